@@ -1,0 +1,1 @@
+//! A plan, said in a proxy's own words.

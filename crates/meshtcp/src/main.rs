@@ -1,0 +1,3 @@
+//! Reroute and split TCP between services, by MeshTCPRoute.
+
+fn main() {}

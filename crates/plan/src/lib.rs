@@ -1,0 +1,1 @@
+//! What each proxy must do, and why.

@@ -1,0 +1,13 @@
+//! How configuration travels: state-of-the-world and delta discovery as plain state, both ends; and our own
+//! L4 messages.
+//!
+//! ```text
+//!  Plan ──dialect──▶ ResourceSet ──Subscription──▶ responses ⇢ wire ⇢ Mirror ──▶ ResourceSet ──▶ a proxy's Config
+//! ```
+//!
+//! Nothing here opens a socket, reads a clock or spawns a task: the shells in `control` and `proxy` do that.
+
+pub mod proto;
+mod resource_set;
+
+pub use resource_set::{ResourceSet, TypeUrl, Version, Versioned};

@@ -1,0 +1,222 @@
+//! Our own L4 messages: one per thing the operator named, so that a change is as small as what was changed.
+//!
+//! | message | named after | changes when |
+//! |---|---|---|
+//! | [`Listener`] | the proxy's inbound, outbound or gateway listener | an address, port or limit changes |
+//! | [`Route`] | the listener that uses it | a weight, a backendRef or the winning policy changes |
+//! | [`Cluster`] | the destination behind a backendRef | connect settings change |
+//! | [`Endpoints`] | their cluster | a dataplane comes, goes or turns unhealthy |
+//!
+//! They are protobuf with additive evolution: an unknown field is ignored, a missing one is its default.
+
+use serde::Serialize;
+
+macro_rules! named {
+    ($($message:ident),*) => { $(
+        impl prost::Name for $message {
+            const NAME: &'static str = stringify!($message);
+            const PACKAGE: &'static str = "meshtcp.l4.v1";
+            fn full_name() -> String { concat!("meshtcp.l4.v1.", stringify!($message)).into() }
+            fn type_url() -> String { concat!("type.googleapis.com/meshtcp.l4.v1.", stringify!($message)).into() }
+        }
+    )* };
+}
+named!(Listener, Route, Cluster, Endpoints);
+
+/// Where a proxy accepts connections.
+#[derive(Clone, PartialEq, prost::Message, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Listener {
+    /// Unique in its proxy, e.g. `outbound:127.0.0.1:13306`.
+    #[prost(string, tag = "1")]
+    pub name: String,
+    /// Which way connections flow.
+    #[prost(enumeration = "Direction", tag = "2")]
+    pub direction: i32,
+    /// The IP address to bind.
+    #[prost(string, tag = "3")]
+    pub address: String,
+    /// The port to bind, 1 to 65535.
+    #[prost(uint32, tag = "4")]
+    pub port: u32,
+    /// What a client dials here, in the operator's words: a `kuma.io/service` value or a service's KRI.
+    #[prost(string, tag = "5")]
+    pub destination: String,
+    /// The route of every connection, or of those that no `server_names` entry claims; empty: refuse those.
+    #[prost(string, tag = "6")]
+    pub route: String,
+    /// Routes by TLS server name (gateway listeners with TLS passthrough); most exact name first.
+    #[prost(message, repeated, tag = "7")]
+    pub server_names: Vec<ServerName>,
+    /// How many connections may live at once; 0: no limit of its own.
+    #[prost(uint32, tag = "8")]
+    pub max_connections: u32,
+    /// Closes a connection on which nothing moved for so long, in milliseconds; 0: never.
+    #[prost(uint64, tag = "9")]
+    pub idle_timeout_ms: u64,
+    /// How many endpoints to try before a connection is refused; 0 counts as 1.
+    #[prost(uint32, tag = "10")]
+    pub max_connect_attempts: u32,
+    /// Where lines about finished connections go, besides the proxy's own connection log.
+    #[prost(message, repeated, tag = "11")]
+    pub access_logs: Vec<AccessLog>,
+}
+
+/// Which way the connections of a listener flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, prost::Enumeration, Serialize)]
+#[repr(i32)]
+pub enum Direction {
+    /// From the local application into the mesh.
+    Outbound = 0,
+    /// From the mesh to the local application.
+    Inbound = 1,
+    /// From outside into the mesh, at a builtin gateway.
+    Gateway = 2,
+}
+
+/// A route for one TLS server name.
+#[derive(Clone, PartialEq, prost::Message, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerName {
+    /// `*`, `*.example.com` or `db.example.com`, in lower case.
+    #[prost(string, tag = "1")]
+    pub pattern: String,
+    /// The name of the [`Route`].
+    #[prost(string, tag = "2")]
+    pub route: String,
+}
+
+/// Where access log lines go.
+#[derive(Clone, PartialEq, prost::Message, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccessLog {
+    /// A file that lines are appended to; empty when `tcp_address` is set.
+    #[prost(string, tag = "1")]
+    pub file: String,
+    /// `host:port` that lines are sent to over TCP.
+    #[prost(string, tag = "2")]
+    pub tcp_address: String,
+    /// The line as an Envoy-style format string; empty with `json_format` empty too: the default line.
+    #[prost(string, tag = "3")]
+    pub plain_format: String,
+    /// The line as a JSON object whose values are format strings.
+    #[prost(message, repeated, tag = "4")]
+    pub json_format: Vec<JsonField>,
+    /// The policy that asked for it.
+    #[prost(message, optional, tag = "5")]
+    pub origin: Option<Origin>,
+}
+
+/// One member of a JSON access log line.
+#[derive(Clone, PartialEq, prost::Message, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JsonField {
+    /// The member's key.
+    #[prost(string, tag = "1")]
+    pub key: String,
+    /// The member's format string.
+    #[prost(string, tag = "2")]
+    pub value: String,
+}
+
+/// How the connections of a listener are split, and who said so.
+#[derive(Clone, PartialEq, prost::Message, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Route {
+    /// The name that listeners use.
+    #[prost(string, tag = "1")]
+    pub name: String,
+    /// The policy and rule that decided; absent when no policy did and connections go to the dialled service.
+    #[prost(message, optional, tag = "2")]
+    pub origin: Option<Origin>,
+    /// The backends in the order of their backendRefs. None with a weight above 0: connections are refused.
+    #[prost(message, repeated, tag = "3")]
+    pub backends: Vec<Backend>,
+    /// Why connections are refused when there is no backend to choose, in words.
+    #[prost(string, tag = "4")]
+    pub refusal: String,
+}
+
+/// The policy that a value comes from.
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Origin {
+    /// The kind of the policy, e.g. `MeshTCPRoute`.
+    #[prost(string, tag = "1")]
+    pub kind: String,
+    /// Its mesh.
+    #[prost(string, tag = "2")]
+    pub mesh: String,
+    /// Its name.
+    #[prost(string, tag = "3")]
+    pub name: String,
+    /// Where in the policy, e.g. `to[0].rules[0]`.
+    #[prost(string, tag = "4")]
+    pub rule: String,
+}
+
+/// One side of a split.
+#[derive(Clone, PartialEq, prost::Message, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Backend {
+    /// The backendRef in words, e.g. `MeshServiceSubset redis version=v2`.
+    #[prost(string, tag = "1")]
+    pub reference: String,
+    /// Its share is `weight` over the sum of weights; 0 never gets a connection.
+    #[prost(uint32, tag = "2")]
+    pub weight: u32,
+    /// The name of the [`Cluster`]; empty: this share is refused, for the reason in `unavailable`.
+    #[prost(string, tag = "3")]
+    pub cluster: String,
+    /// Why this side refuses its share, in words; empty when it has a cluster.
+    #[prost(string, tag = "4")]
+    pub unavailable: String,
+}
+
+/// A group of endpoints that offer the same destination.
+#[derive(Clone, PartialEq, prost::Message, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cluster {
+    /// Unique in its proxy.
+    #[prost(string, tag = "1")]
+    pub name: String,
+    /// How long establishing a connection to an endpoint may take, in milliseconds; 0 is the default of 5000.
+    #[prost(uint64, tag = "2")]
+    pub connect_timeout_ms: u64,
+    /// Why the endpoints of this cluster cannot be dialled by this proxy, e.g. because TLS is required; empty: they can.
+    #[prost(string, tag = "3")]
+    pub undialable: String,
+}
+
+/// The endpoints of one cluster.
+#[derive(Clone, PartialEq, prost::Message, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Endpoints {
+    /// The cluster that they belong to.
+    #[prost(string, tag = "1")]
+    pub cluster: String,
+    /// The endpoints, sorted by priority, zone, address and port.
+    #[prost(message, repeated, tag = "2")]
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// One address that takes connections.
+#[derive(Clone, PartialEq, prost::Message, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Endpoint {
+    /// An IP address, or a host name to resolve.
+    #[prost(string, tag = "1")]
+    pub address: String,
+    /// The port, 1 to 65535.
+    #[prost(uint32, tag = "2")]
+    pub port: u32,
+    /// Its share among the endpoints of the same priority; 0 counts as 1.
+    #[prost(uint32, tag = "3")]
+    pub weight: u32,
+    /// Lower is tried first; higher ones only when no lower one is usable.
+    #[prost(uint32, tag = "4")]
+    pub priority: u32,
+    /// The zone, where known.
+    #[prost(string, tag = "5")]
+    pub zone: String,
+}

@@ -1,0 +1,3 @@
+//! The messages on the wire.
+
+pub mod l4;

@@ -1,0 +1,144 @@
+//! Named, content-versioned resources, by type: what one proxy should run.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// The type of a discovery resource, as `type.googleapis.com/…` (the `type_url` of xDS).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TypeUrl(Arc<str>);
+
+impl TypeUrl {
+    /// Takes a full type URL.
+    pub fn new(url: impl Into<Arc<str>>) -> Self {
+        Self(url.into())
+    }
+
+    /// Names the type URL of a protobuf message.
+    pub fn of<M: prost::Name>() -> Self {
+        Self(M::type_url().into())
+    }
+
+    /// The URL as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TypeUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The content hash of a resource: the same bytes have the same version on every replica and after every restart.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version(u128);
+
+impl Version {
+    /// Hashes the bytes of a resource (XXH3, 128 bits, unseeded).
+    pub fn of(body: &[u8]) -> Self {
+        Self(xxhash_rust::xxh3::xxh3_128(body))
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Version({self})")
+    }
+}
+
+/// The bytes of one resource and their version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Versioned {
+    /// The content hash of `body`.
+    pub version: Version,
+    /// The encoded protobuf message, without its `Any` envelope.
+    pub body: Arc<[u8]>,
+}
+
+/// All resources of one proxy: by type, then by name, both sorted. Equal sets have equal bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ResourceSet {
+    types: BTreeMap<TypeUrl, BTreeMap<String, Versioned>>,
+}
+
+impl ResourceSet {
+    /// Adds or replaces one resource; its version is the hash of `body`.
+    pub fn insert(&mut self, type_url: TypeUrl, name: impl Into<String>, body: impl Into<Arc<[u8]>>) {
+        let body = body.into();
+        let version = Version::of(&body);
+        self.types.entry(type_url).or_default().insert(name.into(), Versioned { version, body });
+    }
+
+    /// Encodes and adds a message of our own, under its own type.
+    pub fn insert_message<M: prost::Name>(&mut self, name: impl Into<String>, message: &M) {
+        self.insert(TypeUrl::of::<M>(), name, message.encode_to_vec());
+    }
+
+    /// The resources of one type, by name; empty for a type that the set does not have.
+    pub fn of_type(&self, type_url: &TypeUrl) -> impl Iterator<Item = (&str, &Versioned)> {
+        self.types.get(type_url).into_iter().flatten().map(|(name, resource)| (name.as_str(), resource))
+    }
+
+    /// One resource.
+    pub fn get(&self, type_url: &TypeUrl, name: &str) -> Option<&Versioned> {
+        self.types.get(type_url)?.get(name)
+    }
+
+    /// The types that have at least one resource, sorted.
+    pub fn type_urls(&self) -> impl Iterator<Item = &TypeUrl> {
+        self.types.keys()
+    }
+
+    /// The version of everything of one type: a hash over names and versions. Also defined for an empty type.
+    pub fn type_version(&self, type_url: &TypeUrl) -> Version {
+        let mut bytes = Vec::new();
+        for (name, resource) in self.of_type(type_url) {
+            bytes.extend_from_slice(name.as_bytes());
+            bytes.push(0);
+            bytes.extend_from_slice(&resource.version.0.to_be_bytes());
+        }
+        Version::of(&bytes)
+    }
+
+    /// The version of the whole set.
+    pub fn version(&self) -> Version {
+        let mut bytes = Vec::new();
+        for type_url in self.types.keys() {
+            bytes.extend_from_slice(type_url.as_str().as_bytes());
+            bytes.push(0);
+            bytes.extend_from_slice(&self.type_version(type_url).0.to_be_bytes());
+        }
+        Version::of(&bytes)
+    }
+
+    /// Whether the set has no resource at all.
+    pub fn is_empty(&self) -> bool {
+        self.types.values().all(BTreeMap::is_empty)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_content_has_equal_versions_whatever_the_order() {
+        let url = TypeUrl::new("type.googleapis.com/x.Y");
+        let (mut a, mut b) = (ResourceSet::default(), ResourceSet::default());
+        a.insert(url.clone(), "one", *b"1");
+        a.insert(url.clone(), "two", *b"2");
+        b.insert(url.clone(), "two", *b"2");
+        b.insert(url.clone(), "one", *b"1");
+        assert_eq!((a.version(), &a), (b.version(), &b));
+        b.insert(url.clone(), "two", *b"3");
+        assert_ne!(a.type_version(&url), b.type_version(&url));
+    }
+}
