@@ -1,1 +1,32 @@
 //! What an operator may say.
+//!
+//! ```text
+//!  bytes ──draft──▶ Document ──parse(profile)──▶ Resource { Meta, Spec }      (or violations, all of them at once)
+//! ```
+//!
+//! * [`name`] — text with a role: mesh, proxy, resource, service
+//! * [`reference`] — whom a policy is for ([`TargetRef`]), where traffic goes ([`BackendRef`]), what a thing is called
+//!   everywhere ([`ResourceId`])
+//! * [`resource`] — one resource, and the one table of kinds
+//! * [`topology`] — meshes, dataplanes, services, gateways, zones
+//! * [`policy`] — routes and the other policies that a TCP outbound feels
+//! * [`profile`] — which Kuma version's rules apply
+//! * [`draft`] — text into documents with positions, documents into resources
+//! * [`violation`] — what is wrong, where, and what to do
+//!
+//! A [`Resource`] that exists is valid: nothing after [`draft::parse`] checks a field again.
+
+pub mod draft;
+pub mod name;
+pub mod policy;
+pub mod profile;
+pub mod reference;
+pub mod resource;
+pub mod topology;
+pub mod violation;
+
+pub use name::{MeshName, ProxyKey, ResourceName};
+pub use profile::Profile;
+pub use reference::{BackendRef, Labels, ProxyType, RefKind, ResourceId, Tags, TargetRef};
+pub use resource::{Kind, Meta, Origin, PolicyRole, Resource, Spec};
+pub use violation::{FieldPath, Problem, Severity, Violation};

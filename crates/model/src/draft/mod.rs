@@ -1,0 +1,1 @@
+//! Text into documents with positions, documents into resources.

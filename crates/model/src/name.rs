@@ -1,0 +1,131 @@
+//! Text with a role. The character rules differ by kind and profile, so `draft` checks them; here a name is only
+//! kept apart from other text.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Gives text this role.
+            pub fn new(text: impl Into<Arc<str>>) -> Self {
+                Self(text.into())
+            }
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&self.0, f)
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self::new(text)
+            }
+        }
+
+        impl PartialEq<str> for $name {
+            fn eq(&self, other: &str) -> bool {
+                self.as_str() == other
+            }
+        }
+
+        impl PartialEq<&str> for $name {
+            fn eq(&self, other: &&str) -> bool {
+                self.as_str() == *other
+            }
+        }
+    };
+}
+
+name! {
+    /// The name of a mesh; empty for resources that belong to none (zones, the mesh itself).
+    MeshName
+}
+name! {
+    /// The stored name of a resource: on Kubernetes `<name>.<namespace>`, otherwise what the operator wrote.
+    ResourceName
+}
+
+/// Which proxy: its mesh and the name of its Dataplane.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ProxyKey {
+    /// The mesh of the Dataplane.
+    pub mesh: MeshName,
+    /// The name of the Dataplane.
+    pub name: ResourceName,
+}
+
+impl ProxyKey {
+    /// Puts mesh and name together.
+    pub fn new(mesh: impl Into<MeshName>, name: impl Into<ResourceName>) -> Self {
+        Self { mesh: mesh.into(), name: name.into() }
+    }
+
+    /// Reads an xDS node id, `<mesh>.<name>`, split at the first dot (the name may contain more).
+    pub fn from_node_id(id: &str) -> Option<Self> {
+        let (mesh, name) = id.split_once('.')?;
+        (!name.is_empty()).then(|| Self::new(mesh, name))
+    }
+
+    /// The xDS node id, `<mesh>.<name>`.
+    pub fn node_id(&self) -> String {
+        format!("{}.{}", self.mesh, self.name)
+    }
+}
+
+impl fmt::Display for ProxyKey {
+    /// `<mesh>/<name>`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.mesh, self.name)
+    }
+}
+
+/// Why text is not a proxy key.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("`{0}` names no proxy: write NAME or MESH/NAME")]
+pub struct InvalidProxyKey(String);
+
+impl FromStr for ProxyKey {
+    type Err = InvalidProxyKey;
+
+    /// Reads `MESH/NAME`, or `NAME` in the mesh `default`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (mesh, name) = text.split_once('/').unwrap_or(("default", text));
+        if mesh.is_empty() || name.is_empty() || name.contains('/') {
+            return Err(InvalidProxyKey(text.into()));
+        }
+        Ok(Self::new(mesh, name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_key_is_read_as_people_and_as_envoy_write_it() {
+        assert_eq!("web-1".parse(), Ok(ProxyKey::new("default", "web-1")));
+        assert_eq!("shop/web-1".parse(), Ok(ProxyKey::new("shop", "web-1")));
+        assert!("shop/".parse::<ProxyKey>().is_err());
+        assert_eq!(ProxyKey::from_node_id("shop.web-1.ns"), Some(ProxyKey::new("shop", "web-1.ns")));
+        assert_eq!(ProxyKey::from_node_id("shop"), None);
+    }
+}

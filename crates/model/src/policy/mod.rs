@@ -1,0 +1,42 @@
+//! Routes, and the other policies that a TCP outbound feels.
+
+mod tcp_route;
+mod traffic_route;
+
+pub use tcp_route::backend_refs;
+pub use traffic_route::{LegacyDestination, TrafficRoute, TrafficSplit};
+
+use serde_json::Value;
+
+use crate::reference::TargetRef;
+use crate::resource::Kind;
+
+/// A policy of the targetRef generation, of any kind: whom it is for, and what it says about which destination.
+///
+/// The confs stay JSON trees, because merging is defined on trees (RFC 7396, spec 03 §4.3). Their shape was checked by
+/// `draft`, so the typed views in this module read them without failing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    /// Its kind.
+    pub kind: Kind,
+    /// Whom it is for; absent: the whole mesh (2.9+).
+    pub target: Option<TargetRef>,
+    /// What it says about destinations.
+    pub to: Vec<PolicyItem>,
+    /// What it says about sources (inbound policies).
+    pub from: Vec<PolicyItem>,
+    /// What it says about inbounds, without sources (newer inbound policies): the items of `spec.rules`.
+    pub rules: Vec<Value>,
+    /// What it says about the proxy itself: `spec.default`; null when absent.
+    pub default: Value,
+}
+
+/// What a policy says about one destination or source.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PolicyItem {
+    /// The destination or source.
+    pub target: TargetRef,
+    /// What is said: the value of `default`; for routes an object of everything beside `targetRef` (`rules`,
+    /// `hostnames`).
+    pub conf: Value,
+}

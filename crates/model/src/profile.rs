@@ -1,0 +1,107 @@
+//! Which Kuma version's rules apply: one value, asked by name.
+//!
+//! This is the only file that compares versions. Everything else asks a question such as
+//! [`Profile::smaller_name_wins`]; the spec section of each answer stands beside it.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A Kuma release line whose behaviour is reproduced: `2.3` to `2.14`, or `3`. Default `2.14`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs)] // the names are the versions
+pub enum Profile {
+    V2_3,
+    V2_4,
+    V2_5,
+    V2_6,
+    V2_7,
+    V2_8,
+    V2_9,
+    V2_10,
+    V2_11,
+    V2_12,
+    V2_13,
+    V2_14,
+    V3,
+}
+
+impl Profile {
+    /// Every profile, oldest first.
+    pub const ALL: [Profile; 13] = [
+        Profile::V2_3,
+        Profile::V2_4,
+        Profile::V2_5,
+        Profile::V2_6,
+        Profile::V2_7,
+        Profile::V2_8,
+        Profile::V2_9,
+        Profile::V2_10,
+        Profile::V2_11,
+        Profile::V2_12,
+        Profile::V2_13,
+        Profile::V2_14,
+        Profile::V3,
+    ];
+
+    /// The profile as it is written after `--profile`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Profile::V2_3 => "2.3",
+            Profile::V2_4 => "2.4",
+            Profile::V2_5 => "2.5",
+            Profile::V2_6 => "2.6",
+            Profile::V2_7 => "2.7",
+            Profile::V2_8 => "2.8",
+            Profile::V2_9 => "2.9",
+            Profile::V2_10 => "2.10",
+            Profile::V2_11 => "2.11",
+            Profile::V2_12 => "2.12",
+            Profile::V2_13 => "2.13",
+            Profile::V2_14 => "2.14",
+            Profile::V3 => "3",
+        }
+    }
+}
+
+impl Default for Profile {
+    fn default() -> Self {
+        Profile::V2_14
+    }
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Why text is not a profile.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("`{0}` is no profile: choose one of 2.3, 2.4, … 2.14, 3")]
+pub struct UnknownProfile(String);
+
+impl FromStr for Profile {
+    type Err = UnknownProfile;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wanted = text.strip_prefix('v').unwrap_or(text);
+        Self::ALL
+            .into_iter()
+            .find(|profile| profile.as_str() == wanted)
+            .ok_or_else(|| UnknownProfile(text.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn profiles_read_back_and_are_ordered() {
+        for profile in Profile::ALL {
+            assert_eq!(profile.as_str().parse(), Ok(profile));
+        }
+        assert!(Profile::V2_9 < Profile::V2_10 && Profile::V2_14 < Profile::V3);
+        assert!("2.15".parse::<Profile>().is_err());
+    }
+}

@@ -1,0 +1,355 @@
+//! Whom a policy is for, where traffic goes, and what a thing is called everywhere.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::resource::Kind;
+
+/// The tag that names a service in the tag-based model.
+pub const SERVICE_TAG: &str = "kuma.io/service";
+/// The tag that says what an inbound speaks.
+pub const PROTOCOL_TAG: &str = "kuma.io/protocol";
+/// The tag, and label, that names a zone.
+pub const ZONE_TAG: &str = "kuma.io/zone";
+/// The tag, and label, that names a mesh.
+pub const MESH_TAG: &str = "kuma.io/mesh";
+
+macro_rules! text_map {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(BTreeMap<String, String>);
+
+        impl $name {
+            /// The value of a key.
+            pub fn get(&self, key: &str) -> Option<&str> {
+                self.0.get(key).map(String::as_str)
+            }
+
+            /// Adds or replaces a pair.
+            pub fn insert(&mut self, key: impl Into<String>, value: impl Into<String>) {
+                self.0.insert(key.into(), value.into());
+            }
+
+            /// Takes a pair out.
+            pub fn remove(&mut self, key: &str) -> Option<String> {
+                self.0.remove(key)
+            }
+
+            /// The pairs, sorted by key.
+            pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
+                self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+            }
+
+            /// How many pairs there are.
+            pub fn len(&self) -> usize {
+                self.0.len()
+            }
+
+            /// Whether there is no pair.
+            pub fn is_empty(&self) -> bool {
+                self.0.is_empty()
+            }
+        }
+
+        impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for $name {
+            fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
+                Self(pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect())
+            }
+        }
+
+        impl fmt::Display for $name {
+            /// `key=value,key=value`, sorted by key.
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                for (at, (key, value)) in self.0.iter().enumerate() {
+                    write!(f, "{}{key}={value}", if at == 0 { "" } else { "," })?;
+                }
+                Ok(())
+            }
+        }
+    };
+}
+
+text_map! {
+    /// The tags of an inbound, an outbound, a gateway or a subset.
+    Tags
+}
+text_map! {
+    /// The labels of a resource, or a selector over them.
+    Labels
+}
+
+impl Tags {
+    /// The value of `kuma.io/service`.
+    pub fn service(&self) -> Option<&str> {
+        self.get(SERVICE_TAG)
+    }
+
+    /// Whether this, as a selector, matches `tags`: each key is there with that value, or with any value for `*`
+    /// (spec 03 §1). The empty selector matches everything.
+    pub fn matches(&self, tags: &Tags) -> bool {
+        self.iter().all(|(key, want)| tags.get(key).is_some_and(|have| want == "*" || want == have))
+    }
+
+    /// These tags and those of `over`, which wins where both have a key.
+    pub fn merged(&self, over: &Tags) -> Tags {
+        let mut merged = self.clone();
+        merged.0.extend(over.0.clone());
+        merged
+    }
+}
+
+impl Labels {
+    /// Whether this, as a selector, matches `labels`: each key is there with exactly that value (spec 03 §1).
+    pub fn matches(&self, labels: &Labels) -> bool {
+        self.iter().all(|(key, want)| labels.get(key) == Some(want))
+    }
+}
+
+/// The kinds that a reference may name (spec 01 §2.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[allow(missing_docs)] // the names are the field's own
+pub enum RefKind {
+    Mesh,
+    Dataplane,
+    MeshSubset,
+    MeshGateway,
+    MeshService,
+    MeshExternalService,
+    MeshMultiZoneService,
+    MeshServiceSubset,
+    MeshHTTPRoute,
+}
+
+impl RefKind {
+    /// Every kind.
+    pub const ALL: [RefKind; 9] = [
+        RefKind::Mesh,
+        RefKind::Dataplane,
+        RefKind::MeshSubset,
+        RefKind::MeshGateway,
+        RefKind::MeshService,
+        RefKind::MeshExternalService,
+        RefKind::MeshMultiZoneService,
+        RefKind::MeshServiceSubset,
+        RefKind::MeshHTTPRoute,
+    ];
+
+    /// The kind as it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            RefKind::Mesh => "Mesh",
+            RefKind::Dataplane => "Dataplane",
+            RefKind::MeshSubset => "MeshSubset",
+            RefKind::MeshGateway => "MeshGateway",
+            RefKind::MeshService => "MeshService",
+            RefKind::MeshExternalService => "MeshExternalService",
+            RefKind::MeshMultiZoneService => "MeshMultiZoneService",
+            RefKind::MeshServiceSubset => "MeshServiceSubset",
+            RefKind::MeshHTTPRoute => "MeshHTTPRoute",
+        }
+    }
+
+    /// Reads a kind; exact case.
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
+    /// The kind of resource that a reference of this kind names, where there is one.
+    pub const fn resource_kind(self) -> Option<Kind> {
+        match self {
+            RefKind::Mesh => Some(Kind::Mesh),
+            RefKind::Dataplane => Some(Kind::Dataplane),
+            RefKind::MeshGateway => Some(Kind::MeshGateway),
+            RefKind::MeshService => Some(Kind::MeshService),
+            RefKind::MeshExternalService => Some(Kind::MeshExternalService),
+            RefKind::MeshMultiZoneService => Some(Kind::MeshMultiZoneService),
+            RefKind::MeshHTTPRoute => Some(Kind::MeshHTTPRoute),
+            RefKind::MeshSubset | RefKind::MeshServiceSubset => None,
+        }
+    }
+}
+
+impl fmt::Display for RefKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Which sort of proxy a `proxyTypes` entry selects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum ProxyType {
+    /// Next to an application.
+    Sidecar,
+    /// `networking.gateway` is set: builtin or delegated.
+    Gateway,
+}
+
+/// Whom a policy is for (`spec.targetRef`), or about (`spec.to[].targetRef`). Spec 01 §2.2.
+///
+/// Which fields may be set together is checked by kind and profile in `draft`; empty text counts as absent.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TargetRef {
+    /// The kind.
+    pub kind: RefKind,
+    /// The display name of the target.
+    pub name: Option<String>,
+    /// The namespace of the target (2.8+).
+    pub namespace: Option<String>,
+    /// A label selector (2.8+). Present but empty is not the same as absent (spec 01 §2.2).
+    pub labels: Option<Labels>,
+    /// A tag selector (subset kinds, gateways); empty when absent.
+    pub tags: Tags,
+    /// A port of the target (2.8+).
+    pub section_name: Option<String>,
+    /// Only proxies of these sorts (2.6+).
+    pub proxy_types: Option<Vec<ProxyType>>,
+}
+
+impl TargetRef {
+    /// A reference with nothing but its kind.
+    pub fn of_kind(kind: RefKind) -> Self {
+        Self {
+            kind,
+            name: None,
+            namespace: None,
+            labels: None,
+            tags: Tags::default(),
+            section_name: None,
+            proxy_types: None,
+        }
+    }
+
+    /// A reference by kind and name.
+    pub fn named(kind: RefKind, name: impl Into<String>) -> Self {
+        Self { name: Some(name.into()), ..Self::of_kind(kind) }
+    }
+}
+
+impl fmt::Display for TargetRef {
+    /// `MeshService ledger`, `MeshServiceSubset redis version=v2`, `MeshService labels(app=ledger) section pg`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, name, namespace, labels, tags, section_name, proxy_types } = self;
+        write!(f, "{kind}")?;
+        if let Some(name) = name {
+            write!(f, " {name}")?;
+        }
+        if let Some(namespace) = namespace {
+            write!(f, " in {namespace}")?;
+        }
+        if !tags.is_empty() {
+            write!(f, " {tags}")?;
+        }
+        if let Some(labels) = labels {
+            write!(f, " labels({labels})")?;
+        }
+        if let Some(section) = section_name {
+            write!(f, " section {section}")?;
+        }
+        for proxy_type in proxy_types.iter().flatten() {
+            write!(f, " {proxy_type:?}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Where traffic goes, and its share. Spec 01 §2.1.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BackendRef {
+    /// The destination.
+    pub target: TargetRef,
+    /// The share, as written; absent counts as 1. May exceed 32 bits before profile 3 (spec 04 §7.2).
+    pub weight: Option<u64>,
+    /// The port of a real service (2.7+); any 32-bit number is accepted.
+    pub port: Option<u32>,
+}
+
+impl fmt::Display for BackendRef {
+    /// The target and its port, without the weight.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.target)?;
+        self.port.map_or(Ok(()), |port| write!(f, " port {port}"))
+    }
+}
+
+/// What one resource, or one section (port) of it, is called everywhere: the KRI tuple (spec 01 §1.4).
+///
+/// Any part may be empty. The mesh itself has kind `Mesh`, its name in `name` and an empty `mesh`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ResourceId {
+    /// The kind.
+    pub kind: Kind,
+    /// The mesh.
+    pub mesh: String,
+    /// The zone that owns it (label `kuma.io/zone`).
+    pub zone: String,
+    /// The namespace (label `k8s.kuma.io/namespace`).
+    pub namespace: String,
+    /// The display name.
+    pub name: String,
+    /// The section: a port's name or number, or a part of a policy.
+    pub section: String,
+}
+
+impl ResourceId {
+    /// The same resource with another section; `""` for the whole resource.
+    pub fn with_section(&self, section: impl Into<String>) -> Self {
+        Self { section: section.into(), ..self.clone() }
+    }
+
+    /// Whether both name the same resource, whatever the section.
+    pub fn same_resource(&self, other: &Self) -> bool {
+        (self.kind, &self.mesh, &self.zone, &self.namespace, &self.name)
+            == (other.kind, &other.mesh, &other.zone, &other.namespace, &other.name)
+    }
+
+    /// Reads the text form; `None` when it has not 7 parts or an unknown short name.
+    pub fn from_kri(text: &str) -> Option<Self> {
+        let parts: Vec<&str> = text.split('_').collect();
+        let ["kri", short, mesh, zone, namespace, name, section] = parts[..] else { return None };
+        let kind = Kind::from_short_name(short)?;
+        let own = str::to_owned;
+        Some(Self {
+            kind,
+            mesh: own(mesh),
+            zone: own(zone),
+            namespace: own(namespace),
+            name: own(name),
+            section: own(section),
+        })
+    }
+}
+
+impl fmt::Display for ResourceId {
+    /// The KRI: `kri_<short>_<mesh>_<zone>_<namespace>_<name>_<section>`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, mesh, zone, namespace, name, section } = self;
+        let short = kind.short_name().unwrap_or_else(|| kind.as_str());
+        write!(f, "kri_{short}_{mesh}_{zone}_{namespace}_{name}_{section}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_selector_matches_by_value_or_wildcard() {
+        let tags: Tags = [("kuma.io/service", "web"), ("version", "v1")].into_iter().collect();
+        let selector = |pairs: &[(&str, &str)]| pairs.iter().copied().collect::<Tags>();
+        assert!(selector(&[]).matches(&tags));
+        assert!(selector(&[("version", "*")]).matches(&tags));
+        assert!(!selector(&[("region", "*")]).matches(&tags));
+        assert!(!selector(&[("version", "v2")]).matches(&tags));
+    }
+
+    #[test]
+    fn a_kri_reads_back() {
+        let text = "kri_msvc_default_east__ledger_pg";
+        assert_eq!(ResourceId::from_kri(text).unwrap().to_string(), text);
+        assert_eq!(ResourceId::from_kri("kri_msvc_default_ledger"), None);
+    }
+}

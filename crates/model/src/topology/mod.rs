@@ -1,0 +1,26 @@
+//! Meshes, dataplanes, services, gateways and zones: what there is, before any policy speaks.
+
+mod dataplane;
+mod external_service;
+mod gateway;
+mod mesh;
+mod mesh_external_service;
+mod mesh_multizone_service;
+mod mesh_service;
+mod protocol;
+mod zone_proxy;
+
+pub use dataplane::{
+    Dataplane, DataplaneOutbound, Gateway, GatewayType, Inbound, InboundState, OutboundTarget,
+    ReachableBackendRef, TransparentProxying, ZoneListener, ZoneListenerType,
+};
+pub use external_service::ExternalService;
+pub use gateway::{GatewayListener, GatewayProtocol, GatewayTls, MeshGateway, TlsMode};
+pub use mesh::{Mesh, MeshServicesMode, MtlsBackend, MtlsMode};
+pub use mesh_external_service::{ExternalEndpoint, ExternalTls, MeshExternalService};
+pub use mesh_multizone_service::{MatchedMeshService, MeshMultiZoneService};
+pub use mesh_service::{
+    Identity, MeshService, ServiceAvailability, ServicePort, ServiceSelector, TargetPort,
+};
+pub use protocol::Protocol;
+pub use zone_proxy::{AvailableService, ZoneEgress, ZoneIngress};

@@ -1,0 +1,45 @@
+//! What a destination speaks.
+
+use std::fmt;
+
+/// The protocol of a service, as its tag or `appProtocol` says (spec 04 §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs)] // the names are the protocols'
+pub enum Protocol {
+    /// Not said, said with an unknown word, or not the same for all endpoints.
+    Unknown,
+    Tcp,
+    Tls,
+    Http,
+    Http2,
+    Grpc,
+    Kafka,
+    Mysql,
+}
+
+impl Protocol {
+    /// The protocol as it is written; `<unknown>` for [`Protocol::Unknown`].
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Protocol::Unknown => "<unknown>",
+            Protocol::Tcp => "tcp",
+            Protocol::Tls => "tls",
+            Protocol::Http => "http",
+            Protocol::Http2 => "http2",
+            Protocol::Grpc => "grpc",
+            Protocol::Kafka => "kafka",
+            Protocol::Mysql => "mysql",
+        }
+    }
+
+    /// Whether MeshHTTPRoute owns destinations that speak it.
+    pub const fn is_http_like(self) -> bool {
+        matches!(self, Protocol::Http | Protocol::Http2 | Protocol::Grpc)
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
