@@ -1,1 +1,5 @@
 //! What each proxy must do, and why.
+
+mod plan;
+
+pub use plan::*;
