@@ -1,0 +1,140 @@
+//! The weighted choice among the backends of a route.
+
+use std::fmt;
+
+/// A position between 0 (inclusive) and 1 (exclusive), in units of 2⁻⁶⁴: it decides which backend is chosen.
+///
+/// A draw and the weights say everything: [`Split::choose`] can be repeated from what the connection log holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Draw(pub u64);
+
+impl fmt::Display for Draw {
+    /// Sixteen hexadecimal digits: exact, and of one width.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// Draws one after another, spread evenly: a golden-ratio walk round the circle.
+///
+/// Of any run of consecutive draws each interval gets its share within about two, in every run, at every scale; so a
+/// split is smooth in the short and exact in the long run. It knows no weights: those may change at any time without
+/// disturbing it. Different starts make different workers and listeners walk out of step.
+#[derive(Clone, Debug)]
+pub struct Draws(u64);
+
+impl Draws {
+    /// 2⁶⁴ divided by the golden ratio, made odd: the step that keeps any number of draws farthest apart.
+    const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+    /// Draws that begin at `start`.
+    pub fn starting_at(start: u64) -> Self {
+        Self(start)
+    }
+
+    /// The draw that comes next.
+    pub fn next_draw(&mut self) -> Draw {
+        let draw = Draw(self.0);
+        self.0 = self.0.wrapping_add(Self::STEP);
+        draw
+    }
+}
+
+/// The weights of a route's backends, ready for choosing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Split {
+    /// Where each backend's interval ends: the running sum of weights.
+    ends: Vec<u64>,
+}
+
+impl Split {
+    /// Takes the weights in the order of the backends.
+    pub fn new(weights: impl IntoIterator<Item = u32>) -> Self {
+        let running_sum = |sum: &mut u64, weight: u32| {
+            *sum = sum.saturating_add(weight.into());
+            Some(*sum)
+        };
+        Self { ends: weights.into_iter().scan(0, running_sum).collect() }
+    }
+
+    /// The sum of the weights.
+    pub fn total(&self) -> u64 {
+        self.ends.last().copied().unwrap_or(0)
+    }
+
+    /// The index of the backend that a draw falls on; `None` when no backend has a weight above 0.
+    pub fn choose(&self, Draw(draw): Draw) -> Option<usize> {
+        let total = self.total();
+        if total == 0 {
+            return None;
+        }
+        let position = (u128::from(draw) * u128::from(total)) >> 64;
+        Some(self.ends.partition_point(|end| u128::from(*end) <= position))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn weights() -> impl Strategy<Value = Vec<u32>> {
+        prop::collection::vec(prop_oneof![Just(0), Just(1), Just(u32::MAX), 0..100u32, any::<u32>()], 0..8)
+    }
+
+    proptest! {
+        #[test]
+        fn a_choice_is_total_and_never_weightless(weights in weights(), draw in any::<u64>()) {
+            match Split::new(weights.iter().copied()).choose(Draw(draw)) {
+                Some(index) => prop_assert!(weights[index] > 0),
+                None => prop_assert!(weights.iter().all(|weight| *weight == 0)),
+            }
+        }
+
+        #[test]
+        fn shares_are_exact_within_a_few_connections(
+            weights in prop::collection::vec(0..100u32, 1..6),
+            start in any::<u64>(),
+            connections in 1..3000u32,
+        ) {
+            let split = Split::new(weights.iter().copied());
+            prop_assume!(split.total() > 0);
+            let mut draws = Draws::starting_at(start);
+            let mut seen = vec![0u32; weights.len()];
+            for _ in 0..connections {
+                seen[split.choose(draws.next_draw()).unwrap()] += 1;
+            }
+            for (weight, seen) in weights.iter().zip(seen) {
+                let wanted = f64::from(connections) * f64::from(*weight) / split.total() as f64;
+                prop_assert!((f64::from(seen) - wanted).abs() < 4.0, "{weights:?}: {seen} for {wanted}");
+            }
+        }
+
+        #[test]
+        fn one_percent_gets_zero_to_two_of_any_hundred(start in any::<u64>()) {
+            let (split, mut draws) = (Split::new([99, 1]), Draws::starting_at(start));
+            let seen = (0..100).filter(|_| split.choose(draws.next_draw()) == Some(1)).count();
+            prop_assert!(seen <= 2);
+        }
+
+        #[test]
+        fn a_change_of_weights_does_not_disturb_the_walk(start in any::<u64>(), change_at in 0..1000u32) {
+            let (before, after) = (Split::new([90, 10]), Split::new([80, 20]));
+            let mut draws = Draws::starting_at(start);
+            let mut seen = 0u32;
+            for connection in 0..1000u32 {
+                let split = if connection < change_at { &before } else { &after };
+                seen += u32::from(split.choose(draws.next_draw()) == Some(1));
+            }
+            let wanted = f64::from(change_at) * 0.1 + f64::from(1000 - change_at) * 0.2;
+            prop_assert!((f64::from(seen) - wanted).abs() < 6.0);
+        }
+    }
+
+    #[test]
+    fn the_largest_draw_falls_on_the_last_backend_with_a_weight() {
+        assert_eq!(Split::new([1, u32::MAX, 1, 0]).choose(Draw(u64::MAX)), Some(2));
+        assert_eq!(Split::new([]).choose(Draw(0)), None);
+    }
+}

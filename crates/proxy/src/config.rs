@@ -1,0 +1,277 @@
+//! What this process should carry: listeners, their routes, and where those lead. Immutable and valid.
+//!
+//! A [`Config`] is made from the L4 messages of one or more proxies, all problems reported at once. Afterwards
+//! nothing is looked up by name: a [`Listener`] owns its routes, a [`Route`] its backends, a [`Backend`] its cluster.
+
+mod parse;
+mod problem;
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use xds::ResourceSet;
+pub use xds::proto::l4::{Direction, Origin};
+
+use crate::balance::{Rotation, Split};
+pub use problem::{Problem, Problems};
+
+/// How long establishing a connection may take when a cluster does not say.
+pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The name of a proxy whose listeners this process carries, e.g. `default/web-1`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProxyName(Arc<str>);
+
+impl ProxyName {
+    /// Takes any text; two proxies of one process need different names.
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        Self(name.into())
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for ProxyName {
+    fn from(name: &str) -> Self {
+        Self::new(name)
+    }
+}
+
+impl fmt::Display for ProxyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Everything that one process should carry.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Config {
+    listeners: Vec<Arc<Listener>>,
+}
+
+impl Config {
+    /// Reads the L4 messages of every proxy that this process carries.
+    ///
+    /// # Errors
+    /// All problems at once: messages that cannot be read, names that lead nowhere, values out of range, and two
+    /// listeners that want one address and port.
+    pub fn parse(proxies: &[(ProxyName, &ResourceSet)]) -> Result<Self, Problems> {
+        parse::config(proxies)
+    }
+
+    /// The listeners, sorted by proxy and name.
+    pub fn listeners(&self) -> &[Arc<Listener>] {
+        &self.listeners
+    }
+}
+
+/// Where connections are accepted, and what becomes of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listener {
+    /// The proxy that it belongs to.
+    pub proxy: ProxyName,
+    /// Unique in its proxy, e.g. `outbound:127.0.0.1:13306`.
+    pub name: Arc<str>,
+    /// Which way connections flow.
+    pub direction: Direction,
+    /// The address to bind.
+    pub address: SocketAddr,
+    /// What a client dials here, in the operator's words.
+    pub destination: Arc<str>,
+    /// The route of every connection that no TLS server name claims; `None`: refuse those.
+    pub route: Option<Arc<Route>>,
+    /// Routes by TLS server name; when there are any, the client hello is awaited before anything is decided.
+    pub server_names: Vec<ServerName>,
+    /// How many connections may live at once; `None`: no limit of its own.
+    pub max_connections: Option<NonZeroU32>,
+    /// Closes a connection on which nothing moved for so long; `None`: never.
+    pub idle_timeout: Option<Duration>,
+    /// How many endpoints to try before a connection is refused.
+    pub max_connect_attempts: NonZeroU32,
+    /// Where lines about finished connections go, besides the proxy's own connection log.
+    pub access_logs: Vec<AccessLog>,
+}
+
+/// The route for connections that ask for one TLS server name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServerName {
+    /// Which names.
+    pub pattern: ServerNamePattern,
+    /// Where they go.
+    pub route: Arc<Route>,
+}
+
+/// A set of TLS server names. Greater is more specific.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ServerNamePattern {
+    /// `*`: every name, also none.
+    Any,
+    /// `*.example.com`, kept as `.example.com`: every name below it, at any depth.
+    Below(Arc<str>),
+    /// `db.example.com`: this name only.
+    Exact(Arc<str>),
+}
+
+impl ServerNamePattern {
+    /// Whether a connection that asks for `name` (lower case; `None`: no name) is in the set.
+    pub fn matches(&self, name: Option<&str>) -> bool {
+        match (self, name) {
+            (Self::Any, _) => true,
+            (Self::Below(suffix), Some(name)) => name.len() > suffix.len() && name.ends_with(&**suffix),
+            (Self::Exact(exact), Some(name)) => **exact == *name,
+            (Self::Below(_) | Self::Exact(_), None) => false,
+        }
+    }
+
+    /// Greater fits better: an exact name, then the longest suffix, then everything.
+    pub fn specificity(&self) -> usize {
+        match self {
+            Self::Any => 0,
+            Self::Below(suffix) => suffix.len(),
+            Self::Exact(_) => usize::MAX,
+        }
+    }
+}
+
+/// How connections are split, and who said so.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Route {
+    /// Unique in its proxy.
+    pub name: Arc<str>,
+    /// The policy and rule that decided; `None`: connections go to the dialled service by default.
+    pub origin: Option<Origin>,
+    /// The backends in the order of their backendRefs.
+    pub backends: Vec<Backend>,
+    /// The weights of `backends`, ready for choosing.
+    pub split: Split,
+    /// Why connections are refused when there is no backend to choose.
+    pub refusal: Arc<str>,
+}
+
+/// One side of a split.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Backend {
+    /// The backendRef in words.
+    pub reference: Arc<str>,
+    /// Its share is `weight` over the sum of weights; 0 never gets a connection.
+    pub weight: u32,
+    /// Where its share goes.
+    pub target: Target,
+}
+
+impl Backend {
+    /// The name of its cluster; empty for a share that is refused.
+    pub fn cluster_name(&self) -> &str {
+        match &self.target {
+            Target::Cluster(cluster) => &cluster.name,
+            Target::Unavailable(_) => "",
+        }
+    }
+}
+
+/// Where the share of a backend goes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Target {
+    /// To the endpoints of this cluster.
+    Cluster(Arc<Cluster>),
+    /// Nowhere: it is refused, for this reason.
+    Unavailable(Arc<str>),
+}
+
+/// Endpoints that offer the same destination.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cluster {
+    /// Unique in its proxy.
+    pub name: Arc<str>,
+    /// How long establishing a connection to one endpoint may take.
+    pub connect_timeout: Duration,
+    /// Why this proxy cannot dial the endpoints, in words; `None`: it can.
+    pub undialable: Option<Arc<str>>,
+    /// The endpoints, those of the lowest priority first.
+    pub endpoints: Vec<Endpoint>,
+    /// Runs of `endpoints` with equal priority, lowest first.
+    pub tiers: Vec<Tier>,
+}
+
+/// The endpoints of one priority.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tier {
+    /// The index of the first in [`Cluster::endpoints`].
+    pub first: usize,
+    /// Their weights, ready for taking turns.
+    pub rotation: Rotation,
+}
+
+/// One address that takes connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Where it is.
+    pub host: Host,
+    /// Its port.
+    pub port: u16,
+    /// Its share among the endpoints of the same priority.
+    pub weight: NonZeroU32,
+    /// Lower is tried first.
+    pub priority: u32,
+    /// The zone; empty when not known.
+    pub zone: Arc<str>,
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.host {
+            Host::Ip(ip) => SocketAddr::new(*ip, self.port).fmt(f),
+            Host::Name(name) => write!(f, "{name}:{}", self.port),
+        }
+    }
+}
+
+/// The host of an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// An address.
+    Ip(IpAddr),
+    /// A name to resolve, in lower case.
+    Name(Arc<str>),
+}
+
+/// Where access log lines go, and what they look like.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AccessLog {
+    /// Where to.
+    pub sink: Sink,
+    /// What a line looks like.
+    pub format: AccessLogFormat,
+    /// The policy that asked for it.
+    pub origin: Option<Origin>,
+}
+
+/// Where log lines go.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Sink {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// Appended to a file, which is opened anew when it was renamed or removed.
+    File(Arc<str>),
+    /// Sent to `host:port` over TCP.
+    Tcp(Arc<str>),
+}
+
+/// What an access log line looks like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccessLogFormat {
+    /// The proxy's own connection log line.
+    Default,
+    /// A format string with `%COMMAND%`s.
+    Plain(Arc<str>),
+    /// A JSON object: keys, and format strings for their values.
+    Json(Vec<(Arc<str>, Arc<str>)>),
+}

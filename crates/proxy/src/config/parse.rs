@@ -1,0 +1,355 @@
+//! L4 messages → [`Config`].
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prost::Message;
+use xds::proto::l4;
+use xds::{ResourceSet, TypeUrl};
+
+use super::{
+    AccessLog, AccessLogFormat, Backend, Cluster, Config, DEFAULT_CONNECT_TIMEOUT, Direction, Endpoint, Host,
+    Listener, Problem, Problems, ProxyName, Route, ServerName, ServerNamePattern, Sink, Target, Tier,
+};
+use crate::balance::{Rotation, Split};
+
+pub(super) fn config(proxies: &[(ProxyName, &ResourceSet)]) -> Result<Config, Problems> {
+    let mut problems = Vec::new();
+    let mut listeners: Vec<Arc<Listener>> = Vec::new();
+    for (proxy, set) in proxies {
+        let mut parser = Parser { proxy, problems: &mut problems };
+        listeners.extend(parser.listeners(set).into_iter().map(Arc::new));
+    }
+    listeners.sort_by(|a, b| (&a.proxy, &a.name).cmp(&(&b.proxy, &b.name)));
+    refuse_shared_addresses(&listeners, &mut problems);
+    if problems.is_empty() { Ok(Config { listeners }) } else { Err(Problems(problems)) }
+}
+
+fn refuse_shared_addresses(listeners: &[Arc<Listener>], problems: &mut Vec<Problem>) {
+    let mut owners: BTreeMap<SocketAddr, &Listener> = BTreeMap::new();
+    for listener in listeners {
+        let Some(first) = owners.get(&listener.address) else {
+            owners.insert(listener.address, listener);
+            continue;
+        };
+        problems.push(Problem {
+            proxy: listener.proxy.clone(),
+            resource: format!("Listener {}", listener.name),
+            field: "address".into(),
+            message: format!(
+                "{} is already taken by listener {} of proxy {}; give one of them another address or port",
+                listener.address, first.name, first.proxy
+            ),
+        });
+    }
+}
+
+/// Reads the messages of one proxy.
+struct Parser<'a> {
+    proxy: &'a ProxyName,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Parser<'_> {
+    fn problem(&mut self, resource: &str, field: &str, message: impl Into<String>) {
+        self.problems.push(Problem {
+            proxy: self.proxy.clone(),
+            resource: resource.into(),
+            field: field.into(),
+            message: message.into(),
+        });
+    }
+
+    fn decode<M: Message + Default + prost::Name>(&mut self, set: &ResourceSet) -> Vec<(String, M)> {
+        let mut messages = Vec::new();
+        for (name, resource) in set.of_type(&TypeUrl::of::<M>()) {
+            let what = format!("{} {name}", M::NAME);
+            match M::decode(&resource.body[..]) {
+                Ok(message) => messages.push((what, message)),
+                Err(error) => self.problem(&what, "", format!("is not a readable message: {error}")),
+            }
+        }
+        messages
+    }
+
+    fn listeners(&mut self, set: &ResourceSet) -> Vec<Listener> {
+        let endpoints = self.endpoints(set);
+        let clusters = self.clusters(set, endpoints);
+        let routes = self.routes(set, &clusters);
+        let mut listeners: Vec<Listener> = Vec::new();
+        for (what, message) in self.decode::<l4::Listener>(set) {
+            if let Some(listener) = self.listener(&what, message, &routes) {
+                if listeners.iter().any(|other| other.name == listener.name) {
+                    self.problem(&what, "name", format!("{:?} is used twice", listener.name));
+                }
+                listeners.push(listener);
+            }
+        }
+        listeners
+    }
+
+    fn endpoints(&mut self, set: &ResourceSet) -> BTreeMap<String, Vec<Endpoint>> {
+        let mut by_cluster: BTreeMap<String, Vec<Endpoint>> = BTreeMap::new();
+        for (what, l4::Endpoints { cluster, endpoints }) in self.decode(set) {
+            let parsed: Vec<Endpoint> = endpoints
+                .into_iter()
+                .enumerate()
+                .filter_map(|(index, endpoint)| self.endpoint(&what, index, endpoint))
+                .collect();
+            by_cluster.entry(cluster).or_default().extend(parsed);
+        }
+        for endpoints in by_cluster.values_mut() {
+            endpoints.sort_by_key(|endpoint| endpoint.priority);
+        }
+        by_cluster
+    }
+
+    fn endpoint(&mut self, what: &str, index: usize, endpoint: l4::Endpoint) -> Option<Endpoint> {
+        let l4::Endpoint { address, port, weight, priority, zone } = endpoint;
+        let port = self.port(what, &format!("endpoints[{index}].port"), port);
+        let host = host(&address);
+        if host.is_none() {
+            self.problem(
+                what,
+                &format!("endpoints[{index}].address"),
+                format!("{address:?} is neither an IP address nor a host name"),
+            );
+        }
+        let weight = NonZeroU32::new(weight).unwrap_or(NonZeroU32::MIN);
+        Some(Endpoint { host: host?, port: port?, weight, priority, zone: zone.into() })
+    }
+
+    fn clusters(
+        &mut self,
+        set: &ResourceSet,
+        mut endpoints: BTreeMap<String, Vec<Endpoint>>,
+    ) -> BTreeMap<String, Arc<Cluster>> {
+        let mut clusters = BTreeMap::new();
+        for (what, l4::Cluster { name, connect_timeout_ms, undialable }) in self.decode(set) {
+            let endpoints = endpoints.remove(&name).unwrap_or_default();
+            let cluster = Cluster {
+                name: name.as_str().into(),
+                connect_timeout: duration(connect_timeout_ms).unwrap_or(DEFAULT_CONNECT_TIMEOUT),
+                undialable: (!undialable.is_empty()).then(|| undialable.into()),
+                tiers: tiers(&endpoints),
+                endpoints,
+            };
+            if clusters.insert(name.clone(), Arc::new(cluster)).is_some() {
+                self.problem(&what, "name", format!("{name:?} is used twice"));
+            }
+        }
+        clusters
+    }
+
+    fn routes(
+        &mut self,
+        set: &ResourceSet,
+        clusters: &BTreeMap<String, Arc<Cluster>>,
+    ) -> BTreeMap<String, Arc<Route>> {
+        let mut routes = BTreeMap::new();
+        for (what, l4::Route { name, origin, backends, refusal }) in self.decode(set) {
+            let backends: Vec<Backend> = backends
+                .into_iter()
+                .enumerate()
+                .map(|(index, backend)| self.backend(&what, index, backend, clusters))
+                .collect();
+            let split = Split::new(backends.iter().map(|backend| backend.weight));
+            let refusal = or_else(refusal, "the route has no backend with a weight above 0");
+            let route = Route { name: name.as_str().into(), origin, backends, split, refusal };
+            if routes.insert(name.clone(), Arc::new(route)).is_some() {
+                self.problem(&what, "name", format!("{name:?} is used twice"));
+            }
+        }
+        routes
+    }
+
+    fn backend(
+        &mut self,
+        what: &str,
+        index: usize,
+        backend: l4::Backend,
+        clusters: &BTreeMap<String, Arc<Cluster>>,
+    ) -> Backend {
+        let l4::Backend { reference, weight, cluster, unavailable } = backend;
+        let target = if cluster.is_empty() {
+            Target::Unavailable(or_else(unavailable, "the backendRef leads to no cluster"))
+        } else if let Some(cluster) = clusters.get(&cluster) {
+            Target::Cluster(Arc::clone(cluster))
+        } else {
+            self.problem(
+                what,
+                &format!("backends[{index}].cluster"),
+                format!("there is no cluster {cluster:?}"),
+            );
+            Target::Unavailable("".into())
+        };
+        Backend { reference: reference.into(), weight, target }
+    }
+
+    fn listener(
+        &mut self,
+        what: &str,
+        message: l4::Listener,
+        routes: &BTreeMap<String, Arc<Route>>,
+    ) -> Option<Listener> {
+        let l4::Listener {
+            name,
+            direction,
+            address,
+            port,
+            destination,
+            route,
+            server_names,
+            max_connections,
+            idle_timeout_ms,
+            max_connect_attempts,
+            access_logs,
+        } = message;
+        let ip = address.parse::<IpAddr>();
+        if ip.is_err() {
+            self.problem(what, "address", format!("{address:?} is not an IP address"));
+        }
+        let port = self.port(what, "port", port);
+        let direction = Direction::try_from(direction);
+        if direction.is_err() {
+            self.problem(what, "direction", "is none of outbound, inbound, gateway");
+        }
+        let route = self.route(what, "route", &route, routes);
+        let server_names = server_names
+            .into_iter()
+            .enumerate()
+            .filter_map(|(index, name)| self.server_name(what, index, name, routes))
+            .collect();
+        let access_logs = access_logs
+            .into_iter()
+            .enumerate()
+            .filter_map(|(index, log)| self.access_log(what, index, log))
+            .collect();
+        Some(Listener {
+            proxy: self.proxy.clone(),
+            name: name.into(),
+            direction: direction.ok()?,
+            address: SocketAddr::new(ip.ok()?, port?),
+            destination: destination.into(),
+            route,
+            server_names,
+            max_connections: NonZeroU32::new(max_connections),
+            idle_timeout: duration(idle_timeout_ms),
+            max_connect_attempts: NonZeroU32::new(max_connect_attempts).unwrap_or(NonZeroU32::MIN),
+            access_logs,
+        })
+    }
+
+    fn route(
+        &mut self,
+        what: &str,
+        field: &str,
+        name: &str,
+        routes: &BTreeMap<String, Arc<Route>>,
+    ) -> Option<Arc<Route>> {
+        let route = routes.get(name).cloned();
+        if route.is_none() && !name.is_empty() {
+            self.problem(what, field, format!("there is no route {name:?}"));
+        }
+        route
+    }
+
+    fn server_name(
+        &mut self,
+        what: &str,
+        index: usize,
+        name: l4::ServerName,
+        routes: &BTreeMap<String, Arc<Route>>,
+    ) -> Option<ServerName> {
+        let l4::ServerName { pattern, route } = name;
+        let field = format!("server_names[{index}].route");
+        if route.is_empty() {
+            self.problem(what, &field, "names no route");
+        }
+        let route = self.route(what, &field, &route, routes);
+        let lower = pattern.to_ascii_lowercase();
+        let parsed = match lower.strip_prefix('*') {
+            Some("") => Some(ServerNamePattern::Any),
+            Some(suffix) => suffix
+                .strip_prefix('.')
+                .filter(|name| is_host_name(name))
+                .map(|_| ServerNamePattern::Below(suffix.into())),
+            None => is_host_name(&lower).then(|| ServerNamePattern::Exact(lower.as_str().into())),
+        };
+        if parsed.is_none() {
+            self.problem(
+                what,
+                &format!("server_names[{index}].pattern"),
+                format!("{pattern:?} is none of `*`, `*.example.com`, `db.example.com`"),
+            );
+        }
+        Some(ServerName { pattern: parsed?, route: route? })
+    }
+
+    fn access_log(&mut self, what: &str, index: usize, log: l4::AccessLog) -> Option<AccessLog> {
+        let l4::AccessLog { file, tcp_address, plain_format, json_format, origin } = log;
+        let sink = match (file.is_empty(), tcp_address.is_empty()) {
+            (false, true) => Sink::File(file.into()),
+            (true, false) => Sink::Tcp(tcp_address.into()),
+            (false, false) | (true, true) => {
+                self.problem(what, &format!("access_logs[{index}]"), "needs one of file and tcp_address");
+                return None;
+            }
+        };
+        let format = if !json_format.is_empty() {
+            let fields =
+                json_format.into_iter().map(|l4::JsonField { key, value }| (key.into(), value.into()));
+            AccessLogFormat::Json(fields.collect())
+        } else if !plain_format.is_empty() {
+            AccessLogFormat::Plain(plain_format.into())
+        } else {
+            AccessLogFormat::Default
+        };
+        Some(AccessLog { sink, format, origin })
+    }
+
+    fn port(&mut self, what: &str, field: &str, port: u32) -> Option<u16> {
+        let parsed = u16::try_from(port).ok().filter(|port| *port > 0);
+        if parsed.is_none() {
+            self.problem(what, field, format!("{port} is not in 1 to 65535"));
+        }
+        parsed
+    }
+}
+
+fn tiers(endpoints: &[Endpoint]) -> Vec<Tier> {
+    let mut first = 0;
+    let mut tiers = Vec::new();
+    for run in endpoints.chunk_by(|a, b| a.priority == b.priority) {
+        tiers.push(Tier { first, rotation: Rotation::new(run.iter().map(|endpoint| endpoint.weight)) });
+        first += run.len();
+    }
+    tiers
+}
+
+fn host(address: &str) -> Option<Host> {
+    if let Ok(ip) = address.parse() {
+        return Some(Host::Ip(ip));
+    }
+    let lower = address.to_ascii_lowercase();
+    is_host_name(&lower).then(|| Host::Name(lower.into()))
+}
+
+fn is_host_name(name: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    name.len() <= 253 && name.strip_suffix('.').unwrap_or(name).split('.').all(label)
+}
+
+fn duration(milliseconds: u64) -> Option<Duration> {
+    (milliseconds > 0).then(|| Duration::from_millis(milliseconds))
+}
+
+fn or_else(text: String, default: &str) -> Arc<str> {
+    if text.is_empty() { default.into() } else { text.into() }
+}
