@@ -16,6 +16,8 @@ use serde::Serialize;
 pub struct Plan {
     /// Whose plan it is.
     pub proxy: ProxyKey,
+    /// How proxies of the mesh trust each other; absent: they speak plaintext.
+    pub mtls: Option<Mtls>,
     /// What the proxy's application offers, in the order of the Dataplane.
     pub inbounds: Vec<Inbound>,
     /// What the proxy's application dials, in the order of the Dataplane.
@@ -28,6 +30,19 @@ pub struct Plan {
     pub routes: Vec<RouteStatus>,
     /// What the operator should know about this proxy, in words; none of it stopped anything.
     pub warnings: Vec<String>,
+}
+
+/// How proxies of a mesh trust each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mtls {
+    /// The mesh.
+    pub mesh: String,
+    /// Who issues the certificates: the name of the mesh's mTLS backend, or of a MeshIdentity.
+    pub backend: String,
+    /// Whether proxies accept plaintext too, while the mesh moves over.
+    pub permissive: bool,
+    /// Whether proxies have workload identities, which replace the mesh CA (spec 04 §8.2).
+    pub workload_identity: bool,
 }
 
 /// One port that the application offers.
@@ -64,12 +79,23 @@ pub struct Outbound {
     pub destination: Destination,
     /// The name in statistics: the service tag, the destination name, or the KRI.
     pub stat_name: String,
+    /// Whether the listener is named by the KRI of what is dialled (unified naming, spec 04 §5.4).
+    pub unified: bool,
+    /// What the listener is marked with: the tags of the outbound, or the unified name (spec 04 §5.4).
+    pub marks: Tags,
+    /// Whether Kafka requests are counted on the way (2.6 to 2.14, spec 04 §6).
+    pub counts_kafka: bool,
     /// What the destination speaks (spec 04 §3).
     pub protocol: Protocol,
     /// Who decides where its connections go (spec 04 §4).
     pub owner: Owner,
     /// Where its connections go, in the order of the backendRefs.
     pub split: Vec<Backend>,
+    /// Why connections are refused, in words, when no backend of the split takes any.
+    pub refusal: Option<String>,
+    /// Whether the reference gives this outbound no listener at all, so that the connection may leave the mesh around
+    /// the proxy (spec 04 §4.4). It is a listener that refuses everywhere else.
+    pub reference_omits: bool,
     /// How its connections are treated.
     pub connections: ConnectionSettings,
     /// Every route policy that was considered for it and what became of it, most important first.
@@ -100,7 +126,7 @@ pub enum Owner {
     /// A TrafficRoute (spec 04 §1.1).
     TrafficRoute(PolicyOrigin),
     /// MeshHTTPRoute policies, which own HTTP-like destinations. The split is theirs as far as TCP can say it: when a
-    /// single rule catches every request. Otherwise the split is empty and `refusal` of the outbound's listener says so.
+    /// single rule catches every request. Otherwise the split is empty and [`Outbound::refusal`] says so.
     HttpRoute(Vec<PolicyOrigin>),
     /// An HTTP-like destination without any route: left to the HTTP default, which is the dialled service.
     HttpDefault,
@@ -264,8 +290,10 @@ pub struct GatewayHost {
     pub hostname: String,
     /// TLS settings; absent on TCP listeners.
     pub tls: Option<GatewayTls>,
-    /// Where its connections go. TCP: sorted by cluster name (spec 04 §12.2).
+    /// Where its connections go. TCP: sorted by cluster name (spec 04 §12.2). Empty without any rule.
     pub split: Vec<Backend>,
+    /// Whether any rule speaks about it; without one it serves nothing (spec 04 §12.2).
+    pub routed: bool,
     /// The policies whose rules made the split.
     pub origins: Vec<PolicyOrigin>,
 }
@@ -275,7 +303,7 @@ pub struct GatewayHost {
 pub struct GatewayTls {
     /// Who ends the TLS session; absent on cross-mesh listeners, which use the mesh identity.
     pub mode: Option<TlsMode>,
-    /// The names of the secrets with the certificates.
+    /// Where the certificates come from: `secret`, `inline` or `file`, one entry a certificate.
     pub certificates: Vec<String>,
     /// Whether other meshes dial it, with mesh TLS.
     pub cross_mesh: bool,
@@ -298,6 +326,20 @@ pub struct Cluster {
     pub connect_timeout: Option<Sourced<Duration>>,
     /// Its endpoints, sorted by priority, zone, address and port.
     pub endpoints: Vec<Endpoint>,
+    /// How a proxy that needs no zone egress may reach a destination outside the mesh, where the mesh has no egress that
+    /// could carry it; absent: through `endpoints` only.
+    pub direct: Option<DirectAccess>,
+    /// The real service behind it, as `Kind mesh/name`; absent for tags.
+    pub resource: Option<String>,
+}
+
+/// Where a destination outside the mesh really is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirectAccess {
+    /// Its endpoints, sorted by priority, address and port.
+    pub endpoints: Vec<Endpoint>,
+    /// TLS that it wants.
+    pub tls: Option<ExternalTls>,
 }
 
 /// Which sort of destination a cluster is.
@@ -344,6 +386,8 @@ pub struct MeshTls {
     pub mesh: String,
     /// Whether proxies have workload identities, which replaces the mesh CA (spec 04 §8.2).
     pub workload_identity: bool,
+    /// Whether the endpoints that are no zone proxies accept plaintext too.
+    pub optional: bool,
 }
 
 /// One address that takes connections.
@@ -365,6 +409,20 @@ pub struct Endpoint {
     pub labels: model::Labels,
     /// Which resource offers it, as `Kind mesh/name`.
     pub offered_by: String,
+    /// What stands at the address.
+    pub via: Via,
+}
+
+/// What stands at the address of an endpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Via {
+    /// The destination itself: the proxy beside the application, or a service outside the mesh.
+    #[default]
+    Direct,
+    /// The ingress of another zone, which routes by SNI.
+    ZoneIngress,
+    /// The egress of this zone, which routes by SNI.
+    ZoneEgress,
 }
 
 /// What became of one route policy on one outbound.
