@@ -1,0 +1,170 @@
+//! One document: a tree of values, and where each of them stands.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::draft::source::{Source, Spot};
+use crate::draft::{json, yaml};
+use crate::violation::{FieldPath, Position, Problem, Severity, Step, Violation};
+
+/// A document as it was written: nothing of it has been understood yet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Document {
+    source: Arc<Source>,
+    value: Value,
+    place: Place,
+    broken: bool,
+}
+
+/// Where a value stands, and the values below it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Place {
+    /// The key in front of the value, for a member of an object.
+    pub(crate) key: Option<Spot>,
+    /// The value itself.
+    pub(crate) value: Spot,
+    pub(crate) below: Below,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) enum Below {
+    #[default]
+    Nothing,
+    Members(BTreeMap<String, Place>),
+    Items(Vec<Place>),
+}
+
+/// Reads a text: YAML with any number of documents, or JSON with any number of values behind each other.
+///
+/// Always returns: a document that cannot be read is left out and gets a problem with its position. The documents of a
+/// YAML text are told apart by their `---` lines before anything else, so one that is broken hides no other. A
+/// document that can be read but should not be trusted (a key twice) is returned, and [`Document::is_broken`].
+pub fn read(source: &str, text: &str) -> (Vec<Document>, Vec<Problem>) {
+    let mut reading = Reading::of(Source::new(source, text));
+    if !json::is_likely(&reading.source) {
+        yaml::read(&mut reading);
+        return (reading.documents, reading.problems);
+    }
+    json::read(&mut reading);
+    if !reading.problems.is_empty() && !source.ends_with(".json") {
+        // `{type: Mesh}` is YAML, though it begins like JSON.
+        let mut second = Reading::of(Source::new(source, text));
+        yaml::read(&mut second);
+        if second.problems.is_empty() {
+            reading = second;
+        }
+    }
+    (reading.documents, reading.problems)
+}
+
+/// As [`read`], for bytes that may not be UTF-8: then nothing is read, and the one problem says where.
+pub fn read_bytes(source: &str, bytes: &[u8]) -> (Vec<Document>, Vec<Problem>) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => read(source, text),
+        Err(error) => {
+            let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
+            let mut reading = Reading::of(Source::new(source, &String::from_utf8_lossy(valid)));
+            let spot = Spot { offset: error.valid_up_to(), length: 0 };
+            reading.problem(spot, "is not UTF-8 text", Some("save the file with the encoding UTF-8"));
+            (Vec::new(), reading.problems)
+        }
+    }
+}
+
+/// What has been read of a source so far.
+pub(crate) struct Reading {
+    pub(crate) source: Arc<Source>,
+    pub(crate) documents: Vec<Document>,
+    pub(crate) problems: Vec<Problem>,
+}
+
+impl Reading {
+    fn of(source: Source) -> Self {
+        Self { source: Arc::new(source), documents: Vec::new(), problems: Vec::new() }
+    }
+
+    pub(crate) fn document(&mut self, value: Value, place: Place, broken: bool) {
+        self.documents.push(Document { source: self.source.clone(), value, place, broken });
+    }
+
+    pub(crate) fn problem(&mut self, spot: Spot, message: impl Into<String>, help: Option<&str>) {
+        self.problems.push(Problem {
+            source: self.source.name.clone(),
+            position: Some(self.source.position(spot)),
+            severity: Severity::Error,
+            resource: None,
+            violation: Violation::new(FieldPath::root(), message),
+            help: help.map(str::to_owned),
+        });
+    }
+}
+
+impl Document {
+    /// A document that came as a tree, not as text: it has no positions.
+    pub fn from_value(source: &str, value: Value) -> Self {
+        Self { source: Arc::new(Source::new(source, "")), value, place: Place::default(), broken: false }
+    }
+
+    /// The name of the text that it came from.
+    pub fn source(&self) -> &Arc<str> {
+        &self.source.name
+    }
+
+    /// The whole tree, with the members of objects in the order of the text.
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// Whether reading it found an error that [`read`] already reported; no resource is made of it then.
+    pub fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    /// Where the document begins; `None` when it did not come as text.
+    pub fn start(&self) -> Option<Position> {
+        (!self.source.text.is_empty()).then(|| self.source.position(self.place.value))
+    }
+
+    /// Where a value stands: its key, if it is a member of an object. A path that leads nowhere gives the position of
+    /// the last step that exists, so a missing field is shown at the object that lacks it.
+    pub fn position(&self, path: &FieldPath) -> Option<Position> {
+        let place = self.place.nearest(path);
+        (!self.source.text.is_empty()).then(|| self.source.position(place.key.unwrap_or(place.value)))
+    }
+
+    /// Where a value itself stands, not its key; otherwise as [`Document::position`].
+    pub fn value_position(&self, path: &FieldPath) -> Option<Position> {
+        let place = self.place.nearest(path);
+        (!self.source.text.is_empty()).then(|| self.source.position(place.value))
+    }
+
+    /// The text of a plain value as it was written: `1.10` where the tree only has the number 1.1.
+    pub(crate) fn written(&self, path: &FieldPath) -> Option<&str> {
+        self.source.written(self.place.exact(path)?.value).filter(|text| !text.is_empty())
+    }
+}
+
+impl Place {
+    fn step(&self, step: &Step) -> Option<&Place> {
+        match (step, &self.below) {
+            (Step::Field(name) | Step::Key(name), Below::Members(members)) => members.get(name),
+            (Step::Index(index), Below::Items(items)) => items.get(*index),
+            (Step::Field(_) | Step::Key(_) | Step::Index(_), _) => None,
+        }
+    }
+
+    fn nearest(&self, path: &FieldPath) -> &Place {
+        let mut place = self;
+        for step in path.steps() {
+            let Some(next) = place.step(step) else { break };
+            place = next;
+        }
+        place
+    }
+
+    fn exact(&self, path: &FieldPath) -> Option<&Place> {
+        path.steps().iter().try_fold(self, Place::step)
+    }
+}

@@ -1,0 +1,304 @@
+//! An object, read field by field.
+//!
+//! A reader is a list of fields. What has another type than wanted is noted and reads as absent; what nobody read is
+//! noted as unknown when the [`Fields`] are dropped, with the name that was probably meant. `null` is the same as
+//! absent, as everywhere in the reference.
+//!
+//! ```
+//! use meshtcp_model::draft::{Fields, Findings, read};
+//!
+//! let (documents, _) = read("f.yaml", "address: 10.0.0.7\ninbound: [{port: 80, tags: {version: 1}}]\nadress: oops\n");
+//! let findings = Findings::new(&documents[0]);
+//! let mut networking = Fields::of(&findings);
+//! assert_eq!(networking.string("address"), "10.0.0.7");
+//! let ports = networking.list("inbound", |mut inbound| {
+//!     assert_eq!(inbound.map::<Vec<_>>("tags"), Some(vec![("version".into(), "1".into())]));
+//!     let port = inbound.number::<u32>("port").unwrap_or_default();
+//!     if port != 443 {
+//!         inbound.violate("port", "must be 443");
+//!     }
+//!     port
+//! });
+//! assert_eq!(ports, [80]);
+//! drop(networking);
+//! let (violations, notes) = findings.into_parts();
+//! assert_eq!(violations[0].to_string(), "inbound[0].port: must be 443");
+//! assert_eq!(notes[0].help.as_deref(), Some("did you mean `address`?"));
+//! ```
+
+use serde_json::{Map, Value};
+
+use crate::draft::findings::{Findings, Note, NoteSort};
+use crate::draft::{nearest, scalar};
+use crate::violation::{FieldPath, Violation};
+
+/// An object of a document, and what has been read of it. Absent objects have no fields, but a path.
+#[derive(Debug)]
+pub struct Fields<'d> {
+    object: Option<&'d Map<String, Value>>,
+    path: FieldPath,
+    seen: Vec<&'d str>,
+    rest_is_known: bool,
+    findings: &'d Findings<'d>,
+}
+
+impl<'d> Fields<'d> {
+    /// The fields of the whole document.
+    pub fn of(findings: &'d Findings<'d>) -> Self {
+        Self::at_value(Some(findings.document().value()), FieldPath::root(), findings)
+    }
+
+    fn at_value(value: Option<&'d Value>, path: FieldPath, findings: &'d Findings<'d>) -> Self {
+        let object = match value {
+            None | Some(Value::Null) => None,
+            Some(Value::Object(object)) => Some(object),
+            Some(other) => {
+                findings.note(wrong_type(path.clone(), "an object", other));
+                None
+            }
+        };
+        Self { object, path, seen: Vec::new(), rest_is_known: false, findings }
+    }
+
+    /// Where the object is.
+    pub fn path(&self) -> &FieldPath {
+        &self.path
+    }
+
+    /// Where a field of the object is.
+    pub fn at(&self, name: &str) -> FieldPath {
+        self.path.field(name)
+    }
+
+    /// Whether the object itself is there.
+    pub fn is_present(&self) -> bool {
+        self.object.is_some()
+    }
+
+    /// Whether a field is there and not null. Does not count as reading it.
+    pub fn has(&self, name: &str) -> bool {
+        self.object.and_then(|object| object.get(name)).is_some_and(|value| !value.is_null())
+    }
+
+    /// The names of all fields that are there, in the order of the text.
+    pub fn names(&self) -> impl Iterator<Item = &'d str> + use<'d> {
+        self.object.into_iter().flatten().map(|(name, _)| name.as_str())
+    }
+
+    /// A field as it is, of any type; `None` when absent.
+    pub fn value(&mut self, name: &'d str) -> Option<&'d Value> {
+        self.seen.push(name);
+        self.object.and_then(|object| object.get(name)).filter(|value| !value.is_null())
+    }
+
+    /// A field as a tree that is kept as it was written; null when absent.
+    pub fn json(&mut self, name: &'d str) -> Value {
+        self.value(name).cloned().unwrap_or_default()
+    }
+
+    /// A text field; `None` when it is absent or empty, which mean the same nearly everywhere.
+    pub fn text(&mut self, name: &'d str) -> Option<String> {
+        let value = self.value(name)?;
+        text_of(value, &self.path.field(name), self.findings).filter(|text| !text.is_empty())
+    }
+
+    /// A text field; empty when absent.
+    pub fn string(&mut self, name: &'d str) -> String {
+        self.text(name).unwrap_or_default()
+    }
+
+    /// A boolean field.
+    pub fn flag(&mut self, name: &'d str) -> Option<bool> {
+        match self.value(name)? {
+            Value::Bool(flag) => Some(*flag),
+            other => self.mistyped(name, "true or false", other),
+        }
+    }
+
+    /// A field with a whole number that is not negative: `number::<u16>("port")`.
+    ///
+    /// Where the reference has a message for numbers out of range, read a wide type and check afterwards.
+    pub fn number<T: TryFrom<u64>>(&mut self, name: &'d str) -> Option<T> {
+        let value = self.value(name)?;
+        let Value::Number(number) = value else { return self.mistyped(name, "a whole number", value) };
+        let whole = number.as_u64().or_else(|| whole(number.as_f64()?));
+        let fits = whole.and_then(|whole| T::try_from(whole).ok());
+        if fits.is_none() {
+            self.error(name, format!("{number} is no whole number that is allowed here"), None);
+        }
+        fits
+    }
+
+    /// A field with a whole number that may be negative.
+    pub fn signed(&mut self, name: &'d str) -> Option<i64> {
+        let value = self.value(name)?;
+        let number =
+            value.as_i64().or_else(|| value.as_f64().and_then(whole).and_then(|n| i64::try_from(n).ok()));
+        match number {
+            Some(number) => Some(number),
+            None => self.mistyped(name, "a whole number", value),
+        }
+    }
+
+    /// A field that is one of some words. Another word is noted with the words that there are, and reads as absent.
+    pub fn choice<T: Copy>(&mut self, name: &'d str, words: &[(&str, T)]) -> Option<T> {
+        let text = self.text(name)?;
+        let found = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
+        if found.is_none() {
+            let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            let help = nearest::help(&text, known.iter().copied());
+            self.error(name, format!("`{text}` is not one of {}", known.join(", ")), help);
+        }
+        found
+    }
+
+    /// A field that is an object; without fields when absent.
+    pub fn object(&mut self, name: &'d str) -> Fields<'d> {
+        let value = self.value(name);
+        Fields::at_value(value, self.path.field(name), self.findings)
+    }
+
+    /// A field that is a list of objects, one [`Fields`] an item; empty when absent.
+    pub fn items(&mut self, name: &'d str) -> Vec<Fields<'d>> {
+        let path = self.path.field(name);
+        let items = self.array(name).iter().enumerate();
+        items.map(|(at, item)| Fields::at_value(Some(item), path.index(at), self.findings)).collect()
+    }
+
+    /// A field that is a list of objects, each read by `read`; empty when absent.
+    pub fn list<T>(&mut self, name: &'d str, read: impl FnMut(Fields<'d>) -> T) -> Vec<T> {
+        self.items(name).into_iter().map(read).collect()
+    }
+
+    /// A field that is a list of texts; empty when absent.
+    pub fn texts(&mut self, name: &'d str) -> Vec<String> {
+        let path = self.path.field(name);
+        let items = self.array(name).iter().enumerate();
+        items.filter_map(|(at, item)| text_of(item, &path.index(at), self.findings)).collect()
+    }
+
+    /// A field that maps texts to texts, such as `Tags` or `Labels`; `None` when absent, which is not the same as empty.
+    pub fn map<M: FromIterator<(String, String)>>(&mut self, name: &'d str) -> Option<M> {
+        let value = self.value(name)?;
+        let path = self.path.field(name);
+        let Value::Object(members) = value else { return self.mistyped(name, "an object of texts", value) };
+        let pairs = members.iter().filter_map(|(key, value)| {
+            let value = match value {
+                Value::Null => String::new(),
+                value => text_of(value, &path.key(key), self.findings)?,
+            };
+            Some((key.clone(), value))
+        });
+        Some(pairs.collect())
+    }
+
+    /// Names fields that are known, but have no effect here: they are not unknown.
+    pub fn known(&mut self, names: &[&'d str]) {
+        self.seen.extend(names);
+    }
+
+    /// Says that whatever else is in the object is not unknown.
+    pub fn know_the_rest(&mut self) {
+        self.rest_is_known = true;
+    }
+
+    /// Adds a broken rule of the reference at a field.
+    pub fn violate(&self, name: &str, message: impl Into<String>) {
+        self.violate_at(self.path.field(name), message);
+    }
+
+    /// Adds a broken rule of the reference at the object itself.
+    pub fn violate_here(&self, message: impl Into<String>) {
+        self.violate_at(self.path.clone(), message);
+    }
+
+    /// Adds a broken rule of the reference anywhere.
+    pub fn violate_at(&self, path: FieldPath, message: impl Into<String>) {
+        self.findings.violate(Violation::new(path, message));
+    }
+
+    /// Adds an error at a field that the reference does not know.
+    pub fn error(&self, name: &str, message: impl Into<String>, help: Option<String>) {
+        let path = self.path.field(name);
+        self.findings.note(Note { sort: NoteSort::Error, path, message: message.into(), help });
+    }
+
+    /// Adds a warning at a field.
+    pub fn warn(&self, name: &str, message: impl Into<String>, help: Option<String>) {
+        let path = self.path.field(name);
+        self.findings.note(Note { sort: NoteSort::Warning, path, message: message.into(), help });
+    }
+
+    /// What has been noticed in the document.
+    pub fn findings(&self) -> &'d Findings<'d> {
+        self.findings
+    }
+
+    fn array(&mut self, name: &'d str) -> &'d [Value] {
+        match self.value(name) {
+            None => &[],
+            Some(Value::Array(items)) => items,
+            Some(other) => self.mistyped(name, "a list", other).unwrap_or(&[]),
+        }
+    }
+
+    fn mistyped<T>(&self, name: &str, wanted: &str, found: &Value) -> Option<T> {
+        self.findings.note(wrong_type(self.path.field(name), wanted, found));
+        None
+    }
+}
+
+impl Drop for Fields<'_> {
+    fn drop(&mut self) {
+        let Some(object) = self.object.filter(|_| !self.rest_is_known) else { return };
+        for name in object.keys().filter(|name| !self.seen.contains(&name.as_str())) {
+            self.findings.note(Note {
+                sort: NoteSort::UnknownField,
+                path: self.path.field(name),
+                message: "no such field".into(),
+                help: nearest::help(name, self.seen.iter().copied()),
+            });
+        }
+    }
+}
+
+/// The text of a value. A number where text belongs is taken as it was written, which may differ from what it is.
+fn text_of(value: &Value, path: &FieldPath, findings: &Findings<'_>) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => {
+            let written = findings.document().written(path);
+            let same = written.filter(|text| scalar::number(text).as_ref() == Some(number));
+            Some(same.map_or_else(|| number.to_string(), str::to_owned))
+        }
+        other => {
+            findings.note(wrong_type(path.clone(), "text", other));
+            None
+        }
+    }
+}
+
+fn whole(number: f64) -> Option<u64> {
+    // 2^53: below it every whole number is exact.
+    let exact = number.fract() == 0.0 && (0.0..9_007_199_254_740_992.0).contains(&number);
+    exact.then_some(number as u64)
+}
+
+fn wrong_type(path: FieldPath, wanted: &str, found: &Value) -> Note {
+    let (found, help) = match found {
+        Value::Null => ("nothing", None),
+        Value::Bool(_) if wanted == "text" => {
+            ("a boolean", Some("quote it: unquoted, yes, no, on, off, true and false are booleans"))
+        }
+        Value::Bool(_) => ("a boolean", None),
+        Value::Number(_) => ("a number", None),
+        Value::String(_) if wanted == "a whole number" => ("text", Some("write it without quotes")),
+        Value::String(_) => ("text", None),
+        Value::Array(_) if wanted == "an object" => ("a list", Some("remove the `-` in front of it")),
+        Value::Array(_) => ("a list", None),
+        Value::Object(_) if wanted == "a list" => ("an object", Some("put `- ` in front of it")),
+        Value::Object(_) => ("an object", None),
+    };
+    let message = format!("must be {wanted}, but is {found}");
+    Note { sort: NoteSort::Error, path, message, help: help.map(str::to_owned) }
+}

@@ -1,0 +1,54 @@
+//! Which reader reads which kind: the one table.
+
+use crate::draft::{Fields, topology};
+use crate::profile::Profile;
+use crate::resource::{Kind, Meta, Spec};
+
+/// The parts of a resource that its kind's reader reads.
+pub(crate) struct Body<'d> {
+    /// What it says: under `spec`, or beside `type` and `name` for kinds with an inline body.
+    pub(crate) spec: Fields<'d>,
+    /// What a control plane computed: `status`.
+    pub(crate) status: Fields<'d>,
+}
+
+/// What a reader knows about the resource besides its body.
+pub(crate) struct Context<'c> {
+    /// Whose rules apply.
+    pub(crate) profile: Profile,
+    /// The kind.
+    pub(crate) kind: Kind,
+    /// Name, mesh and labels, as far as they could be read.
+    pub(crate) meta: &'c Meta,
+}
+
+/// Reads a body and checks it by the rules of the reference, in one walk.
+///
+/// Always gives a value: where something is wrong, a violation or an error was noted, and nobody uses the value.
+pub(crate) type ReadSpec = fn(&mut Body<'_>, &Context<'_>) -> Spec;
+
+/// The reader of a kind.
+pub(crate) fn reader(kind: Kind) -> ReadSpec {
+    match kind {
+        Kind::Mesh => topology::mesh,
+        Kind::Dataplane => topology::dataplane,
+        Kind::MeshService => topology::mesh_service,
+        Kind::MeshMultiZoneService => topology::mesh_multizone_service,
+        Kind::MeshExternalService => topology::mesh_external_service,
+        Kind::MeshGateway => topology::mesh_gateway,
+        Kind::ZoneIngress => topology::zone_ingress,
+        Kind::ZoneEgress => topology::zone_egress,
+        Kind::ExternalService => topology::external_service,
+        Kind::TrafficRoute => topology::traffic_route,
+        _ => other,
+    }
+}
+
+/// Keeps the body of a kind without effect on TCP routing as it is.
+pub(crate) fn other(body: &mut Body<'_>, context: &Context<'_>) -> Spec {
+    body.spec.know_the_rest();
+    body.status.know_the_rest();
+    let members = body.spec.names().collect::<Vec<_>>().into_iter();
+    let body = members.map(|name| (name.to_owned(), body.spec.json(name))).collect();
+    Spec::Other { kind: context.kind, body: serde_json::Value::Object(body) }
+}

@@ -1,0 +1,70 @@
+//! One text that resources are read from, and where its lines begin.
+
+use std::sync::Arc;
+
+use crate::violation::Position;
+
+/// A named text. Cheap to share: documents keep it, so that positions are computed only for what is reported.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Source {
+    /// The file, or another name of where the text came from.
+    pub(crate) name: Arc<str>,
+    /// The text.
+    pub(crate) text: String,
+    /// The byte offset of the start of each line.
+    lines: Vec<usize>,
+}
+
+/// A stretch of a [`Source`], in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Spot {
+    pub(crate) offset: usize,
+    pub(crate) length: usize,
+}
+
+impl Source {
+    pub(crate) fn new(name: &str, text: &str) -> Self {
+        let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+        let lines = std::iter::once(0).chain(breaks).collect();
+        Self { name: name.into(), text: text.into(), lines }
+    }
+
+    /// The position of a stretch. Offsets outside of the text count as its end.
+    pub(crate) fn position(&self, spot: Spot) -> Position {
+        let mut offset = spot.offset.min(self.text.len());
+        while !self.text.is_char_boundary(offset) {
+            offset -= 1;
+        }
+        let line = self.lines.partition_point(|start| *start <= offset);
+        let start = self.lines.get(line - 1).copied().unwrap_or_default();
+        let column = self.text.get(start..offset).unwrap_or_default().chars().count() + 1;
+        let narrow = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Position { line: narrow(line), column: narrow(column), offset, length: spot.length }
+    }
+
+    /// The text of the line around an offset, without its end.
+    pub(crate) fn line_at(&self, offset: usize) -> &str {
+        let line = self.lines.partition_point(|start| *start <= offset);
+        let start = self.lines.get(line - 1).copied().unwrap_or_default();
+        self.text.get(start..).unwrap_or_default().lines().next().unwrap_or_default()
+    }
+
+    /// The text of a stretch, as it was written.
+    pub(crate) fn written(&self, spot: Spot) -> Option<&str> {
+        self.text.get(spot.offset..spot.offset.checked_add(spot.length)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_count_characters_and_offsets_count_bytes() {
+        let source = Source::new("f", "a: 1\nkäse: 2\n");
+        let at = source.position(Spot { offset: 12, length: 1 });
+        assert_eq!((at.line, at.column, at.offset), (2, 7, 12));
+        let end = source.position(Spot { offset: 999, length: 0 });
+        assert_eq!((end.line, end.column), (3, 1));
+    }
+}

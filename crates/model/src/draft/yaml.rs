@@ -1,0 +1,335 @@
+//! YAML text into documents.
+//!
+//! The scanner is a guest; what its scalars mean is ours (see [`scalar`]), and so are keys that come twice, the budget
+//! of aliases, and that one broken document does not hide the others.
+
+use std::collections::BTreeMap;
+
+use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
+use serde_json::{Map, Value};
+
+use crate::draft::document::{Below, Place, Reading};
+use crate::draft::scalar;
+use crate::draft::source::Spot;
+
+/// How deep values may be nested: far more than any resource has, far less than a stack holds.
+pub(crate) const MAX_DEPTH: usize = 100;
+
+/// How many values aliases may add to one document. A few short lines can otherwise mean billions of them.
+const MAX_ALIASED: usize = 100_000;
+
+/// Reads all documents of the source.
+pub(crate) fn read(reading: &mut Reading) {
+    let source = reading.source.clone();
+    for (base, chunk) in chunks(&source.text) {
+        let mut builder = Builder {
+            events: Parser::new_from_str(chunk),
+            offsets: Offsets::new(base, chunk),
+            anchors: BTreeMap::new(),
+            nodes: 0,
+            aliased: 0,
+            broken: false,
+            reading,
+        };
+        // Stopped means that a problem was reported, and that what follows in this chunk cannot be told apart from it.
+        let (Ok(()) | Err(Stopped)) = builder.documents();
+    }
+}
+
+/// The parts of a text that begin with a `---` line, with their offsets; without those that only comment.
+fn chunks(text: &str) -> Vec<(usize, &str)> {
+    let begins = |line: &str| {
+        line.strip_prefix("---")
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']))
+    };
+    let bom = if text.starts_with('\u{feff}') { 3 } else { 0 };
+    let mut starts = vec![bom];
+    let mut offset = bom;
+    for line in text.get(bom..).unwrap_or_default().split_inclusive('\n') {
+        if begins(line) && offset != bom {
+            starts.push(offset);
+        }
+        offset += line.len();
+    }
+    let ends = starts.iter().skip(1).copied().chain([text.len()]);
+    let parts = starts.iter().zip(ends).filter_map(|(start, end)| Some((*start, text.get(*start..end)?)));
+    let says_something = |part: &str| {
+        part.lines().any(|line| {
+            let line = line.strip_prefix("---").unwrap_or(line).trim();
+            !line.is_empty() && !line.starts_with(['#', '%'])
+        })
+    };
+    parts.filter(|(_, part)| says_something(part)).collect()
+}
+
+/// Reading this chunk ended early, with a problem.
+struct Stopped;
+
+struct Anchor {
+    value: Value,
+    place: Place,
+    nodes: usize,
+}
+
+struct Builder<'a, 'r> {
+    events: Parser<'a, StrInput<'a>>,
+    offsets: Offsets<'a>,
+    anchors: BTreeMap<usize, Anchor>,
+    nodes: usize,
+    aliased: usize,
+    broken: bool,
+    reading: &'r mut Reading,
+}
+
+impl<'a> Builder<'a, '_> {
+    fn documents(&mut self) -> Result<(), Stopped> {
+        while let Some((event, span)) = self.next()? {
+            match event {
+                Event::Nothing
+                | Event::StreamStart
+                | Event::StreamEnd
+                | Event::DocumentStart(_)
+                | Event::DocumentEnd => {}
+                Event::Alias(_) | Event::Scalar(..) | Event::SequenceStart(..) | Event::MappingStart(..) => {
+                    self.broken = false;
+                    self.aliased = 0;
+                    let (value, place) = self.node(event, span, 0)?;
+                    if !value.is_null() {
+                        self.reading.document(value, place, self.broken);
+                    }
+                }
+                Event::SequenceEnd | Event::MappingEnd => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn next(&mut self) -> Result<Option<(Event<'a>, Span)>, Stopped> {
+        match self.events.next_event() {
+            None => Ok(None),
+            Some(Ok(event)) => Ok(Some(event)),
+            Some(Err(error)) => {
+                let spot = Spot { offset: self.offsets.byte(error.marker().index()), length: 0 };
+                let line = self.reading.source.line_at(spot.offset);
+                let indent = line.len() - line.trim_start().len();
+                let help = if line.get(..indent).is_some_and(|blank| blank.contains('\t')) {
+                    "indent with spaces: YAML does not allow tabs there"
+                } else {
+                    "look at the indentation and the quotes of this line and of the line above it"
+                };
+                self.reading.problem(spot, format!("is not YAML: {}", error.info()), Some(help));
+                Err(Stopped)
+            }
+        }
+    }
+
+    fn member(&mut self) -> Result<(Event<'a>, Span), Stopped> {
+        self.next()?.ok_or(Stopped)
+    }
+
+    fn stop<T>(&mut self, spot: Spot, message: String, help: &str) -> Result<T, Stopped> {
+        self.reading.problem(spot, message, Some(help));
+        Err(Stopped)
+    }
+
+    fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<(Value, Place), Stopped> {
+        let spot = self.offsets.spot(span);
+        if depth > MAX_DEPTH {
+            let message = format!("is nested deeper than {MAX_DEPTH} values");
+            return self.stop(
+                spot,
+                message,
+                "no resource is that deep: look for a bracket that is never closed",
+            );
+        }
+        self.nodes += 1;
+        let before = self.nodes;
+        let (anchor, value, below) = match event {
+            Event::Alias(id) => return self.alias(id, spot),
+            Event::Scalar(text, style, anchor, tag) => {
+                (anchor, scalar(&text, style, tag.as_deref()), Below::Nothing)
+            }
+            Event::SequenceStart(anchor, _) => {
+                let (value, below) = self.sequence(depth)?;
+                (anchor, value, below)
+            }
+            Event::MappingStart(anchor, _) => {
+                let (value, below) = self.mapping(depth)?;
+                (anchor, value, below)
+            }
+            Event::Nothing
+            | Event::StreamStart
+            | Event::StreamEnd
+            | Event::DocumentStart(_)
+            | Event::DocumentEnd
+            | Event::SequenceEnd
+            | Event::MappingEnd => (0, Value::Null, Below::Nothing),
+        };
+        let place = Place { key: None, value: spot, below };
+        if anchor != 0 {
+            let kept = Anchor { value: value.clone(), place: place.clone(), nodes: self.nodes - before + 1 };
+            self.anchors.insert(anchor, kept);
+        }
+        Ok((value, place))
+    }
+
+    fn alias(&mut self, id: usize, spot: Spot) -> Result<(Value, Place), Stopped> {
+        let Some(anchor) = self.anchors.get(&id) else {
+            let help = "an alias can only repeat what ended before it";
+            return self.stop(spot, "repeats a value that contains it".into(), help);
+        };
+        self.nodes += anchor.nodes;
+        self.aliased += anchor.nodes;
+        if self.aliased > MAX_ALIASED {
+            let message = format!("the aliases of this document repeat more than {MAX_ALIASED} values");
+            return self.stop(spot, message, "write the values out, or use fewer aliases of aliases");
+        }
+        Ok((anchor.value.clone(), Place { value: spot, ..anchor.place.clone() }))
+    }
+
+    fn sequence(&mut self, depth: usize) -> Result<(Value, Below), Stopped> {
+        let (mut values, mut places) = (Vec::new(), Vec::new());
+        loop {
+            let (event, span) = self.member()?;
+            if matches!(event, Event::SequenceEnd) {
+                return Ok((Value::Array(values), Below::Items(places)));
+            }
+            let (value, place) = self.node(event, span, depth + 1)?;
+            values.push(value);
+            places.push(place);
+        }
+    }
+
+    fn mapping(&mut self, depth: usize) -> Result<(Value, Below), Stopped> {
+        let (mut values, mut places) = (Map::new(), BTreeMap::<String, Place>::new());
+        let mut merged = Vec::new();
+        loop {
+            let (event, span) = self.member()?;
+            if matches!(event, Event::MappingEnd) {
+                break;
+            }
+            let key_spot = self.offsets.spot(span);
+            let (key, is_merge) = self.key(event, key_spot)?;
+            let (event, span) = self.member()?;
+            let (value, place) = self.node(event, span, depth + 1)?;
+            if is_merge {
+                merged.push((value, place));
+            } else if let Some(first) = places.get(&key) {
+                let line = self.reading.source.position(first.key.unwrap_or(first.value)).line;
+                let help = format!("it is already in line {line}: keep one of them");
+                self.reading.problem(key_spot, format!("the key `{key}` is there twice"), Some(&help));
+                self.broken = true;
+            } else {
+                places.insert(key.clone(), Place { key: Some(key_spot), ..place });
+                values.insert(key, value);
+            }
+        }
+        for (value, place) in merged {
+            merge(&mut values, &mut places, value, place);
+        }
+        Ok((Value::Object(values), Below::Members(places)))
+    }
+
+    /// The text of a key, and whether it is the merge key `<<`.
+    fn key(&mut self, event: Event<'a>, spot: Spot) -> Result<(String, bool), Stopped> {
+        match event {
+            Event::Scalar(text, style, anchor, _) => {
+                if anchor != 0 {
+                    let value = Value::String(text.to_string());
+                    let place = Place { value: spot, ..Place::default() };
+                    self.anchors.insert(anchor, Anchor { value, place, nodes: 1 });
+                }
+                let is_merge = text == "<<" && matches!(style, ScalarStyle::Plain);
+                Ok((text.into_owned(), is_merge))
+            }
+            Event::Alias(id) => match self.anchors.get(&id).map(|anchor| &anchor.value) {
+                Some(Value::String(text)) => Ok((text.clone(), false)),
+                _ => self.stop(spot, "is a key that is no text".into(), "write the key out"),
+            },
+            _ => self.stop(
+                spot,
+                "is a key that is no text".into(),
+                "quote it, if it begins with a bracket or brace",
+            ),
+        }
+    }
+}
+
+/// Adds what a merge key `<<` names, where the object says nothing itself.
+fn merge(values: &mut Map<String, Value>, places: &mut BTreeMap<String, Place>, value: Value, place: Place) {
+    match (value, place.below) {
+        (Value::Object(more), Below::Members(mut more_places)) => {
+            for (key, value) in more {
+                if !values.contains_key(&key) {
+                    places.insert(key.clone(), more_places.remove(&key).unwrap_or_default());
+                    values.insert(key, value);
+                }
+            }
+        }
+        (Value::Array(items), Below::Items(item_places)) => {
+            for (item, item_place) in items.into_iter().zip(item_places) {
+                if item.is_object() {
+                    merge(values, places, item, item_place);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Value {
+    let as_text = || Value::String(text.to_owned());
+    match tag {
+        Some(tag) if tag.is_yaml_core_schema() && tag.suffix == "str" => as_text(),
+        Some(tag)
+            if tag.is_yaml_core_schema()
+                && matches!(tag.suffix.as_str(), "int" | "float" | "bool" | "null") =>
+        {
+            scalar::resolve(text)
+        }
+        Some(_) | None => match style {
+            ScalarStyle::Plain => scalar::resolve(text),
+            ScalarStyle::SingleQuoted
+            | ScalarStyle::DoubleQuoted
+            | ScalarStyle::Literal
+            | ScalarStyle::Folded => as_text(),
+        },
+    }
+}
+
+/// Turns the character positions of the scanner into byte offsets of the source.
+struct Offsets<'a> {
+    base: usize,
+    chunk: &'a str,
+    /// The byte offset of every [`Offsets::STRIDE`]th character; empty for ASCII.
+    every: Vec<usize>,
+}
+
+impl<'a> Offsets<'a> {
+    const STRIDE: usize = 64;
+
+    fn new(base: usize, chunk: &'a str) -> Self {
+        let every = match chunk.is_ascii() {
+            true => Vec::new(),
+            false => chunk.char_indices().step_by(Self::STRIDE).map(|(at, _)| at).collect(),
+        };
+        Self { base, chunk, every }
+    }
+
+    fn byte(&self, character: usize) -> usize {
+        if self.every.is_empty() {
+            return self.base + character.min(self.chunk.len());
+        }
+        let Some(start) = self.every.get(character / Self::STRIDE) else {
+            return self.base + self.chunk.len();
+        };
+        let rest = self.chunk.get(*start..).unwrap_or_default();
+        let more = rest.char_indices().nth(character % Self::STRIDE).map_or(rest.len(), |(at, _)| at);
+        self.base + start + more
+    }
+
+    fn spot(&self, span: Span) -> Spot {
+        let offset = self.byte(span.start.index());
+        Spot { offset, length: self.byte(span.end.index()).saturating_sub(offset) }
+    }
+}
