@@ -1,3 +1,58 @@
-//! The one door for people and CI.
+//! The one door for people and CI: `cargo xtask NAME`.
+//!
+//! It builds nothing clever: it installs what the tests need, then runs the tools that everybody knows. What runs
+//! is printed before it runs, so each line can be copied and run by hand.
 
-fn main() {}
+mod check;
+mod conformance;
+mod debian;
+mod envoy;
+mod fuzz;
+mod house;
+mod python;
+mod run;
+mod summary;
+mod test;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask NAME
+
+  test                        install what the tests need, then run every test
+  check                       formatting, clippy and documentation, warnings denied
+  ci                          check, then test: what CI runs
+  conformance [ARG…]          score the product against ../shared/conformance (ARGs go to score.py: --show, --only …)
+  house                       who may lean on whom, as a table, checked
+  envoy                       install Envoy into target/envoy/bin/envoy
+  fuzz NAME [--seconds N]     fuzz one door: draft, plan, hello or discovery (default 60 seconds)
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some((name, rest)) = arguments.split_first() else {
+        print!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    let outcome = match name.as_str() {
+        "test" => test::run(),
+        "check" => check::run(),
+        "ci" => check::run().and_then(|()| test::run()),
+        "conformance" => conformance::run(rest),
+        "house" => house::run(),
+        "envoy" => envoy::install().map(|path| println!("{}", path.display())),
+        "fuzz" => fuzz::run(rest),
+        "help" | "--help" | "-h" => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        other => Err(format!("there is no `cargo xtask {other}`\n\n{USAGE}")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The real servers that the tests put behind the proxy, from Debian's packages.
+//!
+//! Their services are never started: each test starts a server of its own, on a port and in a folder of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::run::{Outcome, capture, execute, on_path};
+
+/// A package, and how to see that it is there.
+struct Need {
+    package: &'static str,
+    what_for: &'static str,
+    present: fn() -> bool,
+}
+
+const NEEDS: [Need; 6] = [
+    Need {
+        package: "redis-server",
+        what_for: "split tests with real clients",
+        present: || on_path("redis-server"),
+    },
+    Need {
+        package: "postgresql",
+        what_for: "sessions that live through weight changes",
+        present: || on_path("psql") && postgres_server(),
+    },
+    Need { package: "haproxy", what_for: "a peer to compare with", present: || on_path("haproxy") },
+    Need { package: "nginx", what_for: "a peer to compare with", present: || on_path("nginx") },
+    Need {
+        package: "libnginx-mod-stream",
+        what_for: "nginx's TCP proxying",
+        present: || Path::new("/usr/lib/nginx/modules/ngx_stream_module.so").exists(),
+    },
+    Need { package: "valgrind", what_for: "counting instructions", present: || on_path("valgrind") },
+];
+
+/// Installs what is missing when we are root on a Debian; otherwise says what to install, and the tests that need
+/// it will fail.
+pub(crate) fn install_servers() -> Outcome {
+    let missing: Vec<&Need> = NEEDS.iter().filter(|need| !(need.present)()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages: Vec<&str> = missing.iter().map(|need| need.package).collect();
+    if !is_root() || !on_path("apt-get") {
+        eprintln!("Some tests need programs that are not here, and will fail:");
+        for Need { package, what_for, .. } in &missing {
+            eprintln!("  {package:<20} {what_for}");
+        }
+        eprintln!(
+            "Install them with:\n  sudo apt-get install --no-install-recommends {}",
+            packages.join(" ")
+        );
+        return Ok(());
+    }
+    let _no_services = NoServices::declare();
+    execute(apt(&["update", "-q"]).stdout(std::process::Stdio::null()))?;
+    execute(
+        apt(&["install", "-q", "-y", "--no-install-recommends"])
+            .args(&packages)
+            .stdout(std::process::Stdio::null()),
+    )
+}
+
+fn apt(arguments: &[&str]) -> Command {
+    let mut command = Command::new("apt-get");
+    command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1");
+    command
+}
+
+fn is_root() -> bool {
+    capture(Command::new("id").arg("-u")).is_ok_and(|said| said.trim() == "0")
+}
+
+fn postgres_server() -> bool {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    versions.into_iter().any(|version| version.path().join("bin/postgres").exists())
+}
+
+/// While it lives, Debian's maintainer scripts start no service.
+struct NoServices(Option<PathBuf>);
+
+impl NoServices {
+    fn declare() -> Self {
+        use std::os::unix::fs::PermissionsExt;
+        let policy = PathBuf::from("/usr/sbin/policy-rc.d");
+        if policy.exists() {
+            return NoServices(None); // the machine has a policy of its own
+        }
+        let written = std::fs::write(&policy, "#!/bin/sh\nexit 101\n")
+            .and_then(|()| std::fs::set_permissions(&policy, std::fs::Permissions::from_mode(0o755)));
+        NoServices(written.is_ok().then_some(policy))
+    }
+}
+
+impl Drop for NoServices {
+    fn drop(&mut self) {
+        if let Some(policy) = &self.0 {
+            let _ = std::fs::remove_file(policy);
+        }
+    }
+}

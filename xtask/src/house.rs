@@ -1,0 +1,198 @@
+//! Who may lean on whom: the arrows between the crates, and the words that each crate must not know.
+//!
+//! The rules are one table; `cargo xtask house` prints it beside what was found, and a test asserts it.
+
+mod words;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::run::{Outcome, capture, cargo, root};
+
+/// What one of our crates may lean on among our crates, and whether it does IO.
+struct Room {
+    name: &'static str,
+    may_lean_on: &'static [&'static str],
+    pure: bool,
+}
+
+const fn pure(name: &'static str, may_lean_on: &'static [&'static str]) -> Room {
+    Room { name, may_lean_on, pure: true }
+}
+
+const fn shell(name: &'static str, may_lean_on: &'static [&'static str]) -> Room {
+    Room { name, may_lean_on, pure: false }
+}
+
+const HOUSE: [Room; 9] = [
+    pure("meshtcp-model", &[]),
+    pure("meshtcp-xds", &[]),
+    pure("meshtcp-plan", &["meshtcp-model"]),
+    pure("meshtcp-dialect", &["meshtcp-plan", "meshtcp-xds", "meshtcp-model"]),
+    shell("meshtcp-proxy", &["meshtcp-xds"]),
+    shell("meshtcp-control", &["meshtcp-model", "meshtcp-plan", "meshtcp-dialect", "meshtcp-xds"]),
+    shell(
+        "meshtcp",
+        &[
+            "meshtcp-model",
+            "meshtcp-plan",
+            "meshtcp-dialect",
+            "meshtcp-xds",
+            "meshtcp-control",
+            "meshtcp-proxy",
+        ],
+    ),
+    shell("meshtcp-conformance", &["meshtcp-model", "meshtcp-plan", "meshtcp-dialect", "meshtcp-xds"]),
+    shell("xtask", &[]),
+];
+
+/// Packages that a pure crate must not reach, however indirectly: runtimes, gRPC, HTTP, sockets, files, terminals.
+const DOES_IO: [&str; 16] = [
+    "tokio",
+    "tokio-stream",
+    "tokio-util",
+    "tonic",
+    "tonic-prost",
+    "axum",
+    "hyper",
+    "rustix",
+    "socket2",
+    "mio",
+    "notify",
+    "libc",
+    "clap",
+    "tracing",
+    "arc-swap",
+    "fastrand",
+];
+
+/// The arrows as cargo resolves them: package → everything it leans on in a normal build.
+struct Arrows {
+    direct: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Arrows {
+    /// For the platform we are on: what only other platforms need may not be downloaded here.
+    fn read() -> Outcome<Self> {
+        let compiler = capture(Command::new("rustc").arg("-vV"))?;
+        let host = compiler.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
+        let arguments = ["metadata", "--format-version", "1", "--locked", "--filter-platform", host];
+        let text = capture(&mut cargo(&arguments))?;
+        let metadata: Value =
+            serde_json::from_str(&text).map_err(|error| format!("cargo metadata: {error}"))?;
+        Ok(Self::of(&metadata))
+    }
+
+    fn of(metadata: &Value) -> Self {
+        let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let names: BTreeMap<String, String> = list(&metadata["packages"])
+            .iter()
+            .map(|package| (text(&package["id"]), text(&package["name"])))
+            .collect();
+        let mut direct: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for node in list(&metadata["resolve"]["nodes"]) {
+            let Some(from) = names.get(&text(&node["id"])) else { continue };
+            let leans = direct.entry(from.clone()).or_default();
+            for dependency in list(&node["deps"]) {
+                // A build script's or a test's dependency is not in the program; `null` is how cargo spells normal.
+                let normal = list(&dependency["dep_kinds"]).iter().any(|kind| kind["kind"].is_null());
+                if let Some(to) = names.get(&text(&dependency["pkg"])).filter(|_| normal) {
+                    leans.insert(to.clone());
+                }
+            }
+        }
+        Arrows { direct }
+    }
+
+    /// Everything that `from` reaches over any number of arrows.
+    fn reached(&self, from: &str) -> BTreeSet<String> {
+        let mut reached = BTreeSet::new();
+        let mut open = vec![from.to_owned()];
+        while let Some(at) = open.pop() {
+            for to in self.direct.get(&at).into_iter().flatten() {
+                if reached.insert(to.clone()) {
+                    open.push(to.clone());
+                }
+            }
+        }
+        reached
+    }
+}
+
+/// The table as text, and every broken rule as a sentence.
+fn inspect(arrows: &Arrows) -> (String, Vec<String>) {
+    let ours: BTreeSet<&str> = HOUSE.iter().map(|room| room.name).collect();
+    let mut table = format!("{:<20} {:<9} leans on\n", "crate", "does IO");
+    let mut broken = Vec::new();
+    for Room { name, may_lean_on, pure } in &HOUSE {
+        let Some(direct) = arrows.direct.get(*name) else {
+            broken.push(format!("{name} is not in the workspace"));
+            continue;
+        };
+        let leans: Vec<&str> = direct.iter().map(String::as_str).filter(|to| ours.contains(to)).collect();
+        let reached = arrows.reached(name);
+        for to in
+            reached.iter().filter(|to| ours.contains(to.as_str()) && !may_lean_on.contains(&to.as_str()))
+        {
+            broken.push(format!("{name} must not lean on {to}"));
+        }
+        if *pure {
+            for guest in DOES_IO.iter().filter(|guest| reached.contains(**guest)) {
+                broken.push(format!("{name} does no IO, so it must not reach {guest}"));
+            }
+        }
+        let leans = if leans.is_empty() { "nobody".to_owned() } else { leans.join(", ") };
+        table.push_str(&format!("{name:<20} {:<9} {leans}\n", if *pure { "no" } else { "yes" }));
+    }
+    for name in
+        arrows.direct.keys().filter(|name| name.starts_with("meshtcp") && !ours.contains(name.as_str()))
+    {
+        broken.push(format!("{name} has no row in xtask/src/house.rs: say what it may lean on"));
+    }
+    (table, broken)
+}
+
+pub(crate) fn run() -> Outcome {
+    let (table, mut broken) = inspect(&Arrows::read()?);
+    print!("{table}");
+    broken.extend(words::forbidden(&root()));
+    if broken.is_empty() { Ok(()) } else { Err(broken.join("\n")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_arrow_points_at_the_vocabulary() {
+        let (table, broken) = inspect(&Arrows::read().unwrap());
+        assert!(broken.is_empty(), "{table}\n{}", broken.join("\n"));
+    }
+
+    #[test]
+    fn no_crate_knows_a_word_it_must_not() {
+        let broken = words::forbidden(&root());
+        assert!(broken.is_empty(), "{}", broken.join("\n"));
+    }
+
+    #[test]
+    fn a_wrong_arrow_is_seen() {
+        let leans = |to: &[&str]| to.iter().map(|to| to.to_string()).collect();
+        let mut direct: BTreeMap<String, BTreeSet<String>> =
+            HOUSE.iter().map(|room| (room.name.to_owned(), BTreeSet::new())).collect();
+        direct.insert("meshtcp-proxy".into(), leans(&["meshtcp-plan"]));
+        direct.insert("meshtcp-plan".into(), leans(&["jiff"]));
+        direct.insert("jiff".into(), leans(&["libc"]));
+        let (_, broken) = inspect(&Arrows { direct });
+        assert_eq!(
+            broken,
+            [
+                "meshtcp-plan does no IO, so it must not reach libc",
+                "meshtcp-proxy must not lean on meshtcp-plan"
+            ]
+        );
+    }
+}

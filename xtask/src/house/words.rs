@@ -1,0 +1,111 @@
+//! Words that a crate's sources must not contain: each would say that a concern has moved into the wrong room.
+
+use std::path::{Path, PathBuf};
+
+/// Sources that must not contain any of some words.
+struct Silence {
+    sources: &'static str,
+    words: &'static [&'static str],
+    why: &'static str,
+}
+
+const ENVOY: &[&str] =
+    &["envoy", "tcp_proxy", "filter_chain", "filterchain", "filter chain", "clusterloadassignment"];
+const POLICY_KINDS: &[&str] = &[
+    "meshtcproute",
+    "meshhttproute",
+    "trafficroute",
+    "meshtimeout",
+    "meshretry",
+    "meshaccesslog",
+    "meshcircuitbreaker",
+    "meshhealthcheck",
+    "meshloadbalancingstrategy",
+    "meshtls",
+    "meshtrafficpermission",
+    "trafficlog",
+];
+const WORLD: &[&str] = &[
+    "std::fs",
+    "std::env",
+    "std::process",
+    "std::thread",
+    "tcpstream",
+    "tcplistener",
+    "udpsocket",
+    "systemtime",
+    "instant::now",
+    "zoned::now",
+    "timestamp::now",
+    "println!",
+    "eprintln!",
+    "async fn",
+];
+
+const SILENCES: [Silence; 6] = [
+    Silence {
+        sources: "crates/plan/src",
+        words: ENVOY,
+        why: "a plan is said in Envoy's words by `dialect` only",
+    },
+    Silence {
+        sources: "crates/dialect/src",
+        words: POLICY_KINDS,
+        why: "a dialect knows plans, not policies",
+    },
+    Silence { sources: "crates/model/src", words: WORLD, why: "`model` does no IO" },
+    Silence { sources: "crates/plan/src", words: WORLD, why: "`plan` does no IO" },
+    Silence { sources: "crates/dialect/src", words: WORLD, why: "`dialect` does no IO" },
+    Silence { sources: "crates/xds/src", words: WORLD, why: "`xds` does no IO" },
+];
+
+/// Every place below `root` where a word stands that must not, as `file:line: word: why`.
+pub(super) fn forbidden(root: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for Silence { sources, words, why } in &SILENCES {
+        let mut files = Vec::new();
+        rust_files(&root.join(sources), &mut files);
+        files.sort();
+        for file in files {
+            let text = std::fs::read_to_string(&file).unwrap_or_default();
+            let shown = file.strip_prefix(root).unwrap_or(&file).display();
+            for (line, word) in spoken(&text, words) {
+                found.push(format!("{shown}:{line}: `{word}`: {why}"));
+            }
+        }
+    }
+    found
+}
+
+/// Line numbers and words; a file's tests may say anything.
+fn spoken<'a>(text: &str, words: &[&'a str]) -> Vec<(usize, &'a str)> {
+    let program = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+    let mut found = Vec::new();
+    for (index, line) in program.lines().enumerate() {
+        let line = line.to_lowercase();
+        found.extend(words.iter().filter(|word| line.contains(**word)).map(|word| (index + 1, *word)));
+    }
+    found
+}
+
+fn rust_files(folder: &Path, into: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            rust_files(&path, into);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            into.push(path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_found_outside_tests_only() {
+        let text = "//! plans\nfn envoy_name() {}\n#[cfg(test)]\nmod tests { /* Envoy */ }\n";
+        assert_eq!(spoken(text, ENVOY), [(2, "envoy")]);
+    }
+}

@@ -1,0 +1,126 @@
+//! Running other programs: said before they run, and failing with a sentence.
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+/// What a task gives: a value, or the sentence to end with.
+pub(crate) type Outcome<T = ()> = Result<T, String>;
+
+/// The folder of the workspace.
+pub(crate) fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_path_buf()
+}
+
+/// The folder that cargo builds into, and that our own tools are installed into.
+pub(crate) fn target() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(folder) => root().join(folder),
+        None => root().join("target"),
+    }
+}
+
+/// A cargo command in the workspace: the cargo that runs us.
+pub(crate) fn cargo(arguments: &[&str]) -> Command {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(root());
+    command
+}
+
+/// Runs a command with our own standard streams; anything but success is an error.
+pub(crate) fn execute(command: &mut Command) -> Outcome {
+    announce(command);
+    match command.stdin(Stdio::null()).status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("`{}` ended with {status}", words(command))),
+        Err(error) => Err(format!("`{}` could not be started: {error}", words(command))),
+    }
+}
+
+/// What a command printed, and whether it succeeded.
+pub(crate) struct Printed {
+    /// Standard output and standard error, line by line as they came.
+    pub(crate) text: String,
+    pub(crate) succeeded: bool,
+}
+
+/// Runs a command, passes on what it prints as it comes, and keeps it.
+pub(crate) fn tee(command: &mut Command) -> Outcome<Printed> {
+    announce(command);
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("`{}` could not be started: {error}", words(command)))?;
+    let kept = Arc::new(Mutex::new(String::new()));
+    let copiers = [
+        child.stdout.take().map(|stream| copy(Box::new(stream), Box::new(std::io::stdout()), &kept)),
+        child.stderr.take().map(|stream| copy(Box::new(stream), Box::new(std::io::stderr()), &kept)),
+    ];
+    let status = child.wait().map_err(|error| format!("`{}` was lost: {error}", words(command)))?;
+    for copier in copiers.into_iter().flatten() {
+        let _ = copier.join();
+    }
+    let text = kept.lock().map(|kept| kept.clone()).unwrap_or_default();
+    Ok(Printed { text, succeeded: status.success() })
+}
+
+/// Runs a command silently and gives its standard output.
+pub(crate) fn capture(command: &mut Command) -> Outcome<String> {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("`{}` could not be started: {error}", words(command)))?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        Err(format!("`{}` ended with {}\n{}", words(command), output.status, stderr.trim_end()))
+    }
+}
+
+/// Whether a program is on the path.
+pub(crate) fn on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    // Debian's servers live in sbin, which a user's own path may leave out.
+    let also = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
+    std::env::split_paths(&path).chain(also).any(|folder| folder.join(program).is_file())
+}
+
+fn announce(command: &Command) {
+    // Standard output and error are two streams; what was said before must not appear after.
+    let _ = std::io::stdout().flush();
+    eprintln!("$ {}", words(command));
+}
+
+fn words(command: &Command) -> String {
+    let program = Path::new(command.get_program()).file_name().unwrap_or(command.get_program());
+    let mut text = program.to_string_lossy().into_owned();
+    for argument in command.get_args() {
+        let _ = write!(text, " {}", argument.to_string_lossy());
+    }
+    text
+}
+
+type Copier = std::thread::JoinHandle<()>;
+
+fn copy(from: Box<dyn Read + Send>, mut to: Box<dyn Write + Send>, kept: &Arc<Mutex<String>>) -> Copier {
+    let kept = Arc::clone(kept);
+    std::thread::spawn(move || {
+        let mut lines = BufReader::new(from);
+        let mut line = Vec::new();
+        while lines.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+            let _ = to.write_all(&line);
+            let _ = to.flush();
+            if let Ok(mut kept) = kept.lock() {
+                kept.push_str(&String::from_utf8_lossy(&line));
+            }
+            line.clear();
+        }
+    })
+}

@@ -1,0 +1,42 @@
+//! Every test: unit, property, behaviour, end to end, documentation examples, fuzz smoke and conformance.
+
+use crate::run::{Outcome, capture, cargo, on_path, tee};
+use crate::summary::Summary;
+use crate::{conformance, debian, envoy};
+use std::process::Command;
+
+pub(crate) fn run() -> Outcome {
+    if let Err(why) = debian::install_servers() {
+        eprintln!("The servers that some tests need could not be installed; those tests will fail.\n{why}");
+    }
+    if let Err(why) = envoy::install() {
+        eprintln!("Envoy could not be installed; the tests that need it will fail.\n{why}");
+    }
+    let mut failures = Vec::new();
+    let mut total = Summary::default();
+    let runner: &[&str] = if has_nextest() {
+        &["nextest", "run", "--workspace", "--locked", "--no-fail-fast"]
+    } else {
+        &["test", "--workspace", "--locked", "--no-fail-fast", "--lib", "--bins", "--tests"]
+    };
+    for arguments in [runner, &["test", "--workspace", "--locked", "--no-fail-fast", "--doc", "--quiet"]] {
+        let printed = tee(&mut cargo(arguments))?;
+        let count = Summary::read(&printed.text);
+        total = total + count;
+        if !printed.succeeded {
+            // A build that broke has run no test, and is a failure all the same.
+            total.failed += u64::from(count.failed == 0);
+            failures.push(format!("`cargo {}`", arguments.join(" ")));
+        }
+    }
+    if let Err(why) = conformance::run(&[]) {
+        total.failed += 1;
+        failures.push(why);
+    }
+    println!("\n{total}");
+    if failures.is_empty() { Ok(()) } else { Err(format!("these failed: {}", failures.join("; "))) }
+}
+
+fn has_nextest() -> bool {
+    on_path("cargo-nextest") || capture(Command::new("cargo").args(["nextest", "--version"])).is_ok()
+}
