@@ -1,7 +1,11 @@
 //! Which Kuma version's rules apply: one value, asked by name.
 //!
-//! This is the only file that compares versions. Everything else asks a question such as
+//! This file and those beside it are the only ones that compare versions. Everything else asks a question such as
 //! [`Profile::smaller_name_wins`]; the spec section of each answer stands beside it.
+
+mod matching;
+
+pub use matching::{BackendRefOrigin, SectionRule};
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,0 +1,197 @@
+//! What the profiles answer about matching and merging (spec 03, matrix 05 §5.2).
+
+use super::Profile;
+use crate::reference::RefKind;
+
+/// How a port of a `to` item's service is found (spec 03 §5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SectionRule {
+    /// The section is kept as it was written, whether or not such a port exists (2.9).
+    Verbatim,
+    /// It must be the effective name of a port; otherwise the resource is left out (2.10+).
+    Port,
+}
+
+/// Which policy is known as the one that contributed the backendRefs (spec 03 §4.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BackendRefOrigin {
+    /// None is needed: real references are found by their name in the mesh (2.8 and before).
+    NotNeeded,
+    /// The last one whose conf had backendRefs; without any, all references are dropped (2.9, 2.10).
+    LastWithRefs,
+    /// The last one (2.11+).
+    Last,
+}
+
+impl Profile {
+    /// Whether, among equals, the smaller name is more important (2.6+); before, the larger one was. Spec 03 §3.
+    pub fn smaller_name_wins(self) -> bool {
+        self >= Profile::V2_6
+    }
+
+    /// Whether the origin of a policy is part of its precedence (2.6+). Spec 03 §3.
+    pub fn ranks_origin(self) -> bool {
+        self >= Profile::V2_6
+    }
+
+    /// Whether the role of a policy is part of its precedence (2.8+). Spec 03 §3.
+    pub fn ranks_role(self) -> bool {
+        self >= Profile::V2_8
+    }
+
+    /// Whether the detail of a Dataplane targetRef is part of the precedence (2.10+). Spec 03 §3.
+    pub fn ranks_dataplane_detail(self) -> bool {
+        self >= Profile::V2_10
+    }
+
+    /// Whether the number of tags of a MeshGateway targetRef is part of the precedence (2.6 to 2.14). Spec 03 §3.
+    pub fn ranks_gateway_tags(self) -> bool {
+        self >= Profile::V2_6 && self != Profile::V3
+    }
+
+    /// How specific a targetRef of this kind is: greater wins; 0 where the profile does not know it. Spec 01 §2.3.
+    pub fn specificity(self, kind: RefKind) -> u8 {
+        let known = match kind {
+            RefKind::Mesh | RefKind::MeshService | RefKind::MeshHTTPRoute => true,
+            RefKind::Dataplane => self >= Profile::V2_10,
+            RefKind::MeshSubset | RefKind::MeshGateway | RefKind::MeshServiceSubset => self != Profile::V3,
+            RefKind::MeshExternalService => self >= Profile::V2_8,
+            RefKind::MeshMultiZoneService => self >= Profile::V2_9,
+        };
+        let rank = match kind {
+            RefKind::Mesh => 1,
+            RefKind::Dataplane => 2,
+            RefKind::MeshSubset => 3,
+            RefKind::MeshGateway => 4,
+            RefKind::MeshService => 5,
+            RefKind::MeshExternalService => 6,
+            RefKind::MeshMultiZoneService => 7,
+            RefKind::MeshServiceSubset => 8,
+            RefKind::MeshHTTPRoute => 9,
+        };
+        if known { rank } else { 0 }
+    }
+
+    /// Whether policies with the label `kuma.io/effect: shadow` configure nothing (2.7+). Spec 03 §2.1.
+    pub fn knows_shadow_policies(self) -> bool {
+        self >= Profile::V2_7
+    }
+
+    /// Whether a policy of a zone or a namespace is kept from proxies of others (2.9+). Spec 03 §2.2.
+    pub fn filters_zones_and_namespaces(self) -> bool {
+        self >= Profile::V2_9
+    }
+
+    /// Whether inbounds with `state: Ignored` take part in selection. Spec 03 §2.4: late patch releases of 2.9, 2.11,
+    /// 2.12 and 2.13, and everything from 2.14, do; 2.10 never did.
+    pub fn selects_by_ignored_inbounds(self) -> bool {
+        self >= Profile::V2_9 && self != Profile::V2_10
+    }
+
+    /// Whether a delegated gateway can be selected at all (2.6+). Spec 03 §2.3.
+    pub fn selects_delegated_gateways(self) -> bool {
+        self >= Profile::V2_6
+    }
+
+    /// Whether kind Dataplane selects delegated gateways (late 2.12 and 2.13, 2.14+). Spec 03 §2.3.
+    pub fn dataplane_selects_delegated_gateways(self) -> bool {
+        self >= Profile::V2_12
+    }
+
+    /// Whether `proxyTypes` filters proxies (2.6 to 2.14). Spec 03 §2.3.
+    pub fn knows_proxy_types(self) -> bool {
+        self >= Profile::V2_6 && self != Profile::V3
+    }
+
+    /// Whether a MeshGateway targetRef selects listeners by their merged tags (2.6+), not only by their own.
+    /// Spec 03 §2.3.
+    pub fn selects_merged_listener_tags(self) -> bool {
+        self >= Profile::V2_6
+    }
+
+    /// Whether a proxy is served only by MeshGateways of its zone, of global origin, or without origin (2.9+).
+    /// Spec 03 §2.3.
+    pub fn filters_gateways_by_zone(self) -> bool {
+        self >= Profile::V2_9
+    }
+
+    /// Whether builtin gateways exist (2.6 to 2.14 for routes). Matrix 05 §5.3.
+    pub fn has_builtin_gateways(self) -> bool {
+        self >= Profile::V2_6 && self != Profile::V3
+    }
+
+    /// Whether there are rules by tag (2.3 to 2.14). Spec 03 §4.
+    pub fn has_tag_rules(self) -> bool {
+        self != Profile::V3
+    }
+
+    /// Whether there are rules by real resource (2.9+). Spec 03 §5.
+    pub fn has_resource_rules(self) -> bool {
+        self >= Profile::V2_9
+    }
+
+    /// Whether resources are referred to by labels only (3). Spec 03 §5.2.
+    pub fn refers_by_labels_only(self) -> bool {
+        self == Profile::V3
+    }
+
+    /// Whether a `to` item for a MeshExternalService breaks all rules of the proxy (2.8). Spec 03 §4.1.
+    pub fn external_service_breaks_tag_rules(self) -> bool {
+        self == Profile::V2_8
+    }
+
+    /// Whether a policy with a `to` item for a MeshHTTPRoute contributes no tag rules (2.13+). Spec 03 §4.1.
+    pub fn http_route_items_hide_tag_rules(self) -> bool {
+        self >= Profile::V2_13
+    }
+
+    /// Whether an error while building rules is a warning and leaves the rules empty (2.6+). Spec 03 §2.5.
+    pub fn contains_rule_errors(self) -> bool {
+        self >= Profile::V2_6
+    }
+
+    /// How a port of a `to` item's service is found. Spec 03 §5.2.
+    pub fn section_rule(self) -> SectionRule {
+        if self <= Profile::V2_9 { SectionRule::Verbatim } else { SectionRule::Port }
+    }
+
+    /// Which policy is known as the one that contributed the backendRefs. Spec 03 §4.5.
+    pub fn backend_ref_origin(self) -> BackendRefOrigin {
+        match self {
+            _ if self <= Profile::V2_8 => BackendRefOrigin::NotNeeded,
+            Profile::V2_9 | Profile::V2_10 => BackendRefOrigin::LastWithRefs,
+            _ => BackendRefOrigin::Last,
+        }
+    }
+
+    /// Whether a port of a MeshExternalService's outbound is a section of its own (2.12+). Spec 03 §5.4.
+    pub fn external_service_has_section(self) -> bool {
+        self >= Profile::V2_12
+    }
+
+    /// Whether a `sectionName` makes a backendRef to a MeshService a real one, and names its port (2.12+). Spec 03 §6.
+    pub fn backend_refs_have_sections(self) -> bool {
+        self >= Profile::V2_12
+    }
+
+    /// Whether a backendRef of this kind may be a real one: MeshService and MeshExternalService from 2.8,
+    /// MeshMultiZoneService from 2.9. Spec 03 §6.1.
+    pub fn has_real_backends(self, kind: RefKind) -> bool {
+        match kind {
+            RefKind::MeshService | RefKind::MeshExternalService => self >= Profile::V2_8,
+            RefKind::MeshMultiZoneService => self >= Profile::V2_9,
+            RefKind::Mesh
+            | RefKind::Dataplane
+            | RefKind::MeshSubset
+            | RefKind::MeshGateway
+            | RefKind::MeshServiceSubset
+            | RefKind::MeshHTTPRoute => false,
+        }
+    }
+
+    /// Whether real resources have identifiers with zone and namespace (2.9+); before, their plain name was looked up
+    /// in the mesh. Spec 03 §6.2.
+    pub fn has_resource_ids(self) -> bool {
+        self >= Profile::V2_9
+    }
+}

@@ -1,0 +1,175 @@
+//! What the policies of one kind say about the destinations of one proxy, merged, with origins; and how to look it up.
+
+use std::collections::BTreeMap;
+
+use model::profile::BackendRefOrigin;
+use model::{Kind, Profile, ResourceId, Tags};
+use serde_json::Value;
+
+use crate::plan::PolicyOrigin;
+
+/// Everything that the policies of one kind say about one proxy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rules {
+    /// The kind of policy.
+    pub kind: Kind,
+    /// Which version's rules apply to lookups.
+    pub profile: Profile,
+    /// The mesh of the proxy.
+    pub mesh: String,
+    /// Rules about destinations by tag, the first that fits wins (spec 03 §4). Empty in profile 3.
+    pub tag: Vec<TagRule>,
+    /// Rules about real destinations (spec 03 §5). Empty before 2.9.
+    pub resources: BTreeMap<ResourceId, ResourceRule>,
+    /// For builtin gateways: rules by tag for each listener that some policy selects (spec 03 §7).
+    pub listeners: BTreeMap<ListenerKey, Vec<TagRule>>,
+    /// The policies that select the proxy, least important first.
+    pub matched: Vec<ResourceId>,
+    /// What went wrong while selecting and merging, in words (spec 03 §2.1, §2.5).
+    pub warnings: Vec<String>,
+}
+
+/// One listener of a builtin gateway. Ordered by address, port and hostname.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ListenerKey {
+    /// The address of the proxy.
+    pub address: String,
+    /// The port of the listener.
+    pub port: u16,
+    /// The hostname of the listener; `*` for every one.
+    pub hostname: String,
+}
+
+/// A rule about destinations by tag.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TagRule {
+    /// The destinations that it is about.
+    pub subset: Subset,
+    /// What it says.
+    pub merged: Merged,
+}
+
+/// A rule about one real destination, or one port of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResourceRule {
+    /// The destination; its section is a port.
+    pub id: ResourceId,
+    /// What it says.
+    pub merged: Merged,
+}
+
+/// Merged confs, and where they come from.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Merged {
+    /// The confs. One, except for MeshHTTPRoute, where there is one for each list of hostnames.
+    pub confs: Vec<Value>,
+    /// The policies that were merged, least important first, each once.
+    pub origins: Vec<PolicyOrigin>,
+    /// By the hash of an HTTP rule's matches, or by `""` for TCP: the policy that contributed the backendRefs, for
+    /// profiles and kinds that record it (spec 03 §4.5).
+    pub backend_ref_origins: BTreeMap<String, PolicyOrigin>,
+}
+
+impl Merged {
+    /// The first conf; JSON null if there is none.
+    pub fn conf(&self) -> &Value {
+        self.confs.first().unwrap_or(&Value::Null)
+    }
+
+    /// The most important of the policies that were merged.
+    pub fn last_origin(&self) -> Option<&PolicyOrigin> {
+        self.origins.last()
+    }
+}
+
+/// Destinations by tag: those that have every tag, or lack it where `not` is set. Without any: all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Subset(pub Vec<SubsetTag>);
+
+/// One condition of a [`Subset`].
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SubsetTag {
+    /// The tag.
+    pub key: String,
+    /// Its value.
+    pub value: String,
+    /// Whether the destination must not have that value.
+    pub not: bool,
+}
+
+impl Subset {
+    /// Those with all these tags.
+    pub fn of(tags: &Tags) -> Self {
+        let tag = |(key, value): (&str, &str)| SubsetTag { key: key.into(), value: value.into(), not: false };
+        Self(tags.iter().map(tag).collect())
+    }
+
+    /// Whether a destination of which only these tags are known belongs to the subset: a tag that is not known never
+    /// fits a condition on its value, and always fits the opposite.
+    pub fn contains(&self, tags: &Tags) -> bool {
+        self.0.iter().all(|tag| (tags.get(&tag.key) == Some(tag.value.as_str())) != tag.not)
+    }
+
+    /// Whether it contains every destination.
+    pub fn is_everything(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Rules {
+    /// Whether no policy said anything about a destination.
+    pub fn is_empty(&self) -> bool {
+        self.tag.is_empty() && self.resources.is_empty() && self.listeners.values().all(Vec::is_empty)
+    }
+
+    /// What is said about the service with this value of `kuma.io/service` (spec 03 §4.4).
+    pub fn for_service(&self, service: &str) -> Option<&Merged> {
+        let tags = Tags::from_iter([(model::reference::SERVICE_TAG, service)]);
+        self.tag.iter().find(|rule| rule.subset.contains(&tags)).map(|rule| &rule.merged)
+    }
+
+    /// What is said about a real destination, by rules about resources only; the section is a port (spec 03 §5.4).
+    pub fn for_resource(&self, id: &ResourceId) -> Option<&Merged> {
+        let rule = |id: &ResourceId| self.resources.get(id).map(|rule| &rule.merged);
+        let falls_back_to_whole = match id.kind {
+            Kind::MeshService | Kind::MeshMultiZoneService => true,
+            Kind::MeshExternalService => self.profile.external_service_has_section(),
+            _ => false,
+        };
+        let is_service =
+            matches!(id.kind, Kind::MeshService | Kind::MeshMultiZoneService | Kind::MeshExternalService);
+        rule(id)
+            .or_else(|| {
+                (falls_back_to_whole && !id.section.is_empty()).then(|| rule(&id.with_section("")))?
+            })
+            .or_else(|| is_service.then(|| rule(&mesh_id(&id.mesh)))?)
+    }
+
+    /// What is said about the outbound of a real destination: by its identifier, or else by its destination name as if it
+    /// were a tag (spec 03 §5.5).
+    pub fn for_destination(&self, id: &ResourceId, destination_name: &str) -> Option<&Merged> {
+        self.for_resource(id).or_else(|| self.for_service(destination_name))
+    }
+
+    /// The policy relative to which the backendRefs of a rule are resolved (spec 03 §4.5). `matches_hash` is `""` for
+    /// TCP. `None`: the references cannot be resolved, and are dropped.
+    pub fn backend_ref_origin<'a>(&self, merged: &'a Merged, matches_hash: &str) -> Option<&'a PolicyOrigin> {
+        let recorded = merged.backend_ref_origins.get(matches_hash);
+        match self.profile.backend_ref_origin() {
+            BackendRefOrigin::LastWithRefs => recorded,
+            BackendRefOrigin::Last | BackendRefOrigin::NotNeeded => recorded.or(merged.last_origin()),
+        }
+    }
+}
+
+/// The identifier of a mesh.
+pub fn mesh_id(mesh: &str) -> ResourceId {
+    ResourceId {
+        kind: Kind::Mesh,
+        mesh: String::new(),
+        zone: String::new(),
+        namespace: String::new(),
+        name: mesh.to_owned(),
+        section: String::new(),
+    }
+}

@@ -1,0 +1,253 @@
+//! An immutable, indexed set of resources: all that a plan may depend on.
+
+mod pairs;
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+use std::sync::{Arc, OnceLock};
+
+use model::topology::{Dataplane, Mesh};
+use model::{Kind, Labels, Profile, ProxyKey, Resource, ResourceId, Spec, Tags};
+use xxhash_rust::xxh3::Xxh3;
+
+use pairs::PairIndex;
+
+/// What a plan depends on besides resources.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Context {
+    /// Which Kuma version's rules apply.
+    pub profile: Profile,
+    /// The zone of this control plane. Absent on a control plane without zones, which owns everything.
+    pub zone: Option<String>,
+    /// The namespace of the control plane on Kubernetes; default `kuma-system`.
+    pub system_namespace: String,
+    /// What each proxy announced when it connected; proxies that are not here announced [`Context::unannounced`].
+    pub proxies: BTreeMap<ProxyKey, ProxyFeatures>,
+    /// What proxies are taken to be able to do that announced nothing; default: nothing special.
+    pub unannounced: ProxyFeatures,
+}
+
+impl Context {
+    /// The context of a control plane without zones, with proxies that announced nothing.
+    pub fn new(profile: Profile) -> Self {
+        Self {
+            profile,
+            zone: None,
+            system_namespace: "kuma-system".to_owned(),
+            proxies: BTreeMap::new(),
+            unannounced: ProxyFeatures::default(),
+        }
+    }
+
+    /// What a proxy is able to do.
+    pub fn features(&self, proxy: &ProxyKey) -> ProxyFeatures {
+        self.proxies.get(proxy).copied().unwrap_or(self.unannounced)
+    }
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        Self::new(Profile::default())
+    }
+}
+
+/// What a proxy announced when it connected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProxyFeatures {
+    /// It takes KRIs as names where its mesh is `Exclusive` (2.12+; spec 01 §3).
+    pub unified_naming: bool,
+    /// It binds the ports of its outbounds even with transparent proxying (2.11+).
+    pub bind_outbounds: bool,
+    /// Connections are redirected to it, whatever its Dataplane says (2.9+).
+    pub transparent: bool,
+    /// It has a workload identity of its own, from a MeshIdentity (2.12+; spec 04 §8.2).
+    pub workload_identity: bool,
+}
+
+/// An immutable set of resources with indexes. The order in which resources arrived never matters: they stand in store
+/// order, which is kind, mesh and name, ascending.
+#[derive(Debug)]
+pub struct Snapshot {
+    context: Context,
+    resources: Vec<Arc<Resource>>,
+    ids: Vec<(ResourceId, u32)>,
+    labels: PairIndex,
+    tags: PairIndex,
+    hash: OnceLock<u64>,
+}
+
+impl Snapshot {
+    /// Puts resources in order and indexes them. Of several with the same kind, mesh and name one is kept.
+    ///
+    /// Takes `Resource`s or `Arc<Resource>`s: a store that shares them pays only for the indexes.
+    pub fn new<R: Into<Arc<Resource>>>(resources: impl IntoIterator<Item = R>, context: Context) -> Self {
+        let mut resources: Vec<Arc<Resource>> = resources.into_iter().map(Into::into).collect();
+        resources.sort_by(|a, b| store_key(a).cmp(&store_key(b)).then_with(|| arrival_free_order(a, b)));
+        resources.dedup_by(|a, b| store_key(a) == store_key(b));
+
+        let (mut ids, mut labels, mut tags) = (Vec::new(), PairIndex::default(), PairIndex::default());
+        for (at, resource) in (0u32..).zip(&resources) {
+            let kind = resource.kind();
+            ids.push((resource.id(), at));
+            for (key, value) in resource.meta.labels.iter() {
+                labels.add(kind, key, value, at);
+            }
+            if let Spec::Dataplane(dataplane) = &resource.spec {
+                for (key, value) in dataplane.inbound.iter().flat_map(|inbound| inbound.tags.iter()) {
+                    tags.add(kind, key, value, at);
+                }
+            }
+        }
+        ids.sort();
+        labels.finish();
+        tags.finish();
+        Self { context, resources, ids, labels, tags, hash: OnceLock::new() }
+    }
+
+    /// What the plans depend on besides resources.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Which Kuma version's rules apply.
+    pub fn profile(&self) -> Profile {
+        self.context.profile
+    }
+
+    /// Every resource, in store order.
+    pub fn resources(&self) -> &[Arc<Resource>] {
+        &self.resources
+    }
+
+    /// The resources of a kind, of all meshes, in store order.
+    pub fn of_kind(&self, kind: Kind) -> &[Arc<Resource>] {
+        self.range(|resource| resource.kind().cmp(&kind))
+    }
+
+    /// The resources of a kind in a mesh, in store order.
+    pub fn in_mesh(&self, kind: Kind, mesh: &str) -> &[Arc<Resource>] {
+        self.range(|resource| resource.kind().cmp(&kind).then_with(|| resource.meta.mesh.as_str().cmp(mesh)))
+    }
+
+    /// The resource with this stored name; for kinds of global scope the mesh is empty.
+    pub fn named(&self, kind: Kind, mesh: &str, name: &str) -> Option<&Resource> {
+        let found = self.range(|resource| store_key(resource).cmp(&(kind, mesh, name)));
+        found.first().map(Arc::as_ref)
+    }
+
+    /// The resource with this identifier, whatever its section; the first in store order if several share it.
+    pub fn by_id(&self, id: &ResourceId) -> Option<&Resource> {
+        let wanted = id.with_section("");
+        let at = self.ids.partition_point(|(found, _)| *found < wanted);
+        let (found, index) = self.ids.get(at)?;
+        (*found == wanted).then(|| self.resources[*index as usize].as_ref())
+    }
+
+    /// The resources of a kind in a mesh that have all these labels, in store order. No label: all of them.
+    pub fn by_labels<'a>(
+        &'a self,
+        kind: Kind,
+        mesh: &str,
+        labels: &Labels,
+    ) -> impl Iterator<Item = &'a Resource> + use<'a> {
+        let candidates = match self.labels.shortest(kind, labels.iter()) {
+            Some(indexes) => self.at(indexes),
+            None => self.in_mesh(kind, mesh).iter().map(Arc::as_ref).collect(),
+        };
+        let (mesh, labels) = (mesh.to_owned(), labels.clone());
+        candidates.into_iter().filter(move |resource| {
+            resource.meta.mesh == mesh.as_str() && labels.matches(&resource.meta.labels)
+        })
+    }
+
+    /// The Dataplanes of a mesh with an inbound that has all these tags (a `*` stands for any value), in store order.
+    pub fn dataplanes_with_tags<'a>(
+        &'a self,
+        mesh: &str,
+        tags: &Tags,
+    ) -> impl Iterator<Item = (&'a Resource, &'a Dataplane)> + use<'a> {
+        let exact = tags.iter().filter(|(_, value)| *value != "*");
+        let candidates = match self.tags.shortest(Kind::Dataplane, exact) {
+            Some(indexes) => self.at(indexes),
+            None => self.in_mesh(Kind::Dataplane, mesh).iter().map(Arc::as_ref).collect(),
+        };
+        let (mesh, tags) = (mesh.to_owned(), tags.clone());
+        candidates.into_iter().filter(move |resource| resource.meta.mesh == mesh.as_str()).filter_map(
+            move |resource| {
+                let Spec::Dataplane(dataplane) = &resource.spec else { return None };
+                dataplane.inbound.iter().any(|i| tags.matches(&i.tags)).then_some((resource, dataplane))
+            },
+        )
+    }
+
+    /// The Dataplanes of a mesh, in store order.
+    pub fn dataplanes(&self, mesh: &str) -> impl Iterator<Item = (&Resource, &Dataplane)> {
+        self.in_mesh(Kind::Dataplane, mesh).iter().filter_map(|resource| match &resource.spec {
+            Spec::Dataplane(dataplane) => Some((resource.as_ref(), dataplane)),
+            _ => None,
+        })
+    }
+
+    /// The settings of a mesh; absent when nobody wrote it down.
+    pub fn mesh(&self, name: &str) -> Option<&Mesh> {
+        match &self.named(Kind::Mesh, "", name)?.spec {
+            Spec::Mesh(mesh) => Some(mesh),
+            _ => None,
+        }
+    }
+
+    /// The names of all meshes that were written down, ascending.
+    pub fn meshes(&self) -> impl Iterator<Item = &str> {
+        self.of_kind(Kind::Mesh).iter().map(|resource| resource.meta.name.as_str())
+    }
+
+    /// Every proxy, by mesh and name.
+    pub fn proxies(&self) -> impl Iterator<Item = ProxyKey> {
+        self.of_kind(Kind::Dataplane)
+            .iter()
+            .map(|resource| ProxyKey { mesh: resource.meta.mesh.clone(), name: resource.meta.name.clone() })
+    }
+
+    /// A hash of everything in it, the same for the same content on every machine. Computed when first asked for.
+    pub fn content_hash(&self) -> u64 {
+        *self.hash.get_or_init(|| {
+            let mut hash = HashWriter(Xxh3::new());
+            // Hashing takes any text: writing cannot fail.
+            let _ = write!(hash, "{:?}", self.context);
+            for resource in &self.resources {
+                let _ = write!(hash, "{resource:?}");
+            }
+            hash.0.digest()
+        })
+    }
+
+    fn at(&self, indexes: &[(u64, u32)]) -> Vec<&Resource> {
+        indexes.iter().map(|(_, at)| self.resources[*at as usize].as_ref()).collect()
+    }
+
+    fn range(&self, order: impl Fn(&Resource) -> std::cmp::Ordering) -> &[Arc<Resource>] {
+        let start = self.resources.partition_point(|resource| order(resource).is_lt());
+        let length = self.resources[start..].partition_point(|resource| order(resource).is_eq());
+        &self.resources[start..start + length]
+    }
+}
+
+fn store_key(resource: &Resource) -> (Kind, &str, &str) {
+    (resource.kind(), resource.meta.mesh.as_str(), resource.meta.name.as_str())
+}
+
+/// Orders two resources that claim the same name by what they are, so that which one is kept does not depend on which
+/// one came first.
+fn arrival_free_order(a: &Resource, b: &Resource) -> std::cmp::Ordering {
+    let key = |resource: &Resource| (Arc::clone(&resource.meta.source), format!("{resource:?}"));
+    key(a).cmp(&key(b))
+}
+
+struct HashWriter(Xxh3);
+
+impl fmt::Write for HashWriter {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.update(text.as_bytes());
+        Ok(())
+    }
+}
