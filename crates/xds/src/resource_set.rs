@@ -40,6 +40,22 @@ impl Version {
     pub fn of(body: &[u8]) -> Self {
         Self(xxhash_rust::xxh3::xxh3_128(body))
     }
+
+    /// Reads a version as it is displayed, 32 hexadecimal digits; `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        (text.len() == 32).then(|| u128::from_str_radix(text, 16).ok()).flatten().map(Self)
+    }
+
+    /// The version of named resources together.
+    pub fn of_all<'a>(resources: impl IntoIterator<Item = (&'a str, Version)>) -> Self {
+        let mut bytes = Vec::new();
+        for (name, version) in resources {
+            bytes.extend_from_slice(name.as_bytes());
+            bytes.push(0);
+            bytes.extend_from_slice(&version.0.to_be_bytes());
+        }
+        Self::of(&bytes)
+    }
 }
 
 impl fmt::Display for Version {
@@ -99,13 +115,7 @@ impl ResourceSet {
 
     /// The version of everything of one type: a hash over names and versions. Also defined for an empty type.
     pub fn type_version(&self, type_url: &TypeUrl) -> Version {
-        let mut bytes = Vec::new();
-        for (name, resource) in self.of_type(type_url) {
-            bytes.extend_from_slice(name.as_bytes());
-            bytes.push(0);
-            bytes.extend_from_slice(&resource.version.0.to_be_bytes());
-        }
-        Version::of(&bytes)
+        Version::of_all(self.of_type(type_url).map(|(name, resource)| (name, resource.version)))
     }
 
     /// The version of the whole set.

@@ -1,3 +1,4 @@
 //! The messages on the wire.
 
+pub mod discovery;
 pub mod l4;

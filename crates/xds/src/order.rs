@@ -1,0 +1,126 @@
+//! Which type of resource travels before which: make before break, as data.
+//!
+//! What is added or changed goes down the table, what is removed goes up: a listener must not name a cluster that the
+//! proxy does not have yet, and a cluster may leave only when no listener names it any more.
+
+use crate::TypeUrl;
+
+/// `envoy.config.cluster.v3.Cluster`.
+pub const ENVOY_CLUSTER: &str = "type.googleapis.com/envoy.config.cluster.v3.Cluster";
+/// `envoy.config.endpoint.v3.ClusterLoadAssignment`; named after its cluster.
+pub const ENVOY_ENDPOINTS: &str = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment";
+/// `envoy.config.listener.v3.Listener`.
+pub const ENVOY_LISTENER: &str = "type.googleapis.com/envoy.config.listener.v3.Listener";
+/// `envoy.config.route.v3.RouteConfiguration`.
+pub const ENVOY_ROUTE: &str = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration";
+/// `envoy.extensions.transport_sockets.tls.v3.Secret`.
+pub const ENVOY_SECRET: &str = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
+/// Our own [`Cluster`](crate::proto::l4::Cluster).
+pub const L4_CLUSTER: &str = "type.googleapis.com/meshtcp.l4.v1.Cluster";
+/// Our own [`Endpoints`](crate::proto::l4::Endpoints); named after their cluster.
+pub const L4_ENDPOINTS: &str = "type.googleapis.com/meshtcp.l4.v1.Endpoints";
+/// Our own [`Route`](crate::proto::l4::Route).
+pub const L4_ROUTE: &str = "type.googleapis.com/meshtcp.l4.v1.Route";
+/// Our own [`Listener`](crate::proto::l4::Listener).
+pub const L4_LISTENER: &str = "type.googleapis.com/meshtcp.l4.v1.Listener";
+
+/// How proxies understand a type. A type without a row has nothing to wait for and nothing that waits for it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Row {
+    type_url: &'static str,
+    family: Family,
+    /// Types with a lower stage go first, those with a higher one leave first; equal stages do not mind each other.
+    stage: u8,
+    /// What must have happened to earlier types before a resource of this type is sent.
+    pub(crate) after: After,
+    /// The type whose resource of the same name must follow whenever one of this type was sent.
+    pub(crate) refreshes: Option<&'static str>,
+    /// Whether a first request without names asks for all.
+    pub(crate) wildcard: bool,
+}
+
+/// The proxies that know a type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Family {
+    Envoy,
+    L4,
+}
+
+/// What must have happened to what goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum After {
+    /// Nothing: Envoy accepts a cluster only when it has the cluster's endpoints, so these must not wait for that.
+    Nothing,
+    /// It was sent: enough for a proxy that shows a change only once it is complete.
+    Sent,
+    /// It was accepted: Envoy accepts a cluster when it is warm.
+    Accepted,
+}
+
+const TABLE: [Row; 9] = {
+    use After::{Accepted, Nothing, Sent};
+    use Family::{Envoy, L4};
+    const fn row(type_url: &'static str, family: Family, stage: u8, after: After, wildcard: bool) -> Row {
+        Row { type_url, family, stage, after, refreshes: None, wildcard }
+    }
+    [
+        Row { refreshes: Some(ENVOY_ENDPOINTS), ..row(ENVOY_CLUSTER, Envoy, 0, Nothing, true) },
+        row(ENVOY_ENDPOINTS, Envoy, 1, Nothing, false),
+        row(ENVOY_LISTENER, Envoy, 2, Accepted, true),
+        row(ENVOY_ROUTE, Envoy, 2, Accepted, false),
+        row(ENVOY_SECRET, Envoy, 2, Nothing, false),
+        row(L4_CLUSTER, L4, 0, Nothing, true),
+        row(L4_ENDPOINTS, L4, 1, Nothing, true),
+        row(L4_ROUTE, L4, 2, Sent, true),
+        row(L4_LISTENER, L4, 3, Sent, true),
+    ]
+};
+
+impl Row {
+    /// The row of a type.
+    pub(crate) fn of(type_url: &TypeUrl) -> Option<&'static Row> {
+        TABLE.iter().find(|row| row.type_url == type_url.as_str())
+    }
+
+    /// The types that must be there before one of this type is sent.
+    pub(crate) fn earlier(&self) -> impl Iterator<Item = TypeUrl> {
+        let (family, stage) = (self.family, self.stage);
+        TABLE.iter().filter(move |row| row.family == family && row.stage < stage).map(Row::type_url)
+    }
+
+    /// The types that may still use one of this type.
+    pub(crate) fn later(&self) -> impl Iterator<Item = TypeUrl> {
+        let (family, stage) = (self.family, self.stage);
+        TABLE.iter().filter(move |row| row.family == family && row.stage > stage).map(Row::type_url)
+    }
+
+    fn type_url(&self) -> TypeUrl {
+        TypeUrl::new(self.type_url)
+    }
+}
+
+/// Where a type stands among all, for sorting; types without a row come last.
+pub(crate) fn position(type_url: &TypeUrl) -> usize {
+    TABLE.iter().position(|row| row.type_url == type_url.as_str()).unwrap_or(TABLE.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::l4;
+
+    #[test]
+    fn our_own_types_are_spelled_as_their_messages_are() {
+        assert_eq!(TypeUrl::of::<l4::Cluster>().as_str(), L4_CLUSTER);
+        assert_eq!(TypeUrl::of::<l4::Endpoints>().as_str(), L4_ENDPOINTS);
+        assert_eq!(TypeUrl::of::<l4::Route>().as_str(), L4_ROUTE);
+        assert_eq!(TypeUrl::of::<l4::Listener>().as_str(), L4_LISTENER);
+    }
+
+    #[test]
+    fn families_do_not_wait_for_each_other() {
+        let listener = Row::of(&TypeUrl::new(L4_LISTENER)).unwrap();
+        let earlier: Vec<_> = listener.earlier().map(|url| url.to_string()).collect();
+        assert_eq!(earlier, [L4_CLUSTER, L4_ENDPOINTS, L4_ROUTE]);
+    }
+}

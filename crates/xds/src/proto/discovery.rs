@@ -1,0 +1,189 @@
+//! The messages of `envoy.service.discovery.v3`, with the fields that a control plane or a proxy of ours uses.
+//!
+//! Field numbers are those of the xDS protocol; fields that are not declared here are ignored on arrival, as protobuf
+//! has it.
+
+use std::collections::BTreeMap;
+
+use prost::bytes::Bytes;
+
+/// A state-of-the-world request: a subscription, or the answer to a response.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct DiscoveryRequest {
+    /// The version that the client accepted last; empty before the first.
+    #[prost(string, tag = "1")]
+    pub version_info: String,
+    /// Who asks; at least in the first request of a stream.
+    #[prost(message, optional, tag = "2")]
+    pub node: Option<Node>,
+    /// Which resources; none at first: all, for the types that can be asked for so.
+    #[prost(string, repeated, tag = "3")]
+    pub resource_names: Vec<String>,
+    /// The type of the resources.
+    #[prost(string, tag = "4")]
+    pub type_url: String,
+    /// The response that this answers; empty: none.
+    #[prost(string, tag = "5")]
+    pub response_nonce: String,
+    /// Why that response was refused; absent: it was accepted.
+    #[prost(message, optional, tag = "6")]
+    pub error_detail: Option<Status>,
+}
+
+/// A state-of-the-world response: every subscribed resource of one type.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct DiscoveryResponse {
+    /// The version of the resources together.
+    #[prost(string, tag = "1")]
+    pub version_info: String,
+    /// The resources.
+    #[prost(message, repeated, tag = "2")]
+    pub resources: Vec<Any>,
+    /// Their type.
+    #[prost(string, tag = "4")]
+    pub type_url: String,
+    /// What the client's answer refers to.
+    #[prost(string, tag = "5")]
+    pub nonce: String,
+    /// Who answers.
+    #[prost(message, optional, tag = "6")]
+    pub control_plane: Option<ControlPlane>,
+}
+
+/// A delta request: a change of subscription, the answer to a response, or both.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct DeltaDiscoveryRequest {
+    /// Who asks; at least in the first request of a stream.
+    #[prost(message, optional, tag = "1")]
+    pub node: Option<Node>,
+    /// The type of the resources.
+    #[prost(string, tag = "2")]
+    pub type_url: String,
+    /// Names to add; `*`: all.
+    #[prost(string, repeated, tag = "3")]
+    pub resource_names_subscribe: Vec<String>,
+    /// Names to drop; `*`: all that were not added by name.
+    #[prost(string, repeated, tag = "4")]
+    pub resource_names_unsubscribe: Vec<String>,
+    /// What the client still holds from an earlier stream: versions by name. In the first request of a type only.
+    #[prost(btree_map = "string, string", tag = "5")]
+    pub initial_resource_versions: BTreeMap<String, String>,
+    /// The response that this answers; empty: none.
+    #[prost(string, tag = "6")]
+    pub response_nonce: String,
+    /// Why that response was refused; absent: it was accepted.
+    #[prost(message, optional, tag = "7")]
+    pub error_detail: Option<Status>,
+}
+
+/// A delta response: what changed, of one type.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct DeltaDiscoveryResponse {
+    /// The version of all resources of the type; for people who look.
+    #[prost(string, tag = "1")]
+    pub system_version_info: String,
+    /// Resources that are new or changed.
+    #[prost(message, repeated, tag = "2")]
+    pub resources: Vec<Resource>,
+    /// Their type.
+    #[prost(string, tag = "4")]
+    pub type_url: String,
+    /// What the client's answer refers to.
+    #[prost(string, tag = "5")]
+    pub nonce: String,
+    /// Names of resources that are gone, or never were.
+    #[prost(string, repeated, tag = "6")]
+    pub removed_resources: Vec<String>,
+    /// Who answers.
+    #[prost(message, optional, tag = "7")]
+    pub control_plane: Option<ControlPlane>,
+}
+
+/// One resource in a delta response.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Resource {
+    /// The version of this resource.
+    #[prost(string, tag = "1")]
+    pub version: String,
+    /// The message.
+    #[prost(message, optional, tag = "2")]
+    pub resource: Option<Any>,
+    /// The name, unique in its type.
+    #[prost(string, tag = "3")]
+    pub name: String,
+}
+
+/// `google.protobuf.Any`, without a copy of the message's bytes.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Any {
+    /// The type of the message.
+    #[prost(string, tag = "1")]
+    pub type_url: String,
+    /// The encoded message.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub value: Bytes,
+}
+
+/// Who a proxy says it is.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Node {
+    /// `<mesh>.<dataplane name>`.
+    #[prost(string, tag = "1")]
+    pub id: String,
+    /// The service that the proxy belongs to, for statistics.
+    #[prost(string, tag = "2")]
+    pub cluster: String,
+    /// Whatever else it tells. User input: nothing in it is certain.
+    #[prost(message, optional, tag = "3")]
+    pub metadata: Option<prost_types::Struct>,
+    /// The program, e.g. `envoy`.
+    #[prost(string, tag = "6")]
+    pub user_agent_name: String,
+    /// The version of the program, where it says it as text.
+    #[prost(string, tag = "7")]
+    pub user_agent_version: String,
+    /// The version of the program, where it says it in numbers.
+    #[prost(message, optional, tag = "8")]
+    pub user_agent_build_version: Option<BuildVersion>,
+}
+
+/// The version of a proxy program in numbers.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct BuildVersion {
+    /// Major, minor and patch.
+    #[prost(message, optional, tag = "1")]
+    pub version: Option<SemanticVersion>,
+}
+
+/// Major, minor and patch.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct SemanticVersion {
+    /// Breaking changes.
+    #[prost(uint32, tag = "1")]
+    pub major_number: u32,
+    /// Additions.
+    #[prost(uint32, tag = "2")]
+    pub minor_number: u32,
+    /// Repairs.
+    #[prost(uint32, tag = "3")]
+    pub patch: u32,
+}
+
+/// `google.rpc.Status`: why a response was refused.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct Status {
+    /// A gRPC status code.
+    #[prost(int32, tag = "1")]
+    pub code: i32,
+    /// The reason, in the proxy's own words.
+    #[prost(string, tag = "2")]
+    pub message: String,
+}
+
+/// Who a control plane says it is.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct ControlPlane {
+    /// The instance.
+    #[prost(string, tag = "1")]
+    pub identifier: String,
+}

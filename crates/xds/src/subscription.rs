@@ -1,0 +1,375 @@
+//! The server side of one discovery stream, for every type on it, as plain state.
+//!
+//! ```text
+//!   request ─▶ on_request ─┐                       ┌─▶ poll_response ─▶ response
+//!   ResourceSet ─▶ publish ┴─▶ one Feed per type ──┼─▶ poll_event    ─▶ Acked, Rejected
+//!                                                  └─▶ wake_at       ─▶ when to poll again
+//! ```
+//!
+//! The shell calls `poll_response` until it returns nothing after each request, each published set, and at `wake_at`.
+//! Time is an argument: how long ago anything was, as long as it never runs backwards.
+//!
+//! What it does: at most one unanswered response per type, the newest set wins, additions before removals across types
+//! (see [`order`](crate::order)), endpoints again whenever their cluster was sent, nothing refused ever again,
+//! and no resource that the client already has.
+
+mod feed;
+mod interest;
+mod pacing;
+mod protocol;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::order::{Row, position};
+use crate::proto::discovery::Node;
+use crate::{ResourceSet, TypeUrl, Version};
+use feed::{Feed, InFlight, Remembered};
+pub use pacing::PATIENCE;
+use pacing::{Wait, is_asked_for_whole};
+use protocol::{Ask, Change, Push, Pushed};
+pub use protocol::{Delta, Protocol, StateOfTheWorld};
+
+/// How many bytes of resources go into one delta response: below the 4 MiB that gRPC clients accept by default.
+const RESPONSE_BYTES: usize = 2 * 1024 * 1024;
+
+/// The server side of one stream that speaks `P`.
+#[derive(Debug)]
+pub struct Subscription<P> {
+    instance: Arc<str>,
+    node: Option<Node>,
+    target: Option<Arc<ResourceSet>>,
+    /// By their place in the order of sending.
+    feeds: BTreeMap<(usize, TypeUrl), Feed>,
+    memory: Memory,
+    last_nonce: u64,
+    resends: u64,
+    resumed_at: Option<Duration>,
+    events: VecDeque<Event>,
+    wake_at: Option<Duration>,
+    protocol: PhantomData<fn() -> P>,
+}
+
+/// What the client said about a response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// It accepted the response.
+    Acked {
+        /// The type of its resources.
+        type_url: TypeUrl,
+        /// The version of the response.
+        version: String,
+    },
+    /// It refused the response, or part of it, and runs what it ran before.
+    Rejected {
+        /// The type of the resources.
+        type_url: TypeUrl,
+        /// What it refused, sorted. More than was wrong when its message names none.
+        names: Vec<String>,
+        /// The reason in its own words.
+        message: String,
+    },
+}
+
+/// A request that no client should send; the stream ends with `InvalidArgument`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadRequest {
+    /// On an aggregated stream every request says what it is about.
+    #[error("the request has no `type_url`; on an aggregated stream every request needs one")]
+    NoType,
+    /// The first request says who asks.
+    #[error("the first request has no `node.id`; it names the proxy as `<mesh>.<name>`")]
+    NoNode,
+    /// A stream belongs to one proxy.
+    #[error(
+        "the stream was opened by `{first}`, and a request on it claims to be `{now}`; open one stream a proxy"
+    )]
+    OtherNode {
+        /// Who opened the stream.
+        first: String,
+        /// Who asked now.
+        now: String,
+    },
+}
+
+/// What a proxy accepted and refused on its last stream, so that the next one goes on from there.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    types: BTreeMap<TypeUrl, Remembered>,
+}
+
+impl<P: Protocol> Subscription<P> {
+    /// Opens a stream. `instance` is what `control_plane.identifier` says; `memory` is that of the proxy's last
+    /// stream here, or empty: it is used only if the client comes with resources from before.
+    pub fn new(instance: Arc<str>, memory: Memory) -> Self {
+        Self {
+            instance,
+            node: None,
+            target: None,
+            feeds: BTreeMap::new(),
+            memory,
+            last_nonce: 0,
+            resends: 0,
+            resumed_at: None,
+            events: VecDeque::new(),
+            wake_at: None,
+            protocol: PhantomData,
+        }
+    }
+
+    /// Who opened the stream; `None` before the first request.
+    pub fn node(&self) -> Option<&Node> {
+        self.node.as_ref()
+    }
+
+    /// Takes a request: a subscription, an ACK, a NACK, or several of these.
+    ///
+    /// # Errors
+    ///
+    /// The client is at fault; the stream should end.
+    pub fn on_request(&mut self, request: P::Request, now: Duration) -> Result<(), BadRequest> {
+        let Ask { node, type_url, nonce, error, change } = P::ask(request);
+        if type_url.is_empty() {
+            return Err(BadRequest::NoType);
+        }
+        self.identify(node)?;
+        let type_url = TypeUrl::new(type_url);
+        let wildcard_type = is_asked_for_whole(&type_url);
+        let key = (position(&type_url), type_url.clone());
+        let first = !self.feeds.contains_key(&key);
+        let feed = self.feeds.entry(key).or_insert_with(|| Feed::new(type_url.clone()));
+        // Any other nonce is that of a response that a later one replaced: it answers nothing.
+        if let Some(response) = feed.in_flight.take_if(|response| response.nonce == nonce) {
+            self.events.push_back(match error {
+                None => {
+                    let version = response.version.clone();
+                    feed.accept(response);
+                    Event::Acked { type_url, version }
+                }
+                Some(status) => {
+                    let names = feed.refuse(response, &status.message);
+                    Event::Rejected { type_url, names, message: status.message }
+                }
+            });
+        }
+        let past = |memory: &mut Memory| memory.types.remove(&feed.type_url).unwrap_or_default();
+        match change {
+            Change::Delta { subscribe, unsubscribe, initial } => {
+                if first {
+                    feed.interest.begin(&subscribe, wildcard_type);
+                    feed.owed.answer = feed.interest.is_wildcard();
+                    let past = past(&mut self.memory);
+                    feed.resume_with_versions(initial, past);
+                }
+                change_delta(feed, &subscribe, &unsubscribe, first);
+            }
+            Change::Replace { names, version } => {
+                if nonce.is_empty() {
+                    let past = if first { past(&mut self.memory) } else { feed.remember() };
+                    *feed = Feed::new(feed.type_url.clone());
+                    if !version.is_empty() {
+                        feed.resume_from_memory(past);
+                    }
+                    feed.owed.answer = true;
+                }
+                let gained = feed.interest.replace(names, wildcard_type);
+                feed.owed.answer |= gained;
+                feed.forget_uncovered();
+            }
+        }
+        if feed.resumed {
+            self.resumed_at.get_or_insert(now);
+        }
+        Ok(())
+    }
+
+    fn identify(&mut self, node: Option<Node>) -> Result<(), BadRequest> {
+        let Some(first) = &self.node else {
+            self.node = Some(node.filter(|node| !node.id.is_empty()).ok_or(BadRequest::NoNode)?);
+            return Ok(());
+        };
+        match node {
+            Some(node) if !node.id.is_empty() && node.id != first.id => {
+                Err(BadRequest::OtherNode { first: first.id.clone(), now: node.id })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes what the proxy should run from now on; a set that was not sent yet is forgotten.
+    pub fn on_publish(&mut self, target: Arc<ResourceSet>) {
+        self.target = Some(target);
+    }
+
+    /// The next response to send, if there is one now.
+    pub fn poll_response(&mut self, now: Duration) -> Option<P::Response> {
+        self.wake_at = None;
+        let target = Arc::clone(self.target.as_ref()?);
+        let keys: Vec<_> = self.feeds.keys().cloned().collect();
+        let push = keys.into_iter().find_map(|key| self.poll_type(&key, &target, now))?;
+        Some(P::response(push))
+    }
+
+    /// When `poll_response` may have something although nothing happened until then; set by its last call.
+    pub fn wake_at(&self) -> Option<Duration> {
+        self.wake_at
+    }
+
+    /// The next thing that the client said about a response.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Whether the client has accepted all that was published of the types that it asked for. False before the first
+    /// set, before the first request, and while anything of it is refused.
+    pub fn is_in_sync(&self) -> bool {
+        let Some(target) = &self.target else { return false };
+        !self.feeds.is_empty() && self.feeds.values().all(|feed| feed.is_in_sync(target))
+    }
+
+    /// What to give to the next stream of the same proxy.
+    pub fn into_memory(self) -> Memory {
+        let mut memory = self.memory;
+        memory.types.extend(self.feeds.into_iter().map(|((_, type_url), feed)| (type_url, feed.remember())));
+        memory
+    }
+
+    fn poll_type(&mut self, key: &(usize, TypeUrl), target: &ResourceSet, now: Duration) -> Option<Push> {
+        let feed = self.feeds.get(key).filter(|feed| feed.in_flight.is_none())?;
+        let row = Row::of(&key.1);
+        let refused_before = self.refused_before(row, target);
+        let changes =
+            feed.changed(target, &refused_before).next().is_some() || feed.missing(target).next().is_some();
+        let has_stale = feed.stale(target).next().is_some();
+        let says_something = changes || feed.owed.answer;
+        if !says_something && !has_stale {
+            if let Some(feed) = self.feeds.get_mut(key) {
+                // What is still owed was refused before, and the client knows.
+                feed.owed.names.clear();
+                feed.waiting_since = None;
+            }
+            return None;
+        }
+        if let Some(until) = self.wait_for_earlier(row, feed, target, now) {
+            self.wake_by(until);
+            if let Some(feed) = self.feeds.get_mut(key) {
+                feed.waiting_since.get_or_insert(now);
+            }
+            return None;
+        }
+        let drop_stale = match self.wait_for_later(row, target, now) {
+            Wait::No => true,
+            Wait::Until(until) => {
+                self.wake_by(until);
+                false
+            }
+            Wait::ForAnEvent => false,
+        };
+        if !(says_something || has_stale && drop_stale) {
+            return None;
+        }
+        self.send(key, target, &refused_before, drop_stale, now)
+    }
+
+    fn send(
+        &mut self,
+        key: &(usize, TypeUrl),
+        target: &ResourceSet,
+        refused_before: &[String],
+        drop_stale: bool,
+        now: Duration,
+    ) -> Option<Push> {
+        let feed = self.feeds.get_mut(key)?;
+        let mut removed: Vec<String> = feed.missing(target).map(str::to_owned).collect();
+        if drop_stale {
+            removed.extend(feed.stale(target).map(str::to_owned));
+        }
+        let mut size = 0;
+        let changed = feed.changed(target, refused_before).take_while(|(name, resource)| {
+            let fits = P::COMPLETE || size == 0 || size + name.len() + resource.body.len() <= RESPONSE_BYTES;
+            size += name.len() + resource.body.len();
+            fits
+        });
+        let changed: BTreeMap<_, _> =
+            changed.map(|(name, resource)| (name.to_owned(), resource.clone())).collect();
+        let repeats = |feed: &Feed, name: &str| feed.owed.names.contains(name) && feed.holds(name);
+        let resent = changed.keys().any(|name| repeats(feed, name));
+        self.resends += u64::from(resent);
+        let resends = self.resends;
+        let resources =
+            if P::COMPLETE { feed.complete(target, refused_before, drop_stale) } else { changed.clone() };
+        // The same content again needs another version, or a client may take it for what it has.
+        let version_of = |version: Version, again: bool| {
+            if again { format!("{version}.{resends}") } else { version.to_string() }
+        };
+        let version = if P::COMPLETE {
+            Version::of_all(resources.iter().map(|(name, resource)| (name.as_str(), resource.version)))
+        } else {
+            target.type_version(&key.1)
+        };
+        let version = version_of(version, P::COMPLETE && resent);
+        let pushed = resources.iter().map(|(name, resource)| Pushed {
+            name: name.clone(),
+            version: version_of(resource.version, repeats(feed, name)),
+            body: Arc::clone(&resource.body),
+        });
+        self.last_nonce += 1;
+        let push = Push {
+            type_url: key.1.clone(),
+            nonce: self.last_nonce.to_string(),
+            version: version.clone(),
+            resources: pushed.collect(),
+            removed: removed.clone(),
+            control_plane: Arc::clone(&self.instance),
+        };
+        feed.owed.answer = false;
+        feed.owed.names.retain(|name| !changed.contains_key(name) && !removed.contains(name));
+        feed.waiting_since = None;
+        feed.in_flight =
+            Some(InFlight { nonce: push.nonce.clone(), sent_at: now, version, resources, removed });
+        if let Some(dependent) = Row::of(&key.1).and_then(|row| row.refreshes) {
+            self.refresh(&TypeUrl::new(dependent), changed.keys());
+        }
+        Some(push)
+    }
+
+    /// Makes resources of another type follow those that were just sent.
+    fn refresh<'a>(&mut self, dependent: &TypeUrl, names: impl Iterator<Item = &'a String>) {
+        let Some(feed) = self.feeds.get_mut(&(position(dependent), dependent.clone())) else { return };
+        for name in names {
+            let on_its_way =
+                feed.in_flight.as_ref().is_some_and(|response| response.resources.contains_key(name));
+            if feed.holds(name) || on_its_way {
+                feed.owed.names.insert(name.clone());
+            }
+        }
+    }
+
+    fn wake_by(&mut self, time: Duration) {
+        self.wake_at = Some(self.wake_at.map_or(time, |other| other.min(time)));
+    }
+}
+
+fn change_delta(feed: &mut Feed, subscribe: &[String], unsubscribe: &[String], first: bool) {
+    for name in subscribe {
+        feed.interest.add(name);
+        if name == "*" {
+            feed.owed.answer = true;
+        } else if !(first && feed.holds(name)) {
+            // Asking again for a known name asks to have it sent again; on a new stream it is only repeated.
+            feed.owed.names.insert(name.clone());
+        }
+    }
+    for name in unsubscribe {
+        feed.interest.drop(name);
+        if name != "*" && feed.interest.covers(name) {
+            // Still asked for with all others: the client must hear what it is now.
+            feed.owed.names.insert(name.clone());
+        }
+    }
+    if !unsubscribe.is_empty() {
+        feed.forget_uncovered();
+    }
+}

@@ -1,0 +1,153 @@
+//! The two spellings of discovery, state-of-the-world and delta, as one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use prost::bytes::Bytes;
+
+use crate::TypeUrl;
+use crate::proto::discovery::{
+    Any, ControlPlane, DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse,
+    Node, Resource, Status,
+};
+
+/// A variant of the discovery protocol: [`Delta`] or [`StateOfTheWorld`].
+pub trait Protocol: sealed::Protocol {
+    /// What clients send.
+    type Request: prost::Message + Default + 'static;
+    /// What they get.
+    type Response: prost::Message + Default + 'static;
+}
+
+/// Responses carry what changed.
+#[derive(Debug)]
+pub enum Delta {}
+
+/// Responses carry everything that is subscribed to.
+#[derive(Debug)]
+pub enum StateOfTheWorld {}
+
+impl Protocol for Delta {
+    type Request = DeltaDiscoveryRequest;
+    type Response = DeltaDiscoveryResponse;
+}
+
+impl Protocol for StateOfTheWorld {
+    type Request = DiscoveryRequest;
+    type Response = DiscoveryResponse;
+}
+
+pub(super) mod sealed {
+    use super::{Ask, Push};
+
+    pub trait Protocol {
+        /// Whether a response carries everything, so that what is left out is gone.
+        const COMPLETE: bool;
+        fn ask(request: <Self as super::Protocol>::Request) -> Ask
+        where
+            Self: super::Protocol;
+        fn response(push: Push) -> <Self as super::Protocol>::Response
+        where
+            Self: super::Protocol;
+    }
+}
+
+/// A request of either protocol.
+pub struct Ask {
+    pub(super) node: Option<Node>,
+    pub(super) type_url: String,
+    pub(super) nonce: String,
+    pub(super) error: Option<Status>,
+    pub(super) change: Change,
+}
+
+/// What a request says about the subscription.
+pub(super) enum Change {
+    Delta { subscribe: Vec<String>, unsubscribe: Vec<String>, initial: BTreeMap<String, String> },
+    Replace { names: Vec<String>, version: String },
+}
+
+/// A response of either protocol.
+pub struct Push {
+    pub(super) type_url: TypeUrl,
+    pub(super) nonce: String,
+    pub(super) version: String,
+    pub(super) resources: Vec<Pushed>,
+    pub(super) removed: Vec<String>,
+    pub(super) control_plane: Arc<str>,
+}
+
+pub(super) struct Pushed {
+    pub(super) name: String,
+    pub(super) version: String,
+    pub(super) body: Arc<[u8]>,
+}
+
+impl sealed::Protocol for Delta {
+    const COMPLETE: bool = false;
+
+    fn ask(request: DeltaDiscoveryRequest) -> Ask {
+        let DeltaDiscoveryRequest {
+            node,
+            type_url,
+            resource_names_subscribe: subscribe,
+            resource_names_unsubscribe: unsubscribe,
+            initial_resource_versions: initial,
+            response_nonce: nonce,
+            error_detail: error,
+        } = request;
+        Ask { node, type_url, nonce, error, change: Change::Delta { subscribe, unsubscribe, initial } }
+    }
+
+    fn response(push: Push) -> DeltaDiscoveryResponse {
+        let Push { type_url, nonce, version, resources, removed, control_plane } = push;
+        let resources = resources.into_iter().map(|Pushed { name, version, body }| Resource {
+            version,
+            resource: Some(any(&type_url, body)),
+            name,
+        });
+        DeltaDiscoveryResponse {
+            system_version_info: version,
+            resources: resources.collect(),
+            type_url: type_url.to_string(),
+            nonce,
+            removed_resources: removed,
+            control_plane: Some(ControlPlane { identifier: control_plane.to_string() }),
+        }
+    }
+}
+
+impl sealed::Protocol for StateOfTheWorld {
+    const COMPLETE: bool = true;
+
+    fn ask(request: DiscoveryRequest) -> Ask {
+        let DiscoveryRequest {
+            version_info: version,
+            node,
+            resource_names: names,
+            type_url,
+            response_nonce: nonce,
+            error_detail: error,
+        } = request;
+        Ask { node, type_url, nonce, error, change: Change::Replace { names, version } }
+    }
+
+    fn response(push: Push) -> DiscoveryResponse {
+        // What is gone is what is not said, and resources carry their own names.
+        let Push { type_url, nonce, version, resources, removed: _, control_plane } = push;
+        DiscoveryResponse {
+            version_info: version,
+            resources: resources
+                .into_iter()
+                .map(|Pushed { name: _, version: _, body }| any(&type_url, body))
+                .collect(),
+            type_url: type_url.to_string(),
+            nonce,
+            control_plane: Some(ControlPlane { identifier: control_plane.to_string() }),
+        }
+    }
+}
+
+fn any(type_url: &TypeUrl, body: Arc<[u8]>) -> Any {
+    Any { type_url: type_url.to_string(), value: Bytes::from_owner(body) }
+}
