@@ -1,14 +1,21 @@
 //! Which Kuma version's rules apply: one value, asked by name.
 //!
 //! This file and those beside it are the only ones that compare versions. Everything else asks a question such as
-//! [`Profile::smaller_name_wins`]; the spec section of each answer stands beside it.
+//! [`Profile::smaller_name_wins`]; the spec section of each answer stands beside it. `matching` answers which policy
+//! wins, `routing` where traffic goes, `validation` what is accepted and how it is refused, `window` what is known at
+//! all.
 
 mod matching;
-
-pub use matching::{BackendRefOrigin, SectionRule};
+mod routing;
+mod validation;
+mod window;
 
 use std::fmt;
 use std::str::FromStr;
+
+pub use matching::{BackendRefOrigin, SectionRule};
+pub use validation::{NameRule, RoleRule};
+pub use window::Window;
 
 /// A Kuma release line whose behaviour is reproduced: `2.3` to `2.14`, or `3`. Default `2.14`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -60,6 +60,11 @@ impl<'d> Fields<'d> {
         Self { object, path, seen: Vec::new(), rest_is_known: false, findings }
     }
 
+    /// An object that is not there.
+    pub(crate) fn absent(path: FieldPath, findings: &'d Findings<'d>) -> Self {
+        Self::at_value(None, path, findings)
+    }
+
     /// Where the object is.
     pub fn path(&self) -> &FieldPath {
         &self.path

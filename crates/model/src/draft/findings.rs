@@ -38,12 +38,12 @@ pub enum NoteSort {
 }
 
 impl Note {
-    /// How bad it is, if an unknown field is as bad as `unknown`.
-    pub fn severity(&self, unknown: Severity) -> Severity {
+    /// How bad it is, if an unknown field is as bad as `unknown`; absent when it is not to be told.
+    pub fn severity(&self, unknown: Option<Severity>) -> Option<Severity> {
         match self.sort {
             NoteSort::UnknownField => unknown,
-            NoteSort::Error => Severity::Error,
-            NoteSort::Warning => Severity::Warning,
+            NoteSort::Error => Some(Severity::Error),
+            NoteSort::Warning => Some(Severity::Warning),
         }
     }
 }

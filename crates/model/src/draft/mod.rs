@@ -2,15 +2,20 @@
 //!
 //! ```text
 //!  text ──read──▶ Document (a tree, and where each value stands)
-//!  Document ──Fields, Findings──▶ Spec            (a reader for each kind: a list of fields)
+//!  Document ──parse──▶ Resource, or all that is wrong with it
+//!            └─ envelope ─▶ kind, Meta;  a reader for each kind, made of Fields ─▶ Spec
 //! ```
 
 mod document;
+mod envelope;
 mod fields;
 mod findings;
 mod json;
 mod kinds;
+mod labels;
+mod names;
 mod nearest;
+mod parse;
 mod scalar;
 mod source;
 mod topology;
@@ -21,3 +26,4 @@ pub use fields::Fields;
 pub use findings::{Findings, Note, NoteSort};
 #[allow(unused_imports)] // the readers of the topology begin with these
 pub(crate) use kinds::{Body, Context};
+pub use parse::{Options, Parsed, UnknownFields, parse, parse_unchecked, validate};

@@ -1,0 +1,188 @@
+//! What stands around a body: kind, mesh, name, labels — in the Universal and in the Kubernetes format (spec 01 §1).
+
+use serde_json::Value;
+
+use crate::draft::fields::Fields;
+use crate::draft::findings::{Findings, Note, NoteSort};
+use crate::draft::kinds::Body;
+use crate::draft::nearest;
+use crate::name::{MeshName, ResourceName};
+use crate::reference::{Labels, MESH_TAG};
+use crate::resource::{Kind, Meta, NAMESPACE_LABEL, Scope};
+use crate::violation::FieldPath;
+
+/// How a resource is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    Universal,
+    Kubernetes,
+}
+
+/// A resource whose body has not been read.
+pub(crate) struct Envelope<'d> {
+    pub(crate) format: Format,
+    pub(crate) kind: Kind,
+    /// Name, mesh and labels as they are written; only the mesh is filled in.
+    pub(crate) meta: Meta,
+    pub(crate) body: Body<'d>,
+}
+
+/// Reads what stands around the body. Absent when there is no kind that is known: then a note says so.
+pub(crate) fn read<'d>(findings: &'d Findings<'d>) -> Option<Envelope<'d>> {
+    let root = findings.document().value();
+    if !root.is_object() {
+        let help = "a resource begins with `type:`, or with `apiVersion:` and `kind:`";
+        return refuse(findings, FieldPath::root(), "is no resource".into(), Some(help.into()));
+    }
+    let mut root = Fields::of(findings);
+    if root.has("type") {
+        return universal(root);
+    }
+    if root.has("apiVersion") || root.has("kind") {
+        return kubernetes(root);
+    }
+    root.know_the_rest();
+    let help = "begin it with `type: <Kind>`, or with `apiVersion: kuma.io/v1alpha1` and `kind: <Kind>`";
+    refuse(findings, FieldPath::root(), "has no `type`".into(), Some(help.into()))
+}
+
+fn refuse<T>(findings: &Findings<'_>, path: FieldPath, message: String, help: Option<String>) -> Option<T> {
+    findings.note(Note { sort: NoteSort::Error, path, message, help });
+    None
+}
+
+fn kind(root: &mut Fields<'_>, field: &'static str) -> Option<Kind> {
+    let text = root.string(field);
+    let kind = Kind::from_text(&text);
+    if kind.is_none() {
+        root.know_the_rest();
+        let known = Kind::ALL.iter().map(|kind| kind.as_str());
+        let help = nearest::help(&text, known).unwrap_or_else(|| "see the list of kinds in the guide".into());
+        return refuse(
+            root.findings(),
+            root.at(field),
+            format!("`{text}` is no kind of resource"),
+            Some(help),
+        );
+    }
+    kind
+}
+
+fn universal<'d>(mut root: Fields<'d>) -> Option<Envelope<'d>> {
+    let kind = kind(&mut root, "type")?;
+    let mesh = root.text("mesh");
+    let name = root.string("name");
+    let labels = root.map("labels").unwrap_or_default();
+    let created = root.text("creationTime").and_then(|time| seconds(&root, "creationTime", &time));
+    root.known(&["modificationTime", "kri"]);
+    let meta = Meta { labels, created, ..meta(&root, kind, mesh, name) };
+    let body = match kind.body() {
+        crate::resource::Body::Spec => Body { spec: root.object("spec"), status: root.object("status") },
+        crate::resource::Body::Inline => {
+            // The body is beside the envelope, so the same fields go on to the kind's reader.
+            let status = Fields::absent(root.path().clone(), root.findings());
+            Body { spec: root, status }
+        }
+    };
+    Some(Envelope { format: Format::Universal, kind, meta, body })
+}
+
+fn kubernetes<'d>(mut root: Fields<'d>) -> Option<Envelope<'d>> {
+    let version = root.string("apiVersion");
+    if !version.starts_with("kuma.io/") {
+        let kind = root.string("kind");
+        root.know_the_rest();
+        let note = format!("{kind} of {version} is no resource of the mesh: it is left out");
+        root.warn("apiVersion", note, None);
+        return None;
+    }
+    let kind = kind(&mut root, "kind")?;
+    let mut metadata = root.object("metadata");
+    metadata.know_the_rest();
+    let mut labels: Labels = metadata.map("labels").unwrap_or_default();
+    let annotations: Labels = metadata.map("annotations").unwrap_or_default();
+    let inline = root.text("mesh");
+    let mesh = labels.get(MESH_TAG).or(annotations.get(MESH_TAG)).map(str::to_owned).or(inline);
+    let created =
+        metadata.text("creationTimestamp").and_then(|t| seconds(&metadata, "creationTimestamp", &t));
+    let mut name = metadata.string("name");
+    if is_namespaced(kind) {
+        let namespace = metadata.text("namespace").unwrap_or_else(|| "default".into());
+        name = format!("{name}.{namespace}");
+        if labels.get(NAMESPACE_LABEL).is_none() {
+            labels.insert(NAMESPACE_LABEL, namespace);
+        }
+    }
+    for (key, value) in annotations.iter().filter(|(key, _)| key.starts_with("meshtcp.io/")) {
+        labels.insert(key, value);
+    }
+    let meta = Meta { labels, created, ..meta(&root, kind, mesh, name) };
+    let body = Body { spec: root.object("spec"), status: root.object("status") };
+    Some(Envelope { format: Format::Kubernetes, kind, meta, body })
+}
+
+fn meta(root: &Fields<'_>, kind: Kind, mesh: Option<String>, name: String) -> Meta {
+    let mesh = match kind.scope() {
+        Scope::Mesh => mesh.unwrap_or_else(|| "default".into()),
+        Scope::Global => String::new(),
+    };
+    let document = root.findings().document();
+    let source = match document.start() {
+        Some(start) => format!("{}:{}", document.source(), start.line).into(),
+        None => document.source().clone(),
+    };
+    Meta {
+        mesh: MeshName::new(mesh),
+        name: ResourceName::new(name),
+        labels: Labels::default(),
+        created: None,
+        source,
+    }
+}
+
+fn seconds(fields: &Fields<'_>, name: &str, text: &str) -> Option<i64> {
+    match text.parse::<jiff::Timestamp>() {
+        Ok(time) => Some(time.as_second()),
+        Err(_) => {
+            fields.warn(
+                name,
+                format!("`{text}` is no time"),
+                Some("write it like 2024-05-01T12:00:00Z".into()),
+            );
+            None
+        }
+    }
+}
+
+/// Whether objects of a kind live in a namespace on Kubernetes (spec 01 §1.2); the older kinds belong to the cluster.
+fn is_namespaced(kind: Kind) -> bool {
+    match kind {
+        Kind::Mesh
+        | Kind::MeshGateway
+        | Kind::MeshGatewayRoute
+        | Kind::TrafficRoute
+        | Kind::ExternalService
+        | Kind::Retry
+        | Kind::Timeout
+        | Kind::TrafficLog
+        | Kind::TrafficPermission
+        | Kind::HealthCheck
+        | Kind::CircuitBreaker
+        | Kind::VirtualOutbound
+        | Kind::Zone => false,
+        _ => true,
+    }
+}
+
+/// The name that a message uses for a resource whose envelope may be incomplete.
+pub(crate) fn describe(document: &Value) -> Option<String> {
+    let text = |pointer: &str| document.pointer(pointer).and_then(Value::as_str);
+    let kind = text("/type").or(text("/kind"))?;
+    let name = text("/name").or(text("/metadata/name"))?;
+    let mesh = text("/mesh").or(text("/metadata/labels/kuma.io~1mesh"));
+    let is_global = Kind::from_text(kind).is_some_and(|kind| kind.scope() == Scope::Global);
+    Some(match mesh {
+        _ if is_global => format!("{kind} {name}"),
+        mesh => format!("{kind} {}/{name}", mesh.unwrap_or("default")),
+    })
+}

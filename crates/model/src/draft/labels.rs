@@ -1,0 +1,37 @@
+//! The labels that a control plane would compute when a resource is stored (spec 01 §1.3, 02 §5).
+
+use crate::draft::envelope::{Envelope, Format};
+use crate::draft::parse::Options;
+use crate::reference::{Labels, MESH_TAG, ZONE_TAG};
+use crate::resource::{DISPLAY_NAME_LABEL, Kind, NAMESPACE_LABEL, ORIGIN_LABEL, Scope};
+
+/// The labels of a resource with those that are missing filled in; the role is computed later, from the body.
+pub(crate) fn complete(envelope: &Envelope<'_>, options: &Options) -> Labels {
+    let mut labels = envelope.meta.labels.clone();
+    let mut default = |key: &str, value: &str| {
+        if labels.get(key).is_none() {
+            labels.insert(key, value);
+        }
+        labels.get(key).map(str::to_owned)
+    };
+    let is_in_mesh = envelope.kind.scope() == Scope::Mesh;
+    if options.profile.computes_mesh_label() && is_in_mesh {
+        default(MESH_TAG, envelope.meta.mesh.as_str());
+    }
+    default(DISPLAY_NAME_LABEL, envelope.meta.display_name());
+    if let Some(zone) = options.zone.as_deref()
+        && is_in_mesh
+        && envelope.kind != Kind::Mesh
+    {
+        let origin = default(ORIGIN_LABEL, "zone");
+        if origin.as_deref() != Some("global") {
+            default(ZONE_TAG, zone);
+        }
+    }
+    labels
+}
+
+/// The namespace of a resource written for Kubernetes; absent for Universal, which has no roles.
+pub(crate) fn namespace<'e>(envelope: &'e Envelope<'_>) -> Option<&'e str> {
+    (envelope.format == Format::Kubernetes).then(|| envelope.meta.labels.get(NAMESPACE_LABEL)).flatten()
+}

@@ -1,0 +1,168 @@
+//! Which names, labels and meshes a resource may have (spec 02 §3.3 and §3.4).
+
+use crate::draft::envelope::Envelope;
+use crate::profile::{NameRule, Profile};
+use crate::reference::MESH_TAG;
+use crate::resource::{ORIGIN_LABEL, Scope};
+use crate::violation::{FieldPath, Violation};
+
+const PLAIN: &str =
+    "invalid characters. Valid characters are numbers, lowercase latin letters and '-', '_' symbols.";
+const MESH_DOTTED: &str =
+    "invalid characters. Valid characters are numbers, lowercase latin letters and '-', '_', '.' symbols.";
+const REFERENCE_DOTTED: &str =
+    "invalid characters: must consist of lower case alphanumeric characters, '-', '.' and '_'.";
+const SUBDOMAIN: &str = "invalid characters. A lowercase RFC 1123 subdomain must consist of lower case alphanumeric \
+    characters, '-' or '.', and must start and end with an alphanumeric character";
+const LABEL: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an \
+    alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for \
+    validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
+const QUALIFIED_NAME: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and \
+    end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is \
+    '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
+const LABEL_VALUE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or \
+    '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex \
+    used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
+
+impl NameRule {
+    /// What is wrong with a name by this rule. The empty name passes all rules but the last two.
+    pub(crate) fn broken_by(self, name: &str) -> Option<&'static str> {
+        let all = |extra: &str| {
+            name.chars().all(|c| c.is_ascii_digit() || c.is_ascii_lowercase() || extra.contains(c))
+        };
+        let (holds, message) = match self {
+            NameRule::Any => (true, ""),
+            NameRule::Plain => (all("-_"), PLAIN),
+            NameRule::MeshDotted => (all("-_."), MESH_DOTTED),
+            NameRule::ReferenceDotted => (all("-_."), REFERENCE_DOTTED),
+            NameRule::Subdomain => (name.split('.').all(is_dns_label), SUBDOMAIN),
+            NameRule::Label => (
+                is_dns_label(name) && !name.starts_with(|c: char| c.is_ascii_digit()) && name.len() <= 63,
+                LABEL,
+            ),
+        };
+        (!holds).then_some(message)
+    }
+}
+
+/// Whether text is lowercase letters, digits and inner dashes.
+fn is_dns_label(text: &str) -> bool {
+    let ends = !text.starts_with('-') && !text.ends_with('-') && !text.is_empty();
+    ends && text.chars().all(|c| c.is_ascii_digit() || c.is_ascii_lowercase() || c == '-')
+}
+
+/// The rules of the envelope that can be checked without a control plane, in the order of the reference.
+pub(crate) fn check(envelope: &Envelope<'_>, profile: Profile) -> Vec<Violation> {
+    let mut broken = Vec::new();
+    let meta = &envelope.meta;
+    let display = meta.name.as_str();
+    if profile.limits_resource_names() && display.len() > 253 {
+        broken.push(at("name", "value length must less or equal 253"));
+    }
+    if profile.validates_labels() {
+        check_labels(envelope, profile, &mut broken);
+    }
+    match display {
+        "" => broken.push(at("name", "cannot be empty")),
+        name if name.starts_with('.') => broken.push(at("name", "cannot be empty")),
+        name => {
+            broken.extend(profile.resource_name_rule().broken_by(name).map(|message| at("name", message)))
+        }
+    }
+    if envelope.kind.scope() == Scope::Mesh {
+        match meta.mesh.as_str() {
+            "" => broken.push(at("mesh", "cannot be empty")),
+            mesh => {
+                broken.extend(profile.mesh_name_rule().broken_by(mesh).map(|message| at("mesh", message)))
+            }
+        }
+    }
+    broken
+}
+
+fn at(field: &str, message: impl Into<String>) -> Violation {
+    Violation::new(FieldPath::root().field(field), message)
+}
+
+fn check_labels(envelope: &Envelope<'_>, profile: Profile, broken: &mut Vec<Violation>) {
+    let meta = &envelope.meta;
+    let labels = FieldPath::root().field("labels");
+    let mut add = |key: &str, message: String| broken.push(Violation::new(labels.key(key), message));
+    if let Some(origin) = meta.labels.get(ORIGIN_LABEL).filter(|origin| !matches!(*origin, "global" | "zone"))
+    {
+        add(ORIGIN_LABEL, format!("unknown resource origin \"{origin}\""));
+    }
+    let mesh = meta.labels.get(MESH_TAG).filter(|mesh| *mesh != meta.mesh.as_str());
+    if profile.computes_mesh_label() && mesh.is_some() && envelope.kind.scope() == Scope::Mesh {
+        add(MESH_TAG, "kuma.io/mesh label must not differ from mesh set on resource".into());
+    }
+    for (key, value) in meta.labels.iter() {
+        if let Some(message) = qualified_name(key) {
+            add(key, message);
+        }
+        if let Some(message) = label_value(value) {
+            add(key, message);
+        }
+    }
+}
+
+fn qualified_name(key: &str) -> Option<String> {
+    let (prefix, name) = match key.split_once('/') {
+        None => (None, key),
+        Some((prefix, name)) if !name.contains('/') => (Some(prefix), name),
+        Some(_) => {
+            return Some(format!(
+                "a qualified name {QUALIFIED_NAME} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+            ));
+        }
+    };
+    match prefix {
+        Some("") => return Some("prefix part must be non-empty".into()),
+        Some(prefix) if !prefix.split('.').all(is_dns_label) => {
+            let sentence = "prefix part a lowercase RFC 1123 subdomain must consist of lower case alphanumeric \
+                characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', \
+                regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+            return Some(sentence.into());
+        }
+        Some(_) | None => {}
+    }
+    match name {
+        "" => Some("name part must be non-empty".into()),
+        name if name.len() > 63 => Some("name part must be no more than 63 characters".into()),
+        name => (!is_label_text(name)).then(|| QUALIFIED_NAME.into()),
+    }
+}
+
+fn label_value(value: &str) -> Option<String> {
+    match value {
+        "" => None,
+        value if value.len() > 63 => Some("must be no more than 63 characters".into()),
+        value => (!is_label_text(value)).then(|| LABEL_VALUE.into()),
+    }
+}
+
+fn is_label_text(text: &str) -> bool {
+    let ends = |end: Option<char>| end.is_some_and(|c| c.is_ascii_alphanumeric());
+    ends(text.chars().next())
+        && ends(text.chars().next_back())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_checked_by_the_rule_of_the_profile() {
+        assert_eq!(NameRule::Plain.broken_by("a_b-1"), None);
+        assert_eq!(NameRule::Plain.broken_by("a.b"), Some(PLAIN));
+        assert_eq!(NameRule::Subdomain.broken_by("a.b-1"), None);
+        assert_eq!(NameRule::Subdomain.broken_by("a_b"), Some(SUBDOMAIN));
+        assert_eq!(NameRule::Subdomain.broken_by("a.-b"), Some(SUBDOMAIN));
+        assert_eq!(NameRule::Label.broken_by("1a"), Some(LABEL));
+        assert_eq!(NameRule::ReferenceDotted.broken_by("Ledger"), Some(REFERENCE_DOTTED));
+        assert_eq!(qualified_name("kuma.io/effect"), None);
+        assert!(qualified_name("Kuma.io/effect").is_some() && qualified_name("a/b/c").is_some());
+        assert!(label_value("").is_none() && label_value("-a").is_some());
+    }
+}

@@ -1,0 +1,98 @@
+//! From which profile to which something is known.
+
+use std::fmt;
+
+use crate::profile::Profile;
+use crate::resource::Kind;
+
+/// The profiles that know a kind, a field or a value: an inclusive range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// The first profile that knows it.
+    pub since: Profile,
+    /// The last profile that knows it.
+    pub until: Profile,
+}
+
+impl Window {
+    /// Known to every profile.
+    pub const ALWAYS: Window = Window { since: Profile::V2_3, until: Profile::V3 };
+
+    /// Known from a profile on.
+    pub const fn since(since: Profile) -> Self {
+        Self { since, until: Profile::V3 }
+    }
+
+    /// Known from one profile to another.
+    pub const fn between(since: Profile, until: Profile) -> Self {
+        Self { since, until }
+    }
+
+    /// Known up to the last profile of the tag-based model.
+    pub const fn before_3(since: Profile) -> Self {
+        Self { since, until: Profile::V2_14 }
+    }
+
+    /// Whether a profile knows it.
+    pub fn contains(self, profile: Profile) -> bool {
+        self.since <= profile && profile <= self.until
+    }
+}
+
+impl fmt::Display for Window {
+    /// `from 2.8 on`, `up to 2.14`, `from 2.6 to 2.14`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.since, self.until) {
+            (Profile::V2_3, Profile::V3) => write!(f, "in every profile"),
+            (since, Profile::V3) => write!(f, "from {since} on"),
+            (Profile::V2_3, until) => write!(f, "up to {until}"),
+            (since, until) => write!(f, "from {since} to {until}"),
+        }
+    }
+}
+
+impl Kind {
+    /// The profiles that know resources of this kind (spec 01, 05 §5.1).
+    pub const fn window(self) -> Window {
+        match self {
+            Kind::MeshService
+            | Kind::MeshExternalService
+            | Kind::HostnameGenerator
+            | Kind::MeshPassthrough => Window::since(Profile::V2_8),
+            Kind::MeshMultiZoneService | Kind::MeshTLS => Window::since(Profile::V2_9),
+            Kind::MeshMetric => Window::since(Profile::V2_6),
+            Kind::MeshIdentity | Kind::MeshTrust => Window::since(Profile::V2_12),
+            Kind::MeshZoneAddress => Window::since(Profile::V3),
+            Kind::MeshGateway
+            | Kind::MeshGatewayRoute
+            | Kind::ZoneIngress
+            | Kind::ZoneEgress
+            | Kind::ExternalService
+            | Kind::TrafficRoute
+            | Kind::Retry
+            | Kind::Timeout
+            | Kind::TrafficLog
+            | Kind::TrafficPermission
+            | Kind::HealthCheck
+            | Kind::CircuitBreaker
+            | Kind::VirtualOutbound => Window::before_3(Profile::V2_3),
+            Kind::Mesh
+            | Kind::Dataplane
+            | Kind::MeshTCPRoute
+            | Kind::MeshHTTPRoute
+            | Kind::MeshTimeout
+            | Kind::MeshRetry
+            | Kind::MeshAccessLog
+            | Kind::MeshCircuitBreaker
+            | Kind::MeshHealthCheck
+            | Kind::MeshLoadBalancingStrategy
+            | Kind::MeshTrafficPermission
+            | Kind::MeshRateLimit
+            | Kind::MeshFaultInjection
+            | Kind::MeshTrace
+            | Kind::MeshProxyPatch
+            | Kind::Secret
+            | Kind::Zone => Window::ALWAYS,
+        }
+    }
+}
