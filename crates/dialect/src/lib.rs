@@ -1,8 +1,10 @@
 //! A plan, said in a proxy's own words.
 
+mod access_log_format;
 mod decode;
 mod descriptors;
 mod encode;
+pub mod envoy;
 
 pub use decode::{DecodeError, decode};
 pub use encode::{EncodeError, Problem, encode};

@@ -16,6 +16,12 @@ use serde::Serialize;
 pub struct Plan {
     /// Whose plan it is.
     pub proxy: ProxyKey,
+    /// The service that the proxy stands for; empty where nothing says.
+    pub service: String,
+    /// The zone that the proxy is in; empty where nothing says.
+    pub zone: String,
+    /// The address of the proxy.
+    pub address: String,
     /// How proxies of the mesh trust each other; absent: they speak plaintext.
     pub mtls: Option<Mtls>,
     /// What the proxy's application offers, in the order of the Dataplane.

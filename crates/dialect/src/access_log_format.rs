@@ -1,0 +1,31 @@
+//! Access log formats: the mesh's own placeholders are filled in, everything else is left to the proxy.
+
+use plan::Plan;
+
+/// What the mesh's placeholders stand for on one listener.
+pub(crate) struct Placeholders<'a> {
+    /// The proxy.
+    pub(crate) plan: &'a Plan,
+    /// The service on the other side: what is dialled, or for inbound listeners the proxy's own.
+    pub(crate) destination: &'a str,
+    /// `OUTBOUND` or `INBOUND`.
+    pub(crate) direction: &'a str,
+}
+
+impl Placeholders<'_> {
+    /// Fills `%KUMA_…%` in; placeholders of the data plane stay.
+    pub(crate) fn fill(&self, format: &str) -> String {
+        let Plan { proxy, service, zone, address, .. } = self.plan;
+        // The longer name first: it begins with the shorter one.
+        let known = [
+            ("%KUMA_SOURCE_ADDRESS_WITHOUT_PORT%", address.as_str()),
+            ("%KUMA_SOURCE_ADDRESS%", address.as_str()),
+            ("%KUMA_SOURCE_SERVICE%", service.as_str()),
+            ("%KUMA_DESTINATION_SERVICE%", self.destination),
+            ("%KUMA_MESH%", proxy.mesh.as_str()),
+            ("%KUMA_TRAFFIC_DIRECTION%", self.direction),
+            ("%KUMA_ZONE%", zone.as_str()),
+        ];
+        known.iter().fold(format.to_owned(), |text, (placeholder, value)| text.replace(placeholder, value))
+    }
+}

@@ -1,0 +1,87 @@
+//! Clusters, one a destination (spec 04 §8, §9, §12.2).
+
+use model::topology::Protocol;
+use plan::{Cluster, ClusterKind};
+use serde_json::{Value, json};
+
+use super::words::{duration, from_control_plane, is_literal, sanitised, url};
+use super::{endpoint, tls};
+
+/// A cluster, and its load assignment unless that is part of the cluster.
+pub(super) fn cluster(cluster: &Cluster, own_mesh: &str, settings: bool) -> (Value, Option<Value>) {
+    let Cluster {
+        name,
+        service: _,
+        kind,
+        subset: _,
+        tls,
+        connect_timeout,
+        endpoints,
+        direct: _,
+        resource: _,
+    } = cluster;
+    let mut tree = base(name);
+    if let Some(tls) = tls {
+        tree["transportSocket"] = tls::to_mesh(tls, own_mesh);
+    }
+    match kind {
+        ClusterKind::Mesh => set_http(&mut tree, Protocol::Http2),
+        ClusterKind::Gateway { legacy } => {
+            tree["perConnectionBufferLimitBytes"] = 32768.into();
+            if *legacy {
+                tree["connectTimeout"] = "5s".into();
+            }
+        }
+        ClusterKind::Egress { protocol } | ClusterKind::External { protocol, .. } => {
+            set_http(&mut tree, *protocol)
+        }
+    }
+    if let Some(timeout) = connect_timeout.as_ref().filter(|_| settings) {
+        tree["connectTimeout"] = duration(timeout.value).into();
+    }
+    let ClusterKind::External { protocol: _, tls: outside } = kind else {
+        discovered(&mut tree);
+        return (tree, Some(endpoint::assignment(name, endpoints)));
+    };
+    let literal = endpoints.iter().all(|endpoint| is_literal(&endpoint.address));
+    tree["type"] = if literal { "STATIC" } else { "STRICT_DNS" }.into();
+    tree["loadAssignment"] = endpoint::inline(name, endpoints);
+    if !literal {
+        tree["dnsLookupFamily"] = "V4_ONLY".into();
+    }
+    if let Some(outside) = outside {
+        tree["transportSocket"] = tls::to_outside(outside);
+    }
+    (tree, None)
+}
+
+/// A cluster with nothing but its name.
+pub(super) fn base(name: &str) -> Value {
+    let mut tree = json!({ "@type": url("config.cluster.v3.Cluster"), "name": name });
+    let stat_name = sanitised(name);
+    if stat_name != name {
+        tree["altStatName"] = stat_name.into();
+    }
+    tree
+}
+
+/// Has the endpoints of a cluster discovered by EDS.
+pub(super) fn discovered(tree: &mut Value) {
+    tree["type"] = "EDS".into();
+    tree["edsClusterConfig"] = json!({ "edsConfig": from_control_plane() });
+}
+
+/// The protocol options of the upstream; the reference sets HTTP/2 even for TCP services of the mesh (spec 06 no. 52).
+fn set_http(tree: &mut Value, protocol: Protocol) {
+    let options = match protocol {
+        Protocol::Http => "httpProtocolOptions",
+        Protocol::Http2 | Protocol::Grpc => "http2ProtocolOptions",
+        Protocol::Unknown | Protocol::Tcp | Protocol::Tls | Protocol::Kafka | Protocol::Mysql => return,
+    };
+    tree["typedExtensionProtocolOptions"] = json!({
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+            "@type": url("extensions.upstreams.http.v3.HttpProtocolOptions"),
+            "explicitHttpConfig": { options: {} },
+        },
+    });
+}

@@ -1,0 +1,70 @@
+//! Endpoints as load assignments (spec 04 §11).
+
+use std::collections::BTreeMap;
+
+use model::reference::SERVICE_TAG;
+use plan::Endpoint;
+use serde_json::{Map, Value, json};
+
+use super::words::{address, url};
+
+/// The load assignment of a cluster that is discovered by EDS.
+pub(super) fn assignment(cluster: &str, endpoints: &[Endpoint]) -> Value {
+    let mut tree = inline(cluster, endpoints);
+    tree["@type"] = url("config.endpoint.v3.ClusterLoadAssignment").into();
+    tree
+}
+
+/// The load assignment inside a cluster: groups sorted by zone, those without one first.
+pub(super) fn inline(cluster: &str, endpoints: &[Endpoint]) -> Value {
+    let mut groups: BTreeMap<(Option<&str>, u32), Vec<&Endpoint>> = BTreeMap::new();
+    for endpoint in endpoints {
+        groups.entry((endpoint.zone.as_deref(), endpoint.priority)).or_default().push(endpoint);
+    }
+    let groups: Vec<Value> = groups
+        .into_iter()
+        .map(|((zone, priority), mut endpoints)| {
+            endpoints.sort_by(|a, b| (&a.address, a.port).cmp(&(&b.address, b.port)));
+            let endpoints: Vec<Value> = endpoints.into_iter().map(|e| endpoint(e, Map::new())).collect();
+            let mut group = json!({ "lbEndpoints": endpoints });
+            if let Some(zone) = zone {
+                group["locality"] = json!({ "zone": zone });
+            }
+            if priority > 0 {
+                group["priority"] = priority.into();
+            }
+            group
+        })
+        .collect();
+    let mut tree = json!({ "clusterName": cluster });
+    if !groups.is_empty() {
+        tree["endpoints"] = groups.into();
+    }
+    tree
+}
+
+/// One endpoint with its tags as metadata; `also` goes to what transport sockets are matched by.
+pub(super) fn endpoint(endpoint: &Endpoint, also: Map<String, Value>) -> Value {
+    let Endpoint { priority: _, zone: _, address: ip, port, weight, tags, labels, offered_by: _, via: _ } =
+        endpoint;
+    let tags: Map<String, Value> = tags
+        .iter()
+        .filter(|(key, _)| *key != SERVICE_TAG)
+        .map(|(key, value)| (key.into(), value.into()))
+        .collect();
+    let labels: Map<String, Value> = labels.iter().map(|(key, value)| (key.into(), value.into())).collect();
+    let mut sockets = tags.clone();
+    sockets.extend(also);
+    let metadata: Map<String, Value> =
+        [("envoy.lb", tags), ("envoy.transport_socket_match", sockets), ("io.kuma.labels", labels)]
+            .into_iter()
+            .filter(|(_, members)| !members.is_empty())
+            .map(|(name, members)| (name.into(), members.into()))
+            .collect();
+    let mut tree =
+        json!({ "endpoint": { "address": address(ip, *port) }, "loadBalancingWeight": (*weight).max(1) });
+    if !metadata.is_empty() {
+        tree["metadata"] = json!({ "filterMetadata": metadata });
+    }
+    tree
+}

@@ -1,0 +1,147 @@
+//! Splits, in either layout.
+
+mod one_cluster;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use plan::{Backend, ConnectionSettings, Fate, Plan};
+use serde_json::Value;
+
+use super::{EnvoyResources, Note, Scope, SplitLayout, cluster};
+
+/// The cluster that a refused share is sent to. It does not exist, so Envoy closes the connection (spec 04 §12.2).
+pub(super) const REFUSED: &str = "kuma.io/unresolved-backend";
+
+/// Where a listener sends its connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Forward {
+    /// They are closed.
+    Nowhere,
+    /// All to one cluster.
+    Cluster(String),
+    /// To these clusters, by weight.
+    Weighted(Vec<(String, u32)>),
+}
+
+/// The splits of a plan, and the clusters that they need.
+pub(super) struct Splits<'a> {
+    plan: &'a Plan,
+    layout: SplitLayout,
+    scope: Scope,
+    used: BTreeSet<String>,
+    combined: BTreeMap<String, (Value, Value)>,
+    notes: Vec<Note>,
+}
+
+impl<'a> Splits<'a> {
+    pub(super) fn new(plan: &'a Plan, layout: SplitLayout, scope: Scope) -> Self {
+        Self { plan, layout, scope, used: BTreeSet::new(), combined: BTreeMap::new(), notes: Vec::new() }
+    }
+
+    /// Says one split; `name` is unique among splits, and stays when the split changes.
+    pub(super) fn forward(
+        &mut self,
+        listener: &str,
+        name: &str,
+        split: &[Backend],
+        settings: &ConnectionSettings,
+    ) -> Forward {
+        let shares = weights(split);
+        if shares.is_empty() {
+            return Forward::Nowhere;
+        }
+        if self.layout == SplitLayout::Endpoints {
+            match one_cluster::said(name, &shares, self.plan, settings) {
+                Ok(said) => {
+                    self.combined.insert(name.to_owned(), said);
+                    return Forward::Cluster(name.to_owned());
+                }
+                Err(why) => self.notes.push(Note {
+                    listener: listener.into(),
+                    text: format!(
+                        "its split is said as weighted clusters, so that a change of weights drains it: {why}"
+                    ),
+                }),
+            }
+        }
+        let clusters: Vec<(String, u32)> = shares
+            .into_iter()
+            .map(|(cluster, weight)| {
+                self.used.extend(cluster.map(str::to_owned));
+                (cluster.unwrap_or(REFUSED).to_owned(), weight)
+            })
+            .collect();
+        match <[(String, u32); 1]>::try_from(clusters) {
+            Ok([(only, _)]) => Forward::Cluster(only),
+            Err(clusters) => Forward::Weighted(clusters),
+        }
+    }
+
+    /// Adds the clusters that the splits need, their load assignments, and the notes.
+    pub(super) fn finish(self, resources: &mut EnvoyResources) {
+        let Self { plan, layout: _, scope, used, combined, notes } = self;
+        for cluster in used.iter().filter_map(|name| plan.clusters.get(name)) {
+            let settings = scope == Scope::Proxy;
+            let (tree, assignment) = cluster::cluster(cluster, plan.proxy.mesh.as_str(), settings);
+            resources.clusters.insert(cluster.name.clone(), tree);
+            resources.endpoints.extend(assignment.map(|tree| (cluster.name.clone(), tree)));
+        }
+        for (name, (tree, assignment)) in combined {
+            resources.clusters.insert(name.clone(), tree);
+            resources.endpoints.insert(name, assignment);
+        }
+        resources.notes.extend(notes);
+    }
+}
+
+/// The shares that get connections: a cluster, or `None` for a share that is refused, with its weight. Weights whose sum
+/// exceeds 32 bits, which Envoy rejects, are scaled down.
+fn weights(split: &[Backend]) -> Vec<(Option<&str>, u32)> {
+    let mut shares: Vec<(Option<&str>, u32)> = Vec::new();
+    for Backend { reference: _, weight, fate, origin: _ } in split {
+        let target = match fate {
+            Fate::Routed { cluster } => Some(cluster.as_str()),
+            Fate::Refused(_) => None,
+            Fate::Spilled(_) => continue,
+        };
+        if *weight > 0 {
+            shares.push((target, *weight));
+        }
+    }
+    let sum: u64 = shares.iter().map(|(_, weight)| u64::from(*weight)).sum();
+    let divisor = sum.div_ceil(u64::from(u32::MAX) - shares.len() as u64).max(1);
+    if sum > u64::from(u32::MAX) {
+        for (_, weight) in &mut shares {
+            *weight = u32::try_from(u64::from(*weight) / divisor).unwrap_or(u32::MAX).max(1);
+        }
+    }
+    shares
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn backend(weight: u32) -> Backend {
+        Backend {
+            reference: "MeshService a".into(),
+            weight,
+            fate: Fate::Routed { cluster: "a".into() },
+            origin: None,
+        }
+    }
+
+    #[test]
+    fn a_backend_without_weight_gets_no_connection() {
+        assert_eq!(weights(&[backend(0), backend(7)]), [(Some("a"), 7)]);
+    }
+
+    #[test]
+    fn weights_beyond_32_bits_keep_their_proportion() {
+        let shares = weights(&[backend(u32::MAX), backend(u32::MAX), backend(1)]);
+        assert_eq!(shares[0].1, shares[1].1);
+        assert!(
+            shares[2].1 == 1 && shares.iter().map(|(_, w)| u64::from(*w)).sum::<u64>() <= u64::from(u32::MAX)
+        );
+    }
+}

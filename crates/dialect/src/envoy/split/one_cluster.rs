@@ -1,0 +1,174 @@
+//! A split as one cluster: its backends are localities, their weights locality weights.
+//!
+//! A change of weights, or of which backend has endpoints, is then an endpoint update, which leaves listeners and
+//! connections alone. Statistics stay readable by backend: the locality's zone and the host name of every endpoint are
+//! the name of the backend's own cluster, so the admin page `/clusters` and the per-endpoint statistics
+//! (`endpoint.…upstream_cx_total` with the tag `envoy.endpoint_hostname`) tell backends apart.
+//!
+//! Envoy knows a host of a cluster by its address only, one connect timeout a cluster, and one list of priorities; and
+//! discovered endpoints are not resolved. A split that needs more than that cannot be said this way.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use plan::{Cluster, ClusterKind, ConnectionSettings, Endpoint, Plan, Sourced, Via};
+use serde_json::{Value, json};
+
+use super::super::words::{duration, is_literal, object, url};
+use super::super::{cluster, endpoint, tls};
+use super::REFUSED;
+
+/// What transport sockets are matched by.
+const BACKEND_KEY: &str = "meshtcp.io/backend";
+
+/// The cluster and its load assignment, or why the split cannot be said this way.
+pub(super) fn said(
+    name: &str,
+    shares: &[(Option<&str>, u32)],
+    plan: &Plan,
+    settings: &ConnectionSettings,
+) -> Result<(Value, Value), String> {
+    let backends = backends(shares, plan);
+    check(&backends, settings)?;
+    let mut tree = cluster::base(name);
+    cluster::discovered(&mut tree);
+    let timeout = backends.iter().find_map(|backend| backend.cluster?.connect_timeout.as_ref());
+    if let Some(Sourced { value, origin: _ }) = timeout {
+        tree["connectTimeout"] = duration(*value).into();
+    }
+    tree["trackClusterStats"] = json!({ "perEndpointStats": true });
+    tree["loadBalancingPolicy"] = json!({ "policies": [{ "typedExtensionConfig": {
+        "name": "envoy.load_balancing_policies.round_robin",
+        "typedConfig": {
+            "@type": url("extensions.load_balancing_policies.round_robin.v3.RoundRobin"),
+            "localityLbConfig": { "localityWeightedLbConfig": {} },
+        },
+    } }] });
+    let sockets: Vec<Value> = backends.iter().filter_map(|b| socket(b, plan)).collect();
+    if !sockets.is_empty() {
+        tree["transportSocketMatches"] = sockets.into();
+    }
+    let localities: Vec<Value> =
+        backends.iter().enumerate().map(|(index, backend)| locality(index, backend)).collect();
+    let assignment = json!({
+        "@type": url("config.endpoint.v3.ClusterLoadAssignment"),
+        "clusterName": name,
+        "endpoints": localities,
+    });
+    Ok((tree, assignment))
+}
+
+/// One side of the split; backends that share a cluster are one.
+struct Side<'a> {
+    name: &'a str,
+    weight: u32,
+    /// Absent for the share that is refused.
+    cluster: Option<&'a Cluster>,
+}
+
+impl Side<'_> {
+    fn endpoints(&self) -> &[Endpoint] {
+        self.cluster.map_or(&[], |cluster| &cluster.endpoints)
+    }
+}
+
+fn backends<'a>(shares: &[(Option<&'a str>, u32)], plan: &'a Plan) -> Vec<Side<'a>> {
+    let mut weights: BTreeMap<&str, u32> = BTreeMap::new();
+    for (cluster, weight) in shares {
+        let sum = weights.entry(cluster.unwrap_or(REFUSED)).or_default();
+        *sum = sum.saturating_add(*weight);
+    }
+    weights
+        .into_iter()
+        .map(|(name, weight)| Side { name, weight, cluster: plan.clusters.get(name) })
+        .collect()
+}
+
+/// Says why the split cannot be one cluster.
+fn check(backends: &[Side<'_>], settings: &ConnectionSettings) -> Result<(), String> {
+    let mut addresses: BTreeMap<(&str, u32), &str> = BTreeMap::new();
+    let mut timeouts = BTreeSet::new();
+    for side in backends {
+        if let Some(cluster) = side.cluster {
+            timeouts.insert(cluster.connect_timeout.as_ref().map(|timeout| timeout.value));
+        }
+        let priorities: BTreeSet<u32> = side.endpoints().iter().map(|endpoint| endpoint.priority).collect();
+        if priorities.len() > 1 {
+            return Err(format!("the endpoints of {} have different priorities", side.name));
+        }
+        for Endpoint { address, port, .. } in side.endpoints() {
+            if !is_literal(address) {
+                return Err(format!(
+                    "{address} of {} is a host name, which Envoy resolves only in clusters of its own",
+                    side.name
+                ));
+            }
+            match addresses.insert((address, *port), side.name) {
+                Some(other) if other != side.name => {
+                    return Err(format!("{address}:{port} is an endpoint of both {other} and {}", side.name));
+                }
+                Some(_) | None => {}
+            }
+        }
+    }
+    if timeouts.len() > 1 {
+        return Err("its backends have different connect timeouts".into());
+    }
+    let attempts = settings.max_connect_attempts.as_ref().map_or(1, |attempts| attempts.value);
+    match backends.iter().find(|side| side.endpoints().is_empty()) {
+        Some(dead) if attempts > 1 && backends.len() > 1 => {
+            Err(format!("{} has no endpoints, and a second attempt would go to another backend", dead.name))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The transport socket of the endpoints of one backend; plaintext needs none.
+fn socket(side: &Side<'_>, plan: &Plan) -> Option<Value> {
+    let cluster = side.cluster?;
+    let outside = match &cluster.kind {
+        ClusterKind::External { protocol: _, tls } => tls.as_ref(),
+        ClusterKind::Mesh | ClusterKind::Gateway { .. } | ClusterKind::Egress { .. } => None,
+    };
+    let socket = match (&cluster.tls, outside) {
+        (Some(mesh), _) => tls::to_mesh(mesh, plan.proxy.mesh.as_str()),
+        (None, Some(outside)) => tls::to_outside(outside),
+        (None, None) => return None,
+    };
+    Some(json!({ "name": side.name, "match": { BACKEND_KEY: side.name }, "transportSocket": socket }))
+}
+
+fn locality(index: usize, side: &Side<'_>) -> Value {
+    let nobody = [nobody(index)];
+    let endpoints = if side.endpoints().is_empty() { &nobody[..] } else { side.endpoints() };
+    let endpoints: Vec<Value> = endpoints
+        .iter()
+        .map(|e| {
+            let mut tree = endpoint::endpoint(e, object(json!({ BACKEND_KEY: side.name })));
+            tree["endpoint"]["hostname"] = side.name.into();
+            tree
+        })
+        .collect();
+    json!({
+        "locality": { "zone": side.name },
+        "loadBalancingWeight": side.weight,
+        "lbEndpoints": endpoints,
+    })
+}
+
+/// An endpoint that refuses every connection, for a share that nobody takes: without one Envoy would give the share to
+/// the other localities. Port 0 of a loopback address is never listened on; the address differs by backend, because
+/// hosts are known by address.
+fn nobody(index: usize) -> Endpoint {
+    let index = index % (250 * 250);
+    Endpoint {
+        priority: 0,
+        zone: None,
+        address: format!("127.{}.{}.1", index / 250 + 1, index % 250 + 1),
+        port: 0,
+        weight: 1,
+        tags: model::Tags::default(),
+        labels: model::Labels::default(),
+        offered_by: String::new(),
+        via: Via::Direct,
+    }
+}

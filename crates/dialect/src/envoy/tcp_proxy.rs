@@ -1,0 +1,51 @@
+//! The filter that carries connections (spec 04 §6, 01 §14).
+
+use plan::ConnectionSettings;
+use serde_json::{Value, json};
+
+use super::Note;
+use super::access_log::{self, Speaker};
+use super::split::Forward;
+use super::words::{duration, extension, object};
+
+/// The filters that carry the connections of a listener: a limit if there is one, then the proxy; none when the
+/// connections go nowhere.
+pub(super) fn filter(
+    stat_prefix: &str,
+    forward: &Forward,
+    settings: &ConnectionSettings,
+    speaker: &Speaker<'_>,
+    notes: &mut Vec<Note>,
+) -> Vec<Value> {
+    let ConnectionSettings { idle_timeout, max_connect_attempts, max_connections, access_logs } = settings;
+    let mut config = object(json!({ "statPrefix": stat_prefix }));
+    match forward {
+        Forward::Nowhere => return Vec::new(),
+        Forward::Cluster(name) => {
+            config.insert("cluster".into(), name.as_str().into());
+        }
+        Forward::Weighted(clusters) => {
+            let clusters: Vec<Value> =
+                clusters.iter().map(|(name, weight)| json!({ "name": name, "weight": weight })).collect();
+            config.insert("weightedClusters".into(), json!({ "clusters": clusters }));
+        }
+    }
+    if let Some(timeout) = idle_timeout {
+        config.insert("idleTimeout".into(), duration(timeout.value).into());
+    }
+    if let Some(attempts) = max_connect_attempts {
+        config.insert("maxConnectAttempts".into(), attempts.value.max(1).into());
+    }
+    let logs = access_log::loggers(access_logs, speaker, notes);
+    if !logs.is_empty() {
+        config.insert("accessLog".into(), logs.into());
+    }
+    let message = "extensions.filters.network.tcp_proxy.v3.TcpProxy";
+    let proxy = extension("envoy.filters.network.tcp_proxy", message, config);
+    let limit = max_connections.as_ref().map(|limit| {
+        let config = json!({ "statPrefix": stat_prefix, "maxConnections": limit.value });
+        let message = "extensions.filters.network.connection_limit.v3.ConnectionLimit";
+        extension("envoy.filters.network.connection_limit", message, object(config))
+    });
+    limit.into_iter().chain([proxy]).collect()
+}

@@ -1,0 +1,133 @@
+//! TLS as transport sockets (spec 04 §8.2, §9.2, §12.2).
+
+use model::topology::TlsMode;
+use plan::{ExternalTls, GatewayTls, MeshTls, Mtls};
+use serde_json::{Map, Value, json};
+
+use super::CertificateKey;
+use super::words::{extension, object, secret};
+
+const UPSTREAM: &str = "extensions.transport_sockets.tls.v3.UpstreamTlsContext";
+const DOWNSTREAM: &str = "extensions.transport_sockets.tls.v3.DownstreamTlsContext";
+
+fn socket(message: &str, context: Map<String, Value>) -> Value {
+    extension("envoy.transport_sockets.tls", message, context)
+}
+
+/// The names of the secrets that proxies prove themselves with, and check others against.
+struct Secrets {
+    identity: String,
+    authority: String,
+}
+
+impl Secrets {
+    fn of(own_mesh: &str, authority_mesh: &str, workload_identity: bool) -> Self {
+        if workload_identity {
+            return Self {
+                identity: "system_workload_identity".into(),
+                authority: "system_trust_bundle".into(),
+            };
+        }
+        Self {
+            identity: format!("identity_cert:secret:{own_mesh}"),
+            authority: format!("mesh_ca:secret:{authority_mesh}"),
+        }
+    }
+}
+
+/// TLS to proxies of the mesh.
+pub(super) fn to_mesh(tls: &MeshTls, own_mesh: &str) -> Value {
+    let MeshTls { sni, identities, mesh, workload_identity, optional: _ } = tls;
+    let secrets = Secrets::of(own_mesh, mesh, *workload_identity);
+    let names: Vec<Value> =
+        identities.iter().map(|id| json!({ "sanType": "URI", "matcher": { "exact": id } })).collect();
+    let context = json!({
+        "sni": sni,
+        "commonTlsContext": {
+            "alpnProtocols": ["kuma"],
+            "combinedValidationContext": {
+                "defaultValidationContext": { "matchTypedSubjectAltNames": names },
+                "validationContextSdsSecretConfig": secret(&secrets.authority),
+            },
+            "tlsCertificateSdsSecretConfigs": [secret(&secrets.identity)],
+        },
+    });
+    socket(UPSTREAM, object(context))
+}
+
+/// TLS that the proxy originates to a service outside the mesh.
+pub(super) fn to_outside(tls: &ExternalTls) -> Value {
+    let ExternalTls { server_name, verify } = tls;
+    let mut context = json!({ "sni": server_name });
+    if *verify {
+        context["commonTlsContext"] = json!({
+            "validationContext": {
+                "trustedCa": { "filename": "/etc/ssl/certs/ca-certificates.crt" },
+                "matchTypedSubjectAltNames": [{ "sanType": "DNS", "matcher": { "exact": server_name } }],
+            },
+        });
+    }
+    socket(UPSTREAM, object(context))
+}
+
+/// TLS from proxies of the mesh, on inbound listeners.
+pub(super) fn from_mesh(mtls: &Mtls) -> Value {
+    let Mtls { mesh, backend: _, permissive: _, workload_identity } = mtls;
+    let secrets = Secrets::of(mesh, mesh, *workload_identity);
+    let context = json!({
+        "requireClientCertificate": true,
+        "commonTlsContext": {
+            "combinedValidationContext": {
+                "defaultValidationContext": {
+                    "matchTypedSubjectAltNames":
+                        [{ "sanType": "URI", "matcher": { "prefix": format!("spiffe://{mesh}/") } }],
+                },
+                "validationContextSdsSecretConfig": secret(&secrets.authority),
+            },
+            "tlsCertificateSdsSecretConfigs": [secret(&secrets.identity)],
+        },
+    });
+    socket(DOWNSTREAM, object(context))
+}
+
+/// TLS from the outside at a gateway; `None` where the gateway only looks at the server name.
+pub(super) fn at_gateway(
+    tls: &GatewayTls,
+    hostname: &str,
+    own_mesh: &str,
+    key: CertificateKey,
+) -> Option<Value> {
+    let GatewayTls { mode, certificates, cross_mesh } = tls;
+    if *cross_mesh {
+        let context = json!({
+            "requireClientCertificate": true,
+            "commonTlsContext": {
+                "combinedValidationContext": {
+                    "defaultValidationContext": {},
+                    "validationContextSdsSecretConfig": secret("mesh_ca:secret:all"),
+                },
+                "tlsCertificateSdsSecretConfigs": [secret(&format!("identity_cert:secret:{own_mesh}"))],
+            },
+        });
+        return Some(socket(DOWNSTREAM, object(context)));
+    }
+    match mode {
+        None | Some(TlsMode::Passthrough) => None,
+        Some(TlsMode::Terminate) => {
+            let key = match key {
+                CertificateKey::Rsa => "rsa",
+                CertificateKey::Ecdsa => "ecdsa",
+            };
+            let certificates: Vec<Value> =
+                certificates.iter().map(|from| secret(&format!("cert.{key}:{from}:{hostname}"))).collect();
+            let context = json!({
+                "requireClientCertificate": false,
+                "commonTlsContext": {
+                    "tlsCertificateSdsSecretConfigs": certificates,
+                    "tlsParams": { "tlsMinimumProtocolVersion": "TLSv1_2" },
+                },
+            });
+            Some(socket(DOWNSTREAM, object(context)))
+        }
+    }
+}
