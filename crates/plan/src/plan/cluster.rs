@@ -1,0 +1,124 @@
+//! The destinations behind backends, and their endpoints.
+
+use std::time::Duration;
+
+use model::Tags;
+use model::topology::Protocol;
+
+use super::Sourced;
+
+/// A destination that some backend of the plan names.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cluster {
+    /// Its name (spec 04 §5).
+    pub name: String,
+    /// The service behind it: a tag value, or a destination name.
+    pub service: String,
+    /// Which sort of destination it is.
+    pub kind: ClusterKind,
+    /// The tags beyond `kuma.io/service` that its endpoints must have.
+    pub subset: Tags,
+    /// TLS to its endpoints, within the mesh; absent: plaintext.
+    pub tls: Option<MeshTls>,
+    /// How long establishing a connection may take; absent: the data plane's default of 5 s.
+    pub connect_timeout: Option<Sourced<Duration>>,
+    /// Its endpoints, sorted by priority, zone, address and port.
+    pub endpoints: Vec<Endpoint>,
+    /// How a proxy that needs no zone egress may reach a destination outside the mesh, where the mesh has no egress that
+    /// could carry it; absent: through `endpoints` only.
+    pub direct: Option<DirectAccess>,
+    /// The real service behind it, as `Kind mesh/name`; absent for tags.
+    pub resource: Option<String>,
+}
+
+/// Where a destination outside the mesh really is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirectAccess {
+    /// Its endpoints, sorted by priority, address and port.
+    pub endpoints: Vec<Endpoint>,
+    /// TLS that it wants.
+    pub tls: Option<ExternalTls>,
+}
+
+/// Which sort of destination a cluster is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClusterKind {
+    /// Proxies of the mesh.
+    Mesh,
+    /// Proxies of the mesh, dialled by a builtin gateway; `legacy` by tags.
+    Gateway {
+        /// Whether the backendRef was a tag reference.
+        legacy: bool,
+    },
+    /// Outside the mesh, through the zone egress.
+    Egress {
+        /// What the outside speaks.
+        protocol: Protocol,
+    },
+    /// Outside the mesh, dialled directly by this proxy.
+    External {
+        /// What it speaks.
+        protocol: Protocol,
+        /// TLS that this proxy originates.
+        tls: Option<ExternalTls>,
+    },
+}
+
+/// TLS that this proxy originates to a service outside the mesh.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExternalTls {
+    /// The SNI to send, and the name to verify.
+    pub server_name: String,
+    /// Whether the certificate is verified.
+    pub verify: bool,
+}
+
+/// TLS to proxies of a mesh (spec 04 §8.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MeshTls {
+    /// The SNI (spec 04 §8.3).
+    pub sni: String,
+    /// The SPIFFE ids that endpoints may show, sorted.
+    pub identities: Vec<String>,
+    /// The mesh whose CA they must be signed by.
+    pub mesh: String,
+    /// Whether proxies have workload identities, which replaces the mesh CA (spec 04 §8.2).
+    pub workload_identity: bool,
+    /// Whether the endpoints that are no zone proxies accept plaintext too.
+    pub optional: bool,
+}
+
+/// One address that takes connections.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Endpoint {
+    /// Lower is tried first.
+    pub priority: u32,
+    /// The zone that it is in, where known.
+    pub zone: Option<String>,
+    /// An IP address, a DNS name, or a `unix://` path.
+    pub address: String,
+    /// Its port.
+    pub port: u32,
+    /// Its share among endpoints of one priority.
+    pub weight: u32,
+    /// Its tags, `kuma.io/service` included.
+    pub tags: Tags,
+    /// The labels of its dataplane (2.14+).
+    pub labels: model::Labels,
+    /// Which resource offers it, as `Kind mesh/name`.
+    pub offered_by: String,
+    /// What stands at the address.
+    pub via: Via,
+}
+
+/// What stands at the address of an endpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Via {
+    /// The destination itself: the proxy beside the application, or a service outside the mesh.
+    #[default]
+    Direct,
+    /// The ingress of another zone, which routes by SNI.
+    ZoneIngress,
+    /// The egress of this zone, which routes by SNI.
+    ZoneEgress,
+}

@@ -1,0 +1,112 @@
+//! The sides of a split: what each share of connections does.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::PolicyOrigin;
+
+/// One side of a split. Two backends may share a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backend {
+    /// The backendRef in words.
+    pub reference: String,
+    /// Its share, as given or 1; truncated to 32 bits where the profile does (spec 04 §7.2).
+    pub weight: u32,
+    /// What its share does.
+    pub fate: Fate,
+    /// The policy that named it; absent for the default backend.
+    pub origin: Option<PolicyOrigin>,
+}
+
+impl Backend {
+    /// The cluster that its share goes to.
+    pub fn cluster(&self) -> Option<&str> {
+        match &self.fate {
+            Fate::Routed { cluster } => Some(cluster),
+            Fate::Spilled(_) | Fate::Refused(_) => None,
+        }
+    }
+}
+
+/// What the share of a backend does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It goes to a cluster, which may have no endpoints (then it is refused there).
+    Routed {
+        /// The key in [`Plan::clusters`].
+        cluster: String,
+    },
+    /// It goes to the other backends.
+    Spilled(Unusable),
+    /// It is refused.
+    Refused(Unusable),
+}
+
+/// Why a backend cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "reason", rename_all = "camelCase")]
+pub enum Unusable {
+    /// Its weight is 0: it never gets a connection.
+    ZeroWeight,
+    /// No resource with that name, or with those labels, exists where the reference looks.
+    NotFound {
+        /// Where it looked, and what is near, in words.
+        looked_for: String,
+    },
+    /// The resource exists, the port does not.
+    NoSuchPort {
+        /// What was asked for, and which ports there are.
+        looked_for: String,
+    },
+    /// TCP is not routed to that protocol (spec 04 §7.1).
+    Protocol {
+        /// The protocol.
+        protocol: String,
+    },
+    /// The destination exists, and nobody offers it now.
+    NoEndpoints,
+    /// The destination needs mTLS or a zone egress that the mesh does not have.
+    NeedsMesh {
+        /// What is missing.
+        missing: String,
+    },
+}
+
+/// What the share of a backend that cannot be used does: the label `meshtcp.io/on-unavailable`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnUnavailable {
+    /// What the reference does: a real reference that does not resolve spills, a tag reference keeps its share and
+    /// refuses it.
+    #[default]
+    Reference,
+    /// It always goes to the others.
+    Spill,
+    /// It is always refused.
+    Refuse,
+}
+
+/// The share of each backend of a split, as a fraction of all connections, in the order of the split. A share of a
+/// spilled or zero-weight backend is 0; what is refused counts with its weight. All zero when nothing is left.
+pub fn shares(split: &[Backend]) -> Vec<f64> {
+    let weight = |backend: &Backend| match backend.fate {
+        Fate::Routed { .. } | Fate::Refused(_) => u64::from(backend.weight),
+        Fate::Spilled(_) => 0,
+    };
+    let sum: u64 = split.iter().map(weight).sum();
+    split.iter().map(|backend| if sum == 0 { 0.0 } else { weight(backend) as f64 / sum as f64 }).collect()
+}
+
+impl fmt::Display for Unusable {
+    /// Why, as the end of a sentence that begins with the backendRef.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unusable::ZeroWeight => f.write_str("its weight is 0"),
+            Unusable::NotFound { looked_for } => write!(f, "not found: {looked_for}"),
+            Unusable::NoSuchPort { looked_for } => write!(f, "no such port: {looked_for}"),
+            Unusable::Protocol { protocol } => write!(f, "TCP is not routed to the protocol {protocol}"),
+            Unusable::NoEndpoints => f.write_str("nobody offers it now"),
+            Unusable::NeedsMesh { missing } => f.write_str(missing),
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What became of route policies.
+
+use model::Kind;
+
+use super::{PolicyOrigin, Unusable};
+
+/// What became of one route policy on one outbound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Considered {
+    /// The policy and its item.
+    pub origin: PolicyOrigin,
+    /// What became of it here.
+    pub outcome: Outcome,
+}
+
+/// What became of a route policy, for one outbound or for the whole proxy.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    /// It decides.
+    Applied,
+    /// A more important policy decides instead.
+    Shadowed {
+        /// That policy.
+        by: PolicyOrigin,
+    },
+    /// It has no effect.
+    Ignored(IgnoredBecause),
+}
+
+/// Why a route policy has no effect.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum IgnoredBecause {
+    /// A MeshHTTPRoute owns the HTTP-like destination.
+    HttpRouteWins {
+        /// One of the MeshHTTPRoutes.
+        route: PolicyOrigin,
+    },
+    /// A TrafficRoute keeps the proxy (spec 04 §1.1).
+    TrafficRouteStays,
+    /// A MeshTCPRoute took the whole proxy over (spec 06 no. 7).
+    TcpRouteTookOver,
+    /// No outbound of the proxy dials its destination.
+    NoSuchOutbound,
+    /// Its destination does not resolve.
+    DestinationNotFound {
+        /// What it looked for.
+        looked_for: String,
+    },
+    /// The profile does not route that kind of destination.
+    KindUnknownToProfile,
+    /// It is a shadow policy.
+    Shadow,
+    /// It has no `to` items.
+    NothingToSay,
+}
+
+/// What became of one route policy for one proxy: the truth in one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteStatus {
+    /// The policy.
+    pub policy: PolicyOrigin,
+    /// Its kind.
+    pub kind: Kind,
+    /// What became of it: applied if it decides at least one outbound or gateway listener.
+    pub outcome: Outcome,
+    /// The outbounds and gateway listeners that it decides, by name.
+    pub decides: Vec<String>,
+    /// Its backendRefs that cannot be used, with the reason.
+    pub unresolved: Vec<(String, Unusable)>,
+}
