@@ -5,6 +5,7 @@ mod decode;
 mod descriptors;
 mod encode;
 pub mod envoy;
+pub mod l4;
 
 pub use decode::{DecodeError, decode};
 pub use encode::{EncodeError, Problem, encode};

@@ -1,0 +1,112 @@
+//! A plan as the messages of our own L4 proxy: one listener, route, cluster and endpoint list a thing that the operator
+//! named.
+//!
+//! What this proxy cannot carry is said in the fields made for it, never sent elsewhere:
+//!
+//! | the plan wants | the message says |
+//! |---|---|
+//! | mesh TLS, or TLS to the outside | `Cluster.undialable` |
+//! | a share that nobody takes | `Backend.unavailable` |
+//! | an ended TLS session, HTTP rules, no backend at all | `Route.refusal` |
+
+mod cluster;
+mod listener;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use plan::{Backend as PlanBackend, Fate, Owner, Plan, PolicyOrigin};
+use xds::ResourceSet;
+use xds::proto::l4::{Backend, Cluster, Endpoints, Listener, Origin, Route};
+
+/// What our proxy is told, by name.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct L4Resources {
+    /// Where connections are accepted.
+    pub listeners: BTreeMap<String, Listener>,
+    /// How they are split; named after their listener, for server names `<listener>#<hostname>`.
+    pub routes: BTreeMap<String, Route>,
+    /// The destinations.
+    pub clusters: BTreeMap<String, Cluster>,
+    /// The endpoints of each cluster.
+    pub endpoints: BTreeMap<String, Endpoints>,
+    /// Listeners that this proxy cannot open, with the reason.
+    pub notes: Vec<String>,
+}
+
+/// Says a plan in the words of our L4 proxy.
+pub fn lower(plan: &Plan) -> L4Resources {
+    let mut resources = L4Resources::default();
+    for inbound in &plan.inbounds {
+        listener::inbound(inbound, &mut resources);
+    }
+    for outbound in &plan.outbounds {
+        listener::outbound(plan, outbound, &mut resources);
+    }
+    for gateway in &plan.gateway_listeners {
+        listener::gateway(plan, gateway, &mut resources);
+    }
+    let used: BTreeSet<String> = resources
+        .routes
+        .values()
+        .flat_map(|route| &route.backends)
+        .map(|backend| backend.cluster.clone())
+        .collect();
+    for cluster in used.iter().filter_map(|name| plan.clusters.get(name)) {
+        let (cluster, endpoints) = cluster::cluster(cluster, plan.mtls.as_ref());
+        resources.endpoints.insert(cluster.name.clone(), endpoints);
+        resources.clusters.insert(cluster.name.clone(), cluster);
+    }
+    resources
+}
+
+impl L4Resources {
+    /// The messages as bytes, ready for discovery.
+    pub fn to_resource_set(&self) -> ResourceSet {
+        let Self { listeners, routes, clusters, endpoints, notes: _ } = self;
+        let mut set = ResourceSet::default();
+        listeners.iter().for_each(|(name, message)| set.insert_message(name.clone(), message));
+        routes.iter().for_each(|(name, message)| set.insert_message(name.clone(), message));
+        clusters.iter().for_each(|(name, message)| set.insert_message(name.clone(), message));
+        endpoints.iter().for_each(|(name, message)| set.insert_message(name.clone(), message));
+        set
+    }
+}
+
+/// The policy that decided an outbound; absent when nobody did.
+fn owner_origin(owner: &Owner) -> Option<Origin> {
+    match owner {
+        Owner::TcpRoute(origins) | Owner::HttpRoute(origins) => origins.last().map(origin),
+        Owner::TrafficRoute(policy) => Some(origin(policy)),
+        Owner::Default | Owner::HttpDefault => None,
+    }
+}
+
+fn origin(from: &PolicyOrigin) -> Origin {
+    let PolicyOrigin { policy, name, item, source: _ } = from;
+    Origin {
+        kind: policy.kind.to_string(),
+        mesh: policy.mesh.clone(),
+        name: name.clone(),
+        rule: item.map(|index| format!("to[{index}].rules[0]")).unwrap_or_default(),
+    }
+}
+
+/// A route; backends whose share goes to others, or is 0, are left out.
+fn route(name: &str, origin: Option<Origin>, split: &[PlanBackend], refusal: Option<&str>) -> Route {
+    let backends: Vec<Backend> = split.iter().filter_map(backend).collect();
+    let refusal = match refusal {
+        Some(refusal) => refusal.to_owned(),
+        None if backends.is_empty() => "no backend is left that could take connections".to_owned(),
+        None => String::new(),
+    };
+    Route { name: name.to_owned(), origin, backends, refusal }
+}
+
+fn backend(PlanBackend { reference, weight, fate, origin: _ }: &PlanBackend) -> Option<Backend> {
+    let (cluster, unavailable) = match fate {
+        Fate::Routed { cluster } => (cluster.clone(), String::new()),
+        Fate::Refused(why) => (String::new(), format!("{reference}: {why}")),
+        Fate::Spilled(_) => return None,
+    };
+    (*weight > 0).then(|| Backend { reference: reference.clone(), weight: *weight, cluster, unavailable })
+}

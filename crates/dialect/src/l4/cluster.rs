@@ -1,0 +1,97 @@
+//! Clusters and their endpoints, as far as a proxy that speaks plaintext TCP can dial them.
+
+use plan::{Cluster as PlanCluster, ClusterKind, Endpoint as PlanEndpoint, Mtls, Via};
+use xds::proto::l4::{Cluster, Endpoint, Endpoints};
+
+use super::listener::millis;
+
+/// A cluster, and the endpoints that can be dialled.
+pub(super) fn cluster(cluster: &PlanCluster, mtls: Option<&Mtls>) -> (Cluster, Endpoints) {
+    let (endpoints, undialable) = match dialable(cluster, mtls) {
+        Ok(endpoints) => (endpoints.into_iter().map(endpoint).collect(), String::new()),
+        Err(why) => (Vec::new(), why),
+    };
+    let message = Cluster {
+        name: cluster.name.clone(),
+        connect_timeout_ms: cluster.connect_timeout.as_ref().map(|t| millis(t.value)).unwrap_or_default(),
+        undialable,
+    };
+    (message, Endpoints { cluster: cluster.name.clone(), endpoints })
+}
+
+/// The endpoints that plaintext reaches, or why there is none. Where only some need TLS, the others take their place, as
+/// they would in a mesh without mTLS (spec 06 no. 65).
+fn dialable<'a>(cluster: &'a PlanCluster, mtls: Option<&Mtls>) -> Result<Vec<&'a PlanEndpoint>, String> {
+    let PlanCluster {
+        name: _,
+        service,
+        kind,
+        subset: _,
+        tls,
+        connect_timeout: _,
+        endpoints,
+        direct,
+        resource: _,
+    } = cluster;
+    if let Some(direct) = direct {
+        return match &direct.tls {
+            None => sockets(direct.endpoints.iter(), service),
+            Some(tls) => Err(format!(
+                "{service} wants TLS with the server name {}, which this proxy does not originate",
+                tls.server_name
+            )),
+        };
+    }
+    match kind {
+        ClusterKind::External { protocol: _, tls: Some(tls) } => {
+            return Err(format!(
+                "{service} wants TLS with the server name {}, which this proxy does not originate",
+                tls.server_name
+            ));
+        }
+        ClusterKind::Mesh
+        | ClusterKind::Gateway { .. }
+        | ClusterKind::Egress { .. }
+        | ClusterKind::External { .. } => {}
+    }
+    let Some(tls) = tls else { return sockets(endpoints.iter(), service) };
+    let issuer = mtls.map_or_else(String::new, |mtls| format!(" (backend `{}`)", mtls.backend));
+    if !tls.optional {
+        return Err(format!(
+            "mesh `{}` requires mTLS{issuer}, which this proxy does not speak yet; plaintext is accepted in mode PERMISSIVE only",
+            tls.mesh
+        ));
+    }
+    let plain: Vec<_> = endpoints.iter().filter(|endpoint| endpoint.via == Via::Direct).collect();
+    if plain.is_empty() && !endpoints.is_empty() {
+        return Err(format!(
+            "every endpoint of {service} is behind a zone proxy, which routes by the SNI of mesh TLS{issuer}; this proxy does not speak it yet"
+        ));
+    }
+    sockets(plain.into_iter(), service)
+}
+
+/// The endpoints that have an address and a port.
+fn sockets<'a>(
+    endpoints: impl ExactSizeIterator<Item = &'a PlanEndpoint>,
+    service: &str,
+) -> Result<Vec<&'a PlanEndpoint>, String> {
+    let all = endpoints.len();
+    let sockets: Vec<_> = endpoints.filter(|endpoint| (1..=65535).contains(&endpoint.port)).collect();
+    if sockets.is_empty() && all > 0 {
+        return Err(format!("every endpoint of {service} is a Unix socket, which this proxy does not dial"));
+    }
+    Ok(sockets)
+}
+
+fn endpoint(endpoint: &PlanEndpoint) -> Endpoint {
+    let PlanEndpoint { priority, zone, address, port, weight, tags: _, labels: _, offered_by: _, via: _ } =
+        endpoint;
+    Endpoint {
+        address: address.clone(),
+        port: *port,
+        weight: *weight,
+        priority: *priority,
+        zone: zone.clone().unwrap_or_default(),
+    }
+}
