@@ -1,51 +1,44 @@
 //! Coverage-guided fuzzing of the doors through which somebody else's bytes come in.
+//!
+//! `fuzz/` has the layout of cargo-fuzz and works with it; all that it does for us is to name a few flags, so we name
+//! them, and nothing needs to be installed.
 
-use std::process::Command;
+use crate::run::{Outcome, cargo, execute, host, root, target};
 
-use crate::run::{Outcome, cargo, execute, on_path, root, target};
+/// Coverage counters and comparisons for libFuzzer, with the stable compiler.
+const INSTRUMENT: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1";
 
-/// `NAME [--seconds N]`: fuzzes one target of `fuzz/`.
+/// Our own files are the first corpus.
+const SEEDS: [&str; 2] = ["examples", "cases"];
+
+/// `NAME [--seconds N]`: fuzzes one target of `fuzz/`. What it learns is kept in `fuzz/corpus/NAME`, what it breaks in
+/// `fuzz/artifacts/NAME`.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
+    let known = targets();
     let (name, seconds) = match arguments {
         [name] => (name, "60"),
         [name, flag, seconds] if flag == "--seconds" => (name, seconds.as_str()),
-        _ => return Err(format!("which target? one of {}; then maybe --seconds N", targets().join(", "))),
+        _ => return Err(format!("which target? one of {}; then maybe --seconds N", known.join(", "))),
     };
-    if !targets().contains(name) {
-        return Err(format!("there is no fuzz target `{name}`: choose one of {}", targets().join(", ")));
+    if !known.contains(name) {
+        return Err(format!("there is no fuzz target `{name}`: choose one of {}", known.join(", ")));
     }
-    let tools = target().join("tools");
-    let installed = tools.join("bin/cargo-fuzz");
-    let program = if on_path("cargo-fuzz") {
-        "cargo-fuzz".into()
-    } else {
-        if !installed.exists() {
-            execute(cargo(&["install", "--quiet", "--locked", "cargo-fuzz", "--root"]).arg(&tools))?;
-        }
-        installed
-    };
-    let seeds = root().join("fuzz/seeds").join(name);
     let corpus = root().join("fuzz/corpus").join(name);
-    std::fs::create_dir_all(&corpus).map_err(|error| format!("{}: {error}", corpus.display()))?;
-    // Coverage instrumentation is a compiler flag that only asks not to be on the stable channel.
-    let mut command = Command::new(program);
-    command.current_dir(root()).env("RUSTC_BOOTSTRAP", "1").args([
-        "fuzz",
-        "run",
-        "--sanitizer",
-        "none",
-        name,
-    ]);
-    command.arg(corpus);
-    if seeds.is_dir() {
-        command.arg(seeds);
+    let artifacts = root().join("fuzz/artifacts").join(name);
+    for folder in [&corpus, &artifacts] {
+        std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     }
-    execute(
-        command
-            .arg("--")
-            .arg(format!("-max_total_time={seconds}"))
-            .args(["-timeout=10", "-rss_limit_mb=4096"]),
-    )
+    let mut command = cargo(&["run", "--quiet", "--release", "--manifest-path", "fuzz/Cargo.toml"]);
+    // With a target named, build scripts and procedural macros are built without the instrumentation.
+    command.args(["--target", host()?.as_str(), "--target-dir"]).arg(target().join("fuzz"));
+    command.args(["--bin", name, "--"]).arg(corpus);
+    command.args(SEEDS.map(|folder| root().join(folder)).iter().filter(|folder| folder.is_dir()));
+    command.arg(format!("-artifact_prefix={}/", artifacts.display()));
+    command.arg(format!("-max_total_time={seconds}"));
+    command.args(["-timeout=10", "-rss_limit_mb=4096", "-max_len=65536", "-print_final_stats=1"]);
+    execute(command.env("RUSTFLAGS", INSTRUMENT))
 }
 
 fn targets() -> Vec<String> {

@@ -5,11 +5,10 @@
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Command;
 
 use serde_json::Value;
 
-use crate::run::{Outcome, capture, cargo, root};
+use crate::run::{Outcome, capture, cargo, host, root};
 
 /// What one of our crates may lean on among our crates, and whether it does IO.
 struct Room {
@@ -26,7 +25,7 @@ const fn shell(name: &'static str, may_lean_on: &'static [&'static str]) -> Room
     Room { name, may_lean_on, pure: false }
 }
 
-const HOUSE: [Room; 9] = [
+const HOUSE: [Room; 10] = [
     pure("meshtcp-model", &[]),
     pure("meshtcp-xds", &[]),
     pure("meshtcp-plan", &["meshtcp-model"]),
@@ -45,6 +44,10 @@ const HOUSE: [Room; 9] = [
         ],
     ),
     shell("meshtcp-conformance", &["meshtcp-model", "meshtcp-plan", "meshtcp-dialect", "meshtcp-xds"]),
+    shell(
+        "meshtcp-doors",
+        &["meshtcp-model", "meshtcp-plan", "meshtcp-dialect", "meshtcp-xds", "meshtcp-proxy"],
+    ),
     shell("xtask", &[]),
 ];
 
@@ -76,9 +79,7 @@ struct Arrows {
 impl Arrows {
     /// For the platform we are on: what only other platforms need may not be downloaded here.
     fn read() -> Outcome<Self> {
-        let compiler = capture(Command::new("rustc").arg("-vV"))?;
-        let host = compiler.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
-        let arguments = ["metadata", "--format-version", "1", "--locked", "--filter-platform", host];
+        let arguments = ["metadata", "--format-version", "1", "--locked", "--filter-platform", &host()?];
         let text = capture(&mut cargo(&arguments))?;
         let metadata: Value =
             serde_json::from_str(&text).map_err(|error| format!("cargo metadata: {error}"))?;

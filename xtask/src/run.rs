@@ -23,6 +23,13 @@ pub(crate) fn target() -> PathBuf {
     }
 }
 
+/// The triple that we run on.
+pub(crate) fn host() -> Outcome<String> {
+    let said = capture(Command::new("rustc").arg("-vV"))?;
+    let host = said.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned).ok_or_else(|| "rustc -vV names no host".to_owned())
+}
+
 /// A cargo command in the workspace: the cargo that runs us.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

@@ -1,0 +1,11 @@
+//! Every door through which somebody else's bytes come in, as one function each.
+//!
+//! A function returns when the bytes were dealt with and panics when a law was broken: that is what a fuzzer wants to
+//! know. The fuzz targets beside this crate call them with bytes that coverage leads to; `tests/smoke.rs` with seeded
+//! mutations of our own files, in every test run.
+
+mod draft;
+mod mutate;
+
+pub use draft::draft;
+pub use mutate::{Mutations, files_below};

@@ -1,0 +1,4 @@
+//! Text that somebody wrote.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| meshtcp_doors::draft(bytes));
