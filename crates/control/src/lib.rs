@@ -1,1 +1,10 @@
-//! The control plane.
+//! The control plane: stores, compile loop, discovery over gRPC.
+//!
+//! ```text
+//!  store (files, …) ──candidate──▶ compile ──▶ plans and resource sets of the proxies ──▶ who carries them
+//!        ▲                            │
+//!        └───── objections ◀──────────┘      what cannot be adopted is held back, file by file
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod store;

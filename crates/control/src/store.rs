@@ -1,0 +1,3 @@
+//! Where resources are kept.
+
+pub mod folder;

@@ -1,0 +1,149 @@
+//! Files and folders of resources as a store that is alive: what is saved is in force a moment later.
+//!
+//! ```text
+//!  paths ──scan──▶ sightings ──▶ Files (pure: which content of each file is in force) ──▶ candidate ──▶ adopted
+//!    ▲                                                                                                     │
+//!    └── watch: wakes on changes, coalesced ◀── or refused: the last good state stays, file by file ◀──────┘
+//! ```
+//!
+//! * [`Files`] decides and does no IO; [`scan`] looks; [`watch`] wakes; [`FolderStore`] puts them together.
+
+mod content;
+mod files;
+mod scan;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use model::Problem;
+
+pub use content::{Content, Entry, Options};
+pub use files::{Candidate, FileState, Files, Objection, Offer, Settled, Sighting};
+pub use scan::{OpenError, is_resource_file};
+pub use watch::Watch;
+
+use scan::Fingerprint;
+
+/// Files and folders as a store.
+pub struct FolderStore {
+    roots: Vec<PathBuf>,
+    files: Files,
+    seen: BTreeMap<PathBuf, Fingerprint>,
+}
+
+/// All that a store holds at one moment, each resource as good on its own as its file.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What was read.
+    pub candidate: Candidate,
+    /// Everything that is wrong or doubtful, sorted by place.
+    pub problems: Vec<Problem>,
+    /// The files that were looked at, sorted, and what is in force of each.
+    pub files: Vec<(Arc<str>, FileState)>,
+}
+
+impl FolderStore {
+    /// A store of these files and folders. Folders count with everything below them; in a folder only `*.yaml`,
+    /// `*.yml` and `*.json` count, and nothing hidden. Reads nothing yet.
+    ///
+    /// # Errors
+    /// A path that does not exist, or cannot be looked at: nobody could repair that by saving a file.
+    pub fn open(paths: &[PathBuf], options: Options) -> Result<Self, OpenError> {
+        for path in paths {
+            std::fs::metadata(path).map_err(|error| OpenError::new(path, error))?;
+        }
+        let read = move |name: &str, bytes: &[u8]| Content::read(name, bytes, &options);
+        Ok(Self { roots: paths.to_vec(), files: Files::new(Box::new(read)), seen: BTreeMap::new() })
+    }
+
+    /// Looks at every path and reads what changed since the last look.
+    pub fn refresh(&mut self, now: Instant) {
+        let listing = scan::list(&self.roots);
+        // what stands in a folder that cannot be listed is not gone
+        let hidden = |path: &Path| listing.unreadable.iter().any(|(folder, _)| path.starts_with(folder));
+        let missing = |path: &&PathBuf| !listing.files.contains_key(*path) && !hidden(path);
+        let gone: Vec<PathBuf> = self.seen.keys().filter(missing).cloned().collect();
+        for path in gone {
+            if self.files.observe(&name(&path), Sighting::Gone, now) {
+                self.seen.remove(&path);
+            }
+        }
+        for (path, fingerprint) in listing.files {
+            let doubtful = self.files.is_doubtful(&name(&path));
+            if !doubtful && self.seen.get(&path).is_some_and(|seen| seen.proves_unchanged(&fingerprint)) {
+                continue;
+            }
+            let sighting = match std::fs::read(&path) {
+                Ok(bytes) => Sighting::Bytes(bytes),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Sighting::Gone,
+                Err(error) => Sighting::Unreadable(error.to_string()),
+            };
+            self.files.observe(&name(&path), sighting, now);
+            self.seen.insert(path, fingerprint);
+        }
+        let unlisted = listing.unreadable.into_iter().map(|(folder, why)| (name(&folder), why));
+        self.files.cannot_list(unlisted.collect());
+    }
+
+    /// Offers what the files say now to `adopt`, and keeps of each file what was adopted. See [`Files::settle`].
+    pub fn settle<V>(&mut self, adopt: impl FnMut(&Candidate) -> Result<V, Vec<Objection>>) -> Settled<V> {
+        self.files.settle(adopt)
+    }
+
+    /// Looks once and takes all that is good: for commands that answer and end.
+    pub fn load(&mut self) -> Loaded {
+        self.refresh(Instant::now());
+        match self.settle(|candidate| Ok(candidate.clone())) {
+            Settled::Adopted(candidate) => {
+                Loaded { candidate, problems: self.files.problems(), files: self.files.states() }
+            }
+            // nothing objects above
+            Settled::Refused => Loaded {
+                candidate: Candidate::default(),
+                problems: self.files.problems(),
+                files: self.files.states(),
+            },
+        }
+    }
+
+    /// Whether something was seen since the last settling.
+    pub fn is_unsettled(&self) -> bool {
+        self.files.is_unsettled()
+    }
+
+    /// When to look again though nothing wakes us: a file seems half-written or removed, and we want to be sure.
+    pub fn look_again_at(&self) -> Option<Instant> {
+        self.files.look_again_at()
+    }
+
+    /// Everything that is wrong or doubtful now, sorted by place.
+    pub fn problems(&self) -> Vec<Problem> {
+        self.files.problems()
+    }
+
+    /// The files, sorted, and what is in force of each.
+    pub fn states(&self) -> Vec<(Arc<str>, FileState)> {
+        self.files.states()
+    }
+
+    /// The text of a file as it was last seen, to show where a problem is.
+    pub fn text(&self, file: &str) -> Option<Arc<str>> {
+        self.files.text(file)
+    }
+
+    /// Calls `wake` soon after anything changed, once a burst, until the result is dropped.
+    pub fn watch(&self, wake: impl Fn() + Send + 'static) -> Watch {
+        Watch::start(self.roots.clone(), Box::new(wake))
+    }
+}
+
+/// Files are called as the operator would write them.
+fn name(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,234 @@
+//! Files here speak a small language: one resource a line, `name=value`; a line `!` is an error.
+
+use model::draft::Document;
+use model::violation::Violation;
+use model::{FieldPath, Meta, Severity, Spec};
+
+use super::*;
+
+fn read(name: &str, bytes: &[u8]) -> Content {
+    let (mut entries, mut problems) = (Vec::new(), Vec::new());
+    for line in String::from_utf8_lossy(bytes).lines() {
+        if let Some((key, value)) = line.split_once('=') {
+            let mut meta = Meta::new("", key);
+            meta.labels.insert("value", value);
+            let resource = Resource { meta, spec: Spec::Mesh(model::topology::Mesh::default()) };
+            let document = Document::from_value(name, serde_json::json!({ "name": key }));
+            entries.push(Arc::new(Entry { document, resource }));
+        } else {
+            problems.push(problem(name, line));
+        }
+    }
+    Content::of(bytes, entries, problems)
+}
+
+fn problem(source: &str, message: &str) -> Problem {
+    Problem {
+        source: source.into(),
+        position: None,
+        severity: Severity::Error,
+        resource: None,
+        violation: Violation::new(FieldPath::root(), message),
+        help: None,
+    }
+}
+
+/// A store at a time that only moves when told to.
+struct Desk {
+    files: Files,
+    now: Instant,
+    in_force: Vec<String>,
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self { files: Files::new(Box::new(read)), now: Instant::now(), in_force: Vec::new() }
+    }
+
+    fn save(&mut self, name: &str, text: &str) {
+        self.files.observe(name, Sighting::Bytes(text.into()), self.now);
+    }
+
+    fn remove(&mut self, name: &str) {
+        self.files.observe(name, Sighting::Gone, self.now);
+    }
+
+    fn wait(&mut self) {
+        self.now += DOUBT;
+    }
+
+    /// Settles; two resources with the value `port` cannot be in force together.
+    fn settle(&mut self) -> &[String] {
+        let judged = self.files.settle(|candidate| {
+            let value = |offer: &&Offer| offer.entry.resource.meta.labels.get("value") == Some("port");
+            let wanting: Vec<&Offer> = candidate.offers.iter().filter(value).collect();
+            if wanting.len() < 2 {
+                return Ok(candidate.resources().map(show).collect());
+            }
+            let blame = wanting.iter().rev().find(|offer| candidate.changed.contains(&offer.file));
+            let file = blame.map(|offer| offer.file.clone());
+            Err(vec![Objection { file, problem: problem("port", "taken") }])
+        });
+        if let Settled::Adopted(resources) = judged {
+            self.in_force = resources;
+        }
+        &self.in_force
+    }
+
+    fn messages(&self) -> Vec<String> {
+        self.files.problems().iter().map(ToString::to_string).collect()
+    }
+}
+
+fn show(resource: &Resource) -> String {
+    format!("{}={}", resource.meta.name, resource.meta.labels.get("value").unwrap())
+}
+
+#[test]
+fn a_broken_file_keeps_its_last_good_content_and_the_others_go_on() {
+    let mut desk = Desk::new();
+    desk.save("a", "x=1");
+    desk.save("b", "y=1");
+    assert_eq!(desk.settle(), ["x=1", "y=1"]);
+    desk.save("a", "x=2\n!");
+    desk.save("b", "y=2");
+    assert_eq!(desk.settle(), ["x=1", "y=2"]);
+    assert_eq!(desk.messages(), ["a: error: !"]);
+    assert_eq!(desk.files.states()[0].1, FileState::LastGood);
+    desk.save("a", "x=3");
+    assert_eq!(desk.settle(), ["x=3", "y=2"]);
+    assert_eq!(desk.messages(), [""; 0]);
+}
+
+#[test]
+fn a_file_that_never_was_good_offers_nothing() {
+    let mut desk = Desk::new();
+    desk.save("a", "x=1\n!");
+    assert_eq!(desk.settle(), [""; 0]);
+    assert_eq!(desk.files.states(), [("a".into(), FileState::Nothing)]);
+}
+
+#[test]
+fn a_removed_file_takes_its_resources_along_once_it_stays_away() {
+    let mut desk = Desk::new();
+    desk.save("a", "x=1");
+    desk.save("b", "y=1");
+    desk.settle();
+    desk.remove("a");
+    assert!(!desk.files.is_unsettled() && desk.files.is_doubtful("a"));
+    assert_eq!(desk.files.look_again_at(), Some(desk.now + DOUBT));
+    desk.wait();
+    desk.remove("a");
+    assert_eq!(desk.settle(), ["y=1"]);
+    assert_eq!(desk.files.states().len(), 1);
+}
+
+#[test]
+fn a_file_that_is_replaced_or_half_written_never_loses_its_resources() {
+    let mut desk = Desk::new();
+    desk.save("a", "x=1\ny=1");
+    desk.settle();
+    for half in ["", "x=1", "x=1\n"] {
+        desk.save("a", half);
+        assert!(!desk.files.is_unsettled());
+    }
+    desk.remove("a");
+    desk.save("a", "x=2\ny=2");
+    assert_eq!(desk.settle(), ["x=2", "y=2"]);
+}
+
+#[test]
+fn a_file_that_stays_shorter_is_believed() {
+    let mut desk = Desk::new();
+    desk.save("a", "x=1\ny=1");
+    desk.settle();
+    desk.save("a", "x=1");
+    desk.wait();
+    desk.save("a", "x=1");
+    assert_eq!(desk.settle(), ["x=1"]);
+}
+
+#[test]
+fn of_two_files_that_define_the_same_the_first_in_force_stays() {
+    let mut desk = Desk::new();
+    desk.save("b", "x=1");
+    desk.settle();
+    desk.save("a", "x=2\ny=2");
+    assert_eq!(desk.settle(), ["y=2", "x=1"]);
+    assert_eq!(
+        desk.messages(),
+        [
+            "a: error: Mesh x is already defined at b (rename or remove one of the two; until then the first stays in \
+         force)"
+        ]
+    );
+    desk.remove("b");
+    desk.wait();
+    desk.remove("b");
+    assert_eq!(desk.settle(), ["x=2", "y=2"]);
+    assert_eq!(desk.messages(), [""; 0]);
+}
+
+#[test]
+fn a_file_that_defines_the_same_twice_is_broken() {
+    let mut desk = Desk::new();
+    desk.save("a", "x=1");
+    desk.settle();
+    desk.save("a", "x=2\nx=1");
+    assert_eq!(desk.settle(), ["x=1"]);
+    assert!(desk.messages()[0].contains("already defined at a"));
+}
+
+#[test]
+fn a_resource_may_move_from_one_file_to_another_in_one_burst() {
+    let mut desk = Desk::new();
+    desk.save("a", "x=1\nz=1");
+    desk.save("b", "y=1");
+    desk.settle();
+    desk.save("a", "z=2");
+    desk.save("b", "x=2\ny=1");
+    assert_eq!(desk.settle(), ["z=2", "x=2", "y=1"]);
+    assert_eq!(desk.messages(), [""; 0]);
+}
+
+#[test]
+fn files_that_fail_together_are_held_back_and_tried_again() {
+    let mut desk = Desk::new();
+    desk.save("a", "x=port");
+    desk.save("b", "y=1");
+    desk.save("c", "z=1");
+    desk.settle();
+    desk.save("b", "y=port");
+    desk.save("c", "z=2");
+    assert_eq!(desk.settle(), ["x=port", "y=1", "z=2"]);
+    assert_eq!(desk.messages(), ["port: error: taken"]);
+    assert_eq!(desk.files.states()[1].1, FileState::LastGood);
+    desk.save("a", "x=3");
+    assert_eq!(desk.settle(), ["x=3", "y=port", "z=2"]);
+    assert_eq!(desk.messages(), [""; 0]);
+}
+
+#[test]
+fn of_files_that_fail_together_from_the_start_the_first_is_in_force() {
+    let mut desk = Desk::new();
+    desk.save("a", "x=port");
+    desk.save("b", "y=port\nz=1");
+    assert_eq!(desk.settle(), ["x=port"]);
+}
+
+#[test]
+fn when_holding_back_cannot_help_everything_stays() {
+    let mut files = Files::new(Box::new(read));
+    let now = Instant::now();
+    files.observe("a", Sighting::Bytes("x=1".into()), now);
+    assert!(matches!(files.settle(|_| Ok(())), Settled::Adopted(())));
+    files.observe("a", Sighting::Bytes("x=2".into()), now);
+    let mut offered = Vec::new();
+    let refused = files.settle(|candidate| {
+        offered.push(candidate.resources().map(show).collect::<Vec<_>>());
+        Err::<(), _>(vec![Objection { file: Some("a".into()), problem: problem("a", "no") }])
+    });
+    assert!(matches!(refused, Settled::Refused));
+    assert_eq!(offered, [["x=2"], ["x=1"]]);
+    assert_eq!(files.states(), [("a".into(), FileState::LastGood)]);
+}

@@ -1,0 +1,158 @@
+//! Wakes when files may have changed: by the kernel's notifications, and by looking from time to time where those
+//! do not reach. A wake says only "look": what changed is found by looking.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use notify::event::{AccessKind, AccessMode, EventKind};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+
+use super::is_resource_file;
+
+/// A burst is over when nothing happened for so long.
+const QUIET: Duration = Duration::from_millis(50);
+/// A burst that does not end is looked at anyway after so long.
+const PATIENCE: Duration = Duration::from_millis(150);
+/// How often to look where notifications reach: they may get lost, and not every file system sends them.
+const SELDOM: Duration = Duration::from_secs(1);
+/// How often to look where they do not reach.
+const OFTEN: Duration = Duration::from_millis(200);
+
+/// A watch on files and folders. It ends when this is dropped.
+pub struct Watch {
+    signals: Sender<Signal>,
+    thread: Option<JoinHandle<()>>,
+}
+
+enum Signal {
+    Touched,
+    Stop,
+}
+
+impl Watch {
+    pub(super) fn start(roots: Vec<PathBuf>, wake: Box<dyn Fn() + Send>) -> Self {
+        let (signals, received) = channel();
+        let sender = signals.clone();
+        let thread = std::thread::Builder::new()
+            .name("watch-files".into())
+            .spawn(move || run(&roots, &sender, &received, &*wake))
+            .map_err(|error| tracing::error!(%error, "files are not watched: no thread could be started"))
+            .ok();
+        Self { signals, thread }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // both fail only when the thread has ended already
+        let _ = self.signals.send(Signal::Stop);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(roots: &[PathBuf], sender: &Sender<Signal>, received: &Receiver<Signal>, wake: &dyn Fn()) {
+    let mut notifications = Notifications::new(roots, sender.clone());
+    loop {
+        let pause = if notifications.reach_everything() { SELDOM } else { OFTEN };
+        match received.recv_timeout(pause) {
+            Ok(Signal::Touched) => {
+                if !outlast_burst(received) {
+                    return;
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+        }
+        notifications.renew(roots);
+        wake();
+    }
+}
+
+/// Waits until a burst of changes is over; `false` when the watch is to end.
+fn outlast_burst(received: &Receiver<Signal>) -> bool {
+    let begun = Instant::now();
+    while begun.elapsed() < PATIENCE {
+        match received.recv_timeout(QUIET) {
+            Ok(Signal::Touched) => {}
+            Err(RecvTimeoutError::Timeout) => return true,
+            Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
+        }
+    }
+    true
+}
+
+/// The kernel's notifications for some roots, and which of them they reach.
+struct Notifications {
+    watcher: Option<RecommendedWatcher>,
+    /// For each root the folder that is watched for it, and its identity; `None` while that fails.
+    reached: Vec<Option<(u64, u64)>>,
+}
+
+impl Notifications {
+    fn new(roots: &[PathBuf], sender: Sender<Signal>) -> Self {
+        let named = roots.to_vec();
+        let handler = move |event: notify::Result<notify::Event>| {
+            // an error may mean that notifications were lost: look
+            if event.map_or(true, |event| concerns_us(&event, &named)) {
+                let _ = sender.send(Signal::Touched);
+            }
+        };
+        let watcher = notify::recommended_watcher(handler)
+            .map_err(
+                |error| tracing::warn!(%error, "no file notifications: looking at the files every 0.2 s"),
+            )
+            .ok();
+        let mut notifications = Self { watcher, reached: vec![None; roots.len()] };
+        notifications.renew(roots);
+        notifications
+    }
+
+    fn reach_everything(&self) -> bool {
+        self.reached.iter().all(Option::is_some)
+    }
+
+    /// Watches what is not watched, or was replaced by something else of that name.
+    fn renew(&mut self, roots: &[PathBuf]) {
+        let Some(watcher) = &mut self.watcher else { return };
+        for (root, reached) in roots.iter().zip(&mut self.reached) {
+            let (folder, mode) = if root.is_dir() {
+                (root.as_path(), RecursiveMode::Recursive)
+            } else {
+                (parent(root), RecursiveMode::NonRecursive)
+            };
+            let now = identity(folder);
+            if now.is_some() && *reached == now {
+                continue;
+            }
+            if reached.is_some() {
+                // the old folder is gone: so may be its watch
+                let _ = watcher.unwatch(folder);
+            }
+            *reached = now.filter(|_| watcher.watch(folder, mode).is_ok());
+        }
+    }
+}
+
+/// The folder of a file: a file is watched through it, because a save may replace the file.
+fn parent(file: &Path) -> &Path {
+    file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+/// Whether an event may change what resources there are: reading does not, nor does a log that grows nearby. A name
+/// without extension may be a folder, or the link that a mounted volume is switched by.
+fn concerns_us(event: &notify::Event, named: &[PathBuf]) -> bool {
+    let is_named = |path: &Path| named.iter().any(|root| root.file_name() == path.file_name());
+    let path = |path: &PathBuf| is_resource_file(path) || path.extension().is_none() || is_named(path);
+    let written = EventKind::Access(AccessKind::Close(AccessMode::Write));
+    (event.kind == written || !event.kind.is_access())
+        && (event.paths.is_empty() || event.need_rescan() || event.paths.iter().any(path))
+}
