@@ -1,0 +1,137 @@
+//! How a connection ended.
+
+use std::fmt;
+
+use crate::decide::Refusal;
+
+/// One of the two ends of a connection, as the proxy sees them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Side {
+    /// The end that connected to us.
+    Client = 0,
+    /// The end that we connected to.
+    Backend = 1,
+}
+
+impl Side {
+    /// The end across.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Backend,
+            Self::Backend => Self::Client,
+        }
+    }
+}
+
+macro_rules! endings {
+    ($($(#[$doc:meta])* $variant:ident = $text:literal, $flags:literal;)*) => {
+        /// How a connection ended. The order is that of [`Ending::ALL`].
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Ending { $($(#[$doc])* $variant,)* }
+
+        impl Ending {
+            /// Every way to end.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The word used in logs and metrics.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+
+            /// What `%RESPONSE_FLAGS%` prints in an access log; `-` for nothing special.
+            pub fn response_flags(self) -> &'static str {
+                match self { $(Self::$variant => $flags,)* }
+            }
+        }
+    };
+}
+
+endings! {
+    /// Both directions ended in order; the client was first.
+    ClientClosed = "client-closed", "-";
+    /// Both directions ended in order; the backend was first.
+    BackendClosed = "backend-closed", "-";
+    /// The client reset the connection.
+    ClientReset = "client-reset", "DC";
+    /// The backend reset the connection.
+    BackendReset = "backend-reset", "UC";
+    /// Nothing moved for the listener's idle timeout.
+    IdleTimeout = "idle-timeout", "SI";
+    /// The endpoint did not answer in the cluster's connect timeout.
+    ConnectTimeout = "connect-timeout", "UF";
+    /// The endpoint, or the way to it, refused the connection.
+    ConnectRefused = "connect-refused", "UF";
+    /// No backend could be chosen.
+    NoBackend = "no-backend", "NR";
+    /// The chosen backend has nothing that can be dialled.
+    BackendUnavailable = "backend-unavailable", "UH";
+    /// The listener or the proxy has as many connections as it may have, or no descriptor is left.
+    Limit = "limit", "UO";
+    /// No route is there for the TLS server name.
+    NoServerName = "no-server-name", "NR";
+    /// What the client sent first is not a TLS client hello, or is too long.
+    BadHello = "bad-hello", "DPE";
+    /// The client hello did not arrive in time.
+    HelloTimeout = "hello-timeout", "DT";
+    /// The proxy was leaving, and the time for connections to end was over.
+    Drained = "drained", "DR";
+}
+
+impl Ending {
+    /// Whether the connection never reached a backend.
+    pub fn is_refusal(self) -> bool {
+        match self {
+            Self::ConnectTimeout
+            | Self::ConnectRefused
+            | Self::NoBackend
+            | Self::BackendUnavailable
+            | Self::Limit
+            | Self::NoServerName
+            | Self::BadHello
+            | Self::HelloTimeout => true,
+            Self::ClientClosed
+            | Self::BackendClosed
+            | Self::ClientReset
+            | Self::BackendReset
+            | Self::IdleTimeout
+            | Self::Drained => false,
+        }
+    }
+
+    /// Whether the proxy ended a connection that both ends still wanted.
+    pub fn is_cut(self) -> bool {
+        self == Self::Drained
+    }
+
+    /// Ended in order, by the end that was first.
+    pub(crate) fn closed_by(side: Side) -> Self {
+        match side {
+            Side::Client => Self::ClientClosed,
+            Side::Backend => Self::BackendClosed,
+        }
+    }
+
+    /// Reset by an end.
+    pub(crate) fn reset_by(side: Side) -> Self {
+        match side {
+            Side::Client => Self::ClientReset,
+            Side::Backend => Self::BackendReset,
+        }
+    }
+}
+
+impl From<Refusal> for Ending {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NoBackend => Self::NoBackend,
+            Refusal::BackendUnavailable => Self::BackendUnavailable,
+            Refusal::NoServerName => Self::NoServerName,
+        }
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

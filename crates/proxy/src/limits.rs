@@ -1,0 +1,77 @@
+//! How many connections the process can hold.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Raises the limit of open files as far as it goes without a privilege, and returns it.
+pub(crate) fn raise_open_files() -> u64 {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = Rlimit { current: maximum, maximum };
+    match setrlimit(Resource::Nofile, wanted) {
+        Ok(()) => maximum.unwrap_or(u64::MAX),
+        Err(_) => current.unwrap_or(u64::MAX),
+    }
+}
+
+/// Half of the open files, less a fortieth for listeners, pipes, logs and the rest of the process.
+pub(crate) fn default_connections(open_files: u64) -> usize {
+    usize::try_from((open_files - open_files / 40) / 2).unwrap_or(usize::MAX)
+}
+
+/// A number of places, shared by all workers.
+#[derive(Debug)]
+pub(crate) struct Places {
+    taken: AtomicUsize,
+    limit: AtomicUsize,
+}
+
+impl Places {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { taken: AtomicUsize::new(0), limit: AtomicUsize::new(limit) }
+    }
+
+    /// Changes how many there are; what is taken stays taken.
+    pub(crate) fn set_limit(&self, limit: usize) {
+        self.limit.store(limit, Relaxed);
+    }
+
+    /// Takes a place, until it is dropped; `None` when all are taken.
+    pub(crate) fn take(self: &Arc<Self>) -> Option<Place> {
+        if self.taken.fetch_add(1, Relaxed) >= self.limit.load(Relaxed) {
+            self.taken.fetch_sub(1, Relaxed);
+            return None;
+        }
+        Some(Place(Arc::clone(self)))
+    }
+}
+
+/// A place that is taken.
+#[derive(Debug)]
+pub(crate) struct Place(Arc<Places>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.taken.fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dropped_place_can_be_taken_again() {
+        let places = Arc::new(Places::new(1));
+        let first = places.take();
+        assert!(first.is_some() && places.take().is_none());
+        drop(first);
+        assert!(places.take().is_some());
+    }
+
+    #[test]
+    fn nine_thousand_idle_connections_fit_twenty_thousand_files() {
+        assert!((9_000..10_000).contains(&default_connections(20_000)));
+    }
+}

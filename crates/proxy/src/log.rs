@@ -1,0 +1,36 @@
+//! The connection log: one line for each connection that finished or was refused, saying where it went and why.
+//!
+//! A worker writes lines into a buffer of its own and hands whole buffers to one writer thread through a bounded
+//! channel. When the writer cannot keep up lines are dropped and counted: the data path never waits.
+
+mod access;
+mod buffer;
+mod line;
+mod record;
+mod writer;
+
+pub(crate) use access::Format;
+pub(crate) use buffer::{LogBuffer, Output};
+pub(crate) use record::Record;
+pub(crate) use writer::Writer;
+
+use crate::config::Sink;
+
+/// Where the proxy's own connection log goes, and what its lines look like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionLog {
+    /// Where to.
+    pub sink: Sink,
+    /// What a line looks like.
+    pub format: LineFormat,
+}
+
+/// What a line of the connection log looks like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LineFormat {
+    /// `key=value` pairs in a fixed order.
+    #[default]
+    Text,
+    /// One JSON object with the same keys in the same order.
+    Json,
+}

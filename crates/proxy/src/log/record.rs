@@ -1,0 +1,112 @@
+//! What is known about a connection that ended.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::balance::Draw;
+use crate::config::{Backend, Listener, Route};
+use crate::ending::Ending;
+
+/// A connection that finished or was refused.
+pub(crate) struct Record<'a> {
+    pub(crate) started: Timestamp,
+    pub(crate) id: u64,
+    pub(crate) listener: &'a Listener,
+    pub(crate) generation: u64,
+    pub(crate) client: SocketAddr,
+    pub(crate) server_name: Option<&'a str>,
+    pub(crate) route: Option<&'a Route>,
+    pub(crate) backend: Option<&'a Backend>,
+    pub(crate) endpoint: Option<SocketAddr>,
+    pub(crate) draw: Option<Draw>,
+    pub(crate) attempts: u32,
+    /// Bytes passed on from the client, and to it.
+    pub(crate) bytes: [u64; 2],
+    pub(crate) connect_time: Option<Duration>,
+    pub(crate) duration: Duration,
+    pub(crate) ending: Ending,
+    /// More about the end, in words; may be empty.
+    pub(crate) why: &'a str,
+}
+
+/// A value of a record, for a line.
+pub(super) enum Value<'a> {
+    Absent,
+    Text(&'a str),
+    Shown(&'a dyn std::fmt::Display),
+    Number(u64),
+}
+
+impl Record<'_> {
+    /// Visits every key and value in the order of a line.
+    pub(super) fn visit(&self, mut field: impl FnMut(&'static str, Value<'_>)) {
+        let Self {
+            started,
+            id,
+            listener,
+            generation,
+            client,
+            server_name,
+            route,
+            backend,
+            endpoint,
+            draw,
+            attempts,
+            bytes,
+            connect_time,
+            duration,
+            ending,
+            why,
+        } = self;
+        let origin = route.and_then(|route| route.origin.as_ref());
+        field("time", Value::Shown(&format_args!("{started:.3}")));
+        field("id", Value::Number(*id));
+        field("proxy", Value::Text(listener.proxy.as_str()));
+        field("listener", Value::Text(&listener.name));
+        field("destination", text(&listener.destination));
+        field("client", Value::Shown(client));
+        field("server_name", optional_text(*server_name));
+        match (route, origin) {
+            (None, _) => field("policy", Value::Absent),
+            (Some(_), None) => field("policy", Value::Text("default")),
+            (Some(_), Some(origin)) => {
+                let name = format_args!("{} {}/{}", origin.kind, origin.mesh, origin.name);
+                field("policy", Value::Shown(&name));
+            }
+        }
+        field("rule", optional_text(origin.map(|origin| origin.rule.as_str())));
+        field("backend", optional_text(backend.map(|backend| &*backend.reference)));
+        field("cluster", optional_text(backend.map(|backend| backend.cluster_name())));
+        field("endpoint", optional(endpoint.as_ref()));
+        field("draw", optional(draw.as_ref()));
+        field("generation", Value::Number(*generation));
+        field("attempts", Value::Number((*attempts).into()));
+        field("bytes_from_client", Value::Number(bytes[0]));
+        field("bytes_to_client", Value::Number(bytes[1]));
+        match connect_time {
+            Some(time) => field("connect_us", Value::Number(whole(time.as_micros()))),
+            None => field("connect_us", Value::Absent),
+        }
+        field("duration_ms", Value::Number(whole(duration.as_millis())));
+        field("ended", Value::Text(ending.as_str()));
+        field("why", text(why));
+    }
+}
+
+pub(super) fn whole(number: u128) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+fn text(text: &str) -> Value<'_> {
+    if text.is_empty() { Value::Absent } else { Value::Text(text) }
+}
+
+fn optional_text(value: Option<&str>) -> Value<'_> {
+    value.map_or(Value::Absent, text)
+}
+
+fn optional<T: std::fmt::Display>(value: Option<&T>) -> Value<'_> {
+    value.map_or(Value::Absent, |value| Value::Shown(value))
+}

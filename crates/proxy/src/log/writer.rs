@@ -1,0 +1,170 @@
+//! The thread that writes log lines to where they go.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::config::Sink;
+
+/// How many batches may wait for the writer: at 32 KiB each, 8 MiB at most.
+const WAITING_BATCHES: usize = 256;
+/// How often a log file is compared with what its path leads to now.
+const FILE_CHECK: Duration = Duration::from_secs(1);
+/// How long a sink is left alone after it failed.
+const RETRY: Duration = Duration::from_secs(2);
+/// How long a TCP sink may keep the others waiting.
+const TCP_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Whole lines for one sink.
+pub(crate) struct Batch {
+    pub(crate) sink: Arc<Sink>,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) lines: u64,
+}
+
+/// The writer thread. It ends when every sender is gone.
+pub(crate) struct Writer {
+    thread: JoinHandle<()>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Writer {
+    /// Starts the thread.
+    pub(crate) fn start() -> io::Result<(Self, SyncSender<Batch>)> {
+        let (sender, batches) = mpsc::sync_channel(WAITING_BATCHES);
+        let dropped = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&dropped);
+        let thread = std::thread::Builder::new()
+            .name("proxy-log".into())
+            .spawn(move || write_all(batches, &counter))?;
+        Ok((Self { thread, dropped }, sender))
+    }
+
+    /// How many lines could not be written.
+    pub(crate) fn dropped(&self) -> &Arc<AtomicU64> {
+        &self.dropped
+    }
+
+    /// Waits until everything is written. Every sender has to be gone.
+    pub(crate) fn join(self) {
+        let _ = self.thread.join();
+    }
+}
+
+fn write_all(batches: Receiver<Batch>, dropped: &AtomicU64) {
+    let mut outlets: BTreeMap<Arc<Sink>, Outlet> = BTreeMap::new();
+    let mut reported = 0;
+    for Batch { sink, bytes, lines } in batches {
+        let outlet = outlets.entry(Arc::clone(&sink)).or_default();
+        if let Err(error) = outlet.write(&sink, &bytes) {
+            dropped.fetch_add(lines, Relaxed);
+            if let Some(error) = error {
+                tracing::warn!(?sink, %error, "log lines cannot be written; trying again in a while");
+            }
+        }
+        let lost = dropped.load(Relaxed);
+        if lost > reported && outlet.may_report() {
+            tracing::warn!(lines = lost - reported, "log lines were dropped");
+            reported = lost;
+        }
+    }
+}
+
+/// An open sink.
+#[derive(Default)]
+struct Outlet {
+    open: Option<Open>,
+    checked: Option<Instant>,
+    failed: Option<Instant>,
+    reported: Option<Instant>,
+}
+
+enum Open {
+    Stdout,
+    Stderr,
+    File(File),
+    Tcp(TcpStream),
+}
+
+impl Outlet {
+    /// Writes whole lines. The error is `None` while a sink that failed is left alone.
+    fn write(&mut self, sink: &Sink, bytes: &[u8]) -> Result<(), Option<io::Error>> {
+        if self.failed.is_some_and(|failed| failed.elapsed() < RETRY) {
+            return Err(None);
+        }
+        let written = self.try_write(sink, bytes);
+        if written.is_err() {
+            self.open = None;
+            self.failed = Some(Instant::now());
+        }
+        written.map_err(Some)
+    }
+
+    fn try_write(&mut self, sink: &Sink, bytes: &[u8]) -> io::Result<()> {
+        if let (Some(Open::File(file)), Sink::File(path)) = (&self.open, sink)
+            && self.checked.is_none_or(|checked| checked.elapsed() >= FILE_CHECK)
+        {
+            self.checked = Some(Instant::now());
+            if was_moved(file, path) {
+                self.open = None;
+            }
+        }
+        let open = match &mut self.open {
+            Some(open) => open,
+            none => none.insert(Open::new(sink)?),
+        };
+        match open {
+            Open::Stdout => io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()),
+            Open::Stderr => io::stderr().write_all(bytes),
+            Open::File(file) => file.write_all(bytes),
+            Open::Tcp(stream) => stream.write_all(bytes),
+        }
+    }
+
+    fn may_report(&mut self) -> bool {
+        let quiet = self.reported.is_none_or(|reported| reported.elapsed() >= Duration::from_secs(10));
+        if quiet {
+            self.reported = Some(Instant::now());
+        }
+        quiet
+    }
+}
+
+impl Open {
+    fn new(sink: &Sink) -> io::Result<Self> {
+        match sink {
+            Sink::Stdout => Ok(Self::Stdout),
+            Sink::Stderr => Ok(Self::Stderr),
+            Sink::File(path) => OpenOptions::new().append(true).create(true).open(&**path).map(Self::File),
+            Sink::Tcp(address) => connect(address).map(Self::Tcp),
+        }
+    }
+}
+
+fn connect(address: &str) -> io::Result<TcpStream> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, format!("{address} has no address"));
+    for address in address.to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, TCP_PATIENCE) {
+            Ok(stream) => {
+                stream.set_write_timeout(Some(TCP_PATIENCE))?;
+                return Ok(stream);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn was_moved(file: &File, path: &str) -> bool {
+    match (file.metadata(), std::fs::metadata(path)) {
+        (Ok(open), Ok(named)) => (open.dev(), open.ino()) != (named.dev(), named.ino()),
+        _ => true,
+    }
+}

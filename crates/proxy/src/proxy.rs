@@ -1,0 +1,250 @@
+//! The data plane as a value: start it, give it configurations, ask it, drain it, drop it.
+
+mod apply;
+mod options;
+
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+
+pub use apply::{ApplyReport, FailedListener, ListenerId};
+pub use options::Options;
+
+use crate::balance::Draw;
+use crate::config::{Config, Origin, ProxyName};
+use crate::counters::{Snapshot, WorkerCounters, snapshot};
+use crate::decide::Addresses;
+use crate::limits::{Places, default_connections, raise_open_files};
+use crate::log::{LogBuffer, Writer};
+use crate::resolve::Resolver;
+use crate::worker::{Command, Mailbox, Shared, Worker};
+use apply::Control;
+
+/// How long a worker may take to answer; only one that is stopped takes as long.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A running data plane. Dropping it ends all connections and joins all threads; see [`Proxy::drain`].
+pub struct Proxy {
+    published: Arc<Published>,
+    control: Mutex<Control>,
+    mailboxes: Vec<Arc<Mailbox>>,
+    threads: Vec<JoinHandle<()>>,
+    resolver: Resolver,
+    writer: Option<Writer>,
+}
+
+/// What can be read while workers work.
+#[derive(Debug)]
+pub(crate) struct Published {
+    pub(crate) config: ArcSwap<Config>,
+    pub(crate) generation: AtomicU64,
+    pub(crate) counters: Vec<Arc<WorkerCounters>>,
+    pub(crate) dropped_lines: Arc<AtomicU64>,
+}
+
+impl Published {
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        snapshot(self.generation.load(Relaxed), &self.config.load(), &self.counters)
+    }
+}
+
+/// What a proxy knows about a connection that lives.
+#[derive(Clone, Debug)]
+pub struct ConnectionInfo {
+    /// Its number, as in the connection log.
+    pub id: u64,
+    /// The proxy that carries it.
+    pub proxy: ProxyName,
+    /// The listener that accepted it.
+    pub listener: Arc<str>,
+    /// What the client dialled, in the operator's words.
+    pub destination: Arc<str>,
+    /// Who connected.
+    pub client: SocketAddr,
+    /// The TLS server name, where the listener routes by it.
+    pub server_name: Option<Arc<str>>,
+    /// The policy and rule that decided; `None`: no policy did.
+    pub origin: Option<Origin>,
+    /// The chosen backend's reference in words.
+    pub backend: Option<Arc<str>>,
+    /// Its cluster.
+    pub cluster: Option<Arc<str>>,
+    /// The endpoint that is, or is being, connected to.
+    pub endpoint: Option<SocketAddr>,
+    /// What chose the backend.
+    pub draw: Option<Draw>,
+    /// The generation of the configuration that decided.
+    pub generation: u64,
+    /// Whether the endpoint is connected.
+    pub connected: bool,
+    /// How long ago it was accepted.
+    pub age: Duration,
+    /// Bytes passed on from the client.
+    pub bytes_from_client: u64,
+    /// Bytes passed on to the client.
+    pub bytes_to_client: u64,
+}
+
+/// What became of the connections of a proxy that was drained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DrainReport {
+    /// How many ended by themselves.
+    pub ended: u64,
+    /// How many were closed when the grace was over.
+    pub closed: u64,
+}
+
+impl Proxy {
+    /// Starts the workers. Nothing is carried until [`Proxy::apply`].
+    ///
+    /// # Errors
+    /// When a thread, an event queue or a wake-up descriptor cannot be had.
+    pub fn start(options: Options) -> io::Result<Self> {
+        let Options { threads, max_connections, connection_log, hello_timeout, seed } = options;
+        let open_files = raise_open_files();
+        let workers =
+            threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+        let limit = max_connections.map_or_else(|| default_connections(open_files), NonZeroUsize::get);
+        let addresses = Arc::new(ArcSwap::from_pointee(Addresses::default()));
+        let shared = Arc::new(Shared {
+            places: Arc::new(Places::new(limit)),
+            addresses: Arc::clone(&addresses),
+            hello_timeout,
+            workers,
+            seed: seed.unwrap_or_else(|| fastrand::u64(..)),
+            listener_places: Mutex::default(),
+        });
+        let (writer, lines) = Writer::start()?;
+        let published = Arc::new(Published {
+            config: ArcSwap::default(),
+            generation: AtomicU64::new(0),
+            counters: (0..workers).map(|_| Arc::default()).collect(),
+            dropped_lines: Arc::clone(writer.dropped()),
+        });
+        let mut proxy = Self {
+            published,
+            control: Mutex::new(Control::new(workers)),
+            mailboxes: Vec::new(),
+            threads: Vec::new(),
+            resolver: Resolver::start(addresses)?,
+            writer: Some(writer),
+        };
+        for index in 0..workers {
+            let mailbox = Arc::new(Mailbox::new()?);
+            let (shared, for_worker) = (Arc::clone(&shared), Arc::clone(&mailbox));
+            let counters = Arc::clone(&proxy.published.counters[index]);
+            let (log, lines) = (connection_log.clone(), lines.clone());
+            let dropped = Arc::clone(&proxy.published.dropped_lines);
+            let (started, starting) = mpsc::channel();
+            let work = move || {
+                let log = LogBuffer::new(log.as_ref(), lines, dropped);
+                match Worker::new(index, shared, for_worker, counters, log) {
+                    Ok(worker) => {
+                        let _ = started.send(Ok(()));
+                        worker.run();
+                    }
+                    Err(error) => {
+                        let _ = started.send(Err(error));
+                    }
+                }
+            };
+            let thread = std::thread::Builder::new().name(format!("proxy-{index}")).spawn(work)?;
+            proxy.threads.push(thread);
+            proxy.mailboxes.push(mailbox);
+            starting.recv().map_err(io::Error::other)??;
+        }
+        Ok(proxy)
+    }
+
+    /// Carries another configuration from now on: a new connection is decided by it once this returns.
+    ///
+    /// Connections that live keep the decision they were born with. A listener whose address stays keeps its socket,
+    /// even when it moves to another proxy. One that cannot be bound is reported, and the rest goes live; if it had
+    /// another address before, it stays there.
+    pub fn apply(&self, config: Config) -> ApplyReport {
+        let mut control = self.control.lock().unwrap_or_else(PoisonError::into_inner);
+        control.apply(config, &self.published, &self.mailboxes, &self.resolver)
+    }
+
+    /// The configuration that was applied last.
+    pub fn config(&self) -> Arc<Config> {
+        self.published.config.load_full()
+    }
+
+    /// What was counted so far.
+    pub fn counters(&self) -> Snapshot {
+        self.published.snapshot()
+    }
+
+    /// Adds the proxy's metrics to a registry; they are read whenever it is encoded, also after the proxy is gone.
+    pub fn register(&self, registry: &mut prometheus_client::registry::Registry) {
+        registry.register_collector(Box::new(crate::metrics::Metrics::new(Arc::clone(&self.published))));
+    }
+
+    /// All connections that live, by id.
+    pub fn connections(&self) -> Vec<ConnectionInfo> {
+        let (reply, replies) = mpsc::channel();
+        for mailbox in &self.mailboxes {
+            mailbox.send(Command::List(reply.clone()));
+        }
+        drop(reply);
+        let mut connections = Vec::new();
+        while let Ok(some) = replies.recv_timeout(PATIENCE) {
+            connections.extend(some);
+        }
+        connections.sort_by_key(|connection: &ConnectionInfo| connection.id);
+        connections
+    }
+
+    /// Accepts no more, waits until connections ended or `grace` is over, and closes the rest.
+    ///
+    /// Whoever was waiting to be accepted is still served. Afterwards every listener of [`Proxy::apply`] fails.
+    pub fn drain(&self, grace: Duration) -> DrainReport {
+        let mut control = self.control.lock().unwrap_or_else(PoisonError::into_inner);
+        control.leave();
+        drop(control);
+        let (done, drained) = mpsc::channel();
+        for mailbox in &self.mailboxes {
+            mailbox.send(Command::Drain(done.clone()));
+        }
+        drop(done);
+        let before = self.published.snapshot();
+        let deadline = Instant::now() + grace;
+        let timeout = deadline.saturating_duration_since(Instant::now());
+        if let Err(RecvTimeoutError::Timeout) = drained.recv_timeout(timeout) {
+            for mailbox in &self.mailboxes {
+                mailbox.send(Command::CloseAll);
+            }
+            let _ = drained.recv_timeout(PATIENCE);
+        }
+        let after = self.published.snapshot();
+        let closed = drained_count(&after) - drained_count(&before);
+        DrainReport { ended: before.active().saturating_sub(closed), closed }
+    }
+}
+
+fn drained_count(snapshot: &Snapshot) -> u64 {
+    let ended = snapshot.listeners.iter().filter_map(|listener| listener.ended.get(&crate::Ending::Drained));
+    ended.sum()
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        for mailbox in &self.mailboxes {
+            mailbox.send(Command::Stop);
+        }
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+        if let Some(writer) = self.writer.take() {
+            writer.join();
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! From one configuration to the next: which sockets are kept, opened and closed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use super::{PATIENCE, Published};
+use crate::config::{Config, Listener, ProxyName};
+use crate::listen::{Claim, open};
+use crate::resolve::{self, Resolver};
+use crate::worker::{Adoption, Command, Mailbox};
+
+/// How long applying waits for the first answer about host names that are new.
+const RESOLVE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// What became of a configuration.
+#[derive(Clone, Debug, Default)]
+pub struct ApplyReport {
+    /// The number of this configuration, as in the connection log.
+    pub generation: u64,
+    /// Listeners that accept connections on a new address.
+    pub opened: Vec<ListenerId>,
+    /// Listeners that go on accepting connections on the socket that they had, perhaps with another route.
+    pub kept: Vec<ListenerId>,
+    /// Listeners that accept no more; their connections go on.
+    pub closed: Vec<ListenerId>,
+    /// Listeners that cannot be bound.
+    pub failed: Vec<FailedListener>,
+}
+
+/// Names a listener.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ListenerId {
+    /// Its proxy.
+    pub proxy: ProxyName,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its address.
+    pub address: SocketAddr,
+}
+
+impl ListenerId {
+    fn of(listener: &Listener) -> Self {
+        Self { proxy: listener.proxy.clone(), name: Arc::clone(&listener.name), address: listener.address }
+    }
+}
+
+impl fmt::Display for ListenerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { proxy, name, address } = self;
+        write!(f, "listener {name} of proxy {proxy} on {address}")
+    }
+}
+
+/// A listener that cannot be bound. Apply the configuration again when the cause is gone.
+#[derive(Debug, Clone)]
+pub struct FailedListener {
+    /// Which.
+    pub listener: ListenerId,
+    /// Why.
+    pub error: Arc<io::Error>,
+    /// Where it goes on accepting connections, with its configuration from before; `None`: nowhere.
+    pub kept_at: Option<SocketAddr>,
+}
+
+impl fmt::Display for FailedListener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { listener, error, kept_at } = self;
+        write!(f, "{listener} cannot be bound: {error}")?;
+        match kept_at {
+            Some(address) => write!(f, "; it stays on {address}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// For each new address one socket for each worker.
+type NewSockets = Vec<(SocketAddr, Vec<OwnedFd>)>;
+
+/// What is bound now.
+pub(super) struct Control {
+    workers: usize,
+    generation: u64,
+    bound: BTreeMap<SocketAddr, Arc<Listener>>,
+    leaving: bool,
+}
+
+impl Control {
+    pub(super) fn new(workers: usize) -> Self {
+        Self { workers, generation: 0, bound: BTreeMap::new(), leaving: false }
+    }
+
+    /// Binds nothing any more.
+    pub(super) fn leave(&mut self) {
+        self.leaving = true;
+        self.bound.clear();
+    }
+
+    pub(super) fn apply(
+        &mut self,
+        config: Config,
+        published: &Published,
+        mailboxes: &[Arc<Mailbox>],
+        resolver: &Resolver,
+    ) -> ApplyReport {
+        self.generation += 1;
+        let mut report = ApplyReport { generation: self.generation, ..ApplyReport::default() };
+        if self.leaving {
+            let gone = Arc::new(io::Error::other("the proxy is draining"));
+            report.failed = config.listeners().iter().map(|listener| failed(listener, &gone, None)).collect();
+            return report;
+        }
+        resolver.watch(resolve::names(&config), RESOLVE_PATIENCE);
+        let (serving, sockets) = self.bind(&config, &mut report);
+        report.closed = self.closed(&serving);
+        self.bound = serving.iter().map(|listener| (listener.address, Arc::clone(listener))).collect();
+        published.config.store(Arc::new(config));
+        published.generation.store(self.generation, Relaxed);
+        publish(self.generation, serving.into(), sockets, mailboxes);
+        report
+    }
+
+    /// Decides what is served, and opens what is new: one socket for each worker.
+    fn bind(&self, config: &Config, report: &mut ApplyReport) -> (Vec<Arc<Listener>>, NewSockets) {
+        let wanted: BTreeSet<SocketAddr> =
+            config.listeners().iter().map(|listener| listener.address).collect();
+        let (mut serving, mut sockets) = (Vec::new(), Vec::new());
+        for listener in config.listeners() {
+            if self.bound.contains_key(&listener.address) {
+                report.kept.push(ListenerId::of(listener));
+                serving.push(Arc::clone(listener));
+                continue;
+            }
+            match self.open(listener.address) {
+                Ok(opened) => {
+                    report.opened.push(ListenerId::of(listener));
+                    serving.push(Arc::clone(listener));
+                    sockets.push((listener.address, opened));
+                }
+                Err(error) => {
+                    let before = self.before(listener).filter(|before| !wanted.contains(&before.address));
+                    report.failed.push(failed(
+                        listener,
+                        &Arc::new(error),
+                        before.map(|before| before.address),
+                    ));
+                    serving.extend(before.cloned());
+                }
+            }
+        }
+        (serving, sockets)
+    }
+
+    fn open(&self, address: SocketAddr) -> io::Result<Vec<OwnedFd>> {
+        match open(address, self.workers, Claim::Alone) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && self.holds_part_of(address) => {
+                open(address, self.workers, Claim::Shared)
+            }
+            opened => opened,
+        }
+    }
+
+    /// Whether a socket of ours is what is in the way: one of the two addresses is a wildcard.
+    fn holds_part_of(&self, address: SocketAddr) -> bool {
+        let overlaps = |ours: &SocketAddr| {
+            ours.port() == address.port() && (ours.ip().is_unspecified() || address.ip().is_unspecified())
+        };
+        self.bound.keys().any(overlaps)
+    }
+
+    fn before(&self, listener: &Listener) -> Option<&Arc<Listener>> {
+        self.bound.values().find(|bound| bound.proxy == listener.proxy && bound.name == listener.name)
+    }
+
+    fn closed(&self, serving: &[Arc<Listener>]) -> Vec<ListenerId> {
+        let stays: BTreeSet<SocketAddr> = serving.iter().map(|listener| listener.address).collect();
+        let gone = self.bound.values().filter(|listener| !stays.contains(&listener.address));
+        gone.map(|listener| ListenerId::of(listener)).collect()
+    }
+}
+
+fn failed(listener: &Listener, error: &Arc<io::Error>, kept_at: Option<SocketAddr>) -> FailedListener {
+    FailedListener { listener: ListenerId::of(listener), error: Arc::clone(error), kept_at }
+}
+
+/// Hands what is served to the workers, and waits until all have it.
+fn publish(
+    generation: u64,
+    listeners: Arc<[Arc<Listener>]>,
+    sockets: NewSockets,
+    mailboxes: &[Arc<Mailbox>],
+) {
+    let mut shares: Vec<Vec<(SocketAddr, OwnedFd)>> = mailboxes.iter().map(|_| Vec::new()).collect();
+    for (address, opened) in sockets {
+        for (share, socket) in shares.iter_mut().zip(opened) {
+            share.push((address, socket));
+        }
+    }
+    let (done, all_done) = mpsc::channel();
+    for (mailbox, sockets) in mailboxes.iter().zip(shares) {
+        let listeners = Arc::clone(&listeners);
+        mailbox.send(Command::Adopt(Adoption { generation, listeners, sockets, done: done.clone() }));
+    }
+    drop(done);
+    // nothing is ever sent: the channel closes when the last worker is done
+    let _ = all_done.recv_timeout(PATIENCE);
+}

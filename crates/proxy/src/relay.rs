@@ -1,0 +1,49 @@
+//! The data path: how bytes move from one socket to the other.
+//!
+//! Each direction is copied through one buffer that all connections of a worker share, so that an idle connection
+//! holds no memory. A direction that streams goes over to splice(2) with a pipe from a pool, and comes back when its
+//! messages become small. Nothing is read while something is still to be written: that is the back-pressure.
+
+mod direction;
+mod pipes;
+mod pump;
+
+pub(crate) use direction::Direction;
+pub(crate) use pipes::Pipes;
+pub(crate) use pump::{Fault, Pumped, pump};
+
+/// How many bytes one `recv` may take: a message of this size is moved as fast by copying as by splicing.
+const SHARED_BUFFER: usize = 64 << 10;
+
+/// What the connections of one worker share for moving bytes.
+pub(crate) struct Kit {
+    /// Where `recv` puts bytes that `send` takes at once.
+    pub(crate) shared: Box<[u8]>,
+    /// Pipes that no direction is using.
+    pub(crate) pipes: Pipes,
+    /// Emptied buffers of destinations that were full.
+    pub(crate) spare: Vec<Vec<u8>>,
+}
+
+impl Kit {
+    pub(crate) fn new() -> Self {
+        Self { shared: vec![0; SHARED_BUFFER].into(), pipes: Pipes::default(), spare: Vec::new() }
+    }
+
+    /// Takes back what a direction held.
+    pub(crate) fn reclaim(&mut self, direction: &mut Direction) {
+        if let Some(pipe) = direction.take_pipe() {
+            self.pipes.give(pipe);
+        }
+        self.keep(direction.take_held());
+    }
+
+    /// Keeps an emptied buffer for the next destination that is full.
+    fn keep(&mut self, mut buffer: Vec<u8>) {
+        const SPARE_BUFFERS: usize = 64;
+        if buffer.capacity() > 0 && self.spare.len() < SPARE_BUFFERS {
+            buffer.clear();
+            self.spare.push(buffer);
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! A pool of pipes for splice(2).
+
+use std::os::fd::OwnedFd;
+
+use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
+
+/// How much one pipe holds: larger ones gain nothing, smaller ones cost a system call more often.
+pub(crate) const PIPE_BYTES: usize = 512 << 10;
+
+/// How many empty pipes are kept.
+const KEPT: usize = 64;
+
+/// Both ends of a pipe.
+pub(crate) struct Pipe {
+    pub(crate) read: OwnedFd,
+    pub(crate) write: OwnedFd,
+}
+
+/// Empty pipes.
+#[derive(Default)]
+pub(crate) struct Pipes {
+    empty: Vec<Pipe>,
+}
+
+impl Pipes {
+    /// An empty pipe; `None` when the process has no descriptor left: copy instead.
+    pub(crate) fn take(&mut self) -> Option<Pipe> {
+        if let Some(pipe) = self.empty.pop() {
+            return Some(pipe);
+        }
+        let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).ok()?;
+        // without the privilege a user has a budget of pipe pages: a smaller pipe works, only slower
+        let _ = fcntl_setpipe_size(&write, PIPE_BYTES);
+        Some(Pipe { read, write })
+    }
+
+    /// Takes back a pipe that is empty.
+    pub(crate) fn give(&mut self, pipe: Pipe) {
+        if self.empty.len() < KEPT {
+            self.empty.push(pipe);
+        }
+    }
+}

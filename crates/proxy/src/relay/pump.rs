@@ -1,0 +1,211 @@
+//! Moves the bytes of one direction until one of the sockets has to be waited for.
+
+use std::os::fd::BorrowedFd;
+
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::pipe::{SpliceFlags, splice};
+
+use super::Kit;
+use super::direction::Direction;
+use super::pipes::PIPE_BYTES;
+
+/// Why moving stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pumped {
+    /// A socket has to be waited for.
+    Blocked,
+    /// The quantum is used up; there is more to do.
+    More,
+    /// The source ended and every byte was written: the end can be passed on. Reported once.
+    Finished,
+    /// A socket failed.
+    Failed(Fault),
+}
+
+/// Which socket failed, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Reading from the source failed.
+    Source(Errno),
+    /// Writing to the destination failed.
+    Destination(Errno),
+}
+
+/// Moves bytes from `source` to `destination`, with at most `quantum` reads.
+pub(crate) fn pump(
+    direction: &mut Direction,
+    source: BorrowedFd<'_>,
+    destination: BorrowedFd<'_>,
+    kit: &mut Kit,
+    quantum: u32,
+) -> Pumped {
+    let mut pump = Pump { direction, source, destination, kit };
+    match pump.run(quantum) {
+        Ok(pumped) => pumped,
+        Err(fault) => Pumped::Failed(fault),
+    }
+}
+
+struct Pump<'a> {
+    direction: &'a mut Direction,
+    source: BorrowedFd<'a>,
+    destination: BorrowedFd<'a>,
+    kit: &'a mut Kit,
+}
+
+impl Pump<'_> {
+    fn run(&mut self, quantum: u32) -> Result<Pumped, Fault> {
+        let mut reads_left = quantum;
+        loop {
+            if !self.write_what_is_kept()? {
+                return Ok(Pumped::Blocked);
+            }
+            if self.direction.ended {
+                self.return_pipe();
+                let first_time = !std::mem::replace(&mut self.direction.finished, true);
+                return Ok(if first_time { Pumped::Finished } else { Pumped::Blocked });
+            }
+            if !self.direction.readable || !self.direction.writable {
+                self.return_pipe();
+                return Ok(Pumped::Blocked);
+            }
+            if reads_left == 0 {
+                return Ok(Pumped::More);
+            }
+            reads_left -= 1;
+            if self.direction.splicing {
+                self.splice_in()?;
+            } else {
+                self.copy()?;
+            }
+        }
+    }
+
+    /// Writes what an earlier read left; false when the destination is full.
+    fn write_what_is_kept(&mut self) -> Result<bool, Fault> {
+        while self.direction.piped > 0 {
+            if !self.direction.writable {
+                return Ok(false);
+            }
+            self.splice_out()?;
+        }
+        while !self.direction.pending().is_empty() {
+            if !self.direction.writable {
+                return Ok(false);
+            }
+            let sent = self.send_pending()?;
+            self.direction.written += sent;
+            if self.direction.pending().is_empty() {
+                let emptied = self.direction.take_held();
+                self.kit.keep(emptied);
+            }
+        }
+        Ok(true)
+    }
+
+    fn send_pending(&mut self) -> Result<usize, Fault> {
+        let sent = send(self.destination, self.direction.pending(), SendFlags::NOSIGNAL);
+        self.sent(sent)
+    }
+
+    /// Books what the destination took; 0 when it is full.
+    fn sent(&mut self, sent: rustix::io::Result<usize>) -> Result<usize, Fault> {
+        match sent {
+            // never for what is not empty; and taking it for progress would be an endless loop
+            Ok(0) => Err(Fault::Destination(Errno::IO)),
+            Ok(bytes) => {
+                self.direction.moved += bytes as u64;
+                Ok(bytes)
+            }
+            Err(Errno::AGAIN) => {
+                self.direction.writable = false;
+                Ok(0)
+            }
+            Err(Errno::INTR) => Ok(0),
+            Err(errno) => Err(Fault::Destination(errno)),
+        }
+    }
+
+    /// Reads into the shared buffer and writes at once; only what the destination does not take is allocated for.
+    fn copy(&mut self) -> Result<(), Fault> {
+        let received = match recv(self.source, &mut *self.kit.shared, RecvFlags::empty()) {
+            Ok((0, _)) => {
+                self.direction.ended = true;
+                return Ok(());
+            }
+            Ok((bytes, _)) => bytes,
+            Err(Errno::AGAIN) => {
+                self.direction.readable = false;
+                return Ok(());
+            }
+            Err(Errno::INTR) => return Ok(()),
+            Err(errno) => return Err(Fault::Source(errno)),
+        };
+        let full = received == self.kit.shared.len();
+        self.direction.note_read(full);
+        let mut flags = SendFlags::NOSIGNAL;
+        if !full {
+            if self.direction.last {
+                // the end is the next thing to be read: let the bytes wait for it and leave in one segment
+                flags |= SendFlags::MORE;
+            } else {
+                // edge-triggered: whatever arrives from now on is a new event
+                self.direction.readable = false;
+            }
+        }
+        let mut at = 0;
+        while at < received && self.direction.writable {
+            let sent = send(self.destination, &self.kit.shared[at..received], flags);
+            at += self.sent(sent)?;
+        }
+        if at < received {
+            let mut held = self.kit.spare.pop().unwrap_or_default();
+            held.extend_from_slice(&self.kit.shared[at..received]);
+            self.direction.hold(held);
+        }
+        Ok(())
+    }
+
+    fn splice_in(&mut self) -> Result<(), Fault> {
+        if self.direction.pipe.is_none() {
+            self.direction.pipe = self.kit.pipes.take();
+        }
+        let Some(pipe) = &self.direction.pipe else {
+            self.direction.stop_splicing();
+            return Ok(());
+        };
+        let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
+        match splice(self.source, None, &pipe.write, None, PIPE_BYTES, flags) {
+            Ok(0) => self.direction.ended = true,
+            Ok(bytes) => {
+                self.direction.piped = bytes;
+                self.direction.note_splice(bytes);
+            }
+            Err(Errno::AGAIN) => self.direction.readable = false,
+            Err(Errno::INTR) => {}
+            // a source that cannot be spliced is copied
+            Err(Errno::INVAL) => self.direction.stop_splicing(),
+            Err(errno) => return Err(Fault::Source(errno)),
+        }
+        Ok(())
+    }
+
+    fn splice_out(&mut self) -> Result<(), Fault> {
+        let Some(pipe) = &self.direction.pipe else {
+            self.direction.piped = 0;
+            return Ok(());
+        };
+        let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
+        let sent = splice(&pipe.read, None, self.destination, None, self.direction.piped, flags);
+        self.direction.piped -= self.sent(sent)?;
+        Ok(())
+    }
+
+    /// An empty pipe serves another direction while this one waits.
+    fn return_pipe(&mut self) {
+        if let Some(pipe) = self.direction.take_pipe() {
+            self.kit.pipes.give(pipe);
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! A new configuration: sockets come and go, connections stay as they are.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use rustix::event::epoll::{self, EventFlags};
+
+use super::live::{BackendOf, BalanceOf, ListenSocket, Live, position};
+use super::{Adoption, Source, Worker};
+use crate::balance::Balance;
+use crate::config::Listener;
+use crate::counters::ListenerKey;
+use crate::log::Format;
+
+impl Worker {
+    /// Serves another set of listeners. Sockets whose address stays are kept, with whoever waits to be accepted.
+    pub(super) fn adopt(&mut self, adoption: Adoption) {
+        let Adoption { generation, listeners, sockets, done } = adoption;
+        self.generation = generation;
+        let mut fresh: BTreeMap<SocketAddr, OwnedFd> = sockets.into_iter().collect();
+        let by_address: BTreeMap<SocketAddr, &Arc<Listener>> =
+            listeners.iter().map(|listener| (listener.address, listener)).collect();
+        for index in 0..self.sockets.len() {
+            let Some(socket) = &self.sockets[index] else { continue };
+            match by_address.get(&socket.address) {
+                None => self.close_listener(index),
+                Some(listener) if *socket.live.listener == ***listener => {}
+                Some(listener) => {
+                    let live = self.live(listener);
+                    if let Some(socket) = &mut self.sockets[index] {
+                        socket.live = live;
+                    }
+                }
+            }
+        }
+        for listener in listeners.iter() {
+            if let Some(socket) = fresh.remove(&listener.address) {
+                let live = self.live(listener);
+                self.open_listener(ListenSocket { address: listener.address, socket, live });
+            }
+        }
+        self.forget_balances(&listeners);
+        self.counters.forget_unused();
+        self.shared.forget_unused();
+        drop(done);
+    }
+
+    /// Accepts no more; whoever is waiting already is still served.
+    pub(super) fn stop_accepting(&mut self) {
+        for index in 0..self.sockets.len() {
+            self.close_listener(index);
+        }
+        self.sockets.clear();
+    }
+
+    fn open_listener(&mut self, socket: ListenSocket) {
+        let vacant = self.sockets.iter().position(Option::is_none);
+        let index = vacant.unwrap_or_else(|| {
+            self.sockets.push(None);
+            self.sockets.len() - 1
+        });
+        if self.accept_again.is_none() {
+            self.watch_listener(index, &socket);
+        }
+        self.sockets[index] = Some(socket);
+    }
+
+    pub(super) fn watch_listener(&self, index: usize, socket: &ListenSocket) {
+        let token = Source::Listener(index).token();
+        if let Err(errno) = epoll::add(&self.epoll, &socket.socket, token, EventFlags::IN) {
+            let listener = &socket.live.listener;
+            tracing::error!(proxy = %listener.proxy, listener = %listener.name, %errno, "cannot watch a listener");
+        }
+    }
+
+    fn close_listener(&mut self, index: usize) {
+        // closing would reset those who wait in the socket's queue, who did connect while it was open
+        self.accept_all(index);
+        if let Some(place) = self.sockets.get_mut(index) {
+            *place = None;
+        }
+    }
+
+    fn live(&mut self, listener: &Arc<Listener>) -> Rc<Live> {
+        let counters = self.counters.listener(listener);
+        let mut backends = Vec::new();
+        for (index, route) in listener.routes() {
+            let position = position(index);
+            backends.resize_with(position + 1, Vec::new);
+            backends[position] = counters.backends_of(route).into_iter().map(BackendOf::new).collect();
+        }
+        let outputs = listener.access_logs.iter();
+        let outputs = outputs.map(|log| self.log.output(&log.sink, Format::from(&log.format))).collect();
+        let places = self.shared.places_of(listener);
+        Rc::new(Live {
+            listener: Arc::clone(listener),
+            counters,
+            backends,
+            balance: self.balance(listener),
+            outputs,
+            places,
+        })
+    }
+
+    fn balance(&mut self, listener: &Listener) -> BalanceOf {
+        let key = key(listener);
+        let (seed, index) = (self.shared.seed, self.index);
+        let balance = self.balances.entry(key).or_insert_with_key(|(proxy, name)| {
+            let mut mixed = fastrand::Rng::with_seed(seed ^ (index as u64) << 32);
+            for byte in proxy.as_str().bytes().chain(name.bytes()) {
+                mixed = fastrand::Rng::with_seed(mixed.u64(..) ^ u64::from(byte));
+            }
+            Rc::new(RefCell::new(Balance::seeded(mixed.u64(..))))
+        });
+        Rc::clone(balance)
+    }
+
+    fn forget_balances(&mut self, listeners: &[Arc<Listener>]) {
+        let wanted: std::collections::BTreeSet<ListenerKey> =
+            listeners.iter().map(|listener| key(listener)).collect();
+        self.balances.retain(|key, balance| wanted.contains(key) || Rc::strong_count(balance) > 1);
+    }
+}
+
+fn key(listener: &Listener) -> ListenerKey {
+    (listener.proxy.clone(), Arc::clone(&listener.name))
+}

@@ -1,0 +1,192 @@
+//! Events of connections, and turns of those that move bulk.
+//!
+//! Small messages are served straight from their events. What moves bulk waits in a queue and gets a quantum at a
+//! time; the quantum grows while no small message shows up, and falls back to the least when one does.
+
+use rustix::event::epoll::EventFlags;
+use rustix::io::Errno;
+use rustix::net::sockopt::socket_error;
+
+use super::Worker;
+use super::connection::{Connection, Flow, Stage};
+use super::open::connect_timeout;
+use crate::ending::{Ending, Side};
+
+/// The largest quantum, in reads: at the size of a pipe each.
+const LARGEST_QUANTUM: u32 = 16;
+/// How many reads a direction may do when it moves small messages.
+const SMALL_QUANTUM: u32 = 4;
+
+impl Worker {
+    pub(super) fn on_event(&mut self, slot: u32, side: Side, flags: EventFlags) {
+        let Some(connection) = self.slots.get_mut(slot) else { return };
+        note(connection, side, flags);
+        match (connection.stage, side) {
+            (Stage::Hello, _) => self.on_hello(slot),
+            (Stage::Connecting, Side::Backend) => self.on_connect(slot, flags),
+            (Stage::Connecting, Side::Client) => {
+                if flags.contains(EventFlags::ERR) {
+                    let errno = pending_error(connection, side);
+                    self.finish(slot, Ending::ClientReset, &words(errno));
+                }
+            }
+            (Stage::Relaying, _) => self.on_relay(slot, side, flags),
+        }
+    }
+
+    fn on_connect(&mut self, slot: u32, flags: EventFlags) {
+        let Some(connection) = self.slots.get_mut(slot) else { return };
+        if flags.intersects(EventFlags::ERR | EventFlags::HUP) {
+            let errno = pending_error(connection, Side::Backend).unwrap_or(Errno::CONNREFUSED);
+            return self.dial_next(slot, errno);
+        }
+        if !flags.contains(EventFlags::OUT) {
+            return;
+        }
+        let took = self.now.since(connection.since);
+        connection.connect_time = Some(took);
+        connection.stage = Stage::Relaying;
+        connection.since = self.now;
+        let live = &connection.live;
+        live.counters.connect_times.observe(took);
+        if let Some(forward) = connection.forward {
+            if let Some(backend) = live.backend(forward.route, forward.backend) {
+                backend.counters.opened.add(1);
+                backend.counters.active.add(1);
+            }
+            if let Some(endpoint) = live.endpoint(&forward) {
+                endpoint.opened.add(1);
+            }
+        }
+        if let Some(idle) = live.listener.idle_timeout {
+            self.deadlines.look_at(slot, self.now + idle);
+        }
+        self.serve(slot, &[Side::Client, Side::Backend], SMALL_QUANTUM);
+    }
+
+    fn on_relay(&mut self, slot: u32, side: Side, flags: EventFlags) {
+        if flags.contains(EventFlags::ERR) {
+            return self.on_reset(slot, side);
+        }
+        let Some(connection) = self.slots.get_mut(slot) else { return };
+        if connection.is_bulk() {
+            return self.queue(slot);
+        }
+        self.small_seen = true;
+        let readable = flags.intersects(EventFlags::IN | EventFlags::RDHUP | EventFlags::HUP);
+        let writable = flags.contains(EventFlags::OUT);
+        match (readable, writable) {
+            (true, true) => self.serve(slot, &[side, side.other()], SMALL_QUANTUM),
+            (true, false) => self.serve(slot, &[side], SMALL_QUANTUM),
+            (false, true) => self.serve(slot, &[side.other()], SMALL_QUANTUM),
+            (false, false) => {}
+        }
+    }
+
+    /// One end reset the connection: what it sent before that is passed on as far as it goes, then the reset.
+    fn on_reset(&mut self, slot: u32, side: Side) {
+        let Some(connection) = self.slots.get_mut(slot) else { return };
+        let flow = connection.carry(side, self.now, &mut self.kit, LARGEST_QUANTUM);
+        match flow {
+            Flow::End(ending, errno) => self.finish(slot, ending, &words(errno)),
+            Flow::Wait | Flow::More => {
+                let errno = pending_error(connection, side);
+                self.finish(slot, Ending::reset_by(side), &words(errno));
+            }
+        }
+    }
+
+    /// Moves bytes in the given directions, and does what follows from it.
+    fn serve(&mut self, slot: u32, sides: &[Side], quantum: u32) {
+        let mut more = false;
+        for side in sides {
+            let Some(connection) = self.slots.get_mut(slot) else { return };
+            match connection.carry(*side, self.now, &mut self.kit, quantum) {
+                Flow::Wait => {}
+                Flow::More => more = true,
+                Flow::End(ending, errno) => return self.finish(slot, ending, &words(errno)),
+            }
+        }
+        if more {
+            self.queue(slot);
+        }
+    }
+
+    fn queue(&mut self, slot: u32) {
+        if let Some(connection) = self.slots.get_mut(slot)
+            && !connection.queued
+        {
+            connection.queued = true;
+            self.bulk.push_back(slot);
+        }
+    }
+
+    /// Gives those that move bulk their turns.
+    pub(super) fn carry_bulk(&mut self) {
+        if self.bulk.is_empty() {
+            return;
+        }
+        let small_seen = std::mem::take(&mut self.small_seen);
+        self.quantum = if small_seen { 1 } else { (self.quantum * 2).min(LARGEST_QUANTUM) };
+        let turns = self.bulk.len().min(self.quantum.div_ceil(4) as usize);
+        for _ in 0..turns {
+            let Some(slot) = self.bulk.pop_front() else { return };
+            if let Some(connection) = self.slots.get_mut(slot)
+                && std::mem::take(&mut connection.queued)
+            {
+                self.serve(slot, &[Side::Client, Side::Backend], self.quantum);
+            }
+        }
+    }
+
+    /// Looks at a connection that may have waited too long for something.
+    pub(super) fn on_deadline(&mut self, slot: u32) {
+        let Some(connection) = self.slots.get_mut(slot) else { return };
+        let patience = match (connection.stage, &connection.forward) {
+            (Stage::Hello, _) => Some(self.shared.hello_timeout),
+            (Stage::Connecting, Some(forward)) => Some(connect_timeout(connection, forward)),
+            (Stage::Connecting, None) => None,
+            (Stage::Relaying, _) => connection.live.listener.idle_timeout,
+        };
+        let Some(patience) = patience else { return };
+        let due = connection.since + patience;
+        if due > self.now {
+            return self.deadlines.look_at(slot, due);
+        }
+        match connection.stage {
+            Stage::Hello => {
+                self.finish(slot, Ending::HelloTimeout, "the client hello did not arrive in time")
+            }
+            Stage::Connecting => self.dial_next(slot, Errno::TIMEDOUT),
+            Stage::Relaying => self.finish(slot, Ending::IdleTimeout, "nothing moved in either direction"),
+        }
+    }
+}
+
+/// Learns from an event what the sockets can do now.
+fn note(connection: &mut Connection, side: Side, flags: EventFlags) {
+    let end = EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR;
+    let from = &mut connection.directions[side as usize];
+    if flags.intersects(EventFlags::IN | end) {
+        from.readable = true;
+    }
+    if flags.contains(EventFlags::RDHUP) {
+        from.last = true;
+    }
+    if flags.intersects(EventFlags::OUT | EventFlags::HUP | EventFlags::ERR) {
+        connection.directions[side.other() as usize].writable = true;
+    }
+}
+
+fn pending_error(connection: &Connection, side: Side) -> Option<Errno> {
+    let error = match (side, &connection.backend) {
+        (Side::Client, _) => socket_error(&connection.client),
+        (Side::Backend, Some(backend)) => socket_error(backend),
+        (Side::Backend, None) => return None,
+    };
+    error.ok().and_then(Result::err)
+}
+
+fn words(errno: Option<Errno>) -> String {
+    errno.map(|errno| errno.to_string()).unwrap_or_default()
+}

@@ -1,0 +1,161 @@
+//! One connection: two sockets, two directions, and the decision that it was born with.
+
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+use std::time::Duration;
+
+use rustix::net::{Shutdown, shutdown};
+
+use super::deadlines::Micros;
+use super::live::Live;
+use crate::balance::Draw;
+use crate::config::{Backend, Route};
+use crate::decide::{Forward, RouteIndex};
+use crate::ending::{Ending, Side};
+use crate::limits::Place;
+use crate::proxy::ConnectionInfo;
+use crate::relay::{Direction, Fault, Kit, Pumped, pump};
+
+/// How far a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The client hello is awaited.
+    Hello,
+    /// An endpoint is being dialled.
+    Connecting,
+    /// Bytes move.
+    Relaying,
+}
+
+/// One connection of a worker.
+pub(super) struct Connection {
+    pub(super) id: u64,
+    pub(super) client: OwnedFd,
+    pub(super) backend: Option<OwnedFd>,
+    pub(super) stage: Stage,
+    /// By the side that the bytes come from.
+    pub(super) directions: [Direction; 2],
+    pub(super) live: Rc<Live>,
+    pub(super) generation: u64,
+    pub(super) peer: SocketAddr,
+    pub(super) server_name: Option<Box<str>>,
+    pub(super) draw: Option<Draw>,
+    pub(super) forward: Option<Forward>,
+    /// The route and backend whose share was refused.
+    pub(super) refused_on: Option<(RouteIndex, Option<usize>)>,
+    pub(super) attempts: u32,
+    pub(super) opened: Micros,
+    /// When this stage began, or bytes moved last.
+    pub(super) since: Micros,
+    pub(super) connect_time: Option<Duration>,
+    /// Whether it waits for its turn among those that move bulk.
+    pub(super) queued: bool,
+    /// Who ended first.
+    pub(super) first_end: Option<Side>,
+    pub(super) _places: [Place; 2],
+}
+
+/// What there is to do for a connection after bytes moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flow {
+    /// Wait for a socket.
+    Wait,
+    /// Take another turn.
+    More,
+    /// End.
+    End(Ending, Option<rustix::io::Errno>),
+}
+
+impl Connection {
+    /// Moves the bytes of one direction, and passes on its end.
+    pub(super) fn carry(&mut self, from: Side, now: Micros, kit: &mut Kit, quantum: u32) -> Flow {
+        let Some(backend) = &self.backend else { return Flow::Wait };
+        let (source, destination) = match from {
+            Side::Client => (self.client.as_fd(), backend.as_fd()),
+            Side::Backend => (backend.as_fd(), self.client.as_fd()),
+        };
+        let direction = &mut self.directions[from as usize];
+        let before = direction.moved;
+        let pumped = pump(direction, source, destination, kit, quantum);
+        let moved = direction.moved - before;
+        if moved > 0 {
+            self.since = now;
+            if let Some(counters) =
+                self.forward.and_then(|forward| self.live.backend(forward.route, forward.backend))
+            {
+                counters.counters.bytes[from as usize].add(moved);
+            }
+        }
+        match pumped {
+            Pumped::Blocked => Flow::Wait,
+            Pumped::More => Flow::More,
+            Pumped::Failed(Fault::Source(errno)) => Flow::End(Ending::reset_by(from), Some(errno)),
+            Pumped::Failed(Fault::Destination(errno)) => {
+                Flow::End(Ending::reset_by(from.other()), Some(errno))
+            }
+            Pumped::Finished => {
+                let first = *self.first_end.get_or_insert(from);
+                if self.directions[from.other() as usize].is_finished() {
+                    return Flow::End(Ending::closed_by(first), None);
+                }
+                match shutdown(destination, Shutdown::Write) {
+                    Ok(()) => Flow::Wait,
+                    Err(errno) => Flow::End(Ending::reset_by(from.other()), Some(errno)),
+                }
+            }
+        }
+    }
+
+    /// Whether a direction moves bulk.
+    pub(super) fn is_bulk(&self) -> bool {
+        self.directions.iter().any(Direction::is_bulk)
+    }
+
+    /// The route that decided, once it did.
+    pub(super) fn route(&self) -> Option<&Route> {
+        let forwarded = self.forward.map(|forward| forward.route);
+        let route = forwarded.or(self.refused_on.map(|(route, _)| route))?;
+        self.live.listener.route_at(route).map(|route| &**route)
+    }
+
+    /// The backend that was chosen, once it was.
+    pub(super) fn chosen(&self) -> Option<&Backend> {
+        let forwarded = self.forward.map(|forward| forward.backend);
+        let backend = forwarded.or(self.refused_on.and_then(|(_, backend)| backend))?;
+        self.route()?.backends.get(backend)
+    }
+
+    /// What there is to tell about it.
+    pub(super) fn info(&self, now: Micros) -> ConnectionInfo {
+        let listener = &self.live.listener;
+        let origin = self.route().and_then(|route| route.origin.clone());
+        ConnectionInfo {
+            id: self.id,
+            proxy: listener.proxy.clone(),
+            listener: listener.name.clone(),
+            destination: listener.destination.clone(),
+            client: self.peer,
+            server_name: self.server_name.as_deref().map(Into::into),
+            origin,
+            backend: self.chosen().map(|backend| backend.reference.clone()),
+            cluster: self.chosen().map(|backend| backend.cluster_name().into()),
+            endpoint: self.forward.map(|forward| forward.endpoint.address),
+            draw: self.draw,
+            generation: self.generation,
+            connected: self.stage == Stage::Relaying,
+            age: now.since(self.opened),
+            bytes_from_client: self.directions[0].moved,
+            bytes_to_client: self.directions[1].moved,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_connection_takes_less_than_half_a_kibibyte() {
+        let bytes = std::mem::size_of::<Option<super::Connection>>();
+        assert!(bytes <= 448, "{bytes}");
+    }
+}

@@ -1,0 +1,82 @@
+//! A listener as one worker serves it: its configuration, and everything that goes with it.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::balance::Balance;
+use crate::config::Listener;
+use crate::counters::{BackendCounters, EndpointCounters, ListenerCounters};
+use crate::decide::{Forward, RouteIndex};
+use crate::limits::Places;
+use crate::log::Output;
+
+/// The draws and turns of a listener, from one configuration to the next.
+pub(super) type BalanceOf = Rc<RefCell<Balance>>;
+
+/// A listening socket, and what is served on it.
+pub(super) struct ListenSocket {
+    pub(super) address: SocketAddr,
+    pub(super) socket: OwnedFd,
+    pub(super) live: Rc<Live>,
+}
+
+/// A listener as one worker serves it. Connections hold on to the one that they were accepted by.
+pub(super) struct Live {
+    pub(super) listener: Arc<Listener>,
+    pub(super) counters: Arc<ListenerCounters>,
+    /// The counters of the backends of each route, in the order of [`position`].
+    pub(super) backends: Vec<Vec<BackendOf>>,
+    pub(super) balance: BalanceOf,
+    pub(super) outputs: Vec<Output>,
+    /// The listener's own limit, over all workers.
+    pub(super) places: Arc<Places>,
+}
+
+/// The counters of a backend, and of those of its endpoints that were dialled.
+pub(super) struct BackendOf {
+    pub(super) counters: Arc<BackendCounters>,
+    endpoints: RefCell<Vec<Option<Arc<EndpointCounters>>>>,
+}
+
+impl BackendOf {
+    pub(super) fn new(counters: Arc<BackendCounters>) -> Self {
+        Self { counters, endpoints: RefCell::default() }
+    }
+
+    fn endpoint(&self, index: usize, name: impl FnOnce() -> String) -> Arc<EndpointCounters> {
+        let mut endpoints = self.endpoints.borrow_mut();
+        if endpoints.len() <= index {
+            endpoints.resize(index + 1, None);
+        }
+        let counters = endpoints[index].get_or_insert_with(|| self.counters.endpoint(&name()));
+        Arc::clone(counters)
+    }
+}
+
+/// Where a route's backends are in [`Live::backends`]: the default route is first.
+pub(super) fn position(route: RouteIndex) -> usize {
+    match route {
+        RouteIndex::Default => 0,
+        RouteIndex::ServerName(index) => index + 1,
+    }
+}
+
+impl Live {
+    /// The counters of a backend.
+    pub(super) fn backend(&self, route: RouteIndex, backend: usize) -> Option<&BackendOf> {
+        self.backends.get(position(route))?.get(backend)
+    }
+
+    /// The counters of the endpoint that is dialled.
+    pub(super) fn endpoint(&self, forward: &Forward) -> Option<Arc<EndpointCounters>> {
+        let counters = self.backend(forward.route, forward.backend)?;
+        let route = self.listener.route_at(forward.route)?;
+        let (_, cluster) = route.backend_with_cluster(forward.backend)?;
+        let index = forward.endpoint.endpoint;
+        let endpoint = cluster.endpoints.get(index)?;
+        Some(counters.endpoint(index, || endpoint.to_string()))
+    }
+}

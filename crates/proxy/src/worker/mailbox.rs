@@ -1,0 +1,68 @@
+//! How the rest of the process talks to a worker.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::event::{EventfdFlags, eventfd};
+
+use crate::config::Listener;
+use crate::proxy::ConnectionInfo;
+
+/// Something that a worker is asked to do.
+pub(crate) enum Command {
+    /// Serve another set of listeners from now on.
+    Adopt(Adoption),
+    /// Tell about all connections.
+    List(Sender<Vec<ConnectionInfo>>),
+    /// Accept no more; drop the sender when the last connection ended.
+    Drain(Sender<()>),
+    /// End all connections.
+    CloseAll,
+    /// End all connections, and the thread.
+    Stop,
+}
+
+/// A set of listeners to serve.
+pub(crate) struct Adoption {
+    /// The generation of the configuration.
+    pub(crate) generation: u64,
+    /// All listeners; whatever is not among them is closed.
+    pub(crate) listeners: Arc<[Arc<Listener>]>,
+    /// Sockets for those whose address is new.
+    pub(crate) sockets: Vec<(SocketAddr, OwnedFd)>,
+    /// Dropped when done.
+    pub(crate) done: Sender<()>,
+}
+
+/// The commands for one worker.
+pub(crate) struct Mailbox {
+    commands: Mutex<Vec<Command>>,
+    wake: OwnedFd,
+}
+
+impl Mailbox {
+    pub(crate) fn new() -> io::Result<Self> {
+        let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(Self { commands: Mutex::default(), wake })
+    }
+
+    /// Leaves a command and wakes the worker.
+    pub(crate) fn send(&self, command: Command) {
+        self.commands.lock().unwrap_or_else(PoisonError::into_inner).push(command);
+        // it can only fail when the counter is full, and then the worker is awake
+        let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
+    }
+
+    /// Takes all commands.
+    pub(super) fn take(&self) -> Vec<Command> {
+        let _ = rustix::io::read(&self.wake, &mut [0u8; 8][..]);
+        std::mem::take(&mut *self.commands.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn wake_fd(&self) -> BorrowedFd<'_> {
+        self.wake.as_fd()
+    }
+}

@@ -1,0 +1,220 @@
+//! From an accepted connection to one with a backend: client hello, decision, dialling.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::event::epoll::{self, EventFlags};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, RecvFlags, SocketFlags, SocketType, connect, ipproto, recv, socket_with, sockopt,
+};
+
+use super::connection::{Connection, Stage};
+use super::live::Live;
+use super::{Source, Worker};
+use crate::config::{Cluster, DEFAULT_CONNECT_TIMEOUT, Target};
+use crate::decide::{Decision, Facts, Forward, Moment, Refuse, decide};
+use crate::ending::{Ending, Side};
+use crate::hello::{MAX_HELLO, read_hello};
+
+/// What became of the bytes of a client hello.
+enum Hello {
+    Waiting,
+    Complete,
+    Failed(Ending, String),
+}
+
+impl Worker {
+    /// Waits for the client hello of a connection.
+    pub(super) fn await_hello(&mut self, slot: u32) {
+        let Some(connection) = self.slots.get_mut(slot) else { return };
+        let due = connection.since + self.shared.hello_timeout;
+        self.watch(slot, Side::Client);
+        self.deadlines.look_at(slot, due);
+    }
+
+    /// Takes what arrived of a client hello, and goes on when it is complete.
+    pub(super) fn on_hello(&mut self, slot: u32) {
+        let Some(connection) = self.slots.get_mut(slot) else { return };
+        match receive_hello(connection, &mut self.kit.shared) {
+            Hello::Waiting => {}
+            Hello::Complete => self.open(slot),
+            Hello::Failed(ending, why) => self.finish(slot, ending, &why),
+        }
+    }
+
+    /// Decides where a connection goes, and goes there.
+    pub(super) fn open(&mut self, slot: u32) {
+        let Some(connection) = self.slots.get_mut(slot) else { return };
+        let live = Rc::clone(&connection.live);
+        let mut balance = live.balance.borrow_mut();
+        let draw = balance.draw();
+        connection.draw = Some(draw);
+        let facts = Facts { client: connection.peer, server_name: connection.server_name.as_deref() };
+        let moment = Moment { draw, turns: balance.turns(), addresses: self.addresses.load() };
+        match decide(&facts, &live.listener, &moment) {
+            Decision::Forward(forward) => {
+                connection.forward = Some(forward);
+                if let Some(cluster) = cluster(&live, &forward) {
+                    balance.advance(&cluster.name);
+                }
+                if let Some(backend) = live.backend(forward.route, forward.backend) {
+                    backend.counters.chosen.add(1);
+                }
+                drop(balance);
+                self.dial(slot);
+            }
+            Decision::Refuse(refuse) => {
+                drop(balance);
+                self.refuse(slot, &refuse);
+            }
+        }
+    }
+
+    fn refuse(&mut self, slot: u32, refuse: &Refuse) {
+        let Refuse { reason, route, backend, why } = refuse;
+        if let Some(connection) = self.slots.get_mut(slot)
+            && let Some(route) = route
+        {
+            if let Some(backend) = backend.and_then(|backend| connection.live.backend(*route, backend)) {
+                backend.counters.chosen.add(1);
+            }
+            connection.refused_on = Some((*route, *backend));
+        }
+        self.finish(slot, Ending::from(*reason), why);
+    }
+
+    /// Dials the endpoint of this attempt; when that fails at once the next one, as long as there are attempts.
+    pub(super) fn dial(&mut self, slot: u32) {
+        loop {
+            let Some(connection) = self.slots.get_mut(slot) else { return };
+            let Some(forward) = connection.forward else { return };
+            let first = connection.attempts == 0;
+            connection.attempts += 1;
+            connection.stage = Stage::Connecting;
+            connection.since = self.now;
+            match start_connect(connection, &forward) {
+                Ok(()) => {}
+                Err(errno @ (Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)) => {
+                    self.rest_accepting(errno);
+                    return self.finish(slot, Ending::Limit, &format!("no socket for the backend: {errno}"));
+                }
+                Err(errno) => match self.failed_attempt(slot, errno) {
+                    NextAttempt::Dial => continue,
+                    NextAttempt::GaveUp => return,
+                },
+            }
+            let due = connection.since + connect_timeout(connection, &forward);
+            let needs_watch = first && !connection.live.listener.needs_hello();
+            self.deadlines.look_at(slot, due);
+            self.watch(slot, Side::Backend);
+            if needs_watch {
+                self.watch(slot, Side::Client);
+            }
+            return;
+        }
+    }
+
+    /// An attempt did not succeed: dials the next endpoint, or refuses the connection.
+    pub(super) fn dial_next(&mut self, slot: u32, errno: Errno) {
+        if self.failed_attempt(slot, errno) == NextAttempt::Dial {
+            self.dial(slot);
+        }
+    }
+
+    fn failed_attempt(&mut self, slot: u32, errno: Errno) -> NextAttempt {
+        let Some(connection) = self.slots.get_mut(slot) else { return NextAttempt::GaveUp };
+        connection.backend = None;
+        let Some(mut forward) = connection.forward else { return NextAttempt::GaveUp };
+        if let Some(endpoint) = connection.live.endpoint(&forward) {
+            endpoint.failed.add(1);
+        }
+        let address = forward.endpoint.address;
+        if connection.attempts < connection.live.listener.max_connect_attempts.get()
+            && let Some(cluster) = cluster(&connection.live, &forward)
+            && let Ok(endpoint) = cluster.dial(forward.turn, connection.attempts, self.addresses.load())
+        {
+            forward.endpoint = endpoint;
+            connection.forward = Some(forward);
+            return NextAttempt::Dial;
+        }
+        let ending = if errno == Errno::TIMEDOUT { Ending::ConnectTimeout } else { Ending::ConnectRefused };
+        self.finish(slot, ending, &format!("{address}: {errno}"));
+        NextAttempt::GaveUp
+    }
+
+    /// Watches a socket for everything, edge-triggered: one system call for its whole life.
+    fn watch(&mut self, slot: u32, side: Side) {
+        let Some(connection) = self.slots.get_mut(slot) else { return };
+        let socket = match side {
+            Side::Client => Some(&connection.client),
+            Side::Backend => connection.backend.as_ref(),
+        };
+        let Some(socket) = socket else { return };
+        let everything = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
+        let token = Source::Connection(slot, side).token();
+        if let Err(errno) = epoll::add(&self.epoll, socket, token, everything) {
+            self.finish(slot, Ending::Limit, &format!("cannot watch a socket: {errno}"));
+        }
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum NextAttempt {
+    Dial,
+    GaveUp,
+}
+
+/// Reads what arrived, keeps it for the backend, and looks whether it is a complete hello.
+fn receive_hello(connection: &mut Connection, buffer: &mut [u8]) -> Hello {
+    loop {
+        let room = MAX_HELLO.min(buffer.len());
+        match recv(&connection.client, &mut buffer[..room], RecvFlags::empty()) {
+            Ok((0, _)) => {
+                return Hello::Failed(Ending::BadHello, "the client ended before its client hello".into());
+            }
+            Ok((received, _)) => {
+                connection.directions[Side::Client as usize].hold_more(&buffer[..received]);
+                match read_hello(connection.directions[Side::Client as usize].pending()) {
+                    Ok(None) => {}
+                    Ok(Some(hello)) => {
+                        connection.server_name = hello.server_name.map(Into::into);
+                        return Hello::Complete;
+                    }
+                    Err(why) => return Hello::Failed(Ending::BadHello, why.0.into()),
+                }
+            }
+            Err(Errno::AGAIN) => return Hello::Waiting,
+            Err(Errno::INTR) => {}
+            Err(errno) => return Hello::Failed(Ending::ClientReset, errno.to_string()),
+        }
+    }
+}
+
+/// Begins to connect; how it went is told by an event on the socket.
+fn start_connect(connection: &mut Connection, forward: &Forward) -> Result<(), Errno> {
+    let address = forward.endpoint.address;
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let backend = socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
+    sockopt::set_tcp_nodelay(&backend, true)?;
+    match connect(&backend, &address) {
+        Ok(()) | Err(Errno::INPROGRESS) => {}
+        Err(errno) => return Err(errno),
+    }
+    connection.backend = Some(backend);
+    Ok(())
+}
+
+pub(super) fn cluster<'a>(live: &'a Live, forward: &Forward) -> Option<&'a Arc<Cluster>> {
+    let backend = live.listener.route_at(forward.route)?.backends.get(forward.backend)?;
+    match &backend.target {
+        Target::Cluster(cluster) => Some(cluster),
+        Target::Unavailable(_) => None,
+    }
+}
+
+pub(super) fn connect_timeout(connection: &Connection, forward: &Forward) -> Duration {
+    cluster(&connection.live, forward).map_or(DEFAULT_CONNECT_TIMEOUT, |cluster| cluster.connect_timeout)
+}

@@ -1,0 +1,46 @@
+//! What all workers of a proxy share.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use crate::config::Listener;
+use crate::counters::ListenerKey;
+use crate::decide::Addresses;
+use crate::limits::Places;
+
+/// What all workers of a proxy share.
+pub(crate) struct Shared {
+    /// The bound on all connections.
+    pub(crate) places: Arc<Places>,
+    /// The addresses of endpoints that are host names.
+    pub(crate) addresses: Arc<ArcSwap<Addresses>>,
+    /// How long a client hello may take.
+    pub(crate) hello_timeout: Duration,
+    /// How many workers there are.
+    pub(crate) workers: usize,
+    /// What every worker's and listener's phase is derived from.
+    pub(crate) seed: u64,
+    /// The bounds of single listeners; locked when a configuration is adopted, never for a connection.
+    pub(crate) listener_places: Mutex<BTreeMap<ListenerKey, Arc<Places>>>,
+}
+
+impl Shared {
+    /// The places of a listener, with the limit that it has now.
+    pub(super) fn places_of(&self, listener: &Listener) -> Arc<Places> {
+        let limit = listener.max_connections.map_or(usize::MAX, |limit| limit.get() as usize);
+        let key = (listener.proxy.clone(), Arc::clone(&listener.name));
+        let mut all = self.listener_places.lock().unwrap_or_else(PoisonError::into_inner);
+        let places = all.entry(key).or_insert_with(|| Arc::new(Places::new(limit)));
+        places.set_limit(limit);
+        Arc::clone(places)
+    }
+
+    /// Forgets the places of listeners that nobody uses any more.
+    pub(super) fn forget_unused(&self) {
+        let mut all = self.listener_places.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, places| Arc::strong_count(places) > 1);
+    }
+}
