@@ -12,5 +12,6 @@ pub mod proto;
 mod resource_set;
 mod subscription;
 
+pub use order::Family;
 pub use resource_set::{ResourceSet, TypeUrl, Version, Versioned};
 pub use subscription::{BadRequest, Delta, Event, Memory, PATIENCE, Protocol, StateOfTheWorld, Subscription};

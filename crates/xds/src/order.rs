@@ -40,10 +40,28 @@ pub(crate) struct Row {
 }
 
 /// The proxies that know a type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Family {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Family {
+    /// Envoy.
     Envoy,
+    /// Our own L4 proxy.
     L4,
+}
+
+impl Family {
+    /// The proxies that know a type; `None` when we do not know it.
+    pub fn of(type_url: &TypeUrl) -> Option<Self> {
+        Row::of(type_url).map(|row| row.family)
+    }
+
+    /// `envoy` or `l4`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Family::Envoy => "envoy",
+            Family::L4 => "l4",
+        }
+    }
 }
 
 /// What must have happened to what goes first.

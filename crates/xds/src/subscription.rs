@@ -23,7 +23,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::order::{Row, position};
+use crate::order::{Family, Row, position};
 use crate::proto::discovery::Node;
 use crate::{ResourceSet, TypeUrl, Version};
 use feed::{Feed, InFlight, Remembered};
@@ -122,6 +122,23 @@ impl<P: Protocol> Subscription<P> {
     /// Who opened the stream; `None` before the first request.
     pub fn node(&self) -> Option<&Node> {
         self.node.as_ref()
+    }
+
+    /// Which proxy the client is, by the types that it asked for; `None` while none of them is known.
+    pub fn family(&self) -> Option<Family> {
+        self.feeds.keys().find_map(|(_, type_url)| Family::of(type_url))
+    }
+
+    /// What was published last.
+    pub fn target(&self) -> Option<&Arc<ResourceSet>> {
+        self.target.as_ref()
+    }
+
+    /// The resources of the published set that the client refused, by type and name.
+    pub fn refused(&self) -> impl Iterator<Item = (&TypeUrl, &str)> {
+        self.target.iter().flat_map(|target| {
+            self.feeds.values().flat_map(|feed| feed.refused(target).map(|name| (&feed.type_url, name)))
+        })
     }
 
     /// Takes a request: a subscription, an ACK, a NACK, or several of these.
@@ -230,9 +247,10 @@ impl<P: Protocol> Subscription<P> {
     }
 
     /// What to give to the next stream of the same proxy.
-    pub fn into_memory(self) -> Memory {
-        let mut memory = self.memory;
-        memory.types.extend(self.feeds.into_iter().map(|((_, type_url), feed)| (type_url, feed.remember())));
+    pub fn memory(&self) -> Memory {
+        let mut memory = self.memory.clone();
+        let remembered = self.feeds.iter().map(|((_, type_url), feed)| (type_url.clone(), feed.remember()));
+        memory.types.extend(remembered);
         memory
     }
 

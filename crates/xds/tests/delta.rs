@@ -406,7 +406,7 @@ fn what_was_refused_before_is_not_sent_on_the_next_stream() {
     client.publish(&broken);
     let response = client.responses().remove(0);
     client.nack(&response, "no");
-    let memory = client.subscription.into_memory();
+    let memory = client.subscription.memory();
 
     let mut resumed = Client::with_memory(memory.clone());
     resumed.publish(&broken);

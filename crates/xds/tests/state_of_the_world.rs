@@ -227,7 +227,7 @@ fn the_last_accepted_body_stands_in_for_a_refused_one() {
 
 #[test]
 fn a_client_that_comes_back_keeps_what_it_needs_until_its_listener_is_new() {
-    let memory = attached().subscription.into_memory();
+    let memory = attached().subscription.memory();
     let mut client = Client::with_memory(memory);
     client.publish(&[(CDS, "b", "b1"), (EDS, "b", "eb1"), (LDS, "in", "uses b")]);
     // First requests come in any order.

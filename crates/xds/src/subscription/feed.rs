@@ -171,11 +171,15 @@ impl Feed {
         self.rejected.get(name).is_some_and(|versions| versions.contains(&version))
     }
 
-    /// The names of the target's resources that the client refused and has no older version of.
+    /// The names of the target's resources that the client refused.
+    pub(super) fn refused<'a>(&'a self, target: &'a ResourceSet) -> impl Iterator<Item = &'a str> {
+        let refused = self.wanted(target).filter(|(name, resource)| self.is_refused(name, resource.version));
+        refused.map(|(name, _)| name)
+    }
+
+    /// Those of them that the client has no older version of.
     pub(super) fn refused_and_absent<'a>(&'a self, target: &'a ResourceSet) -> impl Iterator<Item = &'a str> {
-        self.wanted(target)
-            .filter(|(name, resource)| self.is_refused(name, resource.version) && !self.holds(name))
-            .map(|(name, _)| name)
+        self.refused(target).filter(|name| !self.holds(name))
     }
 
     /// Everything that a state-of-the-world response has to say: the target, with the last accepted body in place of

@@ -1,0 +1,69 @@
+//! How much discovery there is.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family as Labelled;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use xds::{Family, TypeUrl};
+
+/// Counters of the discovery server. Cloning shares them.
+#[derive(Clone, Debug, Default)]
+pub struct DiscoveryMetrics {
+    pub(super) streams: Labelled<StreamLabels, Gauge>,
+    pub(super) responses: Labelled<TypeLabels, Counter>,
+    pub(super) response_bytes: Labelled<TypeLabels, Counter>,
+    pub(super) acks: Labelled<TypeLabels, Counter>,
+    pub(super) nacks: Labelled<TypeLabels, Counter>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct StreamLabels {
+    pub(super) protocol: &'static str,
+    pub(super) dialect: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct TypeLabels {
+    /// The last word of the type URL; `other` for a type that we do not know, of which clients may make up many.
+    r#type: String,
+    dialect: &'static str,
+}
+
+impl TypeLabels {
+    pub(super) fn of(type_url: &TypeUrl) -> Self {
+        match Family::of(type_url) {
+            Some(family) => Self {
+                r#type: type_url.as_str().rsplit('.').next().unwrap_or_default().to_owned(),
+                dialect: family.as_str(),
+            },
+            None => Self { r#type: "other".to_owned(), dialect: "other" },
+        }
+    }
+}
+
+impl DiscoveryMetrics {
+    /// Adds the counters to a registry, under `discovery_…`.
+    pub fn register(&self, registry: &mut Registry) {
+        let registry = registry.sub_registry_with_prefix("discovery");
+        registry.register("streams", "Open discovery streams", self.streams.clone());
+        registry.register("responses", "Responses sent", self.responses.clone());
+        registry.register(
+            "response_bytes",
+            "Bytes of responses sent, before HTTP/2",
+            self.response_bytes.clone(),
+        );
+        registry.register("acks", "Responses that proxies accepted", self.acks.clone());
+        registry.register("nacks", "Responses that proxies refused", self.nacks.clone());
+    }
+
+    /// All bytes of responses of one type so far.
+    pub fn bytes_of(&self, type_url: &TypeUrl) -> u64 {
+        self.response_bytes.get_or_create(&TypeLabels::of(type_url)).get()
+    }
+
+    /// How many responses of one type were sent so far.
+    pub fn responses_of(&self, type_url: &TypeUrl) -> u64 {
+        self.responses.get_or_create(&TypeLabels::of(type_url)).get()
+    }
+}

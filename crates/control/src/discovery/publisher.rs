@@ -1,0 +1,101 @@
+//! Where the compile loop leaves what each proxy should run, and streams pick it up.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use model::ProxyKey;
+use tokio::sync::watch;
+use xds::{Family, ResourceSet};
+
+/// What one proxy should run; `None` while nothing is known of it.
+pub type Published = Option<Arc<ResourceSet>>;
+
+type Sets = BTreeMap<(ProxyKey, Family), watch::Sender<Published>>;
+
+/// The newest set of every proxy, by dialect: one writer, many readers, whole values.
+#[derive(Debug, Default)]
+pub struct Publisher {
+    // Held only to look up or add a sender, never while a set is built or sent over a wire.
+    sets: Mutex<Sets>,
+    wanted: watch::Sender<u64>,
+}
+
+impl Publisher {
+    /// Publishes a set. Returns whether it differs from the last: an equal one wakes nobody.
+    pub fn publish(&self, proxy: &ProxyKey, family: Family, set: Arc<ResourceSet>) -> bool {
+        self.sender(proxy, family).send_if_modified(|last| {
+            let differs = last.as_ref() != Some(&set);
+            if differs {
+                *last = Some(set);
+            }
+            differs
+        })
+    }
+
+    /// Says that a proxy is not known any more. One that is attached keeps what it has; one that attaches later waits.
+    pub fn retract(&self, proxy: &ProxyKey, family: Family) {
+        let mut sets = self.lock();
+        let key = (proxy.clone(), family);
+        if let Some(sender) = sets.get(&key) {
+            sender.send_replace(None);
+            if sender.is_closed() {
+                sets.remove(&key);
+            }
+        }
+    }
+
+    /// What is published for a proxy now and from now on.
+    pub fn watch(&self, proxy: &ProxyKey, family: Family) -> watch::Receiver<Published> {
+        let receiver = self.sender(proxy, family).subscribe();
+        self.wanted.send_modify(|count| *count += 1);
+        receiver
+    }
+
+    /// The proxies that are attached now, and the dialects they speak, sorted.
+    pub fn wanted(&self) -> Vec<(ProxyKey, Family)> {
+        let sets = self.lock();
+        sets.iter().filter(|(_, sender)| !sender.is_closed()).map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Changes whenever a proxy attaches, so that what nobody wants need not be compiled.
+    pub fn wanted_changes(&self) -> watch::Receiver<u64> {
+        self.wanted.subscribe()
+    }
+
+    fn sender(&self, proxy: &ProxyKey, family: Family) -> watch::Sender<Published> {
+        let mut sets = self.lock();
+        sets.entry((proxy.clone(), family)).or_insert_with(|| watch::Sender::new(None)).clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Sets> {
+        // A panic cannot leave the map half changed.
+        self.sets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use xds::TypeUrl;
+
+    #[test]
+    fn an_equal_set_wakes_nobody() {
+        let publisher = Publisher::default();
+        let proxy = ProxyKey::new("default", "web-1");
+        let set = |body: &str| {
+            let mut set = ResourceSet::default();
+            set.insert(TypeUrl::new("x/y"), "name", body.as_bytes());
+            Arc::new(set)
+        };
+        let mut watcher = publisher.watch(&proxy, Family::L4);
+        assert!(watcher.borrow_and_update().is_none());
+        assert!(publisher.publish(&proxy, Family::L4, set("1")));
+        assert!(watcher.has_changed().unwrap());
+        watcher.borrow_and_update();
+        assert!(!publisher.publish(&proxy, Family::L4, set("1")));
+        assert!(!watcher.has_changed().unwrap());
+        assert_eq!(publisher.wanted(), [(proxy, Family::L4)]);
+        drop(watcher);
+        assert!(publisher.wanted().is_empty());
+    }
+}

@@ -1,0 +1,291 @@
+//! One open stream: the shell around [`Subscription`].
+//!
+//! It is a `Stream` that gRPC polls when the connection can take a response, so a slow proxy holds up nothing but
+//! itself, and it ends when its connection does. It spawns nothing and has no queue.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use jiff::Timestamp;
+use model::ProxyKey;
+use prost::Message;
+use tokio::time::{Instant, Sleep};
+use tokio_stream::wrappers::WatchStream;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tonic::{Status, Streaming};
+use xds::proto::discovery::{
+    DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse, Node,
+};
+use xds::{Delta, Event, Family, Memory, Protocol, StateOfTheWorld, Subscription, TypeUrl};
+
+use super::metrics::{StreamLabels, TypeLabels};
+use super::publisher::Published;
+use super::service::Shared;
+use super::status::Connection;
+
+/// A protocol, and what the shell needs to know of it.
+pub(super) trait Speaks: Protocol + 'static {
+    const NAME: &'static str;
+    fn type_url(response: &Self::Response) -> &str;
+    fn node(request: &Self::Request) -> Option<&Node>;
+}
+
+impl Speaks for Delta {
+    const NAME: &'static str = "delta";
+    fn type_url(response: &DeltaDiscoveryResponse) -> &str {
+        &response.type_url
+    }
+    fn node(request: &DeltaDiscoveryRequest) -> Option<&Node> {
+        request.node.as_ref()
+    }
+}
+
+impl Speaks for StateOfTheWorld {
+    const NAME: &'static str = "state-of-the-world";
+    fn type_url(response: &DiscoveryResponse) -> &str {
+        &response.type_url
+    }
+    fn node(request: &DiscoveryRequest) -> Option<&Node> {
+        request.node.as_ref()
+    }
+}
+
+/// An open stream that speaks `P`.
+pub(super) struct Stream<P: Speaks> {
+    shared: Arc<Shared>,
+    requests: Streaming<P::Request>,
+    peer: Option<SocketAddr>,
+    opened: Instant,
+    subscription: Subscription<P>,
+    /// Who it serves; `None` before the first request.
+    attached: Option<Attached>,
+    closing: Pin<Box<WaitForCancellationFutureOwned>>,
+    timer: Pin<Box<Sleep>>,
+    ended: bool,
+}
+
+struct Attached {
+    proxy: ProxyKey,
+    family: Family,
+    number: u64,
+    sets: WatchStream<Published>,
+    replaced: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+/// The proxy's seat, taken by a stream that is about to attach.
+struct Seat {
+    proxy: ProxyKey,
+    agent: String,
+    number: u64,
+    replaced: CancellationToken,
+}
+
+impl<P: Speaks> Stream<P> {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        requests: Streaming<P::Request>,
+        peer: Option<SocketAddr>,
+    ) -> Self {
+        let opened = Instant::now();
+        Self {
+            subscription: Subscription::new(Arc::clone(&shared.instance), Memory::default()),
+            closing: when_cancelled(shared.closing.clone()),
+            timer: Box::pin(tokio::time::sleep_until(opened)),
+            shared,
+            requests,
+            peer,
+            opened,
+            attached: None,
+            ended: false,
+        }
+    }
+
+    fn on_request(&mut self, request: P::Request) -> Result<(), Status> {
+        let seat = if self.attached.is_none() { self.sit_down(P::node(&request))? } else { None };
+        self.subscription
+            .on_request(request, self.opened.elapsed())
+            .map_err(|error| Status::invalid_argument(error.to_string()))?;
+        if let Some(seat) = seat {
+            self.attach(seat);
+        }
+        let Some(Attached { proxy, .. }) = &self.attached else { return Ok(()) };
+        let mut answered = false;
+        while let Some(event) = self.subscription.poll_event() {
+            answered = true;
+            match &event {
+                Event::Acked { type_url, version } => {
+                    self.shared.metrics.acks.get_or_create(&TypeLabels::of(type_url)).inc();
+                    tracing::debug!(%proxy, %type_url, version, "proxy accepted configuration");
+                }
+                Event::Rejected { type_url, names, message } => {
+                    self.shared.metrics.nacks.get_or_create(&TypeLabels::of(type_url)).inc();
+                    tracing::warn!(%proxy, %type_url, ?names, message, "proxy refused configuration");
+                }
+            }
+            self.shared.statuses.answered(proxy, event, &refused(&self.subscription));
+        }
+        if answered {
+            self.note_sync();
+        }
+        Ok(())
+    }
+
+    /// Takes the proxy's seat, and goes on from where its last stream ended. A request without a node is left to the
+    /// subscription to refuse.
+    fn sit_down(&mut self, node: Option<&Node>) -> Result<Option<Seat>, Status> {
+        let Some(node) = node.filter(|node| !node.id.is_empty()) else { return Ok(None) };
+        let proxy = ProxyKey::from_node_id(&node.id).ok_or_else(|| {
+            Status::invalid_argument(format!("`{}` is no node id: write `<mesh>.<dataplane name>`", node.id))
+        })?;
+        let (number, replaced, memory) = self.shared.sit_down(&proxy);
+        self.subscription = Subscription::new(Arc::clone(&self.shared.instance), memory);
+        Ok(Some(Seat { proxy, agent: agent(node), number, replaced }))
+    }
+
+    fn attach(&mut self, seat: Seat) {
+        let Seat { proxy, agent, number, replaced } = seat;
+        let family = self.subscription.family().unwrap_or(Family::Envoy);
+        tracing::info!(%proxy, protocol = P::NAME, dialect = family.as_str(), agent, "proxy attached");
+        let connection = Connection {
+            since: Timestamp::now(),
+            protocol: P::NAME,
+            dialect: family,
+            peer: self.peer,
+            agent,
+        };
+        self.shared.statuses.opened(&proxy, connection);
+        self.shared.metrics.streams.get_or_create(&labels::<P>(family)).inc();
+        self.attached = Some(Attached {
+            sets: WatchStream::new(self.shared.publisher.watch(&proxy, family)),
+            replaced: when_cancelled(replaced),
+            proxy,
+            family,
+            number,
+        });
+    }
+
+    fn on_publish(&mut self, published: Published) {
+        // A proxy that is not known any more keeps what it runs.
+        let Some(set) = published else { return };
+        let version = set.version();
+        self.subscription.on_publish(set);
+        if let Some(Attached { proxy, .. }) = &self.attached {
+            self.shared.statuses.published(proxy, version);
+            self.shared.statuses.retained(proxy, &refused(&self.subscription));
+        }
+        self.note_sync();
+    }
+
+    fn note_sync(&self) {
+        let (Some(Attached { proxy, .. }), Some(target)) = (&self.attached, self.subscription.target())
+        else {
+            return;
+        };
+        if self.subscription.is_in_sync() {
+            self.shared.statuses.accepted(proxy, target.version());
+        }
+    }
+
+    fn on_response(&self, response: &P::Response) {
+        let labels = TypeLabels::of(&TypeUrl::new(P::type_url(response)));
+        self.shared.metrics.responses.get_or_create(&labels).inc();
+        self.shared.metrics.response_bytes.get_or_create(&labels).inc_by(response.encoded_len() as u64);
+    }
+
+    /// Why the stream has to end now, if it has to.
+    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<Status> {
+        if self.closing.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Status::unavailable("this control plane instance is shutting down"));
+        }
+        let Some(attached) = &mut self.attached else { return Poll::Pending };
+        ready!(attached.replaced.as_mut().poll(context));
+        Poll::Ready(Status::aborted(format!("a newer stream of `{}` was opened", attached.proxy.node_id())))
+    }
+}
+
+impl<P: Speaks> tokio_stream::Stream for Stream<P> {
+    type Item = Result<P::Response, Status>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        if this.ended {
+            return Poll::Ready(None);
+        }
+        if let Poll::Ready(status) = this.poll_end(context) {
+            this.ended = true;
+            return Poll::Ready(Some(Err(status)));
+        }
+        // Everything that has arrived comes before the next response: the newest state wins.
+        loop {
+            match Pin::new(&mut this.requests).poll_next(context) {
+                Poll::Ready(Some(Ok(request))) => {
+                    if let Err(status) = this.on_request(request) {
+                        this.ended = true;
+                        return Poll::Ready(Some(Err(status)));
+                    }
+                }
+                // The proxy is gone; its connection may have broken.
+                Poll::Ready(Some(Err(_)) | None) => {
+                    this.ended = true;
+                    return Poll::Ready(None);
+                }
+                Poll::Pending => break,
+            }
+        }
+        if let Some(attached) = &mut this.attached {
+            let mut newest = None;
+            while let Poll::Ready(Some(published)) = Pin::new(&mut attached.sets).poll_next(context) {
+                newest = Some(published);
+            }
+            if let Some(published) = newest {
+                this.on_publish(published);
+            }
+            // The seat may be taken while nothing else happens, also right after it was taken here.
+            if let Poll::Ready(status) = this.poll_end(context) {
+                this.ended = true;
+                return Poll::Ready(Some(Err(status)));
+            }
+        }
+        loop {
+            if let Some(response) = this.subscription.poll_response(this.opened.elapsed()) {
+                this.on_response(&response);
+                return Poll::Ready(Some(Ok(response)));
+            }
+            let Some(wake_at) = this.subscription.wake_at() else { return Poll::Pending };
+            this.timer.as_mut().reset(this.opened + wake_at);
+            ready!(this.timer.as_mut().poll(context));
+        }
+    }
+}
+
+impl<P: Speaks> Drop for Stream<P> {
+    fn drop(&mut self) {
+        let Some(Attached { proxy, family, number, .. }) = self.attached.take() else { return };
+        self.shared.metrics.streams.get_or_create(&labels::<P>(family)).dec();
+        if self.shared.stand_up(&proxy, number, self.subscription.memory()) {
+            self.shared.statuses.closed(&proxy);
+            tracing::info!(%proxy, "proxy left");
+        }
+    }
+}
+
+fn refused<P: Protocol>(subscription: &Subscription<P>) -> Vec<(TypeUrl, String)> {
+    subscription.refused().map(|(type_url, name)| (type_url.clone(), name.to_owned())).collect()
+}
+
+fn labels<P: Speaks>(family: Family) -> StreamLabels {
+    StreamLabels { protocol: P::NAME, dialect: family.as_str() }
+}
+
+fn agent(node: &Node) -> String {
+    let numbers = node.user_agent_build_version.as_ref().and_then(|build| build.version);
+    let version = numbers.map(|v| format!("{}.{}.{}", v.major_number, v.minor_number, v.patch));
+    let version = version.unwrap_or_else(|| node.user_agent_version.clone());
+    format!("{} {version}", node.user_agent_name).trim().to_owned()
+}
+
+fn when_cancelled(token: CancellationToken) -> Pin<Box<WaitForCancellationFutureOwned>> {
+    Box::pin(token.cancelled_owned())
+}
