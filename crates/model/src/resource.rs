@@ -172,6 +172,29 @@ impl Kind {
         Self::ALL.iter().copied().find(|kind| kind.as_str() == text)
     }
 
+    /// Whether it is a policy of the targetRef generation.
+    pub const fn is_policy(self) -> bool {
+        matches!(
+            self,
+            Kind::MeshTCPRoute
+                | Kind::MeshHTTPRoute
+                | Kind::MeshTimeout
+                | Kind::MeshRetry
+                | Kind::MeshAccessLog
+                | Kind::MeshCircuitBreaker
+                | Kind::MeshHealthCheck
+                | Kind::MeshLoadBalancingStrategy
+                | Kind::MeshTrafficPermission
+                | Kind::MeshRateLimit
+                | Kind::MeshFaultInjection
+                | Kind::MeshTrace
+                | Kind::MeshMetric
+                | Kind::MeshProxyPatch
+                | Kind::MeshPassthrough
+                | Kind::MeshTLS
+        )
+    }
+
     /// Reads a short name, as in a KRI.
     pub fn from_short_name(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.short_name() == Some(text))
@@ -206,6 +229,18 @@ pub enum PolicyRole {
     Consumer,
     /// Of a workload's owner.
     WorkloadOwner,
+}
+
+impl PolicyRole {
+    /// The role as it is written in the label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            PolicyRole::System => "system",
+            PolicyRole::Producer => "producer",
+            PolicyRole::Consumer => "consumer",
+            PolicyRole::WorkloadOwner => "workload-owner",
+        }
+    }
 }
 
 /// What every resource has besides its body.

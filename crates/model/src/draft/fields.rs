@@ -157,6 +157,28 @@ impl<'d> Fields<'d> {
         found
     }
 
+    /// A field that is a list of words, as [`Fields::choice`]; `None` when absent, which is not the same as empty.
+    pub fn choices<T: Copy>(&mut self, name: &'d str, words: &[(&str, T)]) -> Option<Vec<T>> {
+        if !self.has(name) {
+            return None;
+        }
+        let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        let path = self.path.field(name);
+        let mut chosen = Vec::new();
+        for (at, text) in self.texts(name).into_iter().enumerate() {
+            match words.iter().find(|(word, _)| *word == text) {
+                Some((_, meaning)) => chosen.push(*meaning),
+                None => self.findings.note(Note {
+                    sort: NoteSort::Error,
+                    path: path.index(at),
+                    message: format!("`{text}` is not one of {}", known.join(", ")),
+                    help: nearest::help(&text, known.iter().copied()),
+                }),
+            }
+        }
+        Some(chosen)
+    }
+
     /// A field that is an object; without fields when absent.
     pub fn object(&mut self, name: &'d str) -> Fields<'d> {
         let value = self.value(name);

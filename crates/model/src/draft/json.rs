@@ -111,10 +111,10 @@ impl Cursor<'_, '_> {
                 let help = format!("it is already in line {line}: keep one of them");
                 self.reading.problem(key_spot, format!("the key `{key}` is there twice"), Some(&help));
                 self.broken = true;
-            } else {
-                places.insert(key.clone(), Place { key: Some(key_spot), ..place });
-                values.insert(key, value);
             }
+            // The last one counts, as in the reference, where stored documents may have such keys.
+            places.insert(key.clone(), Place { key: Some(key_spot), ..place });
+            values.insert(key, value);
             self.blank();
             match self.peek() {
                 Some(b',') => self.at += 1,

@@ -1,6 +1,6 @@
 //! Which reader reads which kind: the one table.
 
-use crate::draft::{Fields, topology};
+use crate::draft::{Fields, policy, topology};
 use crate::profile::Profile;
 use crate::resource::{Kind, Meta, Spec};
 
@@ -40,6 +40,9 @@ pub(crate) fn reader(kind: Kind) -> ReadSpec {
         Kind::ZoneEgress => topology::zone_egress,
         Kind::ExternalService => topology::external_service,
         Kind::TrafficRoute => topology::traffic_route,
+        Kind::MeshTCPRoute => policy::tcp,
+        Kind::MeshHTTPRoute => policy::http,
+        kind if kind.is_policy() => policy::policy,
         _ => other,
     }
 }

@@ -16,6 +16,7 @@ mod labels;
 mod names;
 mod nearest;
 mod parse;
+mod policy;
 mod scalar;
 mod source;
 mod topology;
@@ -26,4 +27,4 @@ pub use fields::Fields;
 pub use findings::{Findings, Note, NoteSort};
 #[allow(unused_imports)] // the readers of the topology begin with these
 pub(crate) use kinds::{Body, Context};
-pub use parse::{Options, Parsed, UnknownFields, parse, parse_unchecked, validate};
+pub use parse::{Options, Parsed, UnknownFields, parse, parse_unchecked, validate, validate_by_stage};

@@ -1,12 +1,15 @@
 //! Documents into resources.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use serde_json::Value;
 
 use crate::draft::findings::{Findings, Note, NoteSort};
 use crate::draft::kinds::{Context, reader};
-use crate::draft::{Document, envelope, labels, names};
+use crate::draft::{Document, envelope, labels, names, policy};
 use crate::profile::Profile;
-use crate::resource::{Meta, Resource};
+use crate::resource::{Kind, Meta, Resource, Spec};
 use crate::violation::{FieldPath, Problem, Severity, Violation};
 
 /// How documents are read.
@@ -60,7 +63,10 @@ pub struct Parsed {
 pub fn parse(document: &Document, options: &Options) -> Parsed {
     let findings = Findings::new(document);
     let resource = resource(&findings, options, Strictness::Checked);
-    let (violations, notes) = findings.into_parts();
+    let (of_body, notes) = findings.into_parts();
+    let mut violations = schema(document, options.profile);
+    let named: BTreeSet<FieldPath> = violations.iter().map(|violation| violation.path.clone()).collect();
+    violations.extend(of_body.into_iter().filter(|violation| !named.contains(&violation.path)));
     let unknown = match options.unknown_fields {
         UnknownFields::Refuse => Some(Severity::Error),
         UnknownFields::Warn => Some(Severity::Warning),
@@ -72,14 +78,14 @@ pub fn parse(document: &Document, options: &Options) -> Parsed {
 }
 
 /// Reads a resource that is known to be stored already: no rule is checked, no label is filled in, unknown fields are
-/// left out. Only what cannot be understood at all is a problem: then there is no resource.
+/// left out; of a key that is there twice the last counts. Only what cannot be understood at all is a problem: then there is no resource.
 pub fn parse_unchecked(document: &Document, profile: Profile) -> Parsed {
     let findings = Findings::new(document);
     let options = Options { profile, ..Options::default() };
     let resource = resource(&findings, &options, Strictness::Stored);
     let (_, notes) = findings.into_parts();
     let problems = problems(document, Vec::new(), notes, None);
-    Parsed { resource: resource.filter(|_| !document.is_broken()), problems }
+    Parsed { resource, problems }
 }
 
 /// The rules of the reference that the body of a document breaks, in the order in which the reference reports them:
@@ -99,6 +105,28 @@ pub fn validate(document: &Document, profile: Profile) -> Vec<Violation> {
     }
 }
 
+/// What the reference's server answers to a document: of the schema, of the validator, of the envelope, the first stage
+/// that refuses anything, with its exact words (spec 02 §1.1). Empty when the document would be stored.
+pub fn validate_by_stage(document: &Document, options: &Options) -> Vec<Violation> {
+    let of_schema = schema(document, options.profile);
+    if !of_schema.is_empty() {
+        return of_schema;
+    }
+    let of_body = validate(document, options.profile);
+    if !of_body.is_empty() {
+        return of_body;
+    }
+    let findings = Findings::new(document);
+    envelope::read(&findings).map_or_else(Vec::new, |envelope| names::check(&envelope, options.profile))
+}
+
+fn schema(document: &Document, profile: Profile) -> Vec<Violation> {
+    let is_tcp_route = ["type", "kind"].iter().any(|field| {
+        document.value().get(field).and_then(Value::as_str) == Some(Kind::MeshTCPRoute.as_str())
+    });
+    if is_tcp_route { policy::schema::check(document, profile) } else { Vec::new() }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Strictness {
     Checked,
@@ -107,27 +135,49 @@ enum Strictness {
 
 fn resource<'d>(findings: &'d Findings<'d>, options: &Options, strictness: Strictness) -> Option<Resource> {
     let mut envelope = envelope::read(findings)?;
-    let profile = options.profile;
+    let Options { profile, .. } = *options;
     let kind = envelope.kind;
-    if strictness == Strictness::Checked {
-        if !kind.window().contains(profile) {
-            findings.note(Note {
-                sort: NoteSort::Error,
-                path: FieldPath::root(),
-                message: format!("profile {profile} has no {kind}"),
-                help: Some(format!("it is known {}: choose such a profile, or remove it", kind.window())),
-            });
-        }
-        let broken = names::check(&envelope, profile);
-        envelope.meta.labels = labels::complete(&envelope, options);
+    if strictness == Strictness::Stored {
         let meta = envelope.meta.clone();
         let spec = reader(kind)(&mut envelope.body, &Context { profile, kind, meta: &meta });
-        broken.into_iter().for_each(|violation| findings.violate(violation));
         return Some(Resource { meta, spec });
     }
-    let meta: Meta = envelope.meta.clone();
+    if !kind.window().contains(profile) {
+        let help = format!("it is known {}: choose such a profile, or remove it", kind.window());
+        refuse(findings, format!("profile {profile} has no {kind}"), Some(help));
+    }
+    let of_envelope = names::check(&envelope, profile);
+    envelope.meta.labels = labels::complete(&envelope, options);
+    if let Some(namespace) = labels::namespace(&envelope).map(str::to_owned)
+        && kind.is_policy()
+        && let Err(reason) = role(findings.document(), &mut envelope.meta, &namespace, options)
+    {
+        refuse(findings, reason.into(), None);
+    }
+    let meta = envelope.meta.clone();
     let spec = reader(kind)(&mut envelope.body, &Context { profile, kind, meta: &meta });
+    of_envelope.into_iter().for_each(|violation| findings.violate(violation));
     Some(Resource { meta, spec })
+}
+
+/// Finds the role of a policy of a namespace by reading it once for itself: the role decides how it is checked.
+fn role(
+    document: &Document,
+    meta: &mut Meta,
+    namespace: &str,
+    options: &Options,
+) -> Result<(), &'static str> {
+    let scratch = Findings::new(document);
+    let Some(mut envelope) = envelope::read(&scratch) else { return Ok(()) };
+    let context = Context { profile: options.profile, kind: envelope.kind, meta };
+    match reader(envelope.kind)(&mut envelope.body, &context) {
+        Spec::Policy(policy) => policy::assign_role(&mut meta.labels, &policy, namespace, options),
+        _ => Ok(()),
+    }
+}
+
+fn refuse(findings: &Findings<'_>, message: String, help: Option<String>) {
+    findings.note(Note { sort: NoteSort::Error, path: FieldPath::root(), message, help });
 }
 
 fn problems(
@@ -145,10 +195,14 @@ fn problems(
         violation,
         help,
     };
+    // A remark about a field that a rule already refuses would say the same again.
+    let refused: BTreeSet<FieldPath> = violations.iter().map(|violation| violation.path.clone()).collect();
     let mut problems: Vec<Problem> =
         violations.into_iter().map(|violation| problem(Severity::Error, violation, None)).collect();
     for note in notes {
-        let Some(severity) = note.severity(unknown) else { continue };
+        let Some(severity) = note.severity(unknown).filter(|_| !refused.contains(&note.path)) else {
+            continue;
+        };
         problems.push(problem(severity, Violation::new(note.path, note.message), note.help));
     }
     problems

@@ -214,15 +214,22 @@ impl<'a> Builder<'a, '_> {
             let (value, place) = self.node(event, span, depth + 1)?;
             if is_merge {
                 merged.push((value, place));
-            } else if let Some(first) = places.get(&key) {
+                continue;
+            }
+            if let Some(first) = places.get(&key) {
                 let line = self.reading.source.position(first.key.unwrap_or(first.value)).line;
-                let help = format!("it is already in line {line}: keep one of them");
+                let help = match key.as_str() {
+                    "type" | "apiVersion" if depth == 0 => {
+                        format!("it is already in line {line}: put a line `---` between two resources")
+                    }
+                    _ => format!("it is already in line {line}: keep one of them"),
+                };
                 self.reading.problem(key_spot, format!("the key `{key}` is there twice"), Some(&help));
                 self.broken = true;
-            } else {
-                places.insert(key.clone(), Place { key: Some(key_spot), ..place });
-                values.insert(key, value);
             }
+            // The last one counts, as in the reference, where stored documents may have such keys.
+            places.insert(key.clone(), Place { key: Some(key_spot), ..place });
+            values.insert(key, value);
         }
         for (value, place) in merged {
             merge(&mut values, &mut places, value, place);

@@ -1,8 +1,10 @@
 //! Routes, and the other policies that a TCP outbound feels.
 
+mod duration;
 mod tcp_route;
 mod traffic_route;
 
+pub use duration::{format_duration, parse_duration};
 pub use tcp_route::backend_refs;
 pub use traffic_route::{LegacyDestination, TrafficRoute, TrafficSplit};
 

@@ -1,0 +1,119 @@
+//! Every other policy of the targetRef generation: to whom, about what, and a conf that stays a tree.
+
+use serde_json::Value;
+
+use crate::draft::fields::Fields;
+use crate::draft::findings::{Findings, Note, NoteSort};
+use crate::draft::kinds::{Body, Context};
+use crate::draft::policy::ref_rules::{self, Place};
+use crate::draft::policy::written_ref::WrittenRef;
+use crate::policy::{Policy, PolicyItem, format_duration, parse_duration};
+use crate::reference::{RefKind, TargetRef};
+use crate::resource::Spec;
+use crate::violation::FieldPath;
+
+/// The fields of confs that are durations, whatever the policy. They are kept as the reference writes them (`102s` is
+/// `1m42s`), so that equal confs are equal trees.
+const DURATIONS: [&str; 17] = [
+    "baseEjectionTime",
+    "baseInterval",
+    "connectionTimeout",
+    "idleTimeout",
+    "initialJitter",
+    "interval",
+    "intervalJitter",
+    "maxConnectionDuration",
+    "maxInterval",
+    "maxStreamDuration",
+    "noTrafficInterval",
+    "perTryTimeout",
+    "refreshInterval",
+    "requestHeadersTimeout",
+    "requestTimeout",
+    "streamIdleTimeout",
+    "timeout",
+];
+
+/// Reads a policy of any kind.
+pub(crate) fn policy(body: &mut Body<'_>, context: &Context<'_>) -> Spec {
+    let profile = context.profile;
+    let known = profile.known_kinds();
+    let place = Place { kinds: &known, takes_listener_tags: true, is_inbound: true };
+    let spec = &mut body.spec;
+    let mut top = spec.object("targetRef");
+    let written = WrittenRef::read(&mut top, profile);
+    if top.is_present() {
+        ref_rules::check(&written, &top, place, profile);
+        if let Some(warning) = written.ref_kind().and_then(|kind| profile.deprecation(kind)) {
+            top.warn("kind", warning, None);
+        }
+    }
+    let item = |fields: Fields<'_>| item(fields, context, place);
+    Spec::Policy(Policy {
+        kind: context.kind,
+        target: written.target(),
+        to: spec.items("to").into_iter().filter_map(item).collect(),
+        from: spec.items("from").into_iter().filter_map(item).collect(),
+        rules: spec.items("rules").into_iter().map(rule).collect(),
+        default: conf(spec, "default"),
+    })
+}
+
+fn item(mut item: Fields<'_>, context: &Context<'_>, place: Place<'_>) -> Option<PolicyItem> {
+    let mut fields = item.object("targetRef");
+    let target = if fields.is_present() {
+        let written = WrittenRef::read(&mut fields, context.profile);
+        ref_rules::check(&written, &fields, place, context.profile);
+        written.target()
+    } else {
+        // Only confs without a destination of their own may leave it out; then they mean the mesh.
+        Some(TargetRef::of_kind(RefKind::Mesh))
+    };
+    let conf = match conf(&mut item, "default") {
+        Value::Null => Value::Object(serde_json::Map::new()),
+        conf => conf,
+    };
+    Some(PolicyItem { target: target?, conf })
+}
+
+fn rule(mut fields: Fields<'_>) -> Value {
+    fields.know_the_rest();
+    let names: Vec<&str> = fields.names().collect();
+    let members = names.into_iter().map(|name| (name.to_owned(), conf(&mut fields, name)));
+    Value::Object(members.collect())
+}
+
+fn conf<'d>(fields: &mut Fields<'d>, name: &'d str) -> Value {
+    let mut conf = fields.json(name);
+    tidy(&mut conf, &fields.at(name), fields.findings());
+    conf
+}
+
+/// Writes durations in their one form, and notes those that are none.
+fn tidy(conf: &mut Value, path: &FieldPath, findings: &Findings<'_>) {
+    match conf {
+        Value::Array(items) => {
+            for (at, item) in items.iter_mut().enumerate() {
+                tidy(item, &path.index(at), findings);
+            }
+        }
+        Value::Object(members) => {
+            for (name, member) in members {
+                let path = path.field(name);
+                match member {
+                    Value::String(text) if DURATIONS.contains(&name.as_str()) => match parse_duration(text) {
+                        Some(duration) => *text = format_duration(duration),
+                        None => findings.note(Note {
+                            sort: NoteSort::Error,
+                            path,
+                            message: format!("`{text}` is no duration"),
+                            help: Some("write a number and a unit, such as 500ms, 5s or 1h30m".into()),
+                        }),
+                    },
+                    member => tidy(member, &path, findings),
+                }
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}

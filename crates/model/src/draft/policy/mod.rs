@@ -1,0 +1,12 @@
+//! Readers of policies.
+
+mod generic;
+mod ref_rules;
+mod role;
+mod route;
+pub(super) mod schema;
+mod written_ref;
+
+pub(super) use generic::policy;
+pub(super) use role::assign as assign_role;
+pub(super) use route::{http, tcp};

@@ -1,0 +1,153 @@
+//! MeshTCPRoute and MeshHTTPRoute: where the traffic of which destination goes (spec 01 §2 and §9, 02 §4).
+
+use serde_json::Value;
+
+use crate::draft::fields::Fields;
+use crate::draft::kinds::{Body, Context};
+use crate::draft::policy::ref_rules::{self, Place};
+use crate::draft::policy::written_ref::{PORT, WrittenRef, knows};
+use crate::policy::{Policy, PolicyItem};
+use crate::profile::Profile;
+use crate::reference::{RefKind, TargetRef};
+use crate::resource::{Kind, Spec};
+
+/// Reads a MeshTCPRoute.
+pub(crate) fn tcp(body: &mut Body<'_>, context: &Context<'_>) -> Spec {
+    read(body, context, tcp_rule, "rules: [{default: {backendRefs: […]}}]")
+}
+
+/// Reads a MeshHTTPRoute. Matches and filters are kept, but not looked into: only that it exists decides about TCP.
+pub(crate) fn http(body: &mut Body<'_>, context: &Context<'_>) -> Spec {
+    read(body, context, http_rule, "rules: [{matches: […], default: {backendRefs: […]}}]")
+}
+
+fn read(body: &mut Body<'_>, context: &Context<'_>, rule: ReadRule, shape: &str) -> Spec {
+    let spec = &mut body.spec;
+    let (top_kind, target) = top(spec, context);
+    let to =
+        spec.items("to").into_iter().filter_map(|item| destination(item, context, top_kind, rule, shape));
+    let to = to.collect();
+    Spec::Policy(Policy {
+        kind: context.kind,
+        target,
+        to,
+        from: Vec::new(),
+        rules: Vec::new(),
+        default: Value::Null,
+    })
+}
+
+/// Reads and checks `spec.targetRef`: the kind that decides about the kinds in `to`, and the reference.
+fn top(spec: &mut Fields<'_>, context: &Context<'_>) -> (Option<RefKind>, Option<TargetRef>) {
+    let profile = context.profile;
+    let mut fields = spec.object("targetRef");
+    let written = WrittenRef::read(&mut fields, profile);
+    let kind = written.ref_kind();
+    if fields.is_present() || profile.requires_top_target() {
+        let kinds = profile.top_kinds(context.meta.role());
+        let place = Place { kinds, takes_listener_tags: true, is_inbound: false };
+        ref_rules::check(&written, &fields, place, profile);
+        if let Some(warning) = kind.and_then(|kind| profile.deprecation(kind)) {
+            fields.warn("kind", warning, None);
+        }
+    }
+    (kind, written.target())
+}
+
+fn destination(
+    mut item: Fields<'_>,
+    context: &Context<'_>,
+    top: Option<RefKind>,
+    rule: ReadRule,
+    shape: &str,
+) -> Option<PolicyItem> {
+    let profile = context.profile;
+    let mut fields = item.object("targetRef");
+    let written = WrittenRef::read(&mut fields, profile);
+    let kinds = profile.to_kinds(top);
+    ref_rules::check(
+        &written,
+        &fields,
+        Place { kinds, takes_listener_tags: true, is_inbound: false },
+        profile,
+    );
+    if item.has("default") {
+        item.known(&["default"]);
+        let help = format!("write `{shape}`");
+        item.error("default", "`default` belongs into a rule, not directly under `to`", Some(help));
+    }
+    if context.kind == Kind::MeshHTTPRoute {
+        item.texts("hostnames");
+    }
+    item.list("rules", |mut fields| rule(&mut fields, profile));
+    let conf = conf(&mut item, profile);
+    Some(PolicyItem { target: written.target()?, conf })
+}
+
+type ReadRule = fn(&mut Fields<'_>, Profile);
+
+fn tcp_rule(rule: &mut Fields<'_>, profile: Profile) {
+    let mut default = rule.object("default");
+    let refs = default.items("backendRefs");
+    if refs.is_empty() && profile.validates_empty_backend_refs() {
+        default.violate("backendRefs", "must be defined");
+    }
+    refs.into_iter().for_each(|fields| backend_ref(fields, profile));
+}
+
+fn http_rule(rule: &mut Fields<'_>, profile: Profile) {
+    rule.known(&["matches"]);
+    let mut default = rule.object("default");
+    default.known(&["filters"]);
+    default.items("backendRefs").into_iter().for_each(|fields| backend_ref(fields, profile));
+}
+
+fn backend_ref(mut fields: Fields<'_>, profile: Profile) {
+    let written = WrittenRef::read(&mut fields, profile);
+    let weight = fields.number::<u64>("weight");
+    let port = knows(&mut fields, PORT, profile).then(|| fields.number::<u32>("port")).flatten();
+    let place = Place { kinds: profile.backend_kinds(), takes_listener_tags: true, is_inbound: false };
+    ref_rules::check(&written, &fields, place, profile);
+    let is_multizone = written.ref_kind() == Some(RefKind::MeshMultiZoneService);
+    if is_multizone && port.is_none() && profile.requires_multizone_port() {
+        fields.violate("port", "must be defined with kind MeshMultiZoneService");
+    }
+    if weight.is_some_and(|weight| weight > u64::from(u32::MAX)) && profile.limits_weights() {
+        fields.violate("weight", "must be in inclusive range [0, 4294967295]");
+    }
+}
+
+/// What an item says beside its `targetRef`, as it was written, with the defaults of the schema.
+fn conf(item: &mut Fields<'_>, profile: Profile) -> Value {
+    let said = ["hostnames", "rules"].into_iter().filter(|name| item.has(name)).collect::<Vec<_>>();
+    let mut conf: serde_json::Map<String, Value> =
+        said.into_iter().map(|name| (name.to_owned(), item.json(name))).collect();
+    if profile.has_schema_defaults()
+        && let Some(rules) = conf.get_mut("rules")
+    {
+        weigh(rules);
+    }
+    Value::Object(conf)
+}
+
+/// Writes the default weight into every backendRef that has none, those of mirrors included.
+fn weigh(value: &mut Value) {
+    let one = |backend: &mut Value| {
+        if let Value::Object(backend) = backend {
+            backend.entry("weight").or_insert(1.into());
+        }
+    };
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(weigh),
+        Value::Object(members) => {
+            for (name, member) in members {
+                match (name.as_str(), member) {
+                    ("backendRefs", Value::Array(backends)) => backends.iter_mut().for_each(one),
+                    ("backendRef", backend @ Value::Object(_)) => one(backend),
+                    (_, member) => weigh(member),
+                }
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
