@@ -2,11 +2,12 @@
 //!
 //! This file and those beside it are the only ones that compare versions. Everything else asks a question such as
 //! [`Profile::smaller_name_wins`]; the spec section of each answer stands beside it. `matching` answers which policy
-//! wins, `routing` where traffic goes, `validation` what is accepted and how it is refused, `window` what is known at
-//! all.
+//! wins, `routing` where traffic goes, `topology` what meshes, dataplanes and services may say,
+//! `validation` what is accepted and how it is refused, `window` what is known at all.
 
 mod matching;
 mod routing;
+mod topology;
 mod validation;
 mod window;
 
@@ -14,6 +15,7 @@ use std::fmt;
 use std::str::FromStr;
 
 pub use matching::{BackendRefOrigin, SectionRule};
+pub use topology::{ExternalAddressRule, ServiceNameRule};
 pub use validation::{NameRule, RoleRule};
 pub use window::Window;
 

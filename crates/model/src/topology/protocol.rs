@@ -32,6 +32,20 @@ impl Protocol {
         }
     }
 
+    /// Reads a protocol, in any case; [`Protocol::Unknown`] for another word.
+    pub fn from_text(text: &str) -> Self {
+        match text.to_ascii_lowercase().as_str() {
+            "tcp" => Protocol::Tcp,
+            "tls" => Protocol::Tls,
+            "http" => Protocol::Http,
+            "http2" => Protocol::Http2,
+            "grpc" => Protocol::Grpc,
+            "kafka" => Protocol::Kafka,
+            "mysql" => Protocol::Mysql,
+            _ => Protocol::Unknown,
+        }
+    }
+
     /// Whether MeshHTTPRoute owns destinations that speak it.
     pub const fn is_http_like(self) -> bool {
         matches!(self, Protocol::Http | Protocol::Http2 | Protocol::Grpc)

@@ -1,7 +1,34 @@
-//! Readers of meshes, dataplanes, services, gateways and zones.
+//! Readers of meshes, dataplanes, services, gateways and zones: one file a kind, and one for each thing that several
+//! kinds have (addresses, ports, protocols, tags).
 
-pub(super) use super::kinds::{
-    other as mesh, other as dataplane, other as mesh_service, other as mesh_multizone_service,
-    other as mesh_external_service, other as mesh_gateway, other as zone_ingress, other as zone_egress,
-    other as external_service, other as traffic_route,
-};
+mod address;
+mod data_source;
+mod dataplane;
+mod external_service;
+mod gateway;
+mod mesh;
+mod mesh_external_service;
+mod mesh_multizone_service;
+mod mesh_service;
+mod port;
+mod protocol;
+mod service_name;
+mod service_ref;
+mod tags;
+mod traffic_route;
+mod zone_proxy;
+
+pub(super) use dataplane::dataplane;
+pub(super) use external_service::external_service;
+pub(super) use gateway::mesh_gateway;
+pub(super) use mesh::mesh;
+pub(super) use mesh_external_service::mesh_external_service;
+pub(super) use mesh_multizone_service::mesh_multizone_service;
+pub(super) use mesh_service::mesh_service;
+pub(super) use traffic_route::traffic_route;
+pub(super) use zone_proxy::{zone_egress, zone_ingress};
+
+/// The message for something that has to be there.
+const CANNOT_BE_EMPTY: &str = "cannot be empty";
+/// The message for something that has to be there, where the reference says it this way.
+const MUST_BE_DEFINED: &str = "must be defined";

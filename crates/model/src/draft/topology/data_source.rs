@@ -1,0 +1,39 @@
+//! Where a certificate or a key comes from.
+
+use crate::draft::Fields;
+use crate::draft::topology::MUST_BE_DEFINED;
+
+/// The places of the older shape, where the name of the field says which it is.
+const PLACES: [&str; 4] = ["secret", "inline", "inlineString", "file"];
+
+/// Reads a data source of the older shape: whether it names a place.
+pub(super) fn is_given(mut fields: Fields<'_>) -> bool {
+    fields.known(&PLACES);
+    PLACES.into_iter().any(|place| fields.text(place).is_some())
+}
+
+/// The secret that a data source of the older shape names.
+pub(super) fn secret(mut fields: Fields<'_>) -> Option<String> {
+    fields.known(&PLACES);
+    fields.text("secret")
+}
+
+/// Checks a data source of profile 3, in a place where secrets must not come from files or the environment.
+pub(super) fn check_typed(mut fields: Fields<'_>) {
+    fields.known(&["file", "envVar"]);
+    let mut secret = fields.object("secretRef");
+    let mut inline = fields.object("insecureInline");
+    secret.known(&["kind"]);
+    let (name, value) = (secret.text("name"), inline.text("value"));
+    match fields.text("type").as_deref() {
+        Some("Secret") if !secret.is_present() => fields.violate("secretRef", MUST_BE_DEFINED),
+        Some("Secret") if name.is_none() => secret.violate("name", MUST_BE_DEFINED),
+        Some("InsecureInline") if !inline.is_present() => fields.violate("insecureInline", MUST_BE_DEFINED),
+        Some("InsecureInline") if value.is_none() => inline.violate("value", MUST_BE_DEFINED),
+        Some("Secret" | "InsecureInline") => {}
+        other => {
+            let kind = other.unwrap_or_default();
+            fields.violate("type", format!("{kind} must be one of: Secret, InsecureInline"));
+        }
+    }
+}

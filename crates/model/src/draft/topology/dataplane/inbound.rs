@@ -1,0 +1,78 @@
+//! `networking.inbound[]`: a port that the application offers.
+
+use crate::draft::Fields;
+use crate::draft::topology::tags::TagRules;
+use crate::draft::topology::{address, port, protocol, tags};
+use crate::profile::Profile;
+use crate::reference::{SERVICE_TAG, Tags};
+use crate::topology::{Inbound, InboundState};
+
+/// Reads and checks an inbound of a dataplane with this address.
+pub(super) fn read(mut fields: Fields<'_>, own_address: &str, profile: Profile) -> Inbound {
+    let fields = &mut fields;
+    let inbound = Inbound {
+        port: port::required(fields, "port"),
+        service_port: port::optional(fields, "servicePort"),
+        address: fields.text("address"),
+        service_address: fields.text("serviceAddress"),
+        name: fields.text("name"),
+        state: state(fields),
+        ready: fields.object("health").flag("ready"),
+        protocol: protocol::read(fields, "protocol", profile),
+        tags: tags::read(fields, "tags"),
+    };
+    address::check_ip(fields, "address", inbound.address.as_deref());
+    address::check_ip(fields, "serviceAddress", inbound.service_address.as_deref());
+    refuse_dialling_itself(fields, &inbound, own_address);
+    service_probe(fields);
+    if profile.tags_name_services() {
+        check_tags(fields, &inbound.tags, profile);
+    }
+    inbound
+}
+
+/// Reads whether a listener takes part.
+pub(super) fn state(fields: &mut Fields<'_>) -> InboundState {
+    let words = [
+        ("Ready", InboundState::Ready),
+        ("NotReady", InboundState::NotReady),
+        ("Ignored", InboundState::Ignored),
+    ];
+    fields.choice("state", &words).unwrap_or_default()
+}
+
+/// The proxy would connect to itself if the application were where the proxy listens.
+fn refuse_dialling_itself(fields: &Fields<'_>, inbound: &Inbound, own_address: &str) {
+    let listens = inbound.address.as_deref().unwrap_or(own_address);
+    let same_port = inbound.service_port.is_none_or(|port| port == inbound.port);
+    if same_port && inbound.service_address.as_deref() == Some(listens) {
+        fields
+            .violate("serviceAddress", "serviceAddress and servicePort has to differ from address and port");
+    }
+}
+
+fn check_tags(fields: &Fields<'_>, tags: &Tags, profile: Profile) {
+    let path = fields.at("tags");
+    protocol::check_tag(fields, &path, tags, profile);
+    TagRules::ANY.check(fields, &path, tags);
+    if tags.service().is_none() {
+        fields.violate_at(path.key(SERVICE_TAG), "tag has to exist");
+    }
+}
+
+/// Health checks of the application by its own proxy: how often, and how many results count.
+fn service_probe(fields: &mut Fields<'_>) {
+    let mut probe = fields.object("serviceProbe");
+    probe.known(&["tcp"]);
+    for duration in ["interval", "timeout"] {
+        let is_zero = |text: &str| !text.bytes().any(|byte| matches!(byte, b'1'..=b'9'));
+        if probe.text(duration).is_some_and(|text| text.starts_with('-') || is_zero(&text)) {
+            probe.violate(duration, "must have a positive value");
+        }
+    }
+    for threshold in ["unhealthyThreshold", "healthyThreshold"] {
+        if probe.number::<u32>(threshold) == Some(0) {
+            probe.violate(threshold, "must have a positive value");
+        }
+    }
+}

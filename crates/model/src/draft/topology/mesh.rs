@@ -1,0 +1,67 @@
+//! Mesh: which services exist, and how proxies talk to each other (spec 01 §3).
+
+mod backends;
+mod constraints;
+mod observability;
+
+use crate::draft::topology::service_name;
+use crate::draft::{Body, Context, Fields};
+use crate::profile::ServiceNameRule;
+use crate::resource::Spec;
+use crate::topology::{Mesh, MeshServicesMode, MtlsBackend, MtlsMode};
+use crate::violation::FieldPath;
+
+/// Reads and checks a Mesh.
+pub(crate) fn mesh(body: &mut Body<'_>, context: &Context<'_>) -> Spec {
+    let spec = &mut body.spec;
+    if context.profile.service_name_rule() == ServiceNameRule::Rfc1035 {
+        let at = FieldPath::root().field("name");
+        service_name::check_rfc1035(context.meta.name.as_str(), |message| {
+            spec.violate_at(at.clone(), message);
+        });
+    }
+    let (enabled_mtls_backend, mtls_backends) = mtls(spec.object("mtls"));
+    observability::check_logging(spec.object("logging"));
+    observability::check_tracing(spec.object("tracing"));
+    observability::check_metrics(spec.object("metrics"));
+    constraints::check(spec.object("constraints"));
+    spec.texts("skipCreatingInitialPolicies");
+    let mut routing = spec.object("routing");
+    routing.known(&["defaultForbidMeshExternalServiceAccess"]);
+    Spec::Mesh(Mesh {
+        enabled_mtls_backend,
+        mtls_backends,
+        locality_aware: routing.flag("localityAwareLoadBalancing").unwrap_or_default(),
+        zone_egress: routing.flag("zoneEgress").unwrap_or_default(),
+        passthrough: spec.object("networking").object("outbound").flag("passthrough").unwrap_or(true),
+        mesh_services: mesh_services(spec.object("meshServices")),
+    })
+}
+
+fn mtls(mut mtls: Fields<'_>) -> (Option<String>, Vec<MtlsBackend>) {
+    mtls.known(&["skipValidation"]);
+    let mut items = mtls.items("backends");
+    let names = backends::names(&mut items);
+    let read = |(mut fields, name): (Fields<'_>, &String)| {
+        fields.known(&["dpCert", "conf", "rootChain"]);
+        let modes = [("STRICT", MtlsMode::Strict), ("PERMISSIVE", MtlsMode::Permissive)];
+        MtlsBackend {
+            name: name.clone(),
+            kind: fields.string("type"),
+            mode: fields.choice("mode", &modes).unwrap_or_default(),
+        }
+    };
+    let read_backends = items.into_iter().zip(&names).map(read).collect();
+    let message = "has to be set to one of the backends in the mesh";
+    (backends::chosen(&mut mtls, "enabledBackend", &names, message), read_backends)
+}
+
+fn mesh_services(mut fields: Fields<'_>) -> MeshServicesMode {
+    let modes = [
+        ("Disabled", MeshServicesMode::Disabled),
+        ("Everywhere", MeshServicesMode::Everywhere),
+        ("ReachableBackends", MeshServicesMode::ReachableBackends),
+        ("Exclusive", MeshServicesMode::Exclusive),
+    ];
+    fields.choice("mode", &modes).unwrap_or_default()
+}
