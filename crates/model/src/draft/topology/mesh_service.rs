@@ -85,10 +85,9 @@ fn target_port(fields: &mut Fields<'_>) -> Option<TargetPort> {
 }
 
 fn identity(mut fields: Fields<'_>) -> Option<Identity> {
-    let kinds: [(&str, fn(String) -> Identity); 2] =
-        [("ServiceTag", Identity::ServiceTag), ("SpiffeID", Identity::SpiffeId)];
     let value = fields.string("value");
-    fields.choice("type", &kinds).map(|kind| kind(value))
+    let is_tag = fields.choice("type", &[("ServiceTag", true), ("SpiffeID", false)])?;
+    Some(if is_tag { Identity::ServiceTag(value) } else { Identity::SpiffeId(value) })
 }
 
 /// Reads the virtual IP addresses of a service from its status.

@@ -22,7 +22,7 @@ fn read(mut fields: Fields<'_>, profile: Profile, needs_port: bool) -> Reachable
     let namespace = fields.text("namespace");
     let labels: Labels = fields.map("labels").unwrap_or_default();
     match profile.outbound_selects_by_labels() {
-        true if name.is_some() == !labels.is_empty() => {
+        true if name.is_some() != labels.is_empty() => {
             fields.violate_here("either 'name' or 'labels' should be specified");
         }
         false if name.is_none() => fields.violate("name", CANNOT_BE_EMPTY),
