@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::name::{MeshName, ResourceName};
-use crate::policy::{Policy, TrafficRoute};
+use crate::policy::{LegacyPolicy, Policy, TrafficRoute};
 use crate::reference::{Labels, ResourceId, ZONE_TAG};
 use crate::topology::{
     Dataplane, ExternalService, Mesh, MeshExternalService, MeshGateway, MeshMultiZoneService, MeshService,
@@ -343,6 +343,8 @@ pub enum Spec {
     TrafficRoute(TrafficRoute),
     /// A policy of the targetRef generation, of any kind.
     Policy(Policy),
+    /// A policy of the tag-based model, of any kind but TrafficRoute.
+    Legacy(LegacyPolicy),
     /// A kind that is known by name only: stored and shown, without effect on TCP routing.
     Other {
         kind: Kind,
@@ -365,6 +367,7 @@ impl Resource {
             Spec::ExternalService(_) => Kind::ExternalService,
             Spec::TrafficRoute(_) => Kind::TrafficRoute,
             Spec::Policy(policy) => policy.kind,
+            Spec::Legacy(policy) => policy.kind,
             Spec::Other { kind, .. } => *kind,
         }
     }

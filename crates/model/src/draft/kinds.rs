@@ -42,6 +42,12 @@ pub(crate) fn reader(kind: Kind) -> ReadSpec {
         Kind::TrafficRoute => topology::traffic_route,
         Kind::MeshTCPRoute => policy::tcp,
         Kind::MeshHTTPRoute => policy::http,
+        Kind::Timeout
+        | Kind::Retry
+        | Kind::TrafficLog
+        | Kind::TrafficPermission
+        | Kind::HealthCheck
+        | Kind::CircuitBreaker => policy::legacy_policy,
         kind if kind.is_policy() => policy::policy,
         _ => other,
     }

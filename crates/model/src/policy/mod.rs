@@ -1,10 +1,16 @@
 //! Routes, and the other policies that a TCP outbound feels.
 
+mod access_log;
+mod connection;
 mod duration;
+mod legacy;
 mod tcp_route;
 mod traffic_route;
 
+pub use access_log::{AccessLogBackend, AccessLogFormat, AccessLogTarget, access_log_backends};
+pub use connection::{connection_timeout, idle_timeout, max_connect_attempts};
 pub use duration::{format_duration, parse_duration};
+pub use legacy::LegacyPolicy;
 pub use tcp_route::backend_refs;
 pub use traffic_route::{LegacyDestination, TrafficRoute, TrafficSplit};
 

@@ -1,6 +1,7 @@
 //! Readers of policies.
 
 mod generic;
+mod legacy;
 mod ref_rules;
 mod role;
 mod route;
@@ -8,5 +9,6 @@ pub(super) mod schema;
 mod written_ref;
 
 pub(super) use generic::policy;
+pub(super) use legacy::policy as legacy_policy;
 pub(super) use role::assign as assign_role;
 pub(super) use route::{http, tcp};
