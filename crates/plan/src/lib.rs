@@ -4,14 +4,18 @@
 //!  Snapshot ──seen_by──▶ View ──matched(kind)──▶ Matched ──merge──▶ Rules ──routing──▶ Plan
 //! ```
 
+mod matching;
 mod merge;
 mod plan;
+mod precedence;
 mod rules;
 mod snapshot;
 mod view;
 
+pub use matching::{Matched, Shadows};
 pub use merge::Destined;
 pub use plan::*;
-pub use rules::{ListenerKey, Merged, ResourceRule, Rules, Subset, SubsetTag, TagRule, mesh_id};
+pub use precedence::{ItemPrecedence, Precedence};
+pub use rules::{InboundKey, ListenerKey, Merged, ResourceRule, Rules, Subset, SubsetTag, TagRule, mesh_id};
 pub use snapshot::{Context, ProxyFeatures, Snapshot};
 pub use view::View;

@@ -3,3 +3,4 @@
 mod backend_ref;
 
 pub use backend_ref::Destined;
+pub(crate) use backend_ref::named;

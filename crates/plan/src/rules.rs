@@ -40,6 +40,22 @@ pub struct ListenerKey {
     pub hostname: String,
 }
 
+impl ListenerKey {
+    /// Where it listens, whatever the hostname.
+    pub fn inbound(&self) -> InboundKey {
+        InboundKey { address: self.address.clone(), port: self.port }
+    }
+}
+
+/// One inbound of a proxy. Ordered by address and port.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InboundKey {
+    /// The address that it listens on.
+    pub address: String,
+    /// The port that it listens on.
+    pub port: u16,
+}
+
 /// A rule about destinations by tag.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TagRule {

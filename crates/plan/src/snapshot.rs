@@ -2,15 +2,19 @@
 
 mod pairs;
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use model::topology::{Dataplane, Mesh};
 use model::{Kind, Labels, Profile, ProxyKey, Resource, ResourceId, Spec, Tags};
 use xxhash_rust::xxh3::Xxh3;
 
-use pairs::PairIndex;
+use crate::matching::index_target;
+
+pub(crate) use pairs::PairIndex;
 
 /// What a plan depends on besides resources.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +77,7 @@ pub struct Snapshot {
     ids: Vec<(ResourceId, u32)>,
     labels: PairIndex,
     tags: PairIndex,
+    targets: PairIndex,
     hash: OnceLock<u64>,
 }
 
@@ -85,10 +90,12 @@ impl Snapshot {
         resources.sort_by(|a, b| store_key(a).cmp(&store_key(b)).then_with(|| arrival_free_order(a, b)));
         resources.dedup_by(|a, b| store_key(a) == store_key(b));
 
-        let (mut ids, mut labels, mut tags) = (Vec::new(), PairIndex::default(), PairIndex::default());
+        let mut ids = Vec::with_capacity(resources.len());
+        let (mut labels, mut tags, mut targets) = <(PairIndex, PairIndex, PairIndex)>::default();
         for (at, resource) in (0u32..).zip(&resources) {
             let kind = resource.kind();
             ids.push((resource.id(), at));
+            index_target(&mut targets, resource, at);
             for (key, value) in resource.meta.labels.iter() {
                 labels.add(kind, key, value, at);
             }
@@ -101,7 +108,8 @@ impl Snapshot {
         ids.sort();
         labels.finish();
         tags.finish();
-        Self { context, resources, ids, labels, tags, hash: OnceLock::new() }
+        targets.finish();
+        Self { context, resources, ids, labels, tags, targets, hash: OnceLock::new() }
     }
 
     /// What the plans depend on besides resources.
@@ -221,14 +229,28 @@ impl Snapshot {
         })
     }
 
+    /// Where the resources of a kind in a mesh stand in [`Snapshot::resources`].
+    pub(crate) fn positions_in_mesh(&self, kind: Kind, mesh: &str) -> Range<usize> {
+        self.positions(|resource| (resource.kind(), resource.meta.mesh.as_str()).cmp(&(kind, mesh)))
+    }
+
+    /// The positions of policies that were indexed under a condition on proxies, ascending.
+    pub(crate) fn policies_with(&self, kind: Kind, key: &str, value: &str) -> &[(u64, u32)] {
+        self.targets.shortest(kind, std::iter::once((key, value))).unwrap_or_default()
+    }
+
     fn at(&self, indexes: &[(u64, u32)]) -> Vec<&Resource> {
         indexes.iter().map(|(_, at)| self.resources[*at as usize].as_ref()).collect()
     }
 
-    fn range(&self, order: impl Fn(&Resource) -> std::cmp::Ordering) -> &[Arc<Resource>] {
+    fn range(&self, order: impl Fn(&Resource) -> Ordering) -> &[Arc<Resource>] {
+        &self.resources[self.positions(order)]
+    }
+
+    fn positions(&self, order: impl Fn(&Resource) -> Ordering) -> Range<usize> {
         let start = self.resources.partition_point(|resource| order(resource).is_lt());
         let length = self.resources[start..].partition_point(|resource| order(resource).is_eq());
-        &self.resources[start..start + length]
+        start..start + length
     }
 }
 
@@ -238,7 +260,7 @@ fn store_key(resource: &Resource) -> (Kind, &str, &str) {
 
 /// Orders two resources that claim the same name by what they are, so that which one is kept does not depend on which
 /// one came first.
-fn arrival_free_order(a: &Resource, b: &Resource) -> std::cmp::Ordering {
+fn arrival_free_order(a: &Resource, b: &Resource) -> Ordering {
     let key = |resource: &Resource| (Arc::clone(&resource.meta.source), format!("{resource:?}"));
     key(a).cmp(&key(b))
 }

@@ -152,10 +152,11 @@ impl<'a> View<'a> {
             .map(|(_, found)| found)
     }
 
-    /// Whether the MeshGateway is of global origin, without origin, or of this proxy's zone (spec 03 §2.3).
+    /// Whether the MeshGateway is of global origin, without origin, or not of another zone (spec 03 §2.3).
     fn serves_gateways_of(&self, gateway: &Resource) -> bool {
         !self.profile().filters_gateways_by_zone()
             || gateway.meta.origin() != model::Origin::Zone
+            || gateway.meta.zone().is_empty()
             || gateway.meta.zone() == self.resource.meta.zone()
     }
 }

@@ -1,0 +1,121 @@
+//! Which policy wins: written once, as an order. Greater wins.
+
+use std::cmp::Reverse;
+
+use model::policy::Policy;
+use model::{Origin, PolicyRole, Profile, RefKind, Resource, TargetRef};
+
+/// How important a policy is among those that select a proxy (spec 03 §3).
+///
+/// The fields stand in the order of the specification. A step that a profile does not have gets the same value for every
+/// policy. Policies that tie in everything keep store order: sort stably.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Precedence<'a> {
+    target: u8,
+    dataplane: DataplaneDetail,
+    origin: Origin,
+    gateway_tags: usize,
+    role: PolicyRole,
+    name: Name<'a>,
+}
+
+/// How important a `to` item is among all that are about real destinations (spec 03 §5.1).
+///
+/// Unlike [`Precedence`], a more specific destination comes before the name of the policy, and the number of gateway
+/// tags does not count.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ItemPrecedence<'a> {
+    target: u8,
+    dataplane: DataplaneDetail,
+    origin: Origin,
+    role: PolicyRole,
+    to: u8,
+    to_port: bool,
+    name: Name<'a>,
+}
+
+/// What a Dataplane targetRef says beyond its kind: a name is more than labels, and a section more than none.
+///
+/// The reference leaves a Dataplane without name and labels on one level with both of them, which is no order (labels
+/// are below a name); here it stands with labels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct DataplaneDetail {
+    by_name: bool,
+    by_section: bool,
+}
+
+/// The display name as a tie-break. Only one variant occurs within a profile.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Name<'a> {
+    LargerWins(&'a str),
+    SmallerWins(Reverse<&'a str>),
+}
+
+impl<'a> Precedence<'a> {
+    /// The precedence of a policy.
+    pub fn of(resource: &'a Resource, policy: &Policy, profile: Profile) -> Self {
+        let target = top_target(policy);
+        let gateway_tags = target.filter(|t| t.kind == RefKind::MeshGateway && profile.ranks_gateway_tags());
+        Self {
+            target: specificity(target, profile),
+            dataplane: DataplaneDetail::of(target, profile),
+            origin: origin(resource, profile),
+            gateway_tags: gateway_tags.map_or(0, |target| target.tags.len()),
+            role: role(resource, profile),
+            name: Name::of(resource, profile),
+        }
+    }
+}
+
+impl<'a> ItemPrecedence<'a> {
+    /// The precedence of an item for `to` of a policy.
+    pub fn of(resource: &'a Resource, policy: &Policy, to: &TargetRef, profile: Profile) -> Self {
+        let target = top_target(policy);
+        Self {
+            target: specificity(target, profile),
+            dataplane: DataplaneDetail::of(target, profile),
+            origin: origin(resource, profile),
+            role: role(resource, profile),
+            to: profile.specificity(to.kind),
+            to_port: to.kind == RefKind::MeshService && to.section_name.is_some(),
+            name: Name::of(resource, profile),
+        }
+    }
+}
+
+impl DataplaneDetail {
+    fn of(target: Option<&TargetRef>, profile: Profile) -> Self {
+        match target.filter(|t| t.kind == RefKind::Dataplane && profile.ranks_dataplane_detail()) {
+            Some(target) => {
+                Self { by_name: target.name.is_some(), by_section: target.section_name.is_some() }
+            }
+            None => Self::default(),
+        }
+    }
+}
+
+impl<'a> Name<'a> {
+    fn of(resource: &'a Resource, profile: Profile) -> Self {
+        if profile.smaller_name_wins() {
+            Name::SmallerWins(Reverse(resource.meta.display_name()))
+        } else {
+            Name::LargerWins(resource.meta.name.as_str())
+        }
+    }
+}
+
+fn top_target(policy: &Policy) -> Option<&TargetRef> {
+    policy.target.as_ref()
+}
+
+fn specificity(target: Option<&TargetRef>, profile: Profile) -> u8 {
+    profile.specificity(target.map_or(RefKind::Mesh, |target| target.kind))
+}
+
+fn origin(resource: &Resource, profile: Profile) -> Origin {
+    if profile.ranks_origin() { resource.meta.origin() } else { Origin::Unknown }
+}
+
+fn role(resource: &Resource, profile: Profile) -> PolicyRole {
+    if profile.ranks_role() { resource.meta.role() } else { PolicyRole::System }
+}
