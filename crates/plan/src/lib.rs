@@ -13,7 +13,7 @@ mod snapshot;
 mod view;
 
 pub use matching::{Matched, Shadows};
-pub use merge::Destined;
+pub use merge::{Destined, SourceRule, SourceRules};
 pub use plan::*;
 pub use precedence::{ItemPrecedence, Precedence};
 pub use rules::{InboundKey, ListenerKey, Merged, ResourceRule, Rules, Subset, SubsetTag, TagRule, mesh_id};

@@ -20,11 +20,11 @@ pub(crate) use candidates::index_target;
 pub struct Matched<'a> {
     /// All of them, least important first.
     pub policies: Vec<&'a Resource>,
-    /// By inbound (for a builtin gateway: by the address and port of its listeners), least important first. Every
-    /// inbound is there, if only with an empty list.
+    /// By inbound (for a builtin gateway: by the address and port of its listeners), least important first.
+    /// Inbounds that no policy selects are not there.
     pub inbounds: BTreeMap<InboundKey, Vec<&'a Resource>>,
-    /// By listener of a builtin gateway, in store order: the reference does not sort these (spec 03 §3). Every listener is
-    /// there, if only with an empty list.
+    /// By listener of a builtin gateway, in store order: the reference does not sort these (spec 03 §3).
+    /// Listeners that no policy selects are not there.
     pub listeners: BTreeMap<ListenerKey, Vec<&'a Resource>>,
     /// Policies that could not be understood, in words.
     pub warnings: Vec<String>,
@@ -54,13 +54,6 @@ impl<'a> View<'a> {
         shadows: Shadows,
     ) -> Matched<'a> {
         let mut matched = Matched::default();
-        for inbound in self.inbounds() {
-            matched.inbounds.entry(inbound.key).or_default();
-        }
-        for (key, _) in self.listeners() {
-            matched.inbounds.entry(key.inbound()).or_default();
-            matched.listeners.entry(key).or_default();
-        }
         for resource in policies {
             let Spec::Policy(policy) = &resource.spec else { continue };
             let is_shadow = self.profile().knows_shadow_policies() && resource.meta.is_shadow();

@@ -1,6 +1,144 @@
 //! From the policies that speak about a proxy to rules about its destinations.
+//!
+//! * [`tag`] — rules about destinations by tag, also for gateway listeners
+//! * [`resource`] — rules about real destinations, and [`resolve`] which of them an item means
+//! * [`conf`], [`patch`], [`http`] — what an item says, and how confs are merged
+//! * [`backend_ref`] — what a backendRef means
 
 mod backend_ref;
+mod conf;
+mod http;
+mod item;
+mod patch;
+mod resolve;
+mod resource;
+mod source;
+mod tag;
+
+use model::{Kind, RefKind, Resource, Tags};
 
 pub use backend_ref::Destined;
 pub(crate) use backend_ref::named;
+pub use source::{SourceRule, SourceRules};
+
+use crate::matching::{Matched, policy_of};
+use crate::rules::{Rules, TagRule};
+use crate::snapshot::Snapshot;
+use crate::view::View;
+use item::{Item, to_items};
+use tag::{Entry, Negations};
+
+/// Stands for the hash of a MeshHTTPRoute rule's matches among the tags of a destination.
+const MATCHES_HASH_TAG: &str = "__rule-matches-hash__";
+
+impl View<'_> {
+    /// What the policies of a kind say about the proxy's destinations.
+    pub fn rules(&self, kind: Kind) -> Rules {
+        let matched = self.matched(kind);
+        for kind in [
+            Kind::Mesh,
+            Kind::MeshService,
+            Kind::MeshMultiZoneService,
+            Kind::MeshExternalService,
+            Kind::MeshHTTPRoute,
+        ] {
+            self.read(kind);
+        }
+        self.snapshot().merge(kind, self.mesh_name(), &matched)
+    }
+}
+
+impl Snapshot {
+    /// What matched policies of a kind say about destinations in a mesh.
+    ///
+    /// An error leaves the rules of its sort empty and becomes a warning: one broken policy takes the others with it, as
+    /// in the reference (spec 03 §2.5).
+    pub fn merge(&self, kind: Kind, mesh: &str, matched: &Matched<'_>) -> Rules {
+        let Matched { policies, inbounds: _, listeners, warnings } = matched;
+        let profile = self.profile();
+        let mut rules = Rules {
+            kind,
+            profile,
+            mesh: mesh.to_owned(),
+            tag: Vec::new(),
+            resources: Default::default(),
+            listeners: Default::default(),
+            matched: policies.iter().map(|resource| resource.id()).collect(),
+            warnings: warnings.clone(),
+        };
+        if profile.has_tag_rules() {
+            match self.tag_rules(kind, policies) {
+                Ok(tag) => rules.tag = tag,
+                Err(reason) => rules.warnings.push(format!("couldn't create To rules: {reason}")),
+            }
+        }
+        if profile.has_resource_rules() && rules.warnings.len() == warnings.len() {
+            rules.resources = resource::rules(self, kind, policies);
+        }
+        for (listener, policies) in listeners {
+            match self.tag_rules(kind, policies) {
+                Ok(of_listener) => {
+                    rules.listeners.insert(listener.clone(), of_listener);
+                }
+                Err(reason) => {
+                    rules.warnings.push(format!("couldn't create Gateway rules: {reason}"));
+                    rules.listeners.clear();
+                    break;
+                }
+            }
+        }
+        rules
+    }
+
+    /// Rules by tag from the `to` items of policies that matched, least important first.
+    ///
+    /// # Errors
+    /// In words, when a destination cannot be said in tags, or when too many of them overlap.
+    pub fn tag_rules(&self, kind: Kind, policies: &[&Resource]) -> Result<Vec<TagRule>, String> {
+        let mut entries = Vec::new();
+        for item in to_items(policies, self.profile()) {
+            match self.http_route_of(&item)? {
+                Some(route) => entries.extend(self.by_matches(&item, route)),
+                None if tag::takes_part(item.target, item.policy, self.profile()) => {
+                    let subset = tag::subset(item.target, self.profile()).map_err(|e| e.to_string())?;
+                    entries.push(Entry { item, subset });
+                }
+                None => {}
+            }
+        }
+        tag::rules(kind, &entries, Negations::AsNeeded, self.profile()).map_err(|e| e.to_string())
+    }
+
+    /// The route that the item's policy is for, if it is for a route.
+    fn http_route_of(&self, item: &Item<'_>) -> Result<Option<&Resource>, String> {
+        let Some(target) = item.policy.target.as_ref().filter(|t| t.kind == RefKind::MeshHTTPRoute) else {
+            return Ok(None);
+        };
+        let name = target.name.as_deref().unwrap_or_default();
+        let mut routes = self.in_mesh(Kind::MeshHTTPRoute, item.resource.meta.mesh.as_str()).iter();
+        let found = routes.find(|route| route.meta.display_name() == name);
+        found.map(|route| Some(route.as_ref())).ok_or_else(|| format!("can't resolve MeshHTTPRoute '{name}'"))
+    }
+
+    /// A policy for a route speaks about each rule of the route, by the hash of its matches.
+    fn by_matches<'a>(&self, item: &Item<'a>, route: &Resource) -> Vec<Entry<'a>> {
+        let items = policy_of(route).map(|policy| policy.to.as_slice()).unwrap_or_default();
+        let mut entries = Vec::new();
+        for to in items {
+            let service = match to.target.kind {
+                RefKind::Mesh | RefKind::MeshSubset => Tags::default(),
+                _ => {
+                    let name = to.target.name.as_deref().unwrap_or_default();
+                    Tags::from_iter([(model::reference::SERVICE_TAG, name)])
+                }
+            };
+            let rules = to.conf.get("rules").and_then(serde_json::Value::as_array);
+            for rule in rules.into_iter().flatten() {
+                let mut subset = service.clone();
+                subset.insert(MATCHES_HASH_TAG, http::matches_hash(rule.get("matches")));
+                entries.push(Entry { item: item.clone(), subset });
+            }
+        }
+        entries
+    }
+}

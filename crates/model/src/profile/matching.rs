@@ -2,6 +2,7 @@
 
 use super::Profile;
 use crate::reference::RefKind;
+use crate::resource::Kind;
 
 /// How a port of a `to` item's service is found (spec 03 §5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,5 +194,26 @@ impl Profile {
     /// in the mesh. Spec 03 §6.2.
     pub fn has_resource_ids(self) -> bool {
         self >= Profile::V2_9
+    }
+
+    /// Whether a backendRef without a weight is stored with the weight 1 (2.10+). Matrix 05 §5.1.
+    pub fn writes_default_weights(self) -> bool {
+        self >= Profile::V2_10
+    }
+
+    /// Whether merged confs of this kind say who contributed their backendRefs: MeshHTTPRoute from 2.9, MeshTCPRoute in
+    /// 2.9 and 2.10 only. Spec 03 §4.5.
+    pub fn records_backend_ref_origins(self, kind: Kind) -> bool {
+        match kind {
+            Kind::MeshHTTPRoute => self >= Profile::V2_9,
+            Kind::MeshTCPRoute => self.backend_ref_origin() == BackendRefOrigin::LastWithRefs,
+            _ => false,
+        }
+    }
+
+    /// Whether a name of the form `name_namespace_svc_port` in a `to` item means a service by labels (2.9 to 2.14).
+    /// Spec 03 §5.2.
+    pub fn knows_compatible_names(self) -> bool {
+        self.has_resource_rules() && !self.refers_by_labels_only()
     }
 }

@@ -1,0 +1,70 @@
+//! One `to` or `from` item of a policy, with all that merging needs to know about it.
+
+use std::borrow::Cow;
+
+use model::policy::{Policy, PolicyItem};
+use model::{Profile, Resource, TargetRef};
+use serde_json::Value;
+
+use crate::matching::policy_of;
+use crate::merge::conf::effective;
+use crate::plan::PolicyOrigin;
+
+/// One item of a policy.
+#[derive(Clone, Debug)]
+pub(crate) struct Item<'a> {
+    /// The policy with its metadata.
+    pub(crate) resource: &'a Resource,
+    /// The policy.
+    pub(crate) policy: &'a Policy,
+    /// Its place in the list.
+    pub(crate) index: usize,
+    /// Which destination or source it is about.
+    pub(crate) target: &'a TargetRef,
+    /// What it says (spec 01 §2.4).
+    pub(crate) conf: Cow<'a, Value>,
+}
+
+impl Item<'_> {
+    /// The policy and the place in it.
+    pub(crate) fn origin(&self) -> PolicyOrigin {
+        PolicyOrigin {
+            policy: self.resource.id(),
+            name: self.resource.meta.name.as_str().to_owned(),
+            item: Some(self.index),
+            source: self.resource.meta.source.clone(),
+        }
+    }
+
+    /// Whether both come from the same policy. Policies are compared by where they are, not by name: two of them may
+    /// share one.
+    pub(crate) fn same_policy(&self, other: &Item<'_>) -> bool {
+        std::ptr::eq(self.resource, other.resource)
+    }
+}
+
+/// The `to` items of policies, in the order of the policies and of their lists.
+pub(crate) fn to_items<'a>(policies: &[&'a Resource], profile: Profile) -> Vec<Item<'a>> {
+    items(policies, |policy| &policy.to, profile)
+}
+
+/// The `from` items of policies, in the order of the policies and of their lists.
+pub(crate) fn from_items<'a>(policies: &[&'a Resource], profile: Profile) -> Vec<Item<'a>> {
+    items(policies, |policy| &policy.from, profile)
+}
+
+fn items<'a>(
+    policies: &[&'a Resource],
+    list: impl Fn(&'a Policy) -> &'a [PolicyItem],
+    profile: Profile,
+) -> Vec<Item<'a>> {
+    let mut items = Vec::new();
+    for resource in policies {
+        let Some(policy) = policy_of(resource) else { continue };
+        for (index, item) in list(policy).iter().enumerate() {
+            let PolicyItem { target, conf: _ } = item;
+            items.push(Item { resource, policy, index, target, conf: effective(policy.kind, item, profile) });
+        }
+    }
+    items
+}

@@ -1,0 +1,100 @@
+//! Rules about who connects to an inbound, for inspection: TCP routing does not need them.
+
+use std::collections::BTreeMap;
+
+use model::{Kind, RefKind, Resource};
+use serde_json::Value;
+
+use crate::matching::{Matched, policy_of};
+use crate::merge::conf;
+use crate::merge::item::from_items;
+use crate::merge::tag::{self, Entry, Negations};
+use crate::plan::PolicyOrigin;
+use crate::rules::{InboundKey, TagRule};
+use crate::snapshot::Snapshot;
+
+/// What the policies of a kind say about each inbound that one of them selects.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SourceRules {
+    /// By the tags of who connects, from `from` items.
+    pub by_tag: BTreeMap<InboundKey, Vec<TagRule>>,
+    /// Without regard to who connects, or by what their conf says of it: from `rules`, or from `from` items for
+    /// everybody; least important first.
+    pub plain: BTreeMap<InboundKey, Vec<SourceRule>>,
+}
+
+/// One item of an inbound policy's `rules`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourceRule {
+    /// What it says.
+    pub conf: Value,
+    /// When it applies; JSON null for always.
+    pub matches: Value,
+    /// The policy and the place in its list.
+    pub origin: PolicyOrigin,
+}
+
+impl Snapshot {
+    /// What matched policies say about each inbound.
+    ///
+    /// # Errors
+    /// In words, when a source cannot be said in tags, or when too many of them overlap.
+    pub fn source_rules(&self, kind: Kind, matched: &Matched<'_>) -> Result<SourceRules, String> {
+        let mut rules = SourceRules::default();
+        for (inbound, policies) in &matched.inbounds {
+            let by_tag = self.source_rules_by_tag(kind, policies)?;
+            rules.by_tag.insert(inbound.clone(), by_tag);
+            rules.plain.insert(inbound.clone(), self.plain_source_rules(policies));
+        }
+        Ok(rules)
+    }
+
+    fn source_rules_by_tag(&self, kind: Kind, policies: &[&Resource]) -> Result<Vec<TagRule>, String> {
+        let mut entries = Vec::new();
+        for item in from_items(policies, self.profile()) {
+            let subset = tag::subset(item.target, self.profile()).map_err(|e| e.to_string())?;
+            entries.push(Entry { item, subset });
+        }
+        tag::rules(kind, &entries, Negations::Always, self.profile()).map_err(|e| e.to_string())
+    }
+
+    fn plain_source_rules(&self, policies: &[&Resource]) -> Vec<SourceRule> {
+        let mut rules = Vec::new();
+        for resource in policies {
+            let Some(policy) = policy_of(resource) else { continue };
+            let origin = |index| PolicyOrigin {
+                policy: resource.id(),
+                name: resource.meta.name.as_str().to_owned(),
+                item: Some(index),
+                source: resource.meta.source.clone(),
+            };
+            for (index, rule) in policy.rules.iter().enumerate() {
+                let part = |key: &str| rule.get(key).cloned().unwrap_or(Value::Null);
+                let matches = match part("matches") {
+                    Value::Array(list) => list.into_iter().next().unwrap_or(Value::Null),
+                    other => other,
+                };
+                rules.push(SourceRule { conf: part("default"), matches, origin: origin(index) });
+            }
+            for (index, item) in policy.from.iter().enumerate() {
+                if item.target.kind == RefKind::Mesh && says_same_to_all(policy.kind) {
+                    let conf = conf::effective(policy.kind, item, self.profile()).into_owned();
+                    rules.push(SourceRule { conf, matches: Value::Null, origin: origin(index) });
+                }
+            }
+        }
+        rules
+    }
+}
+
+/// Kinds whose `from` knows only everybody, so that it is the same as `rules`.
+fn says_same_to_all(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::MeshAccessLog
+            | Kind::MeshTimeout
+            | Kind::MeshCircuitBreaker
+            | Kind::MeshRateLimit
+            | Kind::MeshTLS
+    )
+}
