@@ -1,5 +1,7 @@
 //! A mesh: which services exist in it, and how its proxies talk to each other (spec 01 §3).
 
+use crate::policy::AccessLogBackend;
+
 /// A mesh.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mesh {
@@ -15,6 +17,25 @@ pub struct Mesh {
     pub passthrough: bool,
     /// `meshServices.mode`; default [`MeshServicesMode::Disabled`].
     pub mesh_services: MeshServicesMode,
+    /// `logging`: where a TrafficLog may send lines.
+    pub logging: MeshLogging,
+}
+
+/// Where a TrafficLog may send lines.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MeshLogging {
+    /// The backend that is used where none is named.
+    pub default_backend: Option<String>,
+    /// The backends, by name and in the order of the file.
+    pub backends: Vec<(String, AccessLogBackend)>,
+}
+
+impl MeshLogging {
+    /// The backend with a name, or without one the default backend.
+    pub fn backend(&self, name: Option<&str>) -> Option<&AccessLogBackend> {
+        let wanted = name.or(self.default_backend.as_deref())?;
+        self.backends.iter().find(|(name, _)| name == wanted).map(|(_, backend)| backend)
+    }
 }
 
 /// One way of issuing certificates in a mesh.

@@ -16,7 +16,7 @@ pub use dataplane::{
 };
 pub use external_service::ExternalService;
 pub use gateway::{GatewayListener, GatewayProtocol, GatewayTls, MeshGateway, TlsMode};
-pub use mesh::{Mesh, MeshServicesMode, MtlsBackend, MtlsMode};
+pub use mesh::{Mesh, MeshLogging, MeshServicesMode, MtlsBackend, MtlsMode};
 pub use mesh_external_service::{ExternalEndpoint, ExternalTls, MeshExternalService};
 pub use mesh_multizone_service::{MatchedMeshService, MeshMultiZoneService};
 pub use mesh_service::{

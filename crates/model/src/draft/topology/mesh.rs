@@ -21,7 +21,7 @@ pub(crate) fn mesh(body: &mut Body<'_>, context: &Context<'_>) -> Spec {
         });
     }
     let (enabled_mtls_backend, mtls_backends) = mtls(spec.object("mtls"));
-    observability::check_logging(spec.object("logging"));
+    let logging = observability::logging(spec.object("logging"));
     observability::check_tracing(spec.object("tracing"));
     observability::check_metrics(spec.object("metrics"));
     constraints::check(spec.object("constraints"));
@@ -35,6 +35,7 @@ pub(crate) fn mesh(body: &mut Body<'_>, context: &Context<'_>) -> Spec {
         zone_egress: routing.flag("zoneEgress").unwrap_or_default(),
         passthrough: spec.object("networking").object("outbound").flag("passthrough").unwrap_or(true),
         mesh_services: mesh_services(spec.object("meshServices")),
+        logging,
     })
 }
 

@@ -1,30 +1,44 @@
-//! `logging`, `tracing` and `metrics`: where a mesh reports to. They have no effect on routing, and are only checked.
+//! `logging`, `tracing` and `metrics`: where a mesh reports to. They have no effect on routing;
+//! only where access logs go is kept, for TrafficLog.
 
 use crate::draft::Fields;
 use crate::draft::topology::CANNOT_BE_EMPTY;
 use crate::draft::topology::dataplane::check_metrics as check_metrics_backend;
 use crate::draft::topology::mesh::backends;
+use crate::policy::{AccessLogBackend, AccessLogFormat, AccessLogTarget};
+use crate::topology::MeshLogging;
 
-/// Checks where access logs go.
-pub(super) fn check_logging(mut logging: Fields<'_>) {
+/// Reads where access logs go.
+pub(super) fn logging(mut logging: Fields<'_>) -> MeshLogging {
     let mut items = logging.items("backends");
     let names = backends::names(&mut items);
+    let mut read = Vec::new();
     for mut backend in items {
-        backend.known(&["format"]);
+        let name = backend.string("name");
         require(&mut backend, "name");
+        let format = backend.text("format").map(AccessLogFormat::Plain);
         let kind = backend.string("type");
         let mut conf = backend.object("conf");
-        match kind.as_str() {
-            "file" => require(&mut conf, "path"),
-            "tcp" => require(&mut conf, "address"),
+        let target = match kind.as_str() {
+            "file" => {
+                require(&mut conf, "path");
+                AccessLogTarget::File(conf.string("path"))
+            }
+            "tcp" => {
+                require(&mut conf, "address");
+                AccessLogTarget::Tcp(conf.string("address"))
+            }
             _ => {
                 conf.know_the_rest();
                 backend.violate("type", "unknown backend type. Available backends: \"file\", \"tcp\"");
+                continue;
             }
-        }
+        };
+        read.push((name, AccessLogBackend { target, format }));
     }
     let message = "has to be set to one of the logging backend in mesh";
-    backends::chosen(&mut logging, "defaultBackend", &names, message);
+    let default_backend = backends::chosen(&mut logging, "defaultBackend", &names, message);
+    MeshLogging { default_backend, backends: read }
 }
 
 /// Checks where traces go.
