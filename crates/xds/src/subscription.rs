@@ -13,6 +13,7 @@
 //! (see [`order`](crate::order)), endpoints again whenever their cluster was sent, nothing refused ever again,
 //! and no resource that the client already has.
 
+mod blame;
 mod feed;
 mod interest;
 mod pacing;

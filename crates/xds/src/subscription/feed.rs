@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::blame::blamed;
 use super::interest::Interest;
 use crate::{ResourceSet, TypeUrl, Version, Versioned};
 
@@ -238,12 +239,13 @@ impl Feed {
         if new.is_empty() {
             // Only removals, or nothing that was not accepted before: saying it again would be refused again.
             response.removed.iter().for_each(|name| drop(self.held.remove(name)));
-            return known.into_keys().filter(|name| message.contains(name.as_str())).collect();
+            return blamed(message, known.keys()).into_iter().map(str::to_owned).collect();
         }
-        let named = new.keys().any(|name| message.contains(name.as_str()));
+        let blamed: BTreeSet<String> = blamed(message, new.keys()).into_iter().map(str::to_owned).collect();
+        let named = !blamed.is_empty();
         let mut refused = Vec::new();
         for (name, resource) in new {
-            if named && !message.contains(name.as_str()) {
+            if named && !blamed.contains(&name) {
                 self.hold(name, resource);
                 continue;
             }
