@@ -14,9 +14,8 @@ pub(super) fn required<'d>(fields: &mut Fields<'d>, name: &'d str) -> u16 {
     check_at(fields, fields.at(name), port)
 }
 
-/// Reads and checks a port that may be left out; 0 is the same as left out.
-pub(super) fn optional<'d>(fields: &mut Fields<'d>, name: &'d str) -> Option<u16> {
-    let port = read(fields, name);
+/// Checks a port that may be left out; 0 is the same as left out.
+pub(super) fn check_optional(fields: &Fields<'_>, name: &str, port: u64) -> Option<u16> {
     (port != 0).then(|| check_at(fields, fields.at(name), port))
 }
 

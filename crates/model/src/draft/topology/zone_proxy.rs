@@ -29,8 +29,7 @@ pub(crate) fn zone_ingress(body: &mut Body<'_>, _: &Context<'_>) -> Spec {
         }
     }
     let port = port::check_at(fields, fields.at("port"), own_port);
-    let advertised_port =
-        (advertised_port != 0).then(|| port::check_at(fields, fields.at("advertisedPort"), advertised_port));
+    let advertised_port = port::check_optional(fields, "advertisedPort", advertised_port);
     Spec::ZoneIngress(ZoneIngress {
         zone: body.spec.string("zone"),
         address: own_address.unwrap_or_default(),

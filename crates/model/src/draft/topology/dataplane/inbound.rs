@@ -10,9 +10,10 @@ use crate::topology::{Inbound, InboundState};
 /// Reads and checks an inbound of a dataplane with this address.
 pub(super) fn read(mut fields: Fields<'_>, own_address: &str, profile: Profile) -> Inbound {
     let fields = &mut fields;
+    let (port, service_port) = (port::read(fields, "port"), port::read(fields, "servicePort"));
     let inbound = Inbound {
-        port: port::required(fields, "port"),
-        service_port: port::optional(fields, "servicePort"),
+        port: port::check_at(fields, fields.at("port"), port),
+        service_port: port::check_optional(fields, "servicePort", service_port),
         address: fields.text("address"),
         service_address: fields.text("serviceAddress"),
         name: fields.text("name"),
@@ -23,7 +24,12 @@ pub(super) fn read(mut fields: Fields<'_>, own_address: &str, profile: Profile) 
     };
     address::check_ip(fields, "address", inbound.address.as_deref());
     address::check_ip(fields, "serviceAddress", inbound.service_address.as_deref());
-    refuse_dialling_itself(fields, &inbound, own_address);
+    let listens = inbound.address.as_deref().unwrap_or(own_address);
+    if (service_port == 0 || service_port == port) && inbound.service_address.as_deref() == Some(listens) {
+        // The proxy would connect to itself.
+        fields
+            .violate("serviceAddress", "serviceAddress and servicePort has to differ from address and port");
+    }
     service_probe(fields);
     if profile.tags_name_services() {
         check_tags(fields, &inbound.tags, profile);
@@ -39,16 +45,6 @@ pub(super) fn state(fields: &mut Fields<'_>) -> InboundState {
         ("Ignored", InboundState::Ignored),
     ];
     fields.choice("state", &words).unwrap_or_default()
-}
-
-/// The proxy would connect to itself if the application were where the proxy listens.
-fn refuse_dialling_itself(fields: &Fields<'_>, inbound: &Inbound, own_address: &str) {
-    let listens = inbound.address.as_deref().unwrap_or(own_address);
-    let same_port = inbound.service_port.is_none_or(|port| port == inbound.port);
-    if same_port && inbound.service_address.as_deref() == Some(listens) {
-        fields
-            .violate("serviceAddress", "serviceAddress and servicePort has to differ from address and port");
-    }
 }
 
 fn check_tags(fields: &Fields<'_>, tags: &Tags, profile: Profile) {
