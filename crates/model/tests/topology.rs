@@ -19,7 +19,7 @@ fn everything_that_a_kind_may_say_is_known_and_means_something() {
         for document in &documents {
             // The first line of a document may say which profile it is for.
             let profile = document.value().get("labels").and_then(|labels| labels.get("profile"));
-            let profile = profile.map_or_else(Profile::default, |text| profile_of(text));
+            let profile = profile.map_or_else(Profile::default, profile_of);
             let parsed = draft::parse(document, &Options { profile, ..Options::default() });
             assert_eq!(parsed.problems, [], "{}", path.display());
             resources.push(parsed.resource.unwrap().spec);

@@ -10,7 +10,7 @@ pub(super) fn is_ip(text: &str) -> bool {
 }
 
 /// Whether text is a DNS name, and no IP address: labels of 1 to 63 letters, digits, `-` and `_` that do not begin with
-/// `-`, and perhaps one more `.` or `_` at the end; 255 characters without the dots.
+/// `-`, and perhaps one more `.` at the end; 255 characters without the dots.
 pub(super) fn is_dns_name(text: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -18,10 +18,7 @@ pub(super) fn is_dns_name(text: &str) -> bool {
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
     let name = text.strip_suffix('.').unwrap_or(text);
-    let without_underscore = name.strip_suffix('_').unwrap_or(name);
-    !is_ip(text)
-        && text.len() - text.matches('.').count() <= 255
-        && (name.split('.').all(is_label) || without_underscore.split('.').all(is_label))
+    !is_ip(text) && text.len() - text.matches('.').count() <= 255 && name.split('.').all(is_label)
 }
 
 /// Whether connections to these two addresses may meet: they are the same, or one is "all addresses". Names never are.
