@@ -1,3 +1,69 @@
 //! Answers the conformance cases with the functions of the product.
+//!
+//! One JSON request a line comes in, one JSON answer a line goes out. What is asked is in `check`; everything that is
+//! computed is computed by `model`, `plan` and `dialect`, and here only put into the shape that is asked for.
 
-fn main() {}
+mod documents;
+mod duration;
+mod entries;
+mod inbounds;
+mod inspect;
+mod matched;
+mod request;
+mod shape;
+mod to_rules;
+mod validate;
+
+use std::io::{self, BufRead as _, Write as _};
+use std::panic::{self, AssertUnwindSafe};
+
+use serde_json::{Value, json};
+
+use request::{Failure, Request};
+
+fn main() -> io::Result<()> {
+    let (input, mut output) = (io::stdin().lock(), io::stdout().lock());
+    for line in input.lines() {
+        let line = line?;
+        if !line.trim().is_empty() {
+            writeln!(output, "{}", answer(&line))?;
+            output.flush()?;
+        }
+    }
+    Ok(())
+}
+
+/// One line for one line. A panic is a defect of the product: it is answered as an error, and the next line is read.
+fn answer(line: &str) -> Value {
+    let request = match Request::read(line) {
+        Ok(request) => request,
+        Err(why) => return json!({ "id": Request::id_of(line), "error": why }),
+    };
+    let outcome = panic::catch_unwind(AssertUnwindSafe(|| run(&request)));
+    match outcome {
+        Ok(Ok(result)) => json!({ "id": request.id, "result": result }),
+        Ok(Err(Failure::Unsupported(why))) => json!({ "id": request.id, "unsupported": why }),
+        Ok(Err(Failure::Error(why))) => json!({ "id": request.id, "error": why }),
+        Err(panic) => json!({ "id": request.id, "error": format!("panicked: {}", words(&*panic)) }),
+    }
+}
+
+fn run(request: &Request) -> Result<Value, Failure> {
+    match request.check.as_str() {
+        "validate" => validate::answer(request),
+        "matched-policies" => matched::answer(request),
+        "to-rules" | "match-and-build-to-rules" => to_rules::of_proxy(request),
+        "build-to-rules" => to_rules::of_policies(request),
+        "build-resource-rules" => to_rules::resources_of_policies(request),
+        "sort-to-entries" => entries::answer(request),
+        "from-rules" => inbounds::of_proxy(request),
+        "gateway-rules" => inbounds::of_gateway(request),
+        "inspect" => inspect::answer(request),
+        other => Err(Failure::Unsupported(format!("no check is called `{other}`"))),
+    }
+}
+
+fn words(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a word".to_owned())
+}

@@ -4,6 +4,7 @@
 //!  Snapshot ──seen_by──▶ View ──matched(kind)──▶ Matched ──merge──▶ Rules ──routing──▶ Plan
 //! ```
 
+mod inspect;
 mod matching;
 mod merge;
 mod plan;
@@ -12,8 +13,9 @@ mod rules;
 mod snapshot;
 mod view;
 
+pub use inspect::Answer;
 pub use matching::{Matched, Shadows};
-pub use merge::{Destined, SourceRule, SourceRules};
+pub use merge::{Destined, SortedItem, SourceRule, SourceRules, merge_confs};
 pub use plan::*;
 pub use precedence::{ItemPrecedence, Precedence};
 pub use rules::{InboundKey, ListenerKey, Merged, ResourceRule, Rules, Subset, SubsetTag, TagRule, mesh_id};

@@ -15,18 +15,27 @@ mod resource;
 mod source;
 mod tag;
 
-use model::{Kind, RefKind, Resource, Tags};
+use model::policy::Policy;
+use model::{Kind, RefKind, Resource, Tags, TargetRef};
+use serde_json::Value;
 
 pub use backend_ref::Destined;
 pub(crate) use backend_ref::named;
+pub(crate) use http::matches_hash;
 pub use source::{SourceRule, SourceRules};
 
 use crate::matching::{Matched, policy_of};
+use crate::plan::PolicyOrigin;
 use crate::rules::{Rules, TagRule};
 use crate::snapshot::Snapshot;
 use crate::view::View;
 use item::{Item, to_items};
 use tag::{Entry, Negations};
+
+/// Merges confs of policies of a kind, least important first: one comes out, or for MeshHTTPRoute one a hostname.
+pub fn merge_confs<'a>(kind: Kind, confs: impl Iterator<Item = &'a Value>) -> Vec<Value> {
+    conf::merged(kind, confs)
+}
 
 /// Stands for the hash of a MeshHTTPRoute rule's matches among the tags of a destination.
 const MATCHES_HASH_TAG: &str = "__rule-matches-hash__";
@@ -90,6 +99,19 @@ impl Snapshot {
         rules
     }
 
+    /// All `to` items of policies that matched, in the order in which they are merged for real destinations, least
+    /// important first (spec 03 §5.1).
+    pub fn sorted_items<'a>(&self, policies: &[&'a Resource]) -> Vec<SortedItem<'a>> {
+        let items = resource::sorted_items(self, policies).into_iter();
+        let sorted = items.map(|item| SortedItem {
+            origin: item.origin(),
+            policy: item.policy,
+            target: item.target,
+            conf: item.conf.into_owned(),
+        });
+        sorted.collect()
+    }
+
     /// Rules by tag from the `to` items of policies that matched, least important first.
     ///
     /// # Errors
@@ -132,7 +154,7 @@ impl Snapshot {
                     Tags::from_iter([(model::reference::SERVICE_TAG, name)])
                 }
             };
-            let rules = to.conf.get("rules").and_then(serde_json::Value::as_array);
+            let rules = to.conf.get("rules").and_then(Value::as_array);
             for rule in rules.into_iter().flatten() {
                 let mut subset = service.clone();
                 subset.insert(MATCHES_HASH_TAG, http::matches_hash(rule.get("matches")));
@@ -141,4 +163,17 @@ impl Snapshot {
         }
         entries
     }
+}
+
+/// One `to` item of a policy, and its place among others.
+#[derive(Clone, Debug)]
+pub struct SortedItem<'a> {
+    /// The policy and the place in it.
+    pub origin: PolicyOrigin,
+    /// The policy.
+    pub policy: &'a Policy,
+    /// Which destination it is about.
+    pub target: &'a TargetRef,
+    /// What it says.
+    pub conf: Value,
 }

@@ -1,0 +1,81 @@
+//! Answers to questions about one proxy, in the shape of the reference's inspection API.
+
+use model::{Kind, ProxyKey, ResourceId};
+use serde_json::{Value, json};
+
+use crate::rules::{Merged, Rules};
+use crate::snapshot::Snapshot;
+
+/// An answer to a question that came over HTTP.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: Value,
+}
+
+impl Answer {
+    fn ok(body: Value) -> Self {
+        Self { status: 200, body }
+    }
+
+    fn refused(status: u16, title: &str, detail: &str) -> Self {
+        // `details` is what `detail` was called before; clients of both read this.
+        let body = json!({
+            "type": "/std-errors",
+            "status": status,
+            "title": title,
+            "detail": detail,
+            "details": detail,
+        });
+        Self { status, body }
+    }
+}
+
+impl Snapshot {
+    /// The routes for one outbound of a proxy, by the KRI of what it dials:
+    /// `GET /meshes/{mesh}/dataplanes/{name}/_outbounds/{kri}/_routes`.
+    pub fn inspect_outbound_routes(&self, proxy: &ProxyKey, outbound: &str) -> Answer {
+        let Some(id) = ResourceId::from_kri(outbound) else {
+            let detail = format!("bad request: invalid identifier string: \"{outbound}\"");
+            return Answer::refused(400, "Bad Request", &detail);
+        };
+        let Some(view) = self.seen_by(proxy) else {
+            return Answer::refused(404, "Could not retrieve routes", "Not found");
+        };
+        let kinds = [Kind::MeshHTTPRoute, Kind::MeshTCPRoute];
+        let routes = kinds.into_iter().filter_map(|kind| {
+            let rules = view.rules(kind);
+            rules.for_resource(&id).map(|merged| route(&rules, merged))
+        });
+        Answer::ok(json!({ "routes": routes.collect::<Vec<_>>() }))
+    }
+}
+
+fn route(rules: &Rules, merged: &Merged) -> Value {
+    let origins = merged.origins.iter().map(|origin| json!({ "kri": origin.policy.to_string() }));
+    let said = merged.confs.iter().flat_map(|conf| match rules.kind {
+        Kind::MeshHTTPRoute => http_rules(rules, merged, conf),
+        _ => vec![json!({ "conf": conf["default"], "kri": "", "matches": null })],
+    });
+    json!({
+        "kind": rules.kind.as_str(),
+        "origins": origins.collect::<Vec<_>>(),
+        "rules": said.collect::<Vec<_>>(),
+    })
+}
+
+fn http_rules(rules: &Rules, merged: &Merged, conf: &Value) -> Vec<Value> {
+    let list = conf["rules"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let rule = |rule: &Value| {
+        let hash = crate::merge::matches_hash(rule.get("matches"));
+        let origin = rules.backend_ref_origin(merged, &hash);
+        json!({
+            "conf": rule["default"],
+            "kri": origin.map(|origin| origin.policy.to_string()),
+            "matches": rule["matches"],
+        })
+    };
+    list.iter().map(rule).collect()
+}
