@@ -4,8 +4,13 @@
 //! know. The fuzz targets beside this crate call them with bytes that coverage leads to; `tests/smoke.rs` with seeded
 //! mutations of our own files, in every test run.
 
+mod choices;
+mod discovery;
 mod draft;
+mod hello;
 mod mutate;
 
+pub use discovery::discovery;
 pub use draft::draft;
+pub use hello::hello;
 pub use mutate::{Mutations, files_below};

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use meshtcp_doors::{Mutations, draft, files_below};
+use meshtcp_doors::{Mutations, discovery, draft, files_below, hello};
 
 fn knock(door: fn(&[u8]), inputs: impl Iterator<Item = Vec<u8>>) {
     for input in inputs {
@@ -27,4 +27,26 @@ fn draft_as_written() {
 #[test]
 fn draft_mutated() {
     knock(draft, Mutations::new(1, our_files()).take(3000));
+}
+
+#[test]
+fn hello_mutated() {
+    knock(hello, Mutations::new(2, vec![client_hello("db.example.com"), client_hello("")]).take(5000));
+}
+
+/// A TLS 1.3 client hello with one extension.
+fn client_hello(server_name: &str) -> Vec<u8> {
+    let sized = |body: &[u8]| [&(body.len() as u16).to_be_bytes()[..], body].concat();
+    let names = sized(&[&[0][..], &sized(server_name.as_bytes())].concat());
+    let extensions = sized(&[&[0, 0][..], &sized(&names)].concat());
+    let body = [&[3, 3][..], &[7; 32], &[0], &sized(&[0x13, 0x01]), &[1, 0], &extensions].concat();
+    let handshake = [&[1, 0][..], &sized(&body)].concat();
+    [&[22, 3, 1][..], &sized(&handshake)].concat()
+}
+
+#[test]
+fn discovery_by_chance() {
+    let seeds =
+        (0..64u8).map(|seed| (0..160u8).map(|at| at.wrapping_mul(seed.wrapping_mul(37) | 1) >> 1).collect());
+    knock(discovery, Mutations::new(3, seeds.collect()).take(3000));
 }
