@@ -1,5 +1,6 @@
 //! Names of services, which become DNS labels.
 
+use crate::draft::names::LABEL;
 use crate::draft::{Body, Context};
 use crate::profile::ServiceNameRule;
 use crate::violation::FieldPath;
@@ -26,11 +27,7 @@ pub(super) fn check_rfc1035(name: &str, violate: impl Fn(&str)) {
         && !name.ends_with('-')
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     if !made_well {
-        violate(
-            "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic \
-             character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for \
-             validation is '[a-z]([-a-z0-9]*[a-z0-9])?')",
-        );
+        violate(LABEL);
     }
 }
 
