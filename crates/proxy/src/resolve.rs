@@ -33,6 +33,8 @@ struct Names {
     due: BTreeMap<Arc<str>, Instant>,
     /// Names that were looked up at least once.
     seen: BTreeSet<Arc<str>>,
+    /// Whether the thread waits for an answer, which may take long.
+    asking: bool,
     stopped: bool,
 }
 
@@ -71,11 +73,14 @@ impl Resolver {
 
 impl Drop for Resolver {
     fn drop(&mut self) {
-        self.shared.lock().stopped = true;
+        let mut state = self.shared.lock();
+        state.stopped = true;
+        let asking = state.asking;
+        drop(state);
         self.shared.changed.notify_all();
-        // a look-up may hang for long: it is not waited for, and touches nothing but what it shares with nobody
+        // a look-up cannot be interrupted; the thread ends after it, and until then touches nothing of anybody's
         if let Some(thread) = self.thread.take()
-            && thread.is_finished()
+            && !asking
         {
             let _ = thread.join();
         }
@@ -104,6 +109,7 @@ fn resolve_all(shared: &Shared) {
         let answer = look_up(&name);
         publish(shared, &name, answer);
         let mut state = shared.lock();
+        state.asking = false;
         if let Some(due) = state.due.get_mut(&name) {
             *due = Instant::now() + REFRESH;
             state.seen.insert(name);
@@ -123,7 +129,10 @@ fn next_due(shared: &Shared) -> Option<Arc<str>> {
         let wait = match next {
             None => REFRESH,
             Some((name, due)) => match due.checked_duration_since(Instant::now()) {
-                None | Some(Duration::ZERO) => return Some(name),
+                None | Some(Duration::ZERO) => {
+                    state.asking = true;
+                    return Some(name);
+                }
                 Some(wait) => wait,
             },
         };

@@ -1,4 +1,5 @@
 //! What one end sends is what the other end gets: every byte, every end, every reset, and nothing else.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod support;
 

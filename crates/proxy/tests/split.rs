@@ -1,4 +1,5 @@
 //! Which backend a connection gets, and which endpoint.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod support;
 

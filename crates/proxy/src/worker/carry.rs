@@ -86,14 +86,18 @@ impl Worker {
     /// One end reset the connection: what it sent before that is passed on as far as it goes, then the reset.
     fn on_reset(&mut self, slot: u32, side: Side) {
         let Some(connection) = self.slots.get_mut(slot) else { return };
-        let flow = connection.carry(side, self.now, &mut self.kit, LARGEST_QUANTUM);
-        match flow {
-            Flow::End(ending, errno) => self.finish(slot, ending, &words(errno)),
-            Flow::Wait | Flow::More => {
-                let errno = pending_error(connection, side);
-                self.finish(slot, Ending::reset_by(side), &words(errno));
+        let flow = loop {
+            match connection.carry(side, self.now, &mut self.kit, LARGEST_QUANTUM) {
+                // what arrived before a reset is finite
+                Flow::More => {}
+                flow @ (Flow::Wait | Flow::End(..)) => break flow,
             }
+        };
+        if let Flow::End(ending, errno) = flow {
+            return self.finish(slot, ending, &words(errno));
         }
+        let errno = pending_error(connection, side);
+        self.finish(slot, Ending::reset_by(side), &words(errno));
     }
 
     /// Moves bytes in the given directions, and does what follows from it.

@@ -1,5 +1,6 @@
 //! What the tests of the data plane have in common: small configurations, servers, and waiting with a deadline.
 #![allow(dead_code, unreachable_pub, reason = "each test program uses some of it")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};

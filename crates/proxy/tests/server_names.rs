@@ -1,0 +1,163 @@
+//! TLS passthrough: routing by the server name of the client hello, without touching a byte of it.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr};
+use std::thread;
+use std::time::Duration;
+
+use meshtcp_proxy::{Ending, Options, Proxy};
+use support::{Mesh, Server, counters, dial, echo, free_address, options, read_until_reset, wait_until};
+use xds::proto::l4;
+
+fn vector16(body: &[u8]) -> Vec<u8> {
+    [&(body.len() as u16).to_be_bytes()[..], body].concat()
+}
+
+/// A client hello with a server name, or without one.
+fn hello(name: Option<&str>) -> Vec<u8> {
+    let mut extensions = Vec::new();
+    if let Some(name) = name {
+        let names = vector16(&[&[0][..], &vector16(name.as_bytes())].concat());
+        extensions.extend([&[0, 0][..], &vector16(&names)].concat());
+    }
+    let mut body = vec![3, 3];
+    body.extend([9; 32]);
+    body.push(0);
+    body.extend(vector16(&[0x13, 0x01]));
+    body.extend([1, 0]);
+    body.extend(vector16(&extensions));
+    let length = (body.len() as u32).to_be_bytes();
+    let message = [&[1, length[1], length[2], length[3]][..], &body].concat();
+    [&[22, 3, 1][..], &vector16(&message)].concat()
+}
+
+/// A gateway whose patterns lead to a server each, that sends the pattern's letter and echoes.
+fn gateway(address: SocketAddr) -> (Proxy, Vec<Server>) {
+    let mut mesh = Mesh::new(address);
+    mesh.listener.route = String::new();
+    mesh.listener.direction = l4::Direction::Gateway.into();
+    let mut set = mesh.resources();
+    let mut servers = Vec::new();
+    for (letter, pattern) in [("x", "db.example.com"), ("w", "*.example.com"), ("l", "*.eu.example.com")] {
+        let server = Server::named(letter);
+        let mut route = Mesh::new(address).backend(letter, 1, &[server.address]);
+        route.route.name = letter.into();
+        set.insert_message(letter, &route.route);
+        set.insert_message(letter, &route.clusters[0].0);
+        set.insert_message(letter, &route.clusters[0].1);
+        mesh.listener.server_names.push(l4::ServerName { pattern: pattern.into(), route: letter.into() });
+        servers.push(server);
+    }
+    set.insert_message("outbound", &mesh.listener);
+    let config = meshtcp_proxy::Config::parse(&[("web".into(), &set)]).unwrap();
+    let proxy = Proxy::start(Options { hello_timeout: Duration::from_millis(1500), ..options() }).unwrap();
+    assert!(proxy.apply(config).failed.is_empty());
+    (proxy, servers)
+}
+
+#[test]
+fn the_most_exact_name_wins_and_every_byte_passes() {
+    let address = free_address();
+    let (proxy, _servers) = gateway(address);
+    for (name, letter) in [
+        ("db.example.com", b'x'),
+        ("DB.Example.Com", b'x'),
+        ("web.example.com", b'w'),
+        ("a.b.example.com", b'w'),
+        ("web.eu.example.com", b'l'),
+    ] {
+        let mut client = dial(address);
+        let bytes = [hello(Some(name)), b"early data".to_vec()].concat();
+        client.write_all(&bytes).unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        let mut back = Vec::new();
+        client.read_to_end(&mut back).unwrap();
+        assert_eq!((back[0], &back[1..]), (letter, &bytes[..]), "{name}");
+    }
+    wait_until("all ended", || counters(&proxy).active == 0);
+}
+
+#[test]
+fn a_hello_in_single_bytes_is_awaited() {
+    let address = free_address();
+    let (_proxy, _servers) = gateway(address);
+    let mut client = dial(address);
+    let bytes = hello(Some("db.example.com"));
+    for byte in &bytes {
+        client.write_all(&[*byte]).unwrap();
+    }
+    let mut back = vec![0; bytes.len() + 1];
+    client.read_exact(&mut back).unwrap();
+    assert_eq!((back[0], &back[1..]), (b'x', &bytes[..]));
+}
+
+#[test]
+fn what_nobody_asked_for_is_refused() {
+    let address = free_address();
+    let (proxy, servers) = gateway(address);
+    for (bytes, ending) in [
+        (hello(Some("example.com")), Ending::NoServerName),
+        (hello(None), Ending::NoServerName),
+        (b"GET / HTTP/1.1\r\n\r\n".to_vec(), Ending::BadHello),
+    ] {
+        let mut client = dial(address);
+        client.write_all(&bytes).unwrap();
+        assert_eq!(read_until_reset(&client), b"");
+        wait_until("it is counted", || counters(&proxy).ended.contains_key(&ending));
+    }
+    assert!(servers.iter().all(|server| server.accepted() == 0));
+}
+
+#[test]
+fn a_partial_hello_never_falls_to_any_route() {
+    let address = free_address();
+    let (proxy, servers) = gateway(address);
+    let bytes = hello(Some("db.example.com"));
+    thread::scope(|scope| {
+        for cut in [0, 1, 5, 40, bytes.len() - 1] {
+            let (waits, ends) = (bytes[..cut].to_vec(), bytes[..cut].to_vec());
+            scope.spawn(move || {
+                let mut client = dial(address);
+                client.write_all(&waits).unwrap();
+                assert_eq!(read_until_reset(&client), b"");
+            });
+            scope.spawn(move || {
+                let mut client = dial(address);
+                client.write_all(&ends).unwrap();
+                client.shutdown(Shutdown::Write).unwrap();
+                assert_eq!(read_until_reset(&client), b"");
+            });
+        }
+    });
+    wait_until("all are counted", || counters(&proxy).accepted == 10 && counters(&proxy).active == 0);
+    let counted = counters(&proxy);
+    assert_eq!((counted.ended[&Ending::HelloTimeout], counted.ended[&Ending::BadHello]), (5, 5));
+    assert!(servers.iter().all(|server| server.accepted() == 0));
+}
+
+#[test]
+fn a_default_route_takes_what_no_name_claims() {
+    let (named, other) = (Server::named("n"), Server::start(echo));
+    let address = free_address();
+    let mut mesh = Mesh::new(address).backend("other", 1, &[other.address]);
+    mesh.listener
+        .server_names
+        .push(l4::ServerName { pattern: "db.example.com".into(), route: "named".into() });
+    let mut set = mesh.resources();
+    let mut route = Mesh::new(address).backend("named", 1, &[named.address]);
+    route.route.name = "named".into();
+    set.insert_message("named", &route.route);
+    set.insert_message("named", &route.clusters[0].0);
+    set.insert_message("named", &route.clusters[0].1);
+    let proxy = Proxy::start(options()).unwrap();
+    proxy.apply(meshtcp_proxy::Config::parse(&[("web".into(), &set)]).unwrap());
+    let bytes = hello(Some("else.example.com"));
+    let mut client = dial(address);
+    client.write_all(&bytes).unwrap();
+    let mut back = vec![0; bytes.len()];
+    client.read_exact(&mut back).unwrap();
+    assert_eq!(back, bytes);
+}
