@@ -20,7 +20,7 @@ pub use validation::{NameRule, RoleRule};
 pub use window::Window;
 
 /// A Kuma release line whose behaviour is reproduced: `2.3` to `2.14`, or `3`. Default `2.14`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs)] // the names are the versions
 pub enum Profile {
     V2_3,
@@ -34,6 +34,7 @@ pub enum Profile {
     V2_11,
     V2_12,
     V2_13,
+    #[default]
     V2_14,
     V3,
 }
@@ -73,12 +74,6 @@ impl Profile {
             Profile::V2_14 => "2.14",
             Profile::V3 => "3",
         }
-    }
-}
-
-impl Default for Profile {
-    fn default() -> Self {
-        Profile::V2_14
     }
 }
 

@@ -47,6 +47,11 @@ impl FieldPath {
         Self(steps)
     }
 
+    /// This path, and those of everything that contains it, innermost first.
+    pub fn ancestors(&self) -> impl Iterator<Item = FieldPath> + '_ {
+        (0..=self.0.len()).rev().filter_map(|end| Some(Self(self.0.get(..end)?.to_vec())))
+    }
+
     /// The steps from the root.
     pub fn steps(&self) -> &[Step] {
         &self.0

@@ -22,6 +22,8 @@ pub(crate) enum Format {
 pub(crate) struct Envelope<'d> {
     pub(crate) format: Format,
     pub(crate) kind: Kind,
+    /// The name as it is written: on Kubernetes without the namespace.
+    pub(crate) written_name: String,
     /// Name, mesh and labels as they are written; only the mesh is filled in.
     pub(crate) meta: Meta,
     pub(crate) body: Body<'d>,
@@ -75,7 +77,7 @@ fn universal<'d>(mut root: Fields<'d>) -> Option<Envelope<'d>> {
     let labels = root.map("labels").unwrap_or_default();
     let created = root.text("creationTime").and_then(|time| seconds(&root, "creationTime", &time));
     root.known(&["modificationTime", "kri"]);
-    let meta = Meta { labels, created, ..meta(&root, kind, mesh, name) };
+    let meta = Meta { labels, created, ..meta(&root, kind, mesh, name.clone()) };
     let body = match kind.body() {
         crate::resource::Body::Spec => Body { spec: root.object("spec"), status: root.object("status") },
         crate::resource::Body::Inline => {
@@ -84,7 +86,7 @@ fn universal<'d>(mut root: Fields<'d>) -> Option<Envelope<'d>> {
             Body { spec: root, status }
         }
     };
-    Some(Envelope { format: Format::Universal, kind, meta, body })
+    Some(Envelope { format: Format::Universal, kind, written_name: name, meta, body })
 }
 
 fn kubernetes<'d>(mut root: Fields<'d>) -> Option<Envelope<'d>> {
@@ -105,7 +107,8 @@ fn kubernetes<'d>(mut root: Fields<'d>) -> Option<Envelope<'d>> {
     let mesh = labels.get(MESH_TAG).or(annotations.get(MESH_TAG)).map(str::to_owned).or(inline);
     let created =
         metadata.text("creationTimestamp").and_then(|t| seconds(&metadata, "creationTimestamp", &t));
-    let mut name = metadata.string("name");
+    let written_name = metadata.string("name");
+    let mut name = written_name.clone();
     if is_namespaced(kind) {
         let namespace = metadata.text("namespace").unwrap_or_else(|| "default".into());
         name = format!("{name}.{namespace}");
@@ -118,7 +121,7 @@ fn kubernetes<'d>(mut root: Fields<'d>) -> Option<Envelope<'d>> {
     }
     let meta = Meta { labels, created, ..meta(&root, kind, mesh, name) };
     let body = Body { spec: root.object("spec"), status: root.object("status") };
-    Some(Envelope { format: Format::Kubernetes, kind, meta, body })
+    Some(Envelope { format: Format::Kubernetes, kind, written_name, meta, body })
 }
 
 fn meta(root: &Fields<'_>, kind: Kind, mesh: Option<String>, name: String) -> Meta {
@@ -156,22 +159,22 @@ fn seconds(fields: &Fields<'_>, name: &str, text: &str) -> Option<i64> {
 
 /// Whether objects of a kind live in a namespace on Kubernetes (spec 01 §1.2); the older kinds belong to the cluster.
 fn is_namespaced(kind: Kind) -> bool {
-    match kind {
+    !matches!(
+        kind,
         Kind::Mesh
-        | Kind::MeshGateway
-        | Kind::MeshGatewayRoute
-        | Kind::TrafficRoute
-        | Kind::ExternalService
-        | Kind::Retry
-        | Kind::Timeout
-        | Kind::TrafficLog
-        | Kind::TrafficPermission
-        | Kind::HealthCheck
-        | Kind::CircuitBreaker
-        | Kind::VirtualOutbound
-        | Kind::Zone => false,
-        _ => true,
-    }
+            | Kind::MeshGateway
+            | Kind::MeshGatewayRoute
+            | Kind::TrafficRoute
+            | Kind::ExternalService
+            | Kind::Retry
+            | Kind::Timeout
+            | Kind::TrafficLog
+            | Kind::TrafficPermission
+            | Kind::HealthCheck
+            | Kind::CircuitBreaker
+            | Kind::VirtualOutbound
+            | Kind::Zone
+    )
 }
 
 /// The name that a message uses for a resource whose envelope may be incomplete.

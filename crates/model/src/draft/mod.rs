@@ -10,6 +10,7 @@ mod document;
 mod envelope;
 mod fields;
 mod findings;
+mod help;
 mod json;
 mod kinds;
 mod labels;

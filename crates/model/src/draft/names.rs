@@ -18,7 +18,7 @@ const SUBDOMAIN: &str = "invalid characters. A lowercase RFC 1123 subdomain must
 pub(crate) const LABEL: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an \
     alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for \
     validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
-const QUALIFIED_NAME: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and \
+const QUALIFIED_NAME: &str = "must consist of alphanumeric characters, '-', '_' or '.', and must start and \
     end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is \
     '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
 const LABEL_VALUE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or \
@@ -56,16 +56,15 @@ fn is_dns_label(text: &str) -> bool {
 pub(crate) fn check(envelope: &Envelope<'_>, profile: Profile) -> Vec<Violation> {
     let mut broken = Vec::new();
     let meta = &envelope.meta;
-    let display = meta.name.as_str();
-    if profile.limits_resource_names() && display.len() > 253 {
+    let written = envelope.written_name.as_str();
+    if profile.limits_resource_names() && written.len() > 253 {
         broken.push(at("name", "value length must less or equal 253"));
     }
     if profile.validates_labels() {
         check_labels(envelope, profile, &mut broken);
     }
-    match display {
+    match written {
         "" => broken.push(at("name", "cannot be empty")),
-        name if name.starts_with('.') => broken.push(at("name", "cannot be empty")),
         name => {
             broken.extend(profile.resource_name_rule().broken_by(name).map(|message| at("name", message)))
         }
@@ -130,7 +129,7 @@ fn qualified_name(key: &str) -> Option<String> {
     match name {
         "" => Some("name part must be non-empty".into()),
         name if name.len() > 63 => Some("name part must be no more than 63 characters".into()),
-        name => (!is_label_text(name)).then(|| QUALIFIED_NAME.into()),
+        name => (!is_label_text(name)).then(|| format!("name part {QUALIFIED_NAME}")),
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::draft::findings::{Findings, Note, NoteSort};
 use crate::draft::kinds::{Context, reader};
-use crate::draft::{Document, envelope, labels, names, policy};
+use crate::draft::{Document, envelope, help, labels, names, policy};
 use crate::profile::Profile;
 use crate::resource::{Kind, Meta, Resource, Spec};
 use crate::violation::{FieldPath, Problem, Severity, Violation};
@@ -65,14 +65,15 @@ pub fn parse(document: &Document, options: &Options) -> Parsed {
     let resource = resource(&findings, options, Strictness::Checked);
     let (of_body, notes) = findings.into_parts();
     let mut violations = schema(document, options.profile);
-    let named: BTreeSet<FieldPath> = violations.iter().map(|violation| violation.path.clone()).collect();
-    violations.extend(of_body.into_iter().filter(|violation| !named.contains(&violation.path)));
+    let first: BTreeSet<FieldPath> = violations.iter().map(|violation| violation.path.clone()).collect();
+    let is_new = |violation: &Violation| !violation.path.ancestors().any(|path| first.contains(&path));
+    violations.extend(of_body.into_iter().filter(is_new));
     let unknown = match options.unknown_fields {
         UnknownFields::Refuse => Some(Severity::Error),
         UnknownFields::Warn => Some(Severity::Warning),
         UnknownFields::Ignore => None,
     };
-    let problems = problems(document, violations, notes, unknown);
+    let problems = problems(document, violations, notes, unknown, options.profile);
     let is_bad = document.is_broken() || problems.iter().any(|problem| problem.severity == Severity::Error);
     Parsed { resource: resource.filter(|_| !is_bad), problems }
 }
@@ -84,7 +85,7 @@ pub fn parse_unchecked(document: &Document, profile: Profile) -> Parsed {
     let options = Options { profile, ..Options::default() };
     let resource = resource(&findings, &options, Strictness::Stored);
     let (_, notes) = findings.into_parts();
-    let problems = problems(document, Vec::new(), notes, None);
+    let problems = problems(document, Vec::new(), notes, None, profile);
     Parsed { resource, problems }
 }
 
@@ -152,7 +153,9 @@ fn resource<'d>(findings: &'d Findings<'d>, options: &Options, strictness: Stric
         && kind.is_policy()
         && let Err(reason) = role(findings.document(), &mut envelope.meta, &namespace, options)
     {
-        refuse(findings, reason.into(), None);
+        let help = "make two policies of it: what the owner of a service says to all, and what a client says to itself";
+        let help = reason.contains("mix").then(|| help.to_owned());
+        refuse(findings, reason.into(), help);
     }
     let meta = envelope.meta.clone();
     let spec = reader(kind)(&mut envelope.body, &Context { profile, kind, meta: &meta });
@@ -185,6 +188,7 @@ fn problems(
     violations: Vec<Violation>,
     notes: Vec<Note>,
     unknown: Option<Severity>,
+    profile: Profile,
 ) -> Vec<Problem> {
     let resource = envelope::describe(document.value());
     let problem = |severity, violation: Violation, help| Problem {
@@ -197,8 +201,11 @@ fn problems(
     };
     // A remark about a field that a rule already refuses would say the same again.
     let refused: BTreeSet<FieldPath> = violations.iter().map(|violation| violation.path.clone()).collect();
-    let mut problems: Vec<Problem> =
-        violations.into_iter().map(|violation| problem(Severity::Error, violation, None)).collect();
+    let with_help = |violation: Violation| {
+        let help = help::help(document, &violation, profile);
+        problem(Severity::Error, violation, help)
+    };
+    let mut problems: Vec<Problem> = violations.into_iter().map(with_help).collect();
     for note in notes {
         let Some(severity) = note.severity(unknown).filter(|_| !refused.contains(&note.path)) else {
             continue;

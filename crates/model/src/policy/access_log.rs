@@ -40,19 +40,19 @@ pub fn access_log_backends(conf: &Value) -> Vec<AccessLogBackend> {
 }
 
 fn backend(value: &Value) -> Option<AccessLogBackend> {
-    let sections: [(&str, &str, fn(String) -> AccessLogTarget); 3] = [
-        ("file", "path", AccessLogTarget::File),
-        ("tcp", "address", AccessLogTarget::Tcp),
-        ("openTelemetry", "endpoint", AccessLogTarget::OpenTelemetry),
-    ];
     let kind = value.get("type").and_then(Value::as_str);
-    let (section, place, target) = sections.into_iter().find(|(section, _, _)| match kind {
+    let section = ["file", "tcp", "openTelemetry"].into_iter().find(|section| match kind {
         Some(kind) => kind.eq_ignore_ascii_case(section),
         None => value.get(section).is_some(),
     })?;
     let body = value.get(section)?;
-    let place = body.get(place)?.as_str()?.to_owned();
-    Some(AccessLogBackend { target: target(place), format: body.get("format").and_then(format) })
+    let text = |field: &str| body.get(field).and_then(Value::as_str).map(str::to_owned);
+    let target = match section {
+        "file" => AccessLogTarget::File(text("path")?),
+        "tcp" => AccessLogTarget::Tcp(text("address")?),
+        _ => AccessLogTarget::OpenTelemetry(text("endpoint")?),
+    };
+    Some(AccessLogBackend { target, format: body.get("format").and_then(format) })
 }
 
 fn format(value: &Value) -> Option<AccessLogFormat> {

@@ -1,0 +1,55 @@
+//! Each folder of `cases/validation` holds documents, and what is said about them.
+//!
+//! The first part of a snapshot is the answer of the reference's server, profile by profile; the second part is what an
+//! operator of ours is told by the newest 2.x profile.
+
+use std::fmt::Write;
+
+use meshtcp_model::Profile;
+use meshtcp_model::draft::{Document, Options, parse, read, validate_by_stage};
+
+#[test]
+fn what_is_said_about_each_case() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../cases/validation");
+    insta::glob!(folder, "*/resource.yaml", |path| {
+        let text = std::fs::read_to_string(path).unwrap();
+        let (documents, problems) = read("resource.yaml", &text);
+        let mut said = String::new();
+        for document in &documents {
+            writeln!(said, "# the document at line {}", document.start().unwrap().line).unwrap();
+            answers(document, &mut said);
+        }
+        writeln!(said, "# told by {}", Profile::V2_14).unwrap();
+        let options = Options::default();
+        let parsed = documents.iter().flat_map(|document| parse(document, &options).problems);
+        for problem in problems.into_iter().chain(parsed) {
+            writeln!(said, "{problem}").unwrap();
+        }
+        let mut settings = insta::Settings::clone_current();
+        settings.set_snapshot_path(path.parent().unwrap());
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_snapshot_suffix("");
+        settings.set_omit_expression(true);
+        settings.remove_input_file();
+        settings.remove_info();
+        settings.bind(|| insta::assert_snapshot!("said", said));
+    });
+}
+
+/// The answer of each profile, under the first profile that gives it.
+fn answers(document: &Document, said: &mut String) {
+    let answer = |profile: Profile| {
+        let options = Options { profile, ..Options::default() };
+        let violations = validate_by_stage(document, &options);
+        violations.iter().map(|violation| format!("  {violation}\n")).collect::<String>()
+    };
+    let mut last: Option<String> = None;
+    for profile in Profile::ALL {
+        let answer = answer(profile);
+        if last.as_ref() != Some(&answer) {
+            let heading = if answer.is_empty() { "  accepted\n" } else { answer.as_str() };
+            write!(said, "from {profile}:\n{heading}").unwrap();
+        }
+        last = Some(answer);
+    }
+}
