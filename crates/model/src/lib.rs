@@ -5,7 +5,7 @@
 //! ```
 //!
 //! * [`name`] — text with a role: mesh, proxy, resource, service
-//! * [`reference`] — whom a policy is for ([`TargetRef`]), where traffic goes ([`BackendRef`]), what a thing is called
+//! * [`mod@reference`] — whom a policy is for ([`TargetRef`]), where traffic goes ([`BackendRef`]), what a thing is called
 //!   everywhere ([`ResourceId`])
 //! * [`resource`] — one resource, and the one table of kinds
 //! * [`topology`] — meshes, dataplanes, services, gateways, zones

@@ -3,8 +3,6 @@
 //! The first part of a snapshot is the answer of the reference's server, profile by profile; the second part is what an
 //! operator of ours is told by the newest 2.x profile.
 
-use std::fmt::Write;
-
 use meshtcp_model::Profile;
 use meshtcp_model::draft::{Document, Options, parse, read, validate_by_stage};
 
@@ -16,14 +14,14 @@ fn what_is_said_about_each_case() {
         let (documents, problems) = read("resource.yaml", &text);
         let mut said = String::new();
         for document in &documents {
-            writeln!(said, "# the document at line {}", document.start().unwrap().line).unwrap();
+            said.push_str(&format!("# the document at line {}\n", document.start().unwrap().line));
             answers(document, &mut said);
         }
-        writeln!(said, "# told by {}", Profile::V2_14).unwrap();
+        said.push_str(&format!("# told by {}\n", Profile::V2_14));
         let options = Options::default();
         let parsed = documents.iter().flat_map(|document| parse(document, &options).problems);
         for problem in problems.into_iter().chain(parsed) {
-            writeln!(said, "{problem}").unwrap();
+            said.push_str(&format!("{problem}\n"));
         }
         let mut settings = insta::Settings::clone_current();
         settings.set_snapshot_path(path.parent().unwrap());
@@ -38,18 +36,15 @@ fn what_is_said_about_each_case() {
 
 /// The answer of each profile, under the first profile that gives it.
 fn answers(document: &Document, said: &mut String) {
-    let answer = |profile: Profile| {
+    let mut last = None;
+    for profile in Profile::ALL {
         let options = Options { profile, ..Options::default() };
         let violations = validate_by_stage(document, &options);
-        violations.iter().map(|violation| format!("  {violation}\n")).collect::<String>()
-    };
-    let mut last: Option<String> = None;
-    for profile in Profile::ALL {
-        let answer = answer(profile);
-        if last.as_ref() != Some(&answer) {
-            let heading = if answer.is_empty() { "  accepted\n" } else { answer.as_str() };
-            write!(said, "from {profile}:\n{heading}").unwrap();
+        let lines: String = violations.iter().map(|violation| format!("  {violation}\n")).collect();
+        if last.as_ref() != Some(&lines) {
+            let answer = if lines.is_empty() { "  accepted\n" } else { &lines };
+            said.push_str(&format!("from {profile}:\n{answer}"));
         }
-        last = Some(answer);
+        last = Some(lines);
     }
 }
