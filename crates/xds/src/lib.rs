@@ -7,11 +7,13 @@
 //!
 //! Nothing here opens a socket, reads a clock or spawns a task: the shells in `control` and `proxy` do that.
 
+mod mirror;
 pub mod order;
 pub mod proto;
 mod resource_set;
 mod subscription;
 
+pub use mirror::{Mirror, QUIET, Refusal};
 pub use order::Family;
 pub use resource_set::{ResourceSet, TypeUrl, Version, Versioned};
 pub use subscription::{BadRequest, Delta, Event, Memory, PATIENCE, Protocol, StateOfTheWorld, Subscription};

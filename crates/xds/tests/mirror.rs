@@ -1,0 +1,227 @@
+//! What a consumer of a mirror may rely on.
+
+#![allow(clippy::unwrap_used, reason = "a step that fails is a failed test")]
+
+use std::time::Duration;
+
+use meshtcp_xds::order::{L4_CLUSTER, L4_ENDPOINTS, L4_LISTENER, L4_ROUTE};
+use meshtcp_xds::proto::discovery::{Any, DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node, Resource};
+use meshtcp_xds::proto::l4::{Backend, Cluster, Endpoints, Listener, Route};
+use meshtcp_xds::{Mirror, QUIET, Refusal, TypeUrl};
+use prost::Message;
+
+const START: Duration = Duration::ZERO;
+
+fn mirror() -> Mirror {
+    let mut mirror = Mirror::new(Node { id: "default.web-1".into(), ..Node::default() });
+    mirror.connect();
+    mirror
+}
+
+fn requests(mirror: &mut Mirror) -> Vec<DeltaDiscoveryRequest> {
+    std::iter::from_fn(|| mirror.poll_request()).collect()
+}
+
+fn response(
+    type_url: &str,
+    nonce: &str,
+    resources: &[(&str, Vec<u8>)],
+    removed: &[&str],
+) -> DeltaDiscoveryResponse {
+    DeltaDiscoveryResponse {
+        type_url: type_url.into(),
+        nonce: nonce.into(),
+        resources: resources
+            .iter()
+            .map(|(name, body)| Resource {
+                name: (*name).into(),
+                version: format!("version of {name}"),
+                resource: Some(Any { type_url: type_url.into(), value: body.clone().into() }),
+            })
+            .collect(),
+        removed_resources: removed.iter().map(|name| (*name).into()).collect(),
+        ..Default::default()
+    }
+}
+
+fn clusters(nonce: &str, names: &[&str]) -> DeltaDiscoveryResponse {
+    let body = |name: &str| Cluster { name: name.into(), ..Default::default() }.encode_to_vec();
+    response(L4_CLUSTER, nonce, &names.iter().map(|name| (*name, body(name))).collect::<Vec<_>>(), &[])
+}
+
+fn endpoints(nonce: &str, names: &[&str]) -> DeltaDiscoveryResponse {
+    let body = |name: &str| Endpoints { cluster: name.into(), ..Default::default() }.encode_to_vec();
+    response(L4_ENDPOINTS, nonce, &names.iter().map(|name| (*name, body(name))).collect::<Vec<_>>(), &[])
+}
+
+fn route(nonce: &str, cluster: &str) -> DeltaDiscoveryResponse {
+    let backends = vec![Backend { cluster: cluster.into(), weight: 1, ..Default::default() }];
+    let route = Route { name: "out".into(), backends, ..Default::default() };
+    response(L4_ROUTE, nonce, &[("out", route.encode_to_vec())], &[])
+}
+
+fn listener(nonce: &str, port: u32) -> DeltaDiscoveryResponse {
+    let listener = Listener { name: "out".into(), route: "out".into(), port, ..Default::default() };
+    response(L4_LISTENER, nonce, &[("out", listener.encode_to_vec())], &[])
+}
+
+/// A mirror that has accepted a listener, its route, cluster and endpoints.
+fn filled() -> Mirror {
+    let mut mirror = mirror();
+    for response in [clusters("1", &["a"]), endpoints("2", &["a"]), route("3", "a"), listener("4", 1)] {
+        mirror.on_response(response, START);
+    }
+    mirror.offer(START, |_| Ok(()));
+    assert_eq!(mirror.generation(), 1);
+    requests(&mut mirror);
+    mirror
+}
+
+fn names(mirror: &Mirror, type_url: &str) -> Vec<String> {
+    mirror.current().of_type(&TypeUrl::new(type_url)).map(|(name, _)| name.to_owned()).collect()
+}
+
+#[test]
+fn a_stream_begins_by_asking_for_everything() {
+    let requests = requests(&mut mirror());
+    assert_eq!(requests[0].node.as_ref().unwrap().id, "default.web-1");
+    assert!(requests[1..].iter().all(|request| request.node.is_none()));
+    let types: Vec<_> = requests.iter().map(|request| request.type_url.as_str()).collect();
+    assert_eq!(types, [L4_CLUSTER, L4_ENDPOINTS, L4_ROUTE, L4_LISTENER]);
+    assert!(requests.iter().all(|request| request.resource_names_subscribe == ["*"]));
+}
+
+#[test]
+fn nothing_is_offered_before_it_is_whole() {
+    let mut mirror = mirror();
+    requests(&mut mirror);
+    for response in [clusters("1", &["a"]), endpoints("2", &["a"]), listener("3", 1)] {
+        mirror.on_response(response, START);
+        mirror.offer(START, |_| unreachable!("there is no route yet"));
+        assert!(requests(&mut mirror).is_empty(), "what is not judged is not answered");
+    }
+    mirror.on_response(route("4", "a"), START);
+    mirror.offer(START, |_| Ok(()));
+    assert_eq!((names(&mirror, L4_LISTENER), mirror.generation()), (vec!["out".to_owned()], 1));
+    let answers = requests(&mut mirror);
+    assert_eq!(
+        answers.iter().map(|answer| answer.response_nonce.as_str()).collect::<Vec<_>>(),
+        ["1", "2", "3", "4"]
+    );
+    assert!(answers.iter().all(|answer| answer.error_detail.is_none()));
+}
+
+#[test]
+fn nothing_at_all_is_a_set_too() {
+    let mut mirror = mirror();
+    for type_url in [L4_CLUSTER, L4_ENDPOINTS, L4_ROUTE, L4_LISTENER] {
+        mirror.on_response(response(type_url, "1", &[], &[]), START);
+    }
+    let mut offered = 0;
+    mirror.offer(START, |set| {
+        offered += usize::from(set.is_empty());
+        Ok(())
+    });
+    assert_eq!((offered, mirror.generation()), (1, 1));
+}
+
+#[test]
+fn a_missing_piece_holds_nothing_up_for_long() {
+    let mut mirror = filled();
+    mirror.on_response(route("5", "nobody"), START);
+    mirror.offer(START, |_| unreachable!("its cluster may still come"));
+    let wake = mirror.wake_at().unwrap();
+    assert_eq!(wake, START + QUIET);
+    mirror.offer(wake, |_| Ok(()));
+    assert_eq!(mirror.generation(), 2);
+    assert_eq!(requests(&mut mirror).len(), 1);
+    assert_eq!(mirror.wake_at(), None);
+}
+
+#[test]
+fn what_is_removed_is_gone() {
+    let mut mirror = filled();
+    mirror.on_response(response(L4_LISTENER, "5", &[], &["out"]), START);
+    mirror.offer(START, |_| Ok(()));
+    assert!(names(&mirror, L4_LISTENER).is_empty());
+}
+
+#[test]
+fn equal_content_is_answered_and_not_offered() {
+    let mut mirror = filled();
+    mirror.on_response(listener("5", 1), START);
+    mirror.offer(START, |_| unreachable!("it runs already"));
+    assert_eq!(requests(&mut mirror)[0].response_nonce, "5");
+}
+
+#[test]
+fn a_refusal_is_told_in_the_consumers_words_and_taken_back() {
+    let mut mirror = filled();
+    let before = mirror.current().clone();
+    mirror.on_response(clusters("5", &["b"]), START);
+    mirror.on_response(endpoints("6", &["b"]), START);
+    mirror.on_response(listener("7", 99), START);
+    let mut offers = Vec::new();
+    mirror.offer(START, |set| {
+        offers.push(set.clone());
+        let port = set.get(&TypeUrl::new(L4_LISTENER), "out").unwrap();
+        if before.get(&TypeUrl::new(L4_LISTENER), "out") == Some(port) {
+            return Ok(());
+        }
+        let (type_url, name) = (TypeUrl::new(L4_LISTENER), "out".to_owned());
+        Err(vec![Refusal { type_url, name, reason: "the port is taken".into() }])
+    });
+    assert_eq!(offers.len(), 2, "all, and then without what was refused");
+    assert_eq!(names(&mirror, L4_CLUSTER), ["a", "b"], "the rest goes on");
+    assert_eq!(
+        mirror.current().get(&TypeUrl::new(L4_LISTENER), "out"),
+        before.get(&TypeUrl::new(L4_LISTENER), "out")
+    );
+    let answers = requests(&mut mirror);
+    let errors: Vec<_> = answers
+        .iter()
+        .map(|answer| answer.error_detail.as_ref().map(|status| status.message.as_str()))
+        .collect();
+    assert_eq!(errors, [None, None, Some("out: the port is taken")]);
+}
+
+#[test]
+fn a_refusal_of_something_old_is_one_of_all_that_is_new() {
+    let mut mirror = filled();
+    mirror.on_response(clusters("5", &["b"]), START);
+    mirror.on_response(endpoints("6", &["b"]), START);
+    let before = mirror.current().clone();
+    mirror.offer(START, |_| {
+        let (type_url, name) = (TypeUrl::new(L4_LISTENER), "out".to_owned());
+        Err(vec![Refusal { type_url, name, reason: "too many clusters".into() }])
+    });
+    assert_eq!((mirror.current(), mirror.generation()), (&before, 1));
+    assert!(requests(&mut mirror).iter().all(|answer| answer.error_detail.is_some()));
+}
+
+#[test]
+fn bytes_that_are_no_message_are_refused_by_name() {
+    let mut mirror = filled();
+    mirror.on_response(response(L4_CLUSTER, "5", &[("b", vec![0xff])], &[]), START);
+    let renamed = Cluster { name: "other".into(), ..Default::default() }.encode_to_vec();
+    mirror.on_response(response(L4_CLUSTER, "6", &[("c", renamed)], &[]), START);
+    mirror.offer(START, |_| Ok(()));
+    let answers = requests(&mut mirror);
+    let message = |index: usize| answers[index].error_detail.as_ref().unwrap().message.as_str();
+    assert!(message(0).starts_with("b: not a message of its type"), "{}", message(0));
+    assert_eq!(message(1), "c: the message inside is called `other`");
+    assert_eq!(names(&mirror, L4_CLUSTER), ["a"]);
+}
+
+#[test]
+fn a_new_stream_goes_on_from_what_was_accepted() {
+    let mut mirror = filled();
+    mirror.on_response(clusters("5", &["unseen"]), START);
+    mirror.connect();
+    let requests = requests(&mut mirror);
+    let held: Vec<_> = requests[0].initial_resource_versions.iter().collect();
+    assert_eq!(held, [(&"a".to_owned(), &"version of a".to_owned())]);
+    mirror.on_response(response(L4_CLUSTER, "1", &[], &[]), START);
+    mirror.offer(START, |_| unreachable!("nothing changed"));
+    assert_eq!(names(&mirror, L4_CLUSTER), ["a"]);
+}
