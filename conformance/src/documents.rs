@@ -52,12 +52,15 @@ impl Resources {
         self.listed.iter().map(Arc::as_ref).filter(move |resource| resource.kind() == kind)
     }
 
-    /// The policies of a kind with these names, in the order of the names.
+    /// The policies of a kind with these names, in the order of the names; a name that is there twice means one policy and
+    /// then the next of that name.
     pub(crate) fn named(&self, kind: Kind, names: &[&str]) -> Vec<&Resource> {
-        names
-            .iter()
-            .filter_map(|name| self.of_kind(kind).find(|resource| resource.meta.name == *name))
-            .collect()
+        let mut left: Vec<&Resource> = self.of_kind(kind).collect();
+        let mut take = |name: &&str| {
+            let at = left.iter().position(|resource| resource.meta.name == **name)?;
+            Some(left.remove(at))
+        };
+        names.iter().filter_map(&mut take).collect()
     }
 
     /// What the proxy of the request sees.

@@ -118,7 +118,7 @@ impl Snapshot {
     /// In words, when a destination cannot be said in tags, or when too many of them overlap.
     pub fn tag_rules(&self, kind: Kind, policies: &[&Resource]) -> Result<Vec<TagRule>, String> {
         let mut entries = Vec::new();
-        for item in to_items(policies, self.profile()) {
+        for item in to_items(policies) {
             match self.http_route_of(&item)? {
                 Some(route) => entries.extend(self.by_matches(&item, route)),
                 None if tag::takes_part(item.target, item.policy, self.profile()) => {

@@ -196,11 +196,6 @@ impl Profile {
         self >= Profile::V2_9
     }
 
-    /// Whether a backendRef without a weight is stored with the weight 1 (2.10+). Matrix 05 §5.1.
-    pub fn writes_default_weights(self) -> bool {
-        self >= Profile::V2_10
-    }
-
     /// Whether merged confs of this kind say who contributed their backendRefs: MeshHTTPRoute from 2.9, MeshTCPRoute in
     /// 2.9 and 2.10 only. Spec 03 §4.5.
     pub fn records_backend_ref_origins(self, kind: Kind) -> bool {

@@ -3,31 +3,21 @@
 use std::borrow::Cow;
 
 use model::policy::PolicyItem;
-use model::{Kind, Profile, TargetRef};
+use model::{Kind, TargetRef};
 use serde_json::{Map, Value, json};
 
 use crate::merge::{http, patch};
 
 /// What an item says: for MeshTCPRoute its only rule, or a route to its own destination when it has none (spec 01 §2.4);
 /// for every other kind its conf as it stands.
-pub(crate) fn effective(kind: Kind, item: &PolicyItem, profile: Profile) -> Cow<'_, Value> {
+pub(crate) fn effective(kind: Kind, item: &PolicyItem) -> Cow<'_, Value> {
     let PolicyItem { target, conf } = item;
     let rules = conf.get("rules").and_then(Value::as_array);
-    let mut said = match kind {
-        Kind::MeshTCPRoute => match rules.and_then(|rules| rules.first()) {
-            Some(rule) => Cow::Borrowed(rule),
-            None => Cow::Owned(to_itself(target)),
-        },
+    match (kind, rules.and_then(|rules| rules.first())) {
+        (Kind::MeshTCPRoute, Some(rule)) => Cow::Borrowed(rule),
+        (Kind::MeshTCPRoute, None) => Cow::Owned(to_itself(target)),
         _ => Cow::Borrowed(conf),
-    };
-    if profile.writes_default_weights() && lacks_weights(kind, &said) {
-        for refs in backend_ref_lists(kind, said.to_mut()) {
-            for reference in refs.iter_mut().filter_map(Value::as_object_mut) {
-                reference.entry("weight").or_insert(json!(1));
-            }
-        }
     }
-    said
 }
 
 /// Merges confs, least important first. More than one comes out only for MeshHTTPRoute, one a hostname.
@@ -77,31 +67,4 @@ fn to_itself(target: &TargetRef) -> Value {
 
 fn pairs<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Value {
     Value::Object(pairs.map(|(key, value)| (key.to_owned(), json!(value))).collect())
-}
-
-fn lacks_weights(kind: Kind, conf: &Value) -> bool {
-    let lacks = |rule: &Value| {
-        let refs = rule.pointer("/default/backendRefs").and_then(Value::as_array);
-        refs.into_iter().flatten().any(|reference| reference.is_object() && reference.get("weight").is_none())
-    };
-    match kind {
-        Kind::MeshTCPRoute => lacks(conf),
-        Kind::MeshHTTPRoute => conf.get("rules").and_then(Value::as_array).into_iter().flatten().any(lacks),
-        _ => false,
-    }
-}
-
-fn backend_ref_lists(kind: Kind, conf: &mut Value) -> Vec<&mut Vec<Value>> {
-    match kind {
-        Kind::MeshTCPRoute => backend_refs(conf).into_iter().collect(),
-        Kind::MeshHTTPRoute => {
-            let rules = conf.get_mut("rules").and_then(Value::as_array_mut);
-            rules.into_iter().flatten().filter_map(backend_refs).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-fn backend_refs(rule: &mut Value) -> Option<&mut Vec<Value>> {
-    rule.pointer_mut("/default/backendRefs").and_then(Value::as_array_mut)
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use model::policy::{Policy, PolicyItem};
-use model::{Profile, Resource, TargetRef};
+use model::{Resource, TargetRef};
 use serde_json::Value;
 
 use crate::matching::policy_of;
@@ -44,26 +44,22 @@ impl Item<'_> {
 }
 
 /// The `to` items of policies, in the order of the policies and of their lists.
-pub(crate) fn to_items<'a>(policies: &[&'a Resource], profile: Profile) -> Vec<Item<'a>> {
-    items(policies, |policy| &policy.to, profile)
+pub(crate) fn to_items<'a>(policies: &[&'a Resource]) -> Vec<Item<'a>> {
+    items(policies, |policy| &policy.to)
 }
 
 /// The `from` items of policies, in the order of the policies and of their lists.
-pub(crate) fn from_items<'a>(policies: &[&'a Resource], profile: Profile) -> Vec<Item<'a>> {
-    items(policies, |policy| &policy.from, profile)
+pub(crate) fn from_items<'a>(policies: &[&'a Resource]) -> Vec<Item<'a>> {
+    items(policies, |policy| &policy.from)
 }
 
-fn items<'a>(
-    policies: &[&'a Resource],
-    list: impl Fn(&'a Policy) -> &'a [PolicyItem],
-    profile: Profile,
-) -> Vec<Item<'a>> {
+fn items<'a>(policies: &[&'a Resource], list: impl Fn(&'a Policy) -> &'a [PolicyItem]) -> Vec<Item<'a>> {
     let mut items = Vec::new();
     for resource in policies {
         let Some(policy) = policy_of(resource) else { continue };
         for (index, item) in list(policy).iter().enumerate() {
             let PolicyItem { target, conf: _ } = item;
-            items.push(Item { resource, policy, index, target, conf: effective(policy.kind, item, profile) });
+            items.push(Item { resource, policy, index, target, conf: effective(policy.kind, item) });
         }
     }
     items

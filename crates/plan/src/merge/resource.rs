@@ -16,7 +16,7 @@ use crate::snapshot::Snapshot;
 /// The `to` items of policies in the order of their importance, least first; ties keep the given order.
 pub(crate) fn sorted_items<'a>(snapshot: &Snapshot, policies: &[&'a Resource]) -> Vec<Item<'a>> {
     let profile = snapshot.profile();
-    let mut items = to_items(policies, profile);
+    let mut items = to_items(policies);
     items.sort_by_cached_key(|item| ItemPrecedence::of(item.resource, item.policy, item.target, profile));
     items
 }

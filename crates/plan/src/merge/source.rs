@@ -51,7 +51,7 @@ impl Snapshot {
 
     fn source_rules_by_tag(&self, kind: Kind, policies: &[&Resource]) -> Result<Vec<TagRule>, String> {
         let mut entries = Vec::new();
-        for item in from_items(policies, self.profile()) {
+        for item in from_items(policies) {
             let subset = tag::subset(item.target, self.profile()).map_err(|e| e.to_string())?;
             entries.push(Entry { item, subset });
         }
@@ -78,7 +78,7 @@ impl Snapshot {
             }
             for (index, item) in policy.from.iter().enumerate() {
                 if item.target.kind == RefKind::Mesh && says_same_to_all(policy.kind) {
-                    let conf = conf::effective(policy.kind, item, self.profile()).into_owned();
+                    let conf = conf::effective(policy.kind, item).into_owned();
                     rules.push(SourceRule { conf, matches: Value::Null, origin: origin(index) });
                 }
             }
