@@ -11,6 +11,7 @@ mod plan;
 mod precedence;
 mod rules;
 mod snapshot;
+mod status;
 mod view;
 
 pub use inspect::Answer;
@@ -20,4 +21,5 @@ pub use plan::*;
 pub use precedence::{ItemPrecedence, Precedence};
 pub use rules::{InboundKey, ListenerKey, Merged, ResourceRule, Rules, Subset, SubsetTag, TagRule, mesh_id};
 pub use snapshot::{Context, ProxyFeatures, Snapshot};
+pub use status::considered;
 pub use view::View;

@@ -22,6 +22,7 @@ use serde_json::Value;
 pub use backend_ref::Destined;
 pub(crate) use backend_ref::named;
 pub(crate) use http::matches_hash;
+pub(crate) use resolve::resolve;
 pub use source::{SourceRule, SourceRules};
 
 use crate::matching::{Matched, policy_of};

@@ -35,6 +35,8 @@ pub enum IgnoredBecause {
         /// One of the MeshHTTPRoutes.
         route: PolicyOrigin,
     },
+    /// It is a MeshHTTPRoute, and the destination is not HTTP-like (spec 06 no. 2).
+    DestinationNotHttp,
     /// A TrafficRoute keeps the proxy (spec 04 §1.1).
     TrafficRouteStays,
     /// A MeshTCPRoute took the whole proxy over (spec 06 no. 7).

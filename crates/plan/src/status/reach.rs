@@ -1,0 +1,71 @@
+//! Why a route policy that selects a proxy concerns none of its outbounds.
+
+use model::reference::SERVICE_TAG;
+use model::{RefKind, Resource, Tags, TargetRef};
+
+use crate::matching::policy_of;
+use crate::merge::resolve;
+use crate::plan::IgnoredBecause;
+use crate::view::View;
+
+impl View<'_> {
+    /// The best reason among those of its items: that the destination is not dialled is better than that it does not
+    /// exist, which is better than that the profile does not know such destinations.
+    pub(super) fn why_unheard(&self, policy: &Resource) -> IgnoredBecause {
+        let items = policy_of(policy).map(|policy| policy.to.as_slice()).unwrap_or_default();
+        let mut missing = None;
+        let mut known = false;
+        for item in items {
+            if self.profile().specificity(item.target.kind) == 0 {
+                continue;
+            }
+            known = true;
+            if self.exists(policy, &item.target) {
+                return IgnoredBecause::NoSuchOutbound;
+            }
+            missing.get_or_insert_with(|| format!("{}{}", item.target, beside(policy, &item.target)));
+        }
+        match missing {
+            Some(looked_for) => IgnoredBecause::DestinationNotFound { looked_for },
+            None if items.is_empty() => IgnoredBecause::NothingToSay,
+            None if known => IgnoredBecause::NoSuchOutbound,
+            None => IgnoredBecause::KindUnknownToProfile,
+        }
+    }
+
+    /// Whether there is such a destination: a real one, or one that some proxy offers by tag.
+    fn exists(&self, policy: &Resource, target: &TargetRef) -> bool {
+        let is_real =
+            self.profile().has_resource_rules() && !resolve(self.snapshot(), &policy.id(), target).is_empty();
+        is_real || self.is_offered_by_tag(target)
+    }
+
+    fn is_offered_by_tag(&self, target: &TargetRef) -> bool {
+        let Some(name) = target.name.as_deref().filter(|_| self.profile().has_tag_rules()) else {
+            return target.kind == RefKind::Mesh;
+        };
+        let service = Tags::from_iter([(SERVICE_TAG, name)]);
+        self.dataplanes_with_tags(&service).next().is_some()
+            || self.of_kind(model::Kind::ExternalService).iter().any(|resource| {
+                matches!(&resource.spec, model::Spec::ExternalService(e) if service.matches(&e.tags))
+            })
+    }
+}
+
+/// Names are looked up beside the policy: in its zone and namespace (spec 03 §6.4).
+fn beside(policy: &Resource, target: &TargetRef) -> String {
+    if target.labels.as_ref().is_some_and(|labels| !labels.is_empty()) {
+        return String::new();
+    }
+    let (zone, namespace) =
+        (policy.meta.zone(), target.namespace.as_deref().unwrap_or(policy.meta.namespace()));
+    let say = |what: &str, name: &str| match name {
+        "" => String::new(),
+        name => format!(" in {what} {name}"),
+    };
+    format!(
+        "{}{}",
+        say("zone", zone),
+        if target.namespace.is_some() { String::new() } else { say("namespace", namespace) }
+    )
+}
