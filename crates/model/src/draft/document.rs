@@ -49,10 +49,10 @@ pub fn read(source: &str, text: &str) -> (Vec<Document>, Vec<Problem>) {
     }
     json::read(&mut reading);
     if !reading.problems.is_empty() && !source.ends_with(".json") {
-        // `{type: Mesh}` is YAML, though it begins like JSON.
+        // `{type: Mesh}` is YAML, though it begins like JSON. What is neither is explained as what it looks like.
         let mut second = Reading::of(Source::new(source, text));
         yaml::read(&mut second);
-        if second.problems.is_empty() {
+        if !second.documents.is_empty() || !json::is_quoted(&reading.source) {
             reading = second;
         }
     }
@@ -85,8 +85,23 @@ impl Reading {
         Self { source: Arc::new(source), documents: Vec::new(), problems: Vec::new() }
     }
 
+    /// Adds a document; of a list, as `kubectl get -o yaml` and `kumactl get -o yaml` print it, each item.
     pub(crate) fn document(&mut self, value: Value, place: Place, broken: bool) {
-        self.documents.push(Document { source: self.source.clone(), value, place, broken });
+        let mut push = |value, place| {
+            self.documents.push(Document { source: self.source.clone(), value, place, broken });
+        };
+        match (value, place) {
+            (Value::Object(mut members), Place { below: Below::Members(mut places), .. })
+                if is_list(&members) =>
+            {
+                let items = members.remove("items").unwrap_or_default();
+                let below = places.remove("items").unwrap_or_default().below;
+                if let (Value::Array(items), Below::Items(places)) = (items, below) {
+                    items.into_iter().zip(places).for_each(|(value, place)| push(value, place));
+                }
+            }
+            (value, place) => push(value, place),
+        }
     }
 
     pub(crate) fn problem(&mut self, spot: Spot, message: impl Into<String>, help: Option<&str>) {
@@ -99,6 +114,12 @@ impl Reading {
             help: help.map(str::to_owned),
         });
     }
+}
+
+fn is_list(members: &serde_json::Map<String, Value>) -> bool {
+    let kind = members.get("kind").and_then(Value::as_str);
+    let is_named = kind.is_some_and(|kind| kind.ends_with("List"));
+    members.get("items").is_some_and(Value::is_array) && (is_named || members.contains_key("total"))
 }
 
 impl Document {
@@ -125,6 +146,11 @@ impl Document {
     /// Where the document begins; `None` when it did not come as text.
     pub fn start(&self) -> Option<Position> {
         (!self.source.text.is_empty()).then(|| self.source.position(self.place.value))
+    }
+
+    /// The line at which the document begins; `None` when it did not come as text.
+    pub fn line(&self) -> Option<usize> {
+        (!self.source.text.is_empty()).then(|| self.source.line(self.place.value.offset))
     }
 
     /// Where a value stands: its key, if it is a member of an object. A path that leads nowhere gives the position of

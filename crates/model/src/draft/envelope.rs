@@ -130,8 +130,8 @@ fn meta(root: &Fields<'_>, kind: Kind, mesh: Option<String>, name: String) -> Me
         Scope::Global => String::new(),
     };
     let document = root.findings().document();
-    let source = match document.start() {
-        Some(start) => format!("{}:{}", document.source(), start.line).into(),
+    let source = match document.line() {
+        Some(line) => format!("{}:{line}", document.source()).into(),
         None => document.source().clone(),
     };
     Meta {

@@ -305,7 +305,8 @@ fn text_of(value: &Value, path: &FieldPath, findings: &Findings<'_>) -> Option<S
     }
 }
 
-fn whole(number: f64) -> Option<u64> {
+/// The whole number that a float is, if it is one and not negative.
+pub(crate) fn whole(number: f64) -> Option<u64> {
     // 2^53: below it every whole number is exact.
     let exact = number.fract() == 0.0 && (0.0..9_007_199_254_740_992.0).contains(&number);
     exact.then_some(number as u64)

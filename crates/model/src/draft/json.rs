@@ -13,6 +13,12 @@ pub(crate) fn is_likely(source: &Source) -> bool {
     source.text.trim_start_matches('\u{feff}').trim_start().starts_with(['{', '['])
 }
 
+/// Whether the first thing inside the first bracket is what JSON has there.
+pub(crate) fn is_quoted(source: &Source) -> bool {
+    let inside = source.text.trim_start_matches(['\u{feff}', '{', '[', ' ', '\t', '\r', '\n']);
+    inside.starts_with(['"', '}', ']'])
+}
+
 /// Reads all values of the source. The first error ends it: what follows cannot be told apart from what is broken.
 pub(crate) fn read(reading: &mut Reading) {
     let source = reading.source.clone();

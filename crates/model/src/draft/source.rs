@@ -13,7 +13,11 @@ pub(crate) struct Source {
     pub(crate) text: String,
     /// The byte offset of the start of each line.
     lines: Vec<usize>,
+    /// How many characters begin before each [`STRIDE`]th byte, so that no column costs a walk along a long line.
+    characters: Vec<usize>,
 }
+
+const STRIDE: usize = 1024;
 
 /// A stretch of a [`Source`], in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,7 +30,30 @@ impl Source {
     pub(crate) fn new(name: &str, text: &str) -> Self {
         let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
         let lines = std::iter::once(0).chain(breaks).collect();
-        Self { name: name.into(), text: text.into(), lines }
+        let mut before = 0;
+        let count = |part: &[u8]| {
+            let sum = before;
+            before += beginnings(part);
+            sum
+        };
+        let characters = text.as_bytes().chunks(STRIDE).map(count).collect();
+        Self { name: name.into(), text: text.into(), lines, characters }
+    }
+
+    /// How many characters begin before a byte offset.
+    fn characters_before(&self, offset: usize) -> usize {
+        let stride = offset / STRIDE;
+        let rest = self.text.as_bytes().get(stride * STRIDE..offset).unwrap_or_default();
+        match self.characters.get(stride) {
+            Some(before) => before + beginnings(rest),
+            // Only the end of a text whose length is a multiple of the stride.
+            None => beginnings(self.text.as_bytes()),
+        }
+    }
+
+    /// The line of an offset, from 1.
+    pub(crate) fn line(&self, offset: usize) -> usize {
+        self.lines.partition_point(|start| *start <= offset)
     }
 
     /// The position of a stretch. Offsets outside of the text count as its end.
@@ -35,17 +62,16 @@ impl Source {
         while !self.text.is_char_boundary(offset) {
             offset -= 1;
         }
-        let line = self.lines.partition_point(|start| *start <= offset);
+        let line = self.line(offset);
         let start = self.lines.get(line - 1).copied().unwrap_or_default();
-        let column = self.text.get(start..offset).unwrap_or_default().chars().count() + 1;
+        let column = self.characters_before(offset) - self.characters_before(start) + 1;
         let narrow = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         Position { line: narrow(line), column: narrow(column), offset, length: spot.length }
     }
 
     /// The text of the line around an offset, without its end.
     pub(crate) fn line_at(&self, offset: usize) -> &str {
-        let line = self.lines.partition_point(|start| *start <= offset);
-        let start = self.lines.get(line - 1).copied().unwrap_or_default();
+        let start = self.lines.get(self.line(offset) - 1).copied().unwrap_or_default();
         self.text.get(start..).unwrap_or_default().lines().next().unwrap_or_default()
     }
 
@@ -53,6 +79,11 @@ impl Source {
     pub(crate) fn written(&self, spot: Spot) -> Option<&str> {
         self.text.get(spot.offset..spot.offset.checked_add(spot.length)?)
     }
+}
+
+/// How many characters begin in some bytes of a text.
+fn beginnings(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte & 0b1100_0000 != 0b1000_0000).count()
 }
 
 #[cfg(test)]
@@ -66,5 +97,16 @@ mod tests {
         assert_eq!((at.line, at.column, at.offset), (2, 7, 12));
         let end = source.position(Spot { offset: 999, length: 0 });
         assert_eq!((end.line, end.column), (3, 1));
+    }
+
+    #[test]
+    fn columns_are_right_far_along_a_line() {
+        let source = Source::new("f", &"ä".repeat(STRIDE));
+        for (offset, column) in
+            [(0, 1), (2, 2), (STRIDE - 2, STRIDE / 2), (STRIDE, STRIDE / 2 + 1), (2 * STRIDE, STRIDE + 1)]
+        {
+            let at = source.position(Spot { offset, length: 0 });
+            assert_eq!((at.line, at.column as usize), (1, column), "{offset}");
+        }
     }
 }

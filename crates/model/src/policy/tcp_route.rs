@@ -24,7 +24,7 @@ fn backend_ref(value: &Value) -> Option<BackendRef> {
             kind: RefKind::from_text(value.get("kind")?.as_str()?)?,
             name: text("name"),
             namespace: text("namespace"),
-            labels: pairs("labels").map(Labels::from_iter),
+            labels: pairs("labels").filter(|pairs| !pairs.is_empty()).map(Labels::from_iter),
             tags: pairs("tags").map(Tags::from_iter).unwrap_or_default(),
             section_name: text("sectionName"),
             proxy_types: None,

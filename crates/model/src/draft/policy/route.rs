@@ -117,37 +117,65 @@ fn backend_ref(mut fields: Fields<'_>, profile: Profile) {
     }
 }
 
-/// What an item says beside its `targetRef`, as it was written, with the defaults of the schema.
+/// What an item says beside its `targetRef`, as it was written, but with the types and the defaults of the schema.
 fn conf(item: &mut Fields<'_>, profile: Profile) -> Value {
     let said = ["hostnames", "rules"].into_iter().filter(|name| item.has(name)).collect::<Vec<_>>();
-    let mut conf: serde_json::Map<String, Value> =
-        said.into_iter().map(|name| (name.to_owned(), item.json(name))).collect();
-    if profile.has_schema_defaults()
-        && let Some(rules) = conf.get_mut("rules")
-    {
-        weigh(rules);
-    }
-    Value::Object(conf)
+    let members = said.into_iter().map(|name| {
+        let mut value = item.json(name);
+        tidy_backends(&mut value, profile);
+        (name.to_owned(), value)
+    });
+    Value::Object(members.collect())
 }
 
-/// Writes the default weight into every backendRef that has none, those of mirrors included.
-fn weigh(value: &mut Value) {
-    let one = |backend: &mut Value| {
-        if let Value::Object(backend) = backend {
-            backend.entry("weight").or_insert(1.into());
-        }
-    };
+/// Tidies every backendRef below a value, those of mirrors included.
+fn tidy_backends(value: &mut Value, profile: Profile) {
     match value {
-        Value::Array(items) => items.iter_mut().for_each(weigh),
+        Value::Array(items) => items.iter_mut().for_each(|item| tidy_backends(item, profile)),
         Value::Object(members) => {
             for (name, member) in members {
                 match (name.as_str(), member) {
-                    ("backendRefs", Value::Array(backends)) => backends.iter_mut().for_each(one),
-                    ("backendRef", backend @ Value::Object(_)) => one(backend),
-                    (_, member) => weigh(member),
+                    ("backendRefs", Value::Array(backends)) => {
+                        backends.iter_mut().for_each(|backend| tidy_backend(backend, profile));
+                    }
+                    ("backendRef", backend @ Value::Object(_)) => tidy_backend(backend, profile),
+                    (_, member) => tidy_backends(member, profile),
                 }
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Gives the fields of a backendRef the types that readers rely on, and the default weight where the schema has one.
+fn tidy_backend(backend: &mut Value, profile: Profile) {
+    let Value::Object(backend) = backend else { return };
+    backend.retain(|_, member| !member.is_null());
+    for (name, member) in backend.iter_mut() {
+        match (name.as_str(), member) {
+            ("tags" | "labels", Value::Object(pairs)) => pairs.values_mut().for_each(number_to_text),
+            ("weight" | "port", Value::Number(number)) => whole_number(number),
+            ("kind" | "name" | "namespace" | "sectionName", member) => number_to_text(member),
+            _ => {}
+        }
+    }
+    if profile.has_schema_defaults() {
+        backend.entry("weight").or_insert(1.into());
+    }
+}
+
+fn number_to_text(value: &mut Value) {
+    if let Value::Number(number) = value {
+        *value = Value::String(number.to_string());
+    }
+}
+
+/// Writes `90.0`, which is a whole number too, as `90`.
+fn whole_number(number: &mut serde_json::Number) {
+    if let Some(float) = number.as_f64()
+        && number.is_f64()
+        && let Some(whole) = crate::draft::fields::whole(float)
+    {
+        *number = whole.into();
     }
 }

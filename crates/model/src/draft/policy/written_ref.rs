@@ -53,6 +53,8 @@ impl WrittenRef {
     pub(crate) fn target(self) -> Option<TargetRef> {
         let kind = self.ref_kind()?;
         let Self { kind: _, name, mesh: _, namespace, tags, labels, section_name, proxy_types } = self;
+        // Present but empty is a selector of its own only for a Dataplane (spec 01 §2.2).
+        let labels = labels.filter(|labels| kind == RefKind::Dataplane || !labels.is_empty());
         Some(TargetRef {
             kind,
             name,
