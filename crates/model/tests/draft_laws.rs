@@ -189,3 +189,27 @@ fn every_value_has_the_position_where_it_stands() {
     assert_eq!(documents[0].position(&item.field("c")).unwrap().column, 14);
     assert_eq!(documents[0].position(&item.field("missing")).unwrap().line, 3);
 }
+
+#[test]
+fn a_field_or_kind_of_another_profile_is_refused_with_the_profiles_that_know_it() {
+    let text = "type: MeshTCPRoute\nname: r\nspec:\n  targetRef: {kind: Mesh}\n  to:\n  - targetRef: {kind: MeshService, \
+                name: a, sectionName: sql}\n    rules:\n    - default: {backendRefs: [{kind: MeshService, name: b, port: \
+                1}]}\n---\ntype: MeshMultiZoneService\nname: m\nspec: {}\n";
+    let (documents, _) = read("old.yaml", text);
+    let options = Options { profile: Profile::V2_5, ..Options::default() };
+    let told: Vec<String> = documents
+        .iter()
+        .flat_map(|document| parse(document, &options).problems)
+        .map(|p| p.to_string())
+        .collect();
+    for wanted in [
+        "old.yaml:6:45: error: spec.to[0].targetRef.sectionName: profile 2.5 has no `sectionName` here (it is known from \
+         2.8 on: choose such a profile, or remove it)",
+        "old.yaml:8:60: error: spec.to[0].rules[0].default.backendRefs[0].port: profile 2.5 has no `port` here (it is \
+         known from 2.7 on: choose such a profile, or remove it)",
+        "old.yaml:10:1: error: profile 2.5 has no MeshMultiZoneService (it is known from 2.9 on: choose such a profile, \
+         or remove it)",
+    ] {
+        assert!(told.iter().any(|line| line == wanted), "{wanted}\n{told:#?}");
+    }
+}

@@ -54,7 +54,7 @@ pub(crate) fn policy(body: &mut Body<'_>, context: &Context<'_>) -> Spec {
         target: written.target(),
         to: spec.items("to").into_iter().filter_map(item).collect(),
         from: spec.items("from").into_iter().filter_map(item).collect(),
-        rules: spec.items("rules").into_iter().map(rule).collect(),
+        rules: spec.items("rules").into_iter().map(|fields| rule(fields, context)).collect(),
         default: conf(spec, "default"),
     })
 }
@@ -69,6 +69,7 @@ fn item(mut item: Fields<'_>, context: &Context<'_>, place: Place<'_>) -> Option
         // Only confs without a destination of their own may leave it out; then they mean the mesh.
         Some(TargetRef::of_kind(RefKind::Mesh))
     };
+    super::conf::check(context.kind, &mut item);
     let conf = match conf(&mut item, "default") {
         Value::Null => Value::Object(serde_json::Map::new()),
         conf => conf,
@@ -76,8 +77,9 @@ fn item(mut item: Fields<'_>, context: &Context<'_>, place: Place<'_>) -> Option
     Some(PolicyItem { target: target?, conf })
 }
 
-fn rule(mut fields: Fields<'_>) -> Value {
+fn rule(mut fields: Fields<'_>, context: &Context<'_>) -> Value {
     fields.know_the_rest();
+    super::conf::check(context.kind, &mut fields);
     let names: Vec<&str> = fields.names().collect();
     let members = names.into_iter().map(|name| (name.to_owned(), conf(&mut fields, name)));
     Value::Object(members.collect())

@@ -1,5 +1,6 @@
 //! Readers of policies.
 
+mod conf;
 mod generic;
 mod legacy;
 mod ref_rules;
