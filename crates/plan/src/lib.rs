@@ -9,6 +9,7 @@ mod matching;
 mod merge;
 mod plan;
 mod precedence;
+mod routing;
 mod rules;
 mod snapshot;
 mod status;

@@ -51,9 +51,9 @@ impl Profile {
         self >= Profile::V2_9
     }
 
-    /// Whether the outbounds of a Dataplane are left out when its connections are redirected (spec 05 §5.3).
+    /// Whether the outbounds of a Dataplane are left out when its connections are redirected (2.9+, spec 04 §2).
     pub fn transparent_proxies_ignore_outbounds(self) -> bool {
-        self >= Profile::V2_12
+        self >= Profile::V2_9
     }
 
     /// Whether proxies may ask for names by KRI; in profile 3 they always get them (spec 01 §3).
@@ -68,6 +68,78 @@ impl Profile {
 
     /// Whether `meshServices.mode` is Exclusive whatever the mesh says (spec 01 §3).
     pub fn always_exclusive_mesh_services(self) -> bool {
+        self == Profile::V3
+    }
+
+    /// Whether outbounds may be of real services, by `backendRef` or virtual IP (2.9+, spec 04 §2).
+    pub fn has_real_outbounds(self) -> bool {
+        self >= Profile::V2_9
+    }
+
+    /// Whether outbounds may be tags, by the Dataplane or virtual IP (2.14 and before, spec 04 §2).
+    pub fn has_tag_outbounds(self) -> bool {
+        self != Profile::V3
+    }
+
+    /// Whether a proxy may announce that it binds its outbounds even with transparent proxying (2.11+, spec 04 §6).
+    pub fn knows_bound_outbounds(self) -> bool {
+        self >= Profile::V2_11
+    }
+
+    /// Whether the listeners of real outbounds are marked with their unified name (2.14+, spec 04 §5.4).
+    pub fn marks_unified_names(self) -> bool {
+        self >= Profile::V2_14
+    }
+
+    /// Whether endpoints carry the labels of their Dataplane (2.14+, spec 04 §11).
+    pub fn endpoints_have_labels(self) -> bool {
+        self >= Profile::V2_14
+    }
+
+    /// Whether clusters of subsets are counted instead of hashed (2.3 and 2.4, spec 04 §5.1).
+    pub fn counts_subset_clusters(self) -> bool {
+        self <= Profile::V2_4
+    }
+
+    /// Whether real destinations have names of the first scheme, `<name>_svc_<port>` (2.8, spec 04 §5.2).
+    pub fn has_first_destination_names(self) -> bool {
+        self <= Profile::V2_8
+    }
+
+    /// Whether a real backendRef without section takes the name of the unnamed port that it found (3, spec 04 §5.3).
+    pub fn fills_in_sections(self) -> bool {
+        self == Profile::V3
+    }
+
+    /// Whether the protocol of a word is known: tls from 2.8, mysql from 2.10, kafka up to 2.14 (spec 04 §3, §4.3).
+    pub fn protocol(self, written: Protocol) -> Protocol {
+        let known = match written {
+            Protocol::Tls => self >= Profile::V2_8,
+            Protocol::Mysql => self >= Profile::V2_10,
+            Protocol::Kafka => self <= Profile::V2_14,
+            Protocol::Unknown | Protocol::Tcp | Protocol::Http | Protocol::Http2 | Protocol::Grpc => true,
+        };
+        if known { written } else { Protocol::Unknown }
+    }
+
+    /// Whether zone proxies are listeners of Dataplanes (2.14+); in profile 3 there is nothing else (spec 01 §11).
+    pub fn has_zone_proxy_listeners(self) -> bool {
+        self >= Profile::V2_14
+    }
+
+    /// Whether zone ingresses and egresses are resources of their own (2.14 and before, spec 01 §11).
+    pub fn has_zone_proxy_resources(self) -> bool {
+        self != Profile::V3
+    }
+
+    /// Whether workloads may have identities from MeshIdentity (2.12+, spec 04 §8.2).
+    pub fn has_workload_identities(self) -> bool {
+        self >= Profile::V2_12
+    }
+
+    /// Whether SNIs of real services are readable instead of hashed, where proxies have workload identities (3, spec
+    /// 04 §8.3).
+    pub fn has_readable_snis(self) -> bool {
         self == Profile::V3
     }
 }

@@ -1,0 +1,104 @@
+//! Who offers a destination (spec 04 §11).
+//!
+//! | destination | endpoints |
+//! |---|---|
+//! | a tag value | the inbounds of the zone, the ingresses of others, services outside the mesh |
+//! | MeshService | the inbounds of the selected Dataplanes; of another zone its ingresses |
+//! | MeshMultiZoneService | those of the services that it stands for |
+//! | MeshExternalService | the egresses of the zone |
+
+mod cross_mesh;
+mod external;
+mod local;
+mod zones;
+
+use model::topology::Protocol;
+use model::{Spec, Tags};
+
+use super::facts::Facts;
+use super::protocol;
+use super::service::Service;
+use crate::plan::{DirectAccess, Endpoint, ExternalTls};
+use crate::view::View;
+
+pub(super) use cross_mesh::of_other_mesh;
+
+/// What a destination outside the mesh is like.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Outside {
+    /// What it speaks.
+    pub(super) protocol: Protocol,
+    /// Whether it is reached through the zone's egress.
+    pub(super) by_egress: bool,
+    /// TLS that the proxy itself would have to originate.
+    pub(super) tls: Option<ExternalTls>,
+    /// How it could be reached without an egress, where the mesh has none.
+    pub(super) direct: Option<DirectAccess>,
+}
+
+/// Who offers a destination.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Offer {
+    /// The endpoints, in the order in which protocols are compared.
+    pub(super) endpoints: Vec<Endpoint>,
+    /// Set for destinations outside the mesh.
+    pub(super) outside: Option<Outside>,
+}
+
+/// Who offers the service with this value of `kuma.io/service`.
+pub(super) fn of_tag(view: &View<'_>, facts: &Facts<'_>, service: &str) -> Offer {
+    if let Some(offer) = local::of_destination_name(view, facts, service) {
+        return offer;
+    }
+    let (mut endpoints, ingresses) = zones::of_tag(view, facts, service);
+    endpoints.extend(local::of_tag(view, facts, service, ingresses.max(1)));
+    if !endpoints.is_empty() {
+        endpoints.extend(external::of_tag(view, facts, service).endpoints);
+        return Offer { endpoints, outside: None };
+    }
+    external::of_tag(view, facts, service)
+}
+
+/// Who offers a port of a real service.
+pub(super) fn of_service(view: &View<'_>, facts: &Facts<'_>, service: &Service<'_>) -> Offer {
+    let endpoints = match &service.resource.spec {
+        Spec::MeshService(_) => of_mesh_service(view, facts, service.resource, service.port),
+        Spec::MeshMultiZoneService(spec) => zones::matched(view, service.resource, spec)
+            .into_iter()
+            .filter(|resource| zones::is_offered(resource))
+            .flat_map(|resource| of_mesh_service(view, facts, resource, service.port))
+            .collect(),
+        Spec::MeshExternalService(spec) => return external::of_service(view, facts, service, spec),
+        _ => Vec::new(),
+    };
+    Offer { endpoints, outside: None }
+}
+
+fn of_mesh_service(
+    view: &View<'_>,
+    facts: &Facts<'_>,
+    resource: &model::Resource,
+    port: u32,
+) -> Vec<Endpoint> {
+    if zones::is_local(resource) {
+        local::of_mesh_service(view, facts, resource, port)
+    } else {
+        zones::of_mesh_service(view, facts, resource)
+    }
+}
+
+/// What a tag-based service speaks (spec 04 §3).
+pub(super) fn protocol_of(offer: &Offer, facts: &Facts<'_>) -> Protocol {
+    match &offer.outside {
+        Some(outside) => outside.protocol,
+        None => protocol::common(offer.endpoints.iter().map(|e| protocol::of_tags(&e.tags, facts.profile))),
+    }
+}
+
+/// The endpoints whose tags contain all of a subset with exactly equal values, sorted (spec 04 §11).
+pub(super) fn subset(mut endpoints: Vec<Endpoint>, subset: &Tags) -> Vec<Endpoint> {
+    endpoints.retain(|endpoint| subset.iter().all(|(key, value)| endpoint.tags.get(key) == Some(value)));
+    endpoints.sort();
+    endpoints.dedup();
+    endpoints
+}

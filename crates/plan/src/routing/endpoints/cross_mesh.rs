@@ -1,0 +1,63 @@
+//! Endpoints of another mesh: the cross-mesh listeners of its builtin gateways (spec 04 §8.2, §11).
+
+use model::topology::{Dataplane, MeshGateway};
+use model::{Kind, Labels, Resource, Spec, Tags};
+
+use super::Offer;
+use crate::plan::{Endpoint, Via};
+use crate::routing::facts::Facts;
+use crate::view::View;
+
+/// Who offers a tag value in another mesh.
+pub(in crate::routing) fn of_other_mesh(
+    view: &View<'_>,
+    facts: &Facts<'_>,
+    service: &str,
+    mesh: &str,
+) -> Offer {
+    view.read(Kind::Dataplane);
+    view.read(Kind::MeshGateway);
+    let mut endpoints = Vec::new();
+    for (resource, dataplane) in view.snapshot().dataplanes(mesh) {
+        let Some(tags) = dataplane.builtin_gateway().map(|gateway| &gateway.tags) else { continue };
+        if tags.service() != Some(service) {
+            continue;
+        }
+        let serving = view.snapshot().in_mesh(Kind::MeshGateway, mesh).iter().filter_map(|gateway| {
+            let Spec::MeshGateway(gateway) = &gateway.spec else { return None };
+            gateway.selectors.iter().any(|selector| selector.matches(tags)).then_some(gateway)
+        });
+        if let Some(gateway) = serving.max_by_key(|gateway| best_selector(gateway, tags)) {
+            endpoints.extend(listeners(facts, resource, dataplane, tags, gateway));
+        }
+    }
+    Offer { endpoints, outside: None }
+}
+
+fn best_selector(gateway: &MeshGateway, tags: &Tags) -> usize {
+    gateway.selectors.iter().filter(|selector| selector.matches(tags)).map(Tags::len).max().unwrap_or(0)
+}
+
+fn listeners<'a>(
+    facts: &'a Facts<'_>,
+    resource: &'a Resource,
+    dataplane: &'a Dataplane,
+    tags: &'a Tags,
+    gateway: &'a MeshGateway,
+) -> impl Iterator<Item = Endpoint> + 'a {
+    gateway.listeners.iter().filter(|listener| listener.cross_mesh).map(move |listener| {
+        let tags = tags.merged(&gateway.tags).merged(&listener.tags);
+        let (zone, priority) = facts.locality(&tags, Some(&resource.meta.labels));
+        Endpoint {
+            priority,
+            zone,
+            address: dataplane.advertised().to_owned(),
+            port: u32::from(listener.port),
+            weight: 1,
+            tags,
+            labels: Labels::default(),
+            offered_by: resource.describe(),
+            via: Via::Direct,
+        }
+    })
+}

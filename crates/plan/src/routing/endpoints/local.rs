@@ -1,0 +1,108 @@
+//! Endpoints in this zone: the inbounds of Dataplanes.
+
+use model::reference::SERVICE_TAG;
+use model::topology::{Dataplane, Inbound, MeshService, ServiceSelector, TargetPort};
+use model::{Kind, Resource, Spec, Tags};
+
+use super::{Offer, zones};
+use crate::plan::{Endpoint, Via};
+use crate::routing::facts::Facts;
+use crate::routing::names;
+use crate::view::View;
+
+/// The healthy inbounds with this value of `kuma.io/service`.
+pub(super) fn of_tag(view: &View<'_>, facts: &Facts<'_>, service: &str, weight: u32) -> Vec<Endpoint> {
+    let wanted = Tags::from_iter([(SERVICE_TAG, service)]);
+    let mut endpoints = Vec::new();
+    for (resource, dataplane) in view.dataplanes_with_tags(&wanted) {
+        for inbound in dataplane.inbound.iter().filter(|i| i.is_healthy() && wanted.matches(&i.tags)) {
+            endpoints.push(endpoint(facts, resource, dataplane, inbound, weight));
+        }
+    }
+    endpoints
+}
+
+/// The healthy inbounds of the Dataplanes that a MeshService selects, as far as they take one of its ports.
+pub(super) fn of_mesh_service(
+    view: &View<'_>,
+    facts: &Facts<'_>,
+    resource: &Resource,
+    number: u32,
+) -> Vec<Endpoint> {
+    let Spec::MeshService(service) = &resource.spec else { return Vec::new() };
+    let Some(port) = service.ports.iter().find(|port| port.port == number) else { return Vec::new() };
+    let takes = |inbound: &Inbound| match &port.target_port {
+        None => u32::from(inbound.port) == port.port,
+        Some(TargetPort::Number(number)) => u32::from(inbound.port) == *number,
+        Some(TargetPort::Name(name)) => inbound.name.as_deref() == Some(name),
+    };
+    let mut endpoints = Vec::new();
+    for (owner, dataplane) in selected(view, service) {
+        for inbound in dataplane.inbound.iter().filter(|inbound| inbound.is_healthy() && takes(inbound)) {
+            endpoints.push(endpoint(facts, owner, dataplane, inbound, 1));
+        }
+    }
+    endpoints
+}
+
+/// The tag value may be the destination name of a local MeshService, whose endpoints then come first (spec 04 §11).
+pub(super) fn of_destination_name(view: &View<'_>, facts: &Facts<'_>, name: &str) -> Option<Offer> {
+    if !facts.profile.has_real_outbounds() || !name.contains("_msvc_") {
+        return None;
+    }
+    let services = view.of_kind(Kind::MeshService).iter().filter(|resource| zones::is_local(resource));
+    for resource in services {
+        let Spec::MeshService(service) = &resource.spec else { continue };
+        let id = resource.id();
+        if let Some(port) = service.ports.iter().find(|p| names::destination(&id, p.port, false) == name) {
+            let endpoints = of_mesh_service(view, facts, resource, port.port);
+            return (!endpoints.is_empty()).then_some(Offer { endpoints, outside: None });
+        }
+    }
+    None
+}
+
+fn selected<'a>(view: &View<'a>, service: &MeshService) -> Vec<(&'a Resource, &'a Dataplane)> {
+    let dataplanes = |keep: &dyn Fn(&Resource) -> bool| {
+        view.read(Kind::Dataplane);
+        view.snapshot().dataplanes(view.mesh_name()).filter(|(resource, _)| keep(resource)).collect()
+    };
+    match &service.selector {
+        ServiceSelector::None => Vec::new(),
+        ServiceSelector::Tags(tags) => view.dataplanes_with_tags(tags).collect(),
+        ServiceSelector::Labels(labels) => view
+            .by_labels(Kind::Dataplane, labels)
+            .filter_map(|resource| match &resource.spec {
+                Spec::Dataplane(dataplane) => Some((resource, dataplane)),
+                _ => None,
+            })
+            .collect(),
+        ServiceSelector::Name { name, namespace } => dataplanes(&|resource| {
+            resource.meta.display_name() == name
+                && namespace.as_deref().is_none_or(|namespace| resource.meta.namespace() == namespace)
+        }),
+    }
+}
+
+fn endpoint(
+    facts: &Facts<'_>,
+    resource: &Resource,
+    dataplane: &Dataplane,
+    inbound: &Inbound,
+    weight: u32,
+) -> Endpoint {
+    let (zone, priority) = facts.locality(&inbound.tags, Some(&resource.meta.labels));
+    let own_address = inbound.address.as_deref().unwrap_or(&dataplane.address);
+    let labels = facts.profile.endpoints_have_labels().then(|| resource.meta.labels.clone());
+    Endpoint {
+        priority,
+        zone,
+        address: dataplane.advertised_address.as_deref().unwrap_or(own_address).to_owned(),
+        port: u32::from(inbound.port),
+        weight,
+        tags: inbound.tags.clone(),
+        labels: labels.unwrap_or_default(),
+        offered_by: resource.describe(),
+        via: Via::Direct,
+    }
+}

@@ -1,0 +1,107 @@
+//! What routing needs to know about the proxy and its mesh.
+
+use model::reference::ZONE_TAG;
+use model::topology::{Mesh, MeshServicesMode, MtlsMode};
+use model::{Kind, Labels, Profile, Spec, Tags};
+use serde_json::Value;
+
+use crate::plan::Mtls;
+use crate::view::View;
+
+/// The proxy's mesh and zone, with defaults where nobody wrote them down.
+#[derive(Debug)]
+pub(super) struct Facts<'a> {
+    pub(super) profile: Profile,
+    pub(super) mesh_name: &'a str,
+    /// The zone of the control plane, or else of the proxy; absent where there are no zones.
+    pub(super) zone: Option<String>,
+    pub(super) mtls: Option<Mtls>,
+    /// Whether connections leave the zone through its egress.
+    pub(super) zone_egress: bool,
+    pub(super) locality_aware: bool,
+    pub(super) mesh_services: MeshServicesMode,
+    /// Whether real destinations are named by their KRIs.
+    pub(super) unified: bool,
+    /// Whether the kernel redirects connections to the proxy.
+    pub(super) transparent: bool,
+    /// Whether the proxy binds the ports of its outbounds.
+    pub(super) binds: bool,
+    pub(super) system_namespace: &'a str,
+}
+
+impl<'a> Facts<'a> {
+    pub(super) fn of(view: &View<'a>) -> Self {
+        let (profile, features, context) = (view.profile(), view.features(), view.context());
+        let nobody_wrote_it = Mesh::default();
+        let mesh = view.mesh().unwrap_or(&nobody_wrote_it);
+        let mesh_services = if profile.always_exclusive_mesh_services() {
+            MeshServicesMode::Exclusive
+        } else {
+            mesh.mesh_services
+        };
+        let asks_for_unified = profile.has_unified_naming()
+            && features.unified_naming
+            && mesh_services == MeshServicesMode::Exclusive;
+        let transparent = view.dataplane().is_transparent() || features.transparent;
+        let own_zone = Some(view.resource().meta.zone()).filter(|zone| !zone.is_empty());
+        let mtls = mtls(view, mesh);
+        Self {
+            profile,
+            mesh_name: view.mesh_name(),
+            zone: context.zone.as_deref().or(own_zone).map(str::to_owned),
+            zone_egress: mesh.zone_egress && mtls.is_some(),
+            mtls,
+            locality_aware: mesh.locality_aware,
+            mesh_services,
+            unified: profile.always_unified_naming() || asks_for_unified,
+            transparent,
+            binds: !transparent || (profile.knows_bound_outbounds() && features.bind_outbounds),
+            system_namespace: &context.system_namespace,
+        }
+    }
+
+    /// Whether a zone is another than the proxy's; never for what belongs to no zone.
+    pub(super) fn is_remote(&self, zone: &str) -> bool {
+        !zone.is_empty() && self.zone.as_deref() != Some(zone)
+    }
+
+    /// The zone in which endpoints with these tags are, and their priority (spec 04 §11).
+    pub(super) fn locality(&self, tags: &Tags, labels: Option<&Labels>) -> (Option<String>, u32) {
+        let zone = tags.get(ZONE_TAG).or_else(|| labels.and_then(|labels| labels.get(ZONE_TAG)));
+        let other_zone = zone.is_some_and(|zone| self.is_remote(zone));
+        (zone.map(str::to_owned), u32::from(self.locality_aware && other_zone))
+    }
+}
+
+/// How the proxy and others of the mesh trust each other.
+fn mtls(view: &View<'_>, mesh: &Mesh) -> Option<Mtls> {
+    let in_mesh = |backend: &str, permissive, workload_identity| Mtls {
+        mesh: view.mesh_name().to_owned(),
+        backend: backend.to_owned(),
+        permissive,
+        workload_identity,
+    };
+    if view.profile().has_workload_identities()
+        && let Some(identity) = workload_identity(view)
+    {
+        return Some(in_mesh(&identity, false, true));
+    }
+    mesh.mtls().map(|backend| in_mesh(&backend.name, backend.mode == MtlsMode::Permissive, false))
+}
+
+/// Where the workload identity of the proxy comes from: the first MeshIdentity that selects it, or its own word.
+fn workload_identity(view: &View<'_>) -> Option<String> {
+    let labels = &view.resource().meta.labels;
+    let selects = |body: &Value| {
+        let spec = body.get("spec").unwrap_or(body);
+        let wanted = spec.pointer("/selector/dataplane/matchLabels")?.as_object()?;
+        let has = |(key, value): (&String, &Value)| labels.get(key) == value.as_str();
+        wanted.iter().all(has).then_some(())
+    };
+    let chosen = view.of_kind(Kind::MeshIdentity).iter().find(|resource| match &resource.spec {
+        Spec::Other { kind: _, body } => selects(body).is_some(),
+        _ => false,
+    });
+    let announced = view.features().workload_identity.then(|| "workload identity".to_owned());
+    chosen.map(|resource| resource.meta.name.as_str().to_owned()).or(announced)
+}
