@@ -64,6 +64,11 @@ pub enum Unusable {
         /// The protocol.
         protocol: String,
     },
+    /// Another backend of the split speaks a protocol that TCP is not routed to (2.8 and before, spec 06 no. 43).
+    Emptied {
+        /// That backend.
+        by: String,
+    },
     /// The destination exists, and nobody offers it now.
     NoEndpoints,
     /// The destination needs mTLS or a zone egress that the mesh does not have.
@@ -105,6 +110,7 @@ impl fmt::Display for Unusable {
             Unusable::NotFound { looked_for } => write!(f, "not found: {looked_for}"),
             Unusable::NoSuchPort { looked_for } => write!(f, "no such port: {looked_for}"),
             Unusable::Protocol { protocol } => write!(f, "TCP is not routed to the protocol {protocol}"),
+            Unusable::Emptied { by } => write!(f, "the whole split is dropped because of {by}"),
             Unusable::NoEndpoints => f.write_str("nobody offers it now"),
             Unusable::NeedsMesh { missing } => f.write_str(missing),
         }

@@ -22,6 +22,7 @@ use crate::plan::{DirectAccess, Endpoint, ExternalTls};
 use crate::view::View;
 
 pub(super) use cross_mesh::of_other_mesh;
+pub(super) use zones::{is_local, matched};
 
 /// What a destination outside the mesh is like.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,7 +1,7 @@
 //! One port of a real service, found by its identifier.
 
 use model::topology::{Protocol, ServicePort};
-use model::{Profile, Resource, ResourceId, Spec};
+use model::{Resource, ResourceId, Spec};
 
 use super::near;
 use crate::plan::Unusable;
@@ -16,8 +16,8 @@ pub(super) struct Service<'a> {
     pub(super) id: ResourceId,
     /// The port.
     pub(super) port: u32,
-    /// What it speaks, if it says so; outbounds take it for TCP (spec 04 §3).
-    pub(super) protocol: Option<Protocol>,
+    /// What it speaks: `appProtocol`, which an API server defaults to tcp before it stores the service (spec 01 §5).
+    pub(super) protocol: Protocol,
 }
 
 impl<'a> Service<'a> {
@@ -35,7 +35,7 @@ impl<'a> Service<'a> {
         };
         let filled_in = name.filter(|_| id.section.is_empty() && profile.fills_in_sections());
         let id = filled_in.map_or_else(|| id.clone(), |name| id.with_section(name));
-        Ok(Self { resource, id, port, protocol: protocol.map(|p| known(p, profile)) })
+        Ok(Self { resource, id, port, protocol: profile.protocol(protocol.unwrap_or(Protocol::Tcp)) })
     }
 }
 
@@ -56,8 +56,4 @@ fn describe(port: &ServicePort) -> String {
         Some(name) => format!("{} ({name})", port.port),
         None => port.port.to_string(),
     }
-}
-
-fn known(protocol: Protocol, profile: Profile) -> Protocol {
-    profile.protocol(protocol)
 }

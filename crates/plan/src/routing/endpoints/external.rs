@@ -1,7 +1,7 @@
 //! Destinations outside the mesh (spec 04 §9).
 
 use model::reference::ZONE_TAG;
-use model::topology::{ExternalService, MeshExternalService, Protocol};
+use model::topology::{ExternalService, MeshExternalService};
 use model::{Kind, Labels, Resource, Spec, Tags};
 
 use super::{Offer, Outside, zones};
@@ -19,7 +19,7 @@ pub(super) fn of_service(
     service: &Service<'_>,
     spec: &MeshExternalService,
 ) -> Offer {
-    let protocol = service.protocol.unwrap_or(Protocol::Tcp);
+    let protocol = service.protocol;
     let real = real_endpoints(facts, service.resource, spec);
     let tls = spec.tls.as_ref().map(|tls| ExternalTls {
         server_name: tls.server_name.clone().unwrap_or_else(|| first_host(spec)),

@@ -23,7 +23,7 @@ pub(super) struct Gate {
 }
 
 /// Whether a MeshService belongs to this zone: copies from other zones have the origin `global` (spec 01 §5).
-pub(super) fn is_local(resource: &Resource) -> bool {
+pub(in crate::routing) fn is_local(resource: &Resource) -> bool {
     resource.meta.origin() != Origin::Global
 }
 
@@ -116,7 +116,7 @@ pub(super) fn of_mesh_service(view: &View<'_>, facts: &Facts<'_>, resource: &Res
 }
 
 /// The services that a MeshMultiZoneService stands for: as a control plane computed them, or by its labels.
-pub(super) fn matched<'a>(
+pub(in crate::routing) fn matched<'a>(
     view: &View<'a>,
     resource: &Resource,
     spec: &MeshMultiZoneService,

@@ -1,0 +1,184 @@
+//! The destinations behind backends, each made once a proxy (spec 04 §7, §8).
+
+mod tls;
+
+use std::collections::BTreeMap;
+
+use model::reference::{MESH_TAG, SERVICE_TAG};
+use model::topology::Protocol;
+use model::{Kind, ResourceId, Spec, Tags};
+
+use super::endpoints::{self, Offer};
+use super::facts::Facts;
+use super::service::Service;
+use super::{names, settings};
+use crate::plan::{Cluster, ClusterKind, DirectAccess, Endpoint};
+use crate::rules::Rules;
+use crate::view::View;
+
+/// The clusters of one proxy.
+pub(super) struct Clusters<'v, 'a> {
+    view: &'v View<'a>,
+    facts: &'v Facts<'a>,
+    timeouts: &'v Rules,
+    offers: BTreeMap<(String, String), Offer>,
+    counted: BTreeMap<Tags, usize>,
+    made: BTreeMap<String, Cluster>,
+}
+
+/// A cluster that was made, as far as a split needs to know it.
+#[derive(Clone, Debug)]
+pub(super) struct Made {
+    /// Its name.
+    pub(super) name: String,
+    /// What it speaks.
+    pub(super) protocol: Protocol,
+    /// Whether somebody could take a connection.
+    pub(super) is_offered: bool,
+    /// Whether it is outside the mesh and needs an egress that does not exist.
+    pub(super) needs_egress: bool,
+}
+
+impl<'v, 'a> Clusters<'v, 'a> {
+    pub(super) fn new(view: &'v View<'a>, facts: &'v Facts<'a>, timeouts: &'v Rules) -> Self {
+        let (offers, counted, made) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { view, facts, timeouts, offers, counted, made }
+    }
+
+    /// What a tag-based service speaks.
+    pub(super) fn protocol_of_tag(&mut self, service: &str, mesh: Option<&str>) -> Protocol {
+        let facts = self.facts;
+        endpoints::protocol_of(self.offer(service, mesh), facts)
+    }
+
+    /// The cluster of a tag set with `kuma.io/service`; `gateway` has the tags of the gateway listener that dials it.
+    pub(super) fn of_tags(&mut self, tags: &Tags, mesh: Option<&str>, gateway: Option<&Tags>) -> Made {
+        let service = tags.service().unwrap_or_default().to_owned();
+        let offer = self.offer(&service, mesh).clone();
+        let protocol = endpoints::protocol_of(&offer, self.facts);
+        let name = self.tag_cluster_name(tags, mesh, gateway);
+        if !self.made.contains_key(&name) {
+            let mut subset = tags.clone();
+            subset.remove(SERVICE_TAG);
+            subset.remove(MESH_TAG);
+            let tls = tls::to_tags(self.facts, &service, &subset, mesh, &offer, gateway.is_some());
+            let connect_timeout = settings::connect_timeout(self.view, self.timeouts.for_service(&service));
+            let cluster = Cluster {
+                name: name.clone(),
+                service,
+                kind: kind(&offer, gateway.map(|_| true)),
+                tls,
+                connect_timeout,
+                endpoints: endpoints::subset(offer.endpoints.clone(), &subset),
+                direct: direct(&offer, &subset),
+                resource: None,
+                subset,
+            };
+            self.made.insert(name.clone(), cluster);
+        }
+        self.made(name, protocol, &offer)
+    }
+
+    /// The cluster of one port of a real service.
+    pub(super) fn of_service(&mut self, service: &Service<'_>, gateway: Option<&Tags>) -> Made {
+        let first_scheme = self.facts.profile.has_first_destination_names();
+        let destination = names::destination(&service.id, service.port, first_scheme);
+        let name = match gateway {
+            Some(listener) => {
+                names::tag_cluster(&Tags::from_iter([(SERVICE_TAG, destination.as_str())]), None, Some(listener))
+            }
+            None if self.facts.unified => service.id.to_string(),
+            None => destination.clone(),
+        };
+        let offer = endpoints::of_service(self.view, self.facts, service);
+        if !self.made.contains_key(&name) {
+            let rule = self.timeouts.for_destination(&port_id(service), &destination);
+            let cluster = Cluster {
+                name: name.clone(),
+                service: destination,
+                kind: kind(&offer, gateway.map(|_| false)),
+                subset: Tags::default(),
+                tls: tls::to_service(self.view, self.facts, service, &offer, gateway.is_some()),
+                connect_timeout: settings::connect_timeout(self.view, rule),
+                endpoints: endpoints::subset(offer.endpoints.clone(), &Tags::default()),
+                direct: direct(&offer, &Tags::default()),
+                resource: Some(service.resource.describe()),
+            };
+            self.made.insert(name.clone(), cluster);
+        }
+        self.made(name, service.protocol, &offer)
+    }
+
+    /// A cluster that was made, to set what only the owner of an outbound knows.
+    pub(super) fn get_mut(&mut self, name: &str) -> Option<&mut Cluster> {
+        self.made.get_mut(name)
+    }
+
+    /// The clusters, by name.
+    pub(super) fn finish(self) -> BTreeMap<String, Cluster> {
+        self.made
+    }
+
+    fn made(&self, name: String, protocol: Protocol, offer: &Offer) -> Made {
+        let cluster = self.made.get(&name);
+        let some = |endpoints: &[Endpoint]| !endpoints.is_empty();
+        let is_offered = cluster.is_some_and(|cluster| {
+            some(&cluster.endpoints) || cluster.direct.as_ref().is_some_and(|direct| some(&direct.endpoints))
+        });
+        let needs_egress =
+            offer.outside.as_ref().is_some_and(|outside| outside.by_egress) && offer.endpoints.is_empty();
+        Made { name, protocol, is_offered, needs_egress }
+    }
+
+    fn offer(&mut self, service: &str, mesh: Option<&str>) -> &Offer {
+        let (view, facts) = (self.view, self.facts);
+        let other = mesh.filter(|mesh| *mesh != facts.mesh_name);
+        self.offers.entry((service.to_owned(), other.unwrap_or_default().to_owned())).or_insert_with(|| {
+            match other {
+                Some(mesh) => endpoints::of_other_mesh(view, facts, service, mesh),
+                None => endpoints::of_tag(view, facts, service),
+            }
+        })
+    }
+
+    /// 2.3 and 2.4 count the subsets of a proxy instead of hashing them (spec 04 §5.1).
+    fn tag_cluster_name(&mut self, tags: &Tags, mesh: Option<&str>, gateway: Option<&Tags>) -> String {
+        if !self.facts.profile.counts_subset_clusters() || tags.len() < 2 || gateway.is_some() {
+            return names::tag_cluster(tags, mesh, gateway);
+        }
+        let next = self.counted.len();
+        let number = *self.counted.entry(tags.clone()).or_insert(next);
+        format!("{}-_{number}_", tags.service().unwrap_or_default())
+    }
+}
+
+/// The service with the name of its port as section, which rules of policies are looked up by.
+fn port_id(service: &Service<'_>) -> ResourceId {
+    let section = match &service.resource.spec {
+        Spec::MeshService(spec) => spec.port(&service.id.section).map(|port| port.effective_name()),
+        Spec::MeshMultiZoneService(spec) => spec.port(&service.id.section).map(|port| port.effective_name()),
+        _ => None,
+    };
+    section.map_or_else(|| service.id.clone(), |section| service.id.with_section(section))
+}
+
+fn kind(offer: &Offer, gateway: Option<bool>) -> ClusterKind {
+    match (&offer.outside, gateway) {
+        (Some(outside), None) if outside.by_egress => ClusterKind::Egress { protocol: outside.protocol },
+        (Some(outside), _) if !outside.by_egress => {
+            ClusterKind::External { protocol: outside.protocol, tls: outside.tls.clone() }
+        }
+        (_, Some(legacy)) => ClusterKind::Gateway { legacy },
+        (_, None) => ClusterKind::Mesh,
+    }
+}
+
+fn direct(offer: &Offer, subset: &Tags) -> Option<DirectAccess> {
+    let DirectAccess { endpoints, tls } = offer.outside.as_ref()?.direct.clone()?;
+    Some(DirectAccess { endpoints: endpoints::subset(endpoints, subset), tls })
+}
+
+/// Whether the kind of a service takes part in the name of its SNI with its namespace.
+fn is_namespaced(kind: Kind) -> bool {
+    kind == Kind::MeshService
+}

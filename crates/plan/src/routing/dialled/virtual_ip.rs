@@ -1,0 +1,99 @@
+//! Outbounds of virtual IPs, for proxies that the kernel redirects connections to (spec 04 §2).
+
+use std::collections::BTreeSet;
+
+use model::reference::SERVICE_TAG;
+use model::topology::MeshServicesMode;
+use model::{Kind, Resource, Spec, Tags};
+
+use super::{Dialled, DialledTarget, reachable};
+use crate::routing::facts::Facts;
+use crate::view::View;
+
+/// One outbound for each virtual IP and port that the proxy may reach.
+pub(super) fn of_proxy(view: &View<'_>, facts: &Facts<'_>) -> Vec<Dialled> {
+    let mut dialled = Vec::new();
+    if facts.mesh_services != MeshServicesMode::Disabled && facts.profile.has_real_outbounds() {
+        for kind in [Kind::MeshService, Kind::MeshMultiZoneService, Kind::MeshExternalService] {
+            for resource in view.of_kind(kind) {
+                of_resource(view, facts, resource, &mut dialled);
+            }
+        }
+    }
+    if facts.mesh_services != MeshServicesMode::Exclusive && facts.profile.has_tag_outbounds() {
+        of_tags(view, &mut dialled);
+    }
+    dialled.retain(|outbound| !is_own_inbound(view, outbound));
+    dialled
+}
+
+/// Whether an address is the virtual IP of some service.
+pub(super) fn is_generated(view: &View<'_>, address: &str) -> bool {
+    let kinds = [Kind::MeshService, Kind::MeshMultiZoneService, Kind::MeshExternalService];
+    kinds.into_iter().flat_map(|kind| view.of_kind(kind)).any(|resource| vips(resource).contains(&address))
+}
+
+fn of_resource(view: &View<'_>, facts: &Facts<'_>, resource: &Resource, dialled: &mut Vec<Dialled>) {
+    let ports: Vec<(u16, String)> = match &resource.spec {
+        Spec::MeshService(service) => ports(&service.ports),
+        Spec::MeshMultiZoneService(service) => ports(&service.ports),
+        Spec::MeshExternalService(service) => {
+            let has_section = facts.profile.external_service_has_section();
+            let section = if has_section { service.port.to_string() } else { String::new() };
+            u16::try_from(service.port).map(|port| (port, section)).into_iter().collect()
+        }
+        _ => return,
+    };
+    for address in vips(resource) {
+        for (port, section) in &ports {
+            if reachable::is_real(view, facts, resource, section) {
+                let target = DialledTarget::Resource(resource.id().with_section(section.as_str()));
+                dialled.push(Dialled { address: address.to_owned(), port: *port, target });
+            }
+        }
+    }
+}
+
+fn ports(ports: &[model::topology::ServicePort]) -> Vec<(u16, String)> {
+    let named = |port: &model::topology::ServicePort| {
+        u16::try_from(port.port).ok().map(|number| (number, port.effective_name()))
+    };
+    ports.iter().filter_map(named).collect()
+}
+
+/// Tag-based services get virtual IPs from an allocator that writes them into the outbounds of the Dataplane; those are
+/// taken as they stand.
+fn of_tags(view: &View<'_>, dialled: &mut Vec<Dialled>) {
+    let mut seen = BTreeSet::new();
+    for outbound in &view.dataplane().outbound {
+        let model::topology::OutboundTarget::Tags(tags) = &outbound.target else { continue };
+        let Some(address) = outbound.address.clone().filter(|address| !is_loopback(address)) else { continue };
+        let service = tags.service().unwrap_or_default();
+        if reachable::is_tag(view, service) && seen.insert((address.clone(), outbound.port)) {
+            let target = DialledTarget::Tags(Tags::from_iter([(SERVICE_TAG, service)]));
+            dialled.push(Dialled { address, port: outbound.port, target });
+        }
+    }
+}
+
+fn is_loopback(address: &str) -> bool {
+    address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn vips(resource: &Resource) -> Vec<&str> {
+    match &resource.spec {
+        Spec::MeshService(service) => service.vips.iter().map(String::as_str).collect(),
+        Spec::MeshMultiZoneService(service) => service.vips.iter().map(String::as_str).collect(),
+        Spec::MeshExternalService(service) => service.vip.iter().map(String::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Headless services: the address and port are the proxy's own.
+fn is_own_inbound(view: &View<'_>, outbound: &Dialled) -> bool {
+    let dataplane = view.dataplane();
+    dataplane.inbound.iter().any(|inbound| {
+        inbound.port == outbound.port
+            && inbound.address.as_deref().unwrap_or(&dataplane.address) == outbound.address
+    })
+}

@@ -1,0 +1,203 @@
+//! backendRefs → backends of a split (spec 04 §7), and what the share of an unusable one does.
+
+use model::resource::ON_UNAVAILABLE_LABEL;
+use model::{BackendRef, Kind, ResourceId, Tags};
+
+use super::clusters::{Clusters, Made};
+use super::facts::Facts;
+use super::near;
+use super::service::Service;
+use crate::merge::Destined;
+use crate::plan::{Backend, Fate, OnUnavailable, PolicyOrigin, Unusable};
+use crate::view::View;
+
+/// The weight of what was dialled, when nobody says where connections go (spec 04 §4.4).
+const DEFAULT_WEIGHT: u64 = 100;
+
+/// One backendRef, and what it means.
+pub(super) struct Side {
+    /// In words.
+    pub(super) reference: String,
+    /// As written; absent counts as 1.
+    pub(super) weight: Option<u64>,
+    /// What it means.
+    pub(super) meaning: Destined,
+    /// Who named it.
+    pub(super) origin: Option<PolicyOrigin>,
+}
+
+/// Where splits are made.
+pub(super) struct Splitter<'v, 'a> {
+    pub(super) view: &'v View<'a>,
+    pub(super) facts: &'v Facts<'a>,
+    pub(super) clusters: Clusters<'v, 'a>,
+    /// What operators should know, in words.
+    pub(super) warnings: Vec<String>,
+}
+
+/// For whom a split is made.
+#[derive(Clone, Copy)]
+pub(super) struct For<'t> {
+    /// What the share of an unusable backend does.
+    pub(super) on_unavailable: OnUnavailable,
+    /// Whether backends must speak what TCP is routed to; not for those of HTTP routes.
+    pub(super) checks_protocols: bool,
+    /// The tags of the gateway listener that it is for.
+    pub(super) gateway: Option<&'t Tags>,
+}
+
+impl<'a> Splitter<'_, 'a> {
+    /// What the backendRefs of a policy mean.
+    pub(super) fn sides(&self, refs: &[BackendRef], origin: &PolicyOrigin) -> Vec<Side> {
+        let side = |backend: &BackendRef| Side {
+            reference: backend.to_string(),
+            weight: backend.weight,
+            meaning: self.view.resolve_backend_ref(backend, origin),
+            origin: Some(origin.clone()),
+        };
+        refs.iter().map(side).collect()
+    }
+
+    /// What was dialled, as the only backend.
+    pub(super) fn itself(meaning: Destined) -> Vec<Side> {
+        let reference = "what was dialled".to_owned();
+        vec![Side { reference, weight: Some(DEFAULT_WEIGHT), meaning, origin: None }]
+    }
+
+    /// The backends, in order. In old profiles one with a protocol that is not allowed empties the split.
+    pub(super) fn split(&mut self, sides: Vec<Side>, context: For<'_>) -> Vec<Backend> {
+        let mut backends: Vec<Backend> = sides.into_iter().map(|side| self.backend(side, context)).collect();
+        let bad = backends.iter().find_map(|backend| match &backend.fate {
+            Fate::Spilled(Unusable::Protocol { protocol }) => Some(format!("{} ({protocol})", backend.reference)),
+            _ => None,
+        });
+        if let Some(by) = bad.filter(|_| self.facts.profile.one_bad_protocol_empties_the_split()) {
+            for backend in backends.iter_mut().filter(|backend| backend.cluster().is_some()) {
+                backend.fate = Fate::Spilled(Unusable::Emptied { by: by.clone() });
+            }
+        }
+        backends
+    }
+
+    fn backend(&mut self, side: Side, context: For<'_>) -> Backend {
+        let Side { reference, weight, meaning, origin } = side;
+        // Beyond 32 bits the reference keeps the lower ones (spec 04 §7.2).
+        let weight = weight.unwrap_or(1) as u32;
+        let fate = if weight == 0 {
+            Fate::Spilled(Unusable::ZeroWeight)
+        } else {
+            self.fate(&reference, &meaning, origin.as_ref(), context)
+        };
+        Backend { reference, weight, fate, origin }
+    }
+
+    fn fate(
+        &mut self,
+        reference: &str,
+        meaning: &Destined,
+        origin: Option<&PolicyOrigin>,
+        context: For<'_>,
+    ) -> Fate {
+        let made = match meaning {
+            Destined::Legacy { tags, mesh: _ } if tags.service().unwrap_or_default().is_empty() => {
+                Err(Unusable::NotFound { looked_for: "a service, but the reference names none".into() })
+            }
+            Destined::Legacy { tags, mesh } => Ok(self.clusters.of_tags(tags, mesh.as_deref(), context.gateway)),
+            Destined::Real(id) => Service::find(self.view, id)
+                .map(|service| self.clusters.of_service(&service, context.gateway)),
+            Destined::Dropped { looked_for } => Err(Unusable::NotFound { looked_for: looked_for.clone() }),
+        };
+        let made = made.and_then(|made| self.allowed(made, context.checks_protocols));
+        let (named_by, legacy) = (origin, matches!(meaning, Destined::Legacy { .. }));
+        match (made, context.on_unavailable) {
+            (Err(why), OnUnavailable::Refuse) => self.warned(reference, named_by, why, Fate::Refused),
+            // A reference that resolves to nothing keeps its place on a gateway (spec 04 §12.2).
+            (Err(why), OnUnavailable::Reference) if context.gateway.is_some() => {
+                self.warned(reference, named_by, why, Fate::Refused)
+            }
+            (Err(why), OnUnavailable::Reference | OnUnavailable::Spill) => {
+                self.warned(reference, named_by, why, Fate::Spilled)
+            }
+            (Ok(made), _) if made.is_offered => Fate::Routed { cluster: made.name },
+            (Ok(made), on_unavailable) => {
+                let why = no_endpoints(&made);
+                self.warn_of_nobody(reference, named_by, meaning, legacy, &why);
+                match on_unavailable {
+                    OnUnavailable::Reference => Fate::Routed { cluster: made.name },
+                    OnUnavailable::Spill => Fate::Spilled(why),
+                    OnUnavailable::Refuse => Fate::Refused(why),
+                }
+            }
+        }
+    }
+
+    fn allowed(&self, made: Made, checks: bool) -> Result<Made, Unusable> {
+        if !checks || self.facts.profile.allows_backend_protocol(made.protocol) {
+            Ok(made)
+        } else {
+            Err(Unusable::Protocol { protocol: made.protocol.to_string() })
+        }
+    }
+
+    fn warned(
+        &mut self,
+        reference: &str,
+        origin: Option<&PolicyOrigin>,
+        why: Unusable,
+        fate: fn(Unusable) -> Fate,
+    ) -> Fate {
+        let fate = fate(why.clone());
+        let share = if matches!(fate, Fate::Refused(_)) { "is refused" } else { "goes to the other backends" };
+        self.warnings.push(format!("{}{reference}: {why}; its share {share}", named_by(origin)));
+        fate
+    }
+
+    fn warn_of_nobody(
+        &mut self,
+        reference: &str,
+        origin: Option<&PolicyOrigin>,
+        meaning: &Destined,
+        legacy: bool,
+        why: &Unusable,
+    ) {
+        // Without a policy there is nothing to correct: the service is just not there yet.
+        let Some(origin) = origin else { return };
+        let hint = match meaning {
+            Destined::Legacy { tags, mesh: None } if legacy => {
+                near::tag_services(self.view, tags.service().unwrap_or_default())
+            }
+            Destined::Legacy { .. } | Destined::Real(_) | Destined::Dropped { .. } => None,
+        };
+        let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+        self.warnings.push(format!("{}{reference}: {why}{hint}", named_by(Some(origin))));
+    }
+}
+
+fn named_by(origin: Option<&PolicyOrigin>) -> String {
+    origin.map(|origin| format!("{} `{}`: ", origin.policy.kind, origin.name)).unwrap_or_default()
+}
+
+fn no_endpoints(made: &Made) -> Unusable {
+    if made.needs_egress {
+        Unusable::NeedsMesh { missing: "it is reached through a zone egress, and the mesh has none in use".into() }
+    } else {
+        Unusable::NoEndpoints
+    }
+}
+
+/// What the share of an unusable backend does: as the policy that named it says, or else as the mesh does.
+pub(super) fn on_unavailable(view: &View<'_>, policy: Option<&ResourceId>) -> OnUnavailable {
+    let of_policy = policy
+        .and_then(|policy| view.by_id(policy))
+        .and_then(|resource| resource.meta.labels.get(ON_UNAVAILABLE_LABEL));
+    view.read(Kind::Mesh);
+    let of_mesh = || {
+        let mesh = view.snapshot().named(Kind::Mesh, "", view.mesh_name())?;
+        mesh.meta.labels.get(ON_UNAVAILABLE_LABEL)
+    };
+    match of_policy.or_else(of_mesh) {
+        Some("spill") => OnUnavailable::Spill,
+        Some("refuse") => OnUnavailable::Refuse,
+        _ => OnUnavailable::Reference,
+    }
+}
