@@ -126,7 +126,10 @@ fn is_said(outbound: &Outbound, scope: Scope) -> bool {
     match (scope, &outbound.owner) {
         (Scope::Proxy, _) => true,
         (Scope::TcpRoutes, Owner::TcpRoute(_) | Owner::Default) => !outbound.reference_omits,
-        (Scope::TcpRoutes, Owner::TrafficRoute(_) | Owner::HttpRoute(_) | Owner::HttpDefault) => false,
+        (
+            Scope::TcpRoutes,
+            Owner::TrafficRoute(_) | Owner::ImpliedTrafficRoute | Owner::HttpRoute(_) | Owner::HttpDefault,
+        ) => false,
     }
 }
 

@@ -20,7 +20,16 @@ pub use matching::{Matched, Shadows};
 pub use merge::{Destined, SortedItem, SourceRule, SourceRules, merge_confs};
 pub use plan::*;
 pub use precedence::{ItemPrecedence, Precedence};
+pub use routing::{Dialled, DialledTarget, ProxyRules};
 pub use rules::{InboundKey, ListenerKey, Merged, ResourceRule, Rules, Subset, SubsetTag, TagRule, mesh_id};
 pub use snapshot::{Context, ProxyFeatures, Snapshot};
-pub use status::considered;
 pub use view::View;
+
+use model::ProxyKey;
+
+/// Plans one proxy; `None` when the snapshot has no Dataplane for it.
+pub fn plan(snapshot: &Snapshot, proxy: &ProxyKey) -> Option<Plan> {
+    let view = snapshot.seen_by(proxy)?;
+    let rules = view.proxy_rules();
+    Some(view.route(&rules))
+}

@@ -8,60 +8,9 @@ use model::{Kind, Resource, ResourceId};
 
 use crate::matching::Shadows;
 use crate::plan::{
-    Considered, Fate, GatewayListener, IgnoredBecause, Outbound, Outcome, Owner, PolicyOrigin, RouteStatus,
-    Unusable,
+    Fate, GatewayListener, IgnoredBecause, Outbound, Outcome, PolicyOrigin, RouteStatus, Unusable,
 };
-use crate::rules::Merged;
 use crate::view::View;
-
-/// What became of each route policy that speaks about one outbound, most important first. `tcp` and `http` are what
-/// the MeshTCPRoutes and the MeshHTTPRoutes say about it.
-pub fn considered(tcp: Option<&Merged>, http: Option<&Merged>, owner: &Owner) -> Vec<Considered> {
-    let of = |merged: Option<&Merged>, outcome: &dyn Fn(&Merged, &PolicyOrigin) -> Outcome| {
-        let origins = merged.into_iter().flat_map(|m| m.origins.iter().rev().map(move |origin| (m, origin)));
-        origins
-            .map(|(m, origin)| Considered { origin: origin.clone(), outcome: outcome(m, origin) })
-            .collect::<Vec<_>>()
-    };
-    let ignored = |why: IgnoredBecause| move |_: &Merged, _: &PolicyOrigin| Outcome::Ignored(why.clone());
-    let (tcp, http) = match owner {
-        Owner::TcpRoute(_) | Owner::Default => {
-            (of(tcp, &last_decides), of(http, &ignored(IgnoredBecause::DestinationNotHttp)))
-        }
-        Owner::HttpRoute(_) | Owner::HttpDefault => {
-            let wins = http.and_then(Merged::last_origin);
-            let why = wins.map(|route| IgnoredBecause::HttpRouteWins { route: route.clone() });
-            let of_tcp = why.map_or_else(Vec::new, |why| of(tcp, &ignored(why)));
-            (of_tcp, of(http, &decides_a_rule))
-        }
-        Owner::TrafficRoute(_) => {
-            let stays = ignored(IgnoredBecause::TrafficRouteStays);
-            (of(tcp, &stays), of(http, &stays))
-        }
-    };
-    let by_traffic_route = match owner {
-        Owner::TrafficRoute(origin) => Some(Considered { origin: origin.clone(), outcome: Outcome::Applied }),
-        Owner::TcpRoute(_) | Owner::Default | Owner::HttpRoute(_) | Owner::HttpDefault => None,
-    };
-    let wins_over_tcp = matches!(owner, Owner::HttpRoute(_));
-    let (first, second) = if wins_over_tcp { (http, tcp) } else { (tcp, http) };
-    by_traffic_route.into_iter().chain(first).chain(second).collect()
-}
-
-/// Of MeshTCPRoutes the most important item's list counts as a whole (spec 03 §4.3).
-fn last_decides(merged: &Merged, origin: &PolicyOrigin) -> Outcome {
-    match merged.last_origin() {
-        Some(last) if last != origin => Outcome::Shadowed { by: last.clone() },
-        _ => Outcome::Applied,
-    }
-}
-
-/// Of MeshHTTPRoutes each rule counts, unless a more important policy has one with the same matches.
-fn decides_a_rule(merged: &Merged, origin: &PolicyOrigin) -> Outcome {
-    let decides = merged.backend_ref_origins.is_empty()
-        || merged.backend_ref_origins.values().any(|contributor| contributor == origin);
-    if decides { Outcome::Applied } else { last_decides(merged, origin) }
-}
 
 impl View<'_> {
     /// What became of each MeshTCPRoute and MeshHTTPRoute that selects the proxy, given what was made of its outbounds

@@ -66,6 +66,9 @@ pub enum Owner {
     Default,
     /// A TrafficRoute (spec 04 §1.1).
     TrafficRoute(PolicyOrigin),
+    /// The TrafficRoute that was made with every mesh before 2.6, and sends each destination to itself; it is taken to
+    /// exist where nobody wrote one. Where others exist and none fits, connections are refused.
+    ImpliedTrafficRoute,
     /// MeshHTTPRoute policies, which own HTTP-like destinations. The split is theirs as far as TCP can say it: when a
     /// single rule catches every request. Otherwise the split is empty and [`Outbound::refusal`] says so.
     HttpRoute(Vec<PolicyOrigin>),

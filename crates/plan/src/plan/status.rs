@@ -37,6 +37,11 @@ pub enum IgnoredBecause {
     },
     /// It is a MeshHTTPRoute, and the destination is not HTTP-like (spec 06 no. 2).
     DestinationNotHttp,
+    /// A MeshTCPRoute owns the destination, although it is HTTP-like: no MeshHTTPRoute decides there (2.5 and before).
+    TcpRouteWins {
+        /// The MeshTCPRoute.
+        route: PolicyOrigin,
+    },
     /// A TrafficRoute keeps the proxy (spec 04 §1.1).
     TrafficRouteStays,
     /// A MeshTCPRoute took the whole proxy over (spec 06 no. 7).

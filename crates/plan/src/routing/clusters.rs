@@ -84,9 +84,11 @@ impl<'v, 'a> Clusters<'v, 'a> {
         let first_scheme = self.facts.profile.has_first_destination_names();
         let destination = names::destination(&service.id, service.port, first_scheme);
         let name = match gateway {
-            Some(listener) => {
-                names::tag_cluster(&Tags::from_iter([(SERVICE_TAG, destination.as_str())]), None, Some(listener))
-            }
+            Some(listener) => names::tag_cluster(
+                &Tags::from_iter([(SERVICE_TAG, destination.as_str())]),
+                None,
+                Some(listener),
+            ),
             None if self.facts.unified => service.id.to_string(),
             None => destination.clone(),
         };

@@ -42,7 +42,9 @@ pub(super) fn of_proxy(view: &View<'_>, facts: &Facts<'_>, warnings: &mut Vec<St
     let mut dialled = virtual_ip::of_proxy(view, facts);
     if !facts.profile.transparent_proxies_ignore_outbounds() {
         let written = written(view, facts, warnings);
-        dialled.extend(written.into_iter().filter(|outbound| !virtual_ip::is_generated(view, &outbound.address)));
+        dialled.extend(
+            written.into_iter().filter(|outbound| !virtual_ip::is_generated(view, &outbound.address)),
+        );
     }
     dialled
 }
@@ -98,10 +100,15 @@ fn resource(
         Some(name) => {
             let near_proxy = by_name(own.zone(), own.namespace(), name);
             // What is global has neither zone nor namespace, and needs none to be found from here.
-            [near_proxy.clone(), by_name(own.zone(), "", name), by_name("", own.namespace(), name), by_name("", "", name)]
-                .iter()
-                .find_map(|id| view.by_id(id))
-                .ok_or_else(|| near::services(view, &near_proxy))?
+            [
+                near_proxy.clone(),
+                by_name(own.zone(), "", name),
+                by_name("", own.namespace(), name),
+                by_name("", "", name),
+            ]
+            .iter()
+            .find_map(|id| view.by_id(id))
+            .ok_or_else(|| near::services(view, &near_proxy))?
         }
         None => view
             .by_labels(kind, labels)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::{Kind, ResourceId, Resource};
+use model::{Kind, Resource, ResourceId};
 
 use crate::view::View;
 

@@ -46,7 +46,9 @@ fn named(port: Option<&ServicePort>, ports: &[ServicePort], id: &ResourceId) -> 
         let has: Vec<String> = ports.iter().map(describe).collect();
         let wanted = if id.section.is_empty() { "an unnamed port" } else { &id.section };
         let has = if has.is_empty() { "no port".to_owned() } else { has.join(", ") };
-        return Err(Unusable::NoSuchPort { looked_for: format!("{wanted}, {} {} has {has}", id.kind, id.name) });
+        return Err(Unusable::NoSuchPort {
+            looked_for: format!("{wanted}, {} {} has {has}", id.kind, id.name),
+        });
     };
     Ok((port.port, port.protocol, Some(port.effective_name())))
 }

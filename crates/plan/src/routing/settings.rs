@@ -41,11 +41,7 @@ pub(super) fn connect_timeout(view: &View<'_>, timeout: Option<&Merged>) -> Opti
     sourced(view, timeout, policy::connection_timeout)
 }
 
-fn sourced<T>(
-    view: &View<'_>,
-    merged: Option<&Merged>,
-    read: fn(&Value) -> Option<T>,
-) -> Option<Sourced<T>> {
+fn sourced<T>(view: &View<'_>, merged: Option<&Merged>, read: fn(&Value) -> Option<T>) -> Option<Sourced<T>> {
     let merged = merged?;
     let value = read(merged.conf())?;
     Some(Sourced { value, origin: who_said(view, merged, |conf| read(conf).is_some())? })
@@ -58,7 +54,9 @@ fn access_logs(
     warnings: &mut Vec<String>,
 ) -> Vec<Sourced<AccessLog>> {
     let Some(merged) = merged else { return Vec::new() };
-    let Some(origin) = who_said(view, merged, |conf| conf.get("backends").is_some()) else { return Vec::new() };
+    let Some(origin) = who_said(view, merged, |conf| conf.get("backends").is_some()) else {
+        return Vec::new();
+    };
     let mut logs = Vec::new();
     for backend in policy::access_log_backends(merged.conf()) {
         let target = match backend.target {

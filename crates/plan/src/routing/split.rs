@@ -68,7 +68,9 @@ impl<'a> Splitter<'_, 'a> {
     pub(super) fn split(&mut self, sides: Vec<Side>, context: For<'_>) -> Vec<Backend> {
         let mut backends: Vec<Backend> = sides.into_iter().map(|side| self.backend(side, context)).collect();
         let bad = backends.iter().find_map(|backend| match &backend.fate {
-            Fate::Spilled(Unusable::Protocol { protocol }) => Some(format!("{} ({protocol})", backend.reference)),
+            Fate::Spilled(Unusable::Protocol { protocol }) => {
+                Some(format!("{} ({protocol})", backend.reference))
+            }
             _ => None,
         });
         if let Some(by) = bad.filter(|_| self.facts.profile.one_bad_protocol_empties_the_split()) {
@@ -102,7 +104,9 @@ impl<'a> Splitter<'_, 'a> {
             Destined::Legacy { tags, mesh: _ } if tags.service().unwrap_or_default().is_empty() => {
                 Err(Unusable::NotFound { looked_for: "a service, but the reference names none".into() })
             }
-            Destined::Legacy { tags, mesh } => Ok(self.clusters.of_tags(tags, mesh.as_deref(), context.gateway)),
+            Destined::Legacy { tags, mesh } => {
+                Ok(self.clusters.of_tags(tags, mesh.as_deref(), context.gateway))
+            }
             Destined::Real(id) => Service::find(self.view, id)
                 .map(|service| self.clusters.of_service(&service, context.gateway)),
             Destined::Dropped { looked_for } => Err(Unusable::NotFound { looked_for: looked_for.clone() }),
@@ -147,7 +151,8 @@ impl<'a> Splitter<'_, 'a> {
         fate: fn(Unusable) -> Fate,
     ) -> Fate {
         let fate = fate(why.clone());
-        let share = if matches!(fate, Fate::Refused(_)) { "is refused" } else { "goes to the other backends" };
+        let share =
+            if matches!(fate, Fate::Refused(_)) { "is refused" } else { "goes to the other backends" };
         self.warnings.push(format!("{}{reference}: {why}; its share {share}", named_by(origin)));
         fate
     }
@@ -179,7 +184,9 @@ fn named_by(origin: Option<&PolicyOrigin>) -> String {
 
 fn no_endpoints(made: &Made) -> Unusable {
     if made.needs_egress {
-        Unusable::NeedsMesh { missing: "it is reached through a zone egress, and the mesh has none in use".into() }
+        Unusable::NeedsMesh {
+            missing: "it is reached through a zone egress, and the mesh has none in use".into(),
+        }
     } else {
         Unusable::NoEndpoints
     }

@@ -38,9 +38,7 @@ fn names(view: &View<'_>, listed: &ReachableBackendRef, resource: &Resource, sec
     };
     kind.resource_kind() == Some(resource.kind())
         && is_named
-        && port.is_none_or(|port| {
-            section.is_empty() || has_port(resource, section, port)
-        })
+        && port.is_none_or(|port| section.is_empty() || has_port(resource, section, port))
 }
 
 fn has_port(resource: &Resource, section: &str, number: u32) -> bool {

@@ -67,7 +67,9 @@ fn of_tags(view: &View<'_>, dialled: &mut Vec<Dialled>) {
     let mut seen = BTreeSet::new();
     for outbound in &view.dataplane().outbound {
         let model::topology::OutboundTarget::Tags(tags) = &outbound.target else { continue };
-        let Some(address) = outbound.address.clone().filter(|address| !is_loopback(address)) else { continue };
+        let Some(address) = outbound.address.clone().filter(|address| !is_loopback(address)) else {
+            continue;
+        };
         let service = tags.service().unwrap_or_default();
         if reachable::is_tag(view, service) && seen.insert((address.clone(), outbound.port)) {
             let target = DialledTarget::Tags(Tags::from_iter([(SERVICE_TAG, service)]));

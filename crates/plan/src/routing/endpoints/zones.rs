@@ -53,7 +53,9 @@ pub(super) fn of_tag(view: &View<'_>, facts: &Facts<'_>, service: &str) -> (Vec<
             continue;
         }
         let offered = ingress.available.iter().filter(|available| {
-            available.mesh == facts.mesh_name && available.tags.service() == Some(service) && !available.external
+            available.mesh == facts.mesh_name
+                && available.tags.service() == Some(service)
+                && !available.external
         });
         for available in offered {
             let (zone, priority) = facts.locality(&available.tags, None);
@@ -69,9 +71,11 @@ pub(super) fn of_tag(view: &View<'_>, facts: &Facts<'_>, service: &str) -> (Vec<
                 via,
             };
             if facts.zone_egress {
-                endpoints.extend(egresses.iter().map(|gate| {
-                    endpoint(&gate.address, gate.port, 1, resource.describe(), Via::ZoneEgress)
-                }));
+                endpoints.extend(
+                    egresses.iter().map(|gate| {
+                        endpoint(&gate.address, gate.port, 1, resource.describe(), Via::ZoneEgress)
+                    }),
+                );
             } else {
                 let weight = available.instances.max(1);
                 endpoints.push(endpoint(

@@ -1,0 +1,173 @@
+//! One dialled destination → one outbound of the plan (spec 04 §4–§7).
+
+use model::reference::MESH_TAG;
+use model::topology::Protocol;
+use model::{ResourceId, Tags};
+
+use super::dialled::{Dialled, DialledTarget};
+use super::facts::Facts;
+use super::owner::{Decision, Owners};
+use super::service::Service;
+use super::settings::{self, Said};
+use super::split::{For, Splitter, on_unavailable};
+use super::{considered, legacy, names};
+use crate::plan::{Backend, Destination, Fate, Outbound, Owner};
+use crate::view::View;
+
+/// The name under which a real outbound is marked from 2.14 on (spec 04 §5.4).
+const UNIFIED_NAME_MARK: &str = "kuma.io/unified-name";
+
+/// Plans one outbound; `None` with a warning when what is dialled does not exist (spec 04 §2).
+pub(super) fn plan(
+    view: &View<'_>,
+    facts: &Facts<'_>,
+    owners: &Owners<'_, '_>,
+    splitter: &mut Splitter<'_, '_>,
+    dialled: Dialled,
+) -> Option<Outbound> {
+    let Dialled { address, port, target } = dialled;
+    let known = match describe(view, facts, splitter, &target) {
+        Ok(known) => known,
+        Err(why) => {
+            splitter.warnings.push(format!("outbound {address}:{port} is not served: {why}"));
+            return None;
+        }
+    };
+    let about = owners.about(&target, &known.destination_name);
+    let decision = owners.decide(&target, about, known.protocol, splitter);
+    let considered = considered::of_outbound(owners, about, &decision, known.protocol);
+    let policy = decision.origin().map(|origin| origin.policy.clone());
+    let context = For {
+        on_unavailable: on_unavailable(view, policy.as_ref()),
+        checks_protocols: decision.checks_protocols,
+        gateway: None,
+    };
+    let Decision { owner, sides, checks_protocols: _, refusal, reference_omits } = decision;
+    let split = splitter.split(sides, context);
+    let unified = facts.unified && matches!(target, DialledTarget::Resource(_));
+    let name = if unified { known.stat_name.clone() } else { names::listener("outbound", &address, port) };
+    let connections = connections(view, owners, &target, &known, &owner, &split, &name, splitter);
+    Some(Outbound {
+        refusal: refusal.or_else(|| refusal_of(&split)),
+        reference_omits: reference_omits && !split.iter().any(|b| matches!(b.fate, Fate::Refused(_))),
+        bind: facts.binds,
+        destination: known.destination,
+        stat_name: known.stat_name,
+        unified,
+        marks: known.marks,
+        counts_kafka: known.protocol == Protocol::Kafka && facts.profile.has_kafka_filter(),
+        protocol: known.protocol,
+        name,
+        address,
+        port,
+        owner,
+        split,
+        connections,
+        considered,
+    })
+}
+
+/// What is known about what is dialled.
+struct Known {
+    destination: Destination,
+    destination_name: String,
+    stat_name: String,
+    marks: Tags,
+    protocol: Protocol,
+}
+
+fn describe(
+    view: &View<'_>,
+    facts: &Facts<'_>,
+    splitter: &mut Splitter<'_, '_>,
+    target: &DialledTarget,
+) -> Result<Known, String> {
+    match target {
+        DialledTarget::Tags(tags) => {
+            let service = tags.service().unwrap_or_default().to_owned();
+            let mesh = tags.get(MESH_TAG).map(str::to_owned);
+            let mut marks = tags.clone();
+            marks.remove(MESH_TAG);
+            Ok(Known {
+                destination: Destination::Tags(tags.clone()),
+                protocol: splitter.clusters.protocol_of_tag(&service, mesh.as_deref()),
+                destination_name: service.clone(),
+                stat_name: service,
+                marks,
+            })
+        }
+        DialledTarget::Resource(id) => {
+            let service = Service::find(view, id).map_err(|why| why.to_string())?;
+            let first_scheme = facts.profile.has_first_destination_names();
+            let name = names::destination(id, service.port, first_scheme);
+            Ok(Known {
+                destination: Destination::Resource { id: id.clone(), name: name.clone() },
+                protocol: service.protocol,
+                stat_name: if facts.unified { id.to_string() } else { name.clone() },
+                destination_name: name,
+                marks: marks(facts, id),
+            })
+        }
+    }
+}
+
+fn marks(facts: &Facts<'_>, id: &ResourceId) -> Tags {
+    let unified = facts.profile.marks_unified_names().then(|| (UNIFIED_NAME_MARK, id.to_string()));
+    unified.into_iter().collect()
+}
+
+#[expect(clippy::too_many_arguments, reason = "each is another side of one outbound")]
+fn connections(
+    view: &View<'_>,
+    owners: &Owners<'_, '_>,
+    target: &DialledTarget,
+    known: &Known,
+    owner: &Owner,
+    split: &[Backend],
+    name: &str,
+    splitter: &mut Splitter<'_, '_>,
+) -> crate::plan::ConnectionSettings {
+    let rules = owners.rules;
+    let said = match target {
+        DialledTarget::Tags(_) => {
+            let service = known.destination_name.as_str();
+            Said {
+                timeout: rules.timeout.for_service(service),
+                retry: rules.retry.for_service(service),
+                access_log: rules.access_log.for_service(service),
+            }
+        }
+        DialledTarget::Resource(id) => Said {
+            timeout: rules.timeout.for_destination(id, &known.destination_name),
+            retry: rules.retry.for_destination(id, &known.destination_name),
+            access_log: rules.access_log.for_destination(id, &known.destination_name),
+        },
+    };
+    let mut connections = settings::of_listener(view, said, name, &mut splitter.warnings);
+    if let (DialledTarget::Tags(tags), Owner::TrafficRoute(_) | Owner::ImpliedTrafficRoute) = (target, owner)
+    {
+        legacy::fill_in(view, tags, &mut connections);
+        for cluster in split.iter().filter_map(Backend::cluster) {
+            if let Some(cluster) = splitter.clusters.get_mut(cluster) {
+                legacy::fill_in_cluster(view, tags, cluster);
+            }
+        }
+    }
+    connections
+}
+
+/// Why connections are refused, when no backend takes any.
+fn refusal_of(split: &[Backend]) -> Option<String> {
+    if split.iter().any(|backend| !matches!(backend.fate, Fate::Spilled(_))) {
+        return None;
+    }
+    let reasons: Vec<String> = split
+        .iter()
+        .filter_map(|backend| match &backend.fate {
+            Fate::Spilled(why) => Some(format!("{}: {why}", backend.reference)),
+            Fate::Routed { .. } | Fate::Refused(_) => None,
+        })
+        .collect();
+    let reasons = if reasons.is_empty() { "there is none".to_owned() } else { reasons.join("; ") };
+    Some(format!("no backend can take connections ({reasons})"))
+}

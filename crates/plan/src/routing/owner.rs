@@ -1,0 +1,188 @@
+//! Who decides where the connections of an outbound go (spec 04 §1.1, §4).
+
+use model::policy::backend_refs;
+use model::topology::Protocol;
+use model::{BackendRef, Tags};
+
+use super::ProxyRules;
+use super::dialled::DialledTarget;
+use super::http::{self, WholeConnections};
+use super::legacy::TrafficRoutes;
+use super::split::{Side, Splitter};
+use crate::merge::Destined;
+use crate::plan::{Owner, PolicyOrigin};
+use crate::rules::Merged;
+use crate::view::View;
+
+/// The rules about one outbound.
+#[derive(Clone, Copy)]
+pub(super) struct About<'r> {
+    pub(super) tcp: Option<&'r Merged>,
+    pub(super) http: Option<&'r Merged>,
+}
+
+/// A decision about one outbound.
+pub(super) struct Decision {
+    pub(super) owner: Owner,
+    /// The sides of its split.
+    pub(super) sides: Vec<Side>,
+    /// Whether backends must speak what TCP is routed to.
+    pub(super) checks_protocols: bool,
+    /// Why connections are refused, if that is decided already.
+    pub(super) refusal: Option<String>,
+    /// Whether the reference leaves the outbound without a listener.
+    pub(super) reference_omits: bool,
+}
+
+/// What decides about all outbounds of a proxy.
+pub(super) struct Owners<'v, 'a> {
+    pub(super) rules: &'v ProxyRules,
+    pub(super) traffic_routes: TrafficRoutes<'v, 'a>,
+    /// Whether MeshTCPRoute leaves the proxy to TrafficRoute.
+    pub(super) traffic_route_stays: bool,
+    per_outbound: bool,
+}
+
+impl<'v, 'a> Owners<'v, 'a> {
+    pub(super) fn of(view: &'v View<'a>, rules: &'v ProxyRules) -> Self {
+        let traffic_routes = TrafficRoutes::of(view);
+        let per_outbound = view.profile().falls_back_to_traffic_route_per_outbound();
+        // The reference looks at tag rules only (spec 04 §1.1).
+        let has_no_rules =
+            rules.tcp_route.tag.is_empty() && rules.tcp_route.listeners.values().all(Vec::is_empty);
+        let traffic_route_stays = !per_outbound && !traffic_routes.is_empty() && has_no_rules;
+        Self { rules, traffic_routes, traffic_route_stays, per_outbound }
+    }
+
+    /// What the policies say about what is dialled.
+    pub(super) fn about(&self, target: &DialledTarget, stat_name: &str) -> About<'v> {
+        let rules = self.rules;
+        match target {
+            DialledTarget::Tags(tags) => {
+                let service = tags.service().unwrap_or_default();
+                About {
+                    tcp: rules.tcp_route.for_service(service),
+                    http: rules.http_route.for_service(service),
+                }
+            }
+            DialledTarget::Resource(id) => About {
+                tcp: rules.tcp_route.for_destination(id, stat_name),
+                http: rules.http_route.for_destination(id, stat_name),
+            },
+        }
+    }
+
+    /// Decides about one outbound.
+    pub(super) fn decide(
+        &self,
+        target: &DialledTarget,
+        about: About<'v>,
+        protocol: Protocol,
+        splitter: &mut Splitter<'_, '_>,
+    ) -> Decision {
+        let itself = || Splitter::itself(meaning(target));
+        let http_owns = match (about.tcp, about.http) {
+            (_, None) | (None, Some(_)) if self.per_outbound && about.tcp.is_none() => about.http.is_some(),
+            (_, Some(_)) => protocol.is_http_like(),
+            (_, None) => false,
+        };
+        if let (true, Some(merged)) = (http_owns, about.http) {
+            return self.by_http(merged, itself(), splitter);
+        }
+        if let (Some(merged), false) = (about.tcp, self.traffic_route_stays) {
+            return self.by_tcp(merged, splitter);
+        }
+        if self.per_outbound || self.traffic_route_stays {
+            return self.by_traffic_route(target, itself());
+        }
+        if protocol.is_http_like() {
+            return Decision::of(Owner::HttpDefault, itself()).without_protocol_check();
+        }
+        Decision::of(Owner::Default, itself())
+    }
+
+    fn by_http(&self, merged: &Merged, itself: Vec<Side>, splitter: &mut Splitter<'_, '_>) -> Decision {
+        let owner = Owner::HttpRoute(merged.origins.clone());
+        match http::whole_connections(&self.rules.http_route, merged) {
+            WholeConnections::To(refs, origin) => {
+                let sides = if refs.is_empty() { itself } else { splitter.sides(&refs, &origin) };
+                Decision::of(owner, sides).without_protocol_check()
+            }
+            WholeConnections::DependOnRequests(why) => {
+                let name = merged.last_origin().map(|origin| origin.name.as_str()).unwrap_or_default();
+                let refusal = format!(
+                    "MeshHTTPRoute `{name}` decides here, and {why}: that cannot be carried as TCP connections"
+                );
+                Decision { refusal: Some(refusal), ..Decision::of(owner, Vec::new()) }
+            }
+        }
+    }
+
+    fn by_tcp(&self, merged: &Merged, splitter: &mut Splitter<'_, '_>) -> Decision {
+        let owner = Owner::TcpRoute(merged.origins.clone());
+        let refs: Vec<BackendRef> = backend_refs(merged.conf());
+        let Some(origin) = self.rules.tcp_route.backend_ref_origin(merged, "") else {
+            let refusal =
+                "no policy is recorded as the source of the backendRefs, so none of them can be resolved";
+            return Decision {
+                refusal: Some(refusal.to_owned()),
+                reference_omits: true,
+                ..Decision::of(owner, Vec::new())
+            };
+        };
+        let sides = splitter.sides(&refs, origin);
+        let dropped = sides.iter().all(|side| matches!(side.meaning, Destined::Dropped { .. }));
+        Decision { reference_omits: dropped, ..Decision::of(owner, sides) }
+    }
+
+    /// The TrafficRoute that fits best. Without any in the mesh, before 2.6 the one that was made with each mesh is taken
+    /// to exist. Real destinations have no TrafficRoute: the reference gives them no listener, we dial what was dialled.
+    fn by_traffic_route(&self, target: &DialledTarget, itself: Vec<Side>) -> Decision {
+        let tags: &Tags = match target {
+            DialledTarget::Tags(tags) => tags,
+            DialledTarget::Resource(_) => {
+                return Decision { reference_omits: true, ..Decision::of(Owner::Default, itself) };
+            }
+        };
+        if self.traffic_routes.is_empty() {
+            return Decision::of(Owner::ImpliedTrafficRoute, itself).without_protocol_check();
+        }
+        match self.traffic_routes.best(tags) {
+            Some((origin, sides)) => {
+                Decision::of(Owner::TrafficRoute(origin), sides).without_protocol_check()
+            }
+            None => Decision {
+                refusal: Some(
+                    "no TrafficRoute of the mesh is for this proxy and this destination".to_owned(),
+                ),
+                ..Decision::of(Owner::ImpliedTrafficRoute, Vec::new())
+            },
+        }
+    }
+}
+
+impl Decision {
+    fn of(owner: Owner, sides: Vec<Side>) -> Self {
+        Self { owner, sides, checks_protocols: true, refusal: None, reference_omits: false }
+    }
+
+    fn without_protocol_check(self) -> Self {
+        Self { checks_protocols: false, ..self }
+    }
+
+    /// The policy that named the backends.
+    pub(super) fn origin(&self) -> Option<&PolicyOrigin> {
+        self.sides.iter().find_map(|side| side.origin.as_ref())
+    }
+}
+
+/// What was dialled, as a backend: with all its tags (spec 04 §4.4).
+fn meaning(target: &DialledTarget) -> Destined {
+    match target {
+        DialledTarget::Tags(tags) => Destined::Legacy {
+            tags: tags.clone(),
+            mesh: tags.get(model::reference::MESH_TAG).map(str::to_owned),
+        },
+        DialledTarget::Resource(id) => Destined::Real(id.clone()),
+    }
+}
