@@ -9,10 +9,13 @@ mod entries;
 mod inbounds;
 mod inspect;
 mod matched;
+mod proxy;
 mod request;
 mod shape;
 mod to_rules;
+mod traffic;
 mod validate;
+mod xds;
 
 use std::io::{self, BufRead as _, Write as _};
 use std::panic::{self, AssertUnwindSafe};
@@ -58,6 +61,8 @@ fn run(request: &Request) -> Result<Value, Failure> {
         "sort-to-entries" => entries::answer(request),
         "from-rules" => inbounds::of_proxy(request),
         "gateway-rules" => inbounds::of_gateway(request),
+        "xds" => xds::answer(request),
+        "traffic" => traffic::answer(request),
         "inspect" => inspect::answer(request),
         other => Err(Failure::Unsupported(format!("no check is called `{other}`"))),
     }

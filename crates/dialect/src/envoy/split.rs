@@ -138,7 +138,8 @@ mod tests {
 
     #[test]
     fn weights_beyond_32_bits_keep_their_proportion() {
-        let shares = weights(&[backend(u32::MAX), backend(u32::MAX), backend(1)]);
+        let split = [backend(u32::MAX), backend(u32::MAX), backend(1)];
+        let shares = weights(&split);
         assert_eq!(shares[0].1, shares[1].1);
         assert!(
             shares[2].1 == 1 && shares.iter().map(|(_, w)| u64::from(*w)).sum::<u64>() <= u64::from(u32::MAX)

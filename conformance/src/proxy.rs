@@ -1,0 +1,83 @@
+//! What a case says about the proxy besides resources.
+
+use model::topology::ZoneEgress;
+use model::{Kind, Meta, ProxyKey, Resource, ResourceId, Spec, Tags};
+use plan::{Context, Dialled, DialledTarget, Snapshot};
+use serde_json::Value;
+
+use crate::request::{Failure, Request};
+
+/// What a control plane of the zone knows; `params.zone`, `params.workloadIdentity`, `params.proxy.features`.
+pub(crate) fn context(request: &Request) -> Context {
+    let mut context = Context::new(request.profile);
+    context.zone = request.params["zone"].as_str().map(str::to_owned);
+    context.unannounced.workload_identity = has(&request.params["workloadIdentity"]);
+    context.unannounced.unified_naming = has(&request.params["unifiedNaming"]);
+    context
+}
+
+fn has(param: &Value) -> bool {
+    !matches!(param, Value::Null | Value::Bool(false))
+}
+
+/// The egresses of the zone that a case lists instead of writing them as resources.
+pub(crate) fn zone_egresses(request: &Request) -> Vec<Resource> {
+    let listed = request.params["zoneEgresses"].as_array();
+    let egress = |(at, value): (usize, &Value)| {
+        let place = value.get("networking").unwrap_or(value);
+        let name = value["name"].as_str().map_or_else(|| format!("listed-{at}"), str::to_owned);
+        Some(Resource {
+            meta: Meta::new("", name.as_str()),
+            spec: Spec::ZoneEgress(ZoneEgress {
+                zone: value["zone"].as_str().unwrap_or_default().to_owned(),
+                address: place["address"].as_str()?.to_owned(),
+                port: u16::try_from(place["port"].as_u64()?).ok()?,
+            }),
+        })
+    };
+    listed.into_iter().flatten().enumerate().filter_map(egress).collect()
+}
+
+/// The proxy of `params.proxy`.
+pub(crate) fn key(proxy: &Value) -> ProxyKey {
+    ProxyKey::new(proxy["mesh"].as_str().unwrap_or("default"), proxy["name"].as_str().unwrap_or_default())
+}
+
+/// The outbounds of `params.proxy`, if it lists them.
+pub(crate) fn dialled(proxy: &Value, snapshot: &Snapshot) -> Result<Option<Vec<Dialled>>, Failure> {
+    let Some(outbounds) = proxy["outbounds"].as_array() else { return Ok(None) };
+    outbounds.iter().map(|outbound| one(outbound, snapshot)).collect::<Result<_, _>>().map(Some)
+}
+
+fn one(outbound: &Value, snapshot: &Snapshot) -> Result<Dialled, Failure> {
+    let target = match (&outbound["tags"], &outbound["resource"]) {
+        (Value::Object(tags), _) => {
+            let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            DialledTarget::Tags(tags.iter().map(|(key, value)| (key.clone(), text(value))).collect::<Tags>())
+        }
+        (_, resource) => DialledTarget::Resource(resource_id(resource, snapshot)?),
+    };
+    let port = outbound["port"].as_u64().and_then(|port| u16::try_from(port).ok());
+    Ok(Dialled {
+        address: outbound["address"].as_str().unwrap_or("127.0.0.1").to_owned(),
+        port: port.ok_or_else(|| Failure::Error("an outbound has no port".into()))?,
+        target,
+    })
+}
+
+/// The identifier of a resource that is named as it is stored, or as it is displayed.
+fn resource_id(resource: &Value, snapshot: &Snapshot) -> Result<ResourceId, Failure> {
+    let text = |key: &str| resource[key].as_str().unwrap_or_default();
+    let kind = Kind::from_text(text("type"))
+        .ok_or_else(|| Failure::Error(format!("no kind is called `{}`", text("type"))))?;
+    let stored = snapshot.named(kind, text("mesh"), text("name")).map(Resource::id);
+    let displayed = ResourceId {
+        kind,
+        mesh: text("mesh").to_owned(),
+        zone: text("zone").to_owned(),
+        namespace: text("namespace").to_owned(),
+        name: text("name").to_owned(),
+        section: String::new(),
+    };
+    Ok(stored.unwrap_or(displayed).with_section(text("sectionName")))
+}
