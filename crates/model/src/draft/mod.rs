@@ -5,6 +5,23 @@
 //!  Document ──parse──▶ Resource, or all that is wrong with it
 //!            └─ envelope ─▶ kind, Meta;  a reader for each kind, made of Fields ─▶ Spec
 //! ```
+//!
+//! ```
+//! use meshtcp_model::draft::{Options, parse, read};
+//!
+//! let text = "type: MeshTCPRoute\nname: canary\nspec:\n  targetRef: {kind: Mesh}\n  too: []\n";
+//! let (documents, problems) = read("routes.yaml", text);
+//! assert_eq!((documents.len(), problems.len()), (1, 0));
+//!
+//! let parsed = parse(&documents[0], &Options::default());
+//! assert_eq!(parsed.resource, None);
+//! let told = parsed.problems[0].to_string();
+//! assert_eq!(told, "routes.yaml:5:3: error: spec.too: no such field (did you mean `to`?)");
+//! ```
+//!
+//! Three questions, three functions: [`parse`] is the door of the product (everything wrong at once, with help),
+//! [`validate`] and [`validate_by_stage`] answer in the words of the reference, [`parse_unchecked`] reads what is stored
+//! already. What a document says about other documents is checked by whoever has both.
 
 mod document;
 mod envelope;

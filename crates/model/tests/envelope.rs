@@ -1,0 +1,128 @@
+//! What stands around a body, in both formats, and the labels that are filled in.
+
+use std::time::Duration;
+
+use meshtcp_model::draft::{Options, Parsed, parse, parse_unchecked, read};
+use meshtcp_model::policy::{AccessLogTarget, backend_refs};
+use meshtcp_model::{Kind, PolicyRole, Profile, Resource, Spec};
+
+fn parsed(text: &str, options: &Options) -> Parsed {
+    let (documents, problems) = read("shop/routes.yaml", text);
+    assert_eq!(problems, []);
+    parse(&documents[0], options)
+}
+
+fn accepted(text: &str, options: &Options) -> Resource {
+    let Parsed { resource, problems } = parsed(text, options);
+    resource.unwrap_or_else(|| panic!("{problems:#?}"))
+}
+
+#[test]
+fn the_universal_format_says_all_in_one_object() {
+    let text = "# a comment\ntype: MeshTCPRoute\nname: canary\nmesh: shop\ncreationTime: 2024-05-01T12:00:00Z\nlabels: \
+                {kuma.io/effect: shadow}\nspec: {targetRef: {kind: Mesh}}\n";
+    let resource = accepted(text, &Options::default());
+    assert_eq!(resource.describe(), "MeshTCPRoute shop/canary");
+    assert_eq!(&*resource.meta.source, "shop/routes.yaml:2");
+    assert_eq!(resource.meta.created, Some(1_714_564_800));
+    assert!(resource.meta.is_shadow());
+    let labels = resource.meta.labels.to_string();
+    assert_eq!(labels, "kuma.io/display-name=canary,kuma.io/effect=shadow,kuma.io/mesh=shop");
+    assert_eq!(resource.id().to_string(), "kri_mtcpr_shop___canary_");
+
+    let stored = parse_unchecked(&read("f", text).0[0], Profile::V2_14).resource.unwrap();
+    assert_eq!(stored.meta.labels.to_string(), "kuma.io/effect=shadow", "nothing is filled in");
+}
+
+#[test]
+fn a_zone_signs_what_is_made_in_it() {
+    let options = Options { zone: Some("east".into()), ..Options::default() };
+    let resource = accepted("type: MeshTCPRoute\nname: r\nspec: {}\n", &options);
+    assert_eq!((resource.meta.zone(), resource.meta.labels.get("kuma.io/origin")), ("east", Some("zone")));
+    let global = "type: MeshTCPRoute\nname: r\nlabels: {kuma.io/origin: global}\nspec: {}\n";
+    assert_eq!(accepted(global, &options).meta.zone(), "");
+}
+
+#[test]
+fn the_kubernetes_format_has_a_namespace() {
+    let route = |namespace: &str, item: &str| {
+        format!(
+            "apiVersion: kuma.io/v1alpha1\nkind: MeshTCPRoute\nmetadata:\n  name: r\n  namespace: {namespace}\n  \
+             annotations: {{kuma.io/mesh: shop, meshtcp.io/on-unavailable: spill}}\nspec:\n  targetRef: {{kind: Mesh}}\n  to:\n  - targetRef: {item}\n    \
+             rules: []\n"
+        )
+    };
+    let here = "{kind: MeshService, name: a}";
+    let there = "{kind: MeshService, name: a, namespace: other}";
+    let cases = [
+        ("kuma-system", here, PolicyRole::System),
+        ("team", here, PolicyRole::Producer),
+        ("team", there, PolicyRole::Consumer),
+    ];
+    for (namespace, item, role) in cases {
+        let resource = accepted(&route(namespace, item), &Options::default());
+        assert_eq!(resource.meta.name, format!("r.{namespace}").as_str());
+        assert_eq!((resource.meta.display_name(), resource.meta.namespace()), ("r", namespace));
+        assert_eq!(resource.meta.mesh, "shop");
+        assert_eq!(resource.meta.role(), role, "{namespace} {item}");
+        assert_eq!(resource.meta.labels.get("meshtcp.io/on-unavailable"), Some("spill"));
+    }
+    let old = Options { profile: Profile::V2_8, ..Options::default() };
+    assert_eq!(accepted(&route("team", here), &old).meta.role(), PolicyRole::Consumer);
+    let older = Options { profile: Profile::V2_7, ..Options::default() };
+    let problems = parsed(&route("team", here).replace("namespace: other", ""), &older).problems;
+    assert!(
+        problems
+            .iter()
+            .any(|problem| problem.violation.message == "policies live only in the system namespace")
+    );
+}
+
+#[test]
+fn a_mesh_stays_the_same_in_both_formats() {
+    let universal = "type: Mesh\nname: shop\nrouting: {zoneEgress: true}\n";
+    let kubernetes = "apiVersion: kuma.io/v1alpha1\nkind: Mesh\nmetadata: {name: shop}\nspec: {routing: {zoneEgress: \
+                      true}}\n";
+    let [one, other] = [universal, kubernetes].map(|text| accepted(text, &Options::default()));
+    assert_eq!(one.spec, other.spec);
+    assert_eq!((one.meta.name, one.meta.mesh.as_str()), (other.meta.name, ""));
+}
+
+#[test]
+fn weights_are_filled_in_where_the_schema_does() {
+    let text = "type: MeshTCPRoute\nname: r\nspec:\n  to:\n  - targetRef: {kind: MeshService, name: a}\n    rules:\n    - \
+                default: {backendRefs: [{kind: MeshServiceSubset, name: b, tags: {version: 1}}, {kind: MeshService, name: \
+                c, weight: 9.0}]}\n";
+    for (profile, weight) in [(Profile::V2_9, None), (Profile::V2_10, Some(1))] {
+        let resource = parse_unchecked(&read("f", text).0[0], profile).resource.unwrap();
+        let Spec::Policy(policy) = &resource.spec else { panic!("{resource:?}") };
+        let refs = backend_refs(&policy.to[0].conf["rules"][0]);
+        assert_eq!((refs[0].weight, refs[1].weight), (weight, Some(9)));
+        assert_eq!(refs[0].target.tags.get("version"), Some("1"));
+    }
+}
+
+#[test]
+fn legacy_policies_have_typed_views() {
+    let policy = |kind: &str, conf: &str| {
+        let all = "[{match: {kuma.io/service: '*'}}]";
+        let text = format!("type: {kind}\nname: r\nsources: {all}\ndestinations: {all}\nconf: {conf}\n");
+        match accepted(&text, &Options::default()).spec {
+            Spec::Legacy(policy) => policy,
+            other => panic!("{other:?}"),
+        }
+    };
+    let timeout = policy("Timeout", "{connectTimeout: 2s, tcp: {idleTimeout: 1h}}");
+    assert_eq!(timeout.connect_timeout(), Some(Duration::from_secs(2)));
+    assert_eq!(timeout.idle_timeout(), Some(Duration::from_secs(3600)));
+    assert_eq!(policy("Retry", "{tcp: {maxConnectAttempts: 5}}").max_connect_attempts(), Some(5));
+    let log = policy("TrafficLog", "{backend: lines}");
+    assert_eq!((log.kind, log.logging_backend()), (Kind::TrafficLog, Some("lines")));
+
+    let mesh = "type: Mesh\nname: m\nlogging: {defaultBackend: file, backends: [{name: lines, type: tcp, conf: {address: \
+                '127.0.0.1:9'}}, {name: file, type: file, conf: {path: /tmp/x}}]}\n";
+    let Spec::Mesh(mesh) = accepted(mesh, &Options::default()).spec else { panic!("no mesh") };
+    let target = |name| mesh.logging.backend(name).map(|backend| backend.target.clone());
+    assert_eq!(target(log.logging_backend()), Some(AccessLogTarget::Tcp("127.0.0.1:9".into())));
+    assert_eq!(target(None), Some(AccessLogTarget::File("/tmp/x".into())));
+}
