@@ -47,8 +47,30 @@ pub enum GatewayProtocol {
 pub struct GatewayTls {
     /// Who ends the TLS session.
     pub mode: TlsMode,
-    /// The names of the secrets with the certificates.
-    pub certificates: Vec<String>,
+    /// Where the certificates come from.
+    pub certificates: Vec<CertificateSource>,
+}
+
+/// Where a certificate and its key come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CertificateSource {
+    /// A secret of the mesh, by name.
+    Secret(String),
+    /// The resource itself.
+    Inline,
+    /// A file of the control plane, by its path.
+    File(String),
+}
+
+impl CertificateSource {
+    /// The word for the sort of source: `secret`, `inline` or `file`.
+    pub const fn sort(&self) -> &'static str {
+        match self {
+            CertificateSource::Secret(_) => "secret",
+            CertificateSource::Inline => "inline",
+            CertificateSource::File(_) => "file",
+        }
+    }
 }
 
 /// Who ends a TLS session.

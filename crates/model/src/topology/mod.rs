@@ -15,7 +15,7 @@ pub use dataplane::{
     ReachableBackendRef, TransparentProxying, ZoneListener, ZoneListenerType,
 };
 pub use external_service::ExternalService;
-pub use gateway::{GatewayListener, GatewayProtocol, GatewayTls, MeshGateway, TlsMode};
+pub use gateway::{CertificateSource, GatewayListener, GatewayProtocol, GatewayTls, MeshGateway, TlsMode};
 pub use mesh::{Mesh, MeshLogging, MeshServicesMode, MtlsBackend, MtlsMode};
 pub use mesh_external_service::{ExternalEndpoint, ExternalTls, MeshExternalService};
 pub use mesh_multizone_service::{MatchedMeshService, MeshMultiZoneService};

@@ -100,7 +100,12 @@ impl Maker<'_, '_> {
             hostname: listener.hostname.clone(),
             tls: (listener.protocol == GatewayProtocol::Tls).then(|| GatewayTls {
                 mode: listener.tls.as_ref().map(|tls| tls.mode),
-                certificates: listener.tls.as_ref().map(|tls| tls.certificates.clone()).unwrap_or_default(),
+                certificates: listener
+                    .tls
+                    .iter()
+                    .flat_map(|tls| &tls.certificates)
+                    .map(|source| source.sort().to_owned())
+                    .collect(),
                 cross_mesh: listener.cross_mesh,
             }),
             routed: !rules.is_empty(),

@@ -2,6 +2,7 @@
 
 use crate::draft::Fields;
 use crate::draft::topology::MUST_BE_DEFINED;
+use crate::topology::CertificateSource;
 
 /// The places of the older shape, where the name of the field says which it is.
 const PLACES: [&str; 4] = ["secret", "inline", "inlineString", "file"];
@@ -12,10 +13,19 @@ pub(super) fn is_given(mut fields: Fields<'_>) -> bool {
     PLACES.into_iter().any(|place| fields.text(place).is_some())
 }
 
-/// The secret that a data source of the older shape names.
-pub(super) fn secret(mut fields: Fields<'_>) -> Option<String> {
+/// Where a data source of the older shape says that a certificate is.
+pub(super) fn certificate(mut fields: Fields<'_>) -> Option<CertificateSource> {
     fields.known(&PLACES);
-    fields.text("secret")
+    if let Some(name) = fields.text("secret") {
+        return Some(CertificateSource::Secret(name));
+    }
+    if let Some(path) = fields.text("file") {
+        return Some(CertificateSource::File(path));
+    }
+    ["inline", "inlineString"]
+        .into_iter()
+        .find_map(|place| fields.text(place))
+        .map(|_| CertificateSource::Inline)
 }
 
 /// Checks a data source of profile 3, in a place where secrets must not come from files or the environment.

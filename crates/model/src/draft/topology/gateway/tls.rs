@@ -41,7 +41,7 @@ pub(super) fn read(
             }
         }
     }
-    let certificates = certificates.into_iter().filter_map(data_source::secret).collect();
+    let certificates = certificates.into_iter().filter_map(data_source::certificate).collect();
     Some(GatewayTls { mode: mode.unwrap_or(TlsMode::Terminate), certificates })
 }
 

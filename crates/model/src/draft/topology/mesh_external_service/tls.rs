@@ -54,7 +54,7 @@ fn certificates(fields: &mut Fields<'_>, profile: Profile) {
         if source.is_present() && profile.data_sources_have_types() {
             data_source::check_typed(source);
         } else {
-            data_source::secret(source);
+            data_source::certificate(source);
         }
     }
 }
