@@ -13,6 +13,7 @@
 //! | [`balance`] | the weighted choice and taking turns, as arithmetic |
 //! | [`hello`] | the server name in a TLS client hello |
 //! | [`Proxy`] | the running data plane: one event loop a processor, sharing nothing on the path of a connection |
+//! | [`discovery`] | configurations from a control plane |
 //! | [`counters`] | what was counted, as a value; [`Proxy::register`] gives the same as Prometheus metrics |
 //!
 //! A connection keeps the decision it was born with, whatever becomes of the configuration.
@@ -51,6 +52,7 @@ pub mod balance;
 pub mod config;
 pub mod counters;
 pub mod decide;
+pub mod discovery;
 mod ending;
 pub mod hello;
 mod limits;

@@ -1,0 +1,278 @@
+//! Our own proxy at a control plane: delta discovery over gRPC around [`Mirror`].
+//!
+//! The proxy keeps the last configuration that it accepted, whatever becomes of the control plane, and tries to come
+//! back with growing, jittered pauses. When it does, it says what it has, and gets the difference.
+//!
+//! ```no_run
+//! # async fn example(proxy: meshtcp_proxy::Proxy) -> Result<(), Box<dyn std::error::Error>> {
+//! use meshtcp_proxy::discovery::{Discovery, refusals};
+//! use meshtcp_proxy::{Config, ProxyName};
+//!
+//! let name = ProxyName::from("default/web-1");
+//! let discovery = Discovery::new("http://127.0.0.1:5678", "default.web-1")?;
+//! let link = discovery.link();
+//! tokio::spawn(discovery.run(move |set| {
+//!     let config = Config::parse(&[(name.clone(), set)]).map_err(|problems| refusals(&problems))?;
+//!     for failed in &proxy.apply(config).failed {
+//!         eprintln!("{failed}");
+//!     }
+//!     Ok(())
+//! }));
+//! println!("connected: {}", link.borrow().connected);
+//! # Ok(())
+//! # }
+//! ```
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status, Streaming};
+use tonic_prost::ProstCodec;
+use xds::proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node};
+use xds::{Mirror, Refusal, ResourceSet, TypeUrl};
+
+use crate::config::Problems;
+
+const METHOD: PathAndQuery = PathAndQuery::from_static(
+    "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources",
+);
+
+/// How long a connection attempt may take, and a silent connection may stay without a sign of life.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const KEEPALIVE: Duration = Duration::from_secs(15);
+
+/// Pauses between attempts grow from the first to the second.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// How large a response may be: far above what a control plane of ours sends at once.
+const RESPONSE_BYTES: usize = 64 * 1024 * 1024;
+
+/// Requests on their way to the connection; there are never more than a few.
+const REQUEST_QUEUE: usize = 16;
+
+/// A proxy's link to its control plane, not yet running.
+#[derive(Debug)]
+pub struct Discovery {
+    endpoint: Endpoint,
+    mirror: Mirror,
+    link: watch::Sender<Link>,
+    started: Instant,
+}
+
+/// How the link is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Link {
+    /// Whether a stream is open and the control plane has said something on it.
+    pub connected: bool,
+    /// How many streams were open so far.
+    pub streams: u64,
+    /// How many configurations were accepted so far; 0 before the first.
+    pub generation: u64,
+    /// Why the last attempt or stream ended; `None` while connected.
+    pub error: Option<String>,
+}
+
+/// An address that is none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{address}` is no address of a control plane ({reason}); write e.g. `http://127.0.0.1:5678`")]
+pub struct InvalidAddress {
+    address: String,
+    reason: String,
+}
+
+impl Discovery {
+    /// Prepares the link. `control_plane` is a URL, `http://HOST:PORT`; `node_id` is `<mesh>.<dataplane name>`.
+    ///
+    /// # Errors
+    ///
+    /// When the URL is none. That nobody answers there is not an error, but a [`Link`].
+    pub fn new(control_plane: &str, node_id: &str) -> Result<Self, InvalidAddress> {
+        let invalid = |reason: String| InvalidAddress { address: control_plane.to_owned(), reason };
+        let endpoint =
+            Endpoint::from_shared(control_plane.to_owned()).map_err(|error| invalid(error.to_string()))?;
+        if endpoint.uri().scheme_str() != Some("http") || endpoint.uri().host().is_none() {
+            return Err(invalid("no `http://` and host".to_owned()));
+        }
+        let node = Node {
+            id: node_id.to_owned(),
+            user_agent_name: env!("CARGO_PKG_NAME").to_owned(),
+            user_agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+            ..Node::default()
+        };
+        let endpoint = endpoint
+            .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_nodelay(true)
+            .http2_keep_alive_interval(KEEPALIVE)
+            .keep_alive_timeout(KEEPALIVE)
+            .keep_alive_while_idle(true);
+        Ok(Self {
+            endpoint,
+            mirror: Mirror::new(node),
+            link: watch::Sender::new(Link::default()),
+            started: Instant::now(),
+        })
+    }
+
+    /// How the link is, now and from now on.
+    pub fn link(&self) -> watch::Receiver<Link> {
+        self.link.subscribe()
+    }
+
+    /// Follows the control plane until it is dropped.
+    ///
+    /// `consumer` is given every consistent configuration. It runs it, or says what of it it cannot run and goes on
+    /// with the one before; the control plane is told so.
+    pub async fn run(
+        mut self,
+        mut consumer: impl FnMut(&Arc<ResourceSet>) -> Result<(), Vec<Refusal>>,
+    ) -> Infallible {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let error = match self.stream(&mut consumer).await {
+                Ok(never) => match never {},
+                Err(error) => error,
+            };
+            if self.link.borrow().connected {
+                pause = FIRST_PAUSE;
+            }
+            tracing::warn!(error, retry_in = ?pause, "lost the control plane; the last configuration stays");
+            self.link.send_modify(|link| {
+                link.connected = false;
+                link.error = Some(error);
+            });
+            // Not all proxies at once: each waits between half of the pause and all of it.
+            sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Opens a stream and follows it to its end. Returns why it ended.
+    async fn stream(
+        &mut self,
+        consumer: &mut impl FnMut(&Arc<ResourceSet>) -> Result<(), Vec<Refusal>>,
+    ) -> Result<Infallible, String> {
+        let channel = self.endpoint.connect().await.map_err(|error| chain(&error))?;
+        let (requests, queue) = mpsc::channel(REQUEST_QUEUE);
+        // The first requests are queued before the stream is opened: a server may wait for them.
+        self.mirror.connect();
+        self.send(&requests).await?;
+        let mut responses = open(channel, queue).await.map_err(|status| in_words(&status))?;
+        self.link.send_modify(|link| link.streams += 1);
+        loop {
+            let quiet = self.mirror.wake_at().map(|at| self.started + at);
+            let when_quiet = async {
+                match quiet {
+                    Some(time) => sleep_until(time).await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                response = responses.next() => {
+                    let response = response.ok_or("the control plane ended the stream")?;
+                    let response = response.map_err(|status| in_words(&status))?;
+                    self.mirror.on_response(response, self.started.elapsed());
+                    self.link.send_if_modified(|link| {
+                        link.error = None;
+                        !std::mem::replace(&mut link.connected, true)
+                    });
+                }
+                () = when_quiet => {}
+            }
+            self.mirror.offer(self.started.elapsed(), &mut *consumer);
+            let generation = self.mirror.generation();
+            self.link
+                .send_if_modified(|link| std::mem::replace(&mut link.generation, generation) != generation);
+            self.send(&requests).await?;
+        }
+    }
+
+    async fn send(&mut self, requests: &mpsc::Sender<DeltaDiscoveryRequest>) -> Result<(), String> {
+        while let Some(request) = self.mirror.poll_request() {
+            requests.send(request).await.map_err(|_| "the connection was closed")?;
+        }
+        Ok(())
+    }
+}
+
+async fn open(
+    channel: Channel,
+    queue: mpsc::Receiver<DeltaDiscoveryRequest>,
+) -> Result<Streaming<DeltaDiscoveryResponse>, Status> {
+    let mut grpc = tonic::client::Grpc::new(channel).max_decoding_message_size(RESPONSE_BYTES);
+    grpc.ready().await.map_err(|error| Status::unavailable(chain(&error)))?;
+    let codec = ProstCodec::<DeltaDiscoveryRequest, DeltaDiscoveryResponse>::default();
+    let response = grpc.streaming(Request::new(ReceiverStream::new(queue)), METHOD, codec).await?;
+    Ok(response.into_inner())
+}
+
+fn in_words(status: &Status) -> String {
+    format!("{:?}: {}", status.code(), status.message())
+}
+
+/// An error with what it says is behind it: tonic's own words alone are `transport error`.
+fn chain(error: &dyn std::error::Error) -> String {
+    let sources = std::iter::successors(Some(error), |error| error.source());
+    sources.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// What [`Config::parse`](crate::Config::parse) says is wrong, in the words of discovery.
+pub fn refusals(problems: &Problems) -> Vec<Refusal> {
+    let refusal = |problem: &crate::config::Problem| {
+        let (message, name) = problem.resource.split_once(' ').unwrap_or(("", &problem.resource));
+        let place = if problem.field.is_empty() { String::new() } else { format!("{}: ", problem.field) };
+        Refusal {
+            type_url: TypeUrl::new(format!("type.googleapis.com/meshtcp.l4.v1.{message}")),
+            name: name.to_owned(),
+            reason: format!("{place}{}", problem.message),
+        }
+    };
+    problems.iter().map(refusal).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Config, ProxyName};
+    use xds::proto::l4::Listener;
+
+    #[test]
+    fn an_address_needs_a_scheme_and_a_host() {
+        assert!(Discovery::new("http://127.0.0.1:5678", "default.web-1").is_ok());
+        for wrong in ["127.0.0.1:5678", "https://cp:5678", "http://", ""] {
+            assert!(Discovery::new(wrong, "default.web-1").is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_problem_is_a_refusal_of_the_message_that_it_is_in() {
+        let mut set = ResourceSet::default();
+        set.insert_message(
+            "out",
+            &Listener { name: "out".into(), address: "nowhere".into(), ..Default::default() },
+        );
+        let problems = Config::parse(&[(ProxyName::from("default/web-1"), &set)]).unwrap_err();
+        let refusals = refusals(&problems);
+        assert_eq!(refusals[0].type_url, TypeUrl::of::<Listener>());
+        assert_eq!(refusals[0].name, "out");
+    }
+
+    #[tokio::test]
+    async fn nobody_there_is_told_and_tried_again() {
+        let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let discovery = Discovery::new(&format!("http://{unused}"), "default.web-1").unwrap();
+        let mut link = discovery.link();
+        let running = tokio::spawn(discovery.run(|_| unreachable!("nobody says anything")));
+        link.wait_for(|link| link.error.is_some()).await.unwrap();
+        assert!(!link.borrow().connected);
+        running.abort();
+    }
+}
