@@ -95,7 +95,7 @@ impl Snapshot {
         for (at, resource) in (0u32..).zip(&resources) {
             let kind = resource.kind();
             ids.push((resource.id(), at));
-            index_target(&mut targets, resource, at);
+            index_target(&mut targets, resource, at, context.profile);
             for (key, value) in resource.meta.labels.iter() {
                 labels.add(kind, key, value, at);
             }

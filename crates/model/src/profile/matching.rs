@@ -73,6 +73,21 @@ impl Profile {
         if known { rank } else { 0 }
     }
 
+    /// Whether a top-level targetRef of this kind selects proxies. Spec 03 §2.3; MeshHTTPRoute stands for the proxies that
+    /// the route selects.
+    pub fn selects_proxies_by(self, kind: RefKind) -> bool {
+        match kind {
+            RefKind::Mesh => true,
+            RefKind::Dataplane => self >= Profile::V2_10,
+            RefKind::MeshSubset
+            | RefKind::MeshGateway
+            | RefKind::MeshService
+            | RefKind::MeshServiceSubset
+            | RefKind::MeshHTTPRoute => self != Profile::V3,
+            RefKind::MeshExternalService | RefKind::MeshMultiZoneService => false,
+        }
+    }
+
     /// Whether policies with the label `kuma.io/effect: shadow` configure nothing (2.7+). Spec 03 §2.1.
     pub fn knows_shadow_policies(self) -> bool {
         self >= Profile::V2_7
@@ -136,19 +151,9 @@ impl Profile {
         self == Profile::V3
     }
 
-    /// Whether a `to` item for a MeshExternalService breaks all rules of the proxy (2.8). Spec 03 §4.1.
-    pub fn external_service_breaks_tag_rules(self) -> bool {
-        self == Profile::V2_8
-    }
-
     /// Whether a policy with a `to` item for a MeshHTTPRoute contributes no tag rules (2.13+). Spec 03 §4.1.
     pub fn http_route_items_hide_tag_rules(self) -> bool {
         self >= Profile::V2_13
-    }
-
-    /// Whether an error while building rules is a warning and leaves the rules empty (2.6+). Spec 03 §2.5.
-    pub fn contains_rule_errors(self) -> bool {
-        self >= Profile::V2_6
     }
 
     /// How a port of a `to` item's service is found. Spec 03 §5.2.

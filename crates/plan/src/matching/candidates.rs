@@ -2,7 +2,7 @@
 
 use model::reference::SERVICE_TAG;
 use model::resource::DISPLAY_NAME_LABEL;
-use model::{Kind, RefKind, Resource, Spec, TargetRef};
+use model::{Kind, Profile, RefKind, Resource, Spec, TargetRef};
 
 use crate::snapshot::PairIndex;
 use crate::view::View;
@@ -15,13 +15,13 @@ const LABEL: &str = "label ";
 const NAME: &str = "name";
 
 /// Adds a policy to the index under one condition that every proxy it selects fulfils.
-pub(crate) fn index_target(index: &mut PairIndex, resource: &Resource, at: u32) {
+pub(crate) fn index_target(index: &mut PairIndex, resource: &Resource, at: u32, profile: Profile) {
     let Spec::Policy(policy) = &resource.spec else { return };
-    let (key, value) = condition(policy.target.as_ref());
+    let (key, value) = condition(policy.target.as_ref(), profile);
     index.add(policy.kind, &key, &value, at);
 }
 
-fn condition(target: Option<&TargetRef>) -> (String, String) {
+fn condition(target: Option<&TargetRef>, profile: Profile) -> (String, String) {
     let always = || (ALWAYS.0.to_owned(), ALWAYS.1.to_owned());
     let pair = |prefix: &str, (key, value): (&str, &str)| (format!("{prefix}{key}"), value.to_owned());
     let Some(target) = target else { return always() };
@@ -34,10 +34,9 @@ fn condition(target: Option<&TargetRef>) -> (String, String) {
         RefKind::MeshServiceSubset if tags.service().is_none() => service(),
         RefKind::MeshServiceSubset => exact_tag(),
         RefKind::Dataplane => match (name, labels) {
-            // Whether name or labels count is up to the profile: a policy with both is always looked at.
-            (Some(name), None) => Some(pair(NAME, ("", name))),
-            (None, Some(labels)) => labels.iter().next().map(|label| pair(LABEL, label)),
-            (Some(_), Some(_)) | (None, None) => None,
+            (Some(name), _) if !profile.refers_by_labels_only() => Some(pair(NAME, ("", name))),
+            (_, Some(labels)) => labels.iter().next().map(|label| pair(LABEL, label)),
+            (_, None) => None,
         },
         RefKind::Mesh
         | RefKind::MeshGateway

@@ -51,7 +51,7 @@ impl<'a> View<'a> {
     ) -> Result<Selection, String> {
         let mesh = TargetRef::of_kind(RefKind::Mesh);
         let target = policy.target.as_ref().unwrap_or(&mesh);
-        if self.profile().specificity(target.kind) == 0 {
+        if !self.profile().selects_proxies_by(target.kind) {
             return Err(format!("unsupported targetRef kind '{}'", target.kind));
         }
         let service = || Tags::from_iter([(SERVICE_TAG, target.name.as_deref().unwrap_or_default())]);

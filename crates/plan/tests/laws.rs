@@ -1,0 +1,145 @@
+//! Laws of matching and merging, tried on small worlds with names from tiny alphabets, so that ties happen.
+
+#[path = "laws/naive.rs"]
+mod naive;
+#[path = "laws/world.rs"]
+mod world;
+
+use meshtcp_plan::{Context, Matched, Precedence, Shadows, Snapshot};
+use model::{Kind, Profile, Resource, ResourceId, Spec};
+use proptest::prelude::*;
+
+use world::{any_profile, any_world, shuffled};
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+
+    /// In whatever order resources arrive, snapshot, selection and rules are the same.
+    #[test]
+    fn arrival_order_does_not_matter(
+        (world, other) in any_world().prop_flat_map(|world| (Just(world.clone()), shuffled(world))),
+        profile in any_profile(),
+    ) {
+        let one = Snapshot::new(world, Context::new(profile));
+        let other = Snapshot::new(other, Context::new(profile));
+        prop_assert_eq!(one.content_hash(), other.content_hash());
+        prop_assert_eq!(one.resources(), other.resources());
+        for proxy in one.proxies() {
+            let (one, other) = (one.seen_by(&proxy).unwrap(), other.seen_by(&proxy).unwrap());
+            for kind in [Kind::MeshTCPRoute, Kind::MeshTimeout] {
+                prop_assert_eq!(one.rules(kind), other.rules(kind));
+            }
+        }
+    }
+
+    /// The indexed matcher finds what a scan finds that was written from the specification alone.
+    #[test]
+    fn the_index_agrees_with_a_naive_scan(world in any_world(), profile in any_profile()) {
+        let snapshot = Snapshot::new(world, Context::new(profile));
+        for proxy in snapshot.proxies() {
+            let view = snapshot.seen_by(&proxy).unwrap();
+            for kind in [Kind::MeshTCPRoute, Kind::MeshTimeout] {
+                let mut found: Vec<ResourceId> = view.matched(kind).policies.iter().map(|p| p.id()).collect();
+                let scanned = naive::matched(&snapshot, &proxy, kind);
+                let mut scanned: Vec<ResourceId> = scanned.into_iter().map(Resource::id).collect();
+                found.sort();
+                scanned.sort();
+                prop_assert_eq!(found, scanned, "{} {}", proxy, kind);
+            }
+        }
+    }
+
+    /// Precedence is an order: sorting any arrangement of policies by it gives the same sequence of ranks, and each rank is
+    /// comparable with each other in one way only.
+    #[test]
+    fn precedence_is_a_total_order(
+        (world, other) in any_world().prop_flat_map(|world| (Just(world.clone()), shuffled(world))),
+        profile in any_profile(),
+    ) {
+        fn ranks(world: &[Resource], profile: Profile) -> Vec<Precedence<'_>> {
+            let policies = world.iter().filter_map(|resource| match &resource.spec {
+                Spec::Policy(policy) => Some(Precedence::of(resource, policy, profile)),
+                _ => None,
+            });
+            policies.collect()
+        }
+        let (mut one, mut other) = (ranks(&world, profile), ranks(&other, profile));
+        for a in &one {
+            for b in &one {
+                prop_assert_eq!(a.cmp(b), b.cmp(a).reverse());
+                for c in &one {
+                    prop_assert!(!(a <= b && b <= c) || a <= c);
+                }
+            }
+        }
+        one.sort();
+        other.sort();
+        prop_assert_eq!(one, other);
+    }
+
+    /// What the reference does with each destination, written from the specification, is what lookups answer.
+    #[test]
+    fn lookups_answer_what_the_specification_says(world in any_world(), profile in any_profile()) {
+        let snapshot = Snapshot::new(world, Context::new(profile));
+        for proxy in snapshot.proxies() {
+            let view = snapshot.seen_by(&proxy).unwrap();
+            let kind = Kind::MeshTCPRoute;
+            let matched = view.matched(kind);
+            let rules = view.rules(kind);
+            let broken = naive::breaks_tag_rules(&snapshot, &matched.policies);
+            prop_assert_eq!(broken, !rules.warnings.iter().all(|w| w.starts_with("unable to resolve")));
+            for service in ["a", "b", "c", "a_b_svc_1", ""] {
+                let said = naive::for_service(&snapshot, &matched.policies, service);
+                prop_assert_eq!(rules.for_service(service).map(|merged| merged.conf().clone()), said);
+            }
+            let services = [Kind::MeshService, Kind::MeshMultiZoneService];
+            for service in services.iter().flat_map(|kind| snapshot.of_kind(*kind)) {
+                for section in ["", "a", "b", "1", "2"] {
+                    let id = service.id().with_section(section);
+                    let said = naive::for_resource(&snapshot, &matched.policies, &id).filter(|_| !broken);
+                    let found = rules.for_resource(&id);
+                    prop_assert_eq!(found.map(|merged| merged.conf().clone()), said, "{}", id);
+                }
+            }
+        }
+    }
+
+    /// A policy that is there twice in a row says nothing new.
+    #[test]
+    fn merging_is_idempotent(world in any_world(), profile in any_profile()) {
+        let snapshot = Snapshot::new(world, Context::new(profile));
+        for proxy in snapshot.proxies() {
+            let view = snapshot.seen_by(&proxy).unwrap();
+            for kind in [Kind::MeshTCPRoute, Kind::MeshTimeout] {
+                let once = view.match_policies(snapshot.of_kind(kind).iter().map(AsRef::as_ref), Shadows::Included);
+                let mut twice = Matched { policies: Vec::new(), ..once.clone() };
+                twice.policies = once.policies.iter().flat_map(|policy| [*policy, *policy]).collect();
+                let (once, twice) = (snapshot.merge(kind, "m", &once), snapshot.merge(kind, "m", &twice));
+                let tag = |rules: &meshtcp_plan::Rules| {
+                    let rules = rules.tag.iter().map(|rule| (rule.subset.clone(), rule.merged.conf().clone()));
+                    rules.collect::<Vec<_>>()
+                };
+                prop_assert_eq!(tag(&once), tag(&twice));
+                let resources = |rules: &meshtcp_plan::Rules| {
+                    let rules = rules.resources.iter().map(|(id, rule)| (id.clone(), rule.merged.conf().clone()));
+                    rules.collect::<Vec<_>>()
+                };
+                prop_assert_eq!(resources(&once), resources(&twice));
+            }
+        }
+    }
+
+    /// What a view did not read cannot change what was computed from it.
+    #[test]
+    fn rules_depend_only_on_what_was_read(world in any_world(), profile in any_profile()) {
+        let snapshot = Snapshot::new(world.clone(), Context::new(profile));
+        for proxy in snapshot.proxies() {
+            let view = snapshot.seen_by(&proxy).unwrap();
+            let rules = view.rules(Kind::MeshTCPRoute);
+            let reads = view.reads();
+            let rest: Vec<Resource> = world.iter().filter(|r| reads.contains(&r.kind())).cloned().collect();
+            let smaller = Snapshot::new(rest, Context::new(profile));
+            prop_assert_eq!(rules, smaller.seen_by(&proxy).unwrap().rules(Kind::MeshTCPRoute));
+        }
+    }
+}
