@@ -71,11 +71,7 @@ fn destination(
         Place { kinds, takes_listener_tags: true, is_inbound: false },
         profile,
     );
-    if item.has("default") {
-        item.known(&["default"]);
-        let help = format!("write `{shape}`");
-        item.error("default", "`default` belongs into a rule, not directly under `to`", Some(help));
-    }
+    misplaced(&mut item, &["default", "backendRefs"], "belongs into a rule, not directly under `to`", shape);
     if context.kind == Kind::MeshHTTPRoute {
         item.texts("hostnames");
     }
@@ -84,9 +80,18 @@ fn destination(
     Some(PolicyItem { target: written.target()?, conf })
 }
 
+/// Refuses fields that stand too high up, and shows where they belong: the reference would drop them without a word.
+fn misplaced(fields: &mut Fields<'_>, names: &[&'static str], message: &str, shape: &str) {
+    for name in names.iter().filter(|name| fields.has(name)).collect::<Vec<_>>() {
+        fields.known(&[name]);
+        fields.error(name, format!("`{name}` {message}"), Some(format!("write `{shape}`")));
+    }
+}
+
 type ReadRule = fn(&mut Fields<'_>, Profile);
 
 fn tcp_rule(rule: &mut Fields<'_>, profile: Profile) {
+    misplaced(rule, &["backendRefs"], "belongs into `default`", "default: {backendRefs: […]}");
     let mut default = rule.object("default");
     let refs = default.items("backendRefs");
     if refs.is_empty() && profile.validates_empty_backend_refs() {
@@ -97,6 +102,7 @@ fn tcp_rule(rule: &mut Fields<'_>, profile: Profile) {
 
 fn http_rule(rule: &mut Fields<'_>, profile: Profile) {
     rule.known(&["matches"]);
+    misplaced(rule, &["backendRefs"], "belongs into `default`", "default: {backendRefs: […]}");
     let mut default = rule.object("default");
     default.known(&["filters"]);
     default.items("backendRefs").into_iter().for_each(|fields| backend_ref(fields, profile));
