@@ -62,6 +62,7 @@ fn run(request: &Request) -> Result<Value, Failure> {
         "from-rules" => inbounds::of_proxy(request),
         "gateway-rules" => inbounds::of_gateway(request),
         "xds" => xds::answer(request),
+        "xds-ingress" => xds::ingress(request),
         "traffic" => traffic::answer(request),
         "inspect" => inspect::answer(request),
         other => Err(Failure::Unsupported(format!("no check is called `{other}`"))),

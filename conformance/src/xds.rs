@@ -1,9 +1,10 @@
-//! Check `xds`: what MeshTCPRoute produces for a proxy, and nothing else.
+//! Checks `xds` and `xds-ingress`: what MeshTCPRoute produces for a proxy and nothing else, and what a zone
+//! ingress is told.
 
 use std::collections::BTreeMap;
 
 use dialect::envoy::{self, CertificateKey, EnvoyOptions, EnvoyResources, Scope, SplitLayout};
-use plan::{Plan, Snapshot};
+use plan::{Plan, Snapshot, plan_ingress};
 use serde_json::{Value, json};
 
 use crate::documents::Resources;
@@ -30,6 +31,18 @@ pub(crate) fn answer(request: &Request) -> Result<Value, Failure> {
         "clusters": listed(&clusters),
         "endpoints": listed(&endpoints),
     }))
+}
+
+/// Check `xds-ingress`: the configuration of a zone ingress, all types in one list.
+pub(crate) fn ingress(request: &Request) -> Result<Value, Failure> {
+    let resources = Resources::with_context(request, proxy::context(request))?;
+    let name = request.params["proxy"]["name"].as_str().unwrap_or_default();
+    let plan = plan_ingress(&resources.snapshot, name)
+        .ok_or_else(|| Failure::Error(format!("there is no ZoneIngress {name}")))?;
+    let EnvoyResources { listeners, clusters, endpoints, notes: _ } = envoy::lower_ingress(&plan);
+    let all = clusters.iter().chain(&endpoints).chain(&listeners);
+    let all: Vec<Value> = all.map(|(name, tree)| json!({ "name": name, "resource": tree })).collect();
+    Ok(json!({ "resources": all }))
 }
 
 fn plan_of(request: &Request, snapshot: &Snapshot) -> Result<Plan, Failure> {

@@ -15,6 +15,7 @@ mod cluster;
 mod endpoint;
 mod gateway;
 mod inbound;
+mod ingress;
 mod listener;
 mod split;
 mod tcp_proxy;
@@ -28,6 +29,7 @@ use serde_json::Value;
 use xds::ResourceSet;
 
 use crate::encode::{EncodeError, encode};
+pub use ingress::lower_ingress;
 use split::Splits;
 
 /// How a split is said.

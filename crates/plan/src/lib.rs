@@ -20,7 +20,7 @@ pub use matching::{Matched, Shadows};
 pub use merge::{Destined, SortedItem, SourceRule, SourceRules, merge_confs};
 pub use plan::*;
 pub use precedence::{ItemPrecedence, Precedence};
-pub use routing::{Dialled, DialledTarget, ProxyRules};
+pub use routing::{Dialled, DialledTarget, ProxyRules, plan_ingress};
 pub use rules::{InboundKey, ListenerKey, Merged, ResourceRule, Rules, Subset, SubsetTag, TagRule, mesh_id};
 pub use snapshot::{Context, ProxyFeatures, Snapshot};
 pub use view::View;

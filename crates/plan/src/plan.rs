@@ -5,6 +5,7 @@
 
 mod cluster;
 mod gateway;
+mod ingress;
 mod outbound;
 mod settings;
 mod split;
@@ -12,6 +13,7 @@ mod status;
 
 pub use cluster::{Cluster, ClusterKind, DirectAccess, Endpoint, ExternalTls, MeshTls, Via};
 pub use gateway::{GatewayHost, GatewayListener, GatewayTls};
+pub use ingress::{IngressCluster, IngressEntry, IngressPlan};
 pub use outbound::{Destination, Outbound, Owner};
 pub use settings::{AccessLog, ConnectionSettings, LogBackend, LogFormat, Sourced};
 pub use split::{Backend, Fate, OnUnavailable, Unusable, shares};

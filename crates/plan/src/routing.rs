@@ -14,6 +14,7 @@ mod facts;
 mod gateway;
 mod http;
 mod inbound;
+mod ingress;
 mod legacy;
 mod names;
 mod near;
@@ -35,6 +36,7 @@ use crate::view::View;
 use clusters::Clusters;
 pub use dialled::{Dialled, DialledTarget};
 use facts::Facts;
+pub use ingress::plan_ingress;
 use owner::Owners;
 use split::Splitter;
 

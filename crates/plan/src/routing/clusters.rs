@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use model::reference::{MESH_TAG, SERVICE_TAG};
 use model::topology::Protocol;
-use model::{Kind, ResourceId, Spec, Tags};
+use model::{ResourceId, Spec, Tags};
 
 use super::endpoints::{self, Offer};
 use super::facts::Facts;
@@ -178,9 +178,4 @@ fn kind(offer: &Offer, gateway: Option<bool>) -> ClusterKind {
 fn direct(offer: &Offer, subset: &Tags) -> Option<DirectAccess> {
     let DirectAccess { endpoints, tls } = offer.outside.as_ref()?.direct.clone()?;
     Some(DirectAccess { endpoints: endpoints::subset(endpoints, subset), tls })
-}
-
-/// Whether the kind of a service takes part in the name of its SNI with its namespace.
-fn is_namespaced(kind: Kind) -> bool {
-    kind == Kind::MeshService
 }

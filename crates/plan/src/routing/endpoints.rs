@@ -9,11 +9,11 @@
 
 mod cross_mesh;
 mod external;
-mod local;
+pub(super) mod local;
 mod zones;
 
 use model::topology::Protocol;
-use model::{Spec, Tags};
+use model::{Kind, Spec, Tags};
 
 use super::facts::Facts;
 use super::protocol;
@@ -52,7 +52,8 @@ pub(super) fn of_tag(view: &View<'_>, facts: &Facts<'_>, service: &str) -> Offer
         return offer;
     }
     let (mut endpoints, ingresses) = zones::of_tag(view, facts, service);
-    endpoints.extend(local::of_tag(view, facts, service, ingresses.max(1)));
+    view.read(Kind::Dataplane);
+    endpoints.extend(local::of_tag(view.snapshot(), facts, service, ingresses.max(1)));
     if !endpoints.is_empty() {
         endpoints.extend(external::of_tag(view, facts, service).endpoints);
         return Offer { endpoints, outside: None };
@@ -82,7 +83,8 @@ fn of_mesh_service(
     port: u32,
 ) -> Vec<Endpoint> {
     if zones::is_local(resource) {
-        local::of_mesh_service(view, facts, resource, port)
+        view.read(Kind::Dataplane);
+        local::of_mesh_service(view.snapshot(), facts, resource, port)
     } else {
         zones::of_mesh_service(view, facts, resource)
     }

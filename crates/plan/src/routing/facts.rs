@@ -6,6 +6,7 @@ use model::{Kind, Labels, Profile, Spec, Tags};
 use serde_json::Value;
 
 use crate::plan::Mtls;
+use crate::snapshot::Snapshot;
 use crate::view::View;
 
 /// The proxy's mesh and zone, with defaults where nobody wrote them down.
@@ -57,6 +58,23 @@ impl<'a> Facts<'a> {
             transparent,
             binds: !transparent || (profile.knows_bound_outbounds() && features.bind_outbounds),
             system_namespace: &context.system_namespace,
+        }
+    }
+
+    /// What is known in a zone about a mesh, for nobody in particular.
+    pub(super) fn of_zone(snapshot: &'a Snapshot, mesh_name: &'a str, zone: &str) -> Self {
+        Self {
+            profile: snapshot.profile(),
+            mesh_name,
+            zone: Some(zone.to_owned()).filter(|zone| !zone.is_empty()),
+            mtls: None,
+            zone_egress: false,
+            locality_aware: false,
+            mesh_services: MeshServicesMode::Disabled,
+            unified: false,
+            transparent: false,
+            binds: true,
+            system_namespace: &snapshot.context().system_namespace,
         }
     }
 

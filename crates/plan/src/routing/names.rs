@@ -67,6 +67,17 @@ pub(super) fn hashed_sni(kind: Kind, name: &str, port: u32, mesh: &str) -> Strin
     format!("a{hash:016x}.{}.{port}.{}.{kind}", cut(name), cut(mesh))
 }
 
+/// The name of a service in its hashed SNI: with its namespace for a MeshService of Kubernetes, outside the system
+/// namespace (spec 04 §8.3).
+pub(super) fn namespaced(id: &ResourceId, system_namespace: &str) -> String {
+    let ResourceId { kind, mesh: _, zone: _, namespace, name, section: _ } = id;
+    if *kind == Kind::MeshService && !namespace.is_empty() && namespace != system_namespace {
+        format!("{name}.{namespace}")
+    } else {
+        name.clone()
+    }
+}
+
 /// The readable SNI of one port of a real service (spec 04 §8.3).
 pub(super) fn readable_sni(id: &ResourceId) -> String {
     let ResourceId { kind, mesh, zone, namespace, name, section } = id;

@@ -3,7 +3,7 @@
 use model::topology::{Identity, MeshService};
 use model::{Spec, Tags};
 
-use super::{Facts, Offer, Service, View, is_namespaced};
+use super::{Facts, Offer, Service, View};
 use crate::plan::MeshTls;
 use crate::routing::endpoints::{is_local, matched};
 use crate::routing::names;
@@ -94,8 +94,5 @@ fn sni(facts: &Facts<'_>, service: &Service<'_>) -> String {
         return names::readable_sni(&service.id);
     }
     let id = &service.id;
-    let namespaced =
-        is_namespaced(id.kind) && !id.namespace.is_empty() && id.namespace != facts.system_namespace;
-    let name = if namespaced { format!("{}.{}", id.name, id.namespace) } else { id.name.clone() };
-    names::hashed_sni(id.kind, &name, service.port, &id.mesh)
+    names::hashed_sni(id.kind, &names::namespaced(id, facts.system_namespace), service.port, &id.mesh)
 }

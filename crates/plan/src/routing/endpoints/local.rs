@@ -8,13 +8,19 @@ use super::{Offer, zones};
 use crate::plan::{Endpoint, Via};
 use crate::routing::facts::Facts;
 use crate::routing::names;
+use crate::snapshot::Snapshot;
 use crate::view::View;
 
 /// The healthy inbounds with this value of `kuma.io/service`.
-pub(super) fn of_tag(view: &View<'_>, facts: &Facts<'_>, service: &str, weight: u32) -> Vec<Endpoint> {
+pub(in crate::routing) fn of_tag(
+    snapshot: &Snapshot,
+    facts: &Facts<'_>,
+    service: &str,
+    weight: u32,
+) -> Vec<Endpoint> {
     let wanted = Tags::from_iter([(SERVICE_TAG, service)]);
     let mut endpoints = Vec::new();
-    for (resource, dataplane) in view.dataplanes_with_tags(&wanted) {
+    for (resource, dataplane) in snapshot.dataplanes_with_tags(facts.mesh_name, &wanted) {
         for inbound in dataplane.inbound.iter().filter(|i| i.is_healthy() && wanted.matches(&i.tags)) {
             endpoints.push(endpoint(facts, resource, dataplane, inbound, weight));
         }
@@ -23,8 +29,8 @@ pub(super) fn of_tag(view: &View<'_>, facts: &Facts<'_>, service: &str, weight: 
 }
 
 /// The healthy inbounds of the Dataplanes that a MeshService selects, as far as they take one of its ports.
-pub(super) fn of_mesh_service(
-    view: &View<'_>,
+pub(in crate::routing) fn of_mesh_service(
+    snapshot: &Snapshot,
     facts: &Facts<'_>,
     resource: &Resource,
     number: u32,
@@ -37,7 +43,7 @@ pub(super) fn of_mesh_service(
         Some(TargetPort::Name(name)) => inbound.name.as_deref() == Some(name),
     };
     let mut endpoints = Vec::new();
-    for (owner, dataplane) in selected(view, service) {
+    for (owner, dataplane) in selected(snapshot, facts.mesh_name, service) {
         for inbound in dataplane.inbound.iter().filter(|inbound| inbound.is_healthy() && takes(inbound)) {
             endpoints.push(endpoint(facts, owner, dataplane, inbound, 1));
         }
@@ -55,32 +61,35 @@ pub(super) fn of_destination_name(view: &View<'_>, facts: &Facts<'_>, name: &str
         let Spec::MeshService(service) = &resource.spec else { continue };
         let id = resource.id();
         if let Some(port) = service.ports.iter().find(|p| names::destination(&id, p.port, false) == name) {
-            let endpoints = of_mesh_service(view, facts, resource, port.port);
+            let endpoints = of_mesh_service(view.snapshot(), facts, resource, port.port);
             return (!endpoints.is_empty()).then_some(Offer { endpoints, outside: None });
         }
     }
     None
 }
 
-fn selected<'a>(view: &View<'a>, service: &MeshService) -> Vec<(&'a Resource, &'a Dataplane)> {
-    let dataplanes = |keep: &dyn Fn(&Resource) -> bool| {
-        view.read(Kind::Dataplane);
-        view.snapshot().dataplanes(view.mesh_name()).filter(|(resource, _)| keep(resource)).collect()
-    };
+fn selected<'a>(
+    snapshot: &'a Snapshot,
+    mesh: &str,
+    service: &MeshService,
+) -> Vec<(&'a Resource, &'a Dataplane)> {
     match &service.selector {
         ServiceSelector::None => Vec::new(),
-        ServiceSelector::Tags(tags) => view.dataplanes_with_tags(tags).collect(),
-        ServiceSelector::Labels(labels) => view
-            .by_labels(Kind::Dataplane, labels)
+        ServiceSelector::Tags(tags) => snapshot.dataplanes_with_tags(mesh, tags).collect(),
+        ServiceSelector::Labels(labels) => snapshot
+            .by_labels(Kind::Dataplane, mesh, labels)
             .filter_map(|resource| match &resource.spec {
                 Spec::Dataplane(dataplane) => Some((resource, dataplane)),
                 _ => None,
             })
             .collect(),
-        ServiceSelector::Name { name, namespace } => dataplanes(&|resource| {
-            resource.meta.display_name() == name
-                && namespace.as_deref().is_none_or(|namespace| resource.meta.namespace() == namespace)
-        }),
+        ServiceSelector::Name { name, namespace } => {
+            let is_named = |resource: &Resource| {
+                resource.meta.display_name() == name
+                    && namespace.as_deref().is_none_or(|namespace| resource.meta.namespace() == namespace)
+            };
+            snapshot.dataplanes(mesh).filter(|(resource, _)| is_named(resource)).collect()
+        }
     }
 }
 

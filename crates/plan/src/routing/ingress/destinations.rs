@@ -1,0 +1,108 @@
+//! Which tag sets clients anywhere may dial. Nothing is matched or merged here: a superset does no harm (spec 04 §10.2).
+
+use model::policy::{LegacyDestination, backend_refs};
+use model::reference::{SERVICE_TAG, TargetRef};
+use model::{BackendRef, Kind, RefKind, Spec, Tags};
+use serde_json::Value;
+
+use crate::snapshot::Snapshot;
+
+/// The tag sets, each once, in the order in which they are found; `*` stands for every service.
+pub(super) fn of_mesh(snapshot: &Snapshot, mesh: &str, available: &[&Tags]) -> Vec<Tags> {
+    let profile = snapshot.profile();
+    let mut found = Vec::new();
+    let mut add = |tags: Tags| {
+        if tags.service().is_some() && !found.contains(&tags) {
+            found.push(tags);
+        }
+    };
+    let traffic_routes = snapshot.in_mesh(Kind::TrafficRoute, mesh);
+    for resource in traffic_routes {
+        let Spec::TrafficRoute(route) = &resource.spec else { continue };
+        match &route.destination {
+            LegacyDestination::Single(tags) => add(tags.clone()),
+            LegacyDestination::Split(split) => split.iter().for_each(|side| add(side.destination.clone())),
+        }
+    }
+    of_routes(snapshot, mesh, Kind::MeshHTTPRoute).into_iter().for_each(&mut add);
+    if profile.announces_subsets_across_zones() {
+        of_routes(snapshot, mesh, Kind::MeshTCPRoute).into_iter().for_each(&mut add);
+    }
+    of_gateway_routes(snapshot, mesh).into_iter().for_each(&mut add);
+    of_virtual_outbounds(snapshot, mesh, available).into_iter().for_each(&mut add);
+    if traffic_routes.is_empty() {
+        add(Tags::from_iter([(SERVICE_TAG, "*")]));
+    }
+    found
+}
+
+fn of_routes(snapshot: &Snapshot, mesh: &str, kind: Kind) -> Vec<Tags> {
+    let mut found = Vec::new();
+    for resource in snapshot.in_mesh(kind, mesh) {
+        let Spec::Policy(policy) = &resource.spec else { continue };
+        for item in policy.to.iter().filter(|item| is_legacy(item.target.kind)) {
+            let rules =
+                item.conf.get("rules").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+            for rule in rules {
+                let refs = backend_refs(rule);
+                if refs.is_empty() {
+                    found.push(tags(&item.target));
+                }
+                let legacy = refs.iter().filter(|backend| is_legacy(backend.target.kind));
+                found.extend(legacy.map(|BackendRef { target, weight: _, port: _ }| tags(target)));
+            }
+        }
+    }
+    found
+}
+
+fn is_legacy(kind: RefKind) -> bool {
+    matches!(kind, RefKind::MeshService | RefKind::MeshServiceSubset | RefKind::Mesh | RefKind::MeshSubset)
+}
+
+/// `{kuma.io/service: name (or *)}` and the tags.
+fn tags(target: &TargetRef) -> Tags {
+    let service = match target.kind {
+        RefKind::MeshService | RefKind::MeshServiceSubset => target.name.as_deref().unwrap_or("*"),
+        _ => "*",
+    };
+    let mut tags = target.tags.clone();
+    tags.insert(SERVICE_TAG, service);
+    tags
+}
+
+fn of_gateway_routes(snapshot: &Snapshot, mesh: &str) -> Vec<Tags> {
+    let mut found = Vec::new();
+    for resource in snapshot.in_mesh(Kind::MeshGatewayRoute, mesh) {
+        let Spec::Other { kind: _, body } = &resource.spec else { continue };
+        for protocol in ["tcp", "tls", "http"] {
+            let rules = body.pointer(&format!("/conf/{protocol}/rules")).and_then(Value::as_array);
+            let backends = rules.into_iter().flatten().filter_map(|rule| rule.get("backends")?.as_array());
+            found.extend(backends.flatten().filter_map(|backend| pairs(backend.get("destination")?)));
+        }
+    }
+    found
+}
+
+/// Each available service with the tags that a virtual outbound makes names of.
+fn of_virtual_outbounds(snapshot: &Snapshot, mesh: &str, available: &[&Tags]) -> Vec<Tags> {
+    let mut found = Vec::new();
+    for resource in snapshot.in_mesh(Kind::VirtualOutbound, mesh) {
+        let Spec::Other { kind: _, body } = &resource.spec else { continue };
+        let list = |pointer: &str| body.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
+        let selectors: Vec<Tags> = list("/selectors").filter_map(|one| pairs(one.get("match")?)).collect();
+        let keys: Vec<&str> = list("/conf/parameters")
+            .filter_map(|one| one.get("tagKey").or_else(|| one.get("name"))?.as_str())
+            .collect();
+        for tags in available.iter().filter(|tags| selectors.iter().any(|selector| selector.matches(tags))) {
+            let named = tags.iter().filter(|(key, _)| *key == SERVICE_TAG || keys.contains(key));
+            found.push(named.collect());
+        }
+    }
+    found
+}
+
+fn pairs(value: &Value) -> Option<Tags> {
+    let pairs = value.as_object()?.iter();
+    Some(pairs.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect())
+}
