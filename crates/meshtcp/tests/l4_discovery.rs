@@ -1,6 +1,6 @@
 //! Our own proxy follows our own control plane over gRPC: changes, refusals, restarts.
 
-#![allow(clippy::unwrap_used, reason = "a step that fails is a failed test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a step that fails is a failed test")]
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
