@@ -118,6 +118,12 @@ impl Snapshot {
     /// # Errors
     /// In words, when a destination cannot be said in tags, or when too many of them overlap.
     pub fn tag_rules(&self, kind: Kind, policies: &[&Resource]) -> Result<Vec<TagRule>, String> {
+        let entries = self.tag_entries(policies)?;
+        tag::rules(kind, &entries, Negations::AsNeeded, self.profile()).map_err(|e| e.to_string())
+    }
+
+    /// The `to` items of policies that rules by tag are made of, each with its tags.
+    pub(crate) fn tag_entries<'a>(&self, policies: &[&'a Resource]) -> Result<Vec<Entry<'a>>, String> {
         let mut entries = Vec::new();
         for item in to_items(policies) {
             match self.http_route_of(&item)? {
@@ -129,7 +135,7 @@ impl Snapshot {
                 None => {}
             }
         }
-        tag::rules(kind, &entries, Negations::AsNeeded, self.profile()).map_err(|e| e.to_string())
+        Ok(entries)
     }
 
     /// The route that the item's policy is for, if it is for a route.

@@ -1,5 +1,7 @@
 //! Laws of matching and merging, tried on small worlds with names from tiny alphabets, so that ties happen.
 
+#![allow(clippy::unwrap_used, reason = "a case that cannot be read is a failed test")]
+
 #[path = "laws/naive.rs"]
 mod naive;
 #[path = "laws/world.rs"]

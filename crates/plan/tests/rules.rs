@@ -1,6 +1,8 @@
 //! Each folder of `cases/rules` holds resources, and what each profile makes of them: which MeshTCPRoutes select which
 //! proxy, and what they say about its destinations.
 
+#![allow(clippy::unwrap_used, reason = "a case that cannot be read is a failed test")]
+
 use std::fmt::Write as _;
 
 use meshtcp_plan::{Context, Destined, Merged, PolicyOrigin, Rules, Snapshot, View};

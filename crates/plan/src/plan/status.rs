@@ -55,6 +55,11 @@ pub enum IgnoredBecause {
     },
     /// The profile does not route that kind of destination.
     KindUnknownToProfile,
+    /// A policy cannot be merged with the others, which leaves the proxy without any of their rules (spec 03 §2.5).
+    RulesBroken {
+        /// Which policy, and what is wrong with it.
+        why: String,
+    },
     /// It is a shadow policy.
     Shadow,
     /// It has no `to` items.

@@ -1,7 +1,7 @@
 //! Why a route policy that selects a proxy concerns none of its outbounds.
 
 use model::reference::SERVICE_TAG;
-use model::{RefKind, Resource, Tags, TargetRef};
+use model::{Kind, RefKind, Resource, Spec, Tags, TargetRef};
 
 use crate::matching::policy_of;
 use crate::merge::resolve;
@@ -41,13 +41,15 @@ impl View<'_> {
     }
 
     fn is_offered_by_tag(&self, target: &TargetRef) -> bool {
-        let Some(name) = target.name.as_deref().filter(|_| self.profile().has_tag_rules()) else {
-            return target.kind == RefKind::Mesh;
+        let name = match target.kind {
+            RefKind::MeshService | RefKind::MeshServiceSubset => target.name.as_deref(),
+            kind => return kind == RefKind::Mesh,
         };
+        let Some(name) = name.filter(|_| self.profile().has_tag_rules()) else { return false };
         let service = Tags::from_iter([(SERVICE_TAG, name)]);
         self.dataplanes_with_tags(&service).next().is_some()
-            || self.of_kind(model::Kind::ExternalService).iter().any(|resource| {
-                matches!(&resource.spec, model::Spec::ExternalService(e) if service.matches(&e.tags))
+            || self.of_kind(Kind::ExternalService).iter().any(|resource| {
+                matches!(&resource.spec, Spec::ExternalService(external) if service.matches(&external.tags))
             })
     }
 }
@@ -57,15 +59,9 @@ fn beside(policy: &Resource, target: &TargetRef) -> String {
     if target.labels.as_ref().is_some_and(|labels| !labels.is_empty()) {
         return String::new();
     }
-    let (zone, namespace) =
-        (policy.meta.zone(), target.namespace.as_deref().unwrap_or(policy.meta.namespace()));
-    let say = |what: &str, name: &str| match name {
-        "" => String::new(),
-        name => format!(" in {what} {name}"),
-    };
-    format!(
-        "{}{}",
-        say("zone", zone),
-        if target.namespace.is_some() { String::new() } else { say("namespace", namespace) }
-    )
+    let namespace = target.namespace.is_none().then(|| policy.meta.namespace());
+    let places = [("zone", Some(policy.meta.zone())), ("namespace", namespace)];
+    let said =
+        places.into_iter().filter_map(|(what, name)| Some((what, name.filter(|name| !name.is_empty())?)));
+    said.map(|(what, name)| format!(" in {what} {name}")).collect()
 }

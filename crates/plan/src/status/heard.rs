@@ -1,0 +1,74 @@
+//! Where in a plan each route policy is heard.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::{Resource, ResourceId};
+
+use crate::plan::{Backend, Fate, GatewayListener, Outbound, Outcome, PolicyOrigin, Unusable};
+
+/// What outbounds and gateway listeners say about one policy.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Heard {
+    /// Everything that became of it somewhere.
+    pub(super) outcomes: BTreeSet<Outcome>,
+    /// The outbounds and listeners that it decides, by name.
+    pub(super) decides: Vec<String>,
+    /// Its backendRefs that cannot be used, each once.
+    pub(super) unresolved: Vec<(String, Unusable)>,
+}
+
+/// What a plan says about policies, each by its identifier and its stored name.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Hearing(BTreeMap<(ResourceId, String), Heard>);
+
+impl Hearing {
+    /// Goes through a plan once.
+    pub(super) fn of(outbounds: &[Outbound], listeners: &[GatewayListener]) -> Self {
+        let mut hearing = Self::default();
+        for outbound in outbounds {
+            for considered in &outbound.considered {
+                hearing.note(&considered.origin, considered.outcome.clone(), &outbound.name);
+            }
+            outbound.split.iter().for_each(|backend| hearing.note_backend(backend));
+        }
+        for listener in listeners {
+            for host in &listener.hosts {
+                host.origins.iter().for_each(|o| hearing.note(o, Outcome::Applied, &listener.name));
+                host.split.iter().for_each(|backend| hearing.note_backend(backend));
+            }
+        }
+        hearing
+    }
+
+    /// What is said about a policy.
+    pub(super) fn about(&self, policy: &Resource) -> Heard {
+        self.0.get(&(policy.id(), policy.meta.name.as_str().to_owned())).cloned().unwrap_or_default()
+    }
+
+    fn entry(&mut self, origin: &PolicyOrigin) -> &mut Heard {
+        self.0.entry((origin.policy.clone(), origin.name.clone())).or_default()
+    }
+
+    fn note(&mut self, origin: &PolicyOrigin, outcome: Outcome, place: &str) {
+        let heard = self.entry(origin);
+        let is_new = heard.decides.last().is_none_or(|last| last != place);
+        if outcome == Outcome::Applied && is_new {
+            heard.decides.push(place.to_owned());
+        }
+        heard.outcomes.insert(outcome);
+    }
+
+    fn note_backend(&mut self, backend: &Backend) {
+        let Backend { reference, weight: _, fate, origin } = backend;
+        let (Some(origin), Fate::Spilled(why) | Fate::Refused(why)) = (origin, fate) else { return };
+        // A weight of zero is what the operator wrote, not a fault.
+        if *why == Unusable::ZeroWeight {
+            return;
+        }
+        let unresolved = &mut self.entry(origin).unresolved;
+        let entry = (reference.clone(), why.clone());
+        if !unresolved.contains(&entry) {
+            unresolved.push(entry);
+        }
+    }
+}
