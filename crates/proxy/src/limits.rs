@@ -1,5 +1,6 @@
 //! How many connections the process can hold.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -18,6 +19,17 @@ pub(crate) fn raise_open_files() -> u64 {
 /// Half of the open files, less a fortieth for listeners, pipes, logs and the rest of the process.
 pub(crate) fn default_connections(open_files: u64) -> usize {
     usize::try_from((open_files - open_files / 40) / 2).unwrap_or(usize::MAX)
+}
+
+/// The ports that the kernel dials from.
+pub(crate) fn ephemeral_ports() -> RangeInclusive<u16> {
+    let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    let mut ports = text.split_whitespace().filter_map(|port| port.parse().ok());
+    match (ports.next(), ports.next()) {
+        (Some(first), Some(last)) => first..=last,
+        // cannot be told: it may be any
+        _ => 1..=u16::MAX,
+    }
 }
 
 /// A number of places, shared by all workers.

@@ -12,7 +12,7 @@ mod writer;
 pub(crate) use access::Format;
 pub(crate) use buffer::{LogBuffer, Output};
 pub(crate) use record::Record;
-pub(crate) use writer::Writer;
+pub(crate) use writer::{Batch, Writer};
 
 use crate::config::Sink;
 

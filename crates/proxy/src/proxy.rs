@@ -7,7 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -21,8 +21,8 @@ use crate::balance::Draw;
 use crate::config::{Config, Origin, ProxyName};
 use crate::counters::{Snapshot, WorkerCounters, snapshot};
 use crate::decide::Addresses;
-use crate::limits::{Places, default_connections, raise_open_files};
-use crate::log::{LogBuffer, Writer};
+use crate::limits::{Places, default_connections, ephemeral_ports, raise_open_files};
+use crate::log::{Batch, ConnectionLog, LogBuffer, Writer};
 use crate::resolve::Resolver;
 use crate::worker::{Command, Mailbox, Shared, Worker};
 use apply::Control;
@@ -117,6 +117,7 @@ impl Proxy {
             places: Arc::new(Places::new(limit)),
             addresses: Arc::clone(&addresses),
             hello_timeout,
+            ephemeral_ports: ephemeral_ports(),
             workers,
             seed: seed.unwrap_or_else(|| fastrand::u64(..)),
             listener_places: Mutex::default(),
@@ -136,31 +137,36 @@ impl Proxy {
             resolver: Resolver::start(addresses)?,
             writer: Some(writer),
         };
-        for index in 0..workers {
+        proxy.start_workers(&shared, connection_log.as_ref(), lines)?;
+        Ok(proxy)
+    }
+
+    fn start_workers(
+        &mut self,
+        shared: &Arc<Shared>,
+        log: Option<&ConnectionLog>,
+        lines: SyncSender<Batch>,
+    ) -> io::Result<()> {
+        for (index, counters) in self.published.counters.iter().enumerate() {
             let mailbox = Arc::new(Mailbox::new()?);
-            let (shared, for_worker) = (Arc::clone(&shared), Arc::clone(&mailbox));
-            let counters = Arc::clone(&proxy.published.counters[index]);
-            let (log, lines) = (connection_log.clone(), lines.clone());
-            let dropped = Arc::clone(&proxy.published.dropped_lines);
+            let (shared, for_worker, counters) =
+                (Arc::clone(shared), Arc::clone(&mailbox), Arc::clone(counters));
+            let log = LogBuffer::new(log, lines.clone(), Arc::clone(&self.published.dropped_lines));
             let (started, starting) = mpsc::channel();
-            let work = move || {
-                let log = LogBuffer::new(log.as_ref(), lines, dropped);
-                match Worker::new(index, shared, for_worker, counters, log) {
-                    Ok(worker) => {
-                        let _ = started.send(Ok(()));
-                        worker.run();
-                    }
-                    Err(error) => {
-                        let _ = started.send(Err(error));
-                    }
+            let work = move || match Worker::new(index, shared, for_worker, counters, log) {
+                Ok(worker) => {
+                    let _ = started.send(Ok(()));
+                    worker.run();
+                }
+                Err(error) => {
+                    let _ = started.send(Err(error));
                 }
             };
-            let thread = std::thread::Builder::new().name(format!("proxy-{index}")).spawn(work)?;
-            proxy.threads.push(thread);
-            proxy.mailboxes.push(mailbox);
+            self.threads.push(std::thread::Builder::new().name(format!("proxy-{index}")).spawn(work)?);
+            self.mailboxes.push(mailbox);
             starting.recv().map_err(io::Error::other)??;
         }
-        Ok(proxy)
+        Ok(())
     }
 
     /// Carries another configuration from now on: a new connection is decided by it once this returns.

@@ -214,7 +214,7 @@ fn draining_lets_connections_end_and_closes_the_rest() {
     let proxy = proxy(&Mesh::new(address).backend("redis", 1, &[server.address]));
     let (ends, stays) = (greeted(address), greeted(address));
     thread::scope(|scope| {
-        let drain = scope.spawn(|| proxy.drain(Duration::from_secs(2)));
+        let drain = scope.spawn(|| proxy.drain(Duration::from_secs(5)));
         wait_until("nobody listens", || TcpStream::connect(address).is_err());
         exchange(&ends, b"goodbye");
         drop(ends);

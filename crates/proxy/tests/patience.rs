@@ -71,7 +71,7 @@ fn other_endpoints_are_tried_before_a_connection_is_refused() {
     let address = free_address();
     let mut mesh = Mesh::new(address).backend("redis", 1, &[refusing(), silent.address, server.address]);
     mesh.listener.max_connect_attempts = 3;
-    mesh.clusters[0].0.connect_timeout_ms = 200;
+    mesh.clusters[0].0.connect_timeout_ms = 500;
     let proxy = proxy(&mesh);
     for _ in 0..6 {
         dial(address).read_exact(&mut [0]).unwrap();

@@ -4,7 +4,7 @@
 mod support;
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread;
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ fn hello(name: Option<&str>) -> Vec<u8> {
 }
 
 /// A gateway whose patterns lead to a server each, that sends the pattern's letter and echoes.
-fn gateway(address: SocketAddr) -> (Proxy, Vec<Server>) {
+fn gateway(address: SocketAddr, hello_timeout: Duration) -> (Proxy, Vec<Server>) {
     let mut mesh = Mesh::new(address);
     mesh.listener.route = String::new();
     mesh.listener.direction = l4::Direction::Gateway.into();
@@ -53,7 +53,7 @@ fn gateway(address: SocketAddr) -> (Proxy, Vec<Server>) {
     }
     set.insert_message("outbound", &mesh.listener);
     let config = meshtcp_proxy::Config::parse(&[("web".into(), &set)]).unwrap();
-    let proxy = Proxy::start(Options { hello_timeout: Duration::from_millis(1500), ..options() }).unwrap();
+    let proxy = Proxy::start(Options { hello_timeout, ..options() }).unwrap();
     assert!(proxy.apply(config).failed.is_empty());
     (proxy, servers)
 }
@@ -61,7 +61,7 @@ fn gateway(address: SocketAddr) -> (Proxy, Vec<Server>) {
 #[test]
 fn the_most_exact_name_wins_and_every_byte_passes() {
     let address = free_address();
-    let (proxy, _servers) = gateway(address);
+    let (proxy, _servers) = gateway(address, support::PATIENCE);
     for (name, letter) in [
         ("db.example.com", b'x'),
         ("DB.Example.Com", b'x'),
@@ -83,7 +83,7 @@ fn the_most_exact_name_wins_and_every_byte_passes() {
 #[test]
 fn a_hello_in_single_bytes_is_awaited() {
     let address = free_address();
-    let (_proxy, _servers) = gateway(address);
+    let (_proxy, _servers) = gateway(address, support::PATIENCE);
     let mut client = dial(address);
     let bytes = hello(Some("db.example.com"));
     for byte in &bytes {
@@ -97,7 +97,7 @@ fn a_hello_in_single_bytes_is_awaited() {
 #[test]
 fn what_nobody_asked_for_is_refused() {
     let address = free_address();
-    let (proxy, servers) = gateway(address);
+    let (proxy, servers) = gateway(address, support::PATIENCE);
     for (bytes, ending) in [
         (hello(Some("example.com")), Ending::NoServerName),
         (hello(None), Ending::NoServerName),
@@ -111,30 +111,37 @@ fn what_nobody_asked_for_is_refused() {
     assert!(servers.iter().all(|server| server.accepted() == 0));
 }
 
-#[test]
-fn a_partial_hello_never_falls_to_any_route() {
-    let address = free_address();
-    let (proxy, servers) = gateway(address);
+/// Sends every kind of part of a hello, and expects a reset and no other byte for each.
+fn send_parts(address: SocketAddr, then: impl Fn(&TcpStream) + Sync) {
     let bytes = hello(Some("db.example.com"));
     thread::scope(|scope| {
         for cut in [0, 1, 5, 40, bytes.len() - 1] {
-            let (waits, ends) = (bytes[..cut].to_vec(), bytes[..cut].to_vec());
+            let (part, then) = (&bytes[..cut], &then);
             scope.spawn(move || {
                 let mut client = dial(address);
-                client.write_all(&waits).unwrap();
-                assert_eq!(read_until_reset(&client), b"");
-            });
-            scope.spawn(move || {
-                let mut client = dial(address);
-                client.write_all(&ends).unwrap();
-                client.shutdown(Shutdown::Write).unwrap();
+                client.write_all(part).unwrap();
+                then(&client);
                 assert_eq!(read_until_reset(&client), b"");
             });
         }
     });
-    wait_until("all are counted", || counters(&proxy).accepted == 10 && counters(&proxy).active == 0);
-    let counted = counters(&proxy);
-    assert_eq!((counted.ended[&Ending::HelloTimeout], counted.ended[&Ending::BadHello]), (5, 5));
+}
+
+#[test]
+fn a_client_that_ends_within_its_hello_gets_no_route() {
+    let address = free_address();
+    let (proxy, servers) = gateway(address, support::PATIENCE);
+    send_parts(address, |client| client.shutdown(Shutdown::Write).unwrap());
+    wait_until("all are counted", || counters(&proxy).ended.get(&Ending::BadHello) == Some(&5));
+    assert!(servers.iter().all(|server| server.accepted() == 0));
+}
+
+#[test]
+fn a_client_that_stops_within_its_hello_gets_no_route() {
+    let address = free_address();
+    let (proxy, servers) = gateway(address, Duration::from_millis(300));
+    send_parts(address, |_| {});
+    wait_until("all are counted", || counters(&proxy).ended.get(&Ending::HelloTimeout) == Some(&5));
     assert!(servers.iter().all(|server| server.accepted() == 0));
 }
 

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use super::{PATIENCE, Published};
@@ -132,9 +132,10 @@ impl Control {
             config.listeners().iter().map(|listener| listener.address).collect();
         let (mut serving, mut sockets) = (Vec::new(), Vec::new());
         for listener in config.listeners() {
-            if self.bound.contains_key(&listener.address) {
+            if let Some(before) = self.bound.get(&listener.address) {
                 report.kept.push(ListenerId::of(listener));
-                serving.push(Arc::clone(listener));
+                // an equal listener stays the same one: workers then see at a glance that nothing changed
+                serving.push(Arc::clone(if before == listener { before } else { listener }));
                 continue;
             }
             match self.open(listener.address) {
@@ -209,5 +210,7 @@ fn publish(
     }
     drop(done);
     // nothing is ever sent: the channel closes when the last worker is done
-    let _ = all_done.recv_timeout(PATIENCE);
+    if let Err(RecvTimeoutError::Timeout) = all_done.recv_timeout(PATIENCE) {
+        tracing::warn!(generation, "a worker did not take over a configuration in time");
+    }
 }

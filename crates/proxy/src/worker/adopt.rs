@@ -28,7 +28,7 @@ impl Worker {
             let Some(socket) = &self.sockets[index] else { continue };
             match by_address.get(&socket.address) {
                 None => self.close_listener(index),
-                Some(listener) if *socket.live.listener == ***listener => {}
+                Some(listener) if Arc::ptr_eq(&socket.live.listener, listener) => {}
                 Some(listener) => {
                     let live = self.live(listener);
                     if let Some(socket) = &mut self.sockets[index] {

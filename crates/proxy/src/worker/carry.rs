@@ -3,8 +3,12 @@
 //! Small messages are served straight from their events. What moves bulk waits in a queue and gets a quantum at a
 //! time; the quantum grows while no small message shows up, and falls back to the least when one does.
 
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
+use rustix::net::getsockname;
 use rustix::net::sockopt::socket_error;
 
 use super::Worker;
@@ -42,6 +46,9 @@ impl Worker {
         }
         if !flags.contains(EventFlags::OUT) {
             return;
+        }
+        if connected_to_itself(connection, &self.shared.ephemeral_ports) {
+            return self.dial_next(slot, Errno::CONNREFUSED);
         }
         let took = self.now.since(connection.since);
         connection.connect_time = Some(took);
@@ -189,6 +196,17 @@ fn pending_error(connection: &Connection, side: Side) -> Option<Errno> {
         (Side::Backend, None) => return None,
     };
     error.ok().and_then(Result::err)
+}
+
+/// Whether nobody listens at the endpoint, and the kernel happened to dial from the very port that was dialled.
+///
+/// TCP then connects the socket with itself: the client would get an echo for a backend, and a backend that starts
+/// would find its port taken.
+fn connected_to_itself(connection: &Connection, ephemeral_ports: &RangeInclusive<u16>) -> bool {
+    let (Some(backend), Some(forward)) = (&connection.backend, &connection.forward) else { return false };
+    let address = forward.endpoint.address;
+    ephemeral_ports.contains(&address.port())
+        && getsockname(backend).ok().and_then(|own| SocketAddr::try_from(own).ok()) == Some(address)
 }
 
 fn words(errno: Option<Errno>) -> String {

@@ -139,7 +139,12 @@ impl Worker {
             connection.forward = Some(forward);
             return NextAttempt::Dial;
         }
-        let ending = if errno == Errno::TIMEDOUT { Ending::ConnectTimeout } else { Ending::ConnectRefused };
+        let ending = match errno {
+            Errno::TIMEDOUT => Ending::ConnectTimeout,
+            // every port that we could dial from is taken
+            Errno::ADDRNOTAVAIL => Ending::Limit,
+            _ => Ending::ConnectRefused,
+        };
         self.finish(slot, ending, &format!("{address}: {errno}"));
         NextAttempt::GaveUp
     }

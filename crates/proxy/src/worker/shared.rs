@@ -1,6 +1,7 @@
 //! What all workers of a proxy share.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ pub(crate) struct Shared {
     pub(crate) addresses: Arc<ArcSwap<Addresses>>,
     /// How long a client hello may take.
     pub(crate) hello_timeout: Duration,
+    /// The ports that the kernel dials from.
+    pub(crate) ephemeral_ports: RangeInclusive<u16>,
     /// How many workers there are.
     pub(crate) workers: usize,
     /// What every worker's and listener's phase is derived from.
