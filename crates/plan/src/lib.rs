@@ -4,7 +4,9 @@
 //!  Snapshot ──seen_by──▶ View ──matched(kind)──▶ Matched ──merge──▶ Rules ──routing──▶ Plan
 //! ```
 
+mod explain;
 mod inspect;
+mod json;
 mod matching;
 mod merge;
 mod plan;
@@ -15,11 +17,13 @@ mod snapshot;
 mod status;
 mod view;
 
+pub use explain::{Explanation, OutboundExplanation, PolicyExplanation, explain};
 pub use inspect::Answer;
+pub use json::plan_json;
 pub use matching::{Matched, Shadows};
 pub use merge::{Destined, SortedItem, SourceRule, SourceRules, merge_confs};
 pub use plan::*;
-pub use precedence::{ItemPrecedence, Precedence};
+pub use precedence::{ItemPrecedence, Precedence, Step};
 pub use routing::{Dialled, DialledTarget, ProxyRules, plan_ingress};
 pub use rules::{InboundKey, ListenerKey, Merged, ResourceRule, Rules, Subset, SubsetTag, TagRule, mesh_id};
 pub use snapshot::{Context, ProxyFeatures, Snapshot};

@@ -1,6 +1,7 @@
 //! Which policy wins: written once, as an order. Greater wins.
 
 use std::cmp::Reverse;
+use std::fmt;
 
 use model::policy::Policy;
 use model::{Origin, PolicyRole, Profile, RefKind, Resource, TargetRef};
@@ -64,6 +65,76 @@ impl<'a> Precedence<'a> {
             role: role(resource, profile),
             name: Name::of(resource, profile),
         }
+    }
+}
+
+/// Which step of the order decides between two policies (spec 03 §3, §5.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The kind of the top-level targetRef.
+    Target,
+    /// How a Dataplane is selected.
+    Dataplane,
+    /// Where the policy was made.
+    Origin,
+    /// How many tags a MeshGateway targetRef has.
+    GatewayTags,
+    /// The role of the policy.
+    Role,
+    /// The kind of the destination.
+    To,
+    /// Whether a port of the destination is named.
+    ToPort,
+    /// The name of the policy.
+    Name,
+}
+
+impl fmt::Display for Step {
+    /// Why the winner wins, as the end of "it wins because …".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Step::Target => "its top-level targetRef is of a more specific kind",
+            Step::Dataplane => "it selects its Dataplanes more exactly",
+            Step::Origin => "a policy of a zone beats one of the global control plane",
+            Step::GatewayTags => "it selects gateway listeners by more tags",
+            Step::Role => "its policy role ranks higher",
+            Step::To => "its destination is of a more specific kind",
+            Step::ToPort => "it names a port of the destination",
+            Step::Name => "of equals, the name decides",
+        })
+    }
+}
+
+impl Precedence<'_> {
+    /// The first step at which two policies differ; `None` when only the order in the store tells them apart.
+    pub fn decided_by(&self, other: &Self) -> Option<Step> {
+        let Self { target, dataplane, origin, gateway_tags, role, name } = self;
+        let steps = [
+            (Step::Target, *target == other.target),
+            (Step::Dataplane, *dataplane == other.dataplane),
+            (Step::Origin, *origin == other.origin),
+            (Step::GatewayTags, *gateway_tags == other.gateway_tags),
+            (Step::Role, *role == other.role),
+            (Step::Name, *name == other.name),
+        ];
+        steps.into_iter().find(|(_, equal)| !equal).map(|(step, _)| step)
+    }
+}
+
+impl ItemPrecedence<'_> {
+    /// The first step at which two items differ; `None` when only the order in the store tells them apart.
+    pub fn decided_by(&self, other: &Self) -> Option<Step> {
+        let Self { target, dataplane, origin, role, to, to_port, name } = self;
+        let steps = [
+            (Step::Target, *target == other.target),
+            (Step::Dataplane, *dataplane == other.dataplane),
+            (Step::Origin, *origin == other.origin),
+            (Step::Role, *role == other.role),
+            (Step::To, *to == other.to),
+            (Step::ToPort, *to_port == other.to_port),
+            (Step::Name, *name == other.name),
+        ];
+        steps.into_iter().find(|(_, equal)| !equal).map(|(step, _)| step)
     }
 }
 

@@ -1,5 +1,7 @@
 //! What became of route policies.
 
+use std::fmt;
+
 use model::Kind;
 
 use super::{PolicyOrigin, Unusable};
@@ -79,4 +81,51 @@ pub struct RouteStatus {
     pub decides: Vec<String>,
     /// Its backendRefs that cannot be used, with the reason.
     pub unresolved: Vec<(String, Unusable)>,
+}
+
+impl fmt::Display for IgnoredBecause {
+    /// Why, as a sentence without its subject, the policy.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            IgnoredBecause::HttpRouteWins { route } => {
+                write!(f, "the destination is HTTP-like, and MeshHTTPRoute `{}` decides there", route.name)
+            }
+            IgnoredBecause::DestinationNotHttp => f.write_str("the destination does not speak HTTP"),
+            IgnoredBecause::TcpRouteWins { route } => {
+                write!(f, "MeshTCPRoute `{}` decides there", route.name)
+            }
+            IgnoredBecause::TrafficRouteStays => f.write_str(
+                "the mesh has a TrafficRoute, and no MeshTCPRoute has a rule by tag for this proxy",
+            ),
+            IgnoredBecause::TcpRouteTookOver => {
+                f.write_str("MeshTCPRoute has taken over all outbounds of this proxy")
+            }
+            IgnoredBecause::NoSuchOutbound => f.write_str("no outbound of this proxy dials its destination"),
+            IgnoredBecause::DestinationNotFound { looked_for } => {
+                write!(f, "its destination does not exist: {looked_for}")
+            }
+            IgnoredBecause::KindUnknownToProfile => {
+                f.write_str("this profile does not route to that kind of destination")
+            }
+            IgnoredBecause::Shadow => {
+                f.write_str("it is a shadow policy (label kuma.io/effect: shadow), which configures nothing")
+            }
+            IgnoredBecause::NothingToSay => f.write_str("it has no `to` items"),
+        }
+    }
+}
+
+impl fmt::Display for PolicyOrigin {
+    /// `MeshTCPRoute canary, to[0] (routes.yaml:12)`; what is not known is left out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let PolicyOrigin { policy, name, item, source } = self;
+        write!(f, "{} {name}", policy.kind)?;
+        if let Some(index) = item {
+            write!(f, ", to[{index}]")?;
+        }
+        if !source.is_empty() {
+            write!(f, " ({source})")?;
+        }
+        Ok(())
+    }
 }

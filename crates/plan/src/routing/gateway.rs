@@ -97,7 +97,7 @@ impl Maker<'_, '_> {
             );
         }
         GatewayHost {
-            hostname: listener.hostname.clone(),
+            hostname: hostname(listener),
             tls: (listener.protocol == GatewayProtocol::Tls).then(|| GatewayTls {
                 mode: listener.tls.as_ref().map(|tls| tls.mode),
                 certificates: listener
@@ -140,9 +140,14 @@ impl Maker<'_, '_> {
         ListenerKey {
             address: self.view.dataplane().address.clone(),
             port: listener.port,
-            hostname: listener.hostname.clone(),
+            hostname: hostname(listener),
         }
     }
+}
+
+/// The hostname of a listener; `*` where it says none.
+fn hostname(listener: &Written) -> String {
+    if listener.hostname.is_empty() { "*".to_owned() } else { listener.hostname.clone() }
 }
 
 /// All hostnames of a TCP port are one: nobody says a hostname there. Sorted by cluster name.

@@ -1,0 +1,234 @@
+//! Why each value of a plan is what it is, in words: for `explain`, `inspect`, the REST API and bug reports.
+//!
+//! The same plan, asked for reasons: which policies were considered, which step of the order decided between them, where
+//! connections go in percent, and who said how they are treated. [`Explanation`] is data; its `Display` is a tree.
+
+mod policies;
+mod text;
+mod winner;
+
+use model::ProxyKey;
+use model::policy::format_duration;
+use serde::Serialize;
+
+use crate::plan::{
+    Backend, Cluster, ConnectionSettings, Destination, Fate, LogBackend, Outbound, Outcome, Owner, Plan,
+    PolicyOrigin, Sourced, shares,
+};
+use crate::snapshot::Snapshot;
+use crate::view::View;
+
+/// Why a proxy does what it does.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Explanation {
+    /// The proxy, as `mesh/name`.
+    pub proxy: String,
+    /// Which Kuma version's rules apply.
+    pub profile: String,
+    /// The outbounds and gateway listeners that were asked about, in the order of the plan.
+    pub outbounds: Vec<OutboundExplanation>,
+    /// Every route policy of the mesh: what became of it, or why it does not speak about this proxy.
+    pub policies: Vec<PolicyExplanation>,
+    /// What the operator should know.
+    pub warnings: Vec<String>,
+}
+
+/// Why the connections of one listener go where they go.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OutboundExplanation {
+    /// The listener.
+    pub name: String,
+    /// What is dialled there, in words.
+    pub dials: String,
+    /// What it speaks.
+    pub protocol: String,
+    /// Who decides, in words.
+    pub decided_by: String,
+    /// Why that one, in words; empty when nobody else wanted to.
+    pub because: String,
+    /// Where connections go.
+    pub split: Vec<ShareExplanation>,
+    /// Why connections are refused, if they are.
+    pub refusal: Option<String>,
+    /// How connections are treated, and who said so.
+    pub settings: Vec<SettingExplanation>,
+    /// The route policies that speak about it, most important first, and what became of each.
+    pub considered: Vec<PolicyExplanation>,
+}
+
+/// One side of a split.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShareExplanation {
+    /// The share of connections, in percent.
+    pub percent: f64,
+    /// The weight, as written or 1.
+    pub weight: u32,
+    /// The backendRef in words.
+    pub reference: String,
+    /// Where the share goes, or why it does not, in words.
+    pub goes: String,
+}
+
+/// One setting.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SettingExplanation {
+    /// What it is.
+    pub name: String,
+    /// Its value in words.
+    pub value: String,
+    /// Who said so.
+    pub from: String,
+}
+
+/// What became of one policy.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyExplanation {
+    /// The policy, with the place in it and where it was written.
+    pub policy: String,
+    /// `applied`, `shadowed`, `ignored`, or `not selected`.
+    pub outcome: String,
+    /// The reason, in words; empty when it applies.
+    pub why: String,
+}
+
+/// Explains a proxy; with `outbound` (a port, a service, or a listener's name) only that part of it. `None` when the
+/// snapshot has no Dataplane for the proxy.
+pub fn explain(snapshot: &Snapshot, proxy: &ProxyKey, outbound: Option<&str>) -> Option<Explanation> {
+    let view = snapshot.seen_by(proxy)?;
+    let plan = view.route(&view.proxy_rules());
+    let asked =
+        plan.outbounds.iter().filter(|candidate| outbound.is_none_or(|wanted| is_meant(candidate, wanted)));
+    let outbounds = asked.map(|outbound| explain_outbound(&view, &plan, outbound));
+    let gateways = plan.gateway_listeners.iter().flat_map(|listener| {
+        let port = listener.port.to_string();
+        let is_asked = outbound.is_none_or(|wanted| wanted == port || wanted == listener.name);
+        listener.hosts.iter().filter(move |_| is_asked).map(move |host| (listener, host))
+    });
+    let gateways = gateways.map(|(listener, host)| OutboundExplanation {
+        name: listener.name.clone(),
+        dials: format!("hostname {}", host.hostname),
+        protocol: if listener.tls { "tls" } else { "tcp" }.to_owned(),
+        decided_by: winner::decided_by(&Owner::TcpRoute(host.origins.clone())),
+        because: String::new(),
+        split: explain_split(&plan, &host.split),
+        refusal: host.split.is_empty().then(|| "no MeshTCPRoute speaks about it".to_owned()),
+        settings: explain_settings(&plan, &host.split, &listener.connections),
+        considered: host.origins.iter().rev().map(|origin| policy(origin, &Outcome::Applied)).collect(),
+    });
+    Some(Explanation {
+        proxy: proxy.to_string(),
+        profile: view.profile().to_string(),
+        outbounds: outbounds.chain(gateways).collect(),
+        policies: policies::of_mesh(&view, &plan),
+        warnings: plan.warnings.clone(),
+    })
+}
+
+fn is_meant(outbound: &Outbound, wanted: &str) -> bool {
+    let service = match &outbound.destination {
+        Destination::Tags(tags) => tags.service() == Some(wanted),
+        Destination::Resource { id, name } => id.name == wanted || name == wanted || id.to_string() == wanted,
+    };
+    service
+        || outbound.name == wanted
+        || outbound.port.to_string() == wanted
+        || format!("{}:{}", outbound.address, outbound.port) == wanted
+}
+
+fn explain_outbound(view: &View<'_>, plan: &Plan, outbound: &Outbound) -> OutboundExplanation {
+    OutboundExplanation {
+        name: outbound.name.clone(),
+        dials: match &outbound.destination {
+            Destination::Tags(tags) => tags.to_string(),
+            Destination::Resource { id, name: _ } => {
+                let section =
+                    if id.section.is_empty() { String::new() } else { format!(" port {}", id.section) };
+                format!("{} {}{section}", id.kind, id.name)
+            }
+        },
+        protocol: outbound.protocol.to_string(),
+        decided_by: winner::decided_by(&outbound.owner),
+        because: winner::because(view, outbound),
+        split: explain_split(plan, &outbound.split),
+        refusal: outbound.refusal.clone(),
+        settings: explain_settings(plan, &outbound.split, &outbound.connections),
+        considered: outbound.considered.iter().map(|c| policy(&c.origin, &c.outcome)).collect(),
+    }
+}
+
+fn policy(origin: &PolicyOrigin, outcome: &Outcome) -> PolicyExplanation {
+    let (outcome, why) = match outcome {
+        Outcome::Applied => ("applied", String::new()),
+        Outcome::Shadowed { by } => ("shadowed", format!("{by} is more important")),
+        Outcome::Ignored(why) => ("ignored", why.to_string()),
+    };
+    PolicyExplanation { policy: origin.to_string(), outcome: outcome.to_owned(), why }
+}
+
+fn explain_split(plan: &Plan, split: &[Backend]) -> Vec<ShareExplanation> {
+    let share = |(backend, share): (&Backend, f64)| {
+        let Backend { reference, weight, fate, origin: _ } = backend;
+        let goes = match fate {
+            Fate::Routed { cluster } => plan.clusters.get(cluster).map_or_else(|| cluster.clone(), describe),
+            Fate::Spilled(why) => format!("to the other backends: {why}"),
+            Fate::Refused(why) => format!("refused: {why}"),
+        };
+        let percent = (share * 10_000.0).round() / 100.0;
+        ShareExplanation { percent, weight: *weight, reference: reference.clone(), goes }
+    };
+    split.iter().zip(shares(split)).map(share).collect()
+}
+
+fn describe(cluster: &Cluster) -> String {
+    let count = |count: usize| match count {
+        1 => "1 endpoint".to_owned(),
+        count => format!("{count} endpoints"),
+    };
+    let endpoints = match &cluster.direct {
+        Some(direct) => {
+            format!("{} outside the mesh, as there is no zone egress", count(direct.endpoints.len()))
+        }
+        None if cluster.endpoints.is_empty() => "no endpoint: it is refused".to_owned(),
+        None => count(cluster.endpoints.len()),
+    };
+    format!("{} ({endpoints})", cluster.name)
+}
+
+fn explain_settings(
+    plan: &Plan,
+    split: &[Backend],
+    settings: &ConnectionSettings,
+) -> Vec<SettingExplanation> {
+    let ConnectionSettings { idle_timeout, max_connect_attempts, max_connections, access_logs } = settings;
+    let mut explained = Vec::new();
+    let mut say = |name: &str, value: String, origin: &PolicyOrigin| {
+        explained.push(SettingExplanation { name: name.to_owned(), value, from: origin.to_string() });
+    };
+    if let Some(Sourced { value, origin }) = idle_timeout {
+        say("idle timeout", format_duration(*value), origin);
+    }
+    if let Some(Sourced { value, origin }) = max_connect_attempts {
+        say("connect attempts", value.to_string(), origin);
+    }
+    if let Some(Sourced { value, origin }) = max_connections {
+        say("connections at once", value.to_string(), origin);
+    }
+    for Sourced { value, origin } in access_logs {
+        let target = match &value.backend {
+            LogBackend::File(path) => format!("to the file {path}"),
+            LogBackend::Tcp(address) => format!("to {address}"),
+        };
+        say("access log", target, origin);
+    }
+    for cluster in split.iter().filter_map(Backend::cluster).filter_map(|name| plan.clusters.get(name)) {
+        if let Some(Sourced { value, origin }) = &cluster.connect_timeout {
+            say(&format!("connect timeout of {}", cluster.name), format_duration(*value), origin);
+        }
+    }
+    explained
+}

@@ -1,0 +1,57 @@
+//! Who decides about an outbound, and which step of the order made it so.
+
+use model::Spec;
+
+use crate::plan::{Considered, Outbound, Outcome, Owner, PolicyOrigin};
+use crate::precedence::{ItemPrecedence, Precedence, Step};
+use crate::view::View;
+
+/// Who decides, in words.
+pub(super) fn decided_by(owner: &Owner) -> String {
+    match owner {
+        Owner::TcpRoute(policies) | Owner::HttpRoute(policies) => {
+            policies.last().map_or_else(|| "no policy".to_owned(), PolicyOrigin::to_string)
+        }
+        Owner::TrafficRoute(policy) => policy.to_string(),
+        Owner::ImpliedTrafficRoute => "the TrafficRoute that every mesh has by default".to_owned(),
+        Owner::Default | Owner::HttpDefault => "no policy: connections go to what was dialled".to_owned(),
+    }
+}
+
+/// Why the winner wins over the next most important policy that would apply otherwise; empty when there is none.
+pub(super) fn because(view: &View<'_>, outbound: &Outbound) -> String {
+    let winner = outbound.considered.iter().find(|considered| considered.outcome == Outcome::Applied);
+    let shadowed = |considered: &&Considered| matches!(considered.outcome, Outcome::Shadowed { .. });
+    let (Some(winner), Some(loser)) = (winner, outbound.considered.iter().find(shadowed)) else {
+        return String::new();
+    };
+    let (winner, loser) = (&winner.origin, &loser.origin);
+    let reason = match decisive_step(view, outbound, winner, loser) {
+        Some(Step::Name) if view.profile().smaller_name_wins() => {
+            "of equals, the smaller name wins".to_owned()
+        }
+        Some(Step::Name) => "of equals, the larger name wins".to_owned(),
+        Some(step) => step.to_string(),
+        None if winner.policy.same_resource(&loser.policy) => "of one policy, the later item wins".to_owned(),
+        None => "they are equals, and the store has it later".to_owned(),
+    };
+    format!("it wins over {loser} because {reason}")
+}
+
+fn decisive_step(
+    view: &View<'_>,
+    outbound: &Outbound,
+    winner: &PolicyOrigin,
+    loser: &PolicyOrigin,
+) -> Option<Step> {
+    let profile = view.profile();
+    let (a, b) = (view.by_id(&winner.policy)?, view.by_id(&loser.policy)?);
+    let (Spec::Policy(first), Spec::Policy(second)) = (&a.spec, &b.spec) else { return None };
+    let is_real = matches!(outbound.destination, crate::plan::Destination::Resource { .. });
+    if !is_real {
+        return Precedence::of(a, first, profile).decided_by(&Precedence::of(b, second, profile));
+    }
+    let to = (first.to.get(winner.item?)?, second.to.get(loser.item?)?);
+    let winner = ItemPrecedence::of(a, first, &to.0.target, profile);
+    winner.decided_by(&ItemPrecedence::of(b, second, &to.1.target, profile))
+}

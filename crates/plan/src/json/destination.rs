@@ -1,0 +1,66 @@
+//! Clusters and endpoints.
+
+use serde_json::{Value, json};
+
+use super::listener::sourced_duration;
+use crate::plan::{Cluster, ClusterKind, DirectAccess, Endpoint, ExternalTls, MeshTls, Via};
+
+pub(super) fn cluster(cluster: &Cluster) -> Value {
+    let Cluster { name: _, service, kind, subset, tls, connect_timeout, endpoints, direct, resource } =
+        cluster;
+    json!({
+        "service": service,
+        "resource": resource,
+        "kind": kind_json(kind),
+        "subset": subset,
+        "tls": tls.as_ref().map(mesh_tls),
+        "connectTimeout": connect_timeout.as_ref().map(sourced_duration),
+        "endpoints": endpoints.iter().map(endpoint).collect::<Vec<_>>(),
+        "direct": direct.as_ref().map(direct_json),
+    })
+}
+
+fn kind_json(kind: &ClusterKind) -> Value {
+    match kind {
+        ClusterKind::Mesh => json!({ "kind": "mesh" }),
+        ClusterKind::Gateway { legacy: _ } => json!({ "kind": "mesh", "dialledBy": "gateway" }),
+        ClusterKind::Egress { protocol } => json!({ "kind": "egress", "protocol": protocol.as_str() }),
+        ClusterKind::External { protocol, tls } => {
+            json!({ "kind": "external", "protocol": protocol.as_str(), "tls": tls.as_ref().map(external_tls) })
+        }
+    }
+}
+
+fn mesh_tls(MeshTls { sni, identities, mesh, workload_identity: _, optional }: &MeshTls) -> Value {
+    json!({ "sni": sni, "identities": identities, "mesh": mesh, "optional": optional })
+}
+
+fn external_tls(ExternalTls { server_name, verify }: &ExternalTls) -> Value {
+    json!({ "serverName": server_name, "verify": verify })
+}
+
+fn direct_json(DirectAccess { endpoints, tls }: &DirectAccess) -> Value {
+    json!({
+        "endpoints": endpoints.iter().map(endpoint).collect::<Vec<_>>(),
+        "tls": tls.as_ref().map(external_tls),
+    })
+}
+
+fn endpoint(endpoint: &Endpoint) -> Value {
+    let Endpoint { priority, zone, address, port, weight, tags, labels: _, offered_by, via } = endpoint;
+    let via = match via {
+        Via::Direct => "direct",
+        Via::ZoneIngress => "zone ingress",
+        Via::ZoneEgress => "zone egress",
+    };
+    json!({
+        "address": address,
+        "port": port,
+        "weight": weight,
+        "priority": priority,
+        "zone": zone,
+        "tags": tags,
+        "offeredBy": offered_by,
+        "via": via,
+    })
+}
