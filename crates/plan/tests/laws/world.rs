@@ -4,8 +4,8 @@ use model::policy::{Policy, PolicyItem};
 use model::reference::{SERVICE_TAG, ZONE_TAG};
 use model::resource::{DISPLAY_NAME_LABEL, EFFECT_LABEL, NAMESPACE_LABEL, ORIGIN_LABEL, ROLE_LABEL};
 use model::topology::{
-    Dataplane, Gateway, GatewayListener, GatewayProtocol, GatewayType, Inbound, InboundState, Mesh,
-    MeshGateway, MeshMultiZoneService, MeshService, ServicePort,
+    Dataplane, DataplaneOutbound, Gateway, GatewayListener, GatewayProtocol, GatewayType, Inbound,
+    InboundState, Mesh, MeshGateway, MeshMultiZoneService, MeshService, OutboundTarget, ServicePort,
 };
 use model::{Kind, Labels, Meta, Profile, ProxyType, RefKind, Resource, Spec, Tags, TargetRef};
 use proptest::collection::vec;
@@ -111,11 +111,30 @@ fn any_dataplane() -> impl Strategy<Value = Dataplane> {
     });
     let kind = select(vec![GatewayType::Builtin, GatewayType::Delegated]);
     let gateway = (kind, any_tags()).prop_map(|(kind, tags)| Gateway { kind, tags });
-    let dataplane = |inbound, gateway| Dataplane { inbound, gateway, ..Dataplane::default() };
+    let dataplane =
+        |inbound, outbound, gateway| Dataplane { inbound, outbound, gateway, ..Dataplane::default() };
     prop_oneof![
-        2 => vec(inbound, 0..3).prop_map(move |inbound| dataplane(inbound, None)),
-        1 => gateway.prop_map(move |gateway| dataplane(Vec::new(), Some(gateway))),
+        2 => (vec(inbound, 0..3), vec(any_outbound(), 0..3))
+            .prop_map(move |(inbound, outbound)| dataplane(inbound, outbound, None)),
+        1 => (gateway, vec(any_outbound(), 0..3))
+            .prop_map(move |(gateway, outbound)| dataplane(Vec::new(), outbound, Some(gateway))),
     ]
+}
+
+fn any_outbound() -> impl Strategy<Value = DataplaneOutbound> {
+    let by_name = (select(vec![RefKind::MeshService, RefKind::MeshMultiZoneService]), any_name());
+    let by_name = by_name.prop_map(|(kind, name)| OutboundTarget::BackendRef {
+        kind,
+        name: Some(name.to_owned()),
+        labels: Labels::default(),
+        port: 1,
+    });
+    let target = prop_oneof![any_tags().prop_map(OutboundTarget::Tags), by_name];
+    (select(vec![11u16, 12, 13]), target).prop_map(|(port, target)| DataplaneOutbound {
+        address: None,
+        port,
+        target,
+    })
 }
 
 fn any_gateway() -> impl Strategy<Value = MeshGateway> {
