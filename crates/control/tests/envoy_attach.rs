@@ -29,9 +29,11 @@ struct ControlPlane {
 }
 
 impl ControlPlane {
-    fn start(address: &str) -> Self {
+    async fn start(address: &str) -> Self {
         let runtime = Runtime::new().unwrap();
-        let listener = std::net::TcpListener::bind(address).unwrap();
+        // One that was just killed may hold the address a moment longer.
+        let bind = async || std::net::TcpListener::bind(address).ok();
+        let listener = eventually("the address is free", bind).await;
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let publisher = Arc::new(Publisher::default());
@@ -156,7 +158,7 @@ fn set(trees: &[Value]) -> ResourceSet {
 }
 
 async fn attached(api_type: &str) -> (ControlPlane, Envoy, SocketAddr, SocketAddr) {
-    let control_plane = ControlPlane::start("127.0.0.1:0");
+    let control_plane = ControlPlane::start("127.0.0.1:0").await;
     let (a, b) = (backend(b'a').await, backend(b'b').await);
     // Nothing is published yet: Envoy waits, and is served when there is something.
     let envoy = Envoy::start("default.web-1", control_plane.address, api_type).await;
@@ -255,7 +257,7 @@ async fn survives_a_restart(api_type: &str) -> u64 {
     let address = control_plane.address.to_string();
     drop(control_plane);
     assert_eq!(echo(b'2').await, b'1');
-    let control_plane = ControlPlane::start(&address);
+    let control_plane = ControlPlane::start(&address).await;
     control_plane
         .roll_out(set(&[cluster("a", "1s"), endpoints("a", a), listener(&[("a", 1)])]), &envoy)
         .await;

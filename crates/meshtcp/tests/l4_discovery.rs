@@ -30,9 +30,18 @@ struct ControlPlane {
 }
 
 impl ControlPlane {
-    fn start(address: &str) -> Self {
+    async fn start(address: &str) -> Self {
         let runtime = Runtime::new().unwrap();
-        let listener = std::net::TcpListener::bind(address).unwrap();
+        // One that was just killed may hold the address a moment longer.
+        let bound = async {
+            loop {
+                match std::net::TcpListener::bind(address) {
+                    Ok(listener) => return listener,
+                    Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+                }
+            }
+        };
+        let listener = timeout(PATIENCE, bound).await.expect("the address becomes free");
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let (publisher, statuses) = (Arc::new(Publisher::default()), Arc::new(Statuses::default()));
@@ -128,7 +137,7 @@ impl Drop for Follower {
 
 #[tokio::test]
 async fn a_proxy_waits_until_it_is_known_and_then_follows() {
-    let control_plane = ControlPlane::start("127.0.0.1:0");
+    let control_plane = ControlPlane::start("127.0.0.1:0").await;
     let mut follower = Follower::start(control_plane.address);
     let status = control_plane.status(|status| status.connection.is_some()).await;
     let connection = status.connection.unwrap();
@@ -144,7 +153,7 @@ async fn a_proxy_waits_until_it_is_known_and_then_follows() {
 
 #[tokio::test]
 async fn a_refusal_is_told_in_the_proxys_words_and_ends_with_a_better_set() {
-    let control_plane = ControlPlane::start("127.0.0.1:0");
+    let control_plane = ControlPlane::start("127.0.0.1:0").await;
     let mut follower = Follower::start(control_plane.address);
     control_plane.publish(1);
     follower.runs(1).await;
@@ -160,14 +169,14 @@ async fn a_refusal_is_told_in_the_proxys_words_and_ends_with_a_better_set() {
 
 #[tokio::test]
 async fn a_restart_of_the_control_plane_changes_and_sends_nothing() {
-    let control_plane = ControlPlane::start("127.0.0.1:0");
+    let control_plane = ControlPlane::start("127.0.0.1:0").await;
     let mut follower = Follower::start(control_plane.address);
     control_plane.publish(1);
     follower.runs(1).await;
     let address = control_plane.address.to_string();
     drop(control_plane);
     timeout(PATIENCE, follower.link.wait_for(|link| !link.connected)).await.unwrap().unwrap();
-    let control_plane = ControlPlane::start(&address);
+    let control_plane = ControlPlane::start(&address).await;
     control_plane.publish(1);
     control_plane.status(ProxyStatus::is_in_sync).await;
     let bytes: u64 = [
@@ -187,7 +196,7 @@ async fn a_restart_of_the_control_plane_changes_and_sends_nothing() {
 
 #[tokio::test]
 async fn the_newest_stream_of_a_proxy_wins() {
-    let control_plane = ControlPlane::start("127.0.0.1:0");
+    let control_plane = ControlPlane::start("127.0.0.1:0").await;
     let mut first = Follower::start(control_plane.address);
     control_plane.publish(1);
     first.runs(1).await;
@@ -200,7 +209,7 @@ async fn the_newest_stream_of_a_proxy_wins() {
 
 #[tokio::test]
 async fn a_shutdown_ends_streams_and_proxies_keep_what_they_have() {
-    let control_plane = ControlPlane::start("127.0.0.1:0");
+    let control_plane = ControlPlane::start("127.0.0.1:0").await;
     let mut follower = Follower::start(control_plane.address);
     control_plane.publish(1);
     follower.runs(1).await;

@@ -36,6 +36,9 @@ pub use protocol::{Delta, Protocol, StateOfTheWorld};
 /// How many bytes of resources go into one delta response: below the 4 MiB that gRPC clients accept by default.
 const RESPONSE_BYTES: usize = 2 * 1024 * 1024;
 
+/// How many types a stream may ask for; Envoy knows about a dozen.
+const MAX_TYPES: usize = 64;
+
 /// The server side of one stream that speaks `P`.
 #[derive(Debug)]
 pub struct Subscription<P> {
@@ -80,6 +83,9 @@ pub enum BadRequest {
     /// On an aggregated stream every request says what it is about.
     #[error("the request has no `type_url`; on an aggregated stream every request needs one")]
     NoType,
+    /// There are not that many types.
+    #[error("the stream asks for more than {MAX_TYPES} types of resources")]
+    TooManyTypes,
     /// The first request says who asks.
     #[error("the first request has no `node.id`; it names the proxy as `<mesh>.<name>`")]
     NoNode,
@@ -157,6 +163,9 @@ impl<P: Protocol> Subscription<P> {
         let wildcard_type = is_asked_for_whole(&type_url);
         let key = (position(&type_url), type_url.clone());
         let first = !self.feeds.contains_key(&key);
+        if first && self.feeds.len() >= MAX_TYPES {
+            return Err(BadRequest::TooManyTypes);
+        }
         let feed = self.feeds.entry(key).or_insert_with(|| Feed::new(type_url.clone()));
         // Any other nonce is that of a response that a later one replaced: it answers nothing.
         if let Some(response) = feed.in_flight.take_if(|response| response.nonce == nonce) {

@@ -60,6 +60,19 @@ fn an_unknown_type_is_answered_with_nothing() {
 }
 
 #[test]
+fn a_stream_cannot_ask_for_types_without_end() {
+    let mut client = Client::serving(FIRST);
+    client.subscribe(CDS, &[]);
+    let asked = (0..100).map(|number| {
+        client.request(DeltaDiscoveryRequest {
+            type_url: format!("type.googleapis.com/made.Up{number}"),
+            ..Default::default()
+        })
+    });
+    assert!(asked.into_iter().any(|answer| answer == Err(BadRequest::TooManyTypes)));
+}
+
+#[test]
 fn nothing_is_answered_before_there_is_something_to_serve() {
     let mut client = Client::new();
     client.subscribe(CDS, &[]);

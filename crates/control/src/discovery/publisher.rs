@@ -34,19 +34,23 @@ impl Publisher {
 
     /// Says that a proxy is not known any more. One that is attached keeps what it has; one that attaches later waits.
     pub fn retract(&self, proxy: &ProxyKey, family: Family) {
+        self.sender(proxy, family).send_replace(None);
+        self.tidy(proxy, family);
+    }
+
+    /// Forgets a proxy that is neither known nor attached.
+    pub(super) fn tidy(&self, proxy: &ProxyKey, family: Family) {
         let mut sets = self.lock();
         let key = (proxy.clone(), family);
-        if let Some(sender) = sets.get(&key) {
-            sender.send_replace(None);
-            if sender.is_closed() {
-                sets.remove(&key);
-            }
+        if sets.get(&key).is_some_and(|sender| sender.is_closed() && sender.borrow().is_none()) {
+            sets.remove(&key);
         }
     }
 
     /// What is published for a proxy now and from now on.
     pub fn watch(&self, proxy: &ProxyKey, family: Family) -> watch::Receiver<Published> {
-        let receiver = self.sender(proxy, family).subscribe();
+        // Under the lock, or the sender could be tidied away in between.
+        let receiver = self.lock().entry((proxy.clone(), family)).or_default().subscribe();
         self.wanted.send_modify(|count| *count += 1);
         receiver
     }
@@ -64,7 +68,7 @@ impl Publisher {
 
     fn sender(&self, proxy: &ProxyKey, family: Family) -> watch::Sender<Published> {
         let mut sets = self.lock();
-        sets.entry((proxy.clone(), family)).or_insert_with(|| watch::Sender::new(None)).clone()
+        sets.entry((proxy.clone(), family)).or_default().clone()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Sets> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
@@ -36,6 +37,8 @@ pub(super) struct Shared {
     pub(super) metrics: DiscoveryMetrics,
     /// Cancelled when every stream has to end.
     pub(super) closing: CancellationToken,
+    /// Counts streams, so that each has a number of its own.
+    opened: AtomicU64,
     // Held to look up or replace one seat.
     seats: Mutex<BTreeMap<ProxyKey, Seat>>,
 }
@@ -43,7 +46,7 @@ pub(super) struct Shared {
 /// The place of a proxy's one stream.
 #[derive(Debug, Default)]
 struct Seat {
-    /// Counts the streams that sat here.
+    /// The stream that sits here.
     number: u64,
     /// Cancelled when a newer stream sits down.
     replaced: CancellationToken,
@@ -64,6 +67,7 @@ impl DiscoveryServer {
             statuses,
             metrics,
             closing: CancellationToken::new(),
+            opened: AtomicU64::new(0),
             seats: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
@@ -81,16 +85,20 @@ impl Shared {
     pub(super) fn sit_down(&self, proxy: &ProxyKey) -> (u64, CancellationToken, Memory) {
         let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
         let seat = seats.entry(proxy.clone()).or_default();
-        seat.number += 1;
+        seat.number = self.opened.fetch_add(1, Relaxed);
         std::mem::take(&mut seat.replaced).cancel();
         (seat.number, seat.replaced.clone(), std::mem::take(&mut seat.memory))
     }
 
-    /// Leaves a memory for the proxy's next stream. Returns false when that sits there already.
-    pub(super) fn stand_up(&self, proxy: &ProxyKey, number: u64, memory: Memory) -> bool {
+    /// Leaves a memory for the proxy's next stream; one that has none leaves nothing. Returns false when the next
+    /// sits there already.
+    pub(super) fn stand_up(&self, proxy: &ProxyKey, number: u64, memory: Option<Memory>) -> bool {
         let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(seat) = seats.get_mut(proxy).filter(|seat| seat.number == number) else { return false };
-        seat.memory = memory;
+        match memory {
+            Some(memory) => seat.memory = memory,
+            None => drop(seats.remove(proxy)),
+        }
         true
     }
 }

@@ -9,6 +9,9 @@ use serde::{Serialize, Serializer};
 use tokio::sync::watch;
 use xds::{Event, Family, TypeUrl, Version};
 
+/// How much of a refusal's message is kept.
+const MESSAGE_BYTES: usize = 4096;
+
 /// The status of every proxy that has attached since this control plane started.
 #[derive(Debug, Default)]
 pub struct Statuses {
@@ -124,8 +127,15 @@ impl Statuses {
         });
     }
 
-    pub(super) fn closed(&self, proxy: &ProxyKey) {
-        self.update(proxy, |status| status.connection = None);
+    /// A proxy that nothing was ever published for is forgotten.
+    pub(super) fn closed(&self, proxy: &ProxyKey, known: bool) {
+        let mut proxies = self.lock();
+        match proxies.get_mut(proxy) {
+            Some(status) if known || status.published.is_some() => status.connection = None,
+            _ => drop(proxies.remove(proxy)),
+        }
+        drop(proxies);
+        self.changes.send_modify(|count| *count += 1);
     }
 
     pub(super) fn published(&self, proxy: &ProxyKey, version: Version) {
@@ -147,6 +157,7 @@ impl Statuses {
                     answers.acked = Some(Acked { version, at });
                 }
                 Event::Rejected { type_url, names, message } => {
+                    let message = shortened(message);
                     status.types.entry(type_url.clone()).or_default().nacks += 1;
                     status.rejections.retain(|old| old.type_url != type_url || !names.contains(&old.name));
                     status.rejections.extend(names.into_iter().map(|name| Rejection {
@@ -176,6 +187,15 @@ impl Statuses {
         // Every change is complete when it could panic.
         self.proxies.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Proxies may quote whole configurations; the first words say what is wrong.
+fn shortened(mut message: String) -> String {
+    if message.len() > MESSAGE_BYTES {
+        message.truncate(message.floor_char_boundary(MESSAGE_BYTES));
+        message.push('…');
+    }
+    message
 }
 
 impl ProxyStatus {

@@ -262,10 +262,14 @@ impl<P: Speaks> tokio_stream::Stream for Stream<P> {
 
 impl<P: Speaks> Drop for Stream<P> {
     fn drop(&mut self) {
-        let Some(Attached { proxy, family, number, .. }) = self.attached.take() else { return };
+        let Some(Attached { proxy, family, number, sets, .. }) = self.attached.take() else { return };
         self.shared.metrics.streams.get_or_create(&labels::<P>(family)).dec();
-        if self.shared.stand_up(&proxy, number, self.subscription.memory()) {
-            self.shared.statuses.closed(&proxy);
+        // A name that nothing was ever published for leaves no trace: anybody can make up names.
+        let known = self.subscription.target().is_some();
+        drop(sets);
+        self.shared.publisher.tidy(&proxy, family);
+        if self.shared.stand_up(&proxy, number, known.then(|| self.subscription.memory())) {
+            self.shared.statuses.closed(&proxy, known);
             tracing::info!(%proxy, "proxy left");
         }
     }

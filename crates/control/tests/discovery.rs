@@ -1,0 +1,126 @@
+//! What the discovery service says to clients that ask wrongly, and what it keeps of those that it does not know.
+
+#![allow(clippy::unwrap_used, reason = "a step that fails is a failed test")]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use meshtcp_control::discovery::{DiscoveryMetrics, DiscoveryServer, Publisher, Statuses, serve};
+use model::ProxyKey;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::transport::Endpoint;
+use tonic::{Code, Request, Status, Streaming};
+use tonic_prost::ProstCodec;
+use xds::order::{ENVOY_CLUSTER, L4_CLUSTER};
+use xds::proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node};
+use xds::{Family, ResourceSet};
+
+const SERVICE: &str = "/envoy.service.discovery.v3.AggregatedDiscoveryService/";
+
+struct Server {
+    address: SocketAddr,
+    publisher: Arc<Publisher>,
+    statuses: Arc<Statuses>,
+    _end: tokio_util::sync::DropGuard,
+}
+
+async fn server() -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (publisher, statuses) = (Arc::new(Publisher::default()), Arc::new(Statuses::default()));
+    let server =
+        DiscoveryServer::new("test", publisher.clone(), statuses.clone(), DiscoveryMetrics::default());
+    let shutdown = CancellationToken::new();
+    tokio::spawn(serve(listener, server, shutdown.clone(), Duration::ZERO));
+    Server { address, publisher, statuses, _end: shutdown.drop_guard() }
+}
+
+impl Server {
+    /// Opens a stream with these requests, and leaves it open.
+    async fn open(
+        &self,
+        method: &str,
+        requests: Vec<DeltaDiscoveryRequest>,
+    ) -> Result<(mpsc::Sender<DeltaDiscoveryRequest>, Streaming<DeltaDiscoveryResponse>), Status> {
+        let channel =
+            Endpoint::from_shared(format!("http://{}", self.address)).unwrap().connect().await.unwrap();
+        let mut grpc = tonic::client::Grpc::new(channel);
+        grpc.ready().await.unwrap();
+        let (sender, queue) = mpsc::channel(16);
+        for request in requests {
+            sender.send(request).await.unwrap();
+        }
+        let codec = ProstCodec::<DeltaDiscoveryRequest, DeltaDiscoveryResponse>::default();
+        let path = PathAndQuery::try_from(format!("{SERVICE}{method}")).unwrap();
+        let response = grpc.streaming(Request::new(ReceiverStream::new(queue)), path, codec).await?;
+        Ok((sender, response.into_inner()))
+    }
+
+    async fn delta(&self, requests: Vec<DeltaDiscoveryRequest>) -> Result<DeltaDiscoveryResponse, Status> {
+        let (_open, mut responses) = self.open("DeltaAggregatedResources", requests).await?;
+        responses.message().await.map(Option::unwrap)
+    }
+}
+
+fn request(node_id: &str, type_url: &str) -> DeltaDiscoveryRequest {
+    let node = (!node_id.is_empty()).then(|| Node { id: node_id.into(), ..Node::default() });
+    DeltaDiscoveryRequest { node, type_url: type_url.into(), ..Default::default() }
+}
+
+#[tokio::test]
+async fn wrong_requests_end_the_stream_with_the_reason() {
+    let server = server().await;
+    let cases = [
+        (vec![request("", ENVOY_CLUSTER)], "`node.id`"),
+        (vec![request("nodots", ENVOY_CLUSTER)], "`<mesh>.<dataplane name>`"),
+        (vec![request("default.web-1", "")], "`type_url`"),
+        (
+            vec![request("default.web-1", ENVOY_CLUSTER), request("default.web-2", ENVOY_CLUSTER)],
+            "`default.web-2`",
+        ),
+    ];
+    for (requests, reason) in cases {
+        let status = server.delta(requests).await.unwrap_err();
+        assert_eq!(status.code(), Code::InvalidArgument);
+        assert!(status.message().contains(reason), "{}", status.message());
+    }
+}
+
+#[tokio::test]
+async fn another_method_is_not_implemented() {
+    let status = server().await.open("FetchAll", vec![]).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unimplemented);
+}
+
+#[tokio::test]
+async fn the_dialect_follows_from_the_types_that_are_asked_for() {
+    let server = server().await;
+    let proxy = ProxyKey::new("default", "web-1");
+    for (family, type_url) in [(Family::Envoy, ENVOY_CLUSTER), (Family::L4, L4_CLUSTER)] {
+        let mut set = ResourceSet::default();
+        set.insert(xds::TypeUrl::new(type_url), family.as_str(), *b"");
+        server.publisher.publish(&proxy, family, Arc::new(set));
+        let response = server.delta(vec![request("default.web-1", type_url)]).await.unwrap();
+        assert_eq!(response.resources[0].name, family.as_str());
+        assert_eq!(response.control_plane.unwrap().identifier, "test");
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_that_nothing_was_published_for_leaves_no_trace() {
+    let server = server().await;
+    let proxy = ProxyKey::new("default", "made-up");
+    let mut changes = server.statuses.changes();
+    let (requests, responses) =
+        server.open("DeltaAggregatedResources", vec![request("default.made-up", L4_CLUSTER)]).await.unwrap();
+    changes.wait_for(|_| server.statuses.get(&proxy).is_some()).await.unwrap();
+    assert_eq!(server.publisher.wanted(), [(proxy.clone(), Family::L4)]);
+    drop((requests, responses));
+    changes.wait_for(|_| server.statuses.get(&proxy).is_none()).await.unwrap();
+    assert!(server.publisher.wanted().is_empty());
+}
