@@ -107,6 +107,9 @@ impl fmt::Display for IgnoredBecause {
             IgnoredBecause::KindUnknownToProfile => {
                 f.write_str("this profile does not route to that kind of destination")
             }
+            IgnoredBecause::RulesBroken { why } => {
+                write!(f, "a policy cannot be merged with the others: {why}")
+            }
             IgnoredBecause::Shadow => {
                 f.write_str("it is a shadow policy (label kuma.io/effect: shadow), which configures nothing")
             }
