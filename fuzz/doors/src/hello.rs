@@ -1,18 +1,13 @@
 //! The first bytes of a connection at a listener that routes by TLS server name.
 
-use proxy::hello::{MAX_HELLO, read_hello};
+use proxy::hello::{ClientHello, MAX_HELLO, read_hello};
 
 /// Reads bytes as a client hello, all at once and growing. What was decided stays so when more bytes arrive, and no
 /// more than [`MAX_HELLO`] bytes are ever waited for.
 pub fn hello(bytes: &[u8]) {
     let whole = read_hello(bytes);
-    if let Ok(Some(hello)) = &whole {
-        if let Some(name) = &hello.server_name {
-            assert!(
-                name.bytes().all(|byte| byte.is_ascii_graphic() && !byte.is_ascii_uppercase()),
-                "{name:?}"
-            );
-        }
+    if let Ok(Some(ClientHello { server_name: Some(name) })) = &whole {
+        assert!(name.bytes().all(|byte| byte.is_ascii_graphic() && !byte.is_ascii_uppercase()), "{name:?}");
     }
     assert!(bytes.len() < MAX_HELLO || whole != Ok(None), "{} bytes are not enough", bytes.len());
     let mut decided = None;

@@ -9,8 +9,10 @@ mod discovery;
 mod draft;
 mod hello;
 mod mutate;
+mod plan;
 
 pub use discovery::discovery;
 pub use draft::draft;
 pub use hello::hello;
 pub use mutate::{Mutations, files_below};
+pub use plan::plan;

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use meshtcp_doors::{Mutations, discovery, draft, files_below, hello};
+use meshtcp_doors::{Mutations, discovery, draft, files_below, hello, plan};
 
 fn knock(door: fn(&[u8]), inputs: impl Iterator<Item = Vec<u8>>) {
     for input in inputs {
@@ -46,7 +46,22 @@ fn client_hello(server_name: &str) -> Vec<u8> {
 
 #[test]
 fn discovery_by_chance() {
-    let seeds =
-        (0..64u8).map(|seed| (0..160u8).map(|at| at.wrapping_mul(seed.wrapping_mul(37) | 1) >> 1).collect());
-    knock(discovery, Mutations::new(3, seeds.collect()).take(3000));
+    knock(discovery, Mutations::new(3, noise(64, 160)).take(3000));
+}
+
+#[test]
+fn plan_by_chance() {
+    knock(plan, Mutations::new(4, noise(64, 600)).take(800));
+}
+
+/// Bytes without a pattern, the same in every run.
+fn noise(texts: u64, length: usize) -> Vec<Vec<u8>> {
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = move || {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        (random >> 32) as u8
+    };
+    (0..texts).map(|_| (0..length).map(|_| next()).collect()).collect()
 }

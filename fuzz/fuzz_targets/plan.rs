@@ -1,0 +1,4 @@
+//! Any resources at all, planned and lowered.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| meshtcp_doors::plan(bytes));
