@@ -21,6 +21,7 @@ use crate::balance::Draw;
 use crate::config::{Config, Origin, ProxyName};
 use crate::counters::{Snapshot, WorkerCounters, snapshot};
 use crate::decide::Addresses;
+use crate::ending::Ending;
 use crate::limits::{Places, default_connections, ephemeral_ports, raise_open_files};
 use crate::log::{Batch, ConnectionLog, LogBuffer, Writer};
 use crate::resolve::Resolver;
@@ -216,12 +217,12 @@ impl Proxy {
         let mut control = self.control.lock().unwrap_or_else(PoisonError::into_inner);
         control.leave();
         drop(control);
+        let before = self.published.snapshot();
         let (done, drained) = mpsc::channel();
         for mailbox in &self.mailboxes {
             mailbox.send(Command::Drain(done.clone()));
         }
         drop(done);
-        let before = self.published.snapshot();
         let deadline = Instant::now() + grace;
         let timeout = deadline.saturating_duration_since(Instant::now());
         if let Err(RecvTimeoutError::Timeout) = drained.recv_timeout(timeout) {
@@ -231,14 +232,16 @@ impl Proxy {
             let _ = drained.recv_timeout(PATIENCE);
         }
         let after = self.published.snapshot();
-        let closed = drained_count(&after) - drained_count(&before);
-        DrainReport { ended: before.active().saturating_sub(closed), closed }
+        let closed = ended(&after, Ending::is_cut) - ended(&before, Ending::is_cut);
+        let all =
+            ended(&after, |ending| !ending.is_refusal()) - ended(&before, |ending| !ending.is_refusal());
+        DrainReport { ended: all - closed, closed }
     }
 }
 
-fn drained_count(snapshot: &Snapshot) -> u64 {
-    let ended = snapshot.listeners.iter().filter_map(|listener| listener.ended.get(&crate::Ending::Drained));
-    ended.sum()
+fn ended(snapshot: &Snapshot, wanted: impl Fn(Ending) -> bool) -> u64 {
+    let all = snapshot.listeners.iter().flat_map(|listener| &listener.ended);
+    all.filter(|(ending, _)| wanted(**ending)).map(|(_, count)| count).sum()
 }
 
 impl Drop for Proxy {
