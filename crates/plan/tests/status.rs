@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use meshtcp_plan::{Context, IgnoredBecause, Outcome, RouteStatus, Snapshot, Unusable, plan};
+use meshtcp_plan::{Context, Outcome, RouteStatus, Snapshot, Unusable, plan};
 use model::draft::{parse_unchecked, read};
 use model::{Profile, Resource};
 
@@ -56,7 +56,7 @@ fn line(status: &RouteStatus) -> String {
     let outcome = match outcome {
         Outcome::Applied => format!("applied to {}", decides.join(", ")),
         Outcome::Shadowed { by } => format!("shadowed by {} {}", by.policy.kind, by.name),
-        Outcome::Ignored(why) => format!("ignored: {}", reason(why)),
+        Outcome::Ignored(why) => format!("ignored: {why}"),
     };
     let mut line = format!("{kind} {}: {outcome}", policy.name);
     for (reference, why) in unresolved {
@@ -67,14 +67,4 @@ fn line(status: &RouteStatus) -> String {
         write!(line, "; cannot use {reference}: {why}").unwrap();
     }
     line
-}
-
-fn reason(why: &IgnoredBecause) -> String {
-    match why {
-        IgnoredBecause::HttpRouteWins { route } => format!("MeshHTTPRoute {} wins", route.name),
-        IgnoredBecause::TcpRouteWins { route } => format!("MeshTCPRoute {} wins", route.name),
-        IgnoredBecause::DestinationNotFound { looked_for } => format!("there is no {looked_for}"),
-        IgnoredBecause::RulesBroken { why } => format!("all rules are void, because of {why}"),
-        other => format!("{other:?}"),
-    }
 }
