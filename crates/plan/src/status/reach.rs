@@ -1,7 +1,7 @@
 //! Why a route policy that selects a proxy concerns none of its outbounds.
 
 use model::reference::SERVICE_TAG;
-use model::{Kind, RefKind, Resource, Spec, Tags, TargetRef};
+use model::{Kind, Profile, RefKind, Resource, Spec, Tags, TargetRef};
 
 use crate::matching::policy_of;
 use crate::merge::resolve;
@@ -23,7 +23,9 @@ impl View<'_> {
             if self.exists(policy, &item.target) {
                 return IgnoredBecause::NoSuchOutbound;
             }
-            missing.get_or_insert_with(|| format!("{}{}", item.target, beside(policy, &item.target)));
+            missing.get_or_insert_with(|| {
+                format!("{}{}", item.target, place(policy, &item.target, self.profile()))
+            });
         }
         match missing {
             Some(looked_for) => IgnoredBecause::DestinationNotFound { looked_for },
@@ -54,10 +56,13 @@ impl View<'_> {
     }
 }
 
-/// Names are looked up beside the policy: in its zone and namespace (spec 03 §6.4).
-fn beside(policy: &Resource, target: &TargetRef) -> String {
+/// Where it was looked for, in words. Names are looked up beside the policy: in its zone and namespace (spec 03 §6.4).
+fn place(policy: &Resource, target: &TargetRef, profile: Profile) -> String {
     if target.labels.as_ref().is_some_and(|labels| !labels.is_empty()) {
         return String::new();
+    }
+    if profile.refers_by_labels_only() {
+        return " without labels, which are the only way to say which one".to_owned();
     }
     let namespace = target.namespace.is_none().then(|| policy.meta.namespace());
     let places = [("zone", Some(policy.meta.zone())), ("namespace", namespace)];
