@@ -34,7 +34,7 @@ impl Backend {
 pub enum Fate {
     /// It goes to a cluster, which may have no endpoints (then it is refused there).
     Routed {
-        /// The key in [`Plan::clusters`].
+        /// The key in [`Plan::clusters`](super::Plan::clusters).
         cluster: String,
     },
     /// It goes to the other backends.
