@@ -7,5 +7,6 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod compile;
 pub mod discovery;
 pub mod store;

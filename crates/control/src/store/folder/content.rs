@@ -114,7 +114,7 @@ impl Entry {
     }
 
     /// Where the resource is named, or at least begins.
-    pub(super) fn name_position(&self) -> Option<model::violation::Position> {
+    pub fn name_position(&self) -> Option<model::violation::Position> {
         let root = FieldPath::root();
         let value = self.document.value();
         if value.get("name").is_some() {

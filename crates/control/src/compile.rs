@@ -1,0 +1,147 @@
+//! Resources into what the proxies of this process should run. Pure: no file, socket or clock.
+//!
+//! ```text
+//!  candidate ──▶ Snapshot ──▶ Plan of each proxy in scope ──▶ ResourceSet ──(equal to the last?)──▶ change
+//! ```
+
+mod change;
+mod conflict;
+mod reference;
+mod row;
+mod scope;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use model::{FieldPath, Kind, Problem, ProxyKey, Resource, Severity, Spec, Violation};
+use plan::{Context, Plan, Snapshot};
+use xds::ResourceSet;
+
+pub use change::{Change, What, changes};
+pub use conflict::conflicts;
+pub use reference::{Dangling, dangling, newly_dangling};
+pub use row::{Row, Share, Sort, rows};
+pub use scope::{Scope, Which};
+
+use crate::store::folder::Candidate;
+
+/// Turns candidates into what should run.
+#[derive(Clone, Debug)]
+pub struct Compiler {
+    /// What plans depend on besides resources.
+    pub context: Context,
+    /// Which proxies.
+    pub scope: Scope,
+}
+
+/// What the proxies in scope should run at one moment.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// All resources.
+    pub snapshot: Arc<Snapshot>,
+    /// The proxies in scope.
+    pub proxies: BTreeMap<ProxyKey, CompiledProxy>,
+}
+
+/// What one proxy should run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CompiledProxy {
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// The same in the words of our own proxy.
+    pub resources: Arc<ResourceSet>,
+    /// What our own proxy cannot carry of it, in words.
+    pub notes: Vec<String>,
+}
+
+impl Compiler {
+    /// Plans every proxy in scope.
+    pub fn compile(&self, candidate: &Candidate) -> Compiled {
+        let resources: Vec<Arc<Resource>> = candidate.resources().cloned().map(Arc::new).collect();
+        let snapshot = Arc::new(Snapshot::new(resources, self.context.clone()));
+        let proxies = self
+            .scope
+            .proxies(&snapshot)
+            .filter_map(|key| {
+                let plan = plan::plan(&snapshot, &key)?;
+                let words = dialect::l4::lower(&plan);
+                let resources = Arc::new(words.to_resource_set());
+                Some((key, CompiledProxy { plan: Arc::new(plan), resources, notes: words.notes }))
+            })
+            .collect();
+        Compiled { snapshot, proxies }
+    }
+}
+
+impl Compiled {
+    /// Nothing at all: what runs before anything was compiled.
+    pub fn nothing(context: Context) -> Self {
+        let none: [Resource; 0] = [];
+        Self { snapshot: Arc::new(Snapshot::new(none, context)), proxies: BTreeMap::new() }
+    }
+
+    /// Whether proxies would be told the same.
+    pub fn tells_the_same(&self, other: &Compiled) -> bool {
+        let told = |compiled: &Compiled| {
+            compiled
+                .proxies
+                .iter()
+                .map(|(key, proxy)| (key.clone(), proxy.resources.clone()))
+                .collect::<Vec<_>>()
+        };
+        told(self) == told(other)
+    }
+
+    /// The same, apart by the address of the dataplanes: the proxies of one host.
+    pub fn by_host(&self) -> Vec<Compiled> {
+        let mut hosts: BTreeMap<String, BTreeMap<ProxyKey, CompiledProxy>> = BTreeMap::new();
+        for (key, proxy) in &self.proxies {
+            let found = self.snapshot.named(Kind::Dataplane, key.mesh.as_str(), key.name.as_str());
+            let Some(Spec::Dataplane(dataplane)) = found.map(|resource| &resource.spec) else { continue };
+            hosts.entry(dataplane.address.clone()).or_default().insert(key.clone(), proxy.clone());
+        }
+        let snapshot = || Arc::clone(&self.snapshot);
+        hosts.into_values().map(|proxies| Compiled { snapshot: snapshot(), proxies }).collect()
+    }
+
+    /// Whether any proxy in scope has something to listen on.
+    pub fn is_runnable(&self) -> bool {
+        self.proxies.values().any(|CompiledProxy { plan, .. }| {
+            !plan.inbounds.is_empty() || !plan.outbounds.is_empty() || !plan.gateway_listeners.is_empty()
+        })
+    }
+}
+
+/// What the operator should know about a state, though it stops nothing: references that lead nowhere, and what plans
+/// and dialect remark. A remark about several proxies is made once, at the Dataplane of the first.
+pub fn warnings(compiled: &Compiled, dangling: &[Dangling], candidate: &Candidate) -> Vec<Problem> {
+    let mut remarks: BTreeMap<&str, Vec<&ProxyKey>> = BTreeMap::new();
+    for (key, CompiledProxy { plan, notes, .. }) in &compiled.proxies {
+        for remark in plan.warnings.iter().chain(notes) {
+            remarks.entry(remark).or_default().push(key);
+        }
+    }
+    // what the planner met there is told better at the reference itself
+    remarks.retain(|remark, _| !dangling.iter().any(|it| it.is_meant_by(remark)));
+    let remarked = remarks.into_iter().filter_map(|(remark, proxies)| {
+        let described = format!("Dataplane {}", proxies.first()?);
+        let offer = candidate.offer(&described)?;
+        let others = match proxies.len() - 1 {
+            0 => String::new(),
+            1 => " (and 1 other Dataplane)".to_owned(),
+            others => format!(" (and {others} other Dataplanes)"),
+        };
+        Some(Problem {
+            source: offer.file.clone(),
+            position: offer.entry.name_position(),
+            severity: Severity::Warning,
+            resource: Some(described),
+            violation: Violation::new(FieldPath::root(), format!("{remark}{others}")),
+            help: None,
+        })
+    });
+    let mut problems: Vec<Problem> = dangling.iter().map(|it| it.problem.clone()).chain(remarked).collect();
+    problems.sort();
+    problems.dedup();
+    problems
+}
