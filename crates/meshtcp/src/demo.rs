@@ -1,0 +1,93 @@
+//! `meshtcp demo`: the whole product in fifteen seconds, on loopback, in one process.
+//!
+//! ```text
+//!  1,000 clients ──▶ outbound ledger of proxy web ──┬─▶ backend v1
+//!  (open, and echoing all the time)                 ├─▶ backend v2
+//!          route.yaml, edited twice ──▶ store ──▶───┴─▶ backend v3
+//! ```
+
+mod backends;
+mod clients;
+mod display;
+mod room;
+mod stage;
+mod story;
+mod tally;
+
+use std::time::Duration;
+
+use crate::exit::Exit;
+use crate::output::{complain, print};
+use clients::Clients;
+use display::Display;
+use stage::Stage;
+use tally::{Chapter, Tally};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// How many connections to open
+    #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(30..=100_000))]
+    connections: u32,
+}
+
+/// How long opening all connections should take: long enough to watch.
+const OPENING: Duration = Duration::from_secs(6);
+/// How long to watch the echoes go on after each change.
+const WATCHING: Duration = Duration::from_millis(1200);
+
+pub(crate) fn run(Args { connections }: Args) -> Exit {
+    match play(connections as usize) {
+        Ok(tally) => {
+            print(&tally.summary());
+            if tally.is_as_promised() { Exit::Ok } else { Exit::Problems }
+        }
+        Err(message) => {
+            complain(&format!("error: {message}\n"));
+            Exit::Environment
+        }
+    }
+}
+
+fn play(connections: usize) -> Result<Tally, String> {
+    room::make(connections)?;
+    let in_words = |error: std::io::Error| error.to_string();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(in_words)?;
+    let ports = runtime.block_on(backends::start()).map_err(in_words)?;
+    let mut stage = Stage::set(ports)?;
+    print(&stage.introduction(connections));
+
+    let clients = Clients::new(runtime.handle().clone(), stage.outbound());
+    let mut display = Display::new();
+    let mut chapters = Vec::new();
+    for (index, weights) in story::WEIGHTS.into_iter().enumerate() {
+        let live_after = match index {
+            0 => None,
+            _ => Some(stage.shift(weights)?),
+        };
+        let first = connections * index / story::WEIGHTS.len();
+        let last = connections * (index + 1) / story::WEIGHTS.len();
+        let pace = OPENING / u32::try_from(connections).unwrap_or(u32::MAX);
+        display.chapter(weights, live_after);
+        for _ in first..last {
+            clients.open(index);
+            std::thread::sleep(pace);
+            display.update(&clients.seen(index), clients.counts(), false);
+        }
+        clients.settled(last, Duration::from_secs(20))?;
+        let until = std::time::Instant::now() + WATCHING;
+        while std::time::Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(50));
+            display.update(&clients.seen(index), clients.counts(), false);
+        }
+        display.update(&clients.seen(index), clients.counts(), true);
+        chapters.push(Chapter { weights, seen: clients.seen(index), live_after });
+    }
+    let tally =
+        Tally { chapters, counts: clients.finish(Duration::from_secs(10)), cut_by_proxy: stage.cut() };
+    display.finish();
+    Ok(tally)
+}

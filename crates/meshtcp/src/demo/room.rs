@@ -1,0 +1,31 @@
+//! Room for the demo's connections: open files.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// What one connection costs in this process: the client's end, both ends of the proxy, the backend's end.
+const FILES_EACH: usize = 4;
+/// Listeners, event loops, files, and the ends of the terminal.
+const FILES_BESIDE: usize = 200;
+
+/// Raises the limit of open files as far as it goes without a privilege.
+///
+/// # Errors
+/// In words, when that is not enough: what there is, what is needed, what to do.
+pub(super) fn make(connections: usize) -> Result<(), String> {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let limit = match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        Ok(()) => maximum,
+        Err(_) => current,
+    };
+    let limit = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let needed = connections * FILES_EACH + FILES_BESIDE;
+    if needed <= limit {
+        return Ok(());
+    }
+    let fitting = limit.saturating_sub(FILES_BESIDE) / FILES_EACH;
+    Err(format!(
+        "{connections} connections need {needed} open files in this process ({FILES_EACH} each: client, proxy twice, \
+         backend), and the hard limit is {limit}\n  help: raise it (`ulimit -Hn`, as root), or run with \
+         --connections {fitting}"
+    ))
+}

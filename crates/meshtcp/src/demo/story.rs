@@ -1,0 +1,62 @@
+//! The resources of the demo, and how their weights change.
+
+/// The names of the backends.
+pub(super) const BACKENDS: [&str; 3] = ["v1", "v2", "v3"];
+
+/// The weights at the start, and after each change.
+pub(super) const WEIGHTS: [[u32; 3]; 3] = [[80, 20, 0], [50, 30, 20], [10, 30, 60]];
+
+/// Who is there: a client-side proxy `web`, and three versions of `ledger`.
+pub(super) fn mesh(outbound: u16, backends: [u16; 3]) -> String {
+    let mut text = format!(
+        "type: Mesh\nname: default\n\
+         ---\n\
+         type: Dataplane\nmesh: default\nname: web\nnetworking:\n  address: 127.0.0.1\n  inbound:\n    \
+         - port: {outbound}\n      tags: {{ kuma.io/service: web }}\n  outbound:\n    \
+         - port: {outbound}\n      tags: {{ kuma.io/service: ledger }}\n"
+    );
+    // nothing connects to `web` itself: its inbound only says who it is, at another loopback address
+    text = text.replacen("    - port: ", "    - address: 127.0.0.2\n      port: ", 1);
+    for (name, port) in BACKENDS.into_iter().zip(backends) {
+        text.push_str(&format!(
+            "---\n\
+             type: Dataplane\nmesh: default\nname: ledger-{name}\nnetworking:\n  address: 127.0.0.1\n  inbound:\n    \
+             - port: {port}\n      tags: {{ kuma.io/service: ledger, version: {name} }}\n"
+        ));
+    }
+    text
+}
+
+/// How the connections of `web` to `ledger` are split.
+pub(super) fn route(weights: [u32; 3]) -> String {
+    let mut text = String::from(
+        "type: MeshTCPRoute\nmesh: default\nname: canary\nspec:\n  targetRef: { kind: Mesh }\n  to:\n    \
+         - targetRef: { kind: MeshService, name: ledger }\n      rules:\n        - default:\n            \
+         backendRefs:\n",
+    );
+    for (name, weight) in BACKENDS.into_iter().zip(weights) {
+        text.push_str(&format!(
+            "              - {{ kind: MeshServiceSubset, name: ledger, tags: {{ version: {name} }}, weight: {weight} }}\n"
+        ));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use control::store::folder::{Content, Options};
+
+    use super::*;
+
+    #[test]
+    fn the_resources_are_good() {
+        for text in [mesh(20000, [20001, 20002, 20003]), route(WEIGHTS[0])] {
+            let content = Content::read("demo.yaml", text.as_bytes(), &Options::default());
+            assert!(
+                content.problems.is_empty() && !content.entries.is_empty(),
+                "{:?}\n{text}",
+                content.problems
+            );
+        }
+    }
+}

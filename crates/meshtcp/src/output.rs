@@ -1,0 +1,63 @@
+//! What is listed, as a table for people, or as YAML or JSON for programs.
+
+mod yaml;
+
+use std::io::Write as _;
+
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+
+/// How to print what is listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    #[default]
+    Table,
+    /// For people and programs
+    Yaml,
+    /// For programs
+    Json,
+}
+
+/// Prints to standard output. That nobody reads on is no error of ours.
+pub(crate) fn print(text: &str) {
+    let mut out = anstream::stdout().lock();
+    let _ = out.write_all(text.as_bytes());
+    let _ = out.flush();
+}
+
+/// Prints to standard error.
+pub(crate) fn complain(text: &str) {
+    let mut out = anstream::stderr().lock();
+    let _ = out.write_all(text.as_bytes());
+    let _ = out.flush();
+}
+
+/// Prints a value as YAML or JSON; `None` for a table, which only the caller can draw.
+pub(crate) fn structured<T: Serialize>(format: Format, value: &T) -> Option<String> {
+    // a value of ours has text keys only: it always has a tree
+    let tree = serde_json::to_value(value).unwrap_or_default();
+    match format {
+        Format::Table => None,
+        Format::Yaml => Some(yaml::document(&tree)),
+        Format::Json => Some(format!("{tree:#}\n")),
+    }
+}
+
+/// An aligned table without lines.
+pub(crate) fn table<const N: usize>(
+    header: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(header);
+    for row in rows {
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    let lines = table.lines().map(|line| format!("{}\n", line.trim_end()));
+    lines.collect()
+}

@@ -1,0 +1,113 @@
+//! `meshtcp plan`: what one proxy must do, each value with the policy that it comes from.
+
+mod view;
+
+use control::compile::{Compiled, Compiler, Scope};
+use dialect::envoy::EnvoyOptions;
+use model::ProxyKey;
+use plan::{Context, Plan, plan_json};
+use serde_json::{Value, json};
+
+use crate::exit::Exit;
+use crate::output::{self, Format, complain, print};
+use crate::report::Reporter;
+use crate::source::Source;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    source: Source,
+    /// The proxy: NAME (of mesh `default`) or MESH/NAME
+    #[arg(long, value_name = "NAME")]
+    proxy: ProxyKey,
+    /// How to print it
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+    /// In whose words to say it
+    #[arg(long = "as", value_enum, default_value_t, value_name = "WORDS")]
+    words: Words,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Words {
+    /// The plan itself, with the origin of each value
+    #[default]
+    Plan,
+    /// What Envoy is told
+    Envoy,
+    /// What our own proxy is told
+    L4,
+}
+
+pub(crate) fn run(Args { source, proxy, output: format, words }: Args) -> Exit {
+    let compiled = match planned(&source, &proxy) {
+        Ok(compiled) => compiled,
+        Err(exit) => return exit,
+    };
+    let Some(found) = compiled.proxies.get(&proxy) else { return unknown(&compiled, &proxy) };
+    let tree = match (words, format) {
+        (Words::Plan, Format::Table) => {
+            print(&view::table(&found.plan));
+            return Exit::Ok;
+        }
+        (Words::Plan, Format::Yaml | Format::Json) => plan_json(&found.plan),
+        (Words::Envoy, _) => envoy(&found.plan),
+        (Words::L4, _) => l4(&found.plan),
+    };
+    // messages of a proxy have no table
+    let format = if format == Format::Table { Format::Yaml } else { format };
+    print(&output::structured(format, &tree).unwrap_or_default());
+    Exit::Ok
+}
+
+/// Plans one proxy of what is good in the files; says on standard error what is not.
+///
+/// # Errors
+/// How to end, after it was said why.
+pub(crate) fn planned(source: &Source, proxy: &ProxyKey) -> Result<Compiled, Exit> {
+    let mut store = source.open().map_err(|error| {
+        complain(&format!("error: {error}\n"));
+        Exit::Environment
+    })?;
+    let loaded = store.load();
+    let reporter = Reporter::new();
+    for problem in &loaded.problems {
+        complain(&format!("{}\n", reporter.draw(problem, store.text(&problem.source))));
+    }
+    let context = Context::new(source.rules.profile);
+    Ok(Compiler { context, scope: Scope::only([proxy.clone()]) }.compile(&loaded.candidate))
+}
+
+/// Says that there is no such proxy, and which there are.
+pub(crate) fn unknown(compiled: &Compiled, proxy: &ProxyKey) -> Exit {
+    let known: Vec<String> = compiled.snapshot.proxies().map(|key| key.to_string()).collect();
+    let help = match known.as_slice() {
+        [] => "there is no Dataplane in these files".to_owned(),
+        known => format!("there are {}", known.join(", ")),
+    };
+    complain(&format!("error: there is no Dataplane {proxy}\n  help: {help}\n"));
+    Exit::Problems
+}
+
+fn envoy(plan: &Plan) -> Value {
+    let resources = dialect::envoy::lower(plan, &EnvoyOptions::default());
+    let notes: Vec<String> =
+        resources.notes.iter().map(|note| format!("{}: {}", note.listener, note.text)).collect();
+    json!({
+        "listeners": resources.listeners.values().collect::<Vec<_>>(),
+        "clusters": resources.clusters.values().collect::<Vec<_>>(),
+        "endpoints": resources.endpoints.values().collect::<Vec<_>>(),
+        "notes": notes,
+    })
+}
+
+fn l4(plan: &Plan) -> Value {
+    let resources = dialect::l4::lower(plan);
+    json!({
+        "listeners": resources.listeners.values().collect::<Vec<_>>(),
+        "routes": resources.routes.values().collect::<Vec<_>>(),
+        "clusters": resources.clusters.values().collect::<Vec<_>>(),
+        "endpoints": resources.endpoints.values().collect::<Vec<_>>(),
+        "notes": resources.notes,
+    })
+}

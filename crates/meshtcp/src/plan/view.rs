@@ -1,0 +1,44 @@
+//! A plan for people: its listeners, then what became of each policy.
+
+use control::compile::{Row, rows};
+use plan::{Outcome, Plan, RouteStatus};
+
+use crate::output;
+
+/// The plan as tables.
+pub(crate) fn table(plan: &Plan) -> String {
+    let listener = |row: Row| {
+        let (decided, split) = (row.decided_by.clone(), row.split_in_words());
+        let title = format!("{} {}", row.sort, row.address);
+        [title, row.destination, split, decided.unwrap_or_else(|| "-".to_owned())]
+    };
+    let listeners = rows(plan).into_iter().map(listener);
+    let mut text = output::table(["LISTENER", "DESTINATION", "SPLIT", "DECIDED BY"], listeners);
+    if !plan.routes.is_empty() {
+        let policy = |status: &RouteStatus| {
+            let RouteStatus { policy, kind, outcome, decides, unresolved } = status;
+            let name = format!("{kind} {}/{}", policy.policy.mesh, policy.policy.name);
+            let missing = unresolved.iter().map(|(reference, why)| format!("{reference}: {why}"));
+            let rest: Vec<String> = decides.iter().cloned().chain(missing).collect();
+            [name, in_words(outcome), rest.join(", "), policy.source.to_string()]
+        };
+        text.push('\n');
+        let policies = plan.routes.iter().map(policy);
+        text.push_str(&output::table(["POLICY", "OUTCOME", "DECIDES", "WRITTEN AT"], policies));
+    }
+    for warning in &plan.warnings {
+        text.push_str(&format!("\nwarning: {warning}"));
+    }
+    if !plan.warnings.is_empty() {
+        text.push('\n');
+    }
+    text
+}
+
+fn in_words(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Applied => "applied".to_owned(),
+        Outcome::Shadowed { by } => format!("shadowed by {by}"),
+        Outcome::Ignored(why) => format!("ignored: {why}"),
+    }
+}

@@ -1,0 +1,61 @@
+//! Where resources come from, and how they are read: the flags that commands share.
+
+use std::path::PathBuf;
+
+use control::store::folder::{FolderStore, OpenError, Options};
+use model::Profile;
+use model::draft::UnknownFields;
+
+/// Resources in files and folders.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Source {
+    /// Files and folders of resources; of a folder everything below it that ends in .yaml, .yml or .json
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) rules: Rules,
+}
+
+/// Whose rules apply.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Rules {
+    /// The Kuma version whose rules apply (see `meshtcp profiles`)
+    #[arg(long, default_value_t = Profile::default(), value_name = "VERSION")]
+    pub(crate) profile: Profile,
+    /// What to do with a field that nobody knows
+    #[arg(long, value_enum, default_value_t = Unknown::Refuse, value_name = "HOW")]
+    pub(crate) unknown_fields: Unknown,
+}
+
+/// What to do with a field that nobody knows.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum Unknown {
+    /// Refuse the document: it is most likely a slip
+    Refuse,
+    /// Say it, and go on without the field
+    Warn,
+    /// Go on without the field, as Kuma does
+    Ignore,
+}
+
+impl Rules {
+    pub(crate) fn options(&self) -> Options {
+        let unknown_fields = match self.unknown_fields {
+            Unknown::Refuse => UnknownFields::Refuse,
+            Unknown::Warn => UnknownFields::Warn,
+            Unknown::Ignore => UnknownFields::Ignore,
+        };
+        Options { profile: self.profile, unknown_fields, ..Options::default() }
+    }
+}
+
+impl Source {
+    pub(crate) fn open(&self) -> Result<FolderStore, OpenError> {
+        FolderStore::open(&self.paths, self.rules.options())
+    }
+
+    /// The paths as they were given.
+    pub(crate) fn in_words(&self) -> String {
+        self.paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+    }
+}

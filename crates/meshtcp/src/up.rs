@@ -1,0 +1,183 @@
+//! `meshtcp up`: carry the connections of every proxy on this host, and follow the resources as they change.
+//!
+//! ```text
+//!  files ──wake──▶ Live: store ─▶ compile ─▶ proxy ──▶ Screen: what runs, what changed, what is wrong
+//!  signals, admin ──▶ Hand (a thread of its own) ──wake──▶ leave: drain
+//! ```
+
+mod admin;
+mod hand;
+mod live;
+mod metrics;
+mod screen;
+mod status;
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+use clap::ValueEnum;
+use control::compile::{Compiler, Scope, Which};
+use model::{MeshName, ProxyKey};
+use plan::Context;
+use proxy::config::Sink;
+use proxy::{ConnectionLog, DrainReport, LineFormat, Options, Proxy};
+
+pub(crate) use live::{Live, Turn};
+pub(crate) use screen::Screen;
+pub(crate) use status::Status;
+
+use crate::exit::Exit;
+use crate::output::complain;
+use crate::source::Source;
+use crate::{duration, host};
+use hand::{Event, Hand};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    source: Source,
+    /// Only carry proxies of this mesh
+    #[arg(long, value_name = "MESH")]
+    mesh: Option<String>,
+    /// Also carry this proxy, though its dataplane's address is none of this host: NAME or MESH/NAME; may be repeated
+    #[arg(long = "dataplane", value_name = "NAME")]
+    dataplanes: Vec<String>,
+    /// Serve /metrics, /ready, /healthy, /plan, /connections and /status here, e.g. 127.0.0.1:9901 (port 0: any)
+    #[arg(long, value_name = "ADDR", env = "MESHTCP_ADMIN")]
+    admin: Option<std::net::SocketAddr>,
+    /// Write a line for each finished connection to this file; `-` for standard output
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+    /// What such a line looks like
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    log_format: LogFormat,
+    /// How many event loops carry connections; default: one a processor
+    #[arg(long, value_name = "N")]
+    workers: Option<NonZeroUsize>,
+    /// How long open connections may go on after SIGTERM or SIGINT; a second signal ends them at once
+    #[arg(long, default_value = "30s", value_parser = duration::parse, value_name = "TIME")]
+    drain_time: Duration,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum LogFormat {
+    /// key=value
+    #[default]
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+pub(crate) fn run(arguments: Args) -> Exit {
+    let compiler = match compiler(&arguments) {
+        Ok(compiler) => compiler,
+        Err(message) => return refuse(&message, Exit::Usage),
+    };
+    let store = match arguments.source.open() {
+        Ok(store) => store,
+        Err(error) => return refuse(&error.to_string(), Exit::Environment),
+    };
+    let options = Options {
+        threads: arguments.workers,
+        connection_log: connection_log(&arguments),
+        ..Options::default()
+    };
+    let proxy = match Proxy::start(options) {
+        Ok(proxy) => Arc::new(proxy),
+        Err(error) => return refuse(&format!("the proxy cannot start: {error}"), Exit::Environment),
+    };
+
+    let (events, inbox) = channel();
+    let status = Arc::new(Status::default());
+    let hand = match Hand::start(arguments.admin, events.clone(), Arc::clone(&status), Arc::clone(&proxy)) {
+        Ok(hand) => hand,
+        Err(message) => return refuse(&message, Exit::Environment),
+    };
+    let screen = Screen::new(arguments.source.in_words());
+    screen.admin(hand.admin_address());
+    let watch = store.watch(move || {
+        // fails only when we are leaving
+        let _ = events.send(Event::Look);
+    });
+    let mut live = Live::new(store, compiler, Arc::clone(&proxy));
+    follow(&mut live, &screen, &status, &inbox);
+    drop(watch);
+    leave(&proxy, &screen, &status, &inbox, arguments.drain_time);
+    Exit::Ok
+}
+
+fn refuse(message: &str, exit: Exit) -> Exit {
+    complain(&format!("error: {message}\n"));
+    exit
+}
+
+/// Takes every turn that something gives a reason for, until a signal asks to leave.
+fn follow(live: &mut Live, screen: &Screen, status: &Status, inbox: &Receiver<Event>) {
+    loop {
+        if let Some(turn) = live.look() {
+            screen.turn(live, &turn);
+            status.publish(live, &turn);
+        }
+        match inbox.recv_timeout(live.patience()) {
+            Ok(Event::Look) | Err(RecvTimeoutError::Timeout) => {}
+            Ok(Event::Leave) | Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+/// Lets open connections go on for `grace`, or until a second signal.
+fn leave(proxy: &Arc<Proxy>, screen: &Screen, status: &Status, inbox: &Receiver<Event>, grace: Duration) {
+    status.leave();
+    let open = proxy.counters().active();
+    screen.leaving(open, grace);
+    let (done, drained) = channel();
+    let draining = Arc::clone(proxy);
+    let drain = std::thread::spawn(move || {
+        // nobody waits any more only when the process ends
+        let _ = done.send(draining.drain(grace));
+    });
+    let report = loop {
+        if let Ok(report) = drained.recv_timeout(Duration::from_millis(50)) {
+            break report;
+        }
+        if matches!(inbox.try_recv(), Ok(Event::Leave)) {
+            let DrainReport { ended: _, closed } = proxy.drain(Duration::ZERO);
+            break DrainReport { ended: open.saturating_sub(closed), closed };
+        }
+        if drain.is_finished() {
+            break drained.try_recv().unwrap_or(DrainReport { ended: open, closed: 0 });
+        }
+    };
+    screen.left(&report);
+}
+
+fn compiler(arguments: &Args) -> Result<Compiler, String> {
+    let mesh = arguments.mesh.as_deref();
+    let key = |text: &String| {
+        let mut key: ProxyKey = text.parse().map_err(|error| format!("--dataplane: {error}"))?;
+        if let Some(mesh) = mesh.filter(|_| !text.contains('/')) {
+            key.mesh = mesh.into();
+        }
+        Ok(key)
+    };
+    let named = arguments.dataplanes.iter().map(key).collect::<Result<_, String>>()?;
+    let which = Which::Here { addresses: host::addresses(), named };
+    let scope = Scope { mesh: mesh.map(MeshName::from), which };
+    Ok(Compiler { context: Context::new(arguments.source.rules.profile), scope })
+}
+
+fn connection_log(arguments: &Args) -> Option<ConnectionLog> {
+    let path = arguments.log.as_ref()?;
+    let sink = match path.to_string_lossy() {
+        path if path == "-" => Sink::Stdout,
+        path => Sink::File(path.into()),
+    };
+    let format = match arguments.log_format {
+        LogFormat::Text => LineFormat::Text,
+        LogFormat::Json => LineFormat::Json,
+    };
+    Some(ConnectionLog { sink, format })
+}

@@ -1,0 +1,73 @@
+//! What the loop counts, beside the proxy's own metrics.
+
+use std::fmt;
+use std::sync::Arc;
+
+use control::store::folder::FileState;
+use model::Severity;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+
+use super::Status;
+use super::admin::state_in_words;
+
+/// Reads the status whenever metrics are encoded.
+pub(super) struct Metrics {
+    status: Arc<Status>,
+}
+
+impl Metrics {
+    pub(super) fn new(status: Arc<Status>) -> Self {
+        Self { status }
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Collector for Metrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let report = self.status.report();
+        let count = |number: usize| ConstGauge::new(i64::try_from(number).unwrap_or(i64::MAX));
+
+        let changes = ConstCounter::new(report.changes);
+        changes.encode(encoder.encode_descriptor(
+            "meshtcp_changes",
+            "Changes of resources that were taken over",
+            None,
+            changes.metric_type(),
+        )?)?;
+
+        let kind = count(0).metric_type();
+        let mut files = encoder.encode_descriptor(
+            "meshtcp_files",
+            "Files of resources, by what of them is in force",
+            None,
+            kind,
+        )?;
+        for state in [FileState::Current, FileState::LastGood, FileState::Nothing] {
+            let number = report.files.iter().filter(|(_, found)| *found == state).count();
+            count(number).encode(files.encode_family(&[("in_force", state_in_words(state))])?)?;
+        }
+
+        let mut problems =
+            encoder.encode_descriptor("meshtcp_problems", "What is wrong with resources", None, kind)?;
+        for (severity, word) in [(Severity::Error, "error"), (Severity::Warning, "warning")] {
+            let number = report.problems.iter().filter(|it| it.severity == severity).count();
+            count(number).encode(problems.encode_family(&[("severity", word)])?)?;
+        }
+
+        let unbound = count(report.failed.len());
+        unbound.encode(encoder.encode_descriptor(
+            "meshtcp_listeners_unbound",
+            "Listeners that cannot be bound",
+            None,
+            kind,
+        )?)
+    }
+}

@@ -1,0 +1,159 @@
+//! What the operator sees of `up`: what runs, what changed for whom, what is wrong.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use control::compile::{Compiled, Row, Which, rows};
+use control::store::folder::FileState;
+use model::{Kind, Spec};
+use proxy::DrainReport;
+
+use super::{Live, Turn};
+use crate::output::{complain, print, table};
+use crate::report::{Reporter, count_in_words};
+
+/// Prints to the terminal: what runs to standard output, what is wrong to standard error.
+pub(crate) struct Screen {
+    reporter: Reporter,
+    paths: String,
+}
+
+impl Screen {
+    /// A screen for `up` on these paths.
+    pub(crate) fn new(paths: String) -> Self {
+        Self { reporter: Reporter::new(), paths }
+    }
+
+    pub(crate) fn admin(&self, address: Option<SocketAddr>) {
+        if let Some(address) = address {
+            print(&format!("admin: http://{address}\n"));
+        }
+    }
+
+    /// What one look brought.
+    pub(crate) fn turn(&self, live: &Live, turn: &Turn) {
+        self.problems(live, turn);
+        let runnable = live.current().filter(|compiled| compiled.is_runnable());
+        let started = turn.changes.iter().any(|change| {
+            matches!(
+                change.what,
+                control::compile::What::ProxyAdded { .. } | control::compile::What::ProxyRemoved
+            )
+        });
+        match runnable {
+            Some(compiled) if turn.first || started => {
+                if !turn.first {
+                    self.changes(turn);
+                }
+                print(&listing(compiled));
+                print(&format!("following {}\n", self.paths));
+            }
+            Some(_) => self.changes(turn),
+            None if turn.first || !turn.changes.is_empty() || !turn.new_problems.is_empty() => {
+                self.changes(turn);
+                print(&self.nothing_to_run(live));
+            }
+            None => {}
+        }
+        for failed in &turn.failed {
+            complain(&format!("error: {failed}: trying again every second\n"));
+        }
+        for bound in &turn.bound {
+            print(&format!("no longer: {bound}\n"));
+        }
+    }
+
+    fn changes(&self, turn: &Turn) {
+        for change in &turn.changes {
+            print(&format!("{change}\n"));
+        }
+        for file in &turn.repaired {
+            print(&format!("{file}: repaired, and in force\n"));
+        }
+        for file in turn.without_effect.iter().filter(|file| !turn.repaired.contains(file)) {
+            print(&format!("{file}: read, and nothing changes for the proxies here\n"));
+        }
+    }
+
+    fn problems(&self, live: &Live, turn: &Turn) {
+        if turn.new_problems.is_empty() {
+            return;
+        }
+        for problem in &turn.new_problems {
+            let text = live.store().text(&problem.source);
+            complain(&format!("{}\n", self.reporter.draw(problem, text)));
+        }
+        for (file, state) in live.store().states() {
+            let concerned = turn.new_problems.iter().any(|problem| *problem.source == *file);
+            match state {
+                FileState::LastGood if concerned => {
+                    complain(&format!("{file}: its last good content stays in force\n"));
+                }
+                FileState::Nothing if concerned => {
+                    complain(&format!("{file}: nothing of it is in force until it is repaired\n"));
+                }
+                FileState::LastGood | FileState::Nothing | FileState::Current => {}
+            }
+        }
+    }
+
+    fn nothing_to_run(&self, live: &Live) -> String {
+        let files = live.store().states().len();
+        let counted = count_in_words(live.problems());
+        let why = match (live.current().map(elsewhere), files) {
+            (Some(elsewhere), _) if !elsewhere.is_empty() => format!(
+                "no dataplane has an address of this host; there are {} (carry one with --dataplane NAME)",
+                elsewhere.join(", ")
+            ),
+            (_, 0) => "there is no file of resources".to_owned(),
+            (_, 1) => format!("no dataplane in 1 file, {counted}"),
+            (_, files) => format!("no dataplane in {files} files, {counted}"),
+        };
+        let mesh = match (&live.scope().mesh, &live.scope().which) {
+            (Some(mesh), Which::Here { .. }) => format!(" of mesh {mesh}"),
+            (_, _) => String::new(),
+        };
+        format!("nothing to run{mesh} yet: {why}\nwaiting for changes in {}\n", self.paths)
+    }
+
+    pub(crate) fn leaving(&self, open: u64, grace: Duration) {
+        let text = match open {
+            0 => "leaving: no connection is open\n".to_owned(),
+            open => format!(
+                "leaving: no new connections; {open} open ones may go on for {} s (again: end them at once)\n",
+                grace.as_secs_f64()
+            ),
+        };
+        print(&text);
+    }
+
+    pub(crate) fn left(&self, report: &DrainReport) {
+        let DrainReport { ended, closed } = report;
+        print(&format!(
+            "left: waited for {} connections, {ended} ended by themselves, {closed} were closed\n",
+            ended + closed
+        ));
+    }
+}
+
+/// The listeners of all proxies, aligned.
+pub(crate) fn listing(compiled: &Compiled) -> String {
+    let row = |row: Row| {
+        let decided = row.decided_by.clone().unwrap_or_else(|| "-".to_owned());
+        let split = row.split_in_words();
+        [row.proxy.to_string(), format!("{} {}", row.sort, row.address), row.destination, split, decided]
+    };
+    let all = compiled.proxies.values().flat_map(|proxy| rows(&proxy.plan)).map(row);
+    table(["PROXY", "LISTENER", "DESTINATION", "SPLIT", "DECIDED BY"], all)
+}
+
+/// The dataplanes that are not carried here, with their addresses.
+fn elsewhere(compiled: &Compiled) -> Vec<String> {
+    let all = compiled.snapshot.of_kind(Kind::Dataplane).iter();
+    let described = |resource: &Arc<model::Resource>| match &resource.spec {
+        Spec::Dataplane(dataplane) => Some(format!("{} at {}", resource.meta.name, dataplane.address)),
+        _ => None,
+    };
+    all.filter_map(described).take(8).collect()
+}

@@ -1,0 +1,86 @@
+//! What the loop tells the admin server: one immutable value, swapped.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use control::compile::{Row, rows};
+use control::store::folder::FileState;
+use model::{Problem, ProxyKey};
+use plan::Plan;
+
+use super::{Live, Turn};
+
+/// What runs, as the admin server tells it.
+#[derive(Default)]
+pub(crate) struct Status {
+    current: Mutex<Arc<Report>>,
+    leaving: AtomicBool,
+}
+
+/// The state after a turn.
+#[derive(Clone, Default)]
+pub(crate) struct Report {
+    /// The number of the configuration that runs.
+    pub(crate) generation: u64,
+    /// Whether anything runs at all.
+    pub(crate) runnable: bool,
+    /// Each proxy's plan.
+    pub(crate) plans: BTreeMap<ProxyKey, Arc<Plan>>,
+    /// The listeners of all proxies.
+    pub(crate) rows: Vec<Row>,
+    /// The files and what is in force of them.
+    pub(crate) files: Vec<(Arc<str>, FileState)>,
+    /// All that is wrong.
+    pub(crate) problems: Vec<Problem>,
+    /// Listeners that cannot be bound.
+    pub(crate) failed: Vec<String>,
+    /// How many changes were taken over since the start.
+    pub(crate) changes: u64,
+}
+
+impl Status {
+    pub(crate) fn publish(&self, live: &Live, turn: &Turn) {
+        let plans: BTreeMap<_, _> = live
+            .current()
+            .into_iter()
+            .flat_map(|compiled| &compiled.proxies)
+            .map(|(key, proxy)| (key.clone(), Arc::clone(&proxy.plan)))
+            .collect();
+        let before = self.report().changes;
+        let report = Report {
+            generation: live.generation(),
+            runnable: live.current().is_some_and(control::compile::Compiled::is_runnable),
+            rows: plans.values().flat_map(|plan| rows(plan)).collect(),
+            plans,
+            files: live.store().states(),
+            problems: live.problems().to_vec(),
+            failed: live.failed().to_vec(),
+            changes: before + turn.changes.len() as u64,
+        };
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(report);
+    }
+
+    pub(crate) fn report(&self) -> Arc<Report> {
+        Arc::clone(&self.current.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Says that no new connections are taken from now on.
+    pub(crate) fn leave(&self) {
+        self.leaving.store(true, Relaxed);
+    }
+
+    /// Why not to send connections here now, if so.
+    pub(crate) fn unready(&self) -> Option<&'static str> {
+        let report = self.report();
+        if self.leaving.load(Relaxed) {
+            Some("leaving")
+        } else if !report.runnable {
+            Some("nothing to run yet")
+        } else if !report.failed.is_empty() {
+            Some("a listener cannot be bound")
+        } else {
+            None
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! `meshtcp validate`: everything that is wrong with resources, at once.
+
+use control::compile::{Compiler, Scope, conflicts, dangling, warnings};
+use model::{Problem, Severity};
+use plan::Context;
+
+use crate::exit::Exit;
+use crate::output::{self, Format};
+use crate::report::{Plain, Reporter, count_in_words};
+use crate::source::Source;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    source: Source,
+    /// How to print problems
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+}
+
+pub(crate) fn run(Args { source, output: format }: Args) -> Exit {
+    let mut store = match source.open() {
+        Ok(store) => store,
+        Err(error) => {
+            output::complain(&format!("error: {error}\n"));
+            return Exit::Environment;
+        }
+    };
+    let loaded = store.load();
+    let compiler = Compiler { context: Context::new(source.rules.profile), scope: Scope::everything() };
+    let compiled = compiler.compile(&loaded.candidate);
+    let nowhere = dangling(&compiled.snapshot, &loaded.candidate);
+    let mut problems: Vec<Problem> = loaded.problems;
+    problems.extend(warnings(&compiled, &nowhere, &loaded.candidate));
+    for host in compiled.by_host() {
+        problems.extend(conflicts(&host, &loaded.candidate).into_iter().map(|objection| objection.problem));
+    }
+    problems.sort();
+    problems.dedup();
+
+    match output::structured(format, &problems.iter().map(Plain::from).collect::<Vec<_>>()) {
+        Some(text) => output::print(&text),
+        None => {
+            let reporter = Reporter::new();
+            for problem in &problems {
+                output::complain(&format!("{}\n", reporter.draw(problem, store.text(&problem.source))));
+            }
+            let (resources, files) = (loaded.candidate.offers.len(), loaded.files.len());
+            let counted = count_in_words(&problems);
+            output::print(&format!("{resources} resources in {files} files are good: {counted}\n"));
+        }
+    }
+    if problems.iter().any(|problem| problem.severity == Severity::Error) { Exit::Problems } else { Exit::Ok }
+}
