@@ -1,0 +1,49 @@
+//! Backends that say who they are, then echo every line.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+
+/// Serves on a port until the test ends: greets every connection with `name`, then echoes its lines.
+pub(crate) fn serve(port: u16, name: &str) {
+    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let name = name.to_owned();
+    std::thread::spawn(move || {
+        for connection in listener.incoming().flatten() {
+            let name = name.clone();
+            std::thread::Builder::new()
+                .stack_size(64 * 1024)
+                .spawn(move || greet(connection, &name))
+                .unwrap();
+        }
+    });
+}
+
+fn greet(connection: TcpStream, name: &str) {
+    let Ok(mut write) = connection.try_clone() else { return };
+    if writeln!(write, "{name}").is_err() {
+        return;
+    }
+    for line in BufReader::with_capacity(256, &connection).lines().map_while(Result::ok) {
+        if writeln!(write, "{line}").is_err() {
+            return;
+        }
+    }
+    let _ = connection.shutdown(std::net::Shutdown::Write);
+}
+
+/// So many free ports outside the range that the kernel takes ports of outgoing connections from.
+pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
+    let mut held: Vec<TcpListener> = Vec::new();
+    while held.len() < N {
+        // a port that is free at every address of ours, wildcard included
+        let port = fastrand::u16(10_240..20_000);
+        if let Ok(listener) = TcpListener::bind(("0.0.0.0", port)) {
+            held.push(listener);
+        }
+    }
+    let mut ports = [0; N];
+    for (port, listener) in ports.iter_mut().zip(&held) {
+        *port = listener.local_addr().unwrap().port();
+    }
+    ports
+}

@@ -1,0 +1,86 @@
+//! A client's connection.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpStream};
+
+use crate::program::{PATIENCE, eventually};
+
+/// An open connection whose backend said who it is.
+pub(crate) struct Connection {
+    read: BufReader<TcpStream>,
+    write: TcpStream,
+    pub(crate) backend: String,
+    sent: u64,
+}
+
+impl Connection {
+    /// Connects through an outbound; `None` when nobody greets.
+    pub(crate) fn open(port: u16) -> Option<Self> {
+        let write = TcpStream::connect(("127.0.0.1", port)).ok()?;
+        write.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut read = BufReader::new(write.try_clone().unwrap());
+        let mut backend = String::new();
+        read.read_line(&mut backend).ok()?;
+        let backend = backend.trim_end().to_owned();
+        (!backend.is_empty()).then_some(Self { read, write, backend, sent: 0 })
+    }
+
+    /// Sends a line and checks that it comes back.
+    pub(crate) fn echo(&mut self) {
+        self.sent += 1;
+        let line = format!("line {} to {}\n", self.sent, self.backend);
+        self.write.write_all(line.as_bytes()).unwrap();
+        let mut back = String::new();
+        self.read.read_line(&mut back).unwrap();
+        assert_eq!(back, line);
+    }
+
+    /// Ends the connection in order.
+    pub(crate) fn close(mut self) {
+        self.write.shutdown(Shutdown::Write).unwrap();
+        let mut rest = String::new();
+        self.read.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "");
+    }
+}
+
+/// How many of `times` connections each backend gets; `-` counts those that nobody greeted.
+pub(crate) fn tally(port: u16, times: usize) -> BTreeMap<String, usize> {
+    let mut seen = BTreeMap::new();
+    for _ in 0..times {
+        let backend = match Connection::open(port) {
+            Some(connection) => {
+                let backend = connection.backend.clone();
+                connection.close();
+                backend
+            }
+            None => "-".to_owned(),
+        };
+        *seen.entry(backend).or_default() += 1;
+    }
+    seen
+}
+
+/// Asserts that `seen` is a split by `weights`, each share within 4 standard deviations.
+pub(crate) fn assert_split(seen: &BTreeMap<String, usize>, weights: &[(&str, f64)]) {
+    let times: usize = seen.values().sum();
+    let sum: f64 = weights.iter().map(|(_, weight)| weight).sum();
+    for (name, weight) in weights {
+        let (share, times) = (weight / sum, times as f64);
+        let found = seen.get(*name).copied().unwrap_or_default() as f64;
+        let allowed = 4.0 * (times * share * (1.0 - share)).sqrt();
+        assert!((found - times * share).abs() <= allowed, "{name} should have {share:.3} of {seen:?}");
+    }
+    let strangers: Vec<_> =
+        seen.keys().filter(|name| weights.iter().all(|(known, _)| known != name)).collect();
+    assert!(strangers.is_empty(), "{strangers:?} should have nothing of {seen:?}");
+}
+
+/// Waits until new connections reach exactly these backends.
+pub(crate) fn reaches(port: u16, backends: &[&str]) {
+    eventually(&format!("port {port} reaches {backends:?}"), || {
+        let seen = tally(port, 4 * backends.len().max(1) + 8);
+        seen.keys().map(String::as_str).eq(backends.iter().copied())
+    });
+}

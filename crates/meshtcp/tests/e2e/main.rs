@@ -1,0 +1,13 @@
+//! The program as its users meet it: the built binary, real files, real sockets on loopback.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on stops
+
+mod backend;
+mod breakage;
+mod commands;
+mod connection;
+mod mutation;
+mod program;
+mod redis;
+mod town;
+mod up;

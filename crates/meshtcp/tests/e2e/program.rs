@@ -1,0 +1,159 @@
+//! The built binary as a child process whose output is read line by line.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// What never takes so long, however slow the machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Everything a program printed, both streams together, line by line.
+#[derive(Default)]
+struct Printed {
+    lines: Mutex<Vec<String>>,
+    more: Condvar,
+}
+
+/// A running program. Dropping it kills it.
+pub(crate) struct Program {
+    child: Child,
+    printed: Arc<Printed>,
+}
+
+/// The binary with arguments, ready to be run.
+pub(crate) fn meshtcp<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_meshtcp"));
+    command.args(arguments).env_remove("MESHTCP_LOG").env_remove("MESHTCP_ADMIN");
+    command
+}
+
+impl Program {
+    pub(crate) fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let printed = Arc::<Printed>::default();
+        let streams: [Box<dyn Read + Send>; 2] =
+            [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
+        for stream in streams {
+            let printed = Arc::clone(&printed);
+            std::thread::spawn(move || {
+                for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                    printed.lines.lock().unwrap().push(line);
+                    printed.more.notify_all();
+                }
+            });
+        }
+        Self { child, printed }
+    }
+
+    /// How many lines were printed so far: a place to wait from.
+    pub(crate) fn mark(&self) -> usize {
+        self.printed.lines.lock().unwrap().len()
+    }
+
+    /// Waits for a line since `mark` that `wanted` accepts, and returns it.
+    pub(crate) fn awaits(&self, mark: usize, what: &str, wanted: impl Fn(&str) -> bool) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        let mut lines = self.printed.lines.lock().unwrap();
+        loop {
+            if let Some(line) = lines.iter().skip(mark).find(|line| wanted(line)) {
+                return line.clone();
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            let since = lines.iter().skip(mark).cloned().collect::<Vec<_>>().join("\n");
+            assert!(!left.is_zero(), "{what} was not printed, but only:\n{since}");
+            lines = self.printed.more.wait_timeout(lines, left).unwrap().0;
+        }
+    }
+
+    /// Waits for a line with this text.
+    pub(crate) fn awaits_text(&self, mark: usize, text: &str) -> String {
+        self.awaits(mark, text, |line| line.contains(text))
+    }
+
+    /// Everything printed so far.
+    pub(crate) fn printed(&self) -> String {
+        self.printed.lines.lock().unwrap().join("\n")
+    }
+
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits for the end and returns the exit code.
+    pub(crate) fn ends(&mut self) -> i32 {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code().unwrap_or(-1);
+            }
+            assert!(Instant::now() < deadline, "it does not end:\n{}", self.printed());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `meshtcp up` with its admin server.
+pub(crate) struct Up {
+    pub(crate) program: Program,
+    pub(crate) admin: String,
+}
+
+impl Up {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        let all = ["up", "--admin", "127.0.0.1:0", "--workers", "2"].iter().chain(arguments);
+        let program = Program::start(meshtcp(all));
+        let line = program.awaits_text(0, "admin: http://");
+        let admin = line.trim_start_matches("admin: http://").to_owned();
+        Self { program, admin }
+    }
+
+    /// Asks the admin server: the status and the body.
+    pub(crate) fn ask(&self, path: &str) -> (u16, String) {
+        let mut connection = TcpStream::connect(&self.admin).unwrap();
+        connection.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(connection, "GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap();
+        let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
+        (status, body)
+    }
+
+    /// Asks for JSON.
+    pub(crate) fn json(&self, path: &str) -> Value {
+        let (status, body) = self.ask(path);
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}"))
+    }
+
+    /// Waits until connections may come.
+    pub(crate) fn is_ready(&self) {
+        eventually("ready", || self.ask("/ready").0 == 200);
+    }
+}
+
+/// Waits for something that will be so.
+pub(crate) fn eventually(what: &str, so: impl FnMut() -> bool) {
+    let mut so = so;
+    let deadline = Instant::now() + PATIENCE;
+    while !so() {
+        assert!(Instant::now() < deadline, "not so in time: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

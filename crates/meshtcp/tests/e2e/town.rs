@@ -1,0 +1,77 @@
+//! A small mesh in a folder: a client-side proxy `web` that dials `redis`, and any number of versions of `redis`.
+
+use std::path::PathBuf;
+
+use crate::backend::free_ports;
+
+/// The folder, and the ports in it.
+pub(crate) struct Town {
+    folder: tempfile::TempDir,
+    /// Where `web` dials `redis`.
+    pub(crate) outbound: u16,
+    /// Where the application behind each version listens.
+    pub(crate) applications: [u16; 2],
+}
+
+impl Town {
+    /// Writes a mesh with the versions `v1` and `v2`; no route yet. The applications are up to the caller.
+    pub(crate) fn new() -> Self {
+        let [outbound, web, inbound1, inbound2, app1, app2] = free_ports();
+        let town = Self { folder: tempfile::tempdir().unwrap(), outbound, applications: [app1, app2] };
+        let mut text = format!(
+            "type: Mesh\nname: default\n---\n\
+             type: Dataplane\nmesh: default\nname: web-1\nnetworking:\n  address: 127.0.0.1\n  inbound:\n    \
+             - port: {web}\n      tags:\n        kuma.io/service: web\n  outbound:\n    \
+             - port: {outbound}\n      tags:\n        kuma.io/service: redis\n"
+        );
+        for (version, inbound, application) in [("v1", inbound1, app1), ("v2", inbound2, app2)] {
+            text.push_str(&format!(
+                "---\ntype: Dataplane\nmesh: default\nname: redis-{version}\nnetworking:\n  address: 127.0.0.1\n  \
+                 inbound:\n    - port: {inbound}\n      servicePort: {application}\n      tags:\n        \
+                 kuma.io/service: redis\n        version: {version}\n        kuma.io/protocol: tcp\n"
+            ));
+        }
+        town.save("mesh.yaml", &text);
+        town
+    }
+
+    pub(crate) fn path(&self) -> String {
+        self.folder.path().to_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes beside, then renames, as editors do.
+    pub(crate) fn save(&self, name: &str, text: &str) {
+        let beside = self.file(&format!(".{name}.tmp"));
+        std::fs::write(&beside, text).unwrap();
+        std::fs::rename(beside, self.file(name)).unwrap();
+    }
+
+    pub(crate) fn remove(&self, name: &str) {
+        std::fs::remove_file(self.file(name)).unwrap();
+    }
+
+    /// A route of `redis` by weights of its versions.
+    pub(crate) fn route(&self, weights: &[(&str, u32)]) {
+        self.save("route.yaml", &route(weights));
+    }
+}
+
+/// The text of a route of `redis` by weights of its versions.
+pub(crate) fn route(weights: &[(&str, u32)]) -> String {
+    let mut text = String::from(
+        "type: MeshTCPRoute\nmesh: default\nname: canary\nspec:\n  targetRef:\n    kind: Mesh\n  to:\n    \
+         - targetRef:\n        kind: MeshService\n        name: redis\n      rules:\n        - default:\n            \
+         backendRefs:\n",
+    );
+    for (version, weight) in weights {
+        text.push_str(&format!(
+            "              - kind: MeshServiceSubset\n                name: redis\n                tags:\n                  \
+             version: {version}\n                weight: {weight}\n"
+        ));
+    }
+    text
+}
