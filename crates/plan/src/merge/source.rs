@@ -23,7 +23,7 @@ pub struct SourceRules {
     pub plain: BTreeMap<InboundKey, Vec<SourceRule>>,
 }
 
-/// One item of an inbound policy's `rules`.
+/// One item of an inbound policy's `rules`, for one of its matches.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SourceRule {
     /// What it says.
@@ -71,10 +71,14 @@ impl Snapshot {
             for (index, rule) in policy.rules.iter().enumerate() {
                 let part = |key: &str| rule.get(key).cloned().unwrap_or(Value::Null);
                 let matches = match part("matches") {
-                    Value::Array(list) => list.into_iter().next().unwrap_or(Value::Null),
-                    other => other,
+                    Value::Array(list) if !list.is_empty() => list,
+                    _ => vec![Value::Null],
                 };
-                rules.push(SourceRule { conf: part("default"), matches, origin: origin(index) });
+                rules.extend(matches.into_iter().map(|matches| SourceRule {
+                    conf: part("default"),
+                    matches,
+                    origin: origin(index),
+                }));
             }
             for (index, item) in policy.from.iter().enumerate() {
                 if item.target.kind == RefKind::Mesh && says_same_to_all(policy.kind) {
