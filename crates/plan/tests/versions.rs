@@ -1,226 +1,496 @@
-//! The version matrix, as far as selection and merging show it. One test a row; each looks at every profile.
+//! The version matrix of `docs/guide/versions.md`, as far as plans show it: who wins, what is split, what is named how.
+//! One test a row; each looks at every profile.
 
-#![allow(clippy::unwrap_used, reason = "a row that cannot be read is a failed test")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use meshtcp_plan::{Context, Destined, Rules, Snapshot, View};
+use std::collections::BTreeMap;
+
+use meshtcp_plan::{Context, IgnoredBecause, Outcome, Owner, Plan, Snapshot, plan, shares};
 use model::Profile::{self, *};
-use model::draft::{parse_unchecked, read};
-use model::policy::backend_refs;
-use model::{Kind, ProxyKey, ResourceId};
+use model::draft::{self, Options};
 
-/// The mesh, and a proxy `web` in zone `east` and namespace `shop`, which dials nothing in particular.
-const WEB: &str = "
+/// Two versions of `ledger`, two others, and `web`, which dials `ledger` at 13000 and `cache` at 13001.
+const TAGS: &str = "
 type: Mesh
 name: default
 ---
 type: Dataplane
 mesh: default
-name: web
-labels: { app: web, kuma.io/origin: zone, kuma.io/zone: east, k8s.kuma.io/namespace: shop }
-networking: { address: 10.0.0.1, inbound: [{ port: 80, tags: { kuma.io/service: web, version: v1 } }] }
-";
-
-/// A service with a named port, in the same zone and namespace.
-const REDIS: &str = "
+name: web-1
+networking:
+  address: 192.0.2.1
+  inbound: [{port: 8080, tags: {kuma.io/service: web, kuma.io/protocol: tcp}}]
+  outbound:
+    - {port: 13000, tags: {kuma.io/service: ledger}}
+    - {port: 13001, tags: {kuma.io/service: cache}}
 ---
-type: MeshService
+type: Dataplane
 mesh: default
-name: redis
-labels: { kuma.io/zone: east, k8s.kuma.io/namespace: shop }
-spec: { selector: { dataplaneTags: { app: redis } }, ports: [{ port: 6379, name: main }] }
+name: ledger-1
+networking:
+  address: 192.0.2.11
+  inbound: [{port: 5432, tags: {kuma.io/service: ledger, kuma.io/protocol: PROTOCOL, version: v1}}]
+---
+type: Dataplane
+mesh: default
+name: ledger-2
+networking:
+  address: 192.0.2.12
+  inbound: [{port: 5432, tags: {kuma.io/service: ledger, kuma.io/protocol: PROTOCOL, version: v2}}]
+---
+type: Dataplane
+mesh: default
+name: next-1
+networking:
+  address: 192.0.2.21
+  inbound: [{port: 5432, tags: {kuma.io/service: next, kuma.io/protocol: PROTOCOL}}]
+---
+type: Dataplane
+mesh: default
+name: cache-1
+networking:
+  address: 192.0.2.31
+  inbound: [{port: 6379, tags: {kuma.io/service: cache, kuma.io/protocol: tcp}}]
 ";
 
-/// A MeshTCPRoute for everybody, of the same zone and namespace, that sends `to` to `backend`.
-fn route(name: &str, top: &str, to: &str, backend: &str) -> String {
-    let labels = "kuma.io/origin: zone, kuma.io/zone: east, k8s.kuma.io/namespace: shop";
-    labelled_route(name, labels, top, to, backend)
-}
-
-fn labelled_route(name: &str, labels: &str, top: &str, to: &str, backend: &str) -> String {
+/// A MeshTCPRoute for connections to `ledger`; the parts are flow YAML.
+fn tcp(name: &str, top: &str, backends: &str) -> String {
     format!(
-        "\n---\ntype: MeshTCPRoute\nmesh: default\nname: {name}\nlabels: {{ {labels} }}\nspec:\n  targetRef: {top}\n  \
-         to: [{{ targetRef: {to}, rules: [{{ default: {{ backendRefs: [{backend}] }} }}] }}]\n"
+        "---\ntype: MeshTCPRoute\nmesh: default\nname: {name}\nspec:\n  targetRef: {top}\n  to:\n    - targetRef: \
+         {{kind: MeshService, name: ledger}}\n      rules: [{{default: {{backendRefs: [{backends}]}}}}]\n"
     )
 }
 
-const ALL: &str = "{ kind: Mesh }";
-const TO: &str = "{ kind: MeshService, name: ledger }";
-const BACKEND: &str = "{ kind: MeshService, name: ledger, weight: 1 }";
-
-fn seen<T>(text: &str, profile: Profile, look: impl FnOnce(&View<'_>, &Rules) -> T) -> T {
-    let (documents, problems) = read("row.yaml", text);
-    assert_eq!(problems, []);
-    let resources = documents.iter().filter_map(|document| parse_unchecked(document, profile).resource);
-    let snapshot = Snapshot::new(resources.collect::<Vec<_>>(), Context::new(profile));
-    let view = snapshot.seen_by(&ProxyKey::new("default", "web")).unwrap();
-    look(&view, &view.rules(Kind::MeshTCPRoute))
+fn http(name: &str, backends: &str) -> String {
+    tcp(name, MESH, backends)
+        .replace("MeshTCPRoute", "MeshHTTPRoute")
+        .replace("[{default", "[{matches: [{path: {type: PathPrefix, value: /}}], default")
 }
 
-/// The names of the routes that select the proxy, least important first.
-fn matched(text: &str, profile: Profile) -> String {
-    let names =
-        |rules: &Rules| rules.matched.iter().map(|id| id.name.clone()).collect::<Vec<_>>().join(" < ");
-    seen(text, profile, |_, rules| names(rules))
+const MESH: &str = "{kind: Mesh}";
+const NEXT: &str = "{kind: MeshService, name: next}";
+const CACHE: &str = "{kind: MeshService, name: cache}";
+const TRAFFIC_ROUTE: &str = "---\ntype: TrafficRoute\nmesh: default\nname: all\n\
+    sources: [{match: {kuma.io/service: '*'}}]\ndestinations: [{match: {kuma.io/service: '*'}}]\n\
+    conf: {destination: {kuma.io/service: '*'}}\n";
+
+fn planned(profile: Profile, proxy: &str, text: &str) -> Plan {
+    let (documents, problems) = draft::read("row.yaml", text);
+    assert!(problems.is_empty(), "{problems:?}");
+    let options = Options { profile, ..Options::default() };
+    let resources = documents.iter().map(|document| {
+        let parsed = draft::parse(document, &options);
+        parsed.resource.unwrap_or_else(|| panic!("{profile}: {:?}", parsed.problems))
+    });
+    let snapshot = Snapshot::new(resources, Context::new(profile));
+    plan(&snapshot, &proxy.parse().unwrap()).unwrap()
 }
 
-/// The route `it` selects the proxy exactly in these profiles.
-fn selects(text: &str, profiles: impl Fn(Profile) -> bool) {
-    for profile in Profile::ALL {
-        assert_eq!(matched(text, profile) == "it", profiles(profile), "{profile}");
+fn tags(profile: Profile, protocol: &str, policies: &[String]) -> Plan {
+    planned(profile, "default/web-1", &(TAGS.replace("PROTOCOL", protocol) + &policies.concat()))
+}
+
+/// The split of an outbound: the clusters with a share, and how large it is. A refused share is `refused`.
+fn split(plan: &Plan, port: u16) -> BTreeMap<String, f64> {
+    let outbound = plan.outbounds.iter().find(|outbound| outbound.port == port).unwrap();
+    let mut split = BTreeMap::new();
+    for (backend, share) in
+        outbound.split.iter().zip(shares(&outbound.split)).filter(|(_, share)| *share > 0.0)
+    {
+        *split.entry(backend.cluster().unwrap_or("refused").to_owned()).or_default() += share;
+    }
+    split
+}
+
+fn only(cluster: &str) -> BTreeMap<String, f64> {
+    BTreeMap::from([(cluster.to_owned(), 1.0)])
+}
+
+fn until(last: Profile) -> impl Iterator<Item = Profile> {
+    Profile::ALL.into_iter().filter(move |profile| *profile <= last)
+}
+
+fn from(first: Profile) -> impl Iterator<Item = Profile> {
+    until(V2_14).filter(move |profile| *profile >= first)
+}
+
+#[test]
+fn reroute_and_split() {
+    for profile in until(V2_14) {
+        assert_eq!(split(&tags(profile, "tcp", &[tcp("a", MESH, NEXT)]), 13000), only("next"), "{profile}");
+        let ninety =
+            "{kind: MeshService, name: ledger, weight: 90}, {kind: MeshService, name: next, weight: 10}";
+        let wanted = BTreeMap::from([("ledger".to_owned(), 0.9), ("next".to_owned(), 0.1)]);
+        assert_eq!(split(&tags(profile, "tcp", &[tcp("a", MESH, ninety)]), 13000), wanted, "{profile}");
     }
 }
 
-/// Of two routes named `a` and `b`, `b` is more important in these profiles; otherwise `a` is.
-fn b_wins(text: &str, profiles: impl Fn(Profile) -> bool) {
-    for profile in Profile::ALL {
-        let wanted = if profiles(profile) { "a < b" } else { "b < a" };
-        assert_eq!(matched(text, profile), wanted, "{profile}");
+#[test]
+fn a_missing_weight_is_1_and_0_takes_nothing() {
+    for profile in until(V2_14) {
+        let weights = "{kind: MeshService, name: ledger, weight: 3}, {kind: MeshService, name: next}, \
+                       {kind: MeshService, name: cache, weight: 0}";
+        let wanted = BTreeMap::from([("ledger".to_owned(), 0.75), ("next".to_owned(), 0.25)]);
+        assert_eq!(split(&tags(profile, "tcp", &[tcp("a", MESH, weights)]), 13000), wanted, "{profile}");
+        let nothing = tags(profile, "tcp", &[tcp("a", MESH, "{kind: MeshService, name: next, weight: 0}")]);
+        assert!(split(&nothing, 13000).is_empty() && nothing.outbounds[0].refusal.is_some(), "{profile}");
     }
 }
 
 #[test]
-fn the_larger_name_wins_until_2_5_and_the_smaller_since() {
-    b_wins(&(WEB.to_owned() + &route("a", ALL, TO, BACKEND) + &route("b", ALL, TO, BACKEND)), |p| p <= V2_5);
-}
-
-#[test]
-fn the_origin_ranks_since_2_6() {
-    let global = labelled_route("a", "kuma.io/origin: global", ALL, TO, BACKEND);
-    b_wins(&(WEB.to_owned() + &global + &route("b", ALL, TO, BACKEND)), |_| true);
-    let global = labelled_route("b", "kuma.io/origin: global", ALL, TO, BACKEND);
-    b_wins(&(WEB.to_owned() + &route("a", ALL, TO, BACKEND) + &global), |p| p <= V2_5);
-}
-
-#[test]
-fn the_role_ranks_since_2_8() {
-    let role = |role: &str| format!("kuma.io/policy-role: {role}, k8s.kuma.io/namespace: shop");
-    let a = labelled_route("a", &role("producer"), ALL, TO, BACKEND);
-    let b = labelled_route("b", &role("consumer"), ALL, TO, BACKEND);
-    b_wins(&(WEB.to_owned() + &a + &b), |p| p <= V2_5 || p >= V2_8);
-}
-
-#[test]
-fn dataplane_by_name_ranks_above_labels_since_2_10() {
-    let a = route("a", "{ kind: Dataplane, labels: { app: web } }", TO, BACKEND);
-    let b = route("b", "{ kind: Dataplane, name: web }", TO, BACKEND);
-    for profile in [V2_10, V2_11, V2_12, V2_13, V2_14] {
-        assert_eq!(matched(&(WEB.to_owned() + &a + &b), profile), "a < b", "{profile}");
+fn subsets_are_told_apart_by_tags() {
+    let subsets = "{kind: MeshServiceSubset, name: ledger, tags: {version: v1}, weight: 90}, \
+                   {kind: MeshServiceSubset, name: ledger, tags: {version: v2}, weight: 10}";
+    for profile in until(V2_14) {
+        let plan = tags(profile, "tcp", &[tcp("a", MESH, subsets)]);
+        let split = split(&plan, 13000);
+        let met = split.iter().map(|(cluster, share)| {
+            let endpoints = &plan.clusters[cluster].endpoints;
+            (endpoints.iter().map(|endpoint| endpoint.address.as_str()).collect::<String>(), *share)
+        });
+        let met: BTreeMap<String, f64> = met.collect();
+        let wanted = BTreeMap::from([("192.0.2.11".to_owned(), 0.9), ("192.0.2.12".to_owned(), 0.1)]);
+        assert_eq!(met, wanted, "{profile}");
+        // 2.3 and 2.4 count subsets, later releases hash their tags.
+        let counted = split.keys().any(|cluster| cluster.ends_with('_'));
+        assert_eq!(counted, profile <= V2_4, "{profile}: {split:?}");
     }
 }
 
 #[test]
-fn zones_and_namespaces_filter_since_2_9() {
-    let other_zone = labelled_route("it", "kuma.io/origin: zone, kuma.io/zone: west", ALL, TO, BACKEND);
-    selects(&(WEB.to_owned() + &other_zone), |p| p <= V2_8);
-    let other_namespace = "kuma.io/policy-role: consumer, k8s.kuma.io/namespace: ops";
-    selects(&(WEB.to_owned() + &labelled_route("it", other_namespace, ALL, TO, BACKEND)), |p| p <= V2_8);
+fn among_equals_the_larger_name_wins_until_2_5_then_the_smaller() {
+    for profile in until(V2_14) {
+        let policies = [tcp("a", MESH, CACHE), tcp("b", MESH, NEXT)];
+        let wanted = if profile <= V2_5 { "next" } else { "cache" };
+        assert_eq!(split(&tags(profile, "tcp", &policies), 13000), only(wanted), "{profile}");
+    }
+}
+
+#[test]
+fn the_more_specific_policy_wins() {
+    for profile in until(V2_14) {
+        let policies =
+            [tcp("m", MESH, CACHE), tcp("z", "{kind: MeshSubset, tags: {kuma.io/service: web}}", NEXT)];
+        let plan = tags(profile, "tcp", &policies);
+        assert_eq!(split(&plan, 13000), only("next"), "{profile}");
+        let shadowed =
+            plan.outbounds[0].considered.iter().filter(|it| matches!(it.outcome, Outcome::Shadowed { .. }));
+        assert_eq!(shadowed.map(|it| it.origin.name.as_str()).collect::<Vec<_>>(), ["m"], "{profile}");
+    }
+    for profile in from(V2_10) {
+        let named = "{kind: Dataplane, name: web-1}";
+        let policies = [tcp("z", MESH, CACHE), tcp("m", named, NEXT)];
+        assert_eq!(split(&tags(profile, "tcp", &policies), 13000), only("next"), "{profile}");
+    }
+}
+
+#[test]
+fn mesh_http_route_wins_on_http_services_only() {
+    for profile in until(V2_14) {
+        let policies = [tcp("tcp", MESH, CACHE), http("http", NEXT)];
+        for protocol in ["http", "http2", "grpc"] {
+            let plan = tags(profile, protocol, &policies);
+            let outbound = &plan.outbounds[0];
+            assert!(
+                matches!(outbound.owner, Owner::HttpRoute(_)),
+                "{profile} {protocol}: {:?}",
+                outbound.owner
+            );
+            let ignored = outbound.considered.iter().find(|it| it.origin.name == "tcp").unwrap();
+            let because_http_wins =
+                matches!(ignored.outcome, Outcome::Ignored(IgnoredBecause::HttpRouteWins { .. }));
+            assert!(because_http_wins, "{profile} {protocol}: {ignored:?}");
+        }
+        let plan = tags(profile, "tcp", &policies);
+        assert!(
+            matches!(plan.outbounds[0].owner, Owner::TcpRoute(_)),
+            "{profile}: {:?}",
+            plan.outbounds[0].owner
+        );
+        assert_eq!(split(&plan, 13000), only("cache"), "{profile}");
+    }
+}
+
+#[test]
+fn mesh_tcp_route_acts_on_http_services_without_http_route() {
+    for profile in until(V2_14) {
+        let plan = tags(profile, "http", &[tcp("tcp", MESH, CACHE)]);
+        assert!(
+            matches!(plan.outbounds[0].owner, Owner::TcpRoute(_)),
+            "{profile}: {:?}",
+            plan.outbounds[0].owner
+        );
+        assert_eq!(split(&plan, 13000), only("cache"), "{profile}");
+    }
+}
+
+#[test]
+fn mesh_tcp_route_wins_over_traffic_route() {
+    for profile in until(V2_14) {
+        let plan = tags(profile, "tcp", &[tcp("a", MESH, NEXT), TRAFFIC_ROUTE.to_owned()]);
+        assert_eq!(split(&plan, 13000), only("next"), "{profile}");
+        // Until 2.5 each outbound without a conf falls back; later a single route takes the whole proxy over.
+        let other = &plan.outbounds[1];
+        let falls_back = matches!(other.owner, Owner::TrafficRoute(_));
+        assert_eq!(falls_back, profile <= V2_5, "{profile}: {:?}", other.owner);
+        assert_eq!(split(&plan, 13001), only("cache"), "{profile}");
+    }
+}
+
+#[test]
+fn without_mesh_tcp_route_traffic_route_stays() {
+    let half = TRAFFIC_ROUTE.replace(
+        "{destination: {kuma.io/service: '*'}}",
+        "{split: [{weight: 1, destination: {kuma.io/service: next}}, {weight: 1, destination: {kuma.io/service: cache}}]}",
+    );
+    for profile in until(V2_14) {
+        let plan = tags(profile, "tcp", std::slice::from_ref(&half));
+        assert!(
+            matches!(plan.outbounds[0].owner, Owner::TrafficRoute(_)),
+            "{profile}: {:?}",
+            plan.outbounds[0].owner
+        );
+        let wanted = BTreeMap::from([("next".to_owned(), 0.5), ("cache".to_owned(), 0.5)]);
+        assert_eq!(split(&plan, 13000), wanted, "{profile}");
+    }
+}
+
+#[test]
+fn legacy_policies_act_on_traffic_routes_only() {
+    let timeout = "---\ntype: Timeout\nmesh: default\nname: t\nsources: [{match: {kuma.io/service: '*'}}]\n\
+                   destinations: [{match: {kuma.io/service: '*'}}]\nconf: {connectTimeout: 7s}\n";
+    let policies = |route: &str| [route.to_owned(), timeout.to_owned()];
+    for profile in until(V2_14) {
+        let connect_timeout = |plan: &Plan, cluster: &str| {
+            plan.clusters[cluster].connect_timeout.as_ref().map(|timeout| timeout.value.as_secs())
+        };
+        let by_traffic_route = tags(profile, "tcp", &policies(TRAFFIC_ROUTE));
+        assert_eq!(connect_timeout(&by_traffic_route, "ledger"), Some(7), "{profile}");
+        let by_mesh_tcp_route = tags(profile, "tcp", &policies(&tcp("a", MESH, NEXT)));
+        assert_eq!(connect_timeout(&by_mesh_tcp_route, "next"), None, "{profile}");
+    }
+}
+
+#[test]
+fn new_policies_act_on_both() {
+    let timeout = "---\ntype: MeshTimeout\nmesh: default\nname: t\nspec:\n  targetRef: {kind: Mesh}\n  to:\n    - \
+                   targetRef: {kind: Mesh}\n      default: {connectionTimeout: 7s, idleTimeout: 9s}\n";
+    let idle_timeout = |plan: &Plan| {
+        plan.outbounds[0].connections.idle_timeout.as_ref().map(|timeout| timeout.value.as_secs())
+    };
+    for profile in until(V2_14) {
+        for route in [TRAFFIC_ROUTE.to_owned(), tcp("a", MESH, NEXT)] {
+            let plan = tags(profile, "tcp", &[route.clone(), timeout.to_owned()]);
+            assert_eq!(idle_timeout(&plan), Some(9), "{profile}: {route}");
+            let cluster = plan.outbounds[0].split[0].cluster().unwrap();
+            let connect_timeout = plan.clusters[cluster].connect_timeout.as_ref().unwrap();
+            assert_eq!(connect_timeout.value.as_secs(), 7, "{profile}: {route}");
+        }
+    }
 }
 
 #[test]
 fn shadow_policies_configure_nothing_since_2_7() {
-    let shadow = labelled_route("it", "kuma.io/effect: shadow", ALL, TO, BACKEND);
-    selects(&(WEB.to_owned() + &shadow), |p| p <= V2_6);
-}
-
-#[test]
-fn proxy_types_filter_from_2_6_to_2_14() {
-    let gateways = route("it", "{ kind: Mesh, proxyTypes: [Gateway] }", TO, BACKEND);
-    selects(&(WEB.to_owned() + &gateways), |p| p <= V2_5 || p == V3);
-}
-
-#[test]
-fn ignored_inbounds_count_in_late_patches_and_since_2_14() {
-    let web = WEB.replace("port: 80,", "port: 80, state: Ignored,");
-    selects(&(web + &route("it", ALL, TO, BACKEND)), |p| p >= V2_9 && p != V2_10);
-}
-
-#[test]
-fn delegated_gateways_are_selected_since_2_6_and_by_dataplane_since_2_12() {
-    let web = WEB.replace("inbound: [{ port: 80,", "gateway: {").replace("} }] }", "} } }");
-    selects(&(web.clone() + &route("it", ALL, TO, BACKEND)), |p| p >= V2_6);
-    selects(&(web + &route("it", "{ kind: Dataplane }", TO, BACKEND)), |p| p >= V2_12);
-}
-
-#[test]
-fn one_external_service_breaks_all_rules_in_2_8_and_works_since_2_9() {
-    let external = "\n---\ntype: MeshExternalService\nmesh: default\nname: db\nlabels: { kuma.io/zone: east, \
-                    k8s.kuma.io/namespace: shop, kuma.io/display-name: db }\nspec: { match: { type: HostnameGenerator, \
-                    port: 5432, protocol: tcp }, endpoints: [{ address: 192.0.2.1, port: 5432 }] }\n";
-    let to = "{ kind: MeshExternalService, name: db, labels: { kuma.io/display-name: db } }";
-    let text = WEB.to_owned() + external + &route("a", ALL, to, BACKEND) + &route("b", ALL, TO, BACKEND);
-    for profile in Profile::ALL {
-        seen(&text, profile, |_, rules| {
-            let by_tag = rules.for_service("ledger").is_some();
-            assert_eq!(by_tag, (V2_9..=V2_14).contains(&profile), "{profile}");
-            assert_eq!(rules.resources.len(), usize::from(profile >= V2_9), "{profile}");
-        });
+    let shadow = tcp("a", MESH, NEXT).replace("spec:\n", "labels: {kuma.io/effect: shadow}\nspec:\n");
+    for profile in until(V2_14) {
+        let wanted = if profile < V2_7 { "next" } else { "ledger" };
+        let plan = tags(profile, "tcp", &[shadow.clone(), TRAFFIC_ROUTE.to_owned()]);
+        assert_eq!(split(&plan, 13000), only(wanted), "{profile}");
     }
 }
 
 #[test]
-fn rules_are_about_tags_until_2_14_and_about_real_resources_since_2_9() {
-    let to = "{ kind: MeshService, name: redis }";
-    let text = WEB.to_owned() + REDIS + &route("by-name", ALL, to, BACKEND);
-    let labels = "{ kind: MeshService, labels: { kuma.io/zone: east } }";
-    let by_labels = WEB.to_owned() + REDIS + &route("by-labels", ALL, labels, BACKEND);
-    for profile in Profile::ALL {
-        seen(&text, profile, |_, rules| {
-            assert_eq!(rules.for_service("redis").is_some(), profile <= V2_14, "{profile}");
-            assert_eq!(!rules.resources.is_empty(), (V2_9..=V2_14).contains(&profile), "{profile}");
-        });
-        seen(&by_labels, profile, |_, rules| assert_eq!(!rules.resources.is_empty(), profile >= V2_9));
-    }
-}
-
-#[test]
-fn a_section_that_does_not_exist_is_a_dead_rule_in_2_9_and_none_since_2_10() {
-    let to = "{ kind: MeshService, name: redis, sectionName: nowhere }";
-    let text = WEB.to_owned() + REDIS + &route("it", ALL, to, BACKEND);
-    for profile in Profile::ALL {
-        let sections = seen(&text, profile, |_, rules| {
-            rules.resources.keys().map(|id: &ResourceId| id.section.clone()).collect::<Vec<_>>()
-        });
-        let wanted = if profile == V2_9 { vec!["nowhere"] } else { vec![] };
-        assert_eq!(sections, wanted, "{profile}");
-    }
-}
-
-/// What the only backendRef of `it` means.
-fn destined(backend: &str, profile: Profile) -> Destined {
-    let to = "{ kind: MeshService, name: redis, labels: { kuma.io/zone: east } }";
-    let text = WEB.to_owned() + REDIS + &route("it", ALL, to, backend);
-    seen(&text, profile, |view, rules| {
-        let merged = rules.tag.first().map(|rule| &rule.merged);
-        let merged = merged.or_else(|| rules.resources.values().next().map(|rule| &rule.merged)).unwrap();
-        let origin = rules.backend_ref_origin(merged, "").unwrap();
-        view.resolve_backend_ref(&backend_refs(merged.conf())[0], origin)
-    })
-}
-
-#[test]
-fn a_backend_is_real_by_port_since_2_8_and_by_section_since_2_12() {
-    for profile in Profile::ALL {
-        let is_real = |backend: &str| matches!(destined(backend, profile), Destined::Real(_));
-        let by_labels = "kind: MeshService, labels: { kuma.io/zone: east }";
-        assert_eq!(is_real(&format!("{{ {by_labels}, port: 6379 }}")), profile >= V2_8, "{profile}");
-        assert_eq!(is_real(&format!("{{ {by_labels}, sectionName: main }}")), profile >= V2_12, "{profile}");
-        assert_eq!(is_real(&format!("{{ {by_labels} }}")), profile == V3, "{profile}");
-    }
-}
-
-#[test]
-fn references_are_found_beside_the_policy_since_2_9_and_by_labels_only_in_3() {
-    for profile in Profile::ALL {
-        let by_name = destined("{ kind: MeshService, name: redis, port: 6379 }", profile);
-        let expected = match profile {
-            _ if profile <= V2_7 => None,
-            V3 => None,
-            _ => Some("kri_msvc_default_east_shop_redis_6379".to_owned()),
+fn one_backend_with_another_protocol_empties_the_split_until_2_8() {
+    for profile in until(V2_14) {
+        // gRPC until 2.5, TLS later: what TCP is not routed to.
+        let protocol = if profile <= V2_5 {
+            "grpc"
+        } else if profile >= V2_8 {
+            "tls"
+        } else {
+            continue;
         };
-        let found = match by_name {
-            Destined::Real(id) => Some(id.to_string()),
-            Destined::Legacy { .. } | Destined::Dropped { .. } => None,
-        };
-        assert_eq!(found, expected, "{profile}");
+        let other = format!("kuma.io/service: cache, kuma.io/protocol: {protocol}");
+        let text =
+            TAGS.replace("PROTOCOL", "tcp").replace("kuma.io/service: cache, kuma.io/protocol: tcp", &other);
+        let refs = format!("{NEXT}, {CACHE}");
+        let plan = planned(profile, "default/web-1", &(text + &tcp("a", MESH, &refs)));
+        let wanted = if profile <= V2_8 { BTreeMap::new() } else { only("next") };
+        assert_eq!(split(&plan, 13000), wanted, "{profile}");
+    }
+}
+
+/// A gateway of `kind`, with an outbound where it may have one.
+fn gateway(kind: &str) -> String {
+    let outbound = if kind == "DELEGATED" {
+        "\n  outbound: [{port: 13000, tags: {kuma.io/service: ledger}}]"
+    } else {
+        ""
+    };
+    format!(
+        "---\ntype: Dataplane\nmesh: default\nname: edge-1\nnetworking:\n  address: 192.0.2.2\n  gateway: {{type: {kind}, \
+         tags: {{kuma.io/service: edge}}}}{outbound}\n"
+    )
+}
+
+#[test]
+fn delegated_gateways_are_selected_since_2_6() {
+    for profile in until(V2_14) {
+        let text =
+            TAGS.replace("PROTOCOL", "tcp") + &gateway("DELEGATED") + &tcp("a", MESH, NEXT) + TRAFFIC_ROUTE;
+        let plan = planned(profile, "default/edge-1", &text);
+        let wanted = if profile < V2_6 { "ledger" } else { "next" };
+        assert_eq!(split(&plan, 13000), only(wanted), "{profile}");
+    }
+}
+
+#[test]
+fn builtin_gateways_split_tcp_from_2_6_to_2_14() {
+    let mesh_gateway = "---\ntype: MeshGateway\nmesh: default\nname: edge\nselectors: [{match: {kuma.io/service: edge}}]\n\
+         conf: {listeners: [{port: 5432, protocol: TCP, tags: {port: sql}}, {port: 5433, protocol: TCP}]}\n";
+    let route = tcp("a", "{kind: MeshGateway, name: edge, tags: {port: sql}}", NEXT)
+        .replace("{kind: MeshService, name: ledger}\n", "{kind: Mesh}\n");
+    for profile in from(V2_6) {
+        let text = TAGS.replace("PROTOCOL", "tcp") + &gateway("BUILTIN") + mesh_gateway + &route;
+        let plan = planned(profile, "default/edge-1", &text);
+        let listener = |port| plan.gateway_listeners.iter().find(|listener| listener.port == port).unwrap();
+        let split = &listener(5432).hosts[0].split;
+        assert_eq!(split.len(), 1, "{profile}: {split:?}");
+        assert_eq!(plan.clusters[split[0].cluster().unwrap()].service, "next", "{profile}");
+        assert!(listener(5433).hosts.iter().all(|host| host.split.is_empty()), "{profile}");
+    }
+}
+
+/// `web` dials the MeshService `ledger`, port `sql`; there is another, and one outside the mesh.
+const SERVICES: &str = "
+type: Mesh
+name: default
+meshServices: {mode: Exclusive}
+---
+type: Dataplane
+mesh: default
+name: web-1
+labels: {team: shop}
+networking:
+  address: 192.0.2.1
+  inbound: [{port: 8080, tags: {kuma.io/service: web, kuma.io/protocol: tcp}}]
+  outbound: [{port: 13000, backendRef: {kind: MeshService, REF, port: 5432}}]
+---
+type: Dataplane
+mesh: default
+name: ledger-1
+labels: {app: ledger}
+networking:
+  address: 192.0.2.11
+  inbound: [{port: 5432, name: sql, tags: {kuma.io/service: ledger, kuma.io/protocol: tcp}}]
+---
+type: Dataplane
+mesh: default
+name: next-1
+labels: {app: next}
+networking:
+  address: 192.0.2.21
+  inbound: [{port: 5432, name: sql, tags: {kuma.io/service: next, kuma.io/protocol: tcp}}]
+---
+type: MeshService
+mesh: default
+name: ledger
+labels: {app: ledger}
+spec:
+  selector: {dataplaneTags: {kuma.io/service: ledger}}
+  ports: [{name: sql, port: 5432, targetPort: sql, appProtocol: tcp}]
+---
+type: MeshService
+mesh: default
+name: next
+labels: {app: next}
+spec:
+  selector: {dataplaneTags: {kuma.io/service: next}}
+  ports: [{name: sql, port: 5432, targetPort: sql, appProtocol: tcp}]
+---
+type: MeshExternalService
+mesh: default
+name: cloud
+labels: {app: cloud}
+spec:
+  match: {type: HostnameGenerator, port: 5432, protocol: tcp}
+  endpoints: [{address: 192.0.2.99, port: 5432}]
+";
+
+fn services(profile: Profile, backends: &str) -> Plan {
+    let reference = if profile == V3 { "labels: {app: ledger}" } else { "name: ledger" };
+    let text = SERVICES.replace("REF", reference) + &tcp("a", MESH, backends);
+    let text = if profile == V3 {
+        text.replace("{kind: MeshService, name: ledger}", "{kind: MeshService, labels: {app: ledger}}")
+    } else {
+        text
+    };
+    planned(profile, "default/web-1", &text)
+}
+
+/// The addresses behind a split, with their shares; endpoints outside the mesh as a proxy without egress reaches them.
+fn reached(plan: &Plan) -> BTreeMap<String, f64> {
+    let mut reached = BTreeMap::new();
+    for (cluster, share) in split(plan, 13000) {
+        let cluster = &plan.clusters[&cluster];
+        let endpoints = cluster.direct.as_ref().map_or(&cluster.endpoints, |direct| &direct.endpoints);
+        for endpoint in endpoints {
+            *reached.entry(endpoint.address.clone()).or_default() += share / endpoints.len() as f64;
+        }
+    }
+    reached
+}
+
+#[test]
+fn mesh_services_are_routed_by_resource_since_2_9() {
+    for profile in from(V2_9) {
+        let plan = services(profile, "{kind: MeshService, name: next, port: 5432}");
+        assert_eq!(reached(&plan), only("192.0.2.21"), "{profile}");
+        let by_labels = services(profile, "{kind: MeshService, labels: {app: next}, port: 5432}");
+        assert_eq!(reached(&by_labels), only("192.0.2.21"), "{profile}");
+    }
+    let plan = services(V3, "{kind: MeshService, labels: {app: next}, port: 5432}");
+    assert_eq!(reached(&plan), only("192.0.2.21"));
+}
+
+#[test]
+fn a_section_names_the_port_of_a_backend_since_2_12() {
+    for profile in from(V2_12).chain([V3]) {
+        let plan = services(profile, "{kind: MeshService, labels: {app: next}, sectionName: sql}");
+        assert_eq!(reached(&plan), only("192.0.2.21"), "{profile}");
+    }
+}
+
+#[test]
+fn mesh_external_services_take_a_share_since_2_9() {
+    for profile in from(V2_9) {
+        let refs = "{kind: MeshService, name: next, port: 5432, weight: 3}, {kind: MeshExternalService, name: cloud}";
+        let wanted = BTreeMap::from([("192.0.2.21".to_owned(), 0.75), ("192.0.2.99".to_owned(), 0.25)]);
+        assert_eq!(reached(&services(profile, refs)), wanted, "{profile}");
+    }
+}
+
+#[test]
+fn a_resource_that_does_not_exist_leaves_its_share_to_the_others() {
+    for profile in from(V2_9) {
+        let refs =
+            "{kind: MeshService, name: next, port: 5432}, {kind: MeshService, name: nobody, port: 5432}";
+        assert_eq!(reached(&services(profile, refs)), only("192.0.2.21"), "{profile}");
+    }
+}
+
+#[test]
+fn names_are_kris_in_3() {
+    for profile in [V2_9, V2_14, V3] {
+        let reference = if profile == V3 { "labels: {app: next}" } else { "name: next" };
+        let plan = services(profile, &format!("{{kind: MeshService, {reference}, port: 5432}}"));
+        let outbound = &plan.outbounds[0];
+        let is_kri = |name: &str| name.starts_with("kri_msvc_default_");
+        assert_eq!(is_kri(&outbound.name), profile == V3, "{profile}: {}", outbound.name);
+        assert!(
+            plan.clusters.keys().all(|name| is_kri(name) == (profile == V3)),
+            "{profile}: {:?}",
+            plan.clusters.keys()
+        );
     }
 }
