@@ -4,6 +4,7 @@
 //! know. The fuzz targets beside this crate call them with bytes that coverage leads to; `tests/smoke.rs` with seeded
 //! mutations of our own files, in every test run.
 
+pub mod budget;
 mod choices;
 mod discovery;
 mod draft;

@@ -26,12 +26,12 @@ fn draft_as_written() {
 
 #[test]
 fn draft_mutated() {
-    knock(draft, Mutations::new(1, our_files()).take(3000));
+    knock(draft, Mutations::new(1, our_files()).take(600));
 }
 
 #[test]
 fn hello_mutated() {
-    knock(hello, Mutations::new(2, vec![client_hello("db.example.com"), client_hello("")]).take(5000));
+    knock(hello, Mutations::new(2, vec![client_hello("db.example.com"), client_hello("")]).take(3000));
 }
 
 /// A TLS 1.3 client hello with one extension.
@@ -46,12 +46,12 @@ fn client_hello(server_name: &str) -> Vec<u8> {
 
 #[test]
 fn discovery_by_chance() {
-    knock(discovery, Mutations::new(3, noise(64, 160)).take(3000));
+    knock(discovery, Mutations::new(3, noise(64, 160)).take(1000));
 }
 
 #[test]
 fn plan_by_chance() {
-    knock(plan, Mutations::new(4, noise(64, 600)).take(800));
+    knock(plan, Mutations::new(4, noise(64, 600)).take(300));
 }
 
 /// Bytes without a pattern, the same in every run.

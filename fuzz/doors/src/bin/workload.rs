@@ -1,0 +1,121 @@
+//! Work of a chosen size, for counting instructions: `workload NAME N`; `workload` alone lists the names.
+//!
+//! Each is one way in which a folder can grow. `tests/growth.rs` asserts that twice as much is at most 2.2 times the
+//! work.
+
+use std::fmt::Write as _;
+
+use meshtcp_doors::budget::{check, plan_proxy};
+
+type Make = fn(usize) -> String;
+
+/// Text that is read and checked.
+const TEXTS: [(&str, Make); 9] = [
+    ("many-documents", |n| services(n)),
+    ("many-backends", |n| route("a", "a", &list(n, |i| format!("{{kind: MeshService, name: s{i}}}")))),
+    ("many-unknown-fields", |n| {
+        let fields = list(n, |i| format!("unknown{i}: {i}"));
+        format!("type: Mesh\nname: default\nrouting: {{{fields}}}\n")
+    }),
+    ("many-mistakes", |n| {
+        route("a", "a", &list(n, |i| format!("{{kind: MeshServce, nme: s{i}, weight: -1}}")))
+    }),
+    ("many-labels", |n| {
+        let labels = list(n, |i| format!("label{i}: value"));
+        format!("type: Mesh\nname: default\nlabels: {{{labels}}}\n")
+    }),
+    ("same-key-again", |n| {
+        format!("type: Mesh\nname: default\nrouting: {{{}}}\n", list(n, |_| "zoneEgress: true".into()))
+    }),
+    ("long-line", |n| {
+        format!("type: Mesh\nname: default\nlabels: {{a: '{}', b: [], c: {{}}}}\n", "ö".repeat(n * 20))
+    }),
+    ("deep", |n| format!("type: Mesh\nname: default\nlabels: {}{}\n", "[".repeat(n), "]".repeat(n))),
+    ("broken-documents", |n| "---\ntype: [\n".repeat(n)),
+];
+
+/// Resources that are planned for the proxy `web-1`.
+const PLANS: [(&str, Make); 5] = [
+    ("services-and-routes", |n| {
+        let outbounds = list(n, |i| format!("{{port: {}, tags: {{kuma.io/service: s{i}}}}}", 20000 + i));
+        let routes: String = (0..n).map(|i| route(&format!("r{i}"), &format!("s{i}"), NEXT)).collect();
+        client(&outbounds) + &services(n) + &routes
+    }),
+    ("routes-for-one-service", |n| {
+        let routes: String = (0..n).map(|i| route(&format!("r{i}"), "s0", NEXT)).collect();
+        client("{port: 20000, tags: {kuma.io/service: s0}}") + &services(1) + &routes
+    }),
+    ("endpoints-of-one-service", |n| {
+        client("{port: 20000, tags: {kuma.io/service: same}}")
+            + &services(n).replace("kuma.io/service: s", "kuma.io/service: same, n: s")
+    }),
+    ("backends-of-one-route", |n| {
+        let backends = list(n, |i| format!("{{kind: MeshService, name: s{i}}}"));
+        client("{port: 20000, tags: {kuma.io/service: s0}}") + &services(n) + &route("r", "s0", &backends)
+    }),
+    ("resources-and-sections", |n| {
+        let outbounds = list(n, |i| {
+            format!("{{port: {}, backendRef: {{kind: MeshService, name: m{i}, port: 80}}}}", 20000 + i)
+        });
+        let mut text = client(&outbounds) + &services(n);
+        for i in 0..n {
+            let _ = write!(
+                text,
+                "---\ntype: MeshService\nmesh: default\nname: m{i}\nspec: {{selector: {{dataplaneTags: {{kuma.io/service: s{i}}}}}, \
+                 ports: [{{name: sql, port: 80, targetPort: 80, appProtocol: tcp}}]}}\n---\ntype: MeshTCPRoute\nmesh: default\n\
+                 name: r{i}\nspec: {{targetRef: {{kind: Mesh}}, to: [{{targetRef: {{kind: MeshService, name: m{i}, sectionName: \
+                 sql}}, rules: [{{default: {{backendRefs: [{{kind: MeshService, name: m{i}, port: 80}}]}}}}]}}]}}\n"
+            );
+        }
+        text
+    }),
+];
+
+const NEXT: &str = "{kind: MeshService, name: s0}";
+
+fn list(n: usize, item: impl Fn(usize) -> String) -> String {
+    (0..n).map(item).collect::<Vec<_>>().join(", ")
+}
+
+fn client(outbounds: &str) -> String {
+    format!(
+        "type: Mesh\nname: default\n---\ntype: Dataplane\nmesh: default\nname: web-1\nnetworking: {{address: 192.0.2.1, inbound: \
+         [{{port: 80, tags: {{kuma.io/service: web}}}}], outbound: [{outbounds}]}}\n"
+    )
+}
+
+fn services(n: usize) -> String {
+    let service = |i: usize| {
+        format!(
+            "---\ntype: Dataplane\nmesh: default\nname: d{i}\nnetworking: {{address: 192.0.{}.{}, inbound: [{{port: 80, tags: \
+             {{kuma.io/service: s{i}, kuma.io/protocol: tcp}}}}]}}\n",
+            i / 250,
+            1 + i % 250
+        )
+    };
+    (0..n).map(service).collect()
+}
+
+fn route(name: &str, to: &str, backends: &str) -> String {
+    format!(
+        "---\ntype: MeshTCPRoute\nmesh: default\nname: {name}\nspec: {{targetRef: {{kind: Mesh}}, to: [{{targetRef: {{kind: \
+         MeshService, name: {to}}}, rules: [{{default: {{backendRefs: [{backends}]}}}}]}}]}}\n"
+    )
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [name, size] = &arguments[..] else {
+        TEXTS.iter().chain(&PLANS).for_each(|(name, _)| println!("{name}"));
+        return;
+    };
+    let n = size.parse().unwrap_or(0);
+    if let Some((_, make)) = TEXTS.iter().find(|(known, _)| known == name) {
+        check(&make(n));
+    } else if let Some((_, make)) = PLANS.iter().find(|(known, _)| known == name) {
+        plan_proxy(&make(n), "default/web-1");
+    } else {
+        eprintln!("there is no workload called {name}");
+        std::process::exit(2);
+    }
+}
