@@ -10,11 +10,11 @@ mod reference;
 mod row;
 mod scope;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use model::{FieldPath, Kind, Problem, ProxyKey, Resource, Severity, Spec, Violation};
-use plan::{Context, Plan, Snapshot};
+use plan::{Context, IgnoredBecause, Outcome, Plan, Snapshot};
 use xds::ResourceSet;
 
 pub use change::{Change, What, changes};
@@ -57,8 +57,7 @@ pub struct CompiledProxy {
 impl Compiler {
     /// Plans every proxy in scope.
     pub fn compile(&self, candidate: &Candidate) -> Compiled {
-        let resources: Vec<Arc<Resource>> = candidate.resources().cloned().map(Arc::new).collect();
-        let snapshot = Arc::new(Snapshot::new(resources, self.context.clone()));
+        let snapshot = Arc::new(Snapshot::new(candidate.resources().cloned(), self.context.clone()));
         let proxies = self
             .scope
             .proxies(&snapshot)
@@ -102,6 +101,30 @@ impl Compiled {
         }
         let snapshot = || Arc::clone(&self.snapshot);
         hosts.into_values().map(|proxies| Compiled { snapshot: snapshot(), proxies }).collect()
+    }
+
+    /// The routes that speak about proxies in scope and decide nothing on any of them, with the reason in words. Those
+    /// whose destination nobody here dials are none of this: they are for others.
+    pub fn idle_routes(&self) -> BTreeMap<String, String> {
+        let mut idle = BTreeMap::new();
+        let mut busy = BTreeSet::new();
+        for status in self.proxies.values().flat_map(|proxy| &proxy.plan.routes) {
+            let name = format!("{} {}/{}", status.kind, status.policy.policy.mesh, status.policy.policy.name);
+            match &status.outcome {
+                Outcome::Applied => {
+                    busy.insert(name);
+                }
+                Outcome::Shadowed { by } => {
+                    idle.insert(name, format!("{by} decides instead"));
+                }
+                Outcome::Ignored(IgnoredBecause::NoSuchOutbound) => {}
+                Outcome::Ignored(why) => {
+                    idle.insert(name, why.to_string());
+                }
+            }
+        }
+        idle.retain(|name, _| !busy.contains(name));
+        idle
     }
 
     /// Whether any proxy in scope has something to listen on.

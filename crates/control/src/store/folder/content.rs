@@ -26,7 +26,7 @@ pub struct Entry {
     /// The document.
     pub document: Document,
     /// What it means.
-    pub resource: Resource,
+    pub resource: Arc<Resource>,
 }
 
 /// What makes two resources the same one: kind, mesh and stored name.
@@ -41,7 +41,7 @@ impl Content {
             let parsed = draft::parse(&document, options);
             problems.extend(parsed.problems);
             if let Some(resource) = parsed.resource {
-                entries.push(Arc::new(Entry { document, resource }));
+                entries.push(Arc::new(Entry { document, resource: Arc::new(resource) }));
             }
         }
         let mut content = Self { bytes: bytes.to_vec(), entries, problems, readable: true };

@@ -62,7 +62,7 @@ pub struct Candidate {
 
 impl Candidate {
     /// The resources alone.
-    pub fn resources(&self) -> impl ExactSizeIterator<Item = &Resource> {
+    pub fn resources(&self) -> impl ExactSizeIterator<Item = &Arc<Resource>> {
         self.offers.iter().map(|offer| &offer.entry.resource)
     }
 

@@ -12,7 +12,8 @@ fn read(name: &str, bytes: &[u8]) -> Content {
         if let Some((key, value)) = line.split_once('=') {
             let mut meta = Meta::new("", key);
             meta.labels.insert("value", value);
-            let resource = Resource { meta, spec: Spec::Mesh(model::topology::Mesh::default()) };
+            let spec = Spec::Mesh(model::topology::Mesh::default());
+            let resource = Arc::new(Resource { meta, spec });
             let document = Document::from_value(name, serde_json::json!({ "name": key }));
             entries.push(Arc::new(Entry { document, resource }));
         } else {
@@ -63,7 +64,7 @@ impl Desk {
             let value = |offer: &&Offer| offer.entry.resource.meta.labels.get("value") == Some("port");
             let wanting: Vec<&Offer> = candidate.offers.iter().filter(value).collect();
             if wanting.len() < 2 {
-                return Ok(candidate.resources().map(show).collect());
+                return Ok(candidate.resources().map(|it| show(it)).collect());
             }
             let blame = wanting.iter().rev().find(|offer| candidate.changed.contains(&offer.file));
             let file = blame.map(|offer| offer.file.clone());
@@ -225,7 +226,7 @@ fn when_holding_back_cannot_help_everything_stays() {
     files.observe("a", Sighting::Bytes("x=2".into()), now);
     let mut offered = Vec::new();
     let refused = files.settle(|candidate| {
-        offered.push(candidate.resources().map(show).collect::<Vec<_>>());
+        offered.push(candidate.resources().map(|it| show(it)).collect::<Vec<_>>());
         Err::<(), _>(vec![Objection { file: Some("a".into()), problem: problem("a", "no") }])
     });
     assert!(matches!(refused, Settled::Refused));
