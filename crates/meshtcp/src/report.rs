@@ -71,7 +71,11 @@ impl Shown {
         let Problem { source, position, severity, resource, violation, help } = problem;
         let span = position.map(|at| LabeledSpan::new(None, at.offset, at.length.max(1)));
         let text = text.filter(|text| position.is_some_and(|at| at.offset <= text.len()));
-        let resource = resource.as_ref().map(|resource| format!("{resource}: ")).unwrap_or_default();
+        let violation = violation.to_string();
+        let resource = match resource {
+            Some(resource) if !violation.starts_with(resource.as_str()) => format!("{resource}: "),
+            Some(_) | None => String::new(),
+        };
         let place = match (&text, position) {
             (Some(_), _) => String::new(),
             (None, Some(at)) => format!("{source}:{}:{}: ", at.line, at.column),

@@ -46,8 +46,11 @@ pub(crate) fn run(Args { source, output: format }: Args) -> Exit {
                 output::complain(&format!("{}\n", reporter.draw(problem, store.text(&problem.source))));
             }
             let (resources, files) = (loaded.candidate.offers.len(), loaded.files.len());
-            let counted = count_in_words(&problems);
-            output::print(&format!("{resources} resources in {files} files are good: {counted}\n"));
+            let counted = match problems.as_slice() {
+                [] => "all good".to_owned(),
+                problems => count_in_words(problems),
+            };
+            output::print(&format!("{resources} resources in {files} files: {counted}\n"));
         }
     }
     if problems.iter().any(|problem| problem.severity == Severity::Error) { Exit::Problems } else { Exit::Ok }

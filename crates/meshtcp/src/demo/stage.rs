@@ -74,6 +74,8 @@ impl Stage {
     /// # Errors
     /// In words, when the change does not come into force.
     pub(super) fn shift(&mut self, weights: [u32; 3]) -> Result<Duration, String> {
+        // wakes from before the save would make it look faster than it is
+        while self.wakes.try_recv().is_ok() {}
         let saved = Instant::now();
         save(self.folder.path(), "route.yaml", &story::route(weights))?;
         self.follow(weights)?;

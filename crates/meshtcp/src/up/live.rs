@@ -38,6 +38,8 @@ pub(crate) struct Turn {
     pub(crate) first: bool,
     /// What became different for whom.
     pub(crate) changes: Vec<Change>,
+    /// Routes that decide nothing here and were not said to before, each with the reason.
+    pub(crate) idle_routes: Vec<(String, String)>,
     /// What is wrong and was not before.
     pub(crate) new_problems: Vec<Problem>,
     /// Files that are in force again as they are.
@@ -136,6 +138,9 @@ impl Live {
                 let nothing = Compiled::nothing(self.compiler.context.clone());
                 let before = self.current.as_ref().unwrap_or(&nothing);
                 turn.changes = changes(before, &compiled);
+                let known = before.idle_routes();
+                let news = compiled.idle_routes().into_iter().filter(|it| known.get(&it.0) != Some(&it.1));
+                turn.idle_routes = news.collect();
                 let told = !before.tells_the_same(&compiled);
                 self.current = Some(compiled);
                 if told {

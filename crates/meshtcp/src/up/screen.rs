@@ -56,6 +56,9 @@ impl Screen {
             }
             None => {}
         }
+        for (route, why) in &turn.idle_routes {
+            print(&format!("{route} decides nothing here: {why}\n"));
+        }
         for failed in &turn.failed {
             complain(&format!("error: {failed}: trying again every second\n"));
         }

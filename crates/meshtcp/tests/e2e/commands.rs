@@ -31,7 +31,7 @@ fn help_names_every_exit_code() {
 fn good_resources_are_good() {
     let (code, out, err) = answer(&["validate", &town().path()]);
     assert_eq!((code, err.as_str()), (0, ""));
-    assert!(out.contains("5 resources in 2 files are good: no problems"), "{out}");
+    assert!(out.contains("5 resources in 2 files: all good"), "{out}");
 }
 
 #[test]

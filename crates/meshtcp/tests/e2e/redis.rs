@@ -213,7 +213,7 @@ fn two_hundred_pipelining_clients_live_through_a_hundred_edits() {
     }
     setup.every_line_says_why(CLIENTS);
     let metrics = setup.up.ask("/metrics").1;
-    let cut: Vec<&str> =
-        metrics.lines().filter(|line| line.starts_with("meshtcp_connections_cut_total")).collect();
-    assert!(cut.iter().all(|line| line.ends_with(" 0")), "{cut:?}");
+    let is_cut = |line: &&str| line.starts_with("meshtcp_backend_connections_cut_total{");
+    let cut: Vec<&str> = metrics.lines().filter(is_cut).collect();
+    assert!(!cut.is_empty() && cut.iter().all(|line| line.ends_with(" 0")), "{cut:?}");
 }
