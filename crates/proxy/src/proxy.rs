@@ -235,7 +235,7 @@ impl Proxy {
         let closed = ended(&after, Ending::is_cut) - ended(&before, Ending::is_cut);
         let all =
             ended(&after, |ending| !ending.is_refusal()) - ended(&before, |ending| !ending.is_refusal());
-        DrainReport { ended: all - closed, closed }
+        DrainReport { ended: all.saturating_sub(closed), closed }
     }
 }
 

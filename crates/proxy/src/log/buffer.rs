@@ -101,3 +101,23 @@ impl Pending {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn a_writer_that_cannot_keep_up_costs_lines_and_no_time() {
+        let (writer, _batches) = mpsc::sync_channel(1);
+        let dropped = Arc::new(AtomicU64::new(0));
+        let mut pending = Pending { sink: Arc::new(Sink::Stdout), bytes: Vec::new(), lines: 0 };
+        for _ in 0..3 {
+            pending.bytes.extend_from_slice(b"line\n");
+            pending.lines += 1;
+            pending.send(&writer, &dropped);
+        }
+        assert_eq!((dropped.load(Relaxed), pending.lines, pending.bytes.len()), (2, 0, 0));
+    }
+}

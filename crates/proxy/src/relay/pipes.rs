@@ -40,4 +40,10 @@ impl Pipes {
             self.empty.push(pipe);
         }
     }
+
+    /// How many are empty.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.empty.len()
+    }
 }

@@ -209,3 +209,111 @@ impl Pump<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::Shutdown;
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    /// Both ends of what is pumped: a source to write to, and a destination to read from.
+    struct Line {
+        into: UnixStream,
+        source: UnixStream,
+        destination: UnixStream,
+        out: UnixStream,
+        direction: Direction,
+        kit: Kit,
+    }
+
+    impl Line {
+        fn new() -> Self {
+            let (into, source) = UnixStream::pair().unwrap();
+            let (destination, out) = UnixStream::pair().unwrap();
+            for socket in [&into, &source, &destination, &out] {
+                socket.set_nonblocking(true).unwrap();
+            }
+            let direction = Direction::default();
+            Self { into, source, destination, out, direction, kit: Kit::new() }
+        }
+
+        /// What an event loop does after an event on both sockets.
+        fn pump(&mut self) -> Pumped {
+            (self.direction.readable, self.direction.writable) = (true, true);
+            pump(&mut self.direction, self.source.as_fd(), self.destination.as_fd(), &mut self.kit, 16)
+        }
+
+        /// Sends bytes through; returns how many of them came out.
+        fn carry(&mut self, bytes: &[u8]) -> Vec<u8> {
+            let (mut sent, mut received) = (0, Vec::new());
+            while received.len() < bytes.len() {
+                sent += self.into.write(&bytes[sent..]).unwrap_or(0);
+                self.pump();
+                let mut chunk = vec![0; 128 << 10];
+                let read = self.out.read(&mut chunk).unwrap_or(0);
+                received.extend_from_slice(&chunk[..read]);
+            }
+            received
+        }
+    }
+
+    #[test]
+    fn a_destination_that_is_full_stops_the_reading_and_loses_nothing() {
+        let mut line = Line::new();
+        let bytes: Vec<u8> = (0..4_000_000u32).map(|byte| (byte >> 8) as u8).collect();
+        let mut sent = 0;
+        loop {
+            let (more, blocked) =
+                (line.into.write(&bytes[sent..]).unwrap_or(0), line.pump() == Pumped::Blocked);
+            sent += more;
+            if more == 0 && blocked {
+                break;
+            }
+        }
+        assert!(sent < 3_000_000, "somebody buffers without end");
+        let mut received = Vec::new();
+        while received.len() < sent {
+            let mut chunk = vec![0; 64 << 10];
+            let read = line.out.read(&mut chunk).unwrap_or(0);
+            received.extend_from_slice(&chunk[..read]);
+            line.pump();
+        }
+        assert!(received == bytes[..sent]);
+    }
+
+    #[test]
+    fn a_pipe_is_back_in_the_pool_while_its_direction_waits() {
+        let mut line = Line::new();
+        line.direction.splicing = true;
+        let bytes = vec![7; 100_000];
+        assert!(line.carry(&bytes) == bytes);
+        line.pump();
+        assert!(line.direction.pipe.is_none());
+        assert_eq!(line.kit.pipes.len(), 1);
+    }
+
+    #[test]
+    fn the_end_is_reported_once_after_the_last_byte_and_without_a_pipe() {
+        let mut line = Line::new();
+        line.direction.splicing = true;
+        line.into.write_all(b"last").unwrap();
+        line.into.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(line.pump(), Pumped::Finished);
+        assert_eq!(line.pump(), Pumped::Blocked);
+        assert!(line.direction.is_finished() && line.direction.pipe.is_none());
+        assert_eq!((line.direction.moved, line.kit.pipes.len()), (4, 1));
+    }
+
+    #[test]
+    fn small_messages_bring_a_stream_back_to_copying() {
+        let mut line = Line::new();
+        line.direction.splicing = true;
+        for _ in 0..20 {
+            assert_eq!(line.carry(b"ping"), b"ping");
+        }
+        assert!(!line.direction.is_bulk());
+    }
+}
