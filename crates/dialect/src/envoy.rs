@@ -130,7 +130,11 @@ fn is_said(outbound: &Outbound, scope: Scope) -> bool {
         (Scope::TcpRoutes, Owner::TcpRoute(_) | Owner::Default) => !outbound.reference_omits,
         (
             Scope::TcpRoutes,
-            Owner::TrafficRoute(_) | Owner::ImpliedTrafficRoute | Owner::HttpRoute(_) | Owner::HttpDefault,
+            Owner::TrafficRoute(_)
+            | Owner::ImpliedTrafficRoute
+            | Owner::NoTrafficRoute
+            | Owner::HttpRoute(_)
+            | Owner::HttpDefault,
         ) => false,
     }
 }

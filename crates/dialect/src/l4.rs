@@ -77,7 +77,7 @@ fn owner_origin(owner: &Owner) -> Option<Origin> {
     match owner {
         Owner::TcpRoute(origins) | Owner::HttpRoute(origins) => origins.last().map(origin),
         Owner::TrafficRoute(policy) => Some(origin(policy)),
-        Owner::Default | Owner::HttpDefault | Owner::ImpliedTrafficRoute => None,
+        Owner::Default | Owner::HttpDefault | Owner::ImpliedTrafficRoute | Owner::NoTrafficRoute => None,
     }
 }
 

@@ -175,7 +175,7 @@ fn explain_split(plan: &Plan, split: &[Backend]) -> Vec<ShareExplanation> {
         let Backend { reference, weight, fate, origin: _ } = backend;
         let goes = match fate {
             Fate::Routed { cluster } => plan.clusters.get(cluster).map_or_else(|| cluster.clone(), describe),
-            Fate::Spilled(why) => format!("to the other backends: {why}"),
+            Fate::Spilled(why) => format!("no connection: {why}"),
             Fate::Refused(why) => format!("refused: {why}"),
         };
         let percent = (share * 10_000.0).round() / 100.0;

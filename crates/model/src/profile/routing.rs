@@ -142,4 +142,9 @@ impl Profile {
     pub fn has_readable_snis(self) -> bool {
         self == Profile::V3
     }
+
+    /// Whether a Mesh can turn mTLS on; in profile 3 only MeshIdentity can (spec 05 §5.3).
+    pub fn has_mesh_mtls(self) -> bool {
+        self != Profile::V3
+    }
 }

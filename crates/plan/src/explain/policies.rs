@@ -69,6 +69,9 @@ fn why_not(view: &View<'_>, resource: &Resource, target: &TargetRef) -> String {
     if dataplane.inbound.is_empty() && dataplane.gateway.is_none() {
         return "the proxy has no inbound, and policies select proxies by their inbounds".to_owned();
     }
+    if dataplane.delegated_gateway().is_some() && !view.profile().selects_delegated_gateways() {
+        return format!("profile {} selects no delegated gateway", view.profile());
+    }
     match target.kind {
         RefKind::MeshSubset | RefKind::MeshService | RefKind::MeshServiceSubset => {
             let tags: Vec<String> = match &dataplane.gateway {

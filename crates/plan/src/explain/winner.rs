@@ -14,6 +14,7 @@ pub(super) fn decided_by(owner: &Owner) -> String {
         }
         Owner::TrafficRoute(policy) => policy.to_string(),
         Owner::ImpliedTrafficRoute => "the TrafficRoute that every mesh has by default".to_owned(),
+        Owner::NoTrafficRoute => "TrafficRoute, and none is for it".to_owned(),
         Owner::Default | Owner::HttpDefault => "no policy: connections go to what was dialled".to_owned(),
     }
 }

@@ -90,7 +90,7 @@ fn owner(owner: &Owner) -> Value {
         Owner::TcpRoute(policies) => ("MeshTCPRoute", origins_json(policies)),
         Owner::HttpRoute(policies) => ("MeshHTTPRoute", origins_json(policies)),
         Owner::TrafficRoute(policy) => ("TrafficRoute", json!([origin(policy)])),
-        Owner::ImpliedTrafficRoute => ("TrafficRoute", json!([])),
+        Owner::ImpliedTrafficRoute | Owner::NoTrafficRoute => ("TrafficRoute", json!([])),
         Owner::Default | Owner::HttpDefault => ("default", json!([])),
     };
     json!({ "kind": kind, "policies": policies })

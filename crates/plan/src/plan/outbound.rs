@@ -67,8 +67,10 @@ pub enum Owner {
     /// A TrafficRoute (spec 04 §1.1).
     TrafficRoute(PolicyOrigin),
     /// The TrafficRoute that was made with every mesh before 2.6, and sends each destination to itself; it is taken to
-    /// exist where nobody wrote one. Where others exist and none fits, connections are refused.
+    /// exist where nobody wrote one.
     ImpliedTrafficRoute,
+    /// TrafficRoutes decide, and none of them is for this proxy and destination: connections are refused.
+    NoTrafficRoute,
     /// MeshHTTPRoute policies, which own HTTP-like destinations. The split is theirs as far as TCP can say it: when a
     /// single rule catches every request. Otherwise the split is empty and [`Outbound::refusal`] says so.
     HttpRoute(Vec<PolicyOrigin>),

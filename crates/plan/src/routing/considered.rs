@@ -34,7 +34,11 @@ pub(super) fn of_outbound(
             };
             [each(tcp, |_, origin| applied_or_shadowed(origin, winner)), http].concat()
         }
-        Owner::TrafficRoute(_) | Owner::ImpliedTrafficRoute | Owner::Default | Owner::HttpDefault => {
+        Owner::TrafficRoute(_)
+        | Owner::ImpliedTrafficRoute
+        | Owner::NoTrafficRoute
+        | Owner::Default
+        | Owner::HttpDefault => {
             let stays = Outcome::Ignored(IgnoredBecause::TrafficRouteStays);
             let not_http = Outcome::Ignored(IgnoredBecause::DestinationNotHttp);
             let first = match &decision.owner {

@@ -53,6 +53,9 @@ fn written(view: &View<'_>, facts: &Facts<'_>, warnings: &mut Vec<String>) -> Ve
     let mut dialled = Vec::new();
     for DataplaneOutbound { address, port, target } in &view.dataplane().outbound {
         let target = match target {
+            OutboundTarget::Tags(tags) if tags.service().unwrap_or_default().is_empty() => {
+                Err(format!("it names no service that profile {} knows", facts.profile))
+            }
             OutboundTarget::Tags(tags) if facts.profile.has_tag_outbounds() => {
                 Ok(DialledTarget::Tags(tags.clone()))
             }

@@ -104,7 +104,9 @@ fn mtls(view: &View<'_>, mesh: &Mesh) -> Option<Mtls> {
     {
         return Some(in_mesh(&identity, false, true));
     }
-    mesh.mtls().map(|backend| in_mesh(&backend.name, backend.mode == MtlsMode::Permissive, false))
+    mesh.mtls()
+        .filter(|_| view.profile().has_mesh_mtls())
+        .map(|backend| in_mesh(&backend.name, backend.mode == MtlsMode::Permissive, false))
 }
 
 /// Where the workload identity of the proxy comes from: the first MeshIdentity that selects it, or its own word.

@@ -23,7 +23,13 @@ pub(super) fn listeners(
     rules: &ProxyRules,
     splitter: &mut Splitter<'_, '_>,
 ) -> Vec<GatewayListener> {
-    let (Some((resource, gateway)), Some(own)) = (view.gateway(), view.dataplane().builtin_gateway()) else {
+    let Some(own) = view.dataplane().builtin_gateway() else { return Vec::new() };
+    let Some((resource, gateway)) = view.gateway() else {
+        splitter.warnings.push(if view.profile().has_builtin_gateways() {
+            format!("no MeshGateway selects this gateway with tags {}: nothing is opened", own.tags)
+        } else {
+            format!("profile {} routes no TCP at builtin gateways: nothing is opened", view.profile())
+        });
         return Vec::new();
     };
     let mut ports: BTreeMap<u16, Vec<&Written>> = BTreeMap::new();

@@ -144,7 +144,10 @@ fn connections(
         },
     };
     let mut connections = settings::of_listener(view, said, name, &mut splitter.warnings);
-    if let (DialledTarget::Tags(tags), Owner::TrafficRoute(_) | Owner::ImpliedTrafficRoute) = (target, owner)
+    if let (
+        DialledTarget::Tags(tags),
+        Owner::TrafficRoute(_) | Owner::ImpliedTrafficRoute | Owner::NoTrafficRoute,
+    ) = (target, owner)
     {
         legacy::fill_in(view, tags, &mut connections);
         for cluster in split.iter().filter_map(Backend::cluster) {

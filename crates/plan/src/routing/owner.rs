@@ -155,7 +155,7 @@ impl<'v, 'a> Owners<'v, 'a> {
                 refusal: Some(
                     "no TrafficRoute of the mesh is for this proxy and this destination".to_owned(),
                 ),
-                ..Decision::of(Owner::ImpliedTrafficRoute, Vec::new())
+                ..Decision::of(Owner::NoTrafficRoute, Vec::new())
             },
         }
     }

@@ -151,9 +151,14 @@ impl<'a> Splitter<'_, 'a> {
         fate: fn(Unusable) -> Fate,
     ) -> Fate {
         let fate = fate(why.clone());
-        let share =
-            if matches!(fate, Fate::Refused(_)) { "is refused" } else { "goes to the other backends" };
-        self.warnings.push(format!("{}{reference}: {why}; its share {share}", named_by(origin)));
+        let empties = matches!(why, Unusable::Protocol { .. })
+            && self.facts.profile.one_bad_protocol_empties_the_split();
+        let effect = match &fate {
+            Fate::Refused(_) => "its share is refused",
+            Fate::Spilled(_) | Fate::Routed { .. } if empties => "the whole split is dropped",
+            Fate::Spilled(_) | Fate::Routed { .. } => "its share goes to the other backends",
+        };
+        self.warnings.push(format!("{}{reference}: {why}; {effect}", named_by(origin)));
         fate
     }
 

@@ -1,0 +1,122 @@
+//! Each folder of `cases/routing` holds resources, and what is made of them: why connections go where they go by the
+//! rules of each profile, and what each proxy is told by those of the newest 2.x.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use meshtcp_dialect::envoy::{self, EnvoyOptions, EnvoyResources, Scope, SplitLayout};
+use meshtcp_dialect::l4;
+use model::draft::{parse_unchecked, read};
+use model::{Profile, ProxyKey, Resource};
+use plan::{Context, Plan, Snapshot, explain, plan};
+use serde::Serialize;
+
+#[test]
+fn where_connections_go_in_each_case() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../cases/routing");
+    insta::glob!(folder, "*/resources.yaml", |path| {
+        let text = std::fs::read_to_string(path).unwrap();
+        compare(path, "explained", &explained(&text));
+        let told = |options| told_to_envoy(&text, options);
+        compare(path, "envoy", &told(EnvoyOptions::default()));
+        let reference =
+            EnvoyOptions { split: SplitLayout::Clusters, scope: Scope::TcpRoutes, ..EnvoyOptions::default() };
+        compare(path, "envoy-reference", &told(reference));
+        compare(path, "l4", &told_to_l4(&text));
+    });
+}
+
+fn compare(path: &Path, name: &str, content: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(path.parent().unwrap());
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_snapshot_suffix("");
+    settings.set_omit_expression(true);
+    settings.remove_input_file();
+    settings.remove_info();
+    settings.bind(|| insta::assert_snapshot!(name, content));
+}
+
+fn snapshot(text: &str, profile: Profile) -> Snapshot {
+    let (documents, problems) = read("resources.yaml", text);
+    assert_eq!(problems, [], "the resources can be read");
+    let parsed = documents.iter().filter_map(|document| parse_unchecked(document, profile).resource);
+    let resources: Vec<Resource> = parsed.collect();
+    assert_eq!(resources.len(), documents.len(), "every document is a resource");
+    Snapshot::new(resources, Context::new(profile))
+}
+
+/// The proxies of clients and gateways, and their plans.
+fn clients(snapshot: &Snapshot) -> Vec<(ProxyKey, Plan)> {
+    let plans = snapshot.proxies().map(|proxy| (proxy.clone(), plan(snapshot, &proxy).unwrap()));
+    let is_client = |plan: &Plan| plan.inbounds.is_empty() || plan.service == "web";
+    plans.filter(|(_, plan)| is_client(plan)).collect()
+}
+
+/// What each profile makes of it, under the first profile that does so.
+fn explained(text: &str) -> String {
+    let (mut all, mut last) = (String::new(), String::new());
+    for profile in Profile::ALL {
+        let snapshot = snapshot(text, profile);
+        let mut explained = String::new();
+        for (proxy, _) in clients(&snapshot) {
+            let mut explanation = explain(&snapshot, &proxy, None).unwrap();
+            explanation.profile = "this profile".into();
+            write!(explained, "{explanation}").unwrap();
+        }
+        if explained != last {
+            writeln!(all, "from {profile}:\n{explained}").unwrap();
+        }
+        last = explained;
+    }
+    all
+}
+
+fn told_to_envoy(text: &str, options: EnvoyOptions) -> String {
+    let snapshot = snapshot(text, Profile::V2_14);
+    let mut told = String::new();
+    for (_, plan) in clients(&snapshot) {
+        let resources = envoy::lower(&plan, &options);
+        assert!(resources.to_resource_set().is_ok(), "every tree fits its message");
+        let EnvoyResources { listeners, clusters, endpoints, notes } = resources;
+        for (sort, resources) in [("listener", listeners), ("cluster", clusters), ("endpoints", endpoints)] {
+            for (name, tree) in resources {
+                writeln!(told, "{sort} {name}: {tree}").unwrap();
+            }
+        }
+        for note in notes {
+            writeln!(told, "note about {}: {}", note.listener, note.text).unwrap();
+        }
+    }
+    told
+}
+
+fn told_to_l4(text: &str) -> String {
+    let snapshot = snapshot(text, Profile::V2_14);
+    let mut told = String::new();
+    for (_, plan) in clients(&snapshot) {
+        let l4::L4Resources { listeners, routes, clusters, endpoints, notes } = l4::lower(&plan);
+        write_messages(&mut told, "listener", listeners);
+        write_messages(&mut told, "route", routes);
+        write_messages(&mut told, "cluster", clusters);
+        write_messages(&mut told, "endpoints", endpoints);
+        notes.iter().for_each(|note| writeln!(told, "note: {note}").unwrap());
+    }
+    told
+}
+
+fn write_messages<M: Serialize>(
+    told: &mut String,
+    sort: &str,
+    messages: impl IntoIterator<Item = (String, M)>,
+) {
+    for (name, message) in messages {
+        let mut tree = serde_json::to_value(message).unwrap();
+        let members = tree.as_object_mut().unwrap();
+        let is_default = |value: &serde_json::Value| {
+            matches!(value.as_u64(), Some(0)) || matches!(value.as_str(), Some("")) || value.is_null()
+        };
+        members.retain(|key, value| key == "direction" || !is_default(value));
+        writeln!(told, "{sort} {name}: {tree}").unwrap();
+    }
+}
