@@ -14,6 +14,7 @@ mod listener;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use model::Kind;
 use plan::{Backend as PlanBackend, Fate, Owner, Plan, PolicyOrigin};
 use xds::ResourceSet;
 use xds::proto::l4::{Backend, Cluster, Endpoints, Listener, Origin, Route};
@@ -83,11 +84,14 @@ fn owner_origin(owner: &Owner) -> Option<Origin> {
 
 fn origin(from: &PolicyOrigin) -> Origin {
     let PolicyOrigin { policy, name, item, source: _ } = from;
+    // Routes say what they say in a rule, and TCP has at most one; others beside their destination.
+    let is_route = matches!(policy.kind, Kind::MeshTCPRoute | Kind::MeshHTTPRoute);
+    let within = if is_route { ".rules[0]" } else { ".default" };
     Origin {
         kind: policy.kind.to_string(),
         mesh: policy.mesh.clone(),
         name: name.clone(),
-        rule: item.map(|index| format!("to[{index}].rules[0]")).unwrap_or_default(),
+        rule: item.map(|index| format!("to[{index}]{within}")).unwrap_or_default(),
     }
 }
 
