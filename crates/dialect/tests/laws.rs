@@ -1,5 +1,7 @@
 //! Laws that hold for any resources, in every profile and dialect. Names come from a tiny alphabet, so that they meet.
 
+#![allow(clippy::unwrap_used, reason = "a case that cannot be read is a failed test")]
+
 use std::collections::BTreeSet;
 
 use meshtcp_dialect::envoy::{self, EnvoyOptions, Scope, SplitLayout};

@@ -1,6 +1,8 @@
 //! Each folder of `cases/routing` holds resources, and what is made of them: why connections go where they go by the
 //! rules of each profile, and what each proxy is told by those of the newest 2.x.
 
+#![allow(clippy::unwrap_used, reason = "a case that cannot be read is a failed test")]
+
 use std::fmt::Write as _;
 use std::path::Path;
 

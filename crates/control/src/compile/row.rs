@@ -199,7 +199,7 @@ pub(super) fn decided_by(owner: &Owner) -> Option<String> {
     match owner {
         Owner::TcpRoute(origins) | Owner::HttpRoute(origins) => origins.last().map(policy),
         Owner::TrafficRoute(origin) => Some(policy(origin)),
-        Owner::Default | Owner::HttpDefault | Owner::ImpliedTrafficRoute => None,
+        Owner::Default | Owner::HttpDefault | Owner::ImpliedTrafficRoute | Owner::NoTrafficRoute => None,
     }
 }
 
