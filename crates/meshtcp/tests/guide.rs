@@ -1,0 +1,160 @@
+//! The guide says what the program says: every command and flag, every metric, every key of the connection log, every
+//! exit code.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+fn guide(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide").join(name);
+    std::fs::read_to_string(path).unwrap()
+}
+
+fn help(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_meshtcp")).args(arguments).arg("--help").output().unwrap();
+    assert!(output.status.success(), "{arguments:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The words that begin with `--` in a help text.
+fn flags(help: &str) -> BTreeSet<String> {
+    let words = help.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
+    let words = words.flat_map(|line| line.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')));
+    words.filter(|word| word.starts_with("--") && word.len() > 2).map(str::to_owned).collect()
+}
+
+/// The first words of the lines below a heading of a help text.
+fn listed(help: &str, heading: &str) -> Vec<String> {
+    let lines =
+        help.lines().skip_while(|line| *line != heading).skip(1).take_while(|line| !line.trim().is_empty());
+    let entries = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    entries.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_command_and_flag_is_in_the_guide() {
+    let guide = guide("commands.md");
+    let commands = listed(&help(&[]), "Commands:");
+    assert!(commands.contains(&"up".to_owned()), "{commands:?}");
+    for command in commands.iter().filter(|command| *command != "help") {
+        assert!(guide.contains(&format!("## `meshtcp {command}")), "`{command}` is not in commands.md");
+        for flag in
+            flags(&help(&[command])).iter().filter(|flag| !["--help", "--output"].contains(&flag.as_str()))
+        {
+            assert!(guide.contains(flag.as_str()), "`{command} {flag}` is not in commands.md");
+        }
+    }
+}
+
+#[test]
+fn every_exit_code_is_in_the_guide() {
+    let guide = guide("errors-and-exit-codes.md");
+    let codes = listed(&help(&[]), "Exit codes:");
+    assert!(codes.len() >= 4, "{codes:?}");
+    for code in codes {
+        assert!(guide.contains(&format!("| {code} | ")), "exit code {code} is not in the guide");
+    }
+}
+
+/// One carried connection, and what metrics and the connection log say about it.
+struct Witness {
+    metrics: String,
+    log_line: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Witness {
+    fn of_one_connection() -> Self {
+        let backend = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let spare = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let (backend_port, port) = (backend.local_addr().unwrap().port(), spare.local_addr().unwrap().port());
+        drop(spare);
+        let folder = tempfile::tempdir().unwrap();
+        let mesh = format!(
+            "type: Mesh\nname: default\n---\ntype: MeshExternalService\nmesh: default\nname: db\nspec:\n  match: {{type: \
+             HostnameGenerator, port: 5432, protocol: tcp}}\n  endpoints: [{{address: 127.0.0.1, port: {backend_port}}}]\n---\n\
+             type: Dataplane\nmesh: default\nname: web-1\nnetworking:\n  address: 127.0.0.1\n  outbound: [{{port: {port}, \
+             backendRef: {{kind: MeshExternalService, name: db}}}}]\n"
+        );
+        std::fs::write(folder.path().join("mesh.yaml"), mesh).unwrap();
+        let log = folder.path().join("connections.log");
+        let mut up = Command::new(env!("CARGO_BIN_EXE_meshtcp"));
+        up.arg("up")
+            .arg(folder.path())
+            .args(["--admin", "127.0.0.1:0", "--log-format", "json", "--log"])
+            .arg(&log);
+        let mut up = Up(up.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap());
+        let mut said = BufReader::new(up.0.stdout.take().unwrap()).lines();
+        let admin =
+            said.find_map(|line| Some(line.ok()?.strip_prefix("admin: http://")?.to_owned())).unwrap();
+
+        let mut client = eventually(|| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok());
+        client.write_all(b"hello").unwrap();
+        let (server, _) = backend.accept().unwrap();
+        drop(client);
+        drop(server);
+        let line = eventually(|| {
+            let text = std::fs::read_to_string(&log).ok()?;
+            text.ends_with('\n').then(|| text.lines().next().map(str::to_owned)).flatten()
+        });
+        let metrics = eventually(|| {
+            let mut connection = TcpStream::connect(&admin).ok()?;
+            write!(connection, "GET /metrics HTTP/1.1\r\nhost: {admin}\r\nconnection: close\r\n\r\n").ok()?;
+            let mut answer = String::new();
+            connection.read_to_string(&mut answer).ok()?;
+            answer.starts_with("HTTP/1.1 200").then_some(answer)
+        });
+        Witness { metrics, log_line: serde_json::from_str(&line).unwrap() }
+    }
+}
+
+/// A running `meshtcp up`, ended when dropped.
+struct Up(Child);
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn eventually<T>(mut attempt: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        if let Some(value) = attempt() {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "it did not happen within 20 s");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The first cells of the rows of a Markdown table whose first heading is `heading`, without backticks.
+fn cells(guide: &str, heading: &str) -> BTreeSet<String> {
+    let heading = format!("| {heading} |");
+    let rows = guide
+        .lines()
+        .skip_while(|line| !line.starts_with(&heading))
+        .skip(2)
+        .take_while(|line| line.starts_with('|'));
+    rows.map(|row| row.split('|').nth(1).unwrap().trim().trim_matches('`').to_owned()).collect()
+}
+
+#[test]
+fn the_guide_lists_exactly_the_metrics_and_the_keys_of_the_log() {
+    let Witness { metrics, log_line } = Witness::of_one_connection();
+    let families = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let named = families.map(|line| match line.split_once(' ').unwrap() {
+        (name, "counter") => format!("{name}_total"),
+        (name, _) => name.to_owned(),
+    });
+    assert_eq!(named.collect::<BTreeSet<_>>(), cells(&guide("metrics.md"), "metric"));
+    assert_eq!(log_line.keys().cloned().collect::<BTreeSet<_>>(), cells(&guide("connection-log.md"), "key"));
+    let endings: BTreeSet<String> =
+        proxy::Ending::ALL.iter().map(|ending| ending.as_str().to_owned()).collect();
+    assert_eq!(endings, cells(&guide("connection-log.md"), "value of `ended`"));
+}
