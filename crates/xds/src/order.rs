@@ -27,7 +27,7 @@ pub const L4_LISTENER: &str = "type.googleapis.com/meshtcp.l4.v1.Listener";
 /// How proxies understand a type. A type without a row has nothing to wait for and nothing that waits for it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Row {
-    type_url: &'static str,
+    pub(crate) type_url: &'static str,
     family: Family,
     /// Types with a lower stage go first, those with a higher one leave first; equal stages do not mind each other.
     stage: u8,
@@ -75,7 +75,7 @@ pub(crate) enum After {
     Accepted,
 }
 
-const TABLE: [Row; 9] = {
+static TABLE: [Row; 9] = {
     use After::{Accepted, Nothing, Sent};
     use Family::{Envoy, L4};
     const fn row(type_url: &'static str, family: Family, stage: u8, after: After, wildcard: bool) -> Row {
@@ -101,19 +101,15 @@ impl Row {
     }
 
     /// The types that must be there before one of this type is sent.
-    pub(crate) fn earlier(&self) -> impl Iterator<Item = TypeUrl> {
+    pub(crate) fn earlier(&self) -> impl Iterator<Item = &'static Row> {
         let (family, stage) = (self.family, self.stage);
-        TABLE.iter().filter(move |row| row.family == family && row.stage < stage).map(Row::type_url)
+        TABLE.iter().filter(move |row| row.family == family && row.stage < stage)
     }
 
     /// The types that may still use one of this type.
-    pub(crate) fn later(&self) -> impl Iterator<Item = TypeUrl> {
+    pub(crate) fn later(&self) -> impl Iterator<Item = &'static Row> {
         let (family, stage) = (self.family, self.stage);
-        TABLE.iter().filter(move |row| row.family == family && row.stage > stage).map(Row::type_url)
-    }
-
-    fn type_url(&self) -> TypeUrl {
-        TypeUrl::new(self.type_url)
+        TABLE.iter().filter(move |row| row.family == family && row.stage > stage)
     }
 }
 
@@ -138,7 +134,7 @@ mod tests {
     #[test]
     fn families_do_not_wait_for_each_other() {
         let listener = Row::of(&TypeUrl::new(L4_LISTENER)).unwrap();
-        let earlier: Vec<_> = listener.earlier().map(|url| url.to_string()).collect();
+        let earlier: Vec<_> = listener.earlier().map(|row| row.type_url).collect();
         assert_eq!(earlier, [L4_CLUSTER, L4_ENDPOINTS, L4_ROUTE]);
     }
 }

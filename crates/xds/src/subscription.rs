@@ -29,7 +29,7 @@ use crate::proto::discovery::Node;
 use crate::{ResourceSet, TypeUrl, Version};
 use feed::{Feed, InFlight, Remembered};
 pub use pacing::PATIENCE;
-use pacing::{Wait, is_asked_for_whole};
+use pacing::Wait;
 use protocol::{Ask, Change, Push, Pushed};
 pub use protocol::{Delta, Protocol, StateOfTheWorld};
 
@@ -136,11 +136,6 @@ impl<P: Protocol> Subscription<P> {
         self.feeds.keys().find_map(|(_, type_url)| Family::of(type_url))
     }
 
-    /// What was published last.
-    pub fn target(&self) -> Option<&Arc<ResourceSet>> {
-        self.target.as_ref()
-    }
-
     /// The resources of the published set that the client refused, by type and name.
     pub fn refused(&self) -> impl Iterator<Item = (&TypeUrl, &str)> {
         self.target.iter().flat_map(|target| {
@@ -160,7 +155,7 @@ impl<P: Protocol> Subscription<P> {
         }
         self.identify(node)?;
         let type_url = TypeUrl::new(type_url);
-        let wildcard_type = is_asked_for_whole(&type_url);
+        let wildcard_type = Row::of(&type_url).is_none_or(|row| row.wildcard);
         let key = (position(&type_url), type_url.clone());
         let first = !self.feeds.contains_key(&key);
         if first && self.feeds.len() >= MAX_TYPES {
@@ -287,7 +282,8 @@ impl<P: Protocol> Subscription<P> {
             }
             return None;
         }
-        let drop_stale = match self.wait_for_later(row, target, now) {
+        let wait = if has_stale { self.wait_for_later(row, target, now) } else { Wait::No };
+        let drop_stale = match wait {
             Wait::No => true,
             Wait::Until(until) => {
                 self.wake_by(until);
@@ -358,14 +354,15 @@ impl<P: Protocol> Subscription<P> {
         feed.in_flight =
             Some(InFlight { nonce: push.nonce.clone(), sent_at: now, version, resources, removed });
         if let Some(dependent) = Row::of(&key.1).and_then(|row| row.refreshes) {
-            self.refresh(&TypeUrl::new(dependent), changed.keys());
+            self.refresh(dependent, changed.keys());
         }
         Some(push)
     }
 
     /// Makes resources of another type follow those that were just sent.
-    fn refresh<'a>(&mut self, dependent: &TypeUrl, names: impl Iterator<Item = &'a String>) {
-        let Some(feed) = self.feeds.get_mut(&(position(dependent), dependent.clone())) else { return };
+    fn refresh<'a>(&mut self, dependent: &str, names: impl Iterator<Item = &'a String>) {
+        let feed = self.feeds.values_mut().find(|feed| feed.type_url.as_str() == dependent);
+        let Some(feed) = feed else { return };
         for name in names {
             let on_its_way =
                 feed.in_flight.as_ref().is_some_and(|response| response.resources.contains_key(name));

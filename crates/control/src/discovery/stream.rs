@@ -18,7 +18,7 @@ use tonic::{Status, Streaming};
 use xds::proto::discovery::{
     DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse, Node,
 };
-use xds::{Delta, Event, Family, Memory, Protocol, StateOfTheWorld, Subscription, TypeUrl};
+use xds::{Delta, Event, Family, Memory, Protocol, StateOfTheWorld, Subscription, TypeUrl, Version};
 
 use super::metrics::{StreamLabels, TypeLabels};
 use super::publisher::Published;
@@ -61,6 +61,8 @@ pub(super) struct Stream<P: Speaks> {
     subscription: Subscription<P>,
     /// Who it serves; `None` before the first request.
     attached: Option<Attached>,
+    /// The version of the set that the proxy should run.
+    published: Option<Version>,
     closing: Pin<Box<WaitForCancellationFutureOwned>>,
     timer: Pin<Box<Sleep>>,
     ended: bool,
@@ -98,6 +100,7 @@ impl<P: Speaks> Stream<P> {
             peer,
             opened,
             attached: None,
+            published: None,
             ended: false,
         }
     }
@@ -170,6 +173,7 @@ impl<P: Speaks> Stream<P> {
         // A proxy that is not known any more keeps what it runs.
         let Some(set) = published else { return };
         let version = set.version();
+        self.published = Some(version);
         self.subscription.on_publish(set);
         if let Some(Attached { proxy, .. }) = &self.attached {
             self.shared.statuses.published(proxy, version);
@@ -179,12 +183,9 @@ impl<P: Speaks> Stream<P> {
     }
 
     fn note_sync(&self) {
-        let (Some(Attached { proxy, .. }), Some(target)) = (&self.attached, self.subscription.target())
-        else {
-            return;
-        };
+        let (Some(Attached { proxy, .. }), Some(version)) = (&self.attached, self.published) else { return };
         if self.subscription.is_in_sync() {
-            self.shared.statuses.accepted(proxy, target.version());
+            self.shared.statuses.accepted(proxy, version);
         }
     }
 
@@ -265,7 +266,7 @@ impl<P: Speaks> Drop for Stream<P> {
         let Some(Attached { proxy, family, number, sets, .. }) = self.attached.take() else { return };
         self.shared.metrics.streams.get_or_create(&labels::<P>(family)).dec();
         // A name that nothing was ever published for leaves no trace: anybody can make up names.
-        let known = self.subscription.target().is_some();
+        let known = self.published.is_some();
         drop(sets);
         self.shared.publisher.tidy(&proxy, family);
         if self.shared.stand_up(&proxy, number, known.then(|| self.subscription.memory())) {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::Subscription;
 use super::feed::Feed;
-use crate::order::{After, Row, position};
-use crate::{ResourceSet, TypeUrl};
+use crate::ResourceSet;
+use crate::order::{After, Row};
 
 /// How long one type waits for another: long enough for a proxy to warm up what it was given, short enough that one
 /// cluster that never does cannot hold up the rest.
@@ -14,7 +14,7 @@ pub const PATIENCE: Duration = Duration::from_secs(2);
 impl<P> Subscription<P> {
     /// What earlier types had refused and the client has no older version of.
     pub(super) fn refused_before(&self, row: Option<&Row>, target: &ResourceSet) -> Vec<String> {
-        let earlier = row.into_iter().flat_map(Row::earlier).filter_map(|type_url| self.feed(&type_url));
+        let earlier = row.into_iter().flat_map(Row::earlier).filter_map(|row| self.feed(row));
         earlier.flat_map(|feed| feed.refused_and_absent(target)).map(str::to_owned).collect()
     }
 
@@ -28,9 +28,9 @@ impl<P> Subscription<P> {
     ) -> Option<Duration> {
         let row = row.filter(|row| row.after != After::Nothing)?;
         let until = feed.waiting_since.unwrap_or(now) + PATIENCE;
-        let unfinished = row.earlier().any(|type_url| match self.feed(&type_url) {
+        let unfinished = row.earlier().any(|before| match self.feed(before) {
             // A client that comes back asks for its types in any order; for those by name only if it has names.
-            None => feed.resumed && is_asked_for_whole(&type_url),
+            None => feed.resumed && before.wildcard,
             Some(earlier) => {
                 let unsent = earlier.changed(target, &[]).next().is_some();
                 match row.after {
@@ -47,15 +47,15 @@ impl<P> Subscription<P> {
     pub(super) fn wait_for_later(&self, row: Option<&Row>, target: &ResourceSet, now: Duration) -> Wait {
         let Some(row) = row else { return Wait::No };
         let mut wait = Wait::No;
-        for type_url in row.later() {
-            let Some(later) = self.feed(&type_url) else {
+        for after in row.later() {
+            let Some(later) = self.feed(after) else {
                 let until = self.resumed_at.map(|at| at + PATIENCE).filter(|until| now < *until);
-                if let Some(until) = until.filter(|_| is_asked_for_whole(&type_url)) {
+                if let Some(until) = until.filter(|_| after.wildcard) {
                     wait = wait.max(Wait::Until(until));
                 }
                 continue;
             };
-            let refused_before = self.refused_before(Row::of(&type_url), target);
+            let refused_before = self.refused_before(Some(after), target);
             if later.keeps_back(target, &refused_before) {
                 return Wait::ForAnEvent;
             }
@@ -68,13 +68,8 @@ impl<P> Subscription<P> {
             }
         }
         // Endpoints leave with their cluster: the client drops them by itself.
-        let owners = row.earlier().filter(|owner| {
-            Row::of(owner)
-                .and_then(|owner| owner.refreshes)
-                .and_then(|type_url| Row::of(&TypeUrl::new(type_url)))
-                == Some(row)
-        });
-        for owner in owners.filter_map(|type_url| self.feed(&type_url)) {
+        let owners = row.earlier().filter(|owner| owner.refreshes == Some(row.type_url));
+        for owner in owners.filter_map(|owner| self.feed(owner)) {
             if owner.in_flight.is_some() || owner.stale(target).next().is_some() {
                 return Wait::ForAnEvent;
             }
@@ -82,8 +77,8 @@ impl<P> Subscription<P> {
         wait
     }
 
-    fn feed(&self, type_url: &TypeUrl) -> Option<&Feed> {
-        self.feeds.get(&(position(type_url), type_url.clone()))
+    fn feed(&self, row: &Row) -> Option<&Feed> {
+        self.feeds.values().find(|feed| feed.type_url.as_str() == row.type_url)
     }
 }
 
@@ -94,11 +89,6 @@ pub(super) enum Wait {
     Until(Duration),
     /// Until the client answers, or another set is published.
     ForAnEvent,
-}
-
-/// Whether every client asks for the type, by asking for all of it.
-pub(super) fn is_asked_for_whole(type_url: &TypeUrl) -> bool {
-    Row::of(type_url).is_none_or(|row| row.wildcard)
 }
 
 /// Whether the response in flight carries all that the target has for the client.
