@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use meshtcp_plan::{Context, IgnoredBecause, Outcome, Owner, Plan, Snapshot, plan, shares};
+use meshtcp_plan::{Context, IgnoredBecause, Outcome, Owner, Plan, Snapshot, plan, plan_ingress, shares};
 use model::Profile::{self, *};
 use model::draft::{self, Options};
 
@@ -74,7 +74,7 @@ const TRAFFIC_ROUTE: &str = "---\ntype: TrafficRoute\nmesh: default\nname: all\n
     sources: [{match: {kuma.io/service: '*'}}]\ndestinations: [{match: {kuma.io/service: '*'}}]\n\
     conf: {destination: {kuma.io/service: '*'}}\n";
 
-fn planned(profile: Profile, proxy: &str, text: &str) -> Plan {
+fn snapshot(profile: Profile, text: &str) -> Snapshot {
     let (documents, problems) = draft::read("row.yaml", text);
     assert!(problems.is_empty(), "{problems:?}");
     let options = Options { profile, ..Options::default() };
@@ -82,8 +82,11 @@ fn planned(profile: Profile, proxy: &str, text: &str) -> Plan {
         let parsed = draft::parse(document, &options);
         parsed.resource.unwrap_or_else(|| panic!("{profile}: {:?}", parsed.problems))
     });
-    let snapshot = Snapshot::new(resources, Context::new(profile));
-    plan(&snapshot, &proxy.parse().unwrap()).unwrap()
+    Snapshot::new(resources, Context::new(profile))
+}
+
+fn planned(profile: Profile, proxy: &str, text: &str) -> Plan {
+    plan(&snapshot(profile, text), &proxy.parse().unwrap()).unwrap()
 }
 
 fn tags(profile: Profile, protocol: &str, policies: &[String]) -> Plan {
@@ -154,15 +157,6 @@ fn subsets_are_told_apart_by_tags() {
         // 2.3 and 2.4 count subsets, later releases hash their tags.
         let counted = split.keys().any(|cluster| cluster.ends_with('_'));
         assert_eq!(counted, profile <= V2_4, "{profile}: {split:?}");
-    }
-}
-
-#[test]
-fn among_equals_the_larger_name_wins_until_2_5_then_the_smaller() {
-    for profile in until(V2_14) {
-        let policies = [tcp("a", MESH, CACHE), tcp("b", MESH, NEXT)];
-        let wanted = if profile <= V2_5 { "next" } else { "cache" };
-        assert_eq!(split(&tags(profile, "tcp", &policies), 13000), only(wanted), "{profile}");
     }
 }
 
@@ -286,16 +280,6 @@ fn new_policies_act_on_both() {
             let connect_timeout = plan.clusters[cluster].connect_timeout.as_ref().unwrap();
             assert_eq!(connect_timeout.value.as_secs(), 7, "{profile}: {route}");
         }
-    }
-}
-
-#[test]
-fn shadow_policies_configure_nothing_since_2_7() {
-    let shadow = tcp("a", MESH, NEXT).replace("spec:\n", "labels: {kuma.io/effect: shadow}\nspec:\n");
-    for profile in until(V2_14) {
-        let wanted = if profile < V2_7 { "next" } else { "ledger" };
-        let plan = tags(profile, "tcp", &[shadow.clone(), TRAFFIC_ROUTE.to_owned()]);
-        assert_eq!(split(&plan, 13000), only(wanted), "{profile}");
     }
 }
 
@@ -492,5 +476,37 @@ fn names_are_kris_in_3() {
             "{profile}: {:?}",
             plan.clusters.keys()
         );
+    }
+}
+
+#[test]
+fn subsets_reach_other_zones_since_2_6() {
+    let ingress = "---\ntype: ZoneIngress\nname: zi\nnetworking: {address: 192.0.2.3, port: 10001}\navailableServices: [{mesh: \
+                   default, instances: 1, tags: {kuma.io/service: ledger, version: v2}}]\n";
+    let subset = "{kind: MeshServiceSubset, name: ledger, tags: {version: v2}}";
+    for profile in until(V2_14) {
+        let text = TAGS.replace("PROTOCOL", "tcp") + ingress + &tcp("a", MESH, subset);
+        let plan = plan_ingress(&snapshot(profile, &text), "zi").unwrap();
+        let has_subset = plan.entries.iter().any(|entry| entry.sni.contains("version=v2"));
+        assert_eq!(has_subset, profile >= V2_6, "{profile}: {:?}", plan.entries);
+    }
+}
+
+#[test]
+fn mesh_external_services_are_dialled_through_the_egress_since_2_9() {
+    let egress = "---\ntype: ZoneEgress\nname: ze\nnetworking: {address: 192.0.2.4, port: 10002}\n";
+    let secured =
+        "mtls: {enabledBackend: ca, backends: [{name: ca, type: builtin}]}\nrouting: {zoneEgress: true}\n";
+    for profile in from(V2_9) {
+        let text = SERVICES
+            .replace("REF", "name: ledger")
+            .replace("meshServices:", &format!("{secured}meshServices:"))
+            + egress
+            + &tcp("a", MESH, "{kind: MeshExternalService, name: cloud}");
+        let plan = planned(profile, "default/web-1", &text);
+        let cluster = &plan.clusters[plan.outbounds[0].split[0].cluster().unwrap()];
+        let addresses: Vec<&str> =
+            cluster.endpoints.iter().map(|endpoint| endpoint.address.as_str()).collect();
+        assert_eq!((addresses, cluster.direct.is_none()), (vec!["192.0.2.4"], true), "{profile}");
     }
 }
