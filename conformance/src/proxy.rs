@@ -1,7 +1,7 @@
 //! What a case says about the proxy besides resources.
 
-use model::topology::ZoneEgress;
-use model::{Kind, Meta, ProxyKey, Resource, ResourceId, Spec, Tags};
+use model::topology::{Dataplane, InboundState, ZoneEgress, ZoneListener, ZoneListenerType};
+use model::{Kind, Meta, Profile, ProxyKey, Resource, ResourceId, Spec, Tags};
 use plan::{Context, Dialled, DialledTarget, Snapshot};
 use serde_json::Value;
 
@@ -26,6 +26,9 @@ pub(crate) fn zone_egresses(request: &Request) -> Vec<Resource> {
     let egress = |(at, value): (usize, &Value)| {
         let place = value.get("networking").unwrap_or(value);
         let name = value["name"].as_str().map_or_else(|| format!("listed-{at}"), str::to_owned);
+        if request.profile == Profile::V3 {
+            return Some(zone_proxy(request, &name, place));
+        }
         Some(Resource {
             meta: Meta::new("", name.as_str()),
             spec: Spec::ZoneEgress(ZoneEgress {
@@ -36,6 +39,20 @@ pub(crate) fn zone_egresses(request: &Request) -> Vec<Resource> {
         })
     };
     listed.into_iter().flatten().enumerate().filter_map(egress).collect()
+}
+
+/// An egress as profile 3 has them: a listener of a Dataplane.
+fn zone_proxy(request: &Request, name: &str, place: &Value) -> Resource {
+    let address = place["address"].as_str().unwrap_or_default().to_owned();
+    let listener = ZoneListener {
+        kind: ZoneListenerType::ZoneEgress,
+        address: None,
+        port: place["port"].as_u64().and_then(|port| u16::try_from(port).ok()).unwrap_or_default(),
+        name: None,
+        state: InboundState::Ready,
+    };
+    let dataplane = Dataplane { address, listeners: vec![listener], ..Dataplane::default() };
+    Resource { meta: Meta::new(key(&request.params["proxy"]).mesh, name), spec: Spec::Dataplane(dataplane) }
 }
 
 /// The proxy of `params.proxy`.

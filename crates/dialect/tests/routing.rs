@@ -10,7 +10,7 @@ use meshtcp_dialect::envoy::{self, EnvoyOptions, EnvoyResources, Scope, SplitLay
 use meshtcp_dialect::l4;
 use model::draft::{parse_unchecked, read};
 use model::{Profile, ProxyKey, Resource};
-use plan::{Context, Plan, Snapshot, explain, plan};
+use plan::{Context, Plan, Snapshot, explain, plan, plan_ingress};
 use serde::Serialize;
 
 #[test]
@@ -26,6 +26,37 @@ fn where_connections_go_in_each_case() {
         compare(path, "envoy-reference", &told(reference));
         compare(path, "l4", &told_to_l4(&text));
     });
+}
+
+#[test]
+fn what_a_zone_ingress_takes_in() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../cases/ingress");
+    insta::glob!(folder, "*/resources.yaml", |path| {
+        let text = std::fs::read_to_string(path).unwrap();
+        let (mut all, mut last) = (String::new(), String::new());
+        for profile in Profile::ALL {
+            let told = told_to_ingress(&text, profile);
+            if told != last {
+                writeln!(all, "from {profile}:\n{told}").unwrap();
+            }
+            last = told;
+        }
+        compare(path, "envoy", &all);
+    });
+}
+
+fn told_to_ingress(text: &str, profile: Profile) -> String {
+    let Some(plan) = plan_ingress(&snapshot(text, profile), "ingress") else { return String::new() };
+    let resources = envoy::lower_ingress(&plan);
+    assert!(resources.to_resource_set().is_ok(), "every tree fits its message");
+    let EnvoyResources { listeners, clusters, endpoints, notes: _ } = resources;
+    let mut told = String::new();
+    for (sort, resources) in [("listener", listeners), ("cluster", clusters), ("endpoints", endpoints)] {
+        for (name, tree) in resources {
+            writeln!(told, "{sort} {name}: {tree}").unwrap();
+        }
+    }
+    told
 }
 
 fn compare(path: &Path, name: &str, content: &str) {

@@ -60,7 +60,7 @@ pub fn plan_json(plan: &Plan) -> Value {
     })
 }
 
-fn mtls(Mtls { mesh, backend, permissive, workload_identity }: &Mtls) -> Value {
+fn mtls(Mtls { mesh, backend, identity: _, permissive, workload_identity }: &Mtls) -> Value {
     let mode = if *permissive { "PERMISSIVE" } else { "STRICT" };
     json!({ "mesh": mesh, "backend": backend, "mode": mode, "workloadIdentity": workload_identity })
 }

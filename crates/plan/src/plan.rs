@@ -59,6 +59,8 @@ pub struct Mtls {
     pub mesh: String,
     /// Who issues the certificates: the name of the mesh's mTLS backend, or of a MeshIdentity.
     pub backend: String,
+    /// The MeshIdentity that gives the proxy its certificate, by KRI; absent where the mesh does.
+    pub identity: Option<String>,
     /// Whether proxies accept plaintext too, while the mesh moves over.
     pub permissive: bool,
     /// Whether proxies have workload identities, which replace the mesh CA (spec 04 §8.2).

@@ -1,14 +1,14 @@
 //! Clusters, one a destination (spec 04 §8, §9, §12.2).
 
 use model::topology::Protocol;
-use plan::{Cluster, ClusterKind};
+use plan::{Cluster, ClusterKind, Plan};
 use serde_json::{Value, json};
 
 use super::words::{duration, from_control_plane, is_literal, sanitised, url};
 use super::{endpoint, tls};
 
 /// A cluster, and its load assignment unless that is part of the cluster.
-pub(super) fn cluster(cluster: &Cluster, own_mesh: &str, settings: bool) -> (Value, Option<Value>) {
+pub(super) fn cluster(cluster: &Cluster, plan: &Plan, settings: bool) -> (Value, Option<Value>) {
     let Cluster {
         name,
         service: _,
@@ -22,7 +22,7 @@ pub(super) fn cluster(cluster: &Cluster, own_mesh: &str, settings: bool) -> (Val
     } = cluster;
     let mut tree = base(name);
     if let Some(tls) = tls {
-        tree["transportSocket"] = tls::to_mesh(tls, own_mesh);
+        tree["transportSocket"] = tls::to_mesh(tls, plan);
     }
     match kind {
         ClusterKind::Mesh => set_http(&mut tree, Protocol::Http2),

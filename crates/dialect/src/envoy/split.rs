@@ -82,7 +82,7 @@ impl<'a> Splits<'a> {
         let Self { plan, layout: _, scope, used, combined, notes } = self;
         for cluster in used.iter().filter_map(|name| plan.clusters.get(name)) {
             let settings = scope == Scope::Proxy;
-            let (tree, assignment) = cluster::cluster(cluster, plan.proxy.mesh.as_str(), settings);
+            let (tree, assignment) = cluster::cluster(cluster, plan, settings);
             resources.clusters.insert(cluster.name.clone(), tree);
             resources.endpoints.extend(assignment.map(|tree| (cluster.name.clone(), tree)));
         }

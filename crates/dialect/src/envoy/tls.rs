@@ -1,7 +1,7 @@
 //! TLS as transport sockets (spec 04 §8.2, §9.2, §12.2).
 
 use model::topology::TlsMode;
-use plan::{ExternalTls, GatewayTls, MeshTls, Mtls};
+use plan::{ExternalTls, GatewayTls, MeshTls, Mtls, Plan};
 use serde_json::{Map, Value, json};
 
 use super::CertificateKey;
@@ -21,10 +21,11 @@ struct Secrets {
 }
 
 impl Secrets {
-    fn of(own_mesh: &str, authority_mesh: &str, workload_identity: bool) -> Self {
+    fn of(mtls: Option<&Mtls>, own_mesh: &str, authority_mesh: &str, workload_identity: bool) -> Self {
         if workload_identity {
+            let identity = mtls.and_then(|mtls| mtls.identity.clone());
             return Self {
-                identity: "system_workload_identity".into(),
+                identity: identity.unwrap_or_else(|| "system_workload_identity".into()),
                 authority: "system_trust_bundle".into(),
             };
         }
@@ -36,9 +37,9 @@ impl Secrets {
 }
 
 /// TLS to proxies of the mesh.
-pub(super) fn to_mesh(tls: &MeshTls, own_mesh: &str) -> Value {
+pub(super) fn to_mesh(tls: &MeshTls, plan: &Plan) -> Value {
     let MeshTls { sni, identities, mesh, workload_identity, optional: _ } = tls;
-    let secrets = Secrets::of(own_mesh, mesh, *workload_identity);
+    let secrets = Secrets::of(plan.mtls.as_ref(), plan.proxy.mesh.as_str(), mesh, *workload_identity);
     let names: Vec<Value> =
         identities.iter().map(|id| json!({ "sanType": "URI", "matcher": { "exact": id } })).collect();
     let context = json!({
@@ -72,8 +73,8 @@ pub(super) fn to_outside(tls: &ExternalTls) -> Value {
 
 /// TLS from proxies of the mesh, on inbound listeners.
 pub(super) fn from_mesh(mtls: &Mtls) -> Value {
-    let Mtls { mesh, backend: _, permissive: _, workload_identity } = mtls;
-    let secrets = Secrets::of(mesh, mesh, *workload_identity);
+    let Mtls { mesh, backend: _, identity: _, permissive: _, workload_identity } = mtls;
+    let secrets = Secrets::of(Some(mtls), mesh, mesh, *workload_identity);
     let context = json!({
         "requireClientCertificate": true,
         "commonTlsContext": {

@@ -96,13 +96,14 @@ fn mtls(view: &View<'_>, mesh: &Mesh) -> Option<Mtls> {
     let in_mesh = |backend: &str, permissive, workload_identity| Mtls {
         mesh: view.mesh_name().to_owned(),
         backend: backend.to_owned(),
+        identity: None,
         permissive,
         workload_identity,
     };
     if view.profile().has_workload_identities()
-        && let Some(identity) = workload_identity(view)
+        && let Some((name, identity)) = workload_identity(view)
     {
-        return Some(in_mesh(&identity, false, true));
+        return Some(Mtls { identity, ..in_mesh(&name, false, true) });
     }
     mesh.mtls()
         .filter(|_| view.profile().has_mesh_mtls())
@@ -110,7 +111,7 @@ fn mtls(view: &View<'_>, mesh: &Mesh) -> Option<Mtls> {
 }
 
 /// Where the workload identity of the proxy comes from: the first MeshIdentity that selects it, or its own word.
-fn workload_identity(view: &View<'_>) -> Option<String> {
+fn workload_identity(view: &View<'_>) -> Option<(String, Option<String>)> {
     let labels = &view.resource().meta.labels;
     let selects = |body: &Value| {
         let spec = body.get("spec").unwrap_or(body);
@@ -122,6 +123,8 @@ fn workload_identity(view: &View<'_>) -> Option<String> {
         Spec::Other { kind: _, body } => selects(body).is_some(),
         _ => false,
     });
-    let announced = view.features().workload_identity.then(|| "workload identity".to_owned());
-    chosen.map(|resource| resource.meta.name.as_str().to_owned()).or(announced)
+    let announced = view.features().workload_identity.then(|| ("workload identity".to_owned(), None));
+    chosen
+        .map(|resource| (resource.meta.name.as_str().to_owned(), Some(resource.id().to_string())))
+        .or(announced)
 }

@@ -1,57 +1,123 @@
 //! The policies of the tag-based model, which route and treat connections only where a TrafficRoute decides (spec 01 §10,
 //! 06 no. 85).
 
-mod rank;
+mod fitting;
 
 use model::policy::{
     AccessLogFormat, AccessLogTarget, LegacyDestination, LegacyPolicy, TrafficRoute, TrafficSplit,
 };
 use model::reference::MESH_TAG;
+use model::topology::Mesh;
 use model::{Kind, Resource, Spec, Tags};
 
 use super::split::Side;
 use crate::merge::Destined;
 use crate::plan::{AccessLog, Cluster, ConnectionSettings, LogBackend, LogFormat, PolicyOrigin, Sourced};
 use crate::view::View;
+use fitting::Fitting;
 
-/// The TrafficRoutes of the mesh of a proxy.
-pub(super) struct TrafficRoutes<'v, 'a> {
-    view: &'v View<'a>,
-    routes: Vec<(&'a Resource, &'a TrafficRoute)>,
+/// The policies of the tag-based model that are for a proxy.
+pub(super) struct Legacy<'a> {
+    mesh: Option<&'a Mesh>,
+    all_routes: Vec<PolicyOrigin>,
+    routes: Fitting<'a, TrafficRoute>,
+    timeouts: Fitting<'a, LegacyPolicy>,
+    retries: Fitting<'a, LegacyPolicy>,
+    logs: Fitting<'a, LegacyPolicy>,
 }
 
-impl<'v, 'a> TrafficRoutes<'v, 'a> {
-    pub(super) fn of(view: &'v View<'a>) -> Self {
+impl<'a> Legacy<'a> {
+    pub(super) fn of(view: &View<'a>) -> Self {
         let known = view.profile().has_traffic_route();
         let resources = if known { view.of_kind(Kind::TrafficRoute) } else { &[] };
         let routes = resources.iter().filter_map(|resource| match &resource.spec {
             Spec::TrafficRoute(route) => Some((resource.as_ref(), route)),
             _ => None,
         });
-        Self { view, routes: routes.collect() }
-    }
-
-    /// Whether the mesh has none.
-    pub(super) fn is_empty(&self) -> bool {
-        self.routes.is_empty()
-    }
-
-    /// All of them, with where they were written.
-    pub(super) fn origins(&self) -> impl Iterator<Item = PolicyOrigin> + '_ {
-        self.routes.iter().map(|(resource, _)| origin(resource))
-    }
-
-    /// The best one for an outbound, and its sides.
-    pub(super) fn best(&self, tags: &Tags) -> Option<(PolicyOrigin, Vec<Side>)> {
-        let selects = |(resource, route): &(&'a Resource, &'a TrafficRoute)| {
-            let TrafficRoute { sources, destinations, destination: _ } = route;
-            Some((rank::rank(self.view, sources, destinations, tags)?, resource.meta.created))
+        let routes: Vec<_> = routes.collect();
+        let policies = |kind: Kind| {
+            let policies = view.of_kind(kind).iter().filter_map(|resource| match &resource.spec {
+                Spec::Legacy(policy) => Some((resource.as_ref(), policy)),
+                _ => None,
+            });
+            Fitting::new(view, policies.map(|(r, p)| (r, p, p.sources.as_slice(), p.destinations.as_slice())))
         };
-        let ranked = self.routes.iter().filter_map(|route| Some((selects(route)?, route)));
-        let (_, (resource, route)) = ranked.rev().max_by_key(|(rank, _)| *rank)?;
+        Self {
+            mesh: view.mesh(),
+            all_routes: routes.iter().map(|(resource, _)| origin(resource)).collect(),
+            timeouts: policies(Kind::Timeout),
+            retries: policies(Kind::Retry),
+            logs: policies(Kind::TrafficLog),
+            routes: Fitting::new(
+                view,
+                routes.into_iter().map(|(r, p)| (r, p, p.sources.as_slice(), p.destinations.as_slice())),
+            ),
+        }
+    }
+
+    /// Whether the mesh has a TrafficRoute, for whomever.
+    pub(super) fn has_routes(&self) -> bool {
+        !self.all_routes.is_empty()
+    }
+
+    /// The TrafficRoutes of the mesh.
+    pub(super) fn routes(&self) -> &[PolicyOrigin] {
+        &self.all_routes
+    }
+
+    /// The TrafficRoute that fits an outbound best, and its sides.
+    pub(super) fn route(&self, tags: &Tags) -> Option<(PolicyOrigin, Vec<Side>)> {
+        let (resource, route) = self.routes.best(tags)?;
         let origin = origin(resource);
         Some((origin.clone(), sides(&route.destination, tags, &origin)))
     }
+
+    /// Fills in what the Timeout, Retry and TrafficLog that fit best say, where no newer policy does.
+    pub(super) fn fill_in(&self, tags: &Tags, settings: &mut ConnectionSettings) {
+        let ConnectionSettings { idle_timeout, max_connect_attempts, max_connections: _, access_logs } =
+            settings;
+        if idle_timeout.is_none() {
+            *idle_timeout = said(&self.timeouts, tags, LegacyPolicy::idle_timeout);
+        }
+        if max_connect_attempts.is_none() {
+            *max_connect_attempts = said(&self.retries, tags, LegacyPolicy::max_connect_attempts);
+        }
+        if access_logs.is_empty() {
+            access_logs.extend(self.access_log(tags));
+        }
+    }
+
+    /// Fills in the connect timeout of a cluster, where no newer policy does.
+    pub(super) fn fill_in_cluster(&self, tags: &Tags, cluster: &mut Cluster) {
+        if cluster.connect_timeout.is_none() {
+            cluster.connect_timeout = said(&self.timeouts, tags, LegacyPolicy::connect_timeout);
+        }
+    }
+
+    fn access_log(&self, tags: &Tags) -> Option<Sourced<AccessLog>> {
+        let (resource, policy) = self.logs.best(tags)?;
+        let backend = self.mesh?.logging.backend(policy.logging_backend())?;
+        let target = match &backend.target {
+            AccessLogTarget::File(path) => LogBackend::File(path.clone()),
+            AccessLogTarget::Tcp(address) => LogBackend::Tcp(address.clone()),
+            AccessLogTarget::OpenTelemetry(_) => return None,
+        };
+        let format = backend.format.as_ref().map(|format| match format {
+            AccessLogFormat::Plain(line) => LogFormat::Plain(line.clone()),
+            AccessLogFormat::Json(members) => LogFormat::Json(members.clone()),
+        });
+        Some(Sourced { value: AccessLog { backend: target, format }, origin: origin(resource) })
+    }
+}
+
+/// What the policy that fits best says.
+fn said<T>(
+    policies: &Fitting<'_, LegacyPolicy>,
+    tags: &Tags,
+    read: fn(&LegacyPolicy) -> Option<T>,
+) -> Option<Sourced<T>> {
+    let (resource, policy) = policies.best(tags)?;
+    read(policy).map(|value| Sourced { value, origin: origin(resource) })
 }
 
 fn sides(destination: &LegacyDestination, outbound: &Tags, origin: &PolicyOrigin) -> Vec<Side> {
@@ -77,63 +143,7 @@ fn sides(destination: &LegacyDestination, outbound: &Tags, origin: &PolicyOrigin
     }
 }
 
-/// Fills in what the Timeout, Retry and TrafficLog that fit best say, where no newer policy does.
-pub(super) fn fill_in(view: &View<'_>, tags: &Tags, settings: &mut ConnectionSettings) {
-    let ConnectionSettings { idle_timeout, max_connect_attempts, max_connections: _, access_logs } = settings;
-    if idle_timeout.is_none() {
-        *idle_timeout =
-            best(view, Kind::Timeout, tags).and_then(|(p, origin)| sourced(p.idle_timeout(), origin));
-    }
-    if max_connect_attempts.is_none() {
-        *max_connect_attempts =
-            best(view, Kind::Retry, tags).and_then(|(p, origin)| sourced(p.max_connect_attempts(), origin));
-    }
-    if access_logs.is_empty() {
-        access_logs.extend(access_log(view, tags));
-    }
-}
-
-/// Fills in the connect timeout of a cluster, where no newer policy does.
-pub(super) fn fill_in_cluster(view: &View<'_>, tags: &Tags, cluster: &mut Cluster) {
-    if cluster.connect_timeout.is_none() {
-        cluster.connect_timeout =
-            best(view, Kind::Timeout, tags).and_then(|(p, origin)| sourced(p.connect_timeout(), origin));
-    }
-}
-
-fn access_log(view: &View<'_>, tags: &Tags) -> Option<Sourced<AccessLog>> {
-    let (policy, origin) = best(view, Kind::TrafficLog, tags)?;
-    let backend = view.mesh()?.logging.backend(policy.logging_backend())?;
-    let target = match &backend.target {
-        AccessLogTarget::File(path) => LogBackend::File(path.clone()),
-        AccessLogTarget::Tcp(address) => LogBackend::Tcp(address.clone()),
-        AccessLogTarget::OpenTelemetry(_) => return None,
-    };
-    let format = backend.format.as_ref().map(|format| match format {
-        AccessLogFormat::Plain(line) => LogFormat::Plain(line.clone()),
-        AccessLogFormat::Json(members) => LogFormat::Json(members.clone()),
-    });
-    Some(Sourced { value: AccessLog { backend: target, format }, origin })
-}
-
-/// The policy of a kind that fits an outbound best.
-fn best<'a>(view: &View<'a>, kind: Kind, tags: &Tags) -> Option<(&'a LegacyPolicy, PolicyOrigin)> {
-    let policies = view.of_kind(kind).iter().filter_map(|resource| match &resource.spec {
-        Spec::Legacy(policy) => Some((resource.as_ref(), policy)),
-        _ => None,
-    });
-    let ranked = policies.filter_map(|(resource, policy)| {
-        let rank = rank::rank(view, &policy.sources, &policy.destinations, tags)?;
-        Some(((rank, resource.meta.created), (policy, resource)))
-    });
-    let (_, (policy, resource)) = ranked.rev().max_by_key(|(rank, _)| *rank)?;
-    Some((policy, origin(resource)))
-}
-
-fn sourced<T>(value: Option<T>, origin: PolicyOrigin) -> Option<Sourced<T>> {
-    value.map(|value| Sourced { value, origin })
-}
-
+/// A whole policy.
 pub(super) fn origin(resource: &Resource) -> PolicyOrigin {
     PolicyOrigin {
         policy: resource.id(),

@@ -6,6 +6,9 @@ use model::{Kind, Resource, ResourceId};
 
 use crate::view::View;
 
+/// How many names a wrong one is compared with: in a mesh of thousands nobody waits for a hint.
+const COMPARED: usize = 1000;
+
 /// What was looked for, and services with the same or a near name.
 pub(super) fn services(view: &View<'_>, id: &ResourceId) -> String {
     let ResourceId { kind, mesh, zone, namespace, name, section: _ } = id;
@@ -16,7 +19,8 @@ pub(super) fn services(view: &View<'_>, id: &ResourceId) -> String {
         }
     }
     let kinds = [Kind::MeshService, Kind::MeshMultiZoneService, Kind::MeshExternalService];
-    let candidates = || kinds.into_iter().flat_map(|kind| view.of_kind(kind).iter().map(AsRef::as_ref));
+    let candidates =
+        || kinds.into_iter().flat_map(|kind| view.of_kind(kind).iter().map(AsRef::as_ref)).take(COMPARED);
     if let Some(same) = candidates().find(|resource| resource.meta.display_name() == name) {
         return text + &format!("; there is {}: refer to it by labels", place(same));
     }
@@ -30,6 +34,7 @@ pub(super) fn services(view: &View<'_>, id: &ResourceId) -> String {
 pub(super) fn tag_services(view: &View<'_>, service: &str) -> Option<String> {
     let dataplanes = view.snapshot().dataplanes(view.mesh_name());
     let known: BTreeSet<&str> = dataplanes
+        .take(COMPARED)
         .flat_map(|(_, dataplane)| &dataplane.inbound)
         .filter_map(|inbound| inbound.tags.service())
         .collect();

@@ -10,7 +10,7 @@ use super::owner::{Decision, Owners};
 use super::service::Service;
 use super::settings::{self, Said};
 use super::split::{For, Splitter, on_unavailable};
-use super::{considered, legacy, names};
+use super::{considered, names};
 use crate::plan::{Backend, Destination, Fate, Outbound, Owner};
 use crate::view::View;
 
@@ -149,10 +149,10 @@ fn connections(
         Owner::TrafficRoute(_) | Owner::ImpliedTrafficRoute | Owner::NoTrafficRoute,
     ) = (target, owner)
     {
-        legacy::fill_in(view, tags, &mut connections);
+        owners.legacy.fill_in(tags, &mut connections);
         for cluster in split.iter().filter_map(Backend::cluster) {
             if let Some(cluster) = splitter.clusters.get_mut(cluster) {
-                legacy::fill_in_cluster(view, tags, cluster);
+                owners.legacy.fill_in_cluster(tags, cluster);
             }
         }
     }

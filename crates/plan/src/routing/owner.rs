@@ -7,7 +7,7 @@ use model::{BackendRef, Tags};
 use super::ProxyRules;
 use super::dialled::DialledTarget;
 use super::http::{self, WholeConnections};
-use super::legacy::TrafficRoutes;
+use super::legacy::Legacy;
 use super::split::{Side, Splitter};
 use crate::merge::Destined;
 use crate::plan::{Owner, PolicyOrigin};
@@ -37,7 +37,8 @@ pub(super) struct Decision {
 /// What decides about all outbounds of a proxy.
 pub(super) struct Owners<'v, 'a> {
     pub(super) rules: &'v ProxyRules,
-    pub(super) traffic_routes: TrafficRoutes<'v, 'a>,
+    /// The policies of the tag-based model.
+    pub(super) legacy: Legacy<'a>,
     /// Whether MeshTCPRoute leaves the proxy to TrafficRoute.
     pub(super) traffic_route_stays: bool,
     per_outbound: bool,
@@ -45,13 +46,13 @@ pub(super) struct Owners<'v, 'a> {
 
 impl<'v, 'a> Owners<'v, 'a> {
     pub(super) fn of(view: &'v View<'a>, rules: &'v ProxyRules) -> Self {
-        let traffic_routes = TrafficRoutes::of(view);
+        let legacy = Legacy::of(view);
         let per_outbound = view.profile().falls_back_to_traffic_route_per_outbound();
         // The reference looks at tag rules only (spec 04 §1.1).
         let has_no_rules =
             rules.tcp_route.tag.is_empty() && rules.tcp_route.listeners.values().all(Vec::is_empty);
-        let traffic_route_stays = !per_outbound && !traffic_routes.is_empty() && has_no_rules;
-        Self { rules, traffic_routes, traffic_route_stays, per_outbound }
+        let traffic_route_stays = !per_outbound && legacy.has_routes() && has_no_rules;
+        Self { rules, legacy, traffic_route_stays, per_outbound }
     }
 
     /// What the policies say about what is dialled.
@@ -144,10 +145,10 @@ impl<'v, 'a> Owners<'v, 'a> {
                 return Decision { reference_omits: true, ..Decision::of(Owner::Default, itself) };
             }
         };
-        if self.traffic_routes.is_empty() {
+        if !self.legacy.has_routes() {
             return Decision::of(Owner::ImpliedTrafficRoute, itself).without_protocol_check();
         }
-        match self.traffic_routes.best(tags) {
+        match self.legacy.route(tags) {
             Some((origin, sides)) => {
                 Decision::of(Owner::TrafficRoute(origin), sides).without_protocol_check()
             }

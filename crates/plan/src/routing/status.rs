@@ -15,7 +15,7 @@ pub(super) fn of_routes(
 ) -> Vec<RouteStatus> {
     let mut statuses = view.route_statuses(outbounds, gateways);
     let took_over = view.profile().serves_outbounds_without_route() && !owners.traffic_route_stays;
-    for policy in owners.traffic_routes.origins() {
+    for policy in owners.legacy.routes().to_vec() {
         let decides: Vec<String> = outbounds
             .iter()
             .filter(|outbound| outbound.considered.iter().any(|considered| considered.origin == policy))

@@ -130,7 +130,7 @@ fn socket(side: &Side<'_>, plan: &Plan) -> Option<Value> {
         ClusterKind::Mesh | ClusterKind::Gateway { .. } | ClusterKind::Egress { .. } => None,
     };
     let socket = match (&cluster.tls, outside) {
-        (Some(mesh), _) => tls::to_mesh(mesh, plan.proxy.mesh.as_str()),
+        (Some(mesh), _) => tls::to_mesh(mesh, plan),
         (None, Some(outside)) => tls::to_outside(outside),
         (None, None) => return None,
     };

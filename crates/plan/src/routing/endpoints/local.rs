@@ -88,6 +88,11 @@ fn selected<'a>(
                 resource.meta.display_name() == name
                     && namespace.as_deref().is_none_or(|namespace| resource.meta.namespace() == namespace)
             };
+            let stored = namespace.as_ref().map_or_else(|| name.clone(), |ns| format!("{name}.{ns}"));
+            let stored = snapshot.named(Kind::Dataplane, mesh, &stored).filter(|resource| is_named(resource));
+            if let Some(Spec::Dataplane(dataplane)) = stored.map(|resource| &resource.spec) {
+                return stored.map(|resource| (resource, dataplane)).into_iter().collect();
+            }
             snapshot.dataplanes(mesh).filter(|(resource, _)| is_named(resource)).collect()
         }
     }
