@@ -9,4 +9,5 @@
 
 pub mod compile;
 pub mod discovery;
+pub mod fleet;
 pub mod store;

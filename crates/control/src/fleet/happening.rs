@@ -1,0 +1,75 @@
+//! What proxies did since the last look, in words: two copies of their statuses compared.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use model::ProxyKey;
+
+use crate::discovery::{Connection, ProxyStatus, Rejection};
+
+/// Something that a proxy did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Happening {
+    /// The proxy.
+    pub proxy: ProxyKey,
+    /// What it did.
+    pub what: Did,
+}
+
+/// What a proxy did.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Did {
+    /// It opened a stream; or a new one, in place of the last.
+    Attached(Connection),
+    /// Its stream ended.
+    Left,
+    /// It runs all that it should.
+    Accepted,
+    /// It refuses a resource.
+    Refused(Rejection),
+}
+
+/// What is different between two copies of the statuses, by proxy.
+pub fn happenings(
+    before: &BTreeMap<ProxyKey, ProxyStatus>,
+    after: &BTreeMap<ProxyKey, ProxyStatus>,
+) -> Vec<Happening> {
+    let nothing = ProxyStatus::default();
+    let mut found = Vec::new();
+    for (proxy, now) in after {
+        let then = before.get(proxy).unwrap_or(&nothing);
+        let mut did = |what| found.push(Happening { proxy: proxy.clone(), what });
+        match &now.connection {
+            Some(connection) if then.streams != now.streams => did(Did::Attached(connection.clone())),
+            None if then.connection.is_some() || then.streams != now.streams => did(Did::Left),
+            Some(_) | None => {}
+        }
+        for rejection in now.rejections.iter().filter(|it| !then.rejections.contains(it)) {
+            did(Did::Refused(rejection.clone()));
+        }
+        if now.is_in_sync() && now.accepted != then.accepted {
+            did(Did::Accepted);
+        }
+    }
+    found
+}
+
+impl fmt::Display for Happening {
+    /// `default/web-1 attached: envoy 1.40.0, delta, from 127.0.0.1:40112`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { proxy, what } = self;
+        match what {
+            Did::Attached(Connection { since: _, protocol, dialect, peer, agent }) => {
+                let agent = if agent.is_empty() { dialect.as_str() } else { agent };
+                write!(f, "{proxy} attached: {agent}, {protocol}")?;
+                peer.map_or(Ok(()), |peer| write!(f, ", from {peer}"))
+            }
+            Did::Left => write!(f, "{proxy} left"),
+            Did::Accepted => write!(f, "{proxy} runs what it should"),
+            Did::Refused(Rejection { type_url, name, message, at: _ }) => {
+                let sort = type_url.as_str().rsplit('.').next().unwrap_or_default();
+                write!(f, "{proxy} refused {sort} {name}, and keeps what it had: {}", message.trim_end())
+            }
+        }
+    }
+}
