@@ -144,7 +144,7 @@ impl Discovery {
             if self.link.borrow().connected {
                 pause = FIRST_PAUSE;
             }
-            tracing::warn!(error, retry_in = ?pause, "lost the control plane; the last configuration stays");
+            tracing::info!(error, retry_in = ?pause, "lost the control plane; the last configuration stays");
             self.link.send_modify(|link| {
                 link.connected = false;
                 link.error = Some(error);

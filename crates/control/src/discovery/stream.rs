@@ -124,7 +124,7 @@ impl<P: Speaks> Stream<P> {
                 }
                 Event::Rejected { type_url, names, message } => {
                     self.shared.metrics.nacks.get_or_create(&TypeLabels::of(type_url)).inc();
-                    tracing::warn!(%proxy, %type_url, ?names, message, "proxy refused configuration");
+                    tracing::info!(%proxy, %type_url, ?names, message, "proxy refused configuration");
                 }
             }
             self.shared.statuses.answered(proxy, event, &refused(&self.subscription));
