@@ -4,7 +4,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
 use crate::exit::Exit;
-use crate::{demo, explain, plan, profiles, up, validate};
+use crate::{control_plane, demo, envoy_bootstrap, explain, plan, profiles, proxy, up, validate};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -36,6 +36,12 @@ pub(crate) enum Command {
     Plan(plan::Args),
     /// Say why the connections of one proxy go where they go
     Explain(explain::Args),
+    /// Tell every proxy that attaches, Envoy and our own, what the resources say, and follow their changes
+    ControlPlane(control_plane::Args),
+    /// Carry the connections of one proxy as a control plane says
+    Proxy(proxy::Args),
+    /// Print the file that an Envoy starts from to attach to a control plane
+    EnvoyBootstrap(envoy_bootstrap::Args),
     /// List the Kuma versions whose rules can be applied
     Profiles(profiles::Args),
 }

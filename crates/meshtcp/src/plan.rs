@@ -3,11 +3,13 @@
 mod view;
 
 use control::compile::{Compiled, Compiler, Scope};
-use dialect::envoy::EnvoyOptions;
+use dialect::envoy::{EnvoyOptions, EnvoyResources};
 use model::ProxyKey;
 use plan::{Context, Plan, plan_json};
 use serde_json::{Value, json};
 
+use crate::control_plane::Split;
+use crate::envoy_bootstrap::fixed;
 use crate::exit::Exit;
 use crate::output::{self, Format, complain, print};
 use crate::report::Reporter;
@@ -26,6 +28,12 @@ pub(crate) struct Args {
     /// In whose words to say it
     #[arg(long = "as", value_enum, default_value_t, value_name = "WORDS")]
     words: Words,
+    /// How Envoy is told splits
+    #[arg(long, value_enum, default_value_t, value_name = "LAYOUT")]
+    envoy_split: Split,
+    /// With `--as envoy`: print a whole bootstrap that needs no control plane
+    #[arg(long = "static")]
+    fixed: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -39,7 +47,11 @@ enum Words {
     L4,
 }
 
-pub(crate) fn run(Args { source, proxy, output: format, words }: Args) -> Exit {
+pub(crate) fn run(Args { source, proxy, output: format, words, envoy_split, fixed }: Args) -> Exit {
+    if fixed && words != Words::Envoy {
+        complain("error: --static prints a bootstrap of Envoy\n  help: add --as envoy\n");
+        return Exit::Usage;
+    }
     let compiled = match planned(&source, &proxy) {
         Ok(compiled) => compiled,
         Err(exit) => return exit,
@@ -51,7 +63,7 @@ pub(crate) fn run(Args { source, proxy, output: format, words }: Args) -> Exit {
             return Exit::Ok;
         }
         (Words::Plan, Format::Yaml | Format::Json) => plan_json(&found.plan),
-        (Words::Envoy, _) => envoy(&found.plan),
+        (Words::Envoy, _) => envoy(&found.plan, envoy_split, fixed),
         (Words::L4, _) => l4(&found.plan),
     };
     // messages of a proxy have no table
@@ -89,14 +101,20 @@ pub(crate) fn unknown(compiled: &Compiled, proxy: &ProxyKey) -> Exit {
     Exit::Problems
 }
 
-fn envoy(plan: &Plan) -> Value {
-    let resources = dialect::envoy::lower(plan, &EnvoyOptions::default());
-    let notes: Vec<String> =
-        resources.notes.iter().map(|note| format!("{}: {}", note.listener, note.text)).collect();
+fn envoy(plan: &Plan, split: Split, fixed: bool) -> Value {
+    let options = EnvoyOptions { split: split.into(), ..EnvoyOptions::default() };
+    let resources = dialect::envoy::lower(plan, &options);
+    let EnvoyResources { listeners, clusters, endpoints, notes } = &resources;
+    let notes: Vec<String> = notes.iter().map(|note| format!("{}: {}", note.listener, note.text)).collect();
+    if fixed {
+        // a bootstrap has no room for remarks
+        notes.iter().for_each(|note| complain(&format!("note: {note}\n")));
+        return fixed::bootstrap(&plan.proxy, &resources);
+    }
     json!({
-        "listeners": resources.listeners.values().collect::<Vec<_>>(),
-        "clusters": resources.clusters.values().collect::<Vec<_>>(),
-        "endpoints": resources.endpoints.values().collect::<Vec<_>>(),
+        "listeners": listeners.values().collect::<Vec<_>>(),
+        "clusters": clusters.values().collect::<Vec<_>>(),
+        "endpoints": endpoints.values().collect::<Vec<_>>(),
         "notes": notes,
     })
 }

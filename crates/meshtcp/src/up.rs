@@ -13,7 +13,7 @@ mod screen;
 mod status;
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
@@ -25,8 +25,9 @@ use plan::Context;
 use proxy::config::Sink;
 use proxy::{ConnectionLog, DrainReport, LineFormat, Options, Proxy};
 
+pub(crate) use admin::{connection, state_in_words};
 pub(crate) use live::{Live, Turn};
-pub(crate) use screen::Screen;
+pub(crate) use screen::{Screen, listing};
 pub(crate) use status::Status;
 
 use crate::exit::Exit;
@@ -63,7 +64,7 @@ pub(crate) struct Args {
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum LogFormat {
+pub(crate) enum LogFormat {
     /// key=value
     #[default]
     Text,
@@ -82,7 +83,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
     };
     let options = Options {
         threads: arguments.workers,
-        connection_log: connection_log(&arguments),
+        connection_log: connection_log(arguments.log.as_deref(), arguments.log_format),
         ..Options::default()
     };
     let proxy = match Proxy::start(options) {
@@ -169,13 +170,13 @@ fn compiler(arguments: &Args) -> Result<Compiler, String> {
     Ok(Compiler { context: Context::new(arguments.source.rules.profile), scope })
 }
 
-fn connection_log(arguments: &Args) -> Option<ConnectionLog> {
-    let path = arguments.log.as_ref()?;
-    let sink = match path.to_string_lossy() {
+/// Where lines about finished connections go, by the flags `--log` and `--log-format`.
+pub(crate) fn connection_log(path: Option<&Path>, format: LogFormat) -> Option<ConnectionLog> {
+    let sink = match path?.to_string_lossy() {
         path if path == "-" => Sink::Stdout,
         path => Sink::File(path.into()),
     };
-    let format = match arguments.log_format {
+    let format = match format {
         LogFormat::Text => LineFormat::Text,
         LogFormat::Json => LineFormat::Json,
     };

@@ -116,7 +116,7 @@ async fn status_page(State(desk): State<Desk>) -> Response {
 }
 
 /// What is in force of a file, in words.
-pub(super) fn state_in_words(state: FileState) -> &'static str {
+pub(crate) fn state_in_words(state: FileState) -> &'static str {
     match state {
         FileState::Current => "current",
         FileState::LastGood => "last-good",
@@ -131,7 +131,8 @@ async fn connections(State(desk): State<Desk>) -> Response {
     body(&listed.iter().map(connection).collect::<Vec<_>>().into())
 }
 
-fn connection(info: &ConnectionInfo) -> Value {
+/// An open connection as a tree.
+pub(crate) fn connection(info: &ConnectionInfo) -> Value {
     let ConnectionInfo {
         id,
         proxy,

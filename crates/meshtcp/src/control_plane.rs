@@ -1,0 +1,183 @@
+//! `meshtcp control-plane`: tell every proxy that attaches what the resources say, and follow their changes.
+//!
+//! ```text
+//!  files ──wake──▶ Live: store ─▶ compile ──▶ Fleet ──▶ Service: discovery ⇢ proxies ⇢ ACK, NACK
+//!  signals, proxies that attach or answer ──wake──┘ └──▶ Screen, admin
+//! ```
+
+mod admin;
+mod live;
+mod metrics;
+mod screen;
+mod service;
+
+use std::net::SocketAddr;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use control::compile::{Compiled, Compiler, Scope, Which};
+use control::discovery::{Publisher, Statuses};
+use control::fleet::{Fleet, happenings};
+use dialect::envoy::{EnvoyOptions, SplitLayout};
+use model::MeshName;
+use plan::Context;
+
+use crate::duration;
+use crate::exit::Exit;
+use crate::output::complain;
+use crate::source::Source;
+use live::Live;
+use screen::Screen;
+use service::{Addresses, Event, Service};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    source: Source,
+    /// Where proxies attach: Envoy and `meshtcp proxy`, in plaintext (port 0: any)
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5678", env = "MESHTCP_XDS")]
+    xds: SocketAddr,
+    /// Serve /metrics, /ready, /healthy, /status and /plan here, e.g. 127.0.0.1:5680 (port 0: any)
+    #[arg(long, value_name = "ADDR", env = "MESHTCP_ADMIN")]
+    admin: Option<SocketAddr>,
+    /// Only serve proxies of this mesh
+    #[arg(long, value_name = "MESH")]
+    mesh: Option<String>,
+    /// The zone that this control plane is in; default: there are no zones
+    #[arg(long, value_name = "ZONE")]
+    zone: Option<String>,
+    /// How Envoy is told splits
+    #[arg(long, value_enum, default_value_t, value_name = "LAYOUT")]
+    envoy_split: Split,
+    /// How long streams may go on after SIGTERM or SIGINT before they are ended
+    #[arg(long, default_value = "1s", value_parser = duration::parse, value_name = "TIME")]
+    drain_time: Duration,
+}
+
+/// How Envoy is told splits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Split {
+    /// One cluster an outbound, with weights on its localities: a change of weights cuts no connection
+    #[default]
+    Endpoints,
+    /// One cluster a backend, with weights in the listener, as Kuma does: a change of weights drains the listener
+    Clusters,
+}
+
+impl Split {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Split::Endpoints => "endpoints",
+            Split::Clusters => "clusters",
+        }
+    }
+}
+
+impl From<Split> for SplitLayout {
+    fn from(split: Split) -> Self {
+        match split {
+            Split::Endpoints => SplitLayout::Endpoints,
+            Split::Clusters => SplitLayout::Clusters,
+        }
+    }
+}
+
+/// What the loop shares with the servers.
+#[derive(Clone)]
+struct Shared {
+    fleet: Arc<Mutex<Fleet>>,
+    statuses: Arc<Statuses>,
+    publisher: Arc<Publisher>,
+    files: Arc<Mutex<Arc<live::Files>>>,
+}
+
+impl Shared {
+    /// The fleet, for one look or one turn.
+    fn fleet(&self) -> MutexGuard<'_, Fleet> {
+        // a turn leaves each proxy either as it was or as it should be
+        self.fleet.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn files(&self) -> Arc<live::Files> {
+        Arc::clone(&self.files.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+pub(crate) fn run(arguments: Args) -> Exit {
+    let store = match arguments.source.open() {
+        Ok(store) => store,
+        Err(error) => return refuse(&error.to_string()),
+    };
+    let context = Context { zone: arguments.zone.clone(), ..Context::new(arguments.source.rules.profile) };
+    let scope = Scope { mesh: arguments.mesh.as_deref().map(MeshName::from), which: Which::All };
+    let envoy = EnvoyOptions { split: arguments.envoy_split.into(), ..EnvoyOptions::default() };
+    let publisher = Arc::new(Publisher::default());
+    let fleet = Fleet::new(Arc::clone(&publisher), envoy, Compiled::nothing(context.clone()));
+    let shared = Shared {
+        fleet: Arc::new(Mutex::new(fleet)),
+        statuses: Arc::new(Statuses::default()),
+        publisher,
+        files: Arc::default(),
+    };
+    let (events, inbox) = channel();
+    let addresses = Addresses { xds: arguments.xds, admin: arguments.admin };
+    let service = match Service::start(addresses, arguments.drain_time, events.clone(), shared.clone()) {
+        Ok(service) => service,
+        Err(message) => return refuse(&message),
+    };
+    let screen = Screen::new(arguments.source.in_words());
+    screen.serving(service.addresses(), arguments.envoy_split);
+    let watch = store.watch(move || {
+        // fails only when we are leaving
+        let _ = events.send(Event::Look);
+    });
+    let mut live = Live::new(store, Compiler { context, scope });
+    follow(&mut live, &screen, &shared, &inbox);
+    drop(watch);
+    screen.leaving(shared.publisher.wanted().len(), arguments.drain_time);
+    service.stop();
+    Exit::Ok
+}
+
+fn refuse(message: &str) -> Exit {
+    complain(&format!("error: {message}\n"));
+    Exit::Environment
+}
+
+/// Takes every turn that something gives a reason for, until a signal asks to leave.
+fn follow(live: &mut Live, screen: &Screen, shared: &Shared, inbox: &Receiver<Event>) {
+    let mut statuses = shared.statuses.all();
+    loop {
+        let turn = live.look();
+        let mut fleet = shared.fleet();
+        let news = match turn.as_ref().and_then(|turn| turn.compiled.clone()) {
+            Some(compiled) => fleet.adopt(compiled),
+            None => fleet.attend(),
+        };
+        if let Some(turn) = &turn {
+            *shared.files.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(live.files());
+            screen.turn(live, fleet.compiled(), turn);
+        }
+        screen.news(&news, fleet.compiled());
+        let now = shared.statuses.all();
+        let happened = happenings(&statuses, &now);
+        if !happened.is_empty() {
+            screen.happened(&happened, &control::fleet::report(&fleet, &now));
+        }
+        drop(fleet);
+        statuses = now;
+        let mut event = inbox.recv_timeout(live.patience());
+        // a burst is one turn
+        while matches!(event, Ok(Event::Look | Event::Attend)) {
+            match inbox.try_recv() {
+                Ok(next) => event = Ok(next),
+                Err(_) => break,
+            }
+        }
+        match event {
+            Ok(Event::Look | Event::Attend) | Err(RecvTimeoutError::Timeout) => {}
+            Ok(Event::Leave) | Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The admin server: which proxy runs what, for programs and for people with `curl`.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use control::discovery::DiscoveryMetrics;
+use plan::plan_json;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use super::Shared;
+use super::metrics::Metrics;
+use crate::report::Plain;
+use crate::up::state_in_words;
+
+#[derive(Clone)]
+struct Desk {
+    shared: Shared,
+    registry: Arc<Registry>,
+}
+
+/// Serves until the process ends.
+pub(super) async fn serve(listener: TcpListener, shared: Shared, discovery: DiscoveryMetrics) {
+    let mut registry = Registry::with_prefix("meshtcp");
+    discovery.register(&mut registry);
+    registry.register_collector(Box::new(Metrics::new(shared.clone())));
+    let desk = Desk { shared, registry: Arc::new(registry) };
+    let router = Router::new()
+        .route("/", get(index))
+        .route("/metrics", get(metrics))
+        .route("/ready", get(ready))
+        .route("/healthy", get(async || "healthy\n"))
+        .route("/status", get(status))
+        .route("/plan", get(plan))
+        .with_state(desk);
+    if let Err(error) = axum::serve(listener, router).await {
+        crate::output::complain(&format!("error: the admin server ended: {error}\n"));
+    }
+}
+
+async fn index() -> &'static str {
+    "/metrics  Prometheus metrics\n\
+     /ready    200 when proxies are served, else 503 and why not\n\
+     /healthy  200 as long as the process works\n\
+     /status   every proxy and every route, and what became of them, as JSON\n\
+     /plan     what every proxy must do, as JSON; ?proxy=MESH/NAME for one\n"
+}
+
+async fn metrics(State(desk): State<Desk>) -> Response {
+    let encoded = aside(move || {
+        let mut text = String::new();
+        encode(&mut text, &desk.registry).map(|()| text).ok()
+    });
+    match encoded.await {
+        Some(text) => {
+            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(header::CONTENT_TYPE, kind)], text).into_response()
+        }
+        None => (StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written\n").into_response(),
+    }
+}
+
+async fn ready(State(desk): State<Desk>) -> Response {
+    if desk.shared.files().settled {
+        return "ready\n".into_response();
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, "not ready: the resources were not read yet\n").into_response()
+}
+
+async fn status(State(desk): State<Desk>) -> Response {
+    let tree = aside(move || {
+        let Desk { shared, registry: _ } = desk;
+        let report = control::fleet::report(&shared.fleet(), &shared.statuses.all());
+        let files = shared.files();
+        let states = files.states.iter();
+        let states: Vec<Value> =
+            states.map(|(file, state)| json!({ "file": file, "inForce": state_in_words(*state) })).collect();
+        let mut tree = serde_json::to_value(&report).unwrap_or_default();
+        tree["files"] = states.into();
+        tree["problems"] = json!(files.problems.iter().map(Plain::from).collect::<Vec<_>>());
+        tree
+    });
+    body(&tree.await)
+}
+
+#[derive(serde::Deserialize)]
+struct Wanted {
+    proxy: Option<String>,
+}
+
+async fn plan(State(desk): State<Desk>, Query(Wanted { proxy }): Query<Wanted>) -> Response {
+    let found = aside(move || Some(Arc::clone(desk.shared.fleet().compiled()))).await;
+    let Some(compiled) = found else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
+    let Some(wanted) = proxy else {
+        let plans: Vec<Value> = compiled.proxies.values().map(|found| plan_json(&found.plan)).collect();
+        return body(&json!({ "plans": plans }));
+    };
+    match wanted.parse().ok().and_then(|key| compiled.proxies.get(&key)) {
+        Some(found) => body(&plan_json(&found.plan)),
+        None => {
+            let known: Vec<String> = compiled.proxies.keys().map(ToString::to_string).collect();
+            let error = json!({ "error": format!("there is no Dataplane {wanted}"), "proxies": known });
+            (StatusCode::NOT_FOUND, body(&error)).into_response()
+        }
+    }
+}
+
+/// Works on a thread that may wait for the loop's turn to end.
+async fn aside<T: Default + Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.unwrap_or_default()
+}
+
+fn body(tree: &Value) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], format!("{tree:#}\n")).into_response()
+}

@@ -1,0 +1,149 @@
+//! The loop's state: what was read, and what every proxy should run by it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use control::compile::{
+    Change, Compiled, Compiler, Dangling, changes, conflicts, dangling, newly_dangling, warnings,
+};
+use control::store::folder::{Candidate, FileState, FolderStore, Objection, Settled};
+use model::{Problem, Severity};
+
+/// How long to sleep when nothing is due.
+const IDLE: Duration = Duration::from_secs(3600);
+
+/// A folder, and what was made of it.
+pub(super) struct Live {
+    store: FolderStore,
+    compiler: Compiler,
+    /// What is in force; `None` until anything was adopted.
+    current: Option<Arc<Compiled>>,
+    /// Everything that is wrong now, sorted.
+    problems: Vec<Problem>,
+}
+
+/// What one look at the files brought.
+#[derive(Debug, Default)]
+pub(super) struct Turn {
+    /// Whether this is the first one.
+    pub(super) first: bool,
+    /// The new state; `None`: what was in force stays.
+    pub(super) compiled: Option<Arc<Compiled>>,
+    /// What became different for whom.
+    pub(super) changes: Vec<Change>,
+    /// What is wrong and was not before.
+    pub(super) new_problems: Vec<Problem>,
+    /// Files that are in force again as they are.
+    pub(super) repaired: Vec<Arc<str>>,
+}
+
+/// The files and what is wrong with them, for the admin server.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    /// Whether a state was adopted.
+    pub(super) settled: bool,
+    /// The files, sorted, and what is in force of each.
+    pub(super) states: Vec<(Arc<str>, FileState)>,
+    /// Everything that is wrong or doubtful.
+    pub(super) problems: Vec<Problem>,
+}
+
+struct Adoption {
+    compiled: Compiled,
+    warnings: Vec<Problem>,
+}
+
+impl Live {
+    pub(super) fn new(store: FolderStore, compiler: Compiler) -> Self {
+        Self { store, compiler, current: None, problems: Vec::new() }
+    }
+
+    pub(super) fn store(&self) -> &FolderStore {
+        &self.store
+    }
+
+    pub(super) fn files(&self) -> Files {
+        Files {
+            settled: self.current.is_some(),
+            states: self.store.states(),
+            problems: self.problems.clone(),
+        }
+    }
+
+    /// How long nothing is due unless something wakes us.
+    pub(super) fn patience(&self) -> Duration {
+        self.store.look_again_at().map_or(IDLE, |at| at.saturating_duration_since(Instant::now()))
+    }
+
+    /// Looks at the files, and takes over what they say if it can be. `None`: nothing is new.
+    pub(super) fn look(&mut self) -> Option<Turn> {
+        let states = self.store.states();
+        self.store.refresh(Instant::now());
+        if !self.store.is_unsettled() {
+            return None;
+        }
+        let before = self.current.clone();
+        let (compiler, current) = (&self.compiler, before.as_deref());
+        let settled = self.store.settle(|candidate| adopt(compiler, current, candidate));
+        let mut problems = self.store.problems();
+        let mut turn = Turn { first: before.is_none(), ..Turn::default() };
+        match settled {
+            Settled::Adopted(Adoption { compiled, warnings }) => {
+                problems.extend(warnings);
+                let nothing = Compiled::nothing(self.compiler.context.clone());
+                turn.changes = changes(before.as_deref().unwrap_or(&nothing), &compiled);
+                let compiled = Arc::new(compiled);
+                turn.compiled = Some(Arc::clone(&compiled));
+                self.current = Some(compiled);
+            }
+            // warnings about what is in force stay as they are
+            Settled::Refused => {
+                let kept = self.problems.iter().filter(|problem| problem.severity == Severity::Warning);
+                problems.extend(kept.cloned());
+            }
+        }
+        problems.sort();
+        problems.dedup();
+        turn.new_problems = problems.iter().filter(|it| !self.problems.contains(it)).cloned().collect();
+        self.problems = problems;
+        turn.repaired = self.repaired(&states);
+        Some(turn)
+    }
+
+    fn repaired(&self, before: &[(Arc<str>, FileState)]) -> Vec<Arc<str>> {
+        let was_broken =
+            |file: &Arc<str>| before.iter().any(|(name, state)| name == file && *state != FileState::Current);
+        let now = self.store.states().into_iter();
+        now.filter(|(file, state)| *state == FileState::Current && was_broken(file))
+            .map(|(file, _)| file)
+            .collect()
+    }
+}
+
+/// Makes of a candidate what proxies should run, or objects: two listeners on one address of one host, and references
+/// that were just written and lead nowhere.
+fn adopt(
+    compiler: &Compiler,
+    before: Option<&Compiled>,
+    candidate: &Candidate,
+) -> Result<Adoption, Vec<Objection>> {
+    let compiled = compiler.compile(candidate);
+    let nowhere: Vec<Dangling> = dangling(&compiled.snapshot, candidate);
+    let mut objections: Vec<Objection> =
+        compiled.by_host().iter().flat_map(|host| conflicts(host, candidate)).collect();
+    if let Some(before) = before {
+        objections.extend(newly_dangling(before, &nowhere, candidate));
+    }
+    if !objections.is_empty() {
+        return Err(objections);
+    }
+    let warnings = warnings(&without_notes(&compiled), &nowhere, candidate);
+    Ok(Adoption { compiled, warnings })
+}
+
+/// The same without what our own proxy cannot carry: whoever attaches may be an Envoy, and our own is told when it does.
+fn without_notes(compiled: &Compiled) -> Compiled {
+    let mut compiled = compiled.clone();
+    compiled.proxies.values_mut().for_each(|proxy| proxy.notes.clear());
+    compiled
+}

@@ -1,0 +1,79 @@
+//! What is counted beside discovery itself.
+
+use std::fmt;
+
+use control::discovery::ProxyStatus;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+
+use super::Shared;
+
+/// Reads the fleet whenever metrics are encoded.
+pub(super) struct Metrics {
+    shared: Shared,
+}
+
+impl Metrics {
+    pub(super) fn new(shared: Shared) -> Self {
+        Self { shared }
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+/// How a proxy is, in one word.
+fn state(status: &ProxyStatus) -> &'static str {
+    match &status.connection {
+        None => "detached",
+        Some(_) if status.published.is_none() => "waiting",
+        Some(_) if !status.rejections.is_empty() => "refusing",
+        Some(_) if status.is_in_sync() => "in-sync",
+        Some(_) => "pending",
+    }
+}
+
+impl Collector for Metrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let (revision, dataplanes) = {
+            let fleet = self.shared.fleet();
+            (fleet.revision(), fleet.compiled().proxies.len())
+        };
+        let count = |number: usize| ConstGauge::new(i64::try_from(number).unwrap_or(i64::MAX));
+        let gauge = count(0).metric_type();
+        let revision = ConstCounter::new(revision);
+        let kind = revision.metric_type();
+        revision.encode(encoder.encode_descriptor(
+            "revision",
+            "States of the resources that were taken over",
+            None,
+            kind,
+        )?)?;
+        count(dataplanes).encode(encoder.encode_descriptor(
+            "dataplanes",
+            "Dataplanes that there are",
+            None,
+            gauge,
+        )?)?;
+
+        let statuses = self.shared.statuses.all();
+        let mut proxies = encoder.encode_descriptor(
+            "proxies",
+            "Proxies that have attached, by what became of what they were told",
+            None,
+            gauge,
+        )?;
+        for word in ["in-sync", "pending", "refusing", "waiting", "detached"] {
+            let number = statuses.values().filter(|status| state(status) == word).count();
+            count(number).encode(proxies.encode_family(&[("state", word)])?)?;
+        }
+
+        let problems = count(self.shared.files().problems.len());
+        problems.encode(encoder.encode_descriptor("problems", "What is wrong with resources", None, gauge)?)
+    }
+}

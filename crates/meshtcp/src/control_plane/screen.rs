@@ -1,0 +1,146 @@
+//! What the operator sees of the control plane: what it serves, who attaches, what is accepted and what is not.
+
+use std::time::Duration;
+
+use control::compile::Compiled;
+use control::fleet::{Did, FleetReport, Happening, News, Reach};
+use control::store::folder::FileState;
+use model::ProxyKey;
+
+use super::Split;
+use super::live::{Live, Turn};
+use super::service::Addresses;
+use crate::output::{complain, print};
+use crate::report::Reporter;
+use crate::up::listing;
+
+/// More proxies than this are counted, not listed.
+const LISTED: usize = 30;
+
+/// Prints to the terminal: what is served to standard output, what is wrong to standard error.
+pub(super) struct Screen {
+    reporter: Reporter,
+    paths: String,
+}
+
+impl Screen {
+    pub(super) fn new(paths: String) -> Self {
+        Self { reporter: Reporter::new(), paths }
+    }
+
+    pub(super) fn serving(&self, Addresses { xds, admin }: Addresses, split: Split) {
+        print(&format!("discovery: {xds}, splits for Envoy as {}\n", split.as_str()));
+        if let Some(admin) = admin {
+            print(&format!("admin: http://{admin}\n"));
+        }
+    }
+
+    /// What one look at the files brought.
+    pub(super) fn turn(&self, live: &Live, compiled: &Compiled, turn: &Turn) {
+        self.problems(live, turn);
+        if turn.first && turn.compiled.is_some() {
+            match compiled.proxies.len() {
+                0 => print("no dataplane is there yet\n"),
+                few if few <= LISTED => print(&listing(compiled)),
+                many => print(&format!("{many} dataplanes\n")),
+            }
+            print(&format!("following {}\n", self.paths));
+        } else {
+            turn.changes.iter().take(LISTED).for_each(|change| print(&format!("{change}\n")));
+            if turn.changes.len() > LISTED {
+                print(&format!("and {} changes more\n", turn.changes.len() - LISTED));
+            }
+        }
+        turn.repaired.iter().for_each(|file| print(&format!("{file}: repaired, and in force\n")));
+    }
+
+    fn problems(&self, live: &Live, turn: &Turn) {
+        for problem in &turn.new_problems {
+            let text = live.store().text(&problem.source);
+            complain(&format!("{}\n", self.reporter.draw(problem, text)));
+        }
+        for (file, state) in live.store().states() {
+            let concerned = turn.new_problems.iter().any(|problem| *problem.source == *file);
+            match state {
+                FileState::LastGood if concerned => {
+                    complain(&format!("{file}: its last good content stays in force\n"));
+                }
+                FileState::Nothing if concerned => {
+                    complain(&format!("{file}: nothing of it is in force until it is repaired\n"));
+                }
+                FileState::LastGood | FileState::Nothing | FileState::Current => {}
+            }
+        }
+    }
+
+    /// What came of a look at who is attached.
+    pub(super) fn news(&self, news: &[News], compiled: &Compiled) {
+        for one in news {
+            match one {
+                News::Published { proxy, notes } => {
+                    notes.iter().for_each(|note| complain(&format!("note: {proxy} {note}\n")));
+                }
+                News::Unknown { proxy } => complain(&unknown(proxy, compiled)),
+                News::Unsayable { proxy, problem } => {
+                    complain(&format!("error: {proxy} keeps what it has: {problem}\n"));
+                }
+            }
+        }
+    }
+
+    /// What proxies did; of a refusal also which routes are not live by it.
+    pub(super) fn happened(&self, happenings: &[Happening], report: &FleetReport) {
+        for happening in happenings {
+            match &happening.what {
+                Did::Attached(_) | Did::Left | Did::Accepted => print(&format!("{happening}\n")),
+                Did::Refused(rejection) => {
+                    complain(&format!("error: {happening}\n"));
+                    let routes = report.routes.iter().filter(|route| {
+                        route.proxies.iter().any(|at| {
+                            at.proxy == happening.proxy
+                                && at.reach == Reach::Refused
+                                && at.refusals.iter().any(|words| words == rejection.message.trim_end())
+                        })
+                    });
+                    for route in routes {
+                        complain(&format!(
+                            "  {} is not live at {} ({})\n",
+                            route.policy, happening.proxy, route.source
+                        ));
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn leaving(&self, attached: usize, grace: Duration) {
+        let text = match attached {
+            0 => "leaving: no proxy is attached\n".to_owned(),
+            attached => format!(
+                "leaving: {attached} proxies keep what they run; their streams end within {} s\n",
+                grace.as_secs_f64()
+            ),
+        };
+        print(&text);
+    }
+}
+
+fn unknown(proxy: &ProxyKey, compiled: &Compiled) -> String {
+    let mesh = proxy.mesh.as_str();
+    let known: Vec<&str> = compiled
+        .proxies
+        .keys()
+        .filter(|key| key.mesh == proxy.mesh)
+        .map(|key| key.name.as_str())
+        .take(8)
+        .collect();
+    let help = match known.as_slice() {
+        [] => format!("no Dataplane of mesh {mesh} is there"),
+        known => format!("mesh {mesh} has {}", known.join(", ")),
+    };
+    format!(
+        "warning: {proxy} is attached and waits: there is no Dataplane {} in mesh {mesh}\n  help: add it, or start \
+         the proxy under another name; {help}\n",
+        proxy.name
+    )
+}

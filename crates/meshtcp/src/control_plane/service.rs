@@ -1,0 +1,145 @@
+//! The servers, on threads of their own: discovery, the admin pages, and the signals that end them.
+
+use std::net::SocketAddr;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use control::discovery::{DiscoveryMetrics, DiscoveryServer, serve};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::{Shared, admin};
+
+/// How long answers of proxies are collected before the loop looks at them.
+const COLLECT: Duration = Duration::from_millis(20);
+/// How long connections whose streams were ended may take to close.
+const CLOSING: Duration = Duration::from_secs(2);
+
+/// What the loop waits for.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// Files may have changed.
+    Look,
+    /// A proxy attached, left or answered.
+    Attend,
+    /// SIGTERM or SIGINT.
+    Leave,
+}
+
+/// Where the servers listen.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Addresses {
+    /// Discovery.
+    pub(super) xds: SocketAddr,
+    /// The admin pages; `None`: there are none.
+    pub(super) admin: Option<SocketAddr>,
+}
+
+/// The running servers.
+pub(super) struct Service {
+    runtime: Runtime,
+    discovery: JoinHandle<std::io::Result<()>>,
+    shutdown: CancellationToken,
+    grace: Duration,
+    addresses: Addresses,
+}
+
+impl Service {
+    /// Binds both addresses and starts to serve. Streams get `grace` to end when they have to.
+    ///
+    /// # Errors
+    /// In words: an address cannot be bound, or signals cannot be caught.
+    pub(super) fn start(
+        addresses: Addresses,
+        grace: Duration,
+        events: Sender<Event>,
+        shared: Shared,
+    ) -> Result<Self, String> {
+        let runtime = Runtime::new().map_err(|error| format!("no event loop for proxies: {error}"))?;
+        let shutdown = CancellationToken::new();
+        let metrics = DiscoveryMetrics::default();
+        let started = runtime.block_on(async {
+            let discovery = bind("--xds", addresses.xds).await?;
+            let admin = match addresses.admin {
+                Some(address) => Some(bind("--admin", address).await?),
+                None => None,
+            };
+            let bound =
+                Addresses { xds: address(&discovery)?, admin: admin.as_ref().map(address).transpose()? };
+            forward_signals(events.clone())?;
+            forward(shared.publisher.wanted_changes(), events.clone());
+            forward(shared.statuses.changes(), events);
+            if let Some(listener) = admin {
+                tokio::spawn(admin::serve(listener, shared.clone(), metrics.clone()));
+            }
+            let server = DiscoveryServer::new(
+                instance(bound.xds),
+                shared.publisher.clone(),
+                shared.statuses.clone(),
+                metrics,
+            );
+            Ok::<_, String>((tokio::spawn(serve(discovery, server, shutdown.clone(), grace)), bound))
+        });
+        let (discovery, addresses) = started?;
+        Ok(Self { runtime, discovery, shutdown, grace, addresses })
+    }
+
+    pub(super) fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// Takes no new stream, ends those that are still open after the grace, and returns when they are.
+    pub(super) fn stop(self) {
+        let Self { runtime, discovery, shutdown, grace, addresses: _ } = self;
+        shutdown.cancel();
+        runtime.block_on(async {
+            // what does not close in time is closed with the process
+            let _ = tokio::time::timeout(grace + CLOSING, discovery).await;
+        });
+        runtime.shutdown_background();
+    }
+}
+
+async fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(address).await.map_err(|error| format!("{flag} {address} cannot be bound: {error}"))
+}
+
+fn address(listener: &TcpListener) -> Result<SocketAddr, String> {
+    listener.local_addr().map_err(|error| error.to_string())
+}
+
+/// What `control_plane.identifier` says: which process answered.
+fn instance(address: SocketAddr) -> String {
+    format!("meshtcp@{address}#{}", std::process::id())
+}
+
+/// Wakes the loop at most once in [`COLLECT`].
+fn forward(mut changes: watch::Receiver<u64>, events: Sender<Event>) {
+    tokio::spawn(async move {
+        while changes.changed().await.is_ok() && events.send(Event::Attend).is_ok() {
+            tokio::time::sleep(COLLECT).await;
+        }
+    });
+}
+
+fn forward_signals(events: Sender<Event>) -> Result<(), String> {
+    let words = |error: std::io::Error| format!("signals cannot be caught: {error}");
+    let mut terminate = signal(SignalKind::terminate()).map_err(words)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(words)?;
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if events.send(Event::Leave).is_err() {
+                return;
+            }
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! `meshtcp envoy-bootstrap`: the file that an Envoy starts from to attach to a control plane.
+
+pub(crate) mod fixed;
+
+use model::ProxyKey;
+use serde_json::{Value, json};
+
+use crate::address::ControlPlane;
+use crate::exit::Exit;
+use crate::output::{self, Format, print};
+
+/// The cluster that leads to the control plane.
+const ADS: &str = "ads";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The proxy, which is the Dataplane that this Envoy stands for: NAME (of mesh `default`) or MESH/NAME
+    #[arg(long, value_name = "NAME")]
+    proxy: ProxyKey,
+    /// Where the control plane takes proxies
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:5678")]
+    control_plane: ControlPlane,
+    /// How configuration travels
+    #[arg(long, value_enum, default_value_t, value_name = "PROTOCOL")]
+    protocol: Protocol,
+    /// Where Envoy's own admin pages are, on 127.0.0.1 (0: any port)
+    #[arg(long, value_name = "PORT", default_value_t = 9901)]
+    admin_port: u16,
+}
+
+/// How configuration travels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Protocol {
+    /// Only what changed
+    #[default]
+    Delta,
+    /// Always all of a type
+    Sotw,
+}
+
+/// What stands above the bootstrap.
+const HEADER: &str = "\
+# Start Envoy with: envoy -c FILE --disable-hot-restart
+# The control plane does not speak TLS yet: keep this connection on a host or a network that you trust.
+";
+
+pub(crate) fn run(Args { proxy, control_plane, protocol, admin_port }: Args) -> Exit {
+    let tree = bootstrap(&proxy, &control_plane, protocol, admin_port);
+    print(HEADER);
+    print(&output::structured(Format::Yaml, &tree).unwrap_or_default());
+    Exit::Ok
+}
+
+/// The node that an Envoy introduces itself as, and its admin pages.
+pub(crate) fn identity(proxy: &ProxyKey, admin_port: u16) -> Value {
+    json!({
+        "node": { "id": proxy.node_id(), "cluster": proxy.name.as_str() },
+        "admin": { "address": socket_address("127.0.0.1", admin_port) },
+    })
+}
+
+fn bootstrap(
+    proxy: &ProxyKey,
+    ControlPlane { host, port }: &ControlPlane,
+    protocol: Protocol,
+    admin_port: u16,
+) -> Value {
+    // 0 s: Envoy waits for its first configuration for as long as it takes, and never starts with an empty one
+    let source = json!({ "ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s" });
+    let mut tree = identity(proxy, admin_port);
+    tree["dynamic_resources"] = json!({
+        "ads_config": {
+            "api_type": match protocol { Protocol::Delta => "DELTA_GRPC", Protocol::Sotw => "GRPC" },
+            "transport_api_version": "V3",
+            "set_node_on_first_message_only": true,
+            "grpc_services": [{ "envoy_grpc": { "cluster_name": ADS } }],
+        },
+        "cds_config": source,
+        "lds_config": source,
+    });
+    let by_address = host.parse::<std::net::IpAddr>().is_ok();
+    tree["static_resources"] = json!({ "clusters": [{
+        "name": ADS,
+        "type": if by_address { "STATIC" } else { "STRICT_DNS" },
+        "connect_timeout": "1s",
+        "upstream_connection_options": {
+            "tcp_keepalive": { "keepalive_probes": 3, "keepalive_time": 10, "keepalive_interval": 10 },
+        },
+        "typed_extension_protocol_options": { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+            "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+            "explicit_http_config": { "http2_protocol_options": {
+                "connection_keepalive": { "interval": "30s", "timeout": "5s" },
+            } },
+        } },
+        "load_assignment": { "cluster_name": ADS, "endpoints": [{ "lb_endpoints": [
+            { "endpoint": { "address": socket_address(host, *port) } },
+        ] }] },
+    }] });
+    tree
+}
+
+fn socket_address(address: &str, port: u16) -> Value {
+    json!({ "socket_address": { "address": address, "port_value": port } })
+}

@@ -1,0 +1,174 @@
+//! `meshtcp proxy`: carry the connections of one proxy as a control plane says.
+//!
+//! ```text
+//!  control plane ⇢ Discovery ─▶ Follower: parse ─▶ proxy ──▶ what runs, what is refused
+//!                                  └──▶ State: the last good set, on disk, to start from
+//! ```
+//!
+//! What runs goes on whatever becomes of the control plane; it may also be started later.
+
+mod admin;
+mod follower;
+mod state;
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::proxy::discovery::{Discovery, Link};
+use ::proxy::{ConnectionLog, Options, Proxy};
+use model::ProxyKey;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::address::ControlPlane;
+use crate::duration;
+use crate::exit::Exit;
+use crate::output::{complain, print};
+use crate::up::{LogFormat, connection_log};
+use follower::Follower;
+use state::State;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The proxy, which is the Dataplane that this process stands for: NAME (of mesh `default`) or MESH/NAME
+    #[arg(long, value_name = "NAME")]
+    proxy: ProxyKey,
+    /// Where the control plane takes proxies
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:5678", env = "MESHTCP_CONTROL_PLANE")]
+    control_plane: ControlPlane,
+    /// Keep the last good configuration in this file, and start from it when the control plane is away
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+    /// Serve /metrics, /ready, /healthy, /status and /connections here, e.g. 127.0.0.1:9901 (port 0: any)
+    #[arg(long, value_name = "ADDR", env = "MESHTCP_ADMIN")]
+    admin: Option<SocketAddr>,
+    /// Write a line for each finished connection to this file; `-` for standard output
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+    /// What such a line looks like
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    log_format: LogFormat,
+    /// How many event loops carry connections; default: one a processor
+    #[arg(long, value_name = "N")]
+    workers: Option<NonZeroUsize>,
+    /// How long open connections may go on after SIGTERM or SIGINT; a second signal ends them at once
+    #[arg(long, default_value = "30s", value_parser = duration::parse, value_name = "TIME")]
+    drain_time: Duration,
+}
+
+pub(crate) fn run(arguments: Args) -> Exit {
+    match start(arguments) {
+        Ok(()) => Exit::Ok,
+        Err(message) => {
+            complain(&format!("error: {message}\n"));
+            Exit::Environment
+        }
+    }
+}
+
+fn start(arguments: Args) -> Result<(), String> {
+    let Args { proxy: key, control_plane, state, admin, log, log_format, workers, drain_time } = arguments;
+    let connection_log: Option<ConnectionLog> = connection_log(log.as_deref(), log_format);
+    let options = Options { threads: workers, connection_log, ..Options::default() };
+    let proxy = Arc::new(Proxy::start(options).map_err(|error| format!("the proxy cannot start: {error}"))?);
+    let mut follower = Follower::new(&key, Arc::clone(&proxy), state.map(State::at));
+    follower.start_from_disk();
+
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.map_err(|error| format!("no event loop for the control plane: {error}"))?;
+    runtime.block_on(async {
+        let words = |error: std::io::Error| format!("signals cannot be caught: {error}");
+        let mut terminate = signal(SignalKind::terminate()).map_err(words)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(words)?;
+        let link = watch::Sender::new(Link::default());
+        if let Some(address) = admin {
+            let bound = TcpListener::bind(address).await;
+            let listener = bound.map_err(|error| format!("--admin {address} cannot be bound: {error}"))?;
+            let address = listener.local_addr().map_err(|error| error.to_string())?;
+            print(&format!("admin: http://{address}\n"));
+            tokio::spawn(admin::serve(listener, Arc::clone(&proxy), link.subscribe(), follower.carried()));
+        }
+        print(&format!("{key} follows {control_plane}\n"));
+        tokio::spawn(tell(link.subscribe()));
+        tokio::select! {
+            result = follow(follower, &key, &control_plane, &link) => result?,
+            () = asked_to_leave(&mut terminate, &mut interrupt) => {}
+        }
+        leave(&proxy, drain_time, &mut terminate, &mut interrupt).await;
+        Ok(())
+    })
+}
+
+/// Follows the control plane. When an address becomes free that could not be bound before, it begins anew, so that the
+/// control plane offers again what was refused.
+async fn follow(
+    mut follower: Follower,
+    key: &ProxyKey,
+    control_plane: &ControlPlane,
+    link: &watch::Sender<Link>,
+) -> Result<(), String> {
+    let carried = follower.carried();
+    loop {
+        let discovery = Discovery::new(&control_plane.to_string(), &key.node_id());
+        let discovery = discovery.map_err(|error| error.to_string())?;
+        let mut news = discovery.link();
+        let pass_on = async {
+            while news.changed().await.is_ok() {
+                link.send_replace(news.borrow_and_update().clone());
+            }
+            std::future::pending().await
+        };
+        tokio::select! {
+            never = discovery.run(|set| follower.offer(set)) => match never {},
+            () = pass_on => {}
+            freed = follower::one_is_free(carried.clone()) => {
+                print(&format!("{freed} is free now: asking for it again\n"));
+            }
+        }
+    }
+}
+
+/// Says how the link to the control plane is, whenever that changes.
+async fn tell(mut link: watch::Receiver<Link>) {
+    let mut was = Link::default();
+    while link.changed().await.is_ok() {
+        let now = link.borrow_and_update().clone();
+        if now.connected && !was.connected {
+            print("connected to the control plane\n");
+        }
+        match &now.error {
+            Some(error) if now.error != was.error => {
+                complain(&format!("warning: no control plane: {error}; what runs goes on\n"));
+            }
+            Some(_) | None => {}
+        }
+        was = now;
+    }
+}
+
+async fn asked_to_leave(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// Lets open connections go on for `grace`, or until a second signal.
+async fn leave(proxy: &Arc<Proxy>, grace: Duration, terminate: &mut Signal, interrupt: &mut Signal) {
+    print(&format!("leaving: {} connections are open\n", proxy.counters().active()));
+    let drain = |grace| {
+        let proxy = Arc::clone(proxy);
+        tokio::task::spawn_blocking(move || proxy.drain(grace))
+    };
+    tokio::select! {
+        _ = drain(grace) => {}
+        () = asked_to_leave(terminate, interrupt) => {
+            // a drain that fails has panicked: there is nothing left to wait for
+            let _ = drain(Duration::ZERO).await;
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The last good set of resources, on disk.
+//!
+//! The file is one delta response as it travels: every resource with its name and its version, which is the hash of its
+//! content, so that a damaged file is known as one.
+
+use std::fmt;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use prost::Message as _;
+use xds::proto::discovery::{Any, DeltaDiscoveryResponse, Resource};
+use xds::{ResourceSet, TypeUrl, Version};
+
+/// A file that holds the last good set.
+#[derive(Debug)]
+pub(super) struct State {
+    path: PathBuf,
+}
+
+impl State {
+    pub(super) fn at(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// What the file holds; `None` when there is none.
+    ///
+    /// # Errors
+    /// In words: it cannot be read, or is damaged.
+    pub(super) fn load(&self) -> Result<Option<ResourceSet>, String> {
+        let bytes = match std::fs::read(&self.path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(format!("{self} cannot be read: {error}")),
+        };
+        parse(&bytes).map(Some).ok_or_else(|| format!("{self} is damaged, or no state of a proxy"))
+    }
+
+    /// Replaces what the file holds, all at once.
+    ///
+    /// # Errors
+    /// In words: it cannot be written.
+    pub(super) fn save(&self, set: &ResourceSet) -> Result<(), String> {
+        let write = || {
+            let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+            let beside = folder.unwrap_or(Path::new(".")).join(format!(".{name}.new"));
+            let mut file = std::fs::File::create(&beside)?;
+            file.write_all(&bytes(set))?;
+            file.sync_all()?;
+            std::fs::rename(&beside, &self.path)
+        };
+        write().map_err(|error: std::io::Error| format!("{self} cannot be written: {error}"))
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.path.display().fmt(f)
+    }
+}
+
+fn bytes(set: &ResourceSet) -> Vec<u8> {
+    let resources = set.type_urls().flat_map(|type_url| {
+        set.of_type(type_url).map(|(name, found)| Resource {
+            name: name.to_owned(),
+            version: found.version.to_string(),
+            resource: Some(Any { type_url: type_url.to_string(), value: found.body.to_vec().into() }),
+        })
+    });
+    DeltaDiscoveryResponse { resources: resources.collect(), ..DeltaDiscoveryResponse::default() }
+        .encode_to_vec()
+}
+
+fn parse(bytes: &[u8]) -> Option<ResourceSet> {
+    let mut set = ResourceSet::default();
+    for resource in DeltaDiscoveryResponse::decode(bytes).ok()?.resources {
+        let body = resource.resource?;
+        if Version::parse(&resource.version)? != Version::of(&body.value) {
+            return None;
+        }
+        set.insert(TypeUrl::new(body.type_url), resource.name, body.value.to_vec());
+    }
+    Some(set)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_saved_is_loaded_and_damage_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::at(folder.path().join("state"));
+        assert_eq!(state.load(), Ok(None));
+        let mut set = ResourceSet::default();
+        set.insert(TypeUrl::new("type.googleapis.com/x.Y"), "one", *b"first");
+        set.insert(TypeUrl::new("type.googleapis.com/x.Z"), "two", *b"");
+        state.save(&set).unwrap();
+        assert_eq!(state.load(), Ok(Some(set)));
+        let mut bytes = std::fs::read(&state.path).unwrap();
+        let at = bytes.windows(5).position(|window| window == b"first").unwrap();
+        bytes[at] = b'F';
+        std::fs::write(&state.path, bytes).unwrap();
+        assert!(state.load().unwrap_err().contains("damaged"));
+    }
+}
