@@ -158,3 +158,34 @@ fn the_guide_lists_exactly_the_metrics_and_the_keys_of_the_log() {
         proxy::Ending::ALL.iter().map(|ending| ending.as_str().to_owned()).collect();
     assert_eq!(endings, cells(&guide("connection-log.md"), "value of `ended`"));
 }
+
+#[test]
+fn every_row_of_the_version_matrix_names_tests_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let files = ["model/tests/versions.rs", "plan/tests/versions_of_rules.rs", "plan/tests/versions.rs"];
+    let tests = files.map(|file| std::fs::read_to_string(root.join("crates").join(file)).unwrap());
+    let exists = |name: &str| tests.iter().any(|text| text.contains(&format!("#[test]\nfn {name}()")));
+    let guide = guide("versions.md");
+    let named: BTreeSet<&str> = guide
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|code| code.matches('_').count() > 1 && !code.contains('/'))
+        .collect();
+    assert!(named.len() > 40, "{named:?}");
+    let missing: Vec<_> = named.iter().filter(|name| !exists(name)).collect();
+    assert!(missing.is_empty(), "versions.md names tests that do not exist: {missing:?}");
+
+    let lines = tests
+        .iter()
+        .flat_map(|text| text.split("#[test]\nfn ").skip(1))
+        .filter_map(|rest| rest.split_once('('));
+    let unnamed: Vec<&str> = lines.map(|(name, _)| name).filter(|name| !named.contains(name)).collect();
+    assert!(unnamed.is_empty(), "no row of versions.md names these tests: {unnamed:?}");
+    for row in guide.lines().filter(|line| line.starts_with("| ") && line.contains('✓')) {
+        assert!(
+            row.contains("m `") || row.contains("p `") || row.contains("r `"),
+            "this row names no test: {row}"
+        );
+    }
+}
