@@ -153,6 +153,9 @@ fn split(f: &mut fmt::Formatter<'_>, before: &Row, after: &Row) -> fmt::Result {
         (before.split_in_words(), after.split_in_words())
     };
     write!(f, "{}: ", after.title())?;
+    if before.destination != after.destination {
+        write!(f, "was {}; ", before.destination)?;
+    }
     if from == to {
         write!(f, "{to}")?
     } else {

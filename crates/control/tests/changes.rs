@@ -1,0 +1,65 @@
+//! What is said about a change: a folder a case, with the resources before and after, and the lines that tell it.
+//!
+//! `UPDATE=1 cargo test -p meshtcp-control --test changes` writes the lines anew.
+
+use std::path::Path;
+
+use meshtcp_control::compile::{
+    Compiled, Compiler, Scope, changes, conflicts, dangling, newly_dangling, warnings,
+};
+use meshtcp_control::store::folder::{Candidate, FolderStore, Options};
+use plan::Context;
+
+fn load(case: &Path, name: &str) -> Candidate {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mesh.yaml");
+    std::fs::write(&file, std::fs::read_to_string(case.join(name)).unwrap()).unwrap();
+    let mut store = FolderStore::open(&[folder.path().to_path_buf()], Options::default()).unwrap();
+    let mut loaded = store.load();
+    assert!(loaded.problems.is_empty(), "{}/{name}: {:?}", case.display(), loaded.problems);
+    loaded.candidate.changed = [file.to_string_lossy().into()].into();
+    loaded.candidate
+}
+
+/// What is told, and what is objected to, each a line; places without the name of the temporary folder.
+fn said(case: &Path) -> String {
+    let compiler = Compiler { context: Context::default(), scope: Scope::everything() };
+    let nothing = Compiled::nothing(Context::default());
+    let before = match case.join("before.yaml").is_file() {
+        true => compiler.compile(&load(case, "before.yaml")),
+        false => nothing,
+    };
+    let candidate = load(case, "after.yaml");
+    let after = compiler.compile(&candidate);
+    let nowhere = dangling(&after.snapshot, &candidate);
+    let mut lines: Vec<String> = changes(&before, &after).iter().map(ToString::to_string).collect();
+    let objections =
+        conflicts(&after, &candidate).into_iter().chain(newly_dangling(&before, &nowhere, &candidate));
+    lines.extend(objections.map(|it| format!("objection: {}", it.problem)));
+    lines.extend(warnings(&after, &nowhere, &candidate).iter().map(ToString::to_string));
+    lines.extend(
+        after.idle_routes().into_iter().map(|(route, why)| format!("{route} decides nothing: {why}")),
+    );
+    let folder = candidate.changed.first().unwrap().trim_end_matches("mesh.yaml");
+    lines.iter().map(|line| line.replace(folder, "") + "\n").collect()
+}
+
+#[test]
+fn every_case_says_what_it_should() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/changes");
+    let mut cases: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    cases.sort();
+    let mut wrong = String::new();
+    for case in cases {
+        let said = said(&case);
+        let file = case.join("said.txt");
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&file, &said).unwrap();
+        }
+        let wanted = std::fs::read_to_string(&file).unwrap_or_default();
+        if said != wanted {
+            wrong.push_str(&format!("{}:\n{said}instead of\n{wanted}", case.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
