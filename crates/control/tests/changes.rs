@@ -2,6 +2,8 @@
 //!
 //! `UPDATE=1 cargo test -p meshtcp-control --test changes` writes the lines anew.
 
+#![allow(clippy::unwrap_used)] // a test that cannot go on stops
+
 use std::path::Path;
 
 use meshtcp_control::compile::{

@@ -233,3 +233,60 @@ fn when_holding_back_cannot_help_everything_stays() {
     assert_eq!(offered, [["x=2"], ["x=1"]]);
     assert_eq!(files.states(), [("a".into(), FileState::LastGood)]);
 }
+
+/// Something that happens to the files.
+#[derive(Clone, Debug)]
+enum Happening {
+    Save(&'static str, String),
+    Remove(&'static str),
+    Wait,
+    Settle,
+}
+
+fn happening() -> impl proptest::strategy::Strategy<Value = Happening> {
+    use proptest::prelude::*;
+    let file = || prop::sample::select(vec!["a", "b", "c"]);
+    let line = (prop::sample::select(vec!["x", "y", "z"]), prop::sample::select(vec!["1", "2", "port"]));
+    let line = line.prop_map(|(key, value)| format!("{key}={value}"));
+    let line = prop_oneof![8 => line, 1 => Just("!".to_owned())];
+    let text = prop::collection::vec(line, 0..3).prop_map(|lines| lines.join("\n"));
+    prop_oneof![
+        4 => (file(), text).prop_map(|(file, text)| Happening::Save(file, text)),
+        1 => file().prop_map(Happening::Remove),
+        1 => Just(Happening::Wait),
+        4 => Just(Happening::Settle),
+    ]
+}
+
+proptest::proptest! {
+    #[test]
+    fn what_is_in_force_is_always_sound_and_the_past_leaves_no_trace(
+        happenings in proptest::collection::vec(happening(), 0..40),
+    ) {
+        let mut desk = Desk::new();
+        for happening in happenings {
+            match happening {
+                Happening::Save(file, text) => desk.save(file, &text),
+                Happening::Remove(file) => desk.remove(file),
+                Happening::Wait => desk.wait(),
+                Happening::Settle => {
+                    let in_force = desk.settle().to_vec();
+                    let mut keys: Vec<_> = in_force.iter().map(|it| it.split('=').next()).collect();
+                    keys.sort_unstable();
+                    keys.dedup();
+                    proptest::prop_assert_eq!(keys.len(), in_force.len());
+                    proptest::prop_assert!(in_force.iter().filter(|it| it.ends_with("=port")).count() < 2);
+                }
+            }
+        }
+        // the first look may doubt what the second believes
+        for _ in 0..2 {
+            desk.save("a", "x=1");
+            desk.save("b", "y=2");
+            desk.remove("c");
+            desk.wait();
+        }
+        proptest::prop_assert_eq!(desk.settle(), ["x=1", "y=2"]);
+        proptest::prop_assert_eq!(desk.messages(), [""; 0]);
+    }
+}
