@@ -258,3 +258,63 @@ fn what_cannot_start_says_why_and_exits_with_its_code() {
         program.awaits_text(0, words);
     }
 }
+
+#[test]
+fn what_is_good_at_the_start_runs_and_the_rest_is_said() {
+    let town = served();
+    town.save("route.yaml", "type: MeshTCPRoute\nmesh: default\nname: canary\nspec: {to: 7}\n");
+    let up = Up::start(&[&town.path()]);
+    up.is_ready();
+    up.program.awaits_text(0, "route.yaml:4:");
+    up.program.awaits_text(0, "route.yaml: nothing of it is in force until it is repaired");
+    reaches(town.outbound, &["v1", "v2"]);
+    town.route(&[("v2", 1)]);
+    reaches(town.outbound, &["v2"]);
+}
+
+#[test]
+fn half_a_file_is_never_in_force() {
+    let town = served();
+    let text = route(&[("v2", 1)]);
+    town.save("route.yaml", &text);
+    let up = Up::start(&[&town.path()]);
+    up.is_ready();
+    let mark = up.program.mark();
+    for _ in 0..5 {
+        // cut to nothing, then written bit by bit: what a slow editor does
+        let mut file = std::fs::File::create(town.file("route.yaml")).unwrap();
+        for bytes in text.as_bytes().chunks(100) {
+            std::io::Write::write_all(&mut file, bytes).unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        assert_eq!(tally(town.outbound, 4).get("v2"), Some(&4));
+    }
+    town.route(&[("v1", 1)]);
+    reaches(town.outbound, &["v1"]);
+    let changes = up.program.printed();
+    let changes: Vec<&str> =
+        changes.lines().skip(mark).filter(|line| line.contains("outbound redis:")).collect();
+    assert_eq!(changes, ["default/web-1 outbound redis: redis version=v2 → redis version=v1"]);
+}
+
+#[test]
+fn proxies_are_chosen_by_mesh_and_by_name() {
+    let town = served();
+    let elsewhere = std::fs::read_to_string(town.file("mesh.yaml")).unwrap();
+    let elsewhere = elsewhere.replacen("address: 127.0.0.1", "address: 192.0.2.7", 1);
+    town.save("mesh.yaml", &elsewhere);
+    let proxies = |arguments: &[&str]| {
+        let up = Up::start(arguments);
+        let mut found = Vec::new();
+        eventually("something runs", || {
+            let plans = up.json("/plan")["plans"].as_array().unwrap().clone();
+            found = plans.iter().map(|plan| plan["proxy"]["name"].as_str().unwrap().to_owned()).collect();
+            !found.is_empty()
+        });
+        found
+    };
+    assert_eq!(proxies(&[&town.path()]), ["redis-v1", "redis-v2"]);
+    assert_eq!(proxies(&[&town.path(), "--dataplane", "web-1"]), ["redis-v1", "redis-v2", "web-1"]);
+    let up = Up::start(&[&town.path(), "--mesh", "other"]);
+    up.program.awaits_text(0, "nothing to run of mesh other yet");
+}
