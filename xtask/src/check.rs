@@ -16,7 +16,7 @@ pub(crate) fn run() -> Outcome {
         "warnings",
     ]))?;
     execute(
-        cargo(&["doc", "--quiet", "--workspace", "--no-deps", "--document-private-items", "--locked"])
+        cargo(&["doc", "--quiet", "--workspace", "--no-deps", "--locked"])
             .env("RUSTDOCFLAGS", "-D warnings"),
     )?;
     if on_path("cargo-deny") {

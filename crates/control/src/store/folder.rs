@@ -6,7 +6,7 @@
 //!    └── watch: wakes on changes, coalesced ◀── or refused: the last good state stays, file by file ◀──────┘
 //! ```
 //!
-//! * [`Files`] decides and does no IO; [`scan`] looks; [`watch`] wakes; [`FolderStore`] puts them together.
+//! * [`Files`] decides and does no IO; `scan` looks; `watch` wakes; [`FolderStore`] puts them together.
 
 mod content;
 mod files;
