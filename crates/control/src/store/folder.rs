@@ -6,8 +6,9 @@
 //!    └── watch: wakes on changes, coalesced ◀── or refused: the last good state stays, file by file ◀──────┘
 //! ```
 //!
-//! * [`Files`] decides and does no IO; `scan` looks; `watch` wakes; [`FolderStore`] puts them together.
+//! [`Files`] decides and does no IO, `scan` looks, [`Watch`] wakes, [`FolderStore`] puts them together.
 
+mod candidate;
 mod content;
 mod files;
 mod scan;
@@ -20,8 +21,9 @@ use std::time::Instant;
 
 use model::Problem;
 
+pub use candidate::{Candidate, Objection, Offer};
 pub use content::{Content, Entry, Options};
-pub use files::{Candidate, FileState, Files, Objection, Offer, Settled, Sighting};
+pub use files::{FileState, Files, Settled, Sighting};
 pub use scan::{OpenError, is_resource_file};
 pub use watch::Watch;
 

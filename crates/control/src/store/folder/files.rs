@@ -9,13 +9,14 @@
 //! A file that vanishes, or shrinks to a beginning of what it was, is believed only when it still looks so after
 //! [`DOUBT`]: editors write by removing and by cutting to nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use model::{Problem, Resource};
+use model::Problem;
 
-use super::content::{Content, Entry, Key, unreadable};
+use super::candidate::{Candidate, Objection, Offer};
+use super::content::{Content, Key, unreadable};
 
 /// How long a file that seems removed or half-written is given to come back.
 pub(super) const DOUBT: Duration = Duration::from_millis(200);
@@ -40,45 +41,6 @@ pub enum FileState {
     LastGood,
     /// Nothing: it never was good.
     Nothing,
-}
-
-/// One resource on offer, and where it comes from.
-#[derive(Clone, Debug)]
-pub struct Offer {
-    /// The file.
-    pub file: Arc<str>,
-    /// The resource with its document.
-    pub entry: Arc<Entry>,
-}
-
-/// A state of all files that could come into force.
-#[derive(Clone, Debug, Default)]
-pub struct Candidate {
-    /// The resources by file and order in it, each once.
-    pub offers: Vec<Offer>,
-    /// The files that would change by it.
-    pub changed: BTreeSet<Arc<str>>,
-}
-
-impl Candidate {
-    /// The resources alone.
-    pub fn resources(&self) -> impl ExactSizeIterator<Item = &Arc<Resource>> {
-        self.offers.iter().map(|offer| &offer.entry.resource)
-    }
-
-    /// The offer of a resource, by what [`Resource::describe`] says of it.
-    pub fn offer(&self, described: &str) -> Option<&Offer> {
-        self.offers.iter().find(|offer| offer.entry.resource.describe() == described)
-    }
-}
-
-/// Why a candidate cannot come into force.
-#[derive(Clone, Debug)]
-pub struct Objection {
-    /// The file whose change is to blame; `None`: no single one.
-    pub file: Option<Arc<str>>,
-    /// What is wrong with it.
-    pub problem: Problem,
 }
 
 /// What became of a state of files.

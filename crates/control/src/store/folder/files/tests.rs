@@ -2,8 +2,9 @@
 
 use model::draft::Document;
 use model::violation::Violation;
-use model::{FieldPath, Meta, Severity, Spec};
+use model::{FieldPath, Meta, Resource, Severity, Spec};
 
+use super::super::content::Entry;
 use super::*;
 
 fn read(name: &str, bytes: &[u8]) -> Content {

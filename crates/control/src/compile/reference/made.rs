@@ -1,0 +1,67 @@
+//! The references that a resource makes to services, and where they stand in it.
+
+use model::policy::{Policy, backend_refs};
+use model::topology::OutboundTarget;
+use model::{BackendRef, FieldPath, Kind, Resource, Spec, Tags, TargetRef};
+use serde_json::Value;
+
+/// A reference that a resource makes.
+pub(super) enum Reference {
+    To(TargetRef),
+    Backend(BackendRef),
+    Service(Tags),
+}
+
+impl std::fmt::Display for Reference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::To(target) => write!(f, "to {target}"),
+            Self::Backend(backend) => write!(f, "backendRef {backend}"),
+            Self::Service(tags) => write!(f, "tags {tags}"),
+        }
+    }
+}
+
+/// The references that a resource makes to services, each with its place below the body.
+pub(super) fn references(resource: &Resource) -> Vec<(FieldPath, Reference)> {
+    let root = FieldPath::root();
+    match &resource.spec {
+        Spec::Policy(policy) if matches!(policy.kind, Kind::MeshTCPRoute | Kind::MeshHTTPRoute) => {
+            of_route(policy, &root.field("spec").field("to"))
+        }
+        Spec::Dataplane(dataplane) => {
+            let outbound = root.field("networking").field("outbound");
+            let of_outbound = |(index, it): (usize, &model::topology::DataplaneOutbound)| {
+                let at = outbound.index(index);
+                match &it.target {
+                    OutboundTarget::Tags(tags) => (at.field("tags"), Reference::Service(tags.clone())),
+                    OutboundTarget::BackendRef { kind, name, labels, port } => {
+                        let mut target = TargetRef::of_kind(*kind);
+                        target.name.clone_from(name);
+                        target.labels = (!labels.is_empty()).then(|| labels.clone());
+                        let backend = BackendRef { target, weight: None, port: Some(*port) };
+                        (at.field("backendRef"), Reference::Backend(backend))
+                    }
+                }
+            };
+            dataplane.outbound.iter().enumerate().map(of_outbound).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn of_route(policy: &Policy, to: &FieldPath) -> Vec<(FieldPath, Reference)> {
+    let mut found = Vec::new();
+    for (at, item) in policy.to.iter().enumerate() {
+        let item_path = to.index(at);
+        found.push((item_path.field("targetRef"), Reference::To(item.target.clone())));
+        let rules = item.conf.get("rules").and_then(Value::as_array);
+        for (rule_at, rule) in rules.into_iter().flatten().enumerate() {
+            let refs = item_path.field("rules").index(rule_at).field("default").field("backendRefs");
+            for (ref_at, backend) in backend_refs(rule).into_iter().enumerate() {
+                found.push((refs.index(ref_at), Reference::Backend(backend)));
+            }
+        }
+    }
+    found
+}
