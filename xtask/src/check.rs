@@ -16,8 +16,7 @@ pub(crate) fn run() -> Outcome {
         "warnings",
     ]))?;
     execute(
-        cargo(&["doc", "--quiet", "--workspace", "--no-deps", "--locked"])
-            .env("RUSTDOCFLAGS", "-D warnings"),
+        cargo(&["doc", "--quiet", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings"),
     )?;
     if on_path("cargo-deny") {
         execute(&mut cargo(&["deny", "--workspace", "check", "licenses", "bans", "sources"]))?;
