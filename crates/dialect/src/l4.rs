@@ -103,7 +103,7 @@ fn route(name: &str, origin: Option<Origin>, split: &[PlanBackend], refusal: Opt
         None if backends.is_empty() => "no backend is left that could take connections".to_owned(),
         None => String::new(),
     };
-    Route { name: name.to_owned(), origin, backends, refusal }
+    Route { name: name.to_owned(), origin, backends, refusal, ..Route::default() }
 }
 
 fn backend(PlanBackend { reference, weight, fate, origin: _ }: &PlanBackend) -> Option<Backend> {
@@ -112,5 +112,11 @@ fn backend(PlanBackend { reference, weight, fate, origin: _ }: &PlanBackend) -> 
         Fate::Refused(why) => (String::new(), format!("{reference}: {why}")),
         Fate::Spilled(_) => return None,
     };
-    (*weight > 0).then(|| Backend { reference: reference.clone(), weight: *weight, cluster, unavailable })
+    (*weight > 0).then(|| Backend {
+        reference: reference.clone(),
+        weight: *weight,
+        cluster,
+        unavailable,
+        ..Backend::default()
+    })
 }

@@ -15,6 +15,7 @@ pub(super) fn cluster(cluster: &PlanCluster, mtls: Option<&Mtls>) -> (Cluster, E
         name: cluster.name.clone(),
         connect_timeout_ms: cluster.connect_timeout.as_ref().map(|t| millis(t.value)).unwrap_or_default(),
         undialable,
+        ..Cluster::default()
     };
     (message, Endpoints { cluster: cluster.name.clone(), endpoints })
 }

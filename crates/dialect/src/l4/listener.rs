@@ -22,9 +22,9 @@ pub(super) fn inbound(inbound: &Inbound, resources: &mut L4Resources) {
         reference: format!("the application at {service_address}:{service_port}"),
         weight: 1,
         cluster: cluster.clone(),
-        unavailable: String::new(),
+        ..Backend::default()
     };
-    let route = Route { name: name.clone(), origin: None, backends: vec![backend], refusal: String::new() };
+    let route = Route { name: name.clone(), backends: vec![backend], ..Route::default() };
     let listener =
         Listener { destination: service.clone(), ..bare(name, Direction::Inbound, address, *port) };
     let endpoint = Endpoint {
@@ -38,9 +38,7 @@ pub(super) fn inbound(inbound: &Inbound, resources: &mut L4Resources) {
     resources
         .endpoints
         .insert(cluster.clone(), Endpoints { cluster: cluster.clone(), endpoints: vec![endpoint] });
-    resources
-        .clusters
-        .insert(cluster.clone(), Cluster { name: cluster, connect_timeout_ms: 0, undialable: String::new() });
+    resources.clusters.insert(cluster.clone(), Cluster { name: cluster, ..Cluster::default() });
 }
 
 /// An outbound. One that the kernel redirects to the proxy cannot be opened by this proxy: it binds what it serves.

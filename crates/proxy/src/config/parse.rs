@@ -128,7 +128,23 @@ impl Parser<'_> {
         mut endpoints: BTreeMap<String, Vec<Endpoint>>,
     ) -> BTreeMap<String, Arc<Cluster>> {
         let mut clusters = BTreeMap::new();
-        for (what, l4::Cluster { name, connect_timeout_ms, undialable }) in self.decode(set) {
+        for (what, message) in self.decode(set) {
+            let l4::Cluster {
+                name,
+                connect_timeout_ms,
+                undialable,
+                balancing: _,
+                max_connections: _,
+                max_pending_connections: _,
+                health_check: _,
+                outlier: _,
+                proxy_protocol: _,
+                keepalive: _,
+                user_timeout_ms: _,
+                failover_threshold_percent: _,
+                panic_threshold_percent: _,
+                fail_on_panic: _,
+            } = message;
             let endpoints = endpoints.remove(&name).unwrap_or_default();
             let cluster = Cluster {
                 name: name.as_str().into(),
@@ -150,7 +166,17 @@ impl Parser<'_> {
         clusters: &BTreeMap<String, Arc<Cluster>>,
     ) -> BTreeMap<String, Arc<Route>> {
         let mut routes = BTreeMap::new();
-        for (what, l4::Route { name, origin, backends, refusal }) in self.decode(set) {
+        for (what, message) in self.decode(set) {
+            let l4::Route {
+                name,
+                origin,
+                backends,
+                refusal,
+                sticky: _,
+                existing: _,
+                retry_other_side: _,
+                drain_grace_ms: _,
+            } = message;
             let backends: Vec<Backend> = backends
                 .into_iter()
                 .enumerate()
@@ -173,7 +199,7 @@ impl Parser<'_> {
         backend: l4::Backend,
         clusters: &BTreeMap<String, Arc<Cluster>>,
     ) -> Backend {
-        let l4::Backend { reference, weight, cluster, unavailable } = backend;
+        let l4::Backend { reference, weight, cluster, unavailable, when_down: _ } = backend;
         let target = if cluster.is_empty() {
             Target::Unavailable(or_else(unavailable, "the backendRef leads to no cluster"))
         } else if let Some(cluster) = clusters.get(&cluster) {
@@ -207,6 +233,8 @@ impl Parser<'_> {
             idle_timeout_ms,
             max_connect_attempts,
             access_logs,
+            max_age_ms: _,
+            accept_proxy_protocol: _,
         } = message;
         let ip = address.parse::<IpAddr>();
         if ip.is_err() {

@@ -9,7 +9,13 @@
 //!
 //! They are protobuf with additive evolution: an unknown field is ignored, a missing one is its default.
 
-use serde::Serialize;
+mod cluster;
+
+pub use cluster::{
+    Balancing, BalancingPolicy, Cluster, HealthCheck, Keepalive, OutlierDetection, ProxyProtocol,
+};
+
+use serde::{Serialize, Serializer};
 
 macro_rules! named {
     ($($message:ident),*) => { $(
@@ -60,6 +66,15 @@ pub struct Listener {
     /// Where lines about finished connections go, besides the proxy's own connection log.
     #[prost(message, repeated, tag = "11")]
     pub access_logs: Vec<AccessLog>,
+    /// Closes a connection that is this old, in milliseconds since it was accepted; 0: never.
+    #[prost(uint64, tag = "12")]
+    #[serde(skip_serializing_if = "is_default")]
+    pub max_age_ms: u64,
+    /// Whether every connection begins with a PROXY protocol header (v1 or v2), which names the client; one that does
+    /// not is refused.
+    #[prost(bool, tag = "13")]
+    #[serde(skip_serializing_if = "is_default")]
+    pub accept_proxy_protocol: bool,
 }
 
 /// Which way the connections of a listener flow.
@@ -135,6 +150,48 @@ pub struct Route {
     /// Why connections are refused when there is no backend to choose, in words.
     #[prost(string, tag = "4")]
     pub refusal: String,
+    /// Whether a client keeps its backend.
+    #[prost(enumeration = "Sticky", tag = "5")]
+    #[serde(serialize_with = "name_of::<_, Sticky>", skip_serializing_if = "is_default")]
+    pub sticky: i32,
+    /// What a change of the weights does to connections that live.
+    #[prost(enumeration = "Existing", tag = "6")]
+    #[serde(serialize_with = "name_of::<_, Existing>", skip_serializing_if = "is_default")]
+    pub existing: i32,
+    /// Whether a connect that failed may be tried at another backend of the split, before any byte was sent. The first
+    /// choice stays in the connection log.
+    #[prost(bool, tag = "7")]
+    #[serde(skip_serializing_if = "is_default")]
+    pub retry_other_side: bool,
+    /// How long the connections of a backend that was removed may go on, in milliseconds; 0: as long as they like.
+    #[prost(uint64, tag = "8")]
+    #[serde(skip_serializing_if = "is_default")]
+    pub drain_grace_ms: u64,
+}
+
+/// Whether a client keeps its backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, prost::Enumeration, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[repr(i32)]
+pub enum Sticky {
+    /// Every connection is drawn anew.
+    None = 0,
+    /// Connections from one IP address go to one backend, as long as the weights allow it: when they change, only
+    /// clients that must move do.
+    SourceIp = 1,
+}
+
+/// What a change of the weights does to connections that live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, prost::Enumeration, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[repr(i32)]
+pub enum Existing {
+    /// Nothing: they stay where they are.
+    Keep = 0,
+    /// As many as a backend has above its new share are closed, idle ones first, a few at a time.
+    DrainExcess = 1,
+    /// Those of a backend whose share became smaller, or 0, are closed.
+    Close = 2,
 }
 
 /// The policy that a value comes from.
@@ -171,21 +228,21 @@ pub struct Backend {
     /// Why this side refuses its share, in words; empty when it has a cluster.
     #[prost(string, tag = "4")]
     pub unavailable: String,
+    /// What its share does while its cluster has no endpoint that is usable: none at all, or none that is healthy.
+    #[prost(enumeration = "WhenDown", tag = "5")]
+    #[serde(serialize_with = "name_of::<_, WhenDown>", skip_serializing_if = "is_default")]
+    pub when_down: i32,
 }
 
-/// A group of endpoints that offer the same destination.
-#[derive(Clone, PartialEq, prost::Message, Serialize)]
+/// What the share of a backend does while no endpoint of its cluster is usable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, prost::Enumeration, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Cluster {
-    /// Unique in its proxy.
-    #[prost(string, tag = "1")]
-    pub name: String,
-    /// How long establishing a connection to an endpoint may take, in milliseconds; 0 is the default of 5000.
-    #[prost(uint64, tag = "2")]
-    pub connect_timeout_ms: u64,
-    /// Why the endpoints of this cluster cannot be dialled by this proxy, e.g. because TLS is required; empty: they can.
-    #[prost(string, tag = "3")]
-    pub undialable: String,
+#[repr(i32)]
+pub enum WhenDown {
+    /// It is refused.
+    Refuse = 0,
+    /// It goes to the other backends, by their weights.
+    Spill = 1,
 }
 
 /// The endpoints of one cluster.
@@ -219,4 +276,20 @@ pub struct Endpoint {
     /// The zone, where known.
     #[prost(string, tag = "5")]
     pub zone: String,
+}
+
+/// Whether a field says nothing: such fields are left out of the JSON form.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// Writes the number of an enumeration as its name; a number without one stays a number.
+fn name_of<S: Serializer, E: TryFrom<i32> + Serialize>(
+    number: &i32,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match E::try_from(*number) {
+        Ok(value) => value.serialize(serializer),
+        Err(_) => number.serialize(serializer),
+    }
 }
