@@ -1,3 +1,89 @@
 //! Where resources are kept.
+//!
+//! ```text
+//!  API, apply ──put, delete (if the version is as expected)──▶ Store ──watch──▶ changes, in the order of their revisions
+//!                                       get, list ◀──────────────┘
+//! ```
+//!
+//! Every store keeps the same promises, and one suite holds all of them to it (`tests/stores/`):
+//!
+//! * an accepted change has a [`Revision`], one counter for the whole store that grows with each change;
+//! * what was accepted is there after a crash, and is seen by every reader that asks later;
+//! * a change that expects a version is accepted only on top of that version: no update is lost;
+//! * a watch from a revision gives every later change once and in order, or says that it cannot
+//!   ([`StoreError::TooOld`]): then list again, and watch from the revision of the listing.
+//!
+//! A store keeps documents, it does not judge them: whoever puts validates. [`folder`] is something else: files and
+//! folders that people edit, read with positions for messages about lines.
 
+mod change;
+mod error;
 pub mod folder;
+mod key;
+mod ledger;
+mod memory;
+mod stored;
+
+use std::fmt;
+
+use async_trait::async_trait;
+use serde_json::Value;
+use tokio::sync::watch;
+
+pub use change::{Change, Watch, What};
+pub use error::{Fault, StoreError};
+pub use key::{Key, NoKey};
+pub use memory::MemoryStore;
+pub use stored::{Effect, Expected, Listing, Revision, Selection, Stored, Written};
+
+/// Where resources are kept. Used as `Arc<dyn Store>`.
+#[async_trait]
+pub trait Store: fmt::Debug + Send + Sync {
+    /// What is stored under a key now; `None`: nothing.
+    ///
+    /// # Errors
+    /// When the store cannot be read: [`StoreError::Lost`], [`StoreError::Damaged`].
+    async fn get(&self, key: &Key) -> Result<Option<Stored>, StoreError>;
+
+    /// Everything that is selected, as of one moment, by kind, then name, then mesh.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    async fn list(&self, selection: &Selection) -> Result<Listing, StoreError>;
+
+    /// Stores a document in the Universal format under a key, if what is there is as expected. A document that is equal
+    /// to what is there changes nothing, and has no new revision ([`Effect::Unchanged`]).
+    ///
+    /// When it returns, the document is there whatever happens. When it fails with [`StoreError::Lost`], it may or may
+    /// not have been stored: read before trying again.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`]: something else is there than expected. [`StoreError::Unfit`]: the document does not say
+    /// that it is what the key names. Others: it cannot be stored now.
+    async fn put(&self, key: &Key, document: Value, expected: Expected) -> Result<Written, StoreError>;
+
+    /// Removes what is stored under a key, if it is as expected. Returns the revision of the removal.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]: nothing is there. Others as [`Store::put`].
+    async fn delete(&self, key: &Key, expected: Expected) -> Result<Revision, StoreError>;
+
+    /// All changes after a revision, those that were made already and those to come.
+    ///
+    /// # Errors
+    /// [`StoreError::TooOld`]: not all changes since are known any more. Others as [`Store::get`].
+    async fn watch(&self, after: Revision) -> Result<Watch, StoreError>;
+
+    /// The revision of the last change; also a sign of life: it asks where the resources really are.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    async fn revision(&self) -> Result<Revision, StoreError>;
+
+    /// What and where it is, in words and without secrets: `PostgreSQL mesh@db.example:5432/mesh`.
+    fn describe(&self) -> String;
+
+    /// Whether this process does the jobs that only one may do, of all that share the store. It may change at any time:
+    /// begin a job only while it is true. Always true for stores that no other process shares.
+    fn leads(&self) -> watch::Receiver<bool>;
+}

@@ -1,0 +1,197 @@
+//! What stores give and take.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use model::Kind;
+use serde_json::Value;
+
+use super::Key;
+
+/// When in the life of a store: the number of the last change. One counter for the whole store; it only grows, by one or
+/// more. [`Revision::ZERO`] is before the first change.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[serde(transparent)]
+pub struct Revision(u64);
+
+impl Revision {
+    /// Before the first change.
+    pub const ZERO: Revision = Revision(0);
+
+    /// The revision with this number.
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
+    /// The one after it.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// A document that is stored.
+#[derive(Clone, PartialEq)]
+pub struct Stored {
+    /// What it is.
+    pub key: Key,
+    /// In the Universal format, as it was accepted.
+    pub document: Value,
+    /// The revision of its last change. What to expect when changing it again ([`Expected::Version`]).
+    pub version: Revision,
+    /// When it came to be.
+    pub created: Timestamp,
+    /// When it was changed last.
+    pub modified: Timestamp,
+}
+
+impl fmt::Debug for Stored {
+    /// Without the body of a document that keeps a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, document, version, created, modified } = self;
+        let document: &dyn fmt::Debug = if key.keeps_a_secret() { &"(secret)" } else { document };
+        f.debug_struct("Stored")
+            .field("key", key)
+            .field("document", document)
+            .field("version", version)
+            .field("created", created)
+            .field("modified", modified)
+            .finish()
+    }
+}
+
+impl Key {
+    /// Whether the document must be shown to nobody who did not ask for it: not in logs, not in dumps.
+    pub fn keeps_a_secret(&self) -> bool {
+        self.kind.as_str().ends_with("Secret")
+    }
+}
+
+/// What must be there for a change to be accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// Whatever: the last writer wins.
+    Any,
+    /// Nothing.
+    Absent,
+    /// The document whose last change had this revision.
+    Version(Revision),
+}
+
+impl Expected {
+    /// Whether what is there is as expected.
+    pub fn is_met_by(self, found: Option<&Stored>) -> bool {
+        match self {
+            Expected::Any => true,
+            Expected::Absent => found.is_none(),
+            Expected::Version(version) => found.is_some_and(|found| found.version == version),
+        }
+    }
+}
+
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Expected::Any => f.write_str("anything"),
+            Expected::Absent => f.write_str("nothing"),
+            Expected::Version(version) => write!(f, "version {version}"),
+        }
+    }
+}
+
+/// Which resources to list. The default selects all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Only of this kind.
+    pub kind: Option<Kind>,
+    /// Only of this mesh. Resources of global scope are then left out.
+    pub mesh: Option<String>,
+}
+
+impl Selection {
+    /// All of a kind, in all meshes.
+    pub fn of_kind(kind: Kind) -> Self {
+        Self { kind: Some(kind), mesh: None }
+    }
+
+    /// Only what is in this mesh.
+    #[must_use]
+    pub fn in_mesh(self, mesh: impl Into<String>) -> Self {
+        Self { mesh: Some(mesh.into()), ..self }
+    }
+
+    /// Whether a resource is selected.
+    pub fn holds(&self, key: &Key) -> bool {
+        self.kind.is_none_or(|kind| key.kind == kind)
+            && self.mesh.as_ref().is_none_or(|mesh| key.mesh.as_ref() == Some(mesh))
+    }
+}
+
+/// What was there at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listing {
+    /// The last change that it has; watch from here to miss nothing.
+    pub revision: Revision,
+    /// By kind, then name, then mesh.
+    pub items: Vec<Stored>,
+}
+
+impl Listing {
+    /// Puts items into the order of listings.
+    pub fn new(revision: Revision, mut items: Vec<Stored>) -> Self {
+        let order = |Key { kind, mesh, name }: &Key| (*kind, name.clone(), mesh.clone());
+        items.sort_by_cached_key(|item| order(&item.key));
+        Self { revision, items }
+    }
+}
+
+/// What came of a put.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Written {
+    /// What is there now.
+    pub stored: Stored,
+    /// What the put did.
+    pub effect: Effect,
+}
+
+/// What a put did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing was there before.
+    Created,
+    /// Something else was there before.
+    Changed,
+    /// An equal document was there: nothing was written, and its version stays.
+    Unchanged,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_secret_is_not_shown_by_accident() {
+        let key = Key::new(Kind::Secret, "default", "token");
+        let document =
+            json!({ "type": "Secret", "mesh": "default", "name": "token", "data": "aHVudGVyMg==" });
+        let now = Timestamp::UNIX_EPOCH;
+        let stored = Stored { key, document, version: Revision::new(1), created: now, modified: now };
+        let shown = format!("{stored:?}");
+        assert!(!shown.contains("aHVudGVyMg"), "{shown}");
+        assert!(shown.contains("token"), "{shown}");
+    }
+}

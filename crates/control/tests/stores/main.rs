@@ -1,0 +1,46 @@
+//! One suite for every store: what `meshtcp_control::store::Store` promises, kept by each of them.
+
+mod promises;
+
+use std::sync::Arc;
+
+use meshtcp_control::store::{MemoryStore, Store};
+
+/// One test for each promise, with a fresh store from `$open`: what it gives is kept until the test ends.
+macro_rules! keeps_every_promise {
+    ($store:ident, $open:expr) => {
+        mod $store {
+            use super::*;
+            keeps_every_promise!(@each $open;
+                what_is_put_can_be_read
+                a_listing_is_sorted_and_selected
+                a_change_is_made_only_on_what_was_expected
+                an_equal_document_changes_nothing
+                a_document_is_what_its_key_says
+                odd_documents_come_back_as_they_were
+                revisions_grow_with_each_change
+                a_watch_gives_every_change_in_order
+                a_watch_that_waits_is_woken
+                a_watch_from_nowhere_is_refused
+                a_dropped_wait_loses_nothing
+                concurrent_increments_are_all_counted
+                concurrent_creations_have_one_winner
+            );
+        }
+    };
+    (@each $open:expr; $($promise:ident)*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $promise() {
+                let (store, _kept) = $open.await;
+                promises::$promise(store).await;
+            }
+        )*
+    };
+}
+
+async fn memory() -> (Arc<dyn Store>, ()) {
+    (Arc::new(MemoryStore::default()), ())
+}
+
+keeps_every_promise!(in_memory, memory());
