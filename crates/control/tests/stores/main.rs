@@ -1,5 +1,7 @@
 //! One suite for every store: what `meshtcp_control::store::Store` promises, kept by each of them.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a step that fails is a failed test")]
+
 mod promises;
 
 use std::sync::Arc;
