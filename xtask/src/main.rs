@@ -25,7 +25,7 @@ cargo xtask NAME
   conformance [ARG…]          score the product against ../shared/conformance (ARGs go to score.py: --show, --only …)
   house                       who may lean on whom, as a table, checked
   envoy                       install Envoy into target/envoy/bin/envoy
-  fuzz NAME [--seconds N]     fuzz one door: draft, plan, hello or discovery (default 60 seconds)
+  fuzz NAME [--seconds N]     fuzz one door: draft, plan, hello, discovery or proxy_header (default 60 seconds)
 ";
 
 fn main() -> ExitCode {

@@ -12,6 +12,7 @@
 //! | [`mod@decide`] | facts, a listener and a draw in; where a connection goes, and why, out |
 //! | [`balance`] | the weighted choice and taking turns, as arithmetic |
 //! | [`hello`] | the server name in a TLS client hello |
+//! | [`proxy_protocol`] | who a proxy before us says the client is, and what we say to a backend |
 //! | [`Proxy`] | the running data plane: one event loop a processor, sharing nothing on the path of a connection |
 //! | [`discovery`] | configurations from a control plane |
 //! | [`counters`] | what was counted, as a value; [`Proxy::register`] gives the same as Prometheus metrics |
@@ -60,6 +61,7 @@ mod listen;
 mod log;
 mod metrics;
 mod proxy;
+pub mod proxy_protocol;
 mod relay;
 mod resolve;
 mod worker;

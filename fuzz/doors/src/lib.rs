@@ -11,9 +11,11 @@ mod draft;
 mod hello;
 mod mutate;
 mod plan;
+mod proxy_header;
 
 pub use discovery::discovery;
 pub use draft::draft;
 pub use hello::hello;
 pub use mutate::{Mutations, files_below};
 pub use plan::plan;
+pub use proxy_header::proxy_header;

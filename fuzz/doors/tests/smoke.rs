@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use meshtcp_doors::{Mutations, discovery, draft, files_below, hello, plan};
+use meshtcp_doors::{Mutations, discovery, draft, files_below, hello, plan, proxy_header};
 
 fn knock(door: fn(&[u8]), inputs: impl Iterator<Item = Vec<u8>>) {
     for input in inputs {
@@ -42,6 +42,16 @@ fn client_hello(server_name: &str) -> Vec<u8> {
     let body = [&[3, 3][..], &[7; 32], &[0], &sized(&[0x13, 0x01]), &[1, 0], &extensions].concat();
     let handshake = [&[1, 0][..], &sized(&body)].concat();
     [&[22, 3, 1][..], &sized(&handshake)].concat()
+}
+
+#[test]
+fn proxy_header_mutated() {
+    let text = b"PROXY TCP4 192.0.2.1 198.51.100.2 5000 443\r\n".to_vec();
+    let mut binary = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x12".to_vec();
+    binary.extend_from_slice(&[192, 0, 2, 1, 198, 51, 100, 2, 0x13, 0x88, 0x01, 0xbb, 4, 0, 3, 1, 2, 3]);
+    let long = [&b"\r\n\r\n\0\r\nQUIT\n\x21\x21\x0f\xf0"[..], &[9; 4096]].concat();
+    let unknown = b"PROXY UNKNOWN\r\n".to_vec();
+    knock(proxy_header, Mutations::new(5, vec![text, binary, long, unknown]).take(5000));
 }
 
 #[test]

@@ -1,0 +1,213 @@
+//! The PROXY protocol: what a proxy before us says about the client, and what we say to a backend.
+//!
+//! A header of version 1 (text) or 2 (binary) comes before the first byte of a connection. Reading takes as many bytes
+//! as have arrived, and knows no socket and no clock. TLVs of version 2 are stepped over, within the bounds of the
+//! header.
+//!
+//! Source: "The PROXY protocol, versions 1 & 2", sections 2.1 and 2.2.
+
+mod v1;
+mod v2;
+
+use std::net::SocketAddr;
+
+/// How many bytes a header may take. Version 1 has at most 107; a longer one of version 2 is refused: addresses and
+/// the TLVs in use (a certificate's names among them) stay far below.
+pub const MAX_HEADER: usize = 4096;
+
+/// Which version a header is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Version {
+    /// A line of text.
+    V1,
+    /// Binary.
+    V2,
+}
+
+/// The two ends of a connection, as the client sees them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ends {
+    /// Who connected.
+    pub source: SocketAddr,
+    /// What it dialled.
+    pub destination: SocketAddr,
+}
+
+/// A complete header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// How many bytes it takes: what follows is the client's.
+    pub length: usize,
+    /// The ends of the connection. `None`: the sender speaks for itself (`LOCAL`, a health check) or says nothing that
+    /// is of use for TCP (`UNKNOWN`, other families); the connection's own addresses hold.
+    pub ends: Option<Ends>,
+}
+
+/// Why bytes are not a header, in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadHeader(pub &'static str);
+
+/// Reads a header of either version; `Ok(None)` when more bytes are needed.
+///
+/// # Errors
+/// When the bytes cannot become a header, whatever follows, or it is longer than [`MAX_HEADER`].
+pub fn read_header(bytes: &[u8]) -> Result<Option<Header>, BadHeader> {
+    if may_become(bytes, &v2::SIGNATURE) {
+        v2::read(bytes)
+    } else if may_become(bytes, v1::PREFIX) {
+        v1::read(bytes)
+    } else {
+        Err(BadHeader("the first bytes are no PROXY header"))
+    }
+}
+
+/// Writes a header.
+///
+/// When the ends are of two families, the IPv4 one is written as an IPv4-mapped IPv6 address.
+pub fn write_header(version: Version, ends: Ends) -> Vec<u8> {
+    let ends = of_one_family(ends);
+    match version {
+        Version::V1 => v1::write(ends),
+        Version::V2 => v2::write(ends),
+    }
+}
+
+/// Whether bytes begin with `start`, or are too few to tell.
+fn may_become(bytes: &[u8], start: &[u8]) -> bool {
+    let shorter = bytes.len().min(start.len());
+    bytes[..shorter] == start[..shorter]
+}
+
+fn of_one_family(Ends { source, destination }: Ends) -> Ends {
+    if source.is_ipv4() == destination.is_ipv4() {
+        return Ends { source, destination };
+    }
+    let mapped = |end: SocketAddr| match end {
+        SocketAddr::V4(v4) => SocketAddr::from((v4.ip().to_ipv6_mapped(), v4.port())),
+        SocketAddr::V6(_) => end,
+    };
+    Ends { source: mapped(source), destination: mapped(destination) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn ends(source: &str, destination: &str) -> Ends {
+        Ends { source: source.parse().unwrap(), destination: destination.parse().unwrap() }
+    }
+
+    /// The signature of version 2 and what follows it.
+    fn binary(rest: &[u8]) -> Vec<u8> {
+        [&v2::SIGNATURE[..], rest].concat()
+    }
+
+    #[test]
+    fn headers_are_read() {
+        let v4 = Some(ends("192.0.2.1:5000", "198.51.100.2:443"));
+        let v6 = Some(ends("[2001:db8::1]:65535", "[::1]:1"));
+        let v4_body = [192, 0, 2, 1, 198, 51, 100, 2, 0x13, 0x88, 0x01, 0xbb];
+        let mut v6_body = [0; 36];
+        v6_body[..4].copy_from_slice(&[0x20, 0x01, 0x0d, 0xb8]);
+        (v6_body[15], v6_body[31], v6_body[35]) = (1, 1, 1);
+        v6_body[32..34].copy_from_slice(&[0xff, 0xff]);
+        let tlv = [0x04, 0, 3, b'a', b'b', b'c'];
+        let cases: Vec<(Vec<u8>, Option<Ends>)> = vec![
+            (b"PROXY TCP4 192.0.2.1 198.51.100.2 5000 443\r\n".to_vec(), v4),
+            (b"PROXY TCP6 2001:db8::1 ::1 65535 1\r\n".to_vec(), v6),
+            (b"PROXY UNKNOWN\r\n".to_vec(), None),
+            (b"PROXY UNKNOWN ffff::1 ffff::2 1 2\r\n".to_vec(), None),
+            (binary(&[&[0x21, 0x11, 0, 12][..], &v4_body].concat()), v4),
+            (binary(&[&[0x21, 0x21, 0, 36][..], &v6_body].concat()), v6),
+            // TLVs behind the addresses
+            (binary(&[&[0x21, 0x11, 0, 18][..], &v4_body, &tlv].concat()), v4),
+            // LOCAL: whatever it says is left out
+            (binary(&[0x20, 0x00, 0, 0]), None),
+            (binary(&[&[0x20, 0x11, 0, 12][..], &v4_body].concat()), None),
+            // unspecified, a datagram, and a Unix socket
+            (binary(&[0x21, 0x00, 0, 3, 9, 9, 9]), None),
+            (binary(&[&[0x21, 0x12, 0, 12][..], &v4_body].concat()), None),
+            (binary(&[&[0x21, 0x31, 0, 216][..], &[7; 216]].concat()), None),
+        ];
+        for (bytes, ends) in cases {
+            let shown = String::from_utf8_lossy(&bytes).into_owned();
+            let expected = Ok(Some(Header { length: bytes.len(), ends }));
+            assert_eq!(read_header(&bytes), expected, "{shown:?}");
+            let followed = [&bytes[..], b"GET /"].concat();
+            assert_eq!(read_header(&followed), expected, "{shown:?} and more");
+            for cut in 0..bytes.len() {
+                assert_eq!(read_header(&bytes[..cut]), Ok(None), "{cut} bytes of {shown:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_header_is_refused_as_soon_as_that_is_sure() {
+        let cases: Vec<(Vec<u8>, &str)> = vec![
+            (b"GET / HTTP/1.1\r\n".to_vec(), "no PROXY header"),
+            (b"PROXZ".to_vec(), "no PROXY header"),
+            (b"PROXY TCP5 ".to_vec(), "family"),
+            (b"PROXY TCP4 192.0.2.1 198.51.100.2 5000\r\n".to_vec(), "addresses"),
+            (b"PROXY TCP4 192.0.2.1 198.51.100.2 5000 443 9\r\n".to_vec(), "addresses"),
+            (b"PROXY TCP4 ::1 ::2 5000 443\r\n".to_vec(), "addresses"),
+            (b"PROXY TCP4 192.0.2.1 198.51.100.2 05000 443\r\n".to_vec(), "addresses"),
+            (b"PROXY TCP4 192.0.2.1 198.51.100.2 +5 443\r\n".to_vec(), "addresses"),
+            (b"PROXY TCP4 192.0.2.1 198.51.100.2 70000 443\r\n".to_vec(), "addresses"),
+            (b"PROXY UNKNOWN\n".to_vec(), "line"),
+            ([b"PROXY UNKNOWN ".as_slice(), &[b'x'; 107]].concat(), "long"),
+            (binary(&[0x11]), "version"),
+            (binary(&[0x22]), "command"),
+            (binary(&[0x21, 0x11, 0, 11]), "short"),
+            (binary(&[0x21, 0x21, 0, 35]), "short"),
+            (binary(&[0x21, 0x11, 0xff, 0xff]), "long"),
+            // a TLV that reaches beyond the header, and half of one
+            (binary(&[&[0x21, 0x11, 0, 16][..], &[1; 12], &[4, 0, 2, 9]].concat()), "TLV"),
+            (binary(&[&[0x21, 0x11, 0, 14][..], &[1; 12], &[4, 0]].concat()), "TLV"),
+        ];
+        for (bytes, why) in cases {
+            let shown = String::from_utf8_lossy(&bytes).into_owned();
+            match read_header(&bytes) {
+                Err(BadHeader(words)) => assert!(words.contains(why), "{shown:?}: {words}"),
+                other => panic!("{shown:?}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn ends_of_two_families_are_written_as_ipv6() {
+        let written = write_header(Version::V1, ends("192.0.2.1:5000", "[::1]:443"));
+        assert_eq!(written, b"PROXY TCP6 ::ffff:192.0.2.1 ::1 5000 443\r\n");
+    }
+
+    fn address() -> impl Strategy<Value = SocketAddr> {
+        let v4 = (any::<[u8; 4]>(), any::<u16>()).prop_map(SocketAddr::from);
+        let v6 = (any::<[u8; 16]>(), any::<u16>()).prop_map(SocketAddr::from);
+        prop_oneof![v4, v6]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(source in address(), destination in address(), binary in any::<bool>()) {
+            let ends = Ends { source, destination };
+            let version = if binary { Version::V2 } else { Version::V1 };
+            let written = write_header(version, ends);
+            let expected = Header { length: written.len(), ends: Some(of_one_family(ends)) };
+            prop_assert_eq!(read_header(&written), Ok(Some(expected)));
+        }
+
+        #[test]
+        fn any_bytes_are_dealt_with(
+            start in prop_oneof![Just(v2::SIGNATURE.to_vec()), Just(b"PROXY TCP4 ".to_vec()), Just(Vec::new())],
+            rest in prop::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let bytes = [start, rest].concat();
+            if let Ok(Some(header)) = read_header(&bytes) {
+                prop_assert!(header.length <= bytes.len() && header.length <= MAX_HEADER);
+                // a header does not depend on what follows it
+                prop_assert_eq!(read_header(&bytes[..header.length]), Ok(Some(header)));
+            }
+        }
+    }
+}
