@@ -13,9 +13,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use xds::ResourceSet;
-pub use xds::proto::l4::{Direction, Origin};
+pub use xds::proto::l4::{Direction, Existing, Origin};
 
 use crate::balance::{Rotation, Split};
+use crate::proxy_protocol::Version;
 pub use problem::{Problem, Problems};
 
 /// How long establishing a connection may take when a cluster does not say.
@@ -92,6 +93,10 @@ pub struct Listener {
     pub max_connections: Option<NonZeroU32>,
     /// Closes a connection on which nothing moved for so long; `None`: never.
     pub idle_timeout: Option<Duration>,
+    /// Closes a connection this long after it was accepted; `None`: never.
+    pub max_age: Option<Duration>,
+    /// Whether a PROXY protocol header comes first, and names the client.
+    pub accept_proxy_protocol: bool,
     /// How many endpoints to try before a connection is refused.
     pub max_connect_attempts: NonZeroU32,
     /// Where lines about finished connections go, besides the proxy's own connection log.
@@ -152,6 +157,10 @@ pub struct Route {
     pub split: Split,
     /// Why connections are refused when there is no backend to choose.
     pub refusal: Arc<str>,
+    /// What a change of the weights does to connections that live.
+    pub existing: Existing,
+    /// How long connections to a backend that this route no longer has may go on; `None`: what `existing` says.
+    pub drain_grace: Option<Duration>,
 }
 
 /// One side of a split.
@@ -197,6 +206,23 @@ pub struct Cluster {
     pub endpoints: Vec<Endpoint>,
     /// Runs of `endpoints` with equal priority, lowest first.
     pub tiers: Vec<Tier>,
+    /// The PROXY protocol header that every connection begins with; `None`: none.
+    pub proxy_protocol: Option<Version>,
+    /// TCP keepalive on connections to the endpoints; `None`: off.
+    pub keepalive: Option<Keepalive>,
+    /// How long sent bytes may stay unacknowledged (`TCP_USER_TIMEOUT`); `None`: as the kernel has it.
+    pub user_timeout: Option<Duration>,
+}
+
+/// TCP keepalive. What is `None` is as the kernel has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Keepalive {
+    /// How long nothing arrives until the first probe.
+    pub idle: Option<Duration>,
+    /// The time between probes.
+    pub interval: Option<Duration>,
+    /// How many unanswered probes break the connection.
+    pub probes: Option<NonZeroU32>,
 }
 
 /// The endpoints of one priority.

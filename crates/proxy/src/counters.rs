@@ -121,6 +121,8 @@ pub(crate) struct BackendCounters {
     /// How many connections to its endpoints were established.
     pub(crate) opened: Count,
     pub(crate) active: Count,
+    /// How many of those were decided by weights that are no longer in force.
+    pub(crate) outdated: Count,
     /// How many connections the proxy itself ended.
     pub(crate) cut: Count,
     pub(crate) resets: Count,

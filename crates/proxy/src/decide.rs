@@ -137,6 +137,11 @@ impl Listener {
         !self.server_names.is_empty()
     }
 
+    /// Whether something has to come from the client before a connection can be decided.
+    pub fn client_speaks_first(&self) -> bool {
+        self.accept_proxy_protocol || self.needs_hello()
+    }
+
     /// The best route for a server name: an exact one, else the longest wildcard, else `*`, else the default.
     pub fn route_for(&self, server_name: Option<&str>) -> Option<RouteIndex> {
         let fitting =

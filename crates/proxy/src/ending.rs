@@ -57,6 +57,8 @@ endings! {
     BackendReset = "backend-reset", "UC";
     /// Nothing moved for the listener's idle timeout.
     IdleTimeout = "idle-timeout", "SI";
+    /// The connection was as old as the listener lets connections become.
+    MaxAge = "max-age", "DT";
     /// The endpoint did not answer in the cluster's connect timeout.
     ConnectTimeout = "connect-timeout", "UF";
     /// The endpoint, or the way to it, refused the connection.
@@ -73,6 +75,15 @@ endings! {
     BadHello = "bad-hello", "DPE";
     /// The client hello did not arrive in time.
     HelloTimeout = "hello-timeout", "DT";
+    /// What the client sent first is no PROXY protocol header, where one has to come first.
+    BadProxyHeader = "bad-proxy-header", "DPE";
+    /// The PROXY protocol header did not arrive in time.
+    ProxyHeaderTimeout = "proxy-header-timeout", "DT";
+    /// The weights of its route changed, and it would go to another backend now: `existing: close`.
+    Moved = "moved", "DR";
+    /// Its backend had more connections than its new share (`existing: drain-excess`), or was removed and the grace
+    /// is over.
+    DrainedByRoute = "drained-by-route", "DR";
     /// The proxy was leaving, and the time for connections to end was over.
     Drained = "drained", "DR";
 }
@@ -88,19 +99,24 @@ impl Ending {
             | Self::Limit
             | Self::NoServerName
             | Self::BadHello
-            | Self::HelloTimeout => true,
+            | Self::HelloTimeout
+            | Self::BadProxyHeader
+            | Self::ProxyHeaderTimeout => true,
             Self::ClientClosed
             | Self::BackendClosed
             | Self::ClientReset
             | Self::BackendReset
             | Self::IdleTimeout
+            | Self::MaxAge
+            | Self::Moved
+            | Self::DrainedByRoute
             | Self::Drained => false,
         }
     }
 
     /// Whether the proxy ended a connection that both ends still wanted.
     pub fn is_cut(self) -> bool {
-        self == Self::Drained
+        matches!(self, Self::MaxAge | Self::Moved | Self::DrainedByRoute | Self::Drained)
     }
 
     /// Ended in order, by the end that was first.

@@ -15,6 +15,7 @@
 //! | [`proxy_protocol`] | who a proxy before us says the client is, and what we say to a backend |
 //! | [`Proxy`] | the running data plane: one event loop a processor, sharing nothing on the path of a connection |
 //! | [`discovery`] | configurations from a control plane |
+//! | [`takeover`] | listening sockets on their way to the next process |
 //! | [`counters`] | what was counted, as a value; [`Proxy::register`] gives the same as Prometheus metrics |
 //!
 //! A connection keeps the decision it was born with, whatever becomes of the configuration.
@@ -55,6 +56,7 @@ pub mod counters;
 pub mod decide;
 pub mod discovery;
 mod ending;
+mod existing;
 pub mod hello;
 mod limits;
 mod listen;
@@ -64,6 +66,7 @@ mod proxy;
 pub mod proxy_protocol;
 mod relay;
 mod resolve;
+pub mod takeover;
 mod worker;
 
 pub use config::{Config, Problem, Problems, ProxyName};

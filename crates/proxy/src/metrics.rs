@@ -110,6 +110,12 @@ impl Collector for Metrics {
             each_backend(listeners, |backend| Some(Sample::Count(backend.active))),
         )?;
         family(
+            "meshtcp_backend_connections_outdated",
+            "Connections to a backend that live and were decided by weights that are no longer in force",
+            gauge,
+            each_backend(listeners, |backend| Some(Sample::Count(backend.outdated))),
+        )?;
+        family(
             "meshtcp_backend_connections_cut",
             "Connections to a backend that the proxy ended although both ends wanted them",
             counter,

@@ -3,9 +3,11 @@
 mod apply;
 mod options;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -208,6 +210,36 @@ impl Proxy {
         }
         connections.sort_by_key(|connection: &ConnectionInfo| connection.id);
         connections
+    }
+
+    /// Takes the listening sockets of a predecessor: a configuration that wants their address gets them, with whoever
+    /// waits in their queues. Call it before [`Proxy::apply`].
+    pub fn inherit(&self, sockets: BTreeMap<SocketAddr, Vec<OwnedFd>>) {
+        self.control.lock().unwrap_or_else(PoisonError::into_inner).inherit(sockets);
+    }
+
+    /// The addresses of inherited sockets that no configuration wanted so far.
+    pub fn unclaimed(&self) -> Vec<SocketAddr> {
+        self.control.lock().unwrap_or_else(PoisonError::into_inner).unclaimed()
+    }
+
+    /// Closes inherited sockets that no configuration wanted, and returns their addresses.
+    pub fn disinherit(&self) -> Vec<SocketAddr> {
+        self.control.lock().unwrap_or_else(PoisonError::into_inner).disinherit()
+    }
+
+    /// Another handle of each listening socket, for a successor; this proxy goes on accepting.
+    pub fn lend(&self) -> BTreeMap<SocketAddr, Vec<OwnedFd>> {
+        let (reply, replies) = mpsc::channel();
+        for mailbox in &self.mailboxes {
+            mailbox.send(Command::Lend(reply.clone()));
+        }
+        drop(reply);
+        let mut sockets: BTreeMap<SocketAddr, Vec<OwnedFd>> = BTreeMap::new();
+        while let Ok((address, socket)) = replies.recv_timeout(PATIENCE) {
+            sockets.entry(address).or_default().push(socket);
+        }
+        sockets
     }
 
     /// Accepts no more, waits until connections ended or `grace` is over, and closes the rest.

@@ -7,11 +7,14 @@ mod carry;
 mod connection;
 mod deadlines;
 mod finish;
+mod header;
 mod live;
 mod mailbox;
+mod moves;
 mod open;
 mod shared;
 mod slots;
+mod sockets;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -34,6 +37,7 @@ use crate::relay::Kit;
 use deadlines::{Clock, Deadlines, Micros};
 use live::{BalanceOf, ListenSocket};
 pub(crate) use mailbox::{Adoption, Command, Mailbox};
+use moves::Moves;
 pub(crate) use shared::Shared;
 use slots::Slots;
 
@@ -68,6 +72,7 @@ pub(crate) struct Worker {
     log: LogBuffer,
     log_due: Option<Micros>,
     accept_again: Option<Micros>,
+    moves: Moves,
     told_exhausted: Option<Micros>,
     /// Held while draining; dropped when the last connection ended.
     drained: Option<Sender<()>>,
@@ -113,6 +118,7 @@ impl Worker {
     ) -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         epoll::add(&epoll, mailbox.wake_fd(), Source::Wake.token(), EventFlags::IN)?;
+        let moves = Moves::seeded(shared.seed.wrapping_add(index as u64));
         Ok(Self {
             index,
             addresses: Cache::new(Arc::clone(&shared.addresses)),
@@ -135,6 +141,7 @@ impl Worker {
             log,
             log_due: None,
             accept_again: None,
+            moves,
             told_exhausted: None,
             drained: None,
             stopped: false,
@@ -183,7 +190,8 @@ impl Worker {
         if !self.bulk.is_empty() {
             return Some(Duration::ZERO);
         }
-        let due = [self.deadlines.next(), self.log_due, self.accept_again].into_iter().flatten().min()?;
+        let due = [self.deadlines.next(), self.log_due, self.accept_again, self.moves.again];
+        let due = due.into_iter().flatten().min()?;
         // rounded up to what epoll can wait for, or the last millisecond would be spent spinning
         let wait = due.since(self.now) + Duration::from_micros(999);
         Some(Duration::from_millis(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)))
@@ -195,6 +203,9 @@ impl Worker {
         }
         if self.accept_again.is_some_and(|due| due <= self.now) {
             self.resume_accepting();
+        }
+        if self.moves.again.is_some_and(|due| due <= self.now) {
+            self.move_some();
         }
         match self.log_due {
             Some(due) if due <= self.now => {
@@ -214,6 +225,7 @@ impl Worker {
                     // whoever asked may have gone
                     let _ = reply.send(self.list());
                 }
+                Command::Lend(reply) => self.lend(&reply),
                 Command::Drain(done) => {
                     self.stop_accepting();
                     self.drained = Some(done);

@@ -11,10 +11,12 @@ use xds::proto::l4;
 use xds::{ResourceSet, TypeUrl};
 
 use super::{
-    AccessLog, AccessLogFormat, Backend, Cluster, Config, DEFAULT_CONNECT_TIMEOUT, Direction, Endpoint, Host,
-    Listener, Problem, Problems, ProxyName, Route, ServerName, ServerNamePattern, Sink, Target, Tier,
+    AccessLog, AccessLogFormat, Backend, Cluster, Config, DEFAULT_CONNECT_TIMEOUT, Direction, Endpoint,
+    Existing, Host, Keepalive, Listener, Problem, Problems, ProxyName, Route, ServerName, ServerNamePattern,
+    Sink, Target, Tier,
 };
 use crate::balance::{Rotation, Split};
+use crate::proxy_protocol::Version;
 
 pub(super) fn config(proxies: &[(ProxyName, &ResourceSet)]) -> Result<Config, Problems> {
     let mut problems = Vec::new();
@@ -138,9 +140,9 @@ impl Parser<'_> {
                 max_pending_connections: _,
                 health_check: _,
                 outlier: _,
-                proxy_protocol: _,
-                keepalive: _,
-                user_timeout_ms: _,
+                proxy_protocol,
+                keepalive,
+                user_timeout_ms,
                 failover_threshold_percent: _,
                 panic_threshold_percent: _,
                 fail_on_panic: _,
@@ -152,6 +154,9 @@ impl Parser<'_> {
                 undialable: (!undialable.is_empty()).then(|| undialable.into()),
                 tiers: tiers(&endpoints),
                 endpoints,
+                proxy_protocol: self.proxy_protocol(&what, proxy_protocol),
+                keepalive: keepalive.map(keepalive_of),
+                user_timeout: duration(user_timeout_ms),
             };
             if clusters.insert(name.clone(), Arc::new(cluster)).is_some() {
                 self.problem(&what, "name", format!("{name:?} is used twice"));
@@ -173,9 +178,9 @@ impl Parser<'_> {
                 backends,
                 refusal,
                 sticky: _,
-                existing: _,
+                existing,
                 retry_other_side: _,
-                drain_grace_ms: _,
+                drain_grace_ms,
             } = message;
             let backends: Vec<Backend> = backends
                 .into_iter()
@@ -184,7 +189,15 @@ impl Parser<'_> {
                 .collect();
             let split = Split::new(backends.iter().map(|backend| backend.weight));
             let refusal = or_else(refusal, "the route has no backend with a weight above 0");
-            let route = Route { name: name.as_str().into(), origin, backends, split, refusal };
+            let route = Route {
+                name: name.as_str().into(),
+                origin,
+                backends,
+                split,
+                refusal,
+                existing: self.existing(&what, existing),
+                drain_grace: duration(drain_grace_ms),
+            };
             if routes.insert(name.clone(), Arc::new(route)).is_some() {
                 self.problem(&what, "name", format!("{name:?} is used twice"));
             }
@@ -233,8 +246,8 @@ impl Parser<'_> {
             idle_timeout_ms,
             max_connect_attempts,
             access_logs,
-            max_age_ms: _,
-            accept_proxy_protocol: _,
+            max_age_ms,
+            accept_proxy_protocol,
         } = message;
         let ip = address.parse::<IpAddr>();
         if ip.is_err() {
@@ -266,6 +279,8 @@ impl Parser<'_> {
             server_names,
             max_connections: NonZeroU32::new(max_connections),
             idle_timeout: duration(idle_timeout_ms),
+            max_age: duration(max_age_ms),
+            accept_proxy_protocol,
             max_connect_attempts: NonZeroU32::new(max_connect_attempts).unwrap_or(NonZeroU32::MIN),
             access_logs,
         })
@@ -339,6 +354,25 @@ impl Parser<'_> {
         Some(AccessLog { sink, format, origin })
     }
 
+    fn proxy_protocol(&mut self, what: &str, number: i32) -> Option<Version> {
+        match l4::ProxyProtocol::try_from(number) {
+            Ok(l4::ProxyProtocol::None) => None,
+            Ok(l4::ProxyProtocol::V1) => Some(Version::V1),
+            Ok(l4::ProxyProtocol::V2) => Some(Version::V2),
+            Err(_) => {
+                self.problem(what, "proxy_protocol", "is none of none, v1, v2");
+                None
+            }
+        }
+    }
+
+    fn existing(&mut self, what: &str, number: i32) -> Existing {
+        Existing::try_from(number).unwrap_or_else(|_| {
+            self.problem(what, "existing", "is none of keep, drain-excess, close");
+            Existing::Keep
+        })
+    }
+
     fn port(&mut self, what: &str, field: &str, port: u32) -> Option<u16> {
         let parsed = u16::try_from(port).ok().filter(|port| *port > 0);
         if parsed.is_none() {
@@ -356,6 +390,10 @@ fn tiers(endpoints: &[Endpoint]) -> Vec<Tier> {
         first += run.len();
     }
     tiers
+}
+
+fn keepalive_of(l4::Keepalive { idle_ms, interval_ms, probes }: l4::Keepalive) -> Keepalive {
+    Keepalive { idle: duration(idle_ms), interval: duration(interval_ms), probes: NonZeroU32::new(probes) }
 }
 
 fn host(address: &str) -> Option<Host> {

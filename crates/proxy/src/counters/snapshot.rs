@@ -91,6 +91,8 @@ pub struct BackendSnapshot {
     pub opened: u64,
     /// Connections that live.
     pub active: u64,
+    /// Connections that live and were decided by weights that are no longer in force.
+    pub outdated: u64,
     /// Connections that the proxy itself ended although both ends wanted them.
     pub cut: u64,
     /// Connections that the client or the backend reset.
@@ -149,6 +151,7 @@ struct BackendSum {
     chosen: u64,
     opened: u64,
     active: u64,
+    outdated: u64,
     cut: u64,
     resets: u64,
     bytes: [u64; 2],
@@ -220,6 +223,7 @@ impl BackendSum {
         self.chosen += counters.chosen.value();
         self.opened += counters.opened.value();
         self.active += counters.active.value();
+        self.outdated += counters.outdated.value();
         self.cut += counters.cut.value();
         self.resets += counters.resets.value();
         for (sum, count) in self.bytes.iter_mut().zip(&counters.bytes) {
@@ -234,7 +238,7 @@ impl BackendSum {
 
     fn finish(self, key: BackendKey) -> BackendSnapshot {
         let BackendKey { policy, reference, cluster } = key;
-        let Self { wanted, chosen, opened, active, cut, resets, bytes, endpoints } = self;
+        let Self { wanted, chosen, opened, active, outdated, cut, resets, bytes, endpoints } = self;
         let endpoints = endpoints
             .into_iter()
             .map(|(name, (opened, failed))| EndpointSnapshot { name, opened, failed })
@@ -247,6 +251,7 @@ impl BackendSum {
             chosen,
             opened,
             active,
+            outdated,
             cut,
             resets,
             bytes_from_clients: bytes[0],

@@ -80,7 +80,7 @@ impl fmt::Display for FailedListener {
     }
 }
 
-/// For each new address one socket for each worker.
+/// For each new address one socket for each worker, or more.
 type NewSockets = Vec<(SocketAddr, Vec<OwnedFd>)>;
 
 /// What is bound now.
@@ -88,12 +88,29 @@ pub(super) struct Control {
     workers: usize,
     generation: u64,
     bound: BTreeMap<SocketAddr, Arc<Listener>>,
+    /// Sockets of a predecessor, for whoever wants their address.
+    inherited: BTreeMap<SocketAddr, Vec<OwnedFd>>,
     leaving: bool,
 }
 
 impl Control {
     pub(super) fn new(workers: usize) -> Self {
-        Self { workers, generation: 0, bound: BTreeMap::new(), leaving: false }
+        Self { workers, generation: 0, bound: BTreeMap::new(), inherited: BTreeMap::new(), leaving: false }
+    }
+
+    /// Keeps sockets of a predecessor for the configurations to come.
+    pub(super) fn inherit(&mut self, sockets: BTreeMap<SocketAddr, Vec<OwnedFd>>) {
+        self.inherited = sockets;
+    }
+
+    /// Closes what no configuration wanted, and says what that was.
+    pub(super) fn disinherit(&mut self) -> Vec<SocketAddr> {
+        std::mem::take(&mut self.inherited).into_keys().collect()
+    }
+
+    /// What no configuration wanted so far.
+    pub(super) fn unclaimed(&self) -> Vec<SocketAddr> {
+        self.inherited.keys().copied().collect()
     }
 
     /// Binds nothing any more.
@@ -127,7 +144,7 @@ impl Control {
     }
 
     /// Decides what is served, and opens what is new: one socket for each worker.
-    fn bind(&self, config: &Config, report: &mut ApplyReport) -> (Vec<Arc<Listener>>, NewSockets) {
+    fn bind(&mut self, config: &Config, report: &mut ApplyReport) -> (Vec<Arc<Listener>>, NewSockets) {
         let wanted: BTreeSet<SocketAddr> =
             config.listeners().iter().map(|listener| listener.address).collect();
         let (mut serving, mut sockets) = (Vec::new(), Vec::new());
@@ -138,7 +155,11 @@ impl Control {
                 serving.push(Arc::clone(if before == listener { before } else { listener }));
                 continue;
             }
-            match self.open(listener.address) {
+            let opened = match self.inherited.remove(&listener.address) {
+                Some(inherited) => Ok(self.complete(listener.address, inherited)),
+                None => self.open(listener.address),
+            };
+            match opened {
                 Ok(opened) => {
                     report.opened.push(ListenerId::of(listener));
                     serving.push(Arc::clone(listener));
@@ -165,6 +186,16 @@ impl Control {
             }
             opened => opened,
         }
+    }
+
+    /// As many sockets as there are workers, or more: each of them has a queue in which somebody may wait.
+    fn complete(&self, address: SocketAddr, mut inherited: Vec<OwnedFd>) -> Vec<OwnedFd> {
+        let missing = self.workers.saturating_sub(inherited.len());
+        match open(address, missing, Claim::Shared) {
+            Ok(more) => inherited.extend(more),
+            Err(error) => tracing::warn!(%address, %error, "some workers have no socket of their own here"),
+        }
+        inherited
     }
 
     /// Whether a socket of ours is what is in the way: one of the two addresses is a wildcard.
@@ -199,8 +230,11 @@ fn publish(
 ) {
     let mut shares: Vec<Vec<(SocketAddr, OwnedFd)>> = mailboxes.iter().map(|_| Vec::new()).collect();
     for (address, opened) in sockets {
-        for (share, socket) in shares.iter_mut().zip(opened) {
-            share.push((address, socket));
+        for (index, socket) in opened.into_iter().enumerate() {
+            let worker = index % mailboxes.len().max(1);
+            if let Some(share) = shares.get_mut(worker) {
+                share.push((address, socket));
+            }
         }
     }
     let (done, all_done) = mpsc::channel();

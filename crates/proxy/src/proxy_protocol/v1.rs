@@ -12,7 +12,11 @@ const MAX_LINE: usize = 107;
 pub(super) fn read(bytes: &[u8]) -> Result<Option<Header>, BadHeader> {
     let room = &bytes[..bytes.len().min(MAX_LINE)];
     let Some(end) = room.iter().position(|byte| *byte == b'\n') else {
-        return if bytes.len() >= MAX_LINE { Err(BadHeader("the PROXY line is too long")) } else { begun(room) };
+        return if bytes.len() >= MAX_LINE {
+            Err(BadHeader("the PROXY line is too long"))
+        } else {
+            begun(room)
+        };
     };
     let line = room[..end].strip_suffix(b"\r").and_then(|line| std::str::from_utf8(line).ok());
     let line = line.ok_or(BadHeader("the PROXY line does not end in order"))?;
@@ -21,7 +25,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Option<Header>, BadHeader> {
         Some("UNKNOWN") => None,
         Some(family @ ("TCP4" | "TCP6")) => {
             let ends = ends(&mut words).filter(|ends| {
-                ends.source.is_ipv4() == (family == "TCP4") && ends.destination.is_ipv4() == (family == "TCP4")
+                ends.source.is_ipv4() == (family == "TCP4")
+                    && ends.destination.is_ipv4() == (family == "TCP4")
             });
             Some(ends.ok_or(BadHeader("the PROXY line has no two addresses and ports"))?)
         }

@@ -52,6 +52,11 @@ impl Direction {
         self.held.extend_from_slice(bytes);
     }
 
+    /// Steps over bytes that are held and not for the destination.
+    pub(crate) fn skip(&mut self, bytes: usize) {
+        self.held.drain(..bytes.min(self.held.len()));
+    }
+
     pub(super) fn hold(&mut self, bytes: Vec<u8>) {
         self.held = bytes;
         self.written = 0;

@@ -92,18 +92,19 @@ impl Worker {
             );
         };
         live.counters.active.add(1);
-        let needs_hello = live.listener.needs_hello();
+        let waits = live.listener.client_speaks_first();
         let mut directions = [Direction::default(), Direction::default()];
         directions[1].writable = true;
         let slot = self.slots.insert(Connection {
             id,
             client,
             backend: None,
-            stage: Stage::Hello,
+            stage: if live.listener.accept_proxy_protocol { Stage::Header } else { Stage::Hello },
             directions,
             live,
             generation: self.generation,
             peer,
+            ends: None,
             server_name: None,
             draw: None,
             forward: None,
@@ -113,10 +114,12 @@ impl Worker {
             since: self.now,
             connect_time: None,
             queued: false,
+            outdated: false,
+            close_at: None,
             first_end: None,
             _places: [all, own],
         });
-        if needs_hello { self.await_hello(slot) } else { self.open(slot) }
+        if waits { self.await_client(slot) } else { self.open(slot) }
     }
 
     fn turn_away(&mut self, id: u64, client: &OwnedFd, peer: SocketAddr, live: &Live, why: &str) {

@@ -6,10 +6,12 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 
 use rustix::event::epoll::{self, EventFlags};
 
 use super::live::{BackendOf, BalanceOf, ListenSocket, Live, position};
+use super::moves::Changed;
 use super::{Adoption, Source, Worker};
 use crate::balance::Balance;
 use crate::config::Listener;
@@ -21,28 +23,31 @@ impl Worker {
     pub(super) fn adopt(&mut self, adoption: Adoption) {
         let Adoption { generation, listeners, sockets, done } = adoption;
         self.generation = generation;
-        let mut fresh: BTreeMap<SocketAddr, OwnedFd> = sockets.into_iter().collect();
         let by_address: BTreeMap<SocketAddr, &Arc<Listener>> =
             listeners.iter().map(|listener| (listener.address, listener)).collect();
+        let mut changed = Vec::new();
         for index in 0..self.sockets.len() {
             let Some(socket) = &self.sockets[index] else { continue };
             match by_address.get(&socket.address) {
                 None => self.close_listener(index),
                 Some(listener) if Arc::ptr_eq(&socket.live.listener, listener) => {}
                 Some(listener) => {
-                    let live = self.live(listener);
+                    let now = self.live(listener);
                     if let Some(socket) = &mut self.sockets[index] {
-                        socket.live = live;
+                        let before = std::mem::replace(&mut socket.live, Rc::clone(&now));
+                        changed.push(Changed { before, now });
                     }
                 }
             }
         }
-        for listener in listeners.iter() {
-            if let Some(socket) = fresh.remove(&listener.address) {
+        // of an address that was taken over there may be several
+        for (address, socket) in sockets {
+            if let Some(listener) = by_address.get(&address) {
                 let live = self.live(listener);
-                self.open_listener(ListenSocket { address: listener.address, socket, live });
+                self.open_listener(ListenSocket { address, socket, live });
             }
         }
+        self.follow_change(&changed);
         self.forget_balances(&listeners);
         self.counters.forget_unused();
         self.shared.forget_unused();
@@ -80,8 +85,24 @@ impl Worker {
     fn close_listener(&mut self, index: usize) {
         // closing would reset those who wait in the socket's queue, who did connect while it was open
         self.accept_all(index);
-        if let Some(place) = self.sockets.get_mut(index) {
-            *place = None;
+        if let Some(place) = self.sockets.get_mut(index)
+            && let Some(listening) = place.take()
+        {
+            // a successor may have the same socket: closing ours would not end its events
+            let _ = epoll::delete(&self.epoll, &listening.socket);
+        }
+    }
+
+    /// Gives another handle of every listening socket.
+    pub(super) fn lend(&self, reply: &Sender<(SocketAddr, OwnedFd)>) {
+        for listening in self.sockets.iter().flatten() {
+            match listening.socket.try_clone() {
+                // whoever asked may have gone
+                Ok(socket) => drop(reply.send((listening.address, socket))),
+                Err(error) => {
+                    tracing::error!(address = %listening.address, %error, "a listening socket cannot be lent");
+                }
+            }
         }
     }
 

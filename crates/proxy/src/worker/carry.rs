@@ -13,6 +13,7 @@ use rustix::net::sockopt::socket_error;
 
 use super::Worker;
 use super::connection::{Connection, Flow, Stage};
+use super::header::announce;
 use super::open::connect_timeout;
 use crate::ending::{Ending, Side};
 
@@ -26,6 +27,7 @@ impl Worker {
         let Some(connection) = self.slots.get_mut(slot) else { return };
         note(connection, side, flags);
         match (connection.stage, side) {
+            (Stage::Header, _) => self.on_header(slot),
             (Stage::Hello, _) => self.on_hello(slot),
             (Stage::Connecting, Side::Backend) => self.on_connect(slot, flags),
             (Stage::Connecting, Side::Client) => {
@@ -50,6 +52,9 @@ impl Worker {
         if connected_to_itself(connection, &self.shared.ephemeral_ports) {
             return self.dial_next(slot, Errno::CONNREFUSED);
         }
+        if let Err(errno) = announce(connection) {
+            return self.dial_next(slot, errno);
+        }
         let took = self.now.since(connection.since);
         connection.connect_time = Some(took);
         connection.stage = Stage::Relaying;
@@ -65,8 +70,8 @@ impl Worker {
                 endpoint.opened.add(1);
             }
         }
-        if let Some(idle) = live.listener.idle_timeout {
-            self.deadlines.look_at(slot, self.now + idle);
+        if let Some((due, ..)) = connection.due() {
+            self.deadlines.look_at(slot, due);
         }
         self.serve(slot, &[Side::Client, Side::Backend], SMALL_QUANTUM);
     }
@@ -153,23 +158,30 @@ impl Worker {
     /// Looks at a connection that may have waited too long for something.
     pub(super) fn on_deadline(&mut self, slot: u32) {
         let Some(connection) = self.slots.get_mut(slot) else { return };
-        let patience = match (connection.stage, &connection.forward) {
-            (Stage::Hello, _) => Some(self.shared.hello_timeout),
-            (Stage::Connecting, Some(forward)) => Some(connect_timeout(connection, forward)),
+        let patience = |time| connection.since + time;
+        let due = match (connection.stage, &connection.forward) {
+            (Stage::Header | Stage::Hello, _) => Some(patience(self.shared.hello_timeout)),
+            (Stage::Connecting, Some(forward)) => Some(patience(connect_timeout(connection, forward))),
             (Stage::Connecting, None) => None,
-            (Stage::Relaying, _) => connection.live.listener.idle_timeout,
+            (Stage::Relaying, _) => connection.due().map(|(due, ..)| due),
         };
-        let Some(patience) = patience else { return };
-        let due = connection.since + patience;
+        let Some(due) = due else { return };
         if due > self.now {
             return self.deadlines.look_at(slot, due);
         }
         match connection.stage {
+            Stage::Header => {
+                self.finish(slot, Ending::ProxyHeaderTimeout, "the PROXY header did not arrive in time")
+            }
             Stage::Hello => {
                 self.finish(slot, Ending::HelloTimeout, "the client hello did not arrive in time")
             }
             Stage::Connecting => self.dial_next(slot, Errno::TIMEDOUT),
-            Stage::Relaying => self.finish(slot, Ending::IdleTimeout, "nothing moved in either direction"),
+            Stage::Relaying => {
+                if let Some((_, ending, why)) = connection.due() {
+                    self.finish(slot, ending, why);
+                }
+            }
         }
     }
 }

@@ -15,11 +15,14 @@ use crate::decide::{Forward, RouteIndex};
 use crate::ending::{Ending, Side};
 use crate::limits::Place;
 use crate::proxy::ConnectionInfo;
+use crate::proxy_protocol::Ends;
 use crate::relay::{Direction, Fault, Kit, Pumped, pump};
 
 /// How far a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
+    /// The PROXY header is awaited.
+    Header,
     /// The client hello is awaited.
     Hello,
     /// An endpoint is being dialled.
@@ -38,7 +41,10 @@ pub(super) struct Connection {
     pub(super) directions: [Direction; 2],
     pub(super) live: Rc<Live>,
     pub(super) generation: u64,
+    /// Who connected; as a PROXY header says, where one did.
     pub(super) peer: SocketAddr,
+    /// Both ends, as a PROXY header says.
+    pub(super) ends: Option<Box<Ends>>,
     pub(super) server_name: Option<Box<str>>,
     pub(super) draw: Option<Draw>,
     pub(super) forward: Option<Forward>,
@@ -51,6 +57,10 @@ pub(super) struct Connection {
     pub(super) connect_time: Option<Duration>,
     /// Whether it waits for its turn among those that move bulk.
     pub(super) queued: bool,
+    /// Whether the weights that decided are no longer those of its route.
+    pub(super) outdated: bool,
+    /// When the grace of a backend that was removed is over.
+    pub(super) close_at: Option<Micros>,
     /// Who ended first.
     pub(super) first_end: Option<Side>,
     pub(super) _places: [Place; 2],
@@ -105,6 +115,21 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// When a connection that relays is ended, unless bytes move before that; and how, and why.
+    pub(super) fn due(&self) -> Option<(Micros, Ending, &'static str)> {
+        let listener = &self.live.listener;
+        let idle = listener
+            .idle_timeout
+            .map(|idle| (self.since + idle, Ending::IdleTimeout, "nothing moved in either direction"));
+        let old = listener.max_age.map(|age| {
+            (self.opened + age, Ending::MaxAge, "it is as old as the listener lets connections become")
+        });
+        let removed = self.close_at.map(|at| {
+            (at, Ending::DrainedByRoute, "its backend was removed from the route, and the grace is over")
+        });
+        [idle, old, removed].into_iter().flatten().min_by_key(|(due, ..)| *due)
     }
 
     /// Whether a direction moves bulk.

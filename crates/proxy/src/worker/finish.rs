@@ -69,6 +69,9 @@ fn count(connection: &Connection, ending: Ending, duration: Duration) {
         connection.forward.and_then(|forward| connection.live.backend(forward.route, forward.backend));
     let Some(backend) = chosen else { return };
     backend.counters.active.subtract(1);
+    if connection.outdated {
+        backend.counters.outdated.subtract(1);
+    }
     if ending.is_cut() {
         backend.counters.cut.add(1);
     }

@@ -17,6 +17,8 @@ pub(crate) enum Command {
     Adopt(Adoption),
     /// Tell about all connections.
     List(Sender<Vec<ConnectionInfo>>),
+    /// Lend all listening sockets, each with its address.
+    Lend(Sender<(SocketAddr, OwnedFd)>),
     /// Accept no more; drop the sender when the last connection ended.
     Drain(Sender<()>),
     /// End all connections.

@@ -12,6 +12,7 @@ use rustix::net::{
 
 use super::connection::{Connection, Stage};
 use super::live::Live;
+use super::sockets::prepare;
 use super::{Source, Worker};
 use crate::config::{Cluster, DEFAULT_CONNECT_TIMEOUT, Target};
 use crate::decide::{Decision, Facts, Forward, Moment, Refuse, decide};
@@ -26,8 +27,8 @@ enum Hello {
 }
 
 impl Worker {
-    /// Waits for the client hello of a connection.
-    pub(super) fn await_hello(&mut self, slot: u32) {
+    /// Waits for the PROXY header or the client hello of a connection.
+    pub(super) fn await_client(&mut self, slot: u32) {
         let Some(connection) = self.slots.get_mut(slot) else { return };
         let due = connection.since + self.shared.hello_timeout;
         self.watch(slot, Side::Client);
@@ -106,7 +107,7 @@ impl Worker {
                 },
             }
             let due = connection.since + connect_timeout(connection, &forward);
-            let needs_watch = first && !connection.live.listener.needs_hello();
+            let needs_watch = first && !connection.live.listener.client_speaks_first();
             self.deadlines.look_at(slot, due);
             self.watch(slot, Side::Backend);
             if needs_watch {
@@ -174,6 +175,15 @@ enum NextAttempt {
 /// Reads what arrived, keeps it for the backend, and looks whether it is a complete hello.
 fn receive_hello(connection: &mut Connection, buffer: &mut [u8]) -> Hello {
     loop {
+        // a PROXY header may have come with the first of them
+        match read_hello(connection.directions[Side::Client as usize].pending()) {
+            Ok(None) => {}
+            Ok(Some(hello)) => {
+                connection.server_name = hello.server_name.map(Into::into);
+                return Hello::Complete;
+            }
+            Err(why) => return Hello::Failed(Ending::BadHello, why.0.into()),
+        }
         let room = MAX_HELLO.min(buffer.len());
         match recv(&connection.client, &mut buffer[..room], RecvFlags::empty()) {
             Ok((0, _)) => {
@@ -181,14 +191,6 @@ fn receive_hello(connection: &mut Connection, buffer: &mut [u8]) -> Hello {
             }
             Ok((received, _)) => {
                 connection.directions[Side::Client as usize].hold_more(&buffer[..received]);
-                match read_hello(connection.directions[Side::Client as usize].pending()) {
-                    Ok(None) => {}
-                    Ok(Some(hello)) => {
-                        connection.server_name = hello.server_name.map(Into::into);
-                        return Hello::Complete;
-                    }
-                    Err(why) => return Hello::Failed(Ending::BadHello, why.0.into()),
-                }
             }
             Err(Errno::AGAIN) => return Hello::Waiting,
             Err(Errno::INTR) => {}
@@ -204,6 +206,9 @@ fn start_connect(connection: &mut Connection, forward: &Forward) -> Result<(), E
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let backend = socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
     sockopt::set_tcp_nodelay(&backend, true)?;
+    if let Some(cluster) = cluster(&connection.live, forward) {
+        prepare(&backend, cluster)?;
+    }
     match connect(&backend, &address) {
         Ok(()) | Err(Errno::INPROGRESS) => {}
         Err(errno) => return Err(errno),

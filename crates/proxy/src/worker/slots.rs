@@ -48,6 +48,11 @@ impl Slots {
         self.places.iter().flatten()
     }
 
+    pub(super) fn iter_with_slots(&self) -> impl Iterator<Item = (u32, &Connection)> {
+        let places = self.places.iter().enumerate();
+        places.filter_map(|(index, place)| place.as_ref().map(|connection| (index as u32, connection)))
+    }
+
     pub(super) fn occupied(&self) -> Vec<u32> {
         let occupied = self.places.iter().enumerate().filter(|(_, place)| place.is_some());
         occupied.map(|(index, _)| index as u32).collect()

@@ -163,7 +163,8 @@ pub struct Route {
     #[prost(bool, tag = "7")]
     #[serde(skip_serializing_if = "is_default")]
     pub retry_other_side: bool,
-    /// How long the connections of a backend that was removed may go on, in milliseconds; 0: as long as they like.
+    /// How long the connections of a backend that was removed may go on, in milliseconds; 0: what
+    /// `existing` says.
     #[prost(uint64, tag = "8")]
     #[serde(skip_serializing_if = "is_default")]
     pub drain_grace_ms: u64,
@@ -190,7 +191,7 @@ pub enum Existing {
     Keep = 0,
     /// As many as a backend has above its new share are closed, idle ones first, a few at a time.
     DrainExcess = 1,
-    /// Those of a backend whose share became smaller, or 0, are closed.
+    /// Those that would go to another backend now, by the draw that they were born with, are closed.
     Close = 2,
 }
 

@@ -1,0 +1,280 @@
+//! Listening sockets on their way from one process to its successor, over a Unix socket.
+//!
+//! ```text
+//!  old: Handover::bind ─ wait ─────▶ listener ADDRESS + sockets … end ──▶ wait ──▶ ready? stop accepting, and leave
+//!  new:                  connect ──▶ Proxy::inherit ─▶ Proxy::apply ─────▶ ready ─▶ wait for the end ─▶ Handover::bind
+//! ```
+//!
+//! The sockets themselves move, not only their address: whoever waits in their queues, or is half way through the
+//! handshake, does not notice. Until the new process is ready, both may accept; when it goes away before, the old one
+//! goes on as if nothing had happened.
+
+mod message;
+
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::Mode;
+use rustix::net::sockopt::{Timeout, set_socket_timeout, socket_peercred};
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, connect,
+    listen, recvmsg, sendmsg, socket_with,
+};
+
+use message::Message;
+
+/// How many sockets one message carries; the kernel takes 253 (`SCM_MAX_FD`).
+const SOCKETS: usize = 128;
+/// How long the other process may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest message.
+const TEXT: usize = 512;
+
+/// Sockets that are handed over.
+#[derive(Debug, Default)]
+pub struct Sockets {
+    /// The listening sockets of each address: as many as the process had workers.
+    pub listeners: BTreeMap<SocketAddr, Vec<OwnedFd>>,
+    /// Other sockets of the process, by a name that both know.
+    pub others: BTreeMap<String, OwnedFd>,
+}
+
+/// The new side: what a running process handed over.
+#[derive(Debug)]
+pub struct Takeover {
+    peer: OwnedFd,
+    /// The sockets.
+    pub sockets: Sockets,
+}
+
+impl Takeover {
+    /// Asks the process that waits at `path` for its sockets; `None` when none waits there.
+    ///
+    /// # Errors
+    /// When a process is there and does not hand over everything, or the path cannot be used.
+    pub fn ask(path: &Path) -> io::Result<Option<Self>> {
+        let Some(peer) = knock(path)? else { return Ok(None) };
+        set_socket_timeout(&peer, Timeout::Recv, Some(PATIENCE))?;
+        let mut sockets = Sockets::default();
+        loop {
+            let (message, received) = receive(&peer)?;
+            match message {
+                Message::Listener(address) => sockets.listeners.entry(address).or_default().extend(received),
+                Message::Other(name) => {
+                    sockets.others.extend(received.into_iter().next().map(|socket| (name, socket)));
+                }
+                Message::End => return Ok(Some(Self { peer, sockets })),
+                Message::Ready => return Err(unexpected()),
+            }
+        }
+    }
+
+    /// Tells the old process that this one accepts connections, and waits until it stopped.
+    ///
+    /// # Errors
+    /// When the old process does not answer in time. One that is gone is none.
+    pub fn finish(self) -> io::Result<()> {
+        match send(&self.peer, &Message::Ready, &[]) {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
+            sent => sent?,
+        }
+        match receive(&self.peer) {
+            Err(error) if is_end(&error) => Ok(()),
+            Err(error) => Err(error),
+            Ok(_) => Err(unexpected()),
+        }
+    }
+}
+
+/// The old side: waits for a successor.
+#[derive(Debug)]
+pub struct Handover {
+    socket: OwnedFd,
+    path: PathBuf,
+}
+
+impl Handover {
+    /// Waits at `path` from now on. A file that a process left behind there is replaced.
+    ///
+    /// # Errors
+    /// When another process waits there, or the path cannot be used.
+    pub fn bind(path: &Path) -> io::Result<Self> {
+        let socket = unix_socket()?;
+        let address = SocketAddrUnix::new(path)?;
+        match bind(&socket, &address) {
+            Err(rustix::io::Errno::ADDRINUSE) if knock(path)?.is_none() => {
+                std::fs::remove_file(path)?;
+                bind(&socket, &address)?;
+            }
+            bound => bound?,
+        }
+        rustix::fs::chmod(path, Mode::RUSR | Mode::WUSR)?;
+        listen(&socket, 4)?;
+        Ok(Self { socket, path: path.to_owned() })
+    }
+
+    /// Where it waits.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Hands over what `lend` gives to whoever comes, until one of them is ready: then `stop` is called, and the
+    /// successor is told by the end of its connection. One that goes away before changes nothing.
+    ///
+    /// # Errors
+    /// When nobody can be waited for any more.
+    pub fn serve(self, lend: impl Fn() -> Sockets, stop: impl FnOnce()) -> io::Result<()> {
+        loop {
+            let peer = match accept_with(&self.socket, SocketFlags::CLOEXEC) {
+                Ok(peer) => peer,
+                Err(rustix::io::Errno::INTR | rustix::io::Errno::CONNABORTED) => continue,
+                Err(errno) => return Err(errno.into()),
+            };
+            match hand_over(&peer, &lend()) {
+                Ok(true) => {
+                    stop();
+                    // whoever waits for the end of `peer` may then take the path
+                    drop(self);
+                    return Ok(());
+                }
+                Ok(false) => tracing::info!("a successor went away before it was ready"),
+                Err(error) => tracing::warn!(%error, "the sockets could not be handed over"),
+            }
+        }
+    }
+}
+
+/// Whether the other side became ready.
+fn hand_over(peer: &OwnedFd, sockets: &Sockets) -> io::Result<bool> {
+    let user = rustix::process::geteuid();
+    let theirs = socket_peercred(peer)?.uid;
+    if theirs != user && !theirs.is_root() {
+        return Err(io::Error::new(ErrorKind::PermissionDenied, "the other process is another user's"));
+    }
+    set_socket_timeout(peer, Timeout::Send, Some(PATIENCE))?;
+    for (address, listening) in &sockets.listeners {
+        for some in listening.chunks(SOCKETS) {
+            let some: Vec<BorrowedFd<'_>> = some.iter().map(AsFd::as_fd).collect();
+            send(peer, &Message::Listener(*address), &some)?;
+        }
+    }
+    for (name, socket) in &sockets.others {
+        send(peer, &Message::Other(name.clone()), &[socket.as_fd()])?;
+    }
+    send(peer, &Message::End, &[])?;
+    match receive(peer) {
+        Ok((Message::Ready, _)) => Ok(true),
+        Ok(_) => Err(unexpected()),
+        Err(error) if is_end(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Connects to whoever waits at a path.
+fn knock(path: &Path) -> io::Result<Option<OwnedFd>> {
+    let socket = unix_socket()?;
+    match connect(&socket, &SocketAddrUnix::new(path)?) {
+        Ok(()) => Ok(Some(socket)),
+        Err(rustix::io::Errno::NOENT | rustix::io::Errno::CONNREFUSED) => Ok(None),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// A socket that keeps messages apart, so that sockets arrive with the words that name them.
+fn unix_socket() -> io::Result<OwnedFd> {
+    Ok(socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?)
+}
+
+fn send(peer: &OwnedFd, message: &Message, sockets: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let text = message.to_string();
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(SOCKETS))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !sockets.is_empty() && !control.push(SendAncillaryMessage::ScmRights(sockets)) {
+        return Err(io::Error::new(ErrorKind::InvalidInput, "too many sockets for one message"));
+    }
+    sendmsg(peer, &[IoSlice::new(text.as_bytes())], &mut control, SendFlags::NOSIGNAL)?;
+    Ok(())
+}
+
+fn receive(peer: &OwnedFd) -> io::Result<(Message, Vec<OwnedFd>)> {
+    let mut text = [0; TEXT];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(SOCKETS))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let received = loop {
+        match recvmsg(peer, &mut [IoSliceMut::new(&mut text)], &mut control, RecvFlags::CMSG_CLOEXEC) {
+            Err(rustix::io::Errno::INTR) => {}
+            received => break received?,
+        }
+    };
+    let mut sockets = Vec::new();
+    for part in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(some) = part {
+            sockets.extend(some);
+        }
+    }
+    if received.bytes == 0 {
+        return Err(ErrorKind::UnexpectedEof.into());
+    }
+    if received.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
+        return Err(io::Error::other("a message did not arrive whole: too few descriptors are left"));
+    }
+    let message = std::str::from_utf8(&text[..received.bytes]).ok().and_then(|text| text.parse().ok());
+    Ok((message.ok_or_else(unexpected)?, sockets))
+}
+
+fn is_end(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset)
+}
+
+fn unexpected() -> io::Error {
+    io::Error::new(ErrorKind::InvalidData, "the other process says something unexpected")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    fn lent(listener: &TcpListener) -> Sockets {
+        let mut sockets = Sockets::default();
+        let copies = (0..300).map(|_| listener.try_clone().unwrap().into());
+        sockets.listeners.insert(listener.local_addr().unwrap(), copies.collect());
+        sockets.others.insert("admin".into(), listener.try_clone().unwrap().into());
+        sockets
+    }
+
+    #[test]
+    fn sockets_arrive_and_the_path_is_free_afterwards() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("takeover");
+        assert!(Takeover::ask(&path).unwrap().is_none());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let handover = Handover::bind(&path).unwrap();
+        let (stopped, stops) = channel();
+        let old = std::thread::spawn(move || {
+            handover.serve(|| lent(&listener), move || stopped.send(()).unwrap()).unwrap();
+        });
+        // one that goes away before it is ready
+        drop(Takeover::ask(&path).unwrap().unwrap());
+        assert_eq!(Handover::bind(&path).unwrap_err().kind(), ErrorKind::AddrInUse);
+        let takeover = Takeover::ask(&path).unwrap().unwrap();
+        assert_eq!(takeover.sockets.listeners[&address].len(), 300);
+        assert_eq!(takeover.sockets.others.len(), 1);
+        assert!(stops.try_recv().is_err());
+        takeover.finish().unwrap();
+        stops.recv().unwrap();
+        old.join().unwrap();
+        // the file is still there, and nobody behind it
+        assert!(path.exists() && Takeover::ask(&path).unwrap().is_none());
+        Handover::bind(&path).unwrap();
+    }
+}

@@ -1,0 +1,69 @@
+//! The words between two processes: text, so that versions of the program understand each other for long.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::str::FromStr;
+
+/// One message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Message {
+    /// Sockets that listen on this address come with it.
+    Listener(SocketAddr),
+    /// Another socket comes with it.
+    Other(String),
+    /// That was all.
+    End,
+    /// The new process accepts connections.
+    Ready,
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listener(address) => write!(f, "listener {address}"),
+            Self::Other(name) => write!(f, "other {name}"),
+            Self::End => f.write_str("end"),
+            Self::Ready => f.write_str("ready"),
+        }
+    }
+}
+
+/// A text that is none of our messages.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unknown;
+
+impl FromStr for Message {
+    type Err = Unknown;
+
+    fn from_str(text: &str) -> Result<Self, Unknown> {
+        match text.split_once(' ') {
+            Some(("listener", address)) => address.parse().map(Self::Listener).map_err(|_| Unknown),
+            Some(("other", name)) => Ok(Self::Other(name.to_owned())),
+            None if text == "end" => Ok(Self::End),
+            None if text == "ready" => Ok(Self::Ready),
+            Some(_) | None => Err(Unknown),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_is_understood() {
+        let all = [
+            Message::Listener("127.0.0.1:80".parse().unwrap()),
+            Message::Listener("[::1]:80".parse().unwrap()),
+            Message::Other("admin 127.0.0.1:9901".into()),
+            Message::End,
+            Message::Ready,
+        ];
+        for message in all {
+            assert_eq!(message.to_string().parse(), Ok(message));
+        }
+        for unknown in ["", "listener", "listener x", "endless"] {
+            assert_eq!(unknown.parse::<Message>(), Err(Unknown), "{unknown}");
+        }
+    }
+}

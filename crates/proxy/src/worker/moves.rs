@@ -1,0 +1,200 @@
+//! What becomes of connections that live when the weights of their route change: see [`crate::existing`].
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::Worker;
+use super::connection::{Connection, Stage};
+use super::deadlines::Micros;
+use super::live::Live;
+use crate::config::{Existing, Route};
+use crate::counters::ListenerKey;
+use crate::decide::{Decision, Facts, Moment, decide};
+use crate::ending::Ending;
+use crate::existing::{AT_ONCE, Drain, Living, Shares, after_grace, pause};
+
+/// The drains that go on.
+pub(super) struct Moves {
+    drains: Vec<RouteDrain>,
+    chance: fastrand::Rng,
+    pub(super) again: Option<Micros>,
+}
+
+/// The drain of one route.
+struct RouteDrain {
+    listener: ListenerKey,
+    route: Arc<str>,
+    /// Connections of earlier generations are what it is about.
+    born_before: u64,
+    drain: Drain,
+}
+
+/// A listener that is served by other rules from now on.
+pub(super) struct Changed {
+    pub(super) before: Rc<Live>,
+    pub(super) now: Rc<Live>,
+}
+
+/// The shares of a route that is drained, and the clusters of the connections that live.
+type Group = (Shares, Vec<Arc<str>>);
+
+/// What is to be done with a connection.
+enum Fate {
+    Stays,
+    Drains(Arc<str>),
+    Closes(String),
+}
+
+impl Moves {
+    pub(super) fn seeded(seed: u64) -> Self {
+        Self { drains: Vec::new(), chance: fastrand::Rng::with_seed(seed), again: None }
+    }
+}
+
+impl Worker {
+    /// Looks at every connection of listeners whose rules changed.
+    pub(super) fn follow_change(&mut self, changed: &[Changed]) {
+        let changed: BTreeMap<ListenerKey, &Changed> =
+            changed.iter().map(|changed| (key(&changed.now), changed)).collect();
+        if changed.is_empty() || self.slots.live() == 0 {
+            return;
+        }
+        let mut draining: BTreeMap<(ListenerKey, Arc<str>), Group> = BTreeMap::new();
+        for slot in self.slots.occupied() {
+            let Some(connection) = self.slots.get_mut(slot) else { continue };
+            if connection.stage != Stage::Relaying {
+                continue;
+            }
+            let Some(changed) = changed.get(&key(&connection.live)) else { continue };
+            let Some(route) = route_of(connection, &changed.now) else { continue };
+            let shares = Shares::of(&route);
+            mark_outdated(connection, &shares);
+            match self.fate(slot, changed, &route, &shares) {
+                Fate::Stays => {}
+                Fate::Closes(why) => self.finish(slot, Ending::Moved, &why),
+                Fate::Drains(cluster) => {
+                    let group = draining.entry((key(&changed.now), Arc::clone(&route.name)));
+                    group.or_insert_with(|| (shares, Vec::new())).1.push(cluster);
+                }
+            }
+        }
+        for ((listener, route), (shares, clusters)) in draining {
+            let drain = Drain::towards(&shares, clusters.iter().map(|cluster| &**cluster));
+            self.moves.drains.retain(|other| (&other.listener, &other.route) != (&listener, &route));
+            self.moves.drains.push(RouteDrain { listener, route, born_before: self.generation, drain });
+        }
+        self.plan_next_move();
+    }
+
+    /// Decides about one connection; sets or takes back the time at which the grace of its backend ends.
+    fn fate(&mut self, slot: u32, changed: &Changed, route: &Route, shares: &Shares) -> Fate {
+        let Some(connection) = self.slots.get_mut(slot) else { return Fate::Stays };
+        let Some(cluster) = connection.chosen().map(|backend| Arc::<str>::from(backend.cluster_name()))
+        else {
+            return Fate::Stays;
+        };
+        match route.drain_grace {
+            Some(grace) if !shares.lead_to(&cluster) => {
+                let after = after_grace(grace, self.moves.chance.u64(..));
+                let due = *connection.close_at.get_or_insert(self.now + after);
+                self.deadlines.look_at(slot, due);
+                return Fate::Stays;
+            }
+            Some(_) | None => connection.close_at = None,
+        }
+        let before = route_of(connection, &changed.before).map(|route| Shares::of(&route));
+        if before.is_some_and(|before| before.equal(shares)) {
+            // the weights are as they were: a drain that goes on does so
+            return Fate::Stays;
+        }
+        match route.existing {
+            Existing::Keep => {
+                let (listener, name) = (key(&changed.now), &route.name);
+                self.moves.drains.retain(|drain| (&drain.listener, &drain.route) != (&listener, name));
+                Fate::Stays
+            }
+            Existing::DrainExcess => Fate::Drains(cluster),
+            Existing::Close => match self.would_go(slot, &changed.now) {
+                Some(elsewhere) if elsewhere == cluster => Fate::Stays,
+                Some(elsewhere) => Fate::Closes(format!("its route now sends it to {elsewhere}")),
+                None => Fate::Closes("its route now sends it nowhere".into()),
+            },
+        }
+    }
+
+    /// The cluster that a connection would be carried to if it came now, with the draw that it was born with.
+    fn would_go(&mut self, slot: u32, live: &Live) -> Option<Arc<str>> {
+        let connection = self.slots.get_mut(slot)?;
+        let facts = Facts { client: connection.peer, server_name: connection.server_name.as_deref() };
+        let balance = live.balance.borrow();
+        let moment =
+            Moment { draw: connection.draw?, turns: balance.turns(), addresses: self.addresses.load() };
+        let (route, backend) = match decide(&facts, &live.listener, &moment) {
+            Decision::Forward(forward) => (forward.route, forward.backend),
+            Decision::Refuse(refuse) => (refuse.route?, refuse.backend?),
+        };
+        Some(live.listener.route_at(route)?.backends.get(backend)?.cluster_name().into())
+    }
+
+    /// Takes a turn of every drain.
+    pub(super) fn move_some(&mut self) {
+        let now = self.now;
+        for drain in std::mem::take(&mut self.moves.drains) {
+            let current = self.sockets.iter().flatten().map(|socket| &socket.live);
+            let Some(live) = current.into_iter().find(|live| key(live) == drain.listener) else { continue };
+            let members = self.slots.iter_with_slots().filter_map(|(slot, connection)| {
+                let concerned = connection.generation < drain.born_before
+                    && connection.stage == Stage::Relaying
+                    && connection.close_at.is_none()
+                    && connection.live.listener.name == drain.listener.1
+                    && connection.live.listener.proxy == drain.listener.0
+                    && route_of(connection, live).is_some_and(|route| route.name == drain.route);
+                let cluster = connection.chosen().filter(|_| concerned)?.cluster_name();
+                Some(Living { key: slot, cluster, idle: now.since(connection.since) })
+            });
+            let closed = drain.drain.choose(members.collect(), AT_ONCE);
+            if !closed.is_empty() {
+                self.moves.drains.push(drain);
+            }
+            for slot in closed {
+                let why = "its backend had more connections than its new share";
+                self.finish(slot, Ending::DrainedByRoute, why);
+            }
+        }
+        self.plan_next_move();
+    }
+
+    fn plan_next_move(&mut self) {
+        let pause = pause(self.moves.chance.u64(..));
+        self.moves.again = (!self.moves.drains.is_empty()).then(|| self.now + pause);
+    }
+}
+
+fn key(live: &Live) -> ListenerKey {
+    (live.listener.proxy.clone(), Arc::clone(&live.listener.name))
+}
+
+/// The route that a connection would take at a listener.
+fn route_of(connection: &Connection, live: &Live) -> Option<Arc<Route>> {
+    let index = live.listener.route_for(connection.server_name.as_deref())?;
+    live.listener.route_at(index).cloned()
+}
+
+/// Notes whether a connection was decided by other shares than those of now.
+fn mark_outdated(connection: &mut Connection, shares: &Shares) {
+    let Some(born) = connection.route().map(Shares::of) else { return };
+    let outdated = !born.equal(shares);
+    if outdated == connection.outdated {
+        return;
+    }
+    connection.outdated = outdated;
+    if let Some(backend) =
+        connection.forward.and_then(|forward| connection.live.backend(forward.route, forward.backend))
+    {
+        match outdated {
+            true => backend.counters.outdated.add(1),
+            false => backend.counters.outdated.subtract(1),
+        }
+    }
+}
