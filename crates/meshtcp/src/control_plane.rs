@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use control::compile::{Compiled, Compiler, Scope, Which};
 use control::discovery::{Publisher, Statuses};
-use control::fleet::{Fleet, happenings};
+use control::fleet::{Accepted, Fleet};
 use dialect::envoy::{EnvoyOptions, SplitLayout};
 use model::MeshName;
 use plan::Context;
@@ -147,12 +147,14 @@ fn refuse(message: &str) -> Exit {
 
 /// Takes every turn that something gives a reason for, until a signal asks to leave.
 fn follow(live: &mut Live, screen: &Screen, shared: &Shared, inbox: &Receiver<Event>) {
-    let mut statuses = shared.statuses.all();
     loop {
         let turn = live.look();
         let mut fleet = shared.fleet();
         let news = match turn.as_ref().and_then(|turn| turn.compiled.clone()) {
-            Some(compiled) => fleet.adopt(compiled),
+            Some(compiled) => {
+                let accepted = Accepted::now(fleet.revision().next());
+                fleet.adopt(compiled, accepted)
+            }
             None => fleet.attend(),
         };
         if let Some(turn) = &turn {
@@ -160,13 +162,9 @@ fn follow(live: &mut Live, screen: &Screen, shared: &Shared, inbox: &Receiver<Ev
             screen.turn(live, fleet.compiled(), turn);
         }
         screen.news(&news, fleet.compiled());
-        let now = shared.statuses.all();
-        let happened = happenings(&statuses, &now);
-        if !happened.is_empty() {
-            screen.happened(&happened, &control::fleet::report(&fleet, &now));
-        }
+        let happened = fleet.observe(&shared.statuses);
+        screen.happened(&happened, || control::fleet::report(&fleet, &shared.statuses.all()));
         drop(fleet);
-        statuses = now;
         let mut event = inbox.recv_timeout(live.patience());
         // a burst is one turn
         while matches!(event, Ok(Event::Look | Event::Attend)) {

@@ -1,6 +1,6 @@
 //! Where the compile loop leaves what each proxy should run, and streams pick it up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use model::ProxyKey;
@@ -10,7 +10,25 @@ use xds::{Family, ResourceSet};
 /// What one proxy should run; `None` while nothing is known of it.
 pub type Published = Option<Arc<ResourceSet>>;
 
-type Sets = BTreeMap<(ProxyKey, Family), watch::Sender<Published>>;
+/// Who is served, and in which dialect.
+type Key = (ProxyKey, Family);
+
+#[derive(Debug, Default)]
+struct Sets {
+    senders: BTreeMap<Key, watch::Sender<Published>>,
+    /// Who attached or left since somebody looked last.
+    moved: BTreeSet<Key>,
+}
+
+impl Sets {
+    fn sender(&mut self, key: Key) -> &watch::Sender<Published> {
+        self.senders.entry(key).or_default()
+    }
+
+    fn is_attached(&self, key: &Key) -> bool {
+        self.senders.get(key).is_some_and(|sender| !sender.is_closed())
+    }
+}
 
 /// The newest set of every proxy, by dialect: one writer, many readers, whole values.
 #[derive(Debug, Default)]
@@ -39,18 +57,28 @@ impl Publisher {
     }
 
     /// Forgets a proxy that is neither known nor attached.
-    pub(super) fn tidy(&self, proxy: &ProxyKey, family: Family) {
+    fn tidy(&self, proxy: &ProxyKey, family: Family) {
         let mut sets = self.lock();
         let key = (proxy.clone(), family);
-        if sets.get(&key).is_some_and(|sender| sender.is_closed() && sender.borrow().is_none()) {
-            sets.remove(&key);
+        if sets.senders.get(&key).is_some_and(|sender| sender.is_closed() && sender.borrow().is_none()) {
+            sets.senders.remove(&key);
         }
+    }
+
+    /// Notes that a proxy left, and forgets it when it was not known.
+    pub(super) fn left(&self, proxy: &ProxyKey, family: Family) {
+        self.lock().moved.insert((proxy.clone(), family));
+        self.tidy(proxy, family);
     }
 
     /// What is published for a proxy now and from now on.
     pub fn watch(&self, proxy: &ProxyKey, family: Family) -> watch::Receiver<Published> {
         // Under the lock, or the sender could be tidied away in between.
-        let receiver = self.lock().entry((proxy.clone(), family)).or_default().subscribe();
+        let mut sets = self.lock();
+        let key = (proxy.clone(), family);
+        let receiver = sets.sender(key.clone()).subscribe();
+        sets.moved.insert(key);
+        drop(sets);
         self.wanted.send_modify(|count| *count += 1);
         receiver
     }
@@ -58,7 +86,16 @@ impl Publisher {
     /// The proxies that are attached now, and the dialects they speak, sorted.
     pub fn wanted(&self) -> Vec<(ProxyKey, Family)> {
         let sets = self.lock();
-        sets.iter().filter(|(_, sender)| !sender.is_closed()).map(|(key, _)| key.clone()).collect()
+        sets.senders.iter().filter(|(_, sender)| !sender.is_closed()).map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Who attached or left since this was asked last, and whether it is attached now, sorted.
+    ///
+    /// For the one who decides what is published, so that a look costs what happened and not what there is.
+    pub fn take_moved(&self) -> Vec<((ProxyKey, Family), bool)> {
+        let mut sets = self.lock();
+        let moved = std::mem::take(&mut sets.moved);
+        moved.into_iter().map(|key| (key.clone(), sets.is_attached(&key))).collect()
     }
 
     /// Changes whenever a proxy attaches, so that what nobody wants need not be compiled.
@@ -67,8 +104,7 @@ impl Publisher {
     }
 
     fn sender(&self, proxy: &ProxyKey, family: Family) -> watch::Sender<Published> {
-        let mut sets = self.lock();
-        sets.entry((proxy.clone(), family)).or_default().clone()
+        self.lock().sender((proxy.clone(), family)).clone()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Sets> {

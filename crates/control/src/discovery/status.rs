@@ -1,6 +1,6 @@
 //! What proxies said about what they were sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -16,8 +16,15 @@ const MESSAGE_BYTES: usize = 4096;
 #[derive(Debug, Default)]
 pub struct Statuses {
     // Held for one small update or one copy.
-    proxies: Mutex<BTreeMap<ProxyKey, ProxyStatus>>,
+    known: Mutex<Known>,
     changes: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    proxies: BTreeMap<ProxyKey, ProxyStatus>,
+    /// Those whose status changed since somebody looked last.
+    changed: BTreeSet<ProxyKey>,
 }
 
 /// What is known of one proxy.
@@ -32,6 +39,9 @@ pub struct ProxyStatus {
     pub published: Option<Version>,
     /// The last version that it has accepted as a whole.
     pub accepted: Option<Version>,
+    /// When it did so.
+    #[serde(serialize_with = "rfc_3339_if_any")]
+    pub accepted_at: Option<Timestamp>,
     /// Its answers, by type.
     pub types: BTreeMap<TypeUrl, TypeStatus>,
     /// What it refuses of the set that it should run, sorted by type and name.
@@ -104,15 +114,31 @@ fn rfc_3339<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::
     serializer.collect_str(time)
 }
 
+fn rfc_3339_if_any<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => serializer.collect_str(time),
+        None => serializer.serialize_none(),
+    }
+}
+
 impl Statuses {
     /// One proxy; `None` when it has never attached here.
     pub fn get(&self, proxy: &ProxyKey) -> Option<ProxyStatus> {
-        self.lock().get(proxy).cloned()
+        self.lock().proxies.get(proxy).cloned()
     }
 
     /// All proxies.
     pub fn all(&self) -> BTreeMap<ProxyKey, ProxyStatus> {
-        self.lock().clone()
+        self.lock().proxies.clone()
+    }
+
+    /// The proxies whose status changed since this was asked last, with what it is now; `None`: it was forgotten.
+    ///
+    /// For the one who follows what proxies do, so that a look costs what happened and not what there is.
+    pub fn take_changed(&self) -> BTreeMap<ProxyKey, Option<ProxyStatus>> {
+        let mut known = self.lock();
+        let changed = std::mem::take(&mut known.changed);
+        changed.into_iter().map(|proxy| (proxy.clone(), known.proxies.get(&proxy).cloned())).collect()
     }
 
     /// Changes whenever a status does.
@@ -120,7 +146,7 @@ impl Statuses {
         self.changes.subscribe()
     }
 
-    pub(super) fn opened(&self, proxy: &ProxyKey, connection: Connection) {
+    pub(crate) fn opened(&self, proxy: &ProxyKey, connection: Connection) {
         self.update(proxy, |status| {
             status.streams += 1;
             status.connection = Some(connection);
@@ -128,26 +154,38 @@ impl Statuses {
     }
 
     /// A proxy that nothing was ever published for is forgotten.
-    pub(super) fn closed(&self, proxy: &ProxyKey, known: bool) {
-        let mut proxies = self.lock();
-        match proxies.get_mut(proxy) {
+    pub(crate) fn closed(&self, proxy: &ProxyKey, known: bool) {
+        let mut all = self.lock();
+        match all.proxies.get_mut(proxy) {
             Some(status) if known || status.published.is_some() => status.connection = None,
-            _ => drop(proxies.remove(proxy)),
+            _ => drop(all.proxies.remove(proxy)),
         }
-        drop(proxies);
+        all.changed.insert(proxy.clone());
+        drop(all);
         self.changes.send_modify(|count| *count += 1);
     }
 
-    pub(super) fn published(&self, proxy: &ProxyKey, version: Version) {
-        self.update(proxy, |status| status.published = Some(version));
+    /// Notes what a proxy should run. `in_sync`: it runs that already.
+    pub(crate) fn published(&self, proxy: &ProxyKey, version: Version, in_sync: bool) {
+        let at = Timestamp::now();
+        self.update(proxy, |status| {
+            status.published = Some(version);
+            if in_sync {
+                status.accept(version, at);
+            } else if status.accepted == Some(version) {
+                // it ran that before, and something else was sent in between
+                (status.accepted, status.accepted_at) = (None, None);
+            }
+        });
     }
 
-    pub(super) fn accepted(&self, proxy: &ProxyKey, version: Version) {
-        self.update(proxy, |status| status.accepted = Some(version));
+    pub(crate) fn accepted(&self, proxy: &ProxyKey, version: Version) {
+        let at = Timestamp::now();
+        self.update(proxy, |status| status.accept(version, at));
     }
 
     /// Notes an answer. `refused` is what the proxy refuses of the set that it should run, after it.
-    pub(super) fn answered(&self, proxy: &ProxyKey, event: Event, refused: &[(TypeUrl, String)]) {
+    pub(crate) fn answered(&self, proxy: &ProxyKey, event: Event, refused: &[(TypeUrl, String)]) {
         let at = Timestamp::now();
         self.update(proxy, |status| {
             match event {
@@ -179,13 +217,16 @@ impl Statuses {
     }
 
     fn update(&self, proxy: &ProxyKey, change: impl FnOnce(&mut ProxyStatus)) {
-        change(self.lock().entry(proxy.clone()).or_default());
+        let mut known = self.lock();
+        change(known.proxies.entry(proxy.clone()).or_default());
+        known.changed.insert(proxy.clone());
+        drop(known);
         self.changes.send_modify(|count| *count += 1);
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<ProxyKey, ProxyStatus>> {
+    fn lock(&self) -> MutexGuard<'_, Known> {
         // Every change is complete when it could panic.
-        self.proxies.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -199,6 +240,11 @@ fn shortened(mut message: String) -> String {
 }
 
 impl ProxyStatus {
+    fn accept(&mut self, version: Version, at: Timestamp) {
+        self.accepted = Some(version);
+        self.accepted_at = Some(at);
+    }
+
     fn keep_rejections(&mut self, refused: &[(TypeUrl, String)]) {
         self.rejections.retain(|old| {
             refused.iter().any(|(type_url, name)| *type_url == old.type_url && *name == old.name)

@@ -176,10 +176,9 @@ impl<P: Speaks> Stream<P> {
         self.published = Some(version);
         self.subscription.on_publish(set);
         if let Some(Attached { proxy, .. }) = &self.attached {
-            self.shared.statuses.published(proxy, version);
+            self.shared.statuses.published(proxy, version, self.subscription.is_in_sync());
             self.shared.statuses.retained(proxy, &refused(&self.subscription));
         }
-        self.note_sync();
     }
 
     fn note_sync(&self) {
@@ -268,7 +267,7 @@ impl<P: Speaks> Drop for Stream<P> {
         // A name that nothing was ever published for leaves no trace: anybody can make up names.
         let known = self.published.is_some();
         drop(sets);
-        self.shared.publisher.tidy(&proxy, family);
+        self.shared.publisher.left(&proxy, family);
         if self.shared.stand_up(&proxy, number, known.then(|| self.subscription.memory())) {
             self.shared.statuses.closed(&proxy, known);
             tracing::info!(%proxy, "proxy left");

@@ -1,6 +1,5 @@
-//! What proxies did since the last look, in words: two copies of their statuses compared.
+//! What proxies did since the last look, in words: two copies of a status compared.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use model::ProxyKey;
@@ -29,27 +28,22 @@ pub enum Did {
     Refused(Rejection),
 }
 
-/// What is different between two copies of the statuses, by proxy.
-pub fn happenings(
-    before: &BTreeMap<ProxyKey, ProxyStatus>,
-    after: &BTreeMap<ProxyKey, ProxyStatus>,
-) -> Vec<Happening> {
+/// What a proxy did between two copies of its status; `before` is absent when it was not known.
+pub(super) fn of(proxy: &ProxyKey, before: Option<&ProxyStatus>, now: &ProxyStatus) -> Vec<Happening> {
     let nothing = ProxyStatus::default();
+    let then = before.unwrap_or(&nothing);
     let mut found = Vec::new();
-    for (proxy, now) in after {
-        let then = before.get(proxy).unwrap_or(&nothing);
-        let mut did = |what| found.push(Happening { proxy: proxy.clone(), what });
-        match &now.connection {
-            Some(connection) if then.streams != now.streams => did(Did::Attached(connection.clone())),
-            None if then.connection.is_some() || then.streams != now.streams => did(Did::Left),
-            Some(_) | None => {}
-        }
-        for rejection in now.rejections.iter().filter(|it| !then.rejections.contains(it)) {
-            did(Did::Refused(rejection.clone()));
-        }
-        if now.is_in_sync() && now.accepted != then.accepted {
-            did(Did::Accepted);
-        }
+    let mut did = |what| found.push(Happening { proxy: proxy.clone(), what });
+    match &now.connection {
+        Some(connection) if then.streams != now.streams => did(Did::Attached(connection.clone())),
+        None if then.connection.is_some() || then.streams != now.streams => did(Did::Left),
+        Some(_) | None => {}
+    }
+    for rejection in now.rejections.iter().filter(|it| !then.rejections.contains(it)) {
+        did(Did::Refused(rejection.clone()));
+    }
+    if now.is_in_sync() && now.accepted != then.accepted {
+        did(Did::Accepted);
     }
     found
 }

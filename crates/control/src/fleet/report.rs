@@ -9,16 +9,19 @@ use plan::{Outcome, Plan, RouteStatus};
 use serde::{Serialize, Serializer};
 use xds::{Family, Version};
 
-use super::{Fleet, Served};
+use super::{Fleet, Rollout, Served};
 use crate::discovery::{Connection, ProxyStatus, Rejection};
+use crate::store::Revision;
 use concern::concerned;
 
 /// The proxies and the routes of a control plane.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FleetReport {
-    /// How many states of the resources were adopted.
-    pub revision: u64,
+    /// The state of the resources that was adopted last; 0: none yet.
+    pub revision: Revision,
+    /// How far that state has come; absent before the first.
+    pub rollout: Option<Rollout>,
     /// Every proxy that has attached or has a Dataplane, by mesh and name.
     pub proxies: Vec<ProxyReport>,
     /// Every route policy that speaks about a proxy, by identity.
@@ -39,7 +42,9 @@ pub struct ProxyReport {
     /// How many streams it has opened.
     pub streams: u64,
     /// The revision that brought the last change of what it should run; `None` while it is told nothing.
-    pub revision: Option<u64>,
+    pub revision: Option<Revision>,
+    /// The newest revision that it runs; `None`: none that is known.
+    pub runs: Option<Revision>,
     /// The version of the set that it should run.
     pub published: Option<Version>,
     /// The last version that it has accepted as a whole.
@@ -132,6 +137,7 @@ pub fn report(fleet: &Fleet, statuses: &BTreeMap<ProxyKey, ProxyStatus>) -> Flee
     names.dedup();
     FleetReport {
         revision: fleet.revision(),
+        rollout: fleet.rollouts().next_back(),
         proxies: names.into_iter().map(|key| proxy(fleet, key, statuses.get(key))).collect(),
         routes: routes.into_values().collect(),
     }
@@ -140,7 +146,7 @@ pub fn report(fleet: &Fleet, statuses: &BTreeMap<ProxyKey, ProxyStatus>) -> Flee
 fn proxy(fleet: &Fleet, key: &ProxyKey, status: Option<&ProxyStatus>) -> ProxyReport {
     let status = status.cloned().unwrap_or_default();
     let in_sync = status.connection.is_some() && status.is_in_sync();
-    let ProxyStatus { connection, streams, published, accepted, types, rejections } = status;
+    let ProxyStatus { connection, streams, published, accepted, accepted_at: _, types, rejections } = status;
     let planned = fleet.compiled().proxies.get(key).map(|found| &found.plan);
     let family = connection.as_ref().map_or(Family::Envoy, |connection| connection.dialect);
     let served: Option<&Served> = fleet.served().get(&(key.clone(), family));
@@ -155,6 +161,7 @@ fn proxy(fleet: &Fleet, key: &ProxyKey, status: Option<&ProxyStatus>) -> ProxyRe
         connection,
         streams,
         revision: served.map(|served| served.revision),
+        runs: fleet.runs(key),
         published,
         accepted,
         in_sync,
@@ -194,6 +201,6 @@ fn at_proxy(plan: &Plan, route: &RouteStatus, key: &ProxyKey, status: Option<&Pr
     }
 }
 
-fn as_text<S: Serializer>(key: &ProxyKey, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn as_text<S: Serializer>(key: &ProxyKey, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(key)
 }

@@ -8,7 +8,7 @@ use xds::{TypeUrl, order};
 
 use super::*;
 use crate::compile::{Compiler, Scope};
-use crate::discovery::{Connection, ProxyStatus, Rejection};
+use crate::discovery::{Connection, ProxyStatus, Rejection, Statuses};
 use crate::store::folder::{Candidate, Content, Offer, Options};
 
 const MESH: &str = "
@@ -59,6 +59,11 @@ fn fleet() -> (Fleet, Arc<Publisher>) {
     (Fleet::new(Arc::clone(&publisher), EnvoyOptions::default(), nothing), publisher)
 }
 
+fn adopt(fleet: &mut Fleet, compiled: Arc<Compiled>) -> Vec<News> {
+    let revision = fleet.revision().next();
+    fleet.adopt(compiled, Accepted { revision, at: Timestamp::UNIX_EPOCH })
+}
+
 fn web() -> ProxyKey {
     ProxyKey::new("default", "web-1")
 }
@@ -66,20 +71,20 @@ fn web() -> ProxyKey {
 #[test]
 fn only_who_is_attached_is_told_and_only_what_changed_for_him() {
     let (mut fleet, publisher) = fleet();
-    assert!(fleet.adopt(compiled("1")).is_empty(), "nobody is there");
+    assert!(adopt(&mut fleet, compiled("1")).is_empty(), "nobody is there");
     let envoy = publisher.watch(&web(), Family::Envoy);
     let told = News::Published { proxy: web(), notes: Vec::new() };
     assert_eq!(fleet.attend(), std::slice::from_ref(&told));
     assert!(envoy.borrow().is_some());
     assert!(fleet.attend().is_empty(), "nothing is new");
-    assert!(fleet.adopt(compiled("1")).is_empty(), "what is equal is not told again");
+    assert!(adopt(&mut fleet, compiled("1")).is_empty(), "what is equal is not told again");
     let l4 = publisher.watch(&web(), Family::L4);
     assert_eq!(fleet.attend(), [told], "the other dialect is another matter");
     assert!(l4.borrow().is_some());
     let revision = |fleet: &Fleet| fleet.served()[&(web(), Family::Envoy)].revision;
-    assert_eq!(revision(&fleet), 1);
-    assert_eq!(fleet.adopt(compiled("0")).len(), 2);
-    assert_eq!(revision(&fleet), 3);
+    assert_eq!(revision(&fleet), Revision::new(1));
+    assert_eq!(adopt(&mut fleet, compiled("0")).len(), 2);
+    assert_eq!(revision(&fleet), Revision::new(3));
 }
 
 #[test]
@@ -88,7 +93,7 @@ fn who_is_unknown_waits_and_is_told_when_his_dataplane_comes() {
     let watcher = publisher.watch(&web(), Family::Envoy);
     assert_eq!(fleet.attend(), [News::Unknown { proxy: web() }]);
     assert!(fleet.attend().is_empty(), "it is said once");
-    assert_eq!(fleet.adopt(compiled("1")).len(), 1);
+    assert_eq!(adopt(&mut fleet, compiled("1")).len(), 1);
     assert!(watcher.borrow().is_some());
 }
 
@@ -96,9 +101,9 @@ fn who_is_unknown_waits_and_is_told_when_his_dataplane_comes() {
 fn who_comes_back_is_not_told_what_was_true_when_he_left() {
     let (mut fleet, publisher) = fleet();
     let watcher = publisher.watch(&web(), Family::Envoy);
-    fleet.adopt(compiled("1"));
+    adopt(&mut fleet, compiled("1"));
     drop(watcher);
-    fleet.adopt(compiled("0"));
+    adopt(&mut fleet, compiled("0"));
     let watcher = publisher.watch(&web(), Family::Envoy);
     assert!(watcher.borrow().is_none());
     assert_eq!(fleet.attend().len(), 1);
@@ -108,7 +113,7 @@ fn who_comes_back_is_not_told_what_was_true_when_he_left() {
 fn a_refusal_is_told_at_the_route_that_it_is_about() {
     let (mut fleet, publisher) = fleet();
     let _watcher = publisher.watch(&web(), Family::Envoy);
-    fleet.adopt(compiled("1"));
+    adopt(&mut fleet, compiled("1"));
     let reach_when = |refused: &[&str], accepted: bool| {
         let version = fleet.served()[&(web(), Family::Envoy)].resources.version();
         let rejection = |name: &&str| Rejection {
@@ -142,4 +147,107 @@ fn a_refusal_is_told_at_the_route_that_it_is_about() {
     assert_eq!(reach_when(&["split:outbound:127.0.0.1:1000"], false).0, Reach::Refused);
     assert_eq!(reach_when(&["ledger"], false).0, Reach::Refused, "the cluster of a backend");
     assert_eq!(reach_when(&["outbound:127.0.0.1:1001"], false), (Reach::Live, vec![]));
+}
+
+/// A stream that is open, as far as statuses know.
+fn attached(statuses: &Statuses) {
+    let connection = Connection {
+        since: Timestamp::UNIX_EPOCH,
+        protocol: "delta",
+        dialect: Family::Envoy,
+        peer: None,
+        agent: String::new(),
+    };
+    statuses.opened(&web(), connection);
+}
+
+#[test]
+fn a_rollout_ends_when_the_proxy_says_that_it_runs_what_it_was_told() {
+    let (mut fleet, publisher) = fleet();
+    let statuses = Statuses::default();
+    let _watcher = publisher.watch(&web(), Family::Envoy);
+    attached(&statuses);
+    assert_eq!(fleet.rollout(Revision::new(1)), None, "nothing is adopted");
+    adopt(&mut fleet, compiled("1"));
+    let told = |fleet: &Fleet| fleet.served()[&(web(), Family::Envoy)].resources.version();
+    let first = told(&fleet);
+    statuses.published(&web(), first, false);
+    fleet.observe(&statuses);
+    let rollout = fleet.rollout(Revision::new(1)).unwrap();
+    assert_eq!((rollout.concerned, rollout.live), (1, 0));
+    assert_eq!(rollout.lagging, [Lagging { proxy: web(), attached: true }]);
+    assert_eq!((rollout.live_after.half, fleet.runs(&web())), (None, None));
+
+    statuses.accepted(&web(), first);
+    fleet.observe(&statuses);
+    let rollout = fleet.rollout(Revision::new(1)).unwrap();
+    assert!(rollout.is_done() && rollout.live == 1 && rollout.live_after.all.is_some());
+    assert_eq!(fleet.runs(&web()), Some(Revision::new(1)));
+
+    adopt(&mut fleet, compiled("1"));
+    let rollout = fleet.rollout(Revision::new(2)).unwrap();
+    assert_eq!((rollout.concerned, rollout.is_done()), (0, true), "nothing changed for anybody");
+    assert_eq!(fleet.runs(&web()), Some(Revision::new(2)));
+
+    // the next one is skipped for a newer one
+    adopt(&mut fleet, compiled("2"));
+    adopt(&mut fleet, compiled("0"));
+    assert_eq!(fleet.runs(&web()), Some(Revision::new(2)));
+    let last = told(&fleet);
+    statuses.published(&web(), last, false);
+    statuses.closed(&web(), true);
+    fleet.observe(&statuses);
+    assert_eq!(fleet.rollout(Revision::new(3)).unwrap().lagging, [Lagging { proxy: web(), attached: false }]);
+    attached(&statuses);
+    statuses.accepted(&web(), last);
+    fleet.observe(&statuses);
+    assert!(fleet.rollouts().all(|rollout| rollout.is_done()));
+    assert_eq!((fleet.runs(&web()), fleet.rollout(Revision::new(5))), (Some(Revision::new(4)), None));
+}
+
+#[test]
+fn going_back_counts_only_when_the_proxy_has_gone_back() {
+    let (mut fleet, publisher) = fleet();
+    let statuses = Statuses::default();
+    let _watcher = publisher.watch(&web(), Family::Envoy);
+    attached(&statuses);
+    adopt(&mut fleet, compiled("1"));
+    let one = fleet.served()[&(web(), Family::Envoy)].resources.version();
+    statuses.published(&web(), one, true);
+    fleet.observe(&statuses);
+    adopt(&mut fleet, compiled("2"));
+    statuses.published(&web(), fleet.served()[&(web(), Family::Envoy)].resources.version(), false);
+    fleet.observe(&statuses);
+    adopt(&mut fleet, compiled("1"));
+    // the stream has the other one in flight
+    statuses.published(&web(), one, false);
+    fleet.observe(&statuses);
+    assert_eq!(fleet.rollout(Revision::new(3)).unwrap().live, 0);
+    statuses.accepted(&web(), one);
+    fleet.observe(&statuses);
+    assert!(fleet.rollout(Revision::new(3)).unwrap().is_done());
+}
+
+#[test]
+fn who_refuses_is_named_with_the_reason_and_keeps_the_revision_before() {
+    let (mut fleet, publisher) = fleet();
+    let statuses = Statuses::default();
+    let _watcher = publisher.watch(&web(), Family::Envoy);
+    attached(&statuses);
+    adopt(&mut fleet, compiled("1"));
+    statuses.published(&web(), fleet.served()[&(web(), Family::Envoy)].resources.version(), true);
+    fleet.observe(&statuses);
+    adopt(&mut fleet, compiled("2"));
+    statuses.published(&web(), fleet.served()[&(web(), Family::Envoy)].resources.version(), false);
+    let (type_url, names) = (TypeUrl::new(order::ENVOY_LISTENER), vec!["out".to_owned()]);
+    let event = xds::Event::Rejected { type_url: type_url.clone(), names, message: "no room".to_owned() };
+    statuses.answered(&web(), event, &[(type_url, "out".to_owned())]);
+    let happened = fleet.observe(&statuses);
+    assert!(matches!(happened.as_slice(), [Happening { what: Did::Refused(_), .. }]), "{happened:?}");
+    let rollout = fleet.rollout(Revision::new(2)).unwrap();
+    assert_eq!(rollout.refused, [RefusedBy { proxy: web(), reasons: vec!["out: no room".to_owned()] }]);
+    assert_eq!((rollout.lagging, fleet.runs(&web())), (vec![], Some(Revision::new(1))));
+    let tree = serde_json::to_value(fleet.rollout(Revision::new(2)).unwrap()).unwrap();
+    assert_eq!(tree["refused"][0]["proxy"], "default/web-1");
+    assert_eq!(tree["liveAfter"], serde_json::json!({ "p50": null, "p99": null, "p100": null }));
 }

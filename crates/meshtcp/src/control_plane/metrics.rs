@@ -42,7 +42,7 @@ impl Collector for Metrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let (revision, dataplanes) = {
             let fleet = self.shared.fleet();
-            (fleet.revision(), fleet.compiled().proxies.len())
+            (fleet.revision().number(), fleet.compiled().proxies.len())
         };
         let count = |number: usize| ConstGauge::new(i64::try_from(number).unwrap_or(i64::MAX));
         let gauge = count(0).metric_type();
@@ -50,7 +50,7 @@ impl Collector for Metrics {
         let kind = revision.metric_type();
         revision.encode(encoder.encode_descriptor(
             "revision",
-            "States of the resources that were taken over",
+            "The state of the resources that was taken over last",
             None,
             kind,
         )?)?;

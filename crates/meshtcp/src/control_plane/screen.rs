@@ -89,12 +89,13 @@ impl Screen {
     }
 
     /// What proxies did; of a refusal also which routes are not live by it.
-    pub(super) fn happened(&self, happenings: &[Happening], report: &FleetReport) {
+    pub(super) fn happened(&self, happenings: &[Happening], report: impl Fn() -> FleetReport) {
         for happening in happenings {
             match &happening.what {
                 Did::Attached(_) | Did::Left | Did::Accepted => print(&format!("{happening}\n")),
                 Did::Refused(rejection) => {
                     complain(&format!("error: {happening}\n"));
+                    let report = report();
                     let routes = report.routes.iter().filter(|route| {
                         route.proxies.iter().any(|at| {
                             at.proxy == happening.proxy
