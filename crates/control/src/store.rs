@@ -17,11 +17,13 @@
 //! folders that people edit, read with positions for messages about lines.
 
 mod change;
+mod embedded;
 mod error;
 pub mod folder;
 mod key;
 mod ledger;
 mod memory;
+mod record;
 mod stored;
 
 use std::fmt;
@@ -31,6 +33,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 pub use change::{Change, Watch, What};
+pub use embedded::EmbeddedStore;
 pub use error::{Fault, StoreError};
 pub use key::{Key, NoKey};
 pub use memory::MemoryStore;

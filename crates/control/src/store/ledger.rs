@@ -31,6 +31,12 @@ pub(super) struct Proposal {
 }
 
 impl Ledger {
+    /// What was stored already, up to a revision.
+    pub(super) fn new(revision: Revision, items: Vec<Stored>) -> Self {
+        let items = items.into_iter().map(|item| (item.key.clone(), item)).collect();
+        Self { revision, items, changes: VecDeque::new(), oldest: revision }
+    }
+
     pub(super) fn revision(&self) -> Revision {
         self.revision
     }

@@ -44,6 +44,16 @@ impl Shared {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Makes a change, and wakes those who wait for it.
+    pub(super) fn make(&self, change: Change) {
+        self.make_in(&mut self.ledger(), change);
+    }
+
+    fn make_in(&self, ledger: &mut Ledger, change: Change) {
+        ledger.make(change);
+        self.revision.send_replace(ledger.revision());
+    }
+
     /// The leadership of a process that shares its store with no other.
     pub(super) fn leads(&self) -> watch::Receiver<bool> {
         self.leads.subscribe()
@@ -86,8 +96,7 @@ impl Store for MemoryStore {
         let mut ledger = self.shared.ledger();
         let Proposal { written, change } = ledger.propose_put(key, document, expected, Timestamp::now())?;
         if let Some(change) = change {
-            ledger.make(change);
-            self.shared.revision.send_replace(ledger.revision());
+            self.shared.make_in(&mut ledger, change);
         }
         Ok(written)
     }
@@ -96,8 +105,7 @@ impl Store for MemoryStore {
         let mut ledger = self.shared.ledger();
         let change = ledger.propose_delete(key, expected)?;
         let revision = change.revision;
-        ledger.make(change);
-        self.shared.revision.send_replace(revision);
+        self.shared.make_in(&mut ledger, change);
         Ok(revision)
     }
 

@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a step that fails is a failed test")]
 
+mod embedded;
+mod history;
 mod promises;
 
 use std::sync::Arc;
 
-use meshtcp_control::store::{MemoryStore, Store};
+use meshtcp_control::store::{EmbeddedStore, MemoryStore, Store};
 
 /// One test for each promise, with a fresh store from `$open`: what it gives is kept until the test ends.
 macro_rules! keeps_every_promise {
@@ -38,6 +40,11 @@ macro_rules! keeps_every_promise {
                 promises::$promise(store).await;
             }
         )*
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn what_all_writers_and_watchers_see_can_be_true() {
+            let (store, _kept) = $open.await;
+            history::of_a_while(&[store]).await;
+        }
     };
 }
 
@@ -46,3 +53,11 @@ async fn memory() -> (Arc<dyn Store>, ()) {
 }
 
 keeps_every_promise!(in_memory, memory());
+
+async fn on_disk() -> (Arc<dyn Store>, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = EmbeddedStore::open(folder.path().join("below/store.redb")).await.unwrap();
+    (Arc::new(store), folder)
+}
+
+keeps_every_promise!(on_disk_in_one_file, on_disk());

@@ -1,0 +1,176 @@
+//! Resources in one file on disk, crash-safe: the store of a single control plane.
+//!
+//! Everything is read into memory when the file is opened; then the file is only written. A change is answered when it
+//! is on the disk. The file belongs to one process at a time.
+
+mod file;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+
+use super::ledger::{Ledger, Proposal};
+use super::memory::Shared;
+use super::{Change, Expected, Key, Listing, Revision, Selection, Store, StoreError, Stored, Watch, Written};
+use file::File;
+
+/// Resources in one file on disk.
+#[derive(Clone, Debug)]
+pub struct EmbeddedStore {
+    path: PathBuf,
+    shared: Arc<Shared>,
+    // held while one change is written; only blocking threads wait for it
+    writer: Arc<Mutex<Writer>>,
+}
+
+/// The hand that writes.
+#[derive(Debug)]
+enum Writer {
+    /// The file, as good as the ledger.
+    Ready(File),
+    /// Writing failed; the file has to be opened anew, and then says whether this change is in it.
+    Failed(Option<Change>),
+}
+
+impl EmbeddedStore {
+    /// Opens a file, or makes it, with the folders above it. Only the user of the process can read it: resources may
+    /// be secrets.
+    ///
+    /// # Errors
+    /// [`StoreError::Denied`]: it cannot be made or opened, another process has it open, or it is none of ours.
+    /// [`StoreError::Damaged`], [`StoreError::Full`].
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let path = path.as_ref().to_owned();
+        let (file, loaded) = aside(&path, {
+            let path = path.clone();
+            move || File::open(&path)
+        })
+        .await?;
+        let shared = Arc::new(Shared::new(Ledger::new(loaded.revision, loaded.items)));
+        Ok(Self { path, shared, writer: Arc::new(Mutex::new(Writer::Ready(file))) })
+    }
+
+    /// Runs one write on a thread that may wait for the disk. It goes on though the caller does not wait for it.
+    async fn write<R: Send + 'static>(
+        &self,
+        write: impl FnOnce(&mut Pen<'_>) -> Result<R, StoreError> + Send + 'static,
+    ) -> Result<R, StoreError> {
+        let Self { path, shared, writer } = self.clone();
+        let place = path.clone();
+        aside(&place, move || {
+            let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+            write(&mut Pen { path: &path, shared: &shared, writer: &mut writer })
+        })
+        .await
+    }
+}
+
+/// The only way to change the file and the ledger: one at a time.
+struct Pen<'a> {
+    path: &'a Path,
+    shared: &'a Shared,
+    writer: &'a mut Writer,
+}
+
+impl Pen<'_> {
+    /// The file, opened anew if the last write failed.
+    fn file(&mut self) -> Result<&mut File, StoreError> {
+        if let Writer::Failed(doubtful) = self.writer {
+            let (file, loaded) = File::open(self.path)?;
+            let made = doubtful.take().filter(|change| change.revision == loaded.revision);
+            if let Some(change) = made {
+                self.shared.make(change);
+            }
+            *self.writer = Writer::Ready(file);
+        }
+        match self.writer {
+            Writer::Ready(file) => Ok(file),
+            Writer::Failed(_) => Err(StoreError::Lost {
+                store: file::in_words(self.path),
+                why: "it could not be opened again".into(),
+            }),
+        }
+    }
+
+    /// Brings a change to the disk, then to the readers.
+    fn make(&mut self, change: Change) -> Result<(), StoreError> {
+        match self.file()?.append(&change) {
+            Ok(()) => {
+                self.shared.make(change);
+                Ok(())
+            }
+            Err(error) => {
+                // closes the file
+                *self.writer = Writer::Failed(Some(change));
+                Err(error)
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Store for EmbeddedStore {
+    async fn get(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
+        Ok(self.shared.ledger().get(key).cloned())
+    }
+
+    async fn list(&self, selection: &Selection) -> Result<Listing, StoreError> {
+        Ok(self.shared.ledger().list(selection))
+    }
+
+    async fn put(&self, key: &Key, document: Value, expected: Expected) -> Result<Written, StoreError> {
+        let key = key.clone();
+        self.write(move |pen| {
+            pen.file()?;
+            let proposal = pen.shared.ledger().propose_put(&key, document, expected, Timestamp::now());
+            let Proposal { written, change } = proposal?;
+            change.map_or(Ok(()), |change| pen.make(change))?;
+            Ok(written)
+        })
+        .await
+    }
+
+    async fn delete(&self, key: &Key, expected: Expected) -> Result<Revision, StoreError> {
+        let key = key.clone();
+        self.write(move |pen| {
+            pen.file()?;
+            let change = pen.shared.ledger().propose_delete(&key, expected)?;
+            let revision = change.revision;
+            pen.make(change)?;
+            Ok(revision)
+        })
+        .await
+    }
+
+    async fn watch(&self, after: Revision) -> Result<Watch, StoreError> {
+        self.shared.watch(after)
+    }
+
+    async fn revision(&self) -> Result<Revision, StoreError> {
+        Ok(self.shared.ledger().revision())
+    }
+
+    fn describe(&self) -> String {
+        file::in_words(&self.path)
+    }
+
+    fn leads(&self) -> watch::Receiver<bool> {
+        self.shared.leads()
+    }
+}
+
+/// Runs what waits for the disk on a thread that may.
+async fn aside<R: Send + 'static>(
+    path: &Path,
+    work: impl FnOnce() -> Result<R, StoreError> + Send + 'static,
+) -> Result<R, StoreError> {
+    spawn_blocking(work).await.unwrap_or_else(|_| {
+        // it ended in a panic: of a file that says what no file of ours says
+        Err(StoreError::Damaged { store: file::in_words(path), why: "reading it ended in a panic".into() })
+    })
+}

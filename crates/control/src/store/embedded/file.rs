@@ -1,0 +1,222 @@
+//! The file: two tables, each change one transaction.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+
+use redb::backends::FileBackend;
+use redb::{
+    Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition,
+};
+
+use crate::store::record::Record;
+use crate::store::{Change, Key, Revision, StoreError, Stored, What};
+
+/// Documents by kind, mesh and name.
+const RESOURCES: TableDefinition<(&str, &str, &str), &[u8]> = TableDefinition::new("resources");
+/// What holds for the whole file.
+const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers");
+/// The revision of the last change.
+const REVISION: &str = "revision";
+/// How the tables are to be read.
+const FORMAT: &str = "format";
+/// The format that is written, and the only one that is read.
+const OURS: u64 = 1;
+/// Everything is in memory already: the pages of the file need not be.
+const CACHE: usize = 16 << 20;
+
+/// An open file.
+#[derive(Debug)]
+pub(super) struct File {
+    database: Database,
+    words: String,
+}
+
+/// What a file holds.
+#[derive(Debug, Default)]
+pub(super) struct Loaded {
+    /// The revision of the last change.
+    pub(super) revision: Revision,
+    /// Everything that is stored.
+    pub(super) items: Vec<Stored>,
+}
+
+/// How messages call a file.
+pub(super) fn in_words(path: &Path) -> String {
+    format!("store {}", path.display())
+}
+
+impl File {
+    /// Opens or makes a file, and reads all that it holds.
+    pub(super) fn open(path: &Path) -> Result<(Self, Loaded), StoreError> {
+        let words = in_words(path);
+        let denied = |error: io::Error| of_system(&words, &error, Moment::Opening);
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(denied)?;
+        }
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+        let mut builder = Builder::new();
+        builder.set_cache_size(CACHE);
+        let backend = FileBackend::new(file.map_err(denied)?);
+        let opened = backend.and_then(|backend| builder.create_with_backend(backend));
+        let database = opened.map_err(|error| match error {
+            DatabaseError::DatabaseAlreadyOpen => StoreError::Denied {
+                store: words.clone(),
+                why: "another process has it open; one control plane a file".into(),
+            },
+            DatabaseError::Storage(error) => of_storage(&words, &error, Moment::Opening),
+            other => damaged(&words, &other),
+        })?;
+        let file = Self { database, words };
+        let loaded = file.load()?;
+        if loaded.is_none() {
+            file.begin()?;
+            // a file is there only when its folder says so
+            sync_folder(path).map_err(|error| of_system(&file.words, &error, Moment::Opening))?;
+        }
+        Ok((file, loaded.unwrap_or_default()))
+    }
+
+    /// All that the file holds; `None`: it is new.
+    fn load(&self) -> Result<Option<Loaded>, StoreError> {
+        let bad = |error: redb::Error| of_any(&self.words, error, Moment::Opening);
+        let read = self.database.begin_read().map_err(|error| bad(error.into()))?;
+        let numbers = match read.open_table(NUMBERS) {
+            Ok(numbers) => numbers,
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
+            Err(error) => return Err(bad(error.into())),
+        };
+        let number = |name| -> Result<Option<u64>, StoreError> {
+            let found = numbers.get(name).map_err(|error| bad(error.into()))?;
+            Ok(found.map(|number| number.value()))
+        };
+        match number(FORMAT)? {
+            Some(OURS) => {}
+            Some(other) => {
+                let why = format!("it has format {other}, and this version of meshtcp reads format {OURS}");
+                return Err(StoreError::Denied { store: self.words.clone(), why });
+            }
+            None => return Err(damaged(&self.words, &"it has no format")),
+        }
+        let revision = Revision::new(number(REVISION)?.unwrap_or_default());
+        let table = read.open_table(RESOURCES).map_err(|error| bad(error.into()))?;
+        let mut items = Vec::new();
+        for entry in table.iter().map_err(|error| bad(error.into()))? {
+            let (key, bytes) = entry.map_err(|error| bad(error.into()))?;
+            items.push(self.record(key.value(), bytes.value())?);
+        }
+        Ok(Some(Loaded { revision, items }))
+    }
+
+    fn record(&self, key: (&str, &str, &str), bytes: &[u8]) -> Result<Stored, StoreError> {
+        let (kind, mesh, name) = key;
+        let bad = |why: &dyn std::fmt::Display| damaged(&self.words, &format!("{kind} {mesh}/{name}: {why}"));
+        let record: Record = serde_json::from_slice(bytes).map_err(|error| bad(&error))?;
+        let stored = record.stored().map_err(|why| bad(&why))?;
+        if columns(&stored.key) != key {
+            return Err(bad(&format!("the document says that it is {}", stored.key)));
+        }
+        Ok(stored)
+    }
+
+    /// Makes the tables of a new file.
+    fn begin(&self) -> Result<(), StoreError> {
+        self.transact(|transaction| {
+            transaction.open_table(RESOURCES)?;
+            let mut numbers = transaction.open_table(NUMBERS)?;
+            numbers.insert(FORMAT, OURS)?;
+            numbers.insert(REVISION, 0)?;
+            Ok(())
+        })
+    }
+
+    /// Writes a change. When it returns, the change is on the disk.
+    pub(super) fn append(&mut self, change: &Change) -> Result<(), StoreError> {
+        let Change { revision, key, what } = change;
+        let bytes = match what {
+            What::Put(stored) => Some(
+                serde_json::to_vec(&Record::of(stored))
+                    .map_err(|error| StoreError::Unfit { key: key.clone(), why: error.to_string() })?,
+            ),
+            What::Deleted => None,
+        };
+        self.transact(|transaction| {
+            let mut resources = transaction.open_table(RESOURCES)?;
+            match &bytes {
+                Some(bytes) => resources.insert(columns(key), bytes.as_slice())?,
+                None => resources.remove(columns(key))?,
+            };
+            transaction.open_table(NUMBERS)?.insert(REVISION, revision.number())?;
+            Ok(())
+        })
+    }
+
+    fn transact(
+        &self,
+        write: impl FnOnce(&redb::WriteTransaction) -> Result<(), redb::Error>,
+    ) -> Result<(), StoreError> {
+        let all = || -> Result<(), redb::Error> {
+            let transaction = self.database.begin_write()?;
+            write(&transaction)?;
+            // durable: waits for the disk
+            Ok(transaction.commit()?)
+        };
+        all().map_err(|error| of_any(&self.words, error, Moment::Writing))
+    }
+}
+
+fn columns(key: &Key) -> (&str, &str, &str) {
+    (key.kind.as_str(), key.mesh_or_empty(), &key.name)
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        Some(_) | None => Path::new("."),
+    };
+    std::fs::File::open(folder)?.sync_all()
+}
+
+/// What we were about.
+#[derive(Clone, Copy)]
+enum Moment {
+    Opening,
+    Writing,
+}
+
+fn of_any(words: &str, error: redb::Error, moment: Moment) -> StoreError {
+    match error {
+        redb::Error::Io(error) => of_system(words, &error, moment),
+        redb::Error::PreviousIo => of_storage(words, &StorageError::PreviousIo, moment),
+        other => damaged(words, &other),
+    }
+}
+
+fn of_storage(words: &str, error: &StorageError, moment: Moment) -> StoreError {
+    match error {
+        StorageError::Io(error) => of_system(words, error, moment),
+        StorageError::PreviousIo => {
+            StoreError::Lost { store: words.into(), why: "an earlier write failed".into() }
+        }
+        other => damaged(words, other),
+    }
+}
+
+fn of_system(words: &str, error: &io::Error, moment: Moment) -> StoreError {
+    let (store, why) = (words.to_owned(), error.to_string());
+    match (error.kind(), moment) {
+        (io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge, _) => {
+            StoreError::Full { store, why }
+        }
+        // `InvalidData` is what the database says of a file that is none
+        (io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof, _) => StoreError::Damaged { store, why },
+        (_, Moment::Opening) => StoreError::Denied { store, why },
+        (_, Moment::Writing) => StoreError::Lost { store, why },
+    }
+}
+
+fn damaged(words: &str, why: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Damaged { store: words.into(), why: why.to_string() }
+}
