@@ -37,6 +37,8 @@ pub(crate) async fn write(store: Arc<dyn Store>, number: usize, tell: Tell, stop
             return;
         }
         let name = NAMES[turn % NAMES.len()];
+        // a store in memory never waits, and would let nobody else come to work
+        sleep(Duration::from_millis(1)).await;
         match increment(&*store, name).await {
             Ok(Some((revision, value))) => {
                 tell(Event::Accepted { revision: revision.number(), name: name.into(), value });
