@@ -25,13 +25,13 @@ impl FromStr for ControlPlane {
         let rest = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');
         let (host, port) = rest.rsplit_once(':').ok_or_else(wrong)?;
         let port = port.parse().ok().filter(|port| *port > 0).ok_or_else(wrong)?;
-        let host = match host.strip_prefix('[') {
-            Some(rest) => rest.strip_suffix(']').ok_or_else(wrong)?,
-            None => host,
+        let bracketed = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let is_host = match bracketed {
+            Some(inside) => inside.parse::<std::net::Ipv6Addr>().is_ok(),
+            // without brackets nobody can tell where an IPv6 address ends and the port begins
+            None => !host.is_empty() && !host.contains([':', '/', '[', ']', ' ', '@']),
         };
-        let is_name = !host.is_empty() && !host.contains([':', '/', '[', ']', ' ', '@']);
-        let is_v6 = host.parse::<std::net::Ipv6Addr>().is_ok();
-        (is_name || is_v6).then(|| Self { host: host.to_owned(), port }).ok_or_else(wrong)
+        is_host.then(|| Self { host: bracketed.unwrap_or(host).to_owned(), port }).ok_or_else(wrong)
     }
 }
 
