@@ -1,4 +1,5 @@
-//! Work of a chosen size, for counting instructions: `workload NAME N`; `workload` alone lists the names.
+//! Work of a chosen size, for counting instructions: `workload NAME N`; `workload` alone lists the names, each with a
+//! size that is worth measuring.
 //!
 //! Each is one way in which a folder can grow. `tests/growth.rs` asserts that twice as much is at most 2.2 times the
 //! work.
@@ -8,6 +9,11 @@ use std::fmt::Write as _;
 use meshtcp_doors::budget::{check, plan_proxy};
 
 type Make = fn(usize) -> String;
+
+/// Cheap enough for many of them: among few, one buffer that grows is seen in the sum.
+const TEXT_SIZE: usize = 256;
+/// Planning costs more.
+const PLAN_SIZE: usize = 32;
 
 /// Text that is read and checked.
 const TEXTS: [(&str, Make); 9] = [
@@ -30,7 +36,13 @@ const TEXTS: [(&str, Make); 9] = [
     ("long-line", |n| {
         format!("type: Mesh\nname: default\nlabels: {{a: '{}', b: [], c: {{}}}}\n", "ö".repeat(n * 20))
     }),
-    ("deep", |n| format!("type: Mesh\nname: default\nlabels: {}{}\n", "[".repeat(n), "]".repeat(n))),
+    ("deep", |n| {
+        let (open, close) = ("[".repeat(50), "]".repeat(50));
+        format!(
+            "type: Mesh\nname: default\nlabels: {{{}}}\n",
+            list(n, |i| format!("label{i}: {open}{close}"))
+        )
+    }),
     ("broken-documents", |n| "---\ntype: [\n".repeat(n)),
 ];
 
@@ -106,7 +118,8 @@ fn route(name: &str, to: &str, backends: &str) -> String {
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [name, size] = &arguments[..] else {
-        TEXTS.iter().chain(&PLANS).for_each(|(name, _)| println!("{name}"));
+        TEXTS.iter().for_each(|(name, _)| println!("{name} {TEXT_SIZE}"));
+        PLANS.iter().for_each(|(name, _)| println!("{name} {PLAN_SIZE}"));
         return;
     };
     let n = size.parse().unwrap_or(0);
