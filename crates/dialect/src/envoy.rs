@@ -24,7 +24,7 @@ mod words;
 
 use std::collections::BTreeMap;
 
-use plan::{Outbound, Owner, Plan};
+use plan::{Outbound, Plan};
 use serde_json::Value;
 use xds::ResourceSet;
 
@@ -50,7 +50,7 @@ pub enum Scope {
     /// Everything that the proxy must do.
     #[default]
     Proxy,
-    /// Only what the reference's MeshTCPRoute produces, as if there were no other policy: for comparing with it.
+    /// Only what the reference produces for TCP routes, as if there were no other policy: for comparing with it.
     TcpRoutes,
 }
 
@@ -123,20 +123,9 @@ pub fn lower(plan: &Plan, options: &EnvoyOptions) -> EnvoyResources {
     resources
 }
 
-/// Whether an outbound is in the scope; the reference's MeshTCPRoute leaves some listeners to others (spec 04 §4).
+/// Whether an outbound is in the scope; the reference's TCP routes leave some listeners to others (spec 04 §4).
 fn is_said(outbound: &Outbound, scope: Scope) -> bool {
-    match (scope, &outbound.owner) {
-        (Scope::Proxy, _) => true,
-        (Scope::TcpRoutes, Owner::TcpRoute(_) | Owner::Default) => !outbound.reference_omits,
-        (
-            Scope::TcpRoutes,
-            Owner::TrafficRoute(_)
-            | Owner::ImpliedTrafficRoute
-            | Owner::NoTrafficRoute
-            | Owner::HttpRoute(_)
-            | Owner::HttpDefault,
-        ) => false,
-    }
+    scope == Scope::Proxy || outbound.belongs_to_tcp_routes()
 }
 
 impl EnvoyResources {

@@ -14,8 +14,7 @@ mod listener;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::Kind;
-use plan::{Backend as PlanBackend, Fate, Owner, Plan, PolicyOrigin};
+use plan::{Backend as PlanBackend, Fate, Plan, PolicyOrigin};
 use xds::ResourceSet;
 use xds::proto::l4::{Backend, Cluster, Endpoints, Listener, Origin, Route};
 
@@ -73,25 +72,13 @@ impl L4Resources {
     }
 }
 
-/// The policy that decided an outbound; absent when nobody did.
-fn owner_origin(owner: &Owner) -> Option<Origin> {
-    match owner {
-        Owner::TcpRoute(origins) | Owner::HttpRoute(origins) => origins.last().map(origin),
-        Owner::TrafficRoute(policy) => Some(origin(policy)),
-        Owner::Default | Owner::HttpDefault | Owner::ImpliedTrafficRoute | Owner::NoTrafficRoute => None,
-    }
-}
-
 fn origin(from: &PolicyOrigin) -> Origin {
-    let PolicyOrigin { policy, name, item, source: _ } = from;
-    // Routes say what they say in a rule, and TCP has at most one; others beside their destination.
-    let is_route = matches!(policy.kind, Kind::MeshTCPRoute | Kind::MeshHTTPRoute);
-    let within = if is_route { ".rules[0]" } else { ".default" };
+    let PolicyOrigin { policy, name, item: _, source: _ } = from;
     Origin {
         kind: policy.kind.to_string(),
         mesh: policy.mesh.clone(),
         name: name.clone(),
-        rule: item.map(|index| format!("to[{index}]{within}")).unwrap_or_default(),
+        rule: from.place(),
     }
 }
 

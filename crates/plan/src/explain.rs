@@ -12,8 +12,8 @@ use model::policy::format_duration;
 use serde::Serialize;
 
 use crate::plan::{
-    Backend, Cluster, ConnectionSettings, Destination, Fate, LogBackend, Outbound, Outcome, Owner, Plan,
-    PolicyOrigin, Sourced, shares,
+    Backend, Cluster, ConnectionSettings, Destination, Fate, LogBackend, NO_GATEWAY_ROUTE, Outbound, Outcome,
+    Owner, Plan, PolicyOrigin, Sourced, shares,
 };
 use crate::snapshot::Snapshot;
 use crate::view::View;
@@ -116,7 +116,7 @@ pub fn explain(snapshot: &Snapshot, proxy: &ProxyKey, outbound: Option<&str>) ->
         decided_by: winner::decided_by(&Owner::TcpRoute(host.origins.clone())),
         because: String::new(),
         split: explain_split(&plan, &host.split),
-        refusal: host.split.is_empty().then(|| "no MeshTCPRoute speaks about it".to_owned()),
+        refusal: host.split.is_empty().then(|| NO_GATEWAY_ROUTE.to_owned()),
         settings: explain_settings(&plan, &host.split, &listener.connections),
         considered: host.origins.iter().rev().map(|origin| policy(origin, &Outcome::Applied)).collect(),
     });

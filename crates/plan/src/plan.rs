@@ -11,8 +11,8 @@ mod settings;
 mod split;
 mod status;
 
-pub use cluster::{Cluster, ClusterKind, DirectAccess, Endpoint, ExternalTls, MeshTls, Via};
-pub use gateway::{GatewayHost, GatewayListener, GatewayTls};
+pub use cluster::{Cluster, ClusterKind, DirectAccess, Endpoint, ExternalTls, ProxyTls, Via};
+pub use gateway::{GatewayHost, GatewayListener, GatewayTls, NO_GATEWAY_ROUTE};
 pub use ingress::{IngressCluster, IngressEntry, IngressPlan};
 pub use outbound::{Destination, Outbound, Owner};
 pub use settings::{AccessLog, ConnectionSettings, LogBackend, LogFormat, Sourced};
@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::topology::Protocol;
-use model::{ProxyKey, ResourceId};
+use model::{Kind, ProxyKey, ResourceId};
 
 /// The plan of one proxy.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,4 +97,14 @@ pub struct PolicyOrigin {
     pub item: Option<usize>,
     /// Where the policy was written: `file:line`; may be empty.
     pub source: Arc<str>,
+}
+
+impl PolicyOrigin {
+    /// The place in the policy that says it, e.g. `to[0].rules[0]`; empty where the policy has no list.
+    pub fn place(&self) -> String {
+        // routes say what they say in a rule, and TCP has at most one; others beside their destination
+        let is_route = matches!(self.policy.kind, Kind::MeshTCPRoute | Kind::MeshHTTPRoute);
+        let within = if is_route { ".rules[0]" } else { ".default" };
+        self.item.map(|index| format!("to[{index}]{within}")).unwrap_or_default()
+    }
 }

@@ -1,7 +1,7 @@
 //! TLS as transport sockets (spec 04 §8.2, §9.2, §12.2).
 
 use model::topology::TlsMode;
-use plan::{ExternalTls, GatewayTls, MeshTls, Mtls, Plan};
+use plan::{ExternalTls, GatewayTls, Mtls, Plan, ProxyTls};
 use serde_json::{Map, Value, json};
 
 use super::CertificateKey;
@@ -37,8 +37,8 @@ impl Secrets {
 }
 
 /// TLS to proxies of the mesh.
-pub(super) fn to_mesh(tls: &MeshTls, plan: &Plan) -> Value {
-    let MeshTls { sni, identities, mesh, workload_identity, optional: _ } = tls;
+pub(super) fn to_mesh(tls: &ProxyTls, plan: &Plan) -> Value {
+    let ProxyTls { sni, identities, mesh, workload_identity, optional: _ } = tls;
     let secrets = Secrets::of(plan.mtls.as_ref(), plan.proxy.mesh.as_str(), mesh, *workload_identity);
     let names: Vec<Value> =
         identities.iter().map(|id| json!({ "sanType": "URI", "matcher": { "exact": id } })).collect();

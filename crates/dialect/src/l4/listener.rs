@@ -11,7 +11,7 @@ use xds::proto::l4::{
     AccessLog, Backend, Cluster, Direction, Endpoint, Endpoints, JsonField, Listener, Route, ServerName,
 };
 
-use super::{L4Resources, origin, owner_origin, route};
+use super::{L4Resources, origin, route};
 use crate::access_log_format::Placeholders;
 
 /// An inbound: a listener that hands connections to the application.
@@ -74,7 +74,9 @@ pub(super) fn outbound(plan: &Plan, outbound: &Outbound, resources: &mut L4Resou
     let placeholders = Placeholders { plan, destination: stat_name, direction: "OUTBOUND" };
     let listener = Listener { destination: dialled, ..bare(name, Direction::Outbound, address, *port) };
     resources.listeners.insert(name.clone(), with_settings(listener, connections, &placeholders));
-    resources.routes.insert(name.clone(), route(name, owner_origin(owner), split, refusal.as_deref()));
+    resources
+        .routes
+        .insert(name.clone(), route(name, owner.decided_by().map(origin), split, refusal.as_deref()));
 }
 
 /// One port of a builtin gateway.
@@ -85,8 +87,7 @@ pub(super) fn gateway(plan: &Plan, gateway: &GatewayListener, resources: &mut L4
     listener.destination = hosts.iter().map(|host| host.hostname.as_str()).collect::<Vec<_>>().join(", ");
     listener = with_settings(listener, connections, &placeholders);
     if !tls {
-        let refusal = (!hosts.iter().any(|host| host.routed))
-            .then(|| "no MeshTCPRoute speaks about this gateway listener".to_owned());
+        let refusal = (!hosts.iter().any(|host| host.routed)).then(|| plan::NO_GATEWAY_ROUTE.to_owned());
         let split: Vec<_> = hosts.iter().flat_map(|host| host.split.iter().cloned()).collect();
         let from = hosts.iter().find_map(|host| host.origins.last()).map(origin);
         resources.routes.insert(name.clone(), route(name, from, &split, refusal.as_deref()));

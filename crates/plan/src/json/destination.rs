@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::listener::sourced_duration;
-use crate::plan::{Cluster, ClusterKind, DirectAccess, Endpoint, ExternalTls, MeshTls, Via};
+use crate::plan::{Cluster, ClusterKind, DirectAccess, Endpoint, ExternalTls, ProxyTls, Via};
 
 pub(super) fn cluster(cluster: &Cluster) -> Value {
     let Cluster { name: _, service, kind, subset, tls, connect_timeout, endpoints, direct, resource } =
@@ -31,7 +31,7 @@ fn kind_json(kind: &ClusterKind) -> Value {
     }
 }
 
-fn mesh_tls(MeshTls { sni, identities, mesh, workload_identity: _, optional }: &MeshTls) -> Value {
+fn mesh_tls(ProxyTls { sni, identities, mesh, workload_identity: _, optional }: &ProxyTls) -> Value {
     json!({ "sni": sni, "identities": identities, "mesh": mesh, "optional": optional })
 }
 

@@ -19,7 +19,7 @@ pub struct Cluster {
     /// The tags beyond `kuma.io/service` that its endpoints must have.
     pub subset: Tags,
     /// TLS to its endpoints, within the mesh; absent: plaintext.
-    pub tls: Option<MeshTls>,
+    pub tls: Option<ProxyTls>,
     /// How long establishing a connection may take; absent: the data plane's default of 5 s.
     pub connect_timeout: Option<Sourced<Duration>>,
     /// Its endpoints, sorted by priority, zone, address and port.
@@ -75,7 +75,7 @@ pub struct ExternalTls {
 
 /// TLS to proxies of a mesh (spec 04 §8.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MeshTls {
+pub struct ProxyTls {
     /// The SNI (spec 04 §8.3).
     pub sni: String,
     /// The SPIFFE ids that endpoints may show, sorted.

@@ -4,6 +4,9 @@ use model::topology::TlsMode;
 
 use super::{Backend, ConnectionSettings, PolicyOrigin};
 
+/// Why a gateway listener without any rule refuses connections.
+pub const NO_GATEWAY_ROUTE: &str = "no MeshTCPRoute speaks about this gateway listener";
+
 /// One listener of a builtin gateway: all hostnames on one port (spec 04 §12.2).
 #[derive(Clone, Debug, PartialEq)]
 pub struct GatewayListener {

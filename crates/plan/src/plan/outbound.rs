@@ -77,3 +77,29 @@ pub enum Owner {
     /// An HTTP-like destination without any route: left to the HTTP default, which is the dialled service.
     HttpDefault,
 }
+
+impl Owner {
+    /// The policy that decided: of several the one that contributed the backendRefs; absent when nobody did.
+    pub fn decided_by(&self) -> Option<&PolicyOrigin> {
+        match self {
+            Owner::TcpRoute(origins) | Owner::HttpRoute(origins) => origins.last(),
+            Owner::TrafficRoute(policy) => Some(policy),
+            Owner::Default | Owner::HttpDefault | Owner::ImpliedTrafficRoute | Owner::NoTrafficRoute => None,
+        }
+    }
+}
+
+impl Outbound {
+    /// Whether the reference makes its listener together with its TCP routes, instead of leaving it to other policies
+    /// (spec 04 §4).
+    pub fn belongs_to_tcp_routes(&self) -> bool {
+        match self.owner {
+            Owner::TcpRoute(_) | Owner::Default => !self.reference_omits,
+            Owner::TrafficRoute(_)
+            | Owner::ImpliedTrafficRoute
+            | Owner::NoTrafficRoute
+            | Owner::HttpRoute(_)
+            | Owner::HttpDefault => false,
+        }
+    }
+}

@@ -4,7 +4,7 @@ use model::topology::{Identity, MeshService};
 use model::{Spec, Tags};
 
 use super::{Facts, Offer, Service, View};
-use crate::plan::MeshTls;
+use crate::plan::ProxyTls;
 use crate::routing::endpoints::{is_local, matched};
 use crate::routing::names;
 
@@ -17,7 +17,7 @@ pub(super) fn to_tags(
     mesh: Option<&str>,
     offer: &Offer,
     always_ready: bool,
-) -> Option<MeshTls> {
+) -> Option<ProxyTls> {
     let mtls = facts.mtls.as_ref()?;
     let by_egress = match &offer.outside {
         Some(outside) if !outside.by_egress => return None,
@@ -37,7 +37,7 @@ pub(super) fn to_service(
     service: &Service<'_>,
     offer: &Offer,
     always_ready: bool,
-) -> Option<MeshTls> {
+) -> Option<ProxyTls> {
     let mtls = facts.mtls.as_ref()?;
     let resource = service.resource;
     let mut identities = match &resource.spec {
@@ -63,9 +63,9 @@ pub(super) fn to_service(
     Some(tls(facts, sni(facts, service), identities, facts.mesh_name))
 }
 
-fn tls(facts: &Facts<'_>, sni: String, identities: Vec<String>, mesh: &str) -> MeshTls {
+fn tls(facts: &Facts<'_>, sni: String, identities: Vec<String>, mesh: &str) -> ProxyTls {
     let mtls = facts.mtls.as_ref();
-    MeshTls {
+    ProxyTls {
         sni,
         identities,
         mesh: mesh.to_owned(),
