@@ -25,7 +25,7 @@ const fn shell(name: &'static str, may_lean_on: &'static [&'static str]) -> Room
     Room { name, may_lean_on, pure: false }
 }
 
-const HOUSE: [Room; 10] = [
+const HOUSE: [Room; 11] = [
     pure("meshtcp-model", &[]),
     pure("meshtcp-xds", &[]),
     pure("meshtcp-plan", &["meshtcp-model"]),
@@ -48,6 +48,7 @@ const HOUSE: [Room; 10] = [
         "meshtcp-doors",
         &["meshtcp-model", "meshtcp-plan", "meshtcp-dialect", "meshtcp-xds", "meshtcp-proxy"],
     ),
+    shell("meshtcp-bench", &[]),
     shell("xtask", &[]),
 ];
 

@@ -3,6 +3,7 @@
 //! It builds nothing clever: it installs what the tests need, then runs the tools that everybody knows. What runs
 //! is printed before it runs, so each line can be copied and run by hand.
 
+mod bench;
 mod check;
 mod conformance;
 mod debian;
@@ -23,6 +24,8 @@ cargo xtask NAME
   check                       formatting, clippy and documentation, warnings denied
   ci                          check, then test: what CI runs
   conformance [ARG…]          score the product against ../shared/conformance (ARGs go to score.py: --show, --only …)
+  bench [ARG…]                compare with HAProxy, nginx and Envoy, ten minutes: writes docs/performance.md and its plot
+                              (--quick: two minutes, prints only; --only CASE,…; --against RIVAL,…; --rounds N)
   house                       who may lean on whom, as a table, checked
   envoy                       install Envoy into target/envoy/bin/envoy
   fuzz NAME [--seconds N]     fuzz one door: draft, plan, hello, discovery or proxy_header (default 60 seconds)
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         "check" => check::run(),
         "ci" => check::run().and_then(|()| test::run()),
         "conformance" => conformance::run(rest),
+        "bench" => bench::run(rest),
         "house" => house::run(),
         "envoy" => envoy::install().map(|path| println!("{}", path.display())),
         "fuzz" => fuzz::run(rest),

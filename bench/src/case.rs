@@ -1,0 +1,154 @@
+//! What is measured, and in which units.
+
+use clap::ValueEnum;
+
+use crate::load::{Load, Way};
+use crate::window::Sample;
+
+/// A case: every contestant goes through the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum Case {
+    /// 4 streams to the client
+    Bulk4,
+    /// 1 stream to the client
+    Bulk1,
+    /// 4 streams to the backend
+    Up4,
+    /// 1 stream to the backend
+    Up1,
+    /// 64 connections that ask 64 bytes
+    Rr64,
+    /// 1 connection that asks, proxy and load on one CPU
+    Rr1,
+    /// 1 connection that asks, proxy and load on two CPUs
+    Rr1x,
+    /// Connect, ask, close; 32 at a time
+    Crr,
+    /// 16 connections that ask beside 2 GB/s
+    Mix,
+    /// 9,000 connections that rest
+    Idle,
+    /// 4 streams to the client, two threads
+    Bulk4t2,
+    /// 64 connections that ask, two threads
+    Rr64t2,
+    /// Connect, ask, close; two threads
+    Crrt2,
+}
+
+/// What a sample says about a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Metric {
+    /// Work a second.
+    Rate,
+    /// CPU time of the proxy for a unit of work.
+    Cpu,
+    /// The median latency.
+    P50,
+    /// The latency that one of a hundred is above.
+    P99,
+    /// How busy the proxy is, of one CPU.
+    Busy,
+    /// Gigabytes a second beside the requests.
+    Beside,
+    /// Memory for each idle connection.
+    Memory,
+    /// Memory without any connection.
+    Base,
+}
+
+impl Case {
+    /// The load; `None`: connections rest.
+    pub(crate) fn load(self) -> Option<Load> {
+        match self {
+            Self::Bulk4 | Self::Bulk4t2 => Some(Load::Bulk(4, Way::Down)),
+            Self::Bulk1 => Some(Load::Bulk(1, Way::Down)),
+            Self::Up4 => Some(Load::Bulk(4, Way::Up)),
+            Self::Up1 => Some(Load::Bulk(1, Way::Up)),
+            Self::Rr64 | Self::Rr64t2 => Some(Load::Ask(64)),
+            Self::Rr1 | Self::Rr1x => Some(Load::Ask(1)),
+            Self::Crr | Self::Crrt2 => Some(Load::Visit(32)),
+            Self::Mix => Some(Load::Mixed),
+            Self::Idle => None,
+        }
+    }
+
+    /// How many threads the proxies have; with one they are pinned, with more nothing is.
+    pub(crate) fn threads(self) -> usize {
+        match self {
+            Self::Bulk4t2 | Self::Rr64t2 | Self::Crrt2 => 2,
+            Self::Bulk4 | Self::Bulk1 | Self::Up4 | Self::Up1 => 1,
+            Self::Rr64 | Self::Rr1 | Self::Rr1x | Self::Crr | Self::Mix | Self::Idle => 1,
+        }
+    }
+
+    /// Whether the large configuration is compared, too.
+    pub(crate) fn compares_configurations(self) -> bool {
+        matches!(self, Self::Bulk4 | Self::Rr64 | Self::Crr)
+    }
+
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Bulk4 => "bulk down, 4 streams",
+            Self::Bulk1 => "bulk down, 1 stream",
+            Self::Up4 => "bulk up, 4 streams",
+            Self::Up1 => "bulk up, 1 stream",
+            Self::Rr64 => "request/response 64 B, 64 connections",
+            Self::Rr1 => "request/response 64 B, 1 connection, all on one CPU",
+            Self::Rr1x => "request/response 64 B, 1 connection, over two CPUs",
+            Self::Crr => "connect, request, close, 32 at a time",
+            Self::Mix => "small beside big: 16 ping-pong beside 4 × 500 MB/s",
+            Self::Idle => "9,000 idle connections",
+            Self::Bulk4t2 => "bulk down, 4 streams, two threads",
+            Self::Rr64t2 => "request/response 64 B, 64 connections, two threads",
+            Self::Crrt2 => "connect, request, close, 32 at a time, two threads",
+        }
+    }
+
+    /// What there is to tell, in the order of a table.
+    pub(crate) fn metrics(self) -> &'static [Metric] {
+        match self {
+            Self::Bulk4 | Self::Bulk1 | Self::Up4 | Self::Up1 | Self::Bulk4t2 => &[Metric::Rate, Metric::Cpu],
+            Self::Rr64 | Self::Rr64t2 | Self::Rr1 | Self::Rr1x | Self::Crr | Self::Crrt2 => {
+                &[Metric::Rate, Metric::Cpu, Metric::P50, Metric::P99]
+            }
+            Self::Mix => &[Metric::Rate, Metric::P50, Metric::P99, Metric::Beside, Metric::Busy],
+            Self::Idle => &[Metric::Memory, Metric::Base],
+        }
+    }
+
+    /// What a metric is called and counted in here.
+    pub(crate) fn heading(self, metric: Metric) -> &'static str {
+        let (rate, cpu) = match self.load() {
+            Some(Load::Bulk(..)) | None => ("GB/s", "CPU-s/GB"),
+            Some(Load::Ask(_) | Load::Mixed) => ("requests/s", "CPU µs/request"),
+            Some(Load::Visit(_)) => ("connections/s", "CPU µs/connection"),
+        };
+        match metric {
+            Metric::Rate => rate,
+            Metric::Cpu => cpu,
+            Metric::P50 => "p50 µs",
+            Metric::P99 => "p99 µs",
+            Metric::Busy => "CPUs busy",
+            Metric::Beside => "GB/s beside",
+            Metric::Memory => "KiB/connection",
+            Metric::Base => "KiB without connections",
+        }
+    }
+
+    /// The value of a metric; `None` when the sample has none.
+    pub(crate) fn value(self, metric: Metric, sample: &Sample) -> Option<f64> {
+        let cpu_scale = if matches!(self.load(), Some(Load::Bulk(..))) { 1.0 } else { 1e6 };
+        let value = match metric {
+            Metric::Rate => sample.work / sample.seconds,
+            Metric::Cpu => sample.cpu_seconds * cpu_scale / sample.work,
+            Metric::P50 => sample.p50,
+            Metric::P99 => sample.p99,
+            Metric::Busy => sample.cpu_seconds / sample.seconds,
+            Metric::Beside => sample.beside,
+            Metric::Memory => sample.memory,
+            Metric::Base => sample.base,
+        };
+        (value.is_finite() && value > 0.0).then_some(value)
+    }
+}

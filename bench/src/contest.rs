@@ -1,0 +1,217 @@
+//! The contest: who is up, whose turn it is, and what becomes of the samples.
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
+
+use crate::Arguments;
+use crate::case::Case;
+use crate::contestant::{Contestant, Ended, Running};
+use crate::ledger::Ledger;
+use crate::load::{check, idle};
+use crate::machine::{self, LOAD_CPU, PROXY_CPU};
+use crate::page::Page;
+use crate::plot;
+use crate::window::{Sample, Window};
+
+/// How many connections rest in the case about that.
+const IDLE: usize = 9_000;
+
+/// Runs all that the arguments ask for, and writes down what came of it.
+pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
+    // some rivals read relative paths as relative to places of their own
+    let folder = std::path::absolute(&arguments.folder).map_err(|error| error.to_string())?;
+    let arguments = &Arguments { folder, ..arguments.clone() };
+    let interrupted = on_signals()?;
+    let start = Instant::now();
+    fs::create_dir_all(&arguments.folder)
+        .map_err(|error| format!("{}: {error}", arguments.folder.display()))?;
+    machine::take_precedence(arguments.nice);
+    let _settings = machine::Settings::take();
+    let mut ledger = Ledger::default();
+    let mut absent = Vec::new();
+    let wanted = |case: &Case| arguments.only.is_empty() || arguments.only.contains(case);
+    for threads in [1, 2] {
+        let cases: Vec<Case> = Case::value_variants()
+            .iter()
+            .copied()
+            .filter(wanted)
+            .filter(|case| case.threads() == threads)
+            .collect();
+        if cases.is_empty() || interrupted.load(Relaxed) {
+            continue;
+        }
+        let mut contest = Contest::open(threads, &cases, arguments, &mut absent)?;
+        contest.hold(&cases, arguments, &mut ledger, &interrupted);
+    }
+    let raw = arguments.folder.join("samples.tsv");
+    fs::write(&raw, ledger.raw()).map_err(|error| format!("{}: {error}", raw.display()))?;
+    if interrupted.load(Relaxed) {
+        return Err(format!("interrupted; what was measured so far is in {}", raw.display()));
+    }
+    let page = Page { ledger: &ledger, arguments, absent: &absent, took: start.elapsed() };
+    let section = page.section();
+    println!("{section}");
+    if let Some(path) = &arguments.page {
+        page.write(path, &section)?;
+        let picture = path.with_extension("svg");
+        fs::write(&picture, plot::svg(&ledger)).map_err(|error| format!("{}: {error}", picture.display()))?;
+        eprintln!("written: {}, {}", path.display(), picture.display());
+    }
+    eprintln!("raw samples: {}", raw.display());
+    Ok(())
+}
+
+/// All contestants of one number of threads, and the backends.
+struct Contest {
+    threads: usize,
+    _backends: Ended,
+    running: Vec<Running>,
+    random: fastrand::Rng,
+}
+
+impl Contest {
+    /// Starts everybody, and lets only those take part who carry every byte.
+    fn open(
+        threads: usize,
+        cases: &[Case],
+        arguments: &Arguments,
+        absent: &mut Vec<String>,
+    ) -> Result<Self, String> {
+        let pinned = |cpu| if threads == 1 { Some(cpu) } else { None };
+        machine::stay_on(pinned(LOAD_CPU));
+        let backends = backends()?;
+        let mut running = Vec::new();
+        for contestant in Contestant::value_variants().iter().copied() {
+            let large = contestant == Contestant::MeshtcpLarge;
+            let ours = contestant == Contestant::Meshtcp;
+            let chosen = arguments.against.is_empty() || arguments.against.contains(&contestant);
+            if !(ours || chosen) || large && !cases.iter().any(|case| case.compares_configurations()) {
+                continue;
+            }
+            machine::stay_on(pinned(PROXY_CPU));
+            let started = contestant.start(threads, arguments);
+            machine::stay_on(pinned(LOAD_CPU));
+            let checked = started.and_then(|started| match check(contestant.address()) {
+                Ok(()) => Ok(started),
+                Err(why) => Err(format!("{} does not carry every byte: {why}", contestant.name())),
+            });
+            match checked {
+                Ok(started) => running.push(started),
+                Err(why) if ours => return Err(why),
+                Err(why) => {
+                    eprintln!("left out: {why}");
+                    absent.push(format!("{} ({why})", contestant.name()));
+                }
+            }
+        }
+        eprintln!("up, and every byte carried: {}", names(&running));
+        // what starting left to do is done by then
+        std::thread::sleep(Duration::from_millis(500));
+        Ok(Self { threads, _backends: backends, running, random: fastrand::Rng::with_seed(threads as u64) })
+    }
+
+    fn hold(&mut self, cases: &[Case], arguments: &Arguments, ledger: &mut Ledger, interrupted: &AtomicBool) {
+        let rounds_of = |case: Case| arguments.rounds.unwrap_or_else(|| rounds(case, arguments.quick));
+        let most = cases.iter().map(|case| rounds_of(*case)).max().unwrap_or(0);
+        for round in 0..most {
+            let begun = Instant::now();
+            for case in cases.iter().copied().filter(|case| round < rounds_of(*case)) {
+                if !arguments.quick {
+                    machine::wait_for_quiet(Duration::from_secs(3));
+                }
+                self.random.shuffle(&mut self.running);
+                for running in &self.running {
+                    if interrupted.load(Relaxed) {
+                        return;
+                    }
+                    let contestant = running.contestant;
+                    match slice(case, running, arguments.quick) {
+                        None => {}
+                        Some(Ok(sample)) => ledger.note(case, contestant, round, sample),
+                        Some(Err(error)) => eprintln!("{} in {}: {error}", contestant.name(), case.title()),
+                    }
+                }
+            }
+            let seconds = begun.elapsed().as_secs_f32();
+            eprintln!("{} thread(s), round {} of {most}: {seconds:.0} s", self.threads, round + 1);
+        }
+    }
+}
+
+/// One contestant's turn in one case; `None`: it takes no part.
+fn slice(case: Case, running: &Running, quick: bool) -> Option<std::io::Result<Sample>> {
+    let contestant = running.contestant;
+    let (address, processes) = (contestant.address(), running.processes());
+    if contestant == Contestant::MeshtcpLarge && !case.compares_configurations() {
+        return None;
+    }
+    let Some(load) = case.load() else {
+        return (contestant != Contestant::Direct).then(|| idle(address, IDLE, processes));
+    };
+    let length = match case {
+        Case::Mix if !quick => 800,
+        _ => 500,
+    };
+    let window = Window {
+        warm_up: Duration::from_millis(150),
+        length: Duration::from_millis(length),
+        watched: processes,
+    };
+    if case == Case::Rr1 {
+        processes.pin(LOAD_CPU);
+    }
+    let sample = load.run(address, window);
+    if case == Case::Rr1 {
+        processes.pin(PROXY_CPU);
+    }
+    Some(sample)
+}
+
+/// How many rounds a case gets: more where there is a target.
+fn rounds(case: Case, quick: bool) -> usize {
+    let (thorough, short) = match case {
+        Case::Bulk4 | Case::Rr64 | Case::Rr1 | Case::Crr | Case::Mix => (14, 3),
+        Case::Bulk1 | Case::Up4 | Case::Up1 | Case::Rr1x => (6, 1),
+        Case::Bulk4t2 | Case::Rr64t2 | Case::Crrt2 => (6, 1),
+        // freed memory stays with a process: only the first time says what a connection takes
+        Case::Idle => (1, 1),
+    };
+    if quick { short } else { thorough }
+}
+
+fn backends() -> Result<Ended, String> {
+    let ourselves = std::env::current_exe().map_err(|error| error.to_string())?;
+    let addresses = crate::files::backends().map(|address| address.to_string());
+    let child = Command::new(ourselves).arg("serve").args(addresses).stdin(Stdio::null()).spawn();
+    child.map(Ended).map_err(|error| format!("the backends do not start: {error}"))
+}
+
+fn names(running: &[Running]) -> String {
+    running.iter().map(|running| running.contestant.name()).collect::<Vec<_>>().join(", ")
+}
+
+/// A flag that SIGINT and SIGTERM raise: what was changed is put back then, and everybody is ended.
+fn on_signals() -> Result<Arc<AtomicBool>, String> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let raised = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&raised);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            let (Ok(mut interrupt), Ok(mut terminate)) =
+                (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+            else {
+                return;
+            };
+            tokio::select! { _ = interrupt.recv() => {} _ = terminate.recv() => {} }
+            flag.store(true, Relaxed);
+        });
+    });
+    Ok(raised)
+}

@@ -1,0 +1,205 @@
+//! Who is compared, and how each of them is started and ended.
+
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::files::{self, Size};
+use crate::process::Processes;
+use crate::{Arguments, machine};
+
+/// One that is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum Contestant {
+    /// No proxy at all
+    Direct,
+    /// Ours, with connection log, metrics and decision records
+    Meshtcp,
+    /// Ours, with 1,000 listeners and 1,000 endpoints
+    MeshtcpLarge,
+    /// HAProxy as it comes
+    Haproxy,
+    /// HAProxy made to splice
+    HaproxySplice,
+    /// nginx's stream module
+    Nginx,
+    /// Envoy's TCP proxy
+    Envoy,
+}
+
+impl Contestant {
+    /// All but ours.
+    pub(crate) const RIVALS: [Self; 4] = [Self::Haproxy, Self::HaproxySplice, Self::Nginx, Self::Envoy];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Meshtcp => "meshtcp",
+            Self::MeshtcpLarge => "meshtcp, large configuration",
+            Self::Haproxy => "HAProxy",
+            Self::HaproxySplice => "HAProxy + splice",
+            Self::Nginx => "nginx",
+            Self::Envoy => "Envoy",
+        }
+    }
+
+    /// Where it is reached.
+    pub(crate) fn address(self) -> SocketAddr {
+        let port = match self {
+            Self::Direct => return files::both()[0],
+            Self::Meshtcp => 20_901,
+            Self::MeshtcpLarge => 20_902,
+            Self::Haproxy => 20_903,
+            Self::HaproxySplice => 20_904,
+            Self::Nginx => 20_905,
+            Self::Envoy => 20_906,
+        };
+        (Ipv4Addr::LOCALHOST, port).into()
+    }
+
+    /// What it says its version is.
+    pub(crate) fn version(self, arguments: &Arguments) -> Option<String> {
+        match self {
+            Self::Direct | Self::MeshtcpLarge | Self::HaproxySplice => None,
+            Self::Meshtcp => Some(machine::version(&arguments.meshtcp.to_string_lossy(), "--version")),
+            Self::Haproxy => {
+                let said = machine::version("haproxy", "-v");
+                Some(said.split_whitespace().take(3).collect::<Vec<_>>().join(" "))
+            }
+            Self::Nginx => Some(machine::version("nginx", "-v")),
+            Self::Envoy => {
+                let said = machine::version(&arguments.envoy.as_ref()?.to_string_lossy(), "--version");
+                let version = said.split("version: ").nth(1).and_then(|version| version.split('/').nth(1));
+                let version = version.unwrap_or("of unknown version");
+                Some(format!("Envoy {version}"))
+            }
+        }
+    }
+
+    /// The command that runs it in the foreground; `None`: there is nothing to run.
+    fn command(
+        self,
+        threads: usize,
+        folder: &Path,
+        arguments: &Arguments,
+    ) -> Result<Option<Command>, String> {
+        let port = self.address().port();
+        let threads_in_words = threads.to_string();
+        let write = |name: &str, text: String| {
+            let path = folder.join(name);
+            fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display())).map(|()| path)
+        };
+        let mut command = match self {
+            Self::Direct => return Ok(None),
+            Self::Meshtcp | Self::MeshtcpLarge => {
+                let size = if self == Self::Meshtcp { Size::Small } else { Size::Large };
+                let path = write("mesh.yaml", files::resources(port, size))?;
+                let mut command = Command::new(&arguments.meshtcp);
+                command.arg("up").arg(path).args(["--workers", &threads_in_words]);
+                command.args(["--admin", "127.0.0.1:0", "--drain-time", "0s"]);
+                command.arg("--log").arg(folder.join("connections.log"));
+                command
+            }
+            Self::Haproxy | Self::HaproxySplice => {
+                let text = files::haproxy(port, threads, self == Self::HaproxySplice);
+                let mut command = Command::new("haproxy");
+                command.args(["-db", "-q", "-f"]).arg(write("haproxy.cfg", text)?);
+                command
+            }
+            Self::Nginx => {
+                let text = files::nginx(port, threads, &folder.to_string_lossy());
+                let mut command = Command::new("nginx");
+                command.arg("-c").arg(write("nginx.conf", text)?);
+                command
+            }
+            Self::Envoy => {
+                let envoy =
+                    arguments.envoy.as_ref().ok_or("Envoy is to be compared with, but --envoy is missing")?;
+                let mut command = Command::new(envoy);
+                command.arg("-c").arg(write("envoy.yaml", files::envoy(port))?);
+                command.args(["--concurrency", &threads_in_words, "--disable-hot-restart", "-l", "error"]);
+                command
+            }
+        };
+        let output = write("output.log", String::new())?;
+        let output = File::create(&output).map_err(|error| format!("{}: {error}", output.display()))?;
+        let errors = output.try_clone().map_err(|error| error.to_string())?;
+        command.stdin(Stdio::null()).stdout(output).stderr(errors);
+        Ok(Some(command))
+    }
+
+    /// Starts it, on the CPU that we are on now, and waits until it takes connections.
+    pub(crate) fn start(self, threads: usize, arguments: &Arguments) -> Result<Running, String> {
+        let short = self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+        let folder = arguments.folder.join(format!("{short}-{threads}"));
+        fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        let child = match self.command(threads, &folder, arguments)? {
+            None => None,
+            Some(_) if TcpStream::connect(self.address()).is_ok() => {
+                return Err(format!("{short}: somebody else listens on {}", self.address()));
+            }
+            Some(mut command) => {
+                let child = command.spawn().map_err(|error| format!("{short} does not start: {error}"))?;
+                Some(Ended(child))
+            }
+        };
+        let mut running = Running { contestant: self, child };
+        running.wait_until_up().map_err(|why| format!("{short}: {why}; see {}", folder.display()))?;
+        Ok(running)
+    }
+}
+
+/// One that runs; it ends when it is dropped.
+pub(crate) struct Running {
+    pub(crate) contestant: Contestant,
+    child: Option<Ended>,
+}
+
+impl Running {
+    /// What to watch.
+    pub(crate) fn processes(&self) -> Processes {
+        self.child.as_ref().map_or(Processes::NONE, |child| Processes::of(child.0.id()))
+    }
+
+    fn wait_until_up(&mut self) -> Result<(), String> {
+        const PATIENCE: Duration = Duration::from_secs(20);
+        let start = Instant::now();
+        loop {
+            if let Some(child) = &mut self.child
+                && let Ok(Some(status)) = child.0.try_wait()
+            {
+                return Err(format!("it ended with {status}"));
+            }
+            match TcpStream::connect_timeout(&self.contestant.address(), Duration::from_millis(500)) {
+                Ok(_) => return Ok(()),
+                Err(_) if start.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(50)),
+                Err(error) => return Err(format!("it takes no connections: {error}")),
+            }
+        }
+    }
+}
+
+/// A process that does not outlive us.
+pub(crate) struct Ended(pub(crate) Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        if let Some(process) = Pid::from_raw(self.0.id().try_into().unwrap_or(0)) {
+            let _ = kill_process(process, Signal::TERM);
+        }
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(3) {
+            if !matches!(self.0.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

@@ -1,0 +1,133 @@
+//! The files that the contestants are configured by: each splits 90 % / 10 % over two backends.
+
+use std::fmt::Write as _;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+
+/// Where backends listen. Not where the proxies do, so that no proxy of ours takes a backend for one of its own.
+const BACKENDS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
+const FIRST_BACKEND: u16 = 21_000;
+/// Where the other listeners of the large configuration are.
+const FIRST_OTHER: u16 = 23_000;
+/// How many listeners, and how many endpoints, the large configuration has.
+const LARGE: u16 = 1_000;
+
+/// Where the backends listen: the first and the last are those of the small configuration.
+pub(crate) fn backends() -> impl Iterator<Item = SocketAddr> {
+    (0..LARGE).map(backend)
+}
+
+/// The two that everybody splits over.
+pub(crate) fn both() -> [SocketAddr; 2] {
+    [backend(0), backend(LARGE - 1)]
+}
+
+fn backend(index: u16) -> SocketAddr {
+    SocketAddrV4::new(BACKENDS, FIRST_BACKEND + index).into()
+}
+
+/// How much of a configuration meshtcp has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Size {
+    Small,
+    /// 1,000 listeners, and 1,000 endpoints behind the one that is measured.
+    Large,
+}
+
+/// The resources of meshtcp: a proxy with an outbound on `port`, and a route that splits it.
+pub(crate) fn resources(port: u16, size: Size) -> String {
+    let mut text = String::from("type: Mesh\nname: default\n---\n");
+    // nothing connects to the client itself: its inbound only says who it is
+    let _ = write!(
+        text,
+        "type: Dataplane\nmesh: default\nname: client\nnetworking:\n  address: 127.0.0.1\n  inbound:\n    \
+         - {{ address: 127.0.0.2, port: {port}, tags: {{ kuma.io/service: client }} }}\n  outbound:\n    \
+         - {{ port: {port}, tags: {{ kuma.io/service: shop }} }}\n"
+    );
+    if size == Size::Large {
+        for index in 1..LARGE {
+            let _ = writeln!(
+                text,
+                "    - {{ port: {}, tags: {{ kuma.io/service: other-{index} }} }}",
+                FIRST_OTHER + index
+            );
+        }
+    }
+    for index in 0..LARGE {
+        if size == Size::Small && index != 0 && index != LARGE - 1 {
+            continue;
+        }
+        let version = if index < LARGE / 10 * 9 { "old" } else { "new" };
+        let SocketAddr::V4(address) = backend(index) else { continue };
+        // 192.0.2.1 belongs to nobody: a backend is on no host that our proxy takes for its own
+        let _ = write!(
+            text,
+            "---\ntype: Dataplane\nmesh: default\nname: shop-{index}\nnetworking:\n  address: 192.0.2.1\n  \
+             inbound:\n    - {{ address: {}, port: {}, tags: {{ kuma.io/service: shop, version: {version} }} }}\n",
+            address.ip(),
+            address.port(),
+        );
+    }
+    text.push_str(
+        "---\ntype: MeshTCPRoute\nmesh: default\nname: split\nspec:\n  targetRef: { kind: Mesh }\n  to:\n    \
+         - targetRef: { kind: MeshService, name: shop }\n      rules:\n        - default:\n            \
+         backendRefs:\n              \
+         - { kind: MeshServiceSubset, name: shop, tags: { version: old }, weight: 90 }\n              \
+         - { kind: MeshServiceSubset, name: shop, tags: { version: new }, weight: 10 }\n",
+    );
+    text
+}
+
+/// HAProxy, as it comes or made to splice.
+pub(crate) fn haproxy(port: u16, threads: usize, splice: bool) -> String {
+    let [old, new] = both();
+    let (tuning, options) = match splice {
+        true => ("    tune.pipesize 1048576\n", "    option splice-request\n    option splice-response\n"),
+        false => ("", ""),
+    };
+    format!(
+        "global\n    nbthread {threads}\n    maxconn 9500\n    maxpipes 200\n{tuning}\
+         defaults\n    mode tcp\n    timeout connect 5s\n    timeout client 10m\n    timeout server 10m\n{options}\
+         frontend clients\n    bind 127.0.0.1:{port} backlog 4096\n    default_backend shop\n\
+         backend shop\n    balance roundrobin\n    server old {old} weight 90\n    server new {new} weight 10\n"
+    )
+}
+
+/// nginx; without `proxy_half_close` it loses what comes after a half-close.
+pub(crate) fn nginx(port: u16, threads: usize, folder: &str) -> String {
+    let [old, new] = both();
+    format!(
+        "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\ndaemon off;\nuser root;\n\
+         worker_processes {threads};\nworker_rlimit_nofile 20000;\npid {folder}/nginx.pid;\n\
+         error_log {folder}/nginx.log crit;\nevents {{ worker_connections 19900; }}\nstream {{\n    \
+         upstream shop {{ server {old} weight=9 max_fails=0; server {new} weight=1 max_fails=0; }}\n    \
+         server {{\n        listen 127.0.0.1:{port} reuseport backlog=4096;\n        proxy_pass shop;\n        \
+         proxy_timeout 10m;\n        proxy_half_close on;\n    }}\n}}\n"
+    )
+}
+
+/// Envoy, with limits that 9,000 connections do not meet.
+pub(crate) fn envoy(port: u16) -> String {
+    let cluster = |name: &str, address: SocketAddr| {
+        format!(
+            "  - name: {name}\n    type: STATIC\n    circuit_breakers: {{ thresholds: [{{ max_connections: 100000, \
+             max_pending_requests: 100000 }}] }}\n    load_assignment: {{ cluster_name: {name}, endpoints: [{{ \
+             lb_endpoints: [{{ endpoint: {{ address: {{ socket_address: {{ address: {}, port_value: {} }} }} }} \
+             }}] }}] }}\n",
+            address.ip(),
+            address.port(),
+        )
+    };
+    let [old, new] = both();
+    format!(
+        "static_resources:\n  listeners:\n  - name: clients\n    \
+         address: {{ socket_address: {{ address: 127.0.0.1, port_value: {port} }} }}\n    \
+         tcp_backlog_size: 4096\n    filter_chains:\n    - filters:\n      \
+         - name: envoy.filters.network.tcp_proxy\n        typed_config:\n          \
+         \"@type\": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy\n          \
+         stat_prefix: clients\n          \
+         weighted_clusters: {{ clusters: [{{ name: old, weight: 90 }}, {{ name: new, weight: 10 }}] }}\n  \
+         clusters:\n{}{}",
+        cluster("old", old),
+        cluster("new", new),
+    )
+}

@@ -1,0 +1,32 @@
+//! Small requests beside paced streams.
+
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use super::Way;
+use super::ask::ask;
+use super::bulk::bulk;
+use crate::window::{Sample, Window};
+
+pub(super) struct Beside {
+    pub(super) streams: usize,
+    /// Megabytes a second, for each stream.
+    pub(super) pace: Option<NonZeroU32>,
+    pub(super) asking: usize,
+}
+
+/// Work is requests; what the streams moved is beside.
+pub(super) fn mixed(target: SocketAddr, window: Window, beside: Beside) -> io::Result<Sample> {
+    let Beside { streams, pace, asking } = beside;
+    std::thread::scope(|scope| {
+        let around = Window { length: window.length + Duration::from_millis(50), ..window };
+        let big = scope.spawn(move || bulk(target, around, streams, Way::Down, pace));
+        // the streams are on their way
+        std::thread::sleep(Duration::from_millis(50));
+        let small = ask(target, window, asking);
+        let big = big.join().map_err(|_| io::Error::other("the streams broke off"))??;
+        Ok(Sample { beside: big.work / big.seconds, ..small? })
+    })
+}

@@ -1,0 +1,40 @@
+//! The comparison with HAProxy, nginx and Envoy: builds both programs, installs the rivals, runs.
+
+use std::time::Instant;
+
+use crate::run::{Outcome, cargo, execute, root, target};
+use crate::{debian, envoy};
+
+/// Passes `arguments` on to `meshtcp-bench run`; the page is written when all of it was measured at length.
+pub(crate) fn run(arguments: &[String]) -> Outcome {
+    let start = Instant::now();
+    if let Err(why) = debian::install_servers() {
+        eprintln!("Not every rival could be installed; who is missing is left out.\n{why}");
+    }
+    let envoy = envoy::install();
+    execute(&mut cargo(&["build", "--release", "--locked", "-p", "meshtcp", "-p", "meshtcp-bench"]))?;
+    let programs = target().join("release");
+    let mut command = std::process::Command::new(programs.join("meshtcp-bench"));
+    command.arg("run").arg("--folder").arg(target().join("bench"));
+    command.arg("--meshtcp").arg(programs.join("meshtcp"));
+    match envoy {
+        Ok(envoy) => {
+            command.arg("--envoy").arg(envoy);
+        }
+        Err(why) => eprintln!("Envoy could not be installed and is left out.\n{why}"),
+    }
+    let words: Vec<&str> =
+        ["cargo xtask bench"].into_iter().chain(arguments.iter().map(String::as_str)).collect();
+    command.arg("--command").arg(words.join(" "));
+    if is_whole(arguments) {
+        command.arg("--page").arg(root().join("docs/performance.md"));
+    }
+    command.args(arguments);
+    eprintln!("built after {} s", start.elapsed().as_secs());
+    execute(&mut command)
+}
+
+/// A part, or a quick look, must not take the place of the whole.
+fn is_whole(arguments: &[String]) -> bool {
+    arguments.iter().all(|argument| argument.starts_with("--nice"))
+}
