@@ -15,6 +15,7 @@ mod open;
 mod shared;
 mod slots;
 mod sockets;
+mod streams;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -26,8 +27,9 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use arc_swap::cache::Cache;
 use rustix::buffer::spare_capacity;
-use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
 use crate::counters::{ListenerKey, WorkerCounters};
 use crate::decide::Addresses;
@@ -40,11 +42,14 @@ pub(crate) use mailbox::{Adoption, Command, Mailbox};
 use moves::Moves;
 pub(crate) use shared::Shared;
 use slots::Slots;
+use streams::Streams;
 
 /// How many events one wait may return.
 const EVENTS: usize = 512;
 /// How long a log line may wait for company.
 const LOG_PATIENCE: Duration = Duration::from_millis(100);
+
+const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// One worker.
 pub(crate) struct Worker {
@@ -61,8 +66,13 @@ pub(crate) struct Worker {
     slots: Slots,
     deadlines: Deadlines,
     kit: Kit,
+    /// Watches the sockets of connections that stream.
+    streams: Streams,
+    stream_events: Vec<epoll::Event>,
     /// Connections that move bulk and have more to do, in the order of their turns.
     bulk: VecDeque<u32>,
+    /// Connections that moved all that was there, and will have more by the next look at streams.
+    resting: VecDeque<u32>,
     /// How many reads a bulk direction may do in its turn.
     quantum: u32,
     /// Whether a small message was served since the last turn of bulk.
@@ -82,17 +92,23 @@ pub(crate) struct Worker {
 /// What an event is about.
 enum Source {
     Wake,
+    Streams,
     Listener(usize),
     Connection(u32, Side),
 }
 
 impl Source {
+    /// What the sockets of a connection are watched for: edge-triggered, one system call for their whole life.
+    const EVERYTHING: EventFlags =
+        EventFlags::IN.union(EventFlags::OUT).union(EventFlags::RDHUP).union(EventFlags::ET);
+
     fn token(&self) -> EventData {
         EventData::new_u64(match *self {
             Self::Connection(slot, Side::Client) => u64::from(slot) << 2,
             Self::Connection(slot, Side::Backend) => u64::from(slot) << 2 | 1,
             Self::Listener(index) => (index as u64) << 2 | 2,
             Self::Wake => 3,
+            Self::Streams => 1 << 2 | 3,
         })
     }
 
@@ -102,8 +118,16 @@ impl Source {
             0 => Self::Connection((token >> 2) as u32, Side::Client),
             1 => Self::Connection((token >> 2) as u32, Side::Backend),
             2 => Self::Listener((token >> 2) as usize),
-            _ => Self::Wake,
+            _ if token >> 2 == 0 => Self::Wake,
+            _ => Self::Streams,
         }
+    }
+}
+
+fn timespec(wait: Duration) -> Timespec {
+    Timespec {
+        tv_sec: i64::try_from(wait.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: wait.subsec_nanos().into(),
     }
 }
 
@@ -119,6 +143,7 @@ impl Worker {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         epoll::add(&epoll, mailbox.wake_fd(), Source::Wake.token(), EventFlags::IN)?;
         let moves = Moves::seeded(shared.seed.wrapping_add(index as u64));
+        let streams = Streams::within(&epoll)?;
         Ok(Self {
             index,
             addresses: Cache::new(Arc::clone(&shared.addresses)),
@@ -134,7 +159,10 @@ impl Worker {
             slots: Slots::default(),
             deadlines: Deadlines::default(),
             kit: Kit::new(),
+            streams,
+            stream_events: Vec::with_capacity(EVENTS),
             bulk: VecDeque::new(),
+            resting: VecDeque::new(),
             quantum: 1,
             small_seen: false,
             counters,
@@ -152,30 +180,26 @@ impl Worker {
     pub(crate) fn run(mut self) {
         let mut events = Vec::with_capacity(EVENTS);
         while !self.stopped {
-            let timeout = self.timeout().map(|wait| Timespec {
-                tv_sec: i64::try_from(wait.as_secs()).unwrap_or(i64::MAX),
-                tv_nsec: wait.subsec_nanos().into(),
-            });
-            match epoll::wait(&self.epoll, spare_capacity(&mut events), timeout.as_ref()) {
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(errno) => {
-                    tracing::error!(worker = self.index, %errno, "the event loop cannot wait for events and ends");
-                    break;
-                }
+            if let Err(errno) = self.wait(&mut events) {
+                tracing::error!(worker = self.index, %errno, "the event loop cannot wait for events and ends");
+                break;
             }
             self.now = self.clock.now();
             for event in events.drain(..) {
                 match Source::of(event.data) {
                     Source::Connection(slot, side) => self.on_event(slot, side, event.flags),
                     Source::Listener(index) => self.accept(index),
+                    Source::Streams => self.look_at_streams(),
                     Source::Wake => self.read_mail(),
                 }
             }
+            self.look_when_due();
             self.carry_bulk();
             self.on_time();
             self.slots.reclaim();
             if self.slots.live() == 0 {
                 self.bulk.clear();
+                self.resting.clear();
                 if self.sockets.is_empty() {
                     self.drained = None;
                 }
@@ -185,16 +209,33 @@ impl Worker {
         self.log.flush();
     }
 
+    /// Waits for events, or until something is due.
+    fn wait(&self, events: &mut Vec<epoll::Event>) -> rustix::io::Result<()> {
+        let mut timeout = self.timeout();
+        if let Some(wait) = timeout.filter(|wait| *wait < MILLISECOND && !wait.is_zero()) {
+            // epoll counts in milliseconds, at least where kernels are old
+            match poll(&mut [PollFd::new(&self.epoll, PollFlags::IN)], Some(&timespec(wait))) {
+                Ok(_) | Err(Errno::INTR) => timeout = Some(Duration::ZERO),
+                Err(errno) => return Err(errno),
+            }
+        }
+        match epoll::wait(&self.epoll, spare_capacity(events), timeout.map(timespec).as_ref()) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(errno) => Err(errno),
+        }
+    }
+
     /// How long nothing can happen that is not an event; `None`: forever.
     fn timeout(&self) -> Option<Duration> {
         if !self.bulk.is_empty() {
             return Some(Duration::ZERO);
         }
         let due = [self.deadlines.next(), self.log_due, self.accept_again, self.moves.again];
-        let due = due.into_iter().flatten().min()?;
+        let due = due.into_iter().flatten().min();
         // rounded up to what epoll can wait for, or the last millisecond would be spent spinning
-        let wait = due.since(self.now) + Duration::from_micros(999);
-        Some(Duration::from_millis(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)))
+        let patience = due.map(|due| (due.since(self.now) + MILLISECOND).max(MILLISECOND));
+        let streams = self.streams.due().map(|due| due.since(self.now));
+        patience.into_iter().chain(streams).min()
     }
 
     fn on_time(&mut self) {

@@ -42,6 +42,11 @@ impl Direction {
         self.splicing || self.full_reads > 0
     }
 
+    /// Whether it is spliced.
+    pub(crate) fn is_streaming(&self) -> bool {
+        self.splicing
+    }
+
     /// Whether every byte and the end were passed on.
     pub(crate) fn is_finished(&self) -> bool {
         self.finished

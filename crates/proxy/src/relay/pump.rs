@@ -10,6 +10,10 @@ use super::Kit;
 use super::direction::Direction;
 use super::pipes::PIPE_BYTES;
 
+/// A splice that gives less than this found the source drained: even pieces of one small packet each fill a pipe
+/// with more.
+const DRAINED: usize = 64 << 10;
+
 /// Why moving stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pumped {
@@ -17,6 +21,8 @@ pub(crate) enum Pumped {
     Blocked,
     /// The quantum is used up; there is more to do.
     More,
+    /// A stream gave less than it was asked for: there may be more, but hardly much before a little time has passed.
+    Drained,
     /// The source ended and every byte was written: the end can be passed on. Reported once.
     Finished,
     /// A socket failed.
@@ -56,7 +62,7 @@ struct Pump<'a> {
 
 impl Pump<'_> {
     fn run(&mut self, quantum: u32) -> Result<Pumped, Fault> {
-        let mut reads_left = quantum;
+        let (mut reads_left, mut drained) = (quantum, false);
         loop {
             if !self.write_what_is_kept()? {
                 return Ok(Pumped::Blocked);
@@ -70,12 +76,16 @@ impl Pump<'_> {
                 self.return_pipe();
                 return Ok(Pumped::Blocked);
             }
+            if drained {
+                self.return_pipe();
+                return Ok(Pumped::Drained);
+            }
             if reads_left == 0 {
                 return Ok(Pumped::More);
             }
             reads_left -= 1;
             if self.direction.splicing {
-                self.splice_in()?;
+                drained = self.splice_in()?;
             } else {
                 self.copy()?;
             }
@@ -167,13 +177,14 @@ impl Pump<'_> {
         Ok(())
     }
 
-    fn splice_in(&mut self) -> Result<(), Fault> {
+    /// Moves bytes into the pipe; true when that was hardly all that there will be, but all for now.
+    fn splice_in(&mut self) -> Result<bool, Fault> {
         if self.direction.pipe.is_none() {
             self.direction.pipe = self.kit.pipes.take();
         }
         let Some(pipe) = &self.direction.pipe else {
             self.direction.stop_splicing();
-            return Ok(());
+            return Ok(false);
         };
         let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
         match splice(self.source, None, &pipe.write, None, PIPE_BYTES, flags) {
@@ -181,6 +192,8 @@ impl Pump<'_> {
             Ok(bytes) => {
                 self.direction.piped = bytes;
                 self.direction.note_splice(bytes);
+                // a pipe may be full of small pieces long before it is full of bytes
+                return Ok(bytes < DRAINED && self.direction.splicing && !self.direction.last);
             }
             Err(Errno::AGAIN) => self.direction.readable = false,
             Err(Errno::INTR) => {}
@@ -188,7 +201,7 @@ impl Pump<'_> {
             Err(Errno::INVAL) => self.direction.stop_splicing(),
             Err(errno) => return Err(Fault::Source(errno)),
         }
-        Ok(())
+        Ok(false)
     }
 
     fn splice_out(&mut self) -> Result<(), Fault> {
@@ -301,6 +314,9 @@ mod tests {
         line.direction.splicing = true;
         line.into.write_all(b"last").unwrap();
         line.into.shutdown(Shutdown::Write).unwrap();
+        // nothing told of the end yet, and what there was is moved
+        assert_eq!(line.pump(), Pumped::Drained);
+        assert!(line.direction.pipe.is_none());
         assert_eq!(line.pump(), Pumped::Finished);
         assert_eq!(line.pump(), Pumped::Blocked);
         assert!(line.direction.is_finished() && line.direction.pipe.is_none());

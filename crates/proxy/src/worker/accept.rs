@@ -116,6 +116,7 @@ impl Worker {
             queued: false,
             outdated: false,
             close_at: None,
+            apart: false,
             first_end: None,
             _places: [all, own],
         });

@@ -101,7 +101,7 @@ impl Worker {
         let flow = loop {
             match connection.carry(side, self.now, &mut self.kit, LARGEST_QUANTUM) {
                 // what arrived before a reset is finite
-                Flow::More => {}
+                Flow::More | Flow::Rest => {}
                 flow @ (Flow::Wait | Flow::End(..)) => break flow,
             }
         };
@@ -114,17 +114,32 @@ impl Worker {
 
     /// Moves bytes in the given directions, and does what follows from it.
     fn serve(&mut self, slot: u32, sides: &[Side], quantum: u32) {
-        let mut more = false;
+        let (mut more, mut rest) = (false, false);
         for side in sides {
             let Some(connection) = self.slots.get_mut(slot) else { return };
             match connection.carry(*side, self.now, &mut self.kit, quantum) {
                 Flow::Wait => {}
                 Flow::More => more = true,
+                Flow::Rest => rest = true,
                 Flow::End(ending, errno) => return self.finish(slot, ending, &words(errno)),
             }
         }
         if more {
             self.queue(slot);
+        } else if rest {
+            self.rest(slot);
+        }
+        self.settle(slot);
+    }
+
+    /// Leaves a stream alone until the next look at streams.
+    fn rest(&mut self, slot: u32) {
+        if let Some(connection) = self.slots.get_mut(slot)
+            && !connection.queued
+        {
+            connection.queued = true;
+            self.resting.push_back(slot);
+            self.streams.expect(self.now);
         }
     }
 

@@ -61,6 +61,8 @@ pub(super) struct Connection {
     pub(super) outdated: bool,
     /// When the grace of a backend that was removed is over.
     pub(super) close_at: Option<Micros>,
+    /// Whether its sockets are among those of streams.
+    pub(super) apart: bool,
     /// Who ended first.
     pub(super) first_end: Option<Side>,
     pub(super) _places: [Place; 2],
@@ -73,6 +75,8 @@ pub(super) enum Flow {
     Wait,
     /// Take another turn.
     More,
+    /// Look again a little later, whether or not an event tells of more.
+    Rest,
     /// End.
     End(Ending, Option<rustix::io::Errno>),
 }
@@ -100,6 +104,7 @@ impl Connection {
         match pumped {
             Pumped::Blocked => Flow::Wait,
             Pumped::More => Flow::More,
+            Pumped::Drained => Flow::Rest,
             Pumped::Failed(Fault::Source(errno)) => Flow::End(Ending::reset_by(from), Some(errno)),
             Pumped::Failed(Fault::Destination(errno)) => {
                 Flow::End(Ending::reset_by(from.other()), Some(errno))
@@ -135,6 +140,11 @@ impl Connection {
     /// Whether a direction moves bulk.
     pub(super) fn is_bulk(&self) -> bool {
         self.directions.iter().any(Direction::is_bulk)
+    }
+
+    /// Whether a direction is spliced.
+    pub(super) fn is_streaming(&self) -> bool {
+        self.directions.iter().any(Direction::is_streaming)
     }
 
     /// The route that decided, once it did.

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::event::epoll::{self, EventFlags};
+use rustix::event::epoll;
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvFlags, SocketFlags, SocketType, connect, ipproto, recv, socket_with, sockopt,
@@ -150,7 +150,7 @@ impl Worker {
         NextAttempt::GaveUp
     }
 
-    /// Watches a socket for everything, edge-triggered: one system call for its whole life.
+    /// Watches a socket for everything.
     fn watch(&mut self, slot: u32, side: Side) {
         let Some(connection) = self.slots.get_mut(slot) else { return };
         let socket = match side {
@@ -158,9 +158,8 @@ impl Worker {
             Side::Backend => connection.backend.as_ref(),
         };
         let Some(socket) = socket else { return };
-        let everything = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
         let token = Source::Connection(slot, side).token();
-        if let Err(errno) = epoll::add(&self.epoll, socket, token, everything) {
+        if let Err(errno) = epoll::add(&self.epoll, socket, token, Source::EVERYTHING) {
             self.finish(slot, Ending::Limit, &format!("cannot watch a socket: {errno}"));
         }
     }
