@@ -106,6 +106,7 @@ pub fn lower(plan: &Plan, options: &EnvoyOptions) -> EnvoyResources {
             &outbound.name,
             &format!("split:{}", outbound.name),
             &outbound.split,
+            &outbound.split_settings,
             &outbound.connections,
         );
         let listener = listener::outbound(plan, outbound, &forward, options.scope, &mut resources.notes);

@@ -14,9 +14,11 @@ mod listener;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plan::{Backend as PlanBackend, Fate, Plan, PolicyOrigin};
+use plan::{Backend as PlanBackend, Existing, Fate, Plan, PolicyOrigin, SplitSettings, Sticky};
 use xds::ResourceSet;
-use xds::proto::l4::{Backend, Cluster, Endpoints, Listener, Origin, Route};
+use xds::proto::l4::{self, Backend, Cluster, Endpoints, Listener, Origin, Route, WhenDown};
+
+use listener::millis;
 
 /// What our proxy is told, by name.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,7 +31,7 @@ pub struct L4Resources {
     pub clusters: BTreeMap<String, Cluster>,
     /// The endpoints of each cluster.
     pub endpoints: BTreeMap<String, Endpoints>,
-    /// Listeners that this proxy cannot open, with the reason.
+    /// What this proxy cannot do as asked, with the reason: listeners that it does not open, detectors that it lacks.
     pub notes: Vec<String>,
 }
 
@@ -52,6 +54,7 @@ pub fn lower(plan: &Plan) -> L4Resources {
         .map(|backend| backend.cluster.clone())
         .collect();
     for cluster in used.iter().filter_map(|name| plan.clusters.get(name)) {
+        resources.notes.extend(cluster::notes(cluster));
         let (cluster, endpoints) = cluster::cluster(cluster, plan.mtls.as_ref());
         resources.endpoints.insert(cluster.name.clone(), endpoints);
         resources.clusters.insert(cluster.name.clone(), cluster);
@@ -83,27 +86,54 @@ fn origin(from: &PolicyOrigin) -> Origin {
 }
 
 /// A route; backends whose share goes to others, or is 0, are left out.
-fn route(name: &str, origin: Option<Origin>, split: &[PlanBackend], refusal: Option<&str>) -> Route {
+fn route(
+    name: &str,
+    origin: Option<Origin>,
+    split: &[PlanBackend],
+    settings: &SplitSettings,
+    refusal: Option<&str>,
+) -> Route {
+    let SplitSettings { sticky, existing, retry_other_side, drain_grace } = settings;
     let backends: Vec<Backend> = split.iter().filter_map(backend).collect();
     let refusal = match refusal {
         Some(refusal) => refusal.to_owned(),
         None if backends.is_empty() => "no backend is left that could take connections".to_owned(),
         None => String::new(),
     };
-    Route { name: name.to_owned(), origin, backends, refusal, ..Route::default() }
+    let sticky = match sticky.as_ref().map(|said| said.value).unwrap_or_default() {
+        Sticky::None => l4::Sticky::None,
+        Sticky::SourceIp => l4::Sticky::SourceIp,
+    };
+    let existing = match existing.as_ref().map(|said| said.value).unwrap_or_default() {
+        Existing::Keep => l4::Existing::Keep,
+        Existing::DrainExcess => l4::Existing::DrainExcess,
+        Existing::Close => l4::Existing::Close,
+    };
+    Route {
+        name: name.to_owned(),
+        origin,
+        backends,
+        refusal,
+        sticky: sticky.into(),
+        existing: existing.into(),
+        retry_other_side: retry_other_side.as_ref().is_some_and(|retry| retry.value),
+        drain_grace_ms: drain_grace.as_ref().map(|grace| millis(grace.value)).unwrap_or_default(),
+    }
 }
 
-fn backend(PlanBackend { reference, weight, fate, origin: _ }: &PlanBackend) -> Option<Backend> {
+fn backend(backend: &PlanBackend) -> Option<Backend> {
+    let PlanBackend { reference, weight, fate, origin: _, spills_when_down } = backend;
     let (cluster, unavailable) = match fate {
         Fate::Routed { cluster } => (cluster.clone(), String::new()),
         Fate::Refused(why) => (String::new(), format!("{reference}: {why}")),
         Fate::Spilled(_) => return None,
     };
+    let when_down = if *spills_when_down { WhenDown::Spill } else { WhenDown::Refuse };
     (*weight > 0).then(|| Backend {
         reference: reference.clone(),
         weight: *weight,
         cluster,
         unavailable,
-        ..Backend::default()
+        when_down: when_down.into(),
     })
 }

@@ -5,7 +5,9 @@ mod decode;
 mod descriptors;
 mod encode;
 pub mod envoy;
+mod growth;
 pub mod l4;
 
 pub use decode::{DecodeError, decode};
 pub use encode::{EncodeError, Problem, encode};
+pub(crate) use growth::no_growth;

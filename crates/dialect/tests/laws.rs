@@ -36,16 +36,36 @@ fn backend_ref() -> impl Strategy<Value = String> {
 fn route() -> impl Strategy<Value = String> {
     let kind = prop::sample::select(vec!["MeshTCPRoute", "MeshTCPRoute", "MeshHTTPRoute"]);
     let label = prop::sample::select(vec!["spill", "refuse", "reference"]);
+    let others = prop::sample::subsequence(
+        vec![
+            "meshtcp.io/sticky: source-ip",
+            "meshtcp.io/existing: drain-excess",
+            "meshtcp.io/existing: close",
+            "meshtcp.io/retry-other-side: 'true'",
+            "meshtcp.io/drain-grace: 5m",
+            "meshtcp.io/max-connection-age: 1h",
+            "meshtcp.io/tcp-keepalive: 60s",
+            "meshtcp.io/tcp-keepalive: 1s",
+            "meshtcp.io/tcp-user-timeout: 30s",
+            "meshtcp.io/proxy-protocol: v1",
+            "meshtcp.io/proxy-protocol: v2",
+        ],
+        0..4,
+    )
+    .prop_map(|mut labels: Vec<&str>| {
+        labels.dedup_by_key(|label| label.split(':').next());
+        labels.iter().map(|label| format!(", {label}")).collect::<String>()
+    });
     let to = prop_oneof![
         name().prop_map(|name| format!("{{ kind: MeshService, name: {name} }}")),
         name().prop_map(|name| format!("{{ kind: MeshService, labels: {{ team: {name} }} }}")),
         Just("{ kind: Mesh }".to_owned()),
     ];
-    (kind, name(), label, to, prop::collection::vec(backend_ref(), 1..4)).prop_map(
-        |(kind, name, label, to, refs)| {
+    (kind, name(), (label, others), to, prop::collection::vec(backend_ref(), 1..4)).prop_map(
+        |(kind, name, (label, others), to, refs)| {
             let refs = refs.join(", ");
             format!(
-                "type: {kind}\nmesh: default\nname: {name}\nlabels: {{ meshtcp.io/on-unavailable: {label} }}\nspec:\n  \
+                "type: {kind}\nmesh: default\nname: {name}\nlabels: {{ meshtcp.io/on-unavailable: {label}{others} }}\nspec:\n  \
                  targetRef: {{ kind: Mesh }}\n  to: [ {{ targetRef: {to}, rules: [ {{ default: {{ backendRefs: [ {refs} ] }} }} ] }} ]\n"
             )
         },
@@ -95,6 +115,44 @@ fn other() -> impl Strategy<Value = String> {
     ]
 }
 
+/// What is said about how destinations are treated.
+fn treatment() -> impl Strategy<Value = String> {
+    let said = prop::sample::select(vec![
+        ("MeshLoadBalancingStrategy", "loadBalancer: { type: RoundRobin }"),
+        (
+            "MeshLoadBalancingStrategy",
+            "loadBalancer: { type: LeastRequest, leastRequest: { choiceCount: 4 } }",
+        ),
+        ("MeshLoadBalancingStrategy", "loadBalancer: { type: Random }"),
+        ("MeshLoadBalancingStrategy", "loadBalancer: { type: RingHash, ringHash: { minRingSize: 64 } }"),
+        ("MeshLoadBalancingStrategy", "loadBalancer: { type: Maglev, maglev: { tableSize: 251 } }"),
+        ("MeshLoadBalancingStrategy", "localityAwareness: { disabled: true }"),
+        (
+            "MeshLoadBalancingStrategy",
+            "localityAwareness: { localZone: { affinityTags: [ { key: version }, { key: team } ] }, crossZone: { failover: [ { \
+             to: { type: Only, zones: [ east ] } } ], failoverThreshold: { percentage: '33.3' } } }",
+        ),
+        ("MeshHealthCheck", "interval: 5s, tcp: {}"),
+        ("MeshHealthCheck", "unhealthyThreshold: 2, healthyPanicThreshold: 10, failTrafficOnPanic: true"),
+        ("MeshHealthCheck", "tcp: { disabled: true }"),
+        ("MeshCircuitBreaker", "connectionLimits: { maxConnections: 9 }"),
+        ("MeshCircuitBreaker", "connectionLimits: { maxPendingRequests: 2 }"),
+        ("MeshCircuitBreaker", "outlierDetection: { detectors: { totalFailures: { consecutive: 3 } } }"),
+        ("MeshCircuitBreaker", "outlierDetection: { detectors: { successRate: {} } }"),
+        ("MeshTimeout", "connectionTimeout: 1s, idleTimeout: 1h"),
+    ]);
+    let to = prop_oneof![
+        name().prop_map(|name| format!("{{ kind: MeshService, name: {name} }}")),
+        Just("{ kind: Mesh }".to_owned()),
+    ];
+    (said, name(), to).prop_map(|((kind, conf), name, to)| {
+        format!(
+            "type: {kind}\nmesh: default\nname: {name}\nlabels: {{ meshtcp.io/slow-start: 10s }}\nspec:\n  targetRef: {{ kind: Mesh \
+             }}\n  to: [ {{ targetRef: {to}, default: {{ {conf} }} }} ]\n"
+        )
+    })
+}
+
 const CLIENT: &str = "type: Dataplane\nmesh: default\nname: client\nnetworking:\n  address: 10.0.0.9\n  inbound: [ { port: 81, \
     tags: { kuma.io/service: client } } ]\n  outbound:\n    - { port: 1, tags: { kuma.io/service: a } }\n    - { port: 2, tags: \
     { kuma.io/service: b, version: a } }\n    - { port: 3, backendRef: { kind: MeshService, name: a, port: 80 } }\n    - { port: \
@@ -106,8 +164,8 @@ const GATEWAY: &str = "type: Dataplane\nmesh: default\nname: gateway\nnetworking
     '*.example.com', tls: { mode: PASSTHROUGH } } ] }\n";
 
 fn documents() -> impl Strategy<Value = Vec<String>> {
-    let some = |n| prop::collection::vec(prop_oneof![route(), dataplane(), other()], 0..n);
-    some(12).prop_map(|mut documents| {
+    let some = |n| prop::collection::vec(prop_oneof![route(), dataplane(), other(), treatment()], 0..n);
+    some(16).prop_map(|mut documents| {
         documents.extend([CLIENT.to_owned(), GATEWAY.to_owned()]);
         documents
     })
@@ -178,7 +236,7 @@ proptest! {
     #[test]
     fn the_order_of_arrival_does_not_matter(
         (documents, profile) in (documents(), profile()),
-        turn in 0..12usize,
+        turn in 0..16usize,
     ) {
         let straight = resources(&documents, profile);
         let mut turned = straight.clone();

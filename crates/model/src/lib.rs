@@ -10,12 +10,14 @@
 //! * [`resource`] — one resource, and the one table of kinds
 //! * [`topology`] — meshes, dataplanes, services, gateways, zones
 //! * [`policy`] — routes and the other policies that a TCP outbound feels
+//! * [`declared`] — what labels of ours say about connections, where Kuma has no field for it
 //! * [`profile`] — which Kuma version's rules apply
 //! * [`draft`] — text into documents with positions, documents into resources
 //! * [`violation`] — what is wrong, where, and what to do
 //!
 //! A [`Resource`] that exists is valid: nothing after [`draft::parse`] checks a field again.
 
+pub mod declared;
 pub mod draft;
 pub mod name;
 pub mod policy;

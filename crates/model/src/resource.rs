@@ -23,8 +23,6 @@ pub const ORIGIN_LABEL: &str = "kuma.io/origin";
 pub const ROLE_LABEL: &str = "kuma.io/policy-role";
 /// The label that turns a policy into a shadow policy.
 pub const EFFECT_LABEL: &str = "kuma.io/effect";
-/// The label, on a route or on the Mesh, that says what the share of an unusable backend does.
-pub const ON_UNAVAILABLE_LABEL: &str = "meshtcp.io/on-unavailable";
 
 /// To what a resource belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,16 +4,18 @@
 //! connections go in percent, and who said how they are treated. [`Explanation`] is data; its `Display` is a tree.
 
 mod policies;
+mod settings;
 mod text;
 mod winner;
 
+pub(crate) use settings::{load_balancer_words, locality_words, proxy_protocol_word};
+
 use model::ProxyKey;
-use model::policy::format_duration;
 use serde::Serialize;
 
 use crate::plan::{
-    Backend, Cluster, ConnectionSettings, Destination, Fate, LogBackend, NO_GATEWAY_ROUTE, Outbound, Outcome,
-    Owner, Plan, PolicyOrigin, Sourced, shares,
+    Backend, Cluster, Destination, Fate, NO_GATEWAY_ROUTE, Outbound, Outcome, Owner, Plan, PolicyOrigin,
+    shares,
 };
 use crate::snapshot::Snapshot;
 use crate::view::View;
@@ -117,7 +119,7 @@ pub fn explain(snapshot: &Snapshot, proxy: &ProxyKey, outbound: Option<&str>) ->
         because: String::new(),
         split: explain_split(&plan, &host.split),
         refusal: host.split.is_empty().then(|| NO_GATEWAY_ROUTE.to_owned()),
-        settings: explain_settings(&plan, &host.split, &listener.connections),
+        settings: settings::explained(&plan, &host.split, &host.split_settings, &listener.connections),
         considered: host.origins.iter().rev().map(|origin| policy(origin, &Outcome::Applied)).collect(),
     });
     Some(Explanation {
@@ -156,7 +158,7 @@ fn explain_outbound(view: &View<'_>, plan: &Plan, outbound: &Outbound) -> Outbou
         because: winner::because(view, outbound),
         split: explain_split(plan, &outbound.split),
         refusal: outbound.refusal.clone(),
-        settings: explain_settings(plan, &outbound.split, &outbound.connections),
+        settings: settings::explained(plan, &outbound.split, &outbound.split_settings, &outbound.connections),
         considered: outbound.considered.iter().map(|c| policy(&c.origin, &c.outcome)).collect(),
     }
 }
@@ -172,7 +174,7 @@ fn policy(origin: &PolicyOrigin, outcome: &Outcome) -> PolicyExplanation {
 
 fn explain_split(plan: &Plan, split: &[Backend]) -> Vec<ShareExplanation> {
     let share = |(backend, share): (&Backend, f64)| {
-        let Backend { reference, weight, fate, origin: _ } = backend;
+        let Backend { reference, weight, fate, origin: _, spills_when_down: _ } = backend;
         let goes = match fate {
             Fate::Routed { cluster } => plan.clusters.get(cluster).map_or_else(|| cluster.clone(), describe),
             Fate::Spilled(why) => format!("no connection: {why}"),
@@ -197,38 +199,4 @@ fn describe(cluster: &Cluster) -> String {
         None => count(cluster.endpoints.len()),
     };
     format!("{} ({endpoints})", cluster.name)
-}
-
-fn explain_settings(
-    plan: &Plan,
-    split: &[Backend],
-    settings: &ConnectionSettings,
-) -> Vec<SettingExplanation> {
-    let ConnectionSettings { idle_timeout, max_connect_attempts, max_connections, access_logs } = settings;
-    let mut explained = Vec::new();
-    let mut say = |name: &str, value: String, origin: &PolicyOrigin| {
-        explained.push(SettingExplanation { name: name.to_owned(), value, from: origin.to_string() });
-    };
-    if let Some(Sourced { value, origin }) = idle_timeout {
-        say("idle timeout", format_duration(*value), origin);
-    }
-    if let Some(Sourced { value, origin }) = max_connect_attempts {
-        say("connect attempts", value.to_string(), origin);
-    }
-    if let Some(Sourced { value, origin }) = max_connections {
-        say("connections at once", value.to_string(), origin);
-    }
-    for Sourced { value, origin } in access_logs {
-        let target = match &value.backend {
-            LogBackend::File(path) => format!("to the file {path}"),
-            LogBackend::Tcp(address) => format!("to {address}"),
-        };
-        say("access log", target, origin);
-    }
-    for cluster in split.iter().filter_map(Backend::cluster).filter_map(|name| plan.clusters.get(name)) {
-        if let Some(Sourced { value, origin }) = &cluster.connect_timeout {
-            say(&format!("connect timeout of {}", cluster.name), format_duration(*value), origin);
-        }
-    }
-    explained
 }

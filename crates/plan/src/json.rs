@@ -5,15 +5,20 @@
 //!   inbounds:  [{name, address, port, serviceAddress, servicePort, service, protocol}],
 //!   outbounds: [{name, address, port, bind, destination: {tags} | {kri, name}, protocol,
 //!                owner: {kind, policies: [ORIGIN]}, split: [BACKEND], refusal | null,
-//!                settings: SETTINGS, considered: [{policy: ORIGIN, OUTCOME}]}],
-//!   gatewayListeners: [{name, address, port, tls, hosts: [{hostname, tls | null, split, policies}], settings}],
-//!   clusters:  {NAME: {service, kind, subset, tls | null, connectTimeout | null, endpoints: [ENDPOINT], direct | null}},
+//!                settings: SETTINGS, declared: DECLARED, considered: [{policy: ORIGIN, OUTCOME}]}],
+//!   gatewayListeners: [{name, address, port, tls, hosts: [{hostname, tls | null, split, declared, policies}], settings}],
+//!   clusters:  {NAME: {service, kind, subset, tls | null, connectTimeout | null, settings: CLUSTER, endpoints: [ENDPOINT],
+//!                      direct | null}},
 //!   routes:    [{policy: ORIGIN, kind, OUTCOME, decides: [listener], unresolved: [{reference, why}]}],
 //!   warnings:  [text] }
 //!
 //! ORIGIN   {kind, mesh, name, kri, at: "to[0]" | null, source}
-//! BACKEND  {reference, weight, percent, fate: routed | spilled | refused, cluster | null, why | null, policy | null}
-//! SETTINGS {idleTimeout, maxConnectAttempts, maxConnections: {value, policy} | null, accessLogs: [{…, policy}]}
+//! BACKEND  {reference, weight, percent, fate: routed | spilled | refused, cluster | null, why | null, spillsWhenDown,
+//!           policy | null}
+//! SETTINGS {idleTimeout, maxConnectAttempts, maxConnections, maxAge, acceptProxyProtocol: {value, policy} | null,
+//!           accessLogs: [{…, policy}]}
+//! DECLARED {sticky, existing, retryOtherSide, drainGrace: {value, policy} | null}
+//! CLUSTER  {NAME: {value, policy}}: only what somebody set; the values are those of the policies, durations as below
 //! OUTCOME  outcome: applied | shadowed | ignored, by | null, why | null
 //! ENDPOINT {address, port, weight, priority, zone | null, tags, offeredBy, via}
 //! ```
@@ -23,6 +28,7 @@
 mod destination;
 mod listener;
 mod policy;
+mod settings;
 
 use serde_json::{Map, Value, json};
 

@@ -14,9 +14,12 @@ mod status;
 pub use cluster::{Cluster, ClusterKind, DirectAccess, Endpoint, ExternalTls, ProxyTls, Via};
 pub use gateway::{GatewayHost, GatewayListener, GatewayTls, NO_GATEWAY_ROUTE};
 pub use ingress::{IngressCluster, IngressEntry, IngressPlan};
+pub use model::declared::{Existing, OnUnavailable, ProxyProtocol, Sticky};
 pub use outbound::{Destination, Outbound, Owner};
-pub use settings::{AccessLog, ConnectionSettings, LogBackend, LogFormat, Sourced};
-pub use split::{Backend, Fate, OnUnavailable, Unusable, shares};
+pub use settings::{
+    AccessLog, ClusterSettings, ConnectionSettings, LogBackend, LogFormat, Panic, Sourced, SplitSettings,
+};
+pub use split::{Backend, Fate, Unusable, shares};
 pub use status::{Considered, IgnoredBecause, Outcome, RouteStatus};
 
 use std::collections::BTreeMap;
@@ -84,6 +87,8 @@ pub struct Inbound {
     pub service: String,
     /// What it speaks.
     pub protocol: Protocol,
+    /// Whether connections to it begin with a PROXY protocol header.
+    pub accept_proxy_protocol: Option<Sourced<bool>>,
 }
 
 /// The policy, and the place in it, that a value comes from.

@@ -16,6 +16,7 @@ mod http;
 mod inbound;
 mod ingress;
 mod legacy;
+mod locality;
 mod names;
 mod near;
 mod outbound;
@@ -53,6 +54,12 @@ pub struct ProxyRules {
     pub retry: Rules,
     /// MeshAccessLog.
     pub access_log: Rules,
+    /// MeshLoadBalancingStrategy.
+    pub load_balancing: Rules,
+    /// MeshHealthCheck.
+    pub health_check: Rules,
+    /// MeshCircuitBreaker.
+    pub circuit_breaker: Rules,
 }
 
 impl View<'_> {
@@ -64,6 +71,9 @@ impl View<'_> {
             timeout: self.rules(Kind::MeshTimeout),
             retry: self.rules(Kind::MeshRetry),
             access_log: self.rules(Kind::MeshAccessLog),
+            load_balancing: self.rules(Kind::MeshLoadBalancingStrategy),
+            health_check: self.rules(Kind::MeshHealthCheck),
+            circuit_breaker: self.rules(Kind::MeshCircuitBreaker),
         }
     }
 
@@ -87,12 +97,22 @@ impl View<'_> {
         dialled: Vec<Dialled>,
         mut warnings: Vec<String>,
     ) -> Plan {
-        let ProxyRules { tcp_route, http_route, timeout, retry, access_log } = rules;
-        for rules in [tcp_route, http_route, timeout, retry, access_log] {
+        let ProxyRules {
+            tcp_route,
+            http_route,
+            timeout,
+            retry,
+            access_log,
+            load_balancing,
+            health_check,
+            circuit_breaker,
+        } = rules;
+        let of_listeners = [tcp_route, http_route, timeout, retry, access_log];
+        for rules in of_listeners.into_iter().chain([load_balancing, health_check, circuit_breaker]) {
             warnings.extend(rules.warnings.iter().cloned());
         }
         let owners = Owners::of(self, rules);
-        let clusters = Clusters::new(self, facts, timeout);
+        let clusters = Clusters::new(self, facts, rules);
         let mut splitter = Splitter { view: self, facts, clusters, warnings };
         let outbounds: Vec<_> = dialled
             .into_iter()

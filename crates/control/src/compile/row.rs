@@ -170,7 +170,7 @@ fn destination(destination: &Destination) -> String {
 
 fn split(backends: &[Backend]) -> Vec<Share> {
     let one = |(backend, share): (&Backend, f64)| {
-        let Backend { reference, weight, fate, origin: _ } = backend;
+        let Backend { reference, weight, fate, origin: _, spills_when_down: _ } = backend;
         Share {
             backend: without_kind(reference),
             weight: *weight,

@@ -1,5 +1,8 @@
 //! Clusters, one a destination (spec 04 §8, §9, §12.2).
 
+mod health;
+pub(super) mod settings;
+
 use model::topology::Protocol;
 use plan::{Cluster, ClusterKind, Plan};
 use serde_json::{Value, json};
@@ -16,6 +19,7 @@ pub(super) fn cluster(cluster: &Cluster, plan: &Plan, settings: bool) -> (Value,
         subset: _,
         tls,
         connect_timeout,
+        settings: treatment,
         endpoints,
         direct: _,
         resource: _,
@@ -41,7 +45,13 @@ pub(super) fn cluster(cluster: &Cluster, plan: &Plan, settings: bool) -> (Value,
     }
     let ClusterKind::External { protocol: _, tls: outside } = kind else {
         discovered(&mut tree);
-        return (tree, Some(endpoint::assignment(name, endpoints)));
+        let mut assignment = endpoint::assignment(name, endpoints);
+        if settings {
+            settings::choose(&mut tree, treatment);
+            settings::add(&mut tree, treatment);
+            settings::fail_over(&mut assignment, treatment);
+        }
+        return (tree, Some(assignment));
     };
     let literal = endpoints.iter().all(|endpoint| is_literal(&endpoint.address));
     tree["type"] = if literal { "STATIC" } else { "STRICT_DNS" }.into();
@@ -51,6 +61,10 @@ pub(super) fn cluster(cluster: &Cluster, plan: &Plan, settings: bool) -> (Value,
     }
     if let Some(outside) = outside {
         tree["transportSocket"] = tls::to_outside(outside);
+    }
+    if settings {
+        settings::choose(&mut tree, treatment);
+        settings::add(&mut tree, treatment);
     }
     (tree, None)
 }

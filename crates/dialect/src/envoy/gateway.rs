@@ -22,9 +22,9 @@ pub(super) fn listener(
     let speaker = Speaker { plan, listener: name, service: stat_name, direction: "INBOUND" };
     let mut chains = Vec::new();
     for host in hosts.iter().filter(|host| host.routed || !tls) {
-        let GatewayHost { hostname, tls: host_tls, split, routed: _, origins: _ } = host;
+        let GatewayHost { hostname, tls: host_tls, split, split_settings, routed: _, origins: _ } = host;
         let split_name = if *tls { format!("split:{name}:{hostname}") } else { format!("split:{name}") };
-        let forward = splits.forward(name, &split_name, split, settings);
+        let forward = splits.forward(name, &split_name, split, split_settings, settings);
         let filters = tcp_proxy::filter(&stat_prefix, &forward, settings, &speaker, notes);
         let mut chain = listeners::chain(filters);
         if let Some(host_tls) = host_tls {
@@ -36,6 +36,7 @@ pub(super) fn listener(
         }
         chains.push(chain);
     }
+    let header = listeners::reads_proxy_protocol(settings.accept_proxy_protocol.as_ref());
     let inspector = "extensions.filters.listener.tls_inspector.v3.TlsInspector";
     let mut tree = json!({
         "@type": url("config.listener.v3.Listener"),
@@ -44,8 +45,9 @@ pub(super) fn listener(
         "enableReusePort": true,
         "perConnectionBufferLimitBytes": 32768,
         "address": address(ip, u32::from(*port)),
-        "listenerFilters": [extension("envoy.filters.listener.tls_inspector", inspector, serde_json::Map::new())],
     });
+    let inspects = extension("envoy.filters.listener.tls_inspector", inspector, serde_json::Map::new());
+    tree["listenerFilters"] = header.into_iter().chain([inspects]).collect();
     if !chains.is_empty() {
         tree["filterChains"] = chains.into();
     }

@@ -11,8 +11,16 @@ use super::{EnvoyResources, cluster, listener, tls};
 /// Adds the listeners of the inbounds and the clusters of the application's ports.
 pub(super) fn add(plan: &Plan, resources: &mut EnvoyResources) {
     for inbound in &plan.inbounds {
-        let Inbound { name, address: _, port: _, service_address, service_port, service: _, protocol: _ } =
-            inbound;
+        let Inbound {
+            name,
+            address: _,
+            port: _,
+            service_address,
+            service_port,
+            service: _,
+            protocol: _,
+            accept_proxy_protocol: _,
+        } = inbound;
         let local = format!("localhost:{service_port}");
         resources.listeners.insert(name.clone(), inbound_listener(plan, inbound, &local));
         let mut tree = cluster::base(&local);
@@ -27,8 +35,16 @@ pub(super) fn add(plan: &Plan, resources: &mut EnvoyResources) {
 }
 
 fn inbound_listener(plan: &Plan, inbound: &Inbound, local: &str) -> Value {
-    let Inbound { name, address: ip, port, service_address: _, service_port: _, service, protocol: _ } =
-        inbound;
+    let Inbound {
+        name,
+        address: ip,
+        port,
+        service_address: _,
+        service_port: _,
+        service,
+        protocol: _,
+        accept_proxy_protocol,
+    } = inbound;
     let proxy = || {
         let config = object(json!({ "statPrefix": sanitised(local), "cluster": local }));
         let message = "extensions.filters.network.tcp_proxy.v3.TcpProxy";
@@ -42,6 +58,10 @@ fn inbound_listener(plan: &Plan, inbound: &Inbound, local: &str) -> Value {
         "address": address(ip, u32::from(*port)),
         "metadata": { "filterMetadata": { "io.kuma.tags": { "kuma.io/service": service } } },
     });
+    let header = listener::reads_proxy_protocol(accept_proxy_protocol.as_ref());
+    if let Some(header) = &header {
+        tree["listenerFilters"] = json!([header]);
+    }
     let Some(mtls) = &plan.mtls else {
         tree["filterChains"] = json!([proxy()]);
         return tree;
@@ -54,8 +74,8 @@ fn inbound_listener(plan: &Plan, inbound: &Inbound, local: &str) -> Value {
     }
     secured["filterChainMatch"] = json!({ "transportProtocol": "tls", "applicationProtocols": ["kuma"] });
     let inspector = "extensions.filters.listener.tls_inspector.v3.TlsInspector";
-    tree["listenerFilters"] =
-        json!([extension("envoy.filters.listener.tls_inspector", inspector, serde_json::Map::new())]);
+    let inspects = extension("envoy.filters.listener.tls_inspector", inspector, serde_json::Map::new());
+    tree["listenerFilters"] = header.into_iter().chain([inspects]).collect();
     tree["filterChains"] = json!([secured, proxy()]);
     tree
 }

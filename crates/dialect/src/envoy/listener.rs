@@ -1,10 +1,10 @@
 //! Outbounds as listeners (spec 04 §6).
 
-use plan::{ConnectionSettings, Outbound, Plan};
+use plan::{ConnectionSettings, Outbound, Plan, Sourced};
 use serde_json::{Map, Value, json};
 
 use super::access_log::Speaker;
-use super::split::Forward;
+use super::split::{Forward, Target};
 use super::words::{address, extension, object, sanitised, url};
 use super::{Note, Scope, tcp_proxy};
 
@@ -29,6 +29,7 @@ pub(super) fn outbound(
         protocol: _,
         owner: _,
         split: _,
+        split_settings: _,
         refusal: _,
         reference_omits: _,
         connections,
@@ -37,7 +38,7 @@ pub(super) fn outbound(
     let stat_prefix = sanitised(stat_name);
     let mut filters = Vec::new();
     // Without a tcp_proxy behind it the filter would end the chain, which Envoy rejects (spec 04 §6).
-    if *counts_kafka && (scope == Scope::TcpRoutes || *forward != Forward::Nowhere) {
+    if *counts_kafka && (scope == Scope::TcpRoutes || forward.to != Target::Nowhere) {
         let config = object(json!({ "statPrefix": stat_prefix }));
         let message = "extensions.filters.network.kafka_broker.v3.KafkaBroker";
         filters.push(extension("envoy.filters.network.kafka_broker", message, config));
@@ -61,6 +62,14 @@ pub(super) fn outbound(
         tree["statPrefix"] = name.as_str().into();
     }
     tree
+}
+
+/// The filter that reads a PROXY protocol header, where clients send one.
+pub(super) fn reads_proxy_protocol(accept: Option<&Sourced<bool>>) -> Option<Value> {
+    let message = "extensions.filters.listener.proxy_protocol.v3.ProxyProtocol";
+    accept
+        .is_some_and(|accept| accept.value)
+        .then(|| extension("envoy.filters.listener.proxy_protocol", message, Map::new()))
 }
 
 /// A filter chain; without filters it closes every connection.

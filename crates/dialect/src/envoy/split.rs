@@ -1,10 +1,12 @@
 //! Splits, in either layout.
 
 mod one_cluster;
+mod together;
+mod unsaid;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plan::{Backend, ConnectionSettings, Fate, Plan};
+use plan::{Backend, ConnectionSettings, Fate, Plan, SplitSettings, Sticky};
 use serde_json::Value;
 
 use super::{EnvoyResources, Note, Scope, SplitLayout, cluster};
@@ -12,9 +14,18 @@ use super::{EnvoyResources, Note, Scope, SplitLayout, cluster};
 /// The cluster that a refused share is sent to. It does not exist, so Envoy closes the connection (spec 04 §12.2).
 pub(super) const REFUSED: &str = "kuma.io/unresolved-backend";
 
+/// How a listener sends on its connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Forward {
+    /// Where to.
+    pub(super) to: Target,
+    /// Whether somebody behind it chooses by the client's address.
+    pub(super) by_client: bool,
+}
+
 /// Where a listener sends its connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Forward {
+pub(super) enum Target {
     /// They are closed.
     Nowhere,
     /// All to one cluster.
@@ -44,17 +55,40 @@ impl<'a> Splits<'a> {
         listener: &str,
         name: &str,
         split: &[Backend],
+        declared: &SplitSettings,
         settings: &ConnectionSettings,
     ) -> Forward {
+        let to = self.target(listener, name, split, declared, settings);
+        let sticks = declared.sticky.as_ref().is_some_and(|sticky| sticky.value == Sticky::SourceIp);
+        let clusters =
+            split.iter().filter_map(Backend::cluster).filter_map(|name| self.plan.clusters.get(name));
+        let hashes = clusters.into_iter().any(|cluster| cluster.settings.hashes_clients());
+        if self.scope == Scope::TcpRoutes {
+            return Forward { to, by_client: false };
+        }
+        for text in unsaid::of_split(self.plan, split, declared, &to, self.combined.contains_key(name)) {
+            self.notes.push(Note { listener: listener.into(), text });
+        }
+        Forward { to, by_client: sticks || hashes }
+    }
+
+    fn target(
+        &mut self,
+        listener: &str,
+        name: &str,
+        split: &[Backend],
+        declared: &SplitSettings,
+        settings: &ConnectionSettings,
+    ) -> Target {
         let shares = weights(split);
         if shares.is_empty() {
-            return Forward::Nowhere;
+            return Target::Nowhere;
         }
         if self.layout == SplitLayout::Endpoints {
-            match one_cluster::said(name, &shares, self.plan, settings) {
+            match one_cluster::said(name, &shares, self.plan, declared, settings) {
                 Ok(said) => {
                     self.combined.insert(name.to_owned(), said);
-                    return Forward::Cluster(name.to_owned());
+                    return Target::Cluster(name.to_owned());
                 }
                 Err(why) => self.notes.push(Note {
                     listener: listener.into(),
@@ -72,8 +106,8 @@ impl<'a> Splits<'a> {
             })
             .collect();
         match <[(String, u32); 1]>::try_from(clusters) {
-            Ok([(only, _)]) => Forward::Cluster(only),
-            Err(clusters) => Forward::Weighted(clusters),
+            Ok([(only, _)]) => Target::Cluster(only),
+            Err(clusters) => Target::Weighted(clusters),
         }
     }
 
@@ -98,7 +132,7 @@ impl<'a> Splits<'a> {
 /// exceeds 32 bits, which Envoy rejects, are scaled down.
 fn weights(split: &[Backend]) -> Vec<(Option<&str>, u32)> {
     let mut shares: Vec<(Option<&str>, u32)> = Vec::new();
-    for Backend { reference: _, weight, fate, origin: _ } in split {
+    for Backend { reference: _, weight, fate, origin: _, spills_when_down: _ } in split {
         let target = match fate {
             Fate::Routed { cluster } => Some(cluster.as_str()),
             Fate::Refused(_) => None,
@@ -128,6 +162,7 @@ mod tests {
             weight,
             fate: Fate::Routed { cluster: "a".into() },
             origin: None,
+            spills_when_down: false,
         }
     }
 

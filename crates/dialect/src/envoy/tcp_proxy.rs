@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::Note;
 use super::access_log::{self, Speaker};
-use super::split::Forward;
+use super::split::{Forward, Target};
 use super::words::{duration, extension, object};
 
 /// The filters that carry the connections of a listener: a limit if there is one, then the proxy; none when the
@@ -17,18 +17,32 @@ pub(super) fn filter(
     speaker: &Speaker<'_>,
     notes: &mut Vec<Note>,
 ) -> Vec<Value> {
-    let ConnectionSettings { idle_timeout, max_connect_attempts, max_connections, access_logs } = settings;
+    let ConnectionSettings {
+        idle_timeout,
+        max_connect_attempts,
+        max_connections,
+        max_age,
+        accept_proxy_protocol: _,
+        access_logs,
+    } = settings;
     let mut config = object(json!({ "statPrefix": stat_prefix }));
-    match forward {
-        Forward::Nowhere => return Vec::new(),
-        Forward::Cluster(name) => {
+    let Forward { to, by_client } = forward;
+    match to {
+        Target::Nowhere => return Vec::new(),
+        Target::Cluster(name) => {
             config.insert("cluster".into(), name.as_str().into());
         }
-        Forward::Weighted(clusters) => {
+        Target::Weighted(clusters) => {
             let clusters: Vec<Value> =
                 clusters.iter().map(|(name, weight)| json!({ "name": name, "weight": weight })).collect();
             config.insert("weightedClusters".into(), json!({ "clusters": clusters }));
         }
+    }
+    if *by_client {
+        config.insert("hashPolicy".into(), json!([{ "sourceIp": {} }]));
+    }
+    if let Some(age) = max_age.as_ref().filter(|age| !age.value.is_zero()) {
+        config.insert("maxDownstreamConnectionDuration".into(), duration(age.value).into());
     }
     if let Some(timeout) = idle_timeout {
         config.insert("idleTimeout".into(), duration(timeout.value).into());

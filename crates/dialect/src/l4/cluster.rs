@@ -1,9 +1,12 @@
 //! Clusters and their endpoints, as far as a proxy that speaks plaintext TCP can dial them.
 
+mod settings;
+
 use plan::{Cluster as PlanCluster, ClusterKind, Endpoint as PlanEndpoint, Mtls, Via};
 use xds::proto::l4::{Cluster, Endpoint, Endpoints};
 
 use super::listener::millis;
+pub(super) use settings::notes;
 
 /// A cluster, and the endpoints that can be dialled.
 pub(super) fn cluster(cluster: &PlanCluster, mtls: Option<&Mtls>) -> (Cluster, Endpoints) {
@@ -15,7 +18,7 @@ pub(super) fn cluster(cluster: &PlanCluster, mtls: Option<&Mtls>) -> (Cluster, E
         name: cluster.name.clone(),
         connect_timeout_ms: cluster.connect_timeout.as_ref().map(|t| millis(t.value)).unwrap_or_default(),
         undialable,
-        ..Cluster::default()
+        ..settings::of(&cluster.settings)
     };
     (message, Endpoints { cluster: cluster.name.clone(), endpoints })
 }
@@ -30,6 +33,7 @@ fn dialable<'a>(cluster: &'a PlanCluster, mtls: Option<&Mtls>) -> Result<Vec<&'a
         subset: _,
         tls,
         connect_timeout: _,
+        settings: _,
         endpoints,
         direct,
         resource: _,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use model::topology::TlsMode;
 use plan::{
     ConnectionSettings, Destination, GatewayHost, GatewayListener, Inbound, LogBackend, LogFormat, Outbound,
-    Plan, Sourced,
+    Plan, Sourced, SplitSettings,
 };
 use xds::proto::l4::{
     AccessLog, Backend, Cluster, Direction, Endpoint, Endpoints, JsonField, Listener, Route, ServerName,
@@ -16,7 +16,16 @@ use crate::access_log_format::Placeholders;
 
 /// An inbound: a listener that hands connections to the application.
 pub(super) fn inbound(inbound: &Inbound, resources: &mut L4Resources) {
-    let Inbound { name, address, port, service_address, service_port, service, protocol: _ } = inbound;
+    let Inbound {
+        name,
+        address,
+        port,
+        service_address,
+        service_port,
+        service,
+        protocol: _,
+        accept_proxy_protocol,
+    } = inbound;
     let cluster = format!("localhost:{service_address}:{service_port}");
     let backend = Backend {
         reference: format!("the application at {service_address}:{service_port}"),
@@ -25,8 +34,11 @@ pub(super) fn inbound(inbound: &Inbound, resources: &mut L4Resources) {
         ..Backend::default()
     };
     let route = Route { name: name.clone(), backends: vec![backend], ..Route::default() };
-    let listener =
-        Listener { destination: service.clone(), ..bare(name, Direction::Inbound, address, *port) };
+    let listener = Listener {
+        destination: service.clone(),
+        accept_proxy_protocol: accept_proxy_protocol.as_ref().is_some_and(|accept| accept.value),
+        ..bare(name, Direction::Inbound, address, *port)
+    };
     let endpoint = Endpoint {
         address: service_address.clone(),
         port: u32::from(*service_port),
@@ -56,6 +68,7 @@ pub(super) fn outbound(plan: &Plan, outbound: &Outbound, resources: &mut L4Resou
         protocol: _,
         owner,
         split,
+        split_settings,
         refusal,
         reference_omits: _,
         connections,
@@ -74,9 +87,8 @@ pub(super) fn outbound(plan: &Plan, outbound: &Outbound, resources: &mut L4Resou
     let placeholders = Placeholders { plan, destination: stat_name, direction: "OUTBOUND" };
     let listener = Listener { destination: dialled, ..bare(name, Direction::Outbound, address, *port) };
     resources.listeners.insert(name.clone(), with_settings(listener, connections, &placeholders));
-    resources
-        .routes
-        .insert(name.clone(), route(name, owner.decided_by().map(origin), split, refusal.as_deref()));
+    let from = owner.decided_by().map(origin);
+    resources.routes.insert(name.clone(), route(name, from, split, split_settings, refusal.as_deref()));
 }
 
 /// One port of a builtin gateway.
@@ -90,13 +102,15 @@ pub(super) fn gateway(plan: &Plan, gateway: &GatewayListener, resources: &mut L4
         let refusal = (!hosts.iter().any(|host| host.routed)).then(|| plan::NO_GATEWAY_ROUTE.to_owned());
         let split: Vec<_> = hosts.iter().flat_map(|host| host.split.iter().cloned()).collect();
         let from = hosts.iter().find_map(|host| host.origins.last()).map(origin);
-        resources.routes.insert(name.clone(), route(name, from, &split, refusal.as_deref()));
+        let nobody_declares = SplitSettings::default();
+        let declared = hosts.first().map_or(&nobody_declares, |host| &host.split_settings);
+        resources.routes.insert(name.clone(), route(name, from, &split, declared, refusal.as_deref()));
         resources.listeners.insert(name.clone(), listener);
         return;
     }
     // What no server name claims has no route: it is refused.
     listener.route = String::new();
-    for GatewayHost { hostname, tls, split, routed, origins } in hosts {
+    for GatewayHost { hostname, tls, split, split_settings, routed, origins } in hosts {
         if !routed {
             continue;
         }
@@ -108,7 +122,7 @@ pub(super) fn gateway(plan: &Plan, gateway: &GatewayListener, resources: &mut L4
         });
         let split = if refusal.is_some() { &[] } else { split.as_slice() };
         let route_name = format!("{name}#{hostname}");
-        let route = route(&route_name, origins.last().map(origin), split, refusal);
+        let route = route(&route_name, origins.last().map(origin), split, split_settings, refusal);
         listener
             .server_names
             .push(ServerName { pattern: hostname.to_lowercase(), route: route_name.clone() });
@@ -129,10 +143,19 @@ fn bare(name: &str, direction: Direction, address: &str, port: u16) -> Listener 
 }
 
 fn with_settings(mut listener: Listener, settings: &ConnectionSettings, fill: &Placeholders<'_>) -> Listener {
-    let ConnectionSettings { idle_timeout, max_connect_attempts, max_connections, access_logs } = settings;
+    let ConnectionSettings {
+        idle_timeout,
+        max_connect_attempts,
+        max_connections,
+        max_age,
+        accept_proxy_protocol,
+        access_logs,
+    } = settings;
     listener.idle_timeout_ms = idle_timeout.as_ref().map(|timeout| millis(timeout.value)).unwrap_or_default();
     listener.max_connect_attempts = max_connect_attempts.as_ref().map(|n| n.value).unwrap_or_default();
     listener.max_connections = max_connections.as_ref().map(|n| n.value).unwrap_or_default();
+    listener.max_age_ms = max_age.as_ref().map(|age| millis(age.value)).unwrap_or_default();
+    listener.accept_proxy_protocol = accept_proxy_protocol.as_ref().is_some_and(|accept| accept.value);
     listener.access_logs = access_logs.iter().map(|log| access_log(log, fill)).collect();
     listener
 }

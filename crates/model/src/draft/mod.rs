@@ -23,6 +23,7 @@
 //! [`validate`] and [`validate_by_stage`] answer in the words of the reference, [`parse_unchecked`] reads what is stored
 //! already. What a document says about other documents is checked by whoever has both.
 
+mod declared;
 mod document;
 mod envelope;
 mod fields;

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::draft::findings::{Findings, Note, NoteSort};
 use crate::draft::kinds::{Context, reader};
-use crate::draft::{Document, envelope, help, labels, names, policy};
+use crate::draft::{Document, declared, envelope, help, labels, names, policy};
 use crate::profile::Profile;
 use crate::resource::{Kind, Meta, Resource, Spec};
 use crate::violation::{FieldPath, Problem, Severity, Violation};
@@ -148,6 +148,7 @@ fn resource<'d>(findings: &'d Findings<'d>, options: &Options, strictness: Stric
         refuse(findings, format!("profile {profile} has no {kind}"), Some(help));
     }
     let of_envelope = names::check(&envelope, profile);
+    declared::check(&envelope, findings);
     envelope.meta.labels = labels::complete(&envelope, options);
     if let Some(namespace) = labels::namespace(&envelope).map(str::to_owned)
         && kind.is_policy()

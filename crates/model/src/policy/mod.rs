@@ -1,16 +1,29 @@
 //! Routes, and the other policies that a TCP outbound feels.
 
 mod access_log;
+mod balancing;
+mod base64;
+mod breaker;
 mod connection;
 mod duration;
+mod health;
 mod legacy;
+mod percent;
 mod tcp_route;
 mod traffic_route;
 
 pub use access_log::{AccessLogBackend, AccessLogFormat, AccessLogTarget, access_log_backends};
+pub use balancing::{AffinityTag, Failover, FailoverTo, LoadBalancer, Locality, load_balancer, locality};
+pub use base64::parse_base64;
+pub use breaker::{
+    FailurePercentage, OutlierDetection, SuccessRate, max_connections, max_pending_connections,
+    outlier_detection, outlier_panic_threshold,
+};
 pub use connection::{connection_timeout, idle_timeout, max_connect_attempts};
 pub use duration::{format_duration, parse_duration};
+pub use health::{HealthCheck, fail_on_panic, health_check, panic_threshold};
 pub use legacy::LegacyPolicy;
+pub use percent::Percent;
 pub use tcp_route::backend_refs;
 pub use traffic_route::{LegacyDestination, TrafficRoute, TrafficSplit};
 

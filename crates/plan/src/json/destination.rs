@@ -3,11 +3,22 @@
 use serde_json::{Value, json};
 
 use super::listener::sourced_duration;
+use super::settings;
 use crate::plan::{Cluster, ClusterKind, DirectAccess, Endpoint, ExternalTls, ProxyTls, Via};
 
 pub(super) fn cluster(cluster: &Cluster) -> Value {
-    let Cluster { name: _, service, kind, subset, tls, connect_timeout, endpoints, direct, resource } =
-        cluster;
+    let Cluster {
+        name: _,
+        service,
+        kind,
+        subset,
+        tls,
+        connect_timeout,
+        settings,
+        endpoints,
+        direct,
+        resource,
+    } = cluster;
     json!({
         "service": service,
         "resource": resource,
@@ -15,6 +26,7 @@ pub(super) fn cluster(cluster: &Cluster) -> Value {
         "subset": subset,
         "tls": tls.as_ref().map(mesh_tls),
         "connectTimeout": connect_timeout.as_ref().map(sourced_duration),
+        "settings": settings::of_cluster(settings),
         "endpoints": endpoints.iter().map(endpoint).collect::<Vec<_>>(),
         "direct": direct.as_ref().map(direct_json),
     })

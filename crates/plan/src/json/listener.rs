@@ -4,16 +4,27 @@ use std::time::Duration;
 
 use model::policy::format_duration;
 use model::topology::TlsMode;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::policy::{considered, origin};
 use crate::plan::{
-    AccessLog, Backend, ConnectionSettings, Destination, Fate, GatewayHost, GatewayListener, GatewayTls,
-    Inbound, LogBackend, LogFormat, Outbound, Owner, PolicyOrigin, Sourced, shares,
+    AccessLog, Backend, ConnectionSettings, Destination, Existing, Fate, GatewayHost, GatewayListener,
+    GatewayTls, Inbound, LogBackend, LogFormat, Outbound, Owner, PolicyOrigin, Sourced, SplitSettings,
+    Sticky, shares,
 };
 
 pub(super) fn inbound(inbound: &Inbound) -> Value {
-    let Inbound { name, address, port, service_address, service_port, service, protocol } = inbound;
+    let Inbound {
+        name,
+        address,
+        port,
+        service_address,
+        service_port,
+        service,
+        protocol,
+        accept_proxy_protocol,
+    } = inbound;
     json!({
         "name": name,
         "address": address,
@@ -22,6 +33,7 @@ pub(super) fn inbound(inbound: &Inbound) -> Value {
         "servicePort": service_port,
         "service": service,
         "protocol": protocol.as_str(),
+        "acceptProxyProtocol": accept_proxy_protocol.as_ref().map(sourced),
     })
 }
 
@@ -39,6 +51,7 @@ pub(super) fn outbound(outbound: &Outbound) -> Value {
         protocol,
         owner,
         split,
+        split_settings,
         refusal,
         reference_omits: _,
         connections,
@@ -58,6 +71,7 @@ pub(super) fn outbound(outbound: &Outbound) -> Value {
         "split": self::split(split),
         "refusal": refusal,
         "settings": settings(connections),
+        "declared": declared(split_settings),
         "considered": policies.iter().map(considered).collect::<Vec<_>>(),
     })
 }
@@ -74,7 +88,7 @@ pub(super) fn gateway(listener: &GatewayListener) -> Value {
     })
 }
 
-fn host(GatewayHost { hostname, tls, split, routed: _, origins }: &GatewayHost) -> Value {
+fn host(GatewayHost { hostname, tls, split, split_settings, routed: _, origins }: &GatewayHost) -> Value {
     let tls = tls.as_ref().map(|GatewayTls { mode, certificates, cross_mesh }| {
         let mode = mode.map(|mode| match mode {
             TlsMode::Terminate => "TERMINATE",
@@ -82,7 +96,13 @@ fn host(GatewayHost { hostname, tls, split, routed: _, origins }: &GatewayHost) 
         });
         json!({ "mode": mode, "certificates": certificates, "crossMesh": cross_mesh })
     });
-    json!({ "hostname": hostname, "tls": tls, "split": self::split(split), "policies": origins_json(origins) })
+    json!({
+        "hostname": hostname,
+        "tls": tls,
+        "split": self::split(split),
+        "declared": declared(split_settings),
+        "policies": origins_json(origins),
+    })
 }
 
 fn owner(owner: &Owner) -> Value {
@@ -102,7 +122,7 @@ fn origins_json(origins: &[PolicyOrigin]) -> Value {
 
 fn split(split: &[Backend]) -> Value {
     let backend = |(backend, share): (&Backend, f64)| {
-        let Backend { reference, weight, fate, origin: policy } = backend;
+        let Backend { reference, weight, fate, origin: policy, spills_when_down } = backend;
         let (word, cluster, why) = match fate {
             Fate::Routed { cluster } => ("routed", Some(cluster), None),
             Fate::Spilled(why) => ("spilled", None, Some(why.to_string())),
@@ -115,6 +135,7 @@ fn split(split: &[Backend]) -> Value {
             "fate": word,
             "cluster": cluster,
             "why": why,
+            "spillsWhenDown": spills_when_down,
             "policy": policy.as_ref().map(origin),
         })
     };
@@ -122,14 +143,60 @@ fn split(split: &[Backend]) -> Value {
 }
 
 fn settings(settings: &ConnectionSettings) -> Value {
-    let ConnectionSettings { idle_timeout, max_connect_attempts, max_connections, access_logs } = settings;
-    let number = |Sourced { value, origin: policy }: &Sourced<u32>| json!({ "value": value, "policy": origin(policy) });
+    let ConnectionSettings {
+        idle_timeout,
+        max_connect_attempts,
+        max_connections,
+        max_age,
+        accept_proxy_protocol,
+        access_logs,
+    } = settings;
     json!({
         "idleTimeout": idle_timeout.as_ref().map(sourced_duration),
-        "maxConnectAttempts": max_connect_attempts.as_ref().map(number),
-        "maxConnections": max_connections.as_ref().map(number),
+        "maxConnectAttempts": max_connect_attempts.as_ref().map(sourced),
+        "maxConnections": max_connections.as_ref().map(sourced),
+        "maxAge": max_age.as_ref().map(sourced_duration),
+        "acceptProxyProtocol": accept_proxy_protocol.as_ref().map(sourced),
         "accessLogs": access_logs.iter().map(access_log).collect::<Vec<_>>(),
     })
+}
+
+/// What a route declares about its split; values are those of the labels.
+fn declared(settings: &SplitSettings) -> Value {
+    let SplitSettings { sticky, existing, retry_other_side, drain_grace } = settings;
+    json!({
+        "sticky": sticky.as_ref().map(|said| said_as(said, sticky_word(said.value))),
+        "existing": existing.as_ref().map(|said| said_as(said, existing_word(said.value))),
+        "retryOtherSide": retry_other_side.as_ref().map(sourced),
+        "drainGrace": drain_grace.as_ref().map(sourced_duration),
+    })
+}
+
+/// A value in the words of its label.
+pub(crate) fn sticky_word(sticky: Sticky) -> &'static str {
+    match sticky {
+        Sticky::None => "none",
+        Sticky::SourceIp => "source-ip",
+    }
+}
+
+/// A value in the words of its label.
+pub(crate) fn existing_word(existing: Existing) -> &'static str {
+    match existing {
+        Existing::Keep => "keep",
+        Existing::DrainExcess => "drain-excess",
+        Existing::Close => "close",
+    }
+}
+
+/// A value that JSON can say itself.
+pub(super) fn sourced<T: Serialize>(said: &Sourced<T>) -> Value {
+    said_as(said, &said.value)
+}
+
+/// A value in other words.
+pub(super) fn said_as<T>(said: &Sourced<T>, value: impl Serialize) -> Value {
+    json!({ "value": value, "policy": origin(&said.origin) })
 }
 
 pub(super) fn sourced_duration(Sourced { value, origin: policy }: &Sourced<Duration>) -> Value {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use model::Tags;
 use model::topology::Protocol;
 
-use super::Sourced;
+use super::{ClusterSettings, Sourced};
 
 /// A destination that some backend of the plan names.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +22,8 @@ pub struct Cluster {
     pub tls: Option<ProxyTls>,
     /// How long establishing a connection may take; absent: the data plane's default of 5 s.
     pub connect_timeout: Option<Sourced<Duration>>,
+    /// How its endpoints are chosen, watched, limited and dialled.
+    pub settings: ClusterSettings,
     /// Its endpoints, sorted by priority, zone, address and port.
     pub endpoints: Vec<Endpoint>,
     /// How a proxy that needs no zone egress may reach a destination outside the mesh, where the mesh has no egress that

@@ -2,7 +2,7 @@
 
 use model::topology::TlsMode;
 
-use super::{Backend, ConnectionSettings, PolicyOrigin};
+use super::{Backend, ConnectionSettings, PolicyOrigin, SplitSettings};
 
 /// Why a gateway listener without any rule refuses connections.
 pub const NO_GATEWAY_ROUTE: &str = "no MeshTCPRoute speaks about this gateway listener";
@@ -35,6 +35,8 @@ pub struct GatewayHost {
     pub tls: Option<GatewayTls>,
     /// Where its connections go. TCP: sorted by cluster name (spec 04 §12.2). Empty without any rule.
     pub split: Vec<Backend>,
+    /// What the routes that made the split declare about it; where several do, the first by name.
+    pub split_settings: SplitSettings,
     /// Whether any rule speaks about it; without one it serves nothing (spec 04 §12.2).
     pub routed: bool,
     /// The policies whose rules made the split.

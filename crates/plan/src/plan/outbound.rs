@@ -3,7 +3,7 @@
 use model::topology::Protocol;
 use model::{ResourceId, Tags};
 
-use super::{Backend, ConnectionSettings, Considered, PolicyOrigin};
+use super::{Backend, ConnectionSettings, Considered, PolicyOrigin, SplitSettings};
 
 /// One destination that the application dials.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +32,8 @@ pub struct Outbound {
     pub owner: Owner,
     /// Where its connections go, in the order of the backendRefs.
     pub split: Vec<Backend>,
+    /// What the route that made the split declares about it.
+    pub split_settings: SplitSettings,
     /// Why connections are refused, in words, when no backend of the split takes any.
     pub refusal: Option<String>,
     /// Whether the reference gives this outbound no listener at all, so that the connection may leave the mesh around

@@ -17,6 +17,8 @@ pub struct Backend {
     pub fate: Fate,
     /// The policy that named it; absent for the default backend.
     pub origin: Option<PolicyOrigin>,
+    /// Whether its share goes to the other backends while none of its endpoints is usable, instead of being refused.
+    pub spills_when_down: bool,
 }
 
 impl Backend {
@@ -76,19 +78,6 @@ pub enum Unusable {
         /// What is missing.
         missing: String,
     },
-}
-
-/// What the share of a backend that cannot be used does: the label `meshtcp.io/on-unavailable`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnUnavailable {
-    /// What the reference does: a real reference that does not resolve spills, a tag reference keeps its share and
-    /// refuses it.
-    #[default]
-    Reference,
-    /// It always goes to the others.
-    Spill,
-    /// It is always refused.
-    Refuse,
 }
 
 /// The share of each backend of a split, as a fraction of all connections, in the order of the split. A share of a

@@ -11,16 +11,17 @@ use model::{ResourceId, Spec, Tags};
 use super::endpoints::{self, Offer};
 use super::facts::Facts;
 use super::service::Service;
-use super::{names, settings};
+use super::settings::{self, SaidOfCluster};
+use super::{ProxyRules, locality, names};
 use crate::plan::{Cluster, ClusterKind, DirectAccess, Endpoint};
-use crate::rules::Rules;
+use crate::rules::{Merged, Rules};
 use crate::view::View;
 
 /// The clusters of one proxy.
 pub(super) struct Clusters<'v, 'a> {
     view: &'v View<'a>,
     facts: &'v Facts<'a>,
-    timeouts: &'v Rules,
+    rules: &'v ProxyRules,
     offers: BTreeMap<(String, String), Offer>,
     counted: BTreeMap<Tags, usize>,
     made: BTreeMap<String, Cluster>,
@@ -40,9 +41,9 @@ pub(super) struct Made {
 }
 
 impl<'v, 'a> Clusters<'v, 'a> {
-    pub(super) fn new(view: &'v View<'a>, facts: &'v Facts<'a>, timeouts: &'v Rules) -> Self {
+    pub(super) fn new(view: &'v View<'a>, facts: &'v Facts<'a>, rules: &'v ProxyRules) -> Self {
         let (offers, counted, made) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { view, facts, timeouts, offers, counted, made }
+        Self { view, facts, rules, offers, counted, made }
     }
 
     /// What a tag-based service speaks.
@@ -62,19 +63,20 @@ impl<'v, 'a> Clusters<'v, 'a> {
             subset.remove(SERVICE_TAG);
             subset.remove(MESH_TAG);
             let tls = tls::to_tags(self.facts, &service, &subset, mesh, &offer, gateway.is_some());
-            let connect_timeout = settings::connect_timeout(self.view, self.timeouts.for_service(&service));
+            let said = self.said(|rules| rules.for_service(&service));
             let cluster = Cluster {
                 name: name.clone(),
                 service,
                 kind: kind(&offer, gateway.map(|_| true)),
                 tls,
-                connect_timeout,
+                connect_timeout: settings::connect_timeout(self.view, said.timeout),
+                settings: settings::of_cluster(self.view, said, None),
                 endpoints: endpoints::subset(offer.endpoints.clone(), &subset),
                 direct: direct(&offer, &subset),
                 resource: None,
                 subset,
             };
-            self.made.insert(name.clone(), cluster);
+            self.made.insert(name.clone(), locality::arranged(self.view, self.facts, cluster));
         }
         self.made(name, protocol, &offer)
     }
@@ -94,19 +96,21 @@ impl<'v, 'a> Clusters<'v, 'a> {
         };
         let offer = endpoints::of_service(self.view, self.facts, service);
         if !self.made.contains_key(&name) {
-            let rule = self.timeouts.for_destination(&port_id(service), &destination);
+            let id = port_id(service);
+            let said = self.said(|rules| rules.for_destination(&id, &destination));
             let cluster = Cluster {
                 name: name.clone(),
                 service: destination,
                 kind: kind(&offer, gateway.map(|_| false)),
                 subset: Tags::default(),
                 tls: tls::to_service(self.view, self.facts, service, &offer, gateway.is_some()),
-                connect_timeout: settings::connect_timeout(self.view, rule),
+                connect_timeout: settings::connect_timeout(self.view, said.timeout),
+                settings: settings::of_cluster(self.view, said, Some(service.resource)),
                 endpoints: endpoints::subset(offer.endpoints.clone(), &Tags::default()),
                 direct: direct(&offer, &Tags::default()),
                 resource: Some(service.resource.describe()),
             };
-            self.made.insert(name.clone(), cluster);
+            self.made.insert(name.clone(), locality::arranged(self.view, self.facts, cluster));
         }
         self.made(name, service.protocol, &offer)
     }
@@ -116,9 +120,30 @@ impl<'v, 'a> Clusters<'v, 'a> {
         self.made.get_mut(name)
     }
 
-    /// The clusters, by name.
-    pub(super) fn finish(self) -> BTreeMap<String, Cluster> {
+    /// The clusters, by name, with what the Mesh declares where nobody else does.
+    pub(super) fn finish(mut self) -> BTreeMap<String, Cluster> {
+        self.made.values_mut().for_each(|cluster| settings::of_mesh(self.view, cluster));
         self.made
+    }
+
+    /// What the policies of each kind say about a destination.
+    fn said(&self, about: impl Fn(&'v Rules) -> Option<&'v Merged>) -> SaidOfCluster<'v> {
+        let ProxyRules {
+            tcp_route: _,
+            http_route: _,
+            timeout,
+            retry: _,
+            access_log: _,
+            load_balancing,
+            health_check,
+            circuit_breaker,
+        } = self.rules;
+        SaidOfCluster {
+            timeout: about(timeout),
+            load_balancing: about(load_balancing),
+            health_check: about(health_check),
+            circuit_breaker: about(circuit_breaker),
+        }
     }
 
     fn made(&self, name: String, protocol: Protocol, offer: &Offer) -> Made {

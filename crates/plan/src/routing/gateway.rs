@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use model::declared::Declared;
 use model::policy::backend_refs;
 use model::topology::{GatewayListener as Written, GatewayProtocol, MeshGateway};
 use model::{Resource, Tags};
@@ -13,6 +14,7 @@ use super::settings::{self, Said};
 use super::split::{For, Splitter, on_unavailable};
 use crate::plan::{
     Backend, ConnectionSettings, Fate, GatewayHost, GatewayListener, GatewayTls, PolicyOrigin, Sourced,
+    SplitSettings,
 };
 use crate::rules::{ListenerKey, Merged, Rules};
 use crate::view::View;
@@ -84,7 +86,7 @@ impl Maker<'_, '_> {
         let tags = self.own.merged(&self.gateway.tags).merged(&listener.tags);
         let rules =
             self.rules.tcp_route.listeners.get(&self.key(listener)).map(Vec::as_slice).unwrap_or_default();
-        let (mut split, mut origins) = (Vec::new(), Vec::new());
+        let (mut split, mut origins, mut routes) = (Vec::new(), Vec::new(), Vec::new());
         for rule in rules {
             let Some(from) =
                 self.rules.tcp_route.backend_ref_origin(&rule.merged, "").or(rule.merged.last_origin())
@@ -97,7 +99,10 @@ impl Maker<'_, '_> {
                 gateway: Some(&tags),
             };
             let sides = splitter.sides(&backend_refs(rule.merged.conf()), from);
-            split.extend(splitter.split(sides, context));
+            let of_rule = splitter.split(sides, context);
+            splitter.declare(&of_rule, Some(&from.policy));
+            split.extend(of_rule);
+            routes.push(from.policy.clone());
             origins.extend(
                 rule.merged.origins.iter().filter(|o| !origins.contains(*o)).cloned().collect::<Vec<_>>(),
             );
@@ -115,6 +120,7 @@ impl Maker<'_, '_> {
                 cross_mesh: listener.cross_mesh,
             }),
             routed: !rules.is_empty(),
+            split_settings: first_said(routes.iter().map(|route| settings::of_split(self.view, Some(route)))),
             split,
             origins,
         }
@@ -132,12 +138,29 @@ impl Maker<'_, '_> {
             let rules = rules.listeners.get(key.as_ref()?)?;
             rules.iter().find(|rule| rule.subset.is_everything()).map(|rule| rule.merged.clone())
         };
-        let ProxyRules { tcp_route: _, http_route: _, timeout, retry, access_log } = self.rules;
+        let ProxyRules {
+            tcp_route: _,
+            http_route: _,
+            timeout,
+            retry,
+            access_log,
+            load_balancing: _,
+            health_check: _,
+            circuit_breaker: _,
+        } = self.rules;
         let (timeout, retry, access_log) = (about(timeout), about(retry), about(access_log));
         let said = Said { timeout: timeout.as_ref(), retry: retry.as_ref(), access_log: access_log.as_ref() };
         let mut settings = settings::of_listener(self.view, said, name, &mut splitter.warnings);
         let limit =
             written.iter().filter(|listener| listener.port == port).filter_map(|l| l.connection_limit).min();
+        settings.accept_proxy_protocol = settings::of_dataplane(self.view);
+        let routes = &self.rules.tcp_route.listeners;
+        let route = key.as_ref().and_then(|key| routes.get(key)?.first()?.merged.last_origin());
+        settings.max_age = settings::by_route_or_mesh(
+            self.view,
+            route.map(|route| &route.policy),
+            Declared::max_connection_age,
+        );
         settings.max_connections = limit.map(|value| Sourced { value, origin: origin(self.resource) });
         settings
     }
@@ -151,6 +174,19 @@ impl Maker<'_, '_> {
     }
 }
 
+/// Of what several routes declare about one split, each value that was said first.
+fn first_said(said: impl IntoIterator<Item = SplitSettings>) -> SplitSettings {
+    said.into_iter().fold(SplitSettings::default(), |all, next| {
+        let SplitSettings { sticky, existing, retry_other_side, drain_grace } = next;
+        SplitSettings {
+            sticky: all.sticky.or(sticky),
+            existing: all.existing.or(existing),
+            retry_other_side: all.retry_other_side.or(retry_other_side),
+            drain_grace: all.drain_grace.or(drain_grace),
+        }
+    })
+}
+
 /// The hostname of a listener; `*` where it says none.
 fn hostname(listener: &Written) -> String {
     if listener.hostname.is_empty() { "*".to_owned() } else { listener.hostname.clone() }
@@ -162,11 +198,13 @@ fn together(hosts: Vec<GatewayHost>) -> GatewayHost {
         hostname: "*".to_owned(),
         tls: None,
         split: Vec::new(),
+        split_settings: SplitSettings::default(),
         routed: false,
         origins: Vec::new(),
     };
-    for GatewayHost { hostname: _, tls: _, split, routed, origins } in hosts {
+    for GatewayHost { hostname: _, tls: _, split, split_settings, routed, origins } in hosts {
         all.split.extend(split);
+        all.split_settings = first_said([all.split_settings, split_settings]);
         all.routed |= routed;
         let new: Vec<PolicyOrigin> =
             origins.into_iter().filter(|origin| !all.origins.contains(origin)).collect();

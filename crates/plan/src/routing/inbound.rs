@@ -2,7 +2,7 @@
 
 use model::topology::{Inbound as Written, InboundState, Protocol};
 
-use super::{names, protocol};
+use super::{names, protocol, settings};
 use crate::plan::Inbound;
 use crate::view::View;
 
@@ -23,6 +23,7 @@ pub(super) fn of_proxy(view: &View<'_>) -> Vec<Inbound> {
                 service_address: service_address.clone().unwrap_or_else(|| own.to_owned()),
                 service_port: service_port.unwrap_or(*port),
                 service: tags.service().unwrap_or_default().to_owned(),
+                accept_proxy_protocol: settings::of_dataplane(view),
                 protocol: if by_tag == Protocol::Unknown { field.unwrap_or(by_tag) } else { by_tag },
             }
         })

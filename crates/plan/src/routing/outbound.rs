@@ -1,5 +1,6 @@
 //! One dialled destination → one outbound of the plan (spec 04 §4–§7).
 
+use model::declared::Declared;
 use model::reference::MESH_TAG;
 use model::topology::Protocol;
 use model::{ResourceId, Tags};
@@ -44,10 +45,13 @@ pub(super) fn plan(
     };
     let Decision { owner, sides, checks_protocols: _, refusal, reference_omits } = decision;
     let split = splitter.split(sides, context);
+    splitter.declare(&split, policy.as_ref());
     let unified = facts.unified && matches!(target, DialledTarget::Resource(_));
     let name = if unified { known.stat_name.clone() } else { names::listener("outbound", &address, port) };
-    let connections = connections(view, owners, &target, &known, &owner, &split, &name, splitter);
+    let mut connections = connections(view, owners, &target, &known, &owner, &split, &name, splitter);
+    connections.max_age = settings::by_route_or_mesh(view, policy.as_ref(), Declared::max_connection_age);
     Some(Outbound {
+        split_settings: settings::of_split(view, policy.as_ref()),
         refusal: refusal.or_else(|| refusal_of(&split)),
         reference_omits: reference_omits && !split.iter().any(|b| matches!(b.fate, Fate::Refused(_))),
         bind: facts.binds,

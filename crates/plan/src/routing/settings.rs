@@ -2,6 +2,9 @@
 //!
 //! What a listener feels is looked up by what is dialled; what a cluster feels, by the backend.
 
+mod cluster;
+mod declared;
+
 use std::time::Duration;
 
 use model::Spec;
@@ -11,6 +14,9 @@ use serde_json::Value;
 use crate::plan::{AccessLog, ConnectionSettings, LogBackend, LogFormat, PolicyOrigin, Sourced};
 use crate::rules::Merged;
 use crate::view::View;
+
+pub(super) use cluster::{SaidOfCluster, of_cluster};
+pub(super) use declared::{by_route_or_mesh, declare, of_dataplane, of_destination, of_mesh, of_split};
 
 /// What the policies of each kind say about one listener.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,6 +38,8 @@ pub(super) fn of_listener(
         idle_timeout: sourced(view, timeout, policy::idle_timeout),
         max_connect_attempts: sourced(view, retry, policy::max_connect_attempts),
         max_connections: None,
+        max_age: None,
+        accept_proxy_protocol: None,
         access_logs: access_logs(view, access_log, listener, warnings),
     }
 }

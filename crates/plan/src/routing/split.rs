@@ -1,12 +1,13 @@
 //! backendRefs → backends of a split (spec 04 §7), and what the share of an unusable one does.
 
-use model::resource::ON_UNAVAILABLE_LABEL;
-use model::{BackendRef, Kind, ResourceId, Tags};
+use model::declared::Declared;
+use model::{BackendRef, ResourceId, Tags};
 
 use super::clusters::{Clusters, Made};
 use super::facts::Facts;
 use super::near;
 use super::service::Service;
+use super::settings;
 use crate::merge::Destined;
 use crate::plan::{Backend, Fate, OnUnavailable, PolicyOrigin, Unusable};
 use crate::view::View;
@@ -64,6 +65,15 @@ impl<'a> Splitter<'_, 'a> {
         vec![Side { reference, weight: Some(DEFAULT_WEIGHT), meaning, origin: None }]
     }
 
+    /// Sets what a route declares about the destinations behind its split. One that another route declared about stays.
+    pub(super) fn declare(&mut self, split: &[Backend], route: Option<&ResourceId>) {
+        for name in split.iter().filter_map(Backend::cluster) {
+            if let Some(cluster) = self.clusters.get_mut(name) {
+                settings::declare(self.view, cluster, route, &mut self.warnings);
+            }
+        }
+    }
+
     /// The backends, in order. In old profiles one with a protocol that is not allowed empties the split.
     pub(super) fn split(&mut self, sides: Vec<Side>, context: For<'_>) -> Vec<Backend> {
         let mut backends: Vec<Backend> = sides.into_iter().map(|side| self.backend(side, context)).collect();
@@ -90,7 +100,8 @@ impl<'a> Splitter<'_, 'a> {
         } else {
             self.fate(&reference, &meaning, origin.as_ref(), context)
         };
-        Backend { reference, weight, fate, origin }
+        let spills_when_down = context.on_unavailable == OnUnavailable::Spill;
+        Backend { reference, weight, fate, origin, spills_when_down }
     }
 
     fn fate(
@@ -199,17 +210,7 @@ fn no_endpoints(made: &Made) -> Unusable {
 
 /// What the share of an unusable backend does: as the policy that named it says, or else as the mesh does.
 pub(super) fn on_unavailable(view: &View<'_>, policy: Option<&ResourceId>) -> OnUnavailable {
-    let of_policy = policy
-        .and_then(|policy| view.by_id(policy))
-        .and_then(|resource| resource.meta.labels.get(ON_UNAVAILABLE_LABEL));
-    view.read(Kind::Mesh);
-    let of_mesh = || {
-        let mesh = view.snapshot().named(Kind::Mesh, "", view.mesh_name())?;
-        mesh.meta.labels.get(ON_UNAVAILABLE_LABEL)
-    };
-    match of_policy.or_else(of_mesh) {
-        Some("spill") => OnUnavailable::Spill,
-        Some("refuse") => OnUnavailable::Refuse,
-        _ => OnUnavailable::Reference,
-    }
+    settings::by_route_or_mesh(view, policy, Declared::on_unavailable)
+        .map(|said| said.value)
+        .unwrap_or_default()
 }

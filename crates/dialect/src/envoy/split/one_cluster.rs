@@ -6,16 +6,17 @@
 //! each endpoint: `envoy_cluster_endpoint_cx_total{envoy_endpoint_hostname="redis-39497412ae74cdb7"}`.
 //!
 //! Envoy knows a host of a cluster by its address only, one connect timeout a cluster, and one list of priorities; and
-//! discovered endpoints are not resolved. A split that needs more than that cannot be said this way.
+//! discovered endpoints are not resolved. A split that needs more than that cannot be said this way; what its backends
+//! must agree about is in [`together`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plan::{Cluster, ClusterKind, ConnectionSettings, Endpoint, Plan, Sourced, Via};
+use plan::{Cluster, ClusterKind, ConnectionSettings, Endpoint, Plan, Sourced, SplitSettings, Via};
 use serde_json::{Value, json};
 
 use super::super::words::{duration, is_literal, object, url};
 use super::super::{cluster, endpoint, tls};
-use super::REFUSED;
+use super::{REFUSED, together};
 
 /// What transport sockets are matched by.
 const BACKEND_KEY: &str = "meshtcp.io/backend";
@@ -25,10 +26,13 @@ pub(super) fn said(
     name: &str,
     shares: &[(Option<&str>, u32)],
     plan: &Plan,
+    declared: &SplitSettings,
     settings: &ConnectionSettings,
 ) -> Result<(Value, Value), String> {
     let backends = backends(shares, plan);
-    check(&backends, settings)?;
+    check(&backends, declared, settings)?;
+    let sides: Vec<&Cluster> = backends.iter().filter_map(|side| side.cluster).collect();
+    let treatment = together::settings(&sides, backends.len(), declared)?;
     let mut tree = cluster::base(name);
     cluster::discovered(&mut tree);
     let timeout = backends.iter().find_map(|backend| backend.cluster?.connect_timeout.as_ref());
@@ -36,13 +40,8 @@ pub(super) fn said(
         tree["connectTimeout"] = duration(*value).into();
     }
     tree["trackClusterStats"] = json!({ "perEndpointStats": true });
-    tree["loadBalancingPolicy"] = json!({ "policies": [{ "typedExtensionConfig": {
-        "name": "envoy.load_balancing_policies.round_robin",
-        "typedConfig": {
-            "@type": url("extensions.load_balancing_policies.round_robin.v3.RoundRobin"),
-            "localityLbConfig": { "localityWeightedLbConfig": {} },
-        },
-    } }] });
+    tree["loadBalancingPolicy"] = together::policy(&treatment);
+    cluster::settings::add(&mut tree, &treatment);
     let sockets: Vec<Value> = backends.iter().filter_map(|b| socket(b, plan)).collect();
     if !sockets.is_empty() {
         tree["transportSocketMatches"] = sockets.into();
@@ -84,7 +83,11 @@ fn backends<'a>(shares: &[(Option<&'a str>, u32)], plan: &'a Plan) -> Vec<Side<'
 }
 
 /// Says why the split cannot be one cluster.
-fn check(backends: &[Side<'_>], settings: &ConnectionSettings) -> Result<(), String> {
+fn check(
+    backends: &[Side<'_>],
+    declared: &SplitSettings,
+    settings: &ConnectionSettings,
+) -> Result<(), String> {
     let mut addresses: BTreeMap<(&str, u32), &str> = BTreeMap::new();
     let mut timeouts = BTreeSet::new();
     for side in backends {
@@ -113,9 +116,10 @@ fn check(backends: &[Side<'_>], settings: &ConnectionSettings) -> Result<(), Str
     if timeouts.len() > 1 {
         return Err("its backends have different connect timeouts".into());
     }
+    let may_change_sides = declared.retry_other_side.as_ref().is_some_and(|may| may.value);
     let attempts = settings.max_connect_attempts.as_ref().map_or(1, |attempts| attempts.value);
     match backends.iter().find(|side| side.endpoints().is_empty()) {
-        Some(dead) if attempts > 1 && backends.len() > 1 => {
+        Some(dead) if attempts > 1 && backends.len() > 1 && !may_change_sides => {
             Err(format!("{} has no endpoints, and a second attempt would go to another backend", dead.name))
         }
         Some(_) | None => Ok(()),
@@ -130,10 +134,11 @@ fn socket(side: &Side<'_>, plan: &Plan) -> Option<Value> {
         ClusterKind::Mesh | ClusterKind::Gateway { .. } | ClusterKind::Egress { .. } => None,
     };
     let socket = match (&cluster.tls, outside) {
-        (Some(mesh), _) => tls::to_mesh(mesh, plan),
-        (None, Some(outside)) => tls::to_outside(outside),
-        (None, None) => return None,
+        (Some(mesh), _) => Some(tls::to_mesh(mesh, plan)),
+        (None, Some(outside)) => Some(tls::to_outside(outside)),
+        (None, None) => None,
     };
+    let socket = cluster::settings::with_header(socket, cluster.settings.proxy_protocol.as_ref())?;
     Some(json!({ "name": side.name, "match": { BACKEND_KEY: side.name }, "transportSocket": socket }))
 }
 

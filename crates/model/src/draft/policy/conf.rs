@@ -1,7 +1,11 @@
-//! The confs that a TCP connection feels: MeshTimeout, MeshRetry and MeshAccessLog, checked field by field. What they
-//! say about HTTP is known by name only.
+//! The confs that a TCP connection feels, checked field by field. What they say about HTTP is known by name only.
+
+mod balancing;
+mod breaker;
+mod health;
 
 use crate::draft::fields::Fields;
+use crate::policy::Percent;
 use crate::resource::Kind;
 
 /// Reads a conf for its types and for fields that nobody knows; confs of other kinds are not looked into.
@@ -10,6 +14,9 @@ pub(crate) fn check(kind: Kind, item: &mut Fields<'_>) {
         Kind::MeshTimeout => timeout(item.object("default")),
         Kind::MeshRetry => retry(item.object("default")),
         Kind::MeshAccessLog => access_log(item.object("default")),
+        Kind::MeshLoadBalancingStrategy => balancing::check(item.object("default")),
+        Kind::MeshHealthCheck => health::check(item.object("default")),
+        Kind::MeshCircuitBreaker => breaker::check(item.object("default")),
         _ => {}
     }
 }
@@ -76,5 +83,21 @@ fn format(mut format: Fields<'_>) {
     for mut pair in format.items("json") {
         pair.text("key");
         pair.text("value");
+    }
+}
+
+/// Reads a share in percent: a whole number, or text with decimals.
+fn percent<'d>(fields: &mut Fields<'d>, name: &'d str) {
+    if let Some(value) = fields.value(name)
+        && Percent::of(value).is_none()
+    {
+        fields.error(name, "is no share from 0 to 100", Some("write 50, or \"33.3\"".into()));
+    }
+}
+
+/// Reads a whole number that must not be 0.
+fn above_zero<'d>(fields: &mut Fields<'d>, name: &'d str) {
+    if fields.number::<u32>(name) == Some(0) {
+        fields.error(name, "must be more than 0", Some("leave it out for the default".into()));
     }
 }

@@ -1,0 +1,133 @@
+//! How the endpoints of a cluster are chosen, watched, limited and dialled.
+
+use model::policy::{LoadBalancer, Percent};
+use plan::{ClusterSettings, Panic, ProxyProtocol, Sourced};
+use serde_json::{Map, Value, json};
+
+use super::super::words::{duration, extension, object};
+use super::health;
+
+/// Says how an endpoint is chosen.
+pub(in crate::envoy) fn choose(tree: &mut Value, settings: &ClusterSettings) {
+    let slow_start = slow_start(settings);
+    let balancer = settings.load_balancer.as_ref().map(|said| said.value);
+    let (word, member, config) = match balancer {
+        None if slow_start.is_none() => return,
+        None | Some(LoadBalancer::RoundRobin) => {
+            ("ROUND_ROBIN", "roundRobinLbConfig", json!({ "slowStartConfig": slow_start }))
+        }
+        Some(LoadBalancer::LeastRequest { choice_count }) => {
+            let config = json!({ "choiceCount": choice_count, "slowStartConfig": slow_start });
+            ("LEAST_REQUEST", "leastRequestLbConfig", config)
+        }
+        Some(LoadBalancer::Random) => ("RANDOM", "", Value::Null),
+        Some(LoadBalancer::RingHash { min_size, max_size, murmur }) => {
+            let function = if murmur { "MURMUR_HASH_2" } else { "XX_HASH" };
+            let config =
+                json!({ "minimumRingSize": min_size, "maximumRingSize": max_size, "hashFunction": function });
+            ("RING_HASH", "ringHashLbConfig", config)
+        }
+        Some(LoadBalancer::Maglev { table_size }) => {
+            ("MAGLEV", "maglevLbConfig", json!({ "tableSize": table_size }))
+        }
+    };
+    tree["lbPolicy"] = word.into();
+    let config = said(config);
+    if !config.is_empty() {
+        tree[member] = config.into();
+    }
+}
+
+/// The window in which the share of a new endpoint grows, where the load balancer can do it.
+pub(in crate::envoy) fn slow_start(settings: &ClusterSettings) -> Option<Value> {
+    settings.growth().map(|window| json!({ "slowStartWindow": duration(window) }))
+}
+
+/// Says everything else.
+pub(in crate::envoy) fn add(tree: &mut Value, settings: &ClusterSettings) {
+    let ClusterSettings {
+        load_balancer: _,
+        slow_start: _,
+        // Said by the priorities and weights of endpoints, and by the load assignment.
+        locality: _,
+        max_connections,
+        max_pending_connections,
+        health_check,
+        outlier_detection,
+        panic: Panic { threshold, refuses },
+        proxy_protocol,
+        keepalive,
+        user_timeout,
+    } = settings;
+    let number = |limit: &Option<Sourced<u32>>| limit.as_ref().map(|limit| limit.value);
+    let limits = json!({
+        "maxConnections": number(max_connections),
+        "maxPendingRequests": number(max_pending_connections),
+    });
+    let limits = said(limits);
+    if !limits.is_empty() {
+        tree["circuitBreakers"] = json!({ "thresholds": [limits] });
+    }
+    if let Some(Sourced { value, origin: _ }) = health_check {
+        tree["healthChecks"] = json!([health::check(value)]);
+    }
+    if let Some(Sourced { value, origin: _ }) = outlier_detection {
+        tree["outlierDetection"] = health::outlier(value);
+    }
+    if let Some(Sourced { value, origin: _ }) = threshold {
+        tree["commonLbConfig"]["healthyPanicThreshold"] = json!({ "value": value.as_f64() });
+    }
+    if refuses.as_ref().is_some_and(|refuses| refuses.value) {
+        tree["commonLbConfig"]["zoneAwareLbConfig"] = json!({ "failTrafficOnPanic": true });
+    }
+    if let Some(idle) = keepalive.as_ref().filter(|idle| !idle.value.is_zero()) {
+        let seconds = idle.value.as_secs().max(1);
+        tree["upstreamConnectionOptions"] = json!({ "tcpKeepalive": { "keepaliveTime": seconds } });
+    }
+    if let Some(timeout) = user_timeout.as_ref().filter(|timeout| !timeout.value.is_zero()) {
+        let millis = u64::try_from(timeout.value.as_millis()).unwrap_or(u64::MAX).max(1);
+        // IPPROTO_TCP and TCP_USER_TIMEOUT of Linux: Envoy has no word for it.
+        let option = json!({
+            "description": "TCP_USER_TIMEOUT", "level": 6, "name": 18, "intValue": millis, "state": "STATE_PREBIND",
+        });
+        tree["upstreamBindConfig"] = json!({ "socketOptions": [option] });
+    }
+    let socket = tree.get("transportSocket").cloned();
+    if let Some(socket) = with_header(socket, proxy_protocol.as_ref()) {
+        tree["transportSocket"] = socket;
+    }
+}
+
+/// A transport socket that says first who the client is, where an endpoint wants to hear it; the socket as it is
+/// otherwise. Absent: plaintext.
+pub(in crate::envoy) fn with_header(
+    socket: Option<Value>,
+    version: Option<&Sourced<ProxyProtocol>>,
+) -> Option<Value> {
+    let version = match version.map(|said| said.value).unwrap_or_default() {
+        ProxyProtocol::None => return socket,
+        ProxyProtocol::V1 => "V1",
+        ProxyProtocol::V2 => "V2",
+    };
+    let plaintext = || {
+        let message = "extensions.transport_sockets.raw_buffer.v3.RawBuffer";
+        extension("envoy.transport_sockets.raw_buffer", message, Map::new())
+    };
+    let message = "extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport";
+    let config =
+        json!({ "config": { "version": version }, "transportSocket": socket.unwrap_or_else(plaintext) });
+    Some(extension("envoy.transport_sockets.upstream_proxy_protocol", message, object(config)))
+}
+
+/// Says when a priority is left for the next one: Envoy takes a factor by which the healthy share is overestimated.
+pub(super) fn fail_over(assignment: &mut Value, settings: &ClusterSettings) {
+    if let Some(threshold) = settings.failover_threshold().map(Percent::as_f64).filter(|share| *share > 0.0) {
+        let factor = (10_000.0 / threshold).round() as u32;
+        assignment["policy"] = json!({ "overprovisioningFactor": factor.max(100) });
+    }
+}
+
+/// The members that are not null.
+pub(in crate::envoy) fn said(config: Value) -> Map<String, Value> {
+    object(config).into_iter().filter(|(_, value)| !value.is_null()).collect()
+}

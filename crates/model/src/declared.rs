@@ -1,0 +1,284 @@
+//! What labels of ours declare about connections, where no resource of Kuma has a field for it.
+//!
+//! ```
+//! use meshtcp_model::declared::{Declared, Sticky};
+//! use meshtcp_model::Labels;
+//!
+//! let labels = Labels::from_iter([("meshtcp.io/sticky", "source-ip"), ("meshtcp.io/drain-grace", "5m")]);
+//! assert_eq!(Declared::by(&labels).sticky(), Some(Sticky::SourceIp));
+//! assert_eq!(Declared::by(&labels).drain_grace().map(|grace| grace.as_secs()), Some(300));
+//! assert_eq!(Declared::by(&labels).existing(), None);
+//! ```
+
+use std::time::Duration;
+
+use crate::policy::parse_duration;
+use crate::reference::Labels;
+use crate::resource::Kind;
+
+/// What all labels of ours begin with.
+pub const PREFIX: &str = "meshtcp.io/";
+
+const ON_UNAVAILABLE: &str = "meshtcp.io/on-unavailable";
+const STICKY: &str = "meshtcp.io/sticky";
+const EXISTING: &str = "meshtcp.io/existing";
+const RETRY_OTHER_SIDE: &str = "meshtcp.io/retry-other-side";
+const DRAIN_GRACE: &str = "meshtcp.io/drain-grace";
+const MAX_CONNECTION_AGE: &str = "meshtcp.io/max-connection-age";
+const ACCEPT_PROXY_PROTOCOL: &str = "meshtcp.io/accept-proxy-protocol";
+const PROXY_PROTOCOL: &str = "meshtcp.io/proxy-protocol";
+const TCP_KEEPALIVE: &str = "meshtcp.io/tcp-keepalive";
+const TCP_USER_TIMEOUT: &str = "meshtcp.io/tcp-user-timeout";
+const SLOW_START: &str = "meshtcp.io/slow-start";
+
+const ROUTES: &[Kind] = &[Kind::MeshTCPRoute, Kind::MeshHTTPRoute, Kind::TrafficRoute];
+const ROUTES_AND_MESH: &[Kind] = &[Kind::MeshTCPRoute, Kind::MeshHTTPRoute, Kind::TrafficRoute, Kind::Mesh];
+
+/// One label: what it may say, and on what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Declaration {
+    /// Its key.
+    pub label: &'static str,
+    /// Its values.
+    pub values: Values,
+    /// The kinds that it has an effect on.
+    pub on: &'static [Kind],
+}
+
+/// The values of a label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Values {
+    /// One of these words.
+    Words(&'static [&'static str]),
+    /// A duration: 0, which switches the thing off, or one between these.
+    Duration {
+        /// The shortest.
+        least: Duration,
+        /// The longest.
+        most: Duration,
+    },
+}
+
+const ANY_DURATION: Values =
+    Values::Duration { least: Duration::from_millis(1), most: Duration::from_secs(8760 * 3600) };
+// The kernel counts keepalive in seconds, up to 15 bits of them, and the user timeout in milliseconds, up to 31 bits.
+const KEEPALIVE: Values =
+    Values::Duration { least: Duration::from_secs(1), most: Duration::from_secs(32_767) };
+const USER_TIMEOUT: Values =
+    Values::Duration { least: Duration::from_millis(1), most: Duration::from_millis(i32::MAX as u64) };
+const FLAG: Values = Values::Words(&["true", "false"]);
+
+/// Every label of ours.
+pub const DECLARATIONS: &[Declaration] = &[
+    Declaration {
+        label: ON_UNAVAILABLE,
+        values: Values::Words(&["reference", "spill", "refuse"]),
+        on: ROUTES_AND_MESH,
+    },
+    Declaration { label: STICKY, values: Values::Words(&["none", "source-ip"]), on: ROUTES },
+    Declaration { label: EXISTING, values: Values::Words(&["keep", "drain-excess", "close"]), on: ROUTES },
+    Declaration { label: RETRY_OTHER_SIDE, values: FLAG, on: ROUTES },
+    Declaration { label: DRAIN_GRACE, values: ANY_DURATION, on: ROUTES },
+    Declaration { label: MAX_CONNECTION_AGE, values: ANY_DURATION, on: ROUTES_AND_MESH },
+    Declaration { label: ACCEPT_PROXY_PROTOCOL, values: FLAG, on: &[Kind::Dataplane] },
+    Declaration {
+        label: PROXY_PROTOCOL,
+        values: Values::Words(&["none", "v1", "v2"]),
+        on: &[
+            Kind::MeshService,
+            Kind::MeshMultiZoneService,
+            Kind::MeshExternalService,
+            Kind::MeshTCPRoute,
+            Kind::MeshHTTPRoute,
+            Kind::TrafficRoute,
+        ],
+    },
+    Declaration { label: TCP_KEEPALIVE, values: KEEPALIVE, on: ROUTES_AND_MESH },
+    Declaration { label: TCP_USER_TIMEOUT, values: USER_TIMEOUT, on: ROUTES_AND_MESH },
+    Declaration { label: SLOW_START, values: ANY_DURATION, on: &[Kind::MeshLoadBalancingStrategy] },
+];
+
+/// What the share of a backend that cannot be used does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnUnavailable {
+    /// What the reference does: a resource that does not resolve spills its share, a tag without endpoints refuses it.
+    #[default]
+    Reference,
+    /// It goes to the other backends.
+    Spill,
+    /// It is refused.
+    Refuse,
+}
+
+/// Whether a client keeps its backend.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sticky {
+    /// Every connection is drawn anew.
+    #[default]
+    None,
+    /// Connections from one IP address go to one backend.
+    SourceIp,
+}
+
+/// What a change of the weights does to connections that live.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Existing {
+    /// Nothing.
+    #[default]
+    Keep,
+    /// As many as a backend has above its new share are closed.
+    DrainExcess,
+    /// Those of a backend whose share became smaller are closed.
+    Close,
+}
+
+/// The header that tells an endpoint who the client is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProxyProtocol {
+    /// None.
+    #[default]
+    None,
+    /// Version 1, one line of text.
+    V1,
+    /// Version 2, binary.
+    V2,
+}
+
+/// What the labels of a resource declare. A label that is missing, or whose value `draft` would refuse, says nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Declared<'l>(&'l Labels);
+
+impl<'l> Declared<'l> {
+    /// What these labels declare.
+    pub fn by(labels: &'l Labels) -> Self {
+        Self(labels)
+    }
+
+    /// `meshtcp.io/on-unavailable`, on a route or the Mesh.
+    pub fn on_unavailable(self) -> Option<OnUnavailable> {
+        self.word(
+            ON_UNAVAILABLE,
+            [OnUnavailable::Reference, OnUnavailable::Spill, OnUnavailable::Refuse].as_slice(),
+        )
+    }
+
+    /// `meshtcp.io/sticky`, on a route.
+    pub fn sticky(self) -> Option<Sticky> {
+        self.word(STICKY, &[Sticky::None, Sticky::SourceIp])
+    }
+
+    /// `meshtcp.io/existing`, on a route.
+    pub fn existing(self) -> Option<Existing> {
+        self.word(EXISTING, &[Existing::Keep, Existing::DrainExcess, Existing::Close])
+    }
+
+    /// `meshtcp.io/retry-other-side`, on a route: whether a connect that failed may be tried at another backend.
+    pub fn retry_other_side(self) -> Option<bool> {
+        self.word(RETRY_OTHER_SIDE, &[true, false])
+    }
+
+    /// `meshtcp.io/drain-grace`, on a route: how long connections of a removed backend may go on; zero: as they like.
+    pub fn drain_grace(self) -> Option<Duration> {
+        self.duration(DRAIN_GRACE)
+    }
+
+    /// `meshtcp.io/max-connection-age`, on a route or the Mesh; zero: no connection is too old.
+    pub fn max_connection_age(self) -> Option<Duration> {
+        self.duration(MAX_CONNECTION_AGE)
+    }
+
+    /// `meshtcp.io/accept-proxy-protocol`, on a Dataplane: whether connections to its inbounds and gateway listeners
+    /// begin with a PROXY protocol header.
+    pub fn accept_proxy_protocol(self) -> Option<bool> {
+        self.word(ACCEPT_PROXY_PROTOCOL, &[true, false])
+    }
+
+    /// `meshtcp.io/proxy-protocol`, on a destination or a route.
+    pub fn proxy_protocol(self) -> Option<ProxyProtocol> {
+        self.word(PROXY_PROTOCOL, &[ProxyProtocol::None, ProxyProtocol::V1, ProxyProtocol::V2])
+    }
+
+    /// `meshtcp.io/tcp-keepalive`, on a route or the Mesh: after so long without traffic the first probe; zero: off.
+    pub fn tcp_keepalive(self) -> Option<Duration> {
+        self.duration(TCP_KEEPALIVE)
+    }
+
+    /// `meshtcp.io/tcp-user-timeout`, on a route or the Mesh; zero: as the kernel has it.
+    pub fn tcp_user_timeout(self) -> Option<Duration> {
+        self.duration(TCP_USER_TIMEOUT)
+    }
+
+    /// `meshtcp.io/slow-start`, on a MeshLoadBalancingStrategy; zero: a new endpoint has its whole share at once.
+    pub fn slow_start(self) -> Option<Duration> {
+        self.duration(SLOW_START)
+    }
+
+    /// The meaning of a word: the meanings are in the order of the words of the declaration.
+    fn word<T: Copy>(self, label: &str, meanings: &[T]) -> Option<T> {
+        let text = self.0.get(label)?;
+        let declaration = declaration(label)?;
+        let Values::Words(words) = declaration.values else { return None };
+        let at = words.iter().position(|word| *word == text)?;
+        meanings.get(at).copied()
+    }
+
+    fn duration(self, label: &str) -> Option<Duration> {
+        let text = self.0.get(label)?;
+        declaration(label)?.values.duration(text)
+    }
+}
+
+/// The declaration of a label, if it is one of ours.
+pub fn declaration(label: &str) -> Option<&'static Declaration> {
+    DECLARATIONS.iter().find(|declaration| declaration.label == label)
+}
+
+impl Values {
+    /// Whether a text is one of the values.
+    pub fn contain(&self, text: &str) -> bool {
+        match self {
+            Values::Words(words) => words.contains(&text),
+            Values::Duration { .. } => self.duration(text).is_some(),
+        }
+    }
+
+    fn duration(&self, text: &str) -> Option<Duration> {
+        let Values::Duration { least, most } = self else { return None };
+        parse_duration(text).filter(|duration| duration.is_zero() || (*least..=*most).contains(duration))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_has_a_meaning() {
+        for Declaration { label, values, on } in DECLARATIONS {
+            assert!(label.starts_with(PREFIX) && !on.is_empty());
+            let Values::Words(words) = values else { continue };
+            for word in *words {
+                let labels = Labels::from_iter([(*label, *word)]);
+                let declared = Declared::by(&labels);
+                let meanings = [
+                    declared.on_unavailable().is_some(),
+                    declared.sticky().is_some(),
+                    declared.existing().is_some(),
+                    declared.retry_other_side().is_some(),
+                    declared.accept_proxy_protocol().is_some(),
+                    declared.proxy_protocol().is_some(),
+                ];
+                assert_eq!(meanings.iter().filter(|has| **has).count(), 1, "{label}: {word}");
+            }
+        }
+    }
+
+    #[test]
+    fn durations_keep_within_what_the_kernel_can_count() {
+        let keepalive =
+            |text: &str| Declared::by(&Labels::from_iter([(TCP_KEEPALIVE, text)])).tcp_keepalive();
+        assert_eq!(keepalive("60s"), Some(Duration::from_secs(60)));
+        assert_eq!(keepalive("0s"), Some(Duration::ZERO));
+        assert_eq!((keepalive("10h"), keepalive("10ms"), keepalive("soon")), (None, None, None));
+    }
+}

@@ -1,0 +1,70 @@
+//! How the endpoints of one destination are chosen, watched, limited and dialled.
+
+use std::time::Duration;
+
+use model::Resource;
+use model::declared::Declared;
+use model::policy;
+use serde_json::Value;
+
+use super::{of_destination, sourced, who_said};
+use crate::plan::{ClusterSettings, Panic, Sourced};
+use crate::routing::legacy::origin;
+use crate::rules::Merged;
+use crate::view::View;
+
+/// What the policies of each kind say about one destination.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::routing) struct SaidOfCluster<'r> {
+    pub(in crate::routing) timeout: Option<&'r Merged>,
+    pub(in crate::routing) load_balancing: Option<&'r Merged>,
+    pub(in crate::routing) health_check: Option<&'r Merged>,
+    pub(in crate::routing) circuit_breaker: Option<&'r Merged>,
+}
+
+/// The settings of a destination, by policies and by the labels of the resource behind it.
+pub(in crate::routing) fn of_cluster(
+    view: &View<'_>,
+    said: SaidOfCluster<'_>,
+    resource: Option<&Resource>,
+) -> ClusterSettings {
+    let SaidOfCluster { timeout: _, load_balancing, health_check, circuit_breaker } = said;
+    let threshold = sourced(view, health_check, policy::panic_threshold)
+        .or_else(|| sourced(view, circuit_breaker, policy::outlier_panic_threshold));
+    ClusterSettings {
+        load_balancer: sourced(view, load_balancing, policy::load_balancer),
+        slow_start: slow_start(view, load_balancing),
+        locality: sourced(view, load_balancing, policy::locality),
+        max_connections: sourced(view, circuit_breaker, policy::max_connections),
+        max_pending_connections: sourced(view, circuit_breaker, policy::max_pending_connections),
+        health_check: together(view, health_check, policy::health_check, Value::is_object),
+        outlier_detection: together(view, circuit_breaker, policy::outlier_detection, |conf| {
+            conf.get("outlierDetection").is_some()
+        }),
+        panic: Panic { threshold, refuses: sourced(view, health_check, policy::fail_on_panic) },
+        proxy_protocol: resource.and_then(|resource| of_destination(resource, Declared::proxy_protocol)),
+        keepalive: None,
+        user_timeout: None,
+    }
+}
+
+/// What several policies may say together: the most important one with a word in it stands for all.
+fn together<T>(
+    view: &View<'_>,
+    merged: Option<&Merged>,
+    read: fn(&Value) -> Option<T>,
+    has_a_word: fn(&Value) -> bool,
+) -> Option<Sourced<T>> {
+    let merged = merged?;
+    let value = read(merged.conf())?;
+    Some(Sourced { value, origin: who_said(view, merged, has_a_word)? })
+}
+
+/// The label of the most important of the merged policies that has it.
+fn slow_start(view: &View<'_>, merged: Option<&Merged>) -> Option<Sourced<Duration>> {
+    merged?.origins.iter().rev().find_map(|policy| {
+        let resource = view.by_id(&policy.policy)?;
+        let value = Declared::by(&resource.meta.labels).slow_start()?;
+        Some(Sourced { value, origin: origin(resource) })
+    })
+}

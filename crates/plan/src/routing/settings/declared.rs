@@ -1,0 +1,113 @@
+//! What labels declare: of a route, of a destination, of the proxy itself, and of the Mesh where nobody else does.
+
+use model::declared::Declared;
+use model::{Kind, Resource, ResourceId};
+
+use crate::plan::{Cluster, ClusterSettings, Sourced, SplitSettings};
+use crate::routing::legacy::origin;
+use crate::view::View;
+
+/// How a label is read.
+type Read<'a, T> = fn(Declared<'a>) -> Option<T>;
+
+/// What the labels of a resource declare.
+pub(in crate::routing) fn of_destination<'a, T>(
+    resource: &'a Resource,
+    read: Read<'a, T>,
+) -> Option<Sourced<T>> {
+    let value = read(Declared::by(&resource.meta.labels))?;
+    Some(Sourced { value, origin: origin(resource) })
+}
+
+/// What the labels of a route declare, or else those of the Mesh.
+pub(in crate::routing) fn by_route_or_mesh<'a, T>(
+    view: &View<'a>,
+    route: Option<&ResourceId>,
+    read: Read<'a, T>,
+) -> Option<Sourced<T>> {
+    by_route(view, route, read).or_else(|| by_mesh(view, read))
+}
+
+/// What the proxy's own Dataplane declares about connections to it.
+pub(in crate::routing) fn of_dataplane(view: &View<'_>) -> Option<Sourced<bool>> {
+    of_destination(view.resource(), Declared::accept_proxy_protocol)
+}
+
+/// What the labels of a route declare about its split.
+pub(in crate::routing) fn of_split(view: &View<'_>, route: Option<&ResourceId>) -> SplitSettings {
+    SplitSettings {
+        sticky: by_route(view, route, Declared::sticky),
+        existing: by_route(view, route, Declared::existing),
+        retry_other_side: by_route(view, route, Declared::retry_other_side),
+        drain_grace: by_route(view, route, Declared::drain_grace),
+    }
+}
+
+/// Sets what the labels of a route declare about a destination behind it. Routes that share a destination share its
+/// settings: where they disagree, the one that comes first in the plan stands, and a warning says so.
+pub(in crate::routing) fn declare(
+    view: &View<'_>,
+    cluster: &mut Cluster,
+    route: Option<&ResourceId>,
+    warnings: &mut Vec<String>,
+) {
+    let name = cluster.name.as_str();
+    let ClusterSettings { proxy_protocol, keepalive, user_timeout, .. } = &mut cluster.settings;
+    // The destination itself knows best what it understands.
+    let by_destination = proxy_protocol.as_ref().is_some_and(|said| !is_route(said.origin.policy.kind));
+    if !by_destination {
+        agree(
+            name,
+            "proxy-protocol",
+            proxy_protocol,
+            by_route(view, route, Declared::proxy_protocol),
+            warnings,
+        );
+    }
+    agree(name, "tcp-keepalive", keepalive, by_route(view, route, Declared::tcp_keepalive), warnings);
+    agree(
+        name,
+        "tcp-user-timeout",
+        user_timeout,
+        by_route(view, route, Declared::tcp_user_timeout),
+        warnings,
+    );
+}
+
+/// Sets what the labels of the Mesh declare about a destination, where nobody else does.
+pub(in crate::routing) fn of_mesh(view: &View<'_>, cluster: &mut Cluster) {
+    let ClusterSettings { keepalive, user_timeout, .. } = &mut cluster.settings;
+    *keepalive = keepalive.take().or_else(|| by_mesh(view, Declared::tcp_keepalive));
+    *user_timeout = user_timeout.take().or_else(|| by_mesh(view, Declared::tcp_user_timeout));
+}
+
+fn by_route<'a, T>(view: &View<'a>, route: Option<&ResourceId>, read: Read<'a, T>) -> Option<Sourced<T>> {
+    of_destination(view.by_id(route?)?, read)
+}
+
+fn by_mesh<'a, T>(view: &View<'a>, read: Read<'a, T>) -> Option<Sourced<T>> {
+    view.read(Kind::Mesh);
+    of_destination(view.snapshot().named(Kind::Mesh, "", view.mesh_name())?, read)
+}
+
+fn is_route(kind: Kind) -> bool {
+    matches!(kind, Kind::MeshTCPRoute | Kind::MeshHTTPRoute | Kind::TrafficRoute)
+}
+
+fn agree<T: PartialEq>(
+    cluster: &str,
+    label: &str,
+    said: &mut Option<Sourced<T>>,
+    new: Option<Sourced<T>>,
+    warnings: &mut Vec<String>,
+) {
+    match (&said, new) {
+        (_, None) => {}
+        (None, new) => *said = new,
+        (Some(first), Some(new)) if first.value == new.value => {}
+        (Some(first), Some(new)) => warnings.push(format!(
+            "{cluster} is behind {} and {}, which disagree about meshtcp.io/{label}: the first counts",
+            first.origin, new.origin
+        )),
+    }
+}
