@@ -12,6 +12,7 @@ mod fuzz;
 mod house;
 mod python;
 mod run;
+mod schemathesis;
 mod summary;
 mod test;
 

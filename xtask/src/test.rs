@@ -2,7 +2,7 @@
 
 use crate::run::{Outcome, capture, cargo, on_path, tee};
 use crate::summary::Summary;
-use crate::{conformance, debian, envoy};
+use crate::{conformance, debian, envoy, schemathesis};
 use std::process::Command;
 
 pub(crate) fn run() -> Outcome {
@@ -11,6 +11,9 @@ pub(crate) fn run() -> Outcome {
     }
     if let Err(why) = envoy::install() {
         eprintln!("Envoy could not be installed; the tests that need it will fail.\n{why}");
+    }
+    if let Err(why) = schemathesis::install() {
+        eprintln!("Schemathesis could not be installed; the test that needs it will fail.\n{why}");
     }
     let mut failures = Vec::new();
     let mut total = Summary::default();

@@ -9,8 +9,9 @@
 //! by `node.id` (`<mesh>.<name>`), which dialect it speaks by the types it asks for. A proxy that nobody knows is kept
 //! waiting, and served as soon as something is published for it. A second stream of a proxy ends the first.
 //!
-//! Who may attach is not decided here.
+//! Anybody may attach, unless a [`TokenGate`] asks for tokens.
 
+mod gate;
 mod metrics;
 mod publisher;
 mod service;
@@ -24,6 +25,7 @@ use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 
+pub use gate::TokenGate;
 pub use metrics::DiscoveryMetrics;
 pub use publisher::{Published, Publisher};
 pub use service::DiscoveryServer;

@@ -1,4 +1,4 @@
-//! The control plane: stores, compile loop, discovery over gRPC.
+//! The control plane: stores, compile loop, discovery over gRPC, REST, identity.
 //!
 //! ```text
 //!  store (files, …) ──candidate──▶ compile ──▶ plans and resource sets of the proxies ──▶ who carries them
@@ -7,7 +7,9 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod api;
 pub mod compile;
 pub mod discovery;
 pub mod fleet;
+pub mod identity;
 pub mod store;

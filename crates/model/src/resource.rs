@@ -160,8 +160,10 @@ kinds! {
     MeshGatewayRoute: "meshgatewayroutes", None, Mesh, Inline;
     /// A secret of a mesh.
     Secret: "secrets", None, Mesh, Inline;
+    /// A secret of no mesh.
+    GlobalSecret: "global-secrets", None, Global, Inline;
     /// A zone.
-    Zone: "zones", None, Global, Inline;
+    Zone: "zones", Some("z"), Global, Inline;
 }
 
 impl Kind {

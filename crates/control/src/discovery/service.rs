@@ -17,7 +17,8 @@ use tonic_prost::ProstCodec;
 use xds::{Delta, Memory, StateOfTheWorld};
 
 use super::stream::{Speaks, Stream};
-use super::{DiscoveryMetrics, Publisher, Statuses};
+use super::{DiscoveryMetrics, Publisher, Statuses, TokenGate};
+use crate::identity::Bearer;
 
 /// How large a request may be: one that names 100 000 clusters fits.
 const REQUEST_BYTES: usize = 16 * 1024 * 1024;
@@ -35,6 +36,8 @@ pub(super) struct Shared {
     pub(super) publisher: Arc<Publisher>,
     pub(super) statuses: Arc<Statuses>,
     pub(super) metrics: DiscoveryMetrics,
+    /// Who may attach; `None`: anybody.
+    pub(super) gate: Option<TokenGate>,
     /// Cancelled when every stream has to end.
     pub(super) closing: CancellationToken,
     /// Counts streams, so that each has a number of its own.
@@ -54,18 +57,30 @@ struct Seat {
 }
 
 impl DiscoveryServer {
-    /// Serves what `publisher` has. `instance` is what `control_plane.identifier` says in every response.
+    /// Serves what `publisher` has, to anybody. `instance` is what `control_plane.identifier` says in every response.
     pub fn new(
         instance: impl Into<Arc<str>>,
         publisher: Arc<Publisher>,
         statuses: Arc<Statuses>,
         metrics: DiscoveryMetrics,
     ) -> Self {
+        Self::guarded(instance, publisher, statuses, metrics, None)
+    }
+
+    /// As [`DiscoveryServer::new`], for those whom a gate lets in.
+    pub fn guarded(
+        instance: impl Into<Arc<str>>,
+        publisher: Arc<Publisher>,
+        statuses: Arc<Statuses>,
+        metrics: DiscoveryMetrics,
+        gate: Option<TokenGate>,
+    ) -> Self {
         let shared = Shared {
             instance: instance.into(),
             publisher,
             statuses,
             metrics,
+            gate,
             closing: CancellationToken::new(),
             opened: AtomicU64::new(0),
             seats: Mutex::default(),
@@ -134,14 +149,22 @@ async fn open<P: Speaks>(
     shared: Arc<Shared>,
     request: http::Request<Body>,
 ) -> Result<http::Response<Body>, Infallible> {
+    let bearer = match &shared.gate {
+        None => None,
+        Some(gate) => match gate.bearer(request.headers()).await {
+            Ok(bearer) => Some(bearer),
+            Err(status) => return Ok(status.into_http()),
+        },
+    };
     let codec = ProstCodec::<P::Response, P::Request>::default();
     let mut grpc = Grpc::new(codec).max_decoding_message_size(REQUEST_BYTES);
-    Ok(grpc.streaming(Open::<P> { shared, protocol: PhantomData }, request).await)
+    Ok(grpc.streaming(Open::<P> { shared, bearer, protocol: PhantomData }, request).await)
 }
 
 /// Opens a stream of one protocol.
 struct Open<P> {
     shared: Arc<Shared>,
+    bearer: Option<Bearer>,
     protocol: PhantomData<fn() -> P>,
 }
 
@@ -156,6 +179,7 @@ impl<P: Speaks> StreamingService<P::Request> for Open<P> {
             Arc::clone(&self.shared),
             request.into_inner(),
             peer,
+            self.bearer.take(),
         ))))
     }
 }

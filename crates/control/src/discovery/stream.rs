@@ -24,6 +24,7 @@ use super::metrics::{StreamLabels, TypeLabels};
 use super::publisher::Published;
 use super::service::Shared;
 use super::status::Connection;
+use crate::identity::Bearer;
 
 /// A protocol, and what the shell needs to know of it.
 pub(super) trait Speaks: Protocol + 'static {
@@ -57,6 +58,8 @@ pub(super) struct Stream<P: Speaks> {
     shared: Arc<Shared>,
     requests: Streaming<P::Request>,
     peer: Option<SocketAddr>,
+    /// Whom the stream's token is for; `None`: no token was asked for.
+    bearer: Option<Bearer>,
     opened: Instant,
     subscription: Subscription<P>,
     /// Who it serves; `None` before the first request.
@@ -89,6 +92,7 @@ impl<P: Speaks> Stream<P> {
         shared: Arc<Shared>,
         requests: Streaming<P::Request>,
         peer: Option<SocketAddr>,
+        bearer: Option<Bearer>,
     ) -> Self {
         let opened = Instant::now();
         Self {
@@ -98,6 +102,7 @@ impl<P: Speaks> Stream<P> {
             shared,
             requests,
             peer,
+            bearer,
             opened,
             attached: None,
             published: None,
@@ -142,6 +147,12 @@ impl<P: Speaks> Stream<P> {
         let proxy = ProxyKey::from_node_id(&node.id).ok_or_else(|| {
             Status::invalid_argument(format!("`{}` is no node id: write `<mesh>.<dataplane name>`", node.id))
         })?;
+        if let (Some(gate), Some(bearer)) = (&self.shared.gate, &self.bearer) {
+            // before the seat: who may not have it throws nobody out of it
+            gate.admits(bearer, &proxy).inspect_err(|status| {
+                tracing::info!(%proxy, peer = ?self.peer, why = status.message(), "proxy was not let in");
+            })?;
+        }
         let (number, replaced, memory) = self.shared.sit_down(&proxy);
         self.subscription = Subscription::new(Arc::clone(&self.shared.instance), memory);
         Ok(Some(Seat { proxy, agent: agent(node), number, replaced }))

@@ -92,6 +92,7 @@ impl Kind {
             | Kind::MeshTrace
             | Kind::MeshProxyPatch
             | Kind::Secret
+            | Kind::GlobalSecret
             | Kind::Zone => Window::ALWAYS,
         }
     }

@@ -1,0 +1,149 @@
+//! The REST API: what Kuma's own tools ask of a control plane, and some questions of ours.
+//!
+//! ```text
+//!  request ─▶ who calls (this host, a token) ─▶ may they ─▶ Operation ─▶ store, or what runs ─▶ Answer
+//! ```
+//!
+//! Every path is a row of one table ([`operation::Operation`]); the router and `/openapi.json` are both made of it.
+//! Resources are checked by the same [`model::draft::parse`] that files go through. Nothing is planned here: questions
+//! about proxies are answered from what the fleet runs.
+
+mod answer;
+mod ask;
+mod caller;
+mod collection;
+mod dispatch;
+mod document;
+mod filter;
+mod first_start;
+mod insight;
+mod inspect;
+mod metrics;
+mod mirror;
+mod openapi;
+mod operation;
+mod overview;
+mod page;
+mod plane;
+mod policy;
+mod refusal;
+mod resources;
+mod revisions;
+mod serve;
+mod system;
+mod tokens;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use model::draft::Options;
+use serde_json::Value;
+
+use crate::identity::Tokens;
+use crate::store::Store;
+
+pub use caller::Role;
+pub use first_start::prepare;
+pub use metrics::ApiMetrics;
+pub use mirror::Mirror;
+pub use openapi::document as openapi;
+pub use plane::Plane;
+pub use serve::{Tls, TlsError, serve};
+
+/// What the API is told when it is set up.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// How documents are checked.
+    pub rules: Options,
+    /// Whether resources come from somewhere else and cannot be changed here.
+    pub read_only: bool,
+    /// What `GET /` says this is. Kuma's `kumactl` insists on its own word, unless the version contains `preview`.
+    pub product: String,
+    /// The version that `GET /` says.
+    pub version: String,
+    /// The name of this host.
+    pub hostname: String,
+    /// Which process this is.
+    pub instance: String,
+    /// What a caller may do who has not said who they are.
+    pub anonymous: Role,
+    /// Whether a caller on this host is admin without a token.
+    pub localhost_is_admin: bool,
+    /// What `GET /config` says, without secrets.
+    pub config: Value,
+    /// How large a body may be, in bytes.
+    pub body_limit: usize,
+    /// How long a body may take to arrive.
+    pub body_timeout: Duration,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            rules: Options::default(),
+            read_only: false,
+            product: "meshtcp".into(),
+            version: concat!(env!("CARGO_PKG_VERSION"), "-preview").into(),
+            hostname: "localhost".into(),
+            instance: "meshtcp".into(),
+            anonymous: Role::Nobody,
+            localhost_is_admin: true,
+            config: Value::Object(serde_json::Map::new()),
+            body_limit: 4 * 1024 * 1024,
+            body_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The API. Cloning shares everything.
+#[derive(Clone)]
+pub struct Api {
+    desk: Arc<Desk>,
+}
+
+/// What all requests share.
+pub(crate) struct Desk {
+    setup: Setup,
+    store: Arc<dyn Store>,
+    tokens: Tokens,
+    plane: Plane,
+    metrics: ApiMetrics,
+}
+
+impl std::fmt::Debug for Api {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Api").field("store", &self.desk.store).finish_non_exhaustive()
+    }
+}
+
+impl Api {
+    /// An API over a store and what runs by it.
+    pub fn new(setup: Setup, store: Arc<dyn Store>, plane: Plane, metrics: ApiMetrics) -> Self {
+        let tokens = match setup.read_only {
+            true => Tokens::with_keys_as_they_are(Arc::clone(&store)),
+            false => Tokens::new(Arc::clone(&store)),
+        };
+        Self { desk: Arc::new(Desk { setup, store, tokens, plane, metrics }) }
+    }
+
+    /// The routes. Requests must carry a [`serve::Peer`], which [`serve`] gives them.
+    fn router(&self) -> Router {
+        dispatch::router(self.clone())
+    }
+}
+
+/// The rows of all nouns.
+fn operations() -> Vec<operation::Operation> {
+    let nouns = [
+        system::operations(),
+        resources::operations(),
+        insight::operations(),
+        overview::operations(),
+        inspect::operations(),
+        policy::operations(),
+        tokens::operations(),
+        revisions::operations(),
+    ];
+    nouns.into_iter().flatten().collect()
+}

@@ -1,0 +1,77 @@
+//! What a request is answered with.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+
+use axum::body::Body;
+use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use axum::response::IntoResponse;
+use serde_json::Value;
+use tokio_stream::Stream;
+
+/// The header with the revision of the store that a change made.
+pub(super) const REVISION: HeaderName = HeaderName::from_static("meshtcp-revision");
+
+/// Text of server-sent events, piece by piece.
+pub(super) type Events = Pin<Box<dyn Stream<Item = Result<String, Infallible>> + Send>>;
+
+/// What a request is answered with.
+pub(crate) struct Answer {
+    status: StatusCode,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    content: Content,
+}
+
+enum Content {
+    Json(Value),
+    Text(String),
+    Events(Events),
+}
+
+impl Answer {
+    /// A tree.
+    pub(super) fn json(tree: Value) -> Self {
+        Self { status: StatusCode::OK, headers: Vec::new(), content: Content::Json(tree) }
+    }
+
+    /// Plain text.
+    pub(super) fn text(text: impl Into<String>) -> Self {
+        Self { status: StatusCode::OK, headers: Vec::new(), content: Content::Text(text.into()) }
+    }
+
+    /// Server-sent events.
+    pub(super) fn events(events: Events) -> Self {
+        Self { status: StatusCode::OK, headers: Vec::new(), content: Content::Events(events) }
+    }
+
+    pub(super) fn with_status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
+
+    /// With a header more. A value that no header can have is left out.
+    pub(super) fn with_header(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.push((name, value));
+        }
+        self
+    }
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response<Body> {
+        let Self { status, headers, content } = self;
+        let (kind, body) = match content {
+            // two spaces, and `&` as it is: links stay readable
+            Content::Json(tree) => ("application/json", Body::from(format!("{tree:#}\n"))),
+            Content::Text(text) => ("text/plain; charset=utf-8", Body::from(text)),
+            Content::Events(events) => ("text/event-stream", Body::from_stream(events)),
+        };
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        for (name, value) in headers {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+}

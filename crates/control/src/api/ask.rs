@@ -1,0 +1,121 @@
+//! One request, read as far as every operation needs it.
+
+use axum::body::Bytes;
+use axum::http::{HeaderMap, StatusCode, header};
+use model::draft::{Document, read_bytes};
+
+use super::caller::{Caller, Role};
+use super::collection::Collection;
+use super::page::Place;
+use super::refusal::Refusal;
+use super::{Api, Desk};
+
+/// One request.
+pub(crate) struct Ask {
+    pub(super) api: Api,
+    pub(super) caller: Caller,
+    /// `http` or `https`.
+    pub(super) scheme: &'static str,
+    /// The path as it was sent.
+    pub(super) path: String,
+    /// The parameters in the path.
+    pub(super) parameters: Vec<(String, String)>,
+    pub(super) query: Vec<(String, String)>,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl Ask {
+    pub(super) fn desk(&self) -> &Desk {
+        &self.api.desk
+    }
+
+    /// A parameter of the path; empty for one that the path does not have.
+    pub(super) fn parameter(&self, name: &str) -> &str {
+        self.parameters
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+            .unwrap_or_default()
+    }
+
+    /// The last value of a parameter of the query.
+    pub(super) fn asked(&self, name: &str) -> Option<&str> {
+        self.query.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The mesh in the path; `None`: all of them.
+    pub(super) fn mesh(&self) -> Option<&str> {
+        self.parameters.iter().find(|(key, _)| key == "mesh").map(|(_, value)| value.as_str())
+    }
+
+    /// The collection in the path, if the caller may see it there.
+    pub(super) fn collection(&self) -> Result<Collection, Refusal> {
+        let found = Collection::at(self.parameter("plural"))
+            .filter(|found| self.mesh().is_none() || found.scope() == model::resource::Scope::Mesh);
+        let collection = found.ok_or_else(Refusal::no_page)?;
+        if collection.is_secret() && self.caller.role() < Role::Admin {
+            return Err(self.refuse_access(collection));
+        }
+        Ok(collection)
+    }
+
+    pub(super) fn refuse_access(&self, collection: Collection) -> Refusal {
+        let name = collection.name();
+        Refusal::denied(format!("user \"{}\" cannot access the resource of type \"{name}\"", self.caller))
+    }
+
+    /// Where the request went, for links to what comes next.
+    pub(super) fn place(&self) -> Place<'_> {
+        let host = self.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        Place { scheme: self.scheme, host: host.unwrap_or("localhost"), path: &self.path, query: &self.query }
+    }
+
+    /// The documents in the body: JSON, or YAML when it says so.
+    pub(super) fn documents(&self) -> Result<Vec<Document>, Refusal> {
+        let name = if self.is_yaml() { "body.yaml" } else { "body.json" };
+        let (documents, problems) = read_bytes(name, &self.body);
+        match problems.first() {
+            Some(problem) => Err(Refusal::bad(problem.to_string())),
+            None => Ok(documents),
+        }
+    }
+
+    /// The one JSON object in the body.
+    pub(super) fn object(&self) -> Result<serde_json::Map<String, serde_json::Value>, Refusal> {
+        serde_json::from_slice(&self.body)
+            .map_err(|error| Refusal::bad(format!("the body is no JSON object: {error}")))
+    }
+
+    fn is_yaml(&self) -> bool {
+        let kind = self.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        kind.is_some_and(|kind| kind.contains("yaml"))
+    }
+}
+
+/// Whether a body may be read by what the request says it is. One that says nothing is taken for JSON.
+pub(super) fn check_media_type(headers: &HeaderMap) -> Result<(), Refusal> {
+    let Some(kind) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let essence =
+        kind.to_str().unwrap_or("?").split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let known = ["application/json", "application/yaml", "application/x-yaml", "text/yaml"];
+    if known.contains(&essence.as_str()) || essence.ends_with("+json") {
+        return Ok(());
+    }
+    let detail = format!("a body of type `{essence}` cannot be read: send application/json");
+    Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported Media Type", detail))
+}
+
+impl Refusal {
+    /// A path that leads nowhere. The router answers it with plain text.
+    pub(super) fn no_page() -> Self {
+        Self::new(StatusCode::NOT_FOUND, NO_PAGE, NO_PAGE)
+    }
+
+    pub(super) fn is_no_page(&self) -> bool {
+        self.title == NO_PAGE
+    }
+}
+
+/// What is answered where nothing is. Clients compare it, to tell a wrong port from a missing resource.
+pub(super) const NO_PAGE: &str = "404: Page Not Found";

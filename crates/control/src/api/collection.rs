@@ -1,0 +1,264 @@
+//! What there are lists of: every kind of resource, and what is computed. One table; paths, `/_resources` and
+//! `/policies` come from it.
+
+use model::Kind;
+use model::resource::Scope;
+use serde_json::{Value, json};
+
+/// Something that there is a list of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Collection {
+    /// Resources that somebody wrote.
+    Kept(Kind),
+    /// What is put together when it is asked for.
+    Computed(Computed),
+}
+
+/// What is put together when it is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Computed {
+    DataplaneInsight,
+    MeshInsight,
+    ServiceInsight,
+    ZoneInsight,
+    ZoneIngressInsight,
+    ZoneEgressInsight,
+    Workload,
+}
+
+impl Computed {
+    const ALL: [Computed; 7] = [
+        Computed::DataplaneInsight,
+        Computed::MeshInsight,
+        Computed::ServiceInsight,
+        Computed::ZoneInsight,
+        Computed::ZoneIngressInsight,
+        Computed::ZoneEgressInsight,
+        Computed::Workload,
+    ];
+
+    /// Name, path, short name and scope.
+    const fn row(self) -> (&'static str, &'static str, Option<&'static str>, Scope) {
+        match self {
+            Computed::DataplaneInsight => ("DataplaneInsight", "dataplane-insights", None, Scope::Mesh),
+            Computed::MeshInsight => ("MeshInsight", "mesh-insights", None, Scope::Global),
+            Computed::ServiceInsight => ("ServiceInsight", "service-insights", None, Scope::Mesh),
+            Computed::ZoneInsight => ("ZoneInsight", "zone-insights", None, Scope::Global),
+            Computed::ZoneIngressInsight => {
+                ("ZoneIngressInsight", "zone-ingress-insights", None, Scope::Global)
+            }
+            Computed::ZoneEgressInsight => ("ZoneEgressInsight", "zone-egress-insights", None, Scope::Global),
+            Computed::Workload => ("Workload", "workloads", Some("wl"), Scope::Mesh),
+        }
+    }
+}
+
+impl Collection {
+    /// Every collection, by name.
+    pub(super) fn all() -> Vec<Self> {
+        let kept = Kind::ALL.iter().copied().map(Collection::Kept);
+        let mut all: Vec<Self> = kept.chain(Computed::ALL.map(Collection::Computed)).collect();
+        all.sort_by_key(|collection| collection.name());
+        all
+    }
+
+    /// The collection at a path; some have a second one.
+    pub(super) fn at(path: &str) -> Option<Self> {
+        let found = Self::all().into_iter().find(|collection| collection.path() == path);
+        found.or(match path {
+            "globalsecrets" => Some(Collection::Kept(Kind::GlobalSecret)),
+            "zoneingresses" => Some(Collection::Kept(Kind::ZoneIngress)),
+            _ => None,
+        })
+    }
+
+    /// The kind, as in `type`.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Collection::Kept(kind) => kind.as_str(),
+            Collection::Computed(computed) => computed.row().0,
+        }
+    }
+
+    /// The path, below the mesh where there is one.
+    pub(super) fn path(self) -> &'static str {
+        match self {
+            Collection::Kept(Kind::ZoneIngress) => "zone-ingresses",
+            Collection::Kept(kind) => kind.plural(),
+            Collection::Computed(computed) => computed.row().1,
+        }
+    }
+
+    fn short_name(self) -> Option<&'static str> {
+        match self {
+            Collection::Kept(kind) => kind.short_name(),
+            Collection::Computed(computed) => computed.row().2,
+        }
+    }
+
+    /// To what its items belong.
+    pub(super) fn scope(self) -> Scope {
+        match self {
+            Collection::Kept(kind) => kind.scope(),
+            Collection::Computed(computed) => computed.row().3,
+        }
+    }
+
+    /// Whether only admins may see it.
+    pub(super) fn is_secret(self) -> bool {
+        matches!(self, Collection::Kept(Kind::Secret | Kind::GlobalSecret))
+    }
+
+    /// Its row in `/_resources`.
+    pub(super) fn described(self) -> Value {
+        let mut row = json!({
+            "name": self.name(),
+            "scope": match self.scope() { Scope::Mesh => "Mesh", Scope::Global => "Global" },
+            "path": self.path(),
+            "readOnly": matches!(self, Collection::Computed(_)),
+            "includeInFederation": matches!(self, Collection::Kept(kind) if kind != Kind::Dataplane),
+            "singularDisplayName": singular(self.name()),
+            "pluralDisplayName": plural(self.name()),
+        });
+        if let Some(short) = self.short_name() {
+            row["shortName"] = json!(short);
+        }
+        if let Collection::Kept(kind) = self
+            && (kind.is_policy() || is_legacy_policy(kind))
+        {
+            let Reach { to, from, rules } = Reach::of(kind);
+            row["policy"] = json!({
+                "isTargetRef": kind.is_policy(),
+                "hasToTargetRef": to,
+                "hasFromTargetRef": from,
+                "hasRulesTargetRef": rules,
+                "isFromAsRules": from && rules,
+            });
+        }
+        row
+    }
+
+    /// Its row in `/policies`; `None` when it is no policy.
+    pub(super) fn described_policy(self) -> Option<Value> {
+        let Collection::Kept(kind) = self else { return None };
+        let reach = Reach::of(kind);
+        (kind.is_policy() || is_legacy_policy(kind)).then(|| {
+            json!({
+                "name": self.name(),
+                "readOnly": false,
+                "path": self.path(),
+                "singularDisplayName": singular(self.name()),
+                "pluralDisplayName": plural(self.name()),
+                "isExperimental": false,
+                "isTargetRefBased": kind.is_policy(),
+                "isInbound": reach.from || reach.rules,
+                "isOutbound": reach.to,
+            })
+        })
+    }
+}
+
+/// Which lists a kind of policy has beside its top-level target.
+struct Reach {
+    to: bool,
+    from: bool,
+    rules: bool,
+}
+
+impl Reach {
+    fn of(kind: Kind) -> Self {
+        let reach = |to, from, rules| Reach { to, from, rules };
+        match kind {
+            Kind::MeshTCPRoute
+            | Kind::MeshHTTPRoute
+            | Kind::MeshRetry
+            | Kind::MeshHealthCheck
+            | Kind::MeshLoadBalancingStrategy => reach(true, false, false),
+            Kind::MeshTimeout | Kind::MeshAccessLog | Kind::MeshCircuitBreaker | Kind::MeshRateLimit => {
+                reach(true, true, true)
+            }
+            Kind::MeshFaultInjection => reach(true, true, true),
+            Kind::MeshTrafficPermission | Kind::MeshTLS => reach(false, true, true),
+            _ => reach(false, false, false),
+        }
+    }
+}
+
+/// Whether it is a policy of the tag-based model.
+fn is_legacy_policy(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::TrafficRoute
+            | Kind::Retry
+            | Kind::Timeout
+            | Kind::TrafficLog
+            | Kind::TrafficPermission
+            | Kind::HealthCheck
+            | Kind::CircuitBreaker
+            | Kind::VirtualOutbound
+            | Kind::MeshGatewayRoute
+    )
+}
+
+/// `Mesh TCP Route`: the words of a name.
+fn singular(name: &str) -> String {
+    let letters: Vec<char> = name.chars().collect();
+    let mut text = String::new();
+    for (at, letter) in letters.iter().enumerate() {
+        let before = at.checked_sub(1).and_then(|at| letters.get(at));
+        let after = letters.get(at + 1);
+        let starts = letter.is_uppercase()
+            && before.is_some_and(|before| {
+                before.is_lowercase() || after.is_some_and(|after| after.is_lowercase())
+            });
+        if starts {
+            text.push(' ');
+        }
+        text.push(*letter);
+    }
+    text
+}
+
+/// `Mesh TCP Routes`.
+fn plural(name: &str) -> String {
+    let words = singular(name);
+    let vowel = |c: char| matches!(c, 'a' | 'e' | 'i' | 'o' | 'u');
+    match words.strip_suffix('y').filter(|stem| !stem.ends_with(vowel)) {
+        Some(stem) => format!("{stem}ies"),
+        None if words.ends_with(['s', 'S']) || words.ends_with("sh") || words.ends_with("ch") => {
+            format!("{words}es")
+        }
+        None => format!("{words}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_made_of_words() {
+        let of = |name| (singular(name), plural(name));
+        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        assert_eq!(of("MeshTCPRoute"), pair("Mesh TCP Route", "Mesh TCP Routes"));
+        assert_eq!(of("MeshTLS"), pair("Mesh TLS", "Mesh TLSes"));
+        assert_eq!(of("MeshRetry"), pair("Mesh Retry", "Mesh Retries"));
+        assert_eq!(
+            of("MeshLoadBalancingStrategy"),
+            pair("Mesh Load Balancing Strategy", "Mesh Load Balancing Strategies")
+        );
+        assert_eq!(of("Mesh"), pair("Mesh", "Meshes"));
+        assert_eq!(of("ZoneIngress"), pair("Zone Ingress", "Zone Ingresses"));
+        assert_eq!(of("MeshGateway"), pair("Mesh Gateway", "Mesh Gateways"));
+    }
+
+    #[test]
+    fn every_collection_is_found_at_its_path() {
+        for collection in Collection::all() {
+            assert_eq!(Collection::at(collection.path()), Some(collection), "{}", collection.path());
+        }
+        assert_eq!(Collection::at("zoneingresses"), Some(Collection::Kept(Kind::ZoneIngress)));
+        assert_eq!(Collection::at("globalsecrets"), Collection::at("global-secrets"));
+        assert_eq!(Collection::at("Meshes"), None);
+    }
+}

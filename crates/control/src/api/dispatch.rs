@@ -1,0 +1,210 @@
+//! From a request to an operation: who calls, whether they may, what they sent.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{FromRequestParts, Path, Query, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodFilter, MethodRouter};
+
+use super::Api;
+use super::answer::Answer;
+use super::ask::{Ask, NO_PAGE, check_media_type};
+use super::caller::{Caller, Role, is_from_this_host};
+use super::collection::Collection;
+use super::operation::{Operation, Outcome};
+use super::refusal::Refusal;
+use super::serve::Peer;
+use crate::identity::TokenError;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The routes of all operations.
+pub(super) fn router(api: Api) -> Router {
+    let mut paths: BTreeMap<&'static str, MethodRouter<Api>> = BTreeMap::new();
+    for operation in super::operations() {
+        let filter = match operation.method {
+            Method::PUT => MethodFilter::PUT,
+            Method::POST => MethodFilter::POST,
+            Method::DELETE => MethodFilter::DELETE,
+            _ => MethodFilter::GET,
+        };
+        let operation = Arc::new(operation);
+        let handler = {
+            let operation = Arc::clone(&operation);
+            move |State(api): State<Api>, request: Request| dispatch(api, operation, request)
+        };
+        let others = paths.remove(operation.path).unwrap_or_default();
+        paths.insert(operation.path, others.on(filter, handler));
+    }
+    let mut router = Router::new();
+    for (path, methods) in paths {
+        router = router.route(path, methods);
+    }
+    router.method_not_allowed_fallback(not_allowed).fallback(no_page).with_state(api)
+}
+
+async fn not_allowed(method: Method, uri: Uri) -> Response {
+    // what only looks like a resource because it is one word, such as the page of another server
+    let first = uri.path().split('/').find(|part| !part.is_empty()).unwrap_or_default();
+    let is_known = |path: &str| path.split('/').nth(1) == Some(first);
+    if Collection::at(first).is_none() && !super::operations().iter().any(|it| is_known(it.path)) {
+        return no_page().await;
+    }
+    Answer::from(Refusal::not_allowed(format!("{method} is not for this path"))).into_response()
+}
+
+async fn no_page() -> Response {
+    Answer::text(NO_PAGE).with_status(StatusCode::NOT_FOUND).into_response()
+}
+
+async fn dispatch(api: Api, operation: Arc<Operation>, request: Request) -> Response {
+    let started = Instant::now();
+    let method = request.method().clone();
+    let id = request_id(&request);
+    let uri = request.uri().clone();
+    let outcome = answer(&api, &operation, request).await;
+    let response = match outcome {
+        Ok(answer) => answer.into_response(),
+        Err(refusal) if refusal.is_no_page() => no_page().await,
+        Err(refusal) => {
+            if refusal.status.is_server_error() {
+                tracing::warn!(%method, path = uri.path(), request = %id, title = refusal.title, detail = refusal.detail, "request failed");
+            }
+            Answer::from(refusal).into_response()
+        }
+    };
+    let mut response: Response = response;
+    let took = started.elapsed();
+    let status = response.status().as_u16();
+    tracing::debug!(%method, path = uri.path(), request = %id, status, ?took, "request answered");
+    api.desk.metrics.answered(&method, operation.path, status, took);
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    // what an admin may see is not for a cache, and nothing here is for a frame or a script of another site
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+async fn answer(api: &Api, operation: &Operation, request: Request) -> Outcome {
+    let (mut parts, body) = request.into_parts();
+    let parameters = match operation.path.contains('{') {
+        true => {
+            let read = Path::<Vec<(String, String)>>::from_request_parts(&mut parts, &()).await;
+            read.map_err(|_| Refusal::bad("the path is no text in UTF-8"))?.0
+        }
+        false => Vec::new(),
+    };
+    // a page that is not there is not there for anybody
+    if parameters.iter().any(|(name, value)| name == "plural" && Collection::at(value).is_none()) {
+        return Err(Refusal::no_page());
+    }
+    let caller = caller(api, operation, &parts).await?;
+    if caller.role() < operation.needs {
+        let Parts { method, uri, .. } = &parts;
+        let verb = if operation.needs == Role::Reader { "read" } else { "do" };
+        return Err(Refusal::denied(format!(
+            "user \"{caller}\" may not {verb} this: {method} {}",
+            uri.path()
+        )));
+    }
+    let query = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri);
+    let query = query.map_err(|error| Refusal::bad(format!("the query is not understood: {error}")))?.0;
+    let body = match operation.body {
+        Some(_) => read_body(api, &parts, body).await?,
+        None => Bytes::new(),
+    };
+    let scheme = parts.extensions.get::<Peer>().map_or("http", |peer| peer.scheme);
+    let ask = Ask {
+        api: api.clone(),
+        caller,
+        scheme,
+        path: path_of(&parts.uri),
+        parameters,
+        query,
+        headers: parts.headers,
+        body,
+    };
+    (operation.run)(ask).await
+}
+
+async fn caller(api: &Api, operation: &Operation, parts: &Parts) -> Result<Caller, Refusal> {
+    let setup = &api.desk.setup;
+    let peer = parts.extensions.get::<Peer>();
+    if operation.open {
+        return Ok(Caller::anonymous(setup.anonymous));
+    }
+    if setup.localhost_is_admin
+        && peer.is_some_and(|peer| is_from_this_host(peer.address.ip(), &parts.headers))
+    {
+        return Ok(Caller::admin());
+    }
+    let Some(value) = parts.headers.get(header::AUTHORIZATION) else {
+        return Ok(Caller::anonymous(setup.anonymous));
+    };
+    let token = value.to_str().ok().and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+    });
+    let refused = |why: &str| Refusal::new(StatusCode::UNAUTHORIZED, "Unauthorized", why);
+    let token = token.ok_or_else(|| refused("send `Authorization: Bearer TOKEN`"))?;
+    match api.desk.tokens.user(token).await {
+        Ok(user) => Ok(Caller::user(user.name, user.groups)),
+        Err(TokenError::Store(error)) => Err(Refusal::of_store("Unauthorized", &error)),
+        Err(error) => Err(refused(&error.to_string())),
+    }
+}
+
+async fn read_body(api: &Api, parts: &Parts, body: Body) -> Result<Bytes, Refusal> {
+    check_media_type(&parts.headers)?;
+    let setup = &api.desk.setup;
+    let too_large = || {
+        let detail = format!("a body may have {} bytes", setup.body_limit);
+        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "Payload Too Large", detail)
+    };
+    let length = parts
+        .headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if length.is_some_and(|length| length > setup.body_limit) {
+        return Err(too_large());
+    }
+    match tokio::time::timeout(setup.body_timeout, to_bytes(body, setup.body_limit)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) if is_limit(&error) => Err(too_large()),
+        Ok(Err(_)) => Err(Refusal::bad("the body did not arrive as a whole")),
+        Err(_) => {
+            let detail = format!("the body did not arrive within {} s", setup.body_timeout.as_secs_f64());
+            Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "Request Timeout", detail))
+        }
+    }
+}
+
+fn is_limit(error: &axum::Error) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.to_string().contains("limit"))
+}
+
+fn path_of(uri: &Uri) -> String {
+    uri.path().to_owned()
+}
+
+/// The id that the caller gave, where it is harmless in a log; otherwise one of ours.
+fn request_id(request: &Request) -> String {
+    let given = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok());
+    let harmless = |id: &&str| {
+        (1..=64).contains(&id.len())
+            && id.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+    };
+    match given.filter(harmless) {
+        Some(given) => given.to_owned(),
+        None => crate::identity::fresh_id(),
+    }
+}

@@ -1,0 +1,231 @@
+//! How a stored resource is shown: in the Universal format, or as a Kubernetes manifest.
+
+use model::reference::{MESH_TAG, ZONE_TAG};
+use model::resource::{Body, DISPLAY_NAME_LABEL, NAMESPACE_LABEL, Scope};
+use model::{Kind, ResourceId};
+use serde_json::{Map, Value, json};
+
+use super::refusal::Refusal;
+use crate::store::Stored;
+
+/// What stands around a body; the rest of a document is the body.
+const ENVELOPE: [&str; 7] = ["type", "mesh", "name", "creationTime", "modificationTime", "labels", "kri"];
+
+/// How resources are shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    Universal,
+    /// With the namespace that the manifest is for.
+    Kubernetes {
+        namespace: Option<String>,
+    },
+}
+
+impl Format {
+    /// Reads `format` and `namespace`.
+    pub(super) fn read(format: Option<&str>, namespace: Option<&str>) -> Result<Self, Refusal> {
+        match format {
+            None | Some("universal" | "") => Ok(Format::Universal),
+            Some("k8s" | "kubernetes") => {
+                let namespace = namespace.filter(|it| !it.is_empty()).map(str::to_owned);
+                Ok(Format::Kubernetes { namespace })
+            }
+            Some(other) => {
+                let words = "universal, k8s or kubernetes";
+                Err(Refusal::bad(format!("`format={other}` is no format: write {words}")))
+            }
+        }
+    }
+
+    pub(super) fn show(&self, stored: &Stored) -> Value {
+        match self {
+            Format::Universal => universal(stored),
+            Format::Kubernetes { namespace } => kubernetes(stored, namespace.as_deref()),
+        }
+    }
+}
+
+/// What a resource is called everywhere. Of kinds without a short name there is no KRI, but this there is.
+pub(super) fn id(stored: &Stored) -> ResourceId {
+    let label = |key: &str| stored.document["labels"][key].as_str().unwrap_or_default();
+    let name = stored.key.name.as_str();
+    let name = match (label(DISPLAY_NAME_LABEL), label(NAMESPACE_LABEL)) {
+        ("", "") => name,
+        ("", namespace) => name.strip_suffix(namespace).and_then(|it| it.strip_suffix('.')).unwrap_or(name),
+        (display, _) => display,
+    };
+    ResourceId {
+        kind: stored.key.kind,
+        mesh: stored.key.mesh_or_empty().into(),
+        zone: label(ZONE_TAG).into(),
+        namespace: label(NAMESPACE_LABEL).into(),
+        name: name.into(),
+        section: String::new(),
+    }
+}
+
+/// In the Universal format, with what the store knows.
+pub(super) fn universal(stored: &Stored) -> Value {
+    let Stored { key, document, created, modified, version: _ } = stored;
+    let mut shown = Map::new();
+    shown.insert("type".into(), json!(key.kind.as_str()));
+    if let Some(mesh) = &key.mesh {
+        shown.insert("mesh".into(), json!(mesh));
+    }
+    shown.insert("name".into(), json!(key.name));
+    shown.insert("creationTime".into(), json!(created.to_string()));
+    shown.insert("modificationTime".into(), json!(modified.to_string()));
+    if let Some(labels) = document.get("labels").filter(|labels| labels.is_object()) {
+        shown.insert("labels".into(), labels.clone());
+    }
+    if key.kind.short_name().is_some() {
+        shown.insert("kri".into(), json!(id(stored).to_string()));
+    }
+    shown.extend(body(document));
+    Value::Object(shown)
+}
+
+/// Type, mesh, name and labels: how lists of what is concerned name a resource.
+pub(super) fn meta(kind: Kind, mesh: &str, name: &str, labels: &Value) -> Value {
+    let labels = if labels.is_object() { labels.clone() } else { json!({}) };
+    let mut meta = json!({ "type": kind.as_str(), "mesh": mesh, "name": name, "labels": labels });
+    if mesh.is_empty()
+        && let Some(members) = meta.as_object_mut()
+    {
+        members.remove("mesh");
+    }
+    meta
+}
+
+fn body(document: &Value) -> impl Iterator<Item = (String, Value)> + '_ {
+    let members = document.as_object().into_iter().flatten();
+    members
+        .filter(|(key, _)| !ENVELOPE.contains(&key.as_str()))
+        .map(|(key, value)| (key.clone(), value.clone()))
+}
+
+/// As a Kubernetes manifest: the older kinds carry their mesh beside `metadata`, the newer ones in a label.
+fn kubernetes(stored: &Stored, namespace: Option<&str>) -> Value {
+    let Stored { key, document, .. } = stored;
+    let id = id(stored);
+    let mut metadata = Map::new();
+    let is_cluster_wide = matches!(
+        key.kind,
+        Kind::Mesh
+            | Kind::MeshGateway
+            | Kind::MeshGatewayRoute
+            | Kind::TrafficRoute
+            | Kind::ExternalService
+            | Kind::Retry
+            | Kind::Timeout
+            | Kind::TrafficLog
+            | Kind::TrafficPermission
+            | Kind::HealthCheck
+            | Kind::CircuitBreaker
+            | Kind::VirtualOutbound
+            | Kind::Zone
+    );
+    metadata.insert("name".into(), json!(if is_cluster_wide { &key.name } else { &id.name }));
+    if !is_cluster_wide {
+        let stored_in = (!id.namespace.is_empty()).then_some(id.namespace.as_str());
+        metadata.insert("namespace".into(), json!(namespace.or(stored_in).unwrap_or("kuma-system")));
+    }
+    let is_spec = key.kind.body() == Body::Spec;
+    let mut labels = match &document["labels"] {
+        Value::Object(labels) => labels.clone(),
+        _ => Map::new(),
+    };
+    // a cluster computes them for itself
+    for computed in [DISPLAY_NAME_LABEL, NAMESPACE_LABEL] {
+        labels.remove(computed);
+    }
+    if is_spec && let Some(mesh) = &key.mesh {
+        labels.insert(MESH_TAG.into(), json!(mesh));
+    }
+    if !labels.is_empty() {
+        metadata.insert("labels".into(), Value::Object(labels));
+    }
+    let mut manifest = Map::new();
+    if matches!(key.kind, Kind::Secret | Kind::GlobalSecret) {
+        return secret(stored, metadata);
+    }
+    manifest.insert("apiVersion".into(), json!("kuma.io/v1alpha1"));
+    manifest.insert("kind".into(), json!(key.kind.as_str()));
+    if !is_spec && key.kind.scope() == Scope::Mesh {
+        manifest.insert("mesh".into(), json!(key.mesh_or_empty()));
+    }
+    manifest.insert("metadata".into(), Value::Object(metadata));
+    if is_spec {
+        let inner = ["spec", "status"].into_iter().filter_map(|key| Some((key, document.get(key)?)));
+        manifest.extend(inner.map(|(key, value)| (key.to_owned(), value.clone())));
+    } else {
+        manifest.insert("spec".into(), Value::Object(body(document).collect()));
+    }
+    Value::Object(manifest)
+}
+
+/// Secrets of the mesh are Secrets of Kubernetes with a type of their own.
+fn secret(stored: &Stored, mut metadata: Map<String, Value>) -> Value {
+    let kind = match stored.key.kind {
+        Kind::GlobalSecret => "system.kuma.io/global-secret",
+        _ => "system.kuma.io/secret",
+    };
+    if let Some(mesh) = &stored.key.mesh {
+        metadata.insert("labels".into(), json!({ MESH_TAG: mesh }));
+    }
+    json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": kind,
+        "metadata": metadata,
+        "data": { "value": stored.document["data"] },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Key, Revision};
+
+    fn stored(document: Value) -> Stored {
+        let time = "2026-11-01T10:00:00Z".parse().unwrap();
+        let key = Key::of_document(&document).unwrap();
+        Stored { key, document, version: Revision::new(1), created: time, modified: time }
+    }
+
+    #[test]
+    fn a_route_is_shown_in_both_formats() {
+        let route = stored(
+            json!({ "type": "MeshTCPRoute", "name": "canary", "mesh": "default", "kri": "old",
+            "labels": { "kuma.io/mesh": "default", "kuma.io/display-name": "canary" }, "spec": { "to": [] } }),
+        );
+        assert_eq!(
+            Format::Universal.show(&route),
+            json!({ "type": "MeshTCPRoute", "mesh": "default", "name": "canary",
+                "creationTime": "2026-11-01T10:00:00Z", "modificationTime": "2026-11-01T10:00:00Z",
+                "labels": { "kuma.io/mesh": "default", "kuma.io/display-name": "canary" },
+                "kri": "kri_mtcpr_default___canary_", "spec": { "to": [] } })
+        );
+        let format = Format::read(Some("k8s"), Some("shop")).unwrap();
+        assert_eq!(
+            format.show(&route),
+            json!({ "apiVersion": "kuma.io/v1alpha1", "kind": "MeshTCPRoute",
+                "metadata": { "name": "canary", "namespace": "shop", "labels": { "kuma.io/mesh": "default" } },
+                "spec": { "to": [] } })
+        );
+    }
+
+    #[test]
+    fn older_kinds_have_their_mesh_beside() {
+        let dataplane = stored(
+            json!({ "type": "Dataplane", "mesh": "m", "name": "web", "networking": { "address": "1.1.1.1" } }),
+        );
+        assert_eq!(
+            Format::read(Some("kubernetes"), None).unwrap().show(&dataplane),
+            json!({ "apiVersion": "kuma.io/v1alpha1", "kind": "Dataplane", "mesh": "m",
+                "metadata": { "name": "web", "namespace": "kuma-system" },
+                "spec": { "networking": { "address": "1.1.1.1" } } })
+        );
+        assert!(Format::read(Some("toml"), None).is_err());
+    }
+}

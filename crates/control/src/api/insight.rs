@@ -1,0 +1,310 @@
+//! How many there are of what, and how they are: summaries that are put together when they are asked for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::reference::SERVICE_TAG;
+use model::{Kind, Profile, ProxyKey};
+use serde_json::{Map, Value, json};
+
+use super::answer::Answer;
+use super::ask::Ask;
+use super::collection::Computed;
+use super::operation::{Operation, Outcome};
+use super::overview;
+use super::refusal::Refusal;
+use crate::discovery::ProxyStatus;
+use crate::store::{Selection, Stored};
+
+const TITLE: &str = "Could not retrieve resources";
+
+/// The rows. Lists of insights are lists like any other.
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::get("/global-insight", "Counts everything", "Object", |ask| Box::pin(global(ask))),
+        Operation::get("/global-insights", "Counts resources, as older clients ask", "Object", |ask| {
+            Box::pin(async move {
+                let all = All::read(&ask).await?;
+                Ok(Answer::json(json!({
+                    "type": "GlobalInsights",
+                    "creationTime": jiff::Timestamp::now().to_string(),
+                    "resources": all.resources(None),
+                })))
+            })
+        }),
+    ]
+}
+
+/// The items of a computed collection: of the mesh in the path, or of all.
+pub(super) async fn items(ask: &Ask, computed: Computed) -> Result<Vec<Value>, Refusal> {
+    match computed {
+        Computed::DataplaneInsight => overview::dataplane_insights(ask).await,
+        Computed::MeshInsight => {
+            let all = All::read(ask).await?;
+            Ok(all.of_kind(Kind::Mesh).map(|mesh| all.mesh(mesh)).collect())
+        }
+        // the newest profile knows services as resources only
+        Computed::ServiceInsight if ask.desk().setup.rules.profile >= Profile::V3 => Ok(Vec::new()),
+        Computed::ServiceInsight => {
+            let all = All::read(ask).await?;
+            let services = all.services();
+            let wanted = services.into_iter().filter(|((mesh, _), _)| ask.mesh().is_none_or(|it| it == mesh));
+            let mut items: Vec<Value> =
+                wanted.map(|((mesh, name), service)| service.show(&mesh, &name)).collect();
+            items.sort_by_key(|item| (item["name"].to_string(), item["mesh"].to_string()));
+            Ok(items)
+        }
+        Computed::ZoneInsight
+        | Computed::ZoneIngressInsight
+        | Computed::ZoneEgressInsight
+        | Computed::Workload => Ok(Vec::new()),
+    }
+}
+
+async fn global(ask: Ask) -> Outcome {
+    let all = All::read(&ask).await?;
+    let services = all.services();
+    let of = |sort: Option<&str>| {
+        let mut count = Count::default();
+        services
+            .values()
+            .filter(|it| sort.is_none_or(|sort| it.sort == sort))
+            .for_each(|it| count.add(it.state()));
+        count
+    };
+    let external = all.of_kind(Kind::ExternalService).chain(all.of_kind(Kind::MeshExternalService)).count();
+    let policies = all.items.iter().filter(|it| it.key.kind.is_policy()).count();
+    Ok(Answer::json(json!({
+        "createdAt": jiff::Timestamp::now().to_string(),
+        "meshes": { "total": all.of_kind(Kind::Mesh).count() },
+        "policies": { "total": policies },
+        "dataplanes": {
+            "standard": all.proxies(None, Some(Sort::Standard)).show(),
+            "gatewayBuiltin": all.proxies(None, Some(Sort::Builtin)).show(),
+            "gatewayDelegated": all.proxies(None, Some(Sort::Delegated)).show(),
+        },
+        "services": {
+            "total": services.len() + external,
+            "internal": of(Some("internal")).show(),
+            "external": { "total": external },
+            "gatewayBuiltin": of(Some("gateway_builtin")).show(),
+            "gatewayDelegated": of(Some("gateway_delegated")).show(),
+        },
+        "zones": {
+            "controlPlanes": { "total": all.of_kind(Kind::Zone).count(), "online": 0 },
+            "zoneEgresses": { "total": all.of_kind(Kind::ZoneEgress).count(), "online": 0 },
+            "zoneIngresses": { "total": all.of_kind(Kind::ZoneIngress).count(), "online": 0 },
+        },
+        "resources": all.resources(None),
+    })))
+}
+
+/// Everything at one moment.
+struct All {
+    items: Vec<Stored>,
+    statuses: BTreeMap<ProxyKey, ProxyStatus>,
+}
+
+/// What sort of proxy a Dataplane is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sort {
+    Standard,
+    Builtin,
+    Delegated,
+}
+
+impl Sort {
+    fn of(document: &Value) -> Self {
+        match &document["networking"]["gateway"] {
+            Value::Object(gateway) if gateway.get("type").and_then(Value::as_str) == Some("BUILTIN") => {
+                Sort::Builtin
+            }
+            Value::Object(_) => Sort::Delegated,
+            _ => Sort::Standard,
+        }
+    }
+
+    fn of_service(self) -> &'static str {
+        match self {
+            Sort::Standard => "internal",
+            Sort::Builtin => "gateway_builtin",
+            Sort::Delegated => "gateway_delegated",
+        }
+    }
+}
+
+/// How a proxy or service is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Online,
+    Degraded,
+    Offline,
+}
+
+#[derive(Default)]
+struct Count {
+    online: usize,
+    degraded: usize,
+    offline: usize,
+}
+
+impl Count {
+    fn add(&mut self, state: State) {
+        match state {
+            State::Online => self.online += 1,
+            State::Degraded => self.degraded += 1,
+            State::Offline => self.offline += 1,
+        }
+    }
+
+    fn show(&self) -> Value {
+        let Self { online, degraded, offline } = self;
+        json!({ "total": online + degraded + offline, "online": online, "offline": offline, "partiallyDegraded": degraded })
+    }
+}
+
+struct Service {
+    sort: &'static str,
+    proxies: Count,
+}
+
+impl Service {
+    fn state(&self) -> State {
+        let Count { online, degraded, offline } = &self.proxies;
+        match () {
+            () if *online > 0 && degraded + offline == 0 => State::Online,
+            () if online + degraded > 0 => State::Degraded,
+            () => State::Offline,
+        }
+    }
+
+    fn show(&self, mesh: &str, name: &str) -> Value {
+        let status = match self.state() {
+            State::Online => "online",
+            State::Degraded => "partially_degraded",
+            State::Offline => "offline",
+        };
+        let Count { online, degraded, offline } = &self.proxies;
+        json!({
+            "type": "ServiceInsight",
+            "mesh": mesh,
+            "name": name,
+            "creationTime": "0001-01-01T00:00:00Z",
+            "modificationTime": "0001-01-01T00:00:00Z",
+            "serviceType": self.sort,
+            "status": status,
+            "dataplanes": { "total": online + degraded + offline, "online": online + degraded, "offline": offline },
+        })
+    }
+}
+
+impl All {
+    async fn read(ask: &Ask) -> Result<Self, Refusal> {
+        let desk = ask.desk();
+        let listing = desk.store.list(&Selection::default()).await;
+        let listing = listing.map_err(|error| Refusal::of_store(TITLE, &error))?;
+        Ok(Self { items: listing.items, statuses: desk.plane.statuses() })
+    }
+
+    fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Stored> {
+        self.items.iter().filter(move |it| it.key.kind == kind)
+    }
+
+    fn state(&self, dataplane: &Stored) -> State {
+        let key = ProxyKey::new(dataplane.key.mesh_or_empty(), dataplane.key.name.as_str());
+        let online = self.statuses.get(&key).is_some_and(|status| status.connection.is_some());
+        let inbounds = dataplane.document["networking"]["inbound"].as_array();
+        let is_ready = |inbound: &Value| {
+            !matches!(inbound["state"].as_str(), Some("NotReady")) && inbound["health"]["ready"] != false
+        };
+        match online {
+            false => State::Offline,
+            true if inbounds.into_iter().flatten().all(is_ready) => State::Online,
+            true => State::Degraded,
+        }
+    }
+
+    fn proxies(&self, mesh: Option<&str>, sort: Option<Sort>) -> Count {
+        let mut count = Count::default();
+        self.of_kind(Kind::Dataplane)
+            .filter(|it| mesh.is_none_or(|mesh| it.key.mesh.as_deref() == Some(mesh)))
+            .filter(|it| sort.is_none_or(|sort| Sort::of(&it.document) == sort))
+            .for_each(|it| count.add(self.state(it)));
+        count
+    }
+
+    /// How many there are of each kind.
+    fn resources(&self, mesh: Option<&str>) -> Value {
+        let mut totals: BTreeMap<&str, usize> = BTreeMap::new();
+        for item in
+            self.items.iter().filter(|it| mesh.is_none_or(|mesh| it.key.mesh.as_deref() == Some(mesh)))
+        {
+            *totals.entry(item.key.kind.as_str()).or_default() += 1;
+        }
+        totals.into_iter().map(|(kind, total)| (kind.to_owned(), json!({ "total": total }))).collect()
+    }
+
+    /// The services that tags name, by mesh and name.
+    fn services(&self) -> BTreeMap<(String, String), Service> {
+        let mut services: BTreeMap<(String, String), Service> = BTreeMap::new();
+        for dataplane in self.of_kind(Kind::Dataplane) {
+            let networking = &dataplane.document["networking"];
+            let inbounds = networking["inbound"].as_array().into_iter().flatten();
+            let sets = inbounds.map(|it| &it["tags"]).chain(std::iter::once(&networking["gateway"]["tags"]));
+            let names: BTreeSet<&str> = sets.filter_map(|tags| tags[SERVICE_TAG].as_str()).collect();
+            for name in names {
+                let key = (dataplane.key.mesh_or_empty().to_owned(), name.to_owned());
+                let sort = Sort::of(&dataplane.document).of_service();
+                let service =
+                    services.entry(key).or_insert_with(|| Service { sort, proxies: Count::default() });
+                service.proxies.add(self.state(dataplane));
+            }
+        }
+        services
+    }
+
+    fn mesh(&self, mesh: &Stored) -> Value {
+        let name = mesh.key.name.as_str();
+        let inside = || self.items.iter().filter(|it| it.key.mesh.as_deref() == Some(name));
+        let mut policies: BTreeMap<&str, usize> = BTreeMap::new();
+        for policy in inside().filter(|it| it.key.kind.is_policy()) {
+            *policies.entry(policy.key.kind.as_str()).or_default() += 1;
+        }
+        let policies: Map<String, Value> =
+            policies.into_iter().map(|(kind, total)| (kind.to_owned(), json!({ "total": total }))).collect();
+        let internal = self.services().keys().filter(|(mesh, _)| mesh == name).count();
+        let external = inside()
+            .filter(|it| matches!(it.key.kind, Kind::ExternalService | Kind::MeshExternalService))
+            .count();
+        let mut versions: BTreeMap<String, Count> = BTreeMap::new();
+        for (key, status) in self.statuses.iter().filter(|(key, _)| key.mesh == *name) {
+            let Some(connection) = &status.connection else { continue };
+            let Some(dataplane) = inside().find(|it| key.name == *it.key.name) else { continue };
+            versions.entry(connection.agent.clone()).or_default().add(self.state(dataplane));
+        }
+        let of_agent = |wanted: &str| -> Map<String, Value> {
+            let split = versions.iter().filter_map(|(agent, count)| Some((agent.split_once(' ')?, count)));
+            split
+                .filter(|((agent, _), _)| *agent == wanted)
+                .map(|((_, version), count)| (version.to_owned(), count.show()))
+                .collect()
+        };
+        json!({
+            "type": "MeshInsight",
+            "name": name,
+            "creationTime": mesh.created.to_string(),
+            "modificationTime": mesh.modified.to_string(),
+            "lastSync": jiff::Timestamp::now().to_string(),
+            "dataplanes": self.proxies(Some(name), None).show(),
+            "dataplanesByType": {
+                "standard": self.proxies(Some(name), Some(Sort::Standard)).show(),
+                "gatewayBuiltin": self.proxies(Some(name), Some(Sort::Builtin)).show(),
+                "gatewayDelegated": self.proxies(Some(name), Some(Sort::Delegated)).show(),
+            },
+            "policies": policies,
+            "resources": self.resources(Some(name)),
+            "services": { "total": internal + external, "internal": internal, "external": external },
+            "dpVersions": { "kumaDp": {}, "envoy": of_agent("envoy"), "meshtcp": of_agent("meshtcp") },
+            "mTLS": { "issuedBackends": {}, "supportedBackends": {} },
+        })
+    }
+}

@@ -1,0 +1,200 @@
+//! Questions about one proxy, answered from what it should run.
+
+mod dump;
+mod layout;
+mod policies;
+mod rules;
+
+use std::sync::Arc;
+
+use model::{ProxyKey, ResourceId};
+use plan::View;
+use serde_json::json;
+
+use super::answer::Answer;
+use super::ask::Ask;
+use super::operation::{Body, Operation, Outcome, Query, Sort};
+use super::refusal::Refusal;
+use crate::compile::{Compiled, CompiledProxy};
+
+const TITLE: &str = "Could not retrieve a resource";
+
+const CONFIG: &[Query] = &[
+    Query {
+        name: "shadow",
+        about: "Whether policies with the label kuma.io/effect: shadow count too",
+        sort: Sort::Flag,
+    },
+    Query { name: "include", about: "`diff`: add what is different from now", sort: Sort::OneOf(&["diff"]) },
+];
+const DUMP: &[Query] = &[
+    Query { name: "include_eds", about: "Whether endpoints are shown too", sort: Sort::Flag },
+    Query { name: "format", about: "Kept for older clients", sort: Sort::Text },
+    Query { name: "usedonly", about: "Kept for older clients", sort: Sort::Flag },
+];
+
+/// The rows.
+pub(super) fn operations() -> Vec<Operation> {
+    let get = Operation::get;
+    vec![
+        get(
+            "/meshes/{mesh}/dataplanes/{name}/_plan",
+            "Shows what a proxy must do, and why",
+            "Object",
+            |ask| Box::pin(about(ask, |_, proxy| Ok(plan::plan_json(&proxy.plan)))),
+        ),
+        get(
+            "/meshes/{mesh}/dataplanes/{name}/_layout",
+            "Shows the inbounds and outbounds of a proxy",
+            "Layout",
+            |ask| Box::pin(viewed(ask, |view, proxy, _| Ok(layout::shown(view, proxy)))),
+        ),
+        get(
+            "/meshes/{mesh}/dataplanes/{name}/_rules",
+            "Shows the rules of a proxy, by kind of policy",
+            "ProxyRules",
+            |ask| Box::pin(viewed(ask, |view, _, _| Ok(rules::shown(view)))),
+        ),
+        get(
+            "/meshes/{mesh}/meshgateways/{name}/_rules",
+            "Shows the rules of a gateway, by kind of policy",
+            "ProxyRules",
+            |ask| Box::pin(rules::of_gateway(ask)),
+        ),
+        get(
+            "/meshes/{mesh}/dataplanes/{name}/rules",
+            "Shows the rules of a proxy, as older clients ask",
+            "ItemList",
+            |ask| Box::pin(viewed(ask, |view, _, _| Ok(rules::listed(view)))),
+        ),
+        get(
+            "/meshes/{mesh}/dataplanes/{name}/policies",
+            "Shows the policies of a proxy, as older clients ask",
+            "ItemList",
+            |ask| Box::pin(viewed(ask, |view, _, _| Ok(policies::older(view)))),
+        ),
+        get(
+            "/meshes/{mesh}/dataplanes/{name}/_policies",
+            "Shows what policies say about a proxy as a whole",
+            "AppliedPolicies",
+            |ask| Box::pin(viewed(ask, |view, _, _| Ok(policies::of_proxy(view)))),
+        ),
+        get(
+            "/meshes/{mesh}/dataplanes/{name}/_inbounds/{kri}/_policies",
+            "Shows what policies say about an inbound",
+            "AppliedPolicies",
+            |ask| Box::pin(viewed(ask, |view, _, ask| policies::of_inbound(view, &section(ask, "kri")?))),
+        ),
+        get(
+            "/meshes/{mesh}/dataplanes/{name}/_outbounds/{kri}/_policies",
+            "Shows what policies say about an outbound",
+            "AppliedPolicies",
+            |ask| {
+                Box::pin(viewed(ask, |view, _, ask| Ok(policies::of_outbound(view, &section(ask, "kri")?))))
+            },
+        ),
+        get(
+            "/meshes/{mesh}/dataplanes/{name}/_outbounds/{kri}/_routes",
+            "Shows the routes of an outbound",
+            "Routes",
+            |ask| Box::pin(routes(ask)),
+        ),
+        get(
+            "/meshes/{mesh}/dataplanes/{name}/_outbounds/{kri}/_routes/{route}/_policies",
+            "Shows what policies say about a route of an outbound",
+            "AppliedPolicies",
+            |ask| {
+                Box::pin(viewed(ask, |view, _, ask| {
+                    section(ask, "route")?;
+                    Ok(policies::of_outbound(view, &section(ask, "kri")?))
+                }))
+            },
+        ),
+        get(
+            "/meshes/{mesh}/dataplanes/{name}/_config",
+            "Shows what a proxy is or would be told",
+            "Config",
+            |ask| Box::pin(dump::config(ask)),
+        )
+        .query(CONFIG),
+        get("/meshes/{mesh}/dataplanes/{name}/xds", "Shows what a proxy was told last", "Config", |ask| {
+            Box::pin(dump::xds(ask))
+        })
+        .query(DUMP),
+        Operation {
+            good: vec![(200, Body::Text)],
+            ..get("/meshes/{mesh}/dataplanes/{name}/clusters", "Lists the clusters of a proxy", "", |ask| {
+                Box::pin(dump::clusters(ask))
+            })
+            .query(DUMP)
+        },
+        Operation {
+            good: vec![(200, Body::Text)],
+            ..get(
+                "/meshes/{mesh}/dataplanes/{name}/stats",
+                "Counts what a proxy accepted and refused",
+                "",
+                |ask| Box::pin(dump::stats(ask)),
+            )
+            .query(DUMP)
+        },
+    ]
+}
+
+/// The proxy in the path.
+fn key(ask: &Ask) -> ProxyKey {
+    ProxyKey::new(ask.parameter("mesh"), ask.parameter("name"))
+}
+
+/// What every proxy runs, if the one in the path is among them.
+async fn compiled(ask: &Ask) -> Result<Arc<Compiled>, Refusal> {
+    let compiled = ask.desk().plane.compiled().await.ok_or_else(Refusal::leaving)?;
+    match compiled.proxies.contains_key(&key(ask)) {
+        true => Ok(compiled),
+        false => Err(Refusal::not_found(TITLE)),
+    }
+}
+
+async fn about(
+    ask: Ask,
+    show: impl Fn(&Ask, &CompiledProxy) -> Result<serde_json::Value, Refusal> + Send,
+) -> Outcome {
+    let compiled = compiled(&ask).await?;
+    let proxy = compiled.proxies.get(&key(&ask)).ok_or_else(|| Refusal::not_found(TITLE))?;
+    Ok(Answer::json(show(&ask, proxy)?))
+}
+
+/// Answers from what the proxy sees, on a thread that may take its time.
+async fn viewed(
+    ask: Ask,
+    show: fn(&View<'_>, &CompiledProxy, &Ask) -> Result<serde_json::Value, Refusal>,
+) -> Outcome {
+    let compiled = compiled(&ask).await?;
+    let work = move || {
+        let key = key(&ask);
+        let proxy = compiled.proxies.get(&key).ok_or_else(|| Refusal::not_found(TITLE))?;
+        let view = compiled.snapshot.seen_by(&key).ok_or_else(|| Refusal::not_found(TITLE))?;
+        show(&view, proxy, &ask).map(Answer::json)
+    };
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Refusal::leaving()))
+}
+
+/// The identifier in a parameter of the path.
+fn section(ask: &Ask, parameter: &str) -> Result<ResourceId, Refusal> {
+    let text = ask.parameter(parameter);
+    let invalid = || Refusal::bad(format!("bad request: invalid identifier string: \"{text}\""));
+    ResourceId::from_kri(text).ok_or_else(invalid)
+}
+
+async fn routes(ask: Ask) -> Outcome {
+    let compiled = ask.desk().plane.compiled().await.ok_or_else(Refusal::leaving)?;
+    let plan::Answer { status, body } =
+        compiled.snapshot.inspect_outbound_routes(&key(&ask), ask.parameter("kri"));
+    let status = axum::http::StatusCode::from_u16(status).unwrap_or_default();
+    Ok(Answer::json(body).with_status(status))
+}
+
+/// Where a value comes from, as an identifier.
+fn origins(origins: &[plan::PolicyOrigin]) -> Vec<serde_json::Value> {
+    origins.iter().map(|origin| json!({ "kri": origin.policy.to_string() })).collect()
+}

@@ -1,0 +1,222 @@
+//! What a proxy is told, decoded; secrets are blanked.
+
+use std::collections::BTreeMap;
+
+use dialect::envoy::EnvoyOptions;
+use model::Resource;
+use plan::Snapshot;
+use serde_json::{Map, Value, json};
+use xds::proto::l4;
+use xds::{ResourceSet, TypeUrl};
+
+use super::super::answer::Answer;
+use super::super::ask::Ask;
+use super::super::operation::Outcome;
+use super::super::refusal::Refusal;
+use super::{TITLE, compiled, key};
+
+/// What stands where a secret would.
+const BLANK: &str = "[redacted]";
+
+/// By type and name. Types of our own that have no JSON are shown by version and size.
+fn decoded(set: &ResourceSet) -> Value {
+    let mut types = Map::new();
+    for type_url in set.type_urls() {
+        let resources: Map<String, Value> = set
+            .of_type(type_url)
+            .map(|(name, found)| {
+                let mut tree = message(type_url, &found.body).unwrap_or_else(
+                    || json!({ "version": found.version.to_string(), "bytes": found.body.len() }),
+                );
+                if type_url.as_str().ends_with(".Secret") {
+                    blank(&mut tree, true);
+                }
+                blank(&mut tree, false);
+                (name.to_owned(), tree)
+            })
+            .collect();
+        types.insert(type_url.as_str().to_owned(), Value::Object(resources));
+    }
+    Value::Object(types)
+}
+
+/// Of both dialects.
+fn message(type_url: &TypeUrl, body: &[u8]) -> Option<Value> {
+    fn ours<M: prost::Message + Default + serde::Serialize>(body: &[u8]) -> Option<Value> {
+        serde_json::to_value(M::decode(body).ok()?).ok()
+    }
+    match type_url {
+        it if *it == TypeUrl::of::<l4::Listener>() => ours::<l4::Listener>(body),
+        it if *it == TypeUrl::of::<l4::Route>() => ours::<l4::Route>(body),
+        it if *it == TypeUrl::of::<l4::Cluster>() => ours::<l4::Cluster>(body),
+        it if *it == TypeUrl::of::<l4::Endpoints>() => ours::<l4::Endpoints>(body),
+        it => dialect::decode(it, body).ok(),
+    }
+}
+
+/// Blanks what Envoy's messages keep keys in; of a secret every text that is not its name.
+fn blank(tree: &mut Value, all: bool) {
+    match tree {
+        Value::Object(members) => {
+            for (key, value) in members {
+                match key.as_str() {
+                    "privateKey" | "password" | "inlineBytes" | "inlineString"
+                        if value.is_object() || all =>
+                    {
+                        *value = json!(BLANK);
+                    }
+                    "name" | "@type" => {}
+                    _ => blank(value, all),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| blank(item, all)),
+        Value::String(text) if all => *text = BLANK.to_owned(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+pub(super) async fn xds(ask: Ask) -> Outcome {
+    compiled(&ask).await?;
+    let told = ask.desk().plane.told(&key(&ask)).await;
+    let mut shown = match told {
+        Some((_, set)) => decoded(&set),
+        None => json!({}),
+    };
+    if ask.asked("include_eds") != Some("true")
+        && let Some(types) = shown.as_object_mut()
+    {
+        types.retain(|type_url, _| !type_url.ends_with("ClusterLoadAssignment"));
+    }
+    Ok(Answer::json(json!({ "xds": shown })))
+}
+
+pub(super) async fn config(ask: Ask) -> Outcome {
+    let compiled = compiled(&ask).await?;
+    let work = move || {
+        let key = key(&ask);
+        let proxy = compiled.proxies.get(&key).ok_or_else(|| Refusal::not_found(TITLE))?;
+        let now = lowered(&proxy.plan)?;
+        let shown = match ask.asked("shadow") {
+            Some("true") => lowered(&shadowed(&compiled.snapshot, &key)?)?,
+            _ => now.clone(),
+        };
+        let mut answer = json!({ "xds": shown });
+        if ask.query.iter().any(|(name, value)| name == "include" && value == "diff") {
+            let mut patch = Vec::new();
+            difference(&mut patch, "", &now, &shown);
+            answer["diff"] = patch.into();
+        }
+        Ok(Answer::json(answer))
+    };
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Refusal::leaving()))
+}
+
+/// What Envoy would be told, whether it is attached or not.
+fn lowered(plan: &plan::Plan) -> Result<Value, Refusal> {
+    let set = dialect::envoy::lower(plan, &EnvoyOptions::default()).to_resource_set();
+    let set = set.map_err(|error| {
+        tracing::error!(%error, "a plan cannot be said to Envoy");
+        Refusal::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, TITLE, "Internal Server Error")
+    })?;
+    Ok(decoded(&set))
+}
+
+/// The plan by which shadow policies count as if they were none.
+fn shadowed(snapshot: &Snapshot, key: &model::ProxyKey) -> Result<plan::Plan, Refusal> {
+    let resources = snapshot.resources().iter().map(|resource| {
+        let mut resource: Resource = Resource::clone(resource);
+        if resource.meta.is_shadow() {
+            let labels = resource.meta.labels.iter().filter(|(key, _)| *key != model::resource::EFFECT_LABEL);
+            resource.meta.labels = labels.collect();
+        }
+        resource
+    });
+    let lit = Snapshot::new(resources, snapshot.context().clone());
+    plan::plan(&lit, key).ok_or_else(|| Refusal::not_found(TITLE))
+}
+
+/// A JSON patch from one tree to another. Lists are replaced as a whole.
+fn difference(patch: &mut Vec<Value>, path: &str, from: &Value, to: &Value) {
+    let (Value::Object(old), Value::Object(new)) = (from, to) else {
+        if from != to {
+            patch.push(json!({ "op": "replace", "path": path, "value": to }));
+        }
+        return;
+    };
+    let keys: BTreeMap<&String, ()> = old.keys().chain(new.keys()).map(|key| (key, ())).collect();
+    for key in keys.into_keys() {
+        let path = format!("{path}/{}", key.replace('~', "~0").replace('/', "~1"));
+        match (old.get(key), new.get(key)) {
+            (Some(old), Some(new)) => difference(patch, &path, old, new),
+            (Some(_), None) => patch.push(json!({ "op": "remove", "path": path })),
+            (None, Some(new)) => patch.push(json!({ "op": "add", "path": path, "value": new })),
+            (None, None) => {}
+        }
+    }
+}
+
+/// The clusters of the plan in the layout of Envoy's own page.
+pub(super) async fn clusters(ask: Ask) -> Outcome {
+    let compiled = compiled(&ask).await?;
+    let proxy = compiled.proxies.get(&key(&ask)).ok_or_else(|| Refusal::not_found(TITLE))?;
+    let mut text = String::new();
+    for (name, cluster) in &proxy.plan.clusters {
+        for endpoint in &cluster.endpoints {
+            let (address, port) = (&endpoint.address, endpoint.port);
+            text.push_str(&format!("{name}::{address}:{port}::weight::{}\n", endpoint.weight));
+            text.push_str(&format!("{name}::{address}:{port}::priority::{}\n", endpoint.priority));
+        }
+    }
+    Ok(Answer::text(text))
+}
+
+/// What the control plane counted of the proxy's answers.
+pub(super) async fn stats(ask: Ask) -> Outcome {
+    compiled(&ask).await?;
+    let mut text = String::new();
+    if let Some(status) = ask.desk().plane.statuses().get(&key(&ask)) {
+        text.push_str(&format!("control_plane.connected_state: {}\n", u8::from(status.connection.is_some())));
+        text.push_str(&format!("control_plane.streams: {}\n", status.streams));
+        for (type_url, answers) in &status.types {
+            let word = type_url.as_str().rsplit('.').next().unwrap_or_default();
+            text.push_str(&format!("control_plane.{word}.update_success: {}\n", answers.acks));
+            text.push_str(&format!("control_plane.{word}.update_rejected: {}\n", answers.nacks));
+        }
+    }
+    Ok(Answer::text(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_blanked_wherever_they_are() {
+        let mut tree = json!({ "name": "id", "tlsCertificate": { "certificateChain": { "inlineBytes": "QUJD" }, "privateKey": { "inlineBytes": "U0VDUkVU" } } });
+        blank(&mut tree, true);
+        assert!(!tree.to_string().contains("U0VDUkVU"));
+        let mut tree = json!({ "transport": [{ "privateKey": { "filename": "/key" } }], "name": "x" });
+        blank(&mut tree, false);
+        assert_eq!(tree, json!({ "transport": [{ "privateKey": BLANK }], "name": "x" }));
+    }
+
+    #[test]
+    fn a_difference_is_a_patch() {
+        let mut patch = Vec::new();
+        difference(
+            &mut patch,
+            "",
+            &json!({ "a": 1, "b/c": { "x": 1 }, "d": 1 }),
+            &json!({ "a": 2, "b/c": { "x": 1, "y": [] } }),
+        );
+        assert_eq!(
+            json!(patch),
+            json!([
+                { "op": "replace", "path": "/a", "value": 2 },
+                { "op": "add", "path": "/b~1c/y", "value": [] },
+                { "op": "remove", "path": "/d" },
+            ])
+        );
+    }
+}

@@ -1,0 +1,53 @@
+//! The inbounds and outbounds of a proxy, by identifier.
+
+use model::topology::{Inbound, Protocol};
+use plan::{Destination, View};
+use serde_json::{Value, json};
+
+use crate::compile::CompiledProxy;
+
+/// Outbounds that only tags name have no identifier, and are not here: `_plan` has them.
+pub(super) fn shown(view: &View<'_>, proxy: &CompiledProxy) -> Value {
+    let resource = view.resource();
+    let id = resource.id();
+    let written = &view.dataplane().inbound;
+    let inbounds = proxy.plan.inbounds.iter().map(|inbound| {
+        let of = written.iter().find(|it| it.port == inbound.port);
+        let section = of.map_or_else(|| inbound.port.to_string(), section);
+        json!({
+            "kri": id.with_section(section.as_str()).to_string(),
+            "port": inbound.port,
+            "protocol": protocol(inbound.protocol),
+            "proxyResourceName": format!("self_inbound_dp_{section}"),
+        })
+    });
+    let outbounds = proxy.plan.outbounds.iter().filter_map(|outbound| match &outbound.destination {
+        Destination::Tags(_) => None,
+        Destination::Resource { id, name: _ } => Some(json!({
+            "kri": id.to_string(),
+            "port": outbound.port,
+            "protocol": protocol(outbound.protocol),
+            "proxyResourceName": id.to_string(),
+        })),
+    });
+    json!({
+        "kri": id.to_string(),
+        "labels": resource.meta.labels,
+        "inbounds": inbounds.collect::<Vec<_>>(),
+        "outbounds": outbounds.collect::<Vec<_>>(),
+        "listeners": [],
+    })
+}
+
+/// What nobody named a protocol for is carried as TCP.
+fn protocol(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Unknown => Protocol::Tcp.as_str(),
+        known => known.as_str(),
+    }
+}
+
+/// What an inbound is called: its name, or else its port.
+pub(super) fn section(inbound: &Inbound) -> String {
+    inbound.name.clone().unwrap_or_else(|| inbound.port.to_string())
+}

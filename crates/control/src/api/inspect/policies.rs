@@ -1,0 +1,96 @@
+//! What policies say about a proxy, one of its inbounds or one of its outbounds.
+
+use model::{Kind, ResourceId, Spec};
+use plan::{Shadows, View, merge_confs};
+use serde_json::{Value, json};
+
+use super::super::refusal::Refusal;
+use super::layout::section;
+use super::{TITLE, origins};
+
+fn kinds() -> impl Iterator<Item = Kind> {
+    Kind::ALL.iter().copied().filter(|kind| kind.is_policy())
+}
+
+/// What policies say about the proxy itself: their `spec.default`, merged.
+pub(super) fn of_proxy(view: &View<'_>) -> Value {
+    let policies = kinds().filter_map(|kind| {
+        let matched = view.match_policies(view.of_kind(kind).iter().map(AsRef::as_ref), Shadows::LeftOut);
+        let said: Vec<(&Value, ResourceId)> = matched
+            .policies
+            .iter()
+            .filter_map(|resource| match &resource.spec {
+                Spec::Policy(policy) if !policy.default.is_null() => Some((&policy.default, resource.id())),
+                _ => None,
+            })
+            .collect();
+        let conf = merge_confs(kind, said.iter().map(|(conf, _)| *conf)).into_iter().next()?;
+        let from: Vec<Value> = said.iter().map(|(_, id)| json!({ "kri": id.to_string() })).collect();
+        Some(json!({ "kind": kind.as_str(), "conf": conf, "origins": from }))
+    });
+    json!({ "policies": policies.collect::<Vec<_>>() })
+}
+
+/// What policies other than routes say about a destination.
+pub(super) fn of_outbound(view: &View<'_>, id: &ResourceId) -> Value {
+    let routes = [Kind::MeshTCPRoute, Kind::MeshHTTPRoute];
+    let policies = kinds().filter(|kind| !routes.contains(kind)).filter_map(|kind| {
+        let rules = view.rules(kind);
+        let merged = rules.for_resource(id)?;
+        Some(json!({ "kind": kind.as_str(), "conf": merged.conf(), "origins": origins(&merged.origins) }))
+    });
+    json!({ "policies": policies.collect::<Vec<_>>() })
+}
+
+/// What policies say about an inbound, whoever connects.
+pub(super) fn of_inbound(view: &View<'_>, id: &ResourceId) -> Result<Value, Refusal> {
+    let named =
+        |it: &&model::topology::Inbound| section(it) == id.section || it.port.to_string() == id.section;
+    let inbound = view.dataplane().inbound.iter().find(named).ok_or_else(|| Refusal::not_found(TITLE))?;
+    let port = inbound.port;
+    let mut policies = Vec::new();
+    for kind in kinds() {
+        let matched = view.match_policies(view.of_kind(kind).iter().map(AsRef::as_ref), Shadows::LeftOut);
+        // what cannot be said in tags is said by no rule at all, as where the proxy is planned
+        let Ok(rules) = view.snapshot().source_rules(kind, &matched) else { continue };
+        let said: Vec<_> =
+            rules.plain.into_iter().filter(|(at, _)| at.port == port).flat_map(|(_, rules)| rules).collect();
+        if said.is_empty() {
+            continue;
+        }
+        let from: Vec<_> = said.iter().map(|rule| rule.origin.clone()).collect();
+        let confs: Vec<Value> =
+            said.iter().map(|rule| json!({ "conf": rule.conf, "matches": rule.matches })).collect();
+        policies.push(json!({ "kind": kind.as_str(), "rules": confs, "origins": origins(&from) }));
+    }
+    Ok(json!({ "policies": policies }))
+}
+
+/// The view of older clients. Policies of the targetRef generation stand in it one by one.
+pub(super) fn older(view: &View<'_>) -> Value {
+    let mut items = Vec::new();
+    for kind in kinds() {
+        let matched = view.match_policies(view.of_kind(kind).iter().map(AsRef::as_ref), Shadows::LeftOut);
+        for resource in matched.policies {
+            let meta = super::super::document::meta(
+                kind,
+                resource.meta.mesh.as_str(),
+                resource.meta.name.as_str(),
+                &json!(resource.meta.labels),
+            );
+            let mut matched = serde_json::Map::new();
+            matched.insert(kind.as_str().into(), json!([meta]));
+            items.push(json!({
+                "type": "dataplane",
+                "name": view.resource().meta.name.as_str(),
+                "service": view.dataplane().service().unwrap_or_default(),
+                "matchedPolicies": matched,
+            }));
+        }
+    }
+    let kind = match view.dataplane().builtin_gateway() {
+        Some(_) => "MeshGatewayDataplane",
+        None => "SidecarDataplane",
+    };
+    json!({ "kind": kind, "total": items.len(), "items": items })
+}

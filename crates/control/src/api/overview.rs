@@ -1,0 +1,202 @@
+//! A resource together with what is known of what it stands for.
+
+use model::{Kind, ProxyKey};
+use serde_json::{Value, json};
+
+use super::answer::Answer;
+use super::ask::Ask;
+use super::collection::Collection;
+use super::document;
+use super::filter::Filter;
+use super::operation::{Operation, Outcome};
+use super::page::Page;
+use super::refusal::Refusal;
+use super::resources::{DATAPLANE_FILTERS, FILTERS, PAGING, exists};
+use crate::discovery::{Connection, ProxyStatus};
+use crate::store::{Key, Selection, Stored};
+
+const LIST: &str = "Could not retrieve resources";
+const ITEM: &str = "Could not retrieve a resource";
+
+/// The rows, under their new and their old names.
+pub(super) fn operations() -> Vec<Operation> {
+    let mut rows = Vec::new();
+    for path in [
+        "/meshes/{mesh}/{plural}/_overview",
+        "/{plural}/_overview",
+        "/meshes/{mesh}/dataplanes+insights",
+        "/dataplanes+insights",
+        "/zones+insights",
+        "/zoneingresses+insights",
+        "/zoneegressoverviews",
+    ] {
+        let row = Operation::get(path, "Lists resources with what is known of them", "ResourceList", |ask| {
+            Box::pin(list(ask))
+        });
+        let row = row.query(PAGING).query(FILTERS).query(DATAPLANE_FILTERS);
+        rows.push(if row.bad.contains(&404) { row } else { row.bad(404) });
+    }
+    for path in [
+        "/meshes/{mesh}/{plural}/{name}/_overview",
+        "/{plural}/{name}/_overview",
+        "/meshes/{mesh}/dataplanes+insights/{name}",
+        "/zones+insights/{name}",
+        "/zoneingresses+insights/{name}",
+        "/zoneegressoverviews/{name}",
+    ] {
+        rows.push(Operation::get(path, "Shows a resource with what is known of it", "Resource", |ask| {
+            Box::pin(get(ask))
+        }));
+    }
+    rows
+}
+
+/// The kind in the path, if there are overviews of it there.
+fn kind(ask: &Ask) -> Result<Kind, Refusal> {
+    let old = ask.path.trim_matches('/').split('/').find_map(|part| match part {
+        "dataplanes+insights" => Some(Kind::Dataplane),
+        "zones+insights" => Some(Kind::Zone),
+        "zoneingresses+insights" => Some(Kind::ZoneIngress),
+        "zoneegressoverviews" => Some(Kind::ZoneEgress),
+        _ => None,
+    });
+    let kind = match old {
+        Some(kind) => kind,
+        None => match ask.collection()? {
+            Collection::Kept(kind) => kind,
+            Collection::Computed(_) => return Err(Refusal::no_page()),
+        },
+    };
+    match kind {
+        Kind::Dataplane | Kind::Zone | Kind::ZoneIngress | Kind::ZoneEgress => Ok(kind),
+        _ => Err(Refusal::no_page()),
+    }
+}
+
+async fn list(ask: Ask) -> Outcome {
+    let kind = kind(&ask)?;
+    let page = Page::read(&ask.query)?;
+    let filter = Filter::read(&ask.query, kind == Kind::Dataplane)?;
+    let desk = ask.desk();
+    if let Some(mesh) = ask.mesh() {
+        exists(desk.store.as_ref(), mesh).await?;
+    }
+    let selection = Selection { kind: Some(kind), mesh: ask.mesh().map(str::to_owned) };
+    let listing = desk.store.list(&selection).await.map_err(|error| Refusal::of_store(LIST, &error))?;
+    let found: Vec<Stored> = listing.items.into_iter().filter(|it| filter.holds(&it.document)).collect();
+    let statuses = desk.plane.statuses();
+    let show = |stored: &Stored| overview(stored, statuses.get(&proxy(stored)));
+    Ok(Answer::json(page.of(&found, ask.place(), show)))
+}
+
+async fn get(ask: Ask) -> Outcome {
+    let kind = kind(&ask)?;
+    let desk = ask.desk();
+    let key = Key::new(kind, ask.mesh().unwrap_or_default(), ask.parameter("name"));
+    let found = desk.store.get(&key).await.map_err(|error| Refusal::of_store(ITEM, &error))?;
+    let found = found.ok_or_else(|| Refusal::not_found(ITEM))?;
+    Ok(Answer::json(overview(&found, desk.plane.statuses().get(&proxy(&found)))))
+}
+
+fn proxy(stored: &Stored) -> ProxyKey {
+    ProxyKey::new(stored.key.mesh_or_empty(), stored.key.name.as_str())
+}
+
+/// The insights of the dataplanes of the mesh in the path, or of all.
+pub(super) async fn dataplane_insights(ask: &Ask) -> Result<Vec<Value>, Refusal> {
+    let desk = ask.desk();
+    let selection = Selection { kind: Some(Kind::Dataplane), mesh: ask.mesh().map(str::to_owned) };
+    let listing = desk.store.list(&selection).await.map_err(|error| Refusal::of_store(LIST, &error))?;
+    let statuses = desk.plane.statuses();
+    let show = |stored: &Stored| {
+        let insight = insight(stored, statuses.get(&proxy(stored)));
+        json!({
+            "type": "DataplaneInsight",
+            "mesh": stored.key.mesh,
+            "name": stored.key.name,
+            "creationTime": stored.created.to_string(),
+            "modificationTime": stored.modified.to_string(),
+            "subscriptions": insight["subscriptions"],
+        })
+    };
+    Ok(listing.items.iter().map(show).collect())
+}
+
+fn overview(stored: &Stored, status: Option<&ProxyStatus>) -> Value {
+    let kind = stored.key.kind;
+    let member = match kind {
+        Kind::Zone => "zone",
+        Kind::ZoneIngress => "zoneIngress",
+        Kind::ZoneEgress => "zoneEgress",
+        _ => "dataplane",
+    };
+    let Value::Object(shown) = document::universal(stored) else { return Value::Null };
+    let is_envelope = |key: &str| {
+        matches!(key, "type" | "mesh" | "name" | "creationTime" | "modificationTime" | "labels" | "kri")
+    };
+    let (envelope, body): (Vec<_>, Vec<_>) = shown.into_iter().partition(|(key, _)| is_envelope(key));
+    let mut overview = Value::Object(envelope.into_iter().collect());
+    overview["type"] = json!(format!("{kind}Overview"));
+    overview[member] = Value::Object(body.into_iter().collect());
+    overview[format!("{member}Insight")] = insight(stored, status);
+    overview
+}
+
+/// What a proxy has said since it attached; nothing while it is not attached.
+fn insight(stored: &Stored, status: Option<&ProxyStatus>) -> Value {
+    let Some(ProxyStatus { connection: Some(connection), streams, types, .. }) = status else {
+        return json!({ "subscriptions": [] });
+    };
+    let Connection { since, agent, dialect: _, protocol: _, peer: _ } = connection;
+    let (program, version) = agent.split_once(' ').unwrap_or((agent, ""));
+    let mut latest = *since;
+    let mut counts = ["cds", "eds", "lds", "rds"].map(|short| (short, 0u64, 0u64));
+    let (mut acks, mut nacks) = (0, 0);
+    for (type_url, answers) in types {
+        acks += answers.acks;
+        nacks += answers.nacks;
+        if let Some(acked) = &answers.acked {
+            latest = latest.max(acked.at);
+        }
+        let word = type_url.as_str().rsplit('.').next().unwrap_or_default();
+        let short = match word {
+            "Cluster" => "cds",
+            "ClusterLoadAssignment" | "Endpoints" => "eds",
+            "Listener" => "lds",
+            "RouteConfiguration" | "Route" => "rds",
+            _ => continue,
+        };
+        for (_, acked, refused) in counts.iter_mut().filter(|(name, _, _)| *name == short) {
+            *acked += answers.acks;
+            *refused += answers.nacks;
+        }
+    }
+    let numbers = |acked: u64, refused: u64| {
+        // 64-bit numbers are text in this format, and zeros are left out
+        let mut shown = serde_json::Map::new();
+        for (key, number) in [
+            ("responsesSent", acked + refused),
+            ("responsesAcknowledged", acked),
+            ("responsesRejected", refused),
+        ] {
+            if number > 0 {
+                shown.insert(key.into(), json!(number.to_string()));
+            }
+        }
+        Value::Object(shown)
+    };
+    let mut state = json!({ "lastUpdateTime": latest.to_string(), "total": numbers(acks, nacks) });
+    for (short, acked, refused) in counts {
+        state[short] = numbers(acked, refused);
+    }
+    let version = match program {
+        "envoy" => json!({ "kumaDp": { "version": "" }, "envoy": { "version": version } }),
+        _ => json!({ "kumaDp": { "version": version } }),
+    };
+    json!({ "subscriptions": [{
+        "id": format!("{}/{streams}", stored.key.name),
+        "connectTime": since.to_string(),
+        "status": state,
+        "version": version,
+    }] })
+}

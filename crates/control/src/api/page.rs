@@ -1,0 +1,158 @@
+//! Paging: a part of a list, and the link to the next one.
+
+use serde_json::{Value, json};
+
+use super::refusal::Refusal;
+
+const DEFAULT_SIZE: usize = 100;
+const MAX_SIZE: usize = 1000;
+
+/// Which part of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Page {
+    offset: usize,
+    size: usize,
+}
+
+/// Where a list is asked for, for the link to its next part.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'a> {
+    pub(super) scheme: &'a str,
+    pub(super) host: &'a str,
+    pub(super) path: &'a str,
+    /// The query as it was sent, decoded.
+    pub(super) query: &'a [(String, String)],
+}
+
+impl Page {
+    /// Reads `size` and `offset`.
+    pub(super) fn read(query: &[(String, String)]) -> Result<Self, Refusal> {
+        let last =
+            |name: &str| query.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        let size = match last("size") {
+            None => DEFAULT_SIZE,
+            Some(text) => {
+                text.parse().ok().filter(|size| (1..=MAX_SIZE).contains(size)).ok_or_else(|| {
+                    let reason = match text.parse::<i64>() {
+                        Ok(size) if size > 0 => {
+                            format!("invalid page size of {size}. Maximum page size is {MAX_SIZE}")
+                        }
+                        Ok(_) | Err(_) => "must be a number from 1 to 1000".into(),
+                    };
+                    Refusal::field("Could not retrieve resources", "Invalid page size", "size", reason)
+                })?
+            }
+        };
+        let offset = match last("offset") {
+            None | Some("") => 0,
+            Some(text) => text.parse().map_err(|_| {
+                let reason = "take it from `next` of the page before";
+                Refusal::field("Could not retrieve resources", "Invalid offset", "offset", reason)
+            })?,
+        };
+        Ok(Self { offset, size })
+    }
+
+    /// The part of a list that is asked for, as `{total, items, next}`.
+    pub(super) fn of<T>(self, all: &[T], place: Place<'_>, show: impl FnMut(&T) -> Value) -> Value {
+        let Self { offset, size } = self;
+        let items: Vec<Value> = all.iter().skip(offset).take(size).map(show).collect();
+        let end = offset.saturating_add(size);
+        let next = (end < all.len()).then(|| place.with_offset(end));
+        json!({ "total": all.len(), "items": items, "next": next })
+    }
+}
+
+impl Place<'_> {
+    fn with_offset(self, offset: usize) -> String {
+        let Self { scheme, host, path, query } = self;
+        let mut text = format!("{scheme}://{host}{path}?offset={offset}");
+        for (key, value) in query.iter().filter(|(key, _)| key != "offset") {
+            text.push('&');
+            encode(&mut text, key);
+            text.push('=');
+            encode(&mut text, value);
+        }
+        text
+    }
+}
+
+/// Writes a part of a query; what means nothing in one is written as it is.
+fn encode(text: &mut String, part: &str) {
+    for byte in part.bytes() {
+        match byte {
+            b'a'..=b'z'
+            | b'A'..=b'Z'
+            | b'0'..=b'9'
+            | b'-'
+            | b'_'
+            | b'.'
+            | b'~'
+            | b'['
+            | b']'
+            | b'/'
+            | b':' => {
+                text.push(char::from(byte));
+            }
+            other => text.push_str(&format!("%{other:02X}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn query(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
+    }
+
+    #[test]
+    fn sizes_have_limits() {
+        for bad in ["0", "-1", "1001", "x", "", "99999999999999999999"] {
+            assert_eq!(
+                Page::read(&query(&[("size", bad)])).unwrap_err().detail,
+                "Invalid page size",
+                "{bad}"
+            );
+        }
+        assert!(Page::read(&query(&[("offset", "-1")])).is_err());
+        assert_eq!(Page::read(&[]).unwrap(), Page { offset: 0, size: 100 });
+    }
+
+    #[test]
+    fn the_next_page_is_a_whole_link() {
+        let query = query(&[("filter[labels.team]", "a b"), ("size", "1"), ("offset", "0")]);
+        let place = Place {
+            scheme: "http",
+            host: "localhost:5681",
+            path: "/meshes/default/dataplanes",
+            query: &query,
+        };
+        let page = Page::read(&query).unwrap().of(&["x", "y"], place, |it| json!(it));
+        assert_eq!(
+            page["next"],
+            "http://localhost:5681/meshes/default/dataplanes?offset=1&filter[labels.team]=a%20b&size=1"
+        );
+        assert_eq!(page["items"], json!(["x"]));
+    }
+
+    proptest! {
+        #[test]
+        fn pages_cover_the_list_once(length in 0usize..60, size in 1usize..20) {
+            let all: Vec<usize> = (0..length).collect();
+            let (mut seen, mut offset) = (Vec::new(), 0);
+            loop {
+                let query = query(&[("size", &size.to_string()), ("offset", &offset.to_string())]);
+                let place = Place { scheme: "http", host: "h", path: "/", query: &query };
+                let page = Page::read(&query).unwrap().of(&all, place, |it| json!(it));
+                prop_assert_eq!(&page["total"], length);
+                seen.extend(page["items"].as_array().unwrap().iter().map(|it| it.as_u64().unwrap() as usize));
+                if page["next"].is_null() { break }
+                offset += size;
+            }
+            prop_assert_eq!(seen, all);
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Whom a policy or a service concerns.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use model::topology::{Dataplane, Inbound, ServiceSelector};
+use model::{Kind, ProxyKey, Resource, Spec};
+use plan::Shadows;
+use serde_json::{Value, json};
+
+use super::answer::Answer;
+use super::ask::Ask;
+use super::collection::Collection;
+use super::document;
+use super::filter::Filter;
+use super::operation::{Operation, Outcome};
+use super::page::Page;
+use super::refusal::Refusal;
+use super::resources::PAGING;
+use crate::compile::Compiled;
+
+const TITLE: &str = "Could not retrieve a resource";
+
+/// The rows. One client writes the hyphen where the server has the underscore.
+pub(super) fn operations() -> Vec<Operation> {
+    let mut rows = Vec::new();
+    for path in [
+        "/meshes/{mesh}/{plural}/{name}/_resources/dataplanes",
+        "/meshes/{mesh}/{plural}/{name}/-resources/dataplanes",
+    ] {
+        let row = Operation::get(
+            path,
+            "Lists the dataplanes that a policy or service concerns",
+            "ResourceList",
+            |ask| {
+                Box::pin(concerned(ask, |ask, found| {
+                    let page = Page::read(&ask.query)?;
+                    Ok(page.of(&found, ask.place(), dataplane_meta))
+                }))
+            },
+        );
+        rows.push(row.query(PAGING).query(super::resources::FILTERS));
+    }
+    rows.push(
+        Operation::get(
+            "/meshes/{mesh}/{plural}/{name}/_dataplanes",
+            "Lists the dataplanes of a service",
+            "ResourceList",
+            |ask| {
+                Box::pin(concerned(ask, |ask, found| {
+                    let page = Page::read(&ask.query)?;
+                    Ok(page.of(&found, ask.place(), dataplane_meta))
+                }))
+            },
+        )
+        .query(PAGING),
+    );
+    rows.push(Operation::get(
+        "/meshes/{mesh}/{plural}/{name}/dataplanes",
+        "Lists the dataplanes that a policy concerns, as older clients ask",
+        "ItemList",
+        |ask| {
+            Box::pin(concerned(ask, |_, found| {
+                let items: Vec<Value> = found.iter().map(attached).collect();
+                Ok(json!({ "total": items.len(), "items": items }))
+            }))
+        },
+    ));
+    rows.push(Operation::get(
+        "/meshes/{mesh}/{plural}/{name}/_hostnames",
+        "Lists the host names of a service",
+        "ItemList",
+        |ask| Box::pin(hostnames(ask)),
+    ));
+    rows
+}
+
+fn dataplane_meta(found: &Arc<Resource>) -> Value {
+    let meta = &found.meta;
+    document::meta(Kind::Dataplane, meta.mesh.as_str(), meta.name.as_str(), &json!(meta.labels))
+}
+
+fn attached(found: &Arc<Resource>) -> Value {
+    let is_gateway =
+        matches!(&found.spec, Spec::Dataplane(dataplane) if dataplane.builtin_gateway().is_some());
+    json!({
+        "kind": if is_gateway { "MeshGatewayDataplane" } else { "SidecarDataplane" },
+        "dataplane": { "mesh": found.meta.mesh.as_str(), "name": found.meta.name.as_str() },
+        "attachments": [{ "type": "dataplane" }],
+    })
+}
+
+/// Answers from the dataplanes that what the path names concerns.
+async fn concerned(ask: Ask, show: fn(&Ask, Vec<Arc<Resource>>) -> Result<Value, Refusal>) -> Outcome {
+    let Collection::Kept(kind) = ask.collection()? else { return Err(Refusal::no_page()) };
+    let filter = Filter::read(&ask.query, false)?;
+    let compiled = ask.desk().plane.compiled().await.ok_or_else(Refusal::leaving)?;
+    let work = move || {
+        let (mesh, name) = (ask.parameter("mesh"), ask.parameter("name"));
+        let resource = compiled.snapshot.named(kind, mesh, name).ok_or_else(|| Refusal::not_found(TITLE))?;
+        let is_concerned = |key: &ProxyKey, found: &Resource| match &resource.spec {
+            Spec::Policy(_) => {
+                let view = compiled.snapshot.seen_by(key);
+                view.is_some_and(|view| {
+                    !view.match_policies([resource], Shadows::Included).policies.is_empty()
+                })
+            }
+            Spec::MeshService(service) => selects(&service.selector, found),
+            Spec::Dataplane(_) => key.name == *name,
+            _ => false,
+        };
+        if !kind.is_policy() && kind != Kind::MeshService {
+            return Err(Refusal::no_page());
+        }
+        let found = dataplanes(&compiled, mesh, |key, found| is_concerned(key, found));
+        let found = found
+            .into_iter()
+            .filter(|it| filter.holds(&json!({ "name": it.meta.name.as_str(), "labels": it.meta.labels })));
+        show(&ask, found.collect()).map(Answer::json)
+    };
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Refusal::leaving()))
+}
+
+fn dataplanes(
+    compiled: &Compiled,
+    mesh: &str,
+    is_concerned: impl Fn(&ProxyKey, &Resource) -> bool,
+) -> Vec<Arc<Resource>> {
+    let all = compiled.snapshot.in_mesh(Kind::Dataplane, mesh).iter();
+    all.filter(|found| is_concerned(&ProxyKey::new(mesh, found.meta.name.clone()), found)).cloned().collect()
+}
+
+/// Whether a service takes a dataplane among its endpoints.
+fn selects(selector: &ServiceSelector, found: &Resource) -> bool {
+    let Spec::Dataplane(Dataplane { inbound, .. }) = &found.spec else { return false };
+    match selector {
+        ServiceSelector::None => false,
+        ServiceSelector::Tags(tags) => inbound.iter().any(|Inbound { tags: has, .. }| tags.matches(has)),
+        ServiceSelector::Name { name, namespace } => {
+            found.meta.display_name() == name
+                && namespace.as_deref().is_none_or(|namespace| found.meta.namespace() == namespace)
+        }
+        ServiceSelector::Labels(labels) => labels.matches(&found.meta.labels),
+    }
+}
+
+/// The host names that somebody wrote into the status of a service, with the zones that resolve them.
+async fn hostnames(ask: Ask) -> Outcome {
+    let Collection::Kept(kind) = ask.collection()? else { return Err(Refusal::no_page()) };
+    if !matches!(kind, Kind::MeshService | Kind::MeshExternalService | Kind::MeshMultiZoneService) {
+        return Err(Refusal::no_page());
+    }
+    let key = super::resources::keys_of(&ask, kind);
+    let found = ask.desk().store.get(&key).await.map_err(|error| Refusal::of_store(TITLE, &error))?;
+    let found = found.ok_or_else(|| Refusal::not_found(TITLE))?;
+    let zone = found.document["labels"][model::reference::ZONE_TAG].as_str();
+    let zone = zone.or(ask.desk().setup.rules.zone.as_deref()).unwrap_or("default");
+    let mut zones: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+    let addresses = found.document["status"]["addresses"].as_array();
+    for hostname in addresses.into_iter().flatten().filter_map(|address| address["hostname"].as_str()) {
+        zones.entry(hostname).or_insert_with(|| vec![json!({ "name": zone })]);
+    }
+    let items: Vec<Value> =
+        zones.into_iter().map(|(hostname, zones)| json!({ "hostname": hostname, "zones": zones })).collect();
+    Ok(Answer::json(json!({ "total": items.len(), "items": items })))
+}

@@ -1,0 +1,159 @@
+//! Why a request is refused: one shape for every failure, the one that Kuma's clients read.
+
+use axum::http::StatusCode;
+use model::{Problem, Severity};
+use serde_json::{Value, json};
+
+use super::answer::Answer;
+use crate::store::StoreError;
+
+/// Why a request is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(super) status: StatusCode,
+    /// What could not be done. Never empty: clients take an empty title for no error at all.
+    pub(super) title: String,
+    /// Why not.
+    pub(super) detail: String,
+    /// The fields that are wrong.
+    pub(super) invalid: Vec<Invalid>,
+}
+
+/// A field that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Invalid {
+    pub(super) field: String,
+    pub(super) reason: String,
+}
+
+impl Refusal {
+    pub(super) fn new(status: StatusCode, title: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { status, title: title.into(), detail: detail.into(), invalid: Vec::new() }
+    }
+
+    /// What was sent cannot be understood.
+    pub(super) fn bad(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "Bad Request", detail)
+    }
+
+    /// The resource or mesh in the path is not there.
+    pub(super) fn not_found(title: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, title, "Not found")
+    }
+
+    /// The caller may not do this.
+    pub(super) fn denied(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "Access Denied", detail)
+    }
+
+    /// What was asked for cannot be done with this resource.
+    pub(super) fn not_allowed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "Method not Allowed", detail)
+    }
+
+    /// The process is about to end.
+    pub(super) fn leaving() -> Self {
+        let detail = "this control plane instance is shutting down: ask again";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable", detail)
+    }
+
+    /// One field is wrong.
+    pub(super) fn field(
+        title: impl Into<String>,
+        detail: impl Into<String>,
+        field: &str,
+        reason: impl Into<String>,
+    ) -> Self {
+        let invalid = vec![Invalid { field: field.into(), reason: reason.into() }];
+        Self { invalid, ..Self::new(StatusCode::BAD_REQUEST, title, detail) }
+    }
+
+    /// A document has errors.
+    pub(super) fn invalid(title: impl Into<String>, problems: &[Problem]) -> Self {
+        let errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
+        let invalid = errors
+            .map(|problem| Invalid {
+                field: problem.violation.field.clone(),
+                reason: match &problem.help {
+                    Some(help) => format!("{} ({help})", problem.violation.message),
+                    None => problem.violation.message.clone(),
+                },
+            })
+            .collect();
+        Self { invalid, ..Self::new(StatusCode::BAD_REQUEST, title, "Resource is not valid") }
+    }
+
+    /// What the store said. `title`: what could not be done.
+    pub(super) fn of_store(title: &str, error: &StoreError) -> Self {
+        match error {
+            StoreError::NotFound(_) => Self::not_found(title),
+            StoreError::Conflict { .. } => Self::new(StatusCode::CONFLICT, "Conflict", error.to_string()),
+            StoreError::Unfit { .. } | StoreError::TooOld { .. } => Self::bad(error.to_string()),
+            StoreError::Full { .. } | StoreError::Lost { .. } | StoreError::Denied { .. } => {
+                // the words of the system may tell where a database is: they are for the operator
+                tracing::error!(%error, "the store could not do what was asked");
+                let detail = "the store cannot be used now: the log of the control plane says why; try again";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, title, detail)
+            }
+            StoreError::Damaged { .. } => {
+                tracing::error!(%error, "the store could not do what was asked");
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, title, "Internal Server Error")
+            }
+        }
+    }
+
+    /// The same under another title.
+    pub(super) fn titled(self, title: &str) -> Self {
+        Self { title: title.into(), ..self }
+    }
+
+    /// The body. `details` and `causes` say the same in the words of older clients.
+    pub(super) fn body(&self) -> Value {
+        let Self { status, title, detail, invalid } = self;
+        let mut body =
+            json!({ "type": "/std-errors", "status": status.as_u16(), "title": title, "detail": detail });
+        if !invalid.is_empty() {
+            let each = |key: &str| -> Vec<Value> {
+                invalid.iter().map(|it| json!({ "field": it.field, key: it.reason })).collect()
+            };
+            body["invalid_parameters"] = each("reason").into();
+            body["details"] = json!(detail);
+            body["causes"] = each("message").into();
+        } else {
+            body["details"] = json!(detail);
+        }
+        body
+    }
+}
+
+impl From<Refusal> for Answer {
+    fn from(refusal: Refusal) -> Self {
+        let body = refusal.body();
+        Answer::json(body).with_status(refusal.status)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_and_new_clients_read_the_same() {
+        let refusal = Refusal::field(
+            "Could not process a resource",
+            "Mesh is not found",
+            "mesh",
+            "mesh of name `x` is not found",
+        );
+        assert_eq!(
+            refusal.body(),
+            json!({
+                "type": "/std-errors", "status": 400, "title": "Could not process a resource", "detail": "Mesh is not found",
+                "invalid_parameters": [{ "field": "mesh", "reason": "mesh of name `x` is not found" }],
+                "details": "Mesh is not found",
+                "causes": [{ "field": "mesh", "message": "mesh of name `x` is not found" }],
+            })
+        );
+        assert_eq!(Refusal::bad("no").body().get("causes"), None);
+    }
+}

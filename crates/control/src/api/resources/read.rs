@@ -1,0 +1,102 @@
+//! Lists and single resources.
+
+use axum::http::header;
+use model::{Kind, ResourceId};
+use serde_json::Value;
+
+use crate::api::answer::Answer;
+use crate::api::ask::Ask;
+use crate::api::collection::Collection;
+use crate::api::document::{self, Format};
+use crate::api::filter::Filter;
+use crate::api::insight;
+use crate::api::operation::Outcome;
+use crate::api::page::Page;
+use crate::api::refusal::Refusal;
+use crate::store::{Key, Selection, Store, Stored};
+
+const LIST: &str = "Could not retrieve resources";
+const ITEM: &str = "Could not retrieve a resource";
+
+/// The key of what the path names.
+pub(in crate::api) fn keys_of(ask: &Ask, kind: Kind) -> Key {
+    Key::new(kind, ask.mesh().unwrap_or_default(), ask.parameter("name"))
+}
+
+/// Refuses a mesh that is not there.
+pub(in crate::api) async fn exists(store: &dyn Store, mesh: &str) -> Result<(), Refusal> {
+    let title = "Failed to retrieve Mesh";
+    let key = Key::global(Kind::Mesh, mesh);
+    let found = store.get(&key).await.map_err(|error| Refusal::of_store(title, &error))?;
+    found.map(|_| ()).ok_or_else(|| Refusal::not_found(title))
+}
+
+pub(super) async fn list(ask: Ask) -> Outcome {
+    let collection = ask.collection()?;
+    let page = Page::read(&ask.query)?;
+    let filter = Filter::read(&ask.query, collection == Collection::Kept(Kind::Dataplane))?;
+    let store = &ask.desk().store;
+    if let Some(mesh) = ask.mesh() {
+        exists(store.as_ref(), mesh).await?;
+    }
+    let items: Vec<Value> = match collection {
+        Collection::Kept(kind) => {
+            let selection = Selection { kind: Some(kind), mesh: ask.mesh().map(str::to_owned) };
+            let listing = store.list(&selection).await.map_err(|error| Refusal::of_store(LIST, &error))?;
+            let found: Vec<Stored> =
+                listing.items.into_iter().filter(|stored| filter.holds(&stored.document)).collect();
+            return Ok(Answer::json(page.of(&found, ask.place(), document::universal)));
+        }
+        Collection::Computed(computed) => insight::items(&ask, computed).await?,
+    };
+    let found: Vec<Value> = items.into_iter().filter(|item| filter.holds(item)).collect();
+    Ok(Answer::json(page.of(&found, ask.place(), Value::clone)))
+}
+
+pub(super) async fn get(ask: Ask) -> Outcome {
+    let collection = ask.collection()?;
+    let format = Format::read(ask.asked("format"), ask.asked("namespace"))?;
+    match collection {
+        Collection::Kept(kind) if is_addressed(&ask, collection) => {
+            let found = ask.desk().store.get(&keys_of(&ask, kind)).await;
+            let found = found.map_err(|error| Refusal::of_store(ITEM, &error))?;
+            shown(found.ok_or_else(|| Refusal::not_found(ITEM))?, &format)
+        }
+        Collection::Computed(computed) if is_addressed(&ask, collection) => {
+            let items = insight::items(&ask, computed).await?;
+            let found = items.into_iter().find(|item| item["name"] == ask.parameter("name"));
+            found.map(Answer::json).ok_or_else(|| Refusal::not_found(ITEM))
+        }
+        Collection::Kept(_) | Collection::Computed(_) => Err(Refusal::no_page()),
+    }
+}
+
+/// Whether the path names one resource: in a mesh exactly when resources of the kind are in one.
+pub(super) fn is_addressed(ask: &Ask, collection: Collection) -> bool {
+    ask.mesh().is_some() == (collection.scope() == model::resource::Scope::Mesh)
+}
+
+fn shown(stored: Stored, format: &Format) -> Outcome {
+    let tag = format!("\"{}\"", stored.version);
+    Ok(Answer::json(format.show(&stored)).with_header(header::ETAG, &tag))
+}
+
+pub(super) async fn by_kri(ask: Ask) -> Outcome {
+    let text = ask.parameter("kri");
+    let invalid = || Refusal::bad(format!("bad request: invalid identifier string: \"{text}\""));
+    let wanted = ResourceId::from_kri(text).ok_or_else(invalid)?.with_section("");
+    let format = Format::read(ask.asked("format"), ask.asked("namespace"))?;
+    let store = &ask.desk().store;
+    let error = |error| Refusal::of_store(ITEM, &error);
+    // what was made here is stored under its own name
+    let key = Key::new(wanted.kind, wanted.mesh.as_str(), wanted.name.as_str());
+    if let Some(stored) = store.get(&key).await.map_err(error)?
+        && document::id(&stored) == wanted
+    {
+        return shown(stored, &format);
+    }
+    let mesh = key.mesh.clone();
+    let all = store.list(&Selection { kind: Some(wanted.kind), mesh }).await.map_err(error)?;
+    let found = all.items.into_iter().find(|stored| document::id(stored) == wanted);
+    shown(found.ok_or_else(|| Refusal::not_found(ITEM))?, &format)
+}

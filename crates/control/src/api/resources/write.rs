@@ -1,0 +1,223 @@
+//! Creating, replacing and deleting resources.
+
+use axum::http::{StatusCode, header};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use model::draft::{Document, parse};
+use model::reference::ZONE_TAG;
+use model::resource::{DISPLAY_NAME_LABEL, ORIGIN_LABEL};
+use model::{Kind, Resource, Severity};
+use serde_json::{Value, json};
+
+use super::read::{exists, is_addressed, keys_of};
+use crate::api::answer::{Answer, REVISION};
+use crate::api::ask::Ask;
+use crate::api::collection::Collection;
+use crate::api::operation::Outcome;
+use crate::api::refusal::{Invalid, Refusal};
+use crate::store::{Effect, Expected, Key, Revision, Selection, Store, StoreError, Stored};
+
+const PUT: &str = "Could not process a resource";
+const DELETE: &str = "Could not delete a resource";
+/// How often a change is tried again on top of a change that came in between.
+const ATTEMPTS: usize = 5;
+/// Labels that say where a resource came from. They are given once.
+const GIVEN_ONCE: [&str; 3] = [ORIGIN_LABEL, ZONE_TAG, DISPLAY_NAME_LABEL];
+/// What the store knows itself.
+const COMPUTED: [&str; 3] = ["creationTime", "modificationTime", "kri"];
+
+/// The kind in the path, if resources of it can be written there.
+fn writable(ask: &Ask) -> Result<Kind, Refusal> {
+    let collection = ask.collection()?;
+    let Collection::Kept(kind) = collection else {
+        let name = collection.name();
+        return Err(Refusal::not_allowed(format!("{name} is computed: it can only be read")));
+    };
+    if !is_addressed(ask, collection) {
+        return Err(Refusal::no_page());
+    }
+    if ask.desk().setup.read_only {
+        let detail = "this control plane follows files: change them, and what they say is served here";
+        return Err(Refusal::not_allowed(detail));
+    }
+    Ok(kind)
+}
+
+pub(in crate::api) async fn put(ask: Ask) -> Outcome {
+    let kind = writable(&ask)?;
+    let expected = expected(&ask)?;
+    let store = ask.desk().store.as_ref();
+    if let Some(mesh) = ask.mesh() {
+        exists(store, mesh).await?;
+    }
+    let key = keys_of(&ask, kind);
+    let (document, resource, warnings) = accepted(&ask, &key)?;
+    for attempt in 1.. {
+        let before = store.get(&key).await.map_err(|error| Refusal::of_store(PUT, &error))?;
+        if let Some(before) = &before {
+            keep_labels(before, &resource)?;
+        }
+        let on_top = match (expected, &before) {
+            (Expected::Any, Some(before)) => Expected::Version(before.version),
+            (Expected::Any, None) => Expected::Absent,
+            (expected, _) => expected,
+        };
+        match store.put(&key, document.clone(), on_top).await {
+            Err(StoreError::Conflict { .. }) if expected == Expected::Any && attempt < ATTEMPTS => {}
+            Err(error) => return Err(Refusal::of_store(PUT, &error)),
+            Ok(written) => {
+                let status = match written.effect {
+                    Effect::Created => StatusCode::CREATED,
+                    Effect::Changed | Effect::Unchanged => StatusCode::OK,
+                };
+                let body = if warnings.is_empty() { json!({}) } else { json!({ "warnings": warnings }) };
+                let answer = Answer::json(body).with_status(status);
+                return Ok(with_revision(answer, written.stored.version));
+            }
+        }
+    }
+    Err(Refusal::new(StatusCode::CONFLICT, "Conflict", "others change it at the same time: try again"))
+}
+
+fn with_revision(answer: Answer, revision: Revision) -> Answer {
+    answer.with_header(REVISION, &revision.to_string()).with_header(header::ETAG, &format!("\"{revision}\""))
+}
+
+/// What `If-Match` and `If-None-Match` ask for.
+fn expected(ask: &Ask) -> Result<Expected, Refusal> {
+    let one = |name| ask.headers.get(name).map(|value| value.to_str().unwrap_or_default().trim());
+    if one(header::IF_NONE_MATCH) == Some("*") {
+        return Ok(Expected::Absent);
+    }
+    let Some(tag) = one(header::IF_MATCH) else { return Ok(Expected::Any) };
+    let number = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')).and_then(|tag| tag.parse().ok());
+    let number = number.ok_or_else(|| {
+        Refusal::bad("`If-Match` is not understood: send the ETag of the answer that the change is based on")
+    })?;
+    Ok(Expected::Version(Revision::new(number)))
+}
+
+/// What the body says, checked: as it is stored, as it is understood, and what is doubtful about it.
+fn accepted(ask: &Ask, key: &Key) -> Result<(Value, Resource, Vec<String>), Refusal> {
+    let documents = ask.documents().map_err(|refusal| refusal.titled(PUT))?;
+    let [document] = documents.as_slice() else {
+        let detail = format!("the body has {} resources: send one", documents.len());
+        return Err(Refusal::bad(detail));
+    };
+    let document = in_place(document, key)?;
+    let parsed = parse(&document, &ask.desk().setup.rules);
+    let Some(resource) = parsed.resource else { return Err(Refusal::invalid(PUT, &parsed.problems)) };
+    let warnings = parsed.problems.iter().filter(|problem| problem.severity == Severity::Warning);
+    let warnings = warnings.map(|problem| problem.violation.to_string()).collect();
+    if let Some(zone) = ask.desk().setup.rules.zone.as_deref()
+        && let Some(named) = resource.meta.labels.get(ZONE_TAG)
+        && named != zone
+    {
+        let reason = format!("the {ZONE_TAG} label must have the same value as the current zone: {zone}");
+        return Err(Refusal::field(PUT, "Resource is not valid", &format!("labels[\"{ZONE_TAG}\"]"), reason));
+    }
+    let mut stored = document.value().clone();
+    if let Some(members) = stored.as_object_mut() {
+        COMPUTED.iter().for_each(|computed| drop(members.shift_remove(*computed)));
+        let labels = resource.meta.labels.iter().map(|(key, value)| (key.to_owned(), json!(value)));
+        members.insert("labels".into(), Value::Object(labels.collect()));
+    }
+    if matches!(key.kind, Kind::Secret | Kind::GlobalSecret) {
+        let data = stored["data"].as_str().filter(|data| STANDARD.decode(data).is_ok());
+        data.ok_or_else(|| Refusal::field(PUT, "Resource is not valid", "data", "must be text in base64"))?;
+    }
+    Ok((stored, resource, warnings))
+}
+
+/// The document in the Universal format with its place filled in, if it is for the place that the path names.
+fn in_place(document: &Document, key: &Key) -> Result<Document, Refusal> {
+    let mut value = document.value().clone();
+    let Some(members) = value.as_object_mut() else { return Err(Refusal::bad("the body is no resource")) };
+    if members.contains_key("apiVersion") {
+        return Err(Refusal::bad(
+            "the body is a Kubernetes manifest: send it in the Universal format, with `type`",
+        ));
+    }
+    let mut invalid = Vec::new();
+    let mut same = |field: &str, wanted: &str, fill: bool| match members.get(field) {
+        None if fill => drop(members.insert(field.into(), json!(wanted))),
+        Some(Value::String(text)) if text == wanted => {}
+        _ => invalid.push(Invalid {
+            field: field.into(),
+            reason: format!("{field} from the URL has to be the same as in body"),
+        }),
+    };
+    same("type", key.kind.as_str(), false);
+    same("name", &key.name, false);
+    match &key.mesh {
+        Some(mesh) => same("mesh", mesh, true),
+        None => drop(members.shift_remove("mesh")),
+    }
+    if !invalid.is_empty() {
+        let refusal = Refusal::new(StatusCode::BAD_REQUEST, PUT, "Resource is not valid");
+        return Err(Refusal { invalid, ..refusal });
+    }
+    Ok(Document::from_value("body", value))
+}
+
+/// Refuses a change of the labels that say where a resource came from.
+fn keep_labels(before: &Stored, after: &Resource) -> Result<(), Refusal> {
+    for label in GIVEN_ONCE {
+        let Some(old) = before.document["labels"][label].as_str() else { continue };
+        if after.meta.labels.get(label) != Some(old) {
+            let field = format!("labels[\"{label}\"]");
+            let reason = format!("cannot be changed or removed: it is `{old}`");
+            return Err(Refusal::field(PUT, "Resource is not valid", &field, reason));
+        }
+    }
+    Ok(())
+}
+
+pub(in crate::api) async fn delete(ask: Ask) -> Outcome {
+    let kind = writable(&ask)?;
+    let expected = expected(&ask)?;
+    let store = ask.desk().store.as_ref();
+    if let Some(mesh) = ask.mesh() {
+        exists(store, mesh).await?;
+    }
+    let key = keys_of(&ask, kind);
+    if kind == Kind::Mesh {
+        empty(store, &key.name).await?;
+    }
+    let revision = store.delete(&key, expected).await.map_err(|error| Refusal::of_store(DELETE, &error))?;
+    Ok(Answer::json(json!({})).with_header(REVISION, &revision.to_string()))
+}
+
+/// Deletes everything in a mesh, or refuses: a mesh with proxies in it stays.
+async fn empty(store: &dyn Store, mesh: &str) -> Result<(), Refusal> {
+    let error = |error: StoreError| Refusal::of_store(DELETE, &error);
+    let inside = store.list(&Selection { kind: None, mesh: Some(mesh.into()) }).await.map_err(error)?;
+    if inside.items.iter().any(|stored| stored.key.kind == Kind::Dataplane) {
+        let reason = "unable to delete mesh, there are still some dataplanes attached";
+        return Err(Refusal::field(DELETE, "Resource is not valid", "mesh", reason));
+    }
+    for stored in inside.items {
+        match store.delete(&stored.key, Expected::Any).await {
+            Ok(_) | Err(StoreError::NotFound(_)) => {}
+            Err(other) => return Err(error(other)),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_is_for_the_place_in_the_path() {
+        let key = Key::new(Kind::MeshTCPRoute, "shop", "canary");
+        let place = |value| in_place(&Document::from_value("body", value), &key);
+        let filled = place(json!({ "type": "MeshTCPRoute", "name": "canary" })).unwrap();
+        assert_eq!(filled.value()["mesh"], "shop");
+        let refusal = place(json!({ "type": "MeshTimeout", "name": "other", "mesh": "other" })).unwrap_err();
+        let fields: Vec<&str> = refusal.invalid.iter().map(|it| it.field.as_str()).collect();
+        assert_eq!(fields, ["type", "name", "mesh"]);
+        assert!(place(json!([])).is_err() && place(json!({ "apiVersion": "kuma.io/v1alpha1" })).is_err());
+    }
+}

@@ -1,0 +1,61 @@
+//! What this server is, what it knows, and who calls.
+
+use axum::http::Method;
+use serde_json::json;
+use xds::Version;
+
+use super::answer::Answer;
+use super::caller::Role;
+use super::collection::Collection;
+use super::operation::{Body, Operation};
+
+/// The rows.
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::new(Method::GET, "/", "Says what this server is", |ask| {
+            Box::pin(async move {
+                let desk = ask.desk();
+                let setup = &desk.setup;
+                Ok(Answer::json(json!({
+                    "hostname": setup.hostname,
+                    "product": setup.product,
+                    "version": setup.version,
+                    "instanceId": setup.instance,
+                    // control planes that share a store are one
+                    "clusterId": Version::of(desk.store.describe().as_bytes()).to_string(),
+                    "basedOnKuma": setup.rules.profile.as_str(),
+                    "gui": "/gui",
+                })))
+            })
+        })
+        .open()
+        .good(200, Body::Json("Index")),
+        Operation::new(Method::GET, "/openapi.json", "Shows this API as an OpenAPI document", |_| {
+            Box::pin(async { Ok(Answer::json(super::openapi::document())) })
+        })
+        .open()
+        .good(200, Body::Json("Object")),
+        Operation::get("/config", "Shows the configuration, without secrets", "Object", |ask| {
+            Box::pin(async move { Ok(Answer::json(ask.desk().setup.config.clone())) })
+        }),
+        Operation::get("/_resources", "Lists the kinds of resources", "ResourceTypes", |_| {
+            Box::pin(async {
+                let rows: Vec<_> = Collection::all().into_iter().map(Collection::described).collect();
+                Ok(Answer::json(json!({ "resources": rows })))
+            })
+        }),
+        Operation::get("/policies", "Lists the kinds of policies", "Policies", |_| {
+            Box::pin(async {
+                let rows = Collection::all().into_iter().filter_map(Collection::described_policy);
+                Ok(Answer::json(json!({ "policies": rows.collect::<Vec<_>>() })))
+            })
+        }),
+        Operation::get("/who-am-i", "Says who calls", "WhoAmI", |ask| {
+            Box::pin(async move {
+                let caller = &ask.caller;
+                Ok(Answer::json(json!({ "name": caller.name, "groups": caller.groups })))
+            })
+        })
+        .needs(Role::Nobody),
+    ]
+}

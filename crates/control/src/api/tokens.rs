@@ -1,0 +1,154 @@
+//! Issuing tokens.
+
+use std::time::Duration;
+
+use axum::http::{Method, StatusCode};
+use serde_json::{Map, Value};
+
+use super::answer::Answer;
+use super::ask::Ask;
+use super::caller::Role;
+use super::operation::{Body, Operation, Outcome};
+use super::refusal::Refusal;
+use super::resources::exists;
+use crate::identity::{Bearer, Claims, TokenError};
+
+const TITLE: &str = "Could not create a token";
+/// Ten years.
+const LONG: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// The rows.
+pub(super) fn operations() -> Vec<Operation> {
+    let row = |path, summary, body, run| {
+        Operation::new(Method::POST, path, summary, run)
+            .takes(body)
+            .good(200, Body::Text)
+            .needs(Role::Admin)
+            .bad(404)
+    };
+    vec![
+        row(
+            "/tokens/dataplane",
+            "Issues a token that a proxy attaches with",
+            "DataplaneTokenRequest",
+            |ask| Box::pin(dataplane(ask)),
+        ),
+        row("/tokens/zone", "Issues a token for a zone", "ZoneTokenRequest", |ask| Box::pin(zone(ask))),
+        row("/tokens/user", "Issues a token for this API", "UserTokenRequest", |ask| Box::pin(user(ask))),
+    ]
+}
+
+fn invalid(field: &str, reason: impl Into<String>) -> Refusal {
+    Refusal::field(TITLE, "Resource is not valid", field, reason)
+}
+
+/// What a token is asked for with, field by field.
+struct Wanted(Map<String, Value>);
+
+impl Wanted {
+    fn read(ask: &Ask) -> Result<Self, Refusal> {
+        ask.object().map(Self)
+    }
+
+    fn text(&self, field: &str) -> Result<String, Refusal> {
+        match self.0.get(field) {
+            None | Some(Value::Null) => Ok(String::new()),
+            Some(Value::String(text)) => Ok(text.clone()),
+            Some(_) => Err(invalid(field, "must be text")),
+        }
+    }
+
+    fn list(&self, field: &str) -> Result<Vec<String>, Refusal> {
+        match self.0.get(field) {
+            None | Some(Value::Null) => Ok(Vec::new()),
+            Some(Value::Array(items)) => {
+                let text = |item: &Value| item.as_str().map(str::to_owned);
+                items
+                    .iter()
+                    .map(text)
+                    .collect::<Option<_>>()
+                    .ok_or_else(|| invalid(field, "must be a list of texts"))
+            }
+            Some(_) => Err(invalid(field, "must be a list of texts")),
+        }
+    }
+
+    /// For how long, as Go writes durations; `None` when it is not said.
+    fn valid_for(&self) -> Result<Option<Duration>, Refusal> {
+        let text = self.text("validFor")?;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let found = model::policy::parse_duration(&text).filter(|found| !found.is_zero());
+        found.map(Some).ok_or_else(|| invalid("validFor", "must be a duration such as 24h or 30m"))
+    }
+}
+
+async fn dataplane(ask: Ask) -> Outcome {
+    let wanted = Wanted::read(&ask)?;
+    let mesh = wanted.text("mesh")?;
+    if mesh.is_empty() {
+        return Err(invalid("mesh", "cannot be empty"));
+    }
+    let kind = wanted.text("type")?;
+    if !matches!(kind.as_str(), "" | "dataplane" | "ingress" | "egress") {
+        return Err(invalid("type", "must be dataplane, ingress or egress"));
+    }
+    let mut tags = std::collections::BTreeMap::new();
+    match wanted.0.get("tags") {
+        None | Some(Value::Null) => {}
+        Some(Value::Object(members)) => {
+            for (key, values) in members {
+                let values = Wanted(Map::from_iter([("tags".to_owned(), values.clone())])).list("tags")?;
+                tags.insert(key.clone(), values);
+            }
+        }
+        Some(_) => return Err(invalid("tags", "must be lists of values by tag")),
+    }
+    exists(ask.desk().store.as_ref(), &mesh).await?;
+    let bearer = Bearer::Dataplane {
+        name: wanted.text("name")?,
+        mesh,
+        tags,
+        kind,
+        workload: wanted.text("workload")?,
+    };
+    issue(&ask, bearer, wanted.valid_for()?.unwrap_or(LONG)).await
+}
+
+async fn zone(ask: Ask) -> Outcome {
+    let wanted = Wanted::read(&ask)?;
+    let scope = wanted.list("scope")?;
+    if scope.is_empty() {
+        return Err(invalid("scope", "cannot be empty"));
+    }
+    if let Some(other) =
+        scope.iter().find(|it| !matches!(it.as_str(), "ingress" | "egress" | "cp" | "ratelimit"))
+    {
+        return Err(invalid("scope", format!("`{other}` is none of ingress, egress, cp")));
+    }
+    let bearer = Bearer::Zone { zone: wanted.text("zone")?, scope };
+    issue(&ask, bearer, wanted.valid_for()?.unwrap_or(LONG)).await
+}
+
+async fn user(ask: Ask) -> Outcome {
+    let wanted = Wanted::read(&ask)?;
+    let name = wanted.text("name")?;
+    if name.is_empty() {
+        return Err(invalid("name", "cannot be empty"));
+    }
+    let valid_for = wanted.valid_for()?.ok_or_else(|| invalid("validFor", "cannot be empty"))?;
+    issue(&ask, Bearer::User { name, groups: wanted.list("groups")? }, valid_for).await
+}
+
+async fn issue(ask: &Ask, bearer: Bearer, valid_for: Duration) -> Outcome {
+    let valid_for = valid_for.min(LONG * 10);
+    match ask.desk().tokens.issue(Claims::new(bearer, valid_for)).await {
+        Ok(token) => Ok(Answer::text(token)),
+        Err(TokenError::Store(error)) => Err(Refusal::of_store(TITLE, &error)),
+        Err(error @ TokenError::NoKey { .. }) => {
+            Err(Refusal::new(StatusCode::NOT_FOUND, TITLE, error.to_string()))
+        }
+        Err(error) => Err(Refusal::new(StatusCode::BAD_REQUEST, TITLE, error.to_string())),
+    }
+}

@@ -1,0 +1,138 @@
+//! What a token says.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::tokens::TokenError;
+
+/// How much before now a token begins: clocks differ.
+const BACK_DATED: i64 = 5;
+
+/// What a token says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claims {
+    /// Whom it is for.
+    pub bearer: Bearer,
+    /// Its id, by which it can be revoked.
+    pub id: String,
+    /// When it was issued, in seconds since 1970. It is valid from then on.
+    pub issued: i64,
+    /// When it ends, in seconds since 1970.
+    pub expires: i64,
+}
+
+/// Whom a token is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bearer {
+    /// A proxy. What is empty is not said, and any is right.
+    Dataplane {
+        /// The name of its Dataplane.
+        name: String,
+        /// Its mesh.
+        mesh: String,
+        /// Tags that it must have, each with only these values.
+        tags: BTreeMap<String, Vec<String>>,
+        /// `dataplane`, `ingress` or `egress`.
+        kind: String,
+        /// Its label `kuma.io/workload`.
+        workload: String,
+    },
+    /// A zone.
+    Zone {
+        /// Its name.
+        zone: String,
+        /// What of it: `ingress`, `egress`, `cp`.
+        scope: Vec<String>,
+    },
+    /// A person or program that uses the API.
+    User {
+        /// Their name.
+        name: String,
+        /// Their groups, which say what they may do.
+        groups: Vec<String>,
+    },
+}
+
+impl Claims {
+    /// Claims of a token that is valid from now on.
+    pub fn new(bearer: Bearer, valid_for: Duration) -> Self {
+        let now = Timestamp::now().as_second();
+        let length = i64::try_from(valid_for.as_secs()).unwrap_or(i64::MAX);
+        Self { bearer, id: super::fresh_id(), issued: now - BACK_DATED, expires: now.saturating_add(length) }
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        let Self { bearer, id, issued, expires } = self;
+        let mut claims = match bearer {
+            Bearer::Dataplane { name, mesh, tags, kind, workload } => json!({
+                "Name": name, "Mesh": mesh, "Tags": tags, "Type": kind, "Workload": workload,
+            }),
+            Bearer::Zone { zone, scope } => json!({ "Zone": zone, "Scope": scope }),
+            Bearer::User { name, groups } => json!({ "Name": name, "Groups": groups }),
+        };
+        claims["jti"] = json!(id);
+        claims["iat"] = json!(issued);
+        claims["nbf"] = json!(issued);
+        claims["exp"] = json!(expires);
+        claims
+    }
+
+    /// Reads the claims of a token of a sort, at a time.
+    pub(super) fn read(sort: Sort, claims: &Value, now: i64) -> Result<Self, TokenError> {
+        let text = |key: &str| claims[key].as_str().unwrap_or_default().to_owned();
+        let list = |value: &Value| -> Vec<String> {
+            let items = value.as_array().into_iter().flatten();
+            items.filter_map(Value::as_str).map(str::to_owned).collect()
+        };
+        let time = |key: &str| claims[key].as_f64().map(|seconds| seconds as i64);
+        let expires = time("exp").ok_or(TokenError::Malformed("it has no end"))?;
+        let begins = time("nbf").or(time("iat")).unwrap_or_default();
+        if expires <= now {
+            return Err(TokenError::Expired);
+        }
+        if begins > now + BACK_DATED {
+            return Err(TokenError::NotYet);
+        }
+        let bearer = match sort {
+            Sort::Dataplane => Bearer::Dataplane {
+                name: text("Name"),
+                mesh: text("Mesh"),
+                tags: claims["Tags"]
+                    .as_object()
+                    .into_iter()
+                    .flatten()
+                    .map(|(key, values)| (key.clone(), list(values)))
+                    .collect(),
+                kind: text("Type"),
+                workload: text("Workload"),
+            },
+            Sort::Zone => Bearer::Zone { zone: text("Zone"), scope: list(&claims["Scope"]) },
+            Sort::User => match text("Name") {
+                name if name.is_empty() => return Err(TokenError::Malformed("it names no user")),
+                name => Bearer::User { name, groups: list(&claims["Groups"]) },
+            },
+        };
+        Ok(Self { bearer, id: text("jti"), issued: begins, expires })
+    }
+}
+
+/// A sort of token. Each has keys of its own, so that none can pass for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sort {
+    Dataplane,
+    Zone,
+    User,
+}
+
+impl Bearer {
+    pub(super) fn sort(&self) -> Sort {
+        match self {
+            Bearer::Dataplane { .. } => Sort::Dataplane,
+            Bearer::Zone { .. } => Sort::Zone,
+            Bearer::User { .. } => Sort::User,
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! Issuing and verifying tokens with the keys in a store.
+
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use model::Kind;
+use serde_json::{Value, json};
+
+use super::claims::{Bearer, Claims, Sort};
+use super::jwt::{self, Unverified};
+use super::key::SigningKey;
+use crate::store::{Expected, Key, Selection, Store, StoreError};
+
+/// Issues and verifies tokens.
+#[derive(Clone)]
+pub struct Tokens {
+    store: Arc<dyn Store>,
+    /// Whether keys may be made.
+    makes_keys: bool,
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tokens").finish_non_exhaustive()
+    }
+}
+
+/// Why there is no token, or why one is refused.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum TokenError {
+    /// It cannot be read.
+    #[error("the token cannot be read: {0}")]
+    Malformed(&'static str),
+    /// No key has the serial number that it names.
+    #[error("there is no signing key `{serial}`")]
+    NoKey {
+        /// Its serial number, or its whole name.
+        serial: String,
+    },
+    /// The key did not sign it.
+    #[error("the signature of the token is wrong")]
+    BadSignature,
+    /// Its time is over.
+    #[error("the token has expired")]
+    Expired,
+    /// Its time has not come.
+    #[error("the token is not valid yet")]
+    NotYet,
+    /// Its id is in the list of revocations.
+    #[error("the token was revoked")]
+    Revoked,
+    /// A key in the store cannot be used.
+    #[error("the signing key `{0}` cannot be used: it must be a private key in PEM, Ed25519 or RSA")]
+    BadKey(String),
+    /// The system has no randomness.
+    #[error("no key can be made here: the system gives no random numbers")]
+    NoRandomness,
+    /// The store cannot be asked.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A person or program that uses the API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Their name.
+    pub name: String,
+    /// Their groups.
+    pub groups: Vec<String>,
+}
+
+/// Where the keys of a sort of token are kept.
+struct Keyring<'a> {
+    sort: Sort,
+    mesh: &'a str,
+}
+
+impl Keyring<'_> {
+    fn kind(&self) -> Kind {
+        match self.sort {
+            Sort::Dataplane => Kind::Secret,
+            Sort::Zone | Sort::User => Kind::GlobalSecret,
+        }
+    }
+
+    fn prefix(&self) -> String {
+        match self.sort {
+            Sort::Dataplane => format!("dataplane-token-signing-key-{}-", self.mesh),
+            Sort::Zone => "zone-token-signing-key-".into(),
+            Sort::User => "user-token-signing-key-".into(),
+        }
+    }
+
+    fn key(&self, serial: &str) -> Key {
+        Key::new(self.kind(), self.mesh, format!("{}{serial}", self.prefix()))
+    }
+
+    fn revocations(&self) -> Key {
+        let name = match self.sort {
+            Sort::Dataplane => format!("dataplane-token-revocations-{}", self.mesh),
+            Sort::Zone => "zone-token-revocations".into(),
+            Sort::User => "user-token-revocations".into(),
+        };
+        Key::new(self.kind(), self.mesh, name)
+    }
+
+    fn document(&self, key: &Key, secret: &[u8]) -> Value {
+        let mut document =
+            json!({ "type": key.kind.as_str(), "name": key.name, "data": STANDARD.encode(secret) });
+        if let Some(mesh) = &key.mesh {
+            document["mesh"] = json!(mesh);
+        }
+        document
+    }
+}
+
+impl Tokens {
+    /// Tokens by the keys in a store.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, makes_keys: true }
+    }
+
+    /// The same, where keys come from somewhere else and are never made here.
+    pub fn with_keys_as_they_are(store: Arc<dyn Store>) -> Self {
+        Self { store, makes_keys: false }
+    }
+
+    /// Issues a token. Where there is no key yet, one is made.
+    ///
+    /// # Errors
+    /// When there is no usable key, or the store cannot be asked.
+    pub async fn issue(&self, claims: Claims) -> Result<String, TokenError> {
+        let mesh = match &claims.bearer {
+            Bearer::Dataplane { mesh, .. } => mesh.as_str(),
+            Bearer::Zone { .. } | Bearer::User { .. } => "",
+        };
+        let keyring = Keyring { sort: claims.bearer.sort(), mesh };
+        let serial = match self.newest(&keyring).await? {
+            Some(serial) => serial,
+            None if self.makes_keys => self.first(&keyring).await?,
+            None => return Err(TokenError::NoKey { serial: keyring.key("1").name }),
+        };
+        let key = self.signing_key(&keyring, &serial.to_string()).await?;
+        jwt::signed(&claims.to_json(), serial, &key).ok_or(TokenError::NoRandomness)
+    }
+
+    /// Whom a user token names.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub async fn user(&self, token: &str) -> Result<User, TokenError> {
+        match self.verify(Sort::User, token).await?.bearer {
+            Bearer::User { name, groups } => Ok(User { name, groups }),
+            Bearer::Dataplane { .. } | Bearer::Zone { .. } => Err(TokenError::BadSignature),
+        }
+    }
+
+    /// Which proxies a dataplane token is for.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub async fn dataplane(&self, token: &str) -> Result<Bearer, TokenError> {
+        Ok(self.verify(Sort::Dataplane, token).await?.bearer)
+    }
+
+    async fn verify(&self, sort: Sort, token: &str) -> Result<Claims, TokenError> {
+        let token = Unverified::read(token)?;
+        let mesh = match sort {
+            // only says which key must have signed it
+            Sort::Dataplane => token.claims["Mesh"].as_str().unwrap_or_default().to_owned(),
+            Sort::Zone | Sort::User => String::new(),
+        };
+        let keyring = Keyring { sort, mesh: &mesh };
+        // a serial number is digits: nothing else may choose which secret is read
+        if token.key.is_empty() || !token.key.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(TokenError::NoKey { serial: "?".into() });
+        }
+        let key = self.signing_key(&keyring, &token.key).await?;
+        let claims = Claims::read(sort, &token.verify(&key)?, Timestamp::now().as_second())?;
+        match self.is_revoked(&keyring, &claims.id).await? {
+            true => Err(TokenError::Revoked),
+            false => Ok(claims),
+        }
+    }
+
+    async fn is_revoked(&self, keyring: &Keyring<'_>, id: &str) -> Result<bool, TokenError> {
+        let Some(list) = self.secret(&keyring.revocations()).await? else { return Ok(false) };
+        let list = String::from_utf8_lossy(&list).into_owned();
+        Ok(list.split(',').map(str::trim).any(|revoked| !revoked.is_empty() && revoked == id))
+    }
+
+    async fn signing_key(&self, keyring: &Keyring<'_>, serial: &str) -> Result<SigningKey, TokenError> {
+        let key = keyring.key(serial);
+        let pem = self.secret(&key).await?.ok_or_else(|| TokenError::NoKey { serial: serial.into() })?;
+        SigningKey::read(&pem).ok_or(TokenError::BadKey(key.name))
+    }
+
+    async fn secret(&self, key: &Key) -> Result<Option<Vec<u8>>, TokenError> {
+        let Some(stored) = self.store.get(key).await? else { return Ok(None) };
+        Ok(stored.document["data"].as_str().and_then(|data| STANDARD.decode(data).ok()))
+    }
+
+    /// The highest serial number of a key.
+    async fn newest(&self, keyring: &Keyring<'_>) -> Result<Option<u64>, TokenError> {
+        let mesh = (keyring.sort == Sort::Dataplane).then(|| keyring.mesh.to_owned());
+        let listing = self.store.list(&Selection { kind: Some(keyring.kind()), mesh }).await?;
+        let prefix = keyring.prefix();
+        let serial = |name: &str| name.strip_prefix(&prefix)?.parse().ok();
+        Ok(listing.items.iter().filter_map(|stored| serial(&stored.key.name)).max())
+    }
+
+    /// Makes the first key. Who comes second uses the one that is there then.
+    async fn first(&self, keyring: &Keyring<'_>) -> Result<u64, TokenError> {
+        let key = keyring.key("1");
+        let pem = SigningKey::generate().ok_or(TokenError::NoRandomness)?;
+        match self.store.put(&key, keyring.document(&key, pem.as_bytes()), Expected::Absent).await {
+            Ok(_) | Err(StoreError::Conflict { .. }) => Ok(1),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::store::MemoryStore;
+
+    fn tokens() -> (Tokens, Arc<dyn Store>) {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+        (Tokens::new(Arc::clone(&store)), store)
+    }
+
+    fn jo() -> Bearer {
+        Bearer::User { name: "jo".into(), groups: vec!["team-a".into()] }
+    }
+
+    fn web(mesh: &str) -> Bearer {
+        Bearer::Dataplane {
+            name: "web-1".into(),
+            mesh: mesh.into(),
+            tags: Default::default(),
+            kind: "".into(),
+            workload: "".into(),
+        }
+    }
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[tokio::test]
+    async fn a_token_names_whom_it_was_issued_for() {
+        let (tokens, _) = tokens();
+        let token = tokens.issue(Claims::new(jo(), HOUR)).await.unwrap();
+        assert_eq!(
+            tokens.user(&token).await.unwrap(),
+            User { name: "jo".into(), groups: vec!["team-a".into()] }
+        );
+        let token = tokens.issue(Claims::new(web("shop"), HOUR)).await.unwrap();
+        assert_eq!(tokens.dataplane(&token).await.unwrap(), web("shop"));
+        // no sort passes for another
+        assert!(tokens.user(&token).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_token_that_was_changed_ended_or_was_revoked_is_refused() {
+        let (tokens, store) = tokens();
+        let token = tokens.issue(Claims::new(jo(), HOUR)).await.unwrap();
+        let [header, claims, signature] = token.split('.').collect::<Vec<_>>()[..] else { panic!() };
+        let encode = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
+        let forged = encode(r#"{"Name":"jo","Groups":["mesh-system:admin"],"exp":99999999999}"#);
+        for bad in [
+            format!("{header}.{forged}.{signature}"),
+            format!("{header}.{claims}."),
+            format!("{}.{forged}.", encode(r#"{"alg":"none","kid":"1"}"#)),
+            format!("{}.{claims}.{signature}", encode(r#"{"alg":"RS256","kid":"1"}"#)),
+            format!("{}.{claims}.{signature}", encode(r#"{"alg":"EdDSA","kid":"../1"}"#)),
+            format!("{}.{claims}.{signature}", encode(r#"{"alg":"EdDSA"}"#)),
+            "x".into(),
+            "..".into(),
+            "".into(),
+        ] {
+            assert!(tokens.user(&bad).await.is_err(), "{bad}");
+        }
+        let ended = Claims { expires: 1, ..Claims::new(jo(), HOUR) };
+        let ended = tokens.issue(ended).await.unwrap();
+        assert!(matches!(tokens.user(&ended).await, Err(TokenError::Expired)));
+        let early = Claims { issued: i64::MAX / 2, expires: i64::MAX / 2, ..Claims::new(jo(), HOUR) };
+        let early = tokens.issue(early).await.unwrap();
+        assert!(matches!(tokens.user(&early).await, Err(TokenError::NotYet)));
+
+        let claims = Claims::new(jo(), HOUR);
+        let (id, revoked) = (claims.id.clone(), tokens.issue(claims).await.unwrap());
+        let key = Key::global(Kind::GlobalSecret, "user-token-revocations");
+        let list = json!({ "type": "GlobalSecret", "name": key.name, "data": STANDARD.encode(format!("other, {id}")) });
+        store.put(&key, list, Expected::Any).await.unwrap();
+        assert!(matches!(tokens.user(&revoked).await, Err(TokenError::Revoked)));
+        assert!(tokens.user(&token).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_new_key_signs_and_the_old_one_still_verifies_until_it_is_deleted() {
+        let (tokens, store) = tokens();
+        let old = tokens.issue(Claims::new(web("shop"), HOUR)).await.unwrap();
+        let keyring = Keyring { sort: Sort::Dataplane, mesh: "shop" };
+        let second = keyring.key("2");
+        let document = keyring.document(&second, SigningKey::generate().unwrap().as_bytes());
+        store.put(&second, document, Expected::Absent).await.unwrap();
+        let new = tokens.issue(Claims::new(web("shop"), HOUR)).await.unwrap();
+        assert!(tokens.dataplane(&old).await.is_ok() && tokens.dataplane(&new).await.is_ok());
+        store.delete(&keyring.key("1"), Expected::Any).await.unwrap();
+        assert!(matches!(tokens.dataplane(&old).await, Err(TokenError::NoKey { .. })));
+        assert!(tokens.dataplane(&new).await.is_ok());
+    }
+}

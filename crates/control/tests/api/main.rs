@@ -1,0 +1,16 @@
+//! The REST API as its clients meet it: over real sockets.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a step that fails is a failed test"
+)]
+
+mod cases;
+mod client;
+mod document;
+mod runs;
+mod schemathesis;
+mod security;
+mod server;

@@ -1,0 +1,296 @@
+//! Ways in that must be shut.
+
+use std::time::Duration;
+
+use meshtcp_control::api::{Role, Setup};
+use meshtcp_control::identity::{Bearer, Claims};
+use meshtcp_control::store::{Expected, Key};
+use model::Kind;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::client::{Reply, raw, reply, send};
+use crate::server::Server;
+
+const ROUTE: &str =
+    r#"{"type":"MeshTCPRoute","mesh":"default","name":"r","spec":{"targetRef":{"kind":"Mesh"}}}"#;
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A server that believes nobody because of where they are.
+async fn strict() -> Server {
+    Server::start(Setup { localhost_is_admin: false, ..Setup::default() }).await
+}
+
+async fn ask(server: &Server, request: &str, token: &str) -> Reply {
+    let head = match token {
+        "" => request.to_owned(),
+        token => format!("{request}\nAuthorization: Bearer {token}"),
+    };
+    let body = if request.starts_with("PUT") { ROUTE } else { "" };
+    send(server.address, &head, body).await
+}
+
+async fn user(server: &Server, groups: &[&str]) -> String {
+    let groups = groups.iter().map(|group| group.to_string()).collect();
+    server.tokens.issue(Claims::new(Bearer::User { name: "jo".into(), groups }, HOUR)).await.unwrap()
+}
+
+const PUT: &str = "PUT /meshes/default/meshtcproutes/r";
+const GET: &str = "GET /meshes/default/meshtcproutes";
+const SECRETS: &str = "GET /meshes/default/secrets";
+const TOKEN: &str = "POST /tokens/user";
+
+#[tokio::test]
+async fn without_a_token_nobody_gets_anything_but_the_index() {
+    let server = strict().await;
+    for request in
+        [PUT, GET, SECRETS, TOKEN, "GET /config", "GET /_status", "GET /meshes", "DELETE /meshes/default"]
+    {
+        let reply = ask(&server, request, "").await;
+        assert_eq!(reply.status, 403, "{request}: {}", reply.body);
+        assert_eq!(reply.json()["title"], "Access Denied");
+    }
+    assert_eq!(ask(&server, "GET /", "").await.status, 200);
+    let who = ask(&server, "GET /who-am-i", "").await;
+    assert_eq!(who.json()["name"], "mesh-system:anonymous");
+}
+
+#[tokio::test]
+async fn a_role_gives_what_it_says_and_no_more() {
+    let server = strict().await;
+    let [admin, writer, reader] = [
+        user(&server, &["mesh-system:admin"]).await,
+        user(&server, &["mesh-system:writer"]).await,
+        user(&server, &["team-a"]).await,
+    ];
+    let expected = [
+        // request, reader, writer, admin
+        (GET, 200, 200, 200),
+        (PUT, 403, 201, 200),
+        (SECRETS, 403, 403, 200),
+        ("GET /global-secrets", 403, 403, 200),
+        ("GET /global-secrets/user-token-signing-key-1", 403, 403, 200),
+        ("PUT /global-secrets/r", 403, 403, 400),
+        (TOKEN, 403, 403, 400),
+    ];
+    for (request, by_reader, by_writer, by_admin) in expected {
+        for (token, status) in [(&reader, by_reader), (&writer, by_writer), (&admin, by_admin)] {
+            let reply = ask(&server, request, token).await;
+            assert_eq!(reply.status, status, "{request}: {}", reply.body);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_of_another_sort_ended_changed_or_revoked_is_no_token() {
+    let server = strict().await;
+    let good = user(&server, &["mesh-system:admin"]).await;
+    assert_eq!(ask(&server, GET, &good).await.status, 200);
+
+    let proxy = Bearer::Dataplane {
+        name: "".into(),
+        mesh: "default".into(),
+        tags: Default::default(),
+        kind: "".into(),
+        workload: "".into(),
+    };
+    let of_proxy = server.tokens.issue(Claims::new(proxy, HOUR)).await.unwrap();
+    let of_zone = Bearer::Zone { zone: "east".into(), scope: vec!["cp".into()] };
+    let of_zone = server.tokens.issue(Claims::new(of_zone, HOUR)).await.unwrap();
+    let bearer = || Bearer::User { name: "jo".into(), groups: vec!["mesh-system:admin".into()] };
+    let ended = Claims { expires: 1, ..Claims::new(bearer(), HOUR) };
+    let ended = server.tokens.issue(ended).await.unwrap();
+    let claims = Claims::new(bearer(), HOUR);
+    let id = claims.id.clone();
+    let revoked = server.tokens.issue(claims).await.unwrap();
+    let list = json!({ "type": "GlobalSecret", "name": "user-token-revocations", "data": base64(&id) });
+    let key = Key::global(Kind::GlobalSecret, "user-token-revocations");
+    server.store.put(&key, list, Expected::Any).await.unwrap();
+
+    let elsewhere = strict().await;
+    let of_another = user(&elsewhere, &["mesh-system:admin"]).await;
+    let mut changed = good.clone();
+    changed.truncate(good.len() - 4);
+    changed.push_str("AAAA");
+    let [header, claims, _] = good.split('.').collect::<Vec<_>>()[..] else { panic!() };
+    let unsigned = format!("{header}.{claims}.");
+    for (name, token) in [
+        ("of a proxy", &of_proxy),
+        ("of a zone", &of_zone),
+        ("ended", &ended),
+        ("revoked", &revoked),
+        ("of another control plane", &of_another),
+        ("changed", &changed),
+        ("unsigned", &unsigned),
+        ("nonsense", &"nonsense".to_owned()),
+    ] {
+        let reply = ask(&server, GET, token).await;
+        assert_eq!(reply.status, 401, "{name}: {}", reply.body);
+        assert!(!reply.body.contains(token.as_str()), "{name}");
+    }
+    for header in ["Authorization: Basic am86am8=", "Authorization: Bearer", "Authorization: \u{e4}"] {
+        let reply = send(server.address, &format!("{GET}\n{header}"), "").await;
+        assert_eq!(reply.status, 401, "{header}");
+    }
+}
+
+fn base64(text: &str) -> String {
+    use ::base64::Engine;
+    ::base64::engine::general_purpose::STANDARD.encode(text)
+}
+
+#[tokio::test]
+async fn headers_do_not_make_an_admin() {
+    let server = Server::start(Setup::default()).await;
+    assert_eq!(ask(&server, SECRETS, "").await.status, 200);
+    for headers in [
+        "Host: example.com",
+        "Host: localhost.example.com",
+        "Host: 10.0.0.1:5681",
+        "Host: localhost:5681\nOrigin: http://evil.example",
+        "Host: localhost:5681\nOrigin: null",
+        "Host: localhost:5681\nOrigin: http://localhost:9999",
+        "Host: localhost:5681\nSec-Fetch-Site: cross-site",
+        "Host: localhost:5681\nX-Forwarded-For: 127.0.0.1",
+        "Host: localhost:5681\nForwarded: for=127.0.0.1",
+        "Host: localhost:5681\nX-Real-IP: 127.0.0.1",
+        "Host: evil.example\nX-Forwarded-Host: localhost",
+    ] {
+        let reply = ask(&server, &format!("{SECRETS}\n{headers}"), "").await;
+        assert_eq!(reply.status, 403, "{headers}: {}", reply.body);
+        let reply = ask(&server, &format!("{PUT}\n{headers}"), "").await;
+        assert_eq!(reply.status, 403, "{headers}: {}", reply.body);
+    }
+    // two of a header that only one may be of
+    let twice = ask(&server, &format!("{SECRETS}\nHost: localhost\nHost: evil.example"), "").await;
+    assert!(matches!(twice.status, 400 | 403), "{}", twice.status);
+}
+
+#[tokio::test]
+async fn who_is_anonymous_may_do_what_the_operator_says() {
+    let setup = |anonymous| Setup { localhost_is_admin: false, anonymous, ..Setup::default() };
+    let reader = Server::start(setup(Role::Reader)).await;
+    let writer = Server::start(setup(Role::Writer)).await;
+    assert_eq!((ask(&reader, GET, "").await.status, ask(&reader, PUT, "").await.status), (200, 403));
+    assert_eq!((ask(&writer, PUT, "").await.status, ask(&writer, SECRETS, "").await.status), (201, 403));
+}
+
+#[tokio::test]
+async fn paths_lead_nowhere_else() {
+    let server = strict().await;
+    let reader = user(&server, &[]).await;
+    for path in [
+        "/meshes/default/../../global-secrets",
+        "/meshes/default/meshtcproutes/../secrets",
+        "/meshes/default/%2e%2e/secrets",
+        "/meshes/default/secrets%2f",
+        "/meshes/default/Secrets",
+        "/meshes/default//secrets",
+        "//global-secrets",
+        "/meshes/default/globalsecrets",
+        "/secrets",
+        "/secrets/x",
+        "/globalsecrets/x",
+        "/meshes/default/secrets/x/_overview",
+        "/meshes/default/secrets/x/_resources/dataplanes",
+        "/meshes/%00/meshtcproutes",
+        "/meshes/%ff/meshtcproutes",
+        "/meshes/default/meshtcproutes/%ff",
+        "/_kri/kri_secret_default___x_",
+        "/_kri/..%2f..%2fetc%2fpasswd",
+    ] {
+        let reply = ask(&server, &format!("GET {path}"), &reader).await;
+        assert!(matches!(reply.status, 400 | 403 | 404), "{path}: {} {}", reply.status, reply.body);
+        assert!(!reply.body.contains("PRIVATE KEY") && !reply.body.contains("\"data\""), "{path}");
+    }
+    // clients compare these words, to tell that they came to the wrong server
+    for request in ["GET /nowhere", "POST /bootstrap", "DELETE /nowhere/at/all/really"] {
+        let nowhere = ask(&server, request, "").await;
+        assert_eq!((nowhere.status, nowhere.body.as_str()), (404, "404: Page Not Found"), "{request}");
+    }
+}
+
+#[tokio::test]
+async fn bodies_have_a_limit_whether_they_say_their_length_or_not() {
+    let setup = Setup { body_limit: 2000, ..Setup::default() };
+    let server = Server::start(setup).await;
+    let huge = format!(r#"{{"type":"MeshTCPRoute","name":"r","x":"{}"}}"#, "y".repeat(100_000));
+    assert_eq!(send(server.address, PUT, &huge).await.status, 413);
+    let claimed = format!("{PUT}\nContent-Length: 99999999999");
+    assert_eq!(send(server.address, &claimed, "{").await.status, 413);
+    let mut chunked = format!(
+        "{PUT} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    );
+    for _ in 0..100 {
+        chunked.push_str(&format!("3e8\r\n{}\r\n", "z".repeat(1000)));
+    }
+    chunked.push_str("0\r\n\r\n");
+    assert_eq!(raw(server.address, chunked.as_bytes()).await.status, 413);
+    // nested deeper than anybody reads
+    let deep =
+        format!(r#"{{"type":"MeshTCPRoute","name":"r","spec":{}1{}}}"#, "[".repeat(900), "]".repeat(900));
+    assert_eq!(send(server.address, PUT, &deep).await.status, 400);
+    // none of it cost the server anything
+    assert_eq!(send(server.address, PUT, ROUTE).await.status, 201);
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let setup = Setup { body_timeout: Duration::from_millis(200), ..Setup::default() };
+    let server = Server::start(setup).await;
+    let mut slow = TcpStream::connect(server.address).await.unwrap();
+    let head =
+        format!("{PUT} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\nConnection: close\r\n\r\n{{");
+    slow.write_all(head.as_bytes()).await.unwrap();
+    let mut bytes = Vec::new();
+    let read = tokio::time::timeout(Duration::from_secs(60), slow.read_to_end(&mut bytes));
+    let _ = read.await.expect("the server gives up");
+    assert_eq!(reply(&bytes).status, 408);
+}
+
+#[tokio::test]
+async fn bodies_of_other_types_are_not_guessed() {
+    let server = Server::start(Setup::default()).await;
+    // what a form of another site can send without asking
+    for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"] {
+        let reply = send(server.address, &format!("{PUT}\nContent-Type: {kind}"), ROUTE).await;
+        assert_eq!(reply.status, 415, "{kind}");
+    }
+    let reply =
+        send(server.address, &format!("{PUT}\nContent-Type: application/json; charset=utf-8"), ROUTE).await;
+    assert_eq!(reply.status, 201);
+}
+
+#[tokio::test]
+async fn requests_that_are_none_do_no_harm() {
+    let server = Server::start(Setup::default()).await;
+    for bytes in [
+        b"\r\n\r\n".as_slice(),
+        b"GET\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ] {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        assert!(!answer.starts_with(b"HTTP/1.1 5"), "{}", String::from_utf8_lossy(&answer));
+    }
+    assert_eq!(send(server.address, "GET /", "").await.status, 200);
+}
+
+#[tokio::test]
+async fn every_answer_has_a_request_id_and_is_not_kept_by_caches() {
+    let server = Server::start(Setup::default()).await;
+    let reply = send(server.address, "GET /meshes\nX-Request-Id: abc-1", "").await;
+    assert_eq!(
+        (reply.header("x-request-id"), reply.header("cache-control")),
+        (Some("abc-1"), Some("no-store"))
+    );
+    let reply = send(server.address, "GET /meshes\nX-Request-Id: <script>", "").await;
+    assert_eq!(reply.header("x-request-id").map(str::len), Some(36));
+}

@@ -1,0 +1,72 @@
+//! An API on a port of its own, over resources in memory and what is made of them.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use dialect::envoy::EnvoyOptions;
+use meshtcp_control::api::{Api, ApiMetrics, Plane, Setup, serve};
+use meshtcp_control::compile::{Compiled, Compiler, Scope};
+use meshtcp_control::discovery::{Publisher, Statuses};
+use meshtcp_control::fleet::{Accepted, Fleet};
+use meshtcp_control::identity::Tokens;
+use meshtcp_control::store::folder::{Candidate, Content, Offer, Options};
+use meshtcp_control::store::{Expected, Key, MemoryStore, Selection, Store};
+use plan::Context;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) tokens: Tokens,
+    fleet: Arc<Mutex<Fleet>>,
+    _stop: DropGuard,
+}
+
+impl Server {
+    pub(crate) async fn start(setup: Setup) -> Self {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+        let nothing = Compiled::nothing(Context::default());
+        let fleet = Fleet::new(Arc::new(Publisher::default()), EnvoyOptions::default(), nothing);
+        let fleet = Arc::new(Mutex::new(fleet));
+        let plane = Plane::new(Arc::clone(&fleet), Arc::new(Statuses::default()));
+        let api = Api::new(setup, Arc::clone(&store), plane, ApiMetrics::default());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        tokio::spawn(serve(listener, None, api, stop.clone(), Duration::from_secs(1)));
+        let tokens = Tokens::new(Arc::clone(&store));
+        let server = Self { address, store, tokens, fleet, _stop: stop.drop_guard() };
+        server.keep("type: Mesh\nname: default\n").await;
+        server
+    }
+
+    /// Stores the resources in a text, whatever they are.
+    pub(crate) async fn keep(&self, text: &str) {
+        let (documents, problems) = model::draft::read("mesh.yaml", text);
+        assert!(problems.is_empty(), "{problems:?}");
+        for document in documents {
+            let value: Value = document.value().clone();
+            let key = Key::of_document(&value).unwrap();
+            self.store.put(&key, value, Expected::Any).await.unwrap();
+        }
+    }
+
+    /// Plans all proxies by what is stored now.
+    pub(crate) async fn settle(&self) {
+        let listing = self.store.list(&Selection::default()).await.unwrap();
+        let accepted = Accepted::now(listing.revision);
+        let mut candidate = Candidate::default();
+        for stored in listing.items {
+            let file: Arc<str> = stored.key.to_string().into();
+            let content = Content::read(&file, stored.document.to_string().as_bytes(), &Options::default());
+            let offer = |entry: Arc<_>| Offer { file: Arc::clone(&file), entry };
+            candidate.offers.extend(content.entries.into_iter().map(offer));
+        }
+        let compiler = Compiler { context: Context::default(), scope: Scope::everything() };
+        let compiled = Arc::new(compiler.compile(&candidate));
+        self.fleet.lock().unwrap().adopt(compiled, accepted);
+    }
+}

@@ -1,0 +1,34 @@
+//! Schemathesis, which makes requests of the API's OpenAPI document, from PyPI: kept inside `target/`.
+
+use std::process::Command;
+
+use crate::run::{Outcome, execute, target};
+
+/// The release that the tests are written against.
+const VERSION: &str = "4.32.5";
+
+/// Makes sure that `target/schemathesis` has Schemathesis of [`VERSION`].
+pub(crate) fn install() -> Outcome {
+    let folder = target().join("schemathesis");
+    let says = format!("import schemathesis; assert schemathesis.__version__ == '{VERSION}'");
+    let mut check = Command::new("python3");
+    check.env("PYTHONPATH", &folder).args(["-c", &says]);
+    if check.output().is_ok_and(|output| output.status.success()) {
+        return Ok(());
+    }
+    let _ = std::fs::remove_dir_all(&folder);
+    execute(
+        Command::new("python3")
+            .args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--root-user-action=ignore",
+            ])
+            .arg("--target")
+            .arg(&folder)
+            .arg(format!("schemathesis=={VERSION}")),
+    )
+}
