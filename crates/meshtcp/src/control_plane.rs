@@ -6,6 +6,7 @@
 //! ```
 
 mod admin;
+mod api;
 mod live;
 mod metrics;
 mod screen;
@@ -16,9 +17,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use control::api::Mirror;
 use control::compile::{Compiled, Compiler, Scope, Which};
-use control::discovery::{Publisher, Statuses};
+use control::discovery::{Publisher, Statuses, TokenGate};
 use control::fleet::{Accepted, Fleet};
+use control::identity::Tokens;
 use dialect::envoy::{EnvoyOptions, SplitLayout};
 use model::MeshName;
 use plan::Context;
@@ -35,6 +38,8 @@ use service::{Addresses, Event, Service};
 pub(crate) struct Args {
     #[command(flatten)]
     source: Source,
+    #[command(flatten)]
+    api: api::ApiArgs,
     /// Where proxies attach: Envoy and `meshtcp proxy`, in plaintext (port 0: any)
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5678", env = "MESHTCP_XDS")]
     xds: SocketAddr,
@@ -90,6 +95,10 @@ struct Shared {
     statuses: Arc<Statuses>,
     publisher: Arc<Publisher>,
     files: Arc<Mutex<Arc<live::Files>>>,
+    /// The resources as the API shows them.
+    mirror: Mirror,
+    /// Whom proxies have to convince; `None`: nobody.
+    gate: Option<TokenGate>,
 }
 
 impl Shared {
@@ -109,20 +118,30 @@ pub(crate) fn run(arguments: Args) -> Exit {
         Ok(store) => store,
         Err(error) => return refuse(&error.to_string()),
     };
+    let api = match api::Plan::of(&arguments) {
+        Ok(api) => api,
+        Err(message) => return refuse(&message),
+    };
     let context = Context { zone: arguments.zone.clone(), ..Context::new(arguments.source.rules.profile) };
     let scope = Scope { mesh: arguments.mesh.as_deref().map(MeshName::from), which: Which::All };
     let envoy = EnvoyOptions { split: arguments.envoy_split.into(), ..EnvoyOptions::default() };
     let publisher = Arc::new(Publisher::default());
     let fleet = Fleet::new(Arc::clone(&publisher), envoy, Compiled::nothing(context.clone()));
+    let mirror = Mirror::default();
     let shared = Shared {
         fleet: Arc::new(Mutex::new(fleet)),
         statuses: Arc::new(Statuses::default()),
         publisher,
         files: Arc::default(),
+        gate: arguments
+            .api
+            .wants_tokens()
+            .then(|| TokenGate::new(Tokens::with_keys_as_they_are(mirror.store()))),
+        mirror,
     };
     let (events, inbox) = channel();
-    let addresses = Addresses { xds: arguments.xds, admin: arguments.admin };
-    let service = match Service::start(addresses, arguments.drain_time, events.clone(), shared.clone()) {
+    let addresses = Addresses { xds: arguments.xds, admin: arguments.admin, api: None };
+    let service = match Service::start(addresses, api, arguments.drain_time, events.clone(), shared.clone()) {
         Ok(service) => service,
         Err(message) => return refuse(&message),
     };
@@ -133,7 +152,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
         let _ = events.send(Event::Look);
     });
     let mut live = Live::new(store, Compiler { context, scope });
-    follow(&mut live, &screen, &shared, &inbox);
+    follow(&mut live, &screen, &shared, &service, &inbox);
     drop(watch);
     screen.leaving(shared.publisher.wanted().len(), arguments.drain_time);
     service.stop();
@@ -146,9 +165,12 @@ fn refuse(message: &str) -> Exit {
 }
 
 /// Takes every turn that something gives a reason for, until a signal asks to leave.
-fn follow(live: &mut Live, screen: &Screen, shared: &Shared, inbox: &Receiver<Event>) {
+fn follow(live: &mut Live, screen: &Screen, shared: &Shared, service: &Service, inbox: &Receiver<Event>) {
     loop {
-        let turn = live.look();
+        let mut turn = live.look();
+        if let Some(documents) = turn.as_mut().and_then(|turn| turn.documents.take()) {
+            service.reflect(&shared.mirror, documents);
+        }
         let mut fleet = shared.fleet();
         let news = match turn.as_ref().and_then(|turn| turn.compiled.clone()) {
             Some(compiled) => {
@@ -160,6 +182,9 @@ fn follow(live: &mut Live, screen: &Screen, shared: &Shared, inbox: &Receiver<Ev
         if let Some(turn) = &turn {
             *shared.files.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(live.files());
             screen.turn(live, fleet.compiled(), turn);
+        }
+        if let Some(gate) = &shared.gate {
+            gate.follow(Arc::clone(&fleet.compiled().snapshot));
         }
         screen.news(&news, fleet.compiled());
         let happened = fleet.observe(&shared.statuses);

@@ -2,12 +2,14 @@
 
 pub(crate) mod fixed;
 
+use std::path::PathBuf;
+
 use model::ProxyKey;
 use serde_json::{Value, json};
 
 use crate::address::ControlPlane;
 use crate::exit::Exit;
-use crate::output::{self, Format, print};
+use crate::output::{self, Format, complain, print};
 
 /// The cluster that leads to the control plane.
 const ADS: &str = "ads";
@@ -20,6 +22,9 @@ pub(crate) struct Args {
     /// Where the control plane takes proxies
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:5678")]
     control_plane: ControlPlane,
+    /// Put the dataplane token in this file into what is printed, which is a secret then
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
     /// How configuration travels
     #[arg(long, value_enum, default_value_t, value_name = "PROTOCOL")]
     protocol: Protocol,
@@ -44,8 +49,19 @@ const HEADER: &str = "\
 # The control plane does not speak TLS yet: keep this connection on a host or a network that you trust.
 ";
 
-pub(crate) fn run(Args { proxy, control_plane, protocol, admin_port }: Args) -> Exit {
-    let tree = bootstrap(&proxy, &control_plane, protocol, admin_port);
+pub(crate) fn run(Args { proxy, control_plane, token_file, protocol, admin_port }: Args) -> Exit {
+    let mut tree = bootstrap(&proxy, &control_plane, protocol, admin_port);
+    if let Some(file) = token_file {
+        let token = match std::fs::read_to_string(&file) {
+            Ok(token) => token,
+            Err(error) => {
+                complain(&format!("error: --token-file {}: {error}\n", file.display()));
+                return Exit::Environment;
+            }
+        };
+        tree["dynamic_resources"]["ads_config"]["grpc_services"][0]["initial_metadata"] =
+            json!([{ "key": "authorization", "value": token.trim() }]);
+    }
     print(HEADER);
     print(&output::structured(Format::Yaml, &tree).unwrap_or_default());
     Exit::Ok

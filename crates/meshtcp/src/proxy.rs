@@ -13,7 +13,7 @@ mod state;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +40,9 @@ pub(crate) struct Args {
     /// Where the control plane takes proxies
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:5678", env = "MESHTCP_CONTROL_PLANE")]
     control_plane: ControlPlane,
+    /// Say who it is with the dataplane token in this file; it is read again whenever the proxy attaches
+    #[arg(long, value_name = "FILE", env = "MESHTCP_TOKEN_FILE")]
+    token_file: Option<PathBuf>,
     /// Keep the last good configuration in this file, and start from it when the control plane is away
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
@@ -71,7 +74,8 @@ pub(crate) fn run(arguments: Args) -> Exit {
 }
 
 fn start(arguments: Args) -> Result<(), String> {
-    let Args { proxy: key, control_plane, state, admin, log, log_format, workers, drain_time } = arguments;
+    let Args { proxy: key, control_plane, token_file, state, admin, log, log_format, workers, drain_time } =
+        arguments;
     let connection_log: Option<ConnectionLog> = connection_log(log.as_deref(), log_format);
     let options = Options { threads: workers, connection_log, ..Options::default() };
     let proxy = Arc::new(Proxy::start(options).map_err(|error| format!("the proxy cannot start: {error}"))?);
@@ -95,7 +99,7 @@ fn start(arguments: Args) -> Result<(), String> {
         print(&format!("{key} follows {control_plane}\n"));
         tokio::spawn(tell(link.subscribe()));
         tokio::select! {
-            result = follow(follower, &key, &control_plane, &link) => result?,
+            result = follow(follower, &key, &control_plane, token_file.as_deref(), &link) => result?,
             () = asked_to_leave(&mut terminate, &mut interrupt) => {}
         }
         leave(&proxy, drain_time, &mut terminate, &mut interrupt).await;
@@ -109,12 +113,16 @@ async fn follow(
     mut follower: Follower,
     key: &ProxyKey,
     control_plane: &ControlPlane,
+    token_file: Option<&Path>,
     link: &watch::Sender<Link>,
 ) -> Result<(), String> {
     let carried = follower.carried();
     loop {
         let discovery = Discovery::new(&control_plane.to_string(), &key.node_id());
-        let discovery = discovery.map_err(|error| error.to_string())?;
+        let mut discovery = discovery.map_err(|error| error.to_string())?;
+        if let Some(file) = token_file {
+            discovery = discovery.with_token_file(file);
+        }
         let mut news = discovery.link();
         let pass_on = async {
             while news.changed().await.is_ok() {

@@ -25,6 +25,7 @@
 
 use std::convert::Infallible;
 use std::future::pending;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::codegen::http::uri::PathAndQuery;
+use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status, Streaming};
 use tonic_prost::ProstCodec;
@@ -66,6 +68,8 @@ pub struct Discovery {
     mirror: Mirror,
     link: watch::Sender<Link>,
     started: Instant,
+    /// Where the token is that the control plane asks for.
+    token_file: Option<PathBuf>,
 }
 
 /// How the link is.
@@ -119,7 +123,15 @@ impl Discovery {
             mirror: Mirror::new(node),
             link: watch::Sender::new(Link::default()),
             started: Instant::now(),
+            token_file: None,
         })
+    }
+
+    /// Says who it is with the dataplane token in a file. The file is read whenever a stream is opened, so that a token can
+    /// be replaced before it ends.
+    #[must_use]
+    pub fn with_token_file(self, file: impl Into<PathBuf>) -> Self {
+        Self { token_file: Some(file.into()), ..self }
     }
 
     /// How the link is, now and from now on.
@@ -160,12 +172,13 @@ impl Discovery {
         &mut self,
         consumer: &mut impl FnMut(&Arc<ResourceSet>) -> Result<(), Vec<Refusal>>,
     ) -> Result<Infallible, String> {
+        let token = self.token().await?;
         let channel = self.endpoint.connect().await.map_err(|error| chain(&error))?;
         let (requests, queue) = mpsc::channel(REQUEST_QUEUE);
         // The first requests are queued before the stream is opened: a server may wait for them.
         self.mirror.connect();
         self.send(&requests).await?;
-        let mut responses = open(channel, queue).await.map_err(|status| in_words(&status))?;
+        let mut responses = open(channel, queue, token).await.map_err(|status| in_words(&status))?;
         self.link.send_modify(|link| link.streams += 1);
         loop {
             let quiet = self.mirror.wake_at().map(|at| self.started + at);
@@ -195,6 +208,17 @@ impl Discovery {
         }
     }
 
+    /// What stands in the token file now.
+    async fn token(&self) -> Result<Option<AsciiMetadataValue>, String> {
+        let Some(file) = &self.token_file else { return Ok(None) };
+        let wrong = |why: String| format!("the token in {} cannot be used: {why}", file.display());
+        let text = tokio::fs::read_to_string(file).await.map_err(|error| wrong(error.to_string()))?;
+        let mut value =
+            AsciiMetadataValue::try_from(text.trim()).map_err(|error| wrong(error.to_string()))?;
+        value.set_sensitive(true);
+        Ok(Some(value))
+    }
+
     async fn send(&mut self, requests: &mpsc::Sender<DeltaDiscoveryRequest>) -> Result<(), String> {
         while let Some(request) = self.mirror.poll_request() {
             requests.send(request).await.map_err(|_| "the connection was closed")?;
@@ -206,11 +230,16 @@ impl Discovery {
 async fn open(
     channel: Channel,
     queue: mpsc::Receiver<DeltaDiscoveryRequest>,
+    token: Option<AsciiMetadataValue>,
 ) -> Result<Streaming<DeltaDiscoveryResponse>, Status> {
     let mut grpc = tonic::client::Grpc::new(channel).max_decoding_message_size(RESPONSE_BYTES);
     grpc.ready().await.map_err(|error| Status::unavailable(chain(&error)))?;
     let codec = ProstCodec::<DeltaDiscoveryRequest, DeltaDiscoveryResponse>::default();
-    let response = grpc.streaming(Request::new(ReceiverStream::new(queue)), METHOD, codec).await?;
+    let mut request = Request::new(ReceiverStream::new(queue));
+    if let Some(token) = token {
+        request.metadata_mut().insert("authorization", token);
+    }
+    let response = grpc.streaming(request, METHOD, codec).await?;
     Ok(response.into_inner())
 }
 

@@ -7,6 +7,7 @@ use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use control::api::ApiMetrics;
 use control::discovery::DiscoveryMetrics;
 use plan::plan_json;
 use prometheus_client::encoding::text::encode;
@@ -26,9 +27,15 @@ struct Desk {
 }
 
 /// Serves until the process ends.
-pub(super) async fn serve(listener: TcpListener, shared: Shared, discovery: DiscoveryMetrics) {
+pub(super) async fn serve(
+    listener: TcpListener,
+    shared: Shared,
+    discovery: DiscoveryMetrics,
+    api: ApiMetrics,
+) {
     let mut registry = Registry::with_prefix("meshtcp");
     discovery.register(&mut registry);
+    api.register(&mut registry);
     registry.register_collector(Box::new(Metrics::new(shared.clone())));
     let desk = Desk { shared, registry: Arc::new(registry) };
     let router = Router::new()

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use control::api::Mirror;
 use control::compile::{
     Change, Compiled, Compiler, Dangling, changes, conflicts, dangling, newly_dangling, warnings,
 };
 use control::store::folder::{Candidate, FileState, FolderStore, Objection, Settled};
 use model::{Problem, Severity};
+use serde_json::Value;
 
 /// How long to sleep when nothing is due.
 const IDLE: Duration = Duration::from_secs(3600);
@@ -35,6 +37,8 @@ pub(super) struct Turn {
     pub(super) new_problems: Vec<Problem>,
     /// Files that are in force again as they are.
     pub(super) repaired: Vec<Arc<str>>,
+    /// All resources of the new state, as the API shows them.
+    pub(super) documents: Option<Vec<Value>>,
 }
 
 /// The files and what is wrong with them, for the admin server.
@@ -51,6 +55,7 @@ pub(super) struct Files {
 struct Adoption {
     compiled: Compiled,
     warnings: Vec<Problem>,
+    documents: Vec<Value>,
 }
 
 impl Live {
@@ -88,7 +93,8 @@ impl Live {
         let mut problems = self.store.problems();
         let mut turn = Turn { first: before.is_none(), ..Turn::default() };
         match settled {
-            Settled::Adopted(Adoption { compiled, warnings }) => {
+            Settled::Adopted(Adoption { compiled, warnings, documents }) => {
+                turn.documents = Some(documents);
                 problems.extend(warnings);
                 let nothing = Compiled::nothing(self.compiler.context.clone());
                 turn.changes = changes(before.as_deref().unwrap_or(&nothing), &compiled);
@@ -138,7 +144,7 @@ fn adopt(
         return Err(objections);
     }
     let warnings = warnings(&without_notes(&compiled), &nowhere, candidate);
-    Ok(Adoption { compiled, warnings })
+    Ok(Adoption { compiled, warnings, documents: Mirror::documents(candidate) })
 }
 
 /// The same without what our own proxy cannot carry: whoever attaches may be an Envoy, and our own is told when it does.

@@ -28,8 +28,11 @@ impl Screen {
         Self { reporter: Reporter::new(), paths }
     }
 
-    pub(super) fn serving(&self, Addresses { xds, admin }: Addresses, split: Split) {
+    pub(super) fn serving(&self, Addresses { xds, admin, api }: Addresses, split: Split) {
         print(&format!("discovery: {xds}, splits for Envoy as {}\n", split.as_str()));
+        if let Some((scheme, address)) = api {
+            print(&format!("api: {scheme}://{address}\n"));
+        }
         if let Some(admin) = admin {
             print(&format!("admin: http://{admin}\n"));
         }

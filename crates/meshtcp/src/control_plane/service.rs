@@ -1,10 +1,13 @@
 //! The servers, on threads of their own: discovery, the admin pages, and the signals that end them.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
+use control::api::{Api, ApiMetrics, Mirror, Plane};
 use control::discovery::{DiscoveryMetrics, DiscoveryServer, serve};
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -12,7 +15,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Shared, admin};
+use super::{Shared, admin, api};
+use crate::output::complain;
 
 /// How long answers of proxies are collected before the loop looks at them.
 const COLLECT: Duration = Duration::from_millis(20);
@@ -37,6 +41,8 @@ pub(super) struct Addresses {
     pub(super) xds: SocketAddr,
     /// The admin pages; `None`: there are none.
     pub(super) admin: Option<SocketAddr>,
+    /// The API, with its scheme; `None`: there is none.
+    pub(super) api: Option<(&'static str, SocketAddr)>,
 }
 
 /// The running servers.
@@ -55,6 +61,7 @@ impl Service {
     /// In words: an address cannot be bound, or signals cannot be caught.
     pub(super) fn start(
         addresses: Addresses,
+        api: api::Plan,
         grace: Duration,
         events: Sender<Event>,
         shared: Shared,
@@ -68,24 +75,36 @@ impl Service {
                 Some(address) => Some(bind("--admin", address).await?),
                 None => None,
             };
-            let bound =
-                Addresses { xds: address(&discovery)?, admin: admin.as_ref().map(address).transpose()? };
+            let api_metrics = ApiMetrics::default();
+            let bound = Addresses {
+                xds: address(&discovery)?,
+                admin: admin.as_ref().map(address).transpose()?,
+                api: serve_api(api, &shared, &api_metrics, &shutdown, grace).await?,
+            };
             forward_signals(events.clone())?;
             forward(shared.publisher.wanted_changes(), events.clone());
             forward(shared.statuses.changes(), events);
             if let Some(listener) = admin {
-                tokio::spawn(admin::serve(listener, shared.clone(), metrics.clone()));
+                tokio::spawn(admin::serve(listener, shared.clone(), metrics.clone(), api_metrics));
             }
-            let server = DiscoveryServer::new(
+            let server = DiscoveryServer::guarded(
                 instance(bound.xds),
                 shared.publisher.clone(),
                 shared.statuses.clone(),
                 metrics,
+                shared.gate.clone(),
             );
             Ok::<_, String>((tokio::spawn(serve(discovery, server, shutdown.clone(), grace)), bound))
         });
         let (discovery, addresses) = started?;
         Ok(Self { runtime, discovery, shutdown, grace, addresses })
+    }
+
+    /// Shows resources over the API.
+    pub(super) fn reflect(&self, mirror: &Mirror, documents: Vec<Value>) {
+        if let Err(error) = self.runtime.block_on(mirror.reflect(documents)) {
+            complain(&format!("error: the API does not show what is in force: {error}\n"));
+        }
     }
 
     pub(super) fn addresses(&self) -> Addresses {
@@ -102,6 +121,32 @@ impl Service {
         });
         runtime.shutdown_background();
     }
+}
+
+/// Serves the API. Nobody asked for the default address: where it is taken, there is no API, and it is said.
+async fn serve_api(
+    plan: api::Plan,
+    shared: &Shared,
+    metrics: &ApiMetrics,
+    shutdown: &CancellationToken,
+    grace: Duration,
+) -> Result<Option<(&'static str, SocketAddr)>, String> {
+    let api::Plan { address: wanted, scheme, tls, setup } = plan;
+    let listener = match (bind("--api", wanted.unwrap_or(api::DEFAULT)).await, wanted) {
+        (Ok(listener), _) => listener,
+        (Err(message), Some(_)) => return Err(message),
+        (Err(message), None) => {
+            complain(&format!(
+                "warning: there is no API: {message}\n  help: choose another address with --api\n"
+            ));
+            return Ok(None);
+        }
+    };
+    let bound = address(&listener)?;
+    let plane = Plane::new(Arc::clone(&shared.fleet), Arc::clone(&shared.statuses));
+    let api = Api::new(setup, shared.mirror.store(), plane, metrics.clone());
+    tokio::spawn(control::api::serve(listener, tls, api, shutdown.clone(), grace));
+    Ok(Some((scheme, bound)))
 }
 
 async fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener, String> {

@@ -1,0 +1,157 @@
+//! The REST API beside discovery: its flags, and what it is told of the process.
+
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use control::api::{Role, Setup, Tls};
+use serde_json::{Value, json};
+
+use super::Args;
+
+/// Where the API is served when nobody says.
+pub(super) const DEFAULT: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 5681));
+
+/// How the API is served.
+#[derive(Debug, clap::Args)]
+pub(super) struct ApiArgs {
+    /// Serve the REST API here (port 0: any); default: 127.0.0.1:5681 if nobody else listens there
+    #[arg(long = "api", value_name = "ADDR", env = "MESHTCP_API")]
+    address: Option<SocketAddr>,
+    /// Serve the API over TLS with this certificate and its chain, in PEM
+    #[arg(long = "api-tls-cert", value_name = "FILE", requires = "key", env = "MESHTCP_API_TLS_CERT")]
+    certificate: Option<PathBuf>,
+    /// The key of --api-tls-cert, in PEM
+    #[arg(long = "api-tls-key", value_name = "FILE", requires = "certificate", env = "MESHTCP_API_TLS_KEY")]
+    key: Option<PathBuf>,
+    /// What callers of the API may do who bring no token and are not on this host
+    #[arg(long = "api-anonymous", value_enum, default_value_t, value_name = "ROLE")]
+    anonymous: Anonymous,
+    /// What `GET /` says this is; kumactl insists on Kuma, unless the version contains `preview`
+    #[arg(long = "api-product", value_name = "NAME", default_value = "meshtcp")]
+    product: String,
+    /// The version that `GET /` says
+    #[arg(long = "api-version", value_name = "VERSION", default_value = concat!(env!("CARGO_PKG_VERSION"), "-preview"))]
+    version: String,
+    /// What a proxy has to bring to attach
+    #[arg(long, value_enum, default_value_t, value_name = "WHAT", env = "MESHTCP_DATAPLANE_AUTH")]
+    dataplane_auth: DataplaneAuth,
+}
+
+/// What a proxy has to bring to attach.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum DataplaneAuth {
+    /// Nothing: it says its name
+    #[default]
+    None,
+    /// A dataplane token that is for it
+    Token,
+}
+
+/// What callers may do who bring no token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Anonymous {
+    /// Nothing but ask what this is
+    #[default]
+    Nobody,
+    /// Read everything but secrets
+    Reader,
+    /// Change everything but secrets
+    Writer,
+}
+
+impl ApiArgs {
+    /// Whether proxies have to bring a token.
+    pub(super) fn wants_tokens(&self) -> bool {
+        self.dataplane_auth == DataplaneAuth::Token
+    }
+
+    /// The certificate, where there is one.
+    ///
+    /// # Errors
+    /// In words: it cannot be used.
+    fn tls(&self) -> Result<Option<Tls>, String> {
+        match (&self.certificate, &self.key) {
+            (Some(certificate), Some(key)) => {
+                Tls::read(certificate, key).map(Some).map_err(|error| format!("--api-tls-cert: {error}"))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The scheme of its URL.
+    fn scheme(&self) -> &'static str {
+        if self.certificate.is_some() { "https" } else { "http" }
+    }
+}
+
+/// What the API is told of the process.
+fn setup(arguments: &Args) -> Setup {
+    let ApiArgs { anonymous, product, version, .. } = &arguments.api;
+    let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname");
+    let hostname = hostname.map_or_else(|_| "localhost".to_owned(), |name| name.trim().to_owned());
+    Setup {
+        rules: model::draft::Options {
+            zone: arguments.zone.as_deref().map(Into::into),
+            ..arguments.source.rules.options()
+        },
+        read_only: true,
+        product: product.clone(),
+        version: version.clone(),
+        instance: format!("{hostname}-{}", std::process::id()),
+        hostname,
+        anonymous: match anonymous {
+            Anonymous::Nobody => Role::Nobody,
+            Anonymous::Reader => Role::Reader,
+            Anonymous::Writer => Role::Writer,
+        },
+        config: config(arguments),
+        ..Setup::default()
+    }
+}
+
+/// How the process was started, in the shape in which Kuma's own programs look for it.
+fn config(arguments: &Args) -> Value {
+    let api = &arguments.api;
+    json!({
+        "mode": "zone",
+        "environment": "universal",
+        "store": { "type": "files", "place": arguments.source.in_words() },
+        "multizone": { "zone": { "name": arguments.zone.as_deref().unwrap_or("default") } },
+        "apiServer": {
+            "readOnly": true,
+            "address": api.address.unwrap_or(DEFAULT).to_string(),
+            "tls": api.certificate.is_some(),
+            "authn": { "localhostIsAdmin": true },
+        },
+        "dpServer": {
+            "address": arguments.xds.to_string(),
+            "authn": { "dpProxy": { "type": if api.wants_tokens() { "dpToken" } else { "none" } } },
+        },
+        "meshtcp": {
+            "version": env!("CARGO_PKG_VERSION"),
+            "profile": arguments.source.rules.profile.as_str(),
+            "envoySplit": arguments.envoy_split.as_str(),
+            "mesh": arguments.mesh,
+        },
+    })
+}
+
+/// What it takes to serve the API.
+pub(super) struct Plan {
+    /// Where; `None`: nobody asked for an address.
+    pub(super) address: Option<SocketAddr>,
+    pub(super) scheme: &'static str,
+    pub(super) tls: Option<Tls>,
+    pub(super) setup: Setup,
+}
+
+impl Plan {
+    /// # Errors
+    /// In words: a file cannot be used.
+    pub(super) fn of(arguments: &Args) -> Result<Self, String> {
+        let api = &arguments.api;
+        let setup = setup(arguments);
+        Ok(Self { address: api.address, scheme: api.scheme(), tls: api.tls()?, setup })
+    }
+}
