@@ -125,8 +125,10 @@ impl View<'_> {
         let gateway_splits = gateway_listeners.iter().flat_map(|l| &l.hosts).flat_map(|host| &host.split);
         let splits = outbounds.iter().flat_map(|outbound| &outbound.split).chain(gateway_splits);
         let used: BTreeSet<&str> = splits.filter_map(Backend::cluster).collect();
-        let mut clusters = clusters.finish();
+        let mut of_clusters = Vec::new();
+        let mut clusters = clusters.finish(&mut of_clusters);
         clusters.retain(|name, _| used.contains(name.as_str()));
+        warnings.extend(of_clusters);
         warnings.sort();
         warnings.dedup();
         Plan {

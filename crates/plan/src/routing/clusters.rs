@@ -121,8 +121,11 @@ impl<'v, 'a> Clusters<'v, 'a> {
     }
 
     /// The clusters, by name, with what the Mesh declares where nobody else does.
-    pub(super) fn finish(mut self) -> BTreeMap<String, Cluster> {
-        self.made.values_mut().for_each(|cluster| settings::of_mesh(self.view, cluster));
+    pub(super) fn finish(mut self, warnings: &mut Vec<String>) -> BTreeMap<String, Cluster> {
+        for cluster in self.made.values_mut() {
+            settings::of_mesh(self.view, cluster);
+            settings::within_zone(cluster, warnings);
+        }
         self.made
     }
 

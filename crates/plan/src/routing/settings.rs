@@ -16,7 +16,9 @@ use crate::rules::Merged;
 use crate::view::View;
 
 pub(super) use cluster::{SaidOfCluster, of_cluster};
-pub(super) use declared::{by_route_or_mesh, declare, of_dataplane, of_destination, of_mesh, of_split};
+pub(super) use declared::{
+    by_route_or_mesh, declare, of_dataplane, of_destination, of_mesh, of_split, within_zone,
+};
 
 /// What the policies of each kind say about one listener.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,9 +1,9 @@
 //! What labels declare: of a route, of a destination, of the proxy itself, and of the Mesh where nobody else does.
 
-use model::declared::Declared;
+use model::declared::{Declared, ProxyProtocol};
 use model::{Kind, Resource, ResourceId};
 
-use crate::plan::{Cluster, ClusterSettings, Sourced, SplitSettings};
+use crate::plan::{Cluster, ClusterSettings, Sourced, SplitSettings, Via};
 use crate::routing::legacy::origin;
 use crate::view::View;
 
@@ -79,6 +79,18 @@ pub(in crate::routing) fn of_mesh(view: &View<'_>, cluster: &mut Cluster) {
     let ClusterSettings { keepalive, user_timeout, .. } = &mut cluster.settings;
     *keepalive = keepalive.take().or_else(|| by_mesh(view, Declared::tcp_keepalive));
     *user_timeout = user_timeout.take().or_else(|| by_mesh(view, Declared::tcp_user_timeout));
+}
+
+/// Writes no PROXY protocol header to a zone proxy, which reads TLS first and would break the connection.
+pub(in crate::routing) fn within_zone(cluster: &mut Cluster, warnings: &mut Vec<String>) {
+    let is_behind = cluster.direct.is_none() && cluster.endpoints.iter().any(|e| e.via != Via::Direct);
+    let said = &mut cluster.settings.proxy_protocol;
+    if let Some(said) = said.take_if(|said| is_behind && said.value != ProxyProtocol::None) {
+        warnings.push(format!(
+            "{} is reached through a zone proxy, so no PROXY protocol header is written, whatever {} says",
+            cluster.name, said.origin
+        ));
+    }
 }
 
 fn by_route<'a, T>(view: &View<'a>, route: Option<&ResourceId>, read: Read<'a, T>) -> Option<Sourced<T>> {
