@@ -47,7 +47,7 @@ const TEXTS: [(&str, Make); 9] = [
 ];
 
 /// Resources that are planned for the proxy `web-1`.
-const PLANS: [(&str, Make); 5] = [
+const PLANS: [(&str, Make); 6] = [
     ("services-and-routes", |n| {
         let outbounds = list(n, |i| format!("{{port: {}, tags: {{kuma.io/service: s{i}}}}}", 20000 + i));
         let routes: String = (0..n).map(|i| route(&format!("r{i}"), &format!("s{i}"), NEXT)).collect();
@@ -64,6 +64,29 @@ const PLANS: [(&str, Make); 5] = [
     ("backends-of-one-route", |n| {
         let backends = list(n, |i| format!("{{kind: MeshService, name: s{i}}}"));
         client("{port: 20000, tags: {kuma.io/service: s0}}") + &services(n) + &route("r", "s0", &backends)
+    }),
+    ("destinations-and-how-they-are-treated", |n| {
+        let outbounds = list(n, |i| format!("{{port: {}, tags: {{kuma.io/service: s{i}}}}}", 20000 + i));
+        let mut text = client(&outbounds) + &services(n);
+        let confs = [
+            (
+                "MeshLoadBalancingStrategy",
+                "localityAwareness: {localZone: {affinityTags: [{key: kuma.io/protocol}]}}",
+            ),
+            ("MeshHealthCheck", "interval: 5s, tcp: {send: UElORw==}"),
+            (
+                "MeshCircuitBreaker",
+                "connectionLimits: {maxConnections: 9}, outlierDetection: {detectors: {totalFailures: {}}}",
+            ),
+        ];
+        for (i, (kind, conf)) in (0..n).flat_map(|i| confs.map(|conf| (i, conf))) {
+            let _ = write!(
+                text,
+                "---\ntype: {kind}\nmesh: default\nname: t{i}\nspec: {{targetRef: {{kind: Mesh}}, to: [{{targetRef: {{kind: \
+                 MeshService, name: s{i}}}, default: {{{conf}}}}}]}}\n"
+            );
+        }
+        text
     }),
     ("resources-and-sections", |n| {
         let outbounds = list(n, |i| {
