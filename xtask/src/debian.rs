@@ -14,7 +14,7 @@ struct Need {
     present: fn() -> bool,
 }
 
-const NEEDS: [Need; 6] = [
+const NEEDS: [Need; 7] = [
     Need {
         package: "redis-server",
         what_for: "split tests with real clients",
@@ -32,6 +32,7 @@ const NEEDS: [Need; 6] = [
         what_for: "nginx's TCP proxying",
         present: || Path::new("/usr/lib/nginx/modules/ngx_stream_module.so").exists(),
     },
+    Need { package: "iproute2", what_for: "networks with few ports", present: || on_path("ip") },
     Need { package: "valgrind", what_for: "counting instructions", present: || on_path("valgrind") },
 ];
 

@@ -13,6 +13,7 @@ mod house;
 mod python;
 mod run;
 mod schemathesis;
+mod soak;
 mod summary;
 mod test;
 
@@ -30,6 +31,7 @@ cargo xtask NAME
   house                       who may lean on whom, as a table, checked
   envoy                       install Envoy into target/envoy/bin/envoy
   fuzz NAME [--seconds N]     fuzz one door: draft, plan, hello, discovery or proxy_header (default 60 seconds)
+  soak [--minutes N]          churn before the real program (default 30 minutes), written to docs/soak.md
 ";
 
 fn main() -> ExitCode {
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         "house" => house::run(),
         "envoy" => envoy::install().map(|path| println!("{}", path.display())),
         "fuzz" => fuzz::run(rest),
+        "soak" => soak::run(rest),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             Ok(())

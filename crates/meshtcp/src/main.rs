@@ -17,6 +17,7 @@ mod profiles;
 mod proxy;
 mod report;
 mod source;
+mod takeover;
 mod up;
 mod validate;
 

@@ -13,6 +13,7 @@ mod state;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,14 +23,16 @@ use ::proxy::{ConnectionLog, Options, Proxy};
 use model::ProxyKey;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::address::ControlPlane;
 use crate::duration;
 use crate::exit::Exit;
 use crate::output::{complain, print};
+use crate::takeover;
+use crate::takeover::{Succession, admin_listener};
 use crate::up::{LogFormat, connection_log};
-use follower::Follower;
+use follower::{Carried, Follower};
 use state::State;
 
 #[derive(Debug, clap::Args)]
@@ -61,6 +64,8 @@ pub(crate) struct Args {
     /// How long open connections may go on after SIGTERM or SIGINT; a second signal ends them at once
     #[arg(long, default_value = "30s", value_parser = duration::parse, value_name = "TIME")]
     drain_time: Duration,
+    #[command(flatten)]
+    takeover: takeover::Flag,
 }
 
 pub(crate) fn run(arguments: Args) -> Exit {
@@ -74,11 +79,22 @@ pub(crate) fn run(arguments: Args) -> Exit {
 }
 
 fn start(arguments: Args) -> Result<(), String> {
-    let Args { proxy: key, control_plane, token_file, state, admin, log, log_format, workers, drain_time } =
-        arguments;
+    let Args {
+        proxy: key,
+        control_plane,
+        token_file,
+        state,
+        admin,
+        log,
+        log_format,
+        workers,
+        drain_time,
+        takeover,
+    } = arguments;
     let connection_log: Option<ConnectionLog> = connection_log(log.as_deref(), log_format);
     let options = Options { threads: workers, connection_log, ..Options::default() };
     let proxy = Arc::new(Proxy::start(options).map_err(|error| format!("the proxy cannot start: {error}"))?);
+    let mut succession = Succession::begin(&takeover, &proxy)?;
     let mut follower = Follower::new(&key, Arc::clone(&proxy), state.map(State::at));
     follower.start_from_disk();
 
@@ -89,22 +105,62 @@ fn start(arguments: Args) -> Result<(), String> {
         let mut terminate = signal(SignalKind::terminate()).map_err(words)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(words)?;
         let link = watch::Sender::new(Link::default());
+        let mut served = None;
+        let mut admin_socket = None;
         if let Some(address) = admin {
-            let bound = TcpListener::bind(address).await;
-            let listener = bound.map_err(|error| format!("--admin {address} cannot be bound: {error}"))?;
-            let address = listener.local_addr().map_err(|error| error.to_string())?;
+            let words = |error: std::io::Error| format!("--admin {address} cannot be bound: {error}");
+            let listener = admin_listener(address, succession.as_mut()).map_err(words)?;
+            let address = listener.local_addr().map_err(words)?;
             print(&format!("admin: http://{address}\n"));
-            tokio::spawn(admin::serve(listener, Arc::clone(&proxy), link.subscribe(), follower.carried()));
+            admin_socket = Some((address, listener.try_clone().map_err(words)?.into()));
+            let listener = TcpListener::from_std(listener).map_err(words)?;
+            let serve = admin::serve(listener, Arc::clone(&proxy), link.subscribe(), follower.carried());
+            served = Some(tokio::spawn(serve));
         }
+        let (stop, taken_over) = oneshot::channel();
+        tokio::spawn(succeed(succession, Arc::clone(&proxy), admin_socket, follower.carried(), stop));
         print(&format!("{key} follows {control_plane}\n"));
         tokio::spawn(tell(link.subscribe()));
         tokio::select! {
             result = follow(follower, &key, &control_plane, token_file.as_deref(), &link) => result?,
             () = asked_to_leave(&mut terminate, &mut interrupt) => {}
+            Ok(()) = taken_over => {
+                print("another process took over the listeners\n");
+                if let Some(served) = served {
+                    served.abort();
+                }
+            }
         }
         leave(&proxy, drain_time, &mut terminate, &mut interrupt).await;
         Ok(())
     })
+}
+
+/// Takes over when a configuration runs; without a predecessor at once. Afterwards waits for a successor, and says when
+/// there is one.
+async fn succeed(
+    succession: Option<Succession>,
+    proxy: Arc<Proxy>,
+    admin: Option<(SocketAddr, OwnedFd)>,
+    mut carried: watch::Receiver<Carried>,
+    stop: oneshot::Sender<()>,
+) {
+    let Some(succession) = succession else {
+        // nobody ever comes
+        let () = std::future::pending().await;
+        drop(stop);
+        return;
+    };
+    if succession.has_predecessor() && carried.wait_for(|carried| carried.generation > 0).await.is_err() {
+        return;
+    }
+    let told = move || {
+        // whoever waits may be leaving already
+        let _ = stop.send(());
+    };
+    let complete = move || succession.complete(&proxy, admin, told);
+    // it waits for the predecessor's answer
+    let _ = tokio::task::spawn_blocking(complete).await;
 }
 
 /// Follows the control plane. When an address becomes free that could not be bound before, it begins anew, so that the

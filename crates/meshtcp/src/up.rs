@@ -33,7 +33,8 @@ pub(crate) use status::Status;
 use crate::exit::Exit;
 use crate::output::complain;
 use crate::source::Source;
-use crate::{duration, host};
+use crate::takeover::{Succession, admin_listener};
+use crate::{duration, host, takeover};
 use hand::{Event, Hand};
 
 #[derive(Debug, clap::Args)]
@@ -61,6 +62,8 @@ pub(crate) struct Args {
     /// How long open connections may go on after SIGTERM or SIGINT; a second signal ends them at once
     #[arg(long, default_value = "30s", value_parser = duration::parse, value_name = "TIME")]
     drain_time: Duration,
+    #[command(flatten)]
+    takeover: takeover::Flag,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -93,19 +96,40 @@ pub(crate) fn run(arguments: Args) -> Exit {
 
     let (events, inbox) = channel();
     let status = Arc::new(Status::default());
-    let hand = match Hand::start(arguments.admin, events.clone(), Arc::clone(&status), Arc::clone(&proxy)) {
+    let mut succession = match Succession::begin(&arguments.takeover, &proxy) {
+        Ok(succession) => succession,
+        Err(message) => return refuse(&message, Exit::Environment),
+    };
+    let admin = arguments.admin.map(|address| {
+        admin_listener(address, succession.as_mut())
+            .map_err(|error| format!("--admin {address} cannot be bound: {error}"))
+    });
+    let hand = admin
+        .transpose()
+        .and_then(|admin| Hand::start(admin, events.clone(), Arc::clone(&status), Arc::clone(&proxy)));
+    let mut hand = match hand {
         Ok(hand) => hand,
         Err(message) => return refuse(&message, Exit::Environment),
     };
     let screen = Screen::new(arguments.source.in_words());
     screen.admin(hand.admin_address());
+    let (looks, taken_over) = (events.clone(), events);
     let watch = store.watch(move || {
         // fails only when we are leaving
-        let _ = events.send(Event::Look);
+        let _ = looks.send(Event::Look);
     });
     let mut live = Live::new(store, compiler, Arc::clone(&proxy));
-    follow(&mut live, &screen, &status, &inbox);
+    let why = follow(&mut live, &screen, &status, &inbox, |live| {
+        if let Some(succession) = succession.take_if(|succession| may_take_over(succession, live, &proxy)) {
+            let taken_over = taken_over.clone();
+            succession.complete(&proxy, hand.admin_socket(), move || drop(taken_over.send(Event::TakenOver)));
+        }
+    });
     drop(watch);
+    if matches!(why, Event::TakenOver) {
+        hand.stop_admin();
+        screen.taken_over();
+    }
     leave(&proxy, &screen, &status, &inbox, arguments.drain_time);
     Exit::Ok
 }
@@ -115,16 +139,43 @@ fn refuse(message: &str, exit: Exit) -> Exit {
     exit
 }
 
-/// Takes every turn that something gives a reason for, until a signal asks to leave.
-fn follow(live: &mut Live, screen: &Screen, status: &Status, inbox: &Receiver<Event>) {
+/// Whether a predecessor may stop: something runs here, and what it listened on is wanted, or at least not lost by
+/// mistake.
+fn may_take_over(succession: &mut Succession, live: &Live, proxy: &Proxy) -> bool {
+    if !succession.has_predecessor() {
+        return true;
+    }
+    if !live.current().is_some_and(control::compile::Compiled::is_runnable) {
+        return false;
+    }
+    let broken = live.problems().iter().any(|problem| problem.severity == model::Severity::Error);
+    let unclaimed = proxy.unclaimed();
+    if broken && !unclaimed.is_empty() {
+        succession.hold_back(&unclaimed);
+        return false;
+    }
+    true
+}
+
+/// Takes every turn that something gives a reason for, until there is one to leave, which is returned. Each time it is
+/// told what runs.
+fn follow(
+    live: &mut Live,
+    screen: &Screen,
+    status: &Status,
+    inbox: &Receiver<Event>,
+    mut turned: impl FnMut(&Live),
+) -> Event {
     loop {
         if let Some(turn) = live.look() {
             screen.turn(live, &turn);
             status.publish(live, &turn);
+            turned(live);
         }
         match inbox.recv_timeout(live.patience()) {
             Ok(Event::Look) | Err(RecvTimeoutError::Timeout) => {}
-            Ok(Event::Leave) | Err(RecvTimeoutError::Disconnected) => return,
+            Ok(Event::TakenOver) => return Event::TakenOver,
+            Ok(Event::Leave) | Err(RecvTimeoutError::Disconnected) => return Event::Leave,
         }
     }
 }

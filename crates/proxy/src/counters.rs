@@ -4,11 +4,13 @@ mod snapshot;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub(crate) use snapshot::snapshot;
-pub use snapshot::{BackendSnapshot, EndpointSnapshot, ListenerSnapshot, Snapshot};
+pub use snapshot::{
+    BackendSnapshot, EndpointSnapshot, HistogramSnapshot, ListenerSnapshot, ProxySnapshot, Snapshot,
+};
 
 use crate::config::{Listener, ProxyName, Route};
 use crate::ending::Ending;
@@ -35,21 +37,50 @@ impl Count {
 pub(crate) const CONNECT_TIME_BOUNDS: [u64; 11] =
     [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 100_000, 1_000_000, 5_000_000];
 
-/// How long connecting took.
-#[derive(Debug, Default)]
-pub(crate) struct ConnectTimes {
-    pub(crate) buckets: [Count; CONNECT_TIME_BOUNDS.len() + 1],
-    pub(crate) microseconds: Count,
+/// The upper bounds of the duration histogram, in milliseconds; one more bucket is for the rest.
+pub(crate) const DURATION_BOUNDS: [u64; 9] =
+    [10, 100, 1_000, 10_000, 60_000, 600_000, 3_600_000, 21_600_000, 86_400_000];
+
+/// How many times were at most as long as each bound.
+#[derive(Debug)]
+pub(crate) struct Histogram<const BUCKETS: usize> {
+    pub(crate) buckets: [Count; BUCKETS],
+    /// The sum of all times, in the unit of the bounds.
+    pub(crate) sum: Count,
 }
 
-impl ConnectTimes {
-    pub(crate) fn observe(&self, time: Duration) {
-        let microseconds = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        let bucket = CONNECT_TIME_BOUNDS.partition_point(|bound| *bound < microseconds);
+impl<const BUCKETS: usize> Default for Histogram<BUCKETS> {
+    fn default() -> Self {
+        Self { buckets: std::array::from_fn(|_| Count::default()), sum: Count::default() }
+    }
+}
+
+impl<const BUCKETS: usize> Histogram<BUCKETS> {
+    fn observe(&self, bounds: &[u64], time: u128) {
+        let time = u64::try_from(time).unwrap_or(u64::MAX);
+        let bucket = bounds.partition_point(|bound| *bound < time);
         if let Some(count) = self.buckets.get(bucket) {
             count.add(1);
         }
-        self.microseconds.add(microseconds);
+        self.sum.add(time);
+    }
+}
+
+/// How long connecting took, in microseconds.
+pub(crate) type ConnectTimes = Histogram<{ CONNECT_TIME_BOUNDS.len() + 1 }>;
+
+impl ConnectTimes {
+    pub(crate) fn observe_connect(&self, time: Duration) {
+        self.observe(&CONNECT_TIME_BOUNDS, time.as_micros());
+    }
+}
+
+/// How long connections lived, in milliseconds.
+pub(crate) type Durations = Histogram<{ DURATION_BOUNDS.len() + 1 }>;
+
+impl Durations {
+    pub(crate) fn observe_life(&self, time: Duration) {
+        self.observe(&DURATION_BOUNDS, time.as_millis());
     }
 }
 
@@ -126,6 +157,9 @@ pub(crate) struct BackendCounters {
     /// How many connections the proxy itself ended.
     pub(crate) cut: Count,
     pub(crate) resets: Count,
+    /// How connections that it was chosen for ended or were refused.
+    pub(crate) ended: [Count; Ending::ALL.len()],
+    pub(crate) durations: Durations,
     /// Bytes from the client, bytes from the backend.
     pub(crate) bytes: [Count; 2],
     endpoints: Mutex<BTreeMap<Arc<str>, Arc<EndpointCounters>>>,
@@ -160,33 +194,85 @@ impl BackendCounters {
 #[derive(Debug, Default)]
 pub(crate) struct EndpointCounters {
     pub(crate) opened: Count,
+    pub(crate) active: Count,
     pub(crate) failed: Count,
+    pub(crate) resets: Count,
+    /// Bytes from the client, bytes from the endpoint.
+    pub(crate) bytes: [Count; 2],
+    pub(crate) connect_times: ConnectTimes,
 }
 
 /// Everything that one worker counted.
 #[derive(Debug, Default)]
 pub(crate) struct WorkerCounters {
-    listeners: Mutex<BTreeMap<ListenerKey, Arc<ListenerCounters>>>,
+    counted: Mutex<Counted>,
+}
+
+#[derive(Debug, Default)]
+struct Counted {
+    listeners: BTreeMap<ListenerKey, Arc<ListenerCounters>>,
+    /// The sums of listeners that are gone: what was counted for a proxy stays so.
+    gone: BTreeMap<ProxyName, ProxySnapshot>,
 }
 
 impl WorkerCounters {
     /// The counters of a listener: the same ones as long as it is there.
     pub(crate) fn listener(&self, listener: &Listener) -> Arc<ListenerCounters> {
         let key = (listener.proxy.clone(), Arc::clone(&listener.name));
-        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(listeners.entry(key).or_default())
+        Arc::clone(self.lock().listeners.entry(key).or_default())
     }
 
-    /// Forgets listeners that nobody uses any more.
+    /// Forgets listeners that nobody uses any more, but for their part of the sums of their proxy.
     pub(crate) fn forget_unused(&self) {
-        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
-        listeners.retain(|_, counters| Arc::strong_count(counters) > 1);
+        let mut counted = self.lock();
+        let Counted { listeners, gone } = &mut *counted;
+        listeners.retain(|(proxy, _), counters| {
+            let used = Arc::strong_count(counters) > 1;
+            if !used {
+                gone.entry(proxy.clone()).or_default().add(counters);
+            }
+            used
+        });
     }
 
-    pub(crate) fn each_listener(&self, mut visit: impl FnMut(&ListenerKey, &ListenerCounters)) {
-        let listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
-        for (key, counters) in &*listeners {
-            visit(key, counters);
-        }
+    /// Visits every listener, then the sums of those that are gone.
+    pub(crate) fn visit(
+        &self,
+        mut listener: impl FnMut(&ListenerKey, &ListenerCounters),
+        mut gone: impl FnMut(&ProxyName, &ProxySnapshot),
+    ) {
+        let counted = self.lock();
+        counted.listeners.iter().for_each(|(key, counters)| listener(key, counters));
+        counted.gone.iter().for_each(|(proxy, sums)| gone(proxy, sums));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counted> {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_that_is_gone_stays_in_the_sums_of_its_proxy() {
+        let counters = WorkerCounters::default();
+        let key: ListenerKey = (ProxyName::from("web"), "outbound".into());
+        let used = Arc::new(ListenerCounters::default());
+        used.accepted.add(3);
+        used.ended[Ending::ClientClosed as usize].add(3);
+        counters.lock().listeners.insert(key, Arc::clone(&used));
+        let seen = || {
+            let (mut listeners, mut sums) = (0, Vec::new());
+            counters.visit(|_, _| listeners += 1, |_, gone| sums.push(gone.clone()));
+            (listeners, sums)
+        };
+        counters.forget_unused();
+        assert_eq!(seen(), (1, Vec::new()));
+        drop(used);
+        counters.forget_unused();
+        let ended = BTreeMap::from([(Ending::ClientClosed, 3)]);
+        assert_eq!(seen(), (0, vec![ProxySnapshot { accepted: 3, active: 0, ended }]));
     }
 }

@@ -1,16 +1,21 @@
 //! The counters as Prometheus metrics.
 
+mod sample;
+
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 
-use crate::counters::{BackendSnapshot, ListenerSnapshot};
+use crate::config::{Direction, ProxyName};
+use crate::counters::{BackendSnapshot, EndpointSnapshot, ListenerSnapshot, ProxySnapshot};
 use crate::ending::Ending;
 use crate::proxy::Published;
+use sample::{Labels, Sample, Samples};
 
 /// Reads the counters whenever metrics are encoded.
 #[derive(Debug)]
@@ -24,12 +29,10 @@ impl Metrics {
     }
 }
 
-type Labels<'a> = Vec<(&'static str, &'a str)>;
-
 impl Collector for Metrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let snapshot = self.published.snapshot();
-        let listeners = &snapshot.listeners;
+        let (listeners, proxies) = (&snapshot.listeners, &snapshot.proxies);
         let mut family = |name: &str, help: &str, kind, samples: Vec<(Labels<'_>, Sample)>| {
             let samples = Samples { kind, samples };
             samples.encode(encoder.encode_descriptor(name, help, None, kind)?)
@@ -43,11 +46,30 @@ impl Collector for Metrics {
             gauge,
             vec![(Vec::new(), Sample::Count(snapshot.generation))],
         )?;
+        family("meshtcp_listener_info", "What a listener is for; always 1", gauge, purposes(listeners))?;
         family(
             "meshtcp_log_lines_dropped",
             "Log lines that could not be written",
             counter,
             vec![(Vec::new(), Sample::Count(self.published.dropped_lines.load(Relaxed)))],
+        )?;
+        family(
+            "meshtcp_proxy_connections_accepted",
+            "Connections accepted by all listeners of a proxy, also those that are gone",
+            counter,
+            each_proxy(proxies, |proxy| Sample::Count(proxy.accepted)),
+        )?;
+        family(
+            "meshtcp_proxy_connections_active",
+            "Connections that live, over all listeners of a proxy",
+            gauge,
+            each_proxy(proxies, |proxy| Sample::Count(proxy.active)),
+        )?;
+        family(
+            "meshtcp_proxy_connections_ended",
+            "Connections that ended or were refused, over all listeners of a proxy, also those that are gone, by how",
+            counter,
+            by_proxy_ending(proxies),
         )?;
         family(
             "meshtcp_connections_accepted",
@@ -83,7 +105,7 @@ impl Collector for Metrics {
             "meshtcp_connect_time_seconds",
             "How long connecting to an endpoint took",
             MetricType::Histogram,
-            each_listener(listeners, connect_times),
+            each_listener(listeners, |listener| Sample::seconds(&listener.connect_times, 1e6)),
         )?;
         family(
             "meshtcp_split_wanted_ratio",
@@ -128,6 +150,24 @@ impl Collector for Metrics {
             each_backend(listeners, |backend| Some(Sample::Count(backend.resets))),
         )?;
         family(
+            "meshtcp_backend_connections_refused",
+            "Connections that a backend was chosen for and that never reached it, by reason",
+            counter,
+            by_backend_ending(listeners, Ending::is_refusal, "reason"),
+        )?;
+        family(
+            "meshtcp_backend_connections_ended",
+            "Connections to a backend that ended, by how",
+            counter,
+            by_backend_ending(listeners, |ending| !ending.is_refusal(), "ended"),
+        )?;
+        family(
+            "meshtcp_backend_connection_duration_seconds",
+            "How long connections to a backend lived",
+            MetricType::Histogram,
+            each_backend(listeners, |backend| Some(Sample::seconds(&backend.durations, 1e3))),
+        )?;
+        family(
             "meshtcp_bytes_from_clients",
             "Bytes passed on to a backend",
             counter,
@@ -143,15 +183,60 @@ impl Collector for Metrics {
             "meshtcp_endpoint_connections_opened",
             "Connections established to an endpoint",
             counter,
-            each_endpoint(listeners, |endpoint| endpoint.opened),
+            each_endpoint(listeners, |endpoint| Sample::Count(endpoint.opened)),
+        )?;
+        family(
+            "meshtcp_endpoint_connections_active",
+            "Connections to an endpoint that live",
+            gauge,
+            each_endpoint(listeners, |endpoint| Sample::Count(endpoint.active)),
+        )?;
+        family(
+            "meshtcp_endpoint_connections_reset",
+            "Connections to an endpoint that one of the ends reset",
+            counter,
+            each_endpoint(listeners, |endpoint| Sample::Count(endpoint.resets)),
+        )?;
+        family(
+            "meshtcp_endpoint_bytes_from_clients",
+            "Bytes passed on to an endpoint",
+            counter,
+            each_endpoint(listeners, |endpoint| Sample::Count(endpoint.bytes_from_clients)),
+        )?;
+        family(
+            "meshtcp_endpoint_bytes_to_clients",
+            "Bytes passed on from an endpoint",
+            counter,
+            each_endpoint(listeners, |endpoint| Sample::Count(endpoint.bytes_to_clients)),
+        )?;
+        family(
+            "meshtcp_endpoint_connect_time_seconds",
+            "How long connecting to an endpoint took",
+            MetricType::Histogram,
+            each_endpoint(listeners, |endpoint| Sample::seconds(&endpoint.connect_times, 1e6)),
         )?;
         family(
             "meshtcp_endpoint_connect_failures",
             "Attempts to connect to an endpoint that failed",
             counter,
-            each_endpoint(listeners, |endpoint| endpoint.failed),
+            each_endpoint(listeners, |endpoint| Sample::Count(endpoint.failed)),
         )
     }
+}
+
+fn each_proxy(
+    proxies: &BTreeMap<ProxyName, ProxySnapshot>,
+    sample: impl Fn(&ProxySnapshot) -> Sample,
+) -> Vec<(Labels<'_>, Sample)> {
+    proxies.iter().map(|(name, proxy)| (vec![("proxy", name.as_str())], sample(proxy))).collect()
+}
+
+fn by_proxy_ending(proxies: &BTreeMap<ProxyName, ProxySnapshot>) -> Vec<(Labels<'_>, Sample)> {
+    let each = proxies.iter().flat_map(|(name, proxy)| proxy.ended.iter().map(move |ended| (name, ended)));
+    let each = each.map(|(name, (ending, count))| {
+        (vec![("proxy", name.as_str()), ("ended", ending.as_str())], Sample::Count(*count))
+    });
+    each.collect()
 }
 
 fn listener_labels(listener: &ListenerSnapshot) -> Labels<'_> {
@@ -191,6 +276,44 @@ fn by_ending<'a>(
     samples
 }
 
+fn by_backend_ending<'a>(
+    listeners: &'a [ListenerSnapshot],
+    wanted: impl Fn(Ending) -> bool,
+    label: &'static str,
+) -> Vec<(Labels<'a>, Sample)> {
+    let mut samples = Vec::new();
+    for listener in listeners {
+        for backend in &listener.backends {
+            for (ending, count) in backend.ended.iter().filter(|(ending, _)| wanted(**ending)) {
+                let mut labels = backend_labels(listener, backend);
+                labels.push((label, ending.as_str()));
+                samples.push((labels, Sample::Count(*count)));
+            }
+        }
+    }
+    samples
+}
+
+/// One sample for each listener that is configured: what its name means.
+fn purposes(listeners: &[ListenerSnapshot]) -> Vec<(Labels<'_>, Sample)> {
+    let with_purpose = listeners.iter().filter_map(|listener| {
+        let (direction, destination) = listener.purpose.as_ref()?;
+        let mut labels = listener_labels(listener);
+        labels.push(("direction", in_words(*direction)));
+        labels.push(("destination", destination));
+        Some((labels, Sample::Count(1)))
+    });
+    with_purpose.collect()
+}
+
+fn in_words(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Outbound => "outbound",
+        Direction::Inbound => "inbound",
+        Direction::Gateway => "gateway",
+    }
+}
+
 fn each_backend(
     listeners: &[ListenerSnapshot],
     sample: impl Fn(&BackendSnapshot) -> Option<Sample>,
@@ -206,7 +329,7 @@ fn each_backend(
 
 fn each_endpoint(
     listeners: &[ListenerSnapshot],
-    count: impl Fn(&crate::counters::EndpointSnapshot) -> u64,
+    sample: impl Fn(&EndpointSnapshot) -> Sample,
 ) -> Vec<(Labels<'_>, Sample)> {
     let mut samples = Vec::new();
     for listener in listeners {
@@ -214,66 +337,9 @@ fn each_endpoint(
             for endpoint in &backend.endpoints {
                 let mut labels = backend_labels(listener, backend);
                 labels.push(("endpoint", &*endpoint.name));
-                samples.push((labels, Sample::Count(count(endpoint))));
+                samples.push((labels, sample(endpoint)));
             }
         }
     }
     samples
-}
-
-fn connect_times(listener: &ListenerSnapshot) -> Sample {
-    let buckets = listener.connect_times.iter().map(|(bound, count)| {
-        let bound = if *bound == u64::MAX { f64::MAX } else { *bound as f64 / 1e6 };
-        (bound, *count)
-    });
-    Sample::Histogram { sum: listener.connect_microseconds as f64 / 1e6, buckets: buckets.collect() }
-}
-
-#[derive(Debug)]
-enum Sample {
-    Count(u64),
-    Value(f64),
-    Histogram { sum: f64, buckets: Vec<(f64, u64)> },
-}
-
-/// All samples of one metric.
-#[derive(Debug)]
-struct Samples<'a> {
-    kind: MetricType,
-    samples: Vec<(Labels<'a>, Sample)>,
-}
-
-impl EncodeMetric for Samples<'_> {
-    fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), fmt::Error> {
-        for (labels, sample) in &self.samples {
-            let labels = labels.as_slice();
-            if labels.is_empty() {
-                sample.encode(self.kind, &mut encoder)?;
-            } else {
-                sample.encode(self.kind, &mut encoder.encode_family(&labels)?)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn metric_type(&self) -> MetricType {
-        self.kind
-    }
-}
-
-impl Sample {
-    fn encode(&self, kind: MetricType, encoder: &mut MetricEncoder<'_>) -> Result<(), fmt::Error> {
-        type NoLabels = [(&'static str, &'static str); 0];
-        let is_counter = matches!(kind, MetricType::Counter);
-        match self {
-            Self::Count(count) if is_counter => encoder.encode_counter::<NoLabels, u64, u64>(count, None),
-            Self::Value(value) if is_counter => encoder.encode_counter::<NoLabels, f64, u64>(value, None),
-            Self::Count(count) => encoder.encode_gauge(&i64::try_from(*count).unwrap_or(i64::MAX)),
-            Self::Value(value) => encoder.encode_gauge(value),
-            Self::Histogram { sum, buckets } => {
-                let count = buckets.iter().map(|(_, count)| count).sum();
-                encoder.encode_histogram::<NoLabels>(*sum, count, buckets, None)
-            }
-        }
-    }
 }

@@ -4,7 +4,7 @@
 mod support;
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
 use std::num::NonZeroUsize;
 use std::os::fd::OwnedFd;
 
@@ -162,112 +162,4 @@ fn the_proxy_has_a_bound_of_its_own() {
         living.push(stream);
     }
     read_until_reset(&dial(address));
-}
-
-const CHILD_ADDRESSES: &str = "MESHTCP_TEST_CHILD_ADDRESSES";
-
-/// Runs one of the ignored tests of this program in a process of its own, until the returned value is dropped.
-struct Child(std::process::Child);
-
-impl Child {
-    fn start(test: &str, addresses: &[SocketAddr]) -> Self {
-        let addresses: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
-        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", test, "--ignored", "--nocapture"]).env(CHILD_ADDRESSES, addresses.join(","));
-        command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::null());
-        Self(command.spawn().unwrap())
-    }
-
-    /// In the child: waits until the parent has enough.
-    fn wait_for_parent() {
-        let _ = std::io::stdin().read_to_end(&mut Vec::new());
-    }
-}
-
-impl Drop for Child {
-    fn drop(&mut self) {
-        drop(self.0.stdin.take());
-        let _ = self.0.wait();
-    }
-}
-
-/// In the child: what the parent said; nothing when there is no parent, because somebody runs ignored tests.
-fn addresses_from_parent() -> Vec<SocketAddr> {
-    let Ok(addresses) = std::env::var(CHILD_ADDRESSES) else { return Vec::new() };
-    addresses.split(',').map(|address| address.parse().unwrap()).collect()
-}
-
-const IDLE: usize = 5000;
-
-#[test]
-#[ignore = "the other process of five_thousand_idle_connections"]
-fn child_with_idle_clients() {
-    let [address] = addresses_from_parent()[..] else { return };
-    let mut clients = Vec::new();
-    for _ in 0..IDLE {
-        let mut client = dial(address);
-        client.write_all(b"x").unwrap();
-        client.read_exact(&mut [0]).unwrap();
-        clients.push(client);
-    }
-    Child::wait_for_parent();
-}
-
-#[test]
-fn five_thousand_idle_connections() {
-    // the backend keeps what it accepts and answers one byte, without a thread for each
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let backend = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        let mut kept = Vec::new();
-        for mut stream in listener.incoming().flatten() {
-            support::patient(&stream);
-            let mut byte = [0];
-            if stream.read_exact(&mut byte).and_then(|()| stream.write_all(&byte)).is_ok() {
-                kept.push(stream);
-            }
-            if kept.len() == IDLE {
-                // until the clients are gone
-                let _ = kept.last_mut().unwrap().read(&mut byte);
-                return;
-            }
-        }
-    });
-    let address = free_address();
-    let mut mesh = Mesh::new(address).backend("redis", 1, &[backend]);
-    mesh.listener.idle_timeout_ms = 3_600_000;
-    let proxy = proxy(&mesh);
-    let child = Child::start("child_with_idle_clients", &[address]);
-    wait_until("all are there", || counters(&proxy).active == IDLE as u64);
-    assert_eq!(counters(&proxy).refused(), 0);
-    assert_eq!(proxy.connections().len(), IDLE);
-    drop(child);
-    wait_until("all ended", || counters(&proxy).active == 0);
-}
-
-const FEW_FILES: u64 = 60;
-
-#[test]
-#[ignore = "the other process of out_of_descriptors_is_survived"]
-fn child_with_few_descriptors() {
-    use rustix::process::{Resource, Rlimit, setrlimit};
-    let [address, server] = addresses_from_parent()[..] else { return };
-    let few = Rlimit { current: Some(FEW_FILES), maximum: Some(FEW_FILES) };
-    setrlimit(Resource::Nofile, few).unwrap();
-    let proxy = Proxy::start(Options { max_connections: NonZeroUsize::new(1000), ..options() }).unwrap();
-    let report = proxy.apply(Mesh::new(address).backend("redis", 1, &[server]).config());
-    assert!(report.failed.is_empty());
-    Child::wait_for_parent();
-}
-
-#[test]
-fn out_of_descriptors_is_survived() {
-    let (server, address) = (Server::named("a"), free_address());
-    let _child = Child::start("child_with_few_descriptors", &[address, server.address]);
-    wait_until("it listens", || TcpStream::connect(address).is_ok());
-    let crowd: Vec<TcpStream> = (0..100).map(|_| dial(address)).collect();
-    wait_until("some of them are served", || server.accepted() > 10);
-    drop(crowd);
-    // everyone is gone: the next one is served as if nothing had happened
-    wait_until("it recovered", || dial(address).read_exact(&mut [0]).is_ok());
 }

@@ -1,12 +1,13 @@
 //! A thread of its own for what comes from outside the files: signals and the admin server.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 
 use proxy::Proxy;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::AbortHandle;
 
 use super::{Status, admin};
 
@@ -17,24 +18,30 @@ pub(crate) enum Event {
     Look,
     /// SIGTERM or SIGINT.
     Leave,
+    /// Another process carries new connections from now on.
+    TakenOver,
 }
 
 /// The running thread. It ends with the process, so that the admin server answers while connections drain.
 pub(crate) struct Hand {
-    admin_address: Option<SocketAddr>,
+    admin_socket: Option<(SocketAddr, OwnedFd)>,
+    admin_task: Option<AbortHandle>,
 }
 
 impl Hand {
-    /// Starts listening for signals, and on `admin`.
+    /// Starts listening for signals, and serving on `admin`.
     ///
     /// # Errors
-    /// In words: the address cannot be bound, or signals cannot be caught.
+    /// In words: signals cannot be caught.
     pub(crate) fn start(
-        admin: Option<SocketAddr>,
+        admin: Option<TcpListener>,
         events: Sender<Event>,
         status: Arc<Status>,
         proxy: Arc<Proxy>,
     ) -> Result<Self, String> {
+        let admin_socket = admin.as_ref().and_then(|listener| {
+            Some((listener.local_addr().ok()?, OwnedFd::from(listener.try_clone().ok()?)))
+        });
         let (ready, started) = channel();
         let work = move || {
             let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -48,14 +55,8 @@ impl Hand {
                 let prepared = async {
                     let terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
                     let interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
-                    let listener = match admin {
-                        Some(address) => Some(
-                            TcpListener::bind(address)
-                                .await
-                                .map_err(|error| format!("--admin {address} cannot be bound: {error}"))?,
-                        ),
-                        None => None,
-                    };
+                    let listener = admin.map(tokio::net::TcpListener::from_std).transpose();
+                    let listener = listener.map_err(|error| format!("--admin cannot be served: {error}"))?;
                     Ok::<_, String>((terminate, interrupt, listener))
                 };
                 let (mut terminate, mut interrupt, listener) = match prepared.await {
@@ -65,11 +66,8 @@ impl Hand {
                         return;
                     }
                 };
-                let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
-                let _ = ready.send(Ok(address));
-                if let Some(listener) = listener {
-                    tokio::spawn(admin::serve(listener, status, proxy));
-                }
+                let task = listener.map(|listener| tokio::spawn(admin::serve(listener, status, proxy)));
+                let _ = ready.send(Ok(task.map(|task| task.abort_handle())));
                 loop {
                     tokio::select! {
                         _ = terminate.recv() => {}
@@ -82,12 +80,26 @@ impl Hand {
             });
         };
         std::thread::Builder::new().name("hand".into()).spawn(work).map_err(|error| error.to_string())?;
-        let admin_address = started.recv().map_err(|error| error.to_string())??;
-        Ok(Self { admin_address })
+        let admin_task = started.recv().map_err(|error| error.to_string())??;
+        Ok(Self { admin_socket, admin_task })
     }
 
     /// Where the admin server listens.
     pub(crate) fn admin_address(&self) -> Option<SocketAddr> {
-        self.admin_address
+        self.admin_socket.as_ref().map(|(address, _)| *address)
+    }
+
+    /// Another handle of the admin server's socket, with its address.
+    pub(crate) fn admin_socket(&self) -> Option<(SocketAddr, OwnedFd)> {
+        let (address, socket) = self.admin_socket.as_ref()?;
+        Some((*address, socket.try_clone().ok()?))
+    }
+
+    /// Leaves the admin server's address to another process.
+    pub(crate) fn stop_admin(&mut self) {
+        self.admin_socket = None;
+        if let Some(task) = self.admin_task.take() {
+            task.abort();
+        }
     }
 }

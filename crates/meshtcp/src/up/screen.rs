@@ -120,6 +120,10 @@ impl Screen {
         format!("nothing to run{mesh} yet: {why}\nwaiting for changes in {}\n", self.paths)
     }
 
+    pub(crate) fn taken_over(&self) {
+        print("another process took over the listeners\n");
+    }
+
     pub(crate) fn leaving(&self, open: u64, grace: Duration) {
         let text = match open {
             0 => "leaving: no connection is open\n".to_owned(),

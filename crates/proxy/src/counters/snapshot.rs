@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::{
-    BackendCounters, BackendKey, CONNECT_TIME_BOUNDS, ListenerCounters, ListenerKey, WorkerCounters,
-    policy_name,
+    BackendCounters, BackendKey, CONNECT_TIME_BOUNDS, Count, DURATION_BOUNDS, EndpointCounters, Histogram,
+    ListenerCounters, ListenerKey, WorkerCounters, policy_name,
 };
-use crate::config::{Config, ProxyName};
+use crate::config::{Config, Direction, ProxyName};
 use crate::ending::Ending;
 
 /// What was counted since the proxy started.
@@ -18,6 +18,35 @@ pub struct Snapshot {
     pub generation: u64,
     /// Every listener that is configured, or has connections, by proxy and name.
     pub listeners: Vec<ListenerSnapshot>,
+    /// The sums of each proxy over its listeners, also those that are gone.
+    pub proxies: BTreeMap<ProxyName, ProxySnapshot>,
+}
+
+/// What was counted for one proxy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProxySnapshot {
+    /// Connections accepted.
+    pub accepted: u64,
+    /// Connections accepted that live.
+    pub active: u64,
+    /// Connections that ended or were refused, by how; ways that did not happen are left out.
+    pub ended: BTreeMap<Ending, u64>,
+}
+
+impl ProxySnapshot {
+    pub(super) fn add(&mut self, counters: &ListenerCounters) {
+        self.accepted += counters.accepted.value();
+        self.active += counters.active.value();
+        add_endings(&mut self.ended, &counters.ended);
+    }
+
+    fn join(&mut self, other: &Self) {
+        self.accepted += other.accepted;
+        self.active += other.active;
+        for (ending, count) in &other.ended {
+            *self.ended.entry(*ending).or_default() += count;
+        }
+    }
 }
 
 impl Snapshot {
@@ -46,6 +75,8 @@ pub struct ListenerSnapshot {
     pub name: Arc<str>,
     /// The configured address; `None` when it is no longer configured.
     pub address: Option<SocketAddr>,
+    /// Which way connections flow, and what clients dial; `None` when it is no longer configured.
+    pub purpose: Option<(Direction, Arc<str>)>,
     /// Connections accepted.
     pub accepted: u64,
     /// Connections accepted that live.
@@ -54,10 +85,8 @@ pub struct ListenerSnapshot {
     pub ended: BTreeMap<Ending, u64>,
     /// The sum of the durations of ended connections, in milliseconds.
     pub duration_milliseconds: u64,
-    /// How many connects took at most so many microseconds (`u64::MAX` for the rest), not cumulative.
-    pub connect_times: Vec<(u64, u64)>,
-    /// The sum of all connect times, in microseconds.
-    pub connect_microseconds: u64,
+    /// How long connects took, in microseconds.
+    pub connect_times: HistogramSnapshot,
     /// The backends that are configured, or were, by policy and reference.
     pub backends: Vec<BackendSnapshot>,
 }
@@ -71,6 +100,29 @@ impl ListenerSnapshot {
     /// Connections established to a backend.
     pub fn opened(&self) -> u64 {
         self.backends.iter().map(|backend| backend.opened).sum()
+    }
+}
+
+/// How many times were how long.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HistogramSnapshot {
+    /// How many were at most so long (`u64::MAX` for the rest), not cumulative.
+    pub buckets: Vec<(u64, u64)>,
+    /// The sum of all, in the unit of the bounds.
+    pub sum: u64,
+}
+
+impl HistogramSnapshot {
+    fn new(bounds: &[u64]) -> Self {
+        let bounds = bounds.iter().copied().chain([u64::MAX]);
+        Self { buckets: bounds.map(|bound| (bound, 0)).collect(), sum: 0 }
+    }
+
+    fn add<const BUCKETS: usize>(&mut self, counted: &Histogram<BUCKETS>) {
+        for ((_, sum), count) in self.buckets.iter_mut().zip(&counted.buckets) {
+            *sum += count.value();
+        }
+        self.sum += counted.sum.value();
     }
 }
 
@@ -97,6 +149,10 @@ pub struct BackendSnapshot {
     pub cut: u64,
     /// Connections that the client or the backend reset.
     pub resets: u64,
+    /// Connections that it was chosen for and that ended or were refused, by how.
+    pub ended: BTreeMap<Ending, u64>,
+    /// How long connections to its endpoints lived, in milliseconds.
+    pub durations: HistogramSnapshot,
     /// Bytes that were passed on from clients.
     pub bytes_from_clients: u64,
     /// Bytes that were passed on to clients.
@@ -112,8 +168,44 @@ pub struct EndpointSnapshot {
     pub name: Arc<str>,
     /// Connections established.
     pub opened: u64,
+    /// Connections that live.
+    pub active: u64,
     /// Attempts to connect that failed.
     pub failed: u64,
+    /// Connections that the client or the endpoint reset.
+    pub resets: u64,
+    /// Bytes that were passed on from clients.
+    pub bytes_from_clients: u64,
+    /// Bytes that were passed on to clients.
+    pub bytes_to_clients: u64,
+    /// How long connects took, in microseconds.
+    pub connect_times: HistogramSnapshot,
+}
+
+impl EndpointSnapshot {
+    fn named(name: Arc<str>) -> Self {
+        Self {
+            name,
+            opened: 0,
+            active: 0,
+            failed: 0,
+            resets: 0,
+            bytes_from_clients: 0,
+            bytes_to_clients: 0,
+            connect_times: HistogramSnapshot::new(&CONNECT_TIME_BOUNDS),
+        }
+    }
+
+    fn add(&mut self, counters: &EndpointCounters) {
+        let EndpointCounters { opened, active, failed, resets, bytes, connect_times } = counters;
+        self.opened += opened.value();
+        self.active += active.value();
+        self.failed += failed.value();
+        self.resets += resets.value();
+        self.bytes_from_clients += bytes[0].value();
+        self.bytes_to_clients += bytes[1].value();
+        self.connect_times.add(connect_times);
+    }
 }
 
 /// Adds up what all workers counted.
@@ -122,27 +214,53 @@ pub(crate) fn snapshot(generation: u64, config: &Config, workers: &[Arc<WorkerCo
     for listener in config.listeners() {
         let sum = sums.entry((listener.proxy.clone(), Arc::clone(&listener.name))).or_default();
         sum.address = Some(listener.address);
+        sum.purpose = Some((listener.direction, Arc::clone(&listener.destination)));
         for (_, route) in listener.routes() {
             sum.want(route);
         }
     }
+    let mut in_proxies: BTreeMap<ProxyName, ProxySnapshot> = BTreeMap::new();
+    let mut gone_sums = Vec::new();
     for worker in workers {
-        worker.each_listener(|key, counters| sums.entry(key.clone()).or_default().add(counters));
+        worker.visit(
+            |key, counters| {
+                sums.entry(key.clone()).or_default().add(counters);
+                in_proxies.entry(key.0.clone()).or_default().add(counters);
+            },
+            |proxy, gone| gone_sums.push((proxy.clone(), gone.clone())),
+        );
     }
     let listeners = sums.into_iter().map(|(key, sum)| sum.finish(key)).collect();
-    Snapshot { generation, listeners }
+    for (proxy, gone) in gone_sums {
+        in_proxies.entry(proxy).or_default().join(&gone);
+    }
+    Snapshot { generation, listeners, proxies: in_proxies }
 }
 
-#[derive(Default)]
 struct ListenerSum {
     address: Option<SocketAddr>,
+    purpose: Option<(Direction, Arc<str>)>,
     accepted: u64,
     active: u64,
     ended: BTreeMap<Ending, u64>,
     duration_milliseconds: u64,
-    connect_times: [u64; CONNECT_TIME_BOUNDS.len() + 1],
-    connect_microseconds: u64,
+    connect_times: HistogramSnapshot,
     backends: BTreeMap<BackendKey, BackendSum>,
+}
+
+impl Default for ListenerSum {
+    fn default() -> Self {
+        Self {
+            address: None,
+            purpose: None,
+            accepted: 0,
+            active: 0,
+            ended: BTreeMap::new(),
+            duration_milliseconds: 0,
+            connect_times: HistogramSnapshot::new(&CONNECT_TIME_BOUNDS),
+            backends: BTreeMap::new(),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -154,8 +272,10 @@ struct BackendSum {
     outdated: u64,
     cut: u64,
     resets: u64,
+    ended: BTreeMap<Ending, u64>,
+    durations: Option<HistogramSnapshot>,
     bytes: [u64; 2],
-    endpoints: BTreeMap<Arc<str>, (u64, u64)>,
+    endpoints: BTreeMap<Arc<str>, EndpointSnapshot>,
 }
 
 impl ListenerSum {
@@ -179,40 +299,32 @@ impl ListenerSum {
         self.accepted += counters.accepted.value();
         self.active += counters.active.value();
         self.duration_milliseconds += counters.duration_milliseconds.value();
-        for (ending, count) in Ending::ALL.iter().zip(&counters.ended) {
-            if count.value() > 0 {
-                *self.ended.entry(*ending).or_default() += count.value();
-            }
-        }
-        for (sum, count) in self.connect_times.iter_mut().zip(&counters.connect_times.buckets) {
-            *sum += count.value();
-        }
-        self.connect_microseconds += counters.connect_times.microseconds.value();
+        add_endings(&mut self.ended, &counters.ended);
+        self.connect_times.add(&counters.connect_times);
         counters.each_backend(|key, counters| self.backends.entry(key.clone()).or_default().add(counters));
     }
 
     fn finish(self, (proxy, name): ListenerKey) -> ListenerSnapshot {
         let Self {
             address,
+            purpose,
             accepted,
             active,
             ended,
             duration_milliseconds,
             connect_times,
-            connect_microseconds,
             backends,
         } = self;
-        let bounds = CONNECT_TIME_BOUNDS.into_iter().chain([u64::MAX]);
         ListenerSnapshot {
             proxy,
             name,
             address,
+            purpose,
             accepted,
             active,
             ended,
             duration_milliseconds,
-            connect_times: bounds.zip(connect_times).collect(),
-            connect_microseconds,
+            connect_times,
             backends: backends.into_iter().map(|(key, sum)| sum.finish(key)).collect(),
         }
     }
@@ -229,20 +341,31 @@ impl BackendSum {
         for (sum, count) in self.bytes.iter_mut().zip(&counters.bytes) {
             *sum += count.value();
         }
+        add_endings(&mut self.ended, &counters.ended);
+        self.durations
+            .get_or_insert_with(|| HistogramSnapshot::new(&DURATION_BOUNDS))
+            .add(&counters.durations);
         counters.each_endpoint(|name, counters| {
-            let (opened, failed) = self.endpoints.entry(Arc::clone(name)).or_default();
-            *opened += counters.opened.value();
-            *failed += counters.failed.value();
+            let endpoint = self.endpoints.entry(Arc::clone(name));
+            endpoint.or_insert_with(|| EndpointSnapshot::named(Arc::clone(name))).add(counters);
         });
     }
 
     fn finish(self, key: BackendKey) -> BackendSnapshot {
         let BackendKey { policy, reference, cluster } = key;
-        let Self { wanted, chosen, opened, active, outdated, cut, resets, bytes, endpoints } = self;
-        let endpoints = endpoints
-            .into_iter()
-            .map(|(name, (opened, failed))| EndpointSnapshot { name, opened, failed })
-            .collect();
+        let Self {
+            wanted,
+            chosen,
+            opened,
+            active,
+            outdated,
+            cut,
+            resets,
+            ended,
+            durations,
+            bytes,
+            endpoints,
+        } = self;
         BackendSnapshot {
             policy,
             reference,
@@ -254,9 +377,19 @@ impl BackendSum {
             outdated,
             cut,
             resets,
+            ended,
+            durations: durations.unwrap_or_else(|| HistogramSnapshot::new(&DURATION_BOUNDS)),
             bytes_from_clients: bytes[0],
             bytes_to_clients: bytes[1],
-            endpoints,
+            endpoints: endpoints.into_values().collect(),
+        }
+    }
+}
+
+fn add_endings(sums: &mut BTreeMap<Ending, u64>, counted: &[Count]) {
+    for (ending, count) in Ending::ALL.iter().zip(counted) {
+        if count.value() > 0 {
+            *sums.entry(*ending).or_default() += count.value();
         }
     }
 }

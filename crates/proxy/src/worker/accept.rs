@@ -113,6 +113,7 @@ impl Worker {
             opened: self.now,
             since: self.now,
             connect_time: None,
+            endpoint: None,
             queued: false,
             outdated: false,
             close_at: None,

@@ -60,7 +60,7 @@ impl Worker {
         connection.stage = Stage::Relaying;
         connection.since = self.now;
         let live = &connection.live;
-        live.counters.connect_times.observe(took);
+        live.counters.connect_times.observe_connect(took);
         if let Some(forward) = connection.forward {
             if let Some(backend) = live.backend(forward.route, forward.backend) {
                 backend.counters.opened.add(1);
@@ -68,6 +68,9 @@ impl Worker {
             }
             if let Some(endpoint) = live.endpoint(&forward) {
                 endpoint.opened.add(1);
+                endpoint.active.add(1);
+                endpoint.connect_times.observe_connect(took);
+                connection.endpoint = Some(endpoint);
             }
         }
         if let Some((due, ..)) = connection.due() {

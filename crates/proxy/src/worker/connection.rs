@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::net::{Shutdown, shutdown};
@@ -11,6 +12,7 @@ use super::deadlines::Micros;
 use super::live::Live;
 use crate::balance::Draw;
 use crate::config::{Backend, Route};
+use crate::counters::EndpointCounters;
 use crate::decide::{Forward, RouteIndex};
 use crate::ending::{Ending, Side};
 use crate::limits::Place;
@@ -55,6 +57,8 @@ pub(super) struct Connection {
     /// When this stage began, or bytes moved last.
     pub(super) since: Micros,
     pub(super) connect_time: Option<Duration>,
+    /// What is counted for the endpoint, once it is connected.
+    pub(super) endpoint: Option<Arc<EndpointCounters>>,
     /// Whether it waits for its turn among those that move bulk.
     pub(super) queued: bool,
     /// Whether the weights that decided are no longer those of its route.
@@ -99,6 +103,9 @@ impl Connection {
                 self.forward.and_then(|forward| self.live.backend(forward.route, forward.backend))
             {
                 counters.counters.bytes[from as usize].add(moved);
+            }
+            if let Some(endpoint) = &self.endpoint {
+                endpoint.bytes[from as usize].add(moved);
             }
         }
         match pumped {

@@ -8,6 +8,7 @@ use rustix::net::sockopt::set_socket_linger;
 
 use super::Worker;
 use super::connection::{Connection, Stage};
+use crate::decide::RouteIndex;
 use crate::ending::Ending;
 use crate::log::Record;
 
@@ -62,12 +63,17 @@ fn count(connection: &Connection, ending: Ending, duration: Duration) {
     counters.active.subtract(1);
     counters.ended[ending as usize].add(1);
     counters.duration_milliseconds.add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
+    let forwarded = connection.forward.map(|forward| (forward.route, Some(forward.backend)));
+    let (route, Some(backend)) = forwarded.or(connection.refused_on).unwrap_or((RouteIndex::Default, None))
+    else {
+        return;
+    };
+    let Some(backend) = connection.live.backend(route, backend) else { return };
+    backend.counters.ended[ending as usize].add(1);
     if connection.stage != Stage::Relaying {
         return;
     }
-    let chosen =
-        connection.forward.and_then(|forward| connection.live.backend(forward.route, forward.backend));
-    let Some(backend) = chosen else { return };
+    backend.counters.durations.observe_life(duration);
     backend.counters.active.subtract(1);
     if connection.outdated {
         backend.counters.outdated.subtract(1);
@@ -77,6 +83,12 @@ fn count(connection: &Connection, ending: Ending, duration: Duration) {
     }
     if matches!(ending, Ending::ClientReset | Ending::BackendReset) {
         backend.counters.resets.add(1);
+    }
+    if let Some(endpoint) = &connection.endpoint {
+        endpoint.active.subtract(1);
+        if matches!(ending, Ending::ClientReset | Ending::BackendReset) {
+            endpoint.resets.add(1);
+        }
     }
 }
 

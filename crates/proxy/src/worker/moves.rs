@@ -140,6 +140,7 @@ impl Worker {
     /// Takes a turn of every drain.
     pub(super) fn move_some(&mut self) {
         let now = self.now;
+        self.moves.again = None;
         for drain in std::mem::take(&mut self.moves.drains) {
             let current = self.sockets.iter().flatten().map(|socket| &socket.live);
             let Some(live) = current.into_iter().find(|live| key(live) == drain.listener) else { continue };
@@ -166,8 +167,12 @@ impl Worker {
     }
 
     fn plan_next_move(&mut self) {
-        let pause = pause(self.moves.chance.u64(..));
-        self.moves.again = (!self.moves.drains.is_empty()).then(|| self.now + pause);
+        if self.moves.drains.is_empty() {
+            self.moves.again = None;
+        } else if self.moves.again.is_none() {
+            // a time that is set stays: changes in quick succession must not put it off without end
+            self.moves.again = Some(self.now + pause(self.moves.chance.u64(..)));
+        }
     }
 }
 

@@ -1,0 +1,129 @@
+//! `--takeover PATH`: the listening sockets come from the process that runs, and go to the one that comes.
+
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ::proxy::Proxy;
+use ::proxy::takeover::{Handover, Sockets, Takeover};
+
+use crate::output::{complain, print};
+
+/// The flag, for every command that carries connections.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Flag {
+    /// Take the listening sockets over from the process that waits at this Unix socket, and wait there for the next one
+    #[arg(long, value_name = "PATH", env = "MESHTCP_TAKEOVER")]
+    takeover: Option<PathBuf>,
+}
+
+/// A process between its predecessor and its successor.
+pub(crate) struct Succession {
+    path: PathBuf,
+    before: Option<Takeover>,
+    held_back: bool,
+}
+
+impl Succession {
+    /// Asks for the sockets of the process that waits at the path, and gives them to the proxy. `None`: without the flag.
+    ///
+    /// # Errors
+    /// In words: the path cannot be used, or who waits there does not hand over.
+    pub(crate) fn begin(flag: &Flag, proxy: &Proxy) -> Result<Option<Self>, String> {
+        let Some(path) = flag.takeover.clone() else { return Ok(None) };
+        let words = |error: std::io::Error| format!("--takeover {}: {error}", path.display());
+        let mut before = Takeover::ask(&path).map_err(words)?;
+        if let Some(takeover) = &mut before {
+            let listeners = std::mem::take(&mut takeover.sockets.listeners);
+            print(&format!("taking over {} listeners\n", listeners.len()));
+            proxy.inherit(listeners);
+        }
+        Ok(Some(Self { path, before, held_back: false }))
+    }
+
+    /// Whether there is a predecessor.
+    pub(crate) fn has_predecessor(&self) -> bool {
+        self.before.is_some()
+    }
+
+    /// Says, once, why the predecessor goes on.
+    pub(crate) fn hold_back(&mut self, unclaimed: &[SocketAddr]) {
+        if !std::mem::replace(&mut self.held_back, true) {
+            let unclaimed: Vec<String> = unclaimed.iter().map(SocketAddr::to_string).collect();
+            complain(&format!(
+                "warning: not taking over yet: the process before this one listens on {}, and nothing here does, \
+                 perhaps because of the errors above\n",
+                unclaimed.join(", ")
+            ));
+        }
+    }
+
+    /// The admin server's socket, when the predecessor's listens on the same address.
+    pub(crate) fn admin(&mut self, address: SocketAddr) -> Option<std::net::TcpListener> {
+        let others = &mut self.before.as_mut()?.sockets.others;
+        others.remove(&admin_name(address)).map(Into::into)
+    }
+
+    /// Tells the predecessor that this process carries connections now, and waits at the path for a successor. When one
+    /// took over, `stop` is called.
+    pub(crate) fn complete(
+        self,
+        proxy: &Arc<Proxy>,
+        admin: Option<(SocketAddr, OwnedFd)>,
+        stop: impl FnOnce() + Send + 'static,
+    ) {
+        let Self { path, before, held_back: _ } = self;
+        if let Some(before) = before {
+            for address in proxy.disinherit() {
+                print(&format!("nobody listens on {address} any more: no listener here wants it\n"));
+            }
+            match before.finish() {
+                Ok(()) => print("taken over: the process before this one accepts no more\n"),
+                Err(error) => {
+                    complain(&format!("warning: the process before this one does not answer: {error}\n"));
+                }
+            }
+        }
+        let handover = match Handover::bind(&path) {
+            Ok(handover) => handover,
+            Err(error) => {
+                let path = path.display();
+                return complain(&format!("warning: nobody can take over from here: {path}: {error}\n"));
+            }
+        };
+        let proxy = Arc::clone(proxy);
+        let lend = move || Sockets { listeners: proxy.lend(), others: lent_admin(admin.as_ref()) };
+        let wait = move || {
+            if let Err(error) = handover.serve(lend, stop) {
+                complain(&format!("warning: nobody can take over any more: {error}\n"));
+            }
+        };
+        if let Err(error) = std::thread::Builder::new().name("takeover".into()).spawn(wait) {
+            complain(&format!("warning: nobody can take over from here: {error}\n"));
+        }
+    }
+}
+
+fn lent_admin(admin: Option<&(SocketAddr, OwnedFd)>) -> std::collections::BTreeMap<String, OwnedFd> {
+    let copy = admin.and_then(|(address, socket)| Some((admin_name(*address), socket.try_clone().ok()?)));
+    copy.into_iter().collect()
+}
+
+fn admin_name(address: SocketAddr) -> String {
+    format!("admin {address}")
+}
+
+/// The admin server's listener: the predecessor's, or a new one.
+///
+/// # Errors
+/// When the address cannot be bound.
+pub(crate) fn admin_listener(
+    address: SocketAddr,
+    succession: Option<&mut Succession>,
+) -> std::io::Result<std::net::TcpListener> {
+    let inherited = succession.and_then(|succession| succession.admin(address));
+    let listener = inherited.map_or_else(|| std::net::TcpListener::bind(address), Ok)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
