@@ -20,9 +20,11 @@ mod change;
 mod embedded;
 mod error;
 pub mod folder;
+mod followed;
 mod key;
 mod ledger;
 mod memory;
+mod postgres;
 mod record;
 mod stored;
 
@@ -35,8 +37,10 @@ use tokio::sync::watch;
 pub use change::{Change, Watch, What};
 pub use embedded::EmbeddedStore;
 pub use error::{Fault, StoreError};
+pub use followed::{Feeder, FollowedStore};
 pub use key::{Key, NoKey};
 pub use memory::MemoryStore;
+pub use postgres::PostgresStore;
 pub use stored::{Effect, Expected, Listing, Revision, Selection, Stored, Written};
 
 /// Where resources are kept. Used as `Arc<dyn Store>`.

@@ -4,6 +4,7 @@
 
 mod embedded;
 mod history;
+mod postgres;
 mod promises;
 
 use std::sync::Arc;
@@ -61,3 +62,22 @@ async fn on_disk() -> (Arc<dyn Store>, tempfile::TempDir) {
 }
 
 keeps_every_promise!(on_disk_in_one_file, on_disk());
+
+/// Every promise on one server, each in a database of its own: a server takes long to make.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_postgresql_every_promise_is_kept() {
+    let server = postgres::Server::start().await;
+    promises::what_is_put_can_be_read(server.store("p0").await).await;
+    promises::a_listing_is_sorted_and_selected(server.store("p1").await).await;
+    promises::a_change_is_made_only_on_what_was_expected(server.store("p2").await).await;
+    promises::an_equal_document_changes_nothing(server.store("p3").await).await;
+    promises::a_document_is_what_its_key_says(server.store("p4").await).await;
+    promises::odd_documents_come_back_as_they_were(server.store("p5").await).await;
+    promises::revisions_grow_with_each_change(server.store("p6").await).await;
+    promises::a_watch_gives_every_change_in_order(server.store("p7").await).await;
+    promises::a_watch_that_waits_is_woken(server.store("p8").await).await;
+    promises::a_watch_from_nowhere_is_refused(server.store("p9").await).await;
+    promises::a_dropped_wait_loses_nothing(server.store("p10").await).await;
+    promises::concurrent_increments_are_all_counted(server.store("p11").await).await;
+    promises::concurrent_creations_have_one_winner(server.store("p12").await).await;
+}

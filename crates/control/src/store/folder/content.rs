@@ -60,8 +60,7 @@ impl Content {
     }
 
     /// Content of these parts, as [`Content::read`] would have made it.
-    #[cfg(test)]
-    pub(super) fn of(bytes: &[u8], entries: Vec<Arc<Entry>>, problems: Vec<Problem>) -> Self {
+    pub(crate) fn of(bytes: &[u8], entries: Vec<Arc<Entry>>, problems: Vec<Problem>) -> Self {
         let mut content = Self { bytes: bytes.to_vec(), entries, problems, readable: true };
         content.refuse_repetition();
         content

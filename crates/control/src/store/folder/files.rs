@@ -129,6 +129,29 @@ impl Files {
         true
     }
 
+    /// Takes in what is certain: as [`Files::observe`], but believed at once.
+    pub(crate) fn believe(&mut self, name: &str, sighting: Sighting) {
+        if let Some(file) = self.files.get_mut(name) {
+            if !file.gone && file.is_as(&sighting) {
+                return;
+            }
+            file.gone = sighting == Sighting::Gone;
+            if !file.gone {
+                file.latest = content(&self.read, name, &sighting);
+            }
+        } else if sighting != Sighting::Gone {
+            let latest = content(&self.read, name, &sighting);
+            let file = File { latest, good: None, gone: false, doubt: None, held_back: Vec::new() };
+            self.files.insert(name.into(), file);
+        }
+        self.unsettled = true;
+    }
+
+    /// The names of what there is, sorted.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.files.iter().filter(|(_, file)| !file.gone).map(|(name, _)| name)
+    }
+
     /// Takes in which folders could not be listed. What is known of the files in them stays.
     pub fn cannot_list(&mut self, folders: Vec<(String, String)>) {
         self.unlisted = folders;

@@ -1,0 +1,77 @@
+//! What the compile loop sees of a store.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::store::{Expected, Key, MemoryStore};
+
+fn mesh(name: &str) -> Value {
+    json!({ "type": "Mesh", "name": name })
+}
+
+async fn put(store: &dyn Store, document: Value) -> Revision {
+    let key = Key::of_document(&document).unwrap();
+    store.put(&key, document, Expected::Any).await.unwrap().stored.version
+}
+
+/// Runs the feeder until the store was followed up to a revision.
+async fn up_to(followed: &mut FollowedStore, revision: Revision) {
+    while followed.revision() < revision {
+        tokio::task::yield_now().await;
+        followed.refresh();
+    }
+}
+
+fn names(followed: &mut FollowedStore) -> Vec<String> {
+    let adopted = followed.settle(|candidate| Ok(candidate.clone()));
+    match adopted {
+        Settled::Adopted(candidate) => candidate.resources().map(|resource| resource.describe()).collect(),
+        Settled::Refused => panic!("nobody objected"),
+    }
+}
+
+#[tokio::test]
+async fn a_resource_that_cannot_be_parsed_is_told_and_its_last_good_state_stays() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let (mut followed, feeder) = FollowedStore::new(Arc::clone(&store), Options::default());
+    let fed = tokio::spawn(feeder.run(|| {}));
+    put(&*store, mesh("default")).await;
+    let good = json!({
+        "type": "MeshTCPRoute", "mesh": "default", "name": "canary",
+        "spec": {
+            "targetRef": { "kind": "Mesh" },
+            "to": [{
+                "targetRef": { "kind": "MeshService", "name": "ledger" },
+                "rules": [{ "default": { "backendRefs": [{ "kind": "MeshService", "name": "ledger", "weight": 1 }] } }],
+            }],
+        },
+    });
+    let revision = put(&*store, good.clone()).await;
+    up_to(&mut followed, revision).await;
+    let all = ["Mesh default", "MeshTCPRoute default/canary"];
+    assert_eq!(names(&mut followed), all);
+
+    let mut bad = good.clone();
+    bad["spec"]["targetRef"]["kind"] = json!("Nothing");
+    let revision = put(&*store, bad).await;
+    up_to(&mut followed, revision).await;
+    assert!(followed.is_unsettled());
+    assert_eq!(names(&mut followed), all);
+    let problems = followed.problems();
+    assert!(problems.iter().any(|problem| problem.severity == Severity::Error), "{problems:?}");
+    assert!(problems.iter().all(|problem| &*problem.source == "MeshTCPRoute default/canary"), "{problems:?}");
+    let state = |followed: &FollowedStore| followed.states().last().unwrap().1;
+    assert_eq!(state(&followed), FileState::LastGood);
+
+    let revision = put(&*store, good).await;
+    up_to(&mut followed, revision).await;
+    names(&mut followed);
+    assert_eq!((state(&followed), followed.problems().len()), (FileState::Current, 0));
+    let removed =
+        store.delete(&Key::new(model::Kind::MeshTCPRoute, "default", "canary"), Expected::Any).await;
+    up_to(&mut followed, removed.unwrap()).await;
+    assert_eq!(names(&mut followed), ["Mesh default"]);
+    drop(followed);
+    put(&*store, mesh("other")).await;
+    fed.await.unwrap();
+}

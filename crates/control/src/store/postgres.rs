@@ -1,0 +1,287 @@
+//! Resources in PostgreSQL: one store for several control planes.
+//!
+//! Every change is one transaction that first takes the next revision from a row that all writers share. So changes
+//! become visible in the order of their revisions, and a reader that is at revision N and sees what comes after has
+//! missed nothing. Notifications only wake readers; what changed is always read from the table of changes, so one that
+//! is lost with its connection costs time and nothing else.
+
+mod fault;
+mod listener;
+mod rows;
+mod schema;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard, watch};
+use tokio::time::timeout;
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::{Client, Config, NoTls};
+
+use super::change::Feed;
+use super::ledger::{Proposal, check, expect, propose};
+use super::{
+    Change, Expected, Key, Listing, Revision, Selection, Store, StoreError, Stored, Watch, What, Written,
+};
+use listener::Listener;
+
+/// The channel on which control planes wake each other.
+const CHANNEL: &str = "meshtcp";
+/// How long anything may take that the database is asked.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How often a watch looks though nothing woke it.
+const SELDOM: Duration = Duration::from_secs(3);
+
+/// Resources in PostgreSQL.
+#[derive(Clone, Debug)]
+pub struct PostgresStore {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    database: Database,
+    // held for one question, also while it is answered: the questions of one connection come one after the other
+    client: Mutex<Option<Client>>,
+    listener: Listener,
+}
+
+/// Where the database is.
+#[derive(Clone)]
+struct Database {
+    config: Config,
+    words: String,
+}
+
+impl PostgresStore {
+    /// The store at an address, as libpq writes it: `postgres://user:password@host:port/database`. Connects, and makes the
+    /// tables if they are not there.
+    ///
+    /// # Errors
+    /// [`StoreError::Denied`]: the address makes no sense, or the database does not let us in or does not have tables
+    /// that this version reads. A database that is only away is no error: it is tried again at the next call.
+    pub async fn open(address: &str) -> Result<Self, StoreError> {
+        let database = Database::at(address)?;
+        let listener = Listener::start(database.clone());
+        let store = Self { shared: Arc::new(Shared { database, client: Mutex::new(None), listener }) };
+        match store.revision().await {
+            Ok(_) => Ok(store),
+            Err(error) if error.retry_helps() => Ok(store),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Database {
+    fn at(address: &str) -> Result<Self, StoreError> {
+        let denied = |why: String| StoreError::Denied { store: "PostgreSQL".into(), why };
+        // what is wrong is told without the address: there may be a password in it
+        let mut config: Config = address
+            .parse()
+            .map_err(|error: tokio_postgres::Error| denied(format!("its address cannot be read: {error}")))?;
+        if config.get_ssl_mode() == SslMode::Require {
+            return Err(denied("sslmode=require: TLS to the database is not supported yet".into()));
+        }
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(Duration::from_secs(5));
+        }
+        if config.get_application_name().is_none() {
+            config.application_name("meshtcp");
+        }
+        config.tcp_user_timeout(PATIENCE).keepalives_idle(Duration::from_secs(10));
+        let words = in_words(&config);
+        Ok(Self { config, words })
+    }
+}
+
+/// What and where, without the password.
+fn in_words(config: &Config) -> String {
+    let host = |host: &Host| match host {
+        Host::Tcp(name) => name.clone(),
+        Host::Unix(path) => path.display().to_string(),
+    };
+    let hosts: Vec<String> = config.get_hosts().iter().map(host).collect();
+    let port = config.get_ports().first().map_or_else(String::new, |port| format!(":{port}"));
+    let user = config.get_user().map_or_else(String::new, |user| format!("{user}@"));
+    let name = config.get_dbname().or(config.get_user()).unwrap_or_default();
+    format!("PostgreSQL {user}{}{port}/{name}", hosts.join(","))
+}
+
+impl Shared {
+    /// A connection that works as far as we know, with the tables there.
+    async fn client(&self) -> Result<MappedMutexGuard<'_, Client>, StoreError> {
+        let Database { config, words } = &self.database;
+        let mut slot = self.client.lock().await;
+        if slot.as_ref().is_none_or(Client::is_closed) {
+            *slot = None;
+            let connected = config.connect(NoTls).await;
+            let (mut client, connection) = connected.map_err(|error| fault::in_words(words, &error))?;
+            // ends with the client
+            tokio::spawn(connection);
+            schema::prepare(&mut client, words).await?;
+            *slot = Some(client);
+        }
+        MutexGuard::try_map(slot, Option::as_mut)
+            .map_err(|_| StoreError::Lost { store: words.clone(), why: "the connection is gone".into() })
+    }
+
+    /// Does not wait for ever for a database that does not answer.
+    async fn patiently<R>(
+        &self,
+        work: impl Future<Output = Result<R, StoreError>> + Send,
+    ) -> Result<R, StoreError> {
+        timeout(PATIENCE, work).await.unwrap_or_else(|_| {
+            let why = format!("no answer within {} s", PATIENCE.as_secs());
+            Err(StoreError::Lost { store: self.database.words.clone(), why })
+        })
+    }
+
+    fn fault(&self, error: tokio_postgres::Error) -> StoreError {
+        fault::in_words(&self.database.words, &error)
+    }
+
+    /// Makes the change that `decide` makes of the next revision and of what is there, if any.
+    async fn change<R: Send>(
+        &self,
+        key: &Key,
+        decide: impl FnOnce(Revision, Option<Stored>) -> Result<(R, Option<Change>), StoreError> + Send,
+    ) -> Result<R, StoreError> {
+        let words = &self.database.words;
+        let unfit = |error: tokio_postgres::Error| fault::of_text(words, key, &error);
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await.map_err(|error| self.fault(error))?;
+        let row = transaction.query_one(rows::NEXT_REVISION, &[]).await.map_err(|error| self.fault(error))?;
+        let revision = rows::revision(words, &row, 0)?;
+        let (kind, mesh, name) = (key.kind.as_str(), key.mesh_or_empty(), key.name.as_str());
+        let row = transaction.query_opt(rows::ONE, &[&kind, &mesh, &name]).await.map_err(unfit)?;
+        let found = row.map(|row| rows::stored(words, &row, 0)).transpose()?;
+        // whatever is not committed is rolled back
+        let (answer, change) = decide(revision, found)?;
+        let Some(change) = change else { return Ok(answer) };
+        rows::write(&transaction, &change).await.map_err(unfit)?;
+        transaction.commit().await.map_err(unfit)?;
+        Ok(answer)
+    }
+}
+
+#[async_trait]
+impl Feed for Shared {
+    async fn after(&self, revision: Revision) -> Result<Vec<Change>, StoreError> {
+        let mut heard = self.listener.heard();
+        loop {
+            heard.borrow_and_update();
+            let changes = self.patiently(self.changes_after(revision)).await?;
+            if !changes.is_empty() {
+                return Ok(changes);
+            }
+            // nothing: the time is up, and it is time to look
+            let _ = timeout(SELDOM, heard.changed()).await;
+        }
+    }
+}
+
+impl Shared {
+    async fn changes_after(&self, after: Revision) -> Result<Vec<Change>, StoreError> {
+        let words = &self.database.words;
+        let client = self.client().await?;
+        let asked = rows::number(words, after)?;
+        let found = client.query(rows::AFTER, &[&asked]).await.map_err(|error| self.fault(error))?;
+        let first = found.first().ok_or_else(|| fault::damaged(words, &"it has lost its revision"))?;
+        let (latest, oldest) = (rows::revision(words, first, 0)?, rows::revision(words, first, 1)?);
+        if after < oldest || after > latest {
+            return Err(StoreError::TooOld { after, oldest });
+        }
+        found.iter().filter_map(|row| rows::change(words, row).transpose()).collect()
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn get(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
+        let shared = &self.shared;
+        shared
+            .patiently(async {
+                let client = shared.client().await?;
+                let (kind, mesh, name) = (key.kind.as_str(), key.mesh_or_empty(), key.name.as_str());
+                let found = client.query_opt(rows::ONE, &[&kind, &mesh, &name]).await;
+                let found = found.map_err(|error| fault::of_text(&shared.database.words, key, &error))?;
+                found.map(|row| rows::stored(&shared.database.words, &row, 0)).transpose()
+            })
+            .await
+    }
+
+    async fn list(&self, selection: &Selection) -> Result<Listing, StoreError> {
+        let shared = &self.shared;
+        let words = &shared.database.words;
+        shared
+            .patiently(async {
+                let client = shared.client().await?;
+                let kind = selection.kind.map(|kind| kind.as_str());
+                let found = client.query(rows::LIST, &[&kind, &selection.mesh]).await;
+                let found = found.map_err(|error| shared.fault(error))?;
+                let first =
+                    found.first().ok_or_else(|| fault::damaged(words, &"it has lost its revision"))?;
+                let revision = rows::revision(words, first, 0)?;
+                let there = found.iter().filter(|row| rows::is_there(row, 1));
+                let items: Result<Vec<Stored>, StoreError> =
+                    there.map(|row| rows::stored(words, row, 1)).collect();
+                Ok(Listing::new(revision, items?))
+            })
+            .await
+    }
+
+    async fn put(&self, key: &Key, document: Value, expected: Expected) -> Result<Written, StoreError> {
+        check(key, &document)?;
+        let decide = |revision, found: Option<Stored>| {
+            let now = Timestamp::now();
+            let Proposal { written, change } =
+                propose(key, document, expected, found.as_ref(), revision, now)?;
+            Ok((written, change))
+        };
+        self.shared.patiently(self.shared.change(key, decide)).await
+    }
+
+    async fn delete(&self, key: &Key, expected: Expected) -> Result<Revision, StoreError> {
+        let decide = |revision, found: Option<Stored>| {
+            expect(key, expected, found.as_ref())?;
+            match found {
+                Some(_) => Ok((revision, Some(Change { revision, key: key.clone(), what: What::Deleted }))),
+                None => Err(StoreError::NotFound(key.clone())),
+            }
+        };
+        self.shared.patiently(self.shared.change(key, decide)).await
+    }
+
+    async fn watch(&self, after: Revision) -> Result<Watch, StoreError> {
+        self.shared.patiently(self.shared.changes_after(after)).await?;
+        Ok(Watch::new(Arc::clone(&self.shared) as Arc<dyn Feed>, after))
+    }
+
+    async fn revision(&self) -> Result<Revision, StoreError> {
+        let shared = &self.shared;
+        shared
+            .patiently(async {
+                let client = shared.client().await?;
+                let row = client.query_one(rows::REVISION, &[]).await.map_err(|error| shared.fault(error))?;
+                rows::revision(&shared.database.words, &row, 0)
+            })
+            .await
+    }
+
+    fn describe(&self) -> String {
+        self.shared.database.words.clone()
+    }
+
+    fn leads(&self) -> watch::Receiver<bool> {
+        self.shared.listener.leads()
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.database.words)
+    }
+}

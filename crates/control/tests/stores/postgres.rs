@@ -1,0 +1,194 @@
+//! The store in PostgreSQL, on a real server of the test's own, that is restarted under its hands.
+
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use meshtcp_control::store::{Expected, Fault, PostgresStore, Selection, Store, StoreError};
+use tokio::time::{sleep, timeout};
+use tokio_postgres::NoTls;
+
+use super::history::{self, Work, check, collector};
+use super::promises::{document, put, route};
+
+/// Longer than a server takes to start, on the most loaded machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A server with a folder and a port of its own. Dropping it stops it.
+pub(crate) struct Server {
+    folder: tempfile::TempDir,
+    port: u16,
+    running: Option<Child>,
+}
+
+/// Debian's newest server.
+fn programs() -> PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").expect("`cargo xtask test` installs PostgreSQL");
+    let mut folders: Vec<PathBuf> = versions.map(|version| version.unwrap().path().join("bin")).collect();
+    folders.sort();
+    folders.pop().expect("`cargo xtask test` installs PostgreSQL")
+}
+
+/// A command of the server, which does not run as root.
+fn command(program: &str) -> Command {
+    let program = programs().join(program);
+    if !rustix::process::geteuid().is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", "postgres", "--regid", "postgres", "--clear-groups", "--"]).arg(program);
+    command
+}
+
+impl Server {
+    pub(crate) async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+        let made = command("initdb")
+            .args(["--auth=trust", "--username=mesh", "--no-sync", "--encoding=UTF8", "--locale=C", "-D"])
+            .arg(data(folder.path()))
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut server = Self { folder, port, running: None };
+        server.run().await;
+        server
+    }
+
+    async fn run(&mut self) {
+        let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
+        let port = self.port.to_string();
+        let child = command("postgres")
+            .args(["-p", &port, "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-D"])
+            .arg(data(self.folder.path()))
+            .current_dir(self.folder.path())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.running = Some(child);
+        let answers = async {
+            while tokio_postgres::connect(&self.address("postgres"), NoTls).await.is_err() {
+                sleep(Duration::from_millis(100)).await;
+            }
+        };
+        timeout(PATIENCE, answers).await.unwrap_or_else(|_| {
+            panic!("{}", std::fs::read_to_string(self.folder.path().join("log")).unwrap())
+        });
+    }
+
+    /// Ends the server as a crash does: nothing is written any more, and the next start has to recover.
+    fn crash(&mut self) {
+        if let Some(mut child) = self.running.take() {
+            let pid = rustix::process::Pid::from_child(&child);
+            rustix::process::kill_process(pid, rustix::process::Signal::QUIT).unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    fn address(&self, database: &str) -> String {
+        format!("postgres://mesh:hunter2@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// The address of a database that is new.
+    async fn database(&self, name: &str) -> String {
+        let (client, connection) = tokio_postgres::connect(&self.address("postgres"), NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
+        self.address(name)
+    }
+
+    pub(crate) async fn store(&self, name: &str) -> Arc<dyn Store> {
+        Arc::new(PostgresStore::open(&self.database(name).await).await.unwrap())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.crash();
+    }
+}
+
+fn data(folder: &Path) -> PathBuf {
+    folder.join("data")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_stores_of_one_database_are_one_while_it_crashes_and_comes_back() {
+    let mut server = Server::start().await;
+    let address = server.database("mesh").await;
+    let open = async || PostgresStore::open(&address).await.unwrap();
+    let stores: [Arc<dyn Store>; 2] = [Arc::new(open().await), Arc::new(open().await)];
+    let (tell, events) = collector();
+    let work = Work::start(&stores, 4, 4, &tell);
+    for _ in 0..3 {
+        let before = events.lock().unwrap().len();
+        let something_happens = async {
+            while events.lock().unwrap().len() < before + 100 {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(PATIENCE, something_happens).await.expect("it goes on after a crash");
+        server.crash();
+        let lost = stores[0].get(&route("a")).await.unwrap_err();
+        assert!(matches!(lost, StoreError::Lost { .. }), "{lost}");
+        assert_eq!((lost.fault(), lost.retry_helps()), (Fault::Operator, true));
+        server.run().await;
+    }
+    work.end(&*stores[0], || events.lock().unwrap().clone()).await;
+    let end = stores[1].list(&Selection::default()).await.unwrap();
+    check(&events.lock().unwrap(), &end);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_leads_and_another_takes_over() {
+    let server = Server::start().await;
+    let address = server.database("mesh").await;
+    let first = PostgresStore::open(&address).await.unwrap();
+    timeout(PATIENCE, first.leads().wait_for(|leads| *leads)).await.unwrap().unwrap();
+    let second = PostgresStore::open(&address).await.unwrap();
+    history::of_a_while(&[Arc::new(first.clone()), Arc::new(second.clone())]).await;
+    assert!(!*second.leads().borrow(), "only one leads");
+    drop(first);
+    timeout(PATIENCE, second.leads().wait_for(|leads| *leads)).await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_used_says_why_and_keeps_the_password() {
+    let server = Server::start().await;
+    let refused = async |address: &str| PostgresStore::open(address).await.unwrap_err();
+    for (address, why) in [
+        (server.address("nowhere"), "\"nowhere\" does not exist"),
+        (format!("{}?sslmode=require", server.address("postgres")), "TLS"),
+        ("postgres://mesh:hunter2@host:port/".into(), "cannot be read"),
+    ] {
+        let error = refused(&address).await;
+        assert!(matches!(error, StoreError::Denied { .. }), "{error}");
+        assert!(error.to_string().contains(why), "{error}");
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+    let address = server.database("mesh").await;
+    let store = PostgresStore::open(&address).await.unwrap();
+    assert!(!format!("{store:?} {}", store.describe()).contains("hunter2"));
+    // text cannot hold it
+    let key = route("nul\0");
+    let unfit = store.put(&key, document(&key, 1), Expected::Any).await.unwrap_err();
+    assert!(matches!(unfit, StoreError::Unfit { .. }), "{unfit}");
+    put(&store, &route("after"), 1).await;
+
+    let (client, connection) = tokio_postgres::connect(&address, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.batch_execute("UPDATE meshtcp_state SET format = 2").await.unwrap();
+    let newer = refused(&address).await;
+    assert!(newer.to_string().contains("format 2"), "{newer}");
+
+    // one that is only away is followed until it is there
+    let away = PostgresStore::open("postgres://mesh@127.0.0.1:1/mesh").await.unwrap();
+    let lost = away.list(&Selection::default()).await.unwrap_err();
+    assert!(matches!(lost, StoreError::Lost { .. }), "{lost}");
+}
