@@ -20,7 +20,7 @@ use xds::ResourceSet;
 pub use change::{Change, What, changes};
 pub use conflict::conflicts;
 pub use reference::{Dangling, dangling, newly_dangling};
-pub use row::{Row, Share, Sort, rows};
+pub use row::{Row, Share, Sort, rows, without_kind};
 pub use scope::{Scope, Which};
 
 use crate::store::folder::Candidate;

@@ -12,4 +12,6 @@ pub mod compile;
 pub mod discovery;
 pub mod fleet;
 pub mod identity;
+pub mod import;
+pub mod preview;
 pub mod store;

@@ -187,7 +187,8 @@ fn split(backends: &[Backend]) -> Vec<Share> {
     backends.iter().zip(shares(backends)).map(one).collect()
 }
 
-fn without_kind(reference: &str) -> String {
+/// A backendRef in words, as [`Share::backend`] says it.
+pub fn without_kind(reference: &str) -> String {
     match reference.split_once(' ') {
         Some((kind, rest)) if kind.starts_with("Mesh") && !rest.is_empty() => rest.to_owned(),
         _ => reference.to_owned(),

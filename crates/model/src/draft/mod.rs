@@ -46,4 +46,5 @@ pub use fields::Fields;
 pub use findings::{Findings, Note, NoteSort};
 #[allow(unused_imports)] // the readers of the topology begin with these
 pub(crate) use kinds::{Body, Context};
+pub use nearest::help as did_you_mean;
 pub use parse::{Options, Parsed, UnknownFields, parse, parse_unchecked, validate, validate_by_stage};

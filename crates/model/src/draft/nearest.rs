@@ -1,7 +1,7 @@
 //! Which word was probably meant.
 
 /// `did you mean …?`, when one of the known words is close to the word.
-pub(crate) fn help<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<String> {
+pub fn help<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<String> {
     nearest(word, known).map(|known| format!("did you mean `{known}`?"))
 }
 

@@ -189,7 +189,9 @@ impl Checker<'_> {
         let some: Vec<&str> = services.iter().map(String::as_str).take(8).collect();
         let more = services.len().saturating_sub(some.len());
         let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
-        Some(format!("there are {}{rest}", some.join(", ")))
+        let all = format!("there are {}{rest}", some.join(", "));
+        let near = model::draft::did_you_mean(name, services.iter().map(String::as_str));
+        Some(near.map_or(all.clone(), |near| format!("{near} {all}")))
     }
 }
 

@@ -1,0 +1,83 @@
+//! The MeshTCPRoute that comes out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+
+use super::note::Origin;
+
+/// A route in the making.
+#[derive(Clone, Debug)]
+pub(super) struct Route<'a> {
+    /// The document that it comes from.
+    pub(super) origin: Origin<'a>,
+    /// What tells it from other routes of the same document; empty for the first.
+    pub(super) suffix: String,
+    /// Whom it is for.
+    pub(super) target: Target,
+    /// What it says about which destinations.
+    pub(super) items: Vec<Item>,
+}
+
+/// Whom a route is for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Target {
+    /// Every proxy.
+    Mesh,
+    /// The proxies with these labels.
+    Labels(BTreeMap<String, String>),
+    /// A builtin gateway.
+    Gateway(String),
+}
+
+/// What a route says about one destination.
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    /// The `to` targetRef; on gateways the whole mesh.
+    pub(super) to: Value,
+    /// The backendRefs.
+    pub(super) backends: Vec<Value>,
+}
+
+impl Route<'_> {
+    /// A name that no other route has.
+    pub(super) fn free_name(&self, taken: &BTreeSet<String>) -> String {
+        let Origin { name, namespace, .. } = &self.origin;
+        let join = |parts: &[&str]| {
+            parts.iter().copied().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
+        };
+        let tries = [join(&[name, &self.suffix]), join(&[name, namespace, &self.suffix])];
+        let numbered = (2u32..).map(|number| join(&[name, namespace, &self.suffix, &number.to_string()]));
+        tries.into_iter().chain(numbered).find(|name| !taken.contains(name)).unwrap_or_default()
+    }
+
+    /// The document, in the Universal format.
+    ///
+    /// Both systems that routes come from refuse the share of a backend that cannot be reached; so does the result.
+    pub(super) fn document(&self, mesh: &str, name: &str) -> Value {
+        let target = match &self.target {
+            Target::Mesh => json!({"kind": "Mesh"}),
+            Target::Labels(labels) => json!({"kind": "Dataplane", "labels": labels}),
+            Target::Gateway(name) => json!({"kind": "MeshGateway", "name": name}),
+        };
+        let item = |Item { to, backends }: &Item| json!({"targetRef": to, "rules": [{"default": {"backendRefs": backends}}]});
+        json!({
+            "type": "MeshTCPRoute",
+            "mesh": mesh,
+            "name": name,
+            "labels": {"meshtcp.io/on-unavailable": "refuse"},
+            "spec": {"targetRef": target, "to": self.items.iter().map(item).collect::<Vec<_>>()},
+        })
+    }
+}
+
+/// A reference of some kind, without what is absent.
+pub(super) fn reference(kind: &str, name: &str, namespace: &str) -> Map<String, Value> {
+    let mut members = Map::new();
+    members.insert("kind".into(), kind.into());
+    members.insert("name".into(), name.into());
+    if !namespace.is_empty() {
+        members.insert("namespace".into(), namespace.into());
+    }
+    members
+}

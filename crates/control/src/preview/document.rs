@@ -1,0 +1,109 @@
+//! Documents in one format, so that they can be sent and compared.
+
+use model::resource::{Body, NAMESPACE_LABEL, Scope};
+use model::{Kind, Resource};
+use serde_json::{Map, Value, json};
+
+/// Members that a control plane adds to a document.
+const OF_THE_STORE: [&str; 5] = ["creationTime", "modificationTime", "kri", "status", "snis"];
+/// Labels that a control plane computes.
+const COMPUTED_LABELS: [&str; 5] =
+    ["kuma.io/mesh", "kuma.io/origin", "kuma.io/zone", "kuma.io/env", "kuma.io/display-name"];
+
+/// A document in the Universal format, whichever it was written in: what the REST API takes.
+///
+/// `resource` is what the document means: its mesh and stored name are written out, also where the document leaves
+/// them to a default. Labels stay as they were written.
+pub fn universal(document: &Value, resource: &Resource) -> Value {
+    let kind = resource.kind();
+    let mut out = Map::new();
+    out.insert("type".into(), kind.as_str().into());
+    if kind.scope() == Scope::Mesh {
+        out.insert("mesh".into(), resource.meta.mesh.as_str().into());
+    }
+    out.insert("name".into(), resource.meta.name.as_str().into());
+    let Some(members) = document.as_object() else { return out.into() };
+    if members.contains_key("type") {
+        let rest = members.iter().filter(|(key, _)| !["type", "mesh", "name"].contains(&key.as_str()));
+        out.extend(rest.map(|(key, value)| (key.clone(), value.clone())));
+        return out.into();
+    }
+    let mut labels = Map::new();
+    for part in ["labels", "annotations"] {
+        let found = document.pointer(&format!("/metadata/{part}")).and_then(Value::as_object);
+        let ours = |key: &str| part == "labels" || key.starts_with("meshtcp.io/");
+        labels.extend(
+            found.into_iter().flatten().filter(|(k, _)| ours(k)).map(|(k, v)| (k.clone(), v.clone())),
+        );
+    }
+    if let Some(namespace) = document.pointer("/metadata/namespace") {
+        labels.entry(NAMESPACE_LABEL).or_insert_with(|| namespace.clone());
+    }
+    if !labels.is_empty() {
+        out.insert("labels".into(), labels.into());
+    }
+    let spec = members.get("spec").cloned().unwrap_or_else(|| json!({}));
+    match (kind.body(), spec) {
+        (Body::Inline, Value::Object(body)) => out.extend(body),
+        (Body::Inline | Body::Spec, spec) => {
+            out.insert("spec".into(), spec);
+        }
+    }
+    out.into()
+}
+
+/// What two versions of a document are compared by: without what the control plane adds by itself.
+///
+/// `kind` decides what belongs to the store: the `status` of a service is no operator's, a field of that name in an
+/// inline body is.
+pub fn comparable(universal: &Value, kind: Kind) -> Value {
+    let Some(members) = universal.as_object() else { return universal.clone() };
+    let is_ours = |key: &str| OF_THE_STORE.contains(&key) && (kind.body() == Body::Spec || key != "status");
+    let mut out: Map<String, Value> = members
+        .iter()
+        .filter(|(key, _)| !is_ours(key))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    if let Some(Value::Object(labels)) = out.get_mut("labels") {
+        labels.retain(|key, _| !COMPUTED_LABELS.contains(&key.as_str()));
+        if labels.is_empty() {
+            out.remove("labels");
+        }
+    }
+    out.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use model::draft::{Options, parse, read};
+
+    use super::*;
+
+    fn one(text: &str) -> Value {
+        let (documents, problems) = read("t.yaml", text);
+        assert!(problems.is_empty(), "{problems:?}");
+        let parsed = parse(&documents[0], &Options::default());
+        universal(documents[0].value(), &parsed.resource.unwrap())
+    }
+
+    const SPEC: &str = "  targetRef: {kind: Mesh}\n  to: [{targetRef: {kind: MeshService, name: a}, rules: [{default: {backendRefs: [{kind: MeshService, name: b}]}}]}]\n";
+
+    #[test]
+    fn both_formats_become_one() {
+        let ours = one(&format!("type: MeshTCPRoute\nname: r\nspec:\n{SPEC}"));
+        let theirs = one(&format!(
+            "apiVersion: kuma.io/v1alpha1\nkind: MeshTCPRoute\nmetadata: {{name: r, namespace: kuma-system}}\nspec:\n{SPEC}"
+        ));
+        assert_eq!((&ours["mesh"], &ours["type"]), (&json!("default"), &json!("MeshTCPRoute")));
+        assert_eq!(ours["spec"], theirs["spec"]);
+        assert_eq!(theirs["labels"][NAMESPACE_LABEL], "kuma-system");
+    }
+
+    #[test]
+    fn what_a_control_plane_adds_is_no_difference() {
+        let ours = json!({"type": "MeshTCPRoute", "name": "r", "spec": {}});
+        let stored = json!({"type": "MeshTCPRoute", "name": "r", "creationTime": "2026-01-01T00:00:00Z", "kri": "kri_mtcpr_default___r_",
+            "labels": {"kuma.io/mesh": "default"}, "spec": {}});
+        assert_eq!(comparable(&ours, Kind::MeshTCPRoute), comparable(&stored, Kind::MeshTCPRoute));
+    }
+}

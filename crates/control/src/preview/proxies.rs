@@ -1,0 +1,86 @@
+//! Which proxies would be told something else, listener by listener.
+
+use std::collections::BTreeMap;
+
+use model::{Kind, ProxyKey, RefKind, Resource};
+use serde::Serialize;
+
+use super::live::{Affected, DRAIN_GRACE_LABEL, EXISTING_LABEL, Existing, Live};
+use crate::compile::{Change, Compiled, Row, What, changes};
+
+/// One proxy that would be told something else.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProxyPreview {
+    /// The proxy, as `mesh/name`.
+    #[serde(serialize_with = "as_text")]
+    pub proxy: ProxyKey,
+    /// What would change, a line each.
+    pub changes: Vec<String>,
+    /// The listeners that would come, go, or send connections elsewhere.
+    pub listeners: Vec<ListenerChange>,
+}
+
+/// One listener that would come, go, or send connections elsewhere.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListenerChange {
+    /// How messages call it: `outbound redis`.
+    pub title: String,
+    /// As it is; `None`: it comes.
+    pub before: Option<Row>,
+    /// As it would be; `None`: it goes.
+    pub after: Option<Row>,
+    /// What becomes of its open connections; `None` when nobody knows of any.
+    pub connections: Option<Affected>,
+}
+
+/// The proxies that two states tell different things, by mesh and name.
+pub(super) fn changed(before: &Compiled, after: &Compiled, live: &Live) -> Vec<ProxyPreview> {
+    let mut found: BTreeMap<ProxyKey, ProxyPreview> = BTreeMap::new();
+    for change in changes(before, after) {
+        let line = change.to_string();
+        let Change { proxy, what } = change;
+        let entry = found.entry(proxy.clone()).or_insert_with(|| ProxyPreview {
+            proxy: proxy.clone(),
+            changes: Vec::new(),
+            listeners: Vec::new(),
+        });
+        let words = line.strip_prefix(&format!("{proxy} ")).unwrap_or(&line);
+        entry.changes.push(words.to_owned());
+        let (old, new) = match what {
+            What::ListenerAdded(row) => (None, Some(row)),
+            What::ListenerRemoved(row) => (Some(row), None),
+            What::Split { before, after } => (Some(before), Some(after)),
+            What::ProxyAdded { .. } | What::ProxyRemoved | What::Endpoints { .. } | What::Settings => {
+                continue;
+            }
+        };
+        let Some(row) = new.as_ref().or(old.as_ref()) else { continue };
+        let connections = live.get(&(proxy, row.listener.clone())).map(|live| {
+            let policy = new.as_ref().and_then(|row| policy(after, row.decided_by.as_deref()?));
+            let label = |name| policy.and_then(|policy| policy.meta.labels.get(name));
+            let existing = Existing::from_label(label(EXISTING_LABEL));
+            Affected::of(existing, label(DRAIN_GRACE_LABEL).is_some(), new.as_ref(), live)
+        });
+        entry.listeners.push(ListenerChange { title: row.title(), before: old, after: new, connections });
+    }
+    found.into_values().collect()
+}
+
+/// The policy that rows call `Kind mesh/name`.
+fn policy<'a>(compiled: &'a Compiled, words: &str) -> Option<&'a Resource> {
+    let (kind, rest) = words.split_once(' ')?;
+    let (mesh, name) = rest.split_once('/')?;
+    let kind = Kind::from_text(kind).or_else(|| RefKind::from_text(kind)?.resource_kind())?;
+    compiled
+        .snapshot
+        .in_mesh(kind, mesh)
+        .iter()
+        .map(AsRef::as_ref)
+        .find(|resource| resource.meta.display_name() == name)
+}
+
+fn as_text<S: serde::Serializer>(key: &ProxyKey, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(key)
+}

@@ -1,0 +1,107 @@
+//! What would be wrong or doubtful after a change that is not so before it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::{Problem, Severity};
+use plan::Plan;
+use serde::Serialize;
+
+use super::State;
+use crate::compile::{CompiledProxy, Row, conflicts, dangling, rows, warnings};
+
+/// One thing that the operator should know before a change is made.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Remark {
+    /// `error`: the change could not come into force; `warning`: it could.
+    pub severity: &'static str,
+    /// The resource, or the listener, that it is about.
+    pub about: String,
+    /// What it is, in words.
+    pub text: String,
+    /// What to do; empty when there is nothing to say.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub help: String,
+}
+
+/// What would be wrong or doubtful in the proposed state and is not so in the one in force: errors first.
+pub fn remarks(in_force: &State, proposed: &State) -> Vec<Remark> {
+    let known: BTreeSet<Remark> = of_state(in_force).into_iter().collect();
+    let mut new: Vec<Remark> =
+        of_state(proposed).into_iter().filter(|remark| !known.contains(remark)).collect();
+    new.sort();
+    new.dedup();
+    new
+}
+
+fn of_state(state: &State) -> Vec<Remark> {
+    let State { candidate, compiled } = state;
+    let nowhere = dangling(&compiled.snapshot, candidate);
+    let mut found: Vec<Remark> = warnings(compiled, &nowhere, candidate)
+        .into_iter()
+        .map(|problem| remark(problem, "warning"))
+        .collect();
+    for host in compiled.by_host() {
+        found.extend(conflicts(&host, candidate).into_iter().map(|it| remark(it.problem, "error")));
+    }
+    found.extend(compiled.idle_routes().into_iter().map(|(route, why)| Remark {
+        severity: "warning",
+        about: route,
+        text: format!("decides nothing: {why}"),
+        help: String::new(),
+    }));
+    found.extend(of_splits(state));
+    found
+}
+
+/// Splits that lose connections: nobody can be chosen, or a chosen backend has no endpoint. Told once for all proxies
+/// that it concerns.
+fn of_splits(state: &State) -> Vec<Remark> {
+    let mut lost: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for CompiledProxy { plan, .. } in state.compiled.proxies.values() {
+        for row in rows(plan).iter().filter(|row| row.decided_by.is_some()) {
+            for text in lost_connections(plan, row) {
+                *lost.entry((row.title(), text)).or_default() += 1;
+            }
+        }
+    }
+    let remark = |((about, text), proxies): ((String, String), usize)| Remark {
+        severity: "warning",
+        about,
+        text: match proxies {
+            1 => format!("{text} (1 proxy)"),
+            proxies => format!("{text} ({proxies} proxies)"),
+        },
+        help: String::new(),
+    };
+    lost.into_iter().map(remark).collect()
+}
+
+fn lost_connections(plan: &Plan, row: &Row) -> Vec<String> {
+    if !row.split.is_empty() && row.split.iter().all(|share| share.weight == 0) {
+        return vec!["every weight is 0: every connection is refused".to_owned()];
+    }
+    let outbound = plan.outbounds.iter().find(|outbound| outbound.name == row.listener);
+    let backends = outbound.map(|outbound| outbound.split.as_slice()).unwrap_or_default();
+    let without_endpoint = |cluster: &str| {
+        plan.clusters.get(cluster).is_some_and(|it| it.endpoints.is_empty() && it.direct.is_none())
+    };
+    row.split
+        .iter()
+        .zip(backends)
+        .filter(|(share, backend)| share.percent > 0.0 && backend.cluster().is_some_and(without_endpoint))
+        .map(|(share, _)| {
+            format!("{} has no endpoint: its {:.0}% of connections are refused", share.backend, share.percent)
+        })
+        .collect()
+}
+
+fn remark(problem: Problem, severity: &'static str) -> Remark {
+    let Problem { source: _, position: _, severity: own, resource, violation, help } = problem;
+    Remark {
+        severity: if own == Severity::Error { "error" } else { severity },
+        about: resource.unwrap_or_default(),
+        text: violation.to_string(),
+        help: help.unwrap_or_default(),
+    }
+}
