@@ -4,7 +4,12 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
 use crate::exit::Exit;
-use crate::{control_plane, demo, envoy_bootstrap, explain, plan, profiles, proxy, up, validate};
+use crate::log::Diagnostics;
+use crate::settings::WithFile;
+use crate::{
+    apply, completion, config, control_plane, delete, demo, describe, diff, envoy_bootstrap, explain, get,
+    import, logs, plan, preview, profiles, proxy, simulate, status, up, validate,
+};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -20,6 +25,8 @@ const STYLES: Styles = Styles::styled()
 #[command(name = "meshtcp", version, styles = STYLES, max_term_width = 110)]
 #[command(after_help = Exit::TABLE, subcommand_required = true, arg_required_else_help = true)]
 pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) diagnostics: Diagnostics,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -27,7 +34,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Carry the connections of every proxy on this host as the resources say, and follow their changes
-    Up(up::Args),
+    Up(WithFile<up::Args>),
     /// Show in 15 seconds what this does: 1,000 connections, two changes of weights, none cut
     Demo(demo::Args),
     /// Say everything that is wrong with resources
@@ -35,15 +42,39 @@ pub(crate) enum Command {
     /// Show what one proxy must do, each value with the policy that it comes from
     Plan(plan::Args),
     /// Say why the connections of one proxy go where they go
-    Explain(explain::Args),
+    Explain(Box<explain::Args>),
     /// Tell every proxy that attaches, Envoy and our own, what the resources say, and follow their changes
-    ControlPlane(control_plane::Args),
+    ControlPlane(WithFile<control_plane::Args>),
     /// Carry the connections of one proxy as a control plane says
-    Proxy(proxy::Args),
+    Proxy(WithFile<proxy::Args>),
     /// Print the file that an Envoy starts from to attach to a control plane
     EnvoyBootstrap(envoy_bootstrap::Args),
     /// List the Kuma versions whose rules can be applied
     Profiles(profiles::Args),
+    /// Put resources into a control plane, and see the change become live
+    Apply(apply::Args),
+    /// Show what a control plane stores
+    Get(get::Args),
+    /// Show one stored resource, and what became of it
+    Describe(describe::Args),
+    /// Take resources out of a control plane
+    Delete(delete::Args),
+    /// Show how documents differ from what is in force
+    Diff(diff::Args),
+    /// Say what a change would do, to whom, without doing it
+    Preview(preview::Args),
+    /// Say where connections would go under a change
+    Simulate(simulate::Args),
+    /// Show how far routes, proxies and revisions have come
+    Status(status::Args),
+    /// Show what became of connections, from a connection log
+    Logs(logs::Args),
+    /// Turn routes of the Gateway API or of Istio into ours
+    Import(import::Args),
+    /// Choose the control plane that commands talk to
+    Config(config::Args),
+    /// Print what a shell needs to complete command lines
+    Completion(completion::Args),
 }
 
 #[cfg(test)]

@@ -1,37 +1,65 @@
-//! `meshtcp explain`: why the connections of one proxy go where they go.
+//! `meshtcp explain`: why the connections of one proxy go where they go, or why one connection went where it went.
 
+mod connection;
+
+use std::path::PathBuf;
+
+use control::preview::State;
 use model::ProxyKey;
+use plan::{Explanation, OutboundExplanation};
 
 use crate::exit::Exit;
+use crate::in_force::InForce;
 use crate::output::{self, Format, complain, print};
-use crate::plan::{planned, unknown};
-use crate::source::Source;
+use crate::plan::unknown;
 
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Args {
+    /// Files and folders of resources; none: ask the control plane
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
     #[command(flatten)]
-    source: Source,
+    in_force: InForce,
     /// The proxy: NAME (of mesh `default`) or MESH/NAME
-    #[arg(long, value_name = "NAME")]
-    proxy: ProxyKey,
-    /// Only this outbound: its port, or the service that it dials
-    #[arg(long, value_name = "PORT|SERVICE")]
+    #[arg(long, visible_alias = "from", value_name = "NAME", required = true)]
+    proxy: Option<ProxyKey>,
+    /// Only this outbound: its port, the service that it dials, or SERVICE:PORT
+    #[arg(long, visible_alias = "to", value_name = "PORT|SERVICE")]
     outbound: Option<String>,
     /// How to print it: in words and as a tree, or for programs
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
+    #[command(subcommand)]
+    which: Option<Which>,
 }
 
-pub(crate) fn run(Args { source, proxy, outbound, output: format }: Args) -> Exit {
-    let compiled = match planned(&source, &proxy) {
-        Ok(compiled) => compiled,
+#[derive(Debug, clap::Subcommand)]
+enum Which {
+    /// Say why one connection went where it went: which policy and rule, the draw, and the split that it fell into
+    Connection(connection::Args),
+}
+
+pub(crate) fn run(Args { paths, in_force, proxy, outbound, output: format, which }: Args) -> Exit {
+    if let Some(Which::Connection(arguments)) = which {
+        return connection::run(arguments);
+    }
+    let Some(proxy) = proxy else { return Exit::Usage };
+    let compiled = match in_force.load_or(&paths) {
+        Ok(State { candidate: _, compiled }) => compiled,
         Err(exit) => return exit,
     };
     let explain = |outbound: Option<&str>| plan::explain(&compiled.snapshot, &proxy, outbound);
-    let Some(explanation) = explain(outbound.as_deref()) else { return unknown(&compiled, &proxy) };
+    let Some(all) = explain(None) else { return unknown(&compiled, &proxy) };
+    let explanation = match outbound.as_deref() {
+        None => all.clone(),
+        Some(wanted) => {
+            asked(wanted, &explain).unwrap_or_else(|| Explanation { outbounds: Vec::new(), ..all.clone() })
+        }
+    };
     if let Some(wanted) = outbound.filter(|_| explanation.outbounds.is_empty()) {
-        let all = explain(None).map(|all| all.outbounds).unwrap_or_default();
-        let known: Vec<String> = all.iter().map(|it| format!("{} ({})", it.dials, it.name)).collect();
+        let known: Vec<String> =
+            all.outbounds.iter().map(|it| format!("{} ({})", it.dials, it.name)).collect();
         let help = match known.as_slice() {
             [] => "it has no outbound".to_owned(),
             known => format!("there are {}", known.join(", ")),
@@ -41,4 +69,19 @@ pub(crate) fn run(Args { source, proxy, outbound, output: format }: Args) -> Exi
     }
     print(&output::structured(format, &explanation).unwrap_or_else(|| explanation.to_string()));
     Exit::Ok
+}
+
+/// What is said about an outbound: by its name, port or service, or else by `SERVICE:PORT`.
+fn asked(wanted: &str, explain: &dyn Fn(Option<&str>) -> Option<Explanation>) -> Option<Explanation> {
+    let found = explain(Some(wanted)).filter(|found| !found.outbounds.is_empty());
+    found.or_else(|| {
+        let (service, port) = wanted.rsplit_once(':')?;
+        let mut found = explain(Some(service))?;
+        // services that only tags name have no ports of their own: the name says all
+        let fits = |it: &OutboundExplanation| {
+            it.dials.ends_with(&format!(" port {port}")) || it.dials.contains("kuma.io/service=")
+        };
+        found.outbounds.retain(fits);
+        Some(found)
+    })
 }

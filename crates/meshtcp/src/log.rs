@@ -4,15 +4,68 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
-/// Starts writing diagnostics, as `MESHTCP_LOG` asks (e.g. `debug`, `meshtcp_proxy=trace`).
-pub(crate) fn start() {
-    let filter = EnvFilter::try_from_env("MESHTCP_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+/// What to say about the program itself, and how.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Diagnostics {
+    /// What to say about the program itself on standard error: error, warn, info, debug, trace, or by part, e.g.
+    /// warn,meshtcp_proxy=debug
+    #[arg(long, global = true, default_value = "warn", value_parser = level, value_name = "LEVEL", env = "MESHTCP_LOG", help_heading = "Diagnostics")]
+    log_level: String,
+    /// How to say it
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT",
+        env = "MESHTCP_DIAGNOSTICS",
+        help_heading = "Diagnostics"
+    )]
+    diagnostics: Form,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Form {
+    /// A line for people
+    #[default]
+    Text,
+    /// An object a line, with the time
+    Json,
+}
+
+fn level(text: &str) -> Result<String, String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let is_level = |word: &str| LEVELS.contains(&word.to_lowercase().as_str());
+    // a word alone would be taken for a part of the program, and say nothing
+    let wrong = text.split(',').find(|word| !word.contains('=') && !is_level(word));
+    match wrong {
+        Some(word) => Err(format!("`{word}` is no level: write one of {}", LEVELS.join(", "))),
+        None => EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string()),
+    }
+}
+
+/// Starts writing diagnostics.
+pub(crate) fn start(Diagnostics { log_level, diagnostics }: &Diagnostics) {
+    let filter = EnvFilter::try_new(log_level).unwrap_or_else(|_| EnvFilter::new("warn"));
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(colours)
-        .without_time()
-        .with_target(false)
-        .init();
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match diagnostics {
+        Form::Text => lines.with_ansi(colours).without_time().with_target(false).init(),
+        Form::Json => lines.json().flatten_event(true).init(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_is_a_level() {
+        for good in ["debug", "WARN", "warn,meshtcp_proxy=trace"] {
+            assert!(level(good).is_ok(), "{good}");
+        }
+        for bad in ["debgu", "meshtcp_proxy", ""] {
+            assert!(level(bad).is_err(), "{bad}");
+        }
+    }
 }

@@ -2,21 +2,39 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod apply;
 mod cli;
+mod client;
+mod completion;
+mod config;
+mod context;
 mod control_plane;
+mod delete;
 mod demo;
+mod describe;
+mod diff;
 mod duration;
 mod envoy_bootstrap;
 mod exit;
 mod explain;
+mod get;
 mod host;
+mod import;
+mod in_force;
+mod kind;
 mod log;
+mod logs;
 mod output;
 mod plan;
+mod preview;
 mod profiles;
+mod proposal;
 mod proxy;
 mod report;
+mod settings;
+mod simulate;
 mod source;
+mod status;
 mod takeover;
 mod up;
 mod validate;
@@ -24,17 +42,37 @@ mod validate;
 use clap::Parser;
 
 fn main() -> std::process::ExitCode {
-    log::start();
-    let exit = match cli::Cli::parse().command {
-        cli::Command::Up(arguments) => up::run(arguments),
+    let arguments = match settings::complete(std::env::args_os().collect()) {
+        Ok(arguments) => arguments,
+        Err(mistakes) => {
+            mistakes.iter().for_each(|mistake| output::complain(&format!("error: {mistake}\n")));
+            return exit::Exit::Usage.into();
+        }
+    };
+    let cli::Cli { diagnostics, command } = cli::Cli::parse_from(arguments);
+    log::start(&diagnostics);
+    let exit = match command {
+        cli::Command::Up(with_file) => up::run(with_file.arguments),
         cli::Command::Demo(arguments) => demo::run(arguments),
         cli::Command::Validate(arguments) => validate::run(arguments),
         cli::Command::Plan(arguments) => plan::run(arguments),
-        cli::Command::Explain(arguments) => explain::run(arguments),
-        cli::Command::ControlPlane(arguments) => control_plane::run(arguments),
-        cli::Command::Proxy(arguments) => proxy::run(arguments),
+        cli::Command::Explain(arguments) => explain::run(*arguments),
+        cli::Command::ControlPlane(with_file) => control_plane::run(with_file.arguments),
+        cli::Command::Proxy(with_file) => proxy::run(with_file.arguments),
         cli::Command::EnvoyBootstrap(arguments) => envoy_bootstrap::run(arguments),
         cli::Command::Profiles(arguments) => profiles::run(arguments),
+        cli::Command::Apply(arguments) => apply::run(arguments),
+        cli::Command::Get(arguments) => get::run(arguments),
+        cli::Command::Describe(arguments) => describe::run(arguments),
+        cli::Command::Delete(arguments) => delete::run(arguments),
+        cli::Command::Diff(arguments) => diff::run(arguments),
+        cli::Command::Preview(arguments) => preview::run(arguments),
+        cli::Command::Simulate(arguments) => simulate::run(arguments),
+        cli::Command::Status(arguments) => status::run(arguments),
+        cli::Command::Logs(arguments) => logs::run(arguments),
+        cli::Command::Import(arguments) => import::run(arguments),
+        cli::Command::Config(arguments) => config::run(arguments),
+        cli::Command::Completion(arguments) => completion::run(arguments),
     };
     exit.into()
 }

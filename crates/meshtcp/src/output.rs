@@ -19,6 +19,22 @@ pub(crate) enum Format {
     Json,
 }
 
+/// How to print stored resources.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Shape {
+    /// For people
+    #[default]
+    Table,
+    /// For people with a wide screen
+    Wide,
+    /// Documents that can be applied again
+    Yaml,
+    /// For programs
+    Json,
+    /// KIND/NAME, one a line
+    Name,
+}
+
 /// Prints to standard output. That nobody reads on is no error of ours.
 pub(crate) fn print(text: &str) {
     let mut out = anstream::stdout().lock();
@@ -42,6 +58,11 @@ pub(crate) fn structured<T: Serialize>(format: Format, value: &T) -> Option<Stri
         Format::Yaml => Some(yaml::document(&tree)),
         Format::Json => Some(format!("{tree:#}\n")),
     }
+}
+
+/// A tree as one YAML document.
+pub(crate) fn yaml(tree: &serde_json::Value) -> String {
+    yaml::document(tree)
 }
 
 /// An aligned table without lines.

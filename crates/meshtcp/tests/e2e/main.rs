@@ -5,12 +5,16 @@
 mod api;
 mod backend;
 mod breakage;
+mod changes;
 mod commands;
 mod connection;
+mod contexts;
 mod metrics;
 mod mutation;
 mod program;
 mod redis;
+mod remote;
+mod stand_in;
 mod takeover;
 mod town;
 mod up;

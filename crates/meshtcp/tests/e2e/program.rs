@@ -27,7 +27,12 @@ pub(crate) struct Program {
 /// The binary with arguments, ready to be run.
 pub(crate) fn meshtcp<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_meshtcp"));
-    command.args(arguments).env_remove("MESHTCP_LOG").env_remove("MESHTCP_ADMIN");
+    command
+        .args(arguments)
+        .env_remove("MESHTCP_LOG")
+        .env_remove("MESHTCP_ADMIN")
+        .env_remove("MESHTCP_SERVER")
+        .env("MESHTCP_CONFIG", "/nonexistent/config.yaml");
     command
 }
 

@@ -1,0 +1,144 @@
+//! `--wait`: how far a change has come, until every proxy that it concerns runs it.
+
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Deserialize;
+
+use crate::client::{Client, Failed};
+use crate::duration;
+use crate::exit::Exit;
+use crate::output::{complain, print};
+
+/// How often a control plane without events is asked.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Whether to wait, and how long.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Wait {
+    /// Wait until every proxy that the change concerns runs it, and say how long that took
+    #[arg(long)]
+    wait: bool,
+    /// How long to wait at most
+    #[arg(long, default_value = "60s", value_parser = duration::parse, value_name = "TIME")]
+    timeout: Duration,
+}
+
+/// How far a revision has come, as a control plane tells it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Rollout {
+    concerned: u64,
+    live: u64,
+    #[serde(default)]
+    lagging: Vec<Lagging>,
+    #[serde(default)]
+    refused: Vec<Refused>,
+    #[serde(default)]
+    live_after: LiveAfter,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Lagging {
+    proxy: String,
+    #[serde(default)]
+    attached: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Refused {
+    proxy: String,
+    #[serde(default)]
+    reasons: Vec<String>,
+}
+
+/// Seconds until a part of the proxies ran it.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+struct LiveAfter {
+    p50: Option<f64>,
+    p99: Option<f64>,
+    p100: Option<f64>,
+}
+
+impl Rollout {
+    fn is_over(&self) -> bool {
+        self.live + self.refused.len() as u64 >= self.concerned
+    }
+}
+
+/// Waits for a revision if it was asked for.
+pub(crate) fn waited(client: &Client, revision: Option<u64>, wait: &Wait) -> Exit {
+    if !wait.wait {
+        return Exit::Ok;
+    }
+    let Some(revision) = revision else {
+        print("nothing changed: there is nothing to wait for\n");
+        return Exit::Ok;
+    };
+    match followed(client, revision, wait.timeout) {
+        Ok(Some(rollout)) => told(&rollout, revision),
+        Ok(None) => {
+            complain(&format!("error: nothing is known of revision {revision} within {:?}\n", wait.timeout));
+            Exit::NotLive
+        }
+        Err(failed) => failed.said(),
+    }
+}
+
+/// The last that was heard of a revision, before it was over or the time was.
+fn followed(client: &Client, revision: u64, timeout: Duration) -> Result<Option<Rollout>, Failed> {
+    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} proxies live, {elapsed}") {
+        bar.set_style(style);
+    }
+    let deadline = Instant::now() + timeout;
+    let mut last: Option<Rollout> = None;
+    let mut see = |rollout: Rollout| {
+        bar.set_length(rollout.concerned);
+        bar.set_position(rollout.live);
+        let over = rollout.is_over();
+        last = Some(rollout);
+        over
+    };
+    loop {
+        // events come as they happen, and at least every few seconds: the deadline is seen in time
+        let path = format!("/_revisions/{revision}/_events");
+        let ended = client.events(&path, |event| {
+            serde_json::from_value(event.clone()).is_ok_and(&mut see) || Instant::now() >= deadline
+        })?;
+        if ended == Some(true) || Instant::now() >= deadline {
+            break;
+        }
+        std::thread::sleep(LOOK);
+    }
+    bar.finish_and_clear();
+    Ok(last)
+}
+
+fn told(rollout: &Rollout, revision: u64) -> Exit {
+    let Rollout { concerned, live, lagging, refused, live_after } = rollout;
+    if *concerned == 0 {
+        print(&format!("revision {revision}: no attached proxy is told anything new by it\n"));
+        return Exit::Ok;
+    }
+    let LiveAfter { p50, p99, p100 } = live_after;
+    let parts = [("50%", *p50), ("99%", *p99), ("100%", *p100)];
+    let times: Vec<String> = parts
+        .iter()
+        .filter_map(|(part, time)| time.map(|time| format!("{part} after {time:.3} s")))
+        .collect();
+    let times = if times.is_empty() { String::new() } else { format!(": {}", times.join(", ")) };
+    print(&format!("revision {revision}: {live}/{concerned} proxies live{times}\n"));
+    for Refused { proxy, reasons } in refused {
+        complain(&format!("refused by {proxy}: {}\n", reasons.join("; ")));
+    }
+    for Lagging { proxy, attached } in lagging {
+        let why = if *attached {
+            "it has not answered yet"
+        } else {
+            "it is not attached, and gets it when it is back"
+        };
+        complain(&format!("not live on {proxy}: {why}\n"));
+    }
+    if live == concerned { Exit::Ok } else { Exit::NotLive }
+}

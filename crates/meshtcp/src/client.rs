@@ -1,0 +1,283 @@
+//! A control plane's REST API, as a program on the other side sees it.
+
+mod failed;
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader};
+use std::time::Duration;
+
+use serde_json::Value;
+use ureq::http::{Response, StatusCode};
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::{Agent, Body};
+
+use crate::context::Context;
+
+pub(crate) use failed::Failed;
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The header that says which revision a change became.
+const REVISION: &str = "meshtcp-revision";
+/// Where Linux systems keep whom they trust.
+const SYSTEM_CERTIFICATES: [&str; 2] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
+
+/// A client of one server.
+pub(crate) struct Client {
+    agent: Agent,
+    base: String,
+    token: Option<String>,
+}
+
+/// What became of a resource that was put.
+#[derive(Clone, Debug)]
+pub(crate) struct Put {
+    /// Whether it is new.
+    pub(crate) created: bool,
+    /// What the control plane remarks.
+    pub(crate) warnings: Vec<String>,
+    /// The revision that it became, where the control plane counts them.
+    pub(crate) revision: Option<u64>,
+}
+
+impl Client {
+    /// A client of a context's control plane.
+    ///
+    /// # Errors
+    /// In words: the URL is none, or a file that it needs cannot be read.
+    pub(crate) fn of(context: &Context) -> Result<Self, String> {
+        let base = context.server.trim_end_matches('/').to_owned();
+        let is_tls = base.starts_with("https://");
+        if !is_tls && !base.starts_with("http://") {
+            return Err(format!(
+                "`{base}` is no URL of a control plane: write http://HOST:PORT or https://HOST:PORT"
+            ));
+        }
+        let token = match (&context.token, &context.token_file) {
+            (Some(token), _) => Some(token.trim().to_owned()),
+            (None, Some(path)) => {
+                let text = std::fs::read_to_string(path);
+                let text =
+                    text.map_err(|error| format!("the token {} cannot be read: {error}", path.display()))?;
+                Some(text.trim().to_owned())
+            }
+            (None, None) => None,
+        };
+        if token.is_some() && !is_tls && !is_loopback(&base) {
+            return Err(format!(
+                "{base} is no https:// URL: a token would travel in plain sight\n  help: use https://, or a tunnel to 127.0.0.1"
+            ));
+        }
+        let mut agent =
+            Agent::config_builder().http_status_as_error(false).timeout_global(None).max_redirects(0);
+        agent = agent.timeout_connect(Some(Duration::from_secs(10))).timeout_recv_response(Some(PATIENCE));
+        if is_tls {
+            agent = agent.tls_config(TlsConfig::builder().root_certs(trusted(context)?).build());
+        }
+        Ok(Self { agent: agent.build().into(), base, token })
+    }
+
+    /// A client of the admin server of a proxy on `HOST:PORT`.
+    pub(crate) fn of_admin(address: &str) -> Self {
+        let agent =
+            Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build();
+        let base = address.trim_start_matches("http://").trim_end_matches('/');
+        Self { agent: agent.into(), base: format!("http://{base}"), token: None }
+    }
+
+    /// Where it is.
+    pub(crate) fn server(&self) -> &str {
+        &self.base
+    }
+
+    /// The document at a path; `None`: there is none.
+    pub(crate) fn get(&self, path: &str) -> Result<Option<Value>, Failed> {
+        let mut request = self.agent.get(format!("{}{path}", self.base)).header("accept", "application/json");
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let response = request.call().map_err(|error| self.unreachable(&error))?;
+        if response.status() == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        self.body(response).map(Some)
+    }
+
+    /// The kinds that the control plane serves, by their plural.
+    pub(crate) fn kinds(&self) -> Result<BTreeSet<String>, Failed> {
+        let found = self.get("/_resources")?.ok_or_else(|| Failed::no_control_plane(&self.base))?;
+        let kinds = found.get("resources").and_then(Value::as_array).into_iter().flatten();
+        let path = |kind: &Value| kind.get("path").and_then(Value::as_str).map(str::to_owned);
+        Ok(kinds.filter_map(path).collect())
+    }
+
+    /// Everything below the path of a collection, page by page.
+    pub(crate) fn list(&self, path: &str) -> Result<Vec<Value>, Failed> {
+        let mut found = Vec::new();
+        let separator = if path.contains('?') { '&' } else { '?' };
+        let mut next = Some(format!("{path}{separator}size=1000"));
+        while let Some(path) = next.take() {
+            let Some(mut page) = self.get(&path)? else { return Ok(found) };
+            if let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) {
+                found.extend(items);
+            }
+            // the server builds an absolute URL from what it thinks it is called: the path is what counts
+            next = page.get("next").and_then(Value::as_str).map(|url| path_of(url).to_owned());
+            if next.as_ref() == Some(&path) {
+                return Err(Failed::Strange {
+                    server: self.base.clone(),
+                    why: format!("{path} names itself as the next page"),
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Puts a resource.
+    pub(crate) fn put(&self, path: &str, document: &Value) -> Result<Put, Failed> {
+        let mut request =
+            self.agent.put(format!("{}{path}", self.base)).header("content-type", "application/json");
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let response = request.send(document.to_string()).map_err(|error| self.unreachable(&error))?;
+        let (created, revision) = (response.status() == StatusCode::CREATED, revision(&response));
+        let body = self.body(response)?;
+        let warnings = body.get("warnings").and_then(Value::as_array).into_iter().flatten();
+        let warnings = warnings.filter_map(Value::as_str).map(str::to_owned).collect();
+        Ok(Put { created, warnings, revision })
+    }
+
+    /// Deletes a resource: the revision where the control plane counts them; `Ok(None)`: there was none.
+    pub(crate) fn delete(&self, path: &str) -> Result<Option<Option<u64>>, Failed> {
+        let mut request = self.agent.delete(format!("{}{path}", self.base));
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let response = request.call().map_err(|error| self.unreachable(&error))?;
+        if response.status() == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        let revision = revision(&response);
+        self.body(response)?;
+        Ok(Some(revision))
+    }
+
+    /// The events of a stream, until `each` has seen enough (`true`) or the stream ends. `None`: there is no such stream.
+    pub(crate) fn events(
+        &self,
+        path: &str,
+        mut each: impl FnMut(&Value) -> bool,
+    ) -> Result<Option<bool>, Failed> {
+        let mut request =
+            self.agent.get(format!("{}{path}", self.base)).header("accept", "text/event-stream");
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let mut response = request.call().map_err(|error| self.unreachable(&error))?;
+        if response.status() == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        if !response.status().is_success() {
+            return self.body(response).map(|_| None);
+        }
+        for line in BufReader::new(response.body_mut().as_reader()).lines() {
+            let Ok(line) = line else { return Ok(Some(false)) };
+            let Some(data) = line.strip_prefix("data:") else { continue };
+            if serde_json::from_str(data.trim()).is_ok_and(|value| each(&value)) {
+                return Ok(Some(true));
+            }
+        }
+        Ok(Some(false))
+    }
+
+    fn body(&self, mut response: Response<Body>) -> Result<Value, Failed> {
+        let status = response.status();
+        let text = response.body_mut().with_config().limit(1 << 30).read_to_string();
+        let text = text.map_err(|error| self.unreachable(&error))?;
+        let tree = serde_json::from_str(&text);
+        match (status.is_success(), tree) {
+            (true, Ok(tree)) => Ok(tree),
+            (true, Err(error)) => Err(Failed::Strange {
+                server: self.base.clone(),
+                why: format!("its answer is no JSON: {error}"),
+            }),
+            (false, tree) => Err(Failed::refused(&self.base, status.as_u16(), tree.ok().as_ref(), &text)),
+        }
+    }
+
+    fn unreachable(&self, error: &ureq::Error) -> Failed {
+        Failed::Unreachable { server: self.base.clone(), why: error.to_string() }
+    }
+}
+
+fn revision(response: &Response<Body>) -> Option<u64> {
+    response.headers().get(REVISION)?.to_str().ok()?.parse().ok()
+}
+
+fn path_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.find('/').map_or(url, |at| &rest[at..])
+}
+
+fn is_loopback(base: &str) -> bool {
+    let host = base.trim_start_matches("http://").split('/').next().unwrap_or_default();
+    let host = host.rsplit_once(':').map_or(host, |(host, _)| host).trim_matches(['[', ']']);
+    host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+}
+
+/// Whom a control plane's certificate must be signed by: the context's file, or else whom this system trusts.
+fn trusted(context: &Context) -> Result<RootCerts, String> {
+    let (path, pem) = match &context.ca_file {
+        Some(path) => {
+            let read = std::fs::read(path);
+            (
+                path.display().to_string(),
+                read.map_err(|error| format!("{} cannot be read: {error}", path.display()))?,
+            )
+        }
+        None => {
+            let found = SYSTEM_CERTIFICATES
+                .iter()
+                .find_map(|path| Some(((*path).to_owned(), std::fs::read(path).ok()?)));
+            found.ok_or("this system trusts nobody: name the certificates with --ca-file")?
+        }
+    };
+    let certificates: Vec<_> = parse_pem(&pem)
+        .filter_map(|item| match item {
+            Ok(PemItem::Certificate(certificate)) => Some(certificate),
+            _ => None,
+        })
+        .collect();
+    match certificates.is_empty() {
+        true => Err(format!("there is no certificate in {path}")),
+        false => Ok(RootCerts::from(certificates.into_iter())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_is_a_path_on_the_same_server() {
+        assert_eq!(
+            path_of("http://localhost:5681/meshes/a/x?offset=1&size=2"),
+            "/meshes/a/x?offset=1&size=2"
+        );
+        assert_eq!(path_of("/x?y"), "/x?y");
+    }
+
+    #[test]
+    fn a_token_travels_in_plain_sight_on_this_host_only() {
+        let context =
+            |server: &str| Context { server: server.into(), token: Some("t".into()), ..Context::default() };
+        for good in ["http://127.0.0.1:5681", "http://[::1]:5681/", "http://localhost:1"] {
+            assert!(Client::of(&context(good)).is_ok(), "{good}");
+        }
+        for bad in ["http://10.0.0.1:5681", "http://localhost.example.com:1", "ftp://x", "127.0.0.1:5681"] {
+            assert!(Client::of(&context(bad)).is_err(), "{bad}");
+        }
+    }
+}

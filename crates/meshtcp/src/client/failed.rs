@@ -1,0 +1,127 @@
+//! Why a request failed: whose fault it is, and what to do.
+
+use serde_json::Value;
+
+use crate::exit::Exit;
+use crate::output::complain;
+
+/// Why a request failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Failed {
+    /// Nobody answers.
+    #[error(
+        "the control plane {server} cannot be reached: {why}\n  help: is it running? `meshtcp config view` shows which one is meant"
+    )]
+    Unreachable {
+        /// Where.
+        server: String,
+        /// Why, in words.
+        why: String,
+    },
+    /// It says no.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// It answers, but not as a control plane.
+    #[error("{server} does not answer as a control plane: {why}")]
+    Strange {
+        /// Where.
+        server: String,
+        /// Why, in words.
+        why: String,
+    },
+}
+
+/// A control plane's no, in its own words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    status: u16,
+    title: String,
+    detail: String,
+    fields: Vec<(String, String)>,
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { status, title, detail, fields } = self;
+        write!(f, "{title}")?;
+        if !detail.is_empty() {
+            write!(f, ": {detail}")?;
+        }
+        for (field, reason) in fields {
+            write!(f, "\n  {field}: {reason}")?;
+        }
+        match status {
+            401 => write!(
+                f,
+                "\n  help: the token is not accepted; get a new one, or leave it out on the control plane's own host"
+            ),
+            403 => write!(f, "\n  help: name a token that may do this with --token-file, or in the context"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Failed {
+    /// The no of a control plane, from the body of its answer.
+    pub(super) fn refused(server: &str, status: u16, body: Option<&Value>, text: &str) -> Self {
+        let member = |key: &str| {
+            body.and_then(|body| body.get(key)).and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
+        let title = member("title");
+        if title.is_empty() {
+            let first = text.lines().next().unwrap_or_default();
+            return Self::Strange {
+                server: server.to_owned(),
+                why: format!("it answers {status} {first}").trim().to_owned(),
+            };
+        }
+        let detail =
+            [member("detail"), member("details")].into_iter().find(|it| !it.is_empty()).unwrap_or_default();
+        let parameters = body.and_then(|body| body.get("invalid_parameters")).and_then(Value::as_array);
+        let field = |it: &Value| {
+            let text = |key: &str| it.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+            (text("field"), text("reason"))
+        };
+        let fields = parameters.into_iter().flatten().map(field).collect();
+        Self::Refused(Refusal { status, title, detail, fields })
+    }
+
+    /// What is there has no REST API.
+    pub(super) fn no_control_plane(server: &str) -> Self {
+        Self::Strange { server: server.to_owned(), why: "it does not list its resources".to_owned() }
+    }
+
+    /// How to end, after it was said why.
+    pub(crate) fn said(&self) -> Exit {
+        complain(&format!("error: {self}\n"));
+        self.exit()
+    }
+
+    /// How to end.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Refused(_) => Exit::Problems,
+            Self::Unreachable { .. } | Self::Strange { .. } => Exit::Unreachable,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_no_is_told_with_its_fields() {
+        let body = json!({"title": "Could not process a resource", "detail": "Resource is not valid",
+            "invalid_parameters": [{"field": "spec.to", "reason": "needs at least one item"}]});
+        let failed = Failed::refused("http://cp", 400, Some(&body), "");
+        assert_eq!(
+            failed.to_string(),
+            "Could not process a resource: Resource is not valid\n  spec.to: needs at least one item"
+        );
+        assert_eq!(failed.exit(), Exit::Problems);
+        assert_eq!(Failed::refused("http://cp", 502, None, "Bad Gateway\n").exit(), Exit::Unreachable);
+    }
+}

@@ -1,0 +1,98 @@
+//! Which control plane to talk to: contexts in a file, and the flags that take their place.
+
+mod file;
+
+use std::path::PathBuf;
+
+use crate::client::Client;
+use crate::exit::Exit;
+use crate::output::complain;
+
+pub(crate) use file::{Context, Contexts, place};
+
+/// The control plane that is meant where nothing says.
+pub(crate) const DEFAULT_SERVER: &str = "http://127.0.0.1:5681";
+
+/// Which control plane.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Server {
+    /// The context to use, instead of the current one (see `meshtcp config`)
+    #[arg(long, value_name = "NAME", env = "MESHTCP_CONTEXT")]
+    pub(crate) context: Option<String>,
+    /// The REST API of a control plane, e.g. http://127.0.0.1:5681, instead of the context's
+    #[arg(long, value_name = "URL", env = "MESHTCP_SERVER")]
+    pub(crate) server: Option<String>,
+    /// A file with the token of a user, instead of the context's
+    #[arg(long, value_name = "FILE", env = "MESHTCP_TOKEN_FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// A file with the certificates that the control plane's is signed by, instead of the context's
+    #[arg(long, value_name = "FILE", env = "MESHTCP_CA_FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+}
+
+impl Server {
+    /// What the flags and the file say together.
+    ///
+    /// # Errors
+    /// How to end, after it was said why: the file cannot be read, or has no such context.
+    pub(crate) fn resolved(&self) -> Result<Context, Exit> {
+        let Self { context: wanted, server, token_file, ca_file } = self;
+        let contexts = Contexts::read().map_err(|why| {
+            complain(&format!("error: {why}\n"));
+            Exit::Environment
+        })?;
+        let mut context = match wanted.as_ref().or(contexts.current.as_ref()) {
+            None => Context::default(),
+            // a URL on the command line needs no context, but may borrow the token of one that was asked for
+            Some(_) if server.is_some() && wanted.is_none() => Context::default(),
+            Some(name) => match contexts.named(name) {
+                Some(found) => found.clone(),
+                None => {
+                    let known: Vec<&str> = contexts.contexts.iter().map(|it| it.name.as_str()).collect();
+                    let help = match known.as_slice() {
+                        [] => "there is none yet: meshtcp config set NAME --server URL".to_owned(),
+                        known => format!("there are {}", known.join(", ")),
+                    };
+                    complain(&format!("error: there is no context {name}\n  help: {help}\n"));
+                    return Err(Exit::Problems);
+                }
+            },
+        };
+        if let Some(server) = server {
+            context.server.clone_from(server);
+        }
+        if let Some(path) = token_file {
+            context.token = None;
+            context.token_file = Some(path.clone());
+        }
+        if let Some(path) = ca_file {
+            context.ca_file = Some(path.clone());
+        }
+        Ok(context)
+    }
+
+    /// A client of that control plane.
+    ///
+    /// # Errors
+    /// How to end, after it was said why.
+    pub(crate) fn client(&self) -> Result<Client, Exit> {
+        Client::of(&self.resolved()?).map_err(|why| {
+            complain(&format!("error: {why}\n"));
+            Exit::Environment
+        })
+    }
+}
+
+/// Which mesh, on commands that speak about one.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct InMesh {
+    /// The mesh; default: the context's, or `default`
+    #[arg(short, long, value_name = "MESH")]
+    pub(crate) mesh: Option<String>,
+}
+
+impl InMesh {
+    pub(crate) fn or_of(&self, context: &Context) -> String {
+        self.mesh.clone().or_else(|| context.mesh.clone()).unwrap_or_else(|| "default".to_owned())
+    }
+}

@@ -1,0 +1,86 @@
+//! `meshtcp delete`: take resources out of a control plane.
+
+use model::Kind;
+
+use crate::apply::wait::{Wait, waited};
+use crate::context::{InMesh, Server};
+use crate::exit::Exit;
+use crate::in_force::path;
+use crate::kind::WrittenKind;
+use crate::output::{complain, print};
+use crate::proposal::Files;
+use crate::source::Rules;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The kind, e.g. meshtcproutes, MeshTCPRoute or mtcpr; KIND/NAME for one
+    #[arg(value_name = "KIND", required_unless_present = "file")]
+    kind: Option<WrittenKind>,
+    /// The names
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// The resources of these files instead; a folder, or `-` for standard input; may be repeated
+    #[arg(short, long = "file", value_name = "PATH", conflicts_with_all = ["kind", "names"])]
+    file: Vec<std::path::PathBuf>,
+    #[command(flatten)]
+    mesh: InMesh,
+    /// Say nothing of resources that are not there
+    #[arg(long)]
+    ignore_not_found: bool,
+    #[command(flatten)]
+    wait: Wait,
+    #[command(flatten)]
+    server: Server,
+    #[command(flatten)]
+    rules: Rules,
+}
+
+pub(crate) fn run(arguments: Args) -> Exit {
+    let Args { kind, names, file, mesh, ignore_not_found, wait, server, rules } = arguments;
+    let resolved = server.resolved().and_then(|context| Ok((server.client()?, mesh.or_of(&context))));
+    let (client, mesh) = match resolved {
+        Ok(both) => both,
+        Err(exit) => return exit,
+    };
+    let meant: Vec<(Kind, String, String)> = match kind {
+        Some(WrittenKind { kind, name }) => {
+            name.into_iter().chain(names).map(|name| (kind, mesh.clone(), name)).collect()
+        }
+        None => match (Files { file }).read(&rules) {
+            // policies before what they name, dataplanes before their mesh
+            Ok(offers) => offers
+                .iter()
+                .rev()
+                .map(|offer| {
+                    let resource = &offer.entry.resource;
+                    (
+                        resource.kind(),
+                        resource.meta.mesh.as_str().to_owned(),
+                        resource.meta.name.as_str().to_owned(),
+                    )
+                })
+                .collect(),
+            Err(exit) => return exit,
+        },
+    };
+    if meant.is_empty() {
+        complain("error: nothing is named\n  help: meshtcp delete KIND NAME, or -f FILE\n");
+        return Exit::Usage;
+    }
+    let (mut exit, mut revision) = (Exit::Ok, None);
+    for (kind, mesh, name) in meant {
+        match client.delete(&path(kind, &mesh, &name)) {
+            Ok(Some(now)) => {
+                revision = now.or(revision);
+                print(&format!("{kind} {name} deleted\n"));
+            }
+            Ok(None) if ignore_not_found => {}
+            Ok(None) => {
+                complain(&format!("error: there is no {kind} {name}\n"));
+                exit = Exit::Problems;
+            }
+            Err(failed) => exit = failed.said(),
+        }
+    }
+    if exit == Exit::Ok { waited(&client, revision, &wait) } else { exit }
+}

@@ -1,0 +1,86 @@
+//! `meshtcp describe`: one stored resource, and what became of it.
+
+use control::preview::State;
+use model::{Kind, ProxyKey};
+use serde_json::{Value, json};
+
+use crate::context::InMesh;
+use crate::exit::Exit;
+use crate::in_force::{InForce, path};
+use crate::kind::WrittenKind;
+use crate::output::{self, Format, complain, print};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The kind, e.g. meshtcproutes, MeshTCPRoute or mtcpr; or KIND/NAME
+    #[arg(value_name = "KIND")]
+    kind: WrittenKind,
+    /// The name
+    #[arg(value_name = "NAME")]
+    name: Option<String>,
+    #[command(flatten)]
+    mesh: InMesh,
+    #[command(flatten)]
+    in_force: InForce,
+    /// How to print it
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+}
+
+pub(crate) fn run(
+    Args { kind: WrittenKind { kind, name: behind }, name, mesh, in_force, output: format }: Args,
+) -> Exit {
+    let Some(name) = behind.or(name) else {
+        complain("error: nothing is named\n  help: meshtcp describe KIND NAME\n");
+        return Exit::Usage;
+    };
+    let server = &in_force.server;
+    let resolved = server.resolved().and_then(|context| Ok((server.client()?, mesh.or_of(&context))));
+    let (client, mesh) = match resolved {
+        Ok(both) => both,
+        Err(exit) => return exit,
+    };
+    let resource = match client.get(&path(kind, &mesh, &name)) {
+        Ok(Some(resource)) => resource,
+        Ok(None) => {
+            complain(&format!("error: there is no {kind} {name} in mesh {mesh}\n"));
+            return Exit::Problems;
+        }
+        Err(failed) => return failed.said(),
+    };
+    let status = match client.get("/_status") {
+        Ok(status) => status.unwrap_or_default(),
+        Err(failed) => return failed.said(),
+    };
+    let found = |list: &str, key: &str, wanted: &str| {
+        let mut items = status.get(list).and_then(Value::as_array).into_iter().flatten();
+        items.find(|it| it.get(key).and_then(Value::as_str) == Some(wanted)).cloned().unwrap_or_default()
+    };
+    let now = match kind {
+        Kind::Dataplane => found("proxies", "proxy", &format!("{mesh}/{name}")),
+        _ => found("routes", "policy", &format!("{kind} {mesh}/{name}")),
+    };
+    let explained = match kind {
+        Kind::Dataplane => match in_force.load() {
+            Ok(State { compiled, .. }) => {
+                let key = ProxyKey::new(mesh.as_str(), name.as_str());
+                plan::explain(&compiled.snapshot, &key, None).map(|it| it.to_string())
+            }
+            Err(exit) => return exit,
+        },
+        _ => None,
+    };
+    let tree = json!({"resource": resource, "status": now, "explanation": explained});
+    let drawn = || {
+        let mut text = output::yaml(&resource);
+        if !now.is_null() {
+            text.push_str(&format!("\n# what became of it\n{}", output::yaml(&now)));
+        }
+        if let Some(explained) = &explained {
+            text.push_str(&format!("\n{explained}"));
+        }
+        text
+    };
+    print(&output::structured(format, &tree).unwrap_or_else(drawn));
+    Exit::Ok
+}

@@ -1,0 +1,178 @@
+//! Why one connection went where it went: its own record says the policy and the draw, the resources say the split.
+
+use std::path::PathBuf;
+
+use control::preview::State;
+use model::ProxyKey;
+use plan::{Backend, Plan, shares};
+use serde::Serialize;
+
+use crate::client::Client;
+use crate::exit::Exit;
+use crate::in_force::InForce;
+use crate::logs::{Record, records};
+use crate::output::{self, Format, complain, print};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The number of the connection, as the connection log and `/connections` say it
+    #[arg(value_name = "ID")]
+    id: u64,
+    /// The connection log that it is in
+    #[arg(long, value_name = "FILE", required_unless_present = "admin", conflicts_with = "admin")]
+    log: Option<PathBuf>,
+    /// The admin address of the `meshtcp up` or `meshtcp proxy` that carries it now
+    #[arg(long, value_name = "HOST:PORT")]
+    admin: Option<String>,
+    /// Only a connection of this proxy: after a restart numbers begin anew, and a log may hold several
+    #[arg(long, value_name = "NAME")]
+    proxy: Option<ProxyKey>,
+    /// Say the split of the resources that are in force too, and where the draw falls in it
+    #[arg(long)]
+    split: bool,
+    #[command(flatten)]
+    in_force: InForce,
+    /// How to print it
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+}
+
+/// Where the draw falls in the split that is in force.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Interval {
+    /// The backendRef in words.
+    backend: String,
+    /// Where its share begins, in percent of all draws.
+    from: f64,
+    /// Where it ends.
+    to: f64,
+    /// Whether the draw is in it.
+    drawn: bool,
+}
+
+pub(super) fn run(Args { id, log, admin, proxy, split, in_force, output: format }: Args) -> Exit {
+    let found = match (&log, &admin) {
+        (Some(file), _) => records(file).map(|(records, _)| records),
+        (None, Some(address)) => open(address),
+        (None, None) => return Exit::Usage,
+    };
+    let records = match found {
+        Ok(records) => records,
+        Err(exit) => return exit,
+    };
+    let is_meant = |record: &&Record| {
+        record.text("id") == id.to_string()
+            && proxy.as_ref().is_none_or(|key| record.text("proxy") == key.to_string())
+    };
+    let fitting: Vec<&Record> = records.iter().filter(is_meant).collect();
+    let Some(record) = fitting.last() else {
+        let place = log.map(|file| file.display().to_string()).or(admin).unwrap_or_default();
+        complain(&format!(
+            "error: no connection {id} in {place}\n  help: there are {} connections in it\n",
+            records.len()
+        ));
+        return Exit::Problems;
+    };
+    if fitting.len() > 1 {
+        complain(&format!(
+            "note: {} connections have the number {id}; this is the last of them\n",
+            fitting.len()
+        ));
+    }
+    let intervals = match split.then(|| in_force.load()) {
+        None => Vec::new(),
+        Some(Ok(state)) => intervals(&state, record),
+        Some(Err(exit)) => return exit,
+    };
+    let tree = serde_json::json!({"connection": record.tree(), "split": intervals});
+    print(&output::structured(format, &tree).unwrap_or_else(|| in_words(record, &intervals, split)));
+    Exit::Ok
+}
+
+fn open(address: &str) -> Result<Vec<Record>, Exit> {
+    let found =
+        Client::of_admin(address).get("/connections").map_err(|failed| failed.said())?.unwrap_or_default();
+    Ok(found.as_array().into_iter().flatten().filter_map(Record::of_open).collect())
+}
+
+fn intervals(state: &State, record: &Record) -> Vec<Interval> {
+    let Ok(key) = record.text("proxy").parse::<ProxyKey>() else { return Vec::new() };
+    let Some(found) = state.compiled.proxies.get(&key) else { return Vec::new() };
+    let Some(split) = split_of(&found.plan, record) else { return Vec::new() };
+    let at = record.draw().map(|draw| draw as f64 / 2f64.powi(64) * 100.0);
+    let mut from = 0.0;
+    let interval = |(backend, share): (&Backend, f64)| {
+        let to = from + share * 100.0;
+        let drawn = at.is_some_and(|at| from <= at && at < to);
+        let interval = Interval { backend: backend.reference.clone(), from, to, drawn };
+        from = to;
+        interval
+    };
+    split.iter().zip(shares(split)).map(interval).collect()
+}
+
+fn split_of<'p>(plan: &'p Plan, record: &Record) -> Option<&'p Vec<Backend>> {
+    let listener = record.text("listener");
+    let outbound = plan.outbounds.iter().find(|outbound| outbound.name == listener);
+    outbound.map(|outbound| &outbound.split).or_else(|| {
+        let hosts = &plan.gateway_listeners.iter().find(|it| it.name == listener)?.hosts;
+        let name = record.text("server_name");
+        let host = hosts.iter().find(|host| host.hostname == name).or(hosts.first())?;
+        Some(&host.split)
+    })
+}
+
+fn in_words(record: &Record, intervals: &[Interval], asked: bool) -> String {
+    let say = |key: &str| record.shown(key).to_owned();
+    let mut lines = vec![
+        format!("connection {} of {}", say("id"), say("proxy")),
+        format!("  {} dialled {} at {}", say("client"), say("destination"), say("listener")),
+    ];
+    let mut push = |line: String| lines.push(line);
+    match (record.text("policy"), record.text("rule")) {
+        ("" | "default", _) => push("  no policy decides there: it goes to what was dialled".to_owned()),
+        (policy, rule) => push(format!("  decided by {policy}, {rule}")),
+    }
+    if let Some(draw) = record.draw() {
+        let percent = draw as f64 / 2f64.powi(64) * 100.0;
+        push(format!(
+            "  the draw {} is at {percent:.4}% of the way through the weights, in their order",
+            say("draw")
+        ));
+    }
+    for Interval { backend, from, to, drawn } in intervals {
+        push(format!("    {} {from:>7.3}% to {to:>7.3}%  {backend}", if *drawn { "▶" } else { " " }));
+    }
+    if let Some(now) = intervals.iter().find(|it| it.drawn) {
+        match now.backend == record.text("backend") {
+            true => push("    which is where it went".to_owned()),
+            false => push(format!(
+                "    the split is another now; by the one of generation {} it went to {}",
+                say("generation"),
+                say("backend")
+            )),
+        }
+    } else if asked && intervals.is_empty() {
+        push("    the resources that are in force have no such listener".to_owned());
+    }
+    match (record.text("backend"), record.text("endpoint")) {
+        ("", _) => push("  no backend was chosen".to_owned()),
+        (backend, "") => push(format!("  so {backend} was chosen, of which nothing could be dialled")),
+        (backend, endpoint) => push(format!("  so {backend} was chosen, and of its endpoints {endpoint}")),
+    }
+    match record.text("ended") {
+        "" => push(format!("  it is open, by configuration {}", say("generation"))),
+        ended => {
+            let why = record.text("why");
+            let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+            push(format!(
+                "  it ended {ended} after {} ms, {} bytes from the client and {} to it{why}",
+                say("duration_ms"),
+                say("bytes_from_client"),
+                say("bytes_to_client")
+            ));
+        }
+    }
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}

@@ -1,0 +1,92 @@
+//! `meshtcp get`: what a control plane stores.
+
+mod row;
+
+use serde_json::{Value, json};
+
+use crate::context::{InMesh, Server};
+use crate::exit::Exit;
+use crate::in_force::path;
+use crate::kind::WrittenKind;
+use crate::output::{self, Format, Shape, complain, print};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The kind, e.g. meshtcproutes, MeshTCPRoute or mtcpr; KIND/NAME for one
+    #[arg(value_name = "KIND")]
+    kind: WrittenKind,
+    /// The names; none: all
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    #[command(flatten)]
+    mesh: InMesh,
+    /// Of every mesh
+    #[arg(short = 'A', long, conflicts_with = "mesh")]
+    all_meshes: bool,
+    /// Only resources with this label, KEY=VALUE; may be repeated
+    #[arg(short = 'l', long = "selector", value_name = "KEY=VALUE")]
+    selector: Vec<String>,
+    #[command(flatten)]
+    server: Server,
+    /// How to print them
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Shape,
+}
+
+pub(crate) fn run(arguments: Args) -> Exit {
+    let Args { kind: WrittenKind { kind, name }, names, mesh, all_meshes, selector, server, output: shape } =
+        arguments;
+    let resolved = server.resolved().and_then(|context| Ok((server.client()?, mesh.or_of(&context))));
+    let (client, mesh) = match resolved {
+        Ok(both) => both,
+        Err(exit) => return exit,
+    };
+    let names: Vec<String> = name.into_iter().chain(names).collect();
+    let mut missing = false;
+    let found: Result<Vec<Value>, _> = match names.as_slice() {
+        [] => {
+            let path = if all_meshes { format!("/{}", kind.plural()) } else { path(kind, &mesh, "") };
+            client.list(&path)
+        }
+        names => names
+            .iter()
+            .filter_map(|name| match client.get(&path(kind, &mesh, name)) {
+                Ok(None) => {
+                    missing = true;
+                    complain(&format!("error: there is no {kind} {name} in mesh {mesh}\n"));
+                    None
+                }
+                Ok(Some(found)) => Some(Ok(found)),
+                Err(failed) => Some(Err(failed)),
+            })
+            .collect(),
+    };
+    let mut found = match found {
+        Ok(found) => found,
+        Err(failed) => return failed.said(),
+    };
+    for pair in &selector {
+        let Some((key, value)) = pair.split_once('=') else {
+            complain(&format!("error: `{pair}` is no selector: write KEY=VALUE\n"));
+            return Exit::Usage;
+        };
+        found.retain(|it| {
+            it.get("labels").and_then(|labels| labels.get(key)).and_then(Value::as_str) == Some(value)
+        });
+    }
+    let one = (names.len() == 1).then(|| found.first().cloned()).flatten();
+    let tree = one.unwrap_or_else(|| json!({"total": found.len(), "items": found}));
+    print(&match shape {
+        Shape::Yaml => output::yaml(&tree),
+        Shape::Json => output::structured(Format::Json, &tree).unwrap_or_default(),
+        Shape::Name => {
+            found.iter().map(|it| format!("{}/{}\n", kind.plural(), row::text(it, "name"))).collect()
+        }
+        Shape::Table => row::table(kind, &found, all_meshes),
+        Shape::Wide => row::wide(kind, &found),
+    });
+    if found.is_empty() && names.is_empty() && matches!(shape, Shape::Table | Shape::Wide) {
+        complain(&format!("no {kind} is there\n"));
+    }
+    if missing { Exit::Problems } else { Exit::Ok }
+}

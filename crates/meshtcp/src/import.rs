@@ -1,0 +1,96 @@
+//! `meshtcp import`: routes of other systems as ours.
+
+use std::io::Read as _;
+use std::path::PathBuf;
+
+use control::import::{From, Imported, import};
+use model::draft::read_bytes;
+use model::{Profile, Severity};
+use serde_json::json;
+
+use crate::exit::Exit;
+use crate::output::{self, Format, complain, print};
+use crate::report::Reporter;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Whose documents they are
+    #[arg(long, value_enum, value_name = "SYSTEM")]
+    from: Origin,
+    /// Files of documents; `-`: standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The mesh that the routes are for
+    #[arg(long, default_value = "default", value_name = "MESH")]
+    mesh: String,
+    /// The Kuma version whose rules apply (see `meshtcp profiles`)
+    #[arg(long, default_value_t = Profile::default(), value_name = "VERSION")]
+    profile: Profile,
+    /// How to print the routes: documents to apply, or one value with the notes in it
+    #[arg(short, long, value_enum, default_value_t = Shape::Yaml, value_name = "FORMAT")]
+    output: Shape,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Origin {
+    /// TCPRoutes of the Kubernetes Gateway API
+    GatewayApi,
+    /// VirtualServices of Istio, and the DestinationRules that define their subsets
+    Istio,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Shape {
+    /// Documents on standard output, notes on standard error
+    Yaml,
+    /// `{"resources": […], "notes": […]}`
+    Json,
+}
+
+pub(crate) fn run(Args { from, files, mesh, profile, output: shape }: Args) -> Exit {
+    let from = match from {
+        Origin::GatewayApi => From::GatewayApi,
+        Origin::Istio => From::Istio,
+    };
+    let (mut documents, mut bad) = (Vec::new(), false);
+    for file in files {
+        let mut bytes = Vec::new();
+        let is_input = file.as_os_str() == "-";
+        let got = match is_input {
+            true => std::io::stdin().lock().read_to_end(&mut bytes).map(drop),
+            false => std::fs::read(&file).map(|read| bytes = read),
+        };
+        if let Err(error) = got {
+            complain(&format!("error: {} cannot be read: {error}\n", file.display()));
+            return Exit::Environment;
+        }
+        let name = if is_input { "standard input".into() } else { file.to_string_lossy().into_owned() };
+        let (read, problems) = read_bytes(&name, &bytes);
+        documents.extend(read);
+        for problem in &problems {
+            bad |= problem.severity == Severity::Error;
+            let text = String::from_utf8_lossy(&bytes);
+            complain(&format!("{}\n", Reporter::new().draw(problem, Some(text.as_ref().into()))));
+        }
+    }
+    let Imported { resources, notes } = import(from, &documents, &mesh, profile);
+    match shape {
+        Shape::Json => {
+            let whole = json!({"resources": resources, "notes": notes});
+            print(&output::structured(Format::Json, &whole).unwrap_or_default());
+        }
+        Shape::Yaml => {
+            let documents: Vec<String> = resources.iter().map(output::yaml).collect();
+            print(&documents.join("---\n"));
+            notes.iter().for_each(|note| complain(&format!("note: {note}\n")));
+            let routes = if resources.len() == 1 {
+                "1 route".to_owned()
+            } else {
+                format!("{} routes", resources.len())
+            };
+            let lost = if notes.len() == 1 { "1 note".to_owned() } else { format!("{} notes", notes.len()) };
+            complain(&format!("{routes} made, {lost}\n"));
+        }
+    }
+    if bad || (resources.is_empty() && !documents.is_empty()) { Exit::Problems } else { Exit::Ok }
+}

@@ -1,0 +1,144 @@
+//! What is in force: read from a control plane, or from files that stand for it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use control::preview::{Live, LiveConnection, LiveConnections, State};
+use control::store::folder::{Candidate, Entry, FolderStore, Offer};
+use model::draft::{Document, parse_unchecked};
+use model::resource::Scope;
+use model::{Kind, Problem};
+use plan::Context;
+use serde_json::Value;
+
+use crate::client::Client;
+use crate::context::Server;
+use crate::exit::Exit;
+use crate::output::complain;
+use crate::report::Reporter;
+use crate::source::Rules;
+
+/// Where the state in force is.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct InForce {
+    /// Files and folders that are in force, instead of asking a control plane; may be repeated
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["server", "context"])]
+    pub(crate) against: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) server: Server,
+    #[command(flatten)]
+    pub(crate) rules: Rules,
+}
+
+/// Which running proxies to ask for their open connections.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Proxies {
+    /// The admin address of a running `meshtcp up` or `meshtcp proxy`, to count open connections; may be repeated
+    #[arg(long = "proxy-admin", value_name = "HOST:PORT")]
+    proxy_admin: Vec<String>,
+}
+
+impl InForce {
+    /// Reads everything and plans every proxy.
+    ///
+    /// # Errors
+    /// How to end, after it was said why.
+    pub(crate) fn load(&self) -> Result<State, Exit> {
+        let context = Context::new(self.rules.profile);
+        let candidate = if self.against.is_empty() { self.asked()? } else { self.read(&self.against)? };
+        Ok(State::of(candidate, &context))
+    }
+
+    /// The same, of these files where there are any.
+    pub(crate) fn load_or(&self, paths: &[PathBuf]) -> Result<State, Exit> {
+        match paths {
+            [] => self.load(),
+            paths => Ok(State::of(self.read(paths)?, &Context::new(self.rules.profile))),
+        }
+    }
+
+    fn read(&self, paths: &[PathBuf]) -> Result<Candidate, Exit> {
+        let mut store = FolderStore::open(paths, self.rules.options()).map_err(|error| {
+            complain(&format!("error: {error}\n"));
+            Exit::Environment
+        })?;
+        let loaded = store.load();
+        let reporter = Reporter::new();
+        for problem in &loaded.problems {
+            complain(&format!("{}\n", reporter.draw(problem, store.text(&problem.source))));
+        }
+        Ok(loaded.candidate)
+    }
+
+    fn asked(&self) -> Result<Candidate, Exit> {
+        let client = self.server.client()?;
+        everything(&client, self.rules.profile).map_err(|failed| failed.said())
+    }
+}
+
+/// Every resource of a control plane, of the kinds that both sides know.
+fn everything(client: &Client, profile: model::Profile) -> Result<Candidate, crate::client::Failed> {
+    let served = client.kinds()?;
+    let mut offers = Vec::new();
+    for kind in Kind::ALL.iter().filter(|kind| served.contains(kind.plural())) {
+        // what is secret concerns no plan
+        if *kind == Kind::Secret {
+            continue;
+        }
+        for value in client.list(&format!("/{}", kind.plural()))? {
+            match stored(&value, profile) {
+                Ok(offer) => offers.push(offer),
+                Err(problems) => {
+                    let name = value.get("name").and_then(Value::as_str).unwrap_or_default();
+                    complain(&format!(
+                        "warning: the stored {kind} {name} is left out, it cannot be understood\n"
+                    ));
+                    problems.iter().for_each(|problem| complain(&format!("  {problem}\n")));
+                }
+            }
+        }
+    }
+    Ok(Candidate { offers, changed: Default::default() })
+}
+
+/// A resource as a control plane returns it.
+fn stored(value: &Value, profile: model::Profile) -> Result<Offer, Vec<Problem>> {
+    let file: Arc<str> = "the control plane".into();
+    let document = Document::from_value(&file, value.clone());
+    let parsed = parse_unchecked(&document, profile);
+    let resource = parsed.resource.ok_or(parsed.problems)?;
+    Ok(Offer { file, entry: Arc::new(Entry { document, resource: Arc::new(resource) }) })
+}
+
+/// The path of a resource, or of all of its kind with an empty name.
+pub(crate) fn path(kind: Kind, mesh: &str, name: &str) -> String {
+    let slash = if name.is_empty() { "" } else { "/" };
+    match kind.scope() {
+        Scope::Mesh => format!("/meshes/{mesh}/{}{slash}{name}", kind.plural()),
+        Scope::Global => format!("/{}{slash}{name}", kind.plural()),
+    }
+}
+
+impl Proxies {
+    /// The open connections of the proxies that were named.
+    ///
+    /// # Errors
+    /// How to end, after it was said why.
+    pub(crate) fn live(&self) -> Result<Live, Exit> {
+        let mut live: BTreeMap<(model::ProxyKey, String), LiveConnections> = BTreeMap::new();
+        for address in &self.proxy_admin {
+            let client = Client::of_admin(address);
+            let found = client.get("/connections").map_err(|failed| failed.said())?.unwrap_or_default();
+            for connection in found.as_array().into_iter().flatten() {
+                let text = |key: &str| connection.get(key).and_then(Value::as_str).unwrap_or_default();
+                let Ok(proxy) = text("proxy").parse() else { continue };
+                let counted = live.entry((proxy, text("listener").to_owned())).or_default();
+                let backend = control::compile::without_kind(text("backend"));
+                let draw = u64::from_str_radix(text("draw"), 16).ok();
+                counted.open.push(LiveConnection { backend, draw });
+            }
+        }
+        Ok(live)
+    }
+}

@@ -1,0 +1,71 @@
+//! Kinds as people write them on the command line: `meshtcproutes`, `MeshTCPRoute`, `mtcpr`.
+
+use std::str::FromStr;
+
+use model::Kind;
+
+/// A kind, however it was written; with `/NAME` behind it also a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WrittenKind {
+    /// The kind.
+    pub(crate) kind: Kind,
+    /// The name behind a slash.
+    pub(crate) name: Option<String>,
+}
+
+impl FromStr for WrittenKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (written, name) = match text.split_once('/') {
+            Some((kind, name)) => (kind, Some(name.to_owned())),
+            None => (text, None),
+        };
+        let lower = written.to_lowercase();
+        let is_meant = |kind: &Kind| {
+            let singular = kind.as_str().to_lowercase();
+            let plural = kind.plural();
+            lower == singular
+                || lower == plural
+                || lower == plural.replace('-', "")
+                || lower == hyphened(kind.as_str())
+                || kind.short_name() == Some(lower.as_str())
+        };
+        if let Some(kind) = Kind::ALL.iter().copied().find(is_meant) {
+            return Ok(Self { kind, name });
+        }
+        let known = Kind::ALL.iter().flat_map(|kind| [kind.as_str(), kind.plural()]);
+        let near = model::draft::did_you_mean(written, known);
+        let near = near.unwrap_or_else(|| "e.g. meshtcproutes, dataplanes, meshservices, meshes".to_owned());
+        Err(format!("there is no kind `{written}`: {near}"))
+    }
+}
+
+/// `TrafficRoute` as kumactl writes it: `traffic-route`.
+fn hyphened(kind: &str) -> String {
+    let mut text = String::new();
+    for letter in kind.chars() {
+        if letter.is_ascii_uppercase() && !text.is_empty() {
+            text.push('-');
+        }
+        text.extend(letter.to_lowercase());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_known_by_every_name_that_fingers_know() {
+        for text in ["MeshTCPRoute", "meshtcproute", "meshtcproutes", "mtcpr"] {
+            assert_eq!(text.parse(), Ok(WrittenKind { kind: Kind::MeshTCPRoute, name: None }), "{text}");
+        }
+        for text in ["traffic-route", "traffic-routes", "trafficroutes", "TrafficRoute"] {
+            assert_eq!(text.parse::<WrittenKind>().map(|it| it.kind), Ok(Kind::TrafficRoute), "{text}");
+        }
+        assert_eq!("dp/web-1".parse(), Ok(WrittenKind { kind: Kind::Dataplane, name: Some("web-1".into()) }));
+        assert!("meshtcprouts".parse::<WrittenKind>().unwrap_err().contains("did you mean"));
+    }
+}

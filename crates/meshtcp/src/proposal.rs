@@ -1,0 +1,85 @@
+//! The documents of `-f`: files, folders and standard input, all read before anything is done with them.
+
+use std::io::Read as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use control::store::folder::{Content, FolderStore, Offer};
+use model::{Problem, Severity};
+
+use crate::exit::Exit;
+use crate::output::complain;
+use crate::report::Reporter;
+use crate::source::Rules;
+
+/// Where proposed documents are.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Files {
+    /// A file, a folder with everything below it that ends in .yaml, .yml or .json, or `-` for standard input; may be
+    /// repeated
+    #[arg(short, long = "file", required = true, value_name = "PATH")]
+    pub(crate) file: Vec<PathBuf>,
+}
+
+impl Files {
+    /// Reads every document; says on standard error all that is wrong with any of them.
+    ///
+    /// # Errors
+    /// How to end, after it was said why: one bad document spoils all, since half a change is worse than none.
+    pub(crate) fn read(&self, rules: &Rules) -> Result<Vec<Offer>, Exit> {
+        let (input, paths): (Vec<PathBuf>, Vec<PathBuf>) =
+            self.file.iter().cloned().partition(|path| path.as_os_str() == "-");
+        if let Some(url) = paths.iter().find_map(|path| url(path)) {
+            complain(&format!(
+                "error: {url} is a URL, and what it says may change between two looks\n  help: fetch it, look at it, and pass the \
+                 file: curl -fsSLO {url}\n"
+            ));
+            return Err(Exit::Usage);
+        }
+        let reporter = Reporter::new();
+        let (mut offers, mut bad): (Vec<Offer>, bool) = (Vec::new(), false);
+        let mut say = |problem: &Problem, text: Option<Arc<str>>| {
+            complain(&format!("{}\n", reporter.draw(problem, text)));
+            bad |= problem.severity == Severity::Error;
+        };
+        if !paths.is_empty() {
+            let mut store = FolderStore::open(&paths, rules.options()).map_err(|error| {
+                complain(&format!("error: {error}\n"));
+                Exit::Environment
+            })?;
+            let loaded = store.load();
+            loaded.problems.iter().for_each(|problem| say(problem, store.text(&problem.source)));
+            offers.extend(loaded.candidate.offers);
+        }
+        if !input.is_empty() {
+            let mut bytes = Vec::new();
+            if let Err(error) = std::io::stdin().lock().read_to_end(&mut bytes) {
+                complain(&format!("error: standard input cannot be read: {error}\n"));
+                return Err(Exit::Environment);
+            }
+            let content = Content::read("standard input", &bytes, &rules.options());
+            content.problems.iter().for_each(|problem| say(problem, Some(content.text())));
+            let offer = |entry: &Arc<_>| Offer { file: "standard input".into(), entry: Arc::clone(entry) };
+            offers.extend(content.entries.iter().map(offer));
+        }
+        if bad {
+            complain("nothing was done: every document has to be good first\n");
+            return Err(Exit::Problems);
+        }
+        if offers.is_empty() {
+            complain(
+                "error: there is no resource in what -f names\n  help: resources are *.yaml, *.yml and *.json\n",
+            );
+            return Err(Exit::Problems);
+        }
+        Ok(offers)
+    }
+}
+
+fn url(path: &std::path::Path) -> Option<String> {
+    let text = path.to_string_lossy();
+    let (scheme, _) = text.split_once(":/")?;
+    let is_scheme = scheme.len() > 1 && scheme.chars().all(|c| c.is_ascii_alphanumeric());
+    // shells and `Path` may have eaten a slash; a file of that name has to be there to be meant
+    (is_scheme && !path.exists()).then(|| text.into_owned())
+}

@@ -1,0 +1,252 @@
+//! The settings of a server from flags, environment and a file: one command line in the end, all mistakes at once.
+//!
+//! A flag beats the environment, the environment beats the file. The file has the names of the flags, so there is one
+//! table of settings, and `--help` is its description.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, Command, CommandFactory as _};
+use model::FieldPath;
+use model::draft::{Document, did_you_mean, read_bytes};
+use serde_json::Value;
+
+use crate::cli::Cli;
+
+/// The member of a file that stands for the paths behind the flags.
+const PATHS: &str = "resources";
+
+/// A command whose flags may stand in a file.
+#[derive(Debug, clap::Args)]
+pub(crate) struct WithFile<A: clap::Args> {
+    /// Take the flags that are not given from this YAML file: their names without `--`, and `resources` for the paths
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) arguments: A,
+}
+
+/// The command line with what file and environment add to it.
+///
+/// # Errors
+/// Everything that is wrong with a flag, a variable or the file, each a line.
+pub(crate) fn complete(arguments: Vec<OsString>) -> Result<Vec<OsString>, Vec<String>> {
+    let text: Vec<String> = arguments.iter().map(|it| it.to_string_lossy().into_owned()).collect();
+    let cli = Cli::command();
+    let command = text.get(1).and_then(|name| cli.find_subcommand(name));
+    let Some(command) = command.filter(|command| takes_file(command)) else { return Ok(arguments) };
+    let mut table = Table { command: alone(command), mistakes: Vec::new() };
+    table.flags(&text);
+    table.environment();
+    let mut completed = arguments;
+    if let Some(path) = value_of(&text, "config") {
+        completed.extend(table.file(&path, &text).into_iter().map(OsString::from));
+    }
+    if table.mistakes.is_empty() { Ok(completed) } else { Err(table.mistakes) }
+}
+
+fn takes_file(command: &Command) -> bool {
+    command.get_arguments().any(|arg| arg.get_long() == Some("config"))
+}
+
+/// The command without what one flag alone cannot satisfy.
+fn alone(command: &Command) -> Command {
+    let free = |arg: Arg| arg.required(false).env(None::<&'static str>);
+    command.clone().no_binary_name(true).mut_args(free)
+}
+
+/// What was given for a flag on a command line, last first.
+fn value_of(text: &[String], flag: &str) -> Option<String> {
+    given(text).into_iter().rev().find(|(name, _)| name == flag).and_then(|(_, value)| value)
+}
+
+/// The long flags of a command line with what follows them.
+fn given(text: &[String]) -> Vec<(String, Option<String>)> {
+    let mut found = Vec::new();
+    for (at, token) in text.iter().enumerate().skip(2) {
+        if token == "--" {
+            break;
+        }
+        let Some(flag) = token.strip_prefix("--") else { continue };
+        found.push(match flag.split_once('=') {
+            Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+            None => (flag.to_owned(), text.get(at + 1).cloned()),
+        });
+    }
+    found
+}
+
+struct Table {
+    command: Command,
+    mistakes: Vec<String>,
+}
+
+impl Table {
+    fn named(&self, flag: &str) -> Option<Arg> {
+        self.command.get_arguments().find(|arg| arg.get_long() == Some(flag)).cloned()
+    }
+
+    /// Why a flag cannot have a value.
+    fn wrong(&self, flag: &str, value: &str) -> Option<String> {
+        let error = self.command.clone().try_get_matches_from([format!("--{flag}={value}")]).err()?;
+        let of_value = [
+            ErrorKind::InvalidValue,
+            ErrorKind::ValueValidation,
+            ErrorKind::NoEquals,
+            ErrorKind::TooManyValues,
+        ];
+        let said = of_value.contains(&error.kind()).then(|| error.render().to_string())?;
+        let first = said.lines().next().unwrap_or_default();
+        Some(first.strip_prefix("error: ").unwrap_or(first).to_owned())
+    }
+
+    fn flags(&mut self, text: &[String]) {
+        for (flag, value) in given(text) {
+            let Some(value) = value.filter(|_| self.named(&flag).is_some_and(|arg| takes_value(&arg))) else {
+                continue;
+            };
+            let wrong = self.wrong(&flag, &value);
+            self.mistakes.extend(wrong);
+        }
+    }
+
+    fn environment(&mut self) {
+        let command = Cli::command();
+        let name = self.command.get_name().to_owned();
+        let arguments = command.find_subcommand(&name).into_iter().flat_map(Command::get_arguments);
+        for arg in arguments {
+            let (Some(flag), Some(variable)) = (arg.get_long(), arg.get_env()) else { continue };
+            let Some(value) = std::env::var_os(variable) else { continue };
+            let wrong = self.wrong(flag, &value.to_string_lossy());
+            self.mistakes.extend(wrong.map(|why| format!("{}: {why}", variable.to_string_lossy())));
+        }
+    }
+
+    /// What the file adds to the command line.
+    fn file(&mut self, path: &str, text: &[String]) -> Vec<String> {
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                self.mistakes.push(format!("{path} cannot be read: {error}"));
+                return Vec::new();
+            }
+        };
+        let (documents, problems) = read_bytes(path, &bytes);
+        self.mistakes.extend(problems.iter().map(ToString::to_string));
+        let given: BTreeSet<String> = given(text).into_iter().map(|(flag, _)| flag).collect();
+        let mut added = Vec::new();
+        for document in &documents {
+            let Some(members) = document.value().as_object() else {
+                self.mistakes.push(format!("{path}: is no list of settings: write NAME: VALUE"));
+                continue;
+            };
+            for (name, value) in members {
+                added.extend(self.member(document, name, value, &given));
+            }
+        }
+        added
+    }
+
+    fn member(
+        &mut self,
+        document: &Document,
+        name: &str,
+        value: &Value,
+        given: &BTreeSet<String>,
+    ) -> Vec<String> {
+        let position = document.position(&FieldPath::root().field(name));
+        let place = position
+            .map_or_else(|| document.source().to_string(), |at| format!("{}:{}", document.source(), at.line));
+        let values: Vec<String> = match value {
+            Value::Null => Vec::new(),
+            Value::Array(items) => items.iter().map(plain).collect(),
+            one => vec![plain(one)],
+        };
+        if name == PATHS && self.command.get_positionals().next().is_some() {
+            return values;
+        }
+        let Some(arg) = self.named(name).filter(|_| name != "config") else {
+            let known = self.command.get_arguments().filter_map(Arg::get_long).filter(|it| *it != "config");
+            let known: Vec<String> = known.map(str::to_owned).chain([PATHS.to_owned()]).collect();
+            let near = did_you_mean(name, known.iter().map(String::as_str));
+            let near = near.unwrap_or_else(|| format!("there are {}", known.join(", ")));
+            self.mistakes.push(format!("{place}: no setting is called `{name}` ({near})"));
+            return Vec::new();
+        };
+        if !takes_value(&arg) {
+            return match value {
+                Value::Bool(true) => vec![format!("--{name}")],
+                Value::Bool(false) => Vec::new(),
+                _ => {
+                    self.mistakes.push(format!("{place}: `{name}` is true or false"));
+                    Vec::new()
+                }
+            };
+        }
+        let wrong: Vec<String> = values.iter().filter_map(|value| self.wrong(name, value)).collect();
+        self.mistakes.extend(wrong.into_iter().map(|why| format!("{place}: {why}")));
+        let from_environment = self.environment_has(name);
+        if given.contains(name) || from_environment {
+            return Vec::new();
+        }
+        values.into_iter().map(|value| format!("--{name}={value}")).collect()
+    }
+
+    fn environment_has(&self, flag: &str) -> bool {
+        let command = Cli::command();
+        let found = command.find_subcommand(self.command.get_name());
+        let arg = found.and_then(|it| it.get_arguments().find(|arg| arg.get_long() == Some(flag)));
+        arg.and_then(Arg::get_env).is_some_and(|variable| std::env::var_os(variable).is_some())
+    }
+}
+
+fn takes_value(arg: &Arg) -> bool {
+    matches!(arg.get_action(), ArgAction::Set | ArgAction::Append)
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn completed(file: &str, arguments: &[&str]) -> Result<Vec<String>, Vec<String>> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("settings.yaml");
+        std::fs::write(&path, file).unwrap();
+        let start = ["meshtcp", "control-plane", "--config", path.to_str().unwrap()];
+        let all = start.iter().chain(arguments).map(OsString::from).collect();
+        let text = |words: Vec<OsString>| {
+            words.into_iter().skip(4).map(|it| it.to_string_lossy().into_owned()).collect()
+        };
+        complete(all).map(text)
+    }
+
+    #[test]
+    fn a_flag_beats_the_file() {
+        let file = "resources: [a, b]\nxds: 127.0.0.1:1\ndrain-time: 5s\n";
+        let said = completed(file, &["--xds", "127.0.0.1:2"]).unwrap();
+        assert_eq!(said, ["--xds", "127.0.0.1:2", "a", "b", "--drain-time=5s"]);
+    }
+
+    #[test]
+    fn all_mistakes_are_said_at_once() {
+        let file = "xsd: 127.0.0.1:1\ndrain-time: soon\nenvoy-split: halves\n";
+        let wrong = completed(file, &["--xds", "nowhere"]).unwrap_err();
+        assert_eq!(wrong.len(), 4, "{wrong:#?}");
+        assert!(
+            wrong[1].contains("settings.yaml:1") && wrong[1].contains("did you mean `xds`"),
+            "{wrong:#?}"
+        );
+    }
+
+    #[test]
+    fn other_commands_are_left_alone() {
+        let all: Vec<OsString> = ["meshtcp", "validate", "--config", "x"].map(OsString::from).into();
+        assert_eq!(complete(all.clone()), Ok(all));
+    }
+}
