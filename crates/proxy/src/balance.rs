@@ -1,12 +1,31 @@
 //! Choosing, as pure arithmetic: a position in, a choice out.
 //!
-//! [`Split`] chooses among backends by weight, from a [`Draw`]; [`Rotation`] takes turns among endpoints, from a
-//! turn number. What advances from one connection to the next is in [`Balance`], one for each listener of a worker.
+//! | what | chooses | from |
+//! |---|---|---|
+//! | [`Split`] | a backend by weight | a [`Draw`] |
+//! | [`Rendezvous`] | a backend by weight, the same one for a client again and again | the client's address |
+//! | [`Roster`] | an endpoint of a cluster, by the cluster's [`Policy`] | a turn number, the client's address, how busy endpoints are |
+//!
+//! A roster is made of [`Rotation`], [`Ring`], [`Maglev`] and [`least`]. What advances from one connection to the next
+//! is in [`Balance`], one for each listener of a worker.
 
+pub mod hash;
+mod least;
+mod maglev;
+mod policy;
+mod rendezvous;
+mod ring;
+mod roster;
 mod rotation;
 mod split;
 mod state;
 
+pub use least::least;
+pub use maglev::{DEFAULT_TABLE, Maglev};
+pub use policy::Policy;
+pub use rendezvous::Rendezvous;
+pub use ring::{DEFAULT_RING, Ring};
+pub use roster::{Condition, Fitness, Roster, Tables};
 pub use rotation::Rotation;
 pub use split::{Draw, Draws, Split};
-pub use state::{Balance, Turns};
+pub use state::Balance;

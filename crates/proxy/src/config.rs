@@ -3,11 +3,12 @@
 //! A [`Config`] is made from the L4 messages of one or more proxies, all problems reported at once. Afterwards
 //! nothing is looked up by name: a [`Listener`] owns its routes, a [`Route`] its backends, a [`Backend`] its cluster.
 
+mod cluster;
 mod parse;
 mod problem;
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +16,10 @@ use std::time::Duration;
 use xds::ResourceSet;
 pub use xds::proto::l4::{Direction, Existing, Origin};
 
-use crate::balance::{Rotation, Split};
-use crate::proxy_protocol::Version;
+use crate::balance::{Rendezvous, Split};
+pub use cluster::{
+    Cluster, DEFAULT_PANIC_THRESHOLD, Endpoint, HealthCheck, Host, Keepalive, OutlierDetection, Tier,
+};
 pub use problem::{Problem, Problems};
 
 /// How long establishing a connection may take when a cluster does not say.
@@ -97,7 +100,7 @@ pub struct Listener {
     pub max_age: Option<Duration>,
     /// Whether a PROXY protocol header comes first, and names the client.
     pub accept_proxy_protocol: bool,
-    /// How many endpoints to try before a connection is refused.
+    /// How many endpoints of a backend to try before a connection is refused, or goes to another backend.
     pub max_connect_attempts: NonZeroU32,
     /// Where lines about finished connections go, besides the proxy's own connection log.
     pub access_logs: Vec<AccessLog>,
@@ -155,6 +158,10 @@ pub struct Route {
     pub backends: Vec<Backend>,
     /// The weights of `backends`, ready for choosing.
     pub split: Split,
+    /// The same for a route on which a client keeps its backend; `None`: every connection is drawn anew.
+    pub sticky: Option<Rendezvous>,
+    /// Whether a connection that no endpoint of its backend takes is tried at another backend.
+    pub retry_other_side: bool,
     /// Why connections are refused when there is no backend to choose.
     pub refusal: Arc<str>,
     /// What a change of the weights does to connections that live.
@@ -172,6 +179,18 @@ pub struct Backend {
     pub weight: u32,
     /// Where its share goes.
     pub target: Target,
+    /// What its share does while nothing of its cluster can be dialled.
+    pub when_down: WhenDown,
+}
+
+/// What the share of a backend does while nothing of its cluster can be dialled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhenDown {
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// It goes to the other backends, by their weights.
+    Spill,
 }
 
 impl Backend {
@@ -191,80 +210,6 @@ pub enum Target {
     Cluster(Arc<Cluster>),
     /// Nowhere: it is refused, for this reason.
     Unavailable(Arc<str>),
-}
-
-/// Endpoints that offer the same destination.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Cluster {
-    /// Unique in its proxy.
-    pub name: Arc<str>,
-    /// How long establishing a connection to one endpoint may take.
-    pub connect_timeout: Duration,
-    /// Why this proxy cannot dial the endpoints, in words; `None`: it can.
-    pub undialable: Option<Arc<str>>,
-    /// The endpoints, those of the lowest priority first.
-    pub endpoints: Vec<Endpoint>,
-    /// Runs of `endpoints` with equal priority, lowest first.
-    pub tiers: Vec<Tier>,
-    /// The PROXY protocol header that every connection begins with; `None`: none.
-    pub proxy_protocol: Option<Version>,
-    /// TCP keepalive on connections to the endpoints; `None`: off.
-    pub keepalive: Option<Keepalive>,
-    /// How long sent bytes may stay unacknowledged (`TCP_USER_TIMEOUT`); `None`: as the kernel has it.
-    pub user_timeout: Option<Duration>,
-}
-
-/// TCP keepalive. What is `None` is as the kernel has it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Keepalive {
-    /// How long nothing arrives until the first probe.
-    pub idle: Option<Duration>,
-    /// The time between probes.
-    pub interval: Option<Duration>,
-    /// How many unanswered probes break the connection.
-    pub probes: Option<NonZeroU32>,
-}
-
-/// The endpoints of one priority.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Tier {
-    /// The index of the first in [`Cluster::endpoints`].
-    pub first: usize,
-    /// Their weights, ready for taking turns.
-    pub rotation: Rotation,
-}
-
-/// One address that takes connections.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
-    /// Where it is.
-    pub host: Host,
-    /// Its port.
-    pub port: u16,
-    /// Its share among the endpoints of the same priority.
-    pub weight: NonZeroU32,
-    /// Lower is tried first.
-    pub priority: u32,
-    /// The zone; empty when not known.
-    pub zone: Arc<str>,
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.host {
-            Host::Ip(ip) => SocketAddr::new(*ip, self.port).fmt(f),
-            Host::Name(name) => write!(f, "{name}:{}", self.port),
-        }
-    }
-}
-
-/// The host of an endpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Host {
-    /// An address.
-    Ip(IpAddr),
-    /// A name to resolve, in lower case.
-    Name(Arc<str>),
 }
 
 /// Where access log lines go, and what they look like.

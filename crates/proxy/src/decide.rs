@@ -1,4 +1,4 @@
-//! Where a connection goes, and why: facts, a listener and a position in, a decision out. No socket, no clock.
+//! Where a connection goes, and why: facts, a listener and a moment in, a decision out. No socket, no clock.
 
 mod addresses;
 
@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 pub use addresses::{Addresses, Resolved};
 
-use crate::balance::{Draw, Turns};
-use crate::config::{Backend, Cluster, Host, Listener, Route, Target};
+use crate::balance::hash::position_of;
+use crate::balance::{Condition, Draw, Roster};
+use crate::config::{Backend, Cluster, Host, Listener, Route, Target, WhenDown};
 
 /// What is known about a connection before it is routed.
 #[derive(Clone, Copy, Debug)]
@@ -21,13 +22,34 @@ pub struct Facts<'a> {
 
 /// What differs from one connection to the next.
 #[derive(Clone, Copy, Debug)]
-pub struct Moment<'a> {
+pub struct Moment<'a, S> {
     /// Decides among the backends.
     pub draw: Draw,
     /// Decides among the endpoints of a cluster.
-    pub turns: &'a Turns,
+    pub standings: &'a S,
     /// The addresses of endpoints that are host names.
     pub addresses: &'a Addresses,
+}
+
+/// How the clusters of a listener are doing, kept by whoever asks for decisions.
+pub trait Standings {
+    /// Asks about the cluster of a backend; `None` when there is no such cluster.
+    fn ask<A>(
+        &self,
+        route: RouteIndex,
+        backend: usize,
+        question: impl FnOnce(&Standing<'_>) -> A,
+    ) -> Option<A>;
+}
+
+/// How a cluster is doing.
+pub struct Standing<'a> {
+    /// Which endpoints take connections.
+    pub roster: &'a Roster,
+    /// How many connections it got so far.
+    pub turn: u64,
+    /// How many connections an endpoint has, by its index in [`Cluster::endpoints`].
+    pub load: &'a dyn Fn(usize) -> u32,
 }
 
 /// What becomes of a connection.
@@ -44,12 +66,41 @@ pub enum Decision {
 pub struct Forward {
     /// Which route of the listener.
     pub route: RouteIndex,
-    /// The index of the chosen backend in [`Route::backends`].
+    /// The index of the backend in [`Route::backends`].
     pub backend: usize,
-    /// The cluster's turn: with the number of the attempt it decides the endpoint.
+    first_backend: u32,
+    /// The cluster's turn.
     pub turn: u64,
-    /// The endpoint to try first.
+    /// Where the walk through the cluster's roster began.
+    pub place: u32,
+    /// How many attempts at this backend failed so far.
+    pub attempt: u32,
+    /// The backends at which all attempts failed.
+    pub tried: Sides,
+    /// The endpoint to try now.
     pub endpoint: Dial,
+}
+
+impl Forward {
+    /// The index of the backend that was chosen first. It is another one when that one could not take its share.
+    pub fn first_backend(&self) -> usize {
+        self.first_backend as usize
+    }
+}
+
+/// A set of backends of a route, by index. Only the first 32 can be in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sides(u32);
+
+impl Sides {
+    fn with(self, backend: usize) -> Self {
+        Self(self.0 | u32::try_from(backend).ok().and_then(|bit| 1u32.checked_shl(bit)).unwrap_or(0))
+    }
+
+    /// Whether a backend may still be tried: it is one of the first 32, and not in the set.
+    fn lacks(self, backend: usize) -> bool {
+        backend < 32 && self.0 >> backend & 1 == 0
+    }
 }
 
 /// Which route of a listener.
@@ -90,33 +141,154 @@ pub enum Refusal {
     NoBackend,
     /// The chosen backend has nothing that can be dialled.
     BackendUnavailable,
+    /// The endpoints of the chosen backend are down.
+    BackendDown,
     /// No route is there for the TLS server name.
     NoServerName,
 }
 
-/// Decides about a connection: the best route for its server name, a backend by the draw, an endpoint by the turn.
-pub fn decide(facts: &Facts<'_>, listener: &Listener, moment: &Moment<'_>) -> Decision {
+/// Decides about a connection: the best route for its server name, a backend by the draw or the client, an endpoint
+/// by the cluster's policy.
+pub fn decide<S: Standings>(facts: &Facts<'_>, listener: &Listener, moment: &Moment<'_, S>) -> Decision {
     let Some(index) = listener.route_for(facts.server_name) else {
         return Decision::Refuse(no_route(facts, listener));
     };
     let Some(route) = listener.route_at(index) else {
         return Decision::Refuse(no_route(facts, listener));
     };
-    let refuse = |reason, backend, why: &Arc<str>| {
-        Decision::Refuse(Refuse { reason, route: Some(index), backend, why: Arc::clone(why) })
+    let refuse = |reason, backend, why| Decision::Refuse(Refuse { reason, route: Some(index), backend, why });
+    let chosen = match &route.sticky {
+        None => route.split.choose(moment.draw),
+        Some(sticky) => sticky.choose(facts.position(), |_| true),
     };
-    let Some(backend) = route.split.choose(moment.draw) else {
-        return refuse(Refusal::NoBackend, None, &route.refusal);
+    let Some(first) = chosen else {
+        return refuse(Refusal::NoBackend, None, Arc::clone(&route.refusal));
     };
-    let cluster = match route.backends.get(backend).map(|backend| &backend.target) {
-        Some(Target::Cluster(cluster)) => cluster,
-        Some(Target::Unavailable(why)) => return refuse(Refusal::BackendUnavailable, Some(backend), why),
-        None => return refuse(Refusal::NoBackend, None, &route.refusal),
+    let scene = Scene { facts, route, index, moment };
+    let backend = match route.backends.get(first) {
+        Some(Backend { target: Target::Unavailable(why), .. }) => {
+            return refuse(Refusal::BackendUnavailable, Some(first), Arc::clone(why));
+        }
+        Some(backend) => backend,
+        None => return refuse(Refusal::NoBackend, None, Arc::clone(&route.refusal)),
     };
-    let turn = moment.turns.of(&cluster.name);
-    match cluster.dial(turn, 0, moment.addresses) {
-        Ok(endpoint) => Decision::Forward(Forward { route: index, backend, turn, endpoint }),
-        Err(why) => refuse(Refusal::BackendUnavailable, Some(backend), &why),
+    if let Some(forward) = scene.forward(first, first, Sides::default()) {
+        return Decision::Forward(forward);
+    }
+    let (reason, why) = scene.why_not(first);
+    if backend.when_down == WhenDown::Refuse {
+        return refuse(reason, Some(first), why);
+    }
+    match scene.other_side(first, Sides::default().with(first)) {
+        Some(forward) => Decision::Forward(forward),
+        None => refuse(reason, Some(first), format!("{why}; no other backend can take its share").into()),
+    }
+}
+
+/// Decides again about a connection whose attempt failed: another endpoint of the same backend, as long as the
+/// listener allows attempts; then, where the route allows it, another backend. `None`: it is refused.
+pub fn decide_again<S: Standings>(
+    facts: &Facts<'_>,
+    listener: &Listener,
+    failed: &Forward,
+    moment: &Moment<'_, S>,
+) -> Option<Forward> {
+    let route = listener.route_at(failed.route)?;
+    let scene = Scene { facts, route, index: failed.route, moment };
+    let attempt = failed.attempt.saturating_add(1);
+    let may_again = attempt < listener.max_connect_attempts.get();
+    let again = || may_again.then(|| scene.again(failed, attempt)).flatten();
+    if !route.retry_other_side {
+        return again().map(|(forward, _)| forward);
+    }
+    match again() {
+        Some((forward, true)) => Some(forward),
+        // everybody here was tried: rather somebody else than the same ones again
+        tired => scene
+            .other_side(failed.first_backend(), failed.tried.with(failed.backend))
+            .or(tired.map(|(forward, _)| forward)),
+    }
+}
+
+/// All that a decision is made from, once the route is known.
+struct Scene<'a, S> {
+    facts: &'a Facts<'a>,
+    route: &'a Route,
+    index: RouteIndex,
+    moment: &'a Moment<'a, S>,
+}
+
+impl<S: Standings> Scene<'_, S> {
+    /// Carries the connection to a backend, if anything of it can be dialled.
+    fn forward(&self, backend: usize, first_backend: usize, tried: Sides) -> Option<Forward> {
+        let (_, cluster) = self.route.backend_with_cluster(backend)?;
+        let position = if cluster.policy.is_by_client() { self.facts.position() } else { 0 };
+        let chosen = self.moment.standings.ask(self.index, backend, |standing| {
+            let place = standing.roster.pick(standing.turn, position, standing.load);
+            let walk = cluster.walk(standing.roster, place, standing.turn, self.moment.addresses).next();
+            walk.map(|endpoint| (standing.turn, place, endpoint))
+        });
+        let (turn, place, endpoint) = chosen??;
+        let first_backend = u32::try_from(first_backend).ok()?;
+        Some(Forward {
+            route: self.index,
+            backend,
+            first_backend,
+            turn,
+            place: place as u32,
+            attempt: 0,
+            tried,
+            endpoint,
+        })
+    }
+
+    /// The next endpoint of the same backend, and whether it was not tried yet.
+    fn again(&self, failed: &Forward, attempt: u32) -> Option<(Forward, bool)> {
+        let (_, cluster) = self.route.backend_with_cluster(failed.backend)?;
+        let next = self.moment.standings.ask(self.index, failed.backend, |standing| {
+            let turn = failed.turn.wrapping_add(attempt.into());
+            let walk = || cluster.walk(standing.roster, failed.place as usize, turn, self.moment.addresses);
+            let usable = walk().count();
+            let steps = (attempt as usize).checked_rem(usable)?;
+            let mut next = walk().nth(steps)?;
+            if next.endpoint == failed.endpoint.endpoint {
+                // health changed under the walk: whoever failed just now is not the next
+                next = walk().nth((steps + 1) % usable)?;
+            }
+            let is_new = (attempt as usize) < usable && next.endpoint != failed.endpoint.endpoint;
+            Some((Forward { attempt, endpoint: next, ..*failed }, is_new))
+        });
+        next?
+    }
+
+    /// Carries the connection to a backend that takes the share of the first one.
+    fn other_side(&self, first: usize, tried: Sides) -> Option<Forward> {
+        let may = |backend: usize| tried.lacks(backend) && self.forward(backend, first, tried).is_some();
+        let backend = match &self.route.sticky {
+            None => self.route.split.instead_of(first, self.moment.draw, may),
+            Some(sticky) => sticky.choose(self.facts.position(), |backend| backend != first && may(backend)),
+        };
+        self.forward(backend?, first, tried)
+    }
+
+    /// Why nothing of a backend can be dialled.
+    fn why_not(&self, backend: usize) -> (Refusal, Arc<str>) {
+        let unavailable = |why| (Refusal::BackendUnavailable, why);
+        let Some((_, cluster)) = self.route.backend_with_cluster(backend) else {
+            return unavailable("the backendRef leads to no cluster".into());
+        };
+        let why = self
+            .moment
+            .standings
+            .ask(self.index, backend, |standing| cluster.why_not(standing.roster, self.moment.addresses));
+        why.unwrap_or_else(|| unavailable("the cluster is not known".into()))
+    }
+}
+
+impl Facts<'_> {
+    /// Where the client falls in what is decided by its address.
+    fn position(&self) -> u64 {
+        position_of(self.client.ip())
     }
 }
 
@@ -182,50 +354,52 @@ impl Route {
 }
 
 impl Cluster {
-    /// The endpoint for an attempt (0 is the first) in a turn.
-    ///
-    /// Attempts walk through the usable endpoints of the lowest priority, beginning with the one whose turn it is,
-    /// then through those of higher ones, then start again. A host name without an address is not usable.
-    ///
-    /// # Errors
-    /// Why none can be dialled, in words.
-    pub fn dial(&self, turn: u64, attempt: u32, addresses: &Addresses) -> Result<Dial, Arc<str>> {
-        if let Some(why) = &self.undialable {
-            return Err(Arc::clone(why));
-        }
-        let walk = || self.walk(turn).filter_map(|endpoint| self.address(endpoint, turn, attempt, addresses));
-        if attempt == 0 {
-            return walk().next().ok_or_else(|| self.nothing_to_dial(addresses));
-        }
-        let usable = walk().count();
-        let position =
-            (attempt as usize).checked_rem(usable).ok_or_else(|| self.nothing_to_dial(addresses))?;
-        walk().nth(position).ok_or_else(|| self.nothing_to_dial(addresses))
+    /// The endpoints that can be dialled, in the order in which to try them, beginning at a place of the roster. A host
+    /// name without an address cannot be dialled; of one with several, `turn` decides.
+    pub fn walk(
+        &self,
+        roster: &Roster,
+        place: usize,
+        turn: u64,
+        addresses: &Addresses,
+    ) -> impl Iterator<Item = Dial> {
+        let walk = self.undialable.is_none().then(|| roster.walk(place)).into_iter().flatten();
+        walk.filter_map(move |endpoint| self.address(endpoint, turn, addresses))
     }
 
-    fn walk(&self, turn: u64) -> impl Iterator<Item = usize> {
-        self.tiers.iter().flat_map(move |tier| {
-            let (start, len) = (tier.rotation.at(turn), tier.rotation.len());
-            (0..len).map(move |step| tier.first + (start + step) % len)
-        })
-    }
-
-    fn address(&self, index: usize, turn: u64, attempt: u32, addresses: &Addresses) -> Option<Dial> {
+    fn address(&self, index: usize, turn: u64, addresses: &Addresses) -> Option<Dial> {
         let endpoint = self.endpoints.get(index)?;
         let ip = match &endpoint.host {
             Host::Ip(ip) => *ip,
-            Host::Name(name) => addresses.pick(name, turn.wrapping_add(attempt.into()))?,
+            Host::Name(name) => addresses.pick(name, turn)?,
         };
         Some(Dial { endpoint: index, address: SocketAddr::new(ip, endpoint.port) })
     }
 
-    fn nothing_to_dial(&self, addresses: &Addresses) -> Arc<str> {
+    /// Why nothing can be dialled, when that is so.
+    pub fn why_not(&self, roster: &Roster, addresses: &Addresses) -> (Refusal, Arc<str>) {
+        let unavailable = |why| (Refusal::BackendUnavailable, why);
+        if let Some(why) = &self.undialable {
+            return unavailable(Arc::clone(why));
+        }
         let Some(first) = self.endpoints.first() else {
-            return format!("cluster {} has no endpoints", self.name).into();
+            return unavailable(format!("cluster {} has no endpoints", self.name).into());
         };
-        match &first.host {
+        let all = self.endpoints.len();
+        if roster.condition() == Condition::Down {
+            let why = match roster.usable() {
+                0 if all == 1 => format!("{first}, the only endpoint of cluster {}, is down", self.name),
+                0 => format!("all {all} endpoints of cluster {} are down", self.name),
+                some => format!(
+                    "only {some} of the {all} endpoints of cluster {} are up, which is below its panic threshold",
+                    self.name
+                ),
+            };
+            return (Refusal::BackendDown, why.into());
+        }
+        unavailable(match &first.host {
             Host::Name(name) => format!("{name}: {}", addresses.why_not(name)).into(),
             Host::Ip(_) => format!("cluster {} has no usable endpoint", self.name).into(),
-        }
+        })
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::decide::Refusal;
+use crate::health::Full;
 
 /// One of the two ends of a connection, as the proxy sees them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,6 +68,12 @@ endings! {
     NoBackend = "no-backend", "NR";
     /// The chosen backend has nothing that can be dialled.
     BackendUnavailable = "backend-unavailable", "UH";
+    /// The endpoints of the chosen backend are down.
+    BackendDown = "backend-down", "UH";
+    /// The cluster of the chosen backend has as many connections as it may have.
+    BackendLimit = "backend-limit", "UO";
+    /// As many connections to the cluster of the chosen backend as may are on the way to being established.
+    PendingLimit = "pending-limit", "UO";
     /// The listener or the proxy has as many connections as it may have, or no descriptor is left.
     Limit = "limit", "UO";
     /// No route is there for the TLS server name.
@@ -96,6 +103,9 @@ impl Ending {
             | Self::ConnectRefused
             | Self::NoBackend
             | Self::BackendUnavailable
+            | Self::BackendDown
+            | Self::BackendLimit
+            | Self::PendingLimit
             | Self::Limit
             | Self::NoServerName
             | Self::BadHello
@@ -141,7 +151,17 @@ impl From<Refusal> for Ending {
         match refusal {
             Refusal::NoBackend => Self::NoBackend,
             Refusal::BackendUnavailable => Self::BackendUnavailable,
+            Refusal::BackendDown => Self::BackendDown,
             Refusal::NoServerName => Self::NoServerName,
+        }
+    }
+}
+
+impl From<Full> for Ending {
+    fn from(full: Full) -> Self {
+        match full {
+            Full::Connections => Self::BackendLimit,
+            Full::Pending => Self::PendingLimit,
         }
     }
 }

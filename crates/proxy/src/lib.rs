@@ -10,7 +10,8 @@
 //! |---|---|
 //! | [`config`] | L4 messages parsed into one immutable, valid [`Config`] |
 //! | [`mod@decide`] | facts, a listener and a draw in; where a connection goes, and why, out |
-//! | [`balance`] | the weighted choice and taking turns, as arithmetic |
+//! | [`balance`] | the choice among backends and among endpoints, as arithmetic |
+//! | [`health`] | which endpoints are well: checks, ejections, slow starts |
 //! | [`hello`] | the server name in a TLS client hello |
 //! | [`proxy_protocol`] | who a proxy before us says the client is, and what we say to a backend |
 //! | [`Proxy`] | the running data plane: one event loop a processor, sharing nothing on the path of a connection |
@@ -57,6 +58,7 @@ pub mod decide;
 pub mod discovery;
 mod ending;
 mod existing;
+pub mod health;
 pub mod hello;
 mod limits;
 mod listen;

@@ -24,6 +24,7 @@ use crate::config::{Config, Origin, ProxyName};
 use crate::counters::{Snapshot, WorkerCounters, snapshot};
 use crate::decide::Addresses;
 use crate::ending::Ending;
+use crate::health::{Board, Checker};
 use crate::limits::{Places, default_connections, ephemeral_ports, raise_open_files};
 use crate::log::{Batch, ConnectionLog, LogBuffer, Writer};
 use crate::resolve::Resolver;
@@ -40,6 +41,8 @@ pub struct Proxy {
     mailboxes: Vec<Arc<Mailbox>>,
     threads: Vec<JoinHandle<()>>,
     resolver: Resolver,
+    /// Ends its thread when dropped.
+    _checker: Checker,
     writer: Option<Writer>,
 }
 
@@ -50,11 +53,14 @@ pub(crate) struct Published {
     pub(crate) generation: AtomicU64,
     pub(crate) counters: Vec<Arc<WorkerCounters>>,
     pub(crate) dropped_lines: Arc<AtomicU64>,
+    pub(crate) board: Arc<Board>,
 }
 
 impl Published {
     pub(crate) fn snapshot(&self) -> Snapshot {
-        snapshot(self.generation.load(Relaxed), &self.config.load(), &self.counters)
+        let mut snapshot = snapshot(self.generation.load(Relaxed), &self.config.load(), &self.counters);
+        snapshot.clusters = self.board.report();
+        snapshot
     }
 }
 
@@ -75,13 +81,15 @@ pub struct ConnectionInfo {
     pub server_name: Option<Arc<str>>,
     /// The policy and rule that decided; `None`: no policy did.
     pub origin: Option<Origin>,
+    /// The reference of the backend that was chosen first, in words; `None` when the connection went there.
+    pub first_backend: Option<Arc<str>>,
     /// The chosen backend's reference in words.
     pub backend: Option<Arc<str>>,
     /// Its cluster.
     pub cluster: Option<Arc<str>>,
     /// The endpoint that is, or is being, connected to.
     pub endpoint: Option<SocketAddr>,
-    /// What chose the backend.
+    /// What chose the backend; `None` where the client's address did, or nothing is chosen yet.
     pub draw: Option<Draw>,
     /// The generation of the configuration that decided.
     pub generation: u64,
@@ -116,7 +124,9 @@ impl Proxy {
             threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
         let limit = max_connections.map_or_else(|| default_connections(open_files), NonZeroUsize::get);
         let addresses = Arc::new(ArcSwap::from_pointee(Addresses::default()));
+        let board = Arc::new(Board::new()?);
         let shared = Arc::new(Shared {
+            board: Arc::clone(&board),
             places: Arc::new(Places::new(limit)),
             addresses: Arc::clone(&addresses),
             hello_timeout,
@@ -131,12 +141,14 @@ impl Proxy {
             generation: AtomicU64::new(0),
             counters: (0..workers).map(|_| Arc::default()).collect(),
             dropped_lines: Arc::clone(writer.dropped()),
+            board: Arc::clone(&board),
         });
         let mut proxy = Self {
             published,
             control: Mutex::new(Control::new(workers)),
             mailboxes: Vec::new(),
             threads: Vec::new(),
+            _checker: Checker::start(&board, Arc::clone(&addresses))?,
             resolver: Resolver::start(addresses)?,
             writer: Some(writer),
         };

@@ -4,6 +4,7 @@
 mod accept;
 mod adopt;
 mod carry;
+mod cluster;
 mod connection;
 mod deadlines;
 mod finish;
@@ -20,6 +21,7 @@ mod streams;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
@@ -31,11 +33,13 @@ use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
+use crate::config::ProxyName;
 use crate::counters::{ListenerKey, WorkerCounters};
 use crate::decide::Addresses;
 use crate::ending::{Ending, Side};
 use crate::log::LogBuffer;
 use crate::relay::Kit;
+use cluster::ClusterOf;
 use deadlines::{Clock, Deadlines, Micros};
 use live::{BalanceOf, ListenSocket};
 pub(crate) use mailbox::{Adoption, Command, Mailbox};
@@ -63,6 +67,8 @@ pub(crate) struct Worker {
     next_id: u64,
     sockets: Vec<Option<ListenSocket>>,
     balances: BTreeMap<ListenerKey, BalanceOf>,
+    /// The clusters that are served, by proxy and name.
+    clusters: BTreeMap<(ProxyName, Arc<str>), Rc<ClusterOf>>,
     slots: Slots,
     deadlines: Deadlines,
     kit: Kit,
@@ -156,6 +162,7 @@ impl Worker {
             next_id: index as u64,
             sockets: Vec::new(),
             balances: BTreeMap::new(),
+            clusters: BTreeMap::new(),
             slots: Slots::default(),
             deadlines: Deadlines::default(),
             kit: Kit::new(),

@@ -5,9 +5,11 @@ mod support;
 
 use std::net::SocketAddr;
 
-use meshtcp_proxy::balance::{Balance, Draw};
+use meshtcp_proxy::balance::{Draw, Roster};
 use meshtcp_proxy::config::{Listener, Target};
-use meshtcp_proxy::decide::{Addresses, Decision, Facts, Moment, Refusal, Resolved, RouteIndex};
+use meshtcp_proxy::decide::{
+    Addresses, Decision, Facts, Moment, Refusal, Resolved, RouteIndex, Standing, Standings, decide_again,
+};
 use meshtcp_proxy::{Config, decide};
 use proptest::prelude::*;
 use support::Mesh;
@@ -25,6 +27,10 @@ fn backends() -> impl Strategy<Value = Vec<RandomBackend>> {
 }
 
 fn config(backends: &[RandomBackend]) -> Config {
+    mesh(backends).config()
+}
+
+fn mesh(backends: &[RandomBackend]) -> Mesh {
     let mut mesh = Mesh::new(SocketAddr::from(([127, 0, 0, 1], 1)));
     for (index, (weight, has_cluster, endpoints)) in backends.iter().enumerate() {
         mesh = mesh.backend(&format!("b{index}"), *weight, &[]);
@@ -39,13 +45,36 @@ fn config(backends: &[RandomBackend]) -> Config {
         });
         mesh.clusters[index].1.endpoints = endpoints.collect();
     }
-    mesh.config()
+    mesh
 }
 
-fn decide_once(listener: &Listener, draw: u64, seed: u64, addresses: &Addresses) -> Decision {
-    let balance = Balance::seeded(seed);
-    let facts = Facts { client: SocketAddr::from(([127, 0, 0, 1], 9)), server_name: None };
-    decide(&facts, listener, &Moment { draw: Draw(draw), turns: balance.turns(), addresses })
+/// Everybody is well, and the clusters are at this turn.
+struct AllWell<'a> {
+    listener: &'a Listener,
+    turn: u64,
+}
+
+impl Standings for AllWell<'_> {
+    fn ask<A>(
+        &self,
+        route: RouteIndex,
+        backend: usize,
+        question: impl FnOnce(&Standing<'_>) -> A,
+    ) -> Option<A> {
+        let (_, cluster) = self.listener.route_at(route)?.backend_with_cluster(backend)?;
+        let roster = Roster::of_all(cluster);
+        Some(question(&Standing { roster: &roster, turn: self.turn, load: &|_| 0 }))
+    }
+}
+
+const FACTS: Facts<'_> = Facts {
+    client: SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9),
+    server_name: None,
+};
+
+fn decide_once(listener: &Listener, draw: u64, turn: u64, addresses: &Addresses) -> Decision {
+    let standings = AllWell { listener, turn };
+    decide(&FACTS, listener, &Moment { draw: Draw(draw), standings: &standings, addresses })
 }
 
 proptest! {
@@ -73,6 +102,7 @@ proptest! {
             Decision::Refuse(refuse) => match refuse.reason {
                 Refusal::NoBackend => prop_assert!(backends.iter().all(|(weight, ..)| *weight == 0)),
                 Refusal::BackendUnavailable => prop_assert!(!usable(refuse.backend.unwrap())),
+                Refusal::BackendDown => prop_assert!(false, "nothing is checked"),
                 Refusal::NoServerName => prop_assert!(false, "there are no server names"),
             },
         }
@@ -82,9 +112,11 @@ proptest! {
     fn attempts_walk_through_all_usable_endpoints_before_one_comes_again(
         backends in backends(),
         draw in any::<u64>(),
-        seed in any::<u64>(),
+        seed in 0..u64::MAX / 2,
     ) {
-        let config = config(&backends);
+        let mut mesh = mesh(&backends);
+        mesh.listener.max_connect_attempts = 20;
+        let config = mesh.config();
         let listener = &config.listeners()[0];
         let known = Resolved::Known(vec![[10, 0, 0, 2].into()]);
         let addresses: Addresses = [("unknown.test".into(), known)].into_iter().collect();
@@ -92,15 +124,95 @@ proptest! {
             prop_assert_eq!(forward.route, RouteIndex::Default);
             let route = listener.route_at(forward.route).unwrap();
             let (_, cluster) = route.backend_with_cluster(forward.backend).unwrap();
-            let all = cluster.endpoints.len() as u32;
-            let dial = |attempt| cluster.dial(forward.turn, attempt, &addresses).unwrap().endpoint;
-            let mut seen: Vec<usize> = (0..all).map(dial).collect();
+            let standings = AllWell { listener, turn: seed };
+            let moment = Moment { draw: Draw(draw), standings: &standings, addresses: &addresses };
+            let again = |failed: &_| decide_again(&FACTS, listener, failed, &moment);
+            let tries: Vec<_> = std::iter::successors(Some(forward), again).collect();
+            prop_assert_eq!(tries.len(), 20);
+            let all = cluster.endpoints.len();
+            let mut seen: Vec<usize> = tries.iter().take(all).map(|forward| forward.endpoint.endpoint).collect();
             prop_assert!(seen.is_sorted_by_key(|index| cluster.endpoints[*index].priority));
-            prop_assert_eq!(dial(all), seen[0]);
-            prop_assert_eq!(forward.endpoint.endpoint, seen[0]);
+            prop_assert!(tries.iter().all(|forward| forward.backend == tries[0].backend));
+            prop_assert!(all < 2 || tries.windows(2).all(|two| two[0].endpoint != two[1].endpoint));
             seen.sort_unstable();
             seen.dedup();
-            prop_assert_eq!(seen.len() as u32, all);
+            prop_assert_eq!(seen.len(), all);
+        }
+    }
+
+    #[test]
+    fn with_other_sides_allowed_every_usable_endpoint_of_the_split_is_tried(
+        backends in backends(),
+        draw in any::<u64>(),
+        attempts in 1..6u32,
+        sticky in any::<bool>(),
+    ) {
+        let mut mesh = mesh(&backends);
+        mesh.listener.max_connect_attempts = attempts;
+        mesh.route.retry_other_side = true;
+        mesh.route.sticky = if sticky { l4::Sticky::SourceIp } else { l4::Sticky::None } as i32;
+        let config = mesh.config();
+        let listener = &config.listeners()[0];
+        let addresses = Addresses::default();
+        if let Decision::Forward(forward) = decide_once(listener, draw, 0, &addresses) {
+            let standings = AllWell { listener, turn: 0 };
+            let moment = Moment { draw: Draw(draw), standings: &standings, addresses: &addresses };
+            let again = |failed: &_| decide_again(&FACTS, listener, failed, &moment);
+            let tries: Vec<_> = std::iter::successors(Some(forward), again).take(100).collect();
+            prop_assert!(tries.iter().all(|it| it.first_backend() == forward.backend));
+            for (index, (weight, has_cluster, endpoints)) in backends.iter().enumerate() {
+                let usable = endpoints.iter().filter(|(is_name, _)| !is_name).count();
+                let carries = *weight > 0 && *has_cluster;
+                let wanted = if carries { usable.min(attempts as usize) } else { 0 };
+                let mut tried: Vec<usize> =
+                    tries.iter().filter(|it| it.backend == index).map(|it| it.endpoint.endpoint).collect();
+                tried.sort_unstable();
+                tried.dedup();
+                prop_assert_eq!(tried.len(), wanted);
+            }
+            prop_assert!(tries.len() <= attempts as usize * backends.len());
+        }
+    }
+
+    #[test]
+    fn a_sticky_choice_knows_no_draw(backends in backends(), draws in any::<[u64; 2]>(), client in any::<[u8; 4]>()) {
+        let mut mesh = mesh(&backends);
+        mesh.route.sticky = l4::Sticky::SourceIp as i32;
+        let config = mesh.config();
+        let listener = &config.listeners()[0];
+        let addresses = Addresses::default();
+        let standings = AllWell { listener, turn: 0 };
+        let decide = |draw, port| {
+            let facts = Facts { client: SocketAddr::from((client, port)), server_name: None };
+            decide(&facts, listener, &Moment { draw: Draw(draw), standings: &standings, addresses: &addresses })
+        };
+        prop_assert_eq!(decide(draws[0], 1), decide(draws[1], 2));
+    }
+
+    #[test]
+    fn the_share_of_a_side_that_is_down_is_refused_or_spills(backends in backends(), draw in any::<u64>()) {
+        let mut mesh = mesh(&backends);
+        let addresses = Addresses::default();
+        let refusing = mesh.config();
+        for backend in &mut mesh.route.backends {
+            backend.when_down = l4::WhenDown::Spill as i32;
+        }
+        let spilling = mesh.config();
+        let refusing = decide_once(&refusing.listeners()[0], draw, 0, &addresses);
+        let spilling = decide_once(&spilling.listeners()[0], draw, 0, &addresses);
+        let usable = |(weight, has_cluster, endpoints): &RandomBackend| {
+            *weight > 0 && *has_cluster && endpoints.iter().any(|(is_name, _)| !is_name)
+        };
+        match (refusing, spilling) {
+            (Decision::Forward(one), other) => prop_assert_eq!(Decision::Forward(one), other),
+            (Decision::Refuse(refuse), Decision::Forward(forward)) => {
+                prop_assert_eq!(Some(forward.first_backend()), refuse.backend);
+                prop_assert!(forward.backend != forward.first_backend() && usable(&backends[forward.backend]));
+            }
+            (Decision::Refuse(refuse), Decision::Refuse(_)) => {
+                let has_cluster = refuse.backend.is_some_and(|backend| backends[backend].1);
+                prop_assert!(!has_cluster || !backends.iter().any(usable));
+            }
         }
     }
 }

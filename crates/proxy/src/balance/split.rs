@@ -71,6 +71,33 @@ impl Split {
         let position = (u128::from(draw) * u128::from(total)) >> 64;
         Some(self.ends.partition_point(|end| u128::from(*end) <= position))
     }
+
+    /// The index of the backend that takes a draw which fell on `first`, among others that `may`: they share what is
+    /// not theirs by their weights, and as evenly over time as their own. `None` when no other has a weight above 0.
+    pub fn instead_of(&self, first: usize, Draw(draw): Draw, may: impl Fn(usize) -> bool) -> Option<usize> {
+        let may = |index: &usize| *index != first && may(*index) && self.weight(*index) > 0;
+        let others = || (0..self.ends.len()).filter(may);
+        let total: u128 = others().map(|index| u128::from(self.weight(index))).sum();
+        let width = u128::from(self.weight(first));
+        // how far into the interval of the first the draw is, as a draw again
+        let start = u128::from(self.ends.get(first).copied().unwrap_or(0)) - width;
+        let within = (u128::from(draw) * u128::from(self.total())).wrapping_sub(start << 64);
+        let within = within.checked_div(width)?.min(u64::MAX.into());
+        let mut position = (within * total) >> 64;
+        others().find(|index| {
+            let weight = u128::from(self.weight(*index));
+            let found = position < weight;
+            position = position.saturating_sub(weight);
+            found
+        })
+    }
+
+    /// The weight of a backend; 0 when there is none.
+    pub fn weight(&self, index: usize) -> u64 {
+        let end = self.ends.get(index).copied().unwrap_or(0);
+        let start = index.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        end.saturating_sub(start)
+    }
 }
 
 #[cfg(test)]
@@ -116,6 +143,31 @@ mod tests {
             let (split, mut draws) = (Split::new([99, 1]), Draws::starting_at(start));
             let seen = (0..100).filter(|_| split.choose(draws.next_draw()) == Some(1)).count();
             prop_assert!(seen <= 2);
+        }
+
+        #[test]
+        fn a_share_that_spills_goes_to_the_others_by_weight(
+            weights in prop::collection::vec(0..50u32, 2..6), down in any::<prop::sample::Index>(), start in any::<u64>(),
+        ) {
+            let (split, down) = (Split::new(weights.iter().copied()), down.index(weights.len()));
+            prop_assume!(split.total() > 0);
+            let rest = split.total() - u64::from(weights[down]);
+            let mut draws = Draws::starting_at(start);
+            let mut seen = vec![0u32; weights.len()];
+            for _ in 0..2000 {
+                let draw = draws.next_draw();
+                let first = split.choose(draw).unwrap();
+                let taken = if first == down { split.instead_of(first, draw, |_| true) } else { Some(first) };
+                prop_assert_eq!(taken.is_none(), rest == 0);
+                if let Some(taken) = taken {
+                    seen[taken] += 1;
+                }
+            }
+            prop_assert_eq!(seen[down], 0);
+            for (index, weight) in weights.iter().enumerate().filter(|(index, _)| *index != down) {
+                let wanted = 2000.0 * f64::from(*weight) / (rest as f64).max(1.0);
+                prop_assert!((f64::from(seen[index]) - wanted).abs() < 20.0, "{weights:?}: {seen:?}");
+            }
         }
 
         #[test]

@@ -1,5 +1,7 @@
 //! L4 messages → [`Config`].
 
+mod cluster;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
@@ -11,11 +13,10 @@ use xds::proto::l4;
 use xds::{ResourceSet, TypeUrl};
 
 use super::{
-    AccessLog, AccessLogFormat, Backend, Cluster, Config, DEFAULT_CONNECT_TIMEOUT, Direction, Endpoint,
-    Existing, Host, Keepalive, Listener, Problem, Problems, ProxyName, Route, ServerName, ServerNamePattern,
-    Sink, Target, Tier,
+    AccessLog, AccessLogFormat, Backend, Cluster, Config, Direction, Endpoint, Existing, Host, Listener,
+    Problem, Problems, ProxyName, Route, ServerName, ServerNamePattern, Sink, Target, WhenDown,
 };
-use crate::balance::{Rotation, Split};
+use crate::balance::{Rendezvous, Split};
 use crate::proxy_protocol::Version;
 
 pub(super) fn config(proxies: &[(ProxyName, &ResourceSet)]) -> Result<Config, Problems> {
@@ -103,9 +104,6 @@ impl Parser<'_> {
                 .collect();
             by_cluster.entry(cluster).or_default().extend(parsed);
         }
-        for endpoints in by_cluster.values_mut() {
-            endpoints.sort_by_key(|endpoint| endpoint.priority);
-        }
         by_cluster
     }
 
@@ -130,34 +128,10 @@ impl Parser<'_> {
         mut endpoints: BTreeMap<String, Vec<Endpoint>>,
     ) -> BTreeMap<String, Arc<Cluster>> {
         let mut clusters = BTreeMap::new();
-        for (what, message) in self.decode(set) {
-            let l4::Cluster {
-                name,
-                connect_timeout_ms,
-                undialable,
-                balancing: _,
-                max_connections: _,
-                max_pending_connections: _,
-                health_check: _,
-                outlier: _,
-                proxy_protocol,
-                keepalive,
-                user_timeout_ms,
-                failover_threshold_percent: _,
-                panic_threshold_percent: _,
-                fail_on_panic: _,
-            } = message;
+        for (what, message) in self.decode::<l4::Cluster>(set) {
+            let name = message.name.clone();
             let endpoints = endpoints.remove(&name).unwrap_or_default();
-            let cluster = Cluster {
-                name: name.as_str().into(),
-                connect_timeout: duration(connect_timeout_ms).unwrap_or(DEFAULT_CONNECT_TIMEOUT),
-                undialable: (!undialable.is_empty()).then(|| undialable.into()),
-                tiers: tiers(&endpoints),
-                endpoints,
-                proxy_protocol: self.proxy_protocol(&what, proxy_protocol),
-                keepalive: keepalive.map(keepalive_of),
-                user_timeout: duration(user_timeout_ms),
-            };
+            let cluster = self.cluster(&what, message, endpoints);
             if clusters.insert(name.clone(), Arc::new(cluster)).is_some() {
                 self.problem(&what, "name", format!("{name:?} is used twice"));
             }
@@ -177,9 +151,9 @@ impl Parser<'_> {
                 origin,
                 backends,
                 refusal,
-                sticky: _,
+                sticky,
                 existing,
-                retry_other_side: _,
+                retry_other_side,
                 drain_grace_ms,
             } = message;
             let backends: Vec<Backend> = backends
@@ -189,11 +163,23 @@ impl Parser<'_> {
                 .collect();
             let split = Split::new(backends.iter().map(|backend| backend.weight));
             let refusal = or_else(refusal, "the route has no backend with a weight above 0");
+            let sticky = match l4::Sticky::try_from(sticky) {
+                Ok(l4::Sticky::None) => None,
+                Ok(l4::Sticky::SourceIp) => Some(Rendezvous::new(
+                    backends.iter().map(|backend| (&*backend.reference, backend.weight)),
+                )),
+                Err(_) => {
+                    self.problem(&what, "sticky", "is neither none nor source-ip");
+                    None
+                }
+            };
             let route = Route {
                 name: name.as_str().into(),
                 origin,
                 backends,
                 split,
+                sticky,
+                retry_other_side,
                 refusal,
                 existing: self.existing(&what, existing),
                 drain_grace: duration(drain_grace_ms),
@@ -212,7 +198,7 @@ impl Parser<'_> {
         backend: l4::Backend,
         clusters: &BTreeMap<String, Arc<Cluster>>,
     ) -> Backend {
-        let l4::Backend { reference, weight, cluster, unavailable, when_down: _ } = backend;
+        let l4::Backend { reference, weight, cluster, unavailable, when_down } = backend;
         let target = if cluster.is_empty() {
             Target::Unavailable(or_else(unavailable, "the backendRef leads to no cluster"))
         } else if let Some(cluster) = clusters.get(&cluster) {
@@ -225,7 +211,15 @@ impl Parser<'_> {
             );
             Target::Unavailable("".into())
         };
-        Backend { reference: reference.into(), weight, target }
+        let when_down = match l4::WhenDown::try_from(when_down) {
+            Ok(l4::WhenDown::Refuse) => WhenDown::Refuse,
+            Ok(l4::WhenDown::Spill) => WhenDown::Spill,
+            Err(_) => {
+                self.problem(what, &format!("backends[{index}].when_down"), "is neither refuse nor spill");
+                WhenDown::Refuse
+            }
+        };
+        Backend { reference: reference.into(), weight, target, when_down }
     }
 
     fn listener(
@@ -380,20 +374,6 @@ impl Parser<'_> {
         }
         parsed
     }
-}
-
-fn tiers(endpoints: &[Endpoint]) -> Vec<Tier> {
-    let mut first = 0;
-    let mut tiers = Vec::new();
-    for run in endpoints.chunk_by(|a, b| a.priority == b.priority) {
-        tiers.push(Tier { first, rotation: Rotation::new(run.iter().map(|endpoint| endpoint.weight)) });
-        first += run.len();
-    }
-    tiers
-}
-
-fn keepalive_of(l4::Keepalive { idle_ms, interval_ms, probes }: l4::Keepalive) -> Keepalive {
-    Keepalive { idle: duration(idle_ms), interval: duration(interval_ms), probes: NonZeroU32::new(probes) }
 }
 
 fn host(address: &str) -> Option<Host> {

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::config::{Config, Direction, ProxyName};
 use crate::ending::Ending;
+use crate::health::ClusterHealth;
 
 /// What was counted since the proxy started.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +21,8 @@ pub struct Snapshot {
     pub listeners: Vec<ListenerSnapshot>,
     /// The sums of each proxy over its listeners, also those that are gone.
     pub proxies: BTreeMap<ProxyName, ProxySnapshot>,
+    /// The health of every cluster whose endpoints are checked, by proxy and name.
+    pub clusters: Vec<ClusterHealth>,
 }
 
 /// What was counted for one proxy.
@@ -234,7 +237,7 @@ pub(crate) fn snapshot(generation: u64, config: &Config, workers: &[Arc<WorkerCo
     for (proxy, gone) in gone_sums {
         in_proxies.entry(proxy).or_default().join(&gone);
     }
-    Snapshot { generation, listeners, proxies: in_proxies }
+    Snapshot { generation, listeners, proxies: in_proxies, clusters: Vec::new() }
 }
 
 struct ListenerSum {

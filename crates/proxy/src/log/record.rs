@@ -18,6 +18,8 @@ pub(crate) struct Record<'a> {
     pub(crate) client: SocketAddr,
     pub(crate) server_name: Option<&'a str>,
     pub(crate) route: Option<&'a Route>,
+    /// The backend that was chosen first, if the connection went to another one.
+    pub(crate) first_backend: Option<&'a Backend>,
     pub(crate) backend: Option<&'a Backend>,
     pub(crate) endpoint: Option<SocketAddr>,
     pub(crate) draw: Option<Draw>,
@@ -50,6 +52,7 @@ impl Record<'_> {
             client,
             server_name,
             route,
+            first_backend,
             backend,
             endpoint,
             draw,
@@ -77,6 +80,7 @@ impl Record<'_> {
             }
         }
         field("rule", optional_text(origin.map(|origin| origin.rule.as_str())));
+        field("first_backend", optional_text(first_backend.map(|backend| &*backend.reference)));
         field("backend", optional_text(backend.map(|backend| &*backend.reference)));
         field("cluster", optional_text(backend.map(|backend| backend.cluster_name())));
         field("endpoint", optional(endpoint.as_ref()));

@@ -136,6 +136,7 @@ impl Control {
         resolver.watch(resolve::names(&config), RESOLVE_PATIENCE);
         let (serving, sockets) = self.bind(&config, &mut report);
         report.closed = self.closed(&serving);
+        published.board.watch(&serving);
         self.bound = serving.iter().map(|listener| (listener.address, Arc::clone(listener))).collect();
         published.config.store(Arc::new(config));
         published.generation.store(self.generation, Relaxed);

@@ -10,11 +10,12 @@ use std::sync::mpsc::Sender;
 
 use rustix::event::epoll::{self, EventFlags};
 
+use super::cluster::ClusterOf;
 use super::live::{BackendOf, BalanceOf, ListenSocket, Live, position};
 use super::moves::Changed;
 use super::{Adoption, Source, Worker};
 use crate::balance::Balance;
-use crate::config::Listener;
+use crate::config::{Backend, Listener, ProxyName, Target};
 use crate::counters::ListenerKey;
 use crate::log::Format;
 
@@ -49,6 +50,7 @@ impl Worker {
         }
         self.follow_change(&changed);
         self.forget_balances(&listeners);
+        self.clusters.retain(|_, cluster| Rc::strong_count(cluster) > 1);
         self.counters.forget_unused();
         self.shared.forget_unused();
         drop(done);
@@ -112,7 +114,10 @@ impl Worker {
         for (index, route) in listener.routes() {
             let position = position(index);
             backends.resize_with(position + 1, Vec::new);
-            backends[position] = counters.backends_of(route).into_iter().map(BackendOf::new).collect();
+            let backends_of = counters.backends_of(route).into_iter().zip(&route.backends);
+            backends[position] = backends_of
+                .map(|(counters, backend)| BackendOf::new(counters, self.cluster(listener, backend)))
+                .collect();
         }
         let outputs = listener.access_logs.iter();
         let outputs = outputs.map(|log| self.log.output(&log.sink, Format::from(&log.format))).collect();
@@ -127,16 +132,39 @@ impl Worker {
         })
     }
 
+    fn cluster(&mut self, listener: &Listener, backend: &Backend) -> Option<Rc<ClusterOf>> {
+        let Target::Cluster(cluster) = &backend.target else { return None };
+        let cell = self.shared.board.cell(&listener.proxy, cluster);
+        let key = (listener.proxy.clone(), Arc::clone(&cluster.name));
+        let known = self.clusters.get(&key);
+        if let Some(known) = known
+            && Arc::ptr_eq(known.cell(), &cell)
+        {
+            return Some(Rc::clone(known));
+        }
+        let cluster = Rc::new(match known {
+            Some(known) => known.carried_over(cell),
+            // far from where turn numbers wrap
+            None => ClusterOf::new(cell, self.phase(&key) >> 8),
+        });
+        self.clusters.insert(key, Rc::clone(&cluster));
+        Some(cluster)
+    }
+
+    /// Where this worker begins to count for something that has a name: elsewhere than others.
+    fn phase(&self, (proxy, name): &(ProxyName, Arc<str>)) -> u64 {
+        let mut mixed = fastrand::Rng::with_seed(self.shared.seed ^ (self.index as u64) << 32);
+        for byte in proxy.as_str().bytes().chain(name.bytes()) {
+            mixed = fastrand::Rng::with_seed(mixed.u64(..) ^ u64::from(byte));
+        }
+        mixed.u64(..)
+    }
+
     fn balance(&mut self, listener: &Listener) -> BalanceOf {
         let key = key(listener);
-        let (seed, index) = (self.shared.seed, self.index);
-        let balance = self.balances.entry(key).or_insert_with_key(|(proxy, name)| {
-            let mut mixed = fastrand::Rng::with_seed(seed ^ (index as u64) << 32);
-            for byte in proxy.as_str().bytes().chain(name.bytes()) {
-                mixed = fastrand::Rng::with_seed(mixed.u64(..) ^ u64::from(byte));
-            }
-            Rc::new(RefCell::new(Balance::seeded(mixed.u64(..))))
-        });
+        let phase = self.phase(&key);
+        let balance =
+            self.balances.entry(key).or_insert_with(|| Rc::new(RefCell::new(Balance::seeded(phase))));
         Rc::clone(balance)
     }
 

@@ -61,7 +61,13 @@ impl Worker {
         connection.since = self.now;
         let live = &connection.live;
         live.counters.connect_times.observe_connect(took);
+        if let Some(booking) = &mut connection.booking {
+            booking.established();
+        }
         if let Some(forward) = connection.forward {
+            if let Some(cluster) = live.cluster_of(forward.route, forward.backend) {
+                cluster.cell().connected(forward.endpoint.endpoint);
+            }
             if let Some(backend) = live.backend(forward.route, forward.backend) {
                 backend.counters.opened.add(1);
                 backend.counters.active.add(1);

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rustix::net::{Shutdown, shutdown};
 
+use super::cluster::Booking;
 use super::deadlines::Micros;
 use super::live::Live;
 use crate::balance::Draw;
@@ -50,6 +51,8 @@ pub(super) struct Connection {
     pub(super) server_name: Option<Box<str>>,
     pub(super) draw: Option<Draw>,
     pub(super) forward: Option<Forward>,
+    /// What it takes up of its endpoint and cluster while `forward` holds.
+    pub(super) booking: Option<Booking>,
     /// The route and backend whose share was refused.
     pub(super) refused_on: Option<(RouteIndex, Option<usize>)>,
     pub(super) attempts: u32,
@@ -168,6 +171,17 @@ impl Connection {
         self.route()?.backends.get(backend)
     }
 
+    /// The backend that was chosen first, if the connection went to another one.
+    pub(super) fn chosen_first(&self) -> Option<&Backend> {
+        let forward = self.forward.filter(|forward| forward.first_backend() != forward.backend)?;
+        self.route()?.backends.get(forward.first_backend())
+    }
+
+    /// The draw, where it decided: on a sticky route the client's address did.
+    pub(super) fn deciding_draw(&self) -> Option<Draw> {
+        self.draw.filter(|_| self.route().is_none_or(|route| route.sticky.is_none()))
+    }
+
     /// What there is to tell about it.
     pub(super) fn info(&self, now: Micros) -> ConnectionInfo {
         let listener = &self.live.listener;
@@ -180,10 +194,11 @@ impl Connection {
             client: self.peer,
             server_name: self.server_name.as_deref().map(Into::into),
             origin,
+            first_backend: self.chosen_first().map(|backend| backend.reference.clone()),
             backend: self.chosen().map(|backend| backend.reference.clone()),
             cluster: self.chosen().map(|backend| backend.cluster_name().into()),
             endpoint: self.forward.map(|forward| forward.endpoint.address),
-            draw: self.draw,
+            draw: self.deciding_draw(),
             generation: self.generation,
             connected: self.stage == Stage::Relaying,
             age: now.since(self.opened),

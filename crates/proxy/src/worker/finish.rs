@@ -9,7 +9,7 @@ use rustix::net::sockopt::set_socket_linger;
 use super::Worker;
 use super::connection::{Connection, Stage};
 use crate::decide::RouteIndex;
-use crate::ending::Ending;
+use crate::ending::{Ending, Side};
 use crate::log::Record;
 
 impl Worker {
@@ -44,9 +44,10 @@ impl Worker {
             client: connection.peer,
             server_name: connection.server_name.as_deref(),
             route: connection.route(),
+            first_backend: connection.chosen_first(),
             backend: connection.chosen(),
             endpoint: connection.forward.map(|forward| forward.endpoint.address),
-            draw: connection.draw,
+            draw: connection.deciding_draw(),
             attempts: connection.attempts,
             bytes: [connection.directions[0].moved, connection.directions[1].moved],
             connect_time: connection.connect_time,
@@ -74,6 +75,16 @@ fn count(connection: &Connection, ending: Ending, duration: Duration) {
         return;
     }
     backend.counters.durations.observe_life(duration);
+    if let (Some(cluster), Some(forward)) = (&backend.cluster, connection.forward) {
+        let (cell, endpoint) = (cluster.cell(), forward.endpoint.endpoint);
+        let sent_something = connection.directions[Side::Backend as usize].moved > 0;
+        match ending {
+            Ending::BackendReset if !sent_something => cell.was_reset(endpoint),
+            Ending::ClientClosed | Ending::BackendClosed => cell.went_well(endpoint),
+            _ if sent_something => cell.went_well(endpoint),
+            _ => {}
+        }
+    }
     backend.counters.active.subtract(1);
     if connection.outdated {
         backend.counters.outdated.subtract(1);

@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::cluster::ClusterOf;
 use crate::balance::Balance;
 use crate::config::Listener;
 use crate::counters::{BackendCounters, EndpointCounters, ListenerCounters};
@@ -35,15 +36,17 @@ pub(super) struct Live {
     pub(super) places: Arc<Places>,
 }
 
-/// The counters of a backend, and of those of its endpoints that were dialled.
+/// The counters of a backend, and of those of its endpoints that were dialled; and its cluster.
 pub(super) struct BackendOf {
     pub(super) counters: Arc<BackendCounters>,
+    /// `None`: its share is refused.
+    pub(super) cluster: Option<Rc<ClusterOf>>,
     endpoints: RefCell<Vec<Option<Arc<EndpointCounters>>>>,
 }
 
 impl BackendOf {
-    pub(super) fn new(counters: Arc<BackendCounters>) -> Self {
-        Self { counters, endpoints: RefCell::default() }
+    pub(super) fn new(counters: Arc<BackendCounters>, cluster: Option<Rc<ClusterOf>>) -> Self {
+        Self { counters, cluster, endpoints: RefCell::default() }
     }
 
     fn endpoint(&self, index: usize, name: impl FnOnce() -> String) -> Arc<EndpointCounters> {
@@ -68,6 +71,11 @@ impl Live {
     /// The counters of a backend.
     pub(super) fn backend(&self, route: RouteIndex, backend: usize) -> Option<&BackendOf> {
         self.backends.get(position(route))?.get(backend)
+    }
+
+    /// The cluster of a backend.
+    pub(super) fn cluster_of(&self, route: RouteIndex, backend: usize) -> Option<&Rc<ClusterOf>> {
+        self.backend(route, backend)?.cluster.as_ref()
     }
 
     /// The counters of the endpoint that is dialled.

@@ -127,9 +127,7 @@ impl Worker {
     fn would_go(&mut self, slot: u32, live: &Live) -> Option<Arc<str>> {
         let connection = self.slots.get_mut(slot)?;
         let facts = Facts { client: connection.peer, server_name: connection.server_name.as_deref() };
-        let balance = live.balance.borrow();
-        let moment =
-            Moment { draw: connection.draw?, turns: balance.turns(), addresses: self.addresses.load() };
+        let moment = Moment { draw: connection.draw?, standings: live, addresses: self.addresses.load() };
         let (route, backend) = match decide(&facts, &live.listener, &moment) {
             Decision::Forward(forward) => (forward.route, forward.backend),
             Decision::Refuse(refuse) => (refuse.route?, refuse.backend?),

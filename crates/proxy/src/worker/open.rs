@@ -14,9 +14,11 @@ use super::connection::{Connection, Stage};
 use super::live::Live;
 use super::sockets::prepare;
 use super::{Source, Worker};
+use crate::balance::Draw;
 use crate::config::{Cluster, DEFAULT_CONNECT_TIMEOUT, Target};
-use crate::decide::{Decision, Facts, Forward, Moment, Refuse, decide};
+use crate::decide::{Decision, Facts, Forward, Moment, Refuse, decide, decide_again};
 use crate::ending::{Ending, Side};
+use crate::health::Full;
 use crate::hello::{MAX_HELLO, read_hello};
 
 /// What became of the bytes of a client hello.
@@ -49,27 +51,19 @@ impl Worker {
     pub(super) fn open(&mut self, slot: u32) {
         let Some(connection) = self.slots.get_mut(slot) else { return };
         let live = Rc::clone(&connection.live);
-        let mut balance = live.balance.borrow_mut();
-        let draw = balance.draw();
+        let draw = live.balance.borrow_mut().draw();
         connection.draw = Some(draw);
         let facts = Facts { client: connection.peer, server_name: connection.server_name.as_deref() };
-        let moment = Moment { draw, turns: balance.turns(), addresses: self.addresses.load() };
+        let moment = Moment { draw, standings: &*live, addresses: self.addresses.load() };
         match decide(&facts, &live.listener, &moment) {
             Decision::Forward(forward) => {
-                connection.forward = Some(forward);
-                if let Some(cluster) = cluster(&live, &forward) {
-                    balance.advance(&cluster.name);
-                }
-                if let Some(backend) = live.backend(forward.route, forward.backend) {
+                if let Some(backend) = live.backend(forward.route, forward.first_backend()) {
                     backend.counters.chosen.add(1);
                 }
-                drop(balance);
+                connection.forward = Some(forward);
                 self.dial(slot);
             }
-            Decision::Refuse(refuse) => {
-                drop(balance);
-                self.refuse(slot, &refuse);
-            }
+            Decision::Refuse(refuse) => self.refuse(slot, &refuse),
         }
     }
 
@@ -95,6 +89,10 @@ impl Worker {
             connection.attempts += 1;
             connection.stage = Stage::Connecting;
             connection.since = self.now;
+            if let Err((full, cluster)) = book(connection, &forward) {
+                let why = full.in_words(&cluster.name);
+                return self.finish(slot, Ending::from(full), &why);
+            }
             match start_connect(connection, &forward) {
                 Ok(()) => {}
                 Err(errno @ (Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)) => {
@@ -127,19 +125,29 @@ impl Worker {
     fn failed_attempt(&mut self, slot: u32, errno: Errno) -> NextAttempt {
         let Some(connection) = self.slots.get_mut(slot) else { return NextAttempt::GaveUp };
         connection.backend = None;
-        let Some(mut forward) = connection.forward else { return NextAttempt::GaveUp };
-        if let Some(endpoint) = connection.live.endpoint(&forward) {
+        connection.booking = None;
+        let Some(forward) = connection.forward else { return NextAttempt::GaveUp };
+        let live = Rc::clone(&connection.live);
+        if let Some(endpoint) = live.endpoint(&forward) {
             endpoint.failed.add(1);
         }
-        let address = forward.endpoint.address;
-        if connection.attempts < connection.live.listener.max_connect_attempts.get()
-            && let Some(cluster) = cluster(&connection.live, &forward)
-            && let Ok(endpoint) = cluster.dial(forward.turn, connection.attempts, self.addresses.load())
+        // an error of ours says nothing about the endpoint
+        if errno != Errno::ADDRNOTAVAIL
+            && let Some(cluster) = live.cluster_of(forward.route, forward.backend)
         {
-            forward.endpoint = endpoint;
-            connection.forward = Some(forward);
+            cluster.cell().failed(forward.endpoint.endpoint);
+        }
+        let facts = Facts { client: connection.peer, server_name: connection.server_name.as_deref() };
+        let moment = Moment {
+            draw: connection.draw.unwrap_or(Draw(0)),
+            standings: &*live,
+            addresses: self.addresses.load(),
+        };
+        if let Some(next) = decide_again(&facts, &live.listener, &forward, &moment) {
+            connection.forward = Some(next);
             return NextAttempt::Dial;
         }
+        let address = forward.endpoint.address;
         let ending = match errno {
             Errno::TIMEDOUT => Ending::ConnectTimeout,
             // every port that we could dial from is taken
@@ -195,6 +203,21 @@ fn receive_hello(connection: &mut Connection, buffer: &mut [u8]) -> Hello {
             Err(Errno::INTR) => {}
             Err(errno) => return Hello::Failed(Ending::ClientReset, errno.to_string()),
         }
+    }
+}
+
+/// Takes up what the connection needs of its endpoint and cluster.
+fn book<'a>(connection: &'a mut Connection, forward: &Forward) -> Result<(), (Full, &'a Cluster)> {
+    let Some(cluster) = connection.live.cluster_of(forward.route, forward.backend) else { return Ok(()) };
+    if forward.attempt == 0 {
+        cluster.advance();
+    }
+    match cluster.book(forward.endpoint.endpoint) {
+        Ok(booking) => {
+            connection.booking = Some(booking);
+            Ok(())
+        }
+        Err(full) => Err((full, cluster.cell().cluster())),
     }
 }
 

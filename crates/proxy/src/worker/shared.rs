@@ -10,12 +10,15 @@ use arc_swap::ArcSwap;
 use crate::config::Listener;
 use crate::counters::ListenerKey;
 use crate::decide::Addresses;
+use crate::health::Board;
 use crate::limits::Places;
 
 /// What all workers of a proxy share.
 pub(crate) struct Shared {
     /// The bound on all connections.
     pub(crate) places: Arc<Places>,
+    /// The health of clusters; locked when a configuration is adopted, never for a connection.
+    pub(crate) board: Arc<Board>,
     /// The addresses of endpoints that are host names.
     pub(crate) addresses: Arc<ArcSwap<Addresses>>,
     /// How long a client hello may take.

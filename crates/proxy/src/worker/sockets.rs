@@ -47,18 +47,13 @@ mod tests {
         use rustix::net::{AddressFamily, SocketType, socket};
         let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
         let cluster = Cluster {
-            name: "redis".into(),
-            connect_timeout: Duration::from_secs(1),
-            undialable: None,
-            endpoints: Vec::new(),
-            tiers: Vec::new(),
-            proxy_protocol: None,
             keepalive: Some(Keepalive {
                 idle: Some(Duration::from_millis(1500)),
                 interval: Some(Duration::MAX),
                 probes: std::num::NonZeroU32::new(1000),
             }),
             user_timeout: Some(Duration::MAX),
+            ..Cluster::new("redis", Vec::new())
         };
         prepare(&socket, &cluster).unwrap();
         assert!(sockopt::socket_keepalive(&socket).unwrap());

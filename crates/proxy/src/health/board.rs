@@ -1,0 +1,289 @@
+//! The health of all clusters that are served. Locked by the checker and by whoever applies a configuration, and never
+//! by a worker while it carries connections.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::cell::{Alarm, Bounds, Cell};
+use super::report::{ClusterHealth, EndpointHealth, EndpointState};
+use super::vitals::{Change, Vitals};
+use crate::balance::{Condition, Fitness, Roster, Tables};
+use crate::config::{Cluster, Listener, ProxyName, Target};
+
+/// Names a cluster over all changes of configuration.
+pub(super) type ClusterKey = (ProxyName, Arc<str>);
+
+/// The health of all clusters that are served.
+#[derive(Debug)]
+pub(crate) struct Board {
+    entries: Mutex<BTreeMap<ClusterKey, Entry>>,
+    alarm: Arc<Alarm>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    cell: Arc<Cell>,
+    vitals: Vitals,
+    tables: Tables,
+    fitness: Vec<Fitness>,
+    tolls: Vec<Toll>,
+    next: Option<Instant>,
+}
+
+/// What happened to an endpoint since it was first seen.
+#[derive(Clone, Copy, Debug, Default)]
+struct Toll {
+    failed_checks: u64,
+    ejections: u64,
+}
+
+/// A check to be done.
+pub(super) struct Order {
+    pub(super) key: ClusterKey,
+    pub(super) cell: Arc<Cell>,
+    /// Its index in the cluster.
+    pub(super) endpoint: usize,
+}
+
+impl Board {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self { entries: Mutex::default(), alarm: Arc::new(Alarm::new()?) })
+    }
+
+    pub(super) fn alarm(&self) -> &Arc<Alarm> {
+        &self.alarm
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ClusterKey, Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Knows these listeners' clusters from now on, and no others. What is known about endpoints that stay is kept.
+    pub(crate) fn watch(&self, listeners: &[Arc<Listener>]) {
+        let now = Instant::now();
+        let mut entries = self.lock();
+        let mut before = std::mem::take(&mut *entries);
+        for (key, cluster) in clusters(listeners) {
+            if entries.contains_key(&key) {
+                continue;
+            }
+            let entry = match before.remove(&key) {
+                Some(entry) if entry.cell.cluster() == cluster => entry,
+                Some(entry) => entry.carried_over(cluster, now),
+                None => Entry::new(cluster, Bounds::new(cluster), Arc::clone(&self.alarm), now),
+            };
+            entries.insert(key, entry);
+        }
+        drop(entries);
+        self.alarm.ring();
+    }
+
+    /// What to share with the checker about a cluster.
+    pub(crate) fn cell(&self, proxy: &ProxyName, cluster: &Arc<Cluster>) -> Arc<Cell> {
+        let key = (proxy.clone(), Arc::clone(&cluster.name));
+        match self.lock().get(&key) {
+            Some(entry) if entry.cell.cluster() == cluster => Arc::clone(&entry.cell),
+            // a cluster of yesterday: nobody looks after it any more
+            Some(_) | None => {
+                Entry::new(cluster, Bounds::new(cluster), Arc::clone(&self.alarm), Instant::now()).cell
+            }
+        }
+    }
+
+    /// When something is due next.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.lock().values().filter_map(|entry| entry.next).min()
+    }
+
+    /// Does all that is due, and returns up to `room` checks that are to be done.
+    pub(super) fn turn(&self, now: Instant, room: usize) -> Vec<Order> {
+        let mut orders = Vec::new();
+        let mut entries = self.lock();
+        for (key, entry) in &mut *entries {
+            let failing = entry.cell.take_failing();
+            if failing.is_empty() && entry.next.is_none_or(|next| next > now) {
+                continue;
+            }
+            entry.turn(key, &failing, now);
+            for endpoint in 0..entry.tolls.len() {
+                if orders.len() < room && entry.vitals.begin_check(endpoint, now) {
+                    orders.push(Order { key: key.clone(), cell: Arc::clone(&entry.cell), endpoint });
+                }
+            }
+            entry.next = entry.vitals.next(entry.cell.cluster(), now);
+        }
+        orders
+    }
+
+    /// Takes the result of a check.
+    pub(super) fn done(&self, order: &Order, result: Result<(), Arc<str>>, now: Instant) {
+        let mut entries = self.lock();
+        let Some(entry) = entries.get_mut(&order.key) else { return };
+        // not of another version of the cluster: the index would be another endpoint's
+        if Arc::ptr_eq(&entry.cell, &order.cell) {
+            entry.done(&order.key, order.endpoint, result, now);
+        }
+    }
+
+    /// The health of every cluster that is checked.
+    pub(crate) fn report(&self) -> Vec<ClusterHealth> {
+        let entries = self.lock();
+        let watched = entries.iter().filter(|(_, entry)| entry.is_watched());
+        watched.map(|(key, entry)| entry.report(key)).collect()
+    }
+}
+
+impl Entry {
+    fn new(cluster: &Arc<Cluster>, bounds: Arc<Bounds>, alarm: Arc<Alarm>, now: Instant) -> Self {
+        let vitals = Vitals::new(cluster, now, lot);
+        Self::with(cluster, vitals, Tables::new(cluster), bounds, alarm, now)
+    }
+
+    fn with(
+        cluster: &Arc<Cluster>,
+        vitals: Vitals,
+        tables: Tables,
+        bounds: Arc<Bounds>,
+        alarm: Arc<Alarm>,
+        now: Instant,
+    ) -> Self {
+        let fitness = vitals.fitness(cluster, now);
+        let roster = Roster::new(cluster, &tables, &fitness);
+        let next = vitals.next(cluster, now);
+        let tolls = vec![Toll::default(); cluster.endpoints.len()];
+        let cell = Arc::new(Cell::new(Arc::clone(cluster), roster, bounds, alarm));
+        Self { cell, vitals, tables, fitness, tolls, next }
+    }
+
+    fn carried_over(self, cluster: &Arc<Cluster>, now: Instant) -> Self {
+        let before = self.cell.cluster();
+        let vitals = self.vitals.carried_over(before, cluster, now, lot);
+        let same_tables = before.endpoints == cluster.endpoints && before.policy == cluster.policy;
+        let tables = if same_tables { self.tables.clone() } else { Tables::new(cluster) };
+        let (bounds, alarm) = self.cell.shared();
+        bounds.set(cluster);
+        let mut after = Self::with(cluster, vitals, tables, bounds, alarm, now);
+        let names = before.endpoints.iter().map(ToString::to_string);
+        let known: BTreeMap<String, Toll> = names.zip(self.tolls).collect();
+        for (toll, endpoint) in after.tolls.iter_mut().zip(&cluster.endpoints) {
+            *toll = known.get(&endpoint.to_string()).copied().unwrap_or_default();
+        }
+        after
+    }
+
+    fn is_watched(&self) -> bool {
+        let cluster = self.cell.cluster();
+        cluster.health_check.is_some() || cluster.outlier.is_some()
+    }
+
+    fn turn(&mut self, key: &ClusterKey, failing: &[usize], now: Instant) {
+        let cluster = Arc::clone(self.cell.cluster());
+        for endpoint in failing {
+            if let Some(change) = self.vitals.eject(&cluster, *endpoint, now) {
+                if let Some(toll) = self.tolls.get_mut(*endpoint) {
+                    toll.ejections += 1;
+                }
+                tell(key, &cluster, *endpoint, &change);
+            }
+        }
+        for (endpoint, change) in self.vitals.pass(&cluster, now) {
+            tell(key, &cluster, endpoint, &change);
+        }
+        self.publish(key, now);
+    }
+
+    fn done(&mut self, key: &ClusterKey, endpoint: usize, result: Result<(), Arc<str>>, now: Instant) {
+        let cluster = Arc::clone(self.cell.cluster());
+        if let Some(toll) = self.tolls.get_mut(endpoint) {
+            toll.failed_checks += u64::from(result.is_err());
+        }
+        if let Some(change) = self.vitals.end_check(&cluster, endpoint, result, now, lot()) {
+            tell(key, &cluster, endpoint, &change);
+            self.publish(key, now);
+        }
+        self.next = self.vitals.next(&cluster, now);
+    }
+
+    /// Gives workers another roster if it has become another.
+    fn publish(&mut self, (proxy, cluster): &ClusterKey, now: Instant) {
+        let fitness = self.vitals.fitness(self.cell.cluster(), now);
+        if fitness == self.fitness {
+            return;
+        }
+        let roster = Roster::new(self.cell.cluster(), &self.tables, &fitness);
+        let (before, after) = (self.cell.roster().condition(), roster.condition());
+        self.cell.set_roster(roster);
+        self.fitness = fitness;
+        match after {
+            _ if before == after => {}
+            Condition::Calm => tracing::info!(%proxy, cluster = &**cluster, "the cluster is well again"),
+            Condition::Panic => tracing::warn!(
+                %proxy,
+                cluster = &**cluster,
+                "so few endpoints are up that all of them are used, whatever their health"
+            ),
+            Condition::Down => {
+                tracing::warn!(%proxy, cluster = &**cluster, "the cluster is down: no endpoint takes connections");
+            }
+        }
+    }
+
+    fn report(&self, (proxy, cluster): &ClusterKey) -> ClusterHealth {
+        let config = self.cell.cluster();
+        let endpoints = config.endpoints.iter().zip(&self.fitness).zip(&self.tolls).enumerate();
+        let endpoints = endpoints.map(|(index, ((endpoint, fitness), toll))| EndpointHealth {
+            endpoint: endpoint.to_string().into(),
+            state: match fitness {
+                Fitness { up: false, .. } => EndpointState::Down,
+                Fitness { ejected: true, .. } => EndpointState::Ejected,
+                Fitness { .. } => EndpointState::Up,
+            },
+            why: self.vitals.why_down(index).cloned().unwrap_or_default(),
+            warmth: fitness.warmth,
+            failed_checks: toll.failed_checks,
+            ejections: toll.ejections,
+        });
+        ClusterHealth {
+            proxy: proxy.clone(),
+            cluster: Arc::clone(cluster),
+            condition: self.cell.roster().condition(),
+            endpoints: endpoints.collect(),
+        }
+    }
+}
+
+fn clusters(listeners: &[Arc<Listener>]) -> impl Iterator<Item = (ClusterKey, &Arc<Cluster>)> {
+    let routes =
+        listeners.iter().flat_map(|listener| listener.routes().map(move |(_, route)| (listener, route)));
+    let backends =
+        routes.flat_map(|(listener, route)| route.backends.iter().map(move |backend| (listener, backend)));
+    backends.filter_map(|(listener, backend)| match &backend.target {
+        Target::Cluster(cluster) => Some(((listener.proxy.clone(), Arc::clone(&cluster.name)), cluster)),
+        Target::Unavailable(_) => None,
+    })
+}
+
+/// Says what became of an endpoint, once for each change.
+fn tell((proxy, cluster): &ClusterKey, config: &Cluster, endpoint: usize, change: &Change) {
+    let Some(endpoint) = config.endpoints.get(endpoint) else { return };
+    let cluster = &**cluster;
+    match change {
+        Change::Down(why) => tracing::warn!(%proxy, cluster, %endpoint, %why, "an endpoint is down"),
+        Change::Up => tracing::info!(%proxy, cluster, %endpoint, "an endpoint is up again"),
+        Change::Ejected(time) => tracing::warn!(
+            %proxy,
+            cluster,
+            %endpoint,
+            seconds = time.as_secs(),
+            "an endpoint is set aside: connections to it failed"
+        ),
+        Change::Returned => tracing::info!(%proxy, cluster, %endpoint, "an endpoint takes connections again"),
+    }
+}
+
+/// Randomness for jitter.
+fn lot() -> u64 {
+    fastrand::u64(..)
+}

@@ -1,0 +1,200 @@
+//! What workers and the checker share about one cluster.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use arc_swap::{ArcSwap, Guard};
+use rustix::event::{EventfdFlags, eventfd};
+
+use crate::balance::Roster;
+use crate::config::Cluster;
+use crate::limits::{Place, Places};
+
+/// One cluster, as one version of the configuration has it. Nobody waits for anybody here.
+#[derive(Debug)]
+pub(crate) struct Cell {
+    cluster: Arc<Cluster>,
+    roster: ArcSwap<Roster>,
+    tallies: Box<[Tally]>,
+    bounds: Arc<Bounds>,
+    alarm: Arc<Alarm>,
+}
+
+/// What connections of clients told about an endpoint lately.
+#[derive(Debug, Default)]
+struct Tally {
+    /// Connects that failed, since one succeeded.
+    failures: AtomicU32,
+    /// Connections that the endpoint reset before it sent a byte, since one went well.
+    resets: AtomicU32,
+}
+
+/// How many connections there may be, over all versions of a cluster.
+#[derive(Debug)]
+pub(super) struct Bounds {
+    connections: Arc<Places>,
+    pending: Arc<Places>,
+}
+
+/// Which bound of a cluster is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Full {
+    /// It has as many connections as it may have.
+    Connections,
+    /// As many connections as may are on the way to being established.
+    Pending,
+}
+
+impl Full {
+    /// Says so, for the log.
+    pub(crate) fn in_words(self, cluster: &str) -> String {
+        match self {
+            Self::Connections => format!("cluster {cluster} has as many connections as it may have"),
+            Self::Pending => format!("as many connections to cluster {cluster} as may are being established"),
+        }
+    }
+}
+
+impl Bounds {
+    pub(super) fn new(cluster: &Cluster) -> Arc<Self> {
+        let places = || Arc::new(Places::new(usize::MAX));
+        let bounds = Self { connections: places(), pending: places() };
+        bounds.set(cluster);
+        Arc::new(bounds)
+    }
+
+    /// Takes over the limits of a changed cluster; what is taken stays taken.
+    pub(super) fn set(&self, cluster: &Cluster) {
+        let limit =
+            |limit: Option<std::num::NonZeroU32>| limit.map_or(usize::MAX, |limit| limit.get() as usize);
+        self.connections.set_limit(limit(cluster.max_connections));
+        self.pending.set_limit(limit(cluster.max_pending));
+    }
+}
+
+impl Cell {
+    pub(super) fn new(cluster: Arc<Cluster>, roster: Roster, bounds: Arc<Bounds>, alarm: Arc<Alarm>) -> Self {
+        let tallies = cluster.endpoints.iter().map(|_| Tally::default()).collect();
+        Self { cluster, roster: ArcSwap::from_pointee(roster), tallies, bounds, alarm }
+    }
+
+    pub(crate) fn cluster(&self) -> &Arc<Cluster> {
+        &self.cluster
+    }
+
+    /// Which endpoints take connections now.
+    pub(crate) fn roster(&self) -> Guard<Arc<Roster>> {
+        self.roster.load()
+    }
+
+    /// What stays when the cluster changes.
+    pub(super) fn shared(&self) -> (Arc<Bounds>, Arc<Alarm>) {
+        (Arc::clone(&self.bounds), Arc::clone(&self.alarm))
+    }
+
+    pub(super) fn set_roster(&self, roster: Roster) {
+        self.roster.store(Arc::new(roster));
+    }
+
+    /// Takes the places of a connection that is about to be established, where the cluster has limits.
+    pub(crate) fn take_places(&self) -> Result<[Option<Place>; 2], Full> {
+        let take = |limited: bool, places: &Arc<Places>, full| {
+            if limited { places.take().map(Some).ok_or(full) } else { Ok(None) }
+        };
+        let connection =
+            take(self.cluster.max_connections.is_some(), &self.bounds.connections, Full::Connections)?;
+        let pending = take(self.cluster.max_pending.is_some(), &self.bounds.pending, Full::Pending)?;
+        Ok([connection, pending])
+    }
+
+    /// A connection to an endpoint was established.
+    pub(crate) fn connected(&self, endpoint: usize) {
+        if let Some(tally) = self.watched(endpoint) {
+            forget(&tally.failures);
+        }
+    }
+
+    /// A connection to an endpoint could not be established.
+    pub(crate) fn failed(&self, endpoint: usize) {
+        if let Some(tally) = self.watched(endpoint) {
+            self.count(&tally.failures);
+        }
+    }
+
+    /// A connection to an endpoint ended after it had sent something, or in order.
+    pub(crate) fn went_well(&self, endpoint: usize) {
+        if let Some(tally) = self.watched(endpoint) {
+            forget(&tally.resets);
+        }
+    }
+
+    /// An endpoint reset a connection before it had sent a byte.
+    pub(crate) fn was_reset(&self, endpoint: usize) {
+        if let Some(tally) = self.watched(endpoint) {
+            self.count(&tally.resets);
+        }
+    }
+
+    fn watched(&self, endpoint: usize) -> Option<&Tally> {
+        self.threshold()?;
+        self.tallies.get(endpoint)
+    }
+
+    fn threshold(&self) -> Option<u32> {
+        Some(self.cluster.outlier.as_ref()?.consecutive?.get())
+    }
+
+    fn count(&self, events: &AtomicU32) {
+        let so_far = events.fetch_add(1, Relaxed).saturating_add(1);
+        if self.threshold().is_some_and(|threshold| so_far >= threshold) {
+            self.alarm.ring();
+        }
+    }
+
+    /// The endpoints that failed too often in a row; they begin anew.
+    pub(super) fn take_failing(&self) -> Vec<usize> {
+        let Some(threshold) = self.threshold() else { return Vec::new() };
+        let is_failing = |tally: &Tally| {
+            let failing =
+                tally.failures.load(Relaxed) >= threshold || tally.resets.load(Relaxed) >= threshold;
+            if failing {
+                tally.failures.store(0, Relaxed);
+                tally.resets.store(0, Relaxed);
+            }
+            failing
+        };
+        let failing = self.tallies.iter().enumerate().filter(|(_, tally)| is_failing(tally));
+        failing.map(|(endpoint, _)| endpoint).collect()
+    }
+}
+
+/// Most of the time there is nothing to forget, and reading takes the cache line from nobody.
+fn forget(events: &AtomicU32) {
+    if events.load(Relaxed) != 0 {
+        events.store(0, Relaxed);
+    }
+}
+
+/// Wakes the checker.
+#[derive(Debug)]
+pub(crate) struct Alarm(OwnedFd);
+
+impl Alarm {
+    pub(super) fn new() -> std::io::Result<Self> {
+        Ok(Self(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?))
+    }
+
+    pub(super) fn ring(&self) {
+        // it can only fail when the counter is full, and then the checker is awake
+        let _ = rustix::io::write(&self.0, &1u64.to_ne_bytes());
+    }
+
+    pub(super) fn silence(&self) {
+        let _ = rustix::io::read(&self.0, &mut [0u8; 8][..]);
+    }
+
+    pub(super) fn fd(&self) -> &OwnedFd {
+        &self.0
+    }
+}

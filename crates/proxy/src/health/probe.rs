@@ -1,0 +1,130 @@
+//! One active check: a connection of our own to an endpoint, without ever waiting for it.
+
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use rustix::event::epoll::EventFlags;
+use rustix::io::Errno;
+use rustix::net::sockopt::socket_error;
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, connect, getsockname, ipproto, recv, send,
+    socket_with,
+};
+
+use super::expected::is_expected;
+use crate::config::HealthCheck;
+
+/// How much of an answer is looked at.
+const LONGEST_ANSWER: usize = 64 << 10;
+
+/// A check that is under way.
+pub(super) struct Probe {
+    socket: OwnedFd,
+    address: SocketAddr,
+    stage: Stage,
+    answer: Vec<u8>,
+}
+
+enum Stage {
+    Connecting,
+    /// So many bytes are sent.
+    Sending(usize),
+    Receiving,
+}
+
+/// What a check found; a failure in words.
+pub(super) type Finding = Result<(), Arc<str>>;
+
+impl Probe {
+    /// Begins to connect.
+    pub(super) fn start(address: SocketAddr) -> Result<Self, Errno> {
+        let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let socket = socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
+        match connect(&socket, &address) {
+            Ok(()) | Err(Errno::INPROGRESS) => {}
+            Err(errno) => return Err(errno),
+        }
+        Ok(Self { socket, address, stage: Stage::Connecting, answer: Vec::new() })
+    }
+
+    pub(super) fn socket(&self) -> &OwnedFd {
+        &self.socket
+    }
+
+    /// Goes as far as the socket lets it; `None`: it is not finished.
+    pub(super) fn on_event(&mut self, config: &HealthCheck, flags: EventFlags) -> Option<Finding> {
+        loop {
+            match self.stage {
+                Stage::Connecting => {
+                    if flags.intersects(EventFlags::ERR | EventFlags::HUP) {
+                        let errno = socket_error(&self.socket).ok().and_then(Result::err);
+                        return Some(failed(&errno.unwrap_or(Errno::CONNREFUSED)));
+                    }
+                    if !flags.contains(EventFlags::OUT) {
+                        return None;
+                    }
+                    // nobody listens, and the kernel happened to dial from the very port that was dialled
+                    let own = getsockname(&self.socket).ok().and_then(|own| SocketAddr::try_from(own).ok());
+                    if own == Some(self.address) {
+                        return Some(failed(&Errno::CONNREFUSED));
+                    }
+                    self.stage = Stage::Sending(0);
+                }
+                Stage::Sending(sent) => {
+                    let rest = config.send.get(sent..).unwrap_or_default();
+                    if rest.is_empty() {
+                        if config.receive.is_empty() {
+                            return Some(Ok(()));
+                        }
+                        self.stage = Stage::Receiving;
+                        continue;
+                    }
+                    match send(&self.socket, rest, SendFlags::NOSIGNAL) {
+                        Ok(more) => self.stage = Stage::Sending(sent + more),
+                        Err(Errno::AGAIN) => return None,
+                        Err(Errno::INTR) => {}
+                        Err(errno) => return Some(failed(&errno)),
+                    }
+                }
+                Stage::Receiving => return self.receive(config),
+            }
+        }
+    }
+
+    fn receive(&mut self, config: &HealthCheck) -> Option<Finding> {
+        let mut chunk = [0u8; 4096];
+        loop {
+            match recv(&self.socket, &mut chunk[..], RecvFlags::empty()) {
+                Ok((0, _)) => return Some(Err("it ended before the expected answer".into())),
+                Ok((received, _)) => {
+                    self.answer.extend_from_slice(chunk.get(..received).unwrap_or_default());
+                    if is_expected(&self.answer, &config.receive) {
+                        return Some(Ok(()));
+                    }
+                    if self.answer.len() >= LONGEST_ANSWER {
+                        return Some(Err("its answer is long, and not the expected one".into()));
+                    }
+                }
+                Err(Errno::AGAIN) => return None,
+                Err(Errno::INTR) => {}
+                Err(errno) => return Some(failed(&errno)),
+            }
+        }
+    }
+
+    /// What there is to say when time is over.
+    pub(super) fn too_late(&self) -> Finding {
+        Err(match self.stage {
+            Stage::Connecting => "it did not answer in time".into(),
+            Stage::Sending(_) => "it did not take the question in time".into(),
+            Stage::Receiving if self.answer.is_empty() => "it accepted, and did not answer in time".into(),
+            Stage::Receiving => "the expected answer did not come in time".into(),
+        })
+    }
+}
+
+fn failed(errno: &Errno) -> Finding {
+    Err(errno.to_string().into())
+}

@@ -1,0 +1,89 @@
+//! A cluster as one worker sees it: whose turn it is, and how busy its endpoints are with this worker's connections.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::decide::{RouteIndex, Standing, Standings};
+use crate::health::{self, Full};
+use crate::limits::Place;
+
+use super::live::Live;
+
+/// A cluster as one worker sees it, in one version of the configuration.
+pub(super) struct ClusterOf {
+    cell: Arc<health::Cell>,
+    turn: Cell<u64>,
+    /// How many connections of this worker each endpoint has; shared between versions.
+    loads: Box<[Rc<Cell<u32>>]>,
+}
+
+impl ClusterOf {
+    /// A cluster at its first turn.
+    pub(super) fn new(cell: Arc<health::Cell>, turn: u64) -> Self {
+        let loads = cell.cluster().endpoints.iter().map(|_| Rc::default()).collect();
+        Self { cell, turn: Cell::new(turn), loads }
+    }
+
+    /// The same cluster as another version of the configuration has it.
+    pub(super) fn carried_over(&self, cell: Arc<health::Cell>) -> Self {
+        let names = self.cell.cluster().endpoints.iter().map(ToString::to_string);
+        let known: BTreeMap<String, &Rc<Cell<u32>>> = names.zip(&self.loads).collect();
+        let load = |endpoint: String| known.get(&endpoint).map(|load| Rc::clone(load)).unwrap_or_default();
+        let loads = cell.cluster().endpoints.iter().map(|endpoint| load(endpoint.to_string())).collect();
+        Self { cell, turn: Cell::new(self.turn.get()), loads }
+    }
+
+    /// What is shared with the checker.
+    pub(super) fn cell(&self) -> &Arc<health::Cell> {
+        &self.cell
+    }
+
+    /// Notes that a connection took a turn.
+    pub(super) fn advance(&self) {
+        self.turn.set(self.turn.get().wrapping_add(1));
+    }
+
+    /// Books a connection to an endpoint.
+    pub(super) fn book(&self, endpoint: usize) -> Result<Booking, Full> {
+        let [connection, pending] = self.cell.take_places()?;
+        let load = self.loads.get(endpoint).map(Rc::clone).unwrap_or_default();
+        load.set(load.get() + 1);
+        Ok(Booking { load, _connection: connection, pending })
+    }
+}
+
+/// A connection that an endpoint has, or is about to have; until it is dropped.
+pub(super) struct Booking {
+    load: Rc<Cell<u32>>,
+    _connection: Option<Place>,
+    pending: Option<Place>,
+}
+
+impl Booking {
+    /// Notes that the connection is established.
+    pub(super) fn established(&mut self) {
+        self.pending = None;
+    }
+}
+
+impl Drop for Booking {
+    fn drop(&mut self) {
+        self.load.set(self.load.get().saturating_sub(1));
+    }
+}
+
+impl Standings for Live {
+    fn ask<A>(
+        &self,
+        route: RouteIndex,
+        backend: usize,
+        question: impl FnOnce(&Standing<'_>) -> A,
+    ) -> Option<A> {
+        let cluster = self.cluster_of(route, backend)?;
+        let load = |endpoint: usize| cluster.loads.get(endpoint).map_or(0, |load| load.get());
+        let roster = cluster.cell.roster();
+        Some(question(&Standing { roster: &roster, turn: cluster.turn.get(), load: &load }))
+    }
+}
