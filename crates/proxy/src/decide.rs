@@ -1,11 +1,13 @@
 //! Where a connection goes, and why: facts, a listener and a moment in, a decision out. No socket, no clock.
 
 mod addresses;
+mod all_well;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 pub use addresses::{Addresses, Resolved};
+pub use all_well::AllWell;
 
 use crate::balance::hash::position_of;
 use crate::balance::{Condition, Draw, Roster};

@@ -5,6 +5,7 @@
 
 mod access;
 mod buffer;
+mod digits;
 mod line;
 mod record;
 mod writer;

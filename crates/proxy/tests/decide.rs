@@ -5,11 +5,9 @@ mod support;
 
 use std::net::SocketAddr;
 
-use meshtcp_proxy::balance::{Draw, Roster};
+use meshtcp_proxy::balance::Draw;
 use meshtcp_proxy::config::{Listener, Target};
-use meshtcp_proxy::decide::{
-    Addresses, Decision, Facts, Moment, Refusal, Resolved, RouteIndex, Standing, Standings, decide_again,
-};
+use meshtcp_proxy::decide::{Addresses, AllWell, Decision, Facts, Moment, Refusal, Resolved, decide_again};
 use meshtcp_proxy::{Config, decide};
 use proptest::prelude::*;
 use support::Mesh;
@@ -46,25 +44,6 @@ fn mesh(backends: &[RandomBackend]) -> Mesh {
         mesh.clusters[index].1.endpoints = endpoints.collect();
     }
     mesh
-}
-
-/// Everybody is well, and the clusters are at this turn.
-struct AllWell<'a> {
-    listener: &'a Listener,
-    turn: u64,
-}
-
-impl Standings for AllWell<'_> {
-    fn ask<A>(
-        &self,
-        route: RouteIndex,
-        backend: usize,
-        question: impl FnOnce(&Standing<'_>) -> A,
-    ) -> Option<A> {
-        let (_, cluster) = self.listener.route_at(route)?.backend_with_cluster(backend)?;
-        let roster = Roster::of_all(cluster);
-        Some(question(&Standing { roster: &roster, turn: self.turn, load: &|_| 0 }))
-    }
 }
 
 const FACTS: Facts<'_> = Facts {

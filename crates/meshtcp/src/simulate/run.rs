@@ -8,7 +8,7 @@ use std::sync::Arc;
 use control::compile::Compiled;
 use proxy::balance::{Balance, Draw};
 use proxy::config::{Direction, Host, Listener};
-use proxy::decide::{Addresses, Facts, Moment, Resolved};
+use proxy::decide::{Addresses, AllWell, Facts, Moment, Resolved};
 use proxy::{Config, Decision, ProxyName, decide};
 use serde::Serialize;
 
@@ -99,8 +99,8 @@ impl Side {
     /// The backend that a connection goes to, in words; `None`: there is no such listener.
     fn backend(&self, at: &(String, String), facts: &Facts<'_>, draw: Draw) -> Option<String> {
         let listener = self.listeners.get(at)?;
-        let balance = Balance::seeded(draw.0);
-        let moment = Moment { draw, turns: balance.turns(), addresses: &self.addresses };
+        let standings = AllWell { listener, turn: draw.0 };
+        let moment = Moment { draw, standings: &standings, addresses: &self.addresses };
         let named = |route, backend: usize| {
             let route = listener.route_at(route)?;
             Some(control::compile::without_kind(&route.backends.get(backend)?.reference))

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use super::LineFormat;
+use super::digits::{push_address, push_number};
 use super::record::{Record, Value};
 
 impl LineFormat {
@@ -25,7 +26,14 @@ fn write_text(record: &Record<'_>, line: &mut Vec<u8>) {
         // writing to memory does not fail
         let _ = match value {
             Value::Absent => line.write_all(b"-"),
-            Value::Number(number) => write!(line, "{number}"),
+            Value::Number(number) => {
+                push_number(number, line);
+                Ok(())
+            }
+            Value::Address(address) => {
+                push_address(address, line);
+                Ok(())
+            }
             Value::Text(text) => {
                 write_quoted(text, line);
                 Ok(())
@@ -76,7 +84,12 @@ fn write_json(record: &Record<'_>, line: &mut Vec<u8>) {
         line.push(b':');
         match value {
             Value::Absent => line.extend_from_slice(b"null"),
-            Value::Number(number) => line.extend_from_slice(number.to_string().as_bytes()),
+            Value::Number(number) => push_number(number, line),
+            Value::Address(address) => {
+                line.push(b'"');
+                push_address(address, line);
+                line.push(b'"');
+            }
             Value::Text(text) => write_json_text(text, line),
             Value::Shown(shown) => write_json_text(&shown.to_string(), line),
         }

@@ -39,6 +39,7 @@ pub(super) enum Value<'a> {
     Text(&'a str),
     Shown(&'a dyn std::fmt::Display),
     Number(u64),
+    Address(&'a SocketAddr),
 }
 
 impl Record<'_> {
@@ -69,7 +70,7 @@ impl Record<'_> {
         field("proxy", Value::Text(listener.proxy.as_str()));
         field("listener", Value::Text(&listener.name));
         field("destination", text(&listener.destination));
-        field("client", Value::Shown(client));
+        field("client", Value::Address(client));
         field("server_name", optional_text(*server_name));
         match (route, origin) {
             (None, _) => field("policy", Value::Absent),
@@ -83,7 +84,7 @@ impl Record<'_> {
         field("first_backend", optional_text(first_backend.map(|backend| &*backend.reference)));
         field("backend", optional_text(backend.map(|backend| &*backend.reference)));
         field("cluster", optional_text(backend.map(|backend| backend.cluster_name())));
-        field("endpoint", optional(endpoint.as_ref()));
+        field("endpoint", endpoint.as_ref().map_or(Value::Absent, Value::Address));
         field("draw", optional(draw.as_ref()));
         field("generation", Value::Number(*generation));
         field("attempts", Value::Number((*attempts).into()));

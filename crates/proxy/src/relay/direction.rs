@@ -9,16 +9,22 @@ const SMALL_SPLICE: usize = 8 << 10;
 /// Small splices in a row after which a direction is copied again.
 const COPY_AFTER: u8 = 8;
 
+/// Bytes that wait for the destination, from `written` on.
+#[derive(Default)]
+struct Held {
+    bytes: Vec<u8>,
+    written: usize,
+}
+
 /// One direction, from a source socket to a destination socket.
 #[derive(Default)]
 pub(crate) struct Direction {
-    /// What the destination did not take yet, from `written` on.
-    pub(super) held: Vec<u8>,
-    pub(super) written: usize,
+    /// What the destination did not take yet. In a box: most directions never hold anything.
+    held: Option<Box<Held>>,
     /// Present while bytes are in it, or about to be.
     pub(super) pipe: Option<Pipe>,
     /// How many bytes are in the pipe.
-    pub(super) piped: usize,
+    pub(super) piped: u32,
     /// How many bytes the destination took so far.
     pub(crate) moved: u64,
     /// The source may have bytes, or its end.
@@ -54,22 +60,31 @@ impl Direction {
 
     /// Keeps bytes that were read before there was a destination: they leave first.
     pub(crate) fn hold_more(&mut self, bytes: &[u8]) {
-        self.held.extend_from_slice(bytes);
+        self.held.get_or_insert_default().bytes.extend_from_slice(bytes);
     }
 
     /// Steps over bytes that are held and not for the destination.
     pub(crate) fn skip(&mut self, bytes: usize) {
-        self.held.drain(..bytes.min(self.held.len()));
+        self.note_written(bytes.min(self.pending().len()));
+        if self.pending().is_empty() {
+            self.held = None;
+        }
     }
 
     pub(super) fn hold(&mut self, bytes: Vec<u8>) {
-        self.held = bytes;
-        self.written = 0;
+        self.held = Some(Box::new(Held { bytes, written: 0 }));
+    }
+
+    /// Notes that the destination took so much of what is held.
+    pub(super) fn note_written(&mut self, bytes: usize) {
+        if let Some(held) = &mut self.held {
+            held.written += bytes;
+        }
     }
 
     /// What is held and not yet written.
     pub(crate) fn pending(&self) -> &[u8] {
-        self.held.get(self.written..).unwrap_or_default()
+        self.held.as_ref().and_then(|held| held.bytes.get(held.written..)).unwrap_or_default()
     }
 
     /// The pipe when it is empty; a full one is closed, with what is in it.
@@ -79,8 +94,7 @@ impl Direction {
     }
 
     pub(super) fn take_held(&mut self) -> Vec<u8> {
-        self.written = 0;
-        std::mem::take(&mut self.held)
+        self.held.take().map(|held| held.bytes).unwrap_or_default()
     }
 
     /// Learns from a read whether this is a stream.

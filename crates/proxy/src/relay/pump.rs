@@ -105,7 +105,7 @@ impl Pump<'_> {
                 return Ok(false);
             }
             let sent = self.send_pending()?;
-            self.direction.written += sent;
+            self.direction.note_written(sent);
             if self.direction.pending().is_empty() {
                 let emptied = self.direction.take_held();
                 self.kit.keep(emptied);
@@ -190,7 +190,7 @@ impl Pump<'_> {
         match splice(self.source, None, &pipe.write, None, PIPE_BYTES, flags) {
             Ok(0) => self.direction.ended = true,
             Ok(bytes) => {
-                self.direction.piped = bytes;
+                self.direction.piped = bytes as u32; // a pipe is not that large
                 self.direction.note_splice(bytes);
                 // a pipe may be full of small pieces long before it is full of bytes
                 return Ok(bytes < DRAINED && self.direction.splicing && !self.direction.last);
@@ -210,8 +210,8 @@ impl Pump<'_> {
             return Ok(());
         };
         let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
-        let sent = splice(&pipe.read, None, self.destination, None, self.direction.piped, flags);
-        self.direction.piped -= self.sent(sent)?;
+        let sent = splice(&pipe.read, None, self.destination, None, self.direction.piped as usize, flags);
+        self.direction.piped -= self.sent(sent)? as u32;
         Ok(())
     }
 

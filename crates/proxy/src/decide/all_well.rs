@@ -1,0 +1,27 @@
+//! Clusters whose endpoints are all well: for deciding where no data plane runs.
+
+use super::{RouteIndex, Standing, Standings};
+use crate::balance::Roster;
+use crate::config::Listener;
+
+/// Takes every endpoint of a listener's clusters as usable and without load, and every cluster at the same turn.
+#[derive(Clone, Copy, Debug)]
+pub struct AllWell<'a> {
+    /// The listener whose clusters are meant.
+    pub listener: &'a Listener,
+    /// How many connections each cluster got so far.
+    pub turn: u64,
+}
+
+impl Standings for AllWell<'_> {
+    fn ask<A>(
+        &self,
+        route: RouteIndex,
+        backend: usize,
+        question: impl FnOnce(&Standing<'_>) -> A,
+    ) -> Option<A> {
+        let (_, cluster) = self.listener.route_at(route)?.backend_with_cluster(backend)?;
+        let roster = Roster::of_all(cluster);
+        Some(question(&Standing { roster: &roster, turn: self.turn, load: &|_| 0 }))
+    }
+}
