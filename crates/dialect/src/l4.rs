@@ -11,7 +11,6 @@
 
 mod cluster;
 mod listener;
-mod unheard;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,14 +47,6 @@ pub fn lower(plan: &Plan) -> L4Resources {
     for gateway in &plan.gateway_listeners {
         listener::gateway(plan, gateway, &mut resources);
     }
-    for outbound in plan.outbounds.iter().filter(|outbound| resources.routes.contains_key(&outbound.name)) {
-        resources.notes.extend(unheard::of_split(&outbound.name, &outbound.split_settings));
-    }
-    for gateway in &plan.gateway_listeners {
-        let declared =
-            gateway.hosts.iter().map(|host| unheard::of_split(&gateway.name, &host.split_settings));
-        resources.notes.extend(declared.flatten());
-    }
     let used: BTreeSet<String> = resources
         .routes
         .values()
@@ -64,7 +55,6 @@ pub fn lower(plan: &Plan) -> L4Resources {
         .collect();
     for cluster in used.iter().filter_map(|name| plan.clusters.get(name)) {
         resources.notes.extend(cluster::notes(cluster));
-        resources.notes.extend(unheard::of_cluster(cluster));
         let (cluster, endpoints) = cluster::cluster(cluster, plan.mtls.as_ref());
         resources.endpoints.insert(cluster.name.clone(), endpoints);
         resources.clusters.insert(cluster.name.clone(), cluster);
