@@ -7,7 +7,9 @@ use std::net::SocketAddr;
 
 use meshtcp_proxy::balance::Draw;
 use meshtcp_proxy::config::{Listener, Target};
-use meshtcp_proxy::decide::{Addresses, AllWell, Decision, Facts, Moment, Refusal, Resolved, decide_again};
+use meshtcp_proxy::decide::{
+    Addresses, AllWell, Decision, Facts, Moment, Refusal, Resolved, RouteIndex, decide_again,
+};
 use meshtcp_proxy::{Config, decide};
 use proptest::prelude::*;
 use support::Mesh;
