@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  candidate ──▶ Snapshot ──▶ Plan of each proxy in scope ──▶ ResourceSet ──(equal to the last?)──▶ change
+//!                    └─ touched since the last one? ─┘ no: the plan stays as it is
 //! ```
 
 mod change;
@@ -14,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use model::{FieldPath, Kind, Problem, ProxyKey, Resource, Severity, Spec, Violation};
-use plan::{Context, IgnoredBecause, Outcome, Plan, Snapshot};
+use plan::{Context, IgnoredBecause, Outcome, Plan, Reads, Snapshot};
 use xds::ResourceSet;
 
 pub use change::{Change, What, changes};
@@ -41,6 +42,8 @@ pub struct Compiled {
     pub snapshot: Arc<Snapshot>,
     /// The proxies in scope.
     pub proxies: BTreeMap<ProxyKey, CompiledProxy>,
+    /// How many of them were planned for this state; the others are as they were in the state before.
+    pub planned: usize,
 }
 
 /// What one proxy should run.
@@ -52,23 +55,86 @@ pub struct CompiledProxy {
     pub resources: Arc<ResourceSet>,
     /// What our own proxy cannot carry of it, in words.
     pub notes: Vec<String>,
+    /// What the plan depends on.
+    pub reads: Arc<Reads>,
 }
 
 impl Compiler {
     /// Plans every proxy in scope.
     pub fn compile(&self, candidate: &Candidate) -> Compiled {
-        let snapshot = Arc::new(Snapshot::new(candidate.resources().cloned(), self.context.clone()));
+        self.plan_all(candidate.resources().cloned())
+    }
+
+    /// The same from resources, wherever they come from and in whatever order.
+    pub fn plan_all(&self, resources: impl IntoIterator<Item = Arc<Resource>>) -> Compiled {
+        let snapshot = Arc::new(Snapshot::new(resources, self.context.clone()));
+        let proxies: BTreeMap<_, _> = self
+            .scope
+            .proxies(&snapshot)
+            .filter_map(|key| {
+                let compiled = CompiledProxy::of(&snapshot, &key, None)?;
+                Some((key, compiled))
+            })
+            .collect();
+        let planned = proxies.len();
+        Compiled { snapshot, proxies, planned }
+    }
+
+    /// The same as [`Compiler::compile`], made from an earlier state: only proxies whose plans read something that is
+    /// different now are planned again, and what comes out equal is shared with the earlier state.
+    pub fn recompile(&self, before: &Compiled, candidate: &Candidate) -> Compiled {
+        self.plan_again(before, candidate.resources().cloned())
+    }
+
+    /// The same from resources, wherever they come from and in whatever order.
+    pub fn plan_again(
+        &self,
+        before: &Compiled,
+        resources: impl IntoIterator<Item = Arc<Resource>>,
+    ) -> Compiled {
+        if *before.snapshot.context() != self.context {
+            return self.plan_all(resources);
+        }
+        let snapshot = Arc::new(Snapshot::new(resources, self.context.clone()));
+        let touched = snapshot.touched_since(&before.snapshot);
+        let mut planned = 0;
         let proxies = self
             .scope
             .proxies(&snapshot)
             .filter_map(|key| {
-                let plan = plan::plan(&snapshot, &key)?;
-                let words = dialect::l4::lower(&plan);
-                let resources = Arc::new(words.to_resource_set());
-                Some((key, CompiledProxy { plan: Arc::new(plan), resources, notes: words.notes }))
+                let old = before.proxies.get(&key);
+                let compiled = match old {
+                    Some(old) if !old.reads.meet(&touched) => old.clone(),
+                    _ => {
+                        planned += 1;
+                        CompiledProxy::of(&snapshot, &key, old)?
+                    }
+                };
+                Some((key, compiled))
             })
             .collect();
-        Compiled { snapshot, proxies }
+        Compiled { snapshot, proxies, planned }
+    }
+}
+
+impl CompiledProxy {
+    /// Plans one proxy. What is equal to `old` is shared with it.
+    fn of(snapshot: &Snapshot, key: &ProxyKey, old: Option<&Self>) -> Option<Self> {
+        let (plan, reads) = plan::plan_and_reads(snapshot, key)?;
+        let reads = match old {
+            Some(old) if *old.reads == reads => Arc::clone(&old.reads),
+            _ => Arc::new(reads),
+        };
+        if let Some(old) = old.filter(|old| *old.plan == plan) {
+            return Some(Self { reads, ..old.clone() });
+        }
+        let words = dialect::l4::lower(&plan);
+        let resources = words.to_resource_set();
+        let resources = match old {
+            Some(old) if *old.resources == resources => Arc::clone(&old.resources),
+            _ => Arc::new(resources),
+        };
+        Some(Self { plan: Arc::new(plan), resources, notes: words.notes, reads })
     }
 }
 
@@ -76,7 +142,7 @@ impl Compiled {
     /// Nothing at all: what runs before anything was compiled.
     pub fn nothing(context: Context) -> Self {
         let none: [Resource; 0] = [];
-        Self { snapshot: Arc::new(Snapshot::new(none, context)), proxies: BTreeMap::new() }
+        Self { snapshot: Arc::new(Snapshot::new(none, context)), proxies: BTreeMap::new(), planned: 0 }
     }
 
     /// Whether proxies would be told the same.
@@ -100,7 +166,10 @@ impl Compiled {
             hosts.entry(dataplane.address.clone()).or_default().insert(key.clone(), proxy.clone());
         }
         let snapshot = || Arc::clone(&self.snapshot);
-        hosts.into_values().map(|proxies| Compiled { snapshot: snapshot(), proxies }).collect()
+        hosts
+            .into_values()
+            .map(|proxies| Compiled { planned: proxies.len(), snapshot: snapshot(), proxies })
+            .collect()
     }
 
     /// The routes that speak about proxies in scope and decide nothing on any of them, with the reason in words. Those

@@ -11,6 +11,7 @@ mod matching;
 mod merge;
 mod plan;
 mod precedence;
+mod reads;
 mod routing;
 mod rules;
 mod snapshot;
@@ -24,6 +25,7 @@ pub use matching::{Matched, Shadows};
 pub use merge::{Destined, SortedItem, SourceRule, SourceRules, merge_confs};
 pub use plan::*;
 pub use precedence::{ItemPrecedence, Precedence, Step};
+pub use reads::{Reads, Touched};
 pub use routing::{Dialled, DialledTarget, ProxyRules, plan_ingress};
 pub use rules::{InboundKey, ListenerKey, Merged, ResourceRule, Rules, Subset, SubsetTag, TagRule, mesh_id};
 pub use snapshot::{Context, ProxyFeatures, Snapshot};
@@ -33,7 +35,13 @@ use model::ProxyKey;
 
 /// Plans one proxy; `None` when the snapshot has no Dataplane for it.
 pub fn plan(snapshot: &Snapshot, proxy: &ProxyKey) -> Option<Plan> {
+    plan_and_reads(snapshot, proxy).map(|(plan, _)| plan)
+}
+
+/// Plans one proxy, and says what that depends on: as long as no change touches it, the plan is the same.
+pub fn plan_and_reads(snapshot: &Snapshot, proxy: &ProxyKey) -> Option<(Plan, Reads)> {
     let view = snapshot.seen_by(proxy)?;
     let rules = view.proxy_rules();
-    Some(view.route(&rules))
+    let plan = view.route(&rules);
+    Some((plan, view.reads()))
 }

@@ -13,7 +13,7 @@ use crate::precedence::Precedence;
 use crate::rules::{InboundKey, ListenerKey};
 use crate::view::View;
 
-pub(crate) use candidates::index_target;
+pub(crate) use candidates::{condition_of, index_target};
 
 /// The policies of one kind that speak about a proxy.
 #[derive(Clone, Debug, Default)]
@@ -43,7 +43,6 @@ pub enum Shadows {
 impl<'a> View<'a> {
     /// The policies of a kind that speak about the proxy. A lookup by index: it reads only policies that may match.
     pub fn matched(&self, kind: Kind) -> Matched<'a> {
-        self.read(kind);
         self.match_policies(self.candidates(kind), Shadows::LeftOut)
     }
 

@@ -52,7 +52,10 @@ impl View<'_> {
             Kind::MeshExternalService,
             Kind::MeshHTTPRoute,
         ] {
-            self.read(kind);
+            match kind {
+                Kind::Mesh => self.reads_mesh(),
+                kind => self.reads_all(kind),
+            }
         }
         self.snapshot().merge(kind, self.mesh_name(), &matched)
     }

@@ -17,7 +17,6 @@ impl View<'_> {
         let hearing = Hearing::of(outbounds, listeners);
         let mut statuses = Vec::new();
         for kind in [Kind::MeshTCPRoute, Kind::MeshHTTPRoute] {
-            self.read(kind);
             let broken = self.what_breaks(kind);
             for policy in self.match_policies(self.candidates(kind), Shadows::Included).policies {
                 let Heard { outcomes, decides, unresolved } = hearing.about(policy);

@@ -1,16 +1,17 @@
 //! What one proxy sees, and what it read.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use model::topology::{Dataplane, Mesh, MeshGateway};
 use model::{Kind, Labels, Profile, ProxyKey, Resource, ResourceId, Spec, Tags};
 
+use crate::reads::{self, Reads};
 use crate::snapshot::{Context, ProxyFeatures, Snapshot};
 
-/// What one proxy sees of a snapshot. It records which kinds of resources were read through it, so that a control plane
-/// knows when the proxy's plan may have changed.
+/// What one proxy sees of a snapshot. It records what was asked through it, so that a control plane knows when the proxy's
+/// plan may have changed.
 #[derive(Debug)]
 pub struct View<'a> {
     snapshot: &'a Snapshot,
@@ -18,7 +19,7 @@ pub struct View<'a> {
     resource: &'a Resource,
     dataplane: &'a Dataplane,
     gateway: Option<(&'a Resource, &'a MeshGateway)>,
-    reads: Cell<u64>,
+    asked: RefCell<BTreeSet<u64>>,
 }
 
 impl Snapshot {
@@ -32,9 +33,9 @@ impl Snapshot {
             resource,
             dataplane,
             gateway: None,
-            reads: Cell::new(0),
+            asked: RefCell::default(),
         };
-        view.read(Kind::Dataplane);
+        view.ask(reads::named(Kind::Dataplane, proxy.mesh.as_str(), proxy.name.as_str()));
         view.gateway = view.select_gateway();
         Some(view)
     }
@@ -46,7 +47,7 @@ impl<'a> View<'a> {
         &self.proxy
     }
 
-    /// The snapshot, unrecorded: who reads resources there answers for telling [`View::read`].
+    /// The snapshot, unrecorded: who reads resources there answers for telling by one of the `reads_…`.
     pub fn snapshot(&self) -> &'a Snapshot {
         self.snapshot
     }
@@ -73,7 +74,7 @@ impl<'a> View<'a> {
 
     /// The settings of the proxy's mesh; absent when nobody wrote it down.
     pub fn mesh(&self) -> Option<&'a Mesh> {
-        self.read(Kind::Mesh);
+        self.reads_mesh();
         self.snapshot.mesh(self.mesh_name())
     }
 
@@ -94,7 +95,7 @@ impl<'a> View<'a> {
 
     /// The resources of a kind in the proxy's mesh (or of a kind of global scope), in store order.
     pub fn of_kind(&self, kind: Kind) -> &'a [Arc<Resource>] {
-        self.read(kind);
+        self.reads_all(kind);
         match kind.scope() {
             model::resource::Scope::Mesh => self.snapshot.in_mesh(kind, self.mesh_name()),
             model::resource::Scope::Global => self.snapshot.of_kind(kind),
@@ -103,13 +104,13 @@ impl<'a> View<'a> {
 
     /// The resource with this identifier, whatever its section and mesh.
     pub fn by_id(&self, id: &ResourceId) -> Option<&'a Resource> {
-        self.read(id.kind);
+        self.ask(reads::by_id(id));
         self.snapshot.by_id(id)
     }
 
     /// The resources of a kind in the proxy's mesh that have all these labels, in store order.
     pub fn by_labels(&self, kind: Kind, labels: &Labels) -> impl Iterator<Item = &'a Resource> + use<'a> {
-        self.read(kind);
+        self.ask(reads::with_labels(kind, self.mesh_name(), labels));
         self.snapshot.by_labels(kind, self.mesh_name(), labels)
     }
 
@@ -118,19 +119,55 @@ impl<'a> View<'a> {
         &self,
         tags: &Tags,
     ) -> impl Iterator<Item = (&'a Resource, &'a Dataplane)> + use<'a> {
-        self.read(Kind::Dataplane);
+        self.reads_dataplanes(tags);
         self.snapshot.dataplanes_with_tags(self.mesh_name(), tags)
     }
 
-    /// Records that resources of a kind were read.
-    pub fn read(&self, kind: Kind) {
-        self.reads.set(self.reads.get() | 1 << kind as u32);
+    /// Records that all resources of a kind in the proxy's mesh (or of a kind of global scope) were read.
+    pub(crate) fn reads_all(&self, kind: Kind) {
+        self.ask(match kind.scope() {
+            model::resource::Scope::Mesh => reads::in_mesh(kind, self.mesh_name()),
+            model::resource::Scope::Global => reads::everywhere(kind),
+        });
     }
 
-    /// The kinds that were read through this view so far. A change of another kind cannot change what was computed.
-    pub fn reads(&self) -> BTreeSet<Kind> {
-        let reads = self.reads.get();
-        Kind::ALL.iter().copied().filter(|kind| reads & (1 << *kind as u32) != 0).collect()
+    /// Records that resources of a kind were read in another mesh than the proxy's.
+    pub(crate) fn reads_elsewhere(&self, kind: Kind) {
+        self.ask(reads::everywhere(kind));
+    }
+
+    /// Records that the settings of the proxy's mesh were read.
+    pub(crate) fn reads_mesh(&self) {
+        self.ask(reads::named(Kind::Mesh, "", self.mesh_name()));
+    }
+
+    /// Records that the Dataplanes with an inbound that has all these tags were read.
+    pub(crate) fn reads_dataplanes(&self, tags: &Tags) {
+        self.ask(reads::with_tags(self.mesh_name(), tags));
+    }
+
+    /// Records that the Dataplanes with all these labels were read.
+    pub(crate) fn reads_labelled_dataplanes(&self, labels: &Labels) {
+        self.ask(reads::with_labels(Kind::Dataplane, self.mesh_name(), labels));
+    }
+
+    /// Records that the policies were read which were indexed under a condition.
+    pub(crate) fn reads_policies(&self, kind: Kind, key: &str, value: &str) {
+        self.ask(reads::policies(kind, self.mesh_name(), key, value));
+    }
+
+    /// Records that the zone proxies among the Dataplanes were read.
+    pub(crate) fn reads_zone_proxies(&self) {
+        self.ask(reads::zone_proxies(self.mesh_name()));
+    }
+
+    fn ask(&self, question: u64) {
+        self.asked.borrow_mut().insert(question);
+    }
+
+    /// What was read through this view so far. A change that does not touch it cannot change what was computed.
+    pub fn reads(&self) -> Reads {
+        Reads::new(&self.asked.borrow())
     }
 
     /// The MeshGateway with the most matching tags among those whose selectors match the gateway tags of the Dataplane;

@@ -133,7 +133,10 @@ fn adopt(
     before: Option<&Compiled>,
     candidate: &Candidate,
 ) -> Result<Adoption, Vec<Objection>> {
-    let compiled = compiler.compile(candidate);
+    let compiled = match before {
+        Some(before) => compiler.recompile(before, candidate),
+        None => compiler.compile(candidate),
+    };
     let nowhere: Vec<Dangling> = dangling(&compiled.snapshot, candidate);
     let mut objections: Vec<Objection> =
         compiled.by_host().iter().flat_map(|host| conflicts(host, candidate)).collect();

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use control::discovery::ProxyStatus;
+use control::fleet::{LiveAfter, Rollout};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
@@ -40,9 +41,9 @@ fn state(status: &ProxyStatus) -> &'static str {
 
 impl Collector for Metrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let (revision, dataplanes) = {
+        let (revision, dataplanes, rollout) = {
             let fleet = self.shared.fleet();
-            (fleet.revision().number(), fleet.compiled().proxies.len())
+            (fleet.revision().number(), fleet.compiled().proxies.len(), fleet.rollouts().next_back())
         };
         let count = |number: usize| ConstGauge::new(i64::try_from(number).unwrap_or(i64::MAX));
         let gauge = count(0).metric_type();
@@ -71,6 +72,31 @@ impl Collector for Metrics {
         for word in ["in-sync", "pending", "refusing", "waiting", "detached"] {
             let number = statuses.values().filter(|status| state(status) == word).count();
             count(number).encode(proxies.encode_family(&[("state", word)])?)?;
+        }
+
+        if let Some(Rollout { accepted: _, concerned: _, live, lagging, refused, live_after }) = rollout {
+            let mut proxies = encoder.encode_descriptor(
+                "rollout_proxies",
+                "Proxies that the newest revision concerns, by how far they have come",
+                None,
+                gauge,
+            )?;
+            for (word, number) in [("live", live), ("lagging", lagging.len()), ("refused", refused.len())] {
+                count(number).encode(proxies.encode_family(&[("state", word)])?)?;
+            }
+            let LiveAfter { half, most, all } = live_after;
+            let mut times = encoder.encode_descriptor(
+                "rollout_live_after_seconds",
+                "How long after its acceptance so many of 100 of them ran the newest revision",
+                None,
+                gauge,
+            )?;
+            for (percent, time) in [("50", half), ("99", most), ("100", all)] {
+                if let Some(time) = time {
+                    let time = ConstGauge::new(time.as_secs_f64());
+                    time.encode(times.encode_family(&[("percent", percent)])?)?;
+                }
+            }
         }
 
         let problems = count(self.shared.files().problems.len());

@@ -17,11 +17,12 @@ const NAME: &str = "name";
 /// Adds a policy to the index under one condition that every proxy it selects fulfils.
 pub(crate) fn index_target(index: &mut PairIndex, resource: &Resource, at: u32, profile: Profile) {
     let Spec::Policy(policy) = &resource.spec else { return };
-    let (key, value) = condition(policy.target.as_ref(), profile);
+    let (key, value) = condition_of(policy.target.as_ref(), profile);
     index.add(policy.kind, &key, &value, at);
 }
 
-fn condition(target: Option<&TargetRef>, profile: Profile) -> (String, String) {
+/// The condition that a policy is indexed under.
+pub(crate) fn condition_of(target: Option<&TargetRef>, profile: Profile) -> (String, String) {
     let always = || (ALWAYS.0.to_owned(), ALWAYS.1.to_owned());
     let pair = |prefix: &str, (key, value): (&str, &str)| (format!("{prefix}{key}"), value.to_owned());
     let Some(target) = target else { return always() };
@@ -55,6 +56,7 @@ impl<'a> View<'a> {
         let in_mesh = snapshot.positions_in_mesh(kind, self.mesh_name());
         let mut found: Vec<u32> = Vec::new();
         let mut look = |key: &str, value: &str| {
+            self.reads_policies(kind, key, value);
             let at = snapshot.policies_with(kind, key, value).iter().map(|(_, at)| *at);
             found.extend(at.filter(|at| in_mesh.contains(&(*at as usize))));
         };

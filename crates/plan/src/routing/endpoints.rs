@@ -13,7 +13,7 @@ pub(super) mod local;
 mod zones;
 
 use model::topology::Protocol;
-use model::{Kind, Spec, Tags};
+use model::{Spec, Tags};
 
 use super::facts::Facts;
 use super::protocol;
@@ -52,7 +52,7 @@ pub(super) fn of_tag(view: &View<'_>, facts: &Facts<'_>, service: &str) -> Offer
         return offer;
     }
     let (mut endpoints, ingresses) = zones::of_tag(view, facts, service);
-    view.read(Kind::Dataplane);
+    view.reads_dataplanes(&local::offering(service));
     endpoints.extend(local::of_tag(view.snapshot(), facts, service, ingresses.max(1)));
     if !endpoints.is_empty() {
         endpoints.extend(external::of_tag(view, facts, service).endpoints);
@@ -83,7 +83,7 @@ fn of_mesh_service(
     port: u32,
 ) -> Vec<Endpoint> {
     if zones::is_local(resource) {
-        view.read(Kind::Dataplane);
+        local::reads(view, resource);
         local::of_mesh_service(view.snapshot(), facts, resource, port)
     } else {
         zones::of_mesh_service(view, facts, resource)

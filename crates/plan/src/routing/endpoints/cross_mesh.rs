@@ -15,8 +15,8 @@ pub(in crate::routing) fn of_other_mesh(
     service: &str,
     mesh: &str,
 ) -> Offer {
-    view.read(Kind::Dataplane);
-    view.read(Kind::MeshGateway);
+    view.reads_elsewhere(Kind::Dataplane);
+    view.reads_elsewhere(Kind::MeshGateway);
     let mut endpoints = Vec::new();
     for (resource, dataplane) in view.snapshot().dataplanes(mesh) {
         let Some(tags) = dataplane.builtin_gateway().map(|gateway| &gateway.tags) else { continue };

@@ -18,7 +18,7 @@ pub(in crate::routing) fn of_tag(
     service: &str,
     weight: u32,
 ) -> Vec<Endpoint> {
-    let wanted = Tags::from_iter([(SERVICE_TAG, service)]);
+    let wanted = offering(service);
     let mut endpoints = Vec::new();
     for (resource, dataplane) in snapshot.dataplanes_with_tags(facts.mesh_name, &wanted) {
         for inbound in dataplane.inbound.iter().filter(|i| i.is_healthy() && wanted.matches(&i.tags)) {
@@ -26,6 +26,22 @@ pub(in crate::routing) fn of_tag(
         }
     }
     endpoints
+}
+
+/// The tags of those that offer a tag service.
+pub(super) fn offering(service: &str) -> Tags {
+    Tags::from_iter([(SERVICE_TAG, service)])
+}
+
+/// Records that the Dataplanes were read which a MeshService selects.
+pub(super) fn reads(view: &View<'_>, resource: &Resource) {
+    let Spec::MeshService(service) = &resource.spec else { return };
+    match &service.selector {
+        ServiceSelector::None => {}
+        ServiceSelector::Tags(tags) => view.reads_dataplanes(tags),
+        ServiceSelector::Labels(labels) => view.reads_labelled_dataplanes(labels),
+        ServiceSelector::Name { .. } => view.reads_all(Kind::Dataplane),
+    }
 }
 
 /// The healthy inbounds of the Dataplanes that a MeshService selects, as far as they take one of its ports.
@@ -61,6 +77,7 @@ pub(super) fn of_destination_name(view: &View<'_>, facts: &Facts<'_>, name: &str
         let Spec::MeshService(service) = &resource.spec else { continue };
         let id = resource.id();
         if let Some(port) = service.ports.iter().find(|p| names::destination(&id, p.port, false) == name) {
+            reads(view, resource);
             let endpoints = of_mesh_service(view.snapshot(), facts, resource, port.port);
             return (!endpoints.is_empty()).then_some(Offer { endpoints, outside: None });
         }

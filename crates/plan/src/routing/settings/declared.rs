@@ -98,7 +98,7 @@ fn by_route<'a, T>(view: &View<'a>, route: Option<&ResourceId>, read: Read<'a, T
 }
 
 fn by_mesh<'a, T>(view: &View<'a>, read: Read<'a, T>) -> Option<Sourced<T>> {
-    view.read(Kind::Mesh);
+    view.reads_mesh();
     of_destination(view.snapshot().named(Kind::Mesh, "", view.mesh_name())?, read)
 }
 

@@ -1,0 +1,110 @@
+//! Planning again only what a change touches comes to the same as planning everything, for any sequence of changes.
+
+#[path = "../../plan/tests/laws/world.rs"]
+mod world;
+
+use std::sync::Arc;
+
+use meshtcp_control::compile::{Compiled, Compiler, Scope};
+use meshtcp_control::store::folder::{Content, Options};
+use model::{Profile, ProxyKey, Resource};
+use plan::{Context, Plan};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use world::{any_profile, any_world, shuffled};
+
+fn compiler(profile: Profile) -> Compiler {
+    Compiler { context: Context::new(profile), scope: Scope::everything() }
+}
+
+fn shared(world: Vec<Resource>) -> Vec<Arc<Resource>> {
+    world.into_iter().map(Arc::new).collect()
+}
+
+/// Some of the resources that are there go, and some others come, in any order.
+fn next(now: &[Arc<Resource>], other: &[Arc<Resource>], bits: u32) -> Vec<Arc<Resource>> {
+    let drawn = |at: usize| bits >> (at % 32) & 1 == 1;
+    let stay = now.iter().enumerate().filter(|(at, _)| !(drawn(*at) && drawn(at + 3)));
+    let come = other.iter().enumerate().filter(|(at, _)| drawn(at + 9) && drawn(at + 15));
+    stay.chain(come).map(|(_, resource)| Arc::clone(resource)).collect()
+}
+
+/// What a state tells every proxy, and why.
+fn told(compiled: &Compiled) -> Vec<(ProxyKey, Plan, xds::ResourceSet, Vec<String>)> {
+    let proxies = compiled.proxies.iter();
+    proxies
+        .map(|(key, proxy)| {
+            (key.clone(), (*proxy.plan).clone(), (*proxy.resources).clone(), proxy.notes.clone())
+        })
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_sequence_of_changes_ends_where_planning_everything_does(
+        (start, others) in (any_world(), vec((any_world(), any::<u32>()), 1..8)),
+        profile in any_profile(),
+    ) {
+        let compiler = compiler(profile);
+        let mut resources = shared(start);
+        let mut state = compiler.plan_all(resources.clone());
+        for (other, bits) in others {
+            resources = next(&resources, &shared(other), bits);
+            state = compiler.plan_again(&state, resources.clone());
+            prop_assert_eq!(told(&state), told(&compiler.plan_all(resources.clone())));
+        }
+    }
+
+    #[test]
+    fn the_same_resources_in_another_order_plan_nobody(
+        (world, other) in any_world().prop_flat_map(|world| (Just(world.clone()), shuffled(world))),
+        profile in any_profile(),
+    ) {
+        let compiler = compiler(profile);
+        let before = compiler.plan_all(shared(world));
+        let after = compiler.plan_again(&before, shared(other));
+        prop_assert_eq!(after.planned, 0);
+        prop_assert!(before.tells_the_same(&after));
+    }
+}
+
+/// Twenty callers of twenty services, and a change that concerns one of them.
+#[test]
+fn only_who_read_what_changed_is_planned() {
+    let caller = |name: &str, service: &str, weight: u32| {
+        format!(
+            "type: Dataplane\nmesh: default\nname: {name}\nnetworking:\n  address: 127.0.0.1\n  inbound: \
+             [{{ port: 80, tags: {{ kuma.io/service: {name} }} }}]\n  outbound: [{{ port: 1000, tags: {{ \
+             kuma.io/service: {service} }} }}]\n---\ntype: MeshTCPRoute\nmesh: default\nname: of-{name}\nspec:\n  \
+             targetRef: {{ kind: MeshSubset, tags: {{ kuma.io/service: {name} }} }}\n  to: [{{ targetRef: {{ kind: \
+             MeshService, name: {service} }}, rules: [{{ default: {{ backendRefs: [{{ kind: MeshService, name: \
+             {service}, weight: {weight} }}] }} }}] }}]\n"
+        )
+    };
+    let world = |weight_of: &dyn Fn(usize) -> u32, gone: Option<usize>| {
+        let callers = (0..20).filter(|at| gone != Some(*at));
+        let callers =
+            callers.map(|at| caller(&format!("s{at}"), &format!("s{}", (at + 1) % 20), weight_of(at)));
+        // a file each: a resource that moves to another line is another one, because plans name their origins
+        callers
+            .chain(["type: Mesh\nname: default\n".to_owned()])
+            .flat_map(|text| {
+                let content = Content::read("mesh.yaml", text.as_bytes(), &Options::default());
+                assert!(content.is_good(), "{:?}", content.problems);
+                content.entries.iter().map(|entry| Arc::clone(&entry.resource)).collect::<Vec<_>>()
+            })
+            .collect::<Vec<_>>()
+    };
+    let compiler = compiler(Profile::default());
+    let before = compiler.plan_all(world(&|_| 1, None));
+    assert_eq!(before.planned, 20);
+    let weight = compiler.plan_again(&before, world(&|at| if at == 7 { 2 } else { 1 }, None));
+    assert_eq!(weight.planned, 1, "the one proxy that the route selects");
+    let gone = compiler.plan_again(&before, world(&|_| 1, Some(7)));
+    assert_eq!(gone.planned, 1, "the one proxy that dials what went");
+    let key = |name: &str| ProxyKey::new("default", name);
+    assert!(Arc::ptr_eq(&gone.proxies[&key("s9")].plan, &before.proxies[&key("s9")].plan));
+}

@@ -1,0 +1,157 @@
+//! What a view read, and what a change touches: only where they meet must a proxy be planned again.
+//!
+//! Both are sets of hashes of the questions that can be asked of a snapshot: for a resource by its identifier, for the
+//! Dataplanes with a tag, for the policies that may select a proxy with a label, for everything of a kind, … Two
+//! questions may share a hash: then a proxy is planned again in vain, never the other way round.
+
+use std::collections::BTreeSet;
+
+use model::{Kind, Labels, Profile, Resource, ResourceId, Spec, Tags};
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::matching::condition_of;
+use crate::snapshot::Snapshot;
+
+/// What was read through a view. Eight bytes a question.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reads(Box<[u64]>);
+
+/// The questions whose answers differ between two snapshots.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Touched(BTreeSet<u64>);
+
+impl Reads {
+    pub(crate) fn new(questions: &BTreeSet<u64>) -> Self {
+        Self(questions.iter().copied().collect())
+    }
+
+    /// Whether a change may change what was computed from the view.
+    pub fn meet(&self, Touched(touched): &Touched) -> bool {
+        if touched.len() < self.0.len() {
+            touched.iter().any(|question| self.0.binary_search(question).is_ok())
+        } else {
+            self.0.iter().any(|question| touched.contains(question))
+        }
+    }
+}
+
+impl Touched {
+    /// Whether nothing is different.
+    pub fn is_nothing(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Notes that a resource came, went, or was or became like this.
+    fn add(&mut self, resource: &Resource, profile: Profile) {
+        let kind = resource.kind();
+        let (mesh, name) = (resource.meta.mesh.as_str(), resource.meta.name.as_str());
+        self.0.extend([everywhere(kind), in_mesh(kind, mesh), named(kind, mesh, name)]);
+        self.0.insert(by_id(&resource.id()));
+        for pair in resource.meta.labels.iter() {
+            self.0.insert(with_label(kind, mesh, pair));
+        }
+        match &resource.spec {
+            Spec::Dataplane(dataplane) => {
+                for pair in dataplane.inbound.iter().flat_map(|inbound| inbound.tags.iter()) {
+                    self.0.insert(with_tag(mesh, pair));
+                }
+                if !dataplane.listeners.is_empty() {
+                    self.0.insert(zone_proxies(mesh));
+                }
+            }
+            Spec::Policy(policy) => {
+                let (key, value) = condition_of(policy.target.as_ref(), profile);
+                self.0.insert(policies(policy.kind, mesh, &key, &value));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Snapshot {
+    /// Which questions are answered otherwise than by an earlier snapshot of the same context.
+    pub fn touched_since(&self, before: &Snapshot) -> Touched {
+        let mut touched = Touched::default();
+        let (mut old, mut new) = (before.resources().iter().peekable(), self.resources().iter().peekable());
+        loop {
+            let order = match (old.peek(), new.peek()) {
+                (None, None) => return touched,
+                (Some(_), None) => std::cmp::Ordering::Less,
+                (None, Some(_)) => std::cmp::Ordering::Greater,
+                (Some(old), Some(new)) => place(old).cmp(&place(new)),
+            };
+            let was = if order.is_le() { old.next() } else { None };
+            let is = if order.is_ge() { new.next() } else { None };
+            // most resources are the very same
+            if was.zip(is).is_some_and(|(was, is)| std::sync::Arc::ptr_eq(was, is) || was == is) {
+                continue;
+            }
+            was.into_iter().chain(is).for_each(|resource| touched.add(resource, self.profile()));
+        }
+    }
+}
+
+/// Where a resource stands in a snapshot.
+fn place(resource: &Resource) -> (Kind, &str, &str) {
+    (resource.kind(), resource.meta.mesh.as_str(), resource.meta.name.as_str())
+}
+
+/// All resources of a kind, whatever their mesh.
+pub(crate) fn everywhere(kind: Kind) -> u64 {
+    hash("everywhere", kind, &[])
+}
+
+/// All resources of a kind in a mesh; of a kind of global scope the mesh is empty.
+pub(crate) fn in_mesh(kind: Kind, mesh: &str) -> u64 {
+    hash("in mesh", kind, &[mesh])
+}
+
+/// The resource with this stored name.
+pub(crate) fn named(kind: Kind, mesh: &str, name: &str) -> u64 {
+    hash("named", kind, &[mesh, name])
+}
+
+/// The resource with this identifier, whatever its section.
+pub(crate) fn by_id(ResourceId { kind, mesh, zone, namespace, name, section: _ }: &ResourceId) -> u64 {
+    hash("id", *kind, &[mesh, zone, namespace, name])
+}
+
+/// The Dataplanes of a mesh with an inbound that has all these tags: one of them is enough to find the question by.
+pub(crate) fn with_tags(mesh: &str, tags: &Tags) -> u64 {
+    let exact = tags.iter().find(|(_, value)| *value != "*");
+    exact.map_or_else(|| in_mesh(Kind::Dataplane, mesh), |pair| with_tag(mesh, pair))
+}
+
+/// The resources of a kind in a mesh with all these labels.
+pub(crate) fn with_labels(kind: Kind, mesh: &str, labels: &Labels) -> u64 {
+    labels.iter().next().map_or_else(|| in_mesh(kind, mesh), |pair| with_label(kind, mesh, pair))
+}
+
+/// The policies of a kind in a mesh that may select proxies which fulfil a condition.
+pub(crate) fn policies(kind: Kind, mesh: &str, key: &str, value: &str) -> u64 {
+    hash("policies", kind, &[mesh, key, value])
+}
+
+/// The zone proxies that are listeners of Dataplanes of a mesh.
+pub(crate) fn zone_proxies(mesh: &str) -> u64 {
+    hash("zone proxies", Kind::Dataplane, &[mesh])
+}
+
+fn with_tag(mesh: &str, (key, value): (&str, &str)) -> u64 {
+    hash("tag", Kind::Dataplane, &[mesh, key, value])
+}
+
+fn with_label(kind: Kind, mesh: &str, (key, value): (&str, &str)) -> u64 {
+    hash("label", kind, &[mesh, key, value])
+}
+
+fn hash(question: &str, kind: Kind, words: &[&str]) -> u64 {
+    let mut hash = Xxh3::new();
+    hash.update(question.as_bytes());
+    hash.update(&[0, kind as u8]);
+    for word in words {
+        hash.update(word.as_bytes());
+        hash.update(&[0]);
+    }
+    hash.digest()
+}
