@@ -8,6 +8,7 @@ mod check;
 mod conformance;
 mod debian;
 mod envoy;
+mod fanout;
 mod fuzz;
 mod house;
 mod python;
@@ -30,6 +31,7 @@ cargo xtask NAME
                               (--quick: two minutes, prints only; --only CASE,…; --against RIVAL,…; --rounds N)
   house                       who may lean on whom, as a table, checked
   envoy                       install Envoy into target/envoy/bin/envoy
+  fanout [CALLERS…]           measure how a change reaches 100, 1,000 and 10,000 proxies, into docs/performance.md
   fuzz NAME [--seconds N]     fuzz one door: draft, plan, hello, discovery or proxy_header (default 60 seconds)
   soak [--minutes N]          churn before the real program (default 30 minutes), written to docs/soak.md
 ";
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         "bench" => bench::run(rest),
         "house" => house::run(),
         "envoy" => envoy::install().map(|path| println!("{}", path.display())),
+        "fanout" => fanout::run(rest),
         "fuzz" => fuzz::run(rest),
         "soak" => soak::run(rest),
         "help" | "--help" | "-h" => {

@@ -191,6 +191,33 @@ fn every_row_of_the_version_matrix_names_tests_that_exist() {
 }
 
 #[test]
+fn every_rule_of_discovery_names_tests_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let files = [
+        ("d", "xds/tests/delta.rs"),
+        ("s", "xds/tests/state_of_the_world.rs"),
+        ("p", "xds/tests/stepper.rs"),
+        ("c", "control/tests/discovery.rs"),
+        ("l", "meshtcp/tests/l4_discovery.rs"),
+    ];
+    let text = |file: &str| std::fs::read_to_string(root.join(file)).unwrap();
+    let guide = guide("discovery.md");
+    let rows: Vec<&str> = guide.lines().filter(|line| line.starts_with("| ") && line.contains("_")).collect();
+    assert!(rows.len() > 12, "{rows:?}");
+    for row in rows {
+        let tests = row.rsplit(" | ").next().unwrap().trim_end_matches(" |");
+        for named in tests.split(", ") {
+            let (letters, name) = named.split_once('`').unwrap_or_else(|| panic!("`{named}` names no test"));
+            for letter in letters.split_whitespace() {
+                let (_, file) = files.iter().find(|(known, _)| *known == letter).unwrap();
+                let test = format!("fn {}(", name.trim_end_matches('`'));
+                assert!(text(file).contains(&test), "{file} has no {test}…)");
+            }
+        }
+    }
+}
+
+#[test]
 fn what_the_readme_tells_to_write_is_accepted() {
     let readme =
         std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md")).unwrap();

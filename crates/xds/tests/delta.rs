@@ -484,3 +484,14 @@ fn our_own_types_travel_in_the_same_manner() {
         ["Cluster +b=c", "Endpoints +b=e", "Route +r=b", "Cluster -a", "Endpoints -a"]
     );
 }
+
+#[test]
+fn a_secret_is_replaced_alone() {
+    let with = |secret| [FIRST, &[(SDS, "mesh-ca", secret)]].concat();
+    let mut client = attached();
+    client.publish(&with("one"));
+    client.subscribe(SDS, &["mesh-ca"]);
+    assert_eq!(client.settle(), ["Secret +mesh-ca=one"]);
+    client.publish(&with("two"));
+    assert_eq!(client.settle(), ["Secret +mesh-ca=two"]);
+}

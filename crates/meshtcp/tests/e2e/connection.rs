@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::time::{Duration, Instant};
 
-use crate::program::{PATIENCE, eventually};
+use crate::program::PATIENCE;
 
 /// An open connection whose backend said who it is.
 pub(crate) struct Connection {
@@ -34,6 +35,14 @@ impl Connection {
         let mut back = String::new();
         self.read.read_line(&mut back).unwrap();
         assert_eq!(back, line);
+    }
+
+    /// Whether it still carries bytes in both directions; `None`: the other side has ended it.
+    pub(crate) fn lives(&mut self) -> Option<()> {
+        let mut back = String::new();
+        writeln!(self.write, "still there").ok()?;
+        self.read.read_line(&mut back).ok()?;
+        (back == "still there\n").then_some(())
     }
 
     /// Ends the connection in order.
@@ -79,8 +88,11 @@ pub(crate) fn assert_split(seen: &BTreeMap<String, usize>, weights: &[(&str, f64
 
 /// Waits until new connections reach exactly these backends.
 pub(crate) fn reaches(port: u16, backends: &[&str]) {
-    eventually(&format!("port {port} reaches {backends:?}"), || {
-        let seen = tally(port, 4 * backends.len().max(1) + 8);
-        seen.keys().map(String::as_str).eq(backends.iter().copied())
-    });
+    let mut last = BTreeMap::new();
+    let deadline = Instant::now() + PATIENCE;
+    while !last.keys().map(String::as_str).eq(backends.iter().copied()) {
+        assert!(Instant::now() < deadline, "port {port} should reach {backends:?}, and reaches {last:?}");
+        std::thread::sleep(Duration::from_millis(20));
+        last = tally(port, 4 * backends.len().max(1) + 8);
+    }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on stops
 
 mod api;
+mod attach;
 mod backend;
 mod breakage;
 mod changes;

@@ -130,14 +130,7 @@ impl Up {
 
     /// Asks the admin server: the status and the body.
     pub(crate) fn ask(&self, path: &str) -> (u16, String) {
-        let mut connection = TcpStream::connect(&self.admin).unwrap();
-        connection.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(connection, "GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        connection.read_to_string(&mut answer).unwrap();
-        let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap();
-        let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
-        (status, body)
+        ask(&self.admin, path)
     }
 
     /// Asks for JSON.
@@ -151,6 +144,18 @@ impl Up {
     pub(crate) fn is_ready(&self) {
         eventually("ready", || self.ask("/ready").0 == 200);
     }
+}
+
+/// Asks an admin server: the status and the body.
+pub(crate) fn ask(admin: &str, path: &str) -> (u16, String) {
+    let mut connection = TcpStream::connect(admin).unwrap();
+    connection.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(connection, "GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap();
+    let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
+    (status, body)
 }
 
 /// Waits for something that will be so.

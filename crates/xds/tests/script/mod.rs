@@ -15,6 +15,7 @@ use meshtcp_xds::{
 
 pub(crate) const CDS: &str = meshtcp_xds::order::ENVOY_CLUSTER;
 pub(crate) const EDS: &str = meshtcp_xds::order::ENVOY_ENDPOINTS;
+pub(crate) const SDS: &str = meshtcp_xds::order::ENVOY_SECRET;
 pub(crate) const LDS: &str = meshtcp_xds::order::ENVOY_LISTENER;
 
 /// Writes a set: type, name, body.
