@@ -1,7 +1,7 @@
 //! `meshtcp control-plane`: tell every proxy that attaches what the resources say, and follow their changes.
 //!
 //! ```text
-//!  files ──wake──▶ Live: store ─▶ compile ──▶ Fleet ──▶ Service: discovery ⇢ proxies ⇢ ACK, NACK
+//!  files, store ──wake──▶ Live: resources ─▶ compile ──▶ Fleet ──▶ Service: discovery ⇢ proxies ⇢ ACK, NACK
 //!  signals, proxies that attach or answer ──wake──┘ └──▶ Screen, admin
 //! ```
 
@@ -9,6 +9,7 @@ mod admin;
 mod api;
 mod live;
 mod metrics;
+mod resources;
 mod screen;
 mod service;
 
@@ -21,23 +22,23 @@ use control::api::Mirror;
 use control::compile::{Compiled, Compiler, Scope, Which};
 use control::discovery::{Publisher, Statuses, TokenGate};
 use control::fleet::{Accepted, Fleet};
-use control::identity::Tokens;
 use dialect::envoy::{EnvoyOptions, SplitLayout};
 use model::MeshName;
 use plan::Context;
+use tokio::runtime::Runtime;
 
 use crate::duration;
 use crate::exit::Exit;
 use crate::output::complain;
-use crate::source::Source;
 use live::Live;
+use resources::Resources;
 use screen::Screen;
 use service::{Addresses, Event, Service};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    source: Source,
+    resources: resources::Args,
     #[command(flatten)]
     api: api::ApiArgs,
     /// Where proxies attach: Envoy and `meshtcp proxy`, in plaintext (port 0: any)
@@ -95,7 +96,7 @@ struct Shared {
     statuses: Arc<Statuses>,
     publisher: Arc<Publisher>,
     files: Arc<Mutex<Arc<live::Files>>>,
-    /// The resources as the API shows them.
+    /// The resources of files as the API shows them.
     mirror: Mirror,
     /// Whom proxies have to convince; `None`: nobody.
     gate: Option<TokenGate>,
@@ -114,44 +115,44 @@ impl Shared {
 }
 
 pub(crate) fn run(arguments: Args) -> Exit {
-    let store = match arguments.source.open() {
-        Ok(store) => store,
-        Err(error) => return refuse(&error.to_string()),
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return refuse(&format!("no event loop: {error}")),
     };
-    let api = match api::Plan::of(&arguments) {
+    let resources = match runtime.block_on(Resources::open(&arguments.resources)) {
+        Ok(resources) => resources,
+        Err(message) => return refuse(&message),
+    };
+    let mirror = Mirror::default();
+    let api = match api::Plan::of(&arguments, &resources, &mirror) {
         Ok(api) => api,
         Err(message) => return refuse(&message),
     };
-    let context = Context { zone: arguments.zone.clone(), ..Context::new(arguments.source.rules.profile) };
+    let context = Context { zone: arguments.zone.clone(), ..Context::new(arguments.resources.rules.profile) };
     let scope = Scope { mesh: arguments.mesh.as_deref().map(MeshName::from), which: Which::All };
     let envoy = EnvoyOptions { split: arguments.envoy_split.into(), ..EnvoyOptions::default() };
     let publisher = Arc::new(Publisher::default());
     let fleet = Fleet::new(Arc::clone(&publisher), envoy, Compiled::nothing(context.clone()));
-    let mirror = Mirror::default();
     let shared = Shared {
         fleet: Arc::new(Mutex::new(fleet)),
         statuses: Arc::new(Statuses::default()),
         publisher,
         files: Arc::default(),
-        gate: arguments
-            .api
-            .wants_tokens()
-            .then(|| TokenGate::new(Tokens::with_keys_as_they_are(mirror.store()))),
+        gate: api.gate.clone(),
         mirror,
     };
     let (events, inbox) = channel();
     let addresses = Addresses { xds: arguments.xds, admin: arguments.admin, api: None };
-    let service = match Service::start(addresses, api, arguments.drain_time, events.clone(), shared.clone()) {
+    let started =
+        Service::start(runtime, addresses, api, arguments.drain_time, events.clone(), shared.clone());
+    let service = match started {
         Ok(service) => service,
         Err(message) => return refuse(&message),
     };
-    let screen = Screen::new(arguments.source.in_words());
+    let screen = Screen::new(resources.in_words());
     screen.serving(service.addresses(), arguments.envoy_split);
-    let watch = store.watch(move || {
-        // fails only when we are leaving
-        let _ = events.send(Event::Look);
-    });
-    let mut live = Live::new(store, Compiler { context, scope });
+    let (resources, watch) = resources.follow(service.runtime(), events);
+    let mut live = Live::new(resources, Compiler { context, scope });
     follow(&mut live, &screen, &shared, &service, &inbox);
     drop(watch);
     screen.leaving(shared.publisher.wanted().len(), arguments.drain_time);
@@ -174,8 +175,8 @@ fn follow(live: &mut Live, screen: &Screen, shared: &Shared, service: &Service, 
         let mut fleet = shared.fleet();
         let news = match turn.as_ref().and_then(|turn| turn.compiled.clone()) {
             Some(compiled) => {
-                let accepted = Accepted::now(fleet.revision().next());
-                fleet.adopt(compiled, accepted)
+                let revision = live.revision().unwrap_or_else(|| fleet.revision().next());
+                fleet.adopt(compiled, Accepted::now(revision))
             }
             None => fleet.attend(),
         };

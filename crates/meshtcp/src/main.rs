@@ -35,6 +35,7 @@ mod settings;
 mod simulate;
 mod source;
 mod status;
+mod store;
 mod takeover;
 mod up;
 mod validate;

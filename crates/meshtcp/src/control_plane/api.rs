@@ -2,15 +2,25 @@
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use clap::ValueEnum;
-use control::api::{Role, Setup, Tls};
+use control::api::{Mirror, Role, Setup, Tls};
+use control::discovery::TokenGate;
+use control::identity::Tokens;
+use control::store::Store;
 use serde_json::{Value, json};
 
 use super::Args;
+use super::resources::Resources;
+use crate::output::complain;
 
 /// Where the API is served when nobody says.
 pub(super) const DEFAULT: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 5681));
+
+/// The pause before a store that is away is asked again.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// How the API is served.
 #[derive(Debug, clap::Args)]
@@ -62,7 +72,7 @@ enum Anonymous {
 
 impl ApiArgs {
     /// Whether proxies have to bring a token.
-    pub(super) fn wants_tokens(&self) -> bool {
+    fn wants_tokens(&self) -> bool {
         self.dataplane_auth == DataplaneAuth::Token
     }
 
@@ -86,16 +96,16 @@ impl ApiArgs {
 }
 
 /// What the API is told of the process.
-fn setup(arguments: &Args) -> Setup {
+fn setup(arguments: &Args, resources: &Resources) -> Setup {
     let ApiArgs { anonymous, product, version, .. } = &arguments.api;
     let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname");
     let hostname = hostname.map_or_else(|_| "localhost".to_owned(), |name| name.trim().to_owned());
     Setup {
         rules: model::draft::Options {
             zone: arguments.zone.as_deref().map(Into::into),
-            ..arguments.source.rules.options()
+            ..arguments.resources.rules.options()
         },
-        read_only: true,
+        read_only: resources.store().is_none(),
         product: product.clone(),
         version: version.clone(),
         instance: format!("{hostname}-{}", std::process::id()),
@@ -105,21 +115,21 @@ fn setup(arguments: &Args) -> Setup {
             Anonymous::Reader => Role::Reader,
             Anonymous::Writer => Role::Writer,
         },
-        config: config(arguments),
+        config: config(arguments, resources),
         ..Setup::default()
     }
 }
 
 /// How the process was started, in the shape in which Kuma's own programs look for it.
-fn config(arguments: &Args) -> Value {
+fn config(arguments: &Args, resources: &Resources) -> Value {
     let api = &arguments.api;
     json!({
         "mode": "zone",
         "environment": "universal",
-        "store": { "type": "files", "place": arguments.source.in_words() },
+        "store": { "type": resources.kind(), "place": resources.in_words() },
         "multizone": { "zone": { "name": arguments.zone.as_deref().unwrap_or("default") } },
         "apiServer": {
-            "readOnly": true,
+            "readOnly": resources.store().is_none(),
             "address": api.address.unwrap_or(DEFAULT).to_string(),
             "tls": api.certificate.is_some(),
             "authn": { "localhostIsAdmin": true },
@@ -130,7 +140,7 @@ fn config(arguments: &Args) -> Value {
         },
         "meshtcp": {
             "version": env!("CARGO_PKG_VERSION"),
-            "profile": arguments.source.rules.profile.as_str(),
+            "profile": arguments.resources.rules.profile.as_str(),
             "envoySplit": arguments.envoy_split.as_str(),
             "mesh": arguments.mesh,
         },
@@ -144,14 +154,39 @@ pub(super) struct Plan {
     pub(super) scheme: &'static str,
     pub(super) tls: Option<Tls>,
     pub(super) setup: Setup,
+    /// What it shows, and changes unless it is read only.
+    pub(super) store: Arc<dyn Store>,
+    /// Whom proxies have to convince; `None`: nobody.
+    pub(super) gate: Option<TokenGate>,
 }
 
 impl Plan {
     /// # Errors
     /// In words: a file cannot be used.
-    pub(super) fn of(arguments: &Args) -> Result<Self, String> {
+    pub(super) fn of(arguments: &Args, resources: &Resources, mirror: &Mirror) -> Result<Self, String> {
         let api = &arguments.api;
-        let setup = setup(arguments);
-        Ok(Self { address: api.address, scheme: api.scheme(), tls: api.tls()?, setup })
+        let (store, tokens) = match resources.store() {
+            Some(store) => (Arc::clone(store), Tokens::new(Arc::clone(store))),
+            None => (mirror.store(), Tokens::with_keys_as_they_are(mirror.store())),
+        };
+        Ok(Self {
+            address: api.address,
+            scheme: api.scheme(),
+            tls: api.tls()?,
+            setup: setup(arguments, resources),
+            store,
+            gate: api.wants_tokens().then(|| TokenGate::new(tokens)),
+        })
+    }
+}
+
+/// Makes what a new store lacks: a mesh, and a way in. A store that is away is tried again.
+pub(super) async fn prepare(store: Arc<dyn Store>) {
+    let mut told = false;
+    while let Err(error) = control::api::prepare(&store).await {
+        if !std::mem::replace(&mut told, true) {
+            complain(&format!("warning: the first mesh and token wait for the store: {error}\n"));
+        }
+        tokio::time::sleep(RETRY).await;
     }
 }

@@ -7,16 +7,19 @@ use control::api::Mirror;
 use control::compile::{
     Change, Compiled, Compiler, Dangling, changes, conflicts, dangling, newly_dangling, warnings,
 };
-use control::store::folder::{Candidate, FileState, FolderStore, Objection, Settled};
+use control::store::Revision;
+use control::store::folder::{Candidate, FileState, Objection, Settled};
 use model::{Problem, Severity};
 use serde_json::Value;
+
+use super::resources::{Dangle, Followed};
 
 /// How long to sleep when nothing is due.
 const IDLE: Duration = Duration::from_secs(3600);
 
-/// A folder, and what was made of it.
+/// Resources, and what was made of them.
 pub(super) struct Live {
-    store: FolderStore,
+    store: Followed,
     compiler: Compiler,
     /// What is in force; `None` until anything was adopted.
     current: Option<Arc<Compiled>>,
@@ -37,7 +40,7 @@ pub(super) struct Turn {
     pub(super) new_problems: Vec<Problem>,
     /// Files that are in force again as they are.
     pub(super) repaired: Vec<Arc<str>>,
-    /// All resources of the new state, as the API shows them.
+    /// All resources of the new state, as the API shows them; `None`: it shows a store.
     pub(super) documents: Option<Vec<Value>>,
 }
 
@@ -55,16 +58,21 @@ pub(super) struct Files {
 struct Adoption {
     compiled: Compiled,
     warnings: Vec<Problem>,
-    documents: Vec<Value>,
+    documents: Option<Vec<Value>>,
 }
 
 impl Live {
-    pub(super) fn new(store: FolderStore, compiler: Compiler) -> Self {
+    pub(super) fn new(store: Followed, compiler: Compiler) -> Self {
         Self { store, compiler, current: None, problems: Vec::new() }
     }
 
-    pub(super) fn store(&self) -> &FolderStore {
+    pub(super) fn store(&self) -> &Followed {
         &self.store
+    }
+
+    /// The revision that the resources have where they are stored; `None` for files, which have none.
+    pub(super) fn revision(&self) -> Option<Revision> {
+        self.store.revision()
     }
 
     pub(super) fn files(&self) -> Files {
@@ -83,18 +91,19 @@ impl Live {
     /// Looks at the files, and takes over what they say if it can be. `None`: nothing is new.
     pub(super) fn look(&mut self) -> Option<Turn> {
         let states = self.store.states();
-        self.store.refresh(Instant::now());
+        self.store.refresh();
         if !self.store.is_unsettled() {
             return None;
         }
         let before = self.current.clone();
         let (compiler, current) = (&self.compiler, before.as_deref());
-        let settled = self.store.settle(|candidate| adopt(compiler, current, candidate));
+        let dangle = self.store.dangle();
+        let settled = self.store.settle(|candidate| adopt(compiler, current, candidate, dangle));
         let mut problems = self.store.problems();
         let mut turn = Turn { first: before.is_none(), ..Turn::default() };
         match settled {
             Settled::Adopted(Adoption { compiled, warnings, documents }) => {
-                turn.documents = Some(documents);
+                turn.documents = documents;
                 problems.extend(warnings);
                 let nothing = Compiled::nothing(self.compiler.context.clone());
                 turn.changes = changes(before.as_deref().unwrap_or(&nothing), &compiled);
@@ -132,6 +141,7 @@ fn adopt(
     compiler: &Compiler,
     before: Option<&Compiled>,
     candidate: &Candidate,
+    dangle: Dangle,
 ) -> Result<Adoption, Vec<Objection>> {
     let compiled = match before {
         Some(before) => compiler.recompile(before, candidate),
@@ -140,14 +150,16 @@ fn adopt(
     let nowhere: Vec<Dangling> = dangling(&compiled.snapshot, candidate);
     let mut objections: Vec<Objection> =
         compiled.by_host().iter().flat_map(|host| conflicts(host, candidate)).collect();
-    if let Some(before) = before {
+    if let (Some(before), Dangle::HeldBack) = (before, dangle) {
         objections.extend(newly_dangling(before, &nowhere, candidate));
     }
     if !objections.is_empty() {
         return Err(objections);
     }
     let warnings = warnings(&without_notes(&compiled), &nowhere, candidate);
-    Ok(Adoption { compiled, warnings, documents: Mirror::documents(candidate) })
+    // a store is shown as it is
+    let documents = (dangle == Dangle::HeldBack).then(|| Mirror::documents(candidate));
+    Ok(Adoption { compiled, warnings, documents })
 }
 
 /// The same without what our own proxy cannot carry: whoever attaches may be an Envoy, and our own is told when it does.

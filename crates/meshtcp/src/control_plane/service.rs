@@ -26,7 +26,7 @@ const CLOSING: Duration = Duration::from_secs(2);
 /// What the loop waits for.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// Files may have changed.
+    /// Files or stored resources may have changed.
     Look,
     /// A proxy attached, left or answered.
     Attend,
@@ -55,18 +55,18 @@ pub(super) struct Service {
 }
 
 impl Service {
-    /// Binds both addresses and starts to serve. Streams get `grace` to end when they have to.
+    /// Binds the addresses and starts to serve. Streams get `grace` to end when they have to.
     ///
     /// # Errors
     /// In words: an address cannot be bound, or signals cannot be caught.
     pub(super) fn start(
+        runtime: Runtime,
         addresses: Addresses,
         api: api::Plan,
         grace: Duration,
         events: Sender<Event>,
         shared: Shared,
     ) -> Result<Self, String> {
-        let runtime = Runtime::new().map_err(|error| format!("no event loop for proxies: {error}"))?;
         let shutdown = CancellationToken::new();
         let metrics = DiscoveryMetrics::default();
         let started = runtime.block_on(async {
@@ -100,11 +100,16 @@ impl Service {
         Ok(Self { runtime, discovery, shutdown, grace, addresses })
     }
 
-    /// Shows resources over the API.
+    /// Shows the resources of files over the API.
     pub(super) fn reflect(&self, mirror: &Mirror, documents: Vec<Value>) {
         if let Err(error) = self.runtime.block_on(mirror.reflect(documents)) {
             complain(&format!("error: the API does not show what is in force: {error}\n"));
         }
+    }
+
+    /// Where tasks run as long as the servers do.
+    pub(super) fn runtime(&self) -> &Runtime {
+        &self.runtime
     }
 
     pub(super) fn addresses(&self) -> Addresses {
@@ -131,7 +136,7 @@ async fn serve_api(
     shutdown: &CancellationToken,
     grace: Duration,
 ) -> Result<Option<(&'static str, SocketAddr)>, String> {
-    let api::Plan { address: wanted, scheme, tls, setup } = plan;
+    let api::Plan { address: wanted, scheme, tls, setup, store, gate: _ } = plan;
     let listener = match (bind("--api", wanted.unwrap_or(api::DEFAULT)).await, wanted) {
         (Ok(listener), _) => listener,
         (Err(message), Some(_)) => return Err(message),
@@ -144,7 +149,7 @@ async fn serve_api(
     };
     let bound = address(&listener)?;
     let plane = Plane::new(Arc::clone(&shared.fleet), Arc::clone(&shared.statuses));
-    let api = Api::new(setup, shared.mirror.store(), plane, metrics.clone());
+    let api = Api::new(setup, store, plane, metrics.clone());
     tokio::spawn(control::api::serve(listener, tls, api, shutdown.clone(), grace));
     Ok(Some((scheme, bound)))
 }

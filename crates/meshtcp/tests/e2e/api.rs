@@ -8,7 +8,14 @@ use serde_json::Value;
 use crate::program::{PATIENCE, Program, eventually, meshtcp};
 
 /// Asks; gives status and body.
-fn ask(api: &str, head: &str) -> (u16, String) {
+pub(crate) fn ask(api: &str, head: &str) -> (u16, String) {
+    let answer = exchange(api, head);
+    let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap();
+    (status, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
+}
+
+/// Asks; gives the answer as it came.
+pub(crate) fn exchange(api: &str, head: &str) -> String {
     let mut connection = TcpStream::connect(api).unwrap();
     connection.set_read_timeout(Some(PATIENCE)).unwrap();
     let (first, rest) = head.split_once('\n').unwrap_or((head, "Host: localhost"));
@@ -24,11 +31,10 @@ fn ask(api: &str, head: &str) -> (u16, String) {
     .unwrap();
     let mut answer = String::new();
     connection.read_to_string(&mut answer).unwrap();
-    let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap();
-    (status, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
+    answer
 }
 
-fn json(api: &str, path: &str) -> Value {
+pub(crate) fn json(api: &str, path: &str) -> Value {
     let (status, body) = ask(api, &format!("GET {path}"));
     assert_eq!(status, 200, "{path}: {body}");
     serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}"))

@@ -16,6 +16,7 @@ mod program;
 mod redis;
 mod remote;
 mod stand_in;
+mod store;
 mod takeover;
 mod town;
 mod up;

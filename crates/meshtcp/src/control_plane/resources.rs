@@ -1,0 +1,189 @@
+//! Where the control plane has its resources from: files that people edit, or a store.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::Instant;
+
+use control::store::folder::{Candidate, FileState, FolderStore, Objection, Settled, Watch};
+use control::store::{Feeder, FollowedStore, Revision, Store};
+use model::Problem;
+use tokio::runtime::Runtime;
+
+use super::api;
+use super::service::Event;
+use crate::source::{Rules, Source};
+use crate::store::StoreChoice;
+
+/// Files and folders, or a store.
+#[derive(Debug, clap::Args)]
+#[group(skip)] // its name is taken by the arguments that it is part of
+pub(super) struct Args {
+    /// Files and folders of resources, which are followed as people edit them; of a folder everything below it that ends
+    /// in .yaml, .yml or .json. Without any: the resources of --store
+    #[arg(value_name = "PATH", conflicts_with = "store")]
+    pub(super) paths: Vec<PathBuf>,
+    /// Where resources are kept: file:PATH, postgres://USER:PASSWORD@HOST/DATABASE or memory. Default: file: with
+    /// /var/lib/meshtcp/store.redb, or ~/.local/state/meshtcp/store.redb for all but root
+    #[arg(long, value_name = "STORE", env = "MESHTCP_STORE", hide_env_values = true)]
+    pub(super) store: Option<StoreChoice>,
+    #[command(flatten)]
+    pub(super) rules: Rules,
+}
+
+/// Opened, and not followed yet.
+pub(super) enum Resources {
+    Files(FolderStore, String),
+    Store(Arc<dyn Store>, Rules, &'static str),
+}
+
+/// As the loop sees them.
+pub(super) enum Followed {
+    Files(FolderStore),
+    Store(FollowedStore),
+}
+
+/// Follows as long as it lives.
+pub(super) struct Following {
+    _files: Option<Watch>,
+}
+
+/// What becomes of a reference that was just written and leads nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dangle {
+    /// The file is held back until it leads somewhere: most likely somebody is in the middle of an edit.
+    HeldBack,
+    /// It is told: whoever stored it got an answer already that it is accepted.
+    Told,
+}
+
+impl Resources {
+    pub(super) async fn open(arguments: &Args) -> Result<Self, String> {
+        let Args { paths, store, rules } = arguments;
+        if !paths.is_empty() {
+            let source = Source { paths: paths.clone(), rules: rules.clone() };
+            let store = source.open().map_err(|error| error.to_string())?;
+            return Ok(Resources::Files(store, source.in_words()));
+        }
+        let choice = match store {
+            Some(choice) => choice.clone(),
+            None => StoreChoice::default_place()?,
+        };
+        let store = choice.open().await?;
+        Ok(Resources::Store(store, rules.clone(), choice.kind()))
+    }
+
+    pub(super) fn in_words(&self) -> String {
+        match self {
+            Resources::Files(_, words) => words.clone(),
+            Resources::Store(store, ..) => store.describe(),
+        }
+    }
+
+    /// What they are kept in, in one word.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Resources::Files(..) => "files",
+            Resources::Store(_, _, kind) => kind,
+        }
+    }
+
+    /// The store; `None`: files, which only people change.
+    pub(super) fn store(&self) -> Option<&Arc<dyn Store>> {
+        match self {
+            Resources::Files(..) => None,
+            Resources::Store(store, ..) => Some(store),
+        }
+    }
+
+    /// Lets every change send an event. A new store gets what it lacks.
+    pub(super) fn follow(self, runtime: &Runtime, events: Sender<Event>) -> (Followed, Following) {
+        let wake = move || {
+            // fails only when we are leaving
+            let _ = events.send(Event::Look);
+        };
+        match self {
+            Resources::Files(files, _) => {
+                let watch = files.watch(wake);
+                (Followed::Files(files), Following { _files: Some(watch) })
+            }
+            Resources::Store(store, rules, _) => {
+                runtime.spawn(api::prepare(Arc::clone(&store)));
+                let (followed, feeder): (FollowedStore, Feeder) = FollowedStore::new(store, rules.options());
+                // ends with the runtime, or when nobody follows any more
+                runtime.spawn(feeder.run(wake));
+                (Followed::Store(followed), Following { _files: None })
+            }
+        }
+    }
+}
+
+impl Followed {
+    pub(super) fn refresh(&mut self) {
+        match self {
+            Followed::Files(files) => files.refresh(Instant::now()),
+            Followed::Store(store) => store.refresh(),
+        }
+    }
+
+    pub(super) fn is_unsettled(&self) -> bool {
+        match self {
+            Followed::Files(files) => files.is_unsettled(),
+            Followed::Store(store) => store.is_unsettled(),
+        }
+    }
+
+    pub(super) fn settle<V>(
+        &mut self,
+        adopt: impl FnMut(&Candidate) -> Result<V, Vec<Objection>>,
+    ) -> Settled<V> {
+        match self {
+            Followed::Files(files) => files.settle(adopt),
+            Followed::Store(store) => store.settle(adopt),
+        }
+    }
+
+    pub(super) fn look_again_at(&self) -> Option<Instant> {
+        match self {
+            Followed::Files(files) => files.look_again_at(),
+            // what a store says is certain
+            Followed::Store(_) => None,
+        }
+    }
+
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        match self {
+            Followed::Files(files) => files.problems(),
+            Followed::Store(store) => store.problems(),
+        }
+    }
+
+    pub(super) fn states(&self) -> Vec<(Arc<str>, FileState)> {
+        match self {
+            Followed::Files(files) => files.states(),
+            Followed::Store(store) => store.states(),
+        }
+    }
+
+    /// The text around a problem; of stored documents there is none.
+    pub(super) fn text(&self, file: &str) -> Option<Arc<str>> {
+        match self {
+            Followed::Files(files) => files.text(file),
+            Followed::Store(_) => None,
+        }
+    }
+
+    pub(super) fn revision(&self) -> Option<Revision> {
+        match self {
+            Followed::Files(_) => None,
+            Followed::Store(store) => Some(store.revision()),
+        }
+    }
+
+    pub(super) fn dangle(&self) -> Dangle {
+        match self {
+            Followed::Files(_) => Dangle::HeldBack,
+            Followed::Store(_) => Dangle::Told,
+        }
+    }
+}

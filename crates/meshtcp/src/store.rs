@@ -1,0 +1,88 @@
+//! Which store: how it is named on the command line, and how it is opened.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use control::store::{EmbeddedStore, MemoryStore, PostgresStore, Store, StoreError};
+
+/// The file's name in the folder of the service.
+const FILE: &str = "store.redb";
+
+/// Which store.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum StoreChoice {
+    /// One file on disk.
+    File(PathBuf),
+    /// A database, by its address, which may hold a password.
+    Postgres(String),
+    /// Nothing that outlives the process.
+    Memory,
+}
+
+impl FromStr for StoreChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            Some(("file", path)) if !path.is_empty() => Ok(StoreChoice::File(path.into())),
+            Some(("postgres" | "postgresql", _)) => Ok(StoreChoice::Postgres(text.into())),
+            None if text == "memory" => Ok(StoreChoice::Memory),
+            Some(_) | None => Err("write file:PATH, postgres://USER@HOST/DATABASE or memory".into()),
+        }
+    }
+}
+
+impl fmt::Debug for StoreChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StoreChoice::File(path) => write!(f, "file:{}", path.display()),
+            StoreChoice::Postgres(_) => f.write_str("postgres:"),
+            StoreChoice::Memory => f.write_str("memory"),
+        }
+    }
+}
+
+impl StoreChoice {
+    /// Where a control plane keeps its resources that was told nothing: the folder that the service manager made for it,
+    /// or where such things are kept.
+    pub(crate) fn default_place() -> Result<Self, String> {
+        let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        // several folders are separated by colons
+        let of_service = variable("STATE_DIRECTORY")
+            .and_then(|folders| Some(PathBuf::from(folders.to_str()?.split(':').next()?)));
+        let folder = match of_service {
+            Some(folder) => folder,
+            None if rustix::process::geteuid().is_root() => Path::new("/var/lib/meshtcp").into(),
+            None => match (variable("XDG_STATE_HOME"), variable("HOME")) {
+                (Some(state), _) => Path::new(&state).join("meshtcp"),
+                (None, Some(home)) => Path::new(&home).join(".local/state/meshtcp"),
+                (None, None) => return Err("there is no HOME to keep resources in: say --store".into()),
+            },
+        };
+        Ok(StoreChoice::File(folder.join(FILE)))
+    }
+
+    /// What it is, in one word.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            StoreChoice::File(_) => "file",
+            StoreChoice::Postgres(_) => "postgres",
+            StoreChoice::Memory => "memory",
+        }
+    }
+
+    /// Opens it.
+    ///
+    /// # Errors
+    /// In words: it cannot be used. A database that is only away is no error here.
+    pub(crate) async fn open(&self) -> Result<Arc<dyn Store>, String> {
+        let words = |error: StoreError| error.to_string();
+        Ok(match self {
+            StoreChoice::File(path) => Arc::new(EmbeddedStore::open(path).await.map_err(words)?),
+            StoreChoice::Postgres(address) => Arc::new(PostgresStore::open(address).await.map_err(words)?),
+            StoreChoice::Memory => Arc::new(MemoryStore::default()),
+        })
+    }
+}
