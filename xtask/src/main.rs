@@ -11,6 +11,7 @@ mod envoy;
 mod fanout;
 mod fuzz;
 mod house;
+mod instructions;
 mod python;
 mod run;
 mod schemathesis;
@@ -29,6 +30,7 @@ cargo xtask NAME
   conformance [ARG…]          score the product against ../shared/conformance (ARGs go to score.py: --show, --only …)
   bench [ARG…]                compare with HAProxy, nginx and Envoy, ten minutes: writes docs/performance.md and its plot
                               (--quick: two minutes, prints only; --only CASE,…; --against RIVAL,…; --rounds N)
+  instructions                count what a connection costs, and hold it against the budget
   house                       who may lean on whom, as a table, checked
   envoy                       install Envoy into target/envoy/bin/envoy
   fanout [CALLERS…]           measure how a change reaches 100, 1,000 and 10,000 proxies, into docs/performance.md
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         "ci" => check::run().and_then(|()| test::run()),
         "conformance" => conformance::run(rest),
         "bench" => bench::run(rest),
+        "instructions" => instructions::run(),
         "house" => house::run(),
         "envoy" => envoy::install().map(|path| println!("{}", path.display())),
         "fanout" => fanout::run(rest),

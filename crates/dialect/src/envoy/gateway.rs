@@ -47,7 +47,13 @@ pub(super) fn listener(
         "address": address(ip, u32::from(*port)),
     });
     let inspects = extension("envoy.filters.listener.tls_inspector", inspector, serde_json::Map::new());
-    tree["listenerFilters"] = header.into_iter().chain([inspects]).collect();
+    // The reference inspects plain TCP, too: that waits for the client's first bytes, and so for ever where the server
+    // speaks first, as databases do.
+    let inspects = (*tls || options.scope == Scope::TcpRoutes).then_some(inspects);
+    let filters: Vec<Value> = header.into_iter().chain(inspects).collect();
+    if !filters.is_empty() {
+        tree["listenerFilters"] = filters.into();
+    }
     if !chains.is_empty() {
         tree["filterChains"] = chains.into();
     }
