@@ -166,6 +166,7 @@ examples! {
     canary: "canary";
     external_split: "external-split";
     gateway: "gateway";
+    health: "health";
     http_route_wins: "http-route-wins";
     labels_and_sections: "labels-and-sections";
     reroute: "reroute";
