@@ -4,7 +4,7 @@
 //!  request ─▶ who calls (this host, a token) ─▶ may they ─▶ Operation ─▶ store, or what runs ─▶ Answer
 //! ```
 //!
-//! Every path is a row of one table ([`operation::Operation`]); the router and `/openapi.json` are both made of it.
+//! Every path is a row of one table (`operation::Operation`); the router and `/openapi.json` are both made of it.
 //! Resources are checked by the same [`model::draft::parse`] that files go through. Nothing is planned here: questions
 //! about proxies are answered from what the fleet runs.
 
