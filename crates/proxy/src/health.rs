@@ -6,9 +6,9 @@
 //!  Tally ──▶ Ejection ──┘
 //! ```
 //!
-//! [`check`] and [`ejection`] know one endpoint each, [`vitals`] a cluster's. The [`board`] holds those of all clusters
+//! `check` and `ejection` know one endpoint each, `vitals` a cluster's. The `board` holds those of all clusters
 //! that are served; the checker's thread and whoever applies a configuration lock it, never a worker. Workers read a
-//! [`Cell`](cell::Cell), and leave what happened to connections in its tallies.
+//! `Cell`, and leave what happened to connections in its tallies.
 
 mod board;
 mod cell;
