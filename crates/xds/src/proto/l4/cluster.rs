@@ -79,11 +79,11 @@ pub struct Balancing {
     #[prost(uint32, tag = "2")]
     #[serde(skip_serializing_if = "is_default")]
     pub choice_count: u32,
-    /// Ring hash: how many places the ring has at least; 0 is the default of 1024.
+    /// Ring hash: how many places the ring has at least; 0: no bound, and 128 for each unit of weight.
     #[prost(uint32, tag = "3")]
     #[serde(skip_serializing_if = "is_default")]
     pub min_ring_size: u32,
-    /// Ring hash: how many places the ring has at most; 0 is the default of 8388608.
+    /// Ring hash: how many places the ring has at most; 0 is the default of 65536.
     #[prost(uint32, tag = "4")]
     #[serde(skip_serializing_if = "is_default")]
     pub max_ring_size: u32,
@@ -92,7 +92,7 @@ pub struct Balancing {
     #[serde(skip_serializing_if = "is_default")]
     pub table_size: u32,
     /// How long the share of an endpoint that is new, or healthy again, grows up to its weight, in milliseconds; 0: it
-    /// has it at once. Round robin and least connections alone can do it.
+    /// has it at once. Not with a hash.
     #[prost(uint64, tag = "6")]
     #[serde(skip_serializing_if = "is_default")]
     pub slow_start_ms: u64,
