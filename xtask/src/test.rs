@@ -2,7 +2,7 @@
 
 use crate::run::{Outcome, capture, cargo, on_path, tee};
 use crate::summary::Summary;
-use crate::{conformance, debian, envoy, schemathesis};
+use crate::{conformance, debian, envoy, instructions, schemathesis};
 use std::process::Command;
 
 pub(crate) fn run() -> Outcome {
@@ -35,6 +35,13 @@ pub(crate) fn run() -> Outcome {
     if let Err(why) = conformance::run(&[]) {
         total.failed += 1;
         failures.push(why);
+    }
+    match instructions::run() {
+        Ok(()) => total.passed += 1,
+        Err(why) => {
+            total.failed += 1;
+            failures.push(why);
+        }
     }
     println!("\n{total}");
     if failures.is_empty() { Ok(()) } else { Err(format!("these failed: {}", failures.join("; "))) }
