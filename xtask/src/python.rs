@@ -1,6 +1,6 @@
-//! Python packages that the conformance score needs, kept inside `target/`.
+//! Python packages that tests and the conformance score need, kept inside `target/`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::run::{Outcome, execute, target};
@@ -11,22 +11,16 @@ pub(crate) fn with_yaml() -> Outcome<Command> {
         return Ok(Command::new("python3"));
     }
     if !has_yaml(with_ours()) {
-        execute(
-            Command::new("python3")
-                .args([
-                    "-m",
-                    "pip",
-                    "install",
-                    "--quiet",
-                    "--disable-pip-version-check",
-                    "--root-user-action=ignore",
-                ])
-                .arg("--target")
-                .arg(ours())
-                .arg("PyYAML"),
-        )?;
+        install("PyYAML", &ours())?;
     }
     Ok(with_ours())
+}
+
+/// Installs a package into a folder of its own, by pip.
+pub(crate) fn install(package: &str, folder: &Path) -> Outcome {
+    let quietly = ["--quiet", "--disable-pip-version-check", "--root-user-action=ignore"];
+    let mut pip = Command::new("python3");
+    execute(pip.args(["-m", "pip", "install"]).args(quietly).arg("--target").arg(folder).arg(package))
 }
 
 fn ours() -> PathBuf {

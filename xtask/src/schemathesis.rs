@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use crate::run::{Outcome, execute, target};
+use crate::python;
+use crate::run::{Outcome, target};
 
 /// The release that the tests are written against.
 const VERSION: &str = "4.32.5";
@@ -17,18 +18,5 @@ pub(crate) fn install() -> Outcome {
         return Ok(());
     }
     let _ = std::fs::remove_dir_all(&folder);
-    execute(
-        Command::new("python3")
-            .args([
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--disable-pip-version-check",
-                "--root-user-action=ignore",
-            ])
-            .arg("--target")
-            .arg(&folder)
-            .arg(format!("schemathesis=={VERSION}")),
-    )
+    python::install(&format!("schemathesis=={VERSION}"), &folder)
 }
