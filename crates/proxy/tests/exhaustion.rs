@@ -39,18 +39,28 @@ fn awaits_line(folder: &Path, words: &[&str]) {
     wait_until(&format!("the log says {words:?}"), found);
 }
 
-const FEW_FILES: u64 = 60;
+/// For twenty connections of two descriptors each, and one more: a client that nobody can dial a backend for.
+const FEW_FILES: usize = 2 * 20 + 1;
+
+/// The limit with so many free descriptors below it: whoever started the tests may have left any number open.
+fn limit_that_leaves(free: usize) -> u64 {
+    let is_free = |number: &u64| !Path::new(&format!("/proc/self/fd/{number}")).exists();
+    (0..).filter(is_free).nth(free).unwrap()
+}
 
 #[test]
 #[ignore = "the other process of out_of_descriptors"]
 fn child_with_few_descriptors() {
     let [address, server] = addresses_from_parent()[..] else { return };
     let Some(folder) = folder_from_parent() else { return };
-    let few = Rlimit { current: Some(FEW_FILES), maximum: Some(FEW_FILES) };
-    setrlimit(Resource::Nofile, few).unwrap();
     let proxy = Proxy::start(logging_into(&folder)).unwrap();
     let report = proxy.apply(Mesh::new(address).backend("redis", 1, &[server]).config());
     assert!(report.failed.is_empty());
+    // the log is opened with its first line
+    awaits_line(&folder, &["ended="]);
+    let few = Some(limit_that_leaves(FEW_FILES));
+    setrlimit(Resource::Nofile, Rlimit { current: few, maximum: few }).unwrap();
+    std::fs::write(folder.join("ready"), "").unwrap();
     Child::wait_for_parent();
 }
 
@@ -60,6 +70,7 @@ fn out_of_descriptors() {
     let folder = tempfile::tempdir().unwrap();
     let _child = Child::in_folder("child_with_few_descriptors", &[address, server.address], folder.path());
     wait_until("it listens", || TcpStream::connect(address).is_ok());
+    wait_until("it has few descriptors", || folder.path().join("ready").exists());
     let mut before = dial(address);
     before.read_exact(&mut [0]).unwrap();
     let crowd: Vec<TcpStream> = (0..100).map(|_| dial(address)).collect();
