@@ -18,8 +18,9 @@ use model::Problem;
 use super::candidate::{Candidate, Objection, Offer};
 use super::content::{Content, Key, unreadable};
 
-/// How long a file that seems removed or half-written is given to come back.
-pub(super) const DOUBT: Duration = Duration::from_millis(200);
+/// How long a file that seems removed or half-written is given to come back: longer than a busy disk holds up an editor
+/// between cutting a file and writing it. Who means it waits a second; who does not would lose connections.
+pub(super) const DOUBT: Duration = Duration::from_secs(1);
 
 /// What a look at a path found.
 #[derive(Clone, Debug, PartialEq, Eq)]
