@@ -3,49 +3,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a case that cannot be read is a failed test")]
 
+mod cases;
+
 use std::fmt::Write as _;
 
-use meshtcp_plan::{Context, Destined, Merged, PolicyOrigin, Rules, Snapshot, View};
-use model::draft::{parse_unchecked, read};
+use meshtcp_plan::{Destined, Merged, PolicyOrigin, Rules, Snapshot, View};
 use model::policy::backend_refs;
-use model::{BackendRef, Kind, Profile, Resource};
+use model::{BackendRef, Kind};
 
 #[test]
 fn what_is_said_in_each_case() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../cases/rules");
-    insta::glob!(folder, "*/resources.yaml", |path| {
-        let text = std::fs::read_to_string(path).unwrap();
-        let mut settings = insta::Settings::clone_current();
-        settings.set_snapshot_path(path.parent().unwrap());
-        settings.set_prepend_module_to_snapshot(false);
-        settings.set_snapshot_suffix("");
-        settings.set_omit_expression(true);
-        settings.remove_input_file();
-        settings.remove_info();
-        settings.bind(|| insta::assert_snapshot!("said", said(&text)));
-    });
+    cases::compare("rules", "said", said);
 }
 
-/// What each profile says, under the first profile that says it.
-fn said(text: &str) -> String {
-    let (mut all, mut last) = (String::new(), String::new());
-    for profile in Profile::ALL {
-        let said = said_by(text, profile);
-        if said != last {
-            writeln!(all, "from {profile}:\n{said}").unwrap();
-        }
-        last = said;
-    }
-    all
-}
-
-fn said_by(text: &str, profile: Profile) -> String {
-    let (documents, problems) = read("resources.yaml", text);
-    assert_eq!(problems, [], "the resources can be read");
-    let parsed = documents.iter().filter_map(|document| parse_unchecked(document, profile).resource);
-    let resources: Vec<Resource> = parsed.collect();
-    assert_eq!(resources.len(), documents.len(), "every document is a resource");
-    let snapshot = Snapshot::new(resources, Context::new(profile));
+fn said(snapshot: &Snapshot) -> String {
     let mut said = String::new();
     for proxy in snapshot.proxies() {
         let view = snapshot.seen_by(&proxy).unwrap();
