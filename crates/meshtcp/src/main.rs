@@ -18,6 +18,7 @@ mod envoy_bootstrap;
 mod exit;
 mod explain;
 mod get;
+mod health;
 mod host;
 mod import;
 mod in_force;

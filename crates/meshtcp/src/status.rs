@@ -1,5 +1,7 @@
 //! `meshtcp status`: how far routes, proxies and revisions have come.
 
+mod endpoints;
+
 use serde_json::Value;
 
 use crate::context::Server;
@@ -11,11 +13,14 @@ pub(crate) struct Args {
     /// What to show
     #[arg(value_enum, value_name = "WHAT", default_value_t)]
     what: What,
-    /// Only routes and proxies whose name contains this
+    /// Only routes, proxies and clusters whose name contains this
     #[arg(value_name = "NAME")]
     name: Option<String>,
     #[command(flatten)]
     server: Server,
+    /// For `endpoints`: the admin address of a running `meshtcp up` or `meshtcp proxy`; may be repeated
+    #[arg(long, value_name = "HOST:PORT")]
+    proxy_admin: Vec<String>,
     /// How to print it
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
@@ -32,9 +37,20 @@ enum What {
     Proxies,
     /// How far the newest revision has come
     Revisions,
+    /// How the endpoints are that proxies check, set aside, start slowly or limit; asks the proxies
+    Endpoints,
 }
 
-pub(crate) fn run(Args { what, name, server, output: format }: Args) -> Exit {
+pub(crate) fn run(Args { what, name, server, proxy_admin, output: format }: Args) -> Exit {
+    if what == What::Endpoints {
+        return match endpoints::ask(&proxy_admin, name.as_deref()) {
+            Ok(clusters) => {
+                print(&output::structured(format, &clusters).unwrap_or_else(|| endpoints::table(&clusters)));
+                Exit::Ok
+            }
+            Err(exit) => exit,
+        };
+    }
     let client = match server.client() {
         Ok(client) => client,
         Err(exit) => return exit,
@@ -58,13 +74,15 @@ pub(crate) fn run(Args { what, name, server, output: format }: Args) -> Exit {
         }
     }
     let part = match what {
-        What::All => report.clone(),
+        What::All | What::Endpoints => report.clone(),
         What::Routes => report["routes"].clone(),
         What::Proxies => report["proxies"].clone(),
         What::Revisions => serde_json::json!({"revision": report["revision"], "rollout": report["rollout"]}),
     };
     let drawn = || match what {
-        What::All => format!("{}\n{}\n{}", revision(&report), proxies(&report), routes(&report)),
+        What::All | What::Endpoints => {
+            format!("{}\n{}\n{}", revision(&report), proxies(&report), routes(&report))
+        }
         What::Routes => routes(&report),
         What::Proxies => proxies(&report),
         What::Revisions => revision(&report),

@@ -166,7 +166,7 @@ pub(crate) struct BackendCounters {
 }
 
 /// How many endpoints of a backend are counted one by one; the rest are counted together as `other`.
-const COUNTED_ENDPOINTS: usize = 64;
+pub(crate) const COUNTED_ENDPOINTS: usize = 64;
 
 impl BackendCounters {
     /// The counters of an endpoint, by its `host:port`.

@@ -18,9 +18,10 @@ mod ejection;
 mod expected;
 mod probe;
 mod report;
+mod toll;
 mod vitals;
 
 pub(crate) use board::Board;
 pub(crate) use cell::{Cell, Full};
 pub(crate) use checker::Checker;
-pub use report::{ClusterHealth, EndpointHealth, EndpointState};
+pub use report::{ClusterHealth, EndpointHealth, EndpointState, Usage};

@@ -49,6 +49,16 @@ impl Places {
         self.limit.store(limit, Relaxed);
     }
 
+    /// How many are taken.
+    pub(crate) fn taken(&self) -> usize {
+        self.taken.load(Relaxed)
+    }
+
+    /// How many there are.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit.load(Relaxed)
+    }
+
     /// Takes a place, until it is dropped; `None` when all are taken.
     pub(crate) fn take(self: &Arc<Self>) -> Option<Place> {
         if self.taken.fetch_add(1, Relaxed) >= self.limit.load(Relaxed) {

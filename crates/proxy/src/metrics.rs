@@ -1,5 +1,6 @@
 //! The counters as Prometheus metrics.
 
+mod health;
 mod sample;
 
 use std::collections::BTreeMap;
@@ -220,7 +221,10 @@ impl Collector for Metrics {
             "Attempts to connect to an endpoint that failed",
             counter,
             each_endpoint(listeners, |endpoint| Sample::Count(endpoint.failed)),
-        )
+        )?;
+        health::families(&snapshot.clusters)
+            .into_iter()
+            .try_for_each(|(name, help, kind, samples)| family(name, help, kind, samples))
     }
 }
 

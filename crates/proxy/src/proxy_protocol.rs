@@ -72,6 +72,14 @@ pub fn write_header(version: Version, ends: Ends) -> Vec<u8> {
     }
 }
 
+/// The header of a connection that we open for ourselves, to look whether somebody is there.
+pub fn own_header(version: Version) -> &'static [u8] {
+    match version {
+        Version::V1 => v1::UNKNOWN,
+        Version::V2 => &v2::OWN,
+    }
+}
+
 /// Whether bytes begin with `start`, or are too few to tell.
 fn may_become(bytes: &[u8], start: &[u8]) -> bool {
     let shorter = bytes.len().min(start.len());
@@ -102,6 +110,14 @@ mod tests {
     /// The signature of version 2 and what follows it.
     fn binary(rest: &[u8]) -> Vec<u8> {
         [&v2::SIGNATURE[..], rest].concat()
+    }
+
+    #[test]
+    fn a_header_of_our_own_names_nobody() {
+        for version in [Version::V1, Version::V2] {
+            let header = own_header(version);
+            assert_eq!(read_header(header), Ok(Some(Header { length: header.len(), ends: None })));
+        }
     }
 
     #[test]

@@ -56,6 +56,7 @@ fn an_endpoint_that_is_down_gets_nothing_until_it_is_up_again() {
     assert!((0..20).all(|_| name(address) == Some(b'w')));
     let health = &proxy.counters().clusters[0].endpoints;
     let down = health.iter().find(|endpoint| endpoint.state == EndpointState::Down).unwrap();
+    assert!(down.since <= jiff::Timestamp::now() && down.checks == down.failed_checks);
     assert!(*down.endpoint == dead.to_string() && down.why.contains("refused") && down.failed_checks >= 2);
     let _back = start_at(dead, b"b");
     wait_until("it is found up", || states(&proxy).iter().all(|state| *state == EndpointState::Up));
@@ -126,6 +127,12 @@ fn an_endpoint_that_fails_connections_is_set_aside_and_the_last_one_never() {
         assert_eq!(name(address), Some(b'w'));
         states(&proxy).contains(&EndpointState::Ejected)
     });
+    let health = proxy.counters().clusters[0].endpoints.clone();
+    let ejected = health.iter().find(|endpoint| endpoint.state == EndpointState::Ejected).unwrap();
+    assert_eq!(&*ejected.why, "3 connects in a row failed");
+    assert!(
+        health.iter().any(|endpoint| endpoint.state == EndpointState::Unchecked && endpoint.why.is_empty())
+    );
     let failures = || -> u64 { counters(&proxy).backends[0].endpoints.iter().map(|it| it.failed).sum() };
     let before = failures();
     assert!((0..20).all(|_| name(address) == Some(b'w')));

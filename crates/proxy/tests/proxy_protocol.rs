@@ -7,6 +7,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
+use meshtcp_proxy::health::EndpointState;
 use meshtcp_proxy::proxy_protocol::{Ends, Header, Version, read_header, write_header};
 use meshtcp_proxy::{Ending, Options, Proxy};
 use support::{
@@ -80,6 +81,44 @@ fn a_backend_that_speaks_first_got_the_header_before() {
     let mut greeting = String::new();
     dial(address).read_to_string(&mut greeting).unwrap();
     assert!(greeting.starts_with("PROXY TCP4 127.0.0.1 "), "{greeting}");
+}
+
+/// A server that takes nothing but a header of somebody who speaks for itself, then `PING`, and answers `PONG`.
+fn strict(header: &'static [u8], question: &'static [u8]) -> Server {
+    Server::start(move |mut stream| {
+        let mut received = vec![0; header.len() + question.len()];
+        if stream.read_exact(&mut received).is_ok() && received == [header, question].concat() {
+            let _ = stream.write_all(b"PONG");
+        }
+    })
+}
+
+#[test]
+fn a_check_begins_with_a_header_that_speaks_for_itself() {
+    let versions: [(ProxyProtocol, &[u8]); 2] =
+        [(ProxyProtocol::V1, b"PROXY UNKNOWN\r\n"), (ProxyProtocol::V2, b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0")];
+    for (asked, header) in versions {
+        for question in [&b"PING"[..], b""] {
+            let (server, address) = (strict(header, question), free_address());
+            let mut mesh = Mesh::new(address).backend("redis", 1, &[server.address]);
+            let (cluster, _) = &mut mesh.clusters[0];
+            cluster.proxy_protocol = asked as i32;
+            cluster.health_check = Some(xds::proto::l4::HealthCheck {
+                interval_ms: 20,
+                timeout_ms: 20_000,
+                unhealthy_threshold: 1,
+                healthy_threshold: 1,
+                send: question.to_vec(),
+                receive: vec![b"PONG".to_vec()],
+                ..Default::default()
+            });
+            let proxy = proxy(&mesh);
+            let checks = || proxy.counters().clusters[0].endpoints[0].checks;
+            wait_until("it was checked", || checks() >= 3);
+            let health = &proxy.counters().clusters[0].endpoints[0];
+            assert_eq!((health.state, health.failed_checks), (EndpointState::Up, 0), "{}", health.why);
+        }
+    }
 }
 
 /// A listener that takes headers, before a mirror that gets one, too.

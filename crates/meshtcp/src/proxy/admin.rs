@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::follower::Carried;
+use crate::health;
 use crate::up::connection;
 
 #[derive(Clone)]
@@ -53,7 +54,7 @@ async fn index() -> &'static str {
     "/metrics      Prometheus metrics\n\
      /ready        200 when a configuration runs, else 503 and why not\n\
      /healthy      200 as long as the process works\n\
-     /status       the link to the control plane, and what runs, as JSON\n\
+     /status       the link to the control plane, what runs, and the health of endpoints, as JSON\n\
      /connections  every open connection, as JSON\n"
 }
 
@@ -79,6 +80,7 @@ async fn ready(State(desk): State<Desk>) -> Response {
 async fn status(State(desk): State<Desk>) -> Response {
     let Link { connected, streams, generation, error } = desk.link.borrow().clone();
     let Carried { generation: running, unbound } = desk.carried.borrow().clone();
+    let snapshot = desk.proxy.counters();
     body(&json!({
         "controlPlane": {
             "connected": connected,
@@ -88,7 +90,8 @@ async fn status(State(desk): State<Desk>) -> Response {
         },
         "generation": running,
         "unbound": unbound,
-        "connections": desk.proxy.counters().active(),
+        "connections": snapshot.active(),
+        "clusters": health::clusters(&snapshot),
     }))
 }
 

@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 
 use super::Status;
 use super::metrics::Metrics;
+use crate::health;
 use crate::report::Plain;
 
 #[derive(Clone)]
@@ -51,7 +52,7 @@ async fn index() -> &'static str {
      /ready        200 when connections may be sent here, else 503 and why not\n\
      /healthy      200 as long as the process works\n\
      /plan         what every proxy must do, as JSON; ?proxy=MESH/NAME for one\n\
-     /status       files, problems and listeners, as JSON\n\
+     /status       files, problems, listeners and the health of endpoints, as JSON\n\
      /connections  every open connection, as JSON\n"
 }
 
@@ -97,6 +98,7 @@ async fn plan(State(desk): State<Desk>, Query(Wanted { proxy }): Query<Wanted>) 
 
 async fn status_page(State(desk): State<Desk>) -> Response {
     let report = desk.status.report();
+    let snapshot = desk.proxy.counters();
     let files: Vec<Value> = report
         .files
         .iter()
@@ -111,7 +113,8 @@ async fn status_page(State(desk): State<Desk>) -> Response {
         "problems": report.problems.iter().map(Plain::from).collect::<Vec<_>>(),
         "unbound": report.failed,
         "listeners": report.rows,
-        "connections": desk.proxy.counters().active(),
+        "connections": snapshot.active(),
+        "clusters": health::clusters(&snapshot),
     }))
 }
 

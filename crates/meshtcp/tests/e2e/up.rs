@@ -318,3 +318,47 @@ fn proxies_are_chosen_by_mesh_and_by_name() {
     let up = Up::start(&[&town.path(), "--mesh", "other"]);
     up.program.awaits_text(0, "nothing to run of mesh other yet");
 }
+
+#[test]
+fn the_health_of_endpoints_is_told_by_metrics_status_and_command() {
+    let town = served();
+    town.save(
+        "health.yaml",
+        "type: MeshHealthCheck\nmesh: default\nname: redis\nspec:\n  to:\n    - targetRef:\n        kind: MeshService\n        \
+         name: redis\n      default:\n        interval: 1s\n        timeout: 2s\n        unhealthyThreshold: 1\n        \
+         healthyThreshold: 1\n        tcp: {}\n",
+    );
+    town.save(
+        "nowhere.yaml",
+        "type: Dataplane\nmesh: default\nname: redis-v3\nnetworking:\n  address: 192.0.2.1\n  inbound:\n    \
+         - port: 9\n      tags: { kuma.io/service: redis, version: v3 }\n",
+    );
+    let up = Up::start(&[&town.path()]);
+    let endpoints = |up: &Up| -> Vec<serde_json::Value> {
+        let status = up.json("/status");
+        let clusters = status["clusters"].as_array().cloned().unwrap_or_default();
+        clusters.iter().flat_map(|it| it["endpoints"].as_array().cloned().unwrap_or_default()).collect()
+    };
+    let find = |up: &Up, state: &str| endpoints(up).into_iter().find(|it| it["state"] == state);
+    eventually("one is found down and others up", || {
+        find(&up, "down").is_some() && find(&up, "up").is_some()
+    });
+    let down = find(&up, "down").unwrap();
+    assert_eq!(down["endpoint"], "192.0.2.1:9");
+    // nobody is there; what the kernel says of that is up to the network
+    let why = down["why"].as_str().unwrap();
+    assert!(!why.is_empty(), "{down}");
+    assert!(down["since"].as_str().unwrap().ends_with('Z'), "{down}");
+
+    let (_, metrics) = up.ask("/metrics");
+    let has = |words: &[&str]| metrics.lines().any(|line| words.iter().all(|word| line.contains(word)));
+    assert!(has(&["meshtcp_endpoint_healthy{", "endpoint=\"192.0.2.1:9\"} 0"]), "{metrics}");
+    assert!(has(&["meshtcp_cluster_endpoints{", "state=\"down\"} 1"]), "{metrics}");
+
+    let told = meshtcp(["status", "endpoints", "redis", "--proxy-admin", &up.admin]).output().unwrap();
+    let told = String::from_utf8(told.stdout).unwrap();
+    let line = told.lines().find(|line| line.contains("192.0.2.1:9")).unwrap_or_else(|| panic!("{told}"));
+    assert!(line.contains("down") && line.contains(why), "{line}");
+    let asked = meshtcp(["status", "endpoints"]).output().unwrap();
+    assert_eq!(asked.status.code(), Some(2));
+}

@@ -35,6 +35,20 @@ pub enum Condition {
     Down,
 }
 
+impl Condition {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Calm, Self::Panic, Self::Down];
+
+    /// In a word, as metrics and the admin server say it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Calm => "calm",
+            Self::Panic => "panic",
+            Self::Down => "down",
+        }
+    }
+}
+
 /// Hash tables of each priority of a cluster. They know no health: making them costs something, and need be done only
 /// when endpoints come or go.
 #[derive(Clone, Debug, Default)]

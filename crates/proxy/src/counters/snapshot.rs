@@ -21,7 +21,7 @@ pub struct Snapshot {
     pub listeners: Vec<ListenerSnapshot>,
     /// The sums of each proxy over its listeners, also those that are gone.
     pub proxies: BTreeMap<ProxyName, ProxySnapshot>,
-    /// The health of every cluster whose endpoints are checked, by proxy and name.
+    /// The health of every cluster whose endpoints are checked, that has slow starts or limits, by proxy and name.
     pub clusters: Vec<ClusterHealth>,
 }
 

@@ -6,8 +6,11 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::cell::{Alarm, Bounds, Cell};
-use super::report::{ClusterHealth, EndpointHealth, EndpointState};
+use jiff::Timestamp;
+
+use super::cell::{Alarm, Bounds, Cell, Failing};
+use super::report::{ClusterHealth, EndpointHealth};
+use super::toll::Toll;
 use super::vitals::{Change, Vitals};
 use crate::balance::{Condition, Fitness, Roster, Tables};
 use crate::config::{Cluster, Listener, ProxyName, Target};
@@ -30,13 +33,6 @@ struct Entry {
     fitness: Vec<Fitness>,
     tolls: Vec<Toll>,
     next: Option<Instant>,
-}
-
-/// What happened to an endpoint since it was first seen.
-#[derive(Clone, Copy, Debug, Default)]
-struct Toll {
-    failed_checks: u64,
-    ejections: u64,
 }
 
 /// A check to be done.
@@ -127,7 +123,7 @@ impl Board {
         }
     }
 
-    /// The health of every cluster that is checked.
+    /// The health of every cluster that is checked, has slow starts or limits.
     pub(crate) fn report(&self) -> Vec<ClusterHealth> {
         let entries = self.lock();
         let watched = entries.iter().filter(|(_, entry)| entry.is_watched());
@@ -152,7 +148,8 @@ impl Entry {
         let fitness = vitals.fitness(cluster, now);
         let roster = Roster::new(cluster, &tables, &fitness);
         let next = vitals.next(cluster, now);
-        let tolls = vec![Toll::default(); cluster.endpoints.len()];
+        let fresh = |endpoint| Toll::new(vitals.state(endpoint), Timestamp::now());
+        let tolls = (0..cluster.endpoints.len()).map(fresh).collect();
         let cell = Arc::new(Cell::new(Arc::clone(cluster), roster, bounds, alarm));
         Self { cell, vitals, tables, fitness, tolls, next }
     }
@@ -168,22 +165,30 @@ impl Entry {
         let names = before.endpoints.iter().map(ToString::to_string);
         let known: BTreeMap<String, Toll> = names.zip(self.tolls).collect();
         for (toll, endpoint) in after.tolls.iter_mut().zip(&cluster.endpoints) {
-            *toll = known.get(&endpoint.to_string()).copied().unwrap_or_default();
+            if let Some(known) = known.get(&endpoint.to_string()) {
+                *toll = known.clone();
+            }
         }
+        after.note();
         after
     }
 
     fn is_watched(&self) -> bool {
         let cluster = self.cell.cluster();
-        cluster.health_check.is_some() || cluster.outlier.is_some()
+        cluster.health_check.is_some()
+            || cluster.outlier.is_some()
+            || cluster.slow_start.is_some()
+            || cluster.max_connections.is_some()
+            || cluster.max_pending.is_some()
     }
 
-    fn turn(&mut self, key: &ClusterKey, failing: &[usize], now: Instant) {
+    fn turn(&mut self, key: &ClusterKey, failing: &[(usize, Failing)], now: Instant) {
         let cluster = Arc::clone(self.cell.cluster());
-        for endpoint in failing {
+        for (endpoint, failing) in failing {
             if let Some(change) = self.vitals.eject(&cluster, *endpoint, now) {
                 if let Some(toll) = self.tolls.get_mut(*endpoint) {
                     toll.ejections += 1;
+                    toll.set_aside_for = Some(*failing);
                 }
                 tell(key, &cluster, *endpoint, &change);
             }
@@ -191,17 +196,30 @@ impl Entry {
         for (endpoint, change) in self.vitals.pass(&cluster, now) {
             tell(key, &cluster, endpoint, &change);
         }
+        self.note();
         self.publish(key, now);
+    }
+
+    /// Notes since when each endpoint is as it is.
+    fn note(&mut self) {
+        let now = Timestamp::now();
+        for (endpoint, toll) in self.tolls.iter_mut().enumerate() {
+            toll.note(self.vitals.state(endpoint), now);
+        }
     }
 
     fn done(&mut self, key: &ClusterKey, endpoint: usize, result: Result<(), Arc<str>>, now: Instant) {
         let cluster = Arc::clone(self.cell.cluster());
         if let Some(toll) = self.tolls.get_mut(endpoint) {
+            toll.checks += 1;
             toll.failed_checks += u64::from(result.is_err());
         }
         if let Some(change) = self.vitals.end_check(&cluster, endpoint, result, now, lot()) {
             tell(key, &cluster, endpoint, &change);
             self.publish(key, now);
+        }
+        if let Some(toll) = self.tolls.get_mut(endpoint) {
+            toll.note(self.vitals.state(endpoint), Timestamp::now());
         }
         self.next = self.vitals.next(&cluster, now);
     }
@@ -235,21 +253,22 @@ impl Entry {
         let endpoints = config.endpoints.iter().zip(&self.fitness).zip(&self.tolls).enumerate();
         let endpoints = endpoints.map(|(index, ((endpoint, fitness), toll))| EndpointHealth {
             endpoint: endpoint.to_string().into(),
-            state: match fitness {
-                Fitness { up: false, .. } => EndpointState::Down,
-                Fitness { ejected: true, .. } => EndpointState::Ejected,
-                Fitness { .. } => EndpointState::Up,
-            },
-            why: self.vitals.why_down(index).cloned().unwrap_or_default(),
+            state: toll.state,
+            since: toll.since,
+            why: toll.why(self.vitals.why_down(index)),
             warmth: fitness.warmth,
+            checks: toll.checks,
             failed_checks: toll.failed_checks,
             ejections: toll.ejections,
         });
+        let [connections, pending] = self.cell.usage();
         ClusterHealth {
             proxy: proxy.clone(),
             cluster: Arc::clone(cluster),
             condition: self.cell.roster().condition(),
             endpoints: endpoints.collect(),
+            connections,
+            pending,
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use arc_swap::{ArcSwap, Guard};
 use rustix::event::{EventfdFlags, eventfd};
 
+use super::report::Usage;
 use crate::balance::Roster;
 use crate::config::Cluster;
 use crate::limits::{Place, Places};
@@ -28,6 +29,25 @@ struct Tally {
     failures: AtomicU32,
     /// Connections that the endpoint reset before it sent a byte, since one went well.
     resets: AtomicU32,
+}
+
+/// How an endpoint failed too often in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failing {
+    /// Connecting to it failed so many times.
+    Connects(u32),
+    /// It reset so many connections before it had sent a byte.
+    Resets(u32),
+}
+
+impl Failing {
+    /// Says so, for whoever looks.
+    pub(super) fn in_words(self) -> String {
+        match self {
+            Self::Connects(times) => format!("{times} connects in a row failed"),
+            Self::Resets(times) => format!("it reset {times} connections in a row before its first byte"),
+        }
+    }
 }
 
 /// How many connections there may be, over all versions of a cluster.
@@ -153,19 +173,32 @@ impl Cell {
     }
 
     /// The endpoints that failed too often in a row; they begin anew.
-    pub(super) fn take_failing(&self) -> Vec<usize> {
+    pub(super) fn take_failing(&self) -> Vec<(usize, Failing)> {
         let Some(threshold) = self.threshold() else { return Vec::new() };
-        let is_failing = |tally: &Tally| {
-            let failing =
-                tally.failures.load(Relaxed) >= threshold || tally.resets.load(Relaxed) >= threshold;
-            if failing {
-                tally.failures.store(0, Relaxed);
-                tally.resets.store(0, Relaxed);
-            }
-            failing
+        let failing = |tally: &Tally| {
+            let (failures, resets) = (tally.failures.load(Relaxed), tally.resets.load(Relaxed));
+            let failing = match (failures >= threshold, resets >= threshold) {
+                (true, _) => Failing::Connects(failures),
+                (false, true) => Failing::Resets(resets),
+                (false, false) => return None,
+            };
+            tally.failures.store(0, Relaxed);
+            tally.resets.store(0, Relaxed);
+            Some(failing)
         };
-        let failing = self.tallies.iter().enumerate().filter(|(_, tally)| is_failing(tally));
-        failing.map(|(endpoint, _)| endpoint).collect()
+        let tallies = self.tallies.iter().enumerate();
+        tallies.filter_map(|(endpoint, tally)| Some((endpoint, failing(tally)?))).collect()
+    }
+
+    /// How many of its connections live, and how many are being established, where that is limited.
+    pub(super) fn usage(&self) -> [Option<Usage>; 2] {
+        let usage = |limited: bool, places: &Places| {
+            limited.then(|| Usage { used: places.taken(), limit: places.limit() })
+        };
+        [
+            usage(self.cluster.max_connections.is_some(), &self.bounds.connections),
+            usage(self.cluster.max_pending.is_some(), &self.bounds.pending),
+        ]
     }
 }
 

@@ -17,13 +17,15 @@ pub(super) struct Check {
     why: Arc<str>,
     due: Instant,
     running: bool,
+    /// Whether a check ended so far.
+    known: bool,
 }
 
 impl Check {
     /// An endpoint that was never checked: it counts as up. `lot`, of all 64 bits, decides when it is checked first.
     pub(super) fn new(config: &HealthCheck, now: Instant, lot: u64) -> Self {
         let due = now + share(config.initial_jitter, lot);
-        Self { up: true, contrary: 0, why: "".into(), due, running: false }
+        Self { up: true, contrary: 0, why: "".into(), due, running: false, known: false }
     }
 
     /// The same endpoint under a changed configuration: what is known stays, and it is checked soon.
@@ -53,6 +55,7 @@ impl Check {
         lot: u64,
     ) -> bool {
         self.running = false;
+        self.known = true;
         self.due = now + config.interval + share(config.interval_jitter, lot);
         let good = result.is_ok();
         if let Err(why) = result {
@@ -70,6 +73,11 @@ impl Check {
         self.up = good;
         self.contrary = 0;
         true
+    }
+
+    /// Whether a check has said anything so far.
+    pub(super) fn is_known(&self) -> bool {
+        self.known
     }
 
     pub(super) fn is_up(&self) -> bool {

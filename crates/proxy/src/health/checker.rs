@@ -17,8 +17,9 @@ use rustix::io::Errno;
 
 use super::board::{Board, Order};
 use super::probe::{Finding, Probe};
-use crate::config::Host;
+use crate::config::{Cluster, HealthCheck, Host};
 use crate::decide::Addresses;
+use crate::proxy_protocol::own_header;
 
 /// How many checks may be under way at once: each takes a file descriptor.
 const AT_ONCE: usize = 128;
@@ -108,7 +109,8 @@ impl Work {
     fn start(&mut self, order: Order, now: Instant) {
         let Some(config) = &order.cell.cluster().health_check else { return };
         let deadline = now + config.timeout;
-        match self.address(&order).and_then(|address| self.connect(address)) {
+        let question = question(order.cell.cluster(), config);
+        match self.address(&order).and_then(|address| self.connect(address, question)) {
             Ok(probe) => {
                 self.running.insert(self.next_token, Running { order, probe, deadline });
                 self.next_token += 1;
@@ -117,9 +119,9 @@ impl Work {
         }
     }
 
-    fn connect(&self, address: SocketAddr) -> Result<Probe, Arc<str>> {
+    fn connect(&self, address: SocketAddr, question: Vec<u8>) -> Result<Probe, Arc<str>> {
         let in_words = |errno: Errno| Arc::from(errno.to_string());
-        let probe = Probe::start(address).map_err(in_words)?;
+        let probe = Probe::start(address, question).map_err(in_words)?;
         let everything = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
         epoll::add(&self.epoll, probe.socket(), EventData::new_u64(self.next_token), everything)
             .map_err(in_words)?;
@@ -168,6 +170,12 @@ impl Work {
             self.board.done(&running.order, finding, Instant::now());
         }
     }
+}
+
+/// What a check sends. Where every connection begins with a PROXY header a check does, too: it speaks for itself.
+fn question(cluster: &Cluster, config: &HealthCheck) -> Vec<u8> {
+    let header = cluster.proxy_protocol.map(own_header).unwrap_or_default();
+    [header, &config.send].concat()
 }
 
 /// Rounded up to what epoll can wait for, or the last millisecond would be spent spinning.

@@ -23,6 +23,8 @@ pub(super) struct Probe {
     socket: OwnedFd,
     address: SocketAddr,
     stage: Stage,
+    /// All that is to be sent.
+    question: Vec<u8>,
     answer: Vec<u8>,
 }
 
@@ -37,8 +39,8 @@ enum Stage {
 pub(super) type Finding = Result<(), Arc<str>>;
 
 impl Probe {
-    /// Begins to connect.
-    pub(super) fn start(address: SocketAddr) -> Result<Self, Errno> {
+    /// Begins to connect. `question` is what will be sent; it may be empty.
+    pub(super) fn start(address: SocketAddr, question: Vec<u8>) -> Result<Self, Errno> {
         let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let socket = socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
@@ -46,7 +48,7 @@ impl Probe {
             Ok(()) | Err(Errno::INPROGRESS) => {}
             Err(errno) => return Err(errno),
         }
-        Ok(Self { socket, address, stage: Stage::Connecting, answer: Vec::new() })
+        Ok(Self { socket, address, stage: Stage::Connecting, question, answer: Vec::new() })
     }
 
     pub(super) fn socket(&self) -> &OwnedFd {
@@ -73,7 +75,7 @@ impl Probe {
                     self.stage = Stage::Sending(0);
                 }
                 Stage::Sending(sent) => {
-                    let rest = config.send.get(sent..).unwrap_or_default();
+                    let rest = self.question.get(sent..).unwrap_or_default();
                     if rest.is_empty() {
                         if config.receive.is_empty() {
                             return Some(Ok(()));

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::check::Check;
 use super::ejection::{Ejection, may_eject};
+use super::report::EndpointState;
 use crate::balance::Fitness;
 use crate::config::Cluster;
 
@@ -186,6 +187,16 @@ impl Vitals {
             warmth: if vital.is_usable() { warmth(vital.fresh) } else { 100 },
         };
         self.endpoints.iter().map(of).collect()
+    }
+
+    /// How an endpoint is, in a word.
+    pub(super) fn state(&self, endpoint: usize) -> EndpointState {
+        match self.endpoints.get(endpoint) {
+            Some(vital) if !vital.is_up() => EndpointState::Down,
+            Some(vital) if vital.ejection.is_ejected() => EndpointState::Ejected,
+            Some(Vital { check: Some(check), .. }) if check.is_known() => EndpointState::Up,
+            Some(_) | None => EndpointState::Unchecked,
+        }
     }
 
     /// What the checks of an endpoint that is down say.

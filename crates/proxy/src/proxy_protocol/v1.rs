@@ -6,6 +6,8 @@ use super::{BadHeader, Ends, Header};
 
 /// What every header begins with.
 pub(super) const PREFIX: &[u8] = b"PROXY ";
+/// The whole header of a sender that speaks for itself.
+pub(super) const UNKNOWN: &[u8] = b"PROXY UNKNOWN\r\n";
 /// The longest line, with its end.
 const MAX_LINE: usize = 107;
 

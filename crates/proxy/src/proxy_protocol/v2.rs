@@ -6,6 +6,8 @@ use super::{BadHeader, Ends, Header, MAX_HEADER};
 
 /// What every header begins with.
 pub(super) const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
+/// The whole header of a sender that speaks for itself: no addresses follow.
+pub(super) const OWN: [u8; FIXED] = *b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
 /// The signature, version and command, family and protocol, length.
 const FIXED: usize = 16;
 const VERSION: u8 = 2;
