@@ -2,12 +2,14 @@
 
 mod addresses;
 mod all_well;
+mod scene;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 pub use addresses::{Addresses, Resolved};
 pub use all_well::AllWell;
+use scene::Scene;
 
 use crate::balance::hash::position_of;
 use crate::balance::{Condition, Draw, Roster};
@@ -209,81 +211,6 @@ pub fn decide_again<S: Standings>(
         tired => scene
             .other_side(failed.first_backend(), failed.tried.with(failed.backend))
             .or(tired.map(|(forward, _)| forward)),
-    }
-}
-
-/// All that a decision is made from, once the route is known.
-struct Scene<'a, S> {
-    facts: &'a Facts<'a>,
-    route: &'a Route,
-    index: RouteIndex,
-    moment: &'a Moment<'a, S>,
-}
-
-impl<S: Standings> Scene<'_, S> {
-    /// Carries the connection to a backend, if anything of it can be dialled.
-    fn forward(&self, backend: usize, first_backend: usize, tried: Sides) -> Option<Forward> {
-        let (_, cluster) = self.route.backend_with_cluster(backend)?;
-        let position = if cluster.policy.is_by_client() { self.facts.position() } else { 0 };
-        let chosen = self.moment.standings.ask(self.index, backend, |standing| {
-            let place = standing.roster.pick(standing.turn, position, standing.load);
-            let walk = cluster.walk(standing.roster, place, standing.turn, self.moment.addresses).next();
-            walk.map(|endpoint| (standing.turn, place, endpoint))
-        });
-        let (turn, place, endpoint) = chosen??;
-        let first_backend = u32::try_from(first_backend).ok()?;
-        Some(Forward {
-            route: self.index,
-            backend,
-            first_backend,
-            turn,
-            place: place as u32,
-            attempt: 0,
-            tried,
-            endpoint,
-        })
-    }
-
-    /// The next endpoint of the same backend, and whether it was not tried yet.
-    fn again(&self, failed: &Forward, attempt: u32) -> Option<(Forward, bool)> {
-        let (_, cluster) = self.route.backend_with_cluster(failed.backend)?;
-        let next = self.moment.standings.ask(self.index, failed.backend, |standing| {
-            let turn = failed.turn.wrapping_add(attempt.into());
-            let walk = || cluster.walk(standing.roster, failed.place as usize, turn, self.moment.addresses);
-            let usable = walk().count();
-            let steps = (attempt as usize).checked_rem(usable)?;
-            let mut next = walk().nth(steps)?;
-            if next.endpoint == failed.endpoint.endpoint {
-                // health changed under the walk: whoever failed just now is not the next
-                next = walk().nth((steps + 1) % usable)?;
-            }
-            let is_new = (attempt as usize) < usable && next.endpoint != failed.endpoint.endpoint;
-            Some((Forward { attempt, endpoint: next, ..*failed }, is_new))
-        });
-        next?
-    }
-
-    /// Carries the connection to a backend that takes the share of the first one.
-    fn other_side(&self, first: usize, tried: Sides) -> Option<Forward> {
-        let may = |backend: usize| tried.lacks(backend) && self.forward(backend, first, tried).is_some();
-        let backend = match &self.route.sticky {
-            None => self.route.split.instead_of(first, self.moment.draw, may),
-            Some(sticky) => sticky.choose(self.facts.position(), |backend| backend != first && may(backend)),
-        };
-        self.forward(backend?, first, tried)
-    }
-
-    /// Why nothing of a backend can be dialled.
-    fn why_not(&self, backend: usize) -> (Refusal, Arc<str>) {
-        let unavailable = |why| (Refusal::BackendUnavailable, why);
-        let Some((_, cluster)) = self.route.backend_with_cluster(backend) else {
-            return unavailable("the backendRef leads to no cluster".into());
-        };
-        let why = self
-            .moment
-            .standings
-            .ask(self.index, backend, |standing| cluster.why_not(standing.roster, self.moment.addresses));
-        why.unwrap_or_else(|| unavailable("the cluster is not known".into()))
     }
 }
 
