@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::Route;
+use crate::config::{Backend, Route, Target, WhenDown};
 
 /// How many connections one worker closes at most in one turn of a drain.
 pub(crate) const AT_ONCE: usize = 10;
@@ -22,6 +22,21 @@ pub(crate) struct Shares {
 impl Shares {
     pub(crate) fn of(route: &Route) -> Self {
         Self::new(route.backends.iter().map(|backend| (backend.cluster_name(), backend.weight)))
+    }
+
+    /// The shares that new connections get while backends that spill and take nothing lose theirs to the others; when
+    /// nobody is left, those of the weights. `takes` says of a backend, by its index, whether anything of it can be
+    /// dialled.
+    pub(crate) fn in_effect(route: &Route, takes: impl Fn(usize) -> bool) -> Self {
+        let spilled = |index: usize, backend: &Backend| {
+            let spills = backend.when_down == WhenDown::Spill && matches!(backend.target, Target::Cluster(_));
+            spills && !takes(index)
+        };
+        let backends = route.backends.iter().enumerate();
+        let shares = Self::new(backends.map(|(index, backend)| {
+            (backend.cluster_name(), if spilled(index, backend) { 0 } else { backend.weight })
+        }));
+        if shares.total == 0 { Self::of(route) } else { shares }
     }
 
     fn new<'a>(weights: impl IntoIterator<Item = (&'a str, u32)>) -> Self {
@@ -59,6 +74,16 @@ impl Shares {
         let exact = u128::from(connections) * u128::from(self.weight(cluster));
         u64::try_from(exact.div_ceil(u128::from(self.total))).unwrap_or(u64::MAX)
     }
+}
+
+/// Whether a connection has to leave the cluster where it is, on a route that closes those who would go elsewhere.
+///
+/// It was `drawn` for one cluster and `is_at` the same, or at another one because the first failed; now its draw leads
+/// to `leads_to`, which may send it on to `goes`. Not the weights put it where it is when `drawn` failed, and not they
+/// move it when `leads_to` does: so it stays as long as any of these is one of the clusters that it had to do with.
+pub(crate) fn has_to_leave(is_at: &str, drawn: &str, leads_to: &str, goes: &str) -> bool {
+    let knows = |cluster: &str| cluster == is_at || cluster == drawn;
+    !knows(leads_to) && goes != is_at
 }
 
 /// A connection that may be closed.
@@ -136,6 +161,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::balance::{Draw, Split};
+    use crate::config::{Cluster, Existing};
 
     fn living<'a>(clusters: &'a [&'a str]) -> Vec<Living<'a>> {
         let each = clusters.iter().enumerate();
@@ -170,7 +197,88 @@ mod tests {
         assert!(!some.equal(&Shares::new([("a", 0)])) && !Shares::new([("a", 0)]).equal(&some));
     }
 
+    /// A route whose backends spill, with a cluster for each weight.
+    fn route(weights: &[u32]) -> Route {
+        let backend = |(index, weight): (usize, &u32)| Backend {
+            reference: "".into(),
+            weight: *weight,
+            target: Target::Cluster(Arc::new(Cluster::new(NAMES[index], Vec::new()))),
+            when_down: WhenDown::Spill,
+        };
+        Route {
+            name: "outbound".into(),
+            origin: None,
+            backends: weights.iter().enumerate().map(backend).collect(),
+            split: Split::new(weights.iter().copied()),
+            sticky: None,
+            retry_other_side: false,
+            refusal: "".into(),
+            existing: Existing::DrainExcess,
+            drain_grace: None,
+        }
+    }
+
+    const NAMES: [&str; 3] = ["a", "b", "c"];
+
+    #[test]
+    fn a_share_that_spills_is_part_of_the_others_shares_and_one_that_is_refused_is_not() {
+        let mut route = route(&[50, 30, 20]);
+        let without_b = |index: usize| index != 1;
+        assert_eq!(Shares::in_effect(&route, without_b), Shares::new([("a", 50), ("b", 0), ("c", 20)]));
+        assert_eq!(Shares::in_effect(&route, |_| true), Shares::of(&route));
+        assert_eq!(Shares::in_effect(&route, |_| false), Shares::of(&route), "nobody is left to take it");
+        route.backends[1].when_down = WhenDown::Refuse;
+        assert_eq!(Shares::in_effect(&route, without_b), Shares::of(&route));
+    }
+
     proptest! {
+        /// Connections that a failure put elsewhere, and a change of weights afterwards.
+        #[test]
+        fn a_change_closes_whom_the_weights_move_and_nobody_whom_a_failure_moved(
+            before in prop::collection::vec(1..20u32, 3),
+            after in prop::collection::vec(0..20u32, 3),
+            draws in prop::collection::vec(any::<u64>(), 1..50),
+            failed in 0..3usize,
+            still_fails in any::<bool>(),
+        ) {
+            let (before, after) = (Split::new(before), Split::new(after));
+            prop_assume!(after.total() > 0);
+            for draw in draws.into_iter().map(Draw) {
+                let drawn = before.choose(draw).unwrap();
+                let is_at = if drawn == failed { before.instead_of(drawn, draw, |_| true).unwrap() } else { drawn };
+                let leads_to = after.choose(draw).unwrap();
+                let goes = match after.instead_of(leads_to, draw, |_| true) {
+                    Some(other) if still_fails && leads_to == failed => other,
+                    Some(_) | None => leads_to,
+                };
+                let leaves = has_to_leave(NAMES[is_at], NAMES[drawn], NAMES[leads_to], NAMES[goes]);
+                // its draw leads where it led before: the weights did not move it
+                prop_assert!(!leaves || leads_to != drawn);
+                // it would come back to where it is
+                prop_assert!(!leaves || (leads_to != is_at && goes != is_at));
+                // who is where it was drawn for leaves exactly when its draw leads elsewhere
+                if is_at == drawn && goes == leads_to {
+                    prop_assert_eq!(leaves, leads_to != drawn);
+                }
+            }
+        }
+
+        /// What is spilled is where it belongs while its backend is down: whoever is spread by the weights of now stays.
+        #[test]
+        fn a_drain_closes_nobody_who_would_only_spill_back(
+            weights in prop::collection::vec(1..20u32, 3), down in 0..3usize, connections in 0..100u64,
+        ) {
+            let route = route(&weights);
+            let shares = Shares::in_effect(&route, |index| index != down);
+            let mut clusters = Vec::new();
+            for (index, name) in NAMES.iter().enumerate().filter(|(index, _)| *index != down) {
+                let share = connections * u64::from(weights[index]) / shares.total;
+                clusters.extend(std::iter::repeat_n(*name, share as usize));
+            }
+            let drain = Drain::towards(&shares, clusters.iter().copied());
+            prop_assert!(drain.choose(living(&clusters), 100).is_empty());
+        }
+
         #[test]
         fn nobody_falls_below_the_new_share(
             weights in prop::collection::vec(0..10u32, 3),

@@ -180,3 +180,72 @@ fn a_removed_backend_drains_by_its_grace() {
     wait_until("the grace is over", || ended(&proxy, Ending::DrainedByRoute) == 6);
     streams.iter().for_each(|stream| drop(read_until_reset(stream)));
 }
+
+/// Of connections, those at the first and at the second backend.
+fn at(proxy: &Proxy) -> [u64; 2] {
+    let backends = counters(proxy).backends;
+    [backends[0].active, backends[1].active]
+}
+
+#[test]
+fn one_that_was_tried_elsewhere_counts_there_and_stays_while_its_draw_leads_to_either_side() {
+    let address = free_address();
+    let mut mesh = two_sides(address, Existing::Close);
+    let dead = free_address();
+    mesh.clusters[1].1.endpoints[0].address = dead.ip().to_string();
+    mesh.clusters[1].1.endpoints[0].port = dead.port().into();
+    mesh.route.retry_other_side = true;
+    weigh(&mut mesh, [1, 1]);
+    let proxy = one_worker(&mesh);
+    let streams = open(address, 40);
+    assert_eq!(at(&proxy), [40, 0], "they count where they are");
+    let elsewhere = proxy.connections().iter().filter(|info| info.first_backend.is_some()).count();
+    assert!((18..=22).contains(&elsewhere), "{elsewhere}");
+    // some draws move to the second side, which they were never at, others were drawn for it already
+    weigh(&mut mesh, [1, 3]);
+    let config = mesh.config();
+    let split = &config.listeners()[0].route.as_ref().unwrap().split;
+    let moved = |info: &meshtcp_proxy::ConnectionInfo| {
+        info.first_backend.is_none() && split.choose(info.draw.unwrap()) == Some(1)
+    };
+    let expected = proxy.connections().iter().filter(|info| moved(info)).count();
+    assert!((8..=12).contains(&expected), "{expected}");
+    proxy.apply(config.clone());
+    assert_eq!(ended(&proxy, Ending::Moved), expected as u64);
+    assert_eq!(streams.iter().filter(|stream| lives(stream)).count(), 40 - expected);
+}
+
+#[test]
+fn what_was_spilled_is_not_drained_while_it_would_only_spill_back() {
+    let address = free_address();
+    let mut mesh = two_sides(address, Existing::DrainExcess);
+    let dead = free_address();
+    mesh.clusters[1].1.endpoints[0].address = dead.ip().to_string();
+    mesh.clusters[1].1.endpoints[0].port = dead.port().into();
+    mesh.clusters[1].0.health_check = Some(xds::proto::l4::HealthCheck {
+        interval_ms: 20,
+        timeout_ms: 20_000,
+        unhealthy_threshold: 1,
+        healthy_threshold: 1,
+        ..Default::default()
+    });
+    mesh.route.backends[1].when_down = xds::proto::l4::WhenDown::Spill as i32;
+    weigh(&mut mesh, [1, 1]);
+    let proxy = one_worker(&mesh);
+    let is_down = || proxy.counters().clusters[0].condition == meshtcp_proxy::balance::Condition::Down;
+    wait_until("it is found down", is_down);
+    let streams = open(address, 20);
+    assert_eq!(at(&proxy), [20, 0]);
+    weigh(&mut mesh, [1, 3]);
+    proxy.apply(mesh.config());
+    // longer than several turns of a drain take
+    std::thread::sleep(Duration::from_millis(600));
+    assert!(streams.iter().all(lives));
+    // and when it is there again the next change brings the shares about
+    let back = std::net::TcpListener::bind(dead).unwrap();
+    let _back = Server::on(back, support::echo);
+    wait_until("it is found up", || !is_down());
+    weigh(&mut mesh, [1, 1]);
+    proxy.apply(mesh.config());
+    wait_until("half of them are drained", || ended(&proxy, Ending::DrainedByRoute) == 10);
+}

@@ -10,7 +10,7 @@ use super::cluster::ClusterOf;
 use crate::balance::Balance;
 use crate::config::Listener;
 use crate::counters::{BackendCounters, EndpointCounters, ListenerCounters};
-use crate::decide::{Forward, RouteIndex};
+use crate::decide::{Addresses, Forward, RouteIndex, Standing, Standings};
 use crate::limits::Places;
 use crate::log::Output;
 
@@ -76,6 +76,15 @@ impl Live {
     /// The cluster of a backend.
     pub(super) fn cluster_of(&self, route: RouteIndex, backend: usize) -> Option<&Rc<ClusterOf>> {
         self.backend(route, backend)?.cluster.as_ref()
+    }
+
+    /// Whether anything of a backend can be dialled now.
+    pub(super) fn takes(&self, route: RouteIndex, backend: usize, addresses: &Addresses) -> bool {
+        let Some(cluster) = self.cluster_of(route, backend) else { return false };
+        let any = |standing: &Standing<'_>| {
+            cluster.cell().cluster().walk(standing.roster, 0, standing.turn, addresses).next().is_some()
+        };
+        self.ask(route, backend, any).unwrap_or(false)
     }
 
     /// The counters of the endpoint that is dialled.

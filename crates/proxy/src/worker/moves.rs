@@ -12,7 +12,7 @@ use crate::config::{Existing, Route};
 use crate::counters::ListenerKey;
 use crate::decide::{Decision, Facts, Moment, decide};
 use crate::ending::Ending;
-use crate::existing::{AT_ONCE, Drain, Living, Shares, after_grace, pause};
+use crate::existing::{AT_ONCE, Drain, Living, Shares, after_grace, has_to_leave, pause};
 
 /// The drains that go on.
 pub(super) struct Moves {
@@ -67,7 +67,10 @@ impl Worker {
                 continue;
             }
             let Some(changed) = changed.get(&key(&connection.live)) else { continue };
-            let Some(route) = route_of(connection, &changed.now) else { continue };
+            let Some(index) = changed.now.listener.route_for(connection.server_name.as_deref()) else {
+                continue;
+            };
+            let Some(route) = changed.now.listener.route_at(index).cloned() else { continue };
             let shares = Shares::of(&route);
             mark_outdated(connection, &shares);
             match self.fate(slot, changed, &route, &shares) {
@@ -75,7 +78,10 @@ impl Worker {
                 Fate::Closes(why) => self.finish(slot, Ending::Moved, &why),
                 Fate::Drains(cluster) => {
                     let group = draining.entry((key(&changed.now), Arc::clone(&route.name)));
-                    group.or_insert_with(|| (shares, Vec::new())).1.push(cluster);
+                    let addresses = self.addresses.load();
+                    let takes = |backend: usize| changed.now.takes(index, backend, addresses);
+                    let group = group.or_insert_with(|| (Shares::in_effect(&route, takes), Vec::new()));
+                    group.1.push(cluster);
                 }
             }
         }
@@ -115,24 +121,33 @@ impl Worker {
                 Fate::Stays
             }
             Existing::DrainExcess => Fate::Drains(cluster),
-            Existing::Close => match self.would_go(slot, &changed.now) {
-                Some(elsewhere) if elsewhere == cluster => Fate::Stays,
-                Some(elsewhere) => Fate::Closes(format!("its route now sends it to {elsewhere}")),
-                None => Fate::Closes("its route now sends it nowhere".into()),
-            },
+            Existing::Close => {
+                let first = connection.chosen_first().map(|backend| Arc::<str>::from(backend.cluster_name()));
+                let drawn = first.unwrap_or_else(|| Arc::clone(&cluster));
+                match self.would_go(slot, &changed.now) {
+                    Some([leads_to, goes]) if has_to_leave(&cluster, &drawn, &leads_to, &goes) => {
+                        Fate::Closes(format!("its route now sends it to {goes}"))
+                    }
+                    Some(_) => Fate::Stays,
+                    None => Fate::Closes("its route now sends it nowhere".into()),
+                }
+            }
         }
     }
 
-    /// The cluster that a connection would be carried to if it came now, with the draw that it was born with.
-    fn would_go(&mut self, slot: u32, live: &Live) -> Option<Arc<str>> {
+    /// The cluster that a connection's draw would lead to if it came now, and the one that it would be carried to: another
+    /// one where the first spills.
+    fn would_go(&mut self, slot: u32, live: &Live) -> Option<[Arc<str>; 2]> {
         let connection = self.slots.get_mut(slot)?;
         let facts = Facts { client: connection.peer, server_name: connection.server_name.as_deref() };
         let moment = Moment { draw: connection.draw?, standings: live, addresses: self.addresses.load() };
-        let (route, backend) = match decide(&facts, &live.listener, &moment) {
-            Decision::Forward(forward) => (forward.route, forward.backend),
-            Decision::Refuse(refuse) => (refuse.route?, refuse.backend?),
+        let (route, first, last) = match decide(&facts, &live.listener, &moment) {
+            Decision::Forward(forward) => (forward.route, forward.first_backend(), forward.backend),
+            Decision::Refuse(refuse) => (refuse.route?, refuse.backend?, refuse.backend?),
         };
-        Some(live.listener.route_at(route)?.backends.get(backend)?.cluster_name().into())
+        let backends = &live.listener.route_at(route)?.backends;
+        let cluster = |backend: usize| backends.get(backend).map(|backend| backend.cluster_name().into());
+        Some([cluster(first)?, cluster(last)?])
     }
 
     /// Takes a turn of every drain.
