@@ -205,6 +205,8 @@ pub(crate) struct EndpointCounters {
 /// Everything that one worker counted.
 #[derive(Debug, Default)]
 pub(crate) struct WorkerCounters {
+    /// How often accepting rested because the process or the host was out of something.
+    pub(crate) rests: Count,
     counted: Mutex<Counted>,
 }
 

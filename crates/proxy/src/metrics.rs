@@ -55,6 +55,12 @@ impl Collector for Metrics {
             vec![(Vec::new(), Sample::Count(self.published.dropped_lines.load(Relaxed)))],
         )?;
         family(
+            "meshtcp_accept_rests",
+            "Times that accepting rested because the process or the host was out of descriptors or memory",
+            counter,
+            vec![(Vec::new(), Sample::Count(snapshot.accept_rests))],
+        )?;
+        family(
             "meshtcp_proxy_connections_accepted",
             "Connections accepted by all listeners of a proxy, also those that are gone",
             counter,

@@ -116,7 +116,8 @@ impl Proxy {
     /// Starts the workers. Nothing is carried until [`Proxy::apply`].
     ///
     /// # Errors
-    /// When a thread, an event queue or a wake-up descriptor cannot be had.
+    /// When a thread, an event queue or a wake-up descriptor cannot be had, or the file of the connection log not be
+    /// opened.
     pub fn start(options: Options) -> io::Result<Self> {
         let Options { threads, max_connections, connection_log, hello_timeout, seed } = options;
         let open_files = raise_open_files();
@@ -135,7 +136,7 @@ impl Proxy {
             seed: seed.unwrap_or_else(|| fastrand::u64(..)),
             listener_places: Mutex::default(),
         });
-        let (writer, lines) = Writer::start()?;
+        let (writer, lines) = Writer::start(connection_log.as_ref().map(|log| &log.sink))?;
         let published = Arc::new(Published {
             config: ArcSwap::default(),
             generation: AtomicU64::new(0),

@@ -16,6 +16,7 @@ mod open;
 mod shared;
 mod slots;
 mod sockets;
+mod spare;
 mod streams;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -46,6 +47,7 @@ pub(crate) use mailbox::{Adoption, Command, Mailbox};
 use moves::Moves;
 pub(crate) use shared::Shared;
 use slots::Slots;
+use spare::Spare;
 use streams::Streams;
 
 /// How many events one wait may return.
@@ -90,6 +92,7 @@ pub(crate) struct Worker {
     accept_again: Option<Micros>,
     moves: Moves,
     told_exhausted: Option<Micros>,
+    spare: Spare,
     /// Held while draining; dropped when the last connection ended.
     drained: Option<Sender<()>>,
     stopped: bool,
@@ -155,6 +158,7 @@ impl Worker {
             addresses: Cache::new(Arc::clone(&shared.addresses)),
             shared,
             mailbox,
+            spare: Spare::copy_of(&epoll),
             epoll,
             clock: Clock::start(),
             now: Micros::default(),

@@ -51,14 +51,22 @@ fn limit_that_leaves(free: usize) -> u64 {
 #[test]
 #[ignore = "the other process of out_of_descriptors"]
 fn child_with_few_descriptors() {
+    run_with_few_descriptors(FEW_FILES);
+}
+
+#[test]
+#[ignore = "the other process of nobody_waits_without_end_for_a_descriptor"]
+fn child_with_no_descriptor_to_accept_with() {
+    run_with_few_descriptors(FEW_FILES - 1);
+}
+
+fn run_with_few_descriptors(free: usize) {
     let [address, server] = addresses_from_parent()[..] else { return };
     let Some(folder) = folder_from_parent() else { return };
     let proxy = Proxy::start(logging_into(&folder)).unwrap();
     let report = proxy.apply(Mesh::new(address).backend("redis", 1, &[server]).config());
     assert!(report.failed.is_empty());
-    // the log is opened with its first line
-    awaits_line(&folder, &["ended="]);
-    let few = Some(limit_that_leaves(FEW_FILES));
+    let few = Some(limit_that_leaves(free));
     setrlimit(Resource::Nofile, Rlimit { current: few, maximum: few }).unwrap();
     std::fs::write(folder.join("ready"), "").unwrap();
     Child::wait_for_parent();
@@ -79,6 +87,36 @@ fn out_of_descriptors() {
     assert!(lives(&before));
     drop(crowd);
     // everyone is gone: the next one is served as if nothing had happened
+    wait_until("it recovered", || dial(address).read_exact(&mut [0]).is_ok());
+    assert!(lives(&before));
+}
+
+#[test]
+fn nobody_waits_without_end_for_a_descriptor() {
+    let (server, address) = (Server::named("a"), free_address());
+    let folder = tempfile::tempdir().unwrap();
+    let child = "child_with_no_descriptor_to_accept_with";
+    let _child = Child::in_folder(child, &[address, server.address], folder.path());
+    wait_until("it has few descriptors", || folder.path().join("ready").exists());
+    let before = dial(address);
+    (&before).read_exact(&mut [0]).unwrap();
+    let crowd: Vec<TcpStream> = (0..100).map(|_| dial(address)).collect();
+    // everyone is served or refused, though nobody leaves
+    let served = crowd.iter().filter(|stream| {
+        let mut stream: &TcpStream = stream;
+        match stream.read_exact(&mut [0]) {
+            Ok(()) => true,
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}");
+                false
+            }
+        }
+    });
+    let served = served.count();
+    assert!((1..=20).contains(&served), "{served}");
+    awaits_line(folder.path(), &["ended=limit", "no descriptor for the client"]);
+    assert!(lives(&before));
+    drop(crowd);
     wait_until("it recovered", || dial(address).read_exact(&mut [0]).is_ok());
     assert!(lives(&before));
 }

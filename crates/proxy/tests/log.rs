@@ -158,6 +158,15 @@ fn access_logs_are_written_as_the_operator_wants() {
 }
 
 #[test]
+fn a_log_that_cannot_be_opened_is_said_at_the_start() {
+    let sink = Sink::File("/nonexistent/folder/log".into());
+    let log = ConnectionLog { sink, format: LineFormat::Text };
+    let started = Proxy::start(Options { connection_log: Some(log), ..options() });
+    let error = started.err().expect("it does not start").to_string();
+    assert!(error.starts_with("the connection log /nonexistent/folder/log cannot be opened: "), "{error}");
+}
+
+#[test]
 fn metrics_tell_the_split() {
     let (a, b, address) = (Server::named("a"), Server::named("b"), free_address());
     let mesh = Mesh::new(address).backend("v1", 3, &[a.address]).backend("v2", 1, &[b.address]);

@@ -17,6 +17,8 @@ use crate::health::ClusterHealth;
 pub struct Snapshot {
     /// The generation of the configuration.
     pub generation: u64,
+    /// How often a worker rested from accepting, because the process or the host was out of descriptors or memory.
+    pub accept_rests: u64,
     /// Every listener that is configured, or has connections, by proxy and name.
     pub listeners: Vec<ListenerSnapshot>,
     /// The sums of each proxy over its listeners, also those that are gone.
@@ -237,7 +239,8 @@ pub(crate) fn snapshot(generation: u64, config: &Config, workers: &[Arc<WorkerCo
     for (proxy, gone) in gone_sums {
         in_proxies.entry(proxy).or_default().join(&gone);
     }
-    Snapshot { generation, listeners, proxies: in_proxies, clusters: Vec::new() }
+    let accept_rests = workers.iter().map(|worker| worker.rests.value()).sum();
+    Snapshot { generation, accept_rests, listeners, proxies: in_proxies, clusters: Vec::new() }
 }
 
 struct ListenerSum {

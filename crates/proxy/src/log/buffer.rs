@@ -42,11 +42,6 @@ impl LogBuffer {
     ) -> Self {
         let mut buffer = Self { sinks: Vec::new(), own: None, writer, dropped };
         buffer.own = log.map(|log| buffer.output(&log.sink, Format::Own(log.format)));
-        for Pending { sink, .. } in &buffer.sinks {
-            // nothing to write yet: but a file that is open can still be written when no descriptor is left
-            let first = Batch { sink: Arc::clone(sink), bytes: Vec::new(), lines: 0 };
-            let _ = buffer.writer.try_send(first);
-        }
         buffer
     }
 

@@ -11,6 +11,8 @@ use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
+
 use crate::config::Sink;
 
 /// How many batches may wait for the writer: at 32 KiB each, 8 MiB at most.
@@ -36,14 +38,25 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread.
-    pub(crate) fn start() -> io::Result<(Self, SyncSender<Batch>)> {
+    /// Opens the proxy's own log, if that is a file, and starts the thread. A file that is open can be written when no
+    /// descriptor is left; another end of a TCP connection may come later.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, or the thread not be started.
+    pub(crate) fn start(own: Option<&Sink>) -> io::Result<(Self, SyncSender<Batch>)> {
+        let mut outlets: BTreeMap<Arc<Sink>, Outlet> = BTreeMap::new();
+        if let Some(sink @ Sink::File(path)) = own {
+            let open = Open::new(sink).map_err(|error| {
+                io::Error::new(error.kind(), format!("the connection log {path} cannot be opened: {error}"))
+            })?;
+            outlets.insert(Arc::new(sink.clone()), Outlet { open: Some(open), ..Outlet::default() });
+        }
         let (sender, batches) = mpsc::sync_channel(WAITING_BATCHES);
         let dropped = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&dropped);
         let thread = std::thread::Builder::new()
             .name("proxy-log".into())
-            .spawn(move || write_all(batches, &counter))?;
+            .spawn(move || write_all(batches, outlets, &counter))?;
         Ok((Self { thread, dropped }, sender))
     }
 
@@ -58,8 +71,7 @@ impl Writer {
     }
 }
 
-fn write_all(batches: Receiver<Batch>, dropped: &AtomicU64) {
-    let mut outlets: BTreeMap<Arc<Sink>, Outlet> = BTreeMap::new();
+fn write_all(batches: Receiver<Batch>, mut outlets: BTreeMap<Arc<Sink>, Outlet>, dropped: &AtomicU64) {
     let mut reported = 0;
     for Batch { sink, bytes, lines } in batches {
         let outlet = outlets.entry(Arc::clone(&sink)).or_default();
@@ -113,7 +125,12 @@ impl Outlet {
         {
             self.checked = Some(Instant::now());
             if was_moved(file, path) {
-                self.open = None;
+                match Open::new(sink) {
+                    Ok(open) => self.open = Some(open),
+                    // rather the file that was moved than none
+                    Err(error) if is_exhausted(&error) => {}
+                    Err(error) => return Err(error),
+                }
             }
         }
         let open = match &mut self.open {
@@ -160,6 +177,11 @@ fn connect(address: &str) -> io::Result<TcpStream> {
         }
     }
     Err(last)
+}
+
+/// Whether the process or the host has no descriptor left.
+fn is_exhausted(error: &io::Error) -> bool {
+    [Errno::MFILE, Errno::NFILE].iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
 fn was_moved(file: &File, path: &str) -> bool {

@@ -51,12 +51,16 @@ impl Worker {
         match acceptfrom_with(&listening.socket, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
             Ok((client, peer)) => {
                 let live = Rc::clone(&listening.live);
+                self.spare.enough();
                 let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
                 self.welcome(client, peer.unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0))), live);
                 Accepted::One
             }
             Err(Errno::AGAIN) => Accepted::None,
-            Err(errno @ (Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)) => {
+            Err(errno @ (Errno::MFILE | Errno::NFILE)) => {
+                if self.spare.short(self.now) {
+                    self.refuse_waiting(index, errno);
+                }
                 self.rest_accepting(errno);
                 Accepted::None
             }
@@ -125,6 +129,33 @@ impl Worker {
         if waits { self.await_client(slot) } else { self.open(slot) }
     }
 
+    /// Refuses those who wait at a listener, as there has been no descriptor for them for too long: one after the other,
+    /// with the descriptor that is kept for this.
+    fn refuse_waiting(&mut self, index: usize, errno: Errno) {
+        for _ in 0..BURST {
+            let Some(Some(listening)) = self.sockets.get(index) else { return };
+            if !self.spare.give() {
+                break;
+            }
+            let accepted = acceptfrom_with(&listening.socket, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC);
+            let live = Rc::clone(&listening.live);
+            if let Ok((client, peer)) = &accepted {
+                live.counters.accepted.add(1);
+                let id = self.next_id;
+                self.next_id += self.shared.workers as u64;
+                let peer = peer.as_ref().and_then(|peer| SocketAddr::try_from(peer.clone()).ok());
+                let peer = peer.unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)));
+                self.turn_away(id, client, peer, &live, &format!("no descriptor for the client: {errno}"));
+            }
+            let is_over = accepted.is_err();
+            drop(accepted);
+            self.spare.refill(&self.epoll);
+            if is_over {
+                break;
+            }
+        }
+    }
+
     fn turn_away(&mut self, id: u64, client: &OwnedFd, peer: SocketAddr, live: &Live, why: &str) {
         reset(client);
         live.counters.ended[Ending::Limit as usize].add(1);
@@ -158,6 +189,7 @@ impl Worker {
             self.told_exhausted = Some(self.now);
             tracing::warn!(worker = self.index, %errno, "cannot accept connections; trying again in a moment");
         }
+        self.counters.rests.add(u64::from(self.accept_again.is_none()));
         if self.accept_again.replace(self.now + REST).is_none() {
             for listening in self.sockets.iter().flatten() {
                 let _ = epoll::delete(&self.epoll, &listening.socket);
@@ -167,6 +199,7 @@ impl Worker {
 
     pub(super) fn resume_accepting(&mut self) {
         self.accept_again = None;
+        self.spare.refill(&self.epoll);
         for (index, listening) in self.sockets.iter().enumerate() {
             if let Some(listening) = listening {
                 self.watch_listener(index, listening);

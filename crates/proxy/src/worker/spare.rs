@@ -1,0 +1,69 @@
+//! One descriptor that is kept for the time when no other is left: with it those who wait can be told so.
+
+use std::os::fd::OwnedFd;
+
+use rustix::io::fcntl_dupfd_cloexec;
+
+use super::deadlines::Micros;
+use std::time::Duration;
+
+/// How long clients wait for a shortage to pass before they are refused.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The spare descriptor of a worker, and since when there is no other.
+pub(super) struct Spare {
+    held: Option<OwnedFd>,
+    short_since: Option<Micros>,
+}
+
+impl Spare {
+    /// Takes a copy of any descriptor: what it leads to is of no importance.
+    pub(super) fn copy_of(any: &OwnedFd) -> Self {
+        Self { held: fcntl_dupfd_cloexec(any, 0).ok(), short_since: None }
+    }
+
+    /// Notes that a client got a descriptor.
+    pub(super) fn enough(&mut self) {
+        self.short_since = None;
+    }
+
+    /// Notes that there is no descriptor; whether that has been so for too long to let clients wait.
+    pub(super) fn short(&mut self, now: Micros) -> bool {
+        now.since(*self.short_since.get_or_insert(now)) >= PATIENCE
+    }
+
+    /// Makes room for one descriptor; `false`: there is none to give.
+    pub(super) fn give(&mut self) -> bool {
+        self.held.take().is_some()
+    }
+
+    /// Takes a copy again, if it was given away and there is one to be had.
+    pub(super) fn refill(&mut self, any: &OwnedFd) {
+        if self.held.is_none() {
+            self.held = fcntl_dupfd_cloexec(any, 0).ok();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shortage_counts_from_its_beginning_and_ends_with_the_first_who_is_served() {
+        let mut spare = Spare { held: None, short_since: None };
+        let at = |milliseconds| Micros::default() + Duration::from_millis(milliseconds);
+        assert!(!spare.short(at(10)) && !spare.short(at(900)) && spare.short(at(1010)));
+        spare.enough();
+        assert!(!spare.short(at(1020)));
+    }
+
+    #[test]
+    fn a_spare_is_given_once_until_it_is_taken_again() {
+        let any = OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
+        let mut spare = Spare::copy_of(&any);
+        assert!(spare.give() && !spare.give());
+        spare.refill(&any);
+        assert!(spare.give());
+    }
+}
