@@ -4,45 +4,18 @@
 mod support;
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::num::NonZeroUsize;
-use std::os::fd::OwnedFd;
 
 use meshtcp_proxy::{Ending, Options, Proxy};
-use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use support::{
-    Mesh, Server, counters, dial, echo, free_address, options, proxy, read_until_reset, wait_until,
+    Mesh, Server, Unanswering, counters, dial, echo, free_address, options, proxy, read_until_reset,
+    wait_until,
 };
 
 /// An address that nobody listens on, and nobody will.
 fn refusing() -> SocketAddr {
     free_address()
-}
-
-/// A listener whose queue is full: whoever connects gets no answer.
-struct Unanswering {
-    address: SocketAddr,
-    _sockets: Vec<OwnedFd>,
-}
-
-impl Unanswering {
-    fn new() -> Self {
-        let socket = || {
-            let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-            rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None).unwrap()
-        };
-        let listener = socket();
-        rustix::net::bind(&listener, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).unwrap();
-        rustix::net::listen(&listener, 0).unwrap();
-        let address = SocketAddr::try_from(rustix::net::getsockname(&listener).unwrap()).unwrap();
-        let mut sockets = vec![listener];
-        for _ in 0..4 {
-            let client = socket();
-            let _ = rustix::net::connect(&client, &address);
-            sockets.push(client);
-        }
-        Self { address, _sockets: sockets }
-    }
 }
 
 #[test]

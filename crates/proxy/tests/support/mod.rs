@@ -5,12 +5,14 @@
 pub mod child;
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use meshtcp_proxy::{Config, Options, Proxy, ProxyName};
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use xds::ResourceSet;
 use xds::proto::l4;
 
@@ -110,6 +112,32 @@ impl Server {
 
     pub fn accepted(&self) -> usize {
         self.accepted.load(Relaxed)
+    }
+}
+
+/// A listener whose queue is full: whoever connects gets no answer.
+pub struct Unanswering {
+    pub address: SocketAddr,
+    _sockets: Vec<OwnedFd>,
+}
+
+impl Unanswering {
+    pub fn new() -> Self {
+        let socket = || {
+            let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+            rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None).unwrap()
+        };
+        let listener = socket();
+        rustix::net::bind(&listener, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).unwrap();
+        rustix::net::listen(&listener, 0).unwrap();
+        let address = SocketAddr::try_from(rustix::net::getsockname(&listener).unwrap()).unwrap();
+        let mut sockets = vec![listener];
+        for _ in 0..4 {
+            let client = socket();
+            let _ = rustix::net::connect(&client, &address);
+            sockets.push(client);
+        }
+        Self { address, _sockets: sockets }
     }
 }
 
