@@ -11,6 +11,7 @@ mod ours;
 mod refusal;
 mod restart;
 mod scenarios;
+mod succession;
 mod village;
 
 use control_plane::ControlPlane;

@@ -18,14 +18,14 @@ fn served() -> Town {
 }
 
 /// Clients that connect, talk and leave without a pause; whatever goes wrong is kept.
-struct Crowd {
+pub(crate) struct Crowd {
     stop: Arc<AtomicBool>,
     served: Arc<AtomicUsize>,
     clients: Vec<std::thread::JoinHandle<Vec<String>>>,
 }
 
 impl Crowd {
-    fn start(port: u16) -> Self {
+    pub(crate) fn start(port: u16) -> Self {
         let (stop, served) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
         let clients = (0..4).map(|_| {
             let (stop, served) = (Arc::clone(&stop), Arc::clone(&served));
@@ -44,12 +44,12 @@ impl Crowd {
     }
 
     /// Waits until some more were served.
-    fn goes_on(&self) {
+    pub(crate) fn goes_on(&self) {
         let then = self.served.load(Relaxed);
         eventually("the crowd is served", || self.served.load(Relaxed) > then + 100);
     }
 
-    fn end(self) -> Vec<String> {
+    pub(crate) fn end(self) -> Vec<String> {
         self.stop.store(true, Relaxed);
         self.clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
     }
