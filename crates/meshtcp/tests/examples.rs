@@ -5,10 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use rustix::net::{AddressFamily, SocketType};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -145,11 +147,13 @@ struct Story {
     promises: Vec<Promise>,
 }
 
-/// `try.py ask PORT [TIMES]`, and how often each name should answer.
+/// `try.py ask PORT [TIMES [CLIENTS]]`, and how often each name should answer.
 #[derive(Debug)]
 struct Promise {
     port: u16,
     times: u32,
+    /// From how many addresses; `None`: from that of everybody.
+    clients: Option<u32>,
     about: bool,
     shares: BTreeMap<String, u32>,
 }
@@ -176,6 +180,7 @@ impl Promise {
         let mut asked = asked.split_whitespace();
         let port = asked.next().unwrap().parse().unwrap();
         let times = asked.next().map_or(100, |times| times.parse().unwrap());
+        let clients = asked.next().map(|clients| clients.parse().unwrap());
         let promised = promised.trim();
         let about = promised.starts_with("about ");
         let mut shares = BTreeMap::new();
@@ -191,18 +196,19 @@ impl Promise {
         }
         let sum: u32 = shares.values().sum();
         assert_eq!(sum, times, "the shares add up to what is asked: {text}");
-        Promise { port, times, about, shares }
+        Promise { port, times, clients, about, shares }
     }
 
     fn keep(&self, example: &Path) {
         let deadline = Instant::now() + PATIENCE;
-        while ask(self.port).is_none() {
+        while ask(self.port, None).is_none() {
             assert!(Instant::now() < deadline, "{}: nobody answers on port {}", example.display(), self.port);
             std::thread::sleep(Duration::from_millis(20));
         }
         let mut met: BTreeMap<String, u32> = BTreeMap::new();
-        for _ in 0..self.times {
-            *met.entry(ask(self.port).unwrap_or_else(|| "nobody".into())).or_default() += 1;
+        for time in 0..self.times {
+            let client = self.clients.map(|clients| time % clients);
+            *met.entry(ask(self.port, client).unwrap_or_else(|| "nobody".into())).or_default() += 1;
         }
         let names: Vec<&String> = met.keys().collect();
         assert_eq!(
@@ -222,8 +228,14 @@ impl Promise {
 }
 
 /// As `try.py ask` does: half-closes at once, and reads the name.
-fn ask(port: u16) -> Option<String> {
-    let connection = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
+fn ask(port: u16, client: Option<u32>) -> Option<String> {
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).ok()?;
+    if let Some(client) = client {
+        let address = Ipv4Addr::new(127, 77, (client / 250) as u8, (client % 250 + 1) as u8);
+        rustix::net::bind(&socket, &SocketAddrV4::new(address, 0)).ok()?;
+    }
+    rustix::net::connect(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)).ok()?;
+    let connection = TcpStream::from(socket);
     connection.set_read_timeout(Some(PATIENCE)).ok()?;
     connection.shutdown(Shutdown::Write).ok()?;
     let mut line = String::new();
