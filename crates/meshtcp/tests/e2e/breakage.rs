@@ -170,6 +170,7 @@ examples! {
     http_route_wins: "http-route-wins";
     labels_and_sections: "labels-and-sections";
     reroute: "reroute";
+    sticky_canary: "sticky-canary";
     subset_split: "subset-split";
 }
 
