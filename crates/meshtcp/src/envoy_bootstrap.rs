@@ -19,9 +19,10 @@ pub(crate) struct Args {
     /// The proxy, which is the Dataplane that this Envoy stands for: NAME (of mesh `default`) or MESH/NAME
     #[arg(long, value_name = "NAME")]
     proxy: ProxyKey,
-    /// Where the control plane takes proxies
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:5678")]
-    control_plane: ControlPlane,
+    /// Where the control plane takes proxies; several control planes that share a store are separated by commas, or the flag
+    /// is given again: Envoy follows one of them, and another when it is lost
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', default_value = "127.0.0.1:5678")]
+    control_plane: Vec<ControlPlane>,
     /// Put the dataplane token in this file into what is printed, which is a secret then
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
@@ -49,8 +50,10 @@ const HEADER: &str = "\
 # The control plane does not speak TLS yet: keep this connection on a host or a network that you trust.
 ";
 
-pub(crate) fn run(Args { proxy, control_plane, token_file, protocol, admin_port }: Args) -> Exit {
-    let mut tree = bootstrap(&proxy, &control_plane, protocol, admin_port);
+pub(crate) fn run(
+    Args { proxy, control_plane: control_planes, token_file, protocol, admin_port }: Args,
+) -> Exit {
+    let mut tree = bootstrap(&proxy, &control_planes, protocol, admin_port);
     if let Some(file) = token_file {
         let token = match std::fs::read_to_string(&file) {
             Ok(token) => token,
@@ -77,7 +80,7 @@ pub(crate) fn identity(proxy: &ProxyKey, admin_port: u16) -> Value {
 
 fn bootstrap(
     proxy: &ProxyKey,
-    ControlPlane { host, port }: &ControlPlane,
+    control_planes: &[ControlPlane],
     protocol: Protocol,
     admin_port: u16,
 ) -> Value {
@@ -94,7 +97,11 @@ fn bootstrap(
         "cds_config": source,
         "lds_config": source,
     });
-    let by_address = host.parse::<std::net::IpAddr>().is_ok();
+    let by_address = control_planes.iter().all(|it| it.host.parse::<std::net::IpAddr>().is_ok());
+    let endpoints: Vec<Value> = control_planes
+        .iter()
+        .map(|ControlPlane { host, port }| json!({ "endpoint": { "address": socket_address(host, *port) } }))
+        .collect();
     tree["static_resources"] = json!({ "clusters": [{
         "name": ADS,
         "type": if by_address { "STATIC" } else { "STRICT_DNS" },
@@ -108,10 +115,21 @@ fn bootstrap(
                 "connection_keepalive": { "interval": "30s", "timeout": "5s" },
             } },
         } },
-        "load_assignment": { "cluster_name": ADS, "endpoints": [{ "lb_endpoints": [
-            { "endpoint": { "address": socket_address(host, *port) } },
-        ] }] },
+        "load_assignment": { "cluster_name": ADS, "endpoints": [{ "lb_endpoints": endpoints }] },
     }] });
+    if control_planes.len() > 1 {
+        let cluster = &mut tree["static_resources"]["clusters"][0];
+        // one that is away is not tried again and again in its turn
+        cluster["health_checks"] = json!([{
+            "tcp_health_check": {},
+            "timeout": "1s",
+            "interval": "5s",
+            "no_traffic_interval": "5s",
+            "unhealthy_threshold": 2,
+            "healthy_threshold": 1,
+        }]);
+        cluster["close_connections_on_host_health_failure"] = true.into();
+    }
     tree
 }
 

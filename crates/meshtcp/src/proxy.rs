@@ -40,9 +40,16 @@ pub(crate) struct Args {
     /// The proxy, which is the Dataplane that this process stands for: NAME (of mesh `default`) or MESH/NAME
     #[arg(long, value_name = "NAME")]
     proxy: ProxyKey,
-    /// Where the control plane takes proxies
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:5678", env = "MESHTCP_CONTROL_PLANE")]
-    control_plane: ControlPlane,
+    /// Where the control plane takes proxies; several control planes that share a store are separated by commas, or the flag
+    /// is given again: one of them is followed, and the next when it is lost
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        value_delimiter = ',',
+        default_value = "127.0.0.1:5678",
+        env = "MESHTCP_CONTROL_PLANE"
+    )]
+    control_plane: Vec<ControlPlane>,
     /// Say who it is with the dataplane token in this file; it is read again whenever the proxy attaches
     #[arg(long, value_name = "FILE", env = "MESHTCP_TOKEN_FILE")]
     token_file: Option<PathBuf>,
@@ -81,7 +88,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
 fn start(arguments: Args) -> Result<(), String> {
     let Args {
         proxy: key,
-        control_plane,
+        control_plane: control_planes,
         token_file,
         state,
         admin,
@@ -91,6 +98,7 @@ fn start(arguments: Args) -> Result<(), String> {
         drain_time,
         takeover,
     } = arguments;
+    let control_planes: Vec<String> = control_planes.iter().map(ToString::to_string).collect();
     let connection_log: Option<ConnectionLog> = connection_log(log.as_deref(), log_format);
     let options = Options { threads: workers, connection_log, ..Options::default() };
     let proxy = Arc::new(Proxy::start(options).map_err(|error| format!("the proxy cannot start: {error}"))?);
@@ -119,10 +127,10 @@ fn start(arguments: Args) -> Result<(), String> {
         }
         let (stop, taken_over) = oneshot::channel();
         tokio::spawn(succeed(succession, Arc::clone(&proxy), admin_socket, follower.carried(), stop));
-        print(&format!("{key} follows {control_plane}\n"));
+        print(&format!("{key} follows {}\n", control_planes.join(" or ")));
         tokio::spawn(tell(link.subscribe()));
         tokio::select! {
-            result = follow(follower, &key, &control_plane, token_file.as_deref(), &link) => result?,
+            result = follow(follower, &key, &control_planes, token_file.as_deref(), &link) => result?,
             () = asked_to_leave(&mut terminate, &mut interrupt) => {}
             Ok(()) = taken_over => {
                 print("another process took over the listeners\n");
@@ -168,13 +176,13 @@ async fn succeed(
 async fn follow(
     mut follower: Follower,
     key: &ProxyKey,
-    control_plane: &ControlPlane,
+    control_planes: &[String],
     token_file: Option<&Path>,
     link: &watch::Sender<Link>,
 ) -> Result<(), String> {
     let carried = follower.carried();
     loop {
-        let discovery = Discovery::new(&control_plane.to_string(), &key.node_id());
+        let discovery = Discovery::any_of(control_planes, &key.node_id());
         let mut discovery = discovery.map_err(|error| error.to_string())?;
         if let Some(file) = token_file {
             discovery = discovery.with_token_file(file);
@@ -202,11 +210,12 @@ async fn tell(mut link: watch::Receiver<Link>) {
     while link.changed().await.is_ok() {
         let now = link.borrow_and_update().clone();
         if now.connected && !was.connected {
-            print("connected to the control plane\n");
+            print(&format!("connected to the control plane {}\n", now.control_plane.trim_end_matches('/')));
         }
         match &now.error {
             Some(error) if now.error != was.error => {
-                complain(&format!("warning: no control plane: {error}; what runs goes on\n"));
+                let at = now.control_plane.trim_end_matches('/');
+                complain(&format!("warning: no control plane at {at}: {error}; what runs goes on\n"));
             }
             Some(_) | None => {}
         }

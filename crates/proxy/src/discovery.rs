@@ -1,7 +1,8 @@
 //! Our own proxy at a control plane: delta discovery over gRPC around [`Mirror`].
 //!
 //! The proxy keeps the last configuration that it accepted, whatever becomes of the control plane, and tries to come
-//! back with growing, jittered pauses. When it does, it says what it has, and gets the difference.
+//! back with growing, jittered pauses. When it does, it says what it has, and gets the difference. Where there are several
+//! control planes of one store, each proxy begins at one of them by lot, and goes on to the next when it is lost.
 //!
 //! ```no_run
 //! # async fn example(proxy: meshtcp_proxy::Proxy) -> Result<(), Box<dyn std::error::Error>> {
@@ -23,6 +24,7 @@
 //! # }
 //! ```
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::pending;
 use std::path::PathBuf;
@@ -55,6 +57,10 @@ const KEEPALIVE: Duration = Duration::from_secs(15);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
+/// How long a control plane may say nothing on a new stream before another one is tried, if there is one: it may be cut off
+/// from its store.
+const SILENCE: Duration = Duration::from_secs(15);
+
 /// How large a response may be: far above what a control plane of ours sends at once.
 const RESPONSE_BYTES: usize = 64 * 1024 * 1024;
 
@@ -64,7 +70,8 @@ const REQUEST_QUEUE: usize = 16;
 /// A proxy's link to its control plane, not yet running.
 #[derive(Debug)]
 pub struct Discovery {
-    endpoint: Endpoint,
+    /// The control planes; the first one is tried now.
+    endpoints: VecDeque<Endpoint>,
     mirror: Mirror,
     link: watch::Sender<Link>,
     started: Instant,
@@ -83,6 +90,8 @@ pub struct Link {
     pub generation: u64,
     /// Why the last attempt or stream ended; `None` while connected.
     pub error: Option<String>,
+    /// The control plane that is followed, or that was tried last, as a URL; empty before the first attempt.
+    pub control_plane: String,
 }
 
 /// An address that is none.
@@ -100,26 +109,31 @@ impl Discovery {
     ///
     /// When the URL is none. That nobody answers there is not an error, but a [`Link`].
     pub fn new(control_plane: &str, node_id: &str) -> Result<Self, InvalidAddress> {
-        let invalid = |reason: String| InvalidAddress { address: control_plane.to_owned(), reason };
-        let endpoint =
-            Endpoint::from_shared(control_plane.to_owned()).map_err(|error| invalid(error.to_string()))?;
-        if endpoint.uri().scheme_str() != Some("http") || endpoint.uri().host().is_none() {
-            return Err(invalid("no `http://` and host".to_owned()));
+        Self::any_of(&[control_plane], node_id)
+    }
+
+    /// Prepares the link to any one of several control planes, which share their store. Begins at one of them by lot, so
+    /// that proxies spread over them; when it is lost, the next is tried, and the first after the last.
+    ///
+    /// # Errors
+    ///
+    /// When a URL is none, or there is none.
+    pub fn any_of(control_planes: &[impl AsRef<str>], node_id: &str) -> Result<Self, InvalidAddress> {
+        let endpoints: Result<VecDeque<Endpoint>, InvalidAddress> =
+            control_planes.iter().map(|control_plane| endpoint(control_plane.as_ref())).collect();
+        let mut endpoints = endpoints?;
+        if endpoints.is_empty() {
+            return Err(InvalidAddress { address: String::new(), reason: "no address is given".to_owned() });
         }
+        endpoints.rotate_left(fastrand::usize(..endpoints.len()));
         let node = Node {
             id: node_id.to_owned(),
             user_agent_name: env!("CARGO_PKG_NAME").to_owned(),
             user_agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             ..Node::default()
         };
-        let endpoint = endpoint
-            .connect_timeout(CONNECT_TIMEOUT)
-            .tcp_nodelay(true)
-            .http2_keep_alive_interval(KEEPALIVE)
-            .keep_alive_timeout(KEEPALIVE)
-            .keep_alive_while_idle(true);
         Ok(Self {
-            endpoint,
+            endpoints,
             mirror: Mirror::new(node),
             link: watch::Sender::new(Link::default()),
             started: Instant::now(),
@@ -148,13 +162,15 @@ impl Discovery {
         mut consumer: impl FnMut(&Arc<ResourceSet>) -> Result<(), Vec<Refusal>>,
     ) -> Infallible {
         let mut pause = FIRST_PAUSE;
+        // how many were tried since one answered
+        let mut tried = 0;
         loop {
             let error = match self.stream(&mut consumer).await {
                 Ok(never) => match never {},
                 Err(error) => error,
             };
             if self.link.borrow().connected {
-                pause = FIRST_PAUSE;
+                (pause, tried) = (FIRST_PAUSE, 0);
             }
             tracing::info!(error, retry_in = ?pause, "lost the control plane; the last configuration stays");
             self.link.send_modify(|link| {
@@ -163,7 +179,12 @@ impl Discovery {
             });
             // Not all proxies at once: each waits between half of the pause and all of it.
             sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            self.endpoints.rotate_left(1);
+            tried += 1;
+            // the pause grows when all of them were tried
+            if tried % self.endpoints.len() == 0 {
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
         }
     }
 
@@ -172,15 +193,27 @@ impl Discovery {
         &mut self,
         consumer: &mut impl FnMut(&Arc<ResourceSet>) -> Result<(), Vec<Refusal>>,
     ) -> Result<Infallible, String> {
+        let Some(endpoint) = self.endpoints.front().cloned() else {
+            return pending().await; // there is always one
+        };
+        let control_plane = endpoint.uri().to_string();
+        self.link.send_if_modified(|link| {
+            let moved = link.control_plane != control_plane;
+            link.control_plane = control_plane;
+            moved
+        });
         let token = self.token().await?;
-        let channel = self.endpoint.connect().await.map_err(|error| chain(&error))?;
+        let channel = endpoint.connect().await.map_err(|error| chain(&error))?;
         let (requests, queue) = mpsc::channel(REQUEST_QUEUE);
         // The first requests are queued before the stream is opened: a server may wait for them.
         self.mirror.connect();
         self.send(&requests).await?;
         let mut responses = open(channel, queue, token).await.map_err(|status| in_words(&status))?;
         self.link.send_modify(|link| link.streams += 1);
+        let opened = Instant::now();
+        let elsewhere = self.endpoints.len() > 1;
         loop {
+            let silent = elsewhere && !self.link.borrow().connected;
             let quiet = self.mirror.wake_at().map(|at| self.started + at);
             let when_quiet = async {
                 match quiet {
@@ -199,6 +232,9 @@ impl Discovery {
                     });
                 }
                 () = when_quiet => {}
+                () = sleep_until(opened + SILENCE), if silent => {
+                    return Err(format!("the control plane has said nothing for {} s", SILENCE.as_secs()));
+                }
             }
             self.mirror.offer(self.started.elapsed(), &mut *consumer);
             let generation = self.mirror.generation();
@@ -225,6 +261,22 @@ impl Discovery {
         }
         Ok(())
     }
+}
+
+/// Where a control plane is, and how it is kept in touch with.
+fn endpoint(control_plane: &str) -> Result<Endpoint, InvalidAddress> {
+    let invalid = |reason: String| InvalidAddress { address: control_plane.to_owned(), reason };
+    let endpoint =
+        Endpoint::from_shared(control_plane.to_owned()).map_err(|error| invalid(error.to_string()))?;
+    if endpoint.uri().scheme_str() != Some("http") || endpoint.uri().host().is_none() {
+        return Err(invalid("no `http://` and host".to_owned()));
+    }
+    Ok(endpoint
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(KEEPALIVE)
+        .keep_alive_timeout(KEEPALIVE)
+        .keep_alive_while_idle(true))
 }
 
 async fn open(
@@ -292,6 +344,20 @@ mod tests {
         let refusals = refusals(&problems);
         assert_eq!(refusals[0].type_url, TypeUrl::of::<Listener>());
         assert_eq!(refusals[0].name, "out");
+    }
+
+    #[tokio::test]
+    async fn every_control_plane_has_its_turn() {
+        let unused = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let urls = [0; 3].map(|_| format!("http://{}/", unused()));
+        let discovery = Discovery::any_of(&urls, "default.web-1").unwrap();
+        let mut link = discovery.link();
+        let running = tokio::spawn(discovery.run(|_| unreachable!("nobody says anything")));
+        for url in &urls {
+            link.wait_for(|link| link.control_plane == *url).await.unwrap();
+        }
+        running.abort();
+        assert!(Discovery::any_of::<&str>(&[], "default.web-1").is_err());
     }
 
     #[tokio::test]

@@ -78,11 +78,12 @@ async fn ready(State(desk): State<Desk>) -> Response {
 }
 
 async fn status(State(desk): State<Desk>) -> Response {
-    let Link { connected, streams, generation, error } = desk.link.borrow().clone();
+    let Link { connected, streams, generation, error, control_plane } = desk.link.borrow().clone();
     let Carried { generation: running, unbound } = desk.carried.borrow().clone();
     let snapshot = desk.proxy.counters();
     body(&json!({
         "controlPlane": {
+            "address": control_plane.trim_end_matches('/'),
             "connected": connected,
             "streams": streams,
             "configurations": generation,

@@ -5,6 +5,7 @@
 mod change;
 mod control_plane;
 mod envoy;
+mod failover;
 mod fixed;
 mod keep;
 mod ours;

@@ -35,9 +35,14 @@ pub(super) struct Envoy {
 impl Envoy {
     /// Starts it in the way that Kuma does: what is drained is drained at once.
     pub(super) fn start(proxy: &str, control_plane: &ControlPlane, protocol: Protocol) -> Self {
+        Self::start_at(proxy, &control_plane.xds, protocol)
+    }
+
+    /// The same at these addresses of control planes, separated by commas.
+    pub(super) fn start_at(proxy: &str, control_planes: &str, protocol: Protocol) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("bootstrap.yaml");
-        std::fs::write(&config, bootstrap(proxy, &control_plane.xds, protocol)).unwrap();
+        std::fs::write(&config, bootstrap(proxy, control_planes, protocol)).unwrap();
         let admin_file = folder.path().join("admin");
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
         let child = Command::new(binary())
