@@ -15,3 +15,4 @@ pub mod identity;
 pub mod import;
 pub mod preview;
 pub mod store;
+pub mod yaml;

@@ -14,7 +14,8 @@
 //!   ([`StoreError::TooOld`]): then list again, and watch from the revision of the listing.
 //!
 //! A store keeps documents, it does not judge them: whoever puts validates. [`folder`] is something else: files and
-//! folders that people edit, read with positions for messages about lines.
+//! folders that only people edit, read with positions for messages about lines. A folder that is changed over the API
+//! too is a [`PlainStore`].
 
 mod change;
 mod embedded;
@@ -24,9 +25,11 @@ mod followed;
 mod key;
 mod ledger;
 mod memory;
+mod plain;
 mod postgres;
 mod record;
 mod stored;
+mod system;
 
 use std::fmt;
 
@@ -40,6 +43,7 @@ pub use error::{Fault, StoreError};
 pub use followed::{Feeder, FollowedStore};
 pub use key::{Key, NoKey};
 pub use memory::MemoryStore;
+pub use plain::PlainStore;
 pub use postgres::PostgresStore;
 pub use stored::{Effect, Expected, Listing, Revision, Selection, Stored, Written};
 

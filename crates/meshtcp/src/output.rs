@@ -1,10 +1,9 @@
 //! What is listed, as a table for people, or as YAML or JSON for programs.
 
-mod yaml;
-
 use std::io::Write as _;
 
 use comfy_table::{ContentArrangement, Table, presets};
+use control::yaml;
 use serde::Serialize;
 
 /// How to print what is listed.

@@ -1,11 +1,14 @@
 //! Which store: how it is named on the command line, and how it is opened.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use control::store::{EmbeddedStore, MemoryStore, PostgresStore, Store, StoreError};
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
+use control::store::{EmbeddedStore, MemoryStore, PlainStore, PostgresStore, Store, StoreError};
 
 /// The file's name in the folder of the service.
 const FILE: &str = "store.redb";
@@ -15,6 +18,8 @@ const FILE: &str = "store.redb";
 pub(crate) enum StoreChoice {
     /// One file on disk.
     File(PathBuf),
+    /// A folder of plain files.
+    Folder(PathBuf),
     /// A database, by its address, which may hold a password.
     Postgres(String),
     /// Nothing that outlives the process.
@@ -27,9 +32,12 @@ impl FromStr for StoreChoice {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
             Some(("file", path)) if !path.is_empty() => Ok(StoreChoice::File(path.into())),
+            Some(("folder", path)) if !path.is_empty() => Ok(StoreChoice::Folder(path.into())),
             Some(("postgres" | "postgresql", _)) => Ok(StoreChoice::Postgres(text.into())),
             None if text == "memory" => Ok(StoreChoice::Memory),
-            Some(_) | None => Err("write file:PATH, postgres://USER@HOST/DATABASE or memory".into()),
+            Some(_) | None => {
+                Err("write file:PATH, folder:PATH, postgres://USER@HOST/DATABASE or memory".into())
+            }
         }
     }
 }
@@ -38,13 +46,45 @@ impl fmt::Debug for StoreChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StoreChoice::File(path) => write!(f, "file:{}", path.display()),
+            StoreChoice::Folder(path) => write!(f, "folder:{}", path.display()),
             StoreChoice::Postgres(_) => f.write_str("postgres:"),
             StoreChoice::Memory => f.write_str("memory"),
         }
     }
 }
 
+/// Reads a store from a command line. What is wrong is told without the text: there may be a password in it.
+#[derive(Clone, Debug)]
+pub(crate) struct StoreParser;
+
+impl TypedValueParser for StoreParser {
+    type Value = StoreChoice;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<StoreChoice, clap::Error> {
+        let parsed = value.to_str().ok_or_else(|| "it is no text".to_owned()).and_then(str::parse);
+        parsed.map_err(|why: String| {
+            let flag = arg.and_then(clap::Arg::get_long).unwrap_or("store");
+            let message = format!("invalid value for '--{flag} <STORE>': {why}\n");
+            clap::Error::raw(ErrorKind::ValueValidation, message).with_cmd(command)
+        })
+    }
+}
+
 impl StoreChoice {
+    /// The variable that says it where no flag does.
+    pub(crate) const VARIABLE: &str = "MESHTCP_STORE";
+
+    /// What a path begins with that is meant as a store.
+    pub(crate) fn scheme_of(path: &Path) -> Option<&'static str> {
+        let text = path.to_str()?;
+        ["postgres:", "postgresql:", "file:", "folder:"].into_iter().find(|scheme| text.starts_with(scheme))
+    }
+
     /// Where a control plane keeps its resources that was told nothing: the folder that the service manager made for it,
     /// or where such things are kept.
     pub(crate) fn default_place() -> Result<Self, String> {
@@ -68,6 +108,7 @@ impl StoreChoice {
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             StoreChoice::File(_) => "file",
+            StoreChoice::Folder(_) => "folder",
             StoreChoice::Postgres(_) => "postgres",
             StoreChoice::Memory => "memory",
         }
@@ -81,6 +122,7 @@ impl StoreChoice {
         let words = |error: StoreError| error.to_string();
         Ok(match self {
             StoreChoice::File(path) => Arc::new(EmbeddedStore::open(path).await.map_err(words)?),
+            StoreChoice::Folder(path) => Arc::new(PlainStore::open(path).await.map_err(words)?),
             StoreChoice::Postgres(address) => Arc::new(PostgresStore::open(address).await.map_err(words)?),
             StoreChoice::Memory => Arc::new(MemoryStore::default()),
         })

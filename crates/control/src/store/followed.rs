@@ -109,6 +109,11 @@ impl FollowedStore {
         self.known && self.files.is_unsettled()
     }
 
+    /// Whether the store could not be read when it was last tried. What is in force stays.
+    pub fn is_away(&self) -> bool {
+        self.lost.is_some()
+    }
+
     /// The last change that was taken in.
     pub fn revision(&self) -> Revision {
         self.revision

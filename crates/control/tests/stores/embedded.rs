@@ -14,16 +14,16 @@ use super::history::{Event, Tell, Work, check};
 use super::promises::{document, put, route};
 
 /// Where a child finds its store.
-const PLACE: &str = "MESHTCP_TEST_STORE";
+pub(crate) const PLACE: &str = "MESHTCP_TEST_STORE";
 
 /// This program, to run one of its tests as a child.
-fn child(test: &str, place: &Path) -> Command {
+pub(crate) fn child(test: &str, place: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args([test, "--exact", "--ignored", "--nocapture"]).env(PLACE, place);
     command
 }
 
-fn place() -> PathBuf {
+pub(crate) fn place() -> PathBuf {
     std::env::var_os(PLACE).expect("only run as a child of another test").into()
 }
 
@@ -68,7 +68,7 @@ async fn writes_until_it_is_killed() {
     std::future::pending::<()>().await;
 }
 
-fn print(event: &Event) -> String {
+pub(crate) fn print(event: &Event) -> String {
     match event {
         Event::Accepted { revision, name, value } => format!("accepted {revision} {name} {value} ."),
         Event::Listed { watcher, revision } => format!("listed {watcher} {revision} ."),
@@ -76,7 +76,7 @@ fn print(event: &Event) -> String {
     }
 }
 
-fn parse(line: &str) -> Option<Event> {
+pub(crate) fn parse(line: &str) -> Option<Event> {
     let words: Vec<&str> = line.split(' ').collect();
     let number = |text: &str| text.parse::<u64>().unwrap();
     Some(match words.as_slice() {

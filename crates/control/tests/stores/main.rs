@@ -4,12 +4,13 @@
 
 mod embedded;
 mod history;
+mod plain;
 mod postgres;
 mod promises;
 
 use std::sync::Arc;
 
-use meshtcp_control::store::{EmbeddedStore, MemoryStore, Store};
+use meshtcp_control::store::{EmbeddedStore, MemoryStore, PlainStore, Store};
 
 /// One test for each promise, with a fresh store from `$open`: what it gives is kept until the test ends.
 macro_rules! keeps_every_promise {
@@ -62,6 +63,14 @@ async fn on_disk() -> (Arc<dyn Store>, tempfile::TempDir) {
 }
 
 keeps_every_promise!(on_disk_in_one_file, on_disk());
+
+async fn in_a_folder() -> (Arc<dyn Store>, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = PlainStore::open(folder.path().join("below/store")).await.unwrap();
+    (Arc::new(store), folder)
+}
+
+keeps_every_promise!(in_plain_files, in_a_folder());
 
 /// Every promise on one server, each in a database of its own: a server takes long to make.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,6 +11,7 @@ use redb::{
 };
 
 use crate::store::record::Record;
+use crate::store::system::{Moment, of_system, sync_folder};
 use crate::store::{Change, Key, Revision, StoreError, Stored, What};
 
 /// Documents by kind, mesh and name.
@@ -171,21 +172,6 @@ fn columns(key: &Key) -> (&str, &str, &str) {
     (key.kind.as_str(), key.mesh_or_empty(), &key.name)
 }
 
-fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        Some(_) | None => Path::new("."),
-    };
-    std::fs::File::open(folder)?.sync_all()
-}
-
-/// What we were about.
-#[derive(Clone, Copy)]
-enum Moment {
-    Opening,
-    Writing,
-}
-
 fn of_any(words: &str, error: redb::Error, moment: Moment) -> StoreError {
     match error {
         redb::Error::Io(error) => of_system(words, &error, moment),
@@ -201,19 +187,6 @@ fn of_storage(words: &str, error: &StorageError, moment: Moment) -> StoreError {
             StoreError::Lost { store: words.into(), why: "an earlier write failed".into() }
         }
         other => damaged(words, other),
-    }
-}
-
-fn of_system(words: &str, error: &io::Error, moment: Moment) -> StoreError {
-    let (store, why) = (words.to_owned(), error.to_string());
-    match (error.kind(), moment) {
-        (io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge, _) => {
-            StoreError::Full { store, why }
-        }
-        // `InvalidData` is what the database says of a file that is none
-        (io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof, _) => StoreError::Damaged { store, why },
-        (_, Moment::Opening) => StoreError::Denied { store, why },
-        (_, Moment::Writing) => StoreError::Lost { store, why },
     }
 }
 

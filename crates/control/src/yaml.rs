@@ -2,8 +2,38 @@
 
 use serde_json::Value;
 
+/// The tree as one document that reads back as the very same tree: YAML, or JSON where YAML would change it.
+pub fn exact(tree: &Value) -> String {
+    let text = document(tree);
+    // as text: the order of members counts, and a whole number is not a broken one
+    let json = tree.to_string();
+    let is_same = read_one("", &text).is_ok_and(|read| json == format!("{read}"));
+    if is_same { text } else { format!("{tree:#}\n") }
+}
+
+/// Reads a text that is one document, as [`exact`] writes it or as people do.
+///
+/// # Errors
+/// In words: it cannot be read, or is none or several.
+pub fn read_one(name: &str, text: &str) -> Result<Value, String> {
+    if text.trim_start().starts_with('{')
+        && let Ok(document) = serde_json::from_str(text)
+    {
+        return Ok(document);
+    }
+    let (documents, problems) = model::draft::read(name, text);
+    if let Some(problem) = problems.first() {
+        return Err(problem.to_string());
+    }
+    match documents.as_slice() {
+        [document] => Ok(document.value().clone()),
+        [] => Err("there is no resource in it".into()),
+        several => Err(format!("there are {} resources in it, and one is expected", several.len())),
+    }
+}
+
 /// The tree as one document.
-pub(super) fn document(tree: &Value) -> String {
+pub fn document(tree: &Value) -> String {
     let mut out = String::new();
     match tree {
         Value::Object(members) if !members.is_empty() => block(tree, 0, &mut out),

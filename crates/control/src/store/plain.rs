@@ -1,0 +1,211 @@
+//! Resources as plain files in a folder, one a file, which people may edit too: for a single control plane.
+//!
+//! ```text
+//!  FOLDER/.lock                            held by the one process that has it open
+//!  FOLDER/.revision                        a number that no revision has passed yet
+//!  FOLDER/Mesh.shop.yaml                   a resource of global scope
+//!  FOLDER/shop/MeshTCPRoute.canary.yaml    a resource of the mesh `shop`
+//! ```
+//!
+//! A change is answered when its file is on the disk under its name, which it gets all at once. The first line of a file
+//! that was written here says its version and a hash of the content: a file that people have changed since is known by it,
+//! and becomes a new version. Everything is in memory too: readers go on when the disk does not.
+
+mod disk;
+mod look;
+mod place;
+mod text;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, spawn_blocking};
+
+use super::ledger::{Ledger, Proposal};
+use super::memory::Shared;
+use super::{Expected, Key, Listing, Revision, Selection, Store, StoreError, Watch, What, Written};
+use disk::Disk;
+
+/// How often it is looked whether people changed a file. What looks the same twice is taken in.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Resources as plain files in a folder.
+#[derive(Clone, Debug)]
+pub struct PlainStore {
+    inner: Arc<Inner>,
+    looks: Arc<Looks>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    folder: PathBuf,
+    shared: Arc<Shared>,
+    // held while one change is written or looked for; only blocking threads wait for it
+    disk: Mutex<Disk>,
+}
+
+/// The task that looks what people changed, as long as this lives.
+#[derive(Debug)]
+struct Looks(AbortHandle);
+
+impl Drop for Looks {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl PlainStore {
+    /// Opens a folder, or makes it. Files whose names begin with a dot, or do not end in `.yaml` or `.yml`, are left alone.
+    /// What is made can be read by the user of the process only: resources may be secrets.
+    ///
+    /// # Errors
+    /// [`StoreError::Denied`]: it cannot be made or read, or another process has it open. [`StoreError::Damaged`]: a file
+    /// in it is no resource, or the same as another one. [`StoreError::Full`].
+    pub async fn open(folder: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let folder = folder.as_ref().to_owned();
+        let (disk, loaded) = aside(&folder, {
+            let folder = folder.clone();
+            move || Disk::open(&folder)
+        })
+        .await?;
+        let shared = Arc::new(Shared::new(Ledger::new(loaded.revision, loaded.items)));
+        let inner = Arc::new(Inner { folder, shared, disk: Mutex::new(disk) });
+        let looks =
+            Arc::new(Looks(tokio::spawn(look_again_and_again(Arc::downgrade(&inner))).abort_handle()));
+        Ok(Self { inner, looks })
+    }
+
+    /// Runs one write on a thread that may wait for the disk. It goes on though the caller does not wait for it.
+    async fn write<R: Send + 'static>(
+        &self,
+        write: impl FnOnce(&Shared, &mut Disk) -> Result<R, StoreError> + Send + 'static,
+    ) -> Result<R, StoreError> {
+        let Self { inner, looks } = self.clone();
+        let place = inner.folder.clone();
+        aside(&place, move || {
+            let written = write(&inner.shared, &mut inner.disk());
+            drop(looks);
+            written
+        })
+        .await
+    }
+}
+
+impl Inner {
+    fn disk(&self) -> MutexGuard<'_, Disk> {
+        // what is known of the files is compared with them before it counts
+        self.disk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes in what people changed and left alone since.
+    fn look(&self) {
+        let mut disk = self.disk();
+        for edit in disk.edits() {
+            take_in(&self.shared, &mut disk, edit);
+        }
+    }
+}
+
+/// Makes of an edit what a change is.
+fn take_in(shared: &Shared, disk: &mut Disk, edit: disk::Edit) {
+    let revision = shared.ledger().revision().next();
+    if let Err(error) = disk.reserve(revision) {
+        tracing::warn!(%error, "what was changed by hand is taken in later");
+        return;
+    }
+    let change = {
+        let ledger = shared.ledger();
+        disk.change(edit, revision, |key| ledger.get(key).cloned())
+    };
+    if let Some(change) = change {
+        shared.make(change);
+    }
+}
+
+/// Looks as long as the store is there: it does not keep the folder open.
+async fn look_again_and_again(store: Weak<Inner>) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let Some(inner) = store.upgrade() else { return };
+        // one that panics is followed by the next
+        let _ = spawn_blocking(move || inner.look()).await;
+    }
+}
+
+#[async_trait]
+impl Store for PlainStore {
+    async fn get(&self, key: &Key) -> Result<Option<super::Stored>, StoreError> {
+        Ok(self.inner.shared.ledger().get(key).cloned())
+    }
+
+    async fn list(&self, selection: &Selection) -> Result<Listing, StoreError> {
+        Ok(self.inner.shared.ledger().list(selection))
+    }
+
+    async fn put(&self, key: &Key, document: Value, expected: Expected) -> Result<Written, StoreError> {
+        let key = key.clone();
+        self.write(move |shared, disk| {
+            if let Some(edit) = disk.edit_of(&key)? {
+                take_in(shared, disk, edit);
+            }
+            let proposal = shared.ledger().propose_put(&key, document, expected, Timestamp::now());
+            let Proposal { written, change } = proposal?;
+            if let Some(change) = change {
+                if let What::Put(stored) = &change.what {
+                    disk.reserve(change.revision)?;
+                    disk.write(stored)?;
+                }
+                shared.make(change);
+            }
+            Ok(written)
+        })
+        .await
+    }
+
+    async fn delete(&self, key: &Key, expected: Expected) -> Result<Revision, StoreError> {
+        let key = key.clone();
+        self.write(move |shared, disk| {
+            if let Some(edit) = disk.edit_of(&key)? {
+                take_in(shared, disk, edit);
+            }
+            let change = shared.ledger().propose_delete(&key, expected)?;
+            let revision = change.revision;
+            disk.reserve(revision)?;
+            disk.remove(&key)?;
+            shared.make(change);
+            Ok(revision)
+        })
+        .await
+    }
+
+    async fn watch(&self, after: Revision) -> Result<Watch, StoreError> {
+        self.inner.shared.watch(after)
+    }
+
+    async fn revision(&self) -> Result<Revision, StoreError> {
+        Ok(self.inner.shared.ledger().revision())
+    }
+
+    fn describe(&self) -> String {
+        disk::in_words(&self.inner.folder)
+    }
+
+    fn leads(&self) -> watch::Receiver<bool> {
+        self.inner.shared.leads()
+    }
+}
+
+/// Runs what waits for the disk on a thread that may.
+async fn aside<R: Send + 'static>(
+    folder: &Path,
+    work: impl FnOnce() -> Result<R, StoreError> + Send + 'static,
+) -> Result<R, StoreError> {
+    spawn_blocking(work).await.unwrap_or_else(|_| {
+        Err(StoreError::Lost { store: disk::in_words(folder), why: "writing it ended in a panic".into() })
+    })
+}

@@ -1,0 +1,313 @@
+//! The files of a folder: what is known of them, and the only hand that writes them.
+
+use std::collections::BTreeMap;
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::look::{self, Look};
+use super::place;
+use super::text::{self, Read};
+use crate::store::system::{Moment, of_system, sync_folder};
+use crate::store::{Change, Key, Revision, StoreError, Stored, What};
+
+/// Held by the process that has the folder open.
+const LOCK: &str = ".lock";
+/// A number that no revision has passed yet.
+const REVISION: &str = ".revision";
+/// How many revisions are reserved at once, so that not every change writes the number.
+const RESERVE: u64 = 100;
+
+/// An open folder.
+#[derive(Debug)]
+pub(super) struct Disk {
+    folder: PathBuf,
+    words: String,
+    /// Released when it is closed, also by a crash.
+    _lock: File,
+    /// No revision up to this one is given again.
+    reserved: Revision,
+    known: BTreeMap<PathBuf, Known>,
+    /// Where each resource is kept.
+    homes: BTreeMap<Key, PathBuf>,
+    /// How files looked that have changed since they were taken in.
+    unsettled: BTreeMap<PathBuf, Option<Look>>,
+    /// Whether it was told that the folder cannot be looked through.
+    told: bool,
+}
+
+/// What is known of a file.
+#[derive(Debug)]
+struct Known {
+    look: Look,
+    /// What it kept when it could be read last; `None`: nothing yet.
+    key: Option<Key>,
+}
+
+/// What a folder holds.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    /// No change had a later one.
+    pub(super) revision: Revision,
+    pub(super) items: Vec<Stored>,
+}
+
+/// What people did to a file.
+#[derive(Debug)]
+pub(super) struct Edit {
+    path: PathBuf,
+    /// How it looks since; `None`: it is gone.
+    look: Option<Look>,
+}
+
+/// How messages call a folder.
+pub(super) fn in_words(folder: &Path) -> String {
+    format!("folder {}", folder.display())
+}
+
+impl Disk {
+    /// Opens or makes a folder, and reads all that it holds.
+    pub(super) fn open(folder: &Path) -> Result<(Self, Loaded), StoreError> {
+        let words = in_words(folder);
+        let denied = |error: io::Error| of_system(&words, &error, Moment::Opening);
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(denied)?;
+        let mut options = OpenOptions::new();
+        let lock = options.write(true).create(true).truncate(false).mode(0o600).open(folder.join(LOCK));
+        let lock = lock.map_err(denied)?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => StoreError::Denied {
+                store: words.clone(),
+                why: "another process has it open; one control plane a folder".into(),
+            },
+            TryLockError::Error(error) => denied(error),
+        })?;
+        let counted = counted(&folder.join(REVISION)).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => damaged(&words, &format!("{REVISION}: {error}")),
+            _ => denied(error),
+        })?;
+        let (known, homes, unsettled) = Default::default();
+        let folder = folder.to_owned();
+        let mut disk =
+            Self { folder, words, _lock: lock, reserved: counted, known, homes, unsettled, told: false };
+        let loaded = disk.load(counted)?;
+        Ok((disk, loaded))
+    }
+
+    fn load(&mut self, counted: Revision) -> Result<Loaded, StoreError> {
+        let denied = |error: io::Error| of_system(&self.words, &error, Moment::Opening);
+        let mut read = Vec::new();
+        for (path, look) in look::all(&self.folder).map_err(denied)? {
+            let bytes = std::fs::read(&path).map_err(denied)?;
+            let found = text::read(&self.name(&path), &bytes).map_err(|why| {
+                damaged(&self.words, &format!("{}: {why}: repair it, or move it away", self.name(&path)))
+            })?;
+            if let Some(other) = self.homes.insert(found.key.clone(), path.clone()) {
+                let (one, other) = (self.name(&path), self.name(&other));
+                let why = format!("{} is in {other} and in {one}: move one of them away", found.key);
+                return Err(damaged(&self.words, &why));
+            }
+            self.known.insert(path, Known { look, key: Some(found.key.clone()) });
+            read.push(found);
+        }
+        let stamped = read.iter().filter_map(|it| it.stamp).map(|stamp| stamp.version).max();
+        let mut revision = counted.max(stamped.unwrap_or_default());
+        let mut items = Vec::new();
+        let now = Timestamp::now();
+        for Read { key, document, stamp } in read {
+            let (version, created, modified) = match stamp {
+                Some(stamp) => (stamp.version, stamp.created, stamp.modified),
+                None => {
+                    revision = revision.next();
+                    (revision, now, now)
+                }
+            };
+            items.push(Stored { key, document, version, created, modified });
+        }
+        self.reserve(revision)?;
+        Ok(Loaded { revision, items })
+    }
+
+    /// A path as messages say it.
+    fn name(&self, path: &Path) -> String {
+        path.strip_prefix(&self.folder).unwrap_or(path).display().to_string()
+    }
+
+    /// Sees to it that a revision is never given again, whatever happens.
+    pub(super) fn reserve(&mut self, revision: Revision) -> Result<(), StoreError> {
+        if revision <= self.reserved {
+            return Ok(());
+        }
+        let reserved = Revision::new(revision.number() + RESERVE);
+        self.replace(&self.folder.join(REVISION), format!("{reserved}\n").as_bytes())?;
+        self.reserved = reserved;
+        Ok(())
+    }
+
+    /// What people changed and left alone since the last call.
+    pub(super) fn edits(&mut self) -> Vec<Edit> {
+        let found = match look::all(&self.folder) {
+            Ok(found) => found,
+            Err(error) => {
+                if !std::mem::replace(&mut self.told, true) {
+                    tracing::warn!(%error, "{} cannot be looked through; what is known of it stays", self.words);
+                }
+                return Vec::new();
+            }
+        };
+        self.told = false;
+        let gone = self.known.keys().filter(|path| !found.contains_key(*path));
+        let gone = gone.map(|path| (path.clone(), None)).collect::<Vec<_>>();
+        let there =
+            found.into_iter().filter(|(path, look)| self.known.get(path).is_none_or(|it| it.look != *look));
+        let differs: BTreeMap<PathBuf, Option<Look>> =
+            there.map(|(path, look)| (path, Some(look))).chain(gone).collect();
+        let before = std::mem::replace(&mut self.unsettled, differs.clone());
+        // a save may be seen in its middle: what changes still is looked at again
+        let settled = differs.into_iter().filter(|(path, look)| before.get(path) == Some(look));
+        let mut edits: Vec<Edit> = settled.map(|(path, look)| Edit { path, look }).collect();
+        // a file under a new name is the same resource, once it is gone under the old one
+        edits.sort_by_key(|edit| edit.look.is_some());
+        edits
+    }
+
+    /// What people did to the file of a resource that was not taken in yet.
+    ///
+    /// # Errors
+    /// The file cannot be read as this resource: it is not overwritten.
+    pub(super) fn edit_of(&self, key: &Key) -> Result<Option<Edit>, StoreError> {
+        let path = self.homes.get(key).cloned().unwrap_or_else(|| place::of(&self.folder, key));
+        let look = Look::at(&path).map_err(|error| of_system(&self.words, &error, Moment::Writing))?;
+        let known = self.known.get(&path);
+        if known.map(|it| it.look) == look && known.is_none_or(|it| it.key.as_ref() == Some(key)) {
+            return Ok(None);
+        }
+        let held = |why: String| StoreError::Denied {
+            store: self.words.clone(),
+            why: format!("{} was changed by hand, and {why}: repair it, or move it away", self.name(&path)),
+        };
+        if look.is_some() {
+            let bytes = std::fs::read(&path).map_err(|error| held(error.to_string()))?;
+            let found = text::read(&self.name(&path), &bytes).map_err(held)?;
+            if found.key != *key {
+                return Err(held(format!("says that it is {}", found.key)));
+            }
+        }
+        Ok(Some(Edit { path, look }))
+    }
+
+    /// What an edit is as a change, if it is one. What cannot be used is told, and what was there stays.
+    pub(super) fn change(
+        &mut self,
+        Edit { path, look }: Edit,
+        revision: Revision,
+        now_there: impl Fn(&Key) -> Option<Stored>,
+    ) -> Option<Change> {
+        self.unsettled.remove(&path);
+        let name = self.name(&path);
+        let Some(look) = look else {
+            let key = self.known.remove(&path)?.key?;
+            self.homes.remove(&key);
+            let there = now_there(&key).is_some();
+            return there.then_some(Change { revision, key, what: What::Deleted });
+        };
+        let before = self.known.get(&path).and_then(|known| known.key.clone());
+        let read = std::fs::read(&path).map_err(|error| error.to_string());
+        let read = read.and_then(|bytes| text::read(&name, &bytes)).and_then(|read| {
+            let elsewhere = self.homes.get(&read.key).filter(|home| **home != path);
+            let moved = before.as_ref().is_some_and(|before| *before != read.key);
+            match (elsewhere, moved) {
+                (Some(home), _) => Err(format!("{} is in {} already", read.key, self.name(home))),
+                // else what it was would be gone without anybody having removed it
+                (None, true) => Err(format!("it has become {}: remove it, then write it anew", read.key)),
+                (None, false) => Ok(read),
+            }
+        });
+        let Read { key, document, stamp: _ } = match read {
+            Ok(read) => read,
+            Err(why) => {
+                tracing::warn!("{}: {name}: {why}; what was there stays", self.words);
+                self.known.insert(path, Known { look, key: before });
+                return None;
+            }
+        };
+        self.known.insert(path.clone(), Known { look, key: Some(key.clone()) });
+        self.homes.insert(key.clone(), path);
+        let found = now_there(&key);
+        if found.as_ref().is_some_and(|found| found.document == document) {
+            return None;
+        }
+        let modified = Timestamp::now();
+        let created = found.map_or(modified, |found| found.created);
+        let stored = Stored { key: key.clone(), document, version: revision, created, modified };
+        Some(Change { revision, key, what: What::Put(stored) })
+    }
+
+    /// Writes a document into its file. When it returns, it is on the disk; when it fails, what was there stays.
+    pub(super) fn write(&mut self, stored: &Stored) -> Result<(), StoreError> {
+        let path =
+            self.homes.get(&stored.key).cloned().unwrap_or_else(|| place::of(&self.folder, &stored.key));
+        self.replace(&path, text::of(stored).as_bytes())?;
+        let look = Look::at(&path).map_err(|error| of_system(&self.words, &error, Moment::Writing))?;
+        if let Some(look) = look {
+            self.unsettled.remove(&path);
+            self.known.insert(path.clone(), Known { look, key: Some(stored.key.clone()) });
+            self.homes.insert(stored.key.clone(), path);
+        }
+        Ok(())
+    }
+
+    /// Removes the file of a resource.
+    pub(super) fn remove(&mut self, key: &Key) -> Result<(), StoreError> {
+        let Some(path) = self.homes.get(key).cloned() else { return Ok(()) };
+        let removed = std::fs::remove_file(&path).and_then(|()| sync_folder(&path));
+        removed.map_err(|error| of_system(&self.words, &error, Moment::Writing))?;
+        self.homes.remove(key);
+        self.known.remove(&path);
+        Ok(())
+    }
+
+    /// Gives a file a content, all at once.
+    fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let beside = path.with_file_name(format!(".{name}.new"));
+        let write = || -> io::Result<()> {
+            if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
+                DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+                sync_folder(folder)?;
+            }
+            let mut file =
+                OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            std::fs::rename(&beside, path)?;
+            sync_folder(path)
+        };
+        write().map_err(|error| {
+            // it takes room that others need
+            let _ = std::fs::remove_file(&beside);
+            of_system(&self.words, &error, Moment::Writing)
+        })
+    }
+}
+
+/// The number in a file; 0: there is no file.
+fn counted(path: &Path) -> io::Result<Revision> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => {
+            let number = text
+                .trim()
+                .parse()
+                .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no number"))?;
+            Ok(Revision::new(number))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Revision::ZERO),
+        Err(error) => Err(error),
+    }
+}
+
+fn damaged(words: &str, why: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Damaged { store: words.into(), why: why.to_string() }
+}

@@ -1,0 +1,218 @@
+//! What only the store in plain files has to stand: kill -9, a full disk, a second process, and people who edit.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use meshtcp_control::store::{
+    Change, Expected, Fault, PlainStore, Selection, Store, StoreError, Watch, What,
+};
+use tokio::time::timeout;
+
+use super::embedded::{PLACE, child, parse, place, print};
+use super::history::{Event, Tell, Work, check};
+use super::promises::{document, put, route};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn what_was_accepted_is_there_after_kill_9() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let mut events: Vec<Event> = Vec::new();
+    for round in 0..4 {
+        let mut process =
+            child("plain::writes_until_it_is_killed", &path).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut told = 0;
+        for line in lines {
+            let Some(event) = parse(&line.unwrap()) else { continue };
+            events.push(event);
+            told += 1;
+            if told == 25 + round * 13 {
+                process.kill().unwrap();
+            }
+        }
+        assert!(!process.wait().unwrap().success(), "it was to be killed");
+        let store = PlainStore::open(&path).await.unwrap();
+        check(&events, &store.list(&Selection::default()).await.unwrap());
+    }
+    assert!(events.iter().any(|event| matches!(event, Event::Accepted { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "a child of another test"]
+async fn writes_until_it_is_killed() {
+    let store: Arc<dyn Store> = Arc::new(opened(&place()).await);
+    let tell: Tell = Arc::new(|event| {
+        std::io::stdout().write_all(format!("{}\n", print(&event)).as_bytes()).unwrap();
+    });
+    let _work = Work::start(&[store], 4, 2, &tell);
+    std::future::pending::<()>().await;
+}
+
+#[test]
+fn a_full_disk_is_told_and_nothing_accepted_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let child = child("plain::fills_its_disk", folder.path());
+    let mut command = Command::new("unshare");
+    if !rustix::process::geteuid().is_root() {
+        command.arg("--map-root-user");
+    }
+    let script = format!("mount -t tmpfs -o size=2m small \"${PLACE}\" && exec \"$@\"");
+    command.args(["--mount", "sh", "-c", &script, "sh"]);
+    command.arg(child.get_program()).args(child.get_args()).env(PLACE, folder.path());
+    let ended = command.output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stdout) + String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success(), "{said}");
+    assert!(said.contains("1 passed"), "{said}");
+}
+
+#[tokio::test]
+#[ignore = "a child of another test"]
+async fn fills_its_disk() {
+    let path = place().join("store");
+    let store = PlainStore::open(&path).await.unwrap();
+    put(&store, &route("first"), 1).await;
+    let mut accepted = 0;
+    let refused = loop {
+        let key = route(&format!("large-{accepted}"));
+        let mut large = document(&key, 1);
+        large["spec"]["padding"] = "x".repeat(100_000).into();
+        match store.put(&key, large, Expected::Absent).await {
+            Ok(_) => accepted += 1,
+            Err(error) => break error,
+        }
+        assert!(accepted < 1000, "the disk is not that large");
+    };
+    assert!(matches!(refused, StoreError::Full { .. }), "{refused}");
+    assert_eq!((refused.fault(), refused.retry_helps()), (Fault::Operator, true));
+    assert!(refused.to_string().contains("there is no room"), "{refused}");
+    let count = async |store: &PlainStore| store.list(&Selection::default()).await.unwrap().items.len();
+    assert_eq!(count(&store).await, accepted + 1, "readers see what was accepted and nothing else");
+    // removing needs no room, and makes it
+    store.delete(&route("large-0"), Expected::Any).await.unwrap();
+    put(&store, &route("after"), 1).await;
+    drop(store);
+    assert_eq!(count(&opened(&path).await).await, accepted + 1);
+}
+
+/// Opens a folder that was just closed: a look at it may not have ended yet.
+async fn opened(path: &Path) -> PlainStore {
+    let open = async {
+        loop {
+            match PlainStore::open(path).await {
+                Ok(store) => return store,
+                Err(error) if error.to_string().contains("another process") => {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+    };
+    timeout(PATIENCE, open).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_was_stored_is_there_when_it_is_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let store = PlainStore::open(&path).await.unwrap();
+    put(&store, &route("a"), 1).await;
+    put(&store, &route("b"), 1).await;
+    let removed = store.delete(&route("a"), Expected::Any).await.unwrap();
+    let before = store.list(&Selection::default()).await.unwrap();
+    let second = PlainStore::open(&path).await.unwrap_err();
+    assert!(matches!(second, StoreError::Denied { .. }), "{second}");
+    assert!(second.to_string().contains("another process has it open"), "{second}");
+    drop(store);
+    let store = opened(&path).await;
+    assert_eq!(store.list(&Selection::default()).await.unwrap().items, before.items);
+    assert!(put(&store, &route("c"), 1).await > removed, "a revision is never given twice");
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o077;
+    let file = path.join("default/MeshTCPRoute.b.yaml");
+    assert_eq!((mode(&path), mode(&file)), (0, 0), "secrets are in it");
+}
+
+async fn next(watch: &mut Watch) -> Change {
+    let mut changes = timeout(PATIENCE, watch.next()).await.expect("the edit is seen").unwrap();
+    assert_eq!(changes.len(), 1, "{changes:?}");
+    changes.remove(0)
+}
+
+#[tokio::test]
+async fn what_people_edit_is_a_change_like_any_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let store = PlainStore::open(&path).await.unwrap();
+    let version = put(&store, &route("a"), 1).await;
+    let file = path.join("default/MeshTCPRoute.a.yaml");
+    let mut watch = store.watch(version).await.unwrap();
+    let edit = |from: &str, to: &str| {
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains(from), "{text}");
+        std::fs::write(&file, text.replace(from, to)).unwrap();
+    };
+    // a change by hand is a new version: who expects the old one is told
+    edit("name: a", "name: a\nlabels: {by: hand}");
+    let change = next(&mut watch).await;
+    assert!(change.revision > version);
+    let What::Put(stored) = change.what else { panic!("it was changed") };
+    assert_eq!(stored.document["labels"]["by"], "hand");
+    let late = store.put(&route("a"), document(&route("a"), 2), Expected::Version(version)).await;
+    assert!(matches!(late, Err(StoreError::Conflict { .. })), "{late:?}");
+    // also one that nobody has looked at yet
+    edit("by: hand", "by: foot");
+    let late = store.put(&route("a"), document(&route("a"), 2), Expected::Version(stored.version)).await;
+    assert!(matches!(late, Err(StoreError::Conflict { .. })), "{late:?}");
+    assert_eq!(store.get(&route("a")).await.unwrap().unwrap().document["labels"]["by"], "foot");
+    next(&mut watch).await;
+
+    // what cannot be read changes nothing, and is not overwritten
+    edit("by: foot", "by: [foot");
+    let held = store.put(&route("a"), document(&route("a"), 2), Expected::Any).await.unwrap_err();
+    assert!(held.to_string().contains("MeshTCPRoute.a.yaml was changed by hand"), "{held}");
+    assert_eq!(store.get(&route("a")).await.unwrap().unwrap().document["labels"]["by"], "foot");
+    edit("by: [foot", "by: wire");
+    let What::Put(stored) = next(&mut watch).await.what else { panic!("it was changed") };
+    assert_eq!(stored.document["labels"]["by"], "wire");
+
+    // a file of people's own, under a name of their own, is kept there
+    let own = path.join("mine.yml");
+    std::fs::write(&own, "# mine\ntype: Mesh\nname: shop\n").unwrap();
+    let What::Put(stored) = next(&mut watch).await.what else { panic!("it is new") };
+    let mut changed = stored.document.clone();
+    changed["labels"] = serde_json::json!({ "by": "api" });
+    store.put(&stored.key, changed, Expected::Version(stored.version)).await.unwrap();
+    next(&mut watch).await;
+    assert!(std::fs::read_to_string(&own).unwrap().contains("by: api"));
+    std::fs::remove_file(&own).unwrap();
+    assert_eq!(next(&mut watch).await.what, What::Deleted);
+}
+
+#[tokio::test]
+async fn a_folder_that_makes_no_sense_is_refused_and_left_alone() {
+    for (files, why) in [
+        (vec![("a.yaml", "type: Mesh\nname: [")], "a.yaml"),
+        (
+            vec![("a.yaml", "type: Mesh\nname: x\n"), ("b.yaml", "type: Mesh\nname: x\n")],
+            "Mesh x is in a.yaml and in b.yaml",
+        ),
+        (vec![("a.yaml", "type: Mesh\nname: x\n---\ntype: Mesh\nname: y\n")], "2 resources"),
+        (vec![(".revision", "many")], ".revision"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in &files {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        let refused = PlainStore::open(folder.path()).await.unwrap_err();
+        assert_eq!((refused.fault(), refused.retry_helps()), (Fault::Operator, false), "{refused}");
+        assert!(refused.to_string().contains(why), "{refused}");
+        for (name, text) in &files {
+            assert_eq!(std::fs::read_to_string(folder.path().join(name)).unwrap(), *text);
+        }
+    }
+}
