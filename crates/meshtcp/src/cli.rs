@@ -7,8 +7,8 @@ use crate::exit::Exit;
 use crate::log::Diagnostics;
 use crate::settings::WithFile;
 use crate::{
-    apply, completion, config, control_plane, delete, demo, describe, diff, envoy_bootstrap, explain, get,
-    import, logs, plan, preview, profiles, proxy, simulate, status, up, validate,
+    apply, backup, completion, config, control_plane, delete, demo, describe, diff, envoy_bootstrap, explain,
+    get, import, logs, plan, preview, profiles, proxy, simulate, status, up, validate,
 };
 
 const STYLES: Styles = Styles::styled()
@@ -69,6 +69,10 @@ pub(crate) enum Command {
     Status(status::Args),
     /// Show what became of connections, from a connection log
     Logs(logs::Args),
+    /// Write everything that a control plane or a store has as one text
+    Backup(backup::BackupArgs),
+    /// Put what a backup has into a control plane or a store
+    Restore(backup::RestoreArgs),
     /// Turn routes of the Gateway API or of Istio into ours
     Import(import::Args),
     /// Choose the control plane that commands talk to

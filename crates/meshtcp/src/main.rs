@@ -3,6 +3,7 @@
 
 mod address;
 mod apply;
+mod backup;
 mod cli;
 mod client;
 mod completion;
@@ -72,6 +73,8 @@ fn main() -> std::process::ExitCode {
         cli::Command::Simulate(arguments) => simulate::run(arguments),
         cli::Command::Status(arguments) => status::run(arguments),
         cli::Command::Logs(arguments) => logs::run(arguments),
+        cli::Command::Backup(arguments) => backup::backup(arguments),
+        cli::Command::Restore(arguments) => backup::restore(arguments),
         cli::Command::Import(arguments) => import::run(arguments),
         cli::Command::Config(arguments) => config::run(arguments),
         cli::Command::Completion(arguments) => completion::run(arguments),

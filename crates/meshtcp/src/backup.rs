@@ -1,0 +1,184 @@
+//! `meshtcp backup` and `meshtcp restore`: everything that is stored as one text, and back.
+//!
+//! ```text
+//!  control plane's API ─┐                        ┌─▶ control plane's API
+//!                       ├─▶ resources ─▶ text ───┤
+//!  store ───────────────┘                        └─▶ store
+//! ```
+
+mod keeper;
+mod text;
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use control::store::Key;
+use model::Kind;
+use serde_json::{Value, json};
+
+use crate::context::Server;
+use crate::exit::Exit;
+use crate::output::{complain, print};
+use crate::store::{StoreChoice, StoreParser};
+use keeper::Keeper;
+
+/// Whose resources.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Whose {
+    /// A store that is opened here, instead of asking a control plane: file:PATH, folder:PATH or
+    /// postgres://USER:PASSWORD@HOST/DATABASE
+    #[arg(long, value_name = "STORE", value_parser = StoreParser, conflicts_with_all = ["server", "context"])]
+    store: Option<StoreChoice>,
+    #[command(flatten)]
+    server: Server,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct BackupArgs {
+    #[command(flatten)]
+    whose: Whose,
+    /// With secrets, also the keys that tokens are signed with and the first token of an admin: what is written then is a
+    /// secret itself
+    #[arg(long)]
+    secrets: bool,
+    /// Write to this file, all at once, instead of to standard output; only its owner may read it
+    #[arg(long, value_name = "FILE")]
+    to: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RestoreArgs {
+    /// What `meshtcp backup` wrote; `-` for standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    whose: Whose,
+    /// Restore although resources are there already: those of the backup take the place of their namesakes, others stay
+    #[arg(long)]
+    overwrite: bool,
+}
+
+pub(crate) fn backup(BackupArgs { whose, secrets, to }: BackupArgs) -> Exit {
+    let found = keeper_of(&whose, true).and_then(|keeper| keeper.all(secrets));
+    let found = match found {
+        Ok(found) => found,
+        Err(exit) => return exit,
+    };
+    let text = text::of(&found);
+    let Some(path) = to else {
+        print(&text);
+        return Exit::Ok;
+    };
+    match save(&path, &text) {
+        Ok(()) => {
+            print(&format!("{} resources are in {}\n", found.len(), path.display()));
+            Exit::Ok
+        }
+        Err(error) => {
+            complain(&format!("error: {} cannot be written: {error}\n", path.display()));
+            Exit::Environment
+        }
+    }
+}
+
+pub(crate) fn restore(RestoreArgs { file, whose, overwrite }: RestoreArgs) -> Exit {
+    let read = match load(&file) {
+        Ok(text) => text::read(&file.display().to_string(), &text),
+        Err(error) => {
+            complain(&format!("error: {} cannot be read: {error}\n", file.display()));
+            return Exit::Environment;
+        }
+    };
+    let mut documents = match read {
+        Ok(documents) => documents,
+        Err(why) => {
+            complain(&format!("error: {}: {why}\n", file.display()));
+            return Exit::Problems;
+        }
+    };
+    let keeper = match keeper_of(&whose, false) {
+        Ok(keeper) => keeper,
+        Err(exit) => return exit,
+    };
+    if !overwrite {
+        let there = match keeper.all(true) {
+            Ok(there) => there,
+            Err(exit) => return exit,
+        };
+        let own: Vec<&Key> = there.iter().filter(|it| !is_of_first_start(it)).map(|(key, _)| key).collect();
+        if let Some(first) = own.first() {
+            complain(&format!(
+                "error: {} resources are there already, such as {first}: nothing was restored\n  help: --overwrite restores \
+                 over them, and leaves alone what is not in the backup\n",
+                own.len()
+            ));
+            return Exit::Problems;
+        }
+    }
+    // a mesh has to be there before what is in it, and what a mesh names before the rest
+    documents.sort_by_key(|(key, _)| (key.kind != Kind::Mesh, !key.keeps_a_secret()));
+    let (mut new, mut changed, mut same) = (0, 0, 0);
+    for (key, document) in &documents {
+        match keeper.put(key, document) {
+            Ok(keeper::Put::New) => new += 1,
+            Ok(keeper::Put::Changed) => changed += 1,
+            Ok(keeper::Put::Same) => same += 1,
+            Err(exit) => {
+                let done = new + changed + same;
+                complain(&format!(
+                    "  {key} was not restored, nor what follows; {done} of {} were\n  help: when the reason is gone, restore \
+                     again with --overwrite\n",
+                    documents.len()
+                ));
+                return exit;
+            }
+        }
+    }
+    print(&format!(
+        "{} resources restored: {new} new, {changed} changed, {same} as they were\n",
+        documents.len()
+    ));
+    Exit::Ok
+}
+
+fn keeper_of(Whose { store, server }: &Whose, must_exist: bool) -> Result<Keeper, Exit> {
+    match store {
+        Some(choice) => Keeper::open(choice, must_exist),
+        None => server.client().map(Keeper::Api),
+    }
+}
+
+/// What a control plane makes in a new store by itself: a bare mesh, and the keys of tokens.
+fn is_of_first_start((key, document): &(Key, Value)) -> bool {
+    const OURS: [&str; 3] = ["admin-user-token", "user-token-signing-key", "dataplane-token-signing-key"];
+    match key.kind {
+        Kind::Mesh => *document == json!({ "type": "Mesh", "name": "default" }),
+        Kind::Secret | Kind::GlobalSecret => OURS.iter().any(|begins| key.name.starts_with(begins)),
+        _ => false,
+    }
+}
+
+fn load(file: &Path) -> std::io::Result<String> {
+    if file == Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text)?;
+        return Ok(text);
+    }
+    std::fs::read_to_string(file)
+}
+
+/// Writes a file all at once: a backup is there as a whole, or the one before.
+fn save(path: &Path, text: &str) -> std::io::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = path.with_file_name(format!(".{name}.new"));
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    let renamed = written.and_then(|()| std::fs::rename(&beside, path));
+    if renamed.is_err() {
+        // it takes room that others need
+        let _ = std::fs::remove_file(&beside);
+    }
+    renamed
+}

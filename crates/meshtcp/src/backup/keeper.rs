@@ -1,0 +1,181 @@
+//! Who has the resources: a control plane that is asked, or a store that is opened here.
+
+use std::sync::Arc;
+
+use control::store::{Effect, Expected, Key, Selection, Store};
+use model::Kind;
+use model::resource::Scope;
+use serde_json::{Map, Value};
+use tokio::runtime::Runtime;
+
+use crate::client::{Client, Failed};
+use crate::exit::Exit;
+use crate::in_force::path;
+use crate::output::complain;
+use crate::store::StoreChoice;
+
+/// How often everything is read again when it changes meanwhile.
+const ATTEMPTS: usize = 3;
+/// What the API adds to what is stored.
+const SHOWN: [&str; 3] = ["creationTime", "modificationTime", "kri"];
+
+/// Who has the resources.
+pub(super) enum Keeper {
+    /// A control plane.
+    Api(Client),
+    /// A store, and what its tasks run on.
+    Store(Runtime, Arc<dyn Store>),
+}
+
+/// What became of a resource.
+pub(super) enum Put {
+    New,
+    Changed,
+    Same,
+}
+
+impl Keeper {
+    /// Opens a store.
+    ///
+    /// # Errors
+    /// How to end, after it was said why.
+    pub(super) fn open(choice: &StoreChoice, must_exist: bool) -> Result<Self, Exit> {
+        let environment = |why: String| {
+            complain(&format!("error: {why}\n"));
+            Exit::Environment
+        };
+        match choice {
+            StoreChoice::Memory => {
+                complain(
+                    "error: --store memory is gone with its process: ask its control plane, without --store\n",
+                );
+                return Err(Exit::Usage);
+            }
+            StoreChoice::File(path) | StoreChoice::Folder(path) if must_exist && !path.exists() => {
+                return Err(environment(format!("there is no store {}", path.display())));
+            }
+            StoreChoice::File(_) | StoreChoice::Folder(_) | StoreChoice::Postgres(_) => {}
+        }
+        let runtime = Runtime::new().map_err(|error| environment(format!("no event loop: {error}")))?;
+        let store = runtime.block_on(choice.open()).map_err(|why| {
+            let help = if why.contains("another process") {
+                "\n  help: ask the control plane that has it open: leave --store away"
+            } else {
+                ""
+            };
+            environment(format!("{why}{help}"))
+        })?;
+        Ok(Keeper::Store(runtime, store))
+    }
+
+    /// Everything that is there, as of one moment; secrets only where they are wanted.
+    ///
+    /// # Errors
+    /// How to end, after it was said why.
+    pub(super) fn all(&self, secrets: bool) -> Result<Vec<(Key, Value)>, Exit> {
+        let mut found = match self {
+            Keeper::Api(client) => asked(client, secrets).map_err(|failed| failed.said())?,
+            Keeper::Store(runtime, store) => {
+                let listed = runtime.block_on(store.list(&Selection::default()));
+                let listed = listed.map_err(|error| {
+                    complain(&format!("error: {error}\n"));
+                    Exit::Environment
+                })?;
+                listed.items.into_iter().map(|it| (it.key, it.document)).collect()
+            }
+        };
+        found.retain(|(key, _)| secrets || !key.keeps_a_secret());
+        found.iter_mut().for_each(|(key, document)| *document = plain(key, std::mem::take(document)));
+        found.sort_by_cached_key(|(key, _)| (key.kind, key.mesh.clone(), key.name.clone()));
+        Ok(found)
+    }
+
+    /// Puts a resource over whatever is there.
+    ///
+    /// # Errors
+    /// How to end, after it was said why.
+    pub(super) fn put(&self, key: &Key, document: &Value) -> Result<Put, Exit> {
+        match self {
+            Keeper::Api(client) => {
+                let path = path(key.kind, key.mesh_or_empty(), &key.name);
+                let said = |failed: Failed| failed.said();
+                if client.get(&path).map_err(said)?.is_some_and(|found| plain(key, found) == *document) {
+                    return Ok(Put::Same);
+                }
+                let put = client.put(&path, document).map_err(said)?;
+                Ok(if put.created { Put::New } else { Put::Changed })
+            }
+            Keeper::Store(runtime, store) => {
+                let written = runtime.block_on(store.put(key, document.clone(), Expected::Any));
+                match written {
+                    Ok(written) => Ok(match written.effect {
+                        Effect::Created => Put::New,
+                        Effect::Changed => Put::Changed,
+                        Effect::Unchanged => Put::Same,
+                    }),
+                    Err(error) => {
+                        complain(&format!("error: {error}\n"));
+                        Err(Exit::Environment)
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Everything of a control plane. When it changes meanwhile, everything is read again.
+fn asked(client: &Client, secrets: bool) -> Result<Vec<(Key, Value)>, Failed> {
+    let revision = || client.get("/_status").map(|it| it.and_then(|it| it.get("revision").cloned()));
+    let served = client.kinds()?;
+    let is_secret = |kind: Kind| matches!(kind, Kind::Secret | Kind::GlobalSecret);
+    for attempt in 1.. {
+        let before = revision()?;
+        let mut found = Vec::new();
+        for kind in Kind::ALL.iter().copied() {
+            if if is_secret(kind) { !secrets } else { !served.contains(kind.plural()) } {
+                continue;
+            }
+            let listed = match kind {
+                // secrets of a mesh are listed with their mesh only
+                Kind::Secret => {
+                    let mut all = Vec::new();
+                    for mesh in client.list("/meshes")? {
+                        let name = mesh.get("name").and_then(Value::as_str).unwrap_or_default();
+                        all.extend(client.list(&path(kind, name, ""))?);
+                    }
+                    all
+                }
+                kind => client.list(&format!("/{}", kind.plural()))?,
+            };
+            found.extend(listed.into_iter().filter_map(|it| Some((Key::of_document(&it).ok()?, it))));
+        }
+        if revision()? == before {
+            return Ok(found);
+        }
+        if attempt == ATTEMPTS {
+            complain("warning: resources changed while they were read: they may not all be of one moment\n");
+            return Ok(found);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// A document as it is kept: what it is first, then its labels, without what only an answer says.
+fn plain(key: &Key, document: Value) -> Value {
+    let mut plain = Map::new();
+    plain.insert("type".into(), key.kind.as_str().into());
+    if key.kind.scope() == Scope::Mesh {
+        plain.insert("mesh".into(), key.mesh_or_empty().into());
+    }
+    plain.insert("name".into(), key.name.as_str().into());
+    let Value::Object(members) = document else { return Value::Object(plain) };
+    if let Some(labels) = members.get("labels") {
+        plain.insert("labels".into(), labels.clone());
+    }
+    for (name, value) in members {
+        if !plain.contains_key(&name) && !SHOWN.contains(&name.as_str()) {
+            plain.insert(name, value);
+        }
+    }
+    Value::Object(plain)
+}

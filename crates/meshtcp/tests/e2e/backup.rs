@@ -1,0 +1,115 @@
+//! Everything that a control plane has is written as one text, and put into another store from it.
+
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::{Value, json};
+
+use crate::api::json;
+use crate::database::{Database, PASSWORD};
+use crate::program::meshtcp;
+use crate::store::ControlPlane;
+
+const TOKEN: &str = "/global-secrets/admin-user-token";
+
+/// Runs a command to its end: its exit code, and what it printed to either stream.
+fn run(arguments: &[&str]) -> (i32, String, String) {
+    let output = meshtcp(arguments).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
+}
+
+fn done(arguments: &[&str]) -> String {
+    let (code, out, err) = run(arguments);
+    assert_eq!(code, 0, "{arguments:?}: {out}{err}");
+    out
+}
+
+fn fill(control_plane: &ControlPlane) {
+    control_plane.put("/meshes/shop", &json!({ "type": "Mesh", "name": "shop" }));
+    for number in 0..3 {
+        let name = format!("db-{number}");
+        let dataplane = json!({ "type": "Dataplane", "mesh": "shop", "name": name, "labels": { "n": "1", "no": "no" },
+            "networking": { "address": "127.0.0.1",
+                "inbound": [{ "port": 1 + number, "tags": { "kuma.io/service": "db" } }] } });
+        control_plane.put(&format!("/meshes/shop/dataplanes/{name}"), &dataplane);
+    }
+    control_plane.put(
+        "/meshes/shop/secrets/key",
+        &json!({ "type": "Secret", "mesh": "shop", "name": "key", "data": "aHVudGVyMw==" }),
+    );
+}
+
+#[test]
+fn a_backup_goes_from_store_to_store_and_stays_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let place = format!("file:{}", path("store.redb"));
+    let first = ControlPlane::start(&place, &[]);
+    fill(&first);
+    let token = json(&first.api, TOKEN)["data"].clone();
+    let server = format!("http://{}", first.api);
+
+    // without secrets unless they are asked for
+    let open = done(&["backup", "--server", &server]);
+    assert!(!open.contains("Secret"), "{open}");
+    let (all, all_at) = (done(&["backup", "--server", &server, "--secrets"]), path("all.yaml"));
+    assert!(all.contains("aHVudGVyMw==") && all.contains("admin-user-token"), "{all}");
+    done(&["backup", "--server", &server, "--secrets", "--to", &all_at]);
+    assert_eq!(std::fs::read_to_string(&all_at).unwrap(), all);
+    assert_eq!(std::fs::metadata(&all_at).unwrap().permissions().mode() & 0o077, 0, "secrets are in it");
+
+    // one that is open is asked over its API
+    let (code, _, why) = run(&["backup", "--store", &place]);
+    assert_eq!(code, 3);
+    assert!(why.contains("leave --store away"), "{why}");
+    drop(first);
+    assert_eq!(done(&["backup", "--store", &place, "--secrets"]), all);
+
+    // into a database and out of it; then into a folder
+    let database = Database::start();
+    let said = done(&["restore", &all_at, "--store", &database.store()]);
+    assert!(said.contains(" 0 changed, 0 as they were"), "{said}");
+    assert_eq!(done(&["backup", "--store", &database.store(), "--secrets"]), all);
+    let (code, _, why) = run(&["restore", &all_at, "--store", &database.store()]);
+    assert_eq!(code, 1);
+    assert!(why.contains("are there already") && !why.contains(PASSWORD), "{why}");
+    let said = done(&["restore", &all_at, "--store", &database.store(), "--overwrite"]);
+    assert!(said.contains(" 0 new, 0 changed"), "{said}");
+    let plain = format!("folder:{}", path("plain"));
+    done(&["restore", &all_at, "--store", &plain]);
+    assert_eq!(done(&["backup", "--store", &plain, "--secrets"]), all);
+
+    // the restored one serves the same, and whoever had a token has it still
+    let second = ControlPlane::start(&database.store(), &[]);
+    assert_eq!(json(&second.api, TOKEN)["data"], token);
+    assert_eq!(done(&["backup", "--server", &format!("http://{}", second.api), "--secrets"]), all);
+}
+
+#[test]
+fn a_backup_is_restored_over_the_api_of_a_new_control_plane() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().join("backup.yaml").display().to_string();
+    let first = ControlPlane::start("memory", &[]);
+    fill(&first);
+    done(&["backup", "--server", &format!("http://{}", first.api), "--secrets", "--to", &at]);
+    let second = ControlPlane::start("memory", &[]);
+    let server = format!("http://{}", second.api);
+    done(&["restore", &at, "--server", &server]);
+    assert_eq!(done(&["backup", "--server", &server, "--secrets"]), std::fs::read_to_string(&at).unwrap());
+    let data = |it: &ControlPlane| json(&it.api, TOKEN)["data"].clone();
+    assert_eq!(data(&second), data(&first));
+
+    // what is there already is not touched unless that is wanted; what is not in the backup stays
+    second.put("/meshes/more", &json!({ "type": "Mesh", "name": "more" }));
+    let (code, _, why) = run(&["restore", &at, "--server", &server]);
+    assert_eq!(code, 1);
+    assert!(why.contains("nothing was restored"), "{why}");
+    done(&["restore", &at, "--server", &server, "--overwrite"]);
+    assert_ne!(json(&second.api, "/meshes/more"), Value::Null);
+    // half a backup is none
+    let text = std::fs::read_to_string(&at).unwrap();
+    std::fs::write(&at, &text[..text.len() / 2]).unwrap();
+    let (code, _, why) = run(&["restore", &at, "--server", &server, "--overwrite"]);
+    assert_eq!(code, 1);
+    assert!(why.contains("cut off"), "{why}");
+}
