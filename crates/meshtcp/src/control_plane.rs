@@ -115,6 +115,10 @@ impl Shared {
 }
 
 pub(crate) fn run(arguments: Args) -> Exit {
+    if let Err(message) = arguments.resources.make_sense() {
+        complain(&format!("error: {message}\n"));
+        return Exit::Usage;
+    }
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return refuse(&format!("no event loop: {error}")),

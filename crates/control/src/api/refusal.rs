@@ -92,7 +92,17 @@ impl Refusal {
             StoreError::Full { .. } | StoreError::Lost { .. } | StoreError::Denied { .. } => {
                 // the words of the system may tell where a database is: they are for the operator
                 tracing::error!(%error, "the store could not do what was asked");
-                let detail = "the store cannot be used now: the log of the control plane says why; try again";
+                let detail = match error {
+                    StoreError::Full { .. } => {
+                        "there is no room in the store: make room, and try again; reading goes on, and proxies keep what they \
+                         run. The log of the control plane says more"
+                    }
+                    StoreError::Lost { .. } => {
+                        "the store cannot be reached now: try again, and read first what is there, because a change may have \
+                         been made; proxies keep what they run. The log of the control plane says why"
+                    }
+                    _ => "the store cannot be used now: the log of the control plane says why",
+                };
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, title, detail)
             }
             StoreError::Damaged { .. } => {

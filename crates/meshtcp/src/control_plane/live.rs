@@ -40,6 +40,8 @@ pub(super) struct Turn {
     pub(super) new_problems: Vec<Problem>,
     /// Files that are in force again as they are.
     pub(super) repaired: Vec<Arc<str>>,
+    /// The store, if it can be read again that could not be read before.
+    pub(super) back: Option<String>,
     /// All resources of the new state, as the API shows them; `None`: it shows a store.
     pub(super) documents: Option<Vec<Value>>,
 }
@@ -91,16 +93,18 @@ impl Live {
     /// Looks at the files, and takes over what they say if it can be. `None`: nothing is new.
     pub(super) fn look(&mut self) -> Option<Turn> {
         let states = self.store.states();
+        let was_away = self.store.is_away();
         self.store.refresh();
+        let back = (was_away && !self.store.is_away()).then(|| self.store.in_words());
         if !self.store.is_unsettled() {
-            return None;
+            return self.only_problems(back);
         }
         let before = self.current.clone();
         let (compiler, current) = (&self.compiler, before.as_deref());
         let dangle = self.store.dangle();
         let settled = self.store.settle(|candidate| adopt(compiler, current, candidate, dangle));
         let mut problems = self.store.problems();
-        let mut turn = Turn { first: before.is_none(), ..Turn::default() };
+        let mut turn = Turn { first: before.is_none(), back, ..Turn::default() };
         match settled {
             Settled::Adopted(Adoption { compiled, warnings, documents }) => {
                 turn.documents = documents;
@@ -112,17 +116,32 @@ impl Live {
                 self.current = Some(compiled);
             }
             // warnings about what is in force stay as they are
-            Settled::Refused => {
-                let kept = self.problems.iter().filter(|problem| problem.severity == Severity::Warning);
-                problems.extend(kept.cloned());
-            }
+            Settled::Refused => problems.extend(self.warnings()),
         }
-        problems.sort();
-        problems.dedup();
-        turn.new_problems = problems.iter().filter(|it| !self.problems.contains(it)).cloned().collect();
-        self.problems = problems;
+        turn.new_problems = self.now_wrong(problems);
         turn.repaired = self.repaired(&states);
         Some(turn)
+    }
+
+    /// What is wrong now though nothing that is stored changed: the store itself may be away.
+    fn only_problems(&mut self, back: Option<String>) -> Option<Turn> {
+        let problems = self.store.problems().into_iter().chain(self.warnings()).collect();
+        let new_problems = self.now_wrong(problems);
+        let something = back.is_some() || !new_problems.is_empty();
+        something.then(|| Turn { new_problems, back, ..Turn::default() })
+    }
+
+    fn warnings(&self) -> Vec<Problem> {
+        self.problems.iter().filter(|problem| problem.severity == Severity::Warning).cloned().collect()
+    }
+
+    /// Remembers what is wrong now, and gives what of it was not before.
+    fn now_wrong(&mut self, mut problems: Vec<Problem>) -> Vec<Problem> {
+        problems.sort();
+        problems.dedup();
+        let new = problems.iter().filter(|it| !self.problems.contains(it)).cloned().collect();
+        self.problems = problems;
+        new
     }
 
     fn repaired(&self, before: &[(Arc<str>, FileState)]) -> Vec<Arc<str>> {

@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use super::api;
 use super::service::Event;
 use crate::source::{Rules, Source};
-use crate::store::StoreChoice;
+use crate::store::{StoreChoice, StoreParser};
 
 /// Files and folders, or a store.
 #[derive(Debug, clap::Args)]
@@ -21,11 +21,17 @@ use crate::store::StoreChoice;
 pub(super) struct Args {
     /// Files and folders of resources, which are followed as people edit them; of a folder everything below it that ends
     /// in .yaml, .yml or .json. Without any: the resources of --store
-    #[arg(value_name = "PATH", conflicts_with = "store")]
+    #[arg(value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
-    /// Where resources are kept: file:PATH, postgres://USER:PASSWORD@HOST/DATABASE or memory. Default: file: with
-    /// /var/lib/meshtcp/store.redb, or ~/.local/state/meshtcp/store.redb for all but root
-    #[arg(long, value_name = "STORE", env = "MESHTCP_STORE", hide_env_values = true)]
+    /// Where resources are kept: file:PATH, folder:PATH, postgres://USER:PASSWORD@HOST/DATABASE or memory. Default: file:
+    /// with /var/lib/meshtcp/store.redb, or ~/.local/state/meshtcp/store.redb for all but root
+    #[arg(
+        long,
+        value_name = "STORE",
+        env = StoreChoice::VARIABLE,
+        hide_env_values = true,
+        value_parser = StoreParser
+    )]
     pub(super) store: Option<StoreChoice>,
     #[command(flatten)]
     pub(super) rules: Rules,
@@ -55,6 +61,31 @@ pub(super) enum Dangle {
     HeldBack,
     /// It is told: whoever stored it got an answer already that it is accepted.
     Told,
+}
+
+impl Args {
+    /// Whether they can be meant together.
+    ///
+    /// # Errors
+    /// In words: they cannot, and what to do.
+    pub(super) fn make_sense(&self) -> Result<(), String> {
+        if let Some(scheme) = self.paths.iter().find_map(|path| StoreChoice::scheme_of(path)) {
+            return Err(format!("a PATH begins with `{scheme}`, which is a store: write --store {scheme}…"));
+        }
+        if self.paths.is_empty() || self.store.is_none() {
+            return Ok(());
+        }
+        let by_flag = std::env::args().any(|word| word == "--store" || word.starts_with("--store="));
+        let why = if std::env::var_os(StoreChoice::VARIABLE).is_some() && !by_flag {
+            format!("--store, which {} in the environment says", StoreChoice::VARIABLE)
+        } else {
+            "--store".to_owned()
+        };
+        Err(format!(
+            "PATH cannot be used with {why}: resources come from files or from a store\n  help: leave one of them away{}",
+            if by_flag { String::new() } else { format!(", e.g. with `env -u {}`", StoreChoice::VARIABLE) }
+        ))
+    }
 }
 
 impl Resources {
@@ -130,6 +161,22 @@ impl Followed {
         match self {
             Followed::Files(files) => files.is_unsettled(),
             Followed::Store(store) => store.is_unsettled(),
+        }
+    }
+
+    /// Whether it could not be read when it was last tried.
+    pub(super) fn is_away(&self) -> bool {
+        match self {
+            Followed::Files(_) => false,
+            Followed::Store(store) => store.is_away(),
+        }
+    }
+
+    /// What and where it is, without secrets.
+    pub(super) fn in_words(&self) -> String {
+        match self {
+            Followed::Files(_) => "files".to_owned(),
+            Followed::Store(store) => store.store().describe(),
         }
     }
 

@@ -54,6 +54,7 @@ impl Screen {
                 print(&format!("and {} changes more\n", turn.changes.len() - LISTED));
             }
         }
+        turn.back.iter().for_each(|store| print(&format!("{store}: reached again\n")));
         turn.repaired.iter().for_each(|file| print(&format!("{file}: repaired, and in force\n")));
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::program::PATIENCE;
@@ -18,7 +18,12 @@ pub(crate) struct Connection {
 impl Connection {
     /// Connects through an outbound; `None` when nobody greets.
     pub(crate) fn open(port: u16) -> Option<Self> {
-        let write = TcpStream::connect(("127.0.0.1", port)).ok()?;
+        Self::open_at(([127, 0, 0, 1], port).into())
+    }
+
+    /// The same at another address.
+    pub(crate) fn open_at(address: SocketAddr) -> Option<Self> {
+        let write = TcpStream::connect(address).ok()?;
         write.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut read = BufReader::new(write.try_clone().unwrap());
         let mut backend = String::new();

@@ -5,11 +5,14 @@
 mod api;
 mod attach;
 mod backend;
+mod backup;
 mod breakage;
 mod changes;
 mod commands;
 mod connection;
 mod contexts;
+mod database;
+mod fleet;
 mod metrics;
 mod mutation;
 mod program;

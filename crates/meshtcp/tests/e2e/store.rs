@@ -13,18 +13,18 @@ const ROUTE: &str = "/meshes/shop/meshtcproutes/canary";
 const FIRST_TOKEN: &str = "/global-secrets/admin-user-token";
 
 /// A control plane that can be started again at the same addresses.
-struct ControlPlane {
-    program: Program,
-    api: String,
-    xds: String,
+pub(crate) struct ControlPlane {
+    pub(crate) program: Program,
+    pub(crate) api: String,
+    pub(crate) xds: String,
 }
 
 impl ControlPlane {
-    fn start(store: &str, more: &[&str]) -> Self {
+    pub(crate) fn start(store: &str, more: &[&str]) -> Self {
         Self::start_at(store, "127.0.0.1:0", "127.0.0.1:0", more)
     }
 
-    fn start_at(store: &str, api: &str, xds: &str, more: &[&str]) -> Self {
+    pub(crate) fn start_at(store: &str, api: &str, xds: &str, more: &[&str]) -> Self {
         let fixed = ["control-plane", "--store", store, "--api", api, "--xds", xds];
         let program = Program::start(meshtcp(fixed.iter().chain(more)));
         let line = program.awaits_text(0, "discovery: ");
@@ -43,7 +43,7 @@ impl ControlPlane {
     }
 
     /// Puts a document, and gives its revision.
-    fn put(&self, path: &str, document: &Value) -> u64 {
+    pub(crate) fn put(&self, path: &str, document: &Value) -> u64 {
         let answer = exchange(&self.api, &format!("PUT {path} {document}"));
         assert!(answer.starts_with("HTTP/1.1 20"), "{path}: {answer}");
         header(&answer, "meshtcp-revision").parse().unwrap()
@@ -58,13 +58,13 @@ impl ControlPlane {
         header(&exchange(&self.api, &format!("GET {path}")), "etag")
     }
 
-    fn is_live(&self, revision: u64) {
+    pub(crate) fn is_live(&self, revision: u64) {
         let (status, events) = ask(&self.api, &format!("GET /_revisions/{revision}/_events?wait=50"));
         assert_eq!(status, 200);
         assert!(events.contains("event: live"), "{events}");
     }
 
-    fn is_online(&self, proxy: &str) -> bool {
+    pub(crate) fn is_online(&self, proxy: &str) -> bool {
         let overview = json(&self.api, &format!("/meshes/shop/dataplanes/{proxy}/_overview"));
         let subscriptions = overview["dataplaneInsight"]["subscriptions"].as_array().cloned();
         subscriptions.is_some_and(|all| all.iter().any(|it| it["disconnectTime"].is_null()))
@@ -165,9 +165,21 @@ fn moves(control_plane: &ControlPlane, port: u16) {
 #[test]
 fn what_is_put_into_a_file_is_carried_and_a_restart_keeps_it() {
     let folder = tempfile::tempdir().unwrap();
-    let store = format!("file:{}", folder.path().join("below/store.redb").display());
-    let control_plane = ControlPlane::start(&store, &[]);
-    let (proxy, port) = filled(&control_plane, "file");
+    restart_keeps_it("file", &format!("file:{}", folder.path().join("below/store.redb").display()));
+}
+
+#[test]
+fn what_is_put_into_a_folder_is_carried_and_a_restart_keeps_it() {
+    let folder = tempfile::tempdir().unwrap();
+    restart_keeps_it("folder", &format!("folder:{}", folder.path().join("below/store").display()));
+    // where people find it, and can read it
+    let route = folder.path().join("below/store/shop/Dataplane.web-1.yaml");
+    assert!(std::fs::read_to_string(route).unwrap().contains("name: web-1"));
+}
+
+fn restart_keeps_it(kind: &str, store: &str) {
+    let control_plane = ControlPlane::start(store, &[]);
+    let (proxy, port) = filled(&control_plane, kind);
     proxy.awaits_text(0, "listeners opened");
     moves(&control_plane, port);
     let secret = json(&control_plane.api, FIRST_TOKEN);
@@ -178,7 +190,7 @@ fn what_is_put_into_a_file_is_carried_and_a_restart_keeps_it() {
     let (before, version) = (everything(&control_plane.api), control_plane.version(ROUTE));
 
     let mark = proxy.mark();
-    let control_plane = control_plane.restarted(&store);
+    let control_plane = control_plane.restarted(store);
     assert_eq!(everything(&control_plane.api), before);
     assert_eq!(control_plane.version(ROUTE), version);
     assert_eq!(json(&control_plane.api, FIRST_TOKEN), secret);
@@ -236,12 +248,33 @@ fn what_cannot_be_a_store_is_refused_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_str().unwrap();
     for (arguments, code, words) in [
-        (vec!["--store", "nowhere"], 2, "write file:PATH, postgres://USER@HOST/DATABASE or memory"),
-        (vec![path, "--store", "memory"], 2, "cannot be used with"),
+        (vec!["--store", "nowhere"], 2, "write file:PATH"),
+        (vec![path, "--store", "memory"], 2, "PATH cannot be used with --store:"),
         (vec!["--store", &format!("file:{path}")], 3, path),
+        (vec!["--store", "mysql://mesh:hunter2@db/mesh"], 2, "invalid value for '--store <STORE>'"),
+        (vec!["--store", "postgres://mesh:hunter2@db:port/mesh"], 3, "its address cannot be read"),
+        (vec!["postgres://mesh:hunter2@db/mesh"], 2, "write --store postgres:"),
     ] {
         let mut program = Program::start(meshtcp(["control-plane"].iter().chain(&arguments)));
         program.awaits_text(0, words);
         assert_eq!(program.ends(), code, "{arguments:?}: {}", program.printed());
+        assert!(!program.printed().contains("hunter2"), "{arguments:?}: {}", program.printed());
+    }
+}
+
+#[test]
+fn a_store_in_the_environment_is_told_by_its_name_and_without_its_password() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    for (value, paths, words) in [
+        ("memory", vec![path], "MESHTCP_STORE in the environment"),
+        ("mysql://mesh:hunter2@db/mesh", vec![], "MESHTCP_STORE: invalid value"),
+    ] {
+        let mut command = meshtcp(["control-plane"].iter().chain(&paths));
+        command.env("MESHTCP_STORE", value);
+        let mut program = Program::start(command);
+        program.awaits_text(0, words);
+        assert_eq!(program.ends(), 2, "{}", program.printed());
+        assert!(!program.printed().contains("hunter2"), "{}", program.printed());
     }
 }

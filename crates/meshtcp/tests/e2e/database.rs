@@ -1,0 +1,89 @@
+//! A real PostgreSQL of a test's own, which can be killed and comes back.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use crate::backend::free_ports;
+use crate::program::eventually;
+
+/// What no message may say.
+pub(crate) const PASSWORD: &str = "hunter2";
+
+/// A server with a folder and a port of its own. Dropping it stops it.
+pub(crate) struct Database {
+    folder: tempfile::TempDir,
+    port: u16,
+    running: Option<Child>,
+}
+
+/// A program of Debian's newest server, which does not run as root.
+fn command(program: &str) -> Command {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").expect("`cargo xtask test` installs PostgreSQL");
+    let mut folders: Vec<PathBuf> = versions.map(|version| version.unwrap().path().join("bin")).collect();
+    folders.sort();
+    let program = folders.pop().expect("`cargo xtask test` installs PostgreSQL").join(program);
+    if !rustix::process::geteuid().is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", "postgres", "--regid", "postgres", "--clear-groups", "--"]).arg(program);
+    command
+}
+
+impl Database {
+    pub(crate) fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+        let made = command("initdb")
+            .args(["--auth=trust", "--username=mesh", "--no-sync", "--encoding=UTF8", "--locale=C", "-D"])
+            .arg(folder.path().join("data"))
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let [port] = free_ports();
+        let mut database = Self { folder, port, running: None };
+        database.comes_back();
+        database
+    }
+
+    /// The address of its store, with a password that nobody asks for.
+    pub(crate) fn store(&self) -> String {
+        format!("postgres://mesh:{PASSWORD}@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Ends it as a crash does: the next start has to recover.
+    pub(crate) fn crashes(&mut self) {
+        if let Some(mut child) = self.running.take() {
+            let pid = rustix::process::Pid::from_child(&child);
+            rustix::process::kill_process(pid, rustix::process::Signal::QUIT).unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Starts it, and waits until it answers.
+    pub(crate) fn comes_back(&mut self) {
+        let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
+        let port = self.port.to_string();
+        let child = command("postgres")
+            .args(["-p", &port, "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-D"])
+            .arg(self.folder.path().join("data"))
+            .current_dir(self.folder.path())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.running = Some(child);
+        eventually("PostgreSQL answers", || {
+            let asked = command("pg_isready").args(["-q", "-h", "127.0.0.1", "-p", &port]).status().unwrap();
+            asked.success()
+        });
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        self.crashes();
+    }
+}
