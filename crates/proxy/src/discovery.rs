@@ -357,7 +357,7 @@ mod tests {
             link.wait_for(|link| link.control_plane == *url).await.unwrap();
         }
         running.abort();
-        assert!(Discovery::any_of::<&str>(&[], "default.web-1").is_err());
+        assert!(Discovery::any_of(&[] as &[&str], "default.web-1").is_err());
     }
 
     #[tokio::test]
