@@ -26,9 +26,9 @@ use keeper::Keeper;
 /// Whose resources.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Whose {
-    /// A store that is opened here, instead of asking a control plane: file:PATH, folder:PATH or
+    /// A store that is opened here, instead of asking a control plane, whichever is named: file:PATH, folder:PATH or
     /// postgres://USER:PASSWORD@HOST/DATABASE
-    #[arg(long, value_name = "STORE", value_parser = StoreParser, conflicts_with_all = ["server", "context"])]
+    #[arg(long, value_name = "STORE", value_parser = StoreParser)]
     store: Option<StoreChoice>,
     #[command(flatten)]
     server: Server,

@@ -73,6 +73,10 @@ fn a_backup_goes_from_store_to_store_and_stays_the_same() {
     assert_eq!(code, 3);
     assert!(why.contains("leave --store away"), "{why}");
     drop(first);
+    // a control plane that the environment names is not the one that is meant
+    let named =
+        meshtcp(["backup", "--store", &place, "--secrets"]).env("MESHTCP_SERVER", &server).output().unwrap();
+    assert_eq!(String::from_utf8(named.stdout).unwrap(), all);
     assert_eq!(done(&["backup", "--store", &place, "--secrets"]), all);
 
     // into a database and out of it; then into a folder
