@@ -14,6 +14,7 @@ mod house;
 mod instructions;
 mod python;
 mod run;
+mod sanitize;
 mod schemathesis;
 mod soak;
 mod summary;
@@ -35,6 +36,7 @@ cargo xtask NAME
   envoy                       install Envoy into target/envoy/bin/envoy
   fanout [CALLERS…]           measure how a change reaches 100, 1,000 and 10,000 proxies, into docs/performance.md
   fuzz NAME [--seconds N]     fuzz one door: draft, plan, hello, discovery or proxy_header (default 60 seconds)
+  sanitize [NAME]             run the data plane's tests under AddressSanitizer
   soak [--minutes N]          churn before the real program (default 30 minutes), written to docs/soak.md
 ";
 
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         "envoy" => envoy::install().map(|path| println!("{}", path.display())),
         "fanout" => fanout::run(rest),
         "fuzz" => fuzz::run(rest),
+        "sanitize" => sanitize::run(rest),
         "soak" => soak::run(rest),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
