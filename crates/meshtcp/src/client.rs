@@ -4,7 +4,7 @@ mod failed;
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use ureq::http::{Response, StatusCode};
@@ -164,10 +164,12 @@ impl Client {
         Ok(Some(revision))
     }
 
-    /// The events of a stream, until `each` has seen enough (`true`) or the stream ends. `None`: there is no such stream.
+    /// The events of a stream, until `each` has seen enough (`true`), the stream ends, or it is `until`, also when the stream
+    /// is silent. `None`: there is no such stream.
     pub(crate) fn events(
         &self,
         path: &str,
+        until: Instant,
         mut each: impl FnMut(&Value) -> bool,
     ) -> Result<Option<bool>, Failed> {
         let mut request =
@@ -175,7 +177,14 @@ impl Client {
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
-        let mut response = request.call().map_err(|error| self.unreachable(&error))?;
+        // no time at all would be no limit
+        let left = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        let request = request.config().timeout_global(Some(left)).build();
+        let mut response = match request.call() {
+            Ok(response) => response,
+            Err(ureq::Error::Timeout(_)) if Instant::now() >= until => return Ok(Some(false)),
+            Err(error) => return Err(self.unreachable(&error)),
+        };
         if response.status() == StatusCode::NOT_FOUND {
             return Ok(None);
         }

@@ -101,9 +101,8 @@ fn followed(client: &Client, revision: u64, timeout: Duration) -> Result<Option<
         over
     };
     loop {
-        // events come as they happen, and at least every few seconds: the deadline is seen in time
         let path = format!("/_revisions/{revision}/_events");
-        let ended = client.events(&path, |event| {
+        let ended = client.events(&path, deadline, |event| {
             serde_json::from_value(event.clone()).is_ok_and(&mut see) || Instant::now() >= deadline
         })?;
         if ended == Some(true) || Instant::now() >= deadline {

@@ -1,8 +1,10 @@
 //! The commands that talk to a control plane, by what they ask of its REST API and what they make of the answers.
 
+use std::time::Instant;
+
 use serde_json::json;
 
-use crate::program::meshtcp;
+use crate::program::{PATIENCE, meshtcp};
 use crate::stand_in::StandIn;
 use crate::town::{Town, route};
 
@@ -89,6 +91,20 @@ fn a_change_that_is_not_live_everywhere_has_an_exit_code_of_its_own() {
     let (code, out, err) = answer(&server, &["apply", "-f", &town.path(), "--wait", "--timeout", "1s"]);
     assert_eq!(code, 5, "{out}{err}");
     assert!(err.contains("not live on default/web-2"), "{err}");
+}
+
+#[test]
+fn a_stream_that_falls_silent_is_waited_for_until_the_deadline() {
+    for (told, words) in
+        [(vec![live(1)], "not live on default/web-2"), (vec![], "nothing is known of revision")]
+    {
+        let server = StandIn::that_falls_silent(told);
+        let town = Town::new();
+        let start = Instant::now();
+        let (code, out, err) = answer(&server, &["apply", "-f", &town.path(), "--wait", "--timeout", "1s"]);
+        assert!(code == 5 && err.contains(words), "{code}: {out}{err}");
+        assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
+    }
 }
 
 #[test]

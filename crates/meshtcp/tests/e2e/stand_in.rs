@@ -20,14 +20,25 @@ struct State {
     revision: u64,
     asked: Vec<String>,
     rollout: Vec<Value>,
+    /// Whether a stream of events stays open when nothing follows.
+    falls_silent: bool,
 }
 
 impl StandIn {
     /// Serves; rollouts are told with these events, the last of which ends the stream.
     pub(crate) fn start(rollout: Vec<Value>) -> Self {
+        Self::with(State { rollout, ..State::default() })
+    }
+
+    /// Serves; after the events the stream stays open, and nothing comes any more. Without events not even a head comes.
+    pub(crate) fn that_falls_silent(rollout: Vec<Value>) -> Self {
+        Self::with(State { rollout, falls_silent: true, ..State::default() })
+    }
+
+    fn with(state: State) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = format!("http://{}", listener.local_addr().unwrap());
-        let state = Arc::new(Mutex::new(State { rollout, ..State::default() }));
+        let state = Arc::new(Mutex::new(state));
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
             for connection in listener.incoming().map_while(Result::ok) {
@@ -70,6 +81,15 @@ fn serve(mut connection: TcpStream, state: &Mutex<State>) {
         state.asked.push(format!("{method} {target}"));
         let (status, kind, text) = state.answer(method, target, &body);
         let revision = state.revision;
+        if state.falls_silent && kind == "text/event-stream" {
+            drop(state);
+            if !text.is_empty() {
+                let _ = write!(connection, "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\n\r\n{text}");
+            }
+            // until the other side has had enough
+            let _ = reader.read_to_end(&mut Vec::new());
+            return;
+        }
         let _ = write!(
             connection,
             "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nmeshtcp-revision: {revision}\r\n\r\n{text}",
