@@ -247,6 +247,11 @@ impl Fleet {
         self.changes.subscribe()
     }
 
+    /// How Envoy is told what it must do.
+    pub fn envoy(&self) -> EnvoyOptions {
+        self.envoy
+    }
+
     /// All proxies as they should be.
     pub fn compiled(&self) -> &Arc<Compiled> {
         &self.compiled

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use dialect::envoy::EnvoyOptions;
 use model::ProxyKey;
 use tokio::sync::watch;
 use xds::{Family, ResourceSet};
@@ -35,6 +36,11 @@ impl Plane {
     /// What every proxy should run.
     pub(super) async fn compiled(&self) -> Option<Arc<Compiled>> {
         self.look(|fleet| Arc::clone(fleet.compiled())).await
+    }
+
+    /// How Envoy is told what it must do.
+    pub(super) async fn envoy(&self) -> Option<EnvoyOptions> {
+        self.look(Fleet::envoy).await
     }
 
     /// What a proxy was told last, in its own dialect.

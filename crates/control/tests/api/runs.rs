@@ -1,5 +1,6 @@
 //! What runs, as the API tells it.
 
+use dialect::envoy::{EnvoyOptions, SplitLayout};
 use meshtcp_control::api::Setup;
 use serde_json::Value;
 
@@ -33,6 +34,49 @@ async fn a_shadow_policy_shows_what_it_would_change() {
     assert_ne!(then["xds"], now["xds"]);
     let without = get(&server, &format!("{WEB}/_config?shadow=true")).await.json();
     assert_eq!((without.get("diff"), &without["xds"]), (None, &then["xds"]));
+}
+
+/// `web-1` sends connections for `blue` to two services at addresses of their own.
+const SPLIT: &str = "
+type: Dataplane
+mesh: default
+name: web-1
+networking:
+  address: 10.0.0.1
+  inbound: [{port: 80, tags: {kuma.io/service: web}}]
+  outbound: [{port: 10080, tags: {kuma.io/service: blue}}]
+---
+type: Dataplane
+mesh: default
+name: blue-1
+networking: {address: 10.0.0.2, inbound: [{port: 80, tags: {kuma.io/service: blue, kuma.io/protocol: tcp}}]}
+---
+type: Dataplane
+mesh: default
+name: green-1
+networking: {address: 10.0.0.3, inbound: [{port: 80, tags: {kuma.io/service: green, kuma.io/protocol: tcp}}]}
+---
+type: MeshTCPRoute
+mesh: default
+name: blue-green
+spec:
+  targetRef: {kind: Mesh}
+  to:
+    - targetRef: {kind: MeshService, name: blue}
+      rules:
+        - default: {backendRefs: [{kind: MeshService, name: blue, weight: 9}, {kind: MeshService, name: green, weight: 1}]}
+";
+
+#[tokio::test]
+async fn a_configuration_is_shown_in_the_layout_that_is_in_force() {
+    for (split, weighted) in [(SplitLayout::Endpoints, false), (SplitLayout::Clusters, true)] {
+        let envoy = EnvoyOptions { split, ..EnvoyOptions::default() };
+        let server = Server::telling_envoy(Setup::default(), envoy).await;
+        server.keep(SPLIT).await;
+        server.settle().await;
+        let shown = get(&server, &format!("{WEB}/_config")).await;
+        assert_eq!(shown.body.contains("\"weightedClusters\""), weighted, "{split:?}: {}", shown.body);
+    }
 }
 
 #[tokio::test]

@@ -27,9 +27,14 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start(setup: Setup) -> Self {
+        Self::telling_envoy(setup, EnvoyOptions::default()).await
+    }
+
+    /// Starts one that tells Envoy splits in its own way.
+    pub(crate) async fn telling_envoy(setup: Setup, envoy: EnvoyOptions) -> Self {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
         let nothing = Compiled::nothing(Context::default());
-        let fleet = Fleet::new(Arc::new(Publisher::default()), EnvoyOptions::default(), nothing);
+        let fleet = Fleet::new(Arc::new(Publisher::default()), envoy, nothing);
         let fleet = Arc::new(Mutex::new(fleet));
         let plane = Plane::new(Arc::clone(&fleet), Arc::new(Statuses::default()));
         let api = Api::new(setup, Arc::clone(&store), plane, ApiMetrics::default());

@@ -93,12 +93,13 @@ pub(super) async fn xds(ask: Ask) -> Outcome {
 
 pub(super) async fn config(ask: Ask) -> Outcome {
     let compiled = compiled(&ask).await?;
+    let envoy = ask.desk().plane.envoy().await.ok_or_else(Refusal::leaving)?;
     let work = move || {
         let key = key(&ask);
         let proxy = compiled.proxies.get(&key).ok_or_else(|| Refusal::not_found(TITLE))?;
-        let now = lowered(&proxy.plan)?;
+        let now = lowered(&proxy.plan, &envoy)?;
         let shown = match ask.asked("shadow") {
-            Some("true") => lowered(&shadowed(&compiled.snapshot, &key)?)?,
+            Some("true") => lowered(&shadowed(&compiled.snapshot, &key)?, &envoy)?,
             _ => now.clone(),
         };
         let mut answer = json!({ "xds": shown });
@@ -112,9 +113,9 @@ pub(super) async fn config(ask: Ask) -> Outcome {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Refusal::leaving()))
 }
 
-/// What Envoy would be told, whether it is attached or not.
-fn lowered(plan: &plan::Plan) -> Result<Value, Refusal> {
-    let set = dialect::envoy::lower(plan, &EnvoyOptions::default()).to_resource_set();
+/// What Envoy would be told in the layout that this control plane was started with, whether it is attached or not.
+fn lowered(plan: &plan::Plan, envoy: &EnvoyOptions) -> Result<Value, Refusal> {
+    let set = dialect::envoy::lower(plan, envoy).to_resource_set();
     let set = set.map_err(|error| {
         tracing::error!(%error, "a plan cannot be said to Envoy");
         Refusal::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, TITLE, "Internal Server Error")
