@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use model::Profile;
-use plan::{InboundKey, PolicyOrigin, Shadows, SourceRule, TagRule};
+use plan::{InboundKey, PolicyOrigin, PolicyPlace, Shadows, SourceRule, TagRule};
 use serde_json::{Map, Value, json};
 
 use crate::documents::Resources;
@@ -118,7 +118,7 @@ impl Shape<'_> {
 
     /// A policy by its metadata.
     fn meta(&self, origin: &PolicyOrigin) -> Value {
-        let PolicyOrigin { policy, name, item: _, source: _ } = origin;
+        let PolicyPlace { policy, name, item: _, source: _ } = &**origin;
         let mut meta = json!({ "type": policy.kind.as_str(), "mesh": policy.mesh, "name": name });
         let labels = self.resources.of_kind(policy.kind).find(|r| r.meta.name == name.as_str());
         if let Some(labels) = labels.map(|resource| &resource.meta.labels).filter(|l| !l.is_empty()) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::{Kind, Profile, ResourceId};
-use plan::{Merged, PolicyOrigin, ResourceRule, TagRule};
+use plan::{Merged, PolicyOrigin, PolicyPlace, ResourceRule, TagRule};
 use serde_json::{Map, Value, json};
 
 use crate::documents::Resources;
@@ -62,7 +62,7 @@ impl<'a> Shape<'a> {
     }
 
     pub(crate) fn origin(&self, origin: &PolicyOrigin, with_index: bool) -> Value {
-        let PolicyOrigin { policy, name, item, source: _ } = origin;
+        let PolicyPlace { policy, name, item, source: _ } = &**origin;
         let mut shaped = json!({ "mesh": policy.mesh, "name": name });
         if let Some(index) = item.filter(|_| with_index) {
             shaped["ruleIndex"] = json!(index);

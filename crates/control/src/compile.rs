@@ -7,6 +7,8 @@
 
 mod change;
 mod conflict;
+mod metrics;
+mod parallel;
 mod reference;
 mod row;
 mod scope;
@@ -16,10 +18,11 @@ use std::sync::Arc;
 
 use model::{FieldPath, Kind, Problem, ProxyKey, Resource, Severity, Spec, Violation};
 use plan::{Context, IgnoredBecause, Outcome, Plan, Reads, Snapshot};
-use xds::ResourceSet;
+use xds::{Commons, ResourceSet};
 
 pub use change::{Change, What, changes};
 pub use conflict::conflicts;
+pub use metrics::CompileMetrics;
 pub use reference::{Dangling, dangling, newly_dangling};
 pub use row::{Row, Share, Sort, rows, without_kind};
 pub use scope::{Scope, Which};
@@ -44,6 +47,8 @@ pub struct Compiled {
     pub proxies: BTreeMap<ProxyKey, CompiledProxy>,
     /// How many of them were planned for this state; the others are as they were in the state before.
     pub planned: usize,
+    /// What they are told alike. It goes from state to state, as the plans' common parts go from snapshot to snapshot.
+    commons: Arc<Commons>,
 }
 
 /// What one proxy should run.
@@ -67,17 +72,7 @@ impl Compiler {
 
     /// The same from resources, wherever they come from and in whatever order.
     pub fn plan_all(&self, resources: impl IntoIterator<Item = Arc<Resource>>) -> Compiled {
-        let snapshot = Arc::new(Snapshot::new(resources, self.context.clone()));
-        let proxies: BTreeMap<_, _> = self
-            .scope
-            .proxies(&snapshot)
-            .filter_map(|key| {
-                let compiled = CompiledProxy::of(&snapshot, &key, None)?;
-                Some((key, compiled))
-            })
-            .collect();
-        let planned = proxies.len();
-        Compiled { snapshot, proxies, planned }
+        self.plan(Snapshot::new(resources, self.context.clone()), Arc::default(), |_| Before::Nothing)
     }
 
     /// The same as [`Compiler::compile`], made from an earlier state: only proxies whose plans read something that is
@@ -95,31 +90,53 @@ impl Compiler {
         if *before.snapshot.context() != self.context {
             return self.plan_all(resources);
         }
-        let snapshot = Arc::new(Snapshot::new(resources, self.context.clone()));
+        let snapshot = Snapshot::following(&before.snapshot, resources, self.context.clone());
         let touched = snapshot.touched_since(&before.snapshot);
-        let mut planned = 0;
-        let proxies = self
-            .scope
-            .proxies(&snapshot)
-            .filter_map(|key| {
-                let old = before.proxies.get(&key);
-                let compiled = match old {
-                    Some(old) if !old.reads.meet(&touched) => old.clone(),
-                    _ => {
-                        planned += 1;
-                        CompiledProxy::of(&snapshot, &key, old)?
-                    }
-                };
-                Some((key, compiled))
-            })
-            .collect();
-        Compiled { snapshot, proxies, planned }
+        self.plan(snapshot, Arc::clone(&before.commons), |key| match before.proxies.get(key) {
+            None => Before::Nothing,
+            Some(old) if old.reads.meet(&touched) => Before::Touched(old),
+            Some(old) => Before::Untouched(old),
+        })
     }
+
+    /// Plans the proxies in scope that need it, on all cores: each is planned for itself.
+    fn plan<'a>(
+        &self,
+        snapshot: Snapshot,
+        commons: Arc<Commons>,
+        before: impl Fn(&ProxyKey) -> Before<'a>,
+    ) -> Compiled {
+        let mut proxies = BTreeMap::new();
+        let mut to_plan = Vec::new();
+        for key in self.scope.proxies(&snapshot) {
+            match before(&key) {
+                Before::Untouched(old) => drop(proxies.insert(key, old.clone())),
+                Before::Touched(old) => to_plan.push((key, Some(old))),
+                Before::Nothing => to_plan.push((key, None)),
+            }
+        }
+        let planned = to_plan.len();
+        let compiled =
+            parallel::each(&to_plan, |(key, old)| CompiledProxy::of(&snapshot, &commons, key, *old));
+        let keys = to_plan.into_iter().map(|(key, _)| key);
+        proxies.extend(keys.zip(compiled).filter_map(|(key, compiled)| Some((key, compiled?))));
+        snapshot.settle();
+        commons.tidy();
+        Compiled { snapshot: Arc::new(snapshot), proxies, planned, commons }
+    }
+}
+
+/// What is known of a proxy from the state before.
+enum Before<'a> {
+    Nothing,
+    /// It read something that is different now.
+    Touched(&'a CompiledProxy),
+    Untouched(&'a CompiledProxy),
 }
 
 impl CompiledProxy {
     /// Plans one proxy. What is equal to `old` is shared with it.
-    fn of(snapshot: &Snapshot, key: &ProxyKey, old: Option<&Self>) -> Option<Self> {
+    fn of(snapshot: &Snapshot, commons: &Commons, key: &ProxyKey, old: Option<&Self>) -> Option<Self> {
         let (plan, reads) = plan::plan_and_reads(snapshot, key)?;
         let reads = match old {
             Some(old) if *old.reads == reads => Arc::clone(&old.reads),
@@ -132,7 +149,7 @@ impl CompiledProxy {
         let resources = words.to_resource_set();
         let resources = match old {
             Some(old) if *old.resources == resources => Arc::clone(&old.resources),
-            _ => Arc::new(resources),
+            _ => Arc::new(resources.in_common(commons)),
         };
         Some(Self { plan: Arc::new(plan), resources, notes: words.notes, reads })
     }
@@ -142,7 +159,12 @@ impl Compiled {
     /// Nothing at all: what runs before anything was compiled.
     pub fn nothing(context: Context) -> Self {
         let none: [Resource; 0] = [];
-        Self { snapshot: Arc::new(Snapshot::new(none, context)), proxies: BTreeMap::new(), planned: 0 }
+        Self {
+            snapshot: Arc::new(Snapshot::new(none, context)),
+            proxies: BTreeMap::new(),
+            planned: 0,
+            commons: Arc::default(),
+        }
     }
 
     /// Whether proxies would be told the same.
@@ -165,11 +187,13 @@ impl Compiled {
             let Some(Spec::Dataplane(dataplane)) = found.map(|resource| &resource.spec) else { continue };
             hosts.entry(dataplane.address.clone()).or_default().insert(key.clone(), proxy.clone());
         }
-        let snapshot = || Arc::clone(&self.snapshot);
-        hosts
-            .into_values()
-            .map(|proxies| Compiled { planned: proxies.len(), snapshot: snapshot(), proxies })
-            .collect()
+        let of_host = |proxies: BTreeMap<_, _>| Compiled {
+            planned: proxies.len(),
+            snapshot: Arc::clone(&self.snapshot),
+            proxies,
+            commons: Arc::clone(&self.commons),
+        };
+        hosts.into_values().map(of_host).collect()
     }
 
     /// The routes that speak about proxies in scope and decide nothing on any of them, with the reason in words. Those
@@ -177,7 +201,10 @@ impl Compiled {
     pub fn idle_routes(&self) -> BTreeMap<String, String> {
         let mut idle = BTreeMap::new();
         let mut busy = BTreeSet::new();
-        for status in self.proxies.values().flat_map(|proxy| &proxy.plan.routes) {
+        // most proxies share most of them
+        let statuses = self.proxies.values().flat_map(|proxy| &proxy.plan.routes);
+        let mut seen = BTreeSet::new();
+        for status in statuses.filter(|status| seen.insert(Arc::as_ptr(status))) {
             let name = format!("{} {}/{}", status.kind, status.policy.policy.mesh, status.policy.policy.name);
             match &status.outcome {
                 Outcome::Applied => {

@@ -14,7 +14,7 @@ mod listener;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plan::{Backend as PlanBackend, Existing, Fate, Plan, PolicyOrigin, SplitSettings, Sticky};
+use plan::{Backend as PlanBackend, Existing, Fate, Plan, PolicyOrigin, PolicyPlace, SplitSettings, Sticky};
 use xds::ResourceSet;
 use xds::proto::l4::{self, Backend, Cluster, Endpoints, Listener, Origin, Route, WhenDown};
 
@@ -76,7 +76,7 @@ impl L4Resources {
 }
 
 fn origin(from: &PolicyOrigin) -> Origin {
-    let PolicyOrigin { policy, name, item: _, source: _ } = from;
+    let PolicyPlace { policy, name, item: _, source: _ } = &**from;
     Origin {
         kind: policy.kind.to_string(),
         mesh: policy.mesh.clone(),

@@ -35,7 +35,7 @@ const ROUTES: &[Kind] = &[Kind::MeshTCPRoute, Kind::MeshHTTPRoute, Kind::Traffic
 const ROUTES_AND_MESH: &[Kind] = &[Kind::MeshTCPRoute, Kind::MeshHTTPRoute, Kind::TrafficRoute, Kind::Mesh];
 
 /// One label: what it may say, and on what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Declaration {
     /// Its key.
     pub label: &'static str,
@@ -46,7 +46,7 @@ pub struct Declaration {
 }
 
 /// The values of a label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Values {
     /// One of these words.
     Words(&'static [&'static str]),
@@ -99,7 +99,7 @@ pub const DECLARATIONS: &[Declaration] = &[
 ];
 
 /// What the share of a backend that cannot be used does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum OnUnavailable {
     /// What the reference does: a resource that does not resolve spills its share, a tag without endpoints refuses it.
     #[default]
@@ -111,7 +111,7 @@ pub enum OnUnavailable {
 }
 
 /// Whether a client keeps its backend.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Sticky {
     /// Every connection is drawn anew.
     #[default]
@@ -121,7 +121,7 @@ pub enum Sticky {
 }
 
 /// What a change of the weights does to connections that live.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Existing {
     /// Nothing.
     #[default]
@@ -133,7 +133,7 @@ pub enum Existing {
 }
 
 /// The header that tells an endpoint who the client is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ProxyProtocol {
     /// None.
     #[default]

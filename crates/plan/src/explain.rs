@@ -176,7 +176,9 @@ fn explain_split(plan: &Plan, split: &[Backend]) -> Vec<ShareExplanation> {
     let share = |(backend, share): (&Backend, f64)| {
         let Backend { reference, weight, fate, origin: _, spills_when_down: _ } = backend;
         let goes = match fate {
-            Fate::Routed { cluster } => plan.clusters.get(cluster).map_or_else(|| cluster.clone(), describe),
+            Fate::Routed { cluster } => {
+                plan.clusters.get(cluster).map_or_else(|| cluster.clone(), |cluster| describe(cluster))
+            }
             Fate::Spilled(why) => format!("no connection: {why}"),
             Fate::Refused(why) => format!("refused: {why}"),
         };

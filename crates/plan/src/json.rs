@@ -58,10 +58,10 @@ pub fn plan_json(plan: &Plan) -> Value {
         "address": address,
         "mtls": mtls.as_ref().map(self::mtls),
         "inbounds": inbounds.iter().map(listener::inbound).collect::<Vec<_>>(),
-        "outbounds": outbounds.iter().map(listener::outbound).collect::<Vec<_>>(),
+        "outbounds": outbounds.iter().map(|outbound| listener::outbound(outbound)).collect::<Vec<_>>(),
         "gatewayListeners": gateway_listeners.iter().map(listener::gateway).collect::<Vec<_>>(),
         "clusters": clusters,
-        "routes": routes.iter().map(policy::route).collect::<Vec<_>>(),
+        "routes": routes.iter().map(|route| policy::route(route)).collect::<Vec<_>>(),
         "warnings": warnings,
     })
 }

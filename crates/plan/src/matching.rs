@@ -52,6 +52,17 @@ impl<'a> View<'a> {
         policies: impl IntoIterator<Item = &'a Resource>,
         shadows: Shadows,
     ) -> Matched<'a> {
+        let mut matched = self.gather(policies, shadows);
+        matched.sort(self.profile());
+        matched
+    }
+
+    /// The same, all in the given order.
+    pub(crate) fn gather(
+        &self,
+        policies: impl IntoIterator<Item = &'a Resource>,
+        shadows: Shadows,
+    ) -> Matched<'a> {
         let mut matched = Matched::default();
         for resource in policies {
             let Spec::Policy(policy) = &resource.spec else { continue };
@@ -65,7 +76,6 @@ impl<'a> View<'a> {
                 Err(reason) => matched.warnings.push(unresolved(resource, &reason)),
             }
         }
-        matched.sort(self.profile());
         matched
     }
 }
@@ -86,7 +96,8 @@ impl<'a> Matched<'a> {
         }
     }
 
-    fn sort(&mut self, profile: model::Profile) {
+    /// Puts the policies of the proxy and of each inbound in order, least important first.
+    pub(crate) fn sort(&mut self, profile: model::Profile) {
         let precedence = |resource: &&'a Resource| {
             policy_of(resource).map(|policy| Precedence::of(resource, policy, profile))
         };

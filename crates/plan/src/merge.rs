@@ -15,6 +15,8 @@ mod resource;
 mod source;
 mod tag;
 
+use std::sync::Arc;
+
 use model::policy::Policy;
 use model::{Kind, RefKind, Resource, Tags, TargetRef};
 use serde_json::Value;
@@ -25,7 +27,7 @@ pub(crate) use http::matches_hash;
 pub(crate) use resolve::resolve;
 pub use source::{SourceRule, SourceRules};
 
-use crate::matching::{Matched, policy_of};
+use crate::matching::{Matched, Shadows, policy_of};
 use crate::plan::PolicyOrigin;
 use crate::rules::{Rules, TagRule};
 use crate::snapshot::Snapshot;
@@ -43,8 +45,8 @@ const MATCHES_HASH_TAG: &str = "__rule-matches-hash__";
 
 impl View<'_> {
     /// What the policies of a kind say about the proxy's destinations.
-    pub fn rules(&self, kind: Kind) -> Rules {
-        let matched = self.matched(kind);
+    pub fn rules(&self, kind: Kind) -> Arc<Rules> {
+        let mut matched = self.gather(self.candidates(kind), Shadows::LeftOut);
         for kind in [
             Kind::Mesh,
             Kind::MeshService,
@@ -57,7 +59,19 @@ impl View<'_> {
                 kind => self.reads_all(kind),
             }
         }
-        self.snapshot().merge(kind, self.mesh_name(), &matched)
+        // What is said about listeners, and what could not be understood, is the proxy's own; without policies there is
+        // nothing to work out.
+        let is_common = matched.listeners.is_empty() && matched.warnings.is_empty();
+        let addresses = matched.policies.iter().map(|policy| std::ptr::from_ref(*policy).addr());
+        let key = (is_common && !matched.policies.is_empty()).then(|| (kind, addresses.collect()));
+        let mut merge = || {
+            matched.sort(self.profile());
+            Arc::new(self.snapshot().merge(kind, self.mesh_name(), &matched))
+        };
+        match key {
+            Some(key) => self.snapshot().memo.rules.get_or(key, merge),
+            None => merge(),
+        }
     }
 }
 

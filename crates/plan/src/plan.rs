@@ -23,12 +23,13 @@ pub use split::{Backend, Fate, Unusable, shares};
 pub use status::{Considered, IgnoredBecause, Outcome, RouteStatus};
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use model::topology::Protocol;
-use model::{Kind, ProxyKey, ResourceId};
+use model::{Kind, ProxyKey, Resource, ResourceId};
 
-/// The plan of one proxy.
+/// The plan of one proxy. Parts that are equal in the plans of several proxies are held once.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// Whose plan it is.
@@ -44,13 +45,13 @@ pub struct Plan {
     /// What the proxy's application offers, in the order of the Dataplane.
     pub inbounds: Vec<Inbound>,
     /// What the proxy's application dials, in the order of the Dataplane.
-    pub outbounds: Vec<Outbound>,
+    pub outbounds: Vec<Arc<Outbound>>,
     /// What the proxy offers to the outside as a builtin gateway, by port.
     pub gateway_listeners: Vec<GatewayListener>,
     /// Every destination that some backend of the plan names, by cluster name.
-    pub clusters: BTreeMap<String, Cluster>,
+    pub clusters: BTreeMap<String, Arc<Cluster>>,
     /// What became of each route policy that speaks about this proxy, sorted by policy.
-    pub routes: Vec<RouteStatus>,
+    pub routes: Vec<Arc<RouteStatus>>,
     /// What the operator should know about this proxy, in words; none of it stopped anything.
     pub warnings: Vec<String>,
 }
@@ -91,9 +92,14 @@ pub struct Inbound {
     pub accept_proxy_protocol: Option<Sourced<bool>>,
 }
 
-/// The policy, and the place in it, that a value comes from.
+/// The policy, and the place in it, that a value comes from. Cloning shares it: many values of many plans come from one
+/// place.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PolicyOrigin {
+pub struct PolicyOrigin(Arc<PolicyPlace>);
+
+/// A policy, and a place in it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PolicyPlace {
     /// The policy.
     pub policy: ResourceId,
     /// Its stored name, which differs from the display name in `policy` on synchronised copies.
@@ -105,6 +111,22 @@ pub struct PolicyOrigin {
 }
 
 impl PolicyOrigin {
+    /// An item of a policy, by its index in the list; without one, the whole policy.
+    pub(crate) fn of(policy: &Resource, item: Option<usize>) -> Self {
+        let Resource { meta, spec: _ } = policy;
+        let name = meta.name.as_str().to_owned();
+        Self(Arc::new(PolicyPlace { policy: policy.id(), name, item, source: Arc::clone(&meta.source) }))
+    }
+}
+
+impl Deref for PolicyOrigin {
+    type Target = PolicyPlace;
+    fn deref(&self) -> &PolicyPlace {
+        &self.0
+    }
+}
+
+impl PolicyPlace {
     /// The place in the policy that says it, e.g. `to[0].rules[0]`; empty where the policy has no list.
     pub fn place(&self) -> String {
         // routes say what they say in a rule, and TCP has at most one; others beside their destination

@@ -21,8 +21,10 @@ pub struct Reads(Box<[u64]>);
 pub struct Touched(BTreeSet<u64>);
 
 impl Reads {
-    pub(crate) fn new(questions: &BTreeSet<u64>) -> Self {
-        Self(questions.iter().copied().collect())
+    pub(crate) fn new(mut questions: Vec<u64>) -> Self {
+        questions.sort_unstable();
+        questions.dedup();
+        Self(questions.into())
     }
 
     /// Whether a change may change what was computed from the view.

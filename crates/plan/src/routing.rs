@@ -28,6 +28,7 @@ mod split;
 mod status;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use model::Kind;
 
@@ -45,21 +46,21 @@ use split::Splitter;
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProxyRules {
     /// MeshTCPRoute.
-    pub tcp_route: Rules,
+    pub tcp_route: Arc<Rules>,
     /// MeshHTTPRoute.
-    pub http_route: Rules,
+    pub http_route: Arc<Rules>,
     /// MeshTimeout.
-    pub timeout: Rules,
+    pub timeout: Arc<Rules>,
     /// MeshRetry.
-    pub retry: Rules,
+    pub retry: Arc<Rules>,
     /// MeshAccessLog.
-    pub access_log: Rules,
+    pub access_log: Arc<Rules>,
     /// MeshLoadBalancingStrategy.
-    pub load_balancing: Rules,
+    pub load_balancing: Arc<Rules>,
     /// MeshHealthCheck.
-    pub health_check: Rules,
+    pub health_check: Arc<Rules>,
     /// MeshCircuitBreaker.
-    pub circuit_breaker: Rules,
+    pub circuit_breaker: Arc<Rules>,
 }
 
 impl View<'_> {
@@ -114,9 +115,11 @@ impl View<'_> {
         let owners = Owners::of(self, rules);
         let clusters = Clusters::new(self, facts, rules);
         let mut splitter = Splitter { view: self, facts, clusters, warnings };
+        let pools = &self.snapshot().pools;
         let outbounds: Vec<_> = dialled
             .into_iter()
             .filter_map(|dialled| outbound::plan(self, facts, &owners, &mut splitter, dialled))
+            .map(|outbound| pools.outbounds.shared(outbound))
             .collect();
         let gateway_listeners = gateway::listeners(self, rules, &mut splitter);
         let routes = status::of_routes(self, &owners, &outbounds, &gateway_listeners);
@@ -128,6 +131,8 @@ impl View<'_> {
         let mut of_clusters = Vec::new();
         let mut clusters = clusters.finish(&mut of_clusters);
         clusters.retain(|name, _| used.contains(name.as_str()));
+        let clusters =
+            clusters.into_iter().map(|(name, cluster)| (name, pools.clusters.shared(cluster))).collect();
         warnings.extend(of_clusters);
         warnings.sort();
         warnings.dedup();

@@ -13,6 +13,8 @@ use model::{Kind, Labels, Profile, ProxyKey, Resource, ResourceId, Spec, Tags};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::matching::index_target;
+use crate::memo::Memo;
+use crate::pool::Pools;
 
 pub(crate) use pairs::PairIndex;
 
@@ -79,6 +81,8 @@ pub struct Snapshot {
     tags: PairIndex,
     targets: PairIndex,
     hash: OnceLock<u64>,
+    pub(crate) memo: Memo,
+    pub(crate) pools: Arc<Pools>,
 }
 
 impl Snapshot {
@@ -109,7 +113,24 @@ impl Snapshot {
         labels.finish();
         tags.finish();
         targets.finish();
-        Self { context, resources, ids, labels, tags, targets, hash: OnceLock::new() }
+        let (hash, memo, pools) = (OnceLock::new(), Memo::default(), Arc::default());
+        Self { context, resources, ids, labels, tags, targets, hash, memo, pools }
+    }
+
+    /// The same; its plans share their equal parts with those of an earlier snapshot.
+    pub fn following<R: Into<Arc<Resource>>>(
+        before: &Snapshot,
+        resources: impl IntoIterator<Item = R>,
+        context: Context,
+    ) -> Self {
+        Self { pools: Arc::clone(&before.pools), ..Self::new(resources, context) }
+    }
+
+    /// Forgets what was worked out while planning, and parts that no plan has any more: for whoever has planned many
+    /// proxies and keeps the snapshot.
+    pub fn settle(&self) {
+        self.memo.clear();
+        self.pools.tidy();
     }
 
     /// What the plans depend on besides resources.
@@ -145,10 +166,16 @@ impl Snapshot {
 
     /// The resource with this identifier, whatever its section; the first in store order if several share it.
     pub fn by_id(&self, id: &ResourceId) -> Option<&Resource> {
-        let wanted = id.with_section("");
-        let at = self.ids.partition_point(|(found, _)| *found < wanted);
+        let whole;
+        let wanted = if id.section.is_empty() {
+            id
+        } else {
+            whole = id.with_section("");
+            &whole
+        };
+        let at = self.ids.partition_point(|(found, _)| found < wanted);
         let (found, index) = self.ids.get(at)?;
-        (*found == wanted).then(|| self.resources[*index as usize].as_ref())
+        (found == wanted).then(|| self.resources[*index as usize].as_ref())
     }
 
     /// The resources of a kind in a mesh that have all these labels, in store order. No label: all of them.

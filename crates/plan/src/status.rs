@@ -3,6 +3,8 @@
 mod heard;
 mod reach;
 
+use std::sync::Arc;
+
 use model::{Kind, Resource};
 
 use crate::matching::Shadows;
@@ -13,13 +15,22 @@ use heard::{Heard, Hearing};
 impl View<'_> {
     /// What became of each MeshTCPRoute and MeshHTTPRoute that selects the proxy, given what was made of its outbounds
     /// and gateway listeners. Sorted by policy.
-    pub fn route_statuses(&self, outbounds: &[Outbound], listeners: &[GatewayListener]) -> Vec<RouteStatus> {
+    pub fn route_statuses(
+        &self,
+        outbounds: &[Arc<Outbound>],
+        listeners: &[GatewayListener],
+    ) -> Vec<Arc<RouteStatus>> {
         let hearing = Hearing::of(outbounds, listeners);
         let mut statuses = Vec::new();
         for kind in [Kind::MeshTCPRoute, Kind::MeshHTTPRoute] {
             let broken = self.what_breaks(kind);
-            for policy in self.match_policies(self.candidates(kind), Shadows::Included).policies {
-                let Heard { outcomes, decides, unresolved } = hearing.about(policy);
+            for policy in self.gather(self.candidates(kind), Shadows::Included).policies {
+                let heard = hearing.about(policy);
+                if heard.is_none() && broken.is_none() {
+                    statuses.push(self.unheard(kind, policy));
+                    continue;
+                }
+                let Heard { outcomes, decides, unresolved } = heard.cloned().unwrap_or_default();
                 let outcome = match (outcomes.into_iter().next(), &broken) {
                     _ if self.is_shadow(policy) => Outcome::Ignored(IgnoredBecause::Shadow),
                     // `Applied` is the least of all outcomes, `Shadowed` comes next: the best is told.
@@ -27,11 +38,33 @@ impl View<'_> {
                     (None, Some(why)) => Outcome::Ignored(IgnoredBecause::RulesBroken { why: why.clone() }),
                     (None, None) => Outcome::Ignored(self.why_unheard(policy)),
                 };
-                statuses.push(RouteStatus { policy: origin_of(policy), kind, outcome, decides, unresolved });
+                let policy = PolicyOrigin::of(policy, None);
+                let status = RouteStatus { policy, kind, outcome, decides, unresolved };
+                statuses.push(self.snapshot().pools.routes.shared(status));
             }
         }
         statuses.sort_by(|a, b| (&a.policy.policy, &a.policy.name).cmp(&(&b.policy.policy, &b.policy.name)));
         statuses
+    }
+
+    /// The status of a policy that is heard nowhere: for every proxy that it selects it is the same.
+    fn unheard(&self, kind: Kind, policy: &Resource) -> Arc<RouteStatus> {
+        let work = || {
+            self.apart(|| {
+                let because =
+                    if self.is_shadow(policy) { IgnoredBecause::Shadow } else { self.why_unheard(policy) };
+                self.snapshot().pools.routes.shared(RouteStatus {
+                    policy: PolicyOrigin::of(policy, None),
+                    kind,
+                    outcome: Outcome::Ignored(because),
+                    decides: Vec::new(),
+                    unresolved: Vec::new(),
+                })
+            })
+        };
+        let (status, read) = self.snapshot().memo.unheard.get_or(std::ptr::from_ref(policy).addr(), work);
+        self.reads_as(&read);
+        status
     }
 
     fn is_shadow(&self, policy: &Resource) -> bool {
@@ -40,20 +73,14 @@ impl View<'_> {
 
     /// Which policy of a kind leaves the proxy without rules of that kind, in words (spec 03 §2.5).
     fn what_breaks(&self, kind: Kind) -> Option<String> {
+        // Rules that were made without a warning were broken by nobody.
+        if self.rules(kind).warnings.is_empty() {
+            return None;
+        }
         let matched = self.matched(kind).policies;
         matched.into_iter().filter(|_| self.profile().has_tag_rules()).find_map(|policy| {
             let why = self.snapshot().tag_entries(&[policy]).err()?;
             Some(format!("{}: {why}", policy.describe()))
         })
-    }
-}
-
-fn origin_of(policy: &Resource) -> PolicyOrigin {
-    let meta = &policy.meta;
-    PolicyOrigin {
-        policy: policy.id(),
-        name: meta.name.as_str().to_owned(),
-        item: None,
-        source: meta.source.clone(),
     }
 }

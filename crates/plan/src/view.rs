@@ -1,7 +1,6 @@
 //! What one proxy sees, and what it read.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use model::topology::{Dataplane, Mesh, MeshGateway};
@@ -19,7 +18,7 @@ pub struct View<'a> {
     resource: &'a Resource,
     dataplane: &'a Dataplane,
     gateway: Option<(&'a Resource, &'a MeshGateway)>,
-    asked: RefCell<BTreeSet<u64>>,
+    asked: RefCell<Vec<u64>>,
 }
 
 impl Snapshot {
@@ -162,12 +161,24 @@ impl<'a> View<'a> {
     }
 
     fn ask(&self, question: u64) {
-        self.asked.borrow_mut().insert(question);
+        self.asked.borrow_mut().push(question);
+    }
+
+    /// What is found out by some work, and what that reads; the view does not count as having read it.
+    pub(crate) fn apart<T>(&self, work: impl FnOnce() -> T) -> (T, Arc<[u64]>) {
+        let before = self.asked.take();
+        let found = work();
+        (found, self.asked.replace(before).into())
+    }
+
+    /// Records what work apart from the view has read.
+    pub(crate) fn reads_as(&self, questions: &[u64]) {
+        self.asked.borrow_mut().extend_from_slice(questions);
     }
 
     /// What was read through this view so far. A change that does not touch it cannot change what was computed.
     pub fn reads(&self) -> Reads {
-        Reads::new(&self.asked.borrow())
+        Reads::new(self.asked.borrow().clone())
     }
 
     /// The MeshGateway with the most matching tags among those whose selectors match the gateway tags of the Dataplane;

@@ -7,12 +7,14 @@
 //!
 //! Nothing here opens a socket, reads a clock or spawns a task: the shells in `control` and `proxy` do that.
 
+mod commons;
 mod mirror;
 pub mod order;
 pub mod proto;
 mod resource_set;
 mod subscription;
 
+pub use commons::Commons;
 pub use mirror::{Mirror, QUIET, Refusal};
 pub use order::Family;
 pub use resource_set::{ResourceSet, TypeUrl, Version, Versioned};

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::Commons;
+
 /// The type of a discovery resource, as `type.googleapis.com/…` (the `type_url` of xDS).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TypeUrl(Arc<str>);
@@ -94,25 +96,25 @@ pub struct Versioned {
 /// All resources of one proxy: by type, then by name, both sorted. Equal sets have equal bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResourceSet {
-    types: BTreeMap<TypeUrl, BTreeMap<String, Versioned>>,
+    types: BTreeMap<TypeUrl, BTreeMap<Arc<str>, Versioned>>,
 }
 
 impl ResourceSet {
     /// Adds or replaces one resource; its version is the hash of `body`.
-    pub fn insert(&mut self, type_url: TypeUrl, name: impl Into<String>, body: impl Into<Arc<[u8]>>) {
+    pub fn insert(&mut self, type_url: TypeUrl, name: impl Into<Arc<str>>, body: impl Into<Arc<[u8]>>) {
         let body = body.into();
         let version = Version::of(&body);
         self.types.entry(type_url).or_default().insert(name.into(), Versioned { version, body });
     }
 
     /// Encodes and adds a message of our own, under its own type.
-    pub fn insert_message<M: prost::Name>(&mut self, name: impl Into<String>, message: &M) {
+    pub fn insert_message<M: prost::Name>(&mut self, name: impl Into<Arc<str>>, message: &M) {
         self.insert(TypeUrl::of::<M>(), name, message.encode_to_vec());
     }
 
     /// The resources of one type, by name; empty for a type that the set does not have.
     pub fn of_type(&self, type_url: &TypeUrl) -> impl Iterator<Item = (&str, &Versioned)> {
-        self.types.get(type_url).into_iter().flatten().map(|(name, resource)| (name.as_str(), resource))
+        self.types.get(type_url).into_iter().flatten().map(|(name, resource)| (&**name, resource))
     }
 
     /// One resource.
@@ -141,6 +143,18 @@ impl ResourceSet {
         Version::of(&bytes)
     }
 
+    /// The same, with what other sets have too held once for all of them.
+    pub fn in_common(self, commons: &Commons) -> Self {
+        let types = self.types.into_iter().map(|(type_url, resources)| {
+            let mut resources: Vec<(Arc<str>, Versioned)> = resources.into_iter().collect();
+            let parts =
+                resources.iter_mut().map(|(name, Versioned { version, body })| (name, *version, body));
+            commons.share(parts);
+            (commons.type_url(type_url), resources.into_iter().collect())
+        });
+        Self { types: types.collect() }
+    }
+
     /// Whether the set has no resource at all.
     pub fn is_empty(&self) -> bool {
         self.types.values().all(BTreeMap::is_empty)
@@ -150,6 +164,25 @@ impl ResourceSet {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_sets_have_in_common_is_held_once() {
+        let (url, commons) = (TypeUrl::new("type.googleapis.com/x.Y"), Commons::default());
+        let set = |own: &str| {
+            let mut set = ResourceSet::default();
+            set.insert(url.clone(), "shared", *b"the same");
+            set.insert(url.clone(), "own", own.as_bytes());
+            (set.clone(), set.in_common(&commons))
+        };
+        let ((one, one_shared), (_, other)) = (set("1"), set("2"));
+        assert_eq!(one, one_shared);
+        let body = |set: &ResourceSet, name| Arc::clone(&set.get(&url, name).unwrap().body);
+        assert!(Arc::ptr_eq(&body(&one_shared, "shared"), &body(&other, "shared")));
+        assert_ne!(body(&one_shared, "own"), body(&other, "own"));
+        drop((one, one_shared, other));
+        commons.tidy();
+        assert!(set("3").1.get(&url, "own").is_some());
+    }
 
     #[test]
     fn equal_content_has_equal_versions_whatever_the_order() {

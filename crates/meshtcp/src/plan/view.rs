@@ -23,7 +23,7 @@ pub(crate) fn table(plan: &Plan) -> String {
             [name, in_words(outcome), rest.join(", "), policy.source.to_string()]
         };
         text.push('\n');
-        let policies = plan.routes.iter().map(policy);
+        let policies = plan.routes.iter().map(|status| policy(status));
         text.push_str(&output::table(["POLICY", "OUTCOME", "DECIDES", "WRITTEN AT"], policies));
     }
     for warning in &plan.warnings {

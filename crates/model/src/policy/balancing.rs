@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Percent;
 
 /// By which rule an endpoint of a destination is chosen. What says nothing is the data plane's default.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LoadBalancer {
     /// In turn, by weight.
     RoundRobin,
@@ -51,7 +51,7 @@ pub fn load_balancer(conf: &Value) -> Option<LoadBalancer> {
 }
 
 /// Which endpoints are preferred for where they are: `localityAwareness` of a merged conf.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Locality {
     /// Wherever they are, endpoints are equal.
     Ignored,
@@ -70,7 +70,7 @@ pub enum Locality {
 }
 
 /// A tag whose value an endpoint may share with the client.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AffinityTag {
     /// Its key.
     pub key: String,
@@ -79,7 +79,7 @@ pub struct AffinityTag {
 }
 
 /// One rule of failing over to other zones.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Failover {
     /// For clients in these zones; absent: in all.
     pub from: Option<Vec<String>>,
@@ -88,7 +88,7 @@ pub struct Failover {
 }
 
 /// Which zones a failover rule allows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum FailoverTo {
     /// All.
     Any,

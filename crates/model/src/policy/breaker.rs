@@ -21,7 +21,7 @@ fn limit(conf: &Value, pointer: &str) -> Option<u32> {
 }
 
 /// When an endpoint that fails is left out for a while.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct OutlierDetection {
     /// How often endpoints are judged, and let in again; default 10 s.
     pub interval: Duration,
@@ -44,7 +44,7 @@ pub struct OutlierDetection {
 }
 
 /// A success rate far below that of the others. What is absent is the data plane's default.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SuccessRate {
     /// How many endpoints there must be.
     pub minimum_hosts: Option<u32>,
@@ -55,7 +55,7 @@ pub struct SuccessRate {
 }
 
 /// A share of failures above a threshold. What is absent is the data plane's default.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct FailurePercentage {
     /// How many endpoints there must be.
     pub minimum_hosts: Option<u32>,

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Percent, parse_base64, parse_duration};
 
 /// How endpoints are checked: with connections that the proxy opens itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HealthCheck {
     /// The time between two checks of one endpoint; default 1 min.
     pub interval: Duration,

@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::Value;
 
 /// A share between 0 % and 100 %, in hundredths of a percent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Percent(u32);
 
 impl Percent {

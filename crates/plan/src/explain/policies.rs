@@ -13,7 +13,8 @@ use crate::view::View;
 pub(super) fn of_mesh(view: &View<'_>, plan: &Plan) -> Vec<PolicyExplanation> {
     let mut explained = Vec::new();
     let mut told: BTreeSet<ResourceId> = BTreeSet::new();
-    for RouteStatus { policy: origin, kind: _, outcome, decides, unresolved } in &plan.routes {
+    for status in &plan.routes {
+        let RouteStatus { policy: origin, kind: _, outcome, decides, unresolved } = &**status;
         told.insert(origin.policy.clone());
         let mut status = policy(origin, outcome);
         if !decides.is_empty() {
@@ -40,12 +41,7 @@ pub(super) fn of_mesh(view: &View<'_>, plan: &Plan) -> Vec<PolicyExplanation> {
 }
 
 fn origin(resource: &Resource) -> PolicyOrigin {
-    PolicyOrigin {
-        policy: resource.id(),
-        name: resource.meta.name.as_str().to_owned(),
-        item: None,
-        source: resource.meta.source.clone(),
-    }
+    PolicyOrigin::of(resource, None)
 }
 
 /// Why a policy does not select the proxy.

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::plan::{Considered, Outcome, PolicyOrigin, RouteStatus};
+use crate::plan::{Considered, Outcome, PolicyOrigin, PolicyPlace, RouteStatus};
 
-pub(super) fn origin(PolicyOrigin { policy, name, item, source }: &PolicyOrigin) -> Value {
+pub(super) fn origin(origin: &PolicyOrigin) -> Value {
+    let PolicyPlace { policy, name, item, source } = &**origin;
     json!({
         "kind": policy.kind.as_str(),
         "mesh": policy.mesh,

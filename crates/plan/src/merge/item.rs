@@ -28,12 +28,7 @@ pub(crate) struct Item<'a> {
 impl Item<'_> {
     /// The policy and the place in it.
     pub(crate) fn origin(&self) -> PolicyOrigin {
-        PolicyOrigin {
-            policy: self.resource.id(),
-            name: self.resource.meta.name.as_str().to_owned(),
-            item: Some(self.index),
-            source: self.resource.meta.source.clone(),
-        }
+        PolicyOrigin::of(self.resource, Some(self.index))
     }
 
     /// Whether both come from the same policy. Policies are compared by where they are, not by name: two of them may

@@ -62,12 +62,7 @@ impl Snapshot {
         let mut rules = Vec::new();
         for resource in policies {
             let Some(policy) = policy_of(resource) else { continue };
-            let origin = |index| PolicyOrigin {
-                policy: resource.id(),
-                name: resource.meta.name.as_str().to_owned(),
-                item: Some(index),
-                source: resource.meta.source.clone(),
-            };
+            let origin = |index| PolicyOrigin::of(resource, Some(index));
             for (index, rule) in policy.rules.iter().enumerate() {
                 let part = |key: &str| rule.get(key).cloned().unwrap_or(Value::Null);
                 let matches = match part("matches") {

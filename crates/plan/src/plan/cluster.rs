@@ -8,7 +8,7 @@ use model::topology::Protocol;
 use super::{ClusterSettings, Sourced};
 
 /// A destination that some backend of the plan names.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Cluster {
     /// Its name (spec 04 §5).
     pub name: String,
@@ -34,7 +34,7 @@ pub struct Cluster {
 }
 
 /// Where a destination outside the mesh really is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DirectAccess {
     /// Its endpoints, sorted by priority, address and port.
     pub endpoints: Vec<Endpoint>,
@@ -43,7 +43,7 @@ pub struct DirectAccess {
 }
 
 /// Which sort of destination a cluster is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ClusterKind {
     /// Proxies of the mesh.
     Mesh,
@@ -67,7 +67,7 @@ pub enum ClusterKind {
 }
 
 /// TLS that this proxy originates to a service outside the mesh.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ExternalTls {
     /// The SNI to send, and the name to verify.
     pub server_name: String,
@@ -76,7 +76,7 @@ pub struct ExternalTls {
 }
 
 /// TLS to proxies of a mesh (spec 04 §8.2).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ProxyTls {
     /// The SNI (spec 04 §8.3).
     pub sni: String,
@@ -91,7 +91,7 @@ pub struct ProxyTls {
 }
 
 /// One address that takes connections.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Endpoint {
     /// Lower is tried first.
     pub priority: u32,
@@ -114,7 +114,7 @@ pub struct Endpoint {
 }
 
 /// What stands at the address of an endpoint.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Via {
     /// The destination itself: the proxy beside the application, or a service outside the mesh.
     #[default]

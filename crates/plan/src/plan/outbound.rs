@@ -6,7 +6,7 @@ use model::{ResourceId, Tags};
 use super::{Backend, ConnectionSettings, Considered, PolicyOrigin, SplitSettings};
 
 /// One destination that the application dials.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Outbound {
     /// The listener's name: `outbound:<ip>:<port>`, or a KRI under unified naming (spec 04 §5.4).
     pub name: String,
@@ -46,7 +46,7 @@ pub struct Outbound {
 }
 
 /// What an outbound dials.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Destination {
     /// A service of the tag-based model, with all tags of the outbound.
     Tags(Tags),
@@ -60,7 +60,7 @@ pub enum Destination {
 }
 
 /// Who decides where the connections of an outbound go.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Owner {
     /// A MeshTCPRoute conf: the policies that were merged into it; the last one contributed the backendRefs.
     TcpRoute(Vec<PolicyOrigin>),

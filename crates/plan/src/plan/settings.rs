@@ -8,7 +8,7 @@ use model::policy::{HealthCheck, LoadBalancer, Locality, OutlierDetection, Perce
 use super::PolicyOrigin;
 
 /// How the connections of a listener are treated; each value with the policy that set it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ConnectionSettings {
     /// Closes a connection on which nothing moved for so long.
     pub idle_timeout: Option<Sourced<Duration>>,
@@ -25,7 +25,7 @@ pub struct ConnectionSettings {
 }
 
 /// What a route declares about its split, by labels.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SplitSettings {
     /// Whether a client keeps its backend.
     pub sticky: Option<Sourced<Sticky>>,
@@ -38,7 +38,7 @@ pub struct SplitSettings {
 }
 
 /// How the endpoints of a destination are chosen, watched, limited and dialled; each value with who set it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ClusterSettings {
     /// By which rule an endpoint is chosen; absent: in turn.
     pub load_balancer: Option<Sourced<LoadBalancer>>,
@@ -65,7 +65,7 @@ pub struct ClusterSettings {
 }
 
 /// What happens when too few endpoints of a destination are healthy to believe it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Panic {
     /// Below this share of healthy endpoints all of them count as healthy; absent: the data plane's 50 %.
     pub threshold: Option<Sourced<Percent>>,
@@ -102,7 +102,7 @@ impl ClusterSettings {
 }
 
 /// A value and the policy that it comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Sourced<T> {
     /// The value.
     pub value: T,
@@ -111,7 +111,7 @@ pub struct Sourced<T> {
 }
 
 /// Where lines about finished connections go.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AccessLog {
     /// A file, or a TCP address.
     pub backend: LogBackend,
@@ -120,7 +120,7 @@ pub struct AccessLog {
 }
 
 /// A file, or a TCP address.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum LogBackend {
     /// A path.
     File(String),
@@ -129,7 +129,7 @@ pub enum LogBackend {
 }
 
 /// How an access log line looks.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum LogFormat {
     /// A format string.
     Plain(String),

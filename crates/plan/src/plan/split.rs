@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::PolicyOrigin;
 
 /// One side of a split. Two backends may share a cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Backend {
     /// The backendRef in words.
     pub reference: String,
@@ -32,7 +32,7 @@ impl Backend {
 }
 
 /// What the share of a backend does.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Fate {
     /// It goes to a cluster, which may have no endpoints (then it is refused there).
     Routed {
@@ -46,7 +46,7 @@ pub enum Fate {
 }
 
 /// Why a backend cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(tag = "reason", rename_all = "camelCase")]
 pub enum Unusable {
     /// Its weight is 0: it never gets a connection.

@@ -4,10 +4,10 @@ use std::fmt;
 
 use model::Kind;
 
-use super::{PolicyOrigin, Unusable};
+use super::{PolicyOrigin, PolicyPlace, Unusable};
 
 /// What became of one route policy on one outbound.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Considered {
     /// The policy and its item.
     pub origin: PolicyOrigin,
@@ -16,7 +16,7 @@ pub struct Considered {
 }
 
 /// What became of a route policy, for one outbound or for the whole proxy.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Outcome {
     /// It decides.
     Applied,
@@ -30,7 +30,7 @@ pub enum Outcome {
 }
 
 /// Why a route policy has no effect.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum IgnoredBecause {
     /// A MeshHTTPRoute owns the HTTP-like destination.
     HttpRouteWins {
@@ -69,7 +69,7 @@ pub enum IgnoredBecause {
 }
 
 /// What became of one route policy for one proxy: the truth in one line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RouteStatus {
     /// The policy.
     pub policy: PolicyOrigin,
@@ -121,7 +121,7 @@ impl fmt::Display for IgnoredBecause {
 impl fmt::Display for PolicyOrigin {
     /// `MeshTCPRoute canary, to[0] (routes.yaml:12)`; what is not known is left out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let PolicyOrigin { policy, name, item, source } = self;
+        let PolicyPlace { policy, name, item, source } = &**self;
         write!(f, "{} {name}", policy.kind)?;
         if let Some(index) = item {
             write!(f, ", to[{index}]")?;

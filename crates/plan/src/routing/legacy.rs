@@ -151,10 +151,5 @@ fn sides(destination: &LegacyDestination, outbound: &Tags, origin: &PolicyOrigin
 
 /// A whole policy.
 pub(super) fn origin(resource: &Resource) -> PolicyOrigin {
-    PolicyOrigin {
-        policy: resource.id(),
-        name: resource.meta.name.as_str().to_owned(),
-        item: None,
-        source: resource.meta.source.clone(),
-    }
+    PolicyOrigin::of(resource, None)
 }

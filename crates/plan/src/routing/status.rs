@@ -1,5 +1,7 @@
 //! What became of each route policy that speaks about the proxy: the truth in one line each.
 
+use std::sync::Arc;
+
 use model::Kind;
 
 use super::owner::Owners;
@@ -10,9 +12,9 @@ use crate::view::View;
 pub(super) fn of_routes(
     view: &View<'_>,
     owners: &Owners<'_, '_>,
-    outbounds: &[Outbound],
+    outbounds: &[Arc<Outbound>],
     gateways: &[GatewayListener],
-) -> Vec<RouteStatus> {
+) -> Vec<Arc<RouteStatus>> {
     let mut statuses = view.route_statuses(outbounds, gateways);
     let took_over = view.profile().serves_outbounds_without_route() && !owners.traffic_route_stays;
     for policy in owners.legacy.routes().to_vec() {
@@ -27,7 +29,8 @@ pub(super) fn of_routes(
             (false, true) => Outcome::Ignored(IgnoredBecause::NoSuchOutbound),
         };
         let unresolved = Vec::new();
-        statuses.push(RouteStatus { policy, kind: Kind::TrafficRoute, outcome, decides, unresolved });
+        let status = RouteStatus { policy, kind: Kind::TrafficRoute, outcome, decides, unresolved };
+        statuses.push(view.snapshot().pools.routes.shared(status));
     }
     statuses.sort_by(|a, b| a.policy.cmp(&b.policy));
     statuses

@@ -1,6 +1,7 @@
 //! Where in a plan each route policy is heard.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use model::{Resource, ResourceId};
 
@@ -17,13 +18,13 @@ pub(super) struct Heard {
     pub(super) unresolved: Vec<(String, Unusable)>,
 }
 
-/// What a plan says about policies, each by its identifier and its stored name.
+/// What a plan says about policies, each by its stored name, and its identifier.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Hearing(BTreeMap<(ResourceId, String), Heard>);
+pub(super) struct Hearing(BTreeMap<String, Vec<(ResourceId, Heard)>>);
 
 impl Hearing {
     /// Goes through a plan once.
-    pub(super) fn of(outbounds: &[Outbound], listeners: &[GatewayListener]) -> Self {
+    pub(super) fn of(outbounds: &[Arc<Outbound>], listeners: &[GatewayListener]) -> Self {
         let mut hearing = Self::default();
         for outbound in outbounds {
             for considered in &outbound.considered {
@@ -40,13 +41,20 @@ impl Hearing {
         hearing
     }
 
-    /// What is said about a policy.
-    pub(super) fn about(&self, policy: &Resource) -> Heard {
-        self.0.get(&(policy.id(), policy.meta.name.as_str().to_owned())).cloned().unwrap_or_default()
+    /// What is said about a policy; `None`: nothing.
+    pub(super) fn about(&self, policy: &Resource) -> Option<&Heard> {
+        let named = self.0.get(policy.meta.name.as_str())?;
+        let id = policy.id();
+        named.iter().find(|(found, _)| *found == id).map(|(_, heard)| heard)
     }
 
     fn entry(&mut self, origin: &PolicyOrigin) -> &mut Heard {
-        self.0.entry((origin.policy.clone(), origin.name.clone())).or_default()
+        let named = self.0.entry(origin.name.clone()).or_default();
+        let at = named.iter().position(|(id, _)| *id == origin.policy).unwrap_or_else(|| {
+            named.push((origin.policy.clone(), Heard::default()));
+            named.len() - 1
+        });
+        &mut named[at].1
     }
 
     fn note(&mut self, origin: &PolicyOrigin, outcome: Outcome, place: &str) {

@@ -78,7 +78,7 @@ fn backends<'a>(shares: &[(Option<&'a str>, u32)], plan: &'a Plan) -> Vec<Side<'
     }
     weights
         .into_iter()
-        .map(|(name, weight)| Side { name, weight, cluster: plan.clusters.get(name) })
+        .map(|(name, weight)| Side { name, weight, cluster: plan.clusters.get(name).map(AsRef::as_ref) })
         .collect()
 }
 

@@ -1,5 +1,7 @@
 //! What a plan asks of a split that Envoy cannot do, in words.
 
+use std::sync::Arc;
+
 use plan::{Backend, Cluster, Existing, Plan, SplitSettings, Sticky};
 
 use super::Target;
@@ -50,7 +52,7 @@ pub(super) fn of_split(
         ));
     }
     for backend in split.iter().filter(|backend| backend.spills_when_down) {
-        let watched = |cluster: &&Cluster| {
+        let watched = |cluster: &&Arc<Cluster>| {
             cluster.settings.health_check.is_some() || cluster.settings.outlier_detection.is_some()
         };
         if backend.cluster().and_then(|name| plan.clusters.get(name)).filter(watched).is_some() && is_split {
@@ -64,7 +66,7 @@ pub(super) fn of_split(
     for cluster in clusters() {
         remarks.extend(no_growth(cluster));
     }
-    let counts_together = |cluster: &Cluster| {
+    let counts_together = |cluster: &Arc<Cluster>| {
         cluster.settings.max_connections.is_some() || cluster.settings.max_pending_connections.is_some()
     };
     if combined && is_split && clusters().any(counts_together) {
