@@ -19,9 +19,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use control::api::Mirror;
-use control::compile::{Compiled, Compiler, Scope, Which};
+use control::compile::{CompileMetrics, Compiled, Compiler, Scope, Which};
 use control::discovery::{Publisher, Statuses, TokenGate};
 use control::fleet::{Accepted, Fleet};
+use control::store::StoreMetrics;
 use dialect::envoy::{EnvoyOptions, SplitLayout};
 use model::MeshName;
 use plan::Context;
@@ -100,6 +101,8 @@ struct Shared {
     mirror: Mirror,
     /// Whom proxies have to convince; `None`: nobody.
     gate: Option<TokenGate>,
+    compiling: CompileMetrics,
+    storing: StoreMetrics,
 }
 
 impl Shared {
@@ -123,7 +126,8 @@ pub(crate) fn run(arguments: Args) -> Exit {
         Ok(runtime) => runtime,
         Err(error) => return refuse(&format!("no event loop: {error}")),
     };
-    let resources = match runtime.block_on(Resources::open(&arguments.resources)) {
+    let (compiling, storing) = (CompileMetrics::default(), StoreMetrics::default());
+    let resources = match runtime.block_on(Resources::open(&arguments.resources, &storing)) {
         Ok(resources) => resources,
         Err(message) => return refuse(&message),
     };
@@ -144,6 +148,8 @@ pub(crate) fn run(arguments: Args) -> Exit {
         files: Arc::default(),
         gate: api.gate.clone(),
         mirror,
+        compiling: compiling.clone(),
+        storing,
     };
     let (events, inbox) = channel();
     let addresses = Addresses { xds: arguments.xds, admin: arguments.admin, api: None };
@@ -156,7 +162,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
     let screen = Screen::new(resources.in_words());
     screen.serving(service.addresses(), arguments.envoy_split);
     let (resources, watch) = resources.follow(service.runtime(), events);
-    let mut live = Live::new(resources, Compiler { context, scope });
+    let mut live = Live::new(resources, Compiler { context, scope }, compiling);
     follow(&mut live, &screen, &shared, &service, &inbox);
     drop(watch);
     screen.leaving(shared.publisher.wanted().len(), arguments.drain_time);
@@ -173,8 +179,8 @@ fn refuse(message: &str) -> Exit {
 fn follow(live: &mut Live, screen: &Screen, shared: &Shared, service: &Service, inbox: &Receiver<Event>) {
     loop {
         let mut turn = live.look();
-        if let Some(documents) = turn.as_mut().and_then(|turn| turn.documents.take()) {
-            service.reflect(&shared.mirror, documents);
+        if let Some(entries) = turn.as_mut().and_then(|turn| turn.entries.take()) {
+            service.reflect(&shared.mirror, entries);
         }
         let mut fleet = shared.fleet();
         let news = match turn.as_ref().and_then(|turn| turn.compiled.clone()) {

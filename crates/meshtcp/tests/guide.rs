@@ -101,18 +101,33 @@ impl Witness {
             let text = std::fs::read_to_string(&log).ok()?;
             text.ends_with('\n').then(|| text.lines().next().map(str::to_owned)).flatten()
         });
-        let metrics = eventually(|| {
-            let mut connection = TcpStream::connect(&admin).ok()?;
-            write!(connection, "GET /metrics HTTP/1.1\r\nhost: {admin}\r\nconnection: close\r\n\r\n").ok()?;
-            let mut answer = String::new();
-            connection.read_to_string(&mut answer).ok()?;
-            answer.starts_with("HTTP/1.1 200").then_some(answer)
-        });
+        let metrics = metrics_of(&admin);
         Witness { metrics, log_line: serde_json::from_str(&line).unwrap() }
     }
 }
 
-/// A running `meshtcp up`, ended when dropped.
+fn metrics_of(admin: &str) -> String {
+    eventually(|| {
+        let mut connection = TcpStream::connect(admin).ok()?;
+        write!(connection, "GET /metrics HTTP/1.1\r\nhost: {admin}\r\nconnection: close\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).ok()?;
+        answer.starts_with("HTTP/1.1 200").then_some(answer)
+    })
+}
+
+/// The metrics of an answer, by the names of their series.
+fn families(metrics: &str) -> BTreeSet<String> {
+    let families = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    families
+        .map(|line| match line.split_once(' ').unwrap() {
+            (name, "counter") => format!("{name}_total"),
+            (name, _) => name.to_owned(),
+        })
+        .collect()
+}
+
+/// A running `meshtcp`, ended when dropped.
 struct Up(Child);
 
 impl Drop for Up {
@@ -147,12 +162,7 @@ fn cells(guide: &str, heading: &str) -> BTreeSet<String> {
 #[test]
 fn the_guide_lists_exactly_the_metrics_and_the_keys_of_the_log() {
     let Witness { metrics, log_line } = Witness::of_one_connection();
-    let families = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE "));
-    let named = families.map(|line| match line.split_once(' ').unwrap() {
-        (name, "counter") => format!("{name}_total"),
-        (name, _) => name.to_owned(),
-    });
-    assert_eq!(named.collect::<BTreeSet<_>>(), cells(&guide("metrics.md"), "metric"));
+    assert_eq!(families(&metrics), cells(&guide("metrics.md"), "metric"));
     assert_eq!(log_line.keys().cloned().collect::<BTreeSet<_>>(), cells(&guide("connection-log.md"), "key"));
     let endings: BTreeSet<String> =
         proxy::Ending::ALL.iter().map(|ending| ending.as_str().to_owned()).collect();

@@ -36,6 +36,8 @@ pub(super) async fn serve(
     let mut registry = Registry::with_prefix("meshtcp");
     discovery.register(&mut registry);
     api.register(&mut registry);
+    shared.compiling.register(&mut registry);
+    shared.storing.register(&mut registry);
     registry.register_collector(Box::new(Metrics::new(shared.clone())));
     let desk = Desk { shared, registry: Arc::new(registry) };
     let router = Router::new()

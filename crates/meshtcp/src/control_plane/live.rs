@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use control::api::Mirror;
 use control::compile::{
-    Change, Compiled, Compiler, Dangling, changes, conflicts, dangling, newly_dangling, warnings,
+    Change, CompileMetrics, Compiled, Compiler, Dangling, changes, conflicts, dangling, newly_dangling,
+    warnings,
 };
 use control::store::Revision;
-use control::store::folder::{Candidate, FileState, Objection, Settled};
+use control::store::folder::{Candidate, Entry, FileState, Objection, Settled};
 use model::{Problem, Severity};
-use serde_json::Value;
 
 use super::resources::{Dangle, Followed};
 
@@ -21,6 +21,7 @@ const IDLE: Duration = Duration::from_secs(3600);
 pub(super) struct Live {
     store: Followed,
     compiler: Compiler,
+    metrics: CompileMetrics,
     /// What is in force; `None` until anything was adopted.
     current: Option<Arc<Compiled>>,
     /// Everything that is wrong now, sorted.
@@ -43,7 +44,7 @@ pub(super) struct Turn {
     /// The store, if it can be read again that could not be read before.
     pub(super) back: Option<String>,
     /// All resources of the new state, as the API shows them; `None`: it shows a store.
-    pub(super) documents: Option<Vec<Value>>,
+    pub(super) entries: Option<Vec<Arc<Entry>>>,
 }
 
 /// The files and what is wrong with them, for the admin server.
@@ -60,12 +61,12 @@ pub(super) struct Files {
 struct Adoption {
     compiled: Compiled,
     warnings: Vec<Problem>,
-    documents: Option<Vec<Value>>,
+    entries: Option<Vec<Arc<Entry>>>,
 }
 
 impl Live {
-    pub(super) fn new(store: Followed, compiler: Compiler) -> Self {
-        Self { store, compiler, current: None, problems: Vec::new() }
+    pub(super) fn new(store: Followed, compiler: Compiler, metrics: CompileMetrics) -> Self {
+        Self { store, compiler, metrics, current: None, problems: Vec::new() }
     }
 
     pub(super) fn store(&self) -> &Followed {
@@ -102,12 +103,14 @@ impl Live {
         let before = self.current.clone();
         let (compiler, current) = (&self.compiler, before.as_deref());
         let dangle = self.store.dangle();
+        let began = Instant::now();
         let settled = self.store.settle(|candidate| adopt(compiler, current, candidate, dangle));
         let mut problems = self.store.problems();
         let mut turn = Turn { first: before.is_none(), back, ..Turn::default() };
         match settled {
-            Settled::Adopted(Adoption { compiled, warnings, documents }) => {
-                turn.documents = documents;
+            Settled::Adopted(Adoption { compiled, warnings, entries }) => {
+                self.metrics.adopted(&compiled, began.elapsed());
+                turn.entries = entries;
                 problems.extend(warnings);
                 let nothing = Compiled::nothing(self.compiler.context.clone());
                 turn.changes = changes(before.as_deref().unwrap_or(&nothing), &compiled);
@@ -116,7 +119,10 @@ impl Live {
                 self.current = Some(compiled);
             }
             // warnings about what is in force stay as they are
-            Settled::Refused => problems.extend(self.warnings()),
+            Settled::Refused => {
+                self.metrics.refused();
+                problems.extend(self.warnings());
+            }
         }
         turn.new_problems = self.now_wrong(problems);
         turn.repaired = self.repaired(&states);
@@ -177,8 +183,8 @@ fn adopt(
     }
     let warnings = warnings(&without_notes(&compiled), &nowhere, candidate);
     // a store is shown as it is
-    let documents = (dangle == Dangle::HeldBack).then(|| Mirror::documents(candidate));
-    Ok(Adoption { compiled, warnings, documents })
+    let entries = (dangle == Dangle::HeldBack).then(|| Mirror::entries(candidate));
+    Ok(Adoption { compiled, warnings, entries })
 }
 
 /// The same without what our own proxy cannot carry: whoever attaches may be an Envoy, and our own is told when it does.

@@ -6,7 +6,7 @@ use std::sync::mpsc::Sender;
 use std::time::Instant;
 
 use control::store::folder::{Candidate, FileState, FolderStore, Objection, Settled, Watch};
-use control::store::{Feeder, FollowedStore, Revision, Store};
+use control::store::{Feeder, FollowedStore, MeteredStore, Revision, Store, StoreMetrics};
 use model::Problem;
 use tokio::runtime::Runtime;
 
@@ -89,7 +89,7 @@ impl Args {
 }
 
 impl Resources {
-    pub(super) async fn open(arguments: &Args) -> Result<Self, String> {
+    pub(super) async fn open(arguments: &Args, metrics: &StoreMetrics) -> Result<Self, String> {
         let Args { paths, store, rules } = arguments;
         if !paths.is_empty() {
             let source = Source { paths: paths.clone(), rules: rules.clone() };
@@ -100,8 +100,8 @@ impl Resources {
             Some(choice) => choice.clone(),
             None => StoreChoice::default_place()?,
         };
-        let store = choice.open().await?;
-        Ok(Resources::Store(store, rules.clone(), choice.kind()))
+        let store = MeteredStore::new(choice.open().await?, metrics.clone());
+        Ok(Resources::Store(Arc::new(store), rules.clone(), choice.kind()))
     }
 
     pub(super) fn in_words(&self) -> String {

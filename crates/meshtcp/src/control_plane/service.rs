@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use control::api::{Api, ApiMetrics, Mirror, Plane};
 use control::discovery::{DiscoveryMetrics, DiscoveryServer, serve};
-use serde_json::Value;
+use control::store::folder::Entry;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -101,8 +101,8 @@ impl Service {
     }
 
     /// Shows the resources of files over the API.
-    pub(super) fn reflect(&self, mirror: &Mirror, documents: Vec<Value>) {
-        if let Err(error) = self.runtime.block_on(mirror.reflect(documents)) {
+    pub(super) fn reflect(&self, mirror: &Mirror, entries: Vec<Arc<Entry>>) {
+        if let Err(error) = self.runtime.block_on(mirror.reflect(entries)) {
             complain(&format!("error: the API does not show what is in force: {error}\n"));
         }
     }
