@@ -29,6 +29,7 @@ pub(crate) async fn attach(callers: usize, address: &str) -> JoinSet<()> {
             running.spawn(follow(caller, format!("http://{address}"), opened.clone()));
         }
         drop(opened);
+        super::progress(callers, &format!("{first} attached"));
         // nothing is ever sent: the channel closes when the last stream is open
         let _ = all_opened.recv().await;
     }

@@ -2,13 +2,14 @@
 //!
 //! ```sh
 //! cargo xtask fanout                                                     # all sizes, into docs/performance.md
-//! cargo run --release -p meshtcp-control --example fanout -- [CALLERS…]   # default: 100 1000
+//! cargo run --release -p meshtcp-control --example fanout -- [CALLERS…]   # default: 100 1000 10000
 //! ```
 //!
 //! The control plane runs in a child process: plans, fleet and discovery as in `meshtcp control-plane`, without files.
 //! The callers of the mesh in [`mesh`] attach in this process, each on a connection of its own, in delta, and accept
 //! everything at once. The change is one weight in one route; times are from the acceptance of the change until the
-//! control plane has heard that a proxy runs it. CPU time and memory are those of the control plane alone.
+//! control plane has heard that a proxy runs it. CPU time and memory are those of the control plane alone. Each process
+//! has one descriptor a caller: 10 000 callers need `ulimit -n` of a little more.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement that fails is no measurement")]
 
@@ -16,6 +17,7 @@ mod clients;
 mod mesh;
 mod server;
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
@@ -32,50 +34,94 @@ fn main() {
         return server::run(callers.parse().unwrap());
     }
     let sizes: Vec<usize> = arguments.iter().map(|text| text.parse().expect("a number of callers")).collect();
-    let sizes = if sizes.is_empty() { vec![100, 1000] } else { sizes };
+    let sizes = if sizes.is_empty() { vec![100, 1000, 10_000] } else { sizes };
     println!(
         "| proxies | what | told | 50 % | 99 % | 100 % | planned | planning CPU | CPU | memory | bytes sent |"
     );
     println!("|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
-    sizes.into_iter().for_each(measure);
+    let measured: BTreeMap<usize, Vec<Row>> =
+        sizes.into_iter().map(|callers| (callers, measure(callers))).collect();
+    if let [.., (less, before), (more, after)] = measured.iter().collect::<Vec<_>>().as_slice() {
+        for (before, after) in before.iter().zip(*after) {
+            after.print_growth(before, **less, **more);
+        }
+    }
 }
 
+/// The medians of one change, by column.
+struct Row {
+    what: &'static str,
+    medians: [Option<f64>; COLUMNS.len()],
+}
+
+/// What the server answers, and the unit of it.
+const COLUMNS: [(&str, &str); 9] = [
+    ("told", ""),
+    ("p50", " ms"),
+    ("p99", " ms"),
+    ("p100", " ms"),
+    ("planned", ""),
+    ("planning", " ms"),
+    ("cpu", " ms"),
+    ("memory", " MiB"),
+    ("bytes", " KiB"),
+];
+
 /// Measures one size, and prints a row for each change.
-fn measure(callers: usize) {
+fn measure(callers: usize) -> Vec<Row> {
+    progress(callers, "planning");
     let mut control_plane = ControlPlane::start(callers);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let attached = runtime.block_on(clients::attach(callers, &control_plane.address));
-    row(callers, "attach", &[control_plane.ask("attached")]);
-    for what in ["all", "team"] {
-        let answers: Vec<Value> =
-            (0..TIMES).map(|time| control_plane.ask(&format!("{what} {}", 10 + time))).collect();
-        row(callers, if what == "all" { "weight of all" } else { "weight of 1 %" }, &answers);
+    let mut rows = vec![Row::of("attach", &[control_plane.ask("attached")])];
+    for (what, title) in [("all", "weight of all"), ("team", "weight of 1 %")] {
+        let answers: Vec<Value> = (0..TIMES)
+            .map(|time| {
+                progress(callers, &format!("{title}, {} of {TIMES}", time + 1));
+                control_plane.ask(&format!("{what} {}", 10 + time))
+            })
+            .collect();
+        rows.push(Row::of(title, &answers));
     }
     drop(attached);
     runtime.shutdown_background();
+    eprint!("\r\x1b[K");
+    rows.iter().for_each(|row| row.print(callers));
+    rows
 }
 
-/// The medians of several answers, as a row of a Markdown table.
-fn row(callers: usize, what: &str, answers: &[Value]) {
-    let median = |key: &str| {
-        let mut found: Vec<f64> = answers.iter().filter_map(|answer| answer[key].as_f64()).collect();
-        found.sort_by(f64::total_cmp);
-        found.get(found.len() / 2).copied()
-    };
-    let milliseconds = |key| median(key).map_or_else(String::new, |value| format!("{value:.0} ms"));
-    let whole = |key| median(key).map_or_else(String::new, |value| format!("{value:.0}"));
-    println!(
-        "| {callers} | {what} | {} | {} | {} | {} | {} | {} | {} | {} MiB | {} KiB |",
-        whole("told"),
-        milliseconds("p50"),
-        milliseconds("p99"),
-        milliseconds("p100"),
-        whole("planned"),
-        milliseconds("planning"),
-        milliseconds("cpu"),
-        whole("memory"),
-        whole("bytes"),
-    );
+/// Says on standard error what is going on, in one line.
+fn progress(callers: usize, what: &str) {
+    eprint!("\r\x1b[K{callers} proxies: {what}");
+}
+
+impl Row {
+    fn of(what: &'static str, answers: &[Value]) -> Self {
+        let medians = COLUMNS.map(|(key, _)| {
+            let mut found: Vec<f64> = answers.iter().filter_map(|answer| answer[key].as_f64()).collect();
+            found.sort_by(f64::total_cmp);
+            found.get(found.len() / 2).copied()
+        });
+        Self { what, medians }
+    }
+
+    /// Prints it as a row of a Markdown table.
+    fn print(&self, callers: usize) {
+        let cells =
+            self.medians.iter().zip(COLUMNS).map(|(median, (_, unit))| {
+                median.map(|median| format!("{median:.0}{unit}")).unwrap_or_default()
+            });
+        println!("| {callers} | {} | {} |", self.what, cells.collect::<Vec<_>>().join(" | "));
+    }
+
+    /// Prints how many times as much it is as for fewer callers.
+    fn print_growth(&self, before: &Self, less: usize, more: usize) {
+        let cells = self.medians.iter().zip(before.medians).map(|(after, before)| match (after, before) {
+            (Some(after), Some(before)) if before > 0.0 => format!("×{:.1}", after / before),
+            _ => String::new(),
+        });
+        println!("| {less} → {more} | {} | {} |", self.what, cells.collect::<Vec<_>>().join(" | "));
+    }
 }
 
 /// The child process.

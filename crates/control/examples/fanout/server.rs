@@ -128,9 +128,9 @@ impl Server {
         let (cpu_before, bytes_before) = (cpu(), self.kibibytes());
         self.mesh.make(change);
         let accepted = Accepted::now(self.fleet.revision().next());
-        let planning = thread_cpu();
+        let before_planning = cpu();
         let next = compiler().plan_again(&self.current, self.mesh.resources());
-        let planning = thread_cpu() - planning;
+        let planning = cpu() - before_planning;
         self.current = Arc::new(next);
         self.fleet.adopt(self.current.clone(), accepted);
         let rollout = |server: &Self| server.fleet.rollout(accepted.revision);
@@ -160,16 +160,8 @@ impl Server {
 
 /// The CPU time of this process so far, user and kernel, in milliseconds.
 fn cpu() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    // USER_HZ is 100 on every Linux that there is
-    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) * 10.0
-}
-
-/// The CPU time of this thread so far, in milliseconds.
-fn thread_cpu() -> f64 {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    text.split_whitespace().next().unwrap().parse::<f64>().unwrap() / 1e6
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
 }
 
 /// The resident memory of this process in MiB.
