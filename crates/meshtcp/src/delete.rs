@@ -1,6 +1,7 @@
 //! `meshtcp delete`: take resources out of a control plane.
 
 use model::Kind;
+use model::resource::Scope;
 
 use crate::apply::wait::{Wait, waited};
 use crate::context::{InMesh, Server};
@@ -72,15 +73,23 @@ pub(crate) fn run(arguments: Args) -> Exit {
         match client.delete(&path(kind, &mesh, &name)) {
             Ok(Some(now)) => {
                 revision = now.or(revision);
-                print(&format!("{kind} {name} deleted\n"));
+                print(&format!("{} deleted\n", described(kind, &mesh, &name)));
             }
             Ok(None) if ignore_not_found => {}
             Ok(None) => {
-                complain(&format!("error: there is no {kind} {name}\n"));
+                complain(&format!("error: there is no {}\n", described(kind, &mesh, &name)));
                 exit = Exit::Problems;
             }
             Err(failed) => exit = failed.said(),
         }
     }
     if exit == Exit::Ok { waited(&client, revision, &wait) } else { exit }
+}
+
+/// As resources are called everywhere: `MeshTCPRoute default/canary`, `Mesh default`.
+fn described(kind: Kind, mesh: &str, name: &str) -> String {
+    match kind.scope() {
+        Scope::Mesh => format!("{kind} {mesh}/{name}"),
+        Scope::Global => format!("{kind} {name}"),
+    }
 }

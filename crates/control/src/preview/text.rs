@@ -65,13 +65,15 @@ fn connections<'a>(f: &mut fmt::Formatter<'_>, affected: impl Iterator<Item = &'
         sum.4 = sum.4.max(*age_seconds);
     }
     for (word, (existing, open, above, closed, age)) in sums {
+        let plural = if open == 1 { "" } else { "s" };
         write!(
             f,
-            "\n{open} open connections under `meshtcp.io/existing: {word}` (counted {age:.0} s ago): "
+            "\n{open} open connection{plural} under `meshtcp.io/existing: {word}` (counted {age:.0} s ago): "
         )?;
         match existing {
             Existing::Keep if closed == 0 => {
-                writeln!(f, "all stay; {above} are above the new share of their backend")?
+                let (are, their) = if above == 1 { ("is", "its") } else { ("are", "their") };
+                writeln!(f, "all stay; {above} {are} above the new share of {their} backend")?
             }
             Existing::Keep | Existing::DrainExcess | Existing::Close => {
                 writeln!(f, "{closed} would be closed, {} stay", open - closed.min(open))?;

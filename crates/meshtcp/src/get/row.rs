@@ -58,9 +58,14 @@ pub(super) fn wide(kind: Kind, found: &[Value]) -> String {
     output::table(["MESH", "NAME", "SAYS", "CHANGED", "CREATED", "KRI", "LABELS"], found.iter().map(row))
 }
 
+/// When it changed last, to the second.
 fn changed(resource: &Value) -> String {
     let time = text(resource, "modificationTime");
-    if time.is_empty() { "-".to_owned() } else { time.to_owned() }
+    match time.split_once('.') {
+        Some((seconds, _)) => format!("{seconds}Z"),
+        None if time.is_empty() => "-".to_owned(),
+        None => time.to_owned(),
+    }
 }
 
 /// What a resource says, in a few words; nothing for kinds that take more than a few.

@@ -18,6 +18,7 @@ mod mutation;
 mod program;
 mod redis;
 mod remote;
+mod session;
 mod stand_in;
 mod store;
 mod takeover;
