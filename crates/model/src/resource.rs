@@ -42,8 +42,17 @@ pub enum Body {
     Inline,
 }
 
+/// Where objects of a kind live on Kubernetes (spec 01 §1.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Home {
+    /// In a namespace, which their stored name ends with.
+    Namespace,
+    /// In the cluster, as the older kinds do.
+    Cluster,
+}
+
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $kind:ident: $plural:literal, $short:expr, $scope:ident, $body:ident;)*) => {
+    ($($(#[$doc:meta])* $kind:ident: $plural:literal, $short:expr, $scope:ident, $body:ident, $home:ident;)*) => {
         /// Every kind that is known by name. Those without a type of their own in [`Spec`] are kept as [`Spec::Other`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         pub enum Kind { $($(#[$doc])* $kind,)* }
@@ -76,94 +85,99 @@ macro_rules! kinds {
             pub const fn body(self) -> Body {
                 match self { $(Kind::$kind => Body::$body,)* }
             }
+
+            /// Where objects of this kind live on Kubernetes.
+            pub const fn home(self) -> Home {
+                match self { $(Kind::$kind => Home::$home,)* }
+            }
         }
     };
 }
 
-// kind: plural, short name, scope, body in the Universal format
+// kind: plural, short name, scope, body in the Universal format, where its objects live on Kubernetes
 kinds! {
     /// A mesh.
-    Mesh: "meshes", Some("m"), Global, Inline;
+    Mesh: "meshes", Some("m"), Global, Inline, Cluster;
     /// A proxy, and what it stands for.
-    Dataplane: "dataplanes", Some("dp"), Mesh, Inline;
+    Dataplane: "dataplanes", Some("dp"), Mesh, Inline, Namespace;
     /// A service.
-    MeshService: "meshservices", Some("msvc"), Mesh, Spec;
+    MeshService: "meshservices", Some("msvc"), Mesh, Spec, Namespace;
     /// The same service in several zones.
-    MeshMultiZoneService: "meshmultizoneservices", Some("mzsvc"), Mesh, Spec;
+    MeshMultiZoneService: "meshmultizoneservices", Some("mzsvc"), Mesh, Spec, Namespace;
     /// A service outside the mesh.
-    MeshExternalService: "meshexternalservices", Some("extsvc"), Mesh, Spec;
+    MeshExternalService: "meshexternalservices", Some("extsvc"), Mesh, Spec, Namespace;
     /// The listeners of builtin gateways.
-    MeshGateway: "meshgateways", Some("mgw"), Mesh, Inline;
+    MeshGateway: "meshgateways", Some("mgw"), Mesh, Inline, Cluster;
     /// Where a zone takes connections from other zones.
-    ZoneIngress: "zoneingresses", Some("zi"), Global, Inline;
+    ZoneIngress: "zoneingresses", Some("zi"), Global, Inline, Namespace;
     /// Where a zone sends connections out.
-    ZoneEgress: "zoneegresses", Some("ze"), Global, Inline;
+    ZoneEgress: "zoneegresses", Some("ze"), Global, Inline, Namespace;
     /// A service outside the mesh, in the tag-based model.
-    ExternalService: "external-services", Some("es"), Mesh, Inline;
+    ExternalService: "external-services", Some("es"), Mesh, Inline, Cluster;
     /// Reroutes and splits TCP.
-    MeshTCPRoute: "meshtcproutes", Some("mtcpr"), Mesh, Spec;
+    MeshTCPRoute: "meshtcproutes", Some("mtcpr"), Mesh, Spec, Namespace;
     /// Routes HTTP; wins over MeshTCPRoute on HTTP-like destinations.
-    MeshHTTPRoute: "meshhttproutes", Some("mhttpr"), Mesh, Spec;
+    MeshHTTPRoute: "meshhttproutes", Some("mhttpr"), Mesh, Spec, Namespace;
     /// The route of the tag-based model.
-    TrafficRoute: "traffic-routes", Some("tr"), Mesh, Inline;
+    TrafficRoute: "traffic-routes", Some("tr"), Mesh, Inline, Cluster;
     /// Timeouts.
-    MeshTimeout: "meshtimeouts", Some("mt"), Mesh, Spec;
+    MeshTimeout: "meshtimeouts", Some("mt"), Mesh, Spec, Namespace;
     /// Retries.
-    MeshRetry: "meshretries", Some("mr"), Mesh, Spec;
+    MeshRetry: "meshretries", Some("mr"), Mesh, Spec, Namespace;
     /// Access logs.
-    MeshAccessLog: "meshaccesslogs", Some("mal"), Mesh, Spec;
+    MeshAccessLog: "meshaccesslogs", Some("mal"), Mesh, Spec, Namespace;
     /// Connection limits and outlier detection.
-    MeshCircuitBreaker: "meshcircuitbreakers", Some("mcb"), Mesh, Spec;
+    MeshCircuitBreaker: "meshcircuitbreakers", Some("mcb"), Mesh, Spec, Namespace;
     /// Active health checks.
-    MeshHealthCheck: "meshhealthchecks", Some("mhc"), Mesh, Spec;
+    MeshHealthCheck: "meshhealthchecks", Some("mhc"), Mesh, Spec, Namespace;
     /// How endpoints are chosen.
-    MeshLoadBalancingStrategy: "meshloadbalancingstrategies", Some("mlbs"), Mesh, Spec;
+    MeshLoadBalancingStrategy: "meshloadbalancingstrategies", Some("mlbs"), Mesh, Spec, Namespace;
     /// Who may connect.
-    MeshTrafficPermission: "meshtrafficpermissions", Some("mtp"), Mesh, Spec;
+    MeshTrafficPermission: "meshtrafficpermissions", Some("mtp"), Mesh, Spec, Namespace;
     /// Connection and request rates.
-    MeshRateLimit: "meshratelimits", Some("mrl"), Mesh, Spec;
+    MeshRateLimit: "meshratelimits", Some("mrl"), Mesh, Spec, Namespace;
     /// Faults on purpose.
-    MeshFaultInjection: "meshfaultinjections", Some("mfi"), Mesh, Spec;
+    MeshFaultInjection: "meshfaultinjections", Some("mfi"), Mesh, Spec, Namespace;
     /// Traces.
-    MeshTrace: "meshtraces", Some("mtr"), Mesh, Spec;
+    MeshTrace: "meshtraces", Some("mtr"), Mesh, Spec, Namespace;
     /// Metrics.
-    MeshMetric: "meshmetrics", Some("mm"), Mesh, Spec;
+    MeshMetric: "meshmetrics", Some("mm"), Mesh, Spec, Namespace;
     /// Patches of Envoy configuration.
-    MeshProxyPatch: "meshproxypatches", Some("mpp"), Mesh, Spec;
+    MeshProxyPatch: "meshproxypatches", Some("mpp"), Mesh, Spec, Namespace;
     /// Traffic that belongs to no outbound.
-    MeshPassthrough: "meshpassthroughs", Some("mp"), Mesh, Spec;
+    MeshPassthrough: "meshpassthroughs", Some("mp"), Mesh, Spec, Namespace;
     /// TLS between proxies.
-    MeshTLS: "meshtlses", Some("mtls"), Mesh, Spec;
+    MeshTLS: "meshtlses", Some("mtls"), Mesh, Spec, Namespace;
     /// Who workloads are.
-    MeshIdentity: "meshidentities", Some("mid"), Mesh, Spec;
+    MeshIdentity: "meshidentities", Some("mid"), Mesh, Spec, Namespace;
     /// Whom workloads trust.
-    MeshTrust: "meshtrusts", Some("mtrust"), Mesh, Spec;
+    MeshTrust: "meshtrusts", Some("mtrust"), Mesh, Spec, Namespace;
     /// The public address of a zone (profile 3).
-    MeshZoneAddress: "meshzoneaddresses", Some("mza"), Mesh, Spec;
+    MeshZoneAddress: "meshzoneaddresses", Some("mza"), Mesh, Spec, Namespace;
     /// Host names of services.
-    HostnameGenerator: "hostnamegenerators", Some("hg"), Global, Spec;
+    HostnameGenerator: "hostnamegenerators", Some("hg"), Global, Spec, Namespace;
     /// Retries of the tag-based model.
-    Retry: "retries", None, Mesh, Inline;
+    Retry: "retries", None, Mesh, Inline, Cluster;
     /// Timeouts of the tag-based model.
-    Timeout: "timeouts", None, Mesh, Inline;
+    Timeout: "timeouts", None, Mesh, Inline, Cluster;
     /// Access logs of the tag-based model.
-    TrafficLog: "traffic-logs", None, Mesh, Inline;
+    TrafficLog: "traffic-logs", None, Mesh, Inline, Cluster;
     /// Permissions of the tag-based model.
-    TrafficPermission: "traffic-permissions", None, Mesh, Inline;
+    TrafficPermission: "traffic-permissions", None, Mesh, Inline, Cluster;
     /// Health checks of the tag-based model.
-    HealthCheck: "health-checks", None, Mesh, Inline;
+    HealthCheck: "health-checks", None, Mesh, Inline, Cluster;
     /// Circuit breakers of the tag-based model.
-    CircuitBreaker: "circuit-breakers", None, Mesh, Inline;
+    CircuitBreaker: "circuit-breakers", None, Mesh, Inline, Cluster;
     /// Extra outbounds with transparent proxying.
-    VirtualOutbound: "virtual-outbounds", None, Mesh, Inline;
+    VirtualOutbound: "virtual-outbounds", None, Mesh, Inline, Cluster;
     /// HTTP and TCP routes of builtin gateways before MeshHTTPRoute and MeshTCPRoute.
-    MeshGatewayRoute: "meshgatewayroutes", None, Mesh, Inline;
+    MeshGatewayRoute: "meshgatewayroutes", None, Mesh, Inline, Cluster;
     /// A secret of a mesh.
-    Secret: "secrets", None, Mesh, Inline;
+    Secret: "secrets", None, Mesh, Inline, Namespace;
     /// A secret of no mesh.
-    GlobalSecret: "global-secrets", None, Global, Inline;
+    GlobalSecret: "global-secrets", None, Global, Inline, Namespace;
     /// A zone.
-    Zone: "zones", Some("z"), Global, Inline;
+    Zone: "zones", Some("z"), Global, Inline, Cluster;
 }
 
 impl Kind {

@@ -1,7 +1,7 @@
 //! How a stored resource is shown: in the Universal format, or as a Kubernetes manifest.
 
 use model::reference::{MESH_TAG, ZONE_TAG};
-use model::resource::{Body, DISPLAY_NAME_LABEL, NAMESPACE_LABEL, Scope};
+use model::resource::{Body, DISPLAY_NAME_LABEL, Home, NAMESPACE_LABEL, Scope};
 use model::{Kind, ResourceId};
 use serde_json::{Map, Value, json};
 
@@ -109,22 +109,7 @@ fn kubernetes(stored: &Stored, namespace: Option<&str>) -> Value {
     let Stored { key, document, .. } = stored;
     let id = id(stored);
     let mut metadata = Map::new();
-    let is_cluster_wide = matches!(
-        key.kind,
-        Kind::Mesh
-            | Kind::MeshGateway
-            | Kind::MeshGatewayRoute
-            | Kind::TrafficRoute
-            | Kind::ExternalService
-            | Kind::Retry
-            | Kind::Timeout
-            | Kind::TrafficLog
-            | Kind::TrafficPermission
-            | Kind::HealthCheck
-            | Kind::CircuitBreaker
-            | Kind::VirtualOutbound
-            | Kind::Zone
-    );
+    let is_cluster_wide = key.kind.home() == Home::Cluster;
     metadata.insert("name".into(), json!(if is_cluster_wide { &key.name } else { &id.name }));
     if !is_cluster_wide {
         let stored_in = (!id.namespace.is_empty()).then_some(id.namespace.as_str());

@@ -8,7 +8,7 @@ use crate::draft::kinds::Body;
 use crate::draft::nearest;
 use crate::name::{MeshName, ResourceName};
 use crate::reference::{Labels, MESH_TAG};
-use crate::resource::{Kind, Meta, NAMESPACE_LABEL, Scope};
+use crate::resource::{Home, Kind, Meta, NAMESPACE_LABEL, Scope};
 use crate::violation::FieldPath;
 
 /// How a resource is written.
@@ -109,7 +109,7 @@ fn kubernetes<'d>(mut root: Fields<'d>) -> Option<Envelope<'d>> {
         metadata.text("creationTimestamp").and_then(|t| seconds(&metadata, "creationTimestamp", &t));
     let written_name = metadata.string("name");
     let mut name = written_name.clone();
-    if is_namespaced(kind) {
+    if kind.home() == Home::Namespace {
         let namespace = metadata.text("namespace").unwrap_or_else(|| "default".into());
         name = format!("{name}.{namespace}");
         if labels.get(NAMESPACE_LABEL).is_none() {
@@ -155,26 +155,6 @@ fn seconds(fields: &Fields<'_>, name: &str, text: &str) -> Option<i64> {
             None
         }
     }
-}
-
-/// Whether objects of a kind live in a namespace on Kubernetes (spec 01 §1.2); the older kinds belong to the cluster.
-fn is_namespaced(kind: Kind) -> bool {
-    !matches!(
-        kind,
-        Kind::Mesh
-            | Kind::MeshGateway
-            | Kind::MeshGatewayRoute
-            | Kind::TrafficRoute
-            | Kind::ExternalService
-            | Kind::Retry
-            | Kind::Timeout
-            | Kind::TrafficLog
-            | Kind::TrafficPermission
-            | Kind::HealthCheck
-            | Kind::CircuitBreaker
-            | Kind::VirtualOutbound
-            | Kind::Zone
-    )
 }
 
 /// The name that a message uses for a resource whose envelope may be incomplete.
