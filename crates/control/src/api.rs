@@ -26,6 +26,7 @@ mod overview;
 mod page;
 mod plane;
 mod policy;
+mod preview;
 mod refusal;
 mod resources;
 mod revisions;
@@ -39,6 +40,7 @@ use std::time::Duration;
 use axum::Router;
 use model::draft::Options;
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 use crate::identity::Tokens;
 use crate::store::Store;
@@ -76,6 +78,8 @@ pub struct Setup {
     pub body_limit: usize,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
+    /// How long the head of a request may take to arrive, and a caller stay silent between two requests.
+    pub head_timeout: Duration,
 }
 
 impl Default for Setup {
@@ -92,6 +96,7 @@ impl Default for Setup {
             config: Value::Object(serde_json::Map::new()),
             body_limit: 4 * 1024 * 1024,
             body_timeout: Duration::from_secs(10),
+            head_timeout: Duration::from_secs(15),
         }
     }
 }
@@ -109,6 +114,8 @@ pub(crate) struct Desk {
     tokens: Tokens,
     plane: Plane,
     metrics: ApiMetrics,
+    /// Who may plan a change that is only looked at.
+    previews: Semaphore,
 }
 
 impl std::fmt::Debug for Api {
@@ -124,7 +131,7 @@ impl Api {
             true => Tokens::with_keys_as_they_are(Arc::clone(&store)),
             false => Tokens::new(Arc::clone(&store)),
         };
-        Self { desk: Arc::new(Desk { setup, store, tokens, plane, metrics }) }
+        Self { desk: Arc::new(Desk { setup, store, tokens, plane, metrics, previews: Semaphore::new(1) }) }
     }
 
     /// The routes. Requests must carry a [`serve::Peer`], which [`serve`] gives them.
@@ -144,6 +151,7 @@ fn operations() -> Vec<operation::Operation> {
         policy::operations(),
         tokens::operations(),
         revisions::operations(),
+        preview::operations(),
     ];
     nouns.into_iter().flatten().collect()
 }

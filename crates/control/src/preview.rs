@@ -12,6 +12,7 @@ mod live;
 mod proposal;
 mod proxies;
 mod remark;
+mod stored;
 mod text;
 
 use plan::Context;
@@ -26,6 +27,7 @@ pub use live::{Affected, Existing, Live, LiveConnection, LiveConnections};
 pub use proposal::{Key, ResourceChange, Verb, overlay, resource_changes};
 pub use proxies::{ListenerChange, ProxyPreview};
 pub use remark::{Remark, remarks};
+pub use stored::stored;
 
 /// All resources at one moment, and what every proxy should run by them.
 #[derive(Clone, Debug)]

@@ -182,7 +182,7 @@ fn bad_words(status: u16) -> &'static str {
 fn example(schema: &str, path: &str) -> Option<Value> {
     Some(match (schema, path) {
         ("Resource", "/{plural}/{name}") => json!({ "type": "Mesh", "name": "default" }),
-        ("Resource", _) => json!({
+        ("Resource" | "Proposal", _) => json!({
             "type": "MeshTCPRoute",
             "mesh": "default",
             "name": "canary",
@@ -238,6 +238,19 @@ fn schemas() -> Value {
                 "apiVersion": text(), "kind": text(), "metadata": { "type": "object" },
             }))],
         },
+        "Proposal": {
+            "description": "A resource, or a list of them as lists are answered; as YAML also several documents",
+            "anyOf": [reference("Resource"), object(&["total", "items"], json!({
+                "total": { "type": "integer", "minimum": 0 },
+                "items": { "type": "array", "minItems": 1, "items": reference("Resource") },
+            }))],
+        },
+        "Preview": object(&["resources", "proxiesTotal", "proxies", "remarks"], json!({
+            "resources": objects(),
+            "proxiesTotal": { "type": "integer", "minimum": 0 },
+            "proxies": objects(),
+            "remarks": objects(),
+        })),
         "ResourceList": {
             "type": "object",
             "required": ["total", "items", "next"],

@@ -24,8 +24,6 @@ use super::Api;
 
 /// How many connections are served at once; more wait to be accepted.
 const CONNECTIONS: usize = 1024;
-/// How long a caller may take for the headers of a request, and stay silent between two.
-const HEADERS: Duration = Duration::from_secs(15);
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How much of a request's head is read.
@@ -99,6 +97,7 @@ pub async fn serve(
     grace: Duration,
 ) -> io::Result<()> {
     let router = api.router();
+    let head = api.desk.setup.head_timeout;
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
@@ -126,7 +125,7 @@ pub async fn serve(
             (tls.clone(), router.clone(), api.desk.metrics.clone(), shutdown.clone());
         connections.spawn(async move {
             metrics.connections.inc();
-            connection(stream, address, tls, router, stopping).await;
+            connection(stream, address, tls, Requests { router, head, stopping }).await;
             metrics.connections.dec();
             drop(place);
         });
@@ -142,45 +141,50 @@ fn is_of_the_connection(error: &io::Error) -> bool {
     )
 }
 
-async fn connection(
-    stream: TcpStream,
-    address: SocketAddr,
-    tls: Option<Tls>,
-    router: Router,
-    stopping: CancellationToken,
-) {
+async fn connection(stream: TcpStream, address: SocketAddr, tls: Option<Tls>, requests: Requests) {
     let _ = stream.set_nodelay(true);
     match tls {
-        None => requests(stream, Peer { address, scheme: "http" }, router, stopping).await,
+        None => requests.answer(stream, Peer { address, scheme: "http" }).await,
         Some(Tls(acceptor)) => match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => requests(stream, Peer { address, scheme: "https" }, router, stopping).await,
+            Ok(Ok(stream)) => requests.answer(stream, Peer { address, scheme: "https" }).await,
             Ok(Err(error)) => tracing::debug!(%address, %error, "no TLS with a caller of the API"),
             Err(_) => tracing::debug!(%address, "a caller of the API was too slow for TLS"),
         },
     }
 }
 
-async fn requests<S>(stream: S, peer: Peer, router: Router, stopping: CancellationToken)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let service = tower::service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(peer);
-        let mut router = router.clone();
-        tower::Service::call(&mut router, request.map(axum::body::Body::new))
-    });
-    let mut builder = hyper::server::conn::http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEADERS).max_buf_size(HEAD_BYTES);
-    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-    tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stopping.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+/// How the requests of one connection are answered.
+struct Requests {
+    router: Router,
+    /// How long a head may take to arrive.
+    head: Duration,
+    stopping: CancellationToken,
+}
+
+impl Requests {
+    async fn answer<S>(self, stream: S, peer: Peer)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Self { router, head, stopping } = self;
+        let service = tower::service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            let mut router = router.clone();
+            tower::Service::call(&mut router, request.map(axum::body::Body::new))
+        });
+        let mut builder = hyper::server::conn::http1::Builder::new();
+        builder.timer(TokioTimer::new()).header_read_timeout(head).max_buf_size(HEAD_BYTES);
+        let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        tokio::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = stopping.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(address = %peer.address, %error, "a connection to the API broke");
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(address = %peer.address, %error, "a connection to the API broke");
     }
 }

@@ -135,6 +135,11 @@ async fn a_token_of_another_sort_ended_changed_or_revoked_is_no_token() {
     }
 }
 
+fn url_base64(text: &str) -> String {
+    use ::base64::Engine;
+    ::base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text)
+}
+
 fn base64(text: &str) -> String {
     use ::base64::Engine;
     ::base64::engine::general_purpose::STANDARD.encode(text)
@@ -247,6 +252,78 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
     let read = tokio::time::timeout(Duration::from_secs(60), slow.read_to_end(&mut bytes));
     let _ = read.await.expect("the server gives up");
     assert_eq!(reply(&bytes).status, 408);
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_come_is_not_waited_for() {
+    let setup = Setup { head_timeout: Duration::from_millis(200), ..Setup::default() };
+    let server = Server::start(setup).await;
+    for begun in ["", "GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: a"] {
+        let mut slow = TcpStream::connect(server.address).await.unwrap();
+        slow.write_all(begun.as_bytes()).await.unwrap();
+        let mut bytes = Vec::new();
+        let read = tokio::time::timeout(Duration::from_secs(60), slow.read_to_end(&mut bytes));
+        let _ = read.await.expect("the server gives up");
+        // some are told why, some are just left
+        assert!(bytes.is_empty() || reply(&bytes).status == 408, "{}", String::from_utf8_lossy(&bytes));
+    }
+    // who stays silent after a request is not waited for either
+    let mut idle = TcpStream::connect(server.address).await.unwrap();
+    idle.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    let mut bytes = Vec::new();
+    let read = tokio::time::timeout(Duration::from_secs(60), idle.read_to_end(&mut bytes));
+    let _ = read.await.expect("the server gives up");
+    assert_eq!(reply(&bytes).status, 200);
+    assert_eq!(send(server.address, "GET /", "").await.status, 200);
+}
+
+#[tokio::test]
+async fn tokens_of_an_rsa_key_that_was_made_elsewhere_are_believed() {
+    // in PKCS #1, as Kuma makes them, and in PKCS #8; the token was signed by OpenSSL
+    let token = include_str!("rsa/token.jwt");
+    for pem in [include_str!("rsa/pkcs1.pem"), include_str!("rsa/pkcs8.pem")] {
+        let server = strict().await;
+        let key = Key::global(Kind::GlobalSecret, "user-token-signing-key-1");
+        let secret =
+            json!({ "type": "GlobalSecret", "name": "user-token-signing-key-1", "data": base64(pem) });
+        server.store.put(&key, secret, Expected::Any).await.unwrap();
+        assert_eq!(ask(&server, SECRETS, token).await.status, 200);
+        let (signed, signature) = token.rsplit_once('.').unwrap();
+        let swapped: String = signature.chars().rev().collect();
+        assert_eq!(ask(&server, SECRETS, &format!("{signed}.{swapped}")).await.status, 401);
+        // the same claims under the word for another way to sign, with the same bytes below
+        let (_, claims) = signed.split_once('.').unwrap();
+        for word in ["EdDSA", "HS256", "none"] {
+            let header = url_base64(&format!(r#"{{"alg":"{word}","kid":"1","typ":"JWT"}}"#));
+            assert_eq!(ask(&server, SECRETS, &format!("{header}.{claims}.{signature}")).await.status, 401);
+        }
+        // and the key signs new ones
+        let issued = user(&server, &["mesh-system:admin"]).await;
+        assert!(issued.starts_with(&url_base64(r#"{"alg":"RS25"#)), "{issued}");
+        assert_eq!(ask(&server, SECRETS, &issued).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_preview_changes_nothing_is_for_readers_and_shows_no_secret() {
+    let server = strict().await;
+    let reader = user(&server, &["team-a"]).await;
+    let secret = json!({ "type": "Secret", "mesh": "default", "name": "s", "data": base64("hunter2") });
+    server.store.put(&Key::new(Kind::Secret, "default", "s"), secret, Expected::Any).await.unwrap();
+    let before = server.store.revision().await.unwrap();
+    let preview = async |token: &str, body: &str| {
+        let token = if token.is_empty() { String::new() } else { format!("\nAuthorization: Bearer {token}") };
+        send(server.address, &format!("POST /_preview{token}"), body).await
+    };
+    assert_eq!(preview("", ROUTE).await.status, 403);
+    assert_eq!(preview("nonsense", ROUTE).await.status, 401);
+    let reply = preview(&reader, ROUTE).await;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    assert_eq!(reply.json()["resources"][0]["verb"], "create");
+    let reply = preview(&reader, r#"{"type":"Secret","mesh":"default","name":"s","data":"YQ=="}"#).await;
+    assert_eq!((reply.status, &reply.json()["resources"]), (200, &json!([])));
+    assert!(!reply.body.contains(&base64("hunter2")), "{}", reply.body);
+    assert_eq!(server.store.revision().await.unwrap(), before);
 }
 
 #[tokio::test]

@@ -1,0 +1,85 @@
+//! What a change would do, asked of the control plane itself: nothing is changed.
+
+use std::collections::BTreeSet;
+
+use axum::http::{Method, StatusCode};
+use model::{Kind, Problem, Severity};
+use plan::Context;
+use serde_json::json;
+
+use super::answer::Answer;
+use super::ask::Ask;
+use super::caller::Role;
+use super::operation::{Body, Operation, Outcome};
+use super::refusal::{Invalid, Refusal};
+use crate::preview::{Live, State, overlay, preview, stored};
+use crate::store::Selection;
+use crate::store::folder::{Candidate, Content, Offer};
+
+const TITLE: &str = "Could not preview a change";
+
+/// The rows.
+pub(super) fn operations() -> Vec<Operation> {
+    let row = Operation::new(
+        Method::POST,
+        "/_preview",
+        "What it would do to put these resources, without doing it",
+        |ask| Box::pin(foretold(ask)),
+    );
+    vec![row.takes("Proposal").good(200, Body::Json("Preview")).needs(Role::Reader)]
+}
+
+async fn foretold(ask: Ask) -> Outcome {
+    let put = proposed(&ask)?;
+    let listing = ask.desk().store.list(&Selection::default()).await;
+    let listing = listing.map_err(|error| Refusal::of_store(TITLE, &error))?;
+    let desk = ask.api.desk.clone();
+    // it plans every proxy twice: one at a time leaves the machine to those who are served
+    let turn = desk.previews.acquire().await.map_err(|_| Refusal::leaving())?;
+    let rules = desk.setup.rules.clone();
+    let work = move || {
+        let documents = listing.items.iter().filter(|it| !is_secret(it.key.kind));
+        let shown = documents.map(|it| super::document::Format::Universal.show(it));
+        // what cannot be understood is not in force either
+        let offers = shown.filter_map(|shown| stored(shown, rules.profile).ok()).collect();
+        let context = Context { zone: rules.zone.as_deref().map(Into::into), ..Context::new(rules.profile) };
+        let before = State::of(Candidate { offers, changed: BTreeSet::new() }, &context);
+        let after = State::of(overlay(&before.candidate, &put, &BTreeSet::new()), &context);
+        preview(&before, &after, &Live::new())
+    };
+    let foretold = tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::leaving())?;
+    drop(turn);
+    Ok(Answer::json(json!(foretold)))
+}
+
+/// The resources in the body: one, a list, or in YAML several documents. Secrets are left out: no proxy is told otherwise by
+/// them, and what they are now is not for readers.
+fn proposed(ask: &Ask) -> Result<Vec<Offer>, Refusal> {
+    let content = Content::read("the body", &ask.body, &ask.desk().setup.rules);
+    let errors = content.problems.iter().filter(|problem| problem.severity == Severity::Error);
+    let invalid: Vec<Invalid> = errors.map(invalid).collect();
+    if !invalid.is_empty() {
+        let refusal = Refusal::new(StatusCode::BAD_REQUEST, TITLE, "Resource is not valid");
+        return Err(Refusal { invalid, ..refusal });
+    }
+    if content.entries.is_empty() {
+        return Err(Refusal::bad(
+            "the body has no resource: send one, or several as `{\"total\": 2, \"items\": […]}`",
+        ));
+    }
+    let offer = |entry| Offer { file: "the body".into(), entry };
+    let entries = content.entries.into_iter().filter(|entry| !is_secret(entry.resource.kind()));
+    Ok(entries.map(offer).collect())
+}
+
+/// What is wrong, with the resource that it is wrong with: there may be many.
+fn invalid(problem: &Problem) -> Invalid {
+    let Problem { resource, violation, help, .. } = problem;
+    let of = resource.as_ref().map(|resource| format!("{resource}: ")).unwrap_or_default();
+    let help = help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
+    Invalid { field: violation.field.clone(), reason: format!("{of}{}{help}", violation.message) }
+}
+
+fn is_secret(kind: Kind) -> bool {
+    matches!(kind, Kind::Secret | Kind::GlobalSecret)
+}

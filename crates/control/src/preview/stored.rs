@@ -1,0 +1,24 @@
+//! What a control plane keeps, as something that changes can be laid over.
+
+use std::sync::Arc;
+
+use model::draft::{Document, parse_unchecked};
+use model::{Problem, Profile};
+use serde_json::Value;
+
+use crate::store::folder::{Entry, Offer};
+
+/// Where stored resources are said to be from.
+const SOURCE: &str = "the control plane";
+
+/// A resource as a control plane shows it. It was checked when it was put, maybe by other rules than these.
+///
+/// # Errors
+/// What is wrong with it: nothing can be made of it by this profile.
+pub fn stored(document: Value, profile: Profile) -> Result<Offer, Vec<Problem>> {
+    let file: Arc<str> = SOURCE.into();
+    let document = Document::from_value(&file, document);
+    let parsed = parse_unchecked(&document, profile);
+    let resource = parsed.resource.ok_or(parsed.problems)?;
+    Ok(Offer { file, entry: Arc::new(Entry { document, resource: Arc::new(resource) }) })
+}
