@@ -17,6 +17,7 @@ mod publisher;
 mod service;
 mod status;
 mod stream;
+mod tls;
 
 use std::io;
 use std::time::Duration;
@@ -30,11 +31,12 @@ pub use metrics::DiscoveryMetrics;
 pub use publisher::{Published, Publisher};
 pub use service::DiscoveryServer;
 pub use status::{Acked, Connection, ProxyStatus, Rejection, Statuses, TypeStatus};
+pub use tls::{DiscoveryTls, DiscoveryTlsError};
 
 /// How long a silent connection lives before it is asked for a sign of life, and how long that may take.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
-/// Serves discovery on a bound listener until `shutdown` is cancelled.
+/// Serves discovery on a bound listener, in plaintext or over TLS, until `shutdown` is cancelled.
 ///
 /// Then nothing new is accepted, open streams get `grace` to end by themselves (proxies end them only when they
 /// leave), and what is left is ended with the status `Unavailable`, upon which proxies look for another instance.
@@ -44,13 +46,18 @@ const KEEPALIVE: Duration = Duration::from_secs(15);
 /// When the listener fails.
 pub async fn serve(
     listener: TcpListener,
+    tls: Option<DiscoveryTls>,
     server: DiscoveryServer,
     shutdown: CancellationToken,
     grace: Duration,
 ) -> io::Result<()> {
     let closing = server.closing();
     let stopped = shutdown.clone();
-    let connections = tonic::transport::Server::builder()
+    let mut builder = tonic::transport::Server::builder();
+    if let Some(DiscoveryTls(config)) = tls {
+        builder = builder.tls_config(config).map_err(io::Error::other)?;
+    }
+    let connections = builder
         .tcp_nodelay(true)
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE))

@@ -36,7 +36,7 @@ async fn server() -> Server {
     let server =
         DiscoveryServer::new("test", publisher.clone(), statuses.clone(), DiscoveryMetrics::default());
     let shutdown = CancellationToken::new();
-    tokio::spawn(serve(listener, server, shutdown.clone(), Duration::ZERO));
+    tokio::spawn(serve(listener, None, server, shutdown.clone(), Duration::ZERO));
     Server { address, publisher, statuses, _end: shutdown.drop_guard() }
 }
 

@@ -42,7 +42,7 @@ impl ControlPlane {
         let server = DiscoveryServer::new("test", publisher.clone(), statuses.clone(), metrics.clone());
         runtime.spawn(async move {
             let listener = TcpListener::from_std(listener).unwrap();
-            serve(listener, server, CancellationToken::new(), Duration::ZERO).await.unwrap();
+            serve(listener, None, server, CancellationToken::new(), Duration::ZERO).await.unwrap();
         });
         Self { address, publisher, statuses, metrics, runtime: Some(runtime) }
     }

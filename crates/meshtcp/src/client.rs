@@ -12,6 +12,9 @@ use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body};
 
 use crate::context::Context;
+use crate::trust::{Trusted, is_loopback};
+
+use failed::Whom;
 
 pub(crate) use failed::Failed;
 
@@ -19,13 +22,14 @@ pub(crate) use failed::Failed;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The header that says which revision a change became.
 const REVISION: &str = "meshtcp-revision";
-/// Where Linux systems keep whom they trust.
-const SYSTEM_CERTIFICATES: [&str; 2] =
-    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
+
+/// What a control plane says to a path that leads nowhere.
+const NO_PAGE: &str = "404: Page Not Found";
 
 /// A client of one server.
 pub(crate) struct Client {
     agent: Agent,
+    whom: Whom,
     base: String,
     token: Option<String>,
 }
@@ -64,7 +68,7 @@ impl Client {
             }
             (None, None) => None,
         };
-        if token.is_some() && !is_tls && !is_loopback(&base) {
+        if token.is_some() && !is_tls && !is_loopback(host_of(&base)) {
             return Err(format!(
                 "{base} is no https:// URL: a token would travel in plain sight\n  help: use https://, or a tunnel to 127.0.0.1"
             ));
@@ -73,9 +77,9 @@ impl Client {
             Agent::config_builder().http_status_as_error(false).timeout_global(None).max_redirects(0);
         agent = agent.timeout_connect(Some(Duration::from_secs(10))).timeout_recv_response(Some(PATIENCE));
         if is_tls {
-            agent = agent.tls_config(TlsConfig::builder().root_certs(trusted(context)?).build());
+            agent = agent.tls_config(TlsConfig::builder().root_certs(roots(context)?).build());
         }
-        Ok(Self { agent: agent.build().into(), base, token })
+        Ok(Self { agent: agent.build().into(), whom: Whom::ControlPlane, base, token })
     }
 
     /// A client of the admin server of a proxy on `HOST:PORT`.
@@ -83,7 +87,7 @@ impl Client {
         let agent =
             Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build();
         let base = address.trim_start_matches("http://").trim_end_matches('/');
-        Self { agent: agent.into(), base: format!("http://{base}"), token: None }
+        Self { agent: agent.into(), whom: Whom::Proxy, base: format!("http://{base}"), token: None }
     }
 
     /// Where it is.
@@ -93,15 +97,27 @@ impl Client {
 
     /// The document at a path; `None`: there is none.
     pub(crate) fn get(&self, path: &str) -> Result<Option<Value>, Failed> {
+        Ok(self.answer(path)?.ok())
+    }
+
+    /// The document at a path, or what the control plane says when there is none.
+    fn answer(&self, path: &str) -> Result<Result<Value, Value>, Failed> {
         let mut request = self.agent.get(format!("{}{path}", self.base)).header("accept", "application/json");
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
-        let response = request.call().map_err(|error| self.unreachable(&error))?;
-        if response.status() == StatusCode::NOT_FOUND {
-            return Ok(None);
+        let mut response = request.call().map_err(|error| self.unreachable(&error))?;
+        if response.status() != StatusCode::NOT_FOUND {
+            return self.body(response).map(Ok);
         }
-        self.body(response).map(Some)
+        // any server says 404 to anything: only the words of a control plane mean that it has no such thing
+        let text = response.body_mut().read_to_string().map_err(|error| self.unreachable(&error))?;
+        let said: Option<Value> = serde_json::from_str(&text).ok();
+        match said.filter(|said| said.get("title").is_some()) {
+            Some(said) => Ok(Err(said)),
+            None if text.trim() == NO_PAGE => Ok(Err(Value::Null)),
+            None => Err(Failed::refused(&self.base, 404, None, &text)),
+        }
     }
 
     /// The kinds that the control plane serves, by their plural.
@@ -118,7 +134,10 @@ impl Client {
         let separator = if path.contains('?') { '&' } else { '?' };
         let mut next = Some(format!("{path}{separator}size=1000"));
         while let Some(path) = next.take() {
-            let Some(mut page) = self.get(&path)? else { return Ok(found) };
+            let mut page = match self.answer(&path)? {
+                Ok(page) => page,
+                Err(said) => return Err(Failed::refused(&self.base, 404, Some(&said), NO_PAGE)),
+            };
             if let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) {
                 found.extend(items);
             }
@@ -126,6 +145,7 @@ impl Client {
             next = page.get("next").and_then(Value::as_str).map(|url| path_of(url).to_owned());
             if next.as_ref() == Some(&path) {
                 return Err(Failed::Strange {
+                    whom: self.whom,
                     server: self.base.clone(),
                     why: format!("{path} names itself as the next page"),
                 });
@@ -209,6 +229,7 @@ impl Client {
         match (status.is_success(), tree) {
             (true, Ok(tree)) => Ok(tree),
             (true, Err(error)) => Err(Failed::Strange {
+                whom: self.whom,
                 server: self.base.clone(),
                 why: format!("its answer is no JSON: {error}"),
             }),
@@ -217,7 +238,11 @@ impl Client {
     }
 
     fn unreachable(&self, error: &ureq::Error) -> Failed {
-        Failed::Unreachable { server: self.base.clone(), why: error.to_string() }
+        let why = match error {
+            ureq::Error::Io(error) => error.to_string(),
+            other => other.to_string(),
+        };
+        Failed::Unreachable { whom: self.whom, server: self.base.clone(), why }
     }
 }
 
@@ -230,29 +255,14 @@ fn path_of(url: &str) -> &str {
     rest.find('/').map_or(url, |at| &rest[at..])
 }
 
-fn is_loopback(base: &str) -> bool {
-    let host = base.trim_start_matches("http://").split('/').next().unwrap_or_default();
-    let host = host.rsplit_once(':').map_or(host, |(host, _)| host).trim_matches(['[', ']']);
-    host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+fn host_of(base: &str) -> &str {
+    let authority = base.trim_start_matches("http://").split('/').next().unwrap_or_default();
+    authority.rsplit_once(':').map_or(authority, |(host, _)| host)
 }
 
-/// Whom a control plane's certificate must be signed by: the context's file, or else whom this system trusts.
-fn trusted(context: &Context) -> Result<RootCerts, String> {
-    let (path, pem) = match &context.ca_file {
-        Some(path) => {
-            let read = std::fs::read(path);
-            (
-                path.display().to_string(),
-                read.map_err(|error| format!("{} cannot be read: {error}", path.display()))?,
-            )
-        }
-        None => {
-            let found = SYSTEM_CERTIFICATES
-                .iter()
-                .find_map(|path| Some(((*path).to_owned(), std::fs::read(path).ok()?)));
-            found.ok_or("this system trusts nobody: name the certificates with --ca-file")?
-        }
-    };
+/// Whom a control plane's certificate must be signed by.
+fn roots(context: &Context) -> Result<RootCerts, String> {
+    let Trusted { file, pem } = Trusted::read(context.ca_file.as_deref())?;
     let certificates: Vec<_> = parse_pem(&pem)
         .filter_map(|item| match item {
             Ok(PemItem::Certificate(certificate)) => Some(certificate),
@@ -260,7 +270,7 @@ fn trusted(context: &Context) -> Result<RootCerts, String> {
         })
         .collect();
     match certificates.is_empty() {
-        true => Err(format!("there is no certificate in {path}")),
+        true => Err(format!("there is no certificate in {}", file.display())),
         false => Ok(RootCerts::from(certificates.into_iter())),
     }
 }

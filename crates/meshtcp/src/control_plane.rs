@@ -14,13 +14,14 @@ mod screen;
 mod service;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use control::api::Mirror;
 use control::compile::{CompileMetrics, Compiled, Compiler, Scope, Which};
-use control::discovery::{Publisher, Statuses, TokenGate};
+use control::discovery::{DiscoveryTls, Publisher, Statuses, TokenGate};
 use control::fleet::{Accepted, Fleet};
 use control::store::StoreMetrics;
 use dialect::envoy::{EnvoyOptions, SplitLayout};
@@ -34,7 +35,7 @@ use crate::output::complain;
 use live::Live;
 use resources::Resources;
 use screen::Screen;
-use service::{Addresses, Event, Service};
+use service::{Addresses, Event, Secure, Service};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -42,9 +43,15 @@ pub(crate) struct Args {
     resources: resources::Args,
     #[command(flatten)]
     api: api::ApiArgs,
-    /// Where proxies attach: Envoy and `meshtcp proxy`, in plaintext (port 0: any)
+    /// Where proxies attach: Envoy and `meshtcp proxy` (port 0: any)
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5678", env = "MESHTCP_XDS")]
     xds: SocketAddr,
+    /// Let proxies attach over TLS, with this certificate and its chain, in PEM; may be that of --api-tls-cert
+    #[arg(long, value_name = "FILE", requires = "xds_tls_key", env = "MESHTCP_XDS_TLS_CERT")]
+    xds_tls_cert: Option<PathBuf>,
+    /// The key of --xds-tls-cert, in PEM
+    #[arg(long, value_name = "FILE", requires = "xds_tls_cert", env = "MESHTCP_XDS_TLS_KEY")]
+    xds_tls_key: Option<PathBuf>,
     /// Serve /metrics, /ready, /healthy, /status and /plan here, e.g. 127.0.0.1:5680 (port 0: any)
     #[arg(long, value_name = "ADDR", env = "MESHTCP_ADMIN")]
     admin: Option<SocketAddr>,
@@ -136,6 +143,13 @@ pub(crate) fn run(arguments: Args) -> Exit {
         Ok(api) => api,
         Err(message) => return refuse(&message),
     };
+    let tls = match xds_tls(&arguments) {
+        Ok(tls) => tls,
+        Err(message) => return refuse(&message),
+    };
+    if let Some(warning) = exposed(&arguments) {
+        complain(&warning);
+    }
     let context = Context { zone: arguments.zone.clone(), ..Context::new(arguments.resources.rules.profile) };
     let scope = Scope { mesh: arguments.mesh.as_deref().map(MeshName::from), which: Which::All };
     let envoy = EnvoyOptions { split: arguments.envoy_split.into(), ..EnvoyOptions::default() };
@@ -152,9 +166,10 @@ pub(crate) fn run(arguments: Args) -> Exit {
         storing,
     };
     let (events, inbox) = channel();
-    let addresses = Addresses { xds: arguments.xds, admin: arguments.admin, api: None };
+    let secure = if tls.is_some() { Secure::Tls } else { Secure::Plaintext };
+    let addresses = Addresses { xds: (arguments.xds, secure), admin: arguments.admin, api: None };
     let started =
-        Service::start(runtime, addresses, api, arguments.drain_time, events.clone(), shared.clone());
+        Service::start(runtime, addresses, tls, api, arguments.drain_time, events.clone(), shared.clone());
     let service = match started {
         Ok(service) => service,
         Err(message) => return refuse(&message),
@@ -168,6 +183,23 @@ pub(crate) fn run(arguments: Args) -> Exit {
     screen.leaving(shared.publisher.wanted().len(), arguments.drain_time);
     service.stop();
     Exit::Ok
+}
+
+/// The certificate that proxies see; `None`: they attach in plaintext.
+fn xds_tls(Args { xds_tls_cert, xds_tls_key, .. }: &Args) -> Result<Option<DiscoveryTls>, String> {
+    let (Some(certificate), Some(key)) = (xds_tls_cert, xds_tls_key) else { return Ok(None) };
+    DiscoveryTls::read(certificate, key).map(Some).map_err(|error| format!("--xds-tls-cert: {error}"))
+}
+
+/// What to say when tokens of proxies would come in plaintext from other hosts.
+fn exposed(Args { api, xds, xds_tls_cert, .. }: &Args) -> Option<String> {
+    let in_plain_sight = api.wants_tokens() && xds_tls_cert.is_none() && !xds.ip().is_loopback();
+    in_plain_sight.then(|| {
+        format!(
+            "warning: proxies bring their tokens to {xds} in plaintext: whoever reads along can use them\n  help: \
+             --xds-tls-cert and --xds-tls-key\n"
+        )
+    })
 }
 
 fn refuse(message: &str) -> Exit {

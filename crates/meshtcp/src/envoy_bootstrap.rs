@@ -1,6 +1,7 @@
 //! `meshtcp envoy-bootstrap`: the file that an Envoy starts from to attach to a control plane.
 
 pub(crate) mod fixed;
+mod tls;
 
 use std::path::PathBuf;
 
@@ -19,10 +20,14 @@ pub(crate) struct Args {
     /// The proxy, which is the Dataplane that this Envoy stands for: NAME (of mesh `default`) or MESH/NAME
     #[arg(long, value_name = "NAME")]
     proxy: ProxyKey,
-    /// Where the control plane takes proxies; several control planes that share a store are separated by commas, or the flag
-    /// is given again: Envoy follows one of them, and another when it is lost
+    /// Where the control plane takes proxies, https://HOST:PORT for one that speaks TLS; several control planes that share a
+    /// store are separated by commas, or the flag is given again: Envoy follows one of them, and another when it is lost
     #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', default_value = "127.0.0.1:5678")]
     control_plane: Vec<ControlPlane>,
+    /// Put the certificates in this file, which the control plane's is signed by, into what is printed; default: Envoy
+    /// reads those that this system trusts
+    #[arg(long, value_name = "FILE", env = "MESHTCP_CA_FILE")]
+    ca_file: Option<PathBuf>,
     /// Put the dataplane token in this file into what is printed, which is a secret then
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
@@ -45,27 +50,50 @@ enum Protocol {
 }
 
 /// What stands above the bootstrap.
-const HEADER: &str = "\
-# Start Envoy with: envoy -c FILE --disable-hot-restart
-# The control plane does not speak TLS yet: keep this connection on a host or a network that you trust.
+const HEADER: &str = "# Start Envoy with: envoy -c FILE --disable-hot-restart\n";
+const PLAINTEXT: &str = "\
+# The way to the control plane is not encrypted: keep it on a host or a network that you trust, or write https://.
 ";
 
 pub(crate) fn run(
-    Args { proxy, control_plane: control_planes, token_file, protocol, admin_port }: Args,
+    Args { proxy, control_plane: control_planes, ca_file, token_file, protocol, admin_port }: Args,
 ) -> Exit {
+    let refuse = |message: &str| {
+        complain(&format!("error: {message}\n"));
+        Exit::Environment
+    };
     let mut tree = bootstrap(&proxy, &control_planes, protocol, admin_port);
+    let over_tls = control_planes.iter().filter(|it| it.tls).count();
+    if over_tls > 0 {
+        if over_tls < control_planes.len() {
+            complain("error: either all control planes are https://, or none: Envoy reaches all in one way\n");
+            return Exit::Usage;
+        }
+        let hosts: Vec<&str> = control_planes.iter().map(|it| it.host.as_str()).collect();
+        match tls::socket(&hosts, ca_file.as_deref()) {
+            Ok(socket) => tree["static_resources"]["clusters"][0]["transport_socket"] = socket,
+            Err(message) => return refuse(&message),
+        }
+    }
+    if token_file.is_some()
+        && let Some(message) = control_planes.iter().find_map(|it| it.keeps_tokens_secret().err())
+    {
+        return refuse(&message);
+    }
     if let Some(file) = token_file {
         let token = match std::fs::read_to_string(&file) {
             Ok(token) => token,
             Err(error) => {
-                complain(&format!("error: --token-file {}: {error}\n", file.display()));
-                return Exit::Environment;
+                return refuse(&format!("--token-file {}: {error}", file.display()));
             }
         };
         tree["dynamic_resources"]["ads_config"]["grpc_services"][0]["initial_metadata"] =
             json!([{ "key": "authorization", "value": token.trim() }]);
     }
     print(HEADER);
+    if over_tls == 0 {
+        print(PLAINTEXT);
+    }
     print(&output::structured(Format::Yaml, &tree).unwrap_or_default());
     Exit::Ok
 }
@@ -100,7 +128,7 @@ fn bootstrap(
     let by_address = control_planes.iter().all(|it| it.host.parse::<std::net::IpAddr>().is_ok());
     let endpoints: Vec<Value> = control_planes
         .iter()
-        .map(|ControlPlane { host, port }| json!({ "endpoint": { "address": socket_address(host, *port) } }))
+        .map(|ControlPlane { host, port, tls: _ }| json!({ "endpoint": { "address": socket_address(host, *port) } }))
         .collect();
     tree["static_resources"] = json!({ "clusters": [{
         "name": ADS,

@@ -27,6 +27,7 @@ mod kind;
 mod log;
 mod logs;
 mod output;
+mod pages;
 mod plan;
 mod preview;
 mod profiles;
@@ -39,6 +40,7 @@ mod source;
 mod status;
 mod store;
 mod takeover;
+mod trust;
 mod up;
 mod validate;
 

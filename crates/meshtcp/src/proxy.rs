@@ -14,7 +14,7 @@ mod state;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +31,7 @@ use crate::exit::Exit;
 use crate::output::{complain, print};
 use crate::takeover;
 use crate::takeover::{Succession, admin_listener};
+use crate::trust::Trusted;
 use crate::up::{LogFormat, connection_log};
 use follower::{Carried, Follower};
 use state::State;
@@ -40,8 +41,8 @@ pub(crate) struct Args {
     /// The proxy, which is the Dataplane that this process stands for: NAME (of mesh `default`) or MESH/NAME
     #[arg(long, value_name = "NAME")]
     proxy: ProxyKey,
-    /// Where the control plane takes proxies; several control planes that share a store are separated by commas, or the flag
-    /// is given again: one of them is followed, and the next when it is lost
+    /// Where the control plane takes proxies, https://HOST:PORT for one that speaks TLS; several control planes that share a
+    /// store are separated by commas, or the flag is given again: one of them is followed, and the next when it is lost
     #[arg(
         long,
         value_name = "HOST:PORT",
@@ -50,6 +51,9 @@ pub(crate) struct Args {
         env = "MESHTCP_CONTROL_PLANE"
     )]
     control_plane: Vec<ControlPlane>,
+    /// A file with the certificates that the control plane's is signed by; default: those that the system trusts
+    #[arg(long, value_name = "FILE", env = "MESHTCP_CA_FILE")]
+    ca_file: Option<PathBuf>,
     /// Say who it is with the dataplane token in this file; it is read again whenever the proxy attaches
     #[arg(long, value_name = "FILE", env = "MESHTCP_TOKEN_FILE")]
     token_file: Option<PathBuf>,
@@ -75,6 +79,15 @@ pub(crate) struct Args {
     takeover: takeover::Flag,
 }
 
+/// The way to the control plane.
+struct Way {
+    /// The URLs of any one of them.
+    control_planes: Vec<String>,
+    /// Whose signature a certificate must have; `None`: nobody speaks TLS.
+    trusted: Option<Trusted>,
+    token_file: Option<PathBuf>,
+}
+
 pub(crate) fn run(arguments: Args) -> Exit {
     match start(arguments) {
         Ok(()) => Exit::Ok,
@@ -89,6 +102,7 @@ fn start(arguments: Args) -> Result<(), String> {
     let Args {
         proxy: key,
         control_plane: control_planes,
+        ca_file,
         token_file,
         state,
         admin,
@@ -98,7 +112,13 @@ fn start(arguments: Args) -> Result<(), String> {
         drain_time,
         takeover,
     } = arguments;
-    let control_planes: Vec<String> = control_planes.iter().map(ToString::to_string).collect();
+    if token_file.is_some() {
+        control_planes.iter().try_for_each(ControlPlane::keeps_tokens_secret)?;
+    }
+    let is_tls = control_planes.iter().any(|it| it.tls);
+    let trusted = if is_tls { Some(Trusted::read(ca_file.as_deref())?) } else { None };
+    let control_planes = control_planes.iter().map(ToString::to_string).collect();
+    let way = Way { control_planes, trusted, token_file };
     let connection_log: Option<ConnectionLog> = connection_log(log.as_deref(), log_format);
     let options = Options { threads: workers, connection_log, ..Options::default() };
     let proxy = Arc::new(Proxy::start(options).map_err(|error| format!("the proxy cannot start: {error}"))?);
@@ -127,10 +147,10 @@ fn start(arguments: Args) -> Result<(), String> {
         }
         let (stop, taken_over) = oneshot::channel();
         tokio::spawn(succeed(succession, Arc::clone(&proxy), admin_socket, follower.carried(), stop));
-        print(&format!("{key} follows {}\n", control_planes.join(" or ")));
+        print(&format!("{key} follows {}\n", way.control_planes.join(" or ")));
         tokio::spawn(tell(link.subscribe()));
         tokio::select! {
-            result = follow(follower, &key, &control_planes, token_file.as_deref(), &link) => result?,
+            result = follow(follower, &key, &way, &link) => result?,
             () = asked_to_leave(&mut terminate, &mut interrupt) => {}
             Ok(()) = taken_over => {
                 print("another process took over the listeners\n");
@@ -176,14 +196,17 @@ async fn succeed(
 async fn follow(
     mut follower: Follower,
     key: &ProxyKey,
-    control_planes: &[String],
-    token_file: Option<&Path>,
+    Way { control_planes, trusted, token_file }: &Way,
     link: &watch::Sender<Link>,
 ) -> Result<(), String> {
     let carried = follower.carried();
     loop {
         let discovery = Discovery::any_of(control_planes, &key.node_id());
         let mut discovery = discovery.map_err(|error| error.to_string())?;
+        if let Some(Trusted { file, pem }) = trusted {
+            let wrong = |error| format!("the certificates in {} cannot be used: {error}", file.display());
+            discovery = discovery.trusting(pem).map_err(wrong)?;
+        }
         if let Some(file) = token_file {
             discovery = discovery.with_token_file(file);
         }

@@ -51,7 +51,7 @@ impl ControlPlane {
         let stop = shutdown.clone();
         runtime.spawn(async move {
             let listener = TcpListener::from_std(listener).unwrap();
-            serve(listener, server, stop, Duration::ZERO).await.unwrap();
+            serve(listener, None, server, stop, Duration::ZERO).await.unwrap();
         });
         Self { address, publisher, statuses, metrics, shutdown, runtime: Some(runtime) }
     }

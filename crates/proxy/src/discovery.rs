@@ -37,7 +37,7 @@ use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::metadata::AsciiMetadataValue;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Request, Status, Streaming};
 use tonic_prost::ProstCodec;
 use xds::proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node};
@@ -103,7 +103,8 @@ pub struct InvalidAddress {
 }
 
 impl Discovery {
-    /// Prepares the link. `control_plane` is a URL, `http://HOST:PORT`; `node_id` is `<mesh>.<dataplane name>`.
+    /// Prepares the link. `control_plane` is a URL, `http://HOST:PORT`, or `https://HOST:PORT` for one over TLS, which needs
+    /// [`Discovery::trusting`] too; `node_id` is `<mesh>.<dataplane name>`.
     ///
     /// # Errors
     ///
@@ -139,6 +140,26 @@ impl Discovery {
             started: Instant::now(),
             token_file: None,
         })
+    }
+
+    /// Believes a control plane behind `https://` when its certificate is for the host of the URL and signed by one of
+    /// these, in PEM.
+    ///
+    /// # Errors
+    ///
+    /// When they are none.
+    pub fn trusting(self, certificates: impl AsRef<[u8]>) -> Result<Self, InvalidAddress> {
+        let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(certificates));
+        let trusting = |endpoint: Endpoint| {
+            if endpoint.uri().scheme_str() != Some("https") {
+                return Ok(endpoint);
+            }
+            let address = endpoint.uri().to_string();
+            let endpoint = endpoint.tls_config(tls.clone());
+            endpoint.map_err(|error| InvalidAddress { address, reason: chain(&error) })
+        };
+        let endpoints = self.endpoints.into_iter().map(trusting).collect::<Result<_, _>>()?;
+        Ok(Self { endpoints, ..self })
     }
 
     /// Says who it is with the dataplane token in a file. The file is read whenever a stream is opened, so that a token can
@@ -268,8 +289,8 @@ fn endpoint(control_plane: &str) -> Result<Endpoint, InvalidAddress> {
     let invalid = |reason: String| InvalidAddress { address: control_plane.to_owned(), reason };
     let endpoint =
         Endpoint::from_shared(control_plane.to_owned()).map_err(|error| invalid(error.to_string()))?;
-    if endpoint.uri().scheme_str() != Some("http") || endpoint.uri().host().is_none() {
-        return Err(invalid("no `http://` and host".to_owned()));
+    if !matches!(endpoint.uri().scheme_str(), Some("http" | "https")) || endpoint.uri().host().is_none() {
+        return Err(invalid("no `http://` or `https://` and host".to_owned()));
     }
     Ok(endpoint
         .connect_timeout(CONNECT_TIMEOUT)
@@ -328,7 +349,8 @@ mod tests {
     #[test]
     fn an_address_needs_a_scheme_and_a_host() {
         assert!(Discovery::new("http://127.0.0.1:5678", "default.web-1").is_ok());
-        for wrong in ["127.0.0.1:5678", "https://cp:5678", "http://", ""] {
+        assert!(Discovery::new("https://cp:5678", "default.web-1").is_ok());
+        for wrong in ["127.0.0.1:5678", "ftp://cp:5678", "http://", ""] {
             assert!(Discovery::new(wrong, "default.web-1").is_err(), "{wrong}");
         }
     }

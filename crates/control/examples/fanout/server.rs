@@ -57,7 +57,7 @@ pub(crate) fn run(callers: usize) {
         forward(publisher.wanted_changes(), events.clone());
         forward(statuses.changes(), events.clone());
         let server = DiscoveryServer::new("fanout", publisher, statuses.clone(), metrics.clone());
-        tokio::spawn(serve(listener, server, CancellationToken::new(), Duration::ZERO));
+        tokio::spawn(serve(listener, None, server, CancellationToken::new(), Duration::ZERO));
         address
     });
     std::thread::spawn(move || {

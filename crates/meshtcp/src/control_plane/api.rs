@@ -72,7 +72,7 @@ enum Anonymous {
 
 impl ApiArgs {
     /// Whether proxies have to bring a token.
-    fn wants_tokens(&self) -> bool {
+    pub(super) fn wants_tokens(&self) -> bool {
         self.dataplane_auth == DataplaneAuth::Token
     }
 
@@ -136,6 +136,7 @@ fn config(arguments: &Args, resources: &Resources) -> Value {
         },
         "dpServer": {
             "address": arguments.xds.to_string(),
+            "tls": arguments.xds_tls_cert.is_some(),
             "authn": { "dpProxy": { "type": if api.wants_tokens() { "dpToken" } else { "none" } } },
         },
         "meshtcp": {

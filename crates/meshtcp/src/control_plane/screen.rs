@@ -9,7 +9,7 @@ use model::ProxyKey;
 
 use super::Split;
 use super::live::{Live, Turn};
-use super::service::Addresses;
+use super::service::{Addresses, Secure};
 use crate::output::{complain, print};
 use crate::report::Reporter;
 use crate::up::listing;
@@ -28,8 +28,12 @@ impl Screen {
         Self { reporter: Reporter::new(), paths }
     }
 
-    pub(super) fn serving(&self, Addresses { xds, admin, api }: Addresses, split: Split) {
-        print(&format!("discovery: {xds}, splits for Envoy as {}\n", split.as_str()));
+    pub(super) fn serving(&self, Addresses { xds: (xds, secure), admin, api }: Addresses, split: Split) {
+        let tls = match secure {
+            Secure::Plaintext => "",
+            Secure::Tls => " over TLS",
+        };
+        print(&format!("discovery: {xds}{tls}, splits for Envoy as {}\n", split.as_str()));
         if let Some((scheme, address)) = api {
             print(&format!("api: {scheme}://{address}\n"));
         }

@@ -6,7 +6,7 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use control::api::{Api, ApiMetrics, Mirror, Plane};
-use control::discovery::{DiscoveryMetrics, DiscoveryServer, serve};
+use control::discovery::{DiscoveryMetrics, DiscoveryServer, DiscoveryTls, serve};
 use control::store::folder::Entry;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -34,11 +34,18 @@ pub(super) enum Event {
     Leave,
 }
 
+/// Whether others on the way can read along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Secure {
+    Plaintext,
+    Tls,
+}
+
 /// Where the servers listen.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Addresses {
     /// Discovery.
-    pub(super) xds: SocketAddr,
+    pub(super) xds: (SocketAddr, Secure),
     /// The admin pages; `None`: there are none.
     pub(super) admin: Option<SocketAddr>,
     /// The API, with its scheme; `None`: there is none.
@@ -62,6 +69,7 @@ impl Service {
     pub(super) fn start(
         runtime: Runtime,
         addresses: Addresses,
+        tls: Option<DiscoveryTls>,
         api: api::Plan,
         grace: Duration,
         events: Sender<Event>,
@@ -70,14 +78,15 @@ impl Service {
         let shutdown = CancellationToken::new();
         let metrics = DiscoveryMetrics::default();
         let started = runtime.block_on(async {
-            let discovery = bind("--xds", addresses.xds).await?;
+            let (xds, secure) = addresses.xds;
+            let discovery = bind("--xds", xds).await?;
             let admin = match addresses.admin {
                 Some(address) => Some(bind("--admin", address).await?),
                 None => None,
             };
             let api_metrics = ApiMetrics::default();
             let bound = Addresses {
-                xds: address(&discovery)?,
+                xds: (address(&discovery)?, secure),
                 admin: admin.as_ref().map(address).transpose()?,
                 api: serve_api(api, &shared, &api_metrics, &shutdown, grace).await?,
             };
@@ -88,13 +97,13 @@ impl Service {
                 tokio::spawn(admin::serve(listener, shared.clone(), metrics.clone(), api_metrics));
             }
             let server = DiscoveryServer::guarded(
-                instance(bound.xds),
+                instance(bound.xds.0),
                 shared.publisher.clone(),
                 shared.statuses.clone(),
                 metrics,
                 shared.gate.clone(),
             );
-            Ok::<_, String>((tokio::spawn(serve(discovery, server, shutdown.clone(), grace)), bound))
+            Ok::<_, String>((tokio::spawn(serve(discovery, tls, server, shutdown.clone(), grace)), bound))
         });
         let (discovery, addresses) = started?;
         Ok(Self { runtime, discovery, shutdown, grace, addresses })

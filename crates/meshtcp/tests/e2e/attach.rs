@@ -13,6 +13,7 @@ mod refusal;
 mod restart;
 mod scenarios;
 mod succession;
+mod tls;
 mod village;
 
 use control_plane::ControlPlane;

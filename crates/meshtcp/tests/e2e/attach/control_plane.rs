@@ -18,12 +18,16 @@ impl ControlPlane {
 
     /// Starts one where proxies look for it.
     pub(super) fn start_at(village: &Village, layout: Layout, xds: &str) -> Self {
+        Self::start_with(village, &["--xds", xds, "--envoy-split", layout.as_str()])
+    }
+
+    /// Starts one with further flags.
+    pub(super) fn start_with(village: &Village, more: &[&str]) -> Self {
         let path = village.path();
-        let arguments = ["control-plane", &path, "--xds", xds, "--admin", "127.0.0.1:0"];
-        let layout = ["--envoy-split", layout.as_str()];
-        let program = Program::start(meshtcp(arguments.iter().chain(&layout)));
+        let arguments = ["control-plane", &path, "--admin", "127.0.0.1:0"];
+        let program = Program::start(meshtcp(arguments.iter().chain(more)));
         let line = program.awaits_text(0, "discovery: ");
-        let xds = line.trim_start_matches("discovery: ").split(',').next().unwrap().to_owned();
+        let xds = line.trim_start_matches("discovery: ").split([',', ' ']).next().unwrap().to_owned();
         let line = program.awaits_text(0, "admin: http://");
         let admin = line.trim_start_matches("admin: http://").to_owned();
         let control_plane = Self { program, xds, admin };

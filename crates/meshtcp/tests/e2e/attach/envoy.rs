@@ -40,9 +40,14 @@ impl Envoy {
 
     /// The same at these addresses of control planes, separated by commas.
     pub(super) fn start_at(proxy: &str, control_planes: &str, protocol: Protocol) -> Self {
+        Self::start_from(&bootstrap(proxy, control_planes, protocol, &[]))
+    }
+
+    /// Starts it from a bootstrap.
+    pub(super) fn start_from(bootstrap: &[u8]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("bootstrap.yaml");
-        std::fs::write(&config, bootstrap(proxy, control_planes, protocol)).unwrap();
+        std::fs::write(&config, bootstrap).unwrap();
         let admin_file = folder.path().join("admin");
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
         let child = Command::new(binary())
@@ -91,11 +96,11 @@ impl Drop for Envoy {
     }
 }
 
-/// The bootstrap of a proxy, as a user gets it.
-pub(super) fn bootstrap(proxy: &str, control_plane: &str, protocol: Protocol) -> Vec<u8> {
+/// The bootstrap of a proxy, as a user gets it with these flags.
+pub(super) fn bootstrap(proxy: &str, control_plane: &str, protocol: Protocol, more: &[&str]) -> Vec<u8> {
     let arguments = ["envoy-bootstrap", "--proxy", proxy, "--control-plane", control_plane];
     let rest = ["--protocol", protocol.as_str(), "--admin-port", "0"];
-    let output = meshtcp(arguments.iter().chain(&rest)).output().unwrap();
+    let output = meshtcp(arguments.iter().chain(&rest).chain(more)).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     output.stdout
 }

@@ -47,7 +47,7 @@ fn every_bootstrap_is_valid() {
     for protocol in [Protocol::Delta, Protocol::StateOfTheWorld] {
         for control_plane in ["127.0.0.1:5678", "control-plane.example.com:5678", "[::1]:5678"] {
             let what = format!("{protocol:?} from {control_plane}");
-            is_valid(&what, &bootstrap("web-1", control_plane, protocol));
+            is_valid(&what, &bootstrap("web-1", control_plane, protocol, &[]));
         }
     }
 }

@@ -1,0 +1,133 @@
+//! TLS on the way to the control plane: who commands and proxies believe, and what they do not say in plain sight.
+
+use std::process::Command;
+
+use crate::certificates::{Authority, Pair};
+use crate::program::{Program, eventually, meshtcp};
+
+fn answer(command: &mut Command) -> (i32, String, String) {
+    let output = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+/// A control plane that speaks nothing but TLS, and wants tokens.
+struct ControlPlane {
+    program: Program,
+    api: String,
+    xds: String,
+}
+
+impl ControlPlane {
+    fn start(Pair { certificate, key }: &Pair) -> Self {
+        let fixed = ["control-plane", "--store", "memory", "--api", "127.0.0.1:0", "--xds", "127.0.0.1:0"];
+        let api = ["--api-tls-cert", certificate, "--api-tls-key", key];
+        let xds = ["--xds-tls-cert", certificate, "--xds-tls-key", key, "--dataplane-auth", "token"];
+        let program = Program::start(meshtcp(fixed.iter().chain(&api).chain(&xds)));
+        let line = program.awaits_text(0, "discovery: ");
+        let xds = line.strip_prefix("discovery: ").and_then(|rest| rest.split_once(" over TLS")).unwrap().0;
+        let line = program.awaits_text(0, "api: https://");
+        let api = line.strip_prefix("api: ").unwrap().to_owned();
+        Self { xds: format!("https://{xds}"), api, program }
+    }
+
+    fn ask(&self, authority: &Authority, arguments: &[&str]) -> (i32, String, String) {
+        let way = ["--server", &self.api, "--ca-file", &authority.file()];
+        answer(&mut meshtcp(arguments.iter().chain(&way)))
+    }
+}
+
+#[test]
+fn commands_and_proxies_believe_whom_they_are_told_to_believe() {
+    let (ours, theirs) = (Authority::new(), Authority::new());
+    let control_plane = ControlPlane::start(&ours.signs("127.0.0.1"));
+    eventually("the API is there for those who believe it", || {
+        control_plane.ask(&ours, &["get", "meshes", "-o", "name"]).1 == "meshes/default\n"
+    });
+    let (code, _, err) = control_plane.ask(&theirs, &["get", "meshes"]);
+    assert!(code == 4 && err.contains("certificate"), "{code}: {err}");
+    let plain = control_plane.api.replace("https://", "http://");
+    let (code, _, err) = answer(&mut meshtcp(["get", "meshes", "--server", &plain]));
+    assert_eq!(code, 4, "{err}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let dataplane = "type: Dataplane\nmesh: default\nname: web-1\nnetworking:\n  address: 127.0.0.1\n  \
+                     inbound: [{port: 1, tags: {kuma.io/service: web}}]\n";
+    std::fs::write(file("web.yaml"), dataplane).unwrap();
+    let (code, _, err) = control_plane.ask(&ours, &["apply", "-f", &file("web.yaml")]);
+    assert_eq!(code, 0, "{err}");
+    let wanted = r#"{"mesh":"default","name":"web-1","validFor":"1h"}"#;
+    let token = Command::new("curl")
+        .args(["-sf", "--cacert", &ours.file(), "-H", "content-type: application/json", "-d", wanted])
+        .arg(format!("{}/tokens/dataplane", control_plane.api))
+        .output()
+        .unwrap();
+    assert!(token.status.success() && !token.stdout.is_empty(), "{token:?}");
+    std::fs::write(file("token"), &token.stdout).unwrap();
+
+    let start = |control_plane: &str, more: &[&str]| {
+        let fixed = ["proxy", "--proxy", "web-1", "--control-plane", control_plane];
+        Program::start(meshtcp(fixed.iter().chain(more)))
+    };
+    let with = |authority: &Authority| [authority.file(), file("token")];
+    let [ca, token] = with(&theirs);
+    let stranger = start(&control_plane.xds, &["--ca-file", &ca, "--token-file", &token]);
+    stranger.awaits_text(0, "invalid peer certificate");
+    start(&control_plane.xds.replace("https://", "http://"), &[]).awaits_text(0, "no control plane");
+    let [ca, token] = with(&ours);
+    let proxy = start(&control_plane.xds, &["--ca-file", &ca, "--token-file", &token]);
+    proxy.awaits_text(0, "connected to the control plane");
+    control_plane.program.awaits_text(0, "default/web-1 runs what it should");
+    assert!(!control_plane.program.printed().contains("attached: unknown"));
+}
+
+#[test]
+fn a_certificate_for_another_host_is_not_believed() {
+    let authority = Authority::new();
+    let control_plane = ControlPlane::start(&authority.signs("cp.example.com"));
+    let ca = authority.file();
+    let fixed = ["proxy", "--proxy", "web-1", "--control-plane", &control_plane.xds, "--ca-file", &ca];
+    Program::start(meshtcp(fixed)).awaits_text(0, "invalid peer certificate");
+    let (code, _, err) = control_plane.ask(&authority, &["get", "meshes"]);
+    assert!(code == 4 && err.contains("certificate"), "{code}: {err}");
+}
+
+#[test]
+fn a_token_is_not_sent_in_plain_sight() {
+    let folder = tempfile::tempdir().unwrap();
+    let token = folder.path().join("token");
+    std::fs::write(&token, "e30.e30.e30").unwrap();
+    for command in ["proxy", "envoy-bootstrap"] {
+        let arguments = [command, "--proxy", "web-1", "--control-plane", "192.0.2.1:5678", "--token-file"];
+        let (code, out, err) = answer(meshtcp(arguments).arg(&token));
+        assert!(code == 3 && err.contains("plain sight") && err.contains("https://192.0.2.1:5678"), "{err}");
+        assert_eq!(out, "");
+    }
+    // nobody knows whether there is a tunnel: the control plane warns
+    let fixed = ["control-plane", "--store", "memory", "--api", "127.0.0.1:0", "--xds", "0.0.0.0:0"];
+    Program::start(meshtcp(fixed.iter().chain(&["--dataplane-auth", "token"])))
+        .awaits_text(0, "in plaintext");
+}
+
+#[test]
+fn a_certificate_that_cannot_be_used_is_said_before_anything_is_served() {
+    let authority = Authority::new();
+    let (one, other) = (authority.signs("one"), authority.signs("other"));
+    let start = |certificate: &str, key: &str, which: &str| {
+        let (cert_flag, key_flag) = (format!("--{which}-tls-cert"), format!("--{which}-tls-key"));
+        let mut command = meshtcp(["control-plane", "--store", "memory", "--api", "127.0.0.1:0"]);
+        answer(command.args(["--xds", "127.0.0.1:0", &cert_flag, certificate, &key_flag, key]))
+    };
+    for which in ["api", "xds"] {
+        let (code, _, err) = start(&one.certificate, &other.key, which);
+        assert!(code == 3 && err.contains(&format!("--{which}-tls-cert: ")), "{code}: {err}");
+        let (code, _, err) = start("/nonexistent", &one.key, which);
+        assert!(code == 3 && err.contains("/nonexistent"), "{code}: {err}");
+        let (code, _, err) = start(&one.key, &one.key, which);
+        assert_eq!(code, 3, "{err}");
+    }
+    let (code, _, err) =
+        answer(&mut meshtcp(["control-plane", "--store", "memory", "--xds-tls-cert", &one.certificate]));
+    assert!(code == 2 && err.contains("--xds-tls-key"), "{err}");
+}
