@@ -25,7 +25,6 @@ use plan::Context;
 use proxy::config::Sink;
 use proxy::{ConnectionLog, DrainReport, LineFormat, Options, Proxy};
 
-pub(crate) use admin::{connection, state_in_words};
 pub(crate) use live::{Live, Turn};
 pub(crate) use screen::{Screen, listing};
 pub(crate) use status::Status;

@@ -4,21 +4,20 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use control::api::ApiMetrics;
 use control::discovery::DiscoveryMetrics;
 use plan::plan_json;
-use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::Shared;
 use super::metrics::Metrics;
+use crate::pages;
 use crate::report::Plain;
-use crate::up::state_in_words;
 
 #[derive(Clone)]
 struct Desk {
@@ -48,9 +47,7 @@ pub(super) async fn serve(
         .route("/status", get(status))
         .route("/plan", get(plan))
         .with_state(desk);
-    if let Err(error) = axum::serve(listener, router).await {
-        crate::output::complain(&format!("error: the admin server ended: {error}\n"));
-    }
+    pages::serve(listener, router).await;
 }
 
 async fn index() -> &'static str {
@@ -62,24 +59,13 @@ async fn index() -> &'static str {
 }
 
 async fn metrics(State(desk): State<Desk>) -> Response {
-    let encoded = aside(move || {
-        let mut text = String::new();
-        encode(&mut text, &desk.registry).map(|()| text).ok()
-    });
-    match encoded.await {
-        Some(text) => {
-            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            ([(header::CONTENT_TYPE, kind)], text).into_response()
-        }
-        None => (StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written\n").into_response(),
-    }
+    let answer = tokio::task::spawn_blocking(move || pages::metrics(&desk.registry)).await;
+    answer.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
 async fn ready(State(desk): State<Desk>) -> Response {
-    if desk.shared.files().settled {
-        return "ready\n".into_response();
-    }
-    (StatusCode::SERVICE_UNAVAILABLE, "not ready: the resources were not read yet\n").into_response()
+    let settled = desk.shared.files().settled;
+    pages::ready((!settled).then_some("the resources were not read yet"))
 }
 
 async fn status(State(desk): State<Desk>) -> Response {
@@ -87,15 +73,12 @@ async fn status(State(desk): State<Desk>) -> Response {
         let Desk { shared, registry: _ } = desk;
         let report = control::fleet::report(&shared.fleet(), &shared.statuses.all());
         let files = shared.files();
-        let states = files.states.iter();
-        let states: Vec<Value> =
-            states.map(|(file, state)| json!({ "file": file, "inForce": state_in_words(*state) })).collect();
         let mut tree = serde_json::to_value(&report).unwrap_or_default();
-        tree["files"] = states.into();
+        tree["files"] = pages::files(&files.states).into();
         tree["problems"] = json!(files.problems.iter().map(Plain::from).collect::<Vec<_>>());
         tree
     });
-    body(&tree.await)
+    pages::body(&tree.await)
 }
 
 #[derive(serde::Deserialize)]
@@ -108,23 +91,13 @@ async fn plan(State(desk): State<Desk>, Query(Wanted { proxy }): Query<Wanted>) 
     let Some(compiled) = found else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
     let Some(wanted) = proxy else {
         let plans: Vec<Value> = compiled.proxies.values().map(|found| plan_json(&found.plan)).collect();
-        return body(&json!({ "plans": plans }));
+        return pages::body(&json!({ "plans": plans }));
     };
-    match wanted.parse().ok().and_then(|key| compiled.proxies.get(&key)) {
-        Some(found) => body(&plan_json(&found.plan)),
-        None => {
-            let known: Vec<String> = compiled.proxies.keys().map(ToString::to_string).collect();
-            let error = json!({ "error": format!("there is no Dataplane {wanted}"), "proxies": known });
-            (StatusCode::NOT_FOUND, body(&error)).into_response()
-        }
-    }
+    let plans = compiled.proxies.iter().map(|(key, found)| (key.clone(), Arc::clone(&found.plan)));
+    pages::plan(&plans.collect(), &wanted)
 }
 
 /// Works on a thread that may wait for the loop's turn to end.
 async fn aside<T: Default + Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(work).await.unwrap_or_default()
-}
-
-fn body(tree: &Value) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], format!("{tree:#}\n")).into_response()
 }

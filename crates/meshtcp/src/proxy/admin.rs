@@ -6,18 +6,15 @@ use ::proxy::Proxy;
 use ::proxy::discovery::Link;
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::get;
-use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::follower::Carried;
-use crate::health;
-use crate::up::connection;
+use crate::{health, pages};
 
 #[derive(Clone)]
 struct Desk {
@@ -45,9 +42,7 @@ pub(super) async fn serve(
         .route("/status", get(status))
         .route("/connections", get(connections))
         .with_state(desk);
-    if let Err(error) = axum::serve(listener, router).await {
-        crate::output::complain(&format!("error: the admin server ended: {error}\n"));
-    }
+    pages::serve(listener, router).await;
 }
 
 async fn index() -> &'static str {
@@ -59,29 +54,20 @@ async fn index() -> &'static str {
 }
 
 async fn metrics(State(desk): State<Desk>) -> Response {
-    let mut text = String::new();
-    match encode(&mut text, &desk.registry) {
-        Ok(()) => {
-            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            ([(header::CONTENT_TYPE, kind)], text).into_response()
-        }
-        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written\n").into_response(),
-    }
+    pages::metrics(&desk.registry)
 }
 
 async fn ready(State(desk): State<Desk>) -> Response {
     // also what was started from disk
-    if desk.carried.borrow().generation > 0 {
-        return "ready\n".into_response();
-    }
-    (StatusCode::SERVICE_UNAVAILABLE, "not ready: no configuration has come yet\n").into_response()
+    let runs = desk.carried.borrow().generation > 0;
+    pages::ready((!runs).then_some("no configuration has come yet"))
 }
 
 async fn status(State(desk): State<Desk>) -> Response {
     let Link { connected, streams, generation, error, control_plane } = desk.link.borrow().clone();
     let Carried { generation: running, unbound } = desk.carried.borrow().clone();
     let snapshot = desk.proxy.counters();
-    body(&json!({
+    pages::body(&json!({
         "controlPlane": {
             "address": control_plane.trim_end_matches('/'),
             "connected": connected,
@@ -97,11 +83,5 @@ async fn status(State(desk): State<Desk>) -> Response {
 }
 
 async fn connections(State(desk): State<Desk>) -> Response {
-    // asking every worker waits for each of them
-    let listed = tokio::task::spawn_blocking(move || desk.proxy.connections()).await.unwrap_or_default();
-    body(&listed.iter().map(connection).collect::<Vec<_>>().into())
-}
-
-fn body(tree: &Value) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], format!("{tree:#}\n")).into_response()
+    pages::connections(desk.proxy).await
 }

@@ -4,20 +4,18 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Query, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::get;
-use control::store::folder::FileState;
 use plan::plan_json;
-use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
-use proxy::{ConnectionInfo, Proxy};
+use proxy::Proxy;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::Status;
 use super::metrics::Metrics;
 use crate::health;
+use crate::pages;
 use crate::report::Plain;
 
 #[derive(Clone)]
@@ -42,9 +40,7 @@ pub(super) async fn serve(listener: TcpListener, status: Arc<Status>, proxy: Arc
         .route("/status", get(status_page))
         .route("/connections", get(connections))
         .with_state(desk);
-    if let Err(error) = axum::serve(listener, router).await {
-        crate::output::complain(&format!("error: the admin server ended: {error}\n"));
-    }
+    pages::serve(listener, router).await;
 }
 
 async fn index() -> &'static str {
@@ -57,21 +53,11 @@ async fn index() -> &'static str {
 }
 
 async fn metrics(State(desk): State<Desk>) -> Response {
-    let mut text = String::new();
-    match encode(&mut text, &desk.registry) {
-        Ok(()) => {
-            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            ([(header::CONTENT_TYPE, kind)], text).into_response()
-        }
-        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written\n").into_response(),
-    }
+    pages::metrics(&desk.registry)
 }
 
 async fn ready(State(desk): State<Desk>) -> Response {
-    match desk.status.unready() {
-        None => "ready\n".into_response(),
-        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")).into_response(),
-    }
+    pages::ready(desk.status.unready())
 }
 
 #[derive(serde::Deserialize)]
@@ -83,33 +69,20 @@ async fn plan(State(desk): State<Desk>, Query(Wanted { proxy }): Query<Wanted>) 
     let report = desk.status.report();
     let Some(wanted) = proxy else {
         let plans: Vec<Value> = report.plans.values().map(|plan| plan_json(plan)).collect();
-        return body(&json!({ "generation": report.generation, "plans": plans }));
+        return pages::body(&json!({ "generation": report.generation, "plans": plans }));
     };
-    let found = wanted.parse().ok().and_then(|key: model::ProxyKey| report.plans.get(&key));
-    match found {
-        Some(plan) => body(&plan_json(plan)),
-        None => {
-            let known: Vec<String> = report.plans.keys().map(ToString::to_string).collect();
-            let error = json!({ "error": format!("no proxy {wanted} runs here"), "proxies": known });
-            (StatusCode::NOT_FOUND, body(&error)).into_response()
-        }
-    }
+    pages::plan(&report.plans, &wanted)
 }
 
 async fn status_page(State(desk): State<Desk>) -> Response {
     let report = desk.status.report();
     let snapshot = desk.proxy.counters();
-    let files: Vec<Value> = report
-        .files
-        .iter()
-        .map(|(file, state)| json!({ "file": file, "inForce": state_in_words(*state) }))
-        .collect();
-    body(&json!({
+    pages::body(&json!({
         "ready": desk.status.unready().is_none(),
         "unready": desk.status.unready(),
         "generation": report.generation,
         "changes": report.changes,
-        "files": files,
+        "files": pages::files(&report.files),
         "problems": report.problems.iter().map(Plain::from).collect::<Vec<_>>(),
         "unbound": report.failed,
         "listeners": report.rows,
@@ -118,66 +91,6 @@ async fn status_page(State(desk): State<Desk>) -> Response {
     }))
 }
 
-/// What is in force of a file, in words.
-pub(crate) fn state_in_words(state: FileState) -> &'static str {
-    match state {
-        FileState::Current => "current",
-        FileState::LastGood => "last-good",
-        FileState::Nothing => "nothing",
-    }
-}
-
 async fn connections(State(desk): State<Desk>) -> Response {
-    // asking every worker waits for each of them
-    let proxy = Arc::clone(&desk.proxy);
-    let listed = tokio::task::spawn_blocking(move || proxy.connections()).await.unwrap_or_default();
-    body(&listed.iter().map(connection).collect::<Vec<_>>().into())
-}
-
-/// An open connection as a tree.
-pub(crate) fn connection(info: &ConnectionInfo) -> Value {
-    let ConnectionInfo {
-        id,
-        proxy,
-        listener,
-        destination,
-        client,
-        server_name,
-        origin,
-        first_backend,
-        backend,
-        cluster,
-        endpoint,
-        draw,
-        generation,
-        connected,
-        age,
-        bytes_from_client,
-        bytes_to_client,
-    } = info;
-    let origin = origin.as_ref();
-    json!({
-        "id": id,
-        "proxy": proxy.as_str(),
-        "listener": listener,
-        "destination": destination,
-        "client": client.to_string(),
-        "serverName": server_name,
-        "policy": origin.map(|it| format!("{} {}/{}", it.kind, it.mesh, it.name)),
-        "rule": origin.map(|it| &it.rule),
-        "firstBackend": first_backend,
-        "backend": backend,
-        "cluster": cluster,
-        "endpoint": endpoint.map(|address| address.to_string()),
-        "draw": draw.map(|draw| draw.to_string()),
-        "generation": generation,
-        "connected": connected,
-        "ageSeconds": age.as_secs_f64(),
-        "bytesFromClient": bytes_from_client,
-        "bytesToClient": bytes_to_client,
-    })
-}
-
-fn body(tree: &Value) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], format!("{tree:#}\n")).into_response()
+    pages::connections(desk.proxy).await
 }

@@ -11,7 +11,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use super::Status;
-use super::admin::state_in_words;
+use crate::pages::state_in_words;
 
 /// Reads the status whenever metrics are encoded.
 pub(super) struct Metrics {

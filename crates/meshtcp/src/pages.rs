@@ -1,0 +1,127 @@
+//! Pages that admin servers have in common: `up`, `proxy` and `control-plane` say the same in the same way.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use control::store::folder::FileState;
+use model::ProxyKey;
+use plan::{Plan, plan_json};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
+use proxy::{ConnectionInfo, Proxy};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+/// Serves until the process ends.
+pub(crate) async fn serve(listener: TcpListener, router: Router) {
+    if let Err(error) = axum::serve(listener, router).await {
+        crate::output::complain(&format!("error: the admin server ended: {error}\n"));
+    }
+}
+
+/// A tree as JSON that people can read too.
+pub(crate) fn body(tree: &Value) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], format!("{tree:#}\n")).into_response()
+}
+
+/// `/metrics`.
+pub(crate) fn metrics(registry: &Registry) -> Response {
+    let mut text = String::new();
+    match encode(&mut text, registry) {
+        Ok(()) => {
+            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(header::CONTENT_TYPE, kind)], text).into_response()
+        }
+        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written\n").into_response(),
+    }
+}
+
+/// `/ready`: whether, and why not.
+pub(crate) fn ready(unready: Option<&str>) -> Response {
+    match unready {
+        None => "ready\n".into_response(),
+        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")).into_response(),
+    }
+}
+
+/// `/plan?proxy=MESH/NAME`: one of the plans, or which there are.
+pub(crate) fn plan(plans: &BTreeMap<ProxyKey, Arc<Plan>>, wanted: &str) -> Response {
+    match wanted.parse().ok().and_then(|key: ProxyKey| plans.get(&key)) {
+        Some(plan) => body(&plan_json(plan)),
+        None => {
+            let known: Vec<String> = plans.keys().map(ToString::to_string).collect();
+            let error = json!({ "error": format!("there is no proxy {wanted} here"), "proxies": known });
+            (StatusCode::NOT_FOUND, body(&error)).into_response()
+        }
+    }
+}
+
+/// What is in force of a file, in words.
+pub(crate) fn state_in_words(state: FileState) -> &'static str {
+    match state {
+        FileState::Current => "current",
+        FileState::LastGood => "last-good",
+        FileState::Nothing => "nothing",
+    }
+}
+
+/// The `files` of `/status`.
+pub(crate) fn files(states: &[(Arc<str>, FileState)]) -> Vec<Value> {
+    let file =
+        |(file, state): &(Arc<str>, FileState)| json!({ "file": file, "inForce": state_in_words(*state) });
+    states.iter().map(file).collect()
+}
+
+/// `/connections`.
+pub(crate) async fn connections(proxy: Arc<Proxy>) -> Response {
+    // asking every worker waits for each of them
+    let listed = tokio::task::spawn_blocking(move || proxy.connections()).await.unwrap_or_default();
+    body(&listed.iter().map(connection).collect::<Vec<_>>().into())
+}
+
+/// An open connection as a tree.
+fn connection(info: &ConnectionInfo) -> Value {
+    let ConnectionInfo {
+        id,
+        proxy,
+        listener,
+        destination,
+        client,
+        server_name,
+        origin,
+        first_backend,
+        backend,
+        cluster,
+        endpoint,
+        draw,
+        generation,
+        connected,
+        age,
+        bytes_from_client,
+        bytes_to_client,
+    } = info;
+    let origin = origin.as_ref();
+    json!({
+        "id": id,
+        "proxy": proxy.as_str(),
+        "listener": listener,
+        "destination": destination,
+        "client": client.to_string(),
+        "serverName": server_name,
+        "policy": origin.map(|it| format!("{} {}/{}", it.kind, it.mesh, it.name)),
+        "rule": origin.map(|it| &it.rule),
+        "firstBackend": first_backend,
+        "backend": backend,
+        "cluster": cluster,
+        "endpoint": endpoint.map(|address| address.to_string()),
+        "draw": draw.map(|draw| draw.to_string()),
+        "generation": generation,
+        "connected": connected,
+        "ageSeconds": age.as_secs_f64(),
+        "bytesFromClient": bytes_from_client,
+        "bytesToClient": bytes_to_client,
+    })
+}
