@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::context::{Context, Contexts, place};
+use crate::context::{Context, Contexts, place, url};
 use crate::exit::Exit;
 use crate::output::{self, Format, complain, print};
 
@@ -42,7 +42,7 @@ enum What {
         /// Its name
         name: String,
         /// The URL of the REST API, e.g. http://127.0.0.1:5681
-        #[arg(long, value_name = "URL")]
+        #[arg(long, value_name = "URL", value_parser = url)]
         server: Option<String>,
         /// The mesh that is meant where none is named
         #[arg(short, long, value_name = "MESH")]

@@ -1,12 +1,11 @@
 //! `meshtcp delete`: take resources out of a control plane.
 
 use model::Kind;
-use model::resource::Scope;
 
 use crate::apply::wait::{Wait, waited};
 use crate::context::{InMesh, Server};
 use crate::exit::Exit;
-use crate::in_force::path;
+use crate::in_force::{described, path};
 use crate::kind::WrittenKind;
 use crate::output::{complain, print};
 use crate::proposal::Files;
@@ -84,12 +83,4 @@ pub(crate) fn run(arguments: Args) -> Exit {
         }
     }
     if exit == Exit::Ok { waited(&client, revision, &wait) } else { exit }
-}
-
-/// As resources are called everywhere: `MeshTCPRoute default/canary`, `Mesh default`.
-fn described(kind: Kind, mesh: &str, name: &str) -> String {
-    match kind.scope() {
-        Scope::Mesh => format!("{kind} {mesh}/{name}"),
-        Scope::Global => format!("{kind} {name}"),
-    }
 }

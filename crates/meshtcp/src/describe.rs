@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::context::InMesh;
 use crate::exit::Exit;
-use crate::in_force::{InForce, path};
+use crate::in_force::{InForce, described, path};
 use crate::kind::WrittenKind;
 use crate::output::{self, Format, complain, print};
 
@@ -43,7 +43,7 @@ pub(crate) fn run(
     let resource = match client.get(&path(kind, &mesh, &name)) {
         Ok(Some(resource)) => resource,
         Ok(None) => {
-            complain(&format!("error: there is no {kind} {name} in mesh {mesh}\n"));
+            complain(&format!("error: there is no {}\n", described(kind, &mesh, &name)));
             return Exit::Problems;
         }
         Err(failed) => return failed.said(),

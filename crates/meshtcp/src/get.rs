@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::context::{InMesh, Server};
 use crate::exit::Exit;
-use crate::in_force::path;
+use crate::in_force::{described, path};
 use crate::kind::WrittenKind;
 use crate::output::{self, Format, Shape, complain, print};
 
@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
             .filter_map(|name| match client.get(&path(kind, &mesh, name)) {
                 Ok(None) => {
                     missing = true;
-                    complain(&format!("error: there is no {kind} {name} in mesh {mesh}\n"));
+                    complain(&format!("error: there is no {}\n", described(kind, &mesh, name)));
                     None
                 }
                 Ok(Some(found)) => Some(Ok(found)),
@@ -74,6 +74,12 @@ pub(crate) fn run(arguments: Args) -> Exit {
             it.get("labels").and_then(|labels| labels.get(key)).and_then(Value::as_str) == Some(value)
         });
     }
+    if found.is_empty() && matches!(shape, Shape::Table | Shape::Wide) {
+        if !missing {
+            complain(&format!("no {kind} is there\n"));
+        }
+        return if missing { Exit::Problems } else { Exit::Ok };
+    }
     let one = (names.len() == 1).then(|| found.first().cloned()).flatten();
     let tree = one.unwrap_or_else(|| json!({"total": found.len(), "items": found}));
     print(&match shape {
@@ -85,8 +91,5 @@ pub(crate) fn run(arguments: Args) -> Exit {
         Shape::Table => row::table(kind, &found, all_meshes),
         Shape::Wide => row::wide(kind, &found),
     });
-    if found.is_empty() && names.is_empty() && matches!(shape, Shape::Table | Shape::Wide) {
-        complain(&format!("no {kind} is there\n"));
-    }
     if missing { Exit::Problems } else { Exit::Ok }
 }

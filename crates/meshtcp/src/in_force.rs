@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use control::preview::{Live, LiveConnection, LiveConnections, State};
-use control::store::folder::{Candidate, Entry, FolderStore, Offer};
-use model::draft::{Document, parse_unchecked};
+use control::preview::{Live, LiveConnection, LiveConnections, State, stored};
+use control::store::folder::{Candidate, FolderStore};
+use model::Kind;
 use model::resource::Scope;
-use model::{Kind, Problem};
 use plan::Context;
 use serde_json::Value;
 
@@ -87,7 +85,7 @@ fn everything(client: &Client, profile: model::Profile) -> Result<Candidate, cra
             continue;
         }
         for value in client.list(&format!("/{}", kind.plural()))? {
-            match stored(&value, profile) {
+            match stored(value.clone(), profile) {
                 Ok(offer) => offers.push(offer),
                 Err(problems) => {
                     let name = value.get("name").and_then(Value::as_str).unwrap_or_default();
@@ -102,21 +100,20 @@ fn everything(client: &Client, profile: model::Profile) -> Result<Candidate, cra
     Ok(Candidate { offers, changed: Default::default() })
 }
 
-/// A resource as a control plane returns it.
-fn stored(value: &Value, profile: model::Profile) -> Result<Offer, Vec<Problem>> {
-    let file: Arc<str> = "the control plane".into();
-    let document = Document::from_value(&file, value.clone());
-    let parsed = parse_unchecked(&document, profile);
-    let resource = parsed.resource.ok_or(parsed.problems)?;
-    Ok(Offer { file, entry: Arc::new(Entry { document, resource: Arc::new(resource) }) })
-}
-
 /// The path of a resource, or of all of its kind with an empty name.
 pub(crate) fn path(kind: Kind, mesh: &str, name: &str) -> String {
     let slash = if name.is_empty() { "" } else { "/" };
     match kind.scope() {
         Scope::Mesh => format!("/meshes/{mesh}/{}{slash}{name}", kind.plural()),
         Scope::Global => format!("/{}{slash}{name}", kind.plural()),
+    }
+}
+
+/// As resources are called everywhere: `MeshTCPRoute default/canary`, `Mesh default`.
+pub(crate) fn described(kind: Kind, mesh: &str, name: &str) -> String {
+    match kind.scope() {
+        Scope::Mesh => format!("{kind} {mesh}/{name}"),
+        Scope::Global => format!("{kind} {name}"),
     }
 }
 

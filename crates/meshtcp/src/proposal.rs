@@ -67,9 +67,12 @@ impl Files {
             return Err(Exit::Problems);
         }
         if offers.is_empty() {
-            complain(
-                "error: there is no resource in what -f names\n  help: resources are *.yaml, *.yml and *.json\n",
-            );
+            complain(match paths.is_empty() {
+                true => "error: there is no resource in standard input\n",
+                false => {
+                    "error: there is no resource in what -f names\n  help: resources are *.yaml, *.yml and *.json\n"
+                }
+            });
             return Err(Exit::Problems);
         }
         Ok(offers)

@@ -73,6 +73,8 @@ impl Shown {
         let text = text.filter(|text| position.is_some_and(|at| at.offset <= text.len()));
         let violation = violation.to_string();
         let resource = match resource {
+            // of stored resources the source is the resource
+            Some(resource) if **source == **resource => String::new(),
             Some(resource) if !violation.starts_with(resource.as_str()) => format!("{resource}: "),
             Some(_) | None => String::new(),
         };
@@ -195,5 +197,7 @@ mod tests {
             assert!(drawn.contains(part), "{part} is not in\n{drawn}");
         }
         assert!(Reporter::new().draw(&problem, None).contains("shop/mesh.yaml:3:1: Mesh default: weigth"));
+        let stored = Problem { source: "Mesh default".into(), position: None, ..problem };
+        assert!(Reporter::new().draw(&stored, None).contains("error: Mesh default: weigth: unknown field"));
     }
 }

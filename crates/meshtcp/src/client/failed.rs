@@ -5,14 +5,42 @@ use serde_json::Value;
 use crate::exit::Exit;
 use crate::output::complain;
 
+/// Who was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whom {
+    /// The REST API of a control plane.
+    ControlPlane,
+    /// The admin server of a proxy.
+    Proxy,
+}
+
+impl std::fmt::Display for Whom {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Whom::ControlPlane => "control plane",
+            Whom::Proxy => "proxy",
+        })
+    }
+}
+
+impl Whom {
+    /// What to do when it does not answer.
+    fn help(self) -> &'static str {
+        match self {
+            Whom::ControlPlane => "is it running? `meshtcp config view` shows which one is meant",
+            Whom::Proxy => "is it running, and with this address as its --admin?",
+        }
+    }
+}
+
 /// Why a request failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Failed {
     /// Nobody answers.
-    #[error(
-        "the control plane {server} cannot be reached: {why}\n  help: is it running? `meshtcp config view` shows which one is meant"
-    )]
+    #[error("the {whom} {server} cannot be reached: {why}\n  help: {}", whom.help())]
     Unreachable {
+        /// Who.
+        whom: Whom,
         /// Where.
         server: String,
         /// Why, in words.
@@ -22,8 +50,10 @@ pub(crate) enum Failed {
     #[error("{0}")]
     Refused(Refusal),
     /// It answers, but not as a control plane.
-    #[error("{server} does not answer as a control plane: {why}")]
+    #[error("{server} does not answer as a {whom}: {why}")]
     Strange {
+        /// Who.
+        whom: Whom,
         /// Where.
         server: String,
         /// Why, in words.
@@ -55,6 +85,9 @@ impl std::fmt::Display for Refusal {
                 f,
                 "\n  help: the token is not accepted; get a new one, or leave it out on the control plane's own host"
             ),
+            404 if title.ends_with("Mesh") => {
+                write!(f, "\n  help: `meshtcp get meshes` lists the meshes that there are")
+            }
             403 => write!(f, "\n  help: name a token that may do this with --token-file, or in the context"),
             _ => Ok(()),
         }
@@ -71,6 +104,7 @@ impl Failed {
         if title.is_empty() {
             let first = text.lines().next().unwrap_or_default();
             return Self::Strange {
+                whom: Whom::ControlPlane,
                 server: server.to_owned(),
                 why: format!("it answers {status} {first}").trim().to_owned(),
             };
@@ -88,7 +122,8 @@ impl Failed {
 
     /// What is there has no REST API.
     pub(super) fn no_control_plane(server: &str) -> Self {
-        Self::Strange { server: server.to_owned(), why: "it does not list its resources".to_owned() }
+        let whom = Whom::ControlPlane;
+        Self::Strange { whom, server: server.to_owned(), why: "it does not list its resources".to_owned() }
     }
 
     /// How to end, after it was said why.

@@ -14,12 +14,13 @@ use crate::logs::{Record, records};
 use crate::output::{self, Format, complain, print};
 
 #[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("place").required(true).args(["log", "admin"]))]
 pub(crate) struct Args {
     /// The number of the connection, as the connection log and `/connections` say it
     #[arg(value_name = "ID")]
     id: u64,
     /// The connection log that it is in
-    #[arg(long, value_name = "FILE", required_unless_present = "admin", conflicts_with = "admin")]
+    #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
     /// The admin address of the `meshtcp up` or `meshtcp proxy` that carries it now
     #[arg(long, value_name = "HOST:PORT")]
