@@ -66,7 +66,9 @@ pub(crate) fn run(
     let over_tls = control_planes.iter().filter(|it| it.tls).count();
     if over_tls > 0 {
         if over_tls < control_planes.len() {
-            complain("error: either all control planes are https://, or none: Envoy reaches all in one way\n");
+            complain(
+                "error: either all control planes are https://, or none: Envoy reaches all in one way\n",
+            );
             return Exit::Usage;
         }
         let hosts: Vec<&str> = control_planes.iter().map(|it| it.host.as_str()).collect();
