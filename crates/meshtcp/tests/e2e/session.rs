@@ -155,6 +155,8 @@ fn masked(text: &str) -> String {
         (r"the draw [0-9a-f]{16} is at \d+\.\d+%", "the draw D is at P%"),
         (r"127\.0\.0\.1:\d+ dialled", "CLIENT dialled"),
         (r"\d+ ms, \d+ bytes from the client and \d+ to it", "N ms, N bytes from the client and N to it"),
+        // both sides close after an answer: either may be the first
+        (r"(backend|client)-closed", "closed"),
         // the split is exact to one connection
         (r"(?m)^ +(89|90|91) blue$", "90 blue"),
         (r"(?m)^ +(9|10|11) green$", "10 green"),
