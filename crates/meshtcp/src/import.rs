@@ -70,7 +70,7 @@ pub(crate) fn run(Args { from, files, mesh, profile, output: shape }: Args) -> E
         for problem in &problems {
             bad |= problem.severity == Severity::Error;
             let text = String::from_utf8_lossy(&bytes);
-            complain(&format!("{}\n", Reporter::new().draw(problem, Some(text.as_ref().into()))));
+            Reporter::new().tell(problem, Some(text.as_ref().into()));
         }
     }
     let Imported { resources, notes } = import(from, &documents, &mesh, profile);

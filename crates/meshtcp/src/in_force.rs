@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use control::preview::{Live, LiveConnection, LiveConnections, State, stored};
-use control::store::folder::{Candidate, FolderStore};
+use control::store::folder::Candidate;
 use model::Kind;
 use model::resource::Scope;
 use plan::Context;
@@ -14,7 +14,6 @@ use crate::client::Client;
 use crate::context::Server;
 use crate::exit::Exit;
 use crate::output::complain;
-use crate::report::Reporter;
 use crate::source::Rules;
 
 /// Where the state in force is.
@@ -44,7 +43,8 @@ impl InForce {
     /// How to end, after it was said why.
     pub(crate) fn load(&self) -> Result<State, Exit> {
         let context = Context::new(self.rules.profile);
-        let candidate = if self.against.is_empty() { self.asked()? } else { self.read(&self.against)? };
+        let candidate =
+            if self.against.is_empty() { self.asked()? } else { self.rules.load(&self.against)? };
         Ok(State::of(candidate, &context))
     }
 
@@ -52,21 +52,8 @@ impl InForce {
     pub(crate) fn load_or(&self, paths: &[PathBuf]) -> Result<State, Exit> {
         match paths {
             [] => self.load(),
-            paths => Ok(State::of(self.read(paths)?, &Context::new(self.rules.profile))),
+            paths => Ok(State::of(self.rules.load(paths)?, &Context::new(self.rules.profile))),
         }
-    }
-
-    fn read(&self, paths: &[PathBuf]) -> Result<Candidate, Exit> {
-        let mut store = FolderStore::open(paths, self.rules.options()).map_err(|error| {
-            complain(&format!("error: {error}\n"));
-            Exit::Environment
-        })?;
-        let loaded = store.load();
-        let reporter = Reporter::new();
-        for problem in &loaded.problems {
-            complain(&format!("{}\n", reporter.draw(problem, store.text(&problem.source))));
-        }
-        Ok(loaded.candidate)
     }
 
     fn asked(&self) -> Result<Candidate, Exit> {

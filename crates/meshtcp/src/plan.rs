@@ -12,7 +12,6 @@ use crate::control_plane::Split;
 use crate::envoy_bootstrap::fixed;
 use crate::exit::Exit;
 use crate::output::{self, Format, complain, print};
-use crate::report::Reporter;
 use crate::source::Source;
 
 #[derive(Debug, clap::Args)]
@@ -77,17 +76,9 @@ pub(crate) fn run(Args { source, proxy, output: format, words, envoy_split, fixe
 /// # Errors
 /// How to end, after it was said why.
 pub(crate) fn planned(source: &Source, proxy: &ProxyKey) -> Result<Compiled, Exit> {
-    let mut store = source.open().map_err(|error| {
-        complain(&format!("error: {error}\n"));
-        Exit::Environment
-    })?;
-    let loaded = store.load();
-    let reporter = Reporter::new();
-    for problem in &loaded.problems {
-        complain(&format!("{}\n", reporter.draw(problem, store.text(&problem.source))));
-    }
+    let candidate = source.rules.load(&source.paths)?;
     let context = Context::new(source.rules.profile);
-    Ok(Compiler { context, scope: Scope::only([proxy.clone()]) }.compile(&loaded.candidate))
+    Ok(Compiler { context, scope: Scope::only([proxy.clone()]) }.compile(&candidate))
 }
 
 /// Says that there is no such proxy, and which there are.

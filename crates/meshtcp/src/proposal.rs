@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use control::store::folder::{Content, FolderStore, Offer};
+use control::store::folder::{Content, Offer};
 use model::{Problem, Severity};
 
 use crate::exit::Exit;
@@ -39,14 +39,11 @@ impl Files {
         let reporter = Reporter::new();
         let (mut offers, mut bad): (Vec<Offer>, bool) = (Vec::new(), false);
         let mut say = |problem: &Problem, text: Option<Arc<str>>| {
-            complain(&format!("{}\n", reporter.draw(problem, text)));
+            reporter.tell(problem, text);
             bad |= problem.severity == Severity::Error;
         };
         if !paths.is_empty() {
-            let mut store = FolderStore::open(&paths, rules.options()).map_err(|error| {
-                complain(&format!("error: {error}\n"));
-                Exit::Environment
-            })?;
+            let mut store = rules.open(&paths)?;
             let loaded = store.load();
             loaded.problems.iter().for_each(|problem| say(problem, store.text(&problem.source)));
             offers.extend(loaded.candidate.offers);

@@ -11,6 +11,8 @@ use miette::{
 use model::{Problem, Severity};
 use serde::Serialize;
 
+use crate::output::complain;
+
 /// Draws problems, with colours where standard error is a terminal that wants them.
 pub(crate) struct Reporter {
     handler: GraphicalReportHandler,
@@ -39,6 +41,11 @@ impl Reporter {
             Ok(()) => format!("{}\n", out.trim_matches('\n')),
             Err(_) => format!("{problem}\n"),
         }
+    }
+
+    /// Says a problem on standard error, in the text that it is in, where that is known.
+    pub(crate) fn tell(&self, problem: &Problem, text: Option<Arc<str>>) {
+        complain(&format!("{}\n", self.draw(problem, text)));
     }
 }
 

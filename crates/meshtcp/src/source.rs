@@ -2,9 +2,13 @@
 
 use std::path::PathBuf;
 
-use control::store::folder::{FolderStore, OpenError, Options};
+use control::store::folder::{Candidate, FolderStore, OpenError, Options};
 use model::Profile;
 use model::draft::UnknownFields;
+
+use crate::exit::Exit;
+use crate::output::complain;
+use crate::report::Reporter;
 
 /// Resources in files and folders.
 #[derive(Debug, clap::Args)]
@@ -46,6 +50,29 @@ impl Rules {
             Unknown::Ignore => UnknownFields::Ignore,
         };
         Options { profile: self.profile, unknown_fields, ..Options::default() }
+    }
+
+    /// Opens files and folders.
+    ///
+    /// # Errors
+    /// How to end, after it was said why.
+    pub(crate) fn open(&self, paths: &[PathBuf]) -> Result<FolderStore, Exit> {
+        FolderStore::open(paths, self.options()).map_err(|error| {
+            complain(&format!("error: {error}\n"));
+            Exit::Environment
+        })
+    }
+
+    /// Reads what is good in files and folders; says on standard error what is not.
+    ///
+    /// # Errors
+    /// How to end, after it was said why.
+    pub(crate) fn load(&self, paths: &[PathBuf]) -> Result<Candidate, Exit> {
+        let mut store = self.open(paths)?;
+        let loaded = store.load();
+        let reporter = Reporter::new();
+        loaded.problems.iter().for_each(|problem| reporter.tell(problem, store.text(&problem.source)));
+        Ok(loaded.candidate)
     }
 }
 

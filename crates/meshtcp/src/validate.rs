@@ -19,12 +19,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(Args { source, output: format }: Args) -> Exit {
-    let mut store = match source.open() {
+    let mut store = match source.rules.open(&source.paths) {
         Ok(store) => store,
-        Err(error) => {
-            output::complain(&format!("error: {error}\n"));
-            return Exit::Environment;
-        }
+        Err(exit) => return exit,
     };
     let loaded = store.load();
     let compiler = Compiler { context: Context::new(source.rules.profile), scope: Scope::everything() };
@@ -43,7 +40,7 @@ pub(crate) fn run(Args { source, output: format }: Args) -> Exit {
         None => {
             let reporter = Reporter::new();
             for problem in &problems {
-                output::complain(&format!("{}\n", reporter.draw(problem, store.text(&problem.source))));
+                reporter.tell(problem, store.text(&problem.source));
             }
             let (resources, files) = (loaded.candidate.offers.len(), loaded.files.len());
             let counted = match problems.as_slice() {

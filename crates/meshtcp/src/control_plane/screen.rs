@@ -64,8 +64,7 @@ impl Screen {
 
     fn problems(&self, live: &Live, turn: &Turn) {
         for problem in &turn.new_problems {
-            let text = live.store().text(&problem.source);
-            complain(&format!("{}\n", self.reporter.draw(problem, text)));
+            self.reporter.tell(problem, live.store().text(&problem.source));
         }
         for (file, state) in live.store().states() {
             let concerned = turn.new_problems.iter().any(|problem| *problem.source == *file);
