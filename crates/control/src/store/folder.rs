@@ -22,6 +22,7 @@ use std::time::Instant;
 use model::Problem;
 
 pub use candidate::{Candidate, Objection, Offer};
+pub(crate) use content::said;
 pub use content::{Content, Entry, Options};
 pub use files::{FileState, Files, Settled, Sighting};
 pub use scan::{OpenError, is_resource_file};

@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
+use model::Problem;
 use model::draft::{self, Document, Options};
-use model::{FieldPath, Problem, Severity, Violation};
 
-use super::folder::{Candidate, Content, Entry, FileState, Files, Objection, Settled, Sighting};
+use super::folder::{Candidate, Content, Entry, FileState, Files, Objection, Settled, Sighting, said};
 use super::record::Record;
 use super::{Change, Listing, Revision, Selection, Store, StoreError, Stored, What};
 
@@ -194,17 +194,6 @@ fn read(name: &str, bytes: &[u8], options: &Options) -> Content {
 fn problem(store: &str, error: &StoreError) -> Problem {
     let help = "what is in force stays; it is tried again";
     Problem { help: Some(help.into()), ..said(store, error.to_string()) }
-}
-
-fn said(source: &str, message: String) -> Problem {
-    Problem {
-        source: source.into(),
-        position: None,
-        severity: Severity::Error,
-        resource: None,
-        violation: Violation::new(FieldPath::root(), message),
-        help: None,
-    }
 }
 
 #[cfg(test)]

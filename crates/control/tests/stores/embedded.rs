@@ -1,31 +1,14 @@
 //! What only the store in one file has to stand: kill -9, a full disk, a second process, files that are none of ours.
-//!
-//! What has to be killed or mounted runs in a child: this test program again, told by the environment what to do.
 
-use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 
 use meshtcp_control::store::{EmbeddedStore, Expected, Fault, Selection, Store, StoreError};
 
-use super::history::{Event, Tell, Work, check};
+use super::child::{killed_after, place, succeeds_on_a_disk_of, tell};
+use super::history::{Event, Work, check};
 use super::promises::{document, put, route};
-
-/// Where a child finds its store.
-pub(crate) const PLACE: &str = "MESHTCP_TEST_STORE";
-
-/// This program, to run one of its tests as a child.
-pub(crate) fn child(test: &str, place: &Path) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args([test, "--exact", "--ignored", "--nocapture"]).env(PLACE, place);
-    command
-}
-
-pub(crate) fn place() -> PathBuf {
-    std::env::var_os(PLACE).expect("only run as a child of another test").into()
-}
 
 #[tokio::test]
 async fn what_was_accepted_is_there_after_kill_9() {
@@ -33,21 +16,7 @@ async fn what_was_accepted_is_there_after_kill_9() {
     let path = folder.path().join("store.redb");
     let mut events: Vec<Event> = Vec::new();
     for round in 0..6 {
-        let mut command = child("embedded::writes_until_it_is_killed", &path);
-        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let mut told = 0;
-        for line in lines {
-            // a last line that was cut by the kill says nothing
-            let Some(event) = parse(&line.unwrap()) else { continue };
-            events.push(event);
-            told += 1;
-            if told == 25 + round * 13 {
-                // SIGKILL, in the middle of whatever the writers do
-                process.kill().unwrap();
-            }
-        }
-        assert!(!process.wait().unwrap().success(), "it was to be killed");
+        events.extend(killed_after(25 + round * 13, "embedded::writes_until_it_is_killed", &path));
         let store = EmbeddedStore::open(&path).await.unwrap();
         check(&events, &store.list(&Selection::default()).await.unwrap());
     }
@@ -59,59 +28,13 @@ async fn what_was_accepted_is_there_after_kill_9() {
 #[ignore = "a child of another test"]
 async fn writes_until_it_is_killed() {
     let store: Arc<dyn Store> = Arc::new(EmbeddedStore::open(place()).await.unwrap());
-    let tell: Tell = Arc::new(|event| {
-        // one write a line: a line is there or not
-        let line = format!("{}\n", print(&event));
-        std::io::stdout().write_all(line.as_bytes()).unwrap();
-    });
-    let _work = Work::start(&[store], 4, 2, &tell);
+    let _work = Work::start(&[store], 4, 2, &tell());
     std::future::pending::<()>().await;
-}
-
-pub(crate) fn print(event: &Event) -> String {
-    match event {
-        Event::Accepted { revision, name, value } => format!("accepted {revision} {name} {value} ."),
-        Event::Listed { watcher, revision } => format!("listed {watcher} {revision} ."),
-        Event::Saw { watcher, revision, name, value } => format!("saw {watcher} {revision} {name} {value} ."),
-    }
-}
-
-pub(crate) fn parse(line: &str) -> Option<Event> {
-    let words: Vec<&str> = line.split(' ').collect();
-    let number = |text: &str| text.parse::<u64>().unwrap();
-    Some(match words.as_slice() {
-        ["accepted", revision, name, value, "."] => {
-            Event::Accepted { revision: number(revision), name: (*name).into(), value: number(value) }
-        }
-        ["listed", watcher, revision, "."] => {
-            Event::Listed { watcher: number(watcher) as usize, revision: number(revision) }
-        }
-        ["saw", watcher, revision, name, value, "."] => Event::Saw {
-            watcher: number(watcher) as usize,
-            revision: number(revision),
-            name: (*name).into(),
-            value: number(value),
-        },
-        _ => return None,
-    })
 }
 
 #[test]
 fn a_full_disk_is_told_and_nothing_accepted_is_lost() {
-    let folder = tempfile::tempdir().unwrap();
-    let child = child("embedded::fills_its_disk", folder.path());
-    // in a mount namespace of its own, so that the small disk is gone with the process
-    let mut command = Command::new("unshare");
-    if !rustix::process::geteuid().is_root() {
-        command.arg("--map-root-user");
-    }
-    let script = format!("mount -t tmpfs -o size=4m small \"${PLACE}\" && exec \"$@\"");
-    command.args(["--mount", "sh", "-c", &script, "sh"]);
-    command.arg(child.get_program()).args(child.get_args()).env(PLACE, folder.path());
-    let ended = command.output().unwrap();
-    let said = String::from_utf8_lossy(&ended.stdout) + String::from_utf8_lossy(&ended.stderr);
-    assert!(ended.status.success(), "{said}");
-    assert!(said.contains("1 passed"), "{said}");
+    succeeds_on_a_disk_of(4, "embedded::fills_its_disk");
 }
 
 #[tokio::test]

@@ -1,9 +1,7 @@
 //! What only the store in plain files has to stand: kill -9, a full disk, a second process, and people who edit.
 
-use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,8 +10,8 @@ use meshtcp_control::store::{
 };
 use tokio::time::timeout;
 
-use super::embedded::{PLACE, child, parse, place, print};
-use super::history::{Event, Tell, Work, check};
+use super::child::{killed_after, place, succeeds_on_a_disk_of, tell};
+use super::history::{Event, Work, check};
 use super::promises::{document, put, route};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -24,19 +22,7 @@ async fn what_was_accepted_is_there_after_kill_9() {
     let path = folder.path().join("store");
     let mut events: Vec<Event> = Vec::new();
     for round in 0..4 {
-        let mut process =
-            child("plain::writes_until_it_is_killed", &path).stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let mut told = 0;
-        for line in lines {
-            let Some(event) = parse(&line.unwrap()) else { continue };
-            events.push(event);
-            told += 1;
-            if told == 25 + round * 13 {
-                process.kill().unwrap();
-            }
-        }
-        assert!(!process.wait().unwrap().success(), "it was to be killed");
+        events.extend(killed_after(25 + round * 13, "plain::writes_until_it_is_killed", &path));
         let store = PlainStore::open(&path).await.unwrap();
         check(&events, &store.list(&Selection::default()).await.unwrap());
     }
@@ -47,28 +33,13 @@ async fn what_was_accepted_is_there_after_kill_9() {
 #[ignore = "a child of another test"]
 async fn writes_until_it_is_killed() {
     let store: Arc<dyn Store> = Arc::new(opened(&place()).await);
-    let tell: Tell = Arc::new(|event| {
-        std::io::stdout().write_all(format!("{}\n", print(&event)).as_bytes()).unwrap();
-    });
-    let _work = Work::start(&[store], 4, 2, &tell);
+    let _work = Work::start(&[store], 4, 2, &tell());
     std::future::pending::<()>().await;
 }
 
 #[test]
 fn a_full_disk_is_told_and_nothing_accepted_is_lost() {
-    let folder = tempfile::tempdir().unwrap();
-    let child = child("plain::fills_its_disk", folder.path());
-    let mut command = Command::new("unshare");
-    if !rustix::process::geteuid().is_root() {
-        command.arg("--map-root-user");
-    }
-    let script = format!("mount -t tmpfs -o size=2m small \"${PLACE}\" && exec \"$@\"");
-    command.args(["--mount", "sh", "-c", &script, "sh"]);
-    command.arg(child.get_program()).args(child.get_args()).env(PLACE, folder.path());
-    let ended = command.output().unwrap();
-    let said = String::from_utf8_lossy(&ended.stdout) + String::from_utf8_lossy(&ended.stderr);
-    assert!(ended.status.success(), "{said}");
-    assert!(said.contains("1 passed"), "{said}");
+    succeeds_on_a_disk_of(2, "plain::fills_its_disk");
 }
 
 #[tokio::test]

@@ -137,12 +137,17 @@ impl Entry {
 
 /// The problem of a file or folder that exists and cannot be read.
 pub(super) fn unreadable(name: &str, why: &str) -> Problem {
+    said(name, format!("cannot be read: {why}"))
+}
+
+/// A problem with a whole source, without a place in it.
+pub(crate) fn said(source: &str, message: impl Into<String>) -> Problem {
     Problem {
-        source: name.into(),
+        source: source.into(),
         position: None,
         severity: Severity::Error,
         resource: None,
-        violation: Violation::new(FieldPath::default(), format!("cannot be read: {why}")),
+        violation: Violation::new(FieldPath::root(), message),
         help: None,
     }
 }

@@ -1,5 +1,6 @@
 //! What the compile loop sees of a store.
 
+use model::Severity;
 use serde_json::{Value, json};
 
 use super::*;

@@ -1,10 +1,9 @@
 //! Files here speak a small language: one resource a line, `name=value`; a line `!` is an error.
 
 use model::draft::Document;
-use model::violation::Violation;
-use model::{FieldPath, Meta, Resource, Severity, Spec};
+use model::{Meta, Resource, Spec};
 
-use super::super::content::Entry;
+use super::super::content::{Entry, said};
 use super::*;
 
 fn read(name: &str, bytes: &[u8]) -> Content {
@@ -18,21 +17,10 @@ fn read(name: &str, bytes: &[u8]) -> Content {
             let document = Document::from_value(name, serde_json::json!({ "name": key }));
             entries.push(Arc::new(Entry { document, resource }));
         } else {
-            problems.push(problem(name, line));
+            problems.push(said(name, line));
         }
     }
     Content::of(bytes, entries, problems)
-}
-
-fn problem(source: &str, message: &str) -> Problem {
-    Problem {
-        source: source.into(),
-        position: None,
-        severity: Severity::Error,
-        resource: None,
-        violation: Violation::new(FieldPath::root(), message),
-        help: None,
-    }
 }
 
 /// A store at a time that only moves when told to.
@@ -69,7 +57,7 @@ impl Desk {
             }
             let blame = wanting.iter().rev().find(|offer| candidate.changed.contains(&offer.file));
             let file = blame.map(|offer| offer.file.clone());
-            Err(vec![Objection { file, problem: problem("port", "taken") }])
+            Err(vec![Objection { file, problem: said("port", "taken") }])
         });
         if let Settled::Adopted(resources) = judged {
             self.in_force = resources;
@@ -228,7 +216,7 @@ fn when_holding_back_cannot_help_everything_stays() {
     let mut offered = Vec::new();
     let refused = files.settle(|candidate| {
         offered.push(candidate.resources().map(|it| show(it)).collect::<Vec<_>>());
-        Err::<(), _>(vec![Objection { file: Some("a".into()), problem: problem("a", "no") }])
+        Err::<(), _>(vec![Objection { file: Some("a".into()), problem: said("a", "no") }])
     });
     assert!(matches!(refused, Settled::Refused));
     assert_eq!(offered, [["x=2"], ["x=1"]]);
