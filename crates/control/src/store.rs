@@ -24,6 +24,7 @@ pub mod folder;
 mod followed;
 mod key;
 mod ledger;
+mod look;
 mod memory;
 mod metered;
 mod plain;

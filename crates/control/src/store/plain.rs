@@ -12,9 +12,9 @@
 //! and becomes a new version. Everything is in memory too: readers go on when the disk does not.
 
 mod disk;
-mod look;
 mod place;
 mod text;
+mod walk;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};

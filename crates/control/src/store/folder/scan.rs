@@ -5,6 +5,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::store::look::Look;
+
 /// How deep folders are followed. Deeper is a loop of links, or nothing that a person wrote.
 const DEPTH: usize = 32;
 
@@ -31,7 +33,7 @@ impl OpenError {
 /// What the system says about a file without reading it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fingerprint {
-    identity: (u64, u64, u64, i64, i64, i64, i64),
+    look: Look,
     racy: bool,
 }
 
@@ -39,21 +41,12 @@ impl Fingerprint {
     fn of(metadata: &std::fs::Metadata) -> Self {
         let modified = metadata.modified().unwrap_or(UNIX_EPOCH);
         let age = SystemTime::now().duration_since(modified).unwrap_or_default();
-        let identity = (
-            metadata.dev(),
-            metadata.ino(),
-            metadata.len(),
-            metadata.mtime(),
-            metadata.mtime_nsec(),
-            metadata.ctime(),
-            metadata.ctime_nsec(),
-        );
-        Self { identity, racy: age < RACY }
+        Self { look: Look::of(metadata), racy: age < RACY }
     }
 
     /// Whether a file that looked like this, and now like `later`, was surely not touched in between.
     pub(super) fn proves_unchanged(&self, later: &Fingerprint) -> bool {
-        !self.racy && self.identity == later.identity
+        !self.racy && self.look == later.look
     }
 }
 

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::look::{self, Look};
-use super::place;
 use super::text::{self, Read};
+use super::{place, walk};
+use crate::store::look::Look;
 use crate::store::system::{Moment, of_system, sync_folder};
 use crate::store::{Change, Key, Revision, StoreError, Stored, What};
 
@@ -99,7 +99,7 @@ impl Disk {
     fn load(&mut self, counted: Revision) -> Result<Loaded, StoreError> {
         let denied = |error: io::Error| of_system(&self.words, &error, Moment::Opening);
         let mut read = Vec::new();
-        for (path, look) in look::all(&self.folder).map_err(denied)? {
+        for (path, look) in walk::all(&self.folder).map_err(denied)? {
             let bytes = std::fs::read(&path).map_err(denied)?;
             let found = text::read(&self.name(&path), &bytes).map_err(|why| {
                 damaged(&self.words, &format!("{}: {why}: repair it, or move it away", self.name(&path)))
@@ -148,7 +148,7 @@ impl Disk {
 
     /// What people changed and left alone since the last call.
     pub(super) fn edits(&mut self) -> Vec<Edit> {
-        let found = match look::all(&self.folder) {
+        let found = match walk::all(&self.folder) {
             Ok(found) => found,
             Err(error) => {
                 if !std::mem::replace(&mut self.told, true) {

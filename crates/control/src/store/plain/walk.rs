@@ -1,41 +1,13 @@
-//! Which files there are, and how they look without reading them.
+//! Which files there are, and how they look.
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use crate::store::look::Look;
 
 /// How deep folders are looked into: one for the mesh, and some for people who like folders.
 const DEPTH: usize = 8;
-
-/// How a file looks without reading it: whatever changes it changes this.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Look {
-    place: (u64, u64),
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl Look {
-    /// How a file looks now; `None`: there is none.
-    pub(super) fn at(path: &Path) -> io::Result<Option<Self>> {
-        match std::fs::metadata(path) {
-            Ok(metadata) => Ok(metadata.is_file().then(|| Self::of(&metadata))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn of(metadata: &std::fs::Metadata) -> Self {
-        Self {
-            place: (metadata.dev(), metadata.ino()),
-            size: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
-}
 
 /// All files that count below a folder.
 pub(super) fn all(folder: &Path) -> io::Result<BTreeMap<PathBuf, Look>> {
