@@ -91,11 +91,7 @@ fn only_who_read_what_changed_is_planned() {
         // a file each: a resource that moves to another line is another one, because plans name their origins
         callers
             .chain(["type: Mesh\nname: default\n".to_owned()])
-            .flat_map(|text| {
-                let content = Content::read("mesh.yaml", text.as_bytes(), &Options::default());
-                assert!(content.is_good(), "{:?}", content.problems);
-                content.entries.iter().map(|entry| Arc::clone(&entry.resource)).collect::<Vec<_>>()
-            })
+            .flat_map(|text| parsed(&text))
             .collect::<Vec<_>>()
     };
     let compiler = compiler(Profile::default());
@@ -107,4 +103,42 @@ fn only_who_read_what_changed_is_planned() {
     assert_eq!(gone.planned, 1, "the one proxy that dials what went");
     let key = |name: &str| ProxyKey::new("default", name);
     assert!(Arc::ptr_eq(&gone.proxies[&key("s9")].plan, &before.proxies[&key("s9")].plan));
+}
+
+/// A route of the whole mesh tells every proxy that does not dial its destination whether that exists: one instance more
+/// concerns only those who dial it, the first and the last concern everybody.
+#[test]
+fn an_instance_more_concerns_only_who_dials_it() {
+    let dataplane = |name: &str, service: &str, dials: &str| {
+        format!(
+            "type: Dataplane\nmesh: default\nname: {name}\nnetworking:\n  address: 127.0.0.1\n  inbound: [{{ port: 80, \
+             tags: {{ kuma.io/service: {service} }} }}]\n  outbound: [{{ port: 1000, tags: {{ kuma.io/service: {dials} }} \
+             }}]\n"
+        )
+    };
+    let route = "type: MeshTCPRoute\nmesh: default\nname: r\nspec:\n  to: [{ targetRef: { kind: MeshService, name: redis }, \
+                 rules: [{ default: { backendRefs: [{ kind: MeshService, name: redis, weight: 1 }] } }] }]\n";
+    let world = |instances: usize| -> Vec<Arc<Resource>> {
+        let redis = (0..instances).map(|at| dataplane(&format!("redis-{at}"), "redis", "other"));
+        let callers = (0..10).map(|at| dataplane(&format!("caller-{at}"), "caller", "other"));
+        let texts =
+            ["type: Mesh\nname: default\n".to_owned(), route.to_owned(), dataplane("web", "web", "redis")];
+        let files = texts.into_iter().chain(redis).chain(callers);
+        files.flat_map(|text| parsed(&text)).collect()
+    };
+    let compiler = compiler(Profile::default());
+    let planned_by = |before: usize, after: usize| {
+        compiler.plan_again(&compiler.plan_all(world(before)), world(after)).planned
+    };
+    assert_eq!(planned_by(1, 2), 2, "the new one itself and who dials it");
+    assert_eq!(planned_by(3, 2), 1, "who dials it");
+    assert_eq!(planned_by(0, 1), 12, "everybody: the route has a destination now");
+    assert_eq!(planned_by(1, 0), 11, "everybody who is left: the route has none any more");
+}
+
+/// The resources of a file.
+fn parsed(text: &str) -> Vec<Arc<Resource>> {
+    let content = Content::read("mesh.yaml", text.as_bytes(), &Options::default());
+    assert!(content.is_good(), "{:?}", content.problems);
+    content.entries.iter().map(|entry| Arc::clone(&entry.resource)).collect()
 }

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use model::reference::SERVICE_TAG;
 use model::{Kind, Labels, Profile, Resource, ResourceId, Spec, Tags};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -88,9 +89,33 @@ impl Snapshot {
             if was.zip(is).is_some_and(|(was, is)| std::sync::Arc::ptr_eq(was, is) || was == is) {
                 continue;
             }
-            was.into_iter().chain(is).for_each(|resource| touched.add(resource, self.profile()));
+            for resource in was.into_iter().chain(is) {
+                touched.add(resource, self.profile());
+                let services = services_of(resource).map(|service| (resource.meta.mesh.as_str(), service));
+                let came_or_went = services.filter(|(mesh, service)| {
+                    before.is_offered(mesh, service) != self.is_offered(mesh, service)
+                });
+                touched.0.extend(came_or_went.map(|(mesh, service)| offered(mesh, service)));
+            }
         }
     }
+
+    /// Whether an inbound of some Dataplane of a mesh has the tag of a service.
+    pub(crate) fn is_offered(&self, mesh: &str, service: &str) -> bool {
+        self.dataplanes_with_tags(mesh, &Tags::from_iter([(SERVICE_TAG, service)])).next().is_some()
+    }
+}
+
+/// The services that the inbounds of a Dataplane offer by tag.
+fn services_of(resource: &Resource) -> impl Iterator<Item = &str> {
+    let dataplane = match &resource.spec {
+        Spec::Dataplane(dataplane) => Some(dataplane),
+        _ => None,
+    };
+    dataplane
+        .into_iter()
+        .flat_map(|dataplane| &dataplane.inbound)
+        .filter_map(|inbound| inbound.tags.service())
 }
 
 /// Where a resource stands in a snapshot.
@@ -122,6 +147,11 @@ pub(crate) fn by_id(ResourceId { kind, mesh, zone, namespace, name, section: _ }
 pub(crate) fn with_tags(mesh: &str, tags: &Tags) -> u64 {
     let exact = tags.iter().find(|(_, value)| *value != "*");
     exact.map_or_else(|| in_mesh(Kind::Dataplane, mesh), |pair| with_tag(mesh, pair))
+}
+
+/// Whether any Dataplane of a mesh offers a service by tag: one instance more or less of many leaves the answer as it was.
+pub(crate) fn offered(mesh: &str, service: &str) -> u64 {
+    hash("offered", Kind::Dataplane, &[mesh, service])
 }
 
 /// The resources of a kind in a mesh with all these labels.

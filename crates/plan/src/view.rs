@@ -122,6 +122,12 @@ impl<'a> View<'a> {
         self.snapshot.dataplanes_with_tags(self.mesh_name(), tags)
     }
 
+    /// Whether some Dataplane of the proxy's mesh offers a service by tag.
+    pub(crate) fn is_offered(&self, service: &str) -> bool {
+        self.ask(reads::offered(self.mesh_name(), service));
+        self.snapshot.is_offered(self.mesh_name(), service)
+    }
+
     /// Records that all resources of a kind in the proxy's mesh (or of a kind of global scope) were read.
     pub(crate) fn reads_all(&self, kind: Kind) {
         self.ask(match kind.scope() {

@@ -49,7 +49,7 @@ impl View<'_> {
         };
         let Some(name) = name.filter(|_| self.profile().has_tag_rules()) else { return false };
         let service = Tags::from_iter([(SERVICE_TAG, name)]);
-        self.dataplanes_with_tags(&service).next().is_some()
+        self.is_offered(name)
             || self.of_kind(Kind::ExternalService).iter().any(|resource| {
                 matches!(&resource.spec, Spec::ExternalService(external) if service.matches(&external.tags))
             })
