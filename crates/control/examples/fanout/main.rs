@@ -9,7 +9,8 @@
 //! The callers of the mesh in [`mesh`] attach in this process, each on a connection of its own, in delta, and accept
 //! everything at once. The change is one weight in one route; times are from the acceptance of the change until the
 //! control plane has heard that a proxy runs it. CPU time and memory are those of the control plane alone. Each process
-//! has one descriptor a caller: 10 000 callers need `ulimit -n` of a little more.
+//! has one descriptor a caller, and the clients of all sizes are up at once: the sizes need `ulimit -n` of a little more
+//! than their sum.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement that fails is no measurement")]
 
@@ -17,14 +18,15 @@ mod clients;
 mod mesh;
 mod server;
 
-use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
+use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
 
 /// How often each change is made; the median is told.
-const TIMES: usize = 5;
+const TIMES: usize = 9;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -35,23 +37,62 @@ fn main() {
     }
     let sizes: Vec<usize> = arguments.iter().map(|text| text.parse().expect("a number of callers")).collect();
     let sizes = if sizes.is_empty() { vec![100, 1000, 10_000] } else { sizes };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mut meshes: Vec<Attached> =
+        sizes.into_iter().map(|callers| Attached::start(callers, &runtime)).collect();
+    // all sizes in turn: what the machine is slow at meanwhile, it is slow at for each of them
+    for (what, title) in [("all", "weight of all"), ("team", "weight of 1 %")] {
+        meshes.iter_mut().for_each(|mesh| mesh.rows.push(Row::new(title)));
+        for time in 0..TIMES {
+            meshes.iter_mut().for_each(|mesh| mesh.change(what, time));
+        }
+    }
+    eprint!("\r\x1b[K");
     println!(
         "| proxies | what | told | 50 % | 99 % | 100 % | planned | planning CPU | CPU | memory | bytes sent |"
     );
     println!("|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
-    let measured: BTreeMap<usize, Vec<Row>> =
-        sizes.into_iter().map(|callers| (callers, measure(callers))).collect();
-    if let [.., (less, before), (more, after)] = measured.iter().collect::<Vec<_>>().as_slice() {
-        for (before, after) in before.iter().zip(*after) {
-            after.print_growth(before, **less, **more);
+    meshes.sort_by_key(|mesh| mesh.callers);
+    meshes.iter().for_each(|mesh| mesh.rows.iter().for_each(|row| row.print(mesh.callers)));
+    if let [.., less, more] = meshes.as_slice() {
+        for (before, after) in less.rows.iter().zip(&more.rows) {
+            after.print_growth(before, less.callers, more.callers);
         }
+    }
+    runtime.shutdown_background();
+}
+
+/// A control plane to which all its callers have attached, and what its changes took.
+struct Attached {
+    /// The streams of the callers, which end first.
+    _streams: JoinSet<()>,
+    callers: usize,
+    control_plane: ControlPlane,
+    rows: Vec<Row>,
+}
+
+impl Attached {
+    fn start(callers: usize, runtime: &Runtime) -> Self {
+        progress(callers, "planning");
+        let mut control_plane = ControlPlane::start(callers);
+        let streams = runtime.block_on(clients::attach(callers, &control_plane.address));
+        let mut row = Row::new("attach");
+        row.answers.push(control_plane.ask("attached"));
+        Self { _streams: streams, callers, control_plane, rows: vec![row] }
+    }
+
+    /// Makes a change once more.
+    fn change(&mut self, what: &str, time: usize) {
+        let row = self.rows.last_mut().expect("there is a row for attaching");
+        progress(self.callers, &format!("{}, {} of {TIMES}", row.what, time + 1));
+        row.answers.push(self.control_plane.ask(&format!("{what} {}", 10 + time)));
     }
 }
 
-/// The medians of one change, by column.
+/// One change, and what the server answered each time.
 struct Row {
     what: &'static str,
-    medians: [Option<f64>; COLUMNS.len()],
+    answers: Vec<Value>,
 }
 
 /// What the server answers, and the unit of it.
@@ -67,61 +108,43 @@ const COLUMNS: [(&str, &str); 9] = [
     ("bytes", " KiB"),
 ];
 
-/// Measures one size, and prints a row for each change.
-fn measure(callers: usize) -> Vec<Row> {
-    progress(callers, "planning");
-    let mut control_plane = ControlPlane::start(callers);
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let attached = runtime.block_on(clients::attach(callers, &control_plane.address));
-    let mut rows = vec![Row::of("attach", &[control_plane.ask("attached")])];
-    for (what, title) in [("all", "weight of all"), ("team", "weight of 1 %")] {
-        let answers: Vec<Value> = (0..TIMES)
-            .map(|time| {
-                progress(callers, &format!("{title}, {} of {TIMES}", time + 1));
-                control_plane.ask(&format!("{what} {}", 10 + time))
-            })
-            .collect();
-        rows.push(Row::of(title, &answers));
-    }
-    drop(attached);
-    runtime.shutdown_background();
-    eprint!("\r\x1b[K");
-    rows.iter().for_each(|row| row.print(callers));
-    rows
-}
-
 /// Says on standard error what is going on, in one line.
 fn progress(callers: usize, what: &str) {
     eprint!("\r\x1b[K{callers} proxies: {what}");
 }
 
 impl Row {
-    fn of(what: &'static str, answers: &[Value]) -> Self {
-        let medians = COLUMNS.map(|(key, _)| {
-            let mut found: Vec<f64> = answers.iter().filter_map(|answer| answer[key].as_f64()).collect();
-            found.sort_by(f64::total_cmp);
-            found.get(found.len() / 2).copied()
-        });
-        Self { what, medians }
+    fn new(what: &'static str) -> Self {
+        Self { what, answers: Vec::new() }
     }
 
-    /// Prints it as a row of a Markdown table.
+    /// Prints the medians as a row of a Markdown table.
     fn print(&self, callers: usize) {
-        let cells =
-            self.medians.iter().zip(COLUMNS).map(|(median, (_, unit))| {
-                median.map(|median| format!("{median:.0}{unit}")).unwrap_or_default()
-            });
-        println!("| {callers} | {} | {} |", self.what, cells.collect::<Vec<_>>().join(" | "));
+        let cells = COLUMNS.map(|(key, unit)| {
+            let median = median(self.answers.iter().filter_map(|answer| answer[key].as_f64()));
+            median.map(|median| format!("{median:.0}{unit}")).unwrap_or_default()
+        });
+        println!("| {callers} | {} | {} |", self.what, cells.join(" | "));
     }
 
-    /// Prints how many times as much it is as for fewer callers.
+    /// Prints how many times as much it is as for fewer callers: the median of the rounds, each divided by its own.
     fn print_growth(&self, before: &Self, less: usize, more: usize) {
-        let cells = self.medians.iter().zip(before.medians).map(|(after, before)| match (after, before) {
-            (Some(after), Some(before)) if before > 0.0 => format!("×{:.1}", after / before),
-            _ => String::new(),
+        let cells = COLUMNS.map(|(key, _)| {
+            let rounds = self.answers.iter().zip(&before.answers);
+            let growth = median(rounds.filter_map(|(after, before)| {
+                let (after, before) = (after[key].as_f64()?, before[key].as_f64()?);
+                (before > 0.0).then_some(after / before)
+            }));
+            growth.map(|growth| format!("×{growth:.1}")).unwrap_or_default()
         });
-        println!("| {less} → {more} | {} | {} |", self.what, cells.collect::<Vec<_>>().join(" | "));
+        println!("| {less} → {more} | {} | {} |", self.what, cells.join(" | "));
     }
+}
+
+fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
 }
 
 /// The child process.
