@@ -51,7 +51,7 @@ pub use metrics::ApiMetrics;
 pub use mirror::Mirror;
 pub use openapi::document as openapi;
 pub use plane::Plane;
-pub use serve::{Tls, TlsError, serve};
+pub use serve::serve;
 
 /// What the API is told when it is set up.
 #[derive(Clone, Debug)]

@@ -17,13 +17,15 @@ mod publisher;
 mod service;
 mod status;
 mod stream;
-mod tls;
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
 pub use gate::TokenGate;
@@ -31,7 +33,9 @@ pub use metrics::DiscoveryMetrics;
 pub use publisher::{Published, Publisher};
 pub use service::DiscoveryServer;
 pub use status::{Acked, Connection, ProxyStatus, Rejection, Statuses, TypeStatus};
-pub use tls::{DiscoveryTls, DiscoveryTlsError};
+
+use crate::certificate::{Certificate, shake_hands};
+use crate::listen::next_connection;
 
 /// How long a silent connection lives before it is asked for a sign of life, and how long that may take.
 const KEEPALIVE: Duration = Duration::from_secs(15);
@@ -43,28 +47,36 @@ const KEEPALIVE: Duration = Duration::from_secs(15);
 ///
 /// # Errors
 ///
-/// When the listener fails.
+/// When there can be no TLS with the certificate, or the server fails.
 pub async fn serve(
     listener: TcpListener,
-    tls: Option<DiscoveryTls>,
+    certificate: Option<Certificate>,
     server: DiscoveryServer,
     shutdown: CancellationToken,
     grace: Duration,
 ) -> io::Result<()> {
     let closing = server.closing();
-    let stopped = shutdown.clone();
-    let mut builder = tonic::transport::Server::builder();
-    if let Some(DiscoveryTls(config)) = tls {
-        builder = builder.tls_config(config).map_err(io::Error::other)?;
-    }
-    let connections = builder
-        .tcp_nodelay(true)
+    let router = tonic::transport::Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE))
-        .add_service(server)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move {
-            stopped.cancelled().await;
-        });
+        .add_service(server);
+    let stopped = shutdown.clone().cancelled_owned();
+    let connections = async {
+        let served = match certificate {
+            None => {
+                let arriving = arriving(listener, |stream, _| std::future::ready(Some(stream)));
+                router.serve_with_incoming_shutdown(arriving, stopped).await
+            }
+            Some(certificate) => {
+                let acceptor = certificate.acceptor("h2").map_err(io::Error::other)?;
+                tokio::spawn(shutdown.clone().run_until_cancelled_owned(certificate.follow()));
+                let arriving =
+                    arriving(listener, move |stream, address| shake_hands(acceptor.clone(), stream, address));
+                router.serve_with_incoming_shutdown(arriving, stopped).await
+            }
+        };
+        served.map_err(io::Error::other)
+    };
     let end_streams = async {
         shutdown.cancelled().await;
         tokio::time::sleep(grace).await;
@@ -73,7 +85,36 @@ pub async fn serve(
         tokio::time::sleep(KEEPALIVE).await;
     };
     tokio::select! {
-        served = connections => served.map_err(io::Error::other),
+        served = connections => served,
         () = end_streams => Ok(()),
     }
+}
+
+/// The connections to a listener, each as soon as it is admitted: one that takes its time holds up nobody. There is never
+/// an error among them: the server would ask again at once, which takes a whole processor while descriptors are short.
+fn arriving<C, A>(
+    listener: TcpListener,
+    admit: impl Fn(TcpStream, SocketAddr) -> A + Send + 'static,
+) -> impl Stream<Item = io::Result<C>>
+where
+    C: Send + 'static,
+    A: Future<Output = Option<C>> + Send + 'static,
+{
+    let (arrive, arrived) = mpsc::channel(1);
+    tokio::spawn(async move {
+        loop {
+            let (stream, address) = tokio::select! {
+                connection = next_connection(&listener, "discovery") => connection,
+                () = arrive.closed() => return,
+            };
+            let (arrive, admitted) = (arrive.clone(), admit(stream, address));
+            tokio::spawn(async move {
+                if let Some(connection) = admitted.await {
+                    // the server may have stopped meanwhile
+                    let _ = arrive.send(Ok(connection)).await;
+                }
+            });
+        }
+    });
+    ReceiverStream::new(arrived)
 }

@@ -8,11 +8,14 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod certificate;
 pub mod compile;
 pub mod discovery;
 pub mod fleet;
 pub mod identity;
 pub mod import;
+mod listen;
+mod look;
 pub mod preview;
 pub mod store;
 pub mod yaml;

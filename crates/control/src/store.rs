@@ -24,7 +24,6 @@ pub mod folder;
 mod followed;
 mod key;
 mod ledger;
-mod look;
 mod memory;
 mod metered;
 mod plain;

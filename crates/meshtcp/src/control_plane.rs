@@ -20,8 +20,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use control::api::Mirror;
+use control::certificate::Certificate;
 use control::compile::{CompileMetrics, Compiled, Compiler, Scope, Which};
-use control::discovery::{DiscoveryTls, Publisher, Statuses, TokenGate};
+use control::discovery::{Publisher, Statuses, TokenGate};
 use control::fleet::{Accepted, Fleet};
 use control::store::StoreMetrics;
 use dialect::envoy::{EnvoyOptions, SplitLayout};
@@ -186,9 +187,9 @@ pub(crate) fn run(arguments: Args) -> Exit {
 }
 
 /// The certificate that proxies see; `None`: they attach in plaintext.
-fn xds_tls(Args { xds_tls_cert, xds_tls_key, .. }: &Args) -> Result<Option<DiscoveryTls>, String> {
+fn xds_tls(Args { xds_tls_cert, xds_tls_key, .. }: &Args) -> Result<Option<Certificate>, String> {
     let (Some(certificate), Some(key)) = (xds_tls_cert, xds_tls_key) else { return Ok(None) };
-    DiscoveryTls::read(certificate, key).map(Some).map_err(|error| format!("--xds-tls-cert: {error}"))
+    Certificate::read(certificate, key).map(Some).map_err(|error| format!("--xds-tls-cert: {error}"))
 }
 
 /// What to say when tokens of proxies would come in plaintext from other hosts.

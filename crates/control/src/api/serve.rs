@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +10,6 @@ use axum::extract::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -21,11 +18,11 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::Api;
+use crate::certificate::{Certificate, shake_hands};
+use crate::listen::next_connection;
 
 /// How many connections are served at once; more wait to be accepted.
 const CONNECTIONS: usize = 1024;
-/// How long a TLS handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How much of a request's head is read.
 const HEAD_BYTES: usize = 64 * 1024;
 
@@ -37,67 +34,27 @@ pub(super) struct Peer {
     pub(super) scheme: &'static str,
 }
 
-/// A certificate and its key.
-#[derive(Clone)]
-pub struct Tls(TlsAcceptor);
-
-impl std::fmt::Debug for Tls {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Tls")
-    }
-}
-
-/// Why there is no TLS.
-#[derive(Debug, thiserror::Error)]
-pub enum TlsError {
-    /// A file cannot be read, or has nothing in PEM.
-    #[error("{file}: {why}")]
-    File {
-        /// The file.
-        file: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// Certificate and key do not fit.
-    #[error("the certificate and its key cannot be used: {0}")]
-    Pair(rustls::Error),
-}
-
-impl Tls {
-    /// Reads a certificate with its chain, and its key, from files in PEM.
-    ///
-    /// # Errors
-    /// When they cannot be read or do not fit.
-    pub fn read(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
-        let within = |file: &Path| {
-            let file = file.display().to_string();
-            move |error: rustls::pki_types::pem::Error| TlsError::File { file, why: error.to_string() }
-        };
-        let chain = CertificateDer::pem_file_iter(certificate).map_err(within(certificate))?;
-        let chain: Vec<_> = chain.collect::<Result<_, _>>().map_err(within(certificate))?;
-        let key = PrivateKeyDer::from_pem_file(key).map_err(within(key))?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = rustls::ServerConfig::builder_with_provider(provider);
-        let builder = builder.with_safe_default_protocol_versions().map_err(TlsError::Pair)?;
-        let config = builder.with_no_client_auth().with_single_cert(chain, key).map_err(TlsError::Pair)?;
-        Ok(Self(TlsAcceptor::from(Arc::new(config))))
-    }
-}
-
 /// Serves the API on a bound listener until `shutdown` is cancelled; then requests in flight get `grace` to end.
 ///
 /// # Errors
 ///
-/// When the listener fails.
+/// When there can be no TLS with the certificate.
 pub async fn serve(
     listener: TcpListener,
-    tls: Option<Tls>,
+    certificate: Option<Certificate>,
     api: Api,
     shutdown: CancellationToken,
     grace: Duration,
 ) -> io::Result<()> {
     let router = api.router();
     let head = api.desk.setup.head_timeout;
+    let tls = match &certificate {
+        Some(certificate) => Some(certificate.acceptor("http/1.1").map_err(io::Error::other)?),
+        None => None,
+    };
+    if let Some(certificate) = certificate {
+        tokio::spawn(shutdown.clone().run_until_cancelled_owned(certificate.follow()));
+    }
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
@@ -106,20 +63,10 @@ pub async fn serve(
             place = Arc::clone(&room).acquire_owned() => place.map_err(io::Error::other)?,
             () = shutdown.cancelled() => break,
         };
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        let (stream, address) = tokio::select! {
+            connection = next_connection(&listener, "the API") => connection,
             Some(_) = connections.join_next(), if !connections.is_empty() => continue,
             () = shutdown.cancelled() => break,
-        };
-        let (stream, address) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) if is_of_the_connection(&error) => continue,
-            Err(error) => {
-                // most likely there are no file descriptors left: some are given back soon
-                tracing::warn!(%error, "the API cannot accept connections");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
-            }
         };
         let (tls, router, metrics, stopping) =
             (tls.clone(), router.clone(), api.desk.metrics.clone(), shutdown.clone());
@@ -134,22 +81,14 @@ pub async fn serve(
     Ok(())
 }
 
-fn is_of_the_connection(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
-    )
-}
-
-async fn connection(stream: TcpStream, address: SocketAddr, tls: Option<Tls>, requests: Requests) {
-    let _ = stream.set_nodelay(true);
+async fn connection(stream: TcpStream, address: SocketAddr, tls: Option<TlsAcceptor>, requests: Requests) {
     match tls {
         None => requests.answer(stream, Peer { address, scheme: "http" }).await,
-        Some(Tls(acceptor)) => match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => requests.answer(stream, Peer { address, scheme: "https" }).await,
-            Ok(Err(error)) => tracing::debug!(%address, %error, "no TLS with a caller of the API"),
-            Err(_) => tracing::debug!(%address, "a caller of the API was too slow for TLS"),
-        },
+        Some(acceptor) => {
+            if let Some(stream) = shake_hands(acceptor, stream, address).await {
+                requests.answer(stream, Peer { address, scheme: "https" }).await;
+            }
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use control::api::{Mirror, Role, Setup, Tls};
+use control::api::{Mirror, Role, Setup};
+use control::certificate::Certificate;
 use control::discovery::TokenGate;
 use control::identity::Tokens;
 use control::store::Store;
@@ -80,11 +81,11 @@ impl ApiArgs {
     ///
     /// # Errors
     /// In words: it cannot be used.
-    fn tls(&self) -> Result<Option<Tls>, String> {
+    fn tls(&self) -> Result<Option<Certificate>, String> {
         match (&self.certificate, &self.key) {
-            (Some(certificate), Some(key)) => {
-                Tls::read(certificate, key).map(Some).map_err(|error| format!("--api-tls-cert: {error}"))
-            }
+            (Some(certificate), Some(key)) => Certificate::read(certificate, key)
+                .map(Some)
+                .map_err(|error| format!("--api-tls-cert: {error}")),
             _ => Ok(None),
         }
     }
@@ -153,7 +154,7 @@ pub(super) struct Plan {
     /// Where; `None`: nobody asked for an address.
     pub(super) address: Option<SocketAddr>,
     pub(super) scheme: &'static str,
-    pub(super) tls: Option<Tls>,
+    pub(super) tls: Option<Certificate>,
     pub(super) setup: Setup,
     /// What it shows, and changes unless it is read only.
     pub(super) store: Arc<dyn Store>,

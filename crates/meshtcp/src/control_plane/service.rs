@@ -6,7 +6,8 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use control::api::{Api, ApiMetrics, Mirror, Plane};
-use control::discovery::{DiscoveryMetrics, DiscoveryServer, DiscoveryTls, serve};
+use control::certificate::Certificate;
+use control::discovery::{DiscoveryMetrics, DiscoveryServer, serve};
 use control::store::folder::Entry;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -69,7 +70,7 @@ impl Service {
     pub(super) fn start(
         runtime: Runtime,
         addresses: Addresses,
-        tls: Option<DiscoveryTls>,
+        tls: Option<Certificate>,
         api: api::Plan,
         grace: Duration,
         events: Sender<Event>,

@@ -20,6 +20,7 @@ mod program;
 mod redis;
 mod remote;
 mod session;
+mod shortage;
 mod stand_in;
 mod store;
 mod takeover;

@@ -94,6 +94,28 @@ fn a_certificate_for_another_host_is_not_believed() {
 }
 
 #[test]
+fn a_renewed_certificate_is_shown_without_a_restart() {
+    let (first, second) = (Authority::new(), Authority::new());
+    let pair = first.signs("127.0.0.1");
+    let control_plane = ControlPlane::start(&pair);
+    let meshes = ["get", "meshes", "-o", "name"];
+    eventually("the API is there", || control_plane.ask(&first, &meshes).1 == "meshes/default\n");
+    let renewed = second.signs("127.0.0.1");
+    std::fs::rename(renewed.certificate, pair.certificate).unwrap();
+    std::fs::rename(renewed.key, pair.key).unwrap();
+    eventually("the API shows the new one", || control_plane.ask(&second, &meshes).1 == "meshes/default\n");
+    let attach = |authority: &Authority| {
+        let fixed = ["proxy", "--proxy", "web-1", "--control-plane", &control_plane.xds, "--ca-file"];
+        Program::start(meshtcp(fixed.iter().chain(&[authority.file().as_str()])))
+    };
+    // past TLS, it is asked for the token that it does not have
+    eventually("discovery shows it, too", || {
+        attach(&second).awaits_text(0, "control plane").contains("token")
+    });
+    attach(&first).awaits_text(0, "invalid peer certificate");
+}
+
+#[test]
 fn a_token_is_not_sent_in_plain_sight() {
     let folder = tempfile::tempdir().unwrap();
     let token = folder.path().join("token");

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::store::look::Look;
+use crate::look::Look;
 
 /// How deep folders are followed. Deeper is a loop of links, or nothing that a person wrote.
 const DEPTH: usize = 32;

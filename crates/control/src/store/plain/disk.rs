@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::text::{self, Read};
 use super::{place, walk};
-use crate::store::look::Look;
+use crate::look::Look;
 use crate::store::system::{Moment, of_system, sync_folder};
 use crate::store::{Change, Key, Revision, StoreError, Stored, What};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::store::look::Look;
+use crate::look::Look;
 
 /// How deep folders are looked into: one for the mesh, and some for people who like folders.
 const DEPTH: usize = 8;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// How a file looks without reading it: whatever changes it changes this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Look {
+pub(crate) struct Look {
     place: (u64, u64),
     size: u64,
     modified: (i64, i64),
@@ -15,7 +15,7 @@ pub(super) struct Look {
 
 impl Look {
     /// How a file looks now; `None`: there is none.
-    pub(super) fn at(path: &Path) -> io::Result<Option<Self>> {
+    pub(crate) fn at(path: &Path) -> io::Result<Option<Self>> {
         match std::fs::metadata(path) {
             Ok(metadata) => Ok(metadata.is_file().then(|| Self::of(&metadata))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -24,7 +24,7 @@ impl Look {
     }
 
     /// How a file with this metadata looks.
-    pub(super) fn of(metadata: &std::fs::Metadata) -> Self {
+    pub(crate) fn of(metadata: &std::fs::Metadata) -> Self {
         Self {
             place: (metadata.dev(), metadata.ino()),
             size: metadata.len(),

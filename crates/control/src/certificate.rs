@@ -1,0 +1,221 @@
+//! The certificate with which a control plane proves who it is: read again whenever it is renewed.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::look::Look;
+
+/// How often the files are looked at.
+const SELDOM: Duration = Duration::from_secs(2);
+/// How long a TLS handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// A certificate with its chain, and its key, in two files in PEM.
+///
+/// Whoever renews them puts new ones in their place: new connections are shown those within seconds, connections that
+/// live are left alone. What cannot be used is told, and what was there before stays in use.
+#[derive(Clone, Debug)]
+pub struct Certificate(Arc<Pair>);
+
+/// Both files, and what was last read from them.
+struct Pair {
+    certificate: PathBuf,
+    key: PathBuf,
+    /// How the files looked before they were first read.
+    first: [Option<Look>; 2],
+    in_use: ArcSwap<CertifiedKey>,
+}
+
+/// Why a certificate cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateError {
+    /// A file cannot be read, or has nothing in PEM.
+    #[error("{file}: {why}")]
+    File {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// There is no certificate in its file, or the key is another's.
+    #[error("the certificate and its key cannot be used: {0}")]
+    Pair(rustls::Error),
+}
+
+impl Certificate {
+    /// Reads a certificate with its chain, and its key.
+    ///
+    /// # Errors
+    /// When they cannot be read or do not fit.
+    pub fn read(certificate: &Path, key: &Path) -> Result<Self, CertificateError> {
+        let first = look(certificate, key);
+        let in_use = ArcSwap::from_pointee(read(certificate, key)?);
+        Ok(Self(Arc::new(Pair { certificate: certificate.into(), key: key.into(), first, in_use })))
+    }
+
+    /// What makes TLS connections of those that ask for a protocol, by its ALPN name.
+    pub(crate) fn acceptor(&self, protocol: &str) -> Result<TlsAcceptor, CertificateError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let builder = builder.map_err(CertificateError::Pair)?.with_no_client_auth();
+        let mut config = builder.with_cert_resolver(Arc::clone(&self.0) as Arc<dyn ResolvesServerCert>);
+        config.alpn_protocols = vec![protocol.into()];
+        Ok(TlsAcceptor::from(Arc::new(config)))
+    }
+
+    /// Looks for new files, for ever.
+    pub(crate) async fn follow(self) {
+        let Self(pair) = self;
+        let mut seen = pair.first;
+        loop {
+            tokio::time::sleep(SELDOM).await;
+            seen = pair.look_again(seen);
+        }
+    }
+}
+
+impl Pair {
+    /// Takes the files up if they look otherwise than they did.
+    fn look_again(&self, seen: [Option<Look>; 2]) -> [Option<Look>; 2] {
+        let now = look(&self.certificate, &self.key);
+        if now != seen {
+            let certificate = self.certificate.display();
+            match read(&self.certificate, &self.key) {
+                Ok(pair) => {
+                    self.in_use.store(Arc::new(pair));
+                    tracing::info!(%certificate, "the certificate was renewed");
+                }
+                // one file was replaced, and the other will be, or somebody made a mistake
+                Err(error) => {
+                    tracing::warn!(%certificate, %error, "the one that was there before stays in use");
+                }
+            }
+        }
+        now
+    }
+}
+
+impl ResolvesServerCert for Pair {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.in_use.load_full())
+    }
+}
+
+impl fmt::Debug for Pair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.certificate.display())
+    }
+}
+
+fn look(certificate: &Path, key: &Path) -> [Option<Look>; 2] {
+    // a file that cannot be looked at cannot be read, which says why
+    [certificate, key].map(|file| Look::at(file).ok().flatten())
+}
+
+fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, CertificateError> {
+    let within = |file: &Path| {
+        let file = file.display().to_string();
+        move |error: rustls::pki_types::pem::Error| CertificateError::File { file, why: error.to_string() }
+    };
+    let chain = CertificateDer::pem_file_iter(certificate).map_err(within(certificate))?;
+    let chain: Vec<_> = chain.collect::<Result<_, _>>().map_err(within(certificate))?;
+    let key = PrivateKeyDer::from_pem_file(key).map_err(within(key))?;
+    CertifiedKey::from_der(chain, key, &rustls::crypto::ring::default_provider())
+        .map_err(CertificateError::Pair)
+}
+
+/// The handshake with somebody who called; `None`: there was none, which happens and is not worth more than a note.
+pub(crate) async fn shake_hands(
+    acceptor: TlsAcceptor,
+    stream: TcpStream,
+    address: SocketAddr,
+) -> Option<TlsStream<TcpStream>> {
+    match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => return Some(stream),
+        Ok(Err(error)) => tracing::debug!(%address, %error, "no TLS with a caller"),
+        Err(_) => tracing::debug!(%address, "a caller was too slow for TLS"),
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair};
+
+    use super::*;
+
+    struct Folder(tempfile::TempDir);
+
+    impl Folder {
+        fn file(&self, name: &str) -> PathBuf {
+            self.0.path().join(name)
+        }
+
+        /// Puts a new certificate in its place, and maybe its key.
+        fn renew(&self, name: &str, with_key: bool) {
+            let key = KeyPair::generate().unwrap();
+            let certificate = CertificateParams::new([name.to_owned()]).unwrap().self_signed(&key).unwrap();
+            let replace = |file: &str, text: String| {
+                std::fs::write(self.file("new"), text).unwrap();
+                std::fs::rename(self.file("new"), self.file(file)).unwrap();
+            };
+            replace("cert.pem", certificate.pem());
+            if with_key {
+                replace("key.pem", key.serialize_pem());
+            }
+        }
+
+        fn read(&self) -> Result<Certificate, CertificateError> {
+            Certificate::read(&self.file("cert.pem"), &self.file("key.pem"))
+        }
+    }
+
+    #[test]
+    fn a_new_pair_is_taken_up_and_a_bad_one_is_not() {
+        let folder = Folder(tempfile::tempdir().unwrap());
+        folder.renew("one", true);
+        let Certificate(pair) = folder.read().unwrap();
+        let in_use = || pair.in_use.load_full();
+        let first = in_use();
+        let seen = pair.look_again(pair.first);
+        assert!(Arc::ptr_eq(&first, &in_use()), "nothing is new");
+
+        folder.renew("two", false);
+        let seen = pair.look_again(seen);
+        assert!(Arc::ptr_eq(&first, &in_use()), "the key is not there yet");
+
+        folder.renew("two", true);
+        let seen = pair.look_again(seen);
+        let second = in_use();
+        assert!(first.cert != second.cert);
+
+        std::fs::remove_file(folder.file("key.pem")).unwrap();
+        pair.look_again(seen);
+        assert!(Arc::ptr_eq(&second, &in_use()), "it goes on with what it has");
+    }
+
+    #[test]
+    fn what_cannot_be_used_says_where_and_why() {
+        let folder = Folder(tempfile::tempdir().unwrap());
+        let error = || folder.read().unwrap_err().to_string();
+        assert!(error().contains("cert.pem"), "{}", error());
+        folder.renew("one", true);
+        folder.renew("other", false);
+        assert!(error().contains("cannot be used"), "{}", error());
+        std::fs::write(folder.file("cert.pem"), "nothing").unwrap();
+        assert!(error().contains("cannot be used"), "{}", error());
+    }
+}
