@@ -9,6 +9,7 @@ mod fault;
 mod listener;
 mod rows;
 mod schema;
+mod tls;
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,7 +21,8 @@ use serde_json::Value;
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard, watch};
 use tokio::time::timeout;
 use tokio_postgres::config::{Host, SslMode};
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{Client, Config};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::change::Feed;
 use super::ledger::{Proposal, check, expect, propose};
@@ -28,6 +30,7 @@ use super::{
     Change, Expected, Key, Listing, Revision, Selection, Store, StoreError, Stored, Watch, What, Written,
 };
 use listener::Listener;
+use tls::Way;
 
 /// The channel on which control planes wake each other.
 const CHANNEL: &str = "meshtcp";
@@ -53,12 +56,16 @@ struct Shared {
 #[derive(Clone)]
 struct Database {
     config: Config,
+    tls: MakeRustlsConnect,
     words: String,
 }
 
 impl PostgresStore {
     /// The store at an address, as libpq writes it: `postgres://user:password@host:port/database`. Connects, and makes the
     /// tables if they are not there.
+    ///
+    /// With `?sslmode=require&sslrootcert=FILE` (or `verify-full`, which is the same here) it connects over TLS, and only to
+    /// a database whose certificate has the name that was dialled and is signed by one in the file. Without, in plaintext.
     ///
     /// # Errors
     /// [`StoreError::Denied`]: the address makes no sense, or the database does not let us in or does not have tables
@@ -78,13 +85,13 @@ impl PostgresStore {
 impl Database {
     fn at(address: &str) -> Result<Self, StoreError> {
         let denied = |why: String| StoreError::Denied { store: "PostgreSQL".into(), why };
+        let (way, address) = Way::of(address).map_err(denied)?;
+        let tls = way.connector().map_err(denied)?;
         // what is wrong is told without the address: there may be a password in it
         let mut config: Config = address
             .parse()
             .map_err(|error: tokio_postgres::Error| denied(format!("its address cannot be read: {error}")))?;
-        if config.get_ssl_mode() == SslMode::Require {
-            return Err(denied("sslmode=require: TLS to the database is not supported yet".into()));
-        }
+        config.ssl_mode(if way == Way::Plaintext { SslMode::Disable } else { SslMode::Require });
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(Duration::from_secs(5));
         }
@@ -93,7 +100,7 @@ impl Database {
         }
         config.tcp_user_timeout(PATIENCE).keepalives_idle(Duration::from_secs(10));
         let words = in_words(&config);
-        Ok(Self { config, words })
+        Ok(Self { config, tls, words })
     }
 }
 
@@ -113,11 +120,11 @@ fn in_words(config: &Config) -> String {
 impl Shared {
     /// A connection that works as far as we know, with the tables there.
     async fn client(&self) -> Result<MappedMutexGuard<'_, Client>, StoreError> {
-        let Database { config, words } = &self.database;
+        let Database { config, tls, words } = &self.database;
         let mut slot = self.client.lock().await;
         if slot.as_ref().is_none_or(Client::is_closed) {
             *slot = None;
-            let connected = config.connect(NoTls).await;
+            let connected = config.connect(tls.clone()).await;
             let (mut client, connection) = connected.map_err(|error| fault::in_words(words, &error))?;
             // ends with the client
             tokio::spawn(connection);

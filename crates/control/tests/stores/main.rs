@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a step that fails is a failed test")]
 
+#[path = "../../../meshtcp/tests/e2e/certificates.rs"]
+mod certificates;
 mod child;
 mod embedded;
 mod history;

@@ -1,7 +1,8 @@
 //! The store in PostgreSQL, on a real server of the test's own, that is restarted under its hands.
 
+use std::fs::Permissions;
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use meshtcp_control::store::{Expected, Fault, PostgresStore, Selection, Store, S
 use tokio::time::{sleep, timeout};
 use tokio_postgres::NoTls;
 
+use super::certificates::{Authority, Pair};
 use super::history::{self, Work, check, collector};
 use super::promises::{document, put, route};
 
@@ -46,7 +48,7 @@ fn command(program: &str) -> Command {
 impl Server {
     pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
         let made = command("initdb")
             .args(["--auth=trust", "--username=mesh", "--no-sync", "--encoding=UTF8", "--locale=C", "-D"])
             .arg(data(folder.path()))
@@ -89,6 +91,25 @@ impl Server {
             rustix::process::kill_process(pid, rustix::process::Signal::QUIT).unwrap();
             child.wait().unwrap();
         }
+    }
+
+    /// From now on, who wants to use its databases has to come over TLS, except the one that it was made with.
+    async fn insists_on_tls(&mut self, Pair { certificate, key }: &Pair) {
+        self.crash();
+        let data = data(self.folder.path());
+        let owner = std::fs::metadata(&data).unwrap().uid();
+        for (from, name) in [(certificate, "server.crt"), (key, "server.key")] {
+            let file = data.join(name);
+            std::fs::copy(from, &file).unwrap();
+            std::fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+            chown(&file, Some(owner), None).unwrap();
+        }
+        let settings = data.join("postgresql.conf");
+        let text = std::fs::read_to_string(&settings).unwrap();
+        std::fs::write(&settings, format!("{text}\nssl = on\n")).unwrap();
+        let rules = "host postgres all 127.0.0.1/32 trust\nhostssl all all 127.0.0.1/32 trust\n";
+        std::fs::write(data.join("pg_hba.conf"), rules).unwrap();
+        self.run().await;
     }
 
     fn address(&self, database: &str) -> String {
@@ -164,7 +185,7 @@ async fn what_cannot_be_used_says_why_and_keeps_the_password() {
     let refused = async |address: &str| PostgresStore::open(address).await.unwrap_err();
     for (address, why) in [
         (server.address("nowhere"), "\"nowhere\" does not exist"),
-        (format!("{}?sslmode=require", server.address("postgres")), "TLS"),
+        (format!("{}?sslmode=require", server.address("postgres")), "needs sslrootcert=FILE"),
         ("postgres://mesh:hunter2@host:port/".into(), "cannot be read"),
     ] {
         let error = refused(&address).await;
@@ -191,4 +212,32 @@ async fn what_cannot_be_used_says_why_and_keeps_the_password() {
     let away = PostgresStore::open("postgres://mesh@127.0.0.1:1/mesh").await.unwrap();
     let lost = away.list(&Selection::default()).await.unwrap_err();
     assert!(matches!(lost, StoreError::Lost { .. }), "{lost}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_tls_it_talks_only_to_a_database_that_proves_its_name() {
+    let mut server = Server::start().await;
+    let address = server.database("mesh").await;
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    server.insists_on_tls(&authority.signs("127.0.0.1")).await;
+    let verified_by =
+        |authority: &Authority| format!("{address}?sslmode=require&sslrootcert={}", authority.file());
+
+    let store = PostgresStore::open(&verified_by(&authority)).await.unwrap();
+    put(&store, &route("a"), 1).await;
+    timeout(PATIENCE, store.leads().wait_for(|leads| *leads))
+        .await
+        .expect("it listens over TLS, too")
+        .unwrap();
+
+    for (address, why) in [
+        (address.clone(), "no encryption"),
+        (verified_by(&stranger), "invalid peer certificate"),
+        (verified_by(&authority).replace("127.0.0.1", "localhost"), "not valid for name"),
+    ] {
+        let error = PostgresStore::open(&address).await.unwrap_err();
+        assert!(matches!(error, StoreError::Denied { .. }), "{error}");
+        assert!(error.to_string().contains(why), "{error}");
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
 }

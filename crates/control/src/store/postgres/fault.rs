@@ -6,6 +6,7 @@ use std::fmt::Display;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
+use super::tls;
 use crate::store::{Key, StoreError};
 
 /// What an answer means.
@@ -13,7 +14,10 @@ pub(super) fn in_words(words: &str, error: &Error) -> StoreError {
     let store = words.to_owned();
     let Some(said) = error.as_db_error() else {
         let why = error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"));
-        return StoreError::Lost { store, why };
+        return match tls::is_distrust(error) {
+            true => StoreError::Denied { store, why },
+            false => StoreError::Lost { store, why },
+        };
     };
     let why = format!("{} ({})", said.message(), said.code().code());
     match said.code().code() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{sleep, timeout};
-use tokio_postgres::{AsyncMessage, Error, NoTls};
+use tokio_postgres::{AsyncMessage, Error};
 
 use super::{CHANNEL, Database};
 
@@ -65,7 +65,7 @@ async fn one_connection(
     heard: &watch::Sender<u64>,
     leads: &watch::Sender<bool>,
 ) -> Result<(), Error> {
-    let (client, mut connection) = database.config.connect(NoTls).await?;
+    let (client, mut connection) = database.config.connect(database.tls.clone()).await?;
     let wake = heard.clone();
     let messages = async move {
         while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {

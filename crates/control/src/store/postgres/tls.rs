@@ -1,0 +1,148 @@
+//! Plaintext or TLS, as an address asks for it: with the words of libpq, `?sslmode=verify-full&sslrootcert=FILE`.
+
+use std::borrow::Cow;
+use std::error::Error as _;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use percent_encoding::percent_decode_str;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// How the database is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// In plaintext: on this host, or over a network that is trusted.
+    Plaintext,
+    /// Over TLS, with a database whose certificate has its name and is signed by one in a file.
+    Verified(PathBuf),
+}
+
+impl Way {
+    /// Takes out of an address what it says of TLS; what is left says the rest.
+    ///
+    /// # Errors
+    /// In words, without the address: there may be a password in it.
+    pub(super) fn of(address: &str) -> Result<(Self, String), String> {
+        let (place, query) = address.split_once('?').unwrap_or((address, ""));
+        let (mut mode, mut file, mut rest) = (None, None, Vec::new());
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            match pair.split_once('=') {
+                Some(("sslmode", value)) => mode = Some(decoded(value)?),
+                Some(("sslrootcert", value)) => file = Some(PathBuf::from(decoded(value)?.as_ref())),
+                Some(_) | None => rest.push(pair),
+            }
+        }
+        let way = match (mode.as_deref(), file) {
+            // a server that offers TLS to whoever does not insist on it protects nobody from those in between
+            (Some("disable" | "allow" | "prefer"), _) | (None, None) => Self::Plaintext,
+            (Some("require" | "verify-full") | None, Some(file)) => Self::Verified(file),
+            (Some(mode @ ("require" | "verify-full")), None) => {
+                return Err(format!(
+                    "sslmode={mode} needs sslrootcert=FILE too, the certificates in PEM that the database's must be signed \
+                     by; Debian has the public ones in /etc/ssl/certs/ca-certificates.crt"
+                ));
+            }
+            (Some(other), _) => {
+                return Err(format!(
+                    "sslmode={other} is not known here: write disable, require or verify-full"
+                ));
+            }
+        };
+        let rest = if rest.is_empty() { place.to_owned() } else { format!("{place}?{}", rest.join("&")) };
+        Ok((way, rest))
+    }
+
+    /// What connects that way; in plaintext nobody asks it.
+    ///
+    /// # Errors
+    /// In words: the file cannot be read, or holds no certificate.
+    pub(super) fn connector(&self) -> Result<MakeRustlsConnect, String> {
+        let trusted = match self {
+            Self::Plaintext => RootCertStore::empty(),
+            Self::Verified(file) => trusted(file)?,
+        };
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let builder = builder.map_err(|error| error.to_string())?;
+        Ok(MakeRustlsConnect::new(builder.with_root_certificates(trusted).with_no_client_auth()))
+    }
+}
+
+fn decoded(value: &str) -> Result<Cow<'_, str>, String> {
+    percent_decode_str(value).decode_utf8().map_err(|_| "what it says of TLS is no text".to_owned())
+}
+
+fn trusted(file: &Path) -> Result<RootCertStore, String> {
+    let within = |why: &dyn std::fmt::Display| format!("sslrootcert={}: {why}", file.display());
+    let pem = std::fs::read(file).map_err(|error| within(&format_args!("it cannot be read: {error}")))?;
+    let mut trusted = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        let certificate = certificate.map_err(|error| within(&error))?;
+        trusted.add(certificate).map_err(|error| within(&error))?;
+    }
+    if trusted.is_empty() {
+        return Err(within(&"there is no certificate in it"));
+    }
+    Ok(trusted)
+}
+
+/// Whether a connection failed because whoever answered is not to be trusted: trying again does not help.
+pub(super) fn is_distrust(error: &tokio_postgres::Error) -> bool {
+    let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
+    causes.any(|cause| {
+        let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        cause.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_says_how_the_database_is_reached() {
+        let verified = |file: &str| Way::Verified(file.into());
+        for (address, way, rest) in [
+            ("postgres://u@h/d", Way::Plaintext, "postgres://u@h/d"),
+            ("postgres://u@h/d?sslmode=prefer", Way::Plaintext, "postgres://u@h/d"),
+            ("postgres://h/d?sslmode=disable&sslrootcert=/ca", Way::Plaintext, "postgres://h/d"),
+            ("postgres://h/d?sslmode=require&sslrootcert=/ca", verified("/ca"), "postgres://h/d"),
+            ("postgres://h/d?sslrootcert=%2Fetc%2Fa%20b.pem", verified("/etc/a b.pem"), "postgres://h/d"),
+            (
+                "postgres://h/d?connect_timeout=3&sslmode=verify-full&application_name=x&sslrootcert=ca.pem",
+                verified("ca.pem"),
+                "postgres://h/d?connect_timeout=3&application_name=x",
+            ),
+        ] {
+            assert_eq!(Way::of(address), Ok((way, rest.to_owned())), "{address}");
+        }
+    }
+
+    #[test]
+    fn what_would_not_be_verified_is_refused() {
+        for (query, why) in [
+            ("sslmode=require", "needs sslrootcert"),
+            ("sslmode=verify-full", "needs sslrootcert"),
+            ("sslmode=verify-ca&sslrootcert=/ca", "sslmode=verify-ca is not known"),
+            ("sslmode=Require&sslrootcert=/ca", "sslmode=Require is not known"),
+            ("sslrootcert=%FF", "no text"),
+        ] {
+            let error = Way::of(&format!("postgres://u:hunter2@h/d?{query}")).unwrap_err();
+            assert!(error.contains(why) && !error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_without_certificates_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ca.pem");
+        let error = || Way::Verified(file.clone()).connector().err().unwrap();
+        assert!(error().contains("cannot be read"), "{}", error());
+        std::fs::write(&file, "nothing").unwrap();
+        assert!(error().contains("no certificate"), "{}", error());
+    }
+}
