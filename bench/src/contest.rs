@@ -116,7 +116,7 @@ impl Contest {
     }
 
     fn hold(&mut self, cases: &[Case], arguments: &Arguments, ledger: &mut Ledger, interrupted: &AtomicBool) {
-        let rounds_of = |case: Case| arguments.rounds.unwrap_or_else(|| rounds(case, arguments.quick));
+        let rounds_of = |case: Case| arguments.rounds.unwrap_or_else(|| rounds(case, arguments));
         let most = cases.iter().map(|case| rounds_of(*case)).max().unwrap_or(0);
         for round in 0..most {
             let begun = Instant::now();
@@ -173,15 +173,15 @@ fn slice(case: Case, running: &Running, quick: bool) -> Option<std::io::Result<S
 }
 
 /// How many rounds a case gets: more where there is a target.
-fn rounds(case: Case, quick: bool) -> usize {
+fn rounds(case: Case, arguments: &Arguments) -> usize {
     let (thorough, short) = match case {
         Case::Bulk4 | Case::Rr64 | Case::Rr1 | Case::Crr | Case::Mix => (14, 3),
         Case::Bulk1 | Case::Up4 | Case::Up1 | Case::Rr1x => (6, 1),
         Case::Bulk4t2 | Case::Rr64t2 | Case::Crrt2 => (6, 1),
         // freed memory stays with a process: only the first time says what a connection takes
-        Case::Idle => (1, 1),
+        Case::Idle => return 1,
     };
-    if quick { short } else { thorough }
+    arguments.times * if arguments.quick { short } else { thorough }
 }
 
 fn backends() -> Result<Ended, String> {

@@ -57,8 +57,11 @@ struct Arguments {
     #[arg(long, value_delimiter = ',', value_name = "RIVAL")]
     against: Vec<contestant::Contestant>,
     /// How many rounds each case has
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", conflicts_with = "times")]
     rounds: Option<usize>,
+    /// Takes so many times as long: as many times the rounds of each case, for medians that scatter less
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    times: usize,
     /// How far to go before other programs: a nice value
     #[arg(long, default_value_t = -10, allow_hyphen_values = true, value_name = "NICE")]
     nice: i32,
