@@ -75,10 +75,11 @@ impl Snapshot {
     /// Which questions are answered otherwise than by an earlier snapshot of the same context.
     pub fn touched_since(&self, before: &Snapshot) -> Touched {
         let mut touched = Touched::default();
+        let mut services = BTreeSet::new();
         let (mut old, mut new) = (before.resources().iter().peekable(), self.resources().iter().peekable());
         loop {
             let order = match (old.peek(), new.peek()) {
-                (None, None) => return touched,
+                (None, None) => break,
                 (Some(_), None) => std::cmp::Ordering::Less,
                 (None, Some(_)) => std::cmp::Ordering::Greater,
                 (Some(old), Some(new)) => place(old).cmp(&place(new)),
@@ -91,13 +92,15 @@ impl Snapshot {
             }
             for resource in was.into_iter().chain(is) {
                 touched.add(resource, self.profile());
-                let services = services_of(resource).map(|service| (resource.meta.mesh.as_str(), service));
-                let came_or_went = services.filter(|(mesh, service)| {
-                    before.is_offered(mesh, service) != self.is_offered(mesh, service)
-                });
-                touched.0.extend(came_or_went.map(|(mesh, service)| offered(mesh, service)));
+                services.extend(services_of(resource).map(|service| (resource.meta.mesh.as_str(), service)));
             }
         }
+        // each once: all instances of a large service may have changed
+        let came_or_went = services
+            .into_iter()
+            .filter(|(mesh, service)| before.is_offered(mesh, service) != self.is_offered(mesh, service));
+        touched.0.extend(came_or_went.map(|(mesh, service)| offered(mesh, service)));
+        touched
     }
 
     /// Whether an inbound of some Dataplane of a mesh has the tag of a service.
