@@ -1,6 +1,7 @@
 //! The certificate with which a control plane proves who it is: read again whenever it is renewed.
 
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use rustls::sign::CertifiedKey;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
 
 use crate::look::Look;
 
@@ -66,18 +68,19 @@ impl Certificate {
         Ok(Self(Arc::new(Pair { certificate: certificate.into(), key: key.into(), first, in_use })))
     }
 
-    /// What makes TLS connections of those that ask for a protocol, by its ALPN name.
-    pub(crate) fn acceptor(&self, protocol: &str) -> Result<TlsAcceptor, CertificateError> {
+    /// What makes TLS connections of those that ask for a protocol, by its ALPN name. The files are followed until then.
+    pub(crate) fn acceptor(self, protocol: &str, until: CancellationToken) -> io::Result<TlsAcceptor> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let builder = builder.map_err(CertificateError::Pair)?.with_no_client_auth();
+        let builder = builder.map_err(io::Error::other)?.with_no_client_auth();
         let mut config = builder.with_cert_resolver(Arc::clone(&self.0) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = vec![protocol.into()];
+        tokio::spawn(until.run_until_cancelled_owned(self.follow()));
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
 
     /// Looks for new files, for ever.
-    pub(crate) async fn follow(self) {
+    async fn follow(self) {
         let Self(pair) = self;
         let mut seen = pair.first;
         loop {

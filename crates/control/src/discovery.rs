@@ -68,8 +68,7 @@ pub async fn serve(
                 router.serve_with_incoming_shutdown(arriving, stopped).await
             }
             Some(certificate) => {
-                let acceptor = certificate.acceptor("h2").map_err(io::Error::other)?;
-                tokio::spawn(shutdown.clone().run_until_cancelled_owned(certificate.follow()));
+                let acceptor = certificate.acceptor("h2", shutdown.clone())?;
                 let arriving =
                     arriving(listener, move |stream, address| shake_hands(acceptor.clone(), stream, address));
                 router.serve_with_incoming_shutdown(arriving, stopped).await

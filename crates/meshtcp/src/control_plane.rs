@@ -144,7 +144,11 @@ pub(crate) fn run(arguments: Args) -> Exit {
         Ok(api) => api,
         Err(message) => return refuse(&message),
     };
-    let tls = match xds_tls(&arguments) {
+    let tls = match certificate(
+        "--xds-tls-cert",
+        arguments.xds_tls_cert.as_ref(),
+        arguments.xds_tls_key.as_ref(),
+    ) {
         Ok(tls) => tls,
         Err(message) => return refuse(&message),
     };
@@ -186,10 +190,14 @@ pub(crate) fn run(arguments: Args) -> Exit {
     Exit::Ok
 }
 
-/// The certificate that proxies see; `None`: they attach in plaintext.
-fn xds_tls(Args { xds_tls_cert, xds_tls_key, .. }: &Args) -> Result<Option<Certificate>, String> {
-    let (Some(certificate), Some(key)) = (xds_tls_cert, xds_tls_key) else { return Ok(None) };
-    Certificate::read(certificate, key).map(Some).map_err(|error| format!("--xds-tls-cert: {error}"))
+/// The certificate that a flag names, and its key; `None`: there is to be no TLS.
+fn certificate(
+    flag: &str,
+    certificate: Option<&PathBuf>,
+    key: Option<&PathBuf>,
+) -> Result<Option<Certificate>, String> {
+    let pair = certificate.zip(key).map(|(certificate, key)| Certificate::read(certificate, key));
+    pair.transpose().map_err(|error| format!("{flag}: {error}"))
 }
 
 /// What to say when tokens of proxies would come in plaintext from other hosts.

@@ -48,13 +48,7 @@ pub async fn serve(
 ) -> io::Result<()> {
     let router = api.router();
     let head = api.desk.setup.head_timeout;
-    let tls = match &certificate {
-        Some(certificate) => Some(certificate.acceptor("http/1.1").map_err(io::Error::other)?),
-        None => None,
-    };
-    if let Some(certificate) = certificate {
-        tokio::spawn(shutdown.clone().run_until_cancelled_owned(certificate.follow()));
-    }
+    let tls = certificate.map(|it| it.acceptor("http/1.1", shutdown.clone())).transpose()?;
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {

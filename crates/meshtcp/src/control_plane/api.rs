@@ -82,12 +82,7 @@ impl ApiArgs {
     /// # Errors
     /// In words: it cannot be used.
     fn tls(&self) -> Result<Option<Certificate>, String> {
-        match (&self.certificate, &self.key) {
-            (Some(certificate), Some(key)) => Certificate::read(certificate, key)
-                .map(Some)
-                .map_err(|error| format!("--api-tls-cert: {error}")),
-            _ => Ok(None),
-        }
+        super::certificate("--api-tls-cert", self.certificate.as_ref(), self.key.as_ref())
     }
 
     /// The scheme of its URL.
