@@ -8,11 +8,14 @@
 //!
 //! The responses of one change come one type after the other. The consumer is offered what they add up to only when it
 //! is consistent: every listener has its routes, every route its clusters, every cluster its endpoints. If that does
-//! not come about within [`QUIET`], it is offered as it is, so that one missing piece does not hold up the rest.
-//! Only then are the responses answered: what the consumer refuses is a NACK in its own words, and is taken back.
+//! not come about within [`QUIET`], what goes together of it is offered, so that one missing piece does not hold up the
+//! rest, and what needs the piece waits for it as long as a server is [patient](PATIENCE). Then it is offered as it is.
+//! Only what was offered is answered: what the consumer refuses is a NACK in its own words, and is taken back. Answered
+//! first is what does not wait, since a server sends nothing of a type before it is answered.
 //!
 //! Time is an argument: how long ago anything was, as long as it never runs backwards.
 
+mod draft;
 mod references;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -21,13 +24,18 @@ use std::time::Duration;
 
 use crate::order::{L4_CLUSTER, L4_ENDPOINTS, L4_LISTENER, L4_ROUTE};
 use crate::proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node, Status};
-use crate::{ResourceSet, TypeUrl};
+use crate::{PATIENCE, ResourceSet, TypeUrl};
+use draft::{Withheld, keep_needed, put_back, restore, withhold};
+use references::Gap;
 
-/// How long after the last response something inconsistent is offered all the same.
+/// How long after the last response of something inconsistent what goes together of it is offered.
 pub const QUIET: Duration = Duration::from_millis(200);
 
 /// The gRPC code of what a client refuses: `INVALID_ARGUMENT`.
 const REFUSED: i32 = 3;
+
+/// A type and a name.
+type Id = (TypeUrl, String);
 
 type Resources = BTreeMap<TypeUrl, BTreeMap<String, Received>>;
 
@@ -45,6 +53,8 @@ pub struct Mirror {
     unanswered: Vec<Unanswered>,
     /// The types that were answered on any stream: before all were, nothing is whole.
     answered_types: BTreeSet<TypeUrl>,
+    /// What was held back from the last offer, and waits for what it needs.
+    waiting: BTreeSet<Id>,
     last_arrival: Duration,
     requests: VecDeque<DeltaDiscoveryRequest>,
 }
@@ -60,7 +70,10 @@ struct Received {
 struct Unanswered {
     type_url: TypeUrl,
     nonce: String,
+    arrived: Duration,
+    /// What it brought, and what it removed.
     names: BTreeSet<String>,
+    removed: BTreeSet<String>,
     /// What is wrong with it, by name.
     faults: BTreeMap<String, String>,
 }
@@ -87,6 +100,7 @@ impl Mirror {
             generation: 0,
             unanswered: Vec::new(),
             answered_types: BTreeSet::new(),
+            waiting: BTreeSet::new(),
             last_arrival: Duration::ZERO,
             requests: VecDeque::new(),
         }
@@ -97,6 +111,7 @@ impl Mirror {
     pub fn connect(&mut self) {
         self.draft = self.accepted.clone();
         self.unanswered.clear();
+        self.waiting.clear();
         self.requests.clear();
         for (index, type_url) in types().enumerate() {
             let held = self.accepted.get(&type_url).into_iter().flatten();
@@ -129,10 +144,13 @@ impl Mirror {
         } = response;
         let type_url = TypeUrl::new(type_url);
         self.last_arrival = now;
+        self.waiting.clear();
         self.answered_types.insert(type_url.clone());
         let mut unanswered = Unanswered {
             type_url: type_url.clone(),
             nonce,
+            arrived: now,
+            removed: removed_resources.iter().cloned().collect(),
             names: resources.iter().map(|resource| resource.name.clone()).collect(),
             faults: BTreeMap::new(),
         };
@@ -157,7 +175,7 @@ impl Mirror {
         self.unanswered.push(unanswered);
     }
 
-    /// Offers the consumer what has arrived, if it is consistent or nothing has come for [`QUIET`].
+    /// Offers the consumer what has arrived, if it is consistent; or what of it is, if nothing has come for [`QUIET`].
     ///
     /// `consumer` runs the set, or says what it cannot run and goes on with what it ran; then that is taken back, and
     /// the rest offered once more. A refusal that names nothing that has arrived since the last offer is one of all of
@@ -167,10 +185,17 @@ impl Mirror {
         now: Duration,
         mut consumer: impl FnMut(&Arc<ResourceSet>) -> Result<(), Vec<Refusal>>,
     ) {
-        if self.unanswered.is_empty() || (now < self.last_arrival + QUIET && !self.is_whole()) {
-            return;
+        let Some(first) = self.unanswered.first() else { return };
+        let mut withheld = Withheld::new();
+        if !self.is_whole() && now < first.arrived + PATIENCE {
+            if !self.has_parts() || now < self.last_arrival + QUIET {
+                return;
+            }
+            withheld = withhold(&mut self.draft, &self.accepted);
         }
+        self.waiting = withheld.keys().cloned().collect();
         loop {
+            self.keep_needed();
             let set = Arc::new(as_set(&self.draft));
             if *set == *self.current && self.generation > 0 {
                 break;
@@ -188,12 +213,15 @@ impl Mirror {
             }
         }
         self.accepted.clone_from(&self.draft);
+        put_back(&mut self.draft, withheld);
         self.answer();
     }
 
     /// When [`offer`](Self::offer) may have something although nothing arrived until then.
     pub fn wake_at(&self) -> Option<Duration> {
-        (!self.unanswered.is_empty()).then(|| self.last_arrival + QUIET)
+        let late = self.unanswered.first()?.arrived + PATIENCE;
+        let may_part = self.has_parts() && self.waiting.is_empty();
+        Some(if may_part { late.min(self.last_arrival + QUIET) } else { late })
     }
 
     /// What the consumer accepted last; empty before that.
@@ -207,21 +235,40 @@ impl Mirror {
     }
 
     fn is_whole(&self) -> bool {
+        self.knows_all_types() && references::are_complete(&self.draft)
+    }
+
+    /// Whether something of the draft makes sense without the rest: not before there was a whole one.
+    fn has_parts(&self) -> bool {
+        self.generation > 0 && self.knows_all_types()
+    }
+
+    fn knows_all_types(&self) -> bool {
         types().all(|type_url| self.answered_types.contains(&type_url))
-            && references::are_complete(&self.draft)
+    }
+
+    /// Refuses to part with what is needed by something that stays.
+    fn keep_needed(&mut self) {
+        for Gap { of: (_, user), missing: (type_url, name) } in keep_needed(&mut self.draft, &self.accepted) {
+            let removals = self.unanswered.iter_mut().filter(|response| response.type_url == type_url);
+            for response in removals.filter(|response| response.removed.contains(&name)) {
+                response.faults.entry(name.clone()).or_insert_with(|| format!("{user} still needs it"));
+            }
+        }
     }
 
     fn take_back(&mut self, refusals: &[Refusal]) {
         let mut took_back = false;
         for Refusal { type_url, name, reason } in refusals {
+            let id = (type_url.clone(), name.clone());
             let arrived = self.unanswered.iter_mut().rev().find(|response| {
                 response.type_url == *type_url
                     && response.names.contains(name)
                     && !response.faults.contains_key(name)
             });
-            if let Some(response) = arrived {
+            if let Some(response) = arrived.filter(|_| !self.waiting.contains(&id)) {
                 response.faults.insert(name.clone(), reason.clone());
-                restore(&mut self.draft, &self.accepted, type_url, name);
+                restore(&mut self.draft, &self.accepted, &id);
                 took_back = true;
             }
         }
@@ -232,15 +279,24 @@ impl Mirror {
         let reasons: Vec<_> =
             refusals.iter().map(|refusal| format!("{}: {}", refusal.name, refusal.reason)).collect();
         for response in &mut self.unanswered {
-            for name in &response.names {
-                response.faults.entry(name.clone()).or_insert_with(|| reasons.join("; "));
+            for name in response.names.iter().chain(&response.removed) {
+                if !self.waiting.contains(&(response.type_url.clone(), name.clone())) {
+                    response.faults.entry(name.clone()).or_insert_with(|| reasons.join("; "));
+                }
             }
         }
         self.draft.clone_from(&self.accepted);
     }
 
+    /// Answers what was offered as a whole.
     fn answer(&mut self) {
-        for Unanswered { type_url, nonce, names: _, faults } in self.unanswered.drain(..) {
+        for response in std::mem::take(&mut self.unanswered) {
+            let mut ids = response.names.iter().chain(&response.removed);
+            if ids.any(|name| self.waiting.contains(&(response.type_url.clone(), name.clone()))) {
+                self.unanswered.push(response);
+                continue;
+            }
+            let Unanswered { type_url, nonce, faults, .. } = response;
             // One line a resource, which begins with its name: the server tells by that what was refused.
             let lines: Vec<_> =
                 faults.into_iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
@@ -259,14 +315,6 @@ impl Mirror {
 /// The types that a proxy of ours runs.
 fn types() -> impl Iterator<Item = TypeUrl> {
     [L4_CLUSTER, L4_ENDPOINTS, L4_ROUTE, L4_LISTENER].into_iter().map(TypeUrl::new)
-}
-
-fn restore(draft: &mut Resources, accepted: &Resources, type_url: &TypeUrl, name: &str) {
-    let held = draft.entry(type_url.clone()).or_default();
-    match accepted.get(type_url).and_then(|resources| resources.get(name)) {
-        Some(received) => held.insert(name.to_owned(), received.clone()),
-        None => held.remove(name),
-    };
 }
 
 fn as_set(resources: &Resources) -> ResourceSet {

@@ -35,6 +35,8 @@ pub(crate) struct Row {
     pub(crate) after: After,
     /// The type whose resource of the same name must follow whenever one of this type was sent.
     pub(crate) refreshes: Option<&'static str>,
+    /// The type whose resource of the same name one of this type belongs to, and leaves with.
+    owner: Option<&'static str>,
     /// Whether a first request without names asks for all.
     pub(crate) wildcard: bool,
 }
@@ -79,16 +81,16 @@ static TABLE: [Row; 9] = {
     use After::{Accepted, Nothing, Sent};
     use Family::{Envoy, L4};
     const fn row(type_url: &'static str, family: Family, stage: u8, after: After, wildcard: bool) -> Row {
-        Row { type_url, family, stage, after, refreshes: None, wildcard }
+        Row { type_url, family, stage, after, refreshes: None, owner: None, wildcard }
     }
     [
         Row { refreshes: Some(ENVOY_ENDPOINTS), ..row(ENVOY_CLUSTER, Envoy, 0, Nothing, true) },
-        row(ENVOY_ENDPOINTS, Envoy, 1, Nothing, false),
+        Row { owner: Some(ENVOY_CLUSTER), ..row(ENVOY_ENDPOINTS, Envoy, 1, Nothing, false) },
         row(ENVOY_LISTENER, Envoy, 2, Accepted, true),
         row(ENVOY_ROUTE, Envoy, 2, Accepted, false),
         row(ENVOY_SECRET, Envoy, 2, Nothing, false),
         row(L4_CLUSTER, L4, 0, Nothing, true),
-        row(L4_ENDPOINTS, L4, 1, Nothing, true),
+        Row { owner: Some(L4_CLUSTER), ..row(L4_ENDPOINTS, L4, 1, Nothing, true) },
         row(L4_ROUTE, L4, 2, Sent, true),
         row(L4_LISTENER, L4, 3, Sent, true),
     ]
@@ -104,6 +106,16 @@ impl Row {
     pub(crate) fn earlier(&self) -> impl Iterator<Item = &'static Row> {
         let (family, stage) = (self.family, self.stage);
         TABLE.iter().filter(move |row| row.family == family && row.stage < stage)
+    }
+
+    /// The types whose resources one of this type may name: nothing names what belongs to another.
+    pub(crate) fn named(&self) -> impl Iterator<Item = &'static Row> {
+        self.earlier().filter(|row| row.owner.is_none())
+    }
+
+    /// Whether resources of this type belong to those of the other that have their names.
+    pub(crate) fn belongs_to(&self, other: &Row) -> bool {
+        self.owner == Some(other.type_url)
     }
 
     /// The types that may still use one of this type.

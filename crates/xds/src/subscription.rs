@@ -10,16 +10,17 @@
 //! Time is an argument: how long ago anything was, as long as it never runs backwards.
 //!
 //! What it does: at most one unanswered response per type, the newest set wins, additions before removals across types
-//! (see [`order`](crate::order)), endpoints again whenever their cluster was sent, nothing refused ever again,
-//! and no resource that the client already has.
+//! (see [`order`](crate::order)), endpoints again whenever their cluster was sent, no resource that the client already
+//! has, and what was refused again only when that may end otherwise.
 
 mod blame;
 mod feed;
 mod interest;
 mod pacing;
 mod protocol;
+mod refusals;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +28,7 @@ use std::time::Duration;
 use crate::order::{Family, Row, position};
 use crate::proto::discovery::Node;
 use crate::{ResourceSet, TypeUrl, Version};
-use feed::{Feed, InFlight, Remembered};
+use feed::{Arrival, Feed, InFlight, Remembered};
 pub use pacing::PATIENCE;
 use pacing::Wait;
 use protocol::{Ask, Change, Push, Pushed};
@@ -136,10 +137,10 @@ impl<P: Protocol> Subscription<P> {
         self.feeds.keys().find_map(|(_, type_url)| Family::of(type_url))
     }
 
-    /// The resources of the published set that the client refused, by type and name.
+    /// What the client refused of the published set, by type and name: to run it, or to do without it.
     pub fn refused(&self) -> impl Iterator<Item = (&TypeUrl, &str)> {
         self.target.iter().flat_map(|target| {
-            self.feeds.values().flat_map(|feed| feed.refused(target).map(|name| (&feed.type_url, name)))
+            self.feeds.values().flat_map(|feed| feed.in_dispute(target).map(|name| (&feed.type_url, name)))
         })
     }
 
@@ -163,16 +164,18 @@ impl<P: Protocol> Subscription<P> {
         }
         let feed = self.feeds.entry(key).or_insert_with(|| Feed::new(type_url.clone()));
         // Any other nonce is that of a response that a later one replaced: it answers nothing.
-        if let Some(response) = feed.in_flight.take_if(|response| response.nonce == nonce) {
+        let answered = feed.in_flight.take_if(|response| response.nonce == nonce);
+        let reconsider = first || answered.is_some();
+        if let Some(response) = answered {
             self.events.push_back(match error {
                 None => {
                     let version = response.version.clone();
                     feed.accept(response);
-                    Event::Acked { type_url, version }
+                    Event::Acked { type_url: type_url.clone(), version }
                 }
                 Some(status) => {
-                    let names = feed.refuse(response, &status.message);
-                    Event::Rejected { type_url, names, message: status.message }
+                    let names = feed.refuse(response, &status.message, now);
+                    Event::Rejected { type_url: type_url.clone(), names, message: status.message }
                 }
             });
         }
@@ -204,6 +207,12 @@ impl<P: Protocol> Subscription<P> {
         if feed.resumed {
             self.resumed_at.get_or_insert(now);
         }
+        if first {
+            self.catch_up(&type_url);
+        }
+        if reconsider {
+            self.reconsider();
+        }
         Ok(())
     }
 
@@ -223,12 +232,14 @@ impl<P: Protocol> Subscription<P> {
     /// Takes what the proxy should run from now on; a set that was not sent yet is forgotten.
     pub fn on_publish(&mut self, target: Arc<ResourceSet>) {
         self.target = Some(target);
+        self.reconsider();
     }
 
     /// The next response to send, if there is one now.
     pub fn poll_response(&mut self, now: Duration) -> Option<P::Response> {
         self.wake_at = None;
         let target = Arc::clone(self.target.as_ref()?);
+        self.end_pauses(&target, now);
         let keys: Vec<_> = self.feeds.keys().cloned().collect();
         let push = keys.into_iter().find_map(|key| self.poll_type(&key, &target, now))?;
         Some(P::response(push))
@@ -306,7 +317,7 @@ impl<P: Protocol> Subscription<P> {
         now: Duration,
     ) -> Option<Push> {
         let feed = self.feeds.get_mut(key)?;
-        let mut removed: Vec<String> = feed.missing(target).map(str::to_owned).collect();
+        let mut removed: BTreeSet<String> = feed.missing(target).map(str::to_owned).collect();
         if drop_stale {
             removed.extend(feed.stale(target).map(str::to_owned));
         }
@@ -323,7 +334,7 @@ impl<P: Protocol> Subscription<P> {
         self.resends += u64::from(resent);
         let resends = self.resends;
         let resources =
-            if P::COMPLETE { feed.complete(target, refused_before, drop_stale) } else { changed.clone() };
+            if P::COMPLETE { feed.complete(target, refused_before, &removed) } else { changed.clone() };
         // The same content again needs another version, or a client may take it for what it has.
         let version_of = |version: Version, again: bool| {
             if again { format!("{version}.{resends}") } else { version.to_string() }
@@ -345,18 +356,27 @@ impl<P: Protocol> Subscription<P> {
             nonce: self.last_nonce.to_string(),
             version: version.clone(),
             resources: pushed.collect(),
-            removed: removed.clone(),
+            removed: removed.iter().cloned().collect(),
             control_plane: Arc::clone(&self.instance),
         };
         feed.owed.answer = false;
         feed.owed.names.retain(|name| !changed.contains_key(name) && !removed.contains(name));
         feed.waiting_since = None;
-        feed.in_flight =
-            Some(InFlight { nonce: push.nonce.clone(), sent_at: now, version, resources, removed });
+        let (arrival, nonce) = (Arrival::With(self.last_nonce), push.nonce.clone());
+        feed.in_flight = Some(InFlight { arrival, nonce, sent_at: now, version, resources, removed });
         if let Some(dependent) = Row::of(&key.1).and_then(|row| row.refreshes) {
             self.refresh(dependent, changed.keys());
         }
         Some(push)
+    }
+
+    /// Makes resources of a type that is asked for only now follow what was sent before of those that they belong to.
+    fn catch_up(&mut self, type_url: &TypeUrl) {
+        let Some(row) = Row::of(type_url) else { return };
+        let owner = row.earlier().find(|owner| owner.refreshes == Some(row.type_url));
+        let sent = owner.and_then(|owner| self.feed(owner)).into_iter().flat_map(Feed::sent);
+        let sent: Vec<String> = sent.map(str::to_owned).collect();
+        self.refresh(row.type_url, sent.iter());
     }
 
     /// Makes resources of another type follow those that were just sent.

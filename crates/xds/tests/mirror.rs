@@ -7,7 +7,7 @@ use std::time::Duration;
 use meshtcp_xds::order::{L4_CLUSTER, L4_ENDPOINTS, L4_LISTENER, L4_ROUTE};
 use meshtcp_xds::proto::discovery::{Any, DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node, Resource};
 use meshtcp_xds::proto::l4::{Backend, Cluster, Endpoints, Listener, Route};
-use meshtcp_xds::{Mirror, QUIET, Refusal, TypeUrl};
+use meshtcp_xds::{Mirror, PATIENCE, QUIET, Refusal, TypeUrl};
 use prost::Message;
 
 const START: Duration = Duration::ZERO;
@@ -126,16 +126,65 @@ fn nothing_at_all_is_a_set_too() {
 }
 
 #[test]
-fn a_missing_piece_holds_nothing_up_for_long() {
+fn a_missing_piece_is_waited_for_but_not_for_long() {
     let mut mirror = filled();
     mirror.on_response(route("5", "nobody"), START);
     mirror.offer(START, |_| unreachable!("its cluster may still come"));
     let wake = mirror.wake_at().unwrap();
     assert_eq!(wake, START + QUIET);
+    mirror.offer(wake, |_| unreachable!("it still may"));
+    assert_eq!(requests(&mut mirror), []);
+    let wake = mirror.wake_at().unwrap();
+    assert_eq!(wake, START + PATIENCE);
     mirror.offer(wake, |_| Ok(()));
     assert_eq!(mirror.generation(), 2);
     assert_eq!(requests(&mut mirror).len(), 1);
     assert_eq!(mirror.wake_at(), None);
+}
+
+#[test]
+fn what_does_not_miss_the_piece_goes_on_and_is_answered() {
+    let mut mirror = filled();
+    mirror.on_response(route("5", "b"), START);
+    mirror.on_response(response(L4_LISTENER, "6", &[], &["out"]), START);
+    mirror.offer(START + QUIET, |_| Ok(()));
+    assert!(names(&mirror, L4_LISTENER).is_empty());
+    let answers = requests(&mut mirror);
+    assert_eq!(answers.iter().map(|answer| answer.response_nonce.as_str()).collect::<Vec<_>>(), ["6"]);
+    // And what misses it is run as soon as it comes.
+    mirror.on_response(clusters("7", &["b"]), START + QUIET);
+    mirror.on_response(endpoints("8", &["b"]), START + QUIET);
+    mirror.offer(START + QUIET, |_| Ok(()));
+    assert_eq!((names(&mirror, L4_CLUSTER), mirror.generation()), (vec!["a".to_owned(), "b".to_owned()], 3));
+    let answers = requests(&mut mirror);
+    assert!(answers.len() == 3 && answers.iter().all(|answer| answer.error_detail.is_none()));
+}
+
+#[test]
+fn what_is_still_needed_is_not_parted_with() {
+    let mut mirror = filled();
+    mirror.on_response(response(L4_CLUSTER, "5", &[], &["a"]), START);
+    mirror.on_response(response(L4_ENDPOINTS, "6", &[], &["a"]), START);
+    mirror.offer(START + QUIET, |_| unreachable!("its route may still change"));
+    assert_eq!(requests(&mut mirror), []);
+    mirror.offer(START + PATIENCE, |_| unreachable!("nothing is left of it"));
+    let answers = requests(&mut mirror);
+    let errors: Vec<_> =
+        answers.iter().map(|answer| answer.error_detail.as_ref().unwrap().message.as_str()).collect();
+    assert_eq!(errors, ["a: out still needs it", "a: a still needs it"]);
+    assert_eq!(
+        (names(&mirror, L4_CLUSTER), names(&mirror, L4_ENDPOINTS)),
+        (vec!["a".into()], vec!["a".into()])
+    );
+}
+
+#[test]
+fn half_of_a_first_answer_is_not_run() {
+    let mut mirror = mirror();
+    mirror.on_response(clusters("1", &["a"]), START);
+    mirror.on_response(endpoints("2", &["a"]), START);
+    mirror.offer(START + QUIET, |_| unreachable!("nothing is known of listeners"));
+    assert_eq!(mirror.wake_at(), Some(START + PATIENCE));
 }
 
 #[test]

@@ -194,9 +194,11 @@ impl Statuses {
                     answers.acks += 1;
                     answers.acked = Some(Acked { version, at });
                 }
-                Event::Rejected { type_url, names, message } => {
+                Event::Rejected { type_url, mut names, message } => {
                     let message = shortened(message);
                     status.types.entry(type_url.clone()).or_default().nacks += 1;
+                    // What is offered again and refused again for the same reason is no news.
+                    names.retain(|name| !status.rejects(&type_url, name, &message));
                     status.rejections.retain(|old| old.type_url != type_url || !names.contains(&old.name));
                     status.rejections.extend(names.into_iter().map(|name| Rejection {
                         type_url: type_url.clone(),
@@ -240,6 +242,11 @@ fn shortened(mut message: String) -> String {
 }
 
 impl ProxyStatus {
+    fn rejects(&self, type_url: &TypeUrl, name: &str, message: &str) -> bool {
+        let mut rejections = self.rejections.iter();
+        rejections.any(|it| it.type_url == *type_url && it.name == name && it.message == message)
+    }
+
     fn accept(&mut self, version: Version, at: Timestamp) {
         self.accepted = Some(version);
         self.accepted_at = Some(at);

@@ -1,10 +1,8 @@
 //! What L4 messages need of each other.
 
-use std::collections::BTreeMap;
-
 use prost::Message;
 
-use super::{Received, Resources};
+use super::{Id, Resources};
 use crate::TypeUrl;
 use crate::order::{L4_CLUSTER, L4_ENDPOINTS, L4_LISTENER, L4_ROUTE};
 use crate::proto::l4::{Cluster, Endpoints, Listener, Route};
@@ -25,27 +23,47 @@ pub(super) fn check(type_url: &TypeUrl, name: &str, body: &[u8]) -> Result<(), S
     }
 }
 
-/// Whether everything that is named is there.
+/// Whether everything that is needed is there.
 pub(super) fn are_complete(resources: &Resources) -> bool {
-    let none = BTreeMap::new();
-    let of = |type_url: &str| resources.get(&TypeUrl::new(type_url)).unwrap_or(&none);
-    let (clusters, endpoints, routes) = (of(L4_CLUSTER), of(L4_ENDPOINTS), of(L4_ROUTE));
-    let listeners_have_routes = decoded::<Listener>(of(L4_LISTENER)).all(|listener| {
-        let by_name = listener.server_names.iter().map(|entry| entry.route.as_str());
-        by_name.chain([listener.route.as_str()]).all(|route| route.is_empty() || routes.contains_key(route))
-    });
-    let routes_have_clusters = || {
-        decoded::<Route>(routes).all(|route| {
-            let mut names = route.backends.iter().map(|backend| backend.cluster.as_str());
-            names.all(|cluster| cluster.is_empty() || clusters.contains_key(cluster))
-        })
-    };
-    listeners_have_routes
-        && routes_have_clusters()
-        && clusters.keys().all(|name| endpoints.contains_key(name))
+    gaps(resources).next().is_none()
 }
 
-fn decoded<M: Message + Default>(resources: &BTreeMap<String, Received>) -> impl Iterator<Item = M> {
-    // What does not decode was refused when it arrived.
-    resources.values().filter_map(|received| M::decode(&received.body[..]).ok())
+/// A resource, and one that it needs and that is not there.
+pub(super) struct Gap {
+    pub(super) of: Id,
+    pub(super) missing: Id,
+}
+
+/// What is needed and not there.
+pub(super) fn gaps(resources: &Resources) -> impl Iterator<Item = Gap> {
+    let is_there =
+        |(type_url, name): &Id| resources.get(type_url).is_some_and(|resources| resources.contains_key(name));
+    resources.iter().flat_map(move |(type_url, resources)| {
+        resources.iter().flat_map(move |(name, received)| {
+            let needs = needs(type_url, name, &received.body).into_iter();
+            let needs = needs.map(|(type_url, name)| (TypeUrl::new(type_url), name));
+            needs
+                .filter(move |needed| !is_there(needed))
+                .map(|missing| Gap { of: (type_url.clone(), name.clone()), missing })
+        })
+    })
+}
+
+/// The types and names that a message needs. What does not decode was refused when it arrived.
+fn needs(type_url: &TypeUrl, name: &str, body: &[u8]) -> Vec<(&'static str, String)> {
+    let mut needs = match type_url.as_str() {
+        L4_CLUSTER => vec![(L4_ENDPOINTS, name.to_owned())],
+        L4_ROUTE => {
+            let backends = Route::decode(body).unwrap_or_default().backends;
+            backends.into_iter().map(|backend| (L4_CLUSTER, backend.cluster)).collect()
+        }
+        L4_LISTENER => {
+            let Listener { route, server_names, .. } = Listener::decode(body).unwrap_or_default();
+            let by_name = server_names.into_iter().map(|entry| entry.route);
+            by_name.chain([route]).map(|route| (L4_ROUTE, route)).collect()
+        }
+        _ => Vec::new(),
+    };
+    needs.retain(|(_, name)| !name.is_empty());
+    needs
 }

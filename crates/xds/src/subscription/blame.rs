@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 /// The names that a message blames; empty when it blames none.
 ///
-/// Envoy writes `Error adding/updating listener(s) NAME: reason`, further ones each on a line of its own, and may
-/// quote configuration in the reasons. So a name that begins such a part counts; if none does, one that stands
-/// anywhere as a word of its own.
+/// Envoy writes `Error adding/updating listener(s) NAME: reason`, further ones each on a line of its own, or behind a
+/// comma if they are clusters, and may quote configuration in the reasons. So a name that begins such a part counts; if
+/// none does, one that stands anywhere as a word of its own. One too many is offered again later; one too few would
+/// be taken for accepted.
 pub(super) fn blamed<'a>(
     message: &str,
     names: impl Iterator<Item = &'a String> + Clone,
@@ -14,7 +15,7 @@ pub(super) fn blamed<'a>(
     let begins_part = |name: &&String| {
         occurrences(message, name).any(|(before, after)| {
             after.starts_with(": ")
-                && (before.is_empty() || before.ends_with('\n') || before.ends_with("(s) "))
+                && (before.is_empty() || ["\n", "(s) ", ", "].iter().any(|end| before.ends_with(end)))
         })
     };
     let is_word = |name: &&String| {
@@ -49,6 +50,7 @@ mod tests {
             "Error adding/updating listener(s) in: clusters { name: \"b\" }: no\nout:1: no\n",
             &["in", "out:1"],
         );
+        check("Error adding/updating cluster(s) in: no, out:1: no", &["in", "out:1"]);
         check("duplicate listener inbound found", &["inbound"]);
         check("inbound-2 is wrong", &[]);
         check("no", &[]);

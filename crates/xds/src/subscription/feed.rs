@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::blame::blamed;
 use super::interest::Interest;
+use super::refusals::{Blame, Offer, Refusals};
 use crate::{ResourceSet, TypeUrl, Version, Versioned};
 
 /// The state of one type on one stream.
@@ -14,8 +15,9 @@ pub(super) struct Feed {
     pub(super) interest: Interest,
     /// What the client has of what it asked for.
     held: BTreeMap<String, Held>,
-    /// Bodies that the client refused; they are never sent again.
-    rejected: BTreeMap<String, BTreeSet<Version>>,
+    pub(super) refusals: Refusals,
+    /// When something last changed at the client.
+    changed: Arrival,
     /// The one response that the client has not answered yet.
     pub(super) in_flight: Option<InFlight>,
     pub(super) owed: Owed,
@@ -32,16 +34,29 @@ struct Held {
     version: Option<Version>,
     /// The last body it is known to have accepted; `None` when that was on a stream we know nothing of.
     accepted: Option<Versioned>,
+    arrival: Arrival,
+}
+
+/// When something came to the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Arrival {
+    /// On an earlier stream of ours.
+    Before,
+    /// After that on a stream of somebody else, as far as we know.
+    Elsewhere,
+    /// With a response of this stream; they are numbered from 1.
+    With(u64),
 }
 
 /// A response that was sent.
 #[derive(Debug)]
 pub(super) struct InFlight {
+    pub(super) arrival: Arrival,
     pub(super) nonce: String,
     pub(super) sent_at: Duration,
     pub(super) version: String,
     pub(super) resources: BTreeMap<String, Versioned>,
-    pub(super) removed: Vec<String>,
+    pub(super) removed: BTreeSet<String>,
 }
 
 /// What must be said although nothing changed.
@@ -57,7 +72,7 @@ pub(super) struct Owed {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Remembered {
     accepted: BTreeMap<String, Versioned>,
-    rejected: BTreeMap<String, BTreeSet<Version>>,
+    refusals: Refusals,
 }
 
 impl Feed {
@@ -66,7 +81,8 @@ impl Feed {
             type_url,
             interest: Interest::default(),
             held: BTreeMap::new(),
-            rejected: BTreeMap::new(),
+            refusals: Refusals::default(),
+            changed: Arrival::Before,
             in_flight: None,
             owed: Owed::default(),
             resumed: false,
@@ -80,13 +96,19 @@ impl Feed {
             return;
         }
         self.resumed = true;
-        self.rejected = past.rejected;
+        self.refusals = past.refusals;
+        self.refusals.retain(|name, offer| match (initial.get(name), offer) {
+            (has, Offer::Removal) => has.is_some(),
+            (has, Offer::Version(version)) => has.and_then(|has| parsed(has)) != Some(version),
+        });
         self.held = initial
             .into_iter()
             .map(|(name, version)| {
-                // A resource that was sent again has the number of that behind a dot.
-                let version = Version::parse(version.split('.').next().unwrap_or_default());
-                (name, Held { version, accepted: None })
+                let version = parsed(&version);
+                let before = past.accepted.get(&name).map(|accepted| accepted.version);
+                let known = version.is_some() && version == before;
+                let arrival = if known { Arrival::Before } else { Arrival::Elsewhere };
+                (name, Held { version, accepted: None, arrival })
             })
             .collect();
     }
@@ -94,15 +116,15 @@ impl Feed {
     /// Takes over what we know that a state-of-the-world client had; it only says that it had something.
     pub(super) fn resume_from_memory(&mut self, past: Remembered) {
         self.resumed = true;
-        self.rejected = past.rejected;
-        let held = |accepted| Held { version: None, accepted: Some(accepted) };
+        self.refusals = past.refusals;
+        let held = |accepted| Held { version: None, accepted: Some(accepted), arrival: Arrival::Before };
         self.held = past.accepted.into_iter().map(|(name, accepted)| (name, held(accepted))).collect();
     }
 
     pub(super) fn remember(&self) -> Remembered {
         let accepted =
             self.held.iter().filter_map(|(name, held)| Some((name.clone(), held.accepted.clone()?)));
-        Remembered { accepted: accepted.collect(), rejected: self.rejected.clone() }
+        Remembered { accepted: accepted.collect(), refusals: self.refusals.for_next_stream() }
     }
 
     pub(super) fn holds(&self, name: &str) -> bool {
@@ -116,7 +138,7 @@ impl Feed {
         self.owed.names.retain(|name| interest.covers(name));
     }
 
-    /// The resources to send: new, changed or owed, save for those that were refused, and for those that need
+    /// The resources to send: new, changed or owed, save for those that are kept back: refused ones, and those that need
     /// something refused while the client has an older body of them that does not.
     pub(super) fn changed<'a>(
         &'a self,
@@ -135,8 +157,68 @@ impl Feed {
     }
 
     /// What the client has and the target has not.
-    pub(super) fn stale<'a>(&'a self, target: &'a ResourceSet) -> impl Iterator<Item = &'a str> {
+    fn leftovers<'a>(&'a self, target: &'a ResourceSet) -> impl Iterator<Item = &'a str> {
         self.held.keys().map(String::as_str).filter(|name| target.get(&self.type_url, name).is_none())
+    }
+
+    /// What of that is to be removed: all but what the client would not part with.
+    pub(super) fn stale<'a>(&'a self, target: &'a ResourceSet) -> impl Iterator<Item = &'a str> {
+        self.leftovers(target).filter(|name| !self.refusals.keep_back(name, Offer::Removal))
+    }
+
+    /// Whether the client will have something that the target has not, once it has taken what is on its way.
+    pub(super) fn will_keep(&self, target: &ResourceSet) -> bool {
+        let Some(InFlight { resources, removed, .. }) = &self.in_flight else {
+            return self.leftovers(target).next().is_some();
+        };
+        self.leftovers(target).any(|name| !removed.contains(name))
+            || resources.keys().any(|name| target.get(&self.type_url, name).is_none())
+    }
+
+    /// Whether the client will lack something of the target that is not kept back, once it has taken what is on its way.
+    /// What is about to be removed is not there.
+    pub(super) fn will_lack(&self, target: &ResourceSet, refused_elsewhere: &[String]) -> bool {
+        self.wanted(target).any(|(name, resource)| {
+            self.expected(name) != Some(resource.version)
+                && !self.is_kept_back(name, resource, refused_elsewhere)
+        })
+    }
+
+    /// What the client will run under a name, once it has taken what is on its way.
+    fn expected(&self, name: &str) -> Option<Version> {
+        match &self.in_flight {
+            Some(InFlight { removed, .. }) if removed.contains(name) => None,
+            Some(InFlight { resources, .. }) if resources.contains_key(name) => {
+                resources.get(name).map(|sent| sent.version)
+            }
+            _ => self.held.get(name)?.version,
+        }
+    }
+
+    /// What the client has that came later than something else.
+    pub(super) fn arrived_after(&self, other: Arrival) -> impl Iterator<Item = &str> {
+        let held = self.held.iter().filter(move |(_, held)| held.version.is_some() && held.arrival > other);
+        held.map(|(name, _)| name.as_str())
+    }
+
+    /// Whether anything changed at the client later than something else.
+    pub(super) fn changed_after(&self, other: Arrival) -> bool {
+        self.changed > other
+    }
+
+    /// What was sent on this stream, as far as it was not refused.
+    pub(super) fn sent(&self) -> impl Iterator<Item = &str> {
+        let on_its_way = self.in_flight.iter().flat_map(|response| response.resources.keys());
+        on_its_way.map(String::as_str).chain(self.arrived_after(Arrival::Elsewhere))
+    }
+
+    /// Whether the target still asks for what the client refused.
+    pub(super) fn wants(&self, target: &ResourceSet, name: &str, offer: Offer) -> bool {
+        let wanted = target.get(&self.type_url, name).filter(|_| self.interest.covers(name));
+        match offer {
+            Offer::Version(version) => wanted.is_some_and(|resource| resource.version == version),
+            Offer::Removal => wanted.is_none() && self.holds(name),
+        }
     }
 
     /// What the client waits for and nobody has.
@@ -149,7 +231,7 @@ impl Feed {
     pub(super) fn is_in_sync(&self, target: &ResourceSet) -> bool {
         self.in_flight.is_none()
             && self.changed_or_kept_back(target) == 0
-            && self.stale(target).next().is_none()
+            && self.leftovers(target).next().is_none()
     }
 
     fn changed_or_kept_back(&self, target: &ResourceSet) -> usize {
@@ -158,24 +240,32 @@ impl Feed {
         self.wanted(target).filter(|(name, resource)| !runs(*name, resource.version)).count()
     }
 
-    /// Whether something of the target will not be sent, because it or something it needs was refused.
+    /// Whether the client goes on without something of the target, because it or something it needs was refused.
     pub(super) fn keeps_back(&self, target: &ResourceSet, refused_elsewhere: &[String]) -> bool {
-        self.wanted(target).any(|(name, resource)| self.is_kept_back(name, resource, refused_elsewhere))
+        self.wanted(target).any(|(name, resource)| {
+            self.is_refused(name, resource.version) || self.is_kept_back(name, resource, refused_elsewhere)
+        })
     }
 
     fn is_kept_back(&self, name: &str, resource: &Versioned, refused_elsewhere: &[String]) -> bool {
-        self.is_refused(name, resource.version)
+        self.refusals.keep_back(name, Offer::Version(resource.version))
             || (self.holds(name) && refused_elsewhere.iter().any(|other| mentions(&resource.body, other)))
     }
 
     fn is_refused(&self, name: &str, version: Version) -> bool {
-        self.rejected.get(name).is_some_and(|versions| versions.contains(&version))
+        self.refusals.contain(name, Offer::Version(version))
     }
 
     /// The names of the target's resources that the client refused.
-    pub(super) fn refused<'a>(&'a self, target: &'a ResourceSet) -> impl Iterator<Item = &'a str> {
+    fn refused<'a>(&'a self, target: &'a ResourceSet) -> impl Iterator<Item = &'a str> {
         let refused = self.wanted(target).filter(|(name, resource)| self.is_refused(name, resource.version));
         refused.map(|(name, _)| name)
+    }
+
+    /// Those, and the names of what it would not part with.
+    pub(super) fn in_dispute<'a>(&'a self, target: &'a ResourceSet) -> impl Iterator<Item = &'a str> {
+        let kept = self.leftovers(target).filter(|name| self.refusals.contain(name, Offer::Removal));
+        self.refused(target).chain(kept)
     }
 
     /// Those of them that the client has no older version of.
@@ -184,12 +274,12 @@ impl Feed {
     }
 
     /// Everything that a state-of-the-world response has to say: the target, with the last accepted body in place of
-    /// one that must not be sent, and what is stale unless `drop_stale`.
+    /// one that must not be sent, and what the client has beyond that, save for what is `removed`.
     pub(super) fn complete(
         &self,
         target: &ResourceSet,
         refused_elsewhere: &[String],
-        drop_stale: bool,
+        removed: &BTreeSet<String>,
     ) -> BTreeMap<String, Versioned> {
         let mut everything: BTreeMap<String, Versioned> = BTreeMap::new();
         for (name, resource) in self.wanted(target) {
@@ -202,71 +292,101 @@ impl Feed {
             };
             everything.extend(said.map(|said| (name.to_owned(), said.clone())));
         }
-        if !drop_stale {
-            let stale = self
-                .stale(target)
-                .filter_map(|name| Some((name.to_owned(), self.held.get(name)?.accepted.clone()?)));
-            everything.extend(stale);
-        }
+        let kept = self
+            .leftovers(target)
+            .filter(|name| !removed.contains(*name))
+            .filter_map(|name| Some((name.to_owned(), self.held.get(name)?.accepted.clone()?)));
+        everything.extend(kept);
         everything
     }
 
     /// The client accepted the response in flight.
     pub(super) fn accept(&mut self, response: InFlight) {
+        if !response.removed.is_empty() {
+            self.changed = response.arrival;
+        }
         for name in &response.removed {
             self.held.remove(name);
+            self.refusals.forget(name, Offer::Removal);
         }
         for (name, resource) in response.resources {
-            self.hold(name, resource);
+            self.hold(name, resource, response.arrival);
         }
     }
 
-    fn hold(&mut self, name: String, resource: Versioned) {
-        if self.interest.covers(&name) {
-            self.held.insert(name, Held { version: Some(resource.version), accepted: Some(resource) });
+    fn hold(&mut self, name: String, resource: Versioned, arrival: Arrival) {
+        if !self.interest.covers(&name) {
+            return;
         }
+        let version = resource.version;
+        self.refusals.forget(&name, Offer::Version(version));
+        // What the client had already came when it first came.
+        let before = self.held.get(&name).filter(|held| held.version == Some(version));
+        let arrival = before.map_or(arrival, |held| held.arrival);
+        self.changed = self.changed.max(arrival);
+        self.held.insert(name, Held { version: Some(version), accepted: Some(resource), arrival });
     }
 
     /// The client refused the response in flight. Returns the names that it refused.
     ///
     /// Clients apply what is good of a refused response, and say in words what was not: a resource that the message
     /// names is refused; if it names none, every new one is, and what the client runs of them is open.
-    pub(super) fn refuse(&mut self, response: InFlight, message: &str) -> Vec<String> {
+    pub(super) fn refuse(&mut self, response: InFlight, message: &str, now: Duration) -> Vec<String> {
+        let InFlight { arrival, resources, removed, .. } = response;
         let runs =
             |name: &String, version| self.held.get(name).is_some_and(|held| held.version == Some(version));
         let (known, new): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            response.resources.into_iter().partition(|(name, resource)| runs(name, resource.version));
-        if new.is_empty() {
-            // Only removals, or nothing that was not accepted before: saying it again would be refused again.
-            response.removed.iter().for_each(|name| drop(self.held.remove(name)));
-            return blamed(message, known.keys()).into_iter().map(str::to_owned).collect();
+            resources.into_iter().partition(|(name, resource)| runs(name, resource.version));
+        let blamed_of = |names: &mut dyn Iterator<Item = &String>| -> BTreeSet<String> {
+            let names: Vec<&String> = names.collect();
+            blamed(message, names.into_iter()).into_iter().map(str::to_owned).collect()
+        };
+        let mut blamed = blamed_of(&mut new.keys().chain(&removed));
+        if blamed.is_empty() && new.is_empty() {
+            // Then it is about what it should do without, or about what it has accepted before.
+            blamed.clone_from(&removed);
+            if removed.is_empty() {
+                return blamed_of(&mut known.keys()).into_iter().collect();
+            }
         }
-        let blamed: BTreeSet<String> = blamed(message, new.keys()).into_iter().map(str::to_owned).collect();
         let named = !blamed.is_empty();
+        let blame = if named { Blame::Named } else { Blame::Any };
         let mut refused = Vec::new();
         for (name, resource) in new {
             if named && !blamed.contains(&name) {
-                self.hold(name, resource);
+                self.hold(name, resource, arrival);
                 continue;
             }
-            self.rejected.entry(name.clone()).or_default().insert(resource.version);
+            self.refusals.add(&name, Offer::Version(resource.version), blame, arrival, now);
             match self.held.get_mut(&name) {
                 Some(held) => held.version = None,
                 None if named => {}
-                None => drop(self.held.insert(name.clone(), Held { version: None, accepted: None })),
+                None => {
+                    let held = Held { version: None, accepted: None, arrival };
+                    self.held.insert(name.clone(), held);
+                }
             }
             refused.push(name);
         }
-        for name in response.removed {
-            if let Some(held) = self.held.get_mut(&name) {
+        for name in removed {
+            if blamed.contains(&name) {
+                self.refusals.add(&name, Offer::Removal, blame, arrival, now);
+                refused.push(name);
+            } else if let Some(held) = self.held.get_mut(&name) {
                 held.version = None;
             }
         }
+        refused.sort();
         refused
     }
 }
 
+/// The version of a resource, as a client gives it back: one that was sent again has the number of that behind a dot.
+fn parsed(version: &str) -> Option<Version> {
+    Version::parse(version.split('.').next().unwrap_or_default())
+}
+
 /// Whether a message has a text in it: protobuf writes texts as they are.
-fn mentions(body: &[u8], name: &str) -> bool {
+pub(super) fn mentions(body: &[u8], name: &str) -> bool {
     !name.is_empty() && body.windows(name.len()).any(|window| window == name.as_bytes())
 }

@@ -32,11 +32,14 @@ impl<P> Subscription<P> {
             // A client that comes back asks for its types in any order; for those by name only if it has names.
             None => feed.resumed && before.wildcard,
             Some(earlier) => {
-                let unsent = earlier.changed(target, &[]).next().is_some();
+                let refused_before = self.refused_before(Some(before), target);
                 match row.after {
                     After::Nothing => false,
-                    After::Sent => earlier.in_flight.is_some() && unsent && !sent_newest(earlier, target),
-                    After::Accepted => earlier.in_flight.is_some() || unsent,
+                    After::Sent => earlier.will_lack(target, &refused_before),
+                    After::Accepted => {
+                        earlier.in_flight.is_some()
+                            || earlier.changed(target, &refused_before).next().is_some()
+                    }
                 }
             }
         });
@@ -56,28 +59,32 @@ impl<P> Subscription<P> {
                 continue;
             };
             let refused_before = self.refused_before(Some(after), target);
-            if later.keeps_back(target, &refused_before) {
+            // What belongs to another leaves after it, and all others before what they name.
+            let still_there = !after.belongs_to(row) && later.will_keep(target);
+            if still_there
+                || later.keeps_back(target, &refused_before)
+                || later.will_lack(target, &refused_before)
+            {
                 return Wait::ForAnEvent;
             }
-            match &later.in_flight {
-                Some(_) if !sent_newest(later, target) => return Wait::ForAnEvent,
-                Some(response) if now >= response.sent_at + PATIENCE => {}
-                Some(response) => wait = wait.max(Wait::Until(response.sent_at + PATIENCE)),
-                None if later.changed(target, &refused_before).next().is_some() => return Wait::ForAnEvent,
-                None => {}
-            }
+            let until = later.in_flight.as_ref().map(|response| response.sent_at + PATIENCE);
+            wait = wait.max(until.filter(|until| now < *until).map_or(Wait::No, Wait::Until));
         }
-        // Endpoints leave with their cluster: the client drops them by itself.
-        let owners = row.earlier().filter(|owner| owner.refreshes == Some(row.type_url));
-        for owner in owners.filter_map(|owner| self.feed(owner)) {
-            if owner.in_flight.is_some() || owner.stale(target).next().is_some() {
+        for owner in row.earlier().filter(|owner| row.belongs_to(owner)) {
+            let Some(feed) = self.feed(owner) else { continue };
+            // Envoy drops endpoints by itself with their cluster; a proxy of ours is told of both at once.
+            let stays = match owner.refreshes {
+                Some(_) => feed.in_flight.is_some() || feed.will_keep(target),
+                None => feed.will_keep(target),
+            };
+            if stays {
                 return Wait::ForAnEvent;
             }
         }
         wait
     }
 
-    fn feed(&self, row: &Row) -> Option<&Feed> {
+    pub(super) fn feed(&self, row: &Row) -> Option<&Feed> {
         self.feeds.values().find(|feed| feed.type_url.as_str() == row.type_url)
     }
 }
@@ -89,12 +96,4 @@ pub(super) enum Wait {
     Until(Duration),
     /// Until the client answers, or another set is published.
     ForAnEvent,
-}
-
-/// Whether the response in flight carries all that the target has for the client.
-fn sent_newest(feed: &Feed, target: &ResourceSet) -> bool {
-    let Some(response) = &feed.in_flight else { return true };
-    feed.changed(target, &[]).all(|(name, resource)| {
-        response.resources.get(name).is_some_and(|sent| sent.version == resource.version)
-    })
 }
