@@ -1,7 +1,7 @@
 //! Resources into what the proxies of this process should run. Pure: no file, socket or clock.
 //!
 //! ```text
-//!  candidate ──▶ Snapshot ──▶ Plan of each proxy in scope ──▶ ResourceSet ──(equal to the last?)──▶ change
+//!  candidate ──▶ Snapshot ──▶ Plan of each proxy in scope ──▶ Told, in each dialect ──(equal to the last?)──▶ change
 //!                    └─ touched since the last one? ─┘ no: the plan stays as it is
 //! ```
 
@@ -12,20 +12,26 @@ mod parallel;
 mod reference;
 mod row;
 mod scope;
+mod told;
+mod unsayable;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use dialect::envoy::EnvoyOptions;
 use model::{FieldPath, Kind, Problem, ProxyKey, Resource, Severity, Spec, Violation};
 use plan::{Context, IgnoredBecause, Outcome, Plan, Reads, Snapshot};
-use xds::{Commons, ResourceSet};
+use xds::{Commons, Family};
 
 pub use change::{Change, What, changes};
 pub use conflict::conflicts;
 pub use metrics::CompileMetrics;
 pub use reference::{Dangling, dangling, newly_dangling};
-pub use row::{Row, Share, Sort, rows, without_kind};
+pub use row::{Row, Share, Sort, carried, rows, without_kind};
 pub use scope::{Scope, Which};
+pub use told::{Said, Told, Unsayable};
+pub use unsayable::unsayable;
 
 use crate::store::folder::Candidate;
 
@@ -36,6 +42,8 @@ pub struct Compiler {
     pub context: Context,
     /// Which proxies.
     pub scope: Scope,
+    /// How Envoy is told what it must do.
+    pub envoy: EnvoyOptions,
 }
 
 /// What the proxies in scope should run at one moment.
@@ -47,24 +55,36 @@ pub struct Compiled {
     pub proxies: BTreeMap<ProxyKey, CompiledProxy>,
     /// How many of them were planned for this state; the others are as they were in the state before.
     pub planned: usize,
+    /// How Envoy is told what it must do.
+    envoy: EnvoyOptions,
     /// What they are told alike. It goes from state to state, as the plans' common parts go from snapshot to snapshot.
     commons: Arc<Commons>,
 }
 
 /// What one proxy should run.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct CompiledProxy {
     /// The plan.
     pub plan: Arc<Plan>,
-    /// The same in the words of our own proxy.
-    pub resources: Arc<ResourceSet>,
-    /// What our own proxy cannot carry of it, in words.
-    pub notes: Vec<String>,
+    /// The same in the words of each dialect.
+    pub told: Arc<Told>,
     /// What the plan depends on.
     pub reads: Arc<Reads>,
 }
 
 impl Compiler {
+    /// Nothing at all: what runs before anything was compiled.
+    pub fn nothing(&self) -> Compiled {
+        let none: [Resource; 0] = [];
+        Compiled {
+            snapshot: Arc::new(Snapshot::new(none, self.context.clone())),
+            proxies: BTreeMap::new(),
+            planned: 0,
+            envoy: self.envoy,
+            commons: Arc::default(),
+        }
+    }
+
     /// Plans every proxy in scope.
     pub fn compile(&self, candidate: &Candidate) -> Compiled {
         self.plan_all(candidate.resources().cloned())
@@ -87,7 +107,7 @@ impl Compiler {
         before: &Compiled,
         resources: impl IntoIterator<Item = Arc<Resource>>,
     ) -> Compiled {
-        if *before.snapshot.context() != self.context {
+        if *before.snapshot.context() != self.context || before.envoy != self.envoy {
             return self.plan_all(resources);
         }
         let snapshot = Snapshot::following(&before.snapshot, resources, self.context.clone());
@@ -116,13 +136,33 @@ impl Compiler {
             }
         }
         let planned = to_plan.len();
-        let compiled =
-            parallel::each(&to_plan, |(key, old)| CompiledProxy::of(&snapshot, &commons, key, *old));
+        let compiled = parallel::each(&to_plan, |(key, old)| self.plan_one(&snapshot, &commons, key, *old));
         let keys = to_plan.into_iter().map(|(key, _)| key);
         proxies.extend(keys.zip(compiled).filter_map(|(key, compiled)| Some((key, compiled?))));
         snapshot.settle();
         commons.tidy();
-        Compiled { snapshot: Arc::new(snapshot), proxies, planned, commons }
+        Compiled { snapshot: Arc::new(snapshot), proxies, planned, envoy: self.envoy, commons }
+    }
+
+    /// Plans one proxy. What is equal to `old` is shared with it.
+    fn plan_one(
+        &self,
+        snapshot: &Snapshot,
+        commons: &Commons,
+        key: &ProxyKey,
+        old: Option<&CompiledProxy>,
+    ) -> Option<CompiledProxy> {
+        let (plan, reads) = plan::plan_and_reads(snapshot, key)?;
+        let reads = match old {
+            Some(old) if *old.reads == reads => Arc::clone(&old.reads),
+            _ => Arc::new(reads),
+        };
+        if let Some(old) = old.filter(|old| *old.plan == plan) {
+            return Some(CompiledProxy { reads, ..old.clone() });
+        }
+        let plan = Arc::new(plan);
+        let told = Told::of(Arc::clone(&plan), self.envoy, commons, old.map(|old| &*old.told));
+        Some(CompiledProxy { plan, told: Arc::new(told), reads })
     }
 }
 
@@ -134,49 +174,26 @@ enum Before<'a> {
     Untouched(&'a CompiledProxy),
 }
 
-impl CompiledProxy {
-    /// Plans one proxy. What is equal to `old` is shared with it.
-    fn of(snapshot: &Snapshot, commons: &Commons, key: &ProxyKey, old: Option<&Self>) -> Option<Self> {
-        let (plan, reads) = plan::plan_and_reads(snapshot, key)?;
-        let reads = match old {
-            Some(old) if *old.reads == reads => Arc::clone(&old.reads),
-            _ => Arc::new(reads),
-        };
-        if let Some(old) = old.filter(|old| *old.plan == plan) {
-            return Some(Self { reads, ..old.clone() });
-        }
-        let words = dialect::l4::lower(&plan);
-        let resources = words.to_resource_set();
-        let resources = match old {
-            Some(old) if *old.resources == resources => Arc::clone(&old.resources),
-            _ => Arc::new(resources.in_common(commons)),
-        };
-        Some(Self { plan: Arc::new(plan), resources, notes: words.notes, reads })
-    }
-}
-
 impl Compiled {
-    /// Nothing at all: what runs before anything was compiled.
-    pub fn nothing(context: Context) -> Self {
-        let none: [Resource; 0] = [];
-        Self {
-            snapshot: Arc::new(Snapshot::new(none, context)),
-            proxies: BTreeMap::new(),
-            planned: 0,
-            commons: Arc::default(),
-        }
+    /// How Envoy is told what it must do.
+    pub fn envoy(&self) -> EnvoyOptions {
+        self.envoy
     }
 
-    /// Whether proxies would be told the same.
-    pub fn tells_the_same(&self, other: &Compiled) -> bool {
-        let told = |compiled: &Compiled| {
-            compiled
-                .proxies
-                .iter()
-                .map(|(key, proxy)| (key.clone(), proxy.resources.clone()))
-                .collect::<Vec<_>>()
-        };
-        told(self) == told(other)
+    /// Whether proxies of a family would be told the same.
+    pub fn tells_the_same(&self, other: &Compiled, family: Family) -> bool {
+        self.proxies.len() == other.proxies.len()
+            && self.proxies.iter().zip(&other.proxies).all(|((key, proxy), (other_key, other))| {
+                key == other_key && proxy.told.is_same(&other.told, family)
+            })
+    }
+
+    /// Says to an Envoy what these proxies must do, on all cores: whoever is told afterwards need not wait for it, and
+    /// what cannot be said is known before anything comes into force.
+    pub fn say_to_envoy<'a>(&self, proxies: impl IntoIterator<Item = &'a ProxyKey>) {
+        let told: Vec<&Told> =
+            proxies.into_iter().filter_map(|key| Some(&*self.proxies.get(key)?.told)).collect();
+        parallel::each(&told, |told| told.envoy().is_ok());
     }
 
     /// The same, apart by the address of the dataplanes: the proxies of one host.
@@ -191,6 +208,7 @@ impl Compiled {
             planned: proxies.len(),
             snapshot: Arc::clone(&self.snapshot),
             proxies,
+            envoy: self.envoy,
             commons: Arc::clone(&self.commons),
         };
         hosts.into_values().map(of_host).collect()
@@ -231,12 +249,19 @@ impl Compiled {
     }
 }
 
-/// What the operator should know about a state, though it stops nothing: references that lead nowhere, and what plans
-/// and dialect remark. A remark about several proxies is made once, at the Dataplane of the first.
-pub fn warnings(compiled: &Compiled, dangling: &[Dangling], candidate: &Candidate) -> Vec<Problem> {
-    let mut remarks: BTreeMap<&str, Vec<&ProxyKey>> = BTreeMap::new();
-    for (key, CompiledProxy { plan, notes, .. }) in &compiled.proxies {
-        for remark in plan.warnings.iter().chain(notes) {
+/// What the operator should know about a state, though it stops nothing: references that lead nowhere, what plans remark,
+/// and what a proxy of `family` cannot do; `None`: which family carries them is not known. A remark about several proxies is
+/// made once, at the Dataplane of the first.
+pub fn warnings(
+    compiled: &Compiled,
+    dangling: &[Dangling],
+    candidate: &Candidate,
+    families: &[Family],
+) -> Vec<Problem> {
+    let mut remarks: BTreeMap<Cow<'_, str>, Vec<&ProxyKey>> = BTreeMap::new();
+    for (key, CompiledProxy { plan, told, reads: _ }) in &compiled.proxies {
+        let notes = families.iter().flat_map(|family| told.notes(*family)).map(Cow::from);
+        for remark in plan.warnings.iter().map(Cow::from).chain(notes) {
             remarks.entry(remark).or_default().push(key);
         }
     }

@@ -7,9 +7,8 @@
 //!  rollout: how far a revision has come ◀──observe── Statuses
 //! ```
 //!
-//! Only what somebody wants is said in a dialect, and only when its plan changed. It opens no socket and has no clock.
+//! Only what somebody wants is said to an Envoy, and only when its plan changed. It opens no socket and has no clock.
 
-mod envoy;
 mod happening;
 mod report;
 mod rollout;
@@ -23,7 +22,7 @@ use plan::Plan;
 use tokio::sync::watch;
 use xds::{Family, ResourceSet, Version};
 
-use crate::compile::{Compiled, CompiledProxy};
+use crate::compile::{Compiled, CompiledProxy, Said, Unsayable};
 use crate::discovery::{ProxyStatus, Publisher, Statuses};
 use crate::store::Revision;
 
@@ -36,7 +35,6 @@ pub use rollout::{Accepted, Lagging, LiveAfter, RefusedBy, Rollout};
 #[derive(Debug)]
 pub struct Fleet {
     publisher: Arc<Publisher>,
-    envoy: EnvoyOptions,
     compiled: Arc<Compiled>,
     /// What was adopted last; zero before the first.
     revision: Revision,
@@ -85,17 +83,16 @@ pub enum News {
     Unsayable {
         /// The proxy.
         proxy: ProxyKey,
-        /// What is wrong, with the resource and the path in it.
-        problem: String,
+        /// What is wrong, with the place.
+        problem: Unsayable,
     },
 }
 
 impl Fleet {
     /// A fleet that publishes to `publisher`, with nothing to say yet.
-    pub fn new(publisher: Arc<Publisher>, envoy: EnvoyOptions, nothing: Compiled) -> Self {
+    pub fn new(publisher: Arc<Publisher>, nothing: Compiled) -> Self {
         Self {
             publisher,
-            envoy,
             compiled: Arc::new(nothing),
             revision: Revision::ZERO,
             rollouts: Rollouts::default(),
@@ -193,14 +190,10 @@ impl Fleet {
         if before.is_some_and(|served| Arc::ptr_eq(&served.plan, &found.plan) || served.plan == found.plan) {
             return None;
         }
-        let CompiledProxy { plan, resources, notes, .. } = found;
-        let said = match family {
-            Family::L4 => Ok((Arc::clone(resources), notes.clone())),
-            Family::Envoy => envoy::said(plan, &self.envoy),
-        };
-        let (resources, notes) = match said {
-            Ok(said) => said,
-            Err(problem) => return Some(News::Unsayable { proxy: key.0, problem: problem.to_string() }),
+        let CompiledProxy { plan, told, reads: _ } = found;
+        let Said { resources, notes } = match told.said(*family) {
+            Ok(said) => said.clone(),
+            Err(problem) => return Some(News::Unsayable { proxy: key.0, problem: problem.clone() }),
         };
         let old_notes = before.map(|served| served.notes.as_slice()).unwrap_or_default();
         let new_notes = notes.iter().filter(|note| !old_notes.contains(note)).cloned().collect();
@@ -249,7 +242,7 @@ impl Fleet {
 
     /// How Envoy is told what it must do.
     pub fn envoy(&self) -> EnvoyOptions {
-        self.envoy
+        self.compiled.envoy()
     }
 
     /// All proxies as they should be.

@@ -15,10 +15,12 @@ mod remark;
 mod stored;
 mod text;
 
+use dialect::envoy::EnvoyOptions;
+use model::ProxyKey;
 use plan::Context;
 use serde::Serialize;
 
-use crate::compile::{Compiled, Compiler, Scope};
+use crate::compile::{Compiled, CompiledProxy, Compiler, Scope};
 use crate::store::folder::Candidate;
 
 pub use difference::{Difference, differences};
@@ -39,9 +41,9 @@ pub struct State {
 }
 
 impl State {
-    /// Plans every proxy of every mesh.
-    pub fn of(candidate: Candidate, context: &Context) -> Self {
-        let compiler = Compiler { context: context.clone(), scope: Scope::everything() };
+    /// Plans every proxy of every mesh; `envoy` is how those that are Envoys are told.
+    pub fn of(candidate: Candidate, context: &Context, envoy: EnvoyOptions) -> Self {
+        let compiler = Compiler { context: context.clone(), scope: Scope::everything(), envoy };
         Self { compiled: compiler.compile(&candidate), candidate }
     }
 }
@@ -60,12 +62,19 @@ pub struct Preview {
     pub remarks: Vec<Remark>,
 }
 
-/// Compares a proposed state with the one in force. `live` says which connections are open, as far as anybody knows.
+/// Compares a proposed state with the one in force, in every dialect. `live` says which connections are open, as far as
+/// anybody knows.
 pub fn preview(in_force: &State, proposed: &State, live: &Live) -> Preview {
+    let (before, after) = (&in_force.compiled, &proposed.compiled);
+    let differ = |(key, proxy): &(&ProxyKey, &CompiledProxy)| {
+        before.proxies.get(*key).is_none_or(|old| old.plan != proxy.plan)
+    };
+    let differing: Vec<&ProxyKey> = after.proxies.iter().filter(differ).map(|(key, _)| key).collect();
+    [before, after].iter().for_each(|compiled| compiled.say_to_envoy(differing.iter().copied()));
     Preview {
         resources: resource_changes(&in_force.candidate, &proposed.candidate),
         proxies_total: proposed.compiled.proxies.len(),
-        proxies: proxies::changed(&in_force.compiled, &proposed.compiled, live),
+        proxies: proxies::changed(before, after, live),
         remarks: remarks(in_force, proposed),
     }
 }

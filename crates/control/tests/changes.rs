@@ -6,11 +6,11 @@
 
 use std::path::Path;
 
-use meshtcp_control::compile::{
-    Compiled, Compiler, Scope, changes, conflicts, dangling, newly_dangling, warnings,
-};
+use dialect::envoy::EnvoyOptions;
+use meshtcp_control::compile::{Compiler, Scope, changes, conflicts, dangling, newly_dangling, warnings};
 use meshtcp_control::store::folder::{Candidate, FolderStore, Options};
 use plan::Context;
+use xds::Family;
 
 fn load(case: &Path, name: &str) -> Candidate {
     let folder = tempfile::tempdir().unwrap();
@@ -25,20 +25,20 @@ fn load(case: &Path, name: &str) -> Candidate {
 
 /// What is told, and what is objected to, each a line; places without the name of the temporary folder.
 fn said(case: &Path) -> String {
-    let compiler = Compiler { context: Context::default(), scope: Scope::everything() };
-    let nothing = Compiled::nothing(Context::default());
+    let envoy = EnvoyOptions::default();
+    let compiler = Compiler { context: Context::default(), scope: Scope::everything(), envoy };
     let before = match case.join("before.yaml").is_file() {
         true => compiler.compile(&load(case, "before.yaml")),
-        false => nothing,
+        false => compiler.nothing(),
     };
     let candidate = load(case, "after.yaml");
     let after = compiler.compile(&candidate);
     let nowhere = dangling(&after.snapshot, &candidate);
-    let mut lines: Vec<String> = changes(&before, &after).iter().map(ToString::to_string).collect();
+    let mut lines: Vec<String> = changes(&before, &after, |_| None).iter().map(ToString::to_string).collect();
     let objections =
         conflicts(&after, &candidate).into_iter().chain(newly_dangling(&before, &nowhere, &candidate));
     lines.extend(objections.map(|it| format!("objection: {}", it.problem)));
-    lines.extend(warnings(&after, &nowhere, &candidate).iter().map(ToString::to_string));
+    lines.extend(warnings(&after, &nowhere, &candidate, &[Family::L4]).iter().map(ToString::to_string));
     lines.extend(
         after.idle_routes().into_iter().map(|(route, why)| format!("{route} decides nothing: {why}")),
     );

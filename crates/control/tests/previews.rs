@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use dialect::envoy::EnvoyOptions;
 use meshtcp_control::preview::{Live, LiveConnection, LiveConnections, State, overlay, preview};
 use meshtcp_control::store::folder::{Candidate, FolderStore, Options};
 use plan::Context;
@@ -51,9 +52,9 @@ fn every_case_is_foretold_as_it_should() {
     for case in cases {
         let in_force = load(&case.join("in-force.yaml"));
         let put = load(&case.join("proposed.yaml")).offers;
-        let context = Context::default();
-        let proposed = State::of(overlay(&in_force, &put, &BTreeSet::new()), &context);
-        let in_force = State::of(in_force, &context);
+        let (context, envoy) = (Context::default(), EnvoyOptions::default());
+        let proposed = State::of(overlay(&in_force, &put, &BTreeSet::new()), &context, envoy);
+        let in_force = State::of(in_force, &context, envoy);
         let said = preview(&in_force, &proposed, &live(&case)).to_string();
         let said = said.replace(&format!("{}/", case.display()), "");
         assert!(preview(&proposed, &proposed, &Live::new()).is_empty());

@@ -5,17 +5,19 @@ mod world;
 
 use std::sync::Arc;
 
-use meshtcp_control::compile::{Compiled, Compiler, Scope};
+use dialect::envoy::EnvoyOptions;
+use meshtcp_control::compile::{Compiled, Compiler, Said, Scope};
 use meshtcp_control::store::folder::{Content, Options};
 use model::{Profile, ProxyKey, Resource};
 use plan::{Context, Plan};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use xds::Family;
 
 use world::{any_profile, any_world, shuffled};
 
 fn compiler(profile: Profile) -> Compiler {
-    Compiler { context: Context::new(profile), scope: Scope::everything() }
+    Compiler { context: Context::new(profile), scope: Scope::everything(), envoy: EnvoyOptions::default() }
 }
 
 fn shared(world: Vec<Resource>) -> Vec<Arc<Resource>> {
@@ -31,11 +33,12 @@ fn next(now: &[Arc<Resource>], other: &[Arc<Resource>], bits: u32) -> Vec<Arc<Re
 }
 
 /// What a state tells every proxy, and why.
-fn told(compiled: &Compiled) -> Vec<(ProxyKey, Plan, xds::ResourceSet, Vec<String>)> {
+fn told(compiled: &Compiled) -> Vec<(ProxyKey, Plan, Said)> {
     let proxies = compiled.proxies.iter();
     proxies
         .map(|(key, proxy)| {
-            (key.clone(), (*proxy.plan).clone(), (*proxy.resources).clone(), proxy.notes.clone())
+            let l4 = proxy.told.l4().clone();
+            (key.clone(), (*proxy.plan).clone(), l4)
         })
         .collect()
 }
@@ -67,7 +70,9 @@ proptest! {
         let before = compiler.plan_all(shared(world));
         let after = compiler.plan_again(&before, shared(other));
         prop_assert_eq!(after.planned, 0);
-        prop_assert!(before.tells_the_same(&after));
+        for family in [Family::L4, Family::Envoy] {
+            prop_assert!(before.tells_the_same(&after, family));
+        }
     }
 }
 

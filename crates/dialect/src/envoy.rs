@@ -99,9 +99,26 @@ pub struct Note {
 
 /// Says a plan in Envoy's words.
 pub fn lower(plan: &Plan, options: &EnvoyOptions) -> EnvoyResources {
+    let Plan {
+        // Who the proxy is stands in the names of secrets and in log lines, its trust in transport sockets.
+        proxy: _,
+        service: _,
+        zone: _,
+        address: _,
+        mtls: _,
+        // In `inbound::add`.
+        inbounds: _,
+        outbounds,
+        gateway_listeners,
+        // In `Splits::finish`, as far as a split needs them.
+        clusters: _,
+        // What became of policies, and what the operator should know: for people.
+        routes: _,
+        warnings: _,
+    } = plan;
     let mut resources = EnvoyResources::default();
     let mut splits = Splits::new(plan, options.split, options.scope);
-    for outbound in plan.outbounds.iter().filter(|outbound| is_said(outbound, options.scope)) {
+    for outbound in outbounds.iter().filter(|outbound| is_said(outbound, options.scope)) {
         let forward = splits.forward(
             &outbound.name,
             &format!("split:{}", outbound.name),
@@ -112,7 +129,7 @@ pub fn lower(plan: &Plan, options: &EnvoyOptions) -> EnvoyResources {
         let listener = listener::outbound(plan, outbound, &forward, options.scope, &mut resources.notes);
         resources.listeners.insert(outbound.name.clone(), listener);
     }
-    for listener in &plan.gateway_listeners {
+    for listener in gateway_listeners {
         let tree = gateway::listener(plan, listener, &mut splits, options, &mut resources.notes);
         resources.listeners.insert(listener.name.clone(), tree);
     }

@@ -5,12 +5,18 @@
 //!
 //! | the plan wants | the message says |
 //! |---|---|
-//! | mesh TLS, or TLS to the outside | `Cluster.undialable` |
+//! | mesh TLS to a destination, or TLS to the outside | `Cluster.undialable` |
 //! | a share that nobody takes | `Backend.unavailable` |
-//! | an ended TLS session, HTTP rules, no backend at all | `Route.refusal` |
+//! | mesh TLS on an inbound, an ended TLS session, HTTP rules, no backend at all | `Route.refusal` |
+//!
+//! What it refuses although the plan does not is in [`L4Resources::refusals`] too, and in the notes: nothing that a plan
+//! asks for is left out in silence. Each part of a plan is taken apart without `..`, so that a new one does not compile
+//! until somebody has thought of it here.
 
 mod cluster;
 mod listener;
+mod mesh_tls;
+mod refusals;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +25,7 @@ use xds::ResourceSet;
 use xds::proto::l4::{self, Backend, Cluster, Endpoints, Listener, Origin, Route, WhenDown};
 
 use listener::millis;
+pub use refusals::Refusals;
 
 /// What our proxy is told, by name.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -31,20 +38,40 @@ pub struct L4Resources {
     pub clusters: BTreeMap<String, Cluster>,
     /// The endpoints of each cluster.
     pub endpoints: BTreeMap<String, Endpoints>,
-    /// What this proxy cannot do as asked, with the reason: listeners that it does not open, detectors that it lacks.
+    /// What this proxy refuses although the plan does not.
+    pub refusals: Refusals,
+    /// What this proxy cannot do as asked, with the reason: connections that it refuses, listeners that it does not open,
+    /// detectors that it lacks.
     pub notes: Vec<String>,
 }
 
 /// Says a plan in the words of our L4 proxy.
 pub fn lower(plan: &Plan) -> L4Resources {
+    let Plan {
+        // Who the proxy is stands in its log lines only.
+        proxy: _,
+        service: _,
+        zone: _,
+        address: _,
+        mtls,
+        inbounds,
+        outbounds,
+        gateway_listeners,
+        clusters,
+        // What became of policies, and what the operator should know: for people.
+        routes: _,
+        warnings: _,
+    } = plan;
+    let mtls = mtls.as_ref();
     let mut resources = L4Resources::default();
-    for inbound in &plan.inbounds {
-        listener::inbound(inbound, &mut resources);
+    for inbound in inbounds {
+        listener::inbound(inbound, mtls, &mut resources);
     }
-    for outbound in &plan.outbounds {
+    resources.notes.extend(mtls.filter(|_| !inbounds.is_empty()).map(mesh_tls::of_inbounds));
+    for outbound in outbounds {
         listener::outbound(plan, outbound, &mut resources);
     }
-    for gateway in &plan.gateway_listeners {
+    for gateway in gateway_listeners {
         listener::gateway(plan, gateway, &mut resources);
     }
     let used: BTreeSet<String> = resources
@@ -53,9 +80,12 @@ pub fn lower(plan: &Plan) -> L4Resources {
         .flat_map(|route| &route.backends)
         .map(|backend| backend.cluster.clone())
         .collect();
-    for cluster in used.iter().filter_map(|name| plan.clusters.get(name)) {
+    for cluster in used.iter().filter_map(|name| clusters.get(name)) {
         resources.notes.extend(cluster::notes(cluster));
-        let (cluster, endpoints) = cluster::cluster(cluster, plan.mtls.as_ref());
+        let (cluster, endpoints) = cluster::cluster(cluster, mtls);
+        if !cluster.undialable.is_empty() {
+            resources.not_dialled(&cluster.name, &cluster.undialable);
+        }
         resources.endpoints.insert(cluster.name.clone(), endpoints);
         resources.clusters.insert(cluster.name.clone(), cluster);
     }
@@ -65,7 +95,7 @@ pub fn lower(plan: &Plan) -> L4Resources {
 impl L4Resources {
     /// The messages as bytes, ready for discovery.
     pub fn to_resource_set(&self) -> ResourceSet {
-        let Self { listeners, routes, clusters, endpoints, notes: _ } = self;
+        let Self { listeners, routes, clusters, endpoints, refusals: _, notes: _ } = self;
         let mut set = ResourceSet::default();
         listeners.iter().for_each(|(name, message)| set.insert_message(name.clone(), message));
         routes.iter().for_each(|(name, message)| set.insert_message(name.clone(), message));

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a case that cannot be read is a failed test")]
 
+#[path = "laws/documents.rs"]
+mod documents;
+
 use std::collections::BTreeSet;
 
 use meshtcp_dialect::envoy::{self, EnvoyOptions, Scope, SplitLayout};
@@ -12,164 +15,7 @@ use plan::{Backend, Context, Fate, Plan, Snapshot, plan, shares};
 use proptest::prelude::*;
 use serde_json::Value;
 
-fn name() -> impl Strategy<Value = &'static str> {
-    prop::sample::select(vec!["a", "b", "c"])
-}
-
-fn weight() -> impl Strategy<Value = String> {
-    prop::sample::select(vec!["", ", weight: 0", ", weight: 1", ", weight: 9", ", weight: 4294967295"])
-        .prop_map(str::to_owned)
-}
-
-fn backend_ref() -> impl Strategy<Value = String> {
-    let reference = prop_oneof![
-        name().prop_map(|name| format!("kind: MeshService, name: {name}")),
-        name().prop_map(|name| format!("kind: MeshService, name: {name}, port: 80")),
-        name().prop_map(|name| format!("kind: MeshService, labels: {{ team: {name} }}, port: 80")),
-        (name(), name())
-            .prop_map(|(name, v)| format!("kind: MeshServiceSubset, name: {name}, tags: {{ version: {v} }}")),
-        name().prop_map(|name| format!("kind: MeshExternalService, name: {name}")),
-    ];
-    (reference, weight()).prop_map(|(reference, weight)| format!("{{ {reference}{weight} }}"))
-}
-
-fn route() -> impl Strategy<Value = String> {
-    let kind = prop::sample::select(vec!["MeshTCPRoute", "MeshTCPRoute", "MeshHTTPRoute"]);
-    let label = prop::sample::select(vec!["spill", "refuse", "reference"]);
-    let others = prop::sample::subsequence(
-        vec![
-            "meshtcp.io/sticky: source-ip",
-            "meshtcp.io/existing: drain-excess",
-            "meshtcp.io/existing: close",
-            "meshtcp.io/retry-other-side: 'true'",
-            "meshtcp.io/drain-grace: 5m",
-            "meshtcp.io/max-connection-age: 1h",
-            "meshtcp.io/tcp-keepalive: 60s",
-            "meshtcp.io/tcp-keepalive: 1s",
-            "meshtcp.io/tcp-user-timeout: 30s",
-            "meshtcp.io/proxy-protocol: v1",
-            "meshtcp.io/proxy-protocol: v2",
-        ],
-        0..4,
-    )
-    .prop_map(|mut labels: Vec<&str>| {
-        labels.dedup_by_key(|label| label.split(':').next());
-        labels.iter().map(|label| format!(", {label}")).collect::<String>()
-    });
-    let to = prop_oneof![
-        name().prop_map(|name| format!("{{ kind: MeshService, name: {name} }}")),
-        name().prop_map(|name| format!("{{ kind: MeshService, labels: {{ team: {name} }} }}")),
-        Just("{ kind: Mesh }".to_owned()),
-    ];
-    (kind, name(), (label, others), to, prop::collection::vec(backend_ref(), 1..4)).prop_map(
-        |(kind, name, (label, others), to, refs)| {
-            let refs = refs.join(", ");
-            format!(
-                "type: {kind}\nmesh: default\nname: {name}\nlabels: {{ meshtcp.io/on-unavailable: {label}{others} }}\nspec:\n  \
-                 targetRef: {{ kind: Mesh }}\n  to: [ {{ targetRef: {to}, rules: [ {{ default: {{ backendRefs: [ {refs} ] }} }} ] }} ]\n"
-            )
-        },
-    )
-}
-
-fn dataplane() -> impl Strategy<Value = String> {
-    let protocol = prop::sample::select(vec!["tcp", "http", "kafka", "grpc", "tls"]);
-    (name(), name(), name(), protocol, 1..4u8).prop_map(|(name, service, version, protocol, host)| {
-        format!(
-            "type: Dataplane\nmesh: default\nname: {name}\nlabels: {{ team: {version} }}\nnetworking:\n  address: 10.0.0.{host}\n  \
-             inbound: [ {{ port: 80, tags: {{ kuma.io/service: {service}, version: {version}, kuma.io/protocol: {protocol} }} }} ]\n"
-        )
-    })
-}
-
-fn other() -> impl Strategy<Value = String> {
-    prop_oneof![
-        (name(), name()).prop_map(|(name, team)| format!(
-            "type: MeshService\nmesh: default\nname: {name}\nlabels: {{ team: {team} }}\nspec:\n  selector: {{ dataplaneTags: {{ \
-             kuma.io/service: {name} }} }}\n  ports: [ {{ port: 80, appProtocol: tcp }} ]\n"
-        )),
-        name().prop_map(|name| format!(
-            "type: MeshExternalService\nmesh: default\nname: {name}\nspec:\n  match: {{ type: HostnameGenerator, port: 80, \
-             protocol: tcp }}\n  endpoints: [ {{ address: {name}.example.com, port: 80 }}, {{ address: 192.0.2.1, port: 80 }} ]\n"
-        )),
-        name().prop_map(|name| format!(
-            "type: ExternalService\nmesh: default\nname: {name}\ntags: {{ kuma.io/service: {name} }}\nnetworking: {{ address: \
-             '{name}.example.com:80' }}\n"
-        )),
-        (name(), name()).prop_map(|(name, version)| format!(
-            "type: TrafficRoute\nmesh: default\nname: {name}\nsources: [ {{ match: {{ kuma.io/service: '*' }} }} ]\n\
-             destinations: [ {{ match: {{ kuma.io/service: {name} }} }} ]\nconf: {{ split: [ {{ weight: 1, destination: {{ \
-             kuma.io/service: '*', version: {version} }} }}, {{ weight: 0, destination: {{ kuma.io/service: {name} }} }} ] }}\n"
-        )),
-        prop::bool::ANY.prop_map(|permissive| format!(
-            "type: Mesh\nname: default\nmtls: {{ enabledBackend: ca, backends: [ {{ name: ca, type: builtin, mode: {} }} ] }}\n\
-             routing: {{ zoneEgress: {permissive} }}\n",
-            if permissive { "PERMISSIVE" } else { "STRICT" }
-        )),
-        Just("type: ZoneEgress\nname: e\nnetworking: { address: 10.9.0.1, port: 10002 }\n".to_owned()),
-        (name(), name()).prop_map(|(service, version)| format!(
-            "type: ZoneIngress\nname: i\nzone: east\nnetworking: {{ address: 10.1.0.2, port: 10001, advertisedAddress: \
-             198.51.100.4, advertisedPort: 20001 }}\navailableServices: [ {{ mesh: default, instances: 2, tags: {{ \
-             kuma.io/service: {service}, version: {version}, kuma.io/zone: east }} }} ]\n"
-        )),
-    ]
-}
-
-/// What is said about how destinations are treated.
-fn treatment() -> impl Strategy<Value = String> {
-    let said = prop::sample::select(vec![
-        ("MeshLoadBalancingStrategy", "loadBalancer: { type: RoundRobin }"),
-        (
-            "MeshLoadBalancingStrategy",
-            "loadBalancer: { type: LeastRequest, leastRequest: { choiceCount: 4 } }",
-        ),
-        ("MeshLoadBalancingStrategy", "loadBalancer: { type: Random }"),
-        ("MeshLoadBalancingStrategy", "loadBalancer: { type: RingHash, ringHash: { minRingSize: 64 } }"),
-        ("MeshLoadBalancingStrategy", "loadBalancer: { type: Maglev, maglev: { tableSize: 251 } }"),
-        ("MeshLoadBalancingStrategy", "localityAwareness: { disabled: true }"),
-        (
-            "MeshLoadBalancingStrategy",
-            "localityAwareness: { localZone: { affinityTags: [ { key: version }, { key: team } ] }, crossZone: { failover: [ { \
-             to: { type: Only, zones: [ east ] } } ], failoverThreshold: { percentage: '33.3' } } }",
-        ),
-        ("MeshHealthCheck", "interval: 5s, tcp: {}"),
-        ("MeshHealthCheck", "unhealthyThreshold: 2, healthyPanicThreshold: 10, failTrafficOnPanic: true"),
-        ("MeshHealthCheck", "tcp: { disabled: true }"),
-        ("MeshCircuitBreaker", "connectionLimits: { maxConnections: 9 }"),
-        ("MeshCircuitBreaker", "connectionLimits: { maxPendingRequests: 2 }"),
-        ("MeshCircuitBreaker", "outlierDetection: { detectors: { totalFailures: { consecutive: 3 } } }"),
-        ("MeshCircuitBreaker", "outlierDetection: { detectors: { successRate: {} } }"),
-        ("MeshTimeout", "connectionTimeout: 1s, idleTimeout: 1h"),
-    ]);
-    let to = prop_oneof![
-        name().prop_map(|name| format!("{{ kind: MeshService, name: {name} }}")),
-        Just("{ kind: Mesh }".to_owned()),
-    ];
-    (said, name(), to).prop_map(|((kind, conf), name, to)| {
-        format!(
-            "type: {kind}\nmesh: default\nname: {name}\nlabels: {{ meshtcp.io/slow-start: 10s }}\nspec:\n  targetRef: {{ kind: Mesh \
-             }}\n  to: [ {{ targetRef: {to}, default: {{ {conf} }} }} ]\n"
-        )
-    })
-}
-
-const CLIENT: &str = "type: Dataplane\nmesh: default\nname: client\nnetworking:\n  address: 10.0.0.9\n  inbound: [ { port: 81, \
-    tags: { kuma.io/service: client } } ]\n  outbound:\n    - { port: 1, tags: { kuma.io/service: a } }\n    - { port: 2, tags: \
-    { kuma.io/service: b, version: a } }\n    - { port: 3, backendRef: { kind: MeshService, name: a, port: 80 } }\n    - { port: \
-    4, backendRef: { kind: MeshExternalService, name: b, port: 80 } }\n";
-
-const GATEWAY: &str = "type: Dataplane\nmesh: default\nname: gateway\nnetworking: { address: 10.0.0.8, gateway: { type: BUILTIN, \
-    tags: { kuma.io/service: edge } } }\n---\ntype: MeshGateway\nmesh: default\nname: edge\nselectors: [ { match: { \
-    kuma.io/service: edge } } ]\nconf: { listeners: [ { port: 5432, protocol: TCP }, { port: 443, protocol: TLS, hostname: \
-    '*.example.com', tls: { mode: PASSTHROUGH } } ] }\n";
-
-fn documents() -> impl Strategy<Value = Vec<String>> {
-    let some = |n| prop::collection::vec(prop_oneof![route(), dataplane(), other(), treatment()], 0..n);
-    some(16).prop_map(|mut documents| {
-        documents.extend([CLIENT.to_owned(), GATEWAY.to_owned()]);
-        documents
-    })
-}
+use documents::documents;
 
 fn profile() -> impl Strategy<Value = Profile> {
     prop::sample::select(Profile::ALL.to_vec())
@@ -274,7 +120,7 @@ proptest! {
     #[test]
     fn our_proxy_is_told_whole_things((documents, profile) in (documents(), profile())) {
         for plan in plans(resources(&documents, profile), profile) {
-            let l4::L4Resources { listeners, routes, clusters, endpoints, notes: _ } = l4::lower(&plan);
+            let l4::L4Resources { listeners, routes, clusters, endpoints, refusals: _, notes: _ } = l4::lower(&plan);
             let led: BTreeSet<&str> = listeners
                 .values()
                 .flat_map(|l| l.server_names.iter().map(|s| s.route.as_str()).chain([l.route.as_str()]))
@@ -290,6 +136,55 @@ proptest! {
                 }
             }
             prop_assert!(clusters.keys().eq(endpoints.keys()));
+        }
+    }
+    /// Our proxy speaks no mesh TLS: where the plan requires it nothing is accepted, nothing is dialled, and both are said.
+    #[test]
+    fn our_proxy_carries_nothing_in_plaintext_that_must_be_secured(
+        (documents, profile) in (documents(), profile())
+    ) {
+        for plan in plans(resources(&documents, profile), profile) {
+            let told = l4::lower(&plan);
+            let strict = plan.mtls.as_ref().filter(|mtls| !mtls.permissive);
+            for inbound in &plan.inbounds {
+                let route = &told.routes[&inbound.name];
+                prop_assert_eq!(strict.is_some(), route.backends.is_empty(), "{:?}", route);
+                prop_assert_eq!(strict.is_some(), told.refusals.routes.contains_key(&inbound.name));
+            }
+            let about_inbounds = plan.mtls.as_ref().filter(|_| !plan.inbounds.is_empty());
+            if let Some(mtls) = about_inbounds {
+                let named = format!("mesh `{}`", mtls.mesh);
+                let said = |note: &&String| note.contains("inbound") && note.contains(&named);
+                prop_assert_eq!(told.notes.iter().filter(said).count(), 1, "{:?}", told.notes);
+            }
+            for (name, endpoints) in &told.endpoints {
+                let Some(cluster) = plan.clusters.get(name) else { continue };
+                let secured = cluster.direct.is_none() && cluster.tls.as_ref().is_some_and(|tls| !tls.optional);
+                prop_assert!(!secured || endpoints.endpoints.is_empty(), "{endpoints:?}");
+            }
+        }
+    }
+
+    /// What our proxy refuses although the plan does not is told to whoever shows the plan, and noted.
+    #[test]
+    fn nothing_is_refused_in_silence((documents, profile) in (documents(), profile())) {
+        for plan in plans(resources(&documents, profile), profile) {
+            let told = l4::lower(&plan);
+            for (name, cluster) in &told.clusters {
+                let refused = told.refusals.clusters.get(name).map_or("", String::as_str);
+                prop_assert_eq!(&cluster.undialable, refused);
+                prop_assert!(refused.is_empty() || told.notes.iter().any(|note| note.ends_with(refused)));
+            }
+            let planned: BTreeSet<&str> =
+                plan.outbounds.iter().filter(|it| it.refusal.is_some()).map(|it| it.name.as_str()).collect();
+            for (name, route) in told.routes.iter().filter(|(_, route)| !route.refusal.is_empty()) {
+                let by_plan = planned.contains(name.as_str()) || route.refusal == plan::NO_GATEWAY_ROUTE;
+                let by_split = route.refusal.starts_with("no backend is left");
+                prop_assert!(by_plan || by_split || told.refusals.routes.get(name) == Some(&route.refusal), "{route:?}");
+            }
+            for why in told.refusals.routes.values() {
+                prop_assert!(told.notes.iter().any(|note| note.ends_with(why)), "{:?}", told.notes);
+            }
         }
     }
 }

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use control::api::Mirror;
 use control::certificate::Certificate;
-use control::compile::{CompileMetrics, Compiled, Compiler, Scope, Which};
+use control::compile::{CompileMetrics, Compiler, Scope, Which};
 use control::discovery::{Publisher, Statuses, TokenGate};
 use control::fleet::{Accepted, Fleet};
 use control::store::StoreMetrics;
@@ -159,7 +159,8 @@ pub(crate) fn run(arguments: Args) -> Exit {
     let scope = Scope { mesh: arguments.mesh.as_deref().map(MeshName::from), which: Which::All };
     let envoy = EnvoyOptions { split: arguments.envoy_split.into(), ..EnvoyOptions::default() };
     let publisher = Arc::new(Publisher::default());
-    let fleet = Fleet::new(Arc::clone(&publisher), envoy, Compiled::nothing(context.clone()));
+    let compiler = Compiler { context, scope, envoy };
+    let fleet = Fleet::new(Arc::clone(&publisher), compiler.nothing());
     let shared = Shared {
         fleet: Arc::new(Mutex::new(fleet)),
         statuses: Arc::new(Statuses::default()),
@@ -182,7 +183,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
     let screen = Screen::new(resources.in_words());
     screen.serving(service.addresses(), arguments.envoy_split);
     let (resources, watch) = resources.follow(service.runtime(), events);
-    let mut live = Live::new(resources, Compiler { context, scope }, compiling);
+    let mut live = Live::new(resources, compiler, compiling, Arc::clone(&shared.publisher));
     follow(&mut live, &screen, &shared, &service, &inbox);
     drop(watch);
     screen.leaving(shared.publisher.wanted().len(), arguments.drain_time);

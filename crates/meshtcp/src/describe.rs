@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::context::InMesh;
 use crate::exit::Exit;
+use crate::explain::explained;
 use crate::in_force::{InForce, described, path};
 use crate::kind::WrittenKind;
 use crate::output::{self, Format, complain, print};
@@ -64,7 +65,7 @@ pub(crate) fn run(
         Kind::Dataplane => match in_force.load() {
             Ok(State { compiled, .. }) => {
                 let key = ProxyKey::new(mesh.as_str(), name.as_str());
-                plan::explain(&compiled.snapshot, &key, None).map(|it| it.to_string())
+                explained(&compiled, &key, None).map(|it| it.to_string())
             }
             Err(exit) => return exit,
         },

@@ -4,6 +4,7 @@ mod connection;
 
 use std::path::PathBuf;
 
+use control::compile::Compiled;
 use control::preview::State;
 use model::ProxyKey;
 use plan::{Explanation, OutboundExplanation};
@@ -11,7 +12,7 @@ use plan::{Explanation, OutboundExplanation};
 use crate::exit::Exit;
 use crate::in_force::InForce;
 use crate::output::{self, Format, complain, print};
-use crate::plan::unknown;
+use crate::plan::{in_each_dialect, unknown};
 
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -49,7 +50,7 @@ pub(crate) fn run(Args { paths, in_force, proxy, outbound, output: format, which
         Ok(State { candidate: _, compiled }) => compiled,
         Err(exit) => return exit,
     };
-    let explain = |outbound: Option<&str>| plan::explain(&compiled.snapshot, &proxy, outbound);
+    let explain = |outbound: Option<&str>| explained(&compiled, &proxy, outbound);
     let Some(all) = explain(None) else { return unknown(&compiled, &proxy) };
     let explanation = match outbound.as_deref() {
         None => all.clone(),
@@ -69,6 +70,18 @@ pub(crate) fn run(Args { paths, in_force, proxy, outbound, output: format, which
     }
     print(&output::structured(format, &explanation).unwrap_or_else(|| explanation.to_string()));
     Exit::Ok
+}
+
+/// Why a proxy does what it does, and what each sort of proxy cannot do of it.
+pub(crate) fn explained(
+    compiled: &Compiled,
+    proxy: &ProxyKey,
+    outbound: Option<&str>,
+) -> Option<Explanation> {
+    let mut explanation = plan::explain(&compiled.snapshot, proxy, outbound)?;
+    let told = compiled.proxies.get(proxy).map(|proxy| &*proxy.told);
+    explanation.warnings.extend(told.into_iter().flat_map(in_each_dialect));
+    Some(explanation)
 }
 
 /// What is said about an outbound: by its name, port or service, or else by `SERVICE:PORT`.

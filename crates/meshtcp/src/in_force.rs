@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use clap::ValueEnum as _;
 use control::preview::{Live, LiveConnection, LiveConnections, State, stored};
 use control::store::folder::Candidate;
+use dialect::envoy::EnvoyOptions;
 use model::Kind;
 use model::resource::Scope;
 use plan::Context;
@@ -12,6 +14,7 @@ use serde_json::Value;
 
 use crate::client::Client;
 use crate::context::Server;
+use crate::control_plane::Split;
 use crate::exit::Exit;
 use crate::output::complain;
 use crate::source::Rules;
@@ -42,17 +45,43 @@ impl InForce {
     /// # Errors
     /// How to end, after it was said why.
     pub(crate) fn load(&self) -> Result<State, Exit> {
+        self.load_telling(EnvoyOptions::default())
+    }
+
+    /// The same, with Envoys told in a certain way.
+    ///
+    /// # Errors
+    /// How to end, after it was said why.
+    pub(crate) fn load_telling(&self, envoy: EnvoyOptions) -> Result<State, Exit> {
         let context = Context::new(self.rules.profile);
         let candidate =
             if self.against.is_empty() { self.asked()? } else { self.rules.load(&self.against)? };
-        Ok(State::of(candidate, &context))
+        Ok(State::of(candidate, &context, envoy))
+    }
+
+    /// How Envoys are told splits: as the control plane says; where files stand for it, or it does not say, as one does that
+    /// nobody told otherwise.
+    ///
+    /// # Errors
+    /// How to end, after it was said why.
+    pub(crate) fn split(&self) -> Result<Split, Exit> {
+        if !self.against.is_empty() {
+            return Ok(Split::default());
+        }
+        let config =
+            self.server.client()?.get("/config").map_err(|failed| failed.said())?.unwrap_or_default();
+        let word = config.pointer("/meshtcp/envoySplit").and_then(Value::as_str);
+        Ok(word.and_then(|word| Split::from_str(word, false).ok()).unwrap_or_default())
     }
 
     /// The same, of these files where there are any.
     pub(crate) fn load_or(&self, paths: &[PathBuf]) -> Result<State, Exit> {
         match paths {
             [] => self.load(),
-            paths => Ok(State::of(self.rules.load(paths)?, &Context::new(self.rules.profile))),
+            paths => {
+                let context = Context::new(self.rules.profile);
+                Ok(State::of(self.rules.load(paths)?, &context, EnvoyOptions::default()))
+            }
         }
     }
 

@@ -2,6 +2,8 @@
 
 mod view;
 
+pub(crate) use view::in_each_dialect;
+
 use control::compile::{Compiled, Compiler, Scope};
 use dialect::envoy::{EnvoyOptions, EnvoyResources};
 use model::ProxyKey;
@@ -51,17 +53,21 @@ pub(crate) fn run(Args { source, proxy, output: format, words, envoy_split, fixe
         complain("error: --static prints a bootstrap of Envoy\n  help: add --as envoy\n");
         return Exit::Usage;
     }
-    let compiled = match planned(&source, &proxy) {
+    let compiled = match planned(&source, &proxy, options(envoy_split)) {
         Ok(compiled) => compiled,
         Err(exit) => return exit,
     };
     let Some(found) = compiled.proxies.get(&proxy) else { return unknown(&compiled, &proxy) };
     let tree = match (words, format) {
         (Words::Plan, Format::Table) => {
-            print(&view::table(&found.plan));
+            print(&view::table(found));
             return Exit::Ok;
         }
-        (Words::Plan, Format::Yaml | Format::Json) => plan_json(&found.plan),
+        (Words::Plan, Format::Yaml | Format::Json) => {
+            let mut tree = plan_json(&found.plan);
+            tree["notes"] = json!({ "l4": found.told.l4().notes, "envoy": found.told.envoy().map_or(&[][..], |said| &said.notes) });
+            tree
+        }
         (Words::Envoy, _) => envoy(&found.plan, envoy_split, fixed),
         (Words::L4, _) => l4(&found.plan),
     };
@@ -75,10 +81,10 @@ pub(crate) fn run(Args { source, proxy, output: format, words, envoy_split, fixe
 ///
 /// # Errors
 /// How to end, after it was said why.
-pub(crate) fn planned(source: &Source, proxy: &ProxyKey) -> Result<Compiled, Exit> {
+fn planned(source: &Source, proxy: &ProxyKey, envoy: EnvoyOptions) -> Result<Compiled, Exit> {
     let candidate = source.rules.load(&source.paths)?;
     let context = Context::new(source.rules.profile);
-    Ok(Compiler { context, scope: Scope::only([proxy.clone()]) }.compile(&candidate))
+    Ok(Compiler { context, scope: Scope::only([proxy.clone()]), envoy }.compile(&candidate))
 }
 
 /// Says that there is no such proxy, and which there are.
@@ -92,9 +98,12 @@ pub(crate) fn unknown(compiled: &Compiled, proxy: &ProxyKey) -> Exit {
     Exit::Problems
 }
 
+fn options(split: Split) -> EnvoyOptions {
+    EnvoyOptions { split: split.into(), ..EnvoyOptions::default() }
+}
+
 fn envoy(plan: &Plan, split: Split, fixed: bool) -> Value {
-    let options = EnvoyOptions { split: split.into(), ..EnvoyOptions::default() };
-    let resources = dialect::envoy::lower(plan, &options);
+    let resources = dialect::envoy::lower(plan, &options(split));
     let EnvoyResources { listeners, clusters, endpoints, notes } = &resources;
     let notes: Vec<String> = notes.iter().map(|note| format!("{}: {}", note.listener, note.text)).collect();
     if fixed {

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use control::preview::{State, overlay, preview};
+use dialect::envoy::EnvoyOptions;
 use plan::Context;
 
+use crate::control_plane::Split;
 use crate::exit::Exit;
 use crate::in_force::{InForce, Proxies};
 use crate::output::{self, Format, print};
@@ -18,18 +20,23 @@ pub(crate) struct Args {
     in_force: InForce,
     #[command(flatten)]
     proxies: Proxies,
+    /// How Envoy is told splits; default: as the control plane does it
+    #[arg(long, value_enum, value_name = "LAYOUT")]
+    envoy_split: Option<Split>,
     /// How to print it
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
 }
 
-pub(crate) fn run(Args { files, in_force, proxies, output: format }: Args) -> Exit {
+pub(crate) fn run(Args { files, in_force, proxies, envoy_split, output: format }: Args) -> Exit {
     let foretold = || {
         let put = files.read(&in_force.rules)?;
-        let before = in_force.load()?;
+        let split = envoy_split.map_or_else(|| in_force.split(), Ok)?;
+        let envoy = EnvoyOptions { split: split.into(), ..EnvoyOptions::default() };
+        let before = in_force.load_telling(envoy)?;
         let live = proxies.live()?;
         let candidate = overlay(&before.candidate, &put, &BTreeSet::new());
-        let after = State::of(candidate, &Context::new(in_force.rules.profile));
+        let after = State::of(candidate, &Context::new(in_force.rules.profile), envoy);
         Ok(preview(&before, &after, &live))
     };
     let preview = match foretold() {

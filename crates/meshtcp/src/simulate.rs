@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use control::preview::{State, overlay};
+use dialect::envoy::EnvoyOptions;
 use model::ProxyKey;
 use plan::Context;
 
@@ -45,7 +46,7 @@ pub(crate) fn run(Args { files, in_force, log, connections, seed, proxy, output:
         let put = files.read(&in_force.rules)?;
         let before = in_force.load()?;
         let candidate = overlay(&before.candidate, &put, &BTreeSet::new());
-        let after = State::of(candidate, &Context::new(in_force.rules.profile));
+        let after = State::of(candidate, &Context::new(in_force.rules.profile), EnvoyOptions::default());
         let mut simulation = Simulation::between(&before.compiled, &after.compiled).map_err(|why| {
             complain(&format!("error: the proxy would not run it: {why}\n"));
             Exit::Problems

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use control::compile::{Compiler, Scope, Which};
+use dialect::envoy::EnvoyOptions;
 use model::{MeshName, ProxyKey};
 use plan::Context;
 use proxy::config::Sink;
@@ -217,7 +218,9 @@ fn compiler(arguments: &Args) -> Result<Compiler, String> {
     let named = arguments.dataplanes.iter().map(key).collect::<Result<_, String>>()?;
     let which = Which::Here { addresses: host::addresses(), named };
     let scope = Scope { mesh: mesh.map(MeshName::from), which };
-    Ok(Compiler { context: Context::new(arguments.source.rules.profile), scope })
+    // nobody here is an Envoy
+    let envoy = EnvoyOptions::default();
+    Ok(Compiler { context: Context::new(arguments.source.rules.profile), scope, envoy })
 }
 
 /// Where lines about finished connections go, by the flags `--log` and `--log-format`.

@@ -1,8 +1,10 @@
 //! `meshtcp validate`: everything that is wrong with resources, at once.
 
-use control::compile::{Compiler, Scope, conflicts, dangling, warnings};
+use control::compile::{Compiler, Scope, conflicts, dangling, unsayable, warnings};
+use dialect::envoy::EnvoyOptions;
 use model::{Problem, Severity};
 use plan::Context;
+use xds::Family;
 
 use crate::exit::Exit;
 use crate::output::{self, Format};
@@ -24,11 +26,14 @@ pub(crate) fn run(Args { source, output: format }: Args) -> Exit {
         Err(exit) => return exit,
     };
     let loaded = store.load();
-    let compiler = Compiler { context: Context::new(source.rules.profile), scope: Scope::everything() };
+    let (context, envoy) = (Context::new(source.rules.profile), EnvoyOptions::default());
+    let compiler = Compiler { context, scope: Scope::everything(), envoy };
     let compiled = compiler.compile(&loaded.candidate);
     let nowhere = dangling(&compiled.snapshot, &loaded.candidate);
     let mut problems: Vec<Problem> = loaded.problems;
-    problems.extend(warnings(&compiled, &nowhere, &loaded.candidate));
+    problems.extend(warnings(&compiled, &nowhere, &loaded.candidate, &[Family::L4]));
+    compiled.say_to_envoy(compiled.proxies.keys());
+    problems.extend(unsayable(&compiled, &loaded.candidate, Severity::Error));
     for host in compiled.by_host() {
         problems.extend(conflicts(&host, &loaded.candidate).into_iter().map(|objection| objection.problem));
     }

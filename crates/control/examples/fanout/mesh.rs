@@ -9,6 +9,7 @@
 
 use std::sync::Arc;
 
+use dialect::envoy::EnvoyOptions;
 use meshtcp_control::compile::{Compiler, Scope};
 use meshtcp_control::store::folder::{Content, Options};
 use model::{ProxyKey, Resource};
@@ -72,7 +73,7 @@ impl Mesh {
 
 /// What plans the mesh.
 pub(crate) fn compiler() -> Compiler {
-    Compiler { context: Context::default(), scope: Scope::everything() }
+    Compiler { context: Context::default(), scope: Scope::everything(), envoy: EnvoyOptions::default() }
 }
 
 /// The proxy of a caller.

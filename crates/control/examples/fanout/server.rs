@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
-use dialect::envoy::EnvoyOptions;
 use meshtcp_control::compile::Compiled;
 use meshtcp_control::discovery::{DiscoveryMetrics, DiscoveryServer, Publisher, Statuses, serve};
 use meshtcp_control::fleet::{Accepted, Did, Fleet, Rollout};
@@ -44,8 +43,7 @@ pub(crate) fn run(callers: usize) {
     let statuses = Arc::new(Statuses::default());
     let metrics = DiscoveryMetrics::default();
     let compiler = compiler();
-    let nothing = Compiled::nothing(compiler.context.clone());
-    let mut fleet = Fleet::new(publisher.clone(), EnvoyOptions::default(), nothing);
+    let mut fleet = Fleet::new(publisher.clone(), compiler.nothing());
     let current = Arc::new(compiler.plan_all(mesh.resources()));
     fleet.adopt(current.clone(), Accepted::now(fleet.revision().next()));
 

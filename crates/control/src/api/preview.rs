@@ -37,14 +37,15 @@ async fn foretold(ask: Ask) -> Outcome {
     // it plans every proxy twice: one at a time leaves the machine to those who are served
     let turn = desk.previews.acquire().await.map_err(|_| Refusal::leaving())?;
     let rules = desk.setup.rules.clone();
+    let envoy = desk.plane.envoy().await.ok_or_else(Refusal::leaving)?;
     let work = move || {
         let documents = listing.items.iter().filter(|it| !is_secret(it.key.kind));
         let shown = documents.map(|it| super::document::Format::Universal.show(it));
         // what cannot be understood is not in force either
         let offers = shown.filter_map(|shown| stored(shown, rules.profile).ok()).collect();
         let context = Context { zone: rules.zone.as_deref().map(Into::into), ..Context::new(rules.profile) };
-        let before = State::of(Candidate { offers, changed: BTreeSet::new() }, &context);
-        let after = State::of(overlay(&before.candidate, &put, &BTreeSet::new()), &context);
+        let before = State::of(Candidate { offers, changed: BTreeSet::new() }, &context, envoy);
+        let after = State::of(overlay(&before.candidate, &put, &BTreeSet::new()), &context, envoy);
         preview(&before, &after, &Live::new())
     };
     let foretold = tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::leaving())?;

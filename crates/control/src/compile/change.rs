@@ -1,12 +1,15 @@
-//! What changed for whom, in words: two plans compared.
+//! What changed for whom, in words: what proxies are told is compared in every dialect, what is said of it comes from the
+//! plans.
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use model::ProxyKey;
-use plan::Plan;
+use plan::{Mtls, Plan};
+use xds::Family;
 
-use super::{Compiled, Row, rows};
+use super::{Compiled, CompiledProxy, Row, carried, parallel, rows};
 
 /// One thing that became different for one proxy.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +18,8 @@ pub struct Change {
     pub proxy: ProxyKey,
     /// What became different.
     pub what: What,
+    /// The only dialect in which the proxy is told something else; `None`: both, or that of the proxy.
+    pub only: Option<Family>,
 }
 
 /// What became different.
@@ -47,40 +52,85 @@ pub enum What {
         /// Addresses that went.
         removed: Vec<String>,
     },
+    /// How proxies of the mesh trust each other.
+    MeshTls {
+        /// As it was, in words.
+        before: String,
+        /// As it is, in words.
+        after: String,
+    },
     /// Something that has no words of its own: timeouts, limits, logs.
     Settings,
 }
 
 /// What is different between two states, by proxy. Empty exactly when every proxy is told the same.
-pub fn changes(before: &Compiled, after: &Compiled) -> Vec<Change> {
+///
+/// `family` says which dialect a proxy speaks; `None`: it may be either, and both are compared. What a dialect is told is a
+/// function of the plan, so that only plans that differ are said to anybody.
+pub fn changes(
+    before: &Compiled,
+    after: &Compiled,
+    family: impl Fn(&ProxyKey) -> Option<Family>,
+) -> Vec<Change> {
     let mut changes = Vec::new();
+    let mut differ = Vec::new();
     for (key, proxy) in &after.proxies {
-        let is = |what| Change { proxy: key.clone(), what };
         match before.proxies.get(key) {
-            None => changes.push(is(What::ProxyAdded { listeners: rows(&proxy.plan).len() })),
-            Some(old) if old.resources == proxy.resources => {}
-            Some(old) => {
-                let mut found = of_listeners(&old.plan, &proxy.plan);
-                found.extend(of_endpoints(&old.plan, &proxy.plan));
-                if found.is_empty() {
-                    found.push(What::Settings);
-                }
-                changes.extend(found.into_iter().map(is));
+            None => {
+                let what = What::ProxyAdded { listeners: rows(&proxy.plan).len() };
+                changes.push(Change { proxy: key.clone(), what, only: None });
             }
+            Some(old) if Arc::ptr_eq(&old.plan, &proxy.plan) || old.plan == proxy.plan => {}
+            Some(old) => differ.push((key, family(key), old, proxy)),
         }
     }
+    let of_proxies = parallel::each(&differ, |(key, family, old, new)| of_proxy(key, *family, old, new));
+    changes.extend(of_proxies.into_iter().flatten());
+    changes.sort_by(|a, b| a.proxy.cmp(&b.proxy));
     let removed = before.proxies.keys().filter(|key| !after.proxies.contains_key(*key));
-    changes.extend(removed.map(|key| Change { proxy: key.clone(), what: What::ProxyRemoved }));
+    changes.extend(removed.map(|key| Change { proxy: key.clone(), what: What::ProxyRemoved, only: None }));
     changes
 }
 
-fn of_listeners(before: &Plan, after: &Plan) -> Vec<What> {
-    let by_name = |plan: &Plan| -> BTreeMap<String, Row> {
-        rows(plan).into_iter().map(|row| (row.listener.clone(), row)).collect()
+/// What is different for one proxy whose plan differs.
+fn of_proxy(
+    key: &ProxyKey,
+    family: Option<Family>,
+    before: &CompiledProxy,
+    after: &CompiledProxy,
+) -> Vec<Change> {
+    let differs = |family| !before.told.is_same(&after.told, family);
+    let only = match family {
+        // what an Envoy would be told concerns nobody, and costs more than all the rest
+        Some(Family::L4) if differs(Family::L4) => None,
+        Some(Family::L4) => return Vec::new(),
+        Some(Family::Envoy) if !differs(Family::Envoy) => return Vec::new(),
+        Some(Family::Envoy) | None => match (differs(Family::L4), differs(Family::Envoy)) {
+            (false, false) => return Vec::new(),
+            (true, false) => Some(Family::L4),
+            (false, true) => Some(Family::Envoy),
+            (true, true) => None,
+        },
     };
-    let (old, new) = (by_name(before), by_name(after));
+    let by_row = |rows: Vec<Row>| -> BTreeMap<String, Row> {
+        rows.into_iter().map(|row| (row.listener.clone(), row)).collect()
+    };
+    let (old, new) = match family {
+        Some(Family::L4) => (carried(before), carried(after)),
+        Some(Family::Envoy) | None => (rows(&before.plan), rows(&after.plan)),
+    };
+    let mut found = of_listeners(&by_row(old), &by_row(new));
+    found.extend(of_endpoints(&before.plan, &after.plan));
+    found.extend(of_mesh_tls(&before.plan, &after.plan));
+    if found.is_empty() {
+        found.push(What::Settings);
+    }
+    found.into_iter().map(|what| Change { proxy: key.clone(), what, only }).collect()
+}
+
+fn of_listeners(old: &BTreeMap<String, Row>, new: &BTreeMap<String, Row>) -> Vec<What> {
     let mut found = Vec::new();
-    for (name, after) in &new {
+    for (name, after) in new {
         match old.get(name) {
             None => found.push(What::ListenerAdded(after.clone())),
             Some(before) if before == after => {}
@@ -117,11 +167,27 @@ fn of_endpoints(before: &Plan, after: &Plan) -> Vec<What> {
     found
 }
 
+fn of_mesh_tls(before: &Plan, after: &Plan) -> Option<What> {
+    let words = |mtls: &Option<Mtls>| match mtls {
+        None => "plaintext".to_owned(),
+        Some(Mtls { mesh: _, backend, identity: _, permissive, workload_identity: _ }) => {
+            format!("{} (backend `{backend}`)", if *permissive { "PERMISSIVE" } else { "STRICT" })
+        }
+    };
+    let (before, after) = (words(&before.mtls), words(&after.mtls));
+    (before != after).then_some(What::MeshTls { before, after })
+}
+
 impl fmt::Display for Change {
     /// `default/web-1 outbound ledger: 90/10 → 50/50, now by MeshTCPRoute default/canary`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { proxy, what } = self;
+        let Self { proxy, what, only } = self;
         write!(f, "{proxy} ")?;
+        match only {
+            None => {}
+            Some(Family::Envoy) => write!(f, "only for Envoy: ")?,
+            Some(Family::L4) => write!(f, "only for meshtcp's own proxy: ")?,
+        }
         match what {
             What::ProxyAdded { listeners: 1 } => write!(f, "added, with 1 listener"),
             What::ProxyAdded { listeners } => write!(f, "added, with {listeners} listeners"),
@@ -137,6 +203,7 @@ impl fmt::Display for Change {
                 added.iter().try_for_each(|address| write!(f, " +{address}"))?;
                 removed.iter().try_for_each(|address| write!(f, " -{address}"))
             }
+            What::MeshTls { before, after } => write!(f, "mesh TLS: {before} → {after}"),
             What::Settings => write!(f, "settings changed"),
         }
     }
@@ -145,9 +212,8 @@ impl fmt::Display for Change {
 fn split(f: &mut fmt::Formatter<'_>, before: &Row, after: &Row) -> fmt::Result {
     let names = |row: &Row| row.split.iter().map(|share| share.backend.clone()).collect::<Vec<_>>();
     let usable = |row: &Row| row.split.len() > 1 && row.split.iter().all(|share| share.unusable.is_none());
-    let refused = |row: &Row| row.split.iter().all(|share| share.percent == 0.0);
     let short = names(before) == names(after) && usable(before) && usable(after);
-    let (from, to) = if short && !refused(before) && !refused(after) {
+    let (from, to) = if short && !before.is_refused() && !after.is_refused() {
         (before.shares_in_words(), after.shares_in_words())
     } else {
         (before.split_in_words(), after.split_in_words())

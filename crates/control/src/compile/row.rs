@@ -2,9 +2,12 @@
 
 use std::fmt;
 
+use dialect::l4::Refusals;
 use model::ProxyKey;
 use plan::{Backend, Destination, Fate, Owner, Plan, PolicyOrigin, Unusable, shares};
 use serde::Serialize;
+
+use super::CompiledProxy;
 
 /// Which way the connections of a listener flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -67,6 +70,15 @@ pub struct Share {
 
 /// The listeners of a plan: inbounds, outbounds, gateway listeners, each in the order of the plan.
 pub fn rows(plan: &Plan) -> Vec<Row> {
+    rows_but(plan, &Refusals::default())
+}
+
+/// The same as our own proxy carries them: what it refuses although the plan does not is refused here.
+pub fn carried(proxy: &CompiledProxy) -> Vec<Row> {
+    rows_but(&proxy.plan, proxy.told.refusals())
+}
+
+fn rows_but(plan: &Plan, refused: &Refusals) -> Vec<Row> {
     let blank = |sort, listener: &str, address: &str, port: u16| Row {
         proxy: plan.proxy.clone(),
         sort,
@@ -85,13 +97,14 @@ pub fn rows(plan: &Plan) -> Vec<Row> {
             percent: 100.0,
             unusable: None,
         }],
+        refusal: refused.routes.get(&inbound.name).cloned(),
         ..blank(Sort::Inbound, &inbound.name, &inbound.address, inbound.port)
     });
     let outbounds = plan.outbounds.iter().map(|outbound| Row {
         destination: destination(&outbound.destination),
-        split: split(&outbound.split),
+        split: split(&outbound.split, refused),
         decided_by: decided_by(&outbound.owner),
-        refusal: outbound.refusal.clone(),
+        refusal: outbound.refusal.clone().or_else(|| nothing_dialled(&outbound.split, refused)),
         ..blank(Sort::Outbound, &outbound.name, &outbound.address, outbound.port)
     });
     let gateways = plan.gateway_listeners.iter().flat_map(|listener| {
@@ -104,9 +117,16 @@ pub fn rows(plan: &Plan) -> Vec<Row> {
                 "*" => listener.stat_name.clone(),
                 hostname => hostname.to_owned(),
             },
-            split: split(&host.split),
+            split: split(&host.split, refused),
             decided_by: host.origins.last().map(policy),
-            refusal: (!host.routed).then(|| "no rule speaks about it".to_owned()),
+            refusal: match host.routed {
+                true => refused
+                    .routes
+                    .get(&format!("{}#{}", listener.name, host.hostname))
+                    .cloned()
+                    .or_else(|| nothing_dialled(&host.split, refused)),
+                false => Some("no rule speaks about it".to_owned()),
+            },
             ..blank(Sort::Gateway, &listener.name, &listener.address, listener.port)
         })
     });
@@ -116,11 +136,11 @@ pub fn rows(plan: &Plan) -> Vec<Row> {
 impl Row {
     /// The split in words: `ledger 90%, ledger-canary 10%`.
     pub fn split_in_words(&self) -> String {
-        if self.split.iter().all(|share| share.percent == 0.0) {
-            return match &self.refusal {
-                Some(why) => format!("refused: {why}"),
-                None => "refused".to_owned(),
-            };
+        if let Some(why) = &self.refusal {
+            return format!("refused: {why}");
+        }
+        if self.is_refused() {
+            return "refused".to_owned();
         }
         let share = |share: &Share| {
             let Share { backend, weight: _, percent, unusable } = share;
@@ -131,6 +151,11 @@ impl Row {
             [only] if only.unusable.is_none() => only.backend.clone(),
             several => several.iter().map(share).collect::<Vec<_>>().join(", "),
         }
+    }
+
+    /// Whether every connection is refused.
+    pub fn is_refused(&self) -> bool {
+        self.refusal.is_some() || self.split.iter().all(|share| share.percent == 0.0)
     }
 
     /// The shares alone: `90/10`.
@@ -168,15 +193,18 @@ fn destination(destination: &Destination) -> String {
     }
 }
 
-fn split(backends: &[Backend]) -> Vec<Share> {
+fn split(backends: &[Backend], refused: &Refusals) -> Vec<Share> {
     let one = |(backend, share): (&Backend, f64)| {
-        let Backend { reference, weight, fate, origin: _, spills_when_down: _ } = backend;
+        let Backend { reference, weight, fate, origin: _, spills_when_down } = backend;
         Share {
             backend: without_kind(reference),
             weight: *weight,
             percent: share * 100.0,
             unusable: match fate {
-                Fate::Routed { .. } => None,
+                Fate::Routed { cluster } => refused.clusters.get(cluster).map(|why| match spills_when_down {
+                    true => format!("{why}: spills to the others"),
+                    false => format!("{why}: refused"),
+                }),
                 // a weight of 0 is a wish, and its share says it
                 Fate::Spilled(Unusable::ZeroWeight) | Fate::Refused(Unusable::ZeroWeight) => None,
                 Fate::Spilled(why) => Some(format!("{why}: spills to the others")),
@@ -185,6 +213,13 @@ fn split(backends: &[Backend]) -> Vec<Share> {
         }
     };
     backends.iter().zip(shares(backends)).map(one).collect()
+}
+
+/// Why nothing of a split is dialled; `None`: something is, or nothing would be anyway.
+fn nothing_dialled(backends: &[Backend], refused: &Refusals) -> Option<String> {
+    let mut used = backends.iter().filter(|backend| backend.weight > 0).filter_map(Backend::cluster);
+    let why = refused.clusters.get(used.next()?)?;
+    used.all(|cluster| refused.clusters.contains_key(cluster)).then(|| why.clone())
 }
 
 /// A backendRef in words, as [`Share::backend`] says it.

@@ -45,18 +45,21 @@ spec:
         - default: { backendRefs: [{ kind: MeshService, name: ledger, weight: WEIGHT }] }
 ";
 
+fn compiler() -> Compiler {
+    Compiler { context: Context::default(), scope: Scope::everything(), envoy: EnvoyOptions::default() }
+}
+
 fn compiled(weight: &str) -> Arc<Compiled> {
     let content = Content::read("mesh.yaml", MESH.replace("WEIGHT", weight).as_bytes(), &Options::default());
     assert!(content.is_good(), "{:?}", content.problems);
     let offer = |entry: &Arc<_>| Offer { file: "mesh.yaml".into(), entry: Arc::clone(entry) };
     let candidate = Candidate { offers: content.entries.iter().map(offer).collect(), ..Candidate::default() };
-    Arc::new(Compiler { context: Context::default(), scope: Scope::everything() }.compile(&candidate))
+    Arc::new(compiler().compile(&candidate))
 }
 
 fn fleet() -> (Fleet, Arc<Publisher>) {
     let publisher = Arc::new(Publisher::default());
-    let nothing = Compiled::nothing(Context::default());
-    (Fleet::new(Arc::clone(&publisher), EnvoyOptions::default(), nothing), publisher)
+    (Fleet::new(Arc::clone(&publisher), compiler().nothing()), publisher)
 }
 
 fn adopt(fleet: &mut Fleet, compiled: Arc<Compiled>) -> Vec<News> {

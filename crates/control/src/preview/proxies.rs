@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use model::{Kind, ProxyKey, RefKind, Resource};
 use serde::Serialize;
+use xds::Family;
 
 use super::live::{Affected, DRAIN_GRACE_LABEL, EXISTING_LABEL, Existing, Live};
 use crate::compile::{Change, Compiled, Row, What, changes};
@@ -15,6 +16,12 @@ pub struct ProxyPreview {
     /// The proxy, as `mesh/name`.
     #[serde(serialize_with = "as_text")]
     pub proxy: ProxyKey,
+    /// The only dialect in which it would be told something else, `envoy` or `l4`; `None`: in both.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only_for: Option<Family>,
+    /// What could not be said to it as asked and is not so now, with the dialect.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// What would change, a line each.
     pub changes: Vec<String>,
     /// The listeners that would come, go, or send connections elsewhere.
@@ -38,11 +45,13 @@ pub struct ListenerChange {
 /// The proxies that two states tell different things, by mesh and name.
 pub(super) fn changed(before: &Compiled, after: &Compiled, live: &Live) -> Vec<ProxyPreview> {
     let mut found: BTreeMap<ProxyKey, ProxyPreview> = BTreeMap::new();
-    for change in changes(before, after) {
+    for change in changes(before, after, |_| None) {
         let line = change.to_string();
-        let Change { proxy, what } = change;
+        let Change { proxy, what, only } = change;
         let entry = found.entry(proxy.clone()).or_insert_with(|| ProxyPreview {
             proxy: proxy.clone(),
+            only_for: only,
+            notes: new_notes(before, after, &proxy),
             changes: Vec::new(),
             listeners: Vec::new(),
         });
@@ -52,9 +61,8 @@ pub(super) fn changed(before: &Compiled, after: &Compiled, live: &Live) -> Vec<P
             What::ListenerAdded(row) => (None, Some(row)),
             What::ListenerRemoved(row) => (Some(row), None),
             What::Split { before, after } => (Some(before), Some(after)),
-            What::ProxyAdded { .. } | What::ProxyRemoved | What::Endpoints { .. } | What::Settings => {
-                continue;
-            }
+            What::ProxyAdded { .. } | What::ProxyRemoved | What::Endpoints { .. } => continue,
+            What::MeshTls { .. } | What::Settings => continue,
         };
         let Some(row) = new.as_ref().or(old.as_ref()) else { continue };
         let connections = live.get(&(proxy, row.listener.clone())).map(|live| {
@@ -66,6 +74,18 @@ pub(super) fn changed(before: &Compiled, after: &Compiled, live: &Live) -> Vec<P
         entry.listeners.push(ListenerChange { title: row.title(), before: old, after: new, connections });
     }
     found.into_values().collect()
+}
+
+fn new_notes(before: &Compiled, after: &Compiled, proxy: &ProxyKey) -> Vec<String> {
+    let notes = |compiled: &Compiled| -> Vec<String> {
+        let told = compiled.proxies.get(proxy).map(|found| &found.told);
+        told.into_iter()
+            .flat_map(|told| [Family::L4, Family::Envoy].map(|it| told.notes(it)))
+            .flatten()
+            .collect()
+    };
+    let known = notes(before);
+    notes(after).into_iter().filter(|note| !known.contains(note)).collect()
 }
 
 /// The policy that rows call `Kind mesh/name`.

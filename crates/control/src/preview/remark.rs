@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::{Problem, Severity};
 use plan::Plan;
 use serde::Serialize;
+use xds::Family;
 
 use super::State;
-use crate::compile::{CompiledProxy, Row, conflicts, dangling, rows, warnings};
+use crate::compile::{CompiledProxy, Row, conflicts, dangling, rows, unsayable, warnings};
 
 /// One thing that the operator should know before a change is made.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -37,13 +38,16 @@ pub fn remarks(in_force: &State, proposed: &State) -> Vec<Remark> {
 fn of_state(state: &State) -> Vec<Remark> {
     let State { candidate, compiled } = state;
     let nowhere = dangling(&compiled.snapshot, candidate);
-    let mut found: Vec<Remark> = warnings(compiled, &nowhere, candidate)
+    let mut found: Vec<Remark> = warnings(compiled, &nowhere, candidate, &[Family::L4])
         .into_iter()
         .map(|problem| remark(problem, "warning"))
         .collect();
     for host in compiled.by_host() {
         found.extend(conflicts(&host, candidate).into_iter().map(|it| remark(it.problem, "error")));
     }
+    found.extend(
+        unsayable(compiled, candidate, Severity::Error).into_iter().map(|problem| remark(problem, "error")),
+    );
     found.extend(compiled.idle_routes().into_iter().map(|(route, why)| Remark {
         severity: "warning",
         about: route,

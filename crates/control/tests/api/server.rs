@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dialect::envoy::EnvoyOptions;
 use meshtcp_control::api::{Api, ApiMetrics, Plane, Setup, serve};
-use meshtcp_control::compile::{Compiled, Compiler, Scope};
+use meshtcp_control::compile::{Compiler, Scope};
 use meshtcp_control::discovery::{Publisher, Statuses};
 use meshtcp_control::fleet::{Accepted, Fleet};
 use meshtcp_control::identity::Tokens;
@@ -21,6 +21,7 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) tokens: Tokens,
+    compiler: Compiler,
     fleet: Arc<Mutex<Fleet>>,
     _stop: DropGuard,
 }
@@ -33,8 +34,8 @@ impl Server {
     /// Starts one that tells Envoy splits in its own way.
     pub(crate) async fn telling_envoy(setup: Setup, envoy: EnvoyOptions) -> Self {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
-        let nothing = Compiled::nothing(Context::default());
-        let fleet = Fleet::new(Arc::new(Publisher::default()), envoy, nothing);
+        let compiler = Compiler { context: Context::default(), scope: Scope::everything(), envoy };
+        let fleet = Fleet::new(Arc::new(Publisher::default()), compiler.nothing());
         let fleet = Arc::new(Mutex::new(fleet));
         let plane = Plane::new(Arc::clone(&fleet), Arc::new(Statuses::default()));
         let api = Api::new(setup, Arc::clone(&store), plane, ApiMetrics::default());
@@ -43,7 +44,7 @@ impl Server {
         let stop = CancellationToken::new();
         tokio::spawn(serve(listener, None, api, stop.clone(), Duration::from_secs(1)));
         let tokens = Tokens::new(Arc::clone(&store));
-        let server = Self { address, store, tokens, fleet, _stop: stop.drop_guard() };
+        let server = Self { address, store, tokens, compiler, fleet, _stop: stop.drop_guard() };
         server.keep("type: Mesh\nname: default\n").await;
         server
     }
@@ -70,8 +71,7 @@ impl Server {
             let offer = |entry: Arc<_>| Offer { file: Arc::clone(&file), entry };
             candidate.offers.extend(content.entries.into_iter().map(offer));
         }
-        let compiler = Compiler { context: Context::default(), scope: Scope::everything() };
-        let compiled = Arc::new(compiler.compile(&candidate));
+        let compiled = Arc::new(self.compiler.compile(&candidate));
         self.fleet.lock().unwrap().adopt(compiled, accepted);
     }
 }

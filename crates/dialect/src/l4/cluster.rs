@@ -2,10 +2,12 @@
 
 mod settings;
 
-use plan::{Cluster as PlanCluster, ClusterKind, Endpoint as PlanEndpoint, Mtls, Via};
+use plan::{Cluster as PlanCluster, ClusterKind, DirectAccess, Endpoint as PlanEndpoint, ExternalTls, Mtls};
+use plan::{ProxyTls, Via};
 use xds::proto::l4::{Cluster, Endpoint, Endpoints};
 
 use super::listener::millis;
+use super::mesh_tls;
 pub(super) use settings::notes;
 
 /// A cluster, and the endpoints that can be dialled.
@@ -38,42 +40,38 @@ fn dialable<'a>(cluster: &'a PlanCluster, mtls: Option<&Mtls>) -> Result<Vec<&'a
         direct,
         resource: _,
     } = cluster;
-    if let Some(direct) = direct {
-        return match &direct.tls {
-            None => sockets(direct.endpoints.iter(), service),
-            Some(tls) => Err(format!(
-                "{service} wants TLS with the server name {}, which this proxy does not originate",
-                tls.server_name
-            )),
+    if let Some(DirectAccess { endpoints, tls }) = direct {
+        return match tls {
+            None => sockets(endpoints.iter(), service),
+            Some(tls) => Err(wants_tls(service, tls)),
         };
     }
     match kind {
-        ClusterKind::External { protocol: _, tls: Some(tls) } => {
-            return Err(format!(
-                "{service} wants TLS with the server name {}, which this proxy does not originate",
-                tls.server_name
-            ));
-        }
+        ClusterKind::External { protocol: _, tls: Some(tls) } => return Err(wants_tls(service, tls)),
         ClusterKind::Mesh
         | ClusterKind::Gateway { .. }
         | ClusterKind::Egress { .. }
         | ClusterKind::External { .. } => {}
     }
     let Some(tls) = tls else { return sockets(endpoints.iter(), service) };
-    let issuer = mtls.map_or_else(String::new, |mtls| format!(" (backend `{}`)", mtls.backend));
-    if !tls.optional {
-        return Err(format!(
-            "mesh `{}` requires mTLS{issuer}, which this proxy does not speak yet; plaintext is accepted in mode PERMISSIVE only",
-            tls.mesh
-        ));
+    // How the endpoints prove themselves matters to who dials them by TLS.
+    let ProxyTls { sni: _, identities: _, mesh, workload_identity: _, optional } = tls;
+    if !optional {
+        return Err(mesh_tls::is_required(mesh, mtls));
     }
     let plain: Vec<_> = endpoints.iter().filter(|endpoint| endpoint.via == Via::Direct).collect();
     if plain.is_empty() && !endpoints.is_empty() {
         return Err(format!(
-            "every endpoint of {service} is behind a zone proxy, which routes by the SNI of mesh TLS{issuer}; this proxy does not speak it yet"
+            "every endpoint of {service} is behind a zone proxy, which routes by the SNI of mesh TLS{}; this proxy does not speak it yet",
+            mesh_tls::issuer(mtls)
         ));
     }
     sockets(plain.into_iter(), service)
+}
+
+/// Why a destination outside the mesh is not dialled.
+fn wants_tls(service: &str, ExternalTls { server_name, verify: _ }: &ExternalTls) -> String {
+    format!("{service} wants TLS with the server name {server_name}, which this proxy does not originate")
 }
 
 /// The endpoints that have an address and a port.

@@ -4,18 +4,19 @@ use std::time::Duration;
 
 use model::topology::TlsMode;
 use plan::{
-    ConnectionSettings, Destination, GatewayHost, GatewayListener, Inbound, LogBackend, LogFormat, Outbound,
-    Plan, Sourced, SplitSettings,
+    ConnectionSettings, Destination, GatewayHost, GatewayListener, GatewayTls, Inbound, LogBackend,
+    LogFormat, Mtls, Outbound, Plan, Sourced, SplitSettings,
 };
 use xds::proto::l4::{
     AccessLog, Backend, Cluster, Direction, Endpoint, Endpoints, JsonField, Listener, Route, ServerName,
 };
 
-use super::{L4Resources, origin, route};
+use super::{L4Resources, mesh_tls, origin, route};
 use crate::access_log_format::Placeholders;
 
-/// An inbound: a listener that hands connections to the application.
-pub(super) fn inbound(inbound: &Inbound, resources: &mut L4Resources) {
+/// An inbound: a listener that hands connections to the application. In a mesh that requires TLS it refuses them: whoever
+/// reached the application in plaintext would have proven nothing.
+pub(super) fn inbound(inbound: &Inbound, mtls: Option<&Mtls>, resources: &mut L4Resources) {
     let Inbound {
         name,
         address,
@@ -26,6 +27,17 @@ pub(super) fn inbound(inbound: &Inbound, resources: &mut L4Resources) {
         protocol: _,
         accept_proxy_protocol,
     } = inbound;
+    let listener = Listener {
+        destination: service.clone(),
+        accept_proxy_protocol: accept_proxy_protocol.as_ref().is_some_and(|accept| accept.value),
+        ..bare(name, Direction::Inbound, address, *port)
+    };
+    resources.listeners.insert(name.clone(), listener);
+    if let Some(refusal) = mtls.and_then(mesh_tls::refuses_inbounds) {
+        resources.refused(name, &refusal);
+        resources.routes.insert(name.clone(), Route { name: name.clone(), refusal, ..Route::default() });
+        return;
+    }
     let cluster = format!("localhost:{service_address}:{service_port}");
     let backend = Backend {
         reference: format!("the application at {service_address}:{service_port}"),
@@ -34,18 +46,12 @@ pub(super) fn inbound(inbound: &Inbound, resources: &mut L4Resources) {
         ..Backend::default()
     };
     let route = Route { name: name.clone(), backends: vec![backend], ..Route::default() };
-    let listener = Listener {
-        destination: service.clone(),
-        accept_proxy_protocol: accept_proxy_protocol.as_ref().is_some_and(|accept| accept.value),
-        ..bare(name, Direction::Inbound, address, *port)
-    };
     let endpoint = Endpoint {
         address: service_address.clone(),
         port: u32::from(*service_port),
         weight: 1,
         ..Endpoint::default()
     };
-    resources.listeners.insert(name.clone(), listener);
     resources.routes.insert(name.clone(), route);
     resources
         .endpoints
@@ -114,14 +120,13 @@ pub(super) fn gateway(plan: &Plan, gateway: &GatewayListener, resources: &mut L4
         if !routed {
             continue;
         }
-        let refusal = tls.as_ref().and_then(|tls| match tls.mode {
-            Some(TlsMode::Passthrough) => None,
-            Some(TlsMode::Terminate) => Some("this proxy does not end TLS sessions: the listener wants mode TERMINATE"),
-            None if tls.cross_mesh => Some("this proxy does not speak mesh TLS, which a cross-mesh listener needs"),
-            None => Some("the listener says TLS, but not whether to end the session: spec.conf.listeners[].tls.mode is missing"),
-        });
-        let split = if refusal.is_some() { &[] } else { split.as_slice() };
+        let refusal = tls.as_ref().and_then(refuses_session);
         let route_name = format!("{name}#{hostname}");
+        if let Some(why) = refusal {
+            resources.refused(&route_name, why);
+            resources.notes.push(format!("{name} refuses every connection to {hostname}: {why}"));
+        }
+        let split = if refusal.is_some() { &[] } else { split.as_slice() };
         let route = route(&route_name, origins.last().map(origin), split, split_settings, refusal);
         listener
             .server_names
@@ -129,6 +134,22 @@ pub(super) fn gateway(plan: &Plan, gateway: &GatewayListener, resources: &mut L4
         resources.routes.insert(route_name, route);
     }
     resources.listeners.insert(name.clone(), listener);
+}
+
+/// Why a TLS session is refused; absent: it is passed on as it is.
+fn refuses_session(tls: &GatewayTls) -> Option<&'static str> {
+    // Certificates are for who ends sessions.
+    let GatewayTls { mode, certificates: _, cross_mesh } = tls;
+    match mode {
+        Some(TlsMode::Passthrough) => None,
+        Some(TlsMode::Terminate) => {
+            Some("this proxy does not end TLS sessions: the listener wants mode TERMINATE")
+        }
+        None if *cross_mesh => Some("this proxy does not speak mesh TLS, which a cross-mesh listener needs"),
+        None => Some(
+            "the listener says TLS, but not whether to end the session: spec.conf.listeners[].tls.mode is missing",
+        ),
+    }
 }
 
 fn bare(name: &str, direction: Direction, address: &str, port: u16) -> Listener {

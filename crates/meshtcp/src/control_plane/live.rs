@@ -1,16 +1,19 @@
 //! The loop's state: what was read, and what every proxy should run by it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use control::api::Mirror;
 use control::compile::{
     Change, CompileMetrics, Compiled, Compiler, Dangling, changes, conflicts, dangling, newly_dangling,
-    warnings,
+    unsayable, warnings,
 };
+use control::discovery::Publisher;
 use control::store::Revision;
 use control::store::folder::{Candidate, Entry, FileState, Objection, Settled};
-use model::{Problem, Severity};
+use model::{Problem, ProxyKey, Severity};
+use xds::Family;
 
 use super::resources::{Dangle, Followed};
 
@@ -22,6 +25,8 @@ pub(super) struct Live {
     store: Followed,
     compiler: Compiler,
     metrics: CompileMetrics,
+    /// Who is attached, and in which dialect.
+    publisher: Arc<Publisher>,
     /// What is in force; `None` until anything was adopted.
     current: Option<Arc<Compiled>>,
     /// Everything that is wrong now, sorted.
@@ -65,8 +70,13 @@ struct Adoption {
 }
 
 impl Live {
-    pub(super) fn new(store: Followed, compiler: Compiler, metrics: CompileMetrics) -> Self {
-        Self { store, compiler, metrics, current: None, problems: Vec::new() }
+    pub(super) fn new(
+        store: Followed,
+        compiler: Compiler,
+        metrics: CompileMetrics,
+        publisher: Arc<Publisher>,
+    ) -> Self {
+        Self { store, compiler, metrics, publisher, current: None, problems: Vec::new() }
     }
 
     pub(super) fn store(&self) -> &Followed {
@@ -104,7 +114,8 @@ impl Live {
         let (compiler, current) = (&self.compiler, before.as_deref());
         let dangle = self.store.dangle();
         let began = Instant::now();
-        let settled = self.store.settle(|candidate| adopt(compiler, current, candidate, dangle));
+        let attached = Attached(self.publisher.wanted().into_iter().collect());
+        let settled = self.store.settle(|candidate| adopt(compiler, current, &attached, candidate, dangle));
         let mut problems = self.store.problems();
         let mut turn = Turn { first: before.is_none(), back, ..Turn::default() };
         match settled {
@@ -112,8 +123,9 @@ impl Live {
                 self.metrics.adopted(&compiled, began.elapsed());
                 turn.entries = entries;
                 problems.extend(warnings);
-                let nothing = Compiled::nothing(self.compiler.context.clone());
-                turn.changes = changes(before.as_deref().unwrap_or(&nothing), &compiled);
+                let nothing = self.compiler.nothing();
+                let before = before.as_deref().unwrap_or(&nothing);
+                turn.changes = changes(before, &compiled, |key| attached.family(key));
                 let compiled = Arc::new(compiled);
                 turn.compiled = Some(Arc::clone(&compiled));
                 self.current = Some(compiled);
@@ -165,6 +177,7 @@ impl Live {
 fn adopt(
     compiler: &Compiler,
     before: Option<&Compiled>,
+    attached: &Attached,
     candidate: &Candidate,
     dangle: Dangle,
 ) -> Result<Adoption, Vec<Objection>> {
@@ -181,15 +194,31 @@ fn adopt(
     if !objections.is_empty() {
         return Err(objections);
     }
-    let warnings = warnings(&without_notes(&compiled), &nowhere, candidate);
+    // those that wait for it are told at once, and what cannot be said to them is known before it is in force
+    compiled.say_to_envoy(attached.envoys());
+    // what a family cannot do is told when a proxy of it attaches: before, nobody knows which it will be
+    let mut warnings = warnings(&compiled, &nowhere, candidate, &[]);
+    warnings.extend(unsayable(&compiled, candidate, Severity::Warning));
     // a store is shown as it is
     let entries = (dangle == Dangle::HeldBack).then(|| Mirror::entries(candidate));
     Ok(Adoption { compiled, warnings, entries })
 }
 
-/// The same without what our own proxy cannot carry: whoever attaches may be an Envoy, and our own is told when it does.
-fn without_notes(compiled: &Compiled) -> Compiled {
-    let mut compiled = compiled.clone();
-    compiled.proxies.values_mut().for_each(|proxy| proxy.notes.clear());
-    compiled
+/// The proxies that are attached, in the dialect that each speaks.
+struct Attached(BTreeSet<(ProxyKey, Family)>);
+
+impl Attached {
+    fn envoys(&self) -> impl Iterator<Item = &ProxyKey> {
+        self.0.iter().filter(|(_, family)| *family == Family::Envoy).map(|(key, _)| key)
+    }
+
+    /// The dialect of a proxy; `None`: it is not attached, or by one name as both.
+    fn family(&self, key: &ProxyKey) -> Option<Family> {
+        let speaks = |family| self.0.contains(&(key.clone(), family));
+        match (speaks(Family::Envoy), speaks(Family::L4)) {
+            (true, false) => Some(Family::Envoy),
+            (false, true) => Some(Family::L4),
+            (true, true) | (false, false) => None,
+        }
+    }
 }

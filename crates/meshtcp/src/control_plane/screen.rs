@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use control::compile::Compiled;
+use control::compile::{Compiled, rows};
 use control::fleet::{Did, FleetReport, Happening, News, Reach};
 use control::store::folder::FileState;
 use model::ProxyKey;
@@ -48,7 +48,9 @@ impl Screen {
         if turn.first && turn.compiled.is_some() {
             match compiled.proxies.len() {
                 0 => print("no dataplane is there yet\n"),
-                few if few <= LISTED => print(&listing(compiled)),
+                few if few <= LISTED => {
+                    print(&listing(compiled.proxies.values().flat_map(|proxy| rows(&proxy.plan))));
+                }
                 many => print(&format!("{many} dataplanes\n")),
             }
             print(&format!("following {}\n", self.paths));
@@ -89,7 +91,7 @@ impl Screen {
                 }
                 News::Unknown { proxy } => complain(&unknown(proxy, compiled)),
                 News::Unsayable { proxy, problem } => {
-                    complain(&format!("error: {proxy} keeps what it has: {problem}\n"));
+                    complain(&format!("error: {proxy}: {problem}\n"));
                 }
             }
         }

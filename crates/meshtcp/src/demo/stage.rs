@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use control::compile::{Compiler, Scope, Sort, rows};
 use control::store::folder::{FolderStore, Options, Watch};
+use dialect::envoy::EnvoyOptions;
 use model::ProxyKey;
 use plan::Context;
 use proxy::Proxy;
@@ -43,8 +44,11 @@ impl Stage {
             .map_err(|error| error.to_string())?;
         let (sender, wakes) = channel();
         let watch = store.watch(move || sender.send(()).unwrap_or_default());
-        let compiler =
-            Compiler { context: Context::default(), scope: Scope::only([ProxyKey::new("default", "web")]) };
+        let compiler = Compiler {
+            context: Context::default(),
+            scope: Scope::only([ProxyKey::new("default", "web")]),
+            envoy: EnvoyOptions::default(),
+        };
         let options = proxy::Options::default();
         let proxy = Arc::new(Proxy::start(options).map_err(in_words)?);
         let live = Live::new(store, compiler, Arc::clone(&proxy));

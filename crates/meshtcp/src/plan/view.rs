@@ -1,12 +1,14 @@
 //! A plan for people: its listeners, then what became of each policy.
 
-use control::compile::{Row, rows};
-use plan::{Outcome, Plan, RouteStatus};
+use control::compile::{CompiledProxy, Row, Told, rows};
+use plan::{Outcome, RouteStatus};
+use xds::Family;
 
 use crate::output;
 
 /// The plan as tables.
-pub(crate) fn table(plan: &Plan) -> String {
+pub(crate) fn table(proxy: &CompiledProxy) -> String {
+    let CompiledProxy { plan, told, reads: _ } = proxy;
     let listener = |row: Row| {
         let (decided, split) = (row.decided_by.clone(), row.split_in_words());
         let title = format!("{} {}", row.sort, row.address);
@@ -26,13 +28,23 @@ pub(crate) fn table(plan: &Plan) -> String {
         let policies = plan.routes.iter().map(|status| policy(status));
         text.push_str(&output::table(["POLICY", "OUTCOME", "DECIDES", "WRITTEN AT"], policies));
     }
-    for warning in &plan.warnings {
-        text.push_str(&format!("\nwarning: {warning}"));
-    }
-    if !plan.warnings.is_empty() {
+    let notes = in_each_dialect(told);
+    let remarks = plan.warnings.iter().map(|warning| format!("\nwarning: {warning}"));
+    let remarks: String = remarks.chain(notes.iter().map(|note| format!("\nnote: {note}"))).collect();
+    if !remarks.is_empty() {
+        text.push_str(&remarks);
         text.push('\n');
     }
     text
+}
+
+/// What each sort of proxy cannot do as asked, in words that name it.
+pub(crate) fn in_each_dialect(told: &Told) -> Vec<String> {
+    let unsayable = told.envoy().err().map(ToString::to_string);
+    let mut notes = told.notes(Family::L4);
+    notes.extend(told.notes(Family::Envoy));
+    notes.extend(unsayable);
+    notes
 }
 
 fn in_words(outcome: &Outcome) -> String {

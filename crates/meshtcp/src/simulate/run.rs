@@ -77,8 +77,8 @@ impl Side {
         let mut names: BTreeSet<Arc<str>> = BTreeSet::new();
         for (key, found) in &compiled.proxies {
             let name = ProxyName::new(key.to_string());
-            let config =
-                Config::parse(&[(name, &*found.resources)]).map_err(|problems| problems.to_string())?;
+            let config = Config::parse(&[(name, &*found.told.l4().resources)])
+                .map_err(|problems| problems.to_string())?;
             for listener in config.listeners() {
                 let clusters = listener.routes().flat_map(|(_, route)| {
                     (0..route.backends.len()).filter_map(|at| Some(route.backend_with_cluster(at)?.1))

@@ -10,6 +10,7 @@ use control::compile::{
 use control::store::folder::{Candidate, FileState, FolderStore, Objection, Settled};
 use model::{FieldPath, Problem, Severity, Violation};
 use proxy::{ApplyReport, Config, Proxy, ProxyName};
+use xds::Family;
 
 /// How often to try again to bind what could not be bound.
 const RETRY: Duration = Duration::from_secs(1);
@@ -135,13 +136,13 @@ impl Live {
         match settled {
             Settled::Adopted(Adoption { compiled, config, warnings, changed }) => {
                 problems.extend(warnings);
-                let nothing = Compiled::nothing(self.compiler.context.clone());
+                let nothing = self.compiler.nothing();
                 let before = self.current.as_ref().unwrap_or(&nothing);
-                turn.changes = changes(before, &compiled);
+                turn.changes = changes(before, &compiled, |_| Some(Family::L4));
                 let known = before.idle_routes();
                 let news = compiled.idle_routes().into_iter().filter(|it| known.get(&it.0) != Some(&it.1));
                 turn.idle_routes = news.collect();
-                let told = !before.tells_the_same(&compiled);
+                let told = !before.tells_the_same(&compiled, Family::L4);
                 self.current = Some(compiled);
                 if told {
                     self.config = config;
@@ -203,12 +204,12 @@ fn adopt(
     let sets: Vec<_> = compiled
         .proxies
         .iter()
-        .map(|(key, proxy)| (ProxyName::new(key.to_string()), proxy.resources.as_ref()))
+        .map(|(key, proxy)| (ProxyName::new(key.to_string()), proxy.told.l4().resources.as_ref()))
         .collect();
     let config = Config::parse(&sets).map_err(|problems| {
         problems.iter().map(|problem| not_understood(problem, candidate)).collect::<Vec<_>>()
     })?;
-    let warnings = warnings(&compiled, &nowhere, candidate);
+    let warnings = warnings(&compiled, &nowhere, candidate, &[Family::L4]);
     Ok(Adoption { compiled, config, warnings, changed: candidate.changed.clone() })
 }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use control::compile::{Compiled, Row, Which, rows};
+use control::compile::{Compiled, Row, Which, carried};
 use control::store::folder::FileState;
 use model::{Kind, Spec};
 use proxy::DrainReport;
@@ -46,7 +46,7 @@ impl Screen {
                 if !turn.first {
                     self.changes(turn);
                 }
-                print(&listing(compiled));
+                print(&listing(compiled.proxies.values().flat_map(carried)));
                 print(&format!("following {}\n", self.paths));
             }
             Some(_) => self.changes(turn),
@@ -143,15 +143,14 @@ impl Screen {
     }
 }
 
-/// The listeners of all proxies, aligned.
-pub(crate) fn listing(compiled: &Compiled) -> String {
+/// Listeners, aligned.
+pub(crate) fn listing(rows: impl Iterator<Item = Row>) -> String {
     let row = |row: Row| {
         let decided = row.decided_by.clone().unwrap_or_else(|| "-".to_owned());
         let split = row.split_in_words();
         [row.proxy.to_string(), format!("{} {}", row.sort, row.address), row.destination, split, decided]
     };
-    let all = compiled.proxies.values().flat_map(|proxy| rows(&proxy.plan)).map(row);
-    table(["PROXY", "LISTENER", "DESTINATION", "SPLIT", "DECIDED BY"], all)
+    table(["PROXY", "LISTENER", "DESTINATION", "SPLIT", "DECIDED BY"], rows.map(row))
 }
 
 /// The dataplanes that are not carried here, with their addresses.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use control::compile::{Row, rows};
+use control::compile::{Row, carried};
 use control::store::folder::FileState;
 use model::{Problem, ProxyKey};
 use plan::Plan;
@@ -51,7 +51,7 @@ impl Status {
         let report = Report {
             generation: live.generation(),
             runnable: live.current().is_some_and(control::compile::Compiled::is_runnable),
-            rows: plans.values().flat_map(|plan| rows(plan)).collect(),
+            rows: live.current().into_iter().flat_map(|it| it.proxies.values()).flat_map(carried).collect(),
             plans,
             files: live.store().states(),
             problems: live.problems().to_vec(),

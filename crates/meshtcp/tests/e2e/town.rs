@@ -9,6 +9,8 @@ pub(crate) struct Town {
     folder: tempfile::TempDir,
     /// Where `web` dials `redis`.
     pub(crate) outbound: u16,
+    /// Where the proxy of each version listens.
+    pub(crate) inbounds: [u16; 2],
     /// Where the application behind each version listens.
     pub(crate) applications: [u16; 2],
 }
@@ -17,7 +19,8 @@ impl Town {
     /// Writes a mesh with the versions `v1` and `v2`; no route yet. The applications are up to the caller.
     pub(crate) fn new() -> Self {
         let [outbound, web, inbound1, inbound2, app1, app2] = free_ports();
-        let town = Self { folder: tempfile::tempdir().unwrap(), outbound, applications: [app1, app2] };
+        let (inbounds, applications) = ([inbound1, inbound2], [app1, app2]);
+        let town = Self { folder: tempfile::tempdir().unwrap(), outbound, inbounds, applications };
         let mut text = format!(
             "type: Mesh\nname: default\n---\n\
              type: Dataplane\nmesh: default\nname: web-1\nnetworking:\n  address: 127.0.0.1\n  inbound:\n    \

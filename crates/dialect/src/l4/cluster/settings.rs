@@ -55,7 +55,18 @@ pub(super) fn of(settings: &ClusterSettings) -> Cluster {
 pub(in crate::l4) fn notes(cluster: &PlanCluster) -> Vec<String> {
     let mut notes: Vec<String> = no_growth(cluster).into_iter().collect();
     let Some(Sourced { value, origin }) = &cluster.settings.outlier_detection else { return notes };
-    let Outlier { success_rate, failure_percentage, .. } = value;
+    let Outlier {
+        interval: _,
+        base_ejection: _,
+        max_ejection: _,
+        // Failures in a row: counted, see `outlier`.
+        splits_errors: _,
+        total_failures: _,
+        gateway_failures: _,
+        local_origin_failures: _,
+        success_rate,
+        failure_percentage,
+    } = value;
     let counts_in_a_row = if value.connect_failures().is_some() {
         "it counts failed connections in a row"
     } else {
@@ -137,7 +148,18 @@ fn check(check: &Check) -> HealthCheck {
 /// Absent where no detector counts failures in a row, which is what this proxy can count.
 fn outlier(detection: &Outlier) -> Option<OutlierDetection> {
     let consecutive_failures = detection.connect_failures()?;
-    let Outlier { interval, base_ejection, max_ejection, .. } = detection;
+    let Outlier {
+        interval,
+        base_ejection,
+        max_ejection,
+        // Which of these counts is `connect_failures`; the others are told in `notes`.
+        splits_errors: _,
+        total_failures: _,
+        gateway_failures: _,
+        local_origin_failures: _,
+        success_rate: _,
+        failure_percentage: _,
+    } = detection;
     Some(OutlierDetection {
         interval_ms: millis(*interval),
         base_ejection_ms: millis(*base_ejection),
