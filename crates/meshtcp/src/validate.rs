@@ -1,6 +1,6 @@
 //! `meshtcp validate`: everything that is wrong with resources, at once.
 
-use control::compile::{Compiler, Scope, conflicts, dangling, warnings};
+use control::compile::{Compiler, Scope, dangling, shared_addresses, warnings};
 use model::{Problem, Severity};
 use plan::Context;
 
@@ -29,9 +29,7 @@ pub(crate) fn run(Args { source, output: format }: Args) -> Exit {
     let nowhere = dangling(&compiled.snapshot, &loaded.candidate);
     let mut problems: Vec<Problem> = loaded.problems;
     problems.extend(warnings(&compiled, &nowhere, &loaded.candidate));
-    for host in compiled.by_host() {
-        problems.extend(conflicts(&host, &loaded.candidate).into_iter().map(|objection| objection.problem));
-    }
+    problems.extend(shared_addresses(&compiled, &loaded.candidate));
     problems.sort();
     problems.dedup();
 

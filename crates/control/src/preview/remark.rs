@@ -7,7 +7,7 @@ use plan::Plan;
 use serde::Serialize;
 
 use super::State;
-use crate::compile::{CompiledProxy, Row, conflicts, dangling, rows, warnings};
+use crate::compile::{CompiledProxy, Row, dangling, rows, shared_addresses, warnings};
 
 /// One thing that the operator should know before a change is made.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -37,13 +37,9 @@ pub fn remarks(in_force: &State, proposed: &State) -> Vec<Remark> {
 fn of_state(state: &State) -> Vec<Remark> {
     let State { candidate, compiled } = state;
     let nowhere = dangling(&compiled.snapshot, candidate);
-    let mut found: Vec<Remark> = warnings(compiled, &nowhere, candidate)
-        .into_iter()
-        .map(|problem| remark(problem, "warning"))
-        .collect();
-    for host in compiled.by_host() {
-        found.extend(conflicts(&host, candidate).into_iter().map(|it| remark(it.problem, "error")));
-    }
+    let warnings = warnings(compiled, &nowhere, candidate);
+    let warnings = warnings.into_iter().chain(shared_addresses(compiled, candidate));
+    let mut found: Vec<Remark> = warnings.map(remark).collect();
     found.extend(compiled.idle_routes().into_iter().map(|(route, why)| Remark {
         severity: "warning",
         about: route,
@@ -96,10 +92,10 @@ fn lost_connections(plan: &Plan, row: &Row) -> Vec<String> {
         .collect()
 }
 
-fn remark(problem: Problem, severity: &'static str) -> Remark {
-    let Problem { source: _, position: _, severity: own, resource, violation, help } = problem;
+fn remark(problem: Problem) -> Remark {
+    let Problem { source: _, position: _, severity, resource, violation, help } = problem;
     Remark {
-        severity: if own == Severity::Error { "error" } else { severity },
+        severity: if severity == Severity::Error { "error" } else { "warning" },
         about: resource.unwrap_or_default(),
         text: violation.to_string(),
         help: help.unwrap_or_default(),

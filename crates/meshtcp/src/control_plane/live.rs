@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 
 use control::api::Mirror;
 use control::compile::{
-    Change, CompileMetrics, Compiled, Compiler, Dangling, changes, conflicts, dangling, newly_dangling,
-    warnings,
+    Change, CompileMetrics, Compiled, Compiler, Dangling, changes, dangling, newly_dangling, warnings,
 };
 use control::store::Revision;
 use control::store::folder::{Candidate, Entry, FileState, Objection, Settled};
@@ -160,8 +159,8 @@ impl Live {
     }
 }
 
-/// Makes of a candidate what proxies should run, or objects: two listeners on one address of one host, and references
-/// that were just written and lead nowhere.
+/// Makes of a candidate what proxies should run, or objects to references in files that were just written and lead
+/// nowhere. What a store has was accepted: all of it is in force.
 fn adopt(
     compiler: &Compiler,
     before: Option<&Compiled>,
@@ -173,13 +172,11 @@ fn adopt(
         None => compiler.compile(candidate),
     };
     let nowhere: Vec<Dangling> = dangling(&compiled.snapshot, candidate);
-    let mut objections: Vec<Objection> =
-        compiled.by_host().iter().flat_map(|host| conflicts(host, candidate)).collect();
     if let (Some(before), Dangle::HeldBack) = (before, dangle) {
-        objections.extend(newly_dangling(before, &nowhere, candidate));
-    }
-    if !objections.is_empty() {
-        return Err(objections);
+        let objections = newly_dangling(before, &nowhere, candidate);
+        if !objections.is_empty() {
+            return Err(objections);
+        }
     }
     let warnings = warnings(&without_notes(&compiled), &nowhere, candidate);
     // a store is shown as it is
