@@ -170,6 +170,9 @@ pub(crate) fn run(arguments: Args) -> Exit {
         compiling: compiling.clone(),
         storing,
     };
+    if let Some(store) = resources.store() {
+        runtime.block_on(api::prepare_first(store));
+    }
     let (events, inbox) = channel();
     let secure = if tls.is_some() { Secure::Tls } else { Secure::Plaintext };
     let addresses = Addresses { xds: (arguments.xds, secure), admin: arguments.admin, api: None };
