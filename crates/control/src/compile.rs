@@ -25,7 +25,7 @@ use plan::{Context, IgnoredBecause, Outcome, Plan, Reads, Snapshot};
 use xds::{Commons, Family};
 
 pub use change::{Change, What, changes};
-pub use conflict::conflicts;
+pub use conflict::{conflicts, shared_addresses};
 pub use metrics::CompileMetrics;
 pub use reference::{Dangling, dangling, newly_dangling};
 pub use row::{Row, Share, Sort, carried, rows, without_kind};
@@ -197,7 +197,7 @@ impl Compiled {
     }
 
     /// The same, apart by the address of the dataplanes: the proxies of one host.
-    pub fn by_host(&self) -> Vec<Compiled> {
+    fn by_host(&self) -> Vec<Compiled> {
         let mut hosts: BTreeMap<String, BTreeMap<ProxyKey, CompiledProxy>> = BTreeMap::new();
         for (key, proxy) in &self.proxies {
             let found = self.snapshot.named(Kind::Dataplane, key.mesh.as_str(), key.name.as_str());

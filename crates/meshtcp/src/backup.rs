@@ -118,28 +118,37 @@ pub(crate) fn restore(RestoreArgs { file, whose, overwrite }: RestoreArgs) -> Ex
     }
     // a mesh has to be there before what is in it, and what a mesh names before the rest
     documents.sort_by_key(|(key, _)| (key.kind != Kind::Mesh, !key.keeps_a_secret()));
+    put_back(&keeper, &documents)
+}
+
+/// Puts back all that can be, and says of the rest why not.
+fn put_back(keeper: &Keeper, documents: &[(Key, Value)]) -> Exit {
     let (mut new, mut changed, mut same) = (0, 0, 0);
-    for (key, document) in &documents {
+    let mut refused = None;
+    for (key, document) in documents {
         match keeper.put(key, document) {
             Ok(keeper::Put::New) => new += 1,
             Ok(keeper::Put::Changed) => changed += 1,
             Ok(keeper::Put::Same) => same += 1,
-            Err(exit) => {
-                let done = new + changed + same;
-                complain(&format!(
-                    "  {key} was not restored, nor what follows; {done} of {} were\n  help: when the reason is gone, restore \
-                     again with --overwrite\n",
-                    documents.len()
-                ));
-                return exit;
+            Err(not_put) => {
+                complain(&format!("error: {key} was not restored: {not_put}\n"));
+                refused = Some(not_put.exit());
+                if not_put.stops_everything() {
+                    break;
+                }
             }
         }
     }
-    print(&format!(
-        "{} resources restored: {new} new, {changed} changed, {same} as they were\n",
-        documents.len()
-    ));
-    Exit::Ok
+    let (done, all) = (new + changed + same, documents.len());
+    let sum = format!("{new} new, {changed} changed, {same} as they were");
+    match refused {
+        None => print(&format!("{all} resources restored: {sum}\n")),
+        Some(_) => complain(&format!(
+            "{done} of {all} resources were restored: {sum}\n  help: when the reasons are gone, restore again with \
+             --overwrite\n"
+        )),
+    }
+    refused.unwrap_or(Exit::Ok)
 }
 
 fn keeper_of(Whose { store, server }: &Whose, must_exist: bool) -> Result<Keeper, Exit> {

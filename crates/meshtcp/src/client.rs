@@ -20,6 +20,10 @@ pub(crate) use failed::Failed;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long after the start of a command a control plane may still be starting itself.
+const STARTING: Duration = Duration::from_secs(2);
+/// The pause before one that does not listen is asked again.
+const AGAIN: Duration = Duration::from_millis(50);
 /// The header that says which revision a change became.
 const REVISION: &str = "meshtcp-revision";
 
@@ -32,6 +36,7 @@ pub(crate) struct Client {
     whom: Whom,
     base: String,
     token: Option<String>,
+    made: Instant,
 }
 
 /// What became of a resource that was put.
@@ -79,7 +84,8 @@ impl Client {
         if is_tls {
             agent = agent.tls_config(TlsConfig::builder().root_certs(roots(context)?).build());
         }
-        Ok(Self { agent: agent.build().into(), whom: Whom::ControlPlane, base, token })
+        let agent = agent.build().into();
+        Ok(Self { agent, whom: Whom::ControlPlane, base, token, made: Instant::now() })
     }
 
     /// A client of the admin server of a proxy on `HOST:PORT`.
@@ -87,7 +93,8 @@ impl Client {
         let agent =
             Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build();
         let base = address.trim_start_matches("http://").trim_end_matches('/');
-        Self { agent: agent.into(), whom: Whom::Proxy, base: format!("http://{base}"), token: None }
+        let base = format!("http://{base}");
+        Self { agent: agent.into(), whom: Whom::Proxy, base, token: None, made: Instant::now() }
     }
 
     /// Where it is.
@@ -102,11 +109,15 @@ impl Client {
 
     /// The document at a path, or what the control plane says when there is none.
     fn answer(&self, path: &str) -> Result<Result<Value, Value>, Failed> {
-        let mut request = self.agent.get(format!("{}{path}", self.base)).header("accept", "application/json");
-        if let Some(token) = &self.token {
-            request = request.header("authorization", format!("Bearer {token}"));
-        }
-        let mut response = request.call().map_err(|error| self.unreachable(&error))?;
+        let ask = || {
+            let mut request =
+                self.agent.get(format!("{}{path}", self.base)).header("accept", "application/json");
+            if let Some(token) = &self.token {
+                request = request.header("authorization", format!("Bearer {token}"));
+            }
+            request.call()
+        };
+        let mut response = self.when_it_listens(ask).map_err(|error| self.unreachable(&error))?;
         if response.status() != StatusCode::NOT_FOUND {
             return self.body(response).map(Ok);
         }
@@ -171,11 +182,14 @@ impl Client {
 
     /// Deletes a resource: the revision where the control plane counts them; `Ok(None)`: there was none.
     pub(crate) fn delete(&self, path: &str) -> Result<Option<Option<u64>>, Failed> {
-        let mut request = self.agent.delete(format!("{}{path}", self.base));
-        if let Some(token) = &self.token {
-            request = request.header("authorization", format!("Bearer {token}"));
-        }
-        let response = request.call().map_err(|error| self.unreachable(&error))?;
+        let ask = || {
+            let mut request = self.agent.delete(format!("{}{path}", self.base));
+            if let Some(token) = &self.token {
+                request = request.header("authorization", format!("Bearer {token}"));
+            }
+            request.call()
+        };
+        let response = self.when_it_listens(ask).map_err(|error| self.unreachable(&error))?;
         if response.status() == StatusCode::NOT_FOUND {
             return Ok(None);
         }
@@ -219,6 +233,22 @@ impl Client {
             }
         }
         Ok(Some(false))
+    }
+
+    /// Asks, and asks again for a moment where nobody listens: a control plane may have been started just before.
+    fn when_it_listens<T>(&self, ask: impl Fn() -> Result<T, ureq::Error>) -> Result<T, ureq::Error> {
+        loop {
+            match ask() {
+                Err(ureq::Error::Io(error))
+                    if error.kind() == std::io::ErrorKind::ConnectionRefused
+                        && self.whom == Whom::ControlPlane
+                        && self.made.elapsed() < STARTING =>
+                {
+                    std::thread::sleep(AGAIN);
+                }
+                answer => return answer,
+            }
+        }
     }
 
     fn body(&self, mut response: Response<Body>) -> Result<Value, Failed> {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::context::{Context, Contexts, place, url};
 use crate::exit::Exit;
+use crate::names;
 use crate::output::{self, Format, complain, print};
 
 #[derive(Debug, clap::Args)]
@@ -40,12 +41,13 @@ enum What {
     #[command(visible_alias = "set-context")]
     Set {
         /// Its name
+        #[arg(value_parser = names::context)]
         name: String,
         /// The URL of the REST API, e.g. http://127.0.0.1:5681
         #[arg(long, value_name = "URL", value_parser = url)]
         server: Option<String>,
         /// The mesh that is meant where none is named
-        #[arg(short, long, value_name = "MESH")]
+        #[arg(short, long, value_name = "MESH", value_parser = names::mesh)]
         mesh: Option<String>,
         /// The file with the token of a user
         #[arg(long, value_name = "FILE")]

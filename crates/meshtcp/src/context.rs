@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::client::Client;
 use crate::exit::Exit;
+use crate::names;
 use crate::output::complain;
 
 pub(crate) use file::{Context, Contexts, place};
@@ -98,7 +99,7 @@ pub(crate) fn url(text: &str) -> Result<String, String> {
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct InMesh {
     /// The mesh; default: the context's, or `default`
-    #[arg(short, long, value_name = "MESH")]
+    #[arg(short, long, value_name = "MESH", value_parser = names::mesh)]
     pub(crate) mesh: Option<String>,
 }
 

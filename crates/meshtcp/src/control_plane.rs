@@ -30,9 +30,9 @@ use model::MeshName;
 use plan::Context;
 use tokio::runtime::Runtime;
 
-use crate::duration;
 use crate::exit::Exit;
 use crate::output::complain;
+use crate::{duration, names};
 use live::Live;
 use resources::Resources;
 use screen::Screen;
@@ -57,10 +57,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDR", env = "MESHTCP_ADMIN")]
     admin: Option<SocketAddr>,
     /// Only serve proxies of this mesh
-    #[arg(long, value_name = "MESH")]
+    #[arg(long, value_name = "MESH", value_parser = names::mesh)]
     mesh: Option<String>,
     /// The zone that this control plane is in; default: there are no zones
-    #[arg(long, value_name = "ZONE")]
+    #[arg(long, value_name = "ZONE", value_parser = names::zone)]
     zone: Option<String>,
     /// How Envoy is told splits
     #[arg(long, value_enum, default_value_t, value_name = "LAYOUT")]
@@ -171,6 +171,9 @@ pub(crate) fn run(arguments: Args) -> Exit {
         compiling: compiling.clone(),
         storing,
     };
+    if let Some(store) = resources.store() {
+        runtime.block_on(api::prepare_first(store));
+    }
     let (events, inbox) = channel();
     let secure = if tls.is_some() { Secure::Tls } else { Secure::Plaintext };
     let addresses = Addresses { xds: (arguments.xds, secure), admin: arguments.admin, api: None };

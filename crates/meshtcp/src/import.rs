@@ -9,6 +9,7 @@ use model::{Profile, Severity};
 use serde_json::json;
 
 use crate::exit::Exit;
+use crate::names;
 use crate::output::{self, Format, complain, print};
 use crate::report::Reporter;
 
@@ -21,7 +22,7 @@ pub(crate) struct Args {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The mesh that the routes are for
-    #[arg(long, default_value = "default", value_name = "MESH")]
+    #[arg(long, default_value = "default", value_name = "MESH", value_parser = names::mesh)]
     mesh: String,
     /// The Kuma version whose rules apply (see `meshtcp profiles`)
     #[arg(long, default_value_t = Profile::default(), value_name = "VERSION")]

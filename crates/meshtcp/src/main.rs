@@ -26,6 +26,7 @@ mod in_force;
 mod kind;
 mod log;
 mod logs;
+mod names;
 mod output;
 mod pages;
 mod plan;

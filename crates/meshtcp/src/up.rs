@@ -34,7 +34,7 @@ use crate::exit::Exit;
 use crate::output::complain;
 use crate::source::Source;
 use crate::takeover::{Succession, admin_listener};
-use crate::{duration, host, takeover};
+use crate::{duration, host, names, takeover};
 use hand::{Event, Hand};
 
 #[derive(Debug, clap::Args)]
@@ -42,7 +42,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     source: Source,
     /// Only carry proxies of this mesh
-    #[arg(long, value_name = "MESH")]
+    #[arg(long, value_name = "MESH", value_parser = names::mesh)]
     mesh: Option<String>,
     /// Also carry this proxy, though its dataplane's address is none of this host: NAME or MESH/NAME; may be repeated
     #[arg(long = "dataplane", value_name = "NAME")]

@@ -1,6 +1,6 @@
 //! `meshtcp validate`: everything that is wrong with resources, at once.
 
-use control::compile::{Compiler, Scope, conflicts, dangling, unsayable, warnings};
+use control::compile::{Compiler, Scope, dangling, shared_addresses, unsayable, warnings};
 use dialect::envoy::EnvoyOptions;
 use model::{Problem, Severity};
 use plan::Context;
@@ -32,11 +32,9 @@ pub(crate) fn run(Args { source, output: format }: Args) -> Exit {
     let nowhere = dangling(&compiled.snapshot, &loaded.candidate);
     let mut problems: Vec<Problem> = loaded.problems;
     problems.extend(warnings(&compiled, &nowhere, &loaded.candidate, &[Family::L4]));
+    problems.extend(shared_addresses(&compiled, &loaded.candidate));
     compiled.say_to_envoy(compiled.proxies.keys());
     problems.extend(unsayable(&compiled, &loaded.candidate, Severity::Error));
-    for host in compiled.by_host() {
-        problems.extend(conflicts(&host, &loaded.candidate).into_iter().map(|objection| objection.problem));
-    }
     problems.sort();
     problems.dedup();
 

@@ -1,6 +1,8 @@
 //! Text with a role. The character rules differ by kind and profile, so `draft` checks them; here a name is only
 //! kept apart from other text.
 
+pub mod given;
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -100,8 +102,14 @@ impl fmt::Display for ProxyKey {
 
 /// Why text is not a proxy key.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` names no proxy: write NAME or MESH/NAME")]
-pub struct InvalidProxyKey(String);
+pub enum InvalidProxyKey {
+    /// It is none or more than one name, or not of that shape.
+    #[error("`{0}` names no proxy: write NAME or MESH/NAME")]
+    Shape(String),
+    /// A name that nobody can have.
+    #[error(transparent)]
+    Name(#[from] given::InvalidName),
+}
 
 impl FromStr for ProxyKey {
     type Err = InvalidProxyKey;
@@ -110,9 +118,9 @@ impl FromStr for ProxyKey {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (mesh, name) = text.split_once('/').unwrap_or(("default", text));
         if mesh.is_empty() || name.is_empty() || name.contains('/') {
-            return Err(InvalidProxyKey(text.into()));
+            return Err(InvalidProxyKey::Shape(text.escape_debug().to_string()));
         }
-        Ok(Self::new(mesh, name))
+        Ok(Self::new(given::mesh(mesh)?, given::resource(name)?))
     }
 }
 
@@ -124,7 +132,9 @@ mod tests {
     fn a_proxy_key_is_read_as_people_and_as_envoy_write_it() {
         assert_eq!("web-1".parse(), Ok(ProxyKey::new("default", "web-1")));
         assert_eq!("shop/web-1".parse(), Ok(ProxyKey::new("shop", "web-1")));
-        assert!("shop/".parse::<ProxyKey>().is_err());
+        for wrong in ["shop/", "a/b/c", "", "My Mesh/web-1", "web 1"] {
+            assert!(wrong.parse::<ProxyKey>().is_err(), "{wrong}");
+        }
         assert_eq!(ProxyKey::from_node_id("shop.web-1.ns"), Some(ProxyKey::new("shop", "web-1.ns")));
         assert_eq!(ProxyKey::from_node_id("shop"), None);
     }

@@ -266,7 +266,7 @@ pub struct Meta {
     pub name: ResourceName,
     /// The labels.
     pub labels: Labels,
-    /// When it was made, in seconds since 1970; absent where nobody said. Older wins some ties (spec 03 §6.3).
+    /// When it was made, in microseconds since 1970; absent where nobody said. Older wins some ties (spec 03 §6.3).
     pub created: Option<i64>,
     /// The file or other place that it came from, with its line: `shop/routes.yaml:12`.
     pub source: Arc<str>,
@@ -287,9 +287,11 @@ impl Meta {
     /// The name that matching, sorting and identifiers use (spec 01 §1.2): the label `kuma.io/display-name`, or the
     /// stored name without its namespace.
     pub fn display_name(&self) -> &str {
-        if let Some(name) = self.labels.get(DISPLAY_NAME_LABEL) {
-            return name;
-        }
+        self.labels.get(DISPLAY_NAME_LABEL).unwrap_or_else(|| self.name_without_namespace())
+    }
+
+    /// The stored name, without the namespace that it ends in on Kubernetes.
+    pub fn name_without_namespace(&self) -> &str {
         let name = self.name.as_str();
         match self.labels.get(NAMESPACE_LABEL) {
             Some(namespace) => name.strip_suffix(namespace).and_then(|n| n.strip_suffix('.')).unwrap_or(name),

@@ -1,5 +1,6 @@
 //! How a stored resource is shown: in the Universal format, or as a Kubernetes manifest.
 
+use model::draft::is_label_value;
 use model::reference::{MESH_TAG, ZONE_TAG};
 use model::resource::{Body, DISPLAY_NAME_LABEL, Home, NAMESPACE_LABEL, Scope};
 use model::{Kind, ResourceId};
@@ -124,11 +125,11 @@ fn kubernetes(stored: &Stored, namespace: Option<&str>) -> Value {
     for computed in [DISPLAY_NAME_LABEL, NAMESPACE_LABEL] {
         labels.remove(computed);
     }
-    if is_spec && let Some(mesh) = &key.mesh {
-        labels.insert(MESH_TAG.into(), json!(mesh));
-    }
     if !labels.is_empty() {
         metadata.insert("labels".into(), Value::Object(labels));
+    }
+    if is_spec && let Some(mesh) = &key.mesh {
+        name_mesh(&mut metadata, mesh);
     }
     let mut manifest = Map::new();
     if matches!(key.kind, Kind::Secret | Kind::GlobalSecret) {
@@ -149,14 +150,23 @@ fn kubernetes(stored: &Stored, namespace: Option<&str>) -> Value {
     Value::Object(manifest)
 }
 
+/// Names the mesh in a label; one that is too long for it in the annotation that is read in its place.
+fn name_mesh(metadata: &mut Map<String, Value>, mesh: &str) {
+    let part = if is_label_value(mesh) { "labels" } else { "annotations" };
+    if let Value::Object(members) = metadata.entry(part).or_insert_with(|| json!({})) {
+        members.insert(MESH_TAG.into(), json!(mesh));
+    }
+}
+
 /// Secrets of the mesh are Secrets of Kubernetes with a type of their own.
 fn secret(stored: &Stored, mut metadata: Map<String, Value>) -> Value {
     let kind = match stored.key.kind {
         Kind::GlobalSecret => "system.kuma.io/global-secret",
         _ => "system.kuma.io/secret",
     };
+    metadata.remove("labels");
     if let Some(mesh) = &stored.key.mesh {
-        metadata.insert("labels".into(), json!({ MESH_TAG: mesh }));
+        name_mesh(&mut metadata, mesh);
     }
     json!({
         "apiVersion": "v1",

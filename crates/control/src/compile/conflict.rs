@@ -1,7 +1,11 @@
 //! Two listeners that want one address and port.
+//!
+//! For the one process that opens both it is a mistake, and [`conflicts`] objects. For a fleet it is none: Dataplanes may
+//! be on different hosts, or one of them is what a dead proxy left behind. There [`shared_addresses`] tells it, and the
+//! proxy that really cannot open its listener says so.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use model::draft::Document;
 use model::topology::Dataplane;
@@ -23,20 +27,51 @@ struct Wanted<'a> {
 ///
 /// Blame lies with the file of the later dataplane, or with that of the earlier one when only that one changed.
 pub fn conflicts(compiled: &Compiled, candidate: &Candidate) -> Vec<Objection> {
-    let mut first: BTreeMap<(IpAddr, u16), Wanted<'_>> = BTreeMap::new();
     let mut objections = Vec::new();
+    for (address, wanted) in contested(compiled) {
+        let Some((first, others)) = wanted.split_first() else { continue };
+        objections.extend(others.iter().map(|later| objection(address, first, later, candidate)));
+    }
+    objections
+}
+
+/// Warns of Dataplanes with one address that want one port of it, once for each: if they are on one host, only one of
+/// them can open it.
+pub fn shared_addresses(compiled: &Compiled, candidate: &Candidate) -> Vec<Problem> {
+    let mut warnings = Vec::new();
+    for host in compiled.by_host() {
+        for (address, wanted) in contested(&host) {
+            let [first, second, others @ ..] = wanted.as_slice() else { continue };
+            let mut problem = objection(address, first, second, candidate).problem;
+            let others = match others.len() {
+                0 => String::new(),
+                others => format!(" and {others} more"),
+            };
+            problem.severity = Severity::Warning;
+            problem
+                .violation
+                .message
+                .push_str(&format!("{others}; of those on one host only one can open it"));
+            problem.help = Some(
+                "if they are on one host, give them different ports or addresses; delete the Dataplane of one that is gone"
+                    .into(),
+            );
+            warnings.push(problem);
+        }
+    }
+    warnings
+}
+
+/// The addresses that several listeners want, with those listeners in the order of their proxies.
+fn contested(compiled: &Compiled) -> impl Iterator<Item = (SocketAddr, Vec<Wanted<'_>>)> {
+    let mut all: BTreeMap<SocketAddr, Vec<Wanted<'_>>> = BTreeMap::new();
     for (proxy, CompiledProxy { plan, .. }) in &compiled.proxies {
         for (address, wanted) in listeners(proxy, plan) {
             let Ok(ip) = address.parse::<IpAddr>() else { continue };
-            match first.get(&(ip, wanted.port)) {
-                Some(earlier) => objections.push(objection(ip, earlier, &wanted, candidate)),
-                None => {
-                    first.insert((ip, wanted.port), wanted);
-                }
-            }
+            all.entry(SocketAddr::new(ip, wanted.port)).or_default().push(wanted);
         }
     }
-    objections
+    all.into_iter().filter(|(_, wanted)| wanted.len() > 1)
 }
 
 fn listeners<'a>(proxy: &'a ProxyKey, plan: &'a Plan) -> impl Iterator<Item = (&'a str, Wanted<'a>)> {
@@ -51,7 +86,12 @@ fn listeners<'a>(proxy: &'a ProxyKey, plan: &'a Plan) -> impl Iterator<Item = (&
     inbounds.chain(outbounds).chain(gateways)
 }
 
-fn objection(ip: IpAddr, earlier: &Wanted<'_>, later: &Wanted<'_>, candidate: &Candidate) -> Objection {
+fn objection(
+    address: SocketAddr,
+    earlier: &Wanted<'_>,
+    later: &Wanted<'_>,
+    candidate: &Candidate,
+) -> Objection {
     let offers =
         [later, earlier].map(|wanted| offer_of(wanted.proxy, candidate).map(|offer| (wanted, offer)));
     let changed = |(_, offer): &&(&Wanted<'_>, &Offer)| candidate.changed.contains(&offer.file);
@@ -61,7 +101,6 @@ fn objection(ip: IpAddr, earlier: &Wanted<'_>, later: &Wanted<'_>, candidate: &C
         None => (later, None),
     };
     let other = if std::ptr::eq(blamed, later) { earlier } else { later };
-    let address = std::net::SocketAddr::new(ip, blamed.port);
     let held = offer_of(other.proxy, candidate).map(|offer| format!(" ({})", offer.entry.place()));
     let field = offer.map(|offer| field(blamed, offer)).unwrap_or_default();
     let problem = Problem {

@@ -1,6 +1,6 @@
 //! Documents in one format, so that they can be sent and compared.
 
-use model::resource::{Body, NAMESPACE_LABEL, Scope};
+use model::resource::{Body, NAMESPACE_LABEL, ROLE_LABEL, Scope};
 use model::{Kind, Resource};
 use serde_json::{Map, Value, json};
 
@@ -13,7 +13,8 @@ const COMPUTED_LABELS: [&str; 5] =
 /// A document in the Universal format, whichever it was written in: what the REST API takes.
 ///
 /// `resource` is what the document means: its mesh and stored name are written out, also where the document leaves
-/// them to a default. Labels stay as they were written.
+/// them to a default, and so are the namespace of a manifest and the role that a policy has by it. Other labels stay as
+/// they were written.
 pub fn universal(document: &Value, resource: &Resource) -> Value {
     let kind = resource.kind();
     let mut out = Map::new();
@@ -36,8 +37,11 @@ pub fn universal(document: &Value, resource: &Resource) -> Value {
             found.into_iter().flatten().filter(|(k, _)| ours(k)).map(|(k, v)| (k.clone(), v.clone())),
         );
     }
-    if let Some(namespace) = document.pointer("/metadata/namespace") {
-        labels.entry(NAMESPACE_LABEL).or_insert_with(|| namespace.clone());
+    // what only the format of Kubernetes says, or leaves to a default, is a label here
+    for key in [NAMESPACE_LABEL, ROLE_LABEL] {
+        if let Some(value) = resource.meta.labels.get(key) {
+            labels.insert(key.into(), value.into());
+        }
     }
     if !labels.is_empty() {
         out.insert("labels".into(), labels.into());
@@ -97,6 +101,21 @@ mod tests {
         assert_eq!((&ours["mesh"], &ours["type"]), (&json!("default"), &json!("MeshTCPRoute")));
         assert_eq!(ours["spec"], theirs["spec"]);
         assert_eq!(theirs["labels"][NAMESPACE_LABEL], "kuma-system");
+    }
+
+    #[test]
+    fn a_manifest_says_the_same_in_the_universal_format() {
+        for namespace in ["", ", namespace: shop"] {
+            let ours = one(&format!(
+                "apiVersion: kuma.io/v1alpha1\nkind: MeshTCPRoute\nmetadata: {{name: r{namespace}}}\nspec:\n{SPEC}"
+            ));
+            let namespace = if namespace.is_empty() { "default" } else { "shop" };
+            assert_eq!(
+                (&ours["name"], &ours["labels"][NAMESPACE_LABEL]),
+                (&json!(format!("r.{namespace}")), &json!(namespace))
+            );
+            assert_eq!(ours["labels"][ROLE_LABEL], "producer");
+        }
     }
 
     #[test]

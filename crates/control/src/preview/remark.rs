@@ -8,7 +8,7 @@ use serde::Serialize;
 use xds::Family;
 
 use super::State;
-use crate::compile::{CompiledProxy, Row, conflicts, dangling, rows, unsayable, warnings};
+use crate::compile::{CompiledProxy, Row, dangling, rows, shared_addresses, unsayable, warnings};
 
 /// One thing that the operator should know before a change is made.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -38,16 +38,10 @@ pub fn remarks(in_force: &State, proposed: &State) -> Vec<Remark> {
 fn of_state(state: &State) -> Vec<Remark> {
     let State { candidate, compiled } = state;
     let nowhere = dangling(&compiled.snapshot, candidate);
-    let mut found: Vec<Remark> = warnings(compiled, &nowhere, candidate, &[Family::L4])
-        .into_iter()
-        .map(|problem| remark(problem, "warning"))
-        .collect();
-    for host in compiled.by_host() {
-        found.extend(conflicts(&host, candidate).into_iter().map(|it| remark(it.problem, "error")));
-    }
-    found.extend(
-        unsayable(compiled, candidate, Severity::Error).into_iter().map(|problem| remark(problem, "error")),
-    );
+    let warnings = warnings(compiled, &nowhere, candidate, &[Family::L4]);
+    let warnings = warnings.into_iter().chain(shared_addresses(compiled, candidate));
+    let unsayable = unsayable(compiled, candidate, Severity::Error);
+    let mut found: Vec<Remark> = warnings.chain(unsayable).map(remark).collect();
     found.extend(compiled.idle_routes().into_iter().map(|(route, why)| Remark {
         severity: "warning",
         about: route,
@@ -100,10 +94,10 @@ fn lost_connections(plan: &Plan, row: &Row) -> Vec<String> {
         .collect()
 }
 
-fn remark(problem: Problem, severity: &'static str) -> Remark {
-    let Problem { source: _, position: _, severity: own, resource, violation, help } = problem;
+fn remark(problem: Problem) -> Remark {
+    let Problem { source: _, position: _, severity, resource, violation, help } = problem;
     Remark {
-        severity: if own == Severity::Error { "error" } else { severity },
+        severity: if severity == Severity::Error { "error" } else { "warning" },
         about: resource.unwrap_or_default(),
         text: violation.to_string(),
         help: help.unwrap_or_default(),

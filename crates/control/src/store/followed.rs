@@ -185,7 +185,7 @@ fn read(name: &str, bytes: &[u8], options: &Options) -> Content {
     let document = Document::from_value(name, stored.document);
     let parsed = draft::parse(&document, options);
     let entries = parsed.resource.map(|mut resource| {
-        resource.meta.created = resource.meta.created.or(Some(stored.created.as_second()));
+        resource.meta.created = resource.meta.created.or(Some(stored.created.as_microsecond()));
         Arc::new(Entry { document, resource: Arc::new(resource) })
     });
     Content::of(bytes, entries.into_iter().collect(), parsed.problems)

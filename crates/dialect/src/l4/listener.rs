@@ -1,5 +1,6 @@
 //! Listeners and their routes.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use model::topology::TlsMode;
@@ -27,6 +28,9 @@ pub(super) fn inbound(inbound: &Inbound, mtls: Option<&Mtls>, resources: &mut L4
         protocol: _,
         accept_proxy_protocol,
     } = inbound;
+    if !is_bindable(name, address, resources) {
+        return;
+    }
     let listener = Listener {
         destination: service.clone(),
         accept_proxy_protocol: accept_proxy_protocol.as_ref().is_some_and(|accept| accept.value),
@@ -100,6 +104,9 @@ pub(super) fn outbound(plan: &Plan, outbound: &Outbound, resources: &mut L4Resou
 /// One port of a builtin gateway.
 pub(super) fn gateway(plan: &Plan, gateway: &GatewayListener, resources: &mut L4Resources) {
     let GatewayListener { name, address, port, tls, stat_name, hosts, connections } = gateway;
+    if !is_bindable(name, address, resources) {
+        return;
+    }
     let placeholders = Placeholders { plan, destination: stat_name, direction: "INBOUND" };
     let mut listener = bare(name, Direction::Gateway, address, *port);
     listener.destination = hosts.iter().map(|host| host.hostname.as_str()).collect::<Vec<_>>().join(", ");
@@ -150,6 +157,18 @@ fn refuses_session(tls: &GatewayTls) -> Option<&'static str> {
             "the listener says TLS, but not whether to end the session: spec.conf.listeners[].tls.mode is missing",
         ),
     }
+}
+
+/// Whether this proxy can listen on an address as it is; if not, the note says so, and all else is served.
+fn is_bindable(name: &str, address: &str, resources: &mut L4Resources) -> bool {
+    let is_ip = address.parse::<IpAddr>().is_ok();
+    if !is_ip {
+        resources.notes.push(format!(
+            "{name} is not served: `{address}` is a host name, and this proxy listens on IP addresses: write one as `address` \
+             of the inbound, or of the Dataplane with the name as its `advertisedAddress`"
+        ));
+    }
+    is_ip
 }
 
 fn bare(name: &str, direction: Direction, address: &str, port: u16) -> Listener {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use control::store::{Effect, Expected, Key, Selection, Store};
+use control::store::{Effect, Expected, Key, Selection, Store, StoreError};
 use model::Kind;
 use model::resource::Scope;
 use serde_json::{Map, Value};
@@ -32,6 +32,36 @@ pub(super) enum Put {
     New,
     Changed,
     Same,
+}
+
+/// Why a resource was not put.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotPut {
+    /// A control plane says no, or nothing.
+    #[error(transparent)]
+    Api(#[from] Failed),
+    /// A store says no.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl NotPut {
+    /// How to end.
+    pub(super) fn exit(&self) -> Exit {
+        match self {
+            NotPut::Api(failed) => failed.exit(),
+            NotPut::Store(_) => Exit::Environment,
+        }
+    }
+
+    /// Whether the next one would end the same way.
+    pub(super) fn stops_everything(&self) -> bool {
+        match self {
+            NotPut::Api(failed) => failed.exit() == Exit::Unreachable,
+            NotPut::Store(StoreError::Unfit { .. } | StoreError::Conflict { .. }) => false,
+            NotPut::Store(_) => true,
+        }
+    }
 }
 
 impl Keeper {
@@ -93,31 +123,24 @@ impl Keeper {
     /// Puts a resource over whatever is there.
     ///
     /// # Errors
-    /// How to end, after it was said why.
-    pub(super) fn put(&self, key: &Key, document: &Value) -> Result<Put, Exit> {
+    /// It is not there.
+    pub(super) fn put(&self, key: &Key, document: &Value) -> Result<Put, NotPut> {
         match self {
             Keeper::Api(client) => {
                 let path = path(key.kind, key.mesh_or_empty(), &key.name);
-                let said = |failed: Failed| failed.said();
-                if client.get(&path).map_err(said)?.is_some_and(|found| plain(key, found) == *document) {
+                if client.get(&path)?.is_some_and(|found| plain(key, found) == *document) {
                     return Ok(Put::Same);
                 }
-                let put = client.put(&path, document).map_err(said)?;
+                let put = client.put(&path, document)?;
                 Ok(if put.created { Put::New } else { Put::Changed })
             }
             Keeper::Store(runtime, store) => {
-                let written = runtime.block_on(store.put(key, document.clone(), Expected::Any));
-                match written {
-                    Ok(written) => Ok(match written.effect {
-                        Effect::Created => Put::New,
-                        Effect::Changed => Put::Changed,
-                        Effect::Unchanged => Put::Same,
-                    }),
-                    Err(error) => {
-                        complain(&format!("error: {error}\n"));
-                        Err(Exit::Environment)
-                    }
-                }
+                let written = runtime.block_on(store.put(key, document.clone(), Expected::Any))?;
+                Ok(match written.effect {
+                    Effect::Created => Put::New,
+                    Effect::Changed => Put::Changed,
+                    Effect::Unchanged => Put::Same,
+                })
             }
         }
     }

@@ -20,6 +20,8 @@ use crate::output::complain;
 /// Where the API is served when nobody says.
 pub(super) const DEFAULT: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 5681));
 
+/// How long the first mesh may hold up the start.
+const FIRST: Duration = Duration::from_secs(2);
 /// The pause before a store that is away is asked again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -175,6 +177,12 @@ impl Plan {
             gate: api.wants_tokens().then(|| TokenGate::new(tokens)),
         })
     }
+}
+
+/// The same as [`prepare`] before anybody can ask, if the store lets us: the first caller finds a mesh.
+pub(super) async fn prepare_first(store: &Arc<dyn Store>) {
+    // what fails or takes longer is done, and told, beside serving
+    let _ = tokio::time::timeout(FIRST, control::api::prepare(store)).await;
 }
 
 /// Makes what a new store lacks: a mesh, and a way in. A store that is away is tried again.

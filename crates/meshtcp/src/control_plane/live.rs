@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use control::api::Mirror;
 use control::compile::{
-    Change, CompileMetrics, Compiled, Compiler, Dangling, changes, conflicts, dangling, newly_dangling,
-    unsayable, warnings,
+    Change, CompileMetrics, Compiled, Compiler, Dangling, changes, dangling, newly_dangling, unsayable,
+    warnings,
 };
 use control::discovery::Publisher;
 use control::store::Revision;
@@ -172,8 +172,8 @@ impl Live {
     }
 }
 
-/// Makes of a candidate what proxies should run, or objects: two listeners on one address of one host, and references
-/// that were just written and lead nowhere.
+/// Makes of a candidate what proxies should run, or objects to references in files that were just written and lead
+/// nowhere. What a store has was accepted: all of it is in force.
 fn adopt(
     compiler: &Compiler,
     before: Option<&Compiled>,
@@ -186,13 +186,11 @@ fn adopt(
         None => compiler.compile(candidate),
     };
     let nowhere: Vec<Dangling> = dangling(&compiled.snapshot, candidate);
-    let mut objections: Vec<Objection> =
-        compiled.by_host().iter().flat_map(|host| conflicts(host, candidate)).collect();
     if let (Some(before), Dangle::HeldBack) = (before, dangle) {
-        objections.extend(newly_dangling(before, &nowhere, candidate));
-    }
-    if !objections.is_empty() {
-        return Err(objections);
+        let objections = newly_dangling(before, &nowhere, candidate);
+        if !objections.is_empty() {
+            return Err(objections);
+        }
     }
     // those that wait for it are told at once, and what cannot be said to them is known before it is in force
     compiled.say_to_envoy(attached.envoys());

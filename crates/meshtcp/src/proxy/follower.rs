@@ -108,7 +108,12 @@ fn refusal(failed: &FailedListener) -> Refusal {
     Refusal {
         type_url: TypeUrl::of::<Listener>(),
         name: failed.listener.name.to_string(),
-        reason: format!("{} cannot be bound: {}", failed.listener.address, failed.error),
+        reason: format!(
+            "{} cannot be bound for {}: {}",
+            failed.listener.address,
+            failed.listener.proxy,
+            failed.why()
+        ),
     }
 }
 

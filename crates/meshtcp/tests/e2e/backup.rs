@@ -131,3 +131,26 @@ fn a_backup_is_restored_over_the_api_of_a_new_control_plane() {
     assert_eq!(code, 1);
     assert!(why.contains("cut off"), "{why}");
 }
+
+#[test]
+fn what_cannot_be_put_back_is_told_and_the_rest_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().join("backup.yaml").display().to_string();
+    let first = ControlPlane::start("memory", &["--zone", "east"]);
+    fill(&first);
+    done(&["backup", "--server", &format!("http://{}", first.api), "--to", &at]);
+    let text = std::fs::read_to_string(&at).unwrap();
+    // one that was changed by hand, before others
+    let broken = text.replacen("port: 1\n", "port: 0\n", 1);
+    assert_ne!(broken, text);
+    std::fs::write(&at, broken).unwrap();
+    let second = ControlPlane::start("memory", &["--zone", "east"]);
+    let (code, _, why) = run(&["restore", &at, "--server", &format!("http://{}", second.api)]);
+    assert_eq!(code, 1);
+    assert!(
+        why.contains("error: Dataplane shop/db-0 was not restored: ") && why.contains("port must be in"),
+        "{why}"
+    );
+    assert!(why.contains("4 of 5 resources were restored"), "{why}");
+    assert_ne!(json(&second.api, "/meshes/shop/dataplanes/db-2"), Value::Null);
+}

@@ -63,3 +63,26 @@ fn a_control_plane_that_does_not_answer_has_an_exit_code_of_its_own() {
         assert!(code == 4 && err.contains(&server), "{command:?}: {code} {err}");
     }
 }
+
+#[test]
+fn names_that_nobody_can_have_are_mistakes_of_the_command_line() {
+    let too_long = "z".repeat(64);
+    for (arguments, rule) in [
+        (
+            &["control-plane", "--store", "memory", "--zone", "Zone A"][..],
+            "no name of a zone: write 1 to 63 lowercase letters",
+        ),
+        (&["control-plane", "--store", "memory", "--zone", "zone/1"], "no name of a zone"),
+        (&["control-plane", "--store", "memory", "--zone", &too_long], "no name of a zone"),
+        (&["control-plane", "--store", "memory", "--mesh", "My Mesh"], "no name of a mesh"),
+        (&["up", "--mesh", "a/b", "."], "no name of a mesh"),
+        (&["up", "--dataplane", "Web 1", "."], "no name of a resource"),
+        (&["get", "dataplanes", "--mesh", "a/b"], "no name of a mesh"),
+        (&["proxy", "--proxy", "My Mesh/web-1"], "no name of a mesh"),
+        (&["config", "set", "a b", "--server", "http://127.0.0.1:5681"], "a context is named by"),
+        (&["config", "set", "a", "--mesh", "A"], "no name of a mesh"),
+    ] {
+        let (code, _, err) = answer(&mut meshtcp(arguments));
+        assert!(code == 2 && err.contains(rule), "{arguments:?}: {code}: {err}");
+    }
+}

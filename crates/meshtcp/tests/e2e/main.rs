@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on stops
 
+mod addresses;
 mod api;
 mod attach;
 mod backend;

@@ -75,7 +75,7 @@ fn universal<'d>(mut root: Fields<'d>) -> Option<Envelope<'d>> {
     let mesh = root.text("mesh");
     let name = root.string("name");
     let labels = root.map("labels").unwrap_or_default();
-    let created = root.text("creationTime").and_then(|time| seconds(&root, "creationTime", &time));
+    let created = root.text("creationTime").and_then(|time| microseconds(&root, "creationTime", &time));
     root.known(&["modificationTime", "kri"]);
     let meta = Meta { labels, created, ..meta(&root, kind, mesh, name.clone()) };
     let body = match kind.body() {
@@ -106,7 +106,7 @@ fn kubernetes<'d>(mut root: Fields<'d>) -> Option<Envelope<'d>> {
     let inline = root.text("mesh");
     let mesh = labels.get(MESH_TAG).or(annotations.get(MESH_TAG)).map(str::to_owned).or(inline);
     let created =
-        metadata.text("creationTimestamp").and_then(|t| seconds(&metadata, "creationTimestamp", &t));
+        metadata.text("creationTimestamp").and_then(|t| microseconds(&metadata, "creationTimestamp", &t));
     let written_name = metadata.string("name");
     let mut name = written_name.clone();
     if kind.home() == Home::Namespace {
@@ -143,9 +143,9 @@ fn meta(root: &Fields<'_>, kind: Kind, mesh: Option<String>, name: String) -> Me
     }
 }
 
-fn seconds(fields: &Fields<'_>, name: &str, text: &str) -> Option<i64> {
+fn microseconds(fields: &Fields<'_>, name: &str, text: &str) -> Option<i64> {
     match text.parse::<jiff::Timestamp>() {
-        Ok(time) => Some(time.as_second()),
+        Ok(time) => Some(time.as_microsecond()),
         Err(_) => {
             fields.warn(
                 name,

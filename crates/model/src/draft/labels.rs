@@ -1,15 +1,19 @@
 //! The labels that a control plane would compute when a resource is stored (spec 01 §1.3, 02 §5).
 
 use crate::draft::envelope::{Envelope, Format};
+use crate::draft::names;
 use crate::draft::parse::Options;
 use crate::reference::{Labels, MESH_TAG, ZONE_TAG};
 use crate::resource::{DISPLAY_NAME_LABEL, Kind, NAMESPACE_LABEL, ORIGIN_LABEL, Scope};
 
 /// The labels of a resource with those that are missing filled in; the role is computed later, from the body.
+///
+/// A name may be longer than the value of a label: then there is no such label, and [`Meta`](crate::Meta) tells the same
+/// from the name itself. What is filled in here would be accepted if somebody had written it.
 pub(crate) fn complete(envelope: &Envelope<'_>, options: &Options) -> Labels {
     let mut labels = envelope.meta.labels.clone();
     let mut default = |key: &str, value: &str| {
-        if labels.get(key).is_none() {
+        if labels.get(key).is_none() && names::is_label_value(value) {
             labels.insert(key, value);
         }
         labels.get(key).map(str::to_owned)

@@ -1,6 +1,6 @@
 //! Which names, labels and meshes a resource may have (spec 02 §3.3 and §3.4).
 
-use crate::draft::envelope::Envelope;
+use crate::draft::envelope::{Envelope, Format};
 use crate::profile::{NameRule, Profile};
 use crate::reference::MESH_TAG;
 use crate::resource::{ORIGIN_LABEL, Scope};
@@ -56,7 +56,11 @@ fn is_dns_label(text: &str) -> bool {
 pub(crate) fn check(envelope: &Envelope<'_>, profile: Profile) -> Vec<Violation> {
     let mut broken = Vec::new();
     let meta = &envelope.meta;
-    let written = envelope.written_name.as_str();
+    // whichever format it is written in, the namespace is no part of the name that the rules are about
+    let written = match envelope.format {
+        Format::Kubernetes => envelope.written_name.as_str(),
+        Format::Universal => meta.name_without_namespace(),
+    };
     if profile.limits_resource_names() && written.len() > 253 {
         broken.push(at("name", "value length must less or equal 253"));
     }
@@ -139,6 +143,11 @@ fn label_value(value: &str) -> Option<String> {
         value if value.len() > 63 => Some("must be no more than 63 characters".into()),
         value => (!is_label_text(value)).then(|| LABEL_VALUE.into()),
     }
+}
+
+/// Whether text may be the value of a label: names may be longer.
+pub fn is_label_value(text: &str) -> bool {
+    label_value(text).is_none()
 }
 
 fn is_label_text(text: &str) -> bool {

@@ -10,6 +10,7 @@
 mod cross_mesh;
 mod external;
 pub(super) mod local;
+mod newest;
 mod zones;
 
 use model::topology::Protocol;

@@ -69,10 +69,23 @@ pub struct FailedListener {
     pub kept_at: Option<SocketAddr>,
 }
 
+impl FailedListener {
+    /// Why it cannot be bound: what the system says, and what that means for an address.
+    pub fn why(&self) -> String {
+        let meaning = match self.error.kind() {
+            io::ErrorKind::AddrInUse => "something else on this host listens there",
+            io::ErrorKind::AddrNotAvailable => "this host has no such address",
+            io::ErrorKind::PermissionDenied => "this process may not listen on such a port",
+            _ => return self.error.to_string(),
+        };
+        format!("{meaning} ({})", self.error)
+    }
+}
+
 impl fmt::Display for FailedListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { listener, error, kept_at } = self;
-        write!(f, "{listener} cannot be bound: {error}")?;
+        let Self { listener, error: _, kept_at } = self;
+        write!(f, "{listener} cannot be bound: {}", self.why())?;
         match kept_at {
             Some(address) => write!(f, "; it stays on {address}"),
             None => Ok(()),

@@ -4,6 +4,7 @@ mod inbound;
 mod metrics;
 mod outbound;
 mod probes;
+mod sockets;
 mod transparent_proxying;
 mod zone_listener;
 
@@ -53,7 +54,7 @@ fn read_networking(networking: &mut Fields<'_>, profile: Profile) -> Dataplane {
         None if !profile.has_zone_listeners() => Vec::new(),
         None => zone_listener::read_all(networking, &own_address, &inbound),
     };
-    Dataplane {
+    let dataplane = Dataplane {
         address: own_address,
         advertised_address: advertised_address(networking),
         inbound,
@@ -61,7 +62,9 @@ fn read_networking(networking: &mut Fields<'_>, profile: Profile) -> Dataplane {
         gateway,
         transparent_proxying,
         listeners,
-    }
+    };
+    sockets::check(networking, &dataplane);
+    dataplane
 }
 
 fn inbounds(networking: &mut Fields<'_>, own_address: &str, profile: Profile) -> Vec<Inbound> {

@@ -4,6 +4,7 @@ use model::reference::SERVICE_TAG;
 use model::topology::{Dataplane, Inbound, MeshService, ServiceSelector, TargetPort};
 use model::{Kind, Resource, Spec, Tags};
 
+use super::newest::{self, Found};
 use super::{Offer, zones};
 use crate::plan::{Endpoint, Via};
 use crate::routing::facts::Facts;
@@ -19,13 +20,13 @@ pub(in crate::routing) fn of_tag(
     weight: u32,
 ) -> Vec<Endpoint> {
     let wanted = offering(service);
-    let mut endpoints = Vec::new();
+    let mut found = Found::new();
     for (resource, dataplane) in snapshot.dataplanes_with_tags(facts.mesh_name, &wanted) {
         for inbound in dataplane.inbound.iter().filter(|i| i.is_healthy() && wanted.matches(&i.tags)) {
-            endpoints.push(endpoint(facts, resource, dataplane, inbound, weight));
+            found.push((resource, endpoint(facts, resource, dataplane, inbound, weight)));
         }
     }
-    endpoints
+    newest::of_each_address(found)
 }
 
 /// The tags of those that offer a tag service.
@@ -58,13 +59,13 @@ pub(in crate::routing) fn of_mesh_service(
         Some(TargetPort::Number(number)) => u32::from(inbound.port) == *number,
         Some(TargetPort::Name(name)) => inbound.name.as_deref() == Some(name),
     };
-    let mut endpoints = Vec::new();
+    let mut found = Found::new();
     for (owner, dataplane) in selected(snapshot, facts.mesh_name, service) {
         for inbound in dataplane.inbound.iter().filter(|inbound| inbound.is_healthy() && takes(inbound)) {
-            endpoints.push(endpoint(facts, owner, dataplane, inbound, 1));
+            found.push((owner, endpoint(facts, owner, dataplane, inbound, 1)));
         }
     }
-    endpoints
+    newest::of_each_address(found)
 }
 
 /// The tag value may be the destination name of a local MeshService, whose endpoints then come first (spec 04 §11).

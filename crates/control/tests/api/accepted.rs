@@ -1,0 +1,177 @@
+//! What the API accepts is in force, can be read and written again, and moves to another store; what cannot come into
+//! force is refused, in the same words wherever it is asked.
+
+mod maker;
+
+use std::sync::Arc;
+
+use dialect::envoy::EnvoyOptions;
+use meshtcp_control::api::Setup;
+use meshtcp_control::compile::{Compiler, Scope};
+use meshtcp_control::preview::universal;
+use meshtcp_control::store::folder::{Content, FileState, Options, Settled};
+use meshtcp_control::store::{FollowedStore, Key, Selection};
+use meshtcp_control::yaml;
+use model::{Kind, Problem, Profile, Severity};
+use plan::Context;
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::Value;
+
+use crate::client::{Reply, send};
+use crate::server::Server;
+use maker::Maker;
+
+const LONGEST_MESH: &str = "m234567890.m234567890.m234567890.m234567890.m234567890.m234567890.m234567890";
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 40, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_accepted_is_in_force_and_comes_back(
+        bytes in proptest::collection::vec(any::<u8>(), 1500),
+        profile in select(Profile::ALL.to_vec()),
+        zone in select(vec![None, Some("east"), Some("eu-west.1")]),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(judge(Maker::new(&bytes, profile).documents(), profile, zone));
+    }
+}
+
+async fn judge(documents: Vec<Value>, profile: Profile, zone: Option<&str>) {
+    let rules = Options { profile, zone: zone.map(Into::into), ..Options::default() };
+    let server = Server::start(Setup { rules: rules.clone(), ..Setup::default() }).await;
+    for mesh in ["default", "other.mesh", LONGEST_MESH] {
+        send(
+            server.address,
+            &format!("PUT /meshes/{mesh}"),
+            &format!("{{\"type\": \"Mesh\", \"name\": \"{mesh}\"}}"),
+        )
+        .await;
+    }
+    let meshes: Vec<String> = names_of(&server, Kind::Mesh).await;
+    for document in documents {
+        offered(&server, &document, &rules, &meshes).await;
+    }
+    everything_is_in_force(&server, profile).await;
+    everything_comes_back(&server, &rules).await;
+}
+
+/// Offers a document to all who judge documents: they agree.
+async fn offered(server: &Server, document: &Value, rules: &Options, meshes: &[String]) {
+    // as `validate` and `up` read it, without a zone
+    let by_file =
+        Content::read("file.json", document.to_string().as_bytes(), &Options { zone: None, ..rules.clone() });
+    let wrong: Vec<&Problem> = by_file.problems.iter().filter(|it| it.severity == Severity::Error).collect();
+    let preview = send(server.address, "POST /_preview", &document.to_string()).await;
+    assert_eq!(preview.status == 200, wrong.is_empty(), "{document:#}: {wrong:?}: {}", preview.body);
+    if !wrong.is_empty() {
+        let said = reasons(&preview);
+        assert_eq!(said.len(), wrong.len(), "{}", preview.body);
+        assert!(
+            wrong.iter().zip(&said).all(|(it, said)| said.contains(&it.violation.message)),
+            "{wrong:?}: {said:?}"
+        );
+    }
+    // as `apply` sends it
+    let (sent, key) = match by_file.entries.first() {
+        Some(entry) => {
+            let sent = universal(document, &entry.resource);
+            let key = Key::of_document(&sent).unwrap();
+            (sent, key)
+        }
+        // a manifest is refused before it is sent
+        None if document.get("apiVersion").is_some() => return,
+        None => (document.clone(), Key::of_document(document).unwrap()),
+    };
+    if key.mesh.as_ref().is_some_and(|mesh| !meshes.contains(mesh)) {
+        return;
+    }
+    let reply = send(server.address, &format!("PUT {}", path(&key)), &sent.to_string()).await;
+    // no rule about documents: about what becomes of the one that is there
+    if reasons(&reply).iter().any(|reason| reason.starts_with("cannot be changed or removed")) {
+        return;
+    }
+    assert_eq!(matches!(reply.status, 200 | 201), wrong.is_empty(), "{sent:#}: {wrong:?}: {}", reply.body);
+    if !wrong.is_empty() {
+        let said = reasons(&reply);
+        assert!(
+            wrong.iter().zip(&said).all(|(it, said)| said.contains(&it.violation.message)),
+            "{wrong:?}: {said:?}"
+        );
+    }
+}
+
+/// Reads the store as the compile loop does: nothing of it is held back, and every Dataplane has a plan that can be said.
+async fn everything_is_in_force(server: &Server, profile: Profile) {
+    let (mut followed, feeder) =
+        FollowedStore::new(Arc::clone(&server.store), Options { profile, ..Options::default() });
+    let fed = tokio::spawn(feeder.run(|| {}));
+    let revision = server.store.revision().await.unwrap();
+    while followed.revision() < revision {
+        tokio::task::yield_now().await;
+        followed.refresh();
+    }
+    let (context, envoy) = (Context::new(profile), EnvoyOptions::default());
+    let compiler = Compiler { context, scope: Scope::everything(), envoy };
+    let Settled::Adopted(compiled) = followed.settle(|candidate| Ok(compiler.compile(candidate))) else {
+        panic!("nobody objects");
+    };
+    fed.abort();
+    let wrong: Vec<_> = followed.problems().into_iter().filter(|it| it.severity == Severity::Error).collect();
+    assert_eq!(wrong, []);
+    assert!(
+        followed.states().iter().all(|(_, state)| *state == FileState::Current),
+        "{:?}",
+        followed.states()
+    );
+    let stored = server.store.list(&Selection::of_kind(Kind::Dataplane)).await.unwrap().items.len();
+    assert_eq!(compiled.proxies.len(), stored);
+    for proxy in compiled.proxies.values() {
+        dialect::envoy::lower(&proxy.plan, &Default::default()).to_resource_set().unwrap();
+    }
+}
+
+/// Everything that is there is accepted again, by the same control plane as no change, and by an empty one.
+async fn everything_comes_back(server: &Server, rules: &Options) {
+    let other = Server::start(Setup { rules: rules.clone(), ..Setup::default() }).await;
+    let mut stored = server.store.list(&Selection::default()).await.unwrap().items;
+    stored.sort_by_key(|it| it.key.kind != Kind::Mesh);
+    for it in &stored {
+        let place = path(&it.key);
+        let shown = send(server.address, &format!("GET {place}"), "").await;
+        let again = yaml::read_one("shown.yaml", &yaml::document(&shown.json())).unwrap();
+        let reply = send(server.address, &format!("PUT {place}"), &again.to_string()).await;
+        assert_eq!(reply.status, 200, "{again:#}: {}", reply.body);
+        assert_eq!(reply.header("etag"), shown.header("etag"), "{again:#}");
+
+        let manifest = send(server.address, &format!("GET {place}?format=k8s"), "").await;
+        let manifest = yaml::read_one("manifest.yaml", &yaml::document(&manifest.json())).unwrap();
+        let read = Content::read("manifest.json", manifest.to_string().as_bytes(), rules);
+        assert!(read.is_good(), "{manifest:#}: {:?}", read.problems);
+
+        let kept = yaml::read_one("backup.yaml", &yaml::exact(&it.document)).unwrap();
+        assert_eq!(kept, it.document);
+        let reply = send(other.address, &format!("PUT {place}"), &kept.to_string()).await;
+        assert!(matches!(reply.status, 200 | 201), "{kept:#}: {}", reply.body);
+        assert_eq!(other.store.get(&it.key).await.unwrap().unwrap().document, it.document);
+    }
+}
+
+async fn names_of(server: &Server, kind: Kind) -> Vec<String> {
+    let items = server.store.list(&Selection::of_kind(kind)).await.unwrap().items;
+    items.into_iter().map(|it| it.key.name).collect()
+}
+
+fn path(key: &Key) -> String {
+    match &key.mesh {
+        Some(mesh) => format!("/meshes/{mesh}/{}/{}", key.kind.plural(), key.name),
+        None => format!("/{}/{}", key.kind.plural(), key.name),
+    }
+}
+
+/// What an answer says is wrong, field by field.
+fn reasons(reply: &Reply) -> Vec<String> {
+    let invalid = reply.json()["invalid_parameters"].as_array().cloned().unwrap_or_default();
+    invalid.iter().map(|it| it["reason"].as_str().unwrap_or_default().to_owned()).collect()
+}
