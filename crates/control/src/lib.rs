@@ -18,4 +18,5 @@ mod listen;
 mod look;
 pub mod preview;
 pub mod store;
+pub mod whole;
 pub mod yaml;
