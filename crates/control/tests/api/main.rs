@@ -10,6 +10,7 @@
 mod cases;
 mod client;
 mod document;
+mod proof;
 mod runs;
 mod schemathesis;
 mod security;
