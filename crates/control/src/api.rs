@@ -1,7 +1,7 @@
 //! The REST API: what Kuma's own tools ask of a control plane, and some questions of ours.
 //!
 //! ```text
-//!  request ─▶ who calls (this host, a token) ─▶ may they ─▶ Operation ─▶ store, or what runs ─▶ Answer
+//!  request ─▶ who calls (our socket, a token) ─▶ may they ─▶ Operation ─▶ store, or what runs ─▶ Answer
 //! ```
 //!
 //! Every path is a row of one table (`operation::Operation`); the router and `/openapi.json` are both made of it.
@@ -27,13 +27,16 @@ mod page;
 mod plane;
 mod policy;
 mod preview;
+mod recognise;
 mod refusal;
 mod resources;
 mod revisions;
 mod serve;
+mod serve_socket;
 mod system;
 mod tokens;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +47,7 @@ use tokio::sync::Semaphore;
 
 use crate::identity::Tokens;
 use crate::store::Store;
+use crate::web::KnownAs;
 
 pub use caller::Role;
 pub use first_start::prepare;
@@ -52,6 +56,7 @@ pub use mirror::Mirror;
 pub use openapi::document as openapi;
 pub use plane::Plane;
 pub use serve::serve;
+pub use serve_socket::serve_socket;
 
 /// What the API is told when it is set up.
 #[derive(Clone, Debug)]
@@ -70,8 +75,12 @@ pub struct Setup {
     pub instance: String,
     /// What a caller may do who has not said who they are.
     pub anonymous: Role,
-    /// Whether a caller on this host is admin without a token.
-    pub localhost_is_admin: bool,
+    /// What a caller may do without a token whose connection comes from this host, and may have been passed on for anybody.
+    pub localhost: Role,
+    /// Under which names anonymous callers may ask.
+    pub known_as: KnownAs,
+    /// The socket at which [`serve_socket`] serves, for messages.
+    pub socket: Option<PathBuf>,
     /// What `GET /config` says, without secrets.
     pub config: Value,
     /// How large a body may be, in bytes.
@@ -92,7 +101,9 @@ impl Default for Setup {
             hostname: "localhost".into(),
             instance: "meshtcp".into(),
             anonymous: Role::Nobody,
-            localhost_is_admin: true,
+            localhost: Role::Reader,
+            known_as: KnownAs::default(),
+            socket: None,
             config: Value::Object(serde_json::Map::new()),
             body_limit: 4 * 1024 * 1024,
             body_timeout: Duration::from_secs(10),

@@ -10,6 +10,7 @@
 mod claims;
 mod jwt;
 mod key;
+pub(crate) mod secret;
 mod tokens;
 
 pub use claims::{Bearer, Claims};

@@ -18,4 +18,6 @@ mod listen;
 mod look;
 pub mod preview;
 pub mod store;
+pub mod web;
+pub mod whole;
 pub mod yaml;

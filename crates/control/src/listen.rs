@@ -14,13 +14,20 @@ const PATIENCE: Duration = Duration::from_secs(1);
 ///
 /// It may be dropped at any time, and asked again: no connection is lost.
 pub(crate) async fn next_connection(listener: &TcpListener, what: &'static str) -> (TcpStream, SocketAddr) {
+    let (stream, address) = next_of(|| listener.accept(), what).await;
+    // cannot fail for what is connected; without it, answers only come later
+    let _ = stream.set_nodelay(true);
+    (stream, address)
+}
+
+/// The same of any listener.
+pub(crate) async fn next_of<C, A: Future<Output = io::Result<C>>>(
+    accept: impl Fn() -> A,
+    what: &'static str,
+) -> C {
     loop {
-        match listener.accept().await {
-            Ok((stream, address)) => {
-                // cannot fail for what is connected; without it, answers only come later
-                let _ = stream.set_nodelay(true);
-                return (stream, address);
-            }
+        match accept().await {
+            Ok(connection) => return connection,
             Err(error) if is_of_the_connection(&error) => {}
             Err(error) => {
                 tracing::warn!(%error, "{what} cannot accept connections");

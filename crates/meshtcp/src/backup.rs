@@ -9,11 +9,11 @@
 mod keeper;
 mod text;
 
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use control::store::Key;
+use control::whole;
 use model::Kind;
 use serde_json::{Value, json};
 
@@ -70,7 +70,7 @@ pub(crate) fn backup(BackupArgs { whose, secrets, to }: BackupArgs) -> Exit {
         print(&text);
         return Exit::Ok;
     };
-    match save(&path, &text) {
+    match whole::replace(&path, text.as_bytes()) {
         Ok(()) => {
             print(&format!("{} resources are in {}\n", found.len(), path.display()));
             Exit::Ok
@@ -175,19 +175,4 @@ fn load(file: &Path) -> std::io::Result<String> {
         return Ok(text);
     }
     std::fs::read_to_string(file)
-}
-
-/// Writes a file all at once: a backup is there as a whole, or the one before.
-fn save(path: &Path, text: &str) -> std::io::Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = path.with_file_name(format!(".{name}.new"));
-    let mut options = std::fs::OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
-    let renamed = written.and_then(|()| std::fs::rename(&beside, path));
-    if renamed.is_err() {
-        // it takes room that others need
-        let _ = std::fs::remove_file(&beside);
-    }
-    renamed
 }

@@ -1,6 +1,7 @@
 //! A control plane's REST API, as a program on the other side sees it.
 
 mod failed;
+mod socket;
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
@@ -9,12 +10,16 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use ureq::http::{Response, StatusCode};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::unversioned::resolver::DefaultResolver;
 use ureq::{Agent, Body};
 
+use crate::address::ControlPlane;
+use crate::api_socket;
 use crate::context::Context;
 use crate::trust::{Trusted, is_loopback};
 
 use failed::Whom;
+use socket::{Door, ToSocket};
 
 pub(crate) use failed::Failed;
 
@@ -27,6 +32,9 @@ const AGAIN: Duration = Duration::from_millis(50);
 /// The header that says which revision a change became.
 const REVISION: &str = "meshtcp-revision";
 
+/// What URLs begin with when nothing of them but the path counts. An address: no name has to be looked up.
+const THROUGH_SOCKET: &str = "http://127.0.0.1";
+
 /// What a control plane says to a path that leads nowhere.
 const NO_PAGE: &str = "404: Page Not Found";
 
@@ -34,6 +42,9 @@ const NO_PAGE: &str = "404: Page Not Found";
 pub(crate) struct Client {
     agent: Agent,
     whom: Whom,
+    /// How messages call the server.
+    server: String,
+    /// The URL that paths are put behind.
     base: String,
     token: Option<String>,
     made: Instant,
@@ -56,11 +67,12 @@ impl Client {
     /// # Errors
     /// In words: the URL is none, or a file that it needs cannot be read.
     pub(crate) fn of(context: &Context) -> Result<Self, String> {
-        let base = context.server.trim_end_matches('/').to_owned();
-        let is_tls = base.starts_with("https://");
-        if !is_tls && !base.starts_with("http://") {
+        let server = context.server.trim_end_matches('/').to_owned();
+        let is_tls = server.starts_with("https://");
+        let named = server.strip_prefix("unix:").map(|path| Door::Named(path.into()));
+        if !is_tls && named.is_none() && !server.starts_with("http://") {
             return Err(format!(
-                "`{base}` is no URL of a control plane: write http://HOST:PORT or https://HOST:PORT"
+                "`{server}` is no URL of a control plane: write http://HOST:PORT or https://HOST:PORT"
             ));
         }
         let token = match (&context.token, &context.token_file) {
@@ -73,9 +85,9 @@ impl Client {
             }
             (None, None) => None,
         };
-        if token.is_some() && !is_tls && !is_loopback(host_of(&base)) {
+        if token.is_some() && !is_tls && named.is_none() && !is_loopback(host_of(&server)) {
             return Err(format!(
-                "{base} is no https:// URL: a token would travel in plain sight\n  help: use https://, or a tunnel to 127.0.0.1"
+                "{server} is no https:// URL: a token would travel in plain sight\n  help: use https://, or a tunnel to 127.0.0.1"
             ));
         }
         let mut agent =
@@ -84,22 +96,29 @@ impl Client {
         if is_tls {
             agent = agent.tls_config(TlsConfig::builder().root_certs(roots(context)?).build());
         }
-        let agent = agent.build().into();
-        Ok(Self { agent, whom: Whom::ControlPlane, base, token, made: Instant::now() })
+        let found = || (!is_tls && token.is_none()).then(|| door_of(&server)).flatten();
+        let (agent, base) = match named.or_else(found) {
+            None => (agent.build().into(), server.clone()),
+            Some(door) => {
+                let resolver = DefaultResolver::default();
+                (Agent::with_parts(agent.build(), ToSocket(door), resolver), THROUGH_SOCKET.to_owned())
+            }
+        };
+        Ok(Self { agent, whom: Whom::ControlPlane, server, base, token, made: Instant::now() })
     }
 
     /// A client of the admin server of a proxy on `HOST:PORT`.
     pub(crate) fn of_admin(address: &str) -> Self {
         let agent =
             Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build();
-        let base = address.trim_start_matches("http://").trim_end_matches('/');
-        let base = format!("http://{base}");
-        Self { agent: agent.into(), whom: Whom::Proxy, base, token: None, made: Instant::now() }
+        let base = format!("http://{}", address.trim_start_matches("http://").trim_end_matches('/'));
+        let (agent, server) = (agent.into(), base.clone());
+        Self { agent, whom: Whom::Proxy, server, base, token: None, made: Instant::now() }
     }
 
     /// Where it is.
     pub(crate) fn server(&self) -> &str {
-        &self.base
+        &self.server
     }
 
     /// The document at a path; `None`: there is none.
@@ -127,13 +146,13 @@ impl Client {
         match said.filter(|said| said.get("title").is_some()) {
             Some(said) => Ok(Err(said)),
             None if text.trim() == NO_PAGE => Ok(Err(Value::Null)),
-            None => Err(Failed::refused(&self.base, 404, None, &text)),
+            None => Err(Failed::refused(&self.server, 404, None, &text)),
         }
     }
 
     /// The kinds that the control plane serves, by their plural.
     pub(crate) fn kinds(&self) -> Result<BTreeSet<String>, Failed> {
-        let found = self.get("/_resources")?.ok_or_else(|| Failed::no_control_plane(&self.base))?;
+        let found = self.get("/_resources")?.ok_or_else(|| Failed::no_control_plane(&self.server))?;
         let kinds = found.get("resources").and_then(Value::as_array).into_iter().flatten();
         let path = |kind: &Value| kind.get("path").and_then(Value::as_str).map(str::to_owned);
         Ok(kinds.filter_map(path).collect())
@@ -147,7 +166,7 @@ impl Client {
         while let Some(path) = next.take() {
             let mut page = match self.answer(&path)? {
                 Ok(page) => page,
-                Err(said) => return Err(Failed::refused(&self.base, 404, Some(&said), NO_PAGE)),
+                Err(said) => return Err(Failed::refused(&self.server, 404, Some(&said), NO_PAGE)),
             };
             if let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) {
                 found.extend(items);
@@ -157,7 +176,7 @@ impl Client {
             if next.as_ref() == Some(&path) {
                 return Err(Failed::Strange {
                     whom: self.whom,
-                    server: self.base.clone(),
+                    server: self.server.clone(),
                     why: format!("{path} names itself as the next page"),
                 });
             }
@@ -260,10 +279,10 @@ impl Client {
             (true, Ok(tree)) => Ok(tree),
             (true, Err(error)) => Err(Failed::Strange {
                 whom: self.whom,
-                server: self.base.clone(),
+                server: self.server.clone(),
                 why: format!("its answer is no JSON: {error}"),
             }),
-            (false, tree) => Err(Failed::refused(&self.base, status.as_u16(), tree.ok().as_ref(), &text)),
+            (false, tree) => Err(Failed::refused(&self.server, status.as_u16(), tree.ok().as_ref(), &text)),
         }
     }
 
@@ -272,7 +291,7 @@ impl Client {
             ureq::Error::Io(error) => error.to_string(),
             other => other.to_string(),
         };
-        Failed::Unreachable { whom: self.whom, server: self.base.clone(), why }
+        Failed::Unreachable { whom: self.whom, server: self.server.clone(), why }
     }
 }
 
@@ -288,6 +307,13 @@ fn path_of(url: &str) -> &str {
 fn host_of(base: &str) -> &str {
     let authority = base.trim_start_matches("http://").split('/').next().unwrap_or_default();
     authority.rsplit_once(':').map_or(authority, |(host, _)| host)
+}
+
+/// The socket of a control plane of this host, by its URL.
+fn door_of(server: &str) -> Option<Door> {
+    let address: ControlPlane = server.parse().ok()?;
+    let found = is_loopback(&address.host).then(|| api_socket::of_api(&address.host, address.port))?;
+    found.map(Door::Found)
 }
 
 /// Whom a control plane's certificate must be signed by.

@@ -20,7 +20,7 @@ pub(crate) struct Server {
     /// The context to use, instead of the current one (see `meshtcp config`)
     #[arg(long, value_name = "NAME", env = "MESHTCP_CONTEXT")]
     pub(crate) context: Option<String>,
-    /// The REST API of a control plane, e.g. http://127.0.0.1:5681, instead of the context's
+    /// The REST API of a control plane, e.g. http://127.0.0.1:5681, or unix:PATH for its socket, instead of the context's
     #[arg(long, value_name = "URL", value_parser = url, env = "MESHTCP_SERVER")]
     pub(crate) server: Option<String>,
     /// A file with the token of a user, instead of the context's
@@ -86,11 +86,12 @@ impl Server {
 
 /// Reads the URL of a REST API.
 pub(crate) fn url(text: &str) -> Result<String, String> {
-    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    let rest = ["http://", "https://", "unix:"].iter().find_map(|scheme| text.strip_prefix(scheme));
     match rest.filter(|rest| !rest.is_empty()) {
         Some(_) => Ok(text.to_owned()),
         None => {
-            Err("this is no URL of a control plane: write http://HOST:PORT or https://HOST:PORT".to_owned())
+            Err("this is no URL of a control plane: write http://HOST:PORT, https://HOST:PORT or unix:PATH"
+                .to_owned())
         }
     }
 }

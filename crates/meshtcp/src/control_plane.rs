@@ -19,7 +19,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use control::api::Mirror;
+use control::api::{Mirror, Role};
 use control::certificate::Certificate;
 use control::compile::{CompileMetrics, Compiler, Scope, Which};
 use control::discovery::{Publisher, Statuses, TokenGate};
@@ -152,9 +152,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
         Ok(tls) => tls,
         Err(message) => return refuse(&message),
     };
-    if let Some(warning) = exposed(&arguments) {
-        complain(&warning);
-    }
+    exposed(&arguments).iter().for_each(|warning| complain(warning));
     let context = Context { zone: arguments.zone.clone(), ..Context::new(arguments.resources.rules.profile) };
     let scope = Scope { mesh: arguments.mesh.as_deref().map(MeshName::from), which: Which::All };
     let envoy = EnvoyOptions { split: arguments.envoy_split.into(), ..EnvoyOptions::default() };
@@ -184,7 +182,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
         Err(message) => return refuse(&message),
     };
     let screen = Screen::new(resources.in_words());
-    screen.serving(service.addresses(), arguments.envoy_split);
+    screen.serving(service.addresses(), service.socket(), arguments.envoy_split);
     let (resources, watch) = resources.follow(service.runtime(), events);
     let mut live = Live::new(resources, compiler, compiling, Arc::clone(&shared.publisher));
     follow(&mut live, &screen, &shared, &service, &inbox);
@@ -204,15 +202,27 @@ fn certificate(
     pair.transpose().map_err(|error| format!("{flag}: {error}"))
 }
 
-/// What to say when tokens of proxies would come in plaintext from other hosts.
-fn exposed(Args { api, xds, xds_tls_cert, .. }: &Args) -> Option<String> {
+/// What to say of what lies open: tokens of proxies that come in plaintext from other hosts, rights that nobody has to prove.
+fn exposed(Args { api, xds, xds_tls_cert, .. }: &Args) -> Vec<String> {
     let in_plain_sight = api.wants_tokens() && xds_tls_cert.is_none() && !xds.ip().is_loopback();
-    in_plain_sight.then(|| {
+    let plaintext = in_plain_sight.then(|| {
         format!(
             "warning: proxies bring their tokens to {xds} in plaintext: whoever reads along can use them\n  help: \
              --xds-tls-cert and --xds-tls-key\n"
         )
-    })
+    });
+    let unproven = match api.localhost() {
+        Role::Nobody | Role::Reader => None,
+        Role::Writer => Some("change everything but secrets"),
+        Role::Admin => Some("do everything"),
+    };
+    let unproven = unproven.map(|rights| {
+        format!(
+            "warning: whoever reaches the API over a loopback address, also through a reverse proxy or a tunnel, may {rights} without \
+             a token\n  help: --api-localhost reader, unless nobody else works on this host and nothing forwards to it\n"
+        )
+    });
+    plaintext.into_iter().chain(unproven).collect()
 }
 
 fn refuse(message: &str) -> Exit {

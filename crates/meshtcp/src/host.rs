@@ -1,4 +1,4 @@
-//! The addresses of this host.
+//! The addresses of this host, and its name.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -14,6 +14,12 @@ pub(crate) fn addresses() -> BTreeSet<IpAddr> {
     addresses.extend(local_v6(&read("/proc/net/if_inet6")).map(IpAddr::V6));
     addresses.retain(|address| !address.is_loopback());
     addresses
+}
+
+/// What this host calls itself.
+pub(crate) fn name() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
 /// Each leaf `|-- ADDRESS` is followed by a line for each of its routes; `/32 host LOCAL` is an address of ours.

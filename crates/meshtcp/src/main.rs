@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod api_socket;
 mod apply;
 mod backup;
 mod cli;

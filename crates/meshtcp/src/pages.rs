@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::Request;
 use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use control::store::folder::FileState;
+use control::web::KnownAs;
 use model::ProxyKey;
 use plan::{Plan, plan_json};
 use prometheus_client::encoding::text::encode;
@@ -15,8 +18,36 @@ use proxy::{ConnectionInfo, Proxy};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-/// Serves until the process ends.
-pub(crate) async fn serve(listener: TcpListener, router: Router) {
+use crate::host;
+
+/// The names of this host, on every command that serves pages.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct HostNames {
+    /// Also answer requests for this host name (header `Host`), beside IP addresses, localhost and the host's own name: other
+    /// names may be those of web pages; may be repeated
+    #[arg(long = "host-name", value_name = "NAME", value_delimiter = ',', env = "MESHTCP_HOST_NAME")]
+    names: Vec<String>,
+}
+
+impl HostNames {
+    /// All of them.
+    pub(crate) fn known_as(&self) -> KnownAs {
+        KnownAs::new(self.names.iter().cloned().chain(host::name()))
+    }
+}
+
+/// Serves until the process ends. What is meant for another host is refused: a page in somebody's browser asks.
+pub(crate) async fn serve(listener: TcpListener, router: Router, known_as: KnownAs) {
+    let known_as = Arc::new(known_as);
+    let router = router.layer(middleware::from_fn(move |request: Request, next: Next| {
+        let admitted = known_as.admits(request.headers());
+        async move {
+            match admitted {
+                Ok(()) => next.run(request).await,
+                Err(stranger) => (StatusCode::FORBIDDEN, format!("{stranger}\n")).into_response(),
+            }
+        }
+    }));
     if let Err(error) = axum::serve(listener, router).await {
         crate::output::complain(&format!("error: the admin server ended: {error}\n"));
     }

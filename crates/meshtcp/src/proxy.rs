@@ -29,6 +29,7 @@ use crate::address::ControlPlane;
 use crate::duration;
 use crate::exit::Exit;
 use crate::output::{complain, print};
+use crate::pages::HostNames;
 use crate::takeover;
 use crate::takeover::{Succession, admin_listener};
 use crate::trust::Trusted;
@@ -63,6 +64,8 @@ pub(crate) struct Args {
     /// Serve /metrics, /ready, /healthy, /status and /connections here, e.g. 127.0.0.1:9901 (port 0: any)
     #[arg(long, value_name = "ADDR", env = "MESHTCP_ADMIN")]
     admin: Option<SocketAddr>,
+    #[command(flatten)]
+    names: HostNames,
     /// Write a line for each finished connection to this file; `-` for standard output
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
@@ -106,6 +109,7 @@ fn start(arguments: Args) -> Result<(), String> {
         token_file,
         state,
         admin,
+        names,
         log,
         log_format,
         workers,
@@ -142,7 +146,13 @@ fn start(arguments: Args) -> Result<(), String> {
             print(&format!("admin: http://{address}\n"));
             admin_socket = Some((address, listener.try_clone().map_err(words)?.into()));
             let listener = TcpListener::from_std(listener).map_err(words)?;
-            let serve = admin::serve(listener, Arc::clone(&proxy), link.subscribe(), follower.carried());
+            let serve = admin::serve(
+                listener,
+                Arc::clone(&proxy),
+                link.subscribe(),
+                follower.carried(),
+                names.known_as(),
+            );
             served = Some(tokio::spawn(serve));
         }
         let (stop, taken_over) = oneshot::channel();

@@ -32,6 +32,7 @@ pub(crate) use status::Status;
 
 use crate::exit::Exit;
 use crate::output::complain;
+use crate::pages::HostNames;
 use crate::source::Source;
 use crate::takeover::{Succession, admin_listener};
 use crate::{duration, host, names, takeover};
@@ -50,6 +51,8 @@ pub(crate) struct Args {
     /// Serve /metrics, /ready, /healthy, /plan, /connections and /status here, e.g. 127.0.0.1:9901 (port 0: any)
     #[arg(long, value_name = "ADDR", env = "MESHTCP_ADMIN")]
     admin: Option<std::net::SocketAddr>,
+    #[command(flatten)]
+    names: HostNames,
     /// Write a line for each finished connection to this file; `-` for standard output
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
@@ -104,9 +107,10 @@ pub(crate) fn run(arguments: Args) -> Exit {
         admin_listener(address, succession.as_mut())
             .map_err(|error| format!("--admin {address} cannot be bound: {error}"))
     });
-    let hand = admin
-        .transpose()
-        .and_then(|admin| Hand::start(admin, events.clone(), Arc::clone(&status), Arc::clone(&proxy)));
+    let hand = admin.transpose().and_then(|admin| {
+        let admin = admin.map(|listener| (listener, arguments.names.known_as()));
+        Hand::start(admin, events.clone(), Arc::clone(&status), Arc::clone(&proxy))
+    });
     let mut hand = match hand {
         Ok(hand) => hand,
         Err(message) => return refuse(&message, Exit::Environment),

@@ -17,6 +17,7 @@
 //! | [`Proxy`] | the running data plane: one event loop a processor, sharing nothing on the path of a connection |
 //! | [`discovery`] | configurations from a control plane |
 //! | [`takeover`] | listening sockets on their way to the next process |
+//! | [`own_socket`] | Unix sockets with a path, where nothing of others is replaced or believed |
 //! | [`counters`] | what was counted, as a value; [`Proxy::register`] gives the same as Prometheus metrics |
 //!
 //! A connection keeps the decision it was born with, whatever becomes of the configuration.
@@ -64,6 +65,7 @@ mod limits;
 mod listen;
 mod log;
 mod metrics;
+pub mod own_socket;
 mod proxy;
 pub mod proxy_protocol;
 mod relay;

@@ -19,14 +19,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::Mode;
-use rustix::net::sockopt::{Timeout, set_socket_timeout, socket_peercred};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, connect,
-    listen, recvmsg, sendmsg, socket_with,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, accept_with, recvmsg, sendmsg,
 };
 
+use crate::own_socket;
 use message::Message;
 
 /// How many sockets one message carries; the kernel takes 253 (`SCM_MAX_FD`).
@@ -57,9 +56,11 @@ impl Takeover {
     /// Asks the process that waits at `path` for its sockets; `None` when none waits there.
     ///
     /// # Errors
-    /// When a process is there and does not hand over everything, or the path cannot be used.
+    /// When a process is there and is another user's or does not hand over everything, or when something else than a socket is
+    /// at the path.
     pub fn ask(path: &Path) -> io::Result<Option<Self>> {
-        let Some(peer) = knock(path)? else { return Ok(None) };
+        let Some(peer) = own_socket::connect(path, SocketType::SEQPACKET)? else { return Ok(None) };
+        own_socket::is_ours_or_roots(&peer)?;
         set_socket_timeout(&peer, Timeout::Recv, Some(PATIENCE))?;
         let mut sockets = Sockets::default();
         loop {
@@ -100,23 +101,13 @@ pub struct Handover {
 }
 
 impl Handover {
-    /// Waits at `path` from now on. A file that a process left behind there is replaced.
+    /// Waits at `path` from now on. A socket that a process of ours left behind there is replaced, and nothing else.
     ///
     /// # Errors
-    /// When another process waits there, or the path cannot be used.
+    /// When another process waits there, something else is there, or the path cannot be used.
     pub fn bind(path: &Path) -> io::Result<Self> {
-        let socket = unix_socket()?;
-        let address = SocketAddrUnix::new(path)?;
-        match bind(&socket, &address) {
-            Err(rustix::io::Errno::ADDRINUSE) if knock(path)?.is_none() => {
-                std::fs::remove_file(path)?;
-                bind(&socket, &address)?;
-            }
-            bound => bound?,
-        }
-        rustix::fs::chmod(path, Mode::RUSR | Mode::WUSR)?;
-        listen(&socket, 4)?;
-        Ok(Self { socket, path: path.to_owned() })
+        // keeps messages apart, so that sockets arrive with the words that name them
+        Ok(Self { socket: own_socket::listen(path, SocketType::SEQPACKET)?, path: path.to_owned() })
     }
 
     /// Where it waits.
@@ -152,11 +143,7 @@ impl Handover {
 
 /// Whether the other side became ready.
 fn hand_over(peer: &OwnedFd, sockets: &Sockets) -> io::Result<bool> {
-    let user = rustix::process::geteuid();
-    let theirs = socket_peercred(peer)?.uid;
-    if theirs != user && !theirs.is_root() {
-        return Err(io::Error::new(ErrorKind::PermissionDenied, "the other process is another user's"));
-    }
+    own_socket::is_ours_or_roots(peer)?;
     set_socket_timeout(peer, Timeout::Send, Some(PATIENCE))?;
     for (address, listening) in &sockets.listeners {
         for some in listening.chunks(SOCKETS) {
@@ -174,21 +161,6 @@ fn hand_over(peer: &OwnedFd, sockets: &Sockets) -> io::Result<bool> {
         Err(error) if is_end(&error) => Ok(false),
         Err(error) => Err(error),
     }
-}
-
-/// Connects to whoever waits at a path.
-fn knock(path: &Path) -> io::Result<Option<OwnedFd>> {
-    let socket = unix_socket()?;
-    match connect(&socket, &SocketAddrUnix::new(path)?) {
-        Ok(()) => Ok(Some(socket)),
-        Err(rustix::io::Errno::NOENT | rustix::io::Errno::CONNREFUSED) => Ok(None),
-        Err(errno) => Err(errno.into()),
-    }
-}
-
-/// A socket that keeps messages apart, so that sockets arrive with the words that name them.
-fn unix_socket() -> io::Result<OwnedFd> {
-    Ok(socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?)
 }
 
 fn send(peer: &OwnedFd, message: &Message, sockets: &[BorrowedFd<'_>]) -> io::Result<()> {
@@ -276,5 +248,15 @@ mod tests {
         // the file is still there, and nobody behind it
         assert!(path.exists() && Takeover::ask(&path).unwrap().is_none());
         Handover::bind(&path).unwrap();
+    }
+
+    #[test]
+    fn what_is_no_socket_is_neither_asked_nor_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notes");
+        std::fs::write(&path, "precious").unwrap();
+        assert_eq!(Takeover::ask(&path).unwrap_err().kind(), ErrorKind::AlreadyExists);
+        assert_eq!(Handover::bind(&path).unwrap_err().kind(), ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
     }
 }

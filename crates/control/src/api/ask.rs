@@ -61,8 +61,7 @@ impl Ask {
     }
 
     pub(super) fn refuse_access(&self, collection: Collection) -> Refusal {
-        let name = collection.name();
-        Refusal::denied(format!("user \"{}\" cannot access the resource of type \"{name}\"", self.caller))
+        self.caller.refused(&format!("cannot access the resource of type \"{}\"", collection.name()))
     }
 
     /// Where the request went, for links to what comes next.

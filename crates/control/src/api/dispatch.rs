@@ -15,12 +15,12 @@ use axum::routing::{MethodFilter, MethodRouter};
 use super::Api;
 use super::answer::Answer;
 use super::ask::{Ask, NO_PAGE, check_media_type};
-use super::caller::{Caller, Role, is_from_this_host};
+use super::caller::Role;
 use super::collection::Collection;
 use super::operation::{Operation, Outcome};
+use super::recognise::recognise;
 use super::refusal::Refusal;
 use super::serve::Peer;
-use crate::identity::TokenError;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -107,14 +107,15 @@ async fn answer(api: &Api, operation: &Operation, request: Request) -> Outcome {
     if parameters.iter().any(|(name, value)| name == "plural" && Collection::at(value).is_none()) {
         return Err(Refusal::no_page());
     }
-    let caller = caller(api, operation, &parts).await?;
+    if operation.body.is_some() {
+        // what is wrong for everybody needs no rights to be told
+        check_media_type(&parts.headers)?;
+    }
+    let caller = recognise(api, operation, &parts).await?;
     if caller.role() < operation.needs {
         let Parts { method, uri, .. } = &parts;
         let verb = if operation.needs == Role::Reader { "read" } else { "do" };
-        return Err(Refusal::denied(format!(
-            "user \"{caller}\" may not {verb} this: {method} {}",
-            uri.path()
-        )));
+        return Err(caller.refused(&format!("may not {verb} this ({method} {})", uri.path())));
     }
     let query = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri);
     let query = query.map_err(|error| Refusal::bad(format!("the query is not understood: {error}")))?.0;
@@ -136,35 +137,7 @@ async fn answer(api: &Api, operation: &Operation, request: Request) -> Outcome {
     (operation.run)(ask).await
 }
 
-async fn caller(api: &Api, operation: &Operation, parts: &Parts) -> Result<Caller, Refusal> {
-    let setup = &api.desk.setup;
-    let peer = parts.extensions.get::<Peer>();
-    if operation.open {
-        return Ok(Caller::anonymous(setup.anonymous));
-    }
-    if setup.localhost_is_admin
-        && peer.is_some_and(|peer| is_from_this_host(peer.address.ip(), &parts.headers))
-    {
-        return Ok(Caller::admin());
-    }
-    let Some(value) = parts.headers.get(header::AUTHORIZATION) else {
-        return Ok(Caller::anonymous(setup.anonymous));
-    };
-    let token = value.to_str().ok().and_then(|value| {
-        let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
-    });
-    let refused = |why: &str| Refusal::new(StatusCode::UNAUTHORIZED, "Unauthorized", why);
-    let token = token.ok_or_else(|| refused("send `Authorization: Bearer TOKEN`"))?;
-    match api.desk.tokens.user(token).await {
-        Ok(user) => Ok(Caller::user(user.name, user.groups)),
-        Err(TokenError::Store(error)) => Err(Refusal::of_store("Unauthorized", &error)),
-        Err(error) => Err(refused(&error.to_string())),
-    }
-}
-
 async fn read_body(api: &Api, parts: &Parts, body: Body) -> Result<Bytes, Refusal> {
-    check_media_type(&parts.headers)?;
     let setup = &api.desk.setup;
     let too_large = || {
         let detail = format!("a body may have {} bytes", setup.body_limit);

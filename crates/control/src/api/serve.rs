@@ -29,9 +29,18 @@ const HEAD_BYTES: usize = 64 * 1024;
 /// Where a request came from.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer {
-    pub(super) address: SocketAddr,
+    pub(super) way: Way,
     /// `http` or `https`.
     pub(super) scheme: &'static str,
+}
+
+/// The way that a connection came.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Way {
+    /// Over the network, from this address.
+    Network(SocketAddr),
+    /// Through the Unix socket, by a process of our own user or of root.
+    Socket,
 }
 
 /// Serves the API on a bound listener until `shutdown` is cancelled; then requests in flight get `grace` to end.
@@ -77,25 +86,25 @@ pub async fn serve(
 
 async fn connection(stream: TcpStream, address: SocketAddr, tls: Option<TlsAcceptor>, requests: Requests) {
     match tls {
-        None => requests.answer(stream, Peer { address, scheme: "http" }).await,
+        None => requests.answer(stream, Peer { way: Way::Network(address), scheme: "http" }).await,
         Some(acceptor) => {
             if let Some(stream) = shake_hands(acceptor, stream, address).await {
-                requests.answer(stream, Peer { address, scheme: "https" }).await;
+                requests.answer(stream, Peer { way: Way::Network(address), scheme: "https" }).await;
             }
         }
     }
 }
 
 /// How the requests of one connection are answered.
-struct Requests {
-    router: Router,
+pub(super) struct Requests {
+    pub(super) router: Router,
     /// How long a head may take to arrive.
-    head: Duration,
-    stopping: CancellationToken,
+    pub(super) head: Duration,
+    pub(super) stopping: CancellationToken,
 }
 
 impl Requests {
-    async fn answer<S>(self, stream: S, peer: Peer)
+    pub(super) async fn answer<S>(self, stream: S, peer: Peer)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -117,7 +126,7 @@ impl Requests {
             }
         };
         if let Err(error) = ended {
-            tracing::debug!(address = %peer.address, %error, "a connection to the API broke");
+            tracing::debug!(way = ?peer.way, %error, "a connection to the API broke");
         }
     }
 }

@@ -82,10 +82,22 @@ impl Claims {
 
     /// Reads the claims of a token of a sort, at a time.
     pub(super) fn read(sort: Sort, claims: &Value, now: i64) -> Result<Self, TokenError> {
-        let text = |key: &str| claims[key].as_str().unwrap_or_default().to_owned();
-        let list = |value: &Value| -> Vec<String> {
-            let items = value.as_array().into_iter().flatten();
-            items.filter_map(Value::as_str).map(str::to_owned).collect()
+        // what is there and cannot be read might narrow what the token is for
+        let text = |key: &str| match &claims[key] {
+            Value::Null => Ok(String::new()),
+            Value::String(text) => Ok(text.clone()),
+            _ => Err(TokenError::Malformed("a claim that must be text is none")),
+        };
+        let list = |value: &Value| -> Result<Vec<String>, TokenError> {
+            let unclear = TokenError::Malformed("a claim that must be a list of texts is none");
+            match value {
+                Value::Null => Ok(Vec::new()),
+                Value::Array(items) => {
+                    let texts = items.iter().map(|item| item.as_str().map(str::to_owned));
+                    texts.collect::<Option<_>>().ok_or(unclear)
+                }
+                _ => Err(unclear),
+            }
         };
         let time = |key: &str| claims[key].as_f64().map(|seconds| seconds as i64);
         let expires = time("exp").ok_or(TokenError::Malformed("it has no end"))?;
@@ -98,24 +110,26 @@ impl Claims {
         }
         let bearer = match sort {
             Sort::Dataplane => Bearer::Dataplane {
-                name: text("Name"),
-                mesh: text("Mesh"),
-                tags: claims["Tags"]
-                    .as_object()
-                    .into_iter()
-                    .flatten()
-                    .map(|(key, values)| (key.clone(), list(values)))
-                    .collect(),
-                kind: text("Type"),
-                workload: text("Workload"),
+                name: text("Name")?,
+                mesh: text("Mesh")?,
+                tags: match &claims["Tags"] {
+                    Value::Null => BTreeMap::new(),
+                    Value::Object(tags) => {
+                        let tag = |(key, values): (&String, _)| Ok((key.clone(), list(values)?));
+                        tags.iter().map(tag).collect::<Result<_, TokenError>>()?
+                    }
+                    _ => return Err(TokenError::Malformed("its tags are no lists by tag")),
+                },
+                kind: text("Type")?,
+                workload: text("Workload")?,
             },
-            Sort::Zone => Bearer::Zone { zone: text("Zone"), scope: list(&claims["Scope"]) },
-            Sort::User => match text("Name") {
+            Sort::Zone => Bearer::Zone { zone: text("Zone")?, scope: list(&claims["Scope"])? },
+            Sort::User => match text("Name")? {
                 name if name.is_empty() => return Err(TokenError::Malformed("it names no user")),
-                name => Bearer::User { name, groups: list(&claims["Groups"]) },
+                name => Bearer::User { name, groups: list(&claims["Groups"])? },
             },
         };
-        Ok(Self { bearer, id: text("jti"), issued: begins, expires })
+        Ok(Self { bearer, id: text("jti")?, issued: begins, expires })
     }
 }
 
@@ -133,6 +147,35 @@ impl Bearer {
             Bearer::Dataplane { .. } => Sort::Dataplane,
             Bearer::Zone { .. } => Sort::Zone,
             Bearer::User { .. } => Sort::User,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_that_cannot_be_read_does_not_widen_a_token() {
+        let read = |claim: &str, value: Value| {
+            let mut claims =
+                json!({ "Name": "web-1", "Mesh": "shop", "Tags": {"v": ["1"]}, "jti": "x", "exp": 9 });
+            claims[claim] = value;
+            Claims::read(Sort::Dataplane, &claims, 1)
+        };
+        assert!(read("Type", Value::Null).is_ok());
+        for (claim, value) in [
+            ("Name", json!(["web-1"])),
+            ("Name", json!(1)),
+            ("Mesh", json!({})),
+            ("Workload", json!(false)),
+            ("jti", json!(7)),
+            ("Tags", json!("v=1")),
+            ("Tags", json!([["v", "1"]])),
+            ("Tags", json!({"v": "1"})),
+            ("Tags", json!({"v": [1]})),
+        ] {
+            assert!(matches!(read(claim, value.clone()), Err(TokenError::Malformed(_))), "{claim} {value}");
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Issuing and verifying tokens with the keys in a store.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +13,8 @@ use serde_json::{Value, json};
 use super::claims::{Bearer, Claims, Sort};
 use super::jwt::{self, Unverified};
 use super::key::SigningKey;
-use crate::store::{Expected, Key, Selection, Store, StoreError};
+use super::secret::{self, Revocations};
+use crate::store::{Expected, Key, Revision, Selection, Store, StoreError};
 
 /// Issues and verifies tokens.
 #[derive(Clone)]
@@ -20,6 +22,8 @@ pub struct Tokens {
     store: Arc<dyn Store>,
     /// Whether keys may be made.
     makes_keys: bool,
+    /// Of which secrets it was said that they cannot be read.
+    told: Arc<Mutex<BTreeMap<Key, Revision>>>,
 }
 
 impl fmt::Debug for Tokens {
@@ -52,6 +56,12 @@ pub enum TokenError {
     /// Its id is in the list of revocations.
     #[error("the token was revoked")]
     Revoked,
+    /// The list of revocations is there and cannot be read: any token may be in it.
+    #[error(
+        "the list of revoked tokens `{0}` cannot be read, so no token of its kind is accepted: it must be ids, separated by \
+         commas, in base64"
+    )]
+    BadList(String),
     /// A key in the store cannot be used.
     #[error("the signing key `{0}` cannot be used: it must be a private key in PEM, Ed25519 or RSA")]
     BadKey(String),
@@ -120,12 +130,12 @@ impl Keyring<'_> {
 impl Tokens {
     /// Tokens by the keys in a store.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, makes_keys: true }
+        Self { store, makes_keys: true, told: Arc::default() }
     }
 
     /// The same, where keys come from somewhere else and are never made here.
     pub fn with_keys_as_they_are(store: Arc<dyn Store>) -> Self {
-        Self { store, makes_keys: false }
+        Self { store, makes_keys: false, told: Arc::default() }
     }
 
     /// Issues a token. Where there is no key yet, one is made.
@@ -187,20 +197,35 @@ impl Tokens {
     }
 
     async fn is_revoked(&self, keyring: &Keyring<'_>, id: &str) -> Result<bool, TokenError> {
-        let Some(list) = self.secret(&keyring.revocations()).await? else { return Ok(false) };
-        let list = String::from_utf8_lossy(&list).into_owned();
-        Ok(list.split(',').map(str::trim).any(|revoked| !revoked.is_empty() && revoked == id))
+        let key = keyring.revocations();
+        let Some(stored) = self.store.get(&key).await? else { return Ok(false) };
+        match Revocations::read(&stored.document) {
+            Revocations::Ids(ids) => Ok(ids.contains(id)),
+            Revocations::Unreadable => {
+                let error = TokenError::BadList(key.name.clone());
+                self.tell(&key, stored.version, &error);
+                Err(error)
+            }
+        }
     }
 
     async fn signing_key(&self, keyring: &Keyring<'_>, serial: &str) -> Result<SigningKey, TokenError> {
         let key = keyring.key(serial);
-        let pem = self.secret(&key).await?.ok_or_else(|| TokenError::NoKey { serial: serial.into() })?;
-        SigningKey::read(&pem).ok_or(TokenError::BadKey(key.name))
+        let stored = self.store.get(&key).await?;
+        let stored = stored.ok_or_else(|| TokenError::NoKey { serial: serial.into() })?;
+        secret::bytes(&stored.document).and_then(|pem| SigningKey::read(&pem)).ok_or_else(|| {
+            let error = TokenError::BadKey(key.name.clone());
+            self.tell(&key, stored.version, &error);
+            error
+        })
     }
 
-    async fn secret(&self, key: &Key) -> Result<Option<Vec<u8>>, TokenError> {
-        let Some(stored) = self.store.get(key).await? else { return Ok(None) };
-        Ok(stored.document["data"].as_str().and_then(|data| STANDARD.decode(data).ok()))
+    /// Says once of each version of a secret what is wrong with it: it turns away people who have done nothing wrong.
+    fn tell(&self, key: &Key, version: Revision, error: &TokenError) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.insert(key.clone(), version) != Some(version) {
+            tracing::error!(secret = %key, "{error}");
+        }
     }
 
     /// The highest serial number of a key.
@@ -299,6 +324,30 @@ mod tests {
         store.put(&key, list, Expected::Any).await.unwrap();
         assert!(matches!(tokens.user(&revoked).await, Err(TokenError::Revoked)));
         assert!(tokens.user(&token).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_guards_rights_and_cannot_be_read_grants_nothing() {
+        let (tokens, store) = tokens();
+        let token = tokens.issue(Claims::new(web("shop"), HOUR)).await.unwrap();
+        let elsewhere = tokens.issue(Claims::new(web("depot"), HOUR)).await.unwrap();
+        let keyring = Keyring { sort: Sort::Dataplane, mesh: "shop" };
+        let list = keyring.revocations();
+        let says = async |key: &Key, data: &str| {
+            let document = json!({ "type": "Secret", "mesh": "shop", "name": key.name, "data": data });
+            store.put(key, document, Expected::Any).await.unwrap();
+        };
+        says(&list, "no base64").await;
+        assert!(matches!(tokens.dataplane(&token).await, Err(TokenError::BadList(_))));
+        // it is about the tokens of its own kind and mesh
+        assert!(tokens.dataplane(&elsewhere).await.is_ok());
+        says(&list, &STANDARD.encode("somebody-else")).await;
+        assert!(tokens.dataplane(&token).await.is_ok());
+        says(&keyring.key("1"), "bm8gUEVN").await;
+        assert!(matches!(tokens.dataplane(&token).await, Err(TokenError::BadKey(_))));
+        assert!(matches!(tokens.issue(Claims::new(web("shop"), HOUR)).await, Err(TokenError::BadKey(_))));
+        says(&keyring.key("1"), "no base64").await;
+        assert!(matches!(tokens.dataplane(&token).await, Err(TokenError::BadKey(_))));
     }
 
     #[tokio::test]

@@ -1,7 +1,6 @@
 //! What the system says of files, as what a store says.
 
 use std::io;
-use std::path::Path;
 
 use super::StoreError;
 
@@ -24,13 +23,4 @@ pub(super) fn of_system(words: &str, error: &io::Error, moment: Moment) -> Store
         (_, Moment::Opening) => StoreError::Denied { store, why },
         (_, Moment::Writing) => StoreError::Lost { store, why },
     }
-}
-
-/// Waits until the folder of a path has on the disk which files are in it.
-pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        Some(_) | None => Path::new("."),
-    };
-    std::fs::File::open(folder)?.sync_all()
 }

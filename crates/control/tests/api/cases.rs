@@ -5,10 +5,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use meshtcp_control::api::Setup;
-
 use crate::client::{Reply, send};
-use crate::server::Server;
+use crate::server::{Server, trusting};
 
 fn sorted(folder: &Path) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -24,7 +22,7 @@ async fn conversations_go_as_written() {
     let folders = sorted(&root);
     assert!(folders.len() >= 9, "{}", folders.len());
     for folder in folders {
-        let server = Server::start(Setup::default()).await;
+        let server = Server::start(trusting()).await;
         if let Ok(text) = fs::read_to_string(folder.join("mesh.yaml")) {
             server.keep(&text).await;
         }

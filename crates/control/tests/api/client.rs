@@ -1,10 +1,11 @@
 //! A client that sends exactly what it is told.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
 
 /// What a server answered.
 #[derive(Debug)]
@@ -26,7 +27,10 @@ impl Reply {
 
 /// Sends bytes, and reads until the server closes.
 pub(crate) async fn raw(address: SocketAddr, request: &[u8]) -> Reply {
-    let mut stream = TcpStream::connect(address).await.unwrap();
+    exchange(TcpStream::connect(address).await.unwrap(), request).await
+}
+
+async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &[u8]) -> Reply {
     // a server that has heard enough may answer and close before it has read all
     let _ = stream.write_all(request).await;
     let mut bytes = Vec::new();
@@ -52,6 +56,15 @@ pub(crate) fn reply(bytes: &[u8]) -> Reply {
 
 /// Sends a request whose head is given line by line, without its end; `Host` and `Connection` are added if they miss.
 pub(crate) async fn send(address: SocketAddr, head: &str, body: &str) -> Reply {
+    raw(address, text(head, body).as_bytes()).await
+}
+
+/// The same through a Unix socket.
+pub(crate) async fn send_locally(socket: &Path, head: &str, body: &str) -> Reply {
+    exchange(UnixStream::connect(socket).await.unwrap(), text(head, body).as_bytes()).await
+}
+
+fn text(head: &str, body: &str) -> String {
     let (first, rest) = head.trim().split_once('\n').unwrap_or((head.trim(), ""));
     let mut text = format!("{} HTTP/1.1\r\n", first.trim());
     let has = |name: &str| rest.lines().any(|line| line.to_ascii_lowercase().starts_with(name));
@@ -66,5 +79,5 @@ pub(crate) async fn send(address: SocketAddr, head: &str, body: &str) -> Reply {
     }
     text.push_str("Connection: close\r\n\r\n");
     text.push_str(body);
-    raw(address, text.as_bytes()).await
+    text
 }

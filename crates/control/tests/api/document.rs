@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use meshtcp_control::api::{Setup, openapi};
+use meshtcp_control::api::openapi;
 
 use crate::client::send;
-use crate::server::Server;
+use crate::server::{Server, trusting};
 
 fn file() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/api/openapi.json")
@@ -47,7 +47,7 @@ fn every_operation_has_a_name_of_its_own_and_every_reference_leads_somewhere() {
 
 #[tokio::test]
 async fn the_server_shows_the_document() {
-    let server = Server::start(Setup::default()).await;
+    let server = Server::start(trusting()).await;
     let reply = send(server.address, "GET /openapi.json", "").await;
     assert_eq!((reply.status, reply.json()), (200, openapi()));
 }

@@ -11,6 +11,7 @@ mod accepted;
 mod cases;
 mod client;
 mod document;
+mod proof;
 mod runs;
 mod schemathesis;
 mod security;

@@ -1,14 +1,13 @@
 //! What runs, as the API tells it.
 
 use dialect::envoy::{EnvoyOptions, SplitLayout};
-use meshtcp_control::api::Setup;
 use serde_json::Value;
 
 use crate::client::{Reply, send};
-use crate::server::Server;
+use crate::server::{Server, trusting};
 
 async fn server() -> Server {
-    let server = Server::start(Setup::default()).await;
+    let server = Server::start(trusting()).await;
     server.keep(include_str!("shadow.yaml")).await;
     server.settle().await;
     server
@@ -71,7 +70,7 @@ spec:
 async fn a_configuration_is_shown_in_the_layout_that_is_in_force() {
     for (split, weighted) in [(SplitLayout::Endpoints, false), (SplitLayout::Clusters, true)] {
         let envoy = EnvoyOptions { split, ..EnvoyOptions::default() };
-        let server = Server::telling_envoy(Setup::default(), envoy).await;
+        let server = Server::telling_envoy(trusting(), envoy).await;
         server.keep(SPLIT).await;
         server.settle().await;
         let shown = get(&server, &format!("{WEB}/_config")).await;
@@ -114,7 +113,7 @@ async fn events_tell_of_a_revision_until_it_is_live() {
 
 #[tokio::test]
 async fn tokens_that_are_issued_are_believed() {
-    let server = Server::start(Setup::default()).await;
+    let server = Server::start(trusting()).await;
     let body = r#"{"name":"jo","groups":["mesh-system:writer"],"validFor":"1h"}"#;
     let token = send(server.address, "POST /tokens/user", body).await;
     assert_eq!((token.status, token.header("content-type")), (200, Some("text/plain; charset=utf-8")));

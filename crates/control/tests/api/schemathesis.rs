@@ -4,9 +4,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use meshtcp_control::api::Setup;
-
-use crate::server::Server;
+use crate::server::{Server, trusting};
 
 /// How many requests it makes up for each operation, besides those that cover its parameters.
 const EXAMPLES: &str = "3";
@@ -21,7 +19,7 @@ async fn no_request_made_up_breaks_the_server_or_gets_an_answer_that_is_not_docu
         "{} is not there: `cargo xtask test` installs it (pip install --target target/schemathesis schemathesis)",
         folder.display()
     );
-    let server = Server::start(Setup::default()).await;
+    let server = Server::start(trusting()).await;
     server.keep(include_str!("cases/one-proxy/mesh.yaml")).await;
     server.settle().await;
     let url = format!("http://{}", server.address);

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::client::{Reply, raw, reply, send};
-use crate::server::Server;
+use crate::server::{Server, trusting};
 
 const ROUTE: &str =
     r#"{"type":"MeshTCPRoute","mesh":"default","name":"r","spec":{"targetRef":{"kind":"Mesh"}}}"#;
@@ -19,7 +19,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// A server that believes nobody because of where they are.
 async fn strict() -> Server {
-    Server::start(Setup { localhost_is_admin: false, ..Setup::default() }).await
+    Server::start(Setup { localhost: Role::Nobody, ..Setup::default() }).await
 }
 
 async fn ask(server: &Server, request: &str, token: &str) -> Reply {
@@ -147,7 +147,7 @@ fn base64(text: &str) -> String {
 
 #[tokio::test]
 async fn headers_do_not_make_an_admin() {
-    let server = Server::start(Setup::default()).await;
+    let server = Server::start(trusting()).await;
     assert_eq!(ask(&server, SECRETS, "").await.status, 200);
     for headers in [
         "Host: example.com",
@@ -174,7 +174,7 @@ async fn headers_do_not_make_an_admin() {
 
 #[tokio::test]
 async fn who_is_anonymous_may_do_what_the_operator_says() {
-    let setup = |anonymous| Setup { localhost_is_admin: false, anonymous, ..Setup::default() };
+    let setup = |anonymous| Setup { localhost: Role::Nobody, anonymous, ..Setup::default() };
     let reader = Server::start(setup(Role::Reader)).await;
     let writer = Server::start(setup(Role::Writer)).await;
     assert_eq!((ask(&reader, GET, "").await.status, ask(&reader, PUT, "").await.status), (200, 403));
@@ -218,7 +218,7 @@ async fn paths_lead_nowhere_else() {
 
 #[tokio::test]
 async fn bodies_have_a_limit_whether_they_say_their_length_or_not() {
-    let setup = Setup { body_limit: 2000, ..Setup::default() };
+    let setup = Setup { body_limit: 2000, ..trusting() };
     let server = Server::start(setup).await;
     let huge = format!(r#"{{"type":"MeshTCPRoute","name":"r","x":"{}"}}"#, "y".repeat(100_000));
     assert_eq!(send(server.address, PUT, &huge).await.status, 413);
@@ -242,7 +242,7 @@ async fn bodies_have_a_limit_whether_they_say_their_length_or_not() {
 
 #[tokio::test]
 async fn a_body_that_does_not_come_is_not_waited_for() {
-    let setup = Setup { body_timeout: Duration::from_millis(200), ..Setup::default() };
+    let setup = Setup { body_timeout: Duration::from_millis(200), ..trusting() };
     let server = Server::start(setup).await;
     let mut slow = TcpStream::connect(server.address).await.unwrap();
     let head =
@@ -256,7 +256,7 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
 
 #[tokio::test]
 async fn a_head_that_does_not_come_is_not_waited_for() {
-    let setup = Setup { head_timeout: Duration::from_millis(200), ..Setup::default() };
+    let setup = Setup { head_timeout: Duration::from_millis(200), ..trusting() };
     let server = Server::start(setup).await;
     for begun in ["", "GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: a"] {
         let mut slow = TcpStream::connect(server.address).await.unwrap();
@@ -328,7 +328,7 @@ async fn a_preview_changes_nothing_is_for_readers_and_shows_no_secret() {
 
 #[tokio::test]
 async fn bodies_of_other_types_are_not_guessed() {
-    let server = Server::start(Setup::default()).await;
+    let server = Server::start(trusting()).await;
     // what a form of another site can send without asking
     for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"] {
         let reply = send(server.address, &format!("{PUT}\nContent-Type: {kind}"), ROUTE).await;
@@ -341,7 +341,7 @@ async fn bodies_of_other_types_are_not_guessed() {
 
 #[tokio::test]
 async fn requests_that_are_none_do_no_harm() {
-    let server = Server::start(Setup::default()).await;
+    let server = Server::start(trusting()).await;
     for bytes in [
         b"\r\n\r\n".as_slice(),
         b"GET\r\n\r\n",
@@ -362,7 +362,7 @@ async fn requests_that_are_none_do_no_harm() {
 
 #[tokio::test]
 async fn every_answer_has_a_request_id_and_is_not_kept_by_caches() {
-    let server = Server::start(Setup::default()).await;
+    let server = Server::start(trusting()).await;
     let reply = send(server.address, "GET /meshes\nX-Request-Id: abc-1", "").await;
     assert_eq!(
         (reply.header("x-request-id"), reply.header("cache-control")),

@@ -1,11 +1,12 @@
 //! An API on a port of its own, over resources in memory and what is made of them.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dialect::envoy::EnvoyOptions;
-use meshtcp_control::api::{Api, ApiMetrics, Plane, Setup, serve};
+use meshtcp_control::api::{Api, ApiMetrics, Plane, Role, Setup, serve, serve_socket};
 use meshtcp_control::compile::{Compiler, Scope};
 use meshtcp_control::discovery::{Publisher, Statuses};
 use meshtcp_control::fleet::{Accepted, Fleet};
@@ -14,11 +15,19 @@ use meshtcp_control::store::folder::{Candidate, Content, Offer, Options};
 use meshtcp_control::store::{Expected, Key, MemoryStore, Selection, Store};
 use plan::Context;
 use serde_json::Value;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// Everybody on this host is admin, so that conversations need no tokens.
+pub(crate) fn trusting() -> Setup {
+    Setup { localhost: Role::Admin, ..Setup::default() }
+}
 
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
+    /// The same API for processes of this user.
+    pub(crate) socket: PathBuf,
+    _folder: tempfile::TempDir,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) tokens: Tokens,
     compiler: Compiler,
@@ -42,9 +51,14 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("api");
+        let local = UnixListener::bind(&socket).unwrap();
+        tokio::spawn(serve_socket(local, api.clone(), stop.clone(), Duration::from_secs(1)));
         tokio::spawn(serve(listener, None, api, stop.clone(), Duration::from_secs(1)));
         let tokens = Tokens::new(Arc::clone(&store));
-        let server = Self { address, store, tokens, compiler, fleet, _stop: stop.drop_guard() };
+        let server =
+            Self { address, socket, _folder: folder, store, tokens, compiler, fleet, _stop: stop.drop_guard() };
         server.keep("type: Mesh\nname: default\n").await;
         server
     }

@@ -83,12 +83,17 @@ impl std::fmt::Display for Refusal {
         match status {
             401 => write!(
                 f,
-                "\n  help: the token is not accepted; get a new one, or leave it out on the control plane's own host"
+                "\n  help: the token is not accepted; get a new one, or leave it out and run this as the user of the control plane, \
+                 on its own host"
             ),
             404 if title.ends_with("Mesh") => {
                 write!(f, "\n  help: `meshtcp get meshes` lists the meshes that there are")
             }
-            403 => write!(f, "\n  help: name a token that may do this with --token-file, or in the context"),
+            403 => write!(
+                f,
+                "\n  help: name a token that may do this with --token-file, or in the context; or run this as the user of the \
+                 control plane, on its own host"
+            ),
             _ => Ok(()),
         }
     }

@@ -2,10 +2,9 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use control::whole;
 use serde::{Deserialize, Serialize};
 
 use super::DEFAULT_SERVER;
@@ -108,18 +107,8 @@ impl Contexts {
         if !folder.as_os_str().is_empty() {
             fs::create_dir_all(folder).map_err(wrong)?;
         }
-        // beside it first: whoever reads meanwhile sees the old or the new
-        let beside = path.with_extension(format!("{}.tmp", std::process::id()));
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&beside)
-            .map_err(wrong)?;
         let tree = serde_json::to_value(self).unwrap_or_default();
-        file.write_all(output::yaml(&tree).as_bytes()).map_err(wrong)?;
-        fs::rename(&beside, &path).map_err(wrong)?;
+        whole::replace(&path, output::yaml(&tree).as_bytes()).map_err(wrong)?;
         Ok(path)
     }
 

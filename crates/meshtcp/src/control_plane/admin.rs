@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use control::api::ApiMetrics;
 use control::discovery::DiscoveryMetrics;
+use control::web::KnownAs;
 use plan::plan_json;
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
@@ -31,6 +32,7 @@ pub(super) async fn serve(
     shared: Shared,
     discovery: DiscoveryMetrics,
     api: ApiMetrics,
+    known_as: KnownAs,
 ) {
     let mut registry = Registry::with_prefix("meshtcp");
     discovery.register(&mut registry);
@@ -47,7 +49,7 @@ pub(super) async fn serve(
         .route("/status", get(status))
         .route("/plan", get(plan))
         .with_state(desk);
-    pages::serve(listener, router).await;
+    pages::serve(listener, router, known_as).await;
 }
 
 async fn index() -> &'static str {

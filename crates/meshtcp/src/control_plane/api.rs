@@ -15,7 +15,9 @@ use serde_json::{Value, json};
 
 use super::Args;
 use super::resources::Resources;
+use crate::host;
 use crate::output::complain;
+use crate::pages::HostNames;
 
 /// Where the API is served when nobody says.
 pub(super) const DEFAULT: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 5681));
@@ -37,9 +39,16 @@ pub(super) struct ApiArgs {
     /// The key of --api-tls-cert, in PEM
     #[arg(long = "api-tls-key", value_name = "FILE", requires = "certificate", env = "MESHTCP_API_TLS_KEY")]
     key: Option<PathBuf>,
-    /// What callers of the API may do who bring no token and are not on this host
+    /// What callers of the API may do who bring no token
     #[arg(long = "api-anonymous", value_enum, default_value_t, value_name = "ROLE")]
     anonymous: Anonymous,
+    /// What callers may do who bring no token and connect from this host: also whoever reaches a reverse proxy, a TCP forwarder
+    /// or an inbound here that leads to the API. Commands on this host use a socket, and are not meant; default: reader, and
+    /// with --api-product Kuma admin, as there
+    #[arg(long = "api-localhost", value_enum, value_name = "ROLE", env = "MESHTCP_API_LOCALHOST")]
+    localhost: Option<Localhost>,
+    #[command(flatten)]
+    names: HostNames,
     /// What `GET /` says this is; kumactl insists on Kuma, unless the version contains `preview`
     #[arg(long = "api-product", value_name = "NAME", default_value = "meshtcp")]
     product: String,
@@ -73,7 +82,41 @@ enum Anonymous {
     Writer,
 }
 
+/// What callers may do who bring no token and connect from this host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Localhost {
+    /// What --api-anonymous says
+    Nobody,
+    /// Read everything but secrets
+    Reader,
+    /// Change everything but secrets
+    Writer,
+    /// Everything, as a control plane of Kuma lets them
+    Admin,
+}
+
+impl From<Localhost> for Role {
+    fn from(localhost: Localhost) -> Self {
+        match localhost {
+            Localhost::Nobody => Role::Nobody,
+            Localhost::Reader => Role::Reader,
+            Localhost::Writer => Role::Writer,
+            Localhost::Admin => Role::Admin,
+        }
+    }
+}
+
 impl ApiArgs {
+    /// What a connection from this host is worth without a token.
+    pub(super) fn localhost(&self) -> Role {
+        match self.localhost {
+            Some(role) => role.into(),
+            // what takes us for Kuma relies on it
+            None if self.product == "Kuma" => Role::Admin,
+            None => Role::Reader,
+        }
+    }
+
     /// Whether proxies have to bring a token.
     pub(super) fn wants_tokens(&self) -> bool {
         self.dataplane_auth == DataplaneAuth::Token
@@ -95,9 +138,8 @@ impl ApiArgs {
 
 /// What the API is told of the process.
 fn setup(arguments: &Args, resources: &Resources) -> Setup {
-    let ApiArgs { anonymous, product, version, .. } = &arguments.api;
-    let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname");
-    let hostname = hostname.map_or_else(|_| "localhost".to_owned(), |name| name.trim().to_owned());
+    let ApiArgs { anonymous, names, product, version, .. } = &arguments.api;
+    let hostname = host::name().unwrap_or_else(|| "localhost".to_owned());
     Setup {
         rules: model::draft::Options {
             zone: arguments.zone.as_deref().map(Into::into),
@@ -113,6 +155,8 @@ fn setup(arguments: &Args, resources: &Resources) -> Setup {
             Anonymous::Reader => Role::Reader,
             Anonymous::Writer => Role::Writer,
         },
+        localhost: arguments.api.localhost(),
+        known_as: names.known_as(),
         config: config(arguments, resources),
         ..Setup::default()
     }
@@ -130,7 +174,7 @@ fn config(arguments: &Args, resources: &Resources) -> Value {
             "readOnly": resources.store().is_none(),
             "address": api.address.unwrap_or(DEFAULT).to_string(),
             "tls": api.certificate.is_some(),
-            "authn": { "localhostIsAdmin": true },
+            "authn": { "localhostIsAdmin": api.localhost() == Role::Admin },
         },
         "dpServer": {
             "address": arguments.xds.to_string(),

@@ -1,5 +1,6 @@
 //! What the operator sees of the control plane: what it serves, who attaches, what is accepted and what is not.
 
+use std::path::Path;
 use std::time::Duration;
 
 use control::compile::{Compiled, rows};
@@ -28,7 +29,12 @@ impl Screen {
         Self { reporter: Reporter::new(), paths }
     }
 
-    pub(super) fn serving(&self, Addresses { xds: (xds, secure), admin, api }: Addresses, split: Split) {
+    pub(super) fn serving(
+        &self,
+        Addresses { xds: (xds, secure), admin, api }: Addresses,
+        socket: Option<&Path>,
+        split: Split,
+    ) {
         let tls = match secure {
             Secure::Plaintext => "",
             Secure::Tls => " over TLS",
@@ -36,6 +42,9 @@ impl Screen {
         print(&format!("discovery: {xds}{tls}, splits for Envoy as {}\n", split.as_str()));
         if let Some((scheme, address)) = api {
             print(&format!("api: {scheme}://{address}\n"));
+        }
+        if let Some(socket) = socket {
+            print(&format!("api for commands of this user: unix:{}\n", socket.display()));
         }
         if let Some(admin) = admin {
             print(&format!("admin: http://{admin}\n"));

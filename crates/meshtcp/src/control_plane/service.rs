@@ -1,6 +1,7 @@
 //! The servers, on threads of their own: discovery, the admin pages, and the signals that end them.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use control::api::{Api, ApiMetrics, Mirror, Plane};
 use control::certificate::Certificate;
 use control::discovery::{DiscoveryMetrics, DiscoveryServer, serve};
 use control::store::folder::Entry;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -17,6 +18,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Shared, admin, api};
+use crate::api_socket::ApiSocket;
 use crate::output::complain;
 
 /// How long answers of proxies are collected before the loop looks at them.
@@ -60,6 +62,8 @@ pub(super) struct Service {
     shutdown: CancellationToken,
     grace: Duration,
     addresses: Addresses,
+    /// Where the API is served to commands of this user; `None`: nowhere.
+    socket: Option<ApiSocket>,
 }
 
 impl Service {
@@ -86,16 +90,18 @@ impl Service {
                 None => None,
             };
             let api_metrics = ApiMetrics::default();
+            let known_as = api.setup.known_as.clone();
+            let (api, socket) = serve_api(api, &shared, &api_metrics, &shutdown, grace).await?;
             let bound = Addresses {
                 xds: (address(&discovery)?, secure),
                 admin: admin.as_ref().map(address).transpose()?,
-                api: serve_api(api, &shared, &api_metrics, &shutdown, grace).await?,
+                api,
             };
             forward_signals(events.clone())?;
             forward(shared.publisher.wanted_changes(), events.clone());
             forward(shared.statuses.changes(), events);
             if let Some(listener) = admin {
-                tokio::spawn(admin::serve(listener, shared.clone(), metrics.clone(), api_metrics));
+                tokio::spawn(admin::serve(listener, shared.clone(), metrics.clone(), api_metrics, known_as));
             }
             let server = DiscoveryServer::guarded(
                 instance(bound.xds.0),
@@ -104,10 +110,11 @@ impl Service {
                 metrics,
                 shared.gate.clone(),
             );
-            Ok::<_, String>((tokio::spawn(serve(discovery, tls, server, shutdown.clone(), grace)), bound))
+            let discovery = tokio::spawn(serve(discovery, tls, server, shutdown.clone(), grace));
+            Ok::<_, String>((discovery, bound, socket))
         });
-        let (discovery, addresses) = started?;
-        Ok(Self { runtime, discovery, shutdown, grace, addresses })
+        let (discovery, addresses, socket) = started?;
+        Ok(Self { runtime, discovery, shutdown, grace, addresses, socket })
     }
 
     /// Shows the resources of files over the API.
@@ -126,14 +133,20 @@ impl Service {
         self.addresses
     }
 
+    /// Where commands of this user ask the API; `None`: like everybody else.
+    pub(super) fn socket(&self) -> Option<&Path> {
+        self.socket.as_ref().map(ApiSocket::path)
+    }
+
     /// Takes no new stream, ends those that are still open after the grace, and returns when they are.
     pub(super) fn stop(self) {
-        let Self { runtime, discovery, shutdown, grace, addresses: _ } = self;
+        let Self { runtime, discovery, shutdown, grace, addresses: _, socket } = self;
         shutdown.cancel();
         runtime.block_on(async {
             // what does not close in time is closed with the process
             let _ = tokio::time::timeout(grace + CLOSING, discovery).await;
         });
+        drop(socket);
         runtime.shutdown_background();
     }
 }
@@ -145,8 +158,8 @@ async fn serve_api(
     metrics: &ApiMetrics,
     shutdown: &CancellationToken,
     grace: Duration,
-) -> Result<Option<(&'static str, SocketAddr)>, String> {
-    let api::Plan { address: wanted, scheme, tls, setup, store, gate: _ } = plan;
+) -> Result<Served, String> {
+    let api::Plan { address: wanted, scheme, tls, mut setup, store, gate: _ } = plan;
     let listener = match (bind("--api", wanted.unwrap_or(api::DEFAULT)).await, wanted) {
         (Ok(listener), _) => listener,
         (Err(message), Some(_)) => return Err(message),
@@ -154,14 +167,38 @@ async fn serve_api(
             complain(&format!(
                 "warning: there is no API: {message}\n  help: choose another address with --api\n"
             ));
-            return Ok(None);
+            return Ok((None, None));
         }
     };
     let bound = address(&listener)?;
+    let socket = listen_for_commands(scheme, bound);
+    setup.socket = socket.as_ref().map(|(socket, _)| socket.path().to_owned());
     let plane = Plane::new(Arc::clone(&shared.fleet), Arc::clone(&shared.statuses));
     let api = Api::new(setup, store, plane, metrics.clone());
+    let socket = socket.map(|(socket, listener)| {
+        tokio::spawn(control::api::serve_socket(listener, api.clone(), shutdown.clone(), grace));
+        socket
+    });
     tokio::spawn(control::api::serve(listener, tls, api, shutdown.clone(), grace));
-    Ok(Some((scheme, bound)))
+    Ok((Some((scheme, bound)), socket))
+}
+
+/// Where the API is served: its address with the scheme, and its socket.
+type Served = (Option<(&'static str, SocketAddr)>, Option<ApiSocket>);
+
+/// The socket of an API. There is none where it cannot be made, and it is said: everything else goes on.
+fn listen_for_commands(scheme: &str, api: SocketAddr) -> Option<(ApiSocket, UnixListener)> {
+    let listening = ApiSocket::listen(scheme, api).and_then(|(socket, listener)| {
+        let listener = UnixListener::from_std(listener).map_err(|error| error.to_string())?;
+        Ok((socket, listener))
+    });
+    let told = |why: String| {
+        complain(&format!(
+            "warning: commands on this host need a token to change anything: there is no socket for them: {why}\n  help: name a \
+             folder of this user alone in MESHTCP_RUNTIME_DIR, for them too\n"
+        ));
+    };
+    listening.map_err(told).ok()
 }
 
 async fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener, String> {

@@ -8,6 +8,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
+use control::web::KnownAs;
 use prometheus_client::registry::Registry;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -30,6 +31,7 @@ pub(super) async fn serve(
     proxy: Arc<Proxy>,
     link: watch::Receiver<Link>,
     carried: watch::Receiver<Carried>,
+    known_as: KnownAs,
 ) {
     let mut registry = Registry::default();
     proxy.register(&mut registry);
@@ -42,7 +44,7 @@ pub(super) async fn serve(
         .route("/status", get(status))
         .route("/connections", get(connections))
         .with_state(desk);
-    pages::serve(listener, router).await;
+    pages::serve(listener, router, known_as).await;
 }
 
 async fn index() -> &'static str {

@@ -4,9 +4,9 @@
 //! content, so that a damaged file is known as one.
 
 use std::fmt;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use control::whole;
 use prost::Message as _;
 use xds::proto::discovery::{Any, DeltaDiscoveryResponse, Resource};
 use xds::{ResourceSet, TypeUrl, Version};
@@ -40,16 +40,7 @@ impl State {
     /// # Errors
     /// In words: it cannot be written.
     pub(super) fn save(&self, set: &ResourceSet) -> Result<(), String> {
-        let write = || {
-            let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-            let beside = folder.unwrap_or(Path::new(".")).join(format!(".{name}.new"));
-            let mut file = std::fs::File::create(&beside)?;
-            file.write_all(&bytes(set))?;
-            file.sync_all()?;
-            std::fs::rename(&beside, &self.path)
-        };
-        write().map_err(|error: std::io::Error| format!("{self} cannot be written: {error}"))
+        whole::replace(&self.path, &bytes(set)).map_err(|error| format!("{self} cannot be written: {error}"))
     }
 }
 

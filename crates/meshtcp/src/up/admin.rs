@@ -6,6 +6,7 @@ use axum::Router;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use axum::routing::get;
+use control::web::KnownAs;
 use plan::plan_json;
 use prometheus_client::registry::Registry;
 use proxy::Proxy;
@@ -26,7 +27,7 @@ struct Desk {
 }
 
 /// Serves until the process ends.
-pub(super) async fn serve(listener: TcpListener, status: Arc<Status>, proxy: Arc<Proxy>) {
+pub(super) async fn serve(listener: TcpListener, status: Arc<Status>, proxy: Arc<Proxy>, known_as: KnownAs) {
     let mut registry = Registry::default();
     proxy.register(&mut registry);
     registry.register_collector(Box::new(Metrics::new(Arc::clone(&status))));
@@ -40,7 +41,7 @@ pub(super) async fn serve(listener: TcpListener, status: Arc<Status>, proxy: Arc
         .route("/status", get(status_page))
         .route("/connections", get(connections))
         .with_state(desk);
-    pages::serve(listener, router).await;
+    pages::serve(listener, router, known_as).await;
 }
 
 async fn index() -> &'static str {

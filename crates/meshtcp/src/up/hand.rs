@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 
+use control::web::KnownAs;
 use proxy::Proxy;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::AbortHandle;
@@ -29,17 +30,17 @@ pub(crate) struct Hand {
 }
 
 impl Hand {
-    /// Starts listening for signals, and serving on `admin`.
+    /// Starts listening for signals, and serving on `admin` under these names.
     ///
     /// # Errors
     /// In words: signals cannot be caught.
     pub(crate) fn start(
-        admin: Option<TcpListener>,
+        admin: Option<(TcpListener, KnownAs)>,
         events: Sender<Event>,
         status: Arc<Status>,
         proxy: Arc<Proxy>,
     ) -> Result<Self, String> {
-        let admin_socket = admin.as_ref().and_then(|listener| {
+        let admin_socket = admin.as_ref().and_then(|(listener, _)| {
             Some((listener.local_addr().ok()?, OwnedFd::from(listener.try_clone().ok()?)))
         });
         let (ready, started) = channel();
@@ -55,8 +56,11 @@ impl Hand {
                 let prepared = async {
                     let terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
                     let interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
-                    let listener = admin.map(tokio::net::TcpListener::from_std).transpose();
-                    let listener = listener.map_err(|error| format!("--admin cannot be served: {error}"))?;
+                    let listen =
+                        |(listener, known_as)| Ok((tokio::net::TcpListener::from_std(listener)?, known_as));
+                    let listener = admin.map(listen).transpose();
+                    let listener = listener
+                        .map_err(|error: std::io::Error| format!("--admin cannot be served: {error}"))?;
                     Ok::<_, String>((terminate, interrupt, listener))
                 };
                 let (mut terminate, mut interrupt, listener) = match prepared.await {
@@ -66,7 +70,9 @@ impl Hand {
                         return;
                     }
                 };
-                let task = listener.map(|listener| tokio::spawn(admin::serve(listener, status, proxy)));
+                let task = listener.map(|(listener, known_as)| {
+                    tokio::spawn(admin::serve(listener, status, proxy, known_as))
+                });
                 let _ = ready.send(Ok(task.map(|task| task.abort_handle())));
                 loop {
                     tokio::select! {

@@ -20,6 +20,7 @@ mod mutation;
 mod program;
 mod redis;
 mod remote;
+mod rights;
 mod session;
 mod shortage;
 mod stand_in;

@@ -11,6 +11,9 @@ use serde_json::Value;
 /// What never takes so long, however slow the machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Where control planes of tests put the sockets for commands.
+pub(crate) const RUNTIME: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/run");
+
 /// Everything a program printed, both streams together, line by line.
 #[derive(Default)]
 struct Printed {
@@ -32,6 +35,9 @@ pub(crate) fn meshtcp<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<It
         .env_remove("MESHTCP_LOG")
         .env_remove("MESHTCP_ADMIN")
         .env_remove("MESHTCP_SERVER")
+        .env("MESHTCP_RUNTIME_DIR", RUNTIME)
+        // most tests change what they look at by plain requests; who may is told in `rights`
+        .env("MESHTCP_API_LOCALHOST", "admin")
         .env("MESHTCP_CONFIG", "/nonexistent/config.yaml");
     command
 }
@@ -150,7 +156,7 @@ impl Up {
 pub(crate) fn ask(admin: &str, path: &str) -> (u16, String) {
     let mut connection = TcpStream::connect(admin).unwrap();
     connection.set_read_timeout(Some(PATIENCE)).unwrap();
-    write!(connection, "GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n").unwrap();
+    write!(connection, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
     let mut answer = String::new();
     connection.read_to_string(&mut answer).unwrap();
     let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap();

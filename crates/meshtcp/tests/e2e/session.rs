@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use regex_lite::Regex;
 
 use crate::backend::free_ports;
-use crate::program::{PATIENCE, eventually};
+use crate::program::{PATIENCE, RUNTIME, eventually};
 
 /// The ports that the README uses. In the test others take their place: these may be somebody's.
 const PORTS: [&str; 5] = ["8000", "8001", "8002", "8003", "9901"];
@@ -79,6 +79,7 @@ impl Shell {
             .current_dir(&work)
             .env("PATH", path)
             .env("HOME", &work)
+            .env("MESHTCP_RUNTIME_DIR", RUNTIME)
             .env("MESHTCP_CONFIG", "/nonexistent/config.yaml")
             .env("MESHTCP_API", format!("127.0.0.1:{api}"))
             .env("MESHTCP_SERVER", format!("http://127.0.0.1:{api}"))

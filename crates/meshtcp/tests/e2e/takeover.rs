@@ -128,3 +128,31 @@ fn a_successor_that_cannot_run_changes_nothing() {
     reaches(town.outbound, &["v1", "v2"]);
     assert!(up.program.is_running());
 }
+
+#[test]
+fn a_path_with_something_else_than_a_dead_socket_of_ours_is_left_alone() {
+    let town = served();
+    let (notes, link) = (town.file("notes"), town.file("link"));
+    std::fs::write(&notes, "precious").unwrap();
+    std::os::unix::fs::symlink(&notes, &link).unwrap();
+    for path in [&notes, &link] {
+        for arguments in [
+            vec!["up", "--takeover", path.to_str().unwrap(), &town.path()],
+            vec![
+                "proxy",
+                "--proxy",
+                "web-1",
+                "--control-plane",
+                "127.0.0.1:1",
+                "--takeover",
+                path.to_str().unwrap(),
+            ],
+        ] {
+            let mut program = Program::start(meshtcp(arguments));
+            assert_eq!(program.ends(), 3, "{}", program.printed());
+            program.awaits_text(0, "what is there is no socket");
+        }
+    }
+    assert_eq!(std::fs::read_to_string(&notes).unwrap(), "precious");
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+}

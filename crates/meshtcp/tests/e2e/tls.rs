@@ -49,6 +49,12 @@ fn commands_and_proxies_believe_whom_they_are_told_to_believe() {
     let plain = control_plane.api.replace("https://", "http://");
     let (code, _, err) = answer(&mut meshtcp(["get", "meshes", "--server", &plain]));
     assert_eq!(code, 4, "{err}");
+    // the socket speaks plaintext, and is for those who ask for it
+    let line = control_plane.program.awaits_text(0, "api for commands of this user: ");
+    let socket = line.trim_start_matches("api for commands of this user: ");
+    assert!(socket.contains("/tls-127.0.0.1:"), "{socket}");
+    let (code, _, err) = answer(&mut meshtcp(["get", "globalsecrets", "--server", socket]));
+    assert_eq!(code, 0, "{err}");
 
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();

@@ -1,8 +1,6 @@
 //! Creating, replacing and deleting resources.
 
 use axum::http::{StatusCode, header};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use model::draft::{Document, parse};
 use model::reference::ZONE_TAG;
 use model::resource::{DISPLAY_NAME_LABEL, ORIGIN_LABEL};
@@ -12,10 +10,12 @@ use serde_json::{Value, json};
 use super::read::{exists, is_addressed, keys_of};
 use crate::api::answer::{Answer, REVISION};
 use crate::api::ask::Ask;
+use crate::api::caller::Role;
 use crate::api::collection::Collection;
 use crate::api::operation::Outcome;
 use crate::api::refusal::{Invalid, Refusal};
-use crate::store::{Effect, Expected, Key, Revision, Selection, Store, StoreError, Stored};
+use crate::identity::secret;
+use crate::store::{Effect, Expected, Key, Revision, Selection, StoreError, Stored};
 
 const PUT: &str = "Could not process a resource";
 const DELETE: &str = "Could not delete a resource";
@@ -123,8 +123,8 @@ fn accepted(ask: &Ask, key: &Key) -> Result<(Value, Resource, Vec<String>), Refu
         members.insert("labels".into(), Value::Object(labels.collect()));
     }
     if matches!(key.kind, Kind::Secret | Kind::GlobalSecret) {
-        let data = stored["data"].as_str().filter(|data| STANDARD.decode(data).is_ok());
-        data.ok_or_else(|| Refusal::field(PUT, "Resource is not valid", "data", "must be text in base64"))?;
+        secret::bytes(&stored)
+            .ok_or_else(|| Refusal::field(PUT, "Resource is not valid", "data", "must be text in base64"))?;
     }
     Ok((stored, resource, warnings))
 }
@@ -182,19 +182,27 @@ pub(in crate::api) async fn delete(ask: Ask) -> Outcome {
     }
     let key = keys_of(&ask, kind);
     if kind == Kind::Mesh {
-        empty(store, &key.name).await?;
+        empty(&ask, &key.name).await?;
     }
     let revision = store.delete(&key, expected).await.map_err(|error| Refusal::of_store(DELETE, &error))?;
     Ok(Answer::json(json!({})).with_header(REVISION, &revision.to_string()))
 }
 
-/// Deletes everything in a mesh, or refuses: a mesh with proxies in it stays.
-async fn empty(store: &dyn Store, mesh: &str) -> Result<(), Refusal> {
+/// Deletes everything in a mesh, or refuses: a mesh with proxies in it stays, and so does one with something in it that the
+/// caller may not delete by itself.
+async fn empty(ask: &Ask, mesh: &str) -> Result<(), Refusal> {
+    let store = ask.desk().store.as_ref();
     let error = |error: StoreError| Refusal::of_store(DELETE, &error);
     let inside = store.list(&Selection { kind: None, mesh: Some(mesh.into()) }).await.map_err(error)?;
     if inside.items.iter().any(|stored| stored.key.kind == Kind::Dataplane) {
         let reason = "unable to delete mesh, there are still some dataplanes attached";
         return Err(Refusal::field(DELETE, "Resource is not valid", "mesh", reason));
+    }
+    let is_secret = |stored: &Stored| Collection::Kept(stored.key.kind).is_secret();
+    if ask.caller.role() < Role::Admin && inside.items.iter().any(is_secret) {
+        return Err(ask
+            .caller
+            .refused("cannot delete the mesh: there are resources of type \"Secret\" in it"));
     }
     for stored in inside.items {
         match store.delete(&stored.key, Expected::Any).await {

@@ -11,8 +11,9 @@ use redb::{
 };
 
 use crate::store::record::Record;
-use crate::store::system::{Moment, of_system, sync_folder};
+use crate::store::system::{Moment, of_system};
 use crate::store::{Change, Key, Revision, StoreError, Stored, What};
+use crate::whole::sync_folder;
 
 /// Documents by kind, mesh and name.
 const RESOURCES: TableDefinition<(&str, &str, &str), &[u8]> = TableDefinition::new("resources");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -11,8 +11,9 @@ use jiff::Timestamp;
 use super::text::{self, Read};
 use super::{place, walk};
 use crate::look::Look;
-use crate::store::system::{Moment, of_system, sync_folder};
+use crate::store::system::{Moment, of_system};
 use crate::store::{Change, Key, Revision, StoreError, Stored, What};
+use crate::whole::{self, sync_folder};
 
 /// Held by the process that has the folder open.
 const LOCK: &str = ".lock";
@@ -271,25 +272,14 @@ impl Disk {
 
     /// Gives a file a content, all at once.
     fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let beside = path.with_file_name(format!(".{name}.new"));
         let write = || -> io::Result<()> {
             if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
                 DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
                 sync_folder(folder)?;
             }
-            let mut file =
-                OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            std::fs::rename(&beside, path)?;
-            sync_folder(path)
+            whole::replace(path, bytes)
         };
-        write().map_err(|error| {
-            // it takes room that others need
-            let _ = std::fs::remove_file(&beside);
-            of_system(&self.words, &error, Moment::Writing)
-        })
+        write().map_err(|error| of_system(&self.words, &error, Moment::Writing))
     }
 }
 
