@@ -4,10 +4,31 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+/// Which file or folder something is, whatever it is called: its device and inode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Identity(u64, u64);
+
+impl Identity {
+    /// Of what has this metadata.
+    pub(crate) fn of(metadata: &std::fs::Metadata) -> Self {
+        Self(metadata.dev(), metadata.ino())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn new(device: u64, inode: u64) -> Self {
+        Self(device, inode)
+    }
+
+    /// Of what is at a path now.
+    pub(crate) fn at(path: &Path) -> io::Result<Self> {
+        std::fs::metadata(path).map(|metadata| Self::of(&metadata))
+    }
+}
+
 /// How a file looks without reading it: whatever changes it changes this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Look {
-    place: (u64, u64),
+    identity: Identity,
     size: u64,
     modified: (i64, i64),
     changed: (i64, i64),
@@ -26,7 +47,7 @@ impl Look {
     /// How a file with this metadata looks.
     pub(crate) fn of(metadata: &std::fs::Metadata) -> Self {
         Self {
-            place: (metadata.dev(), metadata.ino()),
+            identity: Identity::of(metadata),
             size: metadata.len(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),

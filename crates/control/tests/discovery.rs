@@ -83,12 +83,27 @@ async fn wrong_requests_end_the_stream_with_the_reason() {
             vec![request("default.web-1", ENVOY_CLUSTER), request("default.web-2", ENVOY_CLUSTER)],
             "`default.web-2`",
         ),
+        (vec![request("default.web-1", "type.googleapis.com/meshtcp.l4.v2.Cluster")], "not spoken here"),
     ];
     for (requests, reason) in cases {
         let status = server.delta(requests).await.unwrap_err();
         assert_eq!(status.code(), Code::InvalidArgument);
         assert!(status.message().contains(reason), "{}", status.message());
     }
+}
+
+#[tokio::test]
+async fn who_cannot_be_served_throws_nobody_out() {
+    let server = server().await;
+    let known = vec![request("default.web-1", L4_CLUSTER)];
+    let (_open, mut responses) = server.open("DeltaAggregatedResources", known).await.unwrap();
+    let proxy = ProxyKey::new("default", "web-1");
+    server.statuses.changes().wait_for(|_| server.statuses.get(&proxy).is_some()).await.unwrap();
+    server.delta(vec![request("default.web-1", "type.googleapis.com/no.such.Type")]).await.unwrap_err();
+    let mut set = ResourceSet::default();
+    set.insert(xds::TypeUrl::new(L4_CLUSTER), "a", *b"");
+    server.publisher.publish(&proxy, Family::L4, Arc::new(set));
+    assert_eq!(responses.message().await.unwrap().unwrap().resources[0].name, "a");
 }
 
 #[tokio::test]
@@ -107,7 +122,7 @@ async fn the_dialect_follows_from_the_types_that_are_asked_for() {
         server.publisher.publish(&proxy, family, Arc::new(set));
         let response = server.delta(vec![request("default.web-1", type_url)]).await.unwrap();
         assert_eq!(response.resources[0].name, family.as_str());
-        assert_eq!(response.control_plane.unwrap().identifier, "test");
+        assert_eq!(response.control_plane.unwrap().identifier, "meshtcp@test");
     }
 }
 

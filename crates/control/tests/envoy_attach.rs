@@ -298,3 +298,24 @@ async fn a_restart_sends_everything_once_in_state_of_the_world() {
     let bytes = survives_a_restart("GRPC").await;
     assert!(bytes > 300, "{bytes}");
 }
+
+/// It asks for clusters and listeners only after that was answered, or, in state of the world, waited for.
+async fn starts_though_nobody_knows_its_runtime(api_type: &str) {
+    let control_plane = ControlPlane::start("127.0.0.1:0").await;
+    let a = backend(b'a').await;
+    let everything = set(&[cluster("a", "1s"), endpoints("a", a), listener(&[("a", 1)])]);
+    control_plane.publish(everything.clone());
+    let envoy = Envoy::start_with_runtime("default.web-1", control_plane.address, api_type).await;
+    control_plane.roll_out(everything, &envoy).await;
+    assert_eq!(who(envoy.listener("outbound").await).await, Some('a'));
+}
+
+#[tokio::test]
+async fn an_envoy_that_asks_for_its_runtime_starts_in_delta() {
+    starts_though_nobody_knows_its_runtime("DELTA_GRPC").await;
+}
+
+#[tokio::test]
+async fn an_envoy_that_asks_for_its_runtime_starts_in_state_of_the_world() {
+    starts_though_nobody_knows_its_runtime("GRPC").await;
+}

@@ -11,6 +11,7 @@ mod admin;
 mod follower;
 mod state;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::os::fd::OwnedFd;
@@ -237,22 +238,23 @@ async fn follow(
     }
 }
 
-/// Says how the link to the control plane is, whenever that changes.
+/// Says how the link to the control plane is, whenever that changes; of several, what is new of each.
 async fn tell(mut link: watch::Receiver<Link>) {
-    let mut was = Link::default();
+    let mut connected = false;
+    let mut told: BTreeMap<String, String> = BTreeMap::new();
     while link.changed().await.is_ok() {
         let now = link.borrow_and_update().clone();
-        if now.connected && !was.connected {
+        if now.connected && !connected {
             print(&format!("connected to the control plane {}\n", now.control_plane.trim_end_matches('/')));
+            told.clear();
         }
-        match &now.error {
-            Some(error) if now.error != was.error => {
-                let at = now.control_plane.trim_end_matches('/');
-                complain(&format!("warning: no control plane at {at}: {error}; what runs goes on\n"));
-            }
-            Some(_) | None => {}
+        connected = now.connected;
+        if let Some(error) = now.error
+            && told.insert(now.control_plane.clone(), error.clone()).as_ref() != Some(&error)
+        {
+            let at = now.control_plane.trim_end_matches('/');
+            complain(&format!("warning: no control plane at {at}: {error}; what runs goes on\n"));
         }
-        was = now;
     }
 }
 

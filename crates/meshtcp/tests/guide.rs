@@ -207,8 +207,10 @@ fn every_rule_of_discovery_names_tests_that_exist() {
         ("d", "xds/tests/delta.rs"),
         ("s", "xds/tests/state_of_the_world.rs"),
         ("p", "xds/tests/stepper.rs"),
+        ("w", "xds/tests/peer.rs"),
         ("c", "control/tests/discovery.rs"),
         ("l", "meshtcp/tests/l4_discovery.rs"),
+        ("e", "meshtcp/tests/e2e/attach/strangers.rs"),
     ];
     let text = |file: &str| std::fs::read_to_string(root.join(file)).unwrap();
     let guide = guide("discovery.md");

@@ -4,6 +4,9 @@
 //! back with growing, jittered pauses. When it does, it says what it has, and gets the difference. Where there are several
 //! control planes of one store, each proxy begins at one of them by lot, and goes on to the next when it is lost.
 //!
+//! Whoever answers is asked who it is before it is obeyed: what is no control plane of ours is left again, and tried
+//! like one that is away.
+//!
 //! ```no_run
 //! # async fn example(proxy: meshtcp_proxy::Proxy) -> Result<(), Box<dyn std::error::Error>> {
 //! use meshtcp_proxy::discovery::{Discovery, refusals};
@@ -41,7 +44,7 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Request, Status, Streaming};
 use tonic_prost::ProstCodec;
 use xds::proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node};
-use xds::{Mirror, Refusal, ResourceSet, TypeUrl};
+use xds::{Mirror, Refusal, ResourceSet, Stranger, TypeUrl, recognise};
 
 use crate::config::Problems;
 
@@ -82,7 +85,7 @@ pub struct Discovery {
 /// How the link is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Link {
-    /// Whether a stream is open and the control plane has said something on it.
+    /// Whether a stream is open and a control plane of ours has said something on it.
     pub connected: bool,
     /// How many streams were open so far.
     pub streams: u64,
@@ -92,6 +95,9 @@ pub struct Link {
     pub error: Option<String>,
     /// The control plane that is followed, or that was tried last, as a URL; empty before the first attempt.
     pub control_plane: String,
+    /// What whoever answered there calls itself, safe to print: one of ours if `connected`, or a stranger that is not
+    /// followed. `None` while nobody has answered there.
+    pub identifier: Option<String>,
 }
 
 /// An address that is none.
@@ -220,7 +226,10 @@ impl Discovery {
         let control_plane = endpoint.uri().to_string();
         self.link.send_if_modified(|link| {
             let moved = link.control_plane != control_plane;
-            link.control_plane = control_plane;
+            if moved {
+                link.control_plane = control_plane;
+                link.identifier = None;
+            }
             moved
         });
         let token = self.token().await?;
@@ -246,9 +255,11 @@ impl Discovery {
                 response = responses.next() => {
                     let response = response.ok_or("the control plane ended the stream")?;
                     let response = response.map_err(|status| in_words(&status))?;
+                    let identifier = recognise(&response).map_err(|stranger| self.met(&stranger))?;
                     self.mirror.on_response(response, self.started.elapsed());
                     self.link.send_if_modified(|link| {
                         link.error = None;
+                        link.identifier = Some(identifier);
                         !std::mem::replace(&mut link.connected, true)
                     });
                 }
@@ -263,6 +274,12 @@ impl Discovery {
                 .send_if_modified(|link| std::mem::replace(&mut link.generation, generation) != generation);
             self.send(&requests).await?;
         }
+    }
+
+    /// Notes who answered instead of a control plane of ours. Returns it in words.
+    fn met(&self, stranger: &Stranger) -> String {
+        self.link.send_modify(|link| link.identifier = Some(stranger.identifier().to_owned()));
+        stranger.to_string()
     }
 
     /// What stands in the token file now.

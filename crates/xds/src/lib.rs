@@ -10,6 +10,7 @@
 mod commons;
 mod mirror;
 pub mod order;
+mod peer;
 pub mod proto;
 mod resource_set;
 mod subscription;
@@ -17,5 +18,6 @@ mod subscription;
 pub use commons::Commons;
 pub use mirror::{Mirror, QUIET, Refusal};
 pub use order::Family;
+pub use peer::{Stranger, opens, recognise};
 pub use resource_set::{ResourceSet, TypeUrl, Version, Versioned};
 pub use subscription::{BadRequest, Delta, Event, Memory, PATIENCE, Protocol, StateOfTheWorld, Subscription};

@@ -11,7 +11,8 @@
 //!
 //! What it does: at most one unanswered response per type, the newest set wins, additions before removals across types
 //! (see [`order`](crate::order)), endpoints again whenever their cluster was sent, no resource that the client already
-//! has, and what was refused again only when that may end otherwise.
+//! has, and what was refused again only when that may end otherwise. Nothing at all about a type that it does not know,
+//! where that could be taken for an answer (see [`peer`](crate::peer)).
 
 mod blame;
 mod feed;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::order::{Family, Row, position};
+use crate::peer;
 use crate::proto::discovery::Node;
 use crate::{ResourceSet, TypeUrl, Version};
 use feed::{Arrival, Feed, InFlight, Remembered};
@@ -90,6 +92,12 @@ pub enum BadRequest {
     /// The first request says who asks.
     #[error("the first request has no `node.id`; it names the proxy as `<mesh>.<name>`")]
     NoNode,
+    /// Whoever begins with what nobody here speaks is no proxy that could be served.
+    #[error(
+        "`{0}` is not spoken here: proxies ask for resources of `envoy.…` or of `meshtcp.l4.v1`; is this the control plane \
+         that was meant, and no older than the proxy?"
+    )]
+    NotSpoken(TypeUrl),
     /// A stream belongs to one proxy.
     #[error(
         "the stream was opened by `{first}`, and a request on it claims to be `{now}`; open one stream a proxy"
@@ -109,11 +117,11 @@ pub struct Memory {
 }
 
 impl<P: Protocol> Subscription<P> {
-    /// Opens a stream. `instance` is what `control_plane.identifier` says; `memory` is that of the proxy's last
-    /// stream here, or empty: it is used only if the client comes with resources from before.
+    /// Opens a stream. `instance` is what `control_plane.identifier` says behind `meshtcp@`; `memory` is that of the
+    /// proxy's last stream here, or empty: it is used only if the client comes with resources from before.
     pub fn new(instance: Arc<str>, memory: Memory) -> Self {
         Self {
-            instance,
+            instance: peer::identifier(&instance),
             node: None,
             target: None,
             feeds: BTreeMap::new(),
@@ -156,6 +164,11 @@ impl<P: Protocol> Subscription<P> {
         }
         self.identify(node)?;
         let type_url = TypeUrl::new(type_url);
+        if !peer::is_spoken(&type_url, self.spoken()) {
+            // A newer proxy may ask for more than there was in our time: it gets what there is, and no answer to the rest.
+            return if self.feeds.is_empty() { Err(BadRequest::NotSpoken(type_url)) } else { Ok(()) };
+        }
+        let unknown = Row::of(&type_url).is_none();
         let wildcard_type = Row::of(&type_url).is_none_or(|row| row.wildcard);
         let key = (position(&type_url), type_url.clone());
         let first = !self.feeds.contains_key(&key);
@@ -182,7 +195,9 @@ impl<P: Protocol> Subscription<P> {
         let past = |memory: &mut Memory| memory.types.remove(&feed.type_url).unwrap_or_default();
         match change {
             Change::Delta { subscribe, unsubscribe, initial } => {
-                if first {
+                if first && unknown && !initial.is_empty() {
+                    feed.is_mute = true;
+                } else if first {
                     feed.interest.begin(&subscribe, wildcard_type);
                     feed.owed.answer = feed.interest.is_wildcard();
                     let past = past(&mut self.memory);
@@ -194,6 +209,7 @@ impl<P: Protocol> Subscription<P> {
                 if nonce.is_empty() {
                     let past = if first { past(&mut self.memory) } else { feed.remember() };
                     *feed = Feed::new(feed.type_url.clone());
+                    feed.is_mute = unknown && !version.is_empty();
                     if !version.is_empty() {
                         feed.resume_from_memory(past);
                     }
@@ -214,6 +230,12 @@ impl<P: Protocol> Subscription<P> {
             self.reconsider();
         }
         Ok(())
+    }
+
+    /// Whose types are spoken on the stream; `None` before the first.
+    fn spoken(&self) -> Option<Family> {
+        // what has no row and is spoken is Envoy's
+        (!self.feeds.is_empty()).then(|| self.family().unwrap_or(Family::Envoy))
     }
 
     fn identify(&mut self, node: Option<Node>) -> Result<(), BadRequest> {
@@ -271,7 +293,7 @@ impl<P: Protocol> Subscription<P> {
     }
 
     fn poll_type(&mut self, key: &(usize, TypeUrl), target: &ResourceSet, now: Duration) -> Option<Push> {
-        let feed = self.feeds.get(key).filter(|feed| feed.in_flight.is_none())?;
+        let feed = self.feeds.get(key).filter(|feed| feed.in_flight.is_none() && !feed.is_mute)?;
         let row = Row::of(&key.1);
         let refused_before = self.refused_before(row, target);
         let changes =

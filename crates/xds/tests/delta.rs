@@ -3,7 +3,7 @@
 mod script;
 
 use meshtcp_xds::proto::discovery::{DeltaDiscoveryRequest, Node};
-use meshtcp_xds::{BadRequest, Delta, Event};
+use meshtcp_xds::{BadRequest, Delta, Event, TypeUrl};
 use script::*;
 
 type Client = Script<Delta>;
@@ -53,10 +53,52 @@ fn a_stream_belongs_to_one_node() {
 #[test]
 fn an_unknown_type_is_answered_with_nothing() {
     let mut client = Client::serving(FIRST);
-    client.subscribe("type.googleapis.com/no.such.Type", &[]);
+    client.subscribe("type.googleapis.com/envoy.no.such.Type", &[]);
     assert_eq!(client.settle(), ["Type"]);
-    client.subscribe("type.googleapis.com/no.such.Other", &["x"]);
+    client.subscribe("type.googleapis.com/envoy.no.such.Other", &["x"]);
     assert_eq!(client.settle(), ["Other -x"]);
+}
+
+#[test]
+fn what_a_client_has_of_an_unknown_type_is_never_said_to_be_gone() {
+    let mut client = Client::serving(FIRST);
+    let unknown = "type.googleapis.com/envoy.no.such.Type";
+    client.resume(unknown, &["*"], &[("x", "1".into())]);
+    client.subscribe(unknown, &["x", "y"]);
+    client.unsubscribe(unknown, &["x"]);
+    assert_eq!(client.settle(), [""; 0]);
+    client.subscribe(CDS, &[]);
+    assert_eq!(client.settle(), ["Cluster +a=a1 +b=b1"], "what is known is served all the same");
+    assert!(client.subscription.is_in_sync());
+}
+
+#[test]
+fn a_stream_that_begins_with_what_is_not_spoken_is_refused() {
+    for type_url in
+        ["type.googleapis.com/meshtcp.l4.v2.Cluster", "type.googleapis.com/kuma.mesh.v1alpha1.Mesh", "x"]
+    {
+        let mut client = Client::serving(FIRST);
+        let node = Some(Node { id: "default.web-1".into(), ..Node::default() });
+        let request = DeltaDiscoveryRequest { node, type_url: type_url.into(), ..Default::default() };
+        let refused = client.request(request).unwrap_err();
+        assert_eq!(refused, BadRequest::NotSpoken(TypeUrl::new(type_url)));
+        assert!(refused.to_string().contains(type_url), "{refused}");
+        assert_eq!(client.settle(), [""; 0]);
+    }
+}
+
+#[test]
+fn what_a_known_client_asks_beyond_what_is_spoken_to_it_is_not_answered() {
+    use meshtcp_xds::order::L4_CLUSTER;
+    for (own, other) in
+        [(L4_CLUSTER, CDS), (CDS, L4_CLUSTER), (L4_CLUSTER, "type.googleapis.com/meshtcp.l4.v1.Next")]
+    {
+        let mut client = Client::serving(&[(own, "a", "a1")]);
+        client.subscribe(own, &[]);
+        client.resume(other, &["*"], &[("x", "1".into())]);
+        assert_eq!(client.settle(), ["Cluster +a=a1"]);
+        assert!(client.subscription.is_in_sync());
+    }
 }
 
 #[test]
@@ -65,7 +107,7 @@ fn a_stream_cannot_ask_for_types_without_end() {
     client.subscribe(CDS, &[]);
     let asked = (0..100).map(|number| {
         client.request(DeltaDiscoveryRequest {
-            type_url: format!("type.googleapis.com/made.Up{number}"),
+            type_url: format!("type.googleapis.com/envoy.made.Up{number}"),
             ..Default::default()
         })
     });
@@ -254,7 +296,7 @@ fn types_do_not_block_each_other() {
     let mut client = Client::serving(FIRST);
     client.subscribe(CDS, &[]);
     client.subscribe(EDS, &["a"]);
-    client.subscribe("type.googleapis.com/no.such.Type", &[]);
+    client.subscribe("type.googleapis.com/envoy.no.such.Type", &[]);
     let said: Vec<_> = client.responses().iter().map(words).collect();
     assert_eq!(said, ["Cluster +a=a1 +b=b1", "ClusterLoadAssignment +a=ea1", "Type"]);
 }
@@ -408,7 +450,7 @@ fn every_response_says_who_answers() {
     let mut client = Client::serving(FIRST);
     client.subscribe(CDS, &[]);
     let response = client.responses().remove(0);
-    assert_eq!(response.control_plane.unwrap().identifier, "test");
+    assert_eq!(response.control_plane.unwrap().identifier, "meshtcp@test");
 }
 
 #[test]

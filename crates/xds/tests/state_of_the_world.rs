@@ -109,8 +109,17 @@ fn a_stale_nonce_is_neither_ack_nor_nack() {
 #[test]
 fn an_unknown_type_is_answered_with_nothing() {
     let mut client = Client::serving(FIRST);
-    client.begin("type.googleapis.com/no.such.Type", &[], "");
+    client.begin("type.googleapis.com/envoy.no.such.Type", &[], "");
     assert_eq!(bodies(&client.response()), "Type");
+}
+
+#[test]
+fn a_client_that_has_something_of_an_unknown_type_is_not_answered() {
+    let mut client = Client::serving(FIRST);
+    client.begin("type.googleapis.com/envoy.no.such.Type", &["x"], "7");
+    assert!(client.responses().is_empty(), "all that is not in a response is gone");
+    client.begin(CDS, &[], "");
+    assert_eq!(bodies(&client.response()), "Cluster a1 b1");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Bytes read as choices: what a fuzzer turns into a scenario.
 
 /// Choices from bytes; when the bytes are used up every choice is the first.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Choices<'b>(&'b [u8]);
 
 impl<'b> Choices<'b> {

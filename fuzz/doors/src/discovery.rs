@@ -13,14 +13,12 @@ use xds::{Delta, Memory, PATIENCE, ResourceSet, StateOfTheWorld, Subscription, T
 use crate::choices::Choices;
 use spelling::{Heard, Say, Spelling};
 
-const TYPES: [&str; 6] = [
-    ENVOY_CLUSTER,
-    ENVOY_ENDPOINTS,
-    ENVOY_LISTENER,
-    L4_CLUSTER,
-    L4_LISTENER,
-    "type.googleapis.com/unknown.Type",
-];
+/// What one client asks for: a stream has one dialect.
+type Types = &'static [&'static str];
+const ENVOYS: Types = &[ENVOY_CLUSTER, ENVOY_ENDPOINTS, ENVOY_LISTENER];
+const OURS: Types = &[L4_CLUSTER, L4_LISTENER];
+/// What nobody speaks: it is never answered.
+const UNKNOWN: &str = "type.googleapis.com/unknown.Type";
 const NAMES: [&str; 3] = ["a", "b", "c"];
 /// More responses in a row than there could be anything to say.
 const BOUND: usize = 200;
@@ -29,8 +27,10 @@ const BOUND: usize = 200;
 /// unanswered response a type; and once the client is well-behaved and accepts everything, it holds exactly what was
 /// published last.
 pub fn discovery(bytes: &[u8]) {
-    Play::<Delta>::new().perform(&mut Choices::new(bytes));
-    Play::<StateOfTheWorld>::new().perform(&mut Choices::new(bytes));
+    let mut choices = Choices::new(bytes);
+    let types = choices.one_of(&[ENVOYS, OURS]);
+    Play::<Delta>::new(types).perform(&mut choices.clone());
+    Play::<StateOfTheWorld>::new(types).perform(&mut choices);
 }
 
 /// One type at the client.
@@ -46,6 +46,7 @@ struct Shelf {
 }
 
 struct Play<P: Spelling> {
+    types: Types,
     server: Subscription<P>,
     shelves: BTreeMap<&'static str, Shelf>,
     exchanges: usize,
@@ -54,9 +55,10 @@ struct Play<P: Spelling> {
 }
 
 impl<P: Spelling> Play<P> {
-    fn new() -> Self {
+    fn new(types: Types) -> Self {
         let server = Subscription::new("fuzz".into(), Memory::default());
         Play {
+            types,
             server,
             shelves: BTreeMap::new(),
             exchanges: 0,
@@ -67,7 +69,7 @@ impl<P: Spelling> Play<P> {
 
     fn perform(mut self, choices: &mut Choices<'_>) {
         while !choices.is_over() {
-            let type_url = choices.one_of(&TYPES);
+            let type_url = choices.one_of(self.types);
             match choices.below(8) {
                 0 | 1 => self.publish(choices),
                 2 => self.subscribe(type_url, choices),
@@ -84,7 +86,7 @@ impl<P: Spelling> Play<P> {
     /// A set with some of the names; bodies begin with the name, so that every message knows its own.
     fn publish(&mut self, choices: &mut Choices<'_>) {
         let mut set = ResourceSet::default();
-        for type_url in TYPES {
+        for &type_url in self.types {
             for name in NAMES {
                 let variant = choices.below(4);
                 if variant > 0 {
@@ -159,7 +161,7 @@ impl<P: Spelling> Play<P> {
     fn misbehave(&mut self, type_url: &'static str, choices: &mut Choices<'_>) {
         let names = BTreeSet::new();
         let say = Say {
-            type_url: if choices.once_in(2) { "" } else { type_url },
+            type_url: choices.one_of(&["", type_url, UNKNOWN]),
             subscribe: Vec::new(),
             unsubscribe: Vec::new(),
             names: self.shelves.get(type_url).map_or(&names, |shelf| &shelf.names),
@@ -168,7 +170,7 @@ impl<P: Spelling> Play<P> {
             nonce: "made up".into(),
             error: choices.once_in(2).then(Status::default),
         };
-        if self.shelves.get(type_url).is_some_and(|shelf| shelf.asked) || say.type_url.is_empty() {
+        if self.shelves.get(type_url).is_some_and(|shelf| shelf.asked) || say.type_url != type_url {
             let _ = self.server.on_request(P::spell(say), self.now);
         }
     }
@@ -207,7 +209,7 @@ impl<P: Spelling> Play<P> {
                 return;
             };
             let heard = P::hear(response);
-            let type_url = TYPES.into_iter().find(|known| *known == heard.type_url);
+            let type_url = self.types.iter().find(|known| **known == heard.type_url);
             let shelf = type_url.and_then(|type_url| self.shelves.get_mut(type_url));
             let shelf = shelf.unwrap_or_else(|| panic!("nobody asked for {}", heard.type_url));
             assert!(shelf.unanswered.is_none(), "two unanswered responses of {}", heard.type_url);
@@ -220,7 +222,7 @@ impl<P: Spelling> Play<P> {
     /// From here on the client asks for everything and accepts everything; then it has everything.
     fn settle(&mut self) {
         let mut set = ResourceSet::default();
-        for type_url in TYPES {
+        for &type_url in self.types {
             for name in NAMES.into_iter().take(2) {
                 // A body that was never refused.
                 set.insert(TypeUrl::new(type_url), name, format!("{name} settled").into_bytes());
@@ -228,7 +230,7 @@ impl<P: Spelling> Play<P> {
         }
         self.target = set.clone();
         self.server.on_publish(Arc::new(set));
-        for type_url in TYPES {
+        for &type_url in self.types {
             let wanted: Vec<String> = ["*", "a", "b", "c"].map(str::to_owned).into();
             self.shelves.entry(type_url).or_default().names = wanted.iter().cloned().collect();
             self.say(type_url, wanted, vec!["none".to_owned()], String::new(), None);
@@ -238,7 +240,7 @@ impl<P: Spelling> Play<P> {
             self.listen();
             self.now += PATIENCE;
             quiet_rounds += 1;
-            for type_url in TYPES {
+            for &type_url in self.types {
                 let unanswered = self.shelves.get_mut(type_url).and_then(|shelf| shelf.unanswered.take());
                 if let Some(heard) = unanswered {
                     quiet_rounds = 0;
@@ -251,7 +253,7 @@ impl<P: Spelling> Play<P> {
             }
             self.listen();
         }
-        for type_url in TYPES {
+        for &type_url in self.types {
             let held = &self.shelves[type_url].held;
             let held: Vec<(&str, &[u8])> =
                 held.iter().map(|(name, (_, body))| (name.as_str(), &body[..])).collect();

@@ -57,7 +57,8 @@ struct Seat {
 }
 
 impl DiscoveryServer {
-    /// Serves what `publisher` has, to anybody. `instance` is what `control_plane.identifier` says in every response.
+    /// Serves what `publisher` has, to anybody. `instance` is what `control_plane.identifier` says in every response,
+    /// behind `meshtcp@`.
     pub fn new(
         instance: impl Into<Arc<str>>,
         publisher: Arc<Publisher>,

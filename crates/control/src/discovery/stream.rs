@@ -18,7 +18,7 @@ use tonic::{Status, Streaming};
 use xds::proto::discovery::{
     DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse, Node,
 };
-use xds::{Delta, Event, Family, Memory, Protocol, StateOfTheWorld, Subscription, TypeUrl, Version};
+use xds::{Delta, Event, Family, Memory, Protocol, StateOfTheWorld, Subscription, TypeUrl, Version, opens};
 
 use super::metrics::{StreamLabels, TypeLabels};
 use super::publisher::Published;
@@ -31,6 +31,7 @@ pub(super) trait Speaks: Protocol + 'static {
     const NAME: &'static str;
     fn type_url(response: &Self::Response) -> &str;
     fn node(request: &Self::Request) -> Option<&Node>;
+    fn asked(request: &Self::Request) -> &str;
 }
 
 impl Speaks for Delta {
@@ -41,6 +42,9 @@ impl Speaks for Delta {
     fn node(request: &DeltaDiscoveryRequest) -> Option<&Node> {
         request.node.as_ref()
     }
+    fn asked(request: &DeltaDiscoveryRequest) -> &str {
+        &request.type_url
+    }
 }
 
 impl Speaks for StateOfTheWorld {
@@ -50,6 +54,9 @@ impl Speaks for StateOfTheWorld {
     }
     fn node(request: &DiscoveryRequest) -> Option<&Node> {
         request.node.as_ref()
+    }
+    fn asked(request: &DiscoveryRequest) -> &str {
+        &request.type_url
     }
 }
 
@@ -111,10 +118,11 @@ impl<P: Speaks> Stream<P> {
     }
 
     fn on_request(&mut self, request: P::Request) -> Result<(), Status> {
-        let seat = if self.attached.is_none() { self.sit_down(P::node(&request))? } else { None };
-        self.subscription
-            .on_request(request, self.opened.elapsed())
-            .map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let seat = if self.attached.is_none() { self.sit_down(&request)? } else { None };
+        self.subscription.on_request(request, self.opened.elapsed()).map_err(|error| {
+            tracing::info!(peer = ?self.peer, why = %error, "a client was turned away");
+            Status::invalid_argument(error.to_string())
+        })?;
         if let Some(seat) = seat {
             self.attach(seat);
         }
@@ -140,10 +148,11 @@ impl<P: Speaks> Stream<P> {
         Ok(())
     }
 
-    /// Takes the proxy's seat, and goes on from where its last stream ended. A request without a node is left to the
-    /// subscription to refuse.
-    fn sit_down(&mut self, node: Option<&Node>) -> Result<Option<Seat>, Status> {
-        let Some(node) = node.filter(|node| !node.id.is_empty()) else { return Ok(None) };
+    /// Takes the proxy's seat, and goes on from where its last stream ended. A request without a node, or for what is not
+    /// spoken here, is left to the subscription to refuse: who cannot be served throws nobody out.
+    fn sit_down(&mut self, request: &P::Request) -> Result<Option<Seat>, Status> {
+        let node = P::node(request).filter(|node| !node.id.is_empty());
+        let Some(node) = node.filter(|_| opens(&TypeUrl::new(P::asked(request)))) else { return Ok(None) };
         let proxy = ProxyKey::from_node_id(&node.id).ok_or_else(|| {
             Status::invalid_argument(format!("`{}` is no node id: write `<mesh>.<dataplane name>`", node.id))
         })?;

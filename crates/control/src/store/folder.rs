@@ -6,11 +6,13 @@
 //!    └── watch: wakes on changes, coalesced ◀── or refused: the last good state stays, file by file ◀──────┘
 //! ```
 //!
-//! [`Files`] decides and does no IO, `scan` looks, [`Watch`] wakes, [`FolderStore`] puts them together.
+//! [`Files`] decides about files and `places` about folders, and they do no IO; `scan` looks, [`Watch`] wakes,
+//! [`FolderStore`] puts them together.
 
 mod candidate;
 mod content;
 mod files;
+mod places;
 mod scan;
 mod watch;
 
@@ -28,6 +30,7 @@ pub use files::{FileState, Files, Settled, Sighting};
 pub use scan::{OpenError, is_resource_file};
 pub use watch::Watch;
 
+use places::{Absence, Places};
 use scan::Fingerprint;
 
 /// Files and folders as a store.
@@ -35,6 +38,8 @@ pub struct FolderStore {
     roots: Vec<PathBuf>,
     files: Files,
     seen: BTreeMap<PathBuf, Fingerprint>,
+    places: Places,
+    looked_at: Option<Instant>,
 }
 
 /// All that a store holds at one moment, each resource as good on its own as its file.
@@ -59,18 +64,26 @@ impl FolderStore {
             std::fs::metadata(path).map_err(|error| OpenError::new(path, error))?;
         }
         let read = move |name: &str, bytes: &[u8]| Content::read(name, bytes, &options);
-        Ok(Self { roots: paths.to_vec(), files: Files::new(Box::new(read)), seen: BTreeMap::new() })
+        let files = Files::new(Box::new(read));
+        let (seen, places) = Default::default();
+        Ok(Self { roots: paths.to_vec(), files, seen, places, looked_at: None })
     }
 
     /// Looks at every path and reads what changed since the last look.
     pub fn refresh(&mut self, now: Instant) {
+        self.looked_at = Some(now);
         let listing = scan::list(&self.roots);
-        // what stands in a folder that cannot be listed is not gone
-        let hidden = |path: &Path| listing.unreadable.iter().any(|(folder, _)| path.starts_with(folder));
-        let missing = |path: &&PathBuf| !listing.files.contains_key(*path) && !hidden(path);
-        let gone: Vec<PathBuf> = self.seen.keys().filter(missing).cloned().collect();
-        for path in gone {
-            if self.files.observe(&name(&path), Sighting::Gone, now) {
+        let absences = self.places.judge(&listing, |path| self.seen.contains_key(path), now);
+        // what stands where nobody can look, or is not believed to be empty, is not gone
+        let unreadable = listing.unreadable.iter().map(|(path, _)| path);
+        let dark: Vec<PathBuf> =
+            unreadable.chain(absences.iter().map(|absence| &absence.path)).cloned().collect();
+        let unseen: Vec<PathBuf> =
+            self.seen.keys().filter(|path| !listing.files.contains_key(*path)).cloned().collect();
+        for path in unseen {
+            if dark.iter().any(|place| path.starts_with(place)) {
+                self.files.stays(&name(&path));
+            } else if self.files.observe(&name(&path), Sighting::Gone, now) {
                 self.seen.remove(&path);
             }
         }
@@ -87,8 +100,10 @@ impl FolderStore {
             self.files.observe(&name(&path), sighting, now);
             self.seen.insert(path, fingerprint);
         }
-        let unlisted = listing.unreadable.into_iter().map(|(folder, why)| (name(&folder), why));
-        self.files.cannot_list(unlisted.collect());
+        let unreadable = listing.unreadable.iter().map(|(path, why)| kept(path, why));
+        let lasting = absences.iter().filter(|absence| absence.lasts);
+        let absent = lasting.map(|Absence { path, why, .. }| kept(path, why.in_words()));
+        self.files.cannot_list(unreadable.chain(absent).collect());
     }
 
     /// Offers what the files say now to `adopt`, and keeps of each file what was adopted. See [`Files::settle`].
@@ -119,7 +134,8 @@ impl FolderStore {
 
     /// When to look again though nothing wakes us: a file seems half-written or removed, and we want to be sure.
     pub fn look_again_at(&self) -> Option<Instant> {
-        self.files.look_again_at()
+        let absence = self.looked_at.and_then(|now| self.places.look_again_at(now));
+        self.files.look_again_at().into_iter().chain(absence).min()
     }
 
     /// Everything that is wrong or doubtful now, sorted by place.
@@ -141,6 +157,13 @@ impl FolderStore {
     pub fn watch(&self, wake: impl Fn() + Send + 'static) -> Watch {
         Watch::start(self.roots.clone(), Box::new(wake))
     }
+}
+
+/// The problem of a place that cannot be looked at, and of which what is known stays.
+fn kept(path: &Path, why: &str) -> Problem {
+    let help =
+        "what was read from it last stays in force, until it can be read again or this is started anew";
+    Problem { help: Some(help.into()), ..content::unreadable(&name(path), why) }
 }
 
 /// Files are called as the operator would write them.

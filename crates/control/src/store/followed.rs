@@ -5,7 +5,8 @@
 //! ```
 //!
 //! It answers like [`FolderStore`](super::folder::FolderStore), with a resource in the place of a file. A store that
-//! cannot be reached is a problem that is told; what is in force stays.
+//! cannot be reached is a problem that is told; what is in force stays. So does it when a store has nothing any more and
+//! counts from the beginning: it is another one than the one that was read.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -33,6 +34,8 @@ pub struct FollowedStore {
     /// Whether it was read at least once: before that nothing is known, which is not the same as that nothing is there.
     known: bool,
     lost: Option<Problem>,
+    /// The revision that was known when a list came that was not believed, because it had forgotten it.
+    forgotten: Option<Revision>,
 }
 
 /// What brings the changes of a store to its [`FollowedStore`]. A task of its own runs it.
@@ -56,7 +59,8 @@ impl FollowedStore {
         let (outbox, inbox) = channel();
         let feeder = Feeder { store: Arc::clone(&store), outbox };
         let files = Files::new(Box::new(move |name, bytes| read(name, bytes, &options)));
-        (Self { store, files, inbox, revision: Revision::ZERO, known: false, lost: None }, feeder)
+        let (revision, lost, forgotten) = (Revision::ZERO, None, None);
+        (Self { store, files, inbox, revision, known: false, lost, forgotten }, feeder)
     }
 
     /// Takes in what the feeder brought.
@@ -67,7 +71,11 @@ impl FollowedStore {
                 News::All(_) | News::Changes(_) => None,
             };
             match news {
+                News::All(Listing { revision, items }) if items.is_empty() && revision < self.revision => {
+                    self.forgotten = Some(self.revision);
+                }
                 News::All(Listing { revision, items }) => {
+                    self.forgotten = None;
                     let there: BTreeSet<String> = items.iter().map(|item| item.key.to_string()).collect();
                     let gone = self.files.names().filter(|name| !there.contains(&***name));
                     for name in gone.cloned().collect::<Vec<_>>() {
@@ -123,6 +131,7 @@ impl FollowedStore {
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = self.files.problems();
         problems.extend(self.lost.clone());
+        problems.extend(self.forgotten.map(|revision| another(&self.store.describe(), revision)));
         problems.sort();
         problems
     }
@@ -194,6 +203,14 @@ fn read(name: &str, bytes: &[u8], options: &Options) -> Content {
 fn problem(store: &str, error: &StoreError) -> Problem {
     let help = "what is in force stays; it is tried again";
     Problem { help: Some(help.into()), ..said(store, error.to_string()) }
+}
+
+/// The problem of a store that has forgotten everything: it may have been replaced, or restored to nothing.
+fn another(store: &str, revision: Revision) -> Problem {
+    let message =
+        format!("has nothing any more, and does not know revision {revision}, which was read from it");
+    let help = "what was read from it stays in force; is it the right store? If it is, start this anew";
+    Problem { help: Some(help.into()), ..said(store, message) }
 }
 
 #[cfg(test)]

@@ -45,9 +45,26 @@ fn binary() -> PathBuf {
 impl Envoy {
     /// Starts an Envoy that attaches to `control_plane`; `api_type` is `GRPC` or `DELTA_GRPC`.
     pub(crate) async fn start(node_id: &str, control_plane: SocketAddr, api_type: &str) -> Self {
+        Self::start_from(&bootstrap(node_id, control_plane, api_type)).await
+    }
+
+    /// As [`Envoy::start`], with a layer of its runtime that it asks the control plane for before anything else.
+    pub(crate) async fn start_with_runtime(node_id: &str, control_plane: SocketAddr, api_type: &str) -> Self {
+        let mut bootstrap = bootstrap(node_id, control_plane, api_type);
+        let mut ads = bootstrap["dynamic_resources"]["cds_config"].clone();
+        if api_type == "GRPC" {
+            // state of the world cannot say that something asked for by name does not exist
+            ads["initial_fetch_timeout"] = json!("1s");
+        }
+        let layer = json!({ "name": "ours", "rtds_layer": { "name": "ours", "rtds_config": ads } });
+        bootstrap["layered_runtime"] = json!({ "layers": [layer] });
+        Self::start_from(&bootstrap).await
+    }
+
+    async fn start_from(bootstrap: &Value) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("bootstrap.json");
-        std::fs::write(&config, bootstrap(node_id, control_plane, api_type).to_string()).unwrap();
+        std::fs::write(&config, bootstrap.to_string()).unwrap();
         let admin_file = folder.path().join("admin");
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
         let child = Command::new(binary())

@@ -165,6 +165,66 @@ async fn what_people_edit_is_a_change_like_any_other() {
 }
 
 #[tokio::test]
+async fn a_folder_that_is_away_or_another_one_keeps_what_is_known_and_is_not_written_to() {
+    let outer = tempfile::tempdir().unwrap();
+    let (path, away) = (outer.path().join("store"), outer.path().join("away"));
+    let store = PlainStore::open(&path).await.unwrap();
+    let version = put(&store, &route("a"), 1).await;
+    let mut watch = store.watch(version).await.unwrap();
+    std::fs::rename(&path, &away).unwrap();
+    for emptied in [false, true] {
+        if emptied {
+            std::fs::create_dir(&path).unwrap();
+        }
+        let refused = store.put(&route("b"), document(&route("b"), 1), Expected::Absent).await.unwrap_err();
+        assert!(refused.retry_helps(), "{refused}");
+        store.put(&route("a"), document(&route("a"), 2), Expected::Any).await.unwrap_err();
+        store.delete(&route("a"), Expected::Any).await.unwrap_err();
+        assert!(timeout(Duration::from_secs(2), watch.next()).await.is_err(), "nothing was deleted");
+        assert!(store.get(&route("a")).await.unwrap().is_some());
+    }
+    assert_eq!(std::fs::read_dir(&path).unwrap().count(), 0);
+    std::fs::remove_dir(&path).unwrap();
+    std::fs::rename(&away, &path).unwrap();
+    put(&store, &route("c"), 1).await;
+    assert!(matches!(next(&mut watch).await.what, What::Put(stored) if stored.key == route("c")));
+    std::fs::remove_file(path.join("default/MeshTCPRoute.a.yaml")).unwrap();
+    assert_eq!(next(&mut watch).await.what, What::Deleted);
+}
+
+/// Writes files by hand, one after the other was taken in; nothing else is seen meanwhile.
+async fn writes(folder: &Path, names: &[&str], watch: &mut Watch) {
+    for name in names {
+        std::fs::write(folder.join(format!("{name}.yaml")), format!("type: Mesh\nname: {name}\n")).unwrap();
+        let Change { key, what, .. } = next(watch).await;
+        assert_eq!(key.name, *name);
+        assert!(matches!(what, What::Put(_)));
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_emptied_or_moved_or_whose_link_leads_nowhere_is_no_deletion() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let store = PlainStore::open(&path).await.unwrap();
+    put(&store, &route("a"), 1).await;
+    let last = put(&store, &route("b"), 1).await;
+    let mut watch = store.watch(last).await.unwrap();
+    let [a, b] = ["a", "b"].map(|name| path.join(format!("default/MeshTCPRoute.{name}.yaml")));
+    std::fs::write(&a, "").unwrap();
+    let below = path.join("default/below");
+    std::fs::create_dir(&below).unwrap();
+    std::fs::rename(&b, below.join("b.yaml")).unwrap();
+    // whatever was made of that would come before the second of these
+    writes(&path, &["one", "two"], &mut watch).await;
+    std::fs::remove_file(&a).unwrap();
+    std::os::unix::fs::symlink("/nowhere/at/all", &a).unwrap();
+    writes(&path, &["three", "four"], &mut watch).await;
+    std::fs::remove_file(below.join("b.yaml")).unwrap();
+    assert!(matches!(next(&mut watch).await, Change { key, what: What::Deleted, .. } if key == route("b")));
+}
+
+#[tokio::test]
 async fn a_folder_that_makes_no_sense_is_refused_and_left_alone() {
     for (files, why) in [
         (vec![("a.yaml", "type: Mesh\nname: [")], "a.yaml"),

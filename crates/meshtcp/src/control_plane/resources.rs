@@ -39,7 +39,7 @@ pub(super) struct Args {
 
 /// Opened, and not followed yet.
 pub(super) enum Resources {
-    Files(FolderStore, String),
+    Files(Box<FolderStore>, String),
     Store(Arc<dyn Store>, Rules, &'static str),
 }
 
@@ -94,7 +94,7 @@ impl Resources {
         if !paths.is_empty() {
             let source = Source { paths: paths.clone(), rules: rules.clone() };
             let store = source.open().map_err(|error| error.to_string())?;
-            return Ok(Resources::Files(store, source.in_words()));
+            return Ok(Resources::Files(Box::new(store), source.in_words()));
         }
         let choice = match store {
             Some(choice) => choice.clone(),
@@ -136,7 +136,7 @@ impl Resources {
         match self {
             Resources::Files(files, _) => {
                 let watch = files.watch(wake);
-                (Followed::Files(files), Following { _files: Some(watch) })
+                (Followed::Files(*files), Following { _files: Some(watch) })
             }
             Resources::Store(store, rules, _) => {
                 runtime.spawn(api::prepare(Arc::clone(&store)));

@@ -209,9 +209,9 @@ fn address(listener: &TcpListener) -> Result<SocketAddr, String> {
     listener.local_addr().map_err(|error| error.to_string())
 }
 
-/// What `control_plane.identifier` says: which process answered.
+/// What `control_plane.identifier` says behind `meshtcp@`: which process answered.
 fn instance(address: SocketAddr) -> String {
-    format!("meshtcp@{address}#{}", std::process::id())
+    format!("{address}#{}", std::process::id())
 }
 
 /// Wakes the loop at most once in [`COLLECT`].

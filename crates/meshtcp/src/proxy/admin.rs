@@ -62,17 +62,27 @@ async fn metrics(State(desk): State<Desk>) -> Response {
 async fn ready(State(desk): State<Desk>) -> Response {
     // also what was started from disk
     let runs = desk.carried.borrow().generation > 0;
-    pages::ready((!runs).then_some("no configuration has come yet"))
+    let Link { error, control_plane, .. } = desk.link.borrow().clone();
+    let why = match error {
+        None => "no configuration has come yet".to_owned(),
+        Some(error) => {
+            let at = control_plane.trim_end_matches('/');
+            format!("no configuration has come yet: no control plane at {at}: {error}")
+        }
+    };
+    pages::ready((!runs).then_some(&why))
 }
 
 async fn status(State(desk): State<Desk>) -> Response {
-    let Link { connected, streams, generation, error, control_plane } = desk.link.borrow().clone();
+    let Link { connected, streams, generation, error, control_plane, identifier } =
+        desk.link.borrow().clone();
     let Carried { generation: running, unbound } = desk.carried.borrow().clone();
     let snapshot = desk.proxy.counters();
     pages::body(&json!({
         "controlPlane": {
             "address": control_plane.trim_end_matches('/'),
             "connected": connected,
+            "identifier": identifier,
             "streams": streams,
             "configurations": generation,
             "error": error,

@@ -1,7 +1,7 @@
 //! The last good set of resources, on disk.
 //!
-//! The file is one delta response as it travels: every resource with its name and its version, which is the hash of its
-//! content, so that a damaged file is known as one.
+//! The file is one delta response as it travels: the version of the set, and every resource with its name and its version,
+//! all of which are hashes of the content, so that a damaged file is known as one, and one that was cut or emptied.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -58,20 +58,30 @@ fn bytes(set: &ResourceSet) -> Vec<u8> {
             resource: Some(Any { type_url: type_url.to_string(), value: found.body.to_vec().into() }),
         })
     });
-    DeltaDiscoveryResponse { resources: resources.collect(), ..DeltaDiscoveryResponse::default() }
-        .encode_to_vec()
+    DeltaDiscoveryResponse {
+        system_version_info: set.version().to_string(),
+        resources: resources.collect(),
+        ..DeltaDiscoveryResponse::default()
+    }
+    .encode_to_vec()
 }
 
 fn parse(bytes: &[u8]) -> Option<ResourceSet> {
     let mut set = ResourceSet::default();
-    for resource in DeltaDiscoveryResponse::decode(bytes).ok()?.resources {
+    let saved = DeltaDiscoveryResponse::decode(bytes).ok()?;
+    for resource in saved.resources {
         let body = resource.resource?;
         if Version::parse(&resource.version)? != Version::of(&body.value) {
             return None;
         }
         set.insert(TypeUrl::new(body.type_url), resource.name, body.value.to_vec());
     }
-    Some(set)
+    let whole = match saved.system_version_info.as_str() {
+        // earlier releases did not say what the set was: only that it is there
+        "" => set.type_urls().next().is_some(),
+        version => Version::parse(version) == Some(set.version()),
+    };
+    whole.then_some(set)
 }
 
 #[cfg(test)]
@@ -93,5 +103,32 @@ mod tests {
         bytes[at] = b'F';
         std::fs::write(&state.path, bytes).unwrap();
         assert!(state.load().unwrap_err().contains("damaged"));
+    }
+
+    #[test]
+    fn what_was_cut_or_emptied_is_no_state() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::at(folder.path().join("state"));
+        let mut set = ResourceSet::default();
+        for name in ["one", "two", "three"] {
+            set.insert(TypeUrl::new("type.googleapis.com/x.Y"), name, name.as_bytes());
+        }
+        state.save(&set).unwrap();
+        let bytes = std::fs::read(&state.path).unwrap();
+        for end in 0..bytes.len() {
+            std::fs::write(&state.path, &bytes[..end]).unwrap();
+            assert!(state.load().unwrap_err().contains("damaged"), "{end} of {} bytes", bytes.len());
+        }
+        state.save(&ResourceSet::default()).unwrap();
+        assert_eq!(state.load(), Ok(Some(ResourceSet::default())), "nothing, said on purpose");
+    }
+
+    #[test]
+    fn what_an_earlier_release_saved_is_loaded() {
+        let mut set = ResourceSet::default();
+        set.insert(TypeUrl::new("type.googleapis.com/x.Y"), "one", *b"first");
+        let mut saved = DeltaDiscoveryResponse::decode(&bytes(&set)[..]).unwrap();
+        saved.system_version_info.clear();
+        assert_eq!(parse(&saved.encode_to_vec()), Some(set));
     }
 }

@@ -116,10 +116,13 @@ impl Live {
         self.store.refresh(Instant::now());
         let mut turn = if self.store.is_unsettled() {
             self.settle()
-        } else if self.retry_at.is_some_and(|at| at <= Instant::now()) {
-            Turn::default()
         } else {
-            return None;
+            let due = self.retry_at.is_some_and(|at| at <= Instant::now());
+            let turn = Turn { new_problems: self.problems_of_places(), ..Turn::default() };
+            if !due && turn.new_problems.is_empty() {
+                return None;
+            }
+            turn
         };
         if self.retry_at.is_some_and(|at| at <= Instant::now()) {
             self.apply(&mut turn);
@@ -157,11 +160,24 @@ impl Live {
                 problems.extend(kept.cloned());
             }
         }
+        turn.new_problems = self.now_wrong(problems);
+        turn
+    }
+
+    /// What is newly wrong though nothing that was read is different: a folder may be away.
+    fn problems_of_places(&mut self) -> Vec<Problem> {
+        let warnings = self.problems.iter().filter(|problem| problem.severity == Severity::Warning);
+        let problems = self.store.problems().into_iter().chain(warnings.cloned()).collect();
+        self.now_wrong(problems)
+    }
+
+    /// Remembers what is wrong now, and gives what of it was not before.
+    fn now_wrong(&mut self, mut problems: Vec<Problem>) -> Vec<Problem> {
         problems.sort();
         problems.dedup();
-        turn.new_problems = problems.iter().filter(|it| !self.problems.contains(it)).cloned().collect();
+        let new = problems.iter().filter(|it| !self.problems.contains(it)).cloned().collect();
         self.problems = problems;
-        turn
+        new
     }
 
     fn apply(&mut self, turn: &mut Turn) {

@@ -23,6 +23,9 @@ pub(super) struct Feed {
     pub(super) owed: Owed,
     /// Whether the client brought resources along from an earlier stream.
     pub(super) resumed: bool,
+    /// Whether nothing is said: the client has resources of a type that nobody here knows, and any answer would be that
+    /// they are gone.
+    pub(super) is_mute: bool,
     /// Since when something is ready that another type holds back.
     pub(super) waiting_since: Option<Duration>,
 }
@@ -86,6 +89,7 @@ impl Feed {
             in_flight: None,
             owed: Owed::default(),
             resumed: false,
+            is_mute: false,
             waiting_since: None,
         }
     }

@@ -8,15 +8,18 @@
 //!
 //! A file that vanishes, or shrinks to a beginning of what it was, is believed only when it still looks so after
 //! [`DOUBT`]: editors write by removing and by cutting to nothing.
+//!
+//! A file that had resources and has none any more (it is empty, or has only comments) keeps them, save for those that
+//! another file has now: full disks and scripts that fail leave such files behind. Who wants its resources gone deletes it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use model::Problem;
+use model::{Problem, Severity};
 
 use super::candidate::{Candidate, Objection, Offer};
-use super::content::{Content, Key, unreadable};
+use super::content::{Content, Entry, Key, said};
 
 /// How long a file that seems removed or half-written is given to come back: longer than a busy disk holds up an editor
 /// between cutting a file and writing it. Who means it waits a second; who does not would lose connections.
@@ -61,9 +64,11 @@ pub struct Files {
     files: BTreeMap<Arc<str>, File>,
     /// Which file a resource in force came from: it keeps it when another file claims it too.
     owners: BTreeMap<Key, Arc<str>>,
-    unlisted: Vec<(String, String)>,
+    unlisted: Vec<Problem>,
     /// Problems that belong to several files together, as of the last settling.
     between: Vec<Problem>,
+    /// Whether a resource was claimed, as of the last settling, that a file in doubt has: it may be about to move.
+    undecided: bool,
     unsettled: bool,
 }
 
@@ -91,6 +96,7 @@ impl Files {
             owners: BTreeMap::new(),
             unlisted: Vec::new(),
             between: Vec::new(),
+            undecided: false,
             // even no files are a state that has to be adopted once
             unsettled: true,
         }
@@ -108,7 +114,7 @@ impl Files {
             return true;
         };
         if !file.gone && file.is_as(&sighting) {
-            file.doubt = None;
+            self.unsettled |= file.doubt.take().is_some() && self.undecided;
             return true;
         }
         if file.is_doubtful(&sighting) {
@@ -153,9 +159,16 @@ impl Files {
         self.files.iter().filter(|(_, file)| !file.gone).map(|(name, _)| name)
     }
 
-    /// Takes in which folders could not be listed. What is known of the files in them stays.
-    pub fn cannot_list(&mut self, folders: Vec<(String, String)>) {
-        self.unlisted = folders;
+    /// Takes in that nobody can look at a file now: it stays as it was.
+    pub(crate) fn stays(&mut self, name: &str) {
+        if let Some(file) = self.files.get_mut(name) {
+            self.unsettled |= file.doubt.take().is_some() && self.undecided;
+        }
+    }
+
+    /// Takes in which places could not be looked at. What is known of the files in them stays.
+    pub fn cannot_list(&mut self, places: Vec<Problem>) {
+        self.unlisted = places;
     }
 
     /// Whether a file was last seen in a state that was not believed.
@@ -186,6 +199,10 @@ impl Files {
         let mut held: BTreeMap<Arc<str>, Vec<Problem>> = BTreeMap::new();
         loop {
             let (candidate, repetitions) = self.candidate(&held);
+            let (decided, undecided): (Vec<_>, Vec<_>) =
+                repetitions.into_iter().partition(|(owner, _)| !self.is_doubtful(owner));
+            let repetitions: Vec<Problem> = decided.into_iter().map(|(_, problem)| problem).collect();
+            self.undecided = !undecided.is_empty();
             let objections = match adopt(&candidate) {
                 Ok(value) => {
                     self.keep(&candidate, &held);
@@ -215,9 +232,9 @@ impl Files {
             let held_back: &[Problem] = if file.latest.is_good() { &file.held_back } else { &[] };
             file.latest.problems.iter().chain(held_back)
         });
-        let unlisted = self.unlisted.iter().map(|(folder, why)| unreadable(folder, why));
-        let mut problems: Vec<Problem> =
-            of_files.cloned().chain(unlisted).chain(self.between.iter().cloned()).collect();
+        let emptied = self.files.iter().filter(|(_, file)| file.is_emptied()).map(|(name, _)| emptied(name));
+        let everywhere = of_files.chain(&self.unlisted).chain(&self.between);
+        let mut problems: Vec<Problem> = everywhere.cloned().chain(emptied).collect();
         problems.sort();
         problems.dedup();
         problems
@@ -238,8 +255,10 @@ impl Files {
         self.files.get(name).map(|file| file.latest.text())
     }
 
-    fn candidate(&self, held: &BTreeMap<Arc<str>, Vec<Problem>>) -> (Candidate, Vec<Problem>) {
+    /// What is on offer, and who repeats what which file has.
+    fn candidate(&self, held: &BTreeMap<Arc<str>, Vec<Problem>>) -> (Candidate, Vec<(Arc<str>, Problem)>) {
         let mut candidate = Candidate::default();
+        let moved = self.claimed_by_others(held);
         let mut claims: BTreeMap<Key, Vec<Offer>> = BTreeMap::new();
         let mut order = Vec::new();
         for (name, file) in &self.files {
@@ -252,7 +271,8 @@ impl Files {
             if !same {
                 candidate.changed.insert(name.clone());
             }
-            for entry in content.into_iter().flat_map(|content| &content.entries) {
+            let entries = content.into_iter().flat_map(|content| &content.entries);
+            for entry in entries.filter(|entry| !(file.is_emptied() && moved.contains(&entry.key()))) {
                 let offer = Offer { file: name.clone(), entry: entry.clone() };
                 let claimed = claims.entry(entry.key()).or_default();
                 claimed.push(offer);
@@ -270,15 +290,31 @@ impl Files {
             let winner = first(&key);
             match (offers.get(index), offers.get(winner)) {
                 (Some(offer), _) if index == winner => candidate.offers.push(offer.clone()),
-                (Some(offer), Some(winner)) => repetitions.push(offer.entry.repeats(&winner.entry)),
+                (Some(offer), Some(winner)) => {
+                    repetitions.push((winner.file.clone(), offer.entry.repeats(&winner.entry)));
+                }
                 (_, _) => {}
             }
         }
         (candidate, repetitions)
     }
 
+    /// What files have that were not emptied: an emptied one has lost that to them, if it had it.
+    fn claimed_by_others(&self, held: &BTreeMap<Arc<str>, Vec<Problem>>) -> BTreeSet<Key> {
+        if !self.files.values().any(File::is_emptied) {
+            return BTreeSet::new();
+        }
+        let others = self.files.iter().filter(|(_, file)| !file.is_emptied());
+        let contents = others.filter_map(|(name, file)| file.offered(held.contains_key(name)));
+        contents.flat_map(|content| &content.entries).map(|entry| entry.key()).collect()
+    }
+
     fn keep(&mut self, candidate: &Candidate, held: &BTreeMap<Arc<str>, Vec<Problem>>) {
         self.files.retain(|_, file| !file.gone);
+        for (name, file) in self.files.iter_mut().filter(|(_, file)| file.is_emptied()) {
+            let offers = candidate.offers.iter().filter(|offer| offer.file == *name);
+            file.keep_only(offers.map(|offer| offer.entry.clone()).collect());
+        }
         for (name, file) in &mut self.files {
             let problems = held.get(name);
             file.good = file.offered(problems.is_some()).cloned();
@@ -309,16 +345,40 @@ impl File {
         }
     }
 
+    /// Whether it had resources and says nothing any more, though nobody deleted it.
+    fn is_emptied(&self) -> bool {
+        !self.gone
+            && self.latest.is_good()
+            && self.latest.entries.is_empty()
+            && self.good.as_ref().is_some_and(|good| !good.entries.is_empty())
+    }
+
+    /// Keeps these of the resources that it had; none: nothing is left of what it said.
+    fn keep_only(&mut self, entries: Vec<Arc<Entry>>) {
+        if entries.is_empty() {
+            self.good = Some(self.latest.clone());
+        } else if let Some(good) = self.good.as_mut().filter(|good| good.entries.len() > entries.len()) {
+            *good = Arc::new(Content::of(&good.bytes, entries, Vec::new()));
+        }
+    }
+
     /// The content that should come into force.
     fn offered(&self, held_back: bool) -> Option<&Arc<Content>> {
         if self.gone {
             None
-        } else if self.latest.is_good() && !held_back {
+        } else if self.latest.is_good() && !held_back && !self.is_emptied() {
             Some(&self.latest)
         } else {
             self.good.as_ref()
         }
     }
+}
+
+/// The problem of a file that had resources and says nothing any more.
+fn emptied(name: &str) -> Problem {
+    let message = "has no resources any more; those that it had stay in force";
+    let help = "delete the file to take them out";
+    Problem { severity: Severity::Warning, help: Some(help.into()), ..said(name, message) }
 }
 
 fn content(read: &Reader, name: &str, sighting: &Sighting) -> Arc<Content> {

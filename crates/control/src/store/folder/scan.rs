@@ -1,11 +1,10 @@
 //! Which files there are, and whether they could have changed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::look::Look;
+use crate::look::{Identity, Look};
 
 /// How deep folders are followed. Deeper is a loop of links, or nothing that a person wrote.
 const DEPTH: usize = 32;
@@ -54,8 +53,29 @@ impl Fingerprint {
 #[derive(Debug, Default)]
 pub(super) struct Listing {
     pub(super) files: BTreeMap<PathBuf, Fingerprint>,
-    /// Folders that could not be listed, and why. What is known of the files in them stays.
+    /// The folders that were listed.
+    pub(super) folders: BTreeMap<PathBuf, Folder>,
+    /// Roots that do not exist.
+    pub(super) gone: Vec<PathBuf>,
+    /// Links in folders that lead to what does not exist.
+    pub(super) nowhere: Vec<PathBuf>,
+    /// What could not be looked at, and why. What is known of it and below it stays.
     pub(super) unreadable: Vec<(PathBuf, String)>,
+}
+
+/// A folder that was listed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Folder {
+    pub(super) identity: Identity,
+    /// Whether anything that counts, or could, is in it or below it.
+    pub(super) has_something: bool,
+}
+
+impl Listing {
+    /// How much was found of what counts, or could.
+    fn count(&self) -> usize {
+        self.files.len() + self.nowhere.len() + self.unreadable.len()
+    }
 }
 
 /// Finds the files below `roots`. A root that is a file counts whatever its name.
@@ -64,41 +84,67 @@ pub(super) fn list(roots: &[PathBuf]) -> Listing {
     let mut entered = BTreeSet::new();
     for root in roots {
         match std::fs::metadata(root) {
-            Ok(metadata) if metadata.is_dir() => walk(root, DEPTH, &mut entered, &mut listing),
+            Ok(metadata) if metadata.is_dir() => {
+                walk(root, Identity::of(&metadata), DEPTH, &mut entered, &mut listing);
+            }
             Ok(metadata) => {
                 listing.files.insert(root.clone(), Fingerprint::of(&metadata));
             }
-            // an editor may be about to put it back
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => listing.gone.push(root.clone()),
             Err(error) => listing.unreadable.push((root.clone(), error.to_string())),
         }
     }
     listing
 }
 
-fn walk(folder: &Path, depth: usize, entered: &mut BTreeSet<(u64, u64)>, listing: &mut Listing) {
+fn walk(
+    folder: &Path,
+    identity: Identity,
+    depth: usize,
+    entered: &mut BTreeSet<Identity>,
+    listing: &mut Listing,
+) {
     // a folder that is reached twice, by overlapping paths or links, is read once, under its first name
-    let Ok(metadata) = std::fs::metadata(folder) else { return };
-    if depth == 0 || !entered.insert((metadata.dev(), metadata.ino())) {
+    if depth == 0 || !entered.insert(identity) {
         return;
     }
-    let entries = match std::fs::read_dir(folder) {
+    let entries = std::fs::read_dir(folder).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
+    let entries = match entries {
         Ok(entries) => entries,
+        // half a list would take away what is on the other half
         Err(error) => return listing.unreadable.push((folder.into(), error.to_string())),
     };
-    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    let before = listing.count();
+    let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
     paths.sort();
     for path in paths {
-        if is_hidden(&path) {
-            continue;
+        if !is_hidden(&path) {
+            enter(path, depth, entered, listing);
         }
-        // follows links; what vanished since it was listed is not there
-        let Ok(metadata) = std::fs::metadata(&path) else { continue };
-        if metadata.is_dir() {
-            walk(&path, depth - 1, entered, listing);
-        } else if metadata.is_file() && is_resource_file(&path) {
+    }
+    let has_something = listing.count() > before;
+    listing.folders.insert(folder.into(), Folder { identity, has_something });
+}
+
+/// Takes in what is in a folder. Follows links.
+fn enter(path: PathBuf, depth: usize, entered: &mut BTreeSet<Identity>, listing: &mut Listing) {
+    match std::fs::metadata(&path) {
+        Ok(metadata) if metadata.is_dir() => {
+            walk(&path, Identity::of(&metadata), depth - 1, entered, listing);
+        }
+        Ok(metadata) if metadata.is_file() && is_resource_file(&path) => {
             listing.files.insert(path, Fingerprint::of(&metadata));
         }
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            // what vanished since it was listed is not there, not even as a link
+            if path.symlink_metadata().is_ok() {
+                listing.nowhere.push(path);
+            }
+        }
+        // by its name it is of no use, whatever it is
+        Err(_) if path.extension().is_some() && !is_resource_file(&path) => {}
+        Err(error) => listing.unreadable.push((path, error.to_string())),
     }
 }
 

@@ -76,3 +76,31 @@ async fn a_resource_that_cannot_be_parsed_is_told_and_its_last_good_state_stays(
     put(&*store, mesh("other")).await;
     fed.await.unwrap();
 }
+
+#[tokio::test]
+async fn a_store_that_has_forgotten_everything_is_not_believed() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    put(&*store, mesh("one")).await;
+    let two = put(&*store, mesh("two")).await;
+    let (mut followed, feeder) = FollowedStore::new(Arc::clone(&store), Options::default());
+    let list = async || store.list(&Selection::default()).await.unwrap();
+    feeder.outbox.send(News::All(list().await)).unwrap();
+    followed.refresh();
+    assert_eq!(names(&mut followed), ["Mesh one", "Mesh two"]);
+
+    let another = Listing { revision: Revision::ZERO, items: Vec::new() };
+    feeder.outbox.send(News::All(another)).unwrap();
+    followed.refresh();
+    assert_eq!(names(&mut followed), ["Mesh one", "Mesh two"]);
+    let problems = followed.problems();
+    assert!(problems[0].violation.message.contains(&format!("revision {two}")), "{problems:?}");
+
+    // everything was deleted, one after the other: the store knows all that was read from it
+    for name in ["one", "two"] {
+        store.delete(&Key::global(model::Kind::Mesh, name), Expected::Any).await.unwrap();
+    }
+    feeder.outbox.send(News::All(list().await)).unwrap();
+    followed.refresh();
+    assert_eq!(names(&mut followed), [""; 0]);
+    assert_eq!(followed.problems(), []);
+}

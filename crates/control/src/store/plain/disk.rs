@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::text::{self, Read};
 use super::{place, walk};
-use crate::look::Look;
+use crate::look::{Identity, Look};
 use crate::store::system::{Moment, of_system};
 use crate::store::{Change, Key, Revision, StoreError, Stored, What};
 use crate::whole::{self, sync_folder};
@@ -26,6 +26,8 @@ const RESERVE: u64 = 100;
 #[derive(Debug)]
 pub(super) struct Disk {
     folder: PathBuf,
+    /// Which folder was opened: another one at its path, as when something was unmounted, is not read and not written to.
+    identity: Identity,
     words: String,
     /// Released when it is closed, also by a crash.
     _lock: File,
@@ -89,10 +91,20 @@ impl Disk {
             io::ErrorKind::InvalidData => damaged(&words, &format!("{REVISION}: {error}")),
             _ => denied(error),
         })?;
+        let identity = Identity::at(folder).map_err(denied)?;
         let (known, homes, unsettled) = Default::default();
         let folder = folder.to_owned();
-        let mut disk =
-            Self { folder, words, _lock: lock, reserved: counted, known, homes, unsettled, told: false };
+        let mut disk = Self {
+            folder,
+            identity,
+            words,
+            _lock: lock,
+            reserved: counted,
+            known,
+            homes,
+            unsettled,
+            told: false,
+        };
         let loaded = disk.load(counted)?;
         Ok((disk, loaded))
     }
@@ -149,7 +161,7 @@ impl Disk {
 
     /// What people changed and left alone since the last call.
     pub(super) fn edits(&mut self) -> Vec<Edit> {
-        let found = match walk::all(&self.folder) {
+        let found = match self.is_in_place().and_then(|()| walk::all(&self.folder)) {
             Ok(found) => found,
             Err(error) => {
                 if !std::mem::replace(&mut self.told, true) {
@@ -169,9 +181,18 @@ impl Disk {
         // a save may be seen in its middle: what changes still is looked at again
         let settled = differs.into_iter().filter(|(path, look)| before.get(path) == Some(look));
         let mut edits: Vec<Edit> = settled.map(|(path, look)| Edit { path, look }).collect();
-        // a file under a new name is the same resource, once it is gone under the old one
-        edits.sort_by_key(|edit| edit.look.is_some());
+        // a file under a new name is the same resource: it is found there before it is missed under the old one
+        edits.sort_by_key(|edit| edit.look.is_none());
         edits
+    }
+
+    /// Whether the folder at the path is the one that was opened.
+    fn is_in_place(&self) -> io::Result<()> {
+        if Identity::at(&self.folder)? == self.identity {
+            return Ok(());
+        }
+        let why = "it is another folder than the one that was opened: is something not mounted?";
+        Err(io::Error::new(io::ErrorKind::StaleNetworkFileHandle, why))
     }
 
     /// What people did to the file of a resource that was not taken in yet.
@@ -179,6 +200,7 @@ impl Disk {
     /// # Errors
     /// The file cannot be read as this resource: it is not overwritten.
     pub(super) fn edit_of(&self, key: &Key) -> Result<Option<Edit>, StoreError> {
+        self.is_in_place().map_err(|error| of_system(&self.words, &error, Moment::Writing))?;
         let path = self.homes.get(key).cloned().unwrap_or_else(|| place::of(&self.folder, key));
         let look = Look::at(&path).map_err(|error| of_system(&self.words, &error, Moment::Writing))?;
         let known = self.known.get(&path);
@@ -217,7 +239,10 @@ impl Disk {
         let before = self.known.get(&path).and_then(|known| known.key.clone());
         let read = std::fs::read(&path).map_err(|error| error.to_string());
         let read = read.and_then(|bytes| text::read(&name, &bytes)).and_then(|read| {
-            let elsewhere = self.homes.get(&read.key).filter(|home| **home != path);
+            let elsewhere = self
+                .homes
+                .get(&read.key)
+                .filter(|home| **home != path && !matches!(Look::at(home), Ok(None)));
             let moved = before.as_ref().is_some_and(|before| *before != read.key);
             match (elsewhere, moved) {
                 (Some(home), _) => Err(format!("{} is in {} already", read.key, self.name(home))),
@@ -235,7 +260,9 @@ impl Disk {
             }
         };
         self.known.insert(path.clone(), Known { look, key: Some(key.clone()) });
-        self.homes.insert(key.clone(), path);
+        if let Some(old) = self.homes.insert(key.clone(), path.clone()).filter(|old| *old != path) {
+            self.known.remove(&old);
+        }
         let found = now_there(&key);
         if found.as_ref().is_some_and(|found| found.document == document) {
             return None;
@@ -263,7 +290,8 @@ impl Disk {
     /// Removes the file of a resource.
     pub(super) fn remove(&mut self, key: &Key) -> Result<(), StoreError> {
         let Some(path) = self.homes.get(key).cloned() else { return Ok(()) };
-        let removed = std::fs::remove_file(&path).and_then(|()| sync_folder(&path));
+        let remove = || std::fs::remove_file(&path).and_then(|()| sync_folder(&path));
+        let removed = self.is_in_place().and_then(|()| remove());
         removed.map_err(|error| of_system(&self.words, &error, Moment::Writing))?;
         self.homes.remove(key);
         self.known.remove(&path);
@@ -273,6 +301,7 @@ impl Disk {
     /// Gives a file a content, all at once.
     fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         let write = || -> io::Result<()> {
+            self.is_in_place()?;
             if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
                 DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
                 sync_folder(folder)?;

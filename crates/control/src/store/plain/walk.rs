@@ -25,8 +25,12 @@ fn below(folder: &Path, depth: usize, found: &mut BTreeMap<PathBuf, Look>) -> io
         }
         let metadata = match std::fs::metadata(&path) {
             Ok(metadata) => metadata,
-            // gone in between, or a link to nowhere
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => match path.symlink_metadata() {
+                // what a link leads to may come back: it is there, and cannot be read
+                Ok(metadata) => metadata,
+                // gone in between
+                Err(_) => continue,
+            },
             Err(error) => return Err(error),
         };
         if metadata.is_dir() {

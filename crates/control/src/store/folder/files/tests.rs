@@ -35,6 +35,18 @@ impl Desk {
         Self { files: Files::new(Box::new(read)), now: Instant::now(), in_force: Vec::new() }
     }
 
+    /// One at which lines without a word, and those that begin with `#`, say nothing.
+    fn with_comments() -> Self {
+        let says = |line: &&str| !line.trim().is_empty() && !line.starts_with('#');
+        let read = move |name: &str, bytes: &[u8]| {
+            let text = String::from_utf8_lossy(bytes);
+            let Content { entries, problems, .. } =
+                read(name, text.lines().filter(says).collect::<Vec<_>>().join("\n").as_bytes());
+            Content::of(bytes, entries, problems)
+        };
+        Self { files: Files::new(Box::new(read)), ..Self::new() }
+    }
+
     fn save(&mut self, name: &str, text: &str) {
         self.files.observe(name, Sighting::Bytes(text.into()), self.now);
     }
@@ -278,4 +290,109 @@ proptest::proptest! {
         proptest::prop_assert_eq!(desk.settle(), ["x=1", "y=2"]);
         proptest::prop_assert_eq!(desk.messages(), [""; 0]);
     }
+}
+
+/// A file that has lost its content in one of the ways in which that happens.
+const EMPTIED: [&str; 4] = ["", "\n", "  \n\t", "\n\n\n"];
+
+#[test]
+fn a_file_that_is_emptied_keeps_what_it_had_with_a_warning_until_it_is_deleted() {
+    for nothing in EMPTIED {
+        let mut desk = Desk::with_comments();
+        desk.save("a", "x=1\ny=1");
+        desk.save("b", "z=1");
+        desk.settle();
+        for _ in 0..3 {
+            desk.save("a", nothing);
+            desk.wait();
+        }
+        desk.save("b", "z=2");
+        assert_eq!(desk.settle(), ["x=1", "y=1", "z=2"]);
+        let problems = desk.files.problems();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!((&*problems[0].source, problems[0].severity), ("a", Severity::Warning));
+        assert_eq!(desk.files.states()[0], ("a".into(), FileState::LastGood));
+        desk.save("a", "x=2");
+        assert_eq!(desk.settle(), ["x=2", "z=2"]);
+        assert_eq!(desk.messages(), [""; 0]);
+        desk.save("a", nothing);
+        desk.wait();
+        desk.save("a", nothing);
+        desk.settle();
+        for _ in 0..2 {
+            desk.remove("a");
+            desk.wait();
+        }
+        assert_eq!(desk.settle(), ["z=2"]);
+        assert_eq!(desk.messages(), [""; 0]);
+    }
+}
+
+#[test]
+fn a_file_whose_resources_are_all_commented_out_keeps_them_too() {
+    let mut desk = Desk::with_comments();
+    desk.save("a", "x=1");
+    desk.settle();
+    desk.save("a", "# x=1");
+    assert_eq!(desk.settle(), ["x=1"]);
+    assert!(desk.messages()[0].contains("delete the file"), "{:?}", desk.messages());
+}
+
+#[test]
+fn a_file_that_never_had_anything_may_be_empty() {
+    let mut desk = Desk::with_comments();
+    desk.save("a", "# later");
+    desk.save("b", "");
+    assert_eq!(desk.settle(), [""; 0]);
+    assert_eq!(desk.messages(), [""; 0]);
+}
+
+#[test]
+fn what_an_emptied_file_had_is_not_kept_where_another_file_has_it_now() {
+    let mut desk = Desk::with_comments();
+    desk.save("a", "x=1\ny=1");
+    desk.settle();
+    desk.save("b", "x=2");
+    desk.save("a", "#");
+    assert_eq!(desk.settle(), ["y=1", "x=2"]);
+    assert!(desk.messages()[0].starts_with("a: "), "{:?}", desk.messages());
+    desk.save("c", "y=2");
+    assert_eq!(desk.settle(), ["x=2", "y=2"]);
+    assert_eq!(desk.messages(), [""; 0]);
+    // what went to others does not come back when they are deleted
+    for _ in 0..2 {
+        desk.remove("b");
+        desk.wait();
+    }
+    assert_eq!(desk.settle(), ["y=2"]);
+}
+
+#[test]
+fn a_file_that_is_moved_is_no_repetition_in_passing() {
+    let mut desk = Desk::new();
+    desk.save("a", "x=1");
+    desk.settle();
+    desk.remove("a");
+    desk.save("below/a", "x=1");
+    assert_eq!(desk.settle(), ["x=1"]);
+    assert_eq!(desk.messages(), [""; 0]);
+    desk.wait();
+    desk.remove("a");
+    assert_eq!(desk.settle(), ["x=1"]);
+    assert_eq!(desk.messages(), [""; 0]);
+    assert_eq!(desk.files.states(), [("below/a".into(), FileState::Current)]);
+}
+
+#[test]
+fn a_repetition_is_told_when_the_first_file_was_not_removed_after_all() {
+    let mut desk = Desk::new();
+    desk.save("a", "x=1");
+    desk.settle();
+    desk.remove("a");
+    desk.save("b", "x=2");
+    assert_eq!(desk.settle(), ["x=1"]);
+    desk.save("a", "x=1");
+    assert!(desk.files.is_unsettled());
+    assert_eq!(desk.settle(), ["x=1"]);
+    assert!(desk.messages()[0].contains("already defined at a"), "{:?}", desk.messages());
 }
