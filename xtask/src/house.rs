@@ -25,12 +25,13 @@ const fn shell(name: &'static str, may_lean_on: &'static [&'static str]) -> Room
     Room { name, may_lean_on, pure: false }
 }
 
-const HOUSE: [Room; 11] = [
+const HOUSE: [Room; 12] = [
     pure("meshtcp-model", &[]),
     pure("meshtcp-xds", &[]),
     pure("meshtcp-plan", &["meshtcp-model"]),
     pure("meshtcp-dialect", &["meshtcp-plan", "meshtcp-xds", "meshtcp-model"]),
-    shell("meshtcp-proxy", &["meshtcp-xds"]),
+    pure("meshtcp-l4", &["meshtcp-xds"]),
+    shell("meshtcp-proxy", &["meshtcp-l4", "meshtcp-xds"]),
     shell("meshtcp-control", &["meshtcp-model", "meshtcp-plan", "meshtcp-dialect", "meshtcp-xds"]),
     shell(
         "meshtcp",
@@ -39,6 +40,7 @@ const HOUSE: [Room; 11] = [
             "meshtcp-plan",
             "meshtcp-dialect",
             "meshtcp-xds",
+            "meshtcp-l4",
             "meshtcp-control",
             "meshtcp-proxy",
         ],
@@ -46,7 +48,7 @@ const HOUSE: [Room; 11] = [
     shell("meshtcp-conformance", &["meshtcp-model", "meshtcp-plan", "meshtcp-dialect", "meshtcp-xds"]),
     shell(
         "meshtcp-doors",
-        &["meshtcp-model", "meshtcp-plan", "meshtcp-dialect", "meshtcp-xds", "meshtcp-proxy"],
+        &["meshtcp-model", "meshtcp-plan", "meshtcp-dialect", "meshtcp-xds", "meshtcp-l4"],
     ),
     shell("meshtcp-bench", &[]),
     shell("xtask", &[]),

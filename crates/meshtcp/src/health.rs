@@ -1,7 +1,7 @@
 //! The health of clusters, as admin servers tell it.
 
-use ::proxy::Snapshot;
-use ::proxy::health::{ClusterHealth, EndpointHealth, Usage};
+use l4::counts::Snapshot;
+use l4::health::{ClusterHealth, EndpointHealth, Usage};
 use serde_json::{Value, json};
 
 /// Every cluster that is checked, starts endpoints slowly or has limits, as trees.

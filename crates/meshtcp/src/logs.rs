@@ -58,7 +58,7 @@ enum Shape {
 }
 
 pub(crate) fn run(arguments: Args) -> Exit {
-    let known = proxy::Ending::ALL.iter().map(|ending| ending.as_str());
+    let known = l4::Ending::ALL.iter().map(|ending| ending.as_str());
     if let Some(wrong) = arguments.ended.iter().find(|wanted| !known.clone().any(|it| it == *wanted)) {
         let all = known.clone().collect::<Vec<_>>().join(", ");
         complain(&format!("error: no connection ends with `{wrong}`\n  help: endings are {all}\n"));

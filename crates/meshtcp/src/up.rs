@@ -21,9 +21,9 @@ use std::time::Duration;
 use clap::ValueEnum;
 use control::compile::{Compiler, Scope, Which};
 use dialect::envoy::EnvoyOptions;
+use l4::config::Sink;
 use model::{MeshName, ProxyKey};
 use plan::Context;
-use proxy::config::Sink;
 use proxy::{ConnectionLog, DrainReport, LineFormat, Options, Proxy};
 
 pub(crate) use live::{Live, Turn};

@@ -164,8 +164,7 @@ fn the_guide_lists_exactly_the_metrics_and_the_keys_of_the_log() {
     let Witness { metrics, log_line } = Witness::of_one_connection();
     assert_eq!(families(&metrics), cells(&guide("metrics.md"), "metric"));
     assert_eq!(log_line.keys().cloned().collect::<BTreeSet<_>>(), cells(&guide("connection-log.md"), "key"));
-    let endings: BTreeSet<String> =
-        proxy::Ending::ALL.iter().map(|ending| ending.as_str().to_owned()).collect();
+    let endings: BTreeSet<String> = l4::Ending::ALL.iter().map(|ending| ending.as_str().to_owned()).collect();
     assert_eq!(endings, cells(&guide("connection-log.md"), "value of `ended`"));
 }
 

@@ -9,8 +9,9 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 
-use meshtcp_proxy::config::Sink;
-use meshtcp_proxy::{Config, ConnectionLog, LineFormat, Options, Proxy, ProxyName};
+use ::l4::config::Sink;
+use ::l4::{Config, ProxyName};
+use meshtcp_proxy::{ConnectionLog, LineFormat, Options, Proxy};
 use xds::ResourceSet;
 use xds::proto::l4;
 

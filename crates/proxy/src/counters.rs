@@ -7,13 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use l4::Ending;
+use l4::config::{Listener, ProxyName, Route};
+use l4::counts::ProxySnapshot;
 pub(crate) use snapshot::snapshot;
-pub use snapshot::{
-    BackendSnapshot, EndpointSnapshot, HistogramSnapshot, ListenerSnapshot, ProxySnapshot, Snapshot,
-};
-
-use crate::config::{Listener, ProxyName, Route};
-use crate::ending::Ending;
 
 /// A number with one writer and many readers: no worker ever waits for another's cache line.
 #[derive(Debug, Default)]
@@ -231,7 +228,7 @@ impl WorkerCounters {
         listeners.retain(|(proxy, _), counters| {
             let used = Arc::strong_count(counters) > 1;
             if !used {
-                gone.entry(proxy.clone()).or_default().add(counters);
+                snapshot::add_to_proxy(gone.entry(proxy.clone()).or_default(), counters);
             }
             used
         });

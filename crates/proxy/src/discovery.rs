@@ -11,7 +11,7 @@
 //! # async fn example(proxy: meshtcp_proxy::Proxy) -> Result<(), Box<dyn std::error::Error>> {
 //! use meshtcp_proxy::discovery::{Discovery, refusals};
 //! use meshtcp_proxy::{Config, ProxyName};
-//!
+//! use l4::{Config, ProxyName};
 //! let name = ProxyName::from("default/web-1");
 //! let discovery = Discovery::new("http://127.0.0.1:5678", "default.web-1")?;
 //! let link = discovery.link();
@@ -46,7 +46,7 @@ use tonic_prost::ProstCodec;
 use xds::proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node};
 use xds::{Mirror, Refusal, ResourceSet, Stranger, TypeUrl, recognise};
 
-use crate::config::Problems;
+use l4::config::Problems;
 
 const METHOD: PathAndQuery = PathAndQuery::from_static(
     "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources",
@@ -345,7 +345,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 /// What [`Config::parse`](crate::Config::parse) says is wrong, in the words of discovery.
 pub fn refusals(problems: &Problems) -> Vec<Refusal> {
-    let refusal = |problem: &crate::config::Problem| {
+    let refusal = |problem: &l4::config::Problem| {
         let (message, name) = problem.resource.split_once(' ').unwrap_or(("", &problem.resource));
         let place = if problem.field.is_empty() { String::new() } else { format!("{}: ", problem.field) };
         Refusal {
@@ -360,7 +360,7 @@ pub fn refusals(problems: &Problems) -> Vec<Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Config, ProxyName};
+    use l4::{Config, ProxyName};
     use xds::proto::l4::Listener;
 
     #[test]

@@ -15,7 +15,7 @@ pub(crate) use buffer::{LogBuffer, Output};
 pub(crate) use record::Record;
 pub(crate) use writer::{Batch, Writer};
 
-use crate::config::Sink;
+use l4::config::Sink;
 
 /// Where the proxy's own connection log goes, and what its lines look like.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,10 +12,10 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 
-use crate::config::{Direction, ProxyName};
-use crate::counters::{BackendSnapshot, EndpointSnapshot, ListenerSnapshot, ProxySnapshot};
-use crate::ending::Ending;
-use crate::proxy::Published;
+use crate::published::Published;
+use l4::config::{Direction, ProxyName};
+use l4::counts::{BackendSnapshot, EndpointSnapshot, ListenerSnapshot, ProxySnapshot};
+use l4::ending::Ending;
 use sample::{Labels, Sample, Samples};
 
 /// Reads the counters whenever metrics are encoded.

@@ -8,7 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -19,17 +19,18 @@ use arc_swap::ArcSwap;
 pub use apply::{ApplyReport, FailedListener, ListenerId};
 pub use options::Options;
 
-use crate::balance::Draw;
-use crate::config::{Config, Origin, ProxyName};
-use crate::counters::{Snapshot, WorkerCounters, snapshot};
-use crate::decide::Addresses;
-use crate::ending::Ending;
+use crate::connection_info::ConnectionInfo;
 use crate::health::{Board, Checker};
 use crate::limits::{Places, default_connections, ephemeral_ports, raise_open_files};
 use crate::log::{Batch, ConnectionLog, LogBuffer, Writer};
+use crate::published::Published;
 use crate::resolve::Resolver;
 use crate::worker::{Command, Mailbox, Shared, Worker};
 use apply::Control;
+use l4::config::Config;
+use l4::counts::Snapshot;
+use l4::decide::Addresses;
+use l4::ending::Ending;
 
 /// How long a worker may take to answer; only one that is stopped takes as long.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -44,63 +45,6 @@ pub struct Proxy {
     /// Ends its thread when dropped.
     _checker: Checker,
     writer: Option<Writer>,
-}
-
-/// What can be read while workers work.
-#[derive(Debug)]
-pub(crate) struct Published {
-    pub(crate) config: ArcSwap<Config>,
-    pub(crate) generation: AtomicU64,
-    pub(crate) counters: Vec<Arc<WorkerCounters>>,
-    pub(crate) dropped_lines: Arc<AtomicU64>,
-    pub(crate) board: Arc<Board>,
-}
-
-impl Published {
-    pub(crate) fn snapshot(&self) -> Snapshot {
-        let mut snapshot = snapshot(self.generation.load(Relaxed), &self.config.load(), &self.counters);
-        snapshot.clusters = self.board.report();
-        snapshot
-    }
-}
-
-/// What a proxy knows about a connection that lives.
-#[derive(Clone, Debug)]
-pub struct ConnectionInfo {
-    /// Its number, as in the connection log.
-    pub id: u64,
-    /// The proxy that carries it.
-    pub proxy: ProxyName,
-    /// The listener that accepted it.
-    pub listener: Arc<str>,
-    /// What the client dialled, in the operator's words.
-    pub destination: Arc<str>,
-    /// Who connected.
-    pub client: SocketAddr,
-    /// The TLS server name, where the listener routes by it.
-    pub server_name: Option<Arc<str>>,
-    /// The policy and rule that decided; `None`: no policy did.
-    pub origin: Option<Origin>,
-    /// The reference of the backend that was chosen first, in words; `None` when the connection went there.
-    pub first_backend: Option<Arc<str>>,
-    /// The chosen backend's reference in words.
-    pub backend: Option<Arc<str>>,
-    /// Its cluster.
-    pub cluster: Option<Arc<str>>,
-    /// The endpoint that is, or is being, connected to.
-    pub endpoint: Option<SocketAddr>,
-    /// What chose the backend; `None` where the client's address did, or nothing is chosen yet.
-    pub draw: Option<Draw>,
-    /// The generation of the configuration that decided.
-    pub generation: u64,
-    /// Whether the endpoint is connected.
-    pub connected: bool,
-    /// How long ago it was accepted.
-    pub age: Duration,
-    /// Bytes passed on from the client.
-    pub bytes_from_client: u64,
-    /// Bytes passed on to the client.
-    pub bytes_to_client: u64,
 }
 
 /// What became of the connections of a proxy that was drained.

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 
-use crate::config::{Config, Host, Target};
-use crate::decide::{Addresses, Resolved};
+use l4::config::{Config, Host, Target};
+use l4::decide::{Addresses, Resolved};
 
 /// How long an answer is used before the name is asked for again.
 const REFRESH: Duration = Duration::from_secs(30);
@@ -89,7 +89,7 @@ impl Drop for Resolver {
 
 /// The host names among the endpoints of a configuration.
 pub(crate) fn names(config: &Config) -> BTreeSet<Arc<str>> {
-    let routes = config.listeners().iter().flat_map(|listener| listener.routes());
+    let routes = config.listeners().iter().flat_map(|listener| &listener.routes);
     let clusters =
         routes.flat_map(|(_, route)| &route.backends).filter_map(|backend| match &backend.target {
             Target::Cluster(cluster) => Some(cluster),

@@ -34,14 +34,14 @@ use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use crate::config::ProxyName;
 use crate::counters::{ListenerKey, WorkerCounters};
-use crate::decide::Addresses;
-use crate::ending::{Ending, Side};
 use crate::log::LogBuffer;
 use crate::relay::Kit;
 use cluster::ClusterOf;
 use deadlines::{Clock, Deadlines, Micros};
+use l4::config::ProxyName;
+use l4::decide::Addresses;
+use l4::ending::{Ending, Side};
 use live::{BalanceOf, ListenSocket};
 pub(crate) use mailbox::{Adoption, Command, Mailbox};
 use moves::Moves;
@@ -288,7 +288,7 @@ impl Worker {
         }
     }
 
-    fn list(&self) -> Vec<crate::proxy::ConnectionInfo> {
+    fn list(&self) -> Vec<crate::connection_info::ConnectionInfo> {
         self.slots.iter().map(|connection| connection.info(self.now)).collect()
     }
 

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
-use meshtcp_proxy::{Config, Ending, Proxy, ProxyName};
+use ::l4::{Config, Ending, ProxyName};
+use meshtcp_proxy::Proxy;
 use support::{Mesh, Server, counters, dial, free_address, options, proxy, read_until_reset, wait_until};
 
 fn exchange(mut stream: &TcpStream, message: &[u8]) {

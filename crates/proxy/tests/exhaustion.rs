@@ -10,8 +10,9 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Duration;
 
-use meshtcp_proxy::config::Sink;
-use meshtcp_proxy::{Config, ConnectionLog, Ending, LineFormat, Options, Proxy, ProxyName};
+use ::l4::config::Sink;
+use ::l4::{Config, Ending, ProxyName};
+use meshtcp_proxy::{ConnectionLog, LineFormat, Options, Proxy};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use support::child::{Child, addresses_from_parent, folder_from_parent};

@@ -8,7 +8,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use meshtcp_proxy::{Ending, Options, Proxy};
+use ::l4::Ending;
+use meshtcp_proxy::{Options, Proxy};
 use support::{Mesh, Server, counters, dial, free_address, options, proxy, read_until_reset, wait_until};
 use xds::proto::l4::Existing;
 
@@ -142,7 +143,7 @@ fn those_that_would_go_elsewhere_are_closed_and_no_others() {
     let streams = open(address, 100);
     weigh(&mut mesh, [9, 1]);
     let config = mesh.config();
-    let split = &config.listeners()[0].route.as_ref().unwrap().split;
+    let split = &config.listeners()[0].routes[0].1.split;
     let elsewhere = |info: &meshtcp_proxy::ConnectionInfo| split.choose(info.draw.unwrap()) == Some(1);
     let before = proxy.connections();
     let expected = before.iter().filter(|info| elsewhere(info)).count();
@@ -204,7 +205,7 @@ fn one_that_was_tried_elsewhere_counts_there_and_stays_while_its_draw_leads_to_e
     // some draws move to the second side, which they were never at, others were drawn for it already
     weigh(&mut mesh, [1, 3]);
     let config = mesh.config();
-    let split = &config.listeners()[0].route.as_ref().unwrap().split;
+    let split = &config.listeners()[0].routes[0].1.split;
     let moved = |info: &meshtcp_proxy::ConnectionInfo| {
         info.first_backend.is_none() && split.choose(info.draw.unwrap()) == Some(1)
     };
@@ -232,7 +233,7 @@ fn what_was_spilled_is_not_drained_while_it_would_only_spill_back() {
     mesh.route.backends[1].when_down = xds::proto::l4::WhenDown::Spill as i32;
     weigh(&mut mesh, [1, 1]);
     let proxy = one_worker(&mesh);
-    let is_down = || proxy.counters().clusters[0].condition == meshtcp_proxy::balance::Condition::Down;
+    let is_down = || proxy.counters().clusters[0].condition == ::l4::balance::Condition::Down;
     wait_until("it is found down", is_down);
     let streams = open(address, 20);
     assert_eq!(at(&proxy), [20, 0]);

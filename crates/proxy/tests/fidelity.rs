@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use meshtcp_proxy::Ending;
+use ::l4::Ending;
 use support::{Server, before, counters, dial, echo, read_until_reset, reset, wait_until};
 
 /// Bytes that can be checked at any position: a stream that differs by seed.

@@ -8,8 +8,9 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use meshtcp_proxy::health::EndpointState;
-use meshtcp_proxy::{Ending, Proxy};
+use ::l4::Ending;
+use ::l4::health::EndpointState;
+use meshtcp_proxy::Proxy;
 use support::{Mesh, Server, counters, dial, free_address, proxy, read_until_reset, wait_until};
 use xds::proto::l4;
 

@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 
-use meshtcp_proxy::config::Sink;
+use ::l4::config::Sink;
 use meshtcp_proxy::{ConnectionLog, LineFormat, Options, Proxy};
 use support::{Mesh, Server, counters, dial, free_address, options, wait_until};
 use xds::proto::l4;
@@ -93,12 +93,12 @@ fn every_connection_has_one_line_and_the_draw_repeats_the_choice() {
     }
     wait_until("all lines are there", || lines(&path).len() >= 200);
     drop(proxy);
-    let split = meshtcp_proxy::balance::Split::new([3, 1]);
+    let split = ::l4::balance::Split::new([3, 1]);
     let mut ids = BTreeMap::new();
     for line in lines(&path) {
         let line: serde_json::Value = serde_json::from_str(&line).unwrap();
         let draw = u64::from_str_radix(line["draw"].as_str().unwrap(), 16).unwrap();
-        let backend = split.choose(meshtcp_proxy::balance::Draw(draw)).unwrap();
+        let backend = split.choose(::l4::balance::Draw(draw)).unwrap();
         assert_eq!(line["backend"], ["MeshService v1", "MeshService v2"][backend]);
         *ids.entry(line["id"].as_u64().unwrap()).or_insert(0) += 1;
     }

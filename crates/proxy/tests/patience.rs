@@ -7,7 +7,8 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::num::NonZeroUsize;
 
-use meshtcp_proxy::{Ending, Options, Proxy};
+use ::l4::Ending;
+use meshtcp_proxy::{Options, Proxy};
 use support::{
     Mesh, Server, Unanswering, counters, dial, echo, free_address, options, proxy, read_until_reset,
     wait_until,

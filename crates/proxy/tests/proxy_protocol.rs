@@ -7,9 +7,10 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use meshtcp_proxy::health::EndpointState;
-use meshtcp_proxy::proxy_protocol::{Ends, Header, Version, read_header, write_header};
-use meshtcp_proxy::{Ending, Options, Proxy};
+use ::l4::Ending;
+use ::l4::health::EndpointState;
+use ::l4::proxy_protocol::{Ends, Header, Version, read_header, write_header};
+use meshtcp_proxy::{Options, Proxy};
 use support::{
     Mesh, Server, before, counters, dial, echo, free_address, options, proxy, read_until_reset, wait_until,
 };

@@ -8,7 +8,8 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use meshtcp_proxy::{Ending, Options, Proxy};
+use ::l4::Ending;
+use meshtcp_proxy::{Options, Proxy};
 use support::{Mesh, Server, counters, dial, echo, free_address, options, read_until_reset, wait_until};
 use xds::proto::l4;
 
@@ -52,7 +53,7 @@ fn gateway(address: SocketAddr, hello_timeout: Duration) -> (Proxy, Vec<Server>)
         servers.push(server);
     }
     set.insert_message("outbound", &mesh.listener);
-    let config = meshtcp_proxy::Config::parse(&[("web".into(), &set)]).unwrap();
+    let config = ::l4::Config::parse(&[("web".into(), &set)]).unwrap();
     let proxy = Proxy::start(Options { hello_timeout, ..options() }).unwrap();
     assert!(proxy.apply(config).failed.is_empty());
     (proxy, servers)
@@ -160,7 +161,7 @@ fn a_default_route_takes_what_no_name_claims() {
     set.insert_message("named", &route.clusters[0].0);
     set.insert_message("named", &route.clusters[0].1);
     let proxy = Proxy::start(options()).unwrap();
-    proxy.apply(meshtcp_proxy::Config::parse(&[("web".into(), &set)]).unwrap());
+    proxy.apply(::l4::Config::parse(&[("web".into(), &set)]).unwrap());
     let bytes = hello(Some("else.example.com"));
     let mut client = dial(address);
     client.write_all(&bytes).unwrap();

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
 
-use meshtcp_proxy::health::{ClusterHealth, EndpointState};
-use meshtcp_proxy::{Ending, Proxy};
+use ::l4::Ending;
+use ::l4::health::{ClusterHealth, EndpointState};
+use meshtcp_proxy::Proxy;
 use support::{
     Mesh, Server, Unanswering, counters, dial, free_address, proxy, read_until_reset, reset, wait_until,
 };

@@ -6,7 +6,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use meshtcp_proxy::Ending;
+use ::l4::Ending;
 use support::{Mesh, Server, counters, dial, free_address, proxy, read_until_reset, wait_until};
 
 /// Reads the name that a server sends first, of one byte.

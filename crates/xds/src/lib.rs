@@ -14,10 +14,14 @@ mod peer;
 pub mod proto;
 mod resource_set;
 mod subscription;
+mod type_url;
+mod version;
 
 pub use commons::Commons;
 pub use mirror::{Mirror, QUIET, Refusal};
 pub use order::Family;
 pub use peer::{Stranger, opens, recognise};
-pub use resource_set::{ResourceSet, TypeUrl, Version, Versioned};
+pub use resource_set::{ResourceSet, Versioned};
 pub use subscription::{BadRequest, Delta, Event, Memory, PATIENCE, Protocol, StateOfTheWorld, Subscription};
+pub use type_url::TypeUrl;
+pub use version::Version;

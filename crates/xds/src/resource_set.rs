@@ -1,88 +1,9 @@
 //! Named, content-versioned resources, by type: what one proxy should run.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
-use crate::Commons;
-
-/// The type of a discovery resource, as `type.googleapis.com/…` (the `type_url` of xDS).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TypeUrl(Arc<str>);
-
-impl TypeUrl {
-    /// Takes a full type URL.
-    pub fn new(url: impl Into<Arc<str>>) -> Self {
-        Self(url.into())
-    }
-
-    /// Names the type URL of a protobuf message.
-    pub fn of<M: prost::Name>() -> Self {
-        Self(M::type_url().into())
-    }
-
-    /// The URL as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for TypeUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// The content hash of a resource: the same bytes have the same version on every replica and after every restart.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Version(u128);
-
-impl Version {
-    /// Hashes the bytes of a resource (XXH3, 128 bits, unseeded).
-    pub fn of(body: &[u8]) -> Self {
-        Self(xxhash_rust::xxh3::xxh3_128(body))
-    }
-
-    /// Reads a version as it is displayed, 32 hexadecimal digits; `None` for anything else.
-    pub fn parse(text: &str) -> Option<Self> {
-        (text.len() == 32).then(|| u128::from_str_radix(text, 16).ok()).flatten().map(Self)
-    }
-
-    /// The version of named resources together.
-    pub fn of_all<'a>(resources: impl IntoIterator<Item = (&'a str, Version)>) -> Self {
-        let mut bytes = Vec::new();
-        for (name, version) in resources {
-            bytes.extend_from_slice(name.as_bytes());
-            bytes.push(0);
-            bytes.extend_from_slice(&version.0.to_be_bytes());
-        }
-        Self::of(&bytes)
-    }
-}
-
-impl serde::Serialize for TypeUrl {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
-impl serde::Serialize for Version {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
-    }
-}
-
-impl fmt::Debug for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Version({self})")
-    }
-}
+use crate::{Commons, TypeUrl, Version};
 
 /// The bytes of one resource and their version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,13 +55,7 @@ impl ResourceSet {
 
     /// The version of the whole set.
     pub fn version(&self) -> Version {
-        let mut bytes = Vec::new();
-        for type_url in self.types.keys() {
-            bytes.extend_from_slice(type_url.as_str().as_bytes());
-            bytes.push(0);
-            bytes.extend_from_slice(&self.type_version(type_url).0.to_be_bytes());
-        }
-        Version::of(&bytes)
+        Version::of_all(self.types.keys().map(|type_url| (type_url.as_str(), self.type_version(type_url))))
     }
 
     /// The same, with what other sets have too held once for all of them.

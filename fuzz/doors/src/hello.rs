@@ -1,6 +1,6 @@
 //! The first bytes of a connection at a listener that routes by TLS server name.
 
-use proxy::hello::{ClientHello, MAX_HELLO, read_hello};
+use l4::hello::{ClientHello, MAX_HELLO, read_hello};
 
 /// Reads bytes as a client hello, all at once and growing. What was decided stays so when more bytes arrive, and no
 /// more than [`MAX_HELLO`] bytes are ever waited for.

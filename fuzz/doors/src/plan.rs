@@ -5,10 +5,10 @@ mod maker;
 use std::sync::Arc;
 
 use dialect::envoy::{EnvoyOptions, SplitLayout};
+use l4::{Config, ProxyName};
 use model::draft::{self, Document, Options};
 use model::{Kind, Profile, ProxyKey, Resource};
 use plan::{Context, Fate, Snapshot, shares};
-use proxy::{Config, ProxyName};
 
 use crate::choices::Choices;
 use maker::Maker;

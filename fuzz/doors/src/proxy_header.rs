@@ -1,6 +1,6 @@
 //! The first bytes of a connection at a listener that takes a PROXY header first.
 
-use proxy::proxy_protocol::{MAX_HEADER, Version, read_header, write_header};
+use l4::proxy_protocol::{MAX_HEADER, Version, read_header, write_header};
 
 /// Reads bytes as a PROXY header, all at once and growing. What was decided stays so when more bytes arrive, no more
 /// than [`MAX_HEADER`] bytes are ever waited for, and what was understood can be written and read again.

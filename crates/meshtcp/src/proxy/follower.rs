@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::proxy::discovery::refusals;
-use ::proxy::{ApplyReport, Config, FailedListener, Proxy, ProxyName};
+use ::proxy::{ApplyReport, FailedListener, Proxy};
+use l4::{Config, ProxyName};
 use model::ProxyKey;
 use tokio::sync::watch;
 use xds::proto::l4::Listener;

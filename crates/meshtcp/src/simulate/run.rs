@@ -6,10 +6,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use control::compile::Compiled;
-use proxy::balance::{Balance, Draw};
-use proxy::config::{Direction, Host, Listener};
-use proxy::decide::{Addresses, AllWell, Facts, Moment, Resolved};
-use proxy::{Config, Decision, ProxyName, decide};
+use l4::balance::{Balance, Draw};
+use l4::config::{Direction, Host, Listener};
+use l4::decide::{Addresses, AllWell, Facts, Moment, Resolved};
+use l4::{Config, Decision, ProxyName, decide};
 use serde::Serialize;
 
 use crate::output;
@@ -80,7 +80,7 @@ impl Side {
             let config = Config::parse(&[(name, &*found.told.l4().resources)])
                 .map_err(|problems| problems.to_string())?;
             for listener in config.listeners() {
-                let clusters = listener.routes().flat_map(|(_, route)| {
+                let clusters = listener.routes.iter().flat_map(|(_, route)| {
                     (0..route.backends.len()).filter_map(|at| Some(route.backend_with_cluster(at)?.1))
                 });
                 for endpoint in clusters.flat_map(|cluster| &cluster.endpoints) {

@@ -8,8 +8,9 @@ use control::compile::{
     Change, Compiled, Compiler, Dangling, changes, conflicts, dangling, newly_dangling, warnings,
 };
 use control::store::folder::{Candidate, FileState, FolderStore, Objection, Settled};
+use l4::{Config, ProxyName};
 use model::{FieldPath, Problem, Severity, Violation};
-use proxy::{ApplyReport, Config, Proxy, ProxyName};
+use proxy::{ApplyReport, Proxy};
 use xds::Family;
 
 /// How often to try again to bind what could not be bound.
@@ -229,7 +230,7 @@ fn adopt(
     Ok(Adoption { compiled, config, warnings, changed: candidate.changed.clone() })
 }
 
-fn not_understood(problem: &proxy::Problem, candidate: &Candidate) -> Objection {
+fn not_understood(problem: &l4::Problem, candidate: &Candidate) -> Objection {
     let described = format!("Dataplane {}", problem.proxy);
     let offer = candidate.offer(&described);
     Objection {

@@ -9,11 +9,10 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use super::cell::{Alarm, Bounds, Cell, Failing};
-use super::report::{ClusterHealth, EndpointHealth};
 use super::toll::Toll;
-use super::vitals::{Change, Vitals};
-use crate::balance::{Condition, Fitness, Roster, Tables};
-use crate::config::{Cluster, Listener, ProxyName, Target};
+use l4::balance::{Condition, Fitness, Roster, Tables};
+use l4::config::{Cluster, Listener, ProxyName, Target};
+use l4::health::{Change, ClusterHealth, EndpointHealth, Vitals};
 
 /// Names a cluster over all changes of configuration.
 pub(super) type ClusterKey = (ProxyName, Arc<str>);
@@ -275,7 +274,7 @@ impl Entry {
 
 fn clusters(listeners: &[Arc<Listener>]) -> impl Iterator<Item = (ClusterKey, &Arc<Cluster>)> {
     let routes =
-        listeners.iter().flat_map(|listener| listener.routes().map(move |(_, route)| (listener, route)));
+        listeners.iter().flat_map(|listener| listener.routes.iter().map(move |(_, route)| (listener, route)));
     let backends =
         routes.flat_map(|(listener, route)| route.backends.iter().map(move |backend| (listener, backend)));
     backends.filter_map(|(listener, backend)| match &backend.target {

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use arc_swap::{ArcSwap, Guard};
 use rustix::event::{EventfdFlags, eventfd};
 
-use super::report::Usage;
-use crate::balance::Roster;
-use crate::config::Cluster;
+use l4::balance::Roster;
+use l4::config::Cluster;
+use l4::health::{Full, Usage};
+
 use crate::limits::{Place, Places};
 
 /// One cluster, as one version of the configuration has it. Nobody waits for anybody here.
@@ -55,25 +56,6 @@ impl Failing {
 pub(super) struct Bounds {
     connections: Arc<Places>,
     pending: Arc<Places>,
-}
-
-/// Which bound of a cluster is reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Full {
-    /// It has as many connections as it may have.
-    Connections,
-    /// As many connections as may are on the way to being established.
-    Pending,
-}
-
-impl Full {
-    /// Says so, for the log.
-    pub(crate) fn in_words(self, cluster: &str) -> String {
-        match self {
-            Self::Connections => format!("cluster {cluster} has as many connections as it may have"),
-            Self::Pending => format!("as many connections to cluster {cluster} as may are being established"),
-        }
-    }
 }
 
 impl Bounds {

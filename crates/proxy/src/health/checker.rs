@@ -17,9 +17,9 @@ use rustix::io::Errno;
 
 use super::board::{Board, Order};
 use super::probe::{Finding, Probe};
-use crate::config::{Cluster, HealthCheck, Host};
-use crate::decide::Addresses;
-use crate::proxy_protocol::own_header;
+use l4::config::{Cluster, HealthCheck, Host};
+use l4::decide::Addresses;
+use l4::proxy_protocol::own_header;
 
 /// How many checks may be under way at once: each takes a file descriptor.
 const AT_ONCE: usize = 128;

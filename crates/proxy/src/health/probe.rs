@@ -12,8 +12,8 @@ use rustix::net::{
     socket_with,
 };
 
-use super::expected::is_expected;
-use crate::config::HealthCheck;
+use l4::config::HealthCheck;
+use l4::health::is_expected;
 
 /// How much of an answer is looked at.
 const LONGEST_ANSWER: usize = 64 << 10;

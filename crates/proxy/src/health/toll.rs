@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::cell::Failing;
-use super::report::EndpointState;
+use l4::health::EndpointState;
 
 /// What happened to an endpoint since it was first seen.
 #[derive(Clone, Debug)]

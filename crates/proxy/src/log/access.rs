@@ -5,7 +5,7 @@ use std::io::Write;
 use super::LineFormat;
 use super::line::write_json_text;
 use super::record::{Record, whole};
-use crate::config::AccessLogFormat;
+use l4::config::AccessLogFormat;
 
 /// A format, ready for writing.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use super::ConnectionLog;
 use super::access::Format;
 use super::record::Record;
 use super::writer::Batch;
-use crate::config::Sink;
+use l4::config::Sink;
 
 /// Lines go to the writer when they are as many bytes as this, or when [`LogBuffer::flush`] says so.
 const BATCH_BYTES: usize = 32 << 10;

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::balance::Draw;
-use crate::config::{Backend, Listener, Route};
-use crate::ending::Ending;
+use l4::balance::Draw;
+use l4::config::{Backend, Listener, Route};
+use l4::ending::Ending;
 
 /// A connection that finished or was refused.
 pub(crate) struct Record<'a> {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-use crate::config::Sink;
+use l4::config::Sink;
 
 /// How many batches may wait for the writer: at 32 KiB each, 8 MiB at most.
 const WAITING_BATCHES: usize = 256;

@@ -6,9 +6,9 @@
 use prometheus_client::metrics::MetricType;
 
 use super::sample::{Labels, Sample};
-use crate::balance::Condition;
 use crate::counters::COUNTED_ENDPOINTS;
-use crate::health::{ClusterHealth, EndpointHealth, EndpointState, Usage};
+use l4::balance::Condition;
+use l4::health::{ClusterHealth, EndpointHealth, EndpointState, Usage};
 
 /// One metric: its name, what it says, its kind and its samples.
 pub(super) type Family<'a> = (&'static str, &'static str, MetricType, Vec<(Labels<'a>, Sample)>);
@@ -155,7 +155,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::config::ProxyName;
+    use l4::config::ProxyName;
 
     fn cluster(endpoints: usize) -> ClusterHealth {
         let endpoint = |number: usize| EndpointHealth {

@@ -5,7 +5,7 @@ use std::fmt;
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::MetricType;
 
-use crate::counters::HistogramSnapshot;
+use l4::counts::HistogramSnapshot;
 
 /// The labels of one sample.
 pub(super) type Labels<'a> = Vec<(&'static str, &'a str)>;

@@ -11,10 +11,10 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use super::{PATIENCE, Published};
-use crate::config::{Config, Listener, ProxyName};
 use crate::listen::{Claim, open};
 use crate::resolve::{self, Resolver};
 use crate::worker::{Adoption, Command, Mailbox};
+use l4::config::{Config, Listener, ProxyName};
 
 /// How long applying waits for the first answer about host names that are new.
 const RESOLVE_PATIENCE: Duration = Duration::from_secs(1);

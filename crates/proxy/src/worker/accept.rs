@@ -13,9 +13,9 @@ use super::Worker;
 use super::connection::{Connection, Stage};
 use super::finish::reset;
 use super::live::Live;
-use crate::ending::Ending;
 use crate::log::Record;
 use crate::relay::Direction;
+use l4::ending::Ending;
 
 /// How many connections one event accepts before others are served.
 const BURST: usize = 64;

@@ -11,13 +11,13 @@ use std::sync::mpsc::Sender;
 use rustix::event::epoll::{self, EventFlags};
 
 use super::cluster::ClusterOf;
-use super::live::{BackendOf, BalanceOf, ListenSocket, Live, position};
+use super::live::{BackendOf, BalanceOf, ListenSocket, Live};
 use super::moves::Changed;
 use super::{Adoption, Source, Worker};
-use crate::balance::Balance;
-use crate::config::{Backend, Listener, ProxyName, Target};
 use crate::counters::ListenerKey;
 use crate::log::Format;
+use l4::balance::Balance;
+use l4::config::{Backend, Listener, ProxyName, Target};
 
 impl Worker {
     /// Serves another set of listeners. Sockets whose address stays are kept, with whoever waits to be accepted.
@@ -110,14 +110,12 @@ impl Worker {
 
     fn live(&mut self, listener: &Arc<Listener>) -> Rc<Live> {
         let counters = self.counters.listener(listener);
-        let mut backends = Vec::new();
-        for (index, route) in listener.routes() {
-            let position = position(index);
-            backends.resize_with(position + 1, Vec::new);
-            let backends_of = counters.backends_of(route).into_iter().zip(&route.backends);
-            backends[position] = backends_of
-                .map(|(counters, backend)| BackendOf::new(counters, self.cluster(listener, backend)))
-                .collect();
+        let mut backends = Vec::with_capacity(listener.routes.len());
+        for (_, route) in &listener.routes {
+            let of_route = counters.backends_of(route).into_iter().zip(&route.backends);
+            let of_route =
+                of_route.map(|(counters, backend)| BackendOf::new(counters, self.cluster(listener, backend)));
+            backends.push(of_route.collect::<Vec<_>>());
         }
         let outputs = listener.access_logs.iter();
         let outputs = outputs.map(|log| self.log.output(&log.sink, Format::from(&log.format))).collect();

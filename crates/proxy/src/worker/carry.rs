@@ -15,7 +15,7 @@ use super::Worker;
 use super::connection::{Connection, Flow, Stage};
 use super::header::announce;
 use super::open::connect_timeout;
-use crate::ending::{Ending, Side};
+use l4::ending::{Ending, Side};
 
 /// The largest quantum, in reads: at the size of a pipe each.
 const LARGEST_QUANTUM: u32 = 16;

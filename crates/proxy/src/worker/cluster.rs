@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::decide::{RouteIndex, Standing, Standings};
-use crate::health::{self, Full};
+use crate::health;
 use crate::limits::Place;
-
-use super::live::Live;
+use l4::decide::Standing;
+use l4::health::Full;
 
 /// A cluster as one worker sees it, in one version of the configuration.
 pub(super) struct ClusterOf {
@@ -38,6 +37,13 @@ impl ClusterOf {
     /// What is shared with the checker.
     pub(super) fn cell(&self) -> &Arc<health::Cell> {
         &self.cell
+    }
+
+    /// Asks how it is doing now.
+    pub(super) fn ask<A>(&self, question: impl FnOnce(&Standing<'_>) -> A) -> A {
+        let load = |endpoint: usize| self.loads.get(endpoint).map_or(0, |load| load.get());
+        let roster = self.cell.roster();
+        question(&Standing { roster: &roster, turn: self.turn.get(), load: &load })
     }
 
     /// Notes that a connection took a turn.
@@ -71,19 +77,5 @@ impl Booking {
 impl Drop for Booking {
     fn drop(&mut self) {
         self.load.set(self.load.get().saturating_sub(1));
-    }
-}
-
-impl Standings for Live {
-    fn ask<A>(
-        &self,
-        route: RouteIndex,
-        backend: usize,
-        question: impl FnOnce(&Standing<'_>) -> A,
-    ) -> Option<A> {
-        let cluster = self.cluster_of(route, backend)?;
-        let load = |endpoint: usize| cluster.loads.get(endpoint).map_or(0, |load| load.get());
-        let roster = cluster.cell.roster();
-        Some(question(&Standing { roster: &roster, turn: cluster.turn.get(), load: &load }))
     }
 }

@@ -11,15 +11,15 @@ use rustix::net::{Shutdown, shutdown};
 use super::cluster::Booking;
 use super::deadlines::Micros;
 use super::live::Live;
-use crate::balance::Draw;
-use crate::config::{Backend, Route};
+use crate::connection_info::ConnectionInfo;
 use crate::counters::EndpointCounters;
-use crate::decide::{Forward, RouteIndex};
-use crate::ending::{Ending, Side};
 use crate::limits::Place;
-use crate::proxy::ConnectionInfo;
-use crate::proxy_protocol::Ends;
 use crate::relay::{Direction, Fault, Kit, Pumped, pump};
+use l4::balance::Draw;
+use l4::config::{Backend, Route};
+use l4::decide::{Forward, RouteIndex};
+use l4::ending::{Ending, Side};
+use l4::proxy_protocol::Ends;
 
 /// How far a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

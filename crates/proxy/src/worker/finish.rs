@@ -8,9 +8,8 @@ use rustix::net::sockopt::set_socket_linger;
 
 use super::Worker;
 use super::connection::{Connection, Stage};
-use crate::decide::RouteIndex;
-use crate::ending::{Ending, Side};
 use crate::log::Record;
+use l4::ending::{Ending, Side};
 
 impl Worker {
     /// Ends a connection. Unless both ends ended in order they are reset, so that neither takes a part for the whole.
@@ -65,10 +64,7 @@ fn count(connection: &Connection, ending: Ending, duration: Duration) {
     counters.ended[ending as usize].add(1);
     counters.duration_milliseconds.add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
     let forwarded = connection.forward.map(|forward| (forward.route, Some(forward.backend)));
-    let (route, Some(backend)) = forwarded.or(connection.refused_on).unwrap_or((RouteIndex::Default, None))
-    else {
-        return;
-    };
+    let Some((route, Some(backend))) = forwarded.or(connection.refused_on) else { return };
     let Some(backend) = connection.live.backend(route, backend) else { return };
     backend.counters.ended[ending as usize].add(1);
     if connection.stage != Stage::Relaying {

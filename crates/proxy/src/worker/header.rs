@@ -8,8 +8,8 @@ use rustix::net::{RecvFlags, SendFlags, getsockname, recv, send};
 use super::Worker;
 use super::connection::{Connection, Stage};
 use super::open::cluster;
-use crate::ending::{Ending, Side};
-use crate::proxy_protocol::{Ends, MAX_HEADER, read_header, write_header};
+use l4::ending::{Ending, Side};
+use l4::proxy_protocol::{Ends, MAX_HEADER, read_header, write_header};
 
 /// What became of the bytes of a header.
 enum Received {

@@ -7,12 +7,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::cluster::ClusterOf;
-use crate::balance::Balance;
-use crate::config::Listener;
 use crate::counters::{BackendCounters, EndpointCounters, ListenerCounters};
-use crate::decide::{Addresses, Forward, RouteIndex, Standing, Standings};
 use crate::limits::Places;
 use crate::log::Output;
+use l4::balance::Balance;
+use l4::config::Listener;
+use l4::decide::{Addresses, Forward, RouteIndex, Standing, Standings};
 
 /// The draws and turns of a listener, from one configuration to the next.
 pub(super) type BalanceOf = Rc<RefCell<Balance>>;
@@ -28,7 +28,7 @@ pub(super) struct ListenSocket {
 pub(super) struct Live {
     pub(super) listener: Arc<Listener>,
     pub(super) counters: Arc<ListenerCounters>,
-    /// The counters of the backends of each route, in the order of [`position`].
+    /// The counters of the backends of each route, by [`RouteIndex`].
     pub(super) backends: Vec<Vec<BackendOf>>,
     pub(super) balance: BalanceOf,
     pub(super) outputs: Vec<Output>,
@@ -59,18 +59,10 @@ impl BackendOf {
     }
 }
 
-/// Where a route's backends are in [`Live::backends`]: the default route is first.
-pub(super) fn position(route: RouteIndex) -> usize {
-    match route {
-        RouteIndex::Default => 0,
-        RouteIndex::ServerName(index) => index + 1,
-    }
-}
-
 impl Live {
     /// The counters of a backend.
     pub(super) fn backend(&self, route: RouteIndex, backend: usize) -> Option<&BackendOf> {
-        self.backends.get(position(route))?.get(backend)
+        self.backends.get(route.0)?.get(backend)
     }
 
     /// The cluster of a backend.
@@ -95,5 +87,16 @@ impl Live {
         let index = forward.endpoint.endpoint;
         let endpoint = cluster.endpoints.get(index)?;
         Some(counters.endpoint(index, || endpoint.to_string()))
+    }
+}
+
+impl Standings for Live {
+    fn ask<A>(
+        &self,
+        route: RouteIndex,
+        backend: usize,
+        question: impl FnOnce(&Standing<'_>) -> A,
+    ) -> Option<A> {
+        self.cluster_of(route, backend).map(|cluster| cluster.ask(question))
     }
 }

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::event::{EventfdFlags, eventfd};
 
-use crate::config::Listener;
-use crate::proxy::ConnectionInfo;
+use crate::connection_info::ConnectionInfo;
+use l4::config::Listener;
 
 /// Something that a worker is asked to do.
 pub(crate) enum Command {

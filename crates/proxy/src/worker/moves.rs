@@ -1,4 +1,4 @@
-//! What becomes of connections that live when the weights of their route change: see [`crate::existing`].
+//! What becomes of connections that live when the weights of their route change: see [`l4::existing`].
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -8,11 +8,11 @@ use super::Worker;
 use super::connection::{Connection, Stage};
 use super::deadlines::Micros;
 use super::live::Live;
-use crate::config::{Existing, Route};
 use crate::counters::ListenerKey;
-use crate::decide::{Decision, Facts, Moment, decide};
-use crate::ending::Ending;
-use crate::existing::{AT_ONCE, Drain, Living, Shares, after_grace, has_to_leave, pause};
+use l4::config::Route;
+use l4::decide::Facts;
+use l4::ending::Ending;
+use l4::existing::{AT_ONCE, Drain, Established, Fate, Living, Shares, after_grace, fate, pause};
 
 /// The drains that go on.
 pub(super) struct Moves {
@@ -39,11 +39,12 @@ pub(super) struct Changed {
 /// The shares of a route that is drained, and the clusters of the connections that live.
 type Group = (Shares, Vec<Arc<str>>);
 
-/// What is to be done with a connection.
-enum Fate {
-    Stays,
-    Drains(Arc<str>),
-    Closes(String),
+/// A connection that has to leave.
+enum Leaving {
+    /// If it is part of the excess of this cluster.
+    InTurn(Arc<str>),
+    /// For this reason.
+    Now(String),
 }
 
 impl Moves {
@@ -73,10 +74,10 @@ impl Worker {
             let Some(route) = changed.now.listener.route_at(index).cloned() else { continue };
             let shares = Shares::of(&route);
             mark_outdated(connection, &shares);
-            match self.fate(slot, changed, &route, &shares) {
-                Fate::Stays => {}
-                Fate::Closes(why) => self.finish(slot, Ending::Moved, &why),
-                Fate::Drains(cluster) => {
+            match self.leaving(slot, changed, &route, &shares) {
+                None => {}
+                Some(Leaving::Now(why)) => self.finish(slot, Ending::Moved, &why),
+                Some(Leaving::InTurn(cluster)) => {
                     let group = draining.entry((key(&changed.now), Arc::clone(&route.name)));
                     let addresses = self.addresses.load();
                     let takes = |backend: usize| changed.now.takes(index, backend, addresses);
@@ -93,61 +94,39 @@ impl Worker {
         self.plan_next_move();
     }
 
-    /// Decides about one connection; sets or takes back the time at which the grace of its backend ends.
-    fn fate(&mut self, slot: u32, changed: &Changed, route: &Route, shares: &Shares) -> Fate {
-        let Some(connection) = self.slots.get_mut(slot) else { return Fate::Stays };
-        let Some(cluster) = connection.chosen().map(|backend| Arc::<str>::from(backend.cluster_name()))
-        else {
-            return Fate::Stays;
+    /// Decides about one connection; `None`: it stays, if only until the grace of its backend ends.
+    fn leaving(&mut self, slot: u32, changed: &Changed, route: &Route, shares: &Shares) -> Option<Leaving> {
+        let connection = self.slots.get_mut(slot)?;
+        let cluster = Arc::<str>::from(connection.chosen()?.cluster_name());
+        let drawn = connection.chosen_first().map(|backend| Arc::<str>::from(backend.cluster_name()));
+        let established = Established {
+            facts: Facts { client: connection.peer, server_name: connection.server_name.as_deref() },
+            draw: connection.draw,
+            cluster: &cluster,
+            drawn: drawn.as_deref().unwrap_or(&cluster),
         };
-        match route.drain_grace {
-            Some(grace) if !shares.lead_to(&cluster) => {
+        let before = route_of(connection, &changed.before).map(|route| Shares::of(&route));
+        let (now, addresses) = (&*changed.now, self.addresses.load());
+        let fate = fate(&established, before.as_ref(), &now.listener, route, shares, (now, addresses));
+        if !matches!(fate, Fate::Grace(_)) {
+            connection.close_at = None;
+        }
+        match fate {
+            Fate::Unmoved => None,
+            Fate::Kept => {
+                let (listener, name) = (key(now), &route.name);
+                self.moves.drains.retain(|drain| (&drain.listener, &drain.route) != (&listener, name));
+                None
+            }
+            Fate::Grace(grace) => {
                 let after = after_grace(grace, self.moves.chance.u64(..));
                 let due = *connection.close_at.get_or_insert(self.now + after);
                 self.deadlines.look_at(slot, due);
-                return Fate::Stays;
+                None
             }
-            Some(_) | None => connection.close_at = None,
+            Fate::Drains => Some(Leaving::InTurn(cluster)),
+            Fate::Closes(why) => Some(Leaving::Now(why)),
         }
-        let before = route_of(connection, &changed.before).map(|route| Shares::of(&route));
-        if before.is_some_and(|before| before.equal(shares)) {
-            // the weights are as they were: a drain that goes on does so
-            return Fate::Stays;
-        }
-        match route.existing {
-            Existing::Keep => {
-                let (listener, name) = (key(&changed.now), &route.name);
-                self.moves.drains.retain(|drain| (&drain.listener, &drain.route) != (&listener, name));
-                Fate::Stays
-            }
-            Existing::DrainExcess => Fate::Drains(cluster),
-            Existing::Close => {
-                let first = connection.chosen_first().map(|backend| Arc::<str>::from(backend.cluster_name()));
-                let drawn = first.unwrap_or_else(|| Arc::clone(&cluster));
-                match self.would_go(slot, &changed.now) {
-                    Some([leads_to, goes]) if has_to_leave(&cluster, &drawn, &leads_to, &goes) => {
-                        Fate::Closes(format!("its route now sends it to {goes}"))
-                    }
-                    Some(_) => Fate::Stays,
-                    None => Fate::Closes("its route now sends it nowhere".into()),
-                }
-            }
-        }
-    }
-
-    /// The cluster that a connection's draw would lead to if it came now, and the one that it would be carried to: another
-    /// one where the first spills.
-    fn would_go(&mut self, slot: u32, live: &Live) -> Option<[Arc<str>; 2]> {
-        let connection = self.slots.get_mut(slot)?;
-        let facts = Facts { client: connection.peer, server_name: connection.server_name.as_deref() };
-        let moment = Moment { draw: connection.draw?, standings: live, addresses: self.addresses.load() };
-        let (route, first, last) = match decide(&facts, &live.listener, &moment) {
-            Decision::Forward(forward) => (forward.route, forward.first_backend(), forward.backend),
-            Decision::Refuse(refuse) => (refuse.route?, refuse.backend?, refuse.backend?),
-        };
-        let backends = &live.listener.route_at(route)?.backends;
-        let cluster = |backend: usize| backends.get(backend).map(|backend| backend.cluster_name().into());
-        Some([cluster(first)?, cluster(last)?])
     }
 
     /// Takes a turn of every drain.

@@ -14,12 +14,12 @@ use super::connection::{Connection, Stage};
 use super::live::Live;
 use super::sockets::prepare;
 use super::{Source, Worker};
-use crate::balance::Draw;
-use crate::config::{Cluster, DEFAULT_CONNECT_TIMEOUT, Target};
-use crate::decide::{Decision, Facts, Forward, Moment, Refuse, decide, decide_again};
-use crate::ending::{Ending, Side};
-use crate::health::Full;
-use crate::hello::{MAX_HELLO, read_hello};
+use l4::balance::Draw;
+use l4::config::{Cluster, DEFAULT_CONNECT_TIMEOUT, Target};
+use l4::decide::{Decision, Facts, Forward, Moment, Refuse, decide, decide_again};
+use l4::ending::{Ending, Side};
+use l4::health::Full;
+use l4::hello::{MAX_HELLO, read_hello};
 
 /// What became of the bytes of a client hello.
 enum Hello {

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use crate::config::Listener;
 use crate::counters::ListenerKey;
-use crate::decide::Addresses;
 use crate::health::Board;
 use crate::limits::Places;
+use l4::config::Listener;
+use l4::decide::Addresses;
 
 /// What all workers of a proxy share.
 pub(crate) struct Shared {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rustix::net::sockopt;
 
-use crate::config::{Cluster, Keepalive};
+use l4::config::{Cluster, Keepalive};
 
 /// The kernel takes no more seconds for a keepalive time (`MAX_TCP_KEEPIDLE`), and no more probes.
 const MOST_SECONDS: u64 = 32_767;

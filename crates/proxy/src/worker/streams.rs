@@ -13,7 +13,7 @@ use rustix::event::epoll::{self, CreateFlags, EventFlags};
 
 use super::deadlines::Micros;
 use super::{Source, Worker};
-use crate::ending::{Ending, Side};
+use l4::ending::{Ending, Side};
 
 /// The first interval after a rest: what arrives in a burst is hardly held up.
 const SHORTEST: Duration = Duration::from_micros(25);

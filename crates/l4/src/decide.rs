@@ -13,7 +13,7 @@ use scene::Scene;
 
 use crate::balance::hash::position_of;
 use crate::balance::{Condition, Draw, Roster};
-use crate::config::{Backend, Cluster, Host, Listener, Route, Target, WhenDown};
+use crate::config::{Backend, Cluster, Host, Listener, Match, Route, Target, WhenDown};
 
 /// What is known about a connection before it is routed.
 #[derive(Clone, Copy, Debug)]
@@ -107,14 +107,9 @@ impl Sides {
     }
 }
 
-/// Which route of a listener.
+/// Which route of a listener: its index in [`Listener::routes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RouteIndex {
-    /// [`Listener::route`].
-    Default,
-    /// The route of this entry of [`Listener::server_names`].
-    ServerName(usize),
-}
+pub struct RouteIndex(pub usize);
 
 /// An endpoint that can be dialled now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -223,7 +218,7 @@ impl Facts<'_> {
 
 fn no_route(facts: &Facts<'_>, listener: &Listener) -> Refuse {
     let (reason, why) = match facts.server_name {
-        _ if listener.server_names.is_empty() => (Refusal::NoBackend, "the listener has no route".into()),
+        _ if !listener.needs_hello() => (Refusal::NoBackend, "the listener has no route".into()),
         Some(name) => {
             (Refusal::NoServerName, format!("no route is there for the TLS server name {name:?}").into())
         }
@@ -235,7 +230,7 @@ fn no_route(facts: &Facts<'_>, listener: &Listener) -> Refuse {
 impl Listener {
     /// Whether a decision needs the client hello first.
     pub fn needs_hello(&self) -> bool {
-        !self.server_names.is_empty()
+        self.routes.iter().any(|(matched, _)| matches!(matched, Match::ServerName(_)))
     }
 
     /// Whether something has to come from the client before a connection can be decided.
@@ -243,31 +238,14 @@ impl Listener {
         self.accept_proxy_protocol || self.needs_hello()
     }
 
-    /// The best route for a server name: an exact one, else the longest wildcard, else `*`, else the default.
+    /// The route for a server name; `None`: there is none.
     pub fn route_for(&self, server_name: Option<&str>) -> Option<RouteIndex> {
-        let fitting =
-            self.server_names.iter().enumerate().filter(|(_, entry)| entry.pattern.matches(server_name));
-        // of equals the first wins: compare by the reversed index last
-        let best = fitting.max_by_key(|(index, entry)| (entry.pattern.specificity(), usize::MAX - index));
-        match best {
-            Some((index, _)) => Some(RouteIndex::ServerName(index)),
-            None => self.route.as_ref().map(|_| RouteIndex::Default),
-        }
+        self.routes.iter().position(|(matched, _)| matched.takes(server_name)).map(RouteIndex)
     }
 
     /// The route that an index stands for.
-    pub fn route_at(&self, index: RouteIndex) -> Option<&Arc<Route>> {
-        match index {
-            RouteIndex::Default => self.route.as_ref(),
-            RouteIndex::ServerName(index) => self.server_names.get(index).map(|entry| &entry.route),
-        }
-    }
-
-    /// All routes: the default one, then those by server name.
-    pub fn routes(&self) -> impl Iterator<Item = (RouteIndex, &Arc<Route>)> {
-        let named = self.server_names.iter().enumerate();
-        let named = named.map(|(index, entry)| (RouteIndex::ServerName(index), &entry.route));
-        self.route.iter().map(|route| (RouteIndex::Default, route)).chain(named)
+    pub fn route_at(&self, RouteIndex(index): RouteIndex) -> Option<&Arc<Route>> {
+        self.routes.get(index).map(|(_, route)| route)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod cluster;
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
@@ -14,7 +15,7 @@ use xds::{ResourceSet, TypeUrl};
 
 use super::{
     AccessLog, AccessLogFormat, Backend, Cluster, Config, Direction, Endpoint, Existing, Host, Listener,
-    Problem, Problems, ProxyName, Route, ServerName, ServerNamePattern, Sink, Target, WhenDown,
+    Match, Problem, Problems, ProxyName, Route, ServerNamePattern, Sink, Target, WhenDown,
 };
 use crate::balance::{Rendezvous, Split};
 use crate::proxy_protocol::Version;
@@ -252,12 +253,12 @@ impl Parser<'_> {
         if direction.is_err() {
             self.problem(what, "direction", "is none of outbound, inbound, gateway");
         }
-        let route = self.route(what, "route", &route, routes);
-        let server_names = server_names
-            .into_iter()
-            .enumerate()
-            .filter_map(|(index, name)| self.server_name(what, index, name, routes))
-            .collect();
+        let everything = self.route(what, "route", &route, routes).map(|route| (Match::Everything, route));
+        let server_names = server_names.into_iter().enumerate();
+        let server_names =
+            server_names.filter_map(|(index, name)| self.server_name(what, index, name, routes));
+        let mut routes: Vec<(Match, Arc<Route>)> = server_names.chain(everything).collect();
+        routes.sort_by_key(|(matched, _)| Reverse(matched.specificity()));
         let access_logs = access_logs
             .into_iter()
             .enumerate()
@@ -269,8 +270,7 @@ impl Parser<'_> {
             direction: direction.ok()?,
             address: SocketAddr::new(ip.ok()?, port?),
             destination: destination.into(),
-            route,
-            server_names,
+            routes,
             max_connections: NonZeroU32::new(max_connections),
             idle_timeout: duration(idle_timeout_ms),
             max_age: duration(max_age_ms),
@@ -300,7 +300,7 @@ impl Parser<'_> {
         index: usize,
         name: l4::ServerName,
         routes: &BTreeMap<String, Arc<Route>>,
-    ) -> Option<ServerName> {
+    ) -> Option<(Match, Arc<Route>)> {
         let l4::ServerName { pattern, route } = name;
         let field = format!("server_names[{index}].route");
         if route.is_empty() {
@@ -323,7 +323,7 @@ impl Parser<'_> {
                 format!("{pattern:?} is none of `*`, `*.example.com`, `db.example.com`"),
             );
         }
-        Some(ServerName { pattern: parsed?, route: route? })
+        Some((Match::ServerName(parsed?), route?))
     }
 
     fn access_log(&mut self, what: &str, index: usize, log: l4::AccessLog) -> Option<AccessLog> {

@@ -88,10 +88,9 @@ pub struct Listener {
     pub address: SocketAddr,
     /// What a client dials here, in the operator's words.
     pub destination: Arc<str>,
-    /// The route of every connection that no TLS server name claims; `None`: refuse those.
-    pub route: Option<Arc<Route>>,
-    /// Routes by TLS server name; when there are any, the client hello is awaited before anything is decided.
-    pub server_names: Vec<ServerName>,
+    /// The routes, each with the connections that it is for; the first that matches decides, and what none matches is
+    /// refused. Sorted: the most specific match first, equal ones as they were written.
+    pub routes: Vec<(Match, Arc<Route>)>,
     /// How many connections may live at once; `None`: no limit of its own.
     pub max_connections: Option<NonZeroU32>,
     /// Closes a connection on which nothing moved for so long; `None`: never.
@@ -106,17 +105,35 @@ pub struct Listener {
     pub access_logs: Vec<AccessLog>,
 }
 
-/// The route for connections that ask for one TLS server name.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ServerName {
-    /// Which names.
-    pub pattern: ServerNamePattern,
-    /// Where they go.
-    pub route: Arc<Route>,
+/// Which connections of a listener a route is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Match {
+    /// All of them.
+    Everything,
+    /// Those that ask for one of these TLS server names: the client hello is awaited before anything is decided.
+    ServerName(ServerNamePattern),
 }
 
-/// A set of TLS server names. Greater is more specific.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+impl Match {
+    /// Whether a connection that asks for `server_name` (lower case; `None`: no name, or nobody asked) is one of them.
+    pub fn takes(&self, server_name: Option<&str>) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::ServerName(pattern) => pattern.matches(server_name),
+        }
+    }
+
+    /// Greater fits better: an exact server name, then the longest suffix, then any name, then everything.
+    pub(crate) fn specificity(&self) -> (bool, usize) {
+        match self {
+            Self::Everything => (false, 0),
+            Self::ServerName(pattern) => (true, pattern.specificity()),
+        }
+    }
+}
+
+/// A set of TLS server names.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServerNamePattern {
     /// `*`: every name, also none.
     Any,
@@ -137,8 +154,7 @@ impl ServerNamePattern {
         }
     }
 
-    /// Greater fits better: an exact name, then the longest suffix, then everything.
-    pub fn specificity(&self) -> usize {
+    fn specificity(&self) -> usize {
         match self {
             Self::Any => 0,
             Self::Below(suffix) => suffix.len(),

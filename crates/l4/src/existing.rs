@@ -1,33 +1,37 @@
 //! What a change of a route does to the connections that live: arithmetic over shares, idle times and chance. No
 //! socket, no clock.
 
+mod fate;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::{Backend, Route, Target, WhenDown};
+pub use fate::{Established, Fate, fate};
 
 /// How many connections one worker closes at most in one turn of a drain.
-pub(crate) const AT_ONCE: usize = 10;
+pub const AT_ONCE: usize = 10;
 /// The mean time between two turns.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The weights of a route, by cluster: a backendRef may be said anew and still lead to the same place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Shares {
+pub struct Shares {
     weights: BTreeMap<Arc<str>, u64>,
     total: u64,
 }
 
 impl Shares {
-    pub(crate) fn of(route: &Route) -> Self {
+    /// The weights of a route as they are written.
+    pub fn of(route: &Route) -> Self {
         Self::new(route.backends.iter().map(|backend| (backend.cluster_name(), backend.weight)))
     }
 
     /// The shares that new connections get while backends that spill and take nothing lose theirs to the others; when
     /// nobody is left, those of the weights. `takes` says of a backend, by its index, whether anything of it can be
     /// dialled.
-    pub(crate) fn in_effect(route: &Route, takes: impl Fn(usize) -> bool) -> Self {
+    pub fn in_effect(route: &Route, takes: impl Fn(usize) -> bool) -> Self {
         let spilled = |index: usize, backend: &Backend| {
             let spills = backend.when_down == WhenDown::Spill && matches!(backend.target, Target::Cluster(_));
             spills && !takes(index)
@@ -49,12 +53,12 @@ impl Shares {
     }
 
     /// Whether the route leads to the cluster, be it with weight 0.
-    pub(crate) fn lead_to(&self, cluster: &str) -> bool {
+    pub fn lead_to(&self, cluster: &str) -> bool {
         self.weights.contains_key(cluster)
     }
 
     /// Whether every cluster has the same share in both, whatever the weights are counted in.
-    pub(crate) fn equal(&self, other: &Self) -> bool {
+    pub fn equal(&self, other: &Self) -> bool {
         let all = self.weights.keys().chain(other.weights.keys());
         all.into_iter().all(|cluster| {
             let (ours, theirs) = (self.weight(cluster), other.weight(cluster));
@@ -81,31 +85,31 @@ impl Shares {
 /// It was `drawn` for one cluster and `is_at` the same, or at another one because the first failed; now its draw leads
 /// to `leads_to`, which may send it on to `goes`. Not the weights put it where it is when `drawn` failed, and not they
 /// move it when `leads_to` does: so it stays as long as any of these is one of the clusters that it had to do with.
-pub(crate) fn has_to_leave(is_at: &str, drawn: &str, leads_to: &str, goes: &str) -> bool {
+fn has_to_leave(is_at: &str, drawn: &str, leads_to: &str, goes: &str) -> bool {
     let knows = |cluster: &str| cluster == is_at || cluster == drawn;
     !knows(leads_to) && goes != is_at
 }
 
 /// A connection that may be closed.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Living<'a> {
+pub struct Living<'a> {
     /// What the caller knows it by.
-    pub(crate) key: u32,
+    pub key: u32,
     /// Where it was carried to.
-    pub(crate) cluster: &'a str,
+    pub cluster: &'a str,
     /// How long nothing moved on it.
-    pub(crate) idle: Duration,
+    pub idle: Duration,
 }
 
 /// How many of the connections that lived when weights changed each cluster may keep.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Drain {
+pub struct Drain {
     quotas: BTreeMap<Arc<str>, u64>,
 }
 
 impl Drain {
     /// Gives each cluster its new share of the connections that live, by the clusters that these are carried to.
-    pub(crate) fn towards<'a>(shares: &Shares, living: impl IntoIterator<Item = &'a str>) -> Self {
+    pub fn towards<'a>(shares: &Shares, living: impl IntoIterator<Item = &'a str>) -> Self {
         let mut counted: BTreeMap<&str, u64> = BTreeMap::new();
         for cluster in living {
             *counted.entry(cluster).or_default() += 1;
@@ -119,7 +123,7 @@ impl Drain {
     /// longest first. Empty when nobody is above.
     ///
     /// Whoever ended by itself since then has made room: ask with those that live now.
-    pub(crate) fn choose(&self, mut living: Vec<Living<'_>>, at_most: usize) -> Vec<u32> {
+    pub fn choose(&self, mut living: Vec<Living<'_>>, at_most: usize) -> Vec<u32> {
         let mut above: BTreeMap<&str, u64> = BTreeMap::new();
         for connection in &living {
             *above.entry(connection.cluster).or_default() += 1;
@@ -141,13 +145,13 @@ impl Drain {
 
 /// How long to wait until the next turn of a drain: half to one and a half of the mean, so that neither the workers of
 /// a proxy nor the proxies of a mesh close in step. `chance` is any number.
-pub(crate) fn pause(chance: u64) -> Duration {
+pub fn pause(chance: u64) -> Duration {
     PAUSE / 2 + PAUSE.mul_f64(fraction(chance))
 }
 
 /// When to close a connection whose backend was removed: after the grace and at most a tenth of it, so that they do
 /// not all come back in one moment.
-pub(crate) fn after_grace(grace: Duration, chance: u64) -> Duration {
+pub fn after_grace(grace: Duration, chance: u64) -> Duration {
     grace + (grace / 10).mul_f64(fraction(chance))
 }
 

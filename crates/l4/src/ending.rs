@@ -130,7 +130,7 @@ impl Ending {
     }
 
     /// Ended in order, by the end that was first.
-    pub(crate) fn closed_by(side: Side) -> Self {
+    pub fn closed_by(side: Side) -> Self {
         match side {
             Side::Client => Self::ClientClosed,
             Side::Backend => Self::BackendClosed,
@@ -138,7 +138,7 @@ impl Ending {
     }
 
     /// Reset by an end.
-    pub(crate) fn reset_by(side: Side) -> Self {
+    pub fn reset_by(side: Side) -> Self {
         match side {
             Side::Client => Self::ClientReset,
             Side::Backend => Self::BackendReset,

@@ -16,7 +16,7 @@ const STEPS: u32 = 20;
 
 /// The health of a cluster's endpoints, in their order.
 #[derive(Clone, Debug)]
-pub(super) struct Vitals {
+pub struct Vitals {
     endpoints: Vec<Vital>,
 }
 
@@ -40,7 +40,7 @@ impl Vital {
 
 /// What became of an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Change {
+pub enum Change {
     /// Checks found it down, for this reason.
     Down(Arc<str>),
     /// Checks found it well again.
@@ -53,7 +53,7 @@ pub(super) enum Change {
 
 impl Vitals {
     /// All are well. The first sight of a cluster is no slow start: everybody is equally fresh.
-    pub(super) fn new(cluster: &Cluster, now: Instant, mut lot: impl FnMut() -> u64) -> Self {
+    pub fn new(cluster: &Cluster, now: Instant, mut lot: impl FnMut() -> u64) -> Self {
         let checks = cluster.health_check.as_ref().filter(|_| cluster.undialable.is_none());
         let vital = |_| Vital {
             check: checks.map(|config| Check::new(config, now, lot())),
@@ -64,7 +64,7 @@ impl Vitals {
     }
 
     /// The endpoints of a cluster that changed: who was known before stays as it is, who is new starts slowly.
-    pub(super) fn carried_over(
+    pub fn carried_over(
         &self,
         before: &Cluster,
         cluster: &Cluster,
@@ -92,13 +92,13 @@ impl Vitals {
     }
 
     /// Begins the check of an endpoint if one is due.
-    pub(super) fn begin_check(&mut self, endpoint: usize, now: Instant) -> bool {
+    pub fn begin_check(&mut self, endpoint: usize, now: Instant) -> bool {
         let check = self.endpoints.get_mut(endpoint).and_then(|vital| vital.check.as_mut());
         check.is_some_and(|check| check.begin(now))
     }
 
     /// Takes the result of a check.
-    pub(super) fn end_check(
+    pub fn end_check(
         &mut self,
         cluster: &Cluster,
         endpoint: usize,
@@ -120,7 +120,7 @@ impl Vitals {
 
     /// Sets an endpoint aside because too many connections to it failed in a row, unless it is set aside already, or
     /// too many others are.
-    pub(super) fn eject(&mut self, cluster: &Cluster, endpoint: usize, now: Instant) -> Option<Change> {
+    pub fn eject(&mut self, cluster: &Cluster, endpoint: usize, now: Instant) -> Option<Change> {
         let config = cluster.outlier.as_ref()?;
         let count = |wanted: fn(&Vital) -> bool| self.endpoints.iter().filter(|vital| wanted(vital)).count();
         let (ejected, usable) = (count(|vital| vital.ejection.is_ejected()), count(Vital::is_usable));
@@ -134,7 +134,7 @@ impl Vitals {
     }
 
     /// Lets time pass: who came back.
-    pub(super) fn pass(&mut self, cluster: &Cluster, now: Instant) -> Vec<(usize, Change)> {
+    pub fn pass(&mut self, cluster: &Cluster, now: Instant) -> Vec<(usize, Change)> {
         let mut changes = Vec::new();
         for (index, vital) in self.endpoints.iter_mut().enumerate() {
             if let Some(config) = &cluster.outlier
@@ -153,7 +153,7 @@ impl Vitals {
     }
 
     /// When something happens next that is only a matter of time: a check, a return, a step of a slow start.
-    pub(super) fn next(&self, cluster: &Cluster, now: Instant) -> Option<Instant> {
+    pub fn next(&self, cluster: &Cluster, now: Instant) -> Option<Instant> {
         let step = |fresh: Instant| {
             let window = cluster.slow_start?;
             let step = (window / STEPS).max(Duration::from_millis(1));
@@ -170,7 +170,7 @@ impl Vitals {
     }
 
     /// What choosing has to know.
-    pub(super) fn fitness(&self, cluster: &Cluster, now: Instant) -> Vec<Fitness> {
+    pub fn fitness(&self, cluster: &Cluster, now: Instant) -> Vec<Fitness> {
         let warmth = |fresh: Option<Instant>| match (fresh, cluster.slow_start) {
             (Some(fresh), Some(window)) => {
                 let step = (window / STEPS).max(Duration::from_millis(1));
@@ -190,7 +190,7 @@ impl Vitals {
     }
 
     /// How an endpoint is, in a word.
-    pub(super) fn state(&self, endpoint: usize) -> EndpointState {
+    pub fn state(&self, endpoint: usize) -> EndpointState {
         match self.endpoints.get(endpoint) {
             Some(vital) if !vital.is_up() => EndpointState::Down,
             Some(vital) if vital.ejection.is_ejected() => EndpointState::Ejected,
@@ -200,7 +200,7 @@ impl Vitals {
     }
 
     /// What the checks of an endpoint that is down say.
-    pub(super) fn why_down(&self, endpoint: usize) -> Option<&Arc<str>> {
+    pub fn why_down(&self, endpoint: usize) -> Option<&Arc<str>> {
         let check = self.endpoints.get(endpoint)?.check.as_ref()?;
         (!check.is_up()).then(|| check.why())
     }

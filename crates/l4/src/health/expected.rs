@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 /// Whether all blocks are in what was received, in their order, with anything before, between and after them.
-pub(super) fn is_expected(received: &[u8], blocks: &[Arc<[u8]>]) -> bool {
+pub fn is_expected(received: &[u8], blocks: &[Arc<[u8]>]) -> bool {
     let mut rest = received;
     blocks.iter().all(|block| match find(rest, block) {
         Some(at) => {

@@ -1,19 +1,19 @@
 //! Laws of deciding, on small random listeners.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+extern crate meshtcp_l4 as l4;
+
 mod support;
 
 use std::net::SocketAddr;
 
-use meshtcp_proxy::balance::Draw;
-use meshtcp_proxy::config::{Listener, Target};
-use meshtcp_proxy::decide::{
-    Addresses, AllWell, Decision, Facts, Moment, Refusal, Resolved, RouteIndex, decide_again,
-};
-use meshtcp_proxy::{Config, decide};
+use l4::balance::Draw;
+use l4::config::{Listener, Target};
+use l4::decide::{Addresses, AllWell, Decision, Facts, Moment, Refusal, Resolved, RouteIndex, decide_again};
+use l4::{Config, decide};
 use proptest::prelude::*;
 use support::Mesh;
-use xds::proto::l4;
+use xds::proto::l4 as message;
 
 /// A backend: a weight, whether it has a cluster, and its endpoints: whether one is a name, and its priority.
 type RandomBackend = (u32, bool, Vec<(bool, u32)>);
@@ -37,7 +37,7 @@ fn mesh(backends: &[RandomBackend]) -> Mesh {
         if !has_cluster {
             mesh.route.backends[index].cluster.clear();
         }
-        let endpoints = endpoints.iter().enumerate().map(|(port, (is_name, priority))| l4::Endpoint {
+        let endpoints = endpoints.iter().enumerate().map(|(port, (is_name, priority))| message::Endpoint {
             address: if *is_name { "unknown.test".into() } else { "10.0.0.1".into() },
             port: port as u32 + 1,
             priority: *priority,
@@ -102,7 +102,7 @@ proptest! {
         let known = Resolved::Known(vec![[10, 0, 0, 2].into()]);
         let addresses: Addresses = [("unknown.test".into(), known)].into_iter().collect();
         if let Decision::Forward(forward) = decide_once(listener, draw, seed, &addresses) {
-            prop_assert_eq!(forward.route, RouteIndex::Default);
+            prop_assert_eq!(forward.route, RouteIndex(0));
             let route = listener.route_at(forward.route).unwrap();
             let (_, cluster) = route.backend_with_cluster(forward.backend).unwrap();
             let standings = AllWell { listener, turn: seed };
@@ -131,7 +131,7 @@ proptest! {
         let mut mesh = mesh(&backends);
         mesh.listener.max_connect_attempts = attempts;
         mesh.route.retry_other_side = true;
-        mesh.route.sticky = if sticky { l4::Sticky::SourceIp } else { l4::Sticky::None } as i32;
+        mesh.route.sticky = if sticky { message::Sticky::SourceIp } else { message::Sticky::None } as i32;
         let config = mesh.config();
         let listener = &config.listeners()[0];
         let addresses = Addresses::default();
@@ -158,7 +158,7 @@ proptest! {
     #[test]
     fn a_sticky_choice_knows_no_draw(backends in backends(), draws in any::<[u64; 2]>(), client in any::<[u8; 4]>()) {
         let mut mesh = mesh(&backends);
-        mesh.route.sticky = l4::Sticky::SourceIp as i32;
+        mesh.route.sticky = message::Sticky::SourceIp as i32;
         let config = mesh.config();
         let listener = &config.listeners()[0];
         let addresses = Addresses::default();
@@ -176,7 +176,7 @@ proptest! {
         let addresses = Addresses::default();
         let refusing = mesh.config();
         for backend in &mut mesh.route.backends {
-            backend.when_down = l4::WhenDown::Spill as i32;
+            backend.when_down = message::WhenDown::Spill as i32;
         }
         let spilling = mesh.config();
         let refusing = decide_once(&refusing.listeners()[0], draw, 0, &addresses);

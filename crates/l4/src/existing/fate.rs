@@ -1,0 +1,88 @@
+//! What becomes of one connection that lives when the configuration of its listener changes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use xds::proto::l4::Existing;
+
+use super::{Shares, has_to_leave};
+use crate::balance::Draw;
+use crate::config::{Listener, Route};
+use crate::decide::{Addresses, Decision, Facts, Moment, Standings, decide};
+
+/// A connection that lives.
+#[derive(Clone, Copy, Debug)]
+pub struct Established<'a> {
+    /// What was known about it when it was routed.
+    pub facts: Facts<'a>,
+    /// The draw that it was born with; `None`: nobody knows it.
+    pub draw: Option<Draw>,
+    /// The cluster that it was carried to.
+    pub cluster: &'a str,
+    /// The cluster of the backend that was chosen first; the same, unless that one could not take it.
+    pub drawn: &'a str,
+}
+
+/// What becomes of a connection when the configuration of its listener changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// The weights are as they were: it stays, and a drain that goes on does so.
+    Unmoved,
+    /// Its route keeps whoever lives: it stays, and a drain that goes on ends.
+    Kept,
+    /// Its route no longer leads to its cluster: it is closed when this time is over.
+    Grace(Duration),
+    /// It is one of those of which the excess is closed.
+    Drains,
+    /// It is closed, for this reason.
+    Closes(String),
+}
+
+/// Decides what becomes of a connection. `before` are the shares of its route in the configuration that is replaced,
+/// `shares` those of `route`, its route in `listener` now; `None` before: there was no such route.
+pub fn fate<S: Standings>(
+    connection: &Established<'_>,
+    before: Option<&Shares>,
+    listener: &Listener,
+    route: &Route,
+    shares: &Shares,
+    (standings, addresses): (&S, &Addresses),
+) -> Fate {
+    if let Some(grace) = route.drain_grace.filter(|_| !shares.lead_to(connection.cluster)) {
+        return Fate::Grace(grace);
+    }
+    if before.is_some_and(|before| before.equal(shares)) {
+        return Fate::Unmoved;
+    }
+    match route.existing {
+        Existing::Keep => Fate::Kept,
+        Existing::DrainExcess => Fate::Drains,
+        Existing::Close => match would_go(connection, listener, standings, addresses) {
+            Some([leads_to, goes])
+                if has_to_leave(connection.cluster, connection.drawn, &leads_to, &goes) =>
+            {
+                Fate::Closes(format!("its route now sends it to {goes}"))
+            }
+            Some(_) => Fate::Unmoved,
+            None => Fate::Closes("its route now sends it nowhere".into()),
+        },
+    }
+}
+
+/// The cluster that a connection's draw would lead to if it came now, and the one that it would be carried to: another
+/// one where the first spills.
+fn would_go<S: Standings>(
+    connection: &Established<'_>,
+    listener: &Listener,
+    standings: &S,
+    addresses: &Addresses,
+) -> Option<[Arc<str>; 2]> {
+    let moment = Moment { draw: connection.draw?, standings, addresses };
+    let (route, first, last) = match decide(&connection.facts, listener, &moment) {
+        Decision::Forward(forward) => (forward.route, forward.first_backend(), forward.backend),
+        Decision::Refuse(refuse) => (refuse.route?, refuse.backend?, refuse.backend?),
+    };
+    let backends = &listener.route_at(route)?.backends;
+    let cluster = |backend: usize| backends.get(backend).map(|backend| backend.cluster_name().into());
+    Some([cluster(first)?, cluster(last)?])
+}

@@ -1,0 +1,37 @@
+//! The law of a connection: where it goes, what it may wait for, and what becomes of it when the law changes.
+//!
+//! ```text
+//!  ResourceSet ──Config::parse──▶ Config ──┐
+//!            facts, draw, health ──────────┴─▶ decide ──▶ Decision
+//!  Route before, Route after, live connections ──▶ existing ──▶ who stays, who leaves
+//! ```
+//!
+//! | where | what |
+//! |---|---|
+//! | [`config`] | L4 messages parsed into one immutable, valid [`Config`] |
+//! | [`mod@decide`] | facts, a listener and a draw in; where a connection goes, and why, out |
+//! | [`balance`] | the choice among backends and among endpoints, as arithmetic |
+//! | [`existing`] | what a change of weights does to connections that live |
+//! | [`health`] | which endpoints are well: checks, ejections, slow starts |
+//! | [`hello`] | the server name in a TLS client hello |
+//! | [`proxy_protocol`] | who a proxy before us says the client is, and what we say to a backend |
+//! | [`ending`] | how a connection ended, or why it was refused |
+//! | [`counts`] | what was counted, as values |
+//!
+//! No socket, no thread, no clock and no chance: time and draws are arguments. So whoever carries connections, and
+//! whoever only asks what would become of them, go by the same functions.
+#![forbid(unsafe_code)]
+
+pub mod balance;
+pub mod config;
+pub mod counts;
+pub mod decide;
+pub mod ending;
+pub mod existing;
+pub mod health;
+pub mod hello;
+pub mod proxy_protocol;
+
+pub use config::{Config, Problem, Problems, ProxyName};
+pub use decide::{Decision, decide};
+pub use ending::{Ending, Side};

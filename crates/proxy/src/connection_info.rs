@@ -1,0 +1,47 @@
+//! A connection that lives, for whoever looks.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use l4::balance::Draw;
+use l4::config::{Origin, ProxyName};
+
+/// What a proxy knows about a connection that lives.
+#[derive(Clone, Debug)]
+pub struct ConnectionInfo {
+    /// Its number, as in the connection log.
+    pub id: u64,
+    /// The proxy that carries it.
+    pub proxy: ProxyName,
+    /// The listener that accepted it.
+    pub listener: Arc<str>,
+    /// What the client dialled, in the operator's words.
+    pub destination: Arc<str>,
+    /// Who connected.
+    pub client: SocketAddr,
+    /// The TLS server name, where the listener routes by it.
+    pub server_name: Option<Arc<str>>,
+    /// The policy and rule that decided; `None`: no policy did.
+    pub origin: Option<Origin>,
+    /// The reference of the backend that was chosen first, in words; `None` when the connection went there.
+    pub first_backend: Option<Arc<str>>,
+    /// The chosen backend's reference in words.
+    pub backend: Option<Arc<str>>,
+    /// Its cluster.
+    pub cluster: Option<Arc<str>>,
+    /// The endpoint that is, or is being, connected to.
+    pub endpoint: Option<SocketAddr>,
+    /// What chose the backend; `None` where the client's address did, or nothing is chosen yet.
+    pub draw: Option<Draw>,
+    /// The generation of the configuration that decided.
+    pub generation: u64,
+    /// Whether the endpoint is connected.
+    pub connected: bool,
+    /// How long ago it was accepted.
+    pub age: Duration,
+    /// Bytes passed on from the client.
+    pub bytes_from_client: u64,
+    /// Bytes passed on to the client.
+    pub bytes_to_client: u64,
+}

@@ -1,0 +1,29 @@
+//! What can be read of a running data plane while its workers work.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use arc_swap::ArcSwap;
+use l4::config::Config;
+use l4::counts::Snapshot;
+
+use crate::counters::{WorkerCounters, snapshot};
+use crate::health::Board;
+
+/// What can be read while workers work.
+#[derive(Debug)]
+pub(crate) struct Published {
+    pub(crate) config: ArcSwap<Config>,
+    pub(crate) generation: AtomicU64,
+    pub(crate) counters: Vec<Arc<WorkerCounters>>,
+    pub(crate) dropped_lines: Arc<AtomicU64>,
+    pub(crate) board: Arc<Board>,
+}
+
+impl Published {
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let mut snapshot = snapshot(self.generation.load(Relaxed), &self.config.load(), &self.counters);
+        snapshot.clusters = self.board.report();
+        snapshot
+    }
+}

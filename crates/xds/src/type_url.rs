@@ -1,0 +1,37 @@
+//! The types of discovery resources.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// The type of a discovery resource, as `type.googleapis.com/…` (the `type_url` of xDS).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TypeUrl(Arc<str>);
+
+impl TypeUrl {
+    /// Takes a full type URL.
+    pub fn new(url: impl Into<Arc<str>>) -> Self {
+        Self(url.into())
+    }
+
+    /// Names the type URL of a protobuf message.
+    pub fn of<M: prost::Name>() -> Self {
+        Self(M::type_url().into())
+    }
+
+    /// The URL as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TypeUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl serde::Serialize for TypeUrl {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
