@@ -8,6 +8,7 @@
 //! Resources are checked by the same [`model::draft::parse`] that files go through. Nothing is planned here: questions
 //! about proxies are answered from what the fleet runs.
 
+mod addressed;
 mod answer;
 mod ask;
 mod caller;
@@ -18,6 +19,7 @@ mod filter;
 mod first_start;
 mod insight;
 mod inspect;
+mod listing;
 mod metrics;
 mod mirror;
 mod openapi;

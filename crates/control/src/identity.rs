@@ -8,13 +8,15 @@
 //! which sign and verify with the same secret (`HS256`), do not.
 
 mod claims;
+mod error;
 mod jwt;
 mod key;
 pub(crate) mod secret;
 mod tokens;
 
 pub use claims::{Bearer, Claims};
-pub use tokens::{TokenError, Tokens, User};
+pub use error::TokenError;
+pub use tokens::{Tokens, User};
 
 /// An identifier that nobody had before and nobody can guess: a random UUID.
 pub(crate) fn fresh_id() -> String {

@@ -1,9 +1,7 @@
 //! `meshtcp completion`: what a shell needs to complete command lines.
 
-use clap::CommandFactory as _;
 use clap_complete::{Shell, generate};
 
-use crate::cli::Cli;
 use crate::exit::Exit;
 use crate::output::print;
 
@@ -14,9 +12,10 @@ pub(crate) struct Args {
     shell: Shell,
 }
 
-pub(crate) fn run(Args { shell }: Args) -> Exit {
+/// Prints the completions of a command line.
+pub(crate) fn run(Args { shell }: Args, mut command_line: clap::Command) -> Exit {
     let mut script = Vec::new();
-    generate(shell, &mut Cli::command(), "meshtcp", &mut script);
+    generate(shell, &mut command_line, "meshtcp", &mut script);
     print(&String::from_utf8_lossy(&script));
     Exit::Ok
 }

@@ -8,7 +8,7 @@ use control::preview::{Live, LiveConnection, LiveConnections, State, stored};
 use control::store::folder::Candidate;
 use dialect::envoy::EnvoyOptions;
 use model::Kind;
-use model::resource::Scope;
+use model::kind::Scope;
 use plan::Context;
 use serde_json::Value;
 

@@ -46,10 +46,10 @@ mod trust;
 mod up;
 mod validate;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 fn main() -> std::process::ExitCode {
-    let arguments = match settings::complete(std::env::args_os().collect()) {
+    let arguments = match settings::complete(std::env::args_os().collect(), &cli::Cli::command()) {
         Ok(arguments) => arguments,
         Err(mistakes) => {
             mistakes.iter().for_each(|mistake| output::complain(&format!("error: {mistake}\n")));
@@ -81,7 +81,7 @@ fn main() -> std::process::ExitCode {
         cli::Command::Restore(arguments) => backup::restore(arguments),
         cli::Command::Import(arguments) => import::run(arguments),
         cli::Command::Config(arguments) => config::run(arguments),
-        cli::Command::Completion(arguments) => completion::run(arguments),
+        cli::Command::Completion(arguments) => completion::run(arguments, cli::Cli::command()),
     };
     exit.into()
 }

@@ -8,12 +8,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, Command, CommandFactory as _};
+use clap::{Arg, ArgAction, Command};
 use model::FieldPath;
 use model::draft::{Document, did_you_mean, read_bytes};
 use serde_json::Value;
-
-use crate::cli::Cli;
 
 /// The member of a file that stands for the paths behind the flags.
 const PATHS: &str = "resources";
@@ -28,16 +26,18 @@ pub(crate) struct WithFile<A: clap::Args> {
     pub(crate) arguments: A,
 }
 
-/// The command line with what file and environment add to it.
+/// The arguments of a command line with what file and environment add to them.
 ///
 /// # Errors
 /// Everything that is wrong with a flag, a variable or the file, each a line.
-pub(crate) fn complete(arguments: Vec<OsString>) -> Result<Vec<OsString>, Vec<String>> {
+pub(crate) fn complete(
+    arguments: Vec<OsString>,
+    command_line: &Command,
+) -> Result<Vec<OsString>, Vec<String>> {
     let text: Vec<String> = arguments.iter().map(|it| it.to_string_lossy().into_owned()).collect();
-    let cli = Cli::command();
-    let command = text.get(1).and_then(|name| cli.find_subcommand(name));
+    let command = text.get(1).and_then(|name| command_line.find_subcommand(name));
     let Some(command) = command.filter(|command| takes_file(command)) else { return Ok(arguments) };
-    let mut table = Table { command: alone(command), mistakes: Vec::new() };
+    let mut table = Table { declared: command, command: alone(command), mistakes: Vec::new() };
     table.flags(&text);
     table.environment();
     let mut completed = arguments;
@@ -78,12 +78,15 @@ fn given(text: &[String]) -> Vec<(String, Option<String>)> {
     found
 }
 
-struct Table {
+struct Table<'c> {
+    /// The command as it is, with the variables of its flags.
+    declared: &'c Command,
+    /// The same for one flag alone.
     command: Command,
     mistakes: Vec<String>,
 }
 
-impl Table {
+impl Table<'_> {
     fn named(&self, flag: &str) -> Option<Arg> {
         self.command.get_arguments().find(|arg| arg.get_long() == Some(flag)).cloned()
     }
@@ -113,10 +116,7 @@ impl Table {
     }
 
     fn environment(&mut self) {
-        let command = Cli::command();
-        let name = self.command.get_name().to_owned();
-        let arguments = command.find_subcommand(&name).into_iter().flat_map(Command::get_arguments);
-        for arg in arguments {
+        for arg in self.declared.get_arguments() {
             let (Some(flag), Some(variable)) = (arg.get_long(), arg.get_env()) else { continue };
             let Some(value) = std::env::var_os(variable) else { continue };
             let wrong = self.wrong(flag, &value.to_string_lossy());
@@ -195,9 +195,7 @@ impl Table {
     }
 
     fn environment_has(&self, flag: &str) -> bool {
-        let command = Cli::command();
-        let found = command.find_subcommand(self.command.get_name());
-        let arg = found.and_then(|it| it.get_arguments().find(|arg| arg.get_long() == Some(flag)));
+        let arg = self.declared.get_arguments().find(|arg| arg.get_long() == Some(flag));
         arg.and_then(Arg::get_env).is_some_and(|variable| std::env::var_os(variable).is_some())
     }
 }
@@ -212,7 +210,10 @@ fn plain(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory as _;
+
     use super::*;
+    use crate::cli::Cli;
 
     fn completed(file: &str, arguments: &[&str]) -> Result<Vec<String>, Vec<String>> {
         let folder = tempfile::tempdir().unwrap();
@@ -223,7 +224,7 @@ mod tests {
         let text = |words: Vec<OsString>| {
             words.into_iter().skip(4).map(|it| it.to_string_lossy().into_owned()).collect()
         };
-        complete(all).map(text)
+        complete(all, &Cli::command()).map(text)
     }
 
     #[test]
@@ -247,6 +248,6 @@ mod tests {
     #[test]
     fn other_commands_are_left_alone() {
         let all: Vec<OsString> = ["meshtcp", "validate", "--config", "x"].map(OsString::from).into();
-        assert_eq!(complete(all.clone()), Ok(all));
+        assert_eq!(complete(all.clone(), &Cli::command()), Ok(all));
     }
 }

@@ -12,9 +12,9 @@
 
 use std::time::Duration;
 
+use crate::kind::Kind;
 use crate::policy::parse_duration;
 use crate::reference::Labels;
-use crate::resource::Kind;
 
 /// What all labels of ours begin with.
 pub const PREFIX: &str = "meshtcp.io/";

@@ -7,7 +7,8 @@
 //! * [`name`] — text with a role: mesh, proxy, resource, service
 //! * [`mod@reference`] — whom a policy is for ([`TargetRef`]), where traffic goes ([`BackendRef`]), what a thing is called
 //!   everywhere ([`ResourceId`])
-//! * [`resource`] — one resource, and the one table of kinds
+//! * [`kind`] — the one table of kinds
+//! * [`resource`] — one resource
 //! * [`topology`] — meshes, dataplanes, services, gateways, zones
 //! * [`policy`] — routes and the other policies that a TCP outbound feels
 //! * [`declared`] — what labels of ours say about connections, where Kuma has no field for it
@@ -19,6 +20,7 @@
 
 pub mod declared;
 pub mod draft;
+pub mod kind;
 pub mod name;
 pub mod policy;
 pub mod profile;
@@ -27,8 +29,9 @@ pub mod resource;
 pub mod topology;
 pub mod violation;
 
+pub use kind::Kind;
 pub use name::{MeshName, ProxyKey, ResourceName};
 pub use profile::Profile;
 pub use reference::{BackendRef, Labels, ProxyType, RefKind, ResourceId, Tags, TargetRef};
-pub use resource::{Kind, Meta, Origin, PolicyRole, Resource, Spec};
+pub use resource::{Meta, Origin, PolicyRole, Resource, Spec};
 pub use violation::{FieldPath, Problem, Severity, Violation};

@@ -100,6 +100,13 @@ impl fmt::Display for ProxyKey {
     }
 }
 
+/// As `mesh/name`.
+impl serde::Serialize for ProxyKey {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// Why text is not a proxy key.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum InvalidProxyKey {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::resource::Kind;
+use crate::kind::Kind;
 
 /// The tag that names a service in the tag-based model.
 pub const SERVICE_TAG: &str = "kuma.io/service";

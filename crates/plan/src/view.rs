@@ -96,8 +96,8 @@ impl<'a> View<'a> {
     pub fn of_kind(&self, kind: Kind) -> &'a [Arc<Resource>] {
         self.reads_all(kind);
         match kind.scope() {
-            model::resource::Scope::Mesh => self.snapshot.in_mesh(kind, self.mesh_name()),
-            model::resource::Scope::Global => self.snapshot.of_kind(kind),
+            model::kind::Scope::Mesh => self.snapshot.in_mesh(kind, self.mesh_name()),
+            model::kind::Scope::Global => self.snapshot.of_kind(kind),
         }
     }
 
@@ -131,8 +131,8 @@ impl<'a> View<'a> {
     /// Records that all resources of a kind in the proxy's mesh (or of a kind of global scope) were read.
     pub(crate) fn reads_all(&self, kind: Kind) {
         self.ask(match kind.scope() {
-            model::resource::Scope::Mesh => reads::in_mesh(kind, self.mesh_name()),
-            model::resource::Scope::Global => reads::everywhere(kind),
+            model::kind::Scope::Mesh => reads::in_mesh(kind, self.mesh_name()),
+            model::kind::Scope::Global => reads::everywhere(kind),
         });
     }
 

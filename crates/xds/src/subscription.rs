@@ -14,9 +14,11 @@
 //! has, and what was refused again only when that may end otherwise. Nothing at all about a type that it does not know,
 //! where that could be taken for an answer (see [`peer`](crate::peer)).
 
+mod arrival;
 mod blame;
 mod feed;
 mod interest;
+mod mentions;
 mod pacing;
 mod protocol;
 mod refusals;
@@ -30,7 +32,8 @@ use crate::order::{Family, Row, position};
 use crate::peer;
 use crate::proto::discovery::Node;
 use crate::{ResourceSet, TypeUrl, Version};
-use feed::{Arrival, Feed, InFlight, Remembered};
+use arrival::Arrival;
+use feed::{Feed, InFlight, Remembered};
 pub use pacing::PATIENCE;
 use pacing::Wait;
 use protocol::{Ask, Change, Push, Pushed};

@@ -52,7 +52,7 @@ impl Ask {
     /// The collection in the path, if the caller may see it there.
     pub(super) fn collection(&self) -> Result<Collection, Refusal> {
         let found = Collection::at(self.parameter("plural"))
-            .filter(|found| self.mesh().is_none() || found.scope() == model::resource::Scope::Mesh);
+            .filter(|found| self.mesh().is_none() || found.scope() == model::kind::Scope::Mesh);
         let collection = found.ok_or_else(Refusal::no_page)?;
         if collection.is_secret() && self.caller.role() < Role::Admin {
             return Err(self.refuse_access(collection));

@@ -2,7 +2,7 @@
 //! `/policies` come from it.
 
 use model::Kind;
-use model::resource::Scope;
+use model::kind::Scope;
 use serde_json::{Value, json};
 
 /// Something that there is a list of.

@@ -1,8 +1,9 @@
 //! How a stored resource is shown: in the Universal format, or as a Kubernetes manifest.
 
 use model::draft::is_label_value;
+use model::kind::{Body, Home, Scope};
 use model::reference::{MESH_TAG, ZONE_TAG};
-use model::resource::{Body, DISPLAY_NAME_LABEL, Home, NAMESPACE_LABEL, Scope};
+use model::resource::{DISPLAY_NAME_LABEL, NAMESPACE_LABEL};
 use model::{Kind, ResourceId};
 use serde_json::{Map, Value, json};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use model::resource::{Body, Scope};
+use model::kind::{Body, Scope};
 use model::{Kind, MeshName, ResourceName};
 use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;

@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 use model::Kind;
-use model::resource::Scope;
+use model::kind::Scope;
 use serde_json::{Map, Value, json};
 
 use super::caller::Role;

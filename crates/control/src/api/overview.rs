@@ -3,15 +3,16 @@
 use model::{Kind, ProxyKey};
 use serde_json::{Value, json};
 
+use super::addressed::exists;
 use super::answer::Answer;
 use super::ask::Ask;
 use super::collection::Collection;
 use super::document;
 use super::filter::Filter;
+use super::listing::{DATAPLANE_FILTERS, FILTERS, PAGING};
 use super::operation::{Operation, Outcome};
 use super::page::Page;
 use super::refusal::Refusal;
-use super::resources::{DATAPLANE_FILTERS, FILTERS, PAGING, exists};
 use crate::discovery::{Connection, ProxyStatus};
 use crate::store::{Key, Selection, Stored};
 

@@ -8,15 +8,16 @@ use model::{Kind, ProxyKey, Resource, Spec};
 use plan::Shadows;
 use serde_json::{Value, json};
 
+use super::addressed::keys_of;
 use super::answer::Answer;
 use super::ask::Ask;
 use super::collection::Collection;
 use super::document;
 use super::filter::Filter;
+use super::listing::{FILTERS, PAGING};
 use super::operation::{Operation, Outcome};
 use super::page::Page;
 use super::refusal::Refusal;
-use super::resources::PAGING;
 use crate::compile::Compiled;
 
 const TITLE: &str = "Could not retrieve a resource";
@@ -39,7 +40,7 @@ pub(super) fn operations() -> Vec<Operation> {
                 }))
             },
         );
-        rows.push(row.query(PAGING).query(super::resources::FILTERS));
+        rows.push(row.query(PAGING).query(FILTERS));
     }
     rows.push(
         Operation::get(
@@ -150,7 +151,7 @@ async fn hostnames(ask: Ask) -> Outcome {
     if !matches!(kind, Kind::MeshService | Kind::MeshExternalService | Kind::MeshMultiZoneService) {
         return Err(Refusal::no_page());
     }
-    let key = super::resources::keys_of(&ask, kind);
+    let key = keys_of(&ask, kind);
     let found = ask.desk().store.get(&key).await.map_err(|error| Refusal::of_store(TITLE, &error))?;
     let found = found.ok_or_else(|| Refusal::not_found(TITLE))?;
     let zone = found.document["labels"][model::reference::ZONE_TAG].as_str();

@@ -5,12 +5,12 @@ use std::time::Duration;
 use axum::http::{Method, StatusCode};
 use serde_json::{Map, Value};
 
+use super::addressed::exists;
 use super::answer::Answer;
 use super::ask::Ask;
 use super::caller::Role;
 use super::operation::{Body, Operation, Outcome};
 use super::refusal::Refusal;
-use super::resources::exists;
 use crate::identity::{Bearer, Claims, TokenError};
 
 const TITLE: &str = "Could not create a token";

@@ -36,7 +36,6 @@ impl fmt::Display for Sort {
 #[serde(rename_all = "camelCase")]
 pub struct Row {
     /// The proxy, as `mesh/name`.
-    #[serde(serialize_with = "as_text")]
     pub proxy: ProxyKey,
     /// Which way connections flow.
     pub sort: Sort,
@@ -171,10 +170,6 @@ impl Row {
             format!("{} {}", self.sort, self.destination)
         }
     }
-}
-
-fn as_text<S: serde::Serializer>(key: &ProxyKey, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(key)
 }
 
 fn joined(address: &str, port: u16) -> String {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use model::ProxyKey;
 use plan::{Outcome, Plan, RouteStatus};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use xds::{Family, Version};
 
 use super::{Fleet, Rollout, Served};
@@ -33,7 +33,6 @@ pub struct FleetReport {
 #[serde(rename_all = "camelCase")]
 pub struct ProxyReport {
     /// The proxy, as `mesh/name`.
-    #[serde(serialize_with = "as_text")]
     pub proxy: ProxyKey,
     /// Whether there is a Dataplane of that name.
     pub known: bool,
@@ -87,7 +86,6 @@ pub struct RouteReport {
 #[serde(rename_all = "camelCase")]
 pub struct RouteAtProxy {
     /// The proxy, as `mesh/name`.
-    #[serde(serialize_with = "as_text")]
     pub proxy: ProxyKey,
     /// The outbounds and gateway listeners that it decides.
     pub decides: Vec<String>,
@@ -199,8 +197,4 @@ fn at_proxy(plan: &Plan, route: &RouteStatus, key: &ProxyKey, status: Option<&Pr
         refusals,
         unresolved: unresolved.iter().map(|(reference, why)| format!("{reference}: {why}")).collect(),
     }
-}
-
-pub(super) fn as_text<S: Serializer>(key: &ProxyKey, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(key)
 }

@@ -11,7 +11,6 @@ use jiff::Timestamp;
 use model::ProxyKey;
 use serde::{Serialize, Serializer};
 
-use super::report::as_text;
 use crate::discovery::ProxyStatus;
 use crate::store::Revision;
 
@@ -66,7 +65,6 @@ impl Rollout {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Lagging {
     /// The proxy, as `mesh/name`.
-    #[serde(serialize_with = "as_text")]
     pub proxy: ProxyKey,
     /// Whether it is attached now; one that is not gets it when it comes back.
     pub attached: bool,
@@ -76,7 +74,6 @@ pub struct Lagging {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RefusedBy {
     /// The proxy, as `mesh/name`.
-    #[serde(serialize_with = "as_text")]
     pub proxy: ProxyKey,
     /// What it refuses and why in its own words: `name: reason`.
     pub reasons: Vec<String>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::tokens::TokenError;
+use super::error::TokenError;
 
 /// How much before now a token begins: clocks differ.
 const BACK_DATED: i64 = 5;

@@ -4,8 +4,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
+use super::error::TokenError;
 use super::key::SigningKey;
-use super::tokens::TokenError;
 
 /// Longer ones are not read: a token has a few hundred bytes.
 const MAX_LENGTH: usize = 16 * 1024;

@@ -1,6 +1,7 @@
 //! Documents in one format, so that they can be sent and compared.
 
-use model::resource::{Body, NAMESPACE_LABEL, ROLE_LABEL, Scope};
+use model::kind::{Body, Scope};
+use model::resource::{NAMESPACE_LABEL, ROLE_LABEL};
 use model::{Kind, Resource};
 use serde_json::{Map, Value, json};
 

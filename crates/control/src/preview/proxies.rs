@@ -14,7 +14,6 @@ use crate::compile::{Change, Compiled, Row, What, changes};
 #[serde(rename_all = "camelCase")]
 pub struct ProxyPreview {
     /// The proxy, as `mesh/name`.
-    #[serde(serialize_with = "as_text")]
     pub proxy: ProxyKey,
     /// The only dialect in which it would be told something else, `envoy` or `l4`; `None`: in both.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,8 +98,4 @@ fn policy<'a>(compiled: &'a Compiled, words: &str) -> Option<&'a Resource> {
         .iter()
         .map(AsRef::as_ref)
         .find(|resource| resource.meta.display_name() == name)
-}
-
-fn as_text<S: serde::Serializer>(key: &ProxyKey, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(key)
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use model::Kind;
-use model::resource::Scope;
+use model::kind::Scope;
 use serde_json::Value;
 
 /// What makes two resources the same one.

@@ -57,8 +57,16 @@ impl Server {
         tokio::spawn(serve_socket(local, api.clone(), stop.clone(), Duration::from_secs(1)));
         tokio::spawn(serve(listener, None, api, stop.clone(), Duration::from_secs(1)));
         let tokens = Tokens::new(Arc::clone(&store));
-        let server =
-            Self { address, socket, _folder: folder, store, tokens, compiler, fleet, _stop: stop.drop_guard() };
+        let server = Self {
+            address,
+            socket,
+            _folder: folder,
+            store,
+            tokens,
+            compiler,
+            fleet,
+            _stop: stop.drop_guard(),
+        };
         server.keep("type: Mesh\nname: default\n").await;
         server
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use control::store::{Effect, Expected, Key, Selection, Store, StoreError};
 use model::Kind;
-use model::resource::Scope;
+use model::kind::Scope;
 use serde_json::{Map, Value};
 use tokio::runtime::Runtime;
 

@@ -12,7 +12,7 @@ pub(super) fn text<'v>(resource: &'v Value, key: &str) -> &'v str {
 
 /// The table of `-o table`.
 pub(super) fn table(kind: Kind, found: &[Value], meshes: bool) -> String {
-    let is_of_mesh = kind.scope() == model::resource::Scope::Mesh;
+    let is_of_mesh = kind.scope() == model::kind::Scope::Mesh;
     let row = |it: &Value| {
         (text(it, "mesh").to_owned(), text(it, "name").to_owned(), summary(kind, it), changed(it))
     };

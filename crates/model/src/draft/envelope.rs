@@ -6,9 +6,10 @@ use crate::draft::fields::Fields;
 use crate::draft::findings::{Findings, Note, NoteSort};
 use crate::draft::kinds::Body;
 use crate::draft::nearest;
+use crate::kind::{Home, Kind, Scope};
 use crate::name::{MeshName, ResourceName};
 use crate::reference::{Labels, MESH_TAG};
-use crate::resource::{Home, Kind, Meta, NAMESPACE_LABEL, Scope};
+use crate::resource::{Meta, NAMESPACE_LABEL};
 use crate::violation::FieldPath;
 
 /// How a resource is written.
@@ -79,8 +80,8 @@ fn universal<'d>(mut root: Fields<'d>) -> Option<Envelope<'d>> {
     root.known(&["modificationTime", "kri"]);
     let meta = Meta { labels, created, ..meta(&root, kind, mesh, name.clone()) };
     let body = match kind.body() {
-        crate::resource::Body::Spec => Body { spec: root.object("spec"), status: root.object("status") },
-        crate::resource::Body::Inline => {
+        crate::kind::Body::Spec => Body { spec: root.object("spec"), status: root.object("status") },
+        crate::kind::Body::Inline => {
             // The body is beside the envelope, so the same fields go on to the kind's reader.
             let status = Fields::absent(root.path().clone(), root.findings());
             Body { spec: root, status }

@@ -1,8 +1,9 @@
 //! Which reader reads which kind: the one table.
 
 use crate::draft::{Fields, policy, topology};
+use crate::kind::Kind;
 use crate::profile::Profile;
-use crate::resource::{Kind, Meta, Spec};
+use crate::resource::{Meta, Spec};
 
 /// The parts of a resource that its kind's reader reads.
 pub(crate) struct Body<'d> {

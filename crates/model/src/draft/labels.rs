@@ -3,8 +3,9 @@
 use crate::draft::envelope::{Envelope, Format};
 use crate::draft::names;
 use crate::draft::parse::Options;
+use crate::kind::{Kind, Scope};
 use crate::reference::{Labels, MESH_TAG, ZONE_TAG};
-use crate::resource::{DISPLAY_NAME_LABEL, Kind, NAMESPACE_LABEL, ORIGIN_LABEL, Scope};
+use crate::resource::{DISPLAY_NAME_LABEL, NAMESPACE_LABEL, ORIGIN_LABEL};
 
 /// The labels of a resource with those that are missing filled in; the role is computed later, from the body.
 ///

@@ -1,9 +1,10 @@
 //! Which names, labels and meshes a resource may have (spec 02 §3.3 and §3.4).
 
 use crate::draft::envelope::{Envelope, Format};
+use crate::kind::Scope;
 use crate::profile::{NameRule, Profile};
 use crate::reference::MESH_TAG;
-use crate::resource::{ORIGIN_LABEL, Scope};
+use crate::resource::ORIGIN_LABEL;
 use crate::violation::{FieldPath, Violation};
 
 const PLAIN: &str =

@@ -8,8 +8,9 @@ use serde_json::Value;
 use crate::draft::findings::{Findings, Note, NoteSort};
 use crate::draft::kinds::{Context, reader};
 use crate::draft::{Document, declared, envelope, help, labels, names, policy};
+use crate::kind::Kind;
 use crate::profile::Profile;
-use crate::resource::{Kind, Meta, Resource, Spec};
+use crate::resource::{Meta, Resource, Spec};
 use crate::violation::{FieldPath, Problem, Severity, Violation};
 
 /// How documents are read.

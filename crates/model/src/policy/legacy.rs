@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::kind::Kind;
 use crate::policy::parse_duration;
 use crate::reference::Tags;
-use crate::resource::Kind;
 
 /// A policy of the tag-based model: for connections from any of the sources to any of the destinations.
 #[derive(Clone, Debug, PartialEq)]

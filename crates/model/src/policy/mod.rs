@@ -29,8 +29,8 @@ pub use traffic_route::{LegacyDestination, TrafficRoute, TrafficSplit};
 
 use serde_json::Value;
 
+use crate::kind::Kind;
 use crate::reference::TargetRef;
-use crate::resource::Kind;
 
 /// A policy of the targetRef generation, of any kind: whom it is for, and what it says about which destination.
 ///

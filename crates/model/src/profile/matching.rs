@@ -1,8 +1,8 @@
 //! What the profiles answer about matching and merging (spec 03, matrix 05 §5.2).
 
 use super::Profile;
+use crate::kind::Kind;
 use crate::reference::RefKind;
-use crate::resource::Kind;
 
 /// How a port of a `to` item's service is found (spec 03 §5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

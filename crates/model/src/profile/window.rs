@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use crate::kind::Kind;
 use crate::profile::Profile;
-use crate::resource::Kind;
 
 /// The profiles that know a kind, a field or a value: an inclusive range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::arrival::Arrival;
 use super::blame::blamed;
 use super::interest::Interest;
+use super::mentions::mentions;
 use super::refusals::{Blame, Offer, Refusals};
 use crate::{ResourceSet, TypeUrl, Version, Versioned};
 
@@ -38,17 +40,6 @@ struct Held {
     /// The last body it is known to have accepted; `None` when that was on a stream we know nothing of.
     accepted: Option<Versioned>,
     arrival: Arrival,
-}
-
-/// When something came to the client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Arrival {
-    /// On an earlier stream of ours.
-    Before,
-    /// After that on a stream of somebody else, as far as we know.
-    Elsewhere,
-    /// With a response of this stream; they are numbered from 1.
-    With(u64),
 }
 
 /// A response that was sent.
@@ -388,9 +379,4 @@ impl Feed {
 /// The version of a resource, as a client gives it back: one that was sent again has the number of that behind a dot.
 fn parsed(version: &str) -> Option<Version> {
     Version::parse(version.split('.').next().unwrap_or_default())
-}
-
-/// Whether a message has a text in it: protobuf writes texts as they are.
-pub(super) fn mentions(body: &[u8], name: &str) -> bool {
-    !name.is_empty() && body.windows(name.len()).any(|window| window == name.as_bytes())
 }

@@ -12,7 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Subscription;
-use super::feed::{Arrival, mentions};
+use super::arrival::Arrival;
+use super::mentions::mentions;
 use super::protocol::Protocol;
 use crate::order::Row;
 use crate::{ResourceSet, TypeUrl, Version};

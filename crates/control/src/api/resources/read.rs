@@ -4,6 +4,7 @@ use axum::http::header;
 use model::{Kind, ResourceId};
 use serde_json::Value;
 
+use crate::api::addressed::{exists, is_addressed, keys_of};
 use crate::api::answer::Answer;
 use crate::api::ask::Ask;
 use crate::api::collection::Collection;
@@ -13,23 +14,10 @@ use crate::api::insight;
 use crate::api::operation::Outcome;
 use crate::api::page::Page;
 use crate::api::refusal::Refusal;
-use crate::store::{Key, Selection, Store, Stored};
+use crate::store::{Key, Selection, Stored};
 
 const LIST: &str = "Could not retrieve resources";
 const ITEM: &str = "Could not retrieve a resource";
-
-/// The key of what the path names.
-pub(in crate::api) fn keys_of(ask: &Ask, kind: Kind) -> Key {
-    Key::new(kind, ask.mesh().unwrap_or_default(), ask.parameter("name"))
-}
-
-/// Refuses a mesh that is not there.
-pub(in crate::api) async fn exists(store: &dyn Store, mesh: &str) -> Result<(), Refusal> {
-    let title = "Failed to retrieve Mesh";
-    let key = Key::global(Kind::Mesh, mesh);
-    let found = store.get(&key).await.map_err(|error| Refusal::of_store(title, &error))?;
-    found.map(|_| ()).ok_or_else(|| Refusal::not_found(title))
-}
 
 pub(super) async fn list(ask: Ask) -> Outcome {
     let collection = ask.collection()?;
@@ -69,11 +57,6 @@ pub(super) async fn get(ask: Ask) -> Outcome {
         }
         Collection::Kept(_) | Collection::Computed(_) => Err(Refusal::no_page()),
     }
-}
-
-/// Whether the path names one resource: in a mesh exactly when resources of the kind are in one.
-pub(super) fn is_addressed(ask: &Ask, collection: Collection) -> bool {
-    ask.mesh().is_some() == (collection.scope() == model::resource::Scope::Mesh)
 }
 
 fn shown(stored: Stored, format: &Format) -> Outcome {

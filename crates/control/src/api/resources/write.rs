@@ -7,7 +7,7 @@ use model::resource::{DISPLAY_NAME_LABEL, ORIGIN_LABEL};
 use model::{Kind, Resource, Severity};
 use serde_json::{Value, json};
 
-use super::read::{exists, is_addressed, keys_of};
+use crate::api::addressed::{exists, is_addressed, keys_of};
 use crate::api::answer::{Answer, REVISION};
 use crate::api::ask::Ask;
 use crate::api::caller::Role;

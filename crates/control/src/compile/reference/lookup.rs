@@ -42,7 +42,7 @@ impl Checker<'_> {
         let (resource, document) = (&self.offer.entry.resource, &self.offer.entry.document);
         // on Kubernetes the whole body is below `spec`
         let inside =
-            resource.kind().body() == model::resource::Body::Inline && document.value().get("spec").is_some();
+            resource.kind().body() == model::kind::Body::Inline && document.value().get("spec").is_some();
         let path = if inside { below_spec(path) } else { path.clone() };
         let path = self.most_telling(&path, reference);
         let target_name = path.steps().last() == Some(&Step::Field("name".to_owned()));

@@ -1,6 +1,6 @@
 //! Documents as people write them, mostly legal: names of every length, addresses that meet, both formats.
 
-use model::resource::Home;
+use model::kind::Home;
 use model::{Kind, Profile};
 use serde_json::{Map, Value, json};
 
@@ -156,7 +156,7 @@ impl<'b> Maker<'b> {
 
 fn universal(kind: Kind, mesh: &str, name: &str, labels: Value, body: Value) -> Value {
     let mut document = json!({"type": kind.as_str(), "name": name, "labels": labels});
-    if kind.scope() == model::resource::Scope::Mesh {
+    if kind.scope() == model::kind::Scope::Mesh {
         document["mesh"] = mesh.into();
     }
     extended(document, body)
@@ -170,8 +170,8 @@ fn manifest(
     body: Value,
     namespace: Option<&str>,
 ) -> Value {
-    let is_spec = kind.body() == model::resource::Body::Spec;
-    let in_mesh = kind.scope() == model::resource::Scope::Mesh;
+    let is_spec = kind.body() == model::kind::Body::Spec;
+    let in_mesh = kind.scope() == model::kind::Scope::Mesh;
     if is_spec && in_mesh {
         labels["kuma.io/mesh"] = mesh.into();
     }

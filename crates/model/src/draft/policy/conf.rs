@@ -5,8 +5,8 @@ mod breaker;
 mod health;
 
 use crate::draft::fields::Fields;
+use crate::kind::Kind;
 use crate::policy::Percent;
-use crate::resource::Kind;
 
 /// Reads a conf for its types and for fields that nobody knows; confs of other kinds are not looked into.
 pub(crate) fn check(kind: Kind, item: &mut Fields<'_>) {

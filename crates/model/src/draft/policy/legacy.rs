@@ -2,9 +2,10 @@
 
 use crate::draft::fields::Fields;
 use crate::draft::kinds::{Body, Context};
+use crate::kind::Kind;
 use crate::policy::{LegacyPolicy, parse_duration};
 use crate::reference::Tags;
-use crate::resource::{Kind, Spec};
+use crate::resource::Spec;
 
 /// Reads a policy of any kind of the tag-based model.
 pub(crate) fn policy(body: &mut Body<'_>, context: &Context<'_>) -> Spec {

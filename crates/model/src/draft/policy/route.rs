@@ -6,10 +6,11 @@ use crate::draft::fields::Fields;
 use crate::draft::kinds::{Body, Context};
 use crate::draft::policy::ref_rules::{self, Place};
 use crate::draft::policy::written_ref::{PORT, WrittenRef, knows};
+use crate::kind::Kind;
 use crate::policy::{Policy, PolicyItem};
 use crate::profile::Profile;
 use crate::reference::{RefKind, TargetRef};
-use crate::resource::{Kind, Spec};
+use crate::resource::Spec;
 
 /// Reads a MeshTCPRoute.
 pub(crate) fn tcp(body: &mut Body<'_>, context: &Context<'_>) -> Spec {

@@ -1,0 +1,37 @@
+//! What lists may be asked for.
+
+use super::operation::{Query, Sort};
+
+/// Which part of a list.
+pub(super) const PAGING: &[Query] = &[
+    Query {
+        name: "size",
+        about: "How many items at most; 100 when absent",
+        sort: Sort::Number { least: 1, most: Some(1000) },
+    },
+    Query {
+        name: "offset",
+        about: "From where on; taken from `next`",
+        sort: Sort::Number { least: 0, most: None },
+    },
+];
+
+/// Which items of a list.
+pub(super) const FILTERS: &[Query] = &[
+    Query { name: "name", about: "Only those whose name contains it", sort: Sort::Text },
+    Query {
+        name: "filter[labels.kuma.io/zone]",
+        about: "Only those with this value of a label, of any name",
+        sort: Sort::Text,
+    },
+];
+
+/// Which dataplanes of a list.
+pub(super) const DATAPLANE_FILTERS: &[Query] = &[
+    Query { name: "tag", about: "Only dataplanes with this tag, as key:value", sort: Sort::Text },
+    Query {
+        name: "gateway",
+        about: "Only dataplanes that are gateways, or not",
+        sort: Sort::OneOf(&["true", "false", "builtin", "delegated"]),
+    },
+];
