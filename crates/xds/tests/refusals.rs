@@ -191,6 +191,22 @@ fn what_was_refused_is_not_sent_at_once_on_the_next_stream() {
 }
 
 #[test]
+fn what_may_have_used_it_may_have_changed_elsewhere() {
+    let mut client = attached();
+    client.publish(&[(LDS, "in", "uses none")]);
+    client.responses();
+    client.wait(2);
+    assert_eq!(refuse(&mut client, "one: in still needs it"), "Cluster -one");
+    // The client accepts the listener after all, and the stream is lost before it can say so.
+    let mut resumed = Script::<Delta>::with_memory(client.subscription.memory());
+    resumed.publish(&[(LDS, "in", "uses none")]);
+    resumed.resume(CDS, &[], &[("one", version("c1"))]);
+    resumed.resume(LDS, &[], &[("in", version("uses none"))]);
+    assert_eq!(resumed.settle(), ["Cluster -one", "Listener"]);
+    assert!(resumed.subscription.is_in_sync());
+}
+
+#[test]
 fn what_was_missing_may_have_come_from_elsewhere() {
     let mut client = attached();
     let target = [FIRST[0], (CDS, "two", "c2"), (LDS, "in", "uses two")];

@@ -107,7 +107,7 @@ struct Pair {
     published: u64,
     /// Everything that was ever published.
     ever: BTreeSet<(TypeUrl, String, Version)>,
-    /// What was refused on this stream, and when, since a cluster was accepted.
+    /// What was refused on this stream, and when, since clusters were answered.
     refused: BTreeMap<(String, Version), Duration>,
     /// What the client told the server that it refused.
     nacked: BTreeMap<String, Vec<(String, Version)>>,
@@ -228,7 +228,8 @@ impl Pair {
     }
 
     fn on_request(&mut self, request: DeltaDiscoveryRequest) {
-        if request.type_url == L4_CLUSTER && request.error_detail.is_none() {
+        // Of what is refused, the rest is accepted.
+        if request.type_url == L4_CLUSTER {
             self.refused.clear();
         }
         let nacked = self.nacked.remove(&request.response_nonce).unwrap_or_default();

@@ -106,6 +106,7 @@ impl Feed {
                 (name, Held { version, accepted: None, arrival })
             })
             .collect();
+        self.changed = self.held.values().map(|held| held.arrival).max().unwrap_or(self.changed);
     }
 
     /// Takes over what we know that a state-of-the-world client had; it only says that it had something.

@@ -6,7 +6,7 @@
 //! * when something that it names has come since, or, if the client would not part with it, when something that may have
 //!   used it has changed since;
 //! * and after a pause, whatever the reason was, since a client may see more than we do. The pause doubles with every
-//!   refusal, so that what is wrong for good costs next to nothing.
+//!   refusal in the same circumstances, so that what is wrong for good costs next to nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -44,7 +44,7 @@ struct Refusal {
     /// When it came to the client.
     arrival: Arrival,
     blame: Blame,
-    /// How often it was refused.
+    /// How often it was refused in these circumstances.
     times: u32,
     pause: Pause,
 }
@@ -139,20 +139,21 @@ impl Refusals {
         next
     }
 
-    /// Ends the pauses of what `is_moved` says, and of all that a refusal was about if it was about any of that.
+    /// Ends the pauses of what `is_moved` says, and of all that a refusal was about if it was about any of that. The next
+    /// refusal is the first in other circumstances.
     fn offer_again(&mut self, is_moved: impl Fn(&str, Offer, Arrival) -> bool) {
         let mut arrivals = BTreeSet::new();
         for (name, offers) in &mut self.by_name {
             for (offer, refusal) in offers.iter_mut().filter(|(_, refusal)| refusal.pause != Pause::Over) {
                 if is_moved(name, *offer, refusal.arrival) {
-                    refusal.pause = Pause::Over;
+                    (refusal.times, refusal.pause) = (0, Pause::Over);
                     arrivals.extend((refusal.blame == Blame::Any).then_some(refusal.arrival));
                 }
             }
         }
         for refusal in self.by_name.values_mut().flat_map(BTreeMap::values_mut) {
             if refusal.blame == Blame::Any && arrivals.contains(&refusal.arrival) {
-                refusal.pause = Pause::Over;
+                (refusal.times, refusal.pause) = (0, Pause::Over);
             }
         }
     }
