@@ -2,7 +2,7 @@
 //!
 //! | the plan says | Envoy is told |
 //! |---|---|
-//! | inbound, outbound, gateway listener | a `Listener` with a `tcp_proxy` |
+//! | listener, its routes | a `Listener`, a filter chain with a `tcp_proxy` each |
 //! | split | `weightedClusters` of the listener, or localities of one cluster: see [`SplitLayout`] |
 //! | cluster | a `Cluster`, discovered by EDS unless its endpoints are outside the mesh |
 //! | endpoints | a `ClusterLoadAssignment` |
@@ -11,26 +11,25 @@
 //! the other, with a note.
 
 mod access_log;
+mod chain;
 mod cluster;
 mod endpoint;
-mod gateway;
 mod inbound;
-mod ingress;
 mod listener;
 mod split;
 mod tcp_proxy;
 mod tls;
 mod words;
+mod zone;
 
 use std::collections::BTreeMap;
 
-use plan::{Outbound, Plan};
+use plan::{ConnectionSettings, Direction, Listener, Owner, Plan};
 use serde_json::Value;
 use xds::ResourceSet;
 
 use crate::encode::{EncodeError, encode};
-pub use ingress::lower_ingress;
-use split::Splits;
+use split::{Destinations, Splits};
 
 /// How a split is said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,34 +98,42 @@ pub struct Note {
 
 /// Says a plan in Envoy's words.
 pub fn lower(plan: &Plan, options: &EnvoyOptions) -> EnvoyResources {
+    let Plan { proxy, mtls, listeners, clusters, routes: _, warnings: _ } = plan;
     let mut resources = EnvoyResources::default();
-    let mut splits = Splits::new(plan, options.split, options.scope);
-    for outbound in plan.outbounds.iter().filter(|outbound| is_said(outbound, options.scope)) {
-        let forward = splits.forward(
-            &outbound.name,
-            &format!("split:{}", outbound.name),
-            &outbound.split,
-            &outbound.split_settings,
-            &outbound.connections,
-        );
-        let listener = listener::outbound(plan, outbound, &forward, options.scope, &mut resources.notes);
-        resources.listeners.insert(outbound.name.clone(), listener);
-    }
-    for listener in &plan.gateway_listeners {
-        let tree = gateway::listener(plan, listener, &mut splits, options, &mut resources.notes);
+    let destinations = Destinations { clusters, mtls: mtls.as_ref(), mesh: proxy.id.mesh() };
+    let mut splits = Splits::new(destinations, options.split, options.scope);
+    let nobody_said = ConnectionSettings::default();
+    for listener in listeners.iter().filter(|listener| is_said(listener, options.scope)) {
+        let settings = if options.scope == Scope::Proxy { &listener.settings } else { &nobody_said };
+        let chains = match &listener.direction {
+            Direction::Inbound => inbound::chains(listener, proxy, destinations, &mut resources),
+            Direction::Outbound(_) | Direction::Gateway => {
+                chain::of_listener(listener, settings, proxy, &mut splits, options, &mut resources.notes)
+            }
+            Direction::Zone => {
+                zone::add_clusters(listener, destinations, &mut resources);
+                zone::chains(listener)
+            }
+        };
+        let tree = listener::around(chains, listener, settings, options.scope);
         resources.listeners.insert(listener.name.clone(), tree);
     }
     splits.finish(&mut resources);
-    if options.scope == Scope::Proxy {
-        inbound::add(plan, &mut resources);
-    }
     resources.notes.sort();
     resources
 }
 
-/// Whether an outbound is in the scope; the reference's TCP routes leave some listeners to others (spec 04 §4).
-fn is_said(outbound: &Outbound, scope: Scope) -> bool {
-    scope == Scope::Proxy || outbound.belongs_to_tcp_routes()
+/// Whether a listener is in the scope; the reference's TCP routes leave some to others (spec 04 §4).
+fn is_said(listener: &Listener, scope: Scope) -> bool {
+    let owner = listener.routes().next().map(|route| &route.owner);
+    scope == Scope::Proxy
+        || match &listener.direction {
+            Direction::Inbound => false,
+            Direction::Outbound(_) => {
+                matches!(owner, Some(Owner::TcpRoute(_) | Owner::Default)) && !listener.naming.omitted
+            }
+            Direction::Gateway | Direction::Zone => true,
+        }
 }
 
 impl EnvoyResources {

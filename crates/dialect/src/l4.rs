@@ -14,7 +14,11 @@ mod listener;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plan::{Backend as PlanBackend, Existing, Fate, Plan, PolicyOrigin, PolicyPlace, SplitSettings, Sticky};
+use model::Tags;
+use plan::{
+    Backend as PlanBackend, Existing, Fate, Plan, PolicyOrigin, PolicyPlace, Route as PlanRoute,
+    SplitSettings, Sticky,
+};
 use xds::ResourceSet;
 use xds::proto::l4::{self, Backend, Cluster, Endpoints, Listener, Origin, Route, WhenDown};
 
@@ -37,29 +41,35 @@ pub struct L4Resources {
 
 /// Says a plan in the words of our L4 proxy.
 pub fn lower(plan: &Plan) -> L4Resources {
+    let Plan { proxy, mtls, listeners, clusters, routes: _, warnings: _ } = plan;
     let mut resources = L4Resources::default();
-    for inbound in &plan.inbounds {
-        listener::inbound(inbound, &mut resources);
+    for listener in listeners {
+        listener::listener(listener, proxy, &mut resources);
     }
-    for outbound in &plan.outbounds {
-        listener::outbound(plan, outbound, &mut resources);
-    }
-    for gateway in &plan.gateway_listeners {
-        listener::gateway(plan, gateway, &mut resources);
-    }
-    let used: BTreeSet<String> = resources
-        .routes
-        .values()
-        .flat_map(|route| &route.backends)
-        .map(|backend| backend.cluster.clone())
+    let used: BTreeSet<&str> =
+        resources.routes.values().flat_map(|route| &route.backends).map(|it| it.cluster.as_str()).collect();
+    let splits = listeners.iter().flat_map(|listener| listener.routes()).flat_map(|route| &route.split);
+    let planned: BTreeMap<String, (&plan::Cluster, &Tags)> = splits
+        .filter_map(|backend| match &backend.fate {
+            Fate::Routed { cluster, subset } => {
+                Some((destination(cluster, subset), (clusters.get(cluster)?.as_ref(), subset)))
+            }
+            Fate::Spilled(_) | Fate::Refused(_) => None,
+        })
+        .filter(|(name, _)| used.contains(name.as_str()))
         .collect();
-    for cluster in used.iter().filter_map(|name| plan.clusters.get(name)) {
+    for (name, (cluster, subset)) in planned {
         resources.notes.extend(cluster::notes(cluster));
-        let (cluster, endpoints) = cluster::cluster(cluster, plan.mtls.as_ref());
-        resources.endpoints.insert(cluster.name.clone(), endpoints);
-        resources.clusters.insert(cluster.name.clone(), cluster);
+        let (cluster, endpoints) = cluster::cluster(&name, cluster, subset, mtls.as_ref());
+        resources.endpoints.insert(name.clone(), endpoints);
+        resources.clusters.insert(name, cluster);
     }
     resources
+}
+
+/// What the endpoints of a cluster with some tags are called.
+fn destination(cluster: &str, subset: &Tags) -> String {
+    if subset.is_empty() { cluster.to_owned() } else { format!("{cluster}{{{subset}}}") }
 }
 
 impl L4Resources {
@@ -85,17 +95,13 @@ fn origin(from: &PolicyOrigin) -> Origin {
     }
 }
 
-/// A route; backends whose share goes to others, or is 0, are left out.
-fn route(
-    name: &str,
-    origin: Option<Origin>,
-    split: &[PlanBackend],
-    settings: &SplitSettings,
-    refusal: Option<&str>,
-) -> Route {
+/// A route; backends whose share goes to others, or is 0, are left out. `refusal`: why this proxy cannot serve it.
+fn route(name: &str, route: &PlanRoute, refusal: Option<&str>) -> Route {
+    let PlanRoute { owner, split, settings, refusal: planned, considered: _ } = route;
     let SplitSettings { sticky, existing, retry_other_side, drain_grace } = settings;
+    let split = if refusal.is_some() { &[] } else { split.as_slice() };
     let backends: Vec<Backend> = split.iter().filter_map(backend).collect();
-    let refusal = match refusal {
+    let refusal = match refusal.or(planned.as_deref()) {
         Some(refusal) => refusal.to_owned(),
         None if backends.is_empty() => "no backend is left that could take connections".to_owned(),
         None => String::new(),
@@ -111,7 +117,7 @@ fn route(
     };
     Route {
         name: name.to_owned(),
-        origin,
+        origin: owner.decided_by().map(origin),
         backends,
         refusal,
         sticky: sticky.into(),
@@ -124,7 +130,7 @@ fn route(
 fn backend(backend: &PlanBackend) -> Option<Backend> {
     let PlanBackend { reference, weight, fate, origin: _, spills_when_down } = backend;
     let (cluster, unavailable) = match fate {
-        Fate::Routed { cluster } => (cluster.clone(), String::new()),
+        Fate::Routed { cluster, subset } => (destination(cluster, subset), String::new()),
         Fate::Refused(why) => (String::new(), format!("{reference}: {why}")),
         Fate::Spilled(_) => return None,
     };

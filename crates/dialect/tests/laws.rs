@@ -188,13 +188,11 @@ fn plans(resources: Vec<Resource>, profile: Profile) -> Vec<Plan> {
         resource
     };
     let snapshot = Snapshot::new(resources.into_iter().map(forget), Context::new(profile));
-    snapshot.proxies().map(|proxy| plan(&snapshot, &proxy).unwrap()).collect()
+    snapshot.proxies().map(|proxy| plan(&snapshot, &proxy.into()).unwrap()).collect()
 }
 
 fn splits(plan: &Plan) -> impl Iterator<Item = &[Backend]> {
-    let hosts = plan.gateway_listeners.iter().flat_map(|listener| &listener.hosts);
-    let outbounds = plan.outbounds.iter().map(|outbound| outbound.split.as_slice());
-    outbounds.chain(hosts.map(|host| host.split.as_slice()))
+    plan.listeners.iter().flat_map(|listener| listener.routes()).map(|route| route.split.as_slice())
 }
 
 /// Every member with this name, wherever it is.
@@ -221,14 +219,14 @@ proptest! {
                 let sum: f64 = shares(split).iter().sum();
                 prop_assert!(sum == 0.0 || (sum - 1.0).abs() < 1e-9, "{sum}");
                 for backend in split {
-                    if let Fate::Routed { cluster } = &backend.fate {
+                    if let Fate::Routed { cluster, .. } = &backend.fate {
                         prop_assert!(backend.weight > 0 && plan.clusters.contains_key(cluster), "{backend:?}");
                     }
                 }
             }
-            for outbound in &plan.outbounds {
-                let nothing = outbound.split.iter().all(|b| matches!(b.fate, Fate::Spilled(_)));
-                prop_assert_eq!(nothing, outbound.refusal.is_some(), "{:?}", outbound);
+            for route in plan.listeners.iter().filter(|it| it.destination().is_some()).flat_map(|it| it.routes()) {
+                let nothing = route.split.iter().all(|b| matches!(b.fate, Fate::Spilled(_)));
+                prop_assert_eq!(nothing, route.refusal.is_some(), "{:?}", route);
             }
         }
     }
@@ -260,7 +258,7 @@ proptest! {
                         members(listener, "weight", &mut weights);
                         prop_assert!(weights.iter().all(|weight| weight.as_u64() > Some(0)));
                         let sum: u64 = weights.iter().filter_map(|weight| weight.as_u64()).sum();
-                        prop_assert!(sum <= u64::from(u32::MAX) * plan.gateway_listeners.len().max(1) as u64);
+                        prop_assert!(sum <= u64::from(u32::MAX) * plan.listeners.len().max(1) as u64);
                         members(listener, "cluster", &mut targets);
                         for target in targets.iter().filter_map(|target| target.as_str()) {
                             prop_assert!(told.clusters.contains_key(target) || target == "kuma.io/unresolved-backend");

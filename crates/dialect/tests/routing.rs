@@ -10,7 +10,7 @@ use meshtcp_dialect::envoy::{self, EnvoyOptions, EnvoyResources, Scope, SplitLay
 use meshtcp_dialect::l4;
 use model::draft::{parse_unchecked, read};
 use model::{Profile, ProxyKey, Resource};
-use plan::{Context, Plan, Snapshot, explain, plan, plan_ingress};
+use plan::{Context, Direction, Plan, ProxyId, Snapshot, explain, plan};
 use serde::Serialize;
 
 #[test]
@@ -46,8 +46,10 @@ fn what_a_zone_ingress_takes_in() {
 }
 
 fn told_to_ingress(text: &str, profile: Profile) -> String {
-    let Some(plan) = plan_ingress(&snapshot(text, profile), "ingress") else { return String::new() };
-    let resources = envoy::lower_ingress(&plan);
+    let Some(plan) = plan(&snapshot(text, profile), &ProxyId::ZoneIngress("ingress".into())) else {
+        return String::new();
+    };
+    let resources = envoy::lower(&plan, &EnvoyOptions::default());
     assert!(resources.to_resource_set().is_ok(), "every tree fits its message");
     let EnvoyResources { listeners, clusters, endpoints, notes: _ } = resources;
     let mut told = String::new();
@@ -81,8 +83,11 @@ fn snapshot(text: &str, profile: Profile) -> Snapshot {
 
 /// The proxies of clients and gateways, and their plans.
 fn clients(snapshot: &Snapshot) -> Vec<(ProxyKey, Plan)> {
-    let plans = snapshot.proxies().map(|proxy| (proxy.clone(), plan(snapshot, &proxy).unwrap()));
-    let is_client = |plan: &Plan| plan.inbounds.is_empty() || plan.service == "web";
+    let plans = snapshot.proxies().map(|proxy| (proxy.clone(), plan(snapshot, &proxy.into()).unwrap()));
+    let is_client = |plan: &Plan| {
+        let has_inbounds = plan.listeners.iter().any(|listener| listener.direction == Direction::Inbound);
+        !has_inbounds || plan.proxy.service == "web"
+    };
     plans.filter(|(_, plan)| is_client(plan)).collect()
 }
 

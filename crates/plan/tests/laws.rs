@@ -27,7 +27,7 @@ proptest! {
         prop_assert_eq!(one.content_hash(), other.content_hash());
         prop_assert_eq!(one.resources(), other.resources());
         for proxy in one.proxies() {
-            prop_assert_eq!(plan(&one, &proxy), plan(&other, &proxy));
+            prop_assert_eq!(plan(&one, &proxy.clone().into()), plan(&other, &proxy.clone().into()));
             let (one, other) = (one.seen_by(&proxy).unwrap(), other.seen_by(&proxy).unwrap());
             for kind in [Kind::MeshTCPRoute, Kind::MeshTimeout] {
                 prop_assert_eq!(one.rules(kind), other.rules(kind));
@@ -149,9 +149,9 @@ proptest! {
         let after = Snapshot::new(after, Context::new(profile));
         let touched = after.touched_since(&before);
         for proxy in before.proxies() {
-            let (planned, reads) = plan_and_reads(&before, &proxy).unwrap();
+            let (planned, reads) = plan_and_reads(&before, &proxy.clone().into()).unwrap();
             if !reads.meet(&touched) {
-                prop_assert_eq!(Some(planned), plan(&after, &proxy));
+                prop_assert_eq!(Some(planned), plan(&after, &proxy.into()));
             }
         }
     }

@@ -3,7 +3,10 @@
 use std::fmt;
 
 use model::ProxyKey;
-use plan::{Backend, Destination, Fate, Owner, Plan, PolicyOrigin, Unusable, shares};
+use plan::{
+    Backend, Destination, Direction, Fate, Listener, Match, Owner, Plan, PolicyOrigin, Route, Unusable,
+    shares,
+};
 use serde::Serialize;
 
 /// Which way the connections of a listener flow.
@@ -65,52 +68,40 @@ pub struct Share {
     pub unusable: Option<String>,
 }
 
-/// The listeners of a plan: inbounds, outbounds, gateway listeners, each in the order of the plan.
+/// The listeners of a plan, in its order: one row a route.
 pub fn rows(plan: &Plan) -> Vec<Row> {
-    let blank = |sort, listener: &str, address: &str, port: u16| Row {
-        proxy: plan.proxy.clone(),
-        sort,
-        listener: listener.into(),
-        address: joined(address, port),
-        destination: String::new(),
-        split: Vec::new(),
-        decided_by: None,
-        refusal: None,
+    let routes = plan
+        .listeners
+        .iter()
+        .flat_map(|listener| listener.routes.iter().map(move |(claimed, route)| (listener, claimed, route)));
+    routes.map(|(listener, claimed, route)| row(plan, listener, claimed, route)).collect()
+}
+
+fn row(plan: &Plan, listener: &Listener, claimed: &Match, route: &Route) -> Row {
+    let claims = match claimed.hostname() {
+        "*" => None,
+        hostname => Some(hostname),
     };
-    let inbounds = plan.inbounds.iter().map(|inbound| Row {
-        destination: inbound.service.clone(),
-        split: vec![Share {
-            backend: joined(&inbound.service_address, inbound.service_port),
-            weight: 1,
-            percent: 100.0,
-            unusable: None,
-        }],
-        ..blank(Sort::Inbound, &inbound.name, &inbound.address, inbound.port)
-    });
-    let outbounds = plan.outbounds.iter().map(|outbound| Row {
-        destination: destination(&outbound.destination),
-        split: split(&outbound.split),
-        decided_by: decided_by(&outbound.owner),
-        refusal: outbound.refusal.clone(),
-        ..blank(Sort::Outbound, &outbound.name, &outbound.address, outbound.port)
-    });
-    let gateways = plan.gateway_listeners.iter().flat_map(|listener| {
-        listener.hosts.iter().map(move |host| Row {
-            listener: match host.hostname.as_str() {
-                "*" => listener.name.clone(),
-                hostname => format!("{} {hostname}", listener.name),
-            },
-            destination: match host.hostname.as_str() {
-                "*" => listener.stat_name.clone(),
-                hostname => hostname.to_owned(),
-            },
-            split: split(&host.split),
-            decided_by: host.origins.last().map(policy),
-            refusal: (!host.routed).then(|| "no rule speaks about it".to_owned()),
-            ..blank(Sort::Gateway, &listener.name, &listener.address, listener.port)
-        })
-    });
-    inbounds.chain(outbounds).chain(gateways).collect()
+    let own = || claims.unwrap_or(&listener.service).to_owned();
+    let (sort, destination, split) = match &listener.direction {
+        Direction::Inbound => (Sort::Inbound, own(), applications(plan, &route.split)),
+        Direction::Outbound(dialled) => (Sort::Outbound, destination(dialled), split(&route.split)),
+        Direction::Gateway => (Sort::Gateway, own(), split(&route.split)),
+        Direction::Zone => (Sort::Inbound, own(), split(&route.split)),
+    };
+    Row {
+        proxy: plan.proxy.id.key(),
+        sort,
+        listener: claims.map_or_else(|| listener.name.clone(), |name| format!("{} {name}", listener.name)),
+        address: joined(&listener.bind.address, listener.bind.port.into()),
+        destination,
+        split,
+        decided_by: route.owner.decided_by().map(policy),
+        refusal: match route.owner {
+            Owner::Nobody => Some("no rule speaks about it".to_owned()),
+            _ => route.refusal.clone(),
+        },
+    }
 }
 
 impl Row {
@@ -152,7 +143,7 @@ fn as_text<S: serde::Serializer>(key: &ProxyKey, serializer: S) -> Result<S::Ok,
     serializer.collect_str(key)
 }
 
-fn joined(address: &str, port: u16) -> String {
+fn joined(address: &str, port: u32) -> String {
     if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
 }
 
@@ -166,6 +157,18 @@ fn destination(destination: &Destination) -> String {
         Destination::Resource { id, name: _ } if id.section.is_empty() => id.name.clone(),
         Destination::Resource { id, name: _ } => format!("{}:{}", id.name, id.section),
     }
+}
+
+/// An inbound's application by its address.
+fn applications(plan: &Plan, backends: &[Backend]) -> Vec<Share> {
+    let clusters = backends.iter().filter_map(Backend::cluster).filter_map(|name| plan.clusters.get(name));
+    let share = |endpoint: &plan::Endpoint| Share {
+        backend: joined(&endpoint.address, endpoint.port),
+        weight: 1,
+        percent: 100.0,
+        unusable: None,
+    };
+    clusters.flat_map(|cluster| &cluster.endpoints).map(share).collect()
 }
 
 fn split(backends: &[Backend]) -> Vec<Share> {
@@ -192,15 +195,6 @@ pub fn without_kind(reference: &str) -> String {
     match reference.split_once(' ') {
         Some((kind, rest)) if kind.starts_with("Mesh") && !rest.is_empty() => rest.to_owned(),
         _ => reference.to_owned(),
-    }
-}
-
-/// The policy that decided: of several that were merged, the one that named the backends.
-pub(super) fn decided_by(owner: &Owner) -> Option<String> {
-    match owner {
-        Owner::TcpRoute(origins) | Owner::HttpRoute(origins) => origins.last().map(policy),
-        Owner::TrafficRoute(origin) => Some(policy(origin)),
-        Owner::Default | Owner::HttpDefault | Owner::ImpliedTrafficRoute | Owner::NoTrafficRoute => None,
     }
 }
 

@@ -4,14 +4,19 @@ mod health;
 pub(super) mod settings;
 
 use model::topology::Protocol;
-use plan::{Cluster, ClusterKind, Plan};
+use plan::{Cluster, ClusterKind};
 use serde_json::{Value, json};
 
+use super::split::Destinations;
 use super::words::{duration, from_control_plane, is_literal, sanitised, url};
 use super::{endpoint, tls};
 
 /// A cluster, and its load assignment unless that is part of the cluster.
-pub(super) fn cluster(cluster: &Cluster, plan: &Plan, settings: bool) -> (Value, Option<Value>) {
+pub(super) fn cluster(
+    cluster: &Cluster,
+    destinations: Destinations<'_>,
+    settings: bool,
+) -> (Value, Option<Value>) {
     let Cluster {
         name,
         service: _,
@@ -22,17 +27,19 @@ pub(super) fn cluster(cluster: &Cluster, plan: &Plan, settings: bool) -> (Value,
         settings: treatment,
         endpoints,
         direct: _,
-        resource: _,
+        resource,
     } = cluster;
     let mut tree = base(name);
     if let Some(tls) = tls {
-        tree["transportSocket"] = tls::to_mesh(tls, plan);
+        tree["transportSocket"] = tls::to_mesh(tls, destinations);
     }
     match kind {
+        ClusterKind::Application | ClusterKind::Zone => {}
         ClusterKind::Mesh => set_http(&mut tree, Protocol::Http2),
-        ClusterKind::Gateway { legacy } => {
+        ClusterKind::Gateway => {
             tree["perConnectionBufferLimitBytes"] = 32768.into();
-            if *legacy {
+            // the reference says it for tags only
+            if resource.is_none() {
                 tree["connectTimeout"] = "5s".into();
             }
         }
