@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use dialect::envoy::{self, CertificateKey, EnvoyOptions, EnvoyResources, Scope, SplitLayout};
+use dialect::envoy::{self, CertificateKey, EnvoyOptions, EnvoyResources, SplitLayout};
 use plan::{ProxyId, Snapshot, plan};
 use serde_json::{Value, json};
 
 use crate::documents::Resources;
 use crate::proxy;
+use crate::reference;
 use crate::request::{Failure, Request};
 
 pub(crate) fn answer(request: &Request) -> Result<Value, Failure> {
@@ -25,13 +26,12 @@ pub(crate) fn answer(request: &Request) -> Result<Value, Failure> {
         .ok_or_else(|| Failure::Error(format!("there is no Dataplane {key}")))?;
     let options = EnvoyOptions {
         split: SplitLayout::Clusters,
-        scope: Scope::TcpRoutes,
         certificate_key: match request.params["certificateKeyType"].as_str() {
             Some("ecdsa") => CertificateKey::Ecdsa,
             _ => CertificateKey::Rsa,
         },
     };
-    let EnvoyResources { listeners, clusters, endpoints, notes: _ } = envoy::lower(&plan, &options);
+    let EnvoyResources { listeners, clusters, endpoints, notes: _ } = reference::lower(plan, &options);
     Ok(json!({
         "listeners": listed(&listeners),
         "clusters": listed(&clusters),

@@ -24,7 +24,7 @@ mod zone;
 
 use std::collections::BTreeMap;
 
-use plan::{ConnectionSettings, Direction, Listener, Owner, Plan};
+use plan::{Direction, Plan};
 use serde_json::Value;
 use xds::ResourceSet;
 
@@ -43,16 +43,6 @@ pub enum SplitLayout {
     Endpoints,
 }
 
-/// Which part of a plan is said.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Scope {
-    /// Everything that the proxy must do.
-    #[default]
-    Proxy,
-    /// Only what the reference produces for TCP routes, as if there were no other policy: for comparing with it.
-    TcpRoutes,
-}
-
 /// The type of the keys behind the certificates of gateways, which is part of the names of their secrets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CertificateKey {
@@ -68,8 +58,6 @@ pub enum CertificateKey {
 pub struct EnvoyOptions {
     /// How splits are said.
     pub split: SplitLayout,
-    /// Which part of the plan is said.
-    pub scope: Scope,
     /// The type of the keys of gateway certificates.
     pub certificate_key: CertificateKey,
 }
@@ -101,39 +89,24 @@ pub fn lower(plan: &Plan, options: &EnvoyOptions) -> EnvoyResources {
     let Plan { proxy, mtls, listeners, clusters, routes: _, warnings: _ } = plan;
     let mut resources = EnvoyResources::default();
     let destinations = Destinations { clusters, mtls: mtls.as_ref(), mesh: proxy.id.mesh() };
-    let mut splits = Splits::new(destinations, options.split, options.scope);
-    let nobody_said = ConnectionSettings::default();
-    for listener in listeners.iter().filter(|listener| is_said(listener, options.scope)) {
-        let settings = if options.scope == Scope::Proxy { &listener.settings } else { &nobody_said };
+    let mut splits = Splits::new(destinations, options.split);
+    for listener in listeners {
         let chains = match &listener.direction {
             Direction::Inbound => inbound::chains(listener, proxy, destinations, &mut resources),
             Direction::Outbound(_) | Direction::Gateway => {
-                chain::of_listener(listener, settings, proxy, &mut splits, options, &mut resources.notes)
+                chain::of_listener(listener, proxy, &mut splits, options, &mut resources.notes)
             }
             Direction::Zone => {
                 zone::add_clusters(listener, destinations, &mut resources);
                 zone::chains(listener)
             }
         };
-        let tree = listener::around(chains, listener, settings, options.scope);
+        let tree = listener::around(chains, listener);
         resources.listeners.insert(listener.name.clone(), tree);
     }
     splits.finish(&mut resources);
     resources.notes.sort();
     resources
-}
-
-/// Whether a listener is in the scope; the reference's TCP routes leave some to others (spec 04 §4).
-fn is_said(listener: &Listener, scope: Scope) -> bool {
-    let owner = listener.routes().next().map(|route| &route.owner);
-    scope == Scope::Proxy
-        || match &listener.direction {
-            Direction::Inbound => false,
-            Direction::Outbound(_) => {
-                matches!(owner, Some(Owner::TcpRoute(_) | Owner::Default)) && !listener.naming.omitted
-            }
-            Direction::Gateway | Direction::Zone => true,
-        }
 }
 
 impl EnvoyResources {

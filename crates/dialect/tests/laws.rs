@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use meshtcp_dialect::envoy::{self, EnvoyOptions, Scope, SplitLayout};
+use meshtcp_dialect::envoy::{self, EnvoyOptions, SplitLayout};
 use meshtcp_dialect::l4;
 use model::draft::{parse_unchecked, read};
 use model::{Profile, Resource};
@@ -247,8 +247,7 @@ proptest! {
     fn envoy_is_told_whole_things((documents, profile) in (documents(), profile())) {
         for plan in plans(resources(&documents, profile), profile) {
             for split in [SplitLayout::Clusters, SplitLayout::Endpoints] {
-                for scope in [Scope::Proxy, Scope::TcpRoutes] {
-                    let told = envoy::lower(&plan, &EnvoyOptions { split, scope, ..EnvoyOptions::default() });
+                    let told = envoy::lower(&plan, &EnvoyOptions { split, ..EnvoyOptions::default() });
                     prop_assert!(told.to_resource_set().is_ok(), "{:?}", told.to_resource_set());
                     for (name, cluster) in &told.clusters {
                         prop_assert_eq!(cluster["type"] == "EDS", told.endpoints.contains_key(name));
@@ -264,7 +263,6 @@ proptest! {
                             prop_assert!(told.clusters.contains_key(target) || target == "kuma.io/unresolved-backend");
                         }
                     }
-                }
             }
         }
     }

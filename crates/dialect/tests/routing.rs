@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use meshtcp_dialect::envoy::{self, EnvoyOptions, EnvoyResources, Scope, SplitLayout};
+use meshtcp_dialect::envoy::{self, EnvoyOptions, EnvoyResources};
 use meshtcp_dialect::l4;
 use model::draft::{parse_unchecked, read};
 use model::{Profile, ProxyKey, Resource};
@@ -19,11 +19,7 @@ fn where_connections_go_in_each_case() {
     insta::glob!(folder, "*/resources.yaml", |path| {
         let text = std::fs::read_to_string(path).unwrap();
         compare(path, "explained", &explained(&text));
-        let told = |options| told_to_envoy(&text, options);
-        compare(path, "envoy", &told(EnvoyOptions::default()));
-        let reference =
-            EnvoyOptions { split: SplitLayout::Clusters, scope: Scope::TcpRoutes, ..EnvoyOptions::default() };
-        compare(path, "envoy-reference", &told(reference));
+        compare(path, "envoy", &told_to_envoy(&text));
         compare(path, "l4", &told_to_l4(&text));
     });
 }
@@ -110,11 +106,11 @@ fn explained(text: &str) -> String {
     all
 }
 
-fn told_to_envoy(text: &str, options: EnvoyOptions) -> String {
+fn told_to_envoy(text: &str) -> String {
     let snapshot = snapshot(text, Profile::V2_14);
     let mut told = String::new();
     for (_, plan) in clients(&snapshot) {
-        let resources = envoy::lower(&plan, &options);
+        let resources = envoy::lower(&plan, &EnvoyOptions::default());
         assert!(resources.to_resource_set().is_ok(), "every tree fits its message");
         let EnvoyResources { listeners, clusters, endpoints, notes } = resources;
         for (sort, resources) in [("listener", listeners), ("cluster", clusters), ("endpoints", endpoints)] {

@@ -1,23 +1,22 @@
 //! Filter chains of outbounds and gateways: one a route (spec 04 §6, §12.2).
 
-use plan::{ConnectionSettings, Direction, Listener, Match, Naming, Owner, Proxy, Route, Session};
+use plan::{Direction, Listener, Match, Naming, Owner, Proxy, Route, Session};
 use serde_json::{Value, json};
 
 use super::access_log::Speaker;
 use super::split::{Splits, Target};
 use super::words::{extension, object, sanitised};
-use super::{EnvoyOptions, Note, Scope, tcp_proxy, tls};
+use super::{EnvoyOptions, Note, tcp_proxy, tls};
 
-/// The filter chains of an outbound, or of one port of a gateway; `settings` are those of the scope.
+/// The filter chains of an outbound, or of one port of a gateway.
 pub(super) fn of_listener(
     listener: &Listener,
-    settings: &ConnectionSettings,
     proxy: &Proxy,
     splits: &mut Splits<'_>,
     options: &EnvoyOptions,
     notes: &mut Vec<Note>,
 ) -> Vec<Value> {
-    let Listener { name, direction, service, routes, naming, .. } = listener;
+    let Listener { name, direction, service, settings, routes, naming, .. } = listener;
     let direction = if *direction == Direction::Gateway { "INBOUND" } else { "OUTBOUND" };
     let speaker = Speaker { proxy, listener: name, service, direction };
     let stat_prefix = sanitised(service);
@@ -33,7 +32,7 @@ pub(super) fn of_listener(
         };
         let forward = splits.forward(name, &split_name, split, declared, settings);
         let mut filters = Vec::new();
-        filters.extend(kafka(naming, &stat_prefix, &forward.to, options.scope));
+        filters.extend(kafka(naming, &stat_prefix, &forward.to));
         filters.extend(tcp_proxy::filter(&stat_prefix, &forward, settings, &speaker, notes));
         let mut chain = chain(filters);
         if let Match::ServerName { pattern, session } = claimed {
@@ -54,9 +53,9 @@ pub(super) fn chain(filters: Vec<Value>) -> Value {
 }
 
 /// The filter that counts Kafka requests on the way.
-fn kafka(naming: &Naming, stat_prefix: &str, to: &Target, scope: Scope) -> Option<Value> {
+fn kafka(naming: &Naming, stat_prefix: &str, to: &Target) -> Option<Value> {
     // Without a tcp_proxy behind it the filter would end the chain, which Envoy rejects (spec 04 §6).
-    let counts = naming.counts_kafka && (scope == Scope::TcpRoutes || *to != Target::Nowhere);
+    let counts = naming.counts_kafka && *to != Target::Nowhere;
     counts.then(|| {
         let config = object(json!({ "statPrefix": stat_prefix }));
         let message = "extensions.filters.network.kafka_broker.v3.KafkaBroker";

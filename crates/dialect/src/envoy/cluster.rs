@@ -12,11 +12,7 @@ use super::words::{duration, from_control_plane, is_literal, sanitised, url};
 use super::{endpoint, tls};
 
 /// A cluster, and its load assignment unless that is part of the cluster.
-pub(super) fn cluster(
-    cluster: &Cluster,
-    destinations: Destinations<'_>,
-    settings: bool,
-) -> (Value, Option<Value>) {
+pub(super) fn cluster(cluster: &Cluster, destinations: Destinations<'_>) -> (Value, Option<Value>) {
     let Cluster {
         name,
         service: _,
@@ -47,17 +43,15 @@ pub(super) fn cluster(
             set_http(&mut tree, *protocol)
         }
     }
-    if let Some(timeout) = connect_timeout.as_ref().filter(|_| settings) {
+    if let Some(timeout) = connect_timeout {
         tree["connectTimeout"] = duration(timeout.value).into();
     }
     let ClusterKind::External { protocol: _, tls: outside } = kind else {
         discovered(&mut tree);
         let mut assignment = endpoint::assignment(name, endpoints);
-        if settings {
-            settings::choose(&mut tree, treatment);
-            settings::add(&mut tree, treatment);
-            settings::fail_over(&mut assignment, treatment);
-        }
+        settings::choose(&mut tree, treatment);
+        settings::add(&mut tree, treatment);
+        settings::fail_over(&mut assignment, treatment);
         return (tree, Some(assignment));
     };
     let literal = endpoints.iter().all(|endpoint| is_literal(&endpoint.address));
@@ -69,10 +63,8 @@ pub(super) fn cluster(
     if let Some(outside) = outside {
         tree["transportSocket"] = tls::to_outside(outside);
     }
-    if settings {
-        settings::choose(&mut tree, treatment);
-        settings::add(&mut tree, treatment);
-    }
+    settings::choose(&mut tree, treatment);
+    settings::add(&mut tree, treatment);
     (tree, None)
 }
 

@@ -1,19 +1,13 @@
 //! The shell of a listener: where it listens, and what looks at connections before its filter chains (spec 04 §6, §10.2,
 //! §12.2).
 
-use plan::{Accepts, Bind, ConnectionSettings, Direction, Listener, Naming, Sourced};
+use plan::{Accepts, Bind, Direction, Listener, Naming, Sourced};
 use serde_json::{Map, Value, json};
 
-use super::Scope;
 use super::words::{address, extension, url};
 
-/// A listener around its filter chains; `settings` are those of the scope.
-pub(super) fn around(
-    chains: Vec<Value>,
-    listener: &Listener,
-    settings: &ConnectionSettings,
-    scope: Scope,
-) -> Value {
+/// A listener around its filter chains.
+pub(super) fn around(chains: Vec<Value>, listener: &Listener) -> Value {
     let Listener {
         name,
         bind: Bind { address: ip, port, captured },
@@ -21,7 +15,7 @@ pub(super) fn around(
         service,
         protocol: _,
         accepts,
-        settings: _,
+        settings,
         routes: _,
         naming: Naming { unified, marks, counts_kafka: _, omitted: _ },
     } = listener;
@@ -49,9 +43,7 @@ pub(super) fn around(
         Direction::Gateway | Direction::Zone => {}
     }
     let inspects = match accepts {
-        // The reference inspects plain TCP at gateways, too: that waits for the client's first bytes, and so for ever
-        // where the server speaks first, as databases do.
-        Accepts::Plaintext => scope == Scope::TcpRoutes && *direction == Direction::Gateway,
+        Accepts::Plaintext => false,
         Accepts::Mtls(mtls) => mtls.permissive,
         Accepts::ServerName => true,
     };

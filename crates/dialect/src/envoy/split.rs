@@ -10,7 +10,7 @@ use std::sync::Arc;
 use plan::{Backend, Cluster, ConnectionSettings, Fate, Mtls, SplitSettings, Sticky};
 use serde_json::Value;
 
-use super::{EnvoyResources, Note, Scope, SplitLayout, cluster};
+use super::{EnvoyResources, Note, SplitLayout, cluster};
 
 /// The cluster that a refused share is sent to. It does not exist, so Envoy closes the connection (spec 04 §12.2).
 pub(super) const REFUSED: &str = "kuma.io/unresolved-backend";
@@ -57,22 +57,14 @@ impl<'a> Destinations<'a> {
 pub(super) struct Splits<'a> {
     destinations: Destinations<'a>,
     layout: SplitLayout,
-    scope: Scope,
     used: BTreeSet<String>,
     combined: BTreeMap<String, (Value, Value)>,
     notes: Vec<Note>,
 }
 
 impl<'a> Splits<'a> {
-    pub(super) fn new(destinations: Destinations<'a>, layout: SplitLayout, scope: Scope) -> Self {
-        Self {
-            destinations,
-            layout,
-            scope,
-            used: BTreeSet::new(),
-            combined: BTreeMap::new(),
-            notes: Vec::new(),
-        }
+    pub(super) fn new(destinations: Destinations<'a>, layout: SplitLayout) -> Self {
+        Self { destinations, layout, used: BTreeSet::new(), combined: BTreeMap::new(), notes: Vec::new() }
     }
 
     /// Says one split; `name` is unique among splits, and stays when the split changes.
@@ -89,9 +81,6 @@ impl<'a> Splits<'a> {
         let mut clusters =
             split.iter().filter_map(Backend::cluster).filter_map(|name| self.destinations.get(name));
         let hashes = clusters.any(|cluster| cluster.settings.hashes_clients());
-        if self.scope == Scope::TcpRoutes {
-            return Forward { to, by_client: false };
-        }
         for text in
             unsaid::of_split(self.destinations, split, declared, &to, self.combined.contains_key(name))
         {
@@ -141,10 +130,9 @@ impl<'a> Splits<'a> {
 
     /// Adds the clusters that the splits need, their load assignments, and the notes.
     pub(super) fn finish(self, resources: &mut EnvoyResources) {
-        let Self { destinations, layout: _, scope, used, combined, notes } = self;
+        let Self { destinations, layout: _, used, combined, notes } = self;
         for cluster in used.iter().filter_map(|name| destinations.get(name)) {
-            let settings = scope == Scope::Proxy;
-            let (tree, assignment) = cluster::cluster(cluster, destinations, settings);
+            let (tree, assignment) = cluster::cluster(cluster, destinations);
             resources.clusters.insert(cluster.name.clone(), tree);
             resources.endpoints.extend(assignment.map(|tree| (cluster.name.clone(), tree)));
         }
