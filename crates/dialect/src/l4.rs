@@ -85,19 +85,14 @@ impl L4Resources {
     }
 }
 
-fn origin(from: &PolicyOrigin) -> Origin {
+fn origin(from: &PolicyOrigin, rule: String) -> Origin {
     let PolicyPlace { policy, name, item: _, source: _ } = &**from;
-    Origin {
-        kind: policy.kind.to_string(),
-        mesh: policy.mesh.clone(),
-        name: name.clone(),
-        rule: from.place(),
-    }
+    Origin { kind: policy.kind.to_string(), mesh: policy.mesh.clone(), name: name.clone(), rule }
 }
 
 /// A route; backends whose share goes to others, or is 0, are left out. `refusal`: why this proxy cannot serve it.
 fn route(name: &str, route: &PlanRoute, refusal: Option<&str>) -> Route {
-    let PlanRoute { owner, split, settings, refusal: planned, considered: _ } = route;
+    let PlanRoute { owner, rule: _, split, settings, refusal: planned, considered: _ } = route;
     let SplitSettings { sticky, existing, retry_other_side, drain_grace } = settings;
     let split = if refusal.is_some() { &[] } else { split.as_slice() };
     let backends: Vec<Backend> = split.iter().filter_map(backend).collect();
@@ -117,7 +112,7 @@ fn route(name: &str, route: &PlanRoute, refusal: Option<&str>) -> Route {
     };
     Route {
         name: name.to_owned(),
-        origin: owner.decided_by().map(origin),
+        origin: owner.decided_by().map(|policy| origin(policy, route.place())),
         backends,
         refusal,
         sticky: sticky.into(),

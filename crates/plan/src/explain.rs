@@ -155,7 +155,7 @@ fn explain_route(
     route: &Route,
     dials: String,
 ) -> OutboundExplanation {
-    let Route { owner, split, settings, refusal, considered } = route;
+    let Route { owner, rule: _, split, settings, refusal, considered } = route;
     OutboundExplanation {
         name: listener.name.clone(),
         dials,

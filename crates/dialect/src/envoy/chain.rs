@@ -25,7 +25,7 @@ pub(super) fn of_listener(
     for (claimed, route) in
         routes.iter().filter(|(claimed, route)| *claimed == Match::Everything || route.owner != Owner::Nobody)
     {
-        let Route { owner: _, split, settings: declared, refusal: _, considered: _ } = route;
+        let Route { owner: _, rule: _, split, settings: declared, refusal: _, considered: _ } = route;
         let split_name = match claimed {
             Match::Everything => format!("split:{name}"),
             Match::ServerName { pattern, session: _ } => format!("split:{name}:{pattern}"),

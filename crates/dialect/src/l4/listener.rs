@@ -105,7 +105,8 @@ fn with_settings(mut listener: Listener, settings: &ConnectionSettings, fill: &P
 
 fn access_log(log: &Sourced<plan::AccessLog>, fill: &Placeholders<'_>) -> AccessLog {
     let Sourced { value: plan::AccessLog { backend, format }, origin: from } = log;
-    let mut message = AccessLog { origin: Some(origin(from)), ..AccessLog::default() };
+    let mut message =
+        AccessLog { origin: Some(origin(from, from.place(".default"))), ..AccessLog::default() };
     match backend {
         LogBackend::File(path) => message.file = path.clone(),
         LogBackend::Tcp(address) => message.tcp_address = address.clone(),

@@ -65,7 +65,7 @@ pub(super) fn outbound(listener: &Listener, destination: &Destination) -> Value 
         },
         "protocol": protocol.as_str(),
     });
-    for (_, Route { owner, split, settings: declared, refusal, considered }) in routes {
+    for (_, Route { owner, rule: _, split, settings: declared, refusal, considered }) in routes {
         tree["owner"] = self::owner(owner);
         tree["split"] = self::split(split);
         tree["refusal"] = json!(refusal);
@@ -99,7 +99,7 @@ pub(super) fn gateway(listener: &Listener) -> Value {
 }
 
 fn host((claimed, route): &(Match, Route)) -> Value {
-    let Route { owner, split, settings, refusal: _, considered: _ } = route;
+    let Route { owner, rule: _, split, settings, refusal: _, considered: _ } = route;
     let tls = match claimed {
         Match::Everything => None,
         Match::ServerName { pattern: _, session } => Some(self::session(session)),

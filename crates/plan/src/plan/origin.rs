@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use model::{Kind, Resource, ResourceId};
+use model::{Resource, ResourceId};
 
 /// The policy, and the place in it, that a value comes from. Cloning shares it: many values of many plans come from one
 /// place.
@@ -40,11 +40,8 @@ impl Deref for PolicyOrigin {
 }
 
 impl PolicyPlace {
-    /// The place in the policy that says it, e.g. `to[0].rules[0]`; empty where the policy has no list.
-    pub fn place(&self) -> String {
-        // routes say what they say in a rule, and TCP has at most one; others beside their destination
-        let is_route = matches!(self.policy.kind, Kind::MeshTCPRoute | Kind::MeshHTTPRoute);
-        let within = if is_route { ".rules[0]" } else { ".default" };
+    /// The place in the policy, e.g. `to[0].default`, by what it is `within` the item; empty where the policy has no list.
+    pub fn place(&self, within: &str) -> String {
         self.item.map(|index| format!("to[{index}]{within}")).unwrap_or_default()
     }
 }

@@ -10,6 +10,8 @@ pub const NO_GATEWAY_ROUTE: &str = "no MeshTCPRoute speaks about this gateway li
 pub struct Route {
     /// Who decides (spec 04 §4).
     pub owner: Owner,
+    /// Which rule of the item that decides says so; absent where nobody decides, or where items have no rules.
+    pub rule: Option<usize>,
     /// Where connections go: in the order of the backendRefs, on gateways without TLS by cluster name (spec 04 §12.2).
     pub split: Vec<Backend>,
     /// What the route that made the split declares about it; where several did, the first by name.
@@ -48,11 +50,18 @@ impl Route {
     pub(crate) fn to(backend: Backend) -> Self {
         Self {
             owner: Owner::Default,
+            rule: None,
             split: vec![backend],
             settings: SplitSettings::default(),
             refusal: None,
             considered: Vec::new(),
         }
+    }
+
+    /// The place in the policy that decided, e.g. `to[0].rules[0]`; empty where there is none to tell.
+    pub fn place(&self) -> String {
+        let within = self.rule.map(|rule| format!(".rules[{rule}]")).unwrap_or_default();
+        self.owner.decided_by().map(|policy| policy.place(&within)).unwrap_or_default()
     }
 }
 

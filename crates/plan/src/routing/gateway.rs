@@ -225,6 +225,8 @@ impl Served {
         Route {
             considered: policies.iter().rev().map(applied).collect(),
             refusal: policies.is_empty().then(|| NO_GATEWAY_ROUTE.to_owned()),
+            // TCP has one rule an item
+            rule: (!policies.is_empty()).then_some(0),
             owner: if policies.is_empty() { Owner::Nobody } else { Owner::TcpRoute(policies) },
             split,
             settings,

@@ -46,7 +46,7 @@ pub(super) fn plan(
         checks_protocols: decision.checks_protocols,
         gateway: None,
     };
-    let Decision { owner, sides, checks_protocols: _, refusal, reference_omits } = decision;
+    let Decision { owner, rule, sides, checks_protocols: _, refusal, reference_omits } = decision;
     let split = splitter.split(sides, context);
     splitter.declare(&split, policy.as_ref());
     let unified = facts.unified && matches!(target, DialledTarget::Resource(_));
@@ -61,6 +61,7 @@ pub(super) fn plan(
     };
     let route = Route {
         owner,
+        rule,
         settings: settings::of_split(view, policy.as_ref()),
         refusal: refusal.or_else(|| refusal_of(&split)),
         split,
