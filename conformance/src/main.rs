@@ -10,6 +10,7 @@ mod inbounds;
 mod inspect;
 mod matched;
 mod proxy;
+mod reference;
 mod request;
 mod shape;
 mod to_rules;

@@ -1,9 +1,10 @@
 //! Check `traffic`: which fraction of connections each named backend gets in the long run.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use model::{ProxyKey, Resource, Tags};
-use plan::{Backend, Cluster, Endpoint, Plan, Snapshot, plan, shares};
+use plan::{Backend, Cluster, Direction, Endpoint, Listener, Match, Plan, Snapshot, plan, shares};
 use serde_json::{Value, json};
 
 use crate::documents::Resources;
@@ -19,7 +20,7 @@ pub(crate) fn answer(request: &Request) -> Result<Value, Failure> {
     for step in steps {
         names(step, "apply").for_each(|name| _ = absent.remove(name));
         absent.extend(names(step, "delete"));
-        let is_there = |resource: &&std::sync::Arc<Resource>| {
+        let is_there = |resource: &&Arc<Resource>| {
             !absent.contains(format!("{}/{}", resource.kind(), resource.meta.name).as_str())
         };
         let there = resources.listed.iter().filter(is_there).cloned();
@@ -42,7 +43,8 @@ fn flow_shares(snapshot: &Snapshot, flow: &Value, backends: &Value) -> Result<Va
         .proxies()
         .find(|proxy| proxy.name == client)
         .ok_or_else(|| Failure::Error(format!("no Dataplane is called {client}")))?;
-    let plan = plan(snapshot, &key).ok_or_else(|| Failure::Error(format!("{client} has no plan")))?;
+    let plan =
+        plan(snapshot, &key.clone().into()).ok_or_else(|| Failure::Error(format!("{client} has no plan")))?;
     let named = Named::of(backends, &key);
     let mut totals: BTreeMap<String, f64> = BTreeMap::new();
     let split = split_of(&plan, flow)?;
@@ -61,25 +63,31 @@ fn flow_shares(snapshot: &Snapshot, flow: &Value, backends: &Value) -> Result<Va
 /// The split that a flow takes: of an outbound, or of a gateway listener under a hostname.
 fn split_of<'p>(plan: &'p Plan, flow: &Value) -> Result<&'p [Backend], Failure> {
     let port = |place: &Value| place["port"].as_u64();
+    let listener = |wanted: u64, outbound: bool| {
+        let is_meant = |it: &&Arc<Listener>| {
+            u64::from(it.bind.port) == wanted
+                && it.direction != Direction::Inbound
+                && it.destination().is_some() == outbound
+        };
+        plan.listeners.iter().find(is_meant).map(|listener| listener.routes.as_slice())
+    };
     if let Some(wanted) = port(&flow["outbound"]) {
-        let outbound = plan.outbounds.iter().find(|outbound| u64::from(outbound.port) == wanted);
-        return outbound
-            .map(|outbound| outbound.split.as_slice())
-            .ok_or_else(|| Failure::Error(format!("no outbound has port {wanted}: {:?}", plan.warnings)));
+        let Some([(_, route), ..]) = listener(wanted, true) else {
+            return Err(Failure::Error(format!("no outbound has port {wanted}: {:?}", plan.warnings)));
+        };
+        return Ok(&route.split);
     }
     let place = &flow["listener"];
-    let wanted = port(place).unwrap_or_default();
     let hostname = ["hostname", "sni", "serverName"].iter().find_map(|key| place[*key].as_str());
-    let listener = plan.gateway_listeners.iter().find(|listener| u64::from(listener.port) == wanted);
-    let hosts = listener.map(|listener| listener.hosts.as_slice()).unwrap_or_default();
-    let serves = |host: &str| match (hostname, host) {
+    let serves = |claimed: &Match| match (hostname, claimed.hostname()) {
         (None, _) | (_, "*") => true,
         (Some(name), host) => {
             host == name || host.strip_prefix('*').is_some_and(|suffix| name.ends_with(suffix))
         }
     };
-    let host = hosts.iter().find(|host| serves(&host.hostname));
-    Ok(host.map(|host| host.split.as_slice()).unwrap_or_default())
+    let mut routes = listener(port(place).unwrap_or_default(), false).into_iter().flatten();
+    let found = routes.find(|(claimed, _)| serves(claimed));
+    Ok(found.map(|(_, route)| route.split.as_slice()).unwrap_or_default())
 }
 
 /// The endpoints that take connections while all are healthy.

@@ -3,29 +3,35 @@
 
 use std::collections::BTreeMap;
 
-use dialect::envoy::{self, CertificateKey, EnvoyOptions, EnvoyResources, Scope, SplitLayout};
-use plan::{Plan, Snapshot, plan_ingress};
+use dialect::envoy::{self, CertificateKey, EnvoyOptions, EnvoyResources, SplitLayout};
+use plan::{ProxyId, Snapshot, plan};
 use serde_json::{Value, json};
 
 use crate::documents::Resources;
 use crate::proxy;
+use crate::reference;
 use crate::request::{Failure, Request};
 
 pub(crate) fn answer(request: &Request) -> Result<Value, Failure> {
     let resources = Resources::with_context(request, proxy::context(request))?;
     let egresses = proxy::zone_egresses(request).into_iter().map(Into::into);
     let all = resources.listed.iter().cloned().chain(egresses);
-    let snapshot = Snapshot::new(all, resources.snapshot.context().clone());
-    let plan = plan_of(request, &snapshot)?;
+    let asked = &request.params["proxy"];
+    let key = proxy::key(asked);
+    let mut context = resources.snapshot.context().clone();
+    context.dialled =
+        proxy::dialled(asked, &resources.snapshot)?.map(|it| (key.clone(), it)).into_iter().collect();
+    let snapshot = Snapshot::new(all, context);
+    let plan = plan(&snapshot, &key.clone().into())
+        .ok_or_else(|| Failure::Error(format!("there is no Dataplane {key}")))?;
     let options = EnvoyOptions {
         split: SplitLayout::Clusters,
-        scope: Scope::TcpRoutes,
         certificate_key: match request.params["certificateKeyType"].as_str() {
             Some("ecdsa") => CertificateKey::Ecdsa,
             _ => CertificateKey::Rsa,
         },
     };
-    let EnvoyResources { listeners, clusters, endpoints, notes: _ } = envoy::lower(&plan, &options);
+    let EnvoyResources { listeners, clusters, endpoints, notes: _ } = reference::lower(plan, &options);
     Ok(json!({
         "listeners": listed(&listeners),
         "clusters": listed(&clusters),
@@ -37,24 +43,13 @@ pub(crate) fn answer(request: &Request) -> Result<Value, Failure> {
 pub(crate) fn ingress(request: &Request) -> Result<Value, Failure> {
     let resources = Resources::with_context(request, proxy::context(request))?;
     let name = request.params["proxy"]["name"].as_str().unwrap_or_default();
-    let plan = plan_ingress(&resources.snapshot, name)
+    let plan = plan(&resources.snapshot, &ProxyId::ZoneIngress(name.into()))
         .ok_or_else(|| Failure::Error(format!("there is no ZoneIngress {name}")))?;
-    let EnvoyResources { listeners, clusters, endpoints, notes: _ } = envoy::lower_ingress(&plan);
+    let EnvoyResources { listeners, clusters, endpoints, notes: _ } =
+        envoy::lower(&plan, &EnvoyOptions::default());
     let all = clusters.iter().chain(&endpoints).chain(&listeners);
     let all: Vec<Value> = all.map(|(name, tree)| json!({ "name": name, "resource": tree })).collect();
     Ok(json!({ "resources": all }))
-}
-
-fn plan_of(request: &Request, snapshot: &Snapshot) -> Result<Plan, Failure> {
-    let asked = &request.params["proxy"];
-    let key = proxy::key(asked);
-    let view =
-        snapshot.seen_by(&key).ok_or_else(|| Failure::Error(format!("there is no Dataplane {key}")))?;
-    let rules = view.proxy_rules();
-    Ok(match proxy::dialled(asked, snapshot)? {
-        Some(dialled) => view.route_dialled(&rules, dialled),
-        None => view.route(&rules),
-    })
 }
 
 /// Resources in the form of delta discovery; an empty object when there is none.

@@ -152,7 +152,7 @@ impl Compiler {
         key: &ProxyKey,
         old: Option<&CompiledProxy>,
     ) -> Option<CompiledProxy> {
-        let (plan, reads) = plan::plan_and_reads(snapshot, key)?;
+        let (plan, reads) = plan::plan_and_reads(snapshot, &key.clone().into())?;
         let reads = match old {
             Some(old) if *old.reads == reads => Arc::clone(&old.reads),
             _ => Arc::new(reads),
@@ -243,9 +243,7 @@ impl Compiled {
 
     /// Whether any proxy in scope has something to listen on.
     pub fn is_runnable(&self) -> bool {
-        self.proxies.values().any(|CompiledProxy { plan, .. }| {
-            !plan.inbounds.is_empty() || !plan.outbounds.is_empty() || !plan.gateway_listeners.is_empty()
-        })
+        self.proxies.values().any(|CompiledProxy { plan, .. }| !plan.listeners.is_empty())
     }
 }
 

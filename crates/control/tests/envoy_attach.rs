@@ -224,7 +224,7 @@ async fn a_refusal_is_told_and_changes_nothing(api_type: &str) {
         trees.push(listener(&[("b", weight)]));
         set(&trees)
     };
-    control_plane.publish(with(0, "c"));
+    control_plane.publish(with(0, "third"));
     let rejection = eventually("Envoy refuses a weight of 0", async || {
         control_plane.statuses.get(&proxy())?.rejections.into_iter().next()
     })
@@ -233,15 +233,15 @@ async fn a_refusal_is_told_and_changes_nothing(api_type: &str) {
     assert!(rejection.message.contains("must be greater than or equal to 1"), "{}", rejection.message);
     assert_eq!(who(address).await, Some('a'), "what ran before runs on");
 
-    // Other changes go on, and the refused listener is not sent again.
-    control_plane.publish(with(0, "d"));
+    // Other changes go on, and the refused listener, which does not name what they bring, is not sent again.
+    control_plane.publish(with(0, "fourth"));
     eventually("the other cluster arrives", async || {
-        envoy.admin("/clusters").await?.contains("d::observability_name").then_some(())
+        envoy.admin("/clusters").await?.contains("fourth::observability_name").then_some(())
     })
     .await;
     assert_eq!(envoy.stat("lds.update_rejected").await, 1);
 
-    control_plane.roll_out(with(1, "c"), &envoy).await;
+    control_plane.roll_out(with(1, "third"), &envoy).await;
     answers(address, 'b').await;
 }
 

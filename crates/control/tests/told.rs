@@ -38,7 +38,7 @@ fn candidate(documents: &[String], profile: Profile) -> Candidate {
 fn bytes(candidate: &Candidate, profile: Profile, envoy: &EnvoyOptions) -> Bytes {
     let snapshot = Snapshot::new(candidate.resources().cloned(), Context::new(profile));
     let told = |proxy: ProxyKey| {
-        let plan = plan(&snapshot, &proxy).unwrap();
+        let plan = plan(&snapshot, &proxy.clone().into()).unwrap();
         let l4 = dialect::l4::lower(&plan).to_resource_set();
         (proxy, (l4, dialect::envoy::lower(&plan, envoy).to_resource_set().unwrap()))
     };

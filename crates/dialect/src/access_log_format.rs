@@ -1,12 +1,12 @@
 //! Access log formats: the mesh's own placeholders are filled in, everything else is left to the proxy.
 
-use plan::Plan;
+use plan::Proxy;
 
 /// What the mesh's placeholders stand for on one listener.
 pub(crate) struct Placeholders<'a> {
     /// The proxy.
-    pub(crate) plan: &'a Plan,
-    /// The service on the other side: what is dialled, or for inbound listeners the proxy's own.
+    pub(crate) proxy: &'a Proxy,
+    /// The service behind the listener.
     pub(crate) destination: &'a str,
     /// `OUTBOUND` or `INBOUND`.
     pub(crate) direction: &'a str,
@@ -15,14 +15,14 @@ pub(crate) struct Placeholders<'a> {
 impl Placeholders<'_> {
     /// Fills `%KUMA_…%` in; placeholders of the data plane stay.
     pub(crate) fn fill(&self, format: &str) -> String {
-        let Plan { proxy, service, zone, address, .. } = self.plan;
+        let Proxy { id, service, zone, address } = self.proxy;
         // The longer name first: it begins with the shorter one.
         let known = [
             ("%KUMA_SOURCE_ADDRESS_WITHOUT_PORT%", address.as_str()),
             ("%KUMA_SOURCE_ADDRESS%", address.as_str()),
             ("%KUMA_SOURCE_SERVICE%", service.as_str()),
             ("%KUMA_DESTINATION_SERVICE%", self.destination),
-            ("%KUMA_MESH%", proxy.mesh.as_str()),
+            ("%KUMA_MESH%", id.mesh()),
             ("%KUMA_TRAFFIC_DIRECTION%", self.direction),
             ("%KUMA_ZONE%", zone.as_str()),
         ];

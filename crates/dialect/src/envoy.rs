@@ -2,7 +2,7 @@
 //!
 //! | the plan says | Envoy is told |
 //! |---|---|
-//! | inbound, outbound, gateway listener | a `Listener` with a `tcp_proxy` |
+//! | listener, its routes | a `Listener`, a filter chain with a `tcp_proxy` each |
 //! | split | `weightedClusters` of the listener, or localities of one cluster: see [`SplitLayout`] |
 //! | cluster | a `Cluster`, discovered by EDS unless its endpoints are outside the mesh |
 //! | endpoints | a `ClusterLoadAssignment` |
@@ -11,26 +11,25 @@
 //! the other, with a note.
 
 mod access_log;
+mod chain;
 mod cluster;
 mod endpoint;
-mod gateway;
 mod inbound;
-mod ingress;
 mod listener;
 mod split;
 mod tcp_proxy;
 mod tls;
 mod words;
+mod zone;
 
 use std::collections::BTreeMap;
 
-use plan::{Outbound, Plan};
+use plan::{Direction, Plan};
 use serde_json::Value;
 use xds::ResourceSet;
 
 use crate::encode::{EncodeError, encode};
-pub use ingress::lower_ingress;
-use split::Splits;
+use split::{Destinations, Splits};
 
 /// How a split is said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,16 +41,6 @@ pub enum SplitLayout {
     /// connections live on. Outbounds that cannot be said this way are said in the other, with a note.
     #[default]
     Endpoints,
-}
-
-/// Which part of a plan is said.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Scope {
-    /// Everything that the proxy must do.
-    #[default]
-    Proxy,
-    /// Only what the reference produces for TCP routes, as if there were no other policy: for comparing with it.
-    TcpRoutes,
 }
 
 /// The type of the keys behind the certificates of gateways, which is part of the names of their secrets.
@@ -69,8 +58,6 @@ pub enum CertificateKey {
 pub struct EnvoyOptions {
     /// How splits are said.
     pub split: SplitLayout,
-    /// Which part of the plan is said.
-    pub scope: Scope,
     /// The type of the keys of gateway certificates.
     pub certificate_key: CertificateKey,
 }
@@ -100,50 +87,34 @@ pub struct Note {
 /// Says a plan in Envoy's words.
 pub fn lower(plan: &Plan, options: &EnvoyOptions) -> EnvoyResources {
     let Plan {
-        // Who the proxy is stands in the names of secrets and in log lines, its trust in transport sockets.
-        proxy: _,
-        service: _,
-        zone: _,
-        address: _,
-        mtls: _,
-        // In `inbound::add`.
-        inbounds: _,
-        outbounds,
-        gateway_listeners,
-        // In `Splits::finish`, as far as a split needs them.
-        clusters: _,
+        proxy,
+        mtls,
+        listeners,
+        clusters,
         // What became of policies, and what the operator should know: for people.
         routes: _,
         warnings: _,
     } = plan;
     let mut resources = EnvoyResources::default();
-    let mut splits = Splits::new(plan, options.split, options.scope);
-    for outbound in outbounds.iter().filter(|outbound| is_said(outbound, options.scope)) {
-        let forward = splits.forward(
-            &outbound.name,
-            &format!("split:{}", outbound.name),
-            &outbound.split,
-            &outbound.split_settings,
-            &outbound.connections,
-        );
-        let listener = listener::outbound(plan, outbound, &forward, options.scope, &mut resources.notes);
-        resources.listeners.insert(outbound.name.clone(), listener);
-    }
-    for listener in gateway_listeners {
-        let tree = gateway::listener(plan, listener, &mut splits, options, &mut resources.notes);
+    let destinations = Destinations { clusters, mtls: mtls.as_ref(), mesh: proxy.id.mesh() };
+    let mut splits = Splits::new(destinations, options.split);
+    for listener in listeners {
+        let chains = match &listener.direction {
+            Direction::Inbound => inbound::chains(listener, proxy, destinations, &mut resources),
+            Direction::Outbound(_) | Direction::Gateway => {
+                chain::of_listener(listener, proxy, &mut splits, options, &mut resources.notes)
+            }
+            Direction::Zone => {
+                zone::add_clusters(listener, destinations, &mut resources);
+                zone::chains(listener)
+            }
+        };
+        let tree = listener::around(chains, listener);
         resources.listeners.insert(listener.name.clone(), tree);
     }
     splits.finish(&mut resources);
-    if options.scope == Scope::Proxy {
-        inbound::add(plan, &mut resources);
-    }
     resources.notes.sort();
     resources
-}
-
-/// Whether an outbound is in the scope; the reference's TCP routes leave some listeners to others (spec 04 §4).
-fn is_said(outbound: &Outbound, scope: Scope) -> bool {
-    scope == Scope::Proxy || outbound.belongs_to_tcp_routes()
 }
 
 impl EnvoyResources {

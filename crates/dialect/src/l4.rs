@@ -20,7 +20,11 @@ mod refusals;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plan::{Backend as PlanBackend, Existing, Fate, Plan, PolicyOrigin, PolicyPlace, SplitSettings, Sticky};
+use model::Tags;
+use plan::{
+    Backend as PlanBackend, Direction, Existing, Fate, Plan, PolicyOrigin, PolicyPlace, Route as PlanRoute,
+    SplitSettings, Sticky,
+};
 use xds::ResourceSet;
 use xds::proto::l4::{self, Backend, Cluster, Endpoints, Listener, Origin, Route, WhenDown};
 
@@ -48,15 +52,9 @@ pub struct L4Resources {
 /// Says a plan in the words of our L4 proxy.
 pub fn lower(plan: &Plan) -> L4Resources {
     let Plan {
-        // Who the proxy is stands in its log lines only.
-        proxy: _,
-        service: _,
-        zone: _,
-        address: _,
+        proxy,
         mtls,
-        inbounds,
-        outbounds,
-        gateway_listeners,
+        listeners,
         clusters,
         // What became of policies, and what the operator should know: for people.
         routes: _,
@@ -64,32 +62,38 @@ pub fn lower(plan: &Plan) -> L4Resources {
     } = plan;
     let mtls = mtls.as_ref();
     let mut resources = L4Resources::default();
-    for inbound in inbounds {
-        listener::inbound(inbound, mtls, &mut resources);
+    let has_inbounds = listeners.iter().any(|listener| listener.direction == Direction::Inbound);
+    resources.notes.extend(mtls.filter(|_| has_inbounds).map(mesh_tls::of_inbounds));
+    for listener in listeners {
+        listener::listener(listener, proxy, &mut resources);
     }
-    resources.notes.extend(mtls.filter(|_| !inbounds.is_empty()).map(mesh_tls::of_inbounds));
-    for outbound in outbounds {
-        listener::outbound(plan, outbound, &mut resources);
-    }
-    for gateway in gateway_listeners {
-        listener::gateway(plan, gateway, &mut resources);
-    }
-    let used: BTreeSet<String> = resources
-        .routes
-        .values()
-        .flat_map(|route| &route.backends)
-        .map(|backend| backend.cluster.clone())
+    let used: BTreeSet<String> =
+        resources.routes.values().flat_map(|route| &route.backends).map(|it| it.cluster.clone()).collect();
+    let splits = listeners.iter().flat_map(|listener| listener.routes()).flat_map(|route| &route.split);
+    let planned: BTreeMap<String, (&plan::Cluster, &Tags)> = splits
+        .filter_map(|backend| match &backend.fate {
+            Fate::Routed { cluster, subset } => {
+                Some((destination(cluster, subset), (clusters.get(cluster)?.as_ref(), subset)))
+            }
+            Fate::Spilled(_) | Fate::Refused(_) => None,
+        })
+        .filter(|(name, _)| used.contains(name))
         .collect();
-    for cluster in used.iter().filter_map(|name| clusters.get(name)) {
+    for (name, (cluster, subset)) in planned {
         resources.notes.extend(cluster::notes(cluster));
-        let (cluster, endpoints) = cluster::cluster(cluster, mtls);
+        let (cluster, endpoints) = cluster::cluster(&name, cluster, subset, mtls);
         if !cluster.undialable.is_empty() {
-            resources.not_dialled(&cluster.name, &cluster.undialable);
+            resources.not_dialled(&name, &cluster.undialable);
         }
-        resources.endpoints.insert(cluster.name.clone(), endpoints);
-        resources.clusters.insert(cluster.name.clone(), cluster);
+        resources.endpoints.insert(name.clone(), endpoints);
+        resources.clusters.insert(name, cluster);
     }
     resources
+}
+
+/// What the endpoints of a cluster with some tags are called.
+fn destination(cluster: &str, subset: &Tags) -> String {
+    if subset.is_empty() { cluster.to_owned() } else { format!("{cluster}{{{subset}}}") }
 }
 
 impl L4Resources {
@@ -105,27 +109,18 @@ impl L4Resources {
     }
 }
 
-fn origin(from: &PolicyOrigin) -> Origin {
+fn origin(from: &PolicyOrigin, rule: String) -> Origin {
     let PolicyPlace { policy, name, item: _, source: _ } = &**from;
-    Origin {
-        kind: policy.kind.to_string(),
-        mesh: policy.mesh.clone(),
-        name: name.clone(),
-        rule: from.place(),
-    }
+    Origin { kind: policy.kind.to_string(), mesh: policy.mesh.clone(), name: name.clone(), rule }
 }
 
-/// A route; backends whose share goes to others, or is 0, are left out.
-fn route(
-    name: &str,
-    origin: Option<Origin>,
-    split: &[PlanBackend],
-    settings: &SplitSettings,
-    refusal: Option<&str>,
-) -> Route {
+/// A route; backends whose share goes to others, or is 0, are left out. `refusal`: why this proxy cannot serve it.
+fn route(name: &str, route: &PlanRoute, refusal: Option<&str>) -> Route {
+    let PlanRoute { owner, rule: _, split, settings, refusal: planned, considered: _ } = route;
     let SplitSettings { sticky, existing, retry_other_side, drain_grace } = settings;
+    let split = if refusal.is_some() { &[] } else { split.as_slice() };
     let backends: Vec<Backend> = split.iter().filter_map(backend).collect();
-    let refusal = match refusal {
+    let refusal = match refusal.or(planned.as_deref()) {
         Some(refusal) => refusal.to_owned(),
         None if backends.is_empty() => "no backend is left that could take connections".to_owned(),
         None => String::new(),
@@ -141,7 +136,7 @@ fn route(
     };
     Route {
         name: name.to_owned(),
-        origin,
+        origin: owner.decided_by().map(|policy| origin(policy, route.place())),
         backends,
         refusal,
         sticky: sticky.into(),
@@ -154,7 +149,7 @@ fn route(
 fn backend(backend: &PlanBackend) -> Option<Backend> {
     let PlanBackend { reference, weight, fate, origin: _, spills_when_down } = backend;
     let (cluster, unavailable) = match fate {
-        Fate::Routed { cluster } => (cluster.clone(), String::new()),
+        Fate::Routed { cluster, subset } => (destination(cluster, subset), String::new()),
         Fate::Refused(why) => (String::new(), format!("{reference}: {why}")),
         Fate::Spilled(_) => return None,
     };

@@ -80,7 +80,7 @@ fn accepted(case: &str, text: &str, split: SplitLayout) {
     let resources =
         documents.iter().filter_map(|document| parse_unchecked(document, Profile::V2_14).resource);
     let snapshot = Snapshot::new(resources, Context::new(Profile::V2_14));
-    let plan = plan(&snapshot, &ProxyKey::new("default", "web-1")).unwrap();
+    let plan = plan(&snapshot, &ProxyKey::new("default", "web-1").into()).unwrap();
     let resources = envoy::lower(&plan, &EnvoyOptions { split, ..EnvoyOptions::default() });
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("envoy.json");

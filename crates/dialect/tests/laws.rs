@@ -6,12 +6,13 @@
 mod documents;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use meshtcp_dialect::envoy::{self, EnvoyOptions, Scope, SplitLayout};
+use meshtcp_dialect::envoy::{self, EnvoyOptions, SplitLayout};
 use meshtcp_dialect::l4;
 use model::draft::{parse_unchecked, read};
 use model::{Profile, Resource};
-use plan::{Backend, Context, Fate, Plan, Snapshot, plan, shares};
+use plan::{Backend, Context, Direction, Fate, Listener, Plan, Snapshot, plan, shares};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -34,13 +35,11 @@ fn plans(resources: Vec<Resource>, profile: Profile) -> Vec<Plan> {
         resource
     };
     let snapshot = Snapshot::new(resources.into_iter().map(forget), Context::new(profile));
-    snapshot.proxies().map(|proxy| plan(&snapshot, &proxy).unwrap()).collect()
+    snapshot.proxies().map(|proxy| plan(&snapshot, &proxy.into()).unwrap()).collect()
 }
 
 fn splits(plan: &Plan) -> impl Iterator<Item = &[Backend]> {
-    let hosts = plan.gateway_listeners.iter().flat_map(|listener| &listener.hosts);
-    let outbounds = plan.outbounds.iter().map(|outbound| outbound.split.as_slice());
-    outbounds.chain(hosts.map(|host| host.split.as_slice()))
+    plan.listeners.iter().flat_map(|listener| listener.routes()).map(|route| route.split.as_slice())
 }
 
 /// Every member with this name, wherever it is.
@@ -67,14 +66,14 @@ proptest! {
                 let sum: f64 = shares(split).iter().sum();
                 prop_assert!(sum == 0.0 || (sum - 1.0).abs() < 1e-9, "{sum}");
                 for backend in split {
-                    if let Fate::Routed { cluster } = &backend.fate {
+                    if let Fate::Routed { cluster, .. } = &backend.fate {
                         prop_assert!(backend.weight > 0 && plan.clusters.contains_key(cluster), "{backend:?}");
                     }
                 }
             }
-            for outbound in &plan.outbounds {
-                let nothing = outbound.split.iter().all(|b| matches!(b.fate, Fate::Spilled(_)));
-                prop_assert_eq!(nothing, outbound.refusal.is_some(), "{:?}", outbound);
+            for route in plan.listeners.iter().filter(|it| it.destination().is_some()).flat_map(|it| it.routes()) {
+                let nothing = route.split.iter().all(|b| matches!(b.fate, Fate::Spilled(_)));
+                prop_assert_eq!(nothing, route.refusal.is_some(), "{:?}", route);
             }
         }
     }
@@ -95,8 +94,7 @@ proptest! {
     fn envoy_is_told_whole_things((documents, profile) in (documents(), profile())) {
         for plan in plans(resources(&documents, profile), profile) {
             for split in [SplitLayout::Clusters, SplitLayout::Endpoints] {
-                for scope in [Scope::Proxy, Scope::TcpRoutes] {
-                    let told = envoy::lower(&plan, &EnvoyOptions { split, scope, ..EnvoyOptions::default() });
+                    let told = envoy::lower(&plan, &EnvoyOptions { split, ..EnvoyOptions::default() });
                     prop_assert!(told.to_resource_set().is_ok(), "{:?}", told.to_resource_set());
                     for (name, cluster) in &told.clusters {
                         prop_assert_eq!(cluster["type"] == "EDS", told.endpoints.contains_key(name));
@@ -106,13 +104,12 @@ proptest! {
                         members(listener, "weight", &mut weights);
                         prop_assert!(weights.iter().all(|weight| weight.as_u64() > Some(0)));
                         let sum: u64 = weights.iter().filter_map(|weight| weight.as_u64()).sum();
-                        prop_assert!(sum <= u64::from(u32::MAX) * plan.gateway_listeners.len().max(1) as u64);
+                        prop_assert!(sum <= u64::from(u32::MAX) * plan.listeners.len().max(1) as u64);
                         members(listener, "cluster", &mut targets);
                         for target in targets.iter().filter_map(|target| target.as_str()) {
                             prop_assert!(told.clusters.contains_key(target) || target == "kuma.io/unresolved-backend");
                         }
                     }
-                }
             }
         }
     }
@@ -146,12 +143,13 @@ proptest! {
         for plan in plans(resources(&documents, profile), profile) {
             let told = l4::lower(&plan);
             let strict = plan.mtls.as_ref().filter(|mtls| !mtls.permissive);
-            for inbound in &plan.inbounds {
+            let is_inbound = |listener: &&Arc<Listener>| listener.direction == Direction::Inbound;
+            for inbound in plan.listeners.iter().filter(is_inbound) {
                 let route = &told.routes[&inbound.name];
                 prop_assert_eq!(strict.is_some(), route.backends.is_empty(), "{:?}", route);
                 prop_assert_eq!(strict.is_some(), told.refusals.routes.contains_key(&inbound.name));
             }
-            let about_inbounds = plan.mtls.as_ref().filter(|_| !plan.inbounds.is_empty());
+            let about_inbounds = plan.mtls.as_ref().filter(|_| plan.listeners.iter().any(|it| is_inbound(&it)));
             if let Some(mtls) = about_inbounds {
                 let named = format!("mesh `{}`", mtls.mesh);
                 let said = |note: &&String| note.contains("inbound") && note.contains(&named);
@@ -175,8 +173,8 @@ proptest! {
                 prop_assert_eq!(&cluster.undialable, refused);
                 prop_assert!(refused.is_empty() || told.notes.iter().any(|note| note.ends_with(refused)));
             }
-            let planned: BTreeSet<&str> =
-                plan.outbounds.iter().filter(|it| it.refusal.is_some()).map(|it| it.name.as_str()).collect();
+            let refused = |it: &&Arc<Listener>| it.routes().any(|route| route.refusal.is_some());
+            let planned: BTreeSet<&str> = plan.listeners.iter().filter(refused).map(|it| it.name.as_str()).collect();
             for (name, route) in told.routes.iter().filter(|(_, route)| !route.refusal.is_empty()) {
                 let by_plan = planned.contains(name.as_str()) || route.refusal == plan::NO_GATEWAY_ROUTE;
                 let by_split = route.refusal.starts_with("no backend is left");

@@ -6,11 +6,11 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use meshtcp_dialect::envoy::{self, EnvoyOptions, EnvoyResources, Scope, SplitLayout};
+use meshtcp_dialect::envoy::{self, EnvoyOptions, EnvoyResources};
 use meshtcp_dialect::l4;
 use model::draft::{parse_unchecked, read};
 use model::{Profile, ProxyKey, Resource};
-use plan::{Context, Plan, Snapshot, explain, plan, plan_ingress};
+use plan::{Context, Direction, Plan, ProxyId, Snapshot, explain, plan};
 use serde::Serialize;
 
 #[test]
@@ -19,11 +19,7 @@ fn where_connections_go_in_each_case() {
     insta::glob!(folder, "*/resources.yaml", |path| {
         let text = std::fs::read_to_string(path).unwrap();
         compare(path, "explained", &explained(&text));
-        let told = |options| told_to_envoy(&text, options);
-        compare(path, "envoy", &told(EnvoyOptions::default()));
-        let reference =
-            EnvoyOptions { split: SplitLayout::Clusters, scope: Scope::TcpRoutes, ..EnvoyOptions::default() };
-        compare(path, "envoy-reference", &told(reference));
+        compare(path, "envoy", &told_to_envoy(&text));
         compare(path, "l4", &told_to_l4(&text));
     });
 }
@@ -46,8 +42,10 @@ fn what_a_zone_ingress_takes_in() {
 }
 
 fn told_to_ingress(text: &str, profile: Profile) -> String {
-    let Some(plan) = plan_ingress(&snapshot(text, profile), "ingress") else { return String::new() };
-    let resources = envoy::lower_ingress(&plan);
+    let Some(plan) = plan(&snapshot(text, profile), &ProxyId::ZoneIngress("ingress".into())) else {
+        return String::new();
+    };
+    let resources = envoy::lower(&plan, &EnvoyOptions::default());
     assert!(resources.to_resource_set().is_ok(), "every tree fits its message");
     let EnvoyResources { listeners, clusters, endpoints, notes: _ } = resources;
     let mut told = String::new();
@@ -81,8 +79,11 @@ fn snapshot(text: &str, profile: Profile) -> Snapshot {
 
 /// The proxies of clients and gateways, and their plans.
 fn clients(snapshot: &Snapshot) -> Vec<(ProxyKey, Plan)> {
-    let plans = snapshot.proxies().map(|proxy| (proxy.clone(), plan(snapshot, &proxy).unwrap()));
-    let is_client = |plan: &Plan| plan.inbounds.is_empty() || plan.service == "web";
+    let plans = snapshot.proxies().map(|proxy| (proxy.clone(), plan(snapshot, &proxy.into()).unwrap()));
+    let is_client = |plan: &Plan| {
+        let has_inbounds = plan.listeners.iter().any(|listener| listener.direction == Direction::Inbound);
+        !has_inbounds || plan.proxy.service == "web"
+    };
     plans.filter(|(_, plan)| is_client(plan)).collect()
 }
 
@@ -105,11 +106,11 @@ fn explained(text: &str) -> String {
     all
 }
 
-fn told_to_envoy(text: &str, options: EnvoyOptions) -> String {
+fn told_to_envoy(text: &str) -> String {
     let snapshot = snapshot(text, Profile::V2_14);
     let mut told = String::new();
     for (_, plan) in clients(&snapshot) {
-        let resources = envoy::lower(&plan, &options);
+        let resources = envoy::lower(&plan, &EnvoyOptions::default());
         assert!(resources.to_resource_set().is_ok(), "every tree fits its message");
         let EnvoyResources { listeners, clusters, endpoints, notes } = resources;
         for (sort, resources) in [("listener", listeners), ("cluster", clusters), ("endpoints", endpoints)] {

@@ -109,7 +109,7 @@ fn envoy(plan: &Plan, split: Split, fixed: bool) -> Value {
     if fixed {
         // a bootstrap has no room for remarks
         notes.iter().for_each(|note| complain(&format!("note: {note}\n")));
-        return fixed::bootstrap(&plan.proxy, &resources);
+        return fixed::bootstrap(&plan.proxy.id.key(), &resources);
     }
     json!({
         "listeners": listeners.values().collect::<Vec<_>>(),

@@ -14,7 +14,7 @@ use model::ProxyKey;
 use serde::Serialize;
 
 use crate::plan::{
-    Backend, Cluster, Destination, Fate, NO_GATEWAY_ROUTE, Outbound, Outcome, Owner, Plan, PolicyOrigin,
+    Backend, Cluster, Destination, Direction, Fate, Listener, Match, Outcome, Plan, PolicyOrigin, Route,
     shares,
 };
 use crate::snapshot::Snapshot;
@@ -104,62 +104,68 @@ pub fn explain(snapshot: &Snapshot, proxy: &ProxyKey, outbound: Option<&str>) ->
     let view = snapshot.seen_by(proxy)?;
     let plan = view.route(&view.proxy_rules());
     let asked =
-        plan.outbounds.iter().filter(|candidate| outbound.is_none_or(|wanted| is_meant(candidate, wanted)));
-    let outbounds = asked.map(|outbound| explain_outbound(&view, &plan, outbound));
-    let gateways = plan.gateway_listeners.iter().flat_map(|listener| {
-        let port = listener.port.to_string();
-        let is_asked = outbound.is_none_or(|wanted| wanted == port || wanted == listener.name);
-        listener.hosts.iter().filter(move |_| is_asked).map(move |host| (listener, host))
-    });
-    let gateways = gateways.map(|(listener, host)| OutboundExplanation {
-        name: listener.name.clone(),
-        dials: format!("hostname {}", host.hostname),
-        protocol: if listener.tls { "tls" } else { "tcp" }.to_owned(),
-        decided_by: winner::decided_by(&Owner::TcpRoute(host.origins.clone())),
-        because: String::new(),
-        split: explain_split(&plan, &host.split),
-        refusal: host.split.is_empty().then(|| NO_GATEWAY_ROUTE.to_owned()),
-        settings: settings::explained(&plan, &host.split, &host.split_settings, &listener.connections),
-        considered: host.origins.iter().rev().map(|origin| policy(origin, &Outcome::Applied)).collect(),
+        plan.listeners.iter().filter(|listener| outbound.is_none_or(|wanted| is_meant(listener, wanted)));
+    let routes = asked
+        .flat_map(|listener| listener.routes.iter().map(move |(claimed, route)| (listener, claimed, route)));
+    let outbounds = routes.filter_map(|(listener, claimed, route)| {
+        let dials = dials(listener, claimed)?;
+        Some(explain_route(&view, &plan, listener, route, dials))
     });
     Some(Explanation {
         proxy: proxy.to_string(),
         profile: view.profile().to_string(),
-        outbounds: outbounds.chain(gateways).collect(),
+        outbounds: outbounds.collect(),
         policies: policies::of_mesh(&view, &plan),
         warnings: plan.warnings.clone(),
     })
 }
 
-fn is_meant(outbound: &Outbound, wanted: &str) -> bool {
-    let service = match &outbound.destination {
-        Destination::Tags(tags) => tags.service() == Some(wanted),
-        Destination::Resource { id, name } => id.name == wanted || name == wanted || id.to_string() == wanted,
+fn is_meant(listener: &Listener, wanted: &str) -> bool {
+    let Listener { name, bind, .. } = listener;
+    let service = match listener.destination() {
+        None => return name == wanted || bind.port.to_string() == wanted,
+        Some(Destination::Tags(tags)) => tags.service() == Some(wanted),
+        Some(Destination::Resource { id, name }) => {
+            id.name == wanted || name == wanted || id.to_string() == wanted
+        }
     };
     service
-        || outbound.name == wanted
-        || outbound.port.to_string() == wanted
-        || format!("{}:{}", outbound.address, outbound.port) == wanted
+        || name == wanted
+        || bind.port.to_string() == wanted
+        || format!("{}:{}", bind.address, bind.port) == wanted
 }
 
-fn explain_outbound(view: &View<'_>, plan: &Plan, outbound: &Outbound) -> OutboundExplanation {
+/// What is dialled on a listener, in words; `None` for what no policy can send elsewhere.
+fn dials(listener: &Listener, claimed: &Match) -> Option<String> {
+    match &listener.direction {
+        Direction::Inbound | Direction::Zone => None,
+        Direction::Outbound(Destination::Tags(tags)) => Some(tags.to_string()),
+        Direction::Outbound(Destination::Resource { id, name: _ }) => {
+            let section = if id.section.is_empty() { String::new() } else { format!(" port {}", id.section) };
+            Some(format!("{} {}{section}", id.kind, id.name))
+        }
+        Direction::Gateway => Some(format!("hostname {}", claimed.hostname())),
+    }
+}
+
+fn explain_route(
+    view: &View<'_>,
+    plan: &Plan,
+    listener: &Listener,
+    route: &Route,
+    dials: String,
+) -> OutboundExplanation {
+    let Route { owner, rule: _, split, settings, refusal, considered } = route;
     OutboundExplanation {
-        name: outbound.name.clone(),
-        dials: match &outbound.destination {
-            Destination::Tags(tags) => tags.to_string(),
-            Destination::Resource { id, name: _ } => {
-                let section =
-                    if id.section.is_empty() { String::new() } else { format!(" port {}", id.section) };
-                format!("{} {}{section}", id.kind, id.name)
-            }
-        },
-        protocol: outbound.protocol.to_string(),
-        decided_by: winner::decided_by(&outbound.owner),
-        because: winner::because(view, outbound),
-        split: explain_split(plan, &outbound.split),
-        refusal: outbound.refusal.clone(),
-        settings: settings::explained(plan, &outbound.split, &outbound.split_settings, &outbound.connections),
-        considered: outbound.considered.iter().map(|c| policy(&c.origin, &c.outcome)).collect(),
+        name: listener.name.clone(),
+        dials,
+        protocol: listener.protocol.to_string(),
+        decided_by: winner::decided_by(owner),
+        because: winner::because(view, listener, route),
+        split: explain_split(plan, split),
+        refusal: refusal.clone(),
+        settings: settings::explained(plan, split, settings, &listener.settings),
+        considered: considered.iter().map(|c| policy(&c.origin, &c.outcome)).collect(),
     }
 }
 
@@ -176,7 +182,7 @@ fn explain_split(plan: &Plan, split: &[Backend]) -> Vec<ShareExplanation> {
     let share = |(backend, share): (&Backend, f64)| {
         let Backend { reference, weight, fate, origin: _, spills_when_down: _ } = backend;
         let goes = match fate {
-            Fate::Routed { cluster } => {
+            Fate::Routed { cluster, subset: _ } => {
                 plan.clusters.get(cluster).map_or_else(|| cluster.clone(), |cluster| describe(cluster))
             }
             Fate::Spilled(why) => format!("no connection: {why}"),

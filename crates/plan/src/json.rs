@@ -23,7 +23,8 @@
 //! ENDPOINT {address, port, weight, priority, zone | null, tags, offeredBy, via}
 //! ```
 //!
-//! Members keep this order, lists the order of the plan; durations are written as `5s`, `1m30s`.
+//! It is a view: listeners stand in three lists by their direction, those of zone proxies beside those of gateways, and an
+//! application in its inbound instead of among the clusters. Members keep this order, lists the order of the plan; durations are written as `5s`, `1m30s`.
 
 mod destination;
 mod listener;
@@ -32,35 +33,34 @@ mod settings;
 
 use serde_json::{Map, Value, json};
 
-use crate::plan::{Mtls, Plan};
+use crate::plan::{Direction, Mtls, Plan, Proxy};
 
 /// A plan as JSON, in the shape that this module documents.
 pub fn plan_json(plan: &Plan) -> Value {
-    let Plan {
-        proxy,
-        service,
-        zone,
-        address,
-        mtls,
-        inbounds,
-        outbounds,
-        gateway_listeners,
-        clusters,
-        routes,
-        warnings,
-    } = plan;
-    let clusters: Map<String, Value> =
-        clusters.iter().map(|(name, cluster)| (name.clone(), destination::cluster(cluster))).collect();
+    let Plan { proxy: Proxy { id, service, zone, address }, mtls, listeners, clusters, routes, warnings } =
+        plan;
+    let (mut inbounds, mut outbounds, mut gateways) = (Vec::new(), Vec::new(), Vec::new());
+    for listener in listeners {
+        match &listener.direction {
+            Direction::Inbound => inbounds.push(listener::inbound(listener, clusters)),
+            Direction::Outbound(destination) => outbounds.push(listener::outbound(listener, destination)),
+            Direction::Gateway | Direction::Zone => gateways.push(listener::gateway(listener)),
+        }
+    }
+    // an application is told with its inbound
+    let destinations: Map<String, Value> =
+        plan.destinations().map(|(name, cluster)| (name.clone(), destination::cluster(cluster))).collect();
+    let key = id.key();
     json!({
-        "proxy": { "mesh": proxy.mesh.as_str(), "name": proxy.name.as_str() },
+        "proxy": { "mesh": key.mesh.as_str(), "name": key.name.as_str() },
         "service": service,
         "zone": zone,
         "address": address,
         "mtls": mtls.as_ref().map(self::mtls),
-        "inbounds": inbounds.iter().map(listener::inbound).collect::<Vec<_>>(),
-        "outbounds": outbounds.iter().map(|outbound| listener::outbound(outbound)).collect::<Vec<_>>(),
-        "gatewayListeners": gateway_listeners.iter().map(listener::gateway).collect::<Vec<_>>(),
-        "clusters": clusters,
+        "inbounds": inbounds,
+        "outbounds": outbounds,
+        "gatewayListeners": gateways,
+        "clusters": destinations,
         "routes": routes.iter().map(|route| policy::route(route)).collect::<Vec<_>>(),
         "warnings": warnings,
     })

@@ -28,22 +28,24 @@ pub use merge::{Destined, SortedItem, SourceRule, SourceRules, merge_confs};
 pub use plan::*;
 pub use precedence::{ItemPrecedence, Precedence, Step};
 pub use reads::{Reads, Touched};
-pub use routing::{Dialled, DialledTarget, ProxyRules, plan_ingress};
+pub use routing::{Dialled, DialledTarget, ProxyRules};
 pub use rules::{InboundKey, ListenerKey, Merged, ResourceRule, Rules, Subset, SubsetTag, TagRule, mesh_id};
 pub use snapshot::{Context, ProxyFeatures, Snapshot};
 pub use view::View;
 
-use model::ProxyKey;
-
-/// Plans one proxy; `None` when the snapshot has no Dataplane for it.
-pub fn plan(snapshot: &Snapshot, proxy: &ProxyKey) -> Option<Plan> {
+/// Plans one proxy; `None` when the snapshot has no resource that stands for it.
+pub fn plan(snapshot: &Snapshot, proxy: &ProxyId) -> Option<Plan> {
     plan_and_reads(snapshot, proxy).map(|(plan, _)| plan)
 }
 
 /// Plans one proxy, and says what that depends on: as long as no change touches it, the plan is the same.
-pub fn plan_and_reads(snapshot: &Snapshot, proxy: &ProxyKey) -> Option<(Plan, Reads)> {
-    let view = snapshot.seen_by(proxy)?;
-    let rules = view.proxy_rules();
-    let plan = view.route(&rules);
-    Some((plan, view.reads()))
+pub fn plan_and_reads(snapshot: &Snapshot, proxy: &ProxyId) -> Option<(Plan, Reads)> {
+    match proxy {
+        ProxyId::Dataplane(key) => {
+            let view = snapshot.seen_by(key)?;
+            let plan = view.route(&view.proxy_rules());
+            Some((plan, view.reads()))
+        }
+        ProxyId::ZoneIngress(name) => routing::plan_ingress(snapshot, name),
+    }
 }

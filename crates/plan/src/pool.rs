@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::plan::{Cluster, Outbound, RouteStatus};
+use crate::plan::{Cluster, Listener, RouteStatus};
 
 /// The parts that plans share: proxies that dial the same service mostly do the same about it. It outlives snapshots,
 /// or what one change left alone would be held once for each change.
 #[derive(Debug, Default)]
 pub(crate) struct Pools {
     pub(crate) clusters: Pool<Cluster>,
-    pub(crate) outbounds: Pool<Outbound>,
+    pub(crate) listeners: Pool<Listener>,
     pub(crate) routes: Pool<RouteStatus>,
 }
 
@@ -21,7 +21,7 @@ impl Pools {
     /// Drops what no plan has any more.
     pub(crate) fn tidy(&self) {
         self.clusters.tidy();
-        self.outbounds.tidy();
+        self.listeners.tidy();
         self.routes.tidy();
     }
 }

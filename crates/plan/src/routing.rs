@@ -1,4 +1,4 @@
-//! Rules → outbounds, gateway listeners, weighted backends (spec 04).
+//! Rules → listeners, routes, weighted backends (spec 04).
 //!
 //! ```text
 //!  View ──dialled──▶ what the application dials
@@ -14,7 +14,6 @@ mod facts;
 mod gateway;
 mod http;
 mod inbound;
-mod ingress;
 mod legacy;
 mod locality;
 mod names;
@@ -26,21 +25,23 @@ mod service;
 mod settings;
 mod split;
 mod status;
+mod zone;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use model::Kind;
 
-use crate::plan::{Backend, Plan};
+use crate::plan::{Backend, Listener, Plan, Proxy};
 use crate::rules::Rules;
 use crate::view::View;
 use clusters::Clusters;
 pub use dialled::{Dialled, DialledTarget};
 use facts::Facts;
-pub use ingress::plan_ingress;
+use inbound::Offered;
 use owner::Owners;
 use split::Splitter;
+pub(crate) use zone::plan_ingress;
 
 /// What the policies of each kind that a TCP proxy feels say about its destinations.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,26 +79,8 @@ impl View<'_> {
         }
     }
 
-    /// Plans the proxy: what it dials is read from its Dataplane, or from virtual IPs.
+    /// Plans the proxy.
     pub fn route(&self, rules: &ProxyRules) -> Plan {
-        let facts = Facts::of(self);
-        let mut warnings = Vec::new();
-        let dialled = dialled::of_proxy(self, &facts, &mut warnings);
-        self.route_with(&facts, rules, dialled, warnings)
-    }
-
-    /// Plans the proxy for destinations that somebody else found out, e.g. a control plane that allocates virtual IPs.
-    pub fn route_dialled(&self, rules: &ProxyRules, dialled: Vec<Dialled>) -> Plan {
-        self.route_with(&Facts::of(self), rules, dialled, Vec::new())
-    }
-
-    fn route_with(
-        &self,
-        facts: &Facts<'_>,
-        rules: &ProxyRules,
-        dialled: Vec<Dialled>,
-        mut warnings: Vec<String>,
-    ) -> Plan {
         let ProxyRules {
             tcp_route,
             http_route,
@@ -108,44 +91,55 @@ impl View<'_> {
             health_check,
             circuit_breaker,
         } = rules;
+        let facts = Facts::of(self);
+        let mut warnings = Vec::new();
+        let dialled = dialled::of_proxy(self, &facts, &mut warnings);
         let of_listeners = [tcp_route, http_route, timeout, retry, access_log];
         for rules in of_listeners.into_iter().chain([load_balancing, health_check, circuit_breaker]) {
             warnings.extend(rules.warnings.iter().cloned());
         }
         let owners = Owners::of(self, rules);
-        let clusters = Clusters::new(self, facts, rules);
-        let mut splitter = Splitter { view: self, facts, clusters, warnings };
+        let clusters = Clusters::new(self, &facts, rules);
+        let mut splitter = Splitter { view: self, facts: &facts, clusters, warnings };
         let pools = &self.snapshot().pools;
-        let outbounds: Vec<_> = dialled
+        let mut listeners: Vec<Arc<Listener>> = dialled
             .into_iter()
-            .filter_map(|dialled| outbound::plan(self, facts, &owners, &mut splitter, dialled))
-            .map(|outbound| pools.outbounds.shared(outbound))
+            .filter_map(|dialled| outbound::plan(self, &facts, &owners, &mut splitter, dialled))
+            .map(|outbound| pools.listeners.shared(outbound))
             .collect();
-        let gateway_listeners = gateway::listeners(self, rules, &mut splitter);
-        let routes = status::of_routes(self, &owners, &outbounds, &gateway_listeners);
+        listeners.extend(gateway::listeners(self, rules, &mut splitter).into_iter().map(Arc::new));
+        let routes = status::of_routes(self, &owners, &listeners);
 
         let Splitter { view: _, facts: _, clusters, mut warnings } = splitter;
-        let gateway_splits = gateway_listeners.iter().flat_map(|l| &l.hosts).flat_map(|host| &host.split);
-        let splits = outbounds.iter().flat_map(|outbound| &outbound.split).chain(gateway_splits);
-        let used: BTreeSet<&str> = splits.filter_map(Backend::cluster).collect();
         let mut of_clusters = Vec::new();
         let mut clusters = clusters.finish(&mut of_clusters);
+        let splits = listeners.iter().flat_map(|listener| listener.routes()).flat_map(|route| &route.split);
+        let used: BTreeSet<&str> = splits.filter_map(Backend::cluster).collect();
         clusters.retain(|name, _| used.contains(name.as_str()));
-        let clusters =
-            clusters.into_iter().map(|(name, cluster)| (name, pools.clusters.shared(cluster))).collect();
+        let (inbounds, applications): (Vec<_>, Vec<_>) = inbound::of_proxy(self, facts.mtls.as_ref())
+            .into_iter()
+            .map(|Offered { listener, application }| (Arc::new(listener), application))
+            .unzip();
+        listeners.splice(..0, inbounds);
+        for application in applications {
+            clusters.entry(application.name.clone()).or_insert(application);
+        }
         warnings.extend(of_clusters);
         warnings.sort();
         warnings.dedup();
         Plan {
-            proxy: self.proxy().clone(),
-            service: self.dataplane().service().unwrap_or_default().to_owned(),
-            zone: facts.zone.clone().unwrap_or_default(),
-            address: self.dataplane().address.clone(),
-            mtls: facts.mtls.clone(),
-            inbounds: inbound::of_proxy(self),
-            outbounds,
-            gateway_listeners,
-            clusters,
+            proxy: Proxy {
+                id: self.proxy().clone().into(),
+                service: self.dataplane().service().unwrap_or_default().to_owned(),
+                zone: facts.zone.unwrap_or_default(),
+                address: self.dataplane().address.clone(),
+            },
+            mtls: facts.mtls,
+            listeners,
+            clusters: clusters
+                .into_iter()
+                .map(|(name, cluster)| (name, pools.clusters.shared(cluster)))
+                .collect(),
             routes,
             warnings,
         }

@@ -15,6 +15,7 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::matching::index_target;
 use crate::memo::Memo;
 use crate::pool::Pools;
+use crate::routing::Dialled;
 
 pub(crate) use pairs::PairIndex;
 
@@ -31,6 +32,8 @@ pub struct Context {
     pub proxies: BTreeMap<ProxyKey, ProxyFeatures>,
     /// What proxies are taken to be able to do that announced nothing; default: nothing special.
     pub unannounced: ProxyFeatures,
+    /// What proxies dial of which somebody else found that out; the others, as their Dataplanes say.
+    pub dialled: BTreeMap<ProxyKey, Vec<Dialled>>,
 }
 
 impl Context {
@@ -42,6 +45,7 @@ impl Context {
             system_namespace: "kuma-system".to_owned(),
             proxies: BTreeMap::new(),
             unannounced: ProxyFeatures::default(),
+            dialled: BTreeMap::new(),
         }
     }
 

@@ -8,19 +8,15 @@ use std::sync::Arc;
 use model::{Kind, Resource};
 
 use crate::matching::Shadows;
-use crate::plan::{GatewayListener, IgnoredBecause, Outbound, Outcome, PolicyOrigin, RouteStatus};
+use crate::plan::{IgnoredBecause, Listener, Outcome, PolicyOrigin, RouteStatus};
 use crate::view::View;
 use heard::{Heard, Hearing};
 
 impl View<'_> {
-    /// What became of each MeshTCPRoute and MeshHTTPRoute that selects the proxy, given what was made of its outbounds
-    /// and gateway listeners. Sorted by policy.
-    pub fn route_statuses(
-        &self,
-        outbounds: &[Arc<Outbound>],
-        listeners: &[GatewayListener],
-    ) -> Vec<Arc<RouteStatus>> {
-        let hearing = Hearing::of(outbounds, listeners);
+    /// What became of each MeshTCPRoute and MeshHTTPRoute that selects the proxy, given what was made of its
+    /// listeners. Sorted by policy.
+    pub(crate) fn route_statuses(&self, listeners: &[Arc<Listener>]) -> Vec<Arc<RouteStatus>> {
+        let hearing = Hearing::of(listeners);
         let mut statuses = Vec::new();
         for kind in [Kind::MeshTCPRoute, Kind::MeshHTTPRoute] {
             let broken = self.what_breaks(kind);

@@ -16,13 +16,15 @@ fn snapshot(case: &str) -> Snapshot {
 
 #[test]
 fn a_sidecar() {
-    let plan = plan(&snapshot("settings-and-who-said-them"), &ProxyKey::new("default", "web-1")).unwrap();
+    let plan =
+        plan(&snapshot("settings-and-who-said-them"), &ProxyKey::new("default", "web-1").into()).unwrap();
     insta::assert_yaml_snapshot!(plan_json(&plan));
 }
 
 #[test]
 fn a_gateway() {
-    let plan = plan(&snapshot("a-builtin-gateway-splits-tcp"), &ProxyKey::new("default", "edge-1")).unwrap();
+    let plan =
+        plan(&snapshot("a-builtin-gateway-splits-tcp"), &ProxyKey::new("default", "edge-1").into()).unwrap();
     insta::assert_yaml_snapshot!(plan_json(&plan));
 }
 

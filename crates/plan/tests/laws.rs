@@ -7,11 +7,25 @@ mod naive;
 #[path = "laws/world.rs"]
 mod world;
 
-use meshtcp_plan::{Context, Matched, Precedence, Shadows, Snapshot, plan, plan_and_reads};
-use model::{Kind, Profile, Resource, ResourceId, Spec};
+use meshtcp_plan::{Context, Matched, Precedence, ProxyId, Shadows, Snapshot, plan, plan_and_reads};
+use model::reference::SERVICE_TAG;
+use model::topology::{AvailableService, ZoneIngress};
+use model::{Kind, Meta, Profile, Resource, ResourceId, Spec, Tags};
 use proptest::prelude::*;
 
 use world::{any_profile, any_world, shuffled};
+
+/// A zone ingress that offers each tag service of the worlds.
+fn zone_ingress() -> Resource {
+    let offered = |mesh: &str, service: &str| AvailableService {
+        mesh: mesh.to_owned(),
+        tags: Tags::from_iter([(SERVICE_TAG, service)]),
+        ..AvailableService::default()
+    };
+    let available = ["m", "n"].into_iter().flat_map(|mesh| ["a", "b"].map(|service| offered(mesh, service)));
+    let ingress = ZoneIngress { available: available.collect(), ..ZoneIngress::default() };
+    Resource { meta: Meta::new("", "ingress"), spec: Spec::ZoneIngress(ingress) }
+}
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
@@ -27,7 +41,7 @@ proptest! {
         prop_assert_eq!(one.content_hash(), other.content_hash());
         prop_assert_eq!(one.resources(), other.resources());
         for proxy in one.proxies() {
-            prop_assert_eq!(plan(&one, &proxy), plan(&other, &proxy));
+            prop_assert_eq!(plan(&one, &proxy.clone().into()), plan(&other, &proxy.clone().into()));
             let (one, other) = (one.seen_by(&proxy).unwrap(), other.seen_by(&proxy).unwrap());
             for kind in [Kind::MeshTCPRoute, Kind::MeshTimeout] {
                 prop_assert_eq!(one.rules(kind), other.rules(kind));
@@ -140,6 +154,7 @@ proptest! {
         (kept, taken) in (any::<u32>(), any::<u32>()),
         profile in any_profile(),
     ) {
+        let world: Vec<Resource> = world.into_iter().chain([zone_ingress()]).collect();
         let before = Snapshot::new(world.clone(), Context::new(profile));
         // some of the one world, some of the other: resources come, go and become different
         let chosen = |bits: u32| move |(at, _): &(usize, Resource)| bits >> at & 1 == 1;
@@ -148,7 +163,8 @@ proptest! {
         let after: Vec<Resource> = kept.chain(taken).map(|(_, resource)| resource).collect();
         let after = Snapshot::new(after, Context::new(profile));
         let touched = after.touched_since(&before);
-        for proxy in before.proxies() {
+        let proxies = before.proxies().map(ProxyId::from);
+        for proxy in proxies.chain([ProxyId::ZoneIngress(zone_ingress().meta.name)]) {
             let (planned, reads) = plan_and_reads(&before, &proxy).unwrap();
             if !reads.meet(&touched) {
                 prop_assert_eq!(Some(planned), plan(&after, &proxy));

@@ -16,7 +16,7 @@ fn what_became_of_each_route() {
 fn told(snapshot: &Snapshot) -> String {
     let mut told = String::new();
     for proxy in snapshot.proxies() {
-        for status in plan(snapshot, &proxy).unwrap().routes {
+        for status in plan(snapshot, &proxy.clone().into()).unwrap().routes {
             writeln!(told, "  {proxy}: {}", line(&status)).unwrap();
         }
     }

@@ -5,7 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use meshtcp_plan::{Context, IgnoredBecause, Outcome, Owner, Plan, Snapshot, plan, plan_ingress, shares};
+use meshtcp_plan::{
+    Context, IgnoredBecause, Listener, Outcome, Owner, Plan, ProxyId, Route, Snapshot, plan, shares,
+};
 use model::Profile::{self, *};
 use model::draft::{self, Options};
 
@@ -86,20 +88,30 @@ fn snapshot(profile: Profile, text: &str) -> Snapshot {
 }
 
 fn planned(profile: Profile, proxy: &str, text: &str) -> Plan {
-    plan(&snapshot(profile, text), &proxy.parse().unwrap()).unwrap()
+    let key: model::ProxyKey = proxy.parse().unwrap();
+    plan(&snapshot(profile, text), &key.into()).unwrap()
 }
 
 fn tags(profile: Profile, protocol: &str, policies: &[String]) -> Plan {
     planned(profile, "default/web-1", &(TAGS.replace("PROTOCOL", protocol) + &policies.concat()))
 }
 
+/// The outbounds of a sidecar, in the order of its Dataplane.
+fn outbounds(plan: &Plan) -> Vec<&Listener> {
+    let listeners = plan.listeners.iter().map(AsRef::as_ref);
+    listeners.filter(|listener| listener.destination().is_some()).collect()
+}
+
+/// The only route of a listener.
+fn only_route(listener: &Listener) -> &Route {
+    listener.routes().next().unwrap()
+}
+
 /// The split of an outbound: the clusters with a share, and how large it is. A refused share is `refused`.
 fn split(plan: &Plan, port: u16) -> BTreeMap<String, f64> {
-    let outbound = plan.outbounds.iter().find(|outbound| outbound.port == port).unwrap();
+    let route = only_route(plan.listeners.iter().find(|listener| listener.bind.port == port).unwrap());
     let mut split = BTreeMap::new();
-    for (backend, share) in
-        outbound.split.iter().zip(shares(&outbound.split)).filter(|(_, share)| *share > 0.0)
-    {
+    for (backend, share) in route.split.iter().zip(shares(&route.split)).filter(|(_, share)| *share > 0.0) {
         *split.entry(backend.cluster().unwrap_or("refused").to_owned()).or_default() += share;
     }
     split
@@ -136,7 +148,10 @@ fn a_missing_weight_is_1_and_0_takes_nothing() {
         let wanted = BTreeMap::from([("ledger".to_owned(), 0.75), ("next".to_owned(), 0.25)]);
         assert_eq!(split(&tags(profile, "tcp", &[tcp("a", MESH, weights)]), 13000), wanted, "{profile}");
         let nothing = tags(profile, "tcp", &[tcp("a", MESH, "{kind: MeshService, name: next, weight: 0}")]);
-        assert!(split(&nothing, 13000).is_empty() && nothing.outbounds[0].refusal.is_some(), "{profile}");
+        assert!(
+            split(&nothing, 13000).is_empty() && only_route(outbounds(&nothing)[0]).refusal.is_some(),
+            "{profile}"
+        );
     }
 }
 
@@ -167,8 +182,10 @@ fn the_more_specific_policy_wins() {
             [tcp("m", MESH, CACHE), tcp("z", "{kind: MeshSubset, tags: {kuma.io/service: web}}", NEXT)];
         let plan = tags(profile, "tcp", &policies);
         assert_eq!(split(&plan, 13000), only("next"), "{profile}");
-        let shadowed =
-            plan.outbounds[0].considered.iter().filter(|it| matches!(it.outcome, Outcome::Shadowed { .. }));
+        let shadowed = only_route(outbounds(&plan)[0])
+            .considered
+            .iter()
+            .filter(|it| matches!(it.outcome, Outcome::Shadowed { .. }));
         assert_eq!(shadowed.map(|it| it.origin.name.as_str()).collect::<Vec<_>>(), ["m"], "{profile}");
     }
     for profile in from(V2_10) {
@@ -184,7 +201,7 @@ fn mesh_http_route_wins_on_http_services_only() {
         let policies = [tcp("tcp", MESH, CACHE), http("http", NEXT)];
         for protocol in ["http", "http2", "grpc"] {
             let plan = tags(profile, protocol, &policies);
-            let outbound = &plan.outbounds[0];
+            let outbound = only_route(outbounds(&plan)[0]);
             assert!(
                 matches!(outbound.owner, Owner::HttpRoute(_)),
                 "{profile} {protocol}: {:?}",
@@ -197,9 +214,9 @@ fn mesh_http_route_wins_on_http_services_only() {
         }
         let plan = tags(profile, "tcp", &policies);
         assert!(
-            matches!(plan.outbounds[0].owner, Owner::TcpRoute(_)),
+            matches!(only_route(outbounds(&plan)[0]).owner, Owner::TcpRoute(_)),
             "{profile}: {:?}",
-            plan.outbounds[0].owner
+            only_route(outbounds(&plan)[0]).owner
         );
         assert_eq!(split(&plan, 13000), only("cache"), "{profile}");
     }
@@ -210,9 +227,9 @@ fn mesh_tcp_route_acts_on_http_services_without_http_route() {
     for profile in until(V2_14) {
         let plan = tags(profile, "http", &[tcp("tcp", MESH, CACHE)]);
         assert!(
-            matches!(plan.outbounds[0].owner, Owner::TcpRoute(_)),
+            matches!(only_route(outbounds(&plan)[0]).owner, Owner::TcpRoute(_)),
             "{profile}: {:?}",
-            plan.outbounds[0].owner
+            only_route(outbounds(&plan)[0]).owner
         );
         assert_eq!(split(&plan, 13000), only("cache"), "{profile}");
     }
@@ -224,7 +241,7 @@ fn mesh_tcp_route_wins_over_traffic_route() {
         let plan = tags(profile, "tcp", &[tcp("a", MESH, NEXT), TRAFFIC_ROUTE.to_owned()]);
         assert_eq!(split(&plan, 13000), only("next"), "{profile}");
         // Until 2.5 each outbound without a conf falls back; later a single route takes the whole proxy over.
-        let other = &plan.outbounds[1];
+        let other = only_route(outbounds(&plan)[1]);
         let falls_back = matches!(other.owner, Owner::TrafficRoute(_));
         assert_eq!(falls_back, profile <= V2_5, "{profile}: {:?}", other.owner);
         assert_eq!(split(&plan, 13001), only("cache"), "{profile}");
@@ -240,9 +257,9 @@ fn without_mesh_tcp_route_traffic_route_stays() {
     for profile in until(V2_14) {
         let plan = tags(profile, "tcp", std::slice::from_ref(&half));
         assert!(
-            matches!(plan.outbounds[0].owner, Owner::TrafficRoute(_)),
+            matches!(only_route(outbounds(&plan)[0]).owner, Owner::TrafficRoute(_)),
             "{profile}: {:?}",
-            plan.outbounds[0].owner
+            only_route(outbounds(&plan)[0]).owner
         );
         let wanted = BTreeMap::from([("next".to_owned(), 0.5), ("cache".to_owned(), 0.5)]);
         assert_eq!(split(&plan, 13000), wanted, "{profile}");
@@ -270,13 +287,13 @@ fn new_policies_act_on_both() {
     let timeout = "---\ntype: MeshTimeout\nmesh: default\nname: t\nspec:\n  targetRef: {kind: Mesh}\n  to:\n    - \
                    targetRef: {kind: Mesh}\n      default: {connectionTimeout: 7s, idleTimeout: 9s}\n";
     let idle_timeout = |plan: &Plan| {
-        plan.outbounds[0].connections.idle_timeout.as_ref().map(|timeout| timeout.value.as_secs())
+        outbounds(plan)[0].settings.idle_timeout.as_ref().map(|timeout| timeout.value.as_secs())
     };
     for profile in until(V2_14) {
         for route in [TRAFFIC_ROUTE.to_owned(), tcp("a", MESH, NEXT)] {
             let plan = tags(profile, "tcp", &[route.clone(), timeout.to_owned()]);
             assert_eq!(idle_timeout(&plan), Some(9), "{profile}: {route}");
-            let cluster = plan.outbounds[0].split[0].cluster().unwrap();
+            let cluster = only_route(outbounds(&plan)[0]).split[0].cluster().unwrap();
             let connect_timeout = plan.clusters[cluster].connect_timeout.as_ref().unwrap();
             assert_eq!(connect_timeout.value.as_secs(), 7, "{profile}: {route}");
         }
@@ -337,11 +354,11 @@ fn builtin_gateways_split_tcp_from_2_6_to_2_14() {
     for profile in from(V2_6) {
         let text = TAGS.replace("PROTOCOL", "tcp") + &gateway("BUILTIN") + mesh_gateway + &route;
         let plan = planned(profile, "default/edge-1", &text);
-        let listener = |port| plan.gateway_listeners.iter().find(|listener| listener.port == port).unwrap();
-        let split = &listener(5432).hosts[0].split;
+        let listener = |port| plan.listeners.iter().find(|listener| listener.bind.port == port).unwrap();
+        let split = &only_route(listener(5432)).split;
         assert_eq!(split.len(), 1, "{profile}: {split:?}");
         assert_eq!(plan.clusters[split[0].cluster().unwrap()].service, "next", "{profile}");
-        assert!(listener(5433).hosts.iter().all(|host| host.split.is_empty()), "{profile}");
+        assert!(listener(5433).routes().all(|route| route.split.is_empty()), "{profile}");
     }
 }
 
@@ -468,11 +485,11 @@ fn names_are_kris_in_3() {
     for profile in [V2_9, V2_14, V3] {
         let reference = if profile == V3 { "labels: {app: next}" } else { "name: next" };
         let plan = services(profile, &format!("{{kind: MeshService, {reference}, port: 5432}}"));
-        let outbound = &plan.outbounds[0];
+        let outbound = outbounds(&plan)[0];
         let is_kri = |name: &str| name.starts_with("kri_msvc_default_");
         assert_eq!(is_kri(&outbound.name), profile == V3, "{profile}: {}", outbound.name);
         assert!(
-            plan.clusters.keys().all(|name| is_kri(name) == (profile == V3)),
+            plan.destinations().all(|(name, _)| is_kri(name) == (profile == V3)),
             "{profile}: {:?}",
             plan.clusters.keys()
         );
@@ -486,9 +503,10 @@ fn subsets_reach_other_zones_since_2_6() {
     let subset = "{kind: MeshServiceSubset, name: ledger, tags: {version: v2}}";
     for profile in until(V2_14) {
         let text = TAGS.replace("PROTOCOL", "tcp") + ingress + &tcp("a", MESH, subset);
-        let plan = plan_ingress(&snapshot(profile, &text), "zi").unwrap();
-        let has_subset = plan.entries.iter().any(|entry| entry.sni.contains("version=v2"));
-        assert_eq!(has_subset, profile >= V2_6, "{profile}: {:?}", plan.entries);
+        let plan = plan(&snapshot(profile, &text), &ProxyId::ZoneIngress("zi".into())).unwrap();
+        let routes = &plan.listeners[0].routes;
+        let has_subset = routes.iter().any(|(claimed, _)| claimed.hostname().contains("version=v2"));
+        assert_eq!(has_subset, profile >= V2_6, "{profile}: {routes:?}");
     }
 }
 
@@ -504,7 +522,7 @@ fn mesh_external_services_are_dialled_through_the_egress_since_2_9() {
             + egress
             + &tcp("a", MESH, "{kind: MeshExternalService, name: cloud}");
         let plan = planned(profile, "default/web-1", &text);
-        let cluster = &plan.clusters[plan.outbounds[0].split[0].cluster().unwrap()];
+        let cluster = &plan.clusters[only_route(outbounds(&plan)[0]).split[0].cluster().unwrap()];
         let addresses: Vec<&str> =
             cluster.endpoints.iter().map(|endpoint| endpoint.address.as_str()).collect();
         assert_eq!((addresses, cluster.direct.is_none()), (vec!["192.0.2.4"], true), "{profile}");

@@ -24,7 +24,7 @@ pub fn plan_proxy(text: &str, proxy: &str) {
     let resources = check(text);
     let snapshot = Snapshot::new(resources, Context::default());
     let key: Option<ProxyKey> = proxy.parse().ok();
-    let Some(plan) = key.and_then(|key| plan::plan(&snapshot, &key)) else { return };
+    let Some(plan) = key.and_then(|key| plan::plan(&snapshot, &key.into())) else { return };
     std::hint::black_box(dialect::l4::lower(&plan).to_resource_set());
     std::hint::black_box(dialect::envoy::lower(&plan, &EnvoyOptions::default()));
 }

@@ -8,7 +8,7 @@ use dialect::envoy::{EnvoyOptions, SplitLayout};
 use l4::{Config, ProxyName};
 use model::draft::{self, Document, Options};
 use model::{Kind, Profile, ProxyKey, Resource};
-use plan::{Context, Fate, Snapshot, shares};
+use plan::{Context, Snapshot, shares};
 
 use crate::choices::Choices;
 use maker::Maker;
@@ -42,8 +42,14 @@ fn judge(profile: Profile, resources: &[Arc<Resource>], valid: bool) {
     let reversed = Snapshot::new(resources.iter().rev().cloned(), Context::new(profile));
     for resource in snapshot.resources().iter().filter(|resource| resource.kind() == Kind::Dataplane) {
         let key = ProxyKey { mesh: resource.meta.mesh.clone(), name: resource.meta.name.clone() };
-        let Some(plan) = plan::plan(&snapshot, &key) else { panic!("{key} has a Dataplane and no plan") };
-        assert_eq!(Some(&plan), plan::plan(&reversed, &key).as_ref(), "the order of arrival does not matter");
+        let Some(plan) = plan::plan(&snapshot, &key.clone().into()) else {
+            panic!("{key} has a Dataplane and no plan")
+        };
+        assert_eq!(
+            Some(&plan),
+            plan::plan(&reversed, &key.clone().into()).as_ref(),
+            "the order of arrival does not matter"
+        );
         check_splits(&plan);
         let told = dialect::l4::lower(&plan).to_resource_set();
         let config = Config::parse(&[(ProxyName::from(key.to_string().as_str()), &told)]);
@@ -60,17 +66,15 @@ fn judge(profile: Profile, resources: &[Arc<Resource>], valid: bool) {
 }
 
 fn check_splits(plan: &plan::Plan) {
-    let outbounds = plan.outbounds.iter().map(|outbound| &outbound.split);
-    let hosts =
-        plan.gateway_listeners.iter().flat_map(|listener| listener.hosts.iter().map(|host| &host.split));
-    for split in outbounds.chain(hosts) {
+    let routes = plan.listeners.iter().flat_map(|listener| listener.routes());
+    for split in routes.map(|route| &route.split) {
         let shares = shares(split);
         let sum: f64 = shares.iter().sum();
         assert!(sum == 0.0 || (sum - 1.0).abs() < 1e-9, "shares add up to {sum}: {split:?}");
         for (backend, share) in split.iter().zip(shares) {
             assert!(share == 0.0 || backend.weight > 0, "a weight of 0 has a share: {backend:?}");
             assert!(share >= 0.0, "{backend:?}");
-            if let Fate::Routed { cluster } = &backend.fate {
+            if let Some(cluster) = backend.cluster() {
                 assert!(plan.clusters.contains_key(cluster), "{cluster} is routed to and not there");
             }
         }

@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use model::draft::Document;
 use model::topology::Dataplane;
 use model::{FieldPath, Kind, Problem, ProxyKey, Severity, Spec, Violation};
-use plan::Plan;
+use plan::{Direction, Plan};
 
 use super::{Compiled, CompiledProxy, Sort};
 use crate::store::folder::{Candidate, Objection, Offer};
@@ -75,15 +75,16 @@ fn contested(compiled: &Compiled) -> impl Iterator<Item = (SocketAddr, Vec<Wante
 }
 
 fn listeners<'a>(proxy: &'a ProxyKey, plan: &'a Plan) -> impl Iterator<Item = (&'a str, Wanted<'a>)> {
-    let wanted =
-        move |address: &'a str, name: &'a str, port, sort| (address, Wanted { proxy, name, port, sort });
-    let inbounds = plan.inbounds.iter();
-    let inbounds = inbounds.map(move |it| wanted(&it.address, &it.name, it.port, Sort::Inbound));
-    let outbounds = plan.outbounds.iter().filter(|outbound| outbound.bind);
-    let outbounds = outbounds.map(move |it| wanted(&it.address, &it.name, it.port, Sort::Outbound));
-    let gateways = plan.gateway_listeners.iter();
-    let gateways = gateways.map(move |it| wanted(&it.address, &it.name, it.port, Sort::Gateway));
-    inbounds.chain(outbounds).chain(gateways)
+    let opened = plan.listeners.iter().filter(|listener| !listener.bind.captured);
+    opened.map(move |listener| {
+        let sort = match listener.direction {
+            Direction::Inbound | Direction::Zone => Sort::Inbound,
+            Direction::Outbound(_) => Sort::Outbound,
+            Direction::Gateway => Sort::Gateway,
+        };
+        let wanted = Wanted { proxy, name: &listener.name, port: listener.bind.port, sort };
+        (listener.bind.address.as_str(), wanted)
+    })
 }
 
 fn objection(

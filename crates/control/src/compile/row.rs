@@ -4,7 +4,10 @@ use std::fmt;
 
 use dialect::l4::Refusals;
 use model::ProxyKey;
-use plan::{Backend, Destination, Fate, Owner, Plan, PolicyOrigin, Unusable, shares};
+use plan::{
+    Backend, Destination, Direction, Fate, Listener, Match, Owner, Plan, PolicyOrigin, Route, Unusable,
+    shares,
+};
 use serde::Serialize;
 
 use super::CompiledProxy;
@@ -67,7 +70,7 @@ pub struct Share {
     pub unusable: Option<String>,
 }
 
-/// The listeners of a plan: inbounds, outbounds, gateway listeners, each in the order of the plan.
+/// The listeners of a plan, in its order: one row a route.
 pub fn rows(plan: &Plan) -> Vec<Row> {
     rows_but(plan, &Refusals::default())
 }
@@ -78,58 +81,40 @@ pub fn carried(proxy: &CompiledProxy) -> Vec<Row> {
 }
 
 fn rows_but(plan: &Plan, refused: &Refusals) -> Vec<Row> {
-    let blank = |sort, listener: &str, address: &str, port: u16| Row {
-        proxy: plan.proxy.clone(),
-        sort,
-        listener: listener.into(),
-        address: joined(address, port),
-        destination: String::new(),
-        split: Vec::new(),
-        decided_by: None,
-        refusal: None,
+    let routes = plan
+        .listeners
+        .iter()
+        .flat_map(|listener| listener.routes.iter().map(move |(claimed, route)| (listener, claimed, route)));
+    routes.map(|(listener, claimed, route)| row(plan, listener, claimed, route, refused)).collect()
+}
+
+fn row(plan: &Plan, listener: &Listener, claimed: &Match, route: &Route, refused: &Refusals) -> Row {
+    let claims = match claimed.hostname() {
+        "*" => None,
+        hostname => Some(hostname),
     };
-    let inbounds = plan.inbounds.iter().map(|inbound| Row {
-        destination: inbound.service.clone(),
-        split: vec![Share {
-            backend: joined(&inbound.service_address, inbound.service_port),
-            weight: 1,
-            percent: 100.0,
-            unusable: None,
-        }],
-        refusal: refused.routes.get(&inbound.name).cloned(),
-        ..blank(Sort::Inbound, &inbound.name, &inbound.address, inbound.port)
-    });
-    let outbounds = plan.outbounds.iter().map(|outbound| Row {
-        destination: destination(&outbound.destination),
-        split: split(&outbound.split, refused),
-        decided_by: decided_by(&outbound.owner),
-        refusal: outbound.refusal.clone().or_else(|| nothing_dialled(&outbound.split, refused)),
-        ..blank(Sort::Outbound, &outbound.name, &outbound.address, outbound.port)
-    });
-    let gateways = plan.gateway_listeners.iter().flat_map(|listener| {
-        listener.hosts.iter().map(move |host| Row {
-            listener: match host.hostname.as_str() {
-                "*" => listener.name.clone(),
-                hostname => format!("{} {hostname}", listener.name),
-            },
-            destination: match host.hostname.as_str() {
-                "*" => listener.stat_name.clone(),
-                hostname => hostname.to_owned(),
-            },
-            split: split(&host.split, refused),
-            decided_by: host.origins.last().map(policy),
-            refusal: match host.routed {
-                true => refused
-                    .routes
-                    .get(&format!("{}#{}", listener.name, host.hostname))
-                    .cloned()
-                    .or_else(|| nothing_dialled(&host.split, refused)),
-                false => Some("no rule speaks about it".to_owned()),
-            },
-            ..blank(Sort::Gateway, &listener.name, &listener.address, listener.port)
-        })
-    });
-    inbounds.chain(outbounds).chain(gateways).collect()
+    let own = || claims.unwrap_or(&listener.service).to_owned();
+    let (sort, destination, split) = match &listener.direction {
+        Direction::Inbound => (Sort::Inbound, own(), applications(plan, &route.split)),
+        Direction::Outbound(dialled) => (Sort::Outbound, destination(dialled), split(&route.split, refused)),
+        Direction::Gateway => (Sort::Gateway, own(), split(&route.split, refused)),
+        Direction::Zone => (Sort::Inbound, own(), split(&route.split, refused)),
+    };
+    let in_the_plan = match route.owner {
+        Owner::Nobody => Some("no rule speaks about it".to_owned()),
+        _ => route.refusal.clone(),
+    };
+    let by_the_proxy = || refused.of_route(&listener.name, claimed).map(str::to_owned);
+    Row {
+        proxy: plan.proxy.id.key(),
+        sort,
+        listener: claims.map_or_else(|| listener.name.clone(), |name| format!("{} {name}", listener.name)),
+        address: joined(&listener.bind.address, listener.bind.port.into()),
+        destination,
+        split,
+        decided_by: route.owner.decided_by().map(policy),
+        refusal: in_the_plan.or_else(by_the_proxy).or_else(|| nothing_dialled(&route.split, refused)),
+    }
 }
 
 impl Row {
@@ -172,7 +157,7 @@ impl Row {
     }
 }
 
-fn joined(address: &str, port: u16) -> String {
+fn joined(address: &str, port: u32) -> String {
     if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
 }
 
@@ -188,18 +173,31 @@ fn destination(destination: &Destination) -> String {
     }
 }
 
+/// An inbound's application by its address.
+fn applications(plan: &Plan, backends: &[Backend]) -> Vec<Share> {
+    let clusters = backends.iter().filter_map(Backend::cluster).filter_map(|name| plan.clusters.get(name));
+    let share = |endpoint: &plan::Endpoint| Share {
+        backend: joined(&endpoint.address, endpoint.port),
+        weight: 1,
+        percent: 100.0,
+        unusable: None,
+    };
+    clusters.flat_map(|cluster| &cluster.endpoints).map(share).collect()
+}
+
 fn split(backends: &[Backend], refused: &Refusals) -> Vec<Share> {
     let one = |(backend, share): (&Backend, f64)| {
         let Backend { reference, weight, fate, origin: _, spills_when_down } = backend;
+        let not_dialled = |why: &str| match spills_when_down {
+            true => format!("{why}: spills to the others"),
+            false => format!("{why}: refused"),
+        };
         Share {
             backend: without_kind(reference),
             weight: *weight,
             percent: share * 100.0,
             unusable: match fate {
-                Fate::Routed { cluster } => refused.clusters.get(cluster).map(|why| match spills_when_down {
-                    true => format!("{why}: spills to the others"),
-                    false => format!("{why}: refused"),
-                }),
+                Fate::Routed { .. } => refused.of_backend(backend).map(not_dialled),
                 // a weight of 0 is a wish, and its share says it
                 Fate::Spilled(Unusable::ZeroWeight) | Fate::Refused(Unusable::ZeroWeight) => None,
                 Fate::Spilled(why) => Some(format!("{why}: spills to the others")),
@@ -212,9 +210,10 @@ fn split(backends: &[Backend], refused: &Refusals) -> Vec<Share> {
 
 /// Why nothing of a split is dialled; `None`: something is, or nothing would be anyway.
 fn nothing_dialled(backends: &[Backend], refused: &Refusals) -> Option<String> {
-    let mut used = backends.iter().filter(|backend| backend.weight > 0).filter_map(Backend::cluster);
-    let why = refused.clusters.get(used.next()?)?;
-    used.all(|cluster| refused.clusters.contains_key(cluster)).then(|| why.clone())
+    let used = backends.iter().filter(|backend| backend.weight > 0 && backend.cluster().is_some());
+    let mut refusals = used.map(|backend| refused.of_backend(backend));
+    let why = refusals.next()??;
+    refusals.all(|why| why.is_some()).then(|| why.to_owned())
 }
 
 /// A backendRef in words, as [`Share::backend`] says it.
@@ -222,15 +221,6 @@ pub fn without_kind(reference: &str) -> String {
     match reference.split_once(' ') {
         Some((kind, rest)) if kind.starts_with("Mesh") && !rest.is_empty() => rest.to_owned(),
         _ => reference.to_owned(),
-    }
-}
-
-/// The policy that decided: of several that were merged, the one that named the backends.
-pub(super) fn decided_by(owner: &Owner) -> Option<String> {
-    match owner {
-        Owner::TcpRoute(origins) | Owner::HttpRoute(origins) => origins.last().map(policy),
-        Owner::TrafficRoute(origin) => Some(policy(origin)),
-        Owner::Default | Owner::HttpDefault | Owner::ImpliedTrafficRoute | Owner::NoTrafficRoute => None,
     }
 }
 

@@ -79,8 +79,11 @@ fn lost_connections(plan: &Plan, row: &Row) -> Vec<String> {
     if !row.split.is_empty() && row.split.iter().all(|share| share.weight == 0) {
         return vec!["every weight is 0: every connection is refused".to_owned()];
     }
-    let outbound = plan.outbounds.iter().find(|outbound| outbound.name == row.listener);
-    let backends = outbound.map(|outbound| outbound.split.as_slice()).unwrap_or_default();
+    let of_row = |listener: &&std::sync::Arc<plan::Listener>| {
+        listener.name == row.listener && listener.destination().is_some()
+    };
+    let route = plan.listeners.iter().find(of_row).and_then(|outbound| outbound.routes().next());
+    let backends = route.map(|route| route.split.as_slice()).unwrap_or_default();
     let without_endpoint = |cluster: &str| {
         plan.clusters.get(cluster).is_some_and(|it| it.endpoints.is_empty() && it.direct.is_none())
     };

@@ -19,7 +19,7 @@ use proptest::sample::select;
 use serde_json::Value;
 
 use crate::client::{Reply, send};
-use crate::server::Server;
+use crate::server::{Server, trusting};
 use maker::Maker;
 
 const LONGEST_MESH: &str = "m234567890.m234567890.m234567890.m234567890.m234567890.m234567890.m234567890";
@@ -40,7 +40,7 @@ proptest! {
 
 async fn judge(documents: Vec<Value>, profile: Profile, zone: Option<&str>) {
     let rules = Options { profile, zone: zone.map(Into::into), ..Options::default() };
-    let server = Server::start(Setup { rules: rules.clone(), ..Setup::default() }).await;
+    let server = Server::start(Setup { rules: rules.clone(), ..trusting() }).await;
     for mesh in ["default", "other.mesh", LONGEST_MESH] {
         send(
             server.address,
@@ -134,7 +134,7 @@ async fn everything_is_in_force(server: &Server, profile: Profile) {
 
 /// Everything that is there is accepted again, by the same control plane as no change, and by an empty one.
 async fn everything_comes_back(server: &Server, rules: &Options) {
-    let other = Server::start(Setup { rules: rules.clone(), ..Setup::default() }).await;
+    let other = Server::start(Setup { rules: rules.clone(), ..trusting() }).await;
     let mut stored = server.store.list(&Selection::default()).await.unwrap().items;
     stored.sort_by_key(|it| it.key.kind != Kind::Mesh);
     for it in &stored {

@@ -1,6 +1,6 @@
 //! Access logs as Envoy's loggers.
 
-use plan::{AccessLog, LogBackend, LogFormat, Plan, Sourced};
+use plan::{AccessLog, LogBackend, LogFormat, Proxy, Sourced};
 use serde_json::{Map, Value, json};
 
 use super::Note;
@@ -15,10 +15,10 @@ const DEFAULT_LINE: &str = "[%START_TIME%] %RESPONSE_FLAGS% %KUMA_MESH% \
 /// The listener that writes lines.
 pub(super) struct Speaker<'a> {
     /// Its proxy.
-    pub(super) plan: &'a Plan,
+    pub(super) proxy: &'a Proxy,
     /// Its name.
     pub(super) listener: &'a str,
-    /// The service that is dialled on it.
+    /// The service behind it.
     pub(super) service: &'a str,
     /// `OUTBOUND` or `INBOUND`.
     pub(super) direction: &'a str,
@@ -47,8 +47,8 @@ pub(super) fn loggers(
 }
 
 fn file(path: &str, format: Option<&LogFormat>, speaker: &Speaker<'_>) -> Value {
-    let Speaker { plan, listener: _, service, direction } = *speaker;
-    let placeholders = Placeholders { plan, destination: service, direction };
+    let Speaker { proxy, listener: _, service, direction } = *speaker;
+    let placeholders = Placeholders { proxy, destination: service, direction };
     let format = match format {
         None => json!({ "textFormatSource": { "inlineString": placeholders.fill(DEFAULT_LINE) } }),
         Some(LogFormat::Plain(line)) => {

@@ -4,14 +4,15 @@ mod health;
 pub(super) mod settings;
 
 use model::topology::Protocol;
-use plan::{Cluster, ClusterKind, Plan};
+use plan::{Cluster, ClusterKind};
 use serde_json::{Value, json};
 
+use super::split::Destinations;
 use super::words::{duration, from_control_plane, is_literal, sanitised, url};
 use super::{endpoint, tls};
 
 /// A cluster, and its load assignment unless that is part of the cluster.
-pub(super) fn cluster(cluster: &Cluster, plan: &Plan, settings: bool) -> (Value, Option<Value>) {
+pub(super) fn cluster(cluster: &Cluster, destinations: Destinations<'_>) -> (Value, Option<Value>) {
     let Cluster {
         name,
         service: _,
@@ -22,17 +23,19 @@ pub(super) fn cluster(cluster: &Cluster, plan: &Plan, settings: bool) -> (Value,
         settings: treatment,
         endpoints,
         direct: _,
-        resource: _,
+        resource,
     } = cluster;
     let mut tree = base(name);
     if let Some(tls) = tls {
-        tree["transportSocket"] = tls::to_mesh(tls, plan);
+        tree["transportSocket"] = tls::to_mesh(tls, destinations);
     }
     match kind {
+        ClusterKind::Application | ClusterKind::Zone => {}
         ClusterKind::Mesh => set_http(&mut tree, Protocol::Http2),
-        ClusterKind::Gateway { legacy } => {
+        ClusterKind::Gateway => {
             tree["perConnectionBufferLimitBytes"] = 32768.into();
-            if *legacy {
+            // the reference says it for tags only
+            if resource.is_none() {
                 tree["connectTimeout"] = "5s".into();
             }
         }
@@ -40,17 +43,15 @@ pub(super) fn cluster(cluster: &Cluster, plan: &Plan, settings: bool) -> (Value,
             set_http(&mut tree, *protocol)
         }
     }
-    if let Some(timeout) = connect_timeout.as_ref().filter(|_| settings) {
+    if let Some(timeout) = connect_timeout {
         tree["connectTimeout"] = duration(timeout.value).into();
     }
     let ClusterKind::External { protocol: _, tls: outside } = kind else {
         discovered(&mut tree);
         let mut assignment = endpoint::assignment(name, endpoints);
-        if settings {
-            settings::choose(&mut tree, treatment);
-            settings::add(&mut tree, treatment);
-            settings::fail_over(&mut assignment, treatment);
-        }
+        settings::choose(&mut tree, treatment);
+        settings::add(&mut tree, treatment);
+        settings::fail_over(&mut assignment, treatment);
         return (tree, Some(assignment));
     };
     let literal = endpoints.iter().all(|endpoint| is_literal(&endpoint.address));
@@ -62,10 +63,8 @@ pub(super) fn cluster(cluster: &Cluster, plan: &Plan, settings: bool) -> (Value,
     if let Some(outside) = outside {
         tree["transportSocket"] = tls::to_outside(outside);
     }
-    if settings {
-        settings::choose(&mut tree, treatment);
-        settings::add(&mut tree, treatment);
-    }
+    settings::choose(&mut tree, treatment);
+    settings::add(&mut tree, treatment);
     (tree, None)
 }
 

@@ -2,80 +2,68 @@
 
 use std::net::IpAddr;
 
-use plan::{Inbound, Plan};
+use plan::{Accepts, Backend, ConnectionSettings, Endpoint, Listener, Proxy};
 use serde_json::{Value, json};
 
-use super::words::{address, extension, object, sanitised, url};
-use super::{EnvoyResources, cluster, listener, tls};
+use super::access_log::Speaker;
+use super::chain::chain;
+use super::split::{Destinations, Forward, Target};
+use super::words::{address, sanitised};
+use super::{EnvoyResources, cluster, tcp_proxy, tls};
 
-/// Adds the listeners of the inbounds and the clusters of the application's ports.
-pub(super) fn add(plan: &Plan, resources: &mut EnvoyResources) {
-    for inbound in &plan.inbounds {
-        let Inbound {
-            name,
-            address: _,
-            port: _,
-            service_address,
-            service_port,
-            service: _,
-            protocol: _,
-            accept_proxy_protocol: _,
-        } = inbound;
-        let local = format!("localhost:{service_port}");
-        resources.listeners.insert(name.clone(), inbound_listener(plan, inbound, &local));
-        let mut tree = cluster::base(&local);
-        tree["type"] = if service_address.parse::<IpAddr>().is_ok() { "STATIC" } else { "STRICT_DNS" }.into();
-        tree["connectTimeout"] = "10s".into();
-        let endpoint =
-            json!({ "endpoint": { "address": address(service_address, u32::from(*service_port)) } });
-        tree["loadAssignment"] =
-            json!({ "clusterName": local, "endpoints": [{ "lbEndpoints": [endpoint] }] });
-        resources.clusters.insert(local, tree);
+/// The filter chains of an inbound; adds the cluster of the application's port.
+pub(super) fn chains(
+    listener: &Listener,
+    proxy: &Proxy,
+    destinations: Destinations<'_>,
+    resources: &mut EnvoyResources,
+) -> Vec<Value> {
+    let Listener { name, settings, service, accepts, .. } = listener;
+    let speaker = Speaker { proxy, listener: name, service, direction: "INBOUND" };
+    let backends = listener.routes().flat_map(|route| &route.split);
+    let applications = backends.filter_map(Backend::cluster).filter_map(|name| destinations.get(name));
+    let mut chains = Vec::new();
+    for application in applications.flat_map(|application| &application.endpoints) {
+        let local = format!("localhost:{}", application.port);
+        let plain = filters(&local, settings, &speaker, resources);
+        chains.extend(accepted(accepts, chain(plain)));
+        resources.clusters.insert(local.clone(), at(&local, application));
     }
+    chains
 }
 
-fn inbound_listener(plan: &Plan, inbound: &Inbound, local: &str) -> Value {
-    let Inbound {
-        name,
-        address: ip,
-        port,
-        service_address: _,
-        service_port: _,
-        service,
-        protocol: _,
-        accept_proxy_protocol,
-    } = inbound;
-    let proxy = || {
-        let config = object(json!({ "statPrefix": sanitised(local), "cluster": local }));
-        let message = "extensions.filters.network.tcp_proxy.v3.TcpProxy";
-        listener::chain(vec![extension("envoy.filters.network.tcp_proxy", message, config)])
+fn filters(
+    local: &str,
+    settings: &ConnectionSettings,
+    speaker: &Speaker<'_>,
+    resources: &mut EnvoyResources,
+) -> Vec<Value> {
+    let forward = Forward { to: Target::Cluster(local.to_owned()), by_client: false };
+    tcp_proxy::filter(&sanitised(local), &forward, settings, speaker, &mut resources.notes)
+}
+
+/// The chain for everybody whom the listener accepts.
+fn accepted(accepts: &Accepts, plain: Value) -> Vec<Value> {
+    let mtls = match accepts {
+        Accepts::Plaintext | Accepts::ServerName => return vec![plain],
+        Accepts::Mtls(mtls) => mtls,
     };
-    let mut tree = json!({
-        "@type": url("config.listener.v3.Listener"),
-        "name": name,
-        "trafficDirection": "INBOUND",
-        "enableReusePort": false,
-        "address": address(ip, u32::from(*port)),
-        "metadata": { "filterMetadata": { "io.kuma.tags": { "kuma.io/service": service } } },
-    });
-    let header = listener::reads_proxy_protocol(accept_proxy_protocol.as_ref());
-    if let Some(header) = &header {
-        tree["listenerFilters"] = json!([header]);
-    }
-    let Some(mtls) = &plan.mtls else {
-        tree["filterChains"] = json!([proxy()]);
-        return tree;
-    };
-    let mut secured = proxy();
+    let mut secured = plain.clone();
     secured["transportSocket"] = tls::from_mesh(mtls);
     if !mtls.permissive {
-        tree["filterChains"] = json!([secured]);
-        return tree;
+        return vec![secured];
     }
     secured["filterChainMatch"] = json!({ "transportProtocol": "tls", "applicationProtocols": ["kuma"] });
-    let inspector = "extensions.filters.listener.tls_inspector.v3.TlsInspector";
-    let inspects = extension("envoy.filters.listener.tls_inspector", inspector, serde_json::Map::new());
-    tree["listenerFilters"] = header.into_iter().chain([inspects]).collect();
-    tree["filterChains"] = json!([secured, proxy()]);
+    vec![secured, plain]
+}
+
+/// A cluster whose only endpoint is the application.
+fn at(local: &str, application: &Endpoint) -> Value {
+    let mut tree = cluster::base(local);
+    let literal = application.address.parse::<IpAddr>().is_ok();
+    tree["type"] = if literal { "STATIC" } else { "STRICT_DNS" }.into();
+    tree["connectTimeout"] = "10s".into();
+    let endpoint = json!({ "endpoint": { "address": address(&application.address, application.port) } });
+    tree["loadAssignment"] = json!({ "clusterName": local, "endpoints": [{ "lbEndpoints": [endpoint] }] });
     tree
 }

@@ -1,61 +1,61 @@
-//! Outbounds as listeners (spec 04 §6).
+//! The shell of a listener: where it listens, and what looks at connections before its filter chains (spec 04 §6, §10.2,
+//! §12.2).
 
-use plan::{ConnectionSettings, Outbound, Plan, Sourced};
+use plan::{Accepts, Bind, Direction, Listener, Naming, Sourced};
 use serde_json::{Map, Value, json};
 
-use super::access_log::Speaker;
-use super::split::{Forward, Target};
-use super::words::{address, extension, object, sanitised, url};
-use super::{Note, Scope, tcp_proxy};
+use super::words::{address, extension, url};
 
-/// The listener of an outbound.
-pub(super) fn outbound(
-    plan: &Plan,
-    outbound: &Outbound,
-    forward: &Forward,
-    scope: Scope,
-    notes: &mut Vec<Note>,
-) -> Value {
-    let Outbound {
+/// A listener around its filter chains.
+pub(super) fn around(chains: Vec<Value>, listener: &Listener) -> Value {
+    let Listener {
         name,
-        address: ip,
-        port,
-        bind,
-        destination: _,
-        stat_name,
-        unified,
-        marks,
-        counts_kafka,
+        bind: Bind { address: ip, port, captured },
+        direction,
+        service,
         protocol: _,
-        owner: _,
-        split: _,
-        split_settings: _,
-        refusal: _,
-        reference_omits: _,
-        connections,
-        considered: _,
-    } = outbound;
-    let stat_prefix = sanitised(stat_name);
-    let mut filters = Vec::new();
-    // Without a tcp_proxy behind it the filter would end the chain, which Envoy rejects (spec 04 §6).
-    if *counts_kafka && (scope == Scope::TcpRoutes || forward.to != Target::Nowhere) {
-        let config = object(json!({ "statPrefix": stat_prefix }));
-        let message = "extensions.filters.network.kafka_broker.v3.KafkaBroker";
-        filters.push(extension("envoy.filters.network.kafka_broker", message, config));
-    }
-    let speaker = Speaker { plan, listener: name, service: stat_name, direction: "OUTBOUND" };
-    let settings = if scope == Scope::Proxy { connections } else { &ConnectionSettings::default() };
-    filters.extend(tcp_proxy::filter(&stat_prefix, forward, settings, &speaker, notes));
-    let marks: Map<String, Value> = marks.iter().map(|(key, value)| (key.into(), value.into())).collect();
+        accepts,
+        settings,
+        routes: _,
+        naming: Naming { unified, marks, counts_kafka: _, omitted: _ },
+    } = listener;
+    let traffic = match direction {
+        Direction::Outbound(_) => "OUTBOUND",
+        Direction::Inbound | Direction::Gateway | Direction::Zone => "INBOUND",
+    };
     let mut tree = json!({
         "@type": url("config.listener.v3.Listener"),
         "name": name,
-        "trafficDirection": "OUTBOUND",
-        "address": address(ip, u32::from(*port)),
-        "metadata": { "filterMetadata": { "io.kuma.tags": marks } },
-        "filterChains": [chain(filters)],
+        "trafficDirection": traffic,
     });
-    if !bind {
+    match direction {
+        Direction::Outbound(_) => {}
+        Direction::Inbound | Direction::Zone => tree["enableReusePort"] = false.into(),
+        Direction::Gateway => {
+            tree["enableReusePort"] = true.into();
+            tree["perConnectionBufferLimitBytes"] = 32768.into();
+        }
+    }
+    tree["address"] = address(ip, u32::from(*port));
+    match direction {
+        Direction::Inbound => tree["metadata"] = tags([("kuma.io/service", service.as_str())]),
+        Direction::Outbound(_) => tree["metadata"] = tags(marks.iter()),
+        Direction::Gateway | Direction::Zone => {}
+    }
+    let inspects = match accepts {
+        Accepts::Plaintext => false,
+        Accepts::Mtls(mtls) => mtls.permissive,
+        Accepts::ServerName => true,
+    };
+    let header = reads_proxy_protocol(settings.accept_proxy_protocol.as_ref());
+    let filters: Vec<Value> = header.into_iter().chain(inspects.then(tls_inspector)).collect();
+    if !filters.is_empty() {
+        tree["listenerFilters"] = filters.into();
+    }
+    if !chains.is_empty() {
+        tree["filterChains"] = chains.into();
+    }
+    if *captured {
         tree["bindToPort"] = false.into();
     }
     if *unified {
@@ -64,15 +64,20 @@ pub(super) fn outbound(
     tree
 }
 
+fn tags<'t>(tags: impl IntoIterator<Item = (&'t str, &'t str)>) -> Value {
+    let tags: Map<String, Value> = tags.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
+    json!({ "filterMetadata": { "io.kuma.tags": tags } })
+}
+
+fn tls_inspector() -> Value {
+    let message = "extensions.filters.listener.tls_inspector.v3.TlsInspector";
+    extension("envoy.filters.listener.tls_inspector", message, Map::new())
+}
+
 /// The filter that reads a PROXY protocol header, where clients send one.
-pub(super) fn reads_proxy_protocol(accept: Option<&Sourced<bool>>) -> Option<Value> {
+fn reads_proxy_protocol(accept: Option<&Sourced<bool>>) -> Option<Value> {
     let message = "extensions.filters.listener.proxy_protocol.v3.ProxyProtocol";
     accept
         .is_some_and(|accept| accept.value)
         .then(|| extension("envoy.filters.listener.proxy_protocol", message, Map::new()))
-}
-
-/// A filter chain; without filters it closes every connection.
-pub(super) fn chain(filters: Vec<Value>) -> Value {
-    if filters.is_empty() { json!({}) } else { json!({ "filters": filters }) }
 }

@@ -5,11 +5,12 @@ mod together;
 mod unsaid;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use plan::{Backend, ConnectionSettings, Fate, Plan, SplitSettings, Sticky};
+use plan::{Backend, Cluster, ConnectionSettings, Fate, Mtls, SplitSettings, Sticky};
 use serde_json::Value;
 
-use super::{EnvoyResources, Note, Scope, SplitLayout, cluster};
+use super::{EnvoyResources, Note, SplitLayout, cluster};
 
 /// The cluster that a refused share is sent to. It does not exist, so Envoy closes the connection (spec 04 §12.2).
 pub(super) const REFUSED: &str = "kuma.io/unresolved-backend";
@@ -34,19 +35,36 @@ pub(super) enum Target {
     Weighted(Vec<(String, u32)>),
 }
 
+/// The destinations of a plan, and who dials them.
+#[derive(Clone, Copy)]
+pub(super) struct Destinations<'a> {
+    /// By name.
+    pub(super) clusters: &'a BTreeMap<String, Arc<Cluster>>,
+    /// How proxies of the mesh trust each other.
+    pub(super) mtls: Option<&'a Mtls>,
+    /// The mesh of the proxy.
+    pub(super) mesh: &'a str,
+}
+
+impl<'a> Destinations<'a> {
+    /// The destination of that name.
+    pub(super) fn get(self, cluster: &str) -> Option<&'a Cluster> {
+        self.clusters.get(cluster).map(AsRef::as_ref)
+    }
+}
+
 /// The splits of a plan, and the clusters that they need.
 pub(super) struct Splits<'a> {
-    plan: &'a Plan,
+    destinations: Destinations<'a>,
     layout: SplitLayout,
-    scope: Scope,
     used: BTreeSet<String>,
     combined: BTreeMap<String, (Value, Value)>,
     notes: Vec<Note>,
 }
 
 impl<'a> Splits<'a> {
-    pub(super) fn new(plan: &'a Plan, layout: SplitLayout, scope: Scope) -> Self {
-        Self { plan, layout, scope, used: BTreeSet::new(), combined: BTreeMap::new(), notes: Vec::new() }
+    pub(super) fn new(destinations: Destinations<'a>, layout: SplitLayout) -> Self {
+        Self { destinations, layout, used: BTreeSet::new(), combined: BTreeMap::new(), notes: Vec::new() }
     }
 
     /// Says one split; `name` is unique among splits, and stays when the split changes.
@@ -60,13 +78,12 @@ impl<'a> Splits<'a> {
     ) -> Forward {
         let to = self.target(listener, name, split, declared, settings);
         let sticks = declared.sticky.as_ref().is_some_and(|sticky| sticky.value == Sticky::SourceIp);
-        let clusters =
-            split.iter().filter_map(Backend::cluster).filter_map(|name| self.plan.clusters.get(name));
-        let hashes = clusters.into_iter().any(|cluster| cluster.settings.hashes_clients());
-        if self.scope == Scope::TcpRoutes {
-            return Forward { to, by_client: false };
-        }
-        for text in unsaid::of_split(self.plan, split, declared, &to, self.combined.contains_key(name)) {
+        let mut clusters =
+            split.iter().filter_map(Backend::cluster).filter_map(|name| self.destinations.get(name));
+        let hashes = clusters.any(|cluster| cluster.settings.hashes_clients());
+        for text in
+            unsaid::of_split(self.destinations, split, declared, &to, self.combined.contains_key(name))
+        {
             self.notes.push(Note { listener: listener.into(), text });
         }
         Forward { to, by_client: sticks || hashes }
@@ -85,7 +102,7 @@ impl<'a> Splits<'a> {
             return Target::Nowhere;
         }
         if self.layout == SplitLayout::Endpoints {
-            match one_cluster::said(name, &shares, self.plan, declared, settings) {
+            match one_cluster::said(name, &shares, self.destinations, declared, settings) {
                 Ok(said) => {
                     self.combined.insert(name.to_owned(), said);
                     return Target::Cluster(name.to_owned());
@@ -113,10 +130,9 @@ impl<'a> Splits<'a> {
 
     /// Adds the clusters that the splits need, their load assignments, and the notes.
     pub(super) fn finish(self, resources: &mut EnvoyResources) {
-        let Self { plan, layout: _, scope, used, combined, notes } = self;
-        for cluster in used.iter().filter_map(|name| plan.clusters.get(name)) {
-            let settings = scope == Scope::Proxy;
-            let (tree, assignment) = cluster::cluster(cluster, plan, settings);
+        let Self { destinations, layout: _, used, combined, notes } = self;
+        for cluster in used.iter().filter_map(|name| destinations.get(name)) {
+            let (tree, assignment) = cluster::cluster(cluster, destinations);
             resources.clusters.insert(cluster.name.clone(), tree);
             resources.endpoints.extend(assignment.map(|tree| (cluster.name.clone(), tree)));
         }
@@ -134,7 +150,7 @@ fn weights(split: &[Backend]) -> Vec<(Option<&str>, u32)> {
     let mut shares: Vec<(Option<&str>, u32)> = Vec::new();
     for Backend { reference: _, weight, fate, origin: _, spills_when_down: _ } in split {
         let target = match fate {
-            Fate::Routed { cluster } => Some(cluster.as_str()),
+            Fate::Routed { cluster, subset: _ } => Some(cluster.as_str()),
             Fate::Refused(_) => None,
             Fate::Spilled(_) => continue,
         };
@@ -160,7 +176,7 @@ mod tests {
         Backend {
             reference: "MeshService a".into(),
             weight,
-            fate: Fate::Routed { cluster: "a".into() },
+            fate: Fate::Routed { cluster: "a".into(), subset: model::Tags::default() },
             origin: None,
             spills_when_down: false,
         }

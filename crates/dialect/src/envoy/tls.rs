@@ -1,10 +1,10 @@
 //! TLS as transport sockets (spec 04 §8.2, §9.2, §12.2).
 
-use model::topology::TlsMode;
-use plan::{ExternalTls, GatewayTls, Mtls, Plan, ProxyTls};
+use plan::{ExternalTls, Mtls, ProxyTls, Session};
 use serde_json::{Map, Value, json};
 
 use super::CertificateKey;
+use super::split::Destinations;
 use super::words::{extension, object, secret};
 
 const UPSTREAM: &str = "extensions.transport_sockets.tls.v3.UpstreamTlsContext";
@@ -37,9 +37,12 @@ impl Secrets {
 }
 
 /// TLS to proxies of the mesh.
-pub(super) fn to_mesh(tls: &ProxyTls, plan: &Plan) -> Value {
+pub(super) fn to_mesh(
+    tls: &ProxyTls,
+    Destinations { clusters: _, mtls, mesh: own_mesh }: Destinations<'_>,
+) -> Value {
     let ProxyTls { sni, identities, mesh, workload_identity, optional: _ } = tls;
-    let secrets = Secrets::of(plan.mtls.as_ref(), plan.proxy.mesh.as_str(), mesh, *workload_identity);
+    let secrets = Secrets::of(mtls, own_mesh, mesh, *workload_identity);
     let names: Vec<Value> =
         identities.iter().map(|id| json!({ "sanType": "URI", "matcher": { "exact": id } })).collect();
     let context = json!({
@@ -93,28 +96,27 @@ pub(super) fn from_mesh(mtls: &Mtls) -> Value {
 
 /// TLS from the outside at a gateway; `None` where the gateway only looks at the server name.
 pub(super) fn at_gateway(
-    tls: &GatewayTls,
+    session: &Session,
     hostname: &str,
     own_mesh: &str,
     key: CertificateKey,
 ) -> Option<Value> {
-    let GatewayTls { mode, certificates, cross_mesh } = tls;
-    if *cross_mesh {
-        let context = json!({
-            "requireClientCertificate": true,
-            "commonTlsContext": {
-                "combinedValidationContext": {
-                    "defaultValidationContext": {},
-                    "validationContextSdsSecretConfig": secret("mesh_ca:secret:all"),
+    match session {
+        Session::Passthrough | Session::Unsaid => None,
+        Session::CrossMesh => {
+            let context = json!({
+                "requireClientCertificate": true,
+                "commonTlsContext": {
+                    "combinedValidationContext": {
+                        "defaultValidationContext": {},
+                        "validationContextSdsSecretConfig": secret("mesh_ca:secret:all"),
+                    },
+                    "tlsCertificateSdsSecretConfigs": [secret(&format!("identity_cert:secret:{own_mesh}"))],
                 },
-                "tlsCertificateSdsSecretConfigs": [secret(&format!("identity_cert:secret:{own_mesh}"))],
-            },
-        });
-        return Some(socket(DOWNSTREAM, object(context)));
-    }
-    match mode {
-        None | Some(TlsMode::Passthrough) => None,
-        Some(TlsMode::Terminate) => {
+            });
+            Some(socket(DOWNSTREAM, object(context)))
+        }
+        Session::Terminated { certificates } => {
             let key = match key {
                 CertificateKey::Rsa => "rsa",
                 CertificateKey::Ecdsa => "ecdsa",

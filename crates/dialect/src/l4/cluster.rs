@@ -2,6 +2,7 @@
 
 mod settings;
 
+use model::Tags;
 use plan::{Cluster as PlanCluster, ClusterKind, DirectAccess, Endpoint as PlanEndpoint, ExternalTls, Mtls};
 use plan::{ProxyTls, Via};
 use xds::proto::l4::{Cluster, Endpoint, Endpoints};
@@ -10,19 +11,25 @@ use super::listener::millis;
 use super::mesh_tls;
 pub(super) use settings::notes;
 
-/// A cluster, and the endpoints that can be dialled.
-pub(super) fn cluster(cluster: &PlanCluster, mtls: Option<&Mtls>) -> (Cluster, Endpoints) {
+/// A cluster, and those of its endpoints that have some tags and can be dialled.
+pub(super) fn cluster(
+    name: &str,
+    cluster: &PlanCluster,
+    subset: &Tags,
+    mtls: Option<&Mtls>,
+) -> (Cluster, Endpoints) {
+    let has_tags = |endpoint: &&PlanEndpoint| subset.matches(&endpoint.tags);
     let (endpoints, undialable) = match dialable(cluster, mtls) {
-        Ok(endpoints) => (endpoints.into_iter().map(endpoint).collect(), String::new()),
+        Ok(endpoints) => (endpoints.into_iter().filter(has_tags).map(endpoint).collect(), String::new()),
         Err(why) => (Vec::new(), why),
     };
     let message = Cluster {
-        name: cluster.name.clone(),
+        name: name.to_owned(),
         connect_timeout_ms: cluster.connect_timeout.as_ref().map(|t| millis(t.value)).unwrap_or_default(),
         undialable,
         ..settings::of(&cluster.settings)
     };
-    (message, Endpoints { cluster: cluster.name.clone(), endpoints })
+    (message, Endpoints { cluster: name.to_owned(), endpoints })
 }
 
 /// The endpoints that plaintext reaches, or why there is none. Where only some need TLS, the others take their place, as
@@ -48,8 +55,10 @@ fn dialable<'a>(cluster: &'a PlanCluster, mtls: Option<&Mtls>) -> Result<Vec<&'a
     }
     match kind {
         ClusterKind::External { protocol: _, tls: Some(tls) } => return Err(wants_tls(service, tls)),
-        ClusterKind::Mesh
-        | ClusterKind::Gateway { .. }
+        ClusterKind::Application
+        | ClusterKind::Zone
+        | ClusterKind::Mesh
+        | ClusterKind::Gateway
         | ClusterKind::Egress { .. }
         | ClusterKind::External { .. } => {}
     }

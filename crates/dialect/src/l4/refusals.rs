@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::L4Resources;
+use plan::{Backend, Fate, Match};
+
+use super::{L4Resources, destination};
 
 /// What our proxy refuses of a plan for want of a skill, each with the reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,6 +14,32 @@ pub struct Refusals {
     pub routes: BTreeMap<String, String>,
     /// The clusters that are not dialled, by name.
     pub clusters: BTreeMap<String, String>,
+}
+
+impl Refusals {
+    /// Why a route of a listener refuses every connection; `None`: it does not, as far as this proxy is concerned.
+    pub fn of_route(&self, listener: &str, claimed: &Match) -> Option<&str> {
+        let name = match claimed {
+            Match::Everything => listener.to_owned(),
+            Match::ServerName { pattern, session: _ } => route_of_name(listener, pattern),
+        };
+        self.routes.get(&name).map(String::as_str)
+    }
+
+    /// Why what the share of a backend goes to is not dialled; `None`: it is, or the share goes nowhere.
+    pub fn of_backend(&self, backend: &Backend) -> Option<&str> {
+        match &backend.fate {
+            Fate::Routed { cluster, subset } => {
+                self.clusters.get(&destination(cluster, subset)).map(String::as_str)
+            }
+            Fate::Spilled(_) | Fate::Refused(_) => None,
+        }
+    }
+}
+
+/// What the route for a server name is called.
+pub(super) fn route_of_name(listener: &str, pattern: &str) -> String {
+    format!("{listener}#{pattern}")
 }
 
 impl L4Resources {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use control::preview::State;
 use model::ProxyKey;
-use plan::{Backend, Plan, shares};
+use plan::{Backend, Direction, Match, Plan, Route, shares};
 use serde::Serialize;
 
 use crate::client::Client;
@@ -115,13 +115,13 @@ fn intervals(state: &State, record: &Record) -> Vec<Interval> {
 
 fn split_of<'p>(plan: &'p Plan, record: &Record) -> Option<&'p Vec<Backend>> {
     let listener = record.text("listener");
-    let outbound = plan.outbounds.iter().find(|outbound| outbound.name == listener);
-    outbound.map(|outbound| &outbound.split).or_else(|| {
-        let hosts = &plan.gateway_listeners.iter().find(|it| it.name == listener)?.hosts;
-        let name = record.text("server_name");
-        let host = hosts.iter().find(|host| host.hostname == name).or(hosts.first())?;
-        Some(&host.split)
-    })
+    let named =
+        |it: &&std::sync::Arc<plan::Listener>| it.name == listener && it.direction != Direction::Inbound;
+    let routes = &plan.listeners.iter().find(named)?.routes;
+    let name = record.text("server_name");
+    let claims = |(claimed, _): &&(Match, Route)| claimed.hostname() == name;
+    let (_, route) = routes.iter().find(claims).or(routes.first())?;
+    Some(&route.split)
 }
 
 fn in_words(record: &Record, intervals: &[Interval], asked: bool) -> String {

@@ -2,7 +2,7 @@
 
 use model::Spec;
 
-use crate::plan::{Considered, Outbound, Outcome, Owner, PolicyOrigin};
+use crate::plan::{Considered, Destination, Listener, Outcome, Owner, PolicyOrigin, Route};
 use crate::precedence::{ItemPrecedence, Precedence, Step};
 use crate::view::View;
 
@@ -13,6 +13,7 @@ pub(super) fn decided_by(owner: &Owner) -> String {
             policies.last().map_or_else(|| "no policy".to_owned(), PolicyOrigin::to_string)
         }
         Owner::TrafficRoute(policy) => policy.to_string(),
+        Owner::Nobody => "no policy".to_owned(),
         Owner::ImpliedTrafficRoute => "the TrafficRoute that every mesh has by default".to_owned(),
         Owner::NoTrafficRoute => "TrafficRoute, and none is for it".to_owned(),
         Owner::Default | Owner::HttpDefault => "no policy: connections go to what was dialled".to_owned(),
@@ -20,14 +21,14 @@ pub(super) fn decided_by(owner: &Owner) -> String {
 }
 
 /// Why the winner wins over the next most important policy that would apply otherwise; empty when there is none.
-pub(super) fn because(view: &View<'_>, outbound: &Outbound) -> String {
-    let winner = outbound.considered.iter().find(|considered| considered.outcome == Outcome::Applied);
+pub(super) fn because(view: &View<'_>, listener: &Listener, route: &Route) -> String {
+    let winner = route.considered.iter().find(|considered| considered.outcome == Outcome::Applied);
     let shadowed = |considered: &&Considered| matches!(considered.outcome, Outcome::Shadowed { .. });
-    let (Some(winner), Some(loser)) = (winner, outbound.considered.iter().find(shadowed)) else {
+    let (Some(winner), Some(loser)) = (winner, route.considered.iter().find(shadowed)) else {
         return String::new();
     };
     let (winner, loser) = (&winner.origin, &loser.origin);
-    let reason = match decisive_step(view, outbound, winner, loser) {
+    let reason = match decisive_step(view, listener, winner, loser) {
         Some(Step::Name) if view.profile().smaller_name_wins() => {
             "of equals, the smaller name wins".to_owned()
         }
@@ -41,14 +42,14 @@ pub(super) fn because(view: &View<'_>, outbound: &Outbound) -> String {
 
 fn decisive_step(
     view: &View<'_>,
-    outbound: &Outbound,
+    listener: &Listener,
     winner: &PolicyOrigin,
     loser: &PolicyOrigin,
 ) -> Option<Step> {
     let profile = view.profile();
     let (a, b) = (view.by_id(&winner.policy)?, view.by_id(&loser.policy)?);
     let (Spec::Policy(first), Spec::Policy(second)) = (&a.spec, &b.spec) else { return None };
-    let is_real = matches!(outbound.destination, crate::plan::Destination::Resource { .. });
+    let is_real = matches!(listener.destination(), Some(Destination::Resource { .. }));
     if !is_real {
         return Precedence::of(a, first, profile).decided_by(&Precedence::of(b, second, profile));
     }

@@ -35,7 +35,9 @@ pub(super) fn cluster(cluster: &Cluster) -> Value {
 fn kind_json(kind: &ClusterKind) -> Value {
     match kind {
         ClusterKind::Mesh => json!({ "kind": "mesh" }),
-        ClusterKind::Gateway { legacy: _ } => json!({ "kind": "mesh", "dialledBy": "gateway" }),
+        ClusterKind::Gateway => json!({ "kind": "mesh", "dialledBy": "gateway" }),
+        ClusterKind::Zone => json!({ "kind": "mesh", "dialledBy": "zone ingress" }),
+        ClusterKind::Application => json!({ "kind": "application" }),
         ClusterKind::Egress { protocol } => json!({ "kind": "egress", "protocol": protocol.as_str() }),
         ClusterKind::External { protocol, tls } => {
             json!({ "kind": "external", "protocol": protocol.as_str(), "tls": tls.as_ref().map(external_tls) })

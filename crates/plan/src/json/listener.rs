@@ -1,119 +1,135 @@
 //! Inbounds, outbounds and gateway listeners.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::policy::format_duration;
-use model::topology::TlsMode;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::policy::{considered, origin};
+use super::policy::{self, origin};
 use crate::plan::{
-    AccessLog, Backend, ConnectionSettings, Destination, Existing, Fate, GatewayHost, GatewayListener,
-    GatewayTls, Inbound, LogBackend, LogFormat, Outbound, Owner, PolicyOrigin, Sourced, SplitSettings,
-    Sticky, shares,
+    Accepts, AccessLog, Backend, Bind, Cluster, ConnectionSettings, Destination, Existing, Fate, Listener,
+    LogBackend, LogFormat, Match, Owner, PolicyOrigin, Route, Session, Sourced, SplitSettings, Sticky,
+    shares,
 };
 
-pub(super) fn inbound(inbound: &Inbound) -> Value {
-    let Inbound {
+pub(super) fn inbound(listener: &Listener, clusters: &BTreeMap<String, Arc<Cluster>>) -> Value {
+    let Listener {
         name,
-        address,
-        port,
-        service_address,
-        service_port,
+        bind: Bind { address, port, captured: _ },
+        direction: _,
         service,
         protocol,
-        accept_proxy_protocol,
-    } = inbound;
+        accepts: _,
+        settings,
+        routes: _,
+        naming: _,
+    } = listener;
+    let backends = listener.routes().flat_map(|route| &route.split);
+    let mut applications = backends.filter_map(Backend::cluster).filter_map(|name| clusters.get(name));
+    let application = applications.next().and_then(|application| application.endpoints.first());
     json!({
         "name": name,
         "address": address,
         "port": port,
-        "serviceAddress": service_address,
-        "servicePort": service_port,
+        "serviceAddress": application.map(|endpoint| endpoint.address.as_str()),
+        "servicePort": application.map(|endpoint| endpoint.port),
         "service": service,
         "protocol": protocol.as_str(),
-        "acceptProxyProtocol": accept_proxy_protocol.as_ref().map(sourced),
+        "acceptProxyProtocol": settings.accept_proxy_protocol.as_ref().map(sourced),
     })
 }
 
-pub(super) fn outbound(outbound: &Outbound) -> Value {
-    let Outbound {
+pub(super) fn outbound(listener: &Listener, destination: &Destination) -> Value {
+    let Listener {
         name,
-        address,
-        port,
-        bind,
-        destination,
-        stat_name: _,
-        unified: _,
-        marks: _,
-        counts_kafka: _,
+        bind: Bind { address, port, captured },
+        direction: _,
+        service: _,
         protocol,
-        owner,
-        split,
-        split_settings,
-        refusal,
-        reference_omits: _,
-        connections,
-        considered: policies,
-    } = outbound;
-    json!({
+        accepts: _,
+        settings,
+        routes,
+        naming: _,
+    } = listener;
+    let mut tree = json!({
         "name": name,
         "address": address,
         "port": port,
-        "bind": bind,
+        "bind": !captured,
         "destination": match destination {
             Destination::Tags(tags) => json!({ "tags": tags }),
             Destination::Resource { id, name } => json!({ "kri": id.to_string(), "name": name }),
         },
         "protocol": protocol.as_str(),
-        "owner": self::owner(owner),
-        "split": self::split(split),
-        "refusal": refusal,
-        "settings": settings(connections),
-        "declared": declared(split_settings),
-        "considered": policies.iter().map(considered).collect::<Vec<_>>(),
-    })
+    });
+    for (_, Route { owner, rule: _, split, settings: declared, refusal, considered }) in routes {
+        tree["owner"] = self::owner(owner);
+        tree["split"] = self::split(split);
+        tree["refusal"] = json!(refusal);
+        tree["settings"] = self::settings(settings);
+        tree["declared"] = self::declared(declared);
+        tree["considered"] = considered.iter().map(policy::considered).collect();
+    }
+    tree
 }
 
-pub(super) fn gateway(listener: &GatewayListener) -> Value {
-    let GatewayListener { name, address, port, tls, stat_name: _, hosts, connections } = listener;
+pub(super) fn gateway(listener: &Listener) -> Value {
+    let Listener {
+        name,
+        bind: Bind { address, port, captured: _ },
+        direction: _,
+        service: _,
+        protocol: _,
+        accepts,
+        settings,
+        routes,
+        naming: _,
+    } = listener;
     json!({
         "name": name,
         "address": address,
         "port": port,
-        "tls": tls,
-        "hosts": hosts.iter().map(host).collect::<Vec<_>>(),
-        "settings": settings(connections),
+        "tls": *accepts == Accepts::ServerName,
+        "hosts": routes.iter().map(host).collect::<Vec<_>>(),
+        "settings": self::settings(settings),
     })
 }
 
-fn host(GatewayHost { hostname, tls, split, split_settings, routed: _, origins }: &GatewayHost) -> Value {
-    let tls = tls.as_ref().map(|GatewayTls { mode, certificates, cross_mesh }| {
-        let mode = mode.map(|mode| match mode {
-            TlsMode::Terminate => "TERMINATE",
-            TlsMode::Passthrough => "PASSTHROUGH",
-        });
-        json!({ "mode": mode, "certificates": certificates, "crossMesh": cross_mesh })
-    });
+fn host((claimed, route): &(Match, Route)) -> Value {
+    let Route { owner, rule: _, split, settings, refusal: _, considered: _ } = route;
+    let tls = match claimed {
+        Match::Everything => None,
+        Match::ServerName { pattern: _, session } => Some(self::session(session)),
+    };
     json!({
-        "hostname": hostname,
+        "hostname": claimed.hostname(),
         "tls": tls,
         "split": self::split(split),
-        "declared": declared(split_settings),
-        "policies": origins_json(origins),
+        "declared": declared(settings),
+        "policies": origins_json(owner.policies()),
     })
+}
+
+fn session(session: &Session) -> Value {
+    let (mode, certificates): (_, &[String]) = match session {
+        Session::Passthrough => (Some("PASSTHROUGH"), &[]),
+        Session::Terminated { certificates } => (Some("TERMINATE"), certificates),
+        Session::CrossMesh | Session::Unsaid => (None, &[]),
+    };
+    json!({ "mode": mode, "certificates": certificates, "crossMesh": *session == Session::CrossMesh })
 }
 
 fn owner(owner: &Owner) -> Value {
-    let (kind, policies) = match owner {
-        Owner::TcpRoute(policies) => ("MeshTCPRoute", origins_json(policies)),
-        Owner::HttpRoute(policies) => ("MeshHTTPRoute", origins_json(policies)),
-        Owner::TrafficRoute(policy) => ("TrafficRoute", json!([origin(policy)])),
-        Owner::ImpliedTrafficRoute | Owner::NoTrafficRoute => ("TrafficRoute", json!([])),
-        Owner::Default | Owner::HttpDefault => ("default", json!([])),
+    let kind = match owner {
+        Owner::TcpRoute(_) => "MeshTCPRoute",
+        Owner::HttpRoute(_) => "MeshHTTPRoute",
+        Owner::TrafficRoute(_) | Owner::ImpliedTrafficRoute | Owner::NoTrafficRoute => "TrafficRoute",
+        Owner::Default | Owner::HttpDefault | Owner::Nobody => "default",
     };
-    json!({ "kind": kind, "policies": policies })
+    json!({ "kind": kind, "policies": origins_json(owner.policies()) })
 }
 
 fn origins_json(origins: &[PolicyOrigin]) -> Value {
@@ -124,7 +140,7 @@ fn split(split: &[Backend]) -> Value {
     let backend = |(backend, share): (&Backend, f64)| {
         let Backend { reference, weight, fate, origin: policy, spills_when_down } = backend;
         let (word, cluster, why) = match fate {
-            Fate::Routed { cluster } => ("routed", Some(cluster), None),
+            Fate::Routed { cluster, subset: _ } => ("routed", Some(cluster), None),
             Fate::Spilled(why) => ("spilled", None, Some(why.to_string())),
             Fate::Refused(why) => ("refused", None, Some(why.to_string())),
         };

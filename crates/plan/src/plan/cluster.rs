@@ -33,6 +33,24 @@ pub struct Cluster {
     pub resource: Option<String>,
 }
 
+impl Cluster {
+    /// A destination in plaintext about which nobody says anything.
+    pub(crate) fn plain(name: String, service: String, kind: ClusterKind, endpoints: Vec<Endpoint>) -> Self {
+        Self {
+            name,
+            service,
+            kind,
+            subset: Tags::default(),
+            tls: None,
+            connect_timeout: None,
+            settings: ClusterSettings::default(),
+            endpoints,
+            direct: None,
+            resource: None,
+        }
+    }
+}
+
 /// Where a destination outside the mesh really is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DirectAccess {
@@ -45,13 +63,14 @@ pub struct DirectAccess {
 /// Which sort of destination a cluster is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ClusterKind {
+    /// The application beside the proxy.
+    Application,
+    /// Proxies of this zone, dialled by its ingress for other zones: TLS goes on to them as it came.
+    Zone,
     /// Proxies of the mesh.
     Mesh,
-    /// Proxies of the mesh, dialled by a builtin gateway; `legacy` by tags.
-    Gateway {
-        /// Whether the backendRef was a tag reference.
-        legacy: bool,
-    },
+    /// Proxies of the mesh, dialled by a builtin gateway.
+    Gateway,
     /// Outside the mesh, through the zone egress.
     Egress {
         /// What the outside speaks.

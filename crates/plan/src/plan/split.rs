@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use model::Tags;
 use serde::Serialize;
 
 use super::PolicyOrigin;
@@ -25,7 +26,7 @@ impl Backend {
     /// The cluster that its share goes to.
     pub fn cluster(&self) -> Option<&str> {
         match &self.fate {
-            Fate::Routed { cluster } => Some(cluster),
+            Fate::Routed { cluster, subset: _ } => Some(cluster),
             Fate::Spilled(_) | Fate::Refused(_) => None,
         }
     }
@@ -38,6 +39,8 @@ pub enum Fate {
     Routed {
         /// The key in [`Plan::clusters`](super::Plan::clusters).
         cluster: String,
+        /// The tags that its endpoints must have to be chosen, beyond those that all of the cluster have.
+        subset: Tags,
     },
     /// It goes to the other backends.
     Spilled(Unusable),

@@ -6,7 +6,7 @@ use model::Kind;
 
 use super::{PolicyOrigin, PolicyPlace, Unusable};
 
-/// What became of one route policy on one outbound.
+/// What became of one route policy on one listener.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Considered {
     /// The policy and its item.
@@ -15,7 +15,7 @@ pub struct Considered {
     pub outcome: Outcome,
 }
 
-/// What became of a route policy, for one outbound or for the whole proxy.
+/// What became of a route policy, for one listener or for the whole proxy.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Outcome {
     /// It decides.
@@ -75,9 +75,9 @@ pub struct RouteStatus {
     pub policy: PolicyOrigin,
     /// Its kind.
     pub kind: Kind,
-    /// What became of it: applied if it decides at least one outbound or gateway listener.
+    /// What became of it: applied if it decides at least one listener.
     pub outcome: Outcome,
-    /// The outbounds and gateway listeners that it decides, by name.
+    /// The listeners that it decides, by name.
     pub decides: Vec<String>,
     /// Its backendRefs that cannot be used, with the reason.
     pub unresolved: Vec<(String, Unusable)>,

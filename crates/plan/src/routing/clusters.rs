@@ -67,7 +67,7 @@ impl<'v, 'a> Clusters<'v, 'a> {
             let cluster = Cluster {
                 name: name.clone(),
                 service,
-                kind: kind(&offer, gateway.map(|_| true)),
+                kind: kind(&offer, gateway.is_some()),
                 tls,
                 connect_timeout: settings::connect_timeout(self.view, said.timeout),
                 settings: settings::of_cluster(self.view, said, None),
@@ -101,7 +101,7 @@ impl<'v, 'a> Clusters<'v, 'a> {
             let cluster = Cluster {
                 name: name.clone(),
                 service: destination,
-                kind: kind(&offer, gateway.map(|_| false)),
+                kind: kind(&offer, gateway.is_some()),
                 subset: Tags::default(),
                 tls: tls::to_service(self.view, self.facts, service, &offer, gateway.is_some()),
                 connect_timeout: settings::connect_timeout(self.view, said.timeout),
@@ -192,14 +192,14 @@ fn port_id(service: &Service<'_>) -> ResourceId {
     section.map_or_else(|| service.id.clone(), |section| service.id.with_section(section))
 }
 
-fn kind(offer: &Offer, gateway: Option<bool>) -> ClusterKind {
+fn kind(offer: &Offer, gateway: bool) -> ClusterKind {
     match (&offer.outside, gateway) {
-        (Some(outside), None) if outside.by_egress => ClusterKind::Egress { protocol: outside.protocol },
+        (Some(outside), false) if outside.by_egress => ClusterKind::Egress { protocol: outside.protocol },
         (Some(outside), _) if !outside.by_egress => {
             ClusterKind::External { protocol: outside.protocol, tls: outside.tls.clone() }
         }
-        (_, Some(legacy)) => ClusterKind::Gateway { legacy },
-        (_, None) => ClusterKind::Mesh,
+        (_, true) => ClusterKind::Gateway,
+        (_, false) => ClusterKind::Mesh,
     }
 }
 

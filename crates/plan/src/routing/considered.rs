@@ -38,7 +38,8 @@ pub(super) fn of_outbound(
         | Owner::ImpliedTrafficRoute
         | Owner::NoTrafficRoute
         | Owner::Default
-        | Owner::HttpDefault => {
+        | Owner::HttpDefault
+        | Owner::Nobody => {
             let stays = Outcome::Ignored(IgnoredBecause::TrafficRouteStays);
             let not_http = Outcome::Ignored(IgnoredBecause::DestinationNotHttp);
             let first = match &decision.owner {

@@ -30,9 +30,12 @@ pub enum DialledTarget {
     Resource(ResourceId),
 }
 
-/// What a proxy dials: its Dataplane's outbounds, or with transparent proxying the virtual IPs that it may reach. What
-/// names nothing is left out, with a warning.
+/// What a proxy dials: its Dataplane's outbounds, or with transparent proxying the virtual IPs that it may reach; what
+/// the context says instead, where it does. What names nothing is left out, with a warning.
 pub(super) fn of_proxy(view: &View<'_>, facts: &Facts<'_>, warnings: &mut Vec<String>) -> Vec<Dialled> {
+    if let Some(dialled) = view.context().dialled.get(view.proxy()) {
+        return dialled.clone();
+    }
     if view.dataplane().builtin_gateway().is_some() {
         return Vec::new();
     }

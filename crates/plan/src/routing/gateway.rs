@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use model::declared::Declared;
 use model::policy::backend_refs;
-use model::topology::{GatewayListener as Written, GatewayProtocol, MeshGateway};
+use model::topology::{GatewayListener as Written, GatewayProtocol, MeshGateway, Protocol, TlsMode};
 use model::{Resource, Tags};
 
 use super::ProxyRules;
@@ -13,8 +13,8 @@ use super::legacy::origin;
 use super::settings::{self, Said};
 use super::split::{For, Splitter, on_unavailable};
 use crate::plan::{
-    Backend, ConnectionSettings, Fate, GatewayHost, GatewayListener, GatewayTls, PolicyOrigin, Sourced,
-    SplitSettings,
+    Accepts, Backend, Bind, ConnectionSettings, Considered, Direction, Fate, Listener, Match,
+    NO_GATEWAY_ROUTE, Naming, Outcome, Owner, PolicyOrigin, Route, Session, Sourced, SplitSettings,
 };
 use crate::rules::{ListenerKey, Merged, Rules};
 use crate::view::View;
@@ -24,7 +24,7 @@ pub(super) fn listeners(
     view: &View<'_>,
     rules: &ProxyRules,
     splitter: &mut Splitter<'_, '_>,
-) -> Vec<GatewayListener> {
+) -> Vec<Listener> {
     let Some(own) = view.dataplane().builtin_gateway() else { return Vec::new() };
     let Some((resource, gateway)) = view.gateway() else {
         splitter.warnings.push(if view.profile().has_builtin_gateways() {
@@ -58,35 +58,40 @@ struct Maker<'m, 'a> {
 }
 
 impl Maker<'_, '_> {
-    fn listener(&self, port: u16, written: &[&Written], splitter: &mut Splitter<'_, '_>) -> GatewayListener {
+    fn listener(&self, port: u16, written: &[&Written], splitter: &mut Splitter<'_, '_>) -> Listener {
         let tls = written.iter().any(|listener| listener.protocol == GatewayProtocol::Tls);
-        let protocol = if tls { "TLS" } else { "TCP" };
-        let name = format!("{}:{protocol}:{port}", self.resource.meta.display_name());
-        let mut hosts: Vec<GatewayHost> =
-            written.iter().map(|listener| self.host(listener, splitter)).collect();
-        if tls {
-            hosts.sort_by_key(|host| exactness(&host.hostname));
+        let (protocol, word) = if tls { (Protocol::Tls, "TLS") } else { (Protocol::Tcp, "TCP") };
+        let name = format!("{}:{word}:{port}", self.resource.meta.display_name());
+        let served = written.iter().map(|listener| (*listener, self.served(listener, splitter)));
+        let routes = if tls {
+            let mut hosts: Vec<(Match, Route)> =
+                served.map(|(listener, served)| (claimed(listener), served.route())).collect();
+            hosts.sort_by_key(|(claimed, _)| exactness(claimed.hostname()));
+            hosts
         } else {
-            hosts = vec![together(hosts)];
-        }
-        GatewayListener {
-            address: self.view.dataplane().address.clone(),
-            port,
-            tls,
-            stat_name: self.own.service().unwrap_or_default().to_owned(),
-            connections: self.connections(port, written, &name, splitter),
-            hosts,
+            let all = served.map(|(_, served)| served).fold(Served::default(), Served::and);
+            vec![(Match::Everything, all.by_cluster().route())]
+        };
+        Listener {
+            bind: Bind::opened(self.view.dataplane().address.as_str(), port),
+            direction: Direction::Gateway,
+            service: self.own.service().unwrap_or_default().to_owned(),
+            protocol,
+            accepts: if tls { Accepts::ServerName } else { Accepts::Plaintext },
+            settings: self.connections(port, written, &name, splitter),
+            routes,
+            naming: Naming::default(),
             name,
         }
     }
 
     /// What is served under one hostname: the backends of every rule about the listener, not only of the one for all
     /// destinations (spec 06 no. 71).
-    fn host(&self, listener: &Written, splitter: &mut Splitter<'_, '_>) -> GatewayHost {
+    fn served(&self, listener: &Written, splitter: &mut Splitter<'_, '_>) -> Served {
         let tags = self.own.merged(&self.gateway.tags).merged(&listener.tags);
         let rules =
             self.rules.tcp_route.listeners.get(&self.key(listener)).map(Vec::as_slice).unwrap_or_default();
-        let (mut split, mut origins, mut routes) = (Vec::new(), Vec::new(), Vec::new());
+        let mut all = Served::default();
         for rule in rules {
             let Some(from) =
                 self.rules.tcp_route.backend_ref_origin(&rule.merged, "").or(rule.merged.last_origin())
@@ -99,31 +104,12 @@ impl Maker<'_, '_> {
                 gateway: Some(&tags),
             };
             let sides = splitter.sides(&backend_refs(rule.merged.conf()), from);
-            let of_rule = splitter.split(sides, context);
-            splitter.declare(&of_rule, Some(&from.policy));
-            split.extend(of_rule);
-            routes.push(from.policy.clone());
-            origins.extend(
-                rule.merged.origins.iter().filter(|o| !origins.contains(*o)).cloned().collect::<Vec<_>>(),
-            );
+            let split = splitter.split(sides, context);
+            splitter.declare(&split, Some(&from.policy));
+            let settings = settings::of_split(self.view, Some(&from.policy));
+            all = all.and(Served { split, settings, policies: rule.merged.origins.clone() });
         }
-        GatewayHost {
-            hostname: hostname(listener),
-            tls: (listener.protocol == GatewayProtocol::Tls).then(|| GatewayTls {
-                mode: listener.tls.as_ref().map(|tls| tls.mode),
-                certificates: listener
-                    .tls
-                    .iter()
-                    .flat_map(|tls| &tls.certificates)
-                    .map(|source| source.sort().to_owned())
-                    .collect(),
-                cross_mesh: listener.cross_mesh,
-            }),
-            routed: !rules.is_empty(),
-            split_settings: first_said(routes.iter().map(|route| settings::of_split(self.view, Some(route)))),
-            split,
-            origins,
-        }
+        all
     }
 
     fn connections(
@@ -174,49 +160,83 @@ impl Maker<'_, '_> {
     }
 }
 
-/// Of what several routes declare about one split, each value that was said first.
-fn first_said(said: impl IntoIterator<Item = SplitSettings>) -> SplitSettings {
-    said.into_iter().fold(SplitSettings::default(), |all, next| {
-        let SplitSettings { sticky, existing, retry_other_side, drain_grace } = next;
-        SplitSettings {
-            sticky: all.sticky.or(sticky),
-            existing: all.existing.or(existing),
-            retry_other_side: all.retry_other_side.or(retry_other_side),
-            drain_grace: all.drain_grace.or(drain_grace),
-        }
-    })
-}
-
 /// The hostname of a listener; `*` where it says none.
 fn hostname(listener: &Written) -> String {
     if listener.hostname.is_empty() { "*".to_owned() } else { listener.hostname.clone() }
 }
 
-/// All hostnames of a TCP port are one: nobody says a hostname there. Sorted by cluster name.
-fn together(hosts: Vec<GatewayHost>) -> GatewayHost {
-    let mut all = GatewayHost {
-        hostname: "*".to_owned(),
-        tls: None,
-        split: Vec::new(),
-        split_settings: SplitSettings::default(),
-        routed: false,
-        origins: Vec::new(),
-    };
-    for GatewayHost { hostname: _, tls: _, split, split_settings, routed, origins } in hosts {
-        all.split.extend(split);
-        all.split_settings = first_said([all.split_settings, split_settings]);
-        all.routed |= routed;
-        let new: Vec<PolicyOrigin> =
-            origins.into_iter().filter(|origin| !all.origins.contains(origin)).collect();
-        all.origins.extend(new);
+/// Which connections of a TLS port a listener of the MeshGateway claims.
+fn claimed(listener: &Written) -> Match {
+    if listener.protocol != GatewayProtocol::Tls {
+        return Match::Everything;
     }
-    all.split.sort_by(|a, b| cluster_name(a).cmp(cluster_name(b)));
-    all
+    let session = match &listener.tls {
+        _ if listener.cross_mesh => Session::CrossMesh,
+        None => Session::Unsaid,
+        Some(tls) => match tls.mode {
+            TlsMode::Passthrough => Session::Passthrough,
+            TlsMode::Terminate => Session::Terminated {
+                certificates: tls.certificates.iter().map(|source| source.sort().to_owned()).collect(),
+            },
+        },
+    };
+    Match::ServerName { pattern: hostname(listener), session }
+}
+
+/// What some rules say together.
+#[derive(Default)]
+struct Served {
+    split: Vec<Backend>,
+    settings: SplitSettings,
+    /// Each once.
+    policies: Vec<PolicyOrigin>,
+}
+
+impl Served {
+    /// Both; of what they declare, each value that was said first.
+    fn and(mut self, next: Served) -> Self {
+        let Served { split, settings, policies } = next;
+        let SplitSettings { sticky, existing, retry_other_side, drain_grace } = settings;
+        self.split.extend(split);
+        self.settings = SplitSettings {
+            sticky: self.settings.sticky.or(sticky),
+            existing: self.settings.existing.or(existing),
+            retry_other_side: self.settings.retry_other_side.or(retry_other_side),
+            drain_grace: self.settings.drain_grace.or(drain_grace),
+        };
+        for policy in policies {
+            if !self.policies.contains(&policy) {
+                self.policies.push(policy);
+            }
+        }
+        self
+    }
+
+    /// Sorted by cluster: all hostnames of a TCP port are one, as nobody says a hostname there.
+    fn by_cluster(mut self) -> Self {
+        self.split.sort_by(|a, b| cluster_name(a).cmp(cluster_name(b)));
+        self
+    }
+
+    fn route(self) -> Route {
+        let Self { split, settings, policies } = self;
+        let applied =
+            |origin: &PolicyOrigin| Considered { origin: origin.clone(), outcome: Outcome::Applied };
+        Route {
+            considered: policies.iter().rev().map(applied).collect(),
+            refusal: policies.is_empty().then(|| NO_GATEWAY_ROUTE.to_owned()),
+            // TCP has one rule an item
+            rule: (!policies.is_empty()).then_some(0),
+            owner: if policies.is_empty() { Owner::Nobody } else { Owner::TcpRoute(policies) },
+            split,
+            settings,
+        }
+    }
 }
 
 fn cluster_name(backend: &Backend) -> &str {
     match &backend.fate {
-        Fate::Routed { cluster } => cluster,
+        Fate::Routed { cluster, subset: _ } => cluster,
         // Where the reference sends what does not resolve.
         Fate::Refused(_) => "kuma.io/unresolved-backend",
         Fate::Spilled(_) => "",

@@ -23,8 +23,11 @@ pub(super) fn arranged(view: &View<'_>, facts: &Facts<'_>, mut cluster: Cluster)
     let ClusterSettings { locality, .. } = &cluster.settings;
     let Some(locality) = locality.as_ref().map(|said| &said.value) else { return cluster };
     match &cluster.kind {
-        ClusterKind::Mesh | ClusterKind::Gateway { .. } => {}
-        ClusterKind::Egress { .. } | ClusterKind::External { .. } => return cluster,
+        ClusterKind::Mesh | ClusterKind::Gateway => {}
+        ClusterKind::Application
+        | ClusterKind::Zone
+        | ClusterKind::Egress { .. }
+        | ClusterKind::External { .. } => return cluster,
     }
     let client = |key: &str| own_value(view, key);
     let endpoints = std::mem::take(&mut cluster.endpoints);

@@ -1,4 +1,4 @@
-//! One dialled destination → one outbound of the plan (spec 04 §4–§7).
+//! One dialled destination → one listener of the plan (spec 04 §4–§7).
 
 use model::declared::Declared;
 use model::reference::MESH_TAG;
@@ -12,7 +12,10 @@ use super::service::Service;
 use super::settings::{self, Said};
 use super::split::{For, Splitter, on_unavailable};
 use super::{considered, names};
-use crate::plan::{Backend, Destination, Fate, Outbound, Owner};
+use crate::plan::{
+    Accepts, Backend, Bind, ConnectionSettings, Destination, Direction, Fate, Listener, Match, Naming, Owner,
+    Route,
+};
 use crate::view::View;
 
 /// The name under which a real outbound is marked from 2.14 on (spec 04 §5.4).
@@ -25,7 +28,7 @@ pub(super) fn plan(
     owners: &Owners<'_, '_>,
     splitter: &mut Splitter<'_, '_>,
     dialled: Dialled,
-) -> Option<Outbound> {
+) -> Option<Listener> {
     let Dialled { address, port, target } = dialled;
     let known = match describe(view, facts, splitter, &target) {
         Ok(known) => known,
@@ -43,31 +46,37 @@ pub(super) fn plan(
         checks_protocols: decision.checks_protocols,
         gateway: None,
     };
-    let Decision { owner, sides, checks_protocols: _, refusal, reference_omits } = decision;
+    let Decision { owner, rule, sides, checks_protocols: _, refusal, reference_omits } = decision;
     let split = splitter.split(sides, context);
     splitter.declare(&split, policy.as_ref());
     let unified = facts.unified && matches!(target, DialledTarget::Resource(_));
-    let name = if unified { known.stat_name.clone() } else { names::listener("outbound", &address, port) };
-    let mut connections = connections(view, owners, &target, &known, &owner, &split, &name, splitter);
-    connections.max_age = settings::by_route_or_mesh(view, policy.as_ref(), Declared::max_connection_age);
-    Some(Outbound {
-        split_settings: settings::of_split(view, policy.as_ref()),
-        refusal: refusal.or_else(|| refusal_of(&split)),
-        reference_omits: reference_omits && !split.iter().any(|b| matches!(b.fate, Fate::Refused(_))),
-        bind: facts.binds,
-        destination: known.destination,
-        stat_name: known.stat_name,
+    let name = if unified { known.service.clone() } else { names::listener("outbound", &address, port) };
+    let mut settings = connections(view, owners, &target, &known, &owner, &split, &name, splitter);
+    settings.max_age = settings::by_route_or_mesh(view, policy.as_ref(), Declared::max_connection_age);
+    let naming = Naming {
         unified,
         marks: known.marks,
         counts_kafka: known.protocol == Protocol::Kafka && facts.profile.has_kafka_filter(),
-        protocol: known.protocol,
-        name,
-        address,
-        port,
+        omitted: reference_omits && !split.iter().any(|b| matches!(b.fate, Fate::Refused(_))),
+    };
+    let route = Route {
         owner,
+        rule,
+        settings: settings::of_split(view, policy.as_ref()),
+        refusal: refusal.or_else(|| refusal_of(&split)),
         split,
-        connections,
         considered,
+    };
+    Some(Listener {
+        name,
+        bind: Bind { address, port, captured: !facts.binds },
+        direction: Direction::Outbound(known.destination),
+        service: known.service,
+        protocol: known.protocol,
+        accepts: Accepts::Plaintext,
+        settings,
+        routes: vec![(Match::Everything, route)],
+        naming,
     })
 }
 
@@ -75,7 +84,8 @@ pub(super) fn plan(
 struct Known {
     destination: Destination,
     destination_name: String,
-    stat_name: String,
+    /// The name in logs and statistics: the service tag, the destination name, or the KRI.
+    service: String,
     marks: Tags,
     protocol: Protocol,
 }
@@ -96,7 +106,7 @@ fn describe(
                 destination: Destination::Tags(tags.clone()),
                 protocol: splitter.clusters.protocol_of_tag(&service, mesh.as_deref()),
                 destination_name: service.clone(),
-                stat_name: service,
+                service,
                 marks,
             })
         }
@@ -107,7 +117,7 @@ fn describe(
             Ok(Known {
                 destination: Destination::Resource { id: id.clone(), name: name.clone() },
                 protocol: service.protocol,
-                stat_name: if facts.unified { id.to_string() } else { name.clone() },
+                service: if facts.unified { id.to_string() } else { name.clone() },
                 destination_name: name,
                 marks: marks(facts, id),
             })
@@ -130,7 +140,7 @@ fn connections(
     split: &[Backend],
     name: &str,
     splitter: &mut Splitter<'_, '_>,
-) -> crate::plan::ConnectionSettings {
+) -> ConnectionSettings {
     let rules = owners.rules;
     let said = match target {
         DialledTarget::Tags(_) => {

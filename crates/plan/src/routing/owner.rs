@@ -24,6 +24,8 @@ pub(super) struct About<'r> {
 /// A decision about one outbound.
 pub(super) struct Decision {
     pub(super) owner: Owner,
+    /// Which rule of the policy that decided.
+    pub(super) rule: Option<usize>,
     /// The sides of its split.
     pub(super) sides: Vec<Side>,
     /// Whether backends must speak what TCP is routed to.
@@ -164,7 +166,10 @@ impl<'v, 'a> Owners<'v, 'a> {
 
 impl Decision {
     fn of(owner: Owner, sides: Vec<Side>) -> Self {
-        Self { owner, sides, checks_protocols: true, refusal: None, reference_omits: false }
+        // TCP has one rule an item; an HTTP rule that speaks about whole connections is the only one of its item, and where
+        // there are several, connections are refused, for whichever
+        let rule = matches!(owner, Owner::TcpRoute(_) | Owner::HttpRoute(_)).then_some(0);
+        Self { owner, rule, sides, checks_protocols: true, refusal: None, reference_omits: false }
     }
 
     fn without_protocol_check(self) -> Self {

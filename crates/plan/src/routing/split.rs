@@ -133,12 +133,12 @@ impl<'a> Splitter<'_, 'a> {
             (Err(why), OnUnavailable::Reference | OnUnavailable::Spill) => {
                 self.warned(reference, named_by, why, Fate::Spilled)
             }
-            (Ok(made), _) if made.is_offered => Fate::Routed { cluster: made.name },
+            (Ok(made), _) if made.is_offered => routed(made),
             (Ok(made), on_unavailable) => {
                 let why = no_endpoints(&made);
                 self.warn_of_nobody(reference, named_by, meaning, legacy, &why);
                 match on_unavailable {
-                    OnUnavailable::Reference => Fate::Routed { cluster: made.name },
+                    OnUnavailable::Reference => routed(made),
                     OnUnavailable::Spill => Fate::Spilled(why),
                     OnUnavailable::Refuse => Fate::Refused(why),
                 }
@@ -192,6 +192,10 @@ impl<'a> Splitter<'_, 'a> {
         let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
         self.warnings.push(format!("{}{reference}: {why}{hint}", named_by(Some(origin))));
     }
+}
+
+fn routed(made: Made) -> Fate {
+    Fate::Routed { cluster: made.name, subset: Tags::default() }
 }
 
 fn named_by(origin: Option<&PolicyOrigin>) -> String {

@@ -5,24 +5,23 @@ use std::sync::Arc;
 use model::Kind;
 
 use super::owner::Owners;
-use crate::plan::{GatewayListener, IgnoredBecause, Outbound, Outcome, RouteStatus};
+use crate::plan::{IgnoredBecause, Listener, Outcome, RouteStatus};
 use crate::view::View;
 
 /// The statuses of all routes, sorted by policy.
 pub(super) fn of_routes(
     view: &View<'_>,
     owners: &Owners<'_, '_>,
-    outbounds: &[Arc<Outbound>],
-    gateways: &[GatewayListener],
+    listeners: &[Arc<Listener>],
 ) -> Vec<Arc<RouteStatus>> {
-    let mut statuses = view.route_statuses(outbounds, gateways);
+    let mut statuses = view.route_statuses(listeners);
     let took_over = view.profile().serves_outbounds_without_route() && !owners.traffic_route_stays;
     for policy in owners.legacy.routes().to_vec() {
-        let decides: Vec<String> = outbounds
-            .iter()
-            .filter(|outbound| outbound.considered.iter().any(|considered| considered.origin == policy))
-            .map(|outbound| outbound.name.clone())
-            .collect();
+        let is_about = |listener: &&Arc<Listener>| {
+            listener.routes().flat_map(|route| &route.considered).any(|it| it.origin == policy)
+        };
+        let decides: Vec<String> =
+            listeners.iter().filter(is_about).map(|listener| listener.name.clone()).collect();
         let outcome = match (took_over, decides.is_empty()) {
             (_, false) => Outcome::Applied,
             (true, true) => Outcome::Ignored(IgnoredBecause::TcpRouteTookOver),

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use model::{Resource, ResourceId};
 
-use crate::plan::{Backend, Fate, GatewayListener, Outbound, Outcome, PolicyOrigin, Unusable};
+use crate::plan::{Backend, Fate, Listener, Outcome, PolicyOrigin, Unusable};
 
-/// What outbounds and gateway listeners say about one policy.
+/// What listeners say about one policy.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Heard {
     /// Everything that became of it somewhere.
     pub(super) outcomes: BTreeSet<Outcome>,
-    /// The outbounds and listeners that it decides, by name.
+    /// The listeners that it decides, by name.
     pub(super) decides: Vec<String>,
     /// Its backendRefs that cannot be used, each once.
     pub(super) unresolved: Vec<(String, Unusable)>,
@@ -24,18 +24,14 @@ pub(super) struct Hearing(BTreeMap<String, Vec<(ResourceId, Heard)>>);
 
 impl Hearing {
     /// Goes through a plan once.
-    pub(super) fn of(outbounds: &[Arc<Outbound>], listeners: &[GatewayListener]) -> Self {
+    pub(super) fn of(listeners: &[Arc<Listener>]) -> Self {
         let mut hearing = Self::default();
-        for outbound in outbounds {
-            for considered in &outbound.considered {
-                hearing.note(&considered.origin, considered.outcome.clone(), &outbound.name);
-            }
-            outbound.split.iter().for_each(|backend| hearing.note_backend(backend));
-        }
         for listener in listeners {
-            for host in &listener.hosts {
-                host.origins.iter().for_each(|o| hearing.note(o, Outcome::Applied, &listener.name));
-                host.split.iter().for_each(|backend| hearing.note_backend(backend));
+            for route in listener.routes() {
+                for considered in &route.considered {
+                    hearing.note(&considered.origin, considered.outcome.clone(), &listener.name);
+                }
+                route.split.iter().for_each(|backend| hearing.note_backend(backend));
             }
         }
         hearing

@@ -134,7 +134,7 @@ fn shadowed(snapshot: &Snapshot, key: &model::ProxyKey) -> Result<plan::Plan, Re
         resource
     });
     let lit = Snapshot::new(resources, snapshot.context().clone());
-    plan::plan(&lit, key).ok_or_else(|| Refusal::not_found(TITLE))
+    plan::plan(&lit, &key.clone().into()).ok_or_else(|| Refusal::not_found(TITLE))
 }
 
 /// A JSON patch from one tree to another. Lists are replaced as a whole.
@@ -162,7 +162,7 @@ pub(super) async fn clusters(ask: Ask) -> Outcome {
     let compiled = compiled(&ask).await?;
     let proxy = compiled.proxies.get(&key(&ask)).ok_or_else(|| Refusal::not_found(TITLE))?;
     let mut text = String::new();
-    for (name, cluster) in &proxy.plan.clusters {
+    for (name, cluster) in proxy.plan.destinations() {
         for endpoint in &cluster.endpoints {
             let (address, port) = (&endpoint.address, endpoint.port);
             text.push_str(&format!("{name}::{address}:{port}::weight::{}\n", endpoint.weight));

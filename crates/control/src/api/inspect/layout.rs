@@ -1,7 +1,7 @@
 //! The inbounds and outbounds of a proxy, by identifier.
 
 use model::topology::{Inbound, Protocol};
-use plan::{Destination, View};
+use plan::{Destination, Direction, View};
 use serde_json::{Value, json};
 
 use crate::compile::CompiledProxy;
@@ -11,21 +11,24 @@ pub(super) fn shown(view: &View<'_>, proxy: &CompiledProxy) -> Value {
     let resource = view.resource();
     let id = resource.id();
     let written = &view.dataplane().inbound;
-    let inbounds = proxy.plan.inbounds.iter().map(|inbound| {
-        let of = written.iter().find(|it| it.port == inbound.port);
-        let section = of.map_or_else(|| inbound.port.to_string(), section);
+    let listeners = &proxy.plan.listeners;
+    let inbounds = listeners.iter().filter(|listener| listener.direction == Direction::Inbound);
+    let inbounds = inbounds.map(|inbound| {
+        let port = inbound.bind.port;
+        let of = written.iter().find(|it| it.port == port);
+        let section = of.map_or_else(|| port.to_string(), section);
         json!({
             "kri": id.with_section(section.as_str()).to_string(),
-            "port": inbound.port,
+            "port": port,
             "protocol": protocol(inbound.protocol),
             "proxyResourceName": format!("self_inbound_dp_{section}"),
         })
     });
-    let outbounds = proxy.plan.outbounds.iter().filter_map(|outbound| match &outbound.destination {
+    let outbounds = listeners.iter().filter_map(|outbound| match outbound.destination()? {
         Destination::Tags(_) => None,
         Destination::Resource { id, name: _ } => Some(json!({
             "kri": id.to_string(),
-            "port": outbound.port,
+            "port": outbound.bind.port,
             "protocol": protocol(outbound.protocol),
             "proxyResourceName": id.to_string(),
         })),

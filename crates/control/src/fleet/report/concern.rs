@@ -1,21 +1,15 @@
 //! Which listeners a resource of a proxy is part of, whatever dialect it is said in.
 
-use plan::{Backend, Fate, Plan};
+use plan::{Direction, Listener, Plan};
 
 /// How Envoy's clusters that hold a whole split are named: `split:<listener>`, with `:<host name>` on gateways.
 const SPLIT: &str = "split:";
 
-/// The names of the outbounds and gateway listeners that a resource is part of, in the order of the plan.
+/// The names of the listeners, but inbounds, that a resource is part of, in the order of the plan.
 ///
 /// A listener or route is named after its listener; a cluster or its endpoints serve every listener that sends a share
 /// there. Nothing for what belongs to inbounds.
 pub(super) fn concerned(plan: &Plan, resource: &str) -> Vec<String> {
-    let outbounds = plan.outbounds.iter().map(|outbound| (&outbound.name, vec![&outbound.split]));
-    let gateways = plan
-        .gateway_listeners
-        .iter()
-        .map(|listener| (&listener.name, listener.hosts.iter().map(|host| &host.split).collect()));
-    let all: Vec<(&String, Vec<&Vec<Backend>>)> = outbounds.chain(gateways).collect();
     let is_named = |listener: &str| {
         let rest = resource.strip_prefix(SPLIT).unwrap_or(resource).strip_prefix(listener);
         // `#<host name>` in routes of our own proxy
@@ -23,9 +17,12 @@ pub(super) fn concerned(plan: &Plan, resource: &str) -> Vec<String> {
             rest.is_empty() || rest.starts_with('#') || (rest.starts_with(':') && resource.starts_with(SPLIT))
         })
     };
-    let sends = |backend: &Backend| matches!(&backend.fate, Fate::Routed { cluster } if cluster == resource);
-    all.into_iter()
-        .filter(|(name, splits)| is_named(name) || splits.iter().any(|split| split.iter().any(sends)))
-        .map(|(name, _)| name.clone())
+    let sends = |listener: &Listener| {
+        listener.routes().flat_map(|route| &route.split).any(|backend| backend.cluster() == Some(resource))
+    };
+    let split = plan.listeners.iter().filter(|listener| listener.direction != Direction::Inbound);
+    split
+        .filter(|listener| is_named(&listener.name) || sends(listener))
+        .map(|listener| listener.name.clone())
         .collect()
 }

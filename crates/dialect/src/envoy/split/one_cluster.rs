@@ -11,12 +11,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plan::{Cluster, ClusterKind, ConnectionSettings, Endpoint, Plan, Sourced, SplitSettings, Via};
+use plan::{Cluster, ClusterKind, ConnectionSettings, Endpoint, Sourced, SplitSettings, Via};
 use serde_json::{Value, json};
 
 use super::super::words::{duration, is_literal, object, url};
 use super::super::{cluster, endpoint, tls};
-use super::{REFUSED, together};
+use super::{Destinations, REFUSED, together};
 
 /// What transport sockets are matched by.
 const BACKEND_KEY: &str = "meshtcp.io/backend";
@@ -25,11 +25,11 @@ const BACKEND_KEY: &str = "meshtcp.io/backend";
 pub(super) fn said(
     name: &str,
     shares: &[(Option<&str>, u32)],
-    plan: &Plan,
+    destinations: Destinations<'_>,
     declared: &SplitSettings,
     settings: &ConnectionSettings,
 ) -> Result<(Value, Value), String> {
-    let backends = backends(shares, plan);
+    let backends = backends(shares, destinations);
     check(&backends, declared, settings)?;
     let sides: Vec<&Cluster> = backends.iter().filter_map(|side| side.cluster).collect();
     let treatment = together::settings(&sides, backends.len(), declared)?;
@@ -42,7 +42,7 @@ pub(super) fn said(
     tree["trackClusterStats"] = json!({ "perEndpointStats": true });
     tree["loadBalancingPolicy"] = together::policy(&treatment);
     cluster::settings::add(&mut tree, &treatment);
-    let sockets: Vec<Value> = backends.iter().filter_map(|b| socket(b, plan)).collect();
+    let sockets: Vec<Value> = backends.iter().filter_map(|b| socket(b, destinations)).collect();
     if !sockets.is_empty() {
         tree["transportSocketMatches"] = sockets.into();
     }
@@ -70,16 +70,13 @@ impl Side<'_> {
     }
 }
 
-fn backends<'a>(shares: &[(Option<&'a str>, u32)], plan: &'a Plan) -> Vec<Side<'a>> {
+fn backends<'a>(shares: &[(Option<&'a str>, u32)], destinations: Destinations<'a>) -> Vec<Side<'a>> {
     let mut weights: BTreeMap<&str, u32> = BTreeMap::new();
     for (cluster, weight) in shares {
         let sum = weights.entry(cluster.unwrap_or(REFUSED)).or_default();
         *sum = sum.saturating_add(*weight);
     }
-    weights
-        .into_iter()
-        .map(|(name, weight)| Side { name, weight, cluster: plan.clusters.get(name).map(AsRef::as_ref) })
-        .collect()
+    weights.into_iter().map(|(name, weight)| Side { name, weight, cluster: destinations.get(name) }).collect()
 }
 
 /// Says why the split cannot be one cluster.
@@ -127,14 +124,18 @@ fn check(
 }
 
 /// The transport socket of the endpoints of one backend; plaintext needs none.
-fn socket(side: &Side<'_>, plan: &Plan) -> Option<Value> {
+fn socket(side: &Side<'_>, destinations: Destinations<'_>) -> Option<Value> {
     let cluster = side.cluster?;
     let outside = match &cluster.kind {
         ClusterKind::External { protocol: _, tls } => tls.as_ref(),
-        ClusterKind::Mesh | ClusterKind::Gateway { .. } | ClusterKind::Egress { .. } => None,
+        ClusterKind::Application
+        | ClusterKind::Zone
+        | ClusterKind::Mesh
+        | ClusterKind::Gateway
+        | ClusterKind::Egress { .. } => None,
     };
     let socket = match (&cluster.tls, outside) {
-        (Some(mesh), _) => Some(tls::to_mesh(mesh, plan)),
+        (Some(mesh), _) => Some(tls::to_mesh(mesh, destinations)),
         (None, Some(outside)) => Some(tls::to_outside(outside)),
         (None, None) => None,
     };

@@ -1,15 +1,13 @@
 //! What a plan asks of a split that Envoy cannot do, in words.
 
-use std::sync::Arc;
+use plan::{Backend, Cluster, Existing, SplitSettings, Sticky};
 
-use plan::{Backend, Cluster, Existing, Plan, SplitSettings, Sticky};
-
-use super::Target;
+use super::{Destinations, Target};
 use crate::no_growth;
 
 /// The remarks about one split; `combined`: it is one cluster.
 pub(super) fn of_split(
-    plan: &Plan,
+    destinations: Destinations<'_>,
     split: &[Backend],
     declared: &SplitSettings,
     to: &Target,
@@ -52,21 +50,21 @@ pub(super) fn of_split(
         ));
     }
     for backend in split.iter().filter(|backend| backend.spills_when_down) {
-        let watched = |cluster: &&Arc<Cluster>| {
+        let watched = |cluster: &&Cluster| {
             cluster.settings.health_check.is_some() || cluster.settings.outlier_detection.is_some()
         };
-        if backend.cluster().and_then(|name| plan.clusters.get(name)).filter(watched).is_some() && is_split {
+        if backend.cluster().and_then(|name| destinations.get(name)).filter(watched).is_some() && is_split {
             remarks.push(format!(
                 "{}: Envoy cannot give its share to the others while all its endpoints are down: it is refused",
                 backend.reference
             ));
         }
     }
-    let clusters = || split.iter().filter_map(Backend::cluster).filter_map(|name| plan.clusters.get(name));
+    let clusters = || split.iter().filter_map(Backend::cluster).filter_map(|name| destinations.get(name));
     for cluster in clusters() {
         remarks.extend(no_growth(cluster));
     }
-    let counts_together = |cluster: &Arc<Cluster>| {
+    let counts_together = |cluster: &Cluster| {
         cluster.settings.max_connections.is_some() || cluster.settings.max_pending_connections.is_some()
     };
     if combined && is_split && clusters().any(counts_together) {
