@@ -8,6 +8,7 @@
 //! Nothing here opens a socket, reads a clock or spawns a task: the shells in `control` and `proxy` do that.
 
 mod commons;
+mod foreign;
 mod mirror;
 pub mod order;
 pub mod proto;
@@ -15,6 +16,7 @@ mod resource_set;
 mod subscription;
 
 pub use commons::Commons;
+pub use foreign::{Foreign, Printed, escape_quoted};
 pub use mirror::{Mirror, QUIET, Refusal};
 pub use order::Family;
 pub use resource_set::{ResourceSet, TypeUrl, Version, Versioned};
