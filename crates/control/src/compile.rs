@@ -16,7 +16,7 @@ mod scope;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use model::{FieldPath, Kind, Problem, ProxyKey, Resource, Severity, Spec, Violation};
+use model::{FieldPath, Kind, Problem, Problems, ProxyKey, Resource, Severity, Spec, Violation};
 use plan::{Context, IgnoredBecause, Outcome, Plan, Reads, Snapshot};
 use xds::{Commons, ResourceSet};
 
@@ -233,7 +233,7 @@ impl Compiled {
 
 /// What the operator should know about a state, though it stops nothing: references that lead nowhere, and what plans
 /// and dialect remark. A remark about several proxies is made once, at the Dataplane of the first.
-pub fn warnings(compiled: &Compiled, dangling: &[Dangling], candidate: &Candidate) -> Vec<Problem> {
+pub fn warnings(compiled: &Compiled, dangling: &[Dangling], candidate: &Candidate) -> Problems {
     let mut remarks: BTreeMap<&str, Vec<&ProxyKey>> = BTreeMap::new();
     for (key, CompiledProxy { plan, notes, .. }) in &compiled.proxies {
         for remark in plan.warnings.iter().chain(notes) {
@@ -259,8 +259,7 @@ pub fn warnings(compiled: &Compiled, dangling: &[Dangling], candidate: &Candidat
             help: None,
         })
     });
-    let mut problems: Vec<Problem> = dangling.iter().map(|it| it.problem.clone()).chain(remarked).collect();
+    let mut problems: Problems = dangling.iter().map(|it| it.problem.clone()).chain(remarked).collect();
     problems.sort();
-    problems.dedup();
     problems
 }

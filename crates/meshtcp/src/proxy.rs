@@ -24,6 +24,7 @@ use model::ProxyKey;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
+use xds::Foreign;
 
 use crate::address::ControlPlane;
 use crate::duration;
@@ -238,6 +239,7 @@ async fn tell(mut link: watch::Receiver<Link>) {
         match &now.error {
             Some(error) if now.error != was.error => {
                 let at = now.control_plane.trim_end_matches('/');
+                let error = Foreign::message(error);
                 complain(&format!("warning: no control plane at {at}: {error}; what runs goes on\n"));
             }
             Some(_) | None => {}

@@ -147,7 +147,7 @@ fn may_take_over(succession: &mut Succession, live: &Live, proxy: &Proxy) -> boo
     if !live.current().is_some_and(control::compile::Compiled::is_runnable) {
         return false;
     }
-    let broken = live.problems().iter().any(|problem| problem.severity == model::Severity::Error);
+    let broken = live.problems().has_errors();
     let unclaimed = proxy.unclaimed();
     if broken && !unclaimed.is_empty() {
         succession.hold_back(&unclaimed);

@@ -1,12 +1,12 @@
 //! `meshtcp validate`: everything that is wrong with resources, at once.
 
 use control::compile::{Compiler, Scope, conflicts, dangling, warnings};
-use model::{Problem, Severity};
+use model::Problems;
 use plan::Context;
 
 use crate::exit::Exit;
 use crate::output::{self, Format};
-use crate::report::{Plain, Reporter, count_in_words};
+use crate::report::{Reporter, count_in_words, plain};
 use crate::source::Source;
 
 #[derive(Debug, clap::Args)]
@@ -27,28 +27,24 @@ pub(crate) fn run(Args { source, output: format }: Args) -> Exit {
     let compiler = Compiler { context: Context::new(source.rules.profile), scope: Scope::everything() };
     let compiled = compiler.compile(&loaded.candidate);
     let nowhere = dangling(&compiled.snapshot, &loaded.candidate);
-    let mut problems: Vec<Problem> = loaded.problems;
-    problems.extend(warnings(&compiled, &nowhere, &loaded.candidate));
+    let mut problems: Problems = loaded.problems;
+    problems.append(warnings(&compiled, &nowhere, &loaded.candidate));
     for host in compiled.by_host() {
         problems.extend(conflicts(&host, &loaded.candidate).into_iter().map(|objection| objection.problem));
     }
     problems.sort();
-    problems.dedup();
 
-    match output::structured(format, &problems.iter().map(Plain::from).collect::<Vec<_>>()) {
+    match output::structured(format, &plain(&problems)) {
         Some(text) => output::print(&text),
         None => {
-            let reporter = Reporter::new();
-            for problem in &problems {
-                reporter.tell(problem, store.text(&problem.source));
-            }
+            Reporter::new().tell(&problems, |file| store.text(file));
             let (resources, files) = (loaded.candidate.offers.len(), loaded.files.len());
-            let counted = match problems.as_slice() {
-                [] => "all good".to_owned(),
-                problems => count_in_words(problems),
+            let counted = match problems.total() {
+                0 => "all good".to_owned(),
+                _ => count_in_words(&problems),
             };
             output::print(&format!("{resources} resources in {files} files: {counted}\n"));
         }
     }
-    if problems.iter().any(|problem| problem.severity == Severity::Error) { Exit::Problems } else { Exit::Ok }
+    if problems.has_errors() { Exit::Problems } else { Exit::Ok }
 }

@@ -14,6 +14,7 @@
 //! * [`profile`] — which Kuma version's rules apply
 //! * [`draft`] — text into documents with positions, documents into resources
 //! * [`violation`] — what is wrong, where, and what to do
+//! * [`problems`] — how many of them are kept
 //!
 //! A [`Resource`] that exists is valid: nothing after [`draft::parse`] checks a field again.
 
@@ -21,6 +22,7 @@ pub mod declared;
 pub mod draft;
 pub mod name;
 pub mod policy;
+pub mod problems;
 pub mod profile;
 pub mod reference;
 pub mod resource;
@@ -28,6 +30,7 @@ pub mod topology;
 pub mod violation;
 
 pub use name::{MeshName, ProxyKey, ResourceName};
+pub use problems::Problems;
 pub use profile::Profile;
 pub use reference::{BackendRef, Labels, ProxyType, RefKind, ResourceId, Tags, TargetRef};
 pub use resource::{Kind, Meta, Origin, PolicyRole, Resource, Spec};

@@ -18,13 +18,16 @@ use tonic::{Status, Streaming};
 use xds::proto::discovery::{
     DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse, Node,
 };
-use xds::{Delta, Event, Family, Memory, Protocol, StateOfTheWorld, Subscription, TypeUrl, Version};
+use xds::{Delta, Event, Family, Foreign, Memory, Protocol, StateOfTheWorld, Subscription, TypeUrl, Version};
 
 use super::metrics::{StreamLabels, TypeLabels};
 use super::publisher::Published;
 use super::service::Shared;
 use super::status::Connection;
 use crate::identity::Bearer;
+
+/// How much of the name and version of a program is kept.
+const AGENT_CHARACTERS: usize = 200;
 
 /// A protocol, and what the shell needs to know of it.
 pub(super) trait Speaks: Protocol + 'static {
@@ -145,7 +148,8 @@ impl<P: Speaks> Stream<P> {
     fn sit_down(&mut self, node: Option<&Node>) -> Result<Option<Seat>, Status> {
         let Some(node) = node.filter(|node| !node.id.is_empty()) else { return Ok(None) };
         let proxy = ProxyKey::from_node_id(&node.id).ok_or_else(|| {
-            Status::invalid_argument(format!("`{}` is no node id: write `<mesh>.<dataplane name>`", node.id))
+            let id = Foreign::name(&node.id);
+            Status::invalid_argument(format!("`{id}` is no node id: write `<mesh>.<dataplane name>`"))
         })?;
         if let (Some(gate), Some(bearer)) = (&self.shared.gate, &self.bearer) {
             // before the seat: who may not have it throws nobody out of it
@@ -298,7 +302,10 @@ fn agent(node: &Node) -> String {
     let numbers = node.user_agent_build_version.as_ref().and_then(|build| build.version);
     let version = numbers.map(|v| format!("{}.{}.{}", v.major_number, v.minor_number, v.patch));
     let version = version.unwrap_or_else(|| node.user_agent_version.clone());
-    format!("{} {version}", node.user_agent_name).trim().to_owned()
+    let name = node.user_agent_name.as_str();
+    // as much as is ever shown: it is kept as long as the proxy is
+    let shortened = |text: &str| text.chars().take(AGENT_CHARACTERS).collect::<String>();
+    shortened(format!("{} {}", shortened(name), shortened(&version)).trim())
 }
 
 fn when_cancelled(token: CancellationToken) -> Pin<Box<WaitForCancellationFutureOwned>> {

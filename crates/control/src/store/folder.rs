@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use model::Problem;
+use model::Problems;
 
 pub use candidate::{Candidate, Objection, Offer};
 pub(crate) use content::said;
@@ -42,8 +42,8 @@ pub struct FolderStore {
 pub struct Loaded {
     /// What was read.
     pub candidate: Candidate,
-    /// Everything that is wrong or doubtful, sorted by place.
-    pub problems: Vec<Problem>,
+    /// What is wrong or doubtful, sorted by place.
+    pub problems: Problems,
     /// The files that were looked at, sorted, and what is in force of each.
     pub files: Vec<(Arc<str>, FileState)>,
 }
@@ -123,7 +123,7 @@ impl FolderStore {
     }
 
     /// Everything that is wrong or doubtful now, sorted by place.
-    pub fn problems(&self) -> Vec<Problem> {
+    pub fn problems(&self) -> Problems {
         self.files.problems()
     }
 

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use model::Problem;
 use model::draft::{self, Document, Options};
+use model::{Problem, Problems};
 
 use super::folder::{Candidate, Content, Entry, FileState, Files, Objection, Settled, Sighting, said};
 use super::record::Record;
@@ -120,7 +120,7 @@ impl FollowedStore {
     }
 
     /// Everything that is wrong or doubtful now, sorted by place.
-    pub fn problems(&self) -> Vec<Problem> {
+    pub fn problems(&self) -> Problems {
         let mut problems = self.files.problems();
         problems.extend(self.lost.clone());
         problems.sort();
@@ -178,7 +178,8 @@ fn read(name: &str, bytes: &[u8], options: &Options) -> Content {
     let stored = match stored {
         Ok(stored) => stored,
         Err(why) => {
-            return Content::of(bytes, Vec::new(), vec![said(name, format!("cannot be read: {why}"))]);
+            let problem = said(name, format!("cannot be read: {why}"));
+            return Content::of(bytes, Vec::new(), Problems::from_iter([problem]));
         }
     };
     // without the text: a stored document has no lines, and a secret is not shown

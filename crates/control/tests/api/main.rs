@@ -7,6 +7,7 @@
     reason = "a step that fails is a failed test"
 )]
 
+mod bounds;
 mod cases;
 mod client;
 mod document;

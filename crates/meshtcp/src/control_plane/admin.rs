@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use super::Shared;
 use super::metrics::Metrics;
 use crate::pages;
-use crate::report::Plain;
+use crate::report::plain;
 
 #[derive(Clone)]
 struct Desk {
@@ -75,7 +75,7 @@ async fn status(State(desk): State<Desk>) -> Response {
         let files = shared.files();
         let mut tree = serde_json::to_value(&report).unwrap_or_default();
         tree["files"] = pages::files(&files.states).into();
-        tree["problems"] = json!(files.problems.iter().map(Plain::from).collect::<Vec<_>>());
+        tree["problems"] = json!(plain(&files.problems));
         tree
     });
     pages::body(&tree.await)

@@ -10,7 +10,7 @@ use control::compile::{
 };
 use control::store::Revision;
 use control::store::folder::{Candidate, Entry, FileState, Objection, Settled};
-use model::{Problem, Severity};
+use model::{Problems, Severity};
 
 use super::resources::{Dangle, Followed};
 
@@ -25,7 +25,7 @@ pub(super) struct Live {
     /// What is in force; `None` until anything was adopted.
     current: Option<Arc<Compiled>>,
     /// Everything that is wrong now, sorted.
-    problems: Vec<Problem>,
+    problems: Problems,
 }
 
 /// What one look at the files brought.
@@ -38,7 +38,7 @@ pub(super) struct Turn {
     /// What became different for whom.
     pub(super) changes: Vec<Change>,
     /// What is wrong and was not before.
-    pub(super) new_problems: Vec<Problem>,
+    pub(super) new_problems: Problems,
     /// Files that are in force again as they are.
     pub(super) repaired: Vec<Arc<str>>,
     /// The store, if it can be read again that could not be read before.
@@ -55,18 +55,18 @@ pub(super) struct Files {
     /// The files, sorted, and what is in force of each.
     pub(super) states: Vec<(Arc<str>, FileState)>,
     /// Everything that is wrong or doubtful.
-    pub(super) problems: Vec<Problem>,
+    pub(super) problems: Problems,
 }
 
 struct Adoption {
     compiled: Compiled,
-    warnings: Vec<Problem>,
+    warnings: Problems,
     entries: Option<Vec<Arc<Entry>>>,
 }
 
 impl Live {
     pub(super) fn new(store: Followed, compiler: Compiler, metrics: CompileMetrics) -> Self {
-        Self { store, compiler, metrics, current: None, problems: Vec::new() }
+        Self { store, compiler, metrics, current: None, problems: Problems::default() }
     }
 
     pub(super) fn store(&self) -> &Followed {
@@ -111,7 +111,7 @@ impl Live {
             Settled::Adopted(Adoption { compiled, warnings, entries }) => {
                 self.metrics.adopted(&compiled, began.elapsed());
                 turn.entries = entries;
-                problems.extend(warnings);
+                problems.append(warnings);
                 let nothing = Compiled::nothing(self.compiler.context.clone());
                 turn.changes = changes(before.as_deref().unwrap_or(&nothing), &compiled);
                 let compiled = Arc::new(compiled);
@@ -121,7 +121,7 @@ impl Live {
             // warnings about what is in force stay as they are
             Settled::Refused => {
                 self.metrics.refused();
-                problems.extend(self.warnings());
+                problems.append(self.warnings());
             }
         }
         turn.new_problems = self.now_wrong(problems);
@@ -131,21 +131,21 @@ impl Live {
 
     /// What is wrong now though nothing that is stored changed: the store itself may be away.
     fn only_problems(&mut self, back: Option<String>) -> Option<Turn> {
-        let problems = self.store.problems().into_iter().chain(self.warnings()).collect();
+        let mut problems = self.store.problems();
+        problems.append(self.warnings());
         let new_problems = self.now_wrong(problems);
         let something = back.is_some() || !new_problems.is_empty();
         something.then(|| Turn { new_problems, back, ..Turn::default() })
     }
 
-    fn warnings(&self) -> Vec<Problem> {
-        self.problems.iter().filter(|problem| problem.severity == Severity::Warning).cloned().collect()
+    fn warnings(&self) -> Problems {
+        self.problems.only(Severity::Warning)
     }
 
     /// Remembers what is wrong now, and gives what of it was not before.
-    fn now_wrong(&mut self, mut problems: Vec<Problem>) -> Vec<Problem> {
+    fn now_wrong(&mut self, mut problems: Problems) -> Problems {
         problems.sort();
-        problems.dedup();
-        let new = problems.iter().filter(|it| !self.problems.contains(it)).cloned().collect();
+        let new = problems.since(&self.problems);
         self.problems = problems;
         new
     }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use control::store::folder::{Candidate, FileState, FolderStore, Objection, Settled, Watch};
 use control::store::{Feeder, FollowedStore, MeteredStore, Revision, Store, StoreMetrics};
-use model::Problem;
+use model::Problems;
 use tokio::runtime::Runtime;
 
 use super::api;
@@ -39,7 +39,7 @@ pub(super) struct Args {
 
 /// Opened, and not followed yet.
 pub(super) enum Resources {
-    Files(FolderStore, String),
+    Files(Box<FolderStore>, String),
     Store(Arc<dyn Store>, Rules, &'static str),
 }
 
@@ -94,7 +94,7 @@ impl Resources {
         if !paths.is_empty() {
             let source = Source { paths: paths.clone(), rules: rules.clone() };
             let store = source.open().map_err(|error| error.to_string())?;
-            return Ok(Resources::Files(store, source.in_words()));
+            return Ok(Resources::Files(Box::new(store), source.in_words()));
         }
         let choice = match store {
             Some(choice) => choice.clone(),
@@ -136,7 +136,7 @@ impl Resources {
         match self {
             Resources::Files(files, _) => {
                 let watch = files.watch(wake);
-                (Followed::Files(files), Following { _files: Some(watch) })
+                (Followed::Files(*files), Following { _files: Some(watch) })
             }
             Resources::Store(store, rules, _) => {
                 runtime.spawn(api::prepare(Arc::clone(&store)));
@@ -198,7 +198,7 @@ impl Followed {
         }
     }
 
-    pub(super) fn problems(&self) -> Vec<Problem> {
+    pub(super) fn problems(&self) -> Problems {
         match self {
             Followed::Files(files) => files.problems(),
             Followed::Store(store) => store.problems(),

@@ -16,7 +16,7 @@ use super::Status;
 use super::metrics::Metrics;
 use crate::health;
 use crate::pages;
-use crate::report::Plain;
+use crate::report::plain;
 
 #[derive(Clone)]
 struct Desk {
@@ -83,7 +83,7 @@ async fn status_page(State(desk): State<Desk>) -> Response {
         "generation": report.generation,
         "changes": report.changes,
         "files": pages::files(&report.files),
-        "problems": report.problems.iter().map(Plain::from).collect::<Vec<_>>(),
+        "problems": plain(&report.problems),
         "unbound": report.failed,
         "listeners": report.rows,
         "connections": snapshot.active(),

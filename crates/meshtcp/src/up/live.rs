@@ -8,7 +8,7 @@ use control::compile::{
     Change, Compiled, Compiler, Dangling, changes, conflicts, dangling, newly_dangling, warnings,
 };
 use control::store::folder::{Candidate, FileState, FolderStore, Objection, Settled};
-use model::{FieldPath, Problem, Severity, Violation};
+use model::{FieldPath, Problem, Problems, Severity, Violation};
 use proxy::{ApplyReport, Config, Proxy, ProxyName};
 
 /// How often to try again to bind what could not be bound.
@@ -25,7 +25,7 @@ pub(crate) struct Live {
     current: Option<Compiled>,
     config: Config,
     /// Everything that is wrong now, sorted.
-    problems: Vec<Problem>,
+    problems: Problems,
     failed: Vec<String>,
     retry_at: Option<Instant>,
     generation: u64,
@@ -41,7 +41,7 @@ pub(crate) struct Turn {
     /// Routes that decide nothing here and were not said to before, each with the reason.
     pub(crate) idle_routes: Vec<(String, String)>,
     /// What is wrong and was not before.
-    pub(crate) new_problems: Vec<Problem>,
+    pub(crate) new_problems: Problems,
     /// Files that are in force again as they are.
     pub(crate) repaired: Vec<Arc<str>>,
     /// Files that were saved without any effect on the proxies here.
@@ -56,7 +56,7 @@ pub(crate) struct Turn {
 struct Adoption {
     compiled: Compiled,
     config: Config,
-    warnings: Vec<Problem>,
+    warnings: Problems,
     changed: BTreeSet<Arc<str>>,
 }
 
@@ -68,7 +68,7 @@ impl Live {
             proxy,
             current: None,
             config: Config::default(),
-            problems: Vec::new(),
+            problems: Problems::default(),
             failed: Vec::new(),
             retry_at: None,
             generation: 0,
@@ -89,7 +89,7 @@ impl Live {
     }
 
     /// Everything that is wrong now.
-    pub(crate) fn problems(&self) -> &[Problem] {
+    pub(crate) fn problems(&self) -> &Problems {
         &self.problems
     }
 
@@ -134,7 +134,7 @@ impl Live {
         let mut turn = Turn { first: before.is_none(), ..Turn::default() };
         match settled {
             Settled::Adopted(Adoption { compiled, config, warnings, changed }) => {
-                problems.extend(warnings);
+                problems.append(warnings);
                 let nothing = Compiled::nothing(self.compiler.context.clone());
                 let before = self.current.as_ref().unwrap_or(&nothing);
                 turn.changes = changes(before, &compiled);
@@ -152,13 +152,11 @@ impl Live {
             }
             // warnings about what runs stay as they are
             Settled::Refused => {
-                let kept = self.problems.iter().filter(|problem| problem.severity == Severity::Warning);
-                problems.extend(kept.cloned());
+                problems.append(self.problems.only(Severity::Warning));
             }
         }
         problems.sort();
-        problems.dedup();
-        turn.new_problems = problems.iter().filter(|it| !self.problems.contains(it)).cloned().collect();
+        turn.new_problems = problems.since(&self.problems);
         self.problems = problems;
         turn
     }

@@ -21,6 +21,7 @@ mod redis;
 mod remote;
 mod session;
 mod shortage;
+mod size;
 mod stand_in;
 mod store;
 mod takeover;

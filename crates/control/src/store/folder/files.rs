@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use model::Problem;
+use model::Problems;
 
 use super::candidate::{Candidate, Objection, Offer};
 use super::content::{Content, Key, unreadable};
@@ -63,7 +63,7 @@ pub struct Files {
     owners: BTreeMap<Key, Arc<str>>,
     unlisted: Vec<(String, String)>,
     /// Problems that belong to several files together, as of the last settling.
-    between: Vec<Problem>,
+    between: Problems,
     unsettled: bool,
 }
 
@@ -74,7 +74,7 @@ struct File {
     gone: bool,
     doubt: Option<Doubt>,
     /// Why the latest content is not in force though it is good alone.
-    held_back: Vec<Problem>,
+    held_back: Problems,
 }
 
 struct Doubt {
@@ -90,7 +90,7 @@ impl Files {
             files: BTreeMap::new(),
             owners: BTreeMap::new(),
             unlisted: Vec::new(),
-            between: Vec::new(),
+            between: Problems::default(),
             // even no files are a state that has to be adopted once
             unsettled: true,
         }
@@ -101,7 +101,8 @@ impl Files {
         let Some(file) = self.files.get_mut(name) else {
             if sighting != Sighting::Gone {
                 let latest = content(&self.read, name, &sighting);
-                let file = File { latest, good: None, gone: false, doubt: None, held_back: Vec::new() };
+                let file =
+                    File { latest, good: None, gone: false, doubt: None, held_back: Problems::default() };
                 self.files.insert(name.into(), file);
                 self.unsettled = true;
             }
@@ -142,7 +143,7 @@ impl Files {
             }
         } else if sighting != Sighting::Gone {
             let latest = content(&self.read, name, &sighting);
-            let file = File { latest, good: None, gone: false, doubt: None, held_back: Vec::new() };
+            let file = File { latest, good: None, gone: false, doubt: None, held_back: Problems::default() };
             self.files.insert(name.into(), file);
         }
         self.unsettled = true;
@@ -183,7 +184,7 @@ impl Files {
         mut adopt: impl FnMut(&Candidate) -> Result<V, Vec<Objection>>,
     ) -> Settled<V> {
         self.unsettled = false;
-        let mut held: BTreeMap<Arc<str>, Vec<Problem>> = BTreeMap::new();
+        let mut held: BTreeMap<Arc<str>, Problems> = BTreeMap::new();
         loop {
             let (candidate, repetitions) = self.candidate(&held);
             let objections = match adopt(&candidate) {
@@ -203,23 +204,24 @@ impl Files {
             if held.len() == before {
                 self.between = repetitions;
                 self.between.extend(objections.into_iter().map(|objection| objection.problem));
-                self.between.extend(held.into_values().flatten());
+                held.into_values().for_each(|problems| self.between.append(problems));
                 return Settled::Refused;
             }
         }
     }
 
-    /// Everything that is wrong or doubtful, sorted by place.
-    pub fn problems(&self) -> Vec<Problem> {
-        let of_files = self.files.values().filter(|file| !file.gone).flat_map(|file| {
-            let held_back: &[Problem] = if file.latest.is_good() { &file.held_back } else { &[] };
-            file.latest.problems.iter().chain(held_back)
-        });
-        let unlisted = self.unlisted.iter().map(|(folder, why)| unreadable(folder, why));
-        let mut problems: Vec<Problem> =
-            of_files.cloned().chain(unlisted).chain(self.between.iter().cloned()).collect();
+    /// What is wrong or doubtful, sorted by place.
+    pub fn problems(&self) -> Problems {
+        let mut problems = Problems::default();
+        for file in self.files.values().filter(|file| !file.gone) {
+            problems.append(file.latest.problems.clone());
+            if file.latest.is_good() {
+                problems.append(file.held_back.clone());
+            }
+        }
+        problems.extend(self.unlisted.iter().map(|(folder, why)| unreadable(folder, why)));
+        problems.append(self.between.clone());
         problems.sort();
-        problems.dedup();
         problems
     }
 
@@ -238,7 +240,7 @@ impl Files {
         self.files.get(name).map(|file| file.latest.text())
     }
 
-    fn candidate(&self, held: &BTreeMap<Arc<str>, Vec<Problem>>) -> (Candidate, Vec<Problem>) {
+    fn candidate(&self, held: &BTreeMap<Arc<str>, Problems>) -> (Candidate, Problems) {
         let mut candidate = Candidate::default();
         let mut claims: BTreeMap<Key, Vec<Offer>> = BTreeMap::new();
         let mut order = Vec::new();
@@ -264,7 +266,7 @@ impl Files {
             let offers = claims.get(key).map(Vec::as_slice).unwrap_or_default();
             offers.iter().position(|offer| Some(&offer.file) == owner).unwrap_or_default()
         };
-        let mut repetitions = Vec::new();
+        let mut repetitions = Problems::default();
         for (key, index) in order {
             let Some(offers) = claims.get(&key) else { continue };
             let winner = first(&key);
@@ -277,7 +279,7 @@ impl Files {
         (candidate, repetitions)
     }
 
-    fn keep(&mut self, candidate: &Candidate, held: &BTreeMap<Arc<str>, Vec<Problem>>) {
+    fn keep(&mut self, candidate: &Candidate, held: &BTreeMap<Arc<str>, Problems>) {
         self.files.retain(|_, file| !file.gone);
         for (name, file) in &mut self.files {
             let problems = held.get(name);
