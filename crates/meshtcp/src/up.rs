@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use control::compile::{Compiler, Scope, Which};
+use control::guard::caught;
 use model::{MeshName, ProxyKey};
 use plan::Context;
 use proxy::config::Sink;
@@ -166,10 +167,15 @@ fn follow(
     mut turned: impl FnMut(&Live),
 ) -> Event {
     loop {
-        if let Some(turn) = live.look() {
-            screen.turn(live, &turn);
-            status.publish(live, &turn);
-            turned(live);
+        match caught("compile-loop", || live.look()) {
+            Some(Some(turn)) => {
+                caught("screen", || screen.turn(live, &turn));
+                status.publish(live, &turn);
+                turned(live);
+            }
+            Some(None) => {}
+            // what runs goes on; what was seen is taken up again
+            None => live.failed_to_look(),
         }
         match inbox.recv_timeout(live.patience()) {
             Ok(Event::Look) | Err(RecvTimeoutError::Timeout) => {}

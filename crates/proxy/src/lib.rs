@@ -58,6 +58,8 @@ pub mod decide;
 pub mod discovery;
 mod ending;
 mod existing;
+#[doc(hidden)]
+pub mod guard;
 pub mod health;
 pub mod hello;
 mod limits;

@@ -60,6 +60,12 @@ impl Refusal {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable", detail)
     }
 
+    /// A fault of the program.
+    pub(super) fn failed() -> Self {
+        let detail = "the control plane failed while it answered; what proxies run goes on. Its log says where: please report it";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error", detail)
+    }
+
     /// One field is wrong.
     pub(super) fn field(
         title: impl Into<String>,

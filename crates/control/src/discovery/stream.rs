@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use model::ProxyKey;
 use prost::Message;
 use tokio::time::{Instant, Sleep};
+use tokio_stream::Stream as _;
 use tokio_stream::wrappers::WatchStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::{Status, Streaming};
@@ -24,6 +25,7 @@ use super::metrics::{StreamLabels, TypeLabels};
 use super::publisher::Published;
 use super::service::Shared;
 use super::status::Connection;
+use crate::guard::caught;
 use crate::identity::Bearer;
 
 /// How much of the name and version of a program is kept.
@@ -225,6 +227,17 @@ impl<P: Speaks> tokio_stream::Stream for Stream<P> {
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
+        // a panic would end the connection, whose other streams are none of this one's
+        caught("discovery-stream", || this.poll_response(context)).unwrap_or_else(|| {
+            this.ended = true;
+            Poll::Ready(Some(Err(Status::internal("the control plane failed; what runs goes on"))))
+        })
+    }
+}
+
+impl<P: Speaks> Stream<P> {
+    fn poll_response(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<P::Response, Status>>> {
+        let this = self;
         if this.ended {
             return Poll::Ready(None);
         }

@@ -18,6 +18,7 @@ use model::{Problem, Problems};
 use super::folder::{Candidate, Content, Entry, FileState, Files, Objection, Settled, Sighting, said};
 use super::record::Record;
 use super::{Change, Listing, Revision, Selection, Store, StoreError, Stored, What};
+use crate::guard::task_again;
 
 /// The first pause before a store that was lost is asked again; each is twice the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -141,9 +142,13 @@ impl FollowedStore {
 impl Feeder {
     /// Brings everything, then each change, until nobody follows any more. Calls `wake` after each delivery.
     pub async fn run(self, wake: impl Fn() + Send) {
+        task_again("store-feeder", || self.feed(&wake)).await;
+    }
+
+    async fn feed(&self, wake: &impl Fn()) {
         let mut pause = FIRST_PAUSE;
         loop {
-            let Err(error) = self.bring(&wake, &mut pause).await else { return };
+            let Err(error) = self.bring(wake, &mut pause).await else { return };
             if !matches!(error, StoreError::TooOld { .. }) {
                 if self.outbox.send(News::Lost(error)).is_err() {
                     return;

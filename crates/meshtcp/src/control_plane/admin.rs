@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use super::Shared;
 use super::metrics::Metrics;
 use crate::pages;
+use crate::panics::Panics;
 use crate::report::plain;
 
 #[derive(Clone)]
@@ -38,6 +39,7 @@ pub(super) async fn serve(
     shared.compiling.register(&mut registry);
     shared.storing.register(&mut registry);
     registry.register_collector(Box::new(Metrics::new(shared.clone())));
+    registry.register_collector(Box::new(Panics::new("")));
     let desk = Desk { shared, registry: Arc::new(registry) };
     let router = Router::new()
         .route("/", get(index))

@@ -8,11 +8,13 @@ use control::compile::{
     Change, CompileMetrics, Compiled, Compiler, Dangling, changes, conflicts, dangling, newly_dangling,
     warnings,
 };
+use control::guard::step;
 use control::store::Revision;
 use control::store::folder::{Candidate, Entry, FileState, Objection, Settled};
 use model::{Problems, Severity};
 
 use super::resources::{Dangle, Followed};
+use crate::pause::Pause;
 
 /// How long to sleep when nothing is due.
 const IDLE: Duration = Duration::from_secs(3600);
@@ -26,6 +28,8 @@ pub(super) struct Live {
     current: Option<Arc<Compiled>>,
     /// Everything that is wrong now, sorted.
     problems: Problems,
+    /// After a panic.
+    pause: Pause,
 }
 
 /// What one look at the files brought.
@@ -66,7 +70,14 @@ struct Adoption {
 
 impl Live {
     pub(super) fn new(store: Followed, compiler: Compiler, metrics: CompileMetrics) -> Self {
-        Self { store, compiler, metrics, current: None, problems: Problems::default() }
+        Self {
+            store,
+            compiler,
+            metrics,
+            current: None,
+            problems: Problems::default(),
+            pause: Pause::default(),
+        }
     }
 
     pub(super) fn store(&self) -> &Followed {
@@ -76,6 +87,24 @@ impl Live {
     /// The revision that the resources have where they are stored; `None` for files, which have none.
     pub(super) fn revision(&self) -> Option<Revision> {
         self.store.revision()
+    }
+
+    /// Leaves everything as it is for a while, after a panic.
+    pub(super) fn failed_to_look(&mut self) {
+        self.pause.begin(Instant::now());
+    }
+
+    /// What is adopted, when a panic may have kept it from coming into force.
+    pub(super) fn owed(&mut self) -> Option<Arc<Compiled>> {
+        let is_due = !self.pause.goes_on(Instant::now()) && self.pause.take();
+        self.current.clone().filter(|_| is_due)
+    }
+
+    /// A turn was taken to its end.
+    pub(super) fn is_well(&mut self) {
+        if self.pause.until().is_none() {
+            self.pause.is_over();
+        }
     }
 
     pub(super) fn files(&self) -> Files {
@@ -88,11 +117,15 @@ impl Live {
 
     /// How long nothing is due unless something wakes us.
     pub(super) fn patience(&self) -> Duration {
-        self.store.look_again_at().map_or(IDLE, |at| at.saturating_duration_since(Instant::now()))
+        let due = [self.store.look_again_at(), self.pause.until()].into_iter().flatten().min();
+        due.map_or(IDLE, |at| at.saturating_duration_since(Instant::now()))
     }
 
     /// Looks at the files, and takes over what they say if it can be. `None`: nothing is new.
     pub(super) fn look(&mut self) -> Option<Turn> {
+        if self.pause.goes_on(Instant::now()) {
+            return None;
+        }
         let states = self.store.states();
         let was_away = self.store.is_away();
         self.store.refresh();
@@ -104,6 +137,7 @@ impl Live {
         let (compiler, current) = (&self.compiler, before.as_deref());
         let dangle = self.store.dangle();
         let began = Instant::now();
+        step("compile");
         let settled = self.store.settle(|candidate| adopt(compiler, current, candidate, dangle));
         let mut problems = self.store.problems();
         let mut turn = Turn { first: before.is_none(), back, ..Turn::default() };

@@ -16,6 +16,7 @@ use super::Status;
 use super::metrics::Metrics;
 use crate::health;
 use crate::pages;
+use crate::panics::Panics;
 use crate::report::plain;
 
 #[derive(Clone)]
@@ -30,6 +31,7 @@ pub(super) async fn serve(listener: TcpListener, status: Arc<Status>, proxy: Arc
     let mut registry = Registry::default();
     proxy.register(&mut registry);
     registry.register_collector(Box::new(Metrics::new(Arc::clone(&status))));
+    registry.register_collector(Box::new(Panics::new("meshtcp_")));
     let desk = Desk { status, proxy, registry: Arc::new(registry) };
     let router = Router::new()
         .route("/", get(index))

@@ -7,9 +7,12 @@ use std::time::{Duration, Instant};
 use control::compile::{
     Change, Compiled, Compiler, Dangling, changes, conflicts, dangling, newly_dangling, warnings,
 };
+use control::guard::step;
 use control::store::folder::{Candidate, FileState, FolderStore, Objection, Settled};
 use model::{FieldPath, Problem, Problems, Severity, Violation};
 use proxy::{ApplyReport, Config, Proxy, ProxyName};
+
+use crate::pause::Pause;
 
 /// How often to try again to bind what could not be bound.
 const RETRY: Duration = Duration::from_secs(1);
@@ -28,6 +31,8 @@ pub(crate) struct Live {
     problems: Problems,
     failed: Vec<String>,
     retry_at: Option<Instant>,
+    /// After a panic.
+    pause: Pause,
     generation: u64,
 }
 
@@ -71,6 +76,7 @@ impl Live {
             problems: Problems::default(),
             failed: Vec::new(),
             retry_at: None,
+            pause: Pause::default(),
             generation: 0,
         }
     }
@@ -105,14 +111,21 @@ impl Live {
 
     /// How long nothing is due unless something wakes us.
     pub(crate) fn patience(&self) -> Duration {
-        let due = [self.store.look_again_at(), self.retry_at].into_iter().flatten().min();
+        let due = [self.store.look_again_at(), self.retry_at, self.pause.until()].into_iter().flatten().min();
         due.map_or(IDLE, |at| at.saturating_duration_since(Instant::now()))
     }
 
     /// Looks at the files, and runs what they say if it can run. `None`: nothing is new.
     pub(crate) fn look(&mut self) -> Option<Turn> {
+        let now = Instant::now();
+        if self.pause.goes_on(now) {
+            return None;
+        }
+        if self.pause.take() {
+            self.retry_at = Some(now);
+        }
         let states = self.store.states();
-        self.store.refresh(Instant::now());
+        self.store.refresh(now);
         let mut turn = if self.store.is_unsettled() {
             self.settle()
         } else if self.retry_at.is_some_and(|at| at <= Instant::now()) {
@@ -124,10 +137,17 @@ impl Live {
             self.apply(&mut turn);
         }
         turn.repaired = self.repaired(&states);
+        self.pause.is_over();
         Some(turn)
     }
 
+    /// Takes up again, a while after a panic, what may be half done: what is adopted is applied once more.
+    pub(crate) fn failed_to_look(&mut self) {
+        self.pause.begin(Instant::now());
+    }
+
     fn settle(&mut self) -> Turn {
+        step("compile");
         let (compiler, before) = (&self.compiler, self.current.as_ref());
         let settled = self.store.settle(|candidate| adopt(compiler, before, candidate));
         let mut problems = self.store.problems();

@@ -16,6 +16,7 @@ mod database;
 mod fleet;
 mod metrics;
 mod mutation;
+mod panics;
 mod program;
 mod redis;
 mod remote;

@@ -183,12 +183,12 @@ impl Files {
         &mut self,
         mut adopt: impl FnMut(&Candidate) -> Result<V, Vec<Objection>>,
     ) -> Settled<V> {
-        self.unsettled = false;
         let mut held: BTreeMap<Arc<str>, Problems> = BTreeMap::new();
         loop {
             let (candidate, repetitions) = self.candidate(&held);
             let objections = match adopt(&candidate) {
                 Ok(value) => {
+                    self.unsettled = false;
                     self.keep(&candidate, &held);
                     self.between = repetitions;
                     return Settled::Adopted(value);
@@ -202,6 +202,7 @@ impl Files {
                 }
             }
             if held.len() == before {
+                self.unsettled = false;
                 self.between = repetitions;
                 self.between.extend(objections.into_iter().map(|objection| objection.problem));
                 held.into_values().for_each(|problems| self.between.append(problems));
