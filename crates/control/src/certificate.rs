@@ -18,6 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
+use crate::guard::task_again;
 use crate::look::Look;
 
 /// How often the files are looked at.
@@ -75,7 +76,8 @@ impl Certificate {
         let builder = builder.map_err(io::Error::other)?.with_no_client_auth();
         let mut config = builder.with_cert_resolver(Arc::clone(&self.0) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = vec![protocol.into()];
-        tokio::spawn(until.run_until_cancelled_owned(self.follow()));
+        let follow = async move { task_again("certificate-watcher", || self.clone().follow()).await };
+        tokio::spawn(until.run_until_cancelled_owned(follow));
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
 

@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use dialect::envoy::EnvoyOptions;
-use model::{FieldPath, Kind, Problem, ProxyKey, Resource, Severity, Spec, Violation};
+use model::{FieldPath, Kind, Problem, Problems, ProxyKey, Resource, Severity, Spec, Violation};
 use plan::{Context, IgnoredBecause, Outcome, Plan, Reads, Snapshot};
 use xds::{Commons, Family};
 
@@ -255,7 +255,7 @@ pub fn warnings(
     dangling: &[Dangling],
     candidate: &Candidate,
     families: &[Family],
-) -> Vec<Problem> {
+) -> Problems {
     let mut remarks: BTreeMap<Cow<'_, str>, Vec<&ProxyKey>> = BTreeMap::new();
     for (key, CompiledProxy { plan, told, reads: _ }) in &compiled.proxies {
         let notes = families.iter().flat_map(|family| told.notes(*family)).map(Cow::from);
@@ -282,8 +282,7 @@ pub fn warnings(
             help: None,
         })
     });
-    let mut problems: Vec<Problem> = dangling.iter().map(|it| it.problem.clone()).chain(remarked).collect();
+    let mut problems: Problems = dangling.iter().map(|it| it.problem.clone()).chain(remarked).collect();
     problems.sort();
-    problems.dedup();
     problems
 }

@@ -35,6 +35,7 @@ pub use service::DiscoveryServer;
 pub use status::{Acked, Connection, ProxyStatus, Rejection, Statuses, TypeStatus};
 
 use crate::certificate::{Certificate, shake_hands};
+use crate::guard::task_again;
 use crate::listen::next_connection;
 
 /// How long a silent connection lives before it is asked for a sign of life, and how long that may take.
@@ -93,7 +94,7 @@ pub async fn serve(
 /// an error among them: the server would ask again at once, which takes a whole processor while descriptors are short.
 fn arriving<C, A>(
     listener: TcpListener,
-    admit: impl Fn(TcpStream, SocketAddr) -> A + Send + 'static,
+    admit: impl Fn(TcpStream, SocketAddr) -> A + Send + Sync + 'static,
 ) -> impl Stream<Item = io::Result<C>>
 where
     C: Send + 'static,
@@ -101,19 +102,31 @@ where
 {
     let (arrive, arrived) = mpsc::channel(1);
     tokio::spawn(async move {
-        loop {
-            let (stream, address) = tokio::select! {
-                connection = next_connection(&listener, "discovery") => connection,
-                () = arrive.closed() => return,
-            };
-            let (arrive, admitted) = (arrive.clone(), admit(stream, address));
-            tokio::spawn(async move {
-                if let Some(connection) = admitted.await {
-                    // the server may have stopped meanwhile
-                    let _ = arrive.send(Ok(connection)).await;
-                }
-            });
-        }
+        task_again("discovery-listener", || accept(&listener, &arrive, &admit)).await;
     });
     ReceiverStream::new(arrived)
+}
+
+/// Accepts until nobody wants connections any more.
+async fn accept<C, A>(
+    listener: &TcpListener,
+    arrive: &mpsc::Sender<io::Result<C>>,
+    admit: &impl Fn(TcpStream, SocketAddr) -> A,
+) where
+    C: Send + 'static,
+    A: Future<Output = Option<C>> + Send + 'static,
+{
+    loop {
+        let (stream, address) = tokio::select! {
+            connection = next_connection(listener, "discovery") => connection,
+            () = arrive.closed() => return,
+        };
+        let (arrive, admitted) = (arrive.clone(), admit(stream, address));
+        tokio::spawn(async move {
+            if let Some(connection) = admitted.await {
+                // the server may have stopped meanwhile
+                let _ = arrive.send(Ok(connection)).await;
+            }
+        });
+    }
 }

@@ -12,6 +12,7 @@ pub mod certificate;
 pub mod compile;
 pub mod discovery;
 pub mod fleet;
+pub mod guard;
 pub mod identity;
 pub mod import;
 mod listen;

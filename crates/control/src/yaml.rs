@@ -105,7 +105,7 @@ fn inline(value: &Value) -> String {
 }
 
 fn text(text: &str) -> String {
-    if is_plain(text) { text.to_owned() } else { Value::from(text).to_string() }
+    if is_plain(text) { text.to_owned() } else { xds::escape_quoted(Value::from(text).to_string()) }
 }
 
 /// Whether text without quotes is the same text for every reader of YAML.

@@ -4,8 +4,10 @@ pub(crate) mod wait;
 
 use control::preview::{comparable, differences, universal};
 use control::store::folder::Offer;
+use model::problems::SHOWN;
 use serde::Serialize;
 use serde_json::Value;
+use xds::Foreign;
 
 use crate::client::{Client, Failed, Put};
 use crate::context::Server;
@@ -64,7 +66,9 @@ pub(crate) fn run(Args { files, dry_run, wait, server, rules, output: format }: 
                     let would = if dry_run && outcome != "unchanged" { " (dry run)" } else { "" };
                     print(&format!("{described} {outcome}{would}\n"));
                 }
-                warnings.iter().for_each(|warning| complain(&format!("warning: {described}: {warning}\n")));
+                for warning in warnings.iter().take(SHOWN) {
+                    complain(&format!("warning: {described}: {}\n", Foreign::message(warning)));
+                }
                 let meta = &offer.entry.resource.meta;
                 applied.push(Applied {
                     kind: offer.entry.resource.kind().to_string(),

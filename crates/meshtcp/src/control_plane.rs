@@ -24,6 +24,7 @@ use control::certificate::Certificate;
 use control::compile::{CompileMetrics, Compiler, Scope, Which};
 use control::discovery::{Publisher, Statuses, TokenGate};
 use control::fleet::{Accepted, Fleet};
+use control::guard::caught;
 use control::store::StoreMetrics;
 use dialect::envoy::{EnvoyOptions, SplitLayout};
 use model::MeshName;
@@ -230,32 +231,46 @@ fn refuse(message: &str) -> Exit {
     Exit::Environment
 }
 
+/// Reads what is new, puts it into force, and says what happened.
+fn take_turn(live: &mut Live, screen: &Screen, shared: &Shared, service: &Service) {
+    let owed = live.owed();
+    let mut turn = live.look();
+    if let Some(entries) = turn.as_mut().and_then(|turn| turn.entries.take()) {
+        service.reflect(&shared.mirror, entries);
+    }
+    let compiled = turn.as_ref().and_then(|turn| turn.compiled.clone());
+    let compiled = compiled.or(owed);
+    let mut fleet = shared.fleet();
+    let news = match compiled {
+        Some(compiled) => {
+            let revision = live.revision().unwrap_or_else(|| fleet.revision().next());
+            fleet.adopt(compiled, Accepted::now(revision))
+        }
+        None => fleet.attend(),
+    };
+    if let Some(gate) = &shared.gate {
+        gate.follow(Arc::clone(&fleet.compiled().snapshot));
+    }
+    if turn.is_some() {
+        *shared.files.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(live.files());
+    }
+    let happened = fleet.observe(&shared.statuses);
+    live.is_well();
+    caught("screen", || {
+        if let Some(turn) = &turn {
+            screen.turn(live, fleet.compiled(), turn);
+        }
+        screen.news(&news, fleet.compiled());
+        screen.happened(&happened, || control::fleet::report(&fleet, &shared.statuses.all()));
+    });
+}
+
 /// Takes every turn that something gives a reason for, until a signal asks to leave.
 fn follow(live: &mut Live, screen: &Screen, shared: &Shared, service: &Service, inbox: &Receiver<Event>) {
     loop {
-        let mut turn = live.look();
-        if let Some(entries) = turn.as_mut().and_then(|turn| turn.entries.take()) {
-            service.reflect(&shared.mirror, entries);
+        if caught("compile-loop", || take_turn(live, screen, shared, service)).is_none() {
+            live.failed_to_look();
         }
-        let mut fleet = shared.fleet();
-        let news = match turn.as_ref().and_then(|turn| turn.compiled.clone()) {
-            Some(compiled) => {
-                let revision = live.revision().unwrap_or_else(|| fleet.revision().next());
-                fleet.adopt(compiled, Accepted::now(revision))
-            }
-            None => fleet.attend(),
-        };
-        if let Some(turn) = &turn {
-            *shared.files.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(live.files());
-            screen.turn(live, fleet.compiled(), turn);
-        }
-        if let Some(gate) = &shared.gate {
-            gate.follow(Arc::clone(&fleet.compiled().snapshot));
-        }
-        screen.news(&news, fleet.compiled());
-        let happened = fleet.observe(&shared.statuses);
-        screen.happened(&happened, || control::fleet::report(&fleet, &shared.statuses.all()));
-        drop(fleet);
         let mut event = inbox.recv_timeout(live.patience());
         // a burst is one turn
         while matches!(event, Ok(Event::Look | Event::Attend)) {

@@ -4,8 +4,8 @@ use std::io::Read as _;
 use std::path::PathBuf;
 
 use control::import::{From, Imported, import};
+use model::Profile;
 use model::draft::read_bytes;
-use model::{Profile, Severity};
 use serde_json::json;
 
 use crate::exit::Exit;
@@ -68,11 +68,8 @@ pub(crate) fn run(Args { from, files, mesh, profile, output: shape }: Args) -> E
         let name = if is_input { "standard input".into() } else { file.to_string_lossy().into_owned() };
         let (read, problems) = read_bytes(&name, &bytes);
         documents.extend(read);
-        for problem in &problems {
-            bad |= problem.severity == Severity::Error;
-            let text = String::from_utf8_lossy(&bytes);
-            Reporter::new().tell(problem, Some(text.as_ref().into()));
-        }
+        bad |= problems.has_errors();
+        Reporter::new().tell(&problems, |_| Some(String::from_utf8_lossy(&bytes).into()));
     }
     let Imported { resources, notes } = import(from, &documents, &mesh, profile);
     match shape {

@@ -11,6 +11,7 @@ use model::Kind;
 use model::kind::Scope;
 use plan::Context;
 use serde_json::Value;
+use xds::Foreign;
 
 use crate::client::Client;
 use crate::context::Server;
@@ -106,9 +107,11 @@ fn everything(client: &Client, profile: model::Profile) -> Result<Candidate, cra
                 Err(problems) => {
                     let name = value.get("name").and_then(Value::as_str).unwrap_or_default();
                     complain(&format!(
-                        "warning: the stored {kind} {name} is left out, it cannot be understood\n"
+                        "warning: the stored {kind} {} is left out, it cannot be understood\n",
+                        Foreign::name(name)
                     ));
-                    problems.iter().for_each(|problem| complain(&format!("  {problem}\n")));
+                    let first = problems.first().map(|problem| format!("  {}\n", Foreign::message(problem)));
+                    complain(&first.unwrap_or_default());
                 }
             }
         }

@@ -1,8 +1,14 @@
 //! Our own diagnostics: for whoever looks into the program, on standard error, warnings and up unless asked.
 
+mod line;
+
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt as _;
+use tracing_subscriber::fmt::format::debug_fn;
+
+use line::{JsonLine, write_field};
 
 /// What to say about the program itself, and how.
 #[derive(Clone, Debug, clap::Args)]
@@ -50,8 +56,11 @@ pub(crate) fn start(Diagnostics { log_level, diagnostics }: &Diagnostics) {
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match diagnostics {
-        Form::Text => lines.with_ansi(colours).without_time().with_target(false).init(),
-        Form::Json => lines.json().flatten_event(true).init(),
+        Form::Text => {
+            let fields = debug_fn(write_field).delimited(" ");
+            lines.fmt_fields(fields).with_ansi(colours).without_time().with_target(false).init();
+        }
+        Form::Json => lines.event_format(JsonLine).init(),
     }
 }
 

@@ -30,6 +30,8 @@ mod logs;
 mod names;
 mod output;
 mod pages;
+mod panics;
+mod pause;
 mod plan;
 mod preview;
 mod profiles;
@@ -58,6 +60,7 @@ fn main() -> std::process::ExitCode {
     };
     let cli::Cli { diagnostics, command } = cli::Cli::parse_from(arguments);
     log::start(&diagnostics);
+    panics::watch();
     let exit = match command {
         cli::Command::Up(with_file) => up::run(with_file.arguments),
         cli::Command::Demo(arguments) => demo::run(arguments),

@@ -1,10 +1,12 @@
 //! What is listed, as a table for people, or as YAML or JSON for programs.
 
+use std::borrow::Cow;
 use std::io::Write as _;
 
 use comfy_table::{ContentArrangement, Table, presets};
 use control::yaml;
 use serde::Serialize;
+use xds::{Foreign, Printed, escape_quoted};
 
 /// How to print what is listed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -37,15 +39,38 @@ pub(crate) enum Shape {
 /// Prints to standard output. That nobody reads on is no error of ours.
 pub(crate) fn print(text: &str) {
     let mut out = anstream::stdout().lock();
-    let _ = out.write_all(text.as_bytes());
+    let _ = out.write_all(tame(text).as_bytes());
     let _ = out.flush();
 }
 
 /// Prints to standard error.
 pub(crate) fn complain(text: &str) {
+    complain_drawn(&tame(text));
+}
+
+/// Prints to standard error what has colours, and whose parts were escaped one by one.
+pub(crate) fn complain_drawn(text: &str) {
     let mut out = anstream::stderr().lock();
     let _ = out.write_all(text.as_bytes());
     let _ = out.flush();
+}
+
+/// A text without what moves a cursor, sets a title or turns the direction of writing. Lines stay lines: what must not
+/// begin one is [`Foreign`] already.
+fn tame(text: &str) -> Cow<'_, str> {
+    let is_tame =
+        |letter: char| matches!(letter, '\n' | '\t') || matches!(Printed::of(letter), Printed::Plain(_));
+    if text.chars().all(is_tame) {
+        return text.into();
+    }
+    let mut tamed = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match is_tame(letter) {
+            true => tamed.push(letter),
+            false => tamed.push_str(&Printed::of(letter).to_string()),
+        }
+    }
+    tamed.into()
 }
 
 /// Prints a value as YAML or JSON; `None` for a table, which only the caller can draw.
@@ -55,7 +80,7 @@ pub(crate) fn structured<T: Serialize>(format: Format, value: &T) -> Option<Stri
     match format {
         Format::Table => None,
         Format::Yaml => Some(yaml::document(&tree)),
-        Format::Json => Some(format!("{tree:#}\n")),
+        Format::Json => Some(escape_quoted(format!("{tree:#}\n"))),
     }
 }
 
@@ -73,7 +98,7 @@ pub(crate) fn table<const N: usize>(
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header);
     for row in rows {
-        table.add_row(row);
+        table.add_row(row.map(|cell| Foreign::message(cell).to_string()));
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use control::store::folder::{Content, Offer};
-use model::{Problem, Severity};
 
 use crate::exit::Exit;
 use crate::output::complain;
@@ -38,14 +37,11 @@ impl Files {
         }
         let reporter = Reporter::new();
         let (mut offers, mut bad): (Vec<Offer>, bool) = (Vec::new(), false);
-        let mut say = |problem: &Problem, text: Option<Arc<str>>| {
-            reporter.tell(problem, text);
-            bad |= problem.severity == Severity::Error;
-        };
         if !paths.is_empty() {
             let mut store = rules.open(&paths)?;
             let loaded = store.load();
-            loaded.problems.iter().for_each(|problem| say(problem, store.text(&problem.source)));
+            reporter.tell(&loaded.problems, |file| store.text(file));
+            bad |= loaded.problems.has_errors();
             offers.extend(loaded.candidate.offers);
         }
         if !input.is_empty() {
@@ -55,7 +51,8 @@ impl Files {
                 return Err(Exit::Environment);
             }
             let content = Content::read("standard input", &bytes, &rules.options());
-            content.problems.iter().for_each(|problem| say(problem, Some(content.text())));
+            reporter.tell(&content.problems, |_| Some(content.text()));
+            bad |= content.problems.has_errors();
             let offer = |entry: &Arc<_>| Offer { file: "standard input".into(), entry: Arc::clone(entry) };
             offers.extend(content.entries.iter().map(offer));
         }

@@ -21,10 +21,12 @@ use std::time::Duration;
 
 use ::proxy::discovery::{Discovery, Link};
 use ::proxy::{ConnectionLog, Options, Proxy};
+use control::guard::{caught_task, task_again};
 use model::ProxyKey;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
+use xds::Foreign;
 
 use crate::address::ControlPlane;
 use crate::duration;
@@ -37,6 +39,9 @@ use crate::trust::Trusted;
 use crate::up::{LogFormat, connection_log};
 use follower::{Carried, Follower};
 use state::State;
+
+/// How long after a panic the control plane is asked again.
+const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -157,9 +162,11 @@ fn start(arguments: Args) -> Result<(), String> {
             served = Some(tokio::spawn(serve));
         }
         let (stop, taken_over) = oneshot::channel();
-        tokio::spawn(succeed(succession, Arc::clone(&proxy), admin_socket, follower.carried(), stop));
+        let succession = succeed(succession, Arc::clone(&proxy), admin_socket, follower.carried(), stop);
+        tokio::spawn(caught_task("takeover", succession));
         print(&format!("{key} follows {}\n", way.control_planes.join(" or ")));
-        tokio::spawn(tell(link.subscribe()));
+        let news = link.subscribe();
+        tokio::spawn(async move { task_again("screen", || tell(news.clone())).await });
         tokio::select! {
             result = follow(follower, &key, &way, &link) => result?,
             () = asked_to_leave(&mut terminate, &mut interrupt) => {}
@@ -229,7 +236,10 @@ async fn follow(
             std::future::pending().await
         };
         tokio::select! {
-            never = discovery.run(|set| follower.offer(set)) => match never {},
+            ended = caught_task("control-plane-link", discovery.run(|set| follower.offer(set))) => match ended {
+                Some(never) => match never {},
+                None => tokio::time::sleep(PAUSE).await,
+            },
             () = pass_on => {}
             freed = follower::one_is_free(carried.clone()) => {
                 print(&format!("{freed} is free now: asking for it again\n"));
@@ -253,6 +263,7 @@ async fn tell(mut link: watch::Receiver<Link>) {
             && told.insert(now.control_plane.clone(), error.clone()).as_ref() != Some(&error)
         {
             let at = now.control_plane.trim_end_matches('/');
+            let error = Foreign::message(&error);
             complain(&format!("warning: no control plane at {at}: {error}; what runs goes on\n"));
         }
     }

@@ -1,179 +1,154 @@
 //! Problems for people: what is wrong, shown in the text that it is in, and what to do.
+//!
+//! Whoever serves also draws, so drawing can neither end it nor flood it: a picture is at most [`PICTURE_BYTES`] long, so
+//! many are shown as anybody reads, and what panics while it draws is told in one plain line.
 
-use std::fmt;
+mod excerpt;
+mod plain;
+
 use std::io::IsTerminal;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use miette::{
-    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, ReportHandler,
-    Severity as Level, SourceCode, ThemeCharacters, ThemeStyles,
-};
-use model::{Problem, Severity};
-use serde::Serialize;
+use model::problems::{SHOWN, Shown};
+use model::violation::Position;
+use model::{Problem, Problems, Severity};
+use xds::Foreign;
 
-use crate::output::complain;
+use crate::output::complain_drawn;
+use excerpt::Excerpt;
+pub(crate) use plain::plain;
+
+/// The longest picture of a problem.
+#[cfg(test)]
+const PICTURE_BYTES: usize = 32 << 10;
 
 /// Draws problems, with colours where standard error is a terminal that wants them.
 pub(crate) struct Reporter {
-    handler: GraphicalReportHandler,
+    colours: &'static Colours,
+}
+
+/// What is written in front of a part of a picture, and behind it.
+#[derive(Debug)]
+struct Colours {
+    error: &'static str,
+    warning: &'static str,
+    help: &'static str,
+    title: &'static str,
+    mark: &'static str,
+    dim: &'static str,
+    off: &'static str,
+}
+
+impl Colours {
+    const NONE: Self = Self { error: "", warning: "", help: "", title: "", mark: "", dim: "", off: "" };
+    const ANSI: Self = Self {
+        error: "\u{1b}[31m",
+        warning: "\u{1b}[33m",
+        help: "\u{1b}[36m",
+        title: "\u{1b}[36;1;4m",
+        mark: "\u{1b}[35;1m",
+        dim: "\u{1b}[2m",
+        off: "\u{1b}[0m",
+    };
 }
 
 impl Reporter {
     pub(crate) fn new() -> Self {
-        let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        let mut characters = ThemeCharacters::unicode();
-        characters.error = "error:".into();
-        characters.warning = "warning:".into();
-        let styles = if colours { ThemeStyles::ansi() } else { ThemeStyles::none() };
-        let theme = GraphicalTheme { characters, styles };
-        let handler = GraphicalReportHandler::new_themed(theme)
-            .with_wrap_lines(false)
-            .with_links(false)
-            .with_context_lines(1);
-        Self { handler }
+        let wanted = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        Self { colours: if wanted { &Colours::ANSI } else { &Colours::NONE } }
     }
 
     /// A problem in the text that it is in, where that is known.
-    pub(crate) fn draw(&self, problem: &Problem, text: Option<Arc<str>>) -> String {
-        let shown = Shown::of(problem, text);
-        let mut out = String::new();
-        match fmt::write(&mut out, format_args!("{}", Drawn(&self.handler, &shown))) {
-            Ok(()) => format!("{}\n", out.trim_matches('\n')),
-            Err(_) => format!("{problem}\n"),
+    pub(crate) fn draw(&self, problem: &Problem, text: Option<&str>) -> String {
+        guarded(|| picture(problem, text, self.colours), || Foreign::message(problem).to_string())
+    }
+
+    /// Says problems on standard error, each in the text that it is in, where that is known: the first, and how many more
+    /// there are.
+    pub(crate) fn tell(&self, problems: &Problems, text: impl Fn(&str) -> Option<Arc<str>>) {
+        self.tell_as(&problems.shown(SHOWN), text);
+    }
+
+    /// Says some of the problems that there are.
+    pub(crate) fn tell_as(&self, shown: &Shown<'_>, text: impl Fn(&str) -> Option<Arc<str>>) {
+        // many problems of one file are next to each other
+        let mut last: Option<(&str, Option<Arc<str>>)> = None;
+        for problem in &shown.problems {
+            let known = match last.take() {
+                Some((source, known)) if source == &*problem.source => known,
+                _ => text(&problem.source),
+            };
+            complain_drawn(&format!("{}\n", self.draw(problem, known.as_deref())));
+            last = Some((&problem.source, known));
         }
-    }
-
-    /// Says a problem on standard error, in the text that it is in, where that is known.
-    pub(crate) fn tell(&self, problem: &Problem, text: Option<Arc<str>>) {
-        complain(&format!("{}\n", self.draw(problem, text)));
-    }
-}
-
-struct Drawn<'a>(&'a GraphicalReportHandler, &'a Shown);
-
-impl fmt::Display for Drawn<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        struct Debugged<'a>(&'a GraphicalReportHandler, &'a Shown);
-        impl fmt::Debug for Debugged<'_> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.debug(self.1, f)
-            }
-        }
-        write!(f, "{:?}", Debugged(self.0, self.1))
-    }
-}
-
-/// A problem as miette wants it.
-#[derive(Debug)]
-struct Shown {
-    message: String,
-    help: Option<String>,
-    level: Level,
-    text: Option<NamedSource<String>>,
-    span: Option<LabeledSpan>,
-}
-
-impl Shown {
-    fn of(problem: &Problem, text: Option<Arc<str>>) -> Self {
-        let Problem { source, position, severity, resource, violation, help } = problem;
-        let span = position.map(|at| LabeledSpan::new(None, at.offset, at.length.max(1)));
-        let text = text.filter(|text| position.is_some_and(|at| at.offset <= text.len()));
-        let violation = violation.to_string();
-        let resource = match resource {
-            // of stored resources the source is the resource
-            Some(resource) if **source == **resource => String::new(),
-            Some(resource) if !violation.starts_with(resource.as_str()) => format!("{resource}: "),
-            Some(_) | None => String::new(),
-        };
-        let place = match (&text, position) {
-            (Some(_), _) => String::new(),
-            (None, Some(at)) => format!("{source}:{}:{}: ", at.line, at.column),
-            (None, None) if source.is_empty() => String::new(),
-            (None, None) => format!("{source}: "),
-        };
-        Self {
-            message: format!("{place}{resource}{violation}"),
-            help: help.clone(),
-            level: match severity {
-                Severity::Error => Level::Error,
-                Severity::Warning => Level::Warning,
-            },
-            // a span of one behind the last character needs that character
-            text: text.map(|text| NamedSource::new(source, format!("{text}\n"))),
-            span,
+        if shown.more > 0 {
+            complain_drawn(&format!("and {}\n", more_in_words(shown.more)));
         }
     }
 }
 
-impl fmt::Display for Shown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+/// How many problems are not shown.
+fn more_in_words(more: usize) -> String {
+    match more {
+        1 => "1 more problem".to_owned(),
+        more => format!("{more} more problems"),
     }
 }
 
-impl std::error::Error for Shown {}
-
-impl Diagnostic for Shown {
-    fn severity(&self) -> Option<Level> {
-        Some(self.level)
+/// Draws, or says it plainly when that panics.
+fn guarded(draw: impl FnOnce() -> String, plain: impl FnOnce() -> String) -> String {
+    let drawn = catch_unwind(AssertUnwindSafe(draw)).or_else(|_| catch_unwind(AssertUnwindSafe(plain)));
+    let mut drawn = drawn.unwrap_or_else(|_| "error: a problem that cannot be shown".to_owned());
+    if !drawn.ends_with('\n') {
+        drawn.push('\n');
     }
-
-    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
-    }
-
-    fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.text.as_ref().map(|text| text as &dyn SourceCode)
-    }
-
-    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        self.text.as_ref()?;
-        let span = self.span.clone()?;
-        Some(Box::new(std::iter::once(span)))
-    }
+    drawn
 }
 
-/// A problem for programs.
-#[derive(Serialize)]
-pub(crate) struct Plain<'a> {
-    severity: &'static str,
-    file: &'a str,
-    line: Option<u32>,
-    column: Option<u32>,
-    resource: Option<&'a str>,
-    field: &'a str,
-    message: &'a str,
-    help: Option<&'a str>,
-}
-
-impl<'a> From<&'a Problem> for Plain<'a> {
-    fn from(problem: &'a Problem) -> Self {
-        let Problem { source, position, severity, resource, violation, help } = problem;
-        Self {
-            severity: match severity {
-                Severity::Error => "error",
-                Severity::Warning => "warning",
-            },
-            file: source,
-            line: position.map(|at| at.line),
-            column: position.map(|at| at.column),
-            resource: resource.as_deref(),
-            field: &violation.field,
-            message: &violation.message,
-            help: help.as_deref(),
+fn picture(problem: &Problem, text: Option<&str>, colours: &Colours) -> String {
+    let Problem { source, position, severity, resource, violation, help } = problem;
+    let violation = violation.to_string();
+    let resource = match resource {
+        // of stored resources the source is the resource
+        Some(resource) if **source == **resource => String::new(),
+        Some(resource) if !violation.starts_with(resource.as_str()) => {
+            format!("{}: ", Foreign::name(resource))
         }
+        Some(_) | None => String::new(),
+    };
+    let name = Foreign::name(source);
+    let shown = position.zip(text).filter(|(at, text)| at.offset <= text.len());
+    let place = match (&shown, position) {
+        (Some(_), _) => String::new(),
+        (None, Some(at)) => format!("{name}:{}:{}: ", at.line, at.column),
+        (None, None) if source.is_empty() => String::new(),
+        (None, None) => format!("{name}: "),
+    };
+    let Colours { error, warning, help: helping, off, .. } = colours;
+    let severity = match severity {
+        Severity::Error => format!("{error}error:{off}"),
+        Severity::Warning => format!("{warning}warning:{off}"),
+    };
+    let mut drawn = format!("  {severity} {place}{resource}{}\n", Foreign::message(&violation));
+    if let Some((Position { line, column, offset, length }, text)) = shown {
+        let number = usize::try_from(line).unwrap_or(usize::MAX - 1);
+        let excerpt = Excerpt::around(text, number, offset, length);
+        drawn.push_str(&excerpt.draw(&format!("{name}:{line}:{column}"), colours));
     }
+    if let Some(help) = help {
+        drawn.push_str(&format!("  {helping}help: {off}{}\n", Foreign::message(help)));
+    }
+    drawn
 }
 
 /// How many errors and warnings there are, in words: `2 errors, 1 warning`.
-pub(crate) fn count_in_words(problems: &[Problem]) -> String {
-    let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
-    let warnings = problems.len() - errors;
+pub(crate) fn count_in_words(problems: &Problems) -> String {
     let some = |number: usize, word: &str| match number {
         1 => format!("1 {word}"),
         number => format!("{number} {word}s"),
     };
-    match (errors, warnings) {
+    match (problems.errors(), problems.warnings()) {
         (0, 0) => "no problems".to_owned(),
         (errors, 0) => some(errors, "error"),
         (0, warnings) => some(warnings, "warning"),
@@ -182,29 +157,4 @@ pub(crate) fn count_in_words(problems: &[Problem]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_problem_is_shown_in_its_text_at_file_line_and_column() {
-        let text = "type: Mesh\nnäme: x\nweigth: 1\n";
-        let offset = text.find("weigth").unwrap();
-        let problem = Problem {
-            source: "shop/mesh.yaml".into(),
-            position: Some(model::violation::Position { line: 3, column: 1, offset, length: 6 }),
-            severity: Severity::Error,
-            resource: Some("Mesh default".into()),
-            violation: model::Violation::new(model::FieldPath::root().field("weigth"), "unknown field"),
-            help: Some("did you mean `weight`?".into()),
-        };
-        let drawn = Reporter::new().draw(&problem, Some(text.into()));
-        for part in
-            ["error: Mesh default: weigth: unknown field", "[shop/mesh.yaml:3:1]", "help: did you mean"]
-        {
-            assert!(drawn.contains(part), "{part} is not in\n{drawn}");
-        }
-        assert!(Reporter::new().draw(&problem, None).contains("shop/mesh.yaml:3:1: Mesh default: weigth"));
-        let stored = Problem { source: "Mesh default".into(), position: None, ..problem };
-        assert!(Reporter::new().draw(&stored, None).contains("error: Mesh default: weigth: unknown field"));
-    }
-}
+mod tests;

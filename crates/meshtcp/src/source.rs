@@ -70,8 +70,7 @@ impl Rules {
     pub(crate) fn load(&self, paths: &[PathBuf]) -> Result<Candidate, Exit> {
         let mut store = self.open(paths)?;
         let loaded = store.load();
-        let reporter = Reporter::new();
-        loaded.problems.iter().for_each(|problem| reporter.tell(problem, store.text(&problem.source)));
+        Reporter::new().tell(&loaded.problems, |file| store.text(file));
         Ok(loaded.candidate)
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use ::proxy::Proxy;
 use ::proxy::takeover::{Handover, Sockets, Takeover};
+use control::guard::caught;
 
 use crate::output::{complain, print};
 
@@ -95,7 +96,9 @@ impl Succession {
         let proxy = Arc::clone(proxy);
         let lend = move || Sockets { listeners: proxy.lend(), others: lent_admin(admin.as_ref()) };
         let wait = move || {
-            if let Err(error) = handover.serve(lend, stop) {
+            let served = caught("takeover", || handover.serve(lend, stop));
+            let failed = || Err(std::io::Error::other("it panicked"));
+            if let Err(error) = served.unwrap_or_else(failed) {
                 complain(&format!("warning: nobody can take over any more: {error}\n"));
             }
         };

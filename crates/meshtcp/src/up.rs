@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use control::compile::{Compiler, Scope, Which};
+use control::guard::caught;
 use dialect::envoy::EnvoyOptions;
 use l4::config::Sink;
 use model::{MeshName, ProxyKey};
@@ -152,7 +153,7 @@ fn may_take_over(succession: &mut Succession, live: &Live, proxy: &Proxy) -> boo
     if !live.current().is_some_and(control::compile::Compiled::is_runnable) {
         return false;
     }
-    let broken = live.problems().iter().any(|problem| problem.severity == model::Severity::Error);
+    let broken = live.problems().has_errors();
     let unclaimed = proxy.unclaimed();
     if broken && !unclaimed.is_empty() {
         succession.hold_back(&unclaimed);
@@ -171,10 +172,15 @@ fn follow(
     mut turned: impl FnMut(&Live),
 ) -> Event {
     loop {
-        if let Some(turn) = live.look() {
-            screen.turn(live, &turn);
-            status.publish(live, &turn);
-            turned(live);
+        match caught("compile-loop", || live.look()) {
+            Some(Some(turn)) => {
+                caught("screen", || screen.turn(live, &turn));
+                status.publish(live, &turn);
+                turned(live);
+            }
+            Some(None) => {}
+            // what runs goes on; what was seen is taken up again
+            None => live.failed_to_look(),
         }
         match inbox.recv_timeout(live.patience()) {
             Ok(Event::Look) | Err(RecvTimeoutError::Timeout) => {}

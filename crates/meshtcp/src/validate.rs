@@ -2,13 +2,13 @@
 
 use control::compile::{Compiler, Scope, dangling, shared_addresses, unsayable, warnings};
 use dialect::envoy::EnvoyOptions;
-use model::{Problem, Severity};
+use model::{Problems, Severity};
 use plan::Context;
 use xds::Family;
 
 use crate::exit::Exit;
 use crate::output::{self, Format};
-use crate::report::{Plain, Reporter, count_in_words};
+use crate::report::{Reporter, count_in_words, plain};
 use crate::source::Source;
 
 #[derive(Debug, clap::Args)]
@@ -30,28 +30,24 @@ pub(crate) fn run(Args { source, output: format }: Args) -> Exit {
     let compiler = Compiler { context, scope: Scope::everything(), envoy };
     let compiled = compiler.compile(&loaded.candidate);
     let nowhere = dangling(&compiled.snapshot, &loaded.candidate);
-    let mut problems: Vec<Problem> = loaded.problems;
-    problems.extend(warnings(&compiled, &nowhere, &loaded.candidate, &[Family::L4]));
+    let mut problems: Problems = loaded.problems;
+    problems.append(warnings(&compiled, &nowhere, &loaded.candidate, &[Family::L4]));
     problems.extend(shared_addresses(&compiled, &loaded.candidate));
     compiled.say_to_envoy(compiled.proxies.keys());
     problems.extend(unsayable(&compiled, &loaded.candidate, Severity::Error));
     problems.sort();
-    problems.dedup();
 
-    match output::structured(format, &problems.iter().map(Plain::from).collect::<Vec<_>>()) {
+    match output::structured(format, &plain(&problems)) {
         Some(text) => output::print(&text),
         None => {
-            let reporter = Reporter::new();
-            for problem in &problems {
-                reporter.tell(problem, store.text(&problem.source));
-            }
+            Reporter::new().tell(&problems, |file| store.text(file));
             let (resources, files) = (loaded.candidate.offers.len(), loaded.files.len());
-            let counted = match problems.as_slice() {
-                [] => "all good".to_owned(),
-                problems => count_in_words(problems),
+            let counted = match problems.total() {
+                0 => "all good".to_owned(),
+                _ => count_in_words(&problems),
             };
             output::print(&format!("{resources} resources in {files} files: {counted}\n"));
         }
     }
-    if problems.iter().any(|problem| problem.severity == Severity::Error) { Exit::Problems } else { Exit::Ok }
+    if problems.has_errors() { Exit::Problems } else { Exit::Ok }
 }

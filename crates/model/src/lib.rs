@@ -15,6 +15,7 @@
 //! * [`profile`] — which Kuma version's rules apply
 //! * [`draft`] — text into documents with positions, documents into resources
 //! * [`violation`] — what is wrong, where, and what to do
+//! * [`problems`] — how many of them are kept
 //!
 //! A [`Resource`] that exists is valid: nothing after [`draft::parse`] checks a field again.
 
@@ -23,6 +24,7 @@ pub mod draft;
 pub mod kind;
 pub mod name;
 pub mod policy;
+pub mod problems;
 pub mod profile;
 pub mod reference;
 pub mod resource;
@@ -31,6 +33,7 @@ pub mod violation;
 
 pub use kind::Kind;
 pub use name::{MeshName, ProxyKey, ResourceName};
+pub use problems::Problems;
 pub use profile::Profile;
 pub use reference::{BackendRef, Labels, ProxyType, RefKind, ResourceId, Tags, TargetRef};
 pub use resource::{Meta, Origin, PolicyRole, Resource, Spec};

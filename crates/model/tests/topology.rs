@@ -47,7 +47,7 @@ fn what_breaks_a_rule_is_refused_in_the_words_of_the_reference() {
     });
 }
 
-fn read(path: &Path) -> (Vec<Document>, Vec<meshtcp_model::Problem>) {
+fn read(path: &Path) -> (Vec<Document>, meshtcp_model::Problems) {
     draft::read(&path.display().to_string(), &fs::read_to_string(path).unwrap())
 }
 

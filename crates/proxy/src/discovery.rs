@@ -46,6 +46,7 @@ use tonic_prost::ProstCodec;
 use xds::proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node};
 use xds::{Mirror, Refusal, ResourceSet, Stranger, TypeUrl, recognise};
 
+use crate::guard::{Part, caught};
 use l4::config::Problems;
 
 const METHOD: PathAndQuery = PathAndQuery::from_static(
@@ -268,7 +269,9 @@ impl Discovery {
                     return Err(format!("the control plane has said nothing for {} s", SILENCE.as_secs()));
                 }
             }
-            self.mirror.offer(self.started.elapsed(), &mut *consumer);
+            self.mirror.offer(self.started.elapsed(), |set| {
+                caught(Part::Discovery, || consumer(set)).unwrap_or_else(|| Err(refused_whole(set)))
+            });
             let generation = self.mirror.generation();
             self.link
                 .send_if_modified(|link| std::mem::replace(&mut link.generation, generation) != generation);
@@ -341,6 +344,24 @@ fn in_words(status: &Status) -> String {
 fn chain(error: &dyn std::error::Error) -> String {
     let sources = std::iter::successors(Some(error), |error| error.source());
     sources.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// Refuses all of a set that nobody could even look at to the end.
+fn refused_whole(set: &ResourceSet) -> Vec<Refusal> {
+    let reason =
+        "the proxy could not take it over because of a fault of its own, and goes on with what it had";
+    let of_type = |type_url: &TypeUrl| {
+        let names: Vec<Refusal> = set
+            .of_type(type_url)
+            .map(|(name, _)| Refusal {
+                type_url: type_url.clone(),
+                name: name.to_owned(),
+                reason: reason.to_owned(),
+            })
+            .collect();
+        names
+    };
+    set.type_urls().flat_map(of_type).collect()
 }
 
 /// What [`Config::parse`](crate::Config::parse) says is wrong, in the words of discovery.

@@ -52,6 +52,8 @@
 mod connection_info;
 mod counters;
 pub mod discovery;
+#[doc(hidden)]
+pub mod guard;
 mod health;
 mod limits;
 mod listen;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 
+use crate::guard::{Part, again, step};
 use l4::config::{Config, Host, Target};
 use l4::decide::{Addresses, Resolved};
 
@@ -51,7 +52,7 @@ impl Resolver {
         let for_thread = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("proxy-resolve".into())
-            .spawn(move || resolve_all(&for_thread))?;
+            .spawn(move || again(Part::Resolver, || resolve_all(&for_thread)))?;
         Ok(Self { shared, thread: Some(thread) })
     }
 
@@ -104,8 +105,11 @@ pub(crate) fn names(config: &Config) -> BTreeSet<Arc<str>> {
 }
 
 fn resolve_all(shared: &Shared) {
+    // true after a panic
+    shared.lock().asking = false;
     loop {
         let Some(name) = next_due(shared) else { return };
+        step(Part::Resolver);
         let answer = look_up(&name);
         publish(shared, &name, answer);
         let mut state = shared.lock();
@@ -131,6 +135,8 @@ fn next_due(shared: &Shared) -> Option<Arc<str>> {
             Some((name, due)) => match due.checked_duration_since(Instant::now()) {
                 None | Some(Duration::ZERO) => {
                     state.asking = true;
+                    // should asking for it fail in any way, the others have their turn first
+                    state.due.insert(Arc::clone(&name), Instant::now() + REFRESH);
                     return Some(name);
                 }
                 Some(wait) => wait,

@@ -8,6 +8,7 @@
 //! Nothing here opens a socket, reads a clock or spawns a task: the shells in `control` and `proxy` do that.
 
 mod commons;
+mod foreign;
 mod mirror;
 pub mod order;
 mod peer;
@@ -18,6 +19,7 @@ mod type_url;
 mod version;
 
 pub use commons::Commons;
+pub use foreign::{Foreign, Printed, escape_quoted};
 pub use mirror::{Mirror, QUIET, Refusal};
 pub use order::Family;
 pub use peer::{Stranger, opens, recognise};

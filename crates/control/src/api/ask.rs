@@ -75,8 +75,14 @@ impl Ask {
         let name = if self.is_yaml() { "body.yaml" } else { "body.json" };
         let (documents, problems) = read_bytes(name, &self.body);
         match problems.first() {
-            Some(problem) => Err(Refusal::bad(problem.to_string())),
             None => Ok(documents),
+            Some(problem) => {
+                let more = match problems.total() - 1 {
+                    0 => String::new(),
+                    more => format!(", and {more} more"),
+                };
+                Err(Refusal::bad(format!("{problem}{more}")))
+            }
         }
     }
 

@@ -21,6 +21,7 @@ use super::operation::{Operation, Outcome};
 use super::recognise::recognise;
 use super::refusal::Refusal;
 use super::serve::Peer;
+use crate::guard::caught_task;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -68,7 +69,8 @@ async fn dispatch(api: Api, operation: Arc<Operation>, request: Request) -> Resp
     let method = request.method().clone();
     let id = request_id(&request);
     let uri = request.uri().clone();
-    let outcome = answer(&api, &operation, request).await;
+    let outcome = caught_task("api", answer(&api, &operation, request)).await;
+    let outcome = outcome.unwrap_or_else(|| Err(Refusal::failed()));
     let response = match outcome {
         Ok(answer) => answer.into_response(),
         Err(refusal) if refusal.is_no_page() => no_page().await,

@@ -269,6 +269,7 @@ fn schemas() -> Value {
             "detail": text(),
             "details": text(),
             "invalid_parameters": { "type": "array", "items": object(&["field", "reason"], json!({ "field": text(), "reason": text() })) },
+            "more_invalid_parameters": { "type": "integer", "minimum": 1 },
             "causes": { "type": "array", "items": object(&["field", "message"], json!({ "field": text(), "message": text() })) },
         })),
         "Index": object(&["hostname", "product", "version", "instanceId", "clusterId", "gui"], json!({

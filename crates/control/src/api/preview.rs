@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use axum::http::{Method, StatusCode};
-use model::{Kind, Problem, Severity};
+use axum::http::Method;
+use model::{Kind, Problem};
 use plan::Context;
 use serde_json::json;
 
@@ -57,11 +57,8 @@ async fn foretold(ask: Ask) -> Outcome {
 /// them, and what they are now is not for readers.
 fn proposed(ask: &Ask) -> Result<Vec<Offer>, Refusal> {
     let content = Content::read("the body", &ask.body, &ask.desk().setup.rules);
-    let errors = content.problems.iter().filter(|problem| problem.severity == Severity::Error);
-    let invalid: Vec<Invalid> = errors.map(invalid).collect();
-    if !invalid.is_empty() {
-        let refusal = Refusal::new(StatusCode::BAD_REQUEST, TITLE, "Resource is not valid");
-        return Err(Refusal { invalid, ..refusal });
+    if content.problems.has_errors() {
+        return Err(Refusal::invalid_by(TITLE, &content.problems, invalid));
     }
     if content.entries.is_empty() {
         return Err(Refusal::bad(

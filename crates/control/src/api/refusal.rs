@@ -1,7 +1,8 @@
 //! Why a request is refused: one shape for every failure, the one that Kuma's clients read.
 
 use axum::http::StatusCode;
-use model::{Problem, Severity};
+use model::problems::{SHOWN, Shown};
+use model::{Problem, Problems, Severity};
 use serde_json::{Value, json};
 
 use super::answer::Answer;
@@ -17,6 +18,8 @@ pub(crate) struct Refusal {
     pub(super) detail: String,
     /// The fields that are wrong.
     pub(super) invalid: Vec<Invalid>,
+    /// How many there are beside those.
+    pub(super) more: usize,
 }
 
 /// A field that is wrong.
@@ -28,7 +31,7 @@ pub(crate) struct Invalid {
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, title: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { status, title: title.into(), detail: detail.into(), invalid: Vec::new() }
+        Self { status, title: title.into(), detail: detail.into(), invalid: Vec::new(), more: 0 }
     }
 
     /// What was sent cannot be understood.
@@ -57,6 +60,12 @@ impl Refusal {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable", detail)
     }
 
+    /// A fault of the program.
+    pub(super) fn failed() -> Self {
+        let detail = "the control plane failed while it answered; what proxies run goes on. Its log says where: please report it";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error", detail)
+    }
+
     /// One field is wrong.
     pub(super) fn field(
         title: impl Into<String>,
@@ -69,18 +78,32 @@ impl Refusal {
     }
 
     /// A document has errors.
-    pub(super) fn invalid(title: impl Into<String>, problems: &[Problem]) -> Self {
-        let errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
-        let invalid = errors
-            .map(|problem| Invalid {
-                field: problem.violation.field.clone(),
-                reason: match &problem.help {
-                    Some(help) => format!("{} ({help})", problem.violation.message),
-                    None => problem.violation.message.clone(),
-                },
-            })
-            .collect();
-        Self { invalid, ..Self::new(StatusCode::BAD_REQUEST, title, "Resource is not valid") }
+    pub(super) fn invalid(title: impl Into<String>, problems: &Problems) -> Self {
+        Self::invalid_by(title, problems, |problem| Invalid {
+            field: problem.violation.field.clone(),
+            reason: match &problem.help {
+                Some(help) => format!("{} ({help})", problem.violation.message),
+                None => problem.violation.message.clone(),
+            },
+        })
+    }
+
+    /// A document has errors, each of which is said by `said`. The first ones, and how many more there are.
+    pub(super) fn invalid_by(
+        title: impl Into<String>,
+        problems: &Problems,
+        said: impl Fn(&Problem) -> Invalid,
+    ) -> Self {
+        let errors = problems.only(Severity::Error);
+        let Shown { problems, more } = errors.shown(SHOWN);
+        let detail = match more {
+            0 => "Resource is not valid".to_owned(),
+            more => {
+                format!("Resource is not valid: here are the first {SHOWN} errors, and there are {more} more")
+            }
+        };
+        let invalid = problems.into_iter().map(said).collect();
+        Self { invalid, more, ..Self::new(StatusCode::BAD_REQUEST, title, detail) }
     }
 
     /// What the store said. `title`: what could not be done.
@@ -119,7 +142,7 @@ impl Refusal {
 
     /// The body. `details` and `causes` say the same in the words of older clients.
     pub(super) fn body(&self) -> Value {
-        let Self { status, title, detail, invalid } = self;
+        let Self { status, title, detail, invalid, more } = self;
         let mut body =
             json!({ "type": "/std-errors", "status": status.as_u16(), "title": title, "detail": detail });
         if !invalid.is_empty() {
@@ -129,6 +152,9 @@ impl Refusal {
             body["invalid_parameters"] = each("reason").into();
             body["details"] = json!(detail);
             body["causes"] = each("message").into();
+            if *more > 0 {
+                body["more_invalid_parameters"] = json!(more);
+            }
         } else {
             body["details"] = json!(detail);
         }

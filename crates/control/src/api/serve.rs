@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Api;
 use crate::certificate::{Certificate, shake_hands};
+use crate::guard::task_again;
 use crate::listen::next_connection;
 
 /// How many connections are served at once; more wait to be accepted.
@@ -55,9 +56,19 @@ pub async fn serve(
     shutdown: CancellationToken,
     grace: Duration,
 ) -> io::Result<()> {
+    let tls = certificate.map(|it| it.acceptor("http/1.1", shutdown.clone())).transpose()?;
+    task_again("api-listener", || accept(&listener, tls.clone(), &api, &shutdown, grace)).await
+}
+
+async fn accept(
+    listener: &TcpListener,
+    tls: Option<TlsAcceptor>,
+    api: &Api,
+    shutdown: &CancellationToken,
+    grace: Duration,
+) -> io::Result<()> {
     let router = api.router();
     let head = api.desk.setup.head_timeout;
-    let tls = certificate.map(|it| it.acceptor("http/1.1", shutdown.clone())).transpose()?;
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
@@ -67,7 +78,7 @@ pub async fn serve(
             () = shutdown.cancelled() => break,
         };
         let (stream, address) = tokio::select! {
-            connection = next_connection(&listener, "the API") => connection,
+            connection = next_connection(listener, "the API") => connection,
             Some(_) = connections.join_next(), if !connections.is_empty() => continue,
             () = shutdown.cancelled() => break,
         };

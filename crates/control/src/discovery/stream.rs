@@ -12,19 +12,26 @@ use jiff::Timestamp;
 use model::ProxyKey;
 use prost::Message;
 use tokio::time::{Instant, Sleep};
+use tokio_stream::Stream as _;
 use tokio_stream::wrappers::WatchStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::{Status, Streaming};
 use xds::proto::discovery::{
     DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse, Node,
 };
-use xds::{Delta, Event, Family, Memory, Protocol, StateOfTheWorld, Subscription, TypeUrl, Version, opens};
+use xds::{
+    Delta, Event, Family, Foreign, Memory, Protocol, StateOfTheWorld, Subscription, TypeUrl, Version, opens,
+};
 
 use super::metrics::{StreamLabels, TypeLabels};
 use super::publisher::Published;
 use super::service::Shared;
 use super::status::Connection;
+use crate::guard::caught;
 use crate::identity::Bearer;
+
+/// How much of the name and version of a program is kept.
+const AGENT_CHARACTERS: usize = 200;
 
 /// A protocol, and what the shell needs to know of it.
 pub(super) trait Speaks: Protocol + 'static {
@@ -154,7 +161,8 @@ impl<P: Speaks> Stream<P> {
         let node = P::node(request).filter(|node| !node.id.is_empty());
         let Some(node) = node.filter(|_| opens(&TypeUrl::new(P::asked(request)))) else { return Ok(None) };
         let proxy = ProxyKey::from_node_id(&node.id).ok_or_else(|| {
-            Status::invalid_argument(format!("`{}` is no node id: write `<mesh>.<dataplane name>`", node.id))
+            let id = Foreign::name(&node.id);
+            Status::invalid_argument(format!("`{id}` is no node id: write `<mesh>.<dataplane name>`"))
         })?;
         if let (Some(gate), Some(bearer)) = (&self.shared.gate, &self.bearer) {
             // before the seat: who may not have it throws nobody out of it
@@ -230,6 +238,17 @@ impl<P: Speaks> tokio_stream::Stream for Stream<P> {
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
+        // a panic would end the connection, whose other streams are none of this one's
+        caught("discovery-stream", || this.poll_response(context)).unwrap_or_else(|| {
+            this.ended = true;
+            Poll::Ready(Some(Err(Status::internal("the control plane failed; what runs goes on"))))
+        })
+    }
+}
+
+impl<P: Speaks> Stream<P> {
+    fn poll_response(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<P::Response, Status>>> {
+        let this = self;
         if this.ended {
             return Poll::Ready(None);
         }
@@ -307,7 +326,10 @@ fn agent(node: &Node) -> String {
     let numbers = node.user_agent_build_version.as_ref().and_then(|build| build.version);
     let version = numbers.map(|v| format!("{}.{}.{}", v.major_number, v.minor_number, v.patch));
     let version = version.unwrap_or_else(|| node.user_agent_version.clone());
-    format!("{} {version}", node.user_agent_name).trim().to_owned()
+    let name = node.user_agent_name.as_str();
+    // as much as is ever shown: it is kept as long as the proxy is
+    let shortened = |text: &str| text.chars().take(AGENT_CHARACTERS).collect::<String>();
+    shortened(format!("{} {}", shortened(name), shortened(&version)).trim())
 }
 
 fn when_cancelled(token: CancellationToken) -> Pin<Box<WaitForCancellationFutureOwned>> {

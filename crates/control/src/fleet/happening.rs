@@ -3,6 +3,7 @@
 use std::fmt;
 
 use model::ProxyKey;
+use xds::Foreign;
 
 use crate::discovery::{Connection, ProxyStatus, Rejection};
 
@@ -52,17 +53,20 @@ impl fmt::Display for Happening {
     /// `default/web-1 attached: envoy 1.40.0, delta, from 127.0.0.1:40112`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { proxy, what } = self;
+        let proxy = Foreign::name(proxy);
         match what {
             Did::Attached(Connection { since: _, protocol, dialect, peer, agent }) => {
                 let agent = if agent.is_empty() { dialect.as_str() } else { agent };
-                write!(f, "{proxy} attached: {agent}, {protocol}")?;
+                write!(f, "{proxy} attached: {}, {protocol}", Foreign::name(agent))?;
                 peer.map_or(Ok(()), |peer| write!(f, ", from {peer}"))
             }
             Did::Left => write!(f, "{proxy} left"),
             Did::Accepted => write!(f, "{proxy} runs what it should"),
             Did::Refused(Rejection { type_url, name, message, at: _ }) => {
                 let sort = type_url.as_str().rsplit('.').next().unwrap_or_default();
-                write!(f, "{proxy} refused {sort} {name}, and keeps what it had: {}", message.trim_end())
+                let (sort, name) = (Foreign::name(sort), Foreign::name(name));
+                let message = Foreign::message(message.trim_end());
+                write!(f, "{proxy} refused {sort} {name}, and keeps what it had: {message}")
             }
         }
     }

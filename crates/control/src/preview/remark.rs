@@ -10,6 +10,9 @@ use xds::Family;
 use super::State;
 use crate::compile::{CompiledProxy, Row, dangling, rows, shared_addresses, unsayable, warnings};
 
+/// How many remarks are made about a change.
+const REMARKS: usize = 100;
+
 /// One thing that the operator should know before a change is made.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -25,14 +28,27 @@ pub struct Remark {
     pub help: String,
 }
 
-/// What would be wrong or doubtful in the proposed state and is not so in the one in force: errors first.
+/// What would be wrong or doubtful in the proposed state and is not so in the one in force: errors first, the first
+/// hundred of them, and how many more there are.
 pub fn remarks(in_force: &State, proposed: &State) -> Vec<Remark> {
     let known: BTreeSet<Remark> = of_state(in_force).into_iter().collect();
     let mut new: Vec<Remark> =
         of_state(proposed).into_iter().filter(|remark| !known.contains(remark)).collect();
     new.sort();
     new.dedup();
-    new
+    counted(new)
+}
+
+/// The first remarks, and one about how many more there are, as bad as the worst of those.
+fn counted(mut remarks: Vec<Remark>) -> Vec<Remark> {
+    let rest = remarks.split_off(remarks.len().min(REMARKS));
+    remarks.extend(rest.first().map(|worst| Remark {
+        severity: worst.severity,
+        about: String::new(),
+        text: format!("and {} more", rest.len()),
+        help: String::new(),
+    }));
+    remarks
 }
 
 fn of_state(state: &State) -> Vec<Remark> {

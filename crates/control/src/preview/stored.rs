@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use model::draft::{Document, parse_unchecked};
-use model::{Problem, Profile};
+use model::{Problems, Profile};
 use serde_json::Value;
 
 use crate::store::folder::{Entry, Offer};
@@ -15,7 +15,7 @@ const SOURCE: &str = "the control plane";
 ///
 /// # Errors
 /// What is wrong with it: nothing can be made of it by this profile.
-pub fn stored(document: Value, profile: Profile) -> Result<Offer, Vec<Problem>> {
+pub fn stored(document: Value, profile: Profile) -> Result<Offer, Problems> {
     let file: Arc<str> = SOURCE.into();
     let document = Document::from_value(&file, document);
     let parsed = parse_unchecked(&document, profile);

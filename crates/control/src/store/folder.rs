@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use model::Problem;
+use model::{Problem, Problems};
 
 pub use candidate::{Candidate, Objection, Offer};
 pub(crate) use content::said;
@@ -47,8 +47,8 @@ pub struct FolderStore {
 pub struct Loaded {
     /// What was read.
     pub candidate: Candidate,
-    /// Everything that is wrong or doubtful, sorted by place.
-    pub problems: Vec<Problem>,
+    /// What is wrong or doubtful, sorted by place.
+    pub problems: Problems,
     /// The files that were looked at, sorted, and what is in force of each.
     pub files: Vec<(Arc<str>, FileState)>,
 }
@@ -139,7 +139,7 @@ impl FolderStore {
     }
 
     /// Everything that is wrong or doubtful now, sorted by place.
-    pub fn problems(&self) -> Vec<Problem> {
+    pub fn problems(&self) -> Problems {
         self.files.problems()
     }
 

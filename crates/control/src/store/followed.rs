@@ -13,12 +13,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use model::Problem;
 use model::draft::{self, Document, Options};
+use model::{Problem, Problems};
 
 use super::folder::{Candidate, Content, Entry, FileState, Files, Objection, Settled, Sighting, said};
 use super::record::Record;
 use super::{Change, Listing, Revision, Selection, Store, StoreError, Stored, What};
+use crate::guard::task_again;
 
 /// The first pause before a store that was lost is asked again; each is twice the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -128,7 +129,7 @@ impl FollowedStore {
     }
 
     /// Everything that is wrong or doubtful now, sorted by place.
-    pub fn problems(&self) -> Vec<Problem> {
+    pub fn problems(&self) -> Problems {
         let mut problems = self.files.problems();
         problems.extend(self.lost.clone());
         problems.extend(self.forgotten.map(|revision| another(&self.store.describe(), revision)));
@@ -150,9 +151,13 @@ impl FollowedStore {
 impl Feeder {
     /// Brings everything, then each change, until nobody follows any more. Calls `wake` after each delivery.
     pub async fn run(self, wake: impl Fn() + Send) {
+        task_again("store-feeder", || self.feed(&wake)).await;
+    }
+
+    async fn feed(&self, wake: &impl Fn()) {
         let mut pause = FIRST_PAUSE;
         loop {
-            let Err(error) = self.bring(&wake, &mut pause).await else { return };
+            let Err(error) = self.bring(wake, &mut pause).await else { return };
             if !matches!(error, StoreError::TooOld { .. }) {
                 if self.outbox.send(News::Lost(error)).is_err() {
                     return;
@@ -187,7 +192,8 @@ fn read(name: &str, bytes: &[u8], options: &Options) -> Content {
     let stored = match stored {
         Ok(stored) => stored,
         Err(why) => {
-            return Content::of(bytes, Vec::new(), vec![said(name, format!("cannot be read: {why}"))]);
+            let problem = said(name, format!("cannot be read: {why}"));
+            return Content::of(bytes, Vec::new(), Problems::from_iter([problem]));
         }
     };
     // without the text: a stored document has no lines, and a secret is not shown

@@ -29,6 +29,7 @@ use tokio::task::{AbortHandle, spawn_blocking};
 use super::ledger::{Ledger, Proposal};
 use super::memory::Shared;
 use super::{Expected, Key, Listing, Revision, Selection, Store, StoreError, Watch, What, Written};
+use crate::guard::task_again;
 use disk::Disk;
 
 /// How often it is looked whether people changed a file. What looks the same twice is taken in.
@@ -75,8 +76,7 @@ impl PlainStore {
         .await?;
         let shared = Arc::new(Shared::new(Ledger::new(loaded.revision, loaded.items)));
         let inner = Arc::new(Inner { folder, shared, disk: Mutex::new(disk) });
-        let looks =
-            Arc::new(Looks(tokio::spawn(look_again_and_again(Arc::downgrade(&inner))).abort_handle()));
+        let looks = Arc::new(Looks(tokio::spawn(follow(Arc::downgrade(&inner))).abort_handle()));
         Ok(Self { inner, looks })
     }
 
@@ -125,6 +125,10 @@ fn take_in(shared: &Shared, disk: &mut Disk, edit: disk::Edit) {
     if let Some(change) = change {
         shared.make(change);
     }
+}
+
+async fn follow(store: Weak<Inner>) {
+    task_again("store-watcher", || look_again_and_again(Weak::clone(&store))).await;
 }
 
 /// Looks as long as the store is there: it does not keep the folder open.

@@ -8,6 +8,7 @@
 )]
 
 mod accepted;
+mod bounds;
 mod cases;
 mod client;
 mod document;

@@ -2,7 +2,12 @@
 
 use std::fmt;
 
+use xds::Foreign;
+
 use super::ProxyName;
+
+/// How many problems are printed.
+const SHOWN: usize = 20;
 
 /// One thing that is wrong with the messages of a proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,13 +46,16 @@ impl Problems {
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.0.iter().enumerate() {
+        for (index, problem) in self.0.iter().take(SHOWN).enumerate() {
             if index > 0 {
                 f.write_str("\n")?;
             }
-            problem.fmt(f)?;
+            Foreign::message(problem).fmt(f)?;
         }
-        Ok(())
+        match self.0.len().saturating_sub(SHOWN) {
+            0 => Ok(()),
+            more => write!(f, "\nand {more} more"),
+        }
     }
 }
 

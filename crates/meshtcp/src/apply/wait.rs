@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Deserialize;
+use xds::Foreign;
 
 use crate::client::{Client, Failed};
 use crate::duration;
@@ -129,7 +130,8 @@ fn told(rollout: &Rollout, revision: u64) -> Exit {
     let times = if times.is_empty() { String::new() } else { format!(": {}", times.join(", ")) };
     print(&format!("revision {revision}: {live}/{concerned} proxies live{times}\n"));
     for Refused { proxy, reasons } in refused {
-        complain(&format!("refused by {proxy}: {}\n", reasons.join("; ")));
+        let (proxy, reasons) = (Foreign::name(proxy), reasons.join("; "));
+        complain(&format!("refused by {proxy}: {}\n", Foreign::message(reasons)));
     }
     for Lagging { proxy, attached } in lagging {
         let why = if *attached {
@@ -137,7 +139,7 @@ fn told(rollout: &Rollout, revision: u64) -> Exit {
         } else {
             "it is not attached, and gets it when it is back"
         };
-        complain(&format!("not live on {proxy}: {why}\n"));
+        complain(&format!("not live on {}: {why}\n", Foreign::name(proxy)));
     }
     if live == concerned { Exit::Ok } else { Exit::NotLive }
 }

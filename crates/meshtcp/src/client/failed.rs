@@ -1,6 +1,8 @@
 //! Why a request failed: whose fault it is, and what to do.
 
+use model::problems::SHOWN;
 use serde_json::Value;
+use xds::Foreign;
 
 use crate::exit::Exit;
 use crate::output::complain;
@@ -73,12 +75,15 @@ pub(crate) struct Refusal {
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { status, title, detail, fields } = self;
-        write!(f, "{title}")?;
+        write!(f, "{}", Foreign::message(title))?;
         if !detail.is_empty() {
-            write!(f, ": {detail}")?;
+            write!(f, ": {}", Foreign::message(detail))?;
         }
-        for (field, reason) in fields {
-            write!(f, "\n  {field}: {reason}")?;
+        for (field, reason) in fields.iter().take(SHOWN) {
+            write!(f, "\n  {}: {}", Foreign::name(field), Foreign::message(reason))?;
+        }
+        if fields.len() > SHOWN {
+            write!(f, "\n  and {} more", fields.len() - SHOWN)?;
         }
         match status {
             401 => write!(
@@ -111,7 +116,7 @@ impl Failed {
             return Self::Strange {
                 whom: Whom::ControlPlane,
                 server: server.to_owned(),
-                why: format!("it answers {status} {first}").trim().to_owned(),
+                why: format!("it answers {status} {}", Foreign::name(first)).trim().to_owned(),
             };
         }
         let detail =

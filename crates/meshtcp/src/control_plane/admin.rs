@@ -18,7 +18,8 @@ use tokio::net::TcpListener;
 use super::Shared;
 use super::metrics::Metrics;
 use crate::pages;
-use crate::report::Plain;
+use crate::panics::Panics;
+use crate::report::plain;
 
 #[derive(Clone)]
 struct Desk {
@@ -40,6 +41,7 @@ pub(super) async fn serve(
     shared.compiling.register(&mut registry);
     shared.storing.register(&mut registry);
     registry.register_collector(Box::new(Metrics::new(shared.clone())));
+    registry.register_collector(Box::new(Panics::new("")));
     let desk = Desk { shared, registry: Arc::new(registry) };
     let router = Router::new()
         .route("/", get(index))
@@ -77,7 +79,7 @@ async fn status(State(desk): State<Desk>) -> Response {
         let files = shared.files();
         let mut tree = serde_json::to_value(&report).unwrap_or_default();
         tree["files"] = pages::files(&files.states).into();
-        tree["problems"] = json!(files.problems.iter().map(Plain::from).collect::<Vec<_>>());
+        tree["problems"] = json!(plain(&files.problems));
         tree
     });
     pages::body(&tree.await)

@@ -10,12 +10,14 @@ use control::compile::{
     warnings,
 };
 use control::discovery::Publisher;
+use control::guard::step;
 use control::store::Revision;
 use control::store::folder::{Candidate, Entry, FileState, Objection, Settled};
-use model::{Problem, ProxyKey, Severity};
+use model::{Problems, ProxyKey, Severity};
 use xds::Family;
 
 use super::resources::{Dangle, Followed};
+use crate::pause::Pause;
 
 /// How long to sleep when nothing is due.
 const IDLE: Duration = Duration::from_secs(3600);
@@ -30,7 +32,9 @@ pub(super) struct Live {
     /// What is in force; `None` until anything was adopted.
     current: Option<Arc<Compiled>>,
     /// Everything that is wrong now, sorted.
-    problems: Vec<Problem>,
+    problems: Problems,
+    /// After a panic.
+    pause: Pause,
 }
 
 /// What one look at the files brought.
@@ -43,7 +47,7 @@ pub(super) struct Turn {
     /// What became different for whom.
     pub(super) changes: Vec<Change>,
     /// What is wrong and was not before.
-    pub(super) new_problems: Vec<Problem>,
+    pub(super) new_problems: Problems,
     /// Files that are in force again as they are.
     pub(super) repaired: Vec<Arc<str>>,
     /// The store, if it can be read again that could not be read before.
@@ -60,12 +64,12 @@ pub(super) struct Files {
     /// The files, sorted, and what is in force of each.
     pub(super) states: Vec<(Arc<str>, FileState)>,
     /// Everything that is wrong or doubtful.
-    pub(super) problems: Vec<Problem>,
+    pub(super) problems: Problems,
 }
 
 struct Adoption {
     compiled: Compiled,
-    warnings: Vec<Problem>,
+    warnings: Problems,
     entries: Option<Vec<Arc<Entry>>>,
 }
 
@@ -76,7 +80,8 @@ impl Live {
         metrics: CompileMetrics,
         publisher: Arc<Publisher>,
     ) -> Self {
-        Self { store, compiler, metrics, publisher, current: None, problems: Vec::new() }
+        let (problems, pause) = (Problems::default(), Pause::default());
+        Self { store, compiler, metrics, publisher, current: None, problems, pause }
     }
 
     pub(super) fn store(&self) -> &Followed {
@@ -86,6 +91,24 @@ impl Live {
     /// The revision that the resources have where they are stored; `None` for files, which have none.
     pub(super) fn revision(&self) -> Option<Revision> {
         self.store.revision()
+    }
+
+    /// Leaves everything as it is for a while, after a panic.
+    pub(super) fn failed_to_look(&mut self) {
+        self.pause.begin(Instant::now());
+    }
+
+    /// What is adopted, when a panic may have kept it from coming into force.
+    pub(super) fn owed(&mut self) -> Option<Arc<Compiled>> {
+        let is_due = !self.pause.goes_on(Instant::now()) && self.pause.take();
+        self.current.clone().filter(|_| is_due)
+    }
+
+    /// A turn was taken to its end.
+    pub(super) fn is_well(&mut self) {
+        if self.pause.until().is_none() {
+            self.pause.is_over();
+        }
     }
 
     pub(super) fn files(&self) -> Files {
@@ -98,11 +121,15 @@ impl Live {
 
     /// How long nothing is due unless something wakes us.
     pub(super) fn patience(&self) -> Duration {
-        self.store.look_again_at().map_or(IDLE, |at| at.saturating_duration_since(Instant::now()))
+        let due = [self.store.look_again_at(), self.pause.until()].into_iter().flatten().min();
+        due.map_or(IDLE, |at| at.saturating_duration_since(Instant::now()))
     }
 
     /// Looks at the files, and takes over what they say if it can be. `None`: nothing is new.
     pub(super) fn look(&mut self) -> Option<Turn> {
+        if self.pause.goes_on(Instant::now()) {
+            return None;
+        }
         let states = self.store.states();
         let was_away = self.store.is_away();
         self.store.refresh();
@@ -115,6 +142,7 @@ impl Live {
         let dangle = self.store.dangle();
         let began = Instant::now();
         let attached = Attached(self.publisher.wanted().into_iter().collect());
+        step("compile");
         let settled = self.store.settle(|candidate| adopt(compiler, current, &attached, candidate, dangle));
         let mut problems = self.store.problems();
         let mut turn = Turn { first: before.is_none(), back, ..Turn::default() };
@@ -122,7 +150,7 @@ impl Live {
             Settled::Adopted(Adoption { compiled, warnings, entries }) => {
                 self.metrics.adopted(&compiled, began.elapsed());
                 turn.entries = entries;
-                problems.extend(warnings);
+                problems.append(warnings);
                 let nothing = self.compiler.nothing();
                 let before = before.as_deref().unwrap_or(&nothing);
                 turn.changes = changes(before, &compiled, |key| attached.family(key));
@@ -133,7 +161,7 @@ impl Live {
             // warnings about what is in force stay as they are
             Settled::Refused => {
                 self.metrics.refused();
-                problems.extend(self.warnings());
+                problems.append(self.warnings());
             }
         }
         turn.new_problems = self.now_wrong(problems);
@@ -143,21 +171,21 @@ impl Live {
 
     /// What is wrong now though nothing that is stored changed: the store itself may be away.
     fn only_problems(&mut self, back: Option<String>) -> Option<Turn> {
-        let problems = self.store.problems().into_iter().chain(self.warnings()).collect();
+        let mut problems = self.store.problems();
+        problems.append(self.warnings());
         let new_problems = self.now_wrong(problems);
         let something = back.is_some() || !new_problems.is_empty();
         something.then(|| Turn { new_problems, back, ..Turn::default() })
     }
 
-    fn warnings(&self) -> Vec<Problem> {
-        self.problems.iter().filter(|problem| problem.severity == Severity::Warning).cloned().collect()
+    fn warnings(&self) -> Problems {
+        self.problems.only(Severity::Warning)
     }
 
     /// Remembers what is wrong now, and gives what of it was not before.
-    fn now_wrong(&mut self, mut problems: Vec<Problem>) -> Vec<Problem> {
+    fn now_wrong(&mut self, mut problems: Problems) -> Problems {
         problems.sort();
-        problems.dedup();
-        let new = problems.iter().filter(|it| !self.problems.contains(it)).cloned().collect();
+        let new = problems.since(&self.problems);
         self.problems = problems;
         new
     }

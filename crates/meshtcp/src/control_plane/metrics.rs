@@ -99,7 +99,7 @@ impl Collector for Metrics {
             }
         }
 
-        let problems = count(self.shared.files().problems.len());
+        let problems = count(self.shared.files().problems.total());
         problems.encode(encoder.encode_descriptor("problems", "What is wrong with resources", None, gauge)?)
     }
 }

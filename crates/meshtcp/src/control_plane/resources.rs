@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use control::store::folder::{Candidate, FileState, FolderStore, Objection, Settled, Watch};
 use control::store::{Feeder, FollowedStore, MeteredStore, Revision, Store, StoreMetrics};
-use model::Problem;
+use model::Problems;
 use tokio::runtime::Runtime;
 
 use super::api;
@@ -198,7 +198,7 @@ impl Followed {
         }
     }
 
-    pub(super) fn problems(&self) -> Vec<Problem> {
+    pub(super) fn problems(&self) -> Problems {
         match self {
             Followed::Files(files) => files.problems(),
             Followed::Store(store) => store.problems(),

@@ -7,6 +7,7 @@ use control::compile::{Compiled, rows};
 use control::fleet::{Did, FleetReport, Happening, News, Reach};
 use control::store::folder::FileState;
 use model::ProxyKey;
+use xds::Foreign;
 
 use super::Split;
 use super::live::{Live, Turn};
@@ -64,7 +65,9 @@ impl Screen {
             }
             print(&format!("following {}\n", self.paths));
         } else {
-            turn.changes.iter().take(LISTED).for_each(|change| print(&format!("{change}\n")));
+            for change in turn.changes.iter().take(LISTED) {
+                print(&format!("{}\n", Foreign::message(change)));
+            }
             if turn.changes.len() > LISTED {
                 print(&format!("and {} changes more\n", turn.changes.len() - LISTED));
             }
@@ -74,9 +77,7 @@ impl Screen {
     }
 
     fn problems(&self, live: &Live, turn: &Turn) {
-        for problem in &turn.new_problems {
-            self.reporter.tell(problem, live.store().text(&problem.source));
-        }
+        self.reporter.tell(&turn.new_problems, |file| live.store().text(file));
         for (file, state) in live.store().states() {
             let concerned = turn.new_problems.iter().any(|problem| *problem.source == *file);
             match state {
@@ -96,10 +97,14 @@ impl Screen {
         for one in news {
             match one {
                 News::Published { proxy, notes } => {
-                    notes.iter().for_each(|note| complain(&format!("note: {proxy} {note}\n")));
+                    let proxy = Foreign::name(proxy);
+                    for note in notes {
+                        complain(&format!("note: {proxy} {}\n", Foreign::message(note)));
+                    }
                 }
                 News::Unknown { proxy } => complain(&unknown(proxy, compiled)),
                 News::Unsayable { proxy, problem } => {
+                    let (proxy, problem) = (Foreign::name(proxy), Foreign::message(problem));
                     complain(&format!("error: {proxy}: {problem}\n"));
                 }
             }
@@ -124,7 +129,9 @@ impl Screen {
                     for route in routes {
                         complain(&format!(
                             "  {} is not live at {} ({})\n",
-                            route.policy, happening.proxy, route.source
+                            Foreign::name(&route.policy),
+                            Foreign::name(&happening.proxy),
+                            Foreign::name(&route.source)
                         ));
                     }
                 }
@@ -145,7 +152,7 @@ impl Screen {
 }
 
 fn unknown(proxy: &ProxyKey, compiled: &Compiled) -> String {
-    let mesh = proxy.mesh.as_str();
+    let mesh = Foreign::name(&proxy.mesh);
     let known: Vec<&str> = compiled
         .proxies
         .keys()
@@ -155,11 +162,12 @@ fn unknown(proxy: &ProxyKey, compiled: &Compiled) -> String {
         .collect();
     let help = match known.as_slice() {
         [] => format!("no Dataplane of mesh {mesh} is there"),
-        known => format!("mesh {mesh} has {}", known.join(", ")),
+        known => format!("mesh {mesh} has {}", Foreign::message(known.join(", "))),
     };
     format!(
-        "warning: {proxy} is attached and waits: there is no Dataplane {} in mesh {mesh}\n  help: add it, or start \
+        "warning: {} is attached and waits: there is no Dataplane {} in mesh {mesh}\n  help: add it, or start \
          the proxy under another name; {help}\n",
-        proxy.name
+        Foreign::name(proxy),
+        Foreign::name(&proxy.name)
     )
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use control::api::{Api, ApiMetrics, Mirror, Plane};
 use control::certificate::Certificate;
 use control::discovery::{DiscoveryMetrics, DiscoveryServer, serve};
+use control::guard::{caught_task, task_again};
 use control::store::folder::Entry;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::Runtime;
@@ -215,11 +216,14 @@ fn instance(address: SocketAddr) -> String {
 }
 
 /// Wakes the loop at most once in [`COLLECT`].
-fn forward(mut changes: watch::Receiver<u64>, events: Sender<Event>) {
-    tokio::spawn(async move {
+fn forward(changes: watch::Receiver<u64>, events: Sender<Event>) {
+    let pass_on = async |mut changes: watch::Receiver<u64>, events: Sender<Event>| {
         while changes.changed().await.is_ok() && events.send(Event::Attend).is_ok() {
             tokio::time::sleep(COLLECT).await;
         }
+    };
+    tokio::spawn(async move {
+        task_again("news-of-proxies", || pass_on(changes.clone(), events.clone())).await;
     });
 }
 
@@ -229,11 +233,13 @@ fn forward_signals(events: Sender<Event>) -> Result<(), String> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(words)?;
     tokio::spawn(async move {
         loop {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            if events.send(Event::Leave).is_err() {
+            let asked = async {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+            };
+            if caught_task("signals", asked).await.is_some() && events.send(Event::Leave).is_err() {
                 return;
             }
         }

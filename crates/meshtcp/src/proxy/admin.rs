@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::follower::Carried;
+use crate::panics::Panics;
 use crate::{health, pages};
 
 #[derive(Clone)]
@@ -35,6 +36,7 @@ pub(super) async fn serve(
 ) {
     let mut registry = Registry::default();
     proxy.register(&mut registry);
+    registry.register_collector(Box::new(Panics::new("meshtcp_")));
     let desk = Desk { proxy, link, carried, registry: Arc::new(registry) };
     let router = Router::new()
         .route("/", get(index))

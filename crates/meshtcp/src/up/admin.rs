@@ -17,7 +17,8 @@ use super::Status;
 use super::metrics::Metrics;
 use crate::health;
 use crate::pages;
-use crate::report::Plain;
+use crate::panics::Panics;
+use crate::report::plain;
 
 #[derive(Clone)]
 struct Desk {
@@ -31,6 +32,7 @@ pub(super) async fn serve(listener: TcpListener, status: Arc<Status>, proxy: Arc
     let mut registry = Registry::default();
     proxy.register(&mut registry);
     registry.register_collector(Box::new(Metrics::new(Arc::clone(&status))));
+    registry.register_collector(Box::new(Panics::new("meshtcp_")));
     let desk = Desk { status, proxy, registry: Arc::new(registry) };
     let router = Router::new()
         .route("/", get(index))
@@ -84,7 +86,7 @@ async fn status_page(State(desk): State<Desk>) -> Response {
         "generation": report.generation,
         "changes": report.changes,
         "files": pages::files(&report.files),
-        "problems": report.problems.iter().map(Plain::from).collect::<Vec<_>>(),
+        "problems": plain(&report.problems),
         "unbound": report.failed,
         "listeners": report.rows,
         "connections": snapshot.active(),

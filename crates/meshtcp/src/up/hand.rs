@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 
+use control::guard::caught_task;
 use control::web::KnownAs;
 use proxy::Proxy;
 use tokio::signal::unix::{SignalKind, signal};
@@ -75,11 +76,13 @@ impl Hand {
                 });
                 let _ = ready.send(Ok(task.map(|task| task.abort_handle())));
                 loop {
-                    tokio::select! {
-                        _ = terminate.recv() => {}
-                        _ = interrupt.recv() => {}
-                    }
-                    if events.send(Event::Leave).is_err() {
+                    let asked = async {
+                        tokio::select! {
+                            _ = terminate.recv() => {}
+                            _ = interrupt.recv() => {}
+                        }
+                    };
+                    if caught_task("signals", asked).await.is_some() && events.send(Event::Leave).is_err() {
                         return;
                     }
                 }

@@ -7,11 +7,14 @@ use std::time::{Duration, Instant};
 use control::compile::{
     Change, Compiled, Compiler, Dangling, changes, conflicts, dangling, newly_dangling, warnings,
 };
+use control::guard::step;
 use control::store::folder::{Candidate, FileState, FolderStore, Objection, Settled};
 use l4::{Config, ProxyName};
-use model::{FieldPath, Problem, Severity, Violation};
+use model::{FieldPath, Problem, Problems, Severity, Violation};
 use proxy::{ApplyReport, Proxy};
 use xds::Family;
+
+use crate::pause::Pause;
 
 /// How often to try again to bind what could not be bound.
 const RETRY: Duration = Duration::from_secs(1);
@@ -27,9 +30,11 @@ pub(crate) struct Live {
     current: Option<Compiled>,
     config: Config,
     /// Everything that is wrong now, sorted.
-    problems: Vec<Problem>,
+    problems: Problems,
     failed: Vec<String>,
     retry_at: Option<Instant>,
+    /// After a panic.
+    pause: Pause,
     generation: u64,
 }
 
@@ -43,7 +48,7 @@ pub(crate) struct Turn {
     /// Routes that decide nothing here and were not said to before, each with the reason.
     pub(crate) idle_routes: Vec<(String, String)>,
     /// What is wrong and was not before.
-    pub(crate) new_problems: Vec<Problem>,
+    pub(crate) new_problems: Problems,
     /// Files that are in force again as they are.
     pub(crate) repaired: Vec<Arc<str>>,
     /// Files that were saved without any effect on the proxies here.
@@ -58,7 +63,7 @@ pub(crate) struct Turn {
 struct Adoption {
     compiled: Compiled,
     config: Config,
-    warnings: Vec<Problem>,
+    warnings: Problems,
     changed: BTreeSet<Arc<str>>,
 }
 
@@ -70,9 +75,10 @@ impl Live {
             proxy,
             current: None,
             config: Config::default(),
-            problems: Vec::new(),
+            problems: Problems::default(),
             failed: Vec::new(),
             retry_at: None,
+            pause: Pause::default(),
             generation: 0,
         }
     }
@@ -91,7 +97,7 @@ impl Live {
     }
 
     /// Everything that is wrong now.
-    pub(crate) fn problems(&self) -> &[Problem] {
+    pub(crate) fn problems(&self) -> &Problems {
         &self.problems
     }
 
@@ -107,14 +113,21 @@ impl Live {
 
     /// How long nothing is due unless something wakes us.
     pub(crate) fn patience(&self) -> Duration {
-        let due = [self.store.look_again_at(), self.retry_at].into_iter().flatten().min();
+        let due = [self.store.look_again_at(), self.retry_at, self.pause.until()].into_iter().flatten().min();
         due.map_or(IDLE, |at| at.saturating_duration_since(Instant::now()))
     }
 
     /// Looks at the files, and runs what they say if it can run. `None`: nothing is new.
     pub(crate) fn look(&mut self) -> Option<Turn> {
+        let now = Instant::now();
+        if self.pause.goes_on(now) {
+            return None;
+        }
+        if self.pause.take() {
+            self.retry_at = Some(now);
+        }
         let states = self.store.states();
-        self.store.refresh(Instant::now());
+        self.store.refresh(now);
         let mut turn = if self.store.is_unsettled() {
             self.settle()
         } else {
@@ -129,17 +142,24 @@ impl Live {
             self.apply(&mut turn);
         }
         turn.repaired = self.repaired(&states);
+        self.pause.is_over();
         Some(turn)
     }
 
+    /// Takes up again, a while after a panic, what may be half done: what is adopted is applied once more.
+    pub(crate) fn failed_to_look(&mut self) {
+        self.pause.begin(Instant::now());
+    }
+
     fn settle(&mut self) -> Turn {
+        step("compile");
         let (compiler, before) = (&self.compiler, self.current.as_ref());
         let settled = self.store.settle(|candidate| adopt(compiler, before, candidate));
         let mut problems = self.store.problems();
         let mut turn = Turn { first: before.is_none(), ..Turn::default() };
         match settled {
             Settled::Adopted(Adoption { compiled, config, warnings, changed }) => {
-                problems.extend(warnings);
+                problems.append(warnings);
                 let nothing = self.compiler.nothing();
                 let before = self.current.as_ref().unwrap_or(&nothing);
                 turn.changes = changes(before, &compiled, |_| Some(Family::L4));
@@ -157,8 +177,7 @@ impl Live {
             }
             // warnings about what runs stay as they are
             Settled::Refused => {
-                let kept = self.problems.iter().filter(|problem| problem.severity == Severity::Warning);
-                problems.extend(kept.cloned());
+                problems.append(self.problems.only(Severity::Warning));
             }
         }
         turn.new_problems = self.now_wrong(problems);
@@ -166,17 +185,16 @@ impl Live {
     }
 
     /// What is newly wrong though nothing that was read is different: a folder may be away.
-    fn problems_of_places(&mut self) -> Vec<Problem> {
-        let warnings = self.problems.iter().filter(|problem| problem.severity == Severity::Warning);
-        let problems = self.store.problems().into_iter().chain(warnings.cloned()).collect();
+    fn problems_of_places(&mut self) -> Problems {
+        let mut problems = self.store.problems();
+        problems.append(self.problems.only(Severity::Warning));
         self.now_wrong(problems)
     }
 
     /// Remembers what is wrong now, and gives what of it was not before.
-    fn now_wrong(&mut self, mut problems: Vec<Problem>) -> Vec<Problem> {
+    fn now_wrong(&mut self, mut problems: Problems) -> Problems {
         problems.sort();
-        problems.dedup();
-        let new = problems.iter().filter(|it| !self.problems.contains(it)).cloned().collect();
+        let new = problems.since(&self.problems);
         self.problems = problems;
         new
     }

@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use control::store::folder::FileState;
-use model::Severity;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
@@ -57,8 +56,7 @@ impl Collector for Metrics {
 
         let mut problems =
             encoder.encode_descriptor("meshtcp_problems", "What is wrong with resources", None, kind)?;
-        for (severity, word) in [(Severity::Error, "error"), (Severity::Warning, "warning")] {
-            let number = report.problems.iter().filter(|it| it.severity == severity).count();
+        for (word, number) in [("error", report.problems.errors()), ("warning", report.problems.warnings())] {
             count(number).encode(problems.encode_family(&[("severity", word)])?)?;
         }
 

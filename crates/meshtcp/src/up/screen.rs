@@ -8,6 +8,7 @@ use control::compile::{Compiled, Row, Which, carried};
 use control::store::folder::FileState;
 use model::{Kind, Spec};
 use proxy::DrainReport;
+use xds::Foreign;
 
 use super::{Live, Turn};
 use crate::output::{complain, print, table};
@@ -57,10 +58,10 @@ impl Screen {
             None => {}
         }
         for (route, why) in &turn.idle_routes {
-            print(&format!("{route} decides nothing here: {why}\n"));
+            print(&format!("{route} decides nothing here: {}\n", Foreign::message(why)));
         }
         for failed in &turn.failed {
-            complain(&format!("error: {failed}: trying again every second\n"));
+            complain(&format!("error: {}: trying again every second\n", Foreign::message(failed)));
         }
         for bound in &turn.bound {
             print(&format!("no longer: {bound}\n"));
@@ -69,7 +70,7 @@ impl Screen {
 
     fn changes(&self, turn: &Turn) {
         for change in &turn.changes {
-            print(&format!("{change}\n"));
+            print(&format!("{}\n", Foreign::message(change)));
         }
         for file in &turn.repaired {
             print(&format!("{file}: repaired, and in force\n"));
@@ -83,9 +84,7 @@ impl Screen {
         if turn.new_problems.is_empty() {
             return;
         }
-        for problem in &turn.new_problems {
-            self.reporter.tell(problem, live.store().text(&problem.source));
-        }
+        self.reporter.tell(&turn.new_problems, |file| live.store().text(file));
         for (file, state) in live.store().states() {
             let concerned = turn.new_problems.iter().any(|problem| *problem.source == *file);
             match state {

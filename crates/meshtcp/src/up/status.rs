@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use control::compile::{Row, carried};
 use control::store::folder::FileState;
-use model::{Problem, ProxyKey};
+use model::{Problems, ProxyKey};
 use plan::Plan;
 
 use super::{Live, Turn};
@@ -32,7 +32,7 @@ pub(crate) struct Report {
     /// The files and what is in force of them.
     pub(crate) files: Vec<(Arc<str>, FileState)>,
     /// All that is wrong.
-    pub(crate) problems: Vec<Problem>,
+    pub(crate) problems: Problems,
     /// Listeners that cannot be bound.
     pub(crate) failed: Vec<String>,
     /// How many changes were taken over since the start.
@@ -54,7 +54,7 @@ impl Status {
             rows: live.current().into_iter().flat_map(|it| it.proxies.values()).flat_map(carried).collect(),
             plans,
             files: live.store().states(),
-            problems: live.problems().to_vec(),
+            problems: live.problems().clone(),
             failed: live.failed().to_vec(),
             changes: before + turn.changes.len() as u64,
         };

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::draft::source::{Source, Spot};
 use crate::draft::{json, yaml};
+use crate::problems::Problems;
 use crate::violation::{FieldPath, Position, Problem, Severity, Step, Violation};
 
 /// A document as it was written: nothing of it has been understood yet.
@@ -41,7 +42,7 @@ pub(crate) enum Below {
 /// Always returns: a document that cannot be read is left out and gets a problem with its position. The documents of a
 /// YAML text are told apart by their `---` lines before anything else, so one that is broken hides no other. A
 /// document that can be read but should not be trusted (a key twice) is returned, and [`Document::is_broken`].
-pub fn read(source: &str, text: &str) -> (Vec<Document>, Vec<Problem>) {
+pub fn read(source: &str, text: &str) -> (Vec<Document>, Problems) {
     let mut reading = Reading::of(Source::new(source, text));
     if !json::is_likely(&reading.source) {
         yaml::read(&mut reading);
@@ -60,7 +61,7 @@ pub fn read(source: &str, text: &str) -> (Vec<Document>, Vec<Problem>) {
 }
 
 /// As [`read`], for bytes that may not be UTF-8: then nothing is read, and the one problem says where.
-pub fn read_bytes(source: &str, bytes: &[u8]) -> (Vec<Document>, Vec<Problem>) {
+pub fn read_bytes(source: &str, bytes: &[u8]) -> (Vec<Document>, Problems) {
     match std::str::from_utf8(bytes) {
         Ok(text) => read(source, text),
         Err(error) => {
@@ -77,12 +78,12 @@ pub fn read_bytes(source: &str, bytes: &[u8]) -> (Vec<Document>, Vec<Problem>) {
 pub(crate) struct Reading {
     pub(crate) source: Arc<Source>,
     pub(crate) documents: Vec<Document>,
-    pub(crate) problems: Vec<Problem>,
+    pub(crate) problems: Problems,
 }
 
 impl Reading {
     fn of(source: Source) -> Self {
-        Self { source: Arc::new(source), documents: Vec::new(), problems: Vec::new() }
+        Self { source: Arc::new(source), documents: Vec::new(), problems: Problems::default() }
     }
 
     /// Adds a document; of a list, as `kubectl get -o yaml` and `kumactl get -o yaml` print it, each item.
@@ -105,7 +106,8 @@ impl Reading {
     }
 
     pub(crate) fn problem(&mut self, spot: Spot, message: impl Into<String>, help: Option<&str>) {
-        self.problems.push(Problem {
+        let source = &self.source.name;
+        self.problems.push_with(source, Severity::Error, || Problem {
             source: self.source.name.clone(),
             position: Some(self.source.position(spot)),
             severity: Severity::Error,

@@ -279,7 +279,7 @@ impl Drop for Fields<'_> {
     fn drop(&mut self) {
         let Some(object) = self.object.filter(|_| !self.rest_is_known) else { return };
         for name in object.keys().filter(|name| !self.seen.contains(&name.as_str())) {
-            self.findings.note(Note {
+            self.findings.note_with(NoteSort::UnknownField, || Note {
                 sort: NoteSort::UnknownField,
                 path: self.path.field(name),
                 message: "no such field".into(),

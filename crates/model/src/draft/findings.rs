@@ -1,16 +1,27 @@
-//! What is noticed while a document is read: all of it, in the order in which it was noticed.
+//! What is noticed while a document is read, in the order in which it was noticed: the first of each sort, and how many
+//! there are.
 
 use std::cell::RefCell;
 
 use crate::draft::Document;
+use crate::draft::kept::Kept;
+use crate::problems::KEPT;
 use crate::violation::{FieldPath, Severity, Violation};
 
 /// Collects while a document is read. Shared by all [`Fields`](crate::draft::Fields) of the document.
 #[derive(Debug)]
 pub struct Findings<'d> {
     document: &'d Document,
-    violations: RefCell<Vec<Violation>>,
-    notes: RefCell<Vec<Note>>,
+    violations: RefCell<Kept<Violation>>,
+    notes: RefCell<Notes>,
+}
+
+/// The first remarks of each sort, and how many there are.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    pub(crate) items: Vec<Note>,
+    /// By sort, in the order of [`NoteSort`].
+    seen: [usize; 3],
 }
 
 /// Something to tell the operator that the reference would not say, or not in these words.
@@ -35,6 +46,19 @@ pub enum NoteSort {
     Error,
     /// Something that does not.
     Warning,
+}
+
+impl Notes {
+    /// How many remarks of this severity were not kept, if an unknown field is as bad as `unknown`.
+    pub(crate) fn left_out(&self, wanted: Severity, unknown: Option<Severity>) -> usize {
+        let [of_unknown, errors, warnings] = self.seen.map(|seen| seen.saturating_sub(KEPT));
+        let of_unknown = if unknown == Some(wanted) { of_unknown } else { 0 };
+        of_unknown
+            + match wanted {
+                Severity::Error => errors,
+                Severity::Warning => warnings,
+            }
+    }
 }
 
 impl Note {
@@ -66,16 +90,37 @@ impl<'d> Findings<'d> {
 
     /// Adds a remark of our own.
     pub fn note(&self, note: Note) {
-        self.notes.borrow_mut().push(note);
+        self.note_with(note.sort, || note);
+    }
+
+    /// As [`Findings::note`], for a remark that is costly to make.
+    pub(crate) fn note_with(&self, sort: NoteSort, note: impl FnOnce() -> Note) {
+        let mut notes = self.notes.borrow_mut();
+        let [unknown, errors, warnings] = &mut notes.seen;
+        let seen = match sort {
+            NoteSort::UnknownField => unknown,
+            NoteSort::Error => errors,
+            NoteSort::Warning => warnings,
+        };
+        *seen += 1;
+        if *seen <= KEPT {
+            notes.items.push(note());
+        }
     }
 
     /// Whether a rule of the reference is broken.
     pub fn has_violations(&self) -> bool {
-        !self.violations.borrow().is_empty()
+        !self.violations.borrow().items.is_empty()
     }
 
-    /// Everything: broken rules of the reference, and our own remarks.
+    /// Broken rules of the reference, and our own remarks: the first [`KEPT`] of each sort.
     pub fn into_parts(self) -> (Vec<Violation>, Vec<Note>) {
+        let (violations, notes) = self.into_counted();
+        (violations.items, notes.items)
+    }
+
+    /// As [`Findings::into_parts`], with the number of those that were not kept.
+    pub(crate) fn into_counted(self) -> (Kept<Violation>, Notes) {
         (self.violations.into_inner(), self.notes.into_inner())
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Number, Value};
 
 use crate::draft::document::{Below, Place, Reading};
 use crate::draft::source::{Source, Spot};
-use crate::draft::yaml::MAX_DEPTH;
+use crate::draft::yaml::{MAX_DEPTH, MAX_KEY_BYTES, key_too_long};
 
 /// Whether a text is meant as JSON: by its first character.
 pub(crate) fn is_likely(source: &Source) -> bool {
@@ -104,6 +104,9 @@ impl Cursor<'_, '_> {
                 return self.bad("a key in double quotes");
             }
             let key = self.string()?;
+            if key.len() > MAX_KEY_BYTES {
+                return Err(Bad { at: start, message: key_too_long(key.len()) });
+            }
             let key_spot = Spot { offset: start, length: self.at - start };
             self.blank();
             if self.peek() != Some(b':') {
@@ -113,7 +116,7 @@ impl Cursor<'_, '_> {
             self.blank();
             let (value, place) = self.value(depth + 1)?;
             if let Some(first) = places.get(&key) {
-                let line = self.reading.source.position(first.key.unwrap_or(first.value)).line;
+                let line = self.reading.source.line(first.key.unwrap_or(first.value).offset);
                 let help = format!("it is already in line {line}: keep one of them");
                 self.reading.problem(key_spot, format!("the key `{key}` is there twice"), Some(&help));
                 self.broken = true;

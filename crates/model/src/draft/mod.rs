@@ -30,6 +30,7 @@ mod fields;
 mod findings;
 mod help;
 mod json;
+mod kept;
 mod kinds;
 mod labels;
 mod names;

@@ -1,6 +1,7 @@
 //! Which names, labels and meshes a resource may have (spec 02 §3.3 and §3.4).
 
 use crate::draft::envelope::{Envelope, Format};
+use crate::draft::kept::Kept;
 use crate::kind::Scope;
 use crate::profile::{NameRule, Profile};
 use crate::reference::MESH_TAG;
@@ -54,8 +55,8 @@ fn is_dns_label(text: &str) -> bool {
 }
 
 /// The rules of the envelope that can be checked without a control plane, in the order of the reference.
-pub(crate) fn check(envelope: &Envelope<'_>, profile: Profile) -> Vec<Violation> {
-    let mut broken = Vec::new();
+pub(crate) fn check(envelope: &Envelope<'_>, profile: Profile) -> Kept<Violation> {
+    let mut broken = Kept::default();
     let meta = &envelope.meta;
     // whichever format it is written in, the namespace is no part of the name that the rules are about
     let written = match envelope.format {
@@ -89,7 +90,7 @@ fn at(field: &str, message: impl Into<String>) -> Violation {
     Violation::new(FieldPath::root().field(field), message)
 }
 
-fn check_labels(envelope: &Envelope<'_>, profile: Profile, broken: &mut Vec<Violation>) {
+fn check_labels(envelope: &Envelope<'_>, profile: Profile, broken: &mut Kept<Violation>) {
     let meta = &envelope.meta;
     let labels = FieldPath::root().field("labels");
     let mut add = |key: &str, message: String| broken.push(Violation::new(labels.key(key), message));

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::draft::findings::{Findings, Note, NoteSort};
+use crate::draft::findings::{Findings, Note, NoteSort, Notes};
+use crate::draft::kept::Kept;
 use crate::draft::kinds::{Context, reader};
 use crate::draft::{Document, declared, envelope, help, labels, names, policy};
 use crate::kind::Kind;
+use crate::problems::Problems;
 use crate::profile::Profile;
 use crate::resource::{Meta, Resource, Spec};
 use crate::violation::{FieldPath, Problem, Severity, Violation};
@@ -54,8 +56,8 @@ pub enum UnknownFields {
 pub struct Parsed {
     /// The resource; absent when there is an error among the problems, or when the document is none of the mesh's.
     pub resource: Option<Resource>,
-    /// All that is wrong or remarkable: first by the rules of the reference, in its order, then by ours.
-    pub problems: Vec<Problem>,
+    /// What is wrong or remarkable: first by the rules of the reference, in its order, then by ours.
+    pub problems: Problems,
 }
 
 /// Makes a resource of a document, or says everything that is wrong with it.
@@ -64,18 +66,21 @@ pub struct Parsed {
 pub fn parse(document: &Document, options: &Options) -> Parsed {
     let findings = Findings::new(document);
     let resource = resource(&findings, options, Strictness::Checked);
-    let (of_body, notes) = findings.into_parts();
+    let (of_body, notes) = findings.into_counted();
     let mut violations = schema(document, options.profile);
-    let first: BTreeSet<FieldPath> = violations.iter().map(|violation| violation.path.clone()).collect();
+    let first: BTreeSet<FieldPath> =
+        violations.items.iter().map(|violation| violation.path.clone()).collect();
     let is_new = |violation: &Violation| !violation.path.ancestors().any(|path| first.contains(&path));
-    violations.extend(of_body.into_iter().filter(is_new));
+    violations.items.extend(of_body.items.into_iter().filter(is_new));
+    // both stages look at the same fields: what one of them leaves out the other mostly does too
+    violations.left_out = violations.left_out.max(of_body.left_out);
     let unknown = match options.unknown_fields {
         UnknownFields::Refuse => Some(Severity::Error),
         UnknownFields::Warn => Some(Severity::Warning),
         UnknownFields::Ignore => None,
     };
     let problems = problems(document, violations, notes, unknown, options.profile);
-    let is_bad = document.is_broken() || problems.iter().any(|problem| problem.severity == Severity::Error);
+    let is_bad = document.is_broken() || problems.has_errors();
     Parsed { resource: resource.filter(|_| !is_bad), problems }
 }
 
@@ -85,8 +90,8 @@ pub fn parse_unchecked(document: &Document, profile: Profile) -> Parsed {
     let findings = Findings::new(document);
     let options = Options { profile, ..Options::default() };
     let resource = resource(&findings, &options, Strictness::Stored);
-    let (_, notes) = findings.into_parts();
-    let problems = problems(document, Vec::new(), notes, None, profile);
+    let (_, notes) = findings.into_counted();
+    let problems = problems(document, Kept::default(), notes, None, profile);
     Parsed { resource, problems }
 }
 
@@ -110,7 +115,7 @@ pub fn validate(document: &Document, profile: Profile) -> Vec<Violation> {
 /// What the reference's server answers to a document: of the schema, of the validator, of the envelope, the first stage
 /// that refuses anything, with its exact words (spec 02 §1.1). Empty when the document would be stored.
 pub fn validate_by_stage(document: &Document, options: &Options) -> Vec<Violation> {
-    let of_schema = schema(document, options.profile);
+    let of_schema = schema(document, options.profile).items;
     if !of_schema.is_empty() {
         return of_schema;
     }
@@ -119,14 +124,14 @@ pub fn validate_by_stage(document: &Document, options: &Options) -> Vec<Violatio
         return of_body;
     }
     let findings = Findings::new(document);
-    envelope::read(&findings).map_or_else(Vec::new, |envelope| names::check(&envelope, options.profile))
+    envelope::read(&findings).map_or_else(Vec::new, |envelope| names::check(&envelope, options.profile).items)
 }
 
-fn schema(document: &Document, profile: Profile) -> Vec<Violation> {
+fn schema(document: &Document, profile: Profile) -> Kept<Violation> {
     let is_tcp_route = ["type", "kind"].iter().any(|field| {
         document.value().get(field).and_then(Value::as_str) == Some(Kind::MeshTCPRoute.as_str())
     });
-    if is_tcp_route { policy::schema::check(document, profile) } else { Vec::new() }
+    if is_tcp_route { policy::schema::check(document, profile) } else { Kept::default() }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -161,7 +166,7 @@ fn resource<'d>(findings: &'d Findings<'d>, options: &Options, strictness: Stric
     }
     let meta = envelope.meta.clone();
     let spec = reader(kind)(&mut envelope.body, &Context { profile, kind, meta: &meta });
-    of_envelope.into_iter().for_each(|violation| findings.violate(violation));
+    of_envelope.items.into_iter().for_each(|violation| findings.violate(violation));
     Some(Resource { meta, spec })
 }
 
@@ -187,11 +192,11 @@ fn refuse(findings: &Findings<'_>, message: String, help: Option<String>) {
 
 fn problems(
     document: &Document,
-    violations: Vec<Violation>,
-    notes: Vec<Note>,
+    violations: Kept<Violation>,
+    notes: Notes,
     unknown: Option<Severity>,
     profile: Profile,
-) -> Vec<Problem> {
+) -> Problems {
     let resource = envelope::describe(document.value());
     let problem = |severity, violation: Violation, help| Problem {
         source: document.source().clone(),
@@ -202,13 +207,18 @@ fn problems(
         help,
     };
     // A remark about a field that a rule already refuses would say the same again.
-    let refused: BTreeSet<FieldPath> = violations.iter().map(|violation| violation.path.clone()).collect();
+    let refused: BTreeSet<FieldPath> =
+        violations.items.iter().map(|violation| violation.path.clone()).collect();
     let with_help = |violation: Violation| {
         let help = help::help(document, &violation, profile);
         problem(Severity::Error, violation, help)
     };
-    let mut problems: Vec<Problem> = violations.into_iter().map(with_help).collect();
-    for note in notes {
+    let mut problems: Problems = violations.items.into_iter().map(with_help).collect();
+    problems.leave_out(Severity::Error, violations.left_out);
+    for severity in [Severity::Error, Severity::Warning] {
+        problems.leave_out(severity, notes.left_out(severity, unknown));
+    }
+    for note in notes.items {
         let Some(severity) = note.severity(unknown).filter(|_| !refused.contains(&note.path)) else {
             continue;
         };

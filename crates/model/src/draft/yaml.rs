@@ -15,24 +15,51 @@ use crate::draft::source::Spot;
 /// How deep values may be nested: far more than any resource has, far less than a stack holds.
 pub(crate) const MAX_DEPTH: usize = 100;
 
-/// How many values aliases may add to one document. A few short lines can otherwise mean billions of them.
-const MAX_ALIASED: usize = 100_000;
+/// How long a key may be, in bytes. Every problem below it names it.
+pub(crate) const MAX_KEY_BYTES: usize = 4096;
+
+/// How much aliases may add to one text: a few short lines can otherwise mean billions of values, or of bytes.
+const MAX_ALIASED: Size = Size { values: 100_000, bytes: 4 << 20 };
+
+/// How much a value is, with all that is in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Size {
+    values: usize,
+    /// Of texts and keys.
+    bytes: usize,
+}
+
+impl Size {
+    fn since(self, before: Self) -> Self {
+        Self { values: self.values - before.values, bytes: self.bytes - before.bytes }
+    }
+}
+
+impl std::ops::AddAssign for Size {
+    fn add_assign(&mut self, more: Self) {
+        self.values += more.values;
+        self.bytes += more.bytes;
+    }
+}
 
 /// Reads all documents of the source.
 pub(crate) fn read(reading: &mut Reading) {
     let source = reading.source.clone();
+    let mut aliased = Size::default();
     for (base, chunk) in chunks(&source.text) {
         let mut builder = Builder {
             events: Parser::new_from_str(chunk),
             offsets: Offsets::new(base, chunk),
             anchors: BTreeMap::new(),
-            nodes: 0,
-            aliased: 0,
+            read: Size::default(),
+            open_anchors: 0,
+            aliased,
             broken: false,
             reading,
         };
         // Stopped means that a problem was reported, and that what follows in this chunk cannot be told apart from it.
         let (Ok(()) | Err(Stopped)) = builder.documents();
+        aliased = builder.aliased;
     }
 }
 
@@ -68,15 +95,18 @@ struct Stopped;
 struct Anchor {
     value: Value,
     place: Place,
-    nodes: usize,
+    size: Size,
 }
 
 struct Builder<'a, 'r> {
     events: Parser<'a, StrInput<'a>>,
     offsets: Offsets<'a>,
     anchors: BTreeMap<usize, Anchor>,
-    nodes: usize,
-    aliased: usize,
+    /// All that was read so far, with what aliases repeated.
+    read: Size,
+    /// How many values are being read that have an anchor.
+    open_anchors: usize,
+    aliased: Size,
     broken: bool,
     reading: &'r mut Reading,
 }
@@ -92,7 +122,6 @@ impl<'a> Builder<'a, '_> {
                 | Event::DocumentEnd => {}
                 Event::Alias(_) | Event::Scalar(..) | Event::SequenceStart(..) | Event::MappingStart(..) => {
                     self.broken = false;
-                    self.aliased = 0;
                     let (value, place) = self.node(event, span, 0)?;
                     if !value.is_null() {
                         self.reading.document(value, place, self.broken);
@@ -142,11 +171,15 @@ impl<'a> Builder<'a, '_> {
                 "no resource is that deep: look for a bracket that is never closed",
             );
         }
-        self.nodes += 1;
-        let before = self.nodes;
+        let before = self.read;
+        self.read.values += 1;
+        let opens =
+            matches!(event, Event::SequenceStart(anchor, _) | Event::MappingStart(anchor, _) if anchor != 0);
+        self.open_anchors += usize::from(opens);
         let (anchor, value, below) = match event {
             Event::Alias(id) => return self.alias(id, spot),
             Event::Scalar(text, style, anchor, tag) => {
+                self.read.bytes += text.len();
                 (anchor, scalar(&text, style, tag.as_deref()), Below::Nothing)
             }
             Event::SequenceStart(anchor, _) => {
@@ -166,9 +199,14 @@ impl<'a> Builder<'a, '_> {
             | Event::MappingEnd => (0, Value::Null, Below::Nothing),
         };
         let place = Place { key: None, value: spot, below };
+        self.open_anchors -= usize::from(opens);
         if anchor != 0 {
-            let kept = Anchor { value: value.clone(), place: place.clone(), nodes: self.nodes - before + 1 };
-            self.anchors.insert(anchor, kept);
+            let size = self.read.since(before);
+            // each of the anchors around it keeps a copy, too
+            if self.open_anchors > 0 {
+                self.spend(size, spot)?;
+            }
+            self.anchors.insert(anchor, Anchor { value: value.clone(), place: place.clone(), size });
         }
         Ok((value, place))
     }
@@ -178,13 +216,26 @@ impl<'a> Builder<'a, '_> {
             let help = "an alias can only repeat what ended before it";
             return self.stop(spot, "repeats a value that contains it".into(), help);
         };
-        self.nodes += anchor.nodes;
-        self.aliased += anchor.nodes;
-        if self.aliased > MAX_ALIASED {
-            let message = format!("the aliases of this document repeat more than {MAX_ALIASED} values");
-            return self.stop(spot, message, "write the values out, or use fewer aliases of aliases");
-        }
+        let size = anchor.size;
+        self.read += size;
+        self.spend(size, spot)?;
+        let Some(anchor) = self.anchors.get(&id) else { return Err(Stopped) };
         Ok((anchor.value.clone(), Place { value: spot, ..anchor.place.clone() }))
+    }
+
+    /// Takes from the budget of aliases.
+    fn spend(&mut self, size: Size, spot: Spot) -> Result<(), Stopped> {
+        self.aliased += size;
+        let Size { values, bytes } = MAX_ALIASED;
+        let too_many = if self.aliased.values > values {
+            format!("{values} values")
+        } else if self.aliased.bytes > bytes {
+            format!("{bytes} bytes")
+        } else {
+            return Ok(());
+        };
+        let message = format!("the aliases of this document repeat more than {too_many}");
+        self.stop(spot, message, "write the values out, or use fewer aliases of aliases")
     }
 
     fn sequence(&mut self, depth: usize) -> Result<(Value, Below), Stopped> {
@@ -217,7 +268,7 @@ impl<'a> Builder<'a, '_> {
                 continue;
             }
             if let Some(first) = places.get(&key) {
-                let line = self.reading.source.position(first.key.unwrap_or(first.value)).line;
+                let line = self.reading.source.line(first.key.unwrap_or(first.value).offset);
                 let help = match key.as_str() {
                     "type" | "apiVersion" if depth == 0 => {
                         format!("it is already in line {line}: put a line `---` between two resources")
@@ -241,16 +292,31 @@ impl<'a> Builder<'a, '_> {
     fn key(&mut self, event: Event<'a>, spot: Spot) -> Result<(String, bool), Stopped> {
         match event {
             Event::Scalar(text, style, anchor, _) => {
+                if text.len() > MAX_KEY_BYTES {
+                    return self.stop(spot, key_too_long(text.len()), KEY_HELP);
+                }
+                self.read.bytes += text.len();
                 if anchor != 0 {
+                    let size = Size { values: 1, bytes: text.len() };
                     let value = Value::String(text.to_string());
                     let place = Place { value: spot, ..Place::default() };
-                    self.anchors.insert(anchor, Anchor { value, place, nodes: 1 });
+                    self.anchors.insert(anchor, Anchor { value, place, size });
                 }
                 let is_merge = text == "<<" && matches!(style, ScalarStyle::Plain);
                 Ok((text.into_owned(), is_merge))
             }
             Event::Alias(id) => match self.anchors.get(&id).map(|anchor| &anchor.value) {
-                Some(Value::String(text)) => Ok((text.clone(), false)),
+                Some(Value::String(text)) if text.len() <= MAX_KEY_BYTES => {
+                    let text = text.clone();
+                    self.read.bytes += text.len();
+                    let size = Size { values: 1, bytes: text.len() };
+                    self.spend(size, spot)?;
+                    Ok((text, false))
+                }
+                Some(Value::String(text)) => {
+                    let message = key_too_long(text.len());
+                    self.stop(spot, message, KEY_HELP)
+                }
                 _ => self.stop(spot, "is a key that is no text".into(), "write the key out"),
             },
             _ => self.stop(
@@ -261,6 +327,13 @@ impl<'a> Builder<'a, '_> {
         }
     }
 }
+
+/// What is said of a key that is too long, and what to do.
+pub(crate) fn key_too_long(bytes: usize) -> String {
+    format!("is a key of {bytes} bytes: a key has {MAX_KEY_BYTES} at most")
+}
+pub(crate) const KEY_HELP: &str =
+    "no resource has such keys: look for a quote or a line break that is missing";
 
 /// Adds what a merge key `<<` names, where the object says nothing itself.
 fn merge(values: &mut Map<String, Value>, places: &mut BTreeMap<String, Place>, value: Value, place: Place) {

@@ -17,6 +17,7 @@ use rustix::io::Errno;
 
 use super::board::{Board, Order};
 use super::probe::{Finding, Probe};
+use crate::guard::{Part, again, caught, step};
 use l4::config::{Cluster, HealthCheck, Host};
 use l4::decide::Addresses;
 use l4::proxy_protocol::own_header;
@@ -39,7 +40,7 @@ impl Checker {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         epoll::add(&epoll, board.alarm().fd(), EventData::new_u64(ALARM), EventFlags::IN)?;
         let stopped = Arc::new(AtomicBool::new(false));
-        let work = Work {
+        let mut work = Work {
             board: Arc::clone(board),
             addresses,
             stopped: Arc::clone(&stopped),
@@ -47,7 +48,9 @@ impl Checker {
             running: BTreeMap::new(),
             next_token: 0,
         };
-        let thread = std::thread::Builder::new().name("proxy-health".into()).spawn(move || work.run())?;
+        let thread = std::thread::Builder::new()
+            .name("proxy-health".into())
+            .spawn(move || again(Part::Health, || work.run()))?;
         Ok(Self { board: Arc::clone(board), stopped, thread: Some(thread) })
     }
 }
@@ -78,9 +81,10 @@ struct Running {
 }
 
 impl Work {
-    fn run(mut self) {
+    fn run(&mut self) {
         let mut events = Vec::with_capacity(AT_ONCE + 1);
         while !self.stopped.load(Relaxed) {
+            step(Part::Health);
             let now = Instant::now();
             self.end_late(now);
             for order in self.board.turn(now, AT_ONCE - self.running.len()) {
@@ -100,7 +104,11 @@ impl Work {
             for event in events.drain(..) {
                 match event.data.u64() {
                     ALARM => self.board.alarm().silence(),
-                    token => self.on_event(token, event.flags),
+                    token => {
+                        if caught(Part::Health, || self.on_event(token, event.flags)).is_none() {
+                            self.end(token, Err("the check itself failed".into()));
+                        }
+                    }
                 }
             }
         }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
+use crate::guard::{Part, again, caught};
 use l4::config::Sink;
 
 /// How many batches may wait for the writer: at 32 KiB each, 8 MiB at most.
@@ -56,7 +57,7 @@ impl Writer {
         let counter = Arc::clone(&dropped);
         let thread = std::thread::Builder::new()
             .name("proxy-log".into())
-            .spawn(move || write_all(batches, outlets, &counter))?;
+            .spawn(move || again(Part::Log, || write_all(&batches, &mut outlets, &counter)))?;
         Ok((Self { thread, dropped }, sender))
     }
 
@@ -71,11 +72,12 @@ impl Writer {
     }
 }
 
-fn write_all(batches: Receiver<Batch>, mut outlets: BTreeMap<Arc<Sink>, Outlet>, dropped: &AtomicU64) {
-    let mut reported = 0;
+fn write_all(batches: &Receiver<Batch>, outlets: &mut BTreeMap<Arc<Sink>, Outlet>, dropped: &AtomicU64) {
+    let mut reported = dropped.load(Relaxed);
     for Batch { sink, bytes, lines } in batches {
         let outlet = outlets.entry(Arc::clone(&sink)).or_default();
-        if let Err(error) = outlet.write(&sink, &bytes) {
+        let written = caught(Part::Log, || outlet.write(&sink, &bytes)).unwrap_or(Err(None));
+        if let Err(error) = written {
             dropped.fetch_add(lines, Relaxed);
             if let Some(error) = error {
                 tracing::warn!(?sink, %error, "log lines cannot be written; trying again in a while");

@@ -2,9 +2,10 @@
 
 use axum::http::{StatusCode, header};
 use model::draft::{Document, parse};
+use model::problems::{SHOWN, Shown};
 use model::reference::ZONE_TAG;
 use model::resource::{DISPLAY_NAME_LABEL, ORIGIN_LABEL};
-use model::{Kind, Resource, Severity};
+use model::{Kind, Problems, Resource, Severity};
 use serde_json::{Value, json};
 
 use crate::api::addressed::{exists, is_addressed, keys_of};
@@ -107,8 +108,7 @@ fn accepted(ask: &Ask, key: &Key) -> Result<(Value, Resource, Vec<String>), Refu
     let document = in_place(document, key)?;
     let parsed = parse(&document, &ask.desk().setup.rules);
     let Some(resource) = parsed.resource else { return Err(Refusal::invalid(PUT, &parsed.problems)) };
-    let warnings = parsed.problems.iter().filter(|problem| problem.severity == Severity::Warning);
-    let warnings = warnings.map(|problem| problem.violation.to_string()).collect();
+    let warnings = in_words(&parsed.problems);
     if let Some(zone) = ask.desk().setup.rules.zone.as_deref()
         && let Some(named) = resource.meta.labels.get(ZONE_TAG)
         && named != zone
@@ -127,6 +127,14 @@ fn accepted(ask: &Ask, key: &Key) -> Result<(Value, Resource, Vec<String>), Refu
             .ok_or_else(|| Refusal::field(PUT, "Resource is not valid", "data", "must be text in base64"))?;
     }
     Ok((stored, resource, warnings))
+}
+
+/// What is doubtful: the first remarks, and how many more there are.
+fn in_words(problems: &Problems) -> Vec<String> {
+    let warnings = problems.only(Severity::Warning);
+    let Shown { problems, more } = warnings.shown(SHOWN);
+    let more = (more > 0).then(|| format!("there are {more} more"));
+    problems.into_iter().map(|problem| problem.violation.to_string()).chain(more).collect()
 }
 
 /// The document in the Universal format with its place filled in, if it is for the place that the path names.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::draft::{self, Document};
-use model::{FieldPath, Kind, Problem, Resource, Severity, Violation};
+use model::{FieldPath, Kind, Problem, Problems, Resource, Severity, Violation};
 
 pub use model::draft::Options;
 
@@ -16,7 +16,7 @@ pub struct Content {
     /// Its resources, in the order of the file.
     pub entries: Vec<Arc<Entry>>,
     /// All that is wrong or doubtful with it on its own.
-    pub problems: Vec<Problem>,
+    pub problems: Problems,
     readable: bool,
 }
 
@@ -39,7 +39,7 @@ impl Content {
         let mut entries = Vec::new();
         for document in documents {
             let parsed = draft::parse(&document, options);
-            problems.extend(parsed.problems);
+            problems.append(parsed.problems);
             if let Some(resource) = parsed.resource {
                 entries.push(Arc::new(Entry { document, resource: Arc::new(resource) }));
             }
@@ -51,7 +51,7 @@ impl Content {
 
     /// A file that exists and cannot be read.
     pub(super) fn unreadable(name: &str, why: &str) -> Self {
-        let problems = vec![unreadable(name, why)];
+        let problems = Problems::from_iter([unreadable(name, why)]);
         Self { bytes: Vec::new(), entries: Vec::new(), problems, readable: false }
     }
 
@@ -60,7 +60,7 @@ impl Content {
     }
 
     /// Content of these parts, as [`Content::read`] would have made it.
-    pub(crate) fn of(bytes: &[u8], entries: Vec<Arc<Entry>>, problems: Vec<Problem>) -> Self {
+    pub(crate) fn of(bytes: &[u8], entries: Vec<Arc<Entry>>, problems: Problems) -> Self {
         let mut content = Self { bytes: bytes.to_vec(), entries, problems, readable: true };
         content.refuse_repetition();
         content
@@ -68,7 +68,7 @@ impl Content {
 
     /// Whether it may come into force: it has no error. Warnings stop nothing.
     pub fn is_good(&self) -> bool {
-        self.problems.iter().all(|problem| problem.severity != Severity::Error)
+        !self.problems.has_errors()
     }
 
     /// The text, with a mark where it is no UTF-8.

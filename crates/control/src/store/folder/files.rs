@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use model::{Problem, Severity};
+use model::{Problem, Problems, Severity};
 
 use super::candidate::{Candidate, Objection, Offer};
 use super::content::{Content, Entry, Key, said};
@@ -66,7 +66,7 @@ pub struct Files {
     owners: BTreeMap<Key, Arc<str>>,
     unlisted: Vec<Problem>,
     /// Problems that belong to several files together, as of the last settling.
-    between: Vec<Problem>,
+    between: Problems,
     /// Whether a resource was claimed, as of the last settling, that a file in doubt has: it may be about to move.
     undecided: bool,
     unsettled: bool,
@@ -79,7 +79,7 @@ struct File {
     gone: bool,
     doubt: Option<Doubt>,
     /// Why the latest content is not in force though it is good alone.
-    held_back: Vec<Problem>,
+    held_back: Problems,
 }
 
 struct Doubt {
@@ -95,7 +95,7 @@ impl Files {
             files: BTreeMap::new(),
             owners: BTreeMap::new(),
             unlisted: Vec::new(),
-            between: Vec::new(),
+            between: Problems::default(),
             undecided: false,
             // even no files are a state that has to be adopted once
             unsettled: true,
@@ -107,7 +107,8 @@ impl Files {
         let Some(file) = self.files.get_mut(name) else {
             if sighting != Sighting::Gone {
                 let latest = content(&self.read, name, &sighting);
-                let file = File { latest, good: None, gone: false, doubt: None, held_back: Vec::new() };
+                let file =
+                    File { latest, good: None, gone: false, doubt: None, held_back: Problems::default() };
                 self.files.insert(name.into(), file);
                 self.unsettled = true;
             }
@@ -148,7 +149,7 @@ impl Files {
             }
         } else if sighting != Sighting::Gone {
             let latest = content(&self.read, name, &sighting);
-            let file = File { latest, good: None, gone: false, doubt: None, held_back: Vec::new() };
+            let file = File { latest, good: None, gone: false, doubt: None, held_back: Problems::default() };
             self.files.insert(name.into(), file);
         }
         self.unsettled = true;
@@ -195,16 +196,16 @@ impl Files {
         &mut self,
         mut adopt: impl FnMut(&Candidate) -> Result<V, Vec<Objection>>,
     ) -> Settled<V> {
-        self.unsettled = false;
-        let mut held: BTreeMap<Arc<str>, Vec<Problem>> = BTreeMap::new();
+        let mut held: BTreeMap<Arc<str>, Problems> = BTreeMap::new();
         loop {
             let (candidate, repetitions) = self.candidate(&held);
             let (decided, undecided): (Vec<_>, Vec<_>) =
                 repetitions.into_iter().partition(|(owner, _)| !self.is_doubtful(owner));
-            let repetitions: Vec<Problem> = decided.into_iter().map(|(_, problem)| problem).collect();
+            let repetitions: Problems = decided.into_iter().map(|(_, problem)| problem).collect();
             self.undecided = !undecided.is_empty();
             let objections = match adopt(&candidate) {
                 Ok(value) => {
+                    self.unsettled = false;
                     self.keep(&candidate, &held);
                     self.between = repetitions;
                     return Settled::Adopted(value);
@@ -218,25 +219,28 @@ impl Files {
                 }
             }
             if held.len() == before {
+                self.unsettled = false;
                 self.between = repetitions;
                 self.between.extend(objections.into_iter().map(|objection| objection.problem));
-                self.between.extend(held.into_values().flatten());
+                held.into_values().for_each(|problems| self.between.append(problems));
                 return Settled::Refused;
             }
         }
     }
 
-    /// Everything that is wrong or doubtful, sorted by place.
-    pub fn problems(&self) -> Vec<Problem> {
-        let of_files = self.files.values().filter(|file| !file.gone).flat_map(|file| {
-            let held_back: &[Problem] = if file.latest.is_good() { &file.held_back } else { &[] };
-            file.latest.problems.iter().chain(held_back)
-        });
+    /// What is wrong or doubtful, sorted by place.
+    pub fn problems(&self) -> Problems {
+        let mut problems = Problems::default();
+        for file in self.files.values().filter(|file| !file.gone) {
+            problems.append(file.latest.problems.clone());
+            if file.latest.is_good() {
+                problems.append(file.held_back.clone());
+            }
+        }
         let emptied = self.files.iter().filter(|(_, file)| file.is_emptied()).map(|(name, _)| emptied(name));
-        let everywhere = of_files.chain(&self.unlisted).chain(&self.between);
-        let mut problems: Vec<Problem> = everywhere.cloned().chain(emptied).collect();
+        problems.extend(self.unlisted.iter().cloned().chain(emptied));
+        problems.append(self.between.clone());
         problems.sort();
-        problems.dedup();
         problems
     }
 
@@ -256,7 +260,7 @@ impl Files {
     }
 
     /// What is on offer, and who repeats what which file has.
-    fn candidate(&self, held: &BTreeMap<Arc<str>, Vec<Problem>>) -> (Candidate, Vec<(Arc<str>, Problem)>) {
+    fn candidate(&self, held: &BTreeMap<Arc<str>, Problems>) -> (Candidate, Vec<(Arc<str>, Problem)>) {
         let mut candidate = Candidate::default();
         let moved = self.claimed_by_others(held);
         let mut claims: BTreeMap<Key, Vec<Offer>> = BTreeMap::new();
@@ -300,7 +304,7 @@ impl Files {
     }
 
     /// What files have that were not emptied: an emptied one has lost that to them, if it had it.
-    fn claimed_by_others(&self, held: &BTreeMap<Arc<str>, Vec<Problem>>) -> BTreeSet<Key> {
+    fn claimed_by_others(&self, held: &BTreeMap<Arc<str>, Problems>) -> BTreeSet<Key> {
         if !self.files.values().any(File::is_emptied) {
             return BTreeSet::new();
         }
@@ -309,7 +313,7 @@ impl Files {
         contents.flat_map(|content| &content.entries).map(|entry| entry.key()).collect()
     }
 
-    fn keep(&mut self, candidate: &Candidate, held: &BTreeMap<Arc<str>, Vec<Problem>>) {
+    fn keep(&mut self, candidate: &Candidate, held: &BTreeMap<Arc<str>, Problems>) {
         self.files.retain(|_, file| !file.gone);
         for (name, file) in self.files.iter_mut().filter(|(_, file)| file.is_emptied()) {
             let offers = candidate.offers.iter().filter(|offer| offer.file == *name);
@@ -358,7 +362,7 @@ impl File {
         if entries.is_empty() {
             self.good = Some(self.latest.clone());
         } else if let Some(good) = self.good.as_mut().filter(|good| good.entries.len() > entries.len()) {
-            *good = Arc::new(Content::of(&good.bytes, entries, Vec::new()));
+            *good = Arc::new(Content::of(&good.bytes, entries, Problems::default()));
         }
     }
 

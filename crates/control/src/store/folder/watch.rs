@@ -10,6 +10,10 @@ use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
 use super::is_resource_file;
+use crate::guard::{again, caught, step};
+
+/// What it is called where its panics are told.
+const PART: &str = "file-watcher";
 
 /// A burst is over when nothing happened for so long.
 const QUIET: Duration = Duration::from_millis(50);
@@ -37,7 +41,7 @@ impl Watch {
         let sender = signals.clone();
         let thread = std::thread::Builder::new()
             .name("watch-files".into())
-            .spawn(move || run(&roots, &sender, &received, &*wake))
+            .spawn(move || again(PART, || run(&roots, &sender, &received, &*wake)))
             .map_err(|error| tracing::error!(%error, "files are not watched: no thread could be started"))
             .ok();
         Self { signals, thread }
@@ -67,6 +71,7 @@ fn run(roots: &[PathBuf], sender: &Sender<Signal>, received: &Receiver<Signal>, 
             Err(RecvTimeoutError::Timeout) => {}
             Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return,
         }
+        step(PART);
         notifications.renew(roots);
         wake();
     }
@@ -97,7 +102,9 @@ impl Notifications {
         let named = roots.to_vec();
         let handler = move |event: notify::Result<notify::Event>| {
             // an error may mean that notifications were lost: look
-            if event.map_or(true, |event| concerns_us(&event, &named)) {
+            let concerns = |event: notify::Result<_>| event.map_or(true, |event| concerns_us(&event, &named));
+            // a panic would end the guest's thread: look instead
+            if caught(PART, || concerns(event)).unwrap_or(true) {
                 let _ = sender.send(Signal::Touched);
             }
         };

@@ -9,6 +9,7 @@ use tokio::time::{sleep, timeout};
 use tokio_postgres::{AsyncMessage, Error};
 
 use super::{CHANNEL, Database};
+use crate::guard::task_again;
 
 /// How often it is asked for the lead, and whether the connection lives.
 const BEAT: Duration = Duration::from_secs(1);
@@ -27,7 +28,7 @@ pub(super) struct Listener {
 impl Listener {
     pub(super) fn start(database: Database) -> Self {
         let (heard, leads) = (watch::Sender::new(0), watch::Sender::new(false));
-        let task: JoinHandle<()> = tokio::spawn(listen(database, heard.clone(), leads.clone()));
+        let task: JoinHandle<()> = tokio::spawn(listen_again(database, heard.clone(), leads.clone()));
         Self { heard, leads, task: task.abort_handle() }
     }
 
@@ -48,10 +49,14 @@ impl Drop for Listener {
     }
 }
 
-async fn listen(database: Database, heard: watch::Sender<u64>, leads: watch::Sender<bool>) {
+async fn listen_again(database: Database, heard: watch::Sender<u64>, leads: watch::Sender<bool>) {
+    task_again("store-listener", || listen(&database, &heard, &leads)).await;
+}
+
+async fn listen(database: &Database, heard: &watch::Sender<u64>, leads: &watch::Sender<bool>) {
     loop {
         // what ended it is told by the next question, which goes over another connection
-        let _ = one_connection(&database, &heard, &leads).await;
+        let _ = one_connection(database, heard, leads).await;
         leads.send_replace(false);
         // readers ask, and learn that the database is away
         heard.send_modify(|count| *count += 1);

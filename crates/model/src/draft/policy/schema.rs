@@ -4,6 +4,7 @@ use Schema::*;
 use serde_json::Value;
 
 use crate::draft::Document;
+use crate::draft::kept::Kept;
 use crate::draft::policy::written_ref::{
     LABELS, MESH, NAME, NAMESPACE, PORT, PROXY_TYPES, SECTION_NAME, TAGS,
 };
@@ -39,7 +40,7 @@ enum Need {
 use Need::{Optional, Required};
 
 /// What of the document the schema of MeshTCPRoute refuses. Unknown fields are not looked at.
-pub(crate) fn check(document: &Document, profile: Profile) -> Vec<Violation> {
+pub(crate) fn check(document: &Document, profile: Profile) -> Kept<Violation> {
     let mut errors = Errors::default();
     let root = document.value();
     errors.check(root, &envelope(root, profile), FieldPath::root(), "");
@@ -97,7 +98,7 @@ fn reference(kinds: &'static [&'static str], profile: Profile) -> Vec<(&'static 
 }
 
 #[derive(Default)]
-struct Errors(Vec<Violation>);
+struct Errors(Kept<Violation>);
 
 impl Errors {
     /// `written` is the path in the words of the schema validator, which joins map keys by dots.

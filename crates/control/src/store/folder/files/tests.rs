@@ -7,7 +7,7 @@ use super::super::content::{Entry, said};
 use super::*;
 
 fn read(name: &str, bytes: &[u8]) -> Content {
-    let (mut entries, mut problems) = (Vec::new(), Vec::new());
+    let (mut entries, mut problems) = (Vec::new(), model::Problems::default());
     for line in String::from_utf8_lossy(bytes).lines() {
         if let Some((key, value)) = line.split_once('=') {
             let mut meta = Meta::new("", key);

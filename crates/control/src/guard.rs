@@ -1,0 +1,120 @@
+//! What serves and follows: a panic there costs the turn that it happened in; what proxies run goes on.
+
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+/// The pause before the first new beginning; each is twice the one before.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Takes one turn of a part of the program. `None`: it panicked, which is told; what it shares with others has to be whole
+/// after any of its steps.
+pub fn caught<T>(part: &'static str, turn: impl FnOnce() -> T) -> Option<T> {
+    let turned = catch_unwind(AssertUnwindSafe(|| {
+        trip::step(part);
+        turn()
+    }));
+    turned.map_err(|_| tell(part)).ok()
+}
+
+/// As [`caught`], of a task.
+pub async fn caught_task<T>(part: &'static str, task: impl Future<Output = T>) -> Option<T> {
+    let mut task = pin!(task);
+    let polled = poll_fn(|context| {
+        let poll = catch_unwind(AssertUnwindSafe(|| {
+            trip::step(part);
+            task.as_mut().poll(context)
+        }));
+        match poll {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(done)) => Poll::Ready(Some(done)),
+            Err(_) => Poll::Ready(None),
+        }
+    });
+    let done = polled.await;
+    if done.is_none() {
+        tell(part);
+    }
+    done
+}
+
+/// Works on a thread until it is done, and begins anew after each panic.
+pub fn again(part: &'static str, mut work: impl FnMut()) {
+    let mut pause = FIRST_PAUSE;
+    while caught(part, &mut work).is_none() {
+        std::thread::sleep(pause);
+        pause = LONGEST_PAUSE.min(pause * 2);
+    }
+}
+
+/// Runs a task until it is done, and makes another after each panic.
+pub async fn task_again<T, F: Future<Output = T>>(part: &'static str, mut task: impl FnMut() -> F) -> T {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        if let Some(done) = caught_task(part, task()).await {
+            return done;
+        }
+        tokio::time::sleep(pause).await;
+        pause = LONGEST_PAUSE.min(pause * 2);
+    }
+}
+
+/// Marks a turn of work that goes on for long.
+pub fn step(part: &'static str) {
+    trip::step(part);
+}
+
+fn tell(part: &'static str) {
+    tracing::error!(part, "a panic was caught; what runs goes on");
+}
+
+#[doc(hidden)]
+/// Panics on demand, so that tests see what becomes of them. In a release there are none.
+pub mod trip {
+    /// Lets a part panic at its next turn.
+    #[cfg(debug_assertions)]
+    pub fn wire(part: &str) {
+        wired().insert(part.to_owned());
+    }
+
+    #[cfg(debug_assertions)]
+    pub(super) fn step(part: &str) {
+        let wired = wired().remove(part);
+        assert!(!wired, "{part} was tripped");
+    }
+
+    #[cfg(not(debug_assertions))]
+    pub(super) fn step(_: &str) {}
+
+    #[cfg(debug_assertions)]
+    fn wired() -> std::sync::MutexGuard<'static, std::collections::BTreeSet<String>> {
+        static WIRED: std::sync::Mutex<std::collections::BTreeSet<String>> =
+            std::sync::Mutex::new(std::collections::BTreeSet::new());
+        WIRED.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_is_made_anew_until_it_is_done() {
+        let mut turns = 0;
+        let done = task_again("test", || {
+            turns += 1;
+            let turn = turns;
+            async move {
+                tokio::task::yield_now().await;
+                assert!(turn == 3, "not yet");
+                turn
+            }
+        });
+        assert_eq!(done.await, 3);
+        assert_eq!(caught("test", || panic!("no") as u8), None);
+    }
+}

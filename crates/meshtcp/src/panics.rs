@@ -1,0 +1,77 @@
+//! Panics, wherever they happen: told in one line, and counted. Who goes on and who ends is not decided here.
+
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::fmt;
+use std::panic::PanicHookInfo;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::ConstCounter;
+
+use crate::output::complain;
+
+/// A panic ends a thread of the process, or would: there is one number for all of them.
+static SEEN: AtomicU64 = AtomicU64::new(0);
+
+/// Tells and counts panics from now on.
+pub(crate) fn watch() {
+    std::panic::set_hook(Box::new(seen));
+    #[cfg(debug_assertions)]
+    tripped();
+}
+
+fn seen(panic: &PanicHookInfo<'_>) {
+    SEEN.fetch_add(1, Relaxed);
+    let thread = std::thread::current();
+    let at = panic.location().map(ToString::to_string).unwrap_or_default();
+    let why = panic.payload_as_str().unwrap_or_default();
+    tracing::error!(thread = thread.name().unwrap_or_default(), at, "panicked: {why}");
+    // wanted by RUST_BACKTRACE
+    let trace = Backtrace::capture();
+    if trace.status() == BacktraceStatus::Captured {
+        complain(&format!("{trace}\n"));
+    }
+}
+
+/// The number of panics, for a registry. `prefix`: in front of the name, where the registry has none.
+#[derive(Debug)]
+pub(crate) struct Panics {
+    prefix: &'static str,
+}
+
+impl Panics {
+    pub(crate) fn new(prefix: &'static str) -> Self {
+        Self { prefix }
+    }
+}
+
+impl Collector for Panics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let seen = ConstCounter::new(SEEN.load(Relaxed));
+        let help = "Panics in this process; all but those of workers were caught";
+        let name = format!("{}panics", self.prefix);
+        let kind = seen.metric_type();
+        seen.encode(encoder.encode_descriptor(&name, help, None, kind)?)
+    }
+}
+
+/// Lets parts of the program panic whose names somebody writes into the file that `MESHTCP_TRIP` names.
+#[cfg(debug_assertions)]
+fn tripped() {
+    let Some(file) = std::env::var_os("MESHTCP_TRIP") else { return };
+    let follow = move || {
+        let mut known = 0;
+        loop {
+            let names = std::fs::read_to_string(&file).unwrap_or_default();
+            for name in names.lines().skip(known) {
+                known += 1;
+                control::guard::trip::wire(name);
+                proxy::guard::trip::wire(name);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    };
+    // without it the tests that want it fail
+    let _ = std::thread::Builder::new().name("trip".into()).spawn(follow);
+}

@@ -1,0 +1,191 @@
+//! A window on a text: the place that a problem is at, and a little around it.
+//!
+//! What is drawn has a size that does not depend on the text. A line may be a whole file; of it only what is near the
+//! place is looked at.
+
+use std::fmt::{self, Write as _};
+
+use unicode_width::UnicodeWidthChar as _;
+use xds::Printed;
+
+/// How many columns of a line are shown.
+const COLUMNS: usize = 100;
+/// How many of them, at least, are in front of the place when the line has no room.
+const BEFORE: usize = 40;
+/// How wide a tab is.
+const TAB: &str = "    ";
+
+/// The lines around a place.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Excerpt {
+    /// The number of the line that the place is in, from 1.
+    number: usize,
+    before: Option<String>,
+    line: Marked,
+    after: Option<String>,
+}
+
+/// A line, and what is marked of it.
+#[derive(Debug, PartialEq, Eq)]
+struct Marked {
+    text: String,
+    /// Where the mark begins, in columns.
+    column: usize,
+    /// How wide it is; never 0.
+    width: usize,
+}
+
+impl Excerpt {
+    /// The lines around a stretch of a text, in bytes. What is not in the text, or not whole characters, is moved to what
+    /// is near. A stretch over several lines is marked to the end of the first.
+    pub(super) fn around(text: &str, number: usize, offset: usize, length: usize) -> Self {
+        let offset = text.floor_char_boundary(offset.min(text.len()));
+        let end = text.ceil_char_boundary(offset.saturating_add(length).min(text.len()));
+        let (before, rest) = text.split_at(offset);
+        let start = before.rfind('\n').map_or(0, |at| at + 1);
+        let (above, head) = before.split_at(start);
+        let (tail, below) = rest.split_once('\n').map_or((rest, None), |(tail, below)| (tail, Some(below)));
+        let tail = tail.strip_suffix('\r').unwrap_or(tail);
+        let marked = tail.floor_char_boundary(end.saturating_sub(offset).min(tail.len()));
+        let (marked, behind) = tail.split_at(marked);
+        let above = above.strip_suffix('\n').map(|above| above.rsplit('\n').next().unwrap_or(above));
+        let below = below.map(|below| below.split('\n').next().unwrap_or(below));
+        let beginning = |line: &str| Marked::of("", "", line.strip_suffix('\r').unwrap_or(line)).text;
+        Self {
+            number,
+            before: above.map(beginning),
+            line: Marked::of(head, marked, behind),
+            after: below.filter(|below| !below.is_empty()).map(beginning),
+        }
+    }
+
+    /// How wide the numbers of the lines are.
+    fn gutter(&self) -> usize {
+        (self.number + 1).to_string().len()
+    }
+
+    /// Draws it under a title, with its numbers and its mark in these colours.
+    pub(super) fn draw(&self, title: &str, colours: &super::Colours) -> String {
+        let super::Colours { mark, dim, title: titled, off, .. } = colours;
+        let Self { number, before, line, after } = self;
+        let gutter = self.gutter();
+        let blank = " ".repeat(gutter);
+        let mut drawn = format!(" {blank} ╭─[{titled}{title}{off}]\n");
+        let numbered = |number: usize, text: &str| {
+            let line = format!(" {dim}{number:>gutter$}{off} │ {text}");
+            format!("{}\n", line.trim_end())
+        };
+        if let Some(before) = before {
+            drawn.push_str(&numbered(number.saturating_sub(1), before));
+        }
+        drawn.push_str(&numbered(*number, &line.text));
+        let (space, stroke) = (" ".repeat(line.column), "─".repeat(line.width));
+        // writing to memory does not fail
+        let _ = writeln!(drawn, " {blank} · {space}{mark}{stroke}{off}");
+        if let Some(after) = after {
+            drawn.push_str(&numbered(number + 1, after));
+        }
+        let _ = writeln!(drawn, " {blank} ╰────");
+        drawn
+    }
+}
+
+impl Marked {
+    /// Of a line in three parts: what stands in front of the mark, what is marked, and what stands behind.
+    fn of(head: &str, marked: &str, tail: &str) -> Self {
+        let behind = Strip::from_start(marked.chars().chain(tail.chars()), COLUMNS - BEFORE);
+        let room = COLUMNS - behind.room_taken;
+        let front = Strip::from_end(head, room);
+        // what is behind gets the room that is left
+        let room = COLUMNS - front.room_taken;
+        let strip = Strip::from_start(marked.chars(), room);
+        let rest = match strip.is_cut {
+            true => Strip::default(),
+            false => Strip::from_start(tail.chars(), room - strip.room_taken),
+        };
+        let mut text = String::new();
+        for (part, sign_in_front, sign_behind) in
+            [(&front, front.is_cut, false), (&strip, false, strip.is_cut), (&rest, false, rest.is_cut)]
+        {
+            text.push_str(if sign_in_front { "…" } else { "" });
+            text.push_str(&part.text);
+            text.push_str(if sign_behind { "…" } else { "" });
+        }
+        Self { text, column: front.width + usize::from(front.is_cut), width: strip.width.max(1) }
+    }
+}
+
+/// Some characters as they are shown.
+#[derive(Debug, Default)]
+struct Strip {
+    text: String,
+    /// How many columns it takes.
+    width: usize,
+    /// As its width, but a character without one counts: else any number of them would have room.
+    room_taken: usize,
+    /// Whether there was more.
+    is_cut: bool,
+}
+
+impl Strip {
+    fn from_start(characters: impl Iterator<Item = char>, room: usize) -> Self {
+        let mut strip = Self::default();
+        for character in characters {
+            let cell = Cell(character);
+            let (width, taken) = cell.size();
+            if strip.room_taken + taken > room {
+                strip.is_cut = true;
+                break;
+            }
+            let _ = write!(strip.text, "{cell}");
+            (strip.width, strip.room_taken) = (strip.width + width, strip.room_taken + taken);
+        }
+        strip
+    }
+
+    fn from_end(text: &str, room: usize) -> Self {
+        let mut strip = Self::default();
+        let mut start = text.len();
+        for (at, character) in text.char_indices().rev() {
+            let (width, taken) = Cell(character).size();
+            if strip.room_taken + taken > room {
+                strip.is_cut = true;
+                break;
+            }
+            start = at;
+            (strip.width, strip.room_taken) = (strip.width + width, strip.room_taken + taken);
+        }
+        for character in text.get(start..).unwrap_or_default().chars() {
+            let _ = write!(strip.text, "{}", Cell(character));
+        }
+        strip
+    }
+}
+
+/// A character in an excerpt.
+struct Cell(char);
+
+impl Cell {
+    /// Its width in columns, and the room that it takes.
+    fn size(&self) -> (usize, usize) {
+        let width = match (self.0, Printed::of(self.0)) {
+            ('\t', _) => TAB.len(),
+            (_, Printed::Plain(plain)) => plain.width().unwrap_or_default(),
+            (_, Printed::Escaped(_)) => 1,
+        };
+        (width, width.max(1))
+    }
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0, Printed::of(self.0)) {
+            ('\t', _) => f.write_str(TAB),
+            (_, Printed::Plain(plain)) => f.write_char(plain),
+            (_, Printed::Escaped(_)) => f.write_char('\u{fffd}'),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
