@@ -1,7 +1,10 @@
-//! Who may lean on whom: the arrows between the crates, and the words that each crate must not know.
+//! Who may lean on whom: the arrows between the crates and between the files of one, and the words that each crate must
+//! not know.
 //!
 //! The rules are one table; `cargo xtask house` prints it beside what was found, and a test asserts it.
 
+mod circles;
+mod files;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,6 +56,9 @@ const HOUSE: [Room; 12] = [
     shell("meshtcp-bench", &[]),
     shell("xtask", &[]),
 ];
+
+/// The crates of the product, by their folders.
+const CRATES: [&str; 8] = ["control", "dialect", "l4", "meshtcp", "model", "plan", "proxy", "xds"];
 
 /// Packages that a pure crate must not reach, however indirectly: runtimes, gRPC, HTTP, sockets, files, terminals.
 const DOES_IO: [&str; 16] = [
@@ -163,6 +169,7 @@ pub(crate) fn run() -> Outcome {
     let (table, mut broken) = inspect(&Arrows::read()?);
     print!("{table}");
     broken.extend(words::forbidden(&root()));
+    broken.extend(circles::found(&CRATES, &root())?);
     if broken.is_empty() { Ok(()) } else { Err(broken.join("\n")) }
 }
 
@@ -180,6 +187,12 @@ mod tests {
     fn no_crate_knows_a_word_it_must_not() {
         let broken = words::forbidden(&root());
         assert!(broken.is_empty(), "{}", broken.join("\n"));
+    }
+
+    #[test]
+    fn no_file_leads_back_to_itself() {
+        let circles = circles::found(&CRATES, &root()).unwrap();
+        assert!(circles.is_empty(), "{}", circles.join("\n"));
     }
 
     #[test]

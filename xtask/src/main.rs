@@ -32,7 +32,7 @@ cargo xtask NAME
   bench [ARG…]                compare with HAProxy, nginx and Envoy, ten minutes: writes docs/performance.md and its plot
                               (--quick: two minutes, prints only; --only CASE,…; --against RIVAL,…; --rounds N)
   instructions                count what a connection costs, and hold it against the budget
-  house                       who may lean on whom, as a table, checked
+  house                       who may lean on whom, as a table, checked; words and circles of files, too
   envoy                       install Envoy into target/envoy/bin/envoy
   fanout [CALLERS…]           measure how a change reaches 100, 1,000 and 10,000 proxies, into docs/performance.md
   fuzz NAME [--seconds N]     fuzz one door: draft, plan, hello, discovery or proxy_header (default 60 seconds)

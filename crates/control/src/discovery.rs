@@ -15,6 +15,7 @@ mod gate;
 mod metrics;
 mod publisher;
 mod service;
+mod shared;
 mod status;
 mod stream;
 

@@ -13,6 +13,7 @@
 mod access_log;
 mod chain;
 mod cluster;
+mod destinations;
 mod endpoint;
 mod inbound;
 mod listener;
@@ -29,7 +30,8 @@ use serde_json::Value;
 use xds::ResourceSet;
 
 use crate::encode::{EncodeError, encode};
-use split::{Destinations, Splits};
+use destinations::Destinations;
+use split::Splits;
 
 /// How a split is said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -7,6 +7,8 @@
 
 mod admin;
 mod api;
+mod event;
+mod first_start;
 mod live;
 mod metrics;
 mod resources;
@@ -34,10 +36,11 @@ use tokio::runtime::Runtime;
 use crate::exit::Exit;
 use crate::output::complain;
 use crate::{duration, names};
+use event::Event;
 use live::Live;
 use resources::Resources;
 use screen::Screen;
-use service::{Addresses, Event, Secure, Service};
+use service::{Addresses, Secure, Service};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -171,7 +174,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
         storing,
     };
     if let Some(store) = resources.store() {
-        runtime.block_on(api::prepare_first(store));
+        runtime.block_on(first_start::prepare_first(store));
     }
     let (events, inbox) = channel();
     let secure = if tls.is_some() { Secure::Tls } else { Secure::Plaintext };

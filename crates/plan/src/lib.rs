@@ -4,6 +4,7 @@
 //!  Snapshot ──seen_by──▶ View ──matched(kind)──▶ Matched ──merge──▶ Rules ──routing──▶ Plan
 //! ```
 
+mod dialled;
 mod explain;
 mod inspect;
 mod json;
@@ -20,6 +21,7 @@ mod snapshot;
 mod status;
 mod view;
 
+pub use dialled::{Dialled, DialledTarget};
 pub use explain::{Explanation, OutboundExplanation, PolicyExplanation, explain};
 pub use inspect::Answer;
 pub use json::plan_json;
@@ -28,7 +30,7 @@ pub use merge::{Destined, SortedItem, SourceRule, SourceRules, merge_confs};
 pub use plan::*;
 pub use precedence::{ItemPrecedence, Precedence, Step};
 pub use reads::{Reads, Touched};
-pub use routing::{Dialled, DialledTarget, ProxyRules};
+pub use routing::ProxyRules;
 pub use rules::{InboundKey, ListenerKey, Merged, ResourceRule, Rules, Subset, SubsetTag, TagRule, mesh_id};
 pub use snapshot::{Context, ProxyFeatures, Snapshot};
 pub use view::View;

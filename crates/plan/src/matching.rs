@@ -1,6 +1,7 @@
 //! Which policies speak about a proxy, and about which of its inbounds and listeners (spec 03 §2).
 
 mod candidates;
+mod condition;
 mod filter;
 mod select;
 
@@ -13,7 +14,7 @@ use crate::precedence::Precedence;
 use crate::rules::{InboundKey, ListenerKey};
 use crate::view::View;
 
-pub(crate) use candidates::{condition_of, index_target};
+pub(crate) use condition::{condition_of, index_target};
 
 /// The policies of one kind that speak about a proxy.
 #[derive(Clone, Debug, Default)]

@@ -36,7 +36,6 @@ use crate::plan::{Backend, Listener, Plan, Proxy};
 use crate::rules::Rules;
 use crate::view::View;
 use clusters::Clusters;
-pub use dialled::{Dialled, DialledTarget};
 use facts::Facts;
 use inbound::Offered;
 use owner::Owners;

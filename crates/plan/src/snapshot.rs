@@ -12,10 +12,10 @@ use model::topology::{Dataplane, Mesh};
 use model::{Kind, Labels, Profile, ProxyKey, Resource, ResourceId, Spec, Tags};
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::dialled::Dialled;
 use crate::matching::index_target;
 use crate::memo::Memo;
 use crate::pool::Pools;
-use crate::routing::Dialled;
 
 pub(crate) use pairs::PairIndex;
 

@@ -1,21 +1,19 @@
 //! The gRPC service: two methods, each a stream.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use model::ProxyKey;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Service, http};
 use tonic::server::{Grpc, NamedService, StreamingService};
 use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
-use xds::{Delta, Memory, StateOfTheWorld};
+use xds::{Delta, StateOfTheWorld};
 
+use super::shared::Shared;
 use super::stream::{Speaks, Stream};
 use super::{DiscoveryMetrics, Publisher, Statuses, TokenGate};
 use crate::identity::Bearer;
@@ -27,33 +25,6 @@ const REQUEST_BYTES: usize = 16 * 1024 * 1024;
 #[derive(Clone, Debug)]
 pub struct DiscoveryServer {
     shared: Arc<Shared>,
-}
-
-/// What all streams share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) instance: Arc<str>,
-    pub(super) publisher: Arc<Publisher>,
-    pub(super) statuses: Arc<Statuses>,
-    pub(super) metrics: DiscoveryMetrics,
-    /// Who may attach; `None`: anybody.
-    pub(super) gate: Option<TokenGate>,
-    /// Cancelled when every stream has to end.
-    pub(super) closing: CancellationToken,
-    /// Counts streams, so that each has a number of its own.
-    opened: AtomicU64,
-    // Held to look up or replace one seat.
-    seats: Mutex<BTreeMap<ProxyKey, Seat>>,
-}
-
-/// The place of a proxy's one stream.
-#[derive(Debug, Default)]
-struct Seat {
-    /// The stream that sits here.
-    number: u64,
-    /// Cancelled when a newer stream sits down.
-    replaced: CancellationToken,
-    memory: Memory,
 }
 
 impl DiscoveryServer {
@@ -76,46 +47,12 @@ impl DiscoveryServer {
         metrics: DiscoveryMetrics,
         gate: Option<TokenGate>,
     ) -> Self {
-        let shared = Shared {
-            instance: instance.into(),
-            publisher,
-            statuses,
-            metrics,
-            gate,
-            closing: CancellationToken::new(),
-            opened: AtomicU64::new(0),
-            seats: Mutex::default(),
-        };
-        Self { shared: Arc::new(shared) }
+        Self { shared: Arc::new(Shared::new(instance.into(), publisher, statuses, metrics, gate)) }
     }
 
     /// Ends every stream when it is cancelled.
     pub(super) fn closing(&self) -> CancellationToken {
         self.shared.closing.clone()
-    }
-}
-
-impl Shared {
-    /// Gives a proxy's seat to a new stream and ends the one before. Returns the number of the stream, the token that
-    /// ends it, and what the proxy's last stream left.
-    pub(super) fn sit_down(&self, proxy: &ProxyKey) -> (u64, CancellationToken, Memory) {
-        let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
-        let seat = seats.entry(proxy.clone()).or_default();
-        seat.number = self.opened.fetch_add(1, Relaxed);
-        std::mem::take(&mut seat.replaced).cancel();
-        (seat.number, seat.replaced.clone(), std::mem::take(&mut seat.memory))
-    }
-
-    /// Leaves a memory for the proxy's next stream; one that has none leaves nothing. Returns false when the next
-    /// sits there already.
-    pub(super) fn stand_up(&self, proxy: &ProxyKey, number: u64, memory: Option<Memory>) -> bool {
-        let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(seat) = seats.get_mut(proxy).filter(|seat| seat.number == number) else { return false };
-        match memory {
-            Some(memory) => seat.memory = memory,
-            None => drop(seats.remove(proxy)),
-        }
-        true
     }
 }
 

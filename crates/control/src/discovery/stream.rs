@@ -25,7 +25,7 @@ use xds::{
 
 use super::metrics::{StreamLabels, TypeLabels};
 use super::publisher::Published;
-use super::service::Shared;
+use super::shared::Shared;
 use super::status::Connection;
 use crate::guard::caught;
 use crate::identity::Bearer;

@@ -7,7 +7,7 @@ use model::topology::Protocol;
 use plan::{Cluster, ClusterKind};
 use serde_json::{Value, json};
 
-use super::split::Destinations;
+use super::destinations::Destinations;
 use super::words::{duration, from_control_plane, is_literal, sanitised, url};
 use super::{endpoint, tls};
 

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::access_log::Speaker;
 use super::chain::chain;
-use super::split::{Destinations, Forward, Target};
+use super::destinations::Destinations;
+use super::split::{Forward, Target};
 use super::words::{address, sanitised};
 use super::{EnvoyResources, cluster, tcp_proxy, tls};
 

@@ -5,11 +5,11 @@ mod together;
 mod unsaid;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use plan::{Backend, Cluster, ConnectionSettings, Fate, Mtls, SplitSettings, Sticky};
+use plan::{Backend, ConnectionSettings, Fate, SplitSettings, Sticky};
 use serde_json::Value;
 
+use super::destinations::Destinations;
 use super::{EnvoyResources, Note, SplitLayout, cluster};
 
 /// The cluster that a refused share is sent to. It does not exist, so Envoy closes the connection (spec 04 §12.2).
@@ -33,24 +33,6 @@ pub(super) enum Target {
     Cluster(String),
     /// To these clusters, by weight.
     Weighted(Vec<(String, u32)>),
-}
-
-/// The destinations of a plan, and who dials them.
-#[derive(Clone, Copy)]
-pub(super) struct Destinations<'a> {
-    /// By name.
-    pub(super) clusters: &'a BTreeMap<String, Arc<Cluster>>,
-    /// How proxies of the mesh trust each other.
-    pub(super) mtls: Option<&'a Mtls>,
-    /// The mesh of the proxy.
-    pub(super) mesh: &'a str,
-}
-
-impl<'a> Destinations<'a> {
-    /// The destination of that name.
-    pub(super) fn get(self, cluster: &str) -> Option<&'a Cluster> {
-        self.clusters.get(cluster).map(AsRef::as_ref)
-    }
 }
 
 /// The splits of a plan, and the clusters that they need.

@@ -4,7 +4,7 @@ use plan::{ExternalTls, Mtls, ProxyTls, Session};
 use serde_json::{Map, Value, json};
 
 use super::CertificateKey;
-use super::split::Destinations;
+use super::destinations::Destinations;
 use super::words::{extension, object, secret};
 
 const UPSTREAM: &str = "extensions.transport_sockets.tls.v3.UpstreamTlsContext";

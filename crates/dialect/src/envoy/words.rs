@@ -24,6 +24,11 @@ pub(super) fn object(value: Value) -> Map<String, Value> {
     }
 }
 
+/// The members that are not null.
+pub(super) fn said(config: Value) -> Map<String, Value> {
+    object(config).into_iter().filter(|(_, value)| !value.is_null()).collect()
+}
+
 /// Configuration that comes from the control plane, over the stream that is already open.
 pub(super) fn from_control_plane() -> Value {
     json!({ "ads": {}, "resourceApiVersion": "V3" })

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use plan::{Backend, Fate, Listener, Match};
 use serde_json::{Map, Value, json};
 
-use super::split::Destinations;
+use super::destinations::Destinations;
 use super::words::{extension, object, sanitised};
 use super::{EnvoyResources, cluster, endpoint};
 

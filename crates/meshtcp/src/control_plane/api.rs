@@ -3,7 +3,6 @@
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::ValueEnum;
 use control::api::{Mirror, Role, Setup};
@@ -16,16 +15,10 @@ use serde_json::{Value, json};
 use super::Args;
 use super::resources::Resources;
 use crate::host;
-use crate::output::complain;
 use crate::pages::HostNames;
 
 /// Where the API is served when nobody says.
 pub(super) const DEFAULT: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 5681));
-
-/// How long the first mesh may hold up the start.
-const FIRST: Duration = Duration::from_secs(2);
-/// The pause before a store that is away is asked again.
-const RETRY: Duration = Duration::from_secs(1);
 
 /// How the API is served.
 #[derive(Debug, clap::Args)]
@@ -220,22 +213,5 @@ impl Plan {
             store,
             gate: api.wants_tokens().then(|| TokenGate::new(tokens)),
         })
-    }
-}
-
-/// The same as [`prepare`] before anybody can ask, if the store lets us: the first caller finds a mesh.
-pub(super) async fn prepare_first(store: &Arc<dyn Store>) {
-    // what fails or takes longer is done, and told, beside serving
-    let _ = tokio::time::timeout(FIRST, control::api::prepare(store)).await;
-}
-
-/// Makes what a new store lacks: a mesh, and a way in. A store that is away is tried again.
-pub(super) async fn prepare(store: Arc<dyn Store>) {
-    let mut told = false;
-    while let Err(error) = control::api::prepare(&store).await {
-        if !std::mem::replace(&mut told, true) {
-            complain(&format!("warning: the first mesh and token wait for the store: {error}\n"));
-        }
-        tokio::time::sleep(RETRY).await;
     }
 }

@@ -10,8 +10,8 @@ use control::store::{Feeder, FollowedStore, MeteredStore, Revision, Store, Store
 use model::Problems;
 use tokio::runtime::Runtime;
 
-use super::api;
-use super::service::Event;
+use super::event::Event;
+use super::first_start;
 use crate::source::{Rules, Source};
 use crate::store::{StoreChoice, StoreParser};
 
@@ -139,7 +139,7 @@ impl Resources {
                 (Followed::Files(*files), Following { _files: Some(watch) })
             }
             Resources::Store(store, rules, _) => {
-                runtime.spawn(api::prepare(Arc::clone(&store)));
+                runtime.spawn(first_start::prepare(Arc::clone(&store)));
                 let (followed, feeder): (FollowedStore, Feeder) = FollowedStore::new(store, rules.options());
                 // ends with the runtime, or when nobody follows any more
                 runtime.spawn(feeder.run(wake));

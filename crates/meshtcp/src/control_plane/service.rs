@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::event::Event;
 use super::{Shared, admin, api};
 use crate::api_socket::ApiSocket;
 use crate::output::complain;
@@ -26,17 +27,6 @@ use crate::output::complain;
 const COLLECT: Duration = Duration::from_millis(20);
 /// How long connections whose streams were ended may take to close.
 const CLOSING: Duration = Duration::from_secs(2);
-
-/// What the loop waits for.
-#[derive(Debug)]
-pub(super) enum Event {
-    /// Files or stored resources may have changed.
-    Look,
-    /// A proxy attached, left or answered.
-    Attend,
-    /// SIGTERM or SIGINT.
-    Leave,
-}
 
 /// Whether others on the way can read along.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

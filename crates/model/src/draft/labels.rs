@@ -2,7 +2,7 @@
 
 use crate::draft::envelope::{Envelope, Format};
 use crate::draft::names;
-use crate::draft::parse::Options;
+use crate::draft::options::Options;
 use crate::kind::{Kind, Scope};
 use crate::reference::{Labels, MESH_TAG, ZONE_TAG};
 use crate::resource::{DISPLAY_NAME_LABEL, NAMESPACE_LABEL, ORIGIN_LABEL};

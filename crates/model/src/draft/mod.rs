@@ -35,18 +35,22 @@ mod kinds;
 mod labels;
 mod names;
 mod nearest;
+mod options;
 mod parse;
 mod policy;
+mod read;
 mod scalar;
 mod source;
 mod topology;
 mod yaml;
 
-pub use document::{Document, read, read_bytes};
+pub use document::Document;
 pub use fields::Fields;
 pub use findings::{Findings, Note, NoteSort};
 #[allow(unused_imports)] // the readers of the topology begin with these
 pub(crate) use kinds::{Body, Context};
 pub use names::is_label_value;
 pub use nearest::help as did_you_mean;
-pub use parse::{Options, Parsed, UnknownFields, parse, parse_unchecked, validate, validate_by_stage};
+pub use options::{Options, UnknownFields};
+pub use parse::{Parsed, parse, parse_unchecked, validate, validate_by_stage};
+pub use read::{read, read_bytes};

@@ -1,55 +1,19 @@
 //! Documents into resources.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use serde_json::Value;
 
 use crate::draft::findings::{Findings, Note, NoteSort, Notes};
 use crate::draft::kept::Kept;
 use crate::draft::kinds::{Context, reader};
+use crate::draft::options::{Options, UnknownFields};
 use crate::draft::{Document, declared, envelope, help, labels, names, policy};
 use crate::kind::Kind;
 use crate::problems::Problems;
 use crate::profile::Profile;
 use crate::resource::{Meta, Resource, Spec};
 use crate::violation::{FieldPath, Problem, Severity, Violation};
-
-/// How documents are read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// Whose rules apply. Default 2.14.
-    pub profile: Profile,
-    /// What a field means that nobody knows. Default [`UnknownFields::Refuse`].
-    pub unknown_fields: UnknownFields,
-    /// The Kubernetes namespace whose policies are the mesh operator's. Default `kuma-system`.
-    pub system_namespace: Arc<str>,
-    /// The zone in whose name resources are stored, which fills in the labels of origin and zone. Default: none.
-    pub zone: Option<Arc<str>>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            profile: Profile::default(),
-            unknown_fields: UnknownFields::default(),
-            system_namespace: "kuma-system".into(),
-            zone: None,
-        }
-    }
-}
-
-/// What a field means that nobody knows. The reference ignores it, so a mistyped `weigth` is silently lost there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum UnknownFields {
-    /// The document is not accepted.
-    #[default]
-    Refuse,
-    /// The operator is told.
-    Warn,
-    /// Nobody is told.
-    Ignore,
-}
 
 /// What became of a document.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,31 +4,12 @@ mod reachable;
 mod virtual_ip;
 
 use model::topology::{DataplaneOutbound, OutboundTarget};
-use model::{Labels, RefKind, ResourceId, Spec, Tags};
+use model::{Labels, RefKind, ResourceId, Spec};
 
 use super::facts::Facts;
 use super::near;
+use crate::dialled::{Dialled, DialledTarget};
 use crate::view::View;
-
-/// One destination that the application dials, before anybody says where its connections go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dialled {
-    /// The IP address that the proxy listens on.
-    pub address: String,
-    /// The port that the proxy listens on.
-    pub port: u16,
-    /// What is dialled.
-    pub target: DialledTarget,
-}
-
-/// What is dialled.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DialledTarget {
-    /// A service of the tag-based model: tags with `kuma.io/service` among them.
-    Tags(Tags),
-    /// A real service; the section is the name of its port, empty for a MeshExternalService before 2.12.
-    Resource(ResourceId),
-}
 
 /// What a proxy dials: its Dataplane's outbounds, or with transparent proxying the virtual IPs that it may reach; what
 /// the context says instead, where it does. What names nothing is left out, with a warning.

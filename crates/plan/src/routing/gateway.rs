@@ -9,7 +9,6 @@ use model::topology::{GatewayListener as Written, GatewayProtocol, MeshGateway, 
 use model::{Resource, Tags};
 
 use super::ProxyRules;
-use super::legacy::origin;
 use super::settings::{self, Said};
 use super::split::{For, Splitter, on_unavailable};
 use crate::plan::{
@@ -147,7 +146,8 @@ impl Maker<'_, '_> {
             route.map(|route| &route.policy),
             Declared::max_connection_age,
         );
-        settings.max_connections = limit.map(|value| Sourced { value, origin: origin(self.resource) });
+        settings.max_connections =
+            limit.map(|value| Sourced { value, origin: PolicyOrigin::of(self.resource, None) });
         settings
     }
 

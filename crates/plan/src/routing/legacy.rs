@@ -8,7 +8,7 @@ use model::policy::{
 };
 use model::reference::MESH_TAG;
 use model::topology::Mesh;
-use model::{Kind, Resource, Spec, Tags};
+use model::{Kind, Spec, Tags};
 
 use super::split::Side;
 use crate::merge::Destined;
@@ -44,7 +44,7 @@ impl<'a> Legacy<'a> {
         };
         Self {
             mesh: view.mesh(),
-            all_routes: routes.iter().map(|(resource, _)| origin(resource)).collect(),
+            all_routes: routes.iter().map(|(resource, _)| PolicyOrigin::of(resource, None)).collect(),
             timeouts: policies(Kind::Timeout),
             retries: policies(Kind::Retry),
             logs: policies(Kind::TrafficLog),
@@ -68,7 +68,7 @@ impl<'a> Legacy<'a> {
     /// The TrafficRoute that fits an outbound best, and its sides.
     pub(super) fn route(&self, tags: &Tags) -> Option<(PolicyOrigin, Vec<Side>)> {
         let (resource, route) = self.routes.best(tags)?;
-        let origin = origin(resource);
+        let origin = PolicyOrigin::of(resource, None);
         Some((origin.clone(), sides(&route.destination, tags, &origin)))
     }
 
@@ -112,7 +112,10 @@ impl<'a> Legacy<'a> {
             AccessLogFormat::Plain(line) => LogFormat::Plain(line.clone()),
             AccessLogFormat::Json(members) => LogFormat::Json(members.clone()),
         });
-        Some(Sourced { value: AccessLog { backend: target, format }, origin: origin(resource) })
+        Some(Sourced {
+            value: AccessLog { backend: target, format },
+            origin: PolicyOrigin::of(resource, None),
+        })
     }
 }
 
@@ -123,7 +126,7 @@ fn said<T>(
     read: fn(&LegacyPolicy) -> Option<T>,
 ) -> Option<Sourced<T>> {
     let (resource, policy) = policies.best(tags)?;
-    read(policy).map(|value| Sourced { value, origin: origin(resource) })
+    read(policy).map(|value| Sourced { value, origin: PolicyOrigin::of(resource, None) })
 }
 
 fn sides(destination: &LegacyDestination, outbound: &Tags, origin: &PolicyOrigin) -> Vec<Side> {
@@ -147,9 +150,4 @@ fn sides(destination: &LegacyDestination, outbound: &Tags, origin: &PolicyOrigin
             split.iter().map(|TrafficSplit { weight, destination }| side(*weight, destination)).collect()
         }
     }
-}
-
-/// A whole policy.
-pub(super) fn origin(resource: &Resource) -> PolicyOrigin {
-    PolicyOrigin::of(resource, None)
 }

@@ -5,13 +5,13 @@ use model::reference::MESH_TAG;
 use model::topology::Protocol;
 use model::{ResourceId, Tags};
 
-use super::dialled::{Dialled, DialledTarget};
 use super::facts::Facts;
 use super::owner::{Decision, Owners};
 use super::service::Service;
 use super::settings::{self, Said};
 use super::split::{For, Splitter, on_unavailable};
 use super::{considered, names};
+use crate::dialled::{Dialled, DialledTarget};
 use crate::plan::{
     Accepts, Backend, Bind, ConnectionSettings, Destination, Direction, Fate, Listener, Match, Naming, Owner,
     Route,

@@ -5,10 +5,10 @@ use model::topology::Protocol;
 use model::{BackendRef, Tags};
 
 use super::ProxyRules;
-use super::dialled::DialledTarget;
 use super::http::{self, WholeConnections};
 use super::legacy::Legacy;
 use super::split::{Side, Splitter};
+use crate::dialled::DialledTarget;
 use crate::merge::Destined;
 use crate::plan::{Owner, PolicyOrigin};
 use crate::rules::Merged;

@@ -6,7 +6,7 @@ use model::policy::{FailurePercentage, HealthCheck, OutlierDetection, SuccessRat
 use serde_json::{Value, json};
 
 use super::super::words::duration;
-use super::settings::said;
+use crate::envoy::words::said;
 
 /// A check over TCP.
 pub(super) fn check(check: &HealthCheck) -> Value {

@@ -4,7 +4,7 @@ use model::policy::{LoadBalancer, Percent};
 use plan::{ClusterSettings, Panic, ProxyProtocol, Sourced};
 use serde_json::{Map, Value, json};
 
-use super::super::words::{duration, extension, object};
+use super::super::words::{duration, extension, object, said};
 use super::health;
 
 /// Says how an endpoint is chosen.
@@ -125,9 +125,4 @@ pub(super) fn fail_over(assignment: &mut Value, settings: &ClusterSettings) {
         let factor = (10_000.0 / threshold).round() as u32;
         assignment["policy"] = json!({ "overprovisioningFactor": factor.max(100) });
     }
-}
-
-/// The members that are not null.
-pub(in crate::envoy) fn said(config: Value) -> Map<String, Value> {
-    object(config).into_iter().filter(|(_, value)| !value.is_null()).collect()
 }

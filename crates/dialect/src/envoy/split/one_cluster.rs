@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 
 use super::super::words::{duration, is_literal, object, url};
 use super::super::{cluster, endpoint, tls};
-use super::{Destinations, REFUSED, together};
+use super::{REFUSED, together};
+use crate::envoy::destinations::Destinations;
 
 /// What transport sockets are matched by.
 const BACKEND_KEY: &str = "meshtcp.io/backend";

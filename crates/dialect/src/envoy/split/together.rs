@@ -4,8 +4,8 @@ use model::policy::LoadBalancer;
 use plan::{Cluster, ClusterSettings, Panic, Sourced, SplitSettings, Sticky};
 use serde_json::{Map, Value, json};
 
-use super::super::cluster::settings::{said, slow_start};
-use super::super::words::url;
+use super::super::cluster::settings::slow_start;
+use super::super::words::{said, url};
 
 /// The settings of the cluster that stands for these sides, or why no cluster can. `sides` counts those that are refused.
 ///

@@ -2,7 +2,8 @@
 
 use plan::{Backend, Cluster, Existing, SplitSettings, Sticky};
 
-use super::{Destinations, Target};
+use super::Target;
+use crate::envoy::destinations::Destinations;
 use crate::no_growth;
 
 /// The remarks about one split; `combined`: it is one cluster.

@@ -1,6 +1,6 @@
 //! The role of a policy in a Kubernetes namespace, which is computed when it is stored (spec 02 §5).
 
-use crate::draft::parse::Options;
+use crate::draft::options::Options;
 use crate::policy::Policy;
 use crate::profile::RoleRule;
 use crate::reference::{Labels, RefKind, TargetRef};

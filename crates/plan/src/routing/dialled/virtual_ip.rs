@@ -6,7 +6,8 @@ use model::reference::SERVICE_TAG;
 use model::topology::MeshServicesMode;
 use model::{Kind, Resource, Spec, Tags};
 
-use super::{Dialled, DialledTarget, reachable};
+use super::reachable;
+use crate::dialled::{Dialled, DialledTarget};
 use crate::routing::facts::Facts;
 use crate::view::View;
 

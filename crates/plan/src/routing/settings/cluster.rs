@@ -8,8 +8,7 @@ use model::policy;
 use serde_json::Value;
 
 use super::{of_destination, sourced, who_said};
-use crate::plan::{ClusterSettings, Panic, Sourced};
-use crate::routing::legacy::origin;
+use crate::plan::{ClusterSettings, Panic, PolicyOrigin, Sourced};
 use crate::rules::Merged;
 use crate::view::View;
 
@@ -65,6 +64,6 @@ fn slow_start(view: &View<'_>, merged: Option<&Merged>) -> Option<Sourced<Durati
     merged?.origins.iter().rev().find_map(|policy| {
         let resource = view.by_id(&policy.policy)?;
         let value = Declared::by(&resource.meta.labels).slow_start()?;
-        Some(Sourced { value, origin: origin(resource) })
+        Some(Sourced { value, origin: PolicyOrigin::of(resource, None) })
     })
 }

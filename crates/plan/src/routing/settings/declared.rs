@@ -3,8 +3,7 @@
 use model::declared::{Declared, ProxyProtocol};
 use model::{Kind, Resource, ResourceId};
 
-use crate::plan::{Cluster, ClusterSettings, Sourced, SplitSettings, Via};
-use crate::routing::legacy::origin;
+use crate::plan::{Cluster, ClusterSettings, PolicyOrigin, Sourced, SplitSettings, Via};
 use crate::view::View;
 
 /// How a label is read.
@@ -16,7 +15,7 @@ pub(in crate::routing) fn of_destination<'a, T>(
     read: Read<'a, T>,
 ) -> Option<Sourced<T>> {
     let value = read(Declared::by(&resource.meta.labels))?;
-    Some(Sourced { value, origin: origin(resource) })
+    Some(Sourced { value, origin: PolicyOrigin::of(resource, None) })
 }
 
 /// What the labels of a route declare, or else those of the Mesh.

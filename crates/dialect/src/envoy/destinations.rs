@@ -1,0 +1,24 @@
+//! The destinations of a plan, and who dials them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use plan::{Cluster, Mtls};
+
+/// The destinations of a plan, and who dials them.
+#[derive(Clone, Copy)]
+pub(super) struct Destinations<'a> {
+    /// By name.
+    pub(super) clusters: &'a BTreeMap<String, Arc<Cluster>>,
+    /// How proxies of the mesh trust each other.
+    pub(super) mtls: Option<&'a Mtls>,
+    /// The mesh of the proxy.
+    pub(super) mesh: &'a str,
+}
+
+impl<'a> Destinations<'a> {
+    /// The destination of that name.
+    pub(super) fn get(self, cluster: &str) -> Option<&'a Cluster> {
+        self.clusters.get(cluster).map(AsRef::as_ref)
+    }
+}

@@ -1,0 +1,23 @@
+//! What an application dials.
+
+use model::{ResourceId, Tags};
+
+/// One destination that the application dials, before anybody says where its connections go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dialled {
+    /// The IP address that the proxy listens on.
+    pub address: String,
+    /// The port that the proxy listens on.
+    pub port: u16,
+    /// What is dialled.
+    pub target: DialledTarget,
+}
+
+/// What is dialled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DialledTarget {
+    /// A service of the tag-based model: tags with `kuma.io/service` among them.
+    Tags(Tags),
+    /// A real service; the section is the name of its port, empty for a MeshExternalService before 2.12.
+    Resource(ResourceId),
+}
