@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::exit::Exit;
 use crate::in_force::InForce;
-use crate::output::{self, Format, print};
+use crate::output::{self, Format, print_drawn, tame};
 use crate::proposal::Files;
 
 #[derive(Debug, clap::Args)]
@@ -54,7 +54,7 @@ pub(crate) fn run(Args { files, in_force, show, output: format }: Args) -> Exit 
         let mut text = String::new();
         for change in &changes {
             if show != Show::Text {
-                text.push_str(&format!("{change}\n"));
+                text.push_str(&tame(&format!("{change}\n")));
             }
             if show != Show::Fields {
                 let key = (change.kind, change.mesh.clone(), change.name.clone());
@@ -65,12 +65,12 @@ pub(crate) fn run(Args { files, in_force, show, output: format }: Args) -> Exit 
                 } else {
                     format!("{} {}/{}", change.kind, change.mesh, change.name)
                 };
-                text.push_str(&lines::unified(&name, &old, &new));
+                text.push_str(&lines::unified(&tame(&name), &old, &new));
             }
         }
         text
     };
-    print(&output::structured(format, &changes).unwrap_or_else(drawn));
+    print_drawn(&output::structured(format, &changes).unwrap_or_else(drawn));
     if changes.is_empty() { Exit::Ok } else { Exit::Problems }
 }
 

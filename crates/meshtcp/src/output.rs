@@ -38,8 +38,13 @@ pub(crate) enum Shape {
 
 /// Prints to standard output. That nobody reads on is no error of ours.
 pub(crate) fn print(text: &str) {
+    print_drawn(&tame(text));
+}
+
+/// Prints to standard output what has colours, and whose parts were tamed one by one.
+pub(crate) fn print_drawn(text: &str) {
     let mut out = anstream::stdout().lock();
-    let _ = out.write_all(tame(text).as_bytes());
+    let _ = out.write_all(text.as_bytes());
     let _ = out.flush();
 }
 
@@ -57,7 +62,7 @@ pub(crate) fn complain_drawn(text: &str) {
 
 /// A text without what moves a cursor, sets a title or turns the direction of writing. Lines stay lines: what must not
 /// begin one is [`Foreign`] already.
-fn tame(text: &str) -> Cow<'_, str> {
+pub(crate) fn tame(text: &str) -> Cow<'_, str> {
     let is_tame =
         |letter: char| matches!(letter, '\n' | '\t') || matches!(Printed::of(letter), Printed::Plain(_));
     if text.chars().all(is_tame) {

@@ -1,6 +1,6 @@
 //! Problems for people: what is wrong, shown in the text that it is in, and what to do.
 //!
-//! Whoever serves also draws, so drawing can neither end it nor flood it: a picture is at most [`PICTURE_BYTES`] long, so
+//! Whoever serves also draws, so drawing can neither end it nor flood it: a picture is at most 32 KiB long, so
 //! many are shown as anybody reads, and what panics while it draws is told in one plain line.
 
 mod excerpt;
