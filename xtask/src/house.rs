@@ -35,7 +35,10 @@ const HOUSE: [Room; 12] = [
     pure("meshtcp-dialect", &["meshtcp-plan", "meshtcp-xds", "meshtcp-model"]),
     pure("meshtcp-l4", &["meshtcp-xds"]),
     shell("meshtcp-proxy", &["meshtcp-l4", "meshtcp-xds"]),
-    shell("meshtcp-control", &["meshtcp-model", "meshtcp-plan", "meshtcp-dialect", "meshtcp-xds"]),
+    shell(
+        "meshtcp-control",
+        &["meshtcp-model", "meshtcp-plan", "meshtcp-dialect", "meshtcp-xds", "meshtcp-l4"],
+    ),
     shell(
         "meshtcp",
         &[

@@ -28,14 +28,20 @@ fn live(case: &Path) -> Live {
         let key =
             (it["proxy"].as_str().unwrap().parse().unwrap(), it["listener"].as_str().unwrap().to_owned());
         let backends = it["backends"].as_object().unwrap().iter();
+        let first = it["firstBackend"].as_str();
         // draws spread evenly, as proxies make them
         let of_backend = |(backend, count): (&String, &Value)| {
             let backend = backend.clone();
             let draw = move |at: u64| at.wrapping_mul(0x9e37_79b9_7f4a_7c15);
             let draws = (0..count.as_u64().unwrap()).map(draw);
-            draws
-                .map(move |draw| LiveConnection { backend: backend.clone(), draw: Some(draw) })
-                .collect::<Vec<_>>()
+            let connection = move |draw| LiveConnection {
+                client: ([127, 0, 0, 1], 1).into(),
+                server_name: None,
+                backend: backend.clone(),
+                first_backend: first.map(str::to_owned),
+                draw: Some(draw),
+            };
+            draws.map(connection).collect::<Vec<_>>()
         };
         let open = backends.flat_map(of_backend).collect();
         (key, LiveConnections { open, age_seconds: it["ageSeconds"].as_f64().unwrap() })

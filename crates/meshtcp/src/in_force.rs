@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::ValueEnum as _;
+use control::compile::without_kind;
 use control::preview::{Live, LiveConnection, LiveConnections, State, stored};
 use control::store::folder::Candidate;
 use dialect::envoy::EnvoyOptions;
@@ -149,10 +150,16 @@ impl Proxies {
             for connection in found.as_array().into_iter().flatten() {
                 let text = |key: &str| connection.get(key).and_then(Value::as_str).unwrap_or_default();
                 let Ok(proxy) = text("proxy").parse() else { continue };
+                let Ok(client) = text("client").parse() else { continue };
+                let said = |key: &str| Some(text(key)).filter(|text| !text.is_empty());
                 let counted = live.entry((proxy, text("listener").to_owned())).or_default();
-                let backend = control::compile::without_kind(text("backend"));
-                let draw = u64::from_str_radix(text("draw"), 16).ok();
-                counted.open.push(LiveConnection { backend, draw });
+                counted.open.push(LiveConnection {
+                    client,
+                    server_name: said("serverName").map(str::to_owned),
+                    backend: without_kind(text("backend")),
+                    first_backend: said("firstBackend").map(without_kind),
+                    draw: u64::from_str_radix(text("draw"), 16).ok(),
+                });
             }
         }
         Ok(live)

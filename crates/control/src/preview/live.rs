@@ -1,17 +1,17 @@
-//! Which connections are open, and what a change of their split would do to them.
+//! Which connections are open, and what a change of their route would do to them: by the law that proxies go by.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
 
+use l4::balance::Draw;
+use l4::config::{self, Listener, Route};
+use l4::decide::{Addresses, AllWell, Facts, RouteIndex};
+use l4::existing::{Drain, Established, Fate, Living, Shares, fate};
 use model::ProxyKey;
 use serde::Serialize;
 
-use crate::compile::{Row, Share};
-
-/// The label on a route that says what a change of its split does to open connections.
-pub(super) const EXISTING_LABEL: &str = "meshtcp.io/existing";
-
-/// The label that says how long the connections of a removed backend may go on.
-pub(super) const DRAIN_GRACE_LABEL: &str = "meshtcp.io/drain-grace";
+use crate::compile::without_kind;
 
 /// The open connections of listeners, by proxy and the listener's name in the plan.
 pub type Live = BTreeMap<(ProxyKey, String), LiveConnections>;
@@ -25,11 +25,18 @@ pub struct LiveConnections {
     pub age_seconds: f64,
 }
 
-/// One open connection.
+/// One open connection, as its proxy tells of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveConnection {
-    /// The backend that it follows: the backendRef without its kind, as [`Share::backend`] says it.
+    /// Who connected.
+    pub client: SocketAddr,
+    /// The TLS server name that it asked for, in lower case, where the listener routes by it.
+    pub server_name: Option<String>,
+    /// The backend that it was carried to: the backendRef without its kind, as [`Share::backend`](crate::compile::Share)
+    /// says it.
     pub backend: String,
+    /// The backend that was chosen first, in the same words; `None`: it went there.
+    pub first_backend: Option<String>,
     /// The draw that it was born with, in units of 2⁻⁶⁴; `None` when nobody knows it.
     pub draw: Option<u64>,
 }
@@ -56,13 +63,14 @@ impl Existing {
             Existing::Close => "close",
         }
     }
+}
 
-    /// Reads the label; what nobody knows is `keep`, since nothing is closed that nobody asked to close.
-    pub fn from_label(text: Option<&str>) -> Self {
-        match text {
-            Some("drain-excess") => Existing::DrainExcess,
-            Some("close") => Existing::Close,
-            Some(_) | None => Existing::Keep,
+impl From<config::Existing> for Existing {
+    fn from(existing: config::Existing) -> Self {
+        match existing {
+            config::Existing::Keep => Existing::Keep,
+            config::Existing::DrainExcess => Existing::DrainExcess,
+            config::Existing::Close => Existing::Close,
         }
     }
 }
@@ -77,65 +85,82 @@ pub struct Affected {
     pub open: u64,
     /// How many are above the share that their backend would have.
     pub above_share: u64,
-    /// How many would be closed.
+    /// How many would be closed, be it after the grace of a removed backend.
     pub closed: u64,
     /// How old the count is, in seconds.
     pub age_seconds: f64,
 }
 
+/// The shares that a route has now, and the clusters of the connections that it has.
+type Groups = BTreeMap<usize, (Shares, Vec<String>)>;
+
 impl Affected {
-    /// What the split of `after` does to `live` connections. `grace`: those of a backend that is removed are closed
-    /// after a while, whatever else is said.
-    pub fn of(existing: Existing, grace: bool, after: Option<&Row>, live: &LiveConnections) -> Self {
+    /// What a proxy does to `live` connections when `after` takes the place of `before`; `None`: there is no such
+    /// listener. All endpoints are taken for well: how they are only the proxy knows.
+    pub(super) fn of(before: Option<&Listener>, after: Option<&Listener>, live: &LiveConnections) -> Self {
         let LiveConnections { open, age_seconds } = live;
-        let split = after.map(|row| row.split.as_slice()).unwrap_or_default();
-        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-        for connection in open {
-            *counts.entry(&connection.backend).or_default() += 1;
-        }
-        let total = open.len() as f64;
-        let above = |(backend, count): (&&str, &u64)| {
-            let fair = (share(split, backend) * total - 1e-9).ceil() as u64;
-            count.saturating_sub(fair)
-        };
-        let above_share = counts.iter().map(above).sum();
-        let removed = open.iter().filter(|it| share(split, &it.backend) == 0.0).count() as u64;
-        let moves = |connection: &&LiveConnection| match connection.draw {
-            Some(draw) => chosen(split, draw) != Some(connection.backend.as_str()),
-            None => share(split, &connection.backend) == 0.0,
-        };
-        Self {
-            existing,
+        let mut affected = Self {
+            existing: Existing::Keep,
             open: open.len() as u64,
-            above_share,
-            closed: match existing {
-                Existing::Keep => {
-                    if grace {
-                        removed
-                    } else {
-                        0
-                    }
-                }
-                Existing::DrainExcess => above_share,
-                Existing::Close => open.iter().filter(moves).count() as u64,
-            },
+            above_share: 0,
+            closed: 0,
             age_seconds: *age_seconds,
+        };
+        // the connections of a listener that goes end by themselves
+        let Some(after) = after else { return affected };
+        let standings = AllWell { listener: after, turn: 0 };
+        let addresses = Addresses::default();
+        let (mut all, mut draining) = (Groups::new(), Groups::new());
+        for connection in open {
+            let server_name = connection.server_name.as_deref();
+            let route_in =
+                |listener: &'_ Listener| listener.route_at(listener.route_for(server_name)?).cloned();
+            let Some((index, route)) = after.route_for(server_name).zip(route_in(after)) else { continue };
+            let was = before.and_then(route_in);
+            let cluster = cluster_of(&connection.backend, [was.as_deref(), Some(&route)]);
+            let first = connection.first_backend.as_deref().unwrap_or(&connection.backend);
+            let drawn = cluster_of(first, [was.as_deref(), Some(&route)]);
+            let established = Established {
+                facts: Facts { client: connection.client, server_name },
+                draw: connection.draw.map(Draw),
+                cluster: &cluster,
+                drawn: &drawn,
+            };
+            let (shares, shares_before) = (Shares::of(&route), was.as_deref().map(Shares::of));
+            affected.existing = route.existing.into();
+            let fate =
+                fate(&established, shares_before.as_ref(), after, &route, &shares, (&standings, &addresses));
+            match fate {
+                Fate::Unmoved | Fate::Kept => {}
+                Fate::Grace(_) | Fate::Closes(_) => affected.closed += 1,
+                Fate::Drains => add(&mut draining, index, &shares, cluster.clone()),
+            }
+            add(&mut all, index, &shares, cluster);
         }
+        affected.above_share = excess(&all);
+        affected.closed += excess(&draining);
+        affected
     }
 }
 
-fn share(split: &[Share], backend: &str) -> f64 {
-    split.iter().filter(|share| share.backend == backend).map(|share| share.percent / 100.0).sum()
+fn add(groups: &mut Groups, RouteIndex(route): RouteIndex, shares: &Shares, cluster: String) {
+    groups.entry(route).or_insert_with(|| (shares.clone(), Vec::new())).1.push(cluster);
 }
 
-/// The backend that a draw falls on, as proxies choose: the weights one behind the other, in their order.
-fn chosen(split: &[Share], draw: u64) -> Option<&str> {
-    let total: u64 = split.iter().map(|share| u64::from(share.weight)).sum();
-    let position = (u128::from(draw) * u128::from(total)) >> 64;
-    let mut end = 0u128;
-    let found = split.iter().find(|share| {
-        end += u128::from(share.weight);
-        position < end
-    });
-    found.map(|share| share.backend.as_str())
+/// How many connections are above the shares of their clusters.
+fn excess(groups: &Groups) -> u64 {
+    let of = |(shares, clusters): &(Shares, Vec<String>)| {
+        let drain = Drain::towards(shares, clusters.iter().map(String::as_str));
+        let living =
+            clusters.iter().zip(0..).map(|(cluster, key)| Living { key, cluster, idle: Duration::ZERO });
+        drain.choose(living.collect(), usize::MAX).len() as u64
+    };
+    groups.values().map(of).sum()
+}
+
+/// The cluster behind a backendRef in words, by the first route that has it; none has: the words themselves.
+fn cluster_of(backend: &str, routes: [Option<&Route>; 2]) -> String {
+    let backends = routes.into_iter().flatten().flat_map(|route| &route.backends);
+    let found = backends.into_iter().find(|it| without_kind(&it.reference) == backend);
+    found.map_or(backend, |found| found.cluster_name()).to_owned()
 }

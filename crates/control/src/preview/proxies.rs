@@ -1,12 +1,14 @@
 //! Which proxies would be told something else, listener by listener.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use model::{Kind, ProxyKey, RefKind, Resource};
+use l4::config::{Config, Listener, ProxyName};
+use model::ProxyKey;
 use serde::Serialize;
 use xds::Family;
 
-use super::live::{Affected, DRAIN_GRACE_LABEL, EXISTING_LABEL, Existing, Live};
+use super::live::{Affected, Live};
 use crate::compile::{Change, Compiled, Row, What, changes};
 
 /// One proxy that would be told something else.
@@ -64,11 +66,9 @@ pub(super) fn changed(before: &Compiled, after: &Compiled, live: &Live) -> Vec<P
             What::MeshTls { .. } | What::Settings => continue,
         };
         let Some(row) = new.as_ref().or(old.as_ref()) else { continue };
-        let connections = live.get(&(proxy, row.listener.clone())).map(|live| {
-            let policy = new.as_ref().and_then(|row| policy(after, row.decided_by.as_deref()?));
-            let label = |name| policy.and_then(|policy| policy.meta.labels.get(name));
-            let existing = Existing::from_label(label(EXISTING_LABEL));
-            Affected::of(existing, label(DRAIN_GRACE_LABEL).is_some(), new.as_ref(), live)
+        let connections = live.get(&(proxy.clone(), row.listener.clone())).map(|live| {
+            let [before, after] = [before, after].map(|compiled| carried(compiled, &proxy, &row.listener));
+            Affected::of(before.as_deref(), after.as_deref(), live)
         });
         entry.listeners.push(ListenerChange { title: row.title(), before: old, after: new, connections });
     }
@@ -87,15 +87,9 @@ fn new_notes(before: &Compiled, after: &Compiled, proxy: &ProxyKey) -> Vec<Strin
     notes(after).into_iter().filter(|note| !known.contains(note)).collect()
 }
 
-/// The policy that rows call `Kind mesh/name`.
-fn policy<'a>(compiled: &'a Compiled, words: &str) -> Option<&'a Resource> {
-    let (kind, rest) = words.split_once(' ')?;
-    let (mesh, name) = rest.split_once('/')?;
-    let kind = Kind::from_text(kind).or_else(|| RefKind::from_text(kind)?.resource_kind())?;
-    compiled
-        .snapshot
-        .in_mesh(kind, mesh)
-        .iter()
-        .map(AsRef::as_ref)
-        .find(|resource| resource.meta.display_name() == name)
+/// A listener as our own proxy carries it; `None`: it has none of that name.
+fn carried(compiled: &Compiled, proxy: &ProxyKey, listener: &str) -> Option<Arc<Listener>> {
+    let resources = &compiled.proxies.get(proxy)?.told.l4().resources;
+    let config = Config::parse(&[(ProxyName::new(proxy.to_string()), resources)]).ok()?;
+    config.listeners().iter().find(|it| *it.name == *listener).cloned()
 }
