@@ -34,6 +34,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use l4::config::Problems;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_stream::StreamExt;
@@ -47,7 +48,6 @@ use xds::proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node}
 use xds::{Mirror, Refusal, ResourceSet, Stranger, TypeUrl, recognise};
 
 use crate::guard::{Part, caught};
-use l4::config::Problems;
 
 const METHOD: PathAndQuery = PathAndQuery::from_static(
     "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources",

@@ -8,14 +8,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use l4::config::{Direction, ProxyName};
+use l4::counts::{BackendSnapshot, EndpointSnapshot, ListenerSnapshot, ProxySnapshot};
+use l4::ending::Ending;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 
 use crate::published::Published;
-use l4::config::{Direction, ProxyName};
-use l4::counts::{BackendSnapshot, EndpointSnapshot, ListenerSnapshot, ProxySnapshot};
-use l4::ending::Ending;
 use sample::{Labels, Sample, Samples};
 
 /// Reads the counters whenever metrics are encoded.

@@ -15,6 +15,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use l4::config::Config;
+use l4::counts::Snapshot;
+use l4::decide::Addresses;
+use l4::ending::Ending;
 
 pub use apply::{ApplyReport, FailedListener, ListenerId};
 pub use options::Options;
@@ -27,10 +31,6 @@ use crate::published::Published;
 use crate::resolve::Resolver;
 use crate::worker::{Command, Mailbox, Shared, Worker};
 use apply::Control;
-use l4::config::Config;
-use l4::counts::Snapshot;
-use l4::decide::Addresses;
-use l4::ending::Ending;
 
 /// How long a worker may take to answer; only one that is stopped takes as long.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -8,10 +8,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-
-use crate::guard::{Part, again, step};
 use l4::config::{Config, Host, Target};
 use l4::decide::{Addresses, Resolved};
+
+use crate::guard::{Part, again, step};
 
 /// How long an answer is used before the name is asked for again.
 const REFRESH: Duration = Duration::from_secs(30);

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::{
-    BackendCounters, BackendKey, CONNECT_TIME_BOUNDS, Count, DURATION_BOUNDS, EndpointCounters, Histogram,
-    ListenerCounters, ListenerKey, WorkerCounters, policy_name,
-};
 use l4::Ending;
 use l4::config::{Config, Direction, ProxyName, Route};
 use l4::counts::{
     BackendSnapshot, EndpointSnapshot, HistogramSnapshot, ListenerSnapshot, ProxySnapshot, Snapshot,
+};
+
+use super::{
+    BackendCounters, BackendKey, CONNECT_TIME_BOUNDS, Count, DURATION_BOUNDS, EndpointCounters, Histogram,
+    ListenerCounters, ListenerKey, WorkerCounters, policy_name,
 };
 
 /// Adds up what all workers counted.

@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use jiff::Timestamp;
-
-use super::cell::{Alarm, Bounds, Cell, Failing};
-use super::toll::Toll;
 use l4::balance::{Condition, Fitness, Roster, Tables};
 use l4::config::{Cluster, Listener, ProxyName, Target};
 use l4::health::{Change, ClusterHealth, EndpointHealth, Vitals};
+
+use super::cell::{Alarm, Bounds, Cell, Failing};
+use super::toll::Toll;
 
 /// Names a cluster over all changes of configuration.
 pub(super) type ClusterKey = (ProxyName, Arc<str>);

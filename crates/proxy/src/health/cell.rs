@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use arc_swap::{ArcSwap, Guard};
-use rustix::event::{EventfdFlags, eventfd};
-
 use l4::balance::Roster;
 use l4::config::Cluster;
 use l4::health::{Full, Usage};
+use rustix::event::{EventfdFlags, eventfd};
 
 use crate::limits::{Place, Places};
 

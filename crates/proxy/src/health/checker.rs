@@ -10,6 +10,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use l4::config::{Cluster, HealthCheck, Host};
+use l4::decide::Addresses;
+use l4::proxy_protocol::own_header;
 use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
@@ -18,9 +21,6 @@ use rustix::io::Errno;
 use super::board::{Board, Order};
 use super::probe::{Finding, Probe};
 use crate::guard::{Part, again, caught, step};
-use l4::config::{Cluster, HealthCheck, Host};
-use l4::decide::Addresses;
-use l4::proxy_protocol::own_header;
 
 /// How many checks may be under way at once: each takes a file descriptor.
 const AT_ONCE: usize = 128;

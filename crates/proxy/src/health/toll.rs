@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use l4::health::EndpointState;
 
 use super::cell::Failing;
-use l4::health::EndpointState;
 
 /// What happened to an endpoint since it was first seen.
 #[derive(Clone, Debug)]

@@ -2,10 +2,11 @@
 
 use std::io::Write;
 
+use l4::config::AccessLogFormat;
+
 use super::LineFormat;
 use super::line::write_json_text;
 use super::record::{Record, whole};
-use l4::config::AccessLogFormat;
 
 /// A format, ready for writing.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{SyncSender, TrySendError};
 
+use l4::config::Sink;
+
 use super::ConnectionLog;
 use super::access::Format;
 use super::record::Record;
 use super::writer::Batch;
-use l4::config::Sink;
 
 /// Lines go to the writer when they are as many bytes as this, or when [`LogBuffer::flush`] says so.
 const BATCH_BYTES: usize = 32 << 10;

@@ -11,10 +11,10 @@ use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use l4::config::Sink;
 use rustix::io::Errno;
 
 use crate::guard::{Part, again, caught};
-use l4::config::Sink;
 
 /// How many batches may wait for the writer: at 32 KiB each, 8 MiB at most.
 const WAITING_BATCHES: usize = 256;

@@ -3,12 +3,12 @@
 //! The first endpoints of each cluster are told one by one, as many as are counted one by one; all of them are in the
 //! numbers of their cluster.
 
+use l4::balance::Condition;
+use l4::health::{ClusterHealth, EndpointHealth, EndpointState, Usage};
 use prometheus_client::metrics::MetricType;
 
 use super::sample::{Labels, Sample};
 use crate::counters::COUNTED_ENDPOINTS;
-use l4::balance::Condition;
-use l4::health::{ClusterHealth, EndpointHealth, EndpointState, Usage};
 
 /// One metric: its name, what it says, its kind and its samples.
 pub(super) type Family<'a> = (&'static str, &'static str, MetricType, Vec<(Labels<'a>, Sample)>);

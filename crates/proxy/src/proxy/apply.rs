@@ -10,11 +10,12 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
+use l4::config::{Config, Listener, ProxyName};
+
 use super::{PATIENCE, Published};
 use crate::listen::{Claim, open};
 use crate::resolve::{self, Resolver};
 use crate::worker::{Adoption, Command, Mailbox};
-use l4::config::{Config, Listener, ProxyName};
 
 /// How long applying waits for the first answer about host names that are new.
 const RESOLVE_PATIENCE: Duration = Duration::from_secs(1);

@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::Duration;
 
+use l4::ending::Ending;
 use rustix::event::epoll;
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, acceptfrom_with};
@@ -15,7 +16,6 @@ use super::finish::reset;
 use super::live::Live;
 use crate::log::Record;
 use crate::relay::Direction;
-use l4::ending::Ending;
 
 /// How many connections one event accepts before others are served.
 const BURST: usize = 64;

@@ -8,6 +8,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
+use l4::balance::Balance;
+use l4::config::{Backend, Listener, ProxyName, Target};
 use rustix::event::epoll::{self, EventFlags};
 
 use super::cluster::ClusterOf;
@@ -16,8 +18,6 @@ use super::moves::Changed;
 use super::{Adoption, Source, Worker};
 use crate::counters::ListenerKey;
 use crate::log::Format;
-use l4::balance::Balance;
-use l4::config::{Backend, Listener, ProxyName, Target};
 
 impl Worker {
     /// Serves another set of listeners. Sockets whose address stays are kept, with whoever waits to be accepted.

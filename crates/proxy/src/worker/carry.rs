@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 
+use l4::ending::{Ending, Side};
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use rustix::net::getsockname;
@@ -15,7 +16,6 @@ use super::Worker;
 use super::connection::{Connection, Flow, Stage};
 use super::header::announce;
 use super::open::connect_timeout;
-use l4::ending::{Ending, Side};
 
 /// The largest quantum, in reads: at the size of a pipe each.
 const LARGEST_QUANTUM: u32 = 16;

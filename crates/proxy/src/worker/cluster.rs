@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::health;
-use crate::limits::Place;
 use l4::decide::Standing;
 use l4::health::Full;
+
+use crate::health;
+use crate::limits::Place;
 
 /// A cluster as one worker sees it, in one version of the configuration.
 pub(super) struct ClusterOf {

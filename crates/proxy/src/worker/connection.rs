@@ -6,6 +6,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use l4::balance::Draw;
+use l4::config::{Backend, Route};
+use l4::decide::{Forward, RouteIndex};
+use l4::ending::{Ending, Side};
+use l4::proxy_protocol::Ends;
 use rustix::net::{Shutdown, shutdown};
 
 use super::cluster::Booking;
@@ -15,11 +20,6 @@ use crate::connection_info::ConnectionInfo;
 use crate::counters::EndpointCounters;
 use crate::limits::Place;
 use crate::relay::{Direction, Fault, Kit, Pumped, pump};
-use l4::balance::Draw;
-use l4::config::{Backend, Route};
-use l4::decide::{Forward, RouteIndex};
-use l4::ending::{Ending, Side};
-use l4::proxy_protocol::Ends;
 
 /// How far a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

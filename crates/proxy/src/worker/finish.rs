@@ -4,12 +4,12 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use l4::ending::{Ending, Side};
 use rustix::net::sockopt::set_socket_linger;
 
 use super::Worker;
 use super::connection::{Connection, Stage};
 use crate::log::Record;
-use l4::ending::{Ending, Side};
 
 impl Worker {
     /// Ends a connection. Unless both ends ended in order they are reset, so that neither takes a part for the whole.

@@ -2,14 +2,14 @@
 
 use std::net::SocketAddr;
 
+use l4::ending::{Ending, Side};
+use l4::proxy_protocol::{Ends, MAX_HEADER, read_header, write_header};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, getsockname, recv, send};
 
 use super::Worker;
 use super::connection::{Connection, Stage};
 use super::open::cluster;
-use l4::ending::{Ending, Side};
-use l4::proxy_protocol::{Ends, MAX_HEADER, read_header, write_header};
 
 /// What became of the bytes of a header.
 enum Received {

@@ -6,13 +6,14 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use l4::balance::Balance;
+use l4::config::Listener;
+use l4::decide::{Addresses, Forward, RouteIndex, Standing, Standings};
+
 use super::cluster::ClusterOf;
 use crate::counters::{BackendCounters, EndpointCounters, ListenerCounters};
 use crate::limits::Places;
 use crate::log::Output;
-use l4::balance::Balance;
-use l4::config::Listener;
-use l4::decide::{Addresses, Forward, RouteIndex, Standing, Standings};
 
 /// The draws and turns of a listener, from one configuration to the next.
 pub(super) type BalanceOf = Rc<RefCell<Balance>>;

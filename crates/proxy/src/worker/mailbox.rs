@@ -6,10 +6,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use l4::config::Listener;
 use rustix::event::{EventfdFlags, eventfd};
 
 use crate::connection_info::ConnectionInfo;
-use l4::config::Listener;
 
 /// Something that a worker is asked to do.
 pub(crate) enum Command {

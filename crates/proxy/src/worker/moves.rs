@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use l4::config::Route;
+use l4::decide::Facts;
+use l4::ending::Ending;
+use l4::existing::{AT_ONCE, Drain, Established, Fate, Living, Shares, after_grace, fate, pause};
+
 use super::Worker;
 use super::connection::{Connection, Stage};
 use super::deadlines::Micros;
 use super::live::Live;
 use crate::counters::ListenerKey;
-use l4::config::Route;
-use l4::decide::Facts;
-use l4::ending::Ending;
-use l4::existing::{AT_ONCE, Drain, Established, Fate, Living, Shares, after_grace, fate, pause};
 
 /// The drains that go on.
 pub(super) struct Moves {

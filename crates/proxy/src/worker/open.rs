@@ -4,6 +4,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use l4::balance::Draw;
+use l4::config::{Cluster, DEFAULT_CONNECT_TIMEOUT, Target};
+use l4::decide::{Decision, Facts, Forward, Moment, Refuse, decide, decide_again};
+use l4::ending::{Ending, Side};
+use l4::health::Full;
+use l4::hello::{MAX_HELLO, read_hello};
 use rustix::event::epoll;
 use rustix::io::Errno;
 use rustix::net::{
@@ -14,12 +20,6 @@ use super::connection::{Connection, Stage};
 use super::live::Live;
 use super::sockets::prepare;
 use super::{Source, Worker};
-use l4::balance::Draw;
-use l4::config::{Cluster, DEFAULT_CONNECT_TIMEOUT, Target};
-use l4::decide::{Decision, Facts, Forward, Moment, Refuse, decide, decide_again};
-use l4::ending::{Ending, Side};
-use l4::health::Full;
-use l4::hello::{MAX_HELLO, read_hello};
 
 /// What became of the bytes of a client hello.
 enum Hello {

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use l4::config::Listener;
+use l4::decide::Addresses;
 
 use crate::counters::ListenerKey;
 use crate::health::Board;
 use crate::limits::Places;
-use l4::config::Listener;
-use l4::decide::Addresses;
 
 /// What all workers of a proxy share.
 pub(crate) struct Shared {

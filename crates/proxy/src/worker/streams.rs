@@ -9,11 +9,11 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use l4::ending::{Ending, Side};
 use rustix::event::epoll::{self, CreateFlags, EventFlags};
 
 use super::deadlines::Micros;
 use super::{Source, Worker};
-use l4::ending::{Ending, Side};
 
 /// The first interval after a rest: what arrives in a burst is hardly held up.
 const SHORTEST: Duration = Duration::from_micros(25);
