@@ -1,14 +1,13 @@
 //! However much is wrong, an answer is short, and says how much there is.
 
-use meshtcp_control::api::Setup;
 use serde_json::Value;
 
 use crate::client::send;
-use crate::server::Server;
+use crate::server::{Server, trusting};
 
 #[tokio::test]
 async fn the_first_errors_are_named_and_the_others_counted() {
-    let server = Server::start(Setup::default()).await;
+    let server = Server::start(trusting()).await;
     let preview = "POST /_preview\nContent-Type: application/yaml";
     let put = "PUT /meshes/default/meshtcproutes/r";
     server.keep(r#"{"type": "Mesh", "name": "default"}"#).await;
