@@ -364,7 +364,7 @@ fn refused_whole(set: &ResourceSet) -> Vec<Refusal> {
     set.type_urls().flat_map(of_type).collect()
 }
 
-/// What [`Config::parse`](crate::Config::parse) says is wrong, in the words of discovery.
+/// What [`Config::parse`](l4::Config::parse) says is wrong, in the words of discovery.
 pub fn refusals(problems: &Problems) -> Vec<Refusal> {
     let refusal = |problem: &l4::config::Problem| {
         let (message, name) = problem.resource.split_once(' ').unwrap_or(("", &problem.resource));
