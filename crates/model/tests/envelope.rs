@@ -24,7 +24,7 @@ fn the_universal_format_says_all_in_one_object() {
     let resource = accepted(text, &Options::default());
     assert_eq!(resource.describe(), "MeshTCPRoute shop/canary");
     assert_eq!(&*resource.meta.source, "shop/routes.yaml:2");
-    assert_eq!(resource.meta.created, Some(1_714_564_800));
+    assert_eq!(resource.meta.created, Some(1_714_564_800_000_000));
     assert!(resource.meta.is_shadow());
     let labels = resource.meta.labels.to_string();
     assert_eq!(labels, "kuma.io/display-name=canary,kuma.io/effect=shadow,kuma.io/mesh=shop");

@@ -9,9 +9,9 @@
 //!
 //! ```no_run
 //! # async fn example(proxy: meshtcp_proxy::Proxy) -> Result<(), Box<dyn std::error::Error>> {
-//! use meshtcp_proxy::discovery::{Discovery, refusals};
-//! use meshtcp_proxy::{Config, ProxyName};
 //! use l4::{Config, ProxyName};
+//! use meshtcp_proxy::discovery::{Discovery, refusals};
+//!
 //! let name = ProxyName::from("default/web-1");
 //! let discovery = Discovery::new("http://127.0.0.1:5678", "default.web-1")?;
 //! let link = discovery.link();
