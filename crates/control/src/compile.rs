@@ -248,8 +248,8 @@ impl Compiled {
 }
 
 /// What the operator should know about a state, though it stops nothing: references that lead nowhere, what plans remark,
-/// and what a proxy of `family` cannot do; `None`: which family carries them is not known. A remark about several proxies is
-/// made once, at the Dataplane of the first.
+/// and what proxies of `families` cannot do; none are named where nobody knows yet of which the proxies will be. A remark
+/// about several proxies is made once, at the Dataplane of the first.
 pub fn warnings(
     compiled: &Compiled,
     dangling: &[Dangling],
