@@ -67,9 +67,27 @@ async fn accept(
     shutdown: &CancellationToken,
     grace: Duration,
 ) -> io::Result<()> {
-    let router = api.router();
-    let head = api.desk.setup.head_timeout;
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let next = || next_connection(listener, "the API");
+    let answered = |(stream, address), requests| Some(connection(stream, address, tls.clone(), requests));
+    admit(next, answered, CONNECTIONS, api, shutdown, grace).await
+}
+
+/// Takes connections until `shutdown` is cancelled, each of them in a task of its own that `answered` makes, if it is to be
+/// served at all, and at most so many at once; then those that are there get `grace` to end.
+pub(super) async fn admit<S, N, T>(
+    mut next: impl FnMut() -> N,
+    answered: impl Fn(S, Requests) -> Option<T>,
+    at_once: usize,
+    api: &Api,
+    shutdown: &CancellationToken,
+    grace: Duration,
+) -> io::Result<()>
+where
+    N: Future<Output = S>,
+    T: Future<Output = ()> + Send + 'static,
+{
+    let (router, head) = (api.router(), api.desk.setup.head_timeout);
+    let room = Arc::new(Semaphore::new(at_once));
     let mut connections = JoinSet::new();
     loop {
         // a place first: who finds none waits in the kernel, and costs nothing here
@@ -77,16 +95,17 @@ async fn accept(
             place = Arc::clone(&room).acquire_owned() => place.map_err(io::Error::other)?,
             () = shutdown.cancelled() => break,
         };
-        let (stream, address) = tokio::select! {
-            connection = next_connection(listener, "the API") => connection,
+        let connection = tokio::select! {
+            connection = next() => connection,
             Some(_) = connections.join_next(), if !connections.is_empty() => continue,
             () = shutdown.cancelled() => break,
         };
-        let (tls, router, metrics, stopping) =
-            (tls.clone(), router.clone(), api.desk.metrics.clone(), shutdown.clone());
+        let requests = Requests { router: router.clone(), head, stopping: shutdown.clone() };
+        let Some(answered) = answered(connection, requests) else { continue };
+        let metrics = api.desk.metrics.clone();
         connections.spawn(async move {
             metrics.connections.inc();
-            connection(stream, address, tls, Requests { router, head, stopping }).await;
+            answered.await;
             metrics.connections.dec();
             drop(place);
         });
