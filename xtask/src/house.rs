@@ -28,16 +28,20 @@ const fn shell(name: &'static str, may_lean_on: &'static [&'static str]) -> Room
     Room { name, may_lean_on, pure: false }
 }
 
-const HOUSE: [Room; 12] = [
+const HOUSE: [Room; 13] = [
     pure("meshtcp-model", &[]),
     pure("meshtcp-xds", &[]),
     pure("meshtcp-plan", &["meshtcp-model"]),
     pure("meshtcp-dialect", &["meshtcp-plan", "meshtcp-xds", "meshtcp-model"]),
     pure("meshtcp-l4", &["meshtcp-xds"]),
+    pure(
+        "meshtcp-change",
+        &["meshtcp-model", "meshtcp-plan", "meshtcp-dialect", "meshtcp-xds", "meshtcp-l4"],
+    ),
     shell("meshtcp-proxy", &["meshtcp-l4", "meshtcp-xds"]),
     shell(
         "meshtcp-control",
-        &["meshtcp-model", "meshtcp-plan", "meshtcp-dialect", "meshtcp-xds", "meshtcp-l4"],
+        &["meshtcp-model", "meshtcp-plan", "meshtcp-dialect", "meshtcp-xds", "meshtcp-l4", "meshtcp-change"],
     ),
     shell(
         "meshtcp",
@@ -47,6 +51,7 @@ const HOUSE: [Room; 12] = [
             "meshtcp-dialect",
             "meshtcp-xds",
             "meshtcp-l4",
+            "meshtcp-change",
             "meshtcp-control",
             "meshtcp-proxy",
         ],
@@ -61,7 +66,7 @@ const HOUSE: [Room; 12] = [
 ];
 
 /// The crates of the product, by their folders.
-const CRATES: [&str; 8] = ["control", "dialect", "l4", "meshtcp", "model", "plan", "proxy", "xds"];
+const CRATES: [&str; 9] = ["change", "control", "dialect", "l4", "meshtcp", "model", "plan", "proxy", "xds"];
 
 /// Packages that a pure crate must not reach, however indirectly: runtimes, gRPC, HTTP, sockets, files, terminals.
 const DOES_IO: [&str; 16] = [

@@ -33,7 +33,7 @@ pub use gate::TokenGate;
 pub use metrics::DiscoveryMetrics;
 pub use publisher::{Published, Publisher};
 pub use service::DiscoveryServer;
-pub use status::{Acked, Connection, ProxyStatus, Rejection, Statuses, TypeStatus};
+pub use status::Statuses;
 
 use crate::certificate::{Certificate, shake_hands};
 use crate::guard::task_again;

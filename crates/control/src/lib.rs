@@ -1,23 +1,23 @@
 //! The control plane: stores, compile loop, discovery over gRPC, REST, identity.
 //!
 //! ```text
-//!  store (files, …) ──candidate──▶ compile ──▶ plans and resource sets of the proxies ──▶ who carries them
-//!        ▲                            │
-//!        └───── objections ◀──────────┘      what cannot be adopted is held back, file by file
+//!  sources ──Candidate──▶ run: change::compile ──▶ Fleet ──▶ discovery ⇢ proxies
+//!     ▲                      │        │             └──▶ Standing ──▶ API, screens, metrics
+//!     └───── objections ◀────┘        └── what cannot be adopted is held back, part by part
+//!  store ◀── API, jobs of the one that leads
 //! ```
 #![forbid(unsafe_code)]
 
 pub mod api;
 pub mod certificate;
-pub mod compile;
 pub mod discovery;
 pub mod fleet;
 pub mod guard;
 pub mod identity;
-pub mod import;
 mod listen;
 mod look;
-pub mod preview;
+pub mod run;
+pub mod sources;
 pub mod store;
 pub mod web;
 pub mod whole;

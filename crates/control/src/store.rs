@@ -13,17 +13,14 @@
 //! * a watch from a revision gives every later change once and in order, or says that it cannot
 //!   ([`StoreError::TooOld`]): then list again, and watch from the revision of the listing.
 //!
-//! A store keeps documents, it does not judge them: whoever puts validates. [`folder`] is something else: files and
-//! folders that only people edit, read with positions for messages about lines. A folder that is changed over the API
-//! too is a [`PlainStore`].
+//! A store keeps documents, it does not judge them: whoever puts validates. A folder that only people edit is none, but a
+//! [source](crate::sources); one that is changed over the API too is a [`PlainStore`].
 
-mod change;
+mod changes;
+mod contents;
 mod embedded;
 mod error;
-pub mod folder;
-mod followed;
-mod key;
-mod ledger;
+
 mod memory;
 mod metered;
 mod plain;
@@ -35,19 +32,20 @@ mod system;
 use std::fmt;
 
 use async_trait::async_trait;
+use model::ResourceKey;
 use serde_json::Value;
 use tokio::sync::watch;
 
-pub use change::{Change, Watch, What};
+pub use change::Revision;
+pub use changes::{Change, Watch, What};
 pub use embedded::EmbeddedStore;
 pub use error::{Fault, StoreError};
-pub use followed::{Feeder, FollowedStore};
-pub use key::{Key, NoKey};
+
 pub use memory::MemoryStore;
 pub use metered::{MeteredStore, StoreMetrics};
 pub use plain::PlainStore;
 pub use postgres::PostgresStore;
-pub use stored::{Effect, Expected, Listing, Revision, Selection, Stored, Written};
+pub use stored::{Effect, Expected, Listing, Selection, Stored, Written};
 
 /// Where resources are kept. Used as `Arc<dyn Store>`.
 #[async_trait]
@@ -56,7 +54,7 @@ pub trait Store: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// When the store cannot be read: [`StoreError::Lost`], [`StoreError::Damaged`].
-    async fn get(&self, key: &Key) -> Result<Option<Stored>, StoreError>;
+    async fn get(&self, key: &ResourceKey) -> Result<Option<Stored>, StoreError>;
 
     /// Everything that is selected, as of one moment, by kind, then name, then mesh.
     ///
@@ -73,13 +71,18 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`StoreError::Conflict`]: something else is there than expected. [`StoreError::Unfit`]: the document does not say
     /// that it is what the key names. Others: it cannot be stored now.
-    async fn put(&self, key: &Key, document: Value, expected: Expected) -> Result<Written, StoreError>;
+    async fn put(
+        &self,
+        key: &ResourceKey,
+        document: Value,
+        expected: Expected,
+    ) -> Result<Written, StoreError>;
 
     /// Removes what is stored under a key, if it is as expected. Returns the revision of the removal.
     ///
     /// # Errors
     /// [`StoreError::NotFound`]: nothing is there. Others as [`Store::put`].
-    async fn delete(&self, key: &Key, expected: Expected) -> Result<Revision, StoreError>;
+    async fn delete(&self, key: &ResourceKey, expected: Expected) -> Result<Revision, StoreError>;
 
     /// All changes after a revision, those that were made already and those to come.
     ///

@@ -2,8 +2,8 @@
 
 pub(crate) mod wait;
 
-use control::preview::{comparable, differences, universal};
-use control::store::folder::Offer;
+use change::Entry;
+use change::preview::{comparable, differences, universal};
 use model::problems::SHOWN;
 use serde::Serialize;
 use serde_json::Value;
@@ -49,17 +49,17 @@ struct Applied {
 }
 
 pub(crate) fn run(Args { files, dry_run, wait, server, rules, output: format }: Args) -> Exit {
-    let prepared = files.read(&rules).and_then(|offers| Ok((offers, server.client()?)));
-    let (mut offers, client) = match prepared {
+    let prepared = files.read(&rules).and_then(|entries| Ok((entries, server.client()?)));
+    let (mut entries, client) = match prepared {
         Ok(both) => both,
         Err(exit) => return exit,
     };
     // a mesh has to be there before what is in it; otherwise the order of the files is kept
-    offers.sort_by_key(|offer| offer.entry.resource.kind() != model::Kind::Mesh);
+    entries.sort_by_key(|entry| entry.resource.kind() != model::Kind::Mesh);
     let (mut applied, mut exit, mut revision) = (Vec::new(), Exit::Ok, None);
-    for offer in &offers {
-        let described = offer.entry.resource.describe();
-        match one(&client, offer, dry_run) {
+    for entry in &entries {
+        let described = entry.resource.describe();
+        match one(&client, entry, dry_run) {
             Ok((outcome, warnings, now)) => {
                 revision = now.or(revision);
                 if format == Format::Table {
@@ -69,9 +69,9 @@ pub(crate) fn run(Args { files, dry_run, wait, server, rules, output: format }: 
                 for warning in warnings.iter().take(SHOWN) {
                     complain(&format!("warning: {described}: {}\n", Foreign::message(warning)));
                 }
-                let meta = &offer.entry.resource.meta;
+                let meta = &entry.resource.meta;
                 applied.push(Applied {
-                    kind: offer.entry.resource.kind().to_string(),
+                    kind: entry.resource.kind().to_string(),
                     mesh: meta.mesh.as_str().to_owned(),
                     name: meta.name.as_str().to_owned(),
                     outcome,
@@ -96,13 +96,13 @@ pub(crate) fn run(Args { files, dry_run, wait, server, rules, output: format }: 
 /// Puts one resource if it differs from what is stored.
 fn one(
     client: &Client,
-    offer: &Offer,
+    entry: &Entry,
     dry_run: bool,
 ) -> Result<(&'static str, Vec<String>, Option<u64>), Failed> {
-    let resource = &offer.entry.resource;
+    let resource = &entry.resource;
     let kind = resource.kind();
-    let document = universal(offer.entry.document.value(), resource);
-    let path = path(kind, resource.meta.mesh.as_str(), resource.meta.name.as_str());
+    let document = universal(entry.document.value(), resource);
+    let path = path(&resource.key());
     let stored: Option<Value> = client.get(&path)?;
     let same =
         |stored: &Value| differences(&comparable(stored, kind), &comparable(&document, kind)).is_empty();

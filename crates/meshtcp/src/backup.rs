@@ -9,13 +9,11 @@
 mod keeper;
 mod text;
 
+use control::whole;
+use model::{Kind, ResourceKey};
+use serde_json::{Value, json};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-
-use control::store::Key;
-use control::whole;
-use model::Kind;
-use serde_json::{Value, json};
 
 use crate::context::Server;
 use crate::exit::Exit;
@@ -106,7 +104,8 @@ pub(crate) fn restore(RestoreArgs { file, whose, overwrite }: RestoreArgs) -> Ex
             Ok(there) => there,
             Err(exit) => return exit,
         };
-        let own: Vec<&Key> = there.iter().filter(|it| !is_of_first_start(it)).map(|(key, _)| key).collect();
+        let own: Vec<&ResourceKey> =
+            there.iter().filter(|it| !is_of_first_start(it)).map(|(key, _)| key).collect();
         if let Some(first) = own.first() {
             complain(&format!(
                 "error: {} resources are there already, such as {first}: nothing was restored\n  help: --overwrite restores \
@@ -122,7 +121,7 @@ pub(crate) fn restore(RestoreArgs { file, whose, overwrite }: RestoreArgs) -> Ex
 }
 
 /// Puts back all that can be, and says of the rest why not.
-fn put_back(keeper: &Keeper, documents: &[(Key, Value)]) -> Exit {
+fn put_back(keeper: &Keeper, documents: &[(ResourceKey, Value)]) -> Exit {
     let (mut new, mut changed, mut same) = (0, 0, 0);
     let mut refused = None;
     for (key, document) in documents {
@@ -159,7 +158,7 @@ fn keeper_of(Whose { store, server }: &Whose, must_exist: bool) -> Result<Keeper
 }
 
 /// What a control plane makes in a new store by itself: a bare mesh, and the keys of tokens.
-fn is_of_first_start((key, document): &(Key, Value)) -> bool {
+fn is_of_first_start((key, document): &(ResourceKey, Value)) -> bool {
     const OURS: [&str; 3] = ["admin-user-token", "user-token-signing-key", "dataplane-token-signing-key"];
     match key.kind {
         Kind::Mesh => *document == json!({ "type": "Mesh", "name": "default" }),

@@ -7,9 +7,7 @@
 
 mod admin;
 mod api;
-mod event;
 mod first_start;
-mod live;
 mod metrics;
 mod resources;
 mod screen;
@@ -17,27 +15,27 @@ mod service;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
+use change::compile::{Compiler, Scope, Which};
 use control::api::{Mirror, Role};
 use control::certificate::Certificate;
-use control::compile::{CompileMetrics, Compiler, Scope, Which};
 use control::discovery::{Publisher, Statuses, TokenGate};
-use control::fleet::{Accepted, Fleet};
+use control::fleet::{Fleet, Standing};
 use control::guard::caught;
+use control::run::{CompileMetrics, Current, FleetNews, FleetSink, Inbox, Live, Turn, run as run_loop};
 use control::store::StoreMetrics;
 use dialect::envoy::{EnvoyOptions, SplitLayout};
 use model::MeshName;
 use plan::Context;
 use tokio::runtime::Runtime;
+use tokio::sync::watch;
 
 use crate::exit::Exit;
 use crate::output::complain;
 use crate::{duration, names};
-use event::Event;
-use live::Live;
 use resources::Resources;
 use screen::Screen;
 use service::{Addresses, Secure, Service};
@@ -102,15 +100,13 @@ impl From<Split> for SplitLayout {
     }
 }
 
-/// What the loop shares with the servers.
+/// What the loop shares with the servers: whole values, which nobody waits for.
 #[derive(Clone)]
 struct Shared {
-    fleet: Arc<Mutex<Fleet>>,
+    standing: watch::Receiver<Arc<Standing>>,
+    current: watch::Receiver<Arc<Current>>,
     statuses: Arc<Statuses>,
     publisher: Arc<Publisher>,
-    files: Arc<Mutex<Arc<live::Files>>>,
-    /// The resources of files as the API shows them.
-    mirror: Mirror,
     /// Whom proxies have to convince; `None`: nobody.
     gate: Option<TokenGate>,
     compiling: CompileMetrics,
@@ -118,14 +114,14 @@ struct Shared {
 }
 
 impl Shared {
-    /// The fleet, for one look or one turn.
-    fn fleet(&self) -> MutexGuard<'_, Fleet> {
-        // a turn leaves each proxy either as it was or as it should be
-        self.fleet.lock().unwrap_or_else(PoisonError::into_inner)
+    /// How the fleet stands now.
+    fn standing(&self) -> Arc<Standing> {
+        Arc::clone(&self.standing.borrow())
     }
 
-    fn files(&self) -> Arc<live::Files> {
-        Arc::clone(&self.files.lock().unwrap_or_else(PoisonError::into_inner))
+    /// What is in force of the resources now.
+    fn current(&self) -> Arc<Current> {
+        Arc::clone(&self.current.borrow())
     }
 }
 
@@ -160,40 +156,57 @@ pub(crate) fn run(arguments: Args) -> Exit {
     let context = Context { zone: arguments.zone.clone(), ..Context::new(arguments.resources.rules.profile) };
     let scope = Scope { mesh: arguments.mesh.as_deref().map(MeshName::from), which: Which::All };
     let envoy = EnvoyOptions { split: arguments.envoy_split.into(), ..EnvoyOptions::default() };
-    let publisher = Arc::new(Publisher::default());
+    let (publisher, statuses) = (Arc::new(Publisher::default()), Arc::new(Statuses::default()));
     let compiler = Compiler { context, scope, envoy };
     let fleet = Fleet::new(Arc::clone(&publisher), compiler.nothing());
-    let shared = Shared {
-        fleet: Arc::new(Mutex::new(fleet)),
-        statuses: Arc::new(Statuses::default()),
-        publisher,
-        files: Arc::default(),
-        gate: api.gate.clone(),
-        mirror,
-        compiling: compiling.clone(),
-        storing,
+    let standing = fleet.standing();
+    let sink = FleetSink::new(fleet, Arc::clone(&publisher), Arc::clone(&statuses)).guarded(api.gate.clone());
+    let sink = match resources.store() {
+        // what a store has is shown as it is
+        Some(_) => sink,
+        None => sink.mirrored(mirror, runtime.handle().clone()),
     };
     if let Some(store) = resources.store() {
         runtime.block_on(first_start::prepare_first(store));
     }
     let (events, inbox) = channel();
+    let screen = Screen::new(resources.in_words());
+    let (source, watch) = resources.follow(&runtime, events.clone());
+    let mut live = Live::new(source, compiler, sink).counted(compiling.clone());
+    let shared = Shared {
+        standing,
+        current: live.current(),
+        statuses,
+        publisher,
+        gate: api.gate.clone(),
+        compiling,
+        storing,
+    };
     let secure = if tls.is_some() { Secure::Tls } else { Secure::Plaintext };
     let addresses = Addresses { xds: (arguments.xds, secure), admin: arguments.admin, api: None };
-    let started =
-        Service::start(runtime, addresses, tls, api, arguments.drain_time, events.clone(), shared.clone());
+    let started = Service::start(runtime, addresses, tls, api, arguments.drain_time, events, shared.clone());
     let service = match started {
         Ok(service) => service,
         Err(message) => return refuse(&message),
     };
-    let screen = Screen::new(resources.in_words());
     screen.serving(service.addresses(), service.socket(), arguments.envoy_split);
-    let (resources, watch) = resources.follow(service.runtime(), events);
-    let mut live = Live::new(resources, compiler, compiling, Arc::clone(&shared.publisher));
-    follow(&mut live, &screen, &shared, &service, &inbox);
+    run_loop(&mut live, &mut Inbox::new(inbox), |live, turn| {
+        caught("screen", || show(&screen, &shared, live, turn));
+    });
     drop(watch);
     screen.leaving(shared.publisher.wanted().len(), arguments.drain_time);
     service.stop();
     Exit::Ok
+}
+
+/// Says what a turn brought.
+fn show(screen: &Screen, shared: &Shared, live: &Live<FleetSink>, turn: &Turn<FleetNews>) {
+    screen.turn(live, turn);
+    let standing = shared.standing();
+    if let Some(FleetNews { told, happened }) = &turn.news {
+        screen.news(told, &standing.compiled);
+        screen.happened(happened, || standing.report(&shared.statuses.all()));
+    }
 }
 
 /// The certificate that a flag names, and its key; `None`: there is to be no TLS.
@@ -232,59 +245,4 @@ fn exposed(Args { api, xds, xds_tls_cert, .. }: &Args) -> Vec<String> {
 fn refuse(message: &str) -> Exit {
     complain(&format!("error: {message}\n"));
     Exit::Environment
-}
-
-/// Reads what is new, puts it into force, and says what happened.
-fn take_turn(live: &mut Live, screen: &Screen, shared: &Shared, service: &Service) {
-    let owed = live.owed();
-    let mut turn = live.look();
-    if let Some(entries) = turn.as_mut().and_then(|turn| turn.entries.take()) {
-        service.reflect(&shared.mirror, entries);
-    }
-    let compiled = turn.as_ref().and_then(|turn| turn.compiled.clone());
-    let compiled = compiled.or(owed);
-    let mut fleet = shared.fleet();
-    let news = match compiled {
-        Some(compiled) => {
-            let revision = live.revision().unwrap_or_else(|| fleet.revision().next());
-            fleet.adopt(compiled, Accepted::now(revision))
-        }
-        None => fleet.attend(),
-    };
-    if let Some(gate) = &shared.gate {
-        gate.follow(Arc::clone(&fleet.compiled().snapshot));
-    }
-    if turn.is_some() {
-        *shared.files.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(live.files());
-    }
-    let happened = fleet.observe(&shared.statuses);
-    live.is_well();
-    caught("screen", || {
-        if let Some(turn) = &turn {
-            screen.turn(live, fleet.compiled(), turn);
-        }
-        screen.news(&news, fleet.compiled());
-        screen.happened(&happened, || control::fleet::report(&fleet, &shared.statuses.all()));
-    });
-}
-
-/// Takes every turn that something gives a reason for, until a signal asks to leave.
-fn follow(live: &mut Live, screen: &Screen, shared: &Shared, service: &Service, inbox: &Receiver<Event>) {
-    loop {
-        if caught("compile-loop", || take_turn(live, screen, shared, service)).is_none() {
-            live.failed_to_look();
-        }
-        let mut event = inbox.recv_timeout(live.patience());
-        // a burst is one turn
-        while matches!(event, Ok(Event::Look | Event::Attend)) {
-            match inbox.try_recv() {
-                Ok(next) => event = Ok(next),
-                Err(_) => break,
-            }
-        }
-        match event {
-            Ok(Event::Look | Event::Attend) | Err(RecvTimeoutError::Timeout) => {}
-            Ok(Event::Leave) | Err(RecvTimeoutError::Disconnected) => return,
-        }
-    }
 }

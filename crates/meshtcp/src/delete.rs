@@ -1,11 +1,11 @@
 //! `meshtcp delete`: take resources out of a control plane.
 
-use model::Kind;
+use model::ResourceKey;
 
 use crate::apply::wait::{Wait, waited};
 use crate::context::{InMesh, Server};
 use crate::exit::Exit;
-use crate::in_force::{described, path};
+use crate::in_force::path;
 use crate::kind::WrittenKind;
 use crate::output::{complain, print};
 use crate::proposal::Files;
@@ -42,24 +42,13 @@ pub(crate) fn run(arguments: Args) -> Exit {
         Ok(both) => both,
         Err(exit) => return exit,
     };
-    let meant: Vec<(Kind, String, String)> = match kind {
+    let meant: Vec<ResourceKey> = match kind {
         Some(WrittenKind { kind, name }) => {
-            name.into_iter().chain(names).map(|name| (kind, mesh.clone(), name)).collect()
+            name.into_iter().chain(names).map(|name| ResourceKey::new(kind, mesh.as_str(), name)).collect()
         }
         None => match (Files { file }).read(&rules) {
             // policies before what they name, dataplanes before their mesh
-            Ok(offers) => offers
-                .iter()
-                .rev()
-                .map(|offer| {
-                    let resource = &offer.entry.resource;
-                    (
-                        resource.kind(),
-                        resource.meta.mesh.as_str().to_owned(),
-                        resource.meta.name.as_str().to_owned(),
-                    )
-                })
-                .collect(),
+            Ok(entries) => entries.iter().rev().map(|entry| entry.resource.key()).collect(),
             Err(exit) => return exit,
         },
     };
@@ -68,15 +57,15 @@ pub(crate) fn run(arguments: Args) -> Exit {
         return Exit::Usage;
     }
     let (mut exit, mut revision) = (Exit::Ok, None);
-    for (kind, mesh, name) in meant {
-        match client.delete(&path(kind, &mesh, &name)) {
+    for key in meant {
+        match client.delete(&path(&key)) {
             Ok(Some(now)) => {
                 revision = now.or(revision);
-                print(&format!("{} deleted\n", described(kind, &mesh, &name)));
+                print(&format!("{} deleted\n", key));
             }
             Ok(None) if ignore_not_found => {}
             Ok(None) => {
-                complain(&format!("error: there is no {}\n", described(kind, &mesh, &name)));
+                complain(&format!("error: there is no {}\n", key));
                 exit = Exit::Problems;
             }
             Err(failed) => exit = failed.said(),

@@ -57,7 +57,7 @@ fn play(connections: usize) -> Result<Tally, String> {
         .build()
         .map_err(in_words)?;
     let ports = runtime.block_on(backends::start()).map_err(in_words)?;
-    let mut stage = Stage::set(ports)?;
+    let stage = Stage::set(ports)?;
     print(&stage.introduction(connections));
 
     let clients = Clients::new(runtime.handle().clone(), stage.outbound());

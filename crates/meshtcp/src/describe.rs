@@ -1,13 +1,13 @@
 //! `meshtcp describe`: one stored resource, and what became of it.
 
-use control::preview::State;
-use model::{Kind, ProxyKey};
+use change::preview::State;
+use model::{Kind, ProxyKey, ResourceKey};
 use serde_json::{Value, json};
 
 use crate::context::InMesh;
 use crate::exit::Exit;
 use crate::explain::explained;
-use crate::in_force::{InForce, described, path};
+use crate::in_force::{InForce, path};
 use crate::kind::WrittenKind;
 use crate::output::{self, Format, complain, print};
 
@@ -41,10 +41,11 @@ pub(crate) fn run(
         Ok(both) => both,
         Err(exit) => return exit,
     };
-    let resource = match client.get(&path(kind, &mesh, &name)) {
+    let key = ResourceKey::new(kind, mesh.as_str(), name.as_str());
+    let resource = match client.get(&path(&key)) {
         Ok(Some(resource)) => resource,
         Ok(None) => {
-            complain(&format!("error: there is no {}\n", described(kind, &mesh, &name)));
+            complain(&format!("error: there is no {}\n", key));
             return Exit::Problems;
         }
         Err(failed) => return failed.said(),

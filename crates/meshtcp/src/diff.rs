@@ -4,8 +4,9 @@ mod lines;
 
 use std::collections::BTreeSet;
 
-use control::preview::{Key, comparable, overlay, resource_changes, universal};
-use control::store::folder::{Candidate, Entry};
+use change::Ledger;
+use change::preview::{comparable, overlay, resource_changes, universal};
+use model::ResourceKey;
 use serde_json::Value;
 
 use crate::exit::Exit;
@@ -41,7 +42,7 @@ enum Show {
 pub(crate) fn run(Args { files, in_force, show, output: format }: Args) -> Exit {
     let compared = || {
         let put = files.read(&in_force.rules)?;
-        let before = in_force.load()?.candidate;
+        let before = in_force.load()?.ledger;
         let after = overlay(&before, &put, &BTreeSet::new());
         Ok((before, after))
     };
@@ -57,15 +58,10 @@ pub(crate) fn run(Args { files, in_force, show, output: format }: Args) -> Exit 
                 text.push_str(&tame(&format!("{change}\n")));
             }
             if show != Show::Fields {
-                let key = (change.kind, change.mesh.clone(), change.name.clone());
-                let old = document(&before, &key).map(|tree| output::yaml(&tree)).unwrap_or_default();
-                let new = document(&after, &key).map(|tree| output::yaml(&tree)).unwrap_or_default();
-                let name = if change.mesh.is_empty() {
-                    format!("{} {}", change.kind, change.name)
-                } else {
-                    format!("{} {}/{}", change.kind, change.mesh, change.name)
-                };
-                text.push_str(&lines::unified(&tame(&name), &old, &new));
+                let old = document(&before, &change.resource).map(|tree| output::yaml(&tree));
+                let new = document(&after, &change.resource).map(|tree| output::yaml(&tree));
+                let (old, new) = (old.unwrap_or_default(), new.unwrap_or_default());
+                text.push_str(&lines::unified(&tame(&change.resource.to_string()), &old, &new));
             }
         }
         text
@@ -74,11 +70,7 @@ pub(crate) fn run(Args { files, in_force, show, output: format }: Args) -> Exit 
     if changes.is_empty() { Exit::Ok } else { Exit::Problems }
 }
 
-fn document(candidate: &Candidate, (kind, mesh, name): &Key) -> Option<Value> {
-    let is_meant = |entry: &Entry| {
-        let meta = &entry.resource.meta;
-        entry.resource.kind() == *kind && meta.mesh == mesh.as_str() && meta.name.as_str() == name
-    };
-    let offer = candidate.offers.iter().find(|offer| is_meant(&offer.entry))?;
-    Some(comparable(&universal(offer.entry.document.value(), &offer.entry.resource), *kind))
+fn document(ledger: &Ledger, key: &ResourceKey) -> Option<Value> {
+    let entry = ledger.get(key)?;
+    Some(comparable(&universal(entry.document.value(), &entry.resource), key.kind))
 }

@@ -4,8 +4,8 @@ mod connection;
 
 use std::path::PathBuf;
 
-use control::compile::Compiled;
-use control::preview::State;
+use change::compile::Compiled;
+use change::preview::State;
 use model::ProxyKey;
 use plan::{Explanation, OutboundExplanation};
 
@@ -47,7 +47,7 @@ pub(crate) fn run(Args { paths, in_force, proxy, outbound, output: format, which
     }
     let Some(proxy) = proxy else { return Exit::Usage };
     let compiled = match in_force.load_or(&paths) {
-        Ok(State { candidate: _, compiled }) => compiled,
+        Ok(State { ledger: _, compiled }) => compiled,
         Err(exit) => return exit,
     };
     let explain = |outbound: Option<&str>| explained(&compiled, &proxy, outbound);

@@ -2,11 +2,12 @@
 
 mod row;
 
+use model::ResourceKey;
 use serde_json::{Value, json};
 
 use crate::context::{InMesh, Server};
 use crate::exit::Exit;
-use crate::in_force::{described, path};
+use crate::in_force::{collection, path};
 use crate::kind::WrittenKind;
 use crate::output::{self, Format, Shape, complain, print};
 
@@ -45,15 +46,16 @@ pub(crate) fn run(arguments: Args) -> Exit {
     let mut missing = false;
     let found: Result<Vec<Value>, _> = match names.as_slice() {
         [] => {
-            let path = if all_meshes { format!("/{}", kind.plural()) } else { path(kind, &mesh, "") };
+            let path = if all_meshes { format!("/{}", kind.plural()) } else { collection(kind, &mesh) };
             client.list(&path)
         }
         names => names
             .iter()
-            .filter_map(|name| match client.get(&path(kind, &mesh, name)) {
+            .map(|name| ResourceKey::new(kind, mesh.as_str(), name.as_str()))
+            .filter_map(|key| match client.get(&path(&key)) {
                 Ok(None) => {
                     missing = true;
-                    complain(&format!("error: there is no {}\n", described(kind, &mesh, name)));
+                    complain(&format!("error: there is no {key}\n"));
                     None
                 }
                 Ok(Some(found)) => Some(Ok(found)),

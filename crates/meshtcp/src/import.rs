@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::path::PathBuf;
 
-use control::import::{From, Imported, import};
+use change::import::{From, Imported, import};
 use model::Profile;
 use model::draft::read_bytes;
 use serde_json::json;

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use change::Ledger;
+use change::compile::without_kind;
+use change::preview::{Live, LiveConnection, LiveConnections, State, stored};
 use clap::ValueEnum as _;
-use control::compile::without_kind;
-use control::preview::{Live, LiveConnection, LiveConnections, State, stored};
-use control::store::folder::Candidate;
 use dialect::envoy::EnvoyOptions;
-use model::Kind;
 use model::kind::Scope;
+use model::{Kind, ResourceKey};
 use plan::Context;
 use serde_json::Value;
 use xds::Foreign;
@@ -56,9 +56,8 @@ impl InForce {
     /// How to end, after it was said why.
     pub(crate) fn load_telling(&self, envoy: EnvoyOptions) -> Result<State, Exit> {
         let context = Context::new(self.rules.profile);
-        let candidate =
-            if self.against.is_empty() { self.asked()? } else { self.rules.load(&self.against)? };
-        Ok(State::of(candidate, &context, envoy))
+        let ledger = if self.against.is_empty() { self.asked()? } else { self.rules.load(&self.against)? };
+        Ok(State::of(ledger, &context, envoy))
     }
 
     /// How Envoys are told splits: as the control plane says; where files stand for it, or it does not say, as one does that
@@ -87,16 +86,16 @@ impl InForce {
         }
     }
 
-    fn asked(&self) -> Result<Candidate, Exit> {
+    fn asked(&self) -> Result<Ledger, Exit> {
         let client = self.server.client()?;
         everything(&client, self.rules.profile).map_err(|failed| failed.said())
     }
 }
 
 /// Every resource of a control plane, of the kinds that both sides know.
-fn everything(client: &Client, profile: model::Profile) -> Result<Candidate, crate::client::Failed> {
+fn everything(client: &Client, profile: model::Profile) -> Result<Ledger, crate::client::Failed> {
     let served = client.kinds()?;
-    let mut offers = Vec::new();
+    let mut ledger = Ledger::default();
     for kind in Kind::ALL.iter().filter(|kind| served.contains(kind.plural())) {
         // what is secret concerns no plan
         if *kind == Kind::Secret {
@@ -104,7 +103,7 @@ fn everything(client: &Client, profile: model::Profile) -> Result<Candidate, cra
         }
         for value in client.list(&format!("/{}", kind.plural()))? {
             match stored(value.clone(), profile) {
-                Ok(offer) => offers.push(offer),
+                Ok(entry) => ledger.put(entry),
                 Err(problems) => {
                     let name = value.get("name").and_then(Value::as_str).unwrap_or_default();
                     complain(&format!(
@@ -117,23 +116,19 @@ fn everything(client: &Client, profile: model::Profile) -> Result<Candidate, cra
             }
         }
     }
-    Ok(Candidate { offers, changed: Default::default() })
+    Ok(ledger)
 }
 
-/// The path of a resource, or of all of its kind with an empty name.
-pub(crate) fn path(kind: Kind, mesh: &str, name: &str) -> String {
-    let slash = if name.is_empty() { "" } else { "/" };
-    match kind.scope() {
-        Scope::Mesh => format!("/meshes/{mesh}/{}{slash}{name}", kind.plural()),
-        Scope::Global => format!("/{}{slash}{name}", kind.plural()),
-    }
+/// The path of a resource.
+pub(crate) fn path(key: &ResourceKey) -> String {
+    format!("{}/{}", collection(key.kind, key.mesh_or_empty()), key.name)
 }
 
-/// As resources are called everywhere: `MeshTCPRoute default/canary`, `Mesh default`.
-pub(crate) fn described(kind: Kind, mesh: &str, name: &str) -> String {
+/// The path of all resources of a kind, in a mesh where they are in one.
+pub(crate) fn collection(kind: Kind, mesh: &str) -> String {
     match kind.scope() {
-        Scope::Mesh => format!("{kind} {mesh}/{name}"),
-        Scope::Global => format!("{kind} {name}"),
+        Scope::Mesh => format!("/meshes/{mesh}/{}", kind.plural()),
+        Scope::Global => format!("/{}", kind.plural()),
     }
 }
 

@@ -31,7 +31,6 @@ mod names;
 mod output;
 mod pages;
 mod panics;
-mod pause;
 mod plan;
 mod preview;
 mod profiles;

@@ -12,7 +12,7 @@ use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use control::guard::task_again;
-use control::store::folder::FileState;
+use control::sources::SourceState;
 use control::web::KnownAs;
 use model::ProxyKey;
 use plan::{Plan, plan_json};
@@ -123,18 +123,18 @@ pub(crate) fn plan(plans: &BTreeMap<ProxyKey, Arc<Plan>>, wanted: &str) -> Respo
 }
 
 /// What is in force of a file, in words.
-pub(crate) fn state_in_words(state: FileState) -> &'static str {
+pub(crate) fn state_in_words(state: SourceState) -> &'static str {
     match state {
-        FileState::Current => "current",
-        FileState::LastGood => "last-good",
-        FileState::Nothing => "nothing",
+        SourceState::Current => "current",
+        SourceState::LastGood => "last-good",
+        SourceState::Nothing => "nothing",
     }
 }
 
 /// The `files` of `/status`.
-pub(crate) fn files(states: &[(Arc<str>, FileState)]) -> Vec<Value> {
+pub(crate) fn files(states: &[(Arc<str>, SourceState)]) -> Vec<Value> {
     let file =
-        |(file, state): &(Arc<str>, FileState)| json!({ "file": file, "inForce": state_in_words(*state) });
+        |(file, state): &(Arc<str>, SourceState)| json!({ "file": file, "inForce": state_in_words(*state) });
     states.iter().map(file).collect()
 }
 

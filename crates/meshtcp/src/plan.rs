@@ -4,7 +4,7 @@ mod view;
 
 pub(crate) use view::in_each_dialect;
 
-use control::compile::{Compiled, Compiler, Scope};
+use change::compile::{Compiled, Compiler, Scope};
 use dialect::envoy::{EnvoyOptions, EnvoyResources};
 use model::ProxyKey;
 use plan::{Context, Plan, plan_json};
@@ -82,9 +82,9 @@ pub(crate) fn run(Args { source, proxy, output: format, words, envoy_split, fixe
 /// # Errors
 /// How to end, after it was said why.
 fn planned(source: &Source, proxy: &ProxyKey, envoy: EnvoyOptions) -> Result<Compiled, Exit> {
-    let candidate = source.rules.load(&source.paths)?;
+    let ledger = source.rules.load(&source.paths)?;
     let context = Context::new(source.rules.profile);
-    Ok(Compiler { context, scope: Scope::only([proxy.clone()]), envoy }.compile(&candidate))
+    Ok(Compiler { context, scope: Scope::only([proxy.clone()]), envoy }.compile(&ledger))
 }
 
 /// Says that there is no such proxy, and which there are.

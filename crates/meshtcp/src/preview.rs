@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use control::preview::{State, overlay, preview};
+use change::preview::{State, overlay, preview};
 use dialect::envoy::EnvoyOptions;
 use plan::Context;
 
@@ -35,8 +35,8 @@ pub(crate) fn run(Args { files, in_force, proxies, envoy_split, output: format }
         let envoy = EnvoyOptions { split: split.into(), ..EnvoyOptions::default() };
         let before = in_force.load_telling(envoy)?;
         let live = proxies.live()?;
-        let candidate = overlay(&before.candidate, &put, &BTreeSet::new());
-        let after = State::of(candidate, &Context::new(in_force.rules.profile), envoy);
+        let ledger = overlay(&before.ledger, &put, &BTreeSet::new());
+        let after = State::of(ledger, &Context::new(in_force.rules.profile), envoy);
         Ok(preview(&before, &after, &live))
     };
     let preview = match foretold() {

@@ -4,7 +4,8 @@ use std::io::Read as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use control::store::folder::{Content, Offer};
+use change::{Content, Entry};
+use control::sources::Source as _;
 
 use crate::exit::Exit;
 use crate::output::complain;
@@ -25,7 +26,7 @@ impl Files {
     ///
     /// # Errors
     /// How to end, after it was said why: one bad document spoils all, since half a change is worse than none.
-    pub(crate) fn read(&self, rules: &Rules) -> Result<Vec<Offer>, Exit> {
+    pub(crate) fn read(&self, rules: &Rules) -> Result<Vec<Arc<Entry>>, Exit> {
         let (input, paths): (Vec<PathBuf>, Vec<PathBuf>) =
             self.file.iter().cloned().partition(|path| path.as_os_str() == "-");
         if let Some(url) = paths.iter().find_map(|path| url(path)) {
@@ -36,13 +37,13 @@ impl Files {
             return Err(Exit::Usage);
         }
         let reporter = Reporter::new();
-        let (mut offers, mut bad): (Vec<Offer>, bool) = (Vec::new(), false);
+        let (mut entries, mut bad): (Vec<Arc<Entry>>, bool) = (Vec::new(), false);
         if !paths.is_empty() {
             let mut store = rules.open(&paths)?;
             let loaded = store.load();
             reporter.tell(&loaded.problems, |file| store.text(file));
             bad |= loaded.problems.has_errors();
-            offers.extend(loaded.candidate.offers);
+            entries.extend(loaded.ledger.as_written());
         }
         if !input.is_empty() {
             let mut bytes = Vec::new();
@@ -53,14 +54,13 @@ impl Files {
             let content = Content::read("standard input", &bytes, &rules.options());
             reporter.tell(&content.problems, |_| Some(content.text()));
             bad |= content.problems.has_errors();
-            let offer = |entry: &Arc<_>| Offer { file: "standard input".into(), entry: Arc::clone(entry) };
-            offers.extend(content.entries.iter().map(offer));
+            entries.extend(content.entries);
         }
         if bad {
             complain("nothing was done: every document has to be good first\n");
             return Err(Exit::Problems);
         }
-        if offers.is_empty() {
+        if entries.is_empty() {
             complain(match paths.is_empty() {
                 true => "error: there is no resource in standard input\n",
                 false => {
@@ -69,7 +69,7 @@ impl Files {
             });
             return Err(Exit::Problems);
         }
-        Ok(offers)
+        Ok(entries)
     }
 }
 

@@ -5,7 +5,7 @@ mod run;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use control::preview::{State, overlay};
+use change::preview::{State, overlay};
 use dialect::envoy::EnvoyOptions;
 use model::ProxyKey;
 use plan::Context;
@@ -45,8 +45,8 @@ pub(crate) fn run(Args { files, in_force, log, connections, seed, proxy, output:
     let simulated = || {
         let put = files.read(&in_force.rules)?;
         let before = in_force.load()?;
-        let candidate = overlay(&before.candidate, &put, &BTreeSet::new());
-        let after = State::of(candidate, &Context::new(in_force.rules.profile), EnvoyOptions::default());
+        let ledger = overlay(&before.ledger, &put, &BTreeSet::new());
+        let after = State::of(ledger, &Context::new(in_force.rules.profile), EnvoyOptions::default());
         let mut simulation = Simulation::between(&before.compiled, &after.compiled).map_err(|why| {
             complain(&format!("error: the proxy would not run it: {why}\n"));
             Exit::Problems

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use control::store::folder::{Candidate, FolderStore, OpenError, Options};
+use change::{Ledger, Options};
+use control::sources::{FolderSource, OpenError, Source as _};
 use model::Profile;
 use model::draft::UnknownFields;
 
@@ -56,8 +57,8 @@ impl Rules {
     ///
     /// # Errors
     /// How to end, after it was said why.
-    pub(crate) fn open(&self, paths: &[PathBuf]) -> Result<FolderStore, Exit> {
-        FolderStore::open(paths, self.options()).map_err(|error| {
+    pub(crate) fn open(&self, paths: &[PathBuf]) -> Result<FolderSource, Exit> {
+        FolderSource::open(paths, self.options()).map_err(|error| {
             complain(&format!("error: {error}\n"));
             Exit::Environment
         })
@@ -67,17 +68,17 @@ impl Rules {
     ///
     /// # Errors
     /// How to end, after it was said why.
-    pub(crate) fn load(&self, paths: &[PathBuf]) -> Result<Candidate, Exit> {
+    pub(crate) fn load(&self, paths: &[PathBuf]) -> Result<Ledger, Exit> {
         let mut store = self.open(paths)?;
         let loaded = store.load();
         Reporter::new().tell(&loaded.problems, |file| store.text(file));
-        Ok(loaded.candidate)
+        Ok(loaded.ledger)
     }
 }
 
 impl Source {
-    pub(crate) fn open(&self) -> Result<FolderStore, OpenError> {
-        FolderStore::open(&self.paths, self.rules.options())
+    pub(crate) fn open(&self) -> Result<FolderSource, OpenError> {
+        FolderSource::open(&self.paths, self.rules.options())
     }
 
     /// The paths as they were given.

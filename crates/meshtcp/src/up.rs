@@ -7,27 +7,28 @@
 
 mod admin;
 mod hand;
-mod live;
 mod metrics;
+mod own_proxy;
 mod screen;
 mod status;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
+use change::compile::{Compiler, Scope, Which};
 use clap::ValueEnum;
-use control::compile::{Compiler, Scope, Which};
 use control::guard::caught;
+use control::run::{Event, Inbox, Live, run as run_loop};
 use dialect::envoy::EnvoyOptions;
 use l4::config::Sink;
 use model::{MeshName, ProxyKey};
 use plan::Context;
 use proxy::{ConnectionLog, DrainReport, LineFormat, Options, Proxy};
 
-pub(crate) use live::{Live, Turn};
+pub(crate) use own_proxy::{OwnNews, OwnProxy};
 pub(crate) use screen::{Screen, listing};
 pub(crate) use status::Status;
 
@@ -37,7 +38,7 @@ use crate::pages::HostNames;
 use crate::source::Source;
 use crate::takeover::{Succession, admin_listener};
 use crate::{duration, host, names, takeover};
-use hand::{Event, Hand};
+use hand::{Hand, Leave};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -99,6 +100,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
     };
 
     let (events, inbox) = channel();
+    let mut inbox = Inbox::new(inbox);
     let status = Arc::new(Status::default());
     let mut succession = match Succession::begin(&arguments.takeover, &proxy) {
         Ok(succession) => succession,
@@ -123,15 +125,20 @@ pub(crate) fn run(arguments: Args) -> Exit {
         // fails only when we are leaving
         let _ = looks.send(Event::Look);
     });
-    let mut live = Live::new(store, compiler, Arc::clone(&proxy));
-    let why = follow(&mut live, &screen, &status, &inbox, |live| {
+    let mut live = Live::new(Box::new(store), compiler, OwnProxy::new(Arc::clone(&proxy)));
+    let why = run_loop(&mut live, &mut inbox, |live, turn| {
+        caught("screen", || screen.turn(live, turn));
+        status.publish(live, turn);
         if let Some(succession) = succession.take_if(|succession| may_take_over(succession, live, &proxy)) {
             let taken_over = taken_over.clone();
-            succession.complete(&proxy, hand.admin_socket(), move || drop(taken_over.send(Event::TakenOver)));
+            succession.complete(&proxy, hand.admin_socket(), move || {
+                // fails only when we are leaving
+                let _ = taken_over.send(Event::Leave(Leave::TakenOver));
+            });
         }
     });
     drop(watch);
-    if matches!(why, Event::TakenOver) {
+    if why == Leave::TakenOver {
         hand.stop_admin();
         screen.taken_over();
     }
@@ -146,11 +153,11 @@ fn refuse(message: &str, exit: Exit) -> Exit {
 
 /// Whether a predecessor may stop: something runs here, and what it listened on is wanted, or at least not lost by
 /// mistake.
-fn may_take_over(succession: &mut Succession, live: &Live, proxy: &Proxy) -> bool {
+fn may_take_over(succession: &mut Succession, live: &Live<OwnProxy>, proxy: &Proxy) -> bool {
     if !succession.has_predecessor() {
         return true;
     }
-    if !live.current().is_some_and(control::compile::Compiled::is_runnable) {
+    if !live.compiled().is_some_and(|compiled| compiled.is_runnable()) {
         return false;
     }
     let broken = live.problems().has_errors();
@@ -162,36 +169,8 @@ fn may_take_over(succession: &mut Succession, live: &Live, proxy: &Proxy) -> boo
     true
 }
 
-/// Takes every turn that something gives a reason for, until there is one to leave, which is returned. Each time it is
-/// told what runs.
-fn follow(
-    live: &mut Live,
-    screen: &Screen,
-    status: &Status,
-    inbox: &Receiver<Event>,
-    mut turned: impl FnMut(&Live),
-) -> Event {
-    loop {
-        match caught("compile-loop", || live.look()) {
-            Some(Some(turn)) => {
-                caught("screen", || screen.turn(live, &turn));
-                status.publish(live, &turn);
-                turned(live);
-            }
-            Some(None) => {}
-            // what runs goes on; what was seen is taken up again
-            None => live.failed_to_look(),
-        }
-        match inbox.recv_timeout(live.patience()) {
-            Ok(Event::Look) | Err(RecvTimeoutError::Timeout) => {}
-            Ok(Event::TakenOver) => return Event::TakenOver,
-            Ok(Event::Leave) | Err(RecvTimeoutError::Disconnected) => return Event::Leave,
-        }
-    }
-}
-
 /// Lets open connections go on for `grace`, or until a second signal.
-fn leave(proxy: &Arc<Proxy>, screen: &Screen, status: &Status, inbox: &Receiver<Event>, grace: Duration) {
+fn leave(proxy: &Arc<Proxy>, screen: &Screen, status: &Status, inbox: &Inbox<Leave>, grace: Duration) {
     status.leave();
     let open = proxy.counters().active();
     screen.leaving(open, grace);
@@ -205,7 +184,7 @@ fn leave(proxy: &Arc<Proxy>, screen: &Screen, status: &Status, inbox: &Receiver<
         if let Ok(report) = drained.recv_timeout(Duration::from_millis(50)) {
             break report;
         }
-        if matches!(inbox.try_recv(), Ok(Event::Leave)) {
+        if inbox.try_next() == Some(Event::Leave(Leave::Asked)) {
             let DrainReport { ended: _, closed } = proxy.drain(Duration::ZERO);
             break DrainReport { ended: open.saturating_sub(closed), closed };
         }

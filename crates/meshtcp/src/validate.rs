@@ -1,6 +1,8 @@
 //! `meshtcp validate`: everything that is wrong with resources, at once.
 
-use control::compile::{Compiler, Scope, dangling, shared_addresses, unsayable, warnings};
+use change::Ledger;
+use change::compile::{Compiler, Scope, dangling, shared_addresses, unsayable, warnings};
+use control::sources::Source as _;
 use dialect::envoy::EnvoyOptions;
 use model::{Problems, Severity};
 use plan::Context;
@@ -28,20 +30,20 @@ pub(crate) fn run(Args { source, output: format }: Args) -> Exit {
     let loaded = store.load();
     let (context, envoy) = (Context::new(source.rules.profile), EnvoyOptions::default());
     let compiler = Compiler { context, scope: Scope::everything(), envoy };
-    let compiled = compiler.compile(&loaded.candidate);
-    let nowhere = dangling(&compiled.snapshot, &loaded.candidate);
+    let compiled = compiler.compile(&loaded.ledger);
+    let nowhere = dangling(&compiled.snapshot, &loaded.ledger);
     let mut problems: Problems = loaded.problems;
-    problems.append(warnings(&compiled, &nowhere, &loaded.candidate, &[Family::L4]));
-    problems.extend(shared_addresses(&compiled, &loaded.candidate));
+    problems.append(warnings(&compiled, &nowhere, &loaded.ledger, &[Family::L4]));
+    problems.extend(shared_addresses(&compiled, &loaded.ledger.instead_of(&Ledger::default())));
     compiled.say_to_envoy(compiled.proxies.keys());
-    problems.extend(unsayable(&compiled, &loaded.candidate, Severity::Error));
+    problems.extend(unsayable(&compiled, &loaded.ledger, Severity::Error));
     problems.sort();
 
     match output::structured(format, &plain(&problems)) {
         Some(text) => output::print(&text),
         None => {
             Reporter::new().tell(&problems, |file| store.text(file));
-            let (resources, files) = (loaded.candidate.offers.len(), loaded.files.len());
+            let (resources, files) = (loaded.ledger.len(), store.states().len());
             let counted = match problems.total() {
                 0 => "all good".to_owned(),
                 _ => count_in_words(&problems),

@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use control::discovery::{DiscoveryMetrics, DiscoveryServer, ProxyStatus, Publisher, Statuses, serve};
+use change::status::{ProxyStatus, StreamKind};
+use control::discovery::{DiscoveryMetrics, DiscoveryServer, Publisher, Statuses, serve};
 use model::ProxyKey;
 use proxy::discovery::{Discovery, Link};
 use tokio::net::TcpListener;
@@ -141,7 +142,7 @@ async fn a_proxy_waits_until_it_is_known_and_then_follows() {
     let mut follower = Follower::start(control_plane.address);
     let status = control_plane.status(|status| status.connection.is_some()).await;
     let connection = status.connection.unwrap();
-    assert_eq!((connection.protocol, connection.dialect), ("delta", Family::L4));
+    assert_eq!((connection.protocol, connection.dialect), (StreamKind::Delta, Family::L4));
     assert!(connection.agent.starts_with("meshtcp-proxy "), "{}", connection.agent);
     for weight in [1, 2, 3] {
         control_plane.publish(weight);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// To what a resource belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub enum Home {
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident: $plural:literal, $short:expr, $scope:ident, $body:ident, $home:ident;)*) => {
         /// Every kind that is known by name. Those without a type of their own in [`Spec`](crate::resource::Spec) are kept as [`Spec::Other`](crate::resource::Spec::Other).
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum Kind { $($(#[$doc])* $kind,)* }
 
         impl Kind {

@@ -8,6 +8,7 @@
 //! * [`mod@reference`] — whom a policy is for ([`TargetRef`]), where traffic goes ([`BackendRef`]), what a thing is called
 //!   everywhere ([`ResourceId`])
 //! * [`kind`] — the one table of kinds
+//! * [`key`] — who a resource is
 //! * [`resource`] — one resource
 //! * [`topology`] — meshes, dataplanes, services, gateways, zones
 //! * [`policy`] — routes and the other policies that a TCP outbound feels
@@ -21,6 +22,7 @@
 
 pub mod declared;
 pub mod draft;
+pub mod key;
 pub mod kind;
 pub mod name;
 pub mod policy;
@@ -31,6 +33,7 @@ pub mod resource;
 pub mod topology;
 pub mod violation;
 
+pub use key::{NoKey, ResourceKey};
 pub use kind::Kind;
 pub use name::{MeshName, ProxyKey, ResourceName};
 pub use problems::Problems;

@@ -107,6 +107,13 @@ impl serde::Serialize for ProxyKey {
     }
 }
 
+impl<'de> serde::Deserialize<'de> for ProxyKey {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 /// Why text is not a proxy key.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum InvalidProxyKey {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 /// Where in a document: `spec.to[0].rules[0].default.backendRefs[1].weight`.
 ///
 /// Kept as steps, so that a position can be looked up; printed the way the reference prints it (spec 02).
@@ -102,12 +104,23 @@ impl fmt::Display for Violation {
 }
 
 /// How bad a problem is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Something the operator should know; it stops nothing.
     Warning,
     /// The document is not accepted.
     Error,
+}
+
+impl fmt::Display for Severity {
+    /// `warning` or `error`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        })
+    }
 }
 
 /// A position in a source text. Lines and columns count from 1, columns in characters; the offset is in bytes.
@@ -147,11 +160,7 @@ impl fmt::Display for Problem {
         if let Some(Position { line, column, .. }) = self.position {
             write!(f, ":{line}:{column}")?;
         }
-        let severity = match self.severity {
-            Severity::Warning => "warning",
-            Severity::Error => "error",
-        };
-        write!(f, ": {severity}: {}", self.violation)?;
+        write!(f, ": {}: {}", self.severity, self.violation)?;
         self.help.as_ref().map_or(Ok(()), |help| write!(f, " ({help})"))
     }
 }

@@ -30,6 +30,12 @@ impl fmt::Display for TypeUrl {
     }
 }
 
+impl<'de> serde::Deserialize<'de> for TypeUrl {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <String as serde::Deserialize>::deserialize(deserializer).map(Self::new)
+    }
+}
+
 impl serde::Serialize for TypeUrl {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())

@@ -17,6 +17,7 @@
 mod clients;
 mod mesh;
 mod server;
+mod source;
 
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};

@@ -9,10 +9,10 @@
 
 use std::sync::Arc;
 
+use change::compile::{Compiler, Scope};
+use change::{Content, Entry, Ledger, Options};
 use dialect::envoy::EnvoyOptions;
-use meshtcp_control::compile::{Compiler, Scope};
-use meshtcp_control::store::folder::{Content, Options};
-use model::{ProxyKey, Resource};
+use model::ProxyKey;
 use plan::Context;
 
 const SERVICES: usize = 100;
@@ -21,7 +21,7 @@ const DIALLED: usize = 10;
 
 /// The resources, some of which can be changed.
 pub(crate) struct Mesh {
-    resources: Vec<Arc<Resource>>,
+    entries: Vec<Arc<Entry>>,
     /// Where the route stands that decides an outbound of every caller.
     of_all: usize,
     /// Where the route stands that decides an outbound of one caller in a hundred.
@@ -45,28 +45,29 @@ pub(crate) enum Change {
 impl Mesh {
     /// A mesh with so many callers.
     pub(crate) fn new(callers: usize) -> Self {
-        let mut resources = vec![parsed("type: Mesh\nname: default\n")];
+        let mut entries = vec![parsed("type: Mesh\nname: default\n")];
         for service in 0..SERVICES {
-            resources.extend((0..3).map(|instance| server(service, instance)));
+            entries.extend((0..3).map(|instance| server(service, instance)));
         }
-        resources.extend((0..callers).map(caller));
-        let first = resources.len();
-        resources.extend((0..SERVICES).map(|service| route_of_all(service, 90)));
-        resources.extend((0..TEAMS).map(|team| route_of_a_team(team, 90)));
-        Self { resources, of_all: first + 1, of_a_team: first + SERVICES }
+        entries.extend((0..callers).map(caller));
+        let first = entries.len();
+        entries.extend((0..SERVICES).map(|service| route_of_all(service, 90)));
+        entries.extend((0..TEAMS).map(|team| route_of_a_team(team, 90)));
+        Self { entries, of_all: first + 1, of_a_team: first + SERVICES }
     }
 
     /// All resources.
-    pub(crate) fn resources(&self) -> Vec<Arc<Resource>> {
-        self.resources.clone()
+    pub(crate) fn ledger(&self) -> Ledger {
+        self.entries.iter().cloned().collect()
     }
 
+    /// Makes a change.
     pub(crate) fn make(&mut self, change: Change) {
         match change {
-            Change::WeightOfAll(weight) => self.resources[self.of_all] = route_of_all(1, weight),
-            Change::WeightOfATeam(weight) => self.resources[self.of_a_team] = route_of_a_team(0, weight),
-            Change::Caller(number) => self.resources.push(caller(1_000_000 + number)),
-            Change::Endpoint(number) => self.resources.push(server(50, 3 + number)),
+            Change::WeightOfAll(weight) => self.entries[self.of_all] = route_of_all(1, weight),
+            Change::WeightOfATeam(weight) => self.entries[self.of_a_team] = route_of_a_team(0, weight),
+            Change::Caller(number) => self.entries.push(caller(1_000_000 + number)),
+            Change::Endpoint(number) => self.entries.push(server(50, 3 + number)),
         }
     }
 }
@@ -81,7 +82,7 @@ pub(crate) fn proxy(caller: usize) -> ProxyKey {
     ProxyKey::new("default", format!("caller-{caller}").as_str())
 }
 
-fn server(service: usize, instance: usize) -> Arc<Resource> {
+fn server(service: usize, instance: usize) -> Arc<Entry> {
     parsed(&format!(
         "type: Dataplane\nmesh: default\nname: service-{service}-{instance}\nnetworking:\n  address: 10.0.{service}.{}\n  \
          inbound: [{{ port: 6379, tags: {{ kuma.io/service: service-{service}, kuma.io/protocol: tcp }} }}]\n",
@@ -89,7 +90,7 @@ fn server(service: usize, instance: usize) -> Arc<Resource> {
     ))
 }
 
-fn caller(number: usize) -> Arc<Resource> {
+fn caller(number: usize) -> Arc<Entry> {
     let others = (0..DIALLED - 2).map(|at| 2 + (number * (DIALLED - 2) + at) % (SERVICES - 2));
     let outbounds: Vec<String> = [0, 1]
         .into_iter()
@@ -109,11 +110,11 @@ fn caller(number: usize) -> Arc<Resource> {
     ))
 }
 
-fn route_of_all(service: usize, weight: usize) -> Arc<Resource> {
+fn route_of_all(service: usize, weight: usize) -> Arc<Entry> {
     parsed(&route(&format!("all-{service}"), "{ kind: Mesh }", service, weight))
 }
 
-fn route_of_a_team(team: usize, weight: usize) -> Arc<Resource> {
+fn route_of_a_team(team: usize, weight: usize) -> Arc<Entry> {
     let service = if team == 0 { 0 } else { 2 + team % (SERVICES - 2) };
     let target = format!("{{ kind: MeshSubset, tags: {{ team: t{team} }} }}");
     parsed(&route(&format!("team-{team}"), &target, service, weight))
@@ -128,8 +129,8 @@ fn route(name: &str, target: &str, service: usize, weight: usize) -> String {
     )
 }
 
-fn parsed(text: &str) -> Arc<Resource> {
+fn parsed(text: &str) -> Arc<Entry> {
     let content = Content::read("mesh.yaml", text.as_bytes(), &Options::default());
     assert!(content.is_good(), "{:?}\n{text}", content.problems);
-    Arc::clone(&content.entries[0].resource)
+    Arc::clone(&content.entries[0])
 }

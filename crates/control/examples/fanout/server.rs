@@ -1,54 +1,53 @@
-//! The control plane: what `meshtcp control-plane` runs, with a made-up mesh instead of files.
+//! The control plane: the loop of `meshtcp control-plane`, with a made-up mesh as its source.
 
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use meshtcp_control::compile::Compiled;
+use change::rollout::Rollout;
 use meshtcp_control::discovery::{DiscoveryMetrics, DiscoveryServer, Publisher, Statuses, serve};
-use meshtcp_control::fleet::{Accepted, Did, Fleet, Rollout};
+use meshtcp_control::fleet::{Fleet, Standing};
+use meshtcp_control::run::{Event, FleetSink, Inbox, Live, run as run_loop};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use xds::TypeUrl;
 use xds::order::{L4_CLUSTER, L4_ENDPOINTS, L4_LISTENER, L4_ROUTE};
 
 use super::mesh::{Change, Mesh, compiler};
+use super::source::{MadeUp, Shared};
 
 /// How long answers of proxies are collected before the loop looks at them, as in `meshtcp control-plane`.
 const COLLECT: Duration = Duration::from_millis(20);
 
-enum Event {
-    Attend,
-    Command(String),
-    Leave,
-}
-
 struct Server {
-    mesh: Mesh,
-    current: Arc<Compiled>,
-    fleet: Fleet,
+    shared: Arc<Mutex<Shared>>,
+    standing: watch::Receiver<Arc<Standing>>,
     statuses: Arc<Statuses>,
     metrics: DiscoveryMetrics,
-    inbox: Receiver<Event>,
+    events: Sender<Event<()>>,
+    runtime: Runtime,
     callers: usize,
-    live: usize,
 }
 
 /// Prints its address, then an answer for each line on standard input.
 pub(crate) fn run(callers: usize) {
-    let mesh = Mesh::new(callers);
-    let publisher = Arc::new(Publisher::default());
-    let statuses = Arc::new(Statuses::default());
+    let shared = Shared { mesh: Mesh::new(callers), changed: true, accepting: 0.0 };
+    let shared = Arc::new(Mutex::new(shared));
+    let (publisher, statuses) = (Arc::new(Publisher::default()), Arc::new(Statuses::default()));
     let metrics = DiscoveryMetrics::default();
-    let compiler = compiler();
-    let mut fleet = Fleet::new(publisher.clone(), compiler.nothing());
-    let current = Arc::new(compiler.plan_all(mesh.resources()));
-    fleet.adopt(current.clone(), Accepted::now(fleet.revision().next()));
-
+    let fleet = Fleet::new(Arc::clone(&publisher), compiler().nothing());
+    let standing = fleet.standing();
+    let sink = FleetSink::new(fleet, Arc::clone(&publisher), Arc::clone(&statuses));
+    let source = Box::new(MadeUp(Arc::clone(&shared)));
     let (events, inbox) = channel();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
+    std::thread::spawn(move || {
+        let mut live = Live::new(source, compiler(), sink);
+        run_loop::<_, Inbox<()>>(&mut live, &mut Inbox::new(inbox), |_, _| {});
+    });
+    let runtime = Runtime::new().unwrap();
     let address = runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -58,90 +57,75 @@ pub(crate) fn run(callers: usize) {
         tokio::spawn(serve(listener, None, server, CancellationToken::new(), Duration::ZERO));
         address
     });
-    std::thread::spawn(move || {
-        for line in std::io::stdin().lines().map_while(Result::ok) {
-            let _ = events.send(Event::Command(line));
-        }
-        let _ = events.send(Event::Leave);
-    });
+    let mut server = Server { shared, standing, statuses, metrics, events, runtime, callers };
+    server.until(|standing| standing.revision.number() > 0);
     println!("{address}");
-    Server { mesh, current, fleet, statuses, metrics, inbox, callers, live: 0 }.answer();
-    runtime.shutdown_background();
+    for line in std::io::stdin().lines().map_while(Result::ok) {
+        let answer = match line.split_once(' ') {
+            Some(("all", weight)) => server.change(Change::WeightOfAll(weight.parse().unwrap())),
+            Some(("team", weight)) => server.change(Change::WeightOfATeam(weight.parse().unwrap())),
+            _ => server.attached(),
+        };
+        println!("{answer}");
+    }
+    server.runtime.shutdown_background();
 }
 
-fn forward(mut changes: watch::Receiver<u64>, events: Sender<Event>) {
+fn forward(mut changes: watch::Receiver<u64>, events: Sender<Event<()>>) {
     tokio::spawn(async move {
-        while changes.changed().await.is_ok() && events.send(Event::Attend).is_ok() {
+        while changes.changed().await.is_ok() && events.send(Event::Look).is_ok() {
             tokio::time::sleep(COLLECT).await;
         }
     });
 }
 
 impl Server {
-    fn answer(mut self) {
-        while let Some(command) = self.next_command() {
-            let answer = match command.split_once(' ') {
-                Some(("all", weight)) => self.change(Change::WeightOfAll(weight.parse().unwrap())),
-                Some(("team", weight)) => self.change(Change::WeightOfATeam(weight.parse().unwrap())),
-                _ => self.attached(),
-            };
-            println!("{answer}");
-        }
-    }
-
-    fn next_command(&mut self) -> Option<String> {
-        loop {
-            match self.inbox.recv() {
-                Ok(Event::Command(command)) => return Some(command),
-                Ok(Event::Attend) => self.turn(),
-                Ok(Event::Leave) | Err(_) => return None,
-            }
-        }
-    }
-
-    /// Takes turns until something is so.
-    fn until(&mut self, so: impl Fn(&Self) -> bool) {
-        while !so(self) {
-            match self.inbox.recv_timeout(COLLECT) {
-                Ok(Event::Attend) | Err(RecvTimeoutError::Timeout) => self.turn(),
-                Ok(Event::Command(_) | Event::Leave) | Err(RecvTimeoutError::Disconnected) => return,
-            }
-        }
-    }
-
-    fn turn(&mut self) {
-        self.fleet.attend();
-        let happened = self.fleet.observe(&self.statuses);
-        self.live += happened.iter().filter(|happening| happening.what == Did::Accepted).count();
+    /// Waits until something is so.
+    fn until(&mut self, so: impl FnMut(&Arc<Standing>) -> bool) -> Arc<Standing> {
+        Arc::clone(&*self.runtime.block_on(self.standing.wait_for(so)).unwrap())
     }
 
     /// Waits until every caller runs what it should.
     fn attached(&mut self) -> Value {
-        self.until(|server| server.live >= server.callers);
-        json!({ "told": self.callers, "planned": self.current.planned, "cpu": cpu(), "memory": memory(), "bytes": self.kibibytes() })
+        let statuses = Arc::clone(&self.statuses);
+        let is_told = |standing: &Arc<Standing>| standing.served.len() >= self.callers;
+        self.runtime.block_on(async {
+            self.standing.clone().wait_for(is_told).await.unwrap();
+            let mut changes = statuses.changes();
+            while statuses.all().values().filter(|status| status.is_in_sync()).count() < self.callers {
+                changes.changed().await.unwrap();
+                tokio::time::sleep(COLLECT).await;
+            }
+        });
+        let planned = self.standing.borrow().compiled.planned;
+        json!({ "told": self.callers, "planned": planned, "cpu": cpu(), "memory": memory(), "bytes": self.kibibytes() })
     }
 
     /// Makes a change, and waits until every proxy that it concerns runs it.
     fn change(&mut self, change: Change) -> Value {
         let (cpu_before, bytes_before) = (cpu(), self.kibibytes());
-        self.mesh.make(change);
-        let accepted = Accepted::now(self.fleet.revision().next());
-        let before_planning = cpu();
-        let next = compiler().plan_again(&self.current, self.mesh.resources());
-        let planning = cpu() - before_planning;
-        self.current = Arc::new(next);
-        self.fleet.adopt(self.current.clone(), accepted);
-        let rollout = |server: &Self| server.fleet.rollout(accepted.revision);
-        self.until(|server| rollout(server).is_some_and(|rollout| rollout.is_done()));
-        let Some(Rollout { concerned, live_after, .. }) = rollout(self) else { return Value::Null };
+        let before = self.standing.borrow().revision;
+        {
+            let mut shared = self.shared.lock().unwrap();
+            shared.mesh.make(change);
+            shared.changed = true;
+        }
+        self.events.send(Event::Look).unwrap();
+        let is_live = |standing: &Arc<Standing>| {
+            standing.revision > before && standing.rollout(standing.revision).is_some_and(|it| it.is_done())
+        };
+        let standing = self.until(is_live);
+        let Some(Rollout { concerned, live_after, .. }) = standing.rollout(standing.revision) else {
+            return Value::Null;
+        };
         let milliseconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64() * 1e3);
         json!({
             "told": concerned,
             "p50": milliseconds(live_after.half),
             "p99": milliseconds(live_after.most),
             "p100": milliseconds(live_after.all),
-            "planned": self.current.planned,
-            "planning": planning,
+            "planned": standing.compiled.planned,
+            "planning": self.shared.lock().unwrap().accepting,
             "cpu": cpu() - cpu_before,
             "memory": memory(),
             "bytes": self.kibibytes() - bytes_before,
@@ -157,7 +141,7 @@ impl Server {
 }
 
 /// The CPU time of this process so far, user and kernel, in milliseconds.
-fn cpu() -> f64 {
+pub(crate) fn cpu() -> f64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
 }

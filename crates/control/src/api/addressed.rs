@@ -1,22 +1,22 @@
 //! What the path of a request names.
 
-use model::Kind;
 use model::kind::Scope;
+use model::{Kind, ResourceKey};
 
 use super::ask::Ask;
 use super::collection::Collection;
 use super::refusal::Refusal;
-use crate::store::{Key, Store};
+use crate::store::Store;
 
 /// The key of what the path names.
-pub(super) fn keys_of(ask: &Ask, kind: Kind) -> Key {
-    Key::new(kind, ask.mesh().unwrap_or_default(), ask.parameter("name"))
+pub(super) fn keys_of(ask: &Ask, kind: Kind) -> ResourceKey {
+    ResourceKey::new(kind, ask.mesh().unwrap_or_default(), ask.parameter("name"))
 }
 
 /// Refuses a mesh that is not there.
 pub(super) async fn exists(store: &dyn Store, mesh: &str) -> Result<(), Refusal> {
     let title = "Failed to retrieve Mesh";
-    let key = Key::global(Kind::Mesh, mesh);
+    let key = ResourceKey::global(Kind::Mesh, mesh);
     let found = store.get(&key).await.map_err(|error| Refusal::of_store(title, &error))?;
     found.map(|_| ()).ok_or_else(|| Refusal::not_found(title))
 }

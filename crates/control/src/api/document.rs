@@ -181,11 +181,12 @@ fn secret(stored: &Stored, mut metadata: Map<String, Value>) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Key, Revision};
+    use crate::store::Revision;
+    use model::ResourceKey;
 
     fn stored(document: Value) -> Stored {
         let time = "2026-11-01T10:00:00Z".parse().unwrap();
-        let key = Key::of_document(&document).unwrap();
+        let key = ResourceKey::of_document(&document).unwrap();
         Stored { key, document, version: Revision::new(1), created: time, modified: time }
     }
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use model::Kind;
+use model::{Kind, ResourceKey};
 use serde_json::json;
 
 use crate::identity::{Bearer, Claims, TokenError, Tokens};
-use crate::store::{Expected, Key, Selection, Store, StoreError};
+use crate::store::{Expected, Selection, Store, StoreError};
 
 /// The secret with the first token.
 const ADMIN_TOKEN: &str = "admin-user-token";
@@ -27,11 +27,11 @@ pub async fn prepare(store: &Arc<dyn Store>) -> Result<(), TokenError> {
         Err(error) => Err(TokenError::from(error)),
     };
     if store.list(&Selection::of_kind(Kind::Mesh)).await?.items.is_empty() {
-        let key = Key::global(Kind::Mesh, "default");
+        let key = ResourceKey::global(Kind::Mesh, "default");
         let mesh = json!({ "type": "Mesh", "name": "default" });
         absent(store.put(&key, mesh, Expected::Absent).await)?;
     }
-    let key = Key::global(Kind::GlobalSecret, ADMIN_TOKEN);
+    let key = ResourceKey::global(Kind::GlobalSecret, ADMIN_TOKEN);
     if store.get(&key).await?.is_none() {
         let admin = "mesh-system:admin";
         let bearer = Bearer::User { name: admin.into(), groups: vec![admin.into()] };
@@ -54,8 +54,8 @@ mod tests {
         let revision = store.revision().await.unwrap();
         prepare(&store).await.unwrap();
         assert_eq!(store.revision().await.unwrap(), revision);
-        assert!(store.get(&Key::global(Kind::Mesh, "default")).await.unwrap().is_some());
-        let secret = store.get(&Key::global(Kind::GlobalSecret, ADMIN_TOKEN)).await.unwrap().unwrap();
+        assert!(store.get(&ResourceKey::global(Kind::Mesh, "default")).await.unwrap().is_some());
+        let secret = store.get(&ResourceKey::global(Kind::GlobalSecret, ADMIN_TOKEN)).await.unwrap().unwrap();
         let token = STANDARD.decode(secret.document["data"].as_str().unwrap()).unwrap();
         let user = Tokens::new(store).user(std::str::from_utf8(&token).unwrap()).await.unwrap();
         assert_eq!(user.groups, ["mesh-system:admin"]);

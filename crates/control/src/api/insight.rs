@@ -12,8 +12,8 @@ use super::collection::Computed;
 use super::operation::{Operation, Outcome};
 use super::overview;
 use super::refusal::Refusal;
-use crate::discovery::ProxyStatus;
 use crate::store::{Selection, Stored};
+use change::status::ProxyStatus;
 
 const TITLE: &str = "Could not retrieve resources";
 

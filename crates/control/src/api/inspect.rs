@@ -15,7 +15,7 @@ use super::answer::Answer;
 use super::ask::Ask;
 use super::operation::{Body, Operation, Outcome, Query, Sort};
 use super::refusal::Refusal;
-use crate::compile::{Compiled, CompiledProxy};
+use change::compile::{Compiled, CompiledProxy};
 
 const TITLE: &str = "Could not retrieve a resource";
 
@@ -148,7 +148,7 @@ fn key(ask: &Ask) -> ProxyKey {
 
 /// What every proxy runs, if the one in the path is among them.
 async fn compiled(ask: &Ask) -> Result<Arc<Compiled>, Refusal> {
-    let compiled = ask.desk().plane.compiled().await.ok_or_else(Refusal::leaving)?;
+    let compiled = Arc::clone(&ask.desk().plane.standing().compiled);
     match compiled.proxies.contains_key(&key(ask)) {
         true => Ok(compiled),
         false => Err(Refusal::not_found(TITLE)),
@@ -187,7 +187,7 @@ fn section(ask: &Ask, parameter: &str) -> Result<ResourceId, Refusal> {
 }
 
 async fn routes(ask: Ask) -> Outcome {
-    let compiled = ask.desk().plane.compiled().await.ok_or_else(Refusal::leaving)?;
+    let compiled = Arc::clone(&ask.desk().plane.standing().compiled);
     let plan::Answer { status, body } =
         compiled.snapshot.inspect_outbound_routes(&key(&ask), ask.parameter("kri"));
     let status = axum::http::StatusCode::from_u16(status).unwrap_or_default();

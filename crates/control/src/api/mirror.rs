@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use change::{Entry, Ledger};
+use model::ResourceKey;
 use model::kind::{Body, Scope};
-use model::{Kind, MeshName, ResourceName};
 use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
 
-use crate::store::folder::{Candidate, Entry};
-use crate::store::{Expected, Key, MemoryStore, Store, StoreError};
+use crate::store::{Expected, MemoryStore, Store, StoreError};
 
 /// The resources of files as a store that the API can read. What is written to it does not reach the files.
 #[derive(Clone, Debug, Default)]
@@ -19,8 +19,8 @@ pub struct Mirror {
     seen: Arc<Mutex<Seen>>,
 }
 
-/// Entries, and where they stand in the store.
-type Seen = BTreeMap<(Kind, MeshName, ResourceName), (Key, Arc<Entry>)>;
+/// Entries, and where they stand in the store: a document that is shown may be called otherwise.
+type Seen = BTreeMap<ResourceKey, (ResourceKey, Arc<Entry>)>;
 
 impl Mirror {
     /// The store.
@@ -28,35 +28,28 @@ impl Mirror {
         Arc::new(self.store.clone())
     }
 
-    /// What a candidate says. Nothing is copied: an entry is said in the Universal format when it is reflected.
-    pub fn entries(candidate: &Candidate) -> Vec<Arc<Entry>> {
-        candidate.offers.iter().map(|offer| Arc::clone(&offer.entry)).collect()
-    }
-
-    /// Keeps these entries and no others. Those that it has already cost nothing.
+    /// Keeps the resources of a ledger and no others. Those that it has already cost nothing.
     ///
     /// # Errors
     /// None in practice: memory does not fail, and these documents say what they are.
-    pub async fn reflect(&self, entries: Vec<Arc<Entry>>) -> Result<(), StoreError> {
+    pub async fn reflect(&self, ledger: &Ledger) -> Result<(), StoreError> {
         let mut seen = self.seen.lock().await;
         let mut there = Seen::new();
-        for entry in entries {
-            let meta = &entry.resource.meta;
-            let name = (entry.resource.kind(), meta.mesh.clone(), meta.name.clone());
-            let known = seen.get(&name).filter(|(_, old)| Arc::ptr_eq(old, &entry)).cloned();
+        for (key, entry) in ledger.entries() {
+            let known = seen.get(key).filter(|(_, old)| Arc::ptr_eq(old, entry)).cloned();
             let reflected = match known {
                 Some(known) => known,
                 None => {
-                    let document = universal(&entry);
-                    let Ok(key) = Key::of_document(&document) else { continue };
-                    self.store.put(&key, document, Expected::Any).await?;
-                    (key, entry)
+                    let document = universal(entry);
+                    let Ok(shown) = ResourceKey::of_document(&document) else { continue };
+                    self.store.put(&shown, document, Expected::Any).await?;
+                    (shown, Arc::clone(entry))
                 }
             };
-            there.insert(name, reflected);
+            there.insert(key.clone(), reflected);
         }
-        for (key, _) in seen.iter().filter(|(name, _)| !there.contains_key(*name)).map(|(_, known)| known) {
-            self.store.delete(key, Expected::Any).await?;
+        for (shown, _) in seen.iter().filter(|(key, _)| !there.contains_key(*key)).map(|(_, known)| known) {
+            self.store.delete(shown, Expected::Any).await?;
         }
         *seen = there;
         Ok(())
@@ -99,7 +92,7 @@ fn universal(entry: &Entry) -> Value {
 mod tests {
     use super::*;
     use crate::store::Selection;
-    use crate::store::folder::{Content, Offer, Options};
+    use change::{Content, Options};
 
     const FILES: &str = "
 type: Mesh
@@ -117,17 +110,16 @@ metadata: { name: web-1, namespace: shop }
 spec: { networking: { address: 10.0.0.1, inbound: [{ port: 1, tags: { kuma.io/service: web } }] } }
 ";
 
-    fn entries(text: &str) -> Vec<Arc<Entry>> {
+    fn ledger(text: &str) -> Ledger {
         let content = Content::read("x.yaml", text.as_bytes(), &Options::default());
         assert!(content.is_good(), "{:?}", content.problems);
-        let offers = content.entries.iter().map(|entry| Offer { file: "x".into(), entry: Arc::clone(entry) });
-        Mirror::entries(&Candidate { offers: offers.collect(), ..Candidate::default() })
+        content.entries.into_iter().collect()
     }
 
     #[tokio::test]
     async fn files_are_seen_as_a_store_has_them() {
         let mirror = Mirror::default();
-        mirror.reflect(entries(FILES)).await.unwrap();
+        mirror.reflect(&ledger(FILES)).await.unwrap();
         let items = mirror.store().list(&Selection::default()).await.unwrap().items;
         let keys: Vec<String> = items.iter().map(|it| it.key.to_string()).collect();
         assert_eq!(
@@ -142,23 +134,26 @@ spec: { networking: { address: 10.0.0.1, inbound: [{ port: 1, tags: { kuma.io/se
             let parsed = model::draft::parse(&document, &Options::default());
             assert!(parsed.resource.is_some(), "{:?}", parsed.problems);
         }
-        mirror.reflect(entries("type: Mesh\nname: default\n")).await.unwrap();
+        mirror.reflect(&ledger("type: Mesh\nname: default\n")).await.unwrap();
         assert_eq!(mirror.store().list(&Selection::default()).await.unwrap().items.len(), 1);
     }
     #[tokio::test]
     async fn only_what_changed_is_written() {
         let mirror = Mirror::default();
-        let mut files = entries(FILES);
-        mirror.reflect(files.clone()).await.unwrap();
+        let mut files = ledger(FILES);
+        mirror.reflect(&files).await.unwrap();
         let revisions = async |mirror: &Mirror| -> Vec<_> {
             let items = mirror.store().list(&Selection::default()).await.unwrap().items;
             items.into_iter().map(|it| (it.key.to_string(), it.version)).collect()
         };
         let before = revisions(&mirror).await;
-        mirror.reflect(files.clone()).await.unwrap();
+        mirror.reflect(&files).await.unwrap();
         assert_eq!(revisions(&mirror).await, before);
-        files[0] = entries("type: Mesh\nname: default\nmtls: { enabledBackend: ca, backends: [{ name: ca, type: builtin }] }\n").remove(0);
-        mirror.reflect(files).await.unwrap();
+        let edited = ledger(
+            "type: Mesh\nname: default\nmtls: { enabledBackend: ca, backends: [{ name: ca, type: builtin }] }\n",
+        );
+        edited.entries().for_each(|(_, entry)| files.put(Arc::clone(entry)));
+        mirror.reflect(&files).await.unwrap();
         let after = revisions(&mirror).await;
         assert_ne!(after[0], before[0]);
         assert_eq!(after[1..], before[1..]);

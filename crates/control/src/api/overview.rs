@@ -1,6 +1,6 @@
 //! A resource together with what is known of what it stands for.
 
-use model::{Kind, ProxyKey};
+use model::{Kind, ProxyKey, ResourceKey};
 use serde_json::{Value, json};
 
 use super::addressed::exists;
@@ -13,8 +13,8 @@ use super::listing::{DATAPLANE_FILTERS, FILTERS, PAGING};
 use super::operation::{Operation, Outcome};
 use super::page::Page;
 use super::refusal::Refusal;
-use crate::discovery::{Connection, ProxyStatus};
-use crate::store::{Key, Selection, Stored};
+use crate::store::{Selection, Stored};
+use change::status::{Connection, ProxyStatus};
 
 const LIST: &str = "Could not retrieve resources";
 const ITEM: &str = "Could not retrieve a resource";
@@ -93,7 +93,7 @@ async fn list(ask: Ask) -> Outcome {
 async fn get(ask: Ask) -> Outcome {
     let kind = kind(&ask)?;
     let desk = ask.desk();
-    let key = Key::new(kind, ask.mesh().unwrap_or_default(), ask.parameter("name"));
+    let key = ResourceKey::new(kind, ask.mesh().unwrap_or_default(), ask.parameter("name"));
     let found = desk.store.get(&key).await.map_err(|error| Refusal::of_store(ITEM, &error))?;
     let found = found.ok_or_else(|| Refusal::not_found(ITEM))?;
     Ok(Answer::json(overview(&found, desk.plane.statuses().get(&proxy(&found)))))

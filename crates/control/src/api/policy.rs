@@ -18,7 +18,7 @@ use super::listing::{FILTERS, PAGING};
 use super::operation::{Operation, Outcome};
 use super::page::Page;
 use super::refusal::Refusal;
-use crate::compile::Compiled;
+use change::compile::Compiled;
 
 const TITLE: &str = "Could not retrieve a resource";
 
@@ -95,7 +95,7 @@ fn attached(found: &Arc<Resource>) -> Value {
 async fn concerned(ask: Ask, show: fn(&Ask, Vec<Arc<Resource>>) -> Result<Value, Refusal>) -> Outcome {
     let Collection::Kept(kind) = ask.collection()? else { return Err(Refusal::no_page()) };
     let filter = Filter::read(&ask.query, false)?;
-    let compiled = ask.desk().plane.compiled().await.ok_or_else(Refusal::leaving)?;
+    let compiled = Arc::clone(&ask.desk().plane.standing().compiled);
     let work = move || {
         let (mesh, name) = (ask.parameter("mesh"), ask.parameter("name"));
         let resource = compiled.snapshot.named(kind, mesh, name).ok_or_else(|| Refusal::not_found(TITLE))?;

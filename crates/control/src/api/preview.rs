@@ -1,6 +1,7 @@
 //! What a change would do, asked of the control plane itself: nothing is changed.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use axum::http::Method;
 use model::{Kind, Problem};
@@ -12,9 +13,9 @@ use super::ask::Ask;
 use super::caller::Role;
 use super::operation::{Body, Operation, Outcome};
 use super::refusal::{Invalid, Refusal};
-use crate::preview::{Live, State, overlay, preview, stored};
 use crate::store::Selection;
-use crate::store::folder::{Candidate, Content, Offer};
+use change::preview::{Live, State, overlay, preview, stored};
+use change::{Content, Entry, Ledger};
 
 const TITLE: &str = "Could not preview a change";
 
@@ -37,15 +38,15 @@ async fn foretold(ask: Ask) -> Outcome {
     // it plans every proxy twice: one at a time leaves the machine to those who are served
     let turn = desk.previews.acquire().await.map_err(|_| Refusal::leaving())?;
     let rules = desk.setup.rules.clone();
-    let envoy = desk.plane.envoy().await.ok_or_else(Refusal::leaving)?;
+    let envoy = desk.plane.standing().envoy();
     let work = move || {
         let documents = listing.items.iter().filter(|it| !is_secret(it.key.kind));
         let shown = documents.map(|it| super::document::Format::Universal.show(it));
         // what cannot be understood is not in force either
-        let offers = shown.filter_map(|shown| stored(shown, rules.profile).ok()).collect();
+        let in_force: Ledger = shown.filter_map(|shown| stored(shown, rules.profile).ok()).collect();
         let context = Context { zone: rules.zone.as_deref().map(Into::into), ..Context::new(rules.profile) };
-        let before = State::of(Candidate { offers, changed: BTreeSet::new() }, &context, envoy);
-        let after = State::of(overlay(&before.candidate, &put, &BTreeSet::new()), &context, envoy);
+        let before = State::of(in_force, &context, envoy);
+        let after = State::of(overlay(&before.ledger, &put, &BTreeSet::new()), &context, envoy);
         preview(&before, &after, &Live::new())
     };
     let foretold = tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::leaving())?;
@@ -55,7 +56,7 @@ async fn foretold(ask: Ask) -> Outcome {
 
 /// The resources in the body: one, a list, or in YAML several documents. Secrets are left out: no proxy is told otherwise by
 /// them, and what they are now is not for readers.
-fn proposed(ask: &Ask) -> Result<Vec<Offer>, Refusal> {
+fn proposed(ask: &Ask) -> Result<Vec<Arc<Entry>>, Refusal> {
     let content = Content::read("the body", &ask.body, &ask.desk().setup.rules);
     if content.problems.has_errors() {
         return Err(Refusal::invalid_by(TITLE, &content.problems, invalid));
@@ -65,9 +66,8 @@ fn proposed(ask: &Ask) -> Result<Vec<Offer>, Refusal> {
             "the body has no resource: send one, or several as `{\"total\": 2, \"items\": […]}`",
         ));
     }
-    let offer = |entry| Offer { file: "the body".into(), entry };
-    let entries = content.entries.into_iter().filter(|entry| !is_secret(entry.resource.kind()));
-    Ok(entries.map(offer).collect())
+    let entries = content.entries.into_iter();
+    Ok(entries.filter(|entry| !is_secret(entry.resource.kind())).collect())
 }
 
 /// What is wrong, with the resource that it is wrong with: there may be many.

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use change::rollout::Rollout;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{Sender, channel};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -14,7 +15,7 @@ use super::answer::Answer;
 use super::ask::Ask;
 use super::operation::{Body, Operation, Outcome, Query, Sort};
 use super::refusal::Refusal;
-use crate::fleet::Rollout;
+
 use crate::store::Revision;
 
 /// How many lagging proxies are named; the numbers count all.
@@ -52,15 +53,17 @@ pub(super) fn operations() -> Vec<Operation> {
 }
 
 async fn status(ask: Ask) -> Outcome {
-    let report = ask.desk().plane.report().await.ok_or_else(Refusal::leaving)?;
-    let tree = serde_json::to_value(&report).map_err(|_| Refusal::leaving())?;
-    Ok(Answer::json(tree))
+    let (standing, statuses) = (ask.desk().plane.standing(), ask.desk().plane.statuses());
+    // it looks at every proxy and every route
+    let work = move || serde_json::to_value(standing.report(&statuses));
+    let tree = tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::leaving())?;
+    Ok(Answer::json(tree.map_err(|_| Refusal::leaving())?))
 }
 
 /// The newest first.
 async fn all(ask: Ask) -> Outcome {
-    let rollouts = ask.desk().plane.rollouts().await.ok_or_else(Refusal::leaving)?;
-    let shown: Vec<Value> = rollouts.iter().rev().map(shown).collect();
+    let standing = ask.desk().plane.standing();
+    let shown: Vec<Value> = standing.rollouts.all().rev().map(|rollout| shown(&rollout)).collect();
     Ok(Answer::json(json!({ "revisions": shown })))
 }
 
@@ -109,10 +112,9 @@ async fn follow(
     until: Instant,
     events: Sender<Result<String, Infallible>>,
 ) {
-    let Some(mut changes) = desk.plane.moves().await else { return };
+    let mut changes = desk.plane.changes();
     loop {
-        changes.borrow_and_update();
-        let Some(found) = desk.plane.rollout(revision).await else { return };
+        let found = changes.borrow_and_update().rollout(revision);
         let is_live = found.as_ref().is_some_and(Rollout::is_done);
         let is_late = Instant::now() >= until;
         let name = match &found {

@@ -89,6 +89,11 @@ impl Publisher {
         sets.senders.iter().filter(|(_, sender)| !sender.is_closed()).map(|(key, _)| key.clone()).collect()
     }
 
+    /// Whether a proxy is attached in a dialect.
+    pub fn is_wanted(&self, proxy: &ProxyKey, family: Family) -> bool {
+        self.lock().is_attached(&(proxy.clone(), family))
+    }
+
     /// Who attached or left since this was asked last, and whether it is attached now, sorted.
     ///
     /// For the one who decides what is published, so that a look costs what happened and not what there is.

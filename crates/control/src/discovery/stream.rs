@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use change::status::{Connection, StreamKind};
 use jiff::Timestamp;
 use model::ProxyKey;
 use prost::Message;
@@ -26,7 +27,7 @@ use xds::{
 use super::metrics::{StreamLabels, TypeLabels};
 use super::publisher::Published;
 use super::shared::Shared;
-use super::status::Connection;
+
 use crate::guard::caught;
 use crate::identity::Bearer;
 
@@ -35,14 +36,14 @@ const AGENT_CHARACTERS: usize = 200;
 
 /// A protocol, and what the shell needs to know of it.
 pub(super) trait Speaks: Protocol + 'static {
-    const NAME: &'static str;
+    const KIND: StreamKind;
     fn type_url(response: &Self::Response) -> &str;
     fn node(request: &Self::Request) -> Option<&Node>;
     fn asked(request: &Self::Request) -> &str;
 }
 
 impl Speaks for Delta {
-    const NAME: &'static str = "delta";
+    const KIND: StreamKind = StreamKind::Delta;
     fn type_url(response: &DeltaDiscoveryResponse) -> &str {
         &response.type_url
     }
@@ -55,7 +56,7 @@ impl Speaks for Delta {
 }
 
 impl Speaks for StateOfTheWorld {
-    const NAME: &'static str = "state-of-the-world";
+    const KIND: StreamKind = StreamKind::StateOfTheWorld;
     fn type_url(response: &DiscoveryResponse) -> &str {
         &response.type_url
     }
@@ -178,10 +179,10 @@ impl<P: Speaks> Stream<P> {
     fn attach(&mut self, seat: Seat) {
         let Seat { proxy, agent, number, replaced } = seat;
         let family = self.subscription.family().unwrap_or(Family::Envoy);
-        tracing::info!(%proxy, protocol = P::NAME, dialect = family.as_str(), agent, "proxy attached");
+        tracing::info!(%proxy, protocol = P::KIND.as_str(), dialect = family.as_str(), agent, "proxy attached");
         let connection = Connection {
             since: Timestamp::now(),
-            protocol: P::NAME,
+            protocol: P::KIND,
             dialect: family,
             peer: self.peer,
             agent,
@@ -319,7 +320,7 @@ fn refused<P: Protocol>(subscription: &Subscription<P>) -> Vec<(TypeUrl, String)
 }
 
 fn labels<P: Speaks>(family: Family) -> StreamLabels {
-    StreamLabels { protocol: P::NAME, dialect: family.as_str() }
+    StreamLabels { protocol: P::KIND.as_str(), dialect: family.as_str() }
 }
 
 fn agent(node: &Node) -> String {

@@ -2,10 +2,9 @@
 
 use std::fmt;
 
+use change::status::{Connection, ProxyStatus, Rejection};
 use model::ProxyKey;
 use xds::Foreign;
-
-use crate::discovery::{Connection, ProxyStatus, Rejection};
 
 /// Something that a proxy did.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,7 +56,7 @@ impl fmt::Display for Happening {
         match what {
             Did::Attached(Connection { since: _, protocol, dialect, peer, agent }) => {
                 let agent = if agent.is_empty() { dialect.as_str() } else { agent };
-                write!(f, "{proxy} attached: {}, {protocol}", Foreign::name(agent))?;
+                write!(f, "{proxy} attached: {}, {}", Foreign::name(agent), protocol.as_str())?;
                 peer.map_or(Ok(()), |peer| write!(f, ", from {peer}"))
             }
             Did::Left => write!(f, "{proxy} left"),

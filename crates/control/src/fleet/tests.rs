@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use change::compile::{Compiler, Scope};
+use change::report::Reach;
+use change::rollout::{Lagging, RefusedBy};
+use change::status::{Connection, ProxyStatus, Rejection, StreamKind};
+use change::{Content, Options};
+use dialect::envoy::EnvoyOptions;
 use jiff::Timestamp;
 use plan::Context;
 use xds::{TypeUrl, order};
 
 use super::*;
-use crate::compile::{Compiler, Scope};
-use crate::discovery::{Connection, ProxyStatus, Rejection, Statuses};
-use crate::store::folder::{Candidate, Content, Offer, Options};
+use crate::discovery::Statuses;
 
 const MESH: &str = "
 type: Mesh
@@ -52,9 +56,7 @@ fn compiler() -> Compiler {
 fn compiled(weight: &str) -> Arc<Compiled> {
     let content = Content::read("mesh.yaml", MESH.replace("WEIGHT", weight).as_bytes(), &Options::default());
     assert!(content.is_good(), "{:?}", content.problems);
-    let offer = |entry: &Arc<_>| Offer { file: "mesh.yaml".into(), entry: Arc::clone(entry) };
-    let candidate = Candidate { offers: content.entries.iter().map(offer).collect(), ..Candidate::default() };
-    Arc::new(compiler().compile(&candidate))
+    Arc::new(compiler().compile(&content.entries.into_iter().collect()))
 }
 
 fn fleet() -> (Fleet, Arc<Publisher>) {
@@ -65,6 +67,15 @@ fn fleet() -> (Fleet, Arc<Publisher>) {
 fn adopt(fleet: &mut Fleet, compiled: Arc<Compiled>) -> Vec<News> {
     let revision = fleet.revision().next();
     fleet.adopt(compiled, Accepted { revision, at: Timestamp::UNIX_EPOCH })
+}
+
+/// How the fleet stands, as everyone sees it.
+fn at(fleet: &Fleet) -> Arc<Standing> {
+    Arc::clone(&fleet.standing().borrow())
+}
+
+fn runs(fleet: &Fleet, statuses: &Statuses) -> Option<Revision> {
+    at(fleet).runs(&web(), &statuses.get(&web())?)
 }
 
 fn web() -> ProxyKey {
@@ -84,7 +95,7 @@ fn only_who_is_attached_is_told_and_only_what_changed_for_him() {
     let l4 = publisher.watch(&web(), Family::L4);
     assert_eq!(fleet.attend(), [told], "the other dialect is another matter");
     assert!(l4.borrow().is_some());
-    let revision = |fleet: &Fleet| fleet.served()[&(web(), Family::Envoy)].revision;
+    let revision = |fleet: &Fleet| at(fleet).served[&(web(), Family::Envoy)].revision;
     assert_eq!(revision(&fleet), Revision::new(1));
     assert_eq!(adopt(&mut fleet, compiled("0")).len(), 2);
     assert_eq!(revision(&fleet), Revision::new(3));
@@ -118,7 +129,7 @@ fn a_refusal_is_told_at_the_route_that_it_is_about() {
     let _watcher = publisher.watch(&web(), Family::Envoy);
     adopt(&mut fleet, compiled("1"));
     let reach_when = |refused: &[&str], accepted: bool| {
-        let version = fleet.served()[&(web(), Family::Envoy)].resources.version();
+        let version = at(&fleet).served[&(web(), Family::Envoy)].resources.version();
         let rejection = |name: &&str| Rejection {
             type_url: TypeUrl::new(order::ENVOY_LISTENER),
             name: (*name).to_owned(),
@@ -128,7 +139,7 @@ fn a_refusal_is_told_at_the_route_that_it_is_about() {
         let status = ProxyStatus {
             connection: Some(Connection {
                 since: Timestamp::UNIX_EPOCH,
-                protocol: "delta",
+                protocol: StreamKind::Delta,
                 dialect: Family::Envoy,
                 peer: None,
                 agent: String::new(),
@@ -139,7 +150,7 @@ fn a_refusal_is_told_at_the_route_that_it_is_about() {
             ..ProxyStatus::default()
         };
         let statuses = BTreeMap::from([(web(), status)]);
-        let report = report(&fleet, &statuses);
+        let report = at(&fleet).report(&statuses);
         let at = report.routes[0].proxies.iter().find(|at| at.proxy == web()).unwrap().clone();
         (at.reach, at.refusals)
     };
@@ -156,7 +167,7 @@ fn a_refusal_is_told_at_the_route_that_it_is_about() {
 fn attached(statuses: &Statuses) {
     let connection = Connection {
         since: Timestamp::UNIX_EPOCH,
-        protocol: "delta",
+        protocol: StreamKind::Delta,
         dialect: Family::Envoy,
         peer: None,
         agent: String::new(),
@@ -170,42 +181,48 @@ fn a_rollout_ends_when_the_proxy_says_that_it_runs_what_it_was_told() {
     let statuses = Statuses::default();
     let _watcher = publisher.watch(&web(), Family::Envoy);
     attached(&statuses);
-    assert_eq!(fleet.rollout(Revision::new(1)), None, "nothing is adopted");
+    assert_eq!(at(&fleet).rollout(Revision::new(1)), None, "nothing is adopted");
     adopt(&mut fleet, compiled("1"));
-    let told = |fleet: &Fleet| fleet.served()[&(web(), Family::Envoy)].resources.version();
+    let told = |fleet: &Fleet| at(fleet).served[&(web(), Family::Envoy)].resources.version();
     let first = told(&fleet);
     statuses.published(&web(), first, false);
     fleet.observe(&statuses);
-    let rollout = fleet.rollout(Revision::new(1)).unwrap();
+    let rollout = at(&fleet).rollout(Revision::new(1)).unwrap();
     assert_eq!((rollout.concerned, rollout.live), (1, 0));
     assert_eq!(rollout.lagging, [Lagging { proxy: web(), attached: true }]);
-    assert_eq!((rollout.live_after.half, fleet.runs(&web())), (None, None));
+    assert_eq!((rollout.live_after.half, runs(&fleet, &statuses)), (None, None));
 
     statuses.accepted(&web(), first);
     fleet.observe(&statuses);
-    let rollout = fleet.rollout(Revision::new(1)).unwrap();
+    let rollout = at(&fleet).rollout(Revision::new(1)).unwrap();
     assert!(rollout.is_done() && rollout.live == 1 && rollout.live_after.all.is_some());
-    assert_eq!(fleet.runs(&web()), Some(Revision::new(1)));
+    assert_eq!(runs(&fleet, &statuses), Some(Revision::new(1)));
 
     adopt(&mut fleet, compiled("1"));
-    let rollout = fleet.rollout(Revision::new(2)).unwrap();
+    let rollout = at(&fleet).rollout(Revision::new(2)).unwrap();
     assert_eq!((rollout.concerned, rollout.is_done()), (0, true), "nothing changed for anybody");
-    assert_eq!(fleet.runs(&web()), Some(Revision::new(2)));
+    assert_eq!(runs(&fleet, &statuses), Some(Revision::new(2)));
 
     // the next one is skipped for a newer one
     adopt(&mut fleet, compiled("2"));
     adopt(&mut fleet, compiled("0"));
-    assert_eq!(fleet.runs(&web()), Some(Revision::new(2)));
+    assert_eq!(runs(&fleet, &statuses), Some(Revision::new(2)));
     let last = told(&fleet);
     statuses.published(&web(), last, false);
     statuses.closed(&web(), true);
     fleet.observe(&statuses);
-    assert_eq!(fleet.rollout(Revision::new(3)).unwrap().lagging, [Lagging { proxy: web(), attached: false }]);
+    assert_eq!(
+        at(&fleet).rollout(Revision::new(3)).unwrap().lagging,
+        [Lagging { proxy: web(), attached: false }]
+    );
     attached(&statuses);
     statuses.accepted(&web(), last);
     fleet.observe(&statuses);
-    assert!(fleet.rollouts().all(|rollout| rollout.is_done()));
-    assert_eq!((fleet.runs(&web()), fleet.rollout(Revision::new(5))), (Some(Revision::new(4)), None));
+    assert!(at(&fleet).rollouts.all().all(|rollout| rollout.is_done()));
+    assert_eq!(
+        (runs(&fleet, &statuses), at(&fleet).rollout(Revision::new(5))),
+        (Some(Revision::new(4)), None)
+    );
 }
 
 #[test]
@@ -215,20 +232,20 @@ fn going_back_counts_only_when_the_proxy_has_gone_back() {
     let _watcher = publisher.watch(&web(), Family::Envoy);
     attached(&statuses);
     adopt(&mut fleet, compiled("1"));
-    let one = fleet.served()[&(web(), Family::Envoy)].resources.version();
+    let one = at(&fleet).served[&(web(), Family::Envoy)].resources.version();
     statuses.published(&web(), one, true);
     fleet.observe(&statuses);
     adopt(&mut fleet, compiled("2"));
-    statuses.published(&web(), fleet.served()[&(web(), Family::Envoy)].resources.version(), false);
+    statuses.published(&web(), at(&fleet).served[&(web(), Family::Envoy)].resources.version(), false);
     fleet.observe(&statuses);
     adopt(&mut fleet, compiled("1"));
     // the stream has the other one in flight
     statuses.published(&web(), one, false);
     fleet.observe(&statuses);
-    assert_eq!(fleet.rollout(Revision::new(3)).unwrap().live, 0);
+    assert_eq!(at(&fleet).rollout(Revision::new(3)).unwrap().live, 0);
     statuses.accepted(&web(), one);
     fleet.observe(&statuses);
-    assert!(fleet.rollout(Revision::new(3)).unwrap().is_done());
+    assert!(at(&fleet).rollout(Revision::new(3)).unwrap().is_done());
 }
 
 #[test]
@@ -238,19 +255,19 @@ fn who_refuses_is_named_with_the_reason_and_keeps_the_revision_before() {
     let _watcher = publisher.watch(&web(), Family::Envoy);
     attached(&statuses);
     adopt(&mut fleet, compiled("1"));
-    statuses.published(&web(), fleet.served()[&(web(), Family::Envoy)].resources.version(), true);
+    statuses.published(&web(), at(&fleet).served[&(web(), Family::Envoy)].resources.version(), true);
     fleet.observe(&statuses);
     adopt(&mut fleet, compiled("2"));
-    statuses.published(&web(), fleet.served()[&(web(), Family::Envoy)].resources.version(), false);
+    statuses.published(&web(), at(&fleet).served[&(web(), Family::Envoy)].resources.version(), false);
     let (type_url, names) = (TypeUrl::new(order::ENVOY_LISTENER), vec!["out".to_owned()]);
     let event = xds::Event::Rejected { type_url: type_url.clone(), names, message: "no room".to_owned() };
     statuses.answered(&web(), event, &[(type_url, "out".to_owned())]);
     let happened = fleet.observe(&statuses);
     assert!(matches!(happened.as_slice(), [Happening { what: Did::Refused(_), .. }]), "{happened:?}");
-    let rollout = fleet.rollout(Revision::new(2)).unwrap();
+    let rollout = at(&fleet).rollout(Revision::new(2)).unwrap();
     assert_eq!(rollout.refused, [RefusedBy { proxy: web(), reasons: vec!["out: no room".to_owned()] }]);
-    assert_eq!((rollout.lagging, fleet.runs(&web())), (vec![], Some(Revision::new(1))));
-    let tree = serde_json::to_value(fleet.rollout(Revision::new(2)).unwrap()).unwrap();
+    assert_eq!((rollout.lagging, runs(&fleet, &statuses)), (vec![], Some(Revision::new(1))));
+    let tree = serde_json::to_value(at(&fleet).rollout(Revision::new(2)).unwrap()).unwrap();
     assert_eq!(tree["refused"][0]["proxy"], "default/web-1");
     assert_eq!(tree["liveAfter"], serde_json::json!({ "p50": null, "p99": null, "p100": null }));
 }

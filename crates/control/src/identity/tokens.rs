@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use model::Kind;
+use model::{Kind, ResourceKey};
 use serde_json::{Value, json};
 
 use super::claims::{Bearer, Claims, Sort};
@@ -15,7 +15,7 @@ use super::error::TokenError;
 use super::jwt::{self, Unverified};
 use super::key::SigningKey;
 use super::secret::{self, Revocations};
-use crate::store::{Expected, Key, Revision, Selection, Store, StoreError};
+use crate::store::{Expected, Revision, Selection, Store, StoreError};
 
 /// Issues and verifies tokens.
 #[derive(Clone)]
@@ -24,7 +24,7 @@ pub struct Tokens {
     /// Whether keys may be made.
     makes_keys: bool,
     /// Of which secrets it was said that they cannot be read.
-    told: Arc<Mutex<BTreeMap<Key, Revision>>>,
+    told: Arc<Mutex<BTreeMap<ResourceKey, Revision>>>,
 }
 
 impl fmt::Debug for Tokens {
@@ -64,20 +64,20 @@ impl Keyring<'_> {
         }
     }
 
-    fn key(&self, serial: &str) -> Key {
-        Key::new(self.kind(), self.mesh, format!("{}{serial}", self.prefix()))
+    fn key(&self, serial: &str) -> ResourceKey {
+        ResourceKey::new(self.kind(), self.mesh, format!("{}{serial}", self.prefix()))
     }
 
-    fn revocations(&self) -> Key {
+    fn revocations(&self) -> ResourceKey {
         let name = match self.sort {
             Sort::Dataplane => format!("dataplane-token-revocations-{}", self.mesh),
             Sort::Zone => "zone-token-revocations".into(),
             Sort::User => "user-token-revocations".into(),
         };
-        Key::new(self.kind(), self.mesh, name)
+        ResourceKey::new(self.kind(), self.mesh, name)
     }
 
-    fn document(&self, key: &Key, secret: &[u8]) -> Value {
+    fn document(&self, key: &ResourceKey, secret: &[u8]) -> Value {
         let mut document =
             json!({ "type": key.kind.as_str(), "name": key.name, "data": STANDARD.encode(secret) });
         if let Some(mesh) = &key.mesh {
@@ -181,7 +181,7 @@ impl Tokens {
     }
 
     /// Says once of each version of a secret what is wrong with it: it turns away people who have done nothing wrong.
-    fn tell(&self, key: &Key, version: Revision, error: &TokenError) {
+    fn tell(&self, key: &ResourceKey, version: Revision, error: &TokenError) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.insert(key.clone(), version) != Some(version) {
             tracing::error!(secret = %key, "{error}");
@@ -279,7 +279,7 @@ mod tests {
 
         let claims = Claims::new(jo(), HOUR);
         let (id, revoked) = (claims.id.clone(), tokens.issue(claims).await.unwrap());
-        let key = Key::global(Kind::GlobalSecret, "user-token-revocations");
+        let key = ResourceKey::global(Kind::GlobalSecret, "user-token-revocations");
         let list = json!({ "type": "GlobalSecret", "name": key.name, "data": STANDARD.encode(format!("other, {id}")) });
         store.put(&key, list, Expected::Any).await.unwrap();
         assert!(matches!(tokens.user(&revoked).await, Err(TokenError::Revoked)));
@@ -293,7 +293,7 @@ mod tests {
         let elsewhere = tokens.issue(Claims::new(web("depot"), HOUR)).await.unwrap();
         let keyring = Keyring { sort: Sort::Dataplane, mesh: "shop" };
         let list = keyring.revocations();
-        let says = async |key: &Key, data: &str| {
+        let says = async |key: &ResourceKey, data: &str| {
             let document = json!({ "type": "Secret", "mesh": "shop", "name": key.name, "data": data });
             store.put(key, document, Expected::Any).await.unwrap();
         };

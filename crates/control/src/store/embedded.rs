@@ -5,6 +5,7 @@
 
 mod file;
 
+use model::ResourceKey;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,9 +15,9 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
-use super::ledger::{Ledger, Proposal};
+use super::contents::{Contents, Proposal};
 use super::memory::Shared;
-use super::{Change, Expected, Key, Listing, Revision, Selection, Store, StoreError, Stored, Watch, Written};
+use super::{Change, Expected, Listing, Revision, Selection, Store, StoreError, Stored, Watch, Written};
 use file::File;
 
 /// Resources in one file on disk.
@@ -31,7 +32,7 @@ pub struct EmbeddedStore {
 /// The hand that writes.
 #[derive(Debug)]
 enum Writer {
-    /// The file, as good as the ledger.
+    /// The file, as good as the contents.
     Ready(File),
     /// Writing failed; the file has to be opened anew, and then says whether this change is in it.
     Failed(Option<Change>),
@@ -51,7 +52,7 @@ impl EmbeddedStore {
             move || File::open(&path)
         })
         .await?;
-        let shared = Arc::new(Shared::new(Ledger::new(loaded.revision, loaded.items)));
+        let shared = Arc::new(Shared::new(Contents::new(loaded.revision, loaded.items)));
         Ok(Self { path, shared, writer: Arc::new(Mutex::new(Writer::Ready(file))) })
     }
 
@@ -70,7 +71,7 @@ impl EmbeddedStore {
     }
 }
 
-/// The only way to change the file and the ledger: one at a time.
+/// The only way to change the file and the contents: one at a time.
 struct Pen<'a> {
     path: &'a Path,
     shared: &'a Shared,
@@ -115,19 +116,24 @@ impl Pen<'_> {
 
 #[async_trait]
 impl Store for EmbeddedStore {
-    async fn get(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
-        Ok(self.shared.ledger().get(key).cloned())
+    async fn get(&self, key: &ResourceKey) -> Result<Option<Stored>, StoreError> {
+        Ok(self.shared.contents().get(key).cloned())
     }
 
     async fn list(&self, selection: &Selection) -> Result<Listing, StoreError> {
-        Ok(self.shared.ledger().list(selection))
+        Ok(self.shared.contents().list(selection))
     }
 
-    async fn put(&self, key: &Key, document: Value, expected: Expected) -> Result<Written, StoreError> {
+    async fn put(
+        &self,
+        key: &ResourceKey,
+        document: Value,
+        expected: Expected,
+    ) -> Result<Written, StoreError> {
         let key = key.clone();
         self.write(move |pen| {
             pen.file()?;
-            let proposal = pen.shared.ledger().propose_put(&key, document, expected, Timestamp::now());
+            let proposal = pen.shared.contents().propose_put(&key, document, expected, Timestamp::now());
             let Proposal { written, change } = proposal?;
             change.map_or(Ok(()), |change| pen.make(change))?;
             Ok(written)
@@ -135,11 +141,11 @@ impl Store for EmbeddedStore {
         .await
     }
 
-    async fn delete(&self, key: &Key, expected: Expected) -> Result<Revision, StoreError> {
+    async fn delete(&self, key: &ResourceKey, expected: Expected) -> Result<Revision, StoreError> {
         let key = key.clone();
         self.write(move |pen| {
             pen.file()?;
-            let change = pen.shared.ledger().propose_delete(&key, expected)?;
+            let change = pen.shared.contents().propose_delete(&key, expected)?;
             let revision = change.revision;
             pen.make(change)?;
             Ok(revision)
@@ -152,7 +158,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn revision(&self) -> Result<Revision, StoreError> {
-        Ok(self.shared.ledger().revision())
+        Ok(self.shared.contents().revision())
     }
 
     fn describe(&self) -> String {

@@ -1,6 +1,7 @@
 //! Why a store did not do what it was asked.
 
-use super::{Expected, Key, Revision, Stored};
+use super::{Expected, Revision, Stored};
+use model::ResourceKey;
 
 /// Why a store did not do what it was asked.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -9,7 +10,7 @@ pub enum StoreError {
     #[error("{key}: {expected} was expected, but {} is there", in_words(.found.as_deref()))]
     Conflict {
         /// Of what.
-        key: Key,
+        key: ResourceKey,
         /// What the caller expected.
         expected: Expected,
         /// What is there now; `None`: nothing.
@@ -17,12 +18,12 @@ pub enum StoreError {
     },
     /// Nothing is stored under the key.
     #[error("{0} is not there")]
-    NotFound(Key),
+    NotFound(ResourceKey),
     /// The document cannot be kept under the key.
     #[error("{key}: {why}")]
     Unfit {
         /// The key.
-        key: Key,
+        key: ResourceKey,
         /// What is wrong with the document.
         why: String,
     },

@@ -1,5 +1,6 @@
 //! Resources in memory: for tests and for trying things out. What is stored is gone with the process.
 
+use model::ResourceKey;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -7,9 +8,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::change::Feed;
-use super::ledger::{Ledger, Proposal};
-use super::{Change, Expected, Key, Listing, Revision, Selection, Store, StoreError, Stored, Watch, Written};
+use super::changes::Feed;
+use super::contents::{Contents, Proposal};
+use super::{Change, Expected, Listing, Revision, Selection, Store, StoreError, Stored, Watch, Written};
 
 /// Resources in memory.
 #[derive(Clone, Debug, Default)]
@@ -17,41 +18,41 @@ pub struct MemoryStore {
     shared: Arc<Shared>,
 }
 
-/// A ledger that several tasks share, and that wakes those who wait for changes.
+/// A contents that several tasks share, and that wakes those who wait for changes.
 #[derive(Debug)]
 pub(super) struct Shared {
     // held to look and to change, never across an await
-    ledger: Mutex<Ledger>,
+    contents: Mutex<Contents>,
     revision: watch::Sender<Revision>,
     leads: watch::Sender<bool>,
 }
 
 impl Default for Shared {
     fn default() -> Self {
-        Self::new(Ledger::default())
+        Self::new(Contents::default())
     }
 }
 
 impl Shared {
-    pub(super) fn new(ledger: Ledger) -> Self {
-        let revision = watch::Sender::new(ledger.revision());
-        Self { ledger: Mutex::new(ledger), revision, leads: watch::Sender::new(true) }
+    pub(super) fn new(contents: Contents) -> Self {
+        let revision = watch::Sender::new(contents.revision());
+        Self { contents: Mutex::new(contents), revision, leads: watch::Sender::new(true) }
     }
 
-    /// The ledger, for one look.
-    pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+    /// The contents, for one look.
+    pub(super) fn contents(&self) -> MutexGuard<'_, Contents> {
         // a change is made in one step, after everything that can fail
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes a change, and wakes those who wait for it.
     pub(super) fn make(&self, change: Change) {
-        self.make_in(&mut self.ledger(), change);
+        self.make_in(&mut self.contents(), change);
     }
 
-    fn make_in(&self, ledger: &mut Ledger, change: Change) {
-        ledger.make(change);
-        self.revision.send_replace(ledger.revision());
+    fn make_in(&self, contents: &mut Contents, change: Change) {
+        contents.make(change);
+        self.revision.send_replace(contents.revision());
     }
 
     /// The leadership of a process that shares its store with no other.
@@ -61,7 +62,7 @@ impl Shared {
 
     /// The changes after a revision, as they come.
     pub(super) fn watch(self: &Arc<Self>, after: Revision) -> Result<Watch, StoreError> {
-        self.ledger().after(after)?;
+        self.contents().after(after)?;
         Ok(Watch::new(Arc::clone(self) as Arc<dyn Feed>, after))
     }
 }
@@ -72,7 +73,7 @@ impl Feed for Shared {
         let mut latest = self.revision.subscribe();
         loop {
             latest.borrow_and_update();
-            let changes = self.ledger().after(revision)?;
+            let changes = self.contents().after(revision)?;
             if !changes.is_empty() {
                 return Ok(changes);
             }
@@ -84,28 +85,33 @@ impl Feed for Shared {
 
 #[async_trait]
 impl Store for MemoryStore {
-    async fn get(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
-        Ok(self.shared.ledger().get(key).cloned())
+    async fn get(&self, key: &ResourceKey) -> Result<Option<Stored>, StoreError> {
+        Ok(self.shared.contents().get(key).cloned())
     }
 
     async fn list(&self, selection: &Selection) -> Result<Listing, StoreError> {
-        Ok(self.shared.ledger().list(selection))
+        Ok(self.shared.contents().list(selection))
     }
 
-    async fn put(&self, key: &Key, document: Value, expected: Expected) -> Result<Written, StoreError> {
-        let mut ledger = self.shared.ledger();
-        let Proposal { written, change } = ledger.propose_put(key, document, expected, Timestamp::now())?;
+    async fn put(
+        &self,
+        key: &ResourceKey,
+        document: Value,
+        expected: Expected,
+    ) -> Result<Written, StoreError> {
+        let mut contents = self.shared.contents();
+        let Proposal { written, change } = contents.propose_put(key, document, expected, Timestamp::now())?;
         if let Some(change) = change {
-            self.shared.make_in(&mut ledger, change);
+            self.shared.make_in(&mut contents, change);
         }
         Ok(written)
     }
 
-    async fn delete(&self, key: &Key, expected: Expected) -> Result<Revision, StoreError> {
-        let mut ledger = self.shared.ledger();
-        let change = ledger.propose_delete(key, expected)?;
+    async fn delete(&self, key: &ResourceKey, expected: Expected) -> Result<Revision, StoreError> {
+        let mut contents = self.shared.contents();
+        let change = contents.propose_delete(key, expected)?;
         let revision = change.revision;
-        self.shared.make_in(&mut ledger, change);
+        self.shared.make_in(&mut contents, change);
         Ok(revision)
     }
 
@@ -114,7 +120,7 @@ impl Store for MemoryStore {
     }
 
     async fn revision(&self) -> Result<Revision, StoreError> {
-        Ok(self.shared.ledger().revision())
+        Ok(self.shared.contents().revision())
     }
 
     fn describe(&self) -> String {

@@ -1,5 +1,6 @@
 //! A store that counts what it is asked.
 
+use model::ResourceKey;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,7 +13,7 @@ use prometheus_client::registry::Registry;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::{Expected, Fault, Key, Listing, Revision, Selection, Store, StoreError, Stored, Watch, Written};
+use super::{Expected, Fault, Listing, Revision, Selection, Store, StoreError, Stored, Watch, Written};
 
 /// What is counted about a store. Cloning shares the numbers.
 #[derive(Clone, Debug)]
@@ -80,7 +81,7 @@ impl MeteredStore {
 
 #[async_trait]
 impl Store for MeteredStore {
-    async fn get(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
+    async fn get(&self, key: &ResourceKey) -> Result<Option<Stored>, StoreError> {
         let since = Instant::now();
         self.metrics.note("get", since, self.store.get(key).await)
     }
@@ -90,12 +91,17 @@ impl Store for MeteredStore {
         self.metrics.note("list", since, self.store.list(selection).await)
     }
 
-    async fn put(&self, key: &Key, document: Value, expected: Expected) -> Result<Written, StoreError> {
+    async fn put(
+        &self,
+        key: &ResourceKey,
+        document: Value,
+        expected: Expected,
+    ) -> Result<Written, StoreError> {
         let since = Instant::now();
         self.metrics.note("put", since, self.store.put(key, document, expected).await)
     }
 
-    async fn delete(&self, key: &Key, expected: Expected) -> Result<Revision, StoreError> {
+    async fn delete(&self, key: &ResourceKey, expected: Expected) -> Result<Revision, StoreError> {
         let since = Instant::now();
         self.metrics.note("delete", since, self.store.delete(key, expected).await)
     }

@@ -16,6 +16,7 @@ mod place;
 mod text;
 mod walk;
 
+use model::ResourceKey;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -26,9 +27,9 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, spawn_blocking};
 
-use super::ledger::{Ledger, Proposal};
+use super::contents::{Contents, Proposal};
 use super::memory::Shared;
-use super::{Expected, Key, Listing, Revision, Selection, Store, StoreError, Watch, What, Written};
+use super::{Expected, Listing, Revision, Selection, Store, StoreError, Watch, What, Written};
 use crate::guard::task_again;
 use disk::Disk;
 
@@ -74,7 +75,7 @@ impl PlainStore {
             move || Disk::open(&folder)
         })
         .await?;
-        let shared = Arc::new(Shared::new(Ledger::new(loaded.revision, loaded.items)));
+        let shared = Arc::new(Shared::new(Contents::new(loaded.revision, loaded.items)));
         let inner = Arc::new(Inner { folder, shared, disk: Mutex::new(disk) });
         let looks = Arc::new(Looks(tokio::spawn(follow(Arc::downgrade(&inner))).abort_handle()));
         Ok(Self { inner, looks })
@@ -113,14 +114,14 @@ impl Inner {
 
 /// Makes of an edit what a change is.
 fn take_in(shared: &Shared, disk: &mut Disk, edit: disk::Edit) {
-    let revision = shared.ledger().revision().next();
+    let revision = shared.contents().revision().next();
     if let Err(error) = disk.reserve(revision) {
         tracing::warn!(%error, "what was changed by hand is taken in later");
         return;
     }
     let change = {
-        let ledger = shared.ledger();
-        disk.change(edit, revision, |key| ledger.get(key).cloned())
+        let contents = shared.contents();
+        disk.change(edit, revision, |key| contents.get(key).cloned())
     };
     if let Some(change) = change {
         shared.make(change);
@@ -143,21 +144,26 @@ async fn look_again_and_again(store: Weak<Inner>) {
 
 #[async_trait]
 impl Store for PlainStore {
-    async fn get(&self, key: &Key) -> Result<Option<super::Stored>, StoreError> {
-        Ok(self.inner.shared.ledger().get(key).cloned())
+    async fn get(&self, key: &ResourceKey) -> Result<Option<super::Stored>, StoreError> {
+        Ok(self.inner.shared.contents().get(key).cloned())
     }
 
     async fn list(&self, selection: &Selection) -> Result<Listing, StoreError> {
-        Ok(self.inner.shared.ledger().list(selection))
+        Ok(self.inner.shared.contents().list(selection))
     }
 
-    async fn put(&self, key: &Key, document: Value, expected: Expected) -> Result<Written, StoreError> {
+    async fn put(
+        &self,
+        key: &ResourceKey,
+        document: Value,
+        expected: Expected,
+    ) -> Result<Written, StoreError> {
         let key = key.clone();
         self.write(move |shared, disk| {
             if let Some(edit) = disk.edit_of(&key)? {
                 take_in(shared, disk, edit);
             }
-            let proposal = shared.ledger().propose_put(&key, document, expected, Timestamp::now());
+            let proposal = shared.contents().propose_put(&key, document, expected, Timestamp::now());
             let Proposal { written, change } = proposal?;
             if let Some(change) = change {
                 if let What::Put(stored) = &change.what {
@@ -171,13 +177,13 @@ impl Store for PlainStore {
         .await
     }
 
-    async fn delete(&self, key: &Key, expected: Expected) -> Result<Revision, StoreError> {
+    async fn delete(&self, key: &ResourceKey, expected: Expected) -> Result<Revision, StoreError> {
         let key = key.clone();
         self.write(move |shared, disk| {
             if let Some(edit) = disk.edit_of(&key)? {
                 take_in(shared, disk, edit);
             }
-            let change = shared.ledger().propose_delete(&key, expected)?;
+            let change = shared.contents().propose_delete(&key, expected)?;
             let revision = change.revision;
             disk.reserve(revision)?;
             disk.remove(&key)?;
@@ -192,7 +198,7 @@ impl Store for PlainStore {
     }
 
     async fn revision(&self) -> Result<Revision, StoreError> {
-        Ok(self.inner.shared.ledger().revision())
+        Ok(self.inner.shared.contents().revision())
     }
 
     fn describe(&self) -> String {

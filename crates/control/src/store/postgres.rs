@@ -11,6 +11,7 @@ mod rows;
 mod schema;
 mod tls;
 
+use model::ResourceKey;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,10 +25,10 @@ use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::change::Feed;
-use super::ledger::{Proposal, check, expect, propose};
+use super::changes::Feed;
+use super::contents::{Proposal, check, expect, propose};
 use super::{
-    Change, Expected, Key, Listing, Revision, Selection, Store, StoreError, Stored, Watch, What, Written,
+    Change, Expected, Listing, Revision, Selection, Store, StoreError, Stored, Watch, What, Written,
 };
 use listener::Listener;
 use tls::Way;
@@ -153,7 +154,7 @@ impl Shared {
     /// Makes the change that `decide` makes of the next revision and of what is there, if any.
     async fn change<R: Send>(
         &self,
-        key: &Key,
+        key: &ResourceKey,
         decide: impl FnOnce(Revision, Option<Stored>) -> Result<(R, Option<Change>), StoreError> + Send,
     ) -> Result<R, StoreError> {
         let words = &self.database.words;
@@ -207,7 +208,7 @@ impl Shared {
 
 #[async_trait]
 impl Store for PostgresStore {
-    async fn get(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
+    async fn get(&self, key: &ResourceKey) -> Result<Option<Stored>, StoreError> {
         let shared = &self.shared;
         shared
             .patiently(async {
@@ -240,7 +241,12 @@ impl Store for PostgresStore {
             .await
     }
 
-    async fn put(&self, key: &Key, document: Value, expected: Expected) -> Result<Written, StoreError> {
+    async fn put(
+        &self,
+        key: &ResourceKey,
+        document: Value,
+        expected: Expected,
+    ) -> Result<Written, StoreError> {
         check(key, &document)?;
         let decide = |revision, found: Option<Stored>| {
             let now = Timestamp::now();
@@ -251,7 +257,7 @@ impl Store for PostgresStore {
         self.shared.patiently(self.shared.change(key, decide)).await
     }
 
-    async fn delete(&self, key: &Key, expected: Expected) -> Result<Revision, StoreError> {
+    async fn delete(&self, key: &ResourceKey, expected: Expected) -> Result<Revision, StoreError> {
         let decide = |revision, found: Option<Stored>| {
             expect(key, expected, found.as_ref())?;
             match found {

@@ -1,10 +1,11 @@
 //! A stored document as text: one JSON object.
 
 use jiff::Timestamp;
+use model::ResourceKey;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Key, Revision, Stored};
+use super::{Revision, Stored};
 
 /// What is written about a stored document.
 #[derive(Serialize, Deserialize)]
@@ -29,7 +30,7 @@ impl Record {
     /// In words: it is none.
     pub(super) fn stored(self) -> Result<Stored, String> {
         let Self { version, created, modified, document } = self;
-        let key = Key::of_document(&document).map_err(|why| why.to_string())?;
+        let key = ResourceKey::of_document(&document).map_err(|why| why.to_string())?;
         let time = |text: &str| text.parse::<Timestamp>().map_err(|_| format!("`{text}` is no time"));
         Ok(Stored { key, version, created: time(&created)?, modified: time(&modified)?, document })
     }

@@ -2,52 +2,16 @@
 
 use std::fmt;
 
+use change::Revision;
 use jiff::Timestamp;
-use model::Kind;
+use model::{Kind, ResourceKey};
 use serde_json::Value;
-
-use super::Key;
-
-/// When in the life of a store: the number of the last change. One counter for the whole store; it only grows, by one or
-/// more. [`Revision::ZERO`] is before the first change.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
-)]
-#[serde(transparent)]
-pub struct Revision(u64);
-
-impl Revision {
-    /// Before the first change.
-    pub const ZERO: Revision = Revision(0);
-
-    /// The revision with this number.
-    pub const fn new(number: u64) -> Self {
-        Self(number)
-    }
-
-    /// Its number.
-    pub const fn number(self) -> u64 {
-        self.0
-    }
-
-    /// The one after it.
-    #[must_use]
-    pub const fn next(self) -> Self {
-        Self(self.0 + 1)
-    }
-}
-
-impl fmt::Display for Revision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
 
 /// A document that is stored.
 #[derive(Clone, PartialEq)]
 pub struct Stored {
     /// What it is.
-    pub key: Key,
+    pub key: ResourceKey,
     /// In the Universal format, as it was accepted.
     pub document: Value,
     /// The revision of its last change. What to expect when changing it again ([`Expected::Version`]).
@@ -70,13 +34,6 @@ impl fmt::Debug for Stored {
             .field("created", created)
             .field("modified", modified)
             .finish()
-    }
-}
-
-impl Key {
-    /// Whether the document must be shown to nobody who did not ask for it: not in logs, not in dumps.
-    pub fn keeps_a_secret(&self) -> bool {
-        self.kind.as_str().ends_with("Secret")
     }
 }
 
@@ -134,7 +91,7 @@ impl Selection {
     }
 
     /// Whether a resource is selected.
-    pub fn holds(&self, key: &Key) -> bool {
+    pub fn holds(&self, key: &ResourceKey) -> bool {
         self.kind.is_none_or(|kind| key.kind == kind)
             && self.mesh.as_ref().is_none_or(|mesh| key.mesh.as_ref() == Some(mesh))
     }
@@ -152,7 +109,7 @@ pub struct Listing {
 impl Listing {
     /// Puts items into the order of listings.
     pub fn new(revision: Revision, mut items: Vec<Stored>) -> Self {
-        let order = |Key { kind, mesh, name }: &Key| (*kind, name.clone(), mesh.clone());
+        let order = |ResourceKey { kind, mesh, name }: &ResourceKey| (*kind, name.clone(), mesh.clone());
         items.sort_by_cached_key(|item| order(&item.key));
         Self { revision, items }
     }
@@ -185,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_secret_is_not_shown_by_accident() {
-        let key = Key::new(Kind::Secret, "default", "token");
+        let key = ResourceKey::new(Kind::Secret, "default", "token");
         let document =
             json!({ "type": "Secret", "mesh": "default", "name": "token", "data": "aHVudGVyMg==" });
         let now = Timestamp::UNIX_EPOCH;

@@ -4,15 +4,17 @@
 mod maker;
 
 use std::sync::Arc;
+use std::time::Instant;
 
+use change::compile::{Compiler, Scope};
+use change::preview::universal;
+use change::{Content, Options};
 use dialect::envoy::EnvoyOptions;
 use meshtcp_control::api::Setup;
-use meshtcp_control::compile::{Compiler, Scope};
-use meshtcp_control::preview::universal;
-use meshtcp_control::store::folder::{Content, FileState, Options, Settled};
-use meshtcp_control::store::{FollowedStore, Key, Selection};
+use meshtcp_control::sources::{Settled, Source as _, SourceState, StoreSource};
+use meshtcp_control::store::Selection;
 use meshtcp_control::yaml;
-use model::{Kind, Problem, Profile, Severity};
+use model::{Kind, Problem, Profile, ResourceKey, Severity};
 use plan::Context;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -77,12 +79,12 @@ async fn offered(server: &Server, document: &Value, rules: &Options, meshes: &[S
     let (sent, key) = match by_file.entries.first() {
         Some(entry) => {
             let sent = universal(document, &entry.resource);
-            let key = Key::of_document(&sent).unwrap();
+            let key = ResourceKey::of_document(&sent).unwrap();
             (sent, key)
         }
         // a manifest is refused before it is sent
         None if document.get("apiVersion").is_some() => return,
-        None => (document.clone(), Key::of_document(document).unwrap()),
+        None => (document.clone(), ResourceKey::of_document(document).unwrap()),
     };
     if key.mesh.as_ref().is_some_and(|mesh| !meshes.contains(mesh)) {
         return;
@@ -105,23 +107,26 @@ async fn offered(server: &Server, document: &Value, rules: &Options, meshes: &[S
 /// Reads the store as the compile loop does: nothing of it is held back, and every Dataplane has a plan that can be said.
 async fn everything_is_in_force(server: &Server, profile: Profile) {
     let (mut followed, feeder) =
-        FollowedStore::new(Arc::clone(&server.store), Options { profile, ..Options::default() });
+        StoreSource::new(Arc::clone(&server.store), Options { profile, ..Options::default() });
     let fed = tokio::spawn(feeder.run(|| {}));
     let revision = server.store.revision().await.unwrap();
-    while followed.revision() < revision {
+    while followed.revision() < Some(revision) {
         tokio::task::yield_now().await;
-        followed.refresh();
+        followed.refresh(Instant::now());
     }
     let (context, envoy) = (Context::new(profile), EnvoyOptions::default());
     let compiler = Compiler { context, scope: Scope::everything(), envoy };
-    let Settled::Adopted(compiled) = followed.settle(|candidate| Ok(compiler.compile(candidate))) else {
-        panic!("nobody objects");
-    };
+    let mut compiled = compiler.nothing();
+    let settled = followed.settle(&mut |candidate| {
+        compiled = compiler.compile(&candidate.ledger);
+        Ok(())
+    });
+    assert_eq!(settled, Settled::Adopted, "nobody objects");
     fed.abort();
     let wrong: Vec<_> = followed.problems().into_iter().filter(|it| it.severity == Severity::Error).collect();
     assert_eq!(wrong, []);
     assert!(
-        followed.states().iter().all(|(_, state)| *state == FileState::Current),
+        followed.states().iter().all(|(_, state)| *state == SourceState::Current),
         "{:?}",
         followed.states()
     );
@@ -163,7 +168,7 @@ async fn names_of(server: &Server, kind: Kind) -> Vec<String> {
     items.into_iter().map(|it| it.key.name).collect()
 }
 
-fn path(key: &Key) -> String {
+fn path(key: &ResourceKey) -> String {
     match &key.mesh {
         Some(mesh) => format!("/meshes/{mesh}/{}/{}", key.kind.plural(), key.name),
         None => format!("/{}/{}", key.kind.plural(), key.name),

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use meshtcp_control::api::{Role, Setup};
 use meshtcp_control::identity::{Bearer, Claims};
-use meshtcp_control::store::{Expected, Key};
-use model::Kind;
+use meshtcp_control::store::Expected;
+use model::{Kind, ResourceKey};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -105,7 +105,7 @@ async fn a_token_of_another_sort_ended_changed_or_revoked_is_no_token() {
     let id = claims.id.clone();
     let revoked = server.tokens.issue(claims).await.unwrap();
     let list = json!({ "type": "GlobalSecret", "name": "user-token-revocations", "data": base64(&id) });
-    let key = Key::global(Kind::GlobalSecret, "user-token-revocations");
+    let key = ResourceKey::global(Kind::GlobalSecret, "user-token-revocations");
     server.store.put(&key, list, Expected::Any).await.unwrap();
 
     let elsewhere = strict().await;
@@ -283,7 +283,7 @@ async fn tokens_of_an_rsa_key_that_was_made_elsewhere_are_believed() {
     let token = include_str!("rsa/token.jwt");
     for pem in [include_str!("rsa/pkcs1.pem"), include_str!("rsa/pkcs8.pem")] {
         let server = strict().await;
-        let key = Key::global(Kind::GlobalSecret, "user-token-signing-key-1");
+        let key = ResourceKey::global(Kind::GlobalSecret, "user-token-signing-key-1");
         let secret =
             json!({ "type": "GlobalSecret", "name": "user-token-signing-key-1", "data": base64(pem) });
         server.store.put(&key, secret, Expected::Any).await.unwrap();
@@ -309,7 +309,7 @@ async fn a_preview_changes_nothing_is_for_readers_and_shows_no_secret() {
     let server = strict().await;
     let reader = user(&server, &["team-a"]).await;
     let secret = json!({ "type": "Secret", "mesh": "default", "name": "s", "data": base64("hunter2") });
-    server.store.put(&Key::new(Kind::Secret, "default", "s"), secret, Expected::Any).await.unwrap();
+    server.store.put(&ResourceKey::new(Kind::Secret, "default", "s"), secret, Expected::Any).await.unwrap();
     let before = server.store.revision().await.unwrap();
     let preview = async |token: &str, body: &str| {
         let token = if token.is_empty() { String::new() } else { format!("\nAuthorization: Bearer {token}") };

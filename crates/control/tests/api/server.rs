@@ -5,14 +5,17 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use change::compile::{Compiler, Scope};
+use change::rollout::Accepted;
+use change::{Content, Ledger, Options};
 use dialect::envoy::EnvoyOptions;
+use jiff::Timestamp;
 use meshtcp_control::api::{Api, ApiMetrics, Plane, Role, Setup, serve, serve_socket};
-use meshtcp_control::compile::{Compiler, Scope};
 use meshtcp_control::discovery::{Publisher, Statuses};
-use meshtcp_control::fleet::{Accepted, Fleet};
+use meshtcp_control::fleet::Fleet;
 use meshtcp_control::identity::Tokens;
-use meshtcp_control::store::folder::{Candidate, Content, Offer, Options};
-use meshtcp_control::store::{Expected, Key, MemoryStore, Selection, Store};
+use meshtcp_control::store::{Expected, MemoryStore, Selection, Store};
+use model::ResourceKey;
 use plan::Context;
 use serde_json::Value;
 use tokio::net::{TcpListener, UnixListener};
@@ -31,7 +34,7 @@ pub(crate) struct Server {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) tokens: Tokens,
     compiler: Compiler,
-    fleet: Arc<Mutex<Fleet>>,
+    fleet: Mutex<Fleet>,
     _stop: DropGuard,
 }
 
@@ -45,8 +48,8 @@ impl Server {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
         let compiler = Compiler { context: Context::default(), scope: Scope::everything(), envoy };
         let fleet = Fleet::new(Arc::new(Publisher::default()), compiler.nothing());
-        let fleet = Arc::new(Mutex::new(fleet));
-        let plane = Plane::new(Arc::clone(&fleet), Arc::new(Statuses::default()));
+        let plane = Plane::new(fleet.standing(), Arc::new(Statuses::default()));
+        let fleet = Mutex::new(fleet);
         let api = Api::new(setup, Arc::clone(&store), plane, ApiMetrics::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -77,7 +80,7 @@ impl Server {
         assert!(problems.is_empty(), "{problems:?}");
         for document in documents {
             let value: Value = document.value().clone();
-            let key = Key::of_document(&value).unwrap();
+            let key = ResourceKey::of_document(&value).unwrap();
             self.store.put(&key, value, Expected::Any).await.unwrap();
         }
     }
@@ -85,15 +88,14 @@ impl Server {
     /// Plans all proxies by what is stored now.
     pub(crate) async fn settle(&self) {
         let listing = self.store.list(&Selection::default()).await.unwrap();
-        let accepted = Accepted::now(listing.revision);
-        let mut candidate = Candidate::default();
+        let accepted = Accepted { revision: listing.revision, at: Timestamp::now() };
+        let mut ledger = Ledger::default();
         for stored in listing.items {
-            let file: Arc<str> = stored.key.to_string().into();
+            let file = stored.key.to_string();
             let content = Content::read(&file, stored.document.to_string().as_bytes(), &Options::default());
-            let offer = |entry: Arc<_>| Offer { file: Arc::clone(&file), entry };
-            candidate.offers.extend(content.entries.into_iter().map(offer));
+            content.entries.into_iter().for_each(|entry| ledger.put(entry));
         }
-        let compiled = Arc::new(self.compiler.compile(&candidate));
+        let compiled = Arc::new(self.compiler.compile(&ledger));
         self.fleet.lock().unwrap().adopt(compiled, accepted);
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use meshtcp_control::store::{
-    Change, Effect, Expected, Fault, Key, Revision, Selection, Store, StoreError, Watch, What,
+    Change, Effect, Expected, Fault, Revision, Selection, Store, StoreError, Watch, What,
 };
-use model::Kind;
+use model::{Kind, ResourceKey};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -15,12 +15,12 @@ use tokio::time::timeout;
 /// Longer than anything takes here, on the most loaded machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub(crate) fn route(name: &str) -> Key {
-    Key::new(Kind::MeshTCPRoute, "default", name)
+pub(crate) fn route(name: &str) -> ResourceKey {
+    ResourceKey::new(Kind::MeshTCPRoute, "default", name)
 }
 
 /// A document of a key, with something in it that can differ.
-pub(crate) fn document(key: &Key, value: u64) -> Value {
+pub(crate) fn document(key: &ResourceKey, value: u64) -> Value {
     let mut document = json!({ "type": key.kind.as_str(), "name": key.name });
     if let Some(mesh) = &key.mesh {
         document["mesh"] = json!(mesh);
@@ -34,7 +34,7 @@ pub(crate) fn value(document: &Value) -> u64 {
 }
 
 /// Puts whatever is there.
-pub(crate) async fn put(store: &dyn Store, key: &Key, number: u64) -> Revision {
+pub(crate) async fn put(store: &dyn Store, key: &ResourceKey, number: u64) -> Revision {
     store.put(key, document(key, number), Expected::Any).await.unwrap().stored.version
 }
 
@@ -81,13 +81,13 @@ pub(crate) async fn what_is_put_can_be_read(store: Arc<dyn Store>) {
 
 pub(crate) async fn a_listing_is_sorted_and_selected(store: Arc<dyn Store>) {
     let keys = [
-        Key::global(Kind::Mesh, "shop"),
-        Key::global(Kind::Mesh, "default"),
-        Key::new(Kind::Dataplane, "shop", "web-1"),
-        Key::new(Kind::Dataplane, "default", "web-1"),
-        Key::new(Kind::Dataplane, "default", "api-1"),
-        Key::new(Kind::Dataplane, "default", "API-2"),
-        Key::global(Kind::Zone, "east"),
+        ResourceKey::global(Kind::Mesh, "shop"),
+        ResourceKey::global(Kind::Mesh, "default"),
+        ResourceKey::new(Kind::Dataplane, "shop", "web-1"),
+        ResourceKey::new(Kind::Dataplane, "default", "web-1"),
+        ResourceKey::new(Kind::Dataplane, "default", "api-1"),
+        ResourceKey::new(Kind::Dataplane, "default", "API-2"),
+        ResourceKey::global(Kind::Zone, "east"),
     ];
     for key in &keys {
         put(&*store, key, 1).await;
@@ -155,8 +155,8 @@ pub(crate) async fn a_document_is_what_its_key_says(store: Arc<dyn Store>) {
     let key = route("canary");
     for document in [
         document(&route("other"), 1),
-        document(&Key::new(Kind::MeshTCPRoute, "shop", "canary"), 1),
-        document(&Key::new(Kind::MeshHTTPRoute, "default", "canary"), 1),
+        document(&ResourceKey::new(Kind::MeshTCPRoute, "shop", "canary"), 1),
+        document(&ResourceKey::new(Kind::MeshHTTPRoute, "default", "canary"), 1),
         json!({ "type": "Nonsense", "name": "canary" }),
         json!("text"),
         Value::Null,
@@ -335,7 +335,7 @@ pub(crate) async fn concurrent_creations_have_one_winner(store: Arc<dyn Store>) 
     }
     let won: Vec<u64> = writers.join_all().await.into_iter().flatten().collect();
     assert_eq!(won.len(), 1);
-    let kept: BTreeMap<Key, u64> = store
+    let kept: BTreeMap<ResourceKey, u64> = store
         .list(&Selection::default())
         .await
         .unwrap()

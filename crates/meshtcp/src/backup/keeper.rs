@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use control::store::{Effect, Expected, Key, Selection, Store, StoreError};
-use model::Kind;
+use control::store::{Effect, Expected, Selection, Store, StoreError};
 use model::kind::Scope;
+use model::{Kind, ResourceKey};
 use serde_json::{Map, Value};
 use tokio::runtime::Runtime;
 
 use crate::client::{Client, Failed};
 use crate::exit::Exit;
-use crate::in_force::path;
+use crate::in_force::{collection, path};
 use crate::output::complain;
 use crate::store::StoreChoice;
 
@@ -102,7 +102,7 @@ impl Keeper {
     ///
     /// # Errors
     /// How to end, after it was said why.
-    pub(super) fn all(&self, secrets: bool) -> Result<Vec<(Key, Value)>, Exit> {
+    pub(super) fn all(&self, secrets: bool) -> Result<Vec<(ResourceKey, Value)>, Exit> {
         let mut found = match self {
             Keeper::Api(client) => asked(client, secrets).map_err(|failed| failed.said())?,
             Keeper::Store(runtime, store) => {
@@ -124,10 +124,10 @@ impl Keeper {
     ///
     /// # Errors
     /// It is not there.
-    pub(super) fn put(&self, key: &Key, document: &Value) -> Result<Put, NotPut> {
+    pub(super) fn put(&self, key: &ResourceKey, document: &Value) -> Result<Put, NotPut> {
         match self {
             Keeper::Api(client) => {
-                let path = path(key.kind, key.mesh_or_empty(), &key.name);
+                let path = path(key);
                 if client.get(&path)?.is_some_and(|found| plain(key, found) == *document) {
                     return Ok(Put::Same);
                 }
@@ -147,7 +147,7 @@ impl Keeper {
 }
 
 /// Everything of a control plane. When it changes meanwhile, everything is read again.
-fn asked(client: &Client, secrets: bool) -> Result<Vec<(Key, Value)>, Failed> {
+fn asked(client: &Client, secrets: bool) -> Result<Vec<(ResourceKey, Value)>, Failed> {
     let revision = || client.get("/_status").map(|it| it.and_then(|it| it.get("revision").cloned()));
     let served = client.kinds()?;
     let is_secret = |kind: Kind| matches!(kind, Kind::Secret | Kind::GlobalSecret);
@@ -164,13 +164,13 @@ fn asked(client: &Client, secrets: bool) -> Result<Vec<(Key, Value)>, Failed> {
                     let mut all = Vec::new();
                     for mesh in client.list("/meshes")? {
                         let name = mesh.get("name").and_then(Value::as_str).unwrap_or_default();
-                        all.extend(client.list(&path(kind, name, ""))?);
+                        all.extend(client.list(&collection(kind, name))?);
                     }
                     all
                 }
                 kind => client.list(&format!("/{}", kind.plural()))?,
             };
-            found.extend(listed.into_iter().filter_map(|it| Some((Key::of_document(&it).ok()?, it))));
+            found.extend(listed.into_iter().filter_map(|it| Some((ResourceKey::of_document(&it).ok()?, it))));
         }
         if revision()? == before {
             return Ok(found);
@@ -184,7 +184,7 @@ fn asked(client: &Client, secrets: bool) -> Result<Vec<(Key, Value)>, Failed> {
 }
 
 /// A document as it is kept: what it is first, then its labels, without what only an answer says.
-fn plain(key: &Key, document: Value) -> Value {
+fn plain(key: &ResourceKey, document: Value) -> Value {
     let mut plain = Map::new();
     plain.insert("type".into(), key.kind.as_str().into());
     if key.kind.scope() == Scope::Mesh {

@@ -1,7 +1,6 @@
 //! A backup as text: YAML, one document a resource, in an order that depends on nothing but what they are.
-
-use control::store::Key;
 use control::yaml;
+use model::ResourceKey;
 use serde_json::Value;
 
 /// The first line.
@@ -12,7 +11,7 @@ const OURS: &str = "1";
 const END: &str = "# end of the backup, resources: ";
 
 /// The text of resources.
-pub(super) fn of(resources: &[(Key, Value)]) -> String {
+pub(super) fn of(resources: &[(ResourceKey, Value)]) -> String {
     let mut text = format!("{BEGIN}{OURS}\n");
     for (_, document) in resources {
         text.push_str("---\n");
@@ -26,7 +25,7 @@ pub(super) fn of(resources: &[(Key, Value)]) -> String {
 ///
 /// # Errors
 /// In words: it is no backup, not a whole one, or one of another format.
-pub(super) fn read(name: &str, text: &str) -> Result<Vec<(Key, Value)>, String> {
+pub(super) fn read(name: &str, text: &str) -> Result<Vec<(ResourceKey, Value)>, String> {
     let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
     let format = first.strip_prefix(BEGIN).ok_or("it is no backup: `meshtcp apply -f` takes other files")?;
     if format != OURS {
@@ -49,7 +48,7 @@ pub(super) fn read(name: &str, text: &str) -> Result<Vec<(Key, Value)>, String> 
         let number = found.len() + 1;
         let said = |why: String| format!("its resource {number}: {why}");
         let document = yaml::read_one(name, &piece).map_err(said)?;
-        let key = Key::of_document(&document).map_err(|why| said(why.to_string()))?;
+        let key = ResourceKey::of_document(&document).map_err(|why| said(why.to_string()))?;
         found.push((key, document));
     }
     if counted != found.len().to_string() {
@@ -70,8 +69,8 @@ mod tests {
             json!({ "type": "Mesh", "name": "shop" }),
             json!({ "type": "Secret", "mesh": "shop", "name": "k", "data": "a\n---\n# end", "n": [u64::MAX, 1e300] }),
         ];
-        let all: Vec<(Key, Value)> =
-            documents.iter().map(|it| (Key::of_document(it).unwrap(), it.clone())).collect();
+        let all: Vec<(ResourceKey, Value)> =
+            documents.iter().map(|it| (ResourceKey::of_document(it).unwrap(), it.clone())).collect();
         let text = of(&all);
         assert_eq!(read("b", &text), Ok(all));
         for (text, why) in [

@@ -68,18 +68,18 @@ async fn metrics(State(desk): State<Desk>) -> Response {
 }
 
 async fn ready(State(desk): State<Desk>) -> Response {
-    let settled = desk.shared.files().settled;
-    pages::ready((!settled).then_some("the resources were not read yet"))
+    let is_settled = desk.shared.current().adopted.is_some();
+    pages::ready((!is_settled).then_some("the resources were not read yet"))
 }
 
 async fn status(State(desk): State<Desk>) -> Response {
     let tree = aside(move || {
         let Desk { shared, registry: _ } = desk;
-        let report = control::fleet::report(&shared.fleet(), &shared.statuses.all());
-        let files = shared.files();
+        let report = shared.standing().report(&shared.statuses.all());
+        let current = shared.current();
         let mut tree = serde_json::to_value(&report).unwrap_or_default();
-        tree["files"] = pages::files(&files.states).into();
-        tree["problems"] = json!(plain(&files.problems));
+        tree["files"] = pages::files(&current.parts).into();
+        tree["problems"] = json!(plain(&current.problems));
         tree
     });
     pages::body(&tree.await)
@@ -91,8 +91,7 @@ struct Wanted {
 }
 
 async fn plan(State(desk): State<Desk>, Query(Wanted { proxy }): Query<Wanted>) -> Response {
-    let found = aside(move || Some(Arc::clone(desk.shared.fleet().compiled()))).await;
-    let Some(compiled) = found else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
+    let compiled = Arc::clone(&desk.shared.standing().compiled);
     let Some(wanted) = proxy else {
         let plans: Vec<Value> = compiled.proxies.values().map(|found| plan_json(&found.plan)).collect();
         return pages::body(&json!({ "plans": plans }));
@@ -101,7 +100,7 @@ async fn plan(State(desk): State<Desk>, Query(Wanted { proxy }): Query<Wanted>) 
     pages::plan(&plans.collect(), &wanted)
 }
 
-/// Works on a thread that may wait for the loop's turn to end.
+/// Works on a thread that may take its time.
 async fn aside<T: Default + Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(work).await.unwrap_or_default()
 }

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use control::discovery::ProxyStatus;
-use control::fleet::{LiveAfter, Rollout};
+use change::rollout::{LiveAfter, Rollout};
+use change::status::ProxyStatus;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
@@ -41,10 +41,9 @@ fn state(status: &ProxyStatus) -> &'static str {
 
 impl Collector for Metrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let (revision, dataplanes, rollout) = {
-            let fleet = self.shared.fleet();
-            (fleet.revision().number(), fleet.compiled().proxies.len(), fleet.rollouts().next_back())
-        };
+        let standing = self.shared.standing();
+        let (revision, dataplanes) = (standing.revision.number(), standing.compiled.proxies.len());
+        let rollout = standing.rollouts.all().next_back();
         let count = |number: usize| ConstGauge::new(i64::try_from(number).unwrap_or(i64::MAX));
         let gauge = count(0).metric_type();
         let revision = ConstCounter::new(revision);
@@ -99,7 +98,7 @@ impl Collector for Metrics {
             }
         }
 
-        let problems = count(self.shared.files().problems.total());
+        let problems = count(self.shared.current().problems.total());
         problems.encode(encoder.encode_descriptor("problems", "What is wrong with resources", None, gauge)?)
     }
 }

@@ -3,16 +3,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::time::Instant;
 
-use control::store::folder::{Candidate, FileState, FolderStore, Objection, Settled, Watch};
-use control::store::{Feeder, FollowedStore, MeteredStore, Revision, Store, StoreMetrics};
-use model::Problems;
+use control::run::Event;
+use control::sources::{Feeder, FolderSource, Source, StoreSource, Watch};
+use control::store::{MeteredStore, Store, StoreMetrics};
 use tokio::runtime::Runtime;
 
-use super::event::Event;
 use super::first_start;
-use crate::source::{Rules, Source};
+use crate::source::{self, Rules};
 use crate::store::{StoreChoice, StoreParser};
 
 /// Files and folders, or a store.
@@ -39,28 +37,13 @@ pub(super) struct Args {
 
 /// Opened, and not followed yet.
 pub(super) enum Resources {
-    Files(Box<FolderStore>, String),
+    Files(Box<FolderSource>, String),
     Store(Arc<dyn Store>, Rules, &'static str),
-}
-
-/// As the loop sees them.
-pub(super) enum Followed {
-    Files(FolderStore),
-    Store(FollowedStore),
 }
 
 /// Follows as long as it lives.
 pub(super) struct Following {
     _files: Option<Watch>,
-}
-
-/// What becomes of a reference that was just written and leads nowhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Dangle {
-    /// The file is held back until it leads somewhere: most likely somebody is in the middle of an edit.
-    HeldBack,
-    /// It is told: whoever stored it got an answer already that it is accepted.
-    Told,
 }
 
 impl Args {
@@ -92,7 +75,7 @@ impl Resources {
     pub(super) async fn open(arguments: &Args, metrics: &StoreMetrics) -> Result<Self, String> {
         let Args { paths, store, rules } = arguments;
         if !paths.is_empty() {
-            let source = Source { paths: paths.clone(), rules: rules.clone() };
+            let source = source::Source { paths: paths.clone(), rules: rules.clone() };
             let store = source.open().map_err(|error| error.to_string())?;
             return Ok(Resources::Files(Box::new(store), source.in_words()));
         }
@@ -128,7 +111,7 @@ impl Resources {
     }
 
     /// Lets every change send an event. A new store gets what it lacks.
-    pub(super) fn follow(self, runtime: &Runtime, events: Sender<Event>) -> (Followed, Following) {
+    pub(super) fn follow(self, runtime: &Runtime, events: Sender<Event<()>>) -> (Box<dyn Source>, Following) {
         let wake = move || {
             // fails only when we are leaving
             let _ = events.send(Event::Look);
@@ -136,101 +119,15 @@ impl Resources {
         match self {
             Resources::Files(files, _) => {
                 let watch = files.watch(wake);
-                (Followed::Files(*files), Following { _files: Some(watch) })
+                (files, Following { _files: Some(watch) })
             }
             Resources::Store(store, rules, _) => {
                 runtime.spawn(first_start::prepare(Arc::clone(&store)));
-                let (followed, feeder): (FollowedStore, Feeder) = FollowedStore::new(store, rules.options());
+                let (source, feeder): (StoreSource, Feeder) = StoreSource::new(store, rules.options());
                 // ends with the runtime, or when nobody follows any more
                 runtime.spawn(feeder.run(wake));
-                (Followed::Store(followed), Following { _files: None })
+                (Box::new(source), Following { _files: None })
             }
-        }
-    }
-}
-
-impl Followed {
-    pub(super) fn refresh(&mut self) {
-        match self {
-            Followed::Files(files) => files.refresh(Instant::now()),
-            Followed::Store(store) => store.refresh(),
-        }
-    }
-
-    pub(super) fn is_unsettled(&self) -> bool {
-        match self {
-            Followed::Files(files) => files.is_unsettled(),
-            Followed::Store(store) => store.is_unsettled(),
-        }
-    }
-
-    /// Whether it could not be read when it was last tried.
-    pub(super) fn is_away(&self) -> bool {
-        match self {
-            Followed::Files(_) => false,
-            Followed::Store(store) => store.is_away(),
-        }
-    }
-
-    /// What and where it is, without secrets.
-    pub(super) fn in_words(&self) -> String {
-        match self {
-            Followed::Files(_) => "files".to_owned(),
-            Followed::Store(store) => store.store().describe(),
-        }
-    }
-
-    pub(super) fn settle<V>(
-        &mut self,
-        adopt: impl FnMut(&Candidate) -> Result<V, Vec<Objection>>,
-    ) -> Settled<V> {
-        match self {
-            Followed::Files(files) => files.settle(adopt),
-            Followed::Store(store) => store.settle(adopt),
-        }
-    }
-
-    pub(super) fn look_again_at(&self) -> Option<Instant> {
-        match self {
-            Followed::Files(files) => files.look_again_at(),
-            // what a store says is certain
-            Followed::Store(_) => None,
-        }
-    }
-
-    pub(super) fn problems(&self) -> Problems {
-        match self {
-            Followed::Files(files) => files.problems(),
-            Followed::Store(store) => store.problems(),
-        }
-    }
-
-    pub(super) fn states(&self) -> Vec<(Arc<str>, FileState)> {
-        match self {
-            Followed::Files(files) => files.states(),
-            Followed::Store(store) => store.states(),
-        }
-    }
-
-    /// The text around a problem; of stored documents there is none.
-    pub(super) fn text(&self, file: &str) -> Option<Arc<str>> {
-        match self {
-            Followed::Files(files) => files.text(file),
-            Followed::Store(_) => None,
-        }
-    }
-
-    pub(super) fn revision(&self) -> Option<Revision> {
-        match self {
-            Followed::Files(_) => None,
-            Followed::Store(store) => Some(store.revision()),
-        }
-    }
-
-    pub(super) fn dangle(&self) -> Dangle {
-        match self {
-            Followed::Files(_) => Dangle::HeldBack,
-            Followed::Store(_) => Dangle::Told,
         }
     }
 }

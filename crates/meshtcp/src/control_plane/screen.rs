@@ -3,14 +3,15 @@
 use std::path::Path;
 use std::time::Duration;
 
-use control::compile::{Compiled, rows};
-use control::fleet::{Did, FleetReport, Happening, News, Reach};
-use control::store::folder::FileState;
+use change::compile::{Compiled, rows};
+use change::report::{FleetReport, Reach};
+use control::fleet::{Did, Happening, News};
+use control::run::{FleetNews, FleetSink, Live, Turn};
+use control::sources::SourceState;
 use model::ProxyKey;
 use xds::Foreign;
 
 use super::Split;
-use super::live::{Live, Turn};
 use super::service::{Addresses, Secure};
 use crate::output::{complain, print};
 use crate::report::Reporter;
@@ -53,9 +54,10 @@ impl Screen {
     }
 
     /// What one look at the files brought.
-    pub(super) fn turn(&self, live: &Live, compiled: &Compiled, turn: &Turn) {
+    pub(super) fn turn(&self, live: &Live<FleetSink>, turn: &Turn<FleetNews>) {
         self.problems(live, turn);
-        if turn.first && turn.compiled.is_some() {
+        let runs = live.compiled().filter(|_| turn.first);
+        if let Some(compiled) = runs {
             match compiled.proxies.len() {
                 0 => print("no dataplane is there yet\n"),
                 few if few <= LISTED => {
@@ -76,18 +78,18 @@ impl Screen {
         turn.repaired.iter().for_each(|file| print(&format!("{file}: repaired, and in force\n")));
     }
 
-    fn problems(&self, live: &Live, turn: &Turn) {
-        self.reporter.tell(&turn.new_problems, |file| live.store().text(file));
-        for (file, state) in live.store().states() {
+    fn problems(&self, live: &Live<FleetSink>, turn: &Turn<FleetNews>) {
+        self.reporter.tell(&turn.new_problems, |file| live.source().text(file));
+        for (file, state) in live.source().states() {
             let concerned = turn.new_problems.iter().any(|problem| *problem.source == *file);
             match state {
-                FileState::LastGood if concerned => {
+                SourceState::LastGood if concerned => {
                     complain(&format!("{file}: its last good content stays in force\n"));
                 }
-                FileState::Nothing if concerned => {
+                SourceState::Nothing if concerned => {
                     complain(&format!("{file}: nothing of it is in force until it is repaired\n"));
                 }
-                FileState::LastGood | FileState::Nothing | FileState::Current => {}
+                SourceState::LastGood | SourceState::Nothing | SourceState::Current => {}
             }
         }
     }

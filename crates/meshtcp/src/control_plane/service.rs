@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use control::api::{Api, ApiMetrics, Mirror, Plane};
+use control::api::{Api, ApiMetrics, Plane};
 use control::certificate::Certificate;
 use control::discovery::{DiscoveryMetrics, DiscoveryServer, serve};
 use control::guard::{caught_task, task_again};
-use control::store::folder::Entry;
+use control::run::Event;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,7 +18,6 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::event::Event;
 use super::{Shared, admin, api};
 use crate::api_socket::ApiSocket;
 use crate::output::complain;
@@ -68,7 +67,7 @@ impl Service {
         tls: Option<Certificate>,
         api: api::Plan,
         grace: Duration,
-        events: Sender<Event>,
+        events: Sender<Event<()>>,
         shared: Shared,
     ) -> Result<Self, String> {
         let shutdown = CancellationToken::new();
@@ -106,18 +105,6 @@ impl Service {
         });
         let (discovery, addresses, socket) = started?;
         Ok(Self { runtime, discovery, shutdown, grace, addresses, socket })
-    }
-
-    /// Shows the resources of files over the API.
-    pub(super) fn reflect(&self, mirror: &Mirror, entries: Vec<Arc<Entry>>) {
-        if let Err(error) = self.runtime.block_on(mirror.reflect(entries)) {
-            complain(&format!("error: the API does not show what is in force: {error}\n"));
-        }
-    }
-
-    /// Where tasks run as long as the servers do.
-    pub(super) fn runtime(&self) -> &Runtime {
-        &self.runtime
     }
 
     pub(super) fn addresses(&self) -> Addresses {
@@ -164,7 +151,7 @@ async fn serve_api(
     let bound = address(&listener)?;
     let socket = listen_for_commands(scheme, bound);
     setup.socket = socket.as_ref().map(|(socket, _)| socket.path().to_owned());
-    let plane = Plane::new(Arc::clone(&shared.fleet), Arc::clone(&shared.statuses));
+    let plane = Plane::new(shared.standing.clone(), Arc::clone(&shared.statuses));
     let api = Api::new(setup, store, plane, metrics.clone());
     let socket = socket.map(|(socket, listener)| {
         tokio::spawn(control::api::serve_socket(listener, api.clone(), shutdown.clone(), grace));
@@ -206,9 +193,9 @@ fn instance(address: SocketAddr) -> String {
 }
 
 /// Wakes the loop at most once in [`COLLECT`].
-fn forward(changes: watch::Receiver<u64>, events: Sender<Event>) {
-    let pass_on = async |mut changes: watch::Receiver<u64>, events: Sender<Event>| {
-        while changes.changed().await.is_ok() && events.send(Event::Attend).is_ok() {
+fn forward(changes: watch::Receiver<u64>, events: Sender<Event<()>>) {
+    let pass_on = async |mut changes: watch::Receiver<u64>, events: Sender<Event<()>>| {
+        while changes.changed().await.is_ok() && events.send(Event::Look).is_ok() {
             tokio::time::sleep(COLLECT).await;
         }
     };
@@ -217,7 +204,7 @@ fn forward(changes: watch::Receiver<u64>, events: Sender<Event>) {
     });
 }
 
-fn forward_signals(events: Sender<Event>) -> Result<(), String> {
+fn forward_signals(events: Sender<Event<()>>) -> Result<(), String> {
     let words = |error: std::io::Error| format!("signals cannot be caught: {error}");
     let mut terminate = signal(SignalKind::terminate()).map_err(words)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(words)?;
@@ -229,7 +216,7 @@ fn forward_signals(events: Sender<Event>) -> Result<(), String> {
                     _ = interrupt.recv() => {}
                 }
             };
-            if caught_task("signals", asked).await.is_some() && events.send(Event::Leave).is_err() {
+            if caught_task("signals", asked).await.is_some() && events.send(Event::Leave(())).is_err() {
                 return;
             }
         }

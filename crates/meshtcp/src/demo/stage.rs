@@ -1,4 +1,4 @@
-//! What the demo plays on: a folder that is a store, a proxy that runs it, and an editor.
+//! What the demo plays on: a folder that is a source, a proxy that runs it, and an editor.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -6,15 +6,17 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use control::compile::{Compiler, Scope, Sort, rows};
-use control::store::folder::{FolderStore, Options, Watch};
+use change::Options;
+use change::compile::{Compiler, Scope, Sort, rows};
+use control::run::{Event, Inbox, Live, run};
+use control::sources::{FolderSource, Watch};
 use dialect::envoy::EnvoyOptions;
 use model::ProxyKey;
 use plan::Context;
 use proxy::Proxy;
 
 use super::story;
-use crate::up::Live;
+use crate::up::OwnProxy;
 
 /// A change that is not live after this long never will be.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -22,10 +24,33 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct Stage {
     folder: tempfile::TempDir,
     outbound: u16,
-    live: Live,
     proxy: Arc<Proxy>,
-    wakes: Receiver<()>,
+    /// What runs after each turn of the loop. It ends with the watch, which wakes it.
+    seen: Receiver<Seen>,
     _watch: Watch,
+}
+
+/// What runs after a turn of the loop.
+struct Seen {
+    /// The weights of the split; empty: nothing runs.
+    weights: Vec<u32>,
+    /// A listener that cannot be bound.
+    failed: Option<String>,
+    problems: Vec<String>,
+}
+
+impl Seen {
+    fn of(live: &Live<OwnProxy>) -> Self {
+        let proxies = live.compiled().into_iter().flat_map(|compiled| compiled.proxies.values());
+        let mut outbounds =
+            proxies.flat_map(|proxy| rows(&proxy.plan)).filter(|row| row.sort == Sort::Outbound);
+        let split = outbounds.next().map(|row| row.split).unwrap_or_default();
+        Self {
+            weights: split.iter().map(|share| share.weight).collect(),
+            failed: live.sink().failed().first().cloned(),
+            problems: live.problems().iter().map(ToString::to_string).collect(),
+        }
+    }
 }
 
 impl Stage {
@@ -40,10 +65,10 @@ impl Stage {
         save(folder.path(), "mesh.yaml", &story::mesh(outbound, backends))?;
         save(folder.path(), "route.yaml", &story::route(story::WEIGHTS[0]))?;
 
-        let store = FolderStore::open(&[folder.path().to_path_buf()], Options::default())
+        let source = FolderSource::open(&[folder.path().to_path_buf()], Options::default())
             .map_err(|error| error.to_string())?;
-        let (sender, wakes) = channel();
-        let watch = store.watch(move || sender.send(()).unwrap_or_default());
+        let (wake, inbox) = channel();
+        let watch = source.watch(move || wake.send(Event::Look).unwrap_or_default());
         let compiler = Compiler {
             context: Context::default(),
             scope: Scope::only([ProxyKey::new("default", "web")]),
@@ -51,9 +76,14 @@ impl Stage {
         };
         let options = proxy::Options::default();
         let proxy = Arc::new(Proxy::start(options).map_err(in_words)?);
-        let live = Live::new(store, compiler, Arc::clone(&proxy));
-        let mut stage = Self { folder, outbound, live, proxy, wakes, _watch: watch };
-        stage.live.look();
+        let mut live = Live::new(Box::new(source), compiler, OwnProxy::new(Arc::clone(&proxy)));
+        let (turned, seen) = channel();
+        std::thread::spawn(move || {
+            run::<_, Inbox<()>>(&mut live, &mut Inbox::new(inbox), |live, _| {
+                turned.send(Seen::of(live)).unwrap_or_default();
+            });
+        });
+        let stage = Self { folder, outbound, proxy, seen, _watch: watch };
         stage.follow(story::WEIGHTS[0])?;
         Ok(stage)
     }
@@ -77,9 +107,7 @@ impl Stage {
     ///
     /// # Errors
     /// In words, when the change does not come into force.
-    pub(super) fn shift(&mut self, weights: [u32; 3]) -> Result<Duration, String> {
-        // wakes from before the save would make it look faster than it is
-        while self.wakes.try_recv().is_ok() {}
+    pub(super) fn shift(&self, weights: [u32; 3]) -> Result<Duration, String> {
         let saved = Instant::now();
         save(self.folder.path(), "route.yaml", &story::route(weights))?;
         self.follow(weights)?;
@@ -91,31 +119,22 @@ impl Stage {
         self.proxy.counters().cut()
     }
 
-    fn follow(&mut self, weights: [u32; 3]) -> Result<(), String> {
+    fn follow(&self, weights: [u32; 3]) -> Result<(), String> {
         let deadline = Instant::now() + PATIENCE;
+        let mut problems = Vec::new();
         loop {
-            if let Some(failed) = self.live.failed().first() {
-                return Err(failed.clone());
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Ok(seen) = self.seen.recv_timeout(left) else {
+                return Err(format!("the resources do not come into force: {}", problems.join("; ")));
+            };
+            if let Some(failed) = seen.failed {
+                return Err(failed);
             }
-            if self.runs(weights) {
+            if seen.weights == weights {
                 return Ok(());
             }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                let problems = self.live.problems().iter().map(ToString::to_string).collect::<Vec<_>>();
-                return Err(format!("the resources do not come into force: {}", problems.join("; ")));
-            }
-            // as `up` does: looks when something wakes it, or when something is due
-            let _ = self.wakes.recv_timeout(left.min(self.live.patience()));
-            self.live.look();
+            problems = seen.problems;
         }
-    }
-
-    fn runs(&self, weights: [u32; 3]) -> bool {
-        let proxies = self.live.current().into_iter().flat_map(|compiled| compiled.proxies.values());
-        let mut outbounds =
-            proxies.flat_map(|proxy| rows(&proxy.plan)).filter(|row| row.sort == Sort::Outbound);
-        outbounds.any(|row| row.split.iter().map(|share| share.weight).eq(weights))
     }
 }
 

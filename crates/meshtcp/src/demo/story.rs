@@ -44,7 +44,7 @@ pub(super) fn route(weights: [u32; 3]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use control::store::folder::{Content, Options};
+    use change::{Content, Options};
 
     use super::*;
 

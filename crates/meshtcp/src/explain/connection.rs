@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use control::preview::State;
+use change::preview::State;
 use model::ProxyKey;
 use plan::{Backend, Direction, Match, Plan, Route, shares};
 use serde::Serialize;

@@ -96,7 +96,7 @@ impl Record {
     pub(crate) fn is_of_backend(&self, wanted: &str) -> bool {
         let backend = self.text("backend");
         backend == wanted
-            || control::compile::without_kind(backend) == wanted
+            || change::compile::without_kind(backend) == wanted
             || backend.split(' ').nth(1) == Some(wanted)
             || self.text("cluster") == wanted
             || self.text("endpoint") == wanted

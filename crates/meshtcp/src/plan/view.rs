@@ -1,6 +1,6 @@
 //! A plan for people: its listeners, then what became of each policy.
 
-use control::compile::{CompiledProxy, Row, Told, rows};
+use change::compile::{CompiledProxy, Row, Told, rows};
 use plan::{Outcome, RouteStatus};
 use xds::Family;
 

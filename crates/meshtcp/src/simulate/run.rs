@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use control::compile::Compiled;
+use change::compile::Compiled;
 use l4::balance::{Balance, Draw};
 use l4::config::{Direction, Host, Listener};
 use l4::decide::{Addresses, AllWell, Facts, Moment, Resolved};
@@ -103,7 +103,7 @@ impl Side {
         let moment = Moment { draw, standings: &standings, addresses: &self.addresses };
         let named = |route, backend: usize| {
             let route = listener.route_at(route)?;
-            Some(control::compile::without_kind(&route.backends.get(backend)?.reference))
+            Some(change::compile::without_kind(&route.backends.get(backend)?.reference))
         };
         Some(match decide(facts, listener, &moment) {
             Decision::Forward(forward) => named(forward.route, forward.backend).unwrap_or_default(),

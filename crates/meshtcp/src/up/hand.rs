@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 
 use control::guard::caught_task;
+use control::run::Event;
 use control::web::KnownAs;
 use proxy::Proxy;
 use tokio::signal::unix::{SignalKind, signal};
@@ -13,13 +14,12 @@ use tokio::task::AbortHandle;
 
 use super::{Status, admin};
 
-/// What the loop waits for.
-#[derive(Debug)]
-pub(crate) enum Event {
-    /// Files may have changed.
-    Look,
+/// Why to leave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Leave {
     /// SIGTERM or SIGINT.
-    Leave,
+    #[default]
+    Asked,
     /// Another process carries new connections from now on.
     TakenOver,
 }
@@ -37,7 +37,7 @@ impl Hand {
     /// In words: signals cannot be caught.
     pub(crate) fn start(
         admin: Option<(TcpListener, KnownAs)>,
-        events: Sender<Event>,
+        events: Sender<Event<Leave>>,
         status: Arc<Status>,
         proxy: Arc<Proxy>,
     ) -> Result<Self, String> {
@@ -82,7 +82,9 @@ impl Hand {
                             _ = interrupt.recv() => {}
                         }
                     };
-                    if caught_task("signals", asked).await.is_some() && events.send(Event::Leave).is_err() {
+                    if caught_task("signals", asked).await.is_some()
+                        && events.send(Event::Leave(Leave::Asked)).is_err()
+                    {
                         return;
                     }
                 }

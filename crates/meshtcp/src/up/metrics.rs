@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use control::store::folder::FileState;
+use control::sources::SourceState;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
@@ -49,7 +49,7 @@ impl Collector for Metrics {
             None,
             kind,
         )?;
-        for state in [FileState::Current, FileState::LastGood, FileState::Nothing] {
+        for state in [SourceState::Current, SourceState::LastGood, SourceState::Nothing] {
             let number = report.files.iter().filter(|(_, found)| *found == state).count();
             count(number).encode(files.encode_family(&[("in_force", state_in_words(state))])?)?;
         }

@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use control::compile::{Compiled, Row, Which, carried};
-use control::store::folder::FileState;
+use change::compile::{Compiled, Row, Which, carried};
+use control::run::{Live, Turn};
+use control::sources::SourceState;
 use model::{Kind, Spec};
 use proxy::DrainReport;
 use xds::Foreign;
 
-use super::{Live, Turn};
+use super::{OwnNews, OwnProxy};
 use crate::output::{complain, print, table};
 use crate::report::{Reporter, count_in_words};
 
@@ -33,13 +34,13 @@ impl Screen {
     }
 
     /// What one look brought.
-    pub(crate) fn turn(&self, live: &Live, turn: &Turn) {
+    pub(crate) fn turn(&self, live: &Live<OwnProxy>, turn: &Turn<OwnNews>) {
         self.problems(live, turn);
-        let runnable = live.current().filter(|compiled| compiled.is_runnable());
+        let runnable = live.compiled().filter(|compiled| compiled.is_runnable());
         let started = turn.changes.iter().any(|change| {
             matches!(
                 change.what,
-                control::compile::What::ProxyAdded { .. } | control::compile::What::ProxyRemoved
+                change::compile::What::ProxyAdded { .. } | change::compile::What::ProxyRemoved
             )
         });
         match runnable {
@@ -57,52 +58,54 @@ impl Screen {
             }
             None => {}
         }
-        for (route, why) in &turn.idle_routes {
+        let Some(OwnNews { told: _, idle_routes, failed, bound }) = &turn.news else { return };
+        for (route, why) in idle_routes {
             print(&format!("{route} decides nothing here: {}\n", Foreign::message(why)));
         }
-        for failed in &turn.failed {
+        for failed in failed {
             complain(&format!("error: {}: trying again every second\n", Foreign::message(failed)));
         }
-        for bound in &turn.bound {
+        for bound in bound {
             print(&format!("no longer: {bound}\n"));
         }
     }
 
-    fn changes(&self, turn: &Turn) {
+    fn changes(&self, turn: &Turn<OwnNews>) {
         for change in &turn.changes {
             print(&format!("{}\n", Foreign::message(change)));
         }
         for file in &turn.repaired {
             print(&format!("{file}: repaired, and in force\n"));
         }
-        for file in turn.without_effect.iter().filter(|file| !turn.repaired.contains(file)) {
+        let told = turn.news.as_ref().is_none_or(|news| news.told);
+        for file in turn.changed.iter().filter(|file| !told && !turn.repaired.contains(file)) {
             print(&format!("{file}: read, and nothing changes for the proxies here\n"));
         }
     }
 
-    fn problems(&self, live: &Live, turn: &Turn) {
+    fn problems(&self, live: &Live<OwnProxy>, turn: &Turn<OwnNews>) {
         if turn.new_problems.is_empty() {
             return;
         }
-        self.reporter.tell(&turn.new_problems, |file| live.store().text(file));
-        for (file, state) in live.store().states() {
+        self.reporter.tell(&turn.new_problems, |file| live.source().text(file));
+        for (file, state) in live.source().states() {
             let concerned = turn.new_problems.iter().any(|problem| *problem.source == *file);
             match state {
-                FileState::LastGood if concerned => {
+                SourceState::LastGood if concerned => {
                     complain(&format!("{file}: its last good content stays in force\n"));
                 }
-                FileState::Nothing if concerned => {
+                SourceState::Nothing if concerned => {
                     complain(&format!("{file}: nothing of it is in force until it is repaired\n"));
                 }
-                FileState::LastGood | FileState::Nothing | FileState::Current => {}
+                SourceState::LastGood | SourceState::Nothing | SourceState::Current => {}
             }
         }
     }
 
-    fn nothing_to_run(&self, live: &Live) -> String {
-        let files = live.store().states().len();
+    fn nothing_to_run(&self, live: &Live<OwnProxy>) -> String {
+        let files = live.source().states().len();
         let counted = count_in_words(live.problems());
-        let why = match (live.current().map(elsewhere), files) {
+        let why = match (live.compiled().map(|compiled| elsewhere(compiled)), files) {
             (Some(elsewhere), _) if !elsewhere.is_empty() => format!(
                 "no dataplane has an address of this host; there are {} (carry one with --dataplane NAME)",
                 elsewhere.join(", ")
@@ -111,7 +114,7 @@ impl Screen {
             (_, 1) => format!("no dataplane in 1 file, {counted}"),
             (_, files) => format!("no dataplane in {files} files, {counted}"),
         };
-        let mesh = match (&live.scope().mesh, &live.scope().which) {
+        let mesh = match (&live.compiler().scope.mesh, &live.compiler().scope.which) {
             (Some(mesh), Which::Here { .. }) => format!(" of mesh {mesh}"),
             (_, _) => String::new(),
         };

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use control::compile::{Row, carried};
-use control::store::folder::FileState;
+use change::compile::{Row, carried};
+use control::run::{Live, Turn};
+use control::sources::SourceState;
 use model::{Problems, ProxyKey};
 use plan::Plan;
 
-use super::{Live, Turn};
+use super::{OwnNews, OwnProxy};
 
 /// What runs, as the admin server tells it.
 #[derive(Default)]
@@ -30,7 +31,7 @@ pub(crate) struct Report {
     /// The listeners of all proxies.
     pub(crate) rows: Vec<Row>,
     /// The files and what is in force of them.
-    pub(crate) files: Vec<(Arc<str>, FileState)>,
+    pub(crate) files: Vec<(Arc<str>, SourceState)>,
     /// All that is wrong.
     pub(crate) problems: Problems,
     /// Listeners that cannot be bound.
@@ -40,22 +41,22 @@ pub(crate) struct Report {
 }
 
 impl Status {
-    pub(crate) fn publish(&self, live: &Live, turn: &Turn) {
+    pub(crate) fn publish(&self, live: &Live<OwnProxy>, turn: &Turn<OwnNews>) {
         let plans: BTreeMap<_, _> = live
-            .current()
+            .compiled()
             .into_iter()
             .flat_map(|compiled| &compiled.proxies)
             .map(|(key, proxy)| (key.clone(), Arc::clone(&proxy.plan)))
             .collect();
         let before = self.report().changes;
         let report = Report {
-            generation: live.generation(),
-            runnable: live.current().is_some_and(control::compile::Compiled::is_runnable),
-            rows: live.current().into_iter().flat_map(|it| it.proxies.values()).flat_map(carried).collect(),
+            generation: live.sink().generation(),
+            runnable: live.compiled().is_some_and(|compiled| compiled.is_runnable()),
+            rows: live.compiled().into_iter().flat_map(|it| it.proxies.values()).flat_map(carried).collect(),
             plans,
-            files: live.store().states(),
+            files: live.source().states(),
             problems: live.problems().clone(),
-            failed: live.failed().to_vec(),
+            failed: live.sink().failed().to_vec(),
             changes: before + turn.changes.len() as u64,
         };
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(report);

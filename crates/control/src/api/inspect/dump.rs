@@ -78,7 +78,7 @@ fn blank(tree: &mut Value, all: bool) {
 
 pub(super) async fn xds(ask: Ask) -> Outcome {
     compiled(&ask).await?;
-    let told = ask.desk().plane.told(&key(&ask)).await;
+    let told = ask.desk().plane.told(&key(&ask));
     let mut shown = match told {
         Some((_, set)) => decoded(&set),
         None => json!({}),
@@ -93,7 +93,7 @@ pub(super) async fn xds(ask: Ask) -> Outcome {
 
 pub(super) async fn config(ask: Ask) -> Outcome {
     let compiled = compiled(&ask).await?;
-    let envoy = ask.desk().plane.envoy().await.ok_or_else(Refusal::leaving)?;
+    let envoy = ask.desk().plane.standing().envoy();
     let work = move || {
         let key = key(&ask);
         let proxy = compiled.proxies.get(&key).ok_or_else(|| Refusal::not_found(TITLE))?;

@@ -4,7 +4,7 @@ use model::topology::{Inbound, Protocol};
 use plan::{Destination, Direction, View};
 use serde_json::{Value, json};
 
-use crate::compile::CompiledProxy;
+use change::compile::CompiledProxy;
 
 /// Outbounds that only tags name have no identifier, and are not here: `_plan` has them.
 pub(super) fn shown(view: &View<'_>, proxy: &CompiledProxy) -> Value {

@@ -1,7 +1,7 @@
 //! Lists and single resources.
 
 use axum::http::header;
-use model::{Kind, ResourceId};
+use model::{Kind, ResourceId, ResourceKey};
 use serde_json::Value;
 
 use crate::api::addressed::{exists, is_addressed, keys_of};
@@ -14,7 +14,7 @@ use crate::api::insight;
 use crate::api::operation::Outcome;
 use crate::api::page::Page;
 use crate::api::refusal::Refusal;
-use crate::store::{Key, Selection, Stored};
+use crate::store::{Selection, Stored};
 
 const LIST: &str = "Could not retrieve resources";
 const ITEM: &str = "Could not retrieve a resource";
@@ -72,7 +72,7 @@ pub(super) async fn by_kri(ask: Ask) -> Outcome {
     let store = &ask.desk().store;
     let error = |error| Refusal::of_store(ITEM, &error);
     // what was made here is stored under its own name
-    let key = Key::new(wanted.kind, wanted.mesh.as_str(), wanted.name.as_str());
+    let key = ResourceKey::new(wanted.kind, wanted.mesh.as_str(), wanted.name.as_str());
     if let Some(stored) = store.get(&key).await.map_err(error)?
         && document::id(&stored) == wanted
     {

@@ -5,7 +5,7 @@ use model::draft::{Document, parse};
 use model::problems::{SHOWN, Shown};
 use model::reference::ZONE_TAG;
 use model::resource::{DISPLAY_NAME_LABEL, ORIGIN_LABEL};
-use model::{Kind, Problems, Resource, Severity};
+use model::{Kind, Problems, Resource, ResourceKey, Severity};
 use serde_json::{Value, json};
 
 use crate::api::addressed::{exists, is_addressed, keys_of};
@@ -16,7 +16,7 @@ use crate::api::collection::Collection;
 use crate::api::operation::Outcome;
 use crate::api::refusal::{Invalid, Refusal};
 use crate::identity::secret;
-use crate::store::{Effect, Expected, Key, Revision, Selection, StoreError, Stored};
+use crate::store::{Effect, Expected, Revision, Selection, StoreError, Stored};
 
 const PUT: &str = "Could not process a resource";
 const DELETE: &str = "Could not delete a resource";
@@ -99,7 +99,7 @@ fn expected(ask: &Ask) -> Result<Expected, Refusal> {
 }
 
 /// What the body says, checked: as it is stored, as it is understood, and what is doubtful about it.
-fn accepted(ask: &Ask, key: &Key) -> Result<(Value, Resource, Vec<String>), Refusal> {
+fn accepted(ask: &Ask, key: &ResourceKey) -> Result<(Value, Resource, Vec<String>), Refusal> {
     let documents = ask.documents().map_err(|refusal| refusal.titled(PUT))?;
     let [document] = documents.as_slice() else {
         let detail = format!("the body has {} resources: send one", documents.len());
@@ -138,7 +138,7 @@ fn in_words(problems: &Problems) -> Vec<String> {
 }
 
 /// The document in the Universal format with its place filled in, if it is for the place that the path names.
-fn in_place(document: &Document, key: &Key) -> Result<Document, Refusal> {
+fn in_place(document: &Document, key: &ResourceKey) -> Result<Document, Refusal> {
     let mut value = document.value().clone();
     let Some(members) = value.as_object_mut() else { return Err(Refusal::bad("the body is no resource")) };
     if members.contains_key("apiVersion") {
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_document_is_for_the_place_in_the_path() {
-        let key = Key::new(Kind::MeshTCPRoute, "shop", "canary");
+        let key = ResourceKey::new(Kind::MeshTCPRoute, "shop", "canary");
         let place = |value| in_place(&Document::from_value("body", value), &key);
         let filled = place(json!({ "type": "MeshTCPRoute", "name": "canary" })).unwrap();
         assert_eq!(filled.value()["mesh"], "shop");

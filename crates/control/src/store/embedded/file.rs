@@ -1,5 +1,6 @@
 //! The file: two tables, each change one transaction.
 
+use model::ResourceKey;
 use std::fs::{DirBuilder, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -12,7 +13,7 @@ use redb::{
 
 use crate::store::record::Record;
 use crate::store::system::{Moment, of_system};
-use crate::store::{Change, Key, Revision, StoreError, Stored, What};
+use crate::store::{Change, Revision, StoreError, Stored, What};
 use crate::whole::sync_folder;
 
 /// Documents by kind, mesh and name.
@@ -169,7 +170,7 @@ impl File {
     }
 }
 
-fn columns(key: &Key) -> (&str, &str, &str) {
+fn columns(key: &ResourceKey) -> (&str, &str, &str) {
     (key.kind.as_str(), key.mesh_or_empty(), &key.name)
 }
 

@@ -1,5 +1,6 @@
 //! The files of a folder: what is known of them, and the only hand that writes them.
 
+use model::ResourceKey;
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
@@ -12,7 +13,7 @@ use super::text::{self, Read};
 use super::{place, walk};
 use crate::look::{Identity, Look};
 use crate::store::system::{Moment, of_system};
-use crate::store::{Change, Key, Revision, StoreError, Stored, What};
+use crate::store::{Change, Revision, StoreError, Stored, What};
 use crate::whole::{self, sync_folder};
 
 /// Held by the process that has the folder open.
@@ -35,7 +36,7 @@ pub(super) struct Disk {
     reserved: Revision,
     known: BTreeMap<PathBuf, Known>,
     /// Where each resource is kept.
-    homes: BTreeMap<Key, PathBuf>,
+    homes: BTreeMap<ResourceKey, PathBuf>,
     /// How files looked that have changed since they were taken in.
     unsettled: BTreeMap<PathBuf, Option<Look>>,
     /// Whether it was told that the folder cannot be looked through.
@@ -47,7 +48,7 @@ pub(super) struct Disk {
 struct Known {
     look: Look,
     /// What it kept when it could be read last; `None`: nothing yet.
-    key: Option<Key>,
+    key: Option<ResourceKey>,
 }
 
 /// What a folder holds.
@@ -199,7 +200,7 @@ impl Disk {
     ///
     /// # Errors
     /// The file cannot be read as this resource: it is not overwritten.
-    pub(super) fn edit_of(&self, key: &Key) -> Result<Option<Edit>, StoreError> {
+    pub(super) fn edit_of(&self, key: &ResourceKey) -> Result<Option<Edit>, StoreError> {
         self.is_in_place().map_err(|error| of_system(&self.words, &error, Moment::Writing))?;
         let path = self.homes.get(key).cloned().unwrap_or_else(|| place::of(&self.folder, key));
         let look = Look::at(&path).map_err(|error| of_system(&self.words, &error, Moment::Writing))?;
@@ -226,7 +227,7 @@ impl Disk {
         &mut self,
         Edit { path, look }: Edit,
         revision: Revision,
-        now_there: impl Fn(&Key) -> Option<Stored>,
+        now_there: impl Fn(&ResourceKey) -> Option<Stored>,
     ) -> Option<Change> {
         self.unsettled.remove(&path);
         let name = self.name(&path);
@@ -288,7 +289,7 @@ impl Disk {
     }
 
     /// Removes the file of a resource.
-    pub(super) fn remove(&mut self, key: &Key) -> Result<(), StoreError> {
+    pub(super) fn remove(&mut self, key: &ResourceKey) -> Result<(), StoreError> {
         let Some(path) = self.homes.get(key).cloned() else { return Ok(()) };
         let remove = || std::fs::remove_file(&path).and_then(|()| sync_folder(&path));
         let removed = self.is_in_place().and_then(|()| remove());

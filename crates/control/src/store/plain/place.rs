@@ -1,15 +1,14 @@
 //! What the file of a resource is called.
 
+use model::ResourceKey;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-
-use crate::store::Key;
 
 /// Longer names do not fit a directory together with what stands around them; a hash takes the place of their end.
 const LONGEST: usize = 180;
 
 /// The file of a resource below a folder: `shop/MeshTCPRoute.canary.yaml`, or `Mesh.shop.yaml` for global scope.
-pub(super) fn of(folder: &Path, Key { kind, mesh, name }: &Key) -> PathBuf {
+pub(super) fn of(folder: &Path, ResourceKey { kind, mesh, name }: &ResourceKey) -> PathBuf {
     let file = format!("{kind}.{}.yaml", safe(name));
     match mesh {
         Some(mesh) => folder.join(safe(mesh)).join(file),
@@ -53,10 +52,10 @@ mod tests {
             ("default", "%2e", "f/default/MeshTCPRoute.%252e.yaml"),
             ("default", "", "f/default/MeshTCPRoute..yaml"),
         ] {
-            assert_eq!(of(folder, &Key::new(Kind::MeshTCPRoute, mesh, name)), Path::new(file));
+            assert_eq!(of(folder, &ResourceKey::new(Kind::MeshTCPRoute, mesh, name)), Path::new(file));
         }
-        assert_eq!(of(folder, &Key::global(Kind::Mesh, "shop")), Path::new("f/Mesh.shop.yaml"));
-        let long = |end: &str| of(folder, &Key::global(Kind::Mesh, "☃".repeat(200) + end));
+        assert_eq!(of(folder, &ResourceKey::global(Kind::Mesh, "shop")), Path::new("f/Mesh.shop.yaml"));
+        let long = |end: &str| of(folder, &ResourceKey::global(Kind::Mesh, "☃".repeat(200) + end));
         assert_ne!(long("a"), long("b"));
         assert!(long("a").file_name().unwrap().len() < 255);
     }

@@ -1,9 +1,10 @@
 //! A stored document as the text of a file: a line that says its version, then the document.
 
 use jiff::Timestamp;
+use model::ResourceKey;
 use serde_json::Value;
 
-use crate::store::{Key, Revision, Stored};
+use crate::store::{Revision, Stored};
 use crate::yaml;
 
 /// What the first line begins with.
@@ -12,7 +13,7 @@ const STAMP: &str = "# meshtcp version ";
 /// What a file says.
 #[derive(Debug)]
 pub(super) struct Read {
-    pub(super) key: Key,
+    pub(super) key: ResourceKey,
     pub(super) document: Value,
     /// What was said about it when it was written here; `None`: people wrote it, or changed it since.
     pub(super) stamp: Option<Stamp>,
@@ -44,7 +45,7 @@ pub(super) fn read(name: &str, bytes: &[u8]) -> Result<Read, String> {
     let json = text.starts_with(STAMP).then(|| text.split_once('\n')).flatten().map(|(_, rest)| rest);
     let json = json.filter(|rest| rest.starts_with('{'));
     let document = yaml::read_one(name, json.unwrap_or(text))?;
-    let key = Key::of_document(&document).map_err(|why| why.to_string())?;
+    let key = ResourceKey::of_document(&document).map_err(|why| why.to_string())?;
     let stamp = stamp(text.lines().next().unwrap_or_default(), &document);
     Ok(Read { key, document, stamp })
 }
@@ -76,7 +77,7 @@ mod tests {
     #[test]
     fn a_file_reads_back_and_a_change_by_hand_is_seen() {
         let document = json!({ "type": "Mesh", "name": "shop", "labels": { "a": "1", "n": "no" }, "x": [u64::MAX, 1e300] });
-        let key = Key::of_document(&document).unwrap();
+        let key = ResourceKey::of_document(&document).unwrap();
         let now: Timestamp = "2026-01-02T03:04:05.678Z".parse().unwrap();
         let stored = Stored { key, document, version: Revision::new(7), created: now, modified: now };
         let text = of(&stored);

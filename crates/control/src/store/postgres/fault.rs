@@ -1,5 +1,6 @@
 //! What the database says, as what a store says.
 
+use model::ResourceKey;
 use std::error::Error as _;
 use std::fmt::Display;
 
@@ -7,7 +8,7 @@ use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
 use super::tls;
-use crate::store::{Key, StoreError};
+use crate::store::StoreError;
 
 /// What an answer means.
 pub(super) fn in_words(words: &str, error: &Error) -> StoreError {
@@ -33,7 +34,7 @@ pub(super) fn in_words(words: &str, error: &Error) -> StoreError {
 }
 
 /// As [`in_words`], where the text of a resource may be to blame.
-pub(super) fn of_text(words: &str, key: &Key, error: &Error) -> StoreError {
+pub(super) fn of_text(words: &str, key: &ResourceKey, error: &Error) -> StoreError {
     match error.as_db_error() {
         Some(said)
             if said.code().code().starts_with("22") || said.code() == &SqlState::PROGRAM_LIMIT_EXCEEDED =>

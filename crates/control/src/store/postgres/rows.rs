@@ -1,12 +1,12 @@
 //! What is asked of the tables, and what the rows of the answers mean.
 
 use jiff::Timestamp;
-use model::Kind;
+use model::{Kind, ResourceKey};
 use serde_json::Value;
 use tokio_postgres::{Row, Transaction};
 
 use super::{CHANNEL, fault};
-use crate::store::{Change, Key, Revision, StoreError, Stored, What};
+use crate::store::{Change, Revision, StoreError, Stored, What};
 
 /// How many changes are kept for watches.
 const REMEMBERED: i64 = 10_000;
@@ -64,13 +64,13 @@ pub(super) fn stored(words: &str, row: &Row, first: usize) -> Result<Stored, Sto
     })
 }
 
-fn key(words: &str, row: &Row, first: usize) -> Result<Key, StoreError> {
+fn key(words: &str, row: &Row, first: usize) -> Result<ResourceKey, StoreError> {
     let text = |column: usize| -> Result<&str, StoreError> {
         row.try_get(first + column).map_err(|error| fault::damaged(words, &error))
     };
     let kind = text(0)?;
     let unknown = || fault::damaged(words, &format!("nobody knows the kind `{kind}`"));
-    Ok(Key::new(Kind::from_text(kind).ok_or_else(unknown)?, text(1)?, text(2)?))
+    Ok(ResourceKey::new(Kind::from_text(kind).ok_or_else(unknown)?, text(1)?, text(2)?))
 }
 
 /// A change beside two revisions; `None`: there is none.

@@ -1,0 +1,277 @@
+//! Resources into what the proxies of this process should run. Pure: no file, socket or clock.
+//!
+//! ```text
+//!  Ledger ──▶ Snapshot ──▶ Plan of each proxy in scope ──▶ Told, in each dialect ──(equal to the last?)──▶ change
+//!                    └─ touched since the last one? ─┘ no: the plan stays as it is
+//! ```
+
+mod change;
+mod conflict;
+mod parallel;
+mod reference;
+mod row;
+mod scope;
+mod told;
+mod unsayable;
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use dialect::envoy::EnvoyOptions;
+use model::{Kind, Problems, ProxyKey, Resource, Severity, Spec};
+use plan::{Context, IgnoredBecause, Outcome, Plan, Reads, Snapshot};
+use xds::{Commons, Family};
+
+pub use change::{Change, What, changes};
+pub use conflict::{conflicts, shared_addresses};
+pub use reference::{Dangling, dangling, newly_dangling};
+pub use row::{Row, Share, Sort, carried, rows, without_kind};
+pub use scope::{Scope, Which};
+pub use told::{Said, Told, Unsayable};
+pub use unsayable::unsayable;
+
+use crate::Ledger;
+
+/// Turns resources into what should run.
+#[derive(Clone, Debug)]
+pub struct Compiler {
+    /// What plans depend on besides resources.
+    pub context: Context,
+    /// Which proxies.
+    pub scope: Scope,
+    /// How Envoy is told what it must do.
+    pub envoy: EnvoyOptions,
+}
+
+/// What the proxies in scope should run at one moment.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// All resources.
+    pub snapshot: Arc<Snapshot>,
+    /// The proxies in scope.
+    pub proxies: BTreeMap<ProxyKey, CompiledProxy>,
+    /// How many of them were planned for this state; the others are as they were in the state before.
+    pub planned: usize,
+    /// How Envoy is told what it must do.
+    envoy: EnvoyOptions,
+    /// What they are told alike. It goes from state to state, as the plans' common parts go from snapshot to snapshot.
+    commons: Arc<Commons>,
+}
+
+/// What one proxy should run.
+#[derive(Clone, Debug)]
+pub struct CompiledProxy {
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// The same in the words of each dialect.
+    pub told: Arc<Told>,
+    /// What the plan depends on.
+    pub reads: Arc<Reads>,
+}
+
+impl Compiler {
+    /// Nothing at all: what runs before anything was compiled.
+    pub fn nothing(&self) -> Compiled {
+        let none: [Resource; 0] = [];
+        Compiled {
+            snapshot: Arc::new(Snapshot::new(none, self.context.clone())),
+            proxies: BTreeMap::new(),
+            planned: 0,
+            envoy: self.envoy,
+            commons: Arc::default(),
+        }
+    }
+
+    /// Plans every proxy in scope.
+    pub fn compile(&self, ledger: &Ledger) -> Compiled {
+        self.plan_all(ledger.resources().cloned())
+    }
+
+    /// The same from resources, wherever they come from and in whatever order.
+    pub fn plan_all(&self, resources: impl IntoIterator<Item = Arc<Resource>>) -> Compiled {
+        self.plan(Snapshot::new(resources, self.context.clone()), Arc::default(), |_| Before::Nothing)
+    }
+
+    /// The same as [`Compiler::compile`], made from an earlier state: only proxies whose plans read something that is
+    /// different now are planned again, and what comes out equal is shared with the earlier state.
+    pub fn recompile(&self, before: &Compiled, ledger: &Ledger) -> Compiled {
+        self.plan_again(before, ledger.resources().cloned())
+    }
+
+    /// The same from resources, wherever they come from and in whatever order.
+    pub fn plan_again(
+        &self,
+        before: &Compiled,
+        resources: impl IntoIterator<Item = Arc<Resource>>,
+    ) -> Compiled {
+        if *before.snapshot.context() != self.context || before.envoy != self.envoy {
+            return self.plan_all(resources);
+        }
+        let snapshot = Snapshot::following(&before.snapshot, resources, self.context.clone());
+        let touched = snapshot.touched_since(&before.snapshot);
+        self.plan(snapshot, Arc::clone(&before.commons), |key| match before.proxies.get(key) {
+            None => Before::Nothing,
+            Some(old) if old.reads.meet(&touched) => Before::Touched(old),
+            Some(old) => Before::Untouched(old),
+        })
+    }
+
+    /// Plans the proxies in scope that need it, on all cores: each is planned for itself.
+    fn plan<'a>(
+        &self,
+        snapshot: Snapshot,
+        commons: Arc<Commons>,
+        before: impl Fn(&ProxyKey) -> Before<'a>,
+    ) -> Compiled {
+        let mut proxies = BTreeMap::new();
+        let mut to_plan = Vec::new();
+        for key in self.scope.proxies(&snapshot) {
+            match before(&key) {
+                Before::Untouched(old) => drop(proxies.insert(key, old.clone())),
+                Before::Touched(old) => to_plan.push((key, Some(old))),
+                Before::Nothing => to_plan.push((key, None)),
+            }
+        }
+        let planned = to_plan.len();
+        let compiled = parallel::each(&to_plan, |(key, old)| self.plan_one(&snapshot, &commons, key, *old));
+        let keys = to_plan.into_iter().map(|(key, _)| key);
+        proxies.extend(keys.zip(compiled).filter_map(|(key, compiled)| Some((key, compiled?))));
+        snapshot.settle();
+        commons.tidy();
+        Compiled { snapshot: Arc::new(snapshot), proxies, planned, envoy: self.envoy, commons }
+    }
+
+    /// Plans one proxy. What is equal to `old` is shared with it.
+    fn plan_one(
+        &self,
+        snapshot: &Snapshot,
+        commons: &Commons,
+        key: &ProxyKey,
+        old: Option<&CompiledProxy>,
+    ) -> Option<CompiledProxy> {
+        let (plan, reads) = plan::plan_and_reads(snapshot, &key.clone().into())?;
+        let reads = match old {
+            Some(old) if *old.reads == reads => Arc::clone(&old.reads),
+            _ => Arc::new(reads),
+        };
+        if let Some(old) = old.filter(|old| *old.plan == plan) {
+            return Some(CompiledProxy { reads, ..old.clone() });
+        }
+        let plan = Arc::new(plan);
+        let told = Told::of(Arc::clone(&plan), self.envoy, commons, old.map(|old| &*old.told));
+        Some(CompiledProxy { plan, told: Arc::new(told), reads })
+    }
+}
+
+/// What is known of a proxy from the state before.
+enum Before<'a> {
+    Nothing,
+    /// It read something that is different now.
+    Touched(&'a CompiledProxy),
+    Untouched(&'a CompiledProxy),
+}
+
+impl Compiled {
+    /// How Envoy is told what it must do.
+    pub fn envoy(&self) -> EnvoyOptions {
+        self.envoy
+    }
+
+    /// Whether proxies of a family would be told the same.
+    pub fn tells_the_same(&self, other: &Compiled, family: Family) -> bool {
+        self.proxies.len() == other.proxies.len()
+            && self.proxies.iter().zip(&other.proxies).all(|((key, proxy), (other_key, other))| {
+                key == other_key && proxy.told.is_same(&other.told, family)
+            })
+    }
+
+    /// Says to an Envoy what these proxies must do, on all cores: whoever is told afterwards need not wait for it, and
+    /// what cannot be said is known before anything comes into force.
+    pub fn say_to_envoy<'a>(&self, proxies: impl IntoIterator<Item = &'a ProxyKey>) {
+        let told: Vec<&Told> =
+            proxies.into_iter().filter_map(|key| Some(&*self.proxies.get(key)?.told)).collect();
+        parallel::each(&told, |told| told.envoy().is_ok());
+    }
+
+    /// The same, apart by the address of the dataplanes: the proxies of one host.
+    fn by_host(&self) -> Vec<Compiled> {
+        let mut hosts: BTreeMap<String, BTreeMap<ProxyKey, CompiledProxy>> = BTreeMap::new();
+        for (key, proxy) in &self.proxies {
+            let found = self.snapshot.named(Kind::Dataplane, key.mesh.as_str(), key.name.as_str());
+            let Some(Spec::Dataplane(dataplane)) = found.map(|resource| &resource.spec) else { continue };
+            hosts.entry(dataplane.address.clone()).or_default().insert(key.clone(), proxy.clone());
+        }
+        let of_host = |proxies: BTreeMap<_, _>| Compiled {
+            planned: proxies.len(),
+            snapshot: Arc::clone(&self.snapshot),
+            proxies,
+            envoy: self.envoy,
+            commons: Arc::clone(&self.commons),
+        };
+        hosts.into_values().map(of_host).collect()
+    }
+
+    /// The routes that speak about proxies in scope and decide nothing on any of them, with the reason in words. Those
+    /// whose destination nobody here dials are none of this: they are for others.
+    pub fn idle_routes(&self) -> BTreeMap<String, String> {
+        let mut idle = BTreeMap::new();
+        let mut busy = BTreeSet::new();
+        // most proxies share most of them
+        let statuses = self.proxies.values().flat_map(|proxy| &proxy.plan.routes);
+        let mut seen = BTreeSet::new();
+        for status in statuses.filter(|status| seen.insert(Arc::as_ptr(status))) {
+            let name = format!("{} {}/{}", status.kind, status.policy.policy.mesh, status.policy.policy.name);
+            match &status.outcome {
+                Outcome::Applied => {
+                    busy.insert(name);
+                }
+                Outcome::Shadowed { by } => {
+                    idle.insert(name, format!("{by} decides instead"));
+                }
+                Outcome::Ignored(IgnoredBecause::NoSuchOutbound) => {}
+                Outcome::Ignored(why) => {
+                    idle.insert(name, why.to_string());
+                }
+            }
+        }
+        idle.retain(|name, _| !busy.contains(name));
+        idle
+    }
+
+    /// Whether any proxy in scope has something to listen on.
+    pub fn is_runnable(&self) -> bool {
+        self.proxies.values().any(|CompiledProxy { plan, .. }| !plan.listeners.is_empty())
+    }
+}
+
+/// What the operator should know about a state, though it stops nothing: references that lead nowhere, what plans remark,
+/// and what proxies of `families` cannot do; none are named where nobody knows yet of which the proxies will be. A remark
+/// about several proxies is made once, at the Dataplane of the first.
+pub fn warnings(
+    compiled: &Compiled,
+    dangling: &[Dangling],
+    ledger: &Ledger,
+    families: &[Family],
+) -> Problems {
+    let mut remarks: BTreeMap<Cow<'_, str>, Vec<&ProxyKey>> = BTreeMap::new();
+    for (key, CompiledProxy { plan, told, reads: _ }) in &compiled.proxies {
+        let notes = families.iter().flat_map(|family| told.notes(*family)).map(Cow::from);
+        for remark in plan.warnings.iter().map(Cow::from).chain(notes) {
+            remarks.entry(remark).or_default().push(key);
+        }
+    }
+    // what the planner met there is told better at the reference itself
+    remarks.retain(|remark, _| !dangling.iter().any(|it| it.is_meant_by(remark)));
+    let remarked = remarks.into_iter().filter_map(|(remark, proxies)| {
+        let others = match proxies.len() - 1 {
+            0 => String::new(),
+            1 => " (and 1 other Dataplane)".to_owned(),
+            others => format!(" (and {others} other Dataplanes)"),
+        };
+        Some(ledger.problem_of_proxy(proxies.first()?, Severity::Warning, format!("{remark}{others}")))
+    });
+    let mut problems: Problems = dangling.iter().map(|it| it.problem.clone()).chain(remarked).collect();
+    problems.sort();
+    problems
+}

@@ -1,0 +1,255 @@
+//! What changed for whom, in words: what proxies are told is compared in every dialect, what is said of it comes from the
+//! plans.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use model::ProxyKey;
+use plan::{Mtls, Plan};
+use xds::Family;
+
+use super::{Compiled, CompiledProxy, Row, carried, parallel, rows};
+
+/// One thing that became different for one proxy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// The proxy.
+    pub proxy: ProxyKey,
+    /// What became different.
+    pub what: What,
+    /// The only dialect in which the proxy is told something else; `None`: both, or that of the proxy.
+    pub only: Option<Family>,
+}
+
+/// What became different.
+#[derive(Clone, Debug, PartialEq)]
+pub enum What {
+    /// A proxy is planned that was not.
+    ProxyAdded {
+        /// How many listeners it has.
+        listeners: usize,
+    },
+    /// A proxy is not planned any more.
+    ProxyRemoved,
+    /// A listener came.
+    ListenerAdded(Row),
+    /// A listener went.
+    ListenerRemoved(Row),
+    /// Where a listener's connections go, or who decides that.
+    Split {
+        /// As it was.
+        before: Row,
+        /// As it is.
+        after: Row,
+    },
+    /// Who offers a service.
+    Endpoints {
+        /// The service.
+        service: String,
+        /// Addresses that came.
+        added: Vec<String>,
+        /// Addresses that went.
+        removed: Vec<String>,
+    },
+    /// How proxies of the mesh trust each other.
+    MeshTls {
+        /// As it was, in words.
+        before: String,
+        /// As it is, in words.
+        after: String,
+    },
+    /// Something that has no words of its own: timeouts, limits, logs.
+    Settings,
+}
+
+/// What is different between two states, by proxy. Empty exactly when every proxy is told the same.
+///
+/// `family` says which dialect a proxy speaks; `None`: it may be either, and both are compared. What a dialect is told is a
+/// function of the plan, so that only plans that differ are said to anybody.
+pub fn changes(
+    before: &Compiled,
+    after: &Compiled,
+    family: impl Fn(&ProxyKey) -> Option<Family>,
+) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let mut differ = Vec::new();
+    for (key, proxy) in &after.proxies {
+        match before.proxies.get(key) {
+            None => {
+                let what = What::ProxyAdded { listeners: rows(&proxy.plan).len() };
+                changes.push(Change { proxy: key.clone(), what, only: None });
+            }
+            Some(old) if Arc::ptr_eq(&old.plan, &proxy.plan) || old.plan == proxy.plan => {}
+            Some(old) => differ.push((key, family(key), old, proxy)),
+        }
+    }
+    let of_proxies = parallel::each(&differ, |(key, family, old, new)| of_proxy(key, *family, old, new));
+    changes.extend(of_proxies.into_iter().flatten());
+    changes.sort_by(|a, b| a.proxy.cmp(&b.proxy));
+    let removed = before.proxies.keys().filter(|key| !after.proxies.contains_key(*key));
+    changes.extend(removed.map(|key| Change { proxy: key.clone(), what: What::ProxyRemoved, only: None }));
+    changes
+}
+
+/// What is different for one proxy whose plan differs.
+fn of_proxy(
+    key: &ProxyKey,
+    family: Option<Family>,
+    before: &CompiledProxy,
+    after: &CompiledProxy,
+) -> Vec<Change> {
+    let differs = |family| !before.told.is_same(&after.told, family);
+    let only = match family {
+        // what an Envoy would be told concerns nobody, and costs more than all the rest
+        Some(Family::L4) if differs(Family::L4) => None,
+        Some(Family::L4) => return Vec::new(),
+        Some(Family::Envoy) if !differs(Family::Envoy) => return Vec::new(),
+        Some(Family::Envoy) | None => match (differs(Family::L4), differs(Family::Envoy)) {
+            (false, false) => return Vec::new(),
+            (true, false) => Some(Family::L4),
+            (false, true) => Some(Family::Envoy),
+            (true, true) => None,
+        },
+    };
+    let by_row = |rows: Vec<Row>| -> BTreeMap<String, Row> {
+        rows.into_iter().map(|row| (row.listener.clone(), row)).collect()
+    };
+    let (old, new) = match family {
+        Some(Family::L4) => (carried(before), carried(after)),
+        Some(Family::Envoy) | None => (rows(&before.plan), rows(&after.plan)),
+    };
+    let mut found = of_listeners(&by_row(old), &by_row(new));
+    found.extend(of_endpoints(&before.plan, &after.plan));
+    found.extend(of_mesh_tls(&before.plan, &after.plan));
+    if found.is_empty() {
+        found.push(What::Settings);
+    }
+    found.into_iter().map(|what| Change { proxy: key.clone(), what, only }).collect()
+}
+
+fn of_listeners(old: &BTreeMap<String, Row>, new: &BTreeMap<String, Row>) -> Vec<What> {
+    let mut found = Vec::new();
+    for (name, after) in new {
+        match old.get(name) {
+            None => found.push(What::ListenerAdded(after.clone())),
+            Some(before) if before == after => {}
+            Some(before) => found.push(What::Split { before: before.clone(), after: after.clone() }),
+        }
+    }
+    let gone = old.iter().filter(|(name, _)| !new.contains_key(*name));
+    found.extend(gone.map(|(_, row)| What::ListenerRemoved(row.clone())));
+    found
+}
+
+fn of_endpoints(before: &Plan, after: &Plan) -> Vec<What> {
+    let addresses = |plan: &Plan, cluster: &str| -> Vec<String> {
+        let endpoints = plan.clusters.get(cluster).map(|cluster| cluster.endpoints.as_slice());
+        let address = |endpoint: &plan::Endpoint| format!("{}:{}", endpoint.address, endpoint.port);
+        endpoints.unwrap_or_default().iter().map(address).collect()
+    };
+    let mut found = Vec::new();
+    // a cluster that came or went did so with its backend, which has its own line
+    for (name, cluster) in after.clusters.iter().filter(|(name, _)| before.clusters.contains_key(*name)) {
+        let (old, new) = (addresses(before, name), addresses(after, name));
+        let only = |these: &[String], those: &[String]| -> Vec<String> {
+            these.iter().filter(|address| !those.contains(address)).cloned().collect()
+        };
+        let (added, removed) = (only(&new, &old), only(&old, &new));
+        if !added.is_empty() || !removed.is_empty() {
+            let service = match cluster.subset.is_empty() {
+                true => cluster.service.clone(),
+                false => format!("{} {}", cluster.service, cluster.subset),
+            };
+            found.push(What::Endpoints { service, added, removed });
+        }
+    }
+    found
+}
+
+fn of_mesh_tls(before: &Plan, after: &Plan) -> Option<What> {
+    let words = |mtls: &Option<Mtls>| match mtls {
+        None => "plaintext".to_owned(),
+        Some(Mtls { mesh: _, backend, identity: _, permissive, workload_identity: _ }) => {
+            format!("{} (backend `{backend}`)", if *permissive { "PERMISSIVE" } else { "STRICT" })
+        }
+    };
+    let (before, after) = (words(&before.mtls), words(&after.mtls));
+    (before != after).then_some(What::MeshTls { before, after })
+}
+
+impl Change {
+    /// What became different, without whom it concerns.
+    pub fn words(&self) -> impl fmt::Display + '_ {
+        Words(self)
+    }
+}
+
+impl fmt::Display for Change {
+    /// `default/web-1 outbound ledger: 90/10 → 50/50, now by MeshTCPRoute default/canary`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.proxy, Words(self))
+    }
+}
+
+struct Words<'a>(&'a Change);
+
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Change { proxy: _, what, only } = self.0;
+        match only {
+            None => {}
+            Some(Family::Envoy) => write!(f, "only for Envoy: ")?,
+            Some(Family::L4) => write!(f, "only for meshtcp's own proxy: ")?,
+        }
+        match what {
+            What::ProxyAdded { listeners: 1 } => write!(f, "added, with 1 listener"),
+            What::ProxyAdded { listeners } => write!(f, "added, with {listeners} listeners"),
+            What::ProxyRemoved => write!(f, "removed"),
+            What::ListenerAdded(row) => {
+                write!(f, "{}: added at {}, → {}", row.title(), row.address, row.split_in_words())?;
+                by(f, row)
+            }
+            What::ListenerRemoved(row) => write!(f, "{}: removed from {}", row.title(), row.address),
+            What::Split { before, after } => split(f, before, after),
+            What::Endpoints { service, added, removed } => {
+                write!(f, "endpoints of {service}:")?;
+                added.iter().try_for_each(|address| write!(f, " +{address}"))?;
+                removed.iter().try_for_each(|address| write!(f, " -{address}"))
+            }
+            What::MeshTls { before, after } => write!(f, "mesh TLS: {before} → {after}"),
+            What::Settings => write!(f, "settings changed"),
+        }
+    }
+}
+
+fn split(f: &mut fmt::Formatter<'_>, before: &Row, after: &Row) -> fmt::Result {
+    let names = |row: &Row| row.split.iter().map(|share| share.backend.clone()).collect::<Vec<_>>();
+    let usable = |row: &Row| row.split.len() > 1 && row.split.iter().all(|share| share.unusable.is_none());
+    let short = names(before) == names(after) && usable(before) && usable(after);
+    let (from, to) = if short && !before.is_refused() && !after.is_refused() {
+        (before.shares_in_words(), after.shares_in_words())
+    } else {
+        (before.split_in_words(), after.split_in_words())
+    };
+    write!(f, "{}: ", after.title())?;
+    if before.destination != after.destination {
+        write!(f, "was {}; ", before.destination)?;
+    }
+    if from == to {
+        write!(f, "{to}")?
+    } else {
+        write!(f, "{from} → {to}")?
+    }
+    if before.decided_by == after.decided_by {
+        return Ok(());
+    }
+    match &after.decided_by {
+        Some(policy) => write!(f, ", now by {policy}"),
+        None => write!(f, ", now without a policy"),
+    }
+}
+
+fn by(f: &mut fmt::Formatter<'_>, row: &Row) -> fmt::Result {
+    row.decided_by.as_ref().map_or(Ok(()), |policy| write!(f, ", by {policy}"))
+}

@@ -1,0 +1,149 @@
+//! Two listeners that want one address and port.
+//!
+//! For the one process that opens both it is a mistake, and [`conflicts`] objects. For a fleet it is none: Dataplanes may
+//! be on different hosts, or one of them is what a dead proxy left behind. There [`shared_addresses`] tells it, and the
+//! proxy that really cannot open its listener says so.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use model::draft::Document;
+use model::topology::Dataplane;
+use model::{FieldPath, Problem, ProxyKey, Severity, Spec, Violation};
+use plan::{Direction, Plan};
+
+use super::{Compiled, CompiledProxy, Sort};
+use crate::{Candidate, Entry, Ledger};
+
+/// A listener of a plan.
+struct Wanted<'a> {
+    proxy: &'a ProxyKey,
+    name: &'a str,
+    port: u16,
+    sort: Sort,
+}
+
+/// Objects to every listener whose address and port another one has already: one process cannot open both.
+///
+/// Blame lies with the file of the later dataplane, or with that of the earlier one when only that one changed.
+pub fn conflicts(compiled: &Compiled, Candidate { ledger, changed }: &Candidate) -> Vec<Problem> {
+    let mut objections = Vec::new();
+    for (address, wanted) in contested(compiled) {
+        let Some((first, others)) = wanted.split_first() else { continue };
+        objections.extend(others.iter().map(|later| objection(address, first, later, ledger, changed)));
+    }
+    objections
+}
+
+/// Warns of Dataplanes with one address that want one port of it, once for each: if they are on one host, only one of
+/// them can open it.
+pub fn shared_addresses(compiled: &Compiled, Candidate { ledger, changed }: &Candidate) -> Vec<Problem> {
+    let mut warnings = Vec::new();
+    for host in compiled.by_host() {
+        for (address, wanted) in contested(&host) {
+            let [first, second, others @ ..] = wanted.as_slice() else { continue };
+            let mut problem = objection(address, first, second, ledger, changed);
+            let others = match others.len() {
+                0 => String::new(),
+                others => format!(" and {others} more"),
+            };
+            problem.severity = Severity::Warning;
+            problem
+                .violation
+                .message
+                .push_str(&format!("{others}; of those on one host only one can open it"));
+            problem.help = Some(
+                "if they are on one host, give them different ports or addresses; delete the Dataplane of one that is gone"
+                    .into(),
+            );
+            warnings.push(problem);
+        }
+    }
+    warnings
+}
+
+/// The addresses that several listeners want, with those listeners in the order of their proxies.
+fn contested(compiled: &Compiled) -> impl Iterator<Item = (SocketAddr, Vec<Wanted<'_>>)> {
+    let mut all: BTreeMap<SocketAddr, Vec<Wanted<'_>>> = BTreeMap::new();
+    for (proxy, CompiledProxy { plan, .. }) in &compiled.proxies {
+        for (address, wanted) in listeners(proxy, plan) {
+            let Ok(ip) = address.parse::<IpAddr>() else { continue };
+            all.entry(SocketAddr::new(ip, wanted.port)).or_default().push(wanted);
+        }
+    }
+    all.into_iter().filter(|(_, wanted)| wanted.len() > 1)
+}
+
+fn listeners<'a>(proxy: &'a ProxyKey, plan: &'a Plan) -> impl Iterator<Item = (&'a str, Wanted<'a>)> {
+    let opened = plan.listeners.iter().filter(|listener| !listener.bind.captured);
+    opened.map(move |listener| {
+        let sort = match listener.direction {
+            Direction::Inbound | Direction::Zone => Sort::Inbound,
+            Direction::Outbound(_) => Sort::Outbound,
+            Direction::Gateway => Sort::Gateway,
+        };
+        let wanted = Wanted { proxy, name: &listener.name, port: listener.bind.port, sort };
+        (listener.bind.address.as_str(), wanted)
+    })
+}
+
+/// `changed` says of which sources it is known that they changed.
+fn objection(
+    address: SocketAddr,
+    earlier: &Wanted<'_>,
+    later: &Wanted<'_>,
+    ledger: &Ledger,
+    changed: &BTreeSet<Arc<str>>,
+) -> Problem {
+    let is_changed = |wanted: &Wanted<'_>| {
+        ledger.dataplane(wanted.proxy).is_some_and(|entry| changed.contains(entry.document.source()))
+    };
+    let (blamed, other) =
+        if is_changed(later) || !is_changed(earlier) { (later, earlier) } else { (earlier, later) };
+    let held = ledger.dataplane(other.proxy).map(|entry| format!(" ({})", entry.place()));
+    let dataplane = ledger.dataplane(blamed.proxy);
+    let field = dataplane.map(|entry| field(blamed, entry)).unwrap_or_default();
+    let message = format!(
+        "{address} is wanted twice: by {} of Dataplane {} and by {} of Dataplane {}{}",
+        blamed.name,
+        blamed.proxy,
+        other.name,
+        other.proxy,
+        held.unwrap_or_default()
+    );
+    Problem {
+        position: dataplane.and_then(|entry| entry.document.value_position(&field)),
+        violation: Violation::new(field, message),
+        help: Some("give one of the two another port or address".into()),
+        ..ledger.problem_of_proxy(blamed.proxy, Severity::Error, "")
+    }
+}
+
+/// Where in the Dataplane the listener's port is written. The plan keeps the order of the Dataplane, but may leave
+/// some out, so it is found by its port.
+fn field(wanted: &Wanted<'_>, entry: &Entry) -> FieldPath {
+    let networking = networking(&entry.document);
+    let Spec::Dataplane(dataplane) = &entry.resource.spec else { return networking };
+    let Dataplane { inbound, outbound, .. } = dataplane;
+    match wanted.sort {
+        Sort::Inbound => match inbound.iter().position(|inbound| inbound.port == wanted.port) {
+            Some(index) => networking.field("inbound").index(index).field("port"),
+            None => networking,
+        },
+        Sort::Outbound => match outbound.iter().position(|outbound| outbound.port == wanted.port) {
+            Some(index) => networking.field("outbound").index(index).field("port"),
+            None => networking,
+        },
+        Sort::Gateway => networking.field("gateway"),
+    }
+}
+
+fn networking(document: &Document) -> FieldPath {
+    let root = FieldPath::root();
+    if document.value().get("networking").is_some() {
+        root.field("networking")
+    } else {
+        root.field("spec").field("networking")
+    }
+}

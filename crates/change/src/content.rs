@@ -1,0 +1,139 @@
+//! What one text says, wherever it stands: its bytes, read and parsed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use model::draft::{self, Document, Options};
+use model::{FieldPath, Problem, Problems, Resource, ResourceKey, Severity, Violation};
+
+/// A file, or another text of documents, that was read. Immutable: a changed file is new content.
+#[derive(Clone, Debug)]
+pub struct Content {
+    /// What stood in it.
+    pub bytes: Vec<u8>,
+    /// Its resources, in the order of the file.
+    pub entries: Vec<Arc<Entry>>,
+    /// All that is wrong or doubtful with it on its own.
+    pub problems: Problems,
+    readable: bool,
+}
+
+/// One resource of a file, and where each part of it stands.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The document.
+    pub document: Document,
+    /// What it means.
+    pub resource: Arc<Resource>,
+}
+
+impl Content {
+    /// Reads a file. Never fails: what is wrong becomes problems.
+    pub fn read(name: &str, bytes: &[u8], options: &Options) -> Self {
+        let (documents, mut problems) = draft::read_bytes(name, bytes);
+        let mut entries = Vec::new();
+        for document in documents {
+            let parsed = draft::parse(&document, options);
+            problems.append(parsed.problems);
+            if let Some(resource) = parsed.resource {
+                entries.push(Arc::new(Entry { document, resource: Arc::new(resource) }));
+            }
+        }
+        let mut content = Self { bytes: bytes.to_vec(), entries, problems, readable: true };
+        content.refuse_repetition();
+        content
+    }
+
+    /// A file that exists and cannot be read.
+    pub fn unreadable(name: &str, why: &str) -> Self {
+        let problems = Problems::from_iter([problem_of(name, format!("cannot be read: {why}"))]);
+        Self { bytes: Vec::new(), entries: Vec::new(), problems, readable: false }
+    }
+
+    /// Whether its bytes could be read.
+    pub fn is_readable(&self) -> bool {
+        self.readable
+    }
+
+    /// Content of these parts, as [`Content::read`] would have made it.
+    pub fn of(bytes: &[u8], entries: Vec<Arc<Entry>>, problems: Problems) -> Self {
+        let mut content = Self { bytes: bytes.to_vec(), entries, problems, readable: true };
+        content.refuse_repetition();
+        content
+    }
+
+    /// Whether it may come into force: it has no error. Warnings stop nothing.
+    pub fn is_good(&self) -> bool {
+        !self.problems.has_errors()
+    }
+
+    /// The text, with a mark where it is no UTF-8.
+    pub fn text(&self) -> Arc<str> {
+        String::from_utf8_lossy(&self.bytes).into()
+    }
+
+    fn refuse_repetition(&mut self) {
+        let mut first: BTreeMap<ResourceKey, &Arc<Entry>> = BTreeMap::new();
+        let mut repeated = Vec::new();
+        for entry in &self.entries {
+            match first.get(&entry.resource.key()) {
+                Some(earlier) => repeated.push(entry.repeats(earlier)),
+                None => {
+                    first.insert(entry.resource.key(), entry);
+                }
+            }
+        }
+        self.problems.extend(repeated);
+    }
+}
+
+impl Entry {
+    /// The problem of being the second one with this name.
+    pub fn repeats(&self, first: &Entry) -> Problem {
+        Problem {
+            source: self.document.source().clone(),
+            position: self.name_position(),
+            severity: Severity::Error,
+            resource: Some(self.resource.describe()),
+            violation: Violation::new(
+                FieldPath::default(),
+                format!("{} is already defined at {}", self.resource.describe(), first.place()),
+            ),
+            help: Some("rename or remove one of the two; until then the first stays in force".into()),
+        }
+    }
+
+    /// Where the resource is named, or at least begins.
+    pub fn name_position(&self) -> Option<model::violation::Position> {
+        let root = FieldPath::root();
+        let value = self.document.value();
+        if value.get("name").is_some() {
+            return self.document.position(&root.field("name"));
+        }
+        if value.get("metadata").is_some() {
+            return self.document.position(&root.field("metadata").field("name"));
+        }
+        self.document.start()
+    }
+
+    /// `file:line:column` of its name.
+    pub fn place(&self) -> String {
+        let file = self.document.source();
+        match self.name_position() {
+            Some(at) => format!("{file}:{}:{}", at.line, at.column),
+            None => file.to_string(),
+        }
+    }
+}
+
+/// A problem with a whole source, without a place in it.
+pub fn problem_of(source: &str, message: impl Into<String>) -> Problem {
+    Problem {
+        source: source.into(),
+        position: None,
+        severity: Severity::Error,
+        resource: None,
+        violation: Violation::new(FieldPath::root(), message),
+        help: None,
+    }
+}

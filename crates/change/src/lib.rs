@@ -1,0 +1,30 @@
+//! The law of a change: what resources make proxies run, what differs when they change, and how far a change has come.
+//!
+//! ```text
+//!  Content (a file, read) ──▶ Ledger ──compile──▶ Compiled: a Told for each proxy ──changes, preview──▶ what differs
+//!                                                     └──▶ Rollout, FleetReport ◀── what proxies say
+//! ```
+//!
+//! * [`Ledger`] — resources by [`ResourceKey`](model::ResourceKey), with the documents that they were read from
+//! * [`compile`] — a ledger into what every proxy should run, in every dialect; what is wrong or doubtful with it
+//! * [`preview`] — what a change would do, before it is made
+//! * [`import`] — routes of other systems into ours
+//! * [`rollout`], [`report`] — how far changes have come, as values that travel
+//!
+//! It does no IO and knows neither where resources come from nor who watches.
+#![forbid(unsafe_code)]
+
+pub mod compile;
+mod content;
+pub mod import;
+mod ledger;
+pub mod preview;
+pub mod report;
+mod revision;
+pub mod rollout;
+pub mod status;
+
+pub use content::{Content, Entry, problem_of};
+pub use ledger::{Candidate, Ledger};
+pub use model::draft::Options;
+pub use revision::Revision;

@@ -1,0 +1,93 @@
+//! What a change would do, before it is made: two states of all resources compared, and nothing touched. Pure.
+//!
+//! ```text
+//!  in force ──overlay(documents)──▶ proposed          both compiled
+//!     └──────────────┬──────────────────┘
+//!                 preview ──▶ resources, listeners of proxies with their live connections, remarks
+//! ```
+
+mod difference;
+mod document;
+mod live;
+mod proposal;
+mod proxies;
+mod remark;
+mod stored;
+mod text;
+
+use dialect::envoy::EnvoyOptions;
+use model::{ProxyKey, Severity};
+use plan::Context;
+use serde::{Deserialize, Serialize};
+
+use crate::Ledger;
+use crate::compile::{Compiled, CompiledProxy, Compiler, Scope};
+
+pub use difference::{Difference, differences};
+pub use document::{comparable, universal};
+pub use live::{Affected, Existing, Live, LiveConnection, LiveConnections};
+pub use proposal::{ResourceChange, Verb, overlay, resource_changes};
+pub use proxies::{ListenerChange, ProxyPreview};
+pub use remark::{Remark, RemarkKind, remarks};
+pub use stored::stored;
+
+/// All resources at one moment, and what every proxy should run by them.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// The resources with their documents.
+    pub ledger: Ledger,
+    /// What every proxy should run.
+    pub compiled: Compiled,
+}
+
+impl State {
+    /// Plans every proxy of every mesh; `envoy` is how those that are Envoys are told.
+    pub fn of(ledger: Ledger, context: &Context, envoy: EnvoyOptions) -> Self {
+        let compiler = Compiler { context: context.clone(), scope: Scope::everything(), envoy };
+        Self { compiled: compiler.compile(&ledger), ledger }
+    }
+}
+
+/// What a change would do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Preview {
+    /// The resources that become different, by kind, mesh and name.
+    pub resources: Vec<ResourceChange>,
+    /// How many proxies there are, after the change.
+    pub proxies_total: usize,
+    /// The proxies that would be told something else, by mesh and name.
+    pub proxies: Vec<ProxyPreview>,
+    /// What would be wrong or doubtful that is not so now: errors first.
+    pub remarks: Vec<Remark>,
+}
+
+/// Compares a proposed state with the one in force, in every dialect. `live` says which connections are open, as far as
+/// anybody knows.
+pub fn preview(in_force: &State, proposed: &State, live: &Live) -> Preview {
+    let (before, after) = (&in_force.compiled, &proposed.compiled);
+    let differ = |(key, proxy): &(&ProxyKey, &CompiledProxy)| {
+        before.proxies.get(*key).is_none_or(|old| old.plan != proxy.plan)
+    };
+    let differing: Vec<&ProxyKey> = after.proxies.iter().filter(differ).map(|(key, _)| key).collect();
+    [before, after].iter().for_each(|compiled| compiled.say_to_envoy(differing.iter().copied()));
+    Preview {
+        resources: resource_changes(&in_force.ledger, &proposed.ledger),
+        proxies_total: proposed.compiled.proxies.len(),
+        proxies: proxies::changed(before, after, live),
+        remarks: remarks(in_force, proposed),
+    }
+}
+
+impl Preview {
+    /// Whether the change would change nothing.
+    pub fn is_empty(&self) -> bool {
+        let Self { resources, proxies_total: _, proxies, remarks: _ } = self;
+        resources.is_empty() && proxies.is_empty()
+    }
+
+    /// Whether the proposed state could not come into force.
+    pub fn is_refused(&self) -> bool {
+        self.remarks.iter().any(|remark| remark.severity == Severity::Error)
+    }
+}

@@ -1,0 +1,166 @@
+//! Which connections are open, and what a change of their route would do to them: by the law that proxies go by.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use l4::balance::Draw;
+use l4::config::{self, Listener, Route};
+use l4::decide::{Addresses, AllWell, Facts, RouteIndex};
+use l4::existing::{Drain, Established, Fate, Living, Shares, fate};
+use model::ProxyKey;
+use serde::{Deserialize, Serialize};
+
+use crate::compile::without_kind;
+
+/// The open connections of listeners, by proxy and the listener's name in the plan.
+pub type Live = BTreeMap<(ProxyKey, String), LiveConnections>;
+
+/// The open connections of one listener.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LiveConnections {
+    /// Each of them.
+    pub open: Vec<LiveConnection>,
+    /// How long ago they were counted, in seconds.
+    pub age_seconds: f64,
+}
+
+/// One open connection, as its proxy tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveConnection {
+    /// Who connected.
+    pub client: SocketAddr,
+    /// The TLS server name that it asked for, in lower case, where the listener routes by it.
+    pub server_name: Option<String>,
+    /// The backend that it was carried to: the backendRef without its kind, as [`Share::backend`](crate::compile::Share)
+    /// says it.
+    pub backend: String,
+    /// The backend that was chosen first, in the same words; `None`: it went there.
+    pub first_backend: Option<String>,
+    /// The draw that it was born with, in units of 2⁻⁶⁴; `None` when nobody knows it.
+    pub draw: Option<u64>,
+}
+
+/// What a change of a split does to open connections (label `meshtcp.io/existing`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Existing {
+    /// They stay where they are.
+    #[default]
+    Keep,
+    /// Those above the new share of their backend are closed, idle ones first.
+    DrainExcess,
+    /// Those that would go to another backend by their own draw are closed.
+    Close,
+}
+
+impl Existing {
+    /// The setting as it is written in the label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Existing::Keep => "keep",
+            Existing::DrainExcess => "drain-excess",
+            Existing::Close => "close",
+        }
+    }
+}
+
+impl From<config::Existing> for Existing {
+    fn from(existing: config::Existing) -> Self {
+        match existing {
+            config::Existing::Keep => Existing::Keep,
+            config::Existing::DrainExcess => Existing::DrainExcess,
+            config::Existing::Close => Existing::Close,
+        }
+    }
+}
+
+/// What becomes of the open connections of one listener.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Affected {
+    /// The setting that decides.
+    pub existing: Existing,
+    /// How many are open.
+    pub open: u64,
+    /// How many are above the share that their backend would have.
+    pub above_share: u64,
+    /// How many would be closed, be it after the grace of a removed backend.
+    pub closed: u64,
+    /// How old the count is, in seconds.
+    pub age_seconds: f64,
+}
+
+/// The shares that a route has now, and the clusters of the connections that it has.
+type Groups = BTreeMap<usize, (Shares, Vec<String>)>;
+
+impl Affected {
+    /// What a proxy does to `live` connections when `after` takes the place of `before`; `None`: there is no such
+    /// listener. All endpoints are taken for well: how they are only the proxy knows.
+    pub(super) fn of(before: Option<&Listener>, after: Option<&Listener>, live: &LiveConnections) -> Self {
+        let LiveConnections { open, age_seconds } = live;
+        let mut affected = Self {
+            existing: Existing::Keep,
+            open: open.len() as u64,
+            above_share: 0,
+            closed: 0,
+            age_seconds: *age_seconds,
+        };
+        // the connections of a listener that goes end by themselves
+        let Some(after) = after else { return affected };
+        let standings = AllWell { listener: after, turn: 0 };
+        let addresses = Addresses::default();
+        let (mut all, mut draining) = (Groups::new(), Groups::new());
+        for connection in open {
+            let server_name = connection.server_name.as_deref();
+            let route_in =
+                |listener: &'_ Listener| listener.route_at(listener.route_for(server_name)?).cloned();
+            let Some((index, route)) = after.route_for(server_name).zip(route_in(after)) else { continue };
+            let was = before.and_then(route_in);
+            let cluster = cluster_of(&connection.backend, [was.as_deref(), Some(&route)]);
+            let first = connection.first_backend.as_deref().unwrap_or(&connection.backend);
+            let drawn = cluster_of(first, [was.as_deref(), Some(&route)]);
+            let established = Established {
+                facts: Facts { client: connection.client, server_name },
+                draw: connection.draw.map(Draw),
+                cluster: &cluster,
+                drawn: &drawn,
+            };
+            let (shares, shares_before) = (Shares::of(&route), was.as_deref().map(Shares::of));
+            affected.existing = route.existing.into();
+            let fate =
+                fate(&established, shares_before.as_ref(), after, &route, &shares, (&standings, &addresses));
+            match fate {
+                Fate::Unmoved | Fate::Kept => {}
+                Fate::Grace(_) | Fate::Closes(_) => affected.closed += 1,
+                Fate::Drains => add(&mut draining, index, &shares, cluster.clone()),
+            }
+            add(&mut all, index, &shares, cluster);
+        }
+        affected.above_share = excess(&all);
+        affected.closed += excess(&draining);
+        affected
+    }
+}
+
+fn add(groups: &mut Groups, RouteIndex(route): RouteIndex, shares: &Shares, cluster: String) {
+    groups.entry(route).or_insert_with(|| (shares.clone(), Vec::new())).1.push(cluster);
+}
+
+/// How many connections are above the shares of their clusters.
+fn excess(groups: &Groups) -> u64 {
+    let of = |(shares, clusters): &(Shares, Vec<String>)| {
+        let drain = Drain::towards(shares, clusters.iter().map(String::as_str));
+        let living =
+            clusters.iter().zip(0..).map(|(cluster, key)| Living { key, cluster, idle: Duration::ZERO });
+        drain.choose(living.collect(), usize::MAX).len() as u64
+    };
+    groups.values().map(of).sum()
+}
+
+/// The cluster behind a backendRef in words, by the first route that has it; none has: the words themselves.
+fn cluster_of(backend: &str, routes: [Option<&Route>; 2]) -> String {
+    let backends = routes.into_iter().flatten().flat_map(|route| &route.backends);
+    let found = backends.into_iter().find(|it| without_kind(&it.reference) == backend);
+    found.map_or(backend, |found| found.cluster_name()).to_owned()
+}

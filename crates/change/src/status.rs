@@ -1,0 +1,181 @@
+//! What proxies said about what they were sent.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use xds::{Event, Family, TypeUrl, Version};
+
+/// How much of a refusal's message is kept, in bytes.
+const MESSAGE_BYTES: usize = 4096;
+
+/// What is known of one proxy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProxyStatus {
+    /// Its stream; `None`: it is not attached now.
+    pub connection: Option<Connection>,
+    /// How many streams it has opened.
+    pub streams: u64,
+    /// The version of the set that it should run; `None` while nothing is published for it.
+    pub published: Option<Version>,
+    /// The last version that it has accepted as a whole.
+    pub accepted: Option<Version>,
+    /// When it did so.
+    pub accepted_at: Option<Timestamp>,
+    /// Its answers, by type.
+    pub types: BTreeMap<TypeUrl, TypeStatus>,
+    /// What it refuses of the set that it should run, sorted by type and name.
+    pub rejections: Vec<Rejection>,
+}
+
+impl ProxyStatus {
+    /// Whether the proxy runs what it should.
+    pub fn is_in_sync(&self) -> bool {
+        self.published.is_some() && self.accepted == self.published
+    }
+}
+
+/// An open stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Connection {
+    /// When it was opened.
+    pub since: Timestamp,
+    /// How it is spoken.
+    pub protocol: StreamKind,
+    /// The kind of proxy.
+    pub dialect: Family,
+    /// The address it came from, where known.
+    pub peer: Option<std::net::SocketAddr>,
+    /// The program and its version, e.g. `envoy 1.40.0`.
+    pub agent: String,
+}
+
+/// How a stream is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StreamKind {
+    /// Incremental: what differs is sent.
+    Delta,
+    /// Each response says everything of its type.
+    StateOfTheWorld,
+}
+
+impl StreamKind {
+    /// `delta` or `state-of-the-world`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            StreamKind::Delta => "delta",
+            StreamKind::StateOfTheWorld => "state-of-the-world",
+        }
+    }
+}
+
+/// The answers of a proxy about one type.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TypeStatus {
+    /// The last response that it accepted.
+    pub acked: Option<Acked>,
+    /// How many it accepted.
+    pub acks: u64,
+    /// How many it refused.
+    pub nacks: u64,
+}
+
+/// A response that was accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Acked {
+    /// Its version.
+    pub version: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A resource that was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rejection {
+    /// Its type.
+    pub type_url: TypeUrl,
+    /// Its name.
+    pub name: String,
+    /// Why, in the proxy's own words.
+    pub message: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Proxies may quote whole configurations; the first words say what is wrong.
+fn shortened(mut message: String) -> String {
+    if message.len() > MESSAGE_BYTES {
+        message.truncate(message.floor_char_boundary(MESSAGE_BYTES));
+        message.push('…');
+    }
+    message
+}
+
+impl ProxyStatus {
+    /// Notes that it opened a stream, which takes the place of the one that it may have had.
+    pub fn opened(&mut self, connection: Connection) {
+        self.streams += 1;
+        self.connection = Some(connection);
+    }
+
+    /// Notes what it should run. `in_sync`: it runs that already.
+    pub fn publish(&mut self, version: Version, in_sync: bool, at: Timestamp) {
+        self.published = Some(version);
+        if in_sync {
+            self.accept(version, at);
+        } else if self.accepted == Some(version) {
+            // it ran that before, and something else was sent in between
+            (self.accepted, self.accepted_at) = (None, None);
+        }
+    }
+
+    /// Notes that it runs a set as a whole.
+    pub fn accept(&mut self, version: Version, at: Timestamp) {
+        self.accepted = Some(version);
+        self.accepted_at = Some(at);
+    }
+
+    /// Notes an answer. `refused` is what it refuses of the set that it should run, after it.
+    pub fn answer(&mut self, event: Event, refused: &[(TypeUrl, String)], at: Timestamp) {
+        match event {
+            Event::Acked { type_url, version } => {
+                let answers = self.types.entry(type_url).or_default();
+                answers.acks += 1;
+                answers.acked = Some(Acked { version, at });
+            }
+            Event::Rejected { type_url, mut names, message } => {
+                let message = shortened(message);
+                self.types.entry(type_url.clone()).or_default().nacks += 1;
+                // What is offered again and refused again for the same reason is no news.
+                names.retain(|name| !self.rejects(&type_url, name, &message));
+                self.rejections.retain(|old| old.type_url != type_url || !names.contains(&old.name));
+                self.rejections.extend(names.into_iter().map(|name| Rejection {
+                    type_url: type_url.clone(),
+                    name,
+                    message: message.clone(),
+                    at,
+                }));
+                self.rejections.sort_by(|a, b| (&a.type_url, &a.name).cmp(&(&b.type_url, &b.name)));
+            }
+        }
+        self.keep_rejections(refused);
+    }
+
+    /// Forgets rejections of what it need not run any more: `refused` is what it still refuses.
+    pub fn keep_rejections(&mut self, refused: &[(TypeUrl, String)]) {
+        self.rejections.retain(|old| {
+            refused.iter().any(|(type_url, name)| *type_url == old.type_url && *name == old.name)
+        });
+    }
+
+    fn rejects(&self, type_url: &TypeUrl, name: &str, message: &str) -> bool {
+        let mut rejections = self.rejections.iter();
+        rejections.any(|it| it.type_url == *type_url && it.name == name && it.message == message)
+    }
+}

@@ -1,0 +1,124 @@
+//! The fleet of a control plane as what carries states.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use change::Candidate;
+use change::compile::Compiled;
+use jiff::Timestamp;
+use model::{Problem, ProxyKey};
+use tokio::runtime::Handle;
+use xds::Family;
+
+use super::{Accepted, Sink};
+use crate::api::Mirror;
+use crate::discovery::{Publisher, Statuses, TokenGate};
+use crate::fleet::{Fleet, Happening, News};
+
+/// The fleet of a control plane, with whoever looks at the same state.
+#[derive(Debug)]
+pub struct FleetSink {
+    fleet: Fleet,
+    publisher: Arc<Publisher>,
+    statuses: Arc<Statuses>,
+    /// Whom proxies have to convince; `None`: nobody.
+    gate: Option<TokenGate>,
+    /// Where the API shows the resources; `None`: it shows a store.
+    mirror: Option<(Mirror, Handle)>,
+}
+
+/// What there is to tell of a fleet.
+#[derive(Debug, Default)]
+pub struct FleetNews {
+    /// What came of telling proxies.
+    pub told: Vec<News>,
+    /// What proxies did.
+    pub happened: Vec<Happening>,
+}
+
+impl FleetSink {
+    /// A fleet whose proxies say through `statuses` what became of what they were told.
+    pub fn new(fleet: Fleet, publisher: Arc<Publisher>, statuses: Arc<Statuses>) -> Self {
+        Self { fleet, publisher, statuses, gate: None, mirror: None }
+    }
+
+    /// The same, with a gate that knows the Dataplanes of each state.
+    #[must_use]
+    pub fn guarded(self, gate: Option<TokenGate>) -> Self {
+        Self { gate, ..self }
+    }
+
+    /// The same, shown by a mirror, which is written on a runtime.
+    #[must_use]
+    pub fn mirrored(self, mirror: Mirror, runtime: Handle) -> Self {
+        Self { mirror: Some((mirror, runtime)), ..self }
+    }
+
+    /// The fleet.
+    pub fn fleet(&self) -> &Fleet {
+        &self.fleet
+    }
+
+    fn attached(&self) -> BTreeSet<(ProxyKey, Family)> {
+        self.publisher.wanted().into_iter().collect()
+    }
+}
+
+impl Sink for FleetSink {
+    type News = FleetNews;
+
+    /// That in which it is attached; `None`: it is not, or by one name in both.
+    fn family(&self, proxy: &ProxyKey) -> Option<Family> {
+        let speaks = |family| self.publisher.is_wanted(proxy, family);
+        match (speaks(Family::Envoy), speaks(Family::L4)) {
+            (true, false) => Some(Family::Envoy),
+            (false, true) => Some(Family::L4),
+            (true, true) | (false, false) => None,
+        }
+    }
+
+    /// What a family cannot do is told when a proxy of it attaches: before, nobody knows which it will be.
+    fn families(&self) -> &'static [Family] {
+        &[]
+    }
+
+    /// Nothing: a plan that cannot be said to one Envoy holds nobody up. Those that wait for it are told at once, and
+    /// what cannot be said to them is known before it is in force.
+    fn examine(&mut self, compiled: &Compiled, _: &Candidate) -> Vec<Problem> {
+        let attached = self.attached();
+        let envoys = attached.iter().filter(|(_, family)| *family == Family::Envoy).map(|(key, _)| key);
+        compiled.say_to_envoy(envoys);
+        Vec::new()
+    }
+
+    fn adopt(&mut self, accepted: Accepted<'_>, now: Instant) -> FleetNews {
+        let Accepted { before: _, compiled, ledger, revision } = accepted;
+        if let Some((mirror, runtime)) = &self.mirror
+            && let Err(error) = runtime.block_on(mirror.reflect(ledger))
+        {
+            tracing::error!(%error, "the API does not show what is in force");
+        }
+        if let Some(gate) = &self.gate {
+            gate.follow(Arc::clone(&compiled.snapshot));
+        }
+        let revision = revision.unwrap_or_else(|| self.fleet.revision().next());
+        // it was there when the turn began
+        let at = Timestamp::now() - now.elapsed();
+        let accepted = change::rollout::Accepted { revision, at };
+        let told = self.fleet.adopt(Arc::clone(compiled), accepted);
+        FleetNews { told, happened: self.fleet.observe(&self.statuses) }
+    }
+
+    fn attend(&mut self, _: Instant) -> Option<FleetNews> {
+        let told = self.fleet.attend();
+        let happened = self.fleet.observe(&self.statuses);
+        let something = !told.is_empty() || !happened.is_empty();
+        something.then_some(FleetNews { told, happened })
+    }
+
+    /// Proxies wake the loop.
+    fn due(&self) -> Option<Instant> {
+        None
+    }
+}

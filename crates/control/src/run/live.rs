@@ -1,0 +1,265 @@
+//! The loop's state: what was read, and what is in force by it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use change::compile::{Change, Compiled, Compiler, changes, dangling, newly_dangling, unsayable, warnings};
+use change::{Candidate, Ledger};
+use model::{Problem, Problems, Severity};
+use tokio::sync::watch;
+
+use super::pause::Pause;
+use super::{Accepted, CompileMetrics, Current, Sink};
+use crate::guard::step;
+use crate::sources::{Dangling, Settled, Source, SourceState};
+
+/// A source, what was made of it, and what carries that.
+pub struct Live<S> {
+    source: Box<dyn Source>,
+    compiler: Compiler,
+    sink: S,
+    metrics: CompileMetrics,
+    /// What is in force; `None` until anything was adopted.
+    adopted: Option<(Ledger, Arc<Compiled>)>,
+    /// Everything that is wrong now, sorted.
+    problems: Problems,
+    /// After a panic.
+    pause: Pause,
+    current: watch::Sender<Arc<Current>>,
+}
+
+/// What one turn brought.
+#[derive(Debug)]
+pub struct Turn<N> {
+    /// Whether a state was settled for the first time.
+    pub first: bool,
+    /// What became different for whom.
+    pub changes: Vec<Change>,
+    /// The parts of the source that changed, when a state was adopted.
+    pub changed: BTreeSet<Arc<str>>,
+    /// What is wrong and was not before.
+    pub new_problems: Problems,
+    /// Parts of the source that are in force again as they are.
+    pub repaired: Vec<Arc<str>>,
+    /// The source, if it can be read again that could not be read before.
+    pub back: Option<String>,
+    /// What there is to tell of what carries the state; `None`: nothing.
+    pub news: Option<N>,
+}
+
+impl<N> Default for Turn<N> {
+    fn default() -> Self {
+        Self {
+            first: false,
+            changes: Vec::new(),
+            changed: BTreeSet::new(),
+            new_problems: Problems::default(),
+            repaired: Vec::new(),
+            back: None,
+            news: None,
+        }
+    }
+}
+
+/// A state that was accepted, and what there is to remark about it.
+struct Adoption {
+    ledger: Ledger,
+    compiled: Compiled,
+    warnings: Problems,
+    changed: BTreeSet<Arc<str>>,
+}
+
+impl<S: Sink> Live<S> {
+    /// A source of which nothing was read yet.
+    pub fn new(source: Box<dyn Source>, compiler: Compiler, sink: S) -> Self {
+        Self {
+            source,
+            compiler,
+            sink,
+            metrics: CompileMetrics::default(),
+            adopted: None,
+            problems: Problems::default(),
+            pause: Pause::default(),
+            current: watch::Sender::default(),
+        }
+    }
+
+    /// The same, counted by these metrics.
+    #[must_use]
+    pub fn counted(self, metrics: CompileMetrics) -> Self {
+        Self { metrics, ..self }
+    }
+
+    /// The source.
+    pub fn source(&self) -> &dyn Source {
+        &*self.source
+    }
+
+    /// What plans depend on, and which proxies there are.
+    pub fn compiler(&self) -> &Compiler {
+        &self.compiler
+    }
+
+    /// What carries the state.
+    pub fn sink(&self) -> &S {
+        &self.sink
+    }
+
+    /// What every proxy should run; `None`: nothing was adopted yet.
+    pub fn compiled(&self) -> Option<&Arc<Compiled>> {
+        self.adopted.as_ref().map(|(_, compiled)| compiled)
+    }
+
+    /// Everything that is wrong or doubtful now, sorted by place.
+    pub fn problems(&self) -> &Problems {
+        &self.problems
+    }
+
+    /// What is in force as of the last turn. It changes with each turn that brought something.
+    pub fn current(&self) -> watch::Receiver<Arc<Current>> {
+        self.current.subscribe()
+    }
+
+    /// When the next turn is due though nothing wakes the loop; `None`: never.
+    pub fn due(&self) -> Option<Instant> {
+        [self.source.look_again_at(), self.sink.due(), self.pause.until()].into_iter().flatten().min()
+    }
+
+    /// Leaves everything as it is for a while, after a panic: what may be half done is taken up again then.
+    pub fn failed(&mut self, now: Instant) {
+        self.pause.begin(now);
+    }
+
+    /// Takes in what the source says, and puts it into force if it can be; does what is due. `None`: nothing is new.
+    pub fn turn(&mut self, now: Instant) -> Option<Turn<S::News>> {
+        let waits = self.pause.goes_on(now);
+        let owed = !waits && self.pause.take();
+        let before = self.compiled().cloned();
+        let mut turn = if waits { None } else { self.look(now) };
+        let adopted = self.adopted.as_ref();
+        let is_new = |(_, compiled): &&(Ledger, Arc<Compiled>)| {
+            owed || before.as_ref().is_none_or(|before| !Arc::ptr_eq(before, compiled))
+        };
+        let news = match adopted.filter(is_new) {
+            Some((ledger, compiled)) => {
+                let nothing = self.compiler.nothing();
+                let before = before.as_deref().filter(|_| !owed).unwrap_or(&nothing);
+                let accepted = Accepted { before, compiled, ledger, revision: self.source.revision() };
+                Some(self.sink.adopt(accepted, now))
+            }
+            None => self.sink.attend(now),
+        };
+        if news.is_some() {
+            turn.get_or_insert_default().news = news;
+        }
+        if !waits {
+            self.pause.is_over();
+        }
+        if turn.is_some() {
+            self.current.send_replace(Arc::new(Current {
+                adopted: self.adopted.clone(),
+                parts: self.source.states(),
+                problems: self.problems.clone(),
+            }));
+        }
+        turn
+    }
+
+    /// Takes in what the source says. `None`: nothing is new.
+    fn look(&mut self, now: Instant) -> Option<Turn<S::News>> {
+        let states = self.source.states();
+        let was_away = self.source.is_away();
+        self.source.refresh(now);
+        let back = (was_away && !self.source.is_away()).then(|| self.source.describe());
+        if !self.source.is_unsettled() {
+            // the source itself may be away
+            let mut problems = self.source.problems();
+            problems.append(self.problems.only(Severity::Warning));
+            let new_problems = self.now_wrong(problems);
+            let something = back.is_some() || !new_problems.is_empty();
+            return something.then(|| Turn { new_problems, back, ..Turn::default() });
+        }
+        let mut turn = Turn { first: self.adopted.is_none(), back, ..Turn::default() };
+        step("compile");
+        let problems = self.settle(&mut turn);
+        turn.new_problems = self.now_wrong(problems);
+        turn.repaired = self.repaired(&states);
+        Some(turn)
+    }
+
+    /// Settles the source, and says what is wrong afterwards.
+    fn settle(&mut self, turn: &mut Turn<S::News>) -> Problems {
+        let Self { source, compiler, sink, adopted, .. } = self;
+        let before = adopted.as_ref().map(|(_, compiled)| &**compiled);
+        let dangling = source.dangling();
+        let began = Instant::now();
+        let mut adoption = None;
+        let settled = source.settle(&mut |candidate| {
+            adoption = Some(accept(compiler, before, candidate, dangling, sink)?);
+            Ok(())
+        });
+        let mut problems = source.problems();
+        match (settled, adoption) {
+            (Settled::Adopted, Some(Adoption { ledger, compiled, warnings, changed })) => {
+                self.metrics.adopted(&compiled, began.elapsed());
+                problems.append(warnings);
+                let nothing = compiler.nothing();
+                turn.changes = changes(before.unwrap_or(&nothing), &compiled, |key| sink.family(key));
+                turn.changed = changed;
+                *adopted = Some((ledger, Arc::new(compiled)));
+            }
+            // warnings about what is in force stay as they are
+            (Settled::Refused, _) | (Settled::Adopted, None) => {
+                self.metrics.refused();
+                problems.append(self.problems.only(Severity::Warning));
+            }
+        }
+        problems
+    }
+
+    /// Remembers what is wrong now, and gives what of it was not before.
+    fn now_wrong(&mut self, mut problems: Problems) -> Problems {
+        problems.sort();
+        let new = problems.since(&self.problems);
+        self.problems = problems;
+        new
+    }
+
+    fn repaired(&self, before: &[(Arc<str>, SourceState)]) -> Vec<Arc<str>> {
+        let broken: BTreeSet<&Arc<str>> =
+            before.iter().filter(|(_, state)| *state != SourceState::Current).map(|(part, _)| part).collect();
+        let now = self.source.states().into_iter().filter(|(_, state)| *state == SourceState::Current);
+        now.map(|(part, _)| part).filter(|part| broken.contains(part)).collect()
+    }
+}
+
+/// Makes of a candidate what proxies should run; or objects to references that were just written and lead nowhere, where
+/// nobody was told yet that they are accepted, and to what the sink cannot carry.
+fn accept(
+    compiler: &Compiler,
+    before: Option<&Compiled>,
+    candidate: &Candidate,
+    references: Dangling,
+    sink: &mut impl Sink,
+) -> Result<Adoption, Vec<Problem>> {
+    let Candidate { ledger, changed } = candidate;
+    let compiled = match before {
+        Some(before) => compiler.recompile(before, ledger),
+        None => compiler.compile(ledger),
+    };
+    let nowhere = dangling(&compiled.snapshot, ledger);
+    let mut objections = match (before, references) {
+        (Some(before), Dangling::HeldBack) => newly_dangling(before, &nowhere),
+        (None, _) | (_, Dangling::Told) => Vec::new(),
+    };
+    if objections.is_empty() {
+        objections = sink.examine(&compiled, candidate);
+    }
+    if !objections.is_empty() {
+        return Err(objections);
+    }
+    let mut warnings = warnings(&compiled, &nowhere, ledger, sink.families());
+    warnings.extend(unsayable(&compiled, ledger, Severity::Warning));
+    Ok(Adoption { ledger: ledger.clone(), compiled, warnings, changed: changed.clone() })
+}

@@ -1,0 +1,59 @@
+//! What is counted about compiling.
+
+use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use change::compile::Compiled;
+
+/// What is counted about compiling. Cloning shares the numbers.
+#[derive(Clone, Debug)]
+pub struct CompileMetrics {
+    planned: Counter,
+    untouched: Counter,
+    refused: Counter,
+    seconds: Histogram,
+}
+
+impl Default for CompileMetrics {
+    fn default() -> Self {
+        let bounds = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0];
+        let (planned, untouched, refused) = Default::default();
+        Self { planned, untouched, refused, seconds: Histogram::new(bounds) }
+    }
+}
+
+impl CompileMetrics {
+    /// Adds the metrics to a registry, under `compile_`.
+    pub fn register(&self, registry: &mut Registry) {
+        let Self { planned, untouched, refused, seconds } = self;
+        let compile = registry.sub_registry_with_prefix("compile");
+        compile.register(
+            "seconds",
+            "How long it took to make of resources what proxies run",
+            seconds.clone(),
+        );
+        compile.register("proxies_planned", "Plans that were made for a change", planned.clone());
+        compile.register(
+            "proxies_untouched",
+            "Plans that stayed as they were, as nothing that they read had changed",
+            untouched.clone(),
+        );
+        compile.register("refused", "States of the resources that were not taken over", refused.clone());
+    }
+
+    /// Notes a state that was taken over; it took so long.
+    pub fn adopted(&self, compiled: &Compiled, took: Duration) {
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        self.planned.inc_by(count(compiled.planned));
+        self.untouched.inc_by(count(compiled.proxies.len().saturating_sub(compiled.planned)));
+        self.seconds.observe(took.as_secs_f64());
+    }
+
+    /// Notes a state that was not taken over.
+    pub fn refused(&self) {
+        self.refused.inc();
+    }
+}

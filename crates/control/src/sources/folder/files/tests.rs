@@ -1,0 +1,400 @@
+//! Files here speak a small language: one resource a line, `name=value`; a line `!` is an error.
+
+use model::draft::Document;
+use model::{Meta, Resource, Spec};
+
+use super::*;
+
+fn read(name: &str, bytes: &[u8]) -> Content {
+    let (mut entries, mut problems) = (Vec::new(), model::Problems::default());
+    for line in String::from_utf8_lossy(bytes).lines() {
+        if let Some((key, value)) = line.split_once('=') {
+            let mut meta = Meta::new("", key);
+            meta.labels.insert("value", value);
+            let spec = Spec::Mesh(model::topology::Mesh::default());
+            let resource = Arc::new(Resource { meta, spec });
+            let document = Document::from_value(name, serde_json::json!({ "name": key }));
+            entries.push(Arc::new(Entry { document, resource }));
+        } else {
+            problems.push(problem_of(name, line));
+        }
+    }
+    Content::of(bytes, entries, problems)
+}
+
+/// A store at a time that only moves when told to.
+struct Desk {
+    files: Files,
+    now: Instant,
+    in_force: Vec<String>,
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self { files: Files::new(Box::new(read)), now: Instant::now(), in_force: Vec::new() }
+    }
+
+    /// One at which lines without a word, and those that begin with `#`, say nothing.
+    fn with_comments() -> Self {
+        let says = |line: &&str| !line.trim().is_empty() && !line.starts_with('#');
+        let read = move |name: &str, bytes: &[u8]| {
+            let text = String::from_utf8_lossy(bytes);
+            let Content { entries, problems, .. } =
+                read(name, text.lines().filter(says).collect::<Vec<_>>().join("\n").as_bytes());
+            Content::of(bytes, entries, problems)
+        };
+        Self { files: Files::new(Box::new(read)), ..Self::new() }
+    }
+
+    fn save(&mut self, name: &str, text: &str) {
+        self.files.observe(name, Sighting::Bytes(text.into()), self.now);
+    }
+
+    fn remove(&mut self, name: &str) {
+        self.files.observe(name, Sighting::Gone, self.now);
+    }
+
+    fn wait(&mut self) {
+        self.now += DOUBT;
+    }
+
+    /// Settles; two resources with the value `port` cannot be in force together.
+    fn settle(&mut self) -> &[String] {
+        let mut in_force = Vec::new();
+        let settled = self.files.settle(&mut |Candidate { ledger, changed }| {
+            let is_port = |entry: &&Arc<Entry>| entry.resource.meta.labels.get("value") == Some("port");
+            let wanting: Vec<&Arc<Entry>> =
+                ledger.entries().map(|(_, entry)| entry).filter(is_port).collect();
+            if wanting.len() < 2 {
+                in_force = ledger.resources().map(|it| show(it)).collect();
+                return Ok(());
+            }
+            let blame = wanting.iter().rev().find(|entry| changed.contains(entry.document.source()));
+            let source = blame.map_or("port", |entry| entry.document.source());
+            Err(vec![problem_of(source, "taken")])
+        });
+        if settled == Settled::Adopted {
+            self.in_force = in_force;
+        }
+        &self.in_force
+    }
+
+    fn messages(&self) -> Vec<String> {
+        self.files.problems().iter().map(ToString::to_string).collect()
+    }
+}
+
+fn show(resource: &Resource) -> String {
+    format!("{}={}", resource.meta.name, resource.meta.labels.get("value").unwrap())
+}
+
+#[test]
+fn a_broken_file_keeps_its_last_good_content_and_the_others_go_on() {
+    let mut desk = Desk::new();
+    desk.save("a", "x=1");
+    desk.save("b", "y=1");
+    assert_eq!(desk.settle(), ["x=1", "y=1"]);
+    desk.save("a", "x=2\n!");
+    desk.save("b", "y=2");
+    assert_eq!(desk.settle(), ["x=1", "y=2"]);
+    assert_eq!(desk.messages(), ["a: error: !"]);
+    assert_eq!(desk.files.states()[0].1, SourceState::LastGood);
+    desk.save("a", "x=3");
+    assert_eq!(desk.settle(), ["x=3", "y=2"]);
+    assert_eq!(desk.messages(), [""; 0]);
+}
+
+#[test]
+fn a_file_that_never_was_good_offers_nothing() {
+    let mut desk = Desk::new();
+    desk.save("a", "x=1\n!");
+    assert_eq!(desk.settle(), [""; 0]);
+    assert_eq!(desk.files.states(), [("a".into(), SourceState::Nothing)]);
+}
+
+#[test]
+fn a_removed_file_takes_its_resources_along_once_it_stays_away() {
+    let mut desk = Desk::new();
+    desk.save("a", "x=1");
+    desk.save("b", "y=1");
+    desk.settle();
+    desk.remove("a");
+    assert!(!desk.files.is_unsettled() && desk.files.is_doubtful("a"));
+    assert_eq!(desk.files.look_again_at(), Some(desk.now + DOUBT));
+    desk.wait();
+    desk.remove("a");
+    assert_eq!(desk.settle(), ["y=1"]);
+    assert_eq!(desk.files.states().len(), 1);
+}
+
+#[test]
+fn a_file_that_is_replaced_or_half_written_never_loses_its_resources() {
+    let mut desk = Desk::new();
+    desk.save("a", "x=1\ny=1");
+    desk.settle();
+    for half in ["", "x=1", "x=1\n"] {
+        desk.save("a", half);
+        assert!(!desk.files.is_unsettled());
+    }
+    desk.remove("a");
+    desk.save("a", "x=2\ny=2");
+    assert_eq!(desk.settle(), ["x=2", "y=2"]);
+}
+
+#[test]
+fn a_file_that_stays_shorter_is_believed() {
+    let mut desk = Desk::new();
+    desk.save("a", "x=1\ny=1");
+    desk.settle();
+    desk.save("a", "x=1");
+    desk.wait();
+    desk.save("a", "x=1");
+    assert_eq!(desk.settle(), ["x=1"]);
+}
+
+#[test]
+fn of_two_files_that_define_the_same_the_first_in_force_stays() {
+    let mut desk = Desk::new();
+    desk.save("b", "x=1");
+    desk.settle();
+    desk.save("a", "x=2\ny=2");
+    assert_eq!(desk.settle(), ["x=1", "y=2"]);
+    assert_eq!(
+        desk.messages(),
+        [
+            "a: error: Mesh x is already defined at b (rename or remove one of the two; until then the first stays in \
+         force)"
+        ]
+    );
+    desk.remove("b");
+    desk.wait();
+    desk.remove("b");
+    assert_eq!(desk.settle(), ["x=2", "y=2"]);
+    assert_eq!(desk.messages(), [""; 0]);
+}
+
+#[test]
+fn a_file_that_defines_the_same_twice_is_broken() {
+    let mut desk = Desk::new();
+    desk.save("a", "x=1");
+    desk.settle();
+    desk.save("a", "x=2\nx=1");
+    assert_eq!(desk.settle(), ["x=1"]);
+    assert!(desk.messages()[0].contains("already defined at a"));
+}
+
+#[test]
+fn a_resource_may_move_from_one_file_to_another_in_one_burst() {
+    let mut desk = Desk::new();
+    desk.save("a", "x=1\nz=1");
+    desk.save("b", "y=1");
+    desk.settle();
+    desk.save("a", "z=2");
+    desk.save("b", "x=2\ny=1");
+    assert_eq!(desk.settle(), ["x=2", "y=1", "z=2"]);
+    assert_eq!(desk.messages(), [""; 0]);
+}
+
+#[test]
+fn files_that_fail_together_are_held_back_and_tried_again() {
+    let mut desk = Desk::new();
+    desk.save("a", "x=port");
+    desk.save("b", "y=1");
+    desk.save("c", "z=1");
+    desk.settle();
+    desk.save("b", "y=port");
+    desk.save("c", "z=2");
+    assert_eq!(desk.settle(), ["x=port", "y=1", "z=2"]);
+    assert_eq!(desk.messages(), ["b: error: taken"]);
+    assert_eq!(desk.files.states()[1].1, SourceState::LastGood);
+    desk.save("a", "x=3");
+    assert_eq!(desk.settle(), ["x=3", "y=port", "z=2"]);
+    assert_eq!(desk.messages(), [""; 0]);
+}
+
+#[test]
+fn of_files_that_fail_together_from_the_start_the_first_is_in_force() {
+    let mut desk = Desk::new();
+    desk.save("a", "x=port");
+    desk.save("b", "y=port\nz=1");
+    assert_eq!(desk.settle(), ["x=port"]);
+}
+
+#[test]
+fn when_holding_back_cannot_help_everything_stays() {
+    let mut files = Files::new(Box::new(read));
+    let now = Instant::now();
+    files.observe("a", Sighting::Bytes("x=1".into()), now);
+    assert_eq!(files.settle(&mut |_| Ok(())), Settled::Adopted);
+    files.observe("a", Sighting::Bytes("x=2".into()), now);
+    let mut offered = Vec::new();
+    let refused = files.settle(&mut |candidate| {
+        offered.push(candidate.ledger.resources().map(|it| show(it)).collect::<Vec<_>>());
+        Err(vec![problem_of("a", "no")])
+    });
+    assert_eq!(refused, Settled::Refused);
+    assert_eq!(offered, [["x=2"], ["x=1"]]);
+    assert_eq!(files.states(), [("a".into(), SourceState::LastGood)]);
+}
+
+/// Something that happens to the files.
+#[derive(Clone, Debug)]
+enum Happening {
+    Save(&'static str, String),
+    Remove(&'static str),
+    Wait,
+    Settle,
+}
+
+fn happening() -> impl proptest::strategy::Strategy<Value = Happening> {
+    use proptest::prelude::*;
+    let file = || prop::sample::select(vec!["a", "b", "c"]);
+    let line = (prop::sample::select(vec!["x", "y", "z"]), prop::sample::select(vec!["1", "2", "port"]));
+    let line = line.prop_map(|(key, value)| format!("{key}={value}"));
+    let line = prop_oneof![8 => line, 1 => Just("!".to_owned())];
+    let text = prop::collection::vec(line, 0..3).prop_map(|lines| lines.join("\n"));
+    prop_oneof![
+        4 => (file(), text).prop_map(|(file, text)| Happening::Save(file, text)),
+        1 => file().prop_map(Happening::Remove),
+        1 => Just(Happening::Wait),
+        4 => Just(Happening::Settle),
+    ]
+}
+
+proptest::proptest! {
+    #[test]
+    fn what_is_in_force_is_always_sound_and_the_past_leaves_no_trace(
+        happenings in proptest::collection::vec(happening(), 0..40),
+    ) {
+        let mut desk = Desk::new();
+        for happening in happenings {
+            match happening {
+                Happening::Save(file, text) => desk.save(file, &text),
+                Happening::Remove(file) => desk.remove(file),
+                Happening::Wait => desk.wait(),
+                Happening::Settle => {
+                    let in_force = desk.settle().to_vec();
+                    let mut keys: Vec<_> = in_force.iter().map(|it| it.split('=').next()).collect();
+                    keys.sort_unstable();
+                    keys.dedup();
+                    proptest::prop_assert_eq!(keys.len(), in_force.len());
+                    proptest::prop_assert!(in_force.iter().filter(|it| it.ends_with("=port")).count() < 2);
+                }
+            }
+        }
+        // the first look may doubt what the second believes
+        for _ in 0..2 {
+            desk.save("a", "x=1");
+            desk.save("b", "y=2");
+            desk.remove("c");
+            desk.wait();
+        }
+        proptest::prop_assert_eq!(desk.settle(), ["x=1", "y=2"]);
+        proptest::prop_assert_eq!(desk.messages(), [""; 0]);
+    }
+}
+
+/// A file that has lost its content in one of the ways in which that happens.
+const EMPTIED: [&str; 4] = ["", "\n", "  \n\t", "\n\n\n"];
+
+#[test]
+fn a_file_that_is_emptied_keeps_what_it_had_with_a_warning_until_it_is_deleted() {
+    for nothing in EMPTIED {
+        let mut desk = Desk::with_comments();
+        desk.save("a", "x=1\ny=1");
+        desk.save("b", "z=1");
+        desk.settle();
+        for _ in 0..3 {
+            desk.save("a", nothing);
+            desk.wait();
+        }
+        desk.save("b", "z=2");
+        assert_eq!(desk.settle(), ["x=1", "y=1", "z=2"]);
+        let problems = desk.files.problems();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!((&*problems[0].source, problems[0].severity), ("a", Severity::Warning));
+        assert_eq!(desk.files.states()[0], ("a".into(), SourceState::LastGood));
+        desk.save("a", "x=2");
+        assert_eq!(desk.settle(), ["x=2", "z=2"]);
+        assert_eq!(desk.messages(), [""; 0]);
+        desk.save("a", nothing);
+        desk.wait();
+        desk.save("a", nothing);
+        desk.settle();
+        for _ in 0..2 {
+            desk.remove("a");
+            desk.wait();
+        }
+        assert_eq!(desk.settle(), ["z=2"]);
+        assert_eq!(desk.messages(), [""; 0]);
+    }
+}
+
+#[test]
+fn a_file_whose_resources_are_all_commented_out_keeps_them_too() {
+    let mut desk = Desk::with_comments();
+    desk.save("a", "x=1");
+    desk.settle();
+    desk.save("a", "# x=1");
+    assert_eq!(desk.settle(), ["x=1"]);
+    assert!(desk.messages()[0].contains("delete the file"), "{:?}", desk.messages());
+}
+
+#[test]
+fn a_file_that_never_had_anything_may_be_empty() {
+    let mut desk = Desk::with_comments();
+    desk.save("a", "# later");
+    desk.save("b", "");
+    assert_eq!(desk.settle(), [""; 0]);
+    assert_eq!(desk.messages(), [""; 0]);
+}
+
+#[test]
+fn what_an_emptied_file_had_is_not_kept_where_another_file_has_it_now() {
+    let mut desk = Desk::with_comments();
+    desk.save("a", "x=1\ny=1");
+    desk.settle();
+    desk.save("b", "x=2");
+    desk.save("a", "#");
+    assert_eq!(desk.settle(), ["x=2", "y=1"]);
+    assert!(desk.messages()[0].starts_with("a: "), "{:?}", desk.messages());
+    desk.save("c", "y=2");
+    assert_eq!(desk.settle(), ["x=2", "y=2"]);
+    assert_eq!(desk.messages(), [""; 0]);
+    // what went to others does not come back when they are deleted
+    for _ in 0..2 {
+        desk.remove("b");
+        desk.wait();
+    }
+    assert_eq!(desk.settle(), ["y=2"]);
+}
+
+#[test]
+fn a_file_that_is_moved_is_no_repetition_in_passing() {
+    let mut desk = Desk::new();
+    desk.save("a", "x=1");
+    desk.settle();
+    desk.remove("a");
+    desk.save("below/a", "x=1");
+    assert_eq!(desk.settle(), ["x=1"]);
+    assert_eq!(desk.messages(), [""; 0]);
+    desk.wait();
+    desk.remove("a");
+    assert_eq!(desk.settle(), ["x=1"]);
+    assert_eq!(desk.messages(), [""; 0]);
+    assert_eq!(desk.files.states(), [("below/a".into(), SourceState::Current)]);
+}
+
+#[test]
+fn a_repetition_is_told_when_the_first_file_was_not_removed_after_all() {
+    let mut desk = Desk::new();
+    desk.save("a", "x=1");
+    desk.settle();
+    desk.remove("a");
+    desk.save("b", "x=2");
+    assert_eq!(desk.settle(), ["x=1"]);
+    desk.save("a", "x=1");
+    assert!(desk.files.is_unsettled());
+    assert_eq!(desk.settle(), ["x=1"]);
+    assert!(desk.messages()[0].contains("already defined at a"), "{:?}", desk.messages());
+}

@@ -1,0 +1,272 @@
+//! A store as a source: all that is in it, each resource in force as it was last good.
+//!
+//! ```text
+//!  Store ──list, watch──▶ Feeder (a task) ──▶ StoreSource ──settle──▶ candidate ──▶ adopted, or the last good state
+//! ```
+//!
+//! A store that cannot be reached is a problem that is told; what is in force stays. So does it when a store has nothing
+//! any more and counts from the beginning: it is another one than the one that was read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use change::{Candidate, Entry, Ledger, Options, Revision, problem_of};
+use model::draft::{self, Document};
+use model::{Problem, Problems, ResourceKey};
+
+use super::{Adopt, Dangling, Settled, Source, SourceState};
+use crate::guard::{caught, task_again};
+use crate::store::{Change, Listing, Selection, Store, StoreError, Stored, What};
+
+/// The first pause before a store that was lost is asked again; each is twice the one before.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// The longest such pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// A store as a source of resources.
+pub struct StoreSource {
+    store: Arc<dyn Store>,
+    options: Options,
+    inbox: Receiver<News>,
+    revision: Revision,
+    /// What is stored, and what is wrong with each.
+    resources: BTreeMap<ResourceKey, Kept>,
+    /// Each resource as it was last good.
+    ledger: Ledger,
+    /// What is different since the last settling; `None`: nothing.
+    changed: Option<BTreeSet<Arc<str>>>,
+    /// What was objected to when it was last settled.
+    objections: Vec<Problem>,
+    /// Whether it was read at least once: before that nothing is known, which is not the same as that nothing is there.
+    known: bool,
+    lost: Option<Problem>,
+    /// The revision that was known when a list came that was not believed, because it had forgotten it.
+    forgotten: Option<Revision>,
+}
+
+/// What is known of a stored resource.
+struct Kept {
+    version: Revision,
+    problems: Problems,
+}
+
+/// What brings the changes of a store to its [`StoreSource`]. A task of its own runs it.
+pub struct Feeder {
+    store: Arc<dyn Store>,
+    outbox: Sender<News>,
+}
+
+enum News {
+    /// Everything anew.
+    All(Listing),
+    /// What changed since.
+    Changes(Vec<Change>),
+    /// The store cannot be read.
+    Lost(StoreError),
+}
+
+impl StoreSource {
+    /// Follows a store as soon as the feeder runs. Documents are read by `options`.
+    pub fn new(store: Arc<dyn Store>, options: Options) -> (Self, Feeder) {
+        let (outbox, inbox) = channel();
+        let feeder = Feeder { store: Arc::clone(&store), outbox };
+        let source = Self {
+            store,
+            options,
+            inbox,
+            revision: Revision::ZERO,
+            resources: BTreeMap::new(),
+            ledger: Ledger::default(),
+            changed: None,
+            objections: Vec::new(),
+            known: false,
+            lost: None,
+            forgotten: None,
+        };
+        (source, feeder)
+    }
+
+    fn take_all(&mut self, Listing { revision, items }: Listing) {
+        let there: BTreeSet<&ResourceKey> = items.iter().map(|item| &item.key).collect();
+        let gone: Vec<_> = self.resources.keys().filter(|key| !there.contains(key)).cloned().collect();
+        gone.iter().for_each(|key| self.forget(key));
+        items.iter().for_each(|item| self.see(item));
+        self.revision = revision;
+        // even an empty store is a state that has to be adopted once
+        if !std::mem::replace(&mut self.known, true) {
+            self.changed.get_or_insert_default();
+        }
+    }
+
+    /// Reads a stored resource. It was valid when it was put, by the rules of whoever put it; here it may not be.
+    fn see(&mut self, stored: &Stored) {
+        let Stored { key, document, version, created, modified: _ } = stored;
+        if self.resources.get(key).is_some_and(|kept| kept.version == *version) {
+            return;
+        }
+        let name: Arc<str> = key.to_string().into();
+        // without the text: a stored document has no lines, and a secret is not shown
+        let document = Document::from_value(&name, document.clone());
+        // one that ends in a panic costs itself
+        let (resource, problems) = match caught("stored-resource", || draft::parse(&document, &self.options))
+        {
+            Some(parsed) => (parsed.resource, parsed.problems),
+            None => (None, Problems::from_iter([problem_of(&name, "reading it ended in a panic")])),
+        };
+        if let Some(mut resource) = resource.filter(|_| !problems.has_errors()) {
+            resource.meta.created = resource.meta.created.or(Some(created.as_microsecond()));
+            self.ledger.put(Arc::new(Entry { document, resource: Arc::new(resource) }));
+        }
+        self.resources.insert(key.clone(), Kept { version: *version, problems });
+        self.changed.get_or_insert_default().insert(name);
+    }
+
+    fn forget(&mut self, key: &ResourceKey) {
+        self.resources.remove(key);
+        self.ledger.remove(key);
+        self.changed.get_or_insert_default().insert(key.to_string().into());
+    }
+}
+
+impl Source for StoreSource {
+    /// Takes in what the feeder brought.
+    fn refresh(&mut self, _now: Instant) {
+        while let Ok(news) = self.inbox.try_recv() {
+            self.lost = match &news {
+                News::Lost(error) => Some(problem(&self.store.describe(), error)),
+                News::All(_) | News::Changes(_) => None,
+            };
+            match news {
+                News::All(Listing { revision, items }) if items.is_empty() && revision < self.revision => {
+                    self.forgotten = Some(self.revision);
+                }
+                News::All(listing) => {
+                    self.forgotten = None;
+                    self.take_all(listing);
+                }
+                News::Changes(changes) => {
+                    for Change { revision, key, what } in changes {
+                        match what {
+                            What::Put(stored) => self.see(&stored),
+                            What::Deleted => self.forget(&key),
+                        }
+                        self.revision = revision;
+                    }
+                }
+                News::Lost(_) => {}
+            }
+        }
+    }
+
+    fn is_unsettled(&self) -> bool {
+        self.known && self.changed.is_some()
+    }
+
+    fn settle(&mut self, adopt: &mut Adopt<'_>) -> Settled {
+        let changed = self.changed.clone().unwrap_or_default();
+        let adopted = adopt(&Candidate { ledger: self.ledger.clone(), changed });
+        // not before: what ends in a panic is to be offered again
+        self.changed = None;
+        match adopted {
+            Ok(()) => {
+                self.objections.clear();
+                Settled::Adopted
+            }
+            Err(objections) => {
+                self.objections = objections;
+                Settled::Refused
+            }
+        }
+    }
+
+    fn problems(&self) -> Problems {
+        let mut problems = Problems::default();
+        self.resources.values().for_each(|kept| problems.append(kept.problems.clone()));
+        problems.extend(self.objections.iter().cloned());
+        problems.extend(self.lost.clone());
+        problems.extend(self.forgotten.map(|revision| another(&self.store.describe(), revision)));
+        problems.sort();
+        problems
+    }
+
+    fn states(&self) -> Vec<(Arc<str>, SourceState)> {
+        let state = |(key, kept): (&ResourceKey, &Kept)| {
+            let state = match (kept.problems.has_errors(), self.ledger.get(key)) {
+                (false, _) => SourceState::Current,
+                (true, Some(_)) => SourceState::LastGood,
+                (true, None) => SourceState::Nothing,
+            };
+            (key.to_string().into(), state)
+        };
+        self.resources.iter().map(state).collect()
+    }
+
+    fn revision(&self) -> Option<Revision> {
+        Some(self.revision)
+    }
+
+    fn is_away(&self) -> bool {
+        self.lost.is_some()
+    }
+
+    fn dangling(&self) -> Dangling {
+        Dangling::Told
+    }
+
+    fn describe(&self) -> String {
+        self.store.describe()
+    }
+}
+
+impl Feeder {
+    /// Brings everything, then each change, until nobody follows any more. Calls `wake` after each delivery.
+    pub async fn run(self, wake: impl Fn() + Send) {
+        task_again("store-feeder", || self.feed(&wake)).await;
+    }
+
+    async fn feed(&self, wake: &impl Fn()) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let Err(error) = self.bring(wake, &mut pause).await else { return };
+            if !matches!(error, StoreError::TooOld { .. }) {
+                if self.outbox.send(News::Lost(error)).is_err() {
+                    return;
+                }
+                wake();
+                tokio::time::sleep(pause).await;
+                pause = LONGEST_PAUSE.min(pause * 2);
+            }
+        }
+    }
+
+    /// Returns when nobody follows any more.
+    async fn bring(&self, wake: &impl Fn(), pause: &mut Duration) -> Result<(), StoreError> {
+        let listing = self.store.list(&Selection::default()).await?;
+        let mut watch = self.store.watch(listing.revision).await?;
+        let mut news = News::All(listing);
+        while self.outbox.send(news).is_ok() {
+            wake();
+            *pause = FIRST_PAUSE;
+            news = News::Changes(watch.next().await?);
+        }
+        Ok(())
+    }
+}
+
+fn problem(store: &str, error: &StoreError) -> Problem {
+    let help = "what is in force stays; it is tried again";
+    Problem { help: Some(help.into()), ..problem_of(store, error.to_string()) }
+}
+
+/// The problem of a store that has forgotten everything: it may have been replaced, or restored to nothing.
+fn another(store: &str, revision: Revision) -> Problem {
+    let message =
+        format!("has nothing any more, and does not know revision {revision}, which was read from it");
+    let help = "what was read from it stays in force; is it the right store? If it is, start this anew";
+    Problem { help: Some(help.into()), ..problem_of(store, message) }
+}
+
+#[cfg(test)]
+mod tests;

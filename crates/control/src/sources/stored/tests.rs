@@ -1,0 +1,108 @@
+//! What the compile loop sees of a store.
+
+use model::{ResourceKey, Severity};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::store::{Expected, MemoryStore};
+
+fn mesh(name: &str) -> Value {
+    json!({ "type": "Mesh", "name": name })
+}
+
+async fn put(store: &dyn Store, document: Value) -> Revision {
+    let key = ResourceKey::of_document(&document).unwrap();
+    store.put(&key, document, Expected::Any).await.unwrap().stored.version
+}
+
+/// Runs the feeder until the store was followed up to a revision.
+async fn up_to(followed: &mut StoreSource, revision: Revision) {
+    while followed.revision() < Some(revision) {
+        tokio::task::yield_now().await;
+        followed.refresh(Instant::now());
+    }
+}
+
+fn names(followed: &mut StoreSource) -> Vec<String> {
+    let mut found = Vec::new();
+    let settled = followed.settle(&mut |candidate| {
+        found = candidate.ledger.entries().map(|(key, _)| key.to_string()).collect();
+        Ok(())
+    });
+    assert_eq!(settled, Settled::Adopted, "nobody objected");
+    found
+}
+
+#[tokio::test]
+async fn a_resource_that_cannot_be_parsed_is_told_and_its_last_good_state_stays() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let (mut followed, feeder) = StoreSource::new(Arc::clone(&store), Options::default());
+    let fed = tokio::spawn(feeder.run(|| {}));
+    put(&*store, mesh("default")).await;
+    let good = json!({
+        "type": "MeshTCPRoute", "mesh": "default", "name": "canary",
+        "spec": {
+            "targetRef": { "kind": "Mesh" },
+            "to": [{
+                "targetRef": { "kind": "MeshService", "name": "ledger" },
+                "rules": [{ "default": { "backendRefs": [{ "kind": "MeshService", "name": "ledger", "weight": 1 }] } }],
+            }],
+        },
+    });
+    let revision = put(&*store, good.clone()).await;
+    up_to(&mut followed, revision).await;
+    let all = ["Mesh default", "MeshTCPRoute default/canary"];
+    assert_eq!(names(&mut followed), all);
+
+    let mut bad = good.clone();
+    bad["spec"]["targetRef"]["kind"] = json!("Nothing");
+    let revision = put(&*store, bad).await;
+    up_to(&mut followed, revision).await;
+    assert!(followed.is_unsettled());
+    assert_eq!(names(&mut followed), all);
+    let problems = followed.problems();
+    assert!(problems.iter().any(|problem| problem.severity == Severity::Error), "{problems:?}");
+    assert!(problems.iter().all(|problem| &*problem.source == "MeshTCPRoute default/canary"), "{problems:?}");
+    let state = |followed: &StoreSource| followed.states().last().unwrap().1;
+    assert_eq!(state(&followed), SourceState::LastGood);
+
+    let revision = put(&*store, good).await;
+    up_to(&mut followed, revision).await;
+    names(&mut followed);
+    assert_eq!((state(&followed), followed.problems().len()), (SourceState::Current, 0));
+    let removed =
+        store.delete(&ResourceKey::new(model::Kind::MeshTCPRoute, "default", "canary"), Expected::Any).await;
+    up_to(&mut followed, removed.unwrap()).await;
+    assert_eq!(names(&mut followed), ["Mesh default"]);
+    drop(followed);
+    put(&*store, mesh("other")).await;
+    fed.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_store_that_has_forgotten_everything_is_not_believed() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    put(&*store, mesh("one")).await;
+    let two = put(&*store, mesh("two")).await;
+    let (mut followed, feeder) = StoreSource::new(Arc::clone(&store), Options::default());
+    let list = async || store.list(&Selection::default()).await.unwrap();
+    feeder.outbox.send(News::All(list().await)).unwrap();
+    followed.refresh(Instant::now());
+    assert_eq!(names(&mut followed), ["Mesh one", "Mesh two"]);
+
+    let another = Listing { revision: Revision::ZERO, items: Vec::new() };
+    feeder.outbox.send(News::All(another)).unwrap();
+    followed.refresh(Instant::now());
+    assert_eq!(names(&mut followed), ["Mesh one", "Mesh two"]);
+    let problems = followed.problems();
+    assert!(problems[0].violation.message.contains(&format!("revision {two}")), "{problems:?}");
+
+    // everything was deleted, one after the other: the store knows all that was read from it
+    for name in ["one", "two"] {
+        store.delete(&ResourceKey::global(model::Kind::Mesh, name), Expected::Any).await.unwrap();
+    }
+    feeder.outbox.send(News::All(list().await)).unwrap();
+    followed.refresh(Instant::now());
+    assert_eq!(names(&mut followed), [""; 0]);
+    assert_eq!(followed.problems(), []);
+}

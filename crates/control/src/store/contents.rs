@@ -1,0 +1,163 @@
+//! All that is stored, in memory, with its latest changes. Pure: times come in.
+
+use model::ResourceKey;
+use std::collections::{BTreeMap, VecDeque};
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{Change, Effect, Expected, Listing, Revision, Selection, StoreError, Stored, What, Written};
+
+/// How many changes are remembered for watches: a reader that is further behind lists again.
+const REMEMBERED: usize = 10_000;
+
+/// All that is stored, with its latest changes.
+#[derive(Debug, Default)]
+pub(super) struct Contents {
+    revision: Revision,
+    items: BTreeMap<ResourceKey, Stored>,
+    /// The latest changes, oldest first.
+    changes: VecDeque<Change>,
+    /// Every change after this one is among them.
+    oldest: Revision,
+}
+
+/// A put that would be accepted, and was not made yet.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Proposal {
+    /// What to tell who asked for it, once it is made.
+    pub(super) written: Written,
+    /// What is to be made; `None`: it is there already.
+    pub(super) change: Option<Change>,
+}
+
+impl Contents {
+    /// What was stored already, up to a revision.
+    pub(super) fn new(revision: Revision, items: Vec<Stored>) -> Self {
+        let items = items.into_iter().map(|item| (item.key.clone(), item)).collect();
+        Self { revision, items, changes: VecDeque::new(), oldest: revision }
+    }
+
+    pub(super) fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    pub(super) fn get(&self, key: &ResourceKey) -> Option<&Stored> {
+        self.items.get(key)
+    }
+
+    pub(super) fn list(&self, selection: &Selection) -> Listing {
+        let items = self.items.values().filter(|item| selection.holds(&item.key)).cloned();
+        Listing::new(self.revision, items.collect())
+    }
+
+    /// What putting a document would be.
+    ///
+    /// # Errors
+    /// The document is not what the key says, or something else is there than expected.
+    pub(super) fn propose_put(
+        &self,
+        key: &ResourceKey,
+        document: Value,
+        expected: Expected,
+        now: Timestamp,
+    ) -> Result<Proposal, StoreError> {
+        check(key, &document)?;
+        propose(key, document, expected, self.items.get(key), self.revision.next(), now)
+    }
+
+    /// What removing a document would be.
+    ///
+    /// # Errors
+    /// Nothing is there, or something else than expected.
+    pub(super) fn propose_delete(&self, key: &ResourceKey, expected: Expected) -> Result<Change, StoreError> {
+        let found = self.items.get(key);
+        expect(key, expected, found)?;
+        match found {
+            Some(_) => Ok(Change { revision: self.revision.next(), key: key.clone(), what: What::Deleted }),
+            None => Err(StoreError::NotFound(key.clone())),
+        }
+    }
+
+    /// Makes a change.
+    pub(super) fn make(&mut self, change: Change) {
+        self.revision = change.revision;
+        match &change.what {
+            What::Put(stored) => {
+                self.items.insert(change.key.clone(), stored.clone());
+            }
+            What::Deleted => {
+                self.items.remove(&change.key);
+            }
+        }
+        self.changes.push_back(change);
+        while self.changes.len() > REMEMBERED {
+            if let Some(forgotten) = self.changes.pop_front() {
+                self.oldest = forgotten.revision;
+            }
+        }
+    }
+
+    /// The changes after a revision; none when it is the last one.
+    ///
+    /// # Errors
+    /// Not all of them are remembered, or there never was such a revision.
+    pub(super) fn after(&self, revision: Revision) -> Result<Vec<Change>, StoreError> {
+        if revision < self.oldest || revision > self.revision {
+            return Err(StoreError::TooOld { after: revision, oldest: self.oldest });
+        }
+        let first = self.changes.partition_point(|change| change.revision <= revision);
+        Ok(self.changes.range(first..).cloned().collect())
+    }
+}
+
+/// What putting a document on what is found would be, as this revision.
+///
+/// # Errors
+/// Something else is there than expected.
+pub(super) fn propose(
+    key: &ResourceKey,
+    document: Value,
+    expected: Expected,
+    found: Option<&Stored>,
+    revision: Revision,
+    now: Timestamp,
+) -> Result<Proposal, StoreError> {
+    expect(key, expected, found)?;
+    let (created, effect) = match found {
+        Some(found) if found.document == document => {
+            let written = Written { stored: found.clone(), effect: Effect::Unchanged };
+            return Ok(Proposal { written, change: None });
+        }
+        Some(found) => (found.created, Effect::Changed),
+        None => (now, Effect::Created),
+    };
+    let stored = Stored { key: key.clone(), document, version: revision, created, modified: now };
+    let change = Change { revision, key: key.clone(), what: What::Put(stored.clone()) };
+    Ok(Proposal { written: Written { stored, effect }, change: Some(change) })
+}
+
+/// Whether a document is what a key says.
+///
+/// # Errors
+/// It is not.
+pub(super) fn check(key: &ResourceKey, document: &Value) -> Result<(), StoreError> {
+    let unfit = |why: String| StoreError::Unfit { key: key.clone(), why };
+    let named = ResourceKey::of_document(document).map_err(|why| unfit(why.to_string()))?;
+    if named == *key { Ok(()) } else { Err(unfit(format!("the document says that it is {named}"))) }
+}
+
+/// Whether what is there is as expected.
+///
+/// # Errors
+/// It is not.
+pub(super) fn expect(
+    key: &ResourceKey,
+    expected: Expected,
+    found: Option<&Stored>,
+) -> Result<(), StoreError> {
+    if expected.is_met_by(found) {
+        return Ok(());
+    }
+    Err(StoreError::Conflict { key: key.clone(), expected, found: found.cloned().map(Box::new) })
+}
