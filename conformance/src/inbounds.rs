@@ -120,8 +120,8 @@ impl Shape<'_> {
     fn meta(&self, origin: &PolicyOrigin) -> Value {
         let PolicyPlace { policy, name, item: _, source: _ } = &**origin;
         let mut meta = json!({ "type": policy.kind.as_str(), "mesh": policy.mesh, "name": name });
-        let labels = self.resources.of_kind(policy.kind).find(|r| r.meta.name == name.as_str());
-        if let Some(labels) = labels.map(|resource| &resource.meta.labels).filter(|l| !l.is_empty()) {
+        let labels = self.resources.of_kind(policy.kind).find(|r| r.meta().name == name.as_str());
+        if let Some(labels) = labels.map(|resource| &resource.meta().labels).filter(|l| !l.is_empty()) {
             meta["labels"] = json!(labels);
         }
         if self.profile >= Profile::V2_14 {

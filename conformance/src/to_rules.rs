@@ -51,7 +51,7 @@ fn resource_rules(
     policies: Vec<&Resource>,
     shape: &Shape<'_>,
 ) -> Vec<Value> {
-    let mesh = policies.first().map(|resource| resource.meta.mesh.as_str().to_owned()).unwrap_or_default();
+    let mesh = policies.first().map(|resource| resource.meta().mesh.as_str().to_owned()).unwrap_or_default();
     let matched = Matched { policies, ..Matched::default() };
     let rules = resources.snapshot.merge(kind, &mesh, &matched);
     rules.resources.values().map(|rule| shape.resource_rule(rule)).collect()

@@ -69,7 +69,7 @@ pub(crate) fn run(Args { files, dry_run, wait, server, rules, output: format }: 
                 for warning in warnings.iter().take(SHOWN) {
                     complain(&format!("warning: {described}: {}\n", Foreign::message(warning)));
                 }
-                let meta = &offer.entry.resource.meta;
+                let meta = offer.entry.resource.meta();
                 applied.push(Applied {
                     kind: offer.entry.resource.kind().to_string(),
                     mesh: meta.mesh.as_str().to_owned(),
@@ -102,7 +102,7 @@ fn one(
     let resource = &offer.entry.resource;
     let kind = resource.kind();
     let document = universal(offer.entry.document.value(), resource);
-    let path = path(kind, resource.meta.mesh.as_str(), resource.meta.name.as_str());
+    let path = path(kind, resource.meta().mesh.as_str(), resource.meta().name.as_str());
     let stored: Option<Value> = client.get(&path)?;
     let same =
         |stored: &Value| differences(&comparable(stored, kind), &comparable(&document, kind)).is_empty();

@@ -55,8 +55,8 @@ pub(crate) fn run(arguments: Args) -> Exit {
                     let resource = &offer.entry.resource;
                     (
                         resource.kind(),
-                        resource.meta.mesh.as_str().to_owned(),
-                        resource.meta.name.as_str().to_owned(),
+                        resource.meta().mesh.as_str().to_owned(),
+                        resource.meta().name.as_str().to_owned(),
                     )
                 })
                 .collect(),

@@ -76,7 +76,7 @@ pub(crate) fn run(Args { files, in_force, show, output: format }: Args) -> Exit 
 
 fn document(candidate: &Candidate, (kind, mesh, name): &Key) -> Option<Value> {
     let is_meant = |entry: &Entry| {
-        let meta = &entry.resource.meta;
+        let meta = entry.resource.meta();
         entry.resource.kind() == *kind && meta.mesh == mesh.as_str() && meta.name.as_str() == name
     };
     let offer = candidate.offers.iter().find(|offer| is_meant(&offer.entry))?;

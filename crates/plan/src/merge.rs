@@ -161,8 +161,8 @@ impl Snapshot {
             return Ok(None);
         };
         let name = target.name.as_deref().unwrap_or_default();
-        let mut routes = self.in_mesh(Kind::MeshHTTPRoute, item.resource.meta.mesh.as_str()).iter();
-        let found = routes.find(|route| route.meta.display_name() == name);
+        let mut routes = self.in_mesh(Kind::MeshHTTPRoute, item.resource.meta().mesh.as_str()).iter();
+        let found = routes.find(|route| route.meta().display_name() == name);
         found.map(|route| Some(route.as_ref())).ok_or_else(|| format!("can't resolve MeshHTTPRoute '{name}'"))
     }
 

@@ -64,7 +64,7 @@ impl View<'_> {
     }
 
     fn is_shadow(&self, policy: &Resource) -> bool {
-        self.profile().knows_shadow_policies() && policy.meta.is_shadow()
+        self.profile().knows_shadow_policies() && policy.meta().is_shadow()
     }
 
     /// Which policy of a kind leaves the proxy without rules of that kind, in words (spec 03 §2.5).

@@ -25,7 +25,7 @@ impl Snapshot {
     /// What a proxy sees; `None` when it has no Dataplane.
     pub fn seen_by(&self, proxy: &ProxyKey) -> Option<View<'_>> {
         let resource = self.named(Kind::Dataplane, proxy.mesh.as_str(), proxy.name.as_str())?;
-        let Spec::Dataplane(dataplane) = &resource.spec else { return None };
+        let Spec::Dataplane(dataplane) = resource.spec() else { return None };
         let mut view = View {
             snapshot: self,
             proxy: proxy.clone(),
@@ -68,7 +68,7 @@ impl<'a> View<'a> {
 
     /// The name of the proxy's mesh.
     pub fn mesh_name(&self) -> &'a str {
-        self.resource.meta.mesh.as_str()
+        self.resource.meta().mesh.as_str()
     }
 
     /// The settings of the proxy's mesh; absent when nobody wrote it down.
@@ -194,7 +194,7 @@ impl<'a> View<'a> {
         if !self.profile().has_builtin_gateways() {
             return None;
         }
-        let gateways = self.of_kind(Kind::MeshGateway).iter().filter_map(|resource| match &resource.spec {
+        let gateways = self.of_kind(Kind::MeshGateway).iter().filter_map(|resource| match resource.spec() {
             Spec::MeshGateway(gateway) => Some((resource.as_ref(), gateway)),
             _ => None,
         });
@@ -202,16 +202,16 @@ impl<'a> View<'a> {
             .filter(|(resource, _)| self.serves_gateways_of(resource))
             .filter_map(|found| Some((best_selector(&found.1.selectors, tags)?, found)))
             .rev()
-            .max_by_key(|(matching, (resource, _))| (*matching, resource.meta.created))
+            .max_by_key(|(matching, (resource, _))| (*matching, resource.meta().created))
             .map(|(_, found)| found)
     }
 
     /// Whether the MeshGateway is of global origin, without origin, or not of another zone (spec 03 §2.3).
     fn serves_gateways_of(&self, gateway: &Resource) -> bool {
         !self.profile().filters_gateways_by_zone()
-            || gateway.meta.origin() != model::Origin::Zone
-            || gateway.meta.zone().is_empty()
-            || gateway.meta.zone() == self.resource.meta.zone()
+            || gateway.meta().origin() != model::Origin::Zone
+            || gateway.meta().zone().is_empty()
+            || gateway.meta().zone() == self.resource.meta().zone()
     }
 }
 

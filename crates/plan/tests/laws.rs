@@ -9,22 +9,17 @@ mod world;
 
 use meshtcp_plan::{Context, Matched, Precedence, ProxyId, Shadows, Snapshot, plan, plan_and_reads};
 use model::reference::SERVICE_TAG;
-use model::topology::{AvailableService, ZoneIngress};
-use model::{Kind, Meta, Profile, Resource, ResourceId, Spec, Tags};
+use model::{Kind, Profile, Resource, ResourceId, Spec};
 use proptest::prelude::*;
+use serde_json::json;
 
-use world::{any_profile, any_world, shuffled};
+use world::{any_profile, any_world, resource, shuffled};
 
 /// A zone ingress that offers each tag service of the worlds.
 fn zone_ingress() -> Resource {
-    let offered = |mesh: &str, service: &str| AvailableService {
-        mesh: mesh.to_owned(),
-        tags: Tags::from_iter([(SERVICE_TAG, service)]),
-        ..AvailableService::default()
-    };
-    let available = ["m", "n"].into_iter().flat_map(|mesh| ["a", "b"].map(|service| offered(mesh, service)));
-    let ingress = ZoneIngress { available: available.collect(), ..ZoneIngress::default() };
-    Resource { meta: Meta::new("", "ingress"), spec: Spec::ZoneIngress(ingress) }
+    let offered = |(mesh, service): (&str, &str)| json!({ "mesh": mesh, "tags": { SERVICE_TAG: service } });
+    let available = [("m", "a"), ("m", "b"), ("n", "a"), ("n", "b")].map(offered);
+    resource(json!({ "type": "ZoneIngress", "name": "ingress", "availableServices": available }))
 }
 
 proptest! {
@@ -74,7 +69,7 @@ proptest! {
         profile in any_profile(),
     ) {
         fn ranks(world: &[Resource], profile: Profile) -> Vec<Precedence<'_>> {
-            let policies = world.iter().filter_map(|resource| match &resource.spec {
+            let policies = world.iter().filter_map(|resource| match resource.spec() {
                 Spec::Policy(policy) => Some(Precedence::of(resource, policy, profile)),
                 _ => None,
             });
@@ -164,7 +159,7 @@ proptest! {
         let after = Snapshot::new(after, Context::new(profile));
         let touched = after.touched_since(&before);
         let proxies = before.proxies().map(ProxyId::from);
-        for proxy in proxies.chain([ProxyId::ZoneIngress(zone_ingress().meta.name)]) {
+        for proxy in proxies.chain([ProxyId::ZoneIngress(zone_ingress().meta().name.clone())]) {
             let (planned, reads) = plan_and_reads(&before, &proxy).unwrap();
             if !reads.meet(&touched) {
                 prop_assert_eq!(Some(planned), plan(&after, &proxy));

@@ -128,7 +128,7 @@ fn objection(
 fn offer_of<'a>(proxy: &ProxyKey, candidate: &'a Candidate) -> Option<&'a Offer> {
     candidate.offers.iter().find(|offer| {
         let resource = &offer.entry.resource;
-        let meta = &resource.meta;
+        let meta = resource.meta();
         resource.kind() == Kind::Dataplane && meta.mesh == proxy.mesh && meta.name == proxy.name
     })
 }
@@ -137,7 +137,7 @@ fn offer_of<'a>(proxy: &ProxyKey, candidate: &'a Candidate) -> Option<&'a Offer>
 /// some out, so it is found by its port.
 fn field(wanted: &Wanted<'_>, offer: &Offer) -> FieldPath {
     let networking = networking(&offer.entry.document);
-    let Spec::Dataplane(dataplane) = &offer.entry.resource.spec else { return networking };
+    let Spec::Dataplane(dataplane) = offer.entry.resource.spec() else { return networking };
     let Dataplane { inbound, outbound, .. } = dataplane;
     match wanted.sort {
         Sort::Inbound => match inbound.iter().position(|inbound| inbound.port == wanted.port) {

@@ -97,7 +97,7 @@ pub fn resource_changes(in_force: &Candidate, proposed: &Candidate) -> Vec<Resou
 }
 
 pub(super) fn key(entry: &Entry) -> Key {
-    let meta = &entry.resource.meta;
+    let meta = entry.resource.meta();
     (entry.resource.kind(), meta.mesh.as_str().into(), meta.name.as_str().into())
 }
 

@@ -199,9 +199,9 @@ fn read(name: &str, bytes: &[u8], options: &Options) -> Content {
     // without the text: a stored document has no lines, and a secret is not shown
     let document = Document::from_value(name, stored.document);
     let parsed = draft::parse(&document, options);
-    let entries = parsed.resource.map(|mut resource| {
-        resource.meta.created = resource.meta.created.or(Some(stored.created.as_microsecond()));
-        Arc::new(Entry { document, resource: Arc::new(resource) })
+    let entries = parsed.resource.map(|resource| {
+        let resource = Arc::new(resource.or_created(stored.created.as_microsecond()));
+        Arc::new(Entry { document, resource })
     });
     Content::of(bytes, entries.into_iter().collect(), parsed.problems)
 }

@@ -18,7 +18,7 @@ impl<'a> View<'a> {
             found.extend(at.filter(|at| in_mesh.contains(&(*at as usize))));
         };
         look(ALWAYS.0, ALWAYS.1);
-        let meta = &self.resource().meta;
+        let meta = self.resource().meta();
         look(NAME, meta.display_name());
         look(&format!("{LABEL}{DISPLAY_NAME_LABEL}"), meta.display_name());
         for (key, value) in meta.labels.iter() {

@@ -14,7 +14,7 @@ pub(super) const NAME: &str = "name";
 
 /// Adds a policy to the index under one condition that every proxy it selects fulfils.
 pub(crate) fn index_target(index: &mut PairIndex, resource: &Resource, at: u32, profile: Profile) {
-    let Spec::Policy(policy) = &resource.spec else { return };
+    let Spec::Policy(policy) = resource.spec() else { return };
     let (key, value) = condition_of(policy.target.as_ref(), profile);
     index.add(policy.kind, &key, &value, at);
 }

@@ -65,7 +65,7 @@ fn compatible_name(name: &str) -> Option<(Labels, Option<u32>)> {
 /// The identifier of a resource with the port that is meant; `None` when it has no such port.
 fn section(snapshot: &Snapshot, resource: &Resource, port: &Port<'_>) -> Option<ResourceId> {
     let id = resource.id();
-    let ports = match &resource.spec {
+    let ports = match resource.spec() {
         Spec::MeshService(service) => &service.ports,
         Spec::MeshMultiZoneService(service) => &service.ports,
         _ => return Some(id),

@@ -64,7 +64,7 @@ pub(super) fn of_tag(view: &View<'_>, facts: &Facts<'_>, service: &str) -> Offer
 
 /// Who offers a port of a real service.
 pub(super) fn of_service(view: &View<'_>, facts: &Facts<'_>, service: &Service<'_>) -> Offer {
-    let endpoints = match &service.resource.spec {
+    let endpoints = match service.resource.spec() {
         Spec::MeshService(_) => of_mesh_service(view, facts, service.resource, service.port),
         Spec::MeshMultiZoneService(spec) => zones::matched(view, service.resource, spec)
             .into_iter()

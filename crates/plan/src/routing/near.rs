@@ -21,10 +21,10 @@ pub(super) fn services(view: &View<'_>, id: &ResourceId) -> String {
     let kinds = [Kind::MeshService, Kind::MeshMultiZoneService, Kind::MeshExternalService];
     let candidates =
         || kinds.into_iter().flat_map(|kind| view.of_kind(kind).iter().map(AsRef::as_ref)).take(COMPARED);
-    if let Some(same) = candidates().find(|resource| resource.meta.display_name() == name) {
+    if let Some(same) = candidates().find(|resource| resource.meta().display_name() == name) {
         return text + &format!("; there is {}: refer to it by labels", place(same));
     }
-    match nearest(name, candidates().map(|resource: &Resource| resource.meta.display_name())) {
+    match nearest(name, candidates().map(|resource: &Resource| resource.meta().display_name())) {
         Some(near) => text + &format!("; did you mean `{near}`?"),
         None => text,
     }
@@ -43,7 +43,7 @@ pub(super) fn tag_services(view: &View<'_>, service: &str) -> Option<String> {
 }
 
 fn place(resource: &Resource) -> String {
-    let (zone, namespace) = (resource.meta.zone(), resource.meta.namespace());
+    let (zone, namespace) = (resource.meta().zone(), resource.meta().namespace());
     let mut place = format!("one of kind {}", resource.kind());
     if !zone.is_empty() {
         place += &format!(" in zone {zone}");

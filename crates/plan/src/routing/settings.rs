@@ -90,7 +90,7 @@ fn access_logs(
 /// The most important of the merged policies that says anything about a value; merging lets its word stand.
 fn who_said(view: &View<'_>, merged: &Merged, says: impl Fn(&Value) -> bool) -> Option<PolicyOrigin> {
     let says = |origin: &&PolicyOrigin| {
-        let Some(Spec::Policy(policy)) = view.by_id(&origin.policy).map(|resource| &resource.spec) else {
+        let Some(Spec::Policy(policy)) = view.by_id(&origin.policy).map(|resource| resource.spec()) else {
             return false;
         };
         origin.item.and_then(|item| policy.to.get(item)).is_some_and(|item| says(&item.conf))

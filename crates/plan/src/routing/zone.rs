@@ -35,8 +35,8 @@ const READ: [Kind; 8] = [
 /// of that name.
 pub(crate) fn plan_ingress(snapshot: &Snapshot, name: &ResourceName) -> Option<(Plan, Reads)> {
     let resource = snapshot.named(Kind::ZoneIngress, "", name.as_str())?;
-    let Spec::ZoneIngress(ingress) = &resource.spec else { return None };
-    let zone = if ingress.zone.is_empty() { resource.meta.zone() } else { &ingress.zone };
+    let Spec::ZoneIngress(ingress) = resource.spec() else { return None };
+    let zone = if ingress.zone.is_empty() { resource.meta().zone() } else { &ingress.zone };
     let available = || ingress.available.iter().map(|available| (available.mesh.as_str(), &available.tags));
     let meshes: BTreeSet<&str> = available().map(|(mesh, _)| mesh).chain(snapshot.meshes()).collect();
     let mut offers = Offers { snapshot, routes: Vec::new(), clusters: BTreeMap::new() };
@@ -111,8 +111,8 @@ impl Offers<'_> {
 
     /// The ports of a real service of the zone, independent of routes.
     fn add_service(&mut self, facts: &Facts<'_>, resource: &Resource) {
-        let Spec::MeshService(service) = &resource.spec else { return };
-        let elsewhere = facts.zone.is_some() && facts.is_remote(resource.meta.zone());
+        let Spec::MeshService(service) = resource.spec() else { return };
+        let elsewhere = facts.zone.is_some() && facts.is_remote(resource.meta().zone());
         if !facts.profile.has_real_outbounds() || !is_local(resource) || elsewhere {
             return;
         }

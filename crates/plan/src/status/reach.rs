@@ -51,7 +51,7 @@ impl View<'_> {
         let service = Tags::from_iter([(SERVICE_TAG, name)]);
         self.is_offered(name)
             || self.of_kind(Kind::ExternalService).iter().any(|resource| {
-                matches!(&resource.spec, Spec::ExternalService(external) if service.matches(&external.tags))
+                matches!(resource.spec(), Spec::ExternalService(external) if service.matches(&external.tags))
             })
     }
 }
@@ -64,8 +64,8 @@ fn place(policy: &Resource, target: &TargetRef, profile: Profile) -> String {
     if profile.refers_by_labels_only() {
         return " without labels, which are the only way to say which one".to_owned();
     }
-    let namespace = target.namespace.is_none().then(|| policy.meta.namespace());
-    let places = [("zone", Some(policy.meta.zone())), ("namespace", namespace)];
+    let namespace = target.namespace.is_none().then(|| policy.meta().namespace());
+    let places = [("zone", Some(policy.meta().zone())), ("namespace", namespace)];
     let said =
         places.into_iter().filter_map(|(what, name)| Some((what, name.filter(|name| !name.is_empty())?)));
     said.map(|(what, name)| format!(" in {what} {name}")).collect()

@@ -19,7 +19,7 @@ pub(super) fn of_proxy(view: &View<'_>) -> Value {
         let said: Vec<(&Value, ResourceId)> = matched
             .policies
             .iter()
-            .filter_map(|resource| match &resource.spec {
+            .filter_map(|resource| match resource.spec() {
                 Spec::Policy(policy) if !policy.default.is_null() => Some((&policy.default, resource.id())),
                 _ => None,
             })
@@ -74,15 +74,15 @@ pub(super) fn older(view: &View<'_>) -> Value {
         for resource in matched.policies {
             let meta = super::super::document::meta(
                 kind,
-                resource.meta.mesh.as_str(),
-                resource.meta.name.as_str(),
-                &json!(resource.meta.labels),
+                resource.meta().mesh.as_str(),
+                resource.meta().name.as_str(),
+                &json!(resource.meta().labels),
             );
             let mut matched = serde_json::Map::new();
             matched.insert(kind.as_str().into(), json!([meta]));
             items.push(json!({
                 "type": "dataplane",
-                "name": view.resource().meta.name.as_str(),
+                "name": view.resource().meta().name.as_str(),
                 "service": view.dataplane().service().unwrap_or_default(),
                 "matchedPolicies": matched,
             }));

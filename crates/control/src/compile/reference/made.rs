@@ -25,7 +25,7 @@ impl std::fmt::Display for Reference {
 /// The references that a resource makes to services, each with its place below the body.
 pub(super) fn references(resource: &Resource) -> Vec<(FieldPath, Reference)> {
     let root = FieldPath::root();
-    match &resource.spec {
+    match resource.spec() {
         Spec::Policy(policy) if matches!(policy.kind, Kind::MeshTCPRoute | Kind::MeshHTTPRoute) => {
             of_route(policy, &root.field("spec").field("to"))
         }

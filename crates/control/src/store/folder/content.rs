@@ -93,7 +93,7 @@ impl Content {
 
 impl Entry {
     pub(super) fn key(&self) -> Key {
-        let meta = &self.resource.meta;
+        let meta = self.resource.meta();
         (self.resource.kind(), meta.mesh.as_str().into(), meta.name.as_str().into())
     }
 

@@ -34,7 +34,7 @@ impl Folder {
         while Instant::now() < deadline {
             self.store.refresh(Instant::now());
             if let Settled::Adopted(candidate) = self.store.settle(|c| Ok(c.clone())) {
-                found = candidate.resources().map(|it| it.meta.name.to_string()).collect();
+                found = candidate.resources().map(|it| it.meta().name.to_string()).collect();
             }
             if found == names {
                 return;
@@ -136,7 +136,7 @@ impl Slow {
         let Settled::Adopted(candidate) = self.store.settle(|c| Ok(c.clone())) else {
             panic!("nobody objects")
         };
-        candidate.resources().map(|it| it.meta.name.to_string()).collect()
+        candidate.resources().map(|it| it.meta().name.to_string()).collect()
     }
 
     fn messages(&self) -> Vec<String> {

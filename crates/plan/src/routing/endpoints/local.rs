@@ -36,7 +36,7 @@ pub(super) fn offering(service: &str) -> Tags {
 
 /// Records that the Dataplanes were read which a MeshService selects.
 pub(super) fn reads(view: &View<'_>, resource: &Resource) {
-    let Spec::MeshService(service) = &resource.spec else { return };
+    let Spec::MeshService(service) = resource.spec() else { return };
     match &service.selector {
         ServiceSelector::None => {}
         ServiceSelector::Tags(tags) => view.reads_dataplanes(tags),
@@ -52,7 +52,7 @@ pub(in crate::routing) fn of_mesh_service(
     resource: &Resource,
     number: u32,
 ) -> Vec<Endpoint> {
-    let Spec::MeshService(service) = &resource.spec else { return Vec::new() };
+    let Spec::MeshService(service) = resource.spec() else { return Vec::new() };
     let Some(port) = service.ports.iter().find(|port| port.port == number) else { return Vec::new() };
     let takes = |inbound: &Inbound| match &port.target_port {
         None => u32::from(inbound.port) == port.port,
@@ -75,7 +75,7 @@ pub(super) fn of_destination_name(view: &View<'_>, facts: &Facts<'_>, name: &str
     }
     let services = view.of_kind(Kind::MeshService).iter().filter(|resource| zones::is_local(resource));
     for resource in services {
-        let Spec::MeshService(service) = &resource.spec else { continue };
+        let Spec::MeshService(service) = resource.spec() else { continue };
         let id = resource.id();
         if let Some(port) = service.ports.iter().find(|p| names::destination(&id, p.port, false) == name) {
             reads(view, resource);
@@ -96,19 +96,19 @@ fn selected<'a>(
         ServiceSelector::Tags(tags) => snapshot.dataplanes_with_tags(mesh, tags).collect(),
         ServiceSelector::Labels(labels) => snapshot
             .by_labels(Kind::Dataplane, mesh, labels)
-            .filter_map(|resource| match &resource.spec {
+            .filter_map(|resource| match resource.spec() {
                 Spec::Dataplane(dataplane) => Some((resource, dataplane)),
                 _ => None,
             })
             .collect(),
         ServiceSelector::Name { name, namespace } => {
             let is_named = |resource: &Resource| {
-                resource.meta.display_name() == name
-                    && namespace.as_deref().is_none_or(|namespace| resource.meta.namespace() == namespace)
+                resource.meta().display_name() == name
+                    && namespace.as_deref().is_none_or(|namespace| resource.meta().namespace() == namespace)
             };
             let stored = namespace.as_ref().map_or_else(|| name.clone(), |ns| format!("{name}.{ns}"));
             let stored = snapshot.named(Kind::Dataplane, mesh, &stored).filter(|resource| is_named(resource));
-            if let Some(Spec::Dataplane(dataplane)) = stored.map(|resource| &resource.spec) {
+            if let Some(Spec::Dataplane(dataplane)) = stored.map(|resource| resource.spec()) {
                 return stored.map(|resource| (resource, dataplane)).into_iter().collect();
             }
             snapshot.dataplanes(mesh).filter(|(resource, _)| is_named(resource)).collect()
@@ -123,9 +123,9 @@ fn endpoint(
     inbound: &Inbound,
     weight: u32,
 ) -> Endpoint {
-    let (zone, priority) = facts.locality(&inbound.tags, Some(&resource.meta.labels));
+    let (zone, priority) = facts.locality(&inbound.tags, Some(&resource.meta().labels));
     let own_address = inbound.address.as_deref().unwrap_or(&dataplane.address);
-    let labels = facts.profile.endpoints_have_labels().then(|| resource.meta.labels.clone());
+    let labels = facts.profile.endpoints_have_labels().then(|| resource.meta().labels.clone());
     Endpoint {
         priority,
         zone,

@@ -63,7 +63,7 @@ fn together<T>(
 fn slow_start(view: &View<'_>, merged: Option<&Merged>) -> Option<Sourced<Duration>> {
     merged?.origins.iter().rev().find_map(|policy| {
         let resource = view.by_id(&policy.policy)?;
-        let value = Declared::by(&resource.meta.labels).slow_start()?;
+        let value = Declared::by(&resource.meta().labels).slow_start()?;
         Some(Sourced { value, origin: PolicyOrigin::of(resource, None) })
     })
 }

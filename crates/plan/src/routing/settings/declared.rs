@@ -14,7 +14,7 @@ pub(in crate::routing) fn of_destination<'a, T>(
     resource: &'a Resource,
     read: Read<'a, T>,
 ) -> Option<Sourced<T>> {
-    let value = read(Declared::by(&resource.meta.labels))?;
+    let value = read(Declared::by(&resource.meta().labels))?;
     Some(Sourced { value, origin: PolicyOrigin::of(resource, None) })
 }
 

@@ -18,7 +18,7 @@ pub(super) fn of_mesh(snapshot: &Snapshot, mesh: &str, available: &[&Tags]) -> V
     };
     let traffic_routes = snapshot.in_mesh(Kind::TrafficRoute, mesh);
     for resource in traffic_routes {
-        let Spec::TrafficRoute(route) = &resource.spec else { continue };
+        let Spec::TrafficRoute(route) = resource.spec() else { continue };
         match &route.destination {
             LegacyDestination::Single(tags) => add(tags.clone()),
             LegacyDestination::Split(split) => split.iter().for_each(|side| add(side.destination.clone())),
@@ -39,7 +39,7 @@ pub(super) fn of_mesh(snapshot: &Snapshot, mesh: &str, available: &[&Tags]) -> V
 fn of_routes(snapshot: &Snapshot, mesh: &str, kind: Kind) -> Vec<Tags> {
     let mut found = Vec::new();
     for resource in snapshot.in_mesh(kind, mesh) {
-        let Spec::Policy(policy) = &resource.spec else { continue };
+        let Spec::Policy(policy) = resource.spec() else { continue };
         for item in policy.to.iter().filter(|item| is_legacy(item.target.kind)) {
             let rules =
                 item.conf.get("rules").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -74,7 +74,7 @@ fn tags(target: &TargetRef) -> Tags {
 fn of_gateway_routes(snapshot: &Snapshot, mesh: &str) -> Vec<Tags> {
     let mut found = Vec::new();
     for resource in snapshot.in_mesh(Kind::MeshGatewayRoute, mesh) {
-        let Spec::Other { kind: _, body } = &resource.spec else { continue };
+        let Spec::Other { kind: _, body } = resource.spec() else { continue };
         for protocol in ["tcp", "tls", "http"] {
             let rules = body.pointer(&format!("/conf/{protocol}/rules")).and_then(Value::as_array);
             let backends = rules.into_iter().flatten().filter_map(|rule| rule.get("backends")?.as_array());
@@ -88,7 +88,7 @@ fn of_gateway_routes(snapshot: &Snapshot, mesh: &str) -> Vec<Tags> {
 fn of_virtual_outbounds(snapshot: &Snapshot, mesh: &str, available: &[&Tags]) -> Vec<Tags> {
     let mut found = Vec::new();
     for resource in snapshot.in_mesh(Kind::VirtualOutbound, mesh) {
-        let Spec::Other { kind: _, body } = &resource.spec else { continue };
+        let Spec::Other { kind: _, body } = resource.spec() else { continue };
         let list = |pointer: &str| body.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
         let selectors: Vec<Tags> = list("/selectors").filter_map(|one| pairs(one.get("match")?)).collect();
         let keys: Vec<&str> = list("/conf/parameters")
