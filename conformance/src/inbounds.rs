@@ -17,7 +17,7 @@ pub(crate) fn of_proxy(request: &Request) -> Result<Value, Failure> {
     let kind = request.policy_kind()?;
     let view = resources.view(request)?;
     let matched = view.match_policies(resources.of_kind(kind), Shadows::LeftOut);
-    let rules = resources.snapshot.source_rules(kind, &matched)?;
+    let rules = view.source_rules(kind, &matched)?;
     let shape = Shape::of(request, &resources, kind);
     let mut shaped = Map::new();
     if request.profile != Profile::V3 {
@@ -35,16 +35,17 @@ pub(crate) fn of_gateway(request: &Request) -> Result<Value, Failure> {
     let kind = request.policy_kind()?;
     let view = resources.view(request)?;
     let matched = view.match_policies(resources.of_kind(kind), Shadows::LeftOut);
-    let from = resources.snapshot.source_rules(kind, &matched)?;
+    let from = view.source_rules(kind, &matched)?;
     let shape = Shape::of(request, &resources, kind);
 
+    let destinations = resources.snapshot.destinations(view.mesh_name());
     let mut by_address = Map::new();
     for (inbound, policies) in &matched.inbounds {
-        let rules = resources.snapshot.tag_rules(kind, policies)?;
+        let rules = destinations.tag_rules(kind, policies)?;
         by_address.insert(address(inbound), shape.to_rules(&rules));
     }
     let mut by_hostname = Map::new();
-    let rules = resources.snapshot.merge(kind, view.mesh_name(), &matched);
+    let rules = destinations.merge(kind, &matched);
     for (listener, rules) in &rules.listeners {
         let key = format!("{}:{}", address(&listener.inbound()), listener.hostname);
         by_hostname.insert(key, shape.to_rules(rules));

@@ -1,7 +1,5 @@
 //! An immutable, indexed set of resources: all that a plan may depend on.
 
-mod pairs;
-
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
@@ -15,9 +13,8 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::dialled::Dialled;
 use crate::matching::index_target;
 use crate::memo::Memo;
+use crate::pairs::PairIndex;
 use crate::pool::Pools;
-
-pub(crate) use pairs::PairIndex;
 
 /// What a plan depends on besides resources.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -263,14 +260,19 @@ impl Snapshot {
         })
     }
 
-    /// Where the resources of a kind in a mesh stand in [`Snapshot::resources`].
-    pub(crate) fn positions_in_mesh(&self, kind: Kind, mesh: &str) -> Range<usize> {
-        self.positions(|resource| (resource.kind(), resource.meta().mesh.as_str()).cmp(&(kind, mesh)))
-    }
-
-    /// The positions of policies that were indexed under a condition on proxies, ascending.
-    pub(crate) fn policies_with(&self, kind: Kind, key: &str, value: &str) -> &[(u64, u32)] {
-        self.targets.shortest(kind, std::iter::once((key, value))).unwrap_or_default()
+    /// The policies of a kind in a mesh that were indexed under a condition on proxies, with their positions, ascending.
+    pub(crate) fn policies_with<'a>(
+        &'a self,
+        kind: Kind,
+        mesh: &str,
+        key: &str,
+        value: &str,
+    ) -> impl Iterator<Item = (u32, &'a Resource)> + use<'a> {
+        let in_mesh =
+            self.positions(|resource| (resource.kind(), resource.meta().mesh.as_str()).cmp(&(kind, mesh)));
+        let found = self.targets.shortest(kind, std::iter::once((key, value))).unwrap_or_default();
+        let found = found.iter().filter(move |(_, at)| in_mesh.contains(&(*at as usize)));
+        found.map(|(_, at)| (*at, self.resources[*at as usize].as_ref()))
     }
 
     fn at(&self, indexes: &[(u64, u32)]) -> Vec<&Resource> {

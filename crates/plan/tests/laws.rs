@@ -120,13 +120,14 @@ proptest! {
     #[test]
     fn merging_is_idempotent(world in any_world(), profile in any_profile()) {
         let snapshot = Snapshot::new(world, Context::new(profile));
+        let destinations = snapshot.destinations("m");
         for proxy in snapshot.proxies() {
             let view = snapshot.seen_by(&proxy).unwrap();
             for kind in [Kind::MeshTCPRoute, Kind::MeshTimeout] {
                 let once = view.match_policies(snapshot.of_kind(kind).iter().map(AsRef::as_ref), Shadows::Included);
                 let mut twice = Matched { policies: Vec::new(), ..once.clone() };
                 twice.policies = once.policies.iter().flat_map(|policy| [*policy, *policy]).collect();
-                let (once, twice) = (snapshot.merge(kind, "m", &once), snapshot.merge(kind, "m", &twice));
+                let (once, twice) = (destinations.merge(kind, &once), destinations.merge(kind, &twice));
                 let tag = |rules: &meshtcp_plan::Rules| {
                     let rules = rules.tag.iter().map(|rule| (rule.subset.clone(), rule.merged.conf().clone()));
                     rules.collect::<Vec<_>>()

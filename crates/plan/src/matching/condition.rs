@@ -3,7 +3,7 @@
 use model::reference::SERVICE_TAG;
 use model::{Profile, RefKind, Resource, Spec, TargetRef};
 
-use crate::snapshot::PairIndex;
+use crate::pairs::PairIndex;
 
 /// Where policies are found that must be looked at for every proxy.
 pub(super) const ALWAYS: (&str, &str) = ("", "");

@@ -11,7 +11,7 @@ use crate::merge::item::from_items;
 use crate::merge::tag::{self, Entry, Negations};
 use crate::plan::PolicyOrigin;
 use crate::rules::{InboundKey, TagRule};
-use crate::snapshot::Snapshot;
+use crate::view::View;
 
 /// What the policies of a kind say about each inbound that one of them selects.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,7 +34,7 @@ pub struct SourceRule {
     pub origin: PolicyOrigin,
 }
 
-impl Snapshot {
+impl View<'_> {
     /// What matched policies say about each inbound.
     ///
     /// # Errors

@@ -53,8 +53,7 @@ pub(super) fn of_tag(view: &View<'_>, facts: &Facts<'_>, service: &str) -> Offer
         return offer;
     }
     let (mut endpoints, ingresses) = zones::of_tag(view, facts, service);
-    view.reads_dataplanes(&local::offering(service));
-    endpoints.extend(local::of_tag(view.snapshot(), facts, service, ingresses.max(1)));
+    endpoints.extend(local::of_tag(view.reader(), facts, service, ingresses.max(1)));
     if !endpoints.is_empty() {
         endpoints.extend(external::of_tag(view, facts, service).endpoints);
         return Offer { endpoints, outside: None };
@@ -84,8 +83,7 @@ fn of_mesh_service(
     port: u32,
 ) -> Vec<Endpoint> {
     if zones::is_local(resource) {
-        local::reads(view, resource);
-        local::of_mesh_service(view.snapshot(), facts, resource, port)
+        local::of_mesh_service(view.reader(), facts, resource, port)
     } else {
         zones::of_mesh_service(view, facts, resource)
     }

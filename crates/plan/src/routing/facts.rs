@@ -6,7 +6,7 @@ use model::{Kind, Labels, Profile, Spec, Tags};
 use serde_json::Value;
 
 use crate::plan::Mtls;
-use crate::snapshot::Snapshot;
+use crate::reader::Reader;
 use crate::view::View;
 
 /// The proxy's mesh and zone, with defaults where nobody wrote them down.
@@ -62,9 +62,9 @@ impl<'a> Facts<'a> {
     }
 
     /// What is known in a zone about a mesh, for nobody in particular.
-    pub(super) fn of_zone(snapshot: &'a Snapshot, mesh_name: &'a str, zone: &str) -> Self {
+    pub(super) fn of_zone(reader: &Reader<'a>, mesh_name: &'a str, zone: &str) -> Self {
         Self {
-            profile: snapshot.profile(),
+            profile: reader.profile(),
             mesh_name,
             zone: Some(zone.to_owned()).filter(|zone| !zone.is_empty()),
             mtls: None,
@@ -74,7 +74,7 @@ impl<'a> Facts<'a> {
             unified: false,
             transparent: false,
             binds: true,
-            system_namespace: &snapshot.context().system_namespace,
+            system_namespace: &reader.context().system_namespace,
         }
     }
 

@@ -32,9 +32,9 @@ pub(super) fn services(view: &View<'_>, id: &ResourceId) -> String {
 
 /// What was looked for, and a tag value near it, if nobody has it.
 pub(super) fn tag_services(view: &View<'_>, service: &str) -> Option<String> {
-    view.reads_all(Kind::Dataplane);
-    let dataplanes = view.snapshot().dataplanes(view.mesh_name());
-    let known: BTreeSet<&str> = dataplanes
+    let known: BTreeSet<&str> = view
+        .reader()
+        .dataplanes(view.mesh_name())
         .take(COMPARED)
         .flat_map(|(_, dataplane)| &dataplane.inbound)
         .filter_map(|inbound| inbound.tags.service())

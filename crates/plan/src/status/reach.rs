@@ -37,8 +37,8 @@ impl View<'_> {
 
     /// Whether there is such a destination: a real one, or one that some proxy offers by tag.
     fn exists(&self, policy: &Resource, target: &TargetRef) -> bool {
-        let is_real =
-            self.profile().has_resource_rules() && !resolve(self.snapshot(), &policy.id(), target).is_empty();
+        let is_real = self.profile().has_resource_rules()
+            && !resolve(self.destinations(), &policy.id(), target).is_empty();
         is_real || self.is_offered_by_tag(target)
     }
 
@@ -49,7 +49,7 @@ impl View<'_> {
         };
         let Some(name) = name.filter(|_| self.profile().has_tag_rules()) else { return false };
         let service = Tags::from_iter([(SERVICE_TAG, name)]);
-        self.is_offered(name)
+        self.reader().is_offered(self.mesh_name(), name)
             || self.of_kind(Kind::ExternalService).iter().any(|resource| {
                 matches!(resource.spec(), Spec::ExternalService(external) if service.matches(&external.tags))
             })

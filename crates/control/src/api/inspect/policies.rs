@@ -52,7 +52,7 @@ pub(super) fn of_inbound(view: &View<'_>, id: &ResourceId) -> Result<Value, Refu
     for kind in kinds() {
         let matched = view.match_policies(view.of_kind(kind).iter().map(AsRef::as_ref), Shadows::LeftOut);
         // what cannot be said in tags is said by no rule at all, as where the proxy is planned
-        let Ok(rules) = view.snapshot().source_rules(kind, &matched) else { continue };
+        let Ok(rules) = view.source_rules(kind, &matched) else { continue };
         let said: Vec<_> =
             rules.plain.into_iter().filter(|(at, _)| at.port == port).flat_map(|(_, rules)| rules).collect();
         if said.is_empty() {

@@ -33,7 +33,7 @@ fn of_kind(view: &View<'_>, kind: Kind) -> Option<Value> {
     let rules = view.rules(kind);
     let matched = view.match_policies(view.of_kind(kind).iter().map(AsRef::as_ref), Shadows::LeftOut);
     let mut warnings = rules.warnings.clone();
-    let sources = view.snapshot().source_rules(kind, &matched).unwrap_or_else(|why| {
+    let sources = view.source_rules(kind, &matched).unwrap_or_else(|why| {
         warnings.push(format!("couldn't create From rules: {why}"));
         plan::SourceRules::default()
     });

@@ -15,15 +15,13 @@ pub(in crate::routing) fn of_other_mesh(
     service: &str,
     mesh: &str,
 ) -> Offer {
-    view.reads_elsewhere(Kind::Dataplane);
-    view.reads_elsewhere(Kind::MeshGateway);
     let mut endpoints = Vec::new();
-    for (resource, dataplane) in view.snapshot().dataplanes(mesh) {
+    for (resource, dataplane) in view.reader().dataplanes(mesh) {
         let Some(tags) = dataplane.builtin_gateway().map(|gateway| &gateway.tags) else { continue };
         if tags.service() != Some(service) {
             continue;
         }
-        let serving = view.snapshot().in_mesh(Kind::MeshGateway, mesh).iter().filter_map(|gateway| {
+        let serving = view.reader().in_mesh(Kind::MeshGateway, mesh).iter().filter_map(|gateway| {
             let Spec::MeshGateway(gateway) = gateway.spec() else { return None };
             gateway.selectors.iter().any(|selector| selector.matches(tags)).then_some(gateway)
         });

@@ -185,8 +185,7 @@ pub(super) fn egresses(view: &View<'_>, facts: &Facts<'_>) -> Vec<Gate> {
         }
     }
     if facts.profile.has_zone_proxy_listeners() {
-        view.reads_zone_proxies();
-        for (resource, dataplane) in view.snapshot().dataplanes(facts.mesh_name) {
+        for (resource, dataplane) in view.reader().zone_proxies(facts.mesh_name) {
             let zone = resource.meta().zone();
             let listeners = dataplane.listeners.iter().filter(|listener| {
                 listener.kind == ZoneListenerType::ZoneEgress && listener.state == InboundState::Ready

@@ -97,8 +97,7 @@ fn by_route<'a, T>(view: &View<'a>, route: Option<&ResourceId>, read: Read<'a, T
 }
 
 fn by_mesh<'a, T>(view: &View<'a>, read: Read<'a, T>) -> Option<Sourced<T>> {
-    view.reads_mesh();
-    of_destination(view.snapshot().named(Kind::Mesh, "", view.mesh_name())?, read)
+    of_destination(view.mesh_resource()?, read)
 }
 
 fn is_route(kind: Kind) -> bool {
