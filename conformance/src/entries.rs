@@ -17,7 +17,7 @@ pub(crate) fn answer(request: &Request) -> Result<Value, Failure> {
         json!({
             "policy": shape.origin(&item.origin, true),
             "topLevel": target_ref(item.policy.target.as_ref().unwrap_or(&mesh)),
-            "to": { "targetRef": target_ref(item.target), "default": shape.conf(&item.conf) },
+            "to": { "targetRef": target_ref(item.target), "default": shape.conf(Some(item.conf)) },
         })
     });
     Ok(json!({ "entries": entries.collect::<Vec<_>>() }))

@@ -105,14 +105,14 @@ impl Shape<'_> {
         let origin =
             |rule: &SourceRule| json!({ "Resource": self.meta(&rule.origin), "RuleIndex": rule.origin.item });
         if self.profile == Profile::V2_10 {
-            let merged = plan::merge_confs(self.kind, rules.iter().map(|rule| &rule.conf));
-            let confs: Vec<Value> = merged.iter().map(|conf| self.conf(conf)).collect();
+            let merged = plan::merge_confs(self.kind, rules.iter().filter_map(|rule| rule.conf.as_ref()));
+            let confs: Vec<Value> = merged.iter().map(|conf| self.conf(Some(conf))).collect();
             let origins: Vec<Value> = rules.iter().map(origin).collect();
             let merged = (!rules.is_empty()).then(|| json!({ "conf": confs, "origin": origins }));
             return Value::Array(merged.into_iter().collect());
         }
         let listed = rules.iter().map(
-            |rule| json!({ "conf": self.conf(&rule.conf), "match": rule.matches, "origin": origin(rule) }),
+            |rule| json!({ "conf": self.conf(rule.conf.as_ref()), "match": rule.matches, "origin": origin(rule) }),
         );
         Value::Array(listed.collect())
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use meshtcp_model::draft::{Options, Parsed, parse, parse_unchecked, read};
-use meshtcp_model::policy::{AccessLogTarget, backend_refs};
+use meshtcp_model::policy::AccessLogTarget;
 use meshtcp_model::{Kind, PolicyRole, Profile, Resource, Spec};
 
 fn parsed(text: &str, options: &Options) -> Parsed {
@@ -99,7 +99,7 @@ fn weights_are_filled_in_where_the_schema_does() {
     for (profile, weight) in [(Profile::V2_9, None), (Profile::V2_10, Some(1))] {
         let resource = parse_unchecked(&read("f", text).0[0], profile).resource.unwrap();
         let Spec::Policy(policy) = resource.spec() else { panic!("{resource:?}") };
-        let refs = backend_refs(&policy.to[0].conf["rules"][0]);
+        let refs = &policy.to[0].backend_refs[0];
         assert_eq!((refs[0].weight, refs[1].weight), (weight, Some(9)));
         assert_eq!(refs[0].target.tags.get("version"), Some("1"));
     }

@@ -2,14 +2,13 @@
 //!
 //! * [`tag`] — rules about destinations by tag, also for gateway listeners
 //! * [`resource`] — rules about real destinations, and [`resolve`] which of them an item means
-//! * [`conf`], [`patch`], [`http`] — what an item says, and how confs are merged
+//! * [`conf`], [`http`] — how what items say is put together
 //! * [`backend_ref`] — what a backendRef means
 
 mod backend_ref;
 mod conf;
 mod http;
 mod item;
-mod patch;
 mod resolve;
 mod resource;
 mod source;
@@ -17,9 +16,8 @@ mod tag;
 
 use std::sync::Arc;
 
-use model::policy::Policy;
+use model::policy::{Conf, HttpRouteConf, Policy, Spoken};
 use model::{Kind, Profile, RefKind, Resource, Tags, TargetRef};
-use serde_json::Value;
 
 pub use backend_ref::Destined;
 pub(crate) use backend_ref::named;
@@ -36,7 +34,7 @@ use item::{Item, to_items};
 use tag::{Entry, Negations};
 
 /// Merges confs of policies of a kind, least important first: one comes out, or for MeshHTTPRoute one a hostname.
-pub fn merge_confs<'a>(kind: Kind, confs: impl Iterator<Item = &'a Value>) -> Vec<Value> {
+pub fn merge_confs<'a>(kind: Kind, confs: impl Iterator<Item = &'a Conf>) -> Vec<Conf> {
     conf::merged(kind, confs)
 }
 
@@ -153,10 +151,10 @@ impl<'r> Destinations<'r> {
                     Tags::from_iter([(model::reference::SERVICE_TAG, name)])
                 }
             };
-            let rules = to.conf.get("rules").and_then(Value::as_array);
-            for rule in rules.into_iter().flatten() {
+            let rules = HttpRouteConf::of(&to.conf).map(|route| route.rules.as_slice()).unwrap_or_default();
+            for rule in rules {
                 let mut subset = service.clone();
-                subset.insert(MATCHES_HASH_TAG, http::matches_hash(rule.get("matches")));
+                subset.insert(MATCHES_HASH_TAG, http::matches_hash(&rule.matches));
                 entries.push(Entry { item: item.clone(), subset });
             }
         }
@@ -172,7 +170,7 @@ pub fn sorted_items<'a>(policies: &[&'a Resource], profile: Profile) -> Vec<Sort
         origin: item.origin(),
         policy: item.policy,
         target: item.target,
-        conf: item.conf.into_owned(),
+        conf: item.conf,
     });
     sorted.collect()
 }
@@ -187,5 +185,5 @@ pub struct SortedItem<'a> {
     /// Which destination it is about.
     pub target: &'a TargetRef,
     /// What it says.
-    pub conf: Value,
+    pub conf: &'a Conf,
 }

@@ -234,11 +234,6 @@ impl Snapshot {
         }
     }
 
-    /// The names of all meshes that were written down, ascending.
-    pub fn meshes(&self) -> impl Iterator<Item = &str> {
-        self.of_kind(Kind::Mesh).iter().map(|resource| resource.meta().name.as_str())
-    }
-
     /// Every proxy, by mesh and name.
     pub fn proxies(&self) -> impl Iterator<Item = ProxyKey> {
         self.of_kind(Kind::Dataplane).iter().map(|resource| ProxyKey {

@@ -102,7 +102,7 @@ proptest! {
             prop_assert_eq!(broken, !rules.warnings.iter().all(|w| w.starts_with("unable to resolve")));
             for service in ["a", "b", "c", "a_b_svc_1", ""] {
                 let said = naive::for_service(&snapshot, &matched.policies, service);
-                prop_assert_eq!(rules.for_service(service).map(|merged| merged.conf().clone()), said);
+                prop_assert_eq!(rules.for_service(service).map(|merged| json!(merged.conf())), said);
             }
             let services = [Kind::MeshService, Kind::MeshMultiZoneService];
             for service in services.iter().flat_map(|kind| snapshot.of_kind(*kind)) {
@@ -110,7 +110,7 @@ proptest! {
                     let id = service.id().with_section(section);
                     let said = naive::for_resource(&snapshot, &matched.policies, &id).filter(|_| !broken);
                     let found = rules.for_resource(&id);
-                    prop_assert_eq!(found.map(|merged| merged.conf().clone()), said, "{}", id);
+                    prop_assert_eq!(found.map(|merged| json!(merged.conf())), said, "{}", id);
                 }
             }
         }
@@ -129,12 +129,12 @@ proptest! {
                 twice.policies = once.policies.iter().flat_map(|policy| [*policy, *policy]).collect();
                 let (once, twice) = (destinations.merge(kind, &once), destinations.merge(kind, &twice));
                 let tag = |rules: &meshtcp_plan::Rules| {
-                    let rules = rules.tag.iter().map(|rule| (rule.subset.clone(), rule.merged.conf().clone()));
+                    let rules = rules.tag.iter().map(|rule| (rule.subset.clone(), rule.merged.conf().cloned()));
                     rules.collect::<Vec<_>>()
                 };
                 prop_assert_eq!(tag(&once), tag(&twice));
                 let resources = |rules: &meshtcp_plan::Rules| {
-                    let rules = rules.resources.iter().map(|(id, rule)| (id.clone(), rule.merged.conf().clone()));
+                    let rules = rules.resources.iter().map(|(id, rule)| (id.clone(), rule.merged.conf().cloned()));
                     rules.collect::<Vec<_>>()
                 };
                 prop_assert_eq!(resources(&once), resources(&twice));

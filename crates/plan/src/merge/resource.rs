@@ -54,7 +54,7 @@ pub(crate) fn rules(
         relevant.dedup();
         let relevant: Vec<&Item<'_>> = relevant.into_iter().map(|at| &items[at]).collect();
         let merged = Merged {
-            confs: conf::merged(kind, relevant.iter().map(|item| item.conf.as_ref())),
+            confs: conf::merged(kind, relevant.iter().map(|item| item.conf)),
             origins: relevant.iter().map(|item| item.origin()).collect(),
             backend_ref_origins: backend_ref_origins(kind, &relevant, destinations.profile()),
         };

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use model::declared::Declared;
-use model::policy::backend_refs;
+use model::policy::TcpRouteConf;
 use model::topology::{GatewayListener as Written, GatewayProtocol, MeshGateway, Protocol, TlsMode};
 use model::{Resource, Tags};
 
@@ -102,7 +102,8 @@ impl Maker<'_, '_> {
                 checks_protocols: false,
                 gateway: Some(&tags),
             };
-            let sides = splitter.sides(&backend_refs(rule.merged.conf()), from);
+            let sides =
+                splitter.sides(rule.merged.said().map(TcpRouteConf::backends).unwrap_or_default(), from);
             let split = splitter.split(sides, context);
             splitter.declare(&split, Some(&from.policy));
             let settings = settings::of_split(self.view, Some(&from.policy));

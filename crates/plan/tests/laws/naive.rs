@@ -188,9 +188,10 @@ fn items<'a>(policies: &[&'a Resource]) -> Vec<(&'a Resource, &'a Policy, &'a Po
     all
 }
 
+/// What an item says: the document's own words, or for one without a rule a route to its destination.
 fn conf((_, _, item): &(&Resource, &Policy, &PolicyItem)) -> Value {
-    if let Some(rule) = item.conf["rules"].get(0) {
-        return rule.clone();
+    if !item.backend_refs.is_empty() {
+        return json!(item.conf);
     }
     let TargetRef { kind, name, namespace, labels, tags: _, section_name, proxy_types: _ } = &item.target;
     let mut reference = json!({ "kind": kind.as_str(), "weight": 1 });

@@ -1,5 +1,6 @@
 //! What policies say about a proxy, one of its inbounds or one of its outbounds.
 
+use model::policy::Conf;
 use model::{Kind, ResourceId, Spec};
 use plan::{Shadows, View, merge_confs};
 use serde_json::{Value, json};
@@ -16,11 +17,11 @@ fn kinds() -> impl Iterator<Item = Kind> {
 pub(super) fn of_proxy(view: &View<'_>) -> Value {
     let policies = kinds().filter_map(|kind| {
         let matched = view.match_policies(view.of_kind(kind).iter().map(AsRef::as_ref), Shadows::LeftOut);
-        let said: Vec<(&Value, ResourceId)> = matched
+        let said: Vec<(&Conf, ResourceId)> = matched
             .policies
             .iter()
             .filter_map(|resource| match resource.spec() {
-                Spec::Policy(policy) if !policy.default.is_null() => Some((&policy.default, resource.id())),
+                Spec::Policy(policy) => policy.default.as_ref().map(|conf| (conf, resource.id())),
                 _ => None,
             })
             .collect();

@@ -1,6 +1,6 @@
 //! Which tag sets clients anywhere may dial. Nothing is matched or merged here: a superset does no harm (spec 04 §10.2).
 
-use model::policy::{LegacyDestination, backend_refs};
+use model::policy::LegacyDestination;
 use model::reference::{SERVICE_TAG, TargetRef};
 use model::{BackendRef, Kind, RefKind, Spec, Tags};
 use serde_json::Value;
@@ -41,10 +41,7 @@ fn of_routes(reader: &Reader<'_>, mesh: &str, kind: Kind) -> Vec<Tags> {
     for resource in reader.in_mesh(kind, mesh) {
         let Spec::Policy(policy) = resource.spec() else { continue };
         for item in policy.to.iter().filter(|item| is_legacy(item.target.kind)) {
-            let rules =
-                item.conf.get("rules").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-            for rule in rules {
-                let refs = backend_refs(rule);
+            for refs in &item.backend_refs {
                 if refs.is_empty() {
                     found.push(tags(&item.target));
                 }
