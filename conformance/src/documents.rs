@@ -57,7 +57,7 @@ impl Resources {
     pub(crate) fn named(&self, kind: Kind, names: &[&str]) -> Vec<&Resource> {
         let mut left: Vec<&Resource> = self.of_kind(kind).collect();
         let mut take = |name: &&str| {
-            let at = left.iter().position(|resource| resource.meta.name == **name)?;
+            let at = left.iter().position(|resource| resource.meta().name == **name)?;
             Some(left.remove(at))
         };
         names.iter().filter_map(&mut take).collect()

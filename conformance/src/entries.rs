@@ -13,11 +13,11 @@ pub(crate) fn answer(request: &Request) -> Result<Value, Failure> {
     let policies = resources.named(kind, &request.matched_policies());
     let shape = Shape::of(request, &resources, kind);
     let mesh = TargetRef::of_kind(RefKind::Mesh);
-    let entries = resources.snapshot.sorted_items(&policies).into_iter().map(|item| {
+    let entries = plan::sorted_items(&policies, request.profile).into_iter().map(|item| {
         json!({
             "policy": shape.origin(&item.origin, true),
             "topLevel": target_ref(item.policy.target.as_ref().unwrap_or(&mesh)),
-            "to": { "targetRef": target_ref(item.target), "default": shape.conf(&item.conf) },
+            "to": { "targetRef": target_ref(item.target), "default": shape.conf(Some(item.conf)) },
         })
     });
     Ok(json!({ "entries": entries.collect::<Vec<_>>() }))

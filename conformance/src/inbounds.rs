@@ -17,7 +17,7 @@ pub(crate) fn of_proxy(request: &Request) -> Result<Value, Failure> {
     let kind = request.policy_kind()?;
     let view = resources.view(request)?;
     let matched = view.match_policies(resources.of_kind(kind), Shadows::LeftOut);
-    let rules = resources.snapshot.source_rules(kind, &matched)?;
+    let rules = view.source_rules(kind, &matched)?;
     let shape = Shape::of(request, &resources, kind);
     let mut shaped = Map::new();
     if request.profile != Profile::V3 {
@@ -35,16 +35,17 @@ pub(crate) fn of_gateway(request: &Request) -> Result<Value, Failure> {
     let kind = request.policy_kind()?;
     let view = resources.view(request)?;
     let matched = view.match_policies(resources.of_kind(kind), Shadows::LeftOut);
-    let from = resources.snapshot.source_rules(kind, &matched)?;
+    let from = view.source_rules(kind, &matched)?;
     let shape = Shape::of(request, &resources, kind);
 
+    let destinations = resources.snapshot.destinations(view.mesh_name());
     let mut by_address = Map::new();
     for (inbound, policies) in &matched.inbounds {
-        let rules = resources.snapshot.tag_rules(kind, policies)?;
+        let rules = destinations.tag_rules(kind, policies)?;
         by_address.insert(address(inbound), shape.to_rules(&rules));
     }
     let mut by_hostname = Map::new();
-    let rules = resources.snapshot.merge(kind, view.mesh_name(), &matched);
+    let rules = destinations.merge(kind, &matched);
     for (listener, rules) in &rules.listeners {
         let key = format!("{}:{}", address(&listener.inbound()), listener.hostname);
         by_hostname.insert(key, shape.to_rules(rules));
@@ -104,14 +105,14 @@ impl Shape<'_> {
         let origin =
             |rule: &SourceRule| json!({ "Resource": self.meta(&rule.origin), "RuleIndex": rule.origin.item });
         if self.profile == Profile::V2_10 {
-            let merged = plan::merge_confs(self.kind, rules.iter().map(|rule| &rule.conf));
-            let confs: Vec<Value> = merged.iter().map(|conf| self.conf(conf)).collect();
+            let merged = plan::merge_confs(self.kind, rules.iter().filter_map(|rule| rule.conf.as_ref()));
+            let confs: Vec<Value> = merged.iter().map(|conf| self.conf(Some(conf))).collect();
             let origins: Vec<Value> = rules.iter().map(origin).collect();
             let merged = (!rules.is_empty()).then(|| json!({ "conf": confs, "origin": origins }));
             return Value::Array(merged.into_iter().collect());
         }
         let listed = rules.iter().map(
-            |rule| json!({ "conf": self.conf(&rule.conf), "match": rule.matches, "origin": origin(rule) }),
+            |rule| json!({ "conf": self.conf(rule.conf.as_ref()), "match": rule.matches, "origin": origin(rule) }),
         );
         Value::Array(listed.collect())
     }
@@ -120,8 +121,8 @@ impl Shape<'_> {
     fn meta(&self, origin: &PolicyOrigin) -> Value {
         let PolicyPlace { policy, name, item: _, source: _ } = &**origin;
         let mut meta = json!({ "type": policy.kind.as_str(), "mesh": policy.mesh, "name": name });
-        let labels = self.resources.of_kind(policy.kind).find(|r| r.meta.name == name.as_str());
-        if let Some(labels) = labels.map(|resource| &resource.meta.labels).filter(|l| !l.is_empty()) {
+        let labels = self.resources.of_kind(policy.kind).find(|r| r.meta().name == name.as_str());
+        if let Some(labels) = labels.map(|resource| &resource.meta().labels).filter(|l| !l.is_empty()) {
             meta["labels"] = json!(labels);
         }
         if self.profile >= Profile::V2_14 {

@@ -12,7 +12,7 @@ pub(crate) fn answer(request: &Request) -> Result<Value, Failure> {
     let policies = resources.of_kind(request.policy_kind()?);
     let matched = view.match_policies(policies, Shadows::LeftOut);
     let listed = matched.policies.iter().map(|resource| {
-        let meta = &resource.meta;
+        let meta = resource.meta();
         json!({
             "type": resource.kind().as_str(),
             "mesh": meta.mesh.as_str(),

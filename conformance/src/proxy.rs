@@ -1,9 +1,9 @@
 //! What a case says about the proxy besides resources.
 
-use model::topology::{Dataplane, InboundState, ZoneEgress, ZoneListener, ZoneListenerType};
-use model::{Kind, Meta, Profile, ProxyKey, Resource, ResourceId, Spec, Tags};
+use model::draft::{Document, parse_unchecked};
+use model::{Kind, Profile, ProxyKey, Resource, ResourceId, Tags};
 use plan::{Context, Dialled, DialledTarget, Snapshot};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::request::{Failure, Request};
 
@@ -26,33 +26,24 @@ pub(crate) fn zone_egresses(request: &Request) -> Vec<Resource> {
     let egress = |(at, value): (usize, &Value)| {
         let place = value.get("networking").unwrap_or(value);
         let name = value["name"].as_str().map_or_else(|| format!("listed-{at}"), str::to_owned);
-        if request.profile == Profile::V3 {
-            return Some(zone_proxy(request, &name, place));
-        }
-        Some(Resource {
-            meta: Meta::new("", name.as_str()),
-            spec: Spec::ZoneEgress(ZoneEgress {
-                zone: value["zone"].as_str().unwrap_or_default().to_owned(),
-                address: place["address"].as_str()?.to_owned(),
-                port: u16::try_from(place["port"].as_u64()?).ok()?,
-            }),
-        })
+        let document = match request.profile {
+            // there an egress is a listener of a Dataplane
+            Profile::V3 => {
+                let listener = json!({ "type": "ZoneEgress", "port": place["port"] });
+                let networking = json!({ "address": place["address"], "listeners": [listener] });
+                let mesh = key(&request.params["proxy"]).mesh;
+                json!({ "type": "Dataplane", "mesh": mesh.as_str(), "name": name, "networking": networking })
+            }
+            _ => {
+                json!({ "type": "ZoneEgress", "name": name, "zone": value["zone"], "networking": {
+                    "address": place["address"].as_str()?,
+                    "port": u16::try_from(place["port"].as_u64()?).ok()?,
+                } })
+            }
+        };
+        parse_unchecked(&Document::from_value("", document), request.profile).resource
     };
     listed.into_iter().flatten().enumerate().filter_map(egress).collect()
-}
-
-/// An egress as profile 3 has them: a listener of a Dataplane.
-fn zone_proxy(request: &Request, name: &str, place: &Value) -> Resource {
-    let address = place["address"].as_str().unwrap_or_default().to_owned();
-    let listener = ZoneListener {
-        kind: ZoneListenerType::ZoneEgress,
-        address: None,
-        port: place["port"].as_u64().and_then(|port| u16::try_from(port).ok()).unwrap_or_default(),
-        name: None,
-        state: InboundState::Ready,
-    };
-    let dataplane = Dataplane { address, listeners: vec![listener], ..Dataplane::default() };
-    Resource { meta: Meta::new(key(&request.params["proxy"]).mesh, name), spec: Spec::Dataplane(dataplane) }
 }
 
 /// The proxy of `params.proxy`.

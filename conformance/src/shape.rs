@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use model::policy::Conf;
 use model::{Kind, Profile, ResourceId};
 use plan::{Merged, PolicyOrigin, PolicyPlace, ResourceRule, TagRule};
 use serde_json::{Map, Value, json};
@@ -39,15 +40,15 @@ impl<'a> Shape<'a> {
         let ResourceRule { id, merged } = rule;
         json!({
             "id": resource_id(id),
-            "conf": merged.confs.iter().map(|conf| self.conf(conf)).collect::<Vec<_>>(),
+            "conf": merged.confs.iter().map(|conf| self.conf(Some(conf))).collect::<Vec<_>>(),
             "origins": merged.origins.iter().map(|o| self.origin(o, true)).collect::<Vec<_>>(),
             "backendRefOrigins": self.backend_ref_origins(merged, true),
         })
     }
 
     /// A conf with its durations written as the reference writes them.
-    pub(crate) fn conf(&self, conf: &Value) -> Value {
-        let mut conf = conf.clone();
+    pub(crate) fn conf(&self, conf: Option<&Conf>) -> Value {
+        let mut conf = json!(conf);
         duration::canonicalize(&mut conf);
         conf
     }

@@ -15,7 +15,7 @@ pub(crate) fn of_proxy(request: &Request) -> Result<Value, Failure> {
     let kind = request.policy_kind()?;
     let view = resources.view(request)?;
     let matched = view.match_policies(resources.of_kind(kind), Shadows::LeftOut);
-    let rules = resources.snapshot.merge(kind, view.mesh_name(), &matched);
+    let rules = resources.snapshot.destinations(view.mesh_name()).merge(kind, &matched);
     let shape = Shape::of(request, &resources, kind);
     Ok(json!({
         "rules": rules.tag.iter().map(|rule| shape.tag_rule(rule)).collect::<Vec<_>>(),
@@ -29,7 +29,7 @@ pub(crate) fn of_policies(request: &Request) -> Result<Value, Failure> {
     let kind = request.policy_kind()?;
     let policies = resources.named(kind, &request.matched_policies());
     let shape = Shape::of(request, &resources, kind);
-    let rules = resources.snapshot.tag_rules(kind, &policies)?;
+    let rules = resources.snapshot.destinations(mesh_of(&policies)).tag_rules(kind, &policies)?;
     Ok(json!({
         "rules": rules.iter().map(|rule| shape.tag_rule(rule)).collect::<Vec<_>>(),
         "resourceRules": resource_rules(&resources, kind, policies, &shape),
@@ -51,8 +51,11 @@ fn resource_rules(
     policies: Vec<&Resource>,
     shape: &Shape<'_>,
 ) -> Vec<Value> {
-    let mesh = policies.first().map(|resource| resource.meta.mesh.as_str().to_owned()).unwrap_or_default();
-    let matched = Matched { policies, ..Matched::default() };
-    let rules = resources.snapshot.merge(kind, &mesh, &matched);
+    let destinations = resources.snapshot.destinations(mesh_of(&policies));
+    let rules = destinations.merge(kind, &Matched { policies, ..Matched::default() });
     rules.resources.values().map(|rule| shape.resource_rule(rule)).collect()
+}
+
+fn mesh_of<'a>(policies: &[&'a Resource]) -> &'a str {
+    policies.first().map(|resource| resource.meta().mesh.as_str()).unwrap_or_default()
 }

@@ -21,7 +21,7 @@ pub(crate) fn answer(request: &Request) -> Result<Value, Failure> {
         names(step, "apply").for_each(|name| _ = absent.remove(name));
         absent.extend(names(step, "delete"));
         let is_there = |resource: &&Arc<Resource>| {
-            !absent.contains(format!("{}/{}", resource.kind(), resource.meta.name).as_str())
+            !absent.contains(format!("{}/{}", resource.kind(), resource.meta().name).as_str())
         };
         let there = resources.listed.iter().filter(is_there).cloned();
         let snapshot = Snapshot::new(there, resources.snapshot.context().clone());

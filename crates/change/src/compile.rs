@@ -199,7 +199,7 @@ impl Compiled {
         let mut hosts: BTreeMap<String, BTreeMap<ProxyKey, CompiledProxy>> = BTreeMap::new();
         for (key, proxy) in &self.proxies {
             let found = self.snapshot.named(Kind::Dataplane, key.mesh.as_str(), key.name.as_str());
-            let Some(Spec::Dataplane(dataplane)) = found.map(|resource| &resource.spec) else { continue };
+            let Some(Spec::Dataplane(dataplane)) = found.map(|resource| resource.spec()) else { continue };
             hosts.entry(dataplane.address.clone()).or_default().insert(key.clone(), proxy.clone());
         }
         let of_host = |proxies: BTreeMap<_, _>| Compiled {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use meshtcp_dialect::envoy::{self, EnvoyOptions, SplitLayout};
 use meshtcp_dialect::l4;
-use model::draft::{parse_unchecked, read};
+use model::draft::{Document, parse_unchecked, read};
 use model::{Profile, Resource};
 use plan::{Backend, Context, Direction, Fate, Listener, Plan, Snapshot, plan, shares};
 use proptest::prelude::*;
@@ -25,16 +25,13 @@ fn profile() -> impl Strategy<Value = Profile> {
 fn resources(documents: &[String], profile: Profile) -> Vec<Resource> {
     let (documents, problems) = read("resources.yaml", &documents.join("---\n"));
     assert!(problems.is_empty(), "{problems:?}");
-    documents.iter().filter_map(|document| parse_unchecked(document, profile).resource).collect()
+    // Where a resource was written takes no part in what is planned.
+    let anywhere = |document: &Document| Document::from_value("", document.value().clone());
+    documents.iter().filter_map(|document| parse_unchecked(&anywhere(document), profile).resource).collect()
 }
 
 fn plans(resources: Vec<Resource>, profile: Profile) -> Vec<Plan> {
-    // Where a resource was written takes no part in what is planned.
-    let forget = |mut resource: Resource| {
-        resource.meta.source = "".into();
-        resource
-    };
-    let snapshot = Snapshot::new(resources.into_iter().map(forget), Context::new(profile));
+    let snapshot = Snapshot::new(resources, Context::new(profile));
     snapshot.proxies().map(|proxy| plan(&snapshot, &proxy.into()).unwrap()).collect()
 }
 

@@ -69,7 +69,7 @@ pub(crate) fn run(Args { files, dry_run, wait, server, rules, output: format }: 
                 for warning in warnings.iter().take(SHOWN) {
                     complain(&format!("warning: {described}: {}\n", Foreign::message(warning)));
                 }
-                let meta = &entry.resource.meta;
+                let meta = entry.resource.meta();
                 applied.push(Applied {
                     kind: entry.resource.kind().to_string(),
                     mesh: meta.mesh.as_str().to_owned(),

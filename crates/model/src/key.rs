@@ -88,7 +88,7 @@ impl ResourceKey {
 impl Resource {
     /// Who it is.
     pub fn key(&self) -> ResourceKey {
-        ResourceKey::new(self.kind(), self.meta.mesh.as_str(), self.meta.name.as_str())
+        ResourceKey::new(self.kind(), self.meta().mesh.as_str(), self.meta().name.as_str())
     }
 }
 

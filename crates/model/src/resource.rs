@@ -74,17 +74,6 @@ pub struct Meta {
 }
 
 impl Meta {
-    /// Metadata of a resource that came from nowhere in particular.
-    pub fn new(mesh: impl Into<MeshName>, name: impl Into<ResourceName>) -> Self {
-        Self {
-            mesh: mesh.into(),
-            name: name.into(),
-            labels: Labels::default(),
-            created: None,
-            source: "".into(),
-        }
-    }
-
     /// The name that matching, sorting and identifiers use (spec 01 §1.2): the label `kuma.io/display-name`, or the
     /// stored name without its namespace.
     pub fn display_name(&self) -> &str {
@@ -135,13 +124,11 @@ impl Meta {
     }
 }
 
-/// A valid resource.
+/// A valid resource. Only [`draft`](crate::draft) makes one, of a document; nobody changes what it says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resource {
-    /// What every resource has.
-    pub meta: Meta,
-    /// Its body.
-    pub spec: Spec,
+    meta: Meta,
+    spec: Spec,
 }
 
 /// The body of a resource, by kind.
@@ -170,6 +157,34 @@ pub enum Spec {
 }
 
 impl Resource {
+    /// For the reader of documents only: what it hands over was checked.
+    pub(crate) fn checked(meta: Meta, spec: Spec) -> Self {
+        Self { meta, spec }
+    }
+
+    /// What every resource has: mesh, name, labels.
+    pub fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    /// Its body, by kind.
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// The same, made at a time (microseconds since 1970) unless its document says another.
+    pub fn or_created(mut self, at: i64) -> Self {
+        self.meta.created.get_or_insert(at);
+        self
+    }
+
+    /// The same, in force: without the label that makes a policy a shadow policy.
+    pub fn in_force(&self) -> Self {
+        let labels = self.meta.labels.iter().filter(|(key, _)| *key != EFFECT_LABEL);
+        let meta = Meta { labels: labels.collect(), ..self.meta.clone() };
+        Self { meta, spec: self.spec.clone() }
+    }
+
     /// Its kind.
     pub fn kind(&self) -> Kind {
         match &self.spec {

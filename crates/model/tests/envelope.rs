@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use meshtcp_model::draft::{Options, Parsed, parse, parse_unchecked, read};
-use meshtcp_model::policy::{AccessLogTarget, backend_refs};
+use meshtcp_model::policy::AccessLogTarget;
 use meshtcp_model::{Kind, PolicyRole, Profile, Resource, Spec};
 
 fn parsed(text: &str, options: &Options) -> Parsed {
@@ -23,24 +23,27 @@ fn the_universal_format_says_all_in_one_object() {
                 {kuma.io/effect: shadow}\nspec: {targetRef: {kind: Mesh}}\n";
     let resource = accepted(text, &Options::default());
     assert_eq!(resource.describe(), "MeshTCPRoute shop/canary");
-    assert_eq!(&*resource.meta.source, "shop/routes.yaml:2");
-    assert_eq!(resource.meta.created, Some(1_714_564_800_000_000));
-    assert!(resource.meta.is_shadow());
-    let labels = resource.meta.labels.to_string();
+    assert_eq!(&*resource.meta().source, "shop/routes.yaml:2");
+    assert_eq!(resource.meta().created, Some(1_714_564_800_000_000));
+    assert!(resource.meta().is_shadow());
+    let labels = resource.meta().labels.to_string();
     assert_eq!(labels, "kuma.io/display-name=canary,kuma.io/effect=shadow,kuma.io/mesh=shop");
     assert_eq!(resource.id().to_string(), "kri_mtcpr_shop___canary_");
 
     let stored = parse_unchecked(&read("f", text).0[0], Profile::V2_14).resource.unwrap();
-    assert_eq!(stored.meta.labels.to_string(), "kuma.io/effect=shadow", "nothing is filled in");
+    assert_eq!(stored.meta().labels.to_string(), "kuma.io/effect=shadow", "nothing is filled in");
 }
 
 #[test]
 fn a_zone_signs_what_is_made_in_it() {
     let options = Options { zone: Some("east".into()), ..Options::default() };
     let resource = accepted("type: MeshTCPRoute\nname: r\nspec: {}\n", &options);
-    assert_eq!((resource.meta.zone(), resource.meta.labels.get("kuma.io/origin")), ("east", Some("zone")));
+    assert_eq!(
+        (resource.meta().zone(), resource.meta().labels.get("kuma.io/origin")),
+        ("east", Some("zone"))
+    );
     let global = "type: MeshTCPRoute\nname: r\nlabels: {kuma.io/origin: global}\nspec: {}\n";
-    assert_eq!(accepted(global, &options).meta.zone(), "");
+    assert_eq!(accepted(global, &options).meta().zone(), "");
 }
 
 #[test]
@@ -61,14 +64,14 @@ fn the_kubernetes_format_has_a_namespace() {
     ];
     for (namespace, item, role) in cases {
         let resource = accepted(&route(namespace, item), &Options::default());
-        assert_eq!(resource.meta.name, format!("r.{namespace}").as_str());
-        assert_eq!((resource.meta.display_name(), resource.meta.namespace()), ("r", namespace));
-        assert_eq!(resource.meta.mesh, "shop");
-        assert_eq!(resource.meta.role(), role, "{namespace} {item}");
-        assert_eq!(resource.meta.labels.get("meshtcp.io/on-unavailable"), Some("spill"));
+        assert_eq!(resource.meta().name, format!("r.{namespace}").as_str());
+        assert_eq!((resource.meta().display_name(), resource.meta().namespace()), ("r", namespace));
+        assert_eq!(resource.meta().mesh, "shop");
+        assert_eq!(resource.meta().role(), role, "{namespace} {item}");
+        assert_eq!(resource.meta().labels.get("meshtcp.io/on-unavailable"), Some("spill"));
     }
     let old = Options { profile: Profile::V2_8, ..Options::default() };
-    assert_eq!(accepted(&route("team", here), &old).meta.role(), PolicyRole::Consumer);
+    assert_eq!(accepted(&route("team", here), &old).meta().role(), PolicyRole::Consumer);
     let older = Options { profile: Profile::V2_7, ..Options::default() };
     let problems = parsed(&route("team", here).replace("namespace: other", ""), &older).problems;
     assert!(
@@ -84,8 +87,8 @@ fn a_mesh_stays_the_same_in_both_formats() {
     let kubernetes = "apiVersion: kuma.io/v1alpha1\nkind: Mesh\nmetadata: {name: shop}\nspec: {routing: {zoneEgress: \
                       true}}\n";
     let [one, other] = [universal, kubernetes].map(|text| accepted(text, &Options::default()));
-    assert_eq!(one.spec, other.spec);
-    assert_eq!((one.meta.name, one.meta.mesh.as_str()), (other.meta.name, ""));
+    assert_eq!(one.spec(), other.spec());
+    assert_eq!((&one.meta().name, one.meta().mesh.as_str()), (&other.meta().name, ""));
 }
 
 #[test]
@@ -95,8 +98,8 @@ fn weights_are_filled_in_where_the_schema_does() {
                 c, weight: 9.0}]}\n";
     for (profile, weight) in [(Profile::V2_9, None), (Profile::V2_10, Some(1))] {
         let resource = parse_unchecked(&read("f", text).0[0], profile).resource.unwrap();
-        let Spec::Policy(policy) = &resource.spec else { panic!("{resource:?}") };
-        let refs = backend_refs(&policy.to[0].conf["rules"][0]);
+        let Spec::Policy(policy) = resource.spec() else { panic!("{resource:?}") };
+        let refs = &policy.to[0].backend_refs[0];
         assert_eq!((refs[0].weight, refs[1].weight), (weight, Some(9)));
         assert_eq!(refs[0].target.tags.get("version"), Some("1"));
     }
@@ -107,7 +110,7 @@ fn legacy_policies_have_typed_views() {
     let policy = |kind: &str, conf: &str| {
         let all = "[{match: {kuma.io/service: '*'}}]";
         let text = format!("type: {kind}\nname: r\nsources: {all}\ndestinations: {all}\nconf: {conf}\n");
-        match accepted(&text, &Options::default()).spec {
+        match accepted(&text, &Options::default()).spec().clone() {
             Spec::Legacy(policy) => policy,
             other => panic!("{other:?}"),
         }
@@ -121,7 +124,7 @@ fn legacy_policies_have_typed_views() {
 
     let mesh = "type: Mesh\nname: m\nlogging: {defaultBackend: file, backends: [{name: lines, type: tcp, conf: {address: \
                 '127.0.0.1:9'}}, {name: file, type: file, conf: {path: /tmp/x}}]}\n";
-    let Spec::Mesh(mesh) = accepted(mesh, &Options::default()).spec else { panic!("no mesh") };
+    let Spec::Mesh(mesh) = accepted(mesh, &Options::default()).spec().clone() else { panic!("no mesh") };
     let target = |name| mesh.logging.backend(name).map(|backend| backend.target.clone());
     assert_eq!(target(log.logging_backend()), Some(AccessLogTarget::Tcp("127.0.0.1:9".into())));
     assert_eq!(target(None), Some(AccessLogTarget::File("/tmp/x".into())));

@@ -22,7 +22,7 @@ fn everything_that_a_kind_may_say_is_known_and_means_something() {
             let profile = profile.map_or_else(Profile::default, profile_of);
             let parsed = draft::parse(document, &Options { profile, ..Options::default() });
             assert_eq!(parsed.problems, [], "{}", path.display());
-            resources.push(parsed.resource.unwrap().spec);
+            resources.push(parsed.resource.unwrap().spec().clone());
         }
         insta::assert_debug_snapshot!(resources);
     });

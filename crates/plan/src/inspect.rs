@@ -1,5 +1,6 @@
 //! Answers to questions about one proxy, in the shape of the reference's inspection API.
 
+use model::policy::{Conf, HttpRouteConf, HttpRule, Spoken};
 use model::{Kind, ProxyKey, ResourceId};
 use serde_json::{Value, json};
 
@@ -57,7 +58,7 @@ fn route(rules: &Rules, merged: &Merged) -> Value {
     let origins = merged.origins.iter().map(|origin| json!({ "kri": origin.policy.to_string() }));
     let said = merged.confs.iter().flat_map(|conf| match rules.kind {
         Kind::MeshHTTPRoute => http_rules(rules, merged, conf),
-        _ => vec![json!({ "conf": conf["default"], "kri": "", "matches": null })],
+        _ => vec![json!({ "conf": conf.written().as_json()["default"], "kri": "", "matches": null })],
     });
     json!({
         "kind": rules.kind.as_str(),
@@ -66,15 +67,15 @@ fn route(rules: &Rules, merged: &Merged) -> Value {
     })
 }
 
-fn http_rules(rules: &Rules, merged: &Merged, conf: &Value) -> Vec<Value> {
-    let list = conf["rules"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let rule = |rule: &Value| {
-        let hash = crate::merge::matches_hash(rule.get("matches"));
+fn http_rules(rules: &Rules, merged: &Merged, conf: &Conf) -> Vec<Value> {
+    let list = HttpRouteConf::of(conf).map(|route| route.rules.as_slice()).unwrap_or_default();
+    let rule = |HttpRule { matches, said: _, written }: &HttpRule| {
+        let hash = crate::merge::matches_hash(matches);
         let origin = rules.backend_ref_origin(merged, &hash);
         json!({
-            "conf": rule["default"],
+            "conf": written,
             "kri": origin.map(|origin| origin.policy.to_string()),
-            "matches": rule["matches"],
+            "matches": matches,
         })
     };
     list.iter().map(rule).collect()

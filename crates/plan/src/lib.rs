@@ -11,9 +11,11 @@ mod json;
 mod matching;
 mod memo;
 mod merge;
+mod pairs;
 mod plan;
 mod pool;
 mod precedence;
+mod reader;
 mod reads;
 mod routing;
 mod rules;
@@ -26,14 +28,17 @@ pub use explain::{Explanation, OutboundExplanation, PolicyExplanation, explain};
 pub use inspect::Answer;
 pub use json::plan_json;
 pub use matching::{Matched, Shadows};
-pub use merge::{Destined, SortedItem, SourceRule, SourceRules, merge_confs};
+pub use merge::{Destined, SortedItem, SourceRule, SourceRules, merge_confs, sorted_items};
 pub use plan::*;
 pub use precedence::{ItemPrecedence, Precedence, Step};
+pub use reader::Destinations;
 pub use reads::{Reads, Touched};
 pub use routing::ProxyRules;
 pub use rules::{InboundKey, ListenerKey, Merged, ResourceRule, Rules, Subset, SubsetTag, TagRule, mesh_id};
 pub use snapshot::{Context, ProxyFeatures, Snapshot};
 pub use view::View;
+
+use reader::Reader;
 
 /// Plans one proxy; `None` when the snapshot has no resource that stands for it.
 pub fn plan(snapshot: &Snapshot, proxy: &ProxyId) -> Option<Plan> {
@@ -48,6 +53,10 @@ pub fn plan_and_reads(snapshot: &Snapshot, proxy: &ProxyId) -> Option<(Plan, Rea
             let plan = view.route(&view.proxy_rules());
             Some((plan, view.reads()))
         }
-        ProxyId::ZoneIngress(name) => routing::plan_ingress(snapshot, name),
+        ProxyId::ZoneIngress(name) => {
+            let reader = Reader::of(snapshot);
+            let plan = routing::plan_ingress(&reader, name)?;
+            Some((plan, reader.reads()))
+        }
     }
 }

@@ -66,8 +66,8 @@ impl<'a> View<'a> {
     ) -> Matched<'a> {
         let mut matched = Matched::default();
         for resource in policies {
-            let Spec::Policy(policy) = &resource.spec else { continue };
-            let is_shadow = self.profile().knows_shadow_policies() && resource.meta.is_shadow();
+            let Spec::Policy(policy) = resource.spec() else { continue };
+            let is_shadow = self.profile().knows_shadow_policies() && resource.meta().is_shadow();
             if is_shadow && shadows == Shadows::LeftOut {
                 continue;
             }
@@ -111,13 +111,13 @@ impl<'a> Matched<'a> {
 
 /// The policy in a resource, if it is one.
 pub(crate) fn policy_of(resource: &Resource) -> Option<&Policy> {
-    match &resource.spec {
+    match resource.spec() {
         Spec::Policy(policy) => Some(policy),
         _ => None,
     }
 }
 
 fn unresolved(resource: &Resource, reason: &str) -> String {
-    let meta = &resource.meta;
+    let meta = resource.meta();
     format!("unable to resolve TargetRef on policy: mesh:{} name:{} error:\"{reason}\"", meta.mesh, meta.name)
 }

@@ -2,14 +2,13 @@
 //!
 //! * [`tag`] — rules about destinations by tag, also for gateway listeners
 //! * [`resource`] — rules about real destinations, and [`resolve`] which of them an item means
-//! * [`conf`], [`patch`], [`http`] — what an item says, and how confs are merged
+//! * [`conf`], [`http`] — how what items say is put together
 //! * [`backend_ref`] — what a backendRef means
 
 mod backend_ref;
 mod conf;
 mod http;
 mod item;
-mod patch;
 mod resolve;
 mod resource;
 mod source;
@@ -17,9 +16,8 @@ mod tag;
 
 use std::sync::Arc;
 
-use model::policy::Policy;
-use model::{Kind, RefKind, Resource, Tags, TargetRef};
-use serde_json::Value;
+use model::policy::{Conf, HttpRouteConf, Policy, Spoken};
+use model::{Kind, Profile, RefKind, Resource, Tags, TargetRef};
 
 pub use backend_ref::Destined;
 pub(crate) use backend_ref::named;
@@ -29,14 +27,14 @@ pub use source::{SourceRule, SourceRules};
 
 use crate::matching::{Matched, Shadows, policy_of};
 use crate::plan::PolicyOrigin;
+use crate::reader::Destinations;
 use crate::rules::{Rules, TagRule};
-use crate::snapshot::Snapshot;
 use crate::view::View;
 use item::{Item, to_items};
 use tag::{Entry, Negations};
 
 /// Merges confs of policies of a kind, least important first: one comes out, or for MeshHTTPRoute one a hostname.
-pub fn merge_confs<'a>(kind: Kind, confs: impl Iterator<Item = &'a Value>) -> Vec<Value> {
+pub fn merge_confs<'a>(kind: Kind, confs: impl Iterator<Item = &'a Conf>) -> Vec<Conf> {
     conf::merged(kind, confs)
 }
 
@@ -47,18 +45,7 @@ impl View<'_> {
     /// What the policies of a kind say about the proxy's destinations.
     pub fn rules(&self, kind: Kind) -> Arc<Rules> {
         let mut matched = self.gather(self.candidates(kind), Shadows::LeftOut);
-        for kind in [
-            Kind::Mesh,
-            Kind::MeshService,
-            Kind::MeshMultiZoneService,
-            Kind::MeshExternalService,
-            Kind::MeshHTTPRoute,
-        ] {
-            match kind {
-                Kind::Mesh => self.reads_mesh(),
-                kind => self.reads_all(kind),
-            }
-        }
+        let destinations = self.destinations();
         // What is said about listeners, and what could not be understood, is the proxy's own; without policies there is
         // nothing to work out.
         let is_common = matched.listeners.is_empty() && matched.warnings.is_empty();
@@ -66,27 +53,27 @@ impl View<'_> {
         let key = (is_common && !matched.policies.is_empty()).then(|| (kind, addresses.collect()));
         let mut merge = || {
             matched.sort(self.profile());
-            Arc::new(self.snapshot().merge(kind, self.mesh_name(), &matched))
+            Arc::new(destinations.merge(kind, &matched))
         };
         match key {
-            Some(key) => self.snapshot().memo.rules.get_or(key, merge),
+            Some(key) => self.reader().memo().rules.get_or(key, merge),
             None => merge(),
         }
     }
 }
 
-impl Snapshot {
-    /// What matched policies of a kind say about destinations in a mesh.
+impl<'r> Destinations<'r> {
+    /// What matched policies of a kind say about destinations in the mesh.
     ///
     /// An error leaves the rules of its sort empty and becomes a warning: one broken policy takes the others with it, as
     /// in the reference (spec 03 §2.5).
-    pub fn merge(&self, kind: Kind, mesh: &str, matched: &Matched<'_>) -> Rules {
+    pub fn merge(self, kind: Kind, matched: &Matched<'_>) -> Rules {
         let Matched { policies, inbounds: _, listeners, warnings } = matched;
         let profile = self.profile();
         let mut rules = Rules {
             kind,
             profile,
-            mesh: mesh.to_owned(),
+            mesh: self.mesh_name().to_owned(),
             tag: Vec::new(),
             resources: Default::default(),
             listeners: Default::default(),
@@ -117,30 +104,17 @@ impl Snapshot {
         rules
     }
 
-    /// All `to` items of policies that matched, in the order in which they are merged for real destinations, least
-    /// important first (spec 03 §5.1).
-    pub fn sorted_items<'a>(&self, policies: &[&'a Resource]) -> Vec<SortedItem<'a>> {
-        let items = resource::sorted_items(self, policies).into_iter();
-        let sorted = items.map(|item| SortedItem {
-            origin: item.origin(),
-            policy: item.policy,
-            target: item.target,
-            conf: item.conf.into_owned(),
-        });
-        sorted.collect()
-    }
-
     /// Rules by tag from the `to` items of policies that matched, least important first.
     ///
     /// # Errors
     /// In words, when a destination cannot be said in tags, or when too many of them overlap.
-    pub fn tag_rules(&self, kind: Kind, policies: &[&Resource]) -> Result<Vec<TagRule>, String> {
+    pub fn tag_rules(self, kind: Kind, policies: &[&Resource]) -> Result<Vec<TagRule>, String> {
         let entries = self.tag_entries(policies)?;
         tag::rules(kind, &entries, Negations::AsNeeded, self.profile()).map_err(|e| e.to_string())
     }
 
     /// The `to` items of policies that rules by tag are made of, each with its tags.
-    pub(crate) fn tag_entries<'a>(&self, policies: &[&'a Resource]) -> Result<Vec<Entry<'a>>, String> {
+    pub(crate) fn tag_entries<'a>(self, policies: &[&'a Resource]) -> Result<Vec<Entry<'a>>, String> {
         let mut entries = Vec::new();
         for item in to_items(policies) {
             match self.http_route_of(&item)? {
@@ -156,18 +130,17 @@ impl Snapshot {
     }
 
     /// The route that the item's policy is for, if it is for a route.
-    fn http_route_of(&self, item: &Item<'_>) -> Result<Option<&Resource>, String> {
+    fn http_route_of(self, item: &Item<'_>) -> Result<Option<&'r Resource>, String> {
         let Some(target) = item.policy.target.as_ref().filter(|t| t.kind == RefKind::MeshHTTPRoute) else {
             return Ok(None);
         };
         let name = target.name.as_deref().unwrap_or_default();
-        let mut routes = self.in_mesh(Kind::MeshHTTPRoute, item.resource.meta.mesh.as_str()).iter();
-        let found = routes.find(|route| route.meta.display_name() == name);
+        let found = self.http_routes().iter().find(|route| route.meta().display_name() == name);
         found.map(|route| Some(route.as_ref())).ok_or_else(|| format!("can't resolve MeshHTTPRoute '{name}'"))
     }
 
     /// A policy for a route speaks about each rule of the route, by the hash of its matches.
-    fn by_matches<'a>(&self, item: &Item<'a>, route: &Resource) -> Vec<Entry<'a>> {
+    fn by_matches<'a>(self, item: &Item<'a>, route: &Resource) -> Vec<Entry<'a>> {
         let items = policy_of(route).map(|policy| policy.to.as_slice()).unwrap_or_default();
         let mut entries = Vec::new();
         for to in items {
@@ -178,15 +151,28 @@ impl Snapshot {
                     Tags::from_iter([(model::reference::SERVICE_TAG, name)])
                 }
             };
-            let rules = to.conf.get("rules").and_then(Value::as_array);
-            for rule in rules.into_iter().flatten() {
+            let rules = HttpRouteConf::of(&to.conf).map(|route| route.rules.as_slice()).unwrap_or_default();
+            for rule in rules {
                 let mut subset = service.clone();
-                subset.insert(MATCHES_HASH_TAG, http::matches_hash(rule.get("matches")));
+                subset.insert(MATCHES_HASH_TAG, http::matches_hash(&rule.matches));
                 entries.push(Entry { item: item.clone(), subset });
             }
         }
         entries
     }
+}
+
+/// All `to` items of policies that matched, in the order in which they are merged for real destinations, least important
+/// first (spec 03 §5.1).
+pub fn sorted_items<'a>(policies: &[&'a Resource], profile: Profile) -> Vec<SortedItem<'a>> {
+    let items = resource::sorted_items(policies, profile).into_iter();
+    let sorted = items.map(|item| SortedItem {
+        origin: item.origin(),
+        policy: item.policy,
+        target: item.target,
+        conf: item.conf,
+    });
+    sorted.collect()
 }
 
 /// One `to` item of a policy, and its place among others.
@@ -199,5 +185,5 @@ pub struct SortedItem<'a> {
     /// Which destination it is about.
     pub target: &'a TargetRef,
     /// What it says.
-    pub conf: Value,
+    pub conf: &'a Conf,
 }

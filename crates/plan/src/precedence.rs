@@ -168,9 +168,9 @@ impl DataplaneDetail {
 impl<'a> Name<'a> {
     fn of(resource: &'a Resource, profile: Profile) -> Self {
         if profile.smaller_name_wins() {
-            Name::SmallerWins(Reverse(resource.meta.display_name()))
+            Name::SmallerWins(Reverse(resource.meta().display_name()))
         } else {
-            Name::LargerWins(resource.meta.name.as_str())
+            Name::LargerWins(resource.meta().name.as_str())
         }
     }
 }
@@ -184,9 +184,9 @@ fn specificity(target: Option<&TargetRef>, profile: Profile) -> u8 {
 }
 
 fn origin(resource: &Resource, profile: Profile) -> Origin {
-    if profile.ranks_origin() { resource.meta.origin() } else { Origin::Unknown }
+    if profile.ranks_origin() { resource.meta().origin() } else { Origin::Unknown }
 }
 
 fn role(resource: &Resource, profile: Profile) -> PolicyRole {
-    if profile.ranks_role() { resource.meta.role() } else { PolicyRole::System }
+    if profile.ranks_role() { resource.meta().role() } else { PolicyRole::System }
 }

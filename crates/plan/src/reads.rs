@@ -47,13 +47,13 @@ impl Touched {
     /// Notes that a resource came, went, or was or became like this.
     fn add(&mut self, resource: &Resource, profile: Profile) {
         let kind = resource.kind();
-        let (mesh, name) = (resource.meta.mesh.as_str(), resource.meta.name.as_str());
+        let (mesh, name) = (resource.meta().mesh.as_str(), resource.meta().name.as_str());
         self.0.extend([everywhere(kind), in_mesh(kind, mesh), named(kind, mesh, name)]);
         self.0.insert(by_id(&resource.id()));
-        for pair in resource.meta.labels.iter() {
+        for pair in resource.meta().labels.iter() {
             self.0.insert(with_label(kind, mesh, pair));
         }
-        match &resource.spec {
+        match resource.spec() {
             Spec::Dataplane(dataplane) => {
                 for pair in dataplane.inbound.iter().flat_map(|inbound| inbound.tags.iter()) {
                     self.0.insert(with_tag(mesh, pair));
@@ -92,7 +92,8 @@ impl Snapshot {
             }
             for resource in was.into_iter().chain(is) {
                 touched.add(resource, self.profile());
-                services.extend(services_of(resource).map(|service| (resource.meta.mesh.as_str(), service)));
+                services
+                    .extend(services_of(resource).map(|service| (resource.meta().mesh.as_str(), service)));
             }
         }
         // each once: all instances of a large service may have changed
@@ -111,7 +112,7 @@ impl Snapshot {
 
 /// The services that the inbounds of a Dataplane offer by tag.
 fn services_of(resource: &Resource) -> impl Iterator<Item = &str> {
-    let dataplane = match &resource.spec {
+    let dataplane = match resource.spec() {
         Spec::Dataplane(dataplane) => Some(dataplane),
         _ => None,
     };
@@ -123,7 +124,7 @@ fn services_of(resource: &Resource) -> impl Iterator<Item = &str> {
 
 /// Where a resource stands in a snapshot.
 fn place(resource: &Resource) -> (Kind, &str, &str) {
-    (resource.kind(), resource.meta.mesh.as_str(), resource.meta.name.as_str())
+    (resource.kind(), resource.meta().mesh.as_str(), resource.meta().name.as_str())
 }
 
 /// All resources of a kind, whatever their mesh.

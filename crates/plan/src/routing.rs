@@ -100,7 +100,7 @@ impl View<'_> {
         let owners = Owners::of(self, rules);
         let clusters = Clusters::new(self, &facts, rules);
         let mut splitter = Splitter { view: self, facts: &facts, clusters, warnings };
-        let pools = &self.snapshot().pools;
+        let pools = self.reader().pools();
         let mut listeners: Vec<Arc<Listener>> = dialled
             .into_iter()
             .filter_map(|dialled| outbound::plan(self, &facts, &owners, &mut splitter, dialled))

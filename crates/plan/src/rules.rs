@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use model::policy::{Conf, Spoken};
 use model::profile::BackendRefOrigin;
 use model::{Kind, Profile, ResourceId, Tags};
-use serde_json::Value;
 
 use crate::plan::PolicyOrigin;
 
@@ -78,7 +78,7 @@ pub struct ResourceRule {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Merged {
     /// The confs. One, except for MeshHTTPRoute, where there is one for each list of hostnames.
-    pub confs: Vec<Value>,
+    pub confs: Vec<Conf>,
     /// The policies that were merged, least important first, each once.
     pub origins: Vec<PolicyOrigin>,
     /// By the hash of an HTTP rule's matches, or by `""` for TCP: the policy that contributed the backendRefs, for
@@ -87,9 +87,14 @@ pub struct Merged {
 }
 
 impl Merged {
-    /// The first conf; JSON null if there is none.
-    pub fn conf(&self) -> &Value {
-        self.confs.first().unwrap_or(&Value::Null)
+    /// The first conf, as it is written; `None` if there is none.
+    pub fn conf(&self) -> Option<&Conf> {
+        self.confs.first()
+    }
+
+    /// What the first conf says; `None` if there is none, or when it is of another kind of policy.
+    pub fn said<C: Spoken>(&self) -> Option<&C> {
+        self.conf().and_then(C::of)
     }
 
     /// The most important of the policies that were merged.

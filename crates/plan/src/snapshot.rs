@@ -1,7 +1,5 @@
 //! An immutable, indexed set of resources: all that a plan may depend on.
 
-mod pairs;
-
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
@@ -15,9 +13,8 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::dialled::Dialled;
 use crate::matching::index_target;
 use crate::memo::Memo;
+use crate::pairs::PairIndex;
 use crate::pool::Pools;
-
-pub(crate) use pairs::PairIndex;
 
 /// What a plan depends on besides resources.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,10 +101,10 @@ impl Snapshot {
             let kind = resource.kind();
             ids.push((resource.id(), at));
             index_target(&mut targets, resource, at, context.profile);
-            for (key, value) in resource.meta.labels.iter() {
+            for (key, value) in resource.meta().labels.iter() {
                 labels.add(kind, key, value, at);
             }
-            if let Spec::Dataplane(dataplane) = &resource.spec {
+            if let Spec::Dataplane(dataplane) = resource.spec() {
                 for (key, value) in dataplane.inbound.iter().flat_map(|inbound| inbound.tags.iter()) {
                     tags.add(kind, key, value, at);
                 }
@@ -159,7 +156,9 @@ impl Snapshot {
 
     /// The resources of a kind in a mesh, in store order.
     pub fn in_mesh(&self, kind: Kind, mesh: &str) -> &[Arc<Resource>] {
-        self.range(|resource| resource.kind().cmp(&kind).then_with(|| resource.meta.mesh.as_str().cmp(mesh)))
+        self.range(|resource| {
+            resource.kind().cmp(&kind).then_with(|| resource.meta().mesh.as_str().cmp(mesh))
+        })
     }
 
     /// The resource with this stored name; for kinds of global scope the mesh is empty.
@@ -195,7 +194,7 @@ impl Snapshot {
         };
         let (mesh, labels) = (mesh.to_owned(), labels.clone());
         candidates.into_iter().filter(move |resource| {
-            resource.meta.mesh == mesh.as_str() && labels.matches(&resource.meta.labels)
+            resource.meta().mesh == mesh.as_str() && labels.matches(&resource.meta().labels)
         })
     }
 
@@ -211,9 +210,9 @@ impl Snapshot {
             None => self.in_mesh(Kind::Dataplane, mesh).iter().map(Arc::as_ref).collect(),
         };
         let (mesh, tags) = (mesh.to_owned(), tags.clone());
-        candidates.into_iter().filter(move |resource| resource.meta.mesh == mesh.as_str()).filter_map(
+        candidates.into_iter().filter(move |resource| resource.meta().mesh == mesh.as_str()).filter_map(
             move |resource| {
-                let Spec::Dataplane(dataplane) = &resource.spec else { return None };
+                let Spec::Dataplane(dataplane) = resource.spec() else { return None };
                 dataplane.inbound.iter().any(|i| tags.matches(&i.tags)).then_some((resource, dataplane))
             },
         )
@@ -221,7 +220,7 @@ impl Snapshot {
 
     /// The Dataplanes of a mesh, in store order.
     pub fn dataplanes(&self, mesh: &str) -> impl Iterator<Item = (&Resource, &Dataplane)> {
-        self.in_mesh(Kind::Dataplane, mesh).iter().filter_map(|resource| match &resource.spec {
+        self.in_mesh(Kind::Dataplane, mesh).iter().filter_map(|resource| match resource.spec() {
             Spec::Dataplane(dataplane) => Some((resource.as_ref(), dataplane)),
             _ => None,
         })
@@ -229,22 +228,18 @@ impl Snapshot {
 
     /// The settings of a mesh; absent when nobody wrote it down.
     pub fn mesh(&self, name: &str) -> Option<&Mesh> {
-        match &self.named(Kind::Mesh, "", name)?.spec {
+        match self.named(Kind::Mesh, "", name)?.spec() {
             Spec::Mesh(mesh) => Some(mesh),
             _ => None,
         }
     }
 
-    /// The names of all meshes that were written down, ascending.
-    pub fn meshes(&self) -> impl Iterator<Item = &str> {
-        self.of_kind(Kind::Mesh).iter().map(|resource| resource.meta.name.as_str())
-    }
-
     /// Every proxy, by mesh and name.
     pub fn proxies(&self) -> impl Iterator<Item = ProxyKey> {
-        self.of_kind(Kind::Dataplane)
-            .iter()
-            .map(|resource| ProxyKey { mesh: resource.meta.mesh.clone(), name: resource.meta.name.clone() })
+        self.of_kind(Kind::Dataplane).iter().map(|resource| ProxyKey {
+            mesh: resource.meta().mesh.clone(),
+            name: resource.meta().name.clone(),
+        })
     }
 
     /// A hash of everything in it, the same for the same content on every machine. Computed when first asked for.
@@ -260,14 +255,19 @@ impl Snapshot {
         })
     }
 
-    /// Where the resources of a kind in a mesh stand in [`Snapshot::resources`].
-    pub(crate) fn positions_in_mesh(&self, kind: Kind, mesh: &str) -> Range<usize> {
-        self.positions(|resource| (resource.kind(), resource.meta.mesh.as_str()).cmp(&(kind, mesh)))
-    }
-
-    /// The positions of policies that were indexed under a condition on proxies, ascending.
-    pub(crate) fn policies_with(&self, kind: Kind, key: &str, value: &str) -> &[(u64, u32)] {
-        self.targets.shortest(kind, std::iter::once((key, value))).unwrap_or_default()
+    /// The policies of a kind in a mesh that were indexed under a condition on proxies, with their positions, ascending.
+    pub(crate) fn policies_with<'a>(
+        &'a self,
+        kind: Kind,
+        mesh: &str,
+        key: &str,
+        value: &str,
+    ) -> impl Iterator<Item = (u32, &'a Resource)> + use<'a> {
+        let in_mesh =
+            self.positions(|resource| (resource.kind(), resource.meta().mesh.as_str()).cmp(&(kind, mesh)));
+        let found = self.targets.shortest(kind, std::iter::once((key, value))).unwrap_or_default();
+        let found = found.iter().filter(move |(_, at)| in_mesh.contains(&(*at as usize)));
+        found.map(|(_, at)| (*at, self.resources[*at as usize].as_ref()))
     }
 
     fn at(&self, indexes: &[(u64, u32)]) -> Vec<&Resource> {
@@ -286,13 +286,13 @@ impl Snapshot {
 }
 
 fn store_key(resource: &Resource) -> (Kind, &str, &str) {
-    (resource.kind(), resource.meta.mesh.as_str(), resource.meta.name.as_str())
+    (resource.kind(), resource.meta().mesh.as_str(), resource.meta().name.as_str())
 }
 
 /// Orders two resources that claim the same name by what they are, so that which one is kept does not depend on which
 /// one came first.
 fn arrival_free_order(a: &Resource, b: &Resource) -> Ordering {
-    let key = |resource: &Resource| (Arc::clone(&resource.meta.source), format!("{resource:?}"));
+    let key = |resource: &Resource| (Arc::clone(&resource.meta().source), format!("{resource:?}"));
     key(a).cmp(&key(b))
 }
 

@@ -36,7 +36,7 @@ impl View<'_> {
                 };
                 let policy = PolicyOrigin::of(policy, None);
                 let status = RouteStatus { policy, kind, outcome, decides, unresolved };
-                statuses.push(self.snapshot().pools.routes.shared(status));
+                statuses.push(self.reader().pools().routes.shared(status));
             }
         }
         statuses.sort_by(|a, b| (&a.policy.policy, &a.policy.name).cmp(&(&b.policy.policy, &b.policy.name)));
@@ -46,10 +46,10 @@ impl View<'_> {
     /// The status of a policy that is heard nowhere: for every proxy that it selects it is the same.
     fn unheard(&self, kind: Kind, policy: &Resource) -> Arc<RouteStatus> {
         let work = || {
-            self.apart(|| {
+            self.reader().apart(|| {
                 let because =
                     if self.is_shadow(policy) { IgnoredBecause::Shadow } else { self.why_unheard(policy) };
-                self.snapshot().pools.routes.shared(RouteStatus {
+                self.reader().pools().routes.shared(RouteStatus {
                     policy: PolicyOrigin::of(policy, None),
                     kind,
                     outcome: Outcome::Ignored(because),
@@ -58,13 +58,13 @@ impl View<'_> {
                 })
             })
         };
-        let (status, read) = self.snapshot().memo.unheard.get_or(std::ptr::from_ref(policy).addr(), work);
-        self.reads_as(&read);
+        let (status, read) = self.reader().memo().unheard.get_or(std::ptr::from_ref(policy).addr(), work);
+        self.reader().reads_as(&read);
         status
     }
 
     fn is_shadow(&self, policy: &Resource) -> bool {
-        self.profile().knows_shadow_policies() && policy.meta.is_shadow()
+        self.profile().knows_shadow_policies() && policy.meta().is_shadow()
     }
 
     /// Which policy of a kind leaves the proxy without rules of that kind, in words (spec 03 §2.5).
@@ -75,7 +75,7 @@ impl View<'_> {
         }
         let matched = self.matched(kind).policies;
         matched.into_iter().filter(|_| self.profile().has_tag_rules()).find_map(|policy| {
-            let why = self.snapshot().tag_entries(&[policy]).err()?;
+            let why = self.destinations().tag_entries(&[policy]).err()?;
             Some(format!("{}: {why}", policy.describe()))
         })
     }

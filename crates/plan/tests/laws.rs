@@ -9,22 +9,17 @@ mod world;
 
 use meshtcp_plan::{Context, Matched, Precedence, ProxyId, Shadows, Snapshot, plan, plan_and_reads};
 use model::reference::SERVICE_TAG;
-use model::topology::{AvailableService, ZoneIngress};
-use model::{Kind, Meta, Profile, Resource, ResourceId, Spec, Tags};
+use model::{Kind, Profile, Resource, ResourceId, Spec};
 use proptest::prelude::*;
+use serde_json::json;
 
-use world::{any_profile, any_world, shuffled};
+use world::{any_profile, any_world, resource, shuffled};
 
 /// A zone ingress that offers each tag service of the worlds.
 fn zone_ingress() -> Resource {
-    let offered = |mesh: &str, service: &str| AvailableService {
-        mesh: mesh.to_owned(),
-        tags: Tags::from_iter([(SERVICE_TAG, service)]),
-        ..AvailableService::default()
-    };
-    let available = ["m", "n"].into_iter().flat_map(|mesh| ["a", "b"].map(|service| offered(mesh, service)));
-    let ingress = ZoneIngress { available: available.collect(), ..ZoneIngress::default() };
-    Resource { meta: Meta::new("", "ingress"), spec: Spec::ZoneIngress(ingress) }
+    let offered = |(mesh, service): (&str, &str)| json!({ "mesh": mesh, "tags": { SERVICE_TAG: service } });
+    let available = [("m", "a"), ("m", "b"), ("n", "a"), ("n", "b")].map(offered);
+    resource(json!({ "type": "ZoneIngress", "name": "ingress", "availableServices": available }))
 }
 
 proptest! {
@@ -74,7 +69,7 @@ proptest! {
         profile in any_profile(),
     ) {
         fn ranks(world: &[Resource], profile: Profile) -> Vec<Precedence<'_>> {
-            let policies = world.iter().filter_map(|resource| match &resource.spec {
+            let policies = world.iter().filter_map(|resource| match resource.spec() {
                 Spec::Policy(policy) => Some(Precedence::of(resource, policy, profile)),
                 _ => None,
             });
@@ -107,7 +102,7 @@ proptest! {
             prop_assert_eq!(broken, !rules.warnings.iter().all(|w| w.starts_with("unable to resolve")));
             for service in ["a", "b", "c", "a_b_svc_1", ""] {
                 let said = naive::for_service(&snapshot, &matched.policies, service);
-                prop_assert_eq!(rules.for_service(service).map(|merged| merged.conf().clone()), said);
+                prop_assert_eq!(rules.for_service(service).map(|merged| json!(merged.conf())), said);
             }
             let services = [Kind::MeshService, Kind::MeshMultiZoneService];
             for service in services.iter().flat_map(|kind| snapshot.of_kind(*kind)) {
@@ -115,7 +110,7 @@ proptest! {
                     let id = service.id().with_section(section);
                     let said = naive::for_resource(&snapshot, &matched.policies, &id).filter(|_| !broken);
                     let found = rules.for_resource(&id);
-                    prop_assert_eq!(found.map(|merged| merged.conf().clone()), said, "{}", id);
+                    prop_assert_eq!(found.map(|merged| json!(merged.conf())), said, "{}", id);
                 }
             }
         }
@@ -125,20 +120,21 @@ proptest! {
     #[test]
     fn merging_is_idempotent(world in any_world(), profile in any_profile()) {
         let snapshot = Snapshot::new(world, Context::new(profile));
+        let destinations = snapshot.destinations("m");
         for proxy in snapshot.proxies() {
             let view = snapshot.seen_by(&proxy).unwrap();
             for kind in [Kind::MeshTCPRoute, Kind::MeshTimeout] {
                 let once = view.match_policies(snapshot.of_kind(kind).iter().map(AsRef::as_ref), Shadows::Included);
                 let mut twice = Matched { policies: Vec::new(), ..once.clone() };
                 twice.policies = once.policies.iter().flat_map(|policy| [*policy, *policy]).collect();
-                let (once, twice) = (snapshot.merge(kind, "m", &once), snapshot.merge(kind, "m", &twice));
+                let (once, twice) = (destinations.merge(kind, &once), destinations.merge(kind, &twice));
                 let tag = |rules: &meshtcp_plan::Rules| {
-                    let rules = rules.tag.iter().map(|rule| (rule.subset.clone(), rule.merged.conf().clone()));
+                    let rules = rules.tag.iter().map(|rule| (rule.subset.clone(), rule.merged.conf().cloned()));
                     rules.collect::<Vec<_>>()
                 };
                 prop_assert_eq!(tag(&once), tag(&twice));
                 let resources = |rules: &meshtcp_plan::Rules| {
-                    let rules = rules.resources.iter().map(|(id, rule)| (id.clone(), rule.merged.conf().clone()));
+                    let rules = rules.resources.iter().map(|(id, rule)| (id.clone(), rule.merged.conf().cloned()));
                     rules.collect::<Vec<_>>()
                 };
                 prop_assert_eq!(resources(&once), resources(&twice));
@@ -164,7 +160,7 @@ proptest! {
         let after = Snapshot::new(after, Context::new(profile));
         let touched = after.touched_since(&before);
         let proxies = before.proxies().map(ProxyId::from);
-        for proxy in proxies.chain([ProxyId::ZoneIngress(zone_ingress().meta.name)]) {
+        for proxy in proxies.chain([ProxyId::ZoneIngress(zone_ingress().meta().name.clone())]) {
             let (planned, reads) = plan_and_reads(&before, &proxy).unwrap();
             if !reads.meet(&touched) {
                 prop_assert_eq!(Some(planned), plan(&after, &proxy));

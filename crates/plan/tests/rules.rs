@@ -8,7 +8,7 @@ mod cases;
 use std::fmt::Write as _;
 
 use meshtcp_plan::{Destined, Merged, PolicyOrigin, Rules, Snapshot, View};
-use model::policy::backend_refs;
+use model::policy::TcpRouteConf;
 use model::{BackendRef, Kind};
 
 #[test]
@@ -56,9 +56,9 @@ fn write_rule(said: &mut String, view: &View<'_>, rules: &Rules, about: &str, me
     let origins: Vec<String> = merged.origins.iter().map(origin).collect();
     writeln!(said, "    {about}: {}", origins.join(" < ")).unwrap();
     let from = rules.backend_ref_origin(merged, "");
-    for reference in backend_refs(merged.conf()) {
+    for reference in merged.said().map(TcpRouteConf::backends).unwrap_or_default() {
         let weight = reference.weight.map_or("1 (not written)".to_owned(), |weight| weight.to_string());
-        let meaning = from.map_or("dropped".to_owned(), |from| meaning(view, &reference, from));
+        let meaning = from.map_or("dropped".to_owned(), |from| meaning(view, reference, from));
         writeln!(said, "      {weight}: {reference} -> {meaning}").unwrap();
     }
 }

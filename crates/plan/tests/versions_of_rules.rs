@@ -6,7 +6,7 @@
 use meshtcp_plan::{Context, Destined, Rules, Snapshot, View};
 use model::Profile::{self, *};
 use model::draft::{parse_unchecked, read};
-use model::policy::backend_refs;
+use model::policy::TcpRouteConf;
 use model::{Kind, ProxyKey, ResourceId};
 
 /// The mesh, and a proxy `web` in zone `east` and namespace `shop`, which dials nothing in particular.
@@ -194,7 +194,7 @@ fn destined(backend: &str, profile: Profile) -> Destined {
         let merged = rules.tag.first().map(|rule| &rule.merged);
         let merged = merged.or_else(|| rules.resources.values().next().map(|rule| &rule.merged)).unwrap();
         let origin = rules.backend_ref_origin(merged, "").unwrap();
-        view.resolve_backend_ref(&backend_refs(merged.conf())[0], origin)
+        view.resolve_backend_ref(&merged.said().map(TcpRouteConf::backends).unwrap()[0], origin)
     })
 }
 

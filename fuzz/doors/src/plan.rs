@@ -41,7 +41,7 @@ fn judge(profile: Profile, resources: &[Arc<Resource>], valid: bool) {
     let snapshot = Snapshot::new(resources.iter().cloned(), Context::new(profile));
     let reversed = Snapshot::new(resources.iter().rev().cloned(), Context::new(profile));
     for resource in snapshot.resources().iter().filter(|resource| resource.kind() == Kind::Dataplane) {
-        let key = ProxyKey { mesh: resource.meta.mesh.clone(), name: resource.meta.name.clone() };
+        let key = ProxyKey { mesh: resource.meta().mesh.clone(), name: resource.meta().name.clone() };
         let Some(plan) = plan::plan(&snapshot, &key.clone().into()) else {
             panic!("{key} has a Dataplane and no plan")
         };

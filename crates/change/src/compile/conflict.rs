@@ -124,7 +124,7 @@ fn objection(
 /// some out, so it is found by its port.
 fn field(wanted: &Wanted<'_>, entry: &Entry) -> FieldPath {
     let networking = networking(&entry.document);
-    let Spec::Dataplane(dataplane) = &entry.resource.spec else { return networking };
+    let Spec::Dataplane(dataplane) = entry.resource.spec() else { return networking };
     let Dataplane { inbound, outbound, .. } = dataplane;
     match wanted.sort {
         Sort::Inbound => match inbound.iter().position(|inbound| inbound.port == wanted.port) {

@@ -46,8 +46,8 @@ impl Scope {
     /// The proxies of a snapshot that are in scope, by mesh and name.
     pub fn proxies<'a>(&'a self, snapshot: &'a Snapshot) -> impl Iterator<Item = ProxyKey> + 'a {
         snapshot.of_kind(model::Kind::Dataplane).iter().filter_map(|resource| {
-            let Spec::Dataplane(dataplane) = &resource.spec else { return None };
-            let key = ProxyKey { mesh: resource.meta.mesh.clone(), name: resource.meta.name.clone() };
+            let Spec::Dataplane(dataplane) = resource.spec() else { return None };
+            let key = ProxyKey { mesh: resource.meta().mesh.clone(), name: resource.meta().name.clone() };
             self.holds(&key, dataplane).then_some(key)
         })
     }

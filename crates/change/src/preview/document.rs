@@ -21,9 +21,9 @@ pub fn universal(document: &Value, resource: &Resource) -> Value {
     let mut out = Map::new();
     out.insert("type".into(), kind.as_str().into());
     if kind.scope() == Scope::Mesh {
-        out.insert("mesh".into(), resource.meta.mesh.as_str().into());
+        out.insert("mesh".into(), resource.meta().mesh.as_str().into());
     }
-    out.insert("name".into(), resource.meta.name.as_str().into());
+    out.insert("name".into(), resource.meta().name.as_str().into());
     let Some(members) = document.as_object() else { return out.into() };
     if members.contains_key("type") {
         let rest = members.iter().filter(|(key, _)| !["type", "mesh", "name"].contains(&key.as_str()));
@@ -40,7 +40,7 @@ pub fn universal(document: &Value, resource: &Resource) -> Value {
     }
     // what only the format of Kubernetes says, or leaves to a default, is a label here
     for key in [NAMESPACE_LABEL, ROLE_LABEL] {
-        if let Some(value) = resource.meta.labels.get(key) {
+        if let Some(value) = resource.meta().labels.get(key) {
             labels.insert(key.into(), value.into());
         }
     }

@@ -64,11 +64,11 @@ fn universal(entry: &Entry) -> Value {
     let mut shown = Map::new();
     shown.insert("type".into(), json!(kind.as_str()));
     if kind.scope() == Scope::Mesh {
-        shown.insert("mesh".into(), json!(resource.meta.mesh.as_str()));
+        shown.insert("mesh".into(), json!(resource.meta().mesh.as_str()));
     }
-    shown.insert("name".into(), json!(resource.meta.name.as_str()));
-    if resource.meta.labels.iter().next().is_some() {
-        shown.insert("labels".into(), json!(resource.meta.labels));
+    shown.insert("name".into(), json!(resource.meta().name.as_str()));
+    if resource.meta().labels.iter().next().is_some() {
+        shown.insert("labels".into(), json!(resource.meta().labels));
     }
     let is_manifest = written.get("apiVersion").is_some();
     let body = match &written["spec"] {

@@ -77,16 +77,16 @@ pub(super) fn operations() -> Vec<Operation> {
 }
 
 fn dataplane_meta(found: &Arc<Resource>) -> Value {
-    let meta = &found.meta;
+    let meta = found.meta();
     document::meta(Kind::Dataplane, meta.mesh.as_str(), meta.name.as_str(), &json!(meta.labels))
 }
 
 fn attached(found: &Arc<Resource>) -> Value {
     let is_gateway =
-        matches!(&found.spec, Spec::Dataplane(dataplane) if dataplane.builtin_gateway().is_some());
+        matches!(found.spec(), Spec::Dataplane(dataplane) if dataplane.builtin_gateway().is_some());
     json!({
         "kind": if is_gateway { "MeshGatewayDataplane" } else { "SidecarDataplane" },
-        "dataplane": { "mesh": found.meta.mesh.as_str(), "name": found.meta.name.as_str() },
+        "dataplane": { "mesh": found.meta().mesh.as_str(), "name": found.meta().name.as_str() },
         "attachments": [{ "type": "dataplane" }],
     })
 }
@@ -99,7 +99,7 @@ async fn concerned(ask: Ask, show: fn(&Ask, Vec<Arc<Resource>>) -> Result<Value,
     let work = move || {
         let (mesh, name) = (ask.parameter("mesh"), ask.parameter("name"));
         let resource = compiled.snapshot.named(kind, mesh, name).ok_or_else(|| Refusal::not_found(TITLE))?;
-        let is_concerned = |key: &ProxyKey, found: &Resource| match &resource.spec {
+        let is_concerned = |key: &ProxyKey, found: &Resource| match resource.spec() {
             Spec::Policy(_) => {
                 let view = compiled.snapshot.seen_by(key);
                 view.is_some_and(|view| {
@@ -114,9 +114,9 @@ async fn concerned(ask: Ask, show: fn(&Ask, Vec<Arc<Resource>>) -> Result<Value,
             return Err(Refusal::no_page());
         }
         let found = dataplanes(&compiled, mesh, |key, found| is_concerned(key, found));
-        let found = found
-            .into_iter()
-            .filter(|it| filter.holds(&json!({ "name": it.meta.name.as_str(), "labels": it.meta.labels })));
+        let found = found.into_iter().filter(|it| {
+            filter.holds(&json!({ "name": it.meta().name.as_str(), "labels": it.meta().labels }))
+        });
         show(&ask, found.collect()).map(Answer::json)
     };
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Refusal::leaving()))
@@ -128,20 +128,22 @@ fn dataplanes(
     is_concerned: impl Fn(&ProxyKey, &Resource) -> bool,
 ) -> Vec<Arc<Resource>> {
     let all = compiled.snapshot.in_mesh(Kind::Dataplane, mesh).iter();
-    all.filter(|found| is_concerned(&ProxyKey::new(mesh, found.meta.name.clone()), found)).cloned().collect()
+    all.filter(|found| is_concerned(&ProxyKey::new(mesh, found.meta().name.clone()), found))
+        .cloned()
+        .collect()
 }
 
 /// Whether a service takes a dataplane among its endpoints.
 fn selects(selector: &ServiceSelector, found: &Resource) -> bool {
-    let Spec::Dataplane(Dataplane { inbound, .. }) = &found.spec else { return false };
+    let Spec::Dataplane(Dataplane { inbound, .. }) = found.spec() else { return false };
     match selector {
         ServiceSelector::None => false,
         ServiceSelector::Tags(tags) => inbound.iter().any(|Inbound { tags: has, .. }| tags.matches(has)),
         ServiceSelector::Name { name, namespace } => {
-            found.meta.display_name() == name
-                && namespace.as_deref().is_none_or(|namespace| found.meta.namespace() == namespace)
+            found.meta().display_name() == name
+                && namespace.as_deref().is_none_or(|namespace| found.meta().namespace() == namespace)
         }
-        ServiceSelector::Labels(labels) => labels.matches(&found.meta.labels),
+        ServiceSelector::Labels(labels) => labels.matches(&found.meta().labels),
     }
 }
 

@@ -80,7 +80,7 @@ fn is_for(bearer: &Bearer, proxy: &ProxyKey, dataplane: Option<&Resource>) -> Re
     if tags.is_empty() && workload.is_empty() {
         return Ok(());
     }
-    let Some(Resource { meta, spec: Spec::Dataplane(dataplane) }) = dataplane else {
+    let Some((meta, Spec::Dataplane(dataplane))) = dataplane.map(|found| (found.meta(), found.spec())) else {
         // it may come: until then nobody can say whether it has the tags
         return Err(Status::unavailable(format!(
             "there is no Dataplane {proxy} yet, and the token is bound to its tags"

@@ -115,9 +115,9 @@ impl StoreSource {
             Some(parsed) => (parsed.resource, parsed.problems),
             None => (None, Problems::from_iter([problem_of(&name, "reading it ended in a panic")])),
         };
-        if let Some(mut resource) = resource.filter(|_| !problems.has_errors()) {
-            resource.meta.created = resource.meta.created.or(Some(created.as_microsecond()));
-            self.ledger.put(Arc::new(Entry { document, resource: Arc::new(resource) }));
+        if let Some(resource) = resource.filter(|_| !problems.has_errors()) {
+            let resource = Arc::new(resource.or_created(created.as_microsecond()));
+            self.ledger.put(Arc::new(Entry { document, resource }));
         }
         self.resources.insert(key.clone(), Kept { version: *version, problems });
         self.changed.get_or_insert_default().insert(name);

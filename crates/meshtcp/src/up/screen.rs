@@ -158,8 +158,8 @@ pub(crate) fn listing(rows: impl Iterator<Item = Row>) -> String {
 /// The dataplanes that are not carried here, with their addresses.
 fn elsewhere(compiled: &Compiled) -> Vec<String> {
     let all = compiled.snapshot.of_kind(Kind::Dataplane).iter();
-    let described = |resource: &Arc<model::Resource>| match &resource.spec {
-        Spec::Dataplane(dataplane) => Some(format!("{} at {}", resource.meta.name, dataplane.address)),
+    let described = |resource: &Arc<model::Resource>| match resource.spec() {
+        Spec::Dataplane(dataplane) => Some(format!("{} at {}", resource.meta().name, dataplane.address)),
         _ => None,
     };
     all.filter_map(described).take(8).collect()

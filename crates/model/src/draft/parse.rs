@@ -111,7 +111,7 @@ fn resource<'d>(findings: &'d Findings<'d>, options: &Options, strictness: Stric
     if strictness == Strictness::Stored {
         let meta = envelope.meta.clone();
         let spec = reader(kind)(&mut envelope.body, &Context { profile, kind, meta: &meta });
-        return Some(Resource { meta, spec });
+        return Some(Resource::checked(meta, spec));
     }
     if !kind.window().contains(profile) {
         let help = format!("it is known {}: choose such a profile, or remove it", kind.window());
@@ -131,7 +131,7 @@ fn resource<'d>(findings: &'d Findings<'d>, options: &Options, strictness: Stric
     let meta = envelope.meta.clone();
     let spec = reader(kind)(&mut envelope.body, &Context { profile, kind, meta: &meta });
     of_envelope.items.into_iter().for_each(|violation| findings.violate(violation));
-    Some(Resource { meta, spec })
+    Some(Resource::checked(meta, spec))
 }
 
 /// Finds the role of a policy of a namespace by reading it once for itself: the role decides how it is checked.

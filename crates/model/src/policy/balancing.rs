@@ -1,8 +1,7 @@
 //! MeshLoadBalancingStrategy, as far as a TCP connection feels it.
 
-use serde_json::Value;
-
 use super::Percent;
+use super::merge::{replaced, said};
 
 /// By which rule an endpoint of a destination is chosen. What says nothing is the data plane's default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,25 +31,114 @@ pub enum LoadBalancer {
     },
 }
 
-/// The load balancer of a merged conf: `loadBalancer`.
-pub fn load_balancer(conf: &Value) -> Option<LoadBalancer> {
-    let conf = conf.get("loadBalancer")?;
-    let number = |pointer: &str| u32::try_from(conf.pointer(pointer)?.as_u64()?).ok();
-    Some(match conf.get("type")?.as_str()? {
-        "RoundRobin" => LoadBalancer::RoundRobin,
-        "LeastRequest" => LoadBalancer::LeastRequest { choice_count: number("/leastRequest/choiceCount") },
-        "Random" => LoadBalancer::Random,
-        "RingHash" => LoadBalancer::RingHash {
-            min_size: number("/ringHash/minRingSize"),
-            max_size: number("/ringHash/maxRingSize"),
-            murmur: conf.pointer("/ringHash/hashFunction").and_then(Value::as_str) == Some("MurmurHash2"),
-        },
-        "Maglev" => LoadBalancer::Maglev { table_size: number("/maglev/tableSize") },
-        _ => return None,
-    })
+said! {
+    /// What a MeshLoadBalancingStrategy says.
+    LoadBalancingConf {
+        /// By which rule an endpoint is chosen.
+        balancer: LoadBalancerConf,
+        /// Which endpoints are preferred for where they are.
+        locality: LocalityConf,
+    }
 }
 
-/// Which endpoints are preferred for where they are: `localityAwareness` of a merged conf.
+said! {
+    /// By which rule an endpoint is chosen, and with which numbers; those of other rules wait for a policy that chooses
+    /// theirs.
+    LoadBalancerConf {
+        /// The rule.
+        rule: BalancingRule,
+        /// Of `LeastRequest`: how many are drawn.
+        choice_count: u32,
+        /// Of `RingHash`: the least number of places on the ring.
+        min_ring_size: u32,
+        /// Of `RingHash`: the greatest number of places on the ring.
+        max_ring_size: u32,
+        /// Of `RingHash`: whether places are hashed by MurmurHash2.
+        murmur: bool,
+        /// Of `Maglev`: the number of places in the table.
+        table_size: u32,
+    }
+}
+
+/// A rule by which an endpoint is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)] // explained where they have their numbers
+pub enum BalancingRule {
+    RoundRobin,
+    LeastRequest,
+    Random,
+    RingHash,
+    Maglev,
+}
+
+said! {
+    /// Which endpoints are preferred for where they are.
+    LocalityConf {
+        /// Whether endpoints are equal wherever they are.
+        disabled: bool,
+        /// What counts within the own zone.
+        local: LocalZoneConf,
+        /// What counts across zones.
+        cross: CrossZoneConf,
+    }
+}
+
+said! {
+    /// What counts within the own zone.
+    LocalZoneConf {
+        /// Tags that endpoints may share with the client, most important first.
+        affinity: Vec<AffinityTag>,
+    }
+}
+
+said! {
+    /// What counts across zones.
+    CrossZoneConf {
+        /// Where connections go when the own zone has too few endpoints, in order.
+        failover: Vec<Failover>,
+        /// Below which share of healthy endpoints a priority gets help.
+        threshold: Percent,
+    }
+}
+
+replaced!(BalancingRule);
+
+impl LoadBalancingConf {
+    /// The load balancer; absent: nobody chose a rule.
+    pub fn load_balancer(&self) -> Option<LoadBalancer> {
+        let LoadBalancerConf { rule, choice_count, min_ring_size, max_ring_size, murmur, table_size } =
+            *self.balancer.as_ref()?;
+        Some(match rule? {
+            BalancingRule::RoundRobin => LoadBalancer::RoundRobin,
+            BalancingRule::LeastRequest => LoadBalancer::LeastRequest { choice_count },
+            BalancingRule::Random => LoadBalancer::Random,
+            BalancingRule::RingHash => LoadBalancer::RingHash {
+                min_size: min_ring_size,
+                max_size: max_ring_size,
+                murmur: murmur.unwrap_or_default(),
+            },
+            BalancingRule::Maglev => LoadBalancer::Maglev { table_size },
+        })
+    }
+
+    /// The locality awareness; absent: as the Mesh says.
+    ///
+    /// What is said within or across zones makes `disabled` meaningless; with one of them, zones that no rule allows get
+    /// no connection.
+    pub fn locality(&self) -> Option<Locality> {
+        let LocalityConf { disabled, local, cross } = self.locality.as_ref()?;
+        if local.is_none() && cross.is_none() {
+            return Some(if *disabled == Some(true) { Locality::Ignored } else { Locality::OwnZoneFirst });
+        }
+        Some(Locality::Rules {
+            affinity: local.as_ref().and_then(|local| local.affinity.clone()).unwrap_or_default(),
+            failover: cross.as_ref().and_then(|cross| cross.failover.clone()).unwrap_or_default(),
+            threshold: cross.as_ref().map(|cross| cross.threshold.unwrap_or(DEFAULT_THRESHOLD)),
+        })
+    }
+}
+
+/// Which endpoints are preferred for where they are.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Locality {
     /// Wherever they are, endpoints are equal.
@@ -115,83 +203,45 @@ impl FailoverTo {
 /// The threshold of a conf with `crossZone` that says none.
 const DEFAULT_THRESHOLD: Percent = Percent::whole(50);
 
-/// The locality awareness of a merged conf; absent: as the Mesh says.
-///
-/// `localZone` or `crossZone` make `disabled` meaningless; with one of them, zones that no rule allows get no connection.
-pub fn locality(conf: &Value) -> Option<Locality> {
-    let conf = conf.get("localityAwareness").filter(|conf| conf.is_object())?;
-    let (local, cross) = (conf.get("localZone"), conf.get("crossZone"));
-    if local.is_none() && cross.is_none() {
-        let disabled = conf.get("disabled").and_then(Value::as_bool).unwrap_or_default();
-        return Some(if disabled { Locality::Ignored } else { Locality::OwnZoneFirst });
-    }
-    let threshold = cross.map(|cross| {
-        cross.pointer("/failoverThreshold/percentage").and_then(Percent::of).unwrap_or(DEFAULT_THRESHOLD)
-    });
-    Some(Locality::Rules {
-        affinity: list(local, "affinityTags").filter_map(affinity_tag).collect(),
-        failover: list(cross, "failover").filter_map(failover).collect(),
-        threshold,
-    })
-}
-
-fn list<'v>(object: Option<&'v Value>, name: &str) -> impl Iterator<Item = &'v Value> {
-    object.and_then(|object| object.get(name)).and_then(Value::as_array).into_iter().flatten()
-}
-
-fn affinity_tag(value: &Value) -> Option<AffinityTag> {
-    let weight = value.get("weight").and_then(Value::as_u64).and_then(|weight| u32::try_from(weight).ok());
-    Some(AffinityTag { key: value.get("key")?.as_str()?.to_owned(), weight })
-}
-
-fn failover(value: &Value) -> Option<Failover> {
-    let zones = |side: &str| {
-        let zones = value.get(side)?.get("zones")?.as_array()?.iter();
-        Some(zones.filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>())
-    };
-    let to = match value.pointer("/to/type")?.as_str()? {
-        "Any" => FailoverTo::Any,
-        "None" => FailoverTo::None,
-        "Only" => FailoverTo::Only(zones("to").unwrap_or_default()),
-        "AnyExcept" => FailoverTo::AnyExcept(zones("to").unwrap_or_default()),
-        _ => return None,
-    };
-    Some(Failover { from: zones("from"), to })
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
+    use super::super::Merge;
     use super::*;
 
+    fn balancer(balancer: LoadBalancerConf) -> LoadBalancingConf {
+        LoadBalancingConf { balancer: Some(balancer), locality: None }
+    }
+
     #[test]
-    fn the_type_says_which_member_counts() {
-        let read = |conf| load_balancer(&json!({ "loadBalancer": conf }));
-        let ring =
-            json!({ "type": "RingHash", "maglev": { "tableSize": 7 }, "ringHash": { "minRingSize": 8 } });
-        let wanted = LoadBalancer::RingHash { min_size: Some(8), max_size: None, murmur: false };
-        assert_eq!(read(ring), Some(wanted));
-        assert_eq!(
-            read(json!({ "type": "Maglev", "maglev": { "tableSize": 7 } })),
-            Some(LoadBalancer::Maglev { table_size: Some(7) })
-        );
-        assert_eq!(read(json!({ "type": "Fair" })), None);
+    fn the_rule_says_which_numbers_count() {
+        let numbers =
+            LoadBalancerConf { min_ring_size: Some(8), table_size: Some(7), ..LoadBalancerConf::default() };
+        let with = |rule| balancer(LoadBalancerConf { rule, ..numbers.clone() }).load_balancer();
+        let ring = LoadBalancer::RingHash { min_size: Some(8), max_size: None, murmur: false };
+        assert_eq!(with(Some(BalancingRule::RingHash)), Some(ring));
+        assert_eq!(with(Some(BalancingRule::Maglev)), Some(LoadBalancer::Maglev { table_size: Some(7) }));
+        assert_eq!(with(None), None);
+    }
+
+    #[test]
+    fn numbers_wait_for_a_rule_of_somebody_else() {
+        let mut said = balancer(LoadBalancerConf { choice_count: Some(3), ..LoadBalancerConf::default() });
+        let rule = Some(BalancingRule::LeastRequest);
+        said.merge(&balancer(LoadBalancerConf { rule, ..LoadBalancerConf::default() }));
+        assert_eq!(said.load_balancer(), Some(LoadBalancer::LeastRequest { choice_count: Some(3) }));
     }
 
     #[test]
     fn more_specific_rules_make_disabled_meaningless() {
-        let read = |conf| locality(&json!({ "localityAwareness": conf }));
-        assert_eq!(read(json!({ "disabled": true })), Some(Locality::Ignored));
-        assert_eq!(read(json!({})), Some(Locality::OwnZoneFirst));
-        let failover = json!([{ "from": { "zones": ["a"] }, "to": { "type": "Only", "zones": ["b"] } }]);
-        let Some(Locality::Rules { affinity, failover, threshold }) =
-            read(json!({ "disabled": true, "crossZone": { "failover": failover } }))
-        else {
-            panic!("rules are rules")
-        };
-        assert!(affinity.is_empty() && failover[0].to.allows("b") && !failover[0].to.allows("a"));
-        assert_eq!(threshold, Some(Percent::whole(50)));
-        assert_eq!(locality(&json!({})), None);
+        let read = |locality| LoadBalancingConf { balancer: None, locality }.locality();
+        let disabled = LocalityConf { disabled: Some(true), ..LocalityConf::default() };
+        assert_eq!(read(None), None);
+        assert_eq!(read(Some(LocalityConf::default())), Some(Locality::OwnZoneFirst));
+        assert_eq!(read(Some(disabled.clone())), Some(Locality::Ignored));
+        let rule = Failover { from: Some(vec!["a".into()]), to: FailoverTo::Only(vec!["b".into()]) };
+        let cross = CrossZoneConf { failover: Some(vec![rule.clone()]), threshold: None };
+        let rules =
+            Locality::Rules { affinity: vec![], failover: vec![rule], threshold: Some(Percent::whole(50)) };
+        assert_eq!(read(Some(LocalityConf { cross: Some(cross), ..disabled })), Some(rules));
     }
 }

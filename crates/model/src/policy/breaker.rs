@@ -2,22 +2,64 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use super::Percent;
+use super::merge::said;
 
-use super::{Percent, parse_duration};
-
-/// How many connections to a destination may live at once: `connectionLimits.maxConnections`.
-pub fn max_connections(conf: &Value) -> Option<u32> {
-    limit(conf, "/connectionLimits/maxConnections")
+said! {
+    /// What a MeshCircuitBreaker says.
+    CircuitBreakerConf {
+        /// How many connections to a destination may live at once; never zero.
+        max_connections: u32,
+        /// How many connections to a destination may wait to be established; never zero.
+        max_pending_connections: u32,
+        /// When an endpoint that fails is left out.
+        outlier: OutlierConf,
+    }
 }
 
-/// How many connections to a destination may wait to be established: `connectionLimits.maxPendingRequests`.
-pub fn max_pending_connections(conf: &Value) -> Option<u32> {
-    limit(conf, "/connectionLimits/maxPendingRequests")
+said! {
+    /// When an endpoint that fails is left out.
+    OutlierConf {
+        /// Whether none is.
+        disabled: bool,
+        /// How often endpoints are judged, and let in again; never zero.
+        interval: Duration,
+        /// How long an endpoint is left out, times the number of times that it was; never zero.
+        base_ejection: Duration,
+        /// How many endpoints may be left out at once.
+        max_ejection: Percent,
+        /// Whether failures to connect are counted apart from what the destination answers.
+        splits_errors: bool,
+        /// Below which share of healthy endpoints all of them count as healthy.
+        panic_threshold: Percent,
+        /// By what failures an endpoint is known.
+        detectors: DetectorsConf,
+    }
 }
 
-fn limit(conf: &Value, pointer: &str) -> Option<u32> {
-    u32::try_from(conf.pointer(pointer)?.as_u64()?).ok().filter(|limit| *limit > 0)
+said! {
+    /// By what failures an endpoint is known.
+    DetectorsConf {
+        /// Failures of any sort in a row.
+        total_failures: InARow,
+        /// Failures in a row that a gateway would report.
+        gateway_failures: InARow,
+        /// Failures in a row to connect.
+        local_origin_failures: InARow,
+        /// A success rate far below that of the others.
+        success_rate: SuccessRate,
+        /// A share of failures above a threshold.
+        failure_percentage: FailurePercentage,
+    }
+}
+
+said! {
+    /// How many failures in a row are too many; default 5.
+    #[derive(Copy)]
+    InARow {
+        /// The number; never zero.
+        consecutive: u32,
+    }
 }
 
 /// When an endpoint that fails is left out for a while.
@@ -43,26 +85,30 @@ pub struct OutlierDetection {
     pub failure_percentage: Option<FailurePercentage>,
 }
 
-/// A success rate far below that of the others. What is absent is the data plane's default.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct SuccessRate {
-    /// How many endpoints there must be.
-    pub minimum_hosts: Option<u32>,
-    /// How many connections an endpoint must have had in an interval.
-    pub request_volume: Option<u32>,
-    /// How many standard deviations below the mean, in thousandths.
-    pub deviation_thousandths: Option<u32>,
+said! {
+    /// A success rate far below that of the others. What is absent is the data plane's default.
+    #[derive(Copy)]
+    SuccessRate {
+        /// How many endpoints there must be.
+        minimum_hosts: u32,
+        /// How many connections an endpoint must have had in an interval.
+        request_volume: u32,
+        /// How many standard deviations below the mean, in thousandths.
+        deviation_thousandths: u32,
+    }
 }
 
-/// A share of failures above a threshold. What is absent is the data plane's default.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct FailurePercentage {
-    /// How many endpoints there must be.
-    pub minimum_hosts: Option<u32>,
-    /// How many connections an endpoint must have had in an interval.
-    pub request_volume: Option<u32>,
-    /// The threshold, in percent.
-    pub threshold: Option<u32>,
+said! {
+    /// A share of failures above a threshold. What is absent is the data plane's default.
+    #[derive(Copy)]
+    FailurePercentage {
+        /// How many endpoints there must be.
+        minimum_hosts: u32,
+        /// How many connections an endpoint must have had in an interval.
+        request_volume: u32,
+        /// The threshold, in percent.
+        threshold: u32,
+    }
 }
 
 impl OutlierDetection {
@@ -75,95 +121,66 @@ impl OutlierDetection {
     }
 }
 
-/// The outlier detection of a merged conf: `outlierDetection`; absent where it is disabled, or detects nothing.
-pub fn outlier_detection(conf: &Value) -> Option<OutlierDetection> {
-    let conf = conf.get("outlierDetection").filter(|conf| conf.is_object())?;
-    if conf.get("disabled").and_then(Value::as_bool) == Some(true) {
-        return None;
+impl CircuitBreakerConf {
+    /// The outlier detection; absent where it is disabled, or detects nothing.
+    pub fn outlier_detection(&self) -> Option<OutlierDetection> {
+        let outlier = self.outlier.as_ref().filter(|outlier| outlier.disabled != Some(true))?;
+        let detectors =
+            outlier.detectors.as_ref().filter(|detectors| **detectors != DetectorsConf::default())?;
+        let in_a_row = |detector: Option<InARow>| detector.map(|detector| detector.consecutive.unwrap_or(5));
+        Some(OutlierDetection {
+            interval: outlier.interval.unwrap_or(Duration::from_secs(10)),
+            base_ejection: outlier.base_ejection.unwrap_or(Duration::from_secs(30)),
+            max_ejection: outlier.max_ejection.unwrap_or(Percent::whole(10)),
+            splits_errors: outlier.splits_errors.unwrap_or_default(),
+            total_failures: in_a_row(detectors.total_failures),
+            gateway_failures: in_a_row(detectors.gateway_failures),
+            local_origin_failures: in_a_row(detectors.local_origin_failures),
+            success_rate: detectors.success_rate,
+            failure_percentage: detectors.failure_percentage,
+        })
     }
-    let detectors = conf.get("detectors").filter(|detectors| detectors.is_object())?;
-    let lasting = |name: &str, default: u64| {
-        let written = conf.get(name).and_then(Value::as_str).and_then(parse_duration);
-        written.filter(|duration| !duration.is_zero()).unwrap_or(Duration::from_secs(default))
-    };
-    let number = |value: &Value, name: &str| u32::try_from(value.get(name)?.as_u64()?).ok();
-    // A detector that is there without a number has the default of 5.
-    let in_a_row = |name: &str| {
-        let detector = detectors.get(name).filter(|detector| detector.is_object())?;
-        Some(number(detector, "consecutive").unwrap_or(5)).filter(|failures| *failures > 0)
-    };
-    let detection = OutlierDetection {
-        interval: lasting("interval", 10),
-        base_ejection: lasting("baseEjectionTime", 30),
-        max_ejection: conf.get("maxEjectionPercent").and_then(Percent::of).unwrap_or(Percent::whole(10)),
-        splits_errors: conf.get("splitExternalAndLocalErrors").and_then(Value::as_bool) == Some(true),
-        total_failures: in_a_row("totalFailures"),
-        gateway_failures: in_a_row("gatewayFailures"),
-        local_origin_failures: in_a_row("localOriginFailures"),
-        success_rate: detectors.get("successRate").filter(|detector| detector.is_object()).map(|detector| {
-            SuccessRate {
-                minimum_hosts: number(detector, "minimumHosts"),
-                request_volume: number(detector, "requestVolume"),
-                deviation_thousandths: detector.get("standardDeviationFactor").and_then(thousandths),
-            }
-        }),
-        failure_percentage: detectors.get("failurePercentage").filter(|detector| detector.is_object()).map(
-            |detector| FailurePercentage {
-                minimum_hosts: number(detector, "minimumHosts"),
-                request_volume: number(detector, "requestVolume"),
-                threshold: number(detector, "threshold"),
-            },
-        ),
-    };
-    let detects = detection.total_failures.is_some()
-        || detection.gateway_failures.is_some()
-        || detection.local_origin_failures.is_some()
-        || detection.success_rate.is_some()
-        || detection.failure_percentage.is_some();
-    detects.then_some(detection)
-}
 
-/// The panic threshold beside the detectors: `outlierDetection.healthyPanicThreshold`.
-pub fn outlier_panic_threshold(conf: &Value) -> Option<Percent> {
-    Percent::of(conf.pointer("/outlierDetection/healthyPanicThreshold")?)
-}
-
-/// A factor, written as a number or as text, in thousandths.
-fn thousandths(value: &Value) -> Option<u32> {
-    let factor = match value {
-        Value::String(text) => text.parse::<f64>().ok()?,
-        value => value.as_f64()?,
-    };
-    (0.0..=1_000.0).contains(&factor).then_some((factor * 1_000.0).round() as u32)
+    /// The panic threshold beside the detectors.
+    pub fn panic_threshold(&self) -> Option<Percent> {
+        self.outlier.as_ref()?.panic_threshold
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+
+    fn with(outlier: OutlierConf) -> CircuitBreakerConf {
+        CircuitBreakerConf { outlier: Some(outlier), ..CircuitBreakerConf::default() }
+    }
 
     #[test]
     fn failed_connects_are_what_the_split_of_errors_says() {
+        let in_a_row = |consecutive| Some(InARow { consecutive });
+        let detectors = DetectorsConf {
+            total_failures: in_a_row(Some(7)),
+            gateway_failures: in_a_row(None),
+            local_origin_failures: in_a_row(Some(2)),
+            ..DetectorsConf::default()
+        };
         let read = |splits: bool| {
-            let detectors = json!({ "totalFailures": { "consecutive": 7 }, "gatewayFailures": {},
-                "localOriginFailures": { "consecutive": 2 } });
-            let conf = json!({ "outlierDetection": { "splitExternalAndLocalErrors": splits, "detectors": detectors } });
-            outlier_detection(&conf).and_then(|detection| detection.connect_failures())
+            let outlier = OutlierConf {
+                splits_errors: Some(splits),
+                detectors: Some(detectors.clone()),
+                ..OutlierConf::default()
+            };
+            with(outlier).outlier_detection().and_then(|detection| detection.connect_failures())
         };
         assert_eq!((read(false), read(true)), (Some(5), Some(2)));
     }
 
     #[test]
     fn without_a_detector_nothing_is_detected() {
-        assert_eq!(outlier_detection(&json!({ "outlierDetection": { "interval": "1s" } })), None);
-        let off = json!({ "outlierDetection": { "disabled": true, "detectors": { "totalFailures": {} } } });
-        assert_eq!(outlier_detection(&off), None);
-    }
-
-    #[test]
-    fn limits_are_read() {
-        let conf = json!({ "connectionLimits": { "maxConnections": 3, "maxPendingRequests": 0 } });
-        assert_eq!((max_connections(&conf), max_pending_connections(&conf)), (Some(3), None));
+        let interval = Some(Duration::from_secs(1));
+        assert_eq!(with(OutlierConf { interval, ..OutlierConf::default() }).outlier_detection(), None);
+        let detectors = DetectorsConf { total_failures: Some(InARow::default()), ..DetectorsConf::default() };
+        let off = OutlierConf { disabled: Some(true), detectors: Some(detectors), ..OutlierConf::default() };
+        assert_eq!(with(off).outlier_detection(), None);
     }
 }

@@ -2,21 +2,22 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use super::merge::said;
 
-use crate::policy::parse_duration;
-
-/// How long a connection to an endpoint may take to be established: `connectionTimeout` of a merged MeshTimeout conf.
-pub fn connection_timeout(conf: &Value) -> Option<Duration> {
-    parse_duration(conf.get("connectionTimeout")?.as_str()?)
+said! {
+    /// What a MeshTimeout says.
+    TimeoutConf {
+        /// How long a connection to an endpoint may take to be established.
+        connect: Duration,
+        /// How long nothing may move on a connection. Zero: for ever.
+        idle: Duration,
+    }
 }
 
-/// How long nothing may move on a connection: `idleTimeout` of a merged MeshTimeout conf. Zero: for ever.
-pub fn idle_timeout(conf: &Value) -> Option<Duration> {
-    parse_duration(conf.get("idleTimeout")?.as_str()?)
-}
-
-/// How many endpoints to try: `tcp.maxConnectAttempt` of a merged MeshRetry conf.
-pub fn max_connect_attempts(conf: &Value) -> Option<u32> {
-    u32::try_from(conf.pointer("/tcp/maxConnectAttempt")?.as_u64()?).ok()
+said! {
+    /// What a MeshRetry says.
+    RetryConf {
+        /// How many endpoints to try.
+        max_connect_attempts: u32,
+    }
 }

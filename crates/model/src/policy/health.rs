@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-
-use super::{Percent, parse_base64, parse_duration};
+use super::Percent;
+use super::merge::said;
 
 /// How endpoints are checked: with connections that the proxy opens itself.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -33,66 +32,89 @@ pub struct HealthCheck {
     pub receive: Vec<Vec<u8>>,
 }
 
-/// How endpoints are checked over TCP: absent without the section `tcp`, and where that is disabled. Checks over HTTP
-/// and gRPC are for destinations that speak it.
-pub fn health_check(conf: &Value) -> Option<HealthCheck> {
-    let tcp = conf.get("tcp").filter(|tcp| tcp.is_object())?;
-    if tcp.get("disabled").and_then(Value::as_bool) == Some(true) {
-        return None;
+said! {
+    /// What a MeshHealthCheck says.
+    HealthCheckConf {
+        /// The time between two checks of one endpoint; never zero.
+        interval: Duration,
+        /// How long one check may take; never zero.
+        timeout: Duration,
+        /// Unhealthy after so many failed checks in a row; never zero.
+        unhealthy_threshold: u32,
+        /// Healthy again after so many good checks in a row; never zero.
+        healthy_threshold: u32,
+        /// The first check happens at a random time within this.
+        initial_jitter: Duration,
+        /// A random time of up to this is added to each interval.
+        interval_jitter: Duration,
+        /// A random time of up to this share of the interval, in percent, is added to each interval.
+        interval_jitter_percent: u32,
+        /// The interval as long as a destination had no connection.
+        no_traffic_interval: Duration,
+        /// Whether one connection serves several checks.
+        reuse_connection: bool,
+        /// Below which share of healthy endpoints all of them count as healthy.
+        panic_threshold: Percent,
+        /// Whether connections are refused below the panic threshold.
+        fail_on_panic: bool,
+        /// The check over TCP.
+        tcp: TcpCheckConf,
     }
-    let duration = |name: &str| parse_duration(conf.get(name)?.as_str()?);
-    let number = |name: &str| u32::try_from(conf.get(name)?.as_u64()?).ok();
-    let positive = |name: &str, default: u32| number(name).filter(|n| *n > 0).unwrap_or(default);
-    let lasting = |name: &str, default: u64| {
-        duration(name).filter(|duration| !duration.is_zero()).unwrap_or(Duration::from_secs(default))
-    };
-    let bytes = |value: &Value| parse_base64(value.as_str()?).filter(|bytes| !bytes.is_empty());
-    let receive = tcp.get("receive").and_then(Value::as_array);
-    Some(HealthCheck {
-        interval: lasting("interval", 60),
-        timeout: lasting("timeout", 15),
-        unhealthy_threshold: positive("unhealthyThreshold", 5),
-        healthy_threshold: positive("healthyThreshold", 1),
-        initial_jitter: duration("initialJitter"),
-        interval_jitter: duration("intervalJitter"),
-        interval_jitter_percent: number("intervalJitterPercent"),
-        no_traffic_interval: duration("noTrafficInterval"),
-        reuse_connection: conf.get("reuseConnection").and_then(Value::as_bool),
-        send: tcp.get("send").and_then(bytes).unwrap_or_default(),
-        receive: receive.into_iter().flatten().filter_map(bytes).collect(),
-    })
 }
 
-/// Below which share of healthy endpoints all of them count as healthy: `healthyPanicThreshold`.
-pub fn panic_threshold(conf: &Value) -> Option<Percent> {
-    Percent::of(conf.get("healthyPanicThreshold")?)
+said! {
+    /// What is checked over TCP.
+    TcpCheckConf {
+        /// Whether it is not.
+        disabled: bool,
+        /// What is sent once connected.
+        send: Vec<u8>,
+        /// What must come back, in this order.
+        receive: Vec<Vec<u8>>,
+    }
 }
 
-/// Whether connections are refused below the panic threshold: `failTrafficOnPanic`.
-pub fn fail_on_panic(conf: &Value) -> Option<bool> {
-    conf.get("failTrafficOnPanic")?.as_bool()
+impl HealthCheckConf {
+    /// How endpoints are checked over TCP: absent without the section `tcp`, and where that is disabled. Checks over HTTP
+    /// and gRPC are for destinations that speak it.
+    pub fn check(&self) -> Option<HealthCheck> {
+        let TcpCheckConf { disabled: _, send, receive } =
+            self.tcp.as_ref().filter(|tcp| tcp.disabled != Some(true))?;
+        Some(HealthCheck {
+            interval: self.interval.unwrap_or(Duration::from_secs(60)),
+            timeout: self.timeout.unwrap_or(Duration::from_secs(15)),
+            unhealthy_threshold: self.unhealthy_threshold.unwrap_or(5),
+            healthy_threshold: self.healthy_threshold.unwrap_or(1),
+            initial_jitter: self.initial_jitter,
+            interval_jitter: self.interval_jitter,
+            interval_jitter_percent: self.interval_jitter_percent,
+            no_traffic_interval: self.no_traffic_interval,
+            reuse_connection: self.reuse_connection,
+            send: send.clone().unwrap_or_default(),
+            receive: receive.clone().unwrap_or_default(),
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
     fn connecting_is_the_check_unless_there_is_something_to_say() {
-        let check = health_check(&json!({ "interval": "5s", "tcp": {} })).unwrap();
+        let tcp = Some(TcpCheckConf::default());
+        let said =
+            HealthCheckConf { interval: Some(Duration::from_secs(5)), tcp, ..HealthCheckConf::default() };
+        let check = said.check().unwrap();
         assert_eq!((check.interval, check.timeout), (Duration::from_secs(5), Duration::from_secs(15)));
         assert_eq!((check.unhealthy_threshold, check.healthy_threshold), (5, 1));
         assert!(check.send.is_empty() && check.receive.is_empty());
-        let says = json!({ "tcp": { "send": "UElORw0K", "receive": ["UE9ORw==", ""] } });
-        let check = health_check(&says).unwrap();
-        assert_eq!((check.send.as_slice(), check.receive), (&b"PING\r\n"[..], vec![b"PONG".to_vec()]));
     }
 
     #[test]
-    fn checks_over_http_are_not_for_tcp() {
-        assert_eq!(health_check(&json!({ "http": { "path": "/health" } })), None);
-        assert_eq!(health_check(&json!({ "tcp": { "disabled": true } })), None);
+    fn without_a_check_over_tcp_there_is_none() {
+        assert_eq!(HealthCheckConf::default().check(), None);
+        let off = Some(TcpCheckConf { disabled: Some(true), ..TcpCheckConf::default() });
+        assert_eq!(HealthCheckConf { tcp: off, ..HealthCheckConf::default() }.check(), None);
     }
 }

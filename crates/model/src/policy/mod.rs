@@ -4,38 +4,43 @@ mod access_log;
 mod balancing;
 mod base64;
 mod breaker;
+mod conf;
 mod connection;
 mod duration;
 mod health;
+mod http_route;
 mod legacy;
+mod merge;
 mod percent;
 mod tcp_route;
 mod traffic_route;
+mod written;
 
-pub use access_log::{AccessLogBackend, AccessLogFormat, AccessLogTarget, access_log_backends};
-pub use balancing::{AffinityTag, Failover, FailoverTo, LoadBalancer, Locality, load_balancer, locality};
+pub use access_log::{AccessLogBackend, AccessLogConf, AccessLogFormat, AccessLogTarget};
+pub use balancing::{
+    AffinityTag, BalancingRule, CrossZoneConf, Failover, FailoverTo, LoadBalancer, LoadBalancerConf,
+    LoadBalancingConf, LocalZoneConf, Locality, LocalityConf,
+};
 pub use base64::parse_base64;
 pub use breaker::{
-    FailurePercentage, OutlierDetection, SuccessRate, max_connections, max_pending_connections,
-    outlier_detection, outlier_panic_threshold,
+    CircuitBreakerConf, DetectorsConf, FailurePercentage, InARow, OutlierConf, OutlierDetection, SuccessRate,
 };
-pub use connection::{connection_timeout, idle_timeout, max_connect_attempts};
+pub use conf::{Conf, Said, Spoken};
+pub use connection::{RetryConf, TimeoutConf};
 pub use duration::{format_duration, parse_duration};
-pub use health::{HealthCheck, fail_on_panic, health_check, panic_threshold};
+pub use health::{HealthCheck, HealthCheckConf, TcpCheckConf};
+pub use http_route::{HttpRouteConf, HttpRule, HttpRuleConf, Matches};
 pub use legacy::LegacyPolicy;
+pub use merge::{Merge, merged};
 pub use percent::Percent;
-pub use tcp_route::backend_refs;
+pub use tcp_route::TcpRouteConf;
 pub use traffic_route::{LegacyDestination, TrafficRoute, TrafficSplit};
-
-use serde_json::Value;
+pub use written::Written;
 
 use crate::kind::Kind;
-use crate::reference::TargetRef;
+use crate::reference::{BackendRef, TargetRef};
 
 /// A policy of the targetRef generation, of any kind: whom it is for, and what it says about which destination.
-///
-/// The confs stay JSON trees, because merging is defined on trees (RFC 7396, spec 03 §4.3). Their shape was checked by
-/// `draft`, so the typed views in this module read them without failing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
     /// Its kind.
@@ -46,10 +51,10 @@ pub struct Policy {
     pub to: Vec<PolicyItem>,
     /// What it says about sources (inbound policies).
     pub from: Vec<PolicyItem>,
-    /// What it says about inbounds, without sources (newer inbound policies): the items of `spec.rules`.
-    pub rules: Vec<Value>,
-    /// What it says about the proxy itself: `spec.default`; null when absent.
-    pub default: Value,
+    /// What it says about inbounds, without sources (newer inbound policies).
+    pub rules: Vec<InboundRule>,
+    /// What it says about the proxy itself: `spec.default`.
+    pub default: Option<Conf>,
 }
 
 /// What a policy says about one destination or source.
@@ -57,7 +62,18 @@ pub struct Policy {
 pub struct PolicyItem {
     /// The destination or source.
     pub target: TargetRef,
-    /// What is said: the value of `default`; for routes an object of everything beside `targetRef` (`rules`,
-    /// `hostnames`).
-    pub conf: Value,
+    /// What is said: the value of `default`; for MeshTCPRoute its only rule, or a route to the target where it has none
+    /// (spec 01 §2.4); for MeshHTTPRoute everything beside `targetRef`.
+    pub conf: Conf,
+    /// Of routes: the backendRefs of each rule, as they are written.
+    pub backend_refs: Vec<Vec<BackendRef>>,
+}
+
+/// What a policy says about inbounds, whoever connects.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InboundRule {
+    /// When it applies; none: always. No TCP connection is told apart by it.
+    pub matches: Vec<Written>,
+    /// What is said; absent: nothing.
+    pub conf: Option<Conf>,
 }

@@ -27,7 +27,7 @@ pub(super) fn of_mesh(view: &View<'_>, plan: &Plan) -> Vec<PolicyExplanation> {
     }
     for kind in [Kind::MeshTCPRoute, Kind::MeshHTTPRoute] {
         for resource in view.of_kind(kind).iter().filter(|resource| !told.contains(&resource.id())) {
-            let Spec::Policy(spec) = &resource.spec else { continue };
+            let Spec::Policy(spec) = resource.spec() else { continue };
             let mesh = TargetRef::of_kind(RefKind::Mesh);
             let why = why_not(view, resource, spec.target.as_ref().unwrap_or(&mesh));
             explained.push(PolicyExplanation {
@@ -50,7 +50,7 @@ fn why_not(view: &View<'_>, resource: &Resource, target: &TargetRef) -> String {
         return warning.clone();
     }
     if !view.is_reached_by(resource) {
-        let meta = &resource.meta;
+        let meta = resource.meta();
         return format!(
             "it is of zone `{}` and namespace `{}`, and does not reach this proxy from there",
             meta.zone(),
@@ -78,12 +78,12 @@ fn why_not(view: &View<'_>, resource: &Resource, target: &TargetRef) -> String {
         }
         RefKind::MeshGateway => match view.gateway() {
             Some((gateway, _)) => {
-                format!("its targetRef is {target}, and the proxy serves {}", gateway.meta.display_name())
+                format!("its targetRef is {target}, and the proxy serves {}", gateway.meta().display_name())
             }
             None => format!("its targetRef is {target}, and the proxy serves no MeshGateway"),
         },
         RefKind::Dataplane => {
-            let meta = &view.resource().meta;
+            let meta = view.resource().meta();
             format!(
                 "its targetRef is {target}, and the proxy is {} with labels {}",
                 meta.display_name(),

@@ -48,7 +48,7 @@ fn decisive_step(
 ) -> Option<Step> {
     let profile = view.profile();
     let (a, b) = (view.by_id(&winner.policy)?, view.by_id(&loser.policy)?);
-    let (Spec::Policy(first), Spec::Policy(second)) = (&a.spec, &b.spec) else { return None };
+    let (Spec::Policy(first), Spec::Policy(second)) = (a.spec(), b.spec()) else { return None };
     let is_real = matches!(listener.destination(), Some(Destination::Resource { .. }));
     if !is_real {
         return Precedence::of(a, first, profile).decided_by(&Precedence::of(b, second, profile));

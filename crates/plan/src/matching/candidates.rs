@@ -9,16 +9,12 @@ use crate::view::View;
 impl<'a> View<'a> {
     /// The policies of a kind in the proxy's mesh that may select the proxy, in store order.
     pub(crate) fn candidates(&self, kind: Kind) -> Vec<&'a Resource> {
-        let snapshot = self.snapshot();
-        let in_mesh = snapshot.positions_in_mesh(kind, self.mesh_name());
-        let mut found: Vec<u32> = Vec::new();
+        let mut found: Vec<(u32, &Resource)> = Vec::new();
         let mut look = |key: &str, value: &str| {
-            self.reads_policies(kind, key, value);
-            let at = snapshot.policies_with(kind, key, value).iter().map(|(_, at)| *at);
-            found.extend(at.filter(|at| in_mesh.contains(&(*at as usize))));
+            found.extend(self.reader().policies_with(kind, self.mesh_name(), key, value));
         };
         look(ALWAYS.0, ALWAYS.1);
-        let meta = &self.resource().meta;
+        let meta = self.resource().meta();
         look(NAME, meta.display_name());
         look(&format!("{LABEL}{DISPLAY_NAME_LABEL}"), meta.display_name());
         for (key, value) in meta.labels.iter() {
@@ -33,8 +29,8 @@ impl<'a> View<'a> {
                 look(&format!("{TAG}{key}"), value);
             }
         }
-        found.sort_unstable();
-        found.dedup();
-        found.into_iter().map(|at| snapshot.resources()[at as usize].as_ref()).collect()
+        found.sort_unstable_by_key(|(at, _)| *at);
+        found.dedup_by_key(|(at, _)| *at);
+        found.into_iter().map(|(_, policy)| policy).collect()
     }
 }

@@ -3,7 +3,7 @@
 use model::reference::SERVICE_TAG;
 use model::{Profile, RefKind, Resource, Spec, TargetRef};
 
-use crate::snapshot::PairIndex;
+use crate::pairs::PairIndex;
 
 /// Where policies are found that must be looked at for every proxy.
 pub(super) const ALWAYS: (&str, &str) = ("", "");
@@ -14,7 +14,7 @@ pub(super) const NAME: &str = "name";
 
 /// Adds a policy to the index under one condition that every proxy it selects fulfils.
 pub(crate) fn index_target(index: &mut PairIndex, resource: &Resource, at: u32, profile: Profile) {
-    let Spec::Policy(policy) = &resource.spec else { return };
+    let Spec::Policy(policy) = resource.spec() else { return };
     let (key, value) = condition_of(policy.target.as_ref(), profile);
     index.add(policy.kind, &key, &value, at);
 }

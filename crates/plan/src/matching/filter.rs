@@ -14,23 +14,23 @@ impl View<'_> {
     /// A policy of a zone stays there, unless a producer wrote it for clients everywhere. A proxy, or gateway, of which
     /// nobody said that a zone made it is seen from everywhere.
     fn shares_zone_with(&self, policy: &Resource) -> bool {
-        let role = policy.meta.role();
-        let proxy = self.gateway().map_or(&self.resource().meta, |(gateway, _)| &gateway.meta);
+        let role = policy.meta().role();
+        let proxy = self.gateway().map_or(self.resource().meta(), |(gateway, _)| gateway.meta());
         role == PolicyRole::Producer
             || proxy.origin() != Origin::Zone
-            || policy.meta.origin() != Origin::Zone
-            || policy.meta.zone().is_empty()
+            || policy.meta().origin() != Origin::Zone
+            || policy.meta().zone().is_empty()
             || proxy.zone().is_empty()
-            || policy.meta.zone() == proxy.zone()
+            || policy.meta().zone() == proxy.zone()
     }
 
     /// A policy of a client or of a workload's owner stays in its namespace.
     fn shares_namespace_with(&self, policy: &Resource) -> bool {
-        match policy.meta.role() {
+        match policy.meta().role() {
             PolicyRole::System | PolicyRole::Producer => true,
             PolicyRole::Consumer | PolicyRole::WorkloadOwner => {
-                let namespace = policy.meta.namespace();
-                !namespace.is_empty() && namespace == self.resource().meta.namespace()
+                let namespace = policy.meta().namespace();
+                !namespace.is_empty() && namespace == self.resource().meta().namespace()
             }
         }
     }

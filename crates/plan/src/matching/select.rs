@@ -106,8 +106,8 @@ impl<'a> View<'a> {
 
     fn of_gateway(&self, policy: &Resource, target: &TargetRef) -> Selection {
         let Some((gateway, _)) = self.gateway() else { return Selection::default() };
-        let is_meant = gateway.meta.mesh == policy.meta.mesh
-            && target.name.as_deref() == Some(gateway.meta.display_name());
+        let is_meant = gateway.meta().mesh == policy.meta().mesh
+            && target.name.as_deref() == Some(gateway.meta().display_name());
         if !is_meant {
             return Selection::default();
         }
@@ -148,7 +148,7 @@ impl<'a> View<'a> {
 
     /// In profile 3 the label for the display name is compared with the display name, which every resource has.
     fn has_labels(&self, labels: &Labels) -> bool {
-        let meta = &self.resource().meta;
+        let meta = self.resource().meta();
         labels.iter().all(|(key, want)| {
             let is_name = key == DISPLAY_NAME_LABEL && self.profile().refers_by_labels_only();
             if is_name { meta.display_name() == want } else { meta.labels.get(key) == Some(want) }
@@ -161,7 +161,7 @@ impl<'a> View<'a> {
         let mut routes = self.of_kind(Kind::MeshHTTPRoute).iter().map(AsRef::as_ref);
         routes
             .find(|route: &&Resource| {
-                route.meta.mesh == policy.meta.mesh && route.meta.display_name() == name
+                route.meta().mesh == policy.meta().mesh && route.meta().display_name() == name
             })
             .ok_or_else(|| format!("couldn't resolve MeshHTTPRoute targetRef with name '{name}'"))
     }

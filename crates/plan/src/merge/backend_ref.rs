@@ -80,13 +80,13 @@ impl View<'_> {
     /// (spec 03 §6.3). Those of which nobody said when they were made count as younger than all others.
     fn oldest_with_labels(&self, kind: Kind, labels: &Labels) -> Option<&Resource> {
         self.by_labels(kind, labels)
-            .min_by_key(|resource| (resource.meta.created.unwrap_or(i64::MAX), resource.id()))
+            .min_by_key(|resource| (resource.meta().created.unwrap_or(i64::MAX), resource.id()))
     }
 
     /// 2.8: the first resource of the mesh with that name, whatever its zone and namespace.
     fn by_plain_name(&self, kind: Kind, target: &TargetRef) -> ResourceId {
         let name = target.name.as_deref().unwrap_or_default();
-        let found = self.of_kind(kind).iter().find(|resource| resource.meta.display_name() == name);
+        let found = self.of_kind(kind).iter().find(|resource| resource.meta().display_name() == name);
         found.map_or_else(|| self.nowhere(kind, name), |resource| resource.id())
     }
 

@@ -2,18 +2,17 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value};
+use model::policy::{Conf, HttpRouteConf, HttpRule, Matches, Merge, Spoken};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
-
-use crate::merge::patch;
 
 /// Merges confs, least important first, into one conf a hostname (or one without hostnames).
 ///
 /// The rules of a more important conf come first. Where several have a rule with the same matches, it is one rule, and
 /// what the more important one says is applied to what the others say.
-pub(crate) fn merge<'a>(confs: impl Iterator<Item = &'a Value>) -> Vec<Value> {
-    let mut merged: Vec<(Option<&Value>, Vec<&Value>)> = Vec::new();
-    for conf in confs {
+pub(crate) fn merge<'a>(confs: impl Iterator<Item = &'a Conf>) -> Vec<Conf> {
+    let mut merged: Vec<(Option<&str>, Vec<&HttpRouteConf>)> = Vec::new();
+    for conf in confs.filter_map(HttpRouteConf::of) {
         for hostname in hostnames(conf) {
             match merged.iter_mut().find(|(known, _)| *known == hostname) {
                 Some((_, confs)) => confs.push(conf),
@@ -21,51 +20,39 @@ pub(crate) fn merge<'a>(confs: impl Iterator<Item = &'a Value>) -> Vec<Value> {
             }
         }
     }
-    merged.into_iter().map(|(hostname, confs)| conf_for(hostname, &confs)).collect()
+    merged.into_iter().map(|(hostname, confs)| Conf::from(conf_for(hostname, &confs))).collect()
 }
 
 /// A conf without hostnames is about every host.
-fn hostnames(conf: &Value) -> Vec<Option<&Value>> {
-    match conf.get("hostnames").and_then(Value::as_array) {
-        Some(hostnames) if !hostnames.is_empty() => hostnames.iter().map(Some).collect(),
-        _ => vec![None],
+fn hostnames(conf: &HttpRouteConf) -> Vec<Option<&str>> {
+    match conf.hostnames.as_slice() {
+        [] => vec![None],
+        hostnames => hostnames.iter().map(|hostname| Some(hostname.as_str())).collect(),
     }
 }
 
-fn conf_for(hostname: Option<&Value>, confs: &[&Value]) -> Value {
-    let mut rules: Vec<(Value, Value)> = Vec::new();
-    for conf in confs.iter().rev() {
-        for rule in conf.get("rules").and_then(Value::as_array).into_iter().flatten() {
-            let matches = rule.get("matches").cloned().unwrap_or_else(|| Value::Array(Vec::new()));
-            let says = rule.get("default").cloned().unwrap_or_else(|| Value::Object(Map::new()));
-            match rules.iter_mut().find(|(known, _)| *known == matches) {
-                Some((_, default)) => {
-                    let more_important = std::mem::replace(default, says);
-                    patch::apply(default, &more_important);
-                }
-                None => rules.push((matches, says)),
+fn conf_for(hostname: Option<&str>, confs: &[&HttpRouteConf]) -> HttpRouteConf {
+    let mut rules: Vec<HttpRule> = Vec::new();
+    for rule in confs.iter().rev().flat_map(|conf| &conf.rules) {
+        match rules.iter_mut().find(|known| known.matches.is_same(&rule.matches)) {
+            Some(known) => {
+                let more_important = std::mem::replace(known, rule.clone());
+                known.merge(&more_important);
             }
+            None => rules.push(rule.clone()),
         }
     }
-    let mut conf = Map::new();
-    if let Some(hostname) = hostname {
-        conf.insert("hostnames".to_owned(), Value::Array(vec![hostname.clone()]));
-    }
-    let rule = |(matches, default)| {
-        Value::Object(Map::from_iter([("matches".to_owned(), matches), ("default".to_owned(), default)]))
-    };
-    conf.insert("rules".to_owned(), Value::Array(rules.into_iter().map(rule).collect()));
-    Value::Object(conf)
+    HttpRouteConf { hostnames: hostname.map(str::to_owned).into_iter().collect(), rules }
 }
 
 /// The hash by which the reference names the matches of a rule: SHA-256 of their JSON with fields in a fixed order.
-pub(crate) fn matches_hash(matches: Option<&Value>) -> String {
-    let list = matches.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let text: Vec<String> = list.iter().map(|one| canonical(one, &MATCH)).collect();
-    let text = if matches.is_some_and(Value::is_array) {
-        format!("[{}]", text.join(","))
-    } else {
-        "null".to_owned()
+pub(crate) fn matches_hash(matches: &Matches) -> String {
+    let text = match matches.written() {
+        Some(list) => {
+            let list: Vec<String> = list.iter().map(|one| canonical(one.as_json(), &MATCH)).collect();
+            format!("[{}]", list.join(","))
+        }
+        None => "null".to_owned(),
     };
     STANDARD.encode(Sha256::digest(escape(&text)))
 }
@@ -103,23 +90,40 @@ fn escape(json: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::draft::{Document, parse_unchecked};
+    use model::{Profile, Resource, Spec};
     use serde_json::json;
+
+    fn route(rules: &Value) -> Resource {
+        let spec = json!({ "to": [{ "targetRef": { "kind": "MeshService", "name": "a" }, "rules": rules }] });
+        let document = json!({ "type": "MeshHTTPRoute", "name": "it", "spec": spec });
+        parse_unchecked(&Document::from_value("", document), Profile::V2_14).resource.unwrap()
+    }
+
+    fn conf(route: &Resource) -> &Conf {
+        let Spec::Policy(policy) = route.spec() else { panic!("{route:?}") };
+        &policy.to[0].conf
+    }
 
     #[test]
     fn a_hash_does_not_depend_on_the_order_of_fields() {
-        let hash = "INA9CySpV6H/9i+YojV8runPQRKlTJorpk2wpmoIjeE=";
-        let one = json!([{"path": {"type": "PathPrefix", "value": "/all-to-v1"}}]);
-        let other = json!([{"path": {"value": "/all-to-v1", "type": "PathPrefix"}}]);
-        assert_eq!(matches_hash(Some(&one)), hash);
-        assert_eq!(matches_hash(Some(&other)), hash);
+        for path in [
+            json!({"type": "PathPrefix", "value": "/all-to-v1"}),
+            json!({"value": "/all-to-v1", "type": "PathPrefix"}),
+        ] {
+            let route = route(&json!([{ "matches": [{ "path": path }] }]));
+            let rule = &HttpRouteConf::of(conf(&route)).unwrap().rules[0];
+            assert_eq!(matches_hash(&rule.matches), "INA9CySpV6H/9i+YojV8runPQRKlTJorpk2wpmoIjeE=");
+        }
     }
 
     #[test]
     fn the_more_important_rule_comes_first_and_wins() {
         let rule = |path: &str, weight: u32| json!({"matches": [path], "default": {"weight": weight}});
-        let low = json!({"rules": [rule("/a", 1), rule("/b", 1)]});
-        let high = json!({"rules": [rule("/c", 2), rule("/a", 2)]});
-        let merged = merge([&low, &high].into_iter());
-        assert_eq!(merged, [json!({"rules": [rule("/c", 2), rule("/a", 2), rule("/b", 1)]})]);
+        let (low, high) =
+            (route(&json!([rule("/a", 1), rule("/b", 1)])), route(&json!([rule("/c", 2), rule("/a", 2)])));
+        let merged = merge([&low, &high].into_iter().map(conf));
+        let wanted = json!([{ "rules": [rule("/c", 2), rule("/a", 2), rule("/b", 1)] }]);
+        assert_eq!(serde_json::to_value(merged).unwrap(), wanted);
     }
 }

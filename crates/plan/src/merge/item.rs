@@ -1,13 +1,9 @@
 //! One `to` or `from` item of a policy, with all that merging needs to know about it.
 
-use std::borrow::Cow;
-
-use model::policy::{Policy, PolicyItem};
+use model::policy::{Conf, Policy, PolicyItem};
 use model::{Resource, TargetRef};
-use serde_json::Value;
 
 use crate::matching::policy_of;
-use crate::merge::conf::effective;
 use crate::plan::PolicyOrigin;
 
 /// One item of a policy.
@@ -21,8 +17,8 @@ pub(crate) struct Item<'a> {
     pub(crate) index: usize,
     /// Which destination or source it is about.
     pub(crate) target: &'a TargetRef,
-    /// What it says (spec 01 §2.4).
-    pub(crate) conf: Cow<'a, Value>,
+    /// What it says.
+    pub(crate) conf: &'a Conf,
 }
 
 impl Item<'_> {
@@ -53,8 +49,8 @@ fn items<'a>(policies: &[&'a Resource], list: impl Fn(&'a Policy) -> &'a [Policy
     for resource in policies {
         let Some(policy) = policy_of(resource) else { continue };
         for (index, item) in list(policy).iter().enumerate() {
-            let PolicyItem { target, conf: _ } = item;
-            items.push(Item { resource, policy, index, target, conf: effective(policy.kind, item) });
+            let PolicyItem { target, conf, backend_refs: _ } = item;
+            items.push(Item { resource, policy, index, target, conf });
         }
     }
     items

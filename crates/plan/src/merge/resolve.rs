@@ -3,11 +3,11 @@
 use model::profile::SectionRule;
 use model::resource::{DISPLAY_NAME_LABEL, NAMESPACE_LABEL};
 use model::topology::ServicePort;
-use model::{Kind, Labels, RefKind, Resource, ResourceId, Spec, TargetRef};
+use model::{Kind, Labels, Profile, RefKind, Resource, ResourceId, Spec, TargetRef};
 
 use crate::merge::backend_ref::named;
+use crate::reader::Destinations;
 use crate::rules::mesh_id;
-use crate::snapshot::Snapshot;
 
 /// The port that an item means.
 enum Port<'a> {
@@ -21,18 +21,22 @@ enum Port<'a> {
 
 /// The resources that an item of a policy means; the section is a port's effective name, or empty for the whole resource.
 /// In store order.
-pub(crate) fn resolve(snapshot: &Snapshot, policy: &ResourceId, target: &TargetRef) -> Vec<ResourceId> {
-    let profile = snapshot.profile();
+pub(crate) fn resolve(
+    destinations: Destinations<'_>,
+    policy: &ResourceId,
+    target: &TargetRef,
+) -> Vec<ResourceId> {
+    let profile = destinations.profile();
     let TargetRef { kind, name, namespace: _, labels, tags: _, section_name, proxy_types: _ } = target;
     if *kind == RefKind::Mesh {
-        let mesh = snapshot.mesh(&policy.mesh).map(|_| mesh_id(&policy.mesh));
+        let mesh = destinations.mesh().map(|_| mesh_id(&policy.mesh));
         return mesh.into_iter().collect();
     }
     let Some(resource_kind) = kind.resource_kind() else { return Vec::new() };
     let port = section_name.as_deref().map_or(Port::Whole, Port::Section);
     let by_labels = |labels: &Labels, port: &Port<'_>| {
-        let found = snapshot.by_labels(resource_kind, &policy.mesh, labels);
-        found.filter_map(|resource| section(snapshot, resource, port)).collect()
+        let found = destinations.by_labels(resource_kind, labels);
+        found.filter_map(|resource| section(profile, resource, port)).collect()
     };
     if let Some(labels) = labels.as_ref().filter(|labels| !labels.is_empty()) {
         return by_labels(labels, &port);
@@ -44,8 +48,8 @@ pub(crate) fn resolve(snapshot: &Snapshot, policy: &ResourceId, target: &TargetR
     match compatible.filter(|_| profile.knows_compatible_names()).and_then(compatible_name) {
         Some((labels, number)) => by_labels(&labels, &number.map_or(Port::Whole, Port::Number)),
         None => {
-            let found = snapshot.by_id(&named(resource_kind, target, policy));
-            found.and_then(|resource| section(snapshot, resource, &port)).into_iter().collect()
+            let found = destinations.by_id(&named(resource_kind, target, policy));
+            found.and_then(|resource| section(profile, resource, &port)).into_iter().collect()
         }
     }
 }
@@ -63,15 +67,15 @@ fn compatible_name(name: &str) -> Option<(Labels, Option<u32>)> {
 }
 
 /// The identifier of a resource with the port that is meant; `None` when it has no such port.
-fn section(snapshot: &Snapshot, resource: &Resource, port: &Port<'_>) -> Option<ResourceId> {
+fn section(profile: Profile, resource: &Resource, port: &Port<'_>) -> Option<ResourceId> {
     let id = resource.id();
-    let ports = match &resource.spec {
+    let ports = match resource.spec() {
         Spec::MeshService(service) => &service.ports,
         Spec::MeshMultiZoneService(service) => &service.ports,
         _ => return Some(id),
     };
     let found = |fits: &dyn Fn(&ServicePort) -> bool| ports.iter().find(|port| fits(port));
-    match (port, snapshot.profile().section_rule()) {
+    match (port, profile.section_rule()) {
         (Port::Whole, _) => Some(id),
         (Port::Section(name), SectionRule::Verbatim) => Some(id.with_section(*name)),
         (Port::Section(name), SectionRule::Port) => {

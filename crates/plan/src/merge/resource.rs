@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Kind, RefKind, Resource, ResourceId};
+use model::{Kind, Profile, RefKind, Resource, ResourceId};
 
 use crate::matching::policy_of;
 use crate::merge::conf;
@@ -10,12 +10,11 @@ use crate::merge::item::{Item, to_items};
 use crate::merge::resolve::{has_sections, resolve};
 use crate::merge::tag::backend_ref_origins;
 use crate::precedence::ItemPrecedence;
+use crate::reader::Destinations;
 use crate::rules::{Merged, ResourceRule};
-use crate::snapshot::Snapshot;
 
 /// The `to` items of policies in the order of their importance, least first; ties keep the given order.
-pub(crate) fn sorted_items<'a>(snapshot: &Snapshot, policies: &[&'a Resource]) -> Vec<Item<'a>> {
-    let profile = snapshot.profile();
+pub(crate) fn sorted_items<'a>(policies: &[&'a Resource], profile: Profile) -> Vec<Item<'a>> {
     let mut items = to_items(policies);
     items.sort_by_cached_key(|item| ItemPrecedence::of(item.resource, item.policy, item.target, profile));
     items
@@ -23,19 +22,19 @@ pub(crate) fn sorted_items<'a>(snapshot: &Snapshot, policies: &[&'a Resource]) -
 
 /// The rules of policies, by the resource (and port) that they are about.
 pub(crate) fn rules(
-    snapshot: &Snapshot,
+    destinations: Destinations<'_>,
     kind: Kind,
     policies: &[&Resource],
 ) -> BTreeMap<ResourceId, ResourceRule> {
     // Policies for a MeshHTTPRoute as a whole speak by the hash of its matches, in the rules by tag.
     let policies: Vec<&Resource> = policies.iter().copied().filter(|p| !is_for_http_route(p)).collect();
-    let items = sorted_items(snapshot, &policies);
+    let items = sorted_items(&policies, destinations.profile());
 
     let mut of_mesh: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     let mut of_resource: BTreeMap<ResourceId, Vec<(usize, String)>> = BTreeMap::new();
     let mut keys: BTreeSet<ResourceId> = BTreeSet::new();
     for (at, item) in items.iter().enumerate() {
-        for id in resolve(snapshot, &item.resource.id(), item.target) {
+        for id in resolve(destinations, &item.resource.id(), item.target) {
             if id.kind == Kind::Mesh {
                 of_mesh.entry(id.name.clone()).or_default().push(at);
             } else {
@@ -55,9 +54,9 @@ pub(crate) fn rules(
         relevant.dedup();
         let relevant: Vec<&Item<'_>> = relevant.into_iter().map(|at| &items[at]).collect();
         let merged = Merged {
-            confs: conf::merged(kind, relevant.iter().map(|item| item.conf.as_ref())),
+            confs: conf::merged(kind, relevant.iter().map(|item| item.conf)),
             origins: relevant.iter().map(|item| item.origin()).collect(),
-            backend_ref_origins: backend_ref_origins(kind, &relevant, snapshot.profile()),
+            backend_ref_origins: backend_ref_origins(kind, &relevant, destinations.profile()),
         };
         (key.clone(), ResourceRule { id: key, merged })
     };

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use model::policy::{Conf, InboundRule, Written};
 use model::{Kind, RefKind, Resource};
-use serde_json::Value;
 
 use crate::matching::{Matched, policy_of};
-use crate::merge::conf;
 use crate::merge::item::from_items;
 use crate::merge::tag::{self, Entry, Negations};
 use crate::plan::PolicyOrigin;
 use crate::rules::{InboundKey, TagRule};
-use crate::snapshot::Snapshot;
+use crate::view::View;
 
 /// What the policies of a kind say about each inbound that one of them selects.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,15 +25,15 @@ pub struct SourceRules {
 /// One item of an inbound policy's `rules`, for one of its matches.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SourceRule {
-    /// What it says.
-    pub conf: Value,
-    /// When it applies; JSON null for always.
-    pub matches: Value,
+    /// What it says; absent: nothing.
+    pub conf: Option<Conf>,
+    /// When it applies; absent: always.
+    pub matches: Option<Written>,
     /// The policy and the place in its list.
     pub origin: PolicyOrigin,
 }
 
-impl Snapshot {
+impl View<'_> {
     /// What matched policies say about each inbound.
     ///
     /// # Errors
@@ -63,22 +62,22 @@ impl Snapshot {
         for resource in policies {
             let Some(policy) = policy_of(resource) else { continue };
             let origin = |index| PolicyOrigin::of(resource, Some(index));
-            for (index, rule) in policy.rules.iter().enumerate() {
-                let part = |key: &str| rule.get(key).cloned().unwrap_or(Value::Null);
-                let matches = match part("matches") {
-                    Value::Array(list) if !list.is_empty() => list,
-                    _ => vec![Value::Null],
-                };
-                rules.extend(matches.into_iter().map(|matches| SourceRule {
-                    conf: part("default"),
+            for (index, InboundRule { matches, conf }) in policy.rules.iter().enumerate() {
+                let always = matches.is_empty().then_some(None);
+                let matches = matches.iter().cloned().map(Some).chain(always);
+                rules.extend(matches.map(|matches| SourceRule {
+                    conf: conf.clone(),
                     matches,
                     origin: origin(index),
                 }));
             }
             for (index, item) in policy.from.iter().enumerate() {
                 if item.target.kind == RefKind::Mesh && says_same_to_all(policy.kind) {
-                    let conf = conf::effective(policy.kind, item).into_owned();
-                    rules.push(SourceRule { conf, matches: Value::Null, origin: origin(index) });
+                    rules.push(SourceRule {
+                        conf: Some(item.conf.clone()),
+                        matches: None,
+                        origin: origin(index),
+                    });
                 }
             }
         }

@@ -140,7 +140,7 @@ fn by_subset(entries: &[Entry<'_>]) -> Vec<(Subset, Vec<usize>)> {
 
 /// Merges what items say, least important first, into one conf (or several, for MeshHTTPRoute) with its origins.
 pub(crate) fn merge(kind: Kind, relevant: &[&Item<'_>], profile: Profile) -> Vec<Merged> {
-    let confs = conf::merged(kind, relevant.iter().map(|item| item.conf.as_ref()));
+    let confs = conf::merged(kind, relevant.iter().map(|item| item.conf));
     if confs.is_empty() {
         return Vec::new();
     }
@@ -174,7 +174,7 @@ pub(crate) fn backend_ref_origins(
     }
     let mut origins = BTreeMap::new();
     for item in relevant {
-        for hash in conf::backend_ref_hashes(kind, &item.conf) {
+        for hash in conf::backend_ref_hashes(kind, item.conf) {
             origins.insert(hash, item.origin());
         }
     }

@@ -26,7 +26,7 @@ pub struct PolicyPlace {
 impl PolicyOrigin {
     /// An item of a policy, by its index in the list; without one, the whole policy.
     pub(crate) fn of(policy: &Resource, item: Option<usize>) -> Self {
-        let Resource { meta, spec: _ } = policy;
+        let meta = policy.meta();
         let name = meta.name.as_str().to_owned();
         Self(Arc::new(PolicyPlace { policy: policy.id(), name, item, source: Arc::clone(&meta.source) }))
     }

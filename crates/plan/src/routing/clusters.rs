@@ -184,7 +184,7 @@ impl<'v, 'a> Clusters<'v, 'a> {
 
 /// The service with the name of its port as section, which rules of policies are looked up by.
 fn port_id(service: &Service<'_>) -> ResourceId {
-    let section = match &service.resource.spec {
+    let section = match service.resource.spec() {
         Spec::MeshService(spec) => spec.port(&service.id.section).map(|port| port.effective_name()),
         Spec::MeshMultiZoneService(spec) => spec.port(&service.id.section).map(|port| port.effective_name()),
         _ => None,

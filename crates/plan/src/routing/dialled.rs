@@ -74,7 +74,7 @@ fn resource(
     port: u32,
 ) -> Result<ResourceId, String> {
     let Some(kind) = kind.resource_kind() else { return Err(format!("{kind} cannot be dialled")) };
-    let own = &view.resource().meta;
+    let own = view.resource().meta();
     let by_name = |zone: &str, namespace: &str, name: &str| ResourceId {
         kind,
         mesh: view.mesh_name().to_owned(),
@@ -99,10 +99,10 @@ fn resource(
         }
         None => view
             .by_labels(kind, labels)
-            .min_by_key(|resource| (resource.meta.created.unwrap_or(i64::MAX), resource.id()))
+            .min_by_key(|resource| (resource.meta().created.unwrap_or(i64::MAX), resource.id()))
             .ok_or_else(|| format!("no {kind} has the labels {labels}"))?,
     };
-    let ports = match &found.spec {
+    let ports = match found.spec() {
         Spec::MeshService(service) => &service.ports,
         Spec::MeshMultiZoneService(service) => &service.ports,
         _ => {

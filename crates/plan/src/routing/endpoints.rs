@@ -53,8 +53,7 @@ pub(super) fn of_tag(view: &View<'_>, facts: &Facts<'_>, service: &str) -> Offer
         return offer;
     }
     let (mut endpoints, ingresses) = zones::of_tag(view, facts, service);
-    view.reads_dataplanes(&local::offering(service));
-    endpoints.extend(local::of_tag(view.snapshot(), facts, service, ingresses.max(1)));
+    endpoints.extend(local::of_tag(view.reader(), facts, service, ingresses.max(1)));
     if !endpoints.is_empty() {
         endpoints.extend(external::of_tag(view, facts, service).endpoints);
         return Offer { endpoints, outside: None };
@@ -64,7 +63,7 @@ pub(super) fn of_tag(view: &View<'_>, facts: &Facts<'_>, service: &str) -> Offer
 
 /// Who offers a port of a real service.
 pub(super) fn of_service(view: &View<'_>, facts: &Facts<'_>, service: &Service<'_>) -> Offer {
-    let endpoints = match &service.resource.spec {
+    let endpoints = match service.resource.spec() {
         Spec::MeshService(_) => of_mesh_service(view, facts, service.resource, service.port),
         Spec::MeshMultiZoneService(spec) => zones::matched(view, service.resource, spec)
             .into_iter()
@@ -84,8 +83,7 @@ fn of_mesh_service(
     port: u32,
 ) -> Vec<Endpoint> {
     if zones::is_local(resource) {
-        local::reads(view, resource);
-        local::of_mesh_service(view.snapshot(), facts, resource, port)
+        local::of_mesh_service(view.reader(), facts, resource, port)
     } else {
         zones::of_mesh_service(view, facts, resource)
     }

@@ -6,7 +6,7 @@ use model::{Kind, Labels, Profile, Spec, Tags};
 use serde_json::Value;
 
 use crate::plan::Mtls;
-use crate::snapshot::Snapshot;
+use crate::reader::Reader;
 use crate::view::View;
 
 /// The proxy's mesh and zone, with defaults where nobody wrote them down.
@@ -44,7 +44,7 @@ impl<'a> Facts<'a> {
             && features.unified_naming
             && mesh_services == MeshServicesMode::Exclusive;
         let transparent = view.dataplane().is_transparent() || features.transparent;
-        let own_zone = Some(view.resource().meta.zone()).filter(|zone| !zone.is_empty());
+        let own_zone = Some(view.resource().meta().zone()).filter(|zone| !zone.is_empty());
         let mtls = mtls(view, mesh);
         Self {
             profile,
@@ -62,9 +62,9 @@ impl<'a> Facts<'a> {
     }
 
     /// What is known in a zone about a mesh, for nobody in particular.
-    pub(super) fn of_zone(snapshot: &'a Snapshot, mesh_name: &'a str, zone: &str) -> Self {
+    pub(super) fn of_zone(reader: &Reader<'a>, mesh_name: &'a str, zone: &str) -> Self {
         Self {
-            profile: snapshot.profile(),
+            profile: reader.profile(),
             mesh_name,
             zone: Some(zone.to_owned()).filter(|zone| !zone.is_empty()),
             mtls: None,
@@ -74,7 +74,7 @@ impl<'a> Facts<'a> {
             unified: false,
             transparent: false,
             binds: true,
-            system_namespace: &snapshot.context().system_namespace,
+            system_namespace: &reader.context().system_namespace,
         }
     }
 
@@ -112,19 +112,19 @@ fn mtls(view: &View<'_>, mesh: &Mesh) -> Option<Mtls> {
 
 /// Where the workload identity of the proxy comes from: the first MeshIdentity that selects it, or its own word.
 fn workload_identity(view: &View<'_>) -> Option<(String, Option<String>)> {
-    let labels = &view.resource().meta.labels;
+    let labels = &view.resource().meta().labels;
     let selects = |body: &Value| {
         let spec = body.get("spec").unwrap_or(body);
         let wanted = spec.pointer("/selector/dataplane/matchLabels")?.as_object()?;
         let has = |(key, value): (&String, &Value)| labels.get(key) == value.as_str();
         wanted.iter().all(has).then_some(())
     };
-    let chosen = view.of_kind(Kind::MeshIdentity).iter().find(|resource| match &resource.spec {
+    let chosen = view.of_kind(Kind::MeshIdentity).iter().find(|resource| match resource.spec() {
         Spec::Other { kind: _, body } => selects(body).is_some(),
         _ => false,
     });
     let announced = view.features().workload_identity.then(|| ("workload identity".to_owned(), None));
     chosen
-        .map(|resource| (resource.meta.name.as_str().to_owned(), Some(resource.id().to_string())))
+        .map(|resource| (resource.meta().name.as_str().to_owned(), Some(resource.id().to_string())))
         .or(announced)
 }

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use model::declared::Declared;
-use model::policy::backend_refs;
+use model::policy::TcpRouteConf;
 use model::topology::{GatewayListener as Written, GatewayProtocol, MeshGateway, Protocol, TlsMode};
 use model::{Resource, Tags};
 
@@ -40,7 +40,7 @@ pub(super) fn listeners(
         }
     }
     if !ports.is_empty() && rules.tcp_route.listeners.values().all(Vec::is_empty) {
-        let name = resource.meta.display_name();
+        let name = resource.meta().display_name();
         splitter.warnings.push(format!("no MeshTCPRoute speaks about the TCP and TLS listeners of MeshGateway {name}: they are not opened"));
         return Vec::new();
     }
@@ -60,7 +60,7 @@ impl Maker<'_, '_> {
     fn listener(&self, port: u16, written: &[&Written], splitter: &mut Splitter<'_, '_>) -> Listener {
         let tls = written.iter().any(|listener| listener.protocol == GatewayProtocol::Tls);
         let (protocol, word) = if tls { (Protocol::Tls, "TLS") } else { (Protocol::Tcp, "TCP") };
-        let name = format!("{}:{word}:{port}", self.resource.meta.display_name());
+        let name = format!("{}:{word}:{port}", self.resource.meta().display_name());
         let served = written.iter().map(|listener| (*listener, self.served(listener, splitter)));
         let routes = if tls {
             let mut hosts: Vec<(Match, Route)> =
@@ -102,7 +102,8 @@ impl Maker<'_, '_> {
                 checks_protocols: false,
                 gateway: Some(&tags),
             };
-            let sides = splitter.sides(&backend_refs(rule.merged.conf()), from);
+            let sides =
+                splitter.sides(rule.merged.said().map(TcpRouteConf::backends).unwrap_or_default(), from);
             let split = splitter.split(sides, context);
             splitter.declare(&split, Some(&from.policy));
             let settings = settings::of_split(self.view, Some(&from.policy));

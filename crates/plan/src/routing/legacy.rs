@@ -30,13 +30,13 @@ impl<'a> Legacy<'a> {
     pub(super) fn of(view: &View<'a>) -> Self {
         let known = view.profile().has_traffic_route();
         let resources = if known { view.of_kind(Kind::TrafficRoute) } else { &[] };
-        let routes = resources.iter().filter_map(|resource| match &resource.spec {
+        let routes = resources.iter().filter_map(|resource| match resource.spec() {
             Spec::TrafficRoute(route) => Some((resource.as_ref(), route)),
             _ => None,
         });
         let routes: Vec<_> = routes.collect();
         let policies = |kind: Kind| {
-            let policies = view.of_kind(kind).iter().filter_map(|resource| match &resource.spec {
+            let policies = view.of_kind(kind).iter().filter_map(|resource| match resource.spec() {
                 Spec::Legacy(policy) => Some((resource.as_ref(), policy)),
                 _ => None,
             });

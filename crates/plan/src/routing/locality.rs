@@ -40,7 +40,7 @@ fn own_value<'v>(view: &View<'v>, key: &str) -> Option<&'v str> {
     let dataplane = view.dataplane();
     let inbounds = dataplane.inbound.iter().find_map(|inbound| inbound.tags.get(key));
     let gateway = || dataplane.gateway.as_ref().and_then(|gateway| gateway.tags.get(key));
-    inbounds.or_else(gateway).or_else(|| view.resource().meta.labels.get(key))
+    inbounds.or_else(gateway).or_else(|| view.resource().meta().labels.get(key))
 }
 
 /// Endpoints with the priorities and weights that a locality rule gives them, sorted; `own` is the client's zone.

@@ -21,10 +21,10 @@ pub(super) fn services(view: &View<'_>, id: &ResourceId) -> String {
     let kinds = [Kind::MeshService, Kind::MeshMultiZoneService, Kind::MeshExternalService];
     let candidates =
         || kinds.into_iter().flat_map(|kind| view.of_kind(kind).iter().map(AsRef::as_ref)).take(COMPARED);
-    if let Some(same) = candidates().find(|resource| resource.meta.display_name() == name) {
+    if let Some(same) = candidates().find(|resource| resource.meta().display_name() == name) {
         return text + &format!("; there is {}: refer to it by labels", place(same));
     }
-    match nearest(name, candidates().map(|resource: &Resource| resource.meta.display_name())) {
+    match nearest(name, candidates().map(|resource: &Resource| resource.meta().display_name())) {
         Some(near) => text + &format!("; did you mean `{near}`?"),
         None => text,
     }
@@ -32,9 +32,9 @@ pub(super) fn services(view: &View<'_>, id: &ResourceId) -> String {
 
 /// What was looked for, and a tag value near it, if nobody has it.
 pub(super) fn tag_services(view: &View<'_>, service: &str) -> Option<String> {
-    view.reads_all(Kind::Dataplane);
-    let dataplanes = view.snapshot().dataplanes(view.mesh_name());
-    let known: BTreeSet<&str> = dataplanes
+    let known: BTreeSet<&str> = view
+        .reader()
+        .dataplanes(view.mesh_name())
         .take(COMPARED)
         .flat_map(|(_, dataplane)| &dataplane.inbound)
         .filter_map(|inbound| inbound.tags.service())
@@ -43,7 +43,7 @@ pub(super) fn tag_services(view: &View<'_>, service: &str) -> Option<String> {
 }
 
 fn place(resource: &Resource) -> String {
-    let (zone, namespace) = (resource.meta.zone(), resource.meta.namespace());
+    let (zone, namespace) = (resource.meta().zone(), resource.meta().namespace());
     let mut place = format!("one of kind {}", resource.kind());
     if !zone.is_empty() {
         place += &format!(" in zone {zone}");

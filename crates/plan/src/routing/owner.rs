@@ -1,6 +1,6 @@
 //! Who decides where the connections of an outbound go (spec 04 §1.1, §4).
 
-use model::policy::backend_refs;
+use model::policy::TcpRouteConf;
 use model::topology::Protocol;
 use model::{BackendRef, Tags};
 
@@ -123,7 +123,7 @@ impl<'v, 'a> Owners<'v, 'a> {
 
     fn by_tcp(&self, merged: &Merged, splitter: &mut Splitter<'_, '_>) -> Decision {
         let owner = Owner::TcpRoute(merged.origins.clone());
-        let refs: Vec<BackendRef> = backend_refs(merged.conf());
+        let refs: &[BackendRef] = merged.said().map(TcpRouteConf::backends).unwrap_or_default();
         let Some(origin) = self.rules.tcp_route.backend_ref_origin(merged, "") else {
             let refusal =
                 "no policy is recorded as the source of the backendRefs, so none of them can be resolved";
@@ -133,7 +133,7 @@ impl<'v, 'a> Owners<'v, 'a> {
                 ..Decision::of(owner, Vec::new())
             };
         };
-        let sides = splitter.sides(&refs, origin);
+        let sides = splitter.sides(refs, origin);
         let dropped = sides.iter().all(|side| matches!(side.meaning, Destined::Dropped { .. }));
         Decision { reference_omits: dropped, ..Decision::of(owner, sides) }
     }

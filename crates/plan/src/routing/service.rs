@@ -27,7 +27,7 @@ impl<'a> Service<'a> {
         let Some(resource) = view.by_id(id) else {
             return Err(Unusable::NotFound { looked_for: near::services(view, id) });
         };
-        let (port, protocol, name) = match &resource.spec {
+        let (port, protocol, name) = match resource.spec() {
             Spec::MeshService(service) => named(service.port(&id.section), &service.ports, id)?,
             Spec::MeshMultiZoneService(service) => named(service.port(&id.section), &service.ports, id)?,
             Spec::MeshExternalService(service) => (service.port, Some(service.protocol), None),

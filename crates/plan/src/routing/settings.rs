@@ -8,8 +8,7 @@ mod declared;
 use std::time::Duration;
 
 use model::Spec;
-use model::policy::{self, AccessLogFormat, AccessLogTarget};
-use serde_json::Value;
+use model::policy::{AccessLogConf, AccessLogFormat, AccessLogTarget, RetryConf, Spoken, TimeoutConf};
 
 use crate::plan::{AccessLog, ConnectionSettings, LogBackend, LogFormat, PolicyOrigin, Sourced};
 use crate::rules::Merged;
@@ -37,8 +36,8 @@ pub(super) fn of_listener(
 ) -> ConnectionSettings {
     let Said { timeout, retry, access_log } = said;
     ConnectionSettings {
-        idle_timeout: sourced(view, timeout, policy::idle_timeout),
-        max_connect_attempts: sourced(view, retry, policy::max_connect_attempts),
+        idle_timeout: sourced(view, timeout, |said: &TimeoutConf| said.idle),
+        max_connect_attempts: sourced(view, retry, |said: &RetryConf| said.max_connect_attempts),
         max_connections: None,
         max_age: None,
         accept_proxy_protocol: None,
@@ -48,13 +47,27 @@ pub(super) fn of_listener(
 
 /// How long establishing a connection to an endpoint of a backend may take.
 pub(super) fn connect_timeout(view: &View<'_>, timeout: Option<&Merged>) -> Option<Sourced<Duration>> {
-    sourced(view, timeout, policy::connection_timeout)
+    sourced(view, timeout, |said: &TimeoutConf| said.connect)
 }
 
-fn sourced<T>(view: &View<'_>, merged: Option<&Merged>, read: fn(&Value) -> Option<T>) -> Option<Sourced<T>> {
+fn sourced<C: Spoken, T>(
+    view: &View<'_>,
+    merged: Option<&Merged>,
+    read: fn(&C) -> Option<T>,
+) -> Option<Sourced<T>> {
+    together(view, merged, read, |said| read(said).is_some())
+}
+
+/// What several policies may say together: the most important one with a word in it stands for all.
+fn together<C: Spoken, T>(
+    view: &View<'_>,
+    merged: Option<&Merged>,
+    read: fn(&C) -> Option<T>,
+    has_a_word: impl Fn(&C) -> bool,
+) -> Option<Sourced<T>> {
     let merged = merged?;
-    let value = read(merged.conf())?;
-    Some(Sourced { value, origin: who_said(view, merged, |conf| read(conf).is_some())? })
+    let value = read(merged.said()?)?;
+    Some(Sourced { value, origin: who_said(view, merged, has_a_word)? })
 }
 
 fn access_logs(
@@ -63,12 +76,10 @@ fn access_logs(
     listener: &str,
     warnings: &mut Vec<String>,
 ) -> Vec<Sourced<AccessLog>> {
-    let Some(merged) = merged else { return Vec::new() };
-    let Some(origin) = who_said(view, merged, |conf| conf.get("backends").is_some()) else {
-        return Vec::new();
-    };
+    let read = |said: &AccessLogConf| said.backends.clone();
+    let Some(Sourced { value: backends, origin }) = sourced(view, merged, read) else { return Vec::new() };
     let mut logs = Vec::new();
-    for backend in policy::access_log_backends(merged.conf()) {
+    for backend in backends {
         let target = match backend.target {
             AccessLogTarget::File(path) => LogBackend::File(path),
             AccessLogTarget::Tcp(address) => LogBackend::Tcp(address),
@@ -88,12 +99,12 @@ fn access_logs(
 }
 
 /// The most important of the merged policies that says anything about a value; merging lets its word stand.
-fn who_said(view: &View<'_>, merged: &Merged, says: impl Fn(&Value) -> bool) -> Option<PolicyOrigin> {
+fn who_said<C: Spoken>(view: &View<'_>, merged: &Merged, says: impl Fn(&C) -> bool) -> Option<PolicyOrigin> {
     let says = |origin: &&PolicyOrigin| {
-        let Some(Spec::Policy(policy)) = view.by_id(&origin.policy).map(|resource| &resource.spec) else {
+        let Some(Spec::Policy(policy)) = view.by_id(&origin.policy).map(|resource| resource.spec()) else {
             return false;
         };
-        origin.item.and_then(|item| policy.to.get(item)).is_some_and(|item| says(&item.conf))
+        origin.item.and_then(|item| policy.to.get(item)).and_then(|item| C::of(&item.conf)).is_some_and(&says)
     };
     merged.origins.iter().rev().find(says).or(merged.last_origin()).cloned()
 }

@@ -29,7 +29,7 @@ pub(super) fn of_routes(
         };
         let unresolved = Vec::new();
         let status = RouteStatus { policy, kind: Kind::TrafficRoute, outcome, decides, unresolved };
-        statuses.push(view.snapshot().pools.routes.shared(status));
+        statuses.push(view.reader().pools().routes.shared(status));
     }
     statuses.sort_by(|a, b| a.policy.cmp(&b.policy));
     statuses

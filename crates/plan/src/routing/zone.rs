@@ -16,34 +16,22 @@ use crate::plan::{
     Accepts, Backend, Bind, Cluster, ClusterKind, ConnectionSettings, Direction, Endpoint, Fate, Listener,
     Match, Naming, Plan, Proxy, ProxyId, Route, Session,
 };
-use crate::reads::{self, Reads};
-use crate::snapshot::Snapshot;
-
-/// What the plan of a zone ingress depends on, besides its own resource.
-const READ: [Kind; 8] = [
-    Kind::Mesh,
-    Kind::Dataplane,
-    Kind::MeshService,
-    Kind::TrafficRoute,
-    Kind::MeshHTTPRoute,
-    Kind::MeshTCPRoute,
-    Kind::MeshGatewayRoute,
-    Kind::VirtualOutbound,
-];
+use crate::reader::Reader;
 
 /// Plans a zone ingress: connections are told apart by the SNI of mesh TLS, which stays closed. `None` when there is none
 /// of that name.
-pub(crate) fn plan_ingress(snapshot: &Snapshot, name: &ResourceName) -> Option<(Plan, Reads)> {
-    let resource = snapshot.named(Kind::ZoneIngress, "", name.as_str())?;
-    let Spec::ZoneIngress(ingress) = &resource.spec else { return None };
-    let zone = if ingress.zone.is_empty() { resource.meta.zone() } else { &ingress.zone };
+pub(crate) fn plan_ingress(reader: &Reader<'_>, name: &ResourceName) -> Option<Plan> {
+    let resource = reader.named(Kind::ZoneIngress, "", name.as_str())?;
+    let Spec::ZoneIngress(ingress) = resource.spec() else { return None };
+    let zone = if ingress.zone.is_empty() { resource.meta().zone() } else { &ingress.zone };
     let available = || ingress.available.iter().map(|available| (available.mesh.as_str(), &available.tags));
-    let meshes: BTreeSet<&str> = available().map(|(mesh, _)| mesh).chain(snapshot.meshes()).collect();
-    let mut offers = Offers { snapshot, routes: Vec::new(), clusters: BTreeMap::new() };
+    let known = reader.of_kind(Kind::Mesh).iter().map(|mesh| mesh.meta().name.as_str());
+    let meshes: BTreeSet<&str> = available().map(|(mesh, _)| mesh).chain(known).collect();
+    let mut offers = Offers { reader, routes: Vec::new(), clusters: BTreeMap::new() };
     for mesh in meshes {
-        let facts = Facts::of_zone(snapshot, mesh, zone);
+        let facts = Facts::of_zone(reader, mesh, zone);
         let here: Vec<&Tags> = available().filter(|(of, _)| *of == mesh).map(|(_, tags)| tags).collect();
-        let destinations = destinations::of_mesh(snapshot, mesh, &here);
+        let destinations = destinations::of_mesh(reader, mesh, &here);
         for service in here.iter().filter_map(|tags| tags.service()) {
             for destination in
                 destinations.iter().filter(|d| matches!(d.service(), Some(s) if s == "*" || s == service))
@@ -51,11 +39,11 @@ pub(crate) fn plan_ingress(snapshot: &Snapshot, name: &ResourceName) -> Option<(
                 offers.add_tags(&facts, service, destination);
             }
         }
-        for service in snapshot.in_mesh(Kind::MeshService, mesh) {
+        for service in reader.in_mesh(Kind::MeshService, mesh) {
             offers.add_service(&facts, service);
         }
     }
-    let Offers { snapshot: _, routes, clusters } = offers;
+    let Offers { reader: _, routes, clusters } = offers;
     let listener = Listener {
         name: names::listener("inbound", &ingress.address, ingress.port),
         bind: Bind::opened(ingress.address.as_str(), ingress.port),
@@ -67,7 +55,7 @@ pub(crate) fn plan_ingress(snapshot: &Snapshot, name: &ResourceName) -> Option<(
         routes,
         naming: Naming::default(),
     };
-    let plan = Plan {
+    Some(Plan {
         proxy: Proxy {
             id: ProxyId::ZoneIngress(name.clone()),
             service: String::new(),
@@ -79,19 +67,17 @@ pub(crate) fn plan_ingress(snapshot: &Snapshot, name: &ResourceName) -> Option<(
         clusters: clusters.into_iter().map(|(name, cluster)| (name, Arc::new(cluster))).collect(),
         routes: Vec::new(),
         warnings: Vec::new(),
-    };
-    let own = reads::named(Kind::ZoneIngress, "", name.as_str());
-    Some((plan, Reads::new(READ.into_iter().map(reads::everywhere).chain([own]).collect())))
+    })
 }
 
 /// What other zones may dial, in the order of the available services.
-struct Offers<'s> {
-    snapshot: &'s Snapshot,
+struct Offers<'r, 'a> {
+    reader: &'r Reader<'a>,
     routes: Vec<(Match, Route)>,
     clusters: BTreeMap<String, Cluster>,
 }
 
-impl Offers<'_> {
+impl Offers<'_, '_> {
     /// One tag set of a service. The zone takes part in the SNI, and not in the choice: all endpoints are here.
     fn add_tags(&mut self, facts: &Facts<'_>, service: &str, destination: &Tags) {
         let mut subset = destination.clone();
@@ -103,7 +89,7 @@ impl Offers<'_> {
         subset.remove(ZONE_TAG);
         let name = format!("{}:{service}", facts.mesh_name);
         if !self.clusters.contains_key(&name) {
-            let endpoints = local::of_tag(self.snapshot, facts, service, 1);
+            let endpoints = local::of_tag(self.reader, facts, service, 1);
             self.clusters.insert(name.clone(), cluster(&name, service, endpoints));
         }
         self.add(sni, name, subset);
@@ -111,8 +97,8 @@ impl Offers<'_> {
 
     /// The ports of a real service of the zone, independent of routes.
     fn add_service(&mut self, facts: &Facts<'_>, resource: &Resource) {
-        let Spec::MeshService(service) = &resource.spec else { return };
-        let elsewhere = facts.zone.is_some() && facts.is_remote(resource.meta.zone());
+        let Spec::MeshService(service) = resource.spec() else { return };
+        let elsewhere = facts.zone.is_some() && facts.is_remote(resource.meta().zone());
         if !facts.profile.has_real_outbounds() || !is_local(resource) || elsewhere {
             return;
         }
@@ -125,7 +111,7 @@ impl Offers<'_> {
                 port.port,
                 &id.mesh,
             );
-            let endpoints = local::of_mesh_service(self.snapshot, facts, resource, port.port);
+            let endpoints = local::of_mesh_service(self.reader, facts, resource, port.port);
             let resource = Some(resource.describe());
             self.clusters.insert(name.clone(), Cluster { resource, ..cluster(&name, &name, endpoints) });
             self.add(sni, name, Tags::default());

@@ -39,7 +39,7 @@ impl Hearing {
 
     /// What is said about a policy; `None`: nothing.
     pub(super) fn about(&self, policy: &Resource) -> Option<&Heard> {
-        let named = self.0.get(policy.meta.name.as_str())?;
+        let named = self.0.get(policy.meta().name.as_str())?;
         let id = policy.id();
         named.iter().find(|(found, _)| *found == id).map(|(_, heard)| heard)
     }

@@ -37,8 +37,8 @@ impl View<'_> {
 
     /// Whether there is such a destination: a real one, or one that some proxy offers by tag.
     fn exists(&self, policy: &Resource, target: &TargetRef) -> bool {
-        let is_real =
-            self.profile().has_resource_rules() && !resolve(self.snapshot(), &policy.id(), target).is_empty();
+        let is_real = self.profile().has_resource_rules()
+            && !resolve(self.destinations(), &policy.id(), target).is_empty();
         is_real || self.is_offered_by_tag(target)
     }
 
@@ -49,9 +49,9 @@ impl View<'_> {
         };
         let Some(name) = name.filter(|_| self.profile().has_tag_rules()) else { return false };
         let service = Tags::from_iter([(SERVICE_TAG, name)]);
-        self.is_offered(name)
+        self.reader().is_offered(self.mesh_name(), name)
             || self.of_kind(Kind::ExternalService).iter().any(|resource| {
-                matches!(&resource.spec, Spec::ExternalService(external) if service.matches(&external.tags))
+                matches!(resource.spec(), Spec::ExternalService(external) if service.matches(&external.tags))
             })
     }
 }
@@ -64,8 +64,8 @@ fn place(policy: &Resource, target: &TargetRef, profile: Profile) -> String {
     if profile.refers_by_labels_only() {
         return " without labels, which are the only way to say which one".to_owned();
     }
-    let namespace = target.namespace.is_none().then(|| policy.meta.namespace());
-    let places = [("zone", Some(policy.meta.zone())), ("namespace", namespace)];
+    let namespace = target.namespace.is_none().then(|| policy.meta().namespace());
+    let places = [("zone", Some(policy.meta().zone())), ("namespace", namespace)];
     let said =
         places.into_iter().filter_map(|(what, name)| Some((what, name.filter(|name| !name.is_empty())?)));
     said.map(|(what, name)| format!(" in {what} {name}")).collect()

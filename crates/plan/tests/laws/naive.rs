@@ -15,16 +15,16 @@ use serde_json::{Value, json};
 pub(crate) fn matched<'a>(snapshot: &'a Snapshot, proxy: &ProxyKey, kind: Kind) -> Vec<&'a Resource> {
     let found = snapshot.resources().iter().find(|resource| {
         resource.kind() == Kind::Dataplane
-            && resource.meta.mesh == proxy.mesh
-            && resource.meta.name == proxy.name
+            && resource.meta().mesh == proxy.mesh
+            && resource.meta().name == proxy.name
     });
     let resource = found.unwrap();
-    let Spec::Dataplane(dataplane) = &resource.spec else { unreachable!() };
+    let Spec::Dataplane(dataplane) = resource.spec() else { unreachable!() };
     let proxy = Proxy { snapshot, resource, dataplane, gateway: gateway(snapshot, resource, dataplane) };
     let policies = snapshot.resources().iter().map(AsRef::as_ref);
     policies
-        .filter(|policy: &&Resource| policy.kind() == kind && policy.meta.mesh == resource.meta.mesh)
-        .filter(|policy| !(snapshot.profile() >= Profile::V2_7 && policy.meta.is_shadow()))
+        .filter(|policy: &&Resource| policy.kind() == kind && policy.meta().mesh == resource.meta().mesh)
+        .filter(|policy| !(snapshot.profile() >= Profile::V2_7 && policy.meta().is_shadow()))
         .filter(|policy| proxy.passes_filters(policy) && proxy.is_selected(policy, true))
         .collect()
 }
@@ -46,12 +46,12 @@ fn gateway<'a>(
     let tags = &dataplane.builtin_gateway()?.tags;
     let mut best = None;
     for resource in snapshot.resources() {
-        let Spec::MeshGateway(gateway) = &resource.spec else { continue };
-        let zone = resource.meta.zone();
+        let Spec::MeshGateway(gateway) = resource.spec() else { continue };
+        let zone = resource.meta().zone();
         let elsewhere =
-            resource.meta.origin() == Origin::Zone && !zone.is_empty() && zone != proxy.meta.zone();
+            resource.meta().origin() == Origin::Zone && !zone.is_empty() && zone != proxy.meta().zone();
         let is_known = (Profile::V2_6..=Profile::V2_14).contains(&profile);
-        if !is_known || resource.meta.mesh != proxy.meta.mesh || (profile >= Profile::V2_9 && elsewhere) {
+        if !is_known || resource.meta().mesh != proxy.meta().mesh || (profile >= Profile::V2_9 && elsewhere) {
             continue;
         }
         for selector in gateway.selectors.iter().filter(|selector| selector.matches(tags)) {
@@ -72,9 +72,9 @@ impl Proxy<'_> {
         if self.profile() < Profile::V2_9 {
             return true;
         }
-        let (role, meta) = (policy.meta.role(), &policy.meta);
+        let (role, meta) = (policy.meta().role(), policy.meta());
         if role != PolicyRole::Producer {
-            let of = self.gateway.map_or(&self.resource.meta, |(gateway, _)| &gateway.meta);
+            let of = self.gateway.map_or(self.resource.meta(), |(gateway, _)| gateway.meta());
             let bound =
                 of.origin() == Origin::Zone && meta.origin() == Origin::Zone && !meta.zone().is_empty();
             if bound && !of.zone().is_empty() && of.zone() != meta.zone() {
@@ -82,12 +82,12 @@ impl Proxy<'_> {
             }
         }
         let own = role == PolicyRole::Consumer || role == PolicyRole::WorkloadOwner;
-        !own || (!meta.namespace().is_empty() && meta.namespace() == self.resource.meta.namespace())
+        !own || (!meta.namespace().is_empty() && meta.namespace() == self.resource.meta().namespace())
     }
 
     /// Whether any inbound or listener is selected, or the delegated flag set.
     fn is_selected(&self, resource: &Resource, may_refer: bool) -> bool {
-        let Spec::Policy(policy) = &resource.spec else { return false };
+        let Spec::Policy(policy) = resource.spec() else { return false };
         let mesh = TargetRef::of_kind(RefKind::Mesh);
         let target = policy.target.as_ref().unwrap_or(&mesh);
         let name = target.name.clone().unwrap_or_default();
@@ -104,7 +104,8 @@ impl Proxy<'_> {
                 self.any_tags(|tags| selector.matches(tags))
             }
             RefKind::MeshGateway if old => self.gateway.is_some_and(|(gateway, _)| {
-                let is_meant = gateway.meta.mesh == resource.meta.mesh && gateway.meta.display_name() == name;
+                let is_meant =
+                    gateway.meta().mesh == resource.meta().mesh && gateway.meta().display_name() == name;
                 is_meant && target.name.is_some() && self.any_listener(|tags| target.tags.matches(tags))
             }),
             RefKind::Dataplane if self.profile() >= Profile::V2_10 => self.is_dataplane(resource, target),
@@ -112,7 +113,7 @@ impl Proxy<'_> {
                 let routes =
                     self.snapshot.resources().iter().filter(|route| route.kind() == Kind::MeshHTTPRoute);
                 let mut meant = routes.filter(|route| {
-                    route.meta.mesh == resource.meta.mesh && route.meta.display_name() == name
+                    route.meta().mesh == resource.meta().mesh && route.meta().display_name() == name
                 });
                 meant.next().is_some_and(|route| self.is_selected(route, false))
             }
@@ -151,7 +152,7 @@ impl Proxy<'_> {
             return false;
         }
         let v3 = self.profile() == Profile::V3;
-        let meta = &self.resource.meta;
+        let meta = self.resource.meta();
         let by_labels = |labels: &Labels| {
             labels.iter().all(|(key, value)| match key {
                 DISPLAY_NAME_LABEL if v3 => meta.display_name() == value,
@@ -160,10 +161,10 @@ impl Proxy<'_> {
         };
         let is_meant = match (&target.name, &target.labels) {
             (Some(name), _) if !v3 => {
-                meta.mesh == policy.meta.mesh
+                meta.mesh == policy.meta().mesh
                     && meta.display_name() == name
-                    && meta.zone() == policy.meta.zone()
-                    && meta.namespace() == target.namespace.as_deref().unwrap_or(policy.meta.namespace())
+                    && meta.zone() == policy.meta().zone()
+                    && meta.namespace() == target.namespace.as_deref().unwrap_or(policy.meta().namespace())
             }
             (_, Some(labels)) => by_labels(labels),
             (_, None) => v3 || target.namespace.is_none(),
@@ -181,15 +182,16 @@ impl Proxy<'_> {
 fn items<'a>(policies: &[&'a Resource]) -> Vec<(&'a Resource, &'a Policy, &'a PolicyItem)> {
     let mut all = Vec::new();
     for resource in policies {
-        let Spec::Policy(policy) = &resource.spec else { continue };
+        let Spec::Policy(policy) = resource.spec() else { continue };
         all.extend(policy.to.iter().map(|item| (*resource, policy, item)));
     }
     all
 }
 
+/// What an item says: the document's own words, or for one without a rule a route to its destination.
 fn conf((_, _, item): &(&Resource, &Policy, &PolicyItem)) -> Value {
-    if let Some(rule) = item.conf["rules"].get(0) {
-        return rule.clone();
+    if !item.backend_refs.is_empty() {
+        return json!(item.conf);
     }
     let TargetRef { kind, name, namespace, labels, tags: _, section_name, proxy_types: _ } = &item.target;
     let mut reference = json!({ "kind": kind.as_str(), "weight": 1 });
@@ -248,11 +250,11 @@ pub(crate) fn for_resource(snapshot: &Snapshot, policies: &[&Resource], id: &Res
         (
             profile.specificity(kind),
             dataplane.map(|t| (t.name.is_some(), t.section_name.is_some())),
-            resource.meta.origin(),
-            resource.meta.role(),
+            resource.meta().origin(),
+            resource.meta().role(),
             profile.specificity(item.target.kind),
             port,
-            std::cmp::Reverse(resource.meta.display_name().to_owned()),
+            std::cmp::Reverse(resource.meta().display_name().to_owned()),
         )
     });
     let resolved: Vec<(usize, ResourceId)> = entries
@@ -272,10 +274,10 @@ pub(crate) fn for_resource(snapshot: &Snapshot, policies: &[&Resource], id: &Res
 fn resolve(snapshot: &Snapshot, policy: &Resource, target: &TargetRef) -> Vec<ResourceId> {
     let profile = snapshot.profile();
     let v3 = profile == Profile::V3;
-    let mesh = policy.meta.mesh.as_str();
-    let all = || snapshot.resources().iter().filter(|r| r.meta.mesh == mesh).map(AsRef::as_ref);
+    let mesh = policy.meta().mesh.as_str();
+    let all = || snapshot.resources().iter().filter(|r| r.meta().mesh == mesh).map(AsRef::as_ref);
     if target.kind == RefKind::Mesh {
-        let exists = snapshot.resources().iter().any(|r| r.kind() == Kind::Mesh && r.meta.name == mesh);
+        let exists = snapshot.resources().iter().any(|r| r.kind() == Kind::Mesh && r.meta().name == mesh);
         return if exists { vec![mesh_id(mesh)] } else { Vec::new() };
     }
     let kind = target.kind.resource_kind().unwrap();
@@ -292,26 +294,26 @@ fn resolve(snapshot: &Snapshot, policy: &Resource, target: &TargetRef) -> Vec<Re
     };
     let (found, number): (Vec<&Resource>, Option<u32>) = match (labels, compatible) {
         (Some(labels), _) => {
-            (all().filter(|r| r.kind() == kind && labels.matches(&r.meta.labels)).collect(), None)
+            (all().filter(|r| r.kind() == kind && labels.matches(&r.meta().labels)).collect(), None)
         }
         (None, _) if v3 => return Vec::new(),
         (None, Some((name, namespace, number))) => {
             let labels = Labels::from_iter([(DISPLAY_NAME_LABEL, name), (NAMESPACE_LABEL, namespace)]);
-            (all().filter(|r| r.kind() == kind && labels.matches(&r.meta.labels)).collect(), number)
+            (all().filter(|r| r.kind() == kind && labels.matches(&r.meta().labels)).collect(), number)
         }
         (None, None) => {
-            let namespace = target.namespace.as_deref().unwrap_or(policy.meta.namespace());
+            let namespace = target.namespace.as_deref().unwrap_or(policy.meta().namespace());
             let mut named = all().filter(|r| {
                 r.kind() == kind
-                    && r.meta.display_name() == name
-                    && r.meta.zone() == policy.meta.zone()
-                    && r.meta.namespace() == namespace
+                    && r.meta().display_name() == name
+                    && r.meta().zone() == policy.meta().zone()
+                    && r.meta().namespace() == namespace
             });
             (named.next().into_iter().collect(), None)
         }
     };
     let with_section = |resource: &Resource| {
-        let ports: &[ServicePort] = match &resource.spec {
+        let ports: &[ServicePort] = match resource.spec() {
             Spec::MeshService(service) => &service.ports,
             Spec::MeshMultiZoneService(service) => &service.ports,
             _ => return Some(resource.id()),

@@ -78,13 +78,13 @@ impl Checker<'_> {
     }
 
     fn mesh(&self) -> &str {
-        self.entry.resource.meta.mesh.as_str()
+        self.entry.resource.meta().mesh.as_str()
     }
 
     fn is_known(&self, target: &TargetRef) -> bool {
         let by_name = |kind: Kind| {
             let of_kind = self.snapshot.in_mesh(kind, self.mesh());
-            target.name.as_ref().is_some_and(|name| of_kind.iter().any(|it| it.meta.display_name() == name))
+            target.name.as_ref().is_some_and(|name| of_kind.iter().any(|it| it.meta().display_name() == name))
         };
         let by_labels =
             |kind: Kind, labels: &Labels| self.snapshot.by_labels(kind, self.mesh(), labels).next().is_some();
@@ -113,7 +113,7 @@ impl Checker<'_> {
         if tags.get(MESH_TAG).is_some_and(|mesh| mesh != self.mesh()) {
             return true;
         }
-        let offers = |resource: &Arc<Resource>| match &resource.spec {
+        let offers = |resource: &Arc<Resource>| match resource.spec() {
             Spec::Dataplane(it) => it.gateway.as_ref().is_some_and(|gateway| tags.matches(&gateway.tags)),
             Spec::ExternalService(it) => tags.matches(&it.tags),
             Spec::ZoneIngress(it) => it.available.iter().any(|service| tags.matches(&service.tags)),
@@ -138,7 +138,7 @@ impl Checker<'_> {
     /// Whether some route sends the connections to a service elsewhere.
     fn is_rerouted(&self, tags: &Tags) -> bool {
         let routes = [Kind::MeshTCPRoute, Kind::MeshHTTPRoute, Kind::TrafficRoute];
-        let speaks = |resource: &Arc<Resource>| match &resource.spec {
+        let speaks = |resource: &Arc<Resource>| match resource.spec() {
             Spec::Policy(policy) => {
                 policy.to.iter().any(|item| item.target.name.as_deref() == tags.service())
             }
@@ -175,7 +175,7 @@ impl Checker<'_> {
         }
         for kind in [Kind::MeshService, Kind::MeshExternalService, Kind::MeshMultiZoneService] {
             let named = self.snapshot.in_mesh(kind, self.mesh()).iter();
-            services.extend(named.map(|resource| resource.meta.display_name().to_owned()));
+            services.extend(named.map(|resource| resource.meta().display_name().to_owned()));
         }
         if services.is_empty() {
             return Some("no service is defined in this mesh".into());

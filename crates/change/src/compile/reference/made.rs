@@ -1,9 +1,8 @@
 //! The references that a resource makes to services, and where they stand in it.
 
-use model::policy::{Policy, backend_refs};
+use model::policy::Policy;
 use model::topology::OutboundTarget;
 use model::{BackendRef, FieldPath, Kind, Resource, Spec, Tags, TargetRef};
-use serde_json::Value;
 
 /// A reference that a resource makes.
 pub(super) enum Reference {
@@ -25,7 +24,7 @@ impl std::fmt::Display for Reference {
 /// The references that a resource makes to services, each with its place below the body.
 pub(super) fn references(resource: &Resource) -> Vec<(FieldPath, Reference)> {
     let root = FieldPath::root();
-    match &resource.spec {
+    match resource.spec() {
         Spec::Policy(policy) if matches!(policy.kind, Kind::MeshTCPRoute | Kind::MeshHTTPRoute) => {
             of_route(policy, &root.field("spec").field("to"))
         }
@@ -55,10 +54,9 @@ fn of_route(policy: &Policy, to: &FieldPath) -> Vec<(FieldPath, Reference)> {
     for (at, item) in policy.to.iter().enumerate() {
         let item_path = to.index(at);
         found.push((item_path.field("targetRef"), Reference::To(item.target.clone())));
-        let rules = item.conf.get("rules").and_then(Value::as_array);
-        for (rule_at, rule) in rules.into_iter().flatten().enumerate() {
+        for (rule_at, backends) in item.backend_refs.iter().enumerate() {
             let refs = item_path.field("rules").index(rule_at).field("default").field("backendRefs");
-            for (ref_at, backend) in backend_refs(rule).into_iter().enumerate() {
+            for (ref_at, backend) in backends.iter().cloned().enumerate() {
                 found.push((refs.index(ref_at), Reference::Backend(backend)));
             }
         }

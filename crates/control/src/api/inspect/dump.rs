@@ -1,9 +1,9 @@
 //! What a proxy is told, decoded; secrets are blanked.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use dialect::envoy::EnvoyOptions;
-use model::Resource;
 use plan::Snapshot;
 use serde_json::{Map, Value, json};
 use xds::proto::l4;
@@ -125,13 +125,9 @@ fn lowered(plan: &plan::Plan, envoy: &EnvoyOptions) -> Result<Value, Refusal> {
 
 /// The plan by which shadow policies count as if they were none.
 fn shadowed(snapshot: &Snapshot, key: &model::ProxyKey) -> Result<plan::Plan, Refusal> {
-    let resources = snapshot.resources().iter().map(|resource| {
-        let mut resource: Resource = Resource::clone(resource);
-        if resource.meta.is_shadow() {
-            let labels = resource.meta.labels.iter().filter(|(key, _)| *key != model::resource::EFFECT_LABEL);
-            resource.meta.labels = labels.collect();
-        }
-        resource
+    let resources = snapshot.resources().iter().map(|resource| match resource.meta().is_shadow() {
+        true => resource.in_force().into(),
+        false => Arc::clone(resource),
     });
     let lit = Snapshot::new(resources, snapshot.context().clone());
     plan::plan(&lit, &key.clone().into()).ok_or_else(|| Refusal::not_found(TITLE))

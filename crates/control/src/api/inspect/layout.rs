@@ -35,7 +35,7 @@ pub(super) fn shown(view: &View<'_>, proxy: &CompiledProxy) -> Value {
     });
     json!({
         "kri": id.to_string(),
-        "labels": resource.meta.labels,
+        "labels": resource.meta().labels,
         "inbounds": inbounds.collect::<Vec<_>>(),
         "outbounds": outbounds.collect::<Vec<_>>(),
         "listeners": [],

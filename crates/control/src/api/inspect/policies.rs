@@ -1,5 +1,6 @@
 //! What policies say about a proxy, one of its inbounds or one of its outbounds.
 
+use model::policy::Conf;
 use model::{Kind, ResourceId, Spec};
 use plan::{Shadows, View, merge_confs};
 use serde_json::{Value, json};
@@ -16,11 +17,11 @@ fn kinds() -> impl Iterator<Item = Kind> {
 pub(super) fn of_proxy(view: &View<'_>) -> Value {
     let policies = kinds().filter_map(|kind| {
         let matched = view.match_policies(view.of_kind(kind).iter().map(AsRef::as_ref), Shadows::LeftOut);
-        let said: Vec<(&Value, ResourceId)> = matched
+        let said: Vec<(&Conf, ResourceId)> = matched
             .policies
             .iter()
-            .filter_map(|resource| match &resource.spec {
-                Spec::Policy(policy) if !policy.default.is_null() => Some((&policy.default, resource.id())),
+            .filter_map(|resource| match resource.spec() {
+                Spec::Policy(policy) => policy.default.as_ref().map(|conf| (conf, resource.id())),
                 _ => None,
             })
             .collect();
@@ -52,7 +53,7 @@ pub(super) fn of_inbound(view: &View<'_>, id: &ResourceId) -> Result<Value, Refu
     for kind in kinds() {
         let matched = view.match_policies(view.of_kind(kind).iter().map(AsRef::as_ref), Shadows::LeftOut);
         // what cannot be said in tags is said by no rule at all, as where the proxy is planned
-        let Ok(rules) = view.snapshot().source_rules(kind, &matched) else { continue };
+        let Ok(rules) = view.source_rules(kind, &matched) else { continue };
         let said: Vec<_> =
             rules.plain.into_iter().filter(|(at, _)| at.port == port).flat_map(|(_, rules)| rules).collect();
         if said.is_empty() {
@@ -74,15 +75,15 @@ pub(super) fn older(view: &View<'_>) -> Value {
         for resource in matched.policies {
             let meta = super::super::document::meta(
                 kind,
-                resource.meta.mesh.as_str(),
-                resource.meta.name.as_str(),
-                &json!(resource.meta.labels),
+                resource.meta().mesh.as_str(),
+                resource.meta().name.as_str(),
+                &json!(resource.meta().labels),
             );
             let mut matched = serde_json::Map::new();
             matched.insert(kind.as_str().into(), json!([meta]));
             items.push(json!({
                 "type": "dataplane",
-                "name": view.resource().meta.name.as_str(),
+                "name": view.resource().meta().name.as_str(),
                 "service": view.dataplane().service().unwrap_or_default(),
                 "matchedPolicies": matched,
             }));

@@ -15,7 +15,7 @@ use super::TITLE;
 
 /// The rules of the kinds that say anything.
 pub(super) fn shown(view: &View<'_>) -> Value {
-    let meta = &view.resource().meta;
+    let meta = view.resource().meta();
     let resource =
         document::meta(Kind::Dataplane, meta.mesh.as_str(), meta.name.as_str(), &json!(meta.labels));
     json!({ "resource": resource, "httpMatches": [], "rules": of_kinds(view) })
@@ -35,7 +35,7 @@ fn of_kind(view: &View<'_>, kind: Kind) -> Option<Value> {
     let rules = view.rules(kind);
     let matched = view.match_policies(view.of_kind(kind).iter().map(AsRef::as_ref), Shadows::LeftOut);
     let mut warnings = rules.warnings.clone();
-    let sources = view.snapshot().source_rules(kind, &matched).unwrap_or_else(|why| {
+    let sources = view.source_rules(kind, &matched).unwrap_or_else(|why| {
         warnings.push(format!("couldn't create From rules: {why}"));
         plan::SourceRules::default()
     });
@@ -108,7 +108,7 @@ fn tags(view: &View<'_>, port: u16) -> Value {
 }
 
 fn meta(view: &View<'_>, origin: &PolicyOrigin) -> Value {
-    let labels = view.by_id(&origin.policy).map(|found| json!(found.meta.labels)).unwrap_or_default();
+    let labels = view.by_id(&origin.policy).map(|found| json!(found.meta().labels)).unwrap_or_default();
     document::meta(origin.policy.kind, &origin.policy.mesh, &origin.name, &labels)
 }
 
@@ -118,8 +118,8 @@ fn with_index(view: &View<'_>, origin: &PolicyOrigin) -> Value {
 
 fn meta_of(view: &View<'_>, id: &ResourceId) -> Value {
     let found = view.by_id(id);
-    let labels = found.map(|found| json!(found.meta.labels)).unwrap_or_default();
-    let name = found.map_or(id.name.as_str(), |found| found.meta.name.as_str());
+    let labels = found.map(|found| json!(found.meta().labels)).unwrap_or_default();
+    let name = found.map_or(id.name.as_str(), |found| found.meta().name.as_str());
     document::meta(id.kind, &id.mesh, name, &labels)
 }
 
@@ -131,10 +131,10 @@ pub(super) async fn of_gateway(ask: Ask) -> Outcome {
         let snapshot = &compiled.snapshot;
         let gateway =
             snapshot.named(Kind::MeshGateway, mesh, name).ok_or_else(|| Refusal::not_found(TITLE))?;
-        let resource = document::meta(Kind::MeshGateway, mesh, name, &json!(gateway.meta.labels));
+        let resource = document::meta(Kind::MeshGateway, mesh, name, &json!(gateway.meta().labels));
         let serving = compiled.proxies.keys().filter(|key| key.mesh == *mesh).find_map(|key| {
             let view = snapshot.seen_by(key)?;
-            (view.gateway()?.0.meta.name == *name).then(|| of_kinds(&view))
+            (view.gateway()?.0.meta().name == *name).then(|| of_kinds(&view))
         });
         let rules = serving.unwrap_or_default();
         Ok(Answer::json(json!({ "resource": resource, "httpMatches": [], "rules": rules })))

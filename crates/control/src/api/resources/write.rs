@@ -110,7 +110,7 @@ fn accepted(ask: &Ask, key: &ResourceKey) -> Result<(Value, Resource, Vec<String
     let Some(resource) = parsed.resource else { return Err(Refusal::invalid(PUT, &parsed.problems)) };
     let warnings = in_words(&parsed.problems);
     if let Some(zone) = ask.desk().setup.rules.zone.as_deref()
-        && let Some(named) = resource.meta.labels.get(ZONE_TAG)
+        && let Some(named) = resource.meta().labels.get(ZONE_TAG)
         && named != zone
     {
         let reason = format!("the {ZONE_TAG} label must have the same value as the current zone: {zone}");
@@ -119,7 +119,7 @@ fn accepted(ask: &Ask, key: &ResourceKey) -> Result<(Value, Resource, Vec<String
     let mut stored = document.value().clone();
     if let Some(members) = stored.as_object_mut() {
         COMPUTED.iter().for_each(|computed| drop(members.shift_remove(*computed)));
-        let labels = resource.meta.labels.iter().map(|(key, value)| (key.to_owned(), json!(value)));
+        let labels = resource.meta().labels.iter().map(|(key, value)| (key.to_owned(), json!(value)));
         members.insert("labels".into(), Value::Object(labels.collect()));
     }
     if matches!(key.kind, Kind::Secret | Kind::GlobalSecret) {
@@ -172,7 +172,7 @@ fn in_place(document: &Document, key: &ResourceKey) -> Result<Document, Refusal>
 fn keep_labels(before: &Stored, after: &Resource) -> Result<(), Refusal> {
     for label in GIVEN_ONCE {
         let Some(old) = before.document["labels"][label].as_str() else { continue };
-        if after.meta.labels.get(label) != Some(old) {
+        if after.meta().labels.get(label) != Some(old) {
             let field = format!("labels[\"{label}\"]");
             let reason = format!("cannot be changed or removed: it is `{old}`");
             return Err(Refusal::field(PUT, "Resource is not valid", &field, reason));

@@ -34,7 +34,7 @@ impl Folder {
         while Instant::now() < deadline {
             self.store.refresh(Instant::now());
             self.store.settle(&mut |candidate| {
-                found = candidate.ledger.resources().map(|it| it.meta.name.to_string()).collect();
+                found = candidate.ledger.resources().map(|it| it.meta().name.to_string()).collect();
                 Ok(())
             });
             if found == names {
@@ -136,7 +136,7 @@ impl Slow {
         }
         let mut found = Vec::new();
         let settled = self.store.settle(&mut |candidate| {
-            found = candidate.ledger.resources().map(|it| it.meta.name.to_string()).collect();
+            found = candidate.ledger.resources().map(|it| it.meta().name.to_string()).collect();
             Ok(())
         });
         assert_eq!(settled, Settled::Adopted);

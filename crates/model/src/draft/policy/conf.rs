@@ -1,30 +1,34 @@
-//! The confs that a TCP connection feels, checked field by field. What they say about HTTP is known by name only.
+//! The confs that a TCP connection feels, read field by field. What they say about HTTP is known by name only.
 
+mod access_log;
 mod balancing;
 mod breaker;
 mod health;
 
+use std::time::Duration;
+
 use crate::draft::fields::Fields;
 use crate::kind::Kind;
-use crate::policy::Percent;
+use crate::policy::{Percent, RetryConf, Said, TimeoutConf, parse_duration};
 
-/// Reads a conf for its types and for fields that nobody knows; confs of other kinds are not looked into.
-pub(crate) fn check(kind: Kind, item: &mut Fields<'_>) {
+/// Reads the conf below `default`; confs of other kinds are not looked into.
+pub(crate) fn read(kind: Kind, item: &mut Fields<'_>) -> Said {
     match kind {
-        Kind::MeshTimeout => timeout(item.object("default")),
-        Kind::MeshRetry => retry(item.object("default")),
-        Kind::MeshAccessLog => access_log(item.object("default")),
-        Kind::MeshLoadBalancingStrategy => balancing::check(item.object("default")),
-        Kind::MeshHealthCheck => health::check(item.object("default")),
-        Kind::MeshCircuitBreaker => breaker::check(item.object("default")),
-        _ => {}
+        Kind::MeshTimeout => Said::Timeout(timeout(item.object("default"))),
+        Kind::MeshRetry => Said::Retry(retry(item.object("default"))),
+        Kind::MeshAccessLog => Said::AccessLog(access_log::read(item.object("default"))),
+        Kind::MeshLoadBalancingStrategy => Said::LoadBalancing(balancing::read(item.object("default"))),
+        Kind::MeshHealthCheck => Said::HealthCheck(health::read(item.object("default"))),
+        Kind::MeshCircuitBreaker => Said::CircuitBreaker(breaker::read(item.object("default"))),
+        _ => Said::Unfelt,
     }
 }
 
-fn timeout(mut conf: Fields<'_>) {
-    // The durations themselves are checked where they are written in their one form.
-    conf.text("connectionTimeout");
-    conf.text("idleTimeout");
+fn timeout(mut conf: Fields<'_>) -> TimeoutConf {
+    let said = TimeoutConf {
+        connect: duration(&mut conf, "connectionTimeout"),
+        idle: duration(&mut conf, "idleTimeout"),
+    };
     conf.object("http").known(&[
         "requestTimeout",
         "streamIdleTimeout",
@@ -32,72 +36,51 @@ fn timeout(mut conf: Fields<'_>) {
         "maxConnectionDuration",
         "requestHeadersTimeout",
     ]);
+    said
 }
 
-fn retry(mut conf: Fields<'_>) {
+fn retry(mut conf: Fields<'_>) -> RetryConf {
     conf.known(&["http", "grpc"]);
     let mut tcp = conf.object("tcp");
-    if tcp.number::<u32>("maxConnectAttempt") == Some(0) {
+    let max_connect_attempts = tcp.number("maxConnectAttempt");
+    if max_connect_attempts == Some(0) {
         let help = "write 1 to try once, or leave it out";
         tcp.error("maxConnectAttempt", "0 is no number of attempts", Some(help.into()));
     }
+    RetryConf { max_connect_attempts }
 }
 
-fn access_log(mut conf: Fields<'_>) {
-    for mut backend in conf.items("backends") {
-        let sorts = [
-            ("Tcp", ("tcp", "address")),
-            ("File", ("file", "path")),
-            ("OpenTelemetry", ("openTelemetry", "")),
-        ];
-        let sort = backend.choice("type", &sorts);
-        backend.known(&["tcp", "file", "openTelemetry"]);
-        match sort {
-            None if !backend.has("type") => {
-                backend.error(
-                    "type",
-                    "a backend needs a type",
-                    Some("add `type: File` or `type: Tcp`".into()),
-                );
-            }
-            None => {}
-            Some(("openTelemetry", _)) => {
-                let help = "add a backend of type File or Tcp, if lines are needed from this data plane";
-                backend.warn("type", "no line is carried to OpenTelemetry", Some(help.into()));
-            }
-            Some((section, place)) => {
-                let mut body = backend.object(section);
-                format(body.object("format"));
-                if body.text(place).is_none() {
-                    body.error(place, format!("a backend of this type needs `{place}`"), None);
-                }
-            }
-        }
-    }
+/// Reads a duration. Text that is none is noted where all durations are written in their one form; a number says nothing.
+fn duration<'d>(fields: &mut Fields<'d>, name: &'d str) -> Option<Duration> {
+    let is_text = fields.value(name)?.is_string();
+    fields.text(name).filter(|_| is_text).and_then(|text| parse_duration(&text))
 }
 
-fn format(mut format: Fields<'_>) {
-    format.choice("type", &[("Plain", ()), ("Json", ())]);
-    format.text("plain");
-    format.flag("omitEmptyValues");
-    for mut pair in format.items("json") {
-        pair.text("key");
-        pair.text("value");
-    }
+/// Reads a duration that is more than nothing: nothing is the same as absent.
+fn lasting<'d>(fields: &mut Fields<'d>, name: &'d str) -> Option<Duration> {
+    duration(fields, name).filter(|duration| !duration.is_zero())
 }
 
 /// Reads a share in percent: a whole number, or text with decimals.
-fn percent<'d>(fields: &mut Fields<'d>, name: &'d str) {
-    if let Some(value) = fields.value(name)
-        && Percent::of(value).is_none()
-    {
+fn percent<'d>(fields: &mut Fields<'d>, name: &'d str) -> Option<Percent> {
+    let share = Percent::of(fields.value(name)?);
+    if share.is_none() {
         fields.error(name, "is no share from 0 to 100", Some("write 50, or \"33.3\"".into()));
     }
+    share
 }
 
 /// Reads a whole number that must not be 0.
-fn above_zero<'d>(fields: &mut Fields<'d>, name: &'d str) {
-    if fields.number::<u32>(name) == Some(0) {
+fn above_zero<'d>(fields: &mut Fields<'d>, name: &'d str) -> Option<u32> {
+    let number = fields.number(name);
+    if number == Some(0) {
         fields.error(name, "must be more than 0", Some("leave it out for the default".into()));
     }
+    number.filter(|number| *number > 0)
+}
+
+/// Reads an object by `read`; absent where it is not there.
+fn part<'d, T>(fields: &mut Fields<'d>, name: &'d str, read: impl FnOnce(Fields<'d>) -> T) -> Option<T> {
+    let object = fields.object(name);
+    object.is_present().then(|| read(object))
 }

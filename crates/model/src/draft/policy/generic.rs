@@ -1,4 +1,4 @@
-//! Every other policy of the targetRef generation: to whom, about what, and a conf that stays a tree.
+//! Every other policy of the targetRef generation: to whom, about what, and what it says.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::draft::findings::{Findings, Note, NoteSort};
 use crate::draft::kinds::{Body, Context};
 use crate::draft::policy::ref_rules::{self, Place};
 use crate::draft::policy::written_ref::WrittenRef;
-use crate::policy::{Policy, PolicyItem, format_duration, parse_duration};
+use crate::policy::{Conf, InboundRule, Policy, PolicyItem, Said, Written, format_duration, parse_duration};
 use crate::reference::{RefKind, TargetRef};
 use crate::resource::Spec;
 use crate::violation::FieldPath;
@@ -55,7 +55,7 @@ pub(crate) fn policy(body: &mut Body<'_>, context: &Context<'_>) -> Spec {
         to: spec.items("to").into_iter().filter_map(item).collect(),
         from: spec.items("from").into_iter().filter_map(item).collect(),
         rules: spec.items("rules").into_iter().map(|fields| rule(fields, context)).collect(),
-        default: conf(spec, "default"),
+        default: spec.has("default").then(|| Conf::new(Said::Unfelt, as_written(spec, "default"))),
     })
 }
 
@@ -69,26 +69,30 @@ fn item(mut item: Fields<'_>, context: &Context<'_>, place: Place<'_>) -> Option
         // Only confs without a destination of their own may leave it out; then they mean the mesh.
         Some(TargetRef::of_kind(RefKind::Mesh))
     };
-    super::conf::check(context.kind, &mut item);
-    let conf = match conf(&mut item, "default") {
-        Value::Null => Value::Object(serde_json::Map::new()),
-        conf => conf,
+    let said = super::conf::read(context.kind, &mut item);
+    let written = match item.has("default") {
+        true => as_written(&mut item, "default"),
+        false => Written::nothing(),
     };
-    Some(PolicyItem { target: target?, conf })
+    Some(PolicyItem { target: target?, conf: Conf::new(said, written), backend_refs: Vec::new() })
 }
 
-fn rule(mut fields: Fields<'_>, context: &Context<'_>) -> Value {
+fn rule(mut fields: Fields<'_>, context: &Context<'_>) -> InboundRule {
     fields.know_the_rest();
-    super::conf::check(context.kind, &mut fields);
-    let names: Vec<&str> = fields.names().collect();
-    let members = names.into_iter().map(|name| (name.to_owned(), conf(&mut fields, name)));
-    Value::Object(members.collect())
+    let said = super::conf::read(context.kind, &mut fields);
+    let conf = fields.has("default").then(|| Conf::new(said, as_written(&mut fields, "default")));
+    let matches = match as_written(&mut fields, "matches").as_json() {
+        Value::Array(matches) => matches.iter().cloned().map(Written::of).collect(),
+        _ => Vec::new(),
+    };
+    InboundRule { matches, conf }
 }
 
-fn conf<'d>(fields: &mut Fields<'d>, name: &'d str) -> Value {
-    let mut conf = fields.json(name);
-    tidy(&mut conf, &fields.at(name), fields.findings());
-    conf
+/// A field as it was written, its durations in their one form.
+fn as_written<'d>(fields: &mut Fields<'d>, name: &'d str) -> Written {
+    let mut tree = fields.json(name);
+    tidy(&mut tree, &fields.at(name), fields.findings());
+    Written::of(tree)
 }
 
 /// Writes durations in their one form, and notes those that are none.

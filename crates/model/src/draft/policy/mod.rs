@@ -6,6 +6,7 @@ mod legacy;
 mod ref_rules;
 mod role;
 mod route;
+mod route_conf;
 pub(super) mod schema;
 mod written_ref;
 

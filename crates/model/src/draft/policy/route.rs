@@ -1,10 +1,9 @@
 //! MeshTCPRoute and MeshHTTPRoute: where the traffic of which destination goes (spec 01 §2 and §9, 02 §4).
 
-use serde_json::Value;
-
 use crate::draft::fields::Fields;
 use crate::draft::kinds::{Body, Context};
 use crate::draft::policy::ref_rules::{self, Place};
+use crate::draft::policy::route_conf;
 use crate::draft::policy::written_ref::{PORT, WrittenRef, knows};
 use crate::kind::Kind;
 use crate::policy::{Policy, PolicyItem};
@@ -34,7 +33,7 @@ fn read(body: &mut Body<'_>, context: &Context<'_>, rule: ReadRule, shape: &str)
         to,
         from: Vec::new(),
         rules: Vec::new(),
-        default: Value::Null,
+        default: None,
     })
 }
 
@@ -64,10 +63,10 @@ fn destination(
 ) -> Option<PolicyItem> {
     let profile = context.profile;
     let mut fields = item.object("targetRef");
-    let written = WrittenRef::read(&mut fields, profile);
+    let written_ref = WrittenRef::read(&mut fields, profile);
     let kinds = profile.to_kinds(top);
     ref_rules::check(
-        &written,
+        &written_ref,
         &fields,
         Place { kinds, takes_listener_tags: true, is_inbound: false },
         profile,
@@ -77,8 +76,9 @@ fn destination(
         item.texts("hostnames");
     }
     item.list("rules", |mut fields| rule(&mut fields, profile));
-    let conf = conf(&mut item, profile);
-    Some(PolicyItem { target: written.target()?, conf })
+    let written = route_conf::tidied(&mut item, profile);
+    let target = written_ref.target()?;
+    Some(route_conf::item(context.kind, target, written))
 }
 
 /// Refuses fields that stand too high up, and shows where they belong: the reference would drop them without a word.
@@ -121,68 +121,5 @@ fn backend_ref(mut fields: Fields<'_>, profile: Profile) {
     }
     if weight.is_some_and(|weight| weight > u64::from(u32::MAX)) && profile.limits_weights() {
         fields.violate("weight", "must be in inclusive range [0, 4294967295]");
-    }
-}
-
-/// What an item says beside its `targetRef`, as it was written, but with the types and the defaults of the schema.
-fn conf(item: &mut Fields<'_>, profile: Profile) -> Value {
-    let said = ["hostnames", "rules"].into_iter().filter(|name| item.has(name)).collect::<Vec<_>>();
-    let members = said.into_iter().map(|name| {
-        let mut value = item.json(name);
-        tidy_backends(&mut value, profile);
-        (name.to_owned(), value)
-    });
-    Value::Object(members.collect())
-}
-
-/// Tidies every backendRef below a value, those of mirrors included.
-fn tidy_backends(value: &mut Value, profile: Profile) {
-    match value {
-        Value::Array(items) => items.iter_mut().for_each(|item| tidy_backends(item, profile)),
-        Value::Object(members) => {
-            for (name, member) in members {
-                match (name.as_str(), member) {
-                    ("backendRefs", Value::Array(backends)) => {
-                        backends.iter_mut().for_each(|backend| tidy_backend(backend, profile));
-                    }
-                    ("backendRef", backend @ Value::Object(_)) => tidy_backend(backend, profile),
-                    (_, member) => tidy_backends(member, profile),
-                }
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
-
-/// Gives the fields of a backendRef the types that readers rely on, and the default weight where the schema has one.
-fn tidy_backend(backend: &mut Value, profile: Profile) {
-    let Value::Object(backend) = backend else { return };
-    backend.retain(|_, member| !member.is_null());
-    for (name, member) in backend.iter_mut() {
-        match (name.as_str(), member) {
-            ("tags" | "labels", Value::Object(pairs)) => pairs.values_mut().for_each(number_to_text),
-            ("weight" | "port", Value::Number(number)) => whole_number(number),
-            ("kind" | "name" | "namespace" | "sectionName", member) => number_to_text(member),
-            _ => {}
-        }
-    }
-    if profile.has_schema_defaults() {
-        backend.entry("weight").or_insert(1.into());
-    }
-}
-
-fn number_to_text(value: &mut Value) {
-    if let Value::Number(number) = value {
-        *value = Value::String(number.to_string());
-    }
-}
-
-/// Writes `90.0`, which is a whole number too, as `90`.
-fn whole_number(number: &mut serde_json::Number) {
-    if let Some(float) = number.as_f64()
-        && number.is_f64()
-        && let Some(whole) = crate::draft::fields::whole(float)
-    {
-        *number = whole.into();
     }
 }

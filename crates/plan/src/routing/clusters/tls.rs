@@ -40,7 +40,7 @@ pub(super) fn to_service(
 ) -> Option<ProxyTls> {
     let mtls = facts.mtls.as_ref()?;
     let resource = service.resource;
-    let mut identities = match &resource.spec {
+    let mut identities = match resource.spec() {
         Spec::MeshService(spec) => {
             if mtls.permissive && !always_ready && is_local(resource) && !spec.tls_ready {
                 return None;
@@ -49,7 +49,7 @@ pub(super) fn to_service(
         }
         Spec::MeshMultiZoneService(spec) => {
             let services = matched(view, resource, spec);
-            let specs = services.iter().filter_map(|resource| match &resource.spec {
+            let specs = services.iter().filter_map(|resource| match resource.spec() {
                 Spec::MeshService(spec) => Some(spec),
                 _ => None,
             });

@@ -28,13 +28,13 @@ pub(super) fn is_real(view: &View<'_>, facts: &Facts<'_>, resource: &Resource, s
 
 fn names(view: &View<'_>, listed: &ReachableBackendRef, resource: &Resource, section: &str) -> bool {
     let ReachableBackendRef { kind, name, namespace, port, labels } = listed;
-    let own_namespace = view.resource().meta.namespace();
+    let own_namespace = view.resource().meta().namespace();
     let is_named = match name {
         Some(name) => {
-            resource.meta.display_name() == name
-                && resource.meta.namespace() == namespace.as_deref().unwrap_or(own_namespace)
+            resource.meta().display_name() == name
+                && resource.meta().namespace() == namespace.as_deref().unwrap_or(own_namespace)
         }
-        None => labels.matches(&resource.meta.labels),
+        None => labels.matches(&resource.meta().labels),
     };
     kind.resource_kind() == Some(resource.kind())
         && is_named
@@ -42,7 +42,7 @@ fn names(view: &View<'_>, listed: &ReachableBackendRef, resource: &Resource, sec
 }
 
 fn has_port(resource: &Resource, section: &str, number: u32) -> bool {
-    let port = match &resource.spec {
+    let port = match resource.spec() {
         model::Spec::MeshService(service) => service.port(section).map(|port| port.port),
         model::Spec::MeshMultiZoneService(service) => service.port(section).map(|port| port.port),
         model::Spec::MeshExternalService(service) => Some(service.port),

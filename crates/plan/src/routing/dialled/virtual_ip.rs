@@ -35,7 +35,7 @@ pub(super) fn is_generated(view: &View<'_>, address: &str) -> bool {
 }
 
 fn of_resource(view: &View<'_>, facts: &Facts<'_>, resource: &Resource, dialled: &mut Vec<Dialled>) {
-    let ports: Vec<(u16, String)> = match &resource.spec {
+    let ports: Vec<(u16, String)> = match resource.spec() {
         Spec::MeshService(service) => ports(&service.ports),
         Spec::MeshMultiZoneService(service) => ports(&service.ports),
         Spec::MeshExternalService(service) => {
@@ -84,7 +84,7 @@ fn is_loopback(address: &str) -> bool {
 }
 
 fn vips(resource: &Resource) -> Vec<&str> {
-    match &resource.spec {
+    match resource.spec() {
         Spec::MeshService(service) => service.vips.iter().map(String::as_str).collect(),
         Spec::MeshMultiZoneService(service) => service.vips.iter().map(String::as_str).collect(),
         Spec::MeshExternalService(service) => service.vip.iter().map(String::as_str).collect(),

@@ -15,16 +15,14 @@ pub(in crate::routing) fn of_other_mesh(
     service: &str,
     mesh: &str,
 ) -> Offer {
-    view.reads_elsewhere(Kind::Dataplane);
-    view.reads_elsewhere(Kind::MeshGateway);
     let mut endpoints = Vec::new();
-    for (resource, dataplane) in view.snapshot().dataplanes(mesh) {
+    for (resource, dataplane) in view.reader().dataplanes(mesh) {
         let Some(tags) = dataplane.builtin_gateway().map(|gateway| &gateway.tags) else { continue };
         if tags.service() != Some(service) {
             continue;
         }
-        let serving = view.snapshot().in_mesh(Kind::MeshGateway, mesh).iter().filter_map(|gateway| {
-            let Spec::MeshGateway(gateway) = &gateway.spec else { return None };
+        let serving = view.reader().in_mesh(Kind::MeshGateway, mesh).iter().filter_map(|gateway| {
+            let Spec::MeshGateway(gateway) = gateway.spec() else { return None };
             gateway.selectors.iter().any(|selector| selector.matches(tags)).then_some(gateway)
         });
         if let Some(gateway) = serving.max_by_key(|gateway| best_selector(gateway, tags)) {
@@ -47,7 +45,7 @@ fn listeners<'a>(
 ) -> impl Iterator<Item = Endpoint> + 'a {
     gateway.listeners.iter().filter(|listener| listener.cross_mesh).map(move |listener| {
         let tags = tags.merged(&gateway.tags).merged(&listener.tags);
-        let (zone, priority) = facts.locality(&tags, Some(&resource.meta.labels));
+        let (zone, priority) = facts.locality(&tags, Some(&resource.meta().labels));
         Endpoint {
             priority,
             zone,

@@ -31,7 +31,7 @@ pub(super) fn of_service(
     }
     // Profile 3 has no switch for the egress: it is used where it exists.
     let uses_egress = facts.zone_egress || !facts.profile.has_zone_proxy_resources();
-    let tags: Tags = service.resource.meta.labels.iter().collect();
+    let tags: Tags = service.resource.meta().labels.iter().collect();
     let endpoints =
         if uses_egress { through_egress(view, facts, service.resource, &tags) } else { Vec::new() };
     let direct = endpoints.is_empty().then_some(DirectAccess { endpoints: real, tls });
@@ -45,7 +45,7 @@ pub(super) fn of_tag(view: &View<'_>, facts: &Facts<'_>, service: &str) -> Offer
     }
     let mut offer = Offer::default();
     for resource in view.of_kind(Kind::ExternalService) {
-        let Spec::ExternalService(spec) = &resource.spec else { continue };
+        let Spec::ExternalService(spec) = resource.spec() else { continue };
         let elsewhere =
             spec.tags.get(ZONE_TAG).is_some_and(|zone| facts.zone.is_some() && facts.is_remote(zone));
         if spec.tags.service() != Some(service) || elsewhere {
@@ -113,7 +113,7 @@ fn through_egress(view: &View<'_>, facts: &Facts<'_>, resource: &Resource, tags:
 }
 
 fn real_endpoints(facts: &Facts<'_>, resource: &Resource, spec: &MeshExternalService) -> Vec<Endpoint> {
-    let tags: Tags = resource.meta.labels.iter().collect();
+    let tags: Tags = resource.meta().labels.iter().collect();
     let (zone, _) = facts.locality(&tags, None);
     let mut endpoints: Vec<Endpoint> = spec
         .endpoints

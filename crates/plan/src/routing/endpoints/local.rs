@@ -7,21 +7,21 @@ use model::{Kind, Resource, Spec, Tags};
 use super::newest::{self, Found};
 use super::{Offer, zones};
 use crate::plan::{Endpoint, Via};
+use crate::reader::Reader;
 use crate::routing::facts::Facts;
 use crate::routing::names;
-use crate::snapshot::Snapshot;
 use crate::view::View;
 
 /// The healthy inbounds with this value of `kuma.io/service`.
 pub(in crate::routing) fn of_tag(
-    snapshot: &Snapshot,
+    reader: &Reader<'_>,
     facts: &Facts<'_>,
     service: &str,
     weight: u32,
 ) -> Vec<Endpoint> {
-    let wanted = offering(service);
+    let wanted = Tags::from_iter([(SERVICE_TAG, service)]);
     let mut found = Found::new();
-    for (resource, dataplane) in snapshot.dataplanes_with_tags(facts.mesh_name, &wanted) {
+    for (resource, dataplane) in reader.dataplanes_with_tags(facts.mesh_name, &wanted) {
         for inbound in dataplane.inbound.iter().filter(|i| i.is_healthy() && wanted.matches(&i.tags)) {
             found.push((resource, endpoint(facts, resource, dataplane, inbound, weight)));
         }
@@ -29,30 +29,14 @@ pub(in crate::routing) fn of_tag(
     newest::of_each_address(found)
 }
 
-/// The tags of those that offer a tag service.
-pub(super) fn offering(service: &str) -> Tags {
-    Tags::from_iter([(SERVICE_TAG, service)])
-}
-
-/// Records that the Dataplanes were read which a MeshService selects.
-pub(super) fn reads(view: &View<'_>, resource: &Resource) {
-    let Spec::MeshService(service) = &resource.spec else { return };
-    match &service.selector {
-        ServiceSelector::None => {}
-        ServiceSelector::Tags(tags) => view.reads_dataplanes(tags),
-        ServiceSelector::Labels(labels) => view.reads_labelled_dataplanes(labels),
-        ServiceSelector::Name { .. } => view.reads_all(Kind::Dataplane),
-    }
-}
-
 /// The healthy inbounds of the Dataplanes that a MeshService selects, as far as they take one of its ports.
 pub(in crate::routing) fn of_mesh_service(
-    snapshot: &Snapshot,
+    reader: &Reader<'_>,
     facts: &Facts<'_>,
     resource: &Resource,
     number: u32,
 ) -> Vec<Endpoint> {
-    let Spec::MeshService(service) = &resource.spec else { return Vec::new() };
+    let Spec::MeshService(service) = resource.spec() else { return Vec::new() };
     let Some(port) = service.ports.iter().find(|port| port.port == number) else { return Vec::new() };
     let takes = |inbound: &Inbound| match &port.target_port {
         None => u32::from(inbound.port) == port.port,
@@ -60,7 +44,7 @@ pub(in crate::routing) fn of_mesh_service(
         Some(TargetPort::Name(name)) => inbound.name.as_deref() == Some(name),
     };
     let mut found = Found::new();
-    for (owner, dataplane) in selected(snapshot, facts.mesh_name, service) {
+    for (owner, dataplane) in selected(reader, facts.mesh_name, service) {
         for inbound in dataplane.inbound.iter().filter(|inbound| inbound.is_healthy() && takes(inbound)) {
             found.push((owner, endpoint(facts, owner, dataplane, inbound, 1)));
         }
@@ -75,11 +59,10 @@ pub(super) fn of_destination_name(view: &View<'_>, facts: &Facts<'_>, name: &str
     }
     let services = view.of_kind(Kind::MeshService).iter().filter(|resource| zones::is_local(resource));
     for resource in services {
-        let Spec::MeshService(service) = &resource.spec else { continue };
+        let Spec::MeshService(service) = resource.spec() else { continue };
         let id = resource.id();
         if let Some(port) = service.ports.iter().find(|p| names::destination(&id, p.port, false) == name) {
-            reads(view, resource);
-            let endpoints = of_mesh_service(view.snapshot(), facts, resource, port.port);
+            let endpoints = of_mesh_service(view.reader(), facts, resource, port.port);
             return (!endpoints.is_empty()).then_some(Offer { endpoints, outside: None });
         }
     }
@@ -87,31 +70,25 @@ pub(super) fn of_destination_name(view: &View<'_>, facts: &Facts<'_>, name: &str
 }
 
 fn selected<'a>(
-    snapshot: &'a Snapshot,
+    reader: &Reader<'a>,
     mesh: &str,
     service: &MeshService,
 ) -> Vec<(&'a Resource, &'a Dataplane)> {
     match &service.selector {
         ServiceSelector::None => Vec::new(),
-        ServiceSelector::Tags(tags) => snapshot.dataplanes_with_tags(mesh, tags).collect(),
-        ServiceSelector::Labels(labels) => snapshot
-            .by_labels(Kind::Dataplane, mesh, labels)
-            .filter_map(|resource| match &resource.spec {
-                Spec::Dataplane(dataplane) => Some((resource, dataplane)),
-                _ => None,
-            })
-            .collect(),
+        ServiceSelector::Tags(tags) => reader.dataplanes_with_tags(mesh, tags).collect(),
+        ServiceSelector::Labels(labels) => reader.dataplanes_with_labels(mesh, labels).collect(),
         ServiceSelector::Name { name, namespace } => {
             let is_named = |resource: &Resource| {
-                resource.meta.display_name() == name
-                    && namespace.as_deref().is_none_or(|namespace| resource.meta.namespace() == namespace)
+                resource.meta().display_name() == name
+                    && namespace.as_deref().is_none_or(|namespace| resource.meta().namespace() == namespace)
             };
             let stored = namespace.as_ref().map_or_else(|| name.clone(), |ns| format!("{name}.{ns}"));
-            let stored = snapshot.named(Kind::Dataplane, mesh, &stored).filter(|resource| is_named(resource));
-            if let Some(Spec::Dataplane(dataplane)) = stored.map(|resource| &resource.spec) {
+            let stored = reader.named(Kind::Dataplane, mesh, &stored).filter(|resource| is_named(resource));
+            if let Some(Spec::Dataplane(dataplane)) = stored.map(|resource| resource.spec()) {
                 return stored.map(|resource| (resource, dataplane)).into_iter().collect();
             }
-            snapshot.dataplanes(mesh).filter(|(resource, _)| is_named(resource)).collect()
+            reader.dataplanes(mesh).filter(|(resource, _)| is_named(resource)).collect()
         }
     }
 }
@@ -123,9 +100,9 @@ fn endpoint(
     inbound: &Inbound,
     weight: u32,
 ) -> Endpoint {
-    let (zone, priority) = facts.locality(&inbound.tags, Some(&resource.meta.labels));
+    let (zone, priority) = facts.locality(&inbound.tags, Some(&resource.meta().labels));
     let own_address = inbound.address.as_deref().unwrap_or(&dataplane.address);
-    let labels = facts.profile.endpoints_have_labels().then(|| resource.meta.labels.clone());
+    let labels = facts.profile.endpoints_have_labels().then(|| resource.meta().labels.clone());
     Endpoint {
         priority,
         zone,

@@ -16,15 +16,15 @@ pub(super) type Found<'a> = Vec<(&'a Resource, Endpoint)>;
 /// The endpoints that count, in the order in which they were found.
 pub(super) fn of_each_address(found: Found<'_>) -> Vec<Endpoint> {
     let mut newest: BTreeMap<(&str, u32), Option<i64>> = BTreeMap::new();
-    for (Resource { meta, .. }, endpoint) in &found {
+    for (resource, endpoint) in &found {
         let created = newest.entry((&endpoint.address, endpoint.port)).or_default();
-        *created = meta.created.max(*created);
+        *created = resource.meta().created.max(*created);
     }
     if newest.len() == found.len() {
         return found.into_iter().map(|(_, endpoint)| endpoint).collect();
     }
-    let is_newest = |(Resource { meta, .. }, it): &(&Resource, Endpoint)| {
-        newest.get(&(it.address.as_str(), it.port)) == Some(&meta.created)
+    let is_newest = |(resource, it): &(&Resource, Endpoint)| {
+        newest.get(&(it.address.as_str(), it.port)) == Some(&resource.meta().created)
     };
     let counts: Vec<bool> = found.iter().map(is_newest).collect();
     let mut endpoints: Vec<Endpoint> = Vec::with_capacity(newest.len());

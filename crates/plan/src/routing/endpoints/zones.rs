@@ -24,12 +24,12 @@ pub(super) struct Gate {
 
 /// Whether a MeshService belongs to this zone: copies from other zones have the origin `global` (spec 01 §5).
 pub(in crate::routing) fn is_local(resource: &Resource) -> bool {
-    resource.meta.origin() != Origin::Global
+    resource.meta().origin() != Origin::Global
 }
 
 /// Whether a MeshService has endpoints as far as this zone knows; local ones are always asked.
 pub(super) fn is_offered(resource: &Resource) -> bool {
-    match &resource.spec {
+    match resource.spec() {
         Spec::MeshService(service) => {
             is_local(resource) || service.availability == ServiceAvailability::Available
         }
@@ -47,7 +47,7 @@ pub(super) fn of_tag(view: &View<'_>, facts: &Facts<'_>, service: &str) -> (Vec<
     }
     let egresses = if facts.zone_egress { egresses(view, facts) } else { Vec::new() };
     for resource in view.of_kind(Kind::ZoneIngress) {
-        let Spec::ZoneIngress(ingress) = &resource.spec else { continue };
+        let Spec::ZoneIngress(ingress) = resource.spec() else { continue };
         let Some((address, port)) = ingress.advertised.clone() else { continue };
         if !facts.is_remote(zone_of(&ingress.zone, resource)) || !seen.insert((address.clone(), port)) {
             continue;
@@ -96,7 +96,7 @@ pub(super) fn of_mesh_service(view: &View<'_>, facts: &Facts<'_>, resource: &Res
     if facts.mtls.is_none() {
         return Vec::new();
     }
-    let zone = resource.meta.zone();
+    let zone = resource.meta().zone();
     let behind = ingresses(view, facts).into_iter().filter(|gate| gate.zone == zone);
     let (gates, via): (Vec<Gate>, Via) = if facts.zone_egress && behind.clone().next().is_some() {
         (egresses(view, facts), Via::ZoneEgress)
@@ -131,7 +131,7 @@ pub(in crate::routing) fn matched<'a>(
         Some(matched) => matched
             .iter()
             .filter_map(|MatchedMeshService { name, namespace, zone, mesh }| {
-                let mesh = if mesh.is_empty() { resource.meta.mesh.as_str() } else { mesh };
+                let mesh = if mesh.is_empty() { resource.meta().mesh.as_str() } else { mesh };
                 view.by_id(&ResourceId {
                     kind: Kind::MeshService,
                     mesh: mesh.to_owned(),
@@ -150,7 +150,7 @@ fn ingresses(view: &View<'_>, facts: &Facts<'_>) -> Vec<Gate> {
     let mut gates = BTreeSet::new();
     if facts.profile.has_zone_proxy_resources() {
         for resource in view.of_kind(Kind::ZoneIngress) {
-            let Spec::ZoneIngress(ingress) = &resource.spec else { continue };
+            let Spec::ZoneIngress(ingress) = resource.spec() else { continue };
             let Some((address, port)) = &ingress.advertised else { continue };
             let zone = zone_of(&ingress.zone, resource);
             if facts.is_remote(zone) {
@@ -159,11 +159,11 @@ fn ingresses(view: &View<'_>, facts: &Facts<'_>) -> Vec<Gate> {
         }
     }
     for resource in view.of_kind(Kind::MeshZoneAddress) {
-        let Spec::Other { kind: _, body } = &resource.spec else { continue };
+        let Spec::Other { kind: _, body } = resource.spec() else { continue };
         let spec = body.get("spec").unwrap_or(body);
         let address = spec.get("address").and_then(Value::as_str);
         let port = spec.get("port").and_then(Value::as_u64).and_then(|port| u32::try_from(port).ok());
-        let zone = resource.meta.labels.get(ZONE_TAG).unwrap_or_default();
+        let zone = resource.meta().labels.get(ZONE_TAG).unwrap_or_default();
         if let (Some(address), Some(port), true) = (address, port, facts.is_remote(zone)) {
             gates.insert(gate(zone, address, port, resource));
         }
@@ -177,7 +177,7 @@ pub(super) fn egresses(view: &View<'_>, facts: &Facts<'_>) -> Vec<Gate> {
     let mut gates = BTreeSet::new();
     if facts.profile.has_zone_proxy_resources() {
         for resource in view.of_kind(Kind::ZoneEgress) {
-            let Spec::ZoneEgress(egress) = &resource.spec else { continue };
+            let Spec::ZoneEgress(egress) = resource.spec() else { continue };
             let zone = zone_of(&egress.zone, resource);
             if !facts.is_remote(zone) {
                 gates.insert(gate(zone, &egress.address, u32::from(egress.port), resource));
@@ -185,9 +185,8 @@ pub(super) fn egresses(view: &View<'_>, facts: &Facts<'_>) -> Vec<Gate> {
         }
     }
     if facts.profile.has_zone_proxy_listeners() {
-        view.reads_zone_proxies();
-        for (resource, dataplane) in view.snapshot().dataplanes(facts.mesh_name) {
-            let zone = resource.meta.zone();
+        for (resource, dataplane) in view.reader().zone_proxies(facts.mesh_name) {
+            let zone = resource.meta().zone();
             let listeners = dataplane.listeners.iter().filter(|listener| {
                 listener.kind == ZoneListenerType::ZoneEgress && listener.state == InboundState::Ready
             });
@@ -205,5 +204,5 @@ fn gate(zone: &str, address: &str, port: u32, resource: &Resource) -> Gate {
 }
 
 fn zone_of<'r>(field: &'r str, resource: &'r Resource) -> &'r str {
-    if field.is_empty() { resource.meta.zone() } else { field }
+    if field.is_empty() { resource.meta().zone() } else { field }
 }

@@ -67,7 +67,7 @@ impl<'a, P> Fitting<'a, P> {
                 matched: source.matched + destination.matched,
                 exactly: source.exactly + destination.exactly,
             };
-            Some(((rank, resource.meta.created, Reverse(*at)), (*resource, *policy)))
+            Some(((rank, resource.meta().created, Reverse(*at)), (*resource, *policy)))
         });
         ranked.max_by_key(|(rank, _)| *rank).map(|(_, found)| found)
     }

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use model::Resource;
 use model::declared::Declared;
-use model::policy;
-use serde_json::Value;
+use model::policy::{CircuitBreakerConf, HealthCheckConf, LoadBalancingConf};
 
-use super::{of_destination, sourced, who_said};
+use super::{of_destination, sourced, together};
 use crate::plan::{ClusterSettings, Panic, PolicyOrigin, Sourced};
 use crate::rules::Merged;
 use crate::view::View;
@@ -28,42 +27,35 @@ pub(in crate::routing) fn of_cluster(
     resource: Option<&Resource>,
 ) -> ClusterSettings {
     let SaidOfCluster { timeout: _, load_balancing, health_check, circuit_breaker } = said;
-    let threshold = sourced(view, health_check, policy::panic_threshold)
-        .or_else(|| sourced(view, circuit_breaker, policy::outlier_panic_threshold));
+    let threshold = sourced(view, health_check, |said: &HealthCheckConf| said.panic_threshold)
+        .or_else(|| sourced(view, circuit_breaker, CircuitBreakerConf::panic_threshold));
     ClusterSettings {
-        load_balancer: sourced(view, load_balancing, policy::load_balancer),
+        load_balancer: sourced(view, load_balancing, LoadBalancingConf::load_balancer),
         slow_start: slow_start(view, load_balancing),
-        locality: sourced(view, load_balancing, policy::locality),
-        max_connections: sourced(view, circuit_breaker, policy::max_connections),
-        max_pending_connections: sourced(view, circuit_breaker, policy::max_pending_connections),
-        health_check: together(view, health_check, policy::health_check, Value::is_object),
-        outlier_detection: together(view, circuit_breaker, policy::outlier_detection, |conf| {
-            conf.get("outlierDetection").is_some()
+        locality: sourced(view, load_balancing, LoadBalancingConf::locality),
+        max_connections: sourced(view, circuit_breaker, |said: &CircuitBreakerConf| said.max_connections),
+        max_pending_connections: sourced(view, circuit_breaker, |said: &CircuitBreakerConf| {
+            said.max_pending_connections
         }),
-        panic: Panic { threshold, refuses: sourced(view, health_check, policy::fail_on_panic) },
+        health_check: together(view, health_check, HealthCheckConf::check, |_| true),
+        outlier_detection: together(view, circuit_breaker, CircuitBreakerConf::outlier_detection, |said| {
+            said.outlier.is_some()
+        }),
+        panic: Panic {
+            threshold,
+            refuses: sourced(view, health_check, |said: &HealthCheckConf| said.fail_on_panic),
+        },
         proxy_protocol: resource.and_then(|resource| of_destination(resource, Declared::proxy_protocol)),
         keepalive: None,
         user_timeout: None,
     }
 }
 
-/// What several policies may say together: the most important one with a word in it stands for all.
-fn together<T>(
-    view: &View<'_>,
-    merged: Option<&Merged>,
-    read: fn(&Value) -> Option<T>,
-    has_a_word: fn(&Value) -> bool,
-) -> Option<Sourced<T>> {
-    let merged = merged?;
-    let value = read(merged.conf())?;
-    Some(Sourced { value, origin: who_said(view, merged, has_a_word)? })
-}
-
 /// The label of the most important of the merged policies that has it.
 fn slow_start(view: &View<'_>, merged: Option<&Merged>) -> Option<Sourced<Duration>> {
     merged?.origins.iter().rev().find_map(|policy| {
         let resource = view.by_id(&policy.policy)?;
-        let value = Declared::by(&resource.meta.labels).slow_start()?;
+        let value = Declared::by(&resource.meta().labels).slow_start()?;
         Some(Sourced { value, origin: PolicyOrigin::of(resource, None) })
     })
 }

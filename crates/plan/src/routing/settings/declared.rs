@@ -14,7 +14,7 @@ pub(in crate::routing) fn of_destination<'a, T>(
     resource: &'a Resource,
     read: Read<'a, T>,
 ) -> Option<Sourced<T>> {
-    let value = read(Declared::by(&resource.meta.labels))?;
+    let value = read(Declared::by(&resource.meta().labels))?;
     Some(Sourced { value, origin: PolicyOrigin::of(resource, None) })
 }
 
@@ -97,8 +97,7 @@ fn by_route<'a, T>(view: &View<'a>, route: Option<&ResourceId>, read: Read<'a, T
 }
 
 fn by_mesh<'a, T>(view: &View<'a>, read: Read<'a, T>) -> Option<Sourced<T>> {
-    view.reads_mesh();
-    of_destination(view.snapshot().named(Kind::Mesh, "", view.mesh_name())?, read)
+    of_destination(view.mesh_resource()?, read)
 }
 
 fn is_route(kind: Kind) -> bool {

@@ -1,7 +1,8 @@
 //! Files here speak a small language: one resource a line, `name=value`; a line `!` is an error.
 
-use model::draft::Document;
-use model::{Meta, Resource, Spec};
+use model::draft::{Document, parse_unchecked};
+use model::{Profile, Resource};
+use serde_json::json;
 
 use super::*;
 
@@ -9,11 +10,10 @@ fn read(name: &str, bytes: &[u8]) -> Content {
     let (mut entries, mut problems) = (Vec::new(), model::Problems::default());
     for line in String::from_utf8_lossy(bytes).lines() {
         if let Some((key, value)) = line.split_once('=') {
-            let mut meta = Meta::new("", key);
-            meta.labels.insert("value", value);
-            let spec = Spec::Mesh(model::topology::Mesh::default());
-            let resource = Arc::new(Resource { meta, spec });
-            let document = Document::from_value(name, serde_json::json!({ "name": key }));
+            let said = json!({ "type": "Mesh", "name": key, "labels": { "value": value } });
+            let document = Document::from_value(name, said);
+            let parsed = parse_unchecked(&document, Profile::default());
+            let resource = Arc::new(parsed.resource.unwrap());
             entries.push(Arc::new(Entry { document, resource }));
         } else {
             problems.push(problem_of(name, line));
@@ -62,7 +62,7 @@ impl Desk {
     fn settle(&mut self) -> &[String] {
         let mut in_force = Vec::new();
         let settled = self.files.settle(&mut |Candidate { ledger, changed }| {
-            let is_port = |entry: &&Arc<Entry>| entry.resource.meta.labels.get("value") == Some("port");
+            let is_port = |entry: &&Arc<Entry>| entry.resource.meta().labels.get("value") == Some("port");
             let wanting: Vec<&Arc<Entry>> =
                 ledger.entries().map(|(_, entry)| entry).filter(is_port).collect();
             if wanting.len() < 2 {
@@ -85,7 +85,7 @@ impl Desk {
 }
 
 fn show(resource: &Resource) -> String {
-    format!("{}={}", resource.meta.name, resource.meta.labels.get("value").unwrap())
+    format!("{}={}", resource.meta().name, resource.meta().labels.get("value").unwrap())
 }
 
 #[test]

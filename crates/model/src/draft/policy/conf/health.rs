@@ -1,38 +1,53 @@
 //! MeshHealthCheck.
 
-use super::{above_zero, percent};
+use super::{above_zero, duration, part, percent};
 use crate::draft::fields::Fields;
-use crate::policy::parse_base64;
+use crate::policy::{HealthCheckConf, TcpCheckConf, parse_base64};
 
-pub(super) fn check(mut conf: Fields<'_>) {
-    for name in ["interval", "timeout", "initialJitter", "intervalJitter", "noTrafficInterval"] {
-        let zero = conf.text(name).is_some_and(|text| is_zero(&text));
-        if zero && matches!(name, "interval" | "timeout") {
+pub(super) fn read(mut conf: Fields<'_>) -> HealthCheckConf {
+    let conf = &mut conf;
+    let [interval, timeout] = ["interval", "timeout"].map(|name| {
+        let read = duration(conf, name);
+        if read.is_some_and(|duration| duration.is_zero()) {
             conf.error(name, "must be more than 0", None);
         }
-    }
-    for name in ["unhealthyThreshold", "healthyThreshold"] {
-        above_zero(&mut conf, name);
-    }
-    conf.number::<u32>("intervalJitterPercent");
-    percent(&mut conf, "healthyPanicThreshold");
-    conf.flag("failTrafficOnPanic");
-    conf.flag("reuseConnection");
-    conf.flag("alwaysLogHealthCheckFailures");
-    conf.text("eventLogPath");
-    let mut tcp = conf.object("tcp");
-    tcp.flag("disabled");
-    let help = || Some("write the bytes in base64: `printf PING | base64`".into());
-    if tcp.text("send").is_some_and(|text| parse_base64(&text).is_none()) {
-        tcp.error("send", "is no base64", help());
-    }
-    if tcp.texts("receive").iter().any(|text| parse_base64(text).is_none()) {
-        tcp.error("receive", "holds a text that is no base64", help());
-    }
+        read.filter(|duration| !duration.is_zero())
+    });
+    let said = HealthCheckConf {
+        interval,
+        timeout,
+        initial_jitter: duration(conf, "initialJitter"),
+        interval_jitter: duration(conf, "intervalJitter"),
+        no_traffic_interval: duration(conf, "noTrafficInterval"),
+        unhealthy_threshold: above_zero(conf, "unhealthyThreshold"),
+        healthy_threshold: above_zero(conf, "healthyThreshold"),
+        interval_jitter_percent: conf.number("intervalJitterPercent"),
+        panic_threshold: percent(conf, "healthyPanicThreshold"),
+        fail_on_panic: conf.flag("failTrafficOnPanic"),
+        reuse_connection: conf.flag("reuseConnection"),
+        tcp: {
+            conf.flag("alwaysLogHealthCheckFailures");
+            conf.text("eventLogPath");
+            part(conf, "tcp", tcp)
+        },
+    };
     conf.object("http").known(&["disabled", "path", "requestHeadersToAdd", "expectedStatuses"]);
     conf.object("grpc").known(&["disabled", "serviceName", "authority"]);
+    said
 }
 
-fn is_zero(text: &str) -> bool {
-    crate::policy::parse_duration(text).is_some_and(|duration| duration.is_zero())
+fn tcp(mut tcp: Fields<'_>) -> TcpCheckConf {
+    let help = || Some("write the bytes in base64: `printf PING | base64`".into());
+    let disabled = tcp.flag("disabled");
+    let send = tcp.text("send").map(|text| parse_base64(&text));
+    if send == Some(None) {
+        tcp.error("send", "is no base64", help());
+    }
+    let is_said = tcp.has("receive");
+    let receive: Vec<_> = tcp.texts("receive").iter().map(|text| parse_base64(text)).collect();
+    if receive.contains(&None) {
+        tcp.error("receive", "holds a text that is no base64", help());
+    }
+    let receive = receive.into_iter().flatten().filter(|bytes| !bytes.is_empty()).collect();
+    TcpCheckConf { disabled, send: send.flatten(), receive: is_said.then_some(receive) }
 }

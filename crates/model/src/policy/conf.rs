@@ -1,0 +1,111 @@
+//! What a policy says about one destination or source.
+
+use serde::{Serialize, Serializer};
+
+use super::{
+    AccessLogConf, CircuitBreakerConf, HealthCheckConf, HttpRouteConf, LoadBalancingConf, Merge, RetryConf,
+    TcpRouteConf, TimeoutConf, Written,
+};
+
+/// What a policy says about one destination or source: with its type, as far as a TCP connection feels it, and as it was
+/// written. As JSON it is what was written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conf {
+    said: Said,
+    written: Written,
+}
+
+/// What a TCP connection feels, by the kind of policy.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs)] // one variant a kind, named after it
+pub enum Said {
+    Timeout(TimeoutConf),
+    Retry(RetryConf),
+    AccessLog(AccessLogConf),
+    LoadBalancing(LoadBalancingConf),
+    HealthCheck(HealthCheckConf),
+    CircuitBreaker(CircuitBreakerConf),
+    TcpRoute(TcpRouteConf),
+    HttpRoute(HttpRouteConf),
+    /// Nothing: the policy is of a kind that no TCP connection feels.
+    Unfelt,
+}
+
+impl Conf {
+    /// For the reader of documents, which knows both of the same text.
+    pub(crate) fn new(said: Said, written: Written) -> Self {
+        Self { said, written }
+    }
+
+    /// What a TCP connection feels.
+    pub fn said(&self) -> &Said {
+        &self.said
+    }
+
+    /// The conf as it was written.
+    pub fn written(&self) -> &Written {
+        &self.written
+    }
+}
+
+/// Merged HTTP routes, in the words of a document.
+impl From<HttpRouteConf> for Conf {
+    fn from(said: HttpRouteConf) -> Self {
+        let written = said.written();
+        Self { said: Said::HttpRoute(said), written }
+    }
+}
+
+/// Confs of different kinds never meet: those of one kind are merged.
+impl Merge for Conf {
+    fn merge(&mut self, over: &Self) {
+        let Self { said, written } = over;
+        self.written.merge(written);
+        match (&mut self.said, said) {
+            (Said::Timeout(below), Said::Timeout(over)) => below.merge(over),
+            (Said::Retry(below), Said::Retry(over)) => below.merge(over),
+            (Said::AccessLog(below), Said::AccessLog(over)) => below.merge(over),
+            (Said::LoadBalancing(below), Said::LoadBalancing(over)) => below.merge(over),
+            (Said::HealthCheck(below), Said::HealthCheck(over)) => below.merge(over),
+            (Said::CircuitBreaker(below), Said::CircuitBreaker(over)) => below.merge(over),
+            (Said::TcpRoute(below), Said::TcpRoute(over)) => below.merge(over),
+            (below, over) => below.clone_from(over),
+        }
+    }
+}
+
+impl Serialize for Conf {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.written.serialize(serializer)
+    }
+}
+
+/// A type of what is said, found in a [`Conf`].
+pub trait Spoken: Sized {
+    /// The conf of this kind; `None` in a conf of another kind.
+    fn of(conf: &Conf) -> Option<&Self>;
+}
+
+macro_rules! spoken {
+    ($($variant:ident: $type:ty),+ $(,)?) => {
+        $(impl Spoken for $type {
+            fn of(conf: &Conf) -> Option<&Self> {
+                match &conf.said {
+                    Said::$variant(said) => Some(said),
+                    _ => None,
+                }
+            }
+        })+
+    };
+}
+
+spoken!(
+    Timeout: TimeoutConf,
+    Retry: RetryConf,
+    AccessLog: AccessLogConf,
+    LoadBalancing: LoadBalancingConf,
+    HealthCheck: HealthCheckConf,
+    CircuitBreaker: CircuitBreakerConf,
+    TcpRoute: TcpRouteConf,
+    HttpRoute: HttpRouteConf,
+);

@@ -1,0 +1,120 @@
+//! MeshHTTPRoute: rules about requests, of which a connection feels only one that catches every request (spec 01 §9).
+
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
+
+use super::merge::said;
+use super::{Merge, Written};
+use crate::reference::BackendRef;
+
+/// What a MeshHTTPRoute says about a destination.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HttpRouteConf {
+    /// For requests to these hosts; none: to any.
+    pub hostnames: Vec<String>,
+    /// The rules, in the order of the policy.
+    pub rules: Vec<HttpRule>,
+}
+
+/// What happens to some requests.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HttpRule {
+    /// To which.
+    pub matches: Matches,
+    /// What a connection feels of it.
+    pub said: HttpRuleConf,
+    /// What happens, as it was written.
+    pub written: Written,
+}
+
+said! {
+    /// What a connection feels of a rule about requests.
+    HttpRuleConf {
+        /// Where they go, in the order of the policy; absent: to what was dialled.
+        backend_refs: Vec<BackendRef>,
+        /// Whether they are filtered.
+        filters: bool,
+    }
+}
+
+/// Which requests a rule is about, as it was written; absent is not the same as none, where it is named by its hash.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Matches(Option<Vec<Written>>);
+
+/// What a more important policy says about the same requests.
+impl Merge for HttpRule {
+    fn merge(&mut self, Self { matches: _, said, written }: &Self) {
+        self.said.merge(said);
+        self.written.merge(written);
+    }
+}
+
+impl HttpRouteConf {
+    /// The conf, in the words of a document.
+    pub(super) fn written(&self) -> Written {
+        let rule = |HttpRule { matches, said: _, written }: &HttpRule| json!({ "matches": matches, "default": written });
+        let rules: Vec<Value> = self.rules.iter().map(rule).collect();
+        Written::of(match self.hostnames.is_empty() {
+            true => json!({ "rules": rules }),
+            false => json!({ "hostnames": self.hostnames, "rules": rules }),
+        })
+    }
+}
+
+impl Matches {
+    /// As they are written; `None` where they are not.
+    pub(crate) fn of(written: Option<&Value>) -> Self {
+        let list = written.and_then(Value::as_array);
+        Self(list.map(|list| list.iter().cloned().map(Written::of).collect()))
+    }
+
+    /// Each of them; `None` where nothing is written.
+    pub fn written(&self) -> Option<&[Written]> {
+        self.0.as_deref()
+    }
+
+    /// Whether both are about the same requests.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.0.as_deref().unwrap_or_default() == other.0.as_deref().unwrap_or_default()
+    }
+
+    /// Whether some match is the path prefix `/` and nothing else, or there is no match.
+    pub fn catch_everything(&self) -> bool {
+        let matches = self.0.as_deref().unwrap_or_default();
+        let says = |one: &Value, key: &str| match one.get(key) {
+            None | Some(Value::Null) => false,
+            Some(Value::Array(list)) => !list.is_empty(),
+            Some(_) => true,
+        };
+        let is_root = |path: &Value| {
+            let text = |key: &str| path.get(key).and_then(Value::as_str);
+            text("type").is_none_or(|sort| sort == "PathPrefix") && text("value") == Some("/")
+        };
+        matches.is_empty()
+            || matches.iter().map(Written::as_json).any(|one| {
+                let more = ["method", "queryParams", "headers"].into_iter().any(|key| says(one, key));
+                !more && one.get("path").is_none_or(is_root)
+            })
+    }
+}
+
+impl Serialize for Matches {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.as_deref().unwrap_or_default().serialize(serializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_rules_for_every_request_are_about_connections() {
+        let catches = |matches: Value| Matches::of(Some(&matches)).catch_everything();
+        assert!(Matches::of(None).catch_everything() && catches(json!([])));
+        assert!(catches(json!([{ "path": { "type": "PathPrefix", "value": "/" } }])));
+        assert!(!catches(json!([{ "path": { "type": "Exact", "value": "/" } }])));
+        assert!(!catches(json!([{ "path": { "type": "PathPrefix", "value": "/v1" } }])));
+        assert!(!catches(json!([{ "method": "GET" }])));
+    }
+}

@@ -1,0 +1,232 @@
+//! A snapshot as planning reads it: every answer is recorded as a question that was asked.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use model::topology::{Dataplane, Mesh};
+use model::{Kind, Labels, Profile, Resource, ResourceId, Spec, Tags};
+
+use crate::memo::Memo;
+use crate::pool::Pools;
+use crate::reads::{self, Reads};
+use crate::snapshot::{Context, Snapshot};
+
+/// What is read of a snapshot. There is no way through it to the snapshot itself: what was not recorded was not read, so
+/// a change that touches no recorded question changes nothing that was computed.
+#[derive(Debug)]
+pub(crate) struct Reader<'a> {
+    snapshot: &'a Snapshot,
+    asked: RefCell<Vec<u64>>,
+}
+
+impl<'a> Reader<'a> {
+    /// Nothing was read yet.
+    pub(crate) fn of(snapshot: &'a Snapshot) -> Self {
+        Self { snapshot, asked: RefCell::default() }
+    }
+
+    /// What plans depend on besides resources.
+    pub(crate) fn context(&self) -> &'a Context {
+        self.snapshot.context()
+    }
+
+    /// Which Kuma version's rules apply.
+    pub(crate) fn profile(&self) -> Profile {
+        self.snapshot.profile()
+    }
+
+    /// What was worked out for other proxies.
+    pub(crate) fn memo(&self) -> &'a Memo {
+        &self.snapshot.memo
+    }
+
+    /// Where equal parts of plans are held once.
+    pub(crate) fn pools(&self) -> &'a Pools {
+        &self.snapshot.pools
+    }
+
+    /// The resource with this stored name; for kinds of global scope the mesh is empty.
+    pub(crate) fn named(&self, kind: Kind, mesh: &str, name: &str) -> Option<&'a Resource> {
+        self.ask(reads::named(kind, mesh, name));
+        self.snapshot.named(kind, mesh, name)
+    }
+
+    /// The resource with this identifier, whatever its section.
+    pub(crate) fn by_id(&self, id: &ResourceId) -> Option<&'a Resource> {
+        self.ask(reads::by_id(id));
+        self.snapshot.by_id(id)
+    }
+
+    /// The resources of a kind in a mesh, in store order.
+    pub(crate) fn in_mesh(&self, kind: Kind, mesh: &str) -> &'a [Arc<Resource>] {
+        self.ask(reads::in_mesh(kind, mesh));
+        self.snapshot.in_mesh(kind, mesh)
+    }
+
+    /// The resources of a kind, of all meshes, in store order.
+    pub(crate) fn of_kind(&self, kind: Kind) -> &'a [Arc<Resource>] {
+        self.ask(reads::everywhere(kind));
+        self.snapshot.of_kind(kind)
+    }
+
+    /// The resources of a kind in a mesh that have all these labels, in store order.
+    pub(crate) fn by_labels(
+        &self,
+        kind: Kind,
+        mesh: &str,
+        labels: &Labels,
+    ) -> impl Iterator<Item = &'a Resource> + use<'a> {
+        self.ask(reads::with_labels(kind, mesh, labels));
+        self.snapshot.by_labels(kind, mesh, labels)
+    }
+
+    /// The Dataplanes of a mesh, in store order.
+    pub(crate) fn dataplanes(
+        &self,
+        mesh: &str,
+    ) -> impl Iterator<Item = (&'a Resource, &'a Dataplane)> + use<'a> {
+        self.in_mesh(Kind::Dataplane, mesh).iter().filter_map(|resource| as_dataplane(resource))
+    }
+
+    /// The Dataplanes of a mesh with an inbound that has all these tags, in store order.
+    pub(crate) fn dataplanes_with_tags(
+        &self,
+        mesh: &str,
+        tags: &Tags,
+    ) -> impl Iterator<Item = (&'a Resource, &'a Dataplane)> + use<'a> {
+        self.ask(reads::with_tags(mesh, tags));
+        self.snapshot.dataplanes_with_tags(mesh, tags)
+    }
+
+    /// The Dataplanes of a mesh that have all these labels, in store order.
+    pub(crate) fn dataplanes_with_labels(
+        &self,
+        mesh: &str,
+        labels: &Labels,
+    ) -> impl Iterator<Item = (&'a Resource, &'a Dataplane)> + use<'a> {
+        self.by_labels(Kind::Dataplane, mesh, labels).filter_map(as_dataplane)
+    }
+
+    /// The Dataplanes of a mesh that have listeners of a zone proxy, in store order.
+    pub(crate) fn zone_proxies(
+        &self,
+        mesh: &str,
+    ) -> impl Iterator<Item = (&'a Resource, &'a Dataplane)> + use<'a> {
+        self.ask(reads::zone_proxies(mesh));
+        let dataplanes = self.snapshot.in_mesh(Kind::Dataplane, mesh).iter();
+        dataplanes
+            .filter_map(|resource| as_dataplane(resource))
+            .filter(|(_, dataplane)| !dataplane.listeners.is_empty())
+    }
+
+    /// Whether some Dataplane of a mesh offers a service by tag.
+    pub(crate) fn is_offered(&self, mesh: &str, service: &str) -> bool {
+        self.ask(reads::offered(mesh, service));
+        self.snapshot.is_offered(mesh, service)
+    }
+
+    /// The policies of a kind in a mesh that were indexed under a condition on proxies, each with its place in store order.
+    pub(crate) fn policies_with(
+        &self,
+        kind: Kind,
+        mesh: &str,
+        key: &str,
+        value: &str,
+    ) -> impl Iterator<Item = (u32, &'a Resource)> + use<'a> {
+        self.ask(reads::policies(kind, mesh, key, value));
+        self.snapshot.policies_with(kind, mesh, key, value)
+    }
+
+    /// The real destinations of a mesh and its routes, all of them read at once: rules about destinations ask for so many
+    /// that each alone would not be worth remembering.
+    pub(crate) fn destinations(&self, mesh: &'a str) -> Destinations<'a> {
+        self.ask(reads::named(Kind::Mesh, "", mesh));
+        for kind in Destinations::KINDS {
+            self.ask(reads::in_mesh(kind, mesh));
+        }
+        self.snapshot.destinations(mesh)
+    }
+
+    /// What is found out by some work, and what that reads; it does not count as read here.
+    pub(crate) fn apart<T>(&self, work: impl FnOnce() -> T) -> (T, Arc<[u64]>) {
+        let before = self.asked.take();
+        let found = work();
+        (found, self.asked.replace(before).into())
+    }
+
+    /// Records what work apart has read.
+    pub(crate) fn reads_as(&self, questions: &[u64]) {
+        self.asked.borrow_mut().extend_from_slice(questions);
+    }
+
+    /// What was read so far.
+    pub(crate) fn reads(&self) -> Reads {
+        Reads::new(self.asked.borrow().clone())
+    }
+
+    fn ask(&self, question: u64) {
+        self.asked.borrow_mut().push(question);
+    }
+}
+
+fn as_dataplane(resource: &Resource) -> Option<(&Resource, &Dataplane)> {
+    match resource.spec() {
+        Spec::Dataplane(dataplane) => Some((resource, dataplane)),
+        _ => None,
+    }
+}
+
+/// What items of policies can mean in a mesh: the mesh itself, its services, and its HTTP routes.
+#[derive(Clone, Copy, Debug)]
+pub struct Destinations<'a> {
+    snapshot: &'a Snapshot,
+    mesh: &'a str,
+}
+
+impl Snapshot {
+    /// What items of policies can mean in a mesh.
+    pub fn destinations<'a>(&'a self, mesh: &'a str) -> Destinations<'a> {
+        Destinations { snapshot: self, mesh }
+    }
+}
+
+impl<'a> Destinations<'a> {
+    const KINDS: [Kind; 4] =
+        [Kind::MeshService, Kind::MeshMultiZoneService, Kind::MeshExternalService, Kind::MeshHTTPRoute];
+
+    /// Which Kuma version's rules apply.
+    pub(crate) fn profile(self) -> Profile {
+        self.snapshot.profile()
+    }
+
+    /// The name of the mesh.
+    pub(crate) fn mesh_name(self) -> &'a str {
+        self.mesh
+    }
+
+    /// The settings of the mesh; absent when nobody wrote it down.
+    pub(crate) fn mesh(self) -> Option<&'a Mesh> {
+        self.snapshot.mesh(self.mesh)
+    }
+
+    /// The resource with this identifier; of other kinds and meshes there is none.
+    pub(crate) fn by_id(self, id: &ResourceId) -> Option<&'a Resource> {
+        let is_here = Self::KINDS.contains(&id.kind) && id.mesh == self.mesh;
+        is_here.then(|| self.snapshot.by_id(id)).flatten()
+    }
+
+    /// The resources of a kind that have all these labels, in store order; of other kinds there are none.
+    pub(crate) fn by_labels(
+        self,
+        kind: Kind,
+        labels: &Labels,
+    ) -> impl Iterator<Item = &'a Resource> + use<'a> {
+        let found = Self::KINDS.contains(&kind).then(|| self.snapshot.by_labels(kind, self.mesh, labels));
+        found.into_iter().flatten()
+    }
+
+    /// The MeshHTTPRoutes, in store order.
+    pub(crate) fn http_routes(self) -> &'a [Arc<Resource>] {
+        self.snapshot.in_mesh(Kind::MeshHTTPRoute, self.mesh)
+    }
+}
