@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use dialect::envoy::EnvoyOptions;
+use l4::config::{Config, ProxyName};
 use model::{Kind, Problems, ProxyKey, Resource, Severity, Spec};
 use plan::{Context, IgnoredBecause, Outcome, Plan, Reads, Snapshot};
 use xds::{Commons, Family};
@@ -161,6 +162,15 @@ impl Compiler {
         let plan = Arc::new(plan);
         let told = Told::of(Arc::clone(&plan), self.envoy, commons, old.map(|old| &*old.told));
         Some(CompiledProxy { plan, told: Arc::new(told), reads })
+    }
+}
+
+impl CompiledProxy {
+    /// A listener as our own proxy carries it, by its name in the plan; `None`: it has none of that name.
+    pub fn carried(&self, proxy: &ProxyKey, listener: &str) -> Option<Arc<l4::config::Listener>> {
+        let resources = &*self.told.l4().resources;
+        let config = Config::parse(&[(ProxyName::new(proxy.to_string()), resources)]).ok()?;
+        config.listeners().iter().find(|it| *it.name == *listener).cloned()
     }
 }
 

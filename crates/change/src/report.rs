@@ -54,10 +54,13 @@ pub struct ProxyReport {
     /// Whether it runs what it should.
     pub in_sync: bool,
     /// The last response of each type that it accepted, by the last word of the type.
+    #[serde(default)]
     pub acked: BTreeMap<String, String>,
     /// What it refuses, in its own words.
+    #[serde(default)]
     pub refusals: Vec<Refusal>,
     /// What it could not be told as asked.
+    #[serde(default)]
     pub notes: Vec<String>,
 }
 
@@ -69,6 +72,7 @@ pub struct Refusal {
     #[serde(flatten)]
     pub rejection: Rejection,
     /// The outbounds and gateway listeners that it is part of.
+    #[serde(default)]
     pub listeners: Vec<String>,
 }
 
@@ -81,6 +85,7 @@ pub struct RouteReport {
     /// Where it was written: `file:line`.
     pub source: String,
     /// The proxies that it selects.
+    #[serde(default)]
     pub proxies: Vec<RouteAtProxy>,
 }
 
@@ -91,12 +96,15 @@ pub struct RouteAtProxy {
     /// The proxy, as `mesh/name`.
     pub proxy: ProxyKey,
     /// The outbounds and gateway listeners that it decides.
+    #[serde(default)]
     pub decides: Vec<String>,
     /// How far it has come there.
     pub reach: Reach,
     /// What the proxy said when it refused, in its own words.
+    #[serde(default)]
     pub refusals: Vec<String>,
     /// Its backendRefs that cannot be used, with the reason.
+    #[serde(default)]
     pub unresolved: Vec<String>,
 }
 
@@ -114,6 +122,23 @@ pub enum Reach {
     Detached,
     /// It decides nothing there: another policy does, or nobody dials its destination.
     WithoutEffect,
+}
+
+impl Reach {
+    /// Every one, the best first.
+    pub const ALL: [Reach; 5] =
+        [Reach::Live, Reach::Pending, Reach::Refused, Reach::Detached, Reach::WithoutEffect];
+
+    /// As it is written: `live`, `pending`, `refused`, `detached` or `without-effect`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Reach::Live => "live",
+            Reach::Pending => "pending",
+            Reach::Refused => "refused",
+            Reach::Detached => "detached",
+            Reach::WithoutEffect => "without-effect",
+        }
+    }
 }
 
 /// Puts together what the proxies of a state were told and what they answered. `revision` is that of the state, and

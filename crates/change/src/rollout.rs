@@ -41,14 +41,22 @@ pub struct Rollout {
     /// How many of them run it.
     pub live: usize,
     /// Those that have not answered, sorted.
+    #[serde(default)]
     pub lagging: Vec<Lagging>,
     /// Those that refuse something and run what they had, sorted.
+    #[serde(default)]
     pub refused: Vec<RefusedBy>,
     /// How long it took until a part of the concerned proxies ran it.
+    #[serde(default)]
     pub live_after: LiveAfter,
 }
 
 impl Rollout {
+    /// Whether every concerned proxy runs it, or refuses it.
+    pub fn is_over(&self) -> bool {
+        self.live + self.refused.len() >= self.concerned
+    }
+
     /// Whether every concerned proxy runs it.
     pub fn is_done(&self) -> bool {
         self.live == self.concerned
@@ -78,13 +86,13 @@ pub struct RefusedBy {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LiveAfter {
     /// Half of them.
-    #[serde(rename = "p50", serialize_with = "seconds", deserialize_with = "of_seconds")]
+    #[serde(rename = "p50", serialize_with = "seconds", deserialize_with = "of_seconds", default)]
     pub half: Option<Duration>,
     /// 99 of 100.
-    #[serde(rename = "p99", serialize_with = "seconds", deserialize_with = "of_seconds")]
+    #[serde(rename = "p99", serialize_with = "seconds", deserialize_with = "of_seconds", default)]
     pub most: Option<Duration>,
     /// All of them.
-    #[serde(rename = "p100", serialize_with = "seconds", deserialize_with = "of_seconds")]
+    #[serde(rename = "p100", serialize_with = "seconds", deserialize_with = "of_seconds", default)]
     pub all: Option<Duration>,
 }
 
@@ -218,6 +226,13 @@ impl Underway {
 }
 
 impl LiveAfter {
+    /// The parts that run it, as `50%`, `99%` and `100%`, with the time of each.
+    pub fn parts(&self) -> impl Iterator<Item = (&'static str, Duration)> {
+        let Self { half, most, all } = *self;
+        let parts = [("50%", half), ("99%", most), ("100%", all)];
+        parts.into_iter().filter_map(|(part, time)| Some((part, time?)))
+    }
+
     fn of(delays: &[Duration], concerned: usize) -> Self {
         let mut sorted = delays.to_vec();
         sorted.sort_unstable();

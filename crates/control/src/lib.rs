@@ -14,6 +14,7 @@ pub mod discovery;
 pub mod fleet;
 pub mod guard;
 pub mod identity;
+pub mod jobs;
 mod listen;
 mod look;
 pub mod run;

@@ -100,6 +100,6 @@ pub trait Store: fmt::Debug + Send + Sync {
     fn describe(&self) -> String;
 
     /// Whether this process does the jobs that only one may do, of all that share the store. It may change at any time:
-    /// begin a job only while it is true. Always true for stores that no other process shares.
+    /// begin a [job](crate::jobs) only while it is true. Always true for stores that no other process shares.
     fn leads(&self) -> watch::Receiver<bool>;
 }

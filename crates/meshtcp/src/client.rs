@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::time::{Duration, Instant};
 
+use change::report::FleetReport;
 use serde_json::Value;
 use ureq::http::{Response, StatusCode};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
@@ -115,15 +116,18 @@ impl Client {
         let (agent, server) = (agent.into(), base.clone());
         Self { agent, whom: Whom::Proxy, server, base, token: None, made: Instant::now() }
     }
-
-    /// Where it is.
-    pub(crate) fn server(&self) -> &str {
-        &self.server
-    }
-
     /// The document at a path; `None`: there is none.
     pub(crate) fn get(&self, path: &str) -> Result<Option<Value>, Failed> {
         Ok(self.answer(path)?.ok())
+    }
+
+    /// How every proxy and every route of the control plane is.
+    pub(crate) fn report(&self) -> Result<FleetReport, Failed> {
+        let strange = |why: String| Failed::Strange { whom: self.whom, server: self.server.clone(), why };
+        let report = self.get("/_status")?;
+        let report =
+            report.ok_or_else(|| strange("it tells no status: it is no control plane of ours".into()))?;
+        serde_json::from_value(report).map_err(|error| strange(format!("its status cannot be read: {error}")))
     }
 
     /// The document at a path, or what the control plane says when there is none.

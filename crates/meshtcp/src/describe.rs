@@ -2,7 +2,7 @@
 
 use change::preview::State;
 use model::{Kind, ProxyKey, ResourceKey};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::context::InMesh;
 use crate::exit::Exit;
@@ -50,24 +50,18 @@ pub(crate) fn run(
         }
         Err(failed) => return failed.said(),
     };
-    let status = match client.get("/_status") {
-        Ok(status) => status.unwrap_or_default(),
+    let report = match client.report() {
+        Ok(report) => report,
         Err(failed) => return failed.said(),
     };
-    let found = |list: &str, key: &str, wanted: &str| {
-        let mut items = status.get(list).and_then(Value::as_array).into_iter().flatten();
-        items.find(|it| it.get(key).and_then(Value::as_str) == Some(wanted)).cloned().unwrap_or_default()
-    };
+    let (proxy, policy) = (ProxyKey::new(mesh.as_str(), name.as_str()), key.to_string());
     let now = match kind {
-        Kind::Dataplane => found("proxies", "proxy", &format!("{mesh}/{name}")),
-        _ => found("routes", "policy", &format!("{kind} {mesh}/{name}")),
+        Kind::Dataplane => json!(report.proxies.iter().find(|it| it.proxy == proxy)),
+        _ => json!(report.routes.iter().find(|it| it.policy == policy)),
     };
     let explained = match kind {
         Kind::Dataplane => match in_force.load() {
-            Ok(State { compiled, .. }) => {
-                let key = ProxyKey::new(mesh.as_str(), name.as_str());
-                explained(&compiled, &key, None).map(|it| it.to_string())
-            }
+            Ok(State { compiled, .. }) => explained(&compiled, &proxy, None).map(|it| it.to_string()),
             Err(exit) => return exit,
         },
         _ => None,

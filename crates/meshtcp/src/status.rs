@@ -2,11 +2,14 @@
 
 mod endpoints;
 
-use serde_json::Value;
+use change::Revision;
+use change::report::{FleetReport, ProxyReport, Reach, RouteAtProxy, RouteReport};
+use change::rollout::Rollout;
+use serde_json::{Value, json};
 
 use crate::context::Server;
 use crate::exit::Exit;
-use crate::output::{self, Format, complain, print};
+use crate::output::{self, Format, print};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -55,124 +58,96 @@ pub(crate) fn run(Args { what, name, server, proxy_admin, output: format }: Args
         Ok(client) => client,
         Err(exit) => return exit,
     };
-    let mut report = match client.get("/_status") {
-        Ok(Some(report)) => report,
-        Ok(None) => {
-            complain(&format!(
-                "error: {} tells no status: it is no control plane of ours\n",
-                client.server()
-            ));
-            return Exit::Unreachable;
-        }
+    let mut report = match client.report() {
+        Ok(report) => report,
         Err(failed) => return failed.said(),
     };
     if let Some(name) = &name {
-        for (list, key) in [("routes", "policy"), ("proxies", "proxy")] {
-            if let Some(Value::Array(items)) = report.get_mut(list) {
-                items.retain(|item| text(item, key).contains(name.as_str()));
-            }
-        }
+        report.routes.retain(|route| route.policy.contains(name.as_str()));
+        report.proxies.retain(|proxy| proxy.proxy.to_string().contains(name.as_str()));
     }
     let part = match what {
-        What::All | What::Endpoints => report.clone(),
-        What::Routes => report["routes"].clone(),
-        What::Proxies => report["proxies"].clone(),
-        What::Revisions => serde_json::json!({"revision": report["revision"], "rollout": report["rollout"]}),
+        What::All | What::Endpoints => json!(report),
+        What::Routes => json!(report.routes),
+        What::Proxies => json!(report.proxies),
+        What::Revisions => json!({"revision": report.revision, "rollout": report.rollout}),
     };
     let drawn = || match what {
         What::All | What::Endpoints => {
-            format!("{}\n{}\n{}", revision(&report), proxies(&report), routes(&report))
+            format!("{}\n{}\n{}", revision(&report), proxies(&report.proxies), routes(&report.routes))
         }
-        What::Routes => routes(&report),
-        What::Proxies => proxies(&report),
+        What::Routes => routes(&report.routes),
+        What::Proxies => proxies(&report.proxies),
         What::Revisions => revision(&report),
     };
     print(&output::structured(format, &part).unwrap_or_else(drawn));
     Exit::Ok
 }
 
-fn revision(report: &Value) -> String {
-    let number = report["revision"].as_u64().unwrap_or_default();
-    let Some(rollout) = report.get("rollout").filter(|it| it.is_object()) else {
-        return format!("revision {number}\n");
+fn revision(FleetReport { revision, rollout, .. }: &FleetReport) -> String {
+    let Some(Rollout { concerned, live, lagging, refused, live_after, .. }) = rollout else {
+        return format!("revision {revision}\n");
     };
-    let count = |key: &str| rollout[key].as_u64().unwrap_or_default();
-    let behind = |key: &str| rollout[key].as_array().map_or(0, Vec::len);
-    let mut line = format!("revision {number}: {}/{} proxies live", count("live"), count("concerned"));
-    for (key, word) in [("lagging", "lag behind"), ("refused", "refuse it")] {
-        if behind(key) > 0 {
-            line.push_str(&format!(", {} {word}", behind(key)));
+    let mut line = format!("revision {revision}: {live}/{concerned} proxies live");
+    for (number, word) in [(lagging.len(), "lag behind"), (refused.len(), "refuse it")] {
+        if number > 0 {
+            line.push_str(&format!(", {number} {word}"));
         }
     }
-    for (key, part) in [("p50", "50%"), ("p99", "99%"), ("p100", "100%")] {
-        if let Some(seconds) = rollout["liveAfter"][key].as_f64() {
-            line.push_str(&format!(", {part} after {seconds:.3} s"));
-        }
+    for (part, time) in live_after.parts() {
+        line.push_str(&format!(", {part} after {:.3} s", time.as_secs_f64()));
     }
     line.push('\n');
     line
 }
 
-fn proxies(report: &Value) -> String {
-    let row = |proxy: &Value| {
-        let connection = &proxy["connection"];
-        let agent = match (text(connection, "agent"), text(connection, "dialect")) {
-            ("", "") => "-",
-            ("", dialect) => dialect,
-            (agent, _) => agent,
-        };
-        let refusals = proxy["refusals"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let state = match (connection.is_object(), refusals, proxy["inSync"].as_bool()) {
+fn proxies(proxies: &[ProxyReport]) -> String {
+    let row = |report: &ProxyReport| {
+        let ProxyReport { proxy, known, connection, revision, runs, in_sync, refusals, .. } = report;
+        let agent = connection.as_ref().map_or("-", |connection| match connection.agent.as_str() {
+            "" => connection.dialect.as_str(),
+            agent => agent,
+        });
+        let state = match (connection, refusals.as_slice(), in_sync) {
             (_, [_, ..], _) => "refuses",
-            (false, [], _) => "not attached",
-            (true, [], Some(true)) => "in sync",
-            (true, [], _) => "pending",
+            (None, [], _) => "not attached",
+            (Some(_), [], true) => "in sync",
+            (Some(_), [], false) => "pending",
         };
-        let known = if proxy["known"].as_bool() == Some(false) { "has no Dataplane" } else { "" };
-        let said = refusals.iter().map(|it| text(it, "message").trim().replace('\n', " "));
-        let said: Vec<String> = said.chain((!known.is_empty()).then(|| known.to_owned())).collect();
-        let number = |key: &str| proxy[key].as_u64().map_or("-".to_owned(), |number| number.to_string());
+        let said = refusals.iter().map(|it| it.rejection.message.trim().replace('\n', " "));
+        let said: Vec<String> = said.chain((!known).then(|| "has no Dataplane".to_owned())).collect();
+        let number = |revision: &Option<Revision>| revision.map_or("-".to_owned(), |it| it.to_string());
         [
-            text(proxy, "proxy").to_owned(),
+            proxy.to_string(),
             state.to_owned(),
             agent.to_owned(),
-            number("revision"),
-            number("runs"),
+            number(revision),
+            number(runs),
             said.join("; "),
         ]
     };
-    output::table(
-        ["PROXY", "STATE", "AGENT", "REVISION", "RUNS", "SAYS"],
-        list(report, "proxies").iter().map(row),
-    )
+    output::table(["PROXY", "STATE", "AGENT", "REVISION", "RUNS", "SAYS"], proxies.iter().map(row))
 }
 
-fn routes(report: &Value) -> String {
-    let row = |route: &Value| {
-        let proxies = list(route, "proxies");
-        let count = |reach: &str| proxies.iter().filter(|it| text(it, "reach") == reach).count();
-        let parts = ["live", "pending", "refused", "detached", "without-effect"];
-        let reach: Vec<String> = parts
+fn routes(routes: &[RouteReport]) -> String {
+    let row = |RouteReport { policy, source, proxies }: &RouteReport| {
+        let count = |reach: Reach| proxies.iter().filter(|it| it.reach == reach).count();
+        let counted = Reach::ALL.map(|reach| (count(reach), reach));
+        let reach: Vec<String> = counted
             .iter()
-            .filter(|part| count(part) > 0)
-            .map(|part| format!("{} {part}", count(part)))
+            .filter(|(number, _)| *number > 0)
+            .map(|(number, reach)| format!("{number} {}", reach.as_str()))
             .collect();
         let mut says: Vec<&str> = Vec::new();
-        for key in ["refusals", "unresolved"] {
-            for line in proxies.iter().flat_map(|it| list(it, key)).filter_map(Value::as_str) {
-                if !says.contains(&line) {
-                    says.push(line);
-                }
+        let lines = |pick: fn(&RouteAtProxy) -> &Vec<String>| proxies.iter().flat_map(pick);
+        for line in lines(|it| &it.refusals).chain(lines(|it| &it.unresolved)) {
+            if !says.contains(&line.as_str()) {
+                says.push(line);
             }
         }
-        [
-            text(route, "policy").to_owned(),
-            reach.join(", "),
-            says.join("; "),
-            text(route, "source").to_owned(),
-        ]
+        [policy.clone(), reach.join(", "), says.join("; "), source.clone()]
     };
-    output::table(["ROUTE", "PROXIES", "SAYS", "WRITTEN AT"], list(report, "routes").iter().map(row))
+    output::table(["ROUTE", "PROXIES", "SAYS", "WRITTEN AT"], routes.iter().map(row))
 }
 
 fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {

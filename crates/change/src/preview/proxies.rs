@@ -1,9 +1,7 @@
 //! Which proxies would be told something else, listener by listener.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use l4::config::{Config, Listener, ProxyName};
 use model::ProxyKey;
 use serde::{Deserialize, Serialize};
 use xds::Family;
@@ -66,7 +64,8 @@ pub(super) fn changed(before: &Compiled, after: &Compiled, live: &Live) -> Vec<P
         };
         let Some(row) = new.as_ref().or(old.as_ref()) else { continue };
         let connections = live.get(&(proxy.clone(), row.listener.clone())).map(|live| {
-            let [before, after] = [before, after].map(|compiled| carried(compiled, &proxy, &row.listener));
+            let [before, after] =
+                [before, after].map(|compiled| compiled.proxies.get(&proxy)?.carried(&proxy, &row.listener));
             Affected::of(before.as_deref(), after.as_deref(), live)
         });
         entry.listeners.push(ListenerChange { title: row.title(), before: old, after: new, connections });
@@ -84,11 +83,4 @@ fn new_notes(before: &Compiled, after: &Compiled, proxy: &ProxyKey) -> Vec<Strin
     };
     let known = notes(before);
     notes(after).into_iter().filter(|note| !known.contains(note)).collect()
-}
-
-/// A listener as our own proxy carries it; `None`: it has none of that name.
-fn carried(compiled: &Compiled, proxy: &ProxyKey, listener: &str) -> Option<Arc<Listener>> {
-    let resources = &compiled.proxies.get(proxy)?.told.l4().resources;
-    let config = Config::parse(&[(ProxyName::new(proxy.to_string()), resources)]).ok()?;
-    config.listeners().iter().find(|it| *it.name == *listener).cloned()
 }

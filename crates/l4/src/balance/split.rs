@@ -1,12 +1,20 @@
 //! The weighted choice among the backends of a route.
 
 use std::fmt;
+use std::ops::Range;
 
 /// A position between 0 (inclusive) and 1 (exclusive), in units of 2⁻⁶⁴: it decides which backend is chosen.
 ///
 /// A draw and the weights say everything: [`Split::choose`] can be repeated from what the connection log holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Draw(pub u64);
+
+impl Draw {
+    /// The draw as a part of all draws, from 0 to 1: for people, not for choosing.
+    pub fn fraction(self) -> f64 {
+        self.0 as f64 / 2f64.powi(64)
+    }
+}
 
 impl fmt::Display for Draw {
     /// Sixteen hexadecimal digits: exact, and of one width.
@@ -90,6 +98,13 @@ impl Split {
             position = position.saturating_sub(weight);
             found
         })
+    }
+
+    /// Which draws fall on a backend, as parts of all draws from 0 to 1: for people, not for choosing. `None`: no backend
+    /// has a weight above 0, or there is no such backend.
+    pub fn interval(&self, index: usize) -> Option<Range<f64>> {
+        let (end, total) = (*self.ends.get(index)? as f64, self.total() as f64);
+        (total > 0.0).then(|| (end - self.weight(index) as f64) / total..end / total)
     }
 
     /// The weight of a backend; 0 when there is none.

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use change::rollout::{Lagging, RefusedBy, Rollout};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use serde::Deserialize;
 use xds::Foreign;
 
 use crate::client::{Client, Failed};
@@ -23,48 +23,6 @@ pub(crate) struct Wait {
     /// How long to wait at most
     #[arg(long, default_value = "60s", value_parser = duration::parse, value_name = "TIME")]
     timeout: Duration,
-}
-
-/// How far a revision has come, as a control plane tells it.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Rollout {
-    concerned: u64,
-    live: u64,
-    #[serde(default)]
-    lagging: Vec<Lagging>,
-    #[serde(default)]
-    refused: Vec<Refused>,
-    #[serde(default)]
-    live_after: LiveAfter,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct Lagging {
-    proxy: String,
-    #[serde(default)]
-    attached: bool,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct Refused {
-    proxy: String,
-    #[serde(default)]
-    reasons: Vec<String>,
-}
-
-/// Seconds until a part of the proxies ran it.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-struct LiveAfter {
-    p50: Option<f64>,
-    p99: Option<f64>,
-    p100: Option<f64>,
-}
-
-impl Rollout {
-    fn is_over(&self) -> bool {
-        self.live + self.refused.len() as u64 >= self.concerned
-    }
 }
 
 /// Waits for a revision if it was asked for.
@@ -95,8 +53,8 @@ fn followed(client: &Client, revision: u64, timeout: Duration) -> Result<Option<
     let deadline = Instant::now() + timeout;
     let mut last: Option<Rollout> = None;
     let mut see = |rollout: Rollout| {
-        bar.set_length(rollout.concerned);
-        bar.set_position(rollout.live);
+        bar.set_length(rollout.concerned as u64);
+        bar.set_position(rollout.live as u64);
         let over = rollout.is_over();
         last = Some(rollout);
         over
@@ -116,20 +74,17 @@ fn followed(client: &Client, revision: u64, timeout: Duration) -> Result<Option<
 }
 
 fn told(rollout: &Rollout, revision: u64) -> Exit {
-    let Rollout { concerned, live, lagging, refused, live_after } = rollout;
+    let Rollout { accepted: _, concerned, live, lagging, refused, live_after } = rollout;
     if *concerned == 0 {
         print(&format!("revision {revision}: no attached proxy is told anything new by it\n"));
         return Exit::Ok;
     }
-    let LiveAfter { p50, p99, p100 } = live_after;
-    let parts = [("50%", *p50), ("99%", *p99), ("100%", *p100)];
-    let times: Vec<String> = parts
-        .iter()
-        .filter_map(|(part, time)| time.map(|time| format!("{part} after {time:.3} s")))
-        .collect();
+    let parts = live_after.parts();
+    let times: Vec<String> =
+        parts.map(|(part, time)| format!("{part} after {:.3} s", time.as_secs_f64())).collect();
     let times = if times.is_empty() { String::new() } else { format!(": {}", times.join(", ")) };
     print(&format!("revision {revision}: {live}/{concerned} proxies live{times}\n"));
-    for Refused { proxy, reasons } in refused {
+    for RefusedBy { proxy, reasons } in refused {
         let (proxy, reasons) = (Foreign::name(proxy), reasons.join("; "));
         complain(&format!("refused by {proxy}: {}\n", Foreign::message(reasons)));
     }

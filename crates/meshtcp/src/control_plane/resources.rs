@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
+use control::jobs;
 use control::run::Event;
 use control::sources::{Feeder, FolderSource, Source, StoreSource, Watch};
 use control::store::{MeteredStore, Store, StoreMetrics};
@@ -122,7 +123,8 @@ impl Resources {
                 (files, Following { _files: Some(watch) })
             }
             Resources::Store(store, rules, _) => {
-                runtime.spawn(first_start::prepare(Arc::clone(&store)));
+                let (leads, kept) = (store.leads(), Arc::clone(&store));
+                runtime.spawn(jobs::once(leads, move || first_start::prepare(Arc::clone(&kept))));
                 let (source, feeder): (StoreSource, Feeder) = StoreSource::new(store, rules.options());
                 // ends with the runtime, or when nobody follows any more
                 runtime.spawn(feeder.run(wake));

@@ -1,10 +1,12 @@
 //! Why one connection went where it went: its own record says the policy and the draw, the resources say the split.
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 use change::preview::State;
+use l4::balance::Draw;
+use l4::config::Backend;
 use model::ProxyKey;
-use plan::{Backend, Direction, Match, Plan, Route, shares};
 use serde::Serialize;
 
 use crate::client::Client;
@@ -97,31 +99,26 @@ fn open(address: &str) -> Result<Vec<Record>, Exit> {
     Ok(found.as_array().into_iter().flatten().filter_map(Record::of_open).collect())
 }
 
+/// The split of the route that the connection would take now, by the law that the proxy goes by.
 fn intervals(state: &State, record: &Record) -> Vec<Interval> {
-    let Ok(key) = record.text("proxy").parse::<ProxyKey>() else { return Vec::new() };
-    let Some(found) = state.compiled.proxies.get(&key) else { return Vec::new() };
-    let Some(split) = split_of(&found.plan, record) else { return Vec::new() };
-    let at = record.draw().map(|draw| draw as f64 / 2f64.powi(64) * 100.0);
-    let mut from = 0.0;
-    let interval = |(backend, share): (&Backend, f64)| {
-        let to = from + share * 100.0;
-        let drawn = at.is_some_and(|at| from <= at && at < to);
-        let interval = Interval { backend: backend.reference.clone(), from, to, drawn };
-        from = to;
-        interval
+    let route = || {
+        let key: ProxyKey = record.text("proxy").parse().ok()?;
+        let listener = state.compiled.proxies.get(&key)?.carried(&key, record.text("listener"))?;
+        let server_name = Some(record.text("server_name")).filter(|name| !name.is_empty());
+        listener.route_at(listener.route_for(server_name)?).cloned()
     };
-    split.iter().zip(shares(split)).map(interval).collect()
-}
-
-fn split_of<'p>(plan: &'p Plan, record: &Record) -> Option<&'p Vec<Backend>> {
-    let listener = record.text("listener");
-    let named =
-        |it: &&std::sync::Arc<plan::Listener>| it.name == listener && it.direction != Direction::Inbound;
-    let routes = &plan.listeners.iter().find(named)?.routes;
-    let name = record.text("server_name");
-    let claims = |(claimed, _): &&(Match, Route)| claimed.hostname() == name;
-    let (_, route) = routes.iter().find(claims).or(routes.first())?;
-    Some(&route.split)
+    let Some(route) = route() else { return Vec::new() };
+    let drawn = record.draw().and_then(|draw| route.split.choose(Draw(draw)));
+    let interval = |(at, backend): (usize, &Backend)| {
+        let Range { start, end } = route.split.interval(at).unwrap_or_default();
+        Interval {
+            backend: backend.reference.to_string(),
+            from: start * 100.0,
+            to: end * 100.0,
+            drawn: drawn == Some(at),
+        }
+    };
+    route.backends.iter().enumerate().map(interval).collect()
 }
 
 fn in_words(record: &Record, intervals: &[Interval], asked: bool) -> String {
@@ -136,7 +133,7 @@ fn in_words(record: &Record, intervals: &[Interval], asked: bool) -> String {
         (policy, rule) => push(format!("  decided by {policy}, {rule}")),
     }
     if let Some(draw) = record.draw() {
-        let percent = draw as f64 / 2f64.powi(64) * 100.0;
+        let percent = Draw(draw).fraction() * 100.0;
         push(format!(
             "  the draw {} is at {percent:.4}% of the way through the weights, in their order",
             say("draw")
