@@ -82,10 +82,11 @@ impl Worker {
 
     /// Dials the endpoint of this attempt; when that fails at once the next one, as long as there are attempts.
     pub(super) fn dial(&mut self, slot: u32) {
+        // attempts that fail at once come before anything is watched
+        let first = self.slots.get_mut(slot).is_some_and(|connection| connection.attempts == 0);
         loop {
             let Some(connection) = self.slots.get_mut(slot) else { return };
             let Some(forward) = connection.forward else { return };
-            let first = connection.attempts == 0;
             connection.attempts += 1;
             connection.stage = Stage::Connecting;
             connection.since = self.now;
