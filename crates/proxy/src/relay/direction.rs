@@ -58,6 +58,12 @@ impl Direction {
         self.finished
     }
 
+    /// Whether a turn would do anything: something is kept, there may be more to read, or the end is to be passed on.
+    pub(crate) fn can_move(&self) -> bool {
+        let kept = self.held.is_some() || self.pipe.is_some();
+        kept || if self.ended { !self.finished } else { self.readable && self.writable }
+    }
+
     /// Keeps bytes that were read before there was a destination: they leave first.
     pub(crate) fn hold_more(&mut self, bytes: &[u8]) {
         self.held.get_or_insert_default().bytes.extend_from_slice(bytes);

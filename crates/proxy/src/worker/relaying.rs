@@ -192,6 +192,9 @@ impl Relaying {
     /// Moves the bytes of one direction, and passes on its end.
     fn carry(&mut self, from: Side, connection: &mut Connection, env: &mut Env, quantum: u32) -> Step<Flow> {
         let direction = &mut connection.directions[from as usize];
+        if !direction.can_move() {
+            return Ok(Flow::Wait);
+        }
         let (source, destination) = match from {
             Side::Client => (connection.client.as_fd(), self.backend.as_fd()),
             Side::Backend => (self.backend.as_fd(), connection.client.as_fd()),
