@@ -12,12 +12,12 @@ pub(crate) use direction::Direction;
 pub(crate) use pipes::Pipes;
 pub(crate) use pump::{Fault, Pumped, pump};
 
-/// How many bytes one `recv` may take: a message of this size is moved as fast by copying as by splicing.
+/// The bytes that one `recv` may take: a message of this size is moved as fast by copying as by splicing.
 const SHARED_BUFFER: usize = 64 << 10;
 
-/// What the connections of one worker share for moving bytes.
+/// The buffers and pipes that the connections of one worker share.
 pub(crate) struct Buffers {
-    /// Where `recv` puts bytes that `send` takes at once.
+    /// The buffer for bytes that `recv` gives and `send` takes at once.
     pub(crate) shared: Box<[u8]>,
     /// Pipes that no direction is using.
     pub(crate) pipes: Pipes,

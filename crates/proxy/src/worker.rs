@@ -186,7 +186,7 @@ impl Worker {
         }
     }
 
-    /// How long nothing can happen that is not an event; `None`: forever.
+    /// The time in which nothing can happen that is not an event; `None`: forever.
     fn timeout(&self) -> Option<Duration> {
         if !self.env.turns.is_empty() {
             return Some(Duration::ZERO);

@@ -19,13 +19,13 @@ struct Held {
 /// One direction, from a source socket to a destination socket.
 #[derive(Default)]
 pub(crate) struct Direction {
-    /// What the destination did not take yet. In a box: most directions never hold anything.
+    /// Bytes that the destination did not take yet. In a box: most directions never hold anything.
     held: Option<Box<Held>>,
     /// Present while bytes are in it, or about to be.
     pub(super) pipe: Option<Pipe>,
-    /// How many bytes are in the pipe.
+    /// The number of bytes in the pipe.
     pub(super) piped: u32,
-    /// How many bytes the destination took so far.
+    /// The number of bytes that the destination took so far.
     pub(crate) moved: u64,
     /// The source may have bytes, or its end.
     pub(crate) readable: bool,
@@ -88,7 +88,7 @@ impl Direction {
         }
     }
 
-    /// What is held and not yet written.
+    /// The bytes that are held and not yet written.
     pub(crate) fn pending(&self) -> &[u8] {
         self.held.as_ref().and_then(|held| held.bytes.get(held.written..)).unwrap_or_default()
     }

@@ -14,7 +14,7 @@ use super::pipes::PIPE_BYTES;
 /// with more.
 const DRAINED: usize = 64 << 10;
 
-/// Why moving stopped.
+/// The reason for which moving stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pumped {
     /// A socket has to be waited for.
@@ -29,7 +29,7 @@ pub(crate) enum Pumped {
     Failed(Fault),
 }
 
-/// Which socket failed, and how.
+/// The socket that failed, and its error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// Reading from the source failed.

@@ -22,7 +22,7 @@ use crate::relay::Direction;
 /// The connections that one event accepts before others are served.
 const BURST: usize = 64;
 
-/// What an attempt to accept says about the next one.
+/// The result of an attempt to accept.
 #[derive(PartialEq, Eq)]
 enum Accepted {
     /// There may be more to accept.

@@ -151,7 +151,7 @@ impl Worker {
         Some(cluster)
     }
 
-    /// Where this worker begins to count for something that has a name: elsewhere than others.
+    /// The number from which this worker counts for something that has a name: another one than others.
     fn phase(&self, (proxy, name): &(ProxyName, Arc<str>)) -> u64 {
         let mut mixed = fastrand::Rng::with_seed(self.env.shared.seed ^ (self.env.worker as u64) << 32);
         for byte in proxy.as_str().bytes().chain(name.bytes()) {

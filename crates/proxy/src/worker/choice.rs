@@ -1,4 +1,4 @@
-//! What was decided for a connection: a backend, one of its endpoints, and what to dial after that.
+//! The decision about a connection: a backend, one of its endpoints, and what to dial after that.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -17,7 +17,7 @@ use super::env::Env;
 use super::listener::{LocalBackend, LocalListener};
 use crate::counters::EndpointCounters;
 
-/// Where a connection goes, and why.
+/// A connection's way: the backend and endpoint, and what led there.
 pub(super) struct Choice {
     pub(super) draw: Draw,
     pub(super) forward: Forward,
@@ -118,7 +118,7 @@ impl Choice {
         })
     }
 
-    /// What it names in the configuration of the listener.
+    /// The names of the decision in the configuration of the listener.
     pub(super) fn named<'a>(&self, local: &'a LocalListener) -> Named<'a> {
         let Forward { route, backend, .. } = self.forward;
         let first = Some(self.forward.first_backend()).filter(|first| *first != backend);
@@ -127,13 +127,13 @@ impl Choice {
 }
 
 impl Refused {
-    /// What it names in the configuration of the listener.
+    /// The names of the decision in the configuration of the listener.
     pub(super) fn named<'a>(&self, local: &'a LocalListener) -> Named<'a> {
         Named::of(local, self.draw, self.refuse.route, None, self.refuse.backend)
     }
 }
 
-/// What a decision names, for whoever is told of it.
+/// The names of a decision, for reports and log lines.
 #[derive(Default)]
 pub(super) struct Named<'a> {
     /// The route that decided; `None`: there was none.

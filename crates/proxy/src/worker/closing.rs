@@ -22,7 +22,7 @@ pub(super) struct Closing {
     outcome: Outcome,
 }
 
-/// What was decided before the end.
+/// The decision before the end.
 enum Outcome {
     /// Nothing.
     Undecided,

@@ -15,7 +15,7 @@ use crate::limits::Place;
 pub(super) struct LocalCluster {
     cell: Arc<health::Cell>,
     turn: Cell<u64>,
-    /// How many connections of this worker each endpoint has; shared between versions.
+    /// The connections of this worker to each endpoint; shared between versions.
     loads: Box<[Rc<Cell<u32>>]>,
 }
 
@@ -35,7 +35,7 @@ impl LocalCluster {
         Self { cell, turn: Cell::new(self.turn.get()), loads }
     }
 
-    /// What is shared with the checker.
+    /// The part that is shared with the checker.
     pub(super) fn cell(&self) -> &Arc<health::Cell> {
         &self.cell
     }

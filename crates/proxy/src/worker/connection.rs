@@ -1,4 +1,4 @@
-//! What stays with a connection from its acceptance to its end, whichever its stage.
+//! The part of a connection that stays from its acceptance to its end, whichever its stage.
 
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -18,7 +18,7 @@ use crate::relay::Direction;
 pub(super) struct Connection {
     /// Its number in the connection log.
     pub(super) id: u64,
-    /// Where the worker keeps it, and what the events of its sockets name.
+    /// Its place in the worker, which the events of its sockets name.
     pub(super) slot: u32,
     pub(super) client: OwnedFd,
     /// By the side that the bytes come from. Before there is a backend they hold what the client sent, and what

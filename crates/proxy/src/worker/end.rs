@@ -1,4 +1,4 @@
-//! How a connection ends, and what its sockets say and do then.
+//! The end of a connection as a value, and what its sockets say and do then.
 
 use std::borrow::Cow;
 use std::os::fd::OwnedFd;
@@ -8,7 +8,7 @@ use l4::ending::Ending;
 use rustix::io::Errno;
 use rustix::net::sockopt::{set_socket_linger, socket_error};
 
-/// How a connection ends.
+/// The end of a connection.
 pub(super) struct End {
     pub(super) ending: Ending,
     /// More about it, in words; may be empty.
@@ -28,7 +28,7 @@ impl End {
     }
 }
 
-/// What comes of a step of a connection, unless it ends.
+/// The result of a step that may end the connection.
 pub(super) type Step<T = ()> = Result<T, End>;
 
 /// The error that an event told about; `None`: there is none, or it was taken already.

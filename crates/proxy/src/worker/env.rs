@@ -1,4 +1,4 @@
-//! What a step of a connection works with: everything of its worker but the other connections.
+//! The surroundings of a step of a connection: everything of its worker but the other connections.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ const REST: Duration = Duration::from_millis(100);
 /// The time in which nothing more is said about that.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// What a step of a connection works with.
+/// The surroundings of a step of a connection.
 pub(super) struct Env {
     /// The worker's index in the proxy.
     pub(super) worker: usize,

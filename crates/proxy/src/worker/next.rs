@@ -1,8 +1,8 @@
-//! What follows a step of a stage, as a value.
+//! The successor of a stage, as a value.
 
 use super::closing::Closing;
 
-/// What follows a step: a stage leads to one other, or to the end.
+/// The successor of a stage: each leads to one other, or to the end.
 pub(super) enum Next<Same, Further> {
     /// The same stage, which waits for another event.
     Stay(Same),

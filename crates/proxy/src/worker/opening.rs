@@ -30,7 +30,7 @@ enum Awaited {
     Hello,
 }
 
-/// How much of what is awaited arrived.
+/// The part of what is awaited that arrived.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Received {
     Part,

@@ -34,7 +34,7 @@ pub(super) struct Relaying {
     pub(super) choice: Choice,
     backend: OwnedFd,
     _booking: Booking,
-    /// What is counted for the endpoint.
+    /// The counters of the endpoint.
     endpoint: Arc<EndpointCounters>,
     connect_time: Duration,
     /// The time at which bytes moved last, or at which it was connected.
@@ -51,7 +51,7 @@ pub(super) struct Relaying {
     apart: bool,
 }
 
-/// What there is to do for a connection after bytes moved.
+/// The next thing to do for a connection after bytes moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flow {
     /// Wait for a socket.

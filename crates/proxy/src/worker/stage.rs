@@ -63,7 +63,7 @@ impl Stage {
         }
     }
 
-    /// When the stage has lasted too long; `None`: it may last.
+    /// The time at which the stage has lasted too long; `None`: it may last.
     pub(super) fn due(&self, connection: &Connection, env: &Env) -> Option<Micros> {
         match self {
             Self::Opening(opening) => Some(opening.due(env)),

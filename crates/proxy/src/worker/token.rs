@@ -1,4 +1,4 @@
-//! What an event of the kernel is about, in the 64 bits that epoll keeps for it.
+//! The subject of an event of the kernel, in the 64 bits that epoll keeps for it.
 //!
 //! | bits 0–1 | | above them |
 //! |---|---|---|
@@ -9,7 +9,7 @@
 use l4::ending::Side;
 use rustix::event::epoll::EventData;
 
-/// What an event is about.
+/// The subject of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Token {
     /// Commands are in the mailbox.

@@ -26,14 +26,14 @@ const LONGEST: Duration = Duration::from_micros(200);
 /// The outer instance hears of one event, and then no more until it is asked to.
 const ONE_EVENT: EventFlags = EventFlags::IN.union(EventFlags::ONESHOT);
 
-/// When to look at streams.
+/// The streams of a worker, and the time of the next look at them.
 pub(in crate::worker) struct Streams {
     /// Watches their sockets.
     epoll: OwnedFd,
     pace: Pace,
 }
 
-/// How busy streams are.
+/// The pace of looks at streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pace {
     /// The next event wakes the worker.
