@@ -2,29 +2,29 @@
 
 mod addresses;
 mod all_well;
-mod scene;
+mod routed;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 pub use addresses::{Addresses, Resolved};
 pub use all_well::AllWell;
-use scene::Scene;
+use routed::Routed;
 
 use crate::balance::hash::position_of;
 use crate::balance::{Condition, Draw, Roster};
 use crate::config::{Backend, Cluster, Host, Listener, Match, Route, Target, WhenDown};
 
-/// What is known about a connection before it is routed.
+/// The facts about a connection before it is routed.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
-    /// Who connected.
+    /// The client's address.
     pub client: SocketAddr,
     /// The TLS server name it asked for, in lower case, where the listener routes by it.
     pub server_name: Option<&'a str>,
 }
 
-/// What differs from one connection to the next.
+/// The part of a decision that differs from one connection to the next.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment<'a, S> {
     /// Decides among the backends.
@@ -35,7 +35,7 @@ pub struct Moment<'a, S> {
     pub addresses: &'a Addresses,
 }
 
-/// How the clusters of a listener are doing, kept by whoever asks for decisions.
+/// The state of a listener's clusters, kept by whoever asks for decisions.
 pub trait Standings {
     /// Asks about the cluster of a backend; `None` when there is no such cluster.
     fn ask<A>(
@@ -46,17 +46,17 @@ pub trait Standings {
     ) -> Option<A>;
 }
 
-/// How a cluster is doing.
+/// The state of a cluster.
 pub struct Standing<'a> {
-    /// Which endpoints take connections.
+    /// The endpoints that take connections.
     pub roster: &'a Roster,
-    /// How many connections it got so far.
+    /// The number of connections that it got so far.
     pub turn: u64,
-    /// How many connections an endpoint has, by its index in [`Cluster::endpoints`].
+    /// The number of connections that an endpoint has, by its index in [`Cluster::endpoints`].
     pub load: &'a dyn Fn(usize) -> u32,
 }
 
-/// What becomes of a connection.
+/// The decision about a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// It is carried to an endpoint.
@@ -65,19 +65,19 @@ pub enum Decision {
     Refuse(Refuse),
 }
 
-/// Where a connection is carried.
+/// The way of a connection that is carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forward {
-    /// Which route of the listener.
+    /// The route of the listener.
     pub route: RouteIndex,
     /// The index of the backend in [`Route::backends`].
     pub backend: usize,
     first_backend: u32,
     /// The cluster's turn.
     pub turn: u64,
-    /// Where the walk through the cluster's roster began.
+    /// The place in the cluster's roster where the walk began.
     pub place: u32,
-    /// How many attempts at this backend failed so far.
+    /// The number of attempts at this backend that failed so far.
     pub attempt: u32,
     /// The backends at which all attempts failed.
     pub tried: Sides,
@@ -107,7 +107,7 @@ impl Sides {
     }
 }
 
-/// Which route of a listener: its index in [`Listener::routes`].
+/// A route of a listener: its index in [`Listener::routes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RouteIndex(pub usize);
 
@@ -116,11 +116,11 @@ pub struct RouteIndex(pub usize);
 pub struct Dial {
     /// Its index in [`Cluster::endpoints`].
     pub endpoint: usize,
-    /// Where to connect to.
+    /// The address to connect to.
     pub address: SocketAddr,
 }
 
-/// Why a connection is not carried.
+/// The refusal of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refuse {
     /// The kind of reason.
@@ -163,7 +163,7 @@ pub fn decide<S: Standings>(facts: &Facts<'_>, listener: &Listener, moment: &Mom
     let Some(first) = chosen else {
         return refuse(Refusal::NoBackend, None, Arc::clone(&route.refusal));
     };
-    let scene = Scene { facts, route, index, moment };
+    let routed = Routed { facts, route, index, moment };
     let backend = match route.backends.get(first) {
         Some(Backend { target: Target::Unavailable(why), .. }) => {
             return refuse(Refusal::BackendUnavailable, Some(first), Arc::clone(why));
@@ -171,14 +171,14 @@ pub fn decide<S: Standings>(facts: &Facts<'_>, listener: &Listener, moment: &Mom
         Some(backend) => backend,
         None => return refuse(Refusal::NoBackend, None, Arc::clone(&route.refusal)),
     };
-    if let Some(forward) = scene.forward(first, first, Sides::default()) {
+    if let Some(forward) = routed.forward(first, first, Sides::default()) {
         return Decision::Forward(forward);
     }
-    let (reason, why) = scene.why_not(first);
+    let (reason, why) = routed.why_not(first);
     if backend.when_down == WhenDown::Refuse {
         return refuse(reason, Some(first), why);
     }
-    match scene.other_side(first, Sides::default().with(first)) {
+    match routed.other_side(first, Sides::default().with(first)) {
         Some(forward) => Decision::Forward(forward),
         None => refuse(reason, Some(first), format!("{why}; no other backend can take its share").into()),
     }
@@ -193,24 +193,24 @@ pub fn decide_again<S: Standings>(
     moment: &Moment<'_, S>,
 ) -> Option<Forward> {
     let route = listener.route_at(failed.route)?;
-    let scene = Scene { facts, route, index: failed.route, moment };
+    let routed = Routed { facts, route, index: failed.route, moment };
     let attempt = failed.attempt.saturating_add(1);
     let may_again = attempt < listener.max_connect_attempts.get();
-    let again = || may_again.then(|| scene.again(failed, attempt)).flatten();
+    let again = || may_again.then(|| routed.again(failed, attempt)).flatten();
     if !route.retry_other_side {
         return again().map(|(forward, _)| forward);
     }
     match again() {
         Some((forward, true)) => Some(forward),
         // everybody here was tried: rather somebody else than the same ones again
-        tired => scene
+        tired => routed
             .other_side(failed.first_backend(), failed.tried.with(failed.backend))
             .or(tired.map(|(forward, _)| forward)),
     }
 }
 
 impl Facts<'_> {
-    /// Where the client falls in what is decided by its address.
+    /// The client's position in what is decided by its address.
     fn position(&self) -> u64 {
         position_of(self.client.ip())
     }
@@ -283,7 +283,7 @@ impl Cluster {
         Some(Dial { endpoint: index, address: SocketAddr::new(ip, endpoint.port) })
     }
 
-    /// Why nothing can be dialled, when that is so.
+    /// The reason for which nothing can be dialled, when that is so.
     pub fn why_not(&self, roster: &Roster, addresses: &Addresses) -> (Refusal, Arc<str>) {
         let unavailable = |why| (Refusal::BackendUnavailable, why);
         if let Some(why) = &self.undialable {

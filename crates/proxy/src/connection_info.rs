@@ -7,7 +7,7 @@ use std::time::Duration;
 use l4::balance::Draw;
 use l4::config::{Origin, ProxyName};
 
-/// What a proxy knows about a connection that lives.
+/// A connection that lives, as its proxy knows it.
 #[derive(Clone, Debug)]
 pub struct ConnectionInfo {
     /// Its number, as in the connection log.
@@ -16,9 +16,9 @@ pub struct ConnectionInfo {
     pub proxy: ProxyName,
     /// The listener that accepted it.
     pub listener: Arc<str>,
-    /// What the client dialled, in the operator's words.
+    /// The destination that the client dialled, in the operator's words.
     pub destination: Arc<str>,
-    /// Who connected.
+    /// The client's address.
     pub client: SocketAddr,
     /// The TLS server name, where the listener routes by it.
     pub server_name: Option<Arc<str>>,
@@ -32,13 +32,13 @@ pub struct ConnectionInfo {
     pub cluster: Option<Arc<str>>,
     /// The endpoint that is, or is being, connected to.
     pub endpoint: Option<SocketAddr>,
-    /// What chose the backend; `None` where the client's address did, or nothing is chosen yet.
+    /// The draw that chose the backend; `None` where the client's address did, or nothing is chosen yet.
     pub draw: Option<Draw>,
     /// The generation of the configuration that decided.
     pub generation: u64,
-    /// Whether the endpoint is connected.
+    /// The endpoint is connected.
     pub connected: bool,
-    /// How long ago it was accepted.
+    /// The time since it was accepted.
     pub age: Duration,
     /// Bytes passed on from the client.
     pub bytes_from_client: u64,

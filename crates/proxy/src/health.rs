@@ -12,8 +12,8 @@
 mod board;
 mod cell;
 mod checker;
+mod history;
 mod probe;
-mod toll;
 
 pub(crate) use board::Board;
 pub(crate) use cell::Cell;

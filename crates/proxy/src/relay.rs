@@ -12,22 +12,22 @@ pub(crate) use direction::Direction;
 pub(crate) use pipes::Pipes;
 pub(crate) use pump::{Fault, Pumped, pump};
 
-/// How many bytes one `recv` may take: a message of this size is moved as fast by copying as by splicing.
+/// The bytes that one `recv` may take: a message of this size is moved as fast by copying as by splicing.
 const SHARED_BUFFER: usize = 64 << 10;
 
-/// What the connections of one worker share for moving bytes.
-pub(crate) struct Kit {
-    /// Where `recv` puts bytes that `send` takes at once.
+/// The buffers and pipes that the connections of one worker share.
+pub(crate) struct Buffers {
+    /// The buffer for bytes that `recv` gives and `send` takes at once.
     pub(crate) shared: Box<[u8]>,
     /// Pipes that no direction is using.
     pub(crate) pipes: Pipes,
     /// Emptied buffers of destinations that were full.
-    pub(crate) spare: Vec<Vec<u8>>,
+    pub(crate) emptied: Vec<Vec<u8>>,
 }
 
-impl Kit {
+impl Buffers {
     pub(crate) fn new() -> Self {
-        Self { shared: vec![0; SHARED_BUFFER].into(), pipes: Pipes::default(), spare: Vec::new() }
+        Self { shared: vec![0; SHARED_BUFFER].into(), pipes: Pipes::default(), emptied: Vec::new() }
     }
 
     /// Takes back what a direction held.
@@ -40,10 +40,10 @@ impl Kit {
 
     /// Keeps an emptied buffer for the next destination that is full.
     fn keep(&mut self, mut buffer: Vec<u8>) {
-        const SPARE_BUFFERS: usize = 64;
-        if buffer.capacity() > 0 && self.spare.len() < SPARE_BUFFERS {
+        const MOST_EMPTIED: usize = 64;
+        if buffer.capacity() > 0 && self.emptied.len() < MOST_EMPTIED {
             buffer.clear();
-            self.spare.push(buffer);
+            self.emptied.push(buffer);
         }
     }
 }

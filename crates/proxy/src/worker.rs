@@ -3,134 +3,86 @@
 
 mod accept;
 mod adopt;
-mod carry;
+mod choice;
+mod closing;
 mod cluster;
 mod connection;
 mod deadlines;
-mod finish;
-mod header;
-mod live;
+mod dialling;
+mod end;
+mod env;
+mod events;
+mod existing;
+mod listener;
 mod mailbox;
-mod moves;
-mod open;
+mod next;
+mod opening;
+mod relaying;
+mod reserve;
+mod shaking;
 mod shared;
 mod slots;
-mod sockets;
-mod spare;
-mod streams;
+mod stage;
+mod token;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use arc_swap::cache::Cache;
 use l4::config::ProxyName;
-use l4::decide::Addresses;
-use l4::ending::{Ending, Side};
+use l4::ending::Ending;
 use rustix::buffer::spare_capacity;
-use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::event::epoll::{self, CreateFlags, EventFlags};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
+use crate::connection_info::ConnectionInfo;
 use crate::counters::{ListenerKey, WorkerCounters};
 use crate::log::LogBuffer;
-use crate::relay::Kit;
-use cluster::ClusterOf;
+use crate::relay::Buffers;
+use cluster::LocalCluster;
 use deadlines::{Clock, Deadlines, Micros};
-use live::{BalanceOf, ListenSocket};
+use end::End;
+use env::Env;
+use existing::RouteDrains;
+use listener::SharedBalance;
 pub(crate) use mailbox::{Adoption, Command, Mailbox};
-use moves::Moves;
+use relaying::streams::Streams;
+use relaying::turns::Turns;
+use reserve::Reserve;
 pub(crate) use shared::Shared;
 use slots::Slots;
-use spare::Spare;
-use streams::Streams;
+use token::Token;
 
-/// How many events one wait may return.
+/// The events that one wait may return.
 const EVENTS: usize = 512;
-/// How long a log line may wait for company.
+/// The time that a log line may wait for company.
 const LOG_PATIENCE: Duration = Duration::from_millis(100);
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// One worker.
 pub(crate) struct Worker {
-    index: usize,
-    shared: Arc<Shared>,
+    env: Env,
     mailbox: Arc<Mailbox>,
-    epoll: OwnedFd,
     clock: Clock,
-    now: Micros,
     generation: u64,
     next_id: u64,
-    sockets: Vec<Option<ListenSocket>>,
-    balances: BTreeMap<ListenerKey, BalanceOf>,
+    balances: BTreeMap<ListenerKey, SharedBalance>,
     /// The clusters that are served, by proxy and name.
-    clusters: BTreeMap<(ProxyName, Arc<str>), Rc<ClusterOf>>,
+    clusters: BTreeMap<(ProxyName, Arc<str>), Rc<LocalCluster>>,
     slots: Slots,
-    deadlines: Deadlines,
-    kit: Kit,
-    /// Watches the sockets of connections that stream.
-    streams: Streams,
     stream_events: Vec<epoll::Event>,
-    /// Connections that move bulk and have more to do, in the order of their turns.
-    bulk: VecDeque<u32>,
-    /// Connections that moved all that was there, and will have more by the next look at streams.
-    resting: VecDeque<u32>,
-    /// How many reads a bulk direction may do in its turn.
-    quantum: u32,
-    /// Whether a small message was served since the last turn of bulk.
-    small_seen: bool,
-    addresses: Cache<Arc<ArcSwap<Addresses>>, Arc<Addresses>>,
-    counters: Arc<WorkerCounters>,
-    log: LogBuffer,
     log_due: Option<Micros>,
-    accept_again: Option<Micros>,
-    moves: Moves,
-    told_exhausted: Option<Micros>,
-    spare: Spare,
+    drains: RouteDrains,
+    reserve: Reserve,
     /// Held while draining; dropped when the last connection ended.
     drained: Option<Sender<()>>,
     stopped: bool,
-}
-
-/// What an event is about.
-enum Source {
-    Wake,
-    Streams,
-    Listener(usize),
-    Connection(u32, Side),
-}
-
-impl Source {
-    /// What the sockets of a connection are watched for: edge-triggered, one system call for their whole life.
-    const EVERYTHING: EventFlags =
-        EventFlags::IN.union(EventFlags::OUT).union(EventFlags::RDHUP).union(EventFlags::ET);
-
-    fn token(&self) -> EventData {
-        EventData::new_u64(match *self {
-            Self::Connection(slot, Side::Client) => u64::from(slot) << 2,
-            Self::Connection(slot, Side::Backend) => u64::from(slot) << 2 | 1,
-            Self::Listener(index) => (index as u64) << 2 | 2,
-            Self::Wake => 3,
-            Self::Streams => 1 << 2 | 3,
-        })
-    }
-
-    fn of(token: EventData) -> Self {
-        let token = token.u64();
-        match token & 3 {
-            0 => Self::Connection((token >> 2) as u32, Side::Client),
-            1 => Self::Connection((token >> 2) as u32, Side::Backend),
-            2 => Self::Listener((token >> 2) as usize),
-            _ if token >> 2 == 0 => Self::Wake,
-            _ => Self::Streams,
-        }
-    }
 }
 
 fn timespec(wait: Duration) -> Timespec {
@@ -150,40 +102,37 @@ impl Worker {
         log: LogBuffer,
     ) -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        epoll::add(&epoll, mailbox.wake_fd(), Source::Wake.token(), EventFlags::IN)?;
-        let moves = Moves::seeded(shared.seed.wrapping_add(index as u64));
-        let streams = Streams::within(&epoll)?;
+        epoll::add(&epoll, mailbox.wake_fd(), Token::Mail.into(), EventFlags::IN)?;
         Ok(Self {
-            index,
-            addresses: Cache::new(Arc::clone(&shared.addresses)),
-            shared,
             mailbox,
-            spare: Spare::copy_of(&epoll),
-            epoll,
             clock: Clock::start(),
-            now: Micros::default(),
             generation: 0,
             next_id: index as u64,
-            sockets: Vec::new(),
             balances: BTreeMap::new(),
             clusters: BTreeMap::new(),
             slots: Slots::default(),
-            deadlines: Deadlines::default(),
-            kit: Kit::new(),
-            streams,
             stream_events: Vec::with_capacity(EVENTS),
-            bulk: VecDeque::new(),
-            resting: VecDeque::new(),
-            quantum: 1,
-            small_seen: false,
-            counters,
-            log,
             log_due: None,
-            accept_again: None,
-            moves,
-            told_exhausted: None,
+            drains: RouteDrains::seeded(shared.seed.wrapping_add(index as u64)),
+            reserve: Reserve::copy_of(&epoll),
             drained: None,
             stopped: false,
+            env: Env {
+                worker: index,
+                addresses: Cache::new(Arc::clone(&shared.addresses)),
+                shared,
+                streams: Streams::within(&epoll)?,
+                epoll,
+                now: Micros::default(),
+                sockets: Vec::new(),
+                accept_again: None,
+                told_exhausted: None,
+                deadlines: Deadlines::default(),
+                buffers: Buffers::new(),
+                turns: Turns::default(),
+                counters,
+                log,
+            },
         })
     }
 
@@ -192,32 +141,33 @@ impl Worker {
         let mut events = Vec::with_capacity(EVENTS);
         while !self.stopped {
             if let Err(errno) = self.wait(&mut events) {
-                tracing::error!(worker = self.index, %errno, "the event loop cannot wait for events and ends");
+                tracing::error!(worker = self.env.worker, %errno, "the event loop cannot wait for events and ends");
                 break;
             }
-            self.now = self.clock.now();
+            self.env.now = self.clock.now();
             for event in events.drain(..) {
-                match Source::of(event.data) {
-                    Source::Connection(slot, side) => self.on_event(slot, side, event.flags),
-                    Source::Listener(index) => self.accept(index),
-                    Source::Streams => self.look_at_streams(),
-                    Source::Wake => self.read_mail(),
+                match event.data.into() {
+                    Token::Connection(slot, side) => self.on_event(slot, side, event.flags),
+                    Token::Listener(index) => self.accept(index),
+                    Token::Streams => self.look_at_streams(),
+                    Token::Mail => self.read_mail(),
                 }
             }
-            self.look_when_due();
+            if self.env.streams.due().is_some_and(|due| due <= self.env.now) {
+                self.look_at_streams();
+            }
             self.carry_bulk();
             self.on_time();
             self.slots.reclaim();
-            if self.slots.live() == 0 {
-                self.bulk.clear();
-                self.resting.clear();
-                if self.sockets.is_empty() {
+            if self.slots.taken() == 0 {
+                self.env.turns.clear();
+                if self.env.sockets.is_empty() {
                     self.drained = None;
                 }
             }
         }
-        self.close_all(Ending::Drained);
-        self.log.flush();
+        self.close_all();
+        self.env.log.flush();
     }
 
     /// Waits for events, or until something is due.
@@ -225,46 +175,47 @@ impl Worker {
         let mut timeout = self.timeout();
         if let Some(wait) = timeout.filter(|wait| *wait < MILLISECOND && !wait.is_zero()) {
             // epoll counts in milliseconds, at least where kernels are old
-            match poll(&mut [PollFd::new(&self.epoll, PollFlags::IN)], Some(&timespec(wait))) {
+            match poll(&mut [PollFd::new(&self.env.epoll, PollFlags::IN)], Some(&timespec(wait))) {
                 Ok(_) | Err(Errno::INTR) => timeout = Some(Duration::ZERO),
                 Err(errno) => return Err(errno),
             }
         }
-        match epoll::wait(&self.epoll, spare_capacity(events), timeout.map(timespec).as_ref()) {
+        match epoll::wait(&self.env.epoll, spare_capacity(events), timeout.map(timespec).as_ref()) {
             Ok(_) | Err(Errno::INTR) => Ok(()),
             Err(errno) => Err(errno),
         }
     }
 
-    /// How long nothing can happen that is not an event; `None`: forever.
+    /// The time in which nothing can happen that is not an event; `None`: forever.
     fn timeout(&self) -> Option<Duration> {
-        if !self.bulk.is_empty() {
+        if !self.env.turns.is_empty() {
             return Some(Duration::ZERO);
         }
-        let due = [self.deadlines.next(), self.log_due, self.accept_again, self.moves.again];
+        let due = [self.env.deadlines.next(), self.log_due, self.env.accept_again, self.drains.again];
         let due = due.into_iter().flatten().min();
         // rounded up to what epoll can wait for, or the last millisecond would be spent spinning
-        let patience = due.map(|due| (due.since(self.now) + MILLISECOND).max(MILLISECOND));
-        let streams = self.streams.due().map(|due| due.since(self.now));
+        let patience = due.map(|due| (due.since(self.env.now) + MILLISECOND).max(MILLISECOND));
+        let streams = self.env.streams.due().map(|due| due.since(self.env.now));
         patience.into_iter().chain(streams).min()
     }
 
     fn on_time(&mut self) {
-        while let Some(slot) = self.deadlines.pop_due(self.now) {
+        let now = self.env.now;
+        while let Some(slot) = self.env.deadlines.pop_due(now) {
             self.on_deadline(slot);
         }
-        if self.accept_again.is_some_and(|due| due <= self.now) {
+        if self.env.accept_again.is_some_and(|due| due <= now) {
             self.resume_accepting();
         }
-        if self.moves.again.is_some_and(|due| due <= self.now) {
+        if self.drains.again.is_some_and(|due| due <= now) {
             self.move_some();
         }
         match self.log_due {
-            Some(due) if due <= self.now => {
-                self.log.flush();
+            Some(due) if due <= now => {
+                self.env.log.flush();
                 self.log_due = None;
             }
-            None if self.log.is_pending() => self.log_due = Some(self.now + LOG_PATIENCE),
+            None if self.env.log.is_pending() => self.log_due = Some(now + LOG_PATIENCE),
             Some(_) | None => {}
         }
     }
@@ -282,19 +233,20 @@ impl Worker {
                     self.stop_accepting();
                     self.drained = Some(done);
                 }
-                Command::CloseAll => self.close_all(Ending::Drained),
+                Command::CloseAll => self.close_all(),
                 Command::Stop => self.stopped = true,
             }
         }
     }
 
-    fn list(&self) -> Vec<crate::connection_info::ConnectionInfo> {
-        self.slots.iter().map(|connection| connection.info(self.now)).collect()
+    fn list(&self) -> Vec<ConnectionInfo> {
+        let now = self.env.now;
+        self.slots.iter().map(|(connection, stage)| stage.info(connection, now)).collect()
     }
 
-    fn close_all(&mut self, ending: Ending) {
+    fn close_all(&mut self) {
         for slot in self.slots.occupied() {
-            self.finish(slot, ending, "the proxy is leaving");
+            self.end(slot, End::new(Ending::Drained, "the proxy is leaving"));
         }
     }
 }

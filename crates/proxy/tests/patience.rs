@@ -55,6 +55,23 @@ fn other_endpoints_are_tried_before_a_connection_is_refused() {
 }
 
 #[test]
+fn a_client_is_heard_though_the_first_endpoint_fails_at_once() {
+    let server = Server::named("a");
+    let address = free_address();
+    // no route leads to the broadcast address, which is told before the socket waits for anything
+    let unreachable = (std::net::Ipv4Addr::BROADCAST, 80).into();
+    let mut mesh = Mesh::new(address).backend("redis", 1, &[unreachable, server.address]);
+    mesh.listener.max_connect_attempts = 2;
+    let _proxy = proxy(&mesh);
+    for _ in 0..4 {
+        let (mut stream, mut answer) = (dial(address), [0; 5]);
+        stream.write_all(b"ping").unwrap();
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(answer, *b"aping");
+    }
+}
+
+#[test]
 fn endpoints_of_a_higher_priority_come_after_all_of_a_lower_one() {
     let (near, far) = (Server::named("n"), Server::named("f"));
     let address = free_address();

@@ -12,7 +12,7 @@ use l4::config::{Cluster, Listener, ProxyName, Target};
 use l4::health::{Change, ClusterHealth, EndpointHealth, Vitals};
 
 use super::cell::{Alarm, Bounds, Cell, Failing};
-use super::toll::Toll;
+use super::history::EndpointHistory;
 
 /// Names a cluster over all changes of configuration.
 pub(super) type ClusterKey = (ProxyName, Arc<str>);
@@ -30,12 +30,12 @@ struct Entry {
     vitals: Vitals,
     tables: Tables,
     fitness: Vec<Fitness>,
-    tolls: Vec<Toll>,
+    histories: Vec<EndpointHistory>,
     next: Option<Instant>,
 }
 
-/// A check to be done.
-pub(super) struct Order {
+/// A check that is due.
+pub(super) struct DueCheck {
     pub(super) key: ClusterKey,
     pub(super) cell: Arc<Cell>,
     /// Its index in the cluster.
@@ -75,7 +75,7 @@ impl Board {
         self.alarm.ring();
     }
 
-    /// What to share with the checker about a cluster.
+    /// The part of a cluster that workers share with the checker.
     pub(crate) fn cell(&self, proxy: &ProxyName, cluster: &Arc<Cluster>) -> Arc<Cell> {
         let key = (proxy.clone(), Arc::clone(&cluster.name));
         match self.lock().get(&key) {
@@ -87,14 +87,14 @@ impl Board {
         }
     }
 
-    /// When something is due next.
+    /// The time at which something is due next; `None`: nothing is.
     pub(super) fn next(&self) -> Option<Instant> {
         self.lock().values().filter_map(|entry| entry.next).min()
     }
 
     /// Does all that is due, and returns up to `room` checks that are to be done.
-    pub(super) fn turn(&self, now: Instant, room: usize) -> Vec<Order> {
-        let mut orders = Vec::new();
+    pub(super) fn turn(&self, now: Instant, room: usize) -> Vec<DueCheck> {
+        let mut checks = Vec::new();
         let mut entries = self.lock();
         for (key, entry) in &mut *entries {
             let failing = entry.cell.take_failing();
@@ -102,23 +102,23 @@ impl Board {
                 continue;
             }
             entry.turn(key, &failing, now);
-            for endpoint in 0..entry.tolls.len() {
-                if orders.len() < room && entry.vitals.begin_check(endpoint, now) {
-                    orders.push(Order { key: key.clone(), cell: Arc::clone(&entry.cell), endpoint });
+            for endpoint in 0..entry.histories.len() {
+                if checks.len() < room && entry.vitals.begin_check(endpoint, now) {
+                    checks.push(DueCheck { key: key.clone(), cell: Arc::clone(&entry.cell), endpoint });
                 }
             }
             entry.next = entry.vitals.next(entry.cell.cluster(), now);
         }
-        orders
+        checks
     }
 
     /// Takes the result of a check.
-    pub(super) fn done(&self, order: &Order, result: Result<(), Arc<str>>, now: Instant) {
+    pub(super) fn done(&self, check: &DueCheck, result: Result<(), Arc<str>>, now: Instant) {
         let mut entries = self.lock();
-        let Some(entry) = entries.get_mut(&order.key) else { return };
+        let Some(entry) = entries.get_mut(&check.key) else { return };
         // not of another version of the cluster: the index would be another endpoint's
-        if Arc::ptr_eq(&entry.cell, &order.cell) {
-            entry.done(&order.key, order.endpoint, result, now);
+        if Arc::ptr_eq(&entry.cell, &check.cell) {
+            entry.done(&check.key, check.endpoint, result, now);
         }
     }
 
@@ -132,7 +132,7 @@ impl Board {
 
 impl Entry {
     fn new(cluster: &Arc<Cluster>, bounds: Arc<Bounds>, alarm: Arc<Alarm>, now: Instant) -> Self {
-        let vitals = Vitals::new(cluster, now, lot);
+        let vitals = Vitals::new(cluster, now, jitter);
         Self::with(cluster, vitals, Tables::new(cluster), bounds, alarm, now)
     }
 
@@ -147,25 +147,25 @@ impl Entry {
         let fitness = vitals.fitness(cluster, now);
         let roster = Roster::new(cluster, &tables, &fitness);
         let next = vitals.next(cluster, now);
-        let fresh = |endpoint| Toll::new(vitals.state(endpoint), Timestamp::now());
-        let tolls = (0..cluster.endpoints.len()).map(fresh).collect();
+        let fresh = |endpoint| EndpointHistory::new(vitals.state(endpoint), Timestamp::now());
+        let histories = (0..cluster.endpoints.len()).map(fresh).collect();
         let cell = Arc::new(Cell::new(Arc::clone(cluster), roster, bounds, alarm));
-        Self { cell, vitals, tables, fitness, tolls, next }
+        Self { cell, vitals, tables, fitness, histories, next }
     }
 
     fn carried_over(self, cluster: &Arc<Cluster>, now: Instant) -> Self {
         let before = self.cell.cluster();
-        let vitals = self.vitals.carried_over(before, cluster, now, lot);
+        let vitals = self.vitals.carried_over(before, cluster, now, jitter);
         let same_tables = before.endpoints == cluster.endpoints && before.policy == cluster.policy;
         let tables = if same_tables { self.tables.clone() } else { Tables::new(cluster) };
         let (bounds, alarm) = self.cell.shared();
         bounds.set(cluster);
         let mut after = Self::with(cluster, vitals, tables, bounds, alarm, now);
         let names = before.endpoints.iter().map(ToString::to_string);
-        let known: BTreeMap<String, Toll> = names.zip(self.tolls).collect();
-        for (toll, endpoint) in after.tolls.iter_mut().zip(&cluster.endpoints) {
+        let known: BTreeMap<String, EndpointHistory> = names.zip(self.histories).collect();
+        for (history, endpoint) in after.histories.iter_mut().zip(&cluster.endpoints) {
             if let Some(known) = known.get(&endpoint.to_string()) {
-                *toll = known.clone();
+                *history = known.clone();
             }
         }
         after.note();
@@ -185,9 +185,9 @@ impl Entry {
         let cluster = Arc::clone(self.cell.cluster());
         for (endpoint, failing) in failing {
             if let Some(change) = self.vitals.eject(&cluster, *endpoint, now) {
-                if let Some(toll) = self.tolls.get_mut(*endpoint) {
-                    toll.ejections += 1;
-                    toll.set_aside_for = Some(*failing);
+                if let Some(history) = self.histories.get_mut(*endpoint) {
+                    history.ejections += 1;
+                    history.set_aside_for = Some(*failing);
                 }
                 tell(key, &cluster, *endpoint, &change);
             }
@@ -202,23 +202,23 @@ impl Entry {
     /// Notes since when each endpoint is as it is.
     fn note(&mut self) {
         let now = Timestamp::now();
-        for (endpoint, toll) in self.tolls.iter_mut().enumerate() {
-            toll.note(self.vitals.state(endpoint), now);
+        for (endpoint, history) in self.histories.iter_mut().enumerate() {
+            history.note(self.vitals.state(endpoint), now);
         }
     }
 
     fn done(&mut self, key: &ClusterKey, endpoint: usize, result: Result<(), Arc<str>>, now: Instant) {
         let cluster = Arc::clone(self.cell.cluster());
-        if let Some(toll) = self.tolls.get_mut(endpoint) {
-            toll.checks += 1;
-            toll.failed_checks += u64::from(result.is_err());
+        if let Some(history) = self.histories.get_mut(endpoint) {
+            history.checks += 1;
+            history.failed_checks += u64::from(result.is_err());
         }
-        if let Some(change) = self.vitals.end_check(&cluster, endpoint, result, now, lot()) {
+        if let Some(change) = self.vitals.end_check(&cluster, endpoint, result, now, jitter()) {
             tell(key, &cluster, endpoint, &change);
             self.publish(key, now);
         }
-        if let Some(toll) = self.tolls.get_mut(endpoint) {
-            toll.note(self.vitals.state(endpoint), Timestamp::now());
+        if let Some(history) = self.histories.get_mut(endpoint) {
+            history.note(self.vitals.state(endpoint), Timestamp::now());
         }
         self.next = self.vitals.next(&cluster, now);
     }
@@ -249,16 +249,16 @@ impl Entry {
 
     fn report(&self, (proxy, cluster): &ClusterKey) -> ClusterHealth {
         let config = self.cell.cluster();
-        let endpoints = config.endpoints.iter().zip(&self.fitness).zip(&self.tolls).enumerate();
-        let endpoints = endpoints.map(|(index, ((endpoint, fitness), toll))| EndpointHealth {
+        let endpoints = config.endpoints.iter().zip(&self.fitness).zip(&self.histories).enumerate();
+        let endpoints = endpoints.map(|(index, ((endpoint, fitness), history))| EndpointHealth {
             endpoint: endpoint.to_string().into(),
-            state: toll.state,
-            since: toll.since,
-            why: toll.why(self.vitals.why_down(index)),
+            state: history.state,
+            since: history.since,
+            why: history.why(self.vitals.why_down(index)),
             warmth: fitness.warmth,
-            checks: toll.checks,
-            failed_checks: toll.failed_checks,
-            ejections: toll.ejections,
+            checks: history.checks,
+            failed_checks: history.failed_checks,
+            ejections: history.ejections,
         });
         let [connections, pending] = self.cell.usage();
         ClusterHealth {
@@ -301,7 +301,7 @@ fn tell((proxy, cluster): &ClusterKey, config: &Cluster, endpoint: usize, change
     }
 }
 
-/// Randomness for jitter.
-fn lot() -> u64 {
+/// Randomness that spreads checks and returns.
+fn jitter() -> u64 {
     fastrand::u64(..)
 }

@@ -18,7 +18,7 @@ use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::io::Errno;
 
-use super::board::{Board, Order};
+use super::board::{Board, DueCheck};
 use super::probe::{Finding, Probe};
 use crate::guard::{Part, again, caught, step};
 
@@ -75,7 +75,7 @@ struct Work {
 }
 
 struct Running {
-    order: Order,
+    check: DueCheck,
     probe: Probe,
     deadline: Instant,
 }
@@ -87,8 +87,8 @@ impl Work {
             step(Part::Health);
             let now = Instant::now();
             self.end_late(now);
-            for order in self.board.turn(now, AT_ONCE - self.running.len()) {
-                self.start(order, now);
+            for check in self.board.turn(now, AT_ONCE - self.running.len()) {
+                self.start(check, now);
             }
             // without room what is due has to wait for a check to end
             let next = if self.running.len() < AT_ONCE { self.board.next() } else { None };
@@ -114,16 +114,16 @@ impl Work {
         }
     }
 
-    fn start(&mut self, order: Order, now: Instant) {
-        let Some(config) = &order.cell.cluster().health_check else { return };
+    fn start(&mut self, check: DueCheck, now: Instant) {
+        let Some(config) = &check.cell.cluster().health_check else { return };
         let deadline = now + config.timeout;
-        let question = question(order.cell.cluster(), config);
-        match self.address(&order).and_then(|address| self.connect(address, question)) {
+        let question = question(check.cell.cluster(), config);
+        match self.address(&check).and_then(|address| self.connect(address, question)) {
             Ok(probe) => {
-                self.running.insert(self.next_token, Running { order, probe, deadline });
+                self.running.insert(self.next_token, Running { check, probe, deadline });
                 self.next_token += 1;
             }
-            Err(why) => self.board.done(&order, Err(why), now),
+            Err(why) => self.board.done(&check, Err(why), now),
         }
     }
 
@@ -136,8 +136,8 @@ impl Work {
         Ok(probe)
     }
 
-    fn address(&self, order: &Order) -> Result<SocketAddr, Arc<str>> {
-        let Some(endpoint) = order.cell.cluster().endpoints.get(order.endpoint) else {
+    fn address(&self, check: &DueCheck) -> Result<SocketAddr, Arc<str>> {
+        let Some(endpoint) = check.cell.cluster().endpoints.get(check.endpoint) else {
             return Err("it is not configured any more".into());
         };
         let ip = match &endpoint.host {
@@ -152,7 +152,7 @@ impl Work {
 
     fn on_event(&mut self, token: u64, flags: EventFlags) {
         let Some(running) = self.running.get_mut(&token) else { return };
-        let Some(config) = &running.order.cell.cluster().health_check else { return };
+        let Some(config) = &running.check.cell.cluster().health_check else { return };
         if let Some(finding) = running.probe.on_event(config, flags) {
             self.end(token, finding);
         }
@@ -175,7 +175,7 @@ impl Work {
 
     fn end(&mut self, token: u64, finding: Finding) {
         if let Some(running) = self.running.remove(&token) {
-            self.board.done(&running.order, finding, Instant::now());
+            self.board.done(&running.check, finding, Instant::now());
         }
     }
 }

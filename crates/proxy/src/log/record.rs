@@ -1,4 +1,4 @@
-//! What is known about a connection that ended.
+//! A connection that ended, as its log line tells it.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -19,13 +19,13 @@ struct Held {
 /// One direction, from a source socket to a destination socket.
 #[derive(Default)]
 pub(crate) struct Direction {
-    /// What the destination did not take yet. In a box: most directions never hold anything.
+    /// Bytes that the destination did not take yet. In a box: most directions never hold anything.
     held: Option<Box<Held>>,
     /// Present while bytes are in it, or about to be.
     pub(super) pipe: Option<Pipe>,
-    /// How many bytes are in the pipe.
+    /// The number of bytes in the pipe.
     pub(super) piped: u32,
-    /// How many bytes the destination took so far.
+    /// The number of bytes that the destination took so far.
     pub(crate) moved: u64,
     /// The source may have bytes, or its end.
     pub(crate) readable: bool,
@@ -58,6 +58,12 @@ impl Direction {
         self.finished
     }
 
+    /// Whether a turn would do anything: something is kept, there may be more to read, or the end is to be passed on.
+    pub(crate) fn can_move(&self) -> bool {
+        let kept = self.held.is_some() || self.pipe.is_some();
+        kept || if self.ended { !self.finished } else { self.readable && self.writable }
+    }
+
     /// Keeps bytes that were read before there was a destination: they leave first.
     pub(crate) fn hold_more(&mut self, bytes: &[u8]) {
         self.held.get_or_insert_default().bytes.extend_from_slice(bytes);
@@ -82,7 +88,7 @@ impl Direction {
         }
     }
 
-    /// What is held and not yet written.
+    /// The bytes that are held and not yet written.
     pub(crate) fn pending(&self) -> &[u8] {
         self.held.as_ref().and_then(|held| held.bytes.get(held.written..)).unwrap_or_default()
     }

@@ -4,10 +4,10 @@ use std::os::fd::OwnedFd;
 
 use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
 
-/// How much one pipe holds: larger ones gain nothing, smaller ones cost a system call more often.
+/// The bytes that one pipe holds: larger ones gain nothing, smaller ones cost a system call more often.
 pub(crate) const PIPE_BYTES: usize = 512 << 10;
 
-/// How many empty pipes are kept.
+/// The empty pipes that are kept.
 const KEPT: usize = 64;
 
 /// Both ends of a pipe.
@@ -41,7 +41,7 @@ impl Pipes {
         }
     }
 
-    /// How many are empty.
+    /// The number of empty pipes.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.empty.len()

@@ -6,7 +6,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use rustix::pipe::{SpliceFlags, splice};
 
-use super::Kit;
+use super::Buffers;
 use super::direction::Direction;
 use super::pipes::PIPE_BYTES;
 
@@ -14,7 +14,7 @@ use super::pipes::PIPE_BYTES;
 /// with more.
 const DRAINED: usize = 64 << 10;
 
-/// Why moving stopped.
+/// The reason for which moving stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pumped {
     /// A socket has to be waited for.
@@ -29,7 +29,7 @@ pub(crate) enum Pumped {
     Failed(Fault),
 }
 
-/// Which socket failed, and how.
+/// The socket that failed, and its error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// Reading from the source failed.
@@ -43,10 +43,10 @@ pub(crate) fn pump(
     direction: &mut Direction,
     source: BorrowedFd<'_>,
     destination: BorrowedFd<'_>,
-    kit: &mut Kit,
+    buffers: &mut Buffers,
     quantum: u32,
 ) -> Pumped {
-    let mut pump = Pump { direction, source, destination, kit };
+    let mut pump = Pump { direction, source, destination, buffers };
     match pump.run(quantum) {
         Ok(pumped) => pumped,
         Err(fault) => Pumped::Failed(fault),
@@ -57,7 +57,7 @@ struct Pump<'a> {
     direction: &'a mut Direction,
     source: BorrowedFd<'a>,
     destination: BorrowedFd<'a>,
-    kit: &'a mut Kit,
+    buffers: &'a mut Buffers,
 }
 
 impl Pump<'_> {
@@ -108,7 +108,7 @@ impl Pump<'_> {
             self.direction.note_written(sent);
             if self.direction.pending().is_empty() {
                 let emptied = self.direction.take_held();
-                self.kit.keep(emptied);
+                self.buffers.keep(emptied);
             }
         }
         Ok(true)
@@ -139,7 +139,7 @@ impl Pump<'_> {
 
     /// Reads into the shared buffer and writes at once; only what the destination does not take is allocated for.
     fn copy(&mut self) -> Result<(), Fault> {
-        let received = match recv(self.source, &mut *self.kit.shared, RecvFlags::empty()) {
+        let received = match recv(self.source, &mut *self.buffers.shared, RecvFlags::empty()) {
             Ok((0, _)) => {
                 self.direction.ended = true;
                 return Ok(());
@@ -152,7 +152,7 @@ impl Pump<'_> {
             Err(Errno::INTR) => return Ok(()),
             Err(errno) => return Err(Fault::Source(errno)),
         };
-        let full = received == self.kit.shared.len();
+        let full = received == self.buffers.shared.len();
         self.direction.note_read(full);
         let mut flags = SendFlags::NOSIGNAL;
         if !full {
@@ -166,12 +166,12 @@ impl Pump<'_> {
         }
         let mut at = 0;
         while at < received && self.direction.writable {
-            let sent = send(self.destination, &self.kit.shared[at..received], flags);
+            let sent = send(self.destination, &self.buffers.shared[at..received], flags);
             at += self.sent(sent)?;
         }
         if at < received {
-            let mut held = self.kit.spare.pop().unwrap_or_default();
-            held.extend_from_slice(&self.kit.shared[at..received]);
+            let mut held = self.buffers.emptied.pop().unwrap_or_default();
+            held.extend_from_slice(&self.buffers.shared[at..received]);
             self.direction.hold(held);
         }
         Ok(())
@@ -180,7 +180,7 @@ impl Pump<'_> {
     /// Moves bytes into the pipe; true when that was hardly all that there will be, but all for now.
     fn splice_in(&mut self) -> Result<bool, Fault> {
         if self.direction.pipe.is_none() {
-            self.direction.pipe = self.kit.pipes.take();
+            self.direction.pipe = self.buffers.pipes.take();
         }
         let Some(pipe) = &self.direction.pipe else {
             self.direction.stop_splicing();
@@ -218,7 +218,7 @@ impl Pump<'_> {
     /// An empty pipe serves another direction while this one waits.
     fn return_pipe(&mut self) {
         if let Some(pipe) = self.direction.take_pipe() {
-            self.kit.pipes.give(pipe);
+            self.buffers.pipes.give(pipe);
         }
     }
 }
@@ -239,7 +239,7 @@ mod tests {
         destination: UnixStream,
         out: UnixStream,
         direction: Direction,
-        kit: Kit,
+        buffers: Buffers,
     }
 
     impl Line {
@@ -250,13 +250,13 @@ mod tests {
                 socket.set_nonblocking(true).unwrap();
             }
             let direction = Direction::default();
-            Self { into, source, destination, out, direction, kit: Kit::new() }
+            Self { into, source, destination, out, direction, buffers: Buffers::new() }
         }
 
         /// What an event loop does after an event on both sockets.
         fn pump(&mut self) -> Pumped {
             (self.direction.readable, self.direction.writable) = (true, true);
-            pump(&mut self.direction, self.source.as_fd(), self.destination.as_fd(), &mut self.kit, 16)
+            pump(&mut self.direction, self.source.as_fd(), self.destination.as_fd(), &mut self.buffers, 16)
         }
 
         /// Sends bytes through; returns how many of them came out.
@@ -305,7 +305,7 @@ mod tests {
         assert!(line.carry(&bytes) == bytes);
         line.pump();
         assert!(line.direction.pipe.is_none());
-        assert_eq!(line.kit.pipes.len(), 1);
+        assert_eq!(line.buffers.pipes.len(), 1);
     }
 
     #[test]
@@ -320,7 +320,7 @@ mod tests {
         assert_eq!(line.pump(), Pumped::Finished);
         assert_eq!(line.pump(), Pumped::Blocked);
         assert!(line.direction.is_finished() && line.direction.pipe.is_none());
-        assert_eq!((line.direction.moved, line.kit.pipes.len()), (4, 1));
+        assert_eq!((line.direction.moved, line.buffers.pipes.len()), (4, 1));
     }
 
     #[test]

@@ -12,10 +12,11 @@ use l4::balance::Balance;
 use l4::config::{Backend, Listener, ProxyName, Target};
 use rustix::event::epoll::{self, EventFlags};
 
-use super::cluster::ClusterOf;
-use super::live::{BackendOf, BalanceOf, ListenSocket, Live};
-use super::moves::Changed;
-use super::{Adoption, Source, Worker};
+use super::cluster::LocalCluster;
+use super::existing::Changed;
+use super::listener::{ListenSocket, LocalBackend, LocalListener, SharedBalance};
+use super::token::Token;
+use super::{Adoption, Worker};
 use crate::counters::ListenerKey;
 use crate::log::Format;
 
@@ -27,15 +28,15 @@ impl Worker {
         let by_address: BTreeMap<SocketAddr, &Arc<Listener>> =
             listeners.iter().map(|listener| (listener.address, listener)).collect();
         let mut changed = Vec::new();
-        for index in 0..self.sockets.len() {
-            let Some(socket) = &self.sockets[index] else { continue };
+        for index in 0..self.env.sockets.len() {
+            let Some(socket) = &self.env.sockets[index] else { continue };
             match by_address.get(&socket.address) {
                 None => self.close_listener(index),
-                Some(listener) if Arc::ptr_eq(&socket.live.listener, listener) => {}
+                Some(listener) if Arc::ptr_eq(&socket.local.config, listener) => {}
                 Some(listener) => {
-                    let now = self.live(listener);
-                    if let Some(socket) = &mut self.sockets[index] {
-                        let before = std::mem::replace(&mut socket.live, Rc::clone(&now));
+                    let now = self.local(listener);
+                    if let Some(socket) = &mut self.env.sockets[index] {
+                        let before = std::mem::replace(&mut socket.local, Rc::clone(&now));
                         changed.push(Changed { before, now });
                     }
                 }
@@ -44,42 +45,42 @@ impl Worker {
         // of an address that was taken over there may be several
         for (address, socket) in sockets {
             if let Some(listener) = by_address.get(&address) {
-                let live = self.live(listener);
-                self.open_listener(ListenSocket { address, socket, live });
+                let local = self.local(listener);
+                self.open_listener(ListenSocket { address, socket, local });
             }
         }
         self.follow_change(&changed);
         self.forget_balances(&listeners);
         self.clusters.retain(|_, cluster| Rc::strong_count(cluster) > 1);
-        self.counters.forget_unused();
-        self.shared.forget_unused();
+        self.env.counters.forget_unused();
+        self.env.shared.forget_unused();
         drop(done);
     }
 
     /// Accepts no more; whoever is waiting already is still served.
     pub(super) fn stop_accepting(&mut self) {
-        for index in 0..self.sockets.len() {
+        for index in 0..self.env.sockets.len() {
             self.close_listener(index);
         }
-        self.sockets.clear();
+        self.env.sockets.clear();
     }
 
     fn open_listener(&mut self, socket: ListenSocket) {
-        let vacant = self.sockets.iter().position(Option::is_none);
+        let vacant = self.env.sockets.iter().position(Option::is_none);
         let index = vacant.unwrap_or_else(|| {
-            self.sockets.push(None);
-            self.sockets.len() - 1
+            self.env.sockets.push(None);
+            self.env.sockets.len() - 1
         });
-        if self.accept_again.is_none() {
+        if self.env.accept_again.is_none() {
             self.watch_listener(index, &socket);
         }
-        self.sockets[index] = Some(socket);
+        self.env.sockets[index] = Some(socket);
     }
 
     pub(super) fn watch_listener(&self, index: usize, socket: &ListenSocket) {
-        let token = Source::Listener(index).token();
-        if let Err(errno) = epoll::add(&self.epoll, &socket.socket, token, EventFlags::IN) {
-            let listener = &socket.live.listener;
+        let token = Token::Listener(index).into();
+        if let Err(errno) = epoll::add(&self.env.epoll, &socket.socket, token, EventFlags::IN) {
+            let listener = &socket.local.config;
             tracing::error!(proxy = %listener.proxy, listener = %listener.name, %errno, "cannot watch a listener");
         }
     }
@@ -87,17 +88,17 @@ impl Worker {
     fn close_listener(&mut self, index: usize) {
         // closing would reset those who wait in the socket's queue, who did connect while it was open
         self.accept_all(index);
-        if let Some(place) = self.sockets.get_mut(index)
+        if let Some(place) = self.env.sockets.get_mut(index)
             && let Some(listening) = place.take()
         {
             // a successor may have the same socket: closing ours would not end its events
-            let _ = epoll::delete(&self.epoll, &listening.socket);
+            let _ = epoll::delete(&self.env.epoll, &listening.socket);
         }
     }
 
     /// Gives another handle of every listening socket.
     pub(super) fn lend(&self, reply: &Sender<(SocketAddr, OwnedFd)>) {
-        for listening in self.sockets.iter().flatten() {
+        for listening in self.env.sockets.iter().flatten() {
             match listening.socket.try_clone() {
                 // whoever asked may have gone
                 Ok(socket) => drop(reply.send((listening.address, socket))),
@@ -108,20 +109,21 @@ impl Worker {
         }
     }
 
-    fn live(&mut self, listener: &Arc<Listener>) -> Rc<Live> {
-        let counters = self.counters.listener(listener);
+    fn local(&mut self, listener: &Arc<Listener>) -> Rc<LocalListener> {
+        let counters = self.env.counters.listener(listener);
         let mut backends = Vec::with_capacity(listener.routes.len());
         for (_, route) in &listener.routes {
             let of_route = counters.backends_of(route).into_iter().zip(&route.backends);
-            let of_route =
-                of_route.map(|(counters, backend)| BackendOf::new(counters, self.cluster(listener, backend)));
+            let of_route = of_route.map(|(counters, backend)| {
+                Rc::new(LocalBackend::new(counters, self.cluster(listener, backend)))
+            });
             backends.push(of_route.collect::<Vec<_>>());
         }
         let outputs = listener.access_logs.iter();
-        let outputs = outputs.map(|log| self.log.output(&log.sink, Format::from(&log.format))).collect();
-        let places = self.shared.places_of(listener);
-        Rc::new(Live {
-            listener: Arc::clone(listener),
+        let outputs = outputs.map(|log| self.env.log.output(&log.sink, Format::from(&log.format))).collect();
+        let places = self.env.shared.places_of(listener);
+        Rc::new(LocalListener {
+            config: Arc::clone(listener),
             counters,
             backends,
             balance: self.balance(listener),
@@ -130,9 +132,9 @@ impl Worker {
         })
     }
 
-    fn cluster(&mut self, listener: &Listener, backend: &Backend) -> Option<Rc<ClusterOf>> {
+    fn cluster(&mut self, listener: &Listener, backend: &Backend) -> Option<Rc<LocalCluster>> {
         let Target::Cluster(cluster) = &backend.target else { return None };
-        let cell = self.shared.board.cell(&listener.proxy, cluster);
+        let cell = self.env.shared.board.cell(&listener.proxy, cluster);
         let key = (listener.proxy.clone(), Arc::clone(&cluster.name));
         let known = self.clusters.get(&key);
         if let Some(known) = known
@@ -143,22 +145,22 @@ impl Worker {
         let cluster = Rc::new(match known {
             Some(known) => known.carried_over(cell),
             // far from where turn numbers wrap
-            None => ClusterOf::new(cell, self.phase(&key) >> 8),
+            None => LocalCluster::new(cell, self.phase(&key) >> 8),
         });
         self.clusters.insert(key, Rc::clone(&cluster));
         Some(cluster)
     }
 
-    /// Where this worker begins to count for something that has a name: elsewhere than others.
+    /// The number from which this worker counts for something that has a name: another one than others.
     fn phase(&self, (proxy, name): &(ProxyName, Arc<str>)) -> u64 {
-        let mut mixed = fastrand::Rng::with_seed(self.shared.seed ^ (self.index as u64) << 32);
+        let mut mixed = fastrand::Rng::with_seed(self.env.shared.seed ^ (self.env.worker as u64) << 32);
         for byte in proxy.as_str().bytes().chain(name.bytes()) {
             mixed = fastrand::Rng::with_seed(mixed.u64(..) ^ u64::from(byte));
         }
         mixed.u64(..)
     }
 
-    fn balance(&mut self, listener: &Listener) -> BalanceOf {
+    fn balance(&mut self, listener: &Listener) -> SharedBalance {
         let key = key(listener);
         let phase = self.phase(&key);
         let balance =

@@ -12,14 +12,14 @@ use crate::health;
 use crate::limits::Place;
 
 /// A cluster as one worker sees it, in one version of the configuration.
-pub(super) struct ClusterOf {
+pub(super) struct LocalCluster {
     cell: Arc<health::Cell>,
     turn: Cell<u64>,
-    /// How many connections of this worker each endpoint has; shared between versions.
+    /// The connections of this worker to each endpoint; shared between versions.
     loads: Box<[Rc<Cell<u32>>]>,
 }
 
-impl ClusterOf {
+impl LocalCluster {
     /// A cluster at its first turn.
     pub(super) fn new(cell: Arc<health::Cell>, turn: u64) -> Self {
         let loads = cell.cluster().endpoints.iter().map(|_| Rc::default()).collect();
@@ -35,7 +35,7 @@ impl ClusterOf {
         Self { cell, turn: Cell::new(self.turn.get()), loads }
     }
 
-    /// What is shared with the checker.
+    /// The part that is shared with the checker.
     pub(super) fn cell(&self) -> &Arc<health::Cell> {
         &self.cell
     }

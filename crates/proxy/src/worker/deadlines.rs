@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 pub(super) struct Micros(u64);
 
 impl Micros {
-    /// How long after `earlier` this is; zero when it is not.
+    /// The time from `earlier` to this; zero when this is not later.
     pub(super) fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
@@ -36,7 +36,7 @@ impl Clock {
     }
 }
 
-/// When each slot has to be looked at next: at most one time a slot, never later than what was asked for.
+/// The next look at each slot: at most one time a slot, never later than what was asked for.
 ///
 /// Whoever looks asks anew, so a deadline that moves away costs nothing, and one that is no longer needed is left
 /// where it is: the next connection in the slot mostly finds a time that is early enough for it.
@@ -65,7 +65,7 @@ impl Deadlines {
         self.queue.insert((due, slot));
     }
 
-    /// When the first slot is due.
+    /// The time at which the first slot is due; `None`: no slot is.
     pub(super) fn next(&self) -> Option<Micros> {
         self.queue.first().map(|(due, _)| *due)
     }

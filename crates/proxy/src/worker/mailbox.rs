@@ -1,4 +1,4 @@
-//! How the rest of the process talks to a worker.
+//! Commands of the rest of the process to a worker.
 
 use std::io;
 use std::net::SocketAddr;

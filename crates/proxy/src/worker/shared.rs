@@ -1,4 +1,4 @@
-//! What all workers of a proxy share.
+//! The part of a proxy that its workers share.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -13,7 +13,7 @@ use crate::counters::ListenerKey;
 use crate::health::Board;
 use crate::limits::Places;
 
-/// What all workers of a proxy share.
+/// The part of a proxy that its workers share.
 pub(crate) struct Shared {
     /// The bound on all connections.
     pub(crate) places: Arc<Places>,
@@ -21,13 +21,13 @@ pub(crate) struct Shared {
     pub(crate) board: Arc<Board>,
     /// The addresses of endpoints that are host names.
     pub(crate) addresses: Arc<ArcSwap<Addresses>>,
-    /// How long a client hello may take.
+    /// The time that a client hello may take.
     pub(crate) hello_timeout: Duration,
     /// The ports that the kernel dials from.
     pub(crate) ephemeral_ports: RangeInclusive<u16>,
-    /// How many workers there are.
+    /// The number of workers.
     pub(crate) workers: usize,
-    /// What every worker's and listener's phase is derived from.
+    /// The seed of every worker's and listener's phase.
     pub(crate) seed: u64,
     /// The bounds of single listeners; locked when a configuration is adopted, never for a connection.
     pub(crate) listener_places: Mutex<BTreeMap<ListenerKey, Arc<Places>>>,

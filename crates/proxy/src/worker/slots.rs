@@ -1,37 +1,40 @@
-//! Where connections are kept: one vector, places used again.
+//! The places of connections: one vector, places used again.
 
 use super::connection::Connection;
+use super::stage::Stage;
 
-/// The connections of a worker.
+/// The connections of a worker, each with its stage.
 #[derive(Default)]
 pub(super) struct Slots {
-    places: Vec<Option<Connection>>,
+    places: Vec<Option<(Connection, Stage)>>,
     free: Vec<u32>,
     /// Given up in this turn of the loop. Events of the same turn may still name them, so they rest until it ends.
     resting: Vec<u32>,
 }
 
 impl Slots {
-    /// Keeps a connection.
-    pub(super) fn insert(&mut self, connection: Connection) -> u32 {
-        if let Some(slot) = self.free.pop()
-            && let Some(place) = self.places.get_mut(slot as usize)
-        {
-            *place = Some(connection);
-            return slot;
+    /// Keeps a connection, which is told its place.
+    pub(super) fn insert(&mut self, connection: impl FnOnce(u32) -> (Connection, Stage)) -> u32 {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.places.push(None);
+            (self.places.len() - 1) as u32
+        });
+        if let Some(place) = self.places.get_mut(slot as usize) {
+            *place = Some(connection(slot));
         }
-        self.places.push(Some(connection));
-        (self.places.len() - 1) as u32
+        slot
     }
 
-    pub(super) fn get_mut(&mut self, slot: u32) -> Option<&mut Connection> {
+    /// Drops a connection.
+    pub(super) fn remove(&mut self, slot: u32) {
+        if let Some(place) = self.places.get_mut(slot as usize) {
+            *place = None;
+            self.resting.push(slot);
+        }
+    }
+
+    pub(super) fn get_mut(&mut self, slot: u32) -> Option<&mut (Connection, Stage)> {
         self.places.get_mut(slot as usize)?.as_mut()
-    }
-
-    pub(super) fn remove(&mut self, slot: u32) -> Option<Connection> {
-        let connection = self.places.get_mut(slot as usize)?.take()?;
-        self.resting.push(slot);
-        Some(connection)
     }
 
     /// Ends a turn of the loop.
@@ -39,18 +42,13 @@ impl Slots {
         self.free.append(&mut self.resting);
     }
 
-    /// How many there are.
-    pub(super) fn live(&self) -> usize {
+    /// The number of places that are taken.
+    pub(super) fn taken(&self) -> usize {
         self.places.len() - self.free.len() - self.resting.len()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Connection> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &(Connection, Stage)> {
         self.places.iter().flatten()
-    }
-
-    pub(super) fn iter_with_slots(&self) -> impl Iterator<Item = (u32, &Connection)> {
-        let places = self.places.iter().enumerate();
-        places.filter_map(|(index, place)| place.as_ref().map(|connection| (index as u32, connection)))
     }
 
     pub(super) fn occupied(&self) -> Vec<u32> {

@@ -1,18 +1,34 @@
-//! Options of sockets to endpoints.
+//! Sockets to endpoints: how they are made, what is set on them, and how they are connected.
 
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use rustix::net::sockopt;
-
 use l4::config::{Cluster, Keepalive};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, ipproto, socket_with, sockopt};
+
+use crate::worker::choice::Choice;
 
 /// The kernel takes no more seconds for a keepalive time (`MAX_TCP_KEEPIDLE`), and no more probes.
 const MOST_SECONDS: u64 = 32_767;
 const MOST_PROBES: u32 = 127;
 
+/// Begins to connect; how it went is told by an event on the socket.
+pub(super) fn start_connect(choice: &Choice) -> Result<OwnedFd, Errno> {
+    let address = choice.address();
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let backend = socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
+    sockopt::set_tcp_nodelay(&backend, true)?;
+    prepare(&backend, choice.cluster_config())?;
+    match connect(&backend, &address) {
+        Ok(()) | Err(Errno::INPROGRESS) => Ok(backend),
+        Err(errno) => Err(errno),
+    }
+}
+
 /// Sets what the cluster asks for.
-pub(super) fn prepare(socket: &OwnedFd, cluster: &Cluster) -> rustix::io::Result<()> {
+fn prepare(socket: &OwnedFd, cluster: &Cluster) -> rustix::io::Result<()> {
     if let Some(Keepalive { idle, interval, probes }) = cluster.keepalive {
         sockopt::set_socket_keepalive(socket, true)?;
         if let Some(idle) = idle {
@@ -44,8 +60,7 @@ mod tests {
 
     #[test]
     fn the_kernel_gets_what_it_can_take() {
-        use rustix::net::{AddressFamily, SocketType, socket};
-        let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
         let cluster = Cluster {
             keepalive: Some(Keepalive {
                 idle: Some(Duration::from_millis(1500)),

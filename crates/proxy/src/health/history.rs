@@ -1,4 +1,4 @@
-//! What happened to one endpoint since it was first seen, for whoever looks.
+//! The history of one endpoint since it was first seen, for reports.
 
 use std::sync::Arc;
 
@@ -7,20 +7,20 @@ use l4::health::EndpointState;
 
 use super::cell::Failing;
 
-/// What happened to an endpoint since it was first seen.
+/// The history of an endpoint since it was first seen.
 #[derive(Clone, Debug)]
-pub(super) struct Toll {
+pub(super) struct EndpointHistory {
     pub(super) state: EndpointState,
-    /// Since when it is so.
+    /// The time since which it is so.
     pub(super) since: Timestamp,
-    /// Why it was set aside last.
+    /// The reason for which it was set aside last; `None`: it never was.
     pub(super) set_aside_for: Option<Failing>,
     pub(super) checks: u64,
     pub(super) failed_checks: u64,
     pub(super) ejections: u64,
 }
 
-impl Toll {
+impl EndpointHistory {
     pub(super) fn new(state: EndpointState, now: Timestamp) -> Self {
         Self { state, since: now, set_aside_for: None, checks: 0, failed_checks: 0, ejections: 0 }
     }
@@ -33,7 +33,7 @@ impl Toll {
         }
     }
 
-    /// Why the endpoint takes no connections; empty when it does. `down` is what its checks say.
+    /// The reason for which the endpoint takes no connections; empty when it does. `down` is what its checks say.
     pub(super) fn why(&self, down: Option<&Arc<str>>) -> Arc<str> {
         match (self.state, self.set_aside_for) {
             (EndpointState::Down, _) => down.cloned().unwrap_or_default(),

@@ -10,47 +10,48 @@ use l4::balance::Balance;
 use l4::config::Listener;
 use l4::decide::{Addresses, Forward, RouteIndex, Standing, Standings};
 
-use super::cluster::ClusterOf;
+use super::cluster::LocalCluster;
 use crate::counters::{BackendCounters, EndpointCounters, ListenerCounters};
 use crate::limits::Places;
 use crate::log::Output;
 
 /// The draws and turns of a listener, from one configuration to the next.
-pub(super) type BalanceOf = Rc<RefCell<Balance>>;
+pub(super) type SharedBalance = Rc<RefCell<Balance>>;
 
 /// A listening socket, and what is served on it.
 pub(super) struct ListenSocket {
     pub(super) address: SocketAddr,
     pub(super) socket: OwnedFd,
-    pub(super) live: Rc<Live>,
+    pub(super) local: Rc<LocalListener>,
 }
 
 /// A listener as one worker serves it. Connections hold on to the one that they were accepted by.
-pub(super) struct Live {
-    pub(super) listener: Arc<Listener>,
+pub(super) struct LocalListener {
+    pub(super) config: Arc<Listener>,
     pub(super) counters: Arc<ListenerCounters>,
-    /// The counters of the backends of each route, by [`RouteIndex`].
-    pub(super) backends: Vec<Vec<BackendOf>>,
-    pub(super) balance: BalanceOf,
+    /// The backends of each route, by [`RouteIndex`].
+    pub(super) backends: Vec<Vec<Rc<LocalBackend>>>,
+    pub(super) balance: SharedBalance,
     pub(super) outputs: Vec<Output>,
     /// The listener's own limit, over all workers.
     pub(super) places: Arc<Places>,
 }
 
-/// The counters of a backend, and of those of its endpoints that were dialled; and its cluster.
-pub(super) struct BackendOf {
+/// A backend as one worker serves it: its counters, those of its endpoints that were dialled, and its cluster.
+pub(super) struct LocalBackend {
     pub(super) counters: Arc<BackendCounters>,
     /// `None`: its share is refused.
-    pub(super) cluster: Option<Rc<ClusterOf>>,
+    pub(super) cluster: Option<Rc<LocalCluster>>,
     endpoints: RefCell<Vec<Option<Arc<EndpointCounters>>>>,
 }
 
-impl BackendOf {
-    pub(super) fn new(counters: Arc<BackendCounters>, cluster: Option<Rc<ClusterOf>>) -> Self {
+impl LocalBackend {
+    pub(super) fn new(counters: Arc<BackendCounters>, cluster: Option<Rc<LocalCluster>>) -> Self {
         Self { counters, cluster, endpoints: RefCell::default() }
     }
 
-    fn endpoint(&self, index: usize, name: impl FnOnce() -> String) -> Arc<EndpointCounters> {
+    /// The counters of an endpoint by its index in the cluster; `name` is asked when it is dialled first.
+    pub(super) fn endpoint(&self, index: usize, name: impl FnOnce() -> String) -> Arc<EndpointCounters> {
         let mut endpoints = self.endpoints.borrow_mut();
         if endpoints.len() <= index {
             endpoints.resize(index + 1, None);
@@ -60,14 +61,19 @@ impl BackendOf {
     }
 }
 
-impl Live {
-    /// The counters of a backend.
-    pub(super) fn backend(&self, route: RouteIndex, backend: usize) -> Option<&BackendOf> {
+impl LocalListener {
+    /// A backend of a route.
+    pub(super) fn backend(&self, route: RouteIndex, backend: usize) -> Option<&Rc<LocalBackend>> {
         self.backends.get(route.0)?.get(backend)
     }
 
-    /// The cluster of a backend.
-    pub(super) fn cluster_of(&self, route: RouteIndex, backend: usize) -> Option<&Rc<ClusterOf>> {
+    /// The backend and the cluster that a decision leads to; `None`: it was made for another listener.
+    pub(super) fn destination(&self, forward: &Forward) -> Option<(Rc<LocalBackend>, Rc<LocalCluster>)> {
+        let backend = self.backend(forward.route, forward.backend)?;
+        Some((Rc::clone(backend), Rc::clone(backend.cluster.as_ref()?)))
+    }
+
+    fn cluster_of(&self, route: RouteIndex, backend: usize) -> Option<&Rc<LocalCluster>> {
         self.backend(route, backend)?.cluster.as_ref()
     }
 
@@ -79,19 +85,9 @@ impl Live {
         };
         self.ask(route, backend, any).unwrap_or(false)
     }
-
-    /// The counters of the endpoint that is dialled.
-    pub(super) fn endpoint(&self, forward: &Forward) -> Option<Arc<EndpointCounters>> {
-        let counters = self.backend(forward.route, forward.backend)?;
-        let route = self.listener.route_at(forward.route)?;
-        let (_, cluster) = route.backend_with_cluster(forward.backend)?;
-        let index = forward.endpoint.endpoint;
-        let endpoint = cluster.endpoints.get(index)?;
-        Some(counters.endpoint(index, || endpoint.to_string()))
-    }
 }
 
-impl Standings for Live {
+impl Standings for LocalListener {
     fn ask<A>(
         &self,
         route: RouteIndex,

@@ -1,22 +1,22 @@
-//! One descriptor that is kept for the time when no other is left: with it those who wait can be told so.
+//! A descriptor in reserve for the time when no other is left: with it those who wait can be told so.
 
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use rustix::io::fcntl_dupfd_cloexec;
 
 use super::deadlines::Micros;
-use std::time::Duration;
 
-/// How long clients wait for a shortage to pass before they are refused.
+/// The time that clients wait for a shortage to pass before they are refused.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The spare descriptor of a worker, and since when there is no other.
-pub(super) struct Spare {
+/// The reserved descriptor of a worker, and the time since which there is no other.
+pub(super) struct Reserve {
     held: Option<OwnedFd>,
     short_since: Option<Micros>,
 }
 
-impl Spare {
+impl Reserve {
     /// Takes a copy of any descriptor: what it leads to is of no importance.
     pub(super) fn copy_of(any: &OwnedFd) -> Self {
         Self { held: fcntl_dupfd_cloexec(any, 0).ok(), short_since: None }
@@ -51,19 +51,19 @@ mod tests {
 
     #[test]
     fn a_shortage_counts_from_its_beginning_and_ends_with_the_first_who_is_served() {
-        let mut spare = Spare { held: None, short_since: None };
+        let mut reserve = Reserve { held: None, short_since: None };
         let at = |milliseconds| Micros::default() + Duration::from_millis(milliseconds);
-        assert!(!spare.short(at(10)) && !spare.short(at(900)) && spare.short(at(1010)));
-        spare.enough();
-        assert!(!spare.short(at(1020)));
+        assert!(!reserve.short(at(10)) && !reserve.short(at(900)) && reserve.short(at(1010)));
+        reserve.enough();
+        assert!(!reserve.short(at(1020)));
     }
 
     #[test]
-    fn a_spare_is_given_once_until_it_is_taken_again() {
+    fn the_reserve_is_given_once_until_it_is_taken_again() {
         let any = OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
-        let mut spare = Spare::copy_of(&any);
-        assert!(spare.give() && !spare.give());
-        spare.refill(&any);
-        assert!(spare.give());
+        let mut reserve = Reserve::copy_of(&any);
+        assert!(reserve.give() && !reserve.give());
+        reserve.refill(&any);
+        assert!(reserve.give());
     }
 }

@@ -1,19 +1,19 @@
-//! A decision in the making: facts and a moment, once the route is known.
+//! A decision whose route is known: what is left are the backend and the endpoint.
 
 use std::sync::Arc;
 
 use super::{Facts, Forward, Moment, Refusal, RouteIndex, Sides, Standings};
 use crate::config::Route;
 
-/// All that a decision is made from, once the route is known.
-pub(super) struct Scene<'a, S> {
+/// The facts and the moment of a decision whose route is known.
+pub(super) struct Routed<'a, S> {
     pub(super) facts: &'a Facts<'a>,
     pub(super) route: &'a Route,
     pub(super) index: RouteIndex,
     pub(super) moment: &'a Moment<'a, S>,
 }
 
-impl<S: Standings> Scene<'_, S> {
+impl<S: Standings> Routed<'_, S> {
     /// Carries the connection to a backend, if anything of it can be dialled.
     pub(super) fn forward(&self, backend: usize, first_backend: usize, tried: Sides) -> Option<Forward> {
         let (_, cluster) = self.route.backend_with_cluster(backend)?;
@@ -66,7 +66,7 @@ impl<S: Standings> Scene<'_, S> {
         self.forward(backend?, first, tried)
     }
 
-    /// Why nothing of a backend can be dialled.
+    /// The reason for which nothing of a backend can be dialled.
     pub(super) fn why_not(&self, backend: usize) -> (Refusal, Arc<str>) {
         let unavailable = |why| (Refusal::BackendUnavailable, why);
         let Some((_, cluster)) = self.route.backend_with_cluster(backend) else {

@@ -1,0 +1,162 @@
+//! The decision about a connection: a backend, one of its endpoints, and what to dial after that.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use l4::balance::Draw;
+use l4::config::{Backend, Cluster, Route};
+use l4::decide::{Decision, Forward, Moment, Refusal, Refuse, RouteIndex, decide, decide_again};
+use l4::ending::Ending;
+use rustix::io::Errno;
+
+use super::cluster::{Booking, LocalCluster};
+use super::connection::Connection;
+use super::end::{End, Step};
+use super::env::Env;
+use super::listener::{LocalBackend, LocalListener};
+use crate::counters::EndpointCounters;
+
+/// A connection's way: the backend and endpoint, and what led there.
+pub(super) struct Choice {
+    pub(super) draw: Draw,
+    pub(super) forward: Forward,
+    /// The number of endpoints that were dialled, this one included.
+    pub(super) attempts: u32,
+    /// The backend of `forward`, and its cluster.
+    pub(super) to: Rc<LocalBackend>,
+    pub(super) cluster: Rc<LocalCluster>,
+}
+
+/// A connection that goes nowhere, and why.
+pub(super) struct Refused {
+    pub(super) draw: Draw,
+    pub(super) refuse: Refuse,
+}
+
+impl Choice {
+    /// Decides where a connection goes, and counts for whom it was meant.
+    pub(super) fn make(connection: &Connection, env: &mut Env) -> Result<Self, Refused> {
+        let local = &*connection.listener;
+        let draw = local.balance.borrow_mut().draw();
+        let moment = Moment { draw, standings: local, addresses: env.addresses.load() };
+        let decision = decide(&connection.facts(), &local.config, &moment);
+        let meant = match &decision {
+            Decision::Forward(forward) => (Some(forward.route), Some(forward.first_backend())),
+            Decision::Refuse(refuse) => (refuse.route, refuse.backend),
+        };
+        if let (Some(route), Some(backend)) = meant
+            && let Some(backend) = local.backend(route, backend)
+        {
+            backend.counters.chosen.add(1);
+        }
+        let refuse = match decision {
+            Decision::Forward(forward) => match local.destination(&forward) {
+                Some((to, cluster)) => return Ok(Self { draw, forward, attempts: 0, to, cluster }),
+                None => Refuse {
+                    reason: Refusal::BackendUnavailable,
+                    route: Some(forward.route),
+                    backend: Some(forward.backend),
+                    why: "the backend has no cluster".into(),
+                },
+            },
+            Decision::Refuse(refuse) => refuse,
+        };
+        Err(Refused { draw, refuse })
+    }
+
+    /// Turns to the next endpoint after the one that was dialled failed, or ends the connection.
+    pub(super) fn turn_to_next(&mut self, errno: Errno, connection: &Connection, env: &mut Env) -> Step {
+        self.endpoint_counters().failed.add(1);
+        // an error of ours says nothing about the endpoint
+        if errno != Errno::ADDRNOTAVAIL {
+            self.cluster.cell().failed(self.forward.endpoint.endpoint);
+        }
+        let local = &*connection.listener;
+        let moment = Moment { draw: self.draw, standings: local, addresses: env.addresses.load() };
+        let next = decide_again(&connection.facts(), &local.config, &self.forward, &moment);
+        if let Some(forward) = next
+            && let Some((to, cluster)) = local.destination(&forward)
+        {
+            (self.forward, self.to, self.cluster) = (forward, to, cluster);
+            return Ok(());
+        }
+        let ending = match errno {
+            Errno::TIMEDOUT => Ending::ConnectTimeout,
+            // every port that we could dial from is taken
+            Errno::ADDRNOTAVAIL => Ending::Limit,
+            _ => Ending::ConnectRefused,
+        };
+        Err(End::new(ending, format!("{}: {errno}", self.address())))
+    }
+
+    /// Takes up what the connection needs of its endpoint and cluster.
+    pub(super) fn book(&self) -> Step<Booking> {
+        if self.forward.attempt == 0 {
+            self.cluster.advance();
+        }
+        let booking = self.cluster.book(self.forward.endpoint.endpoint);
+        booking.map_err(|full| End::new(full.into(), full.in_words(&self.cluster_config().name)))
+    }
+
+    /// The address that is dialled.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.forward.endpoint.address
+    }
+
+    /// The cluster as it is configured.
+    pub(super) fn cluster_config(&self) -> &Cluster {
+        self.cluster.cell().cluster()
+    }
+
+    /// The counters of the endpoint.
+    pub(super) fn endpoint_counters(&self) -> Arc<EndpointCounters> {
+        let index = self.forward.endpoint.endpoint;
+        self.to.endpoint(index, || match self.cluster_config().endpoints.get(index) {
+            Some(endpoint) => endpoint.to_string(),
+            None => self.address().to_string(),
+        })
+    }
+
+    /// The names of the decision in the configuration of the listener.
+    pub(super) fn named<'a>(&self, local: &'a LocalListener) -> Named<'a> {
+        let Forward { route, backend, .. } = self.forward;
+        let first = Some(self.forward.first_backend()).filter(|first| *first != backend);
+        Named::of(local, self.draw, Some(route), first, Some(backend))
+    }
+}
+
+impl Refused {
+    /// The names of the decision in the configuration of the listener.
+    pub(super) fn named<'a>(&self, local: &'a LocalListener) -> Named<'a> {
+        Named::of(local, self.draw, self.refuse.route, None, self.refuse.backend)
+    }
+}
+
+/// The names of a decision, for reports and log lines.
+#[derive(Default)]
+pub(super) struct Named<'a> {
+    /// The route that decided; `None`: there was none.
+    pub(super) route: Option<&'a Route>,
+    /// The backend that was chosen first; `None`: the connection goes there.
+    pub(super) first_backend: Option<&'a Backend>,
+    /// The backend that was chosen; `None`: none was.
+    pub(super) backend: Option<&'a Backend>,
+    /// The draw; `None` on a sticky route, where the client's address decided.
+    pub(super) draw: Option<Draw>,
+}
+
+impl<'a> Named<'a> {
+    fn of(
+        local: &'a LocalListener,
+        draw: Draw,
+        route: Option<RouteIndex>,
+        first: Option<usize>,
+        backend: Option<usize>,
+    ) -> Self {
+        let route = route.and_then(|route| local.config.route_at(route)).map(|route| &**route);
+        let named = |backend: Option<usize>| route?.backends.get(backend?);
+        let decided = route.is_none_or(|route| route.sticky.is_none());
+        Self { route, first_backend: named(first), backend: named(backend), draw: decided.then_some(draw) }
+    }
+}

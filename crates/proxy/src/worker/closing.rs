@@ -1,0 +1,120 @@
+//! The last stage: sockets, counters, log line.
+
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use l4::ending::Ending;
+
+use super::choice::{Choice, Named, Refused};
+use super::connection::Connection;
+use super::end::{End, reset};
+use super::env::Env;
+use super::listener::{LocalBackend, LocalListener};
+use crate::log::Record;
+
+/// A connection that ends.
+pub(super) struct Closing {
+    end: End,
+    /// The socket to the backend; `None`: there is none, or it was closed with its attempt.
+    backend: Option<OwnedFd>,
+    outcome: Outcome,
+}
+
+/// The decision before the end.
+enum Outcome {
+    /// Nothing.
+    Undecided,
+    /// That it goes nowhere.
+    Refused(Refused),
+    /// Where it goes; and how long connecting took, if it did.
+    Chosen(Choice, Option<Duration>),
+}
+
+impl Closing {
+    /// Of a connection about which nothing was decided.
+    pub(super) fn undecided(end: End) -> Self {
+        Self { end, backend: None, outcome: Outcome::Undecided }
+    }
+
+    /// Of a connection that goes nowhere.
+    pub(super) fn refused(refused: Refused) -> Self {
+        let end = End::new(Ending::from(refused.refuse.reason), refused.refuse.why.to_string());
+        Self { end, backend: None, outcome: Outcome::Refused(refused) }
+    }
+
+    /// Of a connection that goes somewhere, if it was connected after `connect_time`.
+    pub(super) fn chosen(
+        choice: Choice,
+        backend: Option<OwnedFd>,
+        connect_time: Option<Duration>,
+        end: End,
+    ) -> Self {
+        Self { end, backend, outcome: Outcome::Chosen(choice, connect_time) }
+    }
+
+    /// Counts and logs the connection, whose sockets are closed after that. Unless both ends ended in order they are
+    /// reset, so that neither takes a part for the whole.
+    pub(super) fn close(self, connection: &mut Connection, env: &mut Env) {
+        let Self { end: End { ending, why }, backend, outcome } = self;
+        if !matches!(ending, Ending::ClientClosed | Ending::BackendClosed) {
+            reset(&connection.client);
+            backend.iter().for_each(reset);
+        }
+        for direction in &mut connection.directions {
+            env.buffers.reclaim(direction);
+        }
+        let local = &*connection.listener;
+        let duration = env.now.since(connection.opened);
+        local.counters.active.subtract(1);
+        local.counters.ended[ending as usize].add(1);
+        local.counters.duration_milliseconds.add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
+        if let Some(backend) = outcome.counted_for(local) {
+            backend.counters.ended[ending as usize].add(1);
+        }
+        if env.log.wants(&local.outputs) {
+            env.log.write(&outcome.record(connection, duration, ending, &why), &local.outputs);
+        }
+    }
+}
+
+impl Outcome {
+    /// The backend whose connection this was; `None`: none was chosen.
+    fn counted_for<'a>(&'a self, local: &'a LocalListener) -> Option<&'a Rc<LocalBackend>> {
+        match self {
+            Self::Undecided => None,
+            Self::Refused(refused) => local.backend(refused.refuse.route?, refused.refuse.backend?),
+            Self::Chosen(choice, _) => Some(&choice.to),
+        }
+    }
+
+    fn record<'a>(&self, of: &'a Connection, duration: Duration, ending: Ending, why: &'a str) -> Record<'a> {
+        let (named, choice, connect_time) = match self {
+            Self::Undecided => (Named::default(), None, None),
+            Self::Refused(refused) => (refused.named(&of.listener), None, None),
+            Self::Chosen(choice, connect_time) => (choice.named(&of.listener), Some(choice), *connect_time),
+        };
+        let now = Timestamp::now();
+        let started = SignedDuration::try_from(duration).ok().and_then(|age| now.checked_sub(age).ok());
+        Record {
+            started: started.unwrap_or(now),
+            id: of.id,
+            listener: &of.listener.config,
+            generation: of.generation,
+            client: of.peer,
+            server_name: of.server_name.as_deref(),
+            route: named.route,
+            first_backend: named.first_backend,
+            backend: named.backend,
+            endpoint: choice.map(Choice::address),
+            draw: named.draw,
+            attempts: choice.map_or(0, |choice| choice.attempts),
+            bytes: [of.directions[0].moved, of.directions[1].moved],
+            connect_time,
+            duration,
+            ending,
+            why,
+        }
+    }
+}

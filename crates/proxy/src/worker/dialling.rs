@@ -1,0 +1,168 @@
+//! The stage in which an endpoint is dialled: the decision, one attempt after the other, and the first words to the
+//! backend.
+
+mod announce;
+mod socket;
+
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::os::fd::OwnedFd;
+
+use l4::ending::{Ending, Side};
+use rustix::event::epoll::EventFlags;
+use rustix::io::Errno;
+use rustix::net::getsockname;
+
+use self::announce::announce;
+use self::socket::start_connect;
+use super::choice::Choice;
+use super::closing::Closing;
+use super::cluster::Booking;
+use super::connection::Connection;
+use super::deadlines::Micros;
+use super::end::{End, Step, pending_error};
+use super::env::Env;
+use super::next::Next;
+use super::relaying::Relaying;
+
+/// A connection whose endpoint is dialled.
+pub(super) struct Dialling {
+    pub(super) choice: Choice,
+    backend: OwnedFd,
+    booking: Booking,
+    /// The time at which this attempt began.
+    since: Micros,
+}
+
+impl Dialling {
+    /// Decides where a connection goes, and dials its endpoint.
+    pub(super) fn begin(connection: &Connection, env: &mut Env) -> Next<Self, Relaying> {
+        let choice = match Choice::make(connection, env) {
+            Ok(choice) => choice,
+            Err(refused) => return Next::Close(Closing::refused(refused)),
+        };
+        // a client that spoke first is watched already
+        let sides: &[Side] = match connection.listener.config.client_speaks_first() {
+            true => &[Side::Backend],
+            false => &[Side::Backend, Side::Client],
+        };
+        Self::dial(choice, sides, connection, env)
+    }
+
+    /// Dials the endpoint that was chosen, and watches the sockets of these sides; when that fails at once the next
+    /// endpoint, as long as there are attempts.
+    fn dial(
+        mut choice: Choice,
+        sides: &[Side],
+        connection: &Connection,
+        env: &mut Env,
+    ) -> Next<Self, Relaying> {
+        loop {
+            match attempt(&mut choice, connection, env) {
+                Ok(Some((backend, booking))) => {
+                    let dialling = Self { choice, backend, booking, since: env.now };
+                    env.deadlines.look_at(connection.slot, dialling.due());
+                    return match dialling.watch(sides, connection, env) {
+                        Ok(()) => Next::Stay(dialling),
+                        Err(end) => Next::Close(dialling.close(end)),
+                    };
+                }
+                Ok(None) => {}
+                Err(end) => return Next::Close(Closing::chosen(choice, None, None, end)),
+            }
+        }
+    }
+
+    fn watch(&self, sides: &[Side], connection: &Connection, env: &Env) -> Step {
+        sides.iter().try_for_each(|side| match side {
+            Side::Client => env.watch(connection.slot, *side, &connection.client),
+            Side::Backend => env.watch(connection.slot, *side, &self.backend),
+        })
+    }
+
+    /// Learns how connecting went, and relays if it went well.
+    pub(super) fn on_event(
+        self,
+        connection: &mut Connection,
+        env: &mut Env,
+        side: Side,
+        flags: EventFlags,
+    ) -> Next<Self, Relaying> {
+        if side == Side::Client {
+            if !flags.contains(EventFlags::ERR) {
+                return Next::Stay(self);
+            }
+            let errno = pending_error(&connection.client);
+            return Next::Close(self.close(End::errno(Ending::ClientReset, errno)));
+        }
+        if flags.intersects(EventFlags::ERR | EventFlags::HUP) {
+            let errno = pending_error(&self.backend).unwrap_or(Errno::CONNREFUSED);
+            return self.fail(errno, connection, env);
+        }
+        if !flags.contains(EventFlags::OUT) {
+            return Next::Stay(self);
+        }
+        if self.connected_to_itself(&env.shared.ephemeral_ports) {
+            return self.fail(Errno::CONNREFUSED, connection, env);
+        }
+        if let Err(errno) = announce(&self.choice, &self.backend, connection) {
+            return self.fail(errno, connection, env);
+        }
+        let Self { choice, backend, booking, since } = self;
+        let mut relaying = Relaying::begin(choice, backend, booking, env.now.since(since), connection, env);
+        match relaying.first_turn(connection, env) {
+            Ok(()) => Next::Go(relaying),
+            Err(end) => Next::Close(relaying.close(connection, env, end)),
+        }
+    }
+
+    /// Gives up the attempt, and dials the next endpoint or ends the connection.
+    pub(super) fn fail(self, errno: Errno, connection: &Connection, env: &mut Env) -> Next<Self, Relaying> {
+        let Self { mut choice, backend, booking, since: _ } = self;
+        // what it took up is free for the next attempt
+        drop((backend, booking));
+        match choice.turn_to_next(errno, connection, env) {
+            Ok(()) => Self::dial(choice, &[Side::Backend], connection, env),
+            Err(end) => Next::Close(Closing::chosen(choice, None, None, end)),
+        }
+    }
+
+    /// The time at which the attempt has taken too long.
+    pub(super) fn due(&self) -> Micros {
+        self.since + self.choice.cluster_config().connect_timeout
+    }
+
+    /// Ends the connection while it is dialled.
+    pub(super) fn close(self, end: End) -> Closing {
+        Closing::chosen(self.choice, Some(self.backend), None, end)
+    }
+
+    /// Whether nobody listens at the endpoint, and the kernel happened to dial from the very port that was dialled.
+    ///
+    /// TCP then connects the socket with itself: the client would get an echo for a backend, and a backend that starts
+    /// would find its port taken.
+    fn connected_to_itself(&self, ephemeral_ports: &RangeInclusive<u16>) -> bool {
+        let address = self.choice.address();
+        ephemeral_ports.contains(&address.port())
+            && getsockname(&self.backend).ok().and_then(|own| SocketAddr::try_from(own).ok()) == Some(address)
+    }
+}
+
+/// Books an endpoint, and begins to connect. `None`: that failed at once, and the choice is the next endpoint.
+fn attempt(choice: &mut Choice, of: &Connection, env: &mut Env) -> Step<Option<(OwnedFd, Booking)>> {
+    choice.attempts += 1;
+    let booking = choice.book()?;
+    match start_connect(choice) {
+        Ok(backend) => Ok(Some((backend, booking))),
+        Err(errno @ (Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)) => {
+            env.rest_accepting(errno);
+            Err(End::new(Ending::Limit, format!("no socket for the backend: {errno}")))
+        }
+        Err(errno) => {
+            // what it took up is free for the next attempt
+            drop(booking);
+            choice.turn_to_next(errno, of, env)?;
+            Ok(None)
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The surroundings of a step of a connection: everything of its worker but the other connections.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use arc_swap::cache::Cache;
+use l4::decide::Addresses;
+use l4::ending::{Ending, Side};
+use rustix::event::epoll::{self, EventFlags};
+use rustix::io::Errno;
+
+use super::deadlines::{Deadlines, Micros};
+use super::end::{End, Step};
+use super::listener::ListenSocket;
+use super::relaying::streams::Streams;
+use super::relaying::turns::Turns;
+use super::shared::Shared;
+use super::token::Token;
+use crate::counters::WorkerCounters;
+use crate::log::LogBuffer;
+use crate::relay::Buffers;
+
+/// The events of a connection's socket: edge-triggered, one system call for its whole life.
+pub(super) const EVERYTHING: EventFlags =
+    EventFlags::IN.union(EventFlags::OUT).union(EventFlags::RDHUP).union(EventFlags::ET);
+
+/// The rest of accepting when the process or the host is out of something.
+const REST: Duration = Duration::from_millis(100);
+/// The time in which nothing more is said about that.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// The surroundings of a step of a connection.
+pub(super) struct Env {
+    /// The worker's index in the proxy.
+    pub(super) worker: usize,
+    pub(super) shared: Arc<Shared>,
+    pub(super) epoll: OwnedFd,
+    /// The time at which this turn of the loop began.
+    pub(super) now: Micros,
+    /// The listening sockets by their index; `None`: free for another.
+    pub(super) sockets: Vec<Option<ListenSocket>>,
+    /// The time at which accepting goes on; `None`: it does not rest.
+    pub(super) accept_again: Option<Micros>,
+    /// The time at which was said last that it does.
+    pub(super) told_exhausted: Option<Micros>,
+    pub(super) deadlines: Deadlines,
+    pub(super) buffers: Buffers,
+    pub(super) streams: Streams,
+    pub(super) turns: Turns,
+    /// The addresses of endpoints that are host names.
+    pub(super) addresses: Cache<Arc<ArcSwap<Addresses>>, Arc<Addresses>>,
+    pub(super) counters: Arc<WorkerCounters>,
+    pub(super) log: LogBuffer,
+}
+
+impl Env {
+    /// Watches a socket of a connection for everything.
+    pub(super) fn watch(&self, slot: u32, side: Side, socket: &OwnedFd) -> Step {
+        let token = Token::Connection(slot, side).into();
+        epoll::add(&self.epoll, socket, token, EVERYTHING).map_err(cannot_watch)
+    }
+
+    /// Moves a socket of a connection to where streams are watched, or back from there.
+    pub(super) fn watch_apart(&self, apart: bool, slot: u32, side: Side, socket: &OwnedFd) -> Step {
+        let (from, to) = match apart {
+            true => (&self.epoll, self.streams.epoll()),
+            false => (self.streams.epoll(), &self.epoll),
+        };
+        // what happened to the socket until now is told again by its new place
+        epoll::delete(from, socket).map_err(cannot_watch)?;
+        epoll::add(to, socket, Token::Connection(slot, side).into(), EVERYTHING).map_err(cannot_watch)
+    }
+
+    /// Leaves those who wait at listeners where they are for a moment, instead of being woken by them without end.
+    pub(super) fn rest_accepting(&mut self, errno: Errno) {
+        if self.told_exhausted.is_none_or(|told| self.now.since(told) >= SILENCE) {
+            self.told_exhausted = Some(self.now);
+            tracing::warn!(worker = self.worker, %errno, "cannot accept connections; trying again in a moment");
+        }
+        self.counters.rests.add(u64::from(self.accept_again.is_none()));
+        if self.accept_again.replace(self.now + REST).is_none() {
+            for listening in self.sockets.iter().flatten() {
+                let _ = epoll::delete(&self.epoll, &listening.socket);
+            }
+        }
+    }
+}
+
+fn cannot_watch(errno: Errno) -> End {
+    End::new(Ending::Limit, format!("cannot watch a socket: {errno}"))
+}

@@ -1,0 +1,108 @@
+//! From an event or a deadline to the step of a stage, and from there to the next stage.
+
+use l4::ending::Side;
+use rustix::event::epoll::EventFlags;
+use rustix::io::Errno;
+
+use super::Worker;
+use super::connection::Connection;
+use super::end::End;
+use super::env::Env;
+use super::shaking::Shaking;
+use super::stage::Stage;
+use super::token::Token;
+
+impl Worker {
+    /// Something happened to a socket of a connection.
+    pub(super) fn on_event(&mut self, slot: u32, side: Side, flags: EventFlags) {
+        let Some((connection, stage)) = self.slots.get_mut(slot) else { return };
+        connection.note(side, flags);
+        // by far the most events: the connection stays where it is
+        if let Stage::Relaying(relaying) = stage {
+            if let Err(end) = relaying.on_event(connection, &mut self.env, side, flags) {
+                self.end(slot, end);
+            }
+            return;
+        }
+        self.step(slot, |connection, stage, env| match stage {
+            Stage::Opening(opening) => opening.on_event(connection, env).into(),
+            Stage::Dialling(dialling) => dialling.on_event(connection, env, side, flags).into(),
+            Stage::Shaking(_) | Stage::Relaying(_) | Stage::Closing(_) => stage,
+        });
+    }
+
+    /// Looks at a connection that may have waited too long for something.
+    pub(super) fn on_deadline(&mut self, slot: u32) {
+        let Some((connection, stage)) = self.slots.get_mut(slot) else { return };
+        let Some(due) = stage.due(connection, &self.env) else { return };
+        if due > self.env.now {
+            return self.env.deadlines.look_at(slot, due);
+        }
+        self.step(slot, |connection, stage, env| match stage {
+            Stage::Opening(opening) => Stage::Closing(opening.overdue()),
+            Stage::Dialling(dialling) => dialling.fail(Errno::TIMEDOUT, connection, env).into(),
+            Stage::Relaying(relaying) => match relaying.due(connection) {
+                Some((_, ending, why)) => {
+                    Stage::Closing(relaying.close(connection, env, End::new(ending, why)))
+                }
+                None => Stage::Relaying(relaying),
+            },
+            Stage::Shaking(_) | Stage::Closing(_) => stage,
+        });
+    }
+
+    /// Ends a connection.
+    pub(super) fn end(&mut self, slot: u32, end: End) {
+        self.step(slot, |connection, stage, env| Stage::Closing(stage.close(connection, env, end)));
+    }
+
+    /// Takes a connection one step on, and through the stages that wait for nothing.
+    #[inline(never)] // or the events of connections that relay would pay for the room that other stages need
+    pub(super) fn step(&mut self, slot: u32, step: impl FnOnce(&mut Connection, Stage, &mut Env) -> Stage) {
+        let Some((connection, stage)) = self.slots.get_mut(slot) else { return };
+        // meanwhile it is in the stage that keeps nothing
+        let before = std::mem::replace(stage, Stage::Shaking(Shaking));
+        let mut next = step(connection, before, &mut self.env);
+        if let Stage::Shaking(shaking) = next {
+            next = shaking.shake(connection, &mut self.env).into();
+        }
+        match next {
+            Stage::Closing(closing) => {
+                closing.close(connection, &mut self.env);
+                self.slots.remove(slot);
+            }
+            Stage::Opening(_) | Stage::Shaking(_) | Stage::Dialling(_) | Stage::Relaying(_) => *stage = next,
+        }
+    }
+
+    /// Gives those that move bulk their turns.
+    pub(super) fn carry_bulk(&mut self) {
+        let (turns, quantum) = self.env.turns.begin_round();
+        for _ in 0..turns {
+            let Some(slot) = self.env.turns.next() else { return };
+            if let Some((connection, Stage::Relaying(relaying))) = self.slots.get_mut(slot)
+                && let Err(end) = relaying.take_turn(connection, &mut self.env, quantum)
+            {
+                self.end(slot, end);
+            }
+        }
+    }
+
+    /// Queues every stream that something happened to, and those that rested since the last look.
+    pub(super) fn look_at_streams(&mut self) {
+        let mut events = std::mem::take(&mut self.stream_events);
+        self.env.streams.look(&mut events);
+        for event in events.drain(..) {
+            if let Token::Connection(slot, side) = event.data.into() {
+                self.on_event(slot, side, event.flags);
+            }
+        }
+        self.stream_events = events;
+        self.env.turns.wake_resting();
+        let found = !self.env.turns.is_empty();
+        // cannot fail for an instance that was added; if it did, streams would sleep until the next deadline
+        if let Err(errno) = self.env.streams.looked(found, &self.env.epoll, self.env.now) {
+            tracing::error!(worker = self.env.worker, %errno, "the event loop cannot wait for streams");
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! The stage in which bytes move.
+//!
+//! Small messages are served straight from their events. What moves bulk takes its turns, see [`turns`]; what streams
+//! is watched apart from the rest, see [`streams`].
+
+pub(super) mod streams;
+pub(super) mod turns;
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use l4::ending::{Ending, Side};
+use rustix::event::epoll::EventFlags;
+use rustix::io::Errno;
+use rustix::net::{Shutdown, shutdown};
+
+use self::turns::LARGEST_QUANTUM;
+use super::choice::Choice;
+use super::closing::Closing;
+use super::cluster::Booking;
+use super::connection::Connection;
+use super::deadlines::Micros;
+use super::end::{End, Step, pending_error};
+use super::env::Env;
+use crate::counters::EndpointCounters;
+use crate::relay::{Direction, Fault, Pumped, pump};
+
+/// The reads that a direction may do when it moves small messages.
+const SMALL_QUANTUM: u32 = 4;
+
+/// A connection whose endpoint is connected.
+pub(super) struct Relaying {
+    pub(super) choice: Choice,
+    backend: OwnedFd,
+    _booking: Booking,
+    /// The counters of the endpoint.
+    endpoint: Arc<EndpointCounters>,
+    connect_time: Duration,
+    /// The time at which bytes moved last, or at which it was connected.
+    pub(super) moved_at: Micros,
+    /// The end of the grace of a backend that was removed; `None`: it was not.
+    pub(super) close_at: Option<Micros>,
+    /// The side that ended first; `None`: neither did.
+    first_end: Option<Side>,
+    /// It waits for its turn among those that move bulk.
+    queued: bool,
+    /// The weights that decided are no longer those of its route.
+    outdated: bool,
+    /// Its sockets are among those of streams.
+    apart: bool,
+}
+
+/// The next thing to do for a connection after bytes moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flow {
+    /// Wait for a socket.
+    Wait,
+    /// Take another turn.
+    More,
+    /// Look again a little later, whether or not an event tells of more.
+    Rest,
+}
+
+impl Relaying {
+    /// Counts a connection that was just connected.
+    pub(super) fn begin(
+        choice: Choice,
+        backend: OwnedFd,
+        mut booking: Booking,
+        connect_time: Duration,
+        connection: &Connection,
+        env: &Env,
+    ) -> Self {
+        connection.listener.counters.connect_times.observe_connect(connect_time);
+        booking.established();
+        choice.cluster.cell().connected(choice.forward.endpoint.endpoint);
+        choice.to.counters.opened.add(1);
+        choice.to.counters.active.add(1);
+        let endpoint = choice.endpoint_counters();
+        endpoint.opened.add(1);
+        endpoint.active.add(1);
+        endpoint.connect_times.observe_connect(connect_time);
+        Self {
+            choice,
+            backend,
+            _booking: booking,
+            endpoint,
+            connect_time,
+            moved_at: env.now,
+            close_at: None,
+            first_end: None,
+            queued: false,
+            outdated: false,
+            apart: false,
+        }
+    }
+
+    /// Moves what arrived until now, and begins to watch the time.
+    pub(super) fn first_turn(&mut self, connection: &mut Connection, env: &mut Env) -> Step {
+        if let Some((due, ..)) = self.due(connection) {
+            env.deadlines.look_at(connection.slot, due);
+        }
+        self.serve(connection, env, &[Side::Client, Side::Backend], SMALL_QUANTUM)
+    }
+
+    /// Serves a small message at once, and queues bulk.
+    pub(super) fn on_event(
+        &mut self,
+        connection: &mut Connection,
+        env: &mut Env,
+        side: Side,
+        flags: EventFlags,
+    ) -> Step {
+        if flags.contains(EventFlags::ERR) {
+            return Err(self.reset_by(side, connection, env));
+        }
+        if connection.directions.iter().any(Direction::is_bulk) {
+            self.queue(connection, env);
+            return Ok(());
+        }
+        env.turns.note_small();
+        let readable = flags.intersects(EventFlags::IN | EventFlags::RDHUP | EventFlags::HUP);
+        let writable = flags.contains(EventFlags::OUT);
+        match (readable, writable) {
+            (true, true) => self.serve(connection, env, &[side, side.other()], SMALL_QUANTUM),
+            (true, false) => self.serve(connection, env, &[side], SMALL_QUANTUM),
+            (false, true) => self.serve(connection, env, &[side.other()], SMALL_QUANTUM),
+            (false, false) => Ok(()),
+        }
+    }
+
+    /// Takes a turn of those that move bulk, if it waits for one.
+    pub(super) fn take_turn(&mut self, connection: &mut Connection, env: &mut Env, quantum: u32) -> Step {
+        match std::mem::take(&mut self.queued) {
+            true => self.serve(connection, env, &[Side::Client, Side::Backend], quantum),
+            false => Ok(()),
+        }
+    }
+
+    /// One end reset the connection: what it sent before that is passed on as far as it goes, then the reset.
+    fn reset_by(&mut self, side: Side, connection: &mut Connection, env: &mut Env) -> End {
+        loop {
+            match self.carry(side, connection, env, LARGEST_QUANTUM) {
+                // what arrived before a reset is finite
+                Ok(Flow::More | Flow::Rest) => {}
+                Ok(Flow::Wait) => break,
+                Err(end) => return end,
+            }
+        }
+        let socket = match side {
+            Side::Client => &connection.client,
+            Side::Backend => &self.backend,
+        };
+        End::errno(Ending::reset_by(side), pending_error(socket))
+    }
+
+    /// Moves bytes in the given directions, and does what follows from it.
+    fn serve(&mut self, connection: &mut Connection, env: &mut Env, sides: &[Side], quantum: u32) -> Step {
+        let (mut more, mut rest) = (false, false);
+        for side in sides {
+            match self.carry(*side, connection, env, quantum)? {
+                Flow::Wait => {}
+                Flow::More => more = true,
+                Flow::Rest => rest = true,
+            }
+        }
+        if more {
+            self.queue(connection, env);
+        } else if rest && !self.queued {
+            self.queued = true;
+            env.turns.rest(connection.slot);
+            env.streams.expect(env.now);
+        }
+        let streams = connection.directions.iter().any(Direction::is_streaming);
+        if streams == self.apart { Ok(()) } else { self.move_sockets(connection, env) }
+    }
+
+    fn queue(&mut self, connection: &Connection, env: &mut Env) {
+        if !std::mem::replace(&mut self.queued, true) {
+            env.turns.queue(connection.slot);
+        }
+    }
+
+    /// Moves the sockets of a connection that became a stream, or is none any more, to where they belong.
+    fn move_sockets(&mut self, connection: &Connection, env: &Env) -> Step {
+        self.apart = !self.apart;
+        env.watch_apart(self.apart, connection.slot, Side::Client, &connection.client)?;
+        env.watch_apart(self.apart, connection.slot, Side::Backend, &self.backend)
+    }
+
+    /// Moves the bytes of one direction, and passes on its end.
+    fn carry(&mut self, from: Side, connection: &mut Connection, env: &mut Env, quantum: u32) -> Step<Flow> {
+        let direction = &mut connection.directions[from as usize];
+        if !direction.can_move() {
+            return Ok(Flow::Wait);
+        }
+        let (source, destination) = match from {
+            Side::Client => (connection.client.as_fd(), self.backend.as_fd()),
+            Side::Backend => (self.backend.as_fd(), connection.client.as_fd()),
+        };
+        let before = direction.moved;
+        let pumped = pump(direction, source, destination, &mut env.buffers, quantum);
+        let moved = direction.moved - before;
+        if moved > 0 {
+            self.moved_at = env.now;
+            self.choice.to.counters.bytes[from as usize].add(moved);
+            self.endpoint.bytes[from as usize].add(moved);
+        }
+        let reset_by = |side, errno: Errno| End::errno(Ending::reset_by(side), Some(errno));
+        match pumped {
+            Pumped::Blocked => Ok(Flow::Wait),
+            Pumped::More => Ok(Flow::More),
+            Pumped::Drained => Ok(Flow::Rest),
+            Pumped::Failed(Fault::Source(errno)) => Err(reset_by(from, errno)),
+            Pumped::Failed(Fault::Destination(errno)) => Err(reset_by(from.other(), errno)),
+            Pumped::Finished => {
+                let first = *self.first_end.get_or_insert(from);
+                if connection.directions[from.other() as usize].is_finished() {
+                    return Err(End::new(Ending::closed_by(first), ""));
+                }
+                match shutdown(destination, Shutdown::Write) {
+                    Ok(()) => Ok(Flow::Wait),
+                    Err(errno) => Err(reset_by(from.other(), errno)),
+                }
+            }
+        }
+    }
+
+    /// The time at which it is ended, unless bytes move before that; and how, and why. `None`: it may go on.
+    pub(super) fn due(&self, connection: &Connection) -> Option<(Micros, Ending, &'static str)> {
+        let config = &connection.listener.config;
+        let idle = config
+            .idle_timeout
+            .map(|idle| (self.moved_at + idle, Ending::IdleTimeout, "nothing moved in either direction"));
+        let old = config.max_age.map(|age| {
+            (connection.opened + age, Ending::MaxAge, "it is as old as the listener lets connections become")
+        });
+        let removed = self.close_at.map(|at| {
+            (at, Ending::DrainedByRoute, "its backend was removed from the route, and the grace is over")
+        });
+        [idle, old, removed].into_iter().flatten().min_by_key(|(due, ..)| *due)
+    }
+
+    /// Notes whether the weights that decided are no longer those of its route.
+    pub(super) fn mark_outdated(&mut self, outdated: bool) {
+        let counted = &self.choice.to.counters.outdated;
+        match (std::mem::replace(&mut self.outdated, outdated), outdated) {
+            (false, true) => counted.add(1),
+            (true, false) => counted.subtract(1),
+            (true, true) | (false, false) => {}
+        }
+    }
+
+    /// Counts what became of the connection, and ends it.
+    pub(super) fn close(mut self, connection: &Connection, env: &Env, end: End) -> Closing {
+        self.mark_outdated(false);
+        let counters = &self.choice.to.counters;
+        counters.durations.observe_life(env.now.since(connection.opened));
+        counters.active.subtract(1);
+        self.endpoint.active.subtract(1);
+        if end.ending.is_cut() {
+            counters.cut.add(1);
+        }
+        if matches!(end.ending, Ending::ClientReset | Ending::BackendReset) {
+            counters.resets.add(1);
+            self.endpoint.resets.add(1);
+        }
+        let (cell, endpoint) = (self.choice.cluster.cell(), self.choice.forward.endpoint.endpoint);
+        let sent_something = connection.directions[Side::Backend as usize].moved > 0;
+        match end.ending {
+            Ending::BackendReset if !sent_something => cell.was_reset(endpoint),
+            Ending::ClientClosed | Ending::BackendClosed => cell.went_well(endpoint),
+            _ if sent_something => cell.went_well(endpoint),
+            _ => {}
+        }
+        Closing::chosen(self.choice, Some(self.backend), Some(self.connect_time), end)
+    }
+}
