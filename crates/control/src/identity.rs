@@ -20,21 +20,5 @@ pub use tokens::{Tokens, User};
 
 /// An identifier that nobody had before and nobody can guess: a random UUID.
 pub(crate) fn fresh_id() -> String {
-    use ring::rand::SecureRandom;
-    let mut bytes = [0u8; 16];
-    if ring::rand::SystemRandom::new().fill(&mut bytes).is_err() {
-        // without the system's randomness there are no keys either; an id need only be new
-        let now = jiff::Timestamp::now().as_nanosecond().to_be_bytes();
-        bytes.copy_from_slice(&now);
-    }
-    bytes[6] = bytes[6] & 0x0f | 0x40;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let mut text = String::with_capacity(36);
-    for (at, byte) in bytes.iter().enumerate() {
-        if matches!(at, 4 | 6 | 8 | 10) {
-            text.push('-');
-        }
-        text.push_str(&format!("{byte:02x}"));
-    }
-    text
+    uuid::Uuid::new_v4().to_string()
 }
