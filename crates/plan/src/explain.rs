@@ -8,8 +8,6 @@ mod settings;
 mod text;
 mod winner;
 
-pub(crate) use settings::{load_balancer_words, locality_words, proxy_protocol_word};
-
 use model::ProxyKey;
 use serde::Serialize;
 

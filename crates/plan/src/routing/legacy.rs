@@ -74,14 +74,7 @@ impl<'a> Legacy<'a> {
 
     /// Fills in what the Timeout, Retry and TrafficLog that fit best say, where no newer policy does.
     pub(super) fn fill_in(&self, tags: &Tags, settings: &mut ConnectionSettings) {
-        let ConnectionSettings {
-            idle_timeout,
-            max_connect_attempts,
-            max_connections: _,
-            max_age: _,
-            accept_proxy_protocol: _,
-            access_logs,
-        } = settings;
+        let ConnectionSettings { idle_timeout, max_connect_attempts, access_logs, .. } = settings;
         if idle_timeout.is_none() {
             *idle_timeout = said(&self.timeouts, tags, LegacyPolicy::idle_timeout);
         }

@@ -1,7 +1,7 @@
 //! Backends of a split as one cluster: what they must agree about, and how an endpoint is chosen among all of them.
 
 use model::policy::LoadBalancer;
-use plan::{Cluster, ClusterSettings, Panic, Sourced, SplitSettings, Sticky};
+use plan::{Cluster, ClusterSettings, Sourced, SplitSettings, Sticky};
 use serde_json::{Map, Value, json};
 
 use super::super::cluster::settings::slow_start;
@@ -37,9 +37,9 @@ pub(super) fn settings(
         }
         settings.max_connections = sum(&all, "connections", |s| &s.max_connections)?;
         settings.max_pending_connections = sum(&all, "connects", |s| &s.max_pending_connections)?;
-        settings.panic = Panic::default();
+        (settings.panic_threshold, settings.refuses_in_panic) = (None, None);
     }
-    if settings.panic.refuses.as_ref().is_some_and(|refuses| refuses.value) {
+    if settings.refuses_in_panic.as_ref().is_some_and(|refuses| refuses.value) {
         return Err(
             "connections are refused in panic, which Envoy does not combine with weights of localities"
                 .into(),
