@@ -129,7 +129,7 @@ fn owner(owner: &Owner) -> Value {
 
 fn split(split: &[Backend]) -> Value {
     let backend = |(backend, share): (&Backend, f64)| {
-        let Backend { reference, weight, fate, origin: policy, spills_when_down } = backend;
+        let Backend { reference, weight, fate, origin: policy, when_unavailable: _ } = backend;
         let (word, cluster, why) = match fate {
             Fate::Routed { cluster, subset: _ } => ("routed", Some(cluster), None),
             Fate::Spilled(why) => ("spilled", None, Some(why.to_string())),
@@ -142,7 +142,7 @@ fn split(split: &[Backend]) -> Value {
             "fate": word,
             "cluster": cluster,
             "why": why,
-            "spillsWhenDown": spills_when_down,
+            "spillsWhenDown": backend.spills_when_down(),
             "policy": policy,
         })
     };
