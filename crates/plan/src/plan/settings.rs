@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::declared::{Existing, ProxyProtocol, Sticky};
+use model::declared::{Declared, Existing, ProxyProtocol, Sticky};
 use model::policy::{HealthCheck, LoadBalancer, Locality, OutlierDetection, Percent};
 use serde::Serialize;
 
@@ -73,6 +73,32 @@ settings! {
         /// How long sent bytes may stay unacknowledged; zero: as the kernel has it.
         user_timeout: Option<Sourced<Duration>>, "TCP user timeout", words::unless_zero("after", "the kernel's");
     }
+}
+
+/// Declares settings of the sockets to endpoints: labels of routes say them, or else those of the Mesh.
+macro_rules! sockets {
+    ($($field:ident: $label:literal, $read:ident;)+) => {
+        impl ClusterSettings {
+            /// The settings of the sockets to endpoints, each with the label that says it.
+            pub fn sockets(&self) -> Vec<(&'static str, Option<Duration>)> {
+                vec![$(($label, self.$field.as_ref().map(|said| said.value)),)+]
+            }
+
+            /// The same, to be set, with how the label is read.
+            pub(crate) fn sockets_mut(&mut self) -> Vec<(&'static str, ReadDuration, &mut Option<Sourced<Duration>>)> {
+                let Self { $($field,)+ .. } = self;
+                vec![$(($label, |declared: Declared<'_>| declared.$read(), $field),)+]
+            }
+        }
+    };
+}
+
+/// How a label with a duration is read.
+pub(crate) type ReadDuration = for<'l> fn(Declared<'l>) -> Option<Duration>;
+
+sockets! {
+    keepalive: "meshtcp.io/tcp-keepalive", tcp_keepalive;
+    user_timeout: "meshtcp.io/tcp-user-timeout", tcp_user_timeout;
 }
 
 impl ClusterSettings {

@@ -25,8 +25,14 @@ pub(super) fn settings(
         ..(*first).clone()
     };
     if sides > 1 {
-        agree(&all, "TCP keepalives", |s| s.keepalive.as_ref().map(|said| said.value))?;
-        agree(&all, "TCP user timeouts", |s| s.user_timeout.as_ref().map(|said| said.value))?;
+        let sockets = first.sockets();
+        for other in &all {
+            if let Some(((label, _), _)) =
+                sockets.iter().zip(other.sockets()).find(|(one, other)| *one != other)
+            {
+                return Err(format!("its backends differ in {label}"));
+            }
+        }
         agree(&all, "load balancers", |s| s.load_balancer.as_ref().map(|said| said.value))?;
         agree(&all, "slow starts", |s| s.slow_start.as_ref().map(|said| said.value))?;
         if all.iter().any(|s| s.health_check.is_some() || s.outlier_detection.is_some()) {

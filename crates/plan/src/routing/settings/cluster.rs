@@ -44,8 +44,7 @@ pub(in crate::routing) fn of_cluster(
         panic_threshold: threshold,
         refuses_in_panic: sourced(view, health_check, |said: &HealthCheckConf| said.fail_on_panic),
         proxy_protocol: resource.and_then(|resource| of_destination(resource, Declared::proxy_protocol)),
-        keepalive: None,
-        user_timeout: None,
+        ..ClusterSettings::default()
     }
 }
 
