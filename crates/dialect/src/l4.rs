@@ -147,13 +147,13 @@ fn route(name: &str, route: &PlanRoute, refusal: Option<&str>) -> Route {
 }
 
 fn backend(backend: &PlanBackend) -> Option<Backend> {
-    let PlanBackend { reference, weight, fate, origin: _, spills_when_down } = backend;
+    let PlanBackend { reference, weight, fate, origin: _, when_unavailable: _ } = backend;
     let (cluster, unavailable) = match fate {
         Fate::Routed { cluster, subset } => (destination(cluster, subset), String::new()),
         Fate::Refused(why) => (String::new(), format!("{reference}: {why}")),
         Fate::Spilled(_) => return None,
     };
-    let when_down = if *spills_when_down { WhenDown::Spill } else { WhenDown::Refuse };
+    let when_down = if backend.spills_when_down() { WhenDown::Spill } else { WhenDown::Refuse };
     (*weight > 0).then(|| Backend {
         reference: reference.clone(),
         weight: *weight,

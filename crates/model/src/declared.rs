@@ -70,20 +70,16 @@ const FLAG: Values = Values::Words(&["true", "false"]);
 
 /// Every label of ours.
 pub const DECLARATIONS: &[Declaration] = &[
-    Declaration {
-        label: ON_UNAVAILABLE,
-        values: Values::Words(&["reference", "spill", "refuse"]),
-        on: ROUTES_AND_MESH,
-    },
-    Declaration { label: STICKY, values: Values::Words(&["none", "source-ip"]), on: ROUTES },
-    Declaration { label: EXISTING, values: Values::Words(&["keep", "drain-excess", "close"]), on: ROUTES },
+    Declaration { label: ON_UNAVAILABLE, values: Values::Words(OnUnavailable::WORDS), on: ROUTES_AND_MESH },
+    Declaration { label: STICKY, values: Values::Words(Sticky::WORDS), on: ROUTES },
+    Declaration { label: EXISTING, values: Values::Words(Existing::WORDS), on: ROUTES },
     Declaration { label: RETRY_OTHER_SIDE, values: FLAG, on: ROUTES },
     Declaration { label: DRAIN_GRACE, values: ANY_DURATION, on: ROUTES },
     Declaration { label: MAX_CONNECTION_AGE, values: ANY_DURATION, on: ROUTES_AND_MESH },
     Declaration { label: ACCEPT_PROXY_PROTOCOL, values: FLAG, on: &[Kind::Dataplane] },
     Declaration {
         label: PROXY_PROTOCOL,
-        values: Values::Words(&["none", "v1", "v2"]),
+        values: Values::Words(ProxyProtocol::WORDS),
         on: &[
             Kind::MeshService,
             Kind::MeshMultiZoneService,
@@ -144,6 +140,30 @@ pub enum ProxyProtocol {
     V2,
 }
 
+/// The words of values, as labels write them.
+macro_rules! words {
+    ($($type:ident { $($value:ident: $word:literal),+ $(,)? })+) => {
+        $(impl $type {
+            const ALL: &'static [Self] = &[$($type::$value),+];
+            const WORDS: &'static [&'static str] = &[$($word),+];
+
+            /// The word that a label writes.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $($type::$value => $word,)+
+                }
+            }
+        })+
+    };
+}
+
+words! {
+    OnUnavailable { Reference: "reference", Spill: "spill", Refuse: "refuse" }
+    Sticky { None: "none", SourceIp: "source-ip" }
+    Existing { Keep: "keep", DrainExcess: "drain-excess", Close: "close" }
+    ProxyProtocol { None: "none", V1: "v1", V2: "v2" }
+}
+
 /// What the labels of a resource declare. A label that is missing, or whose value `draft` would refuse, says nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Declared<'l>(&'l Labels);
@@ -156,20 +176,17 @@ impl<'l> Declared<'l> {
 
     /// `meshtcp.io/on-unavailable`, on a route or the Mesh.
     pub fn on_unavailable(self) -> Option<OnUnavailable> {
-        self.word(
-            ON_UNAVAILABLE,
-            [OnUnavailable::Reference, OnUnavailable::Spill, OnUnavailable::Refuse].as_slice(),
-        )
+        self.word(ON_UNAVAILABLE, OnUnavailable::ALL)
     }
 
     /// `meshtcp.io/sticky`, on a route.
     pub fn sticky(self) -> Option<Sticky> {
-        self.word(STICKY, &[Sticky::None, Sticky::SourceIp])
+        self.word(STICKY, Sticky::ALL)
     }
 
     /// `meshtcp.io/existing`, on a route.
     pub fn existing(self) -> Option<Existing> {
-        self.word(EXISTING, &[Existing::Keep, Existing::DrainExcess, Existing::Close])
+        self.word(EXISTING, Existing::ALL)
     }
 
     /// `meshtcp.io/retry-other-side`, on a route: whether a connect that failed may be tried at another backend.
@@ -195,7 +212,7 @@ impl<'l> Declared<'l> {
 
     /// `meshtcp.io/proxy-protocol`, on a destination or a route.
     pub fn proxy_protocol(self) -> Option<ProxyProtocol> {
-        self.word(PROXY_PROTOCOL, &[ProxyProtocol::None, ProxyProtocol::V1, ProxyProtocol::V2])
+        self.word(PROXY_PROTOCOL, ProxyProtocol::ALL)
     }
 
     /// `meshtcp.io/tcp-keepalive`, on a route or the Mesh: after so long without traffic the first probe; zero: off.

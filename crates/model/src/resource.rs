@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use crate::kind::Kind;
 use crate::name::{MeshName, ResourceName};
-use crate::policy::{LegacyPolicy, Policy, TrafficRoute};
+use crate::policy::{LegacyPolicy, Policy, TrafficRoute, Written};
 use crate::reference::{Labels, ResourceId, ZONE_TAG};
 use crate::topology::{
-    Dataplane, ExternalService, Mesh, MeshExternalService, MeshGateway, MeshMultiZoneService, MeshService,
-    ZoneEgress, ZoneIngress,
+    Dataplane, ExternalService, Mesh, MeshExternalService, MeshGateway, MeshGatewayRoute, MeshIdentity,
+    MeshMultiZoneService, MeshService, MeshZoneAddress, VirtualOutbound, ZoneEgress, ZoneIngress,
 };
 
 /// The label that keeps the operator's name when a copy was renamed.
@@ -145,6 +145,10 @@ pub enum Spec {
     ZoneEgress(ZoneEgress),
     ExternalService(ExternalService),
     TrafficRoute(TrafficRoute),
+    MeshIdentity(MeshIdentity),
+    MeshZoneAddress(MeshZoneAddress),
+    MeshGatewayRoute(MeshGatewayRoute),
+    VirtualOutbound(VirtualOutbound),
     /// A policy of the targetRef generation, of any kind.
     Policy(Policy),
     /// A policy of the tag-based model, of any kind but TrafficRoute.
@@ -152,7 +156,7 @@ pub enum Spec {
     /// A kind that is known by name only: stored and shown, without effect on TCP routing.
     Other {
         kind: Kind,
-        body: serde_json::Value,
+        body: Written,
     },
 }
 
@@ -198,6 +202,10 @@ impl Resource {
             Spec::ZoneEgress(_) => Kind::ZoneEgress,
             Spec::ExternalService(_) => Kind::ExternalService,
             Spec::TrafficRoute(_) => Kind::TrafficRoute,
+            Spec::MeshIdentity(_) => Kind::MeshIdentity,
+            Spec::MeshZoneAddress(_) => Kind::MeshZoneAddress,
+            Spec::MeshGatewayRoute(_) => Kind::MeshGatewayRoute,
+            Spec::VirtualOutbound(_) => Kind::VirtualOutbound,
             Spec::Policy(policy) => policy.kind,
             Spec::Legacy(policy) => policy.kind,
             Spec::Other { kind, .. } => *kind,

@@ -116,8 +116,9 @@ fn legacy_policies_have_typed_views() {
         }
     };
     let timeout = policy("Timeout", "{connectTimeout: 2s, tcp: {idleTimeout: 1h}}");
-    assert_eq!(timeout.connect_timeout(), Some(Duration::from_secs(2)));
-    assert_eq!(timeout.idle_timeout(), Some(Duration::from_secs(3600)));
+    let said = timeout.timeout().unwrap();
+    assert_eq!(said.connect, Some(Duration::from_secs(2)));
+    assert_eq!(said.idle, Some(Duration::from_secs(3600)));
     assert_eq!(policy("Retry", "{tcp: {maxConnectAttempts: 5}}").max_connect_attempts(), Some(5));
     let log = policy("TrafficLog", "{backend: lines}");
     assert_eq!((log.kind, log.logging_backend()), (Kind::TrafficLog, Some("lines")));

@@ -8,8 +8,6 @@ mod settings;
 mod text;
 mod winner;
 
-pub(crate) use settings::{load_balancer_words, locality_words, proxy_protocol_word};
-
 use model::ProxyKey;
 use serde::Serialize;
 
@@ -180,7 +178,7 @@ fn policy(origin: &PolicyOrigin, outcome: &Outcome) -> PolicyExplanation {
 
 fn explain_split(plan: &Plan, split: &[Backend]) -> Vec<ShareExplanation> {
     let share = |(backend, share): (&Backend, f64)| {
-        let Backend { reference, weight, fate, origin: _, spills_when_down: _ } = backend;
+        let Backend { reference, weight, fate, origin: _, when_unavailable: _ } = backend;
         let goes = match fate {
             Fate::Routed { cluster, subset: _ } => {
                 plan.clusters.get(cluster).map_or_else(|| cluster.clone(), |cluster| describe(cluster))

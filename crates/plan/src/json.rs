@@ -29,7 +29,6 @@
 mod destination;
 mod listener;
 mod policy;
-mod settings;
 
 use serde_json::{Map, Value, json};
 

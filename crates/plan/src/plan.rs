@@ -7,6 +7,7 @@
 //! Every value that an operator could ask "why?" about carries its [`PolicyOrigin`], and every backend that cannot be
 //! used keeps its place with the reason.
 
+mod access_log;
 mod cluster;
 mod listener;
 mod matches;
@@ -15,9 +16,12 @@ mod origin;
 mod proxy;
 mod route;
 mod settings;
+mod sourced;
 mod split;
 mod status;
+mod words;
 
+pub use access_log::{AccessLog, LogBackend, LogFormat};
 pub use cluster::{Cluster, ClusterKind, DirectAccess, Endpoint, ExternalTls, ProxyTls, Via};
 pub use listener::{Accepts, Bind, Destination, Direction, Listener};
 pub use matches::{Match, Session};
@@ -26,9 +30,8 @@ pub use naming::Naming;
 pub use origin::{PolicyOrigin, PolicyPlace};
 pub use proxy::{Mtls, Proxy, ProxyId};
 pub use route::{NO_GATEWAY_ROUTE, Owner, Route};
-pub use settings::{
-    AccessLog, ClusterSettings, ConnectionSettings, LogBackend, LogFormat, Panic, Sourced, SplitSettings,
-};
+pub use settings::{ClusterSettings, ConnectionSettings, SplitSettings};
+pub use sourced::{Shown, Sourced};
 pub use split::{Backend, Fate, Unusable, shares};
 pub use status::{Considered, IgnoredBecause, Outcome, RouteStatus};
 

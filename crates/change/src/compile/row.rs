@@ -187,8 +187,8 @@ fn applications(plan: &Plan, backends: &[Backend]) -> Vec<Share> {
 
 fn split(backends: &[Backend], refused: &Refusals) -> Vec<Share> {
     let one = |(backend, share): (&Backend, f64)| {
-        let Backend { reference, weight, fate, origin: _, spills_when_down } = backend;
-        let not_dialled = |why: &str| match spills_when_down {
+        let Backend { reference, weight, fate, origin: _, when_unavailable: _ } = backend;
+        let not_dialled = |why: &str| match backend.spills_when_down() {
             true => format!("{why}: spills to the others"),
             false => format!("{why}: refused"),
         };

@@ -1,7 +1,10 @@
 //! Which reader reads which kind: the one table.
 
+use serde_json::Value;
+
 use crate::draft::{Fields, policy, topology};
 use crate::kind::Kind;
+use crate::policy::Written;
 use crate::profile::Profile;
 use crate::resource::{Meta, Spec};
 
@@ -49,6 +52,10 @@ pub(crate) fn reader(kind: Kind) -> ReadSpec {
         | Kind::TrafficPermission
         | Kind::HealthCheck
         | Kind::CircuitBreaker => policy::legacy_policy,
+        Kind::MeshIdentity => topology::mesh_identity,
+        Kind::MeshZoneAddress => topology::mesh_zone_address,
+        Kind::MeshGatewayRoute => topology::mesh_gateway_route,
+        Kind::VirtualOutbound => topology::virtual_outbound,
         kind if kind.is_policy() => policy::policy,
         _ => other,
     }
@@ -56,9 +63,13 @@ pub(crate) fn reader(kind: Kind) -> ReadSpec {
 
 /// Keeps the body of a kind without effect on TCP routing as it is.
 pub(crate) fn other(body: &mut Body<'_>, context: &Context<'_>) -> Spec {
+    Spec::Other { kind: context.kind, body: Written::of(whole(body)) }
+}
+
+/// A body as it was written; nothing in it is unknown.
+pub(crate) fn whole(body: &mut Body<'_>) -> Value {
     body.spec.know_the_rest();
     body.status.know_the_rest();
     let members = body.spec.names().collect::<Vec<_>>().into_iter();
-    let body = members.map(|name| (name.to_owned(), body.spec.json(name))).collect();
-    Spec::Other { kind: context.kind, body: serde_json::Value::Object(body) }
+    Value::Object(members.map(|name| (name.to_owned(), body.spec.json(name))).collect())
 }

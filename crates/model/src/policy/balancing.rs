@@ -1,30 +1,41 @@
 //! MeshLoadBalancingStrategy, as far as a TCP connection feels it.
 
+use serde::Serialize;
+
 use super::Percent;
 use super::merge::{replaced, said};
 
 /// By which rule an endpoint of a destination is chosen. What says nothing is the data plane's default.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(tag = "type", rename_all_fields = "camelCase")]
 pub enum LoadBalancer {
     /// In turn, by weight.
+    #[serde(rename = "round robin")]
     RoundRobin,
     /// The one with the fewest connections of a few that are drawn.
+    #[serde(rename = "least connections")]
     LeastRequest {
         /// How many are drawn; default 2.
         choice_count: Option<u32>,
     },
     /// At random, by weight.
+    #[serde(rename = "random")]
     Random,
     /// By the client's address, on a ring of hashes.
+    #[serde(rename = "ring hash by client address")]
     RingHash {
         /// The least number of places on the ring; default 1024.
+        #[serde(rename = "minRingSize")]
         min_size: Option<u32>,
         /// The greatest number of places on the ring; default 8388608.
+        #[serde(rename = "maxRingSize")]
         max_size: Option<u32>,
         /// Whether places are hashed by MurmurHash2 instead of xxHash.
+        #[serde(skip)]
         murmur: bool,
     },
     /// By the client's address, in a Maglev table.
+    #[serde(rename = "maglev by client address")]
     Maglev {
         /// The number of places in the table, a prime; default 65537.
         table_size: Option<u32>,

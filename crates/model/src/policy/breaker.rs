@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
+
 use super::Percent;
+use super::duration::written;
 use super::merge::said;
 
 said! {
@@ -63,15 +66,20 @@ said! {
 }
 
 /// When an endpoint that fails is left out for a while.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct OutlierDetection {
     /// How often endpoints are judged, and let in again; default 10 s.
+    #[serde(with = "written")]
     pub interval: Duration,
     /// How long an endpoint is left out, times the number of times that it was; default 30 s.
+    #[serde(rename = "baseEjectionTime", with = "written")]
     pub base_ejection: Duration,
     /// How many endpoints may be left out at once; default 10 %.
+    #[serde(rename = "maxEjectionPercent")]
     pub max_ejection: Percent,
     /// Whether failures to connect are counted apart from what the destination answers.
+    #[serde(rename = "splitExternalAndLocalErrors")]
     pub splits_errors: bool,
     /// So many failures of any sort in a row.
     pub total_failures: Option<u32>,
@@ -87,20 +95,23 @@ pub struct OutlierDetection {
 
 said! {
     /// A success rate far below that of the others. What is absent is the data plane's default.
-    #[derive(Copy)]
+    #[derive(Copy, Serialize)]
+    #[serde(rename_all = "camelCase")]
     SuccessRate {
         /// How many endpoints there must be.
         minimum_hosts: u32,
         /// How many connections an endpoint must have had in an interval.
         request_volume: u32,
         /// How many standard deviations below the mean, in thousandths.
+        #[serde(rename = "standardDeviationFactor", serialize_with = "factor")]
         deviation_thousandths: u32,
     }
 }
 
 said! {
     /// A share of failures above a threshold. What is absent is the data plane's default.
-    #[derive(Copy)]
+    #[derive(Copy, Serialize)]
+    #[serde(rename_all = "camelCase")]
     FailurePercentage {
         /// How many endpoints there must be.
         minimum_hosts: u32,
@@ -109,6 +120,10 @@ said! {
         /// The threshold, in percent.
         threshold: u32,
     }
+}
+
+fn factor<S: Serializer>(thousandths: &Option<u32>, serializer: S) -> Result<S::Ok, S::Error> {
+    thousandths.map(|factor| f64::from(factor) / 1000.0).serialize(serializer)
 }
 
 impl OutlierDetection {

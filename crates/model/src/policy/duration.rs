@@ -80,6 +80,26 @@ pub fn format_duration(duration: Duration) -> String {
     }
 }
 
+/// Durations in JSON, as [`format_duration`] writes them.
+pub(super) mod written {
+    use super::{Duration, format_duration};
+    use serde::{Serialize, Serializer};
+
+    pub(in crate::policy) fn serialize<S: Serializer>(
+        duration: &Duration,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        format_duration(*duration).serialize(serializer)
+    }
+
+    pub(in crate::policy) fn optional<S: Serializer>(
+        duration: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        duration.map(format_duration).serialize(serializer)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -2,34 +2,56 @@
 
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
+
 use super::Percent;
+use super::duration::written;
 use super::merge::said;
 
 /// How endpoints are checked: with connections that the proxy opens itself.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+///
+/// As JSON without what a data plane may not have.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct HealthCheck {
     /// The time between two checks of one endpoint; default 1 min.
+    #[serde(with = "written")]
     pub interval: Duration,
     /// How long one check may take; default 15 s.
+    #[serde(with = "written")]
     pub timeout: Duration,
     /// Unhealthy after so many failed checks in a row; default 5.
     pub unhealthy_threshold: u32,
     /// Healthy again after so many good checks in a row; default 1.
     pub healthy_threshold: u32,
     /// The first check happens at a random time within this.
+    #[serde(serialize_with = "written::optional")]
     pub initial_jitter: Option<Duration>,
     /// A random time of up to this is added to each interval.
+    #[serde(serialize_with = "written::optional")]
     pub interval_jitter: Option<Duration>,
     /// A random time of up to this share of the interval, in percent, is added to each interval.
     pub interval_jitter_percent: Option<u32>,
     /// The interval as long as a destination had no connection, where a data plane has such a thing.
+    #[serde(skip)]
     pub no_traffic_interval: Option<Duration>,
     /// Whether one connection serves several checks, where a data plane has such a thing.
+    #[serde(skip)]
     pub reuse_connection: Option<bool>,
     /// What is sent once connected; empty: connecting is the check.
+    #[serde(serialize_with = "escaped")]
     pub send: Vec<u8>,
     /// What must come back, in this order.
+    #[serde(serialize_with = "all_escaped")]
     pub receive: Vec<Vec<u8>>,
+}
+
+fn escaped<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    bytes.escape_ascii().to_string().serialize(serializer)
+}
+
+fn all_escaped<S: Serializer>(texts: &[Vec<u8>], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(texts.iter().map(|bytes| bytes.escape_ascii().to_string()))
 }
 
 said! {

@@ -1,16 +1,12 @@
 //! The policies of the tag-based model that only feel what a TrafficRoute made: Timeout, Retry, TrafficLog and the
 //! others that are shown, but do nothing to TCP.
 
-use std::time::Duration;
-
-use serde_json::Value;
-
+use super::{RetryConf, TimeoutConf};
 use crate::kind::Kind;
-use crate::policy::parse_duration;
 use crate::reference::Tags;
 
 /// A policy of the tag-based model: for connections from any of the sources to any of the destinations.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LegacyPolicy {
     /// Its kind.
     pub kind: Kind,
@@ -18,37 +14,45 @@ pub struct LegacyPolicy {
     pub sources: Vec<Tags>,
     /// Which destinations: any of these matches the tags of the outbound.
     pub destinations: Vec<Tags>,
-    /// What it says; its durations were checked by `draft`.
-    pub conf: Value,
+    /// What it says.
+    pub conf: LegacyConf,
+}
+
+/// What a policy of the tag-based model says to a TCP connection, by its kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LegacyConf {
+    /// Of a Timeout.
+    Timeout(TimeoutConf),
+    /// Of a Retry.
+    Retry(RetryConf),
+    /// Of a TrafficLog: the logging backend of the Mesh that it names; absent: the default one of the Mesh.
+    Log(Option<String>),
+    /// Nothing: the policy is of another kind.
+    Unfelt,
 }
 
 impl LegacyPolicy {
-    /// `conf.connectTimeout` of a Timeout.
-    pub fn connect_timeout(&self) -> Option<Duration> {
-        (self.kind == Kind::Timeout).then(|| self.duration("/connectTimeout"))?
+    /// What it says about time; `None` when it is no Timeout.
+    pub fn timeout(&self) -> Option<&TimeoutConf> {
+        match &self.conf {
+            LegacyConf::Timeout(timeout) => Some(timeout),
+            LegacyConf::Retry(_) | LegacyConf::Log(_) | LegacyConf::Unfelt => None,
+        }
     }
 
-    /// `conf.tcp.idleTimeout` of a Timeout.
-    pub fn idle_timeout(&self) -> Option<Duration> {
-        (self.kind == Kind::Timeout).then(|| self.duration("/tcp/idleTimeout"))?
-    }
-
-    /// `conf.tcp.maxConnectAttempts` of a Retry.
+    /// How many endpoints to try; `None` when it is no Retry.
     pub fn max_connect_attempts(&self) -> Option<u32> {
-        let attempts = self.conf.pointer("/tcp/maxConnectAttempts").filter(|_| self.kind == Kind::Retry)?;
-        u32::try_from(attempts.as_u64()?).ok()
+        match &self.conf {
+            LegacyConf::Retry(retry) => retry.max_connect_attempts,
+            LegacyConf::Timeout(_) | LegacyConf::Log(_) | LegacyConf::Unfelt => None,
+        }
     }
 
-    /// Which logging backend of the Mesh a TrafficLog names: `conf.backend`; absent: the default one of the Mesh.
+    /// The logging backend of the Mesh that it names; absent: the default one of the Mesh.
     pub fn logging_backend(&self) -> Option<&str> {
-        self.conf
-            .get("backend")
-            .filter(|_| self.kind == Kind::TrafficLog)?
-            .as_str()
-            .filter(|name| !name.is_empty())
-    }
-
-    fn duration(&self, pointer: &str) -> Option<Duration> {
-        parse_duration(self.conf.pointer(pointer)?.as_str()?)
+        match &self.conf {
+            LegacyConf::Log(backend) => backend.as_deref(),
+            LegacyConf::Timeout(_) | LegacyConf::Retry(_) | LegacyConf::Unfelt => None,
+        }
     }
 }

@@ -30,7 +30,7 @@ pub use connection::{RetryConf, TimeoutConf};
 pub use duration::{format_duration, parse_duration};
 pub use health::{HealthCheck, HealthCheckConf, TcpCheckConf};
 pub use http_route::{HttpRouteConf, HttpRule, HttpRuleConf, Matches};
-pub use legacy::LegacyPolicy;
+pub use legacy::{LegacyConf, LegacyPolicy};
 pub use merge::{Merge, merged};
 pub use percent::Percent;
 pub use tcp_route::TcpRouteConf;

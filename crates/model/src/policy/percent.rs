@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 /// A share between 0 % and 100 %, in hundredths of a percent.
@@ -32,6 +33,12 @@ impl Percent {
     /// As a number from 0 to 100.
     pub fn as_f64(self) -> f64 {
         f64::from(self.0) / 100.0
+    }
+}
+
+impl Serialize for Percent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.as_f64().serialize(serializer)
     }
 }
 

@@ -3,6 +3,7 @@
 mod dataplane;
 mod external_service;
 mod gateway;
+mod glimpsed;
 mod mesh;
 mod mesh_external_service;
 mod mesh_multizone_service;
@@ -16,6 +17,7 @@ pub use dataplane::{
 };
 pub use external_service::ExternalService;
 pub use gateway::{CertificateSource, GatewayListener, GatewayProtocol, GatewayTls, MeshGateway, TlsMode};
+pub use glimpsed::{MeshGatewayRoute, MeshIdentity, MeshZoneAddress, VirtualOutbound};
 pub use mesh::{Mesh, MeshLogging, MeshServicesMode, MtlsBackend, MtlsMode};
 pub use mesh_external_service::{ExternalEndpoint, ExternalTls, MeshExternalService};
 pub use mesh_multizone_service::{MatchedMeshService, MeshMultiZoneService};

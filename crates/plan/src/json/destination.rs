@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::listener::sourced_duration;
-use super::settings;
-use crate::plan::{Cluster, ClusterKind, DirectAccess, Endpoint, ExternalTls, ProxyTls, Via};
+use crate::plan::{
+    Cluster, ClusterKind, ClusterSettings, DirectAccess, Endpoint, ExternalTls, ProxyTls, Via,
+};
 
 pub(super) fn cluster(cluster: &Cluster) -> Value {
     let Cluster {
@@ -25,11 +25,18 @@ pub(super) fn cluster(cluster: &Cluster) -> Value {
         "kind": kind_json(kind),
         "subset": subset,
         "tls": tls.as_ref().map(mesh_tls),
-        "connectTimeout": connect_timeout.as_ref().map(sourced_duration),
-        "settings": settings::of_cluster(settings),
+        "connectTimeout": connect_timeout,
+        "settings": said(settings),
         "endpoints": endpoints.iter().map(endpoint).collect::<Vec<_>>(),
         "direct": direct.as_ref().map(direct_json),
     })
+}
+
+/// What somebody set, by name; nothing else.
+fn said(settings: &ClusterSettings) -> Value {
+    let mut said = json!(settings);
+    said.as_object_mut().into_iter().for_each(|members| members.retain(|_, member| !member.is_null()));
+    said
 }
 
 fn kind_json(kind: &ClusterKind) -> Value {

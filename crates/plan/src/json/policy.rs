@@ -2,22 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::plan::{Considered, Outcome, PolicyOrigin, PolicyPlace, RouteStatus};
-
-pub(super) fn origin(origin: &PolicyOrigin) -> Value {
-    let PolicyPlace { policy, name, item, source } = &**origin;
-    json!({
-        "kind": policy.kind.as_str(),
-        "mesh": policy.mesh,
-        "name": name,
-        "kri": policy.to_string(),
-        "at": item.map(|index| format!("to[{index}]")),
-        "source": source.as_ref(),
-    })
-}
+use crate::plan::{Considered, Outcome, RouteStatus};
 
 pub(super) fn considered(Considered { origin, outcome }: &Considered) -> Value {
-    with_outcome(json!({ "policy": self::origin(origin) }), outcome)
+    with_outcome(json!({ "policy": origin }), outcome)
 }
 
 pub(super) fn route(RouteStatus { policy, kind, outcome, decides, unresolved }: &RouteStatus) -> Value {
@@ -25,7 +13,7 @@ pub(super) fn route(RouteStatus { policy, kind, outcome, decides, unresolved }: 
         .iter()
         .map(|(reference, why)| json!({ "reference": reference, "why": why.to_string() }))
         .collect();
-    let status = with_outcome(json!({ "policy": origin(policy), "kind": kind.as_str() }), outcome);
+    let status = with_outcome(json!({ "policy": policy, "kind": kind.as_str() }), outcome);
     let mut status = status;
     status["decides"] = json!(decides);
     status["unresolved"] = unresolved.into();
@@ -35,7 +23,7 @@ pub(super) fn route(RouteStatus { policy, kind, outcome, decides, unresolved }: 
 fn with_outcome(mut object: Value, outcome: &Outcome) -> Value {
     let (word, by, why) = match outcome {
         Outcome::Applied => ("applied", None, None),
-        Outcome::Shadowed { by } => ("shadowed", Some(origin(by)), None),
+        Outcome::Shadowed { by } => ("shadowed", Some(json!(by)), None),
         Outcome::Ignored(why) => ("ignored", None, Some(why.to_string())),
     };
     object["outcome"] = word.into();

@@ -4,6 +4,8 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use model::{Resource, ResourceId};
+use serde::{Serialize, Serializer};
+use serde_json::json;
 
 /// The policy, and the place in it, that a value comes from. Cloning shares it: many values of many plans come from one
 /// place.
@@ -29,6 +31,22 @@ impl PolicyOrigin {
         let meta = policy.meta();
         let name = meta.name.as_str().to_owned();
         Self(Arc::new(PolicyPlace { policy: policy.id(), name, item, source: Arc::clone(&meta.source) }))
+    }
+}
+
+/// In the JSON of a plan; `at` is the place in the policy, or null.
+impl Serialize for PolicyOrigin {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let PolicyPlace { policy, name, item, source } = &**self;
+        let place = json!({
+            "kind": policy.kind.as_str(),
+            "mesh": policy.mesh,
+            "name": name,
+            "kri": policy.to_string(),
+            "at": item.map(|index| format!("to[{index}]")),
+            "source": source.as_ref(),
+        });
+        place.serialize(serializer)
     }
 }
 

@@ -2,75 +2,103 @@
 
 use std::time::Duration;
 
-use model::declared::{Existing, ProxyProtocol, Sticky};
+use model::declared::{Declared, Existing, ProxyProtocol, Sticky};
 use model::policy::{HealthCheck, LoadBalancer, Locality, OutlierDetection, Percent};
+use serde::Serialize;
 
-use super::PolicyOrigin;
+use super::sourced::settings;
+use super::{AccessLog, PolicyOrigin, Sourced, access_log, words};
 
-/// How the connections of a listener are treated; each value with the policy that set it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct ConnectionSettings {
-    /// Closes a connection on which nothing moved for so long.
-    pub idle_timeout: Option<Sourced<Duration>>,
-    /// How many endpoints to try.
-    pub max_connect_attempts: Option<Sourced<u32>>,
-    /// How many connections may live at once.
-    pub max_connections: Option<Sourced<u32>>,
-    /// Closes a connection this long after it was accepted; zero: never.
-    pub max_age: Option<Sourced<Duration>>,
-    /// Whether connections begin with a PROXY protocol header.
-    pub accept_proxy_protocol: Option<Sourced<bool>>,
-    /// Where lines about finished connections go.
-    pub access_logs: Vec<Sourced<AccessLog>>,
+settings! {
+    /// How the connections of a listener are treated; each value with the policy that set it.
+    ConnectionSettings {
+        /// Closes a connection on which nothing moved for so long.
+        idle_timeout: Option<Sourced<Duration>>, "idle timeout", words::duration;
+        /// How many endpoints to try.
+        max_connect_attempts: Option<Sourced<u32>>, "connect attempts", ToString::to_string;
+        /// How many connections may live at once.
+        max_connections: Option<Sourced<u32>>, "connections at once", ToString::to_string;
+        /// Closes a connection this long after it was accepted; zero: never.
+        max_age: Option<Sourced<Duration>>, "age of a connection", words::unless_zero("at most", "any");
+        /// Whether connections begin with a PROXY protocol header.
+        accept_proxy_protocol: Option<Sourced<bool>>, "PROXY protocol from clients", words::yes;
+        /// Where lines about finished connections go.
+        #[serde(serialize_with = "access_log::serialize")]
+        access_logs: Vec<Sourced<AccessLog>>, "access log", access_log::words;
+    }
 }
 
-/// What a route declares about its split, by labels.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct SplitSettings {
-    /// Whether a client keeps its backend.
-    pub sticky: Option<Sourced<Sticky>>,
-    /// What a change of the weights does to connections that live.
-    pub existing: Option<Sourced<Existing>>,
-    /// Whether a connect that failed may be tried at another backend.
-    pub retry_other_side: Option<Sourced<bool>>,
-    /// How long connections of a backend that was removed may go on; zero: as they like.
-    pub drain_grace: Option<Sourced<Duration>>,
+settings! {
+    /// What a route declares about its split, by labels.
+    SplitSettings {
+        /// Whether a client keeps its backend.
+        sticky: Option<Sourced<Sticky>>, "sticky", words::sticky;
+        /// What a change of the weights does to connections that live.
+        existing: Option<Sourced<Existing>>, "when weights change", words::existing;
+        /// Whether a connect that failed may be tried at another backend.
+        retry_other_side: Option<Sourced<bool>>, "retry at another backend", words::yes;
+        /// How long connections of a backend that was removed may go on; zero: as they like.
+        drain_grace: Option<Sourced<Duration>>, "connections of a removed backend",
+            words::unless_zero("are closed after", "stay");
+    }
 }
 
-/// How the endpoints of a destination are chosen, watched, limited and dialled; each value with who set it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct ClusterSettings {
-    /// By which rule an endpoint is chosen; absent: in turn.
-    pub load_balancer: Option<Sourced<LoadBalancer>>,
-    /// How long the share of a new endpoint grows; zero: not at all.
-    pub slow_start: Option<Sourced<Duration>>,
-    /// Which endpoints are preferred for where they are; the endpoints' priorities and weights say so already.
-    pub locality: Option<Sourced<Locality>>,
-    /// How many connections may live at once.
-    pub max_connections: Option<Sourced<u32>>,
-    /// How many connections may be on the way to being established at once.
-    pub max_pending_connections: Option<Sourced<u32>>,
-    /// How endpoints are checked.
-    pub health_check: Option<Sourced<HealthCheck>>,
-    /// When an endpoint that fails is left out.
-    pub outlier_detection: Option<Sourced<OutlierDetection>>,
-    /// What happens when too few endpoints are healthy.
-    pub panic: Panic,
-    /// The header that tells an endpoint who the client is.
-    pub proxy_protocol: Option<Sourced<ProxyProtocol>>,
-    /// After so long without traffic the first TCP keepalive probe is sent; zero: never.
-    pub keepalive: Option<Sourced<Duration>>,
-    /// How long sent bytes may stay unacknowledged; zero: as the kernel has it.
-    pub user_timeout: Option<Sourced<Duration>>,
+settings! {
+    /// How the endpoints of a destination are chosen, watched, limited and dialled; each value with who set it.
+    ClusterSettings {
+        /// By which rule an endpoint is chosen; absent: in turn.
+        load_balancer: Option<Sourced<LoadBalancer>>, "load balancer", words::load_balancer;
+        /// How long the share of a new endpoint grows; zero: not at all.
+        slow_start: Option<Sourced<Duration>>, "slow start", words::unless_zero("over", "none");
+        /// Which endpoints are preferred for where they are; the endpoints' priorities and weights say so already.
+        locality: Option<Sourced<Locality>>, "locality", words::locality;
+        /// How many connections may live at once.
+        max_connections: Option<Sourced<u32>>, "connections at once", ToString::to_string;
+        /// How many connections may be on the way to being established at once.
+        max_pending_connections: Option<Sourced<u32>>, "connects at once", ToString::to_string;
+        /// How endpoints are checked.
+        health_check: Option<Sourced<HealthCheck>>, "health check", words::health_check;
+        /// When an endpoint that fails is left out.
+        outlier_detection: Option<Sourced<OutlierDetection>>, "ejection", words::ejection;
+        /// Below this share of healthy endpoints all of them count as healthy; absent: the data plane's 50 %.
+        panic_threshold: Option<Sourced<Percent>>, "panic threshold", ToString::to_string;
+        /// Whether connections are refused instead.
+        #[serde(rename = "failTrafficOnPanic")]
+        refuses_in_panic: Option<Sourced<bool>>, "refuses in panic", words::yes;
+        /// The header that tells an endpoint who the client is.
+        proxy_protocol: Option<Sourced<ProxyProtocol>>, "PROXY protocol",
+            words::proxy_protocol;
+        /// After so long without traffic the first TCP keepalive probe is sent; zero: never.
+        keepalive: Option<Sourced<Duration>>, "TCP keepalive", words::unless_zero("after", "off");
+        /// How long sent bytes may stay unacknowledged; zero: as the kernel has it.
+        user_timeout: Option<Sourced<Duration>>, "TCP user timeout", words::unless_zero("after", "the kernel's");
+    }
 }
 
-/// What happens when too few endpoints of a destination are healthy to believe it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Panic {
-    /// Below this share of healthy endpoints all of them count as healthy; absent: the data plane's 50 %.
-    pub threshold: Option<Sourced<Percent>>,
-    /// Whether connections are refused instead.
-    pub refuses: Option<Sourced<bool>>,
+/// Declares settings of the sockets to endpoints: labels of routes say them, or else those of the Mesh.
+macro_rules! sockets {
+    ($($field:ident: $label:literal, $read:ident;)+) => {
+        impl ClusterSettings {
+            /// The settings of the sockets to endpoints, each with the label that says it.
+            pub fn sockets(&self) -> Vec<(&'static str, Option<Duration>)> {
+                vec![$(($label, self.$field.as_ref().map(|said| said.value)),)+]
+            }
+
+            /// The same, to be set, with how the label is read.
+            pub(crate) fn sockets_mut(&mut self) -> Vec<(&'static str, ReadDuration, &mut Option<Sourced<Duration>>)> {
+                let Self { $($field,)+ .. } = self;
+                vec![$(($label, |declared: Declared<'_>| declared.$read(), $field),)+]
+            }
+        }
+    };
+}
+
+/// How a label with a duration is read.
+pub(crate) type ReadDuration = for<'l> fn(Declared<'l>) -> Option<Duration>;
+
+sockets! {
+    keepalive: "meshtcp.io/tcp-keepalive", tcp_keepalive;
+    user_timeout: "meshtcp.io/tcp-user-timeout", tcp_user_timeout;
 }
 
 impl ClusterSettings {
@@ -99,40 +127,4 @@ impl ClusterSettings {
             Locality::Ignored | Locality::OwnZoneFirst => None,
         }
     }
-}
-
-/// A value and the policy that it comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Sourced<T> {
-    /// The value.
-    pub value: T,
-    /// The policy.
-    pub origin: PolicyOrigin,
-}
-
-/// Where lines about finished connections go.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct AccessLog {
-    /// A file, or a TCP address.
-    pub backend: LogBackend,
-    /// How a line looks; absent: the default line.
-    pub format: Option<LogFormat>,
-}
-
-/// A file, or a TCP address.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum LogBackend {
-    /// A path.
-    File(String),
-    /// `host:port`.
-    Tcp(String),
-}
-
-/// How an access log line looks.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum LogFormat {
-    /// A format string.
-    Plain(String),
-    /// Keys and format strings, in the order of the policy.
-    Json(Vec<(String, String)>),
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use model::Tags;
 use serde::Serialize;
 
-use super::PolicyOrigin;
+use super::{OnUnavailable, PolicyOrigin, Sourced};
 
 /// One side of a split. Two backends may share a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -18,11 +18,16 @@ pub struct Backend {
     pub fate: Fate,
     /// The policy that named it; absent for the default backend.
     pub origin: Option<PolicyOrigin>,
-    /// Whether its share goes to the other backends while none of its endpoints is usable, instead of being refused.
-    pub spills_when_down: bool,
+    /// What its share does while it cannot be used; absent: as the reference has it.
+    pub when_unavailable: Option<Sourced<OnUnavailable>>,
 }
 
 impl Backend {
+    /// Whether its share goes to the other backends while none of its endpoints is usable, instead of being refused.
+    pub fn spills_when_down(&self) -> bool {
+        self.when_unavailable.as_ref().is_some_and(|said| said.value == OnUnavailable::Spill)
+    }
+
     /// The cluster that its share goes to.
     pub fn cluster(&self) -> Option<&str> {
         match &self.fate {

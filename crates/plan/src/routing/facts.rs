@@ -3,7 +3,6 @@
 use model::reference::ZONE_TAG;
 use model::topology::{Mesh, MeshServicesMode, MtlsMode};
 use model::{Kind, Labels, Profile, Spec, Tags};
-use serde_json::Value;
 
 use crate::plan::Mtls;
 use crate::reader::Reader;
@@ -113,14 +112,10 @@ fn mtls(view: &View<'_>, mesh: &Mesh) -> Option<Mtls> {
 /// Where the workload identity of the proxy comes from: the first MeshIdentity that selects it, or its own word.
 fn workload_identity(view: &View<'_>) -> Option<(String, Option<String>)> {
     let labels = &view.resource().meta().labels;
-    let selects = |body: &Value| {
-        let spec = body.get("spec").unwrap_or(body);
-        let wanted = spec.pointer("/selector/dataplane/matchLabels")?.as_object()?;
-        let has = |(key, value): (&String, &Value)| labels.get(key) == value.as_str();
-        wanted.iter().all(has).then_some(())
-    };
     let chosen = view.of_kind(Kind::MeshIdentity).iter().find(|resource| match resource.spec() {
-        Spec::Other { kind: _, body } => selects(body).is_some(),
+        Spec::MeshIdentity(identity) => {
+            identity.selects.as_ref().is_some_and(|wanted| wanted.matches(labels))
+        }
         _ => false,
     });
     let announced = view.features().workload_identity.then(|| ("workload identity".to_owned(), None));

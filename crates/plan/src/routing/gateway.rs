@@ -97,11 +97,9 @@ impl Maker<'_, '_> {
             else {
                 continue;
             };
-            let context = For {
-                on_unavailable: on_unavailable(self.view, Some(&from.policy)),
-                checks_protocols: false,
-                gateway: Some(&tags),
-            };
+            let unavailable = on_unavailable(self.view, Some(&from.policy));
+            let context =
+                For { on_unavailable: unavailable.as_ref(), checks_protocols: false, gateway: Some(&tags) };
             let sides =
                 splitter.sides(rule.merged.said().map(TcpRouteConf::backends).unwrap_or_default(), from);
             let split = splitter.split(sides, context);

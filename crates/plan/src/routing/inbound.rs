@@ -39,7 +39,7 @@ fn offered(view: &View<'_>, inbound: &Written, accepts: Accepts) -> Offered {
         weight: 1,
         fate: Fate::Routed { cluster: application.name.clone(), subset: Tags::default() },
         origin: None,
-        spills_when_down: false,
+        when_unavailable: None,
     };
     let listener = Listener {
         name: names::listener("inbound", address, *port),

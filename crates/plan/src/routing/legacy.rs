@@ -74,16 +74,9 @@ impl<'a> Legacy<'a> {
 
     /// Fills in what the Timeout, Retry and TrafficLog that fit best say, where no newer policy does.
     pub(super) fn fill_in(&self, tags: &Tags, settings: &mut ConnectionSettings) {
-        let ConnectionSettings {
-            idle_timeout,
-            max_connect_attempts,
-            max_connections: _,
-            max_age: _,
-            accept_proxy_protocol: _,
-            access_logs,
-        } = settings;
+        let ConnectionSettings { idle_timeout, max_connect_attempts, access_logs, .. } = settings;
         if idle_timeout.is_none() {
-            *idle_timeout = said(&self.timeouts, tags, LegacyPolicy::idle_timeout);
+            *idle_timeout = said(&self.timeouts, tags, |policy| policy.timeout()?.idle);
         }
         if max_connect_attempts.is_none() {
             *max_connect_attempts = said(&self.retries, tags, LegacyPolicy::max_connect_attempts);
@@ -96,7 +89,7 @@ impl<'a> Legacy<'a> {
     /// Fills in the connect timeout of a cluster, where no newer policy does.
     pub(super) fn fill_in_cluster(&self, tags: &Tags, cluster: &mut Cluster) {
         if cluster.connect_timeout.is_none() {
-            cluster.connect_timeout = said(&self.timeouts, tags, LegacyPolicy::connect_timeout);
+            cluster.connect_timeout = said(&self.timeouts, tags, |policy| policy.timeout()?.connect);
         }
     }
 

@@ -41,8 +41,9 @@ pub(super) fn plan(
     let decision = owners.decide(&target, about, known.protocol, splitter);
     let considered = considered::of_outbound(owners, about, &decision, known.protocol);
     let policy = decision.origin().map(|origin| origin.policy.clone());
+    let unavailable = on_unavailable(view, policy.as_ref());
     let context = For {
-        on_unavailable: on_unavailable(view, policy.as_ref()),
+        on_unavailable: unavailable.as_ref(),
         checks_protocols: decision.checks_protocols,
         gateway: None,
     };

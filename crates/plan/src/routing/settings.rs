@@ -38,10 +38,8 @@ pub(super) fn of_listener(
     ConnectionSettings {
         idle_timeout: sourced(view, timeout, |said: &TimeoutConf| said.idle),
         max_connect_attempts: sourced(view, retry, |said: &RetryConf| said.max_connect_attempts),
-        max_connections: None,
-        max_age: None,
-        accept_proxy_protocol: None,
         access_logs: access_logs(view, access_log, listener, warnings),
+        ..ConnectionSettings::default()
     }
 }
 

@@ -9,7 +9,7 @@ use super::near;
 use super::service::Service;
 use super::settings;
 use crate::merge::Destined;
-use crate::plan::{Backend, Fate, OnUnavailable, PolicyOrigin, Unusable};
+use crate::plan::{Backend, Fate, OnUnavailable, PolicyOrigin, Sourced, Unusable};
 use crate::view::View;
 
 /// The weight of what was dialled, when nobody says where connections go (spec 04 §4.4).
@@ -39,8 +39,8 @@ pub(super) struct Splitter<'v, 'a> {
 /// For whom a split is made.
 #[derive(Clone, Copy)]
 pub(super) struct For<'t> {
-    /// What the share of an unusable backend does.
-    pub(super) on_unavailable: OnUnavailable,
+    /// What somebody says the share of an unusable backend does.
+    pub(super) on_unavailable: Option<&'t Sourced<OnUnavailable>>,
     /// Whether backends must speak what TCP is routed to; not for those of HTTP routes.
     pub(super) checks_protocols: bool,
     /// The tags of the gateway listener that it is for.
@@ -100,8 +100,7 @@ impl<'a> Splitter<'_, 'a> {
         } else {
             self.fate(&reference, &meaning, origin.as_ref(), context)
         };
-        let spills_when_down = context.on_unavailable == OnUnavailable::Spill;
-        Backend { reference, weight, fate, origin, spills_when_down }
+        Backend { reference, weight, fate, origin, when_unavailable: context.on_unavailable.cloned() }
     }
 
     fn fate(
@@ -124,7 +123,8 @@ impl<'a> Splitter<'_, 'a> {
         };
         let made = made.and_then(|made| self.allowed(made, context.checks_protocols));
         let (named_by, legacy) = (origin, matches!(meaning, Destined::Legacy { .. }));
-        match (made, context.on_unavailable) {
+        let on_unavailable = context.on_unavailable.map(|said| said.value).unwrap_or_default();
+        match (made, on_unavailable) {
             (Err(why), OnUnavailable::Refuse) => self.warned(reference, named_by, why, Fate::Refused),
             // A reference that resolves to nothing keeps its place on a gateway (spec 04 §12.2).
             (Err(why), OnUnavailable::Reference) if context.gateway.is_some() => {
@@ -212,9 +212,7 @@ fn no_endpoints(made: &Made) -> Unusable {
     }
 }
 
-/// What the share of an unusable backend does: as the policy that named it says, or else as the mesh does.
-pub(super) fn on_unavailable(view: &View<'_>, policy: Option<&ResourceId>) -> OnUnavailable {
+/// What the share of an unusable backend does, if anybody says: the policy that named it, or else the mesh.
+pub(super) fn on_unavailable(view: &View<'_>, policy: Option<&ResourceId>) -> Option<Sourced<OnUnavailable>> {
     settings::by_route_or_mesh(view, policy, Declared::on_unavailable)
-        .map(|said| said.value)
-        .unwrap_or_default()
 }

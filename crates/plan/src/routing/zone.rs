@@ -124,7 +124,7 @@ impl Offers<'_, '_> {
             weight: 1,
             fate: Fate::Routed { cluster, subset },
             origin: None,
-            spills_when_down: false,
+            when_unavailable: None,
         };
         let claimed = Match::ServerName { pattern: sni, session: Session::Passthrough };
         self.routes.push((claimed, Route::to(backend)));

@@ -1,7 +1,7 @@
 //! How the endpoints of a cluster are chosen, watched, limited and dialled.
 
 use model::policy::{LoadBalancer, Percent};
-use plan::{ClusterSettings, Panic, ProxyProtocol, Sourced};
+use plan::{ClusterSettings, ProxyProtocol, Sourced};
 use serde_json::{Map, Value, json};
 
 use super::super::words::{duration, extension, object, said};
@@ -54,7 +54,8 @@ pub(in crate::envoy) fn add(tree: &mut Value, settings: &ClusterSettings) {
         max_pending_connections,
         health_check,
         outlier_detection,
-        panic: Panic { threshold, refuses },
+        panic_threshold,
+        refuses_in_panic,
         proxy_protocol,
         keepalive,
         user_timeout,
@@ -74,10 +75,10 @@ pub(in crate::envoy) fn add(tree: &mut Value, settings: &ClusterSettings) {
     if let Some(Sourced { value, origin: _ }) = outlier_detection {
         tree["outlierDetection"] = health::outlier(value);
     }
-    if let Some(Sourced { value, origin: _ }) = threshold {
+    if let Some(Sourced { value, origin: _ }) = panic_threshold {
         tree["commonLbConfig"]["healthyPanicThreshold"] = json!({ "value": value.as_f64() });
     }
-    if refuses.as_ref().is_some_and(|refuses| refuses.value) {
+    if refuses_in_panic.as_ref().is_some_and(|refuses| refuses.value) {
         tree["commonLbConfig"]["zoneAwareLbConfig"] = json!({ "failTrafficOnPanic": true });
     }
     if let Some(idle) = keepalive.as_ref().filter(|idle| !idle.value.is_zero()) {

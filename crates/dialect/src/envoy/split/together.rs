@@ -1,7 +1,7 @@
 //! Backends of a split as one cluster: what they must agree about, and how an endpoint is chosen among all of them.
 
 use model::policy::LoadBalancer;
-use plan::{Cluster, ClusterSettings, Panic, Sourced, SplitSettings, Sticky};
+use plan::{Cluster, ClusterSettings, Sourced, SplitSettings, Sticky};
 use serde_json::{Map, Value, json};
 
 use super::super::cluster::settings::slow_start;
@@ -25,8 +25,14 @@ pub(super) fn settings(
         ..(*first).clone()
     };
     if sides > 1 {
-        agree(&all, "TCP keepalives", |s| s.keepalive.as_ref().map(|said| said.value))?;
-        agree(&all, "TCP user timeouts", |s| s.user_timeout.as_ref().map(|said| said.value))?;
+        let sockets = first.sockets();
+        for other in &all {
+            if let Some(((label, _), _)) =
+                sockets.iter().zip(other.sockets()).find(|(one, other)| *one != other)
+            {
+                return Err(format!("its backends differ in {label}"));
+            }
+        }
         agree(&all, "load balancers", |s| s.load_balancer.as_ref().map(|said| said.value))?;
         agree(&all, "slow starts", |s| s.slow_start.as_ref().map(|said| said.value))?;
         if all.iter().any(|s| s.health_check.is_some() || s.outlier_detection.is_some()) {
@@ -37,9 +43,9 @@ pub(super) fn settings(
         }
         settings.max_connections = sum(&all, "connections", |s| &s.max_connections)?;
         settings.max_pending_connections = sum(&all, "connects", |s| &s.max_pending_connections)?;
-        settings.panic = Panic::default();
+        (settings.panic_threshold, settings.refuses_in_panic) = (None, None);
     }
-    if settings.panic.refuses.as_ref().is_some_and(|refuses| refuses.value) {
+    if settings.refuses_in_panic.as_ref().is_some_and(|refuses| refuses.value) {
         return Err(
             "connections are refused in panic, which Envoy does not combine with weights of localities"
                 .into(),

@@ -50,7 +50,7 @@ pub(super) fn of_split(
             grace.origin
         ));
     }
-    for backend in split.iter().filter(|backend| backend.spills_when_down) {
+    for backend in split.iter().filter(|backend| backend.spills_when_down()) {
         let watched = |cluster: &&Cluster| {
             cluster.settings.health_check.is_some() || cluster.settings.outlier_detection.is_some()
         };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::policy::{HealthCheck as Check, LoadBalancer, OutlierDetection as Outlier, Percent};
-use plan::{Cluster as PlanCluster, ClusterSettings, Panic, ProxyProtocol as Version, Sourced};
+use plan::{Cluster as PlanCluster, ClusterSettings, ProxyProtocol as Version, Sourced};
 use xds::proto::l4::{
     Balancing, BalancingPolicy, Cluster, HealthCheck, Keepalive, OutlierDetection, ProxyProtocol,
 };
@@ -22,7 +22,8 @@ pub(super) fn of(settings: &ClusterSettings) -> Cluster {
         max_pending_connections,
         health_check,
         outlier_detection,
-        panic: Panic { threshold, refuses },
+        panic_threshold,
+        refuses_in_panic,
         proxy_protocol,
         keepalive,
         user_timeout,
@@ -45,8 +46,8 @@ pub(super) fn of(settings: &ClusterSettings) -> Cluster {
             .map(|idle| Keepalive { idle_ms: millis(idle.value), ..Keepalive::default() }),
         user_timeout_ms: user_timeout.as_ref().map(|said| millis(said.value)).unwrap_or_default(),
         failover_threshold_percent: settings.failover_threshold().map(Percent::rounded).unwrap_or_default(),
-        panic_threshold_percent: threshold.as_ref().map(|said| said.value.rounded()),
-        fail_on_panic: value(refuses),
+        panic_threshold_percent: panic_threshold.as_ref().map(|said| said.value.rounded()),
+        fail_on_panic: value(refuses_in_panic),
         ..Cluster::default()
     }
 }

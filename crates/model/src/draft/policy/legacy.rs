@@ -1,9 +1,11 @@
-//! The policies of the tag-based model, except TrafficRoute: who, to whom, and a conf that stays a tree.
+//! The policies of the tag-based model, except TrafficRoute: who, to whom, and what TCP feels of it.
+
+use std::time::Duration;
 
 use crate::draft::fields::Fields;
 use crate::draft::kinds::{Body, Context};
 use crate::kind::Kind;
-use crate::policy::{LegacyPolicy, parse_duration};
+use crate::policy::{LegacyConf, LegacyPolicy, RetryConf, TimeoutConf, parse_duration};
 use crate::reference::Tags;
 use crate::resource::Spec;
 
@@ -12,8 +14,7 @@ pub(crate) fn policy(body: &mut Body<'_>, context: &Context<'_>) -> Spec {
     let spec = &mut body.spec;
     let sources = selectors(spec, "sources");
     let destinations = selectors(spec, "destinations");
-    check_conf(spec.object("conf"), context.kind);
-    let conf = spec.json("conf");
+    let conf = conf(spec.object("conf"), context.kind);
     Spec::Legacy(LegacyPolicy { kind: context.kind, sources, destinations, conf })
 }
 
@@ -30,31 +31,31 @@ fn selectors<'d>(spec: &mut Fields<'d>, name: &'d str) -> Vec<Tags> {
     })
 }
 
-/// Reads those fields of the conf that TCP feels, for their types; the others are not looked at.
-fn check_conf(mut conf: Fields<'_>, kind: Kind) {
+/// Reads those fields of the conf that TCP feels; the others are not looked at.
+fn conf(mut conf: Fields<'_>, kind: Kind) -> LegacyConf {
     conf.know_the_rest();
     let mut tcp = conf.object("tcp");
     tcp.know_the_rest();
     match kind {
-        Kind::Timeout => {
-            check_duration(&mut conf, "connectTimeout");
-            check_duration(&mut tcp, "idleTimeout");
-        }
+        Kind::Timeout => LegacyConf::Timeout(TimeoutConf {
+            connect: duration(&mut conf, "connectTimeout"),
+            idle: duration(&mut tcp, "idleTimeout"),
+        }),
         Kind::Retry => {
-            tcp.number::<u32>("maxConnectAttempts");
+            LegacyConf::Retry(RetryConf { max_connect_attempts: tcp.number("maxConnectAttempts") })
         }
-        Kind::TrafficLog => {
-            conf.text("backend");
-        }
-        _ => {}
+        Kind::TrafficLog => LegacyConf::Log(conf.text("backend")),
+        _ => LegacyConf::Unfelt,
     }
 }
 
-fn check_duration<'d>(fields: &mut Fields<'d>, name: &'d str) {
-    if let Some(text) = fields.text(name)
-        && parse_duration(&text).is_none()
-    {
+fn duration<'d>(fields: &mut Fields<'d>, name: &'d str) -> Option<Duration> {
+    let is_text = fields.value(name)?.is_string();
+    let text = fields.text(name)?;
+    let duration = parse_duration(&text);
+    if duration.is_none() {
         let help = "write a number and a unit, such as 500ms, 5s or 1h30m";
         fields.error(name, format!("`{text}` is no duration"), Some(help.into()));
     }
+    duration.filter(|_| is_text)
 }

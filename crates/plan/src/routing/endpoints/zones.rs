@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use model::reference::ZONE_TAG;
 use model::topology::{
-    InboundState, MatchedMeshService, MeshMultiZoneService, ServiceAvailability, ZoneListenerType,
+    InboundState, MatchedMeshService, MeshMultiZoneService, MeshZoneAddress, ServiceAvailability,
+    ZoneListenerType,
 };
 use model::{Kind, Labels, Origin, Resource, ResourceId, Spec, Tags};
-use serde_json::Value;
 
 use crate::plan::{Endpoint, Via};
 use crate::routing::facts::Facts;
@@ -159,13 +159,12 @@ fn ingresses(view: &View<'_>, facts: &Facts<'_>) -> Vec<Gate> {
         }
     }
     for resource in view.of_kind(Kind::MeshZoneAddress) {
-        let Spec::Other { kind: _, body } = resource.spec() else { continue };
-        let spec = body.get("spec").unwrap_or(body);
-        let address = spec.get("address").and_then(Value::as_str);
-        let port = spec.get("port").and_then(Value::as_u64).and_then(|port| u32::try_from(port).ok());
+        let Spec::MeshZoneAddress(MeshZoneAddress { place: Some((address, port)) }) = resource.spec() else {
+            continue;
+        };
         let zone = resource.meta().labels.get(ZONE_TAG).unwrap_or_default();
-        if let (Some(address), Some(port), true) = (address, port, facts.is_remote(zone)) {
-            gates.insert(gate(zone, address, port, resource));
+        if facts.is_remote(zone) {
+            gates.insert(gate(zone, address, *port, resource));
         }
     }
     let mut seen = BTreeSet::new();

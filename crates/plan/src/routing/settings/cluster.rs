@@ -7,7 +7,7 @@ use model::declared::Declared;
 use model::policy::{CircuitBreakerConf, HealthCheckConf, LoadBalancingConf};
 
 use super::{of_destination, sourced, together};
-use crate::plan::{ClusterSettings, Panic, PolicyOrigin, Sourced};
+use crate::plan::{ClusterSettings, PolicyOrigin, Sourced};
 use crate::rules::Merged;
 use crate::view::View;
 
@@ -41,13 +41,10 @@ pub(in crate::routing) fn of_cluster(
         outlier_detection: together(view, circuit_breaker, CircuitBreakerConf::outlier_detection, |said| {
             said.outlier.is_some()
         }),
-        panic: Panic {
-            threshold,
-            refuses: sourced(view, health_check, |said: &HealthCheckConf| said.fail_on_panic),
-        },
+        panic_threshold: threshold,
+        refuses_in_panic: sourced(view, health_check, |said: &HealthCheckConf| said.fail_on_panic),
         proxy_protocol: resource.and_then(|resource| of_destination(resource, Declared::proxy_protocol)),
-        keepalive: None,
-        user_timeout: None,
+        ..ClusterSettings::default()
     }
 }
 

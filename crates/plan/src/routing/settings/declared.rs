@@ -3,7 +3,7 @@
 use model::declared::{Declared, ProxyProtocol};
 use model::{Kind, Resource, ResourceId};
 
-use crate::plan::{Cluster, ClusterSettings, PolicyOrigin, Sourced, SplitSettings, Via};
+use crate::plan::{Cluster, PolicyOrigin, Sourced, SplitSettings, Via};
 use crate::view::View;
 
 /// How a label is read.
@@ -51,33 +51,23 @@ pub(in crate::routing) fn declare(
     warnings: &mut Vec<String>,
 ) {
     let name = cluster.name.as_str();
-    let ClusterSettings { proxy_protocol, keepalive, user_timeout, .. } = &mut cluster.settings;
+    let proxy_protocol = &mut cluster.settings.proxy_protocol;
     // The destination itself knows best what it understands.
     let by_destination = proxy_protocol.as_ref().is_some_and(|said| !is_route(said.origin.policy.kind));
     if !by_destination {
-        agree(
-            name,
-            "proxy-protocol",
-            proxy_protocol,
-            by_route(view, route, Declared::proxy_protocol),
-            warnings,
-        );
+        let new = by_route(view, route, Declared::proxy_protocol);
+        agree(name, "meshtcp.io/proxy-protocol", proxy_protocol, new, warnings);
     }
-    agree(name, "tcp-keepalive", keepalive, by_route(view, route, Declared::tcp_keepalive), warnings);
-    agree(
-        name,
-        "tcp-user-timeout",
-        user_timeout,
-        by_route(view, route, Declared::tcp_user_timeout),
-        warnings,
-    );
+    for (label, read, said) in cluster.settings.sockets_mut() {
+        agree(name, label, said, by_route(view, route, read), warnings);
+    }
 }
 
 /// Sets what the labels of the Mesh declare about a destination, where nobody else does.
 pub(in crate::routing) fn of_mesh(view: &View<'_>, cluster: &mut Cluster) {
-    let ClusterSettings { keepalive, user_timeout, .. } = &mut cluster.settings;
-    *keepalive = keepalive.take().or_else(|| by_mesh(view, Declared::tcp_keepalive));
-    *user_timeout = user_timeout.take().or_else(|| by_mesh(view, Declared::tcp_user_timeout));
+    for (_, read, said) in cluster.settings.sockets_mut() {
+        *said = said.take().or_else(|| by_mesh(view, read));
+    }
 }
 
 /// Writes no PROXY protocol header to a zone proxy, which reads TLS first and would break the connection.
@@ -116,7 +106,7 @@ fn agree<T: PartialEq>(
         (None, new) => *said = new,
         (Some(first), Some(new)) if first.value == new.value => {}
         (Some(first), Some(new)) => warnings.push(format!(
-            "{cluster} is behind {} and {}, which disagree about meshtcp.io/{label}: the first counts",
+            "{cluster} is behind {} and {}, which disagree about {label}: the first counts",
             first.origin, new.origin
         )),
     }

@@ -2,8 +2,8 @@
 
 use model::policy::LegacyDestination;
 use model::reference::{SERVICE_TAG, TargetRef};
+use model::topology::VirtualOutbound;
 use model::{BackendRef, Kind, RefKind, Spec, Tags};
-use serde_json::Value;
 
 use crate::reader::Reader;
 
@@ -71,12 +71,8 @@ fn tags(target: &TargetRef) -> Tags {
 fn of_gateway_routes(reader: &Reader<'_>, mesh: &str) -> Vec<Tags> {
     let mut found = Vec::new();
     for resource in reader.in_mesh(Kind::MeshGatewayRoute, mesh) {
-        let Spec::Other { kind: _, body } = resource.spec() else { continue };
-        for protocol in ["tcp", "tls", "http"] {
-            let rules = body.pointer(&format!("/conf/{protocol}/rules")).and_then(Value::as_array);
-            let backends = rules.into_iter().flatten().filter_map(|rule| rule.get("backends")?.as_array());
-            found.extend(backends.flatten().filter_map(|backend| pairs(backend.get("destination")?)));
-        }
+        let Spec::MeshGatewayRoute(route) = resource.spec() else { continue };
+        found.extend(route.destinations.iter().cloned());
     }
     found
 }
@@ -85,21 +81,15 @@ fn of_gateway_routes(reader: &Reader<'_>, mesh: &str) -> Vec<Tags> {
 fn of_virtual_outbounds(reader: &Reader<'_>, mesh: &str, available: &[&Tags]) -> Vec<Tags> {
     let mut found = Vec::new();
     for resource in reader.in_mesh(Kind::VirtualOutbound, mesh) {
-        let Spec::Other { kind: _, body } = resource.spec() else { continue };
-        let list = |pointer: &str| body.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
-        let selectors: Vec<Tags> = list("/selectors").filter_map(|one| pairs(one.get("match")?)).collect();
-        let keys: Vec<&str> = list("/conf/parameters")
-            .filter_map(|one| one.get("tagKey").or_else(|| one.get("name"))?.as_str())
-            .collect();
+        let Spec::VirtualOutbound(VirtualOutbound { selectors, tag_keys }) = resource.spec() else {
+            continue;
+        };
         for tags in available.iter().filter(|tags| selectors.iter().any(|selector| selector.matches(tags))) {
-            let named = tags.iter().filter(|(key, _)| *key == SERVICE_TAG || keys.contains(key));
+            let named = tags
+                .iter()
+                .filter(|(key, _)| *key == SERVICE_TAG || tag_keys.iter().any(|named| named == key));
             found.push(named.collect());
         }
     }
     found
-}
-
-fn pairs(value: &Value) -> Option<Tags> {
-    let pairs = value.as_object()?.iter();
-    Some(pairs.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect())
 }

@@ -1,0 +1,90 @@
+//! Settings that know who said them, what they are called, and how their values are shown.
+
+use std::time::Duration;
+
+use model::declared::{Existing, ProxyProtocol, Sticky};
+use model::policy::{HealthCheck, LoadBalancer, Locality, OutlierDetection, Percent, format_duration};
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
+
+use super::{PolicyOrigin, words};
+
+/// A value and the policy that it comes from. As JSON `{value, policy}`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Sourced<T> {
+    /// The value.
+    pub value: T,
+    /// The policy.
+    pub origin: PolicyOrigin,
+}
+
+impl<T: Shown> Serialize for Sourced<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { value, origin } = self;
+        let mut sourced = serializer.serialize_struct("Sourced", 2)?;
+        sourced.serialize_field("value", &value.shown())?;
+        sourced.serialize_field("policy", origin)?;
+        sourced.end()
+    }
+}
+
+/// A value of a setting in the JSON of a plan.
+pub trait Shown {
+    /// The value: durations as `1m30s`, alternatives by their words.
+    fn shown(&self) -> Value;
+}
+
+macro_rules! shown {
+    ($($type:ty: |$value:ident| $shown:expr),+ $(,)?) => {
+        $(impl Shown for $type {
+            fn shown(&self) -> Value {
+                let $value = self;
+                json!($shown)
+            }
+        })+
+    };
+}
+
+shown!(
+    bool: |flag| flag,
+    u32: |number| number,
+    Duration: |duration| format_duration(*duration),
+    Percent: |percent| percent,
+    Sticky: |sticky| sticky.as_str(),
+    Existing: |existing| existing.as_str(),
+    ProxyProtocol: |version| version.as_str(),
+    LoadBalancer: |balancer| balancer,
+    Locality: |locality| words::locality(locality),
+    HealthCheck: |check| check,
+    OutlierDetection: |detection| detection,
+);
+
+/// Declares settings, each with its type, what it is called when somebody asks why, and its value in words.
+///
+/// The names in JSON are those of the fields, absent ones are null. A new setting is a line here; the compiler leads to the
+/// places that must say it on.
+macro_rules! settings {
+    ($(#[$about:meta])* $name:ident {
+        $($(#[$of_field:meta])* $field:ident: $type:ty, $called:literal, $words:expr;)+
+    }) => {
+        $(#[$about])*
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+        #[serde(rename_all = "camelCase")]
+        pub struct $name {
+            $($(#[$of_field])* pub $field: $type,)+
+        }
+
+        impl $name {
+            /// What was said: what it is called, its value in words, and who said it.
+            pub(crate) fn explained(&self) -> Vec<(&'static str, String, &PolicyOrigin)> {
+                let Self { $($field),+ } = self;
+                let mut explained = Vec::new();
+                $(explained.extend($field.iter().map(|said| ($called, $words(&said.value), &said.origin)));)+
+                explained
+            }
+        }
+    };
+}
+
+pub(super) use settings;

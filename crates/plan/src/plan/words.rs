@@ -1,0 +1,109 @@
+//! Values of settings, in words.
+
+use std::time::Duration;
+
+use model::declared::{Existing, ProxyProtocol, Sticky};
+use model::policy::{
+    AffinityTag, FailoverTo, HealthCheck, LoadBalancer, Locality, OutlierDetection, format_duration,
+};
+
+pub(super) fn duration(duration: &Duration) -> String {
+    format_duration(*duration)
+}
+
+/// A duration behind some word, or what zero means.
+pub(super) fn unless_zero(before: &str, zero: &str) -> impl Fn(&Duration) -> String {
+    move |duration| match duration.is_zero() {
+        true => zero.to_owned(),
+        false => format!("{before} {}", format_duration(*duration)),
+    }
+}
+
+pub(super) fn yes(flag: &bool) -> String {
+    if *flag { "yes" } else { "no" }.to_owned()
+}
+
+pub(super) fn sticky(sticky: &Sticky) -> String {
+    let words = match sticky {
+        Sticky::None => "every connection is drawn anew",
+        Sticky::SourceIp => "a client address keeps its backend",
+    };
+    words.to_owned()
+}
+
+pub(super) fn existing(existing: &Existing) -> String {
+    let words = match existing {
+        Existing::Keep => "open connections stay",
+        Existing::DrainExcess => "as many as are above the new share are closed",
+        Existing::Close => "connections that would go elsewhere now are closed",
+    };
+    words.to_owned()
+}
+
+pub(super) fn proxy_protocol(version: &ProxyProtocol) -> String {
+    version.as_str().to_owned()
+}
+
+pub(super) fn load_balancer(balancer: &LoadBalancer) -> String {
+    let words = match balancer {
+        LoadBalancer::RoundRobin => "round robin",
+        LoadBalancer::LeastRequest { .. } => "least connections",
+        LoadBalancer::Random => "random",
+        LoadBalancer::RingHash { .. } => "ring hash by client address",
+        LoadBalancer::Maglev { .. } => "maglev by client address",
+    };
+    words.to_owned()
+}
+
+/// Which endpoints are preferred for where they are, in words.
+pub(super) fn locality(locality: &Locality) -> String {
+    let (affinity, failover, threshold) = match locality {
+        Locality::Ignored => return "all zones alike".to_owned(),
+        Locality::OwnZoneFirst => return "the own zone, then all others".to_owned(),
+        Locality::Rules { affinity, failover, threshold } => (affinity, failover, threshold),
+    };
+    let mut words = "the own zone".to_owned();
+    if !affinity.is_empty() {
+        let keys: Vec<&str> = affinity.iter().map(|AffinityTag { key, weight: _ }| key.as_str()).collect();
+        words = format!("{words}, there by {}", keys.join(", "));
+    }
+    let zones = |to: &FailoverTo| match to {
+        FailoverTo::Any => "then any zone".to_owned(),
+        FailoverTo::None => "then none".to_owned(),
+        FailoverTo::Only(zones) => format!("then {}", zones.join(" or ")),
+        FailoverTo::AnyExcept(zones) => format!("then any zone but {}", zones.join(" and ")),
+    };
+    for rule in failover {
+        let from =
+            rule.from.as_ref().map(|from| format!(" (from {})", from.join(" or "))).unwrap_or_default();
+        words = format!("{words}, {}{from}", zones(&rule.to));
+    }
+    match threshold {
+        Some(threshold) => format!("{words}; each as long as {threshold} of it is healthy"),
+        None => words,
+    }
+}
+
+pub(super) fn health_check(check: &HealthCheck) -> String {
+    let HealthCheck { interval, timeout, unhealthy_threshold, healthy_threshold, send, receive, .. } = check;
+    let what = match (send.is_empty(), receive.is_empty()) {
+        (true, true) => "connects",
+        (false, true) => "connects and sends",
+        (true, false) => "connects and expects bytes",
+        (false, false) => "connects, sends and expects bytes",
+    };
+    format!(
+        "{what} every {} within {}; {unhealthy_threshold} failures in a row mean unhealthy, {healthy_threshold} good ones healthy",
+        format_duration(*interval),
+        format_duration(*timeout)
+    )
+}
+
+pub(super) fn ejection(detection: &OutlierDetection) -> String {
+    let base = format_duration(detection.base_ejection);
+    let after = match detection.connect_failures() {
+        Some(failures) => format!("after {failures} failures in a row"),
+        None => "by statistics".to_owned(),
+    };
+    format!("{after} for {base}, at most {} of the endpoints", detection.max_ejection)
+}
