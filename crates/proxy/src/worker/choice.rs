@@ -35,8 +35,8 @@ pub(super) struct Refused {
 }
 
 impl Choice {
-    /// Decides where a connection goes, and counts for whom it was meant.
-    pub(super) fn make(connection: &Connection, env: &mut Env) -> Result<Self, Refused> {
+    /// Decides where a connection goes, and counts for whom it was meant. In a box, as it goes from stage to stage.
+    pub(super) fn make(connection: &Connection, env: &mut Env) -> Result<Box<Self>, Refused> {
         let local = &*connection.listener;
         let draw = local.balance.borrow_mut().draw();
         let moment = Moment { draw, standings: local, addresses: env.addresses.load() };
@@ -52,7 +52,7 @@ impl Choice {
         }
         let refuse = match decision {
             Decision::Forward(forward) => match local.destination(&forward) {
-                Some((to, cluster)) => return Ok(Self { draw, forward, attempts: 0, to, cluster }),
+                Some((to, cluster)) => return Ok(Box::new(Self { draw, forward, attempts: 0, to, cluster })),
                 None => Refuse {
                     reason: Refusal::BackendUnavailable,
                     route: Some(forward.route),

@@ -29,7 +29,7 @@ enum Outcome {
     /// That it goes nowhere.
     Refused(Refused),
     /// Where it goes; and how long connecting took, if it did.
-    Chosen(Choice, Option<Duration>),
+    Chosen(Box<Choice>, Option<Duration>),
 }
 
 impl Closing {
@@ -46,7 +46,7 @@ impl Closing {
 
     /// Of a connection that goes somewhere, if it was connected after `connect_time`.
     pub(super) fn chosen(
-        choice: Choice,
+        choice: Box<Choice>,
         backend: Option<OwnedFd>,
         connect_time: Option<Duration>,
         end: End,
@@ -93,7 +93,9 @@ impl Outcome {
         let (named, choice, connect_time) = match self {
             Self::Undecided => (Named::default(), None, None),
             Self::Refused(refused) => (refused.named(&of.listener), None, None),
-            Self::Chosen(choice, connect_time) => (choice.named(&of.listener), Some(choice), *connect_time),
+            Self::Chosen(choice, connect_time) => {
+                (choice.named(&of.listener), Some(&**choice), *connect_time)
+            }
         };
         let now = Timestamp::now();
         let started = SignedDuration::try_from(duration).ok().and_then(|age| now.checked_sub(age).ok());

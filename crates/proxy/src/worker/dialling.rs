@@ -27,7 +27,7 @@ use super::relaying::Relaying;
 
 /// A connection whose endpoint is dialled.
 pub(super) struct Dialling {
-    pub(super) choice: Choice,
+    pub(super) choice: Box<Choice>,
     backend: OwnedFd,
     booking: Booking,
     /// The time at which this attempt began.
@@ -52,7 +52,7 @@ impl Dialling {
     /// Dials the endpoint that was chosen, and watches the sockets of these sides; when that fails at once the next
     /// endpoint, as long as there are attempts.
     fn dial(
-        mut choice: Choice,
+        mut choice: Box<Choice>,
         sides: &[Side],
         connection: &Connection,
         env: &mut Env,

@@ -57,7 +57,6 @@ impl Worker {
     }
 
     /// Takes a connection one step on, and through the stages that wait for nothing.
-    #[inline(never)] // or the events of connections that relay would pay for the room that other stages need
     pub(super) fn step(&mut self, slot: u32, step: impl FnOnce(&mut Connection, Stage, &mut Env) -> Stage) {
         let Some((connection, stage)) = self.slots.get_mut(slot) else { return };
         // meanwhile it is in the stage that keeps nothing

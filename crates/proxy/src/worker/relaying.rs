@@ -31,7 +31,7 @@ const SMALL_QUANTUM: u32 = 4;
 
 /// A connection whose endpoint is connected.
 pub(super) struct Relaying {
-    pub(super) choice: Choice,
+    pub(super) choice: Box<Choice>,
     backend: OwnedFd,
     _booking: Booking,
     /// The counters of the endpoint.
@@ -65,7 +65,7 @@ enum Flow {
 impl Relaying {
     /// Counts a connection that was just connected.
     pub(super) fn begin(
-        choice: Choice,
+        choice: Box<Choice>,
         backend: OwnedFd,
         mut booking: Booking,
         connect_time: Duration,

@@ -77,8 +77,8 @@ impl Stage {
     pub(super) fn info(&self, connection: &Connection, now: Micros) -> ConnectionInfo {
         let config = &connection.listener.config;
         let choice = match self {
-            Self::Dialling(dialling) => Some(&dialling.choice),
-            Self::Relaying(relaying) => Some(&relaying.choice),
+            Self::Dialling(dialling) => Some(&*dialling.choice),
+            Self::Relaying(relaying) => Some(&*relaying.choice),
             Self::Opening(_) | Self::Shaking(_) | Self::Closing(_) => None,
         };
         let named = choice.map(|choice| choice.named(&connection.listener)).unwrap_or_default();
