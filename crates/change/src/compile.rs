@@ -20,8 +20,8 @@ use std::sync::Arc;
 
 use dialect::envoy::EnvoyOptions;
 use l4::config::{Config, ProxyName};
-use model::{Kind, Problems, ProxyKey, Resource, Severity, Spec};
-use plan::{Context, IgnoredBecause, Outcome, Plan, Reads, Snapshot};
+use model::{Kind, Problems, ProxyKey, Resource, ResourceKey, Severity, Spec};
+use plan::{Context, IgnoredBecause, Outcome, Plan, Reads, Snapshot, Warning};
 use xds::{Commons, Family};
 
 pub use change::{Change, What, changes};
@@ -204,6 +204,11 @@ impl Compiled {
         parallel::each(&told, |told| told.envoy().is_ok());
     }
 
+    /// A resource of the state; `None`: it has none of that key.
+    fn resource(&self, key: &ResourceKey) -> Option<&Resource> {
+        self.snapshot.named(key.kind, key.mesh_or_empty(), &key.name)
+    }
+
     /// The same, apart by the address of the dataplanes: the proxies of one host.
     fn by_host(&self) -> Vec<Compiled> {
         let mut hosts: BTreeMap<String, BTreeMap<ProxyKey, CompiledProxy>> = BTreeMap::new();
@@ -264,15 +269,16 @@ pub fn warnings(
     ledger: &Ledger,
     families: &[Family],
 ) -> Problems {
+    // what the planner met there is told better at the reference itself
+    let is_told = |warning: &Warning| dangling.iter().any(|it| it.is_meant_by(warning));
     let mut remarks: BTreeMap<Cow<'_, str>, Vec<&ProxyKey>> = BTreeMap::new();
     for (key, CompiledProxy { plan, told, reads: _ }) in &compiled.proxies {
         let notes = families.iter().flat_map(|family| told.notes(*family)).map(Cow::from);
-        for remark in plan.warnings.iter().map(Cow::from).chain(notes) {
+        let untold = plan.warnings.iter().filter(|warning| !is_told(warning));
+        for remark in untold.map(|warning| Cow::from(warning.to_string())).chain(notes) {
             remarks.entry(remark).or_default().push(key);
         }
     }
-    // what the planner met there is told better at the reference itself
-    remarks.retain(|remark, _| !dangling.iter().any(|it| it.is_meant_by(remark)));
     let remarked = remarks.into_iter().filter_map(|(remark, proxies)| {
         let others = match proxies.len() - 1 {
             0 => String::new(),

@@ -114,7 +114,7 @@ pub fn explain(snapshot: &Snapshot, proxy: &ProxyKey, outbound: Option<&str>) ->
         profile: view.profile().to_string(),
         outbounds: outbounds.collect(),
         policies: policies::of_mesh(&view, &plan),
-        warnings: plan.warnings.clone(),
+        warnings: plan.warnings.iter().map(ToString::to_string).collect(),
     })
 }
 

@@ -61,7 +61,7 @@ pub fn plan_json(plan: &Plan) -> Value {
         "gatewayListeners": gateways,
         "clusters": destinations,
         "routes": routes.iter().map(|route| policy::route(route)).collect::<Vec<_>>(),
-        "warnings": warnings,
+        "warnings": warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
 }
 

@@ -19,6 +19,7 @@ mod settings;
 mod sourced;
 mod split;
 mod status;
+mod warning;
 mod words;
 
 pub use access_log::{AccessLog, LogBackend, LogFormat};
@@ -34,6 +35,7 @@ pub use settings::{ClusterSettings, ConnectionSettings, SplitSettings};
 pub use sourced::{Shown, Sourced};
 pub use split::{Backend, Fate, Unusable, shares};
 pub use status::{Considered, IgnoredBecause, Outcome, RouteStatus};
+pub use warning::Warning;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -52,8 +54,8 @@ pub struct Plan {
     pub clusters: BTreeMap<String, Arc<Cluster>>,
     /// What became of each route policy that speaks about this proxy, sorted by policy.
     pub routes: Vec<Arc<RouteStatus>>,
-    /// What the operator should know about this proxy, in words; none of it stopped anything.
-    pub warnings: Vec<String>,
+    /// What the operator should know about this proxy; none of it stopped anything. Sorted by their words.
+    pub warnings: Vec<Warning>,
 }
 
 impl Plan {

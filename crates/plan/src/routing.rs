@@ -32,7 +32,7 @@ use std::sync::Arc;
 
 use model::Kind;
 
-use crate::plan::{Backend, Listener, Plan, Proxy};
+use crate::plan::{Backend, Listener, Plan, Proxy, Warning};
 use crate::rules::Rules;
 use crate::view::View;
 use clusters::Clusters;
@@ -95,7 +95,7 @@ impl View<'_> {
         let dialled = dialled::of_proxy(self, &facts, &mut warnings);
         let of_listeners = [tcp_route, http_route, timeout, retry, access_log];
         for rules in of_listeners.into_iter().chain([load_balancing, health_check, circuit_breaker]) {
-            warnings.extend(rules.warnings.iter().cloned());
+            warnings.extend(rules.warnings.iter().cloned().map(Warning::from));
         }
         let owners = Owners::of(self, rules);
         let clusters = Clusters::new(self, &facts, rules);

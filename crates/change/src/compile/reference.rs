@@ -7,34 +7,31 @@
 mod lookup;
 mod made;
 
-use std::collections::BTreeSet;
-
-use model::{Problem, Resource, ResourceKey, Severity};
-use plan::Snapshot;
+use model::{Problem, ResourceId, ResourceKey, Severity};
+use plan::{Snapshot, Warning};
 
 use lookup::Checker;
-use made::references;
+use made::{Reference, references};
 
 use super::Compiled;
 use crate::Ledger;
 
 /// A reference that leads nowhere.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Dangling {
     /// The resource that makes it.
     pub by: ResourceKey,
-    /// The reference in words.
-    pub reference: String,
+    /// What it is called everywhere.
+    policy: ResourceId,
+    made: Reference,
     /// The problem, as a warning.
     pub problem: Problem,
 }
 
 impl Dangling {
-    /// Whether a remark of a plan is about this reference: it names it, and the policy that made it.
-    pub(super) fn is_meant_by(&self, remark: &str) -> bool {
-        let name = &self.by.name;
-        let reference = self.reference.strip_prefix("backendRef ").unwrap_or(&self.reference);
-        remark.contains(reference) && remark.contains(&format!("`{name}`"))
+    /// Whether a warning of a plan is about this reference.
+    pub(super) fn is_meant_by(&self, warning: &Warning) -> bool {
+        warning.is_about(&self.policy, &self.made.to_string())
     }
 
     fn into_objection(self) -> Problem {
@@ -50,12 +47,9 @@ pub fn dangling(snapshot: &Snapshot, ledger: &Ledger) -> Vec<Dangling> {
 /// Objects to references that lead nowhere and were written since `before`: a slip, most likely. Those that lost their
 /// target are none of this: somebody removed it on purpose, and the plan says what that means.
 pub fn newly_dangling(before: &Compiled, dangling: &[Dangling]) -> Vec<Problem> {
-    let made = |resource: &Resource| {
-        let by = resource.key();
-        references(resource).into_iter().map(move |(_, it)| (by.clone(), it.to_string()))
+    let was_there = |it: &Dangling| {
+        let resource = before.resource(&it.by);
+        resource.is_some_and(|resource| references(resource).iter().any(|(_, old)| *old == it.made))
     };
-    let written_before: BTreeSet<(ResourceKey, String)> =
-        before.snapshot.resources().iter().flat_map(|resource| made(resource)).collect();
-    let is_new = |it: &&Dangling| !written_before.contains(&(it.by.clone(), it.reference.clone()));
-    dangling.iter().filter(is_new).cloned().map(Dangling::into_objection).collect()
+    dangling.iter().filter(|it| !was_there(it)).cloned().map(Dangling::into_objection).collect()
 }

@@ -13,7 +13,7 @@ use super::facts::Facts;
 use super::service::Service;
 use super::settings::{self, SaidOfCluster};
 use super::{ProxyRules, locality, names};
-use crate::plan::{Cluster, ClusterKind, DirectAccess, Endpoint};
+use crate::plan::{Cluster, ClusterKind, DirectAccess, Endpoint, Warning};
 use crate::rules::{Merged, Rules};
 use crate::view::View;
 
@@ -121,7 +121,7 @@ impl<'v, 'a> Clusters<'v, 'a> {
     }
 
     /// The clusters, by name, with what the Mesh declares where nobody else does.
-    pub(super) fn finish(mut self, warnings: &mut Vec<String>) -> BTreeMap<String, Cluster> {
+    pub(super) fn finish(mut self, warnings: &mut Vec<Warning>) -> BTreeMap<String, Cluster> {
         for cluster in self.made.values_mut() {
             settings::of_mesh(self.view, cluster);
             settings::within_zone(cluster, warnings);

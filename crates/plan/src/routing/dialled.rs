@@ -9,11 +9,12 @@ use model::{Labels, RefKind, ResourceId, Spec};
 use super::facts::Facts;
 use super::near;
 use crate::dialled::{Dialled, DialledTarget};
+use crate::plan::Warning;
 use crate::view::View;
 
 /// What a proxy dials: its Dataplane's outbounds, or with transparent proxying the virtual IPs that it may reach; what
 /// the context says instead, where it does. What names nothing is left out, with a warning.
-pub(super) fn of_proxy(view: &View<'_>, facts: &Facts<'_>, warnings: &mut Vec<String>) -> Vec<Dialled> {
+pub(super) fn of_proxy(view: &View<'_>, facts: &Facts<'_>, warnings: &mut Vec<Warning>) -> Vec<Dialled> {
     if let Some(dialled) = view.context().dialled.get(view.proxy()) {
         return dialled.clone();
     }
@@ -33,7 +34,7 @@ pub(super) fn of_proxy(view: &View<'_>, facts: &Facts<'_>, warnings: &mut Vec<St
     dialled
 }
 
-fn written(view: &View<'_>, facts: &Facts<'_>, warnings: &mut Vec<String>) -> Vec<Dialled> {
+fn written(view: &View<'_>, facts: &Facts<'_>, warnings: &mut Vec<Warning>) -> Vec<Dialled> {
     let mut dialled = Vec::new();
     for DataplaneOutbound { address, port, target } in &view.dataplane().outbound {
         let target = match target {
@@ -57,7 +58,7 @@ fn written(view: &View<'_>, facts: &Facts<'_>, warnings: &mut Vec<String>) -> Ve
         let address = address.clone().unwrap_or_else(|| "127.0.0.1".to_owned());
         match target {
             Ok(target) => dialled.push(Dialled { address, port: *port, target }),
-            Err(why) => warnings.push(format!("outbound {address}:{port} is not served: {why}")),
+            Err(why) => warnings.push(format!("outbound {address}:{port} is not served: {why}").into()),
         }
     }
     dialled

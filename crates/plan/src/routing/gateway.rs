@@ -27,9 +27,9 @@ pub(super) fn listeners(
     let Some(own) = view.dataplane().builtin_gateway() else { return Vec::new() };
     let Some((resource, gateway)) = view.gateway() else {
         splitter.warnings.push(if view.profile().has_builtin_gateways() {
-            format!("no MeshGateway selects this gateway with tags {}: nothing is opened", own.tags)
+            format!("no MeshGateway selects this gateway with tags {}: nothing is opened", own.tags).into()
         } else {
-            format!("profile {} routes no TCP at builtin gateways: nothing is opened", view.profile())
+            format!("profile {} routes no TCP at builtin gateways: nothing is opened", view.profile()).into()
         });
         return Vec::new();
     };
@@ -41,7 +41,7 @@ pub(super) fn listeners(
     }
     if !ports.is_empty() && rules.tcp_route.listeners.values().all(Vec::is_empty) {
         let name = resource.meta().display_name();
-        splitter.warnings.push(format!("no MeshTCPRoute speaks about the TCP and TLS listeners of MeshGateway {name}: they are not opened"));
+        splitter.warnings.push(format!("no MeshTCPRoute speaks about the TCP and TLS listeners of MeshGateway {name}: they are not opened").into());
         return Vec::new();
     }
     let maker = Maker { view, rules, resource, gateway, own: &own.tags };

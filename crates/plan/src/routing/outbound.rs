@@ -33,7 +33,7 @@ pub(super) fn plan(
     let known = match describe(view, facts, splitter, &target) {
         Ok(known) => known,
         Err(why) => {
-            splitter.warnings.push(format!("outbound {address}:{port} is not served: {why}"));
+            splitter.warnings.push(format!("outbound {address}:{port} is not served: {why}").into());
             return None;
         }
     };

@@ -10,7 +10,7 @@ use std::time::Duration;
 use model::Spec;
 use model::policy::{AccessLogConf, AccessLogFormat, AccessLogTarget, RetryConf, Spoken, TimeoutConf};
 
-use crate::plan::{AccessLog, ConnectionSettings, LogBackend, LogFormat, PolicyOrigin, Sourced};
+use crate::plan::{AccessLog, ConnectionSettings, LogBackend, LogFormat, PolicyOrigin, Sourced, Warning};
 use crate::rules::Merged;
 use crate::view::View;
 
@@ -32,7 +32,7 @@ pub(super) fn of_listener(
     view: &View<'_>,
     said: Said<'_>,
     listener: &str,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Warning>,
 ) -> ConnectionSettings {
     let Said { timeout, retry, access_log } = said;
     ConnectionSettings {
@@ -72,7 +72,7 @@ fn access_logs(
     view: &View<'_>,
     merged: Option<&Merged>,
     listener: &str,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Warning>,
 ) -> Vec<Sourced<AccessLog>> {
     let read = |said: &AccessLogConf| said.backends.clone();
     let Some(Sourced { value: backends, origin }) = sourced(view, merged, read) else { return Vec::new() };
@@ -83,7 +83,7 @@ fn access_logs(
             AccessLogTarget::Tcp(address) => LogBackend::Tcp(address),
             AccessLogTarget::OpenTelemetry(endpoint) => {
                 let by = format!("{} `{}`", origin.policy.kind, origin.name);
-                warnings.push(format!("{listener}: {by} logs to OpenTelemetry at {endpoint}, which is not supported: use File or Tcp"));
+                warnings.push(format!("{listener}: {by} logs to OpenTelemetry at {endpoint}, which is not supported: use File or Tcp").into());
                 continue;
             }
         };

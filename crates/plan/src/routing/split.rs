@@ -9,7 +9,7 @@ use super::near;
 use super::service::Service;
 use super::settings;
 use crate::merge::Destined;
-use crate::plan::{Backend, Fate, OnUnavailable, PolicyOrigin, Sourced, Unusable};
+use crate::plan::{Backend, Fate, OnUnavailable, PolicyOrigin, Sourced, Unusable, Warning};
 use crate::view::View;
 
 /// The weight of what was dialled, when nobody says where connections go (spec 04 §4.4).
@@ -33,7 +33,7 @@ pub(super) struct Splitter<'v, 'a> {
     pub(super) facts: &'v Facts<'a>,
     pub(super) clusters: Clusters<'v, 'a>,
     /// What operators should know, in words.
-    pub(super) warnings: Vec<String>,
+    pub(super) warnings: Vec<Warning>,
 }
 
 /// For whom a split is made.
@@ -169,7 +169,7 @@ impl<'a> Splitter<'_, 'a> {
             Fate::Spilled(_) | Fate::Routed { .. } if empties => "the whole split is dropped",
             Fate::Spilled(_) | Fate::Routed { .. } => "its share goes to the other backends",
         };
-        self.warnings.push(format!("{}{reference}: {why}; {effect}", named_by(origin)));
+        self.warn(reference, origin, format!("{}{reference}: {why}; {effect}", named_by(origin)));
         fate
     }
 
@@ -190,7 +190,14 @@ impl<'a> Splitter<'_, 'a> {
             Destined::Legacy { .. } | Destined::Real(_) | Destined::Dropped { .. } => None,
         };
         let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
-        self.warnings.push(format!("{}{reference}: {why}{hint}", named_by(Some(origin))));
+        self.warn(reference, Some(origin), format!("{}{reference}: {why}{hint}", named_by(Some(origin))));
+    }
+
+    fn warn(&mut self, reference: &str, origin: Option<&PolicyOrigin>, text: String) {
+        self.warnings.push(match origin {
+            Some(origin) => Warning::about(&origin.policy, reference, text),
+            None => text.into(),
+        });
     }
 }
 

@@ -27,11 +27,11 @@ impl Checker<'_> {
     /// Every reference of the resource that leads nowhere.
     pub(super) fn check(&self) -> Vec<Dangling> {
         let resource = &self.entry.resource;
-        references(resource).into_iter().filter_map(|(path, it)| self.missing(&path, &it)).collect()
+        references(resource).into_iter().filter_map(|(path, it)| self.missing(&path, it)).collect()
     }
 
-    fn missing(&self, path: &FieldPath, reference: &Reference) -> Option<Dangling> {
-        let found = match reference {
+    fn missing(&self, path: &FieldPath, reference: Reference) -> Option<Dangling> {
+        let found = match &reference {
             Reference::To(target) => {
                 self.is_known(target) || target.name.as_deref().is_some_and(|name| self.is_dialled(name))
             }
@@ -46,9 +46,9 @@ impl Checker<'_> {
         let inside =
             resource.kind().body() == model::kind::Body::Inline && document.value().get("spec").is_some();
         let path = if inside { below_spec(path) } else { path.clone() };
-        let path = self.most_telling(&path, reference);
+        let path = self.most_telling(&path, &reference);
         let target_name = path.steps().last() == Some(&Step::Field("name".to_owned()));
-        let (what, help) = self.words(reference);
+        let (what, help) = self.words(&reference);
         let problem = Problem {
             source: document.source().clone(),
             position: if target_name { document.value_position(&path) } else { document.position(&path) },
@@ -57,7 +57,8 @@ impl Checker<'_> {
             violation: Violation::new(path, what),
             help,
         };
-        Some(Dangling { by: self.by.clone(), reference: reference.to_string(), problem })
+        let (by, policy) = (self.by.clone(), resource.id());
+        Some(Dangling { by, policy, made: reference, problem })
     }
 
     /// The part of a reference to point at: its labels, its tags if only those are wrong, or else its name.

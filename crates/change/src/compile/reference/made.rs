@@ -5,6 +5,7 @@ use model::topology::OutboundTarget;
 use model::{BackendRef, FieldPath, Kind, Resource, Spec, Tags, TargetRef};
 
 /// A reference that a resource makes.
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Reference {
     To(TargetRef),
     Backend(BackendRef),
@@ -14,9 +15,9 @@ pub(super) enum Reference {
 impl std::fmt::Display for Reference {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::To(target) => write!(f, "to {target}"),
-            Self::Backend(backend) => write!(f, "backendRef {backend}"),
-            Self::Service(tags) => write!(f, "tags {tags}"),
+            Self::To(target) => write!(f, "{target}"),
+            Self::Backend(backend) => write!(f, "{backend}"),
+            Self::Service(tags) => write!(f, "{tags}"),
         }
     }
 }

@@ -3,7 +3,7 @@
 use model::declared::{Declared, ProxyProtocol};
 use model::{Kind, Resource, ResourceId};
 
-use crate::plan::{Cluster, PolicyOrigin, Sourced, SplitSettings, Via};
+use crate::plan::{Cluster, PolicyOrigin, Sourced, SplitSettings, Via, Warning};
 use crate::view::View;
 
 /// How a label is read.
@@ -48,7 +48,7 @@ pub(in crate::routing) fn declare(
     view: &View<'_>,
     cluster: &mut Cluster,
     route: Option<&ResourceId>,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Warning>,
 ) {
     let name = cluster.name.as_str();
     let proxy_protocol = &mut cluster.settings.proxy_protocol;
@@ -71,14 +71,14 @@ pub(in crate::routing) fn of_mesh(view: &View<'_>, cluster: &mut Cluster) {
 }
 
 /// Writes no PROXY protocol header to a zone proxy, which reads TLS first and would break the connection.
-pub(in crate::routing) fn within_zone(cluster: &mut Cluster, warnings: &mut Vec<String>) {
+pub(in crate::routing) fn within_zone(cluster: &mut Cluster, warnings: &mut Vec<Warning>) {
     let is_behind = cluster.direct.is_none() && cluster.endpoints.iter().any(|e| e.via != Via::Direct);
     let said = &mut cluster.settings.proxy_protocol;
     if let Some(said) = said.take_if(|said| is_behind && said.value != ProxyProtocol::None) {
         warnings.push(format!(
             "{} is reached through a zone proxy, so no PROXY protocol header is written, whatever {} says",
             cluster.name, said.origin
-        ));
+        ).into());
     }
 }
 
@@ -99,15 +99,18 @@ fn agree<T: PartialEq>(
     label: &str,
     said: &mut Option<Sourced<T>>,
     new: Option<Sourced<T>>,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Warning>,
 ) {
     match (&said, new) {
         (_, None) => {}
         (None, new) => *said = new,
         (Some(first), Some(new)) if first.value == new.value => {}
-        (Some(first), Some(new)) => warnings.push(format!(
-            "{cluster} is behind {} and {}, which disagree about {label}: the first counts",
-            first.origin, new.origin
-        )),
+        (Some(first), Some(new)) => warnings.push(
+            format!(
+                "{cluster} is behind {} and {}, which disagree about {label}: the first counts",
+                first.origin, new.origin
+            )
+            .into(),
+        ),
     }
 }
