@@ -28,6 +28,7 @@ const MAX_CONNECTION_AGE: &str = "meshtcp.io/max-connection-age";
 const ACCEPT_PROXY_PROTOCOL: &str = "meshtcp.io/accept-proxy-protocol";
 const PROXY_PROTOCOL: &str = "meshtcp.io/proxy-protocol";
 const TCP_KEEPALIVE: &str = "meshtcp.io/tcp-keepalive";
+const TCP_KEEPALIVE_INTERVAL: &str = "meshtcp.io/tcp-keepalive-interval";
 const TCP_USER_TIMEOUT: &str = "meshtcp.io/tcp-user-timeout";
 const SLOW_START: &str = "meshtcp.io/slow-start";
 
@@ -90,6 +91,7 @@ pub const DECLARATIONS: &[Declaration] = &[
         ],
     },
     Declaration { label: TCP_KEEPALIVE, values: KEEPALIVE, on: ROUTES_AND_MESH },
+    Declaration { label: TCP_KEEPALIVE_INTERVAL, values: KEEPALIVE, on: ROUTES_AND_MESH },
     Declaration { label: TCP_USER_TIMEOUT, values: USER_TIMEOUT, on: ROUTES_AND_MESH },
     Declaration { label: SLOW_START, values: ANY_DURATION, on: &[Kind::MeshLoadBalancingStrategy] },
 ];
@@ -218,6 +220,12 @@ impl<'l> Declared<'l> {
     /// `meshtcp.io/tcp-keepalive`, on a route or the Mesh: after so long without traffic the first probe; zero: off.
     pub fn tcp_keepalive(self) -> Option<Duration> {
         self.duration(TCP_KEEPALIVE)
+    }
+
+    /// `meshtcp.io/tcp-keepalive-interval`, on a route or the Mesh: the time between probes that nobody answers; zero: as
+    /// the kernel has it.
+    pub fn tcp_keepalive_interval(self) -> Option<Duration> {
+        self.duration(TCP_KEEPALIVE_INTERVAL)
     }
 
     /// `meshtcp.io/tcp-user-timeout`, on a route or the Mesh; zero: as the kernel has it.

@@ -54,7 +54,7 @@ pub struct Policy {
     /// What it says about inbounds, without sources (newer inbound policies).
     pub rules: Vec<InboundRule>,
     /// What it says about the proxy itself: `spec.default`.
-    pub default: Option<Conf>,
+    pub default: Option<Box<Conf>>,
 }
 
 /// What a policy says about one destination or source.

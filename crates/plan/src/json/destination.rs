@@ -2,9 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::plan::{
-    Cluster, ClusterKind, ClusterSettings, DirectAccess, Endpoint, ExternalTls, ProxyTls, Via,
-};
+use crate::plan::{Cluster, ClusterKind, ClusterSettings, DirectAccess, Endpoint};
 
 pub(super) fn cluster(cluster: &Cluster) -> Value {
     let Cluster {
@@ -24,7 +22,7 @@ pub(super) fn cluster(cluster: &Cluster) -> Value {
         "resource": resource,
         "kind": kind_json(kind),
         "subset": subset,
-        "tls": tls.as_ref().map(mesh_tls),
+        "tls": tls,
         "connectTimeout": connect_timeout,
         "settings": said(settings),
         "endpoints": endpoints.iter().map(endpoint).collect::<Vec<_>>(),
@@ -47,33 +45,20 @@ fn kind_json(kind: &ClusterKind) -> Value {
         ClusterKind::Application => json!({ "kind": "application" }),
         ClusterKind::Egress { protocol } => json!({ "kind": "egress", "protocol": protocol.as_str() }),
         ClusterKind::External { protocol, tls } => {
-            json!({ "kind": "external", "protocol": protocol.as_str(), "tls": tls.as_ref().map(external_tls) })
+            json!({ "kind": "external", "protocol": protocol.as_str(), "tls": tls })
         }
     }
-}
-
-fn mesh_tls(ProxyTls { sni, identities, mesh, workload_identity: _, optional }: &ProxyTls) -> Value {
-    json!({ "sni": sni, "identities": identities, "mesh": mesh, "optional": optional })
-}
-
-fn external_tls(ExternalTls { server_name, verify }: &ExternalTls) -> Value {
-    json!({ "serverName": server_name, "verify": verify })
 }
 
 fn direct_json(DirectAccess { endpoints, tls }: &DirectAccess) -> Value {
     json!({
         "endpoints": endpoints.iter().map(endpoint).collect::<Vec<_>>(),
-        "tls": tls.as_ref().map(external_tls),
+        "tls": tls,
     })
 }
 
 fn endpoint(endpoint: &Endpoint) -> Value {
     let Endpoint { priority, zone, address, port, weight, tags, labels: _, offered_by, via } = endpoint;
-    let via = match via {
-        Via::Direct => "direct",
-        Via::ZoneIngress => "zone ingress",
-        Via::ZoneEgress => "zone egress",
-    };
     json!({
         "address": address,
         "port": port,

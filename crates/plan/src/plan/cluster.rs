@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use model::Tags;
 use model::topology::Protocol;
+use serde::Serialize;
 
 use super::{ClusterSettings, Sourced};
 
@@ -86,7 +87,8 @@ pub enum ClusterKind {
 }
 
 /// TLS that this proxy originates to a service outside the mesh.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ExternalTls {
     /// The SNI to send, and the name to verify.
     pub server_name: String,
@@ -95,7 +97,7 @@ pub struct ExternalTls {
 }
 
 /// TLS to proxies of a mesh (spec 04 §8.2).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct ProxyTls {
     /// The SNI (spec 04 §8.3).
     pub sni: String,
@@ -104,6 +106,7 @@ pub struct ProxyTls {
     /// The mesh whose CA they must be signed by.
     pub mesh: String,
     /// Whether proxies have workload identities, which replaces the mesh CA (spec 04 §8.2).
+    #[serde(skip)]
     pub workload_identity: bool,
     /// Whether the endpoints that are no zone proxies accept plaintext too.
     pub optional: bool,
@@ -133,13 +136,16 @@ pub struct Endpoint {
 }
 
 /// What stands at the address of an endpoint.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Via {
     /// The destination itself: the proxy beside the application, or a service outside the mesh.
     #[default]
+    #[serde(rename = "direct")]
     Direct,
     /// The ingress of another zone, which routes by SNI.
+    #[serde(rename = "zone ingress")]
     ZoneIngress,
     /// The egress of this zone, which routes by SNI.
+    #[serde(rename = "zone egress")]
     ZoneEgress,
 }

@@ -70,6 +70,8 @@ settings! {
             words::proxy_protocol;
         /// After so long without traffic the first TCP keepalive probe is sent; zero: never.
         keepalive: Option<Sourced<Duration>>, "TCP keepalive", words::unless_zero("after", "off");
+        /// Where keepalive is on: the time between probes that nobody answers; zero: as the kernel has it.
+        keepalive_interval: Option<Sourced<Duration>>, "TCP keepalive interval", words::unless_zero("every", "the kernel's");
         /// How long sent bytes may stay unacknowledged; zero: as the kernel has it.
         user_timeout: Option<Sourced<Duration>>, "TCP user timeout", words::unless_zero("after", "the kernel's");
     }
@@ -98,6 +100,7 @@ pub(crate) type ReadDuration = for<'l> fn(Declared<'l>) -> Option<Duration>;
 
 sockets! {
     keepalive: "meshtcp.io/tcp-keepalive", tcp_keepalive;
+    keepalive_interval: "meshtcp.io/tcp-keepalive-interval", tcp_keepalive_interval;
     user_timeout: "meshtcp.io/tcp-user-timeout", tcp_user_timeout;
 }
 

@@ -1,7 +1,7 @@
 //! Small worlds: a mesh or two, with everything named from alphabets of two or three letters. A resource is made as
 //! everywhere: of a document.
 
-use model::draft::{Document, parse_unchecked};
+use model::draft::{Document, Parsed, parse_unchecked};
 use model::reference::{SERVICE_TAG, ZONE_TAG};
 use model::resource::{DISPLAY_NAME_LABEL, EFFECT_LABEL, NAMESPACE_LABEL, ORIGIN_LABEL, ROLE_LABEL};
 use model::{Kind, Profile, RefKind, Resource};
@@ -32,8 +32,8 @@ pub(crate) fn shuffled(world: Vec<Resource>) -> impl Strategy<Value = Vec<Resour
 /// What a document says, by a profile that knows every field of these worlds. That not all of them are legal everywhere
 /// is wanted: planning takes whatever is stored.
 pub(crate) fn resource(document: Value) -> Resource {
-    let parsed = parse_unchecked(&Document::from_value("", document), Profile::V2_14);
-    parsed.resource.unwrap()
+    let Parsed { resource, problems } = parse_unchecked(&Document::from_value("", document), Profile::V2_14);
+    resource.unwrap_or_else(|| panic!("{problems:?}"))
 }
 
 fn any_resource() -> impl Strategy<Value = Resource> {

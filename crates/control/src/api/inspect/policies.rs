@@ -21,7 +21,7 @@ pub(super) fn of_proxy(view: &View<'_>) -> Value {
             .policies
             .iter()
             .filter_map(|resource| match resource.spec() {
-                Spec::Policy(policy) => policy.default.as_ref().map(|conf| (conf, resource.id())),
+                Spec::Policy(policy) => policy.default.as_deref().map(|conf| (conf, resource.id())),
                 _ => None,
             })
             .collect();

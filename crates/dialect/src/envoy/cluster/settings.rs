@@ -1,5 +1,7 @@
 //! How the endpoints of a cluster are chosen, watched, limited and dialled.
 
+use std::time::Duration;
+
 use model::policy::{LoadBalancer, Percent};
 use plan::{ClusterSettings, ProxyProtocol, Sourced};
 use serde_json::{Map, Value, json};
@@ -58,6 +60,7 @@ pub(in crate::envoy) fn add(tree: &mut Value, settings: &ClusterSettings) {
         refuses_in_panic,
         proxy_protocol,
         keepalive,
+        keepalive_interval,
         user_timeout,
     } = settings;
     let number = |limit: &Option<Sourced<u32>>| limit.as_ref().map(|limit| limit.value);
@@ -82,8 +85,13 @@ pub(in crate::envoy) fn add(tree: &mut Value, settings: &ClusterSettings) {
         tree["commonLbConfig"]["zoneAwareLbConfig"] = json!({ "failTrafficOnPanic": true });
     }
     if let Some(idle) = keepalive.as_ref().filter(|idle| !idle.value.is_zero()) {
-        let seconds = idle.value.as_secs().max(1);
-        tree["upstreamConnectionOptions"] = json!({ "tcpKeepalive": { "keepaliveTime": seconds } });
+        let seconds = |duration: Duration| duration.as_secs().max(1);
+        let interval = keepalive_interval.as_ref().filter(|said| !said.value.is_zero());
+        let keepalive = json!({
+            "keepaliveTime": seconds(idle.value),
+            "keepaliveInterval": interval.map(|said| seconds(said.value)),
+        });
+        tree["upstreamConnectionOptions"] = json!({ "tcpKeepalive": said(keepalive) });
     }
     if let Some(timeout) = user_timeout.as_ref().filter(|timeout| !timeout.value.is_zero()) {
         let millis = u64::try_from(timeout.value.as_millis()).unwrap_or(u64::MAX).max(1);

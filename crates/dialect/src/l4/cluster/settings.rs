@@ -26,6 +26,7 @@ pub(super) fn of(settings: &ClusterSettings) -> Cluster {
         refuses_in_panic,
         proxy_protocol,
         keepalive,
+        keepalive_interval,
         user_timeout,
     } = settings;
     let proxy_protocol = match proxy_protocol.as_ref().map(|said| said.value).unwrap_or_default() {
@@ -40,10 +41,11 @@ pub(super) fn of(settings: &ClusterSettings) -> Cluster {
         health_check: health_check.as_ref().map(|said| check(&said.value)),
         outlier: outlier_detection.as_ref().and_then(|said| outlier(&said.value)),
         proxy_protocol: proxy_protocol.into(),
-        keepalive: keepalive
-            .as_ref()
-            .filter(|idle| !idle.value.is_zero())
-            .map(|idle| Keepalive { idle_ms: millis(idle.value), ..Keepalive::default() }),
+        keepalive: keepalive.as_ref().filter(|idle| !idle.value.is_zero()).map(|idle| Keepalive {
+            idle_ms: millis(idle.value),
+            interval_ms: keepalive_interval.as_ref().map(|said| millis(said.value)).unwrap_or_default(),
+            ..Keepalive::default()
+        }),
         user_timeout_ms: user_timeout.as_ref().map(|said| millis(said.value)).unwrap_or_default(),
         failover_threshold_percent: settings.failover_threshold().map(Percent::rounded).unwrap_or_default(),
         panic_threshold_percent: panic_threshold.as_ref().map(|said| said.value.rounded()),

@@ -55,7 +55,7 @@ pub(crate) fn policy(body: &mut Body<'_>, context: &Context<'_>) -> Spec {
         to: spec.items("to").into_iter().filter_map(item).collect(),
         from: spec.items("from").into_iter().filter_map(item).collect(),
         rules: spec.items("rules").into_iter().map(|fields| rule(fields, context)).collect(),
-        default: spec.has("default").then(|| Conf::new(Said::Unfelt, as_written(spec, "default"))),
+        default: spec.has("default").then(|| Box::new(Conf::new(Said::Unfelt, as_written(spec, "default")))),
     })
 }
 
