@@ -64,7 +64,7 @@ pub(crate) struct Args {
     /// How many event loops carry connections; default: one a processor
     #[arg(long, value_name = "N")]
     workers: Option<NonZeroUsize>,
-    /// How long open connections may go on after SIGTERM or SIGINT; a second signal ends them at once
+    /// How long open connections may go on after SIGTERM, SIGINT or SIGQUIT; a second signal ends them at once
     #[arg(long, default_value = "30s", value_parser = duration::parse, value_name = "TIME")]
     drain_time: Duration,
     #[command(flatten)]

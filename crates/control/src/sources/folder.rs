@@ -38,6 +38,8 @@ pub struct FolderSource {
     seen: BTreeMap<PathBuf, Fingerprint>,
     places: Places,
     looked_at: Option<Instant>,
+    /// Whether to read also what looks as it did.
+    read_again: bool,
 }
 
 /// All that files and folders hold at one moment, each resource as good on its own as its file.
@@ -62,7 +64,7 @@ impl FolderSource {
         let read = move |name: &str, bytes: &[u8]| Content::read(name, bytes, &options);
         let files = Files::new(Box::new(read));
         let (seen, places) = Default::default();
-        Ok(Self { roots: paths.to_vec(), files, seen, places, looked_at: None })
+        Ok(Self { roots: paths.to_vec(), files, seen, places, looked_at: None, read_again: false })
     }
 
     /// Looks once and takes all that is good: for commands that answer and end.
@@ -87,6 +89,7 @@ impl Source for FolderSource {
     /// Looks at every path and reads what changed since the last look.
     fn refresh(&mut self, now: Instant) {
         self.looked_at = Some(now);
+        let again = std::mem::take(&mut self.read_again);
         let listing = scan::list(&self.roots);
         let absences = self.places.judge(&listing, |path| self.seen.contains_key(path), now);
         // what stands where nobody can look, or is not believed to be empty, is not gone
@@ -103,7 +106,7 @@ impl Source for FolderSource {
             }
         }
         for (path, fingerprint) in listing.files {
-            let doubtful = self.files.is_doubtful(&name(&path));
+            let doubtful = again || self.files.is_doubtful(&name(&path));
             if !doubtful && self.seen.get(&path).is_some_and(|seen| seen.proves_unchanged(&fingerprint)) {
                 continue;
             }
@@ -119,6 +122,10 @@ impl Source for FolderSource {
         let lasting = absences.iter().filter(|absence| absence.lasts);
         let absent = lasting.map(|Absence { path, why, .. }| kept(path, why.in_words()));
         self.files.cannot_list(unreadable.chain(absent).collect());
+    }
+
+    fn read_again(&mut self) {
+        self.read_again = true;
     }
 
     fn settle(&mut self, adopt: &mut Adopt<'_>) -> Settled {

@@ -13,14 +13,14 @@ use control::guard::{caught_task, task_again};
 use control::run::Event;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Shared, admin, api};
 use crate::api_socket::ApiSocket;
-use crate::output::complain;
+use crate::output::{complain, print};
+use crate::signals::{Asked, Signals};
 
 /// How long answers of proxies are collected before the loop looks at them.
 const COLLECT: Duration = Duration::from_millis(20);
@@ -205,18 +205,18 @@ fn forward(changes: watch::Receiver<u64>, events: Sender<Event<()>>) {
 }
 
 fn forward_signals(events: Sender<Event<()>>) -> Result<(), String> {
-    let words = |error: std::io::Error| format!("signals cannot be caught: {error}");
-    let mut terminate = signal(SignalKind::terminate()).map_err(words)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(words)?;
+    let mut signals = Signals::catch()?;
     tokio::spawn(async move {
         loop {
-            let asked = async {
-                tokio::select! {
-                    _ = terminate.recv() => {}
-                    _ = interrupt.recv() => {}
+            let event = match caught_task("signals", signals.next()).await {
+                Some(Asked::Leave) => Event::Leave(()),
+                Some(Asked::ReadAgain) => {
+                    print("asked by SIGHUP: reading everything again\n");
+                    Event::ReadAgain
                 }
+                None => continue,
             };
-            if caught_task("signals", asked).await.is_some() && events.send(Event::Leave(())).is_err() {
+            if events.send(event).is_err() {
                 return;
             }
         }

@@ -9,15 +9,16 @@ use control::guard::caught_task;
 use control::run::Event;
 use control::web::KnownAs;
 use proxy::Proxy;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::AbortHandle;
 
 use super::{Status, admin};
+use crate::output::print;
+use crate::signals::{Asked, Signals};
 
 /// Why to leave.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Leave {
-    /// SIGTERM or SIGINT.
+    /// A signal.
     #[default]
     Asked,
     /// Another process carries new connections from now on.
@@ -55,16 +56,15 @@ impl Hand {
             };
             runtime.block_on(async {
                 let prepared = async {
-                    let terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
-                    let interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
+                    let signals = Signals::catch()?;
                     let listen =
                         |(listener, known_as)| Ok((tokio::net::TcpListener::from_std(listener)?, known_as));
                     let listener = admin.map(listen).transpose();
                     let listener = listener
                         .map_err(|error: std::io::Error| format!("--admin cannot be served: {error}"))?;
-                    Ok::<_, String>((terminate, interrupt, listener))
+                    Ok::<_, String>((signals, listener))
                 };
-                let (mut terminate, mut interrupt, listener) = match prepared.await {
+                let (mut signals, listener) = match prepared.await {
                     Ok(prepared) => prepared,
                     Err(message) => {
                         let _ = ready.send(Err(message));
@@ -72,19 +72,20 @@ impl Hand {
                     }
                 };
                 let task = listener.map(|(listener, known_as)| {
-                    tokio::spawn(admin::serve(listener, status, proxy, known_as))
+                    tokio::spawn(admin::serve(listener, status, Arc::clone(&proxy), known_as))
                 });
                 let _ = ready.send(Ok(task.map(|task| task.abort_handle())));
                 loop {
-                    let asked = async {
-                        tokio::select! {
-                            _ = terminate.recv() => {}
-                            _ = interrupt.recv() => {}
+                    let event = match caught_task("signals", signals.next()).await {
+                        Some(Asked::Leave) => Event::Leave(Leave::Asked),
+                        Some(Asked::ReadAgain) => {
+                            print("asked by SIGHUP: reading all files and opening logs again\n");
+                            proxy.reopen_logs();
+                            Event::ReadAgain
                         }
+                        None => continue,
                     };
-                    if caught_task("signals", asked).await.is_some()
-                        && events.send(Event::Leave(Leave::Asked)).is_err()
-                    {
+                    if events.send(event).is_err() {
                         return;
                     }
                 }
