@@ -31,6 +31,7 @@ mod names;
 mod output;
 mod pages;
 mod panics;
+mod patience;
 mod plan;
 mod preview;
 mod profiles;

@@ -32,6 +32,7 @@ use crate::duration;
 use crate::exit::Exit;
 use crate::output::{complain, print};
 use crate::pages::HostNames;
+use crate::patience::Patience;
 use crate::signals::Signals;
 use crate::takeover;
 use crate::takeover::{Succession, admin_listener};
@@ -86,6 +87,8 @@ pub(crate) struct Args {
     drain_time: Duration,
     #[command(flatten)]
     takeover: takeover::Flag,
+    #[command(flatten)]
+    patience: Patience,
 }
 
 /// The way to the control plane.
@@ -139,6 +142,7 @@ fn start(arguments: Args) -> Result<(), String> {
         workers,
         drain_time,
         takeover,
+        patience,
     } = arguments;
     if token_file.is_some() {
         control_planes.iter().try_for_each(ControlPlane::keeps_tokens_secret)?;
@@ -149,7 +153,9 @@ fn start(arguments: Args) -> Result<(), String> {
     let way = Way { control_planes, trusted: watch::Sender::new(trusted), ca_file, token_file };
     let connection_log: Option<ConnectionLog> = connection_log(log.as_deref(), log_format);
     let options = Options { threads: workers, connection_log, ..Options::default() };
-    let proxy = Arc::new(Proxy::start(options).map_err(|error| format!("the proxy cannot start: {error}"))?);
+    let proxy = Arc::new(
+        Proxy::start(patience.within(options)).map_err(|error| format!("the proxy cannot start: {error}"))?,
+    );
     let mut succession = Succession::begin(&takeover, &proxy)?;
     let mut follower = Follower::new(&key, Arc::clone(&proxy), state.map(State::at));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();

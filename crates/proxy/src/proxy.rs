@@ -65,18 +65,33 @@ impl Proxy {
     /// When a thread, an event queue or a wake-up descriptor cannot be had, or the file of the connection log not be
     /// opened.
     pub fn start(options: Options) -> io::Result<Self> {
-        let Options { threads, max_connections, connection_log, hello_timeout, seed } = options;
+        let Options {
+            threads,
+            max_connections,
+            connection_log,
+            hello_timeout,
+            client_keepalive,
+            client_user_timeout,
+            half_closed_timeout,
+            name_refresh,
+            seed,
+        } = options;
         let open_files = raise_open_files();
         let workers =
             threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
         let limit = max_connections.map_or_else(|| default_connections(open_files), NonZeroUsize::get);
         let addresses = Arc::new(ArcSwap::from_pointee(Addresses::default()));
         let board = Arc::new(Board::new()?);
+        let resolver = Resolver::start(Arc::clone(&addresses), name_refresh)?;
         let shared = Arc::new(Shared {
             board: Arc::clone(&board),
             places: Arc::new(Places::new(limit)),
             addresses: Arc::clone(&addresses),
+            doubts: resolver.doubts(),
             hello_timeout,
+            client_keepalive,
+            client_user_timeout,
+            half_closed_timeout,
             ephemeral_ports: ephemeral_ports(),
             workers,
             seed: seed.unwrap_or_else(|| fastrand::u64(..)),
@@ -96,8 +111,8 @@ impl Proxy {
             control: Mutex::new(Control::new(workers)),
             mailboxes: Vec::new(),
             threads: Vec::new(),
-            _checker: Checker::start(&board, Arc::clone(&addresses))?,
-            resolver: Resolver::start(addresses)?,
+            _checker: Checker::start(&board, addresses)?,
+            resolver,
             lanes,
         };
         proxy.start_workers(&shared, connection_log.as_ref())?;

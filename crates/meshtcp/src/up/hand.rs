@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
 
 use control::guard::caught_task;
 use control::run::Event;
@@ -12,8 +13,12 @@ use proxy::Proxy;
 use tokio::task::AbortHandle;
 
 use super::{Status, admin};
-use crate::output::print;
+use crate::output::{complain, print};
 use crate::signals::{Asked, Signals};
+use crate::streams;
+
+/// How long the loop may take to leave. If it takes longer it waits for a disk that does not answer.
+const STUCK: Duration = Duration::from_secs(5);
 
 /// Why to leave.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,7 +37,8 @@ pub(crate) struct Hand {
 }
 
 impl Hand {
-    /// Starts listening for signals, and serving on `admin` under these names.
+    /// Starts listening for signals, and serving on `admin` under these names. When the loop cannot leave, connections get
+    /// `grace` without it.
     ///
     /// # Errors
     /// In words: signals cannot be caught.
@@ -41,6 +47,7 @@ impl Hand {
         events: Sender<Event<Leave>>,
         status: Arc<Status>,
         proxy: Arc<Proxy>,
+        grace: Duration,
     ) -> Result<Self, String> {
         let admin_socket = admin.as_ref().and_then(|(listener, _)| {
             Some((listener.local_addr().ok()?, OwnedFd::from(listener.try_clone().ok()?)))
@@ -72,12 +79,15 @@ impl Hand {
                     }
                 };
                 let task = listener.map(|(listener, known_as)| {
-                    tokio::spawn(admin::serve(listener, status, Arc::clone(&proxy), known_as))
+                    tokio::spawn(admin::serve(listener, Arc::clone(&status), Arc::clone(&proxy), known_as))
                 });
                 let _ = ready.send(Ok(task.map(|task| task.abort_handle())));
                 loop {
                     let event = match caught_task("signals", signals.next()).await {
-                        Some(Asked::Leave) => Event::Leave(Leave::Asked),
+                        Some(Asked::Leave) => {
+                            tokio::spawn(leave_without_loop(Arc::clone(&status), Arc::clone(&proxy), grace));
+                            Event::Leave(Leave::Asked)
+                        }
                         Some(Asked::ReadAgain) => {
                             print("asked by SIGHUP: reading all files and opening logs again\n");
                             proxy.reopen_logs();
@@ -114,4 +124,17 @@ impl Hand {
             task.abort();
         }
     }
+}
+
+/// Leaves in the place of a loop that does not hear of it.
+async fn leave_without_loop(status: Arc<Status>, proxy: Arc<Proxy>, grace: Duration) {
+    tokio::time::sleep(STUCK).await;
+    if !status.leave() {
+        return;
+    }
+    complain("warning: a file or folder of resources does not answer: leaving without it\n");
+    // should it panic, there is nothing left to wait for
+    let _ = tokio::task::spawn_blocking(move || proxy.drain(grace)).await;
+    streams::finish();
+    std::process::exit(0)
 }

@@ -102,12 +102,12 @@ mod tests {
     #[test]
     fn a_line_that_was_begun_is_ended_when_there_is_room() {
         let (reader, writer) = pipe_with(PipeFlags::NONBLOCK).unwrap();
-        fcntl_setpipe_size(&writer, AT_ONCE).unwrap();
-        let long = |letter: &str| letter.repeat(AT_ONCE - 1) + "b\n";
+        fcntl_setpipe_size(&writer, 2 * AT_ONCE).unwrap();
+        let long = |letter: &str| letter.repeat(2 * AT_ONCE - 1) + "b\n";
         let mut rest = Rest::NOTHING;
         let cut = rest.write(writer.as_fd(), (long("a") + "c\n").as_bytes()).unwrap_err();
         assert_eq!((cut.lines, cut.error.kind(), &rest.0[..]), (1, io::ErrorKind::TimedOut, &b"\n"[..]));
-        let mut read = vec![0; 2 * AT_ONCE];
+        let mut read = vec![0; 3 * AT_ONCE];
         let length = rustix::io::read(&reader, &mut read[..]).unwrap();
         rest.write(writer.as_fd(), b"d\n").unwrap();
         let more = rustix::io::read(&reader, &mut read[length..]).unwrap();
