@@ -46,6 +46,12 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
+/// Whether an error of [`read`] says that there is no file to be read, rather than that it cannot be.
+pub(crate) fn is_odd(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, InvalidInput, WouldBlock};
+    matches!(error.kind(), InvalidInput | FileTooLarge | WouldBlock)
+}
+
 fn refuse_odd(metadata: &Metadata) -> io::Result<()> {
     match oddity(metadata) {
         Some(why) => Err(io::Error::new(io::ErrorKind::InvalidInput, why)),

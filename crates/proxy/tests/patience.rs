@@ -194,3 +194,12 @@ fn a_silent_client_is_asked_whether_it_is_still_there() {
     let timers: Vec<_> = accepted.map(|line| line[5].to_owned()).collect();
     assert!(timers.len() == 1 && timers[0].starts_with("02:"), "{timers:?}");
 }
+
+#[test]
+fn a_connection_that_would_come_back_to_its_listener_is_refused_at_once() {
+    let address = free_address();
+    let proxy = proxy(&Mesh::new(address).backend("redis", 1, &[address]));
+    read_until_reset(&dial(address));
+    wait_until("it ended", || counters(&proxy).ended.get(&Ending::ConnectRefused) == Some(&1));
+    assert_eq!(counters(&proxy).accepted, 1, "it was not dialled");
+}

@@ -119,9 +119,16 @@ impl Disk {
         let mut read = Vec::new();
         let found = walk::all(&self.folder).map_err(denied)?;
         for (path, look) in found.files {
-            let bytes = plain_file::read(&path).map_err(|error| {
-                damaged(&self.words, &format!("{} cannot be read: {error}: move it away", self.name(&path)))
-            })?;
+            let bytes = match plain_file::read(&path) {
+                Ok(bytes) => bytes,
+                // nobody can have written that here
+                Err(error) if plain_file::is_odd(&error) => {
+                    tracing::warn!("{}: {} is not read: {error}; move it away", self.words, self.name(&path));
+                    self.known.insert(path, Known { look, key: None });
+                    continue;
+                }
+                Err(error) => return Err(denied(error)),
+            };
             let found = text::read(&self.name(&path), &bytes).map_err(|why| {
                 damaged(&self.words, &format!("{}: {why}: repair it, or move it away", self.name(&path)))
             })?;
