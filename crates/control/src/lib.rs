@@ -17,6 +17,7 @@ pub mod identity;
 pub mod jobs;
 mod listen;
 mod look;
+mod plain_file;
 pub mod run;
 pub mod sources;
 pub mod store;

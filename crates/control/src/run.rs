@@ -87,6 +87,7 @@ pub fn run<S: Sink, W: Wakes>(
         }
         match wakes.next(live.due()) {
             Event::Look => {}
+            Event::ReadAgain => live.read_again(),
             Event::Leave(why) => return why,
         }
     }

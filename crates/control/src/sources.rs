@@ -26,6 +26,10 @@ pub trait Source: Send {
     /// Takes in what is new.
     fn refresh(&mut self, now: Instant);
 
+    /// Reads everything again at the next [`Source::refresh`], whether or not it looks changed. What is told of changes is
+    /// never behind needs nothing of this.
+    fn read_again(&mut self) {}
+
     /// Whether something was taken in since the last settling.
     fn is_unsettled(&self) -> bool;
 

@@ -67,7 +67,7 @@ pub(crate) struct Args {
     /// How Envoy is told splits
     #[arg(long, value_enum, default_value_t, value_name = "LAYOUT")]
     envoy_split: Split,
-    /// How long streams may go on after SIGTERM or SIGINT before they are ended
+    /// How long streams may go on after SIGTERM, SIGINT or SIGQUIT before they are ended
     #[arg(long, default_value = "1s", value_parser = duration::parse, value_name = "TIME")]
     drain_time: Duration,
 }

@@ -8,6 +8,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::fmt::format::debug_fn;
 
+use crate::streams;
 use line::{JsonLine, write_field};
 
 /// What to say about the program itself, and how.
@@ -54,7 +55,7 @@ fn level(text: &str) -> Result<String, String> {
 pub(crate) fn start(Diagnostics { log_level, diagnostics }: &Diagnostics) {
     let filter = EnvFilter::try_new(log_level).unwrap_or_else(|_| EnvFilter::new("warn"));
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| streams::Diagnostics);
     match diagnostics {
         Form::Text => {
             let fields = debug_fn(write_field).delimited(" ");

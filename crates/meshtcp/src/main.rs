@@ -31,6 +31,7 @@ mod names;
 mod output;
 mod pages;
 mod panics;
+mod patience;
 mod plan;
 mod preview;
 mod profiles;
@@ -38,10 +39,12 @@ mod proposal;
 mod proxy;
 mod report;
 mod settings;
+mod signals;
 mod simulate;
 mod source;
 mod status;
 mod store;
+mod streams;
 mod takeover;
 mod trust;
 mod up;
@@ -60,6 +63,9 @@ fn main() -> std::process::ExitCode {
     let cli::Cli { diagnostics, command } = cli::Cli::parse_from(arguments);
     log::start(&diagnostics);
     panics::watch();
+    if goes_on(&command) {
+        streams::queue();
+    }
     let exit = match command {
         cli::Command::Up(with_file) => up::run(with_file.arguments),
         cli::Command::Demo(arguments) => demo::run(arguments),
@@ -85,5 +91,11 @@ fn main() -> std::process::ExitCode {
         cli::Command::Config(arguments) => config::run(arguments),
         cli::Command::Completion(arguments) => completion::run(arguments, cli::Cli::command()),
     };
+    streams::finish();
     exit.into()
+}
+
+/// Whether a command carries connections, or tells others what to carry, until it is told to leave.
+fn goes_on(command: &cli::Command) -> bool {
+    matches!(command, cli::Command::Up(_) | cli::Command::Proxy(_) | cli::Command::ControlPlane(_))
 }

@@ -8,6 +8,8 @@ use control::yaml;
 use serde::Serialize;
 use xds::{Foreign, Printed, escape_quoted};
 
+use crate::streams;
+
 /// How to print what is listed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
@@ -43,6 +45,9 @@ pub(crate) fn print(text: &str) {
 
 /// Prints to standard output what has colours, and whose parts were tamed one by one.
 pub(crate) fn print_drawn(text: &str) {
+    if let Some(queued) = streams::queued() {
+        return queued.output(text);
+    }
     let mut out = anstream::stdout().lock();
     let _ = out.write_all(text.as_bytes());
     let _ = out.flush();
@@ -55,6 +60,9 @@ pub(crate) fn complain(text: &str) {
 
 /// Prints to standard error what has colours, and whose parts were escaped one by one.
 pub(crate) fn complain_drawn(text: &str) {
+    if let Some(queued) = streams::queued() {
+        return queued.error(text);
+    }
     let mut out = anstream::stderr().lock();
     let _ = out.write_all(text.as_bytes());
     let _ = out.flush();

@@ -24,7 +24,6 @@ use ::proxy::{ConnectionLog, Options, Proxy};
 use control::guard::{caught_task, task_again};
 use model::ProxyKey;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 use xds::Foreign;
 
@@ -33,6 +32,8 @@ use crate::duration;
 use crate::exit::Exit;
 use crate::output::{complain, print};
 use crate::pages::HostNames;
+use crate::patience::Patience;
+use crate::signals::Signals;
 use crate::takeover;
 use crate::takeover::{Succession, admin_listener};
 use crate::trust::Trusted;
@@ -81,11 +82,13 @@ pub(crate) struct Args {
     /// How many event loops carry connections; default: one a processor
     #[arg(long, value_name = "N")]
     workers: Option<NonZeroUsize>,
-    /// How long open connections may go on after SIGTERM or SIGINT; a second signal ends them at once
+    /// How long open connections may go on after SIGTERM, SIGINT or SIGQUIT; a second signal ends them at once
     #[arg(long, default_value = "30s", value_parser = duration::parse, value_name = "TIME")]
     drain_time: Duration,
     #[command(flatten)]
     takeover: takeover::Flag,
+    #[command(flatten)]
+    patience: Patience,
 }
 
 /// The way to the control plane.
@@ -93,8 +96,26 @@ struct Way {
     /// The URLs of any one of them.
     control_planes: Vec<String>,
     /// Whose signature a certificate must have; `None`: nobody speaks TLS.
-    trusted: Option<Trusted>,
+    trusted: watch::Sender<Option<Trusted>>,
+    /// Where that was read; `None`: what the system trusts.
+    ca_file: Option<PathBuf>,
     token_file: Option<PathBuf>,
+}
+
+impl Way {
+    /// Opens logs again, and reads again whom control planes must be signed by. The link is begun anew if that has changed.
+    fn read_again(&self, proxy: &Proxy) {
+        print("asked by SIGHUP: reading files and opening logs again\n");
+        proxy.reopen_logs();
+        let Some(before) = self.trusted.borrow().clone() else { return };
+        match Trusted::read(self.ca_file.as_deref()) {
+            Ok(now) if now == before => {}
+            Ok(now) => {
+                self.trusted.send_replace(Some(now));
+            }
+            Err(why) => complain(&format!("warning: {why}; what was read before stays in use\n")),
+        }
+    }
 }
 
 pub(crate) fn run(arguments: Args) -> Exit {
@@ -121,6 +142,7 @@ fn start(arguments: Args) -> Result<(), String> {
         workers,
         drain_time,
         takeover,
+        patience,
     } = arguments;
     if token_file.is_some() {
         control_planes.iter().try_for_each(ControlPlane::keeps_tokens_secret)?;
@@ -128,20 +150,20 @@ fn start(arguments: Args) -> Result<(), String> {
     let is_tls = control_planes.iter().any(|it| it.tls);
     let trusted = if is_tls { Some(Trusted::read(ca_file.as_deref())?) } else { None };
     let control_planes = control_planes.iter().map(ToString::to_string).collect();
-    let way = Way { control_planes, trusted, token_file };
+    let way = Way { control_planes, trusted: watch::Sender::new(trusted), ca_file, token_file };
     let connection_log: Option<ConnectionLog> = connection_log(log.as_deref(), log_format);
     let options = Options { threads: workers, connection_log, ..Options::default() };
-    let proxy = Arc::new(Proxy::start(options).map_err(|error| format!("the proxy cannot start: {error}"))?);
+    let proxy = Arc::new(
+        Proxy::start(patience.within(options)).map_err(|error| format!("the proxy cannot start: {error}"))?,
+    );
     let mut succession = Succession::begin(&takeover, &proxy)?;
     let mut follower = Follower::new(&key, Arc::clone(&proxy), state.map(State::at));
-    follower.start_from_disk();
-
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| format!("no event loop for the control plane: {error}"))?;
     runtime.block_on(async {
-        let words = |error: std::io::Error| format!("signals cannot be caught: {error}");
-        let mut terminate = signal(SignalKind::terminate()).map_err(words)?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(words)?;
+        // before anything is carried
+        let mut signals = Signals::catch()?;
+        follower.start_from_disk();
         let link = watch::Sender::new(Link::default());
         let mut served = None;
         let mut admin_socket = None;
@@ -169,7 +191,7 @@ fn start(arguments: Args) -> Result<(), String> {
         tokio::spawn(async move { task_again("screen", || tell(news.clone())).await });
         tokio::select! {
             result = follow(follower, &key, &way, &link) => result?,
-            () = asked_to_leave(&mut terminate, &mut interrupt) => {}
+            () = signals.leave(|| way.read_again(&proxy)) => {}
             Ok(()) = taken_over => {
                 print("another process took over the listeners\n");
                 if let Some(served) = served {
@@ -177,7 +199,7 @@ fn start(arguments: Args) -> Result<(), String> {
                 }
             }
         }
-        leave(&proxy, drain_time, &mut terminate, &mut interrupt).await;
+        leave(&proxy, drain_time, &mut signals).await;
         Ok(())
     })
 }
@@ -214,14 +236,16 @@ async fn succeed(
 async fn follow(
     mut follower: Follower,
     key: &ProxyKey,
-    Way { control_planes, trusted, token_file }: &Way,
+    Way { control_planes, trusted, ca_file: _, token_file }: &Way,
     link: &watch::Sender<Link>,
 ) -> Result<(), String> {
     let carried = follower.carried();
+    let mut renewals = trusted.subscribe();
     loop {
+        let trusted = renewals.borrow_and_update().clone();
         let discovery = Discovery::any_of(control_planes, &key.node_id());
         let mut discovery = discovery.map_err(|error| error.to_string())?;
-        if let Some(Trusted { file, pem }) = trusted {
+        if let Some(Trusted { file, pem }) = &trusted {
             let wrong = |error| format!("the certificates in {} cannot be used: {error}", file.display());
             discovery = discovery.trusting(pem).map_err(wrong)?;
         }
@@ -241,6 +265,9 @@ async fn follow(
                 None => tokio::time::sleep(PAUSE).await,
             },
             () = pass_on => {}
+            Ok(()) = renewals.changed() => {
+                print("the certificates that control planes are signed by have changed: attaching again\n");
+            }
             freed = follower::one_is_free(carried.clone()) => {
                 print(&format!("{freed} is free now: asking for it again\n"));
             }
@@ -269,15 +296,8 @@ async fn tell(mut link: watch::Receiver<Link>) {
     }
 }
 
-async fn asked_to_leave(terminate: &mut Signal, interrupt: &mut Signal) {
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-}
-
 /// Lets open connections go on for `grace`, or until a second signal.
-async fn leave(proxy: &Arc<Proxy>, grace: Duration, terminate: &mut Signal, interrupt: &mut Signal) {
+async fn leave(proxy: &Arc<Proxy>, grace: Duration, signals: &mut Signals) {
     print(&format!("leaving: {} connections are open\n", proxy.counters().active()));
     let drain = |grace| {
         let proxy = Arc::clone(proxy);
@@ -285,7 +305,7 @@ async fn leave(proxy: &Arc<Proxy>, grace: Duration, terminate: &mut Signal, inte
     };
     tokio::select! {
         _ = drain(grace) => {}
-        () = asked_to_leave(terminate, interrupt) => {
+        () = signals.leave(|| proxy.reopen_logs()) => {
             // a drain that fails has panicked: there is nothing left to wait for
             let _ = drain(Duration::ZERO).await;
         }

@@ -35,6 +35,7 @@ pub(crate) use status::Status;
 use crate::exit::Exit;
 use crate::output::complain;
 use crate::pages::HostNames;
+use crate::patience::Patience;
 use crate::source::Source;
 use crate::takeover::{Succession, admin_listener};
 use crate::{duration, host, names, takeover};
@@ -64,11 +65,13 @@ pub(crate) struct Args {
     /// How many event loops carry connections; default: one a processor
     #[arg(long, value_name = "N")]
     workers: Option<NonZeroUsize>,
-    /// How long open connections may go on after SIGTERM or SIGINT; a second signal ends them at once
+    /// How long open connections may go on after SIGTERM, SIGINT or SIGQUIT; a second signal ends them at once
     #[arg(long, default_value = "30s", value_parser = duration::parse, value_name = "TIME")]
     drain_time: Duration,
     #[command(flatten)]
     takeover: takeover::Flag,
+    #[command(flatten)]
+    patience: Patience,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -94,7 +97,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
         connection_log: connection_log(arguments.log.as_deref(), arguments.log_format),
         ..Options::default()
     };
-    let proxy = match Proxy::start(options) {
+    let proxy = match Proxy::start(arguments.patience.within(options)) {
         Ok(proxy) => Arc::new(proxy),
         Err(error) => return refuse(&format!("the proxy cannot start: {error}"), Exit::Environment),
     };
@@ -112,7 +115,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
     });
     let hand = admin.transpose().and_then(|admin| {
         let admin = admin.map(|listener| (listener, arguments.names.known_as()));
-        Hand::start(admin, events.clone(), Arc::clone(&status), Arc::clone(&proxy))
+        Hand::start(admin, events.clone(), Arc::clone(&status), Arc::clone(&proxy), arguments.drain_time)
     });
     let mut hand = match hand {
         Ok(hand) => hand,
@@ -171,7 +174,10 @@ fn may_take_over(succession: &mut Succession, live: &Live<OwnProxy>, proxy: &Pro
 
 /// Lets open connections go on for `grace`, or until a second signal.
 fn leave(proxy: &Arc<Proxy>, screen: &Screen, status: &Status, inbox: &Inbox<Leave>, grace: Duration) {
-    status.leave();
+    while !status.leave() {
+        // the process ends when connections have, without this thread
+        std::thread::park();
+    }
     let open = proxy.counters().active();
     screen.leaving(open, grace);
     let (done, drained) = channel();

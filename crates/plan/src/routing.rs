@@ -6,6 +6,7 @@
 //!         ──split──▶ backends, each with its fate ──clusters──▶ endpoints, TLS
 //! ```
 
+mod circles;
 mod clusters;
 mod considered;
 mod dialled;
@@ -124,6 +125,7 @@ impl View<'_> {
             clusters.entry(application.name.clone()).or_insert(application);
         }
         warnings.extend(of_clusters);
+        warnings.extend(circles::remarks(&listeners, &clusters).into_iter().map(Warning::from));
         warnings.sort();
         warnings.dedup();
         Plan {

@@ -68,5 +68,5 @@ pub mod takeover;
 mod worker;
 
 pub use connection_info::ConnectionInfo;
-pub use log::{ConnectionLog, LineFormat};
+pub use log::{ConnectionLog, LineFormat, StandardStream};
 pub use proxy::{ApplyReport, DrainReport, FailedListener, ListenerId, Options, Proxy};

@@ -1,19 +1,23 @@
 //! The connection log: one line for each connection that finished or was refused, saying where it went and why.
 //!
-//! A worker writes lines into a buffer of its own and hands whole buffers to one writer thread through a bounded
-//! channel. When the writer cannot keep up lines are dropped and counted: the data path never waits.
+//! A worker writes lines into a buffer of its own and hands whole buffers to the thread of their sink through a bounded
+//! queue. When a sink cannot keep up its lines are dropped and counted: neither the data path nor another sink ever waits.
 
 mod access;
 mod buffer;
 mod digits;
+mod lane;
 mod line;
+mod outlet;
 mod record;
-mod writer;
+mod standard;
+mod whole;
 
 pub(crate) use access::Format;
 pub(crate) use buffer::{LogBuffer, Output};
+pub(crate) use lane::Lanes;
 pub(crate) use record::Record;
-pub(crate) use writer::{Batch, Writer};
+pub use standard::StandardStream;
 
 use l4::config::Sink;
 

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::AtomicU64;
-use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ pub use options::Options;
 use crate::connection_info::ConnectionInfo;
 use crate::health::{Board, Checker};
 use crate::limits::{Places, default_connections, ephemeral_ports, raise_open_files};
-use crate::log::{Batch, ConnectionLog, LogBuffer, Writer};
+use crate::log::{ConnectionLog, Lanes, LogBuffer};
 use crate::published::Published;
 use crate::resolve::Resolver;
 use crate::worker::{Command, Mailbox, Shared, Worker};
@@ -34,6 +34,8 @@ use apply::Control;
 
 /// How long a worker may take to answer; only one that is stopped takes as long.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the last lines may take to be written.
+const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// A running data plane. Dropping it ends all connections and joins all threads; see [`Proxy::drain`].
 pub struct Proxy {
@@ -44,7 +46,7 @@ pub struct Proxy {
     resolver: Resolver,
     /// Ends its thread when dropped.
     _checker: Checker,
-    writer: Option<Writer>,
+    lanes: Arc<Lanes>,
 }
 
 /// What became of the connections of a proxy that was drained.
@@ -63,29 +65,45 @@ impl Proxy {
     /// When a thread, an event queue or a wake-up descriptor cannot be had, or the file of the connection log not be
     /// opened.
     pub fn start(options: Options) -> io::Result<Self> {
-        let Options { threads, max_connections, connection_log, hello_timeout, seed } = options;
+        let Options {
+            threads,
+            max_connections,
+            connection_log,
+            hello_timeout,
+            client_keepalive,
+            client_user_timeout,
+            half_closed_timeout,
+            name_refresh,
+            seed,
+        } = options;
         let open_files = raise_open_files();
         let workers =
             threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
         let limit = max_connections.map_or_else(|| default_connections(open_files), NonZeroUsize::get);
         let addresses = Arc::new(ArcSwap::from_pointee(Addresses::default()));
         let board = Arc::new(Board::new()?);
+        let resolver = Resolver::start(Arc::clone(&addresses), name_refresh)?;
         let shared = Arc::new(Shared {
             board: Arc::clone(&board),
             places: Arc::new(Places::new(limit)),
             addresses: Arc::clone(&addresses),
+            doubts: resolver.doubts(),
             hello_timeout,
+            client_keepalive,
+            client_user_timeout,
+            half_closed_timeout,
             ephemeral_ports: ephemeral_ports(),
             workers,
             seed: seed.unwrap_or_else(|| fastrand::u64(..)),
             listener_places: Mutex::default(),
         });
-        let (writer, lines) = Writer::start(connection_log.as_ref().map(|log| &log.sink))?;
+        // held until the workers hold it
+        let (lanes, _own) = Lanes::new(connection_log.as_ref().map(|log| &log.sink))?;
         let published = Arc::new(Published {
             config: ArcSwap::default(),
             generation: AtomicU64::new(0),
             counters: (0..workers).map(|_| Arc::default()).collect(),
-            dropped_lines: Arc::clone(writer.dropped()),
+            dropped_lines: Arc::clone(lanes.dropped()),
             board: Arc::clone(&board),
         });
         let mut proxy = Self {
@@ -93,27 +111,23 @@ impl Proxy {
             control: Mutex::new(Control::new(workers)),
             mailboxes: Vec::new(),
             threads: Vec::new(),
-            _checker: Checker::start(&board, Arc::clone(&addresses))?,
-            resolver: Resolver::start(addresses)?,
-            writer: Some(writer),
+            _checker: Checker::start(&board, addresses)?,
+            resolver,
+            lanes,
         };
-        proxy.start_workers(&shared, connection_log.as_ref(), lines)?;
+        proxy.start_workers(&shared, connection_log.as_ref())?;
         Ok(proxy)
     }
 
-    fn start_workers(
-        &mut self,
-        shared: &Arc<Shared>,
-        log: Option<&ConnectionLog>,
-        lines: SyncSender<Batch>,
-    ) -> io::Result<()> {
+    fn start_workers(&mut self, shared: &Arc<Shared>, log: Option<&ConnectionLog>) -> io::Result<()> {
         for (index, counters) in self.published.counters.iter().enumerate() {
             let mailbox = Arc::new(Mailbox::new()?);
             let (shared, for_worker, counters) =
                 (Arc::clone(shared), Arc::clone(&mailbox), Arc::clone(counters));
-            let log = LogBuffer::new(log, lines.clone(), Arc::clone(&self.published.dropped_lines));
+            let (log, lanes) = (log.cloned(), Arc::clone(&self.lanes));
             let (started, starting) = mpsc::channel();
-            let work = move || match Worker::new(index, shared, for_worker, counters, log) {
+            let log = move || LogBuffer::new(log.as_ref(), lanes);
+            let work = move || match Worker::new(index, shared, for_worker, counters, log()) {
                 Ok(worker) => {
                     let _ = started.send(Ok(()));
                     worker.run();
@@ -152,6 +166,11 @@ impl Proxy {
     /// Adds the proxy's metrics to a registry; they are read whenever it is encoded, also after the proxy is gone.
     pub fn register(&self, registry: &mut prometheus_client::registry::Registry) {
         registry.register_collector(Box::new(crate::metrics::Metrics::new(Arc::clone(&self.published))));
+    }
+
+    /// Opens the files of logs again: their paths may lead elsewhere now. Without it that is noticed within a second or two.
+    pub fn reopen_logs(&self) {
+        self.lanes.reopen();
     }
 
     /// All connections that live, by id.
@@ -241,8 +260,6 @@ impl Drop for Proxy {
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
-        if let Some(writer) = self.writer.take() {
-            writer.join();
-        }
+        self.lanes.finish(LAST_LINES);
     }
 }

@@ -1,10 +1,13 @@
-//! The thread that resolves endpoints which are host names.
+//! The threads that resolve endpoints which are host names: each name on its own, so that one whose server is silent costs
+//! nothing but itself.
+//!
+//! The system's resolver is asked, so that `/etc/hosts` and whatever else it is set up with count. It tells no time to live:
+//! every name is asked for again after a fixed time, and at once when connecting to its addresses fails.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, ToSocketAddrs};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -13,77 +16,124 @@ use l4::decide::{Addresses, Resolved};
 
 use crate::guard::{Part, again, step};
 
-/// How long an answer is used before the name is asked for again.
-const REFRESH: Duration = Duration::from_secs(30);
+/// How often a name is asked for at most, though connecting to its addresses fails all the time.
+const LEAST: Duration = Duration::from_secs(1);
+/// How many names may be asked for at once. Only names whose servers are silent are asked for that long.
+const THREADS: usize = 256;
+/// What a look-up needs of stack.
+const STACK: usize = 256 << 10;
+/// How long a thread waits for work before it looks whether it is one too many.
+const IDLE: Duration = Duration::from_secs(10);
 
-/// Resolves the names of the current configuration, again and again.
+/// Resolves the names of the current configuration, again and again, until it is dropped.
 pub(crate) struct Resolver {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
 }
+
+/// How workers tell that an address of a name is no good.
+#[derive(Clone)]
+pub(crate) struct Doubts(Arc<Shared>);
 
 struct Shared {
     addresses: Arc<ArcSwap<Addresses>>,
-    names: Mutex<Names>,
+    /// How long an answer is used before the name is asked for again.
+    refresh: Duration,
+    // held for as long as it takes to read or write it, never while somebody is asked
+    state: Mutex<State>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct Names {
-    /// When each name is due.
-    due: BTreeMap<Arc<str>, Instant>,
-    /// Names that were looked up at least once.
-    seen: BTreeSet<Arc<str>>,
-    /// Whether the thread waits for an answer, which may take long.
-    asking: bool,
+struct State {
+    names: BTreeMap<Arc<str>, Name>,
+    threads: usize,
+    /// Threads that wait for work.
+    idle: usize,
     stopped: bool,
 }
 
+/// A name that is watched.
+struct Name {
+    /// When it is to be asked for.
+    due: Instant,
+    /// When it was asked for last; `None`: never.
+    asked: Option<Instant>,
+    /// Whether somebody is being asked, which may take long.
+    asking: bool,
+    /// Whether there was an answer, of whichever kind.
+    seen: bool,
+}
+
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Names> {
-        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Resolver {
-    /// Starts the thread; it publishes what it learns in `addresses`.
-    pub(crate) fn start(addresses: Arc<ArcSwap<Addresses>>) -> io::Result<Self> {
-        let shared = Arc::new(Shared { addresses, names: Mutex::default(), changed: Condvar::new() });
-        let for_thread = Arc::clone(&shared);
-        let thread = std::thread::Builder::new()
-            .name("proxy-resolve".into())
-            .spawn(move || again(Part::Resolver, || resolve_all(&for_thread)))?;
-        Ok(Self { shared, thread: Some(thread) })
+    /// Starts a thread; there will be more as names are slow. They publish what they learn in `addresses`.
+    ///
+    /// # Errors
+    /// A thread cannot be had.
+    pub(crate) fn start(addresses: Arc<ArcSwap<Addresses>>, refresh: Duration) -> io::Result<Self> {
+        let refresh = refresh.max(LEAST);
+        let shared =
+            Arc::new(Shared { addresses, refresh, state: Mutex::default(), changed: Condvar::new() });
+        spawn(&shared, &mut shared.lock())?;
+        Ok(Self { shared })
     }
 
-    /// Resolves these names from now on, and no others; waits a while for the first answer to each.
-    pub(crate) fn watch(&self, names: BTreeSet<Arc<str>>, patience: Duration) {
+    /// How workers tell that an address of a name is no good.
+    pub(crate) fn doubts(&self) -> Doubts {
+        Doubts(Arc::clone(&self.shared))
+    }
+
+    /// Resolves these names from now on, and no others; waits a while for the first answers to those that are new.
+    pub(crate) fn watch(&self, names: &BTreeSet<Arc<str>>, patience: Duration) {
         let mut state = self.shared.lock();
         let now = Instant::now();
-        state.due.retain(|name, _| names.contains(name));
-        state.seen.retain(|name| names.contains(name));
-        for name in &names {
-            state.due.entry(Arc::clone(name)).or_insert(now);
+        state.names.retain(|name, _| names.contains(name));
+        let mut new = Vec::new();
+        for name in names {
+            state.names.entry(Arc::clone(name)).or_insert_with(|| {
+                new.push(Arc::clone(name));
+                Name { due: now, asked: None, asking: false, seen: false }
+            });
+        }
+        if new.is_empty() {
+            return;
         }
         self.shared.changed.notify_all();
-        let all_seen = |state: &mut Names| state.seen.len() < names.len() && !state.stopped;
-        let waited = self.shared.changed.wait_timeout_while(state, patience, all_seen);
+        let is_open = |state: &mut State| {
+            let is_unseen = |name| state.names.get(name).is_some_and(|name| !name.seen);
+            !state.stopped && new.iter().any(is_unseen)
+        };
+        let waited = self.shared.changed.wait_timeout_while(state, patience, is_open);
         drop(waited);
     }
 }
 
 impl Drop for Resolver {
     fn drop(&mut self) {
-        let mut state = self.shared.lock();
-        state.stopped = true;
-        let asking = state.asking;
-        drop(state);
+        // a look-up cannot be interrupted; its thread ends after it, and until then touches nothing of anybody's
+        self.shared.lock().stopped = true;
         self.shared.changed.notify_all();
-        // a look-up cannot be interrupted; the thread ends after it, and until then touches nothing of anybody's
-        if let Some(thread) = self.thread.take()
-            && !asking
+    }
+}
+
+impl Doubts {
+    /// Asks for a name at once, unless that was done a moment ago: connecting to its address failed. Waits for nobody.
+    pub(crate) fn about(&self, name: &Arc<str>) {
+        // who holds it is about to look anyway, and the next failure tells it again
+        let Ok(mut state) = self.0.state.try_lock() else { return };
+        let now = Instant::now();
+        if let Some(name) = state.names.get_mut(name)
+            && !name.asking
+            && name.asked.is_some_and(|asked| now >= asked + LEAST)
+            && name.due > now
         {
-            let _ = thread.join();
+            name.due = now;
+            self.0.changed.notify_all();
         }
     }
 }
@@ -104,45 +154,74 @@ pub(crate) fn names(config: &Config) -> BTreeSet<Arc<str>> {
     names.collect()
 }
 
-fn resolve_all(shared: &Shared) {
-    // true after a panic
-    shared.lock().asking = false;
-    loop {
-        let Some(name) = next_due(shared) else { return };
+fn spawn(shared: &Arc<Shared>, state: &mut State) -> io::Result<()> {
+    let for_thread = Arc::clone(shared);
+    let work = move || again(Part::Resolver, || resolve_all(&for_thread));
+    std::thread::Builder::new().name("proxy-resolve".into()).stack_size(STACK).spawn(work)?;
+    state.threads += 1;
+    Ok(())
+}
+
+fn resolve_all(shared: &Arc<Shared>) {
+    while let Some(asking) = next_due(shared) {
         step(Part::Resolver);
-        let answer = look_up(&name);
-        publish(shared, &name, answer);
-        let mut state = shared.lock();
-        state.asking = false;
-        if let Some(due) = state.due.get_mut(&name) {
-            *due = Instant::now() + REFRESH;
-            state.seen.insert(name);
-        }
-        drop(state);
-        shared.changed.notify_all();
+        let answer = look_up(&asking.name);
+        publish(shared, &asking.name, answer);
     }
 }
 
-fn next_due(shared: &Shared) -> Option<Arc<str>> {
+/// A name that somebody is being asked for.
+struct Asking<'a> {
+    shared: &'a Shared,
+    name: Arc<str>,
+}
+
+impl Drop for Asking<'_> {
+    /// Also after a panic: the others have their turn first.
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        if let Some(name) = state.names.get_mut(&self.name) {
+            name.asking = false;
+            name.seen = true;
+            name.due = Instant::now() + self.shared.refresh;
+        }
+        drop(state);
+        self.shared.changed.notify_all();
+    }
+}
+
+/// Waits for a name that is due. `None`: this thread is not needed any more.
+fn next_due(shared: &Arc<Shared>) -> Option<Asking<'_>> {
     let mut state = shared.lock();
     loop {
         if state.stopped {
+            state.threads -= 1;
             return None;
         }
-        let next = state.due.iter().min_by_key(|(_, due)| **due).map(|(name, due)| (Arc::clone(name), *due));
-        let wait = match next {
-            None => REFRESH,
-            Some((name, due)) => match due.checked_duration_since(Instant::now()) {
-                None | Some(Duration::ZERO) => {
-                    state.asking = true;
-                    // should asking for it fail in any way, the others have their turn first
-                    state.due.insert(Arc::clone(&name), Instant::now() + REFRESH);
-                    return Some(name);
+        let now = Instant::now();
+        let idle = state.names.iter_mut().filter(|(_, name)| !name.asking);
+        let wait = match idle.min_by_key(|(_, name)| name.due) {
+            Some((text, name)) if name.due <= now => {
+                let text = Arc::clone(text);
+                (name.asking, name.asked) = (true, Some(now));
+                // should there be no thread for it, the next name waits for this one
+                if state.idle == 0 && state.threads < THREADS {
+                    let _ = spawn(shared, &mut state);
                 }
-                Some(wait) => wait,
-            },
+                return Some(Asking { shared, name: text });
+            }
+            Some((_, name)) => (name.due - now).min(IDLE),
+            None => IDLE,
         };
-        state = shared.changed.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
+        state.idle += 1;
+        let (again, waited) =
+            shared.changed.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner);
+        state = again;
+        state.idle -= 1;
+        if waited.timed_out() && wait == IDLE && state.idle > 0 {
+            state.threads -= 1;
+            return None;
+        }
     }
 }
 
@@ -158,11 +237,12 @@ fn look_up(name: &str) -> Result<Vec<IpAddr>, Arc<str>> {
 
 /// Replaces what is known; a failure does not replace an answer.
 fn publish(shared: &Shared, name: &Arc<str>, answer: Result<Vec<IpAddr>, Arc<str>>) {
-    let watched: Vec<Arc<str>> = shared.lock().due.keys().cloned().collect();
+    // two answers may come at once, and each is laid over what is known
+    let state = shared.lock();
     let before = shared.addresses.load_full();
-    let known = watched.into_iter().filter_map(|watched| {
-        let kept = before.get(&watched).cloned();
-        let now = if watched == *name {
+    let known = state.names.keys().filter_map(|watched| {
+        let kept = before.get(watched).cloned();
+        let now = if watched == name {
             match (&answer, kept) {
                 (Ok(addresses), _) => Some(Resolved::Known(addresses.clone())),
                 (Err(_), Some(Resolved::Known(addresses))) => Some(Resolved::Known(addresses)),
@@ -171,13 +251,62 @@ fn publish(shared: &Shared, name: &Arc<str>, answer: Result<Vec<IpAddr>, Arc<str
         } else {
             kept
         };
-        now.map(|now| (watched, now))
+        now.map(|now| (Arc::clone(watched), now))
     });
     let after: Addresses = known.collect();
-    if after != *before {
-        if let Err(why) = &answer {
-            tracing::warn!(host = %name, %why, "an endpoint's host name has no address");
-        }
+    let is_new = after != *before;
+    if is_new {
         shared.addresses.store(Arc::new(after));
+    }
+    drop(state);
+    if is_new && let Err(why) = &answer {
+        tracing::warn!(host = %name, %why, "an endpoint's host name has no address");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_known(resolver: &Resolver, name: &str) -> bool {
+        matches!(resolver.shared.addresses.load().get(name), Some(Resolved::Known(_)))
+    }
+
+    fn eventually(what: &str, so: impl Fn() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !so() {
+            assert!(Instant::now() < deadline, "not so in time: {what}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_being_asked_for_holds_up_no_other() {
+        let resolver = Resolver::start(Arc::default(), Duration::from_secs(3600)).unwrap();
+        let (silent, good): (Arc<str>, Arc<str>) = ("silent.test".into(), "127.0.0.1".into());
+        // as if its server did not answer
+        let now = Instant::now();
+        let name = Name { due: now, asked: Some(now), asking: true, seen: false };
+        resolver.shared.lock().names.insert(Arc::clone(&silent), name);
+        let begun = Instant::now();
+        resolver.watch(&BTreeSet::from([Arc::clone(&silent)]), Duration::from_secs(3600));
+        resolver.watch(&BTreeSet::from([silent, good]), Duration::from_secs(3600));
+        assert!(is_known(&resolver, "127.0.0.1"));
+        assert!(begun.elapsed() < Duration::from_secs(60));
+    }
+
+    #[test]
+    fn an_answer_is_asked_for_again_and_at_once_when_connecting_fails() {
+        let resolver = Resolver::start(Arc::default(), Duration::from_secs(3600)).unwrap();
+        let name: Arc<str> = "127.0.0.1".into();
+        resolver.watch(&BTreeSet::from([Arc::clone(&name)]), Duration::from_secs(60));
+        let asked = || resolver.shared.lock().names.get(&name).and_then(|name| name.asked);
+        let first = asked().unwrap();
+        eventually("asked again", || {
+            resolver.doubts().about(&name);
+            asked() != Some(first)
+        });
+        let second = asked().unwrap();
+        assert!(second.duration_since(first) >= LEAST);
     }
 }

@@ -24,6 +24,7 @@ mod shared;
 mod slots;
 mod stage;
 mod token;
+mod vanished;
 
 use std::collections::BTreeMap;
 use std::io;

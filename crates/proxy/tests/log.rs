@@ -194,3 +194,26 @@ fn metrics_tell_the_split() {
     let chosen = text.lines().find_map(|line| line.strip_prefix(&chosen)).unwrap();
     assert_eq!(chosen, counters(&proxy).backends[0].chosen.to_string());
 }
+
+#[test]
+fn a_log_that_nobody_takes_costs_its_own_lines_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    // it is connected to by the kernel, and nobody ever reads from it
+    let stuck = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let (server, address) = (Server::named("a"), free_address());
+    let mut mesh = Mesh::new(address).backend("redis", 1, &[server.address]);
+    mesh.listener.access_logs = vec![l4::AccessLog {
+        tcp_address: stuck.local_addr().unwrap().to_string(),
+        plain_format: "x".repeat(1 << 20),
+        ..l4::AccessLog::default()
+    }];
+    let proxy = logging(&path, LineFormat::Text, &mesh);
+    for _ in 0..40 {
+        converse(address);
+    }
+    wait_until("the other log has all lines", || lines(&path).len() == 40);
+    let begun = std::time::Instant::now();
+    drop(proxy);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(20), "the end waits for it");
+}

@@ -6,12 +6,13 @@ mod support;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use ::l4::Ending;
 use meshtcp_proxy::{Options, Proxy};
 use support::{
-    Mesh, Server, Unanswering, counters, dial, echo, free_address, options, proxy, read_until_reset,
-    wait_until,
+    Mesh, PATIENCE, Server, Unanswering, counters, dial, echo, free_address, options, proxy,
+    read_until_reset, wait_until,
 };
 
 /// An address that nobody listens on, and nobody will.
@@ -153,4 +154,52 @@ fn the_proxy_has_a_bound_of_its_own() {
         living.push(stream);
     }
     read_until_reset(&dial(address));
+}
+
+#[test]
+fn a_connection_of_which_one_end_has_finished_is_ended_when_nothing_comes_from_the_other() {
+    // it reads, and never says anything
+    let server = Server::start(|mut stream| {
+        let _ = stream.read_to_end(&mut Vec::new());
+        std::thread::sleep(PATIENCE);
+    });
+    let address = free_address();
+    let options = Options { half_closed_timeout: Some(Duration::from_millis(300)), ..options() };
+    let proxy = Proxy::start(options).unwrap();
+    assert!(
+        proxy.apply(Mesh::new(address).backend("redis", 1, &[server.address]).config()).failed.is_empty()
+    );
+    let (whole, half) = (dial(address), dial(address));
+    wait_until("both are there", || proxy.connections().iter().filter(|it| it.connected).count() == 2);
+    half.shutdown(std::net::Shutdown::Write).unwrap();
+    wait_until("the half one ended", || counters(&proxy).ended.get(&Ending::IdleTimeout) == Some(&1));
+    std::thread::sleep(Duration::from_millis(600));
+    assert_eq!(proxy.connections().len(), 1);
+    drop(whole);
+}
+
+#[test]
+fn a_silent_client_is_asked_whether_it_is_still_there() {
+    let server = Server::start(echo);
+    let address = free_address();
+    let proxy = proxy(&Mesh::new(address).backend("redis", 1, &[server.address]));
+    let client = dial(address);
+    wait_until("it is connected", || proxy.connections().iter().any(|it| it.connected));
+    // local address, remote address, state, queues, then which timer runs: 02 is that of keepalive
+    let port = |address: std::net::SocketAddr| format!(":{:04X}", address.port());
+    let (here, there) = (port(address), port(client.local_addr().unwrap()));
+    let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let accepted = sockets.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let accepted = accepted.filter(|line| line[1].ends_with(&here) && line[2].ends_with(&there));
+    let timers: Vec<_> = accepted.map(|line| line[5].to_owned()).collect();
+    assert!(timers.len() == 1 && timers[0].starts_with("02:"), "{timers:?}");
+}
+
+#[test]
+fn a_connection_that_would_come_back_to_its_listener_is_refused_at_once() {
+    let address = free_address();
+    let proxy = proxy(&Mesh::new(address).backend("redis", 1, &[address]));
+    read_until_reset(&dial(address));
+    wait_until("it ended", || counters(&proxy).ended.get(&Ending::ConnectRefused) == Some(&1));
+    assert_eq!(counters(&proxy).accepted, 1, "it was not dialled");
 }

@@ -126,6 +126,11 @@ impl<S: Sink> Live<S> {
         [self.source.look_again_at(), self.sink.due(), self.pause.until()].into_iter().flatten().min()
     }
 
+    /// Reads all of the source again at the next turn, whether or not it looks changed.
+    pub fn read_again(&mut self) {
+        self.source.read_again();
+    }
+
     /// Leaves everything as it is for a while, after a panic: what may be half done is taken up again then.
     pub fn failed(&mut self, now: Instant) {
         self.pause.begin(now);

@@ -11,6 +11,8 @@ const IDLE: Duration = Duration::from_secs(3600);
 pub enum Event<L> {
     /// There may be something new: in the source, or from proxies.
     Look,
+    /// Somebody asks to read all of the source again, whether or not it looks changed.
+    ReadAgain,
     /// It is time to leave, for this reason.
     Leave(L),
 }

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use model::{Problem, Problems};
+use model::{Problem, Problems, Severity};
 
 pub use files::{Files, Sighting};
 pub use scan::{OpenError, is_resource_file};
@@ -28,6 +28,7 @@ pub use watch::Watch;
 use change::{Content, Ledger, Options, problem_of};
 
 use super::{Adopt, Dangling, Settled, Source, SourceState};
+use crate::plain_file;
 use places::{Absence, Places};
 use scan::Fingerprint;
 
@@ -38,6 +39,10 @@ pub struct FolderSource {
     seen: BTreeMap<PathBuf, Fingerprint>,
     places: Places,
     looked_at: Option<Instant>,
+    /// Whether to read also what looks as it did.
+    read_again: bool,
+    /// Whether to look only once: then what was named may be something that has to be waited for, such as a pipe.
+    once: bool,
 }
 
 /// All that files and folders hold at one moment, each resource as good on its own as its file.
@@ -62,11 +67,20 @@ impl FolderSource {
         let read = move |name: &str, bytes: &[u8]| Content::read(name, bytes, &options);
         let files = Files::new(Box::new(read));
         let (seen, places) = Default::default();
-        Ok(Self { roots: paths.to_vec(), files, seen, places, looked_at: None })
+        Ok(Self {
+            roots: paths.to_vec(),
+            files,
+            seen,
+            places,
+            looked_at: None,
+            read_again: false,
+            once: false,
+        })
     }
 
     /// Looks once and takes all that is good: for commands that answer and end.
     pub fn load(&mut self) -> Loaded {
+        self.once = true;
         self.refresh(Instant::now());
         let mut ledger = Ledger::default();
         // nothing is objected to
@@ -87,12 +101,16 @@ impl Source for FolderSource {
     /// Looks at every path and reads what changed since the last look.
     fn refresh(&mut self, now: Instant) {
         self.looked_at = Some(now);
+        let again = std::mem::take(&mut self.read_again);
         let listing = scan::list(&self.roots);
         let absences = self.places.judge(&listing, |path| self.seen.contains_key(path), now);
         // what stands where nobody can look, or is not believed to be empty, is not gone
         let unreadable = listing.unreadable.iter().map(|(path, _)| path);
-        let dark: Vec<PathBuf> =
-            unreadable.chain(absences.iter().map(|absence| &absence.path)).cloned().collect();
+        let dark: Vec<PathBuf> = unreadable
+            .chain(listing.odd.iter().map(|(path, _)| path))
+            .chain(absences.iter().map(|absence| &absence.path))
+            .cloned()
+            .collect();
         let unseen: Vec<PathBuf> =
             self.seen.keys().filter(|path| !listing.files.contains_key(*path)).cloned().collect();
         for path in unseen {
@@ -103,11 +121,13 @@ impl Source for FolderSource {
             }
         }
         for (path, fingerprint) in listing.files {
-            let doubtful = self.files.is_doubtful(&name(&path));
+            let doubtful = again || self.files.is_doubtful(&name(&path));
             if !doubtful && self.seen.get(&path).is_some_and(|seen| seen.proves_unchanged(&fingerprint)) {
                 continue;
             }
-            let sighting = match std::fs::read(&path) {
+            let is_named = self.once && self.roots.contains(&path);
+            let read = if is_named { std::fs::read(&path) } else { plain_file::read(&path) };
+            let sighting = match read {
                 Ok(bytes) => Sighting::Bytes(bytes),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => Sighting::Gone,
                 Err(error) => Sighting::Unreadable(error.to_string()),
@@ -116,9 +136,14 @@ impl Source for FolderSource {
             self.seen.insert(path, fingerprint);
         }
         let unreadable = listing.unreadable.iter().map(|(path, why)| kept(path, why));
+        let odd = listing.odd.iter().map(|(path, why)| stepped_over(path, why));
         let lasting = absences.iter().filter(|absence| absence.lasts);
         let absent = lasting.map(|Absence { path, why, .. }| kept(path, why.in_words()));
-        self.files.cannot_list(unreadable.chain(absent).collect());
+        self.files.cannot_list(unreadable.chain(odd).chain(absent).collect());
+    }
+
+    fn read_again(&mut self) {
+        self.read_again = true;
     }
 
     fn settle(&mut self, adopt: &mut Adopt<'_>) -> Settled {
@@ -161,6 +186,14 @@ fn kept(path: &Path, why: &str) -> Problem {
     let help =
         "what was read from it last stays in force, until it can be read again or this is started anew";
     Problem { help: Some(help.into()), ..problem_of(&name(path), format!("cannot be read: {why}")) }
+}
+
+/// The remark about something in a folder that is called like a file of resources.
+fn stepped_over(path: &Path, why: &str) -> Problem {
+    let help =
+        "what was read under this name before stays in force; move it away if it is not meant to be here";
+    let problem = problem_of(&name(path), format!("is not read: {why}"));
+    Problem { severity: Severity::Warning, help: Some(help.into()), ..problem }
 }
 
 /// Files are called as the operator would write them.

@@ -247,3 +247,29 @@ async fn a_folder_that_makes_no_sense_is_refused_and_left_alone() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_is_no_file_is_stepped_over_and_never_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let store = PlainStore::open(path).await.unwrap();
+    put(&store, &route("first"), 1).await;
+    drop(store);
+    let fifo = |name: &str| {
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mkfifoat(rustix::fs::CWD, path.join(name), mode).unwrap();
+    };
+    fifo("x.yaml");
+    std::os::unix::fs::symlink("/dev/zero", path.join("device.yaml")).unwrap();
+    std::fs::File::create(path.join("huge.yaml")).unwrap().set_len(3 << 30).unwrap();
+    let store = timeout(PATIENCE, opened(path)).await.unwrap();
+    timeout(PATIENCE, put(&store, &route("second"), 1)).await.unwrap();
+    let listing = store.list(&Selection::default()).await.unwrap();
+    let mesh = listing.items[0].key.mesh.clone().unwrap_or_default();
+    let third = route("third");
+    fifo(&format!("{mesh}/{}.third.yaml", third.kind));
+    let error =
+        timeout(PATIENCE, store.put(&third, document(&third, 1), Expected::Any)).await.unwrap().unwrap_err();
+    assert!(error.to_string().contains("is in the way: it is a FIFO"), "{error}");
+    assert_eq!(store.list(&Selection::default()).await.unwrap().items.len(), 2);
+}

@@ -20,6 +20,7 @@ use super::metrics::Metrics;
 use crate::pages;
 use crate::panics::Panics;
 use crate::report::plain;
+use crate::streams::Dropped;
 
 #[derive(Clone)]
 struct Desk {
@@ -42,6 +43,7 @@ pub(super) async fn serve(
     shared.storing.register(&mut registry);
     registry.register_collector(Box::new(Metrics::new(shared.clone())));
     registry.register_collector(Box::new(Panics::new("")));
+    registry.register_collector(Box::new(Dropped::new("")));
     let desk = Desk { shared, registry: Arc::new(registry) };
     let router = Router::new()
         .route("/", get(index))

@@ -13,19 +13,22 @@ use control::guard::{caught_task, task_again};
 use control::run::Event;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Shared, admin, api};
 use crate::api_socket::ApiSocket;
-use crate::output::complain;
+use crate::output::{complain, print};
+use crate::signals::{Asked, Signals};
+use crate::streams;
 
 /// How long answers of proxies are collected before the loop looks at them.
 const COLLECT: Duration = Duration::from_millis(20);
 /// How long connections whose streams were ended may take to close.
 const CLOSING: Duration = Duration::from_secs(2);
+/// How long the loop may take to leave beside that. If it takes longer it waits for a disk that does not answer.
+const STUCK: Duration = Duration::from_secs(5);
 
 /// Whether others on the way can read along.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +90,7 @@ impl Service {
                 admin: admin.as_ref().map(address).transpose()?,
                 api,
             };
-            forward_signals(events.clone())?;
+            forward_signals(events.clone(), grace)?;
             forward(shared.publisher.wanted_changes(), events.clone());
             forward(shared.statuses.changes(), events);
             if let Some(listener) = admin {
@@ -204,22 +207,33 @@ fn forward(changes: watch::Receiver<u64>, events: Sender<Event<()>>) {
     });
 }
 
-fn forward_signals(events: Sender<Event<()>>) -> Result<(), String> {
-    let words = |error: std::io::Error| format!("signals cannot be caught: {error}");
-    let mut terminate = signal(SignalKind::terminate()).map_err(words)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(words)?;
+fn forward_signals(events: Sender<Event<()>>, grace: Duration) -> Result<(), String> {
+    let mut signals = Signals::catch()?;
     tokio::spawn(async move {
         loop {
-            let asked = async {
-                tokio::select! {
-                    _ = terminate.recv() => {}
-                    _ = interrupt.recv() => {}
+            let event = match caught_task("signals", signals.next()).await {
+                Some(Asked::Leave) => {
+                    tokio::spawn(leave_without_loop(grace));
+                    Event::Leave(())
                 }
+                Some(Asked::ReadAgain) => {
+                    print("asked by SIGHUP: reading everything again\n");
+                    Event::ReadAgain
+                }
+                None => continue,
             };
-            if caught_task("signals", asked).await.is_some() && events.send(Event::Leave(())).is_err() {
+            if events.send(event).is_err() {
                 return;
             }
         }
     });
     Ok(())
+}
+
+/// Ends the process in the place of a loop that does not hear of it. Proxies keep what they run.
+async fn leave_without_loop(grace: Duration) {
+    tokio::time::sleep(STUCK + grace + CLOSING).await;
+    complain("warning: a file, folder or store does not answer: leaving without it\n");
+    streams::finish();
+    std::process::exit(0)
 }

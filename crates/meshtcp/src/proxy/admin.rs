@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 use super::follower::Carried;
 use crate::panics::Panics;
+use crate::streams::Dropped;
 use crate::{health, pages};
 
 #[derive(Clone)]
@@ -37,6 +38,7 @@ pub(super) async fn serve(
     let mut registry = Registry::default();
     proxy.register(&mut registry);
     registry.register_collector(Box::new(Panics::new("meshtcp_")));
+    registry.register_collector(Box::new(Dropped::new("meshtcp_")));
     let desk = Desk { proxy, link, carried, registry: Arc::new(registry) };
     let router = Router::new()
         .route("/", get(index))

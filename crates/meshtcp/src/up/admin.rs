@@ -19,6 +19,7 @@ use crate::health;
 use crate::pages;
 use crate::panics::Panics;
 use crate::report::plain;
+use crate::streams::Dropped;
 
 #[derive(Clone)]
 struct Desk {
@@ -33,6 +34,7 @@ pub(super) async fn serve(listener: TcpListener, status: Arc<Status>, proxy: Arc
     proxy.register(&mut registry);
     registry.register_collector(Box::new(Metrics::new(Arc::clone(&status))));
     registry.register_collector(Box::new(Panics::new("meshtcp_")));
+    registry.register_collector(Box::new(Dropped::new("meshtcp_")));
     let desk = Desk { status, proxy, registry: Arc::new(registry) };
     let router = Router::new()
         .route("/", get(index))

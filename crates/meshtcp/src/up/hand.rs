@@ -4,20 +4,26 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
 
 use control::guard::caught_task;
 use control::run::Event;
 use control::web::KnownAs;
 use proxy::Proxy;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::AbortHandle;
 
 use super::{Status, admin};
+use crate::output::{complain, print};
+use crate::signals::{Asked, Signals};
+use crate::streams;
+
+/// How long the loop may take to leave. If it takes longer it waits for a disk that does not answer.
+const STUCK: Duration = Duration::from_secs(5);
 
 /// Why to leave.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Leave {
-    /// SIGTERM or SIGINT.
+    /// A signal.
     #[default]
     Asked,
     /// Another process carries new connections from now on.
@@ -31,7 +37,8 @@ pub(crate) struct Hand {
 }
 
 impl Hand {
-    /// Starts listening for signals, and serving on `admin` under these names.
+    /// Starts listening for signals, and serving on `admin` under these names. When the loop cannot leave, connections get
+    /// `grace` without it.
     ///
     /// # Errors
     /// In words: signals cannot be caught.
@@ -40,6 +47,7 @@ impl Hand {
         events: Sender<Event<Leave>>,
         status: Arc<Status>,
         proxy: Arc<Proxy>,
+        grace: Duration,
     ) -> Result<Self, String> {
         let admin_socket = admin.as_ref().and_then(|(listener, _)| {
             Some((listener.local_addr().ok()?, OwnedFd::from(listener.try_clone().ok()?)))
@@ -55,16 +63,15 @@ impl Hand {
             };
             runtime.block_on(async {
                 let prepared = async {
-                    let terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
-                    let interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
+                    let signals = Signals::catch()?;
                     let listen =
                         |(listener, known_as)| Ok((tokio::net::TcpListener::from_std(listener)?, known_as));
                     let listener = admin.map(listen).transpose();
                     let listener = listener
                         .map_err(|error: std::io::Error| format!("--admin cannot be served: {error}"))?;
-                    Ok::<_, String>((terminate, interrupt, listener))
+                    Ok::<_, String>((signals, listener))
                 };
-                let (mut terminate, mut interrupt, listener) = match prepared.await {
+                let (mut signals, listener) = match prepared.await {
                     Ok(prepared) => prepared,
                     Err(message) => {
                         let _ = ready.send(Err(message));
@@ -72,19 +79,23 @@ impl Hand {
                     }
                 };
                 let task = listener.map(|(listener, known_as)| {
-                    tokio::spawn(admin::serve(listener, status, proxy, known_as))
+                    tokio::spawn(admin::serve(listener, Arc::clone(&status), Arc::clone(&proxy), known_as))
                 });
                 let _ = ready.send(Ok(task.map(|task| task.abort_handle())));
                 loop {
-                    let asked = async {
-                        tokio::select! {
-                            _ = terminate.recv() => {}
-                            _ = interrupt.recv() => {}
+                    let event = match caught_task("signals", signals.next()).await {
+                        Some(Asked::Leave) => {
+                            tokio::spawn(leave_without_loop(Arc::clone(&status), Arc::clone(&proxy), grace));
+                            Event::Leave(Leave::Asked)
                         }
+                        Some(Asked::ReadAgain) => {
+                            print("asked by SIGHUP: reading all files and opening logs again\n");
+                            proxy.reopen_logs();
+                            Event::ReadAgain
+                        }
+                        None => continue,
                     };
-                    if caught_task("signals", asked).await.is_some()
-                        && events.send(Event::Leave(Leave::Asked)).is_err()
-                    {
+                    if events.send(event).is_err() {
                         return;
                     }
                 }
@@ -113,4 +124,17 @@ impl Hand {
             task.abort();
         }
     }
+}
+
+/// Leaves in the place of a loop that does not hear of it.
+async fn leave_without_loop(status: Arc<Status>, proxy: Arc<Proxy>, grace: Duration) {
+    tokio::time::sleep(STUCK).await;
+    if !status.leave() {
+        return;
+    }
+    complain("warning: a file or folder of resources does not answer: leaving without it\n");
+    // should it panic, there is nothing left to wait for
+    let _ = tokio::task::spawn_blocking(move || proxy.drain(grace)).await;
+    streams::finish();
+    std::process::exit(0)
 }

@@ -66,9 +66,10 @@ impl Status {
         Arc::clone(&self.current.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Says that no new connections are taken from now on.
-    pub(crate) fn leave(&self) {
-        self.leaving.store(true, Relaxed);
+    /// Says that no new connections are taken from now on. Whether nobody has said so before.
+    #[must_use]
+    pub(crate) fn leave(&self) -> bool {
+        !self.leaving.swap(true, Relaxed)
     }
 
     /// Why not to send connections here now, if so.

@@ -17,8 +17,8 @@ use crate::listen::{Claim, open};
 use crate::resolve::{self, Resolver};
 use crate::worker::{Adoption, Command, Mailbox};
 
-/// How long applying waits for the first answer about host names that are new.
-const RESOLVE_PATIENCE: Duration = Duration::from_secs(1);
+/// How long applying waits for the first answer about host names that are new, so that their first connections find one.
+const RESOLVE_PATIENCE: Duration = Duration::from_millis(250);
 
 /// What became of a configuration.
 #[derive(Clone, Debug, Default)]
@@ -147,7 +147,7 @@ impl Control {
             report.failed = config.listeners().iter().map(|listener| failed(listener, &gone, None)).collect();
             return report;
         }
-        resolver.watch(resolve::names(&config), RESOLVE_PATIENCE);
+        resolver.watch(&resolve::names(&config), RESOLVE_PATIENCE);
         let (serving, sockets) = self.bind(&config, &mut report);
         report.closed = self.closed(&serving);
         published.board.watch(&serving);

@@ -16,6 +16,7 @@ use super::cluster::LocalCluster;
 use super::existing::Changed;
 use super::listener::{ListenSocket, LocalBackend, LocalListener, SharedBalance};
 use super::token::Token;
+use super::vanished::notice;
 use super::{Adoption, Worker};
 use crate::counters::ListenerKey;
 use crate::log::Format;
@@ -66,6 +67,11 @@ impl Worker {
     }
 
     fn open_listener(&mut self, socket: ListenSocket) {
+        let (keepalive, timeout) = (self.env.shared.client_keepalive, self.env.shared.client_user_timeout);
+        if let Err(errno) = notice(&socket.socket, keepalive, timeout) {
+            let address = socket.address;
+            tracing::warn!(%address, %errno, "clients that vanish without a word are not noticed here");
+        }
         let vacant = self.env.sockets.iter().position(Option::is_none);
         let index = vacant.unwrap_or_else(|| {
             self.env.sockets.push(None);

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use l4::balance::Draw;
-use l4::config::{Backend, Cluster, Route};
+use l4::config::{Backend, Cluster, Host, Route};
 use l4::decide::{Decision, Forward, Moment, Refusal, Refuse, RouteIndex, decide, decide_again};
 use l4::ending::Ending;
 use rustix::io::Errno;
@@ -72,6 +72,7 @@ impl Choice {
         if errno != Errno::ADDRNOTAVAIL {
             self.cluster.cell().failed(self.forward.endpoint.endpoint);
         }
+        self.doubt(env);
         let local = &*connection.listener;
         let moment = Moment { draw: self.draw, standings: local, addresses: env.addresses.load() };
         let next = decide_again(&connection.facts(), &local.config, &self.forward, &moment);
@@ -88,6 +89,14 @@ impl Choice {
             _ => Ending::ConnectRefused,
         };
         Err(End::new(ending, format!("{}: {errno}", self.address())))
+    }
+
+    /// Has the host name of an endpoint resolved again that cannot be dialled.
+    fn doubt(&self, env: &Env) {
+        let endpoint = self.cluster_config().endpoints.get(self.forward.endpoint.endpoint);
+        if let Some(Host::Name(name)) = endpoint.map(|endpoint| &endpoint.host) {
+            env.shared.doubts.about(name);
+        }
     }
 
     /// Takes up what the connection needs of its endpoint and cluster.

@@ -148,9 +148,26 @@ impl Dialling {
     }
 }
 
+/// Whether the listener that accepted a connection is who answers at an address.
+fn is_itself(address: SocketAddr, connection: &Connection) -> bool {
+    let bound = connection.listener.config.address;
+    if address.port() != bound.port() {
+        return false;
+    }
+    let accepted_at = || getsockname(&connection.client).ok().and_then(|own| SocketAddr::try_from(own).ok());
+    address == bound
+        || bound.ip().is_unspecified() && (address.ip().is_loopback() || accepted_at() == Some(address))
+}
+
 /// Books an endpoint, and begins to connect. `None`: that failed at once, and the choice is the next endpoint.
 fn attempt(choice: &mut Choice, of: &Connection, env: &mut Env) -> Step<Option<(OwnedFd, Booking)>> {
     choice.attempts += 1;
+    if is_itself(choice.address(), of) {
+        // it would be accepted here, and dialled again, until no descriptor is left
+        let address = choice.address();
+        let why = |end: End| End { why: format!("{address} is this listener itself").into(), ..end };
+        return choice.turn_to_next(Errno::CONNREFUSED, of, env).map(|()| None).map_err(why);
+    }
     let booking = choice.book()?;
     match start_connect(choice) {
         Ok(backend) => Ok(Some((backend, booking))),

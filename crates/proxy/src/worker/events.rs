@@ -41,7 +41,7 @@ impl Worker {
         self.step(slot, |connection, stage, env| match stage {
             Stage::Opening(opening) => Stage::Closing(opening.overdue()),
             Stage::Dialling(dialling) => dialling.fail(Errno::TIMEDOUT, connection, env).into(),
-            Stage::Relaying(relaying) => match relaying.due(connection) {
+            Stage::Relaying(relaying) => match relaying.due(connection, env) {
                 Some((_, ending, why)) => {
                     Stage::Closing(relaying.close(connection, env, End::new(ending, why)))
                 }

@@ -98,10 +98,14 @@ impl Relaying {
 
     /// Moves what arrived until now, and begins to watch the time.
     pub(super) fn first_turn(&mut self, connection: &mut Connection, env: &mut Env) -> Step {
-        if let Some((due, ..)) = self.due(connection) {
+        self.watch_time(connection, env);
+        self.serve(connection, env, &[Side::Client, Side::Backend], SMALL_QUANTUM)
+    }
+
+    fn watch_time(&self, connection: &Connection, env: &mut Env) {
+        if let Some((due, ..)) = self.due(connection, env) {
             env.deadlines.look_at(connection.slot, due);
         }
-        self.serve(connection, env, &[Side::Client, Side::Backend], SMALL_QUANTUM)
     }
 
     /// Serves a small message at once, and queues bulk.
@@ -215,12 +219,18 @@ impl Relaying {
             Pumped::Failed(Fault::Source(errno)) => Err(reset_by(from, errno)),
             Pumped::Failed(Fault::Destination(errno)) => Err(reset_by(from.other(), errno)),
             Pumped::Finished => {
-                let first = *self.first_end.get_or_insert(from);
+                let first = *self.first_end.get_or_insert_with(|| {
+                    self.moved_at = env.now;
+                    from
+                });
                 if connection.directions[from.other() as usize].is_finished() {
                     return Err(End::new(Ending::closed_by(first), ""));
                 }
                 match shutdown(destination, Shutdown::Write) {
-                    Ok(()) => Ok(Flow::Wait),
+                    Ok(()) => {
+                        self.watch_time(connection, env);
+                        Ok(Flow::Wait)
+                    }
                     Err(errno) => Err(reset_by(from.other(), errno)),
                 }
             }
@@ -228,7 +238,7 @@ impl Relaying {
     }
 
     /// The time at which it is ended, unless bytes move before that; and how, and why. `None`: it may go on.
-    pub(super) fn due(&self, connection: &Connection) -> Option<(Micros, Ending, &'static str)> {
+    pub(super) fn due(&self, connection: &Connection, env: &Env) -> Option<(Micros, Ending, &'static str)> {
         let config = &connection.listener.config;
         let idle = config
             .idle_timeout
@@ -239,7 +249,14 @@ impl Relaying {
         let removed = self.close_at.map(|at| {
             (at, Ending::DrainedByRoute, "its backend was removed from the route, and the grace is over")
         });
-        [idle, old, removed].into_iter().flatten().min_by_key(|(due, ..)| *due)
+        let half = env.shared.half_closed_timeout.filter(|_| self.first_end.is_some()).map(|half| {
+            (
+                self.moved_at + half,
+                Ending::IdleTimeout,
+                "one end has finished, and nothing came from the other",
+            )
+        });
+        [idle, old, removed, half].into_iter().flatten().min_by_key(|(due, ..)| *due)
     }
 
     /// Notes whether the weights that decided are no longer those of its route.

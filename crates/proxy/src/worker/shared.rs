@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use l4::config::Listener;
+use l4::config::{Keepalive, Listener};
 use l4::decide::Addresses;
 
 use crate::counters::ListenerKey;
 use crate::health::Board;
 use crate::limits::Places;
+use crate::resolve::Doubts;
 
 /// The part of a proxy that its workers share.
 pub(crate) struct Shared {
@@ -21,8 +22,16 @@ pub(crate) struct Shared {
     pub(crate) board: Arc<Board>,
     /// The addresses of endpoints that are host names.
     pub(crate) addresses: Arc<ArcSwap<Addresses>>,
+    /// Whom to tell that connecting to a host name failed.
+    pub(crate) doubts: Doubts,
     /// The time that a client hello may take.
     pub(crate) hello_timeout: Duration,
+    /// How clients are noticed that vanished without a word; `None`: not at all.
+    pub(crate) client_keepalive: Option<Keepalive>,
+    /// How long clients may leave bytes unacknowledged; `None`: as the kernel has it.
+    pub(crate) client_user_timeout: Option<Duration>,
+    /// How long nothing may move when one end has finished; `None`: for ever.
+    pub(crate) half_closed_timeout: Option<Duration>,
     /// The ports that the kernel dials from.
     pub(crate) ephemeral_ports: RangeInclusive<u16>,
     /// The number of workers.

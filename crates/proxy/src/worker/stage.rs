@@ -68,7 +68,7 @@ impl Stage {
         match self {
             Self::Opening(opening) => Some(opening.due(env)),
             Self::Dialling(dialling) => Some(dialling.due()),
-            Self::Relaying(relaying) => relaying.due(connection).map(|(due, ..)| due),
+            Self::Relaying(relaying) => relaying.due(connection, env).map(|(due, ..)| due),
             Self::Shaking(_) | Self::Closing(_) => None,
         }
     }

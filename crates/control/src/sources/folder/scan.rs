@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::look::{Identity, Look};
+use crate::plain_file::oddity;
 
 /// How deep folders are followed. Deeper is a loop of links, or nothing that a person wrote.
 const DEPTH: usize = 32;
@@ -59,6 +60,8 @@ pub(super) struct Listing {
     pub(super) gone: Vec<PathBuf>,
     /// Links in folders that lead to what does not exist.
     pub(super) nowhere: Vec<PathBuf>,
+    /// What is called like a file of resources and is none that can be read, and why. What is known of it stays.
+    pub(super) odd: Vec<(PathBuf, String)>,
     /// What could not be looked at, and why. What is known of it and below it stays.
     pub(super) unreadable: Vec<(PathBuf, String)>,
 }
@@ -74,7 +77,7 @@ pub(super) struct Folder {
 impl Listing {
     /// How much was found of what counts, or could.
     fn count(&self) -> usize {
-        self.files.len() + self.nowhere.len() + self.unreadable.len()
+        self.files.len() + self.nowhere.len() + self.odd.len() + self.unreadable.len()
     }
 }
 
@@ -132,9 +135,12 @@ fn enter(path: PathBuf, depth: usize, entered: &mut BTreeSet<Identity>, listing:
         Ok(metadata) if metadata.is_dir() => {
             walk(&path, Identity::of(&metadata), depth - 1, entered, listing);
         }
-        Ok(metadata) if metadata.is_file() && is_resource_file(&path) => {
-            listing.files.insert(path, Fingerprint::of(&metadata));
-        }
+        Ok(metadata) if is_resource_file(&path) => match oddity(&metadata) {
+            None => {
+                listing.files.insert(path, Fingerprint::of(&metadata));
+            }
+            Some(why) => listing.odd.push((path, why)),
+        },
         Ok(_) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             // what vanished since it was listed is not there, not even as a link

@@ -243,3 +243,30 @@ fn what_does_not_exist_is_no_store() {
     let error = FolderSource::open(&["/nowhere/at/all".into()], Options::default()).err().unwrap();
     assert!(error.to_string().starts_with("/nowhere/at/all: "), "{error}");
 }
+
+#[test]
+fn what_is_no_file_is_stepped_over_with_a_word() {
+    let mut folder = Folder::new();
+    std::fs::write(folder.path("a.yaml"), format!("{MESH}one")).unwrap();
+    let odd = crate::plain_file::tests::put_odd_things(folder.folder.path());
+    std::os::unix::fs::symlink("/dev/zero", folder.path("not-called-so")).unwrap();
+    folder.awaits(&["one"]);
+    let problems = folder.store.problems();
+    let told: Vec<_> =
+        problems.iter().map(|problem| problem.source.rsplit('/').next().unwrap().to_owned()).collect();
+    assert_eq!(told, odd, "{problems:?}");
+    assert!(!problems.has_errors(), "{problems:?}");
+}
+
+#[test]
+fn what_was_a_file_and_is_none_any_more_keeps_what_it_said() {
+    let mut folder = Folder::new();
+    std::fs::write(folder.path("fifo.yaml"), format!("{MESH}one")).unwrap();
+    folder.awaits(&["one"]);
+    std::fs::remove_file(folder.path("fifo.yaml")).unwrap();
+    crate::plain_file::tests::put_odd_things(folder.folder.path());
+    std::fs::write(folder.path("b.yaml"), format!("{MESH}two")).unwrap();
+    folder.awaits(&["one", "two"]);
+    std::thread::sleep(2 * files::DOUBT);
+    folder.awaits(&["one", "two"]);
+}

@@ -1,7 +1,7 @@
 //! The files of a folder: what is known of them, and the only hand that writes them.
 
 use model::ResourceKey;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use super::text::{self, Read};
 use super::{place, walk};
 use crate::look::{Identity, Look};
+use crate::plain_file::{self, oddity};
 use crate::store::system::{Moment, of_system};
 use crate::store::{Change, Revision, StoreError, Stored, What};
 use crate::whole::{self, sync_folder};
@@ -39,6 +40,8 @@ pub(super) struct Disk {
     homes: BTreeMap<ResourceKey, PathBuf>,
     /// How files looked that have changed since they were taken in.
     unsettled: BTreeMap<PathBuf, Option<Look>>,
+    /// What it was told of that it is stepped over.
+    odd: BTreeSet<PathBuf>,
     /// Whether it was told that the folder cannot be looked through.
     told: bool,
 }
@@ -93,7 +96,7 @@ impl Disk {
             _ => denied(error),
         })?;
         let identity = Identity::at(folder).map_err(denied)?;
-        let (known, homes, unsettled) = Default::default();
+        let (known, homes, unsettled, odd) = Default::default();
         let folder = folder.to_owned();
         let mut disk = Self {
             folder,
@@ -104,6 +107,7 @@ impl Disk {
             known,
             homes,
             unsettled,
+            odd,
             told: false,
         };
         let loaded = disk.load(counted)?;
@@ -113,8 +117,18 @@ impl Disk {
     fn load(&mut self, counted: Revision) -> Result<Loaded, StoreError> {
         let denied = |error: io::Error| of_system(&self.words, &error, Moment::Opening);
         let mut read = Vec::new();
-        for (path, look) in walk::all(&self.folder).map_err(denied)? {
-            let bytes = std::fs::read(&path).map_err(denied)?;
+        let found = walk::all(&self.folder).map_err(denied)?;
+        for (path, look) in found.files {
+            let bytes = match plain_file::read(&path) {
+                Ok(bytes) => bytes,
+                // nobody can have written that here
+                Err(error) if plain_file::is_odd(&error) => {
+                    tracing::warn!("{}: {} is not read: {error}; move it away", self.words, self.name(&path));
+                    self.known.insert(path, Known { look, key: None });
+                    continue;
+                }
+                Err(error) => return Err(denied(error)),
+            };
             let found = text::read(&self.name(&path), &bytes).map_err(|why| {
                 damaged(&self.words, &format!("{}: {why}: repair it, or move it away", self.name(&path)))
             })?;
@@ -126,6 +140,7 @@ impl Disk {
             self.known.insert(path, Known { look, key: Some(found.key.clone()) });
             read.push(found);
         }
+        self.step_over(found.odd);
         let stamped = read.iter().filter_map(|it| it.stamp).map(|stamp| stamp.version).max();
         let mut revision = counted.max(stamped.unwrap_or_default());
         let mut items = Vec::new();
@@ -142,6 +157,16 @@ impl Disk {
         }
         self.reserve(revision)?;
         Ok(Loaded { revision, items })
+    }
+
+    /// Says of each thing that cannot be read that it is left alone, once.
+    fn step_over(&mut self, odd: BTreeMap<PathBuf, String>) {
+        for (path, why) in &odd {
+            if !self.odd.contains(path) {
+                tracing::warn!("{}: {} is not read: {why}; move it away", self.words, self.name(path));
+            }
+        }
+        self.odd = odd.into_keys().collect();
     }
 
     /// A path as messages say it.
@@ -172,7 +197,9 @@ impl Disk {
             }
         };
         self.told = false;
-        let gone = self.known.keys().filter(|path| !found.contains_key(*path));
+        self.step_over(found.odd);
+        let found = found.files;
+        let gone = self.known.keys().filter(|path| !found.contains_key(*path) && !self.odd.contains(*path));
         let gone = gone.map(|path| (path.clone(), None)).collect::<Vec<_>>();
         let there =
             found.into_iter().filter(|(path, look)| self.known.get(path).is_none_or(|it| it.look != *look));
@@ -203,6 +230,10 @@ impl Disk {
     pub(super) fn edit_of(&self, key: &ResourceKey) -> Result<Option<Edit>, StoreError> {
         self.is_in_place().map_err(|error| of_system(&self.words, &error, Moment::Writing))?;
         let path = self.homes.get(key).cloned().unwrap_or_else(|| place::of(&self.folder, key));
+        if let Some(why) = std::fs::metadata(&path).ok().and_then(|metadata| oddity(&metadata)) {
+            let why = format!("{} is in the way: {why}; move it away", self.name(&path));
+            return Err(StoreError::Denied { store: self.words.clone(), why });
+        }
         let look = Look::at(&path).map_err(|error| of_system(&self.words, &error, Moment::Writing))?;
         let known = self.known.get(&path);
         if known.map(|it| it.look) == look && known.is_none_or(|it| it.key.as_ref() == Some(key)) {
@@ -213,7 +244,7 @@ impl Disk {
             why: format!("{} was changed by hand, and {why}: repair it, or move it away", self.name(&path)),
         };
         if look.is_some() {
-            let bytes = std::fs::read(&path).map_err(|error| held(error.to_string()))?;
+            let bytes = plain_file::read(&path).map_err(|error| held(error.to_string()))?;
             let found = text::read(&self.name(&path), &bytes).map_err(held)?;
             if found.key != *key {
                 return Err(held(format!("says that it is {}", found.key)));
@@ -238,7 +269,7 @@ impl Disk {
             return there.then_some(Change { revision, key, what: What::Deleted });
         };
         let before = self.known.get(&path).and_then(|known| known.key.clone());
-        let read = std::fs::read(&path).map_err(|error| error.to_string());
+        let read = plain_file::read(&path).map_err(|error| error.to_string());
         let read = read.and_then(|bytes| text::read(&name, &bytes)).and_then(|read| {
             let elsewhere = self
                 .homes

@@ -5,18 +5,28 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::look::Look;
+use crate::plain_file::oddity;
 
 /// How deep folders are looked into: one for the mesh, and some for people who like folders.
 const DEPTH: usize = 8;
 
-/// All files that count below a folder.
-pub(super) fn all(folder: &Path) -> io::Result<BTreeMap<PathBuf, Look>> {
-    let mut found = BTreeMap::new();
+/// What is below a folder.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// All files that count.
+    pub(super) files: BTreeMap<PathBuf, Look>,
+    /// What is called like one and cannot be read, and why. What is known of it stays.
+    pub(super) odd: BTreeMap<PathBuf, String>,
+}
+
+/// Everything that counts below a folder.
+pub(super) fn all(folder: &Path) -> io::Result<Found> {
+    let mut found = Found::default();
     below(folder, DEPTH, &mut found)?;
     Ok(found)
 }
 
-fn below(folder: &Path, depth: usize, found: &mut BTreeMap<PathBuf, Look>) -> io::Result<()> {
+fn below(folder: &Path, depth: usize, found: &mut Found) -> io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().as_encoded_bytes();
@@ -38,7 +48,10 @@ fn below(folder: &Path, depth: usize, found: &mut BTreeMap<PathBuf, Look>) -> io
                 below(&path, depth - 1, found)?;
             }
         } else if path.extension().is_some_and(|it| it == "yaml" || it == "yml") {
-            found.insert(path, Look::of(&metadata));
+            match oddity(&metadata).filter(|_| !metadata.is_symlink()) {
+                None => drop(found.files.insert(path, Look::of(&metadata))),
+                Some(why) => drop(found.odd.insert(path, why)),
+            }
         }
     }
     Ok(())

@@ -1,0 +1,226 @@
+//! Where the lines of one queue go: opened when it is needed, again when it was moved, and left alone for a while when it
+//! fails.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::net::{TcpStream, ToSocketAddrs};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use l4::config::Sink;
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+
+use super::whole::{Cut, Rest, lines};
+
+/// How often a log file is compared with what its path leads to now.
+const FILE_CHECK: Duration = Duration::from_secs(1);
+/// How long a sink is left alone after it failed.
+const RETRY: Duration = Duration::from_secs(2);
+/// How long a TCP connection may take to be made.
+const TCP_PATIENCE: Duration = Duration::from_secs(1);
+
+/// What was begun on the streams that this whole process shares.
+static STDOUT: Mutex<Rest> = Mutex::new(Rest::NOTHING);
+static STDERR: Mutex<Rest> = Mutex::new(Rest::NOTHING);
+
+/// A sink, open or not.
+pub(super) struct Outlet {
+    sink: Sink,
+    open: Option<Open>,
+    checked: Option<Instant>,
+    failed: Option<Instant>,
+}
+
+enum Open {
+    Stdout,
+    Stderr,
+    File(File, Rest),
+    Tcp(TcpStream),
+}
+
+impl Outlet {
+    /// A sink that is opened with its first lines.
+    pub(super) fn new(sink: Sink) -> Self {
+        Self { sink, open: None, checked: None, failed: None }
+    }
+
+    /// The same, open already where that is a file: a file that is open can be written when no descriptor is left.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub(super) fn opened(sink: Sink) -> io::Result<Self> {
+        let mut outlet = Self::new(sink);
+        if let Sink::File(path) = &outlet.sink {
+            outlet.open = Some(Open::new(&outlet.sink).map_err(|error| {
+                io::Error::new(error.kind(), format!("the connection log {path} cannot be opened: {error}"))
+            })?);
+        }
+        Ok(outlet)
+    }
+
+    pub(super) fn sink(&self) -> &Sink {
+        &self.sink
+    }
+
+    /// Opens a file anew before its next lines. What cannot be opened is told then.
+    pub(super) fn reopen(&mut self) {
+        self.failed = None;
+        if let Some(Open::File(..)) = self.open
+            && let Ok(open) = Open::new(&self.sink)
+        {
+            self.open = Some(open);
+        }
+    }
+
+    /// Writes whole lines.
+    ///
+    /// # Errors
+    /// How many were lost, and why; the reason is `None` while a sink that failed is left alone.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), (u64, Option<io::Error>)> {
+        if self.failed.is_some_and(|failed| failed.elapsed() < RETRY) {
+            return Err((lines(bytes), None));
+        }
+        self.follow().and_then(|()| self.try_write(bytes)).map_err(|Cut { lines: lost, error }| {
+            self.failed = Some(Instant::now());
+            // a file is kept with the line that was begun in it; another end of a connection may never come back
+            if let Some(Open::Tcp(_)) = self.open {
+                self.open = None;
+            }
+            let lost = if lost == ALL { lines(bytes) } else { lost };
+            (lost, Some(error))
+        })
+    }
+
+    fn follow(&mut self) -> Result<(), Cut> {
+        if let (Some(Open::File(file, _)), Sink::File(path)) = (&self.open, &self.sink)
+            && self.checked.is_none_or(|checked| checked.elapsed() >= FILE_CHECK)
+        {
+            self.checked = Some(Instant::now());
+            if was_moved(file, path) {
+                match Open::new(&self.sink) {
+                    Ok(open) => self.open = Some(open),
+                    // rather the file that was moved than none
+                    Err(error) if is_exhausted(&error) => {}
+                    Err(error) => {
+                        self.open = None;
+                        return Err(Cut { lines: ALL, error });
+                    }
+                }
+            }
+        }
+        if self.open.is_none() {
+            self.open = Some(Open::new(&self.sink).map_err(|error| Cut { lines: ALL, error })?);
+        }
+        Ok(())
+    }
+
+    fn try_write(&mut self, bytes: &[u8]) -> Result<(), Cut> {
+        let shared = |rest: &'static Mutex<Rest>| rest.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut self.open {
+            None => Ok(()),
+            Some(Open::Stdout) => shared(&STDOUT).write(io::stdout().as_fd(), bytes),
+            Some(Open::Stderr) => shared(&STDERR).write(io::stderr().as_fd(), bytes),
+            Some(Open::File(file, rest)) => rest.write(file.as_fd(), bytes),
+            // a connection that was cut in a line is given up: the next one begins with a line
+            Some(Open::Tcp(stream)) => Rest::of(&[]).write(stream.as_fd(), bytes),
+        }
+    }
+}
+
+/// As many lines as there were.
+const ALL: u64 = u64::MAX;
+
+impl Open {
+    fn new(sink: &Sink) -> io::Result<Self> {
+        match sink {
+            Sink::Stdout => Ok(Self::Stdout),
+            Sink::Stderr => Ok(Self::Stderr),
+            Sink::File(path) => {
+                let file = append(path)?;
+                let rest = after(&file);
+                Ok(Self::File(file, rest))
+            }
+            Sink::Tcp(address) => connect(address).map(Self::Tcp),
+        }
+    }
+}
+
+/// Opens a file to append to it. A FIFO that nobody reads yet is opened too, and holds nobody up.
+fn append(path: &str) -> io::Result<File> {
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let mut options = OpenOptions::new();
+    options.append(true).create(true).custom_flags(flags);
+    match options.clone().read(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => options.open(path),
+        opened => opened,
+    }
+}
+
+/// What is to be written first into a file that somebody left in the middle of a line.
+fn after(file: &File) -> Rest {
+    let mut last = [b'\n'];
+    let size = file.metadata().ok().filter(std::fs::Metadata::is_file).map_or(0, |it| it.len());
+    if let Some(at) = size.checked_sub(1) {
+        // a file that may not be read is believed to be whole
+        let _ = file.read_at(&mut last, at);
+    }
+    if last == [b'\n'] { Rest::NOTHING } else { Rest::of(b"\n") }
+}
+
+fn connect(address: &str) -> io::Result<TcpStream> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, format!("{address} has no address"));
+    for address in address.to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, TCP_PATIENCE) {
+            Ok(stream) => {
+                stream.set_nonblocking(true)?;
+                return Ok(stream);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// Whether the process or the host has no descriptor left.
+fn is_exhausted(error: &io::Error) -> bool {
+    [Errno::MFILE, Errno::NFILE].iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+fn was_moved(file: &File, path: &str) -> bool {
+    match (file.metadata(), std::fs::metadata(path)) {
+        (Ok(open), Ok(named)) => (open.dev(), open.ino()) != (named.dev(), named.ino()),
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_ends_in_half_a_line_goes_on_with_a_whole_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        std::fs::write(&path, "one\nhal").unwrap();
+        let mut outlet = Outlet::opened(Sink::File(path.to_str().unwrap().into())).unwrap();
+        outlet.write(b"two\n").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\nhal\ntwo\n");
+    }
+
+    #[test]
+    fn a_fifo_that_nobody_reads_holds_nobody_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR)
+            .unwrap();
+        let mut outlet = Outlet::opened(Sink::File(path.to_str().unwrap().into())).unwrap();
+        let line = [b"x".repeat(1023), b"\n".to_vec()].concat();
+        let lost = (0..100).find_map(|_| outlet.write(&line).err());
+        let (lost, why) = lost.unwrap();
+        assert_eq!((lost, why.unwrap().kind()), (1, io::ErrorKind::TimedOut));
+        assert_eq!(outlet.write(&line).unwrap_err().0, 1, "it is left alone for a while");
+    }
+}

@@ -1,0 +1,63 @@
+//! The standard streams of a process that carries connections: nobody in it waits for whoever reads them.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use l4::config::Sink;
+
+use super::lane::Lane;
+use super::outlet::Outlet;
+use super::whole::lines;
+
+/// How many texts may wait to be written.
+const WAITING: usize = 4096;
+
+/// Standard output or standard error, written by a thread of its own. It shares the stream with logs that go there, line by
+/// line.
+pub struct StandardStream {
+    lane: Lane,
+    dropped: Arc<AtomicU64>,
+}
+
+impl StandardStream {
+    /// Standard output.
+    ///
+    /// # Errors
+    /// A thread cannot be had.
+    pub fn output() -> io::Result<Self> {
+        Self::start(Sink::Stdout)
+    }
+
+    /// Standard error.
+    ///
+    /// # Errors
+    /// A thread cannot be had.
+    pub fn error() -> io::Result<Self> {
+        Self::start(Sink::Stderr)
+    }
+
+    fn start(sink: Sink) -> io::Result<Self> {
+        let dropped = Arc::<AtomicU64>::default();
+        let lane = Lane::start(Outlet::new(sink), WAITING, Arc::clone(&dropped), ())?;
+        Ok(Self { lane, dropped })
+    }
+
+    /// Writes lines a moment later. When nobody reads and too many wait already, they are dropped and counted.
+    pub fn write(&self, text: impl Into<Vec<u8>>) {
+        let text = text.into();
+        let lines = lines(&text);
+        self.lane.send(text, lines);
+    }
+
+    /// How many lines were dropped so far.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Relaxed)
+    }
+
+    /// Waits until everything is written or given up, for as long as that at most.
+    pub fn finish(&self, patience: Duration) {
+        self.lane.finish(Instant::now() + patience);
+    }
+}

@@ -1,0 +1,125 @@
+//! Whole lines into a descriptor that may be slow, full, or read by nobody.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+/// What a pipe that has room takes at once, and undivided (PIPE_BUF).
+const AT_ONCE: usize = 4096;
+
+/// How long a write waits for whoever reads.
+const PATIENCE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+
+/// The rest of a line whose beginning was written; empty: what was written ends with a line. It is written first when there
+/// is room again, so that a full disk leaves no half of a line behind.
+#[derive(Debug)]
+pub(super) struct Rest(Vec<u8>);
+
+/// Lines that were not written.
+#[derive(Debug)]
+pub(super) struct Cut {
+    pub(super) lines: u64,
+    pub(super) error: io::Error,
+}
+
+impl Rest {
+    /// No line was begun.
+    pub(super) const NOTHING: Self = Self(Vec::new());
+
+    /// This is to be written first.
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        Self(bytes.to_vec())
+    }
+
+    /// Writes whole lines, or as many of them as there is room for.
+    ///
+    /// # Errors
+    /// Some were not written. A line that was begun counts as written: its rest is kept.
+    pub(super) fn write(&mut self, to: BorrowedFd<'_>, bytes: &[u8]) -> Result<(), Cut> {
+        let mut left = bytes;
+        let mut work = || -> io::Result<()> {
+            while !self.0.is_empty() {
+                let written = some(to, &self.0)?;
+                self.0.drain(..written);
+            }
+            while !left.is_empty() {
+                let written = some(to, piece(left))?;
+                left = left.get(written..).unwrap_or_default();
+            }
+            Ok(())
+        };
+        let Err(error) = work() else { return Ok(()) };
+        let written = bytes.len() - left.len();
+        let is_begun = written > 0 && bytes.get(written - 1) != Some(&b'\n');
+        if is_begun {
+            let end = left.iter().position(|byte| *byte == b'\n').map_or(left.len(), |at| at + 1);
+            let (rest, lost) = left.split_at(end);
+            self.0 = rest.to_vec();
+            left = lost;
+        }
+        Err(Cut { lines: lines(left), error })
+    }
+}
+
+/// How many lines end in some bytes.
+pub(super) fn lines(bytes: &[u8]) -> u64 {
+    bytes.iter().filter(|byte| **byte == b'\n').count() as u64
+}
+
+/// The first lines that fit what is written at once, or the beginning of one that does not.
+fn piece(bytes: &[u8]) -> &[u8] {
+    let Some(first) = bytes.get(..AT_ONCE) else { return bytes };
+    let end = first.iter().rposition(|byte| *byte == b'\n').map_or(AT_ONCE, |at| at + 1);
+    first.get(..end).unwrap_or(first)
+}
+
+/// Writes some bytes. 0: an interruption, or there was no room after all.
+fn some(to: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    // a descriptor that others share may not be made non-blocking: so it is asked for room first
+    match poll(&mut [PollFd::from_borrowed_fd(to, PollFlags::OUT)], Some(&PATIENCE)) {
+        Ok(0) => return Err(io::Error::new(io::ErrorKind::TimedOut, "nobody reads it")),
+        Ok(_) => {}
+        Err(Errno::INTR) => return Ok(0),
+        Err(errno) => return Err(errno.into()),
+    }
+    match rustix::io::write(to, bytes) {
+        Ok(written) => Ok(written),
+        Err(Errno::INTR | Errno::AGAIN) => Ok(0),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
+
+    use super::*;
+
+    #[test]
+    fn a_line_that_was_begun_is_ended_when_there_is_room() {
+        let (reader, writer) = pipe_with(PipeFlags::NONBLOCK).unwrap();
+        fcntl_setpipe_size(&writer, 2 * AT_ONCE).unwrap();
+        let long = |letter: &str| letter.repeat(2 * AT_ONCE - 1) + "b\n";
+        let mut rest = Rest::NOTHING;
+        let cut = rest.write(writer.as_fd(), (long("a") + "c\n").as_bytes()).unwrap_err();
+        assert_eq!((cut.lines, cut.error.kind(), &rest.0[..]), (1, io::ErrorKind::TimedOut, &b"\n"[..]));
+        let mut read = vec![0; 3 * AT_ONCE];
+        let length = rustix::io::read(&reader, &mut read[..]).unwrap();
+        rest.write(writer.as_fd(), b"d\n").unwrap();
+        let more = rustix::io::read(&reader, &mut read[length..]).unwrap();
+        assert_eq!(read[..length + more], *(long("a") + "d\n").as_bytes());
+    }
+
+    #[test]
+    fn lines_are_taken_together_as_far_as_they_fit() {
+        let lines = "0123456\n".repeat(AT_ONCE / 8) + "x";
+        assert_eq!(piece(lines.as_bytes()).len(), AT_ONCE);
+        let uneven = "012345\n".repeat(AT_ONCE);
+        assert!(piece(uneven.as_bytes()).ends_with(b"\n"));
+        assert_eq!(piece("a".repeat(2 * AT_ONCE).as_bytes()).len(), AT_ONCE);
+    }
+}
