@@ -13,7 +13,7 @@ fn parsed(text: &str, options: &Options) -> Parsed {
 }
 
 fn accepted(text: &str, options: &Options) -> Resource {
-    let Parsed { resource, problems } = parsed(text, options);
+    let Parsed { resource, problems, is_stranger: _ } = parsed(text, options);
     resource.unwrap_or_else(|| panic!("{problems:#?}"))
 }
 
@@ -128,4 +128,30 @@ fn legacy_policies_have_typed_views() {
     let target = |name| mesh.logging.backend(name).map(|backend| backend.target.clone());
     assert_eq!(target(log.logging_backend()), Some(AccessLogTarget::Tcp("127.0.0.1:9".into())));
     assert_eq!(target(None), Some(AccessLogTarget::File("/tmp/x".into())));
+}
+
+#[test]
+fn numbers_of_the_older_kinds_may_be_quoted_and_what_is_no_number_is_told_as_that() {
+    let inbound = |port: &str, service_port: &str| {
+        format!(
+            "type: Dataplane\nname: q\nnetworking:\n  address: 127.0.0.1\n  inbound: [{{port: {port}, servicePort: \
+             {service_port}, tags: {{kuma.io/service: q}}}}]\n"
+        )
+    };
+    let Spec::Dataplane(quoted) =
+        accepted(&inbound("'7384'", "\"7385\""), &Options::default()).spec().clone()
+    else {
+        panic!("no dataplane")
+    };
+    assert_eq!((quoted.inbound[0].port, quoted.inbound[0].service_port), (7384, Some(7385)));
+    let told = |port: &str| {
+        let parsed = parse(&read("f", &inbound(port, "1")).0[0], &Options::default());
+        parsed.problems.iter().map(|problem| problem.violation.to_string()).collect::<Vec<_>>()
+    };
+    let at = "networking.inbound[0].port: ";
+    assert_eq!(told("abc"), [format!("{at}must be a whole number, but is `abc`, which is no number")]);
+    assert_eq!(told("''"), [format!("{at}must be a whole number, but is empty text")]);
+    assert_eq!(told("31406.5"), [format!("{at}31406.5 is no whole number that is allowed here")]);
+    assert_eq!(told("'70000'"), [format!("{at}port must be in the range [1, 65535]")]);
+    assert_eq!(told("~"), [format!("{at}port must be in the range [1, 65535]")]);
 }
