@@ -83,9 +83,9 @@ fn the_kubernetes_format_has_a_namespace() {
 
 #[test]
 fn a_mesh_stays_the_same_in_both_formats() {
-    let universal = "type: Mesh\nname: shop\nrouting: {zoneEgress: true}\n";
-    let kubernetes = "apiVersion: kuma.io/v1alpha1\nkind: Mesh\nmetadata: {name: shop}\nspec: {routing: {zoneEgress: \
-                      true}}\n";
+    let universal = "type: Mesh\nname: shop\nrouting: {localityAwareLoadBalancing: true}\n";
+    let kubernetes = "apiVersion: kuma.io/v1alpha1\nkind: Mesh\nmetadata: {name: shop}\nspec: {routing: \
+                      {localityAwareLoadBalancing: true}}\n";
     let [one, other] = [universal, kubernetes].map(|text| accepted(text, &Options::default()));
     assert_eq!(one.spec(), other.spec());
     assert_eq!((&one.meta().name, one.meta().mesh.as_str()), (&other.meta().name, ""));

@@ -1,6 +1,6 @@
 //! Which reader reads which kind: the one table.
 
-use crate::draft::{Fields, policy, topology};
+use crate::draft::{Fields, identity, policy, topology};
 use crate::kind::Kind;
 use crate::profile::Profile;
 use crate::resource::{Meta, Spec};
@@ -41,6 +41,8 @@ pub(crate) fn reader(kind: Kind) -> ReadSpec {
         Kind::ZoneEgress => topology::zone_egress,
         Kind::ExternalService => topology::external_service,
         Kind::TrafficRoute => topology::traffic_route,
+        Kind::MeshIdentity => identity::mesh_identity,
+        Kind::MeshTrust => identity::mesh_trust,
         Kind::MeshTCPRoute => policy::tcp,
         Kind::MeshHTTPRoute => policy::http,
         Kind::Timeout
