@@ -1,6 +1,6 @@
 //! MeshTrust: the authorities of a trust domain (spec 07 §13).
 
-use super::{MUST_BE_DEFINED, part};
+use super::mesh_identity::{MUST_BE_DEFINED, part};
 use crate::draft::kinds::other;
 use crate::draft::{Body, Context};
 use crate::policy::parse_base64;
