@@ -6,6 +6,7 @@
 
 mod lookup;
 mod made;
+mod selection;
 
 use std::collections::BTreeSet;
 
@@ -25,6 +26,9 @@ pub struct Dangling {
     pub by: ResourceKey,
     /// The reference in words.
     pub reference: String,
+    /// Whether it is worth holding a change back for: a name of a service that nobody has. That nobody is selected is told
+    /// only, since proxies come and go.
+    pub holds_back: bool,
     /// The problem, as a warning.
     pub problem: Problem,
 }
@@ -42,7 +46,7 @@ impl Dangling {
     }
 }
 
-/// Every reference of routes and Dataplanes that leads nowhere in the snapshot made of the ledger.
+/// Every reference of routes and Dataplanes that leads nowhere, and every route that selects no proxy, in the snapshot made of the ledger.
 pub fn dangling(snapshot: &Snapshot, ledger: &Ledger) -> Vec<Dangling> {
     ledger.entries().flat_map(|(by, entry)| Checker { snapshot, by, entry }.check()).collect()
 }
@@ -57,5 +61,5 @@ pub fn newly_dangling(before: &Compiled, dangling: &[Dangling]) -> Vec<Problem> 
     let written_before: BTreeSet<(ResourceKey, String)> =
         before.snapshot.resources().iter().flat_map(|resource| made(resource)).collect();
     let is_new = |it: &&Dangling| !written_before.contains(&(it.by.clone(), it.reference.clone()));
-    dangling.iter().filter(is_new).cloned().map(Dangling::into_objection).collect()
+    dangling.iter().filter(|it| it.holds_back).filter(is_new).cloned().map(Dangling::into_objection).collect()
 }
