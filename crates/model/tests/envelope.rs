@@ -155,3 +155,33 @@ fn numbers_of_the_older_kinds_may_be_quoted_and_what_is_no_number_is_told_as_tha
     assert_eq!(told("'70000'"), [format!("{at}port must be in the range [1, 65535]")]);
     assert_eq!(told("~"), [format!("{at}port must be in the range [1, 65535]")]);
 }
+
+#[test]
+fn what_is_no_document_is_told_in_the_words_of_its_situation() {
+    let help = |text: &str| {
+        let (_, problems) = read("f.yaml", text);
+        (problems[0].violation.message.clone(), problems[0].help.clone().unwrap())
+    };
+    let (message, template) = help("type: Dataplane\nnetworking:\n  address: {{ POD_IP }}\n");
+    assert_eq!(message, "is a template that was not filled in");
+    assert!(template.starts_with("fill it in first"), "{template}");
+    let (message, _) = help("type: Dataplane\n[a]: b\n");
+    assert_eq!(message, "is a key that is no text");
+    let (_, mark) = help("---\n\u{feff}# moved by an editor\ntype: Mesh\nname: default\n");
+    assert!(mark.contains("remove it"), "{mark}");
+}
+
+#[test]
+fn the_help_for_a_weight_that_is_no_number_is_about_its_look() {
+    let help = |weight: &str| {
+        let text = format!(
+            "type: MeshTCPRoute\nname: r\nspec:\n  to:\n  - targetRef: {{kind: MeshService, name: a}}\n    rules: \
+             [{{default: {{backendRefs: [{{kind: MeshService, name: b, weight: {weight}}}]}}}}]\n"
+        );
+        parse(&read("f", &text).0[0], &Options::default()).problems[0].help.clone().unwrap_or_default()
+    };
+    assert_eq!(help("'10'"), "write it without quotes");
+    assert_eq!(help("10%"), "write 10, without the per cent sign");
+    assert!(help(".inf").starts_with("write a whole number"));
+    assert_eq!(help("many"), "");
+}
