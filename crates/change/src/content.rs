@@ -15,6 +15,9 @@ pub struct Content {
     pub entries: Vec<Arc<Entry>>,
     /// All that is wrong or doubtful with it on its own.
     pub problems: Problems,
+    /// How many of its documents are of a kind that the profile does not have, or that nobody knows. Each is one of the
+    /// errors among the problems, and says nothing about the others.
+    pub strangers: usize,
     readable: bool,
 }
 
@@ -31,15 +34,16 @@ impl Content {
     /// Reads a file. Never fails: what is wrong becomes problems.
     pub fn read(name: &str, bytes: &[u8], options: &Options) -> Self {
         let (documents, mut problems) = draft::read_bytes(name, bytes);
-        let mut entries = Vec::new();
+        let (mut entries, mut strangers) = (Vec::new(), 0);
         for document in documents {
             let parsed = draft::parse(&document, options);
+            strangers += usize::from(parsed.is_stranger);
             problems.append(parsed.problems);
             if let Some(resource) = parsed.resource {
                 entries.push(Arc::new(Entry { document, resource: Arc::new(resource) }));
             }
         }
-        let mut content = Self { bytes: bytes.to_vec(), entries, problems, readable: true };
+        let mut content = Self { bytes: bytes.to_vec(), entries, problems, strangers, readable: true };
         content.refuse_repetition();
         content
     }
@@ -47,7 +51,7 @@ impl Content {
     /// A file that exists and cannot be read.
     pub fn unreadable(name: &str, why: &str) -> Self {
         let problems = Problems::from_iter([problem_of(name, format!("cannot be read: {why}"))]);
-        Self { bytes: Vec::new(), entries: Vec::new(), problems, readable: false }
+        Self { bytes: Vec::new(), entries: Vec::new(), problems, strangers: 0, readable: false }
     }
 
     /// Whether its bytes could be read.
@@ -57,7 +61,7 @@ impl Content {
 
     /// Content of these parts, as [`Content::read`] would have made it.
     pub fn of(bytes: &[u8], entries: Vec<Arc<Entry>>, problems: Problems) -> Self {
-        let mut content = Self { bytes: bytes.to_vec(), entries, problems, readable: true };
+        let mut content = Self { bytes: bytes.to_vec(), entries, problems, strangers: 0, readable: true };
         content.refuse_repetition();
         content
     }
@@ -65,6 +69,11 @@ impl Content {
     /// Whether it may come into force: it has no error. Warnings stop nothing.
     pub fn is_good(&self) -> bool {
         !self.problems.has_errors()
+    }
+
+    /// Whether it would be good without its [strangers](Content::strangers).
+    pub fn is_good_beside_strangers(&self) -> bool {
+        self.problems.errors() <= self.strangers
     }
 
     /// The text, with a mark where it is no UTF-8.

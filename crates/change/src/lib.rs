@@ -14,6 +14,7 @@
 //! It does no IO and knows neither where resources come from nor who watches.
 #![forbid(unsafe_code)]
 
+mod carried;
 pub mod compile;
 mod content;
 pub mod import;
@@ -24,6 +25,7 @@ mod revision;
 pub mod rollout;
 pub mod status;
 
+pub use carried::{GIVEN_ONCE, carry};
 pub use content::{Content, Entry, problem_of};
 pub use ledger::{Candidate, Ledger};
 pub use model::draft::Options;

@@ -5,7 +5,7 @@ mod served;
 
 use std::collections::BTreeMap;
 
-use model::ProxyKey;
+use model::{Kind, ProxyKey};
 use plan::{Outcome, Plan, RouteStatus};
 use serde::{Deserialize, Serialize};
 use xds::{Family, Version};
@@ -84,7 +84,7 @@ pub struct RouteReport {
     pub policy: String,
     /// Where it was written: `file:line`.
     pub source: String,
-    /// The proxies that it selects.
+    /// The proxies that it selects; none: it selects nobody.
     #[serde(default)]
     pub proxies: Vec<RouteAtProxy>,
 }
@@ -162,6 +162,17 @@ pub fn report(
                 proxies: Vec::new(),
             });
             entry.proxies.push(at_proxy(&proxy.plan, route, key, statuses.get(key)));
+        }
+    }
+    // those that select nobody
+    for kind in [Kind::MeshTCPRoute, Kind::MeshHTTPRoute] {
+        for meta in compiled.snapshot.of_kind(kind).iter().map(|route| route.meta()) {
+            let title = format!("{kind} {}/{}", meta.mesh, meta.display_name());
+            routes.entry((title.clone(), meta.name.as_str().to_owned())).or_insert_with(|| RouteReport {
+                policy: title,
+                source: meta.source.to_string(),
+                proxies: Vec::new(),
+            });
         }
     }
     let mut names: Vec<&ProxyKey> = compiled.proxies.keys().chain(statuses.keys()).collect();

@@ -14,7 +14,7 @@ use crate::context::Server;
 use crate::exit::Exit;
 use crate::in_force::path;
 use crate::output::{self, Format, complain, print};
-use crate::proposal::Files;
+use crate::proposal::{Files, Proposed};
 use crate::source::Rules;
 use wait::{Wait, waited};
 
@@ -49,8 +49,8 @@ struct Applied {
 }
 
 pub(crate) fn run(Args { files, dry_run, wait, server, rules, output: format }: Args) -> Exit {
-    let prepared = files.read(&rules).and_then(|entries| Ok((entries, server.client()?)));
-    let (mut entries, client) = match prepared {
+    let prepared = files.read(&rules).and_then(|proposed| Ok((proposed, server.client()?)));
+    let (Proposed { mut entries, exit: left_out }, client) = match prepared {
         Ok(both) => both,
         Err(exit) => return exit,
     };
@@ -90,7 +90,10 @@ pub(crate) fn run(Args { files, dry_run, wait, server, rules, output: format }: 
     if format != Format::Table {
         print(&output::structured(format, &applied).unwrap_or_default());
     }
-    if exit == Exit::Ok && !dry_run { waited(&client, revision, &wait) } else { exit }
+    if exit == Exit::Ok && !dry_run {
+        exit = waited(&client, revision, &wait);
+    }
+    if exit == Exit::Ok { left_out } else { exit }
 }
 
 /// Puts one resource if it differs from what is stored.

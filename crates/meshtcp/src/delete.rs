@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::in_force::path;
 use crate::kind::WrittenKind;
 use crate::output::{complain, print};
-use crate::proposal::Files;
+use crate::proposal::{Files, Proposed};
 use crate::source::Rules;
 
 #[derive(Debug, clap::Args)]
@@ -42,13 +42,17 @@ pub(crate) fn run(arguments: Args) -> Exit {
         Ok(both) => both,
         Err(exit) => return exit,
     };
+    let mut exit = Exit::Ok;
     let meant: Vec<ResourceKey> = match kind {
         Some(WrittenKind { kind, name }) => {
             name.into_iter().chain(names).map(|name| ResourceKey::new(kind, mesh.as_str(), name)).collect()
         }
         None => match (Files { file }).read(&rules) {
             // policies before what they name, dataplanes before their mesh
-            Ok(entries) => entries.iter().rev().map(|entry| entry.resource.key()).collect(),
+            Ok(Proposed { entries, exit: left_out }) => {
+                exit = left_out;
+                entries.iter().rev().map(|entry| entry.resource.key()).collect()
+            }
             Err(exit) => return exit,
         },
     };
@@ -56,7 +60,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
         complain("error: nothing is named\n  help: meshtcp delete KIND NAME, or -f FILE\n");
         return Exit::Usage;
     }
-    let (mut exit, mut revision) = (Exit::Ok, None);
+    let mut revision = None;
     for key in meant {
         match client.delete(&path(&key)) {
             Ok(Some(now)) => {

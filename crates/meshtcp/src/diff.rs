@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::exit::Exit;
 use crate::in_force::InForce;
 use crate::output::{self, Format, print_drawn, tame};
-use crate::proposal::Files;
+use crate::proposal::{Files, Proposed};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -41,12 +41,12 @@ enum Show {
 
 pub(crate) fn run(Args { files, in_force, show, output: format }: Args) -> Exit {
     let compared = || {
-        let put = files.read(&in_force.rules)?;
+        let Proposed { entries: put, exit } = files.read(&in_force.rules)?;
         let before = in_force.load()?.ledger;
-        let after = overlay(&before, &put, &BTreeSet::new());
-        Ok((before, after))
+        let after = overlay(&before, &put, &BTreeSet::new(), in_force.rules.profile);
+        Ok((before, after, exit))
     };
-    let (before, after) = match compared() {
+    let (before, after, exit) = match compared() {
         Ok(both) => both,
         Err(exit) => return exit,
     };
@@ -67,7 +67,7 @@ pub(crate) fn run(Args { files, in_force, show, output: format }: Args) -> Exit 
         text
     };
     print_drawn(&output::structured(format, &changes).unwrap_or_else(drawn));
-    if changes.is_empty() { Exit::Ok } else { Exit::Problems }
+    if changes.is_empty() { exit } else { Exit::Problems }
 }
 
 fn document(ledger: &Ledger, key: &ResourceKey) -> Option<Value> {

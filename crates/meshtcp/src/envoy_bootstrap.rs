@@ -147,6 +147,10 @@ fn bootstrap(
         } },
         "load_assignment": { "cluster_name": ADS, "endpoints": [{ "lb_endpoints": endpoints }] },
     }] });
+    if !by_address {
+        // a name may have an IPv6 address that nobody listens on: without this Envoy tries no other
+        tree["static_resources"]["clusters"][0]["dns_lookup_family"] = "ALL".into();
+    }
     if control_planes.len() > 1 {
         let cluster = &mut tree["static_resources"]["clusters"][0];
         // one that is away is not tried again and again in its turn

@@ -28,7 +28,7 @@ impl FromStr for WrittenKind {
             lower == singular
                 || lower == plural
                 || lower == plural.replace('-', "")
-                || lower == hyphened(kind.as_str())
+                || [hyphened(kind.as_str()), format!("{}s", hyphened(kind.as_str()))].contains(&lower)
                 || kind.short_name() == Some(lower.as_str())
         };
         if let Some(kind) = Kind::ALL.iter().copied().find(is_meant) {

@@ -10,7 +10,7 @@ use crate::control_plane::Split;
 use crate::exit::Exit;
 use crate::in_force::{InForce, Proxies};
 use crate::output::{self, Format, print};
-use crate::proposal::Files;
+use crate::proposal::{Files, Proposed};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -30,19 +30,19 @@ pub(crate) struct Args {
 
 pub(crate) fn run(Args { files, in_force, proxies, envoy_split, output: format }: Args) -> Exit {
     let foretold = || {
-        let put = files.read(&in_force.rules)?;
+        let Proposed { entries: put, exit } = files.read(&in_force.rules)?;
         let split = envoy_split.map_or_else(|| in_force.split(), Ok)?;
         let envoy = EnvoyOptions { split: split.into(), ..EnvoyOptions::default() };
         let before = in_force.load_telling(envoy)?;
         let live = proxies.live()?;
-        let ledger = overlay(&before.ledger, &put, &BTreeSet::new());
+        let ledger = overlay(&before.ledger, &put, &BTreeSet::new(), in_force.rules.profile);
         let after = State::of(ledger, &Context::new(in_force.rules.profile), envoy);
-        Ok(preview(&before, &after, &live))
+        Ok((preview(&before, &after, &live), exit))
     };
-    let preview = match foretold() {
-        Ok(preview) => preview,
+    let (preview, exit) = match foretold() {
+        Ok(both) => both,
         Err(exit) => return exit,
     };
     print(&output::structured(format, &preview).unwrap_or_else(|| preview.to_string()));
-    if preview.is_refused() { Exit::Problems } else { Exit::Ok }
+    if preview.is_refused() { Exit::Problems } else { exit }
 }

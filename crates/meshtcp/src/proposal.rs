@@ -21,12 +21,21 @@ pub(crate) struct Files {
     pub(crate) file: Vec<PathBuf>,
 }
 
+/// Documents that may be put into force.
+pub(crate) struct Proposed {
+    /// The resources.
+    pub(crate) entries: Vec<Arc<Entry>>,
+    /// How to end when all else is well: [`Exit::Problems`] when there were documents of kinds that are not known.
+    pub(crate) exit: Exit,
+}
+
 impl Files {
     /// Reads every document; says on standard error all that is wrong with any of them.
     ///
     /// # Errors
-    /// How to end, after it was said why: one bad document spoils all, since half a change is worse than none.
-    pub(crate) fn read(&self, rules: &Rules) -> Result<Vec<Arc<Entry>>, Exit> {
+    /// How to end, after it was said why: one bad document spoils all, since half a change is worse than none. One of a
+    /// kind that is not known is no part of the change.
+    pub(crate) fn read(&self, rules: &Rules) -> Result<Proposed, Exit> {
         let (input, paths): (Vec<PathBuf>, Vec<PathBuf>) =
             self.file.iter().cloned().partition(|path| path.as_os_str() == "-");
         if let Some(url) = paths.iter().find_map(|path| url(path)) {
@@ -38,11 +47,13 @@ impl Files {
         }
         let reporter = Reporter::new();
         let (mut entries, mut bad): (Vec<Arc<Entry>>, bool) = (Vec::new(), false);
+        let mut strangers = 0;
         if !paths.is_empty() {
             let mut store = rules.open(&paths)?;
             let loaded = store.load();
             reporter.tell(&loaded.problems, |file| store.text(file));
-            bad |= loaded.problems.has_errors();
+            bad |= loaded.problems.errors() > loaded.strangers;
+            strangers += loaded.strangers;
             entries.extend(loaded.ledger.as_written());
         }
         if !input.is_empty() {
@@ -53,11 +64,19 @@ impl Files {
             }
             let content = Content::read("standard input", &bytes, &rules.options());
             reporter.tell(&content.problems, |_| Some(content.text()));
-            bad |= content.problems.has_errors();
+            bad |= !content.is_good_beside_strangers();
+            strangers += content.strangers;
             entries.extend(content.entries);
         }
         if bad {
             complain("nothing was done: every document has to be good first\n");
+            return Err(Exit::Problems);
+        }
+        if strangers > 0 && !entries.is_empty() {
+            let are = if strangers == 1 { "1 document is" } else { &format!("{strangers} documents are") };
+            complain(&format!("{are} left out: see above; the others are read\n"));
+        }
+        if entries.is_empty() && strangers > 0 {
             return Err(Exit::Problems);
         }
         if entries.is_empty() {
@@ -69,7 +88,7 @@ impl Files {
             });
             return Err(Exit::Problems);
         }
-        Ok(entries)
+        Ok(Proposed { entries, exit: if strangers > 0 { Exit::Problems } else { Exit::Ok } })
     }
 }
 

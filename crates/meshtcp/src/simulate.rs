@@ -14,7 +14,7 @@ use crate::exit::Exit;
 use crate::in_force::InForce;
 use crate::logs::{Record, records};
 use crate::output::{self, Format, complain, print};
-use crate::proposal::Files;
+use crate::proposal::{Files, Proposed};
 
 use run::{Arrival, Simulation};
 
@@ -43,9 +43,9 @@ pub(crate) struct Args {
 
 pub(crate) fn run(Args { files, in_force, log, connections, seed, proxy, output: format }: Args) -> Exit {
     let simulated = || {
-        let put = files.read(&in_force.rules)?;
+        let Proposed { entries: put, exit } = files.read(&in_force.rules)?;
         let before = in_force.load()?;
-        let ledger = overlay(&before.ledger, &put, &BTreeSet::new());
+        let ledger = overlay(&before.ledger, &put, &BTreeSet::new(), in_force.rules.profile);
         let after = State::of(ledger, &Context::new(in_force.rules.profile), EnvoyOptions::default());
         let mut simulation = Simulation::between(&before.compiled, &after.compiled).map_err(|why| {
             complain(&format!("error: the proxy would not run it: {why}\n"));
@@ -64,12 +64,12 @@ pub(crate) fn run(Args { files, in_force, log, connections, seed, proxy, output:
             }
             None => simulation.invent(connections, seed, is_wanted),
         }
-        Ok(simulation.outcome())
+        Ok((simulation.outcome(), exit))
     };
     match simulated() {
-        Ok(outcome) => {
+        Ok((outcome, exit)) => {
             print(&output::structured(format, &outcome).unwrap_or_else(|| outcome.to_string()));
-            Exit::Ok
+            exit
         }
         Err(exit) => exit,
     }

@@ -145,7 +145,8 @@ fn routes(routes: &[RouteReport]) -> String {
                 says.push(line);
             }
         }
-        [policy.clone(), reach.join(", "), says.join("; "), source.clone()]
+        let reach = if proxies.is_empty() { "selects nobody".to_owned() } else { reach.join(", ") };
+        [policy.clone(), reach, says.join("; "), source.clone()]
     };
     output::table(["ROUTE", "PROXIES", "SAYS", "WRITTEN AT"], routes.iter().map(row))
 }

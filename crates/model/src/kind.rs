@@ -132,7 +132,7 @@ kinds! {
     MeshIdentity: "meshidentities", Some("mid"), Mesh, Spec, Namespace;
     /// Whom workloads trust.
     MeshTrust: "meshtrusts", Some("mtrust"), Mesh, Spec, Namespace;
-    /// The public address of a zone (profile 3).
+    /// The public address of a zone.
     MeshZoneAddress: "meshzoneaddresses", Some("mza"), Mesh, Spec, Namespace;
     /// Host names of services.
     HostnameGenerator: "hostnamegenerators", Some("hg"), Global, Spec, Namespace;
@@ -155,9 +155,21 @@ kinds! {
     /// A secret of a mesh.
     Secret: "secrets", None, Mesh, Inline, Namespace;
     /// A secret of no mesh.
-    GlobalSecret: "global-secrets", None, Global, Inline, Namespace;
+    GlobalSecret: "globalsecrets", None, Global, Inline, Namespace;
     /// A zone.
     Zone: "zones", Some("z"), Global, Inline, Cluster;
+    /// Traces of the tag-based model.
+    TrafficTrace: "traffic-traces", None, Mesh, Inline, Cluster;
+    /// Faults on purpose of the tag-based model.
+    FaultInjection: "fault-injections", None, Mesh, Inline, Cluster;
+    /// Request rates of the tag-based model.
+    RateLimit: "rate-limits", None, Mesh, Inline, Cluster;
+    /// Patches of Envoy configuration of the tag-based model.
+    ProxyTemplate: "proxytemplates", None, Mesh, Inline, Cluster;
+    /// Where traces, metrics and access logs are sent.
+    MeshOpenTelemetryBackend: "meshopentelemetrybackends", Some("motb"), Mesh, Spec, Namespace;
+    /// Dataplanes that run the same.
+    Workload: "workloads", Some("wl"), Mesh, Spec, Namespace;
 }
 
 impl Kind {
@@ -187,6 +199,22 @@ impl Kind {
                 | Kind::MeshPassthrough
                 | Kind::MeshTLS
         )
+    }
+
+    /// The members of a document that a control plane computes and its clients send back (spec 10 §B.3). What they say
+    /// does not count; whichever profile reads them, since a client may be newer than it.
+    pub const fn computed_members(self) -> &'static [&'static str] {
+        match self {
+            Kind::MeshService | Kind::MeshExternalService | Kind::MeshMultiZoneService => {
+                &["creationTime", "modificationTime", "kri", "snis"]
+            }
+            _ => &["creationTime", "modificationTime", "kri"],
+        }
+    }
+
+    /// Whether resources of this kind have an identifier (KRI). Two older kinds have a short name only for people.
+    pub const fn has_kri(self) -> bool {
+        self.short_name().is_some() && !matches!(self, Kind::ExternalService | Kind::TrafficRoute)
     }
 
     /// Reads a short name, as in a KRI.

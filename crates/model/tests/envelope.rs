@@ -13,7 +13,7 @@ fn parsed(text: &str, options: &Options) -> Parsed {
 }
 
 fn accepted(text: &str, options: &Options) -> Resource {
-    let Parsed { resource, problems } = parsed(text, options);
+    let Parsed { resource, problems, is_stranger: _ } = parsed(text, options);
     resource.unwrap_or_else(|| panic!("{problems:#?}"))
 }
 
@@ -83,9 +83,9 @@ fn the_kubernetes_format_has_a_namespace() {
 
 #[test]
 fn a_mesh_stays_the_same_in_both_formats() {
-    let universal = "type: Mesh\nname: shop\nrouting: {zoneEgress: true}\n";
-    let kubernetes = "apiVersion: kuma.io/v1alpha1\nkind: Mesh\nmetadata: {name: shop}\nspec: {routing: {zoneEgress: \
-                      true}}\n";
+    let universal = "type: Mesh\nname: shop\nrouting: {localityAwareLoadBalancing: true}\n";
+    let kubernetes = "apiVersion: kuma.io/v1alpha1\nkind: Mesh\nmetadata: {name: shop}\nspec: {routing: \
+                      {localityAwareLoadBalancing: true}}\n";
     let [one, other] = [universal, kubernetes].map(|text| accepted(text, &Options::default()));
     assert_eq!(one.spec(), other.spec());
     assert_eq!((&one.meta().name, one.meta().mesh.as_str()), (&other.meta().name, ""));
@@ -129,4 +129,60 @@ fn legacy_policies_have_typed_views() {
     let target = |name| mesh.logging.backend(name).map(|backend| backend.target.clone());
     assert_eq!(target(log.logging_backend()), Some(AccessLogTarget::Tcp("127.0.0.1:9".into())));
     assert_eq!(target(None), Some(AccessLogTarget::File("/tmp/x".into())));
+}
+
+#[test]
+fn numbers_of_the_older_kinds_may_be_quoted_and_what_is_no_number_is_told_as_that() {
+    let inbound = |port: &str, service_port: &str| {
+        format!(
+            "type: Dataplane\nname: q\nnetworking:\n  address: 127.0.0.1\n  inbound: [{{port: {port}, servicePort: \
+             {service_port}, tags: {{kuma.io/service: q}}}}]\n"
+        )
+    };
+    let Spec::Dataplane(quoted) =
+        accepted(&inbound("'7384'", "\"7385\""), &Options::default()).spec().clone()
+    else {
+        panic!("no dataplane")
+    };
+    assert_eq!((quoted.inbound[0].port, quoted.inbound[0].service_port), (7384, Some(7385)));
+    let told = |port: &str| {
+        let parsed = parse(&read("f", &inbound(port, "1")).0[0], &Options::default());
+        parsed.problems.iter().map(|problem| problem.violation.to_string()).collect::<Vec<_>>()
+    };
+    let at = "networking.inbound[0].port: ";
+    assert_eq!(told("abc"), [format!("{at}must be a whole number, but is `abc`, which is no number")]);
+    assert_eq!(told("''"), [format!("{at}must be a whole number, but is empty text")]);
+    assert_eq!(told("31406.5"), [format!("{at}31406.5 is no whole number that is allowed here")]);
+    assert_eq!(told("'70000'"), [format!("{at}port must be in the range [1, 65535]")]);
+    assert_eq!(told("~"), [format!("{at}port must be in the range [1, 65535]")]);
+}
+
+#[test]
+fn what_is_no_document_is_told_in_the_words_of_its_situation() {
+    let help = |text: &str| {
+        let (_, problems) = read("f.yaml", text);
+        (problems[0].violation.message.clone(), problems[0].help.clone().unwrap())
+    };
+    let (message, template) = help("type: Dataplane\nnetworking:\n  address: {{ POD_IP }}\n");
+    assert_eq!(message, "is a template that was not filled in");
+    assert!(template.starts_with("fill it in first"), "{template}");
+    let (message, _) = help("type: Dataplane\n[a]: b\n");
+    assert_eq!(message, "is a key that is no text");
+    let (_, mark) = help("---\n\u{feff}# moved by an editor\ntype: Mesh\nname: default\n");
+    assert!(mark.contains("remove it"), "{mark}");
+}
+
+#[test]
+fn the_help_for_a_weight_that_is_no_number_is_about_its_look() {
+    let help = |weight: &str| {
+        let text = format!(
+            "type: MeshTCPRoute\nname: r\nspec:\n  to:\n  - targetRef: {{kind: MeshService, name: a}}\n    rules: \
+             [{{default: {{backendRefs: [{{kind: MeshService, name: b, weight: {weight}}}]}}}}]\n"
+        );
+        parse(&read("f", &text).0[0], &Options::default()).problems[0].help.clone().unwrap_or_default()
+    };
+    assert_eq!(help("'10'"), "write it without quotes");
+    assert_eq!(help("10%"), "write 10, without the per cent sign");
+    assert!(help(".inf").starts_with("write a whole number"));
+    assert_eq!(help("many"), "");
 }

@@ -3,7 +3,7 @@
 
 use meshtcp_model::Profile::{self, *};
 use meshtcp_model::draft::{self, Options};
-use meshtcp_model::{Severity, violation::Problem};
+use meshtcp_model::{Kind, Severity, violation::Problem};
 
 /// A MeshTCPRoute in the Universal format; the parts are flow YAML.
 fn route(top: &str, to: &str, backend: &str) -> String {
@@ -316,4 +316,32 @@ fn kinds_of_the_tag_based_model_end_with_2_14() {
                    conf: {listeners: [{port: 5432, protocol: TCP}]}\n";
     assert_eq!(errors(V2_14, gateway), "");
     assert!(!errors(V3, gateway).is_empty());
+}
+
+#[test]
+fn every_profile_knows_its_own_kinds_and_names_those_of_others() {
+    let known = |profile: Profile| Kind::ALL.iter().filter(|kind| kind.window().contains(profile)).count();
+    assert_eq!(known(V2_14), 47);
+    let parsed = |kind: &str, profile| {
+        let text = format!("type: {kind}\nname: a\nspec: {{}}\n");
+        let options = Options { profile, ..Options::default() };
+        draft::parse(&draft::read("f", &text).0[0], &options)
+    };
+    for kind in ["TrafficTrace", "FaultInjection", "RateLimit", "ProxyTemplate"] {
+        assert!(Kind::from_text(kind).unwrap().window().contains(V2_14), "{kind}");
+        let refused = parsed(kind, V3);
+        let told = format!(
+            "f:1:1: error: profile 3 has no {kind} (it is known up to 2.14: choose such a profile, or remove it)"
+        );
+        assert_eq!(refused.problems.iter().map(ToString::to_string).collect::<Vec<_>>(), [told]);
+        assert!(refused.is_stranger);
+    }
+    let nobody = parsed("RateLimitt", V2_14);
+    assert!(nobody.is_stranger && nobody.problems.errors() == 1, "{:?}", nobody.problems);
+    assert!(!parsed("MeshTCPRoute", V2_14).is_stranger);
+    for (kind, since) in
+        [("MeshZoneAddress", V2_14), ("MeshOpenTelemetryBackend", V2_14), ("Workload", Profile::V2_13)]
+    {
+        assert_eq!(Kind::from_text(kind).unwrap().window().since, since, "{kind}");
+    }
 }

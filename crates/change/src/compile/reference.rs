@@ -6,6 +6,7 @@
 
 mod lookup;
 mod made;
+mod selection;
 
 use model::{Problem, ResourceId, ResourceKey, Severity};
 use plan::{Snapshot, Warning};
@@ -24,6 +25,9 @@ pub struct Dangling {
     /// What it is called everywhere.
     policy: ResourceId,
     made: Reference,
+    /// Whether it is worth holding a change back for: a name of a service that nobody has. That nobody is selected is told
+    /// only, since proxies come and go.
+    pub holds_back: bool,
     /// The problem, as a warning.
     pub problem: Problem,
 }
@@ -39,7 +43,7 @@ impl Dangling {
     }
 }
 
-/// Every reference of routes and Dataplanes that leads nowhere in the snapshot made of the ledger.
+/// Every reference of routes and Dataplanes that leads nowhere, and every route that selects no proxy, in the snapshot made of the ledger.
 pub fn dangling(snapshot: &Snapshot, ledger: &Ledger) -> Vec<Dangling> {
     ledger.entries().flat_map(|(by, entry)| Checker { snapshot, by, entry }.check()).collect()
 }
@@ -51,5 +55,6 @@ pub fn newly_dangling(before: &Compiled, dangling: &[Dangling]) -> Vec<Problem> 
         let resource = before.resource(&it.by);
         resource.is_some_and(|resource| references(resource).iter().any(|(_, old)| *old == it.made))
     };
-    dangling.iter().filter(|it| !was_there(it)).cloned().map(Dangling::into_objection).collect()
+    let new = dangling.iter().filter(|it| it.holds_back).filter(|it| !was_there(it));
+    new.cloned().map(Dangling::into_objection).collect()
 }

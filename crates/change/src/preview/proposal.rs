@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use model::ResourceKey;
+use model::{Profile, ResourceKey};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::document::{comparable, universal};
+use super::stored::in_place_of;
 use super::{Difference, differences};
 use crate::{Entry, Ledger};
 
@@ -48,11 +49,22 @@ impl Verb {
     }
 }
 
-/// The state in force with some resources put into it and some taken out.
-pub fn overlay(in_force: &Ledger, put: &[Arc<Entry>], removed: &BTreeSet<ResourceKey>) -> Ledger {
+/// The state in force with some resources put into it and some taken out. What is put in place of something that a control
+/// plane keeps leaves it what is the control plane's, read by `profile`.
+pub fn overlay(
+    in_force: &Ledger,
+    put: &[Arc<Entry>],
+    removed: &BTreeSet<ResourceKey>,
+    profile: Profile,
+) -> Ledger {
     let mut proposed = in_force.clone();
     removed.iter().for_each(|key| proposed.remove(key));
-    put.iter().for_each(|entry| proposed.put(Arc::clone(entry)));
+    for entry in put {
+        proposed.put(match in_force.get(&entry.resource.key()) {
+            Some(old) => in_place_of(old, entry, profile),
+            None => Arc::clone(entry),
+        });
+    }
     proposed
 }
 

@@ -100,6 +100,11 @@ impl Ask {
 
 /// Whether a body may be read by what the request says it is. One that says nothing is taken for JSON.
 pub(super) fn check_media_type(headers: &HeaderMap) -> Result<(), Refusal> {
+    let encoding = headers.get(header::CONTENT_ENCODING).map(|it| it.to_str().unwrap_or("?").trim());
+    if let Some(encoding) = encoding.filter(|it| !it.is_empty() && !it.eq_ignore_ascii_case("identity")) {
+        let detail = format!("a body that is encoded as `{encoding}` cannot be read: send it as it is");
+        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported Media Type", detail));
+    }
     let Some(kind) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
     let essence =
         kind.to_str().unwrap_or("?").split(';').next().unwrap_or_default().trim().to_ascii_lowercase();

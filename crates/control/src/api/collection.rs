@@ -23,32 +23,27 @@ pub(super) enum Computed {
     ZoneInsight,
     ZoneIngressInsight,
     ZoneEgressInsight,
-    Workload,
 }
 
 impl Computed {
-    const ALL: [Computed; 7] = [
+    const ALL: [Computed; 6] = [
         Computed::DataplaneInsight,
         Computed::MeshInsight,
         Computed::ServiceInsight,
         Computed::ZoneInsight,
         Computed::ZoneIngressInsight,
         Computed::ZoneEgressInsight,
-        Computed::Workload,
     ];
 
-    /// Name, path, short name and scope.
-    const fn row(self) -> (&'static str, &'static str, Option<&'static str>, Scope) {
+    /// Name, path and scope.
+    const fn row(self) -> (&'static str, &'static str, Scope) {
         match self {
-            Computed::DataplaneInsight => ("DataplaneInsight", "dataplane-insights", None, Scope::Mesh),
-            Computed::MeshInsight => ("MeshInsight", "mesh-insights", None, Scope::Global),
-            Computed::ServiceInsight => ("ServiceInsight", "service-insights", None, Scope::Mesh),
-            Computed::ZoneInsight => ("ZoneInsight", "zone-insights", None, Scope::Global),
-            Computed::ZoneIngressInsight => {
-                ("ZoneIngressInsight", "zone-ingress-insights", None, Scope::Global)
-            }
-            Computed::ZoneEgressInsight => ("ZoneEgressInsight", "zone-egress-insights", None, Scope::Global),
-            Computed::Workload => ("Workload", "workloads", Some("wl"), Scope::Mesh),
+            Computed::DataplaneInsight => ("DataplaneInsight", "dataplane-insights", Scope::Mesh),
+            Computed::MeshInsight => ("MeshInsight", "mesh-insights", Scope::Global),
+            Computed::ServiceInsight => ("ServiceInsight", "service-insights", Scope::Mesh),
+            Computed::ZoneInsight => ("ZoneInsight", "zone-insights", Scope::Global),
+            Computed::ZoneIngressInsight => ("ZoneIngressInsight", "zone-ingress-insights", Scope::Global),
+            Computed::ZoneEgressInsight => ("ZoneEgressInsight", "zoneegressinsights", Scope::Global),
         }
     }
 }
@@ -66,8 +61,9 @@ impl Collection {
     pub(super) fn at(path: &str) -> Option<Self> {
         let found = Self::all().into_iter().find(|collection| collection.path() == path);
         found.or(match path {
-            "globalsecrets" => Some(Collection::Kept(Kind::GlobalSecret)),
-            "zoneingresses" => Some(Collection::Kept(Kind::ZoneIngress)),
+            "global-secrets" => Some(Collection::Kept(Kind::GlobalSecret)),
+            "zone-ingresses" => Some(Collection::Kept(Kind::ZoneIngress)),
+            "zone-egress-insights" => Some(Collection::Computed(Computed::ZoneEgressInsight)),
             _ => None,
         })
     }
@@ -83,16 +79,16 @@ impl Collection {
     /// The path, below the mesh where there is one.
     pub(super) fn path(self) -> &'static str {
         match self {
-            Collection::Kept(Kind::ZoneIngress) => "zone-ingresses",
             Collection::Kept(kind) => kind.plural(),
             Collection::Computed(computed) => computed.row().1,
         }
     }
 
-    fn short_name(self) -> Option<&'static str> {
+    /// The short name in identifiers; empty where there is none.
+    fn short_name(self) -> &'static str {
         match self {
-            Collection::Kept(kind) => kind.short_name(),
-            Collection::Computed(computed) => computed.row().2,
+            Collection::Kept(kind) if kind.has_kri() => kind.short_name().unwrap_or_default(),
+            Collection::Kept(_) | Collection::Computed(_) => "",
         }
     }
 
@@ -100,7 +96,7 @@ impl Collection {
     pub(super) fn scope(self) -> Scope {
         match self {
             Collection::Kept(kind) => kind.scope(),
-            Collection::Computed(computed) => computed.row().3,
+            Collection::Computed(computed) => computed.row().2,
         }
     }
 
@@ -116,13 +112,11 @@ impl Collection {
             "scope": match self.scope() { Scope::Mesh => "Mesh", Scope::Global => "Global" },
             "path": self.path(),
             "readOnly": matches!(self, Collection::Computed(_)),
-            "includeInFederation": matches!(self, Collection::Kept(kind) if kind != Kind::Dataplane),
+            "includeInFederation": matches!(self, Collection::Kept(kind) if !stays_in_its_zone(kind)),
             "singularDisplayName": singular(self.name()),
             "pluralDisplayName": plural(self.name()),
+            "shortName": self.short_name(),
         });
-        if let Some(short) = self.short_name() {
-            row["shortName"] = json!(short);
-        }
         if let Collection::Kept(kind) = self
             && (kind.is_policy() || is_legacy_policy(kind))
         {
@@ -132,7 +126,10 @@ impl Collection {
                 "hasToTargetRef": to,
                 "hasFromTargetRef": from,
                 "hasRulesTargetRef": rules,
-                "isFromAsRules": from && rules,
+                // what such an item says of whom it is for is more than a rule can say
+                "isFromAsRules": from
+                    && rules
+                    && !matches!(kind, Kind::MeshFaultInjection | Kind::MeshTrafficPermission),
             });
         }
         row
@@ -197,6 +194,24 @@ fn is_legacy_policy(kind: Kind) -> bool {
             | Kind::CircuitBreaker
             | Kind::VirtualOutbound
             | Kind::MeshGatewayRoute
+            | Kind::TrafficTrace
+            | Kind::FaultInjection
+            | Kind::RateLimit
+            | Kind::ProxyTemplate
+    )
+}
+
+/// Whether a Global gets its resources from zones only: an export for one leaves them out (spec 09 §7).
+fn stays_in_its_zone(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Dataplane
+            | Kind::MeshService
+            | Kind::MeshZoneAddress
+            | Kind::Workload
+            | Kind::Zone
+            | Kind::ZoneIngress
+            | Kind::ZoneEgress
     )
 }
 
@@ -216,7 +231,8 @@ fn singular(name: &str) -> String {
         }
         text.push(*letter);
     }
-    text
+    // a name of its own
+    text.replace("Open Telemetry", "OpenTelemetry")
 }
 
 /// `Mesh TCP Routes`.
@@ -257,7 +273,7 @@ mod tests {
         for collection in Collection::all() {
             assert_eq!(Collection::at(collection.path()), Some(collection), "{}", collection.path());
         }
-        assert_eq!(Collection::at("zoneingresses"), Some(Collection::Kept(Kind::ZoneIngress)));
+        assert_eq!(Collection::at("zone-ingresses"), Some(Collection::Kept(Kind::ZoneIngress)));
         assert_eq!(Collection::at("globalsecrets"), Collection::at("global-secrets"));
         assert_eq!(Collection::at("Meshes"), None);
     }

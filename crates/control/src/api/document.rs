@@ -11,7 +11,8 @@ use super::refusal::Refusal;
 use crate::store::Stored;
 
 /// What stands around a body; the rest of a document is the body.
-const ENVELOPE: [&str; 7] = ["type", "mesh", "name", "creationTime", "modificationTime", "labels", "kri"];
+const ENVELOPE: [&str; 8] =
+    ["type", "mesh", "name", "creationTime", "modificationTime", "labels", "kri", "snis"];
 
 /// How resources are shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +81,7 @@ pub(super) fn universal(stored: &Stored) -> Value {
     if let Some(labels) = document.get("labels").filter(|labels| labels.is_object()) {
         shown.insert("labels".into(), labels.clone());
     }
-    if key.kind.short_name().is_some() {
+    if key.kind.has_kri() {
         shown.insert("kri".into(), json!(id(stored).to_string()));
     }
     shown.extend(body(document));

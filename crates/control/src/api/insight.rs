@@ -53,10 +53,7 @@ pub(super) async fn items(ask: &Ask, computed: Computed) -> Result<Vec<Value>, R
             items.sort_by_key(|item| (item["name"].to_string(), item["mesh"].to_string()));
             Ok(items)
         }
-        Computed::ZoneInsight
-        | Computed::ZoneIngressInsight
-        | Computed::ZoneEgressInsight
-        | Computed::Workload => Ok(Vec::new()),
+        Computed::ZoneInsight | Computed::ZoneIngressInsight | Computed::ZoneEgressInsight => Ok(Vec::new()),
     }
 }
 

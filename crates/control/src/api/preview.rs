@@ -46,7 +46,8 @@ async fn foretold(ask: Ask) -> Outcome {
         let in_force: Ledger = shown.filter_map(|shown| stored(shown, rules.profile).ok()).collect();
         let context = Context { zone: rules.zone.as_deref().map(Into::into), ..Context::new(rules.profile) };
         let before = State::of(in_force, &context, envoy);
-        let after = State::of(overlay(&before.ledger, &put, &BTreeSet::new()), &context, envoy);
+        let after =
+            State::of(overlay(&before.ledger, &put, &BTreeSet::new(), rules.profile), &context, envoy);
         preview(&before, &after, &Live::new())
     };
     let foretold = tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::leaving())?;

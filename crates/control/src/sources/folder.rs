@@ -52,6 +52,8 @@ pub struct Loaded {
     pub ledger: Ledger,
     /// What is wrong or doubtful, sorted by place.
     pub problems: Problems,
+    /// How many of the errors are about documents of kinds that are not known: they are no reason to leave the others.
+    pub strangers: usize,
 }
 
 impl FolderSource {
@@ -88,7 +90,7 @@ impl FolderSource {
             ledger = candidate.ledger.clone();
             Ok(())
         });
-        Loaded { ledger, problems: self.files.problems() }
+        Loaded { ledger, problems: self.files.problems(), strangers: self.files.strangers() }
     }
 
     /// Calls `wake` soon after anything changed, once a burst, until the result is dropped.

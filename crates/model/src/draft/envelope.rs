@@ -8,6 +8,7 @@ use crate::draft::kinds::Body;
 use crate::draft::nearest;
 use crate::kind::{Home, Kind, Scope};
 use crate::name::{MeshName, ResourceName};
+use crate::profile::Profile;
 use crate::reference::{Labels, MESH_TAG};
 use crate::resource::{Meta, NAMESPACE_LABEL};
 use crate::violation::FieldPath;
@@ -77,12 +78,14 @@ fn universal<'d>(mut root: Fields<'d>) -> Option<Envelope<'d>> {
     let name = root.string("name");
     let labels = root.map("labels").unwrap_or_default();
     let created = root.text("creationTime").and_then(|time| microseconds(&root, "creationTime", &time));
-    root.known(&["modificationTime", "kri"]);
+    root.known(kind.computed_members());
     let meta = Meta { labels, created, ..meta(&root, kind, mesh, name.clone()) };
     let body = match kind.body() {
-        crate::kind::Body::Spec => Body { spec: root.object("spec"), status: root.object("status") },
+        crate::kind::Body::Spec => Body { spec: root.object("spec"), status: status(&mut root) },
         crate::kind::Body::Inline => {
-            // The body is beside the envelope, so the same fields go on to the kind's reader.
+            // The body is beside the envelope, so the same fields go on to the kind's reader. These kinds are
+            // protobuf messages, whose JSON may quote numbers.
+            root.take_quoted_numbers();
             let status = Fields::absent(root.path().clone(), root.findings());
             Body { spec: root, status }
         }
@@ -121,8 +124,30 @@ fn kubernetes<'d>(mut root: Fields<'d>) -> Option<Envelope<'d>> {
         labels.insert(key, value);
     }
     let meta = Meta { labels, created, ..meta(&root, kind, mesh, name) };
-    let body = Body { spec: root.object("spec"), status: root.object("status") };
+    if kind.body() == crate::kind::Body::Inline {
+        root.take_quoted_numbers();
+    }
+    let body = Body { spec: root.object("spec"), status: status(&mut root) };
     Some(Envelope { format: Format::Kubernetes, kind, written_name, meta, body })
+}
+
+/// The status. A control plane wrote it, maybe a newer one than this: whatever is in it is known.
+fn status<'d>(root: &mut Fields<'d>) -> Fields<'d> {
+    let mut status = root.object("status");
+    status.know_the_rest();
+    status
+}
+
+/// Whether a document is of a kind that the profile does not have, or that nobody knows: one that says nothing about its
+/// neighbours, whatever it is.
+pub(crate) fn is_stranger(document: &Value, profile: Profile) -> bool {
+    let text = |name: &str| document.get(name).and_then(Value::as_str);
+    let of_kuma = || text("apiVersion").is_some_and(|version| version.starts_with("kuma.io/"));
+    let kind = text("type").or_else(|| text("kind").filter(|_| of_kuma()));
+    kind.is_some_and(|kind| match Kind::from_text(kind) {
+        Some(kind) => !kind.window().contains(profile),
+        None => !kind.is_empty(),
+    })
 }
 
 fn meta(root: &Fields<'_>, kind: Kind, mesh: Option<String>, name: String) -> Meta {

@@ -26,7 +26,7 @@
 //! assert_eq!(notes[0].help.as_deref(), Some("did you mean `address`?"));
 //! ```
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use crate::draft::findings::{Findings, Note, NoteSort};
 use crate::draft::{nearest, scalar};
@@ -39,6 +39,8 @@ pub struct Fields<'d> {
     path: FieldPath,
     seen: Vec<&'d str>,
     rest_is_known: bool,
+    /// Whether numbers may stand in quotes. What is inside has the same answer.
+    takes_quoted_numbers: bool,
     findings: &'d Findings<'d>,
 }
 
@@ -57,7 +59,18 @@ impl<'d> Fields<'d> {
                 None
             }
         };
-        Self { object, path, seen: Vec::new(), rest_is_known: false, findings }
+        Self { object, path, seen: Vec::new(), rest_is_known: false, takes_quoted_numbers: false, findings }
+    }
+
+    /// Reads whole numbers in quotes from here on, as the JSON of protobuf messages has them (spec 10 §B.3).
+    pub(crate) fn take_quoted_numbers(&mut self) {
+        self.takes_quoted_numbers = true;
+    }
+
+    fn inside(&self, value: Option<&'d Value>, path: FieldPath) -> Fields<'d> {
+        let mut inside = Fields::at_value(value, path, self.findings);
+        inside.takes_quoted_numbers = self.takes_quoted_numbers;
+        inside
     }
 
     /// An object that is not there.
@@ -125,11 +138,13 @@ impl<'d> Fields<'d> {
     /// Where the reference has a message for numbers out of range, read a wide type and check afterwards.
     pub fn number<T: TryFrom<u64>>(&mut self, name: &'d str) -> Option<T> {
         let value = self.value(name)?;
-        let Value::Number(number) = value else { return self.mistyped(name, "a whole number", value) };
+        let Some(number) = self.written_number(value) else {
+            return self.mistyped(name, "a whole number", value);
+        };
         let whole = number.as_u64().or_else(|| whole(number.as_f64()?));
         let fits = whole.and_then(|whole| T::try_from(whole).ok());
         if fits.is_none() {
-            self.error(name, format!("{number} is no whole number that is allowed here"), None);
+            self.unreadable(name, format!("{number} is no whole number that is allowed here"));
         }
         fits
     }
@@ -137,8 +152,9 @@ impl<'d> Fields<'d> {
     /// A field with a whole number that may be negative.
     pub fn signed(&mut self, name: &'d str) -> Option<i64> {
         let value = self.value(name)?;
-        let number =
-            value.as_i64().or_else(|| value.as_f64().and_then(whole).and_then(|n| i64::try_from(n).ok()));
+        let number = self.written_number(value).and_then(|number| {
+            number.as_i64().or_else(|| number.as_f64().and_then(whole).and_then(|n| i64::try_from(n).ok()))
+        });
         match number {
             Some(number) => Some(number),
             None => self.mistyped(name, "a whole number", value),
@@ -182,14 +198,14 @@ impl<'d> Fields<'d> {
     /// A field that is an object; without fields when absent.
     pub fn object(&mut self, name: &'d str) -> Fields<'d> {
         let value = self.value(name);
-        Fields::at_value(value, self.path.field(name), self.findings)
+        self.inside(value, self.path.field(name))
     }
 
     /// A field that is a list of objects, one [`Fields`] an item; empty when absent.
     pub fn items(&mut self, name: &'d str) -> Vec<Fields<'d>> {
         let path = self.path.field(name);
         let items = self.array(name).iter().enumerate();
-        items.map(|(at, item)| Fields::at_value(Some(item), path.index(at), self.findings)).collect()
+        items.map(|(at, item)| self.inside(Some(item), path.index(at))).collect()
     }
 
     /// A field that is a list of objects, each read by `read`; empty when absent.
@@ -261,6 +277,23 @@ impl<'d> Fields<'d> {
         self.findings
     }
 
+    /// The number that a value is, or the whole number that stands in its quotes.
+    fn written_number(&self, value: &Value) -> Option<Number> {
+        match value {
+            Value::Number(number) => Some(number.clone()),
+            Value::String(text) if self.takes_quoted_numbers => {
+                let number = text.parse::<i64>().map(Number::from);
+                number.or_else(|_| text.parse::<u64>().map(Number::from)).ok()
+            }
+            _ => None,
+        }
+    }
+
+    fn unreadable(&self, name: &str, message: String) {
+        let path = self.path.field(name);
+        self.findings.note(Note { sort: NoteSort::Unreadable, path, message, help: None });
+    }
+
     fn array(&mut self, name: &'d str) -> &'d [Value] {
         match self.value(name) {
             None => &[],
@@ -314,19 +347,35 @@ pub(crate) fn whole(number: f64) -> Option<u64> {
 
 fn wrong_type(path: FieldPath, wanted: &str, found: &Value) -> Note {
     let (found, help) = match found {
-        Value::Null => ("nothing", None),
-        Value::Bool(_) if wanted == "text" => {
-            ("a boolean", Some("quote it: unquoted, yes, no, on, off, true and false are booleans"))
+        Value::Null => ("nothing".to_owned(), None),
+        Value::Bool(_) if wanted == "text" => (
+            "a boolean".to_owned(),
+            Some("quote it: unquoted, yes, no, on, off, true and false are booleans".to_owned()),
+        ),
+        Value::Bool(_) => ("a boolean".to_owned(), None),
+        Value::Number(_) => ("a number".to_owned(), None),
+        Value::String(text) if wanted == "a whole number" => no_number(text),
+        Value::String(_) => ("text".to_owned(), None),
+        Value::Array(_) if wanted == "an object" => {
+            ("a list".to_owned(), Some("remove the `-` in front of it".to_owned()))
         }
-        Value::Bool(_) => ("a boolean", None),
-        Value::Number(_) => ("a number", None),
-        Value::String(_) if wanted == "a whole number" => ("text", Some("write it without quotes")),
-        Value::String(_) => ("text", None),
-        Value::Array(_) if wanted == "an object" => ("a list", Some("remove the `-` in front of it")),
-        Value::Array(_) => ("a list", None),
-        Value::Object(_) if wanted == "a list" => ("an object", Some("put `- ` in front of it")),
-        Value::Object(_) => ("an object", None),
+        Value::Array(_) => ("a list".to_owned(), None),
+        Value::Object(_) if wanted == "a list" => {
+            ("an object".to_owned(), Some("put `- ` in front of it".to_owned()))
+        }
+        Value::Object(_) => ("an object".to_owned(), None),
     };
     let message = format!("must be {wanted}, but is {found}");
-    Note { sort: NoteSort::Error, path, message, help: help.map(str::to_owned) }
+    Note { sort: NoteSort::Unreadable, path, message, help }
+}
+
+/// What a text is where a number belongs, and what to do about it.
+fn no_number(text: &str) -> (String, Option<String>) {
+    match text {
+        "" => ("empty text".to_owned(), Some("write a number, or leave the field out".to_owned())),
+        text if text.parse::<u64>().is_ok() => {
+            ("text".to_owned(), Some("write it without quotes".to_owned()))
+        }
+        text => (format!("`{text}`, which is no number"), scalar::number_help(text)),
+    }
 }

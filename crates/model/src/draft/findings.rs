@@ -21,7 +21,7 @@ pub struct Findings<'d> {
 pub(crate) struct Notes {
     pub(crate) items: Vec<Note>,
     /// By sort, in the order of [`NoteSort`].
-    seen: [usize; 3],
+    seen: [usize; 4],
 }
 
 /// Something to tell the operator that the reference would not say, or not in these words.
@@ -42,20 +42,27 @@ pub struct Note {
 pub enum NoteSort {
     /// A field that nothing reads: the caller says how bad that is.
     UnknownField,
-    /// Something that keeps the document from being accepted.
+    /// A value that is none of those that its field takes: it says nothing, and no rule about what it says counts.
+    Unreadable,
+    /// Something else that keeps the document from being accepted.
     Error,
     /// Something that does not.
     Warning,
 }
 
 impl Notes {
+    /// Where values stand that cannot be read.
+    pub(crate) fn unreadable(&self) -> impl Iterator<Item = &FieldPath> {
+        self.items.iter().filter(|note| note.sort == NoteSort::Unreadable).map(|note| &note.path)
+    }
+
     /// How many remarks of this severity were not kept, if an unknown field is as bad as `unknown`.
     pub(crate) fn left_out(&self, wanted: Severity, unknown: Option<Severity>) -> usize {
-        let [of_unknown, errors, warnings] = self.seen.map(|seen| seen.saturating_sub(KEPT));
+        let [of_unknown, unreadable, errors, warnings] = self.seen.map(|seen| seen.saturating_sub(KEPT));
         let of_unknown = if unknown == Some(wanted) { of_unknown } else { 0 };
         of_unknown
             + match wanted {
-                Severity::Error => errors,
+                Severity::Error => unreadable + errors,
                 Severity::Warning => warnings,
             }
     }
@@ -66,7 +73,7 @@ impl Note {
     pub fn severity(&self, unknown: Option<Severity>) -> Option<Severity> {
         match self.sort {
             NoteSort::UnknownField => unknown,
-            NoteSort::Error => Some(Severity::Error),
+            NoteSort::Unreadable | NoteSort::Error => Some(Severity::Error),
             NoteSort::Warning => Some(Severity::Warning),
         }
     }
@@ -96,9 +103,10 @@ impl<'d> Findings<'d> {
     /// As [`Findings::note`], for a remark that is costly to make.
     pub(crate) fn note_with(&self, sort: NoteSort, note: impl FnOnce() -> Note) {
         let mut notes = self.notes.borrow_mut();
-        let [unknown, errors, warnings] = &mut notes.seen;
+        let [unknown, unreadable, errors, warnings] = &mut notes.seen;
         let seen = match sort {
             NoteSort::UnknownField => unknown,
+            NoteSort::Unreadable => unreadable,
             NoteSort::Error => errors,
             NoteSort::Warning => warnings,
         };

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::draft::{Document, nearest};
+use crate::draft::{Document, nearest, scalar};
 use crate::profile::Profile;
 use crate::reference::RefKind;
 use crate::resource::PolicyRole;
@@ -24,7 +24,7 @@ pub(crate) fn help(document: &Document, violation: &Violation, profile: Profile)
         return Some("put it in quotes".into());
     }
     if message.ends_with("must be of type integer: \"string\"") {
-        return Some("write it without quotes".into());
+        return written(document, violation).and_then(scalar::number_help);
     }
     let missing =
         message == "in body is required" || message == "must be defined" || message.contains("at least 1");
@@ -64,13 +64,18 @@ fn missing_help(field: &str, profile: Profile) -> Option<&'static str> {
     })
 }
 
-/// Which kinds may stand there, or which profiles allow this one.
-fn kind_help(document: &Document, violation: &Violation, profile: Profile) -> Option<String> {
+/// The text that a violation is about, if it is text.
+fn written<'d>(document: &'d Document, violation: &Violation) -> Option<&'d str> {
     let written = violation.path.steps().iter().try_fold(document.value(), |value, step| match step {
         Step::Field(name) | Step::Key(name) => value.get(name),
         Step::Index(index) => value.get(index),
     });
-    let written = written.and_then(Value::as_str)?;
+    written.and_then(Value::as_str)
+}
+
+/// Which kinds may stand there, or which profiles allow this one.
+fn kind_help(document: &Document, violation: &Violation, profile: Profile) -> Option<String> {
+    let written = written(document, violation)?;
     let allowed = |profile: Profile| allowed(document, violation, profile);
     let here = allowed(profile).unwrap_or_default();
     let kind = RefKind::from_text(written);

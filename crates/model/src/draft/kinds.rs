@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::draft::{Fields, policy, topology};
+use crate::draft::{Fields, identity, policy, topology};
 use crate::kind::Kind;
 use crate::policy::Written;
 use crate::profile::Profile;
@@ -44,6 +44,8 @@ pub(crate) fn reader(kind: Kind) -> ReadSpec {
         Kind::ZoneEgress => topology::zone_egress,
         Kind::ExternalService => topology::external_service,
         Kind::TrafficRoute => topology::traffic_route,
+        Kind::MeshIdentity => identity::mesh_identity,
+        Kind::MeshTrust => identity::mesh_trust,
         Kind::MeshTCPRoute => policy::tcp,
         Kind::MeshHTTPRoute => policy::http,
         Kind::Timeout
@@ -52,7 +54,6 @@ pub(crate) fn reader(kind: Kind) -> ReadSpec {
         | Kind::TrafficPermission
         | Kind::HealthCheck
         | Kind::CircuitBreaker => policy::legacy_policy,
-        Kind::MeshIdentity => topology::mesh_identity,
         Kind::MeshZoneAddress => topology::mesh_zone_address,
         Kind::MeshGatewayRoute => topology::mesh_gateway_route,
         Kind::VirtualOutbound => topology::virtual_outbound,

@@ -29,6 +29,7 @@ mod envelope;
 mod fields;
 mod findings;
 mod help;
+mod identity;
 mod json;
 mod kept;
 mod kinds;

@@ -112,6 +112,16 @@ fn check_labels(envelope: &Envelope<'_>, profile: Profile, broken: &mut Kept<Vio
     }
 }
 
+/// What the reference says of a text that is no lowercase RFC 1123 subdomain.
+const NO_SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and \
+    must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is \
+    '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+
+/// Why a text is no server name; `None`: it is one.
+pub(crate) fn no_server_name(text: &str) -> Option<&'static str> {
+    (text.len() > 253 || !text.split('.').all(is_dns_label)).then_some(NO_SUBDOMAIN)
+}
+
 fn qualified_name(key: &str) -> Option<String> {
     let (prefix, name) = match key.split_once('/') {
         None => (None, key),
@@ -125,10 +135,7 @@ fn qualified_name(key: &str) -> Option<String> {
     match prefix {
         Some("") => return Some("prefix part must be non-empty".into()),
         Some(prefix) if !prefix.split('.').all(is_dns_label) => {
-            let sentence = "prefix part a lowercase RFC 1123 subdomain must consist of lower case alphanumeric \
-                characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', \
-                regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
-            return Some(sentence.into());
+            return Some(format!("prefix part {NO_SUBDOMAIN}"));
         }
         Some(_) | None => {}
     }

@@ -22,6 +22,9 @@ pub struct Parsed {
     pub resource: Option<Resource>,
     /// What is wrong or remarkable: first by the rules of the reference, in its order, then by ours.
     pub problems: Problems,
+    /// Whether it is of a kind that the profile does not have, or that nobody knows: then that is the one error, and no
+    /// reason to refuse what stands beside it.
+    pub is_stranger: bool,
 }
 
 /// Makes a resource of a document, or says everything that is wrong with it.
@@ -34,7 +37,11 @@ pub fn parse(document: &Document, options: &Options) -> Parsed {
     let mut violations = schema(document, options.profile);
     let first: BTreeSet<FieldPath> =
         violations.items.iter().map(|violation| violation.path.clone()).collect();
-    let is_new = |violation: &Violation| !violation.path.ancestors().any(|path| first.contains(&path));
+    // a value that cannot be read is not the zero that a rule looked at in its place
+    let unreadable: BTreeSet<&FieldPath> = notes.unreadable().collect();
+    let is_new = |violation: &Violation| {
+        !violation.path.ancestors().any(|path| first.contains(&path)) && !unreadable.contains(&violation.path)
+    };
     violations.items.extend(of_body.items.into_iter().filter(is_new));
     // both stages look at the same fields: what one of them leaves out the other mostly does too
     violations.left_out = violations.left_out.max(of_body.left_out);
@@ -45,7 +52,8 @@ pub fn parse(document: &Document, options: &Options) -> Parsed {
     };
     let problems = problems(document, violations, notes, unknown, options.profile);
     let is_bad = document.is_broken() || problems.has_errors();
-    Parsed { resource: resource.filter(|_| !is_bad), problems }
+    let is_stranger = !document.is_broken() && envelope::is_stranger(document.value(), options.profile);
+    Parsed { resource: resource.filter(|_| !is_bad), problems, is_stranger }
 }
 
 /// Reads a resource that is known to be stored already: no rule is checked, no label is filled in, unknown fields are
@@ -56,7 +64,7 @@ pub fn parse_unchecked(document: &Document, profile: Profile) -> Parsed {
     let resource = resource(&findings, &options, Strictness::Stored);
     let (_, notes) = findings.into_counted();
     let problems = problems(document, Kept::default(), notes, None, profile);
-    Parsed { resource, problems }
+    Parsed { resource, problems, is_stranger: envelope::is_stranger(document.value(), profile) }
 }
 
 /// The rules of the reference that the body of a document breaks, in the order in which the reference reports them:
@@ -69,7 +77,8 @@ pub fn validate(document: &Document, profile: Profile) -> Vec<Violation> {
     let options = Options { profile, ..Options::default() };
     let unread = resource(&findings, &options, Strictness::Stored).is_none();
     let (violations, notes) = findings.into_parts();
-    let unreadable = notes.into_iter().filter(|note| unread && note.sort == NoteSort::Error);
+    let is_error = |note: &Note| matches!(note.sort, NoteSort::Error | NoteSort::Unreadable);
+    let unreadable = notes.into_iter().filter(|note| unread && is_error(note));
     match violations.is_empty() {
         true => unreadable.map(|note| Violation::new(note.path, note.message)).collect(),
         false => violations,
@@ -116,6 +125,8 @@ fn resource<'d>(findings: &'d Findings<'d>, options: &Options, strictness: Stric
     if !kind.window().contains(profile) {
         let help = format!("it is known {}: choose such a profile, or remove it", kind.window());
         refuse(findings, format!("profile {profile} has no {kind}"), Some(help));
+        envelope.body.spec.know_the_rest();
+        return None;
     }
     let of_envelope = names::check(&envelope, profile);
     declared::check(&envelope, findings);

@@ -28,6 +28,28 @@ pub(crate) fn number(text: &str) -> Option<Number> {
     integer(&digits).or_else(|| float(&digits))
 }
 
+/// What to do about a text that somebody took for a whole number; `None` where its look tells nothing.
+pub(crate) fn number_help(text: &str) -> Option<String> {
+    let text = text.trim();
+    if text.parse::<u64>().is_ok() {
+        return Some("write it without quotes".into());
+    }
+    if let Some(share) = text.strip_suffix('%').map(str::trim)
+        && share.parse::<f64>().is_ok()
+    {
+        return Some(match share.parse::<u64>() {
+            Ok(share) => format!("write {share}, without the per cent sign"),
+            Err(_) => "write a whole number, without the per cent sign".into(),
+        });
+    }
+    let bare = text.trim_start_matches(['+', '-', '.']).to_ascii_lowercase();
+    if matches!(bare.as_str(), "inf" | "infinity" | "nan") {
+        return Some("write a whole number: nothing here is without a limit by a word".into());
+    }
+    let is_template = text.contains("{{") || text.contains("${");
+    is_template.then(|| "it looks like a template: fill it in first".into())
+}
+
 fn integer(text: &str) -> Option<Number> {
     let (negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),

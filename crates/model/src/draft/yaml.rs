@@ -143,6 +143,8 @@ impl<'a> Builder<'a, '_> {
                 let indent = line.len() - line.trim_start().len();
                 let help = if line.get(..indent).is_some_and(|blank| blank.contains('\t')) {
                     "indent with spaces: YAML does not allow tabs there"
+                } else if error.info().contains("byte order mark") {
+                    "a file may begin with such a mark, but not a document: remove it, it is three bytes that editors do not show"
                 } else {
                     "look at the indentation and the quotes of this line and of the line above it"
                 };
@@ -319,12 +321,28 @@ impl<'a> Builder<'a, '_> {
                 }
                 _ => self.stop(spot, "is a key that is no text".into(), "write the key out"),
             },
+            _ if self.is_template(spot) => self.stop(
+                spot,
+                "is a template that was not filled in".into(),
+                "fill it in first, with what the file is a template for: helm template, envsubst, jinja2 or the like; if the \
+                 braces are meant, quote them",
+            ),
             _ => self.stop(
                 spot,
                 "is a key that is no text".into(),
                 "quote it, if it begins with a bracket or brace",
             ),
         }
+    }
+}
+
+impl Builder<'_, '_> {
+    /// Whether two braces stand there, as templates of many tools have them.
+    fn is_template(&self, spot: Spot) -> bool {
+        let text = &self.reading.source.text;
+        [spot.offset, spot.offset.saturating_sub(1)]
+            .into_iter()
+            .any(|at| text.get(at..).is_some_and(|rest| rest.starts_with("{{")))
     }
 }
 

@@ -32,6 +32,11 @@ impl Profile {
         self <= Profile::V2_13
     }
 
+    /// Whether an inbound must say its service by a tag (2.13 and before); later only one that has tags. Spec 01 §4.
+    pub fn inbound_needs_tags(self) -> bool {
+        self <= Profile::V2_13
+    }
+
     /// Whether a Dataplane may have zone listeners (2.14+). Spec 01 §11.
     pub fn has_zone_listeners(self) -> bool {
         self >= Profile::V2_14

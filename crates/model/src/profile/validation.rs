@@ -169,6 +169,11 @@ impl Profile {
         self >= Profile::V2_9
     }
 
+    /// Whether a MeshTrafficPermission may have `rules` (2.12+). Spec 07 §11.5.
+    pub fn permissions_have_rules(self) -> bool {
+        self >= Profile::V2_12
+    }
+
     /// Whether weights end at 2³²−1 (spec 02 §4.7).
     pub fn limits_weights(self) -> bool {
         self == Profile::V3

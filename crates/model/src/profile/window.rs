@@ -62,7 +62,8 @@ impl Kind {
             Kind::MeshMultiZoneService | Kind::MeshTLS => Window::since(Profile::V2_9),
             Kind::MeshMetric => Window::since(Profile::V2_6),
             Kind::MeshIdentity | Kind::MeshTrust => Window::since(Profile::V2_12),
-            Kind::MeshZoneAddress => Window::since(Profile::V3),
+            Kind::Workload => Window::since(Profile::V2_13),
+            Kind::MeshZoneAddress | Kind::MeshOpenTelemetryBackend => Window::since(Profile::V2_14),
             Kind::MeshGateway
             | Kind::MeshGatewayRoute
             | Kind::ZoneIngress
@@ -75,7 +76,11 @@ impl Kind {
             | Kind::TrafficPermission
             | Kind::HealthCheck
             | Kind::CircuitBreaker
-            | Kind::VirtualOutbound => Window::before_3(Profile::V2_3),
+            | Kind::VirtualOutbound
+            | Kind::TrafficTrace
+            | Kind::FaultInjection
+            | Kind::RateLimit
+            | Kind::ProxyTemplate => Window::before_3(Profile::V2_3),
             Kind::Mesh
             | Kind::Dataplane
             | Kind::MeshTCPRoute

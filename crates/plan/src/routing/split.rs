@@ -167,6 +167,8 @@ impl<'a> Splitter<'_, 'a> {
         let effect = match &fate {
             Fate::Refused(_) => "its share is refused",
             Fate::Spilled(_) | Fate::Routed { .. } if empties => "the whole split is dropped",
+            // without a policy it is the only one
+            Fate::Spilled(_) | Fate::Routed { .. } if origin.is_none() => "every connection is refused",
             Fate::Spilled(_) | Fate::Routed { .. } => "its share goes to the other backends",
         };
         self.warn(reference, origin, format!("{}{reference}: {why}; {effect}", named_by(origin)));

@@ -32,7 +32,8 @@ pub(crate) fn shuffled(world: Vec<Resource>) -> impl Strategy<Value = Vec<Resour
 /// What a document says, by a profile that knows every field of these worlds. That not all of them are legal everywhere
 /// is wanted: planning takes whatever is stored.
 pub(crate) fn resource(document: Value) -> Resource {
-    let Parsed { resource, problems } = parse_unchecked(&Document::from_value("", document), Profile::V2_14);
+    let Parsed { resource, problems, is_stranger: _ } =
+        parse_unchecked(&Document::from_value("", document), Profile::V2_14);
     resource.unwrap_or_else(|| panic!("{problems:?}"))
 }
 

@@ -14,6 +14,7 @@ use plan::Snapshot;
 
 use super::Dangling;
 use super::made::{Reference, references};
+use super::selection;
 use crate::Entry;
 
 /// Looks for what one resource refers to.
@@ -37,6 +38,7 @@ impl Checker<'_> {
             }
             Reference::Backend(backend) => self.is_known(&backend.target),
             Reference::Service(tags) => self.is_offered(tags) || self.is_rerouted(tags),
+            Reference::For(target) => selection::is_somebody(self.snapshot, self.mesh(), target),
         };
         if found {
             return None;
@@ -58,14 +60,18 @@ impl Checker<'_> {
             help,
         };
         let (by, policy) = (self.by.clone(), resource.id());
-        Some(Dangling { by, policy, made: reference, problem })
+        let holds_back = !matches!(reference, Reference::For(_));
+        Some(Dangling { by, policy, made: reference, holds_back, problem })
     }
 
     /// The part of a reference to point at: its labels, its tags if only those are wrong, or else its name.
     fn most_telling(&self, path: &FieldPath, reference: &Reference) -> FieldPath {
         let target = match reference {
             Reference::Service(_) => return path.key(SERVICE_TAG),
-            Reference::To(target) => target,
+            Reference::For(target) if !target.tags.is_empty() && target.labels.is_none() => {
+                return path.field("tags");
+            }
+            Reference::To(target) | Reference::For(target) => target,
             Reference::Backend(backend) => &backend.target,
         };
         let service = Tags::from_iter([(SERVICE_TAG, target.name.clone().unwrap_or_default())]);
@@ -157,10 +163,17 @@ impl Checker<'_> {
                 let help = self.near(tags.service().unwrap_or_default());
                 return (format!("nobody offers {tags} in mesh {}", self.mesh()), help);
             }
+            Reference::For(target) => {
+                let help = selection::nearest(self.snapshot, self.mesh(), target);
+                return (
+                    format!("{target} selects no proxy of mesh {}: it decides nothing", self.mesh()),
+                    help,
+                );
+            }
         };
         let what = match reference {
             Reference::Backend(backend) => backend.to_string(),
-            Reference::To(_) | Reference::Service(_) => wanted.to_string(),
+            Reference::To(_) | Reference::Service(_) | Reference::For(_) => wanted.to_string(),
         };
         let help = wanted.name.as_deref().and_then(|name| self.near(name));
         (format!("{what} is nowhere in mesh {}", self.mesh()), help)

@@ -1,4 +1,4 @@
-//! The references that a resource makes to services, and where they stand in it.
+//! The references that a resource makes to services and proxies, and where they stand in it.
 
 use model::policy::Policy;
 use model::topology::OutboundTarget;
@@ -10,6 +10,8 @@ pub(super) enum Reference {
     To(TargetRef),
     Backend(BackendRef),
     Service(Tags),
+    /// Whom a route is for.
+    For(TargetRef),
 }
 
 impl std::fmt::Display for Reference {
@@ -18,16 +20,20 @@ impl std::fmt::Display for Reference {
             Self::To(target) => write!(f, "{target}"),
             Self::Backend(backend) => write!(f, "{backend}"),
             Self::Service(tags) => write!(f, "{tags}"),
+            Self::For(target) => write!(f, "{target}"),
         }
     }
 }
 
-/// The references that a resource makes to services, each with its place below the body.
+/// The references that a resource makes, each with its place below the body.
 pub(super) fn references(resource: &Resource) -> Vec<(FieldPath, Reference)> {
     let root = FieldPath::root();
     match resource.spec() {
         Spec::Policy(policy) if matches!(policy.kind, Kind::MeshTCPRoute | Kind::MeshHTTPRoute) => {
-            of_route(policy, &root.field("spec").field("to"))
+            let spec = root.field("spec");
+            let target = policy.target.clone();
+            let of_target = target.map(|target| (spec.field("targetRef"), Reference::For(target)));
+            of_target.into_iter().chain(of_route(policy, &spec.field("to"))).collect()
         }
         Spec::Dataplane(dataplane) => {
             let outbound = root.field("networking").field("outbound");

@@ -1,10 +1,10 @@
 //! Creating, replacing and deleting resources.
 
 use axum::http::{StatusCode, header};
+use change::{GIVEN_ONCE, carry};
 use model::draft::{Document, parse};
 use model::problems::{SHOWN, Shown};
 use model::reference::ZONE_TAG;
-use model::resource::{DISPLAY_NAME_LABEL, ORIGIN_LABEL};
 use model::{Kind, Problems, Resource, ResourceKey, Severity};
 use serde_json::{Value, json};
 
@@ -22,10 +22,6 @@ const PUT: &str = "Could not process a resource";
 const DELETE: &str = "Could not delete a resource";
 /// How often a change is tried again on top of a change that came in between.
 const ATTEMPTS: usize = 5;
-/// Labels that say where a resource came from. They are given once.
-const GIVEN_ONCE: [&str; 3] = [ORIGIN_LABEL, ZONE_TAG, DISPLAY_NAME_LABEL];
-/// What the store knows itself.
-const COMPUTED: [&str; 3] = ["creationTime", "modificationTime", "kri"];
 
 /// The kind in the path, if resources of it can be written there.
 fn writable(ask: &Ask) -> Result<Kind, Refusal> {
@@ -52,9 +48,10 @@ pub(in crate::api) async fn put(ask: Ask) -> Outcome {
         exists(store, mesh).await?;
     }
     let key = keys_of(&ask, kind);
-    let (document, resource, warnings) = accepted(&ask, &key)?;
+    let said = said(&ask, &key)?;
     for attempt in 1.. {
         let before = store.get(&key).await.map_err(|error| Refusal::of_store(PUT, &error))?;
+        let (document, resource, warnings) = accepted(&ask, &key, &said, before.as_ref())?;
         if let Some(before) = &before {
             keep_labels(before, &resource)?;
         }
@@ -63,7 +60,7 @@ pub(in crate::api) async fn put(ask: Ask) -> Outcome {
             (Expected::Any, None) => Expected::Absent,
             (expected, _) => expected,
         };
-        match store.put(&key, document.clone(), on_top).await {
+        match store.put(&key, document, on_top).await {
             Err(StoreError::Conflict { .. }) if expected == Expected::Any && attempt < ATTEMPTS => {}
             Err(error) => return Err(Refusal::of_store(PUT, &error)),
             Ok(written) => {
@@ -98,19 +95,34 @@ fn expected(ask: &Ask) -> Result<Expected, Refusal> {
     Ok(Expected::Version(Revision::new(number)))
 }
 
-/// What the body says, checked: as it is stored, as it is understood, and what is doubtful about it.
-fn accepted(ask: &Ask, key: &ResourceKey) -> Result<(Value, Resource, Vec<String>), Refusal> {
+/// What the body says, in its place.
+fn said(ask: &Ask, key: &ResourceKey) -> Result<Document, Refusal> {
     let documents = ask.documents().map_err(|refusal| refusal.titled(PUT))?;
     let [document] = documents.as_slice() else {
         let detail = format!("the body has {} resources: send one", documents.len());
         return Err(Refusal::bad(detail));
     };
-    let document = in_place(document, key)?;
+    in_place(document, key)
+}
+
+/// What is said, checked, with what it leaves to what was there: as it is stored, as it is understood, and what is doubtful
+/// about it.
+fn accepted(
+    ask: &Ask,
+    key: &ResourceKey,
+    said: &Document,
+    before: Option<&Stored>,
+) -> Result<(Value, Resource, Vec<String>), Refusal> {
+    let mut whole = said.value().clone();
+    if let Some(before) = before {
+        carry(&before.document, &mut whole, key.kind);
+    }
+    let document = Document::from_value("body", whole);
     let parsed = parse(&document, &ask.desk().setup.rules);
     let Some(resource) = parsed.resource else { return Err(Refusal::invalid(PUT, &parsed.problems)) };
     let warnings = in_words(&parsed.problems);
     if let Some(zone) = ask.desk().setup.rules.zone.as_deref()
-        && let Some(named) = resource.meta().labels.get(ZONE_TAG)
+        && let Some(named) = said.value()["labels"][ZONE_TAG].as_str()
         && named != zone
     {
         let reason = format!("the {ZONE_TAG} label must have the same value as the current zone: {zone}");
@@ -118,7 +130,7 @@ fn accepted(ask: &Ask, key: &ResourceKey) -> Result<(Value, Resource, Vec<String
     }
     let mut stored = document.value().clone();
     if let Some(members) = stored.as_object_mut() {
-        COMPUTED.iter().for_each(|computed| drop(members.shift_remove(*computed)));
+        key.kind.computed_members().iter().for_each(|computed| drop(members.shift_remove(*computed)));
         let labels = resource.meta().labels.iter().map(|(key, value)| (key.to_owned(), json!(value)));
         members.insert("labels".into(), Value::Object(labels.collect()));
     }

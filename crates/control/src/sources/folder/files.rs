@@ -1,7 +1,9 @@
 //! Which content of each file is in force. Pure: sightings and times in, decisions out.
 //!
-//! Three things keep a broken change from doing harm, each as narrow as it can be:
+//! Four things keep a broken change from doing harm, each as narrow as it can be:
 //! * a file whose content has errors keeps its last good content;
+//! * a document of a kind that is not known costs itself only, as long as the file takes nothing out that it had: the word
+//!   may be a slip in one of those;
 //! * a file whose content is good alone but not together with the others (who judges that is not decided here) is
 //!   held back, and tried again whenever anything changes;
 //! * when nothing can be held back that would help, everything stays as it is.
@@ -182,7 +184,7 @@ impl Files {
         let mut problems = Problems::default();
         for file in self.files.values().filter(|file| !file.gone) {
             problems.append(file.latest.problems.clone());
-            if file.latest.is_good() {
+            if file.is_acceptable() {
                 problems.append(file.held_back.clone());
             }
         }
@@ -191,6 +193,11 @@ impl Files {
         problems.append(self.between.clone());
         problems.sort();
         problems
+    }
+
+    /// How many documents are of kinds that are not known.
+    pub(super) fn strangers(&self) -> usize {
+        self.files.values().filter(|file| !file.gone).map(|file| file.latest.strangers).sum()
     }
 
     /// The files, sorted, and what is in force of each.
@@ -289,6 +296,19 @@ impl File {
         }
     }
 
+    /// Whether its latest content may come into force.
+    fn is_acceptable(&self) -> bool {
+        self.latest.is_good() || self.latest.is_good_beside_strangers() && self.loses_nothing()
+    }
+
+    /// Whether all that is in force of it is in its latest content.
+    fn loses_nothing(&self) -> bool {
+        let named = |content: &Content| -> BTreeSet<ResourceKey> {
+            content.entries.iter().map(|entry| entry.resource.key()).collect()
+        };
+        self.good.as_ref().is_none_or(|good| named(good).is_subset(&named(&self.latest)))
+    }
+
     /// Whether it had resources and says nothing any more, though nobody deleted it.
     fn is_emptied(&self) -> bool {
         !self.gone
@@ -310,7 +330,7 @@ impl File {
     fn offered(&self, held_back: bool) -> Option<&Arc<Content>> {
         if self.gone {
             None
-        } else if self.latest.is_good() && !held_back && !self.is_emptied() {
+        } else if self.is_acceptable() && !held_back && !self.is_emptied() {
             Some(&self.latest)
         } else {
             self.good.as_ref()

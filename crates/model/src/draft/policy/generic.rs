@@ -7,7 +7,10 @@ use crate::draft::findings::{Findings, Note, NoteSort};
 use crate::draft::kinds::{Body, Context};
 use crate::draft::policy::ref_rules::{self, Place};
 use crate::draft::policy::written_ref::WrittenRef;
+use crate::draft::policy::{mesh_tls, permission};
+use crate::kind::Kind;
 use crate::policy::{Conf, InboundRule, Policy, PolicyItem, Said, Written, format_duration, parse_duration};
+use crate::profile::Profile;
 use crate::reference::{RefKind, TargetRef};
 use crate::resource::Spec;
 use crate::violation::FieldPath;
@@ -40,23 +43,40 @@ pub(crate) fn policy(body: &mut Body<'_>, context: &Context<'_>) -> Spec {
     let known = profile.known_kinds();
     let place = Place { kinds: &known, takes_listener_tags: true, is_inbound: true };
     let spec = &mut body.spec;
+    let about_peers = matches!(context.kind, Kind::MeshTrafficPermission | Kind::MeshTLS);
+    let top_place = Place {
+        kinds: if about_peers && profile == Profile::V3 {
+            &[RefKind::Mesh, RefKind::Dataplane]
+        } else {
+            &known
+        },
+        is_inbound: context.kind != Kind::MeshTrafficPermission || permission::is_about_inbounds(spec),
+        ..place
+    };
     let mut top = spec.object("targetRef");
     let written = WrittenRef::read(&mut top, profile);
     if top.is_present() {
-        ref_rules::check(&written, &top, place, profile);
+        ref_rules::check(&written, &top, top_place, profile);
         if let Some(warning) = written.ref_kind().and_then(|kind| profile.deprecation(kind)) {
             top.warn("kind", warning, None);
         }
     }
     let item = |fields: Fields<'_>| item(fields, context, place);
-    Spec::Policy(Policy {
+    let top_kind = written.ref_kind();
+    let policy = Policy {
         kind: context.kind,
         target: written.target(),
         to: spec.items("to").into_iter().filter_map(item).collect(),
         from: spec.items("from").into_iter().filter_map(item).collect(),
         rules: spec.items("rules").into_iter().map(|fields| rule(fields, context)).collect(),
         default: spec.has("default").then(|| Box::new(Conf::new(Said::Unfelt, as_written(spec, "default")))),
-    })
+    };
+    match context.kind {
+        Kind::MeshTrafficPermission => permission::check(spec, profile),
+        Kind::MeshTLS => mesh_tls::check(spec, top_kind),
+        _ => {}
+    }
+    Spec::Policy(policy)
 }
 
 fn item(mut item: Fields<'_>, context: &Context<'_>, place: Place<'_>) -> Option<PolicyItem> {

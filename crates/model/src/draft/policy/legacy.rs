@@ -4,31 +4,18 @@ use std::time::Duration;
 
 use crate::draft::fields::Fields;
 use crate::draft::kinds::{Body, Context};
+use crate::draft::topology::tags::{self, TagRules};
 use crate::kind::Kind;
 use crate::policy::{LegacyConf, LegacyPolicy, RetryConf, TimeoutConf, parse_duration};
-use crate::reference::Tags;
 use crate::resource::Spec;
 
 /// Reads a policy of any kind of the tag-based model.
 pub(crate) fn policy(body: &mut Body<'_>, context: &Context<'_>) -> Spec {
     let spec = &mut body.spec;
-    let sources = selectors(spec, "sources");
-    let destinations = selectors(spec, "destinations");
+    let sources = tags::selectors(spec, "sources", TagRules::SOME);
+    let destinations = tags::selectors(spec, "destinations", TagRules::SOME);
     let conf = conf(spec.object("conf"), context.kind);
     Spec::Legacy(LegacyPolicy { kind: context.kind, sources, destinations, conf })
-}
-
-fn selectors<'d>(spec: &mut Fields<'d>, name: &'d str) -> Vec<Tags> {
-    if !spec.has(name) {
-        spec.violate(name, "must have at least one element");
-    }
-    spec.list(name, |mut selector| {
-        let tags: Tags = selector.map("match").unwrap_or_default();
-        if tags.is_empty() {
-            selector.violate("match", "must have at least one tag");
-        }
-        tags
-    })
 }
 
 /// Reads those fields of the conf that TCP feels; the others are not looked at.

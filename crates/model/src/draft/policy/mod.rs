@@ -3,6 +3,8 @@
 mod conf;
 mod generic;
 mod legacy;
+mod mesh_tls;
+mod permission;
 mod ref_rules;
 mod role;
 mod route;

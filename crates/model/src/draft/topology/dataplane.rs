@@ -45,7 +45,7 @@ fn read_networking(networking: &mut Fields<'_>, profile: Profile) -> Dataplane {
         }
         None => inbounds(networking, &own_address, profile),
     };
-    let gateway = gateway_kind.map(|kind| Gateway { kind, tags: gateway_tags(networking) });
+    let gateway = gateway_kind.map(|kind| Gateway { kind, tags: gateway_tags(networking, kind, profile) });
     address::check(networking, "address", &own_address);
     let outbound = networking.list("outbound", |fields| outbound::read(fields, profile));
     let transparent_proxying = transparent_proxying::read(networking, profile);
@@ -87,12 +87,15 @@ fn gateway_type(networking: &mut Fields<'_>, profile: Profile) -> Option<Gateway
     Some(gateway.choice("type", known).unwrap_or_default())
 }
 
-fn gateway_tags(networking: &mut Fields<'_>) -> Tags {
+fn gateway_tags(networking: &mut Fields<'_>, kind: GatewayType, profile: Profile) -> Tags {
     let mut gateway = networking.object("gateway");
     gateway.known(&["type"]);
     let (tags, path) = (tags::read(&mut gateway, "tags"), gateway.at("tags"));
     protocol::check_gateway_tag(&gateway, &path, &tags);
-    TagRules::OF_SERVICE.check(&gateway, &path, &tags);
+    // one that is delegated may do without tags where inbounds may
+    if !(tags.is_empty() && kind == GatewayType::Delegated && !profile.inbound_needs_tags()) {
+        TagRules::OF_SERVICE.check(&gateway, &path, &tags);
+    }
     tags
 }
 

@@ -1,5 +1,6 @@
 //! Mesh: which services exist, and how proxies talk to each other (spec 01 §3).
 
+mod authority;
 mod backends;
 mod constraints;
 mod observability;
@@ -20,7 +21,7 @@ pub(crate) fn mesh(body: &mut Body<'_>, context: &Context<'_>) -> Spec {
             spec.violate_at(at.clone(), message);
         });
     }
-    let (enabled_mtls_backend, mtls_backends) = mtls(spec.object("mtls"));
+    let (enabled_mtls_backend, mtls_backends) = mtls(spec.object("mtls"), context.meta.name.as_str());
     let logging = observability::logging(spec.object("logging"));
     observability::check_tracing(spec.object("tracing"));
     observability::check_metrics(spec.object("metrics"));
@@ -28,23 +29,30 @@ pub(crate) fn mesh(body: &mut Body<'_>, context: &Context<'_>) -> Spec {
     spec.texts("skipCreatingInitialPolicies");
     let mut routing = spec.object("routing");
     routing.known(&["defaultForbidMeshExternalServiceAccess"]);
+    let zone_egress = routing.flag("zoneEgress").unwrap_or_default();
+    if zone_egress && enabled_mtls_backend.is_none() && context.profile.tags_name_services() {
+        spec.violate("mtls", "has to be set when zoneEgress enabled");
+    }
     Spec::Mesh(Mesh {
         enabled_mtls_backend,
         mtls_backends,
         locality_aware: routing.flag("localityAwareLoadBalancing").unwrap_or_default(),
-        zone_egress: routing.flag("zoneEgress").unwrap_or_default(),
+        zone_egress,
         passthrough: spec.object("networking").object("outbound").flag("passthrough").unwrap_or(true),
         mesh_services: mesh_services(spec.object("meshServices")),
         logging,
     })
 }
 
-fn mtls(mut mtls: Fields<'_>) -> (Option<String>, Vec<MtlsBackend>) {
-    mtls.known(&["skipValidation"]);
+fn mtls(mut mtls: Fields<'_>, mesh: &str) -> (Option<String>, Vec<MtlsBackend>) {
+    let unchecked = mtls.flag("skipValidation").unwrap_or_default();
     let mut items = mtls.items("backends");
+    if items.len() > 1 {
+        mtls.violate("backends", "cannot have more than 1 backends");
+    }
     let names = backends::names(&mut items);
     let read = |(mut fields, name): (Fields<'_>, &String)| {
-        fields.known(&["dpCert", "conf", "rootChain"]);
+        authority::check(&mut fields, mesh, name, unchecked);
         let modes = [("STRICT", MtlsMode::Strict), ("PERMISSIVE", MtlsMode::Permissive)];
         MtlsBackend {
             name: name.clone(),

@@ -20,14 +20,15 @@ pub(crate) fn mesh_external_service(body: &mut Body<'_>, context: &Context<'_>) 
     if extension.text("type").is_none() && extension.is_present() {
         extension.violate("type", "must not be empty");
     }
-    status.known(&["addresses", "hostnameGenerators"]);
+    let mut vip = status.object("vip");
+    vip.know_the_rest();
     Spec::MeshExternalService(MeshExternalService {
         port,
         protocol,
         endpoints: spec.list("endpoints", |fields| endpoint::read(fields, context.profile)),
         tls: tls::read(spec.object("tls"), context.profile),
         has_extension: extension.is_present(),
-        vip: status.object("vip").text("ip"),
+        vip: vip.text("ip"),
     })
 }
 

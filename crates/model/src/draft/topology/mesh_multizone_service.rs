@@ -20,13 +20,15 @@ pub(crate) fn mesh_multizone_service(body: &mut Body<'_>, context: &Context<'_>)
     if ports.is_empty() {
         spec.violate("ports", CANNOT_BE_EMPTY);
     }
-    status.known(&["addresses", "hostnameGenerators"]);
     let matched = status.has("meshServices").then(|| {
-        status.list("meshServices", |mut service| MatchedMeshService {
-            name: service.string("name"),
-            namespace: service.string("namespace"),
-            zone: service.string("zone"),
-            mesh: service.string("mesh"),
+        status.list("meshServices", |mut service| {
+            service.know_the_rest();
+            MatchedMeshService {
+                name: service.string("name"),
+                namespace: service.string("namespace"),
+                zone: service.string("zone"),
+                mesh: service.string("mesh"),
+            }
         })
     });
     Spec::MeshMultiZoneService(MeshMultiZoneService {

@@ -15,14 +15,13 @@ pub(crate) fn mesh_service(body: &mut Body<'_>, context: &Context<'_>) -> Spec {
     let Body { spec, status } = body;
     let availability =
         [("Available", ServiceAvailability::Available), ("Unavailable", ServiceAvailability::Unavailable)];
-    status.known(&["addresses", "hostnameGenerators", "dataplaneProxies"]);
     Spec::MeshService(MeshService {
         selector: selector(spec.object("selector"), context.profile),
         ports: spec.list("ports", |fields| port(fields, context.profile)),
         identities: spec.items("identities").into_iter().filter_map(identity).collect(),
         availability: spec.choice("state", &availability).unwrap_or_default(),
         vips: vips(status),
-        tls_ready: status.object("tls").text("status").as_deref() == Some("Ready"),
+        tls_ready: tls_is_ready(status),
     })
 }
 
@@ -92,5 +91,15 @@ fn identity(mut fields: Fields<'_>) -> Option<Identity> {
 
 /// Reads the virtual IP addresses of a service from its status.
 pub(super) fn vips(status: &mut Fields<'_>) -> Vec<String> {
-    status.items("vips").into_iter().filter_map(|mut vip| vip.text("ip")).collect()
+    let vip = |mut vip: Fields<'_>| {
+        vip.know_the_rest();
+        vip.text("ip")
+    };
+    status.items("vips").into_iter().filter_map(vip).collect()
+}
+
+fn tls_is_ready(status: &mut Fields<'_>) -> bool {
+    let mut tls = status.object("tls");
+    tls.know_the_rest();
+    tls.text("status").as_deref() == Some("Ready")
 }

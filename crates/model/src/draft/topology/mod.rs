@@ -15,7 +15,7 @@ mod port;
 mod protocol;
 mod service_name;
 mod service_ref;
-mod tags;
+pub(super) mod tags;
 mod traffic_route;
 mod zone_proxy;
 

@@ -6,7 +6,7 @@ use crate::violation::FieldPath;
 
 /// What tags have to be like, besides being made of the right characters.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct TagRules {
+pub(crate) struct TagRules {
     /// Whether there has to be at least one.
     pub(super) some: bool,
     /// What is to be said about `kuma.io/service`.
@@ -41,7 +41,7 @@ impl TagRules {
     /// A selector that names a service, and nothing else.
     pub(super) const SERVICE_ONLY: Self = Self { some: false, service: ServiceTag::Alone, selector: true };
     /// A selector that names something.
-    pub(super) const SOME: Self = Self { some: true, service: ServiceTag::Optional, selector: true };
+    pub(crate) const SOME: Self = Self { some: true, service: ServiceTag::Optional, selector: true };
 
     /// Checks tags at a path. Violations come in the order of the keys.
     pub(super) fn check(self, fields: &Fields<'_>, path: &FieldPath, tags: &Tags) {
@@ -111,7 +111,7 @@ pub(super) fn checked<'d>(fields: &mut Fields<'d>, name: &'d str, rules: TagRule
 }
 
 /// Reads and checks a list of selectors, `[{match: {…}}]`, that has at least one.
-pub(super) fn selectors<'d>(fields: &mut Fields<'d>, name: &'d str, rules: TagRules) -> Vec<Tags> {
+pub(crate) fn selectors<'d>(fields: &mut Fields<'d>, name: &'d str, rules: TagRules) -> Vec<Tags> {
     let items = fields.items(name);
     if items.is_empty() {
         fields.violate(name, "must have at least one element");

@@ -1,4 +1,5 @@
-//! Files here speak a small language: one resource a line, `name=value`; a line `!` is an error.
+//! Files here speak a small language: one resource a line, `name=value`; a line `!` is an error, a line `?` a document of a kind that nobody
+//! knows.
 
 use model::draft::{Document, parse_unchecked};
 use model::{Profile, Resource};
@@ -19,7 +20,10 @@ fn read(name: &str, bytes: &[u8]) -> Content {
             problems.push(problem_of(name, line));
         }
     }
-    Content::of(bytes, entries, problems)
+    let strangers = problems.iter().filter(|problem| problem.violation.message == "?").count();
+    let mut content = Content::of(bytes, entries, problems);
+    content.strangers = strangers;
+    content
 }
 
 /// A store at a time that only moves when told to.
@@ -110,6 +114,26 @@ fn a_file_that_never_was_good_offers_nothing() {
     desk.save("a", "x=1\n!");
     assert_eq!(desk.settle(), [""; 0]);
     assert_eq!(desk.files.states(), [("a".into(), SourceState::Nothing)]);
+}
+
+#[test]
+fn a_document_of_a_kind_that_nobody_knows_costs_itself_as_long_as_nothing_goes() {
+    let mut desk = Desk::new();
+    desk.save("a", "x=1\n?");
+    assert_eq!(desk.settle(), ["x=1"]);
+    assert_eq!(desk.messages(), ["a: error: ?"]);
+    assert_eq!(desk.files.states(), [("a".into(), SourceState::Current)]);
+    desk.save("a", "x=2\ny=1\n?");
+    assert_eq!(desk.settle(), ["x=2", "y=1"]);
+    // the word may be a slip in what was called y
+    desk.save("a", "x=3\n?");
+    desk.wait();
+    assert_eq!(desk.settle(), ["x=2", "y=1"]);
+    assert_eq!(desk.files.states(), [("a".into(), SourceState::LastGood)]);
+    desk.save("a", "x=3\ny=1\n?\n!");
+    assert_eq!(desk.settle(), ["x=2", "y=1"]);
+    desk.save("a", "x=3");
+    assert_eq!(desk.settle(), ["x=3"]);
 }
 
 #[test]

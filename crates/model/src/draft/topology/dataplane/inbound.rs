@@ -51,7 +51,7 @@ fn check_tags(fields: &Fields<'_>, tags: &Tags, profile: Profile) {
     let path = fields.at("tags");
     protocol::check_tag(fields, &path, tags, profile);
     TagRules::ANY.check(fields, &path, tags);
-    if tags.service().is_none() {
+    if tags.service().is_none() && (!tags.is_empty() || profile.inbound_needs_tags()) {
         fields.violate_at(path.key(SERVICE_TAG), "tag has to exist");
     }
 }

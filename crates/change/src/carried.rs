@@ -1,0 +1,91 @@
+//! What a stored resource keeps when another document takes its place: what nobody writes into files.
+
+use model::Kind;
+use model::kind::Body;
+use model::reference::ZONE_TAG;
+use model::resource::{DISPLAY_NAME_LABEL, ORIGIN_LABEL};
+use serde_json::{Map, Value, json};
+
+/// Labels that say where a resource came from. They are given once.
+pub const GIVEN_ONCE: [&str; 3] = [ORIGIN_LABEL, ZONE_TAG, DISPLAY_NAME_LABEL];
+
+/// Fills into a document in the Universal format what it leaves to the one that is stored: the labels that are given once,
+/// and the status, which clients send back empty or not at all (spec 10 §B.3).
+///
+/// What the document says itself stays.
+pub fn carry(stored: &Value, document: &mut Value, kind: Kind) {
+    let Some(members) = document.as_object_mut() else { return };
+    for label in GIVEN_ONCE {
+        let Some(value) = stored["labels"].get(label).filter(|value| value.is_string()) else { continue };
+        match members.entry("labels").or_insert_with(|| json!({})) {
+            Value::Object(labels) => drop(labels.entry(label).or_insert_with(|| value.clone())),
+            labels @ Value::Null => *labels = json!({ label: value }),
+            // whoever reads it says what is wrong with it
+            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {}
+        }
+    }
+    if kind.body() == Body::Spec
+        && let Some(Value::Object(known)) = stored.get("status")
+    {
+        let said = members.entry("status").or_insert_with(|| json!({}));
+        if said.is_null() {
+            *said = json!({});
+        }
+        if let Value::Object(said) = said {
+            carry_status(known, said);
+        }
+    }
+}
+
+fn carry_status(known: &Map<String, Value>, said: &mut Map<String, Value>) {
+    for (name, value) in known {
+        if said.get(name).is_none_or(says_nothing) {
+            said.insert(name.clone(), value.clone());
+        }
+    }
+}
+
+/// Whether a value is what a client sends of a member that it knows nothing about.
+fn says_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(flag) => !flag,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.values().all(says_nothing),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn carried(stored: Value, mut document: Value) -> Value {
+        carry(&stored, &mut document, Kind::MeshService);
+        document
+    }
+
+    #[test]
+    fn a_status_is_kept_where_the_document_says_nothing() {
+        let stored = json!({ "status": { "vips": [{ "ip": "241.0.0.7" }], "tls": { "status": "Ready" } } });
+        let kept = stored["status"].clone();
+        for said in [json!({}), json!({ "status": null }), json!({ "status": {} })] {
+            assert_eq!(carried(stored.clone(), said)["status"], kept);
+        }
+        let empty = json!({ "status": { "tls": {}, "dataplaneProxies": { "total": 0 } } });
+        let both = carried(stored.clone(), empty);
+        assert_eq!((&both["status"]["tls"], &both["status"]["vips"]), (&kept["tls"], &kept["vips"]));
+        let said = carried(stored, json!({ "status": { "vips": [{ "ip": "241.0.0.8" }] } }));
+        assert_eq!(said["status"], json!({ "vips": [{ "ip": "241.0.0.8" }], "tls": { "status": "Ready" } }));
+    }
+
+    #[test]
+    fn labels_that_are_given_once_are_kept_and_others_are_not() {
+        let stored = json!({ "labels": { "kuma.io/origin": "zone", "team": "ledger" } });
+        assert_eq!(carried(stored.clone(), json!({}))["labels"], json!({ "kuma.io/origin": "zone" }));
+        let said = json!({ "labels": { "kuma.io/origin": "global", "a": "b" } });
+        assert_eq!(carried(stored.clone(), said.clone()), said);
+        assert_eq!(carried(stored, json!({ "labels": [] }))["labels"], json!([]));
+    }
+}

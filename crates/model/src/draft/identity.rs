@@ -1,0 +1,11 @@
+//! MeshIdentity and MeshTrust: who workloads are, and whom they trust (spec 07 §12, §13). Kept as they are written; here
+//! only what the reference refuses.
+
+mod mesh_identity;
+mod spiffe_id;
+mod template;
+mod trust;
+
+pub(crate) use mesh_identity::mesh_identity;
+pub(crate) use spiffe_id::broken_by as broken_spiffe_id;
+pub(crate) use trust::mesh_trust;

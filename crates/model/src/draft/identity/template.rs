@@ -1,0 +1,66 @@
+//! Templates of Go, as far as trust domains and paths of identities are made of them: actions in braces, each a pipeline.
+
+/// The functions that a template may call: those of the language, and `label`.
+const FUNCTIONS: [&str; 20] = [
+    "and", "call", "eq", "ge", "gt", "html", "index", "js", "label", "le", "len", "lt", "ne", "not", "or",
+    "print", "printf", "println", "slice", "urlquery",
+];
+
+/// Why a text is no template, in the words of the language; `None`: it is one.
+pub(super) fn broken_by(text: &str) -> Option<String> {
+    let mut rest = text;
+    while let Some((_, from)) = rest.split_once("{{") {
+        let Some((action, after)) = from.split_once("}}") else { return Some("unclosed action".into()) };
+        if let Some(why) = broken_pipeline(action) {
+            return Some(why);
+        }
+        rest = after;
+    }
+    None
+}
+
+fn broken_pipeline(action: &str) -> Option<String> {
+    let action = action.trim_start_matches("- ").trim_end_matches(" -");
+    for (at, command) in action.split('|').enumerate() {
+        let stage = at + 1;
+        let Some(word) = command.split_whitespace().next() else {
+            return Some(match stage {
+                1 => "missing value for command".into(),
+                _ => format!("missing value for command in pipeline stage {stage}"),
+            });
+        };
+        let is_name = word.starts_with(|first: char| first.is_alphabetic() || first == '_');
+        let is_constant = matches!(word, "true" | "false" | "nil");
+        if is_name && !is_constant && !FUNCTIONS.contains(&word) {
+            return Some(format!("function \"{word}\" not defined"));
+        }
+        // fields and methods may take what came before, a value cannot
+        let takes = (is_name && !is_constant) || (word.starts_with(['.', '$']) && word.len() > 1);
+        if stage > 1 && !takes {
+            return Some(format!("non executable command in pipeline stage {stage}"));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn templates_are_read_as_the_language_reads_them() {
+        for fine in
+            ["", "depot.example", "{{ .Mesh }}.{{.Zone}}", "/ns/{{ label \"team\" }}", "{{ .Mesh | len }}"]
+        {
+            assert_eq!(broken_by(fine), None, "{fine}");
+        }
+        for (text, why) in [
+            ("{{ .Namespace | upcase }}", "function \"upcase\" not defined"),
+            ("{{ .Mesh|1 }}", "non executable command in pipeline stage 2"),
+            ("{{ .Mesh", "unclosed action"),
+            ("{{ }}", "missing value for command"),
+        ] {
+            assert_eq!(broken_by(text).as_deref(), Some(why), "{text}");
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! MeshTrust: the authorities of a trust domain (spec 07 §13).
+
+use super::mesh_identity::{MUST_BE_DEFINED, part};
+use crate::draft::kinds::other;
+use crate::draft::{Body, Context};
+use crate::policy::parse_base64;
+use crate::resource::Spec;
+
+const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+const END: &str = "-----END CERTIFICATE-----";
+/// How a structure begins in DER.
+const SEQUENCE: u8 = 0x30;
+
+/// Checks a MeshTrust.
+pub(crate) fn mesh_trust(body: &mut Body<'_>, context: &Context<'_>) -> Spec {
+    let spec = &mut body.spec;
+    let bundles = spec.items("caBundles");
+    if bundles.is_empty() {
+        spec.violate("caBundles", "must not be empty");
+    }
+    for mut bundle in bundles {
+        bundle.know_the_rest();
+        let mut pem = part(&mut bundle, "pem");
+        if !pem.is_present() {
+            bundle.violate("pem", MUST_BE_DEFINED);
+        } else if !pem.text("value").is_some_and(|text| is_certificate(&text)) {
+            pem.violate("value", "provided certificate has incorrect format");
+        }
+    }
+    match spec.text("trustDomain") {
+        None => spec.violate("trustDomain", "trustDomain needs to be defined"),
+        Some(domain) if domain.len() > 253 => {
+            spec.violate("trustDomain", "must not be longer than 253 characters");
+        }
+        Some(_) => {}
+    }
+    other(body, context)
+}
+
+/// Whether a text has a certificate in PEM. What it certifies is not looked at.
+fn is_certificate(text: &str) -> bool {
+    let Some((_, from)) = text.split_once(BEGIN) else { return false };
+    let Some((inside, _)) = from.split_once(END) else { return false };
+    let inside: String = inside.split_whitespace().collect();
+    parse_base64(&inside).is_some_and(|der| der.first() == Some(&SEQUENCE))
+}

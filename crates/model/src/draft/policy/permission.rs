@@ -1,0 +1,95 @@
+//! MeshTrafficPermission: who may connect, as far as the reference refuses what is said (spec 07 §11.4, §11.5).
+
+use crate::draft::fields::Fields;
+use crate::draft::identity::broken_spiffe_id;
+use crate::draft::names::no_server_name;
+use crate::profile::Profile;
+
+const ACTIONS: [&str; 3] = ["Allow", "Deny", "AllowWithShadowDeny"];
+/// The lists of a rule, in the order in which they are checked.
+const LISTS: [&str; 3] = ["allow", "allowWithShadowDeny", "deny"];
+
+/// Whether a policy says something about inbounds.
+pub(super) fn is_about_inbounds(spec: &mut Fields<'_>) -> bool {
+    let mut lists = spec.items("from");
+    lists.extend(spec.items("rules"));
+    lists.iter_mut().for_each(Fields::know_the_rest);
+    !lists.is_empty()
+}
+
+/// Checks what stands below `spec`, besides references.
+pub(super) fn check(spec: &mut Fields<'_>, profile: Profile) {
+    let (from, rules) = (spec.items("from"), spec.items("rules"));
+    if profile.permissions_have_rules() && !from.is_empty() && !rules.is_empty() {
+        spec.violate_here("field 'from' must be empty when 'rules' is defined");
+    }
+    if from.is_empty() && (rules.is_empty() || !profile.permissions_have_rules()) {
+        match profile {
+            Profile::V3 => spec.violate_here("policy must define rules"),
+            profile if profile.permissions_have_rules() => {
+                spec.violate_here("at least one of 'from' or 'rules' has to be defined");
+            }
+            _ => spec.violate("from", "needs at least one item"),
+        }
+    }
+    from.into_iter().for_each(action);
+    rules.into_iter().for_each(rule);
+}
+
+fn action(mut item: Fields<'_>) {
+    item.know_the_rest();
+    let mut default = item.object("default");
+    default.know_the_rest();
+    match default.text("action") {
+        None => default.violate("action", "must be defined"),
+        Some(action) if !ACTIONS.contains(&action.as_str()) => {
+            default
+                .violate("action", format!("\"{action}\" must be one of [\"{}\"]", ACTIONS.join("\", \"")));
+        }
+        Some(_) => {}
+    }
+}
+
+fn rule(mut rule: Fields<'_>) {
+    rule.know_the_rest();
+    let mut default = rule.object("default");
+    default.know_the_rest();
+    if LISTS.iter().all(|list| default.items(list).iter_mut().map(Fields::know_the_rest).count() == 0) {
+        let [first, second, third] = LISTS;
+        rule.violate_here(format!("at least one of '{first}', '{second}', '{third}' has to be defined"));
+    }
+    for list in LISTS {
+        for (at, mut peer) in default.items(list).into_iter().enumerate() {
+            peer.know_the_rest();
+            // the reference leaves `default` out of these paths
+            let path = rule.path().field(list).index(at);
+            let mut id = peer.object("spiffeID");
+            id.know_the_rest();
+            if id.is_present()
+                && let Some(why) = broken_spiffe_id(&id.string("value"))
+            {
+                id.violate_at(path.field("spiffeID"), format!("must be a valid Spiffe ID: {why}"));
+            }
+            let mut name = peer.object("sni");
+            name.know_the_rest();
+            let path = path.field("sni");
+            match name.text("type").as_deref() {
+                _ if !name.is_present() => continue,
+                None => name.violate_at(path.field("type"), "must be set"),
+                Some("Exact") => {}
+                Some(other) => {
+                    let message = format!("unrecognized type \"{other}\", supported values are: Exact");
+                    name.violate_at(path.field("type"), message);
+                }
+            }
+            match name.text("value") {
+                None => name.violate_at(path.field("value"), "must be set"),
+                Some(value) => {
+                    if let Some(message) = no_server_name(&value) {
+                        name.violate_at(path.field("value"), message);
+                    }
+                }
+            }
+        }
+    }
+}
