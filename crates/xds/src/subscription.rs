@@ -45,6 +45,16 @@ const RESPONSE_BYTES: usize = 2 * 1024 * 1024;
 /// How many types a stream may ask for; Envoy knows about a dozen.
 const MAX_TYPES: usize = 64;
 
+/// How much the names that a stream asks for may take, in bytes: about 100,000 names of clusters.
+/// Keeping one takes some more than its length.
+const NAMES_BYTES: usize = 16 * 1024 * 1024;
+
+/// How long the name of a type may be, in bytes.
+const TYPE_BYTES: usize = 1024;
+
+/// How much of the reason for a refusal is read, in bytes: hundreds of resources are named in it.
+const REASON_BYTES: usize = 64 * 1024;
+
 /// The server side of one stream that speaks `P`.
 #[derive(Debug)]
 pub struct Subscription<P> {
@@ -92,6 +102,9 @@ pub enum BadRequest {
     /// There are not that many types.
     #[error("the stream asks for more than {MAX_TYPES} types of resources")]
     TooManyTypes,
+    /// Nobody needs that many.
+    #[error("the names that the stream asks for take more than {} MiB", NAMES_BYTES >> 20)]
+    TooManyNames,
     /// The first request says who asks.
     #[error("the first request has no `node.id`; it names the proxy as `<mesh>.<name>`")]
     NoNode,
@@ -166,6 +179,11 @@ impl<P: Protocol> Subscription<P> {
             return Err(BadRequest::NoType);
         }
         self.identify(node)?;
+        if type_url.len() > TYPE_BYTES
+            || self.asked_for_besides(&type_url, &change) + change.cost() > NAMES_BYTES
+        {
+            return Err(BadRequest::TooManyNames);
+        }
         let type_url = TypeUrl::new(type_url);
         if !peer::is_spoken(&type_url, self.spoken()) {
             // A newer proxy may ask for more than there was in our time: it gets what there is, and no answer to the rest.
@@ -189,7 +207,8 @@ impl<P: Protocol> Subscription<P> {
                     feed.accept(response);
                     Event::Acked { type_url: type_url.clone(), version }
                 }
-                Some(status) => {
+                Some(mut status) => {
+                    status.message.truncate(status.message.floor_char_boundary(REASON_BYTES));
                     let names = feed.refuse(response, &status.message, now);
                     Event::Rejected { type_url: type_url.clone(), names, message: status.message }
                 }
@@ -239,6 +258,13 @@ impl<P: Protocol> Subscription<P> {
     fn spoken(&self) -> Option<Family> {
         // what has no row and is spoken is Envoy's
         (!self.feeds.is_empty()).then(|| self.family().unwrap_or(Family::Envoy))
+    }
+
+    /// What the names take that are asked for and that a change does not replace.
+    fn asked_for_besides(&self, type_url: &str, change: &Change) -> usize {
+        let replaces = matches!(change, Change::Replace { .. });
+        let stays = |feed: &&Feed| !(replaces && feed.type_url.as_str() == type_url);
+        self.feeds.values().filter(stays).map(Feed::names_taken).sum()
     }
 
     fn identify(&mut self, node: Option<Node>) -> Result<(), BadRequest> {
