@@ -13,6 +13,9 @@
 //! * a watch from a revision gives every later change once and in order, or says that it cannot
 //!   ([`StoreError::TooOld`]): then list again, and watch from the revision of the listing.
 //!
+//! What is kept and cannot be read (of a kind of a newer version, or damaged) costs itself alone: a listing names it
+//! ([`Listing::unreadable`]), and it stays as it is until somebody writes or removes it.
+//!
 //! A store keeps documents, it does not judge them: whoever puts validates. A folder that only people edit is none, but a
 //! [source](crate::sources); one that is changed over the API too is a [`PlainStore`].
 
@@ -45,7 +48,7 @@ pub use memory::MemoryStore;
 pub use metered::{MeteredStore, StoreMetrics};
 pub use plain::PlainStore;
 pub use postgres::PostgresStore;
-pub use stored::{Effect, Expected, Listing, Selection, Stored, Written};
+pub use stored::{Effect, Expected, Listing, Selection, Stored, Unreadable, Written};
 
 /// Where resources are kept. Used as `Arc<dyn Store>`.
 #[async_trait]

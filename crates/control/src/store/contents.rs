@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, VecDeque};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Change, Effect, Expected, Listing, Revision, Selection, StoreError, Stored, What, Written};
+use super::{
+    Change, Effect, Expected, Listing, Revision, Selection, StoreError, Stored, Unreadable, What, Written,
+};
 
 /// How many changes are remembered for watches: a reader that is further behind lists again.
 const REMEMBERED: usize = 10_000;
@@ -16,6 +18,7 @@ const REMEMBERED: usize = 10_000;
 pub(super) struct Contents {
     revision: Revision,
     items: BTreeMap<ResourceKey, Stored>,
+    unreadable: Vec<Unreadable>,
     /// The latest changes, oldest first.
     changes: VecDeque<Change>,
     /// Every change after this one is among them.
@@ -33,9 +36,9 @@ pub(super) struct Proposal {
 
 impl Contents {
     /// What was stored already, up to a revision.
-    pub(super) fn new(revision: Revision, items: Vec<Stored>) -> Self {
+    pub(super) fn new(revision: Revision, items: Vec<Stored>, unreadable: Vec<Unreadable>) -> Self {
         let items = items.into_iter().map(|item| (item.key.clone(), item)).collect();
-        Self { revision, items, changes: VecDeque::new(), oldest: revision }
+        Self { revision, items, unreadable, changes: VecDeque::new(), oldest: revision }
     }
 
     pub(super) fn revision(&self) -> Revision {
@@ -48,7 +51,8 @@ impl Contents {
 
     pub(super) fn list(&self, selection: &Selection) -> Listing {
         let items = self.items.values().filter(|item| selection.holds(&item.key)).cloned();
-        Listing::new(self.revision, items.collect())
+        let unreadable = self.unreadable.iter().filter(|it| it.is_selected(selection)).cloned().collect();
+        Listing::new(self.revision, items.collect()).beside(unreadable)
     }
 
     /// What putting a document would be.
@@ -82,6 +86,7 @@ impl Contents {
     /// Makes a change.
     pub(super) fn make(&mut self, change: Change) {
         self.revision = change.revision;
+        self.unreadable.retain(|it| it.key().as_ref() != Some(&change.key));
         match &change.what {
             What::Put(stored) => {
                 self.items.insert(change.key.clone(), stored.clone());

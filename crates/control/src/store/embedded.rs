@@ -52,7 +52,7 @@ impl EmbeddedStore {
             move || File::open(&path)
         })
         .await?;
-        let shared = Arc::new(Shared::new(Contents::new(loaded.revision, loaded.items)));
+        let shared = Arc::new(Shared::new(Contents::new(loaded.revision, loaded.items, loaded.unreadable)));
         Ok(Self { path, shared, writer: Arc::new(Mutex::new(Writer::Ready(file))) })
     }
 

@@ -66,8 +66,8 @@ impl PlainStore {
     /// What is made can be read by the user of the process only: resources may be secrets.
     ///
     /// # Errors
-    /// [`StoreError::Denied`]: it cannot be made or read, or another process has it open. [`StoreError::Damaged`]: a file
-    /// in it is no resource, or the same as another one. [`StoreError::Full`].
+    /// [`StoreError::Denied`]: it cannot be made or read, or another process has it open. [`StoreError::Damaged`]: its counter
+    /// is no number. [`StoreError::Full`]. A file that is no resource, or the same as another one, is none: a listing names it.
     pub async fn open(folder: impl AsRef<Path>) -> Result<Self, StoreError> {
         let folder = folder.as_ref().to_owned();
         let (disk, loaded) = aside(&folder, {
@@ -75,7 +75,7 @@ impl PlainStore {
             move || Disk::open(&folder)
         })
         .await?;
-        let shared = Arc::new(Shared::new(Contents::new(loaded.revision, loaded.items)));
+        let shared = Arc::new(Shared::new(Contents::new(loaded.revision, loaded.items, loaded.unreadable)));
         let inner = Arc::new(Inner { folder, shared, disk: Mutex::new(disk) });
         let looks = Arc::new(Looks(tokio::spawn(follow(Arc::downgrade(&inner))).abort_handle()));
         Ok(Self { inner, looks })

@@ -247,3 +247,51 @@ async fn a_folder_that_makes_no_sense_is_refused_and_left_alone() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_file_that_is_no_resource_costs_itself_and_is_never_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let half = "type: MeshTCPRoute\nmesh: default\nname: b\nspec: [   # half an edit\n";
+    {
+        let store = PlainStore::open(&path).await.unwrap();
+        put(&store, &route("a"), 1).await;
+        put(&store, &route("b"), 1).await;
+    }
+    let file = path.join("default/MeshTCPRoute.b.yaml");
+    std::fs::write(&file, half).unwrap();
+    std::fs::write(path.join("default/future.yaml"), "type: MeshOfTheFuture\nmesh: default\nname: n1\n")
+        .unwrap();
+    let store = PlainStore::open(&path).await.unwrap();
+    let listing = store.list(&Selection::default()).await.unwrap();
+    let names: Vec<&str> = listing.items.iter().map(|it| it.key.name.as_str()).collect();
+    assert_eq!(names, ["a"]);
+    let mut unreadable: Vec<String> = listing.unreadable.iter().map(|it| it.place()).collect();
+    unreadable.sort();
+    assert_eq!(unreadable, ["default/MeshTCPRoute.b.yaml", "default/future.yaml"]);
+    let refused = store.put(&route("b"), document(&route("b"), 2), Expected::Any).await.unwrap_err();
+    assert!(refused.to_string().contains("was changed by hand"), "{refused}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), half);
+    put(&store, &route("c"), 1).await;
+}
+
+#[tokio::test]
+async fn an_edit_that_was_seen_and_is_not_done_is_not_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let store = PlainStore::open(&path).await.unwrap();
+    put(&store, &route("a"), 1).await;
+    let (file, half) = (path.join("default/MeshTCPRoute.a.yaml"), "spec: [   # my half-finished edit");
+    std::fs::write(&file, half).unwrap();
+    // long enough for it to be seen twice
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    for refused in [
+        store.put(&route("a"), document(&route("a"), 2), Expected::Any).await.unwrap_err(),
+        store.delete(&route("a"), Expected::Any).await.unwrap_err(),
+    ] {
+        let refused = refused.to_string();
+        assert!(refused.contains("MeshTCPRoute.a.yaml was changed by hand"), "{refused}");
+    }
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), half);
+    assert_eq!(store.get(&route("a")).await.unwrap().unwrap().document, document(&route("a"), 1));
+}

@@ -111,6 +111,13 @@ impl Keeper {
                     complain(&format!("error: {error}\n"));
                     Exit::Environment
                 })?;
+                for it in &listed.unreadable {
+                    complain(&format!(
+                        "warning: {} is not in it: it cannot be read: {}\n",
+                        it.place(),
+                        it.why
+                    ));
+                }
                 listed.items.into_iter().map(|it| (it.key, it.document)).collect()
             }
         };

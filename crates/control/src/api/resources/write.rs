@@ -54,7 +54,16 @@ pub(in crate::api) async fn put(ask: Ask) -> Outcome {
     let key = keys_of(&ask, kind);
     let (document, resource, warnings) = accepted(&ask, &key)?;
     for attempt in 1.. {
-        let before = store.get(&key).await.map_err(|error| Refusal::of_store(PUT, &error))?;
+        let before = match store.get(&key).await {
+            Ok(before) => before,
+            // what cannot be read is written anew by who expects nothing of it
+            Err(StoreError::Damaged { .. }) if expected == Expected::Any => {
+                let written = store.put(&key, document.clone(), Expected::Any).await;
+                let version = written.map_err(|error| Refusal::of_store(PUT, &error))?.stored.version;
+                return Ok(with_revision(Answer::json(json!({})), version));
+            }
+            Err(error) => return Err(Refusal::of_store(PUT, &error)),
+        };
         if let Some(before) = &before {
             keep_labels(before, &resource)?;
         }

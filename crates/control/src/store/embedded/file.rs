@@ -13,7 +13,7 @@ use redb::{
 
 use crate::store::record::Record;
 use crate::store::system::{Moment, of_system};
-use crate::store::{Change, Revision, StoreError, Stored, What};
+use crate::store::{Change, Revision, StoreError, Stored, Unreadable, What};
 use crate::whole::sync_folder;
 
 /// Documents by kind, mesh and name.
@@ -43,6 +43,8 @@ pub(super) struct Loaded {
     pub(super) revision: Revision,
     /// Everything that is stored.
     pub(super) items: Vec<Stored>,
+    /// What is there and cannot be read.
+    pub(super) unreadable: Vec<Unreadable>,
 }
 
 /// How messages call a file.
@@ -105,23 +107,23 @@ impl File {
         }
         let revision = Revision::new(number(REVISION)?.unwrap_or_default());
         let table = read.open_table(RESOURCES).map_err(|error| bad(error.into()))?;
-        let mut items = Vec::new();
+        let (mut items, mut unreadable) = (Vec::new(), Vec::new());
         for entry in table.iter().map_err(|error| bad(error.into()))? {
             let (key, bytes) = entry.map_err(|error| bad(error.into()))?;
-            items.push(self.record(key.value(), bytes.value())?);
+            match record(key.value(), bytes.value()) {
+                Ok(stored) => items.push(stored),
+                Err(why) => {
+                    let (kind, mesh, name) = key.value();
+                    unreadable.push(Unreadable {
+                        kind: kind.into(),
+                        mesh: mesh.into(),
+                        name: name.into(),
+                        why,
+                    });
+                }
+            }
         }
-        Ok(Some(Loaded { revision, items }))
-    }
-
-    fn record(&self, key: (&str, &str, &str), bytes: &[u8]) -> Result<Stored, StoreError> {
-        let (kind, mesh, name) = key;
-        let bad = |why: &dyn std::fmt::Display| damaged(&self.words, &format!("{kind} {mesh}/{name}: {why}"));
-        let record: Record = serde_json::from_slice(bytes).map_err(|error| bad(&error))?;
-        let stored = record.stored().map_err(|why| bad(&why))?;
-        if columns(&stored.key) != key {
-            return Err(bad(&format!("the document says that it is {}", stored.key)));
-        }
-        Ok(stored)
+        Ok(Some(Loaded { revision, items, unreadable }))
     }
 
     /// Makes the tables of a new file.
@@ -168,6 +170,16 @@ impl File {
         };
         all().map_err(|error| of_any(&self.words, error, Moment::Writing))
     }
+}
+
+/// What is kept under a key; in words, why it cannot be read.
+fn record(key: (&str, &str, &str), bytes: &[u8]) -> Result<Stored, String> {
+    let record: Record = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let stored = record.stored()?;
+    if columns(&stored.key) != key {
+        return Err(format!("the document says that it is {}", stored.key));
+    }
+    Ok(stored)
 }
 
 fn columns(key: &ResourceKey) -> (&str, &str, &str) {

@@ -13,7 +13,7 @@ use super::text::{self, Read};
 use super::{place, walk};
 use crate::look::{Identity, Look};
 use crate::store::system::{Moment, of_system};
-use crate::store::{Change, Revision, StoreError, Stored, What};
+use crate::store::{Change, Revision, StoreError, Stored, Unreadable, What};
 use crate::whole::{self, sync_folder};
 
 /// Held by the process that has the folder open.
@@ -49,6 +49,8 @@ struct Known {
     look: Look,
     /// What it kept when it could be read last; `None`: nothing yet.
     key: Option<ResourceKey>,
+    /// Why it cannot be used as it is now: somebody is editing it, most likely. It is not written over then.
+    unusable: Option<String>,
 }
 
 /// What a folder holds.
@@ -57,6 +59,8 @@ pub(super) struct Loaded {
     /// No change had a later one.
     pub(super) revision: Revision,
     pub(super) items: Vec<Stored>,
+    /// Files that are left alone: they are no resources, or the same as another one.
+    pub(super) unreadable: Vec<Unreadable>,
 }
 
 /// What people did to a file.
@@ -112,19 +116,28 @@ impl Disk {
 
     fn load(&mut self, counted: Revision) -> Result<Loaded, StoreError> {
         let denied = |error: io::Error| of_system(&self.words, &error, Moment::Opening);
-        let mut read = Vec::new();
+        let (mut read, mut unreadable) = (Vec::new(), Vec::new());
         for (path, look) in walk::all(&self.folder).map_err(denied)? {
-            let bytes = std::fs::read(&path).map_err(denied)?;
-            let found = text::read(&self.name(&path), &bytes).map_err(|why| {
-                damaged(&self.words, &format!("{}: {why}: repair it, or move it away", self.name(&path)))
-            })?;
-            if let Some(other) = self.homes.insert(found.key.clone(), path.clone()) {
-                let (one, other) = (self.name(&path), self.name(&other));
-                let why = format!("{} is in {other} and in {one}: move one of them away", found.key);
-                return Err(damaged(&self.words, &why));
+            let bytes = std::fs::read(&path).map_err(|error| error.to_string());
+            let found = bytes.and_then(|bytes| text::read(&self.name(&path), &bytes));
+            let found = found.and_then(|found| match self.homes.get(&found.key) {
+                Some(other) => {
+                    Err(format!("{} is in {} already: move one of them away", found.key, self.name(other)))
+                }
+                None => Ok(found),
+            });
+            match found {
+                Ok(found) => {
+                    self.homes.insert(found.key.clone(), path.clone());
+                    self.known.insert(path, Known { look, key: Some(found.key.clone()), unusable: None });
+                    read.push(found);
+                }
+                Err(why) => {
+                    let (kind, mesh, name) = (String::new(), String::new(), self.name(&path));
+                    unreadable.push(Unreadable { kind, mesh, name, why: why.clone() });
+                    self.known.insert(path, Known { look, key: None, unusable: Some(why) });
+                }
             }
-            self.known.insert(path, Known { look, key: Some(found.key.clone()) });
-            read.push(found);
         }
         let stamped = read.iter().filter_map(|it| it.stamp).map(|stamp| stamp.version).max();
         let mut revision = counted.max(stamped.unwrap_or_default());
@@ -141,7 +154,7 @@ impl Disk {
             items.push(Stored { key, document, version, created, modified });
         }
         self.reserve(revision)?;
-        Ok(Loaded { revision, items })
+        Ok(Loaded { revision, items, unreadable })
     }
 
     /// A path as messages say it.
@@ -205,13 +218,16 @@ impl Disk {
         let path = self.homes.get(key).cloned().unwrap_or_else(|| place::of(&self.folder, key));
         let look = Look::at(&path).map_err(|error| of_system(&self.words, &error, Moment::Writing))?;
         let known = self.known.get(&path);
-        if known.map(|it| it.look) == look && known.is_none_or(|it| it.key.as_ref() == Some(key)) {
-            return Ok(None);
-        }
         let held = |why: String| StoreError::Denied {
             store: self.words.clone(),
             why: format!("{} was changed by hand, and {why}: repair it, or move it away", self.name(&path)),
         };
+        if known.map(|it| it.look) == look && known.is_none_or(|it| it.key.as_ref() == Some(key)) {
+            return match known.and_then(|it| it.unusable.clone()) {
+                Some(why) => Err(held(why)),
+                None => Ok(None),
+            };
+        }
         if look.is_some() {
             let bytes = std::fs::read(&path).map_err(|error| held(error.to_string()))?;
             let found = text::read(&self.name(&path), &bytes).map_err(held)?;
@@ -255,12 +271,15 @@ impl Disk {
         let Read { key, document, stamp: _ } = match read {
             Ok(read) => read,
             Err(why) => {
-                tracing::warn!("{}: {name}: {why}; what was there stays", self.words);
-                self.known.insert(path, Known { look, key: before });
+                let why_once = why
+                    .strip_prefix(name.as_str())
+                    .map_or(why.as_str(), |rest| rest.trim_start_matches(':').trim_start());
+                tracing::warn!("{}: {name}: {why_once}; what was there stays", self.words);
+                self.known.insert(path, Known { look, key: before, unusable: Some(why) });
                 return None;
             }
         };
-        self.known.insert(path.clone(), Known { look, key: Some(key.clone()) });
+        self.known.insert(path.clone(), Known { look, key: Some(key.clone()), unusable: None });
         if let Some(old) = self.homes.insert(key.clone(), path.clone()).filter(|old| *old != path) {
             self.known.remove(&old);
         }
@@ -282,7 +301,7 @@ impl Disk {
         let look = Look::at(&path).map_err(|error| of_system(&self.words, &error, Moment::Writing))?;
         if let Some(look) = look {
             self.unsettled.remove(&path);
-            self.known.insert(path.clone(), Known { look, key: Some(stored.key.clone()) });
+            self.known.insert(path.clone(), Known { look, key: Some(stored.key.clone()), unusable: None });
             self.homes.insert(stored.key.clone(), path);
         }
         Ok(())

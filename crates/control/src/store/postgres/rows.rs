@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio_postgres::{Row, Transaction};
 
 use super::{CHANNEL, fault};
-use crate::store::{Change, Revision, StoreError, Stored, What};
+use crate::store::{Change, Revision, StoreError, Stored, Unreadable, What};
 
 /// How many changes are kept for watches.
 const REMEMBERED: i64 = 10_000;
@@ -64,12 +64,24 @@ pub(super) fn stored(words: &str, row: &Row, first: usize) -> Result<Stored, Sto
     })
 }
 
+/// As [`stored`]; a row that cannot be read costs itself.
+pub(super) fn readable(row: &Row, first: usize) -> Result<Stored, Unreadable> {
+    stored("", row, first).map_err(|error| {
+        let text = |column: usize| row.try_get::<_, &str>(first + column).unwrap_or_default().to_owned();
+        let why = match error {
+            StoreError::Damaged { why, .. } => why,
+            other => other.to_string(),
+        };
+        Unreadable { kind: text(0), mesh: text(1), name: text(2), why }
+    })
+}
+
 fn key(words: &str, row: &Row, first: usize) -> Result<ResourceKey, StoreError> {
     let text = |column: usize| -> Result<&str, StoreError> {
         row.try_get(first + column).map_err(|error| fault::damaged(words, &error))
     };
     let kind = text(0)?;
-    let unknown = || fault::damaged(words, &format!("nobody knows the kind `{kind}`"));
+    let unknown = || fault::damaged(words, &format!("this version does not know the kind `{kind}`"));
     Ok(ResourceKey::new(Kind::from_text(kind).ok_or_else(unknown)?, text(1)?, text(2)?))
 }
 
