@@ -222,6 +222,16 @@ impl<P: Speaks> Stream<P> {
             self.shared.statuses.published(proxy, version, self.subscription.is_in_sync());
             self.shared.statuses.retained(proxy, &refused(&self.subscription));
         }
+        self.note_settled();
+    }
+
+    /// A set of which something was refused before may need no answer.
+    fn note_settled(&self) {
+        if let (Some(Attached { proxy, .. }), Some(version)) = (&self.attached, self.published)
+            && self.subscription.is_settled()
+        {
+            self.shared.statuses.settled(proxy, version);
+        }
     }
 
     fn note_sync(&self) {
@@ -229,6 +239,7 @@ impl<P: Speaks> Stream<P> {
         if self.subscription.is_in_sync() {
             self.shared.statuses.accepted(proxy, version);
         }
+        self.note_settled();
     }
 
     fn on_response(&self, response: &P::Response) {
