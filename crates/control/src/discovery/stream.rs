@@ -17,7 +17,7 @@ use tokio::time::{Instant, Sleep};
 use tokio_stream::Stream as _;
 use tokio_stream::wrappers::WatchStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
-use tonic::{Status, Streaming};
+use tonic::{Code, Status, Streaming};
 use xds::proto::discovery::{
     DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse, Node,
 };
@@ -296,6 +296,11 @@ impl<P: Speaks> Stream<P> {
                         this.ended = true;
                         return Poll::Ready(Some(Err(status)));
                     }
+                }
+                Poll::Ready(Some(Err(status))) if status.code() == Code::OutOfRange => {
+                    tracing::info!(peer = ?this.peer, why = status.message(), "a client was turned away");
+                    this.ended = true;
+                    return Poll::Ready(Some(Err(status)));
                 }
                 // The proxy is gone; its connection may have broken.
                 Poll::Ready(Some(Err(_)) | None) => {

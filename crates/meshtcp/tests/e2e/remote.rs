@@ -15,7 +15,7 @@ fn answer(server: &StandIn, arguments: &[&str]) -> (i32, String, String) {
 }
 
 fn live(live: u64) -> serde_json::Value {
-    json!({"revision": {"number": 5, "at": "2026-11-25T00:00:00Z"}, "concerned": 2, "live": live,
+    json!({"revision": 5, "acceptedAt": "2026-11-25T00:00:00Z", "concerned": 2, "live": live,
         "lagging": if live < 2 { json!([{"proxy": "default/web-2", "attached": true}]) } else { json!([]) }, "refused": [],
         "liveAfter": {"p50": 0.1, "p99": if live < 2 { json!(null) } else { json!(0.25) }, "p100": if live < 2 { json!(null) } else { json!(0.25) }}})
 }
