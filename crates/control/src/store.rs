@@ -48,7 +48,7 @@ pub use memory::MemoryStore;
 pub use metered::{MeteredStore, StoreMetrics};
 pub use plain::PlainStore;
 pub use postgres::PostgresStore;
-pub use stored::{Effect, Expected, Listing, Selection, Stored, Unreadable, Written};
+pub use stored::{Effect, Expected, Listing, Put, Selection, Stored, Unreadable, Written};
 
 /// Where resources are kept. Used as `Arc<dyn Store>`.
 #[async_trait]
@@ -80,6 +80,15 @@ pub trait Store: fmt::Debug + Send + Sync {
         document: Value,
         expected: Expected,
     ) -> Result<Written, StoreError>;
+
+    /// Stores several documents as [`Store::put`] does, in their order: all of them or none, and no reader sees a part. Each
+    /// that changes something has a revision of its own; a watch gives all of them at once.
+    ///
+    /// Where each is a file of its own and the disk fails in between, those that were written are there.
+    ///
+    /// # Errors
+    /// As [`Store::put`], of the first document that cannot be stored.
+    async fn put_all(&self, puts: Vec<Put>) -> Result<Vec<Written>, StoreError>;
 
     /// Removes what is stored under a key, if it is as expected. Returns the revision of the removal.
     ///

@@ -223,7 +223,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::store::{Listing, MemoryStore, Stored, Watch, Written};
+    use crate::store::{Listing, MemoryStore, Put, Stored, Watch, Written};
 
     fn tokens() -> (Tokens, Arc<dyn Store>) {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
@@ -369,6 +369,10 @@ mod tests {
         ) -> Result<Written, StoreError> {
             self.reached()?;
             self.store.put(key, document, expected).await
+        }
+        async fn put_all(&self, puts: Vec<Put>) -> Result<Vec<Written>, StoreError> {
+            self.reached()?;
+            self.store.put_all(puts).await
         }
         async fn delete(&self, key: &ResourceKey, expected: Expected) -> Result<Revision, StoreError> {
             self.reached()?;

@@ -28,7 +28,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::changes::Feed;
 use super::contents::{Proposal, check, expect, propose};
 use super::{
-    Change, Expected, Listing, Revision, Selection, Store, StoreError, Stored, Watch, What, Written,
+    Change, Expected, Listing, Put, Revision, Selection, Store, StoreError, Stored, Watch, What, Written,
 };
 use listener::Listener;
 use tls::Way;
@@ -213,6 +213,49 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// Puts all in one transaction.
+    async fn put_all(&self, puts: Vec<Put>) -> Result<Vec<Written>, StoreError> {
+        let words = &self.database.words;
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await.map_err(|error| self.fault(error))?;
+        let (mut answers, mut next, mut changes) = (Vec::new(), None, 0);
+        for Put { key, document, expected } in puts {
+            check(&key, &document)?;
+            let unfit = |error: tokio_postgres::Error| fault::of_text(words, &key, &error);
+            let revision = match next.take() {
+                Some(revision) => revision,
+                None => {
+                    let row = transaction.query_one(rows::NEXT_REVISION, &[]).await;
+                    rows::revision(words, &row.map_err(|error| self.fault(error))?, 0)?
+                }
+            };
+            let (kind, mesh, name) = (key.kind.as_str(), key.mesh_or_empty(), key.name.as_str());
+            let row = transaction.query_opt(rows::ONE, &[&kind, &mesh, &name]).await.map_err(unfit)?;
+            let found = row.map(|row| rows::readable(&row, 0).unwrap_or_else(|_| nothing_readable(&key)));
+            let proposal = propose(&key, document, expected, found.as_ref(), revision, Timestamp::now())?;
+            match &proposal.change {
+                Some(change) => {
+                    rows::write(&transaction, change).await.map_err(unfit)?;
+                    changes += 1;
+                }
+                // the next one has it
+                None => next = Some(revision),
+            }
+            answers.push(proposal.written);
+        }
+        if changes == 0 {
+            // whatever is not committed is rolled back
+            return Ok(answers);
+        }
+        if next.is_some() {
+            transaction.execute(rows::REVISION_BACK, &[]).await.map_err(|error| self.fault(error))?;
+        }
+        transaction.commit().await.map_err(|error| self.fault(error))?;
+        Ok(answers)
+    }
+}
+
 #[async_trait]
 impl Feed for Shared {
     async fn after(&self, revision: Revision) -> Result<Vec<Change>, StoreError> {
@@ -322,6 +365,10 @@ impl Store for PostgresStore {
             Ok((written, change))
         };
         self.shared.patiently(PATIENCE, self.shared.change(key, decide)).await
+    }
+
+    async fn put_all(&self, puts: Vec<Put>) -> Result<Vec<Written>, StoreError> {
+        self.shared.patiently(LONG_PATIENCE, self.shared.put_all(puts)).await
     }
 
     async fn delete(&self, key: &ResourceKey, expected: Expected) -> Result<Revision, StoreError> {

@@ -69,6 +69,17 @@ impl fmt::Display for Expected {
     }
 }
 
+/// A document that is to be stored, together with others.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Put {
+    /// Under which key.
+    pub key: ResourceKey,
+    /// In the Universal format.
+    pub document: Value,
+    /// What must be there.
+    pub expected: Expected,
+}
+
 /// Which resources to list. The default selects all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {

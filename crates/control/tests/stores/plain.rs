@@ -225,16 +225,27 @@ async fn a_file_that_is_emptied_or_moved_or_whose_link_leads_nowhere_is_no_delet
 }
 
 #[tokio::test]
-async fn a_folder_that_makes_no_sense_is_refused_and_left_alone() {
+async fn what_makes_no_sense_in_a_folder_is_named_and_left_alone() {
     for (files, why) in [
         (vec![("a.yaml", "type: Mesh\nname: [")], "a.yaml"),
         (
             vec![("a.yaml", "type: Mesh\nname: x\n"), ("b.yaml", "type: Mesh\nname: x\n")],
-            "Mesh x is in a.yaml and in b.yaml",
+            "Mesh x is in a.yaml already",
         ),
         (vec![("a.yaml", "type: Mesh\nname: x\n---\ntype: Mesh\nname: y\n")], "2 resources"),
-        (vec![(".revision", "many")], ".revision"),
     ] {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in &files {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        let store = PlainStore::open(folder.path()).await.unwrap();
+        let unreadable = store.list(&Selection::default()).await.unwrap().unreadable;
+        assert!(unreadable.len() == 1 && unreadable[0].why.contains(why), "{unreadable:?}");
+        for (name, text) in &files {
+            assert_eq!(std::fs::read_to_string(folder.path().join(name)).unwrap(), *text);
+        }
+    }
+    for (files, why) in [(vec![(".revision", "many")], ".revision")] {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in &files {
             std::fs::write(folder.path().join(name), text).unwrap();
@@ -273,6 +284,11 @@ async fn a_file_that_is_no_resource_costs_itself_and_is_never_written_over() {
     assert!(refused.to_string().contains("was changed by hand"), "{refused}");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), half);
     put(&store, &route("c"), 1).await;
+
+    std::fs::write(&file, "type: MeshTCPRoute\nmesh: default\nname: b\nspec: {value: 3}\n").unwrap();
+    put(&store, &route("b"), 4).await;
+    let unreadable = store.list(&Selection::default()).await.unwrap().unreadable;
+    assert_eq!(unreadable.iter().map(|it| it.name.as_str()).collect::<Vec<_>>(), ["default/future.yaml"]);
 }
 
 #[tokio::test]

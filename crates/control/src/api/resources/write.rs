@@ -18,10 +18,10 @@ use crate::api::refusal::{Invalid, Refusal};
 use crate::identity::secret;
 use crate::store::{Effect, Expected, Revision, Selection, StoreError, Stored};
 
-const PUT: &str = "Could not process a resource";
+pub(super) const PUT: &str = "Could not process a resource";
 const DELETE: &str = "Could not delete a resource";
 /// How often a change is tried again on top of a change that came in between.
-const ATTEMPTS: usize = 5;
+pub(super) const ATTEMPTS: usize = 5;
 /// Labels that say where a resource came from. They are given once.
 const GIVEN_ONCE: [&str; 3] = [ORIGIN_LABEL, ZONE_TAG, DISPLAY_NAME_LABEL];
 /// What the store knows itself.
@@ -52,7 +52,12 @@ pub(in crate::api) async fn put(ask: Ask) -> Outcome {
         exists(store, mesh).await?;
     }
     let key = keys_of(&ask, kind);
-    let (document, resource, warnings) = accepted(&ask, &key)?;
+    let documents = ask.documents().map_err(|refusal| refusal.titled(PUT))?;
+    let [document] = documents.as_slice() else {
+        let detail = format!("the body has {} resources: send one", documents.len());
+        return Err(Refusal::bad(detail));
+    };
+    let (document, resource, warnings) = accepted(&ask, document, &key)?;
     for attempt in 1.. {
         let before = match store.get(&key).await {
             Ok(before) => before,
@@ -107,13 +112,12 @@ fn expected(ask: &Ask) -> Result<Expected, Refusal> {
     Ok(Expected::Version(Revision::new(number)))
 }
 
-/// What the body says, checked: as it is stored, as it is understood, and what is doubtful about it.
-fn accepted(ask: &Ask, key: &ResourceKey) -> Result<(Value, Resource, Vec<String>), Refusal> {
-    let documents = ask.documents().map_err(|refusal| refusal.titled(PUT))?;
-    let [document] = documents.as_slice() else {
-        let detail = format!("the body has {} resources: send one", documents.len());
-        return Err(Refusal::bad(detail));
-    };
+/// What a document says, checked: as it is stored, as it is understood, and what is doubtful about it.
+pub(super) fn accepted(
+    ask: &Ask,
+    document: &Document,
+    key: &ResourceKey,
+) -> Result<(Value, Resource, Vec<String>), Refusal> {
     let document = in_place(document, key)?;
     let parsed = parse(&document, &ask.desk().setup.rules);
     let Some(resource) = parsed.resource else { return Err(Refusal::invalid(PUT, &parsed.problems)) };
@@ -178,7 +182,7 @@ fn in_place(document: &Document, key: &ResourceKey) -> Result<Document, Refusal>
 }
 
 /// Refuses a change of the labels that say where a resource came from.
-fn keep_labels(before: &Stored, after: &Resource) -> Result<(), Refusal> {
+pub(super) fn keep_labels(before: &Stored, after: &Resource) -> Result<(), Refusal> {
     for label in GIVEN_ONCE {
         let Some(old) = before.document["labels"][label].as_str() else { continue };
         if after.meta().labels.get(label) != Some(old) {

@@ -137,23 +137,26 @@ impl File {
         })
     }
 
-    /// Writes a change. When it returns, the change is on the disk.
-    pub(super) fn append(&mut self, change: &Change) -> Result<(), StoreError> {
-        let Change { revision, key, what } = change;
-        let bytes = match what {
-            What::Put(stored) => Some(
-                serde_json::to_vec(&Record::of(stored))
-                    .map_err(|error| StoreError::Unfit { key: key.clone(), why: error.to_string() })?,
-            ),
-            What::Deleted => None,
+    /// Writes changes. When it returns, all of them are on the disk; when it fails, none is.
+    pub(super) fn append(&mut self, changes: &[Change]) -> Result<(), StoreError> {
+        let written = |Change { key, what, revision: _ }: &Change| match what {
+            What::Put(stored) => serde_json::to_vec(&Record::of(stored))
+                .map(Some)
+                .map_err(|error| StoreError::Unfit { key: key.clone(), why: error.to_string() }),
+            What::Deleted => Ok(None),
         };
+        let texts: Vec<Option<Vec<u8>>> = changes.iter().map(written).collect::<Result<_, _>>()?;
         self.transact(|transaction| {
             let mut resources = transaction.open_table(RESOURCES)?;
-            match &bytes {
-                Some(bytes) => resources.insert(columns(key), bytes.as_slice())?,
-                None => resources.remove(columns(key))?,
-            };
-            transaction.open_table(NUMBERS)?.insert(REVISION, revision.number())?;
+            for (Change { key, .. }, bytes) in changes.iter().zip(&texts) {
+                match bytes {
+                    Some(bytes) => resources.insert(columns(key), bytes.as_slice())?,
+                    None => resources.remove(columns(key))?,
+                };
+            }
+            if let Some(last) = changes.last() {
+                transaction.open_table(NUMBERS)?.insert(REVISION, last.revision.number())?;
+            }
             Ok(())
         })
     }

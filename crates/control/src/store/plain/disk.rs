@@ -71,6 +71,13 @@ pub(super) struct Edit {
     look: Option<Look>,
 }
 
+impl Edit {
+    /// Of which file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
 /// How messages call a folder.
 pub(super) fn in_words(folder: &Path) -> String {
     format!("folder {}", folder.display())
@@ -157,8 +164,13 @@ impl Disk {
         Ok(Loaded { revision, items, unreadable })
     }
 
+    /// Why a file cannot be used as it was last seen; `None`: it can, or is not there.
+    pub(super) fn unusable(&self, path: &Path) -> Option<&str> {
+        self.known.get(path)?.unusable.as_deref()
+    }
+
     /// A path as messages say it.
-    fn name(&self, path: &Path) -> String {
+    pub(super) fn name(&self, path: &Path) -> String {
         path.strip_prefix(&self.folder).unwrap_or(path).display().to_string()
     }
 

@@ -17,6 +17,8 @@ const TIDY_EVERY: i64 = 256;
 pub(super) const REVISION: &str = "SELECT revision FROM meshtcp_state";
 /// Takes the next revision; other writers wait until this transaction ends.
 pub(super) const NEXT_REVISION: &str = "UPDATE meshtcp_state SET revision = revision + 1 RETURNING revision";
+/// Gives back a revision that was taken in the same transaction.
+pub(super) const REVISION_BACK: &str = "UPDATE meshtcp_state SET revision = revision - 1";
 /// One resource.
 pub(super) const ONE: &str = "SELECT kind, mesh, name, version, created, modified, document FROM meshtcp_resource \
      WHERE kind = $1 AND mesh = $2 AND name = $3";
@@ -29,7 +31,7 @@ pub(super) const AFTER: &str = "SELECT s.revision, \
      coalesce((SELECT min(revision) - 1 FROM meshtcp_change), s.revision), \
      c.kind, c.mesh, c.name, c.revision, c.created, c.modified, c.document \
      FROM meshtcp_state s LEFT JOIN \
-     (SELECT * FROM meshtcp_change WHERE revision > $1 ORDER BY revision LIMIT 500) c ON true ORDER BY c.revision";
+     (SELECT * FROM meshtcp_change WHERE revision > $1 ORDER BY revision LIMIT 10000) c ON true ORDER BY c.revision";
 
 /// A revision in a column.
 pub(super) fn revision(words: &str, row: &Row, column: usize) -> Result<Revision, StoreError> {
