@@ -202,7 +202,17 @@ fn proxy(
 ) -> ProxyReport {
     let in_sync = status.connection.is_some() && status.is_in_sync();
     let runs = served.and_then(|served| served.runs(&status, newest));
-    let ProxyStatus { connection, streams, published, accepted, accepted_at: _, types, rejections } = status;
+    let rejections = status.refusals().to_vec();
+    let ProxyStatus {
+        connection,
+        streams,
+        published,
+        accepted,
+        accepted_at: _,
+        settled: _,
+        types,
+        rejections: _,
+    } = status;
     let refusal = |rejection: Rejection| Refusal {
         listeners: plan.map(|plan| concerned(plan, &rejection.name)).unwrap_or_default(),
         rejection,
@@ -234,14 +244,14 @@ fn at_proxy(plan: &Plan, route: &RouteStatus, key: &ProxyKey, status: Option<&Pr
     };
     let refusals: Vec<String> = status
         .map(|status| {
-            status.rejections.iter().filter(touches).map(|it| it.message.trim_end().to_owned()).collect()
+            status.refusals().iter().filter(touches).map(|it| it.message.trim_end().to_owned()).collect()
         })
         .unwrap_or_default();
     let reach = match status {
         _ if *outcome != Outcome::Applied => Reach::WithoutEffect,
         Some(_) if !refusals.is_empty() => Reach::Refused,
         Some(status) if status.connection.is_none() => Reach::Detached,
-        Some(status) if status.is_in_sync() || !status.rejections.is_empty() => Reach::Live,
+        Some(status) if status.is_in_sync() || !status.refusals().is_empty() => Reach::Live,
         Some(_) => Reach::Pending,
         None => Reach::Detached,
     };

@@ -4,16 +4,17 @@
 //! live when it says that it runs all that it should: Envoy by its ACK, our own proxy when the next connection that it
 //! accepts is decided by it. One that skips a state because a newer one came is live with the newer.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use model::ProxyKey;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use xds::TypeUrl;
 
 use crate::Revision;
-use crate::status::ProxyStatus;
+use crate::status::{ProxyStatus, Rejection};
 
 /// How many rollouts are remembered.
 const HISTORY: usize = 32;
@@ -109,7 +110,17 @@ struct Underway {
     /// How long after that each live proxy was live.
     delays: Vec<Duration>,
     /// Told and not live yet.
-    open: BTreeMap<ProxyKey, State>,
+    open: BTreeMap<ProxyKey, Open>,
+}
+
+/// What the revision changed for a proxy: types and names of resources.
+pub type Touched = BTreeSet<(TypeUrl, Arc<str>)>;
+
+/// A proxy that is not live yet.
+#[derive(Clone, Debug)]
+struct Open {
+    touched: Touched,
+    state: State,
 }
 
 /// What is known of a proxy that is not live yet.
@@ -120,23 +131,21 @@ enum State {
 }
 
 impl State {
-    fn of(status: &ProxyStatus) -> Self {
-        match status.rejections.as_slice() {
-            [] => State::Lagging { attached: status.connection.is_some() },
-            rejections => State::Refused {
-                reasons: rejections
-                    .iter()
-                    .map(|it| {
-                        let message = it.message.trim_end();
-                        if message.contains(&it.name) {
-                            return message.to_owned();
-                        }
-                        format!("{}: {message}", it.name)
-                    })
-                    .collect(),
-            },
+    /// A change is to blame for what is refused of what it touches, and for nothing that was refused before.
+    fn of(status: &ProxyStatus, touched: &Touched) -> Self {
+        let is_touched =
+            |it: &&Rejection| touched.contains(&(it.type_url.clone(), Arc::from(it.name.as_str())));
+        let reasons: Vec<String> = status.refusals().iter().filter(is_touched).map(reason).collect();
+        match reasons.is_empty() {
+            true => State::Lagging { attached: status.connection.is_some() },
+            false => State::Refused { reasons },
         }
     }
+}
+
+fn reason(Rejection { name, message, .. }: &Rejection) -> String {
+    let message = message.trim_end();
+    if message.contains(name) { message.to_owned() } else { format!("{name}: {message}") }
 }
 
 impl Rollouts {
@@ -149,10 +158,11 @@ impl Rollouts {
         self.underway.push_back(Arc::new(underway));
     }
 
-    /// A proxy was told something new by the newest revision.
-    pub fn told(&mut self, proxy: &ProxyKey) {
+    /// A proxy was told something new by the newest revision, which touched these resources of it.
+    pub fn told(&mut self, proxy: &ProxyKey, touched: Touched) {
         if let Some(newest) = self.underway.back_mut() {
-            Arc::make_mut(newest).open.insert(proxy.clone(), State::Lagging { attached: true });
+            let open = Open { touched, state: State::Lagging { attached: true } };
+            Arc::make_mut(newest).open.insert(proxy.clone(), open);
         }
     }
 
@@ -160,20 +170,23 @@ impl Rollouts {
     pub fn live(&mut self, proxy: &ProxyKey, at: Timestamp) -> bool {
         let mut moved = false;
         for underway in self.concerned(proxy) {
-            underway.open.remove(proxy);
-            let delay = at.duration_since(underway.accepted.at);
-            underway.delays.push(Duration::try_from(delay).unwrap_or_default());
+            underway.live(proxy, at);
             moved = true;
         }
         moved
     }
 
-    /// A proxy does not run all that it should. Says whether any rollout waits for it.
-    pub fn behind(&mut self, proxy: &ProxyKey, status: &ProxyStatus) -> bool {
+    /// A proxy does not run all that it should. Says whether any rollout waits for it. `settled`: since then it has answered
+    /// all that it was told, so that it runs what it does not refuse.
+    pub fn behind(&mut self, proxy: &ProxyKey, status: &ProxyStatus, settled: Option<Timestamp>) -> bool {
         let mut moved = false;
         for underway in self.concerned(proxy) {
-            underway.open.insert(proxy.clone(), State::of(status));
             moved = true;
+            let Some(open) = underway.open.get_mut(proxy) else { continue };
+            open.state = State::of(status, &open.touched);
+            if let (State::Lagging { attached: true }, Some(at)) = (&open.state, settled) {
+                underway.live(proxy, at);
+            }
         }
         moved
     }
@@ -203,9 +216,15 @@ impl Rollouts {
 }
 
 impl Underway {
+    fn live(&mut self, proxy: &ProxyKey, at: Timestamp) {
+        self.open.remove(proxy);
+        let delay = at.duration_since(self.accepted.at);
+        self.delays.push(Duration::try_from(delay).unwrap_or_default());
+    }
+
     fn rollout(&self) -> Rollout {
         let (mut lagging, mut refused) = (Vec::new(), Vec::new());
-        for (proxy, state) in &self.open {
+        for (proxy, Open { touched: _, state }) in &self.open {
             let proxy = proxy.clone();
             match state {
                 State::Lagging { attached } => lagging.push(Lagging { proxy, attached: *attached }),

@@ -23,6 +23,9 @@ pub struct ProxyStatus {
     pub accepted: Option<Version>,
     /// When it did so.
     pub accepted_at: Option<Timestamp>,
+    /// The last set of which it has answered everything, and when: what it does not refuse of it, it runs.
+    #[serde(default)]
+    pub settled: Option<(Version, Timestamp)>,
     /// Its answers, by type.
     pub types: BTreeMap<TypeUrl, TypeStatus>,
     /// What it refuses of the set that it should run, sorted by type and name.
@@ -30,6 +33,11 @@ pub struct ProxyStatus {
 }
 
 impl ProxyStatus {
+    /// What it refuses now: nothing while it is not attached, or once it runs all that it should.
+    pub fn refusals(&self) -> &[Rejection] {
+        if self.connection.is_none() || self.is_in_sync() { &[] } else { &self.rejections }
+    }
+
     /// Whether the proxy runs what it should.
     pub fn is_in_sync(&self) -> bool {
         self.published.is_some() && self.accepted == self.published
@@ -127,6 +135,7 @@ impl ProxyStatus {
     /// Notes what it should run. `in_sync`: it runs that already.
     pub fn publish(&mut self, version: Version, in_sync: bool, at: Timestamp) {
         self.published = Some(version);
+        self.settled = None;
         if in_sync {
             self.accept(version, at);
         } else if self.accepted == Some(version) {
@@ -139,6 +148,17 @@ impl ProxyStatus {
     pub fn accept(&mut self, version: Version, at: Timestamp) {
         self.accepted = Some(version);
         self.accepted_at = Some(at);
+        if self.is_in_sync() {
+            // whatever was refused is over
+            self.rejections.clear();
+        }
+    }
+
+    /// Notes that it has answered all of a set.
+    pub fn settle(&mut self, version: Version, at: Timestamp) {
+        if self.settled.is_none_or(|(before, _)| before != version) {
+            self.settled = Some((version, at));
+        }
     }
 
     /// Notes an answer. `refused` is what it refuses of the set that it should run, after it.

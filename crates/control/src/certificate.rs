@@ -13,7 +13,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
@@ -143,11 +143,11 @@ fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, CertificateError
 }
 
 /// The handshake with somebody who called; `None`: there was none, which happens and is not worth more than a note.
-pub(crate) async fn shake_hands(
+pub(crate) async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
     acceptor: TlsAcceptor,
-    stream: TcpStream,
+    stream: S,
     address: SocketAddr,
-) -> Option<TlsStream<TcpStream>> {
+) -> Option<TlsStream<S>> {
     match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => return Some(stream),
         Ok(Err(error)) => tracing::debug!(%address, %error, "no TLS with a caller"),

@@ -11,6 +11,7 @@
 //!
 //! Anybody may attach, unless a [`TokenGate`] asks for tokens.
 
+mod caller;
 mod gate;
 mod metrics;
 mod publisher;
@@ -23,6 +24,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
@@ -35,12 +37,21 @@ pub use publisher::{Published, Publisher};
 pub use service::DiscoveryServer;
 pub use status::Statuses;
 
+use caller::{Arrived, Caller};
+
 use crate::certificate::{Certificate, shake_hands};
+use crate::door::{Idle, Paced, Places, Share};
 use crate::guard::task_again;
 use crate::listen::next_connection;
 
 /// How long a silent connection lives before it is asked for a sign of life, and how long that may take.
 const KEEPALIVE: Duration = Duration::from_secs(15);
+/// How long a connection on which nothing is asked stays open, at least; at most twice that.
+const NOTHING_ASKED: Duration = Duration::from_secs(15);
+/// How many streams a connection may have open; a proxy needs one.
+const STREAMS: u32 = 64;
+/// How large the head of a request may be, in bytes: a token fits.
+const HEAD_BYTES: u32 = 32 * 1024;
 
 /// Serves discovery on a bound listener, in plaintext or over TLS, until `shutdown` is cancelled.
 ///
@@ -61,6 +72,8 @@ pub async fn serve(
     let router = tonic::transport::Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE))
+        .http2_max_header_list_size(HEAD_BYTES)
+        .max_concurrent_streams(STREAMS)
         .add_service(server);
     let stopped = shutdown.clone().cancelled_owned();
     let connections = async {
@@ -95,15 +108,16 @@ pub async fn serve(
 /// an error among them: the server would ask again at once, which takes a whole processor while descriptors are short.
 fn arriving<C, A>(
     listener: TcpListener,
-    admit: impl Fn(TcpStream, SocketAddr) -> A + Send + Sync + 'static,
-) -> impl Stream<Item = io::Result<C>>
+    admit: impl Fn(Paced<TcpStream>, SocketAddr) -> A + Send + Sync + 'static,
+) -> impl Stream<Item = io::Result<Arrived<C>>>
 where
-    C: Send + 'static,
+    C: AsyncRead + AsyncWrite + Send + 'static,
     A: Future<Output = Option<C>> + Send + 'static,
 {
     let (arrive, arrived) = mpsc::channel(1);
+    let places = Places::new("discovery", Share::Discovery);
     tokio::spawn(async move {
-        task_again("discovery-listener", || accept(&listener, &arrive, &admit)).await;
+        task_again("discovery-listener", || accept(&listener, &places, &arrive, &admit)).await;
     });
     ReceiverStream::new(arrived)
 }
@@ -111,8 +125,9 @@ where
 /// Accepts until nobody wants connections any more.
 async fn accept<C, A>(
     listener: &TcpListener,
-    arrive: &mpsc::Sender<io::Result<C>>,
-    admit: &impl Fn(TcpStream, SocketAddr) -> A,
+    places: &Places,
+    arrive: &mpsc::Sender<io::Result<Arrived<C>>>,
+    admit: &impl Fn(Paced<TcpStream>, SocketAddr) -> A,
 ) where
     C: Send + 'static,
     A: Future<Output = Option<C>> + Send + 'static,
@@ -122,11 +137,14 @@ async fn accept<C, A>(
             connection = next_connection(listener, "discovery") => connection,
             () = arrive.closed() => return,
         };
+        let Some(place) = places.take(address.ip()) else { continue };
+        let caller = Caller::new(address);
+        let stream = Paced::new(stream, Some(Idle::new(caller.busy.clone(), NOTHING_ASKED)));
         let (arrive, admitted) = (arrive.clone(), admit(stream, address));
         tokio::spawn(async move {
-            if let Some(connection) = admitted.await {
+            if let Some(stream) = admitted.await {
                 // the server may have stopped meanwhile
-                let _ = arrive.send(Ok(connection)).await;
+                let _ = arrive.send(Ok(Arrived { stream, caller, _place: place })).await;
             }
         });
     }

@@ -100,10 +100,15 @@ impl Fleet {
         left.iter().for_each(|key| self.left(key));
         let mut news = Vec::new();
         for key in wanted {
-            let proxy = key.0.clone();
-            let told = self.tell(key, ran);
-            if matches!(told, Some(News::Published { .. })) {
-                self.standing.rollouts.told(&proxy);
+            let before = self.standing.served.get(&key).map(|served| Arc::clone(&served.resources));
+            let told = self.tell(key.clone(), ran);
+            if matches!(told, Some(News::Published { .. }))
+                && let Some(now) = self.standing.served.get(&key)
+            {
+                let before = before.unwrap_or_default();
+                let touched = now.resources.differing(&before);
+                let touched = touched.map(|(type_url, name)| (type_url.clone(), name.into())).collect();
+                self.standing.rollouts.told(&key.0, touched);
             }
             news.extend(told);
         }
@@ -141,7 +146,10 @@ impl Fleet {
             happened.extend(happening::of(&proxy, self.seen.get(&proxy), &status));
             moved |= match (self.standing.is_live(&proxy, &status), status.accepted_at) {
                 (true, Some(at)) => self.standing.rollouts.live(&proxy, at),
-                _ => self.standing.rollouts.behind(&proxy, &status),
+                _ => {
+                    let settled = self.standing.is_settled(&proxy, &status);
+                    self.standing.rollouts.behind(&proxy, &status, settled)
+                }
             };
             self.seen.insert(proxy, status);
         }

@@ -11,6 +11,7 @@ mod claims;
 mod error;
 mod jwt;
 mod key;
+mod memory;
 pub(crate) mod secret;
 mod tokens;
 

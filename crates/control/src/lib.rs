@@ -11,6 +11,7 @@
 pub mod api;
 pub mod certificate;
 pub mod discovery;
+pub mod door;
 pub mod fleet;
 pub mod guard;
 pub mod identity;

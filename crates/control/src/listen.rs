@@ -9,6 +9,9 @@ use tokio::net::{TcpListener, TcpStream};
 /// How long is waited before another attempt: most likely there are no file descriptors left, and some come back soon.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// How long a connection is silent before the kernel asks whether the other side is there; it is given up after twice that.
+const SILENCE: Duration = Duration::from_secs(30);
+
 /// The next connection to a listener of `what`. A connection that ended before it was accepted is passed over; what the
 /// process is short of is told and waited for.
 ///
@@ -17,7 +20,19 @@ pub(crate) async fn next_connection(listener: &TcpListener, what: &'static str) 
     let (stream, address) = next_of(|| listener.accept(), what).await;
     // cannot fail for what is connected; without it, answers only come later
     let _ = stream.set_nodelay(true);
+    notice_death(&stream);
     (stream, address)
+}
+
+/// Lets the kernel find out that the other side is gone though it never said so: it lost power, or the way to it is cut.
+fn notice_death(stream: &TcpStream) {
+    use rustix::net::sockopt;
+    // none of them fails for what is connected; without them a dead connection only stays longer
+    let _ = sockopt::set_socket_keepalive(stream, true);
+    let _ = sockopt::set_tcp_keepidle(stream, SILENCE);
+    let _ = sockopt::set_tcp_keepintvl(stream, SILENCE / 3);
+    let _ = sockopt::set_tcp_keepcnt(stream, 3);
+    let _ = sockopt::set_tcp_user_timeout(stream, 2 * SILENCE.as_millis() as u32);
 }
 
 /// The same of any listener.

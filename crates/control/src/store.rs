@@ -13,6 +13,9 @@
 //! * a watch from a revision gives every later change once and in order, or says that it cannot
 //!   ([`StoreError::TooOld`]): then list again, and watch from the revision of the listing.
 //!
+//! What is kept and cannot be read (of a kind of a newer version, or damaged) costs itself alone: a listing names it
+//! ([`Listing::unreadable`]), and it stays as it is until somebody writes or removes it.
+//!
 //! A store keeps documents, it does not judge them: whoever puts validates. A folder that only people edit is none, but a
 //! [source](crate::sources); one that is changed over the API too is a [`PlainStore`].
 
@@ -45,7 +48,7 @@ pub use memory::MemoryStore;
 pub use metered::{MeteredStore, StoreMetrics};
 pub use plain::PlainStore;
 pub use postgres::PostgresStore;
-pub use stored::{Effect, Expected, Listing, Selection, Stored, Written};
+pub use stored::{Effect, Expected, Listing, Put, Selection, Stored, Unreadable, Written};
 
 /// Where resources are kept. Used as `Arc<dyn Store>`.
 #[async_trait]
@@ -77,6 +80,15 @@ pub trait Store: fmt::Debug + Send + Sync {
         document: Value,
         expected: Expected,
     ) -> Result<Written, StoreError>;
+
+    /// Stores several documents as [`Store::put`] does, in their order: all of them or none, and no reader sees a part. Each
+    /// that changes something has a revision of its own; a watch gives all of them at once.
+    ///
+    /// Where each is a file of its own and the disk fails in between, those that were written are there.
+    ///
+    /// # Errors
+    /// As [`Store::put`], of the first document that cannot be stored.
+    async fn put_all(&self, puts: Vec<Put>) -> Result<Vec<Written>, StoreError>;
 
     /// Removes what is stored under a key, if it is as expected. Returns the revision of the removal.
     ///

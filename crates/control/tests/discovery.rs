@@ -139,3 +139,46 @@ async fn a_proxy_that_nothing_was_published_for_leaves_no_trace() {
     changes.wait_for(|_| server.statuses.get(&proxy).is_none()).await.unwrap();
     assert!(server.publisher.wanted().is_empty());
 }
+
+#[tokio::test]
+async fn an_oversized_request_is_refused_and_what_a_node_calls_itself_is_cut() {
+    let server = server().await;
+    let large = DeltaDiscoveryRequest {
+        resource_names_subscribe: (0..900_000).map(|number| format!("{number:x}")).collect(),
+        ..request("default.web-1", L4_CLUSTER)
+    };
+    let status = server.delta(vec![large]).await.unwrap_err();
+    assert_eq!(status.code(), Code::OutOfRange, "{status}");
+    let status = server.delta(vec![request(&"d.".repeat(100_000), L4_CLUSTER)]).await.unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument);
+    assert!(status.message().len() < 1000, "{}", status.message().len());
+
+    let mut talkative = request("default.web-1", L4_CLUSTER);
+    let node = talkative.node.as_mut().unwrap();
+    (node.user_agent_name, node.user_agent_version) = ("A".repeat(1 << 20), "9".repeat(1 << 20));
+    let _open = server.open("DeltaAggregatedResources", vec![talkative]).await.unwrap();
+    let proxy = ProxyKey::new("default", "web-1");
+    server.statuses.changes().wait_for(|_| server.statuses.get(&proxy).is_some()).await.unwrap();
+    let agent = server.statuses.get(&proxy).unwrap().connection.unwrap().agent;
+    assert!(agent.len() <= 200, "{}", agent.len());
+}
+
+#[tokio::test]
+async fn who_asks_nothing_is_sent_away_and_others_stay() {
+    let server = server().await;
+    let mut silent = tokio::net::TcpStream::connect(server.address).await.unwrap();
+    let (_open, mut nameless) = server.open("DeltaAggregatedResources", vec![]).await.unwrap();
+    let known = vec![request("default.web-1", L4_CLUSTER)];
+    let (_requests, mut responses) = server.open("DeltaAggregatedResources", known).await.unwrap();
+    let status = nameless.message().await.unwrap_err();
+    assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
+    let mut heard = Vec::new();
+    let read = tokio::io::AsyncReadExt::read_to_end(&mut silent, &mut heard);
+    let _ = tokio::time::timeout(Duration::from_secs(30), read).await.expect("it is closed");
+    // longer than anything may last on which nothing is asked
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let mut set = ResourceSet::default();
+    set.insert(xds::TypeUrl::new(L4_CLUSTER), "a", *b"");
+    server.publisher.publish(&ProxyKey::new("default", "web-1"), Family::L4, Arc::new(set));
+    assert_eq!(responses.message().await.unwrap().unwrap().resources[0].name, "a");
+}

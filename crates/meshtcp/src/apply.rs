@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 use xds::Foreign;
 
-use crate::client::{Client, Failed, Put};
+use crate::client::{Client, Put};
 use crate::context::Server;
 use crate::exit::Exit;
 use crate::in_force::path;
@@ -43,7 +43,7 @@ struct Applied {
     kind: String,
     mesh: String,
     name: String,
-    outcome: &'static str,
+    outcome: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     revision: Option<u64>,
 }
@@ -56,30 +56,58 @@ pub(crate) fn run(Args { files, dry_run, wait, server, rules, output: format }: 
     };
     // a mesh has to be there before what is in it; otherwise the order of the files is kept
     entries.sort_by_key(|entry| entry.resource.kind() != model::Kind::Mesh);
-    let (mut applied, mut exit, mut revision) = (Vec::new(), Exit::Ok, None);
-    for entry in &entries {
-        let described = entry.resource.describe();
-        match one(&client, entry, dry_run) {
-            Ok((outcome, warnings, now)) => {
-                revision = now.or(revision);
-                if format == Format::Table {
-                    let would = if dry_run && outcome != "unchanged" { " (dry run)" } else { "" };
-                    print(&format!("{described} {outcome}{would}\n"));
-                }
-                for warning in warnings.iter().take(SHOWN) {
-                    complain(&format!("warning: {described}: {}\n", Foreign::message(warning)));
-                }
-                let meta = entry.resource.meta();
-                applied.push(Applied {
-                    kind: entry.resource.kind().to_string(),
-                    mesh: meta.mesh.as_str().to_owned(),
-                    name: meta.name.as_str().to_owned(),
-                    outcome,
-                    revision: now,
-                });
+    let steps = match steps(&client, &entries) {
+        Ok(steps) => steps,
+        Err(exit) => return exit,
+    };
+    let mut said = Said { format, applied: Vec::new(), revision: None };
+    let exit = match dry_run {
+        true => {
+            let would = |step: &Step<'_>| {
+                if step.outcome == SAME { SAME.to_owned() } else { format!("{} (dry run)", step.outcome) }
+            };
+            steps.iter().for_each(|step| said.step(step, &would(step), step.outcome, &[], None));
+            Exit::Ok
+        }
+        false => put(&client, &steps, &mut said),
+    };
+    if format != Format::Table {
+        print(&output::structured(format, &said.applied).unwrap_or_default());
+    }
+    let exit = if exit == Exit::Ok && !dry_run { waited(&client, said.revision, &wait) } else { exit };
+    if exit == Exit::Ok { left_out } else { exit }
+}
+
+const SAME: &str = "unchanged";
+
+/// What is to become of one resource.
+struct Step<'e> {
+    entry: &'e Entry,
+    document: Value,
+    /// `created`, `updated` or [`SAME`].
+    outcome: &'static str,
+}
+
+/// Compares each resource with what is stored.
+fn steps<'e>(client: &Client, entries: &'e [std::sync::Arc<Entry>]) -> Result<Vec<Step<'e>>, Exit> {
+    let (mut steps, mut exit) = (Vec::new(), Exit::Ok);
+    for entry in entries {
+        let resource = &entry.resource;
+        let (kind, document) = (resource.kind(), universal(entry.document.value(), resource));
+        match client.get(&path(&resource.key())) {
+            Ok(stored) => {
+                let same = |stored: &Value| {
+                    differences(&comparable(stored, kind), &comparable(&document, kind)).is_empty()
+                };
+                let outcome = match &stored {
+                    Some(stored) if same(stored) => SAME,
+                    Some(_) => "updated",
+                    None => "created",
+                };
+                steps.push(Step { entry, document, outcome });
             }
             Err(failed) => {
-                complain(&format!("error: {described}: {failed}\n"));
+                complain(&format!("error: {}: {failed}\n", resource.describe()));
                 exit = failed.exit();
                 if exit == Exit::Unreachable {
                     break;
@@ -87,34 +115,89 @@ pub(crate) fn run(Args { files, dry_run, wait, server, rules, output: format }: 
             }
         }
     }
-    if format != Format::Table {
-        print(&output::structured(format, &applied).unwrap_or_default());
-    }
-    if exit == Exit::Ok && !dry_run {
-        exit = waited(&client, revision, &wait);
-    }
-    if exit == Exit::Ok { left_out } else { exit }
+    if exit == Exit::Ok { Ok(steps) } else { Err(exit) }
 }
 
-/// Puts one resource if it differs from what is stored.
-fn one(
-    client: &Client,
-    entry: &Entry,
-    dry_run: bool,
-) -> Result<(&'static str, Vec<String>, Option<u64>), Failed> {
-    let resource = &entry.resource;
-    let kind = resource.kind();
-    let document = universal(entry.document.value(), resource);
-    let path = path(&resource.key());
-    let stored: Option<Value> = client.get(&path)?;
-    let same =
-        |stored: &Value| differences(&comparable(stored, kind), &comparable(&document, kind)).is_empty();
-    match &stored {
-        Some(stored) if same(stored) => return Ok(("unchanged", Vec::new(), None)),
-        Some(_) if dry_run => return Ok(("updated", Vec::new(), None)),
-        None if dry_run => return Ok(("created", Vec::new(), None)),
-        Some(_) | None => {}
+/// Puts what differs: together, so that no proxy is told a part; one by one where the control plane cannot do that.
+fn put(client: &Client, steps: &[Step<'_>], said: &mut Said) -> Exit {
+    let changed: Vec<&Step<'_>> = steps.iter().filter(|step| step.outcome != SAME).collect();
+    if changed.len() > 1 {
+        let documents: Vec<&Value> = changed.iter().map(|step| &step.document).collect();
+        match client.apply(&documents) {
+            Ok(Some(applied)) => {
+                for step in steps {
+                    let key = step.entry.resource.key();
+                    let found = applied.iter().find(|it| it.is(&key));
+                    let outcome = found.map_or(SAME, |it| it.outcome.as_str());
+                    let warnings = found.map(|it| it.warnings.as_slice()).unwrap_or_default();
+                    said.step(step, outcome, outcome, warnings, found.and_then(|it| it.revision));
+                }
+                return Exit::Ok;
+            }
+            Ok(None) => {}
+            Err(failed) => {
+                complain(&format!("error: nothing was applied: {failed}\n"));
+                return failed.exit();
+            }
+        }
     }
-    let Put { created, warnings, revision } = client.put(&path, &document)?;
-    Ok((if created { "created" } else { "updated" }, warnings, revision))
+    let mut exit = Exit::Ok;
+    for step in steps {
+        if step.outcome == SAME {
+            said.step(step, SAME, SAME, &[], None);
+            continue;
+        }
+        match client.put(&path(&step.entry.resource.key()), &step.document) {
+            Ok(Put { created, warnings, revision }) => {
+                let outcome = if created { "created" } else { "updated" };
+                said.step(step, outcome, outcome, &warnings, revision);
+            }
+            Err(failed) => {
+                complain(&format!("error: {}: {failed}\n", step.entry.resource.describe()));
+                exit = failed.exit();
+                if exit == Exit::Unreachable {
+                    break;
+                }
+            }
+        }
+    }
+    exit
+}
+
+/// What was told of the resources so far.
+struct Said {
+    format: Format,
+    applied: Vec<Applied>,
+    /// The last revision that was made.
+    revision: Option<u64>,
+}
+
+impl Said {
+    fn step(
+        &mut self,
+        Step { entry, .. }: &Step<'_>,
+        words: &str,
+        outcome: &str,
+        warnings: &[String],
+        revision: Option<u64>,
+    ) {
+        let described = entry.resource.describe();
+        if outcome != SAME {
+            self.revision = revision.max(self.revision);
+        }
+        if self.format == Format::Table {
+            print(&format!("{described} {}\n", Foreign::name(words)));
+        }
+        for warning in warnings.iter().take(SHOWN) {
+            complain(&format!("warning: {described}: {}\n", Foreign::message(warning)));
+        }
+        let meta = entry.resource.meta();
+        self.applied.push(Applied {
+            kind: entry.resource.kind().to_string(),
+            mesh: meta.mesh.as_str().to_owned(),
+            name: meta.name.as_str().to_owned(),
+            outcome: outcome.to_owned(),
+            revision: if outcome == SAME { None } else { revision },
+        });
+    }
 }

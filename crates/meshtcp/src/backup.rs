@@ -120,15 +120,32 @@ pub(crate) fn restore(RestoreArgs { file, whose, overwrite }: RestoreArgs) -> Ex
     put_back(&keeper, &documents)
 }
 
-/// Puts back all that can be, and says of the rest why not.
+/// Puts everything back together, so that no proxy is told a part of it. Where that cannot be, because of one of them or of an older
+/// control plane, puts back all that can be, and says of the rest why not.
 fn put_back(keeper: &Keeper, documents: &[(ResourceKey, Value)]) -> Exit {
     let (mut new, mut changed, mut same) = (0, 0, 0);
+    let mut count = |put: keeper::Put| match put {
+        keeper::Put::New => new += 1,
+        keeper::Put::Changed => changed += 1,
+        keeper::Put::Same => same += 1,
+    };
     let mut refused = None;
-    for (key, document) in documents {
+    let one_by_one = match keeper.put_all(documents) {
+        Ok(Some(puts)) => {
+            puts.into_iter().for_each(&mut count);
+            &[]
+        }
+        Ok(None) => documents,
+        Err(not_put) if not_put.stops_everything() => {
+            complain(&format!("error: nothing was restored: {not_put}\n"));
+            return not_put.exit();
+        }
+        // each says what is wrong with it
+        Err(_) => documents,
+    };
+    for (key, document) in one_by_one {
         match keeper.put(key, document) {
-            Ok(keeper::Put::New) => new += 1,
-            Ok(keeper::Put::Changed) => changed += 1,
-            Ok(keeper::Put::Same) => same += 1,
+            Ok(put) => count(put),
             Err(not_put) => {
                 complain(&format!("error: {key} was not restored: {not_put}\n"));
                 refused = Some(not_put.exit());

@@ -8,6 +8,7 @@ use std::io::{BufRead as _, BufReader};
 use std::time::{Duration, Instant};
 
 use change::report::FleetReport;
+use model::ResourceKey;
 use serde_json::Value;
 use ureq::http::{Response, StatusCode};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
@@ -60,6 +61,27 @@ pub(crate) struct Put {
     pub(crate) warnings: Vec<String>,
     /// The revision that it became, where the control plane counts them.
     pub(crate) revision: Option<u64>,
+}
+
+/// What became of a resource that was put together with others.
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct Applied {
+    pub(crate) kind: String,
+    /// Empty: it is in none.
+    pub(crate) mesh: String,
+    pub(crate) name: String,
+    /// `created`, `updated` or `unchanged`.
+    pub(crate) outcome: String,
+    pub(crate) revision: Option<u64>,
+    #[serde(default)]
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Applied {
+    /// Whether it is the resource of a key.
+    pub(crate) fn is(&self, key: &ResourceKey) -> bool {
+        self.kind == key.kind.as_str() && self.name == key.name && self.mesh == key.mesh_or_empty()
+    }
 }
 
 impl Client {
@@ -201,6 +223,29 @@ impl Client {
         let warnings = body.get("warnings").and_then(Value::as_array).into_iter().flatten();
         let warnings = warnings.filter_map(Value::as_str).map(str::to_owned).collect();
         Ok(Put { created, warnings, revision })
+    }
+
+    /// Puts resources together: all or none. `None`: the control plane is older than that, put them one by one.
+    pub(crate) fn apply(&self, documents: &[&Value]) -> Result<Option<Vec<Applied>>, Failed> {
+        let mut request =
+            self.agent.post(format!("{}/_apply", self.base)).header("content-type", "application/json");
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let body = serde_json::json!({ "total": documents.len(), "items": documents });
+        let response = request.send(body.to_string()).map_err(|error| self.unreachable(&error))?;
+        if matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) {
+            return Ok(None);
+        }
+        let strange = |why: String| Failed::Strange { whom: self.whom, server: self.server.clone(), why };
+        let mut body = self.body(response)?;
+        let resources = body.get_mut("resources").map(Value::take).unwrap_or_default();
+        let applied: Vec<Applied> = serde_json::from_value(resources)
+            .map_err(|error| strange(format!("what it applied cannot be read: {error}")))?;
+        match applied.len() == documents.len() {
+            true => Ok(Some(applied)),
+            false => Err(strange(format!("it applied {} of {} resources", applied.len(), documents.len()))),
+        }
     }
 
     /// Deletes a resource: the revision where the control plane counts them; `Ok(None)`: there was none.

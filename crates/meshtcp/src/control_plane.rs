@@ -23,6 +23,7 @@ use change::compile::{Compiler, Scope, Which};
 use control::api::{Mirror, Role};
 use control::certificate::Certificate;
 use control::discovery::{Publisher, Statuses, TokenGate};
+use control::door::raise_descriptors;
 use control::fleet::{Fleet, Standing};
 use control::guard::caught;
 use control::run::{CompileMetrics, Current, FleetNews, FleetSink, Inbox, Live, Turn, run as run_loop};
@@ -130,6 +131,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
         complain(&format!("error: {message}\n"));
         return Exit::Usage;
     }
+    raise_descriptors();
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return refuse(&format!("no event loop: {error}")),

@@ -1,17 +1,14 @@
 //! Pages that admin servers have in common: `up`, `proxy` and `control-plane` say the same in the same way.
 
 use std::collections::BTreeMap;
-use std::future::IntoFuture as _;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use control::guard::task_again;
+use control::door::serve_pages;
 use control::sources::SourceState;
 use control::web::KnownAs;
 use model::ProxyKey;
@@ -20,10 +17,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use proxy::{ConnectionInfo, Proxy};
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
-
-/// How long is waited before another attempt to accept.
-const PATIENCE: Duration = Duration::from_millis(100);
+use tokio::net::TcpListener;
 
 use crate::host;
 
@@ -55,34 +49,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, known_as: Known
             }
         }
     }));
-    let listener = Shared(Arc::new(listener));
-    let served = task_again("admin", || axum::serve(listener.clone(), router.clone()).into_future());
-    if let Err(error) = served.await {
-        crate::output::complain(&format!("error: the admin server ended: {error}\n"));
-    }
-}
-
-/// A listener that outlives a server that panicked.
-#[derive(Clone)]
-struct Shared(Arc<TcpListener>);
-
-impl axum::serve::Listener for Shared {
-    type Io = TcpStream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
-        loop {
-            match self.0.accept().await {
-                Ok(accepted) => return accepted,
-                // of the connection, or because descriptors are short
-                Err(_) => tokio::time::sleep(PATIENCE).await,
-            }
-        }
-    }
-
-    fn local_addr(&self) -> std::io::Result<SocketAddr> {
-        self.0.local_addr()
-    }
+    serve_pages(listener, router).await;
 }
 
 /// A tree as JSON that people can read too.

@@ -58,6 +58,23 @@ impl ResourceSet {
         Version::of_all(self.types.keys().map(|type_url| (type_url.as_str(), self.type_version(type_url))))
     }
 
+    /// What is new, changed or gone since another set, by type and name.
+    pub fn differing<'a>(&'a self, before: &'a ResourceSet) -> impl Iterator<Item = (&'a TypeUrl, &'a str)> {
+        let gone = before.all().filter(|(type_url, name, _)| self.get(type_url, name).is_none());
+        let new = self.all().filter(|(type_url, name, resource)| {
+            before.get(type_url, name).is_none_or(|old| old.version != resource.version)
+        });
+        new.chain(gone).map(|(type_url, name, _)| (type_url, name))
+    }
+
+    fn all(&self) -> impl Iterator<Item = (&TypeUrl, &str, &Versioned)> {
+        let of_type = |(type_url, resources)| {
+            let resources: &BTreeMap<Arc<str>, Versioned> = resources;
+            resources.iter().map(move |(name, resource)| (type_url, &**name, resource))
+        };
+        self.types.iter().flat_map(of_type)
+    }
+
     /// The same, with what other sets have too held once for all of them.
     pub fn in_common(self, commons: &Commons) -> Self {
         let types = self.types.into_iter().map(|(type_url, resources)| {

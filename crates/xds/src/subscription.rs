@@ -15,6 +15,7 @@
 //! where that could be taken for an answer (see [`peer`](crate::peer)).
 
 mod arrival;
+mod bad_request;
 mod blame;
 mod feed;
 mod interest;
@@ -33,6 +34,7 @@ use crate::peer;
 use crate::proto::discovery::Node;
 use crate::{ResourceSet, TypeUrl, Version};
 use arrival::Arrival;
+pub use bad_request::BadRequest;
 use feed::{Feed, InFlight, Remembered};
 pub use pacing::PATIENCE;
 use pacing::Wait;
@@ -44,6 +46,16 @@ const RESPONSE_BYTES: usize = 2 * 1024 * 1024;
 
 /// How many types a stream may ask for; Envoy knows about a dozen.
 const MAX_TYPES: usize = 64;
+
+/// How much the names that a stream asks for may take, in bytes: about 100,000 names of clusters.
+/// Keeping one takes some more than its length.
+const NAMES_BYTES: usize = 16 * 1024 * 1024;
+
+/// How long the name of a type may be, in bytes.
+const TYPE_BYTES: usize = 1024;
+
+/// How much of the reason for a refusal is read, in bytes: hundreds of resources are named in it.
+const REASON_BYTES: usize = 64 * 1024;
 
 /// The server side of one stream that speaks `P`.
 #[derive(Debug)]
@@ -80,36 +92,6 @@ pub enum Event {
         names: Vec<String>,
         /// The reason in its own words.
         message: String,
-    },
-}
-
-/// A request that no client should send; the stream ends with `InvalidArgument`.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadRequest {
-    /// On an aggregated stream every request says what it is about.
-    #[error("the request has no `type_url`; on an aggregated stream every request needs one")]
-    NoType,
-    /// There are not that many types.
-    #[error("the stream asks for more than {MAX_TYPES} types of resources")]
-    TooManyTypes,
-    /// The first request says who asks.
-    #[error("the first request has no `node.id`; it names the proxy as `<mesh>.<name>`")]
-    NoNode,
-    /// Whoever begins with what nobody here speaks is no proxy that could be served.
-    #[error(
-        "`{0}` is not spoken here: proxies ask for resources of `envoy.…` or of `meshtcp.l4.v1`; is this the control plane \
-         that was meant, and no older than the proxy?"
-    )]
-    NotSpoken(TypeUrl),
-    /// A stream belongs to one proxy.
-    #[error(
-        "the stream was opened by `{first}`, and a request on it claims to be `{now}`; open one stream a proxy"
-    )]
-    OtherNode {
-        /// Who opened the stream.
-        first: String,
-        /// Who asked now.
-        now: String,
     },
 }
 
@@ -166,6 +148,11 @@ impl<P: Protocol> Subscription<P> {
             return Err(BadRequest::NoType);
         }
         self.identify(node)?;
+        if type_url.len() > TYPE_BYTES
+            || self.asked_for_besides(&type_url, &change) + change.cost() > NAMES_BYTES
+        {
+            return Err(BadRequest::TooManyNames);
+        }
         let type_url = TypeUrl::new(type_url);
         if !peer::is_spoken(&type_url, self.spoken()) {
             // A newer proxy may ask for more than there was in our time: it gets what there is, and no answer to the rest.
@@ -189,7 +176,8 @@ impl<P: Protocol> Subscription<P> {
                     feed.accept(response);
                     Event::Acked { type_url: type_url.clone(), version }
                 }
-                Some(status) => {
+                Some(mut status) => {
+                    status.message.truncate(status.message.floor_char_boundary(REASON_BYTES));
                     let names = feed.refuse(response, &status.message, now);
                     Event::Rejected { type_url: type_url.clone(), names, message: status.message }
                 }
@@ -241,6 +229,13 @@ impl<P: Protocol> Subscription<P> {
         (!self.feeds.is_empty()).then(|| self.family().unwrap_or(Family::Envoy))
     }
 
+    /// What the names take that are asked for and that a change does not replace.
+    fn asked_for_besides(&self, type_url: &str, change: &Change) -> usize {
+        let replaces = matches!(change, Change::Replace { .. });
+        let stays = |feed: &&Feed| !(replaces && feed.type_url.as_str() == type_url);
+        self.feeds.values().filter(stays).map(Feed::names_taken).sum()
+    }
+
     fn identify(&mut self, node: Option<Node>) -> Result<(), BadRequest> {
         let Some(first) = &self.node else {
             self.node = Some(node.filter(|node| !node.id.is_empty()).ok_or(BadRequest::NoNode)?);
@@ -285,6 +280,18 @@ impl<P: Protocol> Subscription<P> {
     pub fn is_in_sync(&self) -> bool {
         let Some(target) = &self.target else { return false };
         !self.feeds.is_empty() && self.feeds.values().all(|feed| feed.is_in_sync(target))
+    }
+
+    /// Whether the client has answered all that there is to say, by accepting or refusing it: nothing is on its way or to come.
+    pub fn is_settled(&self) -> bool {
+        let Some(target) = &self.target else { return false };
+        let is_settled = |feed: &Feed| {
+            let refused_before = self.refused_before(Row::of(&feed.type_url), target);
+            feed.in_flight.is_none()
+                && feed.changed(target, &refused_before).next().is_none()
+                && feed.stale(target).next().is_none()
+        };
+        !self.feeds.is_empty() && self.feeds.values().all(is_settled)
     }
 
     /// What to give to the next stream of the same proxy.

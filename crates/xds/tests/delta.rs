@@ -495,3 +495,31 @@ fn a_secret_is_replaced_alone() {
     client.publish(&with("two"));
     assert_eq!(client.settle(), ["Secret +mesh-ca=two"]);
 }
+
+#[test]
+fn names_without_number_are_refused() {
+    let mut client = attached();
+    let names = |from: usize| (from..from + 50_000).map(|number| format!("{number:0>60}")).collect();
+    let ask = |client: &mut Client, from, type_url: &str| {
+        client.request(DeltaDiscoveryRequest {
+            type_url: type_url.into(),
+            resource_names_subscribe: names(from),
+            ..Default::default()
+        })
+    };
+    assert_eq!(ask(&mut client, 0, EDS), Ok(()));
+    assert_eq!(ask(&mut client, 50_000, EDS), Ok(()), "100,000 names are fine");
+    assert_eq!(ask(&mut client, 0, SDS), Err(BadRequest::TooManyNames), "all of a stream count");
+    let long = format!("envoy.{}", "x".repeat(5000));
+    assert_eq!(ask(&mut client, 0, &long), Err(BadRequest::TooManyNames));
+}
+
+#[test]
+fn of_a_long_reason_the_first_words_are_kept() {
+    let mut client = Client::serving(FIRST);
+    client.subscribe(CDS, &[]);
+    let response = client.responses().remove(0);
+    client.nack(&response, &"é".repeat(1 << 20));
+    let Some(Event::Rejected { message, .. }) = client.events().pop() else { panic!("no refusal") };
+    assert!(message.len() <= 64 * 1024 && message.starts_with('é'));
+}

@@ -24,6 +24,8 @@ pub(crate) struct Answer {
 
 enum Content {
     Json(Value),
+    /// The same, written down already.
+    Written(&'static str),
     Text(String),
     Events(Events),
 }
@@ -32,6 +34,11 @@ impl Answer {
     /// A tree.
     pub(super) fn json(tree: Value) -> Self {
         Self { status: StatusCode::OK, headers: Vec::new(), content: Content::Json(tree) }
+    }
+
+    /// A tree that is always the same, as text.
+    pub(super) fn written(json: &'static str) -> Self {
+        Self { status: StatusCode::OK, headers: Vec::new(), content: Content::Written(json) }
     }
 
     /// Plain text.
@@ -63,6 +70,7 @@ impl IntoResponse for Answer {
         let (kind, body) = match content {
             // two spaces, and `&` as it is: links stay readable
             Content::Json(tree) => ("application/json", Body::from(format!("{tree:#}\n"))),
+            Content::Written(json) => ("application/json", Body::from(json)),
             Content::Text(text) => ("text/plain; charset=utf-8", Body::from(text)),
             Content::Events(events) => ("text/event-stream", Body::from_stream(events)),
         };

@@ -122,7 +122,7 @@ async fn answer(api: &Api, operation: &Operation, request: Request) -> Outcome {
     let query = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri);
     let query = query.map_err(|error| Refusal::bad(format!("the query is not understood: {error}")))?.0;
     let body = match operation.body {
-        Some(_) => read_body(api, &parts, body).await?,
+        Some(_) => read_body(api, operation, &parts, body).await?,
         None => Bytes::new(),
     };
     let scheme = parts.extensions.get::<Peer>().map_or("http", |peer| peer.scheme);
@@ -139,25 +139,29 @@ async fn answer(api: &Api, operation: &Operation, request: Request) -> Outcome {
     (operation.run)(ask).await
 }
 
-async fn read_body(api: &Api, parts: &Parts, body: Body) -> Result<Bytes, Refusal> {
+async fn read_body(api: &Api, operation: &Operation, parts: &Parts, body: Body) -> Result<Bytes, Refusal> {
     let setup = &api.desk.setup;
+    let (limit, patience) = match operation.of_many {
+        true => (setup.body_limit * 16, setup.body_timeout * 3),
+        false => (setup.body_limit, setup.body_timeout),
+    };
     let too_large = || {
-        let detail = format!("a body may have {} bytes", setup.body_limit);
+        let detail = format!("a body may have {limit} bytes");
         Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "Payload Too Large", detail)
     };
     let length = parts
         .headers
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if length.is_some_and(|length| length > setup.body_limit) {
+    if length.is_some_and(|length| length > limit) {
         return Err(too_large());
     }
-    match tokio::time::timeout(setup.body_timeout, to_bytes(body, setup.body_limit)).await {
+    match tokio::time::timeout(patience, to_bytes(body, limit)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) if is_limit(&error) => Err(too_large()),
         Ok(Err(_)) => Err(Refusal::bad("the body did not arrive as a whole")),
         Err(_) => {
-            let detail = format!("the body did not arrive within {} s", setup.body_timeout.as_secs_f64());
+            let detail = format!("the body did not arrive within {} s", patience.as_secs_f64());
             Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "Request Timeout", detail))
         }
     }

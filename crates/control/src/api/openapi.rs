@@ -34,7 +34,8 @@ pub fn document() -> Value {
 }
 
 fn described(operation: &Operation) -> Value {
-    let Operation { method, path, needs, open, summary, query, body, good, bad, run: _ } = operation;
+    let Operation { method, path, needs, open, summary, query, body, good, bad, of_many: _, run: _ } =
+        operation;
     let mut parameters: Vec<Value> = path
         .split('{')
         .skip(1)
@@ -250,6 +251,10 @@ fn schemas() -> Value {
             "proxiesTotal": { "type": "integer", "minimum": 0 },
             "proxies": objects(),
             "remarks": objects(),
+        })),
+        "Applied": object(&["resources"], json!({
+            "revision": { "type": "integer", "minimum": 0 },
+            "resources": objects(),
         })),
         "ResourceList": {
             "type": "object",

@@ -29,6 +29,8 @@ pub(super) struct Operation {
     pub(super) query: Vec<&'static Query>,
     /// The schema of the body, where there is one.
     pub(super) body: Option<&'static str>,
+    /// Whether the body may be that of many resources: 16 times as large as that of one, in 3 times the time.
+    pub(super) of_many: bool,
     /// How it is answered when all is well.
     pub(super) good: Vec<(u16, Body)>,
     /// How else it may be answered.
@@ -89,7 +91,7 @@ impl Operation {
         }
         bad.push(503);
         let (needs, query, good) = (Role::Writer, Vec::new(), Vec::new());
-        Self { method, path, needs, open: false, summary, query, body: None, good, bad, run }
+        Self { method, path, needs, open: false, summary, query, body: None, of_many: false, good, bad, run }
     }
 
     pub(super) fn needs(self, needs: Role) -> Self {
@@ -116,6 +118,11 @@ impl Operation {
     pub(super) fn query(mut self, query: &'static [Query]) -> Self {
         self.query.extend(query);
         self
+    }
+
+    /// Takes a body that is large.
+    pub(super) fn of_many(self) -> Self {
+        Self { of_many: true, ..self }
     }
 
     /// Takes a body of a schema.

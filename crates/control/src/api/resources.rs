@@ -1,5 +1,6 @@
 //! Resources of every kind: list, get, put, delete.
 
+mod apply;
 mod read;
 mod write;
 
@@ -40,6 +41,13 @@ pub(super) fn operations() -> Vec<Operation> {
             Operation::new(Method::DELETE, item, "Deletes a resource", |ask| Box::pin(write::delete(ask)));
         rows.push(delete.good(200, Body::Json("Warnings")).bad(409));
     }
+    let all = Operation::new(
+        Method::POST,
+        "/_apply",
+        "Creates or replaces resources together: all or none, and proxies are told the whole",
+        |ask| Box::pin(apply::apply(ask)),
+    );
+    rows.push(all.takes("Proposal").of_many().good(200, Body::Json("Applied")).bad(409));
     let kri = Operation::get("/_kri/{kri}", "Shows the resource with an identifier", "Shown", |ask| {
         Box::pin(read::by_kri(ask))
     });

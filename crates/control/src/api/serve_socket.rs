@@ -2,6 +2,7 @@
 //! or inbound leads here by accident.
 
 use std::io;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use tokio::net::unix::SocketAddr;
@@ -9,7 +10,8 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
 use super::Api;
-use super::serve::{Peer, Requests, Way, admit};
+use super::serve::{Peer, Way, admit};
+use crate::door::{Places, Requests};
 use crate::listen::next_of;
 
 /// How many connections are served at once. They are apart from those of the network: whoever fills that up does not shut out
@@ -27,12 +29,14 @@ pub async fn serve_socket(
     shutdown: CancellationToken,
     grace: Duration,
 ) -> io::Result<()> {
+    let places = Places::of("the socket of the API", CONNECTIONS);
     let next = || next_of(|| listener.accept(), "the socket of the API");
     let answered = |(stream, _): (UnixStream, SocketAddr), requests: Requests| {
         let peer = Peer { way: Way::Socket, scheme: "http" };
-        is_let_in(&stream).then(|| requests.answer(stream, peer))
+        let place = places.take(Ipv4Addr::LOCALHOST.into())?;
+        is_let_in(&stream).then(|| (requests.answer(stream, peer), place))
     };
-    admit(next, answered, CONNECTIONS, &api, &shutdown, grace).await
+    admit(next, answered, &api, &shutdown, grace).await
 }
 
 /// Whether who asks is served; who is not is told of in the log.

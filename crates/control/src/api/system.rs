@@ -1,5 +1,7 @@
 //! What this server is, what it knows, and who calls.
 
+use std::sync::LazyLock;
+
 use axum::http::Method;
 use serde_json::json;
 use xds::Version;
@@ -8,6 +10,9 @@ use super::answer::Answer;
 use super::caller::Role;
 use super::collection::Collection;
 use super::operation::{Body, Operation};
+
+/// It takes longer to make than to send, and anybody may ask.
+static OPENAPI: LazyLock<String> = LazyLock::new(|| format!("{:#}\n", super::openapi::document()));
 
 /// The rows.
 pub(super) fn operations() -> Vec<Operation> {
@@ -31,7 +36,7 @@ pub(super) fn operations() -> Vec<Operation> {
         .open()
         .good(200, Body::Json("Index")),
         Operation::new(Method::GET, "/openapi.json", "Shows this API as an OpenAPI document", |_| {
-            Box::pin(async { Ok(Answer::json(super::openapi::document())) })
+            Box::pin(async { Ok(Answer::written(&OPENAPI)) })
         })
         .open()
         .good(200, Body::Json("Object")),

@@ -28,6 +28,11 @@ impl TokenGate {
         Self { tokens, known: Arc::default() }
     }
 
+    /// Keeps what tokens are verified with ready for when the store is away, for ever.
+    pub async fn follow_keys(self) {
+        self.tokens.follow().await;
+    }
+
     /// Takes note of the Dataplanes that there are now.
     pub fn follow(&self, snapshot: Arc<Snapshot>) {
         self.known.store(Some(snapshot));

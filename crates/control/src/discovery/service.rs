@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::marker::PhantomData;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -13,13 +14,14 @@ use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 use xds::{Delta, StateOfTheWorld};
 
+use super::caller::{Busy, Caller};
 use super::shared::Shared;
 use super::stream::{Speaks, Stream};
 use super::{DiscoveryMetrics, Publisher, Statuses, TokenGate};
 use crate::identity::Bearer;
 
-/// How large a request may be: one that names 100 000 clusters fits.
-const REQUEST_BYTES: usize = 16 * 1024 * 1024;
+/// How large a request may be: as much as gRPC takes where nobody says otherwise. One that names 40 000 clusters fits.
+const REQUEST_BYTES: usize = 4 * 1024 * 1024;
 
 /// The aggregated discovery service. Cloning shares everything.
 #[derive(Clone, Debug)]
@@ -87,6 +89,8 @@ async fn open<P: Speaks>(
     shared: Arc<Shared>,
     request: http::Request<Body>,
 ) -> Result<http::Response<Body>, Infallible> {
+    let caller = request.extensions().get::<Caller>();
+    let (peer, busy) = (caller.map(|caller| caller.address), caller.map(Caller::begin));
     let bearer = match &shared.gate {
         None => None,
         Some(gate) => match gate.bearer(request.headers()).await {
@@ -96,12 +100,15 @@ async fn open<P: Speaks>(
     };
     let codec = ProstCodec::<P::Response, P::Request>::default();
     let mut grpc = Grpc::new(codec).max_decoding_message_size(REQUEST_BYTES);
-    Ok(grpc.streaming(Open::<P> { shared, bearer, protocol: PhantomData }, request).await)
+    Ok(grpc.streaming(Open::<P> { shared, peer, busy, bearer, protocol: PhantomData }, request).await)
 }
 
 /// Opens a stream of one protocol.
 struct Open<P> {
     shared: Arc<Shared>,
+    peer: Option<SocketAddr>,
+    /// Keeps the connection open.
+    busy: Option<Busy>,
     bearer: Option<Bearer>,
     protocol: PhantomData<fn() -> P>,
 }
@@ -112,11 +119,11 @@ impl<P: Speaks> StreamingService<P::Request> for Open<P> {
     type Future = std::future::Ready<Result<Response<Stream<P>>, Status>>;
 
     fn call(&mut self, request: Request<Streaming<P::Request>>) -> Self::Future {
-        let peer = request.remote_addr();
         std::future::ready(Ok(Response::new(Stream::new(
             Arc::clone(&self.shared),
             request.into_inner(),
-            peer,
+            self.peer,
+            self.busy.take(),
             self.bearer.take(),
         ))))
     }

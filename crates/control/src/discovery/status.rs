@@ -73,11 +73,15 @@ impl Statuses {
         self.update(proxy, |status| status.accept(version, Timestamp::now()));
     }
 
+    pub(crate) fn settled(&self, proxy: &ProxyKey, version: Version) {
+        self.update(proxy, |status| status.settle(version, Timestamp::now()));
+    }
+
     pub(crate) fn answered(&self, proxy: &ProxyKey, event: Event, refused: &[(TypeUrl, String)]) {
         self.update(proxy, |status| status.answer(event, refused, Timestamp::now()));
     }
 
-    pub(super) fn retained(&self, proxy: &ProxyKey, refused: &[(TypeUrl, String)]) {
+    pub(crate) fn retained(&self, proxy: &ProxyKey, refused: &[(TypeUrl, String)]) {
         self.update(proxy, |status| status.keep_rejections(refused));
     }
 

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use change::status::{Connection, StreamKind};
 use jiff::Timestamp;
@@ -16,7 +17,7 @@ use tokio::time::{Instant, Sleep};
 use tokio_stream::Stream as _;
 use tokio_stream::wrappers::WatchStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
-use tonic::{Status, Streaming};
+use tonic::{Code, Status, Streaming};
 use xds::proto::discovery::{
     DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse, Node,
 };
@@ -24,6 +25,7 @@ use xds::{
     Delta, Event, Family, Foreign, Memory, Protocol, StateOfTheWorld, Subscription, TypeUrl, Version, opens,
 };
 
+use super::caller::Busy;
 use super::metrics::{StreamLabels, TypeLabels};
 use super::publisher::Published;
 use super::shared::Shared;
@@ -31,6 +33,10 @@ use super::shared::Shared;
 use crate::guard::caught;
 use crate::identity::Bearer;
 
+/// How long the first request of a stream may take.
+const FIRST_REQUEST: Duration = Duration::from_secs(15);
+/// How long a node id may be, in bytes: the longest mesh and name fit.
+const NODE_ID_BYTES: usize = 512;
 /// How much of the name and version of a program is kept.
 const AGENT_CHARACTERS: usize = 200;
 
@@ -83,7 +89,11 @@ pub(super) struct Stream<P: Speaks> {
     published: Option<Version>,
     closing: Pin<Box<WaitForCancellationFutureOwned>>,
     timer: Pin<Box<Sleep>>,
+    /// When it has to say who it is for.
+    nameless_until: Pin<Box<Sleep>>,
     ended: bool,
+    /// Keeps the connection open.
+    _busy: Option<Busy>,
 }
 
 struct Attached {
@@ -107,6 +117,7 @@ impl<P: Speaks> Stream<P> {
         shared: Arc<Shared>,
         requests: Streaming<P::Request>,
         peer: Option<SocketAddr>,
+        busy: Option<Busy>,
         bearer: Option<Bearer>,
     ) -> Self {
         let opened = Instant::now();
@@ -114,6 +125,7 @@ impl<P: Speaks> Stream<P> {
             subscription: Subscription::new(Arc::clone(&shared.instance), Memory::default()),
             closing: when_cancelled(shared.closing.clone()),
             timer: Box::pin(tokio::time::sleep_until(opened)),
+            nameless_until: Box::pin(tokio::time::sleep_until(opened + FIRST_REQUEST)),
             shared,
             requests,
             peer,
@@ -122,6 +134,7 @@ impl<P: Speaks> Stream<P> {
             attached: None,
             published: None,
             ended: false,
+            _busy: busy,
         }
     }
 
@@ -161,7 +174,8 @@ impl<P: Speaks> Stream<P> {
     fn sit_down(&mut self, request: &P::Request) -> Result<Option<Seat>, Status> {
         let node = P::node(request).filter(|node| !node.id.is_empty());
         let Some(node) = node.filter(|_| opens(&TypeUrl::new(P::asked(request)))) else { return Ok(None) };
-        let proxy = ProxyKey::from_node_id(&node.id).ok_or_else(|| {
+        let sane = (node.id.len() <= NODE_ID_BYTES).then_some(node.id.as_str());
+        let proxy = sane.and_then(ProxyKey::from_node_id).ok_or_else(|| {
             let id = Foreign::name(&node.id);
             Status::invalid_argument(format!("`{id}` is no node id: write `<mesh>.<dataplane name>`"))
         })?;
@@ -208,6 +222,16 @@ impl<P: Speaks> Stream<P> {
             self.shared.statuses.published(proxy, version, self.subscription.is_in_sync());
             self.shared.statuses.retained(proxy, &refused(&self.subscription));
         }
+        self.note_settled();
+    }
+
+    /// A set of which something was refused before may need no answer.
+    fn note_settled(&self) {
+        if let (Some(Attached { proxy, .. }), Some(version)) = (&self.attached, self.published)
+            && self.subscription.is_settled()
+        {
+            self.shared.statuses.settled(proxy, version);
+        }
     }
 
     fn note_sync(&self) {
@@ -215,6 +239,7 @@ impl<P: Speaks> Stream<P> {
         if self.subscription.is_in_sync() {
             self.shared.statuses.accepted(proxy, version);
         }
+        self.note_settled();
     }
 
     fn on_response(&self, response: &P::Response) {
@@ -228,7 +253,13 @@ impl<P: Speaks> Stream<P> {
         if self.closing.as_mut().poll(context).is_ready() {
             return Poll::Ready(Status::unavailable("this control plane instance is shutting down"));
         }
-        let Some(attached) = &mut self.attached else { return Poll::Pending };
+        let Some(attached) = &mut self.attached else {
+            ready!(self.nameless_until.as_mut().poll(context));
+            let limit = FIRST_REQUEST.as_secs();
+            return Poll::Ready(Status::deadline_exceeded(format!(
+                "nothing was asked on the stream within {limit} s"
+            )));
+        };
         ready!(attached.replaced.as_mut().poll(context));
         Poll::Ready(Status::aborted(format!("a newer stream of `{}` was opened", attached.proxy.node_id())))
     }
@@ -265,6 +296,11 @@ impl<P: Speaks> Stream<P> {
                         this.ended = true;
                         return Poll::Ready(Some(Err(status)));
                     }
+                }
+                Poll::Ready(Some(Err(status))) if status.code() == Code::OutOfRange => {
+                    tracing::info!(peer = ?this.peer, why = status.message(), "a client was turned away");
+                    this.ended = true;
+                    return Poll::Ready(Some(Err(status)));
                 }
                 // The proxy is gone; its connection may have broken.
                 Poll::Ready(Some(Err(_)) | None) => {

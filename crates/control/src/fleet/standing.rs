@@ -9,6 +9,7 @@ use change::report::{FleetReport, Served, ServedAll, report};
 use change::rollout::{Rollout, Rollouts};
 use change::status::ProxyStatus;
 use dialect::envoy::EnvoyOptions;
+use jiff::Timestamp;
 use model::ProxyKey;
 
 /// How a fleet stands at one moment: what every proxy should run, what those that are attached were told, and how far
@@ -51,6 +52,12 @@ impl Standing {
     /// Whether a proxy says that it runs what it was told last.
     pub fn is_live(&self, proxy: &ProxyKey, status: &ProxyStatus) -> bool {
         self.served(proxy, status).is_some_and(|served| served.is_run_by(status))
+    }
+
+    /// Since when a proxy has answered everything that it was told last; `None`: it has not.
+    pub(super) fn is_settled(&self, proxy: &ProxyKey, status: &ProxyStatus) -> Option<Timestamp> {
+        let (version, at) = status.settled?;
+        (self.served(proxy, status)?.version == version).then_some(at)
     }
 
     /// What a proxy was told last, in the dialect that it speaks now.

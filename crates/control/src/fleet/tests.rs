@@ -248,6 +248,84 @@ fn going_back_counts_only_when_the_proxy_has_gone_back() {
     assert!(at(&fleet).rollout(Revision::new(3)).unwrap().is_done());
 }
 
+/// A resource that changes for the proxy.
+fn touched(before: &Compiled, after: &Compiled) -> (TypeUrl, String) {
+    let resources = |compiled: &Compiled| {
+        Arc::clone(&compiled.proxies[&web()].told.said(Family::Envoy).as_ref().unwrap().resources)
+    };
+    let (before, after) = (resources(before), resources(after));
+    let (type_url, name) = after.differing(&before).next().unwrap();
+    (type_url.clone(), name.to_owned())
+}
+
+fn refusal(type_url: &TypeUrl, name: &str) -> xds::Event {
+    let (type_url, names) = (type_url.clone(), vec![name.to_owned()]);
+    xds::Event::Rejected { type_url, names, message: "no room".to_owned() }
+}
+
+#[test]
+fn a_refusal_is_over_when_the_proxy_runs_everything_or_is_gone() {
+    let (mut fleet, publisher) = fleet();
+    let statuses = Statuses::default();
+    let _watcher = publisher.watch(&web(), Family::Envoy);
+    attached(&statuses);
+    adopt(&mut fleet, compiled("1"));
+    let version = at(&fleet).served[&(web(), Family::Envoy)].resources.version();
+    let listener = TypeUrl::new(order::ENVOY_LISTENER);
+    let refuse = || {
+        statuses.published(&web(), version, false);
+        statuses.answered(&web(), refusal(&listener, "out"), &[(listener.clone(), "out".to_owned())]);
+    };
+    let refusals = || {
+        let report = at(&fleet).report(&statuses.all());
+        report.proxies.iter().find(|it| it.proxy == web()).unwrap().refusals.len()
+    };
+    refuse();
+    assert_eq!(refusals(), 1);
+    // another stream of the same name comes back with all of it
+    attached(&statuses);
+    statuses.published(&web(), version, true);
+    assert_eq!((refusals(), statuses.get(&web()).unwrap().rejections.len()), (0, 0));
+    attached(&statuses);
+    statuses.published(
+        &web(),
+        at(&fleet).compiled.proxies[&web()].told.said(Family::L4).as_ref().unwrap().resources.version(),
+        false,
+    );
+    statuses.answered(&web(), refusal(&listener, "out"), &[(listener.clone(), "out".to_owned())]);
+    assert_eq!(refusals(), 1);
+    statuses.closed(&web(), true);
+    assert_eq!(refusals(), 0, "nobody is there who refuses");
+}
+
+#[test]
+fn a_change_is_not_blamed_for_what_was_refused_before_it() {
+    let (mut fleet, publisher) = fleet();
+    let statuses = Statuses::default();
+    let _watcher = publisher.watch(&web(), Family::Envoy);
+    attached(&statuses);
+    adopt(&mut fleet, compiled("1"));
+    let told = |fleet: &Fleet| at(fleet).served[&(web(), Family::Envoy)].resources.version();
+    let (listener, elsewhere) = (TypeUrl::new(order::ENVOY_LISTENER), "another one".to_owned());
+    let refused = [(listener.clone(), elsewhere.clone())];
+    statuses.published(&web(), told(&fleet), false);
+    statuses.answered(&web(), refusal(&listener, &elsewhere), &refused);
+    statuses.settled(&web(), told(&fleet));
+    fleet.observe(&statuses);
+
+    adopt(&mut fleet, compiled("2"));
+    statuses.published(&web(), told(&fleet), false);
+    statuses.retained(&web(), &refused);
+    fleet.observe(&statuses);
+    let rollout = at(&fleet).rollout(Revision::new(2)).unwrap();
+    assert_eq!((rollout.live, rollout.lagging.len(), rollout.refused.len()), (0, 1, 0), "it is on its way");
+    statuses.settled(&web(), told(&fleet));
+    fleet.observe(&statuses);
+    let rollout = at(&fleet).rollout(Revision::new(2)).unwrap();
+    assert!(rollout.is_done() && rollout.live == 1, "{rollout:?}");
+    assert!(!statuses.get(&web()).unwrap().is_in_sync());
+}
+
 #[test]
 fn who_refuses_is_named_with_the_reason_and_keeps_the_revision_before() {
     let (mut fleet, publisher) = fleet();
@@ -259,13 +337,12 @@ fn who_refuses_is_named_with_the_reason_and_keeps_the_revision_before() {
     fleet.observe(&statuses);
     adopt(&mut fleet, compiled("2"));
     statuses.published(&web(), at(&fleet).served[&(web(), Family::Envoy)].resources.version(), false);
-    let (type_url, names) = (TypeUrl::new(order::ENVOY_LISTENER), vec!["out".to_owned()]);
-    let event = xds::Event::Rejected { type_url: type_url.clone(), names, message: "no room".to_owned() };
-    statuses.answered(&web(), event, &[(type_url, "out".to_owned())]);
+    let (type_url, name) = touched(&compiled("1"), &compiled("2"));
+    statuses.answered(&web(), refusal(&type_url, &name), &[(type_url, name.clone())]);
     let happened = fleet.observe(&statuses);
     assert!(matches!(happened.as_slice(), [Happening { what: Did::Refused(_), .. }]), "{happened:?}");
     let rollout = at(&fleet).rollout(Revision::new(2)).unwrap();
-    assert_eq!(rollout.refused, [RefusedBy { proxy: web(), reasons: vec!["out: no room".to_owned()] }]);
+    assert_eq!(rollout.refused, [RefusedBy { proxy: web(), reasons: vec![format!("{name}: no room")] }]);
     assert_eq!((rollout.lagging, runs(&fleet, &statuses)), (vec![], Some(Revision::new(1))));
     let tree = serde_json::to_value(at(&fleet).rollout(Revision::new(2)).unwrap()).unwrap();
     assert_eq!(tree["refused"][0]["proxy"], "default/web-1");

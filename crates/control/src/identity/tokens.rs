@@ -14,13 +14,17 @@ use super::claims::{Bearer, Claims, Sort};
 use super::error::TokenError;
 use super::jwt::{self, Unverified};
 use super::key::SigningKey;
+use super::memory::Memory;
 use super::secret::{self, Revocations};
+use crate::guard::task_again;
 use crate::store::{Expected, Revision, Selection, Store, StoreError};
 
 /// Issues and verifies tokens.
 #[derive(Clone)]
 pub struct Tokens {
     store: Arc<dyn Store>,
+    /// Keys and revocations, also while the store is away.
+    memory: Memory,
     /// Whether keys may be made.
     makes_keys: bool,
     /// Of which secrets it was said that they cannot be read.
@@ -90,12 +94,17 @@ impl Keyring<'_> {
 impl Tokens {
     /// Tokens by the keys in a store.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, makes_keys: true, told: Arc::default() }
+        Self { memory: Memory::of(Arc::clone(&store)), store, makes_keys: true, told: Arc::default() }
     }
 
     /// The same, where keys come from somewhere else and are never made here.
     pub fn with_keys_as_they_are(store: Arc<dyn Store>) -> Self {
-        Self { store, makes_keys: false, told: Arc::default() }
+        Self { makes_keys: false, ..Self::new(store) }
+    }
+
+    /// Keeps keys and revocations ready for when the store is away, for ever.
+    pub async fn follow(self) {
+        task_again("token-keys", || self.memory.follow()).await;
     }
 
     /// Issues a token. Where there is no key yet, one is made.
@@ -158,7 +167,7 @@ impl Tokens {
 
     async fn is_revoked(&self, keyring: &Keyring<'_>, id: &str) -> Result<bool, TokenError> {
         let key = keyring.revocations();
-        let Some(stored) = self.store.get(&key).await? else { return Ok(false) };
+        let Some(stored) = self.memory.get(&key).await? else { return Ok(false) };
         match Revocations::read(&stored.document) {
             Revocations::Ids(ids) => Ok(ids.contains(id)),
             Revocations::Unreadable => {
@@ -171,7 +180,7 @@ impl Tokens {
 
     async fn signing_key(&self, keyring: &Keyring<'_>, serial: &str) -> Result<SigningKey, TokenError> {
         let key = keyring.key(serial);
-        let stored = self.store.get(&key).await?;
+        let stored = self.memory.get(&key).await?;
         let stored = stored.ok_or_else(|| TokenError::NoKey { serial: serial.into() })?;
         secret::bytes(&stored.document).and_then(|pem| SigningKey::read(&pem)).ok_or_else(|| {
             let error = TokenError::BadKey(key.name.clone());
@@ -210,10 +219,11 @@ impl Tokens {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
     use std::time::Duration;
 
     use super::*;
-    use crate::store::MemoryStore;
+    use crate::store::{Listing, MemoryStore, Put, Stored, Watch, Written};
 
     fn tokens() -> (Tokens, Arc<dyn Store>) {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
@@ -323,5 +333,96 @@ mod tests {
         store.delete(&keyring.key("1"), Expected::Any).await.unwrap();
         assert!(matches!(tokens.dataplane(&old).await, Err(TokenError::NoKey { .. })));
         assert!(tokens.dataplane(&new).await.is_ok());
+    }
+
+    /// A store that can be taken away.
+    #[derive(Debug, Default)]
+    struct Shaky {
+        store: MemoryStore,
+        is_away: AtomicBool,
+    }
+
+    impl Shaky {
+        fn reached(&self) -> Result<(), StoreError> {
+            match self.is_away.load(Relaxed) {
+                true => Err(StoreError::Lost { store: "a test".into(), why: "it is away".into() }),
+                false => Ok(()),
+            }
+        }
+    }
+
+    #[async_trait::async_trait]
+    impl Store for Shaky {
+        async fn get(&self, key: &ResourceKey) -> Result<Option<Stored>, StoreError> {
+            self.reached()?;
+            self.store.get(key).await
+        }
+        async fn list(&self, selection: &Selection) -> Result<Listing, StoreError> {
+            self.reached()?;
+            self.store.list(selection).await
+        }
+        async fn put(
+            &self,
+            key: &ResourceKey,
+            document: Value,
+            expected: Expected,
+        ) -> Result<Written, StoreError> {
+            self.reached()?;
+            self.store.put(key, document, expected).await
+        }
+        async fn put_all(&self, puts: Vec<Put>) -> Result<Vec<Written>, StoreError> {
+            self.reached()?;
+            self.store.put_all(puts).await
+        }
+        async fn delete(&self, key: &ResourceKey, expected: Expected) -> Result<Revision, StoreError> {
+            self.reached()?;
+            self.store.delete(key, expected).await
+        }
+        async fn watch(&self, after: Revision) -> Result<Watch, StoreError> {
+            self.reached()?;
+            self.store.watch(after).await
+        }
+        async fn revision(&self) -> Result<Revision, StoreError> {
+            self.reached()?;
+            self.store.revision().await
+        }
+        fn describe(&self) -> String {
+            "a test".into()
+        }
+        fn leads(&self) -> tokio::sync::watch::Receiver<bool> {
+            self.store.leads()
+        }
+    }
+
+    #[tokio::test]
+    async fn tokens_are_verified_by_what_was_read_last_while_the_store_is_away() {
+        let shaky = Arc::new(Shaky::default());
+        let store: Arc<dyn Store> = Arc::clone(&shaky) as _;
+        let issuer = Tokens::new(Arc::clone(&store));
+        let good = issuer.issue(Claims::new(web("shop"), HOUR)).await.unwrap();
+        let claims = Claims::new(web("shop"), HOUR);
+        let (id, revoked) = (claims.id.clone(), issuer.issue(claims).await.unwrap());
+
+        // one that has never verified a token, and one that knows nothing
+        let tokens = Tokens::new(Arc::clone(&store));
+        tokio::spawn(tokens.clone().follow());
+        let ignorant = Tokens::new(Arc::clone(&store));
+        let list = Keyring { sort: Sort::Dataplane, mesh: "shop" }.revocations();
+        let document =
+            json!({ "type": "Secret", "mesh": "shop", "name": list.name, "data": STANDARD.encode(&id) });
+        store.put(&list, document, Expected::Any).await.unwrap();
+        while !tokens.memory.knows(&list) {
+            tokio::task::yield_now().await;
+        }
+
+        shaky.is_away.store(true, Relaxed);
+        assert_eq!(tokens.dataplane(&good).await.unwrap(), web("shop"));
+        assert!(matches!(tokens.dataplane(&revoked).await, Err(TokenError::Revoked)));
+        assert!(matches!(ignorant.dataplane(&good).await, Err(TokenError::Store(_))));
+        let nobody = Tokens::new(Arc::new(MemoryStore::default()));
+        let foreign = nobody.issue(Claims::new(web("shop"), HOUR)).await.unwrap();
+        assert!(matches!(tokens.dataplane(&foreign).await, Err(TokenError::BadSignature)));
+        shaky.is_away.store(false, Relaxed);
+        assert!(ignorant.dataplane(&good).await.is_ok());
     }
 }

@@ -18,7 +18,7 @@ use model::{Problem, Problems, ResourceKey};
 
 use super::{Adopt, Dangling, Settled, Source, SourceState};
 use crate::guard::{caught, task_again};
-use crate::store::{Change, Listing, Selection, Store, StoreError, Stored, What};
+use crate::store::{Change, Listing, Selection, Store, StoreError, Stored, Unreadable, What};
 
 /// The first pause before a store that was lost is asked again; each is twice the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -35,6 +35,8 @@ pub struct StoreSource {
     resources: BTreeMap<ResourceKey, Kept>,
     /// Each resource as it was last good.
     ledger: Ledger,
+    /// What is stored and cannot be read, in words by where it is. What was read of it before stays in force.
+    unreadable: BTreeMap<Arc<str>, Problem>,
     /// What is different since the last settling; `None`: nothing.
     changed: Option<BTreeSet<Arc<str>>>,
     /// What was objected to when it was last settled.
@@ -79,6 +81,7 @@ impl StoreSource {
             revision: Revision::ZERO,
             resources: BTreeMap::new(),
             ledger: Ledger::default(),
+            unreadable: BTreeMap::new(),
             changed: None,
             objections: Vec::new(),
             known: false,
@@ -88,9 +91,15 @@ impl StoreSource {
         (source, feeder)
     }
 
-    fn take_all(&mut self, Listing { revision, items }: Listing) {
-        let there: BTreeSet<&ResourceKey> = items.iter().map(|item| &item.key).collect();
-        let gone: Vec<_> = self.resources.keys().filter(|key| !there.contains(key)).cloned().collect();
+    fn take_all(&mut self, Listing { revision, items, unreadable }: Listing) {
+        let kept = unreadable.iter().filter_map(Unreadable::key);
+        let there: BTreeSet<ResourceKey> = items.iter().map(|item| item.key.clone()).chain(kept).collect();
+        let gone: Vec<_> = self.resources.keys().filter(|key| !there.contains(*key)).cloned().collect();
+        let named = |it: &Unreadable| (Arc::from(it.place()), unreadable_problem(it));
+        let unreadable = unreadable.iter().map(named).collect();
+        if std::mem::replace(&mut self.unreadable, unreadable) != self.unreadable {
+            self.changed.get_or_insert_default();
+        }
         gone.iter().for_each(|key| self.forget(key));
         items.iter().for_each(|item| self.see(item));
         self.revision = revision;
@@ -119,6 +128,7 @@ impl StoreSource {
             let resource = Arc::new(resource.or_created(created.as_microsecond()));
             self.ledger.put(Arc::new(Entry { document, resource }));
         }
+        self.unreadable.remove(&name);
         self.resources.insert(key.clone(), Kept { version: *version, problems });
         self.changed.get_or_insert_default().insert(name);
     }
@@ -139,7 +149,9 @@ impl Source for StoreSource {
                 News::All(_) | News::Changes(_) => None,
             };
             match news {
-                News::All(Listing { revision, items }) if items.is_empty() && revision < self.revision => {
+                News::All(Listing { revision, items, .. })
+                    if items.is_empty() && revision < self.revision =>
+                {
                     self.forgotten = Some(self.revision);
                 }
                 News::All(listing) => {
@@ -184,6 +196,7 @@ impl Source for StoreSource {
     fn problems(&self) -> Problems {
         let mut problems = Problems::default();
         self.resources.values().for_each(|kept| problems.append(kept.problems.clone()));
+        problems.extend(self.unreadable.values().cloned());
         problems.extend(self.objections.iter().cloned());
         problems.extend(self.lost.clone());
         problems.extend(self.forgotten.map(|revision| another(&self.store.describe(), revision)));
@@ -253,6 +266,12 @@ impl Feeder {
         }
         Ok(())
     }
+}
+
+fn unreadable_problem(it: &Unreadable) -> Problem {
+    let help =
+        "it is left as it is, and everything else is served; a newer version may read it, or write it anew";
+    Problem { help: Some(help.into()), ..problem_of(&it.place(), format!("cannot be read: {}", it.why)) }
 }
 
 fn problem(store: &str, error: &StoreError) -> Problem {

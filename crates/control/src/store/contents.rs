@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, VecDeque};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Change, Effect, Expected, Listing, Revision, Selection, StoreError, Stored, What, Written};
+use super::{
+    Change, Effect, Expected, Listing, Put, Revision, Selection, StoreError, Stored, Unreadable, What,
+    Written,
+};
 
 /// How many changes are remembered for watches: a reader that is further behind lists again.
 const REMEMBERED: usize = 10_000;
@@ -16,6 +19,7 @@ const REMEMBERED: usize = 10_000;
 pub(super) struct Contents {
     revision: Revision,
     items: BTreeMap<ResourceKey, Stored>,
+    unreadable: Vec<Unreadable>,
     /// The latest changes, oldest first.
     changes: VecDeque<Change>,
     /// Every change after this one is among them.
@@ -31,11 +35,25 @@ pub(super) struct Proposal {
     pub(super) change: Option<Change>,
 }
 
+/// What to tell, and what is to be made.
+pub(super) fn apart(proposals: Vec<Proposal>) -> (Vec<Written>, Vec<Change>) {
+    let (written, changes): (Vec<_>, Vec<_>) =
+        proposals.into_iter().map(|Proposal { written, change }| (written, change)).unzip();
+    (written, changes.into_iter().flatten().collect())
+}
+
 impl Contents {
     /// What was stored already, up to a revision.
-    pub(super) fn new(revision: Revision, items: Vec<Stored>) -> Self {
+    pub(super) fn new(revision: Revision, items: Vec<Stored>, unreadable: Vec<Unreadable>) -> Self {
         let items = items.into_iter().map(|item| (item.key.clone(), item)).collect();
-        Self { revision, items, changes: VecDeque::new(), oldest: revision }
+        Self { revision, items, unreadable, changes: VecDeque::new(), oldest: revision }
+    }
+
+    /// Notes whether a file can be read, where each resource is one.
+    pub(super) fn note_file(&mut self, name: &str, unusable: Option<&str>) {
+        self.unreadable.retain(|it| it.name != name);
+        let (kind, mesh, name) = (String::new(), String::new(), name.to_owned());
+        self.unreadable.extend(unusable.map(|why| Unreadable { kind, mesh, name, why: why.to_owned() }));
     }
 
     pub(super) fn revision(&self) -> Revision {
@@ -48,7 +66,8 @@ impl Contents {
 
     pub(super) fn list(&self, selection: &Selection) -> Listing {
         let items = self.items.values().filter(|item| selection.holds(&item.key)).cloned();
-        Listing::new(self.revision, items.collect())
+        let unreadable = self.unreadable.iter().filter(|it| it.is_selected(selection)).cloned().collect();
+        Listing::new(self.revision, items.collect()).beside(unreadable)
     }
 
     /// What putting a document would be.
@@ -64,6 +83,27 @@ impl Contents {
     ) -> Result<Proposal, StoreError> {
         check(key, &document)?;
         propose(key, document, expected, self.items.get(key), self.revision.next(), now)
+    }
+
+    /// What putting several documents would be, one on top of the other.
+    ///
+    /// # Errors
+    /// As [`Contents::propose_put`], of the first.
+    pub(super) fn propose_all(&self, puts: Vec<Put>, now: Timestamp) -> Result<Vec<Proposal>, StoreError> {
+        let mut revision = self.revision;
+        let mut made: BTreeMap<ResourceKey, Stored> = BTreeMap::new();
+        let mut proposals = Vec::new();
+        for Put { key, document, expected } in puts {
+            check(&key, &document)?;
+            let found = made.get(&key).or_else(|| self.items.get(&key));
+            let proposal = propose(&key, document, expected, found, revision.next(), now)?;
+            if let Some(change) = &proposal.change {
+                revision = change.revision;
+                made.insert(key, proposal.written.stored.clone());
+            }
+            proposals.push(proposal);
+        }
+        Ok(proposals)
     }
 
     /// What removing a document would be.
@@ -82,6 +122,7 @@ impl Contents {
     /// Makes a change.
     pub(super) fn make(&mut self, change: Change) {
         self.revision = change.revision;
+        self.unreadable.retain(|it| it.key().as_ref() != Some(&change.key));
         match &change.what {
             What::Put(stored) => {
                 self.items.insert(change.key.clone(), stored.clone());

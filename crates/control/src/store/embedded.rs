@@ -15,9 +15,9 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
-use super::contents::{Contents, Proposal};
+use super::contents::{Contents, Proposal, apart};
 use super::memory::Shared;
-use super::{Change, Expected, Listing, Revision, Selection, Store, StoreError, Stored, Watch, Written};
+use super::{Change, Expected, Listing, Put, Revision, Selection, Store, StoreError, Stored, Watch, Written};
 use file::File;
 
 /// Resources in one file on disk.
@@ -34,8 +34,8 @@ pub struct EmbeddedStore {
 enum Writer {
     /// The file, as good as the contents.
     Ready(File),
-    /// Writing failed; the file has to be opened anew, and then says whether this change is in it.
-    Failed(Option<Change>),
+    /// Writing failed; the file has to be opened anew, and then says whether these changes are in it.
+    Failed(Vec<Change>),
 }
 
 impl EmbeddedStore {
@@ -52,7 +52,7 @@ impl EmbeddedStore {
             move || File::open(&path)
         })
         .await?;
-        let shared = Arc::new(Shared::new(Contents::new(loaded.revision, loaded.items)));
+        let shared = Arc::new(Shared::new(Contents::new(loaded.revision, loaded.items, loaded.unreadable)));
         Ok(Self { path, shared, writer: Arc::new(Mutex::new(Writer::Ready(file))) })
     }
 
@@ -83,9 +83,9 @@ impl Pen<'_> {
     fn file(&mut self) -> Result<&mut File, StoreError> {
         if let Writer::Failed(doubtful) = self.writer {
             let (file, loaded) = File::open(self.path)?;
-            let made = doubtful.take().filter(|change| change.revision == loaded.revision);
-            if let Some(change) = made {
-                self.shared.make(change);
+            let doubtful = std::mem::take(doubtful);
+            if doubtful.last().is_some_and(|change| change.revision == loaded.revision) {
+                self.shared.make_all(doubtful);
             }
             *self.writer = Writer::Ready(file);
         }
@@ -98,16 +98,19 @@ impl Pen<'_> {
         }
     }
 
-    /// Brings a change to the disk, then to the readers.
-    fn make(&mut self, change: Change) -> Result<(), StoreError> {
-        match self.file()?.append(&change) {
+    /// Brings changes to the disk, then to the readers: all at once.
+    fn make(&mut self, changes: Vec<Change>) -> Result<(), StoreError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        match self.file()?.append(&changes) {
             Ok(()) => {
-                self.shared.make(change);
+                self.shared.make_all(changes);
                 Ok(())
             }
             Err(error) => {
                 // closes the file
-                *self.writer = Writer::Failed(Some(change));
+                *self.writer = Writer::Failed(changes);
                 Err(error)
             }
         }
@@ -135,7 +138,18 @@ impl Store for EmbeddedStore {
             pen.file()?;
             let proposal = pen.shared.contents().propose_put(&key, document, expected, Timestamp::now());
             let Proposal { written, change } = proposal?;
-            change.map_or(Ok(()), |change| pen.make(change))?;
+            pen.make(change.into_iter().collect())?;
+            Ok(written)
+        })
+        .await
+    }
+
+    async fn put_all(&self, puts: Vec<Put>) -> Result<Vec<Written>, StoreError> {
+        self.write(move |pen| {
+            pen.file()?;
+            let proposals = pen.shared.contents().propose_all(puts, Timestamp::now());
+            let (written, changes) = apart(proposals?);
+            pen.make(changes)?;
             Ok(written)
         })
         .await
@@ -147,7 +161,7 @@ impl Store for EmbeddedStore {
             pen.file()?;
             let change = pen.shared.contents().propose_delete(&key, expected)?;
             let revision = change.revision;
-            pen.make(change)?;
+            pen.make(vec![change])?;
             Ok(revision)
         })
         .await

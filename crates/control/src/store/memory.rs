@@ -9,8 +9,8 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::changes::Feed;
-use super::contents::{Contents, Proposal};
-use super::{Change, Expected, Listing, Revision, Selection, Store, StoreError, Stored, Watch, Written};
+use super::contents::{Contents, Proposal, apart};
+use super::{Change, Expected, Listing, Put, Revision, Selection, Store, StoreError, Stored, Watch, Written};
 
 /// Resources in memory.
 #[derive(Clone, Debug, Default)]
@@ -50,8 +50,17 @@ impl Shared {
         self.make_in(&mut self.contents(), change);
     }
 
+    /// Makes several at once: nobody sees a part.
+    pub(super) fn make_all(&self, changes: Vec<Change>) {
+        self.make_all_in(&mut self.contents(), changes);
+    }
+
     fn make_in(&self, contents: &mut Contents, change: Change) {
-        contents.make(change);
+        self.make_all_in(contents, vec![change]);
+    }
+
+    fn make_all_in(&self, contents: &mut Contents, changes: Vec<Change>) {
+        changes.into_iter().for_each(|change| contents.make(change));
         self.revision.send_replace(contents.revision());
     }
 
@@ -104,6 +113,13 @@ impl Store for MemoryStore {
         if let Some(change) = change {
             self.shared.make_in(&mut contents, change);
         }
+        Ok(written)
+    }
+
+    async fn put_all(&self, puts: Vec<Put>) -> Result<Vec<Written>, StoreError> {
+        let mut contents = self.shared.contents();
+        let (written, changes) = apart(contents.propose_all(puts, Timestamp::now())?);
+        self.shared.make_all_in(&mut contents, changes);
         Ok(written)
     }
 

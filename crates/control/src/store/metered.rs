@@ -13,7 +13,7 @@ use prometheus_client::registry::Registry;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::{Expected, Fault, Listing, Revision, Selection, Store, StoreError, Stored, Watch, Written};
+use super::{Expected, Fault, Listing, Put, Revision, Selection, Store, StoreError, Stored, Watch, Written};
 
 /// What is counted about a store. Cloning shares the numbers.
 #[derive(Clone, Debug)]
@@ -99,6 +99,11 @@ impl Store for MeteredStore {
     ) -> Result<Written, StoreError> {
         let since = Instant::now();
         self.metrics.note("put", since, self.store.put(key, document, expected).await)
+    }
+
+    async fn put_all(&self, puts: Vec<Put>) -> Result<Vec<Written>, StoreError> {
+        let since = Instant::now();
+        self.metrics.note("put-all", since, self.store.put_all(puts).await)
     }
 
     async fn delete(&self, key: &ResourceKey, expected: Expected) -> Result<Revision, StoreError> {

@@ -27,9 +27,9 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, spawn_blocking};
 
-use super::contents::{Contents, Proposal};
+use super::contents::{Contents, Proposal, apart};
 use super::memory::Shared;
-use super::{Expected, Listing, Revision, Selection, Store, StoreError, Watch, What, Written};
+use super::{Expected, Listing, Put, Revision, Selection, Store, StoreError, Watch, What, Written};
 use crate::guard::task_again;
 use disk::Disk;
 
@@ -66,8 +66,8 @@ impl PlainStore {
     /// What is made can be read by the user of the process only: resources may be secrets.
     ///
     /// # Errors
-    /// [`StoreError::Denied`]: it cannot be made or read, or another process has it open. [`StoreError::Damaged`]: a file
-    /// in it is no resource, or the same as another one. [`StoreError::Full`].
+    /// [`StoreError::Denied`]: it cannot be made or read, or another process has it open. [`StoreError::Damaged`]: its counter
+    /// is no number. [`StoreError::Full`]. A file that is no resource, or the same as another one, is none: a listing names it.
     pub async fn open(folder: impl AsRef<Path>) -> Result<Self, StoreError> {
         let folder = folder.as_ref().to_owned();
         let (disk, loaded) = aside(&folder, {
@@ -75,7 +75,7 @@ impl PlainStore {
             move || Disk::open(&folder)
         })
         .await?;
-        let shared = Arc::new(Shared::new(Contents::new(loaded.revision, loaded.items)));
+        let shared = Arc::new(Shared::new(Contents::new(loaded.revision, loaded.items, loaded.unreadable)));
         let inner = Arc::new(Inner { folder, shared, disk: Mutex::new(disk) });
         let looks = Arc::new(Looks(tokio::spawn(follow(Arc::downgrade(&inner))).abort_handle()));
         Ok(Self { inner, looks })
@@ -119,9 +119,12 @@ fn take_in(shared: &Shared, disk: &mut Disk, edit: disk::Edit) {
         tracing::warn!(%error, "what was changed by hand is taken in later");
         return;
     }
+    let path = edit.path().to_owned();
     let change = {
-        let contents = shared.contents();
-        disk.change(edit, revision, |key| contents.get(key).cloned())
+        let mut contents = shared.contents();
+        let change = disk.change(edit, revision, |key| contents.get(key).cloned());
+        contents.note_file(&disk.name(&path), disk.unusable(&path));
+        change
     };
     if let Some(change) = change {
         shared.make(change);
@@ -173,6 +176,37 @@ impl Store for PlainStore {
                 shared.make(change);
             }
             Ok(written)
+        })
+        .await
+    }
+
+    async fn put_all(&self, puts: Vec<Put>) -> Result<Vec<Written>, StoreError> {
+        self.write(move |shared, disk| {
+            // what people are editing is found before anything is written
+            for put in &puts {
+                if let Some(edit) = disk.edit_of(&put.key)? {
+                    take_in(shared, disk, edit);
+                }
+            }
+            let proposals = shared.contents().propose_all(puts, Timestamp::now());
+            let (written, changes) = apart(proposals?);
+            if let Some(last) = changes.last() {
+                disk.reserve(last.revision)?;
+            }
+            let mut on_disk = Vec::new();
+            let mut failed = Ok(());
+            for change in changes {
+                if let What::Put(stored) = &change.what {
+                    failed = disk.write(stored);
+                }
+                if failed.is_err() {
+                    break;
+                }
+                on_disk.push(change);
+            }
+            // what is in its file is there, whatever became of the others
+            shared.make_all(on_disk);
+            failed.map(|()| written)
         })
         .await
     }

@@ -13,8 +13,8 @@ mod tls;
 
 use model::ResourceKey;
 use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -28,15 +28,19 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::changes::Feed;
 use super::contents::{Proposal, check, expect, propose};
 use super::{
-    Change, Expected, Listing, Revision, Selection, Store, StoreError, Stored, Watch, What, Written,
+    Change, Expected, Listing, Put, Revision, Selection, Store, StoreError, Stored, Watch, What, Written,
 };
 use listener::Listener;
 use tls::Way;
 
 /// The channel on which control planes wake each other.
 const CHANNEL: &str = "meshtcp";
-/// How long anything may take that the database is asked.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// How long a single question or change may take: somebody waits for it.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a listing or a look at changes may take.
+const LONG_PATIENCE: Duration = Duration::from_secs(15);
+/// How long a database that did not let itself be reached is not asked again.
+const PAUSE: Duration = Duration::from_secs(1);
 /// How often a watch looks though nothing woke it.
 const SELDOM: Duration = Duration::from_secs(3);
 
@@ -51,6 +55,14 @@ struct Shared {
     // held for one question, also while it is answered: the questions of one connection come one after the other
     client: Mutex<Option<Client>>,
     listener: Listener,
+    // held for one look
+    away: std::sync::Mutex<Option<Away>>,
+}
+
+/// A database that was not reached.
+struct Away {
+    until: Instant,
+    why: StoreError,
 }
 
 /// Where the database is.
@@ -74,7 +86,14 @@ impl PostgresStore {
     pub async fn open(address: &str) -> Result<Self, StoreError> {
         let database = Database::at(address)?;
         let listener = Listener::start(database.clone());
-        let store = Self { shared: Arc::new(Shared { database, client: Mutex::new(None), listener }) };
+        let store = Self {
+            shared: Arc::new(Shared {
+                database,
+                client: Mutex::new(None),
+                listener,
+                away: Default::default(),
+            }),
+        };
         match store.revision().await {
             Ok(_) => Ok(store),
             Err(error) if error.retry_helps() => Ok(store),
@@ -94,12 +113,12 @@ impl Database {
             .map_err(|error: tokio_postgres::Error| denied(format!("its address cannot be read: {error}")))?;
         config.ssl_mode(if way == Way::Plaintext { SslMode::Disable } else { SslMode::Require });
         if config.get_connect_timeout().is_none() {
-            config.connect_timeout(Duration::from_secs(5));
+            config.connect_timeout(Duration::from_secs(3));
         }
         if config.get_application_name().is_none() {
             config.application_name("meshtcp");
         }
-        config.tcp_user_timeout(PATIENCE).keepalives_idle(Duration::from_secs(10));
+        config.tcp_user_timeout(LONG_PATIENCE).keepalives_idle(Duration::from_secs(10));
         let words = in_words(&config);
         Ok(Self { config, tls, words })
     }
@@ -125,8 +144,11 @@ impl Shared {
         let mut slot = self.client.lock().await;
         if slot.as_ref().is_none_or(Client::is_closed) {
             *slot = None;
+            self.is_worth_asking()?;
             let connected = config.connect(tls.clone()).await;
-            let (mut client, connection) = connected.map_err(|error| fault::in_words(words, &error))?;
+            let (mut client, connection) = connected
+                .map_err(|error| fault::in_words(words, &error))
+                .inspect_err(|error| self.note_away(error))?;
             // ends with the client
             tokio::spawn(connection);
             schema::prepare(&mut client, words).await?;
@@ -139,12 +161,27 @@ impl Shared {
     /// Does not wait for ever for a database that does not answer.
     async fn patiently<R>(
         &self,
+        patience: Duration,
         work: impl Future<Output = Result<R, StoreError>> + Send,
     ) -> Result<R, StoreError> {
-        timeout(PATIENCE, work).await.unwrap_or_else(|_| {
-            let why = format!("no answer within {} s", PATIENCE.as_secs());
+        timeout(patience, work).await.unwrap_or_else(|_| {
+            let why = format!("no answer within {} s", patience.as_secs());
             Err(StoreError::Lost { store: self.database.words.clone(), why })
         })
+    }
+
+    /// Whoever asks right after somebody who did not reach the database gets the same answer without waiting for it.
+    fn is_worth_asking(&self) -> Result<(), StoreError> {
+        let away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*away {
+            Some(Away { until, why }) if Instant::now() < *until => Err(why.clone()),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn note_away(&self, why: &StoreError) {
+        let away = Away { until: Instant::now() + PAUSE, why: why.clone() };
+        *self.away.lock().unwrap_or_else(PoisonError::into_inner) = Some(away);
     }
 
     fn fault(&self, error: tokio_postgres::Error) -> StoreError {
@@ -165,7 +202,8 @@ impl Shared {
         let revision = rows::revision(words, &row, 0)?;
         let (kind, mesh, name) = (key.kind.as_str(), key.mesh_or_empty(), key.name.as_str());
         let row = transaction.query_opt(rows::ONE, &[&kind, &mesh, &name]).await.map_err(unfit)?;
-        let found = row.map(|row| rows::stored(words, &row, 0)).transpose()?;
+        // what cannot be read can be written over and removed, by who expects nothing of it
+        let found = row.map(|row| rows::readable(&row, 0).unwrap_or_else(|_| nothing_readable(key)));
         // whatever is not committed is rolled back
         let (answer, change) = decide(revision, found)?;
         let Some(change) = change else { return Ok(answer) };
@@ -175,13 +213,56 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// Puts all in one transaction.
+    async fn put_all(&self, puts: Vec<Put>) -> Result<Vec<Written>, StoreError> {
+        let words = &self.database.words;
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await.map_err(|error| self.fault(error))?;
+        let (mut answers, mut next, mut changes) = (Vec::new(), None, 0);
+        for Put { key, document, expected } in puts {
+            check(&key, &document)?;
+            let unfit = |error: tokio_postgres::Error| fault::of_text(words, &key, &error);
+            let revision = match next.take() {
+                Some(revision) => revision,
+                None => {
+                    let row = transaction.query_one(rows::NEXT_REVISION, &[]).await;
+                    rows::revision(words, &row.map_err(|error| self.fault(error))?, 0)?
+                }
+            };
+            let (kind, mesh, name) = (key.kind.as_str(), key.mesh_or_empty(), key.name.as_str());
+            let row = transaction.query_opt(rows::ONE, &[&kind, &mesh, &name]).await.map_err(unfit)?;
+            let found = row.map(|row| rows::readable(&row, 0).unwrap_or_else(|_| nothing_readable(&key)));
+            let proposal = propose(&key, document, expected, found.as_ref(), revision, Timestamp::now())?;
+            match &proposal.change {
+                Some(change) => {
+                    rows::write(&transaction, change).await.map_err(unfit)?;
+                    changes += 1;
+                }
+                // the next one has it
+                None => next = Some(revision),
+            }
+            answers.push(proposal.written);
+        }
+        if changes == 0 {
+            // whatever is not committed is rolled back
+            return Ok(answers);
+        }
+        if next.is_some() {
+            transaction.execute(rows::REVISION_BACK, &[]).await.map_err(|error| self.fault(error))?;
+        }
+        transaction.commit().await.map_err(|error| self.fault(error))?;
+        Ok(answers)
+    }
+}
+
 #[async_trait]
 impl Feed for Shared {
     async fn after(&self, revision: Revision) -> Result<Vec<Change>, StoreError> {
         let mut heard = self.listener.heard();
         loop {
             heard.borrow_and_update();
-            let changes = self.patiently(self.changes_after(revision)).await?;
+            let changes = self.patiently(LONG_PATIENCE, self.changes_after(revision)).await?;
             if !changes.is_empty() {
                 return Ok(changes);
             }
@@ -202,7 +283,31 @@ impl Shared {
         if after < oldest || after > latest {
             return Err(StoreError::TooOld { after, oldest });
         }
-        found.iter().filter_map(|row| rows::change(words, row).transpose()).collect()
+        let mut changes = Vec::new();
+        for row in &found {
+            match rows::change(words, row) {
+                Ok(change) => changes.extend(change),
+                Err(StoreError::Damaged { .. }) if changes.is_empty() => {
+                    // a change that cannot be read is nobody's next one: a listing goes on behind it, and names it
+                    return Err(StoreError::TooOld { after, oldest: latest });
+                }
+                Err(StoreError::Damaged { .. }) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(changes)
+    }
+}
+
+/// What stands for a row that cannot be read.
+fn nothing_readable(key: &ResourceKey) -> Stored {
+    let never = Timestamp::UNIX_EPOCH;
+    Stored {
+        key: key.clone(),
+        document: Value::Null,
+        version: Revision::ZERO,
+        created: never,
+        modified: never,
     }
 }
 
@@ -211,7 +316,7 @@ impl Store for PostgresStore {
     async fn get(&self, key: &ResourceKey) -> Result<Option<Stored>, StoreError> {
         let shared = &self.shared;
         shared
-            .patiently(async {
+            .patiently(PATIENCE, async {
                 let client = shared.client().await?;
                 let (kind, mesh, name) = (key.kind.as_str(), key.mesh_or_empty(), key.name.as_str());
                 let found = client.query_opt(rows::ONE, &[&kind, &mesh, &name]).await;
@@ -225,7 +330,7 @@ impl Store for PostgresStore {
         let shared = &self.shared;
         let words = &shared.database.words;
         shared
-            .patiently(async {
+            .patiently(LONG_PATIENCE, async {
                 let client = shared.client().await?;
                 let kind = selection.kind.map(|kind| kind.as_str());
                 let found = client.query(rows::LIST, &[&kind, &selection.mesh]).await;
@@ -234,9 +339,14 @@ impl Store for PostgresStore {
                     found.first().ok_or_else(|| fault::damaged(words, &"it has lost its revision"))?;
                 let revision = rows::revision(words, first, 0)?;
                 let there = found.iter().filter(|row| rows::is_there(row, 1));
-                let items: Result<Vec<Stored>, StoreError> =
-                    there.map(|row| rows::stored(words, row, 1)).collect();
-                Ok(Listing::new(revision, items?))
+                let (mut items, mut unreadable) = (Vec::new(), Vec::new());
+                for row in there {
+                    match rows::readable(row, 1) {
+                        Ok(stored) => items.push(stored),
+                        Err(it) => unreadable.push(it),
+                    }
+                }
+                Ok(Listing::new(revision, items).beside(unreadable))
             })
             .await
     }
@@ -254,7 +364,11 @@ impl Store for PostgresStore {
                 propose(key, document, expected, found.as_ref(), revision, now)?;
             Ok((written, change))
         };
-        self.shared.patiently(self.shared.change(key, decide)).await
+        self.shared.patiently(PATIENCE, self.shared.change(key, decide)).await
+    }
+
+    async fn put_all(&self, puts: Vec<Put>) -> Result<Vec<Written>, StoreError> {
+        self.shared.patiently(LONG_PATIENCE, self.shared.put_all(puts)).await
     }
 
     async fn delete(&self, key: &ResourceKey, expected: Expected) -> Result<Revision, StoreError> {
@@ -265,18 +379,18 @@ impl Store for PostgresStore {
                 None => Err(StoreError::NotFound(key.clone())),
             }
         };
-        self.shared.patiently(self.shared.change(key, decide)).await
+        self.shared.patiently(PATIENCE, self.shared.change(key, decide)).await
     }
 
     async fn watch(&self, after: Revision) -> Result<Watch, StoreError> {
-        self.shared.patiently(self.shared.changes_after(after)).await?;
+        self.shared.patiently(LONG_PATIENCE, self.shared.changes_after(after)).await?;
         Ok(Watch::new(Arc::clone(&self.shared) as Arc<dyn Feed>, after))
     }
 
     async fn revision(&self) -> Result<Revision, StoreError> {
         let shared = &self.shared;
         shared
-            .patiently(async {
+            .patiently(PATIENCE, async {
                 let client = shared.client().await?;
                 let row = client.query_one(rows::REVISION, &[]).await.map_err(|error| shared.fault(error))?;
                 rows::revision(&shared.database.words, &row, 0)

@@ -69,6 +69,17 @@ impl fmt::Display for Expected {
     }
 }
 
+/// A document that is to be stored, together with others.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Put {
+    /// Under which key.
+    pub key: ResourceKey,
+    /// In the Universal format.
+    pub document: Value,
+    /// What must be there.
+    pub expected: Expected,
+}
+
 /// Which resources to list. The default selects all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
@@ -97,6 +108,39 @@ impl Selection {
     }
 }
 
+/// Something that is kept and that this version cannot read, or that is damaged: it is left as it is, and costs nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Of what kind it is said to be; this version may not know it.
+    pub kind: String,
+    /// Its mesh; empty: none.
+    pub mesh: String,
+    /// Its name, or that of the file that it is in.
+    pub name: String,
+    /// Why it cannot be read.
+    pub why: String,
+}
+
+impl Unreadable {
+    /// What it would be; `None`: its kind is not known, or nobody can tell.
+    pub fn key(&self) -> Option<ResourceKey> {
+        Some(ResourceKey::new(Kind::from_text(&self.kind)?, self.mesh.as_str(), self.name.as_str()))
+    }
+
+    /// Where it is, in words: `MeshOfTheFuture default/n1`.
+    pub fn place(&self) -> String {
+        let Self { kind, mesh, name, why: _ } = self;
+        let mesh = if mesh.is_empty() { String::new() } else { format!("{mesh}/") };
+        format!("{kind} {mesh}{name}").trim_start().to_owned()
+    }
+
+    /// Whether it is selected, as far as can be told.
+    pub(super) fn is_selected(&self, Selection { kind, mesh }: &Selection) -> bool {
+        kind.is_none_or(|kind| self.kind == kind.as_str())
+            && mesh.as_ref().is_none_or(|mesh| self.mesh == *mesh)
+    }
+}
+
 /// What was there at one moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Listing {
@@ -104,14 +148,22 @@ pub struct Listing {
     pub revision: Revision,
     /// By kind, then name, then mesh.
     pub items: Vec<Stored>,
+    /// What is there and cannot be read.
+    pub unreadable: Vec<Unreadable>,
 }
 
 impl Listing {
-    /// Puts items into the order of listings.
+    /// Puts items into the order of listings. All could be read.
     pub fn new(revision: Revision, mut items: Vec<Stored>) -> Self {
         let order = |ResourceKey { kind, mesh, name }: &ResourceKey| (*kind, name.clone(), mesh.clone());
         items.sort_by_cached_key(|item| order(&item.key));
-        Self { revision, items }
+        Self { revision, items, unreadable: Vec::new() }
+    }
+
+    /// With what could not be read.
+    #[must_use]
+    pub fn beside(self, unreadable: Vec<Unreadable>) -> Self {
+        Self { unreadable, ..self }
     }
 }
 

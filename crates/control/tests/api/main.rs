@@ -17,3 +17,4 @@ mod runs;
 mod schemathesis;
 mod security;
 mod server;
+mod together;

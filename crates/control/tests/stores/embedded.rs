@@ -118,3 +118,34 @@ async fn a_file_that_is_none_of_ours_is_refused_and_left_alone() {
     let refused = EmbeddedStore::open(folder.path()).await.unwrap_err();
     assert!(matches!(refused, StoreError::Denied { .. }), "{refused}");
 }
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_costs_itself_and_stays() {
+    const RESOURCES: redb::TableDefinition<(&str, &str, &str), &[u8]> =
+        redb::TableDefinition::new("resources");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.redb");
+    put(&EmbeddedStore::open(&path).await.unwrap(), &route("a"), 1).await;
+    {
+        let database = redb::Database::open(&path).unwrap();
+        let writing = database.begin_write().unwrap();
+        let mut table = writing.open_table(RESOURCES).unwrap();
+        table.insert(("MeshOfTheFuture", "default", "n1"), b"{}".as_slice()).unwrap();
+        table.insert(("MeshTCPRoute", "default", "b"), b"no JSON".as_slice()).unwrap();
+        drop(table);
+        writing.commit().unwrap();
+    }
+    for repaired in [false, true] {
+        let store = EmbeddedStore::open(&path).await.unwrap();
+        let listing = store.list(&Selection::default()).await.unwrap();
+        let places: Vec<String> = listing.unreadable.iter().map(|it| it.place()).collect();
+        let future = "MeshOfTheFuture default/n1";
+        match repaired {
+            false => assert_eq!(places, [future, "MeshTCPRoute default/b"]),
+            true => assert_eq!(places, [future]),
+        }
+        assert_eq!(listing.items.len(), if repaired { 2 } else { 1 });
+        put(&store, &route("b"), 1).await;
+        assert_eq!(store.list(&Selection::default()).await.unwrap().unreadable.len(), 1);
+    }
+}

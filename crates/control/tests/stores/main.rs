@@ -34,6 +34,7 @@ macro_rules! keeps_every_promise {
                 a_dropped_wait_loses_nothing
                 concurrent_increments_are_all_counted
                 concurrent_creations_have_one_winner
+                what_is_put_together_is_seen_together
             );
         }
     };
@@ -92,4 +93,5 @@ async fn in_postgresql_every_promise_is_kept() {
     promises::a_dropped_wait_loses_nothing(server.store("p10").await).await;
     promises::concurrent_increments_are_all_counted(server.store("p11").await).await;
     promises::concurrent_creations_have_one_winner(server.store("p12").await).await;
+    promises::what_is_put_together_is_seen_together(server.store("p13").await).await;
 }

@@ -225,16 +225,27 @@ async fn a_file_that_is_emptied_or_moved_or_whose_link_leads_nowhere_is_no_delet
 }
 
 #[tokio::test]
-async fn a_folder_that_makes_no_sense_is_refused_and_left_alone() {
+async fn what_makes_no_sense_in_a_folder_is_named_and_left_alone() {
     for (files, why) in [
         (vec![("a.yaml", "type: Mesh\nname: [")], "a.yaml"),
         (
             vec![("a.yaml", "type: Mesh\nname: x\n"), ("b.yaml", "type: Mesh\nname: x\n")],
-            "Mesh x is in a.yaml and in b.yaml",
+            "Mesh x is in a.yaml already",
         ),
         (vec![("a.yaml", "type: Mesh\nname: x\n---\ntype: Mesh\nname: y\n")], "2 resources"),
-        (vec![(".revision", "many")], ".revision"),
     ] {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in &files {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        let store = PlainStore::open(folder.path()).await.unwrap();
+        let unreadable = store.list(&Selection::default()).await.unwrap().unreadable;
+        assert!(unreadable.len() == 1 && unreadable[0].why.contains(why), "{unreadable:?}");
+        for (name, text) in &files {
+            assert_eq!(std::fs::read_to_string(folder.path().join(name)).unwrap(), *text);
+        }
+    }
+    for (files, why) in [(vec![(".revision", "many")], ".revision")] {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in &files {
             std::fs::write(folder.path().join(name), text).unwrap();
@@ -272,4 +283,57 @@ async fn what_is_no_file_is_stepped_over_and_never_written_over() {
         timeout(PATIENCE, store.put(&third, document(&third, 1), Expected::Any)).await.unwrap().unwrap_err();
     assert!(error.to_string().contains("is in the way: it is a FIFO"), "{error}");
     assert_eq!(store.list(&Selection::default()).await.unwrap().items.len(), 2);
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_resource_costs_itself_and_is_never_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let half = "type: MeshTCPRoute\nmesh: default\nname: b\nspec: [   # half an edit\n";
+    {
+        let store = PlainStore::open(&path).await.unwrap();
+        put(&store, &route("a"), 1).await;
+        put(&store, &route("b"), 1).await;
+    }
+    let file = path.join("default/MeshTCPRoute.b.yaml");
+    std::fs::write(&file, half).unwrap();
+    std::fs::write(path.join("default/future.yaml"), "type: MeshOfTheFuture\nmesh: default\nname: n1\n")
+        .unwrap();
+    let store = PlainStore::open(&path).await.unwrap();
+    let listing = store.list(&Selection::default()).await.unwrap();
+    let names: Vec<&str> = listing.items.iter().map(|it| it.key.name.as_str()).collect();
+    assert_eq!(names, ["a"]);
+    let mut unreadable: Vec<String> = listing.unreadable.iter().map(|it| it.place()).collect();
+    unreadable.sort();
+    assert_eq!(unreadable, ["default/MeshTCPRoute.b.yaml", "default/future.yaml"]);
+    let refused = store.put(&route("b"), document(&route("b"), 2), Expected::Any).await.unwrap_err();
+    assert!(refused.to_string().contains("was changed by hand"), "{refused}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), half);
+    put(&store, &route("c"), 1).await;
+
+    std::fs::write(&file, "type: MeshTCPRoute\nmesh: default\nname: b\nspec: {value: 3}\n").unwrap();
+    put(&store, &route("b"), 4).await;
+    let unreadable = store.list(&Selection::default()).await.unwrap().unreadable;
+    assert_eq!(unreadable.iter().map(|it| it.name.as_str()).collect::<Vec<_>>(), ["default/future.yaml"]);
+}
+
+#[tokio::test]
+async fn an_edit_that_was_seen_and_is_not_done_is_not_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let store = PlainStore::open(&path).await.unwrap();
+    put(&store, &route("a"), 1).await;
+    let (file, half) = (path.join("default/MeshTCPRoute.a.yaml"), "spec: [   # my half-finished edit");
+    std::fs::write(&file, half).unwrap();
+    // long enough for it to be seen twice
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    for refused in [
+        store.put(&route("a"), document(&route("a"), 2), Expected::Any).await.unwrap_err(),
+        store.delete(&route("a"), Expected::Any).await.unwrap_err(),
+    ] {
+        let refused = refused.to_string();
+        assert!(refused.contains("MeshTCPRoute.a.yaml was changed by hand"), "{refused}");
+    }
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), half);
+    assert_eq!(store.get(&route("a")).await.unwrap().unwrap().document, document(&route("a"), 1));
 }

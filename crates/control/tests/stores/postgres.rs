@@ -241,3 +241,57 @@ async fn over_tls_it_talks_only_to_a_database_that_proves_its_name() {
         assert!(!error.to_string().contains("hunter2"), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_costs_itself() {
+    let server = Server::start().await;
+    let address = server.database("rows").await;
+    let store = PostgresStore::open(&address).await.unwrap();
+    let first = put(&store, &route("good"), 1).await;
+    let mut watch = store.watch(first).await.unwrap();
+    let (client, connection) = tokio_postgres::connect(&address, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
+    for (kind, name, version, time, document) in [
+        ("MeshOfTheFuture", "n1", 9, "2026-01-01T00:00:00Z", "{}"),
+        ("MeshTCPRoute", "late", 9, "a while ago", "{}"),
+        ("MeshTCPRoute", "negative", -9, "2026-01-01T00:00:00Z", "{}"),
+        ("MeshTCPRoute", "deep", 9, "2026-01-01T00:00:00Z", deep.as_str()),
+    ] {
+        let values = format!("'{kind}', 'default', '{name}', {version}, '{time}', '{time}', '{document}'");
+        client.batch_execute(&format!("INSERT INTO meshtcp_resource VALUES ({values})")).await.unwrap();
+    }
+    let listing = store.list(&Selection::default()).await.unwrap();
+    assert_eq!(listing.items.iter().map(|it| it.key.name.as_str()).collect::<Vec<_>>(), ["good"]);
+    let mut places: Vec<String> = listing.unreadable.iter().map(|it| it.place()).collect();
+    places.sort();
+    let expected = [
+        "MeshOfTheFuture default/n1",
+        "MeshTCPRoute default/deep",
+        "MeshTCPRoute default/late",
+        "MeshTCPRoute default/negative",
+    ];
+    assert_eq!(places, expected);
+    assert!(listing.unreadable.iter().any(|it| it.why.contains("MeshOfTheFuture")), "{listing:?}");
+    assert!(matches!(store.get(&route("late")).await, Err(StoreError::Damaged { .. })));
+
+    // a change that cannot be read is stepped over by listing again
+    client
+        .batch_execute(
+            "UPDATE meshtcp_state SET revision = revision + 1; INSERT INTO meshtcp_change SELECT revision, \
+             'MeshOfTheFuture', 'default', 'n2', 'x', 'x', '{}' FROM meshtcp_state",
+        )
+        .await
+        .unwrap();
+    assert!(matches!(watch.next().await, Err(StoreError::TooOld { .. })));
+    let now = store.list(&Selection::default()).await.unwrap().revision;
+    let mut watch = store.watch(now).await.unwrap();
+
+    // whoever expects nothing of it writes over it, or removes it; what nobody knows stays
+    put(&store, &route("late"), 1).await;
+    store.delete(&route("deep"), Expected::Any).await.unwrap();
+    assert_eq!(watch.next().await.unwrap()[0].key, route("late"));
+    assert!(store.get(&route("late")).await.unwrap().is_some());
+    let left = store.list(&Selection::default()).await.unwrap().unreadable;
+    assert_eq!(left.len(), 2, "{left:?}");
+}

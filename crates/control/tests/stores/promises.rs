@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use meshtcp_control::store::{
-    Change, Effect, Expected, Fault, Revision, Selection, Store, StoreError, Watch, What,
+    Change, Effect, Expected, Fault, Put, Revision, Selection, Store, StoreError, Watch, What,
 };
 use model::{Kind, ResourceKey};
 use serde_json::{Value, json};
@@ -344,4 +344,45 @@ pub(crate) async fn concurrent_creations_have_one_winner(store: Arc<dyn Store>) 
         .map(|item| (item.key, value(&item.document)))
         .collect();
     assert_eq!(kept, BTreeMap::from([(route("one"), won[0])]));
+}
+
+pub(crate) async fn what_is_put_together_is_seen_together(store: Arc<dyn Store>) {
+    let of = |name: &str, number, expected| {
+        let key = route(name);
+        Put { document: document(&key, number), key, expected }
+    };
+    let first = put(&*store, &route("there"), 1).await;
+    let mut watch = store.watch(first).await.unwrap();
+    let names: Vec<String> = (0..600).map(|number| format!("r{number:03}")).collect();
+    let mut puts: Vec<Put> = names.iter().map(|name| of(name, 1, Expected::Absent)).collect();
+    puts.insert(300, of("there", 1, Expected::Any));
+    puts.push(of("there", 2, Expected::Version(first)));
+    let written = store.put_all(puts).await.unwrap();
+    let effects = |effect| written.iter().filter(|it| it.effect == effect).count();
+    assert_eq!((effects(Effect::Created), effects(Effect::Changed), effects(Effect::Unchanged)), (600, 1, 1));
+    // one after the other, and in one piece
+    let changes = next(&mut watch).await;
+    let revisions: Vec<Revision> = changes.iter().map(|change| change.revision).collect();
+    let mut expected = vec![first.next()];
+    expected.extend((1..601).scan(first.next(), |last, _| {
+        *last = last.next();
+        Some(*last)
+    }));
+    assert_eq!(revisions, expected);
+    assert_eq!(store.revision().await.unwrap(), *expected.last().unwrap());
+    assert_eq!(changes.last().unwrap().key, route("there"));
+
+    // all or none
+    let puts = vec![of("new", 1, Expected::Any), of("r000", 2, Expected::Absent)];
+    assert!(matches!(store.put_all(puts).await, Err(StoreError::Conflict { .. })));
+    assert_eq!(store.get(&route("new")).await.unwrap(), None);
+    let foreign = Put { document: document(&route("other"), 1), ..of("x", 1, Expected::Any) };
+    let puts = vec![of("new", 1, Expected::Any), foreign];
+    assert!(matches!(store.put_all(puts).await, Err(StoreError::Unfit { .. })));
+    assert_eq!(store.get(&route("new")).await.unwrap(), None);
+    let same = vec![of("r000", 1, Expected::Any), of("r001", 1, Expected::Any)];
+    assert!(store.put_all(same).await.unwrap().iter().all(|it| it.effect == Effect::Unchanged));
+    assert_eq!(store.revision().await.unwrap(), *expected.last().unwrap(), "nothing changed");
+    let next_one = put(&*store, &route("new"), 1).await;
+    assert_eq!(next_one, expected.last().unwrap().next());
 }

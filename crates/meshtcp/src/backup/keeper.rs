@@ -34,6 +34,16 @@ pub(super) enum Put {
     Same,
 }
 
+impl Put {
+    fn of(effect: Effect) -> Self {
+        match effect {
+            Effect::Created => Put::New,
+            Effect::Changed => Put::Changed,
+            Effect::Unchanged => Put::Same,
+        }
+    }
+}
+
 /// Why a resource was not put.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NotPut {
@@ -111,6 +121,13 @@ impl Keeper {
                     complain(&format!("error: {error}\n"));
                     Exit::Environment
                 })?;
+                for it in &listed.unreadable {
+                    complain(&format!(
+                        "warning: {} is not in it: it cannot be read: {}\n",
+                        it.place(),
+                        it.why
+                    ));
+                }
                 listed.items.into_iter().map(|it| (it.key, it.document)).collect()
             }
         };
@@ -118,6 +135,46 @@ impl Keeper {
         found.iter_mut().for_each(|(key, document)| *document = plain(key, std::mem::take(document)));
         found.sort_by_cached_key(|(key, _)| (key.kind, key.mesh.clone(), key.name.clone()));
         Ok(found)
+    }
+
+    /// Puts resources over whatever is there, together: all or none. Says what became of them, in no order. `None`: the control plane is older than that,
+    /// put them one by one.
+    ///
+    /// # Errors
+    /// None of them is there.
+    pub(super) fn put_all(&self, documents: &[(ResourceKey, Value)]) -> Result<Option<Vec<Put>>, NotPut> {
+        match self {
+            Keeper::Api(client) => {
+                let mut differing = Vec::new();
+                for (key, document) in documents {
+                    let found = client.get(&path(key))?;
+                    if !found.is_some_and(|found| plain(key, found) == *document) {
+                        differing.push(document);
+                    }
+                }
+                let same = documents.len() - differing.len();
+                let applied =
+                    if differing.is_empty() { Some(Vec::new()) } else { client.apply(&differing)? };
+                let became = |it: &crate::client::Applied| match it.outcome.as_str() {
+                    "created" => Put::New,
+                    "unchanged" => Put::Same,
+                    _ => Put::Changed,
+                };
+                let with_same = |puts: Vec<crate::client::Applied>| {
+                    puts.iter().map(became).chain((0..same).map(|_| Put::Same)).collect()
+                };
+                Ok(applied.map(with_same))
+            }
+            Keeper::Store(runtime, store) => {
+                let put = |(key, document): &(ResourceKey, Value)| control::store::Put {
+                    key: key.clone(),
+                    document: document.clone(),
+                    expected: Expected::Any,
+                };
+                let written = runtime.block_on(store.put_all(documents.iter().map(put).collect()))?;
+                Ok(Some(written.iter().map(|it| Put::of(it.effect)).collect()))
+            }
+        }
     }
 
     /// Puts a resource over whatever is there.
@@ -136,11 +193,7 @@ impl Keeper {
             }
             Keeper::Store(runtime, store) => {
                 let written = runtime.block_on(store.put(key, document.clone(), Expected::Any))?;
-                Ok(match written.effect {
-                    Effect::Created => Put::New,
-                    Effect::Changed => Put::Changed,
-                    Effect::Unchanged => Put::Same,
-                })
+                Ok(Put::of(written.effect))
             }
         }
     }

@@ -33,7 +33,7 @@ fn state(status: &ProxyStatus) -> &'static str {
     match &status.connection {
         None => "detached",
         Some(_) if status.published.is_none() => "waiting",
-        Some(_) if !status.rejections.is_empty() => "refusing",
+        Some(_) if !status.refusals().is_empty() => "refusing",
         Some(_) if status.is_in_sync() => "in-sync",
         Some(_) => "pending",
     }

@@ -96,6 +96,9 @@ impl Service {
             if let Some(listener) = admin {
                 tokio::spawn(admin::serve(listener, shared.clone(), metrics.clone(), api_metrics, known_as));
             }
+            if let Some(gate) = shared.gate.clone() {
+                tokio::spawn(gate.follow_keys());
+            }
             let server = DiscoveryServer::guarded(
                 instance(bound.xds.0),
                 shared.publisher.clone(),

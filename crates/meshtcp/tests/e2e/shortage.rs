@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::program::{Program, meshtcp};
 
 /// More than a control plane needs for itself.
-const DESCRIPTORS: usize = 96;
+const DESCRIPTORS: usize = 72;
 
 /// A command that may have only so many descriptors.
 fn limited(command: &Command) -> Command {

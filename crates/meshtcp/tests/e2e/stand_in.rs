@@ -122,9 +122,9 @@ impl State {
             }
             "GET" if path == "/_status" => {
                 let proxies = [
-                    json!({"proxy": "default/web-1", "known": true, "inSync": true, "revision": 3, "runs": 3, "streams": 1,
-                    "connection": {"since": "2026-11-25T00:00:00Z", "protocol": "delta", "agent": "meshtcp 0.1.0", "dialect": "l4"},
-                    "refusals": []}),
+                    json!({"proxy": "default/web-1", "known": true, "inSync": true, "revision": 3, "runs": 3,
+                    "streams": 1, "published": null, "accepted": null, "refusals": [], "connection":
+                    {"since": "2026-11-25T00:00:00Z", "protocol": "delta", "dialect": "l4", "peer": null, "agent": "meshtcp 0.1.0"}}),
                 ];
                 let routes = [json!({"policy": "MeshTCPRoute default/canary", "source": "", "proxies":
                     [{"proxy": "default/web-1", "reach": "live", "decides": [], "refusals": [], "unresolved": []}]})];

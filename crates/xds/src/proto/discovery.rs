@@ -124,7 +124,7 @@ pub struct Any {
     pub value: Bytes,
 }
 
-/// Who a proxy says it is.
+/// Who a proxy says it is. What else it tells (`metadata`, field 3) is nobody's business here and may be large: it is not read.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Node {
     /// `<mesh>.<dataplane name>`.
@@ -133,9 +133,6 @@ pub struct Node {
     /// The service that the proxy belongs to, for statistics.
     #[prost(string, tag = "2")]
     pub cluster: String,
-    /// Whatever else it tells. User input: nothing in it is certain.
-    #[prost(message, optional, tag = "3")]
-    pub metadata: Option<prost_types::Struct>,
     /// The program, e.g. `envoy`.
     #[prost(string, tag = "6")]
     pub user_agent_name: String,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::arrival::Arrival;
 use super::blame::blamed;
-use super::interest::Interest;
+use super::interest::{Interest, cost};
 use super::mentions::mentions;
 use super::refusals::{Blame, Offer, Refusals};
 use crate::{ResourceSet, TypeUrl, Version, Versioned};
@@ -70,6 +70,12 @@ pub(super) struct Remembered {
 }
 
 impl Feed {
+    /// What the names take that are asked for or owed.
+    pub(super) fn names_taken(&self) -> usize {
+        let owed = self.owed.names.iter().filter(|name| !self.interest.is_named(name));
+        self.interest.taken() + owed.map(|name| cost(name)).sum::<usize>()
+    }
+
     pub(super) fn new(type_url: TypeUrl) -> Self {
         Self {
             type_url,

@@ -14,7 +14,23 @@ pub(super) struct Interest {
 /// The name that stands for all.
 const ALL: &str = "*";
 
+/// What keeping a name takes, in bytes.
+pub(super) fn cost(name: &str) -> usize {
+    const OVERHEAD: usize = 64;
+    name.len() + OVERHEAD
+}
+
 impl Interest {
+    /// What the names take.
+    pub(super) fn taken(&self) -> usize {
+        self.names.iter().map(|name| cost(name)).sum()
+    }
+
+    /// Whether it is asked for by its name.
+    pub(super) fn is_named(&self, name: &str) -> bool {
+        self.names.contains(name)
+    }
+
     /// Whether a resource is asked for.
     pub(super) fn covers(&self, name: &str) -> bool {
         self.wildcard || self.names.contains(name)

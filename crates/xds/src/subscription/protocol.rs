@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use prost::bytes::Bytes;
 
+use super::interest::cost;
 use crate::TypeUrl;
 use crate::proto::discovery::{
     Any, ControlPlane, DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse,
@@ -65,6 +66,20 @@ pub struct Ask {
 pub(super) enum Change {
     Delta { subscribe: Vec<String>, unsubscribe: Vec<String>, initial: BTreeMap<String, String> },
     Replace { names: Vec<String>, version: String },
+}
+
+impl Change {
+    /// What the names in it take.
+    pub(super) fn cost(&self) -> usize {
+        let all = |names: &[String]| names.iter().map(|name| cost(name)).sum::<usize>();
+        match self {
+            Change::Delta { subscribe, unsubscribe, initial } => {
+                let held = initial.iter().map(|(name, version)| cost(name) + version.len());
+                all(subscribe) + all(unsubscribe) + held.sum::<usize>()
+            }
+            Change::Replace { names, version: _ } => all(names),
+        }
+    }
 }
 
 /// A response of either protocol.

@@ -18,10 +18,10 @@ use crate::api::refusal::{Invalid, Refusal};
 use crate::identity::secret;
 use crate::store::{Effect, Expected, Revision, Selection, StoreError, Stored};
 
-const PUT: &str = "Could not process a resource";
+pub(super) const PUT: &str = "Could not process a resource";
 const DELETE: &str = "Could not delete a resource";
 /// How often a change is tried again on top of a change that came in between.
-const ATTEMPTS: usize = 5;
+pub(super) const ATTEMPTS: usize = 5;
 
 /// The kind in the path, if resources of it can be written there.
 fn writable(ask: &Ask) -> Result<Kind, Refusal> {
@@ -50,7 +50,17 @@ pub(in crate::api) async fn put(ask: Ask) -> Outcome {
     let key = keys_of(&ask, kind);
     let said = said(&ask, &key)?;
     for attempt in 1.. {
-        let before = store.get(&key).await.map_err(|error| Refusal::of_store(PUT, &error))?;
+        let before = match store.get(&key).await {
+            Ok(before) => before,
+            // what cannot be read is written anew by who expects nothing of it
+            Err(StoreError::Damaged { .. }) if expected == Expected::Any => {
+                let (document, _, _) = accepted(&ask, &key, &said, None)?;
+                let written = store.put(&key, document, Expected::Any).await;
+                let version = written.map_err(|error| Refusal::of_store(PUT, &error))?.stored.version;
+                return Ok(with_revision(Answer::json(json!({})), version));
+            }
+            Err(error) => return Err(Refusal::of_store(PUT, &error)),
+        };
         let (document, resource, warnings) = accepted(&ask, &key, &said, before.as_ref())?;
         if let Some(before) = &before {
             keep_labels(before, &resource)?;
@@ -107,7 +117,7 @@ fn said(ask: &Ask, key: &ResourceKey) -> Result<Document, Refusal> {
 
 /// What is said, checked, with what it leaves to what was there: as it is stored, as it is understood, and what is doubtful
 /// about it.
-fn accepted(
+pub(super) fn accepted(
     ask: &Ask,
     key: &ResourceKey,
     said: &Document,
@@ -150,7 +160,7 @@ fn in_words(problems: &Problems) -> Vec<String> {
 }
 
 /// The document in the Universal format with its place filled in, if it is for the place that the path names.
-fn in_place(document: &Document, key: &ResourceKey) -> Result<Document, Refusal> {
+pub(super) fn in_place(document: &Document, key: &ResourceKey) -> Result<Document, Refusal> {
     let mut value = document.value().clone();
     let Some(members) = value.as_object_mut() else { return Err(Refusal::bad("the body is no resource")) };
     if members.contains_key("apiVersion") {
@@ -181,7 +191,7 @@ fn in_place(document: &Document, key: &ResourceKey) -> Result<Document, Refusal>
 }
 
 /// Refuses a change of the labels that say where a resource came from.
-fn keep_labels(before: &Stored, after: &Resource) -> Result<(), Refusal> {
+pub(super) fn keep_labels(before: &Stored, after: &Resource) -> Result<(), Refusal> {
     for label in GIVEN_ONCE {
         let Some(old) = before.document["labels"][label].as_str() else { continue };
         if after.meta().labels.get(label) != Some(old) {

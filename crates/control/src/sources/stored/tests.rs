@@ -90,7 +90,7 @@ async fn a_store_that_has_forgotten_everything_is_not_believed() {
     followed.refresh(Instant::now());
     assert_eq!(names(&mut followed), ["Mesh one", "Mesh two"]);
 
-    let another = Listing { revision: Revision::ZERO, items: Vec::new() };
+    let another = Listing::new(Revision::ZERO, Vec::new());
     feeder.outbox.send(News::All(another)).unwrap();
     followed.refresh(Instant::now());
     assert_eq!(names(&mut followed), ["Mesh one", "Mesh two"]);
@@ -104,5 +104,39 @@ async fn a_store_that_has_forgotten_everything_is_not_believed() {
     feeder.outbox.send(News::All(list().await)).unwrap();
     followed.refresh(Instant::now());
     assert_eq!(names(&mut followed), [""; 0]);
+    assert_eq!(followed.problems(), []);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_named_and_what_was_read_of_it_stays() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    put(&*store, mesh("one")).await;
+    put(&*store, mesh("two")).await;
+    let (mut followed, feeder) = StoreSource::new(Arc::clone(&store), Options::default());
+    let whole = store.list(&Selection::default()).await.unwrap();
+    feeder.outbox.send(News::All(whole.clone())).unwrap();
+    followed.refresh(Instant::now());
+    assert_eq!(names(&mut followed), ["Mesh one", "Mesh two"]);
+
+    let unreadable = |kind: &str, name: &str| Unreadable {
+        kind: kind.into(),
+        mesh: String::new(),
+        name: name.into(),
+        why: "a bad time".into(),
+    };
+    let mut half = whole.clone();
+    half.items.retain(|it| it.key.name != "two");
+    half.unreadable = vec![unreadable("Mesh", "two"), unreadable("MeshOfTheFuture", "x")];
+    feeder.outbox.send(News::All(half)).unwrap();
+    followed.refresh(Instant::now());
+    assert!(followed.is_unsettled(), "it is told");
+    assert_eq!(names(&mut followed), ["Mesh one", "Mesh two"]);
+    let sources: Vec<String> = followed.problems().iter().map(|it| it.source.to_string()).collect();
+    assert_eq!(sources, ["Mesh two", "MeshOfTheFuture x"]);
+    assert!(!followed.is_away());
+
+    feeder.outbox.send(News::All(whole)).unwrap();
+    followed.refresh(Instant::now());
+    assert!(followed.is_unsettled());
     assert_eq!(followed.problems(), []);
 }

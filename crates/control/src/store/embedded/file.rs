@@ -13,7 +13,7 @@ use redb::{
 
 use crate::store::record::Record;
 use crate::store::system::{Moment, of_system};
-use crate::store::{Change, Revision, StoreError, Stored, What};
+use crate::store::{Change, Revision, StoreError, Stored, Unreadable, What};
 use crate::whole::sync_folder;
 
 /// Documents by kind, mesh and name.
@@ -43,6 +43,8 @@ pub(super) struct Loaded {
     pub(super) revision: Revision,
     /// Everything that is stored.
     pub(super) items: Vec<Stored>,
+    /// What is there and cannot be read.
+    pub(super) unreadable: Vec<Unreadable>,
 }
 
 /// How messages call a file.
@@ -105,23 +107,23 @@ impl File {
         }
         let revision = Revision::new(number(REVISION)?.unwrap_or_default());
         let table = read.open_table(RESOURCES).map_err(|error| bad(error.into()))?;
-        let mut items = Vec::new();
+        let (mut items, mut unreadable) = (Vec::new(), Vec::new());
         for entry in table.iter().map_err(|error| bad(error.into()))? {
             let (key, bytes) = entry.map_err(|error| bad(error.into()))?;
-            items.push(self.record(key.value(), bytes.value())?);
+            match record(key.value(), bytes.value()) {
+                Ok(stored) => items.push(stored),
+                Err(why) => {
+                    let (kind, mesh, name) = key.value();
+                    unreadable.push(Unreadable {
+                        kind: kind.into(),
+                        mesh: mesh.into(),
+                        name: name.into(),
+                        why,
+                    });
+                }
+            }
         }
-        Ok(Some(Loaded { revision, items }))
-    }
-
-    fn record(&self, key: (&str, &str, &str), bytes: &[u8]) -> Result<Stored, StoreError> {
-        let (kind, mesh, name) = key;
-        let bad = |why: &dyn std::fmt::Display| damaged(&self.words, &format!("{kind} {mesh}/{name}: {why}"));
-        let record: Record = serde_json::from_slice(bytes).map_err(|error| bad(&error))?;
-        let stored = record.stored().map_err(|why| bad(&why))?;
-        if columns(&stored.key) != key {
-            return Err(bad(&format!("the document says that it is {}", stored.key)));
-        }
-        Ok(stored)
+        Ok(Some(Loaded { revision, items, unreadable }))
     }
 
     /// Makes the tables of a new file.
@@ -135,23 +137,26 @@ impl File {
         })
     }
 
-    /// Writes a change. When it returns, the change is on the disk.
-    pub(super) fn append(&mut self, change: &Change) -> Result<(), StoreError> {
-        let Change { revision, key, what } = change;
-        let bytes = match what {
-            What::Put(stored) => Some(
-                serde_json::to_vec(&Record::of(stored))
-                    .map_err(|error| StoreError::Unfit { key: key.clone(), why: error.to_string() })?,
-            ),
-            What::Deleted => None,
+    /// Writes changes. When it returns, all of them are on the disk; when it fails, none is.
+    pub(super) fn append(&mut self, changes: &[Change]) -> Result<(), StoreError> {
+        let written = |Change { key, what, revision: _ }: &Change| match what {
+            What::Put(stored) => serde_json::to_vec(&Record::of(stored))
+                .map(Some)
+                .map_err(|error| StoreError::Unfit { key: key.clone(), why: error.to_string() }),
+            What::Deleted => Ok(None),
         };
+        let texts: Vec<Option<Vec<u8>>> = changes.iter().map(written).collect::<Result<_, _>>()?;
         self.transact(|transaction| {
             let mut resources = transaction.open_table(RESOURCES)?;
-            match &bytes {
-                Some(bytes) => resources.insert(columns(key), bytes.as_slice())?,
-                None => resources.remove(columns(key))?,
-            };
-            transaction.open_table(NUMBERS)?.insert(REVISION, revision.number())?;
+            for (Change { key, .. }, bytes) in changes.iter().zip(&texts) {
+                match bytes {
+                    Some(bytes) => resources.insert(columns(key), bytes.as_slice())?,
+                    None => resources.remove(columns(key))?,
+                };
+            }
+            if let Some(last) = changes.last() {
+                transaction.open_table(NUMBERS)?.insert(REVISION, last.revision.number())?;
+            }
             Ok(())
         })
     }
@@ -168,6 +173,16 @@ impl File {
         };
         all().map_err(|error| of_any(&self.words, error, Moment::Writing))
     }
+}
+
+/// What is kept under a key; in words, why it cannot be read.
+fn record(key: (&str, &str, &str), bytes: &[u8]) -> Result<Stored, String> {
+    let record: Record = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let stored = record.stored()?;
+    if columns(&stored.key) != key {
+        return Err(format!("the document says that it is {}", stored.key));
+    }
+    Ok(stored)
 }
 
 fn columns(key: &ResourceKey) -> (&str, &str, &str) {

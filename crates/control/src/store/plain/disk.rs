@@ -14,7 +14,7 @@ use super::{place, walk};
 use crate::look::{Identity, Look};
 use crate::plain_file::{self, oddity};
 use crate::store::system::{Moment, of_system};
-use crate::store::{Change, Revision, StoreError, Stored, What};
+use crate::store::{Change, Revision, StoreError, Stored, Unreadable, What};
 use crate::whole::{self, sync_folder};
 
 /// Held by the process that has the folder open.
@@ -52,6 +52,8 @@ struct Known {
     look: Look,
     /// What it kept when it could be read last; `None`: nothing yet.
     key: Option<ResourceKey>,
+    /// Why it cannot be used as it is now: somebody is editing it, most likely. It is not written over then.
+    unusable: Option<String>,
 }
 
 /// What a folder holds.
@@ -60,6 +62,8 @@ pub(super) struct Loaded {
     /// No change had a later one.
     pub(super) revision: Revision,
     pub(super) items: Vec<Stored>,
+    /// Files that are left alone: they are no resources, or the same as another one.
+    pub(super) unreadable: Vec<Unreadable>,
 }
 
 /// What people did to a file.
@@ -68,6 +72,13 @@ pub(super) struct Edit {
     path: PathBuf,
     /// How it looks since; `None`: it is gone.
     look: Option<Look>,
+}
+
+impl Edit {
+    /// Of which file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
 }
 
 /// How messages call a folder.
@@ -116,31 +127,40 @@ impl Disk {
 
     fn load(&mut self, counted: Revision) -> Result<Loaded, StoreError> {
         let denied = |error: io::Error| of_system(&self.words, &error, Moment::Opening);
-        let mut read = Vec::new();
-        let found = walk::all(&self.folder).map_err(denied)?;
-        for (path, look) in found.files {
+        let (mut read, mut unreadable) = (Vec::new(), Vec::new());
+        let walked = walk::all(&self.folder).map_err(denied)?;
+        for (path, look) in walked.files {
             let bytes = match plain_file::read(&path) {
-                Ok(bytes) => bytes,
+                Ok(bytes) => Ok(bytes),
                 // nobody can have written that here
                 Err(error) if plain_file::is_odd(&error) => {
                     tracing::warn!("{}: {} is not read: {error}; move it away", self.words, self.name(&path));
-                    self.known.insert(path, Known { look, key: None });
+                    self.known.insert(path, Known { look, key: None, unusable: None });
                     continue;
                 }
-                Err(error) => return Err(denied(error)),
+                Err(error) => Err(error.to_string()),
             };
-            let found = text::read(&self.name(&path), &bytes).map_err(|why| {
-                damaged(&self.words, &format!("{}: {why}: repair it, or move it away", self.name(&path)))
-            })?;
-            if let Some(other) = self.homes.insert(found.key.clone(), path.clone()) {
-                let (one, other) = (self.name(&path), self.name(&other));
-                let why = format!("{} is in {other} and in {one}: move one of them away", found.key);
-                return Err(damaged(&self.words, &why));
+            let found = bytes.and_then(|bytes| text::read(&self.name(&path), &bytes));
+            let found = found.and_then(|found| match self.homes.get(&found.key) {
+                Some(other) => {
+                    Err(format!("{} is in {} already: move one of them away", found.key, self.name(other)))
+                }
+                None => Ok(found),
+            });
+            match found {
+                Ok(found) => {
+                    self.homes.insert(found.key.clone(), path.clone());
+                    self.known.insert(path, Known { look, key: Some(found.key.clone()), unusable: None });
+                    read.push(found);
+                }
+                Err(why) => {
+                    let (kind, mesh, name) = (String::new(), String::new(), self.name(&path));
+                    unreadable.push(Unreadable { kind, mesh, name, why: why.clone() });
+                    self.known.insert(path, Known { look, key: None, unusable: Some(why) });
+                }
             }
-            self.known.insert(path, Known { look, key: Some(found.key.clone()) });
-            read.push(found);
         }
-        self.step_over(found.odd);
+        self.step_over(walked.odd);
         let stamped = read.iter().filter_map(|it| it.stamp).map(|stamp| stamp.version).max();
         let mut revision = counted.max(stamped.unwrap_or_default());
         let mut items = Vec::new();
@@ -156,7 +176,12 @@ impl Disk {
             items.push(Stored { key, document, version, created, modified });
         }
         self.reserve(revision)?;
-        Ok(Loaded { revision, items })
+        Ok(Loaded { revision, items, unreadable })
+    }
+
+    /// Why a file cannot be used as it was last seen; `None`: it can, or is not there.
+    pub(super) fn unusable(&self, path: &Path) -> Option<&str> {
+        self.known.get(path)?.unusable.as_deref()
     }
 
     /// Says of each thing that cannot be read that it is left alone, once.
@@ -170,7 +195,7 @@ impl Disk {
     }
 
     /// A path as messages say it.
-    fn name(&self, path: &Path) -> String {
+    pub(super) fn name(&self, path: &Path) -> String {
         path.strip_prefix(&self.folder).unwrap_or(path).display().to_string()
     }
 
@@ -236,13 +261,16 @@ impl Disk {
         }
         let look = Look::at(&path).map_err(|error| of_system(&self.words, &error, Moment::Writing))?;
         let known = self.known.get(&path);
-        if known.map(|it| it.look) == look && known.is_none_or(|it| it.key.as_ref() == Some(key)) {
-            return Ok(None);
-        }
         let held = |why: String| StoreError::Denied {
             store: self.words.clone(),
             why: format!("{} was changed by hand, and {why}: repair it, or move it away", self.name(&path)),
         };
+        if known.map(|it| it.look) == look && known.is_none_or(|it| it.key.as_ref() == Some(key)) {
+            return match known.and_then(|it| it.unusable.clone()) {
+                Some(why) => Err(held(why)),
+                None => Ok(None),
+            };
+        }
         if look.is_some() {
             let bytes = plain_file::read(&path).map_err(|error| held(error.to_string()))?;
             let found = text::read(&self.name(&path), &bytes).map_err(held)?;
@@ -286,12 +314,15 @@ impl Disk {
         let Read { key, document, stamp: _ } = match read {
             Ok(read) => read,
             Err(why) => {
-                tracing::warn!("{}: {name}: {why}; what was there stays", self.words);
-                self.known.insert(path, Known { look, key: before });
+                let why_once = why
+                    .strip_prefix(name.as_str())
+                    .map_or(why.as_str(), |rest| rest.trim_start_matches(':').trim_start());
+                tracing::warn!("{}: {name}: {why_once}; what was there stays", self.words);
+                self.known.insert(path, Known { look, key: before, unusable: Some(why) });
                 return None;
             }
         };
-        self.known.insert(path.clone(), Known { look, key: Some(key.clone()) });
+        self.known.insert(path.clone(), Known { look, key: Some(key.clone()), unusable: None });
         if let Some(old) = self.homes.insert(key.clone(), path.clone()).filter(|old| *old != path) {
             self.known.remove(&old);
         }
@@ -313,7 +344,7 @@ impl Disk {
         let look = Look::at(&path).map_err(|error| of_system(&self.words, &error, Moment::Writing))?;
         if let Some(look) = look {
             self.unsettled.remove(&path);
-            self.known.insert(path.clone(), Known { look, key: Some(stored.key.clone()) });
+            self.known.insert(path.clone(), Known { look, key: Some(stored.key.clone()), unusable: None });
             self.homes.insert(stored.key.clone(), path);
         }
         Ok(())

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio_postgres::{Row, Transaction};
 
 use super::{CHANNEL, fault};
-use crate::store::{Change, Revision, StoreError, Stored, What};
+use crate::store::{Change, Revision, StoreError, Stored, Unreadable, What};
 
 /// How many changes are kept for watches.
 const REMEMBERED: i64 = 10_000;
@@ -17,6 +17,8 @@ const TIDY_EVERY: i64 = 256;
 pub(super) const REVISION: &str = "SELECT revision FROM meshtcp_state";
 /// Takes the next revision; other writers wait until this transaction ends.
 pub(super) const NEXT_REVISION: &str = "UPDATE meshtcp_state SET revision = revision + 1 RETURNING revision";
+/// Gives back a revision that was taken in the same transaction.
+pub(super) const REVISION_BACK: &str = "UPDATE meshtcp_state SET revision = revision - 1";
 /// One resource.
 pub(super) const ONE: &str = "SELECT kind, mesh, name, version, created, modified, document FROM meshtcp_resource \
      WHERE kind = $1 AND mesh = $2 AND name = $3";
@@ -29,7 +31,7 @@ pub(super) const AFTER: &str = "SELECT s.revision, \
      coalesce((SELECT min(revision) - 1 FROM meshtcp_change), s.revision), \
      c.kind, c.mesh, c.name, c.revision, c.created, c.modified, c.document \
      FROM meshtcp_state s LEFT JOIN \
-     (SELECT * FROM meshtcp_change WHERE revision > $1 ORDER BY revision LIMIT 500) c ON true ORDER BY c.revision";
+     (SELECT * FROM meshtcp_change WHERE revision > $1 ORDER BY revision LIMIT 10000) c ON true ORDER BY c.revision";
 
 /// A revision in a column.
 pub(super) fn revision(words: &str, row: &Row, column: usize) -> Result<Revision, StoreError> {
@@ -64,12 +66,24 @@ pub(super) fn stored(words: &str, row: &Row, first: usize) -> Result<Stored, Sto
     })
 }
 
+/// As [`stored`]; a row that cannot be read costs itself.
+pub(super) fn readable(row: &Row, first: usize) -> Result<Stored, Unreadable> {
+    stored("", row, first).map_err(|error| {
+        let text = |column: usize| row.try_get::<_, &str>(first + column).unwrap_or_default().to_owned();
+        let why = match error {
+            StoreError::Damaged { why, .. } => why,
+            other => other.to_string(),
+        };
+        Unreadable { kind: text(0), mesh: text(1), name: text(2), why }
+    })
+}
+
 fn key(words: &str, row: &Row, first: usize) -> Result<ResourceKey, StoreError> {
     let text = |column: usize| -> Result<&str, StoreError> {
         row.try_get(first + column).map_err(|error| fault::damaged(words, &error))
     };
     let kind = text(0)?;
-    let unknown = || fault::damaged(words, &format!("nobody knows the kind `{kind}`"));
+    let unknown = || fault::damaged(words, &format!("this version does not know the kind `{kind}`"));
     Ok(ResourceKey::new(Kind::from_text(kind).ok_or_else(unknown)?, text(1)?, text(2)?))
 }
 

@@ -1,0 +1,142 @@
+//! Several resources in one request: all of them or none, and nothing is told of a part.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::http::StatusCode;
+use model::draft::Document;
+use model::{Kind, ResourceKey};
+use serde_json::{Value, json};
+
+use super::write::{ATTEMPTS, PUT, accepted, in_place, keep_labels};
+use crate::api::answer::{Answer, REVISION};
+use crate::api::ask::Ask;
+use crate::api::caller::Role;
+use crate::api::collection::Collection;
+use crate::api::operation::Outcome;
+use crate::api::refusal::Refusal;
+use crate::store::{Effect, Expected, Put, Selection, StoreError, Stored, Written};
+
+/// A resource of the body.
+struct Wanted {
+    key: ResourceKey,
+    said: Document,
+}
+
+/// The same, checked on top of what is there.
+struct Checked {
+    put: Put,
+    warnings: Vec<String>,
+}
+
+pub(super) async fn apply(ask: Ask) -> Outcome {
+    if ask.desk().setup.read_only {
+        let detail = "this control plane follows files: change them, and what they say is served here";
+        return Err(Refusal::not_allowed(detail));
+    }
+    let wanted = wanted(&ask)?;
+    let store = ask.desk().store.as_ref();
+    for _ in 0..ATTEMPTS {
+        let listing = store.list(&Selection::default()).await;
+        let listing = listing.map_err(|error| Refusal::of_store(PUT, &error))?;
+        let there: BTreeMap<&ResourceKey, &Stored> = listing.items.iter().map(|it| (&it.key, it)).collect();
+        let checked = wanted.iter().map(|it| on_top(&ask, it, &there, &wanted));
+        let checked = checked.collect::<Result<Vec<Checked>, _>>()?;
+        match store.put_all(checked.iter().map(|it| it.put.clone()).collect()).await {
+            Err(StoreError::Conflict { .. }) => {}
+            Err(error) => return Err(Refusal::of_store(PUT, &error)),
+            Ok(written) => return Ok(told(&checked, &written)),
+        }
+    }
+    Err(Refusal::new(StatusCode::CONFLICT, "Conflict", "others change it at the same time: try again"))
+}
+
+/// What the body asks for; a refusal names the resource that it is about.
+fn wanted(ask: &Ask) -> Result<Vec<Wanted>, Refusal> {
+    let documents = ask.documents().map_err(|refusal| refusal.titled(PUT))?;
+    let mut wanted = Vec::new();
+    let mut keys = BTreeSet::new();
+    for document in documents.iter().flat_map(items) {
+        let key = ResourceKey::of_document(document.value())
+            .map_err(|why| Refusal::bad(format!("resource {} of the body: {why}", wanted.len() + 1)))?;
+        let collection = Collection::Kept(key.kind);
+        if collection.is_secret() && ask.caller.role() < Role::Admin {
+            return Err(ask.refuse_access(collection));
+        }
+        if !keys.insert(key.clone()) {
+            return Err(Refusal::bad(format!("{key} is in the body twice")));
+        }
+        let said = in_place(&document, &key).map_err(|refusal| about(&key, refusal))?;
+        wanted.push(Wanted { key, said });
+    }
+    if wanted.is_empty() {
+        return Err(Refusal::bad(
+            "the body has no resource: send one, or several as `{\"total\": 2, \"items\": […]}`",
+        ));
+    }
+    // a mesh comes before what is in it
+    wanted.sort_by_key(|it| it.key.kind != Kind::Mesh);
+    Ok(wanted)
+}
+
+/// The resources of a document: itself, or those of a list.
+fn items(document: &Document) -> Vec<Document> {
+    match document.value().get("items").and_then(Value::as_array) {
+        Some(items) if document.value().get("type").is_none() => {
+            items.iter().map(|item| Document::from_value("body", item.clone())).collect()
+        }
+        Some(_) | None => vec![document.clone()],
+    }
+}
+
+/// A put on top of what is there now, if it may be made.
+fn on_top(
+    ask: &Ask,
+    Wanted { key, said }: &Wanted,
+    there: &BTreeMap<&ResourceKey, &Stored>,
+    wanted: &[Wanted],
+) -> Result<Checked, Refusal> {
+    if let Some(mesh) = &key.mesh {
+        let mesh = ResourceKey::global(Kind::Mesh, mesh);
+        if !there.contains_key(&mesh) && !wanted.iter().any(|it| it.key == mesh) {
+            let detail = format!("there is no Mesh {}, neither here nor in the body", mesh.name);
+            return Err(about(key, Refusal::bad(detail)));
+        }
+    }
+    let before = there.get(key).copied();
+    let checked = accepted(ask, key, said, before).map_err(|refusal| about(key, refusal));
+    let (document, resource, warnings) = checked?;
+    if let Some(before) = before {
+        keep_labels(before, &resource).map_err(|refusal| about(key, refusal))?;
+    }
+    let expected = before.map_or(Expected::Absent, |before| Expected::Version(before.version));
+    Ok(Checked { put: Put { key: key.clone(), document, expected }, warnings })
+}
+
+fn about(key: &ResourceKey, refusal: Refusal) -> Refusal {
+    Refusal { detail: format!("{key}: {}", refusal.detail), ..refusal }
+}
+
+fn told(checked: &[Checked], written: &[Written]) -> Answer {
+    let shown = |(it, Written { stored, effect }): (&Checked, &Written)| {
+        let outcome = match effect {
+            Effect::Created => "created",
+            Effect::Changed => "updated",
+            Effect::Unchanged => "unchanged",
+        };
+        json!({
+            "kind": it.put.key.kind.as_str(),
+            "mesh": it.put.key.mesh_or_empty(),
+            "name": it.put.key.name,
+            "outcome": outcome,
+            "revision": stored.version,
+            "warnings": it.warnings,
+        })
+    };
+    let resources: Vec<Value> = checked.iter().zip(written).map(shown).collect();
+    let changed = written.iter().filter(|it| it.effect != Effect::Unchanged);
+    match changed.map(|it| it.stored.version).max() {
+        Some(revision) => Answer::json(json!({ "revision": revision, "resources": resources }))
+            .with_header(REVISION, &revision.to_string()),
+        None => Answer::json(json!({ "resources": resources })),
+    }
+}

@@ -1,0 +1,53 @@
+//! How many connections each server may hold, of the descriptors that the process may open.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// A server's part of the descriptors. What is left is for stores, files and what the process needs for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// Proxies: a half, at most 32768.
+    Discovery,
+    /// The API: an eighth, at most 1024.
+    Api,
+    /// Admin pages: a sixteenth, at most 128.
+    Admin,
+}
+
+impl Share {
+    /// How many connections that is.
+    pub(super) fn of(self, descriptors: u64) -> usize {
+        let (part, least, most) = match self {
+            Share::Discovery => (2, 64, 32_768),
+            Share::Api => (8, 32, 1024),
+            Share::Admin => (16, 16, 128),
+        };
+        usize::try_from(descriptors / part).unwrap_or(most).clamp(least, most)
+    }
+
+    /// The same of what this process may open now.
+    pub(super) fn now(self) -> usize {
+        self.of(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX))
+    }
+}
+
+/// Raises the limit of open files as far as it goes without a privilege; where it cannot be raised, it stays.
+pub fn raise_descriptors() {
+    let Rlimit { current: _, maximum } = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shares_leave_something_for_the_rest() {
+        let all = [Share::Discovery, Share::Api, Share::Admin];
+        for descriptors in [1024, 4096, 1 << 20] {
+            let taken: usize = all.iter().map(|share| share.of(descriptors)).sum();
+            assert!(taken as u64 <= descriptors * 3 / 4, "{taken} of {descriptors}");
+        }
+        assert_eq!(all.map(|share| share.of(1024)), [512, 128, 64]);
+        assert_eq!(all.map(|share| share.of(u64::MAX)), [32_768, 1024, 128]);
+    }
+}

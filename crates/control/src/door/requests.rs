@@ -1,0 +1,58 @@
+//! The HTTP/1 requests of one connection.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::Request;
+use axum::response::Response;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::sync::CancellationToken;
+
+use super::Paced;
+
+/// How much of a request's head is read.
+const HEAD_BYTES: usize = 64 * 1024;
+
+/// How the requests of one connection are answered.
+pub(crate) struct Requests {
+    pub(crate) router: axum::Router,
+    /// How long a head may take to arrive, and a caller stay silent between two requests.
+    pub(crate) head: Duration,
+    pub(crate) stopping: CancellationToken,
+}
+
+impl Requests {
+    /// Answers until the caller leaves, takes too long or has to go. Every request carries `peer`.
+    pub(crate) async fn answer<S, P>(self, stream: S, peer: P)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        P: Clone + std::fmt::Debug + Send + Sync + 'static,
+    {
+        let Self { router, head, stopping } = self;
+        let from = peer.clone();
+        let service = tower::service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(from.clone());
+            let mut router = router.clone();
+            let answered = tower::Service::call(&mut router, request.map(axum::body::Body::new));
+            async move { Ok::<Response, Infallible>(answered.await?) }
+        });
+        let mut builder = hyper::server::conn::http1::Builder::new();
+        builder.timer(TokioTimer::new()).header_read_timeout(head).max_buf_size(HEAD_BYTES);
+        let stream = TokioIo::new(Paced::new(stream, None));
+        let connection = builder.serve_connection(stream, TowerToHyperService::new(service));
+        tokio::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = stopping.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(?peer, %error, "a connection broke");
+        }
+    }
+}
