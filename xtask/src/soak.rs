@@ -13,12 +13,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::run::{Outcome, cargo, execute, root, target};
 use backends::Backend;
 use clients::Clients;
 use program::{Program, Sample};
 use report::Report;
 use town::Town;
+
+use crate::run::{Outcome, cargo, execute, root, target};
 
 /// How often weights change.
 const CHANGE: Duration = Duration::from_secs(2);

@@ -1,9 +1,10 @@
 //! Every test: unit, property, behaviour, end to end, documentation examples, fuzz smoke and conformance.
 
+use std::process::Command;
+
 use crate::run::{Outcome, capture, cargo, on_path, tee};
 use crate::summary::Summary;
 use crate::{conformance, debian, envoy, instructions, schemathesis};
-use std::process::Command;
 
 pub(crate) fn run() -> Outcome {
     if let Err(why) = debian::install_servers() {

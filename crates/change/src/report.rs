@@ -5,6 +5,7 @@ mod served;
 
 use std::collections::BTreeMap;
 
+use concern::concerned;
 use model::{Kind, ProxyKey};
 use plan::{Outcome, Plan, RouteStatus};
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,6 @@ use crate::Revision;
 use crate::compile::Compiled;
 use crate::rollout::Rollout;
 use crate::status::{Connection, ProxyStatus, Rejection};
-use concern::concerned;
 pub use served::{Served, ServedAll};
 
 /// The proxies and the routes of a control plane.

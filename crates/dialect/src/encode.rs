@@ -13,13 +13,13 @@ mod well_known;
 
 use std::collections::BTreeMap;
 
+use error::Path;
 use prost::encoding::{WireType, encode_key, encode_varint};
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::{Map, Value};
 use xds::TypeUrl;
 
 use crate::descriptors;
-use error::Path;
 pub use error::{EncodeError, Problem};
 
 /// Encodes one resource: an object whose `@type` names its message.

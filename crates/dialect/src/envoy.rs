@@ -25,13 +25,13 @@ mod zone;
 
 use std::collections::BTreeMap;
 
+use destinations::Destinations;
 use plan::{Direction, Plan};
 use serde_json::Value;
+use split::Splits;
 use xds::ResourceSet;
 
 use crate::encode::{EncodeError, encode};
-use destinations::Destinations;
-use split::Splits;
 
 /// How a split is said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use change::preview::{comparable, differences, universal};
 use model::problems::SHOWN;
 use serde::Serialize;
 use serde_json::Value;
+use wait::{Wait, waited};
 use xds::Foreign;
 
 use crate::client::{Client, Put};
@@ -16,7 +17,6 @@ use crate::in_force::path;
 use crate::output::{self, Format, complain, print};
 use crate::proposal::{Files, Proposed};
 use crate::source::Rules;
-use wait::{Wait, waited};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

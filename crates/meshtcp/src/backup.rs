@@ -9,17 +9,18 @@
 mod keeper;
 mod text;
 
-use control::whole;
-use model::{Kind, ResourceKey};
-use serde_json::{Value, json};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+
+use control::whole;
+use keeper::Keeper;
+use model::{Kind, ResourceKey};
+use serde_json::{Value, json};
 
 use crate::context::Server;
 use crate::exit::Exit;
 use crate::output::{complain, print};
 use crate::store::{StoreChoice, StoreParser};
-use keeper::Keeper;
 
 /// Whose resources.
 #[derive(Debug, clap::Args)]

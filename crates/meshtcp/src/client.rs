@@ -8,8 +8,10 @@ use std::io::{BufRead as _, BufReader};
 use std::time::{Duration, Instant};
 
 use change::report::FleetReport;
+use failed::Whom;
 use model::ResourceKey;
 use serde_json::Value;
+use socket::{Door, ToSocket};
 use ureq::http::{Response, StatusCode};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::unversioned::resolver::DefaultResolver;
@@ -19,9 +21,6 @@ use crate::address::ControlPlane;
 use crate::api_socket;
 use crate::context::Context;
 use crate::trust::{Trusted, is_loopback};
-
-use failed::Whom;
-use socket::{Door, ToSocket};
 
 pub(crate) use failed::Failed;
 

@@ -31,15 +31,15 @@ use control::store::StoreMetrics;
 use dialect::envoy::{EnvoyOptions, SplitLayout};
 use model::MeshName;
 use plan::Context;
+use resources::Resources;
+use screen::Screen;
+use service::{Addresses, Secure, Service};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use crate::exit::Exit;
 use crate::output::complain;
 use crate::{duration, names};
-use resources::Resources;
-use screen::Screen;
-use service::{Addresses, Secure, Service};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

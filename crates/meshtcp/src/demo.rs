@@ -16,12 +16,13 @@ mod tally;
 
 use std::time::Duration;
 
-use crate::exit::Exit;
-use crate::output::{complain, print};
 use clients::Clients;
 use display::Display;
 use stage::Stage;
 use tally::{Chapter, Tally};
+
+use crate::exit::Exit;
+use crate::output::{complain, print};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

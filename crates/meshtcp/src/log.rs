@@ -4,12 +4,12 @@ mod line;
 
 use std::io::IsTerminal;
 
+use line::{JsonLine, write_field};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::fmt::format::debug_fn;
 
 use crate::streams;
-use line::{JsonLine, write_field};
 
 /// What to say about the program itself, and how.
 #[derive(Clone, Debug, clap::Args)]

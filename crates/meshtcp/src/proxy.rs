@@ -22,7 +22,9 @@ use std::time::Duration;
 use ::proxy::discovery::{Discovery, Link};
 use ::proxy::{ConnectionLog, Options, Proxy};
 use control::guard::{caught_task, task_again};
+use follower::{Carried, Follower};
 use model::ProxyKey;
+use state::State;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use xds::Foreign;
@@ -38,8 +40,6 @@ use crate::takeover;
 use crate::takeover::{Succession, admin_listener};
 use crate::trust::Trusted;
 use crate::up::{LogFormat, connection_log};
-use follower::{Carried, Follower};
-use state::State;
 
 /// How long after a panic the control plane is asked again.
 const PAUSE: Duration = Duration::from_secs(1);

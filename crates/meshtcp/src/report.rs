@@ -10,13 +10,13 @@ use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use excerpt::Excerpt;
 use model::problems::{SHOWN, Shown};
 use model::violation::Position;
 use model::{Problem, Problems, Severity};
 use xds::Foreign;
 
 use crate::output::complain_drawn;
-use excerpt::Excerpt;
 pub(crate) use plain::plain;
 
 /// The longest picture of a problem.

@@ -9,14 +9,13 @@ use change::preview::{State, overlay};
 use dialect::envoy::EnvoyOptions;
 use model::ProxyKey;
 use plan::Context;
+use run::{Arrival, Simulation};
 
 use crate::exit::Exit;
 use crate::in_force::InForce;
 use crate::logs::{Record, records};
 use crate::output::{self, Format, complain, print};
 use crate::proposal::{Files, Proposed};
-
-use run::{Arrival, Simulation};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

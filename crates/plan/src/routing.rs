@@ -31,16 +31,16 @@ mod zone;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use clusters::Clusters;
+use facts::Facts;
+use inbound::Offered;
 use model::Kind;
+use owner::Owners;
+use split::Splitter;
 
 use crate::plan::{Backend, Listener, Plan, Proxy, Warning};
 use crate::rules::Rules;
 use crate::view::View;
-use clusters::Clusters;
-use facts::Facts;
-use inbound::Offered;
-use owner::Owners;
-use split::Splitter;
 pub(crate) use zone::plan_ingress;
 
 /// What the policies of each kind that a TCP proxy feels say about its destinations.

@@ -5,12 +5,12 @@ mod reach;
 
 use std::sync::Arc;
 
+use heard::{Heard, Hearing};
 use model::{Kind, Resource};
 
 use crate::matching::Shadows;
 use crate::plan::{IgnoredBecause, Listener, Outcome, PolicyOrigin, RouteStatus};
 use crate::view::View;
-use heard::{Heard, Hearing};
 
 impl View<'_> {
     /// What became of each MeshTCPRoute and MeshHTTPRoute that selects the proxy, given what was made of its

@@ -14,9 +14,9 @@ use l4::ending::Ending;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
+use sample::{Labels, Sample, Samples};
 
 use crate::published::Published;
-use sample::{Labels, Sample, Samples};
 
 /// Reads the counters whenever metrics are encoded.
 #[derive(Debug)]

@@ -19,6 +19,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use message::Message;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
@@ -26,7 +27,6 @@ use rustix::net::{
 };
 
 use crate::own_socket;
-use message::Message;
 
 /// How many sockets one message carries; the kernel takes 253 (`SCM_MAX_FD`).
 const SOCKETS: usize = 128;

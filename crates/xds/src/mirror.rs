@@ -22,11 +22,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use draft::{Withheld, keep_needed, put_back, restore, withhold};
+use references::Gap;
+
 use crate::order::{L4_CLUSTER, L4_ENDPOINTS, L4_LISTENER, L4_ROUTE};
 use crate::proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node, Status};
 use crate::{PATIENCE, ResourceSet, TypeUrl};
-use draft::{Withheld, keep_needed, put_back, restore, withhold};
-use references::Gap;
 
 /// How long after the last response of something inconsistent what goes together of it is offered.
 pub const QUIET: Duration = Duration::from_millis(200);

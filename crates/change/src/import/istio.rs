@@ -8,13 +8,13 @@ mod matches;
 
 use std::collections::BTreeMap;
 
+use destination::{Host, Subsets};
+use matches::Match;
 use model::draft::Document;
 use serde_json::{Value, json};
 
 use super::note::{Note, Origin};
 use super::route::{Item, Route, Target};
-use destination::{Host, Subsets};
-use matches::Match;
 
 pub(super) fn import(documents: &[Document]) -> (Vec<Route<'_>>, Vec<Note>) {
     let (mut routes, mut notes) = (Vec::new(), Vec::new());

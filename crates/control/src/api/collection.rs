@@ -11,39 +11,39 @@ pub(super) enum Collection {
     /// Resources that somebody wrote.
     Kept(Kind),
     /// What is put together when it is asked for.
-    Computed(Computed),
+    Computed(Insight),
 }
 
-/// What is put together when it is asked for.
+/// What a control plane knows of its resources and proxies, put together when it is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Computed {
-    DataplaneInsight,
-    MeshInsight,
-    ServiceInsight,
-    ZoneInsight,
-    ZoneIngressInsight,
-    ZoneEgressInsight,
+pub(super) enum Insight {
+    Dataplane,
+    Mesh,
+    Service,
+    Zone,
+    ZoneIngress,
+    ZoneEgress,
 }
 
-impl Computed {
-    const ALL: [Computed; 6] = [
-        Computed::DataplaneInsight,
-        Computed::MeshInsight,
-        Computed::ServiceInsight,
-        Computed::ZoneInsight,
-        Computed::ZoneIngressInsight,
-        Computed::ZoneEgressInsight,
+impl Insight {
+    const ALL: [Insight; 6] = [
+        Insight::Dataplane,
+        Insight::Mesh,
+        Insight::Service,
+        Insight::Zone,
+        Insight::ZoneIngress,
+        Insight::ZoneEgress,
     ];
 
     /// Name, path and scope.
     const fn row(self) -> (&'static str, &'static str, Scope) {
         match self {
-            Computed::DataplaneInsight => ("DataplaneInsight", "dataplane-insights", Scope::Mesh),
-            Computed::MeshInsight => ("MeshInsight", "mesh-insights", Scope::Global),
-            Computed::ServiceInsight => ("ServiceInsight", "service-insights", Scope::Mesh),
-            Computed::ZoneInsight => ("ZoneInsight", "zone-insights", Scope::Global),
-            Computed::ZoneIngressInsight => ("ZoneIngressInsight", "zone-ingress-insights", Scope::Global),
-            Computed::ZoneEgressInsight => ("ZoneEgressInsight", "zoneegressinsights", Scope::Global),
+            Insight::Dataplane => ("DataplaneInsight", "dataplane-insights", Scope::Mesh),
+            Insight::Mesh => ("MeshInsight", "mesh-insights", Scope::Global),
+            Insight::Service => ("ServiceInsight", "service-insights", Scope::Mesh),
+            Insight::Zone => ("ZoneInsight", "zone-insights", Scope::Global),
+            Insight::ZoneIngress => ("ZoneIngressInsight", "zone-ingress-insights", Scope::Global),
+            Insight::ZoneEgress => ("ZoneEgressInsight", "zoneegressinsights", Scope::Global),
         }
     }
 }
@@ -52,7 +52,7 @@ impl Collection {
     /// Every collection, by name.
     pub(super) fn all() -> Vec<Self> {
         let kept = Kind::ALL.iter().copied().map(Collection::Kept);
-        let mut all: Vec<Self> = kept.chain(Computed::ALL.map(Collection::Computed)).collect();
+        let mut all: Vec<Self> = kept.chain(Insight::ALL.map(Collection::Computed)).collect();
         all.sort_by_key(|collection| collection.name());
         all
     }
@@ -63,7 +63,7 @@ impl Collection {
         found.or(match path {
             "global-secrets" => Some(Collection::Kept(Kind::GlobalSecret)),
             "zone-ingresses" => Some(Collection::Kept(Kind::ZoneIngress)),
-            "zone-egress-insights" => Some(Collection::Computed(Computed::ZoneEgressInsight)),
+            "zone-egress-insights" => Some(Collection::Computed(Insight::ZoneEgress)),
             _ => None,
         })
     }

@@ -2,18 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use change::status::ProxyStatus;
 use model::reference::SERVICE_TAG;
 use model::{Kind, Profile, ProxyKey};
 use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
 use super::ask::Ask;
-use super::collection::Computed;
+use super::collection::Insight;
 use super::operation::{Operation, Outcome};
 use super::overview;
 use super::refusal::Refusal;
 use crate::store::{Selection, Stored};
-use change::status::ProxyStatus;
 
 const TITLE: &str = "Could not retrieve resources";
 
@@ -35,16 +35,16 @@ pub(super) fn operations() -> Vec<Operation> {
 }
 
 /// The items of a computed collection: of the mesh in the path, or of all.
-pub(super) async fn items(ask: &Ask, computed: Computed) -> Result<Vec<Value>, Refusal> {
+pub(super) async fn items(ask: &Ask, computed: Insight) -> Result<Vec<Value>, Refusal> {
     match computed {
-        Computed::DataplaneInsight => overview::dataplane_insights(ask).await,
-        Computed::MeshInsight => {
+        Insight::Dataplane => overview::dataplane_insights(ask).await,
+        Insight::Mesh => {
             let all = All::read(ask).await?;
             Ok(all.of_kind(Kind::Mesh).map(|mesh| all.mesh(mesh)).collect())
         }
         // the newest profile knows services as resources only
-        Computed::ServiceInsight if ask.desk().setup.rules.profile >= Profile::V3 => Ok(Vec::new()),
-        Computed::ServiceInsight => {
+        Insight::Service if ask.desk().setup.rules.profile >= Profile::V3 => Ok(Vec::new()),
+        Insight::Service => {
             let all = All::read(ask).await?;
             let services = all.services();
             let wanted = services.into_iter().filter(|((mesh, _), _)| ask.mesh().is_none_or(|it| it == mesh));
@@ -53,7 +53,7 @@ pub(super) async fn items(ask: &Ask, computed: Computed) -> Result<Vec<Value>, R
             items.sort_by_key(|item| (item["name"].to_string(), item["mesh"].to_string()));
             Ok(items)
         }
-        Computed::ZoneInsight | Computed::ZoneIngressInsight | Computed::ZoneEgressInsight => Ok(Vec::new()),
+        Insight::Zone | Insight::ZoneIngress | Insight::ZoneEgress => Ok(Vec::new()),
     }
 }
 

@@ -7,6 +7,7 @@ mod rules;
 
 use std::sync::Arc;
 
+use change::compile::{Compiled, CompiledProxy};
 use model::{ProxyKey, ResourceId};
 use plan::View;
 use serde_json::json;
@@ -15,7 +16,6 @@ use super::answer::Answer;
 use super::ask::Ask;
 use super::operation::{Body, Operation, Outcome, Query, Sort};
 use super::refusal::Refusal;
-use change::compile::{Compiled, CompiledProxy};
 
 const TITLE: &str = "Could not retrieve a resource";
 

@@ -1,5 +1,6 @@
 //! A resource together with what is known of what it stands for.
 
+use change::status::{Connection, ProxyStatus};
 use model::{Kind, ProxyKey, ResourceKey};
 use serde_json::{Value, json};
 
@@ -14,7 +15,6 @@ use super::operation::{Operation, Outcome};
 use super::page::Page;
 use super::refusal::Refusal;
 use crate::store::{Selection, Stored};
-use change::status::{Connection, ProxyStatus};
 
 const LIST: &str = "Could not retrieve resources";
 const ITEM: &str = "Could not retrieve a resource";

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use change::compile::Compiled;
 use model::topology::{Dataplane, Inbound, ServiceSelector};
 use model::{Kind, ProxyKey, Resource, Spec};
 use plan::Shadows;
@@ -18,7 +19,6 @@ use super::listing::{FILTERS, PAGING};
 use super::operation::{Operation, Outcome};
 use super::page::Page;
 use super::refusal::Refusal;
-use change::compile::Compiled;
 
 const TITLE: &str = "Could not retrieve a resource";
 

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::http::Method;
+use change::preview::{Live, State, overlay, preview, stored};
+use change::{Content, Entry, Ledger};
 use model::{Kind, Problem};
 use plan::Context;
 use serde_json::json;
@@ -14,8 +16,6 @@ use super::caller::Role;
 use super::operation::{Body, Operation, Outcome};
 use super::refusal::{Invalid, Refusal};
 use crate::store::Selection;
-use change::preview::{Live, State, overlay, preview, stored};
-use change::{Content, Entry, Ledger};
 
 const TITLE: &str = "Could not preview a change";
 

@@ -1,10 +1,8 @@
 //! The HTTP/1 requests of one connection.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::extract::Request;
-use axum::response::Response;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -36,8 +34,7 @@ impl Requests {
         let service = tower::service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(from.clone());
             let mut router = router.clone();
-            let answered = tower::Service::call(&mut router, request.map(axum::body::Body::new));
-            async move { Ok::<Response, Infallible>(answered.await?) }
+            tower::Service::call(&mut router, request.map(axum::body::Body::new))
         });
         let mut builder = hyper::server::conn::http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(head).max_buf_size(HEAD_BYTES);

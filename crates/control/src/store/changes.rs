@@ -1,10 +1,10 @@
 //! Changes in their order, and following them.
 
-use model::ResourceKey;
 use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use model::ResourceKey;
 
 use super::{Revision, StoreError, Stored};
 

@@ -1,9 +1,9 @@
 //! All that is stored, in memory, with its latest changes. Pure: times come in.
 
-use model::ResourceKey;
 use std::collections::{BTreeMap, VecDeque};
 
 use jiff::Timestamp;
+use model::ResourceKey;
 use serde_json::Value;
 
 use super::{

@@ -5,12 +5,13 @@
 
 mod file;
 
-use model::ResourceKey;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use file::File;
 use jiff::Timestamp;
+use model::ResourceKey;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
@@ -18,7 +19,6 @@ use tokio::task::spawn_blocking;
 use super::contents::{Contents, Proposal, apart};
 use super::memory::Shared;
 use super::{Change, Expected, Listing, Put, Revision, Selection, Store, StoreError, Stored, Watch, Written};
-use file::File;
 
 /// Resources in one file on disk.
 #[derive(Clone, Debug)]

@@ -1,7 +1,8 @@
 //! Why a store did not do what it was asked.
 
-use super::{Expected, Revision, Stored};
 use model::ResourceKey;
+
+use super::{Expected, Revision, Stored};
 
 /// Why a store did not do what it was asked.
 #[derive(Clone, Debug, thiserror::Error)]

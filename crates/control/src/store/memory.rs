@@ -1,10 +1,10 @@
 //! Resources in memory: for tests and for trying things out. What is stored is gone with the process.
 
-use model::ResourceKey;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use model::ResourceKey;
 use serde_json::Value;
 use tokio::sync::watch;
 

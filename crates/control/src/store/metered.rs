@@ -1,10 +1,10 @@
 //! A store that counts what it is asked.
 
-use model::ResourceKey;
 use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
+use model::ResourceKey;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;

@@ -16,13 +16,14 @@ mod place;
 mod text;
 mod walk;
 
-use model::ResourceKey;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use disk::Disk;
 use jiff::Timestamp;
+use model::ResourceKey;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, spawn_blocking};
@@ -31,7 +32,6 @@ use super::contents::{Contents, Proposal, apart};
 use super::memory::Shared;
 use super::{Expected, Listing, Put, Revision, Selection, Store, StoreError, Watch, What, Written};
 use crate::guard::task_again;
-use disk::Disk;
 
 /// How often it is looked whether people changed a file. What looks the same twice is taken in.
 const LOOK: Duration = Duration::from_millis(500);

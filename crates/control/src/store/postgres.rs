@@ -11,14 +11,16 @@ mod rows;
 mod schema;
 mod tls;
 
-use model::ResourceKey;
 use std::fmt;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use listener::Listener;
+use model::ResourceKey;
 use serde_json::Value;
+use tls::Way;
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard, watch};
 use tokio::time::timeout;
 use tokio_postgres::config::{Host, SslMode};
@@ -30,8 +32,6 @@ use super::contents::{Proposal, check, expect, propose};
 use super::{
     Change, Expected, Listing, Put, Revision, Selection, Store, StoreError, Stored, Watch, What, Written,
 };
-use listener::Listener;
-use tls::Way;
 
 /// The channel on which control planes wake each other.
 const CHANNEL: &str = "meshtcp";

@@ -10,6 +10,7 @@ use change::compile::{Compiler, Scope};
 use change::preview::universal;
 use change::{Content, Options};
 use dialect::envoy::EnvoyOptions;
+use maker::Maker;
 use meshtcp_control::api::Setup;
 use meshtcp_control::sources::{Settled, Source as _, SourceState, StoreSource};
 use meshtcp_control::store::Selection;
@@ -22,7 +23,6 @@ use serde_json::Value;
 
 use crate::client::{Reply, send};
 use crate::server::{Server, trusting};
-use maker::Maker;
 
 const LONGEST_MESH: &str = "m234567890.m234567890.m234567890.m234567890.m234567890.m234567890.m234567890";
 

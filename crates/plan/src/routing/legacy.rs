@@ -3,6 +3,7 @@
 
 mod fitting;
 
+use fitting::Fitting;
 use model::policy::{
     AccessLogFormat, AccessLogTarget, LegacyDestination, LegacyPolicy, TrafficRoute, TrafficSplit,
 };
@@ -14,7 +15,6 @@ use super::split::Side;
 use crate::merge::Destined;
 use crate::plan::{AccessLog, Cluster, ConnectionSettings, LogBackend, LogFormat, PolicyOrigin, Sourced};
 use crate::view::View;
-use fitting::Fitting;
 
 /// The policies of the tag-based model that are for a proxy.
 pub(super) struct Legacy<'a> {

@@ -38,6 +38,9 @@ pub enum Sighting {
     Gone,
 }
 
+/// A file, and a resource that it has.
+type Claim<'f> = (&'f Arc<str>, &'f Arc<Entry>);
+
 type Reader = Box<dyn Fn(&str, &[u8]) -> Content + Send>;
 
 /// The files, what they say, and what of it is in force.
@@ -219,7 +222,7 @@ impl Files {
     fn candidate(&self, held: &BTreeMap<Arc<str>, Problems>) -> (Candidate, Vec<(Arc<str>, Problem)>) {
         let mut changed = BTreeSet::new();
         let moved = self.claimed_by_others(held);
-        let mut claims: BTreeMap<ResourceKey, Vec<(&Arc<str>, &Arc<Entry>)>> = BTreeMap::new();
+        let mut claims: BTreeMap<ResourceKey, Vec<Claim<'_>>> = BTreeMap::new();
         for (name, file) in &self.files {
             let content = file.offered(held.contains_key(name));
             let same = match (content, &file.good) {

@@ -1,6 +1,5 @@
 //! The files of a folder: what is known of them, and the only hand that writes them.
 
-use model::ResourceKey;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
@@ -8,6 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use model::ResourceKey;
 
 use super::text::{self, Read};
 use super::{place, walk};

@@ -1,8 +1,9 @@
 //! What the file of a resource is called.
 
-use model::ResourceKey;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+
+use model::ResourceKey;
 
 /// Longer names do not fit a directory together with what stands around them; a hash takes the place of their end.
 const LONGEST: usize = 180;

@@ -1,9 +1,9 @@
 //! What the database says, as what a store says.
 
-use model::ResourceKey;
 use std::error::Error as _;
 use std::fmt::Display;
 
+use model::ResourceKey;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
