@@ -125,7 +125,7 @@ impl Work {
         while let Some(ended) = timeout(patience, self.writers.join_next()).await.expect("writers end") {
             ended.unwrap();
         }
-        let last = store.revision().await.unwrap().number();
+        let last = timeout(patience, told(store)).await.expect("the store comes back");
         let all_saw = async {
             while !every_watcher_saw(last, self.watchers.len(), &seen()) {
                 sleep(PAUSE).await;
@@ -236,4 +236,15 @@ fn a_revision_that_means_two_things_is_found() {
 
 fn nothing() -> Listing {
     Listing::new(Revision::ZERO, Vec::new())
+}
+
+/// The last revision, as soon as the store can be asked: it may be on its way back.
+async fn told(store: &dyn Store) -> u64 {
+    loop {
+        match store.revision().await {
+            Ok(revision) => return revision.number(),
+            Err(StoreError::Lost { .. }) => sleep(PAUSE).await,
+            Err(error) => panic!("{error}"),
+        }
+    }
 }
