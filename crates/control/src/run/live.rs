@@ -116,7 +116,7 @@ impl<S: Sink> Live<S> {
         &self.problems
     }
 
-    /// What is in force as of the last turn. It changes with each turn that brought something.
+    /// What is in force as of the last turn. It changes with each turn in which the source said something new.
     pub fn current(&self) -> watch::Receiver<Arc<Current>> {
         self.current.subscribe()
     }
@@ -146,7 +146,10 @@ impl<S: Sink> Live<S> {
         let is_new = |(_, compiled): &&(Ledger, Arc<Compiled>)| {
             owed || before.as_ref().is_none_or(|before| !Arc::ptr_eq(before, compiled))
         };
-        let news = match adopted.filter(is_new) {
+        let adopts = adopted.filter(is_new);
+        // answers of proxies change nothing of what is in force, and there are many
+        let changed = turn.is_some() || adopts.is_some();
+        let news = match adopts {
             Some((ledger, compiled)) => {
                 let nothing = self.compiler.nothing();
                 let before = before.as_deref().filter(|_| !owed).unwrap_or(&nothing);
@@ -161,7 +164,7 @@ impl<S: Sink> Live<S> {
         if !waits {
             self.pause.is_over();
         }
-        if turn.is_some() {
+        if changed {
             self.current.send_replace(Arc::new(Current {
                 adopted: self.adopted.clone(),
                 parts: self.source.states(),
@@ -173,7 +176,6 @@ impl<S: Sink> Live<S> {
 
     /// Takes in what the source says. `None`: nothing is new.
     fn look(&mut self, now: Instant) -> Option<Turn<S::News>> {
-        let states = self.source.states();
         let was_away = self.source.is_away();
         self.source.refresh(now);
         let back = (was_away && !self.source.is_away()).then(|| self.source.describe());
@@ -189,7 +191,7 @@ impl<S: Sink> Live<S> {
         step("compile");
         let problems = self.settle(&mut turn);
         turn.new_problems = self.now_wrong(problems);
-        turn.repaired = self.repaired(&states);
+        turn.repaired = self.repaired();
         Some(turn)
     }
 
@@ -231,9 +233,15 @@ impl<S: Sink> Live<S> {
         new
     }
 
-    fn repaired(&self, before: &[(Arc<str>, SourceState)]) -> Vec<Arc<str>> {
-        let broken: BTreeSet<&Arc<str>> =
-            before.iter().filter(|(_, state)| *state != SourceState::Current).map(|(part, _)| part).collect();
+    /// The parts that are in force as they are, and were not as of the last look.
+    fn repaired(&self) -> Vec<Arc<str>> {
+        let before = self.current.borrow();
+        let broken: BTreeSet<&Arc<str>> = before
+            .parts
+            .iter()
+            .filter(|(_, state)| *state != SourceState::Current)
+            .map(|(part, _)| part)
+            .collect();
         let now = self.source.states().into_iter().filter(|(_, state)| *state == SourceState::Current);
         now.map(|(part, _)| part).filter(|part| broken.contains(part)).collect()
     }
