@@ -1,8 +1,14 @@
 //! An explanation as a tree of lines, without colour.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::{Explanation, OutboundExplanation, PolicyExplanation, SettingExplanation, ShareExplanation};
+
+/// Of more policies than this to which the same happened, fewer are listed.
+const ALIKE: usize = 6;
+/// How many policies are listed at most.
+const LINES: usize = 100;
 
 /// A line and what is below it.
 struct Node {
@@ -38,7 +44,7 @@ impl fmt::Display for Explanation {
             below.push(Node::leaf("no such outbound"));
         }
         if !policies.is_empty() {
-            below.push(Node::new("routes of the mesh", policies.iter().map(policy).collect()));
+            below.push(Node::new("routes of the mesh", briefly(policies)));
         }
         if !warnings.is_empty() {
             below.push(Node::new("warnings", warnings.iter().map(Node::leaf).collect()));
@@ -86,7 +92,65 @@ fn setting(SettingExplanation { name, value, from }: &SettingExplanation) -> Nod
     Node::leaf(format!("{name}: {value}, from {from}"))
 }
 
+/// The policies, each in a line; of many to which the same happened the first few, and how many more there are.
+fn briefly(policies: &[PolicyExplanation]) -> Vec<Node> {
+    let mut alike: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for PolicyExplanation { policy: _, outcome, why } in policies {
+        *alike.entry((outcome, why)).or_default() += 1;
+    }
+    let mut nodes = Vec::new();
+    let mut told: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let mut rest = 0;
+    for explained in policies {
+        let sort = (explained.outcome.as_str(), explained.why.as_str());
+        let of_sort = alike.get(&sort).copied().unwrap_or_default();
+        let told = told.entry(sort).or_default();
+        *told += 1;
+        match *told {
+            _ if nodes.len() >= LINES => rest += 1,
+            nth if of_sort <= ALIKE || nth < ALIKE => nodes.push(policy(explained)),
+            ALIKE => {
+                let PolicyExplanation { policy: _, outcome, why } = explained;
+                let more = format!("{} policies more", of_sort - ALIKE + 1);
+                let (policy, outcome, why) = (more, outcome.clone(), why.clone());
+                nodes.push(self::policy(&PolicyExplanation { policy, outcome, why }));
+            }
+            _ => {}
+        }
+    }
+    if rest > 0 {
+        nodes.push(Node::leaf(format!("and {rest} policies more; as JSON all are listed")));
+    }
+    nodes
+}
+
 fn policy(PolicyExplanation { policy, outcome, why }: &PolicyExplanation) -> Node {
     let why = if why.is_empty() { String::new() } else { format!(": {why}") };
     Node::leaf(format!("{policy}: {outcome}{why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thousand_policies_that_do_nothing_are_a_few_lines() {
+        let explained = |number: usize, outcome: &str, why: &str| PolicyExplanation {
+            policy: format!("MeshTCPRoute route-{number}"),
+            outcome: outcome.to_owned(),
+            why: why.to_owned(),
+        };
+        let mut policies = vec![explained(0, "applied", "")];
+        policies.extend((1..1000).map(|number| explained(number, "ignored", "nobody dials it")));
+        let lines: Vec<String> = briefly(&policies).into_iter().map(|node| node.line).collect();
+        assert_eq!(lines.len(), 7);
+        assert_eq!(
+            (lines[0].as_str(), lines[6].as_str()),
+            ("MeshTCPRoute route-0: applied", "994 policies more: ignored: nobody dials it",)
+        );
+        let all_different: Vec<_> =
+            (0..1000).map(|number| explained(number, "not selected", &number.to_string())).collect();
+        assert_eq!(briefly(&all_different).len(), LINES + 1);
+        assert_eq!(briefly(&policies[..7]).len(), 7, "a few are all listed");
+    }
 }
