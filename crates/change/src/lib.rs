@@ -9,7 +9,7 @@
 //! * [`compile`] — a ledger into what every proxy should run, in every dialect; what is wrong or doubtful with it
 //! * [`preview`] — what a change would do, before it is made
 //! * [`import`] — routes of other systems into ours
-//! * [`rollout`], [`report`] — how far changes have come, as values that travel
+//! * [`rollout`], [`report`] — how far changes have come, as values that travel; [`replica`] — between control planes, too
 //!
 //! It does no IO and knows neither where resources come from nor who watches.
 #![forbid(unsafe_code)]
@@ -20,6 +20,7 @@ mod content;
 pub mod import;
 mod ledger;
 pub mod preview;
+pub mod replica;
 pub mod report;
 mod revision;
 pub mod rollout;

@@ -1,23 +1,31 @@
 //! How every proxy and every route is, as a value: for `/status`, and for whoever asks why a change is not live.
+//!
+//! A report is as large as the page that was asked for, and is made in a time that grows with the proxies and with what
+//! their plans say of routes. What a route does not touch is counted, not listed.
 
 mod concern;
+mod proxies;
+mod question;
+mod routes;
 mod served;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use concern::concerned;
-use model::{Kind, ProxyKey};
-use plan::{Outcome, Plan, RouteStatus};
+use model::ProxyKey;
 use serde::{Deserialize, Serialize};
-use xds::{Family, Version};
 
 use crate::Revision;
 use crate::compile::Compiled;
+use crate::replica::{Account, Replica};
 use crate::rollout::Rollout;
-use crate::status::{Connection, ProxyStatus, Rejection};
+use crate::status::TurnedAway;
+pub use proxies::{ProxyReport, ProxyState, ProxyTotals, Refusal};
+pub use question::{Question, Subject};
+pub use routes::{Reach, Reached, RouteAtProxy, RouteReport, RouteTotals};
 pub use served::{Served, ServedAll};
 
-/// The proxies and the routes of a control plane.
+/// The proxies and the routes of a control plane, and of all others on the same store.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FleetReport {
@@ -25,241 +33,112 @@ pub struct FleetReport {
     pub revision: Revision,
     /// How far that state has come; absent before the first.
     pub rollout: Option<Rollout>,
-    /// Every proxy that has attached or has a Dataplane, by mesh and name.
+    /// The control planes that this is told of: the one that was asked first. Empty where it does not say.
+    #[serde(default)]
+    pub control_planes: Vec<ControlPlane>,
+    /// Why nothing is known of what is attached to other control planes on the store; absent: it is known, or there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub others_unknown: Option<String>,
+    /// How many there are of what was asked for, on all pages.
+    #[serde(default)]
+    pub totals: Totals,
+    /// The page of the proxies that have attached or have a Dataplane, by mesh and name.
     pub proxies: Vec<ProxyReport>,
-    /// Every route policy that speaks about a proxy, by identity.
+    /// The page of the route policies, by identity.
     pub routes: Vec<RouteReport>,
+    /// Who wanted to attach lately and was turned away, the last first.
+    #[serde(default)]
+    pub turned_away: Vec<TurnedAway>,
 }
 
-/// One proxy.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// How many there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ProxyReport {
-    /// The proxy, as `mesh/name`.
-    pub proxy: ProxyKey,
-    /// Whether there is a Dataplane of that name.
-    pub known: bool,
-    /// Its stream; `None`: it is not attached now.
-    pub connection: Option<Connection>,
-    /// How many streams it has opened.
-    pub streams: u64,
-    /// The revision that brought the last change of what it should run; `None` while it is told nothing.
-    pub revision: Option<Revision>,
-    /// The newest revision that it runs; `None`: none that is known.
-    pub runs: Option<Revision>,
-    /// The version of the set that it should run.
-    pub published: Option<Version>,
-    /// The last version that it has accepted as a whole.
-    pub accepted: Option<Version>,
-    /// Whether it runs what it should.
-    pub in_sync: bool,
-    /// The last response of each type that it accepted, by the last word of the type.
-    #[serde(default)]
-    pub acked: BTreeMap<String, String>,
-    /// What it refuses, in its own words.
-    #[serde(default)]
-    pub refusals: Vec<Refusal>,
-    /// What it could not be told as asked.
-    #[serde(default)]
-    pub notes: Vec<String>,
+pub struct Totals {
+    /// Proxies.
+    pub proxies: ProxyTotals,
+    /// Route policies.
+    pub routes: RouteTotals,
 }
 
-/// Something that a proxy refuses.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A control plane.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Refusal {
-    /// The resource.
-    #[serde(flatten)]
-    pub rejection: Rejection,
-    /// The outbounds and gateway listeners that it is part of.
-    #[serde(default)]
-    pub listeners: Vec<String>,
+pub struct ControlPlane {
+    /// Its name, as proxies see it behind `meshtcp@`.
+    pub name: Arc<str>,
+    /// The revision that it has taken over last.
+    pub revision: Revision,
+    /// How many proxies are attached to it.
+    pub attached: usize,
 }
 
-/// One route policy.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RouteReport {
-    /// The policy, as `Kind mesh/name`.
-    pub policy: String,
-    /// Where it was written: `file:line`.
-    pub source: String,
-    /// The proxies that it selects; none: it selects nobody.
-    #[serde(default)]
-    pub proxies: Vec<RouteAtProxy>,
+/// What a report is made of.
+#[derive(Clone, Debug)]
+pub struct Facts<'a> {
+    /// The control plane that is asked, with its own proxies.
+    pub own: Replica,
+    /// The others on the same store.
+    pub others: &'a [Replica],
+    /// How far the newest state has come everywhere; `None`: nothing was adopted yet.
+    pub rollout: Option<Rollout>,
+    /// What every proxy should run.
+    pub compiled: &'a Compiled,
 }
 
-/// One route policy at one proxy.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RouteAtProxy {
-    /// The proxy, as `mesh/name`.
-    pub proxy: ProxyKey,
-    /// The outbounds and gateway listeners that it decides.
-    #[serde(default)]
-    pub decides: Vec<String>,
-    /// How far it has come there.
-    pub reach: Reach,
-    /// What the proxy said when it refused, in its own words.
-    #[serde(default)]
-    pub refusals: Vec<String>,
-    /// Its backendRefs that cannot be used, with the reason.
-    #[serde(default)]
-    pub unresolved: Vec<String>,
+/// What is known of one proxy, and by whom.
+struct Known<'a> {
+    account: &'a Account,
+    /// The revision that its control plane has taken over last.
+    taken_over: Revision,
+    /// That control plane, where it is another one than the one that is asked.
+    elsewhere: Option<&'a Arc<str>>,
 }
 
-/// How far a route has come at one proxy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Reach {
-    /// The proxy runs it.
-    Live,
-    /// The proxy was told, and has not answered yet.
-    Pending,
-    /// The proxy refuses it, and runs what it had before.
-    Refused,
-    /// The proxy is not attached.
-    Detached,
-    /// It decides nothing there: another policy does, or nobody dials its destination.
-    WithoutEffect,
-}
-
-impl Reach {
-    /// Every one, the best first.
-    pub const ALL: [Reach; 5] =
-        [Reach::Live, Reach::Pending, Reach::Refused, Reach::Detached, Reach::WithoutEffect];
-
-    /// As it is written: `live`, `pending`, `refused`, `detached` or `without-effect`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Reach::Live => "live",
-            Reach::Pending => "pending",
-            Reach::Refused => "refused",
-            Reach::Detached => "detached",
-            Reach::WithoutEffect => "without-effect",
+/// Puts together what was asked for of what proxies were told and what they answered.
+pub fn report(question: &Question, facts: &Facts<'_>) -> FleetReport {
+    let Facts { own, others, rollout, compiled } = facts;
+    let mut known: BTreeMap<&ProxyKey, Known<'_>> = BTreeMap::new();
+    for replica in std::iter::once(own).chain(*others) {
+        let elsewhere = (!std::ptr::eq(replica, own)).then_some(&replica.name);
+        for (proxy, account) in &replica.proxies {
+            let new = Known { account, taken_over: replica.revision, elsewhere };
+            match known.get(proxy) {
+                Some(old) if !new.account.status.counts_more(&old.account.status) => {}
+                Some(_) | None => drop(known.insert(proxy, new)),
+            }
         }
     }
-}
-
-/// Puts together what the proxies of a state were told and what they answered. `revision` is that of the state, and
-/// `rollout` how far it has come; `None`: nothing was adopted yet.
-pub fn report(
-    revision: Revision,
-    rollout: Option<Rollout>,
-    compiled: &Compiled,
-    served: &ServedAll,
-    statuses: &BTreeMap<ProxyKey, ProxyStatus>,
-) -> FleetReport {
-    let mut routes: BTreeMap<(String, String), RouteReport> = BTreeMap::new();
-    for (key, proxy) in &compiled.proxies {
-        for route in &proxy.plan.routes {
-            let policy = &route.policy.policy;
-            let title = format!("{} {}/{}", route.kind, policy.mesh, policy.name);
-            let entry = routes.entry((title.clone(), route.policy.name.clone()));
-            let entry = entry.or_insert_with(|| RouteReport {
-                policy: title,
-                source: route.policy.source.to_string(),
-                proxies: Vec::new(),
-            });
-            entry.proxies.push(at_proxy(&proxy.plan, route, key, statuses.get(key)));
-        }
-    }
-    // those that select nobody
-    for kind in [Kind::MeshTCPRoute, Kind::MeshHTTPRoute] {
-        for meta in compiled.snapshot.of_kind(kind).iter().map(|route| route.meta()) {
-            let title = format!("{kind} {}/{}", meta.mesh, meta.display_name());
-            routes.entry((title.clone(), meta.name.as_str().to_owned())).or_insert_with(|| RouteReport {
-                policy: title,
-                source: meta.source.to_string(),
-                proxies: Vec::new(),
-            });
-        }
-    }
-    let mut names: Vec<&ProxyKey> = compiled.proxies.keys().chain(statuses.keys()).collect();
-    names.sort();
-    names.dedup();
-    let of_proxy = |key: &ProxyKey| {
-        let plan = compiled.proxies.get(key).map(|found| &*found.plan);
-        let status = statuses.get(key).cloned().unwrap_or_default();
-        let family = status.connection.as_ref().map_or(Family::Envoy, |connection| connection.dialect);
-        let served = served.get(&(key.clone(), family)).map(|served| &**served);
-        proxy(key, plan, served, status, revision)
+    let (proxy_totals, proxies) = proxies::reports(question, compiled, &known, own.revision);
+    let (route_totals, routes) = routes::reports(question, compiled, &known, own.revision);
+    let control_plane = |replica: &Replica| ControlPlane {
+        name: Arc::clone(&replica.name),
+        revision: replica.revision,
+        attached: replica.proxies.values().filter(|it| it.status.connection.is_some()).count(),
     };
+    let mut turned_away: Vec<TurnedAway> =
+        own.turned_away.iter().chain(others.iter().flat_map(|it| &it.turned_away)).cloned().collect();
+    turned_away.sort_by_key(|it| std::cmp::Reverse(it.last));
     FleetReport {
-        revision,
-        rollout,
-        proxies: names.into_iter().map(of_proxy).collect(),
-        routes: routes.into_values().collect(),
+        revision: own.revision,
+        rollout: rollout.clone(),
+        control_planes: std::iter::once(own).chain(*others).map(control_plane).collect(),
+        others_unknown: None,
+        totals: Totals { proxies: proxy_totals, routes: route_totals },
+        proxies,
+        routes,
+        turned_away,
     }
 }
 
-fn proxy(
-    key: &ProxyKey,
-    plan: Option<&Plan>,
-    served: Option<&Served>,
-    status: ProxyStatus,
-    newest: Revision,
-) -> ProxyReport {
-    let in_sync = status.connection.is_some() && status.is_in_sync();
-    let runs = served.and_then(|served| served.runs(&status, newest));
-    let rejections = status.refusals().to_vec();
-    let ProxyStatus {
-        connection,
-        streams,
-        published,
-        accepted,
-        accepted_at: _,
-        settled: _,
-        types,
-        rejections: _,
-    } = status;
-    let refusal = |rejection: Rejection| Refusal {
-        listeners: plan.map(|plan| concerned(plan, &rejection.name)).unwrap_or_default(),
-        rejection,
-    };
-    let last_word = |text: &str| text.rsplit('.').next().unwrap_or_default().to_owned();
-    ProxyReport {
-        proxy: key.clone(),
-        known: plan.is_some(),
-        connection,
-        streams,
-        revision: served.map(|served| served.revision),
-        runs,
-        published,
-        accepted,
-        in_sync,
-        acked: types
-            .into_iter()
-            .filter_map(|(type_url, answers)| Some((last_word(type_url.as_str()), answers.acked?.version)))
-            .collect(),
-        refusals: rejections.into_iter().map(refusal).collect(),
-        notes: served.map(|served| served.notes.clone()).unwrap_or_default(),
+impl Known<'_> {
+    /// Whether the proxy runs what it should by the state that is asked about.
+    fn is_in_sync(&self, newest: Revision) -> bool {
+        let status = &self.account.status;
+        // a control plane that is behind has told its proxies what was right before
+        status.connection.is_some() && status.is_in_sync() && self.taken_over >= newest
     }
 }
 
-fn at_proxy(plan: &Plan, route: &RouteStatus, key: &ProxyKey, status: Option<&ProxyStatus>) -> RouteAtProxy {
-    let RouteStatus { policy: _, kind: _, outcome, decides, unresolved } = route;
-    let touches = |rejection: &&Rejection| {
-        concerned(plan, &rejection.name).iter().any(|listener| decides.contains(listener))
-    };
-    let refusals: Vec<String> = status
-        .map(|status| {
-            status.refusals().iter().filter(touches).map(|it| it.message.trim_end().to_owned()).collect()
-        })
-        .unwrap_or_default();
-    let reach = match status {
-        _ if *outcome != Outcome::Applied => Reach::WithoutEffect,
-        Some(_) if !refusals.is_empty() => Reach::Refused,
-        Some(status) if status.connection.is_none() => Reach::Detached,
-        Some(status) if status.is_in_sync() || !status.refusals().is_empty() => Reach::Live,
-        Some(_) => Reach::Pending,
-        None => Reach::Detached,
-    };
-    RouteAtProxy {
-        proxy: key.clone(),
-        decides: decides.clone(),
-        reach,
-        refusals,
-        unresolved: unresolved.iter().map(|(reference, why)| format!("{reference}: {why}")).collect(),
-    }
-}
+#[cfg(test)]
+mod tests;

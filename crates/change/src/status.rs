@@ -38,6 +38,20 @@ impl ProxyStatus {
         if self.connection.is_none() || self.is_in_sync() { &[] } else { &self.rejections }
     }
 
+    /// What counts of what several control planes know of one proxy: the word of that to which it is attached, of several the
+    /// last; otherwise of the first. `None`: none knows it.
+    pub fn newest(all: impl IntoIterator<Item = Self>) -> Option<Self> {
+        all.into_iter().reduce(|known, other| if other.counts_more(&known) { other } else { known })
+    }
+
+    pub(crate) fn counts_more(&self, than: &Self) -> bool {
+        match (&self.connection, &than.connection) {
+            (Some(new), Some(old)) => new.since > old.since,
+            (Some(_), None) => true,
+            (None, _) => false,
+        }
+    }
+
     /// Whether the proxy runs what it should.
     pub fn is_in_sync(&self) -> bool {
         self.published.is_some() && self.accepted == self.published
@@ -114,6 +128,24 @@ pub struct Rejection {
     pub message: String,
     /// When.
     pub at: Timestamp,
+}
+
+/// Somebody who wanted to attach and may not, or waits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TurnedAway {
+    /// Who it says it is: `mesh/name` of a proxy, or its node id where that is none; empty before it has said that.
+    pub who: String,
+    /// Why it is turned away, in the words that it was told.
+    pub why: String,
+    /// The host that it came from, where known.
+    pub from: Option<std::net::IpAddr>,
+    /// When it was turned away first.
+    pub first: Timestamp,
+    /// When it was turned away last.
+    pub last: Timestamp,
+    /// How often.
+    pub times: u64,
 }
 
 /// Proxies may quote whole configurations; the first words say what is wrong.

@@ -114,6 +114,9 @@ impl Default for Setup {
     }
 }
 
+/// How many look at all proxies and routes at once.
+const LOOKS: usize = 2;
+
 /// The API. Cloning shares everything.
 #[derive(Clone)]
 pub struct Api {
@@ -129,6 +132,8 @@ pub(crate) struct Desk {
     metrics: ApiMetrics,
     /// Who may plan a change that is only looked at.
     previews: Semaphore,
+    /// Who may look at all proxies and routes: a few at once, so that many who ask do not take all memory.
+    looks: Semaphore,
 }
 
 impl std::fmt::Debug for Api {
@@ -144,7 +149,8 @@ impl Api {
             true => Tokens::with_keys_as_they_are(Arc::clone(&store)),
             false => Tokens::new(Arc::clone(&store)),
         };
-        Self { desk: Arc::new(Desk { setup, store, tokens, plane, metrics, previews: Semaphore::new(1) }) }
+        let (previews, looks) = (Semaphore::new(1), Semaphore::new(LOOKS));
+        Self { desk: Arc::new(Desk { setup, store, tokens, plane, metrics, previews, looks }) }
     }
 
     /// The routes. Requests must carry a [`serve::Peer`], which [`serve`] gives them.

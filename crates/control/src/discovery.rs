@@ -19,6 +19,7 @@ mod service;
 mod shared;
 mod status;
 mod stream;
+mod turned_away;
 
 use std::io;
 use std::net::SocketAddr;

@@ -19,6 +19,7 @@ pub mod jobs;
 mod listen;
 mod look;
 mod plain_file;
+pub mod replicas;
 pub mod run;
 pub mod sources;
 pub mod store;

@@ -19,6 +19,7 @@
 //! A store keeps documents, it does not judge them: whoever puts validates. A folder that only people edit is none, but a
 //! [source](crate::sources); one that is changed over the API too is a [`PlainStore`].
 
+mod board;
 mod changes;
 mod contents;
 mod embedded;
@@ -33,12 +34,14 @@ mod stored;
 mod system;
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use model::ResourceKey;
 use serde_json::Value;
 use tokio::sync::watch;
 
+pub use board::{Board, Notes};
 pub use change::Revision;
 pub use changes::{Change, Watch, What};
 pub use embedded::EmbeddedStore;
@@ -114,4 +117,9 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Whether this process does the jobs that only one may do, of all that share the store. It may change at any time:
     /// begin a [job](crate::jobs) only while it is true. Always true for stores that no other process shares.
     fn leads(&self) -> watch::Receiver<bool>;
+
+    /// Where processes that share the store leave notes for each other; `None`: no other process shares it.
+    fn board(&self) -> Option<Arc<dyn Board>> {
+        None
+    }
 }

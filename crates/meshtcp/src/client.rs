@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use change::report::FleetReport;
 use failed::Whom;
 use model::ResourceKey;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use socket::{Door, ToSocket};
 use ureq::http::{Response, StatusCode};
@@ -26,6 +27,8 @@ pub(crate) use failed::Failed;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How many proxies and routes of a report are asked for at once.
+const REPORT_PAGE: usize = 1000;
 /// How long after the start of a command a control plane may still be starting itself.
 const STARTING: Duration = Duration::from_secs(2);
 /// The pause before one that does not listen is asked again.
@@ -142,10 +145,29 @@ impl Client {
         Ok(self.answer(path)?.ok())
     }
 
-    /// How every proxy and every route of the control plane is.
-    pub(crate) fn report(&self) -> Result<FleetReport, Failed> {
+    /// How the proxies and routes of the control plane are that are asked about: all pages of `query`, which may be empty.
+    pub(crate) fn report(&self, query: &str) -> Result<FleetReport, Failed> {
+        let mut all = self.page_of_report(query, 0)?;
+        let mut offset = 0;
+        loop {
+            offset += REPORT_PAGE;
+            if offset >= all.totals.proxies.total.max(all.totals.routes.total) {
+                return Ok(all);
+            }
+            let FleetReport { proxies, routes, .. } = self.page_of_report(query, offset)?;
+            all.proxies.extend(proxies);
+            all.routes.extend(routes);
+        }
+    }
+
+    /// The revision of the control plane and how far it has come, how many proxies and routes there are, without any.
+    pub(crate) fn summary(&self) -> Result<FleetReport, Failed> {
+        self.page_of_report("&size=0", 0)
+    }
+
+    fn page_of_report(&self, query: &str, offset: usize) -> Result<FleetReport, Failed> {
         let strange = |why: String| Failed::Strange { whom: self.whom, server: self.server.clone(), why };
-        let report = self.get("/_status")?;
+        let report = self.get(&format!("/_status?size={REPORT_PAGE}&offset={offset}{query}"))?;
         let report =
             report.ok_or_else(|| strange("it tells no status: it is no control plane of ours".into()))?;
         serde_json::from_value(report).map_err(|error| strange(format!("its status cannot be read: {error}")))
@@ -341,6 +363,11 @@ impl Client {
         };
         Failed::Unreachable { whom: self.whom, server: self.server.clone(), why }
     }
+}
+
+/// A text as a value in a query.
+pub(crate) fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
 fn revision(response: &Response<Body>) -> Option<u64> {

@@ -20,12 +20,14 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use change::compile::{Compiler, Scope, Which};
-use control::api::{Mirror, Role};
+use change::report::Question;
+use control::api::{Mirror, Plane, Role};
 use control::certificate::Certificate;
 use control::discovery::{Publisher, Statuses, TokenGate};
 use control::door::raise_descriptors;
 use control::fleet::{Fleet, Standing};
 use control::guard::caught;
+use control::replicas::Others;
 use control::run::{CompileMetrics, Current, FleetNews, FleetSink, Inbox, Live, Turn, run as run_loop};
 use control::store::StoreMetrics;
 use dialect::envoy::{EnvoyOptions, SplitLayout};
@@ -105,6 +107,10 @@ impl From<Split> for SplitLayout {
 #[derive(Clone)]
 struct Shared {
     standing: watch::Receiver<Arc<Standing>>,
+    /// The same, with what others on the store know.
+    plane: Plane,
+    /// What others on the store tell.
+    others: watch::Sender<Others>,
     current: watch::Receiver<Arc<Current>>,
     statuses: Arc<Statuses>,
     publisher: Arc<Publisher>,
@@ -175,8 +181,13 @@ pub(crate) fn run(arguments: Args) -> Exit {
     let screen = Screen::new(resources.in_words());
     let (source, watch) = resources.follow(&runtime, events.clone());
     let mut live = Live::new(source, compiler, sink).counted(compiling.clone());
+    let others = watch::Sender::new(Others::default());
+    let plane = Plane::new(standing.clone(), Arc::clone(&statuses))
+        .beside(api.setup.instance.as_str().into(), others.subscribe());
     let shared = Shared {
         standing,
+        plane,
+        others,
         current: live.current(),
         statuses,
         publisher,
@@ -204,10 +215,10 @@ pub(crate) fn run(arguments: Args) -> Exit {
 /// Says what a turn brought.
 fn show(screen: &Screen, shared: &Shared, live: &Live<FleetSink>, turn: &Turn<FleetNews>) {
     screen.turn(live, turn);
-    let standing = shared.standing();
-    if let Some(FleetNews { told, happened }) = &turn.news {
-        screen.news(told, &standing.compiled);
-        screen.happened(happened, || standing.report(&shared.statuses.all()));
+    if let Some(FleetNews { told, happened, turned_away }) = &turn.news {
+        screen.news(told, &shared.standing().compiled);
+        screen.happened(happened, |proxy| shared.plane.report(&Question::of_routes_in(proxy.mesh.as_str())));
+        turned_away.iter().for_each(Screen::turned_away);
     }
 }
 

@@ -4,6 +4,7 @@ use change::preview::State;
 use model::{Kind, ProxyKey, ResourceKey};
 use serde_json::json;
 
+use crate::client::encoded;
 use crate::context::InMesh;
 use crate::exit::Exit;
 use crate::explain::explained;
@@ -50,7 +51,11 @@ pub(crate) fn run(
         }
         Err(failed) => return failed.said(),
     };
-    let report = match client.report() {
+    let query = match kind {
+        Kind::Dataplane => format!("&what=proxies&mesh={}&name={}", encoded(&mesh), encoded(&name)),
+        _ => format!("&what=routes&mesh={}&name={}", encoded(&mesh), encoded(&name)),
+    };
+    let report = match client.report(&query) {
         Ok(report) => report,
         Err(failed) => return failed.said(),
     };

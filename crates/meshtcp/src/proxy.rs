@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::proxy::discovery::{Discovery, Link};
+use ::proxy::discovery::{Discovery, Link, Lost};
 use ::proxy::{ConnectionLog, Options, Proxy};
 use control::guard::{caught_task, task_again};
 use follower::{Carried, Follower};
@@ -188,7 +188,8 @@ fn start(arguments: Args) -> Result<(), String> {
         tokio::spawn(caught_task("takeover", succession));
         print(&format!("{key} follows {}\n", way.control_planes.join(" or ")));
         let news = link.subscribe();
-        tokio::spawn(async move { task_again("screen", || tell(news.clone())).await });
+        let named = key.clone();
+        tokio::spawn(async move { task_again("screen", || tell(&named, news.clone())).await });
         tokio::select! {
             result = follow(follower, &key, &way, &link) => result?,
             () = signals.leave(|| way.read_again(&proxy)) => {}
@@ -276,7 +277,7 @@ async fn follow(
 }
 
 /// Says how the link to the control plane is, whenever that changes; of several, what is new of each.
-async fn tell(mut link: watch::Receiver<Link>) {
+async fn tell(key: &ProxyKey, mut link: watch::Receiver<Link>) {
     let mut connected = false;
     let mut told: BTreeMap<String, String> = BTreeMap::new();
     while link.changed().await.is_ok() {
@@ -286,13 +287,38 @@ async fn tell(mut link: watch::Receiver<Link>) {
             told.clear();
         }
         connected = now.connected;
-        if let Some(error) = now.error
-            && told.insert(now.control_plane.clone(), error.clone()).as_ref() != Some(&error)
-        {
-            let at = now.control_plane.trim_end_matches('/');
-            let error = Foreign::message(&error);
-            complain(&format!("warning: no control plane at {at}: {error}; what runs goes on\n"));
+        let at = now.control_plane.trim_end_matches('/');
+        if let Some(lost) = now.lost {
+            let line = in_words(&lost, at);
+            // how long somebody else is attached is no news
+            let news = match lost {
+                Lost::StartedTwice(_) => "started twice".to_owned(),
+                Lost::Away(_) | Lost::Token(_) | Lost::TurnedAway(_) => line.clone(),
+            };
+            if told.insert(at.to_owned(), news.clone()).as_ref() != Some(&news) {
+                complain(&format!("warning: {line}; what runs goes on\n"));
+            }
+        } else if now.is_waiting {
+            let line = format!(
+                "warning: the control plane {at} has told this proxy nothing yet: is there a Dataplane {key}?\n"
+            );
+            if told.insert(at.to_owned(), line.clone()).as_ref() != Some(&line) {
+                complain(&line);
+            }
         }
+    }
+}
+
+/// Why there is no link to the control plane `at` a URL, and what to do.
+fn in_words(lost: &Lost, at: &str) -> String {
+    let said = Foreign::message(lost);
+    match lost {
+        Lost::Away(_) => format!("no control plane at {at}: {said}"),
+        Lost::Token(_) => {
+            format!("the control plane {at} wants a dataplane token of this proxy (--token-file): {said}")
+        }
+        Lost::StartedTwice(_) => format!("the control plane {at} follows another process: {said}"),
+        Lost::TurnedAway(_) => format!("the control plane {at} does not let this proxy in: {said}"),
     }
 }
 

@@ -3,10 +3,13 @@
 mod endpoints;
 
 use change::Revision;
-use change::report::{FleetReport, ProxyReport, Reach, RouteAtProxy, RouteReport};
+use change::report::{ControlPlane, FleetReport, ProxyReport, ProxyState, Reach, RouteAtProxy, RouteReport};
 use change::rollout::Rollout;
+use change::status::TurnedAway;
 use serde_json::{Value, json};
+use xds::Foreign;
 
+use crate::client::encoded;
 use crate::context::Server;
 use crate::exit::Exit;
 use crate::output::{self, Format, print};
@@ -58,10 +61,23 @@ pub(crate) fn run(Args { what, name, server, proxy_admin, output: format }: Args
         Ok(client) => client,
         Err(exit) => return exit,
     };
-    let mut report = match client.report() {
+    let mut query = match what {
+        What::All | What::Endpoints | What::Revisions => String::new(),
+        What::Routes => "&what=routes".to_owned(),
+        What::Proxies => "&what=proxies".to_owned(),
+    };
+    if let Some(name) = &name {
+        query.push_str(&format!("&name={}", encoded(name)));
+    }
+    let report = match what {
+        What::Revisions => client.summary(),
+        What::All | What::Routes | What::Proxies | What::Endpoints => client.report(&query),
+    };
+    let mut report = match report {
         Ok(report) => report,
         Err(failed) => return failed.said(),
     };
+    // an older control plane tells everything
     if let Some(name) = &name {
         report.routes.retain(|route| route.policy.contains(name.as_str()));
         report.proxies.retain(|proxy| proxy.proxy.to_string().contains(name.as_str()));
@@ -74,52 +90,122 @@ pub(crate) fn run(Args { what, name, server, proxy_admin, output: format }: Args
     };
     let drawn = || match what {
         What::All | What::Endpoints => {
-            format!("{}\n{}\n{}", revision(&report), proxies(&report.proxies), routes(&report.routes))
+            let (first, last) = (control_planes(&report), turned_away(&report.turned_away));
+            format!(
+                "{}{first}\n{}\n{}{last}",
+                revision(&report),
+                proxies(&report.proxies),
+                routes(&report.routes)
+            )
         }
         What::Routes => routes(&report.routes),
-        What::Proxies => proxies(&report.proxies),
-        What::Revisions => revision(&report),
+        What::Proxies => format!("{}{}", proxies(&report.proxies), turned_away(&report.turned_away)),
+        What::Revisions => format!("{}{}", revision(&report), control_planes(&report)),
     };
     print(&output::structured(format, &part).unwrap_or_else(drawn));
     Exit::Ok
 }
 
-fn revision(FleetReport { revision, rollout, .. }: &FleetReport) -> String {
-    let Some(Rollout { concerned, live, lagging, refused, live_after, .. }) = rollout else {
-        return format!("revision {revision}\n");
-    };
-    let mut line = format!("revision {revision}: {live}/{concerned} proxies live");
-    for (number, word) in [(lagging.len(), "lag behind"), (refused.len(), "refuse it")] {
+fn revision(FleetReport { revision, rollout, totals, .. }: &FleetReport) -> String {
+    let Some(rollout) = rollout else { return format!("revision {revision}\n") };
+    let Rollout { concerned, live, lagging, lagging_count, refused, refused_count, .. } = rollout;
+    // an older control plane counts nothing, and names all
+    let (lag, refuse) = ((*lagging_count).max(lagging.len()), (*refused_count).max(refused.len()));
+    let proxies = totals.proxies;
+    let attached = proxies.total - proxies.detached;
+    let mut line = format!("revision {revision}: ");
+    match concerned {
+        0 if attached > 0 => {
+            line.push_str(&format!(
+                "nothing new for an attached proxy, {}/{attached} in sync",
+                proxies.in_sync
+            ));
+        }
+        0 => line.push_str("no proxy is attached"),
+        _ => line.push_str(&format!("{live}/{concerned} proxies live")),
+    }
+    for (number, word) in [(lag, "lag behind"), (refuse, "refuse it")] {
         if number > 0 {
             line.push_str(&format!(", {number} {word}"));
         }
     }
-    for (part, time) in live_after.parts() {
+    for (part, time) in rollout.live_after.parts() {
         line.push_str(&format!(", {part} after {:.3} s", time.as_secs_f64()));
+    }
+    for name in &rollout.waits_for {
+        line.push_str(&format!(", not taken over by {} yet", Foreign::name(name)));
     }
     line.push('\n');
     line
 }
 
+/// Which control planes this is told of, where there are several.
+fn control_planes(FleetReport { control_planes, others_unknown, .. }: &FleetReport) -> String {
+    let mut lines = String::new();
+    if control_planes.len() > 1 {
+        let row = |ControlPlane { name, revision, attached }: &ControlPlane| {
+            [Foreign::name(name).to_string(), revision.to_string(), attached.to_string()]
+        };
+        let table = output::table(["CONTROL PLANE", "REVISION", "ATTACHED"], control_planes.iter().map(row));
+        lines.push_str(&format!("\n{table}"));
+    }
+    if let Some(why) = others_unknown {
+        lines.push_str(&format!(
+            "only what is attached to this control plane: what others know could not be read: {}\n",
+            Foreign::message(why)
+        ));
+    }
+    lines
+}
+
+/// Who wanted to attach lately and may not.
+fn turned_away(turned_away: &[TurnedAway]) -> String {
+    if turned_away.is_empty() {
+        return String::new();
+    }
+    let row = |TurnedAway { who, why, from, last, times, first: _ }: &TurnedAway| {
+        let who = if who.is_empty() { "?".to_owned() } else { Foreign::name(who).to_string() };
+        let from = from.map_or("-".to_owned(), |from| from.to_string());
+        [
+            who,
+            from,
+            times.to_string(),
+            last.strftime("%H:%M:%SZ").to_string(),
+            Foreign::message(why).to_string(),
+        ]
+    };
+    let table = output::table(["TURNED AWAY", "FROM", "TIMES", "LAST", "WHY"], turned_away.iter().map(row));
+    format!("\n{table}")
+}
+
+/// The state of a proxy, as people say it.
+fn in_words(state: ProxyState) -> &'static str {
+    match state {
+        ProxyState::InSync => "in sync",
+        ProxyState::Pending => "pending",
+        ProxyState::Refusing => "refuses",
+        ProxyState::Waiting => "waiting",
+        ProxyState::Detached => "not attached",
+    }
+}
+
 fn proxies(proxies: &[ProxyReport]) -> String {
     let row = |report: &ProxyReport| {
-        let ProxyReport { proxy, known, connection, revision, runs, in_sync, refusals, .. } = report;
+        let ProxyReport { proxy, known, connection, control_plane, revision, runs, refusals, notes, .. } =
+            report;
         let agent = connection.as_ref().map_or("-", |connection| match connection.agent.as_str() {
             "" => connection.dialect.as_str(),
             agent => agent,
         });
-        let state = match (connection, refusals.as_slice(), in_sync) {
-            (_, [_, ..], _) => "refuses",
-            (None, [], _) => "not attached",
-            (Some(_), [], true) => "in sync",
-            (Some(_), [], false) => "pending",
-        };
         let said = refusals.iter().map(|it| it.rejection.message.trim().replace('\n', " "));
-        let said: Vec<String> = said.chain((!known).then(|| "has no Dataplane".to_owned())).collect();
+        let said = said.chain((!known).then(|| "has no Dataplane".to_owned()));
+        let said = said.chain(notes.iter().cloned());
+        let at = control_plane.as_ref().map(|name| format!("at {name}"));
+        let said: Vec<String> = said.chain(at).collect();
         let number = |revision: &Option<Revision>| revision.map_or("-".to_owned(), |it| it.to_string());
         [
             proxy.to_string(),
-            state.to_owned(),
+            in_words(report.state()).to_owned(),
             agent.to_owned(),
             number(revision),
             number(runs),
@@ -130,9 +216,10 @@ fn proxies(proxies: &[ProxyReport]) -> String {
 }
 
 fn routes(routes: &[RouteReport]) -> String {
-    let row = |RouteReport { policy, source, proxies }: &RouteReport| {
-        let count = |reach: Reach| proxies.iter().filter(|it| it.reach == reach).count();
-        let counted = Reach::ALL.map(|reach| (count(reach), reach));
+    let row = |report: &RouteReport| {
+        let RouteReport { policy, source, proxies, .. } = report;
+        let reached = report.reached();
+        let counted = Reach::ALL.map(|reach| (reached.count(reach), reach));
         let reach: Vec<String> = counted
             .iter()
             .filter(|(number, _)| *number > 0)
@@ -145,8 +232,10 @@ fn routes(routes: &[RouteReport]) -> String {
                 says.push(line);
             }
         }
-        let reach = if proxies.is_empty() { "selects nobody".to_owned() } else { reach.join(", ") };
-        [policy.clone(), reach, says.join("; "), source.clone()]
+        let reach = if reach.is_empty() { "selects nobody".to_owned() } else { reach.join(", ") };
+        // a store has no places of its own: the name would stand there twice
+        let written = if source == policy { "-" } else { source };
+        [policy.clone(), reach, says.join("; "), written.to_owned()]
     };
     output::table(["ROUTE", "PROXIES", "SAYS", "WRITTEN AT"], routes.iter().map(row))
 }

@@ -203,8 +203,9 @@ async fn the_newest_stream_of_a_proxy_wins() {
     first.runs(1).await;
     let mut second = Follower::start(control_plane.address);
     second.runs(1).await;
-    let lost =
-        first.link.wait_for(|link| link.error.as_ref().is_some_and(|error| error.contains("newer stream")));
+    let lost = first
+        .link
+        .wait_for(|link| link.lost.as_ref().is_some_and(|lost| lost.to_string().contains("another stream")));
     timeout(PATIENCE, lost).await.unwrap().unwrap();
 }
 
@@ -217,7 +218,7 @@ async fn a_shutdown_ends_streams_and_proxies_keep_what_they_have() {
     control_plane.shutdown.cancel();
     let lost = follower
         .link
-        .wait_for(|link| link.error.as_ref().is_some_and(|error| error.contains("shutting down")));
+        .wait_for(|link| link.lost.as_ref().is_some_and(|lost| lost.to_string().contains("shutting down")));
     timeout(PATIENCE, lost).await.unwrap().unwrap();
     control_plane.status(|status| status.connection.is_none()).await;
     assert_eq!(follower.seen.lock().unwrap().last(), Some(&set(1)));

@@ -29,6 +29,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::fmt;
 use std::future::pending;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -42,7 +43,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
-use tonic::{Request, Status, Streaming};
+use tonic::{Code, Request, Status, Streaming};
 use tonic_prost::ProstCodec;
 use xds::proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node};
 use xds::{Mirror, Refusal, ResourceSet, Stranger, TypeUrl, recognise};
@@ -65,6 +66,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// from its store.
 const SILENCE: Duration = Duration::from_secs(15);
 
+/// How long a control plane that knows the proxy takes to tell it something, and longer.
+const TOLD_NOTHING: Duration = Duration::from_secs(2);
+
 /// How large a response may be: far above what a control plane of ours sends at once.
 const RESPONSE_BYTES: usize = 64 * 1024 * 1024;
 
@@ -76,6 +80,7 @@ const REQUEST_QUEUE: usize = 16;
 pub struct Discovery {
     /// The control planes; the first one is tried now.
     endpoints: VecDeque<Endpoint>,
+    node_id: String,
     mirror: Mirror,
     link: watch::Sender<Link>,
     started: Instant,
@@ -93,12 +98,71 @@ pub struct Link {
     /// How many configurations were accepted so far; 0 before the first.
     pub generation: u64,
     /// Why the last attempt or stream ended; `None` while connected.
-    pub error: Option<String>,
+    pub lost: Option<Lost>,
+    /// Whether a control plane has let the proxy in and told it nothing yet for a while: it may not know the proxy.
+    pub is_waiting: bool,
     /// The control plane that is followed, or that was tried last, as a URL; empty before the first attempt.
     pub control_plane: String,
     /// What whoever answered there calls itself, safe to print: one of ours if `connected`, or a stranger that is not
     /// followed. `None` while nobody has answered there.
     pub identifier: Option<String>,
+}
+
+/// Why there is no link to a control plane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// Nobody answers, or what answers is no control plane of ours; in words.
+    Away(String),
+    /// It wants a dataplane token and was brought none that is good; in its words.
+    Token(String),
+    /// Another process is attached under the same name; in its words.
+    StartedTwice(String),
+    /// It does not let the proxy in for another reason; in its words.
+    TurnedAway(String),
+}
+
+impl Lost {
+    fn of(status: &Status) -> Self {
+        let said = status.message().to_owned();
+        match status.code() {
+            Code::Unauthenticated => Lost::Token(said),
+            Code::AlreadyExists | Code::Aborted => Lost::StartedTwice(said),
+            Code::PermissionDenied | Code::InvalidArgument => Lost::TurnedAway(said),
+            Code::Unimplemented => Lost::of_no_discovery(said),
+            code => Lost::Away(format!("{code:?}: {said}")),
+        }
+    }
+}
+
+impl Lost {
+    /// What was said instead of opening a stream.
+    fn of_opening(status: &Status) -> Self {
+        match status.code() {
+            // it speaks no gRPC
+            Code::Unknown => Lost::of_no_discovery(status.message().to_owned()),
+            _ => Lost::of(status),
+        }
+    }
+
+    fn of_no_discovery(said: String) -> Self {
+        Lost::Away(format!("what answers there is not where proxies attach: {said}"))
+    }
+}
+
+impl From<String> for Lost {
+    fn from(why: String) -> Self {
+        Lost::Away(why)
+    }
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Lost::Away(why) | Lost::Token(why) | Lost::StartedTwice(why) | Lost::TurnedAway(why) => {
+                f.write_str(why)
+            }
+        }
+    }
 }
 
 /// An address that is none.
@@ -142,6 +206,7 @@ impl Discovery {
         };
         Ok(Self {
             endpoints,
+            node_id: node_id.to_owned(),
             mirror: Mirror::new(node),
             link: watch::Sender::new(Link::default()),
             started: Instant::now(),
@@ -197,13 +262,14 @@ impl Discovery {
                 Ok(never) => match never {},
                 Err(error) => error,
             };
-            if self.link.borrow().connected {
+            // who is sent away by another process of its name comes back ever more seldom
+            if self.link.borrow().connected && !matches!(error, Lost::StartedTwice(_)) {
                 (pause, tried) = (FIRST_PAUSE, 0);
             }
-            tracing::info!(error, retry_in = ?pause, "lost the control plane; the last configuration stays");
+            tracing::info!(%error, retry_in = ?pause, "lost the control plane; the last configuration stays");
             self.link.send_modify(|link| {
-                link.connected = false;
-                link.error = Some(error);
+                (link.connected, link.is_waiting) = (false, false);
+                link.lost = Some(error);
             });
             // Not all proxies at once: each waits between half of the pause and all of it.
             sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
@@ -220,7 +286,7 @@ impl Discovery {
     async fn stream(
         &mut self,
         consumer: &mut impl FnMut(&Arc<ResourceSet>) -> Result<(), Vec<Refusal>>,
-    ) -> Result<Infallible, String> {
+    ) -> Result<Infallible, Lost> {
         let Some(endpoint) = self.endpoints.front().cloned() else {
             return pending().await; // there is always one
         };
@@ -239,12 +305,14 @@ impl Discovery {
         // The first requests are queued before the stream is opened: a server may wait for them.
         self.mirror.connect();
         self.send(&requests).await?;
-        let mut responses = open(channel, queue, token).await.map_err(|status| in_words(&status))?;
+        let mut responses =
+            open(channel, queue, token, &self.node_id).await.map_err(|status| Lost::of_opening(&status))?;
         self.link.send_modify(|link| link.streams += 1);
         let opened = Instant::now();
         let elsewhere = self.endpoints.len() > 1;
         loop {
-            let silent = elsewhere && !self.link.borrow().connected;
+            let (connected, is_waiting) = (self.link.borrow().connected, self.link.borrow().is_waiting);
+            let (silent, not_told) = (elsewhere && !connected, !connected && !is_waiting);
             let quiet = self.mirror.wake_at().map(|at| self.started + at);
             let when_quiet = async {
                 match quiet {
@@ -254,19 +322,22 @@ impl Discovery {
             };
             tokio::select! {
                 response = responses.next() => {
-                    let response = response.ok_or("the control plane ended the stream")?;
-                    let response = response.map_err(|status| in_words(&status))?;
+                    let response = response.ok_or_else(|| "the control plane ended the stream".to_owned())?;
+                    let response = response.map_err(|status| Lost::of(&status))?;
                     let identifier = recognise(&response).map_err(|stranger| self.met(&stranger))?;
                     self.mirror.on_response(response, self.started.elapsed());
                     self.link.send_if_modified(|link| {
-                        link.error = None;
+                        (link.lost, link.is_waiting) = (None, false);
                         link.identifier = Some(identifier);
                         !std::mem::replace(&mut link.connected, true)
                     });
                 }
                 () = when_quiet => {}
+                () = sleep_until(opened + TOLD_NOTHING), if not_told => {
+                    self.link.send_modify(|link| link.is_waiting = true);
+                }
                 () = sleep_until(opened + SILENCE), if silent => {
-                    return Err(format!("the control plane has said nothing for {} s", SILENCE.as_secs()));
+                    return Err(format!("the control plane has said nothing for {} s", SILENCE.as_secs()).into());
                 }
             }
             self.mirror.offer(self.started.elapsed(), |set| {
@@ -324,6 +395,7 @@ async fn open(
     channel: Channel,
     queue: mpsc::Receiver<DeltaDiscoveryRequest>,
     token: Option<AsciiMetadataValue>,
+    node_id: &str,
 ) -> Result<Streaming<DeltaDiscoveryResponse>, Status> {
     let mut grpc = tonic::client::Grpc::new(channel).max_decoding_message_size(RESPONSE_BYTES);
     grpc.ready().await.map_err(|error| Status::unavailable(chain(&error)))?;
@@ -332,12 +404,12 @@ async fn open(
     if let Some(token) = token {
         request.metadata_mut().insert("authorization", token);
     }
+    // who is turned away for its token has not said its name yet
+    if let Ok(node_id) = AsciiMetadataValue::try_from(node_id) {
+        request.metadata_mut().insert("meshtcp-node", node_id);
+    }
     let response = grpc.streaming(request, METHOD, codec).await?;
     Ok(response.into_inner())
-}
-
-fn in_words(status: &Status) -> String {
-    format!("{:?}: {}", status.code(), status.message())
 }
 
 /// An error with what it says is behind it: tonic's own words alone are `transport error`.
@@ -426,7 +498,7 @@ mod tests {
         let discovery = Discovery::new(&format!("http://{unused}"), "default.web-1").unwrap();
         let mut link = discovery.link();
         let running = tokio::spawn(discovery.run(|_| unreachable!("nobody says anything")));
-        link.wait_for(|link| link.error.is_some()).await.unwrap();
+        link.wait_for(|link| link.lost.is_some()).await.unwrap();
         assert!(!link.borrow().connected);
         running.abort();
     }

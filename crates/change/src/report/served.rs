@@ -35,9 +35,4 @@ impl Served {
     pub fn is_run_by(&self, status: &ProxyStatus) -> bool {
         status.is_in_sync() && status.accepted == Some(self.version)
     }
-
-    /// The newest revision that the proxy runs, of those up to `newest`; `None`: none that is known.
-    pub fn runs(&self, status: &ProxyStatus, newest: Revision) -> Option<Revision> {
-        if self.is_run_by(status) { Some(newest) } else { self.ran }
-    }
 }

@@ -96,7 +96,7 @@ async fn get(ask: Ask) -> Outcome {
     let key = ResourceKey::new(kind, ask.mesh().unwrap_or_default(), ask.parameter("name"));
     let found = desk.store.get(&key).await.map_err(|error| Refusal::of_store(ITEM, &error))?;
     let found = found.ok_or_else(|| Refusal::not_found(ITEM))?;
-    Ok(Answer::json(overview(&found, desk.plane.statuses().get(&proxy(&found)))))
+    Ok(Answer::json(overview(&found, desk.plane.status(&proxy(&found)).as_ref())))
 }
 
 fn proxy(stored: &Stored) -> ProxyKey {

@@ -1,8 +1,12 @@
-//! What runs: the API's look at the fleet.
+//! What runs: the API's look at the fleet, and at what other control planes on the store say of theirs.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use change::Revision;
+use change::replica::{Replica, rollout};
+use change::report::{Facts, FleetReport, Question, report};
+use change::rollout::Rollout;
 use change::status::ProxyStatus;
 use model::ProxyKey;
 use tokio::sync::watch;
@@ -10,18 +14,28 @@ use xds::{Family, ResourceSet};
 
 use crate::discovery::Statuses;
 use crate::fleet::Standing;
+use crate::replicas::Others;
 
-/// What runs, and what proxies say about it.
+/// What runs, and what proxies say about it: those of this control plane, and those of the others on its store.
 #[derive(Clone, Debug)]
 pub struct Plane {
+    name: Arc<str>,
     standing: watch::Receiver<Arc<Standing>>,
     statuses: Arc<Statuses>,
+    others: watch::Receiver<Others>,
 }
 
 impl Plane {
-    /// A look at a fleet and at what its proxies say.
+    /// A look at a fleet and at what its proxies say: of a control plane that is alone.
     pub fn new(standing: watch::Receiver<Arc<Standing>>, statuses: Arc<Statuses>) -> Self {
-        Self { standing, statuses }
+        let (_, others) = watch::channel(Others::default());
+        Self { name: "this".into(), standing, statuses, others }
+    }
+
+    /// The same beside others on its store, who know it by this name.
+    #[must_use]
+    pub fn beside(self, name: Arc<str>, others: watch::Receiver<Others>) -> Self {
+        Self { name, others, ..self }
     }
 
     /// How the fleet stands now.
@@ -29,22 +43,79 @@ impl Plane {
         Arc::clone(&self.standing.borrow())
     }
 
-    /// How it stands, as often as that changes.
-    pub(super) fn changes(&self) -> watch::Receiver<Arc<Standing>> {
-        self.standing.clone()
+    /// What this control plane knows of its proxies, for the others.
+    pub fn own(&self) -> Replica {
+        let name = Arc::clone(&self.name);
+        self.standing().replica(name, self.statuses.all(), self.statuses.turned_away())
     }
 
-    /// What a proxy was told last, in its own dialect; `None`: nothing.
+    /// How the proxies and routes are that are asked about, wherever they are attached.
+    pub fn report(&self, question: &Question) -> FleetReport {
+        let (standing, others) = (self.standing(), self.others.borrow().clone());
+        let newest = standing.rollouts.all().next_back();
+        let facts = Facts {
+            own: self.own(),
+            others: &others.replicas,
+            rollout: rollout(standing.revision, newest, &others.replicas),
+            compiled: &standing.compiled,
+        };
+        FleetReport {
+            others_unknown: others.unknown.as_deref().map(str::to_owned),
+            ..report(question, &facts)
+        }
+    }
+
+    /// How far a revision has come everywhere; `None`: it is not taken over here yet.
+    pub(super) fn rollout(&self, revision: Revision) -> Option<Rollout> {
+        let own = self.standing.borrow().rollouts.of(revision);
+        rollout(revision, own, &self.others.borrow().replicas)
+    }
+
+    /// How far the last revisions have come everywhere, the newest first.
+    pub(super) fn rollouts(&self) -> Vec<Rollout> {
+        let (standing, others) = (self.standing(), self.others.borrow().clone());
+        let all = standing.rollouts.all().rev();
+        all.filter_map(|own| rollout(own.accepted.revision, Some(own), &others.replicas)).collect()
+    }
+
+    /// Waits until something has moved, here or elsewhere, since the last call.
+    pub(super) async fn moved(&mut self) {
+        tokio::select! {
+            ended = self.standing.changed() => if ended.is_err() { std::future::pending().await },
+            ended = self.others.changed() => if ended.is_err() { std::future::pending().await },
+        }
+    }
+
+    /// What a proxy was told last, in its own dialect, wherever it is attached; `None`: nothing.
     pub(super) fn told(&self, proxy: &ProxyKey) -> Option<(Family, Arc<ResourceSet>)> {
         let standing = self.standing();
         let told = |family| {
             let served = standing.served.get(&(proxy.clone(), family))?;
             Some((family, Arc::clone(&served.resources)))
         };
-        told(Family::Envoy).or_else(|| told(Family::L4))
+        let elsewhere = || {
+            let family = self.status(proxy)?.connection?.dialect;
+            let said = standing.compiled.proxies.get(proxy)?.told.said(family);
+            Some((family, Arc::clone(&said.as_ref().ok()?.resources)))
+        };
+        told(Family::Envoy).or_else(|| told(Family::L4)).or_else(elsewhere)
     }
 
+    /// What a proxy said, wherever it is attached.
+    pub(super) fn status(&self, proxy: &ProxyKey) -> Option<ProxyStatus> {
+        let others = self.others.borrow();
+        let elsewhere = others.replicas.iter().filter_map(|it| Some(it.proxies.get(proxy)?.status.clone()));
+        ProxyStatus::newest(self.statuses.get(proxy).into_iter().chain(elsewhere))
+    }
+
+    /// What proxies said, wherever they are attached.
     pub(super) fn statuses(&self) -> BTreeMap<ProxyKey, ProxyStatus> {
-        self.statuses.all()
+        let mut all = self.statuses.all();
+        for (proxy, account) in self.others.borrow().replicas.iter().flat_map(|it| &it.proxies) {
+            let known = all.remove(proxy);
+            let newest = ProxyStatus::newest(known.into_iter().chain([account.status.clone()]));
+            all.extend(newest.map(|status| (proxy.clone(), status)));
+        }
+        all
     }
 }

@@ -4,8 +4,9 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use change::report::{Question, Subject};
 use change::rollout::Rollout;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::mpsc::{Sender, channel};
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_stream::wrappers::ReceiverStream;
@@ -18,14 +19,34 @@ use super::refusal::Refusal;
 
 use crate::store::Revision;
 
-/// How many lagging proxies are named; the numbers count all.
-const NAMED: usize = 100;
+/// How many proxies and routes are told at once, and when the caller does not say.
+const PAGE: usize = 1000;
 /// At least this long between two events: a burst of answers is one.
 const PACE: Duration = Duration::from_millis(50);
 /// The same is said again after this long, so that those in between do not take the stream for dead.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 /// How long a stream goes on when the caller does not say.
 const WAIT: u64 = 300;
+
+const STATUS: &[Query] = &[
+    Query { name: "what", about: "Only `proxies` or only `routes`; both when absent", sort: Sort::Text },
+    Query { name: "mesh", about: "Only of this mesh", sort: Sort::Text },
+    Query {
+        name: "name",
+        about: "Only those whose name contains this, with the mesh in front",
+        sort: Sort::Text,
+    },
+    Query {
+        name: "offset",
+        about: "The first proxy and the first route that are told; 0 when absent",
+        sort: Sort::Number { least: 0, most: None },
+    },
+    Query {
+        name: "size",
+        about: "How many proxies and how many routes are told; 0: they are counted only; 1000 when absent",
+        sort: Sort::Number { least: 0, most: Some(1000) },
+    },
+];
 
 const EVENTS: &[Query] = &[Query {
     name: "wait",
@@ -44,7 +65,8 @@ pub(super) fn operations() -> Vec<Operation> {
     vec![
         Operation::get("/_status", "Says how every proxy and every route is", "Object", |ask| {
             Box::pin(status(ask))
-        }),
+        })
+        .query(STATUS),
         Operation::get("/_revisions", "Says how far the last revisions have come", "Revisions", |ask| {
             Box::pin(all(ask))
         }),
@@ -52,34 +74,41 @@ pub(super) fn operations() -> Vec<Operation> {
     ]
 }
 
+/// Looks at every proxy and every route, and tells a page of them.
 async fn status(ask: Ask) -> Outcome {
-    let (standing, statuses) = (ask.desk().plane.standing(), ask.desk().plane.statuses());
-    // it looks at every proxy and every route
-    let work = move || serde_json::to_value(standing.report(&statuses));
+    let question = question(&ask)?;
+    let desk = Arc::clone(&ask.api.desk);
+    let Ok(_turn) = desk.looks.acquire().await else { return Err(Refusal::leaving()) };
+    let asked = Arc::clone(&desk);
+    let work = move || serde_json::to_value(asked.plane.report(&question));
     let tree = tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::leaving())?;
     Ok(Answer::json(tree.map_err(|_| Refusal::leaving())?))
 }
 
-/// The newest first.
-async fn all(ask: Ask) -> Outcome {
-    let standing = ask.desk().plane.standing();
-    let shown: Vec<Value> = standing.rollouts.all().rev().map(|rollout| shown(&rollout)).collect();
-    Ok(Answer::json(json!({ "revisions": shown })))
+fn question(ask: &Ask) -> Result<Question, Refusal> {
+    let wrong = |field, why| Refusal::field("Could not tell the status", "Invalid question", field, why);
+    let subject = match ask.asked("what") {
+        None => None,
+        Some("proxies") => Some(Subject::Proxies),
+        Some("routes") => Some(Subject::Routes),
+        Some(_) => return Err(wrong("what", "must be `proxies` or `routes`")),
+    };
+    let number = |name: &'static str, usual: usize, most: usize, why| match ask.asked(name) {
+        None => Ok(usual),
+        Some(text) => text.parse().ok().filter(|it| *it <= most).ok_or_else(|| wrong(name, why)),
+    };
+    Ok(Question {
+        subject,
+        mesh: ask.asked("mesh").map(str::to_owned),
+        name: ask.asked("name").map(str::to_owned),
+        offset: number("offset", 0, usize::MAX, "must be a number")?,
+        size: number("size", PAGE, PAGE, "must be a number up to 1000")?,
+    })
 }
 
-fn shown(rollout: &Rollout) -> Value {
-    let Rollout { accepted, concerned, live, lagging, refused, live_after } = rollout;
-    json!({
-        "revision": accepted.revision,
-        "acceptedAt": accepted.at.to_string(),
-        "concerned": concerned,
-        "live": live,
-        "laggingCount": lagging.len(),
-        "refusedCount": refused.len(),
-        "lagging": lagging.iter().take(NAMED).collect::<Vec<_>>(),
-        "refused": refused,
-        "liveAfter": live_after,
-    })
+/// The newest first.
+async fn all(ask: Ask) -> Outcome {
+    Ok(Answer::json(json!({ "revisions": ask.desk().plane.rollouts() })))
 }
 
 /// Server-sent events: `waiting` until the revision is adopted, `rollout` whenever something moved, and one at the end:
@@ -112,9 +141,9 @@ async fn follow(
     until: Instant,
     events: Sender<Result<String, Infallible>>,
 ) {
-    let mut changes = desk.plane.changes();
+    let mut plane = desk.plane.clone();
     loop {
-        let found = changes.borrow_and_update().rollout(revision);
+        let found = plane.rollout(revision);
         let is_live = found.as_ref().is_some_and(Rollout::is_done);
         let is_late = Instant::now() >= until;
         let name = match &found {
@@ -123,14 +152,14 @@ async fn follow(
             Some(_) => "rollout",
             None => "waiting",
         };
-        let data = found.as_ref().map_or_else(|| json!({ "revision": revision }), shown);
+        let data = found.as_ref().map_or_else(|| json!({ "revision": revision }), |found| json!(found));
         let sent = events.send(Ok(format!("event: {name}\ndata: {data}\n\n"))).await;
         if sent.is_err() || is_live || is_late {
             return;
         }
         tokio::select! {
             () = events.closed() => return,
-            _ = timeout_at(until.min(Instant::now() + HEARTBEAT), changes.changed()) => {}
+            _ = timeout_at(until.min(Instant::now() + HEARTBEAT), plane.moved()) => {}
         }
         sleep(PACE).await;
     }

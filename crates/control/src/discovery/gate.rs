@@ -41,9 +41,8 @@ impl TokenGate {
     /// Whom the token of a stream is for. It stands in `authorization` as it is; `Bearer` in front is fine too.
     pub(super) async fn bearer(&self, headers: &HeaderMap) -> Result<Bearer, Status> {
         let value = headers.get("authorization").and_then(|value| value.to_str().ok());
-        let token = value.ok_or_else(|| {
-            Status::unauthenticated("no token: send a dataplane token in the metadata `authorization`")
-        })?;
+        let token = value
+            .ok_or_else(|| Status::unauthenticated("no token was brought in the metadata `authorization`"))?;
         let token = token
             .split_once(' ')
             .filter(|(word, _)| word.eq_ignore_ascii_case("bearer"))

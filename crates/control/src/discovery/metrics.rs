@@ -15,6 +15,42 @@ pub struct DiscoveryMetrics {
     pub(super) response_bytes: Labelled<TypeLabels, Counter>,
     pub(super) acks: Labelled<TypeLabels, Counter>,
     pub(super) nacks: Labelled<TypeLabels, Counter>,
+    turned_away: Labelled<ReasonLabels, Counter>,
+}
+
+/// Why somebody may not attach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Reason {
+    /// It brought no token, or one that is not good.
+    Token,
+    /// Its token is for another proxy.
+    OtherProxy,
+    /// It does not say who it is in words that make sense.
+    NoNode,
+    /// Another process is attached under its name.
+    StartedTwice,
+    /// It does not speak discovery as it is served here.
+    Protocol,
+}
+
+impl Reason {
+    const ALL: [Reason; 5] =
+        [Reason::Token, Reason::OtherProxy, Reason::NoNode, Reason::StartedTwice, Reason::Protocol];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Reason::Token => "token",
+            Reason::OtherProxy => "other-proxy",
+            Reason::NoNode => "no-node",
+            Reason::StartedTwice => "started-twice",
+            Reason::Protocol => "protocol",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -55,6 +91,14 @@ impl DiscoveryMetrics {
         );
         registry.register("acks", "Responses that proxies accepted", self.acks.clone());
         registry.register("nacks", "Responses that proxies refused", self.nacks.clone());
+        registry.register("turned_away", "Attempts to attach that were refused", self.turned_away.clone());
+        for reason in Reason::ALL {
+            drop(self.turned_away.get_or_create(&ReasonLabels { reason: reason.as_str() }));
+        }
+    }
+
+    pub(super) fn turned_away(&self, reason: Reason) {
+        self.turned_away.get_or_create(&ReasonLabels { reason: reason.as_str() }).inc();
     }
 
     /// All bytes of responses of one type so far.

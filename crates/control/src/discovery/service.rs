@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use model::ProxyKey;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Service, http};
@@ -15,6 +16,7 @@ use tonic_prost::ProstCodec;
 use xds::{Delta, StateOfTheWorld};
 
 use super::caller::{Busy, Caller};
+use super::metrics::Reason;
 use super::shared::Shared;
 use super::stream::{Speaks, Stream};
 use super::{DiscoveryMetrics, Publisher, Statuses, TokenGate};
@@ -22,6 +24,9 @@ use crate::identity::Bearer;
 
 /// How large a request may be: as much as gRPC takes where nobody says otherwise. One that names 40 000 clusters fits.
 const REQUEST_BYTES: usize = 4 * 1024 * 1024;
+
+/// The metadata in which a proxy of ours says its node id, beside the token that proves it.
+const SAID_NAME: &str = "meshtcp-node";
 
 /// The aggregated discovery service. Cloning shares everything.
 #[derive(Clone, Debug)]
@@ -85,6 +90,12 @@ impl Service<http::Request<Body>> for DiscoveryServer {
     }
 }
 
+/// Who a proxy of ours says it is, before it has proven that: for who looks after it. Empty where it does not say.
+fn said_name(headers: &http::HeaderMap) -> String {
+    let said = headers.get(SAID_NAME).and_then(|value| value.to_str().ok());
+    said.and_then(ProxyKey::from_node_id).map(|proxy| proxy.to_string()).unwrap_or_default()
+}
+
 async fn open<P: Speaks>(
     shared: Arc<Shared>,
     request: http::Request<Body>,
@@ -95,7 +106,10 @@ async fn open<P: Speaks>(
         None => None,
         Some(gate) => match gate.bearer(request.headers()).await {
             Ok(bearer) => Some(bearer),
-            Err(status) => return Ok(status.into_http()),
+            Err(status) => {
+                let who = said_name(request.headers());
+                return Ok(shared.turn_away(Reason::Token, &who, peer, status).into_http());
+            }
         },
     };
     let codec = ProstCodec::<P::Response, P::Request>::default();

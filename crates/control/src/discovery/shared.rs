@@ -1,14 +1,26 @@
 //! What all streams share: what is published, and a seat for each proxy.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use jiff::Timestamp;
 use model::ProxyKey;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tonic::Status;
 use xds::Memory;
 
+use super::metrics::Reason;
 use super::{DiscoveryMetrics, Publisher, Statuses, TokenGate};
+
+/// Within this time a seat changes hands twice at most while somebody sits in it: a proxy that was started anew takes it
+/// from its last life, whose end is not known yet. Two processes of one name would take it from each other for ever: the one
+/// that was there first, and came back, keeps it.
+const CHANGES_HANDS: Duration = Duration::from_secs(10);
+const TWICE: usize = 2;
 
 /// What all streams share.
 #[derive(Debug)]
@@ -35,6 +47,36 @@ struct Seat {
     /// Cancelled when a newer stream sits down.
     replaced: CancellationToken,
     memory: Memory,
+    /// Since when somebody sits here, and from where it came; `None`: it is empty.
+    holder: Option<Holder>,
+    /// When it was taken lately from somebody who sat here.
+    taken: VecDeque<Instant>,
+    /// Whether who sits here keeps it, as long as it lives.
+    kept: bool,
+}
+
+/// Who sits in a seat.
+#[derive(Clone, Copy, Debug)]
+struct Holder {
+    since: Timestamp,
+    from: Option<SocketAddr>,
+}
+
+impl Seat {
+    /// # Errors
+    /// Who sits here keeps the seat.
+    fn take(&mut self, from: Option<SocketAddr>, now: Instant) -> Result<(), Holder> {
+        if let Some(holder) = self.holder {
+            self.taken.retain(|then| now.duration_since(*then) < CHANGES_HANDS);
+            self.kept |= self.taken.len() >= TWICE;
+            if self.kept {
+                return Err(holder);
+            }
+            self.taken.push_back(now);
+        }
+        self.holder = Some(Holder { since: Timestamp::now(), from });
+        Ok(())
+    }
 }
 
 impl Shared {
@@ -51,12 +93,39 @@ impl Shared {
 
     /// Gives a proxy's seat to a new stream and ends the one before. Returns the number of the stream, the token that
     /// ends it, and what the proxy's last stream left.
-    pub(super) fn sit_down(&self, proxy: &ProxyKey) -> (u64, CancellationToken, Memory) {
+    ///
+    /// # Errors
+    /// Two processes take the seat from each other: the one that sits there keeps it.
+    pub(super) fn sit_down(
+        &self,
+        proxy: &ProxyKey,
+        from: Option<SocketAddr>,
+    ) -> Result<(u64, CancellationToken, Memory), Status> {
         let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
         let seat = seats.entry(proxy.clone()).or_default();
+        seat.take(from, Instant::now()).map_err(|Holder { since, from }| {
+            let from = from.map(|from| format!(", from {from}")).unwrap_or_default();
+            Status::already_exists(format!(
+                "another process is attached as {proxy}{from}, since {since:.0}: is it started twice?"
+            ))
+        })?;
         seat.number = self.opened.fetch_add(1, Relaxed);
         std::mem::take(&mut seat.replaced).cancel();
-        (seat.number, seat.replaced.clone(), std::mem::take(&mut seat.memory))
+        Ok((seat.number, seat.replaced.clone(), std::mem::take(&mut seat.memory)))
+    }
+
+    /// Notes that somebody may not attach: `who` is empty where it has not said that. Returns what it is told.
+    pub(super) fn turn_away(
+        &self,
+        reason: Reason,
+        who: &str,
+        from: Option<SocketAddr>,
+        status: Status,
+    ) -> Status {
+        tracing::info!(peer = ?from, who, why = status.message(), "a client was turned away");
+        self.metrics.turned_away(reason);
+        self.statuses.turn_away(who, status.message(), from.map(|from| from.ip()));
+        status
     }
 
     /// Leaves a memory for the proxy's next stream; one that has none leaves nothing. Returns false when the next
@@ -64,10 +133,33 @@ impl Shared {
     pub(super) fn stand_up(&self, proxy: &ProxyKey, number: u64, memory: Option<Memory>) -> bool {
         let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(seat) = seats.get_mut(proxy).filter(|seat| seat.number == number) else { return false };
+        (seat.holder, seat.kept) = (None, false);
         match memory {
             Some(memory) => seat.memory = memory,
             None => drop(seats.remove(proxy)),
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes a seat at seconds: whether each may.
+    fn takes(seat: &mut Seat, begin: Instant, seconds: &[u64]) -> Vec<bool> {
+        let take = |second: &u64| seat.take(None, begin + Duration::from_secs(*second)).is_ok();
+        seconds.iter().map(take).collect()
+    }
+
+    #[tokio::test]
+    async fn a_proxy_that_starts_anew_has_its_seat_at_once_and_two_do_not_take_it_from_each_other_for_ever() {
+        let (mut seat, begin) = (Seat::default(), Instant::now());
+        assert_eq!(takes(&mut seat, begin, &[0, 60, 120]), [true; 3], "each life after the other");
+        let (mut seat, begin) = (Seat::default(), Instant::now());
+        // the first, another one, the first again; then it keeps it
+        assert_eq!(takes(&mut seat, begin, &[0, 1, 2, 3, 30]), [true, true, true, false, false]);
+        (seat.holder, seat.kept) = (None, false);
+        assert_eq!(takes(&mut seat, begin, &[31]), [true], "it has left");
     }
 }

@@ -1,13 +1,16 @@
 //! What proxies said, shared by the streams that hear it and those who ask.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use change::status::{Connection, ProxyStatus};
+use change::status::{Connection, ProxyStatus, TurnedAway};
 use jiff::Timestamp;
 use model::ProxyKey;
 use tokio::sync::watch;
 use xds::{Event, TypeUrl, Version};
+
+use super::turned_away::Turned;
 
 /// The status of every proxy that has attached since this control plane started.
 #[derive(Debug, Default)]
@@ -22,6 +25,7 @@ struct Known {
     proxies: BTreeMap<ProxyKey, ProxyStatus>,
     /// Those whose status changed since somebody looked last.
     changed: BTreeSet<ProxyKey>,
+    turned: Turned,
 }
 
 impl Statuses {
@@ -44,12 +48,28 @@ impl Statuses {
         changed.into_iter().map(|proxy| (proxy.clone(), known.proxies.get(&proxy).cloned())).collect()
     }
 
+    /// Who wanted to attach in the last quarter of an hour and was turned away.
+    pub fn turned_away(&self) -> Vec<TurnedAway> {
+        self.lock().turned.lately(Timestamp::now())
+    }
+
+    /// Who was turned away since this was asked last, each at most once a minute: for the one who tells it.
+    pub fn take_turned_away(&self) -> Vec<TurnedAway> {
+        self.lock().turned.take_news()
+    }
+
+    pub(crate) fn turn_away(&self, who: &str, why: &str, from: Option<IpAddr>) {
+        self.lock().turned.add(who, why, from, Timestamp::now());
+        self.changes.send_modify(|count| *count += 1);
+    }
+
     /// Changes whenever a status does.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
 
     pub(crate) fn opened(&self, proxy: &ProxyKey, connection: Connection) {
+        self.lock().turned.admitted(&proxy.to_string());
         self.update(proxy, |status| status.opened(connection));
     }
 

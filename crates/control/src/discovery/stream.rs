@@ -26,7 +26,7 @@ use xds::{
 };
 
 use super::caller::Busy;
-use super::metrics::{StreamLabels, TypeLabels};
+use super::metrics::{Reason, StreamLabels, TypeLabels};
 use super::publisher::Published;
 use super::shared::Shared;
 
@@ -141,8 +141,9 @@ impl<P: Speaks> Stream<P> {
     fn on_request(&mut self, request: P::Request) -> Result<(), Status> {
         let seat = if self.attached.is_none() { self.sit_down(&request)? } else { None };
         self.subscription.on_request(request, self.opened.elapsed()).map_err(|error| {
-            tracing::info!(peer = ?self.peer, why = %error, "a client was turned away");
-            Status::invalid_argument(error.to_string())
+            let who = self.attached.as_ref().map(|it| it.proxy.to_string()).unwrap_or_default();
+            let status = Status::invalid_argument(error.to_string());
+            self.shared.turn_away(Reason::Protocol, &who, self.peer, status)
         })?;
         if let Some(seat) = seat {
             self.attach(seat);
@@ -176,16 +177,19 @@ impl<P: Speaks> Stream<P> {
         let Some(node) = node.filter(|_| opens(&TypeUrl::new(P::asked(request)))) else { return Ok(None) };
         let sane = (node.id.len() <= NODE_ID_BYTES).then_some(node.id.as_str());
         let proxy = sane.and_then(ProxyKey::from_node_id).ok_or_else(|| {
-            let id = Foreign::name(&node.id);
-            Status::invalid_argument(format!("`{id}` is no node id: write `<mesh>.<dataplane name>`"))
+            let id = Foreign::name(&node.id).to_string();
+            let words = format!("`{id}` is no node id: write `<mesh>.<dataplane name>`");
+            self.shared.turn_away(Reason::NoNode, &id, self.peer, Status::invalid_argument(words))
         })?;
         if let (Some(gate), Some(bearer)) = (&self.shared.gate, &self.bearer) {
             // before the seat: who may not have it throws nobody out of it
-            gate.admits(bearer, &proxy).inspect_err(|status| {
-                tracing::info!(%proxy, peer = ?self.peer, why = status.message(), "proxy was not let in");
+            gate.admits(bearer, &proxy).map_err(|status| {
+                self.shared.turn_away(Reason::OtherProxy, &proxy.to_string(), self.peer, status)
             })?;
         }
-        let (number, replaced, memory) = self.shared.sit_down(&proxy);
+        let (number, replaced, memory) = self.shared.sit_down(&proxy, self.peer).map_err(|status| {
+            self.shared.turn_away(Reason::StartedTwice, &proxy.to_string(), self.peer, status)
+        })?;
         self.subscription = Subscription::new(Arc::clone(&self.shared.instance), memory);
         Ok(Some(Seat { proxy, agent: agent(node), number, replaced }))
     }
@@ -261,7 +265,10 @@ impl<P: Speaks> Stream<P> {
             )));
         };
         ready!(attached.replaced.as_mut().poll(context));
-        Poll::Ready(Status::aborted(format!("a newer stream of `{}` was opened", attached.proxy.node_id())))
+        Poll::Ready(Status::aborted(format!(
+            "another stream was opened as {}: is it started twice?",
+            attached.proxy
+        )))
     }
 }
 
@@ -298,7 +305,8 @@ impl<P: Speaks> Stream<P> {
                     }
                 }
                 Poll::Ready(Some(Err(status))) if status.code() == Code::OutOfRange => {
-                    tracing::info!(peer = ?this.peer, why = status.message(), "a client was turned away");
+                    let who = this.attached.as_ref().map(|it| it.proxy.to_string()).unwrap_or_default();
+                    let status = this.shared.turn_away(Reason::Protocol, &who, this.peer, status);
                     this.ended = true;
                     return Poll::Ready(Some(Err(status)));
                 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use change::Revision;
 use change::compile::Compiled;
-use change::report::{FleetReport, Served, ServedAll, report};
+use change::replica::{Account, Replica};
+use change::report::{Served, ServedAll};
 use change::rollout::{Rollout, Rollouts};
-use change::status::ProxyStatus;
+use change::status::{ProxyStatus, TurnedAway};
 use dialect::envoy::EnvoyOptions;
 use jiff::Timestamp;
 use model::ProxyKey;
@@ -32,21 +33,41 @@ impl Standing {
         self.compiled.envoy()
     }
 
-    /// How far a revision has come; of several that were adopted together, all have come equally far. `None` while it is
-    /// not adopted. Of the revisions before the last 32 the oldest of these answers.
+    /// How far a revision has come here; of several that were adopted together, all have come equally far. `None` while it
+    /// is not adopted. Of the revisions before the last 32 the oldest of these answers.
     pub fn rollout(&self, revision: Revision) -> Option<Rollout> {
-        self.rollouts.of(revision)
+        self.rollouts.of(revision).map(Rollout::from)
     }
 
-    /// How every proxy and every route is.
-    pub fn report(&self, statuses: &BTreeMap<ProxyKey, ProxyStatus>) -> FleetReport {
-        let Self { revision, compiled, served, rollouts } = self;
-        report(*revision, rollouts.all().next_back(), compiled, served, statuses)
+    /// What this control plane knows of its proxies.
+    pub fn replica(
+        &self,
+        name: Arc<str>,
+        statuses: BTreeMap<ProxyKey, ProxyStatus>,
+        turned_away: Vec<TurnedAway>,
+    ) -> Replica {
+        let account = |(proxy, status): (ProxyKey, ProxyStatus)| {
+            let account = Arc::new(self.account(&proxy, status));
+            (proxy, account)
+        };
+        Replica {
+            name,
+            revision: self.revision,
+            proxies: statuses.into_iter().map(account).collect(),
+            rollouts: self.rollouts.all().collect(),
+            turned_away,
+        }
     }
 
-    /// The newest revision that a proxy runs; `None`: none that is known.
-    pub fn runs(&self, proxy: &ProxyKey, status: &ProxyStatus) -> Option<Revision> {
-        self.served(proxy, status)?.runs(status, self.revision)
+    fn account(&self, proxy: &ProxyKey, status: ProxyStatus) -> Account {
+        let told = self.served(proxy, &status);
+        Account {
+            revision: told.map(|told| told.revision),
+            is_current: told.is_some_and(|told| told.is_run_by(&status)),
+            ran: told.and_then(|told| told.ran),
+            notes: told.map(|told| told.notes.clone()).unwrap_or_default(),
+            status,
+        }
     }
 
     /// Whether a proxy says that it runs what it was told last.

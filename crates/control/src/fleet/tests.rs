@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use change::compile::{Compiler, Scope};
+use change::replica::Replica;
 use change::report::Reach;
-use change::rollout::{Lagging, RefusedBy};
+use change::report::{Facts, FleetReport, Question, report};
+use change::rollout::{Lagging, RefusedBy, Rollout};
 use change::status::{Connection, ProxyStatus, Rejection, StreamKind};
 use change::{Content, Options};
 use dialect::envoy::EnvoyOptions;
@@ -75,7 +77,7 @@ fn at(fleet: &Fleet) -> Arc<Standing> {
 }
 
 fn runs(fleet: &Fleet, statuses: &Statuses) -> Option<Revision> {
-    at(fleet).runs(&web(), &statuses.get(&web())?)
+    at(fleet).replica("cp".into(), statuses.all(), vec![]).proxies.get(&web())?.runs(at(fleet).revision)
 }
 
 fn web() -> ProxyKey {
@@ -150,7 +152,7 @@ fn a_refusal_is_told_at_the_route_that_it_is_about() {
             ..ProxyStatus::default()
         };
         let statuses = BTreeMap::from([(web(), status)]);
-        let report = at(&fleet).report(&statuses);
+        let report = report_of(&fleet, statuses);
         let at = report.routes[0].proxies.iter().find(|at| at.proxy == web()).unwrap().clone();
         (at.reach, at.refusals)
     };
@@ -161,6 +163,14 @@ fn a_refusal_is_told_at_the_route_that_it_is_about() {
     assert_eq!(reach_when(&["split:outbound:127.0.0.1:1000"], false).0, Reach::Refused);
     assert_eq!(reach_when(&["ledger"], false).0, Reach::Refused, "the cluster of a backend");
     assert_eq!(reach_when(&["outbound:127.0.0.1:1001"], false), (Reach::Live, vec![]));
+}
+
+/// Everything that can be told of a fleet.
+fn report_of(fleet: &Fleet, statuses: BTreeMap<ProxyKey, ProxyStatus>) -> FleetReport {
+    let standing = at(fleet);
+    let own: Replica = standing.replica("cp".into(), statuses, vec![]);
+    let facts = Facts { own, others: &[], rollout: None, compiled: &standing.compiled };
+    report(&Question::EVERYTHING, &facts)
 }
 
 /// A stream that is open, as far as statuses know.
@@ -218,7 +228,7 @@ fn a_rollout_ends_when_the_proxy_says_that_it_runs_what_it_was_told() {
     attached(&statuses);
     statuses.accepted(&web(), last);
     fleet.observe(&statuses);
-    assert!(at(&fleet).rollouts.all().all(|rollout| rollout.is_done()));
+    assert!(at(&fleet).rollouts.all().all(|progress| Rollout::from(progress).is_done()));
     assert_eq!(
         (runs(&fleet, &statuses), at(&fleet).rollout(Revision::new(5))),
         (Some(Revision::new(4)), None)
@@ -277,7 +287,7 @@ fn a_refusal_is_over_when_the_proxy_runs_everything_or_is_gone() {
         statuses.answered(&web(), refusal(&listener, "out"), &[(listener.clone(), "out".to_owned())]);
     };
     let refusals = || {
-        let report = at(&fleet).report(&statuses.all());
+        let report = report_of(&fleet, statuses.all());
         report.proxies.iter().find(|it| it.proxy == web()).unwrap().refusals.len()
     };
     refuse();

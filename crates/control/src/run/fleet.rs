@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use change::Candidate;
 use change::compile::Compiled;
+use change::status::TurnedAway;
 use jiff::Timestamp;
 use model::{Problem, ProxyKey};
 use tokio::runtime::Handle;
@@ -35,6 +36,8 @@ pub struct FleetNews {
     pub told: Vec<News>,
     /// What proxies did.
     pub happened: Vec<Happening>,
+    /// Who wanted to attach and was turned away.
+    pub turned_away: Vec<TurnedAway>,
 }
 
 impl FleetSink {
@@ -58,6 +61,11 @@ impl FleetSink {
     /// The fleet.
     pub fn fleet(&self) -> &Fleet {
         &self.fleet
+    }
+
+    fn news(&mut self, told: Vec<News>) -> FleetNews {
+        let happened = self.fleet.observe(&self.statuses);
+        FleetNews { told, happened, turned_away: self.statuses.take_turned_away() }
     }
 
     fn attached(&self) -> BTreeSet<(ProxyKey, Family)> {
@@ -107,14 +115,14 @@ impl Sink for FleetSink {
         let at = Timestamp::now() - now.elapsed();
         let accepted = change::rollout::Accepted { revision, at };
         let told = self.fleet.adopt(Arc::clone(compiled), accepted);
-        FleetNews { told, happened: self.fleet.observe(&self.statuses) }
+        self.news(told)
     }
 
     fn attend(&mut self, _: Instant) -> Option<FleetNews> {
         let told = self.fleet.attend();
-        let happened = self.fleet.observe(&self.statuses);
-        let something = !told.is_empty() || !happened.is_empty();
-        something.then_some(FleetNews { told, happened })
+        let news = self.news(told);
+        let something = !news.told.is_empty() || !news.happened.is_empty() || !news.turned_away.is_empty();
+        something.then_some(news)
     }
 
     /// Proxies wake the loop.

@@ -13,7 +13,9 @@ use prometheus_client::registry::Registry;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::{Expected, Fault, Listing, Put, Revision, Selection, Store, StoreError, Stored, Watch, Written};
+use super::{
+    Board, Expected, Fault, Listing, Put, Revision, Selection, Store, StoreError, Stored, Watch, Written,
+};
 
 /// What is counted about a store. Cloning shares the numbers.
 #[derive(Clone, Debug)]
@@ -127,5 +129,9 @@ impl Store for MeteredStore {
 
     fn leads(&self) -> watch::Receiver<bool> {
         self.store.leads()
+    }
+
+    fn board(&self) -> Option<Arc<dyn Board>> {
+        self.store.board()
     }
 }

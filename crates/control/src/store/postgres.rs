@@ -5,6 +5,7 @@
 //! missed nothing. Notifications only wake readers; what changed is always read from the table of changes, so one that
 //! is lost with its connection costs time and nothing else.
 
+mod board;
 mod fault;
 mod listener;
 mod rows;
@@ -16,6 +17,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use board::PostgresBoard;
 use jiff::Timestamp;
 use listener::Listener;
 use model::ResourceKey;
@@ -30,7 +32,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::changes::Feed;
 use super::contents::{Proposal, check, expect, propose};
 use super::{
-    Change, Expected, Listing, Put, Revision, Selection, Store, StoreError, Stored, Watch, What, Written,
+    Board, Change, Expected, Listing, Put, Revision, Selection, Store, StoreError, Stored, Watch, What,
+    Written,
 };
 
 /// The channel on which control planes wake each other.
@@ -404,6 +407,10 @@ impl Store for PostgresStore {
 
     fn leads(&self) -> watch::Receiver<bool> {
         self.shared.listener.leads()
+    }
+
+    fn board(&self) -> Option<Arc<dyn Board>> {
+        Some(Arc::new(PostgresBoard(Arc::clone(&self.shared))))
     }
 }
 

@@ -74,8 +74,21 @@ fn followed(client: &Client, revision: u64, timeout: Duration) -> Result<Option<
 }
 
 fn told(rollout: &Rollout, revision: u64) -> Exit {
-    let Rollout { accepted: _, concerned, live, lagging, refused, live_after } = rollout;
-    if *concerned == 0 {
+    let Rollout {
+        concerned,
+        live,
+        lagging_count,
+        lagging,
+        refused_count,
+        refused,
+        waits_for,
+        live_after,
+        ..
+    } = rollout;
+    for name in waits_for {
+        complain(&format!("not taken over by the control plane {} yet\n", Foreign::name(name)));
+    }
+    if *concerned == 0 && waits_for.is_empty() {
         print(&format!("revision {revision}: no attached proxy is told anything new by it\n"));
         return Exit::Ok;
     }
@@ -96,5 +109,12 @@ fn told(rollout: &Rollout, revision: u64) -> Exit {
         };
         complain(&format!("not live on {}: {why}\n", Foreign::name(proxy)));
     }
-    if live == concerned { Exit::Ok } else { Exit::NotLive }
+    for (count, named, word) in
+        [(refused_count, refused.len(), "refuse it"), (lagging_count, lagging.len(), "are not live")]
+    {
+        if *count > named {
+            complain(&format!("and {} more {word}\n", count - named));
+        }
+    }
+    if rollout.is_done() { Exit::Ok } else { Exit::NotLive }
 }

@@ -201,7 +201,7 @@ impl Keeper {
 
 /// Everything of a control plane. When it changes meanwhile, everything is read again.
 fn asked(client: &Client, secrets: bool) -> Result<Vec<(ResourceKey, Value)>, Failed> {
-    let revision = || client.get("/_status").map(|it| it.and_then(|it| it.get("revision").cloned()));
+    let revision = || client.get("/_status?size=0").map(|it| it.and_then(|it| it.get("revision").cloned()));
     let served = client.kinds()?;
     let is_secret = |kind: Kind| matches!(kind, Kind::Secret | Kind::GlobalSecret);
     for attempt in 1.. {

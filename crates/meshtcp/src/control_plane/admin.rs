@@ -7,6 +7,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use change::report::Question;
 use control::api::ApiMetrics;
 use control::discovery::DiscoveryMetrics;
 use control::web::KnownAs;
@@ -60,8 +61,8 @@ async fn index() -> &'static str {
     "/metrics  Prometheus metrics\n\
      /ready    200 when proxies are served, else 503 and why not\n\
      /healthy  200 as long as the process works\n\
-     /status   every proxy and every route, and what became of them, as JSON\n\
-     /plan     what every proxy must do, as JSON; ?proxy=MESH/NAME for one\n"
+     /status   proxies and routes, and what became of them, as JSON; 100 of each, or ?size=1000&offset=1000\n\
+     /plan     what every proxy must do, as JSON; 100 of them, or ?size=1000&offset=1000; ?proxy=MESH/NAME for one\n"
 }
 
 async fn metrics(State(desk): State<Desk>) -> Response {
@@ -74,10 +75,10 @@ async fn ready(State(desk): State<Desk>) -> Response {
     pages::ready((!is_settled).then_some("the resources were not read yet"))
 }
 
-async fn status(State(desk): State<Desk>) -> Response {
+async fn status(State(desk): State<Desk>, Query(page): Query<Page>) -> Response {
     let tree = aside(move || {
         let Desk { shared, registry: _ } = desk;
-        let report = shared.standing().report(&shared.statuses.all());
+        let report = shared.plane.report(&page.question());
         let current = shared.current();
         let mut tree = serde_json::to_value(&report).unwrap_or_default();
         tree["files"] = pages::files(&current.parts).into();
@@ -87,16 +88,46 @@ async fn status(State(desk): State<Desk>) -> Response {
     pages::body(&tree.await)
 }
 
+/// A part of what there is.
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+struct Page {
+    offset: usize,
+    /// 100 when absent.
+    size: Option<usize>,
+}
+
+impl Page {
+    /// How many are told when nobody says.
+    const SIZE: usize = 100;
+    /// How many are told at most.
+    const LARGEST: usize = 1000;
+
+    fn size(&self) -> usize {
+        self.size.unwrap_or(Self::SIZE).min(Self::LARGEST)
+    }
+
+    fn question(&self) -> Question {
+        Question { offset: self.offset, size: self.size(), ..Question::EVERYTHING }
+    }
+}
+
 #[derive(serde::Deserialize)]
 struct Wanted {
     proxy: Option<String>,
+    #[serde(flatten)]
+    page: Page,
 }
 
-async fn plan(State(desk): State<Desk>, Query(Wanted { proxy }): Query<Wanted>) -> Response {
+async fn plan(State(desk): State<Desk>, Query(Wanted { proxy, page }): Query<Wanted>) -> Response {
     let compiled = Arc::clone(&desk.shared.standing().compiled);
     let Some(wanted) = proxy else {
-        let plans: Vec<Value> = compiled.proxies.values().map(|found| plan_json(&found.plan)).collect();
-        return pages::body(&json!({ "plans": plans }));
+        let tree = aside(move || {
+            let shown = compiled.proxies.values().skip(page.offset).take(page.size());
+            let plans: Vec<Value> = shown.map(|found| plan_json(&found.plan)).collect();
+            json!({ "total": compiled.proxies.len(), "offset": page.offset, "plans": plans })
+        });
+        return pages::body(&tree.await);
     };
     let plans = compiled.proxies.iter().map(|(key, found)| (key.clone(), Arc::clone(&found.plan)));
     pages::plan(&plans.collect(), &wanted)

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use change::report::ProxyState;
 use change::rollout::{LiveAfter, Rollout};
-use change::status::ProxyStatus;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
@@ -28,22 +28,11 @@ impl fmt::Debug for Metrics {
     }
 }
 
-/// How a proxy is, in one word.
-fn state(status: &ProxyStatus) -> &'static str {
-    match &status.connection {
-        None => "detached",
-        Some(_) if status.published.is_none() => "waiting",
-        Some(_) if !status.refusals().is_empty() => "refusing",
-        Some(_) if status.is_in_sync() => "in-sync",
-        Some(_) => "pending",
-    }
-}
-
 impl Collector for Metrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let standing = self.shared.standing();
         let (revision, dataplanes) = (standing.revision.number(), standing.compiled.proxies.len());
-        let rollout = standing.rollouts.all().next_back();
+        let rollout = standing.rollouts.all().next_back().map(Rollout::from);
         let count = |number: usize| ConstGauge::new(i64::try_from(number).unwrap_or(i64::MAX));
         let gauge = count(0).metric_type();
         let revision = ConstCounter::new(revision);
@@ -68,19 +57,21 @@ impl Collector for Metrics {
             None,
             gauge,
         )?;
-        for word in ["in-sync", "pending", "refusing", "waiting", "detached"] {
-            let number = statuses.values().filter(|status| state(status) == word).count();
-            count(number).encode(proxies.encode_family(&[("state", word)])?)?;
+        let states: Vec<ProxyState> =
+            statuses.values().map(|status| ProxyState::of(status, status.is_in_sync())).collect();
+        for state in ProxyState::ALL {
+            let number = states.iter().filter(|it| **it == state).count();
+            count(number).encode(proxies.encode_family(&[("state", state.as_str())])?)?;
         }
 
-        if let Some(Rollout { accepted: _, concerned: _, live, lagging, refused, live_after }) = rollout {
+        if let Some(Rollout { live, lagging_count, refused_count, live_after, .. }) = rollout {
             let mut proxies = encoder.encode_descriptor(
                 "rollout_proxies",
                 "Proxies that the newest revision concerns, by how far they have come",
                 None,
                 gauge,
             )?;
-            for (word, number) in [("live", live), ("lagging", lagging.len()), ("refused", refused.len())] {
+            for (word, number) in [("live", live), ("lagging", lagging_count), ("refused", refused_count)] {
                 count(number).encode(proxies.encode_family(&[("state", word)])?)?;
             }
             let LiveAfter { half, most, all } = live_after;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use change::compile::{Compiled, rows};
 use change::report::{FleetReport, Reach};
+use change::status::TurnedAway;
 use control::fleet::{Did, Happening, News};
 use control::run::{FleetNews, FleetSink, Live, Turn};
 use control::sources::SourceState;
@@ -114,13 +115,13 @@ impl Screen {
     }
 
     /// What proxies did; of a refusal also which routes are not live by it.
-    pub(super) fn happened(&self, happenings: &[Happening], report: impl Fn() -> FleetReport) {
+    pub(super) fn happened(&self, happenings: &[Happening], report: impl Fn(&ProxyKey) -> FleetReport) {
         for happening in happenings {
             match &happening.what {
                 Did::Attached(_) | Did::Left | Did::Accepted => print(&format!("{happening}\n")),
                 Did::Refused(rejection) => {
                     complain(&format!("error: {happening}\n"));
-                    let report = report();
+                    let report = report(&happening.proxy);
                     let routes = report.routes.iter().filter(|route| {
                         route.proxies.iter().any(|at| {
                             at.proxy == happening.proxy
@@ -139,6 +140,17 @@ impl Screen {
                 }
             }
         }
+    }
+
+    /// Who wanted to attach and may not.
+    pub(super) fn turned_away(TurnedAway { who, why, from, .. }: &TurnedAway) {
+        let who = if who.is_empty() { "a proxy that has not said its name" } else { who };
+        let from = from.map(|from| format!(", from {from},")).unwrap_or_default();
+        complain(&format!(
+            "warning: {}{from} was turned away: {}\n",
+            Foreign::name(who),
+            Foreign::message(why)
+        ));
     }
 
     pub(super) fn leaving(&self, attached: usize, grace: Duration) {

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use control::api::{Api, ApiMetrics, Plane};
+use control::api::{Api, ApiMetrics};
 use control::certificate::Certificate;
 use control::discovery::{DiscoveryMetrics, DiscoveryServer, serve};
 use control::guard::{caught_task, task_again};
+use control::replicas::exchange;
 use control::run::Event;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::Runtime;
@@ -144,6 +145,13 @@ async fn serve_api(
     grace: Duration,
 ) -> Result<Served, String> {
     let api::Plan { address: wanted, scheme, tls, mut setup, store, gate: _ } = plan;
+    if let Some(board) = store.board() {
+        let (plane, others, closing) = (shared.plane.clone(), shared.others.clone(), shutdown.clone());
+        tokio::spawn(async move {
+            let exchange = || exchange(Arc::clone(&board), || plane.own(), others.clone(), closing.clone());
+            task_again("replicas", exchange).await;
+        });
+    }
     let listener = match (bind("--api", wanted.unwrap_or(api::DEFAULT)).await, wanted) {
         (Ok(listener), _) => listener,
         (Err(message), Some(_)) => return Err(message),
@@ -157,8 +165,7 @@ async fn serve_api(
     let bound = address(&listener)?;
     let socket = listen_for_commands(scheme, bound);
     setup.socket = socket.as_ref().map(|(socket, _)| socket.path().to_owned());
-    let plane = Plane::new(shared.standing.clone(), Arc::clone(&shared.statuses));
-    let api = Api::new(setup, store, plane, metrics.clone());
+    let api = Api::new(setup, store, shared.plane.clone(), metrics.clone());
     let socket = socket.map(|(socket, listener)| {
         tokio::spawn(control::api::serve_socket(listener, api.clone(), shutdown.clone(), grace));
         socket

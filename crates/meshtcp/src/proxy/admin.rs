@@ -66,19 +66,20 @@ async fn metrics(State(desk): State<Desk>) -> Response {
 async fn ready(State(desk): State<Desk>) -> Response {
     // also what was started from disk
     let runs = desk.carried.borrow().generation > 0;
-    let Link { error, control_plane, .. } = desk.link.borrow().clone();
-    let why = match error {
+    let Link { lost, is_waiting, control_plane, .. } = desk.link.borrow().clone();
+    let at = control_plane.trim_end_matches('/');
+    let why = match lost {
+        None if is_waiting => format!(
+            "no configuration has come yet: the control plane {at} may know no Dataplane of this name"
+        ),
         None => "no configuration has come yet".to_owned(),
-        Some(error) => {
-            let at = control_plane.trim_end_matches('/');
-            format!("no configuration has come yet: no control plane at {at}: {error}")
-        }
+        Some(lost) => format!("no configuration has come yet: {}", super::in_words(&lost, at)),
     };
     pages::ready((!runs).then_some(&why))
 }
 
 async fn status(State(desk): State<Desk>) -> Response {
-    let Link { connected, streams, generation, error, control_plane, identifier } =
+    let Link { connected, streams, generation, lost, is_waiting, control_plane, identifier } =
         desk.link.borrow().clone();
     let Carried { generation: running, unbound } = desk.carried.borrow().clone();
     let snapshot = desk.proxy.counters();
@@ -89,7 +90,8 @@ async fn status(State(desk): State<Desk>) -> Response {
             "identifier": identifier,
             "streams": streams,
             "configurations": generation,
-            "error": error,
+            "waiting": is_waiting,
+            "error": lost.map(|lost| lost.to_string()),
         },
         "generation": running,
         "unbound": unbound,

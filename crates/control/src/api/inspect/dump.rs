@@ -172,7 +172,7 @@ pub(super) async fn clusters(ask: Ask) -> Outcome {
 pub(super) async fn stats(ask: Ask) -> Outcome {
     compiled(&ask).await?;
     let mut text = String::new();
-    if let Some(status) = ask.desk().plane.statuses().get(&key(&ask)) {
+    if let Some(status) = ask.desk().plane.status(&key(&ask)) {
         text.push_str(&format!("control_plane.connected_state: {}\n", u8::from(status.connection.is_some())));
         text.push_str(&format!("control_plane.streams: {}\n", status.streams));
         for (type_url, answers) in &status.types {

@@ -2,7 +2,7 @@
 
 use tokio_postgres::Client;
 
-use super::fault;
+use super::{board, fault};
 use crate::store::StoreError;
 
 /// The form of the tables that is written, and the only one that is read.
@@ -56,6 +56,8 @@ pub(super) async fn prepare(client: &mut Client, words: &str) -> Result<(), Stor
         }
         transaction.commit().await.map_err(bad)?;
     }
+    // a user that may not make them does without: control planes then answer for their own proxies only, and say so
+    let _ = board::prepare(client, LOCK).await;
     let row = client.query_one("SELECT format FROM meshtcp_state", &[]).await.map_err(bad)?;
     match row.try_get::<_, i32>(0).map_err(bad)? {
         FORMAT => Ok(()),

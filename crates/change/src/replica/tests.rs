@@ -1,0 +1,55 @@
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::rollout::{Accepted, Rollouts};
+
+fn accepted(revision: u64) -> Accepted {
+    Accepted { revision: Revision::new(revision), at: Timestamp::UNIX_EPOCH }
+}
+
+/// How far revisions have come at a control plane whose proxies have run them all so many seconds later.
+fn lived(revisions: &[u64], proxies: &[(&str, i64)]) -> Rollouts {
+    let mut rollouts = Rollouts::default();
+    for revision in revisions {
+        rollouts.begin(accepted(*revision));
+        for (name, second) in proxies {
+            let proxy = ProxyKey::new("default", *name);
+            rollouts.told(&proxy, Default::default());
+            rollouts.live(&proxy, Timestamp::from_second(*second).unwrap());
+        }
+    }
+    rollouts
+}
+
+fn replica(revision: u64, rollouts: &Rollouts) -> Replica {
+    let rollouts = rollouts.all().collect();
+    Replica { revision: Revision::new(revision), rollouts, ..Replica::new("cp-2".into()) }
+}
+
+#[test]
+fn a_revision_is_live_when_the_proxies_of_all_control_planes_run_it() {
+    let own = lived(&[1, 2], &[("web-1", 1), ("web-2", 3)]);
+    let two = Revision::new(2);
+    let alone = rollout(two, own.of(two), &[]).unwrap();
+    assert_eq!((alone.concerned, alone.live, alone.is_done()), (2, 2, true));
+
+    let other = replica(2, &lived(&[1, 2], &[("web-3", 9)]));
+    let both = rollout(two, own.of(two), &[other]).unwrap();
+    assert_eq!((both.concerned, both.live, both.is_done()), (3, 3, true));
+    assert_eq!(both.live_after.all, Some(Duration::from_secs(9)), "the last of all");
+}
+
+#[test]
+fn a_control_plane_that_is_behind_is_waited_for_by_name() {
+    let own = lived(&[1, 2], &[("web-1", 1)]);
+    let two = Revision::new(2);
+    let behind = rollout(two, own.of(two), &[replica(1, &lived(&[1], &[("web-3", 9)]))]).unwrap();
+    assert_eq!((behind.waits_for.as_slice(), behind.live), (["cp-2".to_owned()].as_slice(), 1));
+    assert!(!behind.is_done() && !behind.is_over());
+    // several that were taken over at once are one
+    let at_once = rollout(two, own.of(two), &[replica(3, &lived(&[1, 3], &[("web-3", 9)]))]).unwrap();
+    assert_eq!((at_once.live, at_once.is_done()), (2, true));
+    assert_eq!(rollout(Revision::new(3), None, &[]), None, "it is not taken over here");
+}

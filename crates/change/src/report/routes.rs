@@ -1,0 +1,270 @@
+//! Of each route policy: at how many proxies it is live, and where it is not.
+
+use std::collections::{BTreeMap, HashMap};
+
+use model::{Kind, ProxyKey, Resource};
+use plan::{Outcome, Plan, RouteStatus};
+use serde::{Deserialize, Serialize};
+
+use super::concern::concerned;
+use super::{Known, Question, Subject};
+use crate::Revision;
+use crate::compile::Compiled;
+use crate::status::{ProxyStatus, Rejection};
+
+/// How many proxies of a route are told about.
+const NAMED: usize = 100;
+
+/// One route policy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RouteReport {
+    /// The policy, as `Kind mesh/name`.
+    pub policy: String,
+    /// Where it was written: `file:line`.
+    pub source: String,
+    /// How far it has come at how many proxies; none at all: it selects nobody.
+    #[serde(default)]
+    reached: Reached,
+    /// The first 100 of the proxies at which it decides something, those first where it is not live.
+    #[serde(default)]
+    pub proxies: Vec<RouteAtProxy>,
+}
+
+/// One route policy at one proxy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RouteAtProxy {
+    /// The proxy, as `mesh/name`.
+    pub proxy: ProxyKey,
+    /// The outbounds and gateway listeners that it decides.
+    #[serde(default)]
+    pub decides: Vec<String>,
+    /// How far it has come there.
+    pub reach: Reach,
+    /// What the proxy said when it refused, in its own words.
+    #[serde(default)]
+    pub refusals: Vec<String>,
+    /// Its backendRefs that cannot be used, with the reason.
+    #[serde(default)]
+    pub unresolved: Vec<String>,
+}
+
+/// How far a route has come at one proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reach {
+    /// The proxy runs it.
+    Live,
+    /// The proxy was told, and has not answered yet.
+    Pending,
+    /// The proxy refuses it, and runs what it had before.
+    Refused,
+    /// The proxy is not attached.
+    Detached,
+    /// It decides nothing there: another policy does, or nobody dials its destination.
+    WithoutEffect,
+}
+
+impl Reach {
+    /// Every one, the best first.
+    pub const ALL: [Reach; 5] =
+        [Reach::Live, Reach::Pending, Reach::Refused, Reach::Detached, Reach::WithoutEffect];
+
+    /// As it is written: `live`, `pending`, `refused`, `detached` or `without-effect`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Reach::Live => "live",
+            Reach::Pending => "pending",
+            Reach::Refused => "refused",
+            Reach::Detached => "detached",
+            Reach::WithoutEffect => "without-effect",
+        }
+    }
+
+    /// What is told first: what somebody may have to do something about.
+    fn urgency(self) -> u8 {
+        match self {
+            Reach::Refused => 0,
+            Reach::Pending => 1,
+            Reach::Detached => 2,
+            Reach::Live => 3,
+            Reach::WithoutEffect => 4,
+        }
+    }
+}
+
+/// At how many proxies a route has come how far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Reached {
+    live: usize,
+    pending: usize,
+    refused: usize,
+    detached: usize,
+    without_effect: usize,
+}
+
+impl Reached {
+    /// How many proxies there are of a sort.
+    pub fn count(&self, reach: Reach) -> usize {
+        match reach {
+            Reach::Live => self.live,
+            Reach::Pending => self.pending,
+            Reach::Refused => self.refused,
+            Reach::Detached => self.detached,
+            Reach::WithoutEffect => self.without_effect,
+        }
+    }
+
+    /// How many there are; 0: the route selects nobody.
+    pub fn total(&self) -> usize {
+        Reach::ALL.into_iter().map(|reach| self.count(reach)).sum()
+    }
+
+    fn add(&mut self, reach: Reach) {
+        *match reach {
+            Reach::Live => &mut self.live,
+            Reach::Pending => &mut self.pending,
+            Reach::Refused => &mut self.refused,
+            Reach::Detached => &mut self.detached,
+            Reach::WithoutEffect => &mut self.without_effect,
+        } += 1;
+    }
+}
+
+impl RouteReport {
+    /// At how many proxies it has come how far.
+    pub fn reached(&self) -> Reached {
+        if self.reached.total() > 0 {
+            return self.reached;
+        }
+        // an older control plane lists all, and counts none
+        let mut reached = Reached::default();
+        self.proxies.iter().for_each(|at| reached.add(at.reach));
+        reached
+    }
+}
+
+/// How many route policies there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RouteTotals {
+    /// All.
+    pub total: usize,
+    /// Those that select no proxy.
+    pub selecting_nobody: usize,
+    /// Those that a proxy refuses.
+    pub refused: usize,
+}
+
+/// A route, and what was found of it so far.
+struct Tally<'a> {
+    title: String,
+    source: String,
+    reached: Reached,
+    /// Where it decides something.
+    at: Vec<(Reach, &'a ProxyKey, &'a RouteStatus, &'a Plan)>,
+}
+
+pub(super) fn reports(
+    question: &Question,
+    compiled: &Compiled,
+    known: &BTreeMap<&ProxyKey, Known<'_>>,
+    newest: Revision,
+) -> (RouteTotals, Vec<RouteReport>) {
+    if !question.is_of(Subject::Routes) {
+        return Default::default();
+    }
+    let mut routes: Vec<(String, &Resource)> = Vec::new();
+    for kind in [Kind::MeshTCPRoute, Kind::MeshHTTPRoute] {
+        for route in compiled.snapshot.of_kind(kind) {
+            let meta = route.meta();
+            let title = || format!("{kind} {}/{}", meta.mesh, meta.display_name());
+            if question.wants_route(meta.mesh.as_str(), title) {
+                routes.push((title(), route));
+            }
+        }
+    }
+    routes.sort_by(|(a, one), (b, other)| (a, &one.meta().name).cmp(&(b, &other.meta().name)));
+    let mut index: HashMap<(Kind, &str, &str), usize> = HashMap::with_capacity(routes.len());
+    let mut tallies: Vec<Tally<'_>> = Vec::with_capacity(routes.len());
+    for (title, route) in routes {
+        let meta = route.meta();
+        index.insert((route.kind(), meta.mesh.as_str(), meta.name.as_str()), tallies.len());
+        let source = meta.source.to_string();
+        tallies.push(Tally { title, source, reached: Reached::default(), at: Vec::new() });
+    }
+    for (proxy, found) in &compiled.proxies {
+        let known = known.get(proxy);
+        for route in &found.plan.routes {
+            let key = (route.kind, route.policy.policy.mesh.as_str(), route.policy.name.as_str());
+            let Some(tally) = index.get(&key).and_then(|at| tallies.get_mut(*at)) else { continue };
+            let reach = reach(&found.plan, route, known, newest);
+            tally.reached.add(reach);
+            if reach != Reach::WithoutEffect {
+                tally.at.push((reach, proxy, route, &found.plan));
+            }
+        }
+    }
+    let totals = RouteTotals {
+        total: tallies.len(),
+        selecting_nobody: tallies.iter().filter(|it| it.reached.total() == 0).count(),
+        refused: tallies.iter().filter(|it| it.reached.refused > 0).count(),
+    };
+    let page = question.page();
+    let shown = tallies.into_iter().skip(page.start).take(page.len());
+    let report = |Tally { title, source, reached, mut at }: Tally<'_>| {
+        // stable: by name among equals
+        at.sort_by_key(|(reach, ..)| reach.urgency());
+        let named = at.into_iter().take(NAMED);
+        let proxies = named.map(|(reach, proxy, route, plan)| {
+            at_proxy(plan, route, proxy, reach, known.get(proxy).map(|known| &known.account.status))
+        });
+        RouteReport { policy: title, source, reached, proxies: proxies.collect() }
+    };
+    (totals, shown.map(report).collect())
+}
+
+/// What of a proxy's refusals touches what a route decides there.
+fn touching<'a>(
+    plan: &'a Plan,
+    route: &'a RouteStatus,
+    status: &'a ProxyStatus,
+) -> impl Iterator<Item = &'a Rejection> {
+    let touches = |rejection: &&Rejection| {
+        concerned(plan, &rejection.name).iter().any(|listener| route.decides.contains(listener))
+    };
+    status.refusals().iter().filter(touches)
+}
+
+fn reach(plan: &Plan, route: &RouteStatus, known: Option<&Known<'_>>, newest: Revision) -> Reach {
+    if route.outcome != Outcome::Applied {
+        return Reach::WithoutEffect;
+    }
+    let Some(known) = known else { return Reach::Detached };
+    let status = &known.account.status;
+    match () {
+        () if touching(plan, route, status).next().is_some() => Reach::Refused,
+        () if status.connection.is_none() => Reach::Detached,
+        () if known.is_in_sync(newest) || !status.refusals().is_empty() => Reach::Live,
+        () => Reach::Pending,
+    }
+}
+
+fn at_proxy(
+    plan: &Plan,
+    route: &RouteStatus,
+    key: &ProxyKey,
+    reach: Reach,
+    status: Option<&ProxyStatus>,
+) -> RouteAtProxy {
+    let words = |status| touching(plan, route, status).map(|it| it.message.trim_end().to_owned()).collect();
+    RouteAtProxy {
+        proxy: key.clone(),
+        decides: route.decides.clone(),
+        reach,
+        refusals: status.map(words).unwrap_or_default(),
+        unresolved: route.unresolved.iter().map(|(reference, why)| format!("{reference}: {why}")).collect(),
+    }
+}

@@ -1,0 +1,154 @@
+//! The rollouts of one control plane, as its proxies answer.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use model::ProxyKey;
+use xds::TypeUrl;
+
+use super::{Accepted, Lagging, Named, Progress, RefusedBy};
+use crate::Revision;
+use crate::status::{ProxyStatus, Rejection};
+
+/// How many rollouts are remembered.
+const HISTORY: usize = 32;
+
+/// The last 32 rollouts. A copy shares what did not move since.
+#[derive(Clone, Debug, Default)]
+pub struct Rollouts {
+    /// The newest last.
+    underway: VecDeque<Arc<Underway>>,
+}
+
+#[derive(Clone, Debug)]
+struct Underway {
+    accepted: Accepted,
+    /// How long after that each live proxy was live.
+    delays: Vec<Duration>,
+    /// Told and not live yet.
+    open: BTreeMap<ProxyKey, Open>,
+}
+
+/// What the revision changed for a proxy: types and names of resources.
+pub type Touched = BTreeSet<(TypeUrl, Arc<str>)>;
+
+/// A proxy that is not live yet.
+#[derive(Clone, Debug)]
+struct Open {
+    touched: Touched,
+    state: State,
+}
+
+/// What is known of a proxy that is not live yet.
+#[derive(Clone, Debug)]
+enum State {
+    Lagging { attached: bool },
+    Refused { reasons: Vec<String> },
+}
+
+impl State {
+    /// A change is to blame for what is refused of what it touches, and for nothing that was refused before.
+    fn of(status: &ProxyStatus, touched: &Touched) -> Self {
+        let is_touched =
+            |it: &&Rejection| touched.contains(&(it.type_url.clone(), Arc::from(it.name.as_str())));
+        let reasons: Vec<String> = status.refusals().iter().filter(is_touched).map(reason).collect();
+        match reasons.is_empty() {
+            true => State::Lagging { attached: status.connection.is_some() },
+            false => State::Refused { reasons },
+        }
+    }
+}
+
+fn reason(Rejection { name, message, .. }: &Rejection) -> String {
+    let message = message.trim_end();
+    if message.contains(name) { message.to_owned() } else { format!("{name}: {message}") }
+}
+
+impl Rollouts {
+    /// Begins the rollout of a revision.
+    pub fn begin(&mut self, accepted: Accepted) {
+        if self.underway.len() == HISTORY {
+            self.underway.pop_front();
+        }
+        let underway = Underway { accepted, delays: Vec::new(), open: BTreeMap::new() };
+        self.underway.push_back(Arc::new(underway));
+    }
+
+    /// A proxy was told something new by the newest revision, which touched these resources of it.
+    pub fn told(&mut self, proxy: &ProxyKey, touched: Touched) {
+        if let Some(newest) = self.underway.back_mut() {
+            let open = Open { touched, state: State::Lagging { attached: true } };
+            Arc::make_mut(newest).open.insert(proxy.clone(), open);
+        }
+    }
+
+    /// A proxy runs all that it should since `at`. Says whether any rollout waited for it.
+    pub fn live(&mut self, proxy: &ProxyKey, at: Timestamp) -> bool {
+        let mut moved = false;
+        for underway in self.concerned(proxy) {
+            underway.live(proxy, at);
+            moved = true;
+        }
+        moved
+    }
+
+    /// A proxy does not run all that it should. Says whether any rollout waits for it. `settled`: since then it has answered
+    /// all that it was told, so that it runs what it does not refuse.
+    pub fn behind(&mut self, proxy: &ProxyKey, status: &ProxyStatus, settled: Option<Timestamp>) -> bool {
+        let mut moved = false;
+        for underway in self.concerned(proxy) {
+            moved = true;
+            let Some(open) = underway.open.get_mut(proxy) else { continue };
+            open.state = State::of(status, &open.touched);
+            if let (State::Lagging { attached: true }, Some(at)) = (&open.state, settled) {
+                underway.live(proxy, at);
+            }
+        }
+        moved
+    }
+
+    /// A proxy need not run anything any more.
+    pub fn forget(&mut self, proxy: &ProxyKey) {
+        self.concerned(proxy).for_each(|underway| drop(underway.open.remove(proxy)));
+    }
+
+    /// How far a revision has come, or the first newer one where it was adopted together with others. Of those before the
+    /// last 32 the oldest answers; `None`: it is not adopted yet.
+    pub fn of(&self, revision: Revision) -> Option<Progress> {
+        let first = self.underway.partition_point(|underway| underway.accepted.revision < revision);
+        self.underway.get(first).map(|underway| underway.progress())
+    }
+
+    /// How far the last revisions have come, the newest last.
+    pub fn all(&self) -> impl DoubleEndedIterator<Item = Progress> {
+        self.underway.iter().map(|underway| underway.progress())
+    }
+
+    /// Those that wait for a proxy.
+    fn concerned(&mut self, proxy: &ProxyKey) -> impl Iterator<Item = &mut Underway> {
+        let waits = move |underway: &&mut Arc<Underway>| underway.open.contains_key(proxy);
+        self.underway.iter_mut().filter(waits).map(Arc::make_mut)
+    }
+}
+
+impl Underway {
+    fn live(&mut self, proxy: &ProxyKey, at: Timestamp) {
+        self.open.remove(proxy);
+        let delay = at.duration_since(self.accepted.at);
+        self.delays.push(Duration::try_from(delay).unwrap_or_default());
+    }
+
+    fn progress(&self) -> Progress {
+        let (mut lagging, mut refused) = (Named::default(), Named::default());
+        for (proxy, Open { touched: _, state }) in &self.open {
+            let proxy = proxy.clone();
+            match state {
+                State::Lagging { attached } => lagging.add(|| Lagging { proxy, attached: *attached }),
+                State::Refused { reasons } => refused.add(|| RefusedBy { proxy, reasons: reasons.clone() }),
+            }
+        }
+        Progress::new(self.accepted, &self.delays, lagging, refused)
+    }
+}

@@ -1,0 +1,132 @@
+//! Several control planes on one store: each tells the others what its proxies run, so that any of them answers for all.
+//!
+//! ```text
+//!  Standing, Statuses ──▶ notes on the Board of the store ⇢ other control planes
+//!                    Others ◀── notes of others ◀──┘
+//! ```
+
+mod book;
+mod notes;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use change::replica::Replica;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::store::{Board, Notes, StoreError};
+use book::Book;
+
+/// How often others are asked, and told what is new.
+const BEAT: Duration = Duration::from_secs(1);
+/// How often it is said that this one lives though nothing is new: several times in the 15 s after which it is taken for dead.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(4);
+/// How long the last words may take.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// What is known of the other control planes on the store.
+#[derive(Clone, Debug, Default)]
+pub struct Others {
+    /// Those that live, by name.
+    pub replicas: Arc<Vec<Replica>>,
+    /// Why nothing is known of others; `None`: they are known, or there can be none.
+    pub unknown: Option<Arc<str>>,
+}
+
+/// Tells others what is new here, and takes note of what they tell, until it is `closing`. `own` says what is known here.
+pub async fn exchange(
+    board: Arc<dyn Board>,
+    own: impl Fn() -> Replica,
+    others: watch::Sender<Others>,
+    closing: CancellationToken,
+) {
+    exchange_every(BEAT, board, own, others, closing).await;
+}
+
+async fn exchange_every(
+    beat: Duration,
+    board: Arc<dyn Board>,
+    own: impl Fn() -> Replica,
+    others: watch::Sender<Others>,
+    closing: CancellationToken,
+) {
+    let mut exchange = Exchange {
+        who: crate::identity::fresh_id(),
+        board,
+        told: BTreeMap::new(),
+        last_sign: None,
+        since: Notes::FIRST,
+        book: Book::default(),
+    };
+    loop {
+        let outcome = exchange.turn(&own).await;
+        let unknown = outcome.err().map(|error| Arc::from(error.to_string()));
+        let replicas = exchange.book.living();
+        others.send_if_modified(|known| {
+            let differs = *known.replicas != replicas || known.unknown != unknown;
+            if differs {
+                *known = Others { replicas: Arc::new(replicas), unknown };
+            }
+            differs
+        });
+        if timeout(beat, closing.cancelled()).await.is_ok() {
+            // without it the others learn it a quarter of a minute later
+            let _ = timeout(LAST_WORDS, exchange.board.go(&exchange.who)).await;
+            return;
+        }
+    }
+}
+
+struct Exchange {
+    /// This process, on the board.
+    who: String,
+    board: Arc<dyn Board>,
+    /// What others were told, by name of the note.
+    told: BTreeMap<String, String>,
+    /// When the board heard of this process last; `None`: never.
+    last_sign: Option<Instant>,
+    since: i64,
+    book: Book,
+}
+
+impl Exchange {
+    async fn turn(&mut self, own: &impl Fn() -> Replica) -> Result<(), StoreError> {
+        let Notes { mark, notes, alive } = self.board.read(&self.who, self.since).await?;
+        if mark < self.since {
+            // it has lost what there was: everything anew
+            self.since = Notes::FIRST;
+            self.book = Book::default();
+            return Ok(());
+        }
+        self.since = mark;
+        let alone = alive.is_empty();
+        self.book.take(notes, alive);
+        self.tell(own, alone).await
+    }
+
+    /// Tells others what is new. Where there is nobody else, only that this one lives.
+    async fn tell(&mut self, own: &impl Fn() -> Replica, alone: bool) -> Result<(), StoreError> {
+        let now = if alone { BTreeMap::new() } else { notes::of(&own()) };
+        let names: BTreeSet<&String> = now.keys().chain(self.told.keys()).collect();
+        let news: Vec<(String, Option<String>)> = names
+            .into_iter()
+            .filter(|name| now.get(*name) != self.told.get(*name))
+            .map(|name| (name.clone(), now.get(name).cloned()))
+            .collect();
+        let is_due = self.last_sign.is_none_or(|last| last.elapsed() >= SIGN_OF_LIFE);
+        if news.is_empty() && !is_due {
+            return Ok(());
+        }
+        let was_known = self.board.leave(&self.who, &news).await?;
+        let is_first = self.last_sign.replace(Instant::now()).is_none();
+        // a board that has forgotten this process has what was left just now, and is told all of it again
+        self.told = if was_known || is_first { now } else { BTreeMap::new() };
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+//! What a control plane knows, as notes on a board.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use change::Revision;
+use change::replica::Replica;
+use model::ProxyKey;
+use serde::{Deserialize, Serialize};
+
+/// The note that says which control plane it is.
+const WHO: &str = "control-plane";
+/// The note of how far revisions have come.
+const ROLLOUTS: &str = "rollouts";
+/// The note of who was turned away.
+const TURNED_AWAY: &str = "turned-away";
+/// Before the name of a proxy: the note of what is known of it.
+const PROXY: &str = "proxy/";
+/// How many rollouts are told.
+const TOLD: usize = 8;
+
+#[derive(Serialize, Deserialize)]
+struct Who {
+    name: Arc<str>,
+    revision: Revision,
+}
+
+/// The notes of a control plane, by name.
+pub(super) fn of(replica: &Replica) -> BTreeMap<String, String> {
+    let Replica { name, revision, proxies, rollouts, turned_away } = replica;
+    let who = Who { name: Arc::clone(name), revision: *revision };
+    let newest = &rollouts[rollouts.len().saturating_sub(TOLD)..];
+    let briefly: Vec<_> = newest.iter().map(|progress| progress.clone().brief()).collect();
+    let mut notes = BTreeMap::new();
+    let mut leave = |name: String, value: serde_json::Result<String>| {
+        // names of strangers may have what a board does not take
+        if let Some(value) = value.ok().filter(|_| !name.contains('\0')) {
+            notes.insert(name, value);
+        }
+    };
+    leave(WHO.to_owned(), serde_json::to_string(&who));
+    leave(ROLLOUTS.to_owned(), serde_json::to_string(&briefly));
+    leave(TURNED_AWAY.to_owned(), serde_json::to_string(turned_away));
+    for (proxy, account) in proxies {
+        leave(format!("{PROXY}{proxy}"), serde_json::to_string(&**account));
+    }
+    notes
+}
+
+/// Takes a note of a control plane, or that it was taken away. What a newer version wrote and this one cannot read tells
+/// nothing.
+pub(super) fn take(replica: &mut Replica, name: &str, value: Option<&str>) {
+    match (name, value) {
+        (WHO, Some(value)) => {
+            if let Ok(Who { name, revision }) = serde_json::from_str(value) {
+                (replica.name, replica.revision) = (name, revision);
+            }
+        }
+        (ROLLOUTS, value) => replica.rollouts = read(value),
+        (TURNED_AWAY, value) => replica.turned_away = read(value),
+        (name, value) => {
+            let proxy = name.strip_prefix(PROXY).and_then(|proxy| proxy.split_once('/'));
+            let Some(proxy) = proxy.map(|(mesh, name)| ProxyKey::new(mesh, name)) else { return };
+            match value.and_then(|value| serde_json::from_str(value).ok()) {
+                Some(account) => drop(replica.proxies.insert(proxy, Arc::new(account))),
+                None => drop(replica.proxies.remove(&proxy)),
+            }
+        }
+    }
+}
+
+fn read<T: Default + for<'de> Deserialize<'de>>(value: Option<&str>) -> T {
+    value.and_then(|value| serde_json::from_str(value).ok()).unwrap_or_default()
+}
