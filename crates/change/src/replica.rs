@@ -44,6 +44,8 @@ pub struct Replica {
     pub name: Arc<str>,
     /// The revision that it has taken over last.
     pub revision: Revision,
+    /// Which life of the store it is of; `None`: it has one only, or does not tell.
+    pub epoch: Option<Arc<str>>,
     /// The proxies that have attached to it.
     pub proxies: BTreeMap<ProxyKey, Arc<Account>>,
     /// How far the last revisions have come at them, the newest last.
@@ -56,7 +58,7 @@ impl Replica {
     /// Nothing is known yet of this one.
     pub fn new(name: Arc<str>) -> Self {
         let (proxies, rollouts, turned_away) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Self { name, revision: Revision::ZERO, proxies, rollouts, turned_away }
+        Self { name, revision: Revision::ZERO, epoch: None, proxies, rollouts, turned_away }
     }
 }
 
@@ -65,12 +67,17 @@ impl Replica {
 pub fn rollout(revision: Revision, own: Option<Progress>, others: &[Replica]) -> Option<Rollout> {
     let mut all = own?;
     let mut waits_for = Vec::new();
+    let epoch = all.accepted.epoch.clone();
     for replica in others {
+        let is_behind = replica.epoch != epoch || replica.revision < revision;
         // what was taken over at once with newer ones has come as far as these
-        let first = replica.rollouts.iter().find(|progress| progress.accepted.revision >= revision);
+        let first = replica
+            .rollouts
+            .iter()
+            .find(|progress| progress.accepted.epoch == epoch && progress.accepted.revision >= revision);
         match first {
             Some(progress) => all.join(progress.clone()),
-            None if replica.revision < revision => waits_for.push(replica.name.to_string()),
+            None if is_behind => waits_for.push(replica.name.to_string()),
             None => {}
         }
     }

@@ -31,6 +31,10 @@ pub use served::{Served, ServedAll};
 pub struct FleetReport {
     /// The state of the resources that was adopted last; 0: none yet.
     pub revision: Revision,
+    /// Which life of the store the revision is of: after a failover a revision may be another state than before. Absent: the
+    /// store has one only, or does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<Arc<str>>,
     /// How far that state has come; absent before the first.
     pub rollout: Option<Rollout>,
     /// The control planes that this is told of: the one that was asked first. Empty where it does not say.
@@ -91,6 +95,8 @@ struct Known<'a> {
     account: &'a Account,
     /// The revision that its control plane has taken over last.
     taken_over: Revision,
+    /// Whether that is another state than the one that is asked about: its proxies were told what was right before.
+    is_behind: bool,
     /// That control plane, where it is another one than the one that is asked.
     elsewhere: Option<&'a Arc<str>>,
 }
@@ -102,15 +108,16 @@ pub fn report(question: &Question, facts: &Facts<'_>) -> FleetReport {
     for replica in std::iter::once(own).chain(*others) {
         let elsewhere = (!std::ptr::eq(replica, own)).then_some(&replica.name);
         for (proxy, account) in &replica.proxies {
-            let new = Known { account, taken_over: replica.revision, elsewhere };
+            let is_behind = replica.epoch != own.epoch || replica.revision < own.revision;
+            let new = Known { account, taken_over: replica.revision, is_behind, elsewhere };
             match known.get(proxy) {
                 Some(old) if !new.account.status.counts_more(&old.account.status) => {}
                 Some(_) | None => drop(known.insert(proxy, new)),
             }
         }
     }
-    let (proxy_totals, proxies) = proxies::reports(question, compiled, &known, own.revision);
-    let (route_totals, routes) = routes::reports(question, compiled, &known, own.revision);
+    let (proxy_totals, proxies) = proxies::reports(question, compiled, &known);
+    let (route_totals, routes) = routes::reports(question, compiled, &known);
     let control_plane = |replica: &Replica| ControlPlane {
         name: Arc::clone(&replica.name),
         revision: replica.revision,
@@ -121,6 +128,7 @@ pub fn report(question: &Question, facts: &Facts<'_>) -> FleetReport {
     turned_away.sort_by_key(|it| std::cmp::Reverse(it.last));
     FleetReport {
         revision: own.revision,
+        epoch: own.epoch.clone(),
         rollout: rollout.clone(),
         control_planes: std::iter::once(own).chain(*others).map(control_plane).collect(),
         others_unknown: None,
@@ -133,10 +141,9 @@ pub fn report(question: &Question, facts: &Facts<'_>) -> FleetReport {
 
 impl Known<'_> {
     /// Whether the proxy runs what it should by the state that is asked about.
-    fn is_in_sync(&self, newest: Revision) -> bool {
+    fn is_in_sync(&self) -> bool {
         let status = &self.account.status;
-        // a control plane that is behind has told its proxies what was right before
-        status.connection.is_some() && status.is_in_sync() && self.taken_over >= newest
+        status.connection.is_some() && status.is_in_sync() && !self.is_behind
     }
 }
 

@@ -7,6 +7,7 @@
 mod progress;
 mod underway;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -18,7 +19,7 @@ pub use progress::{Named, Progress};
 pub use underway::{Rollouts, Touched};
 
 /// A state of the resources that was accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Accepted {
     /// Its revision. Some are left out when a burst of changes is adopted at once.
@@ -26,6 +27,10 @@ pub struct Accepted {
     /// When it was accepted: what the time of a rollout is counted from.
     #[serde(rename = "acceptedAt")]
     pub at: Timestamp,
+    /// Which life of the store the revision is of: after a failover it may be another state than before. Absent: the store has
+    /// one only, or does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<Arc<str>>,
 }
 
 /// How far one revision has come.

@@ -70,6 +70,7 @@ impl Fleet {
     pub fn new(publisher: Arc<Publisher>, nothing: Compiled) -> Self {
         let standing = Standing {
             revision: Revision::ZERO,
+            epoch: None,
             compiled: Arc::new(nothing),
             served: Arc::default(),
             rollouts: Default::default(),
@@ -93,6 +94,7 @@ impl Fleet {
         let ran = Some(self.standing.revision);
         self.standing.compiled = compiled;
         self.standing.revision = accepted.revision;
+        self.standing.epoch.clone_from(&accepted.epoch);
         self.standing.rollouts.begin(accepted);
         let wanted: BTreeSet<(ProxyKey, Family)> = self.publisher.wanted().into_iter().collect();
         let left: Vec<_> =

@@ -58,7 +58,7 @@ pub trait Sink {
 }
 
 /// A state that was accepted.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Accepted<'a> {
     /// What was in force before it.
     pub before: &'a Compiled,
@@ -68,6 +68,8 @@ pub struct Accepted<'a> {
     pub ledger: &'a change::Ledger,
     /// Its revision where resources are stored; `None`: the source does not count its changes.
     pub revision: Option<Revision>,
+    /// Which life of the store the revision is of; `None`: it has one only, or does not tell.
+    pub epoch: Option<Arc<str>>,
 }
 
 /// Takes every turn that something gives a reason for, until there is one to leave, which is returned. `told` hears of each

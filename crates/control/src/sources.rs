@@ -58,6 +58,12 @@ pub trait Source: Send {
         None
     }
 
+    /// Which life of the source its revisions are of: after a failover of a database a revision may be another state than
+    /// before. `None`: it has one only, or does not tell.
+    fn epoch(&self) -> Option<Arc<str>> {
+        None
+    }
+
     /// Whether it could not be read when it was last tried. What is in force stays.
     fn is_away(&self) -> bool {
         false

@@ -6,7 +6,7 @@ use super::*;
 use crate::rollout::{Accepted, Rollouts};
 
 fn accepted(revision: u64) -> Accepted {
-    Accepted { revision: Revision::new(revision), at: Timestamp::UNIX_EPOCH }
+    Accepted { revision: Revision::new(revision), at: Timestamp::UNIX_EPOCH, epoch: None }
 }
 
 /// How far revisions have come at a control plane whose proxies have run them all so many seconds later.
@@ -52,4 +52,20 @@ fn a_control_plane_that_is_behind_is_waited_for_by_name() {
     let at_once = rollout(two, own.of(two), &[replica(3, &lived(&[1, 3], &[("web-3", 9)]))]).unwrap();
     assert_eq!((at_once.live, at_once.is_done()), (2, true));
     assert_eq!(rollout(Revision::new(3), None, &[]), None, "it is not taken over here");
+}
+
+#[test]
+fn a_revision_of_another_life_of_the_store_is_another_state() {
+    let of_life = |mut rollouts: Rollouts, epoch: &str| {
+        rollouts.begin(Accepted { epoch: Some(epoch.into()), ..accepted(2) });
+        rollouts
+    };
+    let two = Revision::new(2);
+    let own = of_life(lived(&[1, 2, 3], &[("web-1", 1)]), "1/2");
+    assert_eq!(own.all().count(), 1, "what was before is no history of it");
+    let before = Replica { epoch: Some("1/1".into()), ..replica(3, &lived(&[2, 3], &[("web-3", 9)])) };
+    let found = rollout(two, own.of(two), &[before]).unwrap();
+    assert_eq!((found.waits_for.len(), found.live), (1, 0));
+    let same = Replica { epoch: Some("1/2".into()), ..replica(2, &of_life(Rollouts::default(), "1/2")) };
+    assert!(rollout(two, own.of(two), &[same]).unwrap().is_done());
 }

@@ -158,7 +158,6 @@ pub(super) fn reports(
     question: &Question,
     compiled: &Compiled,
     known: &BTreeMap<&ProxyKey, Known<'_>>,
-    newest: Revision,
 ) -> (ProxyTotals, Vec<ProxyReport>) {
     let (mut totals, mut reports) = (ProxyTotals::default(), Vec::new());
     if !question.is_of(Subject::Proxies) {
@@ -168,19 +167,18 @@ pub(super) fn reports(
     let page = question.page();
     for proxy in names.into_iter().filter(|proxy| question.wants_proxy(proxy)) {
         let known = known.get(proxy);
-        let state = known.map_or(ProxyState::Detached, |known| {
-            ProxyState::of(&known.account.status, known.is_in_sync(newest))
-        });
+        let state = known
+            .map_or(ProxyState::Detached, |known| ProxyState::of(&known.account.status, known.is_in_sync()));
         if page.contains(&totals.total) {
             let plan = compiled.proxies.get(proxy).map(|found| &*found.plan);
-            reports.push(report(proxy, plan, known, newest));
+            reports.push(report(proxy, plan, known));
         }
         totals.count(state);
     }
     (totals, reports)
 }
 
-fn report(proxy: &ProxyKey, plan: Option<&Plan>, known: Option<&Known<'_>>, newest: Revision) -> ProxyReport {
+fn report(proxy: &ProxyKey, plan: Option<&Plan>, known: Option<&Known<'_>>) -> ProxyReport {
     let account = known.map(|known| known.account);
     let status = account.map(|it| it.status.clone()).unwrap_or_default();
     let refusals = status.refusals().to_vec();
@@ -209,7 +207,7 @@ fn report(proxy: &ProxyKey, plan: Option<&Plan>, known: Option<&Known<'_>>, newe
         runs: known.and_then(|known| known.account.runs(known.taken_over)),
         published,
         accepted,
-        in_sync: known.is_some_and(|known| known.is_in_sync(newest)),
+        in_sync: known.is_some_and(|known| known.is_in_sync()),
         acked: types
             .into_iter()
             .filter_map(|(type_url, answers)| Some((last_word(type_url.as_str()), answers.acked?.version)))

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use super::concern::concerned;
 use super::{Known, Question, Subject};
-use crate::Revision;
 use crate::compile::Compiled;
 use crate::status::{ProxyStatus, Rejection};
 
@@ -171,7 +170,6 @@ pub(super) fn reports(
     question: &Question,
     compiled: &Compiled,
     known: &BTreeMap<&ProxyKey, Known<'_>>,
-    newest: Revision,
 ) -> (RouteTotals, Vec<RouteReport>) {
     if !question.is_of(Subject::Routes) {
         return Default::default();
@@ -200,7 +198,7 @@ pub(super) fn reports(
         for route in &found.plan.routes {
             let key = (route.kind, route.policy.policy.mesh.as_str(), route.policy.name.as_str());
             let Some(tally) = index.get(&key).and_then(|at| tallies.get_mut(*at)) else { continue };
-            let reach = reach(&found.plan, route, known, newest);
+            let reach = reach(&found.plan, route, known);
             tally.reached.add(reach);
             if reach != Reach::WithoutEffect {
                 tally.at.push((reach, proxy, route, &found.plan));
@@ -238,7 +236,7 @@ fn touching<'a>(
     status.refusals().iter().filter(touches)
 }
 
-fn reach(plan: &Plan, route: &RouteStatus, known: Option<&Known<'_>>, newest: Revision) -> Reach {
+fn reach(plan: &Plan, route: &RouteStatus, known: Option<&Known<'_>>) -> Reach {
     if route.outcome != Outcome::Applied {
         return Reach::WithoutEffect;
     }
@@ -247,7 +245,7 @@ fn reach(plan: &Plan, route: &RouteStatus, known: Option<&Known<'_>>, newest: Re
     match () {
         () if touching(plan, route, status).next().is_some() => Reach::Refused,
         () if status.connection.is_none() => Reach::Detached,
-        () if known.is_in_sync(newest) || !status.refusals().is_empty() => Reach::Live,
+        () if known.is_in_sync() || !status.refusals().is_empty() => Reach::Live,
         () => Reach::Pending,
     }
 }

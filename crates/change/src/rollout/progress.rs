@@ -128,7 +128,7 @@ mod tests {
     use crate::Revision;
 
     fn progress(delays: &[u64]) -> Progress {
-        let accepted = Accepted { revision: Revision::new(1), at: Timestamp::UNIX_EPOCH };
+        let accepted = Accepted { revision: Revision::new(1), at: Timestamp::UNIX_EPOCH, epoch: None };
         let delays: Vec<Duration> = delays.iter().map(|it| Duration::from_millis(*it)).collect();
         Progress::new(accepted, &delays, Named::default(), Named::default())
     }

@@ -68,7 +68,15 @@ fn reason(Rejection { name, message, .. }: &Rejection) -> String {
 
 impl Rollouts {
     /// Begins the rollout of a revision.
+    ///
+    /// One of another life of the store, or that counts from before, has no history.
     pub fn begin(&mut self, accepted: Accepted) {
+        let goes_on = |last: &Arc<Underway>| {
+            last.accepted.epoch == accepted.epoch && last.accepted.revision <= accepted.revision
+        };
+        if !self.underway.back().is_some_and(goes_on) {
+            self.underway.clear();
+        }
         if self.underway.len() == HISTORY {
             self.underway.pop_front();
         }
@@ -149,6 +157,6 @@ impl Underway {
                 State::Refused { reasons } => refused.add(|| RefusedBy { proxy, reasons: reasons.clone() }),
             }
         }
-        Progress::new(self.accepted, &self.delays, lagging, refused)
+        Progress::new(self.accepted.clone(), &self.delays, lagging, refused)
     }
 }

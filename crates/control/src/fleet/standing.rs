@@ -19,6 +19,8 @@ use model::ProxyKey;
 pub struct Standing {
     /// The revision that was adopted last; [`Revision::ZERO`]: none yet.
     pub revision: Revision,
+    /// Which life of the store it is of; `None`: it has one only, or does not tell.
+    pub epoch: Option<Arc<str>>,
     /// All proxies as they should be.
     pub compiled: Arc<Compiled>,
     /// What each attached and known proxy was told last.
@@ -53,6 +55,7 @@ impl Standing {
         Replica {
             name,
             revision: self.revision,
+            epoch: self.epoch.clone(),
             proxies: statuses.into_iter().map(account).collect(),
             rollouts: self.rollouts.all().collect(),
             turned_away,

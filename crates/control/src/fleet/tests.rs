@@ -68,7 +68,7 @@ fn fleet() -> (Fleet, Arc<Publisher>) {
 
 fn adopt(fleet: &mut Fleet, compiled: Arc<Compiled>) -> Vec<News> {
     let revision = fleet.revision().next();
-    fleet.adopt(compiled, Accepted { revision, at: Timestamp::UNIX_EPOCH })
+    fleet.adopt(compiled, Accepted { revision, at: Timestamp::UNIX_EPOCH, epoch: None })
 }
 
 /// How the fleet stands, as everyone sees it.

@@ -23,12 +23,14 @@ const TOLD: usize = 8;
 struct Who {
     name: Arc<str>,
     revision: Revision,
+    #[serde(default)]
+    epoch: Option<Arc<str>>,
 }
 
 /// The notes of a control plane, by name.
 pub(super) fn of(replica: &Replica) -> BTreeMap<String, String> {
-    let Replica { name, revision, proxies, rollouts, turned_away } = replica;
-    let who = Who { name: Arc::clone(name), revision: *revision };
+    let Replica { name, revision, epoch, proxies, rollouts, turned_away } = replica;
+    let who = Who { name: Arc::clone(name), revision: *revision, epoch: epoch.clone() };
     let newest = &rollouts[rollouts.len().saturating_sub(TOLD)..];
     let briefly: Vec<_> = newest.iter().map(|progress| progress.clone().brief()).collect();
     let mut notes = BTreeMap::new();
@@ -52,8 +54,8 @@ pub(super) fn of(replica: &Replica) -> BTreeMap<String, String> {
 pub(super) fn take(replica: &mut Replica, name: &str, value: Option<&str>) {
     match (name, value) {
         (WHO, Some(value)) => {
-            if let Ok(Who { name, revision }) = serde_json::from_str(value) {
-                (replica.name, replica.revision) = (name, revision);
+            if let Ok(Who { name, revision, epoch }) = serde_json::from_str(value) {
+                (replica.name, replica.revision, replica.epoch) = (name, revision, epoch);
             }
         }
         (ROLLOUTS, value) => replica.rollouts = read(value),

@@ -101,7 +101,7 @@ impl Sink for FleetSink {
     }
 
     fn adopt(&mut self, accepted: Accepted<'_>, now: Instant) -> FleetNews {
-        let Accepted { before: _, compiled, ledger, revision } = accepted;
+        let Accepted { before: _, compiled, ledger, revision, epoch } = accepted;
         if let Some((mirror, runtime)) = &self.mirror
             && let Err(error) = runtime.block_on(mirror.reflect(ledger))
         {
@@ -113,7 +113,7 @@ impl Sink for FleetSink {
         let revision = revision.unwrap_or_else(|| self.fleet.revision().next());
         // it was there when the turn began
         let at = Timestamp::now() - now.elapsed();
-        let accepted = change::rollout::Accepted { revision, at };
+        let accepted = change::rollout::Accepted { revision, at, epoch };
         let told = self.fleet.adopt(Arc::clone(compiled), accepted);
         self.news(told)
     }

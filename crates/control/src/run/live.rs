@@ -153,7 +153,8 @@ impl<S: Sink> Live<S> {
             Some((ledger, compiled)) => {
                 let nothing = self.compiler.nothing();
                 let before = before.as_deref().filter(|_| !owed).unwrap_or(&nothing);
-                let accepted = Accepted { before, compiled, ledger, revision: self.source.revision() };
+                let (revision, epoch) = (self.source.revision(), self.source.epoch());
+                let accepted = Accepted { before, compiled, ledger, revision, epoch };
                 Some(self.sink.adopt(accepted, now))
             }
             None => self.sink.attend(now),

@@ -31,6 +31,8 @@ pub struct StoreSource {
     options: Options,
     inbox: Receiver<News>,
     revision: Revision,
+    /// The life of the store that the revision is of.
+    epoch: Option<Arc<str>>,
     /// What is stored, and what is wrong with each.
     resources: BTreeMap<ResourceKey, Kept>,
     /// Each resource as it was last good.
@@ -79,6 +81,7 @@ impl StoreSource {
             options,
             inbox,
             revision: Revision::ZERO,
+            epoch: None,
             resources: BTreeMap::new(),
             ledger: Ledger::default(),
             unreadable: BTreeMap::new(),
@@ -91,7 +94,12 @@ impl StoreSource {
         (source, feeder)
     }
 
-    fn take_all(&mut self, Listing { revision, items, unreadable }: Listing) {
+    fn take_all(&mut self, Listing { revision, items, unreadable, epoch }: Listing) {
+        if std::mem::replace(&mut self.epoch, epoch) != self.epoch && self.known {
+            // what has the same version may be something else, and the same state counts anew
+            self.resources.values_mut().for_each(|kept| kept.version = Revision::ZERO);
+            self.changed.get_or_insert_default();
+        }
         let kept = unreadable.iter().filter_map(Unreadable::key);
         let there: BTreeSet<ResourceKey> = items.iter().map(|item| item.key.clone()).chain(kept).collect();
         let gone: Vec<_> = self.resources.keys().filter(|key| !there.contains(*key)).cloned().collect();
@@ -220,6 +228,10 @@ impl Source for StoreSource {
         Some(self.revision)
     }
 
+    fn epoch(&self) -> Option<Arc<str>> {
+        self.epoch.clone()
+    }
+
     fn is_away(&self) -> bool {
         self.lost.is_some()
     }
@@ -258,6 +270,10 @@ impl Feeder {
     async fn bring(&self, wake: &impl Fn(), pause: &mut Duration) -> Result<(), StoreError> {
         let listing = self.store.list(&Selection::default()).await?;
         let mut watch = self.store.watch(listing.revision).await?;
+        if watch.epoch() != listing.epoch.as_ref() {
+            // the store was failed over in between
+            return Err(StoreError::TooOld { after: listing.revision, oldest: listing.revision });
+        }
         let mut news = News::All(listing);
         while self.outbox.send(news).is_ok() {
             wake();

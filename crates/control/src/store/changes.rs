@@ -33,6 +33,7 @@ pub enum What {
 pub struct Watch {
     feed: Arc<dyn Feed>,
     after: Revision,
+    epoch: Option<Arc<str>>,
 }
 
 /// Where a watch gets its changes.
@@ -44,7 +45,16 @@ pub(super) trait Feed: fmt::Debug + Send + Sync {
 
 impl Watch {
     pub(super) fn new(feed: Arc<dyn Feed>, after: Revision) -> Self {
-        Self { feed, after }
+        Self { feed, after, epoch: None }
+    }
+
+    pub(super) fn of_epoch(self, epoch: Option<Arc<str>>) -> Self {
+        Self { epoch, ..self }
+    }
+
+    /// Which life of the store the changes are of; `None`: it has one only, or does not tell.
+    pub fn epoch(&self) -> Option<&Arc<str>> {
+        self.epoch.as_ref()
     }
 
     /// The next changes in order, as soon as there is one: never empty. Nothing is lost when the future is dropped.

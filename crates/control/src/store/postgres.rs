@@ -56,10 +56,16 @@ pub struct PostgresStore {
 struct Shared {
     database: Database,
     // held for one question, also while it is answered: the questions of one connection come one after the other
-    client: Mutex<Option<Client>>,
+    open: Mutex<Option<Open>>,
     listener: Listener,
     // held for one look
     away: std::sync::Mutex<Option<Away>>,
+}
+
+/// A connection, and which life of the database it leads to.
+struct Open {
+    client: Client,
+    epoch: Option<Arc<str>>,
 }
 
 /// A database that was not reached.
@@ -90,12 +96,7 @@ impl PostgresStore {
         let database = Database::at(address)?;
         let listener = Listener::start(database.clone());
         let store = Self {
-            shared: Arc::new(Shared {
-                database,
-                client: Mutex::new(None),
-                listener,
-                away: Default::default(),
-            }),
+            shared: Arc::new(Shared { database, open: Mutex::new(None), listener, away: Default::default() }),
         };
         match store.revision().await {
             Ok(_) => Ok(store),
@@ -143,9 +144,13 @@ fn in_words(config: &Config) -> String {
 impl Shared {
     /// A connection that works as far as we know, with the tables there.
     async fn client(&self) -> Result<MappedMutexGuard<'_, Client>, StoreError> {
+        Ok(MappedMutexGuard::map(self.connected().await?, |open| &mut open.client))
+    }
+
+    async fn connected(&self) -> Result<MappedMutexGuard<'_, Open>, StoreError> {
         let Database { config, tls, words } = &self.database;
-        let mut slot = self.client.lock().await;
-        if slot.as_ref().is_none_or(Client::is_closed) {
+        let mut slot = self.open.lock().await;
+        if slot.as_ref().is_none_or(|open| open.client.is_closed()) {
             *slot = None;
             self.is_worth_asking()?;
             let connected = config.connect(tls.clone()).await;
@@ -155,7 +160,8 @@ impl Shared {
             // ends with the client
             tokio::spawn(connection);
             schema::prepare(&mut client, words).await?;
-            *slot = Some(client);
+            let epoch = epoch(&client).await;
+            *slot = Some(Open { client, epoch });
         }
         MutexGuard::try_map(slot, Option::as_mut)
             .map_err(|_| StoreError::Lost { store: words.clone(), why: "the connection is gone".into() })
@@ -259,13 +265,38 @@ impl Shared {
     }
 }
 
+/// Which life of which database a connection leads to: a standby that was promoted counts on from where it was, which may be
+/// less than what was accepted. `None`: it does not tell.
+async fn epoch(client: &Client) -> Option<Arc<str>> {
+    let row = client.query_one(rows::EPOCH, &[]).await.ok()?;
+    row.try_get::<_, String>(0).ok().map(Arc::from)
+}
+
+/// The changes of one life of the database.
+#[derive(Debug)]
+struct Life {
+    shared: Arc<Shared>,
+    epoch: Option<Arc<str>>,
+}
+
 #[async_trait]
-impl Feed for Shared {
+impl Feed for Life {
     async fn after(&self, revision: Revision) -> Result<Vec<Change>, StoreError> {
-        let mut heard = self.listener.heard();
+        let Self { shared, epoch } = self;
+        let mut heard = shared.listener.heard();
         loop {
             heard.borrow_and_update();
-            let changes = self.patiently(LONG_PATIENCE, self.changes_after(revision)).await?;
+            let changes = async {
+                let (found, changes) = shared.changes_after(revision).await?;
+                // the revisions are those of another life
+                let is_same = found == *epoch;
+                if is_same {
+                    Ok(changes)
+                } else {
+                    Err(StoreError::TooOld { after: revision, oldest: revision })
+                }
+            };
+            let changes = shared.patiently(LONG_PATIENCE, changes).await?;
             if !changes.is_empty() {
                 return Ok(changes);
             }
@@ -276,11 +307,11 @@ impl Feed for Shared {
 }
 
 impl Shared {
-    async fn changes_after(&self, after: Revision) -> Result<Vec<Change>, StoreError> {
+    async fn changes_after(&self, after: Revision) -> Result<(Option<Arc<str>>, Vec<Change>), StoreError> {
         let words = &self.database.words;
-        let client = self.client().await?;
+        let open = self.connected().await?;
         let asked = rows::number(words, after)?;
-        let found = client.query(rows::AFTER, &[&asked]).await.map_err(|error| self.fault(error))?;
+        let found = open.client.query(rows::AFTER, &[&asked]).await.map_err(|error| self.fault(error))?;
         let first = found.first().ok_or_else(|| fault::damaged(words, &"it has lost its revision"))?;
         let (latest, oldest) = (rows::revision(words, first, 0)?, rows::revision(words, first, 1)?);
         if after < oldest || after > latest {
@@ -298,7 +329,7 @@ impl Shared {
                 Err(error) => return Err(error),
             }
         }
-        Ok(changes)
+        Ok((open.epoch.clone(), changes))
     }
 }
 
@@ -334,9 +365,9 @@ impl Store for PostgresStore {
         let words = &shared.database.words;
         shared
             .patiently(LONG_PATIENCE, async {
-                let client = shared.client().await?;
+                let open = shared.connected().await?;
                 let kind = selection.kind.map(|kind| kind.as_str());
-                let found = client.query(rows::LIST, &[&kind, &selection.mesh]).await;
+                let found = open.client.query(rows::LIST, &[&kind, &selection.mesh]).await;
                 let found = found.map_err(|error| shared.fault(error))?;
                 let first =
                     found.first().ok_or_else(|| fault::damaged(words, &"it has lost its revision"))?;
@@ -349,7 +380,7 @@ impl Store for PostgresStore {
                         Err(it) => unreadable.push(it),
                     }
                 }
-                Ok(Listing::new(revision, items).beside(unreadable))
+                Ok(Listing::new(revision, items).beside(unreadable).of_epoch(open.epoch.clone()))
             })
             .await
     }
@@ -386,8 +417,10 @@ impl Store for PostgresStore {
     }
 
     async fn watch(&self, after: Revision) -> Result<Watch, StoreError> {
-        self.shared.patiently(LONG_PATIENCE, self.shared.changes_after(after)).await?;
-        Ok(Watch::new(Arc::clone(&self.shared) as Arc<dyn Feed>, after))
+        let shared = Arc::clone(&self.shared);
+        let (epoch, _) = shared.patiently(LONG_PATIENCE, shared.changes_after(after)).await?;
+        let life = Life { shared, epoch: epoch.clone() };
+        Ok(Watch::new(Arc::new(life), after).of_epoch(epoch))
     }
 
     async fn revision(&self) -> Result<Revision, StoreError> {

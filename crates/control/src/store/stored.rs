@@ -1,6 +1,7 @@
 //! What stores give and take.
 
 use std::fmt;
+use std::sync::Arc;
 
 use change::Revision;
 use jiff::Timestamp;
@@ -150,6 +151,9 @@ pub struct Listing {
     pub items: Vec<Stored>,
     /// What is there and cannot be read.
     pub unreadable: Vec<Unreadable>,
+    /// Which life of the store the revisions are of; after a failover it is another one, in which a revision may be another
+    /// state than before. `None`: the store has one only, or does not tell.
+    pub epoch: Option<Arc<str>>,
 }
 
 impl Listing {
@@ -157,13 +161,19 @@ impl Listing {
     pub fn new(revision: Revision, mut items: Vec<Stored>) -> Self {
         let order = |ResourceKey { kind, mesh, name }: &ResourceKey| (*kind, name.clone(), mesh.clone());
         items.sort_by_cached_key(|item| order(&item.key));
-        Self { revision, items, unreadable: Vec::new() }
+        Self { revision, items, unreadable: Vec::new(), epoch: None }
     }
 
     /// With what could not be read.
     #[must_use]
     pub fn beside(self, unreadable: Vec<Unreadable>) -> Self {
         Self { unreadable, ..self }
+    }
+
+    /// As of a life of the store.
+    #[must_use]
+    pub fn of_epoch(self, epoch: Option<Arc<str>>) -> Self {
+        Self { epoch, ..self }
     }
 }
 

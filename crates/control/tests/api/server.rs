@@ -88,7 +88,7 @@ impl Server {
     /// Plans all proxies by what is stored now.
     pub(crate) async fn settle(&self) {
         let listing = self.store.list(&Selection::default()).await.unwrap();
-        let accepted = Accepted { revision: listing.revision, at: Timestamp::now() };
+        let accepted = Accepted { revision: listing.revision, at: Timestamp::now(), epoch: None };
         let mut ledger = Ledger::default();
         for stored in listing.items {
             let file = stored.key.to_string();

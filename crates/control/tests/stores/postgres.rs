@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use meshtcp_control::store::{Expected, Fault, PostgresStore, Selection, Store, StoreError};
+use meshtcp_control::store::{Expected, Fault, Notes, PostgresStore, Revision, Selection, Store, StoreError};
 use tokio::time::{sleep, timeout};
 use tokio_postgres::NoTls;
 
@@ -294,4 +294,105 @@ async fn a_row_that_cannot_be_read_costs_itself() {
     assert!(store.get(&route("late")).await.unwrap().is_some());
     let left = store.list(&Selection::default()).await.unwrap().unreadable;
     assert_eq!(left.len(), 2, "{left:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn control_planes_that_start_at_once_on_a_new_database_all_start() {
+    let server = Server::start().await;
+    for round in 0..5 {
+        let address = server.database(&format!("new{round}")).await;
+        let starting: Vec<_> = (0..8)
+            .map(|_| {
+                let address = address.clone();
+                tokio::spawn(async move { PostgresStore::open(&address).await })
+            })
+            .collect();
+        for one in starting {
+            one.await.unwrap().unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn notes_are_seen_by_others_until_who_left_them_goes() {
+    let server = Server::start().await;
+    let (one, other) = (server.store("mesh").await.board().unwrap(), server.address("mesh"));
+    let other = PostgresStore::open(&other).await.unwrap().board().unwrap();
+    let note = |name: &str, value: Option<&str>| (name.to_owned(), value.map(str::to_owned));
+    let left = |name: &str, value: Option<&str>| ("a".to_owned(), name.to_owned(), value.map(str::to_owned));
+
+    assert!(!one.leave("a", &[note("x", Some("1")), note("y", Some("2"))]).await.unwrap(), "it is new");
+    let seen = other.read("b", Notes::FIRST).await.unwrap();
+    assert_eq!(seen.notes, [left("x", Some("1")), left("y", Some("2"))]);
+    assert_eq!(seen.alive.iter().collect::<Vec<_>>(), ["a"]);
+    assert_eq!(one.read("a", Notes::FIRST).await.unwrap().notes, [], "nobody reads what is its own");
+
+    assert!(one.leave("a", &[note("y", None)]).await.unwrap(), "it is known");
+    let since = other.read("b", seen.mark).await.unwrap();
+    assert_eq!((since.notes, since.mark > seen.mark), (vec![left("y", None)], true));
+    assert_eq!(other.read("b", since.mark).await.unwrap().notes, []);
+
+    one.go("a").await.unwrap();
+    let seen = other.read("b", Notes::FIRST).await.unwrap();
+    assert_eq!((seen.notes, seen.alive.len()), (vec![], 0));
+}
+
+/// A standby that had not heard everything is promoted: the same revision is another state there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_failover_revisions_are_of_another_life() {
+    let mut server = Server::start().await;
+    let store = server.store("mesh").await;
+    let kept = put(&*store, &route("kept"), 1).await;
+    server.crash();
+    let (data, standby) = (data(server.folder.path()), server.folder.path().join("standby"));
+    let copied = Command::new("cp").arg("-a").args([&data, &standby]).status().unwrap();
+    assert!(copied.success());
+    server.run().await;
+    let lost = put(&*store, &route("lost"), 1).await;
+    let before = store.list(&Selection::default()).await.unwrap();
+    assert!(before.epoch.is_some());
+    let mut watch = store.watch(lost).await.unwrap();
+    assert_eq!(watch.epoch(), before.epoch.as_ref());
+
+    // the standby has the changes up to `kept`, and is promoted
+    server.crash();
+    std::fs::rename(&data, server.folder.path().join("dead")).unwrap();
+    std::fs::rename(&standby, &data).unwrap();
+    let signal = data.join("standby.signal");
+    std::fs::write(&signal, "").unwrap();
+    let owner = std::fs::metadata(&data).unwrap().uid();
+    chown(&signal, Some(owner), None).unwrap();
+    server.run().await;
+    let promoted = command("pg_ctl").args(["promote", "-w", "-s", "-D"]).arg(&data).status().unwrap();
+    assert!(promoted.success());
+    let other = eventually_put(&store, "other").await;
+    assert_eq!((kept.next(), other), (lost, lost), "one number for two states");
+
+    let waited = timeout(PATIENCE, async {
+        loop {
+            match watch.next().await {
+                Err(StoreError::TooOld { .. }) => return,
+                Err(error) if error.retry_helps() => sleep(Duration::from_millis(50)).await,
+                found => panic!("changes of another life: {found:?}"),
+            }
+        }
+    });
+    waited.await.unwrap();
+    let now = store.list(&Selection::default()).await.unwrap();
+    assert_ne!(now.epoch, before.epoch);
+    assert_eq!(now.items.iter().map(|it| it.key.name.as_str()).collect::<Vec<_>>(), ["kept", "other"]);
+}
+
+/// Puts a route as soon as the database lets us.
+async fn eventually_put(store: &Arc<dyn Store>, name: &str) -> Revision {
+    let key = route(name);
+    let done = timeout(PATIENCE, async {
+        loop {
+            match store.put(&key, document(&key, 1), Expected::Any).await {
+                Ok(written) => return written.stored.version,
+                Err(_) => sleep(Duration::from_millis(100)).await,
+            }
+        }
+    });
+    done.await.unwrap()
 }

@@ -140,3 +140,28 @@ async fn what_cannot_be_read_is_named_and_what_was_read_of_it_stays() {
     assert!(followed.is_unsettled());
     assert_eq!(followed.problems(), []);
 }
+
+#[test]
+fn what_has_the_same_version_in_another_life_of_the_store_is_read_anew() {
+    let (mut source, _feeder) = StoreSource::new(Arc::new(MemoryStore::default()), Options::default());
+    let mesh = |zone: bool| {
+        let document = serde_json::json!({ "type": "Mesh", "name": "m", "routing": { "zoneEgress": false, "localityAwareLoadBalancing": zone } });
+        let key = ResourceKey::of_document(&document).unwrap();
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        Stored { key, document, version: Revision::new(7), created: now, modified: now }
+    };
+    let listing =
+        |zone, epoch: &str| Listing::new(Revision::new(7), vec![mesh(zone)]).of_epoch(Some(epoch.into()));
+    source.take_all(listing(false, "1"));
+    assert!(matches!(source.settle(&mut |_| Ok(())), Settled::Adopted));
+    source.take_all(listing(true, "1"));
+    assert!(!source.is_unsettled(), "one version is one state, in one life");
+    source.take_all(listing(true, "2"));
+    let mut seen = None;
+    source.settle(&mut |candidate| {
+        seen = candidate.ledger.entries().next().map(|(_, entry)| entry.document.value().clone());
+        Ok(())
+    });
+    assert_eq!(seen.unwrap()["routing"]["localityAwareLoadBalancing"], true);
+    assert_eq!(source.epoch().as_deref(), Some("2"));
+}

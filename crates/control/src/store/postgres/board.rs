@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio_postgres::{Client, Error};
 
+use super::schema::is_made;
 use super::{PATIENCE, Shared};
 use crate::store::{Board, Notes, StoreError};
 
@@ -12,19 +13,19 @@ use crate::store::{Board, Notes, StoreError};
 const LOCK: &str = "SELECT pg_advisory_xact_lock(x'6d6573686e6f7465'::bigint)";
 
 const TABLES: &str = "
-CREATE UNLOGGED TABLE IF NOT EXISTS meshtcp_process (
+CREATE UNLOGGED TABLE meshtcp_process (
     who  text PRIMARY KEY,
     seen timestamptz NOT NULL
 );
-CREATE UNLOGGED TABLE IF NOT EXISTS meshtcp_note (
+CREATE UNLOGGED TABLE meshtcp_note (
     who   text   NOT NULL,
     name  text   NOT NULL,
     value text,
     mark  bigint NOT NULL,
     PRIMARY KEY (who, name)
 );
-CREATE INDEX IF NOT EXISTS meshtcp_note_mark ON meshtcp_note (mark);
-CREATE SEQUENCE IF NOT EXISTS meshtcp_mark;
+CREATE INDEX meshtcp_note_mark ON meshtcp_note (mark);
+CREATE SEQUENCE meshtcp_mark;
 ";
 
 /// True where it was known before.
@@ -59,7 +60,9 @@ pub(super) async fn prepare(client: &mut Client, lock: &str) -> Result<(), Error
     }
     let transaction = client.transaction().await?;
     transaction.batch_execute(lock).await?;
-    transaction.batch_execute(TABLES).await?;
+    if !is_made(&transaction, "meshtcp_mark").await? {
+        transaction.batch_execute(TABLES).await?;
+    }
     transaction.commit().await
 }
 

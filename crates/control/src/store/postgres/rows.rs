@@ -15,6 +15,9 @@ const TIDY_EVERY: i64 = 256;
 
 /// The last revision.
 pub(super) const REVISION: &str = "SELECT revision FROM meshtcp_state";
+/// The life of the database: it is another one after a failover, or when it was made anew.
+pub(super) const EPOCH: &str = "SELECT (SELECT system_identifier FROM pg_control_system())::text || '/' || \
+     substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)";
 /// Takes the next revision; other writers wait until this transaction ends.
 pub(super) const NEXT_REVISION: &str = "UPDATE meshtcp_state SET revision = revision + 1 RETURNING revision";
 /// Gives back a revision that was taken in the same transaction.
