@@ -70,7 +70,7 @@ fn apt(arguments: &[&str]) -> Command {
     command
 }
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     capture(Command::new("id").arg("-u")).is_ok_and(|said| said.trim() == "0")
 }
 

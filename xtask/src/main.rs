@@ -4,6 +4,7 @@
 //! is printed before it runs, so each line can be copied and run by hand.
 
 mod bench;
+mod chaos;
 mod check;
 mod conformance;
 mod debian;
@@ -28,6 +29,8 @@ cargo xtask NAME
   test                        install what the tests need, then run every test
   check                       formatting, clippy and documentation, warnings denied
   ci                          check, then test: what CI runs
+  chaos [--minutes N] [--seed N]
+                              everything that goes wrong, at random and under load (default 10 minutes); needs root
   conformance [ARG…]          score the product against ../shared/conformance (ARGs go to score.py: --show, --only …)
   bench [ARG…]                compare with HAProxy, nginx and Envoy, ten minutes: writes docs/performance.md and its plot
                               (--quick: two minutes, prints only; --only CASE,…; --against RIVAL,…; --rounds N)
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         "ci" => check::run().and_then(|()| test::run()),
         "conformance" => conformance::run(rest),
         "bench" => bench::run(rest),
+        "chaos" => chaos::run(rest),
         "instructions" => instructions::run(),
         "house" => house::run(),
         "envoy" => envoy::install().map(|path| println!("{}", path.display())),

@@ -2,9 +2,10 @@
 
 use std::process::Command;
 
+use crate::debian::is_root;
 use crate::run::{Outcome, capture, cargo, on_path, tee};
 use crate::summary::Summary;
-use crate::{conformance, debian, envoy, instructions, schemathesis};
+use crate::{chaos, conformance, debian, envoy, instructions, schemathesis};
 
 pub(crate) fn run() -> Outcome {
     if let Err(why) = debian::install_servers() {
@@ -43,6 +44,18 @@ pub(crate) fn run() -> Outcome {
             total.failed += 1;
             failures.push(why);
         }
+    }
+    // a minute, always the same one; `cargo xtask chaos` takes ten of its own
+    if is_root() {
+        match chaos::run(&["--minutes", "1", "--seed", "1"].map(str::to_owned)) {
+            Ok(()) => total.passed += 1,
+            Err(why) => {
+                total.failed += 1;
+                failures.push(why);
+            }
+        }
+    } else {
+        eprintln!("not run: `cargo xtask chaos --minutes 1`, which makes namespaces, needs root");
     }
     println!("\n{total}");
     if failures.is_empty() { Ok(()) } else { Err(format!("these failed: {}", failures.join("; "))) }

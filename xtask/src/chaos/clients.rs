@@ -1,0 +1,169 @@
+//! Clients that keep many connections alive, and see which of them end.
+
+use std::collections::BTreeMap;
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::applications::NAME;
+use crate::run::Outcome;
+
+/// How long a new connection may take until it is heard what it reaches.
+const GREETING: Duration = Duration::from_secs(20);
+/// How long an echo may take: longer than anything is stopped.
+const ECHO: Duration = Duration::from_secs(20);
+/// The rest between two rounds of words.
+const REST: Duration = Duration::from_millis(500);
+
+/// The running clients.
+pub(super) struct Clients {
+    shared: Arc<Shared>,
+    keeper: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Shared {
+    stop: AtomicBool,
+    living: AtomicUsize,
+    opened: AtomicUsize,
+    refused: AtomicUsize,
+    cut: Mutex<Vec<Cut>>,
+}
+
+/// A connection that ended though its client did not end it.
+#[derive(Clone, Debug)]
+pub(super) struct Cut {
+    /// What it reached.
+    pub(super) application: String,
+    /// When it was seen to live last, and when it was seen to have ended.
+    pub(super) between: (Instant, Instant),
+    pub(super) why: String,
+}
+
+/// What clients saw.
+pub(super) struct Seen {
+    pub(super) opened: usize,
+    /// New connections that were refused or ended before they reached anything.
+    pub(super) refused: usize,
+    pub(super) cut: Vec<Cut>,
+}
+
+struct Kept {
+    stream: TcpStream,
+    application: String,
+    lived: Instant,
+    /// How much of an echo is still to come.
+    awaited: usize,
+}
+
+impl Clients {
+    /// Opens `count` connections, and keeps that many: what ends is opened anew.
+    pub(super) fn start(port: u16, count: usize) -> Outcome<Self> {
+        let shared = Arc::<Shared>::default();
+        let mut kept = Vec::new();
+        for _ in 0..count {
+            kept.push(open(port).map_err(|error| format!("the first connections: {error}"))?);
+        }
+        shared.opened.store(count, Relaxed);
+        shared.living.store(count, Relaxed);
+        let for_thread = Arc::clone(&shared);
+        let keeper = std::thread::spawn(move || for_thread.keep(kept, port, count));
+        Ok(Self { shared, keeper })
+    }
+
+    pub(super) fn in_words(&self) -> String {
+        let Shared { living, refused, cut, .. } = &*self.shared;
+        let cut = cut.lock().unwrap_or_else(PoisonError::into_inner).len();
+        format!("{} connections live, {cut} ended, {} refused", living.load(Relaxed), refused.load(Relaxed))
+    }
+
+    pub(super) fn end(self) -> Seen {
+        self.shared.stop.store(true, Relaxed);
+        let _ = self.keeper.join();
+        let Shared { opened, refused, cut, .. } = &*self.shared;
+        let cut = std::mem::take(&mut *cut.lock().unwrap_or_else(PoisonError::into_inner));
+        Seen { opened: opened.load(Relaxed), refused: refused.load(Relaxed), cut }
+    }
+}
+
+impl Shared {
+    fn keep(&self, mut kept: Vec<Kept>, port: u16, count: usize) {
+        while !self.stop.load(Relaxed) {
+            kept.retain_mut(|one| match one.talk() {
+                Ok(()) => true,
+                Err(why) => {
+                    let (application, between) = (one.application.clone(), (one.lived, Instant::now()));
+                    let cut = Cut { application, between, why };
+                    self.cut.lock().unwrap_or_else(PoisonError::into_inner).push(cut);
+                    false
+                }
+            });
+            // a few at a time: those that live come first
+            for _ in 0..(count - kept.len()).min(100) {
+                match open(port) {
+                    Ok(one) => {
+                        kept.push(one);
+                        self.opened.fetch_add(1, Relaxed);
+                    }
+                    Err(_) => {
+                        self.refused.fetch_add(1, Relaxed);
+                        break;
+                    }
+                }
+            }
+            self.living.store(kept.len(), Relaxed);
+            std::thread::sleep(REST);
+        }
+    }
+}
+
+/// Opens a connection, and hears what it reaches.
+fn open(port: u16) -> std::io::Result<Kept> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(GREETING))?;
+    let mut name = [0; NAME];
+    stream.read_exact(&mut name)?;
+    stream.set_nonblocking(true)?;
+    let application = String::from_utf8_lossy(&name).into_owned();
+    Ok(Kept { stream, application, lived: Instant::now(), awaited: 0 })
+}
+
+impl Kept {
+    /// Hears what was echoed since, and says a word when the last one has come back.
+    fn talk(&mut self) -> Result<(), String> {
+        let mut chunk = [0; 64];
+        while self.awaited > 0 {
+            match self.stream.read(&mut chunk) {
+                Ok(0) => return Err("it was closed".into()),
+                Ok(bytes) if bytes > self.awaited || chunk[..bytes].iter().any(|byte| *byte != b'x') => {
+                    return Err("the echo is none".into());
+                }
+                Ok(bytes) => {
+                    self.awaited -= bytes;
+                    self.lived = Instant::now();
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+        if self.awaited > 0 {
+            return if self.lived.elapsed() > ECHO { Err("the echo does not come".into()) } else { Ok(()) };
+        }
+        self.stream.write_all(b"xxxxxxxx").map_err(|error| error.to_string())?;
+        (self.awaited, self.lived) = (8, Instant::now());
+        Ok(())
+    }
+}
+
+/// How many new connections reach which application.
+pub(super) fn reached(port: u16, times: usize) -> Outcome<BTreeMap<String, usize>> {
+    let mut reached = BTreeMap::new();
+    for _ in 0..times {
+        let one = open(port).map_err(|error| format!("a connection when all is over: {error}"))?;
+        *reached.entry(one.application).or_default() += 1;
+    }
+    Ok(reached)
+}

@@ -1,0 +1,212 @@
+//! What can go wrong, how it is made, and how it ends.
+
+use std::io::Write;
+use std::mem::discriminant;
+use std::time::Duration;
+
+use super::hostile;
+use super::stage::{Stage, in_network};
+use crate::run::Outcome;
+
+/// Something that goes wrong.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Fault {
+    /// A control plane is killed, and started again.
+    ControlPlaneKilled(usize),
+    /// A control plane stands still.
+    ControlPlaneStopped(usize),
+    /// A control plane is asked to leave, and started again.
+    ControlPlaneLeaves(usize),
+    /// The database crashes, and recovers.
+    DatabaseCrashes,
+    /// Everything to and from control planes is dropped.
+    NetworkCut,
+    /// The network is away for moments, again and again: everything is late and repeated.
+    NetworkFlickers,
+    /// The disk of the proxies is full.
+    DiskFull,
+    /// Nobody reads what a proxy prints.
+    ProxyOutputBlocked(usize),
+    /// Nobody reads what a control plane prints.
+    ControlPlaneOutputBlocked(usize),
+    /// Signals that mean something to other programs.
+    OddSignals,
+    /// Strangers at every door.
+    HostileCallers,
+    /// A proxy is started a second time.
+    StartedTwice,
+    /// The connection logs are removed, and proxies told.
+    LogsRemoved,
+    /// A proxy stands still.
+    ProxyStopped(usize),
+    /// An application ends all its connections.
+    ApplicationHit(usize),
+    /// The proxy before an application is killed, and started again.
+    ServerProxyKilled(usize),
+}
+
+impl Fault {
+    pub(super) fn any(chance: &mut fastrand::Rng) -> Self {
+        let (two, three) = (chance.usize(..2), chance.usize(..3));
+        match chance.u8(..24) {
+            0 | 1 => Fault::ControlPlaneKilled(two),
+            2 => Fault::ControlPlaneStopped(two),
+            3 => Fault::ControlPlaneLeaves(two),
+            4 => Fault::DatabaseCrashes,
+            5 | 6 => Fault::NetworkCut,
+            7 => Fault::NetworkFlickers,
+            8 => Fault::DiskFull,
+            9 => Fault::ProxyOutputBlocked(three),
+            10 => Fault::ControlPlaneOutputBlocked(two),
+            11 => Fault::OddSignals,
+            12 | 13 => Fault::HostileCallers,
+            14 => Fault::StartedTwice,
+            15 => Fault::LogsRemoved,
+            16 => Fault::ProxyStopped(three),
+            17 | 18 => Fault::StartedTwice,
+            19 | 20 => Fault::ProxyStopped(three),
+            21 => Fault::DiskFull,
+            22 => Fault::ApplicationHit(two),
+            _ => Fault::ServerProxyKilled(two),
+        }
+    }
+
+    /// What two faults at once would get in each other's way at.
+    pub(super) fn concerns_the_same_as(&self, other: &Fault) -> bool {
+        use Fault::{ControlPlaneKilled, ControlPlaneLeaves, ControlPlaneStopped};
+        use Fault::{NetworkCut, NetworkFlickers, ProxyStopped, ServerProxyKilled};
+        match (self, other) {
+            (NetworkCut | NetworkFlickers, NetworkCut | NetworkFlickers) => true,
+            (
+                ControlPlaneKilled(one) | ControlPlaneStopped(one) | ControlPlaneLeaves(one),
+                ControlPlaneKilled(other) | ControlPlaneStopped(other) | ControlPlaneLeaves(other),
+            ) => one == other,
+            (ProxyStopped(one), ServerProxyKilled(other)) | (ServerProxyKilled(other), ProxyStopped(one)) => {
+                *one == other + 1
+            }
+            (one, other) => discriminant(one) == discriminant(other),
+        }
+    }
+}
+
+impl Stage {
+    /// Makes something go wrong, and gives how long that lasts.
+    pub(super) fn make(&mut self, fault: Fault, chance: &mut fastrand::Rng) -> Outcome<Duration> {
+        self.look()?;
+        let mut lasts = Duration::from_millis(chance.u64(200..4000));
+        match fault {
+            Fault::ControlPlaneKilled(which) => self.control_planes[which].kill(),
+            Fault::ControlPlaneStopped(which) => self.control_planes[which].signal("STOP"),
+            Fault::ControlPlaneLeaves(which) => self.control_planes[which].leave(),
+            Fault::DatabaseCrashes => self.database.kill(),
+            Fault::NetworkCut => self.cut(true)?,
+            Fault::NetworkFlickers => {
+                for _ in 0..chance.usize(2..8) {
+                    self.cut(true)?;
+                    std::thread::sleep(Duration::from_millis(chance.u64(20..300)));
+                    self.cut(false)?;
+                    std::thread::sleep(Duration::from_millis(chance.u64(20..200)));
+                }
+                lasts = Duration::ZERO;
+            }
+            Fault::DiskFull => {
+                if let Ok(mut file) = std::fs::File::create(self.disk().join("filler")) {
+                    while file.write_all(&[7; 4096]).is_ok() {}
+                }
+            }
+            Fault::ProxyOutputBlocked(which) => self.proxies[which].block_output(true),
+            Fault::ControlPlaneOutputBlocked(which) => self.control_planes[which].block_output(true),
+            Fault::OddSignals => {
+                for signal in ["HUP", "USR1", "USR2", "ALRM", "WINCH", "PIPE"] {
+                    self.proxies
+                        .iter()
+                        .chain(&self.control_planes)
+                        .for_each(|program| program.signal(signal));
+                }
+                lasts = Duration::ZERO;
+            }
+            Fault::HostileCallers => {
+                hostile::call(self.doors(), chance.fork());
+                lasts = Duration::ZERO;
+            }
+            Fault::StartedTwice => {
+                // it may neither have the admin address of the first nor its files
+                let twin = self.proxies[0].twin(&["--admin", "--state", "--log"]).spawn();
+                std::thread::spawn(move || {
+                    if let Ok(mut twin) = twin {
+                        std::thread::sleep(Duration::from_secs(2));
+                        let _ = twin.kill();
+                        let _ = twin.wait();
+                    }
+                });
+                lasts = Duration::from_secs(3);
+            }
+            Fault::LogsRemoved => {
+                for name in ["web-1.log", "cache-1.log", "newer-1.log"] {
+                    let _ = std::fs::remove_file(self.disk().join(name));
+                }
+                self.proxies.iter().for_each(|proxy| proxy.signal("HUP"));
+                lasts = Duration::ZERO;
+            }
+            Fault::ProxyStopped(which) => self.proxies[which].signal("STOP"),
+            Fault::ApplicationHit(which) => {
+                self.application_is_hit(which);
+                self.applications[which].hit();
+                lasts = Duration::ZERO;
+            }
+            Fault::ServerProxyKilled(which) => {
+                self.application_is_hit(which);
+                self.proxies[which + 1].kill();
+            }
+        }
+        Ok(lasts)
+    }
+
+    /// Ends what went wrong.
+    pub(super) fn undo(&mut self, fault: Fault) -> Outcome {
+        match fault {
+            Fault::ControlPlaneKilled(which) | Fault::ControlPlaneLeaves(which) => {
+                self.control_planes[which].start_again()
+            }
+            Fault::ControlPlaneStopped(which) => {
+                self.control_planes[which].signal("CONT");
+                Ok(())
+            }
+            Fault::DatabaseCrashes => self.database.start_again(),
+            Fault::NetworkCut => self.cut(false),
+            Fault::DiskFull => {
+                let _ = std::fs::remove_file(self.disk().join("filler"));
+                Ok(())
+            }
+            Fault::ProxyOutputBlocked(which) => {
+                self.proxies[which].block_output(false);
+                Ok(())
+            }
+            Fault::ControlPlaneOutputBlocked(which) => {
+                self.control_planes[which].block_output(false);
+                Ok(())
+            }
+            Fault::ProxyStopped(which) => {
+                self.proxies[which].signal("CONT");
+                Ok(())
+            }
+            Fault::ServerProxyKilled(which) => {
+                // connections to it may have begun while it was away
+                self.application_is_hit(which);
+                self.proxies[which + 1].start_again()
+            }
+            Fault::NetworkFlickers
+            | Fault::OddSignals
+            | Fault::HostileCallers
+            | Fault::StartedTwice
+            | Fault::LogsRemoved
+            | Fault::ApplicationHit(_) => Ok(()),
+        }
+    }
+
+    /// Drops everything between the namespaces, without a word to anybody.
+    fn cut(&self, away: bool) -> Outcome {
+        let verb = if away { "add" } else { "delete" };
+        in_network(self.far(), &["ip", "route", verb, "blackhole", "10.77.0.1/32"]).map(drop)
+    }
+}
