@@ -1,7 +1,7 @@
 //! Creating, replacing and deleting resources.
 
 use axum::http::{StatusCode, header};
-use change::{GIVEN_ONCE, carry};
+use change::{GIVEN_ONCE, carry, complete};
 use model::draft::{Document, parse};
 use model::problems::{SHOWN, Shown};
 use model::reference::ZONE_TAG;
@@ -15,8 +15,9 @@ use crate::api::caller::Role;
 use crate::api::collection::Collection;
 use crate::api::operation::Outcome;
 use crate::api::refusal::{Invalid, Refusal};
+use crate::identity::mesh_secrets::{Missing, is_of_mesh, missing};
 use crate::identity::secret;
-use crate::store::{Effect, Expected, Revision, Selection, StoreError, Stored};
+use crate::store::{Effect, Expected, Put, Revision, Selection, Store, StoreError, Stored};
 
 pub(super) const PUT: &str = "Could not process a resource";
 const DELETE: &str = "Could not delete a resource";
@@ -70,10 +71,16 @@ pub(in crate::api) async fn put(ask: Ask) -> Outcome {
             (Expected::Any, None) => Expected::Absent,
             (expected, _) => expected,
         };
-        match store.put(&key, document, on_top).await {
-            Err(StoreError::Conflict { .. }) if expected == Expected::Any && attempt < ATTEMPTS => {}
+        let Missing { mut puts, remarks } = promised(store, &key, &document).await?;
+        puts.push(Put { key: key.clone(), document, expected: on_top });
+        match store.put_all(puts).await {
+            Err(StoreError::Conflict { key: at, .. })
+                if (expected == Expected::Any || at != key) && attempt < ATTEMPTS => {}
             Err(error) => return Err(Refusal::of_store(PUT, &error)),
             Ok(written) => {
+                // what it needs comes before it
+                let Some(written) = written.into_iter().next_back() else { break };
+                let warnings: Vec<String> = warnings.into_iter().chain(remarks).collect();
                 let status = match written.effect {
                     Effect::Created => StatusCode::CREATED,
                     Effect::Changed | Effect::Unchanged => StatusCode::OK,
@@ -85,6 +92,20 @@ pub(in crate::api) async fn put(ask: Ask) -> Outcome {
         }
     }
     Err(Refusal::new(StatusCode::CONFLICT, "Conflict", "others change it at the same time: try again"))
+}
+
+/// What is to be stored with a resource, because it promises it.
+pub(super) async fn promised(
+    store: &dyn Store,
+    key: &ResourceKey,
+    document: &Value,
+) -> Result<Missing, Refusal> {
+    match key.kind {
+        Kind::Mesh => {
+            missing(store, &key.name, document).await.map_err(|error| Refusal::of_store(PUT, &error))
+        }
+        _ => Ok(Missing::default()),
+    }
 }
 
 fn with_revision(answer: Answer, revision: Revision) -> Answer {
@@ -141,9 +162,8 @@ pub(super) fn accepted(
     let mut stored = document.value().clone();
     if let Some(members) = stored.as_object_mut() {
         key.kind.computed_members().iter().for_each(|computed| drop(members.shift_remove(*computed)));
-        let labels = resource.meta().labels.iter().map(|(key, value)| (key.to_owned(), json!(value)));
-        members.insert("labels".into(), Value::Object(labels.collect()));
     }
+    complete(&mut stored, &resource, ask.desk().setup.rules.zone.as_deref());
     if matches!(key.kind, Kind::Secret | Kind::GlobalSecret) {
         secret::bytes(&stored)
             .ok_or_else(|| Refusal::field(PUT, "Resource is not valid", "data", "must be text in base64"))?;
@@ -219,7 +239,7 @@ pub(in crate::api) async fn delete(ask: Ask) -> Outcome {
 }
 
 /// Deletes everything in a mesh, or refuses: a mesh with proxies in it stays, and so does one with something in it that the
-/// caller may not delete by itself.
+/// caller may not delete by itself. The secrets that came with the mesh go with it.
 async fn empty(ask: &Ask, mesh: &str) -> Result<(), Refusal> {
     let store = ask.desk().store.as_ref();
     let error = |error: StoreError| Refusal::of_store(DELETE, &error);
@@ -228,7 +248,9 @@ async fn empty(ask: &Ask, mesh: &str) -> Result<(), Refusal> {
         let reason = "unable to delete mesh, there are still some dataplanes attached";
         return Err(Refusal::field(DELETE, "Resource is not valid", "mesh", reason));
     }
-    let is_secret = |stored: &Stored| Collection::Kept(stored.key.kind).is_secret();
+    let is_secret = |stored: &Stored| {
+        Collection::Kept(stored.key.kind).is_secret() && !is_of_mesh(mesh, &stored.key.name)
+    };
     if ask.caller.role() < Role::Admin && inside.items.iter().any(is_secret) {
         return Err(ask
             .caller
