@@ -11,8 +11,10 @@
 mod addressed;
 mod answer;
 mod ask;
+mod attachments;
 mod caller;
 mod collection;
+mod computed;
 mod dispatch;
 mod document;
 mod filter;

@@ -77,6 +77,13 @@ pub fn comparable(universal: &Value, kind: Kind) -> Value {
     if kind == Kind::Dataplane {
         untag_zone(&mut out);
     }
+    // whether a service of its own zone is available is computed there
+    if kind == Kind::MeshService
+        && out.get("labels").is_some_and(|labels| labels.get(ENV_LABEL).is_some())
+        && let Some(Value::Object(spec)) = out.get_mut("spec")
+    {
+        spec.shift_remove("state");
+    }
     if let Some(Value::Object(labels)) = out.get_mut("labels") {
         labels.retain(|key, _| !COMPUTED_LABELS.contains(&key.as_str()));
         if labels.is_empty() {

@@ -9,7 +9,7 @@ use model::resource::ORIGIN_LABEL;
 use model::{Kind, ResourceKey};
 use serde_json::json;
 
-use crate::identity::mesh_secrets::{Missing, missing};
+use crate::identity::mesh_secrets::{Missing, is_of_mesh, missing};
 use crate::identity::{Bearer, Claims, TokenError, Tokens};
 use crate::store::{Expected, Selection, Store, StoreError};
 
@@ -62,6 +62,23 @@ pub async fn prepare(store: &Arc<dyn Store>, zone: Option<&str>) -> Result<(), T
     match zone {
         Some(zone) => prepare_zone(store, zone).await,
         None => Ok(()),
+    }
+}
+
+/// Whether a resource is one that a control plane makes by itself. Such a one has no labels but those that it is given.
+pub(super) fn is_made_here(key: &ResourceKey, zone: Option<&str>) -> bool {
+    let ResourceKey { kind, mesh, name } = key;
+    match kind {
+        Kind::Secret => mesh.as_deref().is_some_and(|mesh| is_of_mesh(mesh, name)),
+        Kind::GlobalSecret => {
+            let serial = ["zone", "user"]
+                .iter()
+                .find_map(|whose| name.strip_prefix(&format!("{whose}-token-signing-key-")));
+            name == ADMIN_TOKEN || serial.is_some_and(|serial| serial.parse::<u64>().is_ok())
+        }
+        Kind::Zone => zone == Some(name),
+        Kind::HostnameGenerator => HOST_NAMES.iter().any(|(made, ..)| made == name),
+        _ => false,
     }
 }
 

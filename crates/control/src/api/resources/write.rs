@@ -3,9 +3,10 @@
 use axum::http::{StatusCode, header};
 use change::{GIVEN_ONCE, carry, complete};
 use model::draft::{Document, parse};
+use model::kind::Body;
 use model::problems::{SHOWN, Shown};
 use model::reference::ZONE_TAG;
-use model::{Kind, Problems, Resource, ResourceKey, Severity};
+use model::{Kind, Problems, Profile, Resource, ResourceKey, Severity};
 use serde_json::{Value, json};
 
 use crate::api::addressed::{exists, is_addressed, keys_of};
@@ -13,6 +14,8 @@ use crate::api::answer::{Answer, REVISION};
 use crate::api::ask::Ask;
 use crate::api::caller::Role;
 use crate::api::collection::Collection;
+use crate::api::computed::take_out;
+use crate::api::first_start::is_made_here;
 use crate::api::operation::Outcome;
 use crate::api::refusal::{Invalid, Refusal};
 use crate::identity::mesh_secrets::{Missing, is_of_mesh, missing};
@@ -128,10 +131,12 @@ fn expected(ask: &Ask) -> Result<Expected, Refusal> {
 
 /// What the body says, in its place.
 fn said(ask: &Ask, key: &ResourceKey) -> Result<Document, Refusal> {
-    let documents = ask.documents().map_err(|refusal| refusal.titled(PUT))?;
-    let [document] = documents.as_slice() else {
-        let detail = format!("the body has {} resources: send one", documents.len());
-        return Err(Refusal::bad(detail));
+    let invalid = |why: &str| Refusal::bad(format!("invalid {} object: {why}", key.kind));
+    let documents = ask.documents().map_err(|refusal| invalid(&refusal.detail))?;
+    let document = match documents.as_slice() {
+        [document] => document,
+        [] => return Err(invalid("\"unexpected end of JSON input\": the body is empty")),
+        several => return Err(invalid(&format!("the body has {} resources: send one", several.len()))),
     };
     in_place(document, key)
 }
@@ -145,13 +150,15 @@ pub(super) fn accepted(
     before: Option<&Stored>,
 ) -> Result<(Value, Resource, Vec<String>), Refusal> {
     let mut whole = said.value().clone();
+    take_out(ask.desk().setup.rules.zone.as_deref(), key.kind, &mut whole);
     if let Some(before) = before {
         carry(&before.document, &mut whole, key.kind);
     }
     let document = Document::from_value("body", whole);
     let parsed = parse(&document, &ask.desk().setup.rules);
     let Some(resource) = parsed.resource else { return Err(Refusal::invalid(PUT, &parsed.problems)) };
-    let warnings = in_words(&parsed.problems);
+    let mut warnings = in_words(&parsed.problems);
+    warnings.extend(deprecation(&document, ask.desk().setup.rules.profile).map(str::to_owned));
     if let Some(zone) = ask.desk().setup.rules.zone.as_deref()
         && let Some(named) = said.value()["labels"][ZONE_TAG].as_str()
         && named != zone
@@ -163,12 +170,34 @@ pub(super) fn accepted(
     if let Some(members) = stored.as_object_mut() {
         key.kind.computed_members().iter().for_each(|computed| drop(members.shift_remove(*computed)));
     }
-    complete(&mut stored, &resource, ask.desk().setup.rules.zone.as_deref());
+    let zone = ask.desk().setup.rules.zone.as_deref();
+    if !is_made_here(key, zone) {
+        complete(&mut stored, &resource, zone);
+    }
     if matches!(key.kind, Kind::Secret | Kind::GlobalSecret) {
         secret::bytes(&stored)
             .ok_or_else(|| Refusal::field(PUT, "Resource is not valid", "data", "must be text in base64"))?;
     }
     Ok((stored, resource, warnings))
+}
+
+/// What to tell of a policy that says whom it is for in the older way.
+fn deprecation(document: &Document, profile: Profile) -> Option<&'static str> {
+    let value = document.value();
+    let is_older = value["spec"]["from"].as_array().is_some_and(|from| !from.is_empty());
+    if !is_older || profile < Profile::V2_14 {
+        return None;
+    }
+    match value["type"].as_str()? {
+        "MeshRateLimit" => Some("'from' field is deprecated, use 'rules' instead"),
+        "MeshFaultInjection" => {
+            Some("'from' field is deprecated, use 'rules' with SPIFFE-based 'matches' instead")
+        }
+        "MeshTrafficPermission" => Some(
+            "'from' field is deprecated and will be removed in 3.0, use 'rules' with MeshIdentity (spiffeId) instead",
+        ),
+        _ => None,
+    }
 }
 
 /// What is doubtful: the first remarks, and how many more there are.
@@ -197,11 +226,19 @@ pub(super) fn in_place(document: &Document, key: &ResourceKey) -> Result<Documen
             reason: format!("{field} from the URL has to be the same as in body"),
         }),
     };
-    same("type", key.kind.as_str(), false);
+    if key.kind.body() == Body::Inline {
+        same("type", key.kind.as_str(), false);
+    }
     same("name", &key.name, false);
     match &key.mesh {
         Some(mesh) => same("mesh", mesh, true),
         None => drop(members.shift_remove("mesh")),
+    }
+    if key.kind.body() == Body::Spec && members.get("type").and_then(Value::as_str) != Some(key.kind.as_str())
+    {
+        // where the schema of the kind says so
+        let reason = format!("type in body should be one of [{}]", key.kind);
+        invalid.insert(0, Invalid { field: String::new(), reason });
     }
     if !invalid.is_empty() {
         let refusal = Refusal::new(StatusCode::BAD_REQUEST, PUT, "Resource is not valid");
@@ -277,7 +314,7 @@ mod tests {
         assert_eq!(filled.value()["mesh"], "shop");
         let refusal = place(json!({ "type": "MeshTimeout", "name": "other", "mesh": "other" })).unwrap_err();
         let fields: Vec<&str> = refusal.invalid.iter().map(|it| it.field.as_str()).collect();
-        assert_eq!(fields, ["type", "name", "mesh"]);
+        assert_eq!(fields, ["", "name", "mesh"]);
         assert!(place(json!([])).is_err() && place(json!({ "apiVersion": "kuma.io/v1alpha1" })).is_err());
     }
 }
