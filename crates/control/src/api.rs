@@ -35,6 +35,7 @@ mod recognise;
 mod refusal;
 mod resources;
 mod revisions;
+mod selected;
 mod serve;
 mod serve_socket;
 mod system;

@@ -2,7 +2,7 @@
 //! that it dials. Policies of the targetRef generation are attached to the proxy.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use model::reference::SERVICE_TAG;
 use model::{Kind, ResourceKey};
@@ -61,12 +61,44 @@ impl Attachment<'_> {
     }
 }
 
-/// The parts of a proxy that policies are attached to. `stored`: everything of its mesh.
-pub(super) fn of<'a>(view: &View<'_>, stored: &'a [Stored]) -> Vec<Attachment<'a>> {
-    let key = view.resource().key();
-    let Some(dataplane) = stored.iter().find(|it| it.key == key) else { return Vec::new() };
-    let proxy = Proxy { stored, networking: &dataplane.document["networking"] };
-    let mut found = vec![Attachment { place: Place::Dataplane, policies: of_the_proxy(view, &proxy) }];
+/// What a mesh has, by kind and key.
+pub(super) struct Inside<'a> {
+    by_kind: BTreeMap<Kind, Vec<&'a Stored>>,
+    by_key: BTreeMap<&'a ResourceKey, &'a Stored>,
+}
+
+impl<'a> Inside<'a> {
+    /// Everything of a mesh.
+    pub(super) fn of(stored: &'a [Stored]) -> Self {
+        let mut by_kind: BTreeMap<Kind, Vec<&Stored>> = BTreeMap::new();
+        stored.iter().for_each(|it| by_kind.entry(it.key.kind).or_default().push(it));
+        Self { by_kind, by_key: stored.iter().map(|it| (&it.key, it)).collect() }
+    }
+}
+
+/// The parts of a proxy that policies are attached to.
+pub(super) fn of<'a>(view: &View<'_>, inside: &Inside<'a>) -> Vec<Attachment<'a>> {
+    let mut policies = Vec::new();
+    for kind in Kind::ALL.iter().copied().filter(|kind| kind.is_policy()) {
+        let matched = view.match_policies(view.of_kind(kind).iter().map(AsRef::as_ref), Shadows::LeftOut);
+        policies.extend(matched.policies.iter().filter_map(|it| inside.by_key.get(&it.key())).copied());
+    }
+    parts(&view.resource().key(), inside, policies)
+}
+
+/// The same, of policies of the tag-based model only.
+pub(super) fn of_tags<'a>(dataplane: &ResourceKey, inside: &Inside<'a>) -> Vec<Attachment<'a>> {
+    parts(dataplane, inside, Vec::new())
+}
+
+/// `newer`: what is attached to the proxy itself besides policies of the tag-based model.
+fn parts<'a>(dataplane: &ResourceKey, inside: &Inside<'a>, newer: Vec<&'a Stored>) -> Vec<Attachment<'a>> {
+    let Some(dataplane) = inside.by_key.get(dataplane) else { return Vec::new() };
+    let proxy = Proxy { inside, networking: &dataplane.document["networking"] };
+    let mut policies = newer;
+    policies
+        .extend([Kind::TrafficTrace, Kind::ProxyTemplate].iter().filter_map(|kind| proxy.selected(*kind)));
+    let mut found = vec![Attachment { place: Place::Dataplane, policies }];
     for inbound in proxy.part("inbound") {
         let place = Place::Inbound { name: proxy.inbound(inbound), service: service(inbound) };
         found.push(Attachment { place, policies: proxy.on_the_way_in(&inbound["tags"]) });
@@ -95,34 +127,22 @@ pub(super) fn of<'a>(view: &View<'_>, stored: &'a [Stored]) -> Vec<Attachment<'a
     found
 }
 
-fn of_the_proxy<'a>(view: &View<'_>, proxy: &Proxy<'a>) -> Vec<&'a Stored> {
-    let mut policies = Vec::new();
-    for kind in Kind::ALL.iter().copied().filter(|kind| kind.is_policy()) {
-        let matched = view.match_policies(view.of_kind(kind).iter().map(AsRef::as_ref), Shadows::LeftOut);
-        let keys: BTreeSet<ResourceKey> = matched.policies.iter().map(|it| it.key()).collect();
-        policies.extend(proxy.stored.iter().filter(|it| keys.contains(&it.key)));
-    }
-    policies
-        .extend([Kind::TrafficTrace, Kind::ProxyTemplate].iter().filter_map(|kind| proxy.selected(*kind)));
-    policies
-}
-
 /// Greater fits better: more matched tags, then more of them by value instead of by `*`.
 type Rank = (usize, usize);
 
 /// A proxy, as the tag-based model sees it.
-struct Proxy<'a> {
-    stored: &'a [Stored],
+struct Proxy<'i, 'a> {
+    inside: &'i Inside<'a>,
     networking: &'a Value,
 }
 
-impl<'a> Proxy<'a> {
+impl<'i, 'a> Proxy<'i, 'a> {
     fn part(&self, name: &str) -> impl Iterator<Item = &'a Value> {
         self.networking[name].as_array().into_iter().flatten()
     }
 
-    fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &'a Stored> {
-        self.stored.iter().filter(move |it| it.key.kind == kind)
+    fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &'a Stored> + use<'i, 'a> {
+        self.inside.by_kind.get(&kind).into_iter().flatten().copied()
     }
 
     fn inbound(&self, inbound: &Value) -> String {

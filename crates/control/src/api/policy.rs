@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use change::compile::Compiled;
-use model::topology::{Dataplane, Inbound, ServiceSelector};
 use model::{Kind, ProxyKey, Resource, Spec};
 use plan::Shadows;
 use serde_json::{Value, json};
@@ -12,7 +11,7 @@ use serde_json::{Value, json};
 use super::addressed::{exists, keys_of};
 use super::answer::Answer;
 use super::ask::Ask;
-use super::attachments::{self, Attachment};
+use super::attachments::{self, Attachment, Inside};
 use super::collection::Collection;
 use super::computed::Computed;
 use super::document;
@@ -21,6 +20,7 @@ use super::listing::{FILTERS, PAGING};
 use super::operation::{Operation, Outcome};
 use super::page::Page;
 use super::refusal::Refusal;
+use super::selected::selects;
 use crate::store::Selection;
 
 const TITLE: &str = "Could not retrieve a resource";
@@ -115,10 +115,10 @@ async fn older(ask: Ask) -> Outcome {
     let listing = store.list(&selection).await.map_err(|error| Refusal::of_store(TITLE, &error))?;
     let compiled = Arc::clone(&ask.desk().plane.standing().compiled);
     let work = move || {
+        let inside = Inside::of(&listing.items);
         let items =
             compiled.snapshot.in_mesh(Kind::Dataplane, ask.parameter("mesh")).iter().filter_map(|found| {
-                let proxy = ProxyKey::new(ask.parameter("mesh"), found.meta().name.clone());
-                let parts = attachments::of(&compiled.snapshot.seen_by(&proxy)?, &listing.items);
+                let parts = attachments::of_tags(&found.key(), &inside);
                 let places: Vec<Value> =
                     parts.iter().filter(|it| it.has(&key)).map(Attachment::place).collect();
                 (!places.is_empty()).then(|| attached(found, &places))
@@ -176,20 +176,6 @@ fn dataplanes(
     all.filter(|found| is_concerned(&ProxyKey::new(mesh, found.meta().name.clone()), found))
         .cloned()
         .collect()
-}
-
-/// Whether a service takes a dataplane among its endpoints.
-pub(super) fn selects(selector: &ServiceSelector, found: &Resource) -> bool {
-    let Spec::Dataplane(Dataplane { inbound, .. }) = found.spec() else { return false };
-    match selector {
-        ServiceSelector::None => false,
-        ServiceSelector::Tags(tags) => inbound.iter().any(|Inbound { tags: has, .. }| tags.matches(has)),
-        ServiceSelector::Name { name, namespace } => {
-            found.meta().display_name() == name
-                && namespace.as_deref().is_none_or(|namespace| found.meta().namespace() == namespace)
-        }
-        ServiceSelector::Labels(labels) => labels.matches(&found.meta().labels),
-    }
 }
 
 /// The host names of a service, with the zones that they are for.

@@ -4,7 +4,7 @@ use model::{Kind, Spec};
 use plan::Snapshot;
 use serde_json::{Map, Value, json};
 
-use super::condition;
+use super::conditions::condition;
 use crate::api::document;
 use crate::store::Stored;
 

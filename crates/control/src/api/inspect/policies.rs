@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::answer::Answer;
 use super::super::ask::Ask;
-use super::super::attachments::{self, Attachment};
+use super::super::attachments::{self, Attachment, Inside};
 use super::super::operation::Outcome;
 use super::super::refusal::Refusal;
 use super::layout::section;
@@ -81,7 +81,7 @@ pub(super) async fn older(ask: Ask) -> Outcome {
     let work = move || {
         let view = compiled.snapshot.seen_by(&key(&ask)).ok_or_else(|| Refusal::not_found(TITLE))?;
         let items: Vec<Value> =
-            attachments::of(&view, &listing.items).iter().map(Attachment::shown).collect();
+            attachments::of(&view, &Inside::of(&listing.items)).iter().map(Attachment::shown).collect();
         let kind = match view.dataplane().builtin_gateway() {
             Some(_) => "MeshGatewayDataplane",
             None => "SidecarDataplane",
