@@ -3,14 +3,17 @@
 use model::Kind;
 use model::kind::Body;
 use model::reference::ZONE_TAG;
+
 use model::resource::{DISPLAY_NAME_LABEL, ORIGIN_LABEL};
 use serde_json::{Map, Value, json};
+
+use crate::computed::tag_zone;
 
 /// Labels that say where a resource came from. They are given once.
 pub const GIVEN_ONCE: [&str; 3] = [ORIGIN_LABEL, ZONE_TAG, DISPLAY_NAME_LABEL];
 
 /// Fills into a document in the Universal format what it leaves to the one that is stored: the labels that are given once,
-/// and the status, which clients send back empty or not at all (spec 10 §B.3).
+/// the zone of a Dataplane's inbounds, and the status, which clients send back empty or not at all (spec 10 §B.3).
 ///
 /// What the document says itself stays.
 pub fn carry(stored: &Value, document: &mut Value, kind: Kind) {
@@ -24,6 +27,9 @@ pub fn carry(stored: &Value, document: &mut Value, kind: Kind) {
             Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {}
         }
     }
+    if kind == Kind::Dataplane && is_tagged(stored) {
+        tag_zone(members);
+    }
     if kind.body() == Body::Spec
         && let Some(Value::Object(known)) = stored.get("status")
     {
@@ -35,6 +41,13 @@ pub fn carry(stored: &Value, document: &mut Value, kind: Kind) {
             carry_status(known, said);
         }
     }
+}
+
+/// Whether a control plane wrote the zone of the label into the inbounds of a stored Dataplane.
+fn is_tagged(stored: &Value) -> bool {
+    let zone = stored["labels"].get(ZONE_TAG);
+    let inbounds = stored["networking"]["inbound"].as_array();
+    zone.is_some() && inbounds.into_iter().flatten().any(|inbound| inbound["tags"].get(ZONE_TAG) == zone)
 }
 
 fn carry_status(known: &Map<String, Value>, said: &mut Map<String, Value>) {
@@ -78,6 +91,25 @@ mod tests {
         assert_eq!((&both["status"]["tls"], &both["status"]["vips"]), (&kept["tls"], &kept["vips"]));
         let said = carried(stored, json!({ "status": { "vips": [{ "ip": "241.0.0.8" }] } }));
         assert_eq!(said["status"], json!({ "vips": [{ "ip": "241.0.0.8" }], "tls": { "status": "Ready" } }));
+    }
+
+    #[test]
+    fn the_zone_of_inbounds_is_kept_where_a_control_plane_wrote_it() {
+        let dataplane = |labels: Value, tags: Value| json!({ "labels": labels, "networking": { "inbound": [{ "tags": tags }] } });
+        let zone = json!({ "kuma.io/zone": "east" });
+        let both = json!({ "kuma.io/service": "web", "kuma.io/zone": "east" });
+        let said = dataplane(json!({}), json!({ "kuma.io/service": "web" }));
+        for (stored, kept) in [
+            (dataplane(zone.clone(), both.clone()), dataplane(zone.clone(), both)),
+            (
+                dataplane(zone.clone(), json!({ "kuma.io/service": "web" })),
+                dataplane(zone, json!({ "kuma.io/service": "web" })),
+            ),
+        ] {
+            let mut document = said.clone();
+            carry(&stored, &mut document, Kind::Dataplane);
+            assert_eq!(document, kept);
+        }
     }
 
     #[test]

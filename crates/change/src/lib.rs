@@ -16,6 +16,7 @@
 
 mod carried;
 pub mod compile;
+mod computed;
 mod content;
 pub mod import;
 mod ledger;
@@ -27,6 +28,7 @@ pub mod rollout;
 pub mod status;
 
 pub use carried::{GIVEN_ONCE, carry};
+pub use computed::complete;
 pub use content::{Content, Entry, problem_of};
 pub use ledger::{Candidate, Ledger};
 pub use model::draft::Options;

@@ -11,8 +11,10 @@
 mod addressed;
 mod answer;
 mod ask;
+mod attachments;
 mod caller;
 mod collection;
+mod computed;
 mod dispatch;
 mod document;
 mod filter;
@@ -33,6 +35,7 @@ mod recognise;
 mod refusal;
 mod resources;
 mod revisions;
+mod selected;
 mod serve;
 mod serve_socket;
 mod system;

@@ -4,14 +4,17 @@
 //! proxies, `GlobalSecret`s for zones and users. A new token is signed by the key with the highest serial number; older
 //! keys still verify, until they are deleted. A token whose id is in the list of revocations is refused.
 //!
-//! Keys that are made here are Ed25519 (`EdDSA`). RSA keys that were made for Kuma work too (`RS256`); its oldest keys,
-//! which sign and verify with the same secret (`HS256`), do not.
+//! Keys that are made here are RSA (`RS256`), as those that were made for Kuma. Ed25519 keys (`EdDSA`), which were made here
+//! before, work too; Kuma's oldest keys, which sign and verify with the same secret (`HS256`), do not.
 
+mod authority;
 mod claims;
 mod error;
 mod jwt;
 mod key;
 mod memory;
+pub(crate) mod mesh_secrets;
+mod rsa;
 pub(crate) mod secret;
 mod tokens;
 

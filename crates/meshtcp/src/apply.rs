@@ -2,8 +2,8 @@
 
 pub(crate) mod wait;
 
-use change::Entry;
 use change::preview::{comparable, differences, universal};
+use change::{Entry, carry};
 use model::problems::SHOWN;
 use serde::Serialize;
 use serde_json::Value;
@@ -97,7 +97,9 @@ fn steps<'e>(client: &Client, entries: &'e [std::sync::Arc<Entry>]) -> Result<Ve
         match client.get(&path(&resource.key())) {
             Ok(stored) => {
                 let same = |stored: &Value| {
-                    differences(&comparable(stored, kind), &comparable(&document, kind)).is_empty()
+                    let mut whole = document.clone();
+                    carry(stored, &mut whole, kind);
+                    differences(&comparable(stored, kind), &comparable(&whole, kind)).is_empty()
                 };
                 let outcome = match &stored {
                     Some(stored) if same(stored) => SAME,

@@ -175,11 +175,21 @@ fn keeper_of(Whose { store, server }: &Whose, must_exist: bool) -> Result<Keeper
     }
 }
 
-/// What a control plane makes in a new store by itself: a bare mesh, and the keys of tokens.
+/// What a control plane makes in a new store by itself: a bare mesh, the keys of tokens, and in a zone the Zone and the
+/// generators of host names.
 fn is_of_first_start((key, document): &(ResourceKey, Value)) -> bool {
-    const OURS: [&str; 3] = ["admin-user-token", "user-token-signing-key", "dataplane-token-signing-key"];
+    const OURS: [&str; 4] = [
+        "admin-user-token",
+        "user-token-signing-key",
+        "zone-token-signing-key",
+        "dataplane-token-signing-key",
+    ];
     match key.kind {
         Kind::Mesh => *document == json!({ "type": "Mesh", "name": "default" }),
+        Kind::Zone => *document == json!({ "type": "Zone", "name": key.name }),
+        Kind::HostnameGenerator => {
+            ["local-universal-mesh-service", "local-mesh-external-service"].contains(&key.name.as_str())
+        }
         Kind::Secret | Kind::GlobalSecret => OURS.iter().any(|begins| key.name.starts_with(begins)),
         _ => false,
     }

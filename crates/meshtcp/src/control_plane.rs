@@ -64,7 +64,7 @@ pub(crate) struct Args {
     /// Only serve proxies of this mesh
     #[arg(long, value_name = "MESH", value_parser = names::mesh)]
     mesh: Option<String>,
-    /// The zone that this control plane is in; default: there are no zones
+    /// The zone that this control plane is in; default: there are no zones, and with --api-product Kuma it is `default`, as there
     #[arg(long, value_name = "ZONE", value_parser = names::zone)]
     zone: Option<String>,
     /// How Envoy is told splits
@@ -73,6 +73,14 @@ pub(crate) struct Args {
     /// How long streams may go on after SIGTERM, SIGINT or SIGQUIT before they are ended
     #[arg(long, default_value = "1s", value_parser = duration::parse, value_name = "TIME")]
     drain_time: Duration,
+}
+
+impl Args {
+    /// The zone that this control plane is in; `None`: there are no zones.
+    fn zone(&self) -> Option<&str> {
+        // a control plane of Kuma without a Global is a zone of this name
+        self.zone.as_deref().or_else(|| self.api.is_kuma().then_some("default"))
+    }
 }
 
 /// How Envoy is told splits.
@@ -161,7 +169,8 @@ pub(crate) fn run(arguments: Args) -> Exit {
         Err(message) => return refuse(&message),
     };
     exposed(&arguments).iter().for_each(|warning| complain(warning));
-    let context = Context { zone: arguments.zone.clone(), ..Context::new(arguments.resources.rules.profile) };
+    let context =
+        Context { zone: arguments.zone().map(Into::into), ..Context::new(arguments.resources.rules.profile) };
     let scope = Scope { mesh: arguments.mesh.as_deref().map(MeshName::from), which: Which::All };
     let envoy = EnvoyOptions { split: arguments.envoy_split.into(), ..EnvoyOptions::default() };
     let (publisher, statuses) = (Arc::new(Publisher::default()), Arc::new(Statuses::default()));
@@ -175,11 +184,11 @@ pub(crate) fn run(arguments: Args) -> Exit {
         None => sink.mirrored(mirror, runtime.handle().clone()),
     };
     if let Some(store) = resources.store() {
-        runtime.block_on(first_start::prepare_first(store));
+        runtime.block_on(first_start::prepare_first(store, arguments.zone()));
     }
     let (events, inbox) = channel();
     let screen = Screen::new(resources.in_words());
-    let (source, watch) = resources.follow(&runtime, events.clone());
+    let (source, watch) = resources.follow(&runtime, arguments.zone(), events.clone());
     let mut live = Live::new(source, compiler, sink).counted(compiling.clone());
     let others = watch::Sender::new(Others::default());
     let plane = Plane::new(standing.clone(), Arc::clone(&statuses))

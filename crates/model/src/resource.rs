@@ -17,6 +17,10 @@ pub const DISPLAY_NAME_LABEL: &str = "kuma.io/display-name";
 pub const NAMESPACE_LABEL: &str = "k8s.kuma.io/namespace";
 /// The label that says on which side a resource was made.
 pub const ORIGIN_LABEL: &str = "kuma.io/origin";
+/// The label that says whether a resource was made for Universal or for Kubernetes.
+pub const ENV_LABEL: &str = "kuma.io/env";
+/// The label that says which sort of proxy a resource stands for.
+pub const PROXY_TYPE_LABEL: &str = "kuma.io/proxy-type";
 /// The label that ranks a policy.
 pub const ROLE_LABEL: &str = "kuma.io/policy-role";
 /// The label that turns a policy into a shadow policy.

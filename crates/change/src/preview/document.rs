@@ -1,15 +1,20 @@
 //! Documents in one format, so that they can be sent and compared.
 
 use model::kind::{Body, Scope};
-use model::resource::{NAMESPACE_LABEL, ROLE_LABEL};
+use model::reference::{MESH_TAG, ZONE_TAG};
+use model::resource::{
+    DISPLAY_NAME_LABEL, ENV_LABEL, NAMESPACE_LABEL, ORIGIN_LABEL, PROXY_TYPE_LABEL, ROLE_LABEL,
+};
 use model::{Kind, Resource};
 use serde_json::{Map, Value, json};
+
+use crate::computed::untag_zone;
 
 /// Members that a control plane adds to a document.
 const OF_THE_STORE: [&str; 5] = ["creationTime", "modificationTime", "kri", "status", "snis"];
 /// Labels that a control plane computes.
-const COMPUTED_LABELS: [&str; 5] =
-    ["kuma.io/mesh", "kuma.io/origin", "kuma.io/zone", "kuma.io/env", "kuma.io/display-name"];
+const COMPUTED_LABELS: [&str; 6] =
+    [MESH_TAG, ORIGIN_LABEL, ZONE_TAG, ENV_LABEL, PROXY_TYPE_LABEL, DISPLAY_NAME_LABEL];
 
 /// A document in the Universal format, whichever it was written in: what the REST API takes.
 ///
@@ -69,6 +74,16 @@ pub fn comparable(universal: &Value, kind: Kind) -> Value {
         .filter(|(key, _)| !is_ours(key))
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
+    if kind == Kind::Dataplane {
+        untag_zone(&mut out);
+    }
+    // whether a service of its own zone is available is computed there
+    if kind == Kind::MeshService
+        && out.get("labels").is_some_and(|labels| labels.get(ENV_LABEL).is_some())
+        && let Some(Value::Object(spec)) = out.get_mut("spec")
+    {
+        spec.shift_remove("state");
+    }
     if let Some(Value::Object(labels)) = out.get_mut("labels") {
         labels.retain(|key, _| !COMPUTED_LABELS.contains(&key.as_str()));
         if labels.is_empty() {
@@ -117,6 +132,23 @@ mod tests {
             );
             assert_eq!(ours["labels"][ROLE_LABEL], "producer");
         }
+    }
+
+    #[test]
+    fn the_zone_that_a_control_plane_writes_into_tags_is_no_difference() {
+        let dataplane = |tags: Value, labels: Value| json!({"type": "Dataplane", "name": "web", "labels": labels, "networking": {"inbound": [{"tags": tags}]}});
+        let stored = dataplane(
+            json!({"kuma.io/service": "web", "kuma.io/zone": "east"}),
+            json!({"kuma.io/zone": "east"}),
+        );
+        let ours = dataplane(json!({"kuma.io/service": "web"}), json!({}));
+        assert_eq!(comparable(&ours, Kind::Dataplane), comparable(&stored, Kind::Dataplane));
+        // one that somebody wrote is
+        let other = dataplane(
+            json!({"kuma.io/service": "web", "kuma.io/zone": "west"}),
+            json!({"kuma.io/zone": "east"}),
+        );
+        assert_ne!(comparable(&ours, Kind::Dataplane), comparable(&other, Kind::Dataplane));
     }
 
     #[test]

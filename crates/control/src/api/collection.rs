@@ -100,6 +100,16 @@ impl Collection {
         }
     }
 
+    /// Whether it is of policies that are attached to parts of proxies, as older clients are shown them.
+    pub(super) fn is_attached(self) -> bool {
+        matches!(self, Collection::Kept(kind) if is_legacy_policy(kind))
+    }
+
+    /// Whether it is of policies, of either generation.
+    pub(super) fn is_of_policies(self) -> bool {
+        matches!(self, Collection::Kept(kind) if kind.is_policy() || is_legacy_policy(kind))
+    }
+
     /// Whether only admins may see it.
     pub(super) fn is_secret(self) -> bool {
         matches!(self, Collection::Kept(Kind::Secret | Kind::GlobalSecret))

@@ -50,14 +50,14 @@ pub(super) fn router(api: Api) -> Router {
     router.method_not_allowed_fallback(not_allowed).fallback(no_page).with_state(api)
 }
 
-async fn not_allowed(method: Method, uri: Uri) -> Response {
+async fn not_allowed(uri: Uri) -> Response {
     // what only looks like a resource because it is one word, such as the page of another server
     let first = uri.path().split('/').find(|part| !part.is_empty()).unwrap_or_default();
     let is_known = |path: &str| path.split('/').nth(1) == Some(first);
     if Collection::at(first).is_none() && !super::operations().iter().any(|it| is_known(it.path)) {
         return no_page().await;
     }
-    Answer::from(Refusal::not_allowed(format!("{method} is not for this path"))).into_response()
+    Answer::text("405: Method Not Allowed").with_status(StatusCode::METHOD_NOT_ALLOWED).into_response()
 }
 
 async fn no_page() -> Response {

@@ -1,9 +1,10 @@
 //! How a stored resource is shown: in the Universal format, or as a Kubernetes manifest.
 
+use jiff::Timestamp;
 use model::draft::is_label_value;
 use model::kind::{Body, Home, Scope};
 use model::reference::{MESH_TAG, ZONE_TAG};
-use model::resource::{DISPLAY_NAME_LABEL, NAMESPACE_LABEL};
+use model::resource::{DISPLAY_NAME_LABEL, ENV_LABEL, NAMESPACE_LABEL, ORIGIN_LABEL, PROXY_TYPE_LABEL};
 use model::{Kind, ResourceId};
 use serde_json::{Map, Value, json};
 
@@ -92,12 +93,29 @@ pub(super) fn universal(stored: &Stored) -> Value {
 pub(super) fn meta(kind: Kind, mesh: &str, name: &str, labels: &Value) -> Value {
     let labels = if labels.is_object() { labels.clone() } else { json!({}) };
     let mut meta = json!({ "type": kind.as_str(), "mesh": mesh, "name": name, "labels": labels });
-    if mesh.is_empty()
-        && let Some(members) = meta.as_object_mut()
+    // a display name that is the name is no label of the resource's own
+    if let Some(labels) = meta["labels"].as_object_mut()
+        && labels.get(DISPLAY_NAME_LABEL).is_some_and(|display| display == name)
     {
-        members.remove("mesh");
+        labels.shift_remove(DISPLAY_NAME_LABEL);
     }
     meta
+}
+
+/// What stands around the body of a resource.
+pub(super) fn envelope(stored: &Stored) -> Value {
+    let Value::Object(shown) = universal(stored) else { return Value::Null };
+    shown.into_iter().filter(|(key, _)| ENVELOPE.contains(&key.as_str()) && key != "snis").collect()
+}
+
+/// A computed insight as a Kubernetes manifest.
+pub(super) fn manifest_of_insight(insight: &Value) -> Value {
+    json!({
+        "apiVersion": "kuma.io/v1alpha1",
+        "kind": insight["type"],
+        "metadata": { "name": insight["name"], "creationTimestamp": insight["creationTime"] },
+        "spec": body(insight).collect::<Map<String, Value>>(),
+    })
 }
 
 fn body(document: &Value) -> impl Iterator<Item = (String, Value)> + '_ {
@@ -123,9 +141,11 @@ fn kubernetes(stored: &Stored, namespace: Option<&str>) -> Value {
         Value::Object(labels) => labels.clone(),
         _ => Map::new(),
     };
-    // a cluster computes them for itself
-    for computed in [DISPLAY_NAME_LABEL, NAMESPACE_LABEL] {
-        labels.remove(computed);
+    // a cluster computes them for itself; the older kinds have their mesh beside
+    for computed in
+        [DISPLAY_NAME_LABEL, NAMESPACE_LABEL, ENV_LABEL, ORIGIN_LABEL, ZONE_TAG, PROXY_TYPE_LABEL, MESH_TAG]
+    {
+        labels.shift_remove(computed);
     }
     if !labels.is_empty() {
         metadata.insert("labels".into(), Value::Object(labels));
@@ -133,6 +153,8 @@ fn kubernetes(stored: &Stored, namespace: Option<&str>) -> Value {
     if is_spec && let Some(mesh) = &key.mesh {
         name_mesh(&mut metadata, mesh);
     }
+    let created = Timestamp::from_second(stored.created.as_second()).unwrap_or(stored.created);
+    metadata.insert("creationTimestamp".into(), json!(created.to_string()));
     let mut manifest = Map::new();
     if matches!(key.kind, Kind::Secret | Kind::GlobalSecret) {
         return secret(stored, metadata);
@@ -208,7 +230,8 @@ mod tests {
         assert_eq!(
             format.show(&route),
             json!({ "apiVersion": "kuma.io/v1alpha1", "kind": "MeshTCPRoute",
-                "metadata": { "name": "canary", "namespace": "shop", "labels": { "kuma.io/mesh": "default" } },
+                "metadata": { "name": "canary", "namespace": "shop", "labels": { "kuma.io/mesh": "default" },
+                    "creationTimestamp": "2026-11-01T10:00:00Z" },
                 "spec": { "to": [] } })
         );
     }
@@ -221,7 +244,7 @@ mod tests {
         assert_eq!(
             Format::read(Some("kubernetes"), None).unwrap().show(&dataplane),
             json!({ "apiVersion": "kuma.io/v1alpha1", "kind": "Dataplane", "mesh": "m",
-                "metadata": { "name": "web", "namespace": "kuma-system" },
+                "metadata": { "name": "web", "namespace": "kuma-system", "creationTimestamp": "2026-11-01T10:00:00Z" },
                 "spec": { "networking": { "address": "1.1.1.1" } } })
         );
         assert!(Format::read(Some("toml"), None).is_err());

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
 use super::ask::Ask;
-use super::collection::Insight;
+use super::collection::{Collection, Insight};
 use super::operation::{Operation, Outcome};
 use super::overview;
 use super::refusal::Refusal;
@@ -48,8 +48,15 @@ pub(super) async fn items(ask: &Ask, computed: Insight) -> Result<Vec<Value>, Re
             let all = All::read(ask).await?;
             let services = all.services();
             let wanted = services.into_iter().filter(|((mesh, _), _)| ask.mesh().is_none_or(|it| it == mesh));
-            let mut items: Vec<Value> =
-                wanted.map(|((mesh, name), service)| service.show(&mesh, &name)).collect();
+            let mut items: Vec<Value> = wanted
+                .map(|((mesh, name), service)| service.show(&mesh, &name, all.zone.as_deref()))
+                .collect();
+            let outside = all.of_kind(Kind::ExternalService);
+            items.extend(
+                outside
+                    .filter(|it| ask.mesh().is_none_or(|mesh| it.key.mesh_or_empty() == mesh))
+                    .map(outside_service),
+            );
             items.sort_by_key(|item| (item["name"].to_string(), item["mesh"].to_string()));
             Ok(items)
         }
@@ -68,8 +75,8 @@ async fn global(ask: Ask) -> Outcome {
             .for_each(|it| count.add(it.state()));
         count
     };
-    let external = all.of_kind(Kind::ExternalService).chain(all.of_kind(Kind::MeshExternalService)).count();
-    let policies = all.items.iter().filter(|it| it.key.kind.is_policy()).count();
+    let external = all.of_kind(Kind::ExternalService).count();
+    let policies = all.items.iter().filter(|it| is_policy(it)).count();
     Ok(Answer::json(json!({
         "createdAt": jiff::Timestamp::now().to_string(),
         "meshes": { "total": all.of_kind(Kind::Mesh).count() },
@@ -80,7 +87,6 @@ async fn global(ask: Ask) -> Outcome {
             "gatewayDelegated": all.proxies(None, Some(Sort::Delegated)).show(),
         },
         "services": {
-            "total": services.len() + external,
             "internal": of(Some("internal")).show(),
             "external": { "total": external },
             "gatewayBuiltin": of(Some("gateway_builtin")).show(),
@@ -95,9 +101,15 @@ async fn global(ask: Ask) -> Outcome {
     })))
 }
 
+fn is_policy(item: &Stored) -> bool {
+    Collection::Kept(item.key.kind).is_of_policies()
+}
+
 /// Everything at one moment.
 struct All {
     items: Vec<Stored>,
+    /// That of this control plane.
+    zone: Option<String>,
     statuses: BTreeMap<ProxyKey, ProxyStatus>,
 }
 
@@ -174,14 +186,14 @@ impl Service {
         }
     }
 
-    fn show(&self, mesh: &str, name: &str) -> Value {
+    fn show(&self, mesh: &str, name: &str, zone: Option<&str>) -> Value {
         let status = match self.state() {
             State::Online => "online",
             State::Degraded => "partially_degraded",
             State::Offline => "offline",
         };
         let Count { online, degraded, offline } = &self.proxies;
-        json!({
+        let mut shown = json!({
             "type": "ServiceInsight",
             "mesh": mesh,
             "name": name,
@@ -190,8 +202,30 @@ impl Service {
             "serviceType": self.sort,
             "status": status,
             "dataplanes": { "total": online + degraded + offline, "online": online + degraded, "offline": offline },
-        })
+        });
+        // the name that Kuma's DNS has for a service by tag, and the zones that it is in
+        if let Some(zone) = zone {
+            shown["addressPort"] = json!(format!("{name}.mesh:80"));
+            shown["zones"] = json!([zone]);
+        }
+        shown
     }
+}
+
+/// A service outside the mesh, of which nobody knows whether it is there.
+fn outside_service(service: &Stored) -> Value {
+    let name = service.document["tags"][SERVICE_TAG].as_str().unwrap_or(&service.key.name);
+    json!({
+        "type": "ServiceInsight",
+        "mesh": service.key.mesh,
+        "name": name,
+        "creationTime": service.created.to_string(),
+        "modificationTime": service.modified.to_string(),
+        "serviceType": "external",
+        "status": "not_available",
+        "dataplanes": {},
+        "addressPort": service.document["networking"]["address"],
+    })
 }
 
 impl All {
@@ -199,7 +233,8 @@ impl All {
         let desk = ask.desk();
         let listing = desk.store.list(&Selection::default()).await;
         let listing = listing.map_err(|error| Refusal::of_store(TITLE, &error))?;
-        Ok(Self { items: listing.items, statuses: desk.plane.statuses() })
+        let zone = desk.setup.rules.zone.as_deref().map(str::to_owned);
+        Ok(Self { items: listing.items, zone, statuses: desk.plane.statuses() })
     }
 
     fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Stored> {
@@ -229,12 +264,21 @@ impl All {
         count
     }
 
-    /// How many there are of each kind.
+    fn gateways(&self, mesh: &str) -> Count {
+        let mut count = Count::default();
+        self.of_kind(Kind::Dataplane)
+            .filter(|it| it.key.mesh.as_deref() == Some(mesh) && Sort::of(&it.document) != Sort::Standard)
+            .for_each(|it| count.add(self.state(it)));
+        count
+    }
+
+    /// How many there are of each kind: in a mesh, or in all and beside them what names hosts.
     fn resources(&self, mesh: Option<&str>) -> Value {
         let mut totals: BTreeMap<&str, usize> = BTreeMap::new();
-        for item in
-            self.items.iter().filter(|it| mesh.is_none_or(|mesh| it.key.mesh.as_deref() == Some(mesh)))
-        {
+        for item in self.items.iter().filter(|it| match mesh {
+            Some(mesh) => it.key.mesh.as_deref() == Some(mesh),
+            None => it.key.mesh.is_some() || it.key.kind == Kind::HostnameGenerator,
+        }) {
             *totals.entry(item.key.kind.as_str()).or_default() += 1;
         }
         totals.into_iter().map(|(kind, total)| (kind.to_owned(), json!({ "total": total }))).collect()
@@ -263,27 +307,27 @@ impl All {
         let name = mesh.key.name.as_str();
         let inside = || self.items.iter().filter(|it| it.key.mesh.as_deref() == Some(name));
         let mut policies: BTreeMap<&str, usize> = BTreeMap::new();
-        for policy in inside().filter(|it| it.key.kind.is_policy()) {
+        for policy in inside().filter(|it| is_policy(it)) {
             *policies.entry(policy.key.kind.as_str()).or_default() += 1;
         }
         let policies: Map<String, Value> =
             policies.into_iter().map(|(kind, total)| (kind.to_owned(), json!({ "total": total }))).collect();
         let internal = self.services().keys().filter(|(mesh, _)| mesh == name).count();
-        let external = inside()
-            .filter(|it| matches!(it.key.kind, Kind::ExternalService | Kind::MeshExternalService))
-            .count();
-        let mut versions: BTreeMap<String, Count> = BTreeMap::new();
-        for (key, status) in self.statuses.iter().filter(|(key, _)| key.mesh == *name) {
-            let Some(connection) = &status.connection else { continue };
-            let Some(dataplane) = inside().find(|it| key.name == *it.key.name) else { continue };
-            versions.entry(connection.agent.clone()).or_default().add(self.state(dataplane));
+        let external = inside().filter(|it| it.key.kind == Kind::ExternalService).count();
+        // of a proxy that is not attached nobody knows which it is
+        let unknown = || (String::new(), "unknown".to_owned());
+        let mut versions: BTreeMap<(String, String), Count> = BTreeMap::new();
+        for dataplane in inside().filter(|it| it.key.kind == Kind::Dataplane) {
+            let key = ProxyKey::new(name, dataplane.key.name.as_str());
+            let connection = self.statuses.get(&key).and_then(|status| status.connection.as_ref());
+            let said = connection.and_then(|connection| connection.agent.split_once(' '));
+            let agent = said.map_or_else(unknown, |(agent, version)| (agent.to_owned(), version.to_owned()));
+            versions.entry(agent).or_default().add(self.state(dataplane));
         }
-        let of_agent = |wanted: &str| -> Map<String, Value> {
-            let split = versions.iter().filter_map(|(agent, count)| Some((agent.split_once(' ')?, count)));
-            split
-                .filter(|((agent, _), _)| *agent == wanted)
-                .map(|((_, version), count)| (version.to_owned(), count.show()))
-                .collect()
+        let of_agent = |wanted: &str, or_unknown: bool| -> Map<String, Value> {
+            let is_wanted = |agent: &str| agent == wanted || (or_unknown && agent.is_empty());
+            let found = versions.iter().filter(|((agent, _), _)| is_wanted(agent));
+            found.map(|((_, version), count)| (version.clone(), count.show())).collect()
         };
         json!({
             "type": "MeshInsight",
@@ -294,13 +338,18 @@ impl All {
             "dataplanes": self.proxies(Some(name), None).show(),
             "dataplanesByType": {
                 "standard": self.proxies(Some(name), Some(Sort::Standard)).show(),
+                "gateway": self.gateways(name).show(),
                 "gatewayBuiltin": self.proxies(Some(name), Some(Sort::Builtin)).show(),
                 "gatewayDelegated": self.proxies(Some(name), Some(Sort::Delegated)).show(),
             },
             "policies": policies,
             "resources": self.resources(Some(name)),
             "services": { "total": internal + external, "internal": internal, "external": external },
-            "dpVersions": { "kumaDp": {}, "envoy": of_agent("envoy"), "meshtcp": of_agent("meshtcp") },
+            "dpVersions": {
+                "kumaDp": of_agent("kuma-dp", true),
+                "envoy": of_agent("envoy", true),
+                "meshtcp": of_agent("meshtcp", false),
+            },
             "mTLS": { "issuedBackends": {}, "supportedBackends": {} },
         })
     }

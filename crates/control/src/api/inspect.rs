@@ -4,6 +4,7 @@ mod dump;
 mod layout;
 mod policies;
 mod rules;
+mod zone_proxies;
 
 use std::sync::Arc;
 
@@ -53,7 +54,15 @@ pub(super) fn operations() -> Vec<Operation> {
             "/meshes/{mesh}/dataplanes/{name}/_rules",
             "Shows the rules of a proxy, by kind of policy",
             "ProxyRules",
-            |ask| Box::pin(viewed(ask, |view, _, _| Ok(rules::shown(view)))),
+            |ask| {
+                Box::pin(async {
+                    let shown = viewed(ask, |view, _, _| Ok(rules::shown(view))).await;
+                    shown.map_err(|refusal| match refusal.status {
+                        axum::http::StatusCode::NOT_FOUND => refusal.titled("Could not retrieve Dataplane"),
+                        _ => refusal,
+                    })
+                })
+            },
         ),
         get(
             "/meshes/{mesh}/meshgateways/{name}/_rules",
@@ -71,7 +80,7 @@ pub(super) fn operations() -> Vec<Operation> {
             "/meshes/{mesh}/dataplanes/{name}/policies",
             "Shows the policies of a proxy, as older clients ask",
             "ItemList",
-            |ask| Box::pin(viewed(ask, |view, _, _| Ok(policies::older(view)))),
+            |ask| Box::pin(policies::older(ask)),
         ),
         get(
             "/meshes/{mesh}/dataplanes/{name}/_policies",
@@ -139,9 +148,12 @@ pub(super) fn operations() -> Vec<Operation> {
             .query(DUMP)
         },
     ]
+    .into_iter()
+    .chain(zone_proxies::operations())
+    .collect()
 }
 
-/// The proxy in the path.
+/// The proxy in the path; that of a zone proxy has no mesh.
 fn key(ask: &Ask) -> ProxyKey {
     ProxyKey::new(ask.parameter("mesh"), ask.parameter("name"))
 }

@@ -4,6 +4,7 @@ use change::status::{Connection, ProxyStatus};
 use model::{Kind, ProxyKey, ResourceKey};
 use serde_json::{Value, json};
 
+use super::Desk;
 use super::addressed::exists;
 use super::answer::Answer;
 use super::ask::Ask;
@@ -86,7 +87,7 @@ async fn list(ask: Ask) -> Outcome {
     let listing = desk.store.list(&selection).await.map_err(|error| Refusal::of_store(LIST, &error))?;
     let found: Vec<Stored> = listing.items.into_iter().filter(|it| filter.holds(&it.document)).collect();
     let statuses = desk.plane.statuses();
-    let show = |stored: &Stored| overview(stored, statuses.get(&proxy(stored)));
+    let show = |stored: &Stored| overview(desk, stored, statuses.get(&proxy(stored)));
     Ok(Answer::json(page.of(&found, ask.place(), show)))
 }
 
@@ -96,7 +97,7 @@ async fn get(ask: Ask) -> Outcome {
     let key = ResourceKey::new(kind, ask.mesh().unwrap_or_default(), ask.parameter("name"));
     let found = desk.store.get(&key).await.map_err(|error| Refusal::of_store(ITEM, &error))?;
     let found = found.ok_or_else(|| Refusal::not_found(ITEM))?;
-    Ok(Answer::json(overview(&found, desk.plane.status(&proxy(&found)).as_ref())))
+    Ok(Answer::json(overview(desk, &found, desk.plane.status(&proxy(&found)).as_ref())))
 }
 
 fn proxy(stored: &Stored) -> ProxyKey {
@@ -110,7 +111,7 @@ pub(super) async fn dataplane_insights(ask: &Ask) -> Result<Vec<Value>, Refusal>
     let listing = desk.store.list(&selection).await.map_err(|error| Refusal::of_store(LIST, &error))?;
     let statuses = desk.plane.statuses();
     let show = |stored: &Stored| {
-        let insight = insight(stored, statuses.get(&proxy(stored)));
+        let insight = insight(desk, stored, statuses.get(&proxy(stored)));
         json!({
             "type": "DataplaneInsight",
             "mesh": stored.key.mesh,
@@ -120,10 +121,12 @@ pub(super) async fn dataplane_insights(ask: &Ask) -> Result<Vec<Value>, Refusal>
             "subscriptions": insight["subscriptions"],
         })
     };
-    Ok(listing.items.iter().map(show).collect())
+    // of one that never attached nothing is known
+    let is_known = |stored: &&Stored| statuses.contains_key(&proxy(stored));
+    Ok(listing.items.iter().filter(is_known).map(show).collect())
 }
 
-fn overview(stored: &Stored, status: Option<&ProxyStatus>) -> Value {
+fn overview(desk: &Desk, stored: &Stored, status: Option<&ProxyStatus>) -> Value {
     let kind = stored.key.kind;
     let member = match kind {
         Kind::Zone => "zone",
@@ -139,12 +142,12 @@ fn overview(stored: &Stored, status: Option<&ProxyStatus>) -> Value {
     let mut overview = Value::Object(envelope.into_iter().collect());
     overview["type"] = json!(format!("{kind}Overview"));
     overview[member] = Value::Object(body.into_iter().collect());
-    overview[format!("{member}Insight")] = insight(stored, status);
+    overview[format!("{member}Insight")] = insight(desk, stored, status);
     overview
 }
 
 /// What a proxy has said since it attached; nothing while it is not attached.
-fn insight(stored: &Stored, status: Option<&ProxyStatus>) -> Value {
+fn insight(desk: &Desk, stored: &Stored, status: Option<&ProxyStatus>) -> Value {
     let Some(ProxyStatus { connection: Some(connection), streams, types, .. }) = status else {
         return json!({ "subscriptions": [] });
     };
@@ -196,6 +199,7 @@ fn insight(stored: &Stored, status: Option<&ProxyStatus>) -> Value {
     };
     json!({ "subscriptions": [{
         "id": format!("{}/{streams}", stored.key.name),
+        "controlPlaneInstanceId": desk.setup.instance,
         "connectTime": since.to_string(),
         "status": state,
         "version": version,

@@ -1,5 +1,6 @@
 //! Paging: a part of a list, and the link to the next one.
 
+use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::refusal::Refusal;
@@ -37,7 +38,8 @@ impl Page {
                         Ok(size) if size > 0 => {
                             format!("invalid page size of {size}. Maximum page size is {MAX_SIZE}")
                         }
-                        Ok(_) | Err(_) => "must be a number from 1 to 1000".into(),
+                        Ok(_) => "must be greater than 0".into(),
+                        Err(_) => "must be a number from 1 to 1000".into(),
                     };
                     Refusal::field("Could not retrieve resources", "Invalid page size", "size", reason)
                 })?
@@ -46,8 +48,10 @@ impl Page {
         let offset = match last("offset") {
             None | Some("") => 0,
             Some(text) => text.parse().map_err(|_| {
-                let reason = "take it from `next` of the page before";
-                Refusal::field("Could not retrieve resources", "Invalid offset", "offset", reason)
+                let why = format!("strconv.Atoi: parsing {text:?}: invalid syntax");
+                let help = "take it from `next` of the page before";
+                let detail = format!("invalid: invalid offset: {why}: {help}");
+                Refusal::new(StatusCode::BAD_REQUEST, "Could not retrieve resources", detail)
             })?,
         };
         Ok(Self { offset, size })

@@ -4,21 +4,24 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use change::compile::Compiled;
-use model::topology::{Dataplane, Inbound, ServiceSelector};
 use model::{Kind, ProxyKey, Resource, Spec};
 use plan::Shadows;
 use serde_json::{Value, json};
 
-use super::addressed::keys_of;
+use super::addressed::{exists, keys_of};
 use super::answer::Answer;
 use super::ask::Ask;
+use super::attachments::{self, Attachment, Inside};
 use super::collection::Collection;
+use super::computed::Computed;
 use super::document;
 use super::filter::Filter;
 use super::listing::{FILTERS, PAGING};
 use super::operation::{Operation, Outcome};
 use super::page::Page;
 use super::refusal::Refusal;
+use super::selected::selects;
+use crate::store::Selection;
 
 const TITLE: &str = "Could not retrieve a resource";
 
@@ -60,12 +63,7 @@ pub(super) fn operations() -> Vec<Operation> {
         "/meshes/{mesh}/{plural}/{name}/dataplanes",
         "Lists the dataplanes that a policy concerns, as older clients ask",
         "ItemList",
-        |ask| {
-            Box::pin(concerned(ask, |_, found| {
-                let items: Vec<Value> = found.iter().map(attached).collect();
-                Ok(json!({ "total": items.len(), "items": items }))
-            }))
-        },
+        |ask| Box::pin(older(ask)),
     ));
     rows.push(Operation::get(
         "/meshes/{mesh}/{plural}/{name}/_hostnames",
@@ -81,14 +79,53 @@ fn dataplane_meta(found: &Arc<Resource>) -> Value {
     document::meta(Kind::Dataplane, meta.mesh.as_str(), meta.name.as_str(), &json!(meta.labels))
 }
 
-fn attached(found: &Arc<Resource>) -> Value {
+fn attached(found: &Resource, attachments: &[Value]) -> Value {
     let is_gateway =
         matches!(found.spec(), Spec::Dataplane(dataplane) if dataplane.builtin_gateway().is_some());
     json!({
         "kind": if is_gateway { "MeshGatewayDataplane" } else { "SidecarDataplane" },
         "dataplane": { "mesh": found.meta().mesh.as_str(), "name": found.meta().name.as_str() },
-        "attachments": [{ "type": "dataplane" }],
+        "attachments": attachments,
     })
+}
+
+/// Whom a policy or a gateway concerns, in the shape of older clients. Nobody, where it is not there.
+async fn older(ask: Ask) -> Outcome {
+    let collection = ask.collection()?;
+    let Collection::Kept(kind) = collection else { return Err(Refusal::no_page()) };
+    let store = ask.desk().store.as_ref();
+    exists(store, ask.parameter("mesh")).await?;
+    let shown = |items: Vec<Value>| Answer::json(json!({ "total": items.len(), "items": items }));
+    let key = keys_of(&ask, kind);
+    if store.get(&key).await.map_err(|error| Refusal::of_store(TITLE, &error))?.is_none() {
+        return Ok(shown(Vec::new()));
+    }
+    if kind.is_policy() || matches!(kind, Kind::MeshService | Kind::MeshGateway) {
+        return concerned(ask, |_, found| {
+            let items: Vec<Value> =
+                found.iter().map(|it| attached(it, &[json!({ "type": "dataplane" })])).collect();
+            Ok(json!({ "total": items.len(), "items": items }))
+        })
+        .await;
+    }
+    if !collection.is_attached() {
+        return Err(Refusal::no_page());
+    }
+    let selection = Selection::default().in_mesh(ask.parameter("mesh"));
+    let listing = store.list(&selection).await.map_err(|error| Refusal::of_store(TITLE, &error))?;
+    let compiled = Arc::clone(&ask.desk().plane.standing().compiled);
+    let work = move || {
+        let inside = Inside::of(&listing.items);
+        let items =
+            compiled.snapshot.in_mesh(Kind::Dataplane, ask.parameter("mesh")).iter().filter_map(|found| {
+                let parts = attachments::of_tags(&found.key(), &inside);
+                let places: Vec<Value> =
+                    parts.iter().filter(|it| it.has(&key)).map(Attachment::place).collect();
+                (!places.is_empty()).then(|| attached(found, &places))
+            });
+        Ok(shown(items.collect()))
+    };
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Refusal::leaving()))
 }
 
 /// Answers from the dataplanes that what the path names concerns.
@@ -108,9 +145,17 @@ async fn concerned(ask: Ask, show: fn(&Ask, Vec<Arc<Resource>>) -> Result<Value,
             }
             Spec::MeshService(service) => selects(&service.selector, found),
             Spec::Dataplane(_) => key.name == *name,
+            Spec::MeshGateway(_) => {
+                let view = compiled.snapshot.seen_by(key);
+                view.and_then(|view| Some(view.gateway()?.0.meta().name == *name)).unwrap_or_default()
+            }
             _ => false,
         };
-        if !kind.is_policy() && kind != Kind::MeshService {
+        // a gateway is asked about in the older shape only
+        let is_gateway = kind == Kind::MeshGateway
+            && ask.path.ends_with("/dataplanes")
+            && !ask.path.contains("resources/");
+        if !kind.is_policy() && kind != Kind::MeshService && !is_gateway {
             return Err(Refusal::no_page());
         }
         let found = dataplanes(&compiled, mesh, |key, found| is_concerned(key, found));
@@ -133,21 +178,7 @@ fn dataplanes(
         .collect()
 }
 
-/// Whether a service takes a dataplane among its endpoints.
-fn selects(selector: &ServiceSelector, found: &Resource) -> bool {
-    let Spec::Dataplane(Dataplane { inbound, .. }) = found.spec() else { return false };
-    match selector {
-        ServiceSelector::None => false,
-        ServiceSelector::Tags(tags) => inbound.iter().any(|Inbound { tags: has, .. }| tags.matches(has)),
-        ServiceSelector::Name { name, namespace } => {
-            found.meta().display_name() == name
-                && namespace.as_deref().is_none_or(|namespace| found.meta().namespace() == namespace)
-        }
-        ServiceSelector::Labels(labels) => labels.matches(&found.meta().labels),
-    }
-}
-
-/// The host names that somebody wrote into the status of a service, with the zones that resolve them.
+/// The host names of a service, with the zones that they are for.
 async fn hostnames(ask: Ask) -> Outcome {
     let Collection::Kept(kind) = ask.collection()? else { return Err(Refusal::no_page()) };
     if !matches!(kind, Kind::MeshService | Kind::MeshExternalService | Kind::MeshMultiZoneService) {
@@ -156,6 +187,7 @@ async fn hostnames(ask: Ask) -> Outcome {
     let key = keys_of(&ask, kind);
     let found = ask.desk().store.get(&key).await.map_err(|error| Refusal::of_store(TITLE, &error))?;
     let found = found.ok_or_else(|| Refusal::not_found(TITLE))?;
+    let found = Computed::now(ask.desk(), kind).fill(found);
     let zone = found.document["labels"][model::reference::ZONE_TAG].as_str();
     let zone = zone.or(ask.desk().setup.rules.zone.as_deref()).unwrap_or("default");
     let mut zones: BTreeMap<&str, Vec<Value>> = BTreeMap::new();

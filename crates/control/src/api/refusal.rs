@@ -51,7 +51,7 @@ impl Refusal {
 
     /// What was asked for cannot be done with this resource.
     pub(super) fn not_allowed(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "Method not Allowed", detail)
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", detail)
     }
 
     /// The process is about to end.

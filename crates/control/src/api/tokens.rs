@@ -39,7 +39,7 @@ pub(super) fn operations() -> Vec<Operation> {
 }
 
 fn invalid(field: &str, reason: impl Into<String>) -> Refusal {
-    Refusal::field(TITLE, "Resource is not valid", field, reason)
+    Refusal::field("Invalid request", "Resource is not valid", field, reason)
 }
 
 /// What a token is asked for with, field by field.
@@ -80,7 +80,8 @@ impl Wanted {
             return Ok(None);
         }
         let found = model::policy::parse_duration(&text).filter(|found| !found.is_zero());
-        found.map(Some).ok_or_else(|| invalid("validFor", "must be a duration such as 24h or 30m"))
+        let why = || format!("is invalid: time: invalid duration {text:?}: write one such as 24h or 30m");
+        found.map(Some).ok_or_else(|| invalid("validFor", why()))
     }
 }
 
@@ -133,12 +134,17 @@ async fn zone(ask: Ask) -> Outcome {
 
 async fn user(ask: Ask) -> Outcome {
     let wanted = Wanted::read(&ask)?;
-    let name = wanted.text("name")?;
-    if name.is_empty() {
-        return Err(invalid("name", "cannot be empty"));
+    let (name, valid_for) = (wanted.text("name")?, wanted.valid_for()?);
+    let is_missing = [("name", name.is_empty()), ("validFor", valid_for.is_none())];
+    let missing = is_missing.into_iter().filter(|(_, is_missing)| *is_missing);
+    let refusals: Vec<Refusal> = missing.map(|(field, _)| invalid(field, "cannot be empty")).collect();
+    let mut refusals = refusals.into_iter();
+    if let Some(first) = refusals.next() {
+        let invalid = first.invalid.iter().cloned().chain(refusals.flat_map(|it| it.invalid)).collect();
+        return Err(Refusal { invalid, ..first });
     }
-    let valid_for = wanted.valid_for()?.ok_or_else(|| invalid("validFor", "cannot be empty"))?;
-    issue(&ask, Bearer::User { name, groups: wanted.list("groups")? }, valid_for).await
+    let groups = wanted.list("groups")?;
+    issue(&ask, Bearer::User { name, groups }, valid_for.unwrap_or_default()).await
 }
 
 async fn issue(ask: &Ask, bearer: Bearer, valid_for: Duration) -> Outcome {

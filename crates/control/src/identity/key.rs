@@ -10,6 +10,8 @@ use ring::signature::{
     UnparsedPublicKey,
 };
 
+use super::rsa;
+
 /// A key that signs tokens, and verifies them.
 pub(super) enum SigningKey {
     Ed25519(Ed25519KeyPair),
@@ -24,16 +26,9 @@ impl fmt::Debug for SigningKey {
 }
 
 impl SigningKey {
-    /// Makes a key, in PEM. `None`: the system has no randomness.
-    pub(super) fn generate() -> Option<String> {
-        let der = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).ok()?;
-        let mut pem = "-----BEGIN PRIVATE KEY-----\n".to_owned();
-        for line in STANDARD.encode(der.as_ref()).as_bytes().chunks(64) {
-            pem.push_str(&String::from_utf8_lossy(line));
-            pem.push('\n');
-        }
-        pem.push_str("-----END PRIVATE KEY-----\n");
-        Some(pem)
+    /// Makes a key, in PEM: RSA, which the zones of a Global verify too. `None`: the system has no randomness.
+    pub(super) async fn generate() -> Option<String> {
+        tokio::task::spawn_blocking(|| rsa::generate(2_048)).await.ok()?
     }
 
     /// Reads a private key in PEM: PKCS #8 of Ed25519 or RSA, or PKCS #1 of RSA.
@@ -93,16 +88,21 @@ impl SigningKey {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_key_verifies_what_it_signed_and_nothing_else() {
-        let pem = SigningKey::generate().unwrap();
-        let key = SigningKey::read(pem.as_bytes()).unwrap();
-        let signature = key.sign(b"message").unwrap();
-        assert!(key.verifies(b"message", &signature));
-        assert!(!key.verifies(b"massage", &signature));
-        let other = SigningKey::read(SigningKey::generate().unwrap().as_bytes()).unwrap();
-        assert!(!other.verifies(b"message", &signature));
-        assert_eq!(format!("{key:?}"), "SigningKey(EdDSA)");
+    #[tokio::test]
+    async fn a_key_verifies_what_it_signed_and_nothing_else() {
+        let pem = SigningKey::generate().await.unwrap();
+        assert!(pem.starts_with("-----BEGIN RSA PRIVATE KEY-----\n"), "{pem}");
+        let rsa = SigningKey::read(pem.as_bytes()).unwrap();
+        // as keys were made before
+        let der = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
+        let ed25519 = SigningKey::read(rsa::pem("PRIVATE KEY", der.as_ref()).as_bytes()).unwrap();
+        for (key, other) in [(&rsa, &ed25519), (&ed25519, &rsa)] {
+            let signature = key.sign(b"message").unwrap();
+            assert!(key.verifies(b"message", &signature));
+            assert!(!key.verifies(b"massage", &signature));
+            assert!(!other.verifies(b"message", &signature));
+        }
+        assert_eq!(format!("{rsa:?} {ed25519:?}"), "SigningKey(RS256) SigningKey(EdDSA)");
         assert!(SigningKey::read(b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----").is_none());
         assert!(SigningKey::read(b"secret").is_none());
     }

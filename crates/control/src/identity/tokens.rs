@@ -91,6 +91,11 @@ impl Keyring<'_> {
     }
 }
 
+/// The first key that signs the dataplane tokens of a mesh.
+pub(super) fn dataplane_key(mesh: &str) -> ResourceKey {
+    Keyring { sort: Sort::Dataplane, mesh }.key("1")
+}
+
 impl Tokens {
     /// Tokens by the keys in a store.
     pub fn new(store: Arc<dyn Store>) -> Self {
@@ -105,6 +110,18 @@ impl Tokens {
     /// Keeps keys and revocations ready for when the store is away, for ever.
     pub async fn follow(self) {
         task_again("token-keys", || self.memory.follow()).await;
+    }
+
+    /// Sees that zone tokens can be issued.
+    ///
+    /// # Errors
+    /// When no key can be made, or the store cannot be asked.
+    pub(crate) async fn prepare_zones(&self) -> Result<(), TokenError> {
+        let keyring = Keyring { sort: Sort::Zone, mesh: "" };
+        match self.newest(&keyring).await? {
+            Some(_) => Ok(()),
+            None => self.first(&keyring).await.map(|_| ()),
+        }
     }
 
     /// Issues a token. Where there is no key yet, one is made.
@@ -209,7 +226,7 @@ impl Tokens {
     /// Makes the first key. Who comes second uses the one that is there then.
     async fn first(&self, keyring: &Keyring<'_>) -> Result<u64, TokenError> {
         let key = keyring.key("1");
-        let pem = SigningKey::generate().ok_or(TokenError::NoRandomness)?;
+        let pem = SigningKey::generate().await.ok_or(TokenError::NoRandomness)?;
         match self.store.put(&key, keyring.document(&key, pem.as_bytes()), Expected::Absent).await {
             Ok(_) | Err(StoreError::Conflict { .. }) => Ok(1),
             Err(error) => Err(error.into()),
@@ -326,7 +343,7 @@ mod tests {
         let old = tokens.issue(Claims::new(web("shop"), HOUR)).await.unwrap();
         let keyring = Keyring { sort: Sort::Dataplane, mesh: "shop" };
         let second = keyring.key("2");
-        let document = keyring.document(&second, SigningKey::generate().unwrap().as_bytes());
+        let document = keyring.document(&second, SigningKey::generate().await.unwrap().as_bytes());
         store.put(&second, document, Expected::Absent).await.unwrap();
         let new = tokens.issue(Claims::new(web("shop"), HOUR)).await.unwrap();
         assert!(tokens.dataplane(&old).await.is_ok() && tokens.dataplane(&new).await.is_ok());

@@ -37,7 +37,8 @@ async fn everything_is_there_at_once_or_nothing_is() {
     let outcomes: Vec<&str> =
         told["resources"].as_array().unwrap().iter().map(|it| it["outcome"].as_str().unwrap()).collect();
     assert_eq!(outcomes, ["created"; 3]);
-    assert_eq!(watch.next().await.unwrap().len(), 3, "in one piece");
+    // with the key that signs the tokens of the mesh
+    assert_eq!(watch.next().await.unwrap().len(), 4, "in one piece");
     let last = revision().await;
     assert_eq!(told["revision"], json!(last.number()));
     assert_eq!(answer.header("meshtcp-revision"), Some(last.to_string().as_str()));
@@ -85,7 +86,8 @@ async fn rights_count_as_for_each_alone() {
         let answer = send(server.address, APPLY, &both).await;
         assert_eq!(answer.status, status, "{localhost:?}: {}", answer.body);
         let count = server.store.list(&Selection::default()).await.unwrap().items.len();
-        assert_eq!(count, if status == 200 { 3 } else { 1 });
+        // with the key that signs the tokens of the mesh
+        assert_eq!(count, if status == 200 { 4 } else { 1 });
     }
     let server = Server::start(Setup { read_only: true, ..Setup::default() }).await;
     assert_eq!(send_locally(&server.socket, APPLY, &both).await.status, 405);

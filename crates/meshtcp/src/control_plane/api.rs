@@ -42,7 +42,8 @@ pub(super) struct ApiArgs {
     localhost: Option<Localhost>,
     #[command(flatten)]
     names: HostNames,
-    /// What `GET /` says this is; kumactl insists on Kuma, unless the version contains `preview`
+    /// What `GET /` says this is; kumactl insists on Kuma, unless the version contains `preview`. As Kuma, this is the zone
+    /// `default` unless --zone names another
     #[arg(long = "api-product", value_name = "NAME", default_value = "meshtcp")]
     product: String,
     /// The version that `GET /` says
@@ -105,9 +106,14 @@ impl ApiArgs {
         match self.localhost {
             Some(role) => role.into(),
             // what takes us for Kuma relies on it
-            None if self.product == "Kuma" => Role::Admin,
+            None if self.is_kuma() => Role::Admin,
             None => Role::Reader,
         }
+    }
+
+    /// Whether its clients take it for a control plane of Kuma.
+    pub(super) fn is_kuma(&self) -> bool {
+        self.product == "Kuma"
     }
 
     /// Whether proxies have to bring a token.
@@ -135,7 +141,7 @@ fn setup(arguments: &Args, resources: &Resources) -> Setup {
     let hostname = host::name().unwrap_or_else(|| "localhost".to_owned());
     Setup {
         rules: model::draft::Options {
-            zone: arguments.zone.as_deref().map(Into::into),
+            zone: arguments.zone().map(Into::into),
             ..arguments.resources.rules.options()
         },
         read_only: resources.store().is_none(),
@@ -162,7 +168,7 @@ fn config(arguments: &Args, resources: &Resources) -> Value {
         "mode": "zone",
         "environment": "universal",
         "store": { "type": resources.kind(), "place": resources.in_words() },
-        "multizone": { "zone": { "name": arguments.zone.as_deref().unwrap_or("default") } },
+        "multizone": { "zone": { "name": arguments.zone().unwrap_or("default") } },
         "apiServer": {
             "readOnly": resources.store().is_none(),
             "address": api.address.unwrap_or(DEFAULT).to_string(),

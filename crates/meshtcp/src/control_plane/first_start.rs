@@ -14,15 +14,15 @@ const FIRST: Duration = Duration::from_secs(2);
 const RETRY: Duration = Duration::from_secs(1);
 
 /// The same as [`prepare`] before anybody can ask, if the store lets us: the first caller finds a mesh.
-pub(super) async fn prepare_first(store: &Arc<dyn Store>) {
+pub(super) async fn prepare_first(store: &Arc<dyn Store>, zone: Option<&str>) {
     // what fails or takes longer is done, and told, beside serving
-    let _ = tokio::time::timeout(FIRST, control::api::prepare(store)).await;
+    let _ = tokio::time::timeout(FIRST, control::api::prepare(store, zone)).await;
 }
 
 /// Makes what a new store lacks: a mesh, and a way in. A store that is away is tried again.
-pub(super) async fn prepare(store: Arc<dyn Store>) {
+pub(super) async fn prepare(store: Arc<dyn Store>, zone: Option<String>) {
     let mut told = false;
-    while let Err(error) = control::api::prepare(&store).await {
+    while let Err(error) = control::api::prepare(&store, zone.as_deref()).await {
         if !std::mem::replace(&mut told, true) {
             complain(&format!("warning: the first mesh and token wait for the store: {error}\n"));
         }

@@ -112,7 +112,12 @@ impl Resources {
     }
 
     /// Lets every change send an event. A new store gets what it lacks.
-    pub(super) fn follow(self, runtime: &Runtime, events: Sender<Event<()>>) -> (Box<dyn Source>, Following) {
+    pub(super) fn follow(
+        self,
+        runtime: &Runtime,
+        zone: Option<&str>,
+        events: Sender<Event<()>>,
+    ) -> (Box<dyn Source>, Following) {
         let wake = move || {
             // fails only when we are leaving
             let _ = events.send(Event::Look);
@@ -124,7 +129,9 @@ impl Resources {
             }
             Resources::Store(store, rules, _) => {
                 let (leads, kept) = (store.leads(), Arc::clone(&store));
-                runtime.spawn(jobs::once(leads, move || first_start::prepare(Arc::clone(&kept))));
+                let zone = zone.map(str::to_owned);
+                let job = move || first_start::prepare(Arc::clone(&kept), zone.clone());
+                runtime.spawn(jobs::once(leads, job));
                 let (source, feeder): (StoreSource, Feeder) = StoreSource::new(store, rules.options());
                 // ends with the runtime, or when nobody follows any more
                 runtime.spawn(feeder.run(wake));

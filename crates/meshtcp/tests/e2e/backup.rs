@@ -151,6 +151,6 @@ fn what_cannot_be_put_back_is_told_and_the_rest_is() {
         why.contains("error: Dataplane shop/db-0 was not restored: ") && why.contains("port must be in"),
         "{why}"
     );
-    assert!(why.contains("4 of 5 resources were restored"), "{why}");
+    assert!(why.contains("7 of 8 resources were restored"), "{why}");
     assert_ne!(json(&second.api, "/meshes/shop/dataplanes/db-2"), Value::Null);
 }

@@ -1,17 +1,19 @@
 //! The labels that a control plane would compute when a resource is stored (spec 01 §1.3, 02 §5).
 
+use serde_json::Value;
+
 use crate::draft::envelope::{Envelope, Format};
 use crate::draft::names;
 use crate::draft::options::Options;
 use crate::kind::{Kind, Scope};
 use crate::reference::{Labels, MESH_TAG, ZONE_TAG};
-use crate::resource::{DISPLAY_NAME_LABEL, NAMESPACE_LABEL, ORIGIN_LABEL};
+use crate::resource::{DISPLAY_NAME_LABEL, ENV_LABEL, NAMESPACE_LABEL, ORIGIN_LABEL, PROXY_TYPE_LABEL};
 
 /// The labels of a resource with those that are missing filled in; the role is computed later, from the body.
 ///
 /// A name may be longer than the value of a label: then there is no such label, and [`Meta`](crate::Meta) tells the same
 /// from the name itself. What is filled in here would be accepted if somebody had written it.
-pub(crate) fn complete(envelope: &Envelope<'_>, options: &Options) -> Labels {
+pub(crate) fn complete(envelope: &Envelope<'_>, document: &Value, options: &Options) -> Labels {
     let mut labels = envelope.meta.labels.clone();
     let mut default = |key: &str, value: &str| {
         if labels.get(key).is_none() && names::is_label_value(value) {
@@ -19,21 +21,93 @@ pub(crate) fn complete(envelope: &Envelope<'_>, options: &Options) -> Labels {
         }
         labels.get(key).map(str::to_owned)
     };
-    let is_in_mesh = envelope.kind.scope() == Scope::Mesh;
-    if options.profile.computes_mesh_label() && is_in_mesh {
+    let since_2_9 = options.profile.computes_mesh_label();
+    if since_2_9 && envelope.kind.scope() == Scope::Mesh {
         default(MESH_TAG, envelope.meta.mesh.as_str());
     }
     default(DISPLAY_NAME_LABEL, envelope.meta.display_name());
     if let Some(zone) = options.zone.as_deref()
-        && is_in_mesh
-        && envelope.kind != Kind::Mesh
+        && is_of_a_zone(envelope.kind)
     {
         let origin = default(ORIGIN_LABEL, "zone");
         if origin.as_deref() != Some("global") {
             default(ZONE_TAG, zone);
+            if since_2_9 {
+                default(ENV_LABEL, "universal");
+            }
+        }
+        if since_2_9 && let Some(proxy_type) = proxy_type(envelope.kind, document) {
+            default(PROXY_TYPE_LABEL, proxy_type);
         }
     }
     labels
+}
+
+/// Whether a resource of a kind, put in a zone, is that zone's: one that a zone sends up to a Global. The others are the mesh
+/// operator's wherever they are put.
+const fn is_of_a_zone(kind: Kind) -> bool {
+    match kind {
+        Kind::Mesh
+        | Kind::MeshMultiZoneService
+        | Kind::MeshGatewayRoute
+        | Kind::ExternalService
+        | Kind::VirtualOutbound
+        | Kind::TrafficRoute
+        | Kind::Retry
+        | Kind::Timeout
+        | Kind::TrafficLog
+        | Kind::TrafficPermission
+        | Kind::HealthCheck
+        | Kind::CircuitBreaker
+        | Kind::TrafficTrace
+        | Kind::FaultInjection
+        | Kind::RateLimit
+        | Kind::ProxyTemplate => false,
+        Kind::Dataplane
+        | Kind::MeshService
+        | Kind::MeshExternalService
+        | Kind::MeshGateway
+        | Kind::ZoneIngress
+        | Kind::ZoneEgress
+        | Kind::MeshTCPRoute
+        | Kind::MeshHTTPRoute
+        | Kind::MeshTimeout
+        | Kind::MeshRetry
+        | Kind::MeshAccessLog
+        | Kind::MeshCircuitBreaker
+        | Kind::MeshHealthCheck
+        | Kind::MeshLoadBalancingStrategy
+        | Kind::MeshTrafficPermission
+        | Kind::MeshRateLimit
+        | Kind::MeshFaultInjection
+        | Kind::MeshTrace
+        | Kind::MeshMetric
+        | Kind::MeshProxyPatch
+        | Kind::MeshPassthrough
+        | Kind::MeshTLS
+        | Kind::MeshIdentity
+        | Kind::MeshTrust
+        | Kind::MeshZoneAddress
+        | Kind::MeshOpenTelemetryBackend
+        | Kind::HostnameGenerator
+        | Kind::Secret
+        | Kind::GlobalSecret
+        | Kind::Zone
+        | Kind::Workload => true,
+    }
+}
+
+/// What sort of proxy a resource stands for; `None`: for none.
+fn proxy_type(kind: Kind, document: &Value) -> Option<&'static str> {
+    match kind {
+        Kind::Dataplane if document.pointer("/networking/gateway").is_some_and(Value::is_object) => {
+            Some("gateway")
+        }
+        Kind::Dataplane => Some("sidecar"),
+        Kind::ZoneIngress => Some("zoneingress"),
+        Kind::ZoneEgress => Some("zoneegress"),
+        _ => None,
+    }
 }
 
 /// The namespace of a resource written for Kubernetes; absent for Universal, which has no roles.

@@ -50,7 +50,7 @@ pub use fields::Fields;
 pub use findings::{Findings, Note, NoteSort};
 #[allow(unused_imports)] // the readers of the topology begin with these
 pub(crate) use kinds::{Body, Context};
-pub use names::is_label_value;
+pub use names::{is_host_name, is_label_value};
 pub use nearest::help as did_you_mean;
 pub use options::{Options, UnknownFields};
 pub use parse::{Parsed, parse, parse_unchecked, validate, validate_by_stage};

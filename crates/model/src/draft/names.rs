@@ -122,6 +122,11 @@ pub(crate) fn no_server_name(text: &str) -> Option<&'static str> {
     (text.len() > 253 || !text.split('.').all(is_dns_label)).then_some(NO_SUBDOMAIN)
 }
 
+/// Whether a text is the name of a host: labels of lower-case letters, digits and inner dashes, with dots between.
+pub fn is_host_name(text: &str) -> bool {
+    no_server_name(text).is_none()
+}
+
 fn qualified_name(key: &str) -> Option<String> {
     let (prefix, name) = match key.split_once('/') {
         None => (None, key),

@@ -130,7 +130,8 @@ fn resource<'d>(findings: &'d Findings<'d>, options: &Options, strictness: Stric
     }
     let of_envelope = names::check(&envelope, profile);
     declared::check(&envelope, findings);
-    envelope.meta.labels = labels::complete(&envelope, options);
+    let document = findings.document();
+    envelope.meta.labels = labels::complete(&envelope, document.value(), options);
     if let Some(namespace) = labels::namespace(&envelope).map(str::to_owned)
         && kind.is_policy()
         && let Err(reason) = role(findings.document(), &mut envelope.meta, &namespace, options)

@@ -5,9 +5,14 @@ use model::{Kind, ResourceId, Spec};
 use plan::{Shadows, View, merge_confs};
 use serde_json::{Value, json};
 
+use super::super::answer::Answer;
+use super::super::ask::Ask;
+use super::super::attachments::{self, Attachment, Inside};
+use super::super::operation::Outcome;
 use super::super::refusal::Refusal;
 use super::layout::section;
-use super::{TITLE, origins};
+use super::{TITLE, compiled, key, origins};
+use crate::store::Selection;
 
 fn kinds() -> impl Iterator<Item = Kind> {
     Kind::ALL.iter().copied().filter(|kind| kind.is_policy())
@@ -67,31 +72,21 @@ pub(super) fn of_inbound(view: &View<'_>, id: &ResourceId) -> Result<Value, Refu
     Ok(json!({ "policies": policies }))
 }
 
-/// The view of older clients. Policies of the targetRef generation stand in it one by one.
-pub(super) fn older(view: &View<'_>) -> Value {
-    let mut items = Vec::new();
-    for kind in kinds() {
-        let matched = view.match_policies(view.of_kind(kind).iter().map(AsRef::as_ref), Shadows::LeftOut);
-        for resource in matched.policies {
-            let meta = super::super::document::meta(
-                kind,
-                resource.meta().mesh.as_str(),
-                resource.meta().name.as_str(),
-                &json!(resource.meta().labels),
-            );
-            let mut matched = serde_json::Map::new();
-            matched.insert(kind.as_str().into(), json!([meta]));
-            items.push(json!({
-                "type": "dataplane",
-                "name": view.resource().meta().name.as_str(),
-                "service": view.dataplane().service().unwrap_or_default(),
-                "matchedPolicies": matched,
-            }));
-        }
-    }
-    let kind = match view.dataplane().builtin_gateway() {
-        Some(_) => "MeshGatewayDataplane",
-        None => "SidecarDataplane",
+/// The view of older clients: part by part.
+pub(super) async fn older(ask: Ask) -> Outcome {
+    let compiled = compiled(&ask).await?;
+    let selection = Selection::default().in_mesh(ask.parameter("mesh"));
+    let listing = ask.desk().store.list(&selection).await;
+    let listing = listing.map_err(|error| Refusal::of_store(TITLE, &error))?;
+    let work = move || {
+        let view = compiled.snapshot.seen_by(&key(&ask)).ok_or_else(|| Refusal::not_found(TITLE))?;
+        let items: Vec<Value> =
+            attachments::of(&view, &Inside::of(&listing.items)).iter().map(Attachment::shown).collect();
+        let kind = match view.dataplane().builtin_gateway() {
+            Some(_) => "MeshGatewayDataplane",
+            None => "SidecarDataplane",
+        };
+        Ok(Answer::json(json!({ "kind": kind, "total": items.len(), "items": items })))
     };
-    json!({ "kind": kind, "total": items.len(), "items": items })
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Refusal::leaving()))
 }

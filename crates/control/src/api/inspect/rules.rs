@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use model::{Kind, ResourceId};
-use plan::{PolicyOrigin, Shadows, View};
+use model::policy::Conf;
+use model::{Kind, Resource, ResourceId, Spec};
+use plan::{PolicyOrigin, Shadows, View, merge_confs};
 use serde_json::{Value, json};
 
 use super::super::answer::Answer;
@@ -89,17 +90,35 @@ fn of_kind(view: &View<'_>, kind: Kind) -> Option<Value> {
             json!({ "inbound": { "port": inbound.port, "tags": tags(view, inbound.port) }, "rules": rules.collect::<Vec<_>>() })
         })
         .collect();
-    let says_nothing = to.is_empty() && to_resources.is_empty() && from.is_empty() && inbound.is_empty();
+    let proxy = of_proxy(view, kind, &matched.policies);
+    let says_nothing =
+        proxy.is_none() && to.is_empty() && to_resources.is_empty() && from.is_empty() && inbound.is_empty();
     (!says_nothing || !warnings.is_empty()).then(|| {
-        json!({
+        let mut shown = json!({
             "type": kind.as_str(),
             "warnings": warnings,
             "toRules": to,
             "toResourceRules": to_resources,
             "fromRules": from,
             "inboundRules": inbound,
-        })
+        });
+        if let Some(rule) = proxy {
+            shown["proxyRule"] = rule;
+        }
+        shown
     })
+}
+
+/// What policies of a kind say about the proxy itself; `None`: nothing.
+fn of_proxy(view: &View<'_>, kind: Kind, matched: &[&Resource]) -> Option<Value> {
+    let said = matched.iter().filter_map(|resource| match resource.spec() {
+        Spec::Policy(policy) => policy.default.as_deref().map(|conf| (conf, *resource)),
+        _ => None,
+    });
+    let (confs, from): (Vec<&Conf>, Vec<&Resource>) = said.unzip();
+    let conf = merge_confs(kind, confs.into_iter()).into_iter().next()?;
+    let origin: Vec<Value> = from.iter().map(|resource| meta_of(view, &resource.id())).collect();
+    Some(json!({ "conf": conf, "origin": origin }))
 }
 
 fn tags(view: &View<'_>, port: u16) -> Value {

@@ -7,13 +7,14 @@ use model::draft::Document;
 use model::{Kind, ResourceKey};
 use serde_json::{Value, json};
 
-use super::write::{ATTEMPTS, PUT, accepted, in_place, keep_labels};
+use super::write::{ATTEMPTS, PUT, accepted, in_place, keep_labels, promised};
 use crate::api::answer::{Answer, REVISION};
 use crate::api::ask::Ask;
 use crate::api::caller::Role;
 use crate::api::collection::Collection;
 use crate::api::operation::Outcome;
 use crate::api::refusal::Refusal;
+use crate::identity::mesh_secrets::Missing;
 use crate::store::{Effect, Expected, Put, Selection, StoreError, Stored, Written};
 
 /// A resource of the body.
@@ -41,10 +42,19 @@ pub(super) async fn apply(ask: Ask) -> Outcome {
         let there: BTreeMap<&ResourceKey, &Stored> = listing.items.iter().map(|it| (&it.key, it)).collect();
         let checked = wanted.iter().map(|it| on_top(&ask, it, &there, &wanted));
         let checked = checked.collect::<Result<Vec<Checked>, _>>()?;
-        match store.put_all(checked.iter().map(|it| it.put.clone()).collect()).await {
+        let mut checked = checked;
+        let mut puts = Vec::new();
+        for Checked { put, warnings } in &mut checked {
+            let Missing { puts: with_it, remarks } = promised(store, &put.key, &put.document).await?;
+            puts.extend(with_it.into_iter().filter(|it| !is_brought(&it.key, &wanted)));
+            warnings.extend(remarks);
+        }
+        let made = puts.len();
+        puts.extend(checked.iter().map(|it| it.put.clone()));
+        match store.put_all(puts).await {
             Err(StoreError::Conflict { .. }) => {}
             Err(error) => return Err(Refusal::of_store(PUT, &error)),
-            Ok(written) => return Ok(told(&checked, &written)),
+            Ok(mut written) => return Ok(told(&checked, &written.split_off(made))),
         }
     }
     Err(Refusal::new(StatusCode::CONFLICT, "Conflict", "others change it at the same time: try again"))
@@ -110,6 +120,16 @@ fn on_top(
     }
     let expected = before.map_or(Expected::Absent, |before| Expected::Version(before.version));
     Ok(Checked { put: Put { key: key.clone(), document, expected }, warnings })
+}
+
+/// Whether the body brings a secret that would be made, or the other half of its pair.
+fn is_brought(made: &ResourceKey, wanted: &[Wanted]) -> bool {
+    let halves = ["cert", "key"].map(|half| format!(".ca-builtin-{half}-"));
+    let whole =
+        |key: &ResourceKey| halves.iter().fold(key.name.clone(), |name, half| name.replace(half, ".ca-"));
+    wanted
+        .iter()
+        .any(|it| it.key.kind == made.kind && it.key.mesh == made.mesh && whole(&it.key) == whole(made))
 }
 
 fn about(key: &ResourceKey, refusal: Refusal) -> Refusal {

@@ -7,7 +7,8 @@ use serde_json::Value;
 use crate::api::addressed::{exists, is_addressed, keys_of};
 use crate::api::answer::Answer;
 use crate::api::ask::Ask;
-use crate::api::collection::Collection;
+use crate::api::collection::{Collection, Insight};
+use crate::api::computed::Computed;
 use crate::api::document::{self, Format};
 use crate::api::filter::Filter;
 use crate::api::insight;
@@ -33,7 +34,9 @@ pub(super) async fn list(ask: Ask) -> Outcome {
             let listing = store.list(&selection).await.map_err(|error| Refusal::of_store(LIST, &error))?;
             let found: Vec<Stored> =
                 listing.items.into_iter().filter(|stored| filter.holds(&stored.document)).collect();
-            return Ok(Answer::json(page.of(&found, ask.place(), document::universal)));
+            let computed = Computed::now(ask.desk(), kind);
+            let show = |stored: &Stored| document::universal(&computed.fill(stored.clone()));
+            return Ok(Answer::json(page.of(&found, ask.place(), show)));
         }
         Collection::Computed(computed) => insight::items(&ask, computed).await?,
     };
@@ -48,19 +51,26 @@ pub(super) async fn get(ask: Ask) -> Outcome {
         Collection::Kept(kind) if is_addressed(&ask, collection) => {
             let found = ask.desk().store.get(&keys_of(&ask, kind)).await;
             let found = found.map_err(|error| Refusal::of_store(ITEM, &error))?;
-            shown(found.ok_or_else(|| Refusal::not_found(ITEM))?, &format)
+            shown(&ask, found.ok_or_else(|| Refusal::not_found(ITEM))?, &format)
         }
         Collection::Computed(computed) if is_addressed(&ask, collection) => {
             let items = insight::items(&ask, computed).await?;
             let found = items.into_iter().find(|item| item["name"] == ask.parameter("name"));
-            found.map(Answer::json).ok_or_else(|| Refusal::not_found(ITEM))
+            let found = found.ok_or_else(|| Refusal::not_found(ITEM))?;
+            Ok(Answer::json(match format {
+                Format::Kubernetes { .. } if computed == Insight::Mesh => {
+                    document::manifest_of_insight(&found)
+                }
+                Format::Universal | Format::Kubernetes { .. } => found,
+            }))
         }
         Collection::Kept(_) | Collection::Computed(_) => Err(Refusal::no_page()),
     }
 }
 
-fn shown(stored: Stored, format: &Format) -> Outcome {
+fn shown(ask: &Ask, stored: Stored, format: &Format) -> Outcome {
     let tag = format!("\"{}\"", stored.version);
+    let stored = Computed::now(ask.desk(), stored.key.kind).fill(stored);
     Ok(Answer::json(format.show(&stored)).with_header(header::ETAG, &tag))
 }
 
@@ -76,10 +86,10 @@ pub(super) async fn by_kri(ask: Ask) -> Outcome {
     if let Some(stored) = store.get(&key).await.map_err(error)?
         && document::id(&stored) == wanted
     {
-        return shown(stored, &format);
+        return shown(&ask, stored, &format);
     }
     let mesh = key.mesh.clone();
     let all = store.list(&Selection { kind: Some(wanted.kind), mesh }).await.map_err(error)?;
     let found = all.items.into_iter().find(|stored| document::id(stored) == wanted);
-    shown(found.ok_or_else(|| Refusal::not_found(ITEM))?, &format)
+    shown(&ask, found.ok_or_else(|| Refusal::not_found(ITEM))?, &format)
 }

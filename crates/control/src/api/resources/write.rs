@@ -1,11 +1,12 @@
 //! Creating, replacing and deleting resources.
 
 use axum::http::{StatusCode, header};
-use change::{GIVEN_ONCE, carry};
+use change::{GIVEN_ONCE, carry, complete};
 use model::draft::{Document, parse};
+use model::kind::Body;
 use model::problems::{SHOWN, Shown};
 use model::reference::ZONE_TAG;
-use model::{Kind, Problems, Resource, ResourceKey, Severity};
+use model::{Kind, Problems, Profile, Resource, ResourceKey, Severity};
 use serde_json::{Value, json};
 
 use crate::api::addressed::{exists, is_addressed, keys_of};
@@ -13,10 +14,13 @@ use crate::api::answer::{Answer, REVISION};
 use crate::api::ask::Ask;
 use crate::api::caller::Role;
 use crate::api::collection::Collection;
+use crate::api::computed::take_out;
+use crate::api::first_start::is_made_here;
 use crate::api::operation::Outcome;
 use crate::api::refusal::{Invalid, Refusal};
+use crate::identity::mesh_secrets::{Missing, is_of_mesh, missing};
 use crate::identity::secret;
-use crate::store::{Effect, Expected, Revision, Selection, StoreError, Stored};
+use crate::store::{Effect, Expected, Put, Revision, Selection, Store, StoreError, Stored};
 
 pub(super) const PUT: &str = "Could not process a resource";
 const DELETE: &str = "Could not delete a resource";
@@ -70,10 +74,16 @@ pub(in crate::api) async fn put(ask: Ask) -> Outcome {
             (Expected::Any, None) => Expected::Absent,
             (expected, _) => expected,
         };
-        match store.put(&key, document, on_top).await {
-            Err(StoreError::Conflict { .. }) if expected == Expected::Any && attempt < ATTEMPTS => {}
+        let Missing { mut puts, remarks } = promised(store, &key, &document).await?;
+        puts.push(Put { key: key.clone(), document, expected: on_top });
+        match store.put_all(puts).await {
+            Err(StoreError::Conflict { key: at, .. })
+                if (expected == Expected::Any || at != key) && attempt < ATTEMPTS => {}
             Err(error) => return Err(Refusal::of_store(PUT, &error)),
             Ok(written) => {
+                // what it needs comes before it
+                let Some(written) = written.into_iter().next_back() else { break };
+                let warnings: Vec<String> = warnings.into_iter().chain(remarks).collect();
                 let status = match written.effect {
                     Effect::Created => StatusCode::CREATED,
                     Effect::Changed | Effect::Unchanged => StatusCode::OK,
@@ -85,6 +95,20 @@ pub(in crate::api) async fn put(ask: Ask) -> Outcome {
         }
     }
     Err(Refusal::new(StatusCode::CONFLICT, "Conflict", "others change it at the same time: try again"))
+}
+
+/// What is to be stored with a resource, because it promises it.
+pub(super) async fn promised(
+    store: &dyn Store,
+    key: &ResourceKey,
+    document: &Value,
+) -> Result<Missing, Refusal> {
+    match key.kind {
+        Kind::Mesh => {
+            missing(store, &key.name, document).await.map_err(|error| Refusal::of_store(PUT, &error))
+        }
+        _ => Ok(Missing::default()),
+    }
 }
 
 fn with_revision(answer: Answer, revision: Revision) -> Answer {
@@ -107,10 +131,12 @@ fn expected(ask: &Ask) -> Result<Expected, Refusal> {
 
 /// What the body says, in its place.
 fn said(ask: &Ask, key: &ResourceKey) -> Result<Document, Refusal> {
-    let documents = ask.documents().map_err(|refusal| refusal.titled(PUT))?;
-    let [document] = documents.as_slice() else {
-        let detail = format!("the body has {} resources: send one", documents.len());
-        return Err(Refusal::bad(detail));
+    let invalid = |why: &str| Refusal::bad(format!("invalid {} object: {why}", key.kind));
+    let documents = ask.documents().map_err(|refusal| invalid(&refusal.detail))?;
+    let document = match documents.as_slice() {
+        [document] => document,
+        [] => return Err(invalid("\"unexpected end of JSON input\": the body is empty")),
+        several => return Err(invalid(&format!("the body has {} resources: send one", several.len()))),
     };
     in_place(document, key)
 }
@@ -124,13 +150,15 @@ pub(super) fn accepted(
     before: Option<&Stored>,
 ) -> Result<(Value, Resource, Vec<String>), Refusal> {
     let mut whole = said.value().clone();
+    take_out(ask.desk().setup.rules.zone.as_deref(), key.kind, &mut whole);
     if let Some(before) = before {
         carry(&before.document, &mut whole, key.kind);
     }
     let document = Document::from_value("body", whole);
     let parsed = parse(&document, &ask.desk().setup.rules);
     let Some(resource) = parsed.resource else { return Err(Refusal::invalid(PUT, &parsed.problems)) };
-    let warnings = in_words(&parsed.problems);
+    let mut warnings = in_words(&parsed.problems);
+    warnings.extend(deprecation(&document, ask.desk().setup.rules.profile).map(str::to_owned));
     if let Some(zone) = ask.desk().setup.rules.zone.as_deref()
         && let Some(named) = said.value()["labels"][ZONE_TAG].as_str()
         && named != zone
@@ -141,14 +169,35 @@ pub(super) fn accepted(
     let mut stored = document.value().clone();
     if let Some(members) = stored.as_object_mut() {
         key.kind.computed_members().iter().for_each(|computed| drop(members.shift_remove(*computed)));
-        let labels = resource.meta().labels.iter().map(|(key, value)| (key.to_owned(), json!(value)));
-        members.insert("labels".into(), Value::Object(labels.collect()));
+    }
+    let zone = ask.desk().setup.rules.zone.as_deref();
+    if !is_made_here(key, zone) {
+        complete(&mut stored, &resource, zone);
     }
     if matches!(key.kind, Kind::Secret | Kind::GlobalSecret) {
         secret::bytes(&stored)
             .ok_or_else(|| Refusal::field(PUT, "Resource is not valid", "data", "must be text in base64"))?;
     }
     Ok((stored, resource, warnings))
+}
+
+/// What to tell of a policy that says whom it is for in the older way.
+fn deprecation(document: &Document, profile: Profile) -> Option<&'static str> {
+    let value = document.value();
+    let is_older = value["spec"]["from"].as_array().is_some_and(|from| !from.is_empty());
+    if !is_older || profile < Profile::V2_14 {
+        return None;
+    }
+    match value["type"].as_str()? {
+        "MeshRateLimit" => Some("'from' field is deprecated, use 'rules' instead"),
+        "MeshFaultInjection" => {
+            Some("'from' field is deprecated, use 'rules' with SPIFFE-based 'matches' instead")
+        }
+        "MeshTrafficPermission" => Some(
+            "'from' field is deprecated and will be removed in 3.0, use 'rules' with MeshIdentity (spiffeId) instead",
+        ),
+        _ => None,
+    }
 }
 
 /// What is doubtful: the first remarks, and how many more there are.
@@ -177,11 +226,19 @@ pub(super) fn in_place(document: &Document, key: &ResourceKey) -> Result<Documen
             reason: format!("{field} from the URL has to be the same as in body"),
         }),
     };
-    same("type", key.kind.as_str(), false);
+    if key.kind.body() == Body::Inline {
+        same("type", key.kind.as_str(), false);
+    }
     same("name", &key.name, false);
     match &key.mesh {
         Some(mesh) => same("mesh", mesh, true),
         None => drop(members.shift_remove("mesh")),
+    }
+    if key.kind.body() == Body::Spec && members.get("type").and_then(Value::as_str) != Some(key.kind.as_str())
+    {
+        // where the schema of the kind says so
+        let reason = format!("type in body should be one of [{}]", key.kind);
+        invalid.insert(0, Invalid { field: String::new(), reason });
     }
     if !invalid.is_empty() {
         let refusal = Refusal::new(StatusCode::BAD_REQUEST, PUT, "Resource is not valid");
@@ -219,7 +276,7 @@ pub(in crate::api) async fn delete(ask: Ask) -> Outcome {
 }
 
 /// Deletes everything in a mesh, or refuses: a mesh with proxies in it stays, and so does one with something in it that the
-/// caller may not delete by itself.
+/// caller may not delete by itself. The secrets that came with the mesh go with it.
 async fn empty(ask: &Ask, mesh: &str) -> Result<(), Refusal> {
     let store = ask.desk().store.as_ref();
     let error = |error: StoreError| Refusal::of_store(DELETE, &error);
@@ -228,7 +285,9 @@ async fn empty(ask: &Ask, mesh: &str) -> Result<(), Refusal> {
         let reason = "unable to delete mesh, there are still some dataplanes attached";
         return Err(Refusal::field(DELETE, "Resource is not valid", "mesh", reason));
     }
-    let is_secret = |stored: &Stored| Collection::Kept(stored.key.kind).is_secret();
+    let is_secret = |stored: &Stored| {
+        Collection::Kept(stored.key.kind).is_secret() && !is_of_mesh(mesh, &stored.key.name)
+    };
     if ask.caller.role() < Role::Admin && inside.items.iter().any(is_secret) {
         return Err(ask
             .caller
@@ -255,7 +314,7 @@ mod tests {
         assert_eq!(filled.value()["mesh"], "shop");
         let refusal = place(json!({ "type": "MeshTimeout", "name": "other", "mesh": "other" })).unwrap_err();
         let fields: Vec<&str> = refusal.invalid.iter().map(|it| it.field.as_str()).collect();
-        assert_eq!(fields, ["type", "name", "mesh"]);
+        assert_eq!(fields, ["", "name", "mesh"]);
         assert!(place(json!([])).is_err() && place(json!({ "apiVersion": "kuma.io/v1alpha1" })).is_err());
     }
 }

@@ -132,7 +132,10 @@ fn tidy(conf: &mut Value, path: &FieldPath, findings: &Findings<'_>) {
                         None => findings.note(Note {
                             sort: NoteSort::Error,
                             path,
-                            message: format!("`{text}` is no duration"),
+                            message: match text.strip_prefix('-').and_then(parse_duration) {
+                                Some(_) => format!("must be greater than zero when defined: `{text}` is not"),
+                                None => format!("`{text}` is no duration"),
+                            },
                             help: Some("write a number and a unit, such as 500ms, 5s or 1h30m".into()),
                         }),
                     },

@@ -14,7 +14,13 @@ const PORT_MUST_BE_VALID: &str = "port must be a valid (1-65535)";
 pub(crate) fn mesh_external_service(body: &mut Body<'_>, context: &Context<'_>) -> Spec {
     service_name::check(body, context);
     let Body { spec, status } = body;
-    let (port, protocol) = read_match(spec.object("match"));
+    let (port, protocol) = match spec.has("match") {
+        true => read_match(spec.object("match")),
+        false => {
+            spec.violate("match", "in body is required");
+            (0, Protocol::Tcp)
+        }
+    };
     let mut extension = spec.object("extension");
     extension.known(&["config"]);
     if extension.text("type").is_none() && extension.is_present() {

@@ -1,0 +1,185 @@
+//! What is computed of a resource whenever it is shown: host names, counts, whether it works. None of it is stored.
+//!
+//! A client sends back what it was shown; [`take_out`] takes it out again, so that it is computed anew next time.
+//! Left out on purpose: virtual IPs and the server names of zone proxies, which nothing here hands out or answers to, and the
+//! identities of a service, by which proxies would check more than they do.
+
+mod conditions;
+mod host_names;
+mod services;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use change::compile::Compiled;
+use change::status::ProxyStatus;
+use model::reference::ZONE_TAG;
+use model::{Kind, ProxyKey, Spec};
+use serde_json::{Map, Value, json};
+
+use self::host_names::HostNames;
+use super::Desk;
+use crate::store::Stored;
+
+/// Whether the proxies of a service have certificates.
+const NOT_READY: &str = "NotReady";
+
+/// What is known at one moment.
+pub(super) struct Computed {
+    compiled: Arc<Compiled>,
+    statuses: BTreeMap<ProxyKey, ProxyStatus>,
+    zone: Option<String>,
+}
+
+impl Computed {
+    /// What is known now of resources of a kind.
+    pub(super) fn now(desk: &Desk, kind: Kind) -> Self {
+        Self {
+            compiled: Arc::clone(&desk.plane.standing().compiled),
+            statuses: if kind == Kind::MeshService { desk.plane.statuses() } else { BTreeMap::new() },
+            zone: desk.setup.rules.zone.as_deref().map(str::to_owned),
+        }
+    }
+
+    /// A stored resource with what is computed of it, where it does not say so itself.
+    pub(super) fn fill(&self, mut stored: Stored) -> Stored {
+        let Some(Members { state, status }) = self.members(&stored) else { return stored };
+        if let Some(document) = stored.document.as_object_mut() {
+            if let (Some(state), Some(Value::Object(spec))) = (state, document.get_mut("spec")) {
+                spec.insert("state".into(), json!(state));
+            }
+            fill_in(document, status);
+        }
+        stored
+    }
+
+    fn members(&self, stored: &Stored) -> Option<Members> {
+        let (snapshot, key) = (&self.compiled.snapshot, &stored.key);
+        let spec = || Some(snapshot.named(key.kind, key.mesh_or_empty(), &key.name)?.spec());
+        let status = match key.kind {
+            Kind::MeshService => {
+                let Spec::MeshService(service) = spec()? else { return None };
+                return Some(services::of_zone(
+                    snapshot,
+                    &self.statuses,
+                    self.zone.as_deref(),
+                    stored,
+                    service,
+                ));
+            }
+            Kind::MeshExternalService => HostNames::of(snapshot, "meshExternalService", stored).status(),
+            Kind::MeshMultiZoneService => {
+                let Spec::MeshMultiZoneService(service) = spec()? else { return None };
+                services::of_zones(snapshot, self.zone.is_some(), stored, service)
+            }
+            _ => Map::from_iter([("conditions".to_owned(), conditions::of(snapshot, stored)?)]),
+        };
+        Some(Members { state: None, status })
+    }
+}
+
+/// What is computed, by where it stands.
+struct Members {
+    /// `spec.state`.
+    state: Option<&'static str>,
+    status: Map<String, Value>,
+}
+
+/// Takes out of a document of a kind what is computed of such resources. `zone`: that of this control plane.
+pub(super) fn take_out(zone: Option<&str>, kind: Kind, document: &mut Value) {
+    let label = document["labels"][ZONE_TAG].as_str().map(str::to_owned);
+    let Some(members) = document.as_object_mut() else { return };
+    if kind == Kind::MeshService
+        && is_here(label.as_deref(), zone)
+        && let Some(Value::Object(spec)) = members.get_mut("spec")
+    {
+        spec.shift_remove("state");
+    }
+    // whatever a client sends of what only tells what was seen, it was told
+    let seen: &[&str] = match kind {
+        Kind::MeshService => &["dataplaneProxies", "hostnameGenerators"],
+        Kind::MeshExternalService => &["hostnameGenerators"],
+        Kind::MeshMultiZoneService if zone.is_some() => &["hostnameGenerators", "conditions", "meshServices"],
+        Kind::MeshMultiZoneService => &["hostnameGenerators", "conditions"],
+        kind if conditions::are_of(kind) => &["conditions"],
+        _ => return,
+    };
+    if let Some(Value::Object(status)) = members.get_mut("status") {
+        status.retain(|name, _| !seen.contains(&name.as_str()));
+        if let Some(Value::Array(addresses)) = status.get_mut("addresses") {
+            addresses.retain(|address| address.get("hostnameGeneratorRef").is_none());
+        }
+        if status.get("tls") == Some(&json!({ "status": NOT_READY })) {
+            status.shift_remove("tls");
+        }
+        status.retain(|_, value| !says_nothing(value));
+        if status.is_empty() {
+            members.shift_remove("status");
+        }
+    }
+}
+
+/// Whether a resource with such a label of its zone is of the zone of this control plane.
+fn is_here(label: Option<&str>, zone: Option<&str>) -> bool {
+    zone.is_some() && label.is_none_or(|label| Some(label) == zone)
+}
+
+/// Puts members into a status where it says nothing of them.
+fn fill_in(document: &mut Map<String, Value>, computed: Map<String, Value>) {
+    if computed.is_empty() {
+        return;
+    }
+    let Value::Object(said) = document.entry("status").or_insert_with(|| json!({})) else { return };
+    for (name, value) in computed {
+        if said.get(&name).is_none_or(says_nothing) {
+            said.insert(name, value);
+        }
+    }
+}
+
+/// Whether a value is empty throughout.
+fn says_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Object(members) => members.values().all(says_nothing),
+        Value::Array(items) => items.is_empty(),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_computed_is_taken_out_of_what_comes_back_and_nothing_else() {
+        let by_hand = json!({ "hostname": "pay.example" });
+        let shown = json!({
+            "spec": { "state": "Available", "selector": {} },
+            "status": {
+                "addresses": [by_hand, { "hostname": "pay.svc.mesh.local", "hostnameGeneratorRef": { "coreName": "g" } }],
+                "dataplaneProxies": { "total": 1 },
+                "tls": { "status": "NotReady" },
+                "vips": [{ "ip": "241.0.0.1" }],
+            },
+        });
+        let taken = |zone, kind, mut document: Value| {
+            take_out(zone, kind, &mut document);
+            document
+        };
+        let status = json!({ "addresses": [by_hand], "vips": [{ "ip": "241.0.0.1" }] });
+        assert_eq!(
+            taken(Some("east"), Kind::MeshService, shown.clone()),
+            json!({ "spec": { "selector": {} }, "status": status })
+        );
+        // without zones, and of another zone, the state is what somebody wrote
+        assert_eq!(taken(None, Kind::MeshService, shown.clone())["spec"], shown["spec"]);
+        let mut other = shown.clone();
+        other["labels"] = json!({ "kuma.io/zone": "west" });
+        assert_eq!(taken(Some("east"), Kind::MeshService, other)["spec"], shown["spec"]);
+        assert_eq!(taken(Some("east"), Kind::Workload, shown.clone()), shown);
+        let condition =
+            json!({ "spec": {}, "status": { "conditions": [{ "type": "BackendRefsResolved" }] } });
+        assert_eq!(taken(None, Kind::MeshTrace, condition), json!({ "spec": {} }));
+    }
+}

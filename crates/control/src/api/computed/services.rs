@@ -1,0 +1,83 @@
+//! What is computed of services: their proxies, and the services that one in several zones stands for.
+
+use std::collections::BTreeMap;
+
+use change::status::ProxyStatus;
+use model::reference::ZONE_TAG;
+use model::topology::{Dataplane, Inbound, MeshMultiZoneService, MeshService, ServiceSelector};
+use model::{Kind, ProxyKey, Resource};
+use plan::Snapshot;
+use serde_json::{Map, Value, json};
+
+use super::conditions::condition;
+use super::host_names::HostNames;
+use super::{Members, NOT_READY, is_here};
+use crate::api::selected::selects;
+use crate::store::Stored;
+
+/// Of a service of one zone.
+pub(super) fn of_zone(
+    snapshot: &Snapshot,
+    statuses: &BTreeMap<ProxyKey, ProxyStatus>,
+    zone: Option<&str>,
+    stored: &Stored,
+    service: &MeshService,
+) -> Members {
+    let mesh = stored.key.mesh_or_empty();
+    let selected: Vec<(&Resource, &Dataplane)> = match &service.selector {
+        ServiceSelector::Tags(tags) => snapshot.dataplanes_with_tags(mesh, tags).collect(),
+        other => snapshot.dataplanes(mesh).filter(|(it, _)| selects(other, it)).collect(),
+    };
+    let is_healthy = |dataplane: &Dataplane| inbounds(&service.selector, dataplane).any(Inbound::is_healthy);
+    let healthy = selected.iter().filter(|(_, dataplane)| is_healthy(dataplane)).count();
+    let is_connected = |it: &Resource| {
+        let key = ProxyKey::new(it.meta().mesh.as_str(), it.meta().name.as_str());
+        statuses.get(&key).is_some_and(|status| status.connection.is_some())
+    };
+    let connected = selected.iter().filter(|(it, _)| is_connected(it)).count();
+    let mut status = HostNames::of(snapshot, "meshService", stored).status();
+    // proxies are given no certificates here
+    status.insert("tls".into(), json!({ "status": NOT_READY }));
+    let counts = json!({ "connected": connected, "healthy": healthy, "total": selected.len() });
+    status.insert("dataplaneProxies".into(), counts);
+    // that of another zone came from there
+    let is_here = is_here(stored.document["labels"][ZONE_TAG].as_str(), zone);
+    let state = if healthy > 0 { "Available" } else { "Unavailable" };
+    Members { state: is_here.then_some(state), status }
+}
+
+/// The inbounds of a selected dataplane that are the service's.
+fn inbounds<'a>(selector: &ServiceSelector, dataplane: &'a Dataplane) -> impl Iterator<Item = &'a Inbound> {
+    dataplane.inbound.iter().filter(move |inbound| match selector {
+        ServiceSelector::Tags(tags) => tags.matches(&inbound.tags),
+        ServiceSelector::None | ServiceSelector::Name { .. } | ServiceSelector::Labels(_) => true,
+    })
+}
+
+/// The status of a service of several zones; with the services that it stands for where there are zones: what is stored of them
+/// decides where connections go.
+pub(super) fn of_zones(
+    snapshot: &Snapshot,
+    has_zones: bool,
+    stored: &Stored,
+    service: &MeshMultiZoneService,
+) -> Map<String, Value> {
+    let services = snapshot.by_labels(Kind::MeshService, stored.key.mesh_or_empty(), &service.match_labels);
+    let matched: Vec<Value> = services
+        .map(|it| {
+            let meta = it.meta();
+            let (name, mesh) = (meta.display_name(), meta.mesh.as_str());
+            json!({ "name": name, "namespace": meta.namespace(), "zone": meta.zone(), "mesh": mesh })
+        })
+        .collect();
+    let (holds, reason, message) = match matched.len() {
+        0 => (false, "NoMatches", "No MeshServices matched".to_owned()),
+        some => (true, "MatchesFound", format!("Matched {some} MeshService(s)")),
+    };
+    let mut status = HostNames::of(snapshot, "meshMultiZoneService", stored).status();
+    if has_zones {
+        status.insert("meshServices".into(), matched.into());
+    }
+    status.insert("conditions".into(), json!([condition("MeshServicesMatched", holds, reason, message)]));
+    status
+}
