@@ -11,6 +11,7 @@
 //! the other, with a note.
 
 mod access_log;
+pub mod bootstrap;
 mod chain;
 mod cluster;
 mod destinations;

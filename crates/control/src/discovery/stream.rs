@@ -1,7 +1,8 @@
 //! One open stream: the shell around [`Subscription`].
 //!
 //! It is a `Stream` that gRPC polls when the connection can take a response, so a slow proxy holds up nothing but
-//! itself, and it ends when its connection does. It spawns nothing and has no queue.
+//! itself, and it ends when its connection does. It has no queue, and leaves nothing behind but, for a while, the Dataplane that
+//! its proxy brought.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -30,6 +31,7 @@ use super::metrics::{StreamLabels, TypeLabels};
 use super::publisher::Published;
 use super::shared::Shared;
 
+use crate::arrivals::{AWAY, Arrival, Arrivals, NotTaken};
 use crate::guard::caught;
 use crate::identity::Bearer;
 
@@ -39,6 +41,8 @@ const FIRST_REQUEST: Duration = Duration::from_secs(15);
 const NODE_ID_BYTES: usize = 512;
 /// How much of the name and version of a program is kept.
 const AGENT_CHARACTERS: usize = 200;
+/// Where a kuma-dp's Envoy says what its Dataplane is.
+const BROUGHT: &str = "dataplane.resource";
 
 /// A protocol, and what the shell needs to know of it.
 pub(super) trait Speaks: Protocol + 'static {
@@ -87,6 +91,14 @@ pub(super) struct Stream<P: Speaks> {
     attached: Option<Attached>,
     /// The version of the set that the proxy should run.
     published: Option<Version>,
+    /// Where proxies put what they bring; `None`: nowhere.
+    arrivals: Option<Arrivals>,
+    /// What is being put there, with the request that brought it.
+    arriving: Option<Arriving<P::Request>>,
+    /// What came with the proxy, and goes with it.
+    arrived: Option<Arrival>,
+    /// Whether the proxy was let in already, by what it brought.
+    is_admitted: bool,
     closing: Pin<Box<WaitForCancellationFutureOwned>>,
     timer: Pin<Box<Sleep>>,
     /// When it has to say who it is for.
@@ -95,6 +107,14 @@ pub(super) struct Stream<P: Speaks> {
     /// Keeps the connection open.
     _busy: Option<Busy>,
 }
+
+/// What a proxy brought, while it is stored.
+struct Arriving<R> {
+    request: Box<R>,
+    stored: StoredLater,
+}
+
+type StoredLater = Pin<Box<dyn Future<Output = Result<Option<Arrival>, NotTaken>> + Send>>;
 
 struct Attached {
     proxy: ProxyKey,
@@ -115,6 +135,7 @@ struct Seat {
 impl<P: Speaks> Stream<P> {
     pub(super) fn new(
         shared: Arc<Shared>,
+        arrivals: Option<Arrivals>,
         requests: Streaming<P::Request>,
         peer: Option<SocketAddr>,
         busy: Option<Busy>,
@@ -127,6 +148,10 @@ impl<P: Speaks> Stream<P> {
             timer: Box::pin(tokio::time::sleep_until(opened)),
             nameless_until: Box::pin(tokio::time::sleep_until(opened + FIRST_REQUEST)),
             shared,
+            arrivals,
+            arriving: None,
+            arrived: None,
+            is_admitted: false,
             requests,
             peer,
             bearer,
@@ -169,17 +194,41 @@ impl<P: Speaks> Stream<P> {
         Ok(())
     }
 
+    /// Begins to store what a first request brings, if it brings something that its proxy may have.
+    fn bring(&mut self, request: &P::Request) -> Result<Option<StoredLater>, Status> {
+        let Some(arrivals) = self.arrivals.as_ref().filter(|_| self.attached.is_none()) else {
+            return Ok(None);
+        };
+        let Some((node, text)) = P::node(request).and_then(|node| Some((node, node.text(BROUGHT)?))) else {
+            return Ok(None);
+        };
+        let proxy = proxy_of(node)?;
+        let brought = arrivals.read(text).map_err(|why| not_taken(self.peer, &why))?;
+        let named = ProxyKey::new(brought.key.mesh_or_empty(), brought.key.name.as_str());
+        if named != proxy {
+            let message = format!("`{}` brings {}", Foreign::name(&node.id), brought.key);
+            return Err(Status::invalid_argument(message));
+        }
+        if let (Some(gate), Some(bearer)) = (&self.shared.gate, &self.bearer) {
+            gate.admits_with(bearer, &proxy, &brought.resource).inspect_err(|status| {
+                tracing::info!(%proxy, peer = ?self.peer, why = status.message(), "proxy was not let in");
+            })?;
+            self.is_admitted = true;
+        }
+        let (arrivals, proven) = (arrivals.clone(), self.is_admitted);
+        Ok(Some(Box::pin(async move { arrivals.arrive(&brought, proven).await })))
+    }
+
     /// Takes the proxy's seat, and goes on from where its last stream ended. A request without a node, or for what is not
     /// spoken here, is left to the subscription to refuse: who cannot be served throws nobody out.
     fn sit_down(&mut self, request: &P::Request) -> Result<Option<Seat>, Status> {
         let node = P::node(request).filter(|node| !node.id.is_empty());
         let Some(node) = node.filter(|_| opens(&TypeUrl::new(P::asked(request)))) else { return Ok(None) };
-        let sane = (node.id.len() <= NODE_ID_BYTES).then_some(node.id.as_str());
-        let proxy = sane.and_then(ProxyKey::from_node_id).ok_or_else(|| {
-            let id = Foreign::name(&node.id);
-            Status::invalid_argument(format!("`{id}` is no node id: write `<mesh>.<dataplane name>`"))
-        })?;
-        if let (Some(gate), Some(bearer)) = (&self.shared.gate, &self.bearer) {
+        let proxy = proxy_of(node)?;
+        if proxy.mesh.as_str().is_empty() && self.arrivals.is_some() {
+            return Err(Status::unimplemented("this control plane serves no zone proxies"));
+        }
+        if let (Some(gate), Some(bearer), false) = (&self.shared.gate, &self.bearer, self.is_admitted) {
             // before the seat: who may not have it throws nobody out of it
             gate.admits(bearer, &proxy).inspect_err(|status| {
                 tracing::info!(%proxy, peer = ?self.peer, why = status.message(), "proxy was not let in");
@@ -279,6 +328,31 @@ impl<P: Speaks> tokio_stream::Stream for Stream<P> {
 }
 
 impl<P: Speaks> Stream<P> {
+    /// The next request, once what it brings is stored; none when the proxy is gone, whose connection may have broken.
+    ///
+    /// # Errors
+    /// Why it is turned away.
+    fn poll_request(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<P::Request>, Status>> {
+        if self.arriving.is_none() {
+            let request = match ready!(Pin::new(&mut self.requests).poll_next(context)) {
+                Some(Ok(request)) => request,
+                Some(Err(status)) if status.code() == Code::OutOfRange => {
+                    tracing::info!(peer = ?self.peer, why = status.message(), "a client was turned away");
+                    return Poll::Ready(Err(status));
+                }
+                Some(Err(_)) | None => return Poll::Ready(Ok(None)),
+            };
+            match self.bring(&request)? {
+                None => return Poll::Ready(Ok(Some(request))),
+                Some(stored) => self.arriving = Some(Arriving { request: Box::new(request), stored }),
+            }
+        }
+        let Some(Arriving { stored, .. }) = &mut self.arriving else { return Poll::Pending };
+        let stored = ready!(stored.as_mut().poll(context));
+        self.arrived = stored.map_err(|why| not_taken(self.peer, &why))?;
+        Poll::Ready(Ok(self.arriving.take().map(|arriving| *arriving.request)))
+    }
+
     fn poll_response(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<P::Response, Status>>> {
         let this = self;
         if this.ended {
@@ -289,25 +363,13 @@ impl<P: Speaks> Stream<P> {
             return Poll::Ready(Some(Err(status)));
         }
         // Everything that has arrived comes before the next response: the newest state wins.
-        loop {
-            match Pin::new(&mut this.requests).poll_next(context) {
-                Poll::Ready(Some(Ok(request))) => {
-                    if let Err(status) = this.on_request(request) {
-                        this.ended = true;
-                        return Poll::Ready(Some(Err(status)));
-                    }
-                }
-                Poll::Ready(Some(Err(status))) if status.code() == Code::OutOfRange => {
-                    tracing::info!(peer = ?this.peer, why = status.message(), "a client was turned away");
-                    this.ended = true;
-                    return Poll::Ready(Some(Err(status)));
-                }
-                // The proxy is gone; its connection may have broken.
-                Poll::Ready(Some(Err(_)) | None) => {
-                    this.ended = true;
-                    return Poll::Ready(None);
-                }
-                Poll::Pending => break,
+        while let Poll::Ready(next) = this.poll_request(context) {
+            let taken = next.and_then(|request| request.map(|request| this.on_request(request)).transpose());
+            this.ended = !matches!(taken, Ok(Some(())));
+            match taken {
+                Ok(Some(())) => {}
+                Ok(None) => return Poll::Ready(None),
+                Err(status) => return Poll::Ready(Some(Err(status))),
             }
         }
         if let Some(attached) = &mut this.attached {
@@ -338,6 +400,14 @@ impl<P: Speaks> Stream<P> {
 
 impl<P: Speaks> Drop for Stream<P> {
     fn drop(&mut self) {
+        if let (Some(arrivals), Some(arrival)) = (self.arrivals.take(), self.arrived.take()) {
+            let away = async move {
+                tokio::time::sleep(AWAY).await;
+                arrivals.leave(arrival).await;
+            };
+            // an instance that ends says nothing of its proxies: they go on elsewhere, or come back
+            tokio::spawn(self.shared.closing.clone().run_until_cancelled_owned(away));
+        }
         let Some(Attached { proxy, family, number, sets, .. }) = self.attached.take() else { return };
         self.shared.metrics.streams.get_or_create(&labels::<P>(family)).dec();
         // A name that nothing was ever published for leaves no trace: anybody can make up names.
@@ -347,6 +417,27 @@ impl<P: Speaks> Drop for Stream<P> {
         if self.shared.stand_up(&proxy, number, known.then(|| self.subscription.memory())) {
             self.shared.statuses.closed(&proxy, known);
             tracing::info!(%proxy, "proxy left");
+        }
+    }
+}
+
+fn proxy_of(node: &Node) -> Result<ProxyKey, Status> {
+    let sane = (node.id.len() <= NODE_ID_BYTES).then_some(node.id.as_str());
+    sane.and_then(ProxyKey::from_node_id).ok_or_else(|| {
+        let id = Foreign::name(&node.id);
+        Status::invalid_argument(format!("`{id}` is no node id: write `<mesh>.<dataplane name>`"))
+    })
+}
+
+/// Why what a proxy brought is not taken, for it and for the operator.
+fn not_taken(peer: Option<SocketAddr>, why: &NotTaken) -> Status {
+    let said = why.to_string();
+    tracing::info!(?peer, why = %Foreign::message(&said), "a proxy was turned away: what it brings is not taken");
+    match why {
+        NotTaken::Store(_) => Status::unavailable("the control plane cannot store it now: try again"),
+        NotTaken::Invalid(_) => Status::invalid_argument(said),
+        NotTaken::NoMesh(_) | NotTaken::ReadOnly(_) | NotTaken::NotIts(_) => {
+            Status::failed_precondition(said)
         }
     }
 }
