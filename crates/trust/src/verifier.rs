@@ -130,7 +130,9 @@ impl ServerCertVerifier for Verifier {
 mod tests {
     use std::time::Duration;
 
-    use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+    use rcgen::{
+        BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd,
+    };
 
     use super::*;
 
@@ -186,7 +188,8 @@ mod tests {
 
     #[test]
     fn any_other_is_looked_at_as_before() {
-        let (key, authority) = (KeyPair::generate().unwrap(), params(true));
+        let (key, mut authority) = (KeyPair::generate().unwrap(), params(true));
+        authority.distinguished_name.push(DnType::CommonName, "an authority");
         let authority_certificate = authority.self_signed(&key).unwrap();
         let issuer = Issuer::new(authority, key);
         let signed = params(false).signed_by(&KeyPair::generate().unwrap(), &issuer).unwrap();
