@@ -70,6 +70,7 @@ fn one(outbound: &Value, snapshot: &Snapshot) -> Result<Dialled, Failure> {
         address: outbound["address"].as_str().unwrap_or("127.0.0.1").to_owned(),
         port: port.ok_or_else(|| Failure::Error("an outbound has no port".into()))?,
         target,
+        marked: None,
     })
 }
 

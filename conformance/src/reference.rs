@@ -13,6 +13,10 @@ use serde_json::{Map, Value, json};
 pub(crate) fn lower(plan: Plan, options: &EnvoyOptions) -> EnvoyResources {
     let plan = of_tcp_routes(plan);
     let mut resources = envoy::lower(&plan, options);
+    // limits are another module's, also where it is asked for none
+    for tree in resources.clusters.values_mut().filter_map(Value::as_object_mut) {
+        tree.shift_remove("circuitBreakers");
+    }
     for listener in &plan.listeners {
         if let Some(tree) = resources.listeners.get_mut(&listener.name) {
             count_kafka(listener, tree);
@@ -24,7 +28,7 @@ pub(crate) fn lower(plan: Plan, options: &EnvoyOptions) -> EnvoyResources {
 
 /// The listeners that TCP routes produce (spec 04 §4), and nothing that other policies or labels say about them.
 fn of_tcp_routes(plan: Plan) -> Plan {
-    let Plan { proxy, mtls, listeners, clusters, routes, warnings } = plan;
+    let Plan { proxy, profile, mtls, listeners, clusters, routes, warnings } = plan;
     let bare = |cluster: &Cluster| Cluster {
         connect_timeout: None,
         settings: ClusterSettings::default(),
@@ -38,6 +42,7 @@ fn of_tcp_routes(plan: Plan) -> Plan {
             .collect(),
         clusters: clusters.into_iter().map(|(name, cluster)| (name, Arc::new(bare(&cluster)))).collect(),
         proxy,
+        profile,
         mtls,
         routes,
         warnings,

@@ -28,20 +28,29 @@ const fn shell(name: &'static str, may_lean_on: &'static [&'static str]) -> Room
     Room { name, may_lean_on, pure: false }
 }
 
-const HOUSE: [Room; 13] = [
+const HOUSE: [Room; 14] = [
     pure("meshtcp-model", &[]),
     pure("meshtcp-xds", &[]),
     pure("meshtcp-plan", &["meshtcp-model"]),
     pure("meshtcp-dialect", &["meshtcp-plan", "meshtcp-xds", "meshtcp-model"]),
     pure("meshtcp-l4", &["meshtcp-xds"]),
+    pure("meshtcp-trust", &[]),
     pure(
         "meshtcp-change",
         &["meshtcp-model", "meshtcp-plan", "meshtcp-dialect", "meshtcp-xds", "meshtcp-l4"],
     ),
-    shell("meshtcp-proxy", &["meshtcp-l4", "meshtcp-xds"]),
+    shell("meshtcp-proxy", &["meshtcp-l4", "meshtcp-xds", "meshtcp-trust"]),
     shell(
         "meshtcp-control",
-        &["meshtcp-model", "meshtcp-plan", "meshtcp-dialect", "meshtcp-xds", "meshtcp-l4", "meshtcp-change"],
+        &[
+            "meshtcp-model",
+            "meshtcp-plan",
+            "meshtcp-dialect",
+            "meshtcp-xds",
+            "meshtcp-l4",
+            "meshtcp-change",
+            "meshtcp-trust",
+        ],
     ),
     shell(
         "meshtcp",
@@ -54,6 +63,7 @@ const HOUSE: [Room; 13] = [
             "meshtcp-change",
             "meshtcp-control",
             "meshtcp-proxy",
+            "meshtcp-trust",
         ],
     ),
     shell("meshtcp-conformance", &["meshtcp-model", "meshtcp-plan", "meshtcp-dialect", "meshtcp-xds"]),
@@ -66,7 +76,8 @@ const HOUSE: [Room; 13] = [
 ];
 
 /// The crates of the product, by their folders.
-const CRATES: [&str; 9] = ["change", "control", "dialect", "l4", "meshtcp", "model", "plan", "proxy", "xds"];
+const CRATES: [&str; 10] =
+    ["change", "control", "dialect", "l4", "meshtcp", "model", "plan", "proxy", "trust", "xds"];
 
 /// Packages that a pure crate must not reach, however indirectly: runtimes, gRPC, HTTP, sockets, files, terminals.
 const DOES_IO: [&str; 16] = [

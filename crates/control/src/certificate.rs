@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -17,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
+use trust::Facts;
 
 use crate::guard::task_again;
 use crate::look::Look;
@@ -25,6 +28,9 @@ use crate::look::Look;
 const SELDOM: Duration = Duration::from_secs(2);
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+
+const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+const END: &str = "-----END CERTIFICATE-----";
 
 /// A certificate with its chain, and its key, in two files in PEM.
 ///
@@ -69,13 +75,38 @@ impl Certificate {
         Ok(Self(Arc::new(Pair { certificate: certificate.into(), key: key.into(), first, in_use })))
     }
 
-    /// What makes TLS connections of those that ask for a protocol, by its ALPN name. The files are followed until then.
-    pub(crate) fn acceptor(self, protocol: &str, until: CancellationToken) -> io::Result<TlsAcceptor> {
+    /// The names and addresses that it is for, sorted.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.facts().map(|facts| facts.names).unwrap_or_default()
+    }
+
+    /// Whether it is for a host.
+    pub(crate) fn names_host(&self, host: &str) -> bool {
+        self.facts().is_some_and(|facts| facts.names_host(host))
+    }
+
+    fn facts(&self) -> Option<Facts> {
+        Facts::read(self.0.in_use.load().cert.first()?)
+    }
+
+    /// The last certificate of the chain in PEM, by which others may believe the first; `None`: it may not sign any.
+    pub(crate) fn signer(&self) -> Option<String> {
+        let in_use = self.0.in_use.load();
+        let last = in_use.cert.last()?;
+        let text = STANDARD.encode(last);
+        let lines = text.as_bytes().chunks(64).map(|line| format!("{}\n", String::from_utf8_lossy(line)));
+        let pem = format!("{BEGIN}\n{}{END}\n", lines.collect::<String>());
+        Facts::read(last)?.signs.then_some(pem)
+    }
+
+    /// What makes TLS connections of those that ask for one of these protocols by ALPN, or for none. The files are followed
+    /// until then.
+    pub(crate) fn acceptor(self, protocols: &[&str], until: CancellationToken) -> io::Result<TlsAcceptor> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let builder = builder.map_err(io::Error::other)?.with_no_client_auth();
         let mut config = builder.with_cert_resolver(Arc::clone(&self.0) as Arc<dyn ResolvesServerCert>);
-        config.alpn_protocols = vec![protocol.into()];
+        config.alpn_protocols = protocols.iter().map(|protocol| (*protocol).into()).collect();
         let follow = async move { task_again("certificate-watcher", || self.clone().follow()).await };
         tokio::spawn(until.run_until_cancelled_owned(follow));
         Ok(TlsAcceptor::from(Arc::new(config)))

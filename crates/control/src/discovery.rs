@@ -7,16 +7,20 @@
 //!
 //! The service is `envoy.service.discovery.v3.AggregatedDiscoveryService` with both its methods. Which proxy is told
 //! by `node.id` (`<mesh>.<name>`), which dialect it speaks by the types it asks for. A proxy that nobody knows is kept
-//! waiting, and served as soon as something is published for it. A second stream of a proxy ends the first.
+//! waiting, and served as soon as something is published for it, unless it [brings](crate::arrivals) its Dataplane along. A
+//! second stream of a proxy ends the first.
 //!
-//! Anybody may attach, unless a [`TokenGate`] asks for tokens.
+//! Anybody may attach, unless a [`TokenGate`] asks for tokens. On the same port a kuma-dp asks
+//! [how to start](crate::bootstrap) its Envoy, over HTTP/1.1.
 
 mod caller;
 mod gate;
+mod introduction;
 mod metrics;
 mod publisher;
 mod service;
 mod shared;
+mod speaks;
 mod status;
 mod stream;
 mod turned_away;
@@ -25,12 +29,15 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use axum::Router;
+use axum::routing::any;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
 
 pub use gate::TokenGate;
 pub use metrics::DiscoveryMetrics;
@@ -40,6 +47,7 @@ pub use status::Statuses;
 
 use caller::{Arrived, Caller};
 
+use crate::bootstrap::answer;
 use crate::certificate::{Certificate, shake_hands};
 use crate::door::{Idle, Paced, Places, Share};
 use crate::guard::task_again;
@@ -75,7 +83,9 @@ pub async fn serve(
         .http2_keepalive_timeout(Some(KEEPALIVE))
         .http2_max_header_list_size(HEAD_BYTES)
         .max_concurrent_streams(STREAMS)
-        .add_service(server);
+        // what is not HTTP/2 asks how to start
+        .accept_http1(true)
+        .add_routes(routes(server));
     let stopped = shutdown.clone().cancelled_owned();
     let connections = async {
         let served = match certificate {
@@ -84,7 +94,7 @@ pub async fn serve(
                 router.serve_with_incoming_shutdown(arriving, stopped).await
             }
             Some(certificate) => {
-                let acceptor = certificate.acceptor("h2", shutdown.clone())?;
+                let acceptor = certificate.acceptor(&["h2", "http/1.1"], shutdown.clone())?;
                 let arriving =
                     arriving(listener, move |stream, address| shake_hands(acceptor.clone(), stream, address));
                 router.serve_with_incoming_shutdown(arriving, stopped).await
@@ -102,6 +112,18 @@ pub async fn serve(
     tokio::select! {
         served = connections => served,
         () = end_streams => Ok(()),
+    }
+}
+
+/// Discovery, and beside it what a kuma-dp asks before.
+fn routes(server: DiscoveryServer) -> Routes {
+    let bootstraps = server.bootstraps();
+    let router = Routes::new(server).into_axum_router();
+    match bootstraps {
+        None => router.into(),
+        Some(bootstraps) => {
+            router.merge(Router::new().route("/bootstrap", any(answer)).with_state(bootstraps)).into()
+        }
     }
 }
 

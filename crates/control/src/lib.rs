@@ -9,6 +9,8 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod arrivals;
+pub mod bootstrap;
 pub mod certificate;
 pub mod discovery;
 pub mod door;

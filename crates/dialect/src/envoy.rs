@@ -11,12 +11,14 @@
 //! the other, with a note.
 
 mod access_log;
+pub mod bootstrap;
 mod chain;
 mod cluster;
 mod destinations;
 mod endpoint;
 mod inbound;
 mod listener;
+mod reference;
 mod split;
 mod tcp_proxy;
 mod tls;
@@ -27,6 +29,7 @@ use std::collections::BTreeMap;
 
 use destinations::Destinations;
 use plan::{Direction, Plan};
+use reference::Unasked;
 use serde_json::Value;
 use split::Splits;
 use xds::ResourceSet;
@@ -90,6 +93,7 @@ pub struct Note {
 pub fn lower(plan: &Plan, options: &EnvoyOptions) -> EnvoyResources {
     let Plan {
         proxy,
+        profile,
         mtls,
         listeners,
         clusters,
@@ -98,7 +102,8 @@ pub fn lower(plan: &Plan, options: &EnvoyOptions) -> EnvoyResources {
         warnings: _,
     } = plan;
     let mut resources = EnvoyResources::default();
-    let destinations = Destinations { clusters, mtls: mtls.as_ref(), mesh: proxy.id.mesh() };
+    let unasked = Unasked::of(*profile);
+    let destinations = Destinations { clusters, mtls: mtls.as_ref(), mesh: proxy.id.mesh(), unasked };
     let mut splits = Splits::new(destinations, options.split);
     for listener in listeners {
         let chains = match &listener.direction {
@@ -108,7 +113,7 @@ pub fn lower(plan: &Plan, options: &EnvoyOptions) -> EnvoyResources {
             }
             Direction::Zone => {
                 zone::add_clusters(listener, destinations, &mut resources);
-                zone::chains(listener)
+                zone::chains(listener, proxy, unasked)
             }
         };
         let tree = listener::around(chains, listener);

@@ -53,6 +53,8 @@ pub struct L4Resources {
 pub fn lower(plan: &Plan) -> L4Resources {
     let Plan {
         proxy,
+        // Our proxy has no versions of the reference.
+        profile: _,
         mtls,
         listeners,
         clusters,

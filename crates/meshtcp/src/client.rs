@@ -2,6 +2,7 @@
 
 mod failed;
 mod socket;
+mod tls;
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
@@ -13,9 +14,11 @@ use model::ResourceKey;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use socket::{Door, ToSocket};
+use tls::OverTls;
+use trust::{Trust, distrust};
 use ureq::http::{Response, StatusCode};
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{Connector as _, TcpConnector};
 use ureq::{Agent, Body};
 
 use crate::address::ControlPlane;
@@ -118,11 +121,12 @@ impl Client {
         let mut agent =
             Agent::config_builder().http_status_as_error(false).timeout_global(None).max_redirects(0);
         agent = agent.timeout_connect(Some(Duration::from_secs(10))).timeout_recv_response(Some(PATIENCE));
-        if is_tls {
-            agent = agent.tls_config(TlsConfig::builder().root_certs(roots(context)?).build());
-        }
         let found = || (!is_tls && token.is_none()).then(|| door_of(&server)).flatten();
         let (agent, base) = match named.or_else(found) {
+            None if is_tls => {
+                let connector = TcpConnector::default().chain(OverTls::trusting(&trust(context)?)?);
+                (Agent::with_parts(agent.build(), connector, DefaultResolver::default()), server.clone())
+            }
             None => (agent.build().into(), server.clone()),
             Some(door) => {
                 let resolver = DefaultResolver::default();
@@ -357,11 +361,20 @@ impl Client {
     }
 
     fn unreachable(&self, error: &ureq::Error) -> Failed {
+        let server = self.server.clone();
+        let refused = match error {
+            ureq::Error::Rustls(error) => distrust(error),
+            ureq::Error::Io(error) => distrust(error),
+            _ => None,
+        };
+        if let Some(refused) = refused {
+            return Failed::Distrusted { server, why: refused.to_string(), help: trust::help(refused) };
+        }
         let why = match error {
             ureq::Error::Io(error) => error.to_string(),
             other => other.to_string(),
         };
-        Failed::Unreachable { whom: self.whom, server: self.server.clone(), why }
+        Failed::Unreachable { whom: self.whom, server, why }
     }
 }
 
@@ -391,19 +404,10 @@ fn door_of(server: &str) -> Option<Door> {
     found.map(Door::Found)
 }
 
-/// Whom a control plane's certificate must be signed by.
-fn roots(context: &Context) -> Result<RootCerts, String> {
+/// Whom a control plane has to prove that it is.
+fn trust(context: &Context) -> Result<Trust, String> {
     let Trusted { file, pem } = Trusted::read(context.ca_file.as_deref())?;
-    let certificates: Vec<_> = parse_pem(&pem)
-        .filter_map(|item| match item {
-            Ok(PemItem::Certificate(certificate)) => Some(certificate),
-            _ => None,
-        })
-        .collect();
-    match certificates.is_empty() {
-        true => Err(format!("there is no certificate in {}", file.display())),
-        false => Ok(RootCerts::from(certificates.into_iter())),
-    }
+    Trust::from_pem(&pem).map_err(|error| format!("{}: {error}", file.display()))
 }
 
 #[cfg(test)]

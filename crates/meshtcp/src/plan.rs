@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::control_plane::Split;
 use crate::envoy_bootstrap::fixed;
 use crate::exit::Exit;
+use crate::names;
 use crate::output::{self, Format, complain, print};
 use crate::source::Source;
 
@@ -23,6 +24,9 @@ pub(crate) struct Args {
     /// The proxy: NAME (of mesh `default`) or MESH/NAME
     #[arg(long, value_name = "NAME")]
     proxy: ProxyKey,
+    /// The zone of the control plane that would plan it; default: there are no zones
+    #[arg(long, value_name = "ZONE", value_parser = names::zone)]
+    zone: Option<String>,
     /// How to print it
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
@@ -48,12 +52,12 @@ enum Words {
     L4,
 }
 
-pub(crate) fn run(Args { source, proxy, output: format, words, envoy_split, fixed }: Args) -> Exit {
+pub(crate) fn run(Args { source, proxy, zone, output: format, words, envoy_split, fixed }: Args) -> Exit {
     if fixed && words != Words::Envoy {
         complain("error: --static prints a bootstrap of Envoy\n  help: add --as envoy\n");
         return Exit::Usage;
     }
-    let compiled = match planned(&source, &proxy, options(envoy_split)) {
+    let compiled = match planned(&source, &proxy, zone, options(envoy_split)) {
         Ok(compiled) => compiled,
         Err(exit) => return exit,
     };
@@ -81,9 +85,14 @@ pub(crate) fn run(Args { source, proxy, output: format, words, envoy_split, fixe
 ///
 /// # Errors
 /// How to end, after it was said why.
-fn planned(source: &Source, proxy: &ProxyKey, envoy: EnvoyOptions) -> Result<Compiled, Exit> {
+fn planned(
+    source: &Source,
+    proxy: &ProxyKey,
+    zone: Option<String>,
+    envoy: EnvoyOptions,
+) -> Result<Compiled, Exit> {
     let ledger = source.rules.load(&source.paths)?;
-    let context = Context::new(source.rules.profile);
+    let context = Context { zone, ..Context::new(source.rules.profile) };
     Ok(Compiler { context, scope: Scope::only([proxy.clone()]), envoy }.compile(&ledger))
 }
 

@@ -247,7 +247,9 @@ async fn follow(
         let discovery = Discovery::any_of(control_planes, &key.node_id());
         let mut discovery = discovery.map_err(|error| error.to_string())?;
         if let Some(Trusted { file, pem }) = &trusted {
-            let wrong = |error| format!("the certificates in {} cannot be used: {error}", file.display());
+            let wrong = |error: trust::TrustError| {
+                format!("the certificates in {} cannot be used: {error}", file.display())
+            };
             discovery = discovery.trusting(pem).map_err(wrong)?;
         }
         if let Some(file) = token_file {

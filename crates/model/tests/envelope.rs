@@ -186,3 +186,19 @@ fn the_help_for_a_weight_that_is_no_number_is_about_its_look() {
     assert!(help(".inf").starts_with("write a whole number"));
     assert_eq!(help("many"), "");
 }
+
+#[test]
+fn a_list_is_its_items_however_it_is_called() {
+    let item = "{type: Mesh, name: a}";
+    for (text, documents) in [
+        (format!("items: [{item}, {item}]\n"), 2),
+        (format!("total: 1\nitems: [{item}]\nnext: null\n"), 1),
+        (format!("kind: List\napiVersion: v1\nitems: [{item}]\n"), 1),
+        ("items: []\n".to_owned(), 0),
+        // a resource with a field of that name
+        (format!("type: Mesh\nname: a\nitems: [{item}]\n"), 1),
+        (format!("kind: Mesh\nitems: [{item}, {item}]\n"), 1),
+    ] {
+        assert_eq!(meshtcp_model::draft::read("a", text.as_str()).0.len(), documents, "{text}");
+    }
+}

@@ -11,6 +11,8 @@ pub struct Dialled {
     pub port: u16,
     /// What is dialled.
     pub target: DialledTarget,
+    /// The section by which the reference marks it, where that is not the target's: the port as the Dataplane has it.
+    pub marked: Option<String>,
 }
 
 /// What is dialled.

@@ -36,8 +36,15 @@ use crate::plan::{Direction, Mtls, Plan, Proxy};
 
 /// A plan as JSON, in the shape that this module documents.
 pub fn plan_json(plan: &Plan) -> Value {
-    let Plan { proxy: Proxy { id, service, zone, address }, mtls, listeners, clusters, routes, warnings } =
-        plan;
+    let Plan {
+        proxy: Proxy { id, service, zone, address },
+        profile: _,
+        mtls,
+        listeners,
+        clusters,
+        routes,
+        warnings,
+    } = plan;
     let (mut inbounds, mut outbounds, mut gateways) = (Vec::new(), Vec::new(), Vec::new());
     for listener in listeners {
         match &listener.direction {

@@ -40,11 +40,15 @@ pub use warning::Warning;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use model::Profile;
+
 /// The plan of one proxy. Parts that are equal in the plans of several proxies are held once.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// Whose plan it is.
     pub proxy: Proxy,
+    /// Whose rules it follows: what a dialect says where a plan says nothing differs between the reference's versions.
+    pub profile: Profile,
     /// How proxies of the mesh trust each other; absent: they speak plaintext.
     pub mtls: Option<Mtls>,
     /// Where the proxy takes connections: inbounds and then outbounds, each in the order of the Dataplane; what a builtin

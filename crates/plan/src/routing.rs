@@ -135,6 +135,7 @@ impl View<'_> {
                 zone: facts.zone.unwrap_or_default(),
                 address: self.dataplane().address.clone(),
             },
+            profile: self.profile(),
             mtls: facts.mtls,
             listeners,
             clusters: clusters

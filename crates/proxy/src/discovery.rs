@@ -27,6 +27,8 @@
 //! # }
 //! ```
 
+mod tls;
+
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::fmt;
@@ -42,12 +44,14 @@ use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::metadata::AsciiMetadataValue;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status, Streaming};
 use tonic_prost::ProstCodec;
+use trust::{Trust, TrustError, distrust};
 use xds::proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node};
 use xds::{Mirror, Refusal, ResourceSet, Stranger, TypeUrl, recognise};
 
+use self::tls::Tls;
 use crate::guard::{Part, caught};
 
 const METHOD: PathAndQuery = PathAndQuery::from_static(
@@ -81,6 +85,8 @@ pub struct Discovery {
     /// The control planes; the first one is tried now.
     endpoints: VecDeque<Endpoint>,
     node_id: String,
+    /// Whom it believes behind `https://`; `None`: nobody.
+    tls: Option<Tls>,
     mirror: Mirror,
     link: watch::Sender<Link>,
     started: Instant,
@@ -207,6 +213,7 @@ impl Discovery {
         Ok(Self {
             endpoints,
             node_id: node_id.to_owned(),
+            tls: None,
             mirror: Mirror::new(node),
             link: watch::Sender::new(Link::default()),
             started: Instant::now(),
@@ -214,24 +221,14 @@ impl Discovery {
         })
     }
 
-    /// Believes a control plane behind `https://` when its certificate is for the host of the URL and signed by one of
-    /// these, in PEM.
+    /// Believes a control plane behind `https://` when its certificate is for the host of the URL, and is one of these in PEM
+    /// or signed by one of them.
     ///
     /// # Errors
     ///
     /// When they are none.
-    pub fn trusting(self, certificates: impl AsRef<[u8]>) -> Result<Self, InvalidAddress> {
-        let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(certificates));
-        let trusting = |endpoint: Endpoint| {
-            if endpoint.uri().scheme_str() != Some("https") {
-                return Ok(endpoint);
-            }
-            let address = endpoint.uri().to_string();
-            let endpoint = endpoint.tls_config(tls.clone());
-            endpoint.map_err(|error| InvalidAddress { address, reason: chain(&error) })
-        };
-        let endpoints = self.endpoints.into_iter().map(trusting).collect::<Result<_, _>>()?;
-        Ok(Self { endpoints, ..self })
+    pub fn trusting(self, certificates: impl AsRef<[u8]>) -> Result<Self, TrustError> {
+        Ok(Self { tls: Some(Tls::new(&Trust::from_pem(certificates.as_ref())?)?), ..self })
     }
 
     /// Says who it is with the dataplane token in a file. The file is read whenever a stream is opened, so that a token can
@@ -300,7 +297,7 @@ impl Discovery {
             moved
         });
         let token = self.token().await?;
-        let channel = endpoint.connect().await.map_err(|error| chain(&error))?;
+        let channel = self.connect(&endpoint).await?;
         let (requests, queue) = mpsc::channel(REQUEST_QUEUE);
         // The first requests are queued before the stream is opened: a server may wait for them.
         self.mirror.connect();
@@ -350,6 +347,18 @@ impl Discovery {
         }
     }
 
+    async fn connect(&self, endpoint: &Endpoint) -> Result<Channel, String> {
+        let connected = match (endpoint.uri().scheme_str(), &self.tls) {
+            (Some("https"), Some(tls)) => tls.connect(endpoint).await,
+            // over TLS without certificates nobody is believed, which tonic says
+            _ => endpoint.connect().await,
+        };
+        connected.map_err(|error| match distrust(&error) {
+            Some(refused) => format!("{} (help: {})", chain(&error), trust::help(refused)),
+            None => chain(&error),
+        })
+    }
+
     /// Notes who answered instead of a control plane of ours. Returns it in words.
     fn met(&self, stranger: &Stranger) -> String {
         self.link.send_modify(|link| link.identifier = Some(stranger.identifier().to_owned()));
@@ -383,12 +392,16 @@ fn endpoint(control_plane: &str) -> Result<Endpoint, InvalidAddress> {
     if !matches!(endpoint.uri().scheme_str(), Some("http" | "https")) || endpoint.uri().host().is_none() {
         return Err(invalid("no `http://` or `https://` and host".to_owned()));
     }
-    Ok(endpoint
+    Ok(kept_in_touch(endpoint))
+}
+
+fn kept_in_touch(endpoint: Endpoint) -> Endpoint {
+    endpoint
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_nodelay(true)
         .http2_keep_alive_interval(KEEPALIVE)
         .keep_alive_timeout(KEEPALIVE)
-        .keep_alive_while_idle(true))
+        .keep_alive_while_idle(true)
 }
 
 async fn open(

@@ -44,7 +44,7 @@ pub async fn serve(
     shutdown: CancellationToken,
     grace: Duration,
 ) -> io::Result<()> {
-    let tls = certificate.map(|it| it.acceptor("http/1.1", shutdown.clone())).transpose()?;
+    let tls = certificate.map(|it| it.acceptor(&["http/1.1"], shutdown.clone())).transpose()?;
     let places = Places::new("the API", Share::Api);
     tokio::spawn(shutdown.clone().run_until_cancelled_owned(api.desk.tokens.clone().follow()));
     task_again("api-listener", || accept(&listener, tls.clone(), &places, &api, &shutdown, grace)).await

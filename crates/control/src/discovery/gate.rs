@@ -56,6 +56,22 @@ impl TokenGate {
         })
     }
 
+    /// Whether a token is for a proxy that brings its Dataplane along: it has to be for that one, and for one of the name that
+    /// is there already.
+    pub(super) fn admits_with(
+        &self,
+        bearer: &Bearer,
+        proxy: &ProxyKey,
+        brought: &Resource,
+    ) -> Result<(), Status> {
+        is_for(bearer, proxy, Some(brought))?;
+        let known = self.known.load();
+        let stored = known.as_ref().and_then(|snapshot| {
+            snapshot.named(model::Kind::Dataplane, proxy.mesh.as_str(), proxy.name.as_str())
+        });
+        stored.map_or(Ok(()), |stored| is_for(bearer, proxy, Some(stored)))
+    }
+
     /// Whether a token is for a proxy.
     pub(super) fn admits(&self, bearer: &Bearer, proxy: &ProxyKey) -> Result<(), Status> {
         let known = self.known.load();

@@ -18,8 +18,11 @@ use xds::{Delta, StateOfTheWorld};
 use super::caller::{Busy, Caller};
 use super::metrics::Reason;
 use super::shared::Shared;
-use super::stream::{Speaks, Stream};
+use super::speaks::Speaks;
+use super::stream::Stream;
 use super::{DiscoveryMetrics, Publisher, Statuses, TokenGate};
+use crate::arrivals::Arrivals;
+use crate::bootstrap::Bootstraps;
 use crate::identity::Bearer;
 
 /// How large a request may be: as much as gRPC takes where nobody says otherwise. One that names 40 000 clusters fits.
@@ -32,6 +35,8 @@ const SAID_NAME: &str = "meshtcp-node";
 #[derive(Clone, Debug)]
 pub struct DiscoveryServer {
     shared: Arc<Shared>,
+    /// What kuma-dps are told and bring; `None`: nothing, and Dataplanes are there before their proxies.
+    bootstraps: Option<Bootstraps>,
 }
 
 impl DiscoveryServer {
@@ -54,7 +59,18 @@ impl DiscoveryServer {
         metrics: DiscoveryMetrics,
         gate: Option<TokenGate>,
     ) -> Self {
-        Self { shared: Arc::new(Shared::new(instance.into(), publisher, statuses, metrics, gate)) }
+        let shared = Arc::new(Shared::new(instance.into(), publisher, statuses, metrics, gate));
+        Self { shared, bootstraps: None }
+    }
+
+    /// The same for kuma-dps too: who ask how to start, and whose Envoys bring their Dataplanes along.
+    #[must_use]
+    pub fn starting(self, bootstraps: Bootstraps) -> Self {
+        Self { bootstraps: Some(bootstraps), ..self }
+    }
+
+    pub(super) fn bootstraps(&self) -> Option<Bootstraps> {
+        self.bootstraps.clone()
     }
 
     /// Ends every stream when it is cancelled.
@@ -78,10 +94,11 @@ impl Service<http::Request<Body>> for DiscoveryServer {
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let shared = Arc::clone(&self.shared);
+        let arrivals = self.bootstraps.as_ref().map(|it| it.arrivals.clone());
         let path = request.uri().path();
         match path.rsplit('/').next() {
-            Some("DeltaAggregatedResources") => Box::pin(open::<Delta>(shared, request)),
-            Some("StreamAggregatedResources") => Box::pin(open::<StateOfTheWorld>(shared, request)),
+            Some("DeltaAggregatedResources") => Box::pin(open::<Delta>(shared, arrivals, request)),
+            Some("StreamAggregatedResources") => Box::pin(open::<StateOfTheWorld>(shared, arrivals, request)),
             _ => {
                 let status = Status::unimplemented(format!("there is no method `{path}`"));
                 Box::pin(async move { Ok(status.into_http()) })
@@ -98,6 +115,7 @@ fn said_name(headers: &http::HeaderMap) -> String {
 
 async fn open<P: Speaks>(
     shared: Arc<Shared>,
+    arrivals: Option<Arrivals>,
     request: http::Request<Body>,
 ) -> Result<http::Response<Body>, Infallible> {
     let caller = request.extensions().get::<Caller>();
@@ -114,12 +132,15 @@ async fn open<P: Speaks>(
     };
     let codec = ProstCodec::<P::Response, P::Request>::default();
     let mut grpc = Grpc::new(codec).max_decoding_message_size(REQUEST_BYTES);
-    Ok(grpc.streaming(Open::<P> { shared, peer, busy, bearer, protocol: PhantomData }, request).await)
+    Ok(grpc
+        .streaming(Open::<P> { shared, arrivals, peer, busy, bearer, protocol: PhantomData }, request)
+        .await)
 }
 
 /// Opens a stream of one protocol.
 struct Open<P> {
     shared: Arc<Shared>,
+    arrivals: Option<Arrivals>,
     peer: Option<SocketAddr>,
     /// Keeps the connection open.
     busy: Option<Busy>,
@@ -135,6 +156,7 @@ impl<P: Speaks> StreamingService<P::Request> for Open<P> {
     fn call(&mut self, request: Request<Streaming<P::Request>>) -> Self::Future {
         std::future::ready(Ok(Response::new(Stream::new(
             Arc::clone(&self.shared),
+            self.arrivals.take(),
             request.into_inner(),
             self.peer,
             self.busy.take(),

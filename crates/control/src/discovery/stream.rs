@@ -1,7 +1,8 @@
 //! One open stream: the shell around [`Subscription`].
 //!
 //! It is a `Stream` that gRPC polls when the connection can take a response, so a slow proxy holds up nothing but
-//! itself, and it ends when its connection does. It spawns nothing and has no queue.
+//! itself, and it ends when its connection does. It has no queue, and leaves nothing behind but, for a while, the Dataplane that
+//! its proxy brought.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use change::status::{Connection, StreamKind};
+use change::status::Connection;
 use jiff::Timestamp;
 use model::ProxyKey;
 use prost::Message;
@@ -18,61 +19,23 @@ use tokio_stream::Stream as _;
 use tokio_stream::wrappers::WatchStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::{Code, Status, Streaming};
-use xds::proto::discovery::{
-    DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse, Node,
-};
-use xds::{
-    Delta, Event, Family, Foreign, Memory, Protocol, StateOfTheWorld, Subscription, TypeUrl, Version, opens,
-};
+use xds::{Event, Family, Foreign, Memory, Protocol, Subscription, TypeUrl, Version, opens};
 
 use super::caller::Busy;
+use super::introduction::{agent, not_taken, proxy_of};
 use super::metrics::{Reason, StreamLabels, TypeLabels};
 use super::publisher::Published;
 use super::shared::Shared;
+use super::speaks::Speaks;
 
+use crate::arrivals::{AWAY, Arrival, Arrivals, NotTaken};
 use crate::guard::caught;
 use crate::identity::Bearer;
 
 /// How long the first request of a stream may take.
 const FIRST_REQUEST: Duration = Duration::from_secs(15);
-/// How long a node id may be, in bytes: the longest mesh and name fit.
-const NODE_ID_BYTES: usize = 512;
-/// How much of the name and version of a program is kept.
-const AGENT_CHARACTERS: usize = 200;
-
-/// A protocol, and what the shell needs to know of it.
-pub(super) trait Speaks: Protocol + 'static {
-    const KIND: StreamKind;
-    fn type_url(response: &Self::Response) -> &str;
-    fn node(request: &Self::Request) -> Option<&Node>;
-    fn asked(request: &Self::Request) -> &str;
-}
-
-impl Speaks for Delta {
-    const KIND: StreamKind = StreamKind::Delta;
-    fn type_url(response: &DeltaDiscoveryResponse) -> &str {
-        &response.type_url
-    }
-    fn node(request: &DeltaDiscoveryRequest) -> Option<&Node> {
-        request.node.as_ref()
-    }
-    fn asked(request: &DeltaDiscoveryRequest) -> &str {
-        &request.type_url
-    }
-}
-
-impl Speaks for StateOfTheWorld {
-    const KIND: StreamKind = StreamKind::StateOfTheWorld;
-    fn type_url(response: &DiscoveryResponse) -> &str {
-        &response.type_url
-    }
-    fn node(request: &DiscoveryRequest) -> Option<&Node> {
-        request.node.as_ref()
-    }
-    fn asked(request: &DiscoveryRequest) -> &str {
-        &request.type_url
-    }
-}
+/// Where a kuma-dp's Envoy says what its Dataplane is.
+const BROUGHT: &str = "dataplane.resource";
 
 /// An open stream that speaks `P`.
 pub(super) struct Stream<P: Speaks> {
@@ -87,6 +50,14 @@ pub(super) struct Stream<P: Speaks> {
     attached: Option<Attached>,
     /// The version of the set that the proxy should run.
     published: Option<Version>,
+    /// Where proxies put what they bring; `None`: nowhere.
+    arrivals: Option<Arrivals>,
+    /// What is being put there, with the request that brought it.
+    arriving: Option<Arriving<P::Request>>,
+    /// What came with the proxy, and goes with it.
+    arrived: Option<Arrival>,
+    /// Whether the proxy was let in already, by what it brought.
+    is_admitted: bool,
     closing: Pin<Box<WaitForCancellationFutureOwned>>,
     timer: Pin<Box<Sleep>>,
     /// When it has to say who it is for.
@@ -95,6 +66,14 @@ pub(super) struct Stream<P: Speaks> {
     /// Keeps the connection open.
     _busy: Option<Busy>,
 }
+
+/// What a proxy brought, while it is stored.
+struct Arriving<R> {
+    request: Box<R>,
+    stored: StoredLater,
+}
+
+type StoredLater = Pin<Box<dyn Future<Output = Result<Option<Arrival>, NotTaken>> + Send>>;
 
 struct Attached {
     proxy: ProxyKey,
@@ -115,6 +94,7 @@ struct Seat {
 impl<P: Speaks> Stream<P> {
     pub(super) fn new(
         shared: Arc<Shared>,
+        arrivals: Option<Arrivals>,
         requests: Streaming<P::Request>,
         peer: Option<SocketAddr>,
         busy: Option<Busy>,
@@ -127,6 +107,10 @@ impl<P: Speaks> Stream<P> {
             timer: Box::pin(tokio::time::sleep_until(opened)),
             nameless_until: Box::pin(tokio::time::sleep_until(opened + FIRST_REQUEST)),
             shared,
+            arrivals,
+            arriving: None,
+            arrived: None,
+            is_admitted: false,
             requests,
             peer,
             bearer,
@@ -170,18 +154,44 @@ impl<P: Speaks> Stream<P> {
         Ok(())
     }
 
+    /// Begins to store what a first request brings, if it brings something that its proxy may have.
+    fn bring(&mut self, request: &P::Request) -> Result<Option<StoredLater>, Status> {
+        let Some(arrivals) = self.arrivals.as_ref().filter(|_| self.attached.is_none()) else {
+            return Ok(None);
+        };
+        let Some((node, text)) = P::node(request).and_then(|node| Some((node, node.text(BROUGHT)?))) else {
+            return Ok(None);
+        };
+        let proxy = proxy_of(node)?;
+        let brought = arrivals.read(text).map_err(|why| self.not_taken(&proxy, &why))?;
+        let named = ProxyKey::new(brought.key.mesh_or_empty(), brought.key.name.as_str());
+        if named != proxy {
+            let message = format!("`{}` brings {}", Foreign::name(&node.id), brought.key);
+            return Err(Status::invalid_argument(message));
+        }
+        if let (Some(gate), Some(bearer)) = (&self.shared.gate, &self.bearer) {
+            gate.admits_with(bearer, &proxy, &brought.resource).map_err(|status| {
+                self.shared.turn_away(Reason::OtherProxy, &proxy.to_string(), self.peer, status)
+            })?;
+            self.is_admitted = true;
+        }
+        let (arrivals, proven) = (arrivals.clone(), self.is_admitted);
+        Ok(Some(Box::pin(async move { arrivals.arrive(&brought, proven).await })))
+    }
+
     /// Takes the proxy's seat, and goes on from where its last stream ended. A request without a node, or for what is not
     /// spoken here, is left to the subscription to refuse: who cannot be served throws nobody out.
     fn sit_down(&mut self, request: &P::Request) -> Result<Option<Seat>, Status> {
         let node = P::node(request).filter(|node| !node.id.is_empty());
         let Some(node) = node.filter(|_| opens(&TypeUrl::new(P::asked(request)))) else { return Ok(None) };
-        let sane = (node.id.len() <= NODE_ID_BYTES).then_some(node.id.as_str());
-        let proxy = sane.and_then(ProxyKey::from_node_id).ok_or_else(|| {
-            let id = Foreign::name(&node.id).to_string();
-            let words = format!("`{id}` is no node id: write `<mesh>.<dataplane name>`");
-            self.shared.turn_away(Reason::NoNode, &id, self.peer, Status::invalid_argument(words))
+        let proxy = proxy_of(node).map_err(|status| {
+            self.shared.turn_away(Reason::NoNode, &Foreign::name(&node.id).to_string(), self.peer, status)
         })?;
-        if let (Some(gate), Some(bearer)) = (&self.shared.gate, &self.bearer) {
+        if proxy.mesh.as_str().is_empty() && self.arrivals.is_some() {
+            let status = Status::unimplemented("this control plane serves no zone proxies");
+            return Err(self.shared.turn_away(Reason::Protocol, &proxy.to_string(), self.peer, status));
+        }
+        if let (Some(gate), Some(bearer), false) = (&self.shared.gate, &self.bearer, self.is_admitted) {
             // before the seat: who may not have it throws nobody out of it
             gate.admits(bearer, &proxy).map_err(|status| {
                 self.shared.turn_away(Reason::OtherProxy, &proxy.to_string(), self.peer, status)
@@ -192,6 +202,11 @@ impl<P: Speaks> Stream<P> {
         })?;
         self.subscription = Subscription::new(Arc::clone(&self.shared.instance), memory);
         Ok(Some(Seat { proxy, agent: agent(node), number, replaced }))
+    }
+
+    /// Why what a proxy brought is not taken, for it and for the operator.
+    fn not_taken(&self, proxy: &ProxyKey, why: &NotTaken) -> Status {
+        self.shared.turn_away(Reason::Protocol, &proxy.to_string(), self.peer, not_taken(why))
     }
 
     fn attach(&mut self, seat: Seat) {
@@ -286,6 +301,37 @@ impl<P: Speaks> tokio_stream::Stream for Stream<P> {
 }
 
 impl<P: Speaks> Stream<P> {
+    /// The next request, once what it brings is stored; none when the proxy is gone, whose connection may have broken.
+    ///
+    /// # Errors
+    /// Why it is turned away.
+    fn poll_request(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<P::Request>, Status>> {
+        if self.arriving.is_none() {
+            let request = match ready!(Pin::new(&mut self.requests).poll_next(context)) {
+                Some(Ok(request)) => request,
+                Some(Err(status)) if status.code() == Code::OutOfRange => {
+                    let who = self.attached.as_ref().map(|it| it.proxy.to_string()).unwrap_or_default();
+                    let status = self.shared.turn_away(Reason::Protocol, &who, self.peer, status);
+                    return Poll::Ready(Err(status));
+                }
+                Some(Err(_)) | None => return Poll::Ready(Ok(None)),
+            };
+            match self.bring(&request)? {
+                None => return Poll::Ready(Ok(Some(request))),
+                Some(stored) => self.arriving = Some(Arriving { request: Box::new(request), stored }),
+            }
+        }
+        let Some(Arriving { stored, .. }) = &mut self.arriving else { return Poll::Pending };
+        let stored = ready!(stored.as_mut().poll(context));
+        let proxy =
+            self.arriving.as_ref().and_then(|it| P::node(&it.request)).and_then(|node| proxy_of(node).ok());
+        self.arrived = stored.map_err(|why| match &proxy {
+            Some(proxy) => self.not_taken(proxy, &why),
+            None => not_taken(&why),
+        })?;
+        Poll::Ready(Ok(self.arriving.take().map(|arriving| *arriving.request)))
+    }
+
     fn poll_response(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<P::Response, Status>>> {
         let this = self;
         if this.ended {
@@ -296,26 +342,13 @@ impl<P: Speaks> Stream<P> {
             return Poll::Ready(Some(Err(status)));
         }
         // Everything that has arrived comes before the next response: the newest state wins.
-        loop {
-            match Pin::new(&mut this.requests).poll_next(context) {
-                Poll::Ready(Some(Ok(request))) => {
-                    if let Err(status) = this.on_request(request) {
-                        this.ended = true;
-                        return Poll::Ready(Some(Err(status)));
-                    }
-                }
-                Poll::Ready(Some(Err(status))) if status.code() == Code::OutOfRange => {
-                    let who = this.attached.as_ref().map(|it| it.proxy.to_string()).unwrap_or_default();
-                    let status = this.shared.turn_away(Reason::Protocol, &who, this.peer, status);
-                    this.ended = true;
-                    return Poll::Ready(Some(Err(status)));
-                }
-                // The proxy is gone; its connection may have broken.
-                Poll::Ready(Some(Err(_)) | None) => {
-                    this.ended = true;
-                    return Poll::Ready(None);
-                }
-                Poll::Pending => break,
+        while let Poll::Ready(next) = this.poll_request(context) {
+            let taken = next.and_then(|request| request.map(|request| this.on_request(request)).transpose());
+            this.ended = !matches!(taken, Ok(Some(())));
+            match taken {
+                Ok(Some(())) => {}
+                Ok(None) => return Poll::Ready(None),
+                Err(status) => return Poll::Ready(Some(Err(status))),
             }
         }
         if let Some(attached) = &mut this.attached {
@@ -346,6 +379,14 @@ impl<P: Speaks> Stream<P> {
 
 impl<P: Speaks> Drop for Stream<P> {
     fn drop(&mut self) {
+        if let (Some(arrivals), Some(arrival)) = (self.arrivals.take(), self.arrived.take()) {
+            let away = async move {
+                tokio::time::sleep(AWAY).await;
+                arrivals.leave(arrival).await;
+            };
+            // an instance that ends says nothing of its proxies: they go on elsewhere, or come back
+            tokio::spawn(self.shared.closing.clone().run_until_cancelled_owned(away));
+        }
         let Some(Attached { proxy, family, number, sets, .. }) = self.attached.take() else { return };
         self.shared.metrics.streams.get_or_create(&labels::<P>(family)).dec();
         // A name that nothing was ever published for leaves no trace: anybody can make up names.
@@ -365,16 +406,6 @@ fn refused<P: Protocol>(subscription: &Subscription<P>) -> Vec<(TypeUrl, String)
 
 fn labels<P: Speaks>(family: Family) -> StreamLabels {
     StreamLabels { protocol: P::KIND.as_str(), dialect: family.as_str() }
-}
-
-fn agent(node: &Node) -> String {
-    let numbers = node.user_agent_build_version.as_ref().and_then(|build| build.version);
-    let version = numbers.map(|v| format!("{}.{}.{}", v.major_number, v.minor_number, v.patch));
-    let version = version.unwrap_or_else(|| node.user_agent_version.clone());
-    let name = node.user_agent_name.as_str();
-    // as much as is ever shown: it is kept as long as the proxy is
-    let shortened = |text: &str| text.chars().take(AGENT_CHARACTERS).collect::<String>();
-    shortened(format!("{} {}", shortened(name), shortened(&version)).trim())
 }
 
 fn when_cancelled(token: CancellationToken) -> Pin<Box<WaitForCancellationFutureOwned>> {

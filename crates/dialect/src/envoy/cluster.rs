@@ -50,7 +50,7 @@ pub(super) fn cluster(cluster: &Cluster, destinations: Destinations<'_>) -> (Val
         discovered(&mut tree);
         let mut assignment = endpoint::assignment(name, endpoints);
         settings::choose(&mut tree, treatment);
-        settings::add(&mut tree, treatment);
+        settings::add(&mut tree, treatment, destinations.unasked);
         settings::fail_over(&mut assignment, treatment);
         return (tree, Some(assignment));
     };
@@ -64,7 +64,7 @@ pub(super) fn cluster(cluster: &Cluster, destinations: Destinations<'_>) -> (Val
         tree["transportSocket"] = tls::to_outside(outside);
     }
     settings::choose(&mut tree, treatment);
-    settings::add(&mut tree, treatment);
+    settings::add(&mut tree, treatment, destinations.unasked);
     (tree, None)
 }
 

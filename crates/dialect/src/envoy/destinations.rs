@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use plan::{Cluster, Mtls};
 
+use super::reference::Unasked;
+
 /// The destinations of a plan, and who dials them.
 #[derive(Clone, Copy)]
 pub(super) struct Destinations<'a> {
@@ -14,6 +16,8 @@ pub(super) struct Destinations<'a> {
     pub(super) mtls: Option<&'a Mtls>,
     /// The mesh of the proxy.
     pub(super) mesh: &'a str,
+    /// What the reference says of them where nobody else does.
+    pub(super) unasked: Unasked,
 }
 
 impl<'a> Destinations<'a> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::reference::SERVICE_TAG;
+use model::resource::DISPLAY_NAME_LABEL;
 use plan::Endpoint;
 use serde_json::{Map, Value, json};
 
@@ -49,10 +50,12 @@ pub(super) fn endpoint(endpoint: &Endpoint, also: Map<String, Value>) -> Value {
         endpoint;
     let tags: Map<String, Value> = tags
         .iter()
-        .filter(|(key, _)| *key != SERVICE_TAG)
+        .filter(|(key, _)| ![SERVICE_TAG, DISPLAY_NAME_LABEL].contains(key))
         .map(|(key, value)| (key.into(), value.into()))
         .collect();
-    let labels: Map<String, Value> = labels.iter().map(|(key, value)| (key.into(), value.into())).collect();
+    // by a name the reference tells no endpoints apart
+    let labels = labels.iter().filter(|(key, _)| *key != DISPLAY_NAME_LABEL);
+    let labels: Map<String, Value> = labels.map(|(key, value)| (key.into(), value.into())).collect();
     let mut sockets = tags.clone();
     sockets.extend(also);
     let metadata: Map<String, Value> =

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use super::access_log::Speaker;
 use super::chain::chain;
 use super::destinations::Destinations;
+use super::reference::Unasked;
 use super::split::{Forward, Target};
-use super::words::{address, sanitised};
+use super::words::{address, duration, sanitised};
 use super::{EnvoyResources, cluster, tcp_proxy, tls};
 
 /// The filter chains of an inbound; adds the cluster of the application's port.
@@ -28,7 +29,7 @@ pub(super) fn chains(
         let local = format!("localhost:{}", application.port);
         let plain = filters(&local, settings, &speaker, resources);
         chains.extend(accepted(accepts, chain(plain)));
-        resources.clusters.insert(local.clone(), at(&local, application));
+        resources.clusters.insert(local.clone(), at(&local, application, destinations.unasked));
     }
     chains
 }
@@ -59,11 +60,12 @@ fn accepted(accepts: &Accepts, plain: Value) -> Vec<Value> {
 }
 
 /// A cluster whose only endpoint is the application.
-fn at(local: &str, application: &Endpoint) -> Value {
+fn at(local: &str, application: &Endpoint, unasked: Unasked) -> Value {
     let mut tree = cluster::base(local);
     let literal = application.address.parse::<IpAddr>().is_ok();
     tree["type"] = if literal { "STATIC" } else { "STRICT_DNS" }.into();
-    tree["connectTimeout"] = "10s".into();
+    tree["connectTimeout"] = duration(unasked.connect_timeout).into();
+    cluster::settings::limit(&mut tree, None, None, unasked);
     let endpoint = json!({ "endpoint": { "address": address(&application.address, application.port) } });
     tree["loadAssignment"] = json!({ "clusterName": local, "endpoints": [{ "lbEndpoints": [endpoint] }] });
     tree

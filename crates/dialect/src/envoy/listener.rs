@@ -12,7 +12,7 @@ pub(super) fn around(chains: Vec<Value>, listener: &Listener) -> Value {
         name,
         bind: Bind { address: ip, port, captured },
         direction,
-        service,
+        service: _,
         protocol: _,
         accepts,
         settings,
@@ -38,8 +38,7 @@ pub(super) fn around(chains: Vec<Value>, listener: &Listener) -> Value {
     }
     tree["address"] = address(ip, u32::from(*port));
     match direction {
-        Direction::Inbound => tree["metadata"] = tags([("kuma.io/service", service.as_str())]),
-        Direction::Outbound(_) => tree["metadata"] = tags(marks.iter()),
+        Direction::Inbound | Direction::Outbound(_) => tree["metadata"] = tags(marks.iter()),
         Direction::Gateway | Direction::Zone => {}
     }
     let inspects = match accepts {

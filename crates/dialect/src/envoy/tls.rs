@@ -39,7 +39,7 @@ impl Secrets {
 /// TLS to proxies of the mesh.
 pub(super) fn to_mesh(
     tls: &ProxyTls,
-    Destinations { clusters: _, mtls, mesh: own_mesh }: Destinations<'_>,
+    Destinations { clusters: _, mtls, mesh: own_mesh, unasked: _ }: Destinations<'_>,
 ) -> Value {
     let ProxyTls { sni, identities, mesh, workload_identity, optional: _ } = tls;
     let secrets = Secrets::of(mtls, own_mesh, mesh, *workload_identity);

@@ -4,22 +4,38 @@
 
 use std::collections::BTreeMap;
 
-use plan::{Backend, Fate, Listener, Match};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use plan::{Backend, Fate, Listener, Match, Proxy};
 use serde_json::{Map, Value, json};
 
 use super::destinations::Destinations;
-use super::words::{extension, object, sanitised};
-use super::{EnvoyResources, cluster, endpoint};
+use super::reference::Unasked;
+use super::words::{duration, extension, object, sanitised};
+use super::{EnvoyResources, chain, cluster, endpoint};
 
-/// The filter chains of a zone proxy. A listener without any is rejected; an empty one closes what it accepts.
-pub(super) fn chains(listener: &Listener) -> Vec<Value> {
+/// The filter chains of a zone proxy. A listener without any is rejected; one that offers nothing says who it is, or closes
+/// what it accepts.
+pub(super) fn chains(listener: &Listener, proxy: &Proxy, unasked: Unasked) -> Vec<Value> {
     let routes = listener.routes.iter();
-    let chains = routes.flat_map(|(claimed, route)| route.split.iter().filter_map(|to| chain(claimed, to)));
+    let chains =
+        routes.flat_map(|(claimed, route)| route.split.iter().filter_map(|to| to_cluster(claimed, to)));
     let chains: Vec<Value> = chains.collect();
-    if chains.is_empty() { vec![json!({})] } else { chains }
+    match chains.is_empty() {
+        true => vec![chain::chain(unasked.empty_ingress_answers.then(|| name(proxy)).into_iter().collect())],
+        false => chains,
+    }
 }
 
-fn chain(claimed: &Match, backend: &Backend) -> Option<Value> {
+/// The filter that tells a client which proxy it reached, and ends the connection.
+fn name(Proxy { id, service: _, zone, address: _ }: &Proxy) -> Value {
+    let text = json!({ "proxy": id.key().node_id(), "zone": zone }).to_string();
+    let config = json!({ "response": { "inlineBytes": STANDARD.encode(text) } });
+    let message = "extensions.filters.network.direct_response.v3.Config";
+    extension("envoy.filters.network.direct_response", message, object(config))
+}
+
+fn to_cluster(claimed: &Match, backend: &Backend) -> Option<Value> {
     let Fate::Routed { cluster, subset } = &backend.fate else { return None };
     let mut config = object(json!({ "statPrefix": sanitised(cluster), "cluster": cluster }));
     if !subset.is_empty() {
@@ -54,7 +70,7 @@ pub(super) fn add_clusters(
         let Some(of_service) = destinations.get(name) else { continue };
         let mut tree = cluster::base(name);
         cluster::discovered(&mut tree);
-        tree["connectTimeout"] = "5s".into();
+        tree["connectTimeout"] = duration(destinations.unasked.connect_timeout).into();
         if !selectors.is_empty() {
             tree["lbSubsetConfig"] =
                 json!({ "fallbackPolicy": "ANY_ENDPOINT", "subsetSelectors": selectors });

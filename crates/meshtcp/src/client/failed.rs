@@ -48,6 +48,16 @@ pub(crate) enum Failed {
         /// Why, in words.
         why: String,
     },
+    /// Somebody answers who cannot prove to be it.
+    #[error("the control plane {server} is not believed to be it: {why}\n  help: {help}")]
+    Distrusted {
+        /// Where.
+        server: String,
+        /// What is wrong with the certificate.
+        why: String,
+        /// What to do about it.
+        help: &'static str,
+    },
     /// It says no.
     #[error("{0}")]
     Refused(Refusal),
@@ -146,7 +156,7 @@ impl Failed {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Refused(_) => Exit::Problems,
-            Self::Unreachable { .. } | Self::Strange { .. } => Exit::Unreachable,
+            Self::Unreachable { .. } | Self::Distrusted { .. } | Self::Strange { .. } => Exit::Unreachable,
         }
     }
 }

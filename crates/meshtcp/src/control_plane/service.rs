@@ -7,6 +7,8 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use control::api::{Api, ApiMetrics};
+use control::arrivals::Arrivals;
+use control::bootstrap::Bootstraps;
 use control::certificate::Certificate;
 use control::discovery::{DiscoveryMetrics, DiscoveryServer, serve};
 use control::guard::{caught_task, task_again};
@@ -85,6 +87,16 @@ impl Service {
             };
             let api_metrics = ApiMetrics::default();
             let known_as = api.setup.known_as.clone();
+            let bootstraps = Bootstraps {
+                arrivals: Arrivals::new(
+                    Arc::clone(&api.store),
+                    api.setup.rules.clone(),
+                    !api.setup.read_only,
+                ),
+                current: shared.current.clone(),
+                wants_tokens: shared.gate.is_some(),
+                certificate: tls.clone(),
+            };
             let (api, socket) = serve_api(api, &shared, &api_metrics, &shutdown, grace).await?;
             let bound = Addresses {
                 xds: (address(&discovery)?, secure),
@@ -106,7 +118,8 @@ impl Service {
                 shared.statuses.clone(),
                 metrics,
                 shared.gate.clone(),
-            );
+            )
+            .starting(bootstraps);
             let discovery = tokio::spawn(serve(discovery, tls, server, shutdown.clone(), grace));
             Ok::<_, String>((discovery, bound, socket))
         });

@@ -1,10 +1,11 @@
 //! A bootstrap that needs no control plane: all that Envoy is told stands in it.
 
 use dialect::envoy::EnvoyResources;
+use dialect::envoy::bootstrap::{Admin, identity};
 use model::ProxyKey;
 use serde_json::{Value, json};
 
-use super::identity;
+use super::node;
 
 /// Puts a proxy's resources into a bootstrap: clusters get their endpoints inline, instead of by discovery.
 ///
@@ -24,8 +25,8 @@ pub(crate) fn bootstrap(proxy: &ProxyKey, resources: &EnvoyResources) -> Value {
         })
         .collect();
     let listeners: Vec<Value> = listeners.values().map(untyped).collect();
-    let mut tree = identity(proxy, 0);
-    tree["static_resources"] = json!({ "listeners": listeners, "clusters": clusters });
+    let mut tree = identity(&node(proxy), &Admin::Port(0));
+    tree["staticResources"] = json!({ "listeners": listeners, "clusters": clusters });
     tree
 }
 

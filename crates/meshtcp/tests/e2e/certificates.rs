@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
 /// Someone who signs certificates. Its files are gone with it.
 pub(crate) struct Authority {
@@ -38,8 +38,20 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new([host.to_owned()]).unwrap();
         params.distinguished_name.push(DnType::CommonName, "a server of this test");
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        let file = |kind: &str| self.folder.path().join(format!("{host}.{kind}.pem"));
+        self.keep(host, &params.signed_by(&key, &self.issuer).unwrap(), &key)
+    }
+
+    /// A certificate for a host that signs itself and may sign others, as most tools make it for one server.
+    pub(crate) fn alone(&self, host: &str) -> Pair {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new([host.to_owned()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, host);
+        self.keep(&format!("{host}.alone"), &params.self_signed(&key).unwrap(), &key)
+    }
+
+    fn keep(&self, name: &str, certificate: &Certificate, key: &KeyPair) -> Pair {
+        let file = |kind: &str| self.folder.path().join(format!("{name}.{kind}.pem"));
         std::fs::write(file("certificate"), certificate.pem()).unwrap();
         std::fs::write(file("key"), key.serialize_pem()).unwrap();
         Pair { certificate: text(&file("certificate")), key: text(&file("key")) }

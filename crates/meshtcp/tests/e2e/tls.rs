@@ -89,6 +89,38 @@ fn commands_and_proxies_believe_whom_they_are_told_to_believe() {
 }
 
 #[test]
+fn a_certificate_that_signs_itself_is_believed_by_who_has_it() {
+    let authority = Authority::new();
+    let pair = authority.alone("127.0.0.1");
+    let control_plane = ControlPlane::start(&pair);
+    let ask = |ca: &str| {
+        answer(&mut meshtcp(["get", "meshes", "-o", "name", "--server", &control_plane.api, "--ca-file", ca]))
+    };
+    eventually("the API is there", || ask(&pair.certificate).1 == "meshes/default\n");
+    let attach = |ca: &str| {
+        let fixed = ["proxy", "--proxy", "web-1", "--control-plane", &control_plane.xds, "--ca-file", ca];
+        Program::start(meshtcp(fixed))
+    };
+    // past TLS, it is asked for the token that it does not have
+    attach(&pair.certificate).awaits_text(0, "token");
+    // one of the same form that nobody named
+    let other = authority.alone("localhost");
+    let (code, _, err) = ask(&other.certificate);
+    assert!(code == 4 && err.contains("help: its certificate") && !err.contains("running"), "{code}: {err}");
+    attach(&other.certificate).awaits_text(0, "--ca-file");
+    // under another name of this host
+    let (code, _, err) = answer(&mut meshtcp([
+        "get",
+        "meshes",
+        "--server",
+        &control_plane.api.replace("127.0.0.1", "localhost"),
+        "--ca-file",
+        &pair.certificate,
+    ]));
+    assert!(code == 4 && err.contains("help: its certificate is for another name"), "{code}: {err}");
+}
+
+#[test]
 fn a_certificate_for_another_host_is_not_believed() {
     let authority = Authority::new();
     let control_plane = ControlPlane::start(&authority.signs("cp.example.com"));

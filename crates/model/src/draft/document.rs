@@ -83,7 +83,9 @@ impl Reading {
 fn is_list(members: &serde_json::Map<String, Value>) -> bool {
     let kind = members.get("kind").and_then(Value::as_str);
     let is_named = kind.is_some_and(|kind| kind.ends_with("List"));
-    members.get("items").is_some_and(Value::is_array) && (is_named || members.contains_key("total"))
+    // whatever else is an answer of the API; a resource says what it is
+    let is_nameless = !members.contains_key("type") && kind.is_none();
+    members.get("items").is_some_and(Value::is_array) && (is_named || is_nameless)
 }
 
 impl Document {

@@ -7,7 +7,7 @@ use model::Tags;
 pub struct Naming {
     /// Whether the listener is named by the KRI of what is dialled (unified naming, spec 04 §5.4), in statistics too.
     pub unified: bool,
-    /// What an outbound is marked with: its tags, or the unified name (spec 04 §5.4).
+    /// What an outbound is marked with: its tags, or the unified name (spec 04 §5.4); an inbound with its tags.
     pub marks: Tags,
     /// Whether Kafka requests are counted on the way (2.6 to 2.14, spec 04 §6).
     pub counts_kafka: bool,

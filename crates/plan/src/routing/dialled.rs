@@ -36,8 +36,8 @@ pub(super) fn of_proxy(view: &View<'_>, facts: &Facts<'_>, warnings: &mut Vec<Wa
 
 fn written(view: &View<'_>, facts: &Facts<'_>, warnings: &mut Vec<Warning>) -> Vec<Dialled> {
     let mut dialled = Vec::new();
-    for DataplaneOutbound { address, port, target } in &view.dataplane().outbound {
-        let target = match target {
+    for DataplaneOutbound { address, port, target: written } in &view.dataplane().outbound {
+        let target = match written {
             OutboundTarget::Tags(tags) if tags.service().unwrap_or_default().is_empty() => {
                 Err(format!("it names no service that profile {} knows", facts.profile))
             }
@@ -55,9 +55,13 @@ fn written(view: &View<'_>, facts: &Facts<'_>, warnings: &mut Vec<Warning>) -> V
                 resource(view, facts, *kind, name.as_deref(), labels, *port).map(DialledTarget::Resource)
             }
         };
+        let marked = match written {
+            OutboundTarget::BackendRef { port, .. } => Some(port.to_string()),
+            OutboundTarget::Tags(_) => None,
+        };
         let address = address.clone().unwrap_or_else(|| "127.0.0.1".to_owned());
         match target {
-            Ok(target) => dialled.push(Dialled { address, port: *port, target }),
+            Ok(target) => dialled.push(Dialled { address, port: *port, target, marked }),
             Err(why) => warnings.push(format!("outbound {address}:{port} is not served: {why}").into()),
         }
     }

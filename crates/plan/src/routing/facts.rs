@@ -1,8 +1,10 @@
 //! What routing needs to know about the proxy and its mesh.
 
+use std::cmp::Reverse;
+
 use model::reference::ZONE_TAG;
 use model::topology::{Mesh, MeshServicesMode, MtlsMode};
-use model::{Kind, Labels, Profile, Spec, Tags};
+use model::{Kind, Labels, Profile, Resource, Spec, Tags};
 
 use crate::plan::Mtls;
 use crate::reader::Reader;
@@ -109,15 +111,21 @@ fn mtls(view: &View<'_>, mesh: &Mesh) -> Option<Mtls> {
         .map(|backend| in_mesh(&backend.name, backend.mode == MtlsMode::Permissive, false))
 }
 
-/// Where the workload identity of the proxy comes from: the first MeshIdentity that selects it, or its own word.
+/// Where the workload identity of the proxy comes from: of the MeshIdentities that select it the one that asks for most labels,
+/// the first by name among equals; or its own word.
 fn workload_identity(view: &View<'_>) -> Option<(String, Option<String>)> {
     let labels = &view.resource().meta().labels;
-    let chosen = view.of_kind(Kind::MeshIdentity).iter().find(|resource| match resource.spec() {
-        Spec::MeshIdentity(identity) => {
-            identity.selects.as_ref().is_some_and(|wanted| wanted.matches(labels))
-        }
-        _ => false,
-    });
+    // how many labels it asks for; absent: it does not select the proxy
+    let fits = |resource: &Resource| match resource.spec() {
+        Spec::MeshIdentity(identity) => identity
+            .selects
+            .as_ref()
+            .filter(|wanted| wanted.matches(labels))
+            .map(|wanted| wanted.iter().count()),
+        _ => None,
+    };
+    let fitting = view.of_kind(Kind::MeshIdentity).iter().filter_map(|it| Some((fits(it)?, it)));
+    let chosen = fitting.min_by_key(|(labels, _)| Reverse(*labels)).map(|(_, resource)| resource);
     let announced = view.features().workload_identity.then(|| ("workload identity".to_owned(), None));
     chosen
         .map(|resource| (resource.meta().name.as_str().to_owned(), Some(resource.id().to_string())))

@@ -53,7 +53,7 @@ fn offered(view: &View<'_>, inbound: &Written, accepts: Accepts) -> Offered {
             ..ConnectionSettings::default()
         },
         routes: vec![(Match::Everything, Route::to(backend))],
-        naming: Naming::default(),
+        naming: Naming { marks: tags.clone(), ..Naming::default() },
     };
     Offered { listener, application }
 }

@@ -29,8 +29,8 @@ pub(super) fn plan(
     splitter: &mut Splitter<'_, '_>,
     dialled: Dialled,
 ) -> Option<Listener> {
-    let Dialled { address, port, target } = dialled;
-    let known = match describe(view, facts, splitter, &target) {
+    let Dialled { address, port, target, marked } = dialled;
+    let known = match describe(view, facts, splitter, &target, marked) {
         Ok(known) => known,
         Err(why) => {
             splitter.warnings.push(format!("outbound {address}:{port} is not served: {why}").into());
@@ -96,6 +96,7 @@ fn describe(
     facts: &Facts<'_>,
     splitter: &mut Splitter<'_, '_>,
     target: &DialledTarget,
+    marked: Option<String>,
 ) -> Result<Known, String> {
     match target {
         DialledTarget::Tags(tags) => {
@@ -120,14 +121,15 @@ fn describe(
                 protocol: service.protocol,
                 service: if facts.unified { id.to_string() } else { name.clone() },
                 destination_name: name,
-                marks: marks(facts, id),
+                marks: marks(facts, id, marked),
             })
         }
     }
 }
 
-fn marks(facts: &Facts<'_>, id: &ResourceId) -> Tags {
-    let unified = facts.profile.marks_unified_names().then(|| (UNIFIED_NAME_MARK, id.to_string()));
+fn marks(facts: &Facts<'_>, id: &ResourceId, section: Option<String>) -> Tags {
+    let marked = ResourceId { section: section.unwrap_or_else(|| id.section.clone()), ..id.clone() };
+    let unified = facts.profile.marks_unified_names().then(|| (UNIFIED_NAME_MARK, marked.to_string()));
     unified.into_iter().collect()
 }
 

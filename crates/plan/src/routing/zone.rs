@@ -62,6 +62,7 @@ pub(crate) fn plan_ingress(reader: &Reader<'_>, name: &ResourceName) -> Option<P
             zone: zone.to_owned(),
             address: ingress.address.clone(),
         },
+        profile: reader.profile(),
         mtls: None,
         listeners: vec![Arc::new(listener)],
         clusters: clusters.into_iter().map(|(name, cluster)| (name, Arc::new(cluster))).collect(),

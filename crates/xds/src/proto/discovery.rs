@@ -124,7 +124,8 @@ pub struct Any {
     pub value: Bytes,
 }
 
-/// Who a proxy says it is. What else it tells (`metadata`, field 3) is nobody's business here and may be large: it is not read.
+/// Who a proxy says it is. Of what else it tells (`metadata`) texts are read, and of those that it wraps none: most of it is
+/// nobody's business here, and may be large.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Node {
     /// `<mesh>.<dataplane name>`.
@@ -133,6 +134,9 @@ pub struct Node {
     /// The service that the proxy belongs to, for statistics.
     #[prost(string, tag = "2")]
     pub cluster: String,
+    /// What its operator or its kuma-dp has it say.
+    #[prost(message, optional, tag = "3")]
+    pub metadata: Option<Metadata>,
     /// The program, e.g. `envoy`.
     #[prost(string, tag = "6")]
     pub user_agent_name: String,
@@ -142,6 +146,41 @@ pub struct Node {
     /// The version of the program, where it says it in numbers.
     #[prost(message, optional, tag = "8")]
     pub user_agent_build_version: Option<BuildVersion>,
+}
+
+impl Node {
+    /// A text among what the proxy tells beside its name; `None`: it says no such thing.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        let mut fields = self.metadata.as_ref()?.fields.iter();
+        fields.find(|field| field.key == key)?.value.as_ref()?.text.as_deref()
+    }
+}
+
+/// The texts of a `google.protobuf.Struct`.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Metadata {
+    /// Its members.
+    #[prost(message, repeated, tag = "1")]
+    pub fields: Vec<Member>,
+}
+
+/// A member of a `google.protobuf.Struct`.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Member {
+    /// Its name.
+    #[prost(string, tag = "1")]
+    pub key: String,
+    /// What it is.
+    #[prost(message, optional, tag = "2")]
+    pub value: Option<TextValue>,
+}
+
+/// A `google.protobuf.Value`, where it is a text.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct TextValue {
+    /// The text; `None`: it is something else.
+    #[prost(string, optional, tag = "3")]
+    pub text: Option<String>,
 }
 
 /// The version of a proxy program in numbers.

@@ -7,17 +7,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres_rustls::MakeRustlsConnect;
+use trust::Trust;
 
 /// How the database is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Way {
     /// In plaintext: on this host, or over a network that is trusted.
     Plaintext,
-    /// Over TLS, with a database whose certificate has its name and is signed by one in a file.
+    /// Over TLS, with a database whose certificate has its name, and is in a file or signed by one that is.
     Verified(PathBuf),
 }
 
@@ -61,14 +60,11 @@ impl Way {
     /// # Errors
     /// In words: the file cannot be read, or holds no certificate.
     pub(super) fn connector(&self) -> Result<MakeRustlsConnect, String> {
-        let trusted = match self {
-            Self::Plaintext => RootCertStore::empty(),
-            Self::Verified(file) => trusted(file)?,
+        let client = match self {
+            Self::Plaintext => trusting_nobody(),
+            Self::Verified(file) => trusted(file)?.client(&[]),
         };
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let builder = builder.map_err(|error| error.to_string())?;
-        Ok(MakeRustlsConnect::new(builder.with_root_certificates(trusted).with_no_client_auth()))
+        Ok(MakeRustlsConnect::new(client.map_err(|error| error.to_string())?))
     }
 }
 
@@ -76,18 +72,16 @@ fn decoded(value: &str) -> Result<Cow<'_, str>, String> {
     percent_decode_str(value).decode_utf8().map_err(|_| "what it says of TLS is no text".to_owned())
 }
 
-fn trusted(file: &Path) -> Result<RootCertStore, String> {
+fn trusting_nobody() -> Result<ClientConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
+}
+
+fn trusted(file: &Path) -> Result<Trust, String> {
     let within = |why: &dyn std::fmt::Display| format!("sslrootcert={}: {why}", file.display());
     let pem = std::fs::read(file).map_err(|error| within(&format_args!("it cannot be read: {error}")))?;
-    let mut trusted = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        let certificate = certificate.map_err(|error| within(&error))?;
-        trusted.add(certificate).map_err(|error| within(&error))?;
-    }
-    if trusted.is_empty() {
-        return Err(within(&"there is no certificate in it"));
-    }
-    Ok(trusted)
+    Trust::from_pem(&pem).map_err(|error| within(&error))
 }
 
 /// Whether a connection failed because whoever answered is not to be trusted: trying again does not help.

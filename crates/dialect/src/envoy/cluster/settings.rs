@@ -6,6 +6,7 @@ use model::policy::{LoadBalancer, Percent};
 use plan::{ClusterSettings, ProxyProtocol, Sourced};
 use serde_json::{Map, Value, json};
 
+use super::super::reference::Unasked;
 use super::super::words::{duration, extension, object, said};
 use super::health;
 
@@ -46,7 +47,7 @@ pub(in crate::envoy) fn slow_start(settings: &ClusterSettings) -> Option<Value> 
 }
 
 /// Says everything else.
-pub(in crate::envoy) fn add(tree: &mut Value, settings: &ClusterSettings) {
+pub(in crate::envoy) fn add(tree: &mut Value, settings: &ClusterSettings, unasked: Unasked) {
     let ClusterSettings {
         load_balancer: _,
         slow_start: _,
@@ -64,14 +65,7 @@ pub(in crate::envoy) fn add(tree: &mut Value, settings: &ClusterSettings) {
         user_timeout,
     } = settings;
     let number = |limit: &Option<Sourced<u32>>| limit.as_ref().map(|limit| limit.value);
-    let limits = json!({
-        "maxConnections": number(max_connections),
-        "maxPendingRequests": number(max_pending_connections),
-    });
-    let limits = said(limits);
-    if !limits.is_empty() {
-        tree["circuitBreakers"] = json!({ "thresholds": [limits] });
-    }
+    limit(tree, number(max_connections), number(max_pending_connections), unasked);
     if let Some(Sourced { value, origin: _ }) = health_check {
         tree["healthChecks"] = json!([health::check(value)]);
     }
@@ -104,6 +98,23 @@ pub(in crate::envoy) fn add(tree: &mut Value, settings: &ClusterSettings) {
     let socket = tree.get("transportSocket").cloned();
     if let Some(socket) = with_header(socket, proxy_protocol.as_ref()) {
         tree["transportSocket"] = socket;
+    }
+}
+
+/// Says how much a cluster takes, where there is something to say of it.
+pub(in crate::envoy) fn limit(
+    tree: &mut Value,
+    connections: Option<u32>,
+    pending: Option<u32>,
+    unasked: Unasked,
+) {
+    let limits = said(json!({
+        "maxConnections": connections,
+        "maxPendingRequests": pending,
+        "trackRemaining": unasked.tracks_remaining.then_some(true),
+    }));
+    if !limits.is_empty() {
+        tree["circuitBreakers"] = json!({ "thresholds": [limits] });
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) fn said(
     }
     tree["trackClusterStats"] = json!({ "perEndpointStats": true });
     tree["loadBalancingPolicy"] = together::policy(&treatment);
-    cluster::settings::add(&mut tree, &treatment);
+    cluster::settings::add(&mut tree, &treatment, destinations.unasked);
     let sockets: Vec<Value> = backends.iter().filter_map(|b| socket(b, destinations)).collect();
     if !sockets.is_empty() {
         tree["transportSocketMatches"] = sockets.into();

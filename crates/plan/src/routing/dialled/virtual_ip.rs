@@ -49,7 +49,7 @@ fn of_resource(view: &View<'_>, facts: &Facts<'_>, resource: &Resource, dialled:
         for (port, section) in &ports {
             if reachable::is_real(view, facts, resource, section) {
                 let target = DialledTarget::Resource(resource.id().with_section(section.as_str()));
-                dialled.push(Dialled { address: address.to_owned(), port: *port, target });
+                dialled.push(Dialled { address: address.to_owned(), port: *port, target, marked: None });
             }
         }
     }
@@ -74,7 +74,7 @@ fn of_tags(view: &View<'_>, dialled: &mut Vec<Dialled>) {
         let service = tags.service().unwrap_or_default();
         if reachable::is_tag(view, service) && seen.insert((address.clone(), outbound.port)) {
             let target = DialledTarget::Tags(Tags::from_iter([(SERVICE_TAG, service)]));
-            dialled.push(Dialled { address, port: outbound.port, target });
+            dialled.push(Dialled { address, port: outbound.port, target, marked: None });
         }
     }
 }

@@ -1,0 +1,250 @@
+//! Dataplanes that come with their proxies, and go with them: `kuma-dp run --dataplane-file` keeps them nowhere else.
+//!
+//! ```text
+//!  a stream opens ─▶ read: checked as every document ─▶ arrive: stored ─ … ─ the stream ends ─▶ leave: removed, if nobody came back
+//! ```
+//!
+//! Whoever comes back, here or at another instance, writes the document again: it has a new version then, and what an earlier
+//! stream leaves behind removes only the version that it wrote itself. An instance that ends removes nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use change::carry;
+use jiff::Timestamp;
+use model::draft::{Document, Options, parse};
+use model::problems::{SHOWN, Shown};
+use model::{Kind, Resource, ResourceKey, Severity};
+use serde_json::{Value, json};
+
+use crate::store::{Expected, Revision, Store, StoreError, Stored};
+
+/// How long the proxy may be away before its Dataplane is removed.
+pub(crate) const AWAY: Duration = Duration::from_secs(10);
+/// How often it is tried to write on top of a change that came in between.
+const ATTEMPTS: usize = 5;
+/// Stands in a stored document that came with a proxy, and in no other: whoever writes it over the API says it in vain. It is
+/// shown nowhere, and gives each arrival a version of its own.
+const ARRIVED: &str = "modificationTime";
+
+/// Takes in what proxies bring. Cloning shares the store.
+#[derive(Clone, Debug)]
+pub struct Arrivals {
+    /// Where resources are kept, or shown.
+    store: Arc<dyn Store>,
+    rules: Options,
+    /// Whether they can be written there.
+    writable: bool,
+}
+
+/// A resource that a proxy brought, checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Brought {
+    pub(crate) resource: Resource,
+    pub(crate) key: ResourceKey,
+    pub(crate) document: Value,
+}
+
+/// What was stored for a proxy, and goes with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Arrival {
+    key: ResourceKey,
+    version: Revision,
+}
+
+/// Why what a proxy brought is not taken.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotTaken {
+    /// The document has errors. In words, by field.
+    #[error("{0}")]
+    Invalid(String),
+    /// There is no such mesh.
+    #[error("mesh: mesh {0:?} does not exist")]
+    NoMesh(String),
+    /// Resources are read from files.
+    #[error(
+        "dataplane: this control plane follows files, and has no {0} among them: put it there, and start the proxy with its name \
+         and mesh alone"
+    )]
+    ReadOnly(ResourceKey),
+    /// Somebody else put it there, and the proxy does not prove that it may replace it.
+    #[error(
+        "dataplane: {0} is stored and says something else, and a proxy without a token cannot replace it: delete it, or let proxies \
+         bring tokens"
+    )]
+    NotIts(ResourceKey),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Arrivals {
+    /// Takes resources into a store, if it is writable, checked by these rules.
+    pub fn new(store: Arc<dyn Store>, rules: Options, writable: bool) -> Self {
+        Self { store, rules, writable }
+    }
+
+    /// Reads what a proxy brought: a Dataplane, or what a zone proxy has in its place.
+    pub(crate) fn read(&self, text: &str) -> Result<Brought, NotTaken> {
+        let document = serde_json::from_str(text);
+        let document: Value =
+            document.map_err(|error| NotTaken::Invalid(format!("dataplane: is no JSON: {error}")))?;
+        self.checked(document)
+    }
+
+    fn checked(&self, document: Value) -> Result<Brought, NotTaken> {
+        let parsed = parse(&Document::from_value("dataplane", document.clone()), &self.rules);
+        let Some(resource) = parsed.resource else {
+            let errors = parsed.problems.only(Severity::Error);
+            let Shown { problems, .. } = errors.shown(SHOWN);
+            let said = problems.iter().map(|problem| {
+                let (field, message) = (&problem.violation.field, &problem.violation.message);
+                if field.is_empty() { message.clone() } else { format!("{field}: {message}") }
+            });
+            return Err(NotTaken::Invalid(said.collect::<Vec<_>>().join("; ")));
+        };
+        let kind = resource.kind();
+        if !matches!(kind, Kind::Dataplane | Kind::ZoneIngress | Kind::ZoneEgress) {
+            return Err(NotTaken::Invalid(format!("type: a {kind} is no proxy")));
+        }
+        let meta = resource.meta();
+        let key = ResourceKey::new(kind, meta.mesh.as_str(), meta.name.as_str());
+        Ok(Brought { key, document, resource })
+    }
+
+    /// What is stored of a proxy; `None`: nothing.
+    pub(crate) async fn stored(&self, key: &ResourceKey) -> Result<Option<Stored>, StoreError> {
+        self.store.get(key).await
+    }
+
+    /// Whether a resource could be stored where it says that it belongs.
+    pub(crate) async fn has_place(&self, brought: &Brought) -> Result<(), NotTaken> {
+        let key = &brought.key;
+        if let Some(mesh) = &key.mesh
+            && self.store.get(&ResourceKey::new(Kind::Mesh, "", mesh.as_str())).await?.is_none()
+        {
+            return Err(NotTaken::NoMesh(mesh.clone()));
+        }
+        if !self.writable && self.store.get(key).await?.is_none() {
+            return Err(NotTaken::ReadOnly(key.clone()));
+        }
+        Ok(())
+    }
+
+    /// Stores what a proxy brought. `proven`: a token says that it is the proxy's; without one it replaces nothing that somebody
+    /// put there. `None`: what is there stays, and does not go with the proxy.
+    pub(crate) async fn arrive(&self, brought: &Brought, proven: bool) -> Result<Option<Arrival>, NotTaken> {
+        self.has_place(brought).await?;
+        if !self.writable {
+            return Ok(None);
+        }
+        let Brought { key, document, resource } = brought;
+        for _ in 0..ATTEMPTS {
+            let before = self.store.get(key).await?;
+            let came = before.as_ref().is_none_or(|before| before.document.get(ARRIVED).is_some());
+            if let Some(before) = before.as_ref().filter(|_| !came && !proven) {
+                let same = self
+                    .checked(before.document.clone())
+                    .is_ok_and(|it| it.resource.spec() == resource.spec());
+                return if same { Ok(None) } else { Err(NotTaken::NotIts(key.clone())) };
+            }
+            let mut whole = document.clone();
+            if let Some(before) = &before {
+                carry(&before.document, &mut whole, key.kind);
+            }
+            let stored = as_stored(self.checked(whole)?);
+            let expected =
+                before.as_ref().map_or(Expected::Absent, |before| Expected::Version(before.version));
+            match self.store.put(key, stored, expected).await {
+                Ok(written) => {
+                    return Ok(Some(Arrival { key: key.clone(), version: written.stored.version }));
+                }
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let why = format!("{key}: others change it at the same time");
+        Err(StoreError::Lost { store: self.store.describe(), why }.into())
+    }
+
+    /// Removes what came with a proxy that did not come back.
+    pub(crate) async fn leave(&self, Arrival { key, version }: Arrival) {
+        match self.store.delete(&key, Expected::Version(version)).await {
+            Ok(_) => tracing::info!(resource = %key, "it came with its proxy, and went with it"),
+            // its proxy came back, or somebody has other plans for it
+            Err(StoreError::Conflict { .. } | StoreError::NotFound(_)) => {}
+            Err(error) => tracing::warn!(resource = %key, %error, "its proxy left, and it stays"),
+        }
+    }
+}
+
+/// A document as it is stored: with the labels that were computed, and with the mark of what came with a proxy.
+fn as_stored(Brought { resource, key, mut document }: Brought) -> Value {
+    if let Some(members) = document.as_object_mut() {
+        key.kind.computed_members().iter().for_each(|computed| drop(members.shift_remove(*computed)));
+        let labels = resource.meta().labels.iter().map(|(key, value)| (key.to_owned(), json!(value)));
+        members.insert("labels".into(), Value::Object(labels.collect()));
+        members.insert(ARRIVED.into(), json!(Timestamp::now().to_string()));
+    }
+    document
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::MemoryStore;
+
+    const WEB: &str = r#"{"type":"Dataplane","mesh":"default","name":"web-1","modificationTime":"0001-01-01T00:00:00Z",
+        "networking":{"address":"127.0.0.1","inbound":[{"port":1,"tags":{"kuma.io/service":"web"}}]}}"#;
+
+    async fn arrivals() -> Arrivals {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+        let key = ResourceKey::new(Kind::Mesh, "", "default");
+        store.put(&key, json!({ "type": "Mesh", "name": "default" }), Expected::Any).await.unwrap();
+        Arrivals::new(store, Options::default(), true)
+    }
+
+    #[tokio::test]
+    async fn it_goes_with_the_proxy_unless_that_came_back() {
+        let arrivals = arrivals().await;
+        let brought = arrivals.read(WEB).unwrap();
+        let first = arrivals.arrive(&brought, false).await.unwrap().unwrap();
+        // the same document, as another instance would write it
+        let second = arrivals.arrive(&brought, false).await.unwrap().unwrap();
+        assert_ne!(first, second);
+        arrivals.leave(first).await;
+        assert!(arrivals.stored(&brought.key).await.unwrap().is_some());
+        arrivals.leave(second).await;
+        assert!(arrivals.stored(&brought.key).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn what_somebody_stored_is_replaced_with_a_token_only() {
+        let arrivals = arrivals().await;
+        let brought = arrivals.read(WEB).unwrap();
+        let mut document: Value = serde_json::from_str(WEB).unwrap();
+        document.as_object_mut().unwrap().remove(ARRIVED);
+        arrivals.store.put(&brought.key, document, Expected::Any).await.unwrap();
+        assert_eq!(arrivals.arrive(&brought, false).await.unwrap(), None, "it says the same");
+        let other = arrivals.read(&WEB.replace("\"port\":1", "\"port\":2")).unwrap();
+        assert!(matches!(arrivals.arrive(&other, false).await, Err(NotTaken::NotIts(_))));
+        let arrival = arrivals.arrive(&other, true).await.unwrap().unwrap();
+        arrivals.leave(arrival).await;
+        assert!(arrivals.stored(&brought.key).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn what_is_wrong_is_said_by_field() {
+        let arrivals = arrivals().await;
+        let said = |text: &str| arrivals.read(text).unwrap_err().to_string();
+        assert!(said("{").contains("no JSON"));
+        assert!(said(&WEB.replace("127.0.0.1", "")).starts_with("networking.address: "), "{}", said(WEB));
+        assert!(said(r#"{"type":"Mesh","name":"x"}"#).contains("no proxy"));
+        let nowhere = arrivals.read(&WEB.replace("default", "nomesh")).unwrap();
+        let error = arrivals.arrive(&nowhere, true).await.unwrap_err().to_string();
+        assert_eq!(error, "mesh: mesh \"nomesh\" does not exist");
+        let files = Arrivals { writable: false, ..arrivals.clone() };
+        let error = files.arrive(&arrivals.read(WEB).unwrap(), true).await.unwrap_err().to_string();
+        assert!(error.contains("follows files"), "{error}");
+    }
+}

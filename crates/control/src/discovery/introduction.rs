@@ -1,0 +1,43 @@
+//! Who a proxy says it is, in its first request.
+
+use model::ProxyKey;
+use tonic::Status;
+use xds::Foreign;
+use xds::proto::discovery::Node;
+
+use crate::arrivals::NotTaken;
+
+/// How long a node id may be, in bytes: the longest mesh and name fit.
+const NODE_ID_BYTES: usize = 512;
+/// How much of the name and version of a program is kept.
+const AGENT_CHARACTERS: usize = 200;
+
+pub(super) fn proxy_of(node: &Node) -> Result<ProxyKey, Status> {
+    let sane = (node.id.len() <= NODE_ID_BYTES).then_some(node.id.as_str());
+    sane.and_then(ProxyKey::from_node_id).ok_or_else(|| {
+        let id = Foreign::name(&node.id);
+        Status::invalid_argument(format!("`{id}` is no node id: write `<mesh>.<dataplane name>`"))
+    })
+}
+
+/// Why what a proxy brought is not taken.
+pub(super) fn not_taken(why: &NotTaken) -> Status {
+    let said = why.to_string();
+    match why {
+        NotTaken::Store(_) => Status::unavailable("the control plane cannot store it now: try again"),
+        NotTaken::Invalid(_) => Status::invalid_argument(said),
+        NotTaken::NoMesh(_) | NotTaken::ReadOnly(_) | NotTaken::NotIts(_) => {
+            Status::failed_precondition(said)
+        }
+    }
+}
+
+pub(super) fn agent(node: &Node) -> String {
+    let numbers = node.user_agent_build_version.as_ref().and_then(|build| build.version);
+    let version = numbers.map(|v| format!("{}.{}.{}", v.major_number, v.minor_number, v.patch));
+    let version = version.unwrap_or_else(|| node.user_agent_version.clone());
+    let name = node.user_agent_name.as_str();
+    // as much as is ever shown: it is kept as long as the proxy is
+    let shortened = |text: &str| text.chars().take(AGENT_CHARACTERS).collect::<String>();
+    shortened(format!("{} {}", shortened(name), shortened(&version)).trim())
+}

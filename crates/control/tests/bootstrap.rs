@@ -1,0 +1,214 @@
+//! What kuma-dp 2.14.3 was recorded asking before it starts its Envoy, and what it has to be told
+//! (`bootstrap/recorded.jsonl`): over TLS without ALPN, as it asks, and in plaintext.
+
+#![allow(clippy::unwrap_used, reason = "a step that fails is a failed test")]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use change::compile::{Compiler, Scope, Which};
+use dialect::envoy::EnvoyOptions;
+use meshtcp_control::arrivals::Arrivals;
+use meshtcp_control::bootstrap::Bootstraps;
+use meshtcp_control::certificate::Certificate;
+use meshtcp_control::discovery::{DiscoveryMetrics, DiscoveryServer, Publisher, Statuses, serve};
+use meshtcp_control::run::Current;
+use meshtcp_control::store::{Expected, MemoryStore, Store};
+use meshtcp_control::yaml;
+use model::draft::Options;
+use model::{Kind, ResourceKey};
+use plan::Context;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
+use rustls::pki_types::ServerName;
+use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio_rustls::TlsConnector;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use trust::Trust;
+
+const RECORDED: &str = include_str!("bootstrap/recorded.jsonl");
+/// The Dataplane that is stored from this exchange on.
+const STORED_FROM: &str = "--name --mesh, stored";
+
+struct Server {
+    address: SocketAddr,
+    store: Arc<dyn Store>,
+    current: watch::Sender<Arc<Current>>,
+    trust: Trust,
+    _end: DropGuard,
+}
+
+impl Server {
+    /// Over TLS with a certificate of its own, which wants tokens; or in plaintext.
+    async fn start(over_tls: bool) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let pem = params.self_signed(&key).unwrap().pem();
+        let file = |name: &str| folder.path().join(name);
+        std::fs::write(file("cert"), &pem).unwrap();
+        std::fs::write(file("key"), key.serialize_pem()).unwrap();
+        let certificate = over_tls.then(|| Certificate::read(&file("cert"), &file("key")).unwrap());
+
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+        let mesh = ResourceKey::new(Kind::Mesh, "", "default");
+        store.put(&mesh, json!({ "type": "Mesh", "name": "default" }), Expected::Any).await.unwrap();
+        let compiler = Compiler {
+            context: Context::default(),
+            scope: Scope { mesh: None, which: Which::All },
+            envoy: EnvoyOptions::default(),
+        };
+        let adopted = Some((Default::default(), Arc::new(compiler.nothing())));
+        let current = watch::Sender::new(Arc::new(Current { adopted, ..Current::default() }));
+        let bootstraps = Bootstraps {
+            arrivals: Arrivals::new(store.clone(), Options::default(), true),
+            current: current.subscribe(),
+            wants_tokens: over_tls,
+            certificate: certificate.clone(),
+        };
+        let (publisher, statuses) = (Arc::new(Publisher::default()), Arc::new(Statuses::default()));
+        let server = DiscoveryServer::new("test", publisher, statuses, DiscoveryMetrics::default());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let server = server.starting(bootstraps);
+        tokio::spawn(serve(listener, certificate, server, shutdown.clone(), Duration::ZERO));
+        let trust = Trust::from_pem(pem.as_bytes()).unwrap();
+        Self { address, store, current, trust, _end: shutdown.drop_guard() }
+    }
+
+    async fn ask_over_tls(&self, request: &str) -> Answer {
+        // without ALPN
+        let connector = TlsConnector::from(Arc::new(self.trust.client(&[]).unwrap()));
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        ask(connector.connect(name, stream).await.unwrap(), request).await
+    }
+
+    async fn ask(&self, request: &str) -> Answer {
+        ask(TcpStream::connect(self.address).await.unwrap(), request).await
+    }
+}
+
+struct Answer {
+    status: u64,
+    kind: String,
+    body: String,
+}
+
+async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> Answer {
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut text = Vec::new();
+    stream.read_to_end(&mut text).await.unwrap();
+    let text = String::from_utf8(text).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no HTTP: {text:?}"));
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    let kind = head.lines().find_map(|line| line.strip_prefix("content-type: ")).unwrap_or_default();
+    Answer { status, kind: kind.to_owned(), body: body.to_owned() }
+}
+
+fn request(method: &str, host: &str, accept: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "{method} /bootstrap HTTP/1.1\r\nhost: {host}\r\naccept: {accept}\r\ncontent-type: application/json\r\n\
+         content-length: {length}\r\nconnection: close\r\n\r\n{body}"
+    )
+}
+
+fn sorted(mut node: Value) -> Value {
+    if let Some(features) = node["metadata"]["features"].as_array_mut() {
+        features.sort_by_key(|feature| feature.as_str().map(str::to_owned));
+    }
+    node
+}
+
+/// Without the nulls, which mean nothing in protobuf's JSON.
+fn said(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let members = members.into_iter().filter(|(_, value)| !value.is_null());
+            // false is what is not said
+            let members = members.filter(|(key, value)| key != "kumaDpCompatible" || *value != json!(false));
+            Value::Object(members.map(|(key, value)| (key, said(value))).collect())
+        }
+        other => other,
+    }
+}
+
+#[tokio::test]
+async fn what_kuma_dp_was_recorded_asking_is_answered_as_it_expects() {
+    let server = Server::start(true).await;
+    for line in RECORDED.lines() {
+        let case: Value = serde_json::from_str(line).unwrap();
+        let what = case["what"].as_str().unwrap();
+        if what == STORED_FROM {
+            let stored = json!({ "type": "Dataplane", "mesh": "default", "name": "stored-1", "networking": {
+                "address": "127.0.0.1", "inbound": [{ "port": 18000, "tags": { "kuma.io/service": "web" } }] } });
+            let key = ResourceKey::new(Kind::Dataplane, "default", "stored-1");
+            server.store.put(&key, stored, Expected::Any).await.unwrap();
+        }
+        let host = format!("{}:{}", case["host"].as_str().unwrap_or("127.0.0.1"), server.address.port());
+        let body = match &case["body"] {
+            Value::Null => String::new(),
+            Value::String(text) => text.clone(),
+            tree => tree.to_string(),
+        };
+        let (method, accept) = (case["method"].as_str().unwrap(), case["accept"].as_str().unwrap());
+        let Answer { status, kind, body } = server.ask_over_tls(&request(method, &host, accept, &body)).await;
+        assert_eq!(Some(status), case["status"].as_u64(), "{what}: {body}");
+        let text = case["text"].as_str().unwrap_or_default();
+        if status != 200 {
+            assert!(body.starts_with(text) && text.is_empty() == body.is_empty(), "{what}: {body}");
+            assert_eq!(kind, if text.is_empty() { "" } else { "text/plain; charset=utf-8" }, "{what}");
+            continue;
+        }
+        let bootstrap = match case.get("address") {
+            None => {
+                assert_eq!(kind, "text/x-yaml", "{what}");
+                body
+            }
+            Some(address) => {
+                assert_eq!(kind, "application/json", "{what}");
+                let answer: Value = serde_json::from_str(&body).unwrap();
+                assert_eq!(answer["kumaSidecarConfiguration"]["networking"]["address"], *address, "{what}");
+                let text = STANDARD.decode(answer["bootstrap"].as_str().unwrap()).unwrap();
+                String::from_utf8(text).unwrap()
+            }
+        };
+        let tree = yaml::read_one("bootstrap", &bootstrap).unwrap();
+        assert_eq!(said(sorted(tree["node"].clone())), said(case["node"].clone()), "{what}");
+        assert_eq!(tree["admin"]["address"], case["admin"], "{what}");
+        let cluster = &tree["staticResources"]["clusters"][0];
+        let dialled = &cluster["loadAssignment"]["endpoints"][0]["lbEndpoints"][0]["endpoint"]["address"];
+        let expected = json!({ "address": "127.0.0.1", "portValue": server.address.port() });
+        assert_eq!(dialled["socketAddress"], expected, "{what}");
+        let service = &tree["dynamicResources"]["adsConfig"]["grpcServices"][0];
+        assert_eq!(service["initialMetadata"][0]["value"], "a.b.c", "{what}");
+        assert!(!tree["staticResources"]["secrets"].is_null(), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn in_plaintext_nobody_has_to_be_believed_and_what_heals_is_asked_again() {
+    let server = Server::start(false).await;
+    let body = r#"{"mesh":"default","name":"web-1","dataplaneResource":"{\"type\":\"Dataplane\",\"mesh\":\"default\",
+        \"name\":\"web-1\",\"networking\":{\"address\":\"127.0.0.1\",\"inbound\":[{\"port\":1,\"tags\":{\"kuma.io/service\":\"web\"}}]}}"}"#
+        .replace("\n        ", "");
+    let request = request("POST", "localhost:5678", "*/*", &body);
+    let Answer { status, body, .. } = server.ask(&request).await;
+    let tree = yaml::read_one("bootstrap", &body).unwrap();
+    assert_eq!(status, 200, "{body}");
+    let cluster = &tree["staticResources"]["clusters"][0];
+    assert_eq!(cluster["dnsLookupFamily"], "ALL", "localhost has an IPv6 address that nobody listens on");
+    assert!(cluster["transportSocket"].is_null() && tree["staticResources"]["secrets"].is_null(), "{body}");
+
+    server.current.send_replace(Arc::default());
+    let Answer { status, body, .. } = server.ask(&request).await;
+    assert!(status == 503 && body.contains("starting"), "{status} {body}");
+}

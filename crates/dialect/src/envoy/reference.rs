@@ -1,0 +1,26 @@
+//! What the reference tells Envoy without being asked, by version (recorded of 2.14.3; spec 04 §9, §10).
+
+use std::time::Duration;
+
+use model::Profile;
+
+/// What the reference says where a plan says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unasked {
+    /// How long connecting may take: to the application beside the proxy, and from a zone ingress to proxies of the zone.
+    pub(super) connect_timeout: Duration,
+    /// Whether the limits of clusters count in statistics what is left of them.
+    pub(super) tracks_remaining: bool,
+    /// Whether a zone ingress that offers nothing says who it is.
+    pub(super) empty_ingress_answers: bool,
+}
+
+impl Unasked {
+    pub(super) fn of(profile: Profile) -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(if profile < Profile::V2_6 { 10 } else { 5 }),
+            tracks_remaining: profile >= Profile::V2_14,
+            empty_ingress_answers: profile >= Profile::V2_7,
+        }
+    }
+}

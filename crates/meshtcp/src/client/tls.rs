@@ -1,0 +1,80 @@
+//! Requests over TLS, to who is trusted.
+
+use std::fmt;
+use std::io::{Read as _, Write as _};
+use std::sync::Arc;
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use trust::Trust;
+use ureq::Error;
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport, TransportAdapter,
+};
+
+/// Encrypts what another connector opens.
+#[derive(Debug)]
+pub(super) struct OverTls(Arc<ClientConfig>);
+
+impl OverTls {
+    /// # Errors
+    /// In words: there can be no TLS.
+    pub(super) fn trusting(trust: &Trust) -> Result<Self, String> {
+        Ok(Self(Arc::new(trust.client(&[]).map_err(|error| error.to_string())?)))
+    }
+}
+
+impl<In: Transport> Connector<In> for OverTls {
+    type Out = Encrypted;
+
+    fn connect(&self, details: &ConnectionDetails, opened: Option<In>) -> Result<Option<Encrypted>, Error> {
+        let Some(opened) = opened else { return Ok(None) };
+        let host = details.uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let name = ServerName::try_from(host).map_err(|_| Error::Tls("the host of the URL is no name"))?;
+        let mut conn = ClientConnection::new(Arc::clone(&self.0), name)?;
+        let mut sock = TransportAdapter::new(opened.boxed(), details.current_time.clone());
+        sock.set_timeout(details.timeout);
+        conn.complete_io(&mut sock)?;
+        let config = &details.config;
+        let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
+        Ok(Some(Encrypted { stream: StreamOwned { conn, sock }, buffers }))
+    }
+}
+
+/// A connection over TLS.
+pub(super) struct Encrypted {
+    stream: StreamOwned<ClientConnection, TransportAdapter>,
+    buffers: LazyBuffers,
+}
+
+impl fmt::Debug for Encrypted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Encrypted").finish_non_exhaustive()
+    }
+}
+
+impl Transport for Encrypted {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        self.stream.sock.set_timeout(timeout);
+        Ok(self.stream.write_all(&self.buffers.output()[..amount])?)
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        self.stream.sock.set_timeout(timeout);
+        let read = self.stream.read(self.buffers.input_append_buf())?;
+        self.buffers.input_appended(read);
+        Ok(read > 0)
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.stream.sock.get_mut().is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        true
+    }
+}
