@@ -35,7 +35,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Carry the connections of every proxy on this host as the resources say, and follow their changes
     Up(WithFile<up::Args>),
-    /// Show in 15 seconds what this does: 1,000 connections, two changes of weights, none cut
+    /// Show in 10 seconds what this does: 1,000 connections, two changes of weights, none cut
     Demo(demo::Args),
     /// Say everything that is wrong with resources
     Validate(validate::Args),

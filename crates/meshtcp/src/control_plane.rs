@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use change::compile::{Compiler, Scope, Which};
 use control::api::{Mirror, Role};
-use control::certificate::Certificate;
+use control::certificate::{Certificate, CertificateError, Half};
 use control::discovery::{Publisher, Statuses, TokenGate};
 use control::door::raise_descriptors;
 use control::fleet::{Fleet, Standing};
@@ -146,11 +146,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
         Ok(api) => api,
         Err(message) => return refuse(&message),
     };
-    let tls = match certificate(
-        "--xds-tls-cert",
-        arguments.xds_tls_cert.as_ref(),
-        arguments.xds_tls_key.as_ref(),
-    ) {
+    let tls = match certificate("xds", arguments.xds_tls_cert.as_ref(), arguments.xds_tls_key.as_ref()) {
         Ok(tls) => tls,
         Err(message) => return refuse(&message),
     };
@@ -211,14 +207,20 @@ fn show(screen: &Screen, shared: &Shared, live: &Live<FleetSink>, turn: &Turn<Fl
     }
 }
 
-/// The certificate that a flag names, and its key; `None`: there is to be no TLS.
+/// The certificate that the flags of `door` name, and its key; `None`: there is to be no TLS.
 fn certificate(
-    flag: &str,
+    door: &str,
     certificate: Option<&PathBuf>,
     key: Option<&PathBuf>,
 ) -> Result<Option<Certificate>, String> {
     let pair = certificate.zip(key).map(|(certificate, key)| Certificate::read(certificate, key));
-    pair.transpose().map_err(|error| format!("{flag}: {error}"))
+    pair.transpose().map_err(|error| {
+        let half = match &error {
+            CertificateError::File { half: Half::Key, .. } => "key",
+            CertificateError::File { half: Half::Certificate, .. } | CertificateError::Pair(_) => "cert",
+        };
+        format!("--{door}-tls-{half}: {error}")
+    })
 }
 
 /// What to say of what lies open: tokens of proxies that come in plaintext from other hosts, rights that nobody has to prove.

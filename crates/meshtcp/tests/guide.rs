@@ -230,22 +230,3 @@ fn every_rule_of_discovery_names_tests_that_exist() {
         }
     }
 }
-
-#[test]
-fn what_the_readme_tells_to_write_is_accepted() {
-    let readme =
-        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md")).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let mut written = 0;
-    for block in readme.split("cat > my-mesh/").skip(1) {
-        let (name, rest) = block.split_once(" <<'YAML'\n").unwrap();
-        let (text, _) = rest.split_once("YAML\n").unwrap();
-        std::fs::write(folder.path().join(name), text).unwrap();
-        written += 1;
-    }
-    assert_eq!(written, 2);
-    let output =
-        Command::new(env!("CARGO_BIN_EXE_meshtcp")).arg("validate").arg(folder.path()).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && !said.contains("warning:"), "{said}");
-}

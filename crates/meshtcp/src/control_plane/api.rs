@@ -120,7 +120,7 @@ impl ApiArgs {
     /// # Errors
     /// In words: it cannot be used.
     fn tls(&self) -> Result<Option<Certificate>, String> {
-        super::certificate("--api-tls-cert", self.certificate.as_ref(), self.key.as_ref())
+        super::certificate("api", self.certificate.as_ref(), self.key.as_ref())
     }
 
     /// The scheme of its URL.
