@@ -199,8 +199,8 @@ pub(crate) fn run(arguments: Args) -> Exit {
 
 /// Says what a turn brought.
 fn show(screen: &Screen, shared: &Shared, live: &Live<FleetSink>, turn: &Turn<FleetNews>) {
-    screen.turn(live, turn);
     let standing = shared.standing();
+    screen.turn(live, turn, standing.revision);
     if let Some(FleetNews { told, happened }) = &turn.news {
         screen.news(told, &standing.compiled);
         screen.happened(happened, || standing.report(&shared.statuses.all()));

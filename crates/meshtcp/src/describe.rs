@@ -1,14 +1,13 @@
 //! `meshtcp describe`: one stored resource, and what became of it.
 
 use change::preview::State;
-use model::{Kind, ProxyKey, ResourceKey};
+use model::{Kind, ProxyKey};
 use serde_json::json;
 
-use crate::context::InMesh;
 use crate::exit::Exit;
 use crate::explain::explained;
 use crate::in_force::{InForce, path};
-use crate::kind::WrittenKind;
+use crate::kind::{WrittenKind, key};
 use crate::output::{self, Format, complain, print};
 
 #[derive(Debug, clap::Args)]
@@ -16,11 +15,9 @@ pub(crate) struct Args {
     /// The kind, e.g. meshtcproutes, MeshTCPRoute or mtcpr; or KIND/NAME
     #[arg(value_name = "KIND")]
     kind: WrittenKind,
-    /// The name
+    /// The name; MESH/NAME for one of another mesh
     #[arg(value_name = "NAME")]
     name: Option<String>,
-    #[command(flatten)]
-    mesh: InMesh,
     #[command(flatten)]
     in_force: InForce,
     /// How to print it
@@ -29,19 +26,19 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(
-    Args { kind: WrittenKind { kind, name: behind }, name, mesh, in_force, output: format }: Args,
+    Args { kind: WrittenKind { kind, name: behind }, name, in_force, output: format }: Args,
 ) -> Exit {
     let Some(name) = behind.or(name) else {
         complain("error: nothing is named\n  help: meshtcp describe KIND NAME\n");
         return Exit::Usage;
     };
     let server = &in_force.server;
-    let resolved = server.resolved().and_then(|context| Ok((server.client()?, mesh.or_of(&context))));
+    let resolved = in_force.mesh().and_then(|mesh| Ok((server.client()?, mesh)));
     let (client, mesh) = match resolved {
         Ok(both) => both,
         Err(exit) => return exit,
     };
-    let key = ResourceKey::new(kind, mesh.as_str(), name.as_str());
+    let key = key(kind, &mesh, &name);
     let resource = match client.get(&path(&key)) {
         Ok(Some(resource)) => resource,
         Ok(None) => {
@@ -54,7 +51,7 @@ pub(crate) fn run(
         Ok(report) => report,
         Err(failed) => return failed.said(),
     };
-    let (proxy, policy) = (ProxyKey::new(mesh.as_str(), name.as_str()), key.to_string());
+    let (proxy, policy) = (ProxyKey::new(key.mesh_or_empty(), key.name.as_str()), key.to_string());
     let now = match kind {
         Kind::Dataplane => json!(report.proxies.iter().find(|it| it.proxy == proxy)),
         _ => json!(report.routes.iter().find(|it| it.policy == policy)),

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use model::Kind;
+use model::{Kind, ResourceKey};
 
 /// A kind, however it was written; with `/NAME` behind it also a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,14 @@ impl FromStr for WrittenKind {
     }
 }
 
+/// The key of a resource that is named `NAME`, in the mesh that is meant, or `MESH/NAME`, as `get -A -o name` prints it.
+pub(crate) fn key(kind: Kind, mesh: &str, written: &str) -> ResourceKey {
+    match written.split_once('/') {
+        Some((mesh, name)) => ResourceKey::new(kind, mesh, name),
+        None => ResourceKey::new(kind, mesh, written),
+    }
+}
+
 /// `TrafficRoute` as kumactl writes it: `traffic-route`.
 fn hyphened(kind: &str) -> String {
     let mut text = String::new();
@@ -66,6 +74,9 @@ mod tests {
             assert_eq!(text.parse::<WrittenKind>().map(|it| it.kind), Ok(Kind::TrafficRoute), "{text}");
         }
         assert_eq!("dp/web-1".parse(), Ok(WrittenKind { kind: Kind::Dataplane, name: Some("web-1".into()) }));
+        let written: WrittenKind = "mtcpr/depot/moves".parse().unwrap();
+        let moves = key(written.kind, "default", &written.name.unwrap());
+        assert_eq!(moves, ResourceKey::new(Kind::MeshTCPRoute, "depot", "moves"));
         assert!("meshtcprouts".parse::<WrittenKind>().unwrap_err().contains("did you mean"));
     }
 }

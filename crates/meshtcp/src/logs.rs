@@ -53,6 +53,8 @@ enum Shape {
     Table,
     /// Columns, with client, endpoint, draw and the reason
     Wide,
+    /// One document a connection
+    Yaml,
     /// One object a line
     Json,
 }
@@ -180,8 +182,13 @@ impl Args {
     }
 
     fn drawn(&self, records: &[Record], header: bool) -> String {
-        if self.output == Shape::Json {
-            return records.iter().map(|record| format!("{}\n", record.tree())).collect();
+        match self.output {
+            Shape::Json => return records.iter().map(|record| format!("{}\n", record.tree())).collect(),
+            Shape::Yaml => {
+                let document = |record: &Record| format!("---\n{}", output::yaml(&record.tree()));
+                return records.iter().map(document).collect();
+            }
+            Shape::Table | Shape::Wide => {}
         }
         let bytes = |record: &Record| {
             format!("{}/{}", record.text("bytes_from_client"), record.text("bytes_to_client"))
@@ -225,7 +232,7 @@ impl Args {
                     ]
                 }),
             ),
-            Shape::Table | Shape::Json => output::table(
+            Shape::Table | Shape::Json | Shape::Yaml => output::table(
                 ["TIME", "ID", "PROXY", "DESTINATION", "POLICY", "BACKEND", "BYTES IN/OUT", "MS", "ENDED"],
                 records.iter().map(|it| {
                     let at = |key: &str| text(it, key);

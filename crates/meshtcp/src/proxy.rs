@@ -35,6 +35,7 @@ use crate::exit::Exit;
 use crate::output::{complain, print};
 use crate::pages::HostNames;
 use crate::patience::Patience;
+use crate::said;
 use crate::signals::Signals;
 use crate::takeover;
 use crate::takeover::{Succession, admin_listener};
@@ -144,6 +145,7 @@ fn start(arguments: Args) -> Result<(), String> {
         takeover,
         patience,
     } = arguments;
+    said::as_proxy(&key);
     if token_file.is_some() {
         control_planes.iter().try_for_each(ControlPlane::keeps_tokens_secret)?;
     }

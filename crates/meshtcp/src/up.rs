@@ -29,7 +29,7 @@ use plan::Context;
 use proxy::{ConnectionLog, DrainReport, LineFormat, Options, Proxy};
 
 pub(crate) use own_proxy::{OwnNews, OwnProxy};
-pub(crate) use screen::{Screen, listing};
+pub(crate) use screen::{Screen, tell_change, tell_listing};
 pub(crate) use status::Status;
 
 use crate::exit::Exit;

@@ -90,7 +90,7 @@ impl Witness {
         let mut up = Up(up.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap());
         let mut said = BufReader::new(up.0.stdout.take().unwrap()).lines();
         let admin =
-            said.find_map(|line| Some(line.ok()?.strip_prefix("admin: http://")?.to_owned())).unwrap();
+            said.find_map(|line| Some(line.ok()?.split_once("admin: http://")?.1.to_owned())).unwrap();
 
         let mut client = eventually(|| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok());
         client.write_all(b"hello").unwrap();

@@ -1,0 +1,121 @@
+//! What people type to ask a control plane, and what they are told when it cannot be asked.
+
+use std::process::Command;
+
+use crate::api::ask;
+use crate::backend::free_ports;
+use crate::certificates::Authority;
+use crate::program::{Program, meshtcp};
+use crate::store::ControlPlane;
+
+fn answer(command: &mut Command) -> (i32, String, String) {
+    let output = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+const ROUTE: &str = "type: MeshTCPRoute\nname: moves\nspec:\n  targetRef: {kind: Mesh}\n  to:\n    - targetRef: {kind: \
+                     MeshService, name: db}\n      rules:\n        - default: {backendRefs: [{kind: MeshService, name: db}]}\n";
+
+#[test]
+fn a_server_may_be_typed_without_its_scheme() {
+    let control_plane = ControlPlane::start("memory", &[]);
+    let (code, out, err) =
+        answer(&mut meshtcp(["get", "meshes", "-o", "name", "--server", &control_plane.api]));
+    assert_eq!((code, out.as_str()), (0, "meshes/default\n"), "{err}");
+    let (code, _, err) = answer(&mut meshtcp(["get", "meshes", "--server", "localhost"]));
+    assert!(code == 2 && err.contains("write http://HOST:PORT"), "{err}");
+}
+
+#[test]
+fn the_files_of_a_context_are_found_from_any_folder() {
+    let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    std::fs::write(folder.path().join("admin.token"), "x").unwrap();
+    let config = folder.path().join("config.yaml");
+    let from = |place: &tempfile::TempDir, arguments: &[&str]| {
+        answer(meshtcp(arguments).env("MESHTCP_CONFIG", &config).current_dir(place.path()))
+    };
+    let [port] = free_ports();
+    let server = format!("127.0.0.1:{port}");
+    let (code, _, err) =
+        from(&folder, &["config", "set", "a", "--server", &server, "--token-file", "admin.token"]);
+    assert_eq!(code, 0, "{err}");
+    let (code, _, err) = from(&elsewhere, &["get", "meshes"]);
+    assert!(code == 4 && err.contains("is it running?"), "the token was read: {err}");
+}
+
+#[test]
+fn every_failure_to_connect_has_a_help_of_its_own() {
+    let authority = Authority::new();
+    let pair = authority.signs("127.0.0.1");
+    let tls = ["--api-tls-cert", &pair.certificate, "--api-tls-key", &pair.key];
+    let fixed = ["control-plane", "--store", "memory", "--xds", "127.0.0.1:0", "--api", "127.0.0.1:0"];
+    let secure = Program::start(meshtcp(fixed.iter().chain(&tls)));
+    let line = secure.awaits_text(0, "api: https://");
+    let secure_api = line.split_once("https://").unwrap().1;
+    let plain = ControlPlane::start("memory", &[]);
+    let [nobody] = free_ports();
+    for (server, help) in [
+        (format!("http://127.0.0.1:{nobody}"), "is it running?".to_owned()),
+        (format!("http://{secure_api}"), format!("it speaks TLS there: write https://{secure_api}")),
+        (format!("https://{}", plain.api), format!("it speaks no TLS there: write http://{}", plain.api)),
+        ("http://nowhere.invalid:1".to_owned(), "is the name right?".to_owned()),
+    ] {
+        let mut command = meshtcp(["get", "meshes", "--server", &server]);
+        let (code, _, err) = answer(command.env("MESHTCP_CA_FILE", authority.file()));
+        assert!(code == 4 && err.contains(&help), "{server}: {code}: {err}");
+        assert_eq!(err.contains("is it running?"), help == "is it running?", "{err}");
+    }
+    let status = ["status", "endpoints", "--proxy-admin", &plain.api];
+    let (code, _, err) = answer(&mut meshtcp(status));
+    assert!(code != 0 && err.contains("does not answer as a proxy"), "{err}");
+    let server = format!("http://{}", plain.api);
+    let (_, _, err) = answer(&mut meshtcp(["explain", "--from", "web-1", "--server", &server]));
+    assert!(err.contains("there is no Dataplane in the control plane"), "{err}");
+}
+
+#[test]
+fn every_command_that_asks_takes_a_mesh_and_lists_tell_meshes_apart() {
+    let control_plane = ControlPlane::start("memory", &[]);
+    assert_eq!(ask(&control_plane.api, r#"PUT /meshes/depot {"type": "Mesh", "name": "depot"}"#).0, 201);
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (route, web) = (
+        path("route.yaml", ROUTE),
+        path(
+            "web.yaml",
+            "type: Dataplane\nname: web-1\nnetworking: {address: 127.0.0.1, outbound: [{port: 7379, tags: {kuma.io/service: db}}]}\n",
+        ),
+    );
+    let server = format!("http://{}", control_plane.api);
+    let told = |arguments: &[&str]| answer(meshtcp(arguments).env("MESHTCP_SERVER", &server));
+    for mesh in ["default", "depot"] {
+        let (code, out, err) = told(&["apply", "-f", &route, "-f", &web, "-m", mesh]);
+        assert!(code == 0 && out.contains(&format!("MeshTCPRoute {mesh}/moves created")), "{out}{err}");
+    }
+    let names = "meshtcproutes/default/moves\nmeshtcproutes/depot/moves\n";
+    assert_eq!(told(&["get", "meshtcproutes", "-A", "-o", "name"]).1, names);
+    assert_eq!(told(&["get", "meshtcproute", "moves", "-A", "-o", "name"]).1, names, "by name too");
+    let (_, table, _) = told(&["get", "meshtcproutes", "-A"]);
+    assert!(table.starts_with("MESH ") && table.lines().next().unwrap().ends_with("AGE"), "{table}");
+    assert_eq!(told(&["get", "meshtcproutes/depot/moves", "-o", "name"]).1, "meshtcproutes/moves\n");
+    assert_eq!(told(&["diff", "-f", &route, "--mesh", "depot"]).0, 0, "nothing differs there");
+    let (_, out, err) = told(&[
+        "preview",
+        "-f",
+        &path("next.yaml", &ROUTE.replace("name: db}]", "name: db, weight: 2}]")),
+        "--mesh",
+        "depot",
+    ]);
+    assert!(out.contains("depot/moves") && !out.contains("default/moves"), "{out}{err}");
+    let (code, out, err) = told(&["explain", "--from", "web-1", "--mesh", "depot"]);
+    assert!(code == 0 && out.starts_with("depot/web-1"), "{out}{err}");
+    let (_, out, err) = told(&["status", "--mesh", "depot"]);
+    assert!(out.contains("depot/web-1") && !out.contains("default/web-1"), "{out}{err}");
+    let (code, out, err) = told(&["simulate", "-f", &route, "--mesh", "depot", "--proxy", "web-1"]);
+    assert!(code == 0 && !out.contains("default/web-1"), "{out}{err}");
+}
