@@ -1,11 +1,14 @@
 //! `meshtcp describe`: one stored resource, and what became of it.
 
+mod words;
+
 use change::preview::State;
+use jiff::Timestamp;
 use model::{Kind, ProxyKey};
 use serde_json::json;
 
 use crate::exit::Exit;
-use crate::explain::explained;
+use crate::explain::explained as explained_at;
 use crate::in_force::{InForce, path};
 use crate::kind::{WrittenKind, key};
 use crate::output::{self, Format, complain, print};
@@ -56,21 +59,31 @@ pub(crate) fn run(
         Kind::Dataplane => json!(report.proxies.iter().find(|it| it.proxy == proxy)),
         _ => json!(report.routes.iter().find(|it| it.policy == policy)),
     };
-    let explained = match kind {
-        Kind::Dataplane => match in_force.load() {
-            Ok(State { compiled, .. }) => explained(&compiled, &proxy, None).map(|it| it.to_string()),
-            Err(exit) => return exit,
-        },
-        _ => None,
+    let is_route = matches!(kind, Kind::MeshTCPRoute | Kind::MeshHTTPRoute | Kind::TrafficRoute);
+    let state = match (kind == Kind::Dataplane || is_route).then(|| in_force.load()).transpose() {
+        Ok(state) => state.map(|State { compiled, .. }| compiled),
+        Err(exit) => return exit,
     };
+    let explained = state.as_ref().filter(|_| kind == Kind::Dataplane);
+    let explained =
+        explained.and_then(|compiled| explained_at(compiled, &proxy, None)).map(|it| it.to_string());
     let tree = json!({"resource": resource, "status": now, "explanation": explained});
     let drawn = || {
-        let mut text = output::yaml(&resource);
-        if !now.is_null() {
-            text.push_str(&format!("\n# what became of it\n{}", output::yaml(&now)));
+        let time = Timestamp::now();
+        let mut text = words::head(&key, &resource, time);
+        match &state {
+            Some(compiled) if is_route => {
+                let route = report.routes.iter().find(|it| it.policy == policy);
+                text.push_str(&words::route(&report, route, compiled));
+            }
+            Some(_) => {
+                let proxy = report.proxies.iter().find(|it| it.proxy == proxy);
+                text.push_str(&words::proxy(&report, proxy, time));
+            }
+            None => {}
         }
-        if let Some(explained) = &explained {
-            text.push_str(&format!("\n{explained}"));
+        for part in explained.iter().chain([&format!("as it is stored\n{}", output::yaml(&resource))]) {
+            text.push_str(&format!("\n{part}"));
         }
         text
     };

@@ -1,6 +1,6 @@
 //! `meshtcp get`: what a control plane stores.
 
-mod row;
+pub(crate) mod row;
 
 use serde_json::{Value, json};
 

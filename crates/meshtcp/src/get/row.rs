@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::output;
 
 /// The text of a member.
-pub(super) fn text<'v>(resource: &'v Value, key: &str) -> &'v str {
+pub(crate) fn text<'v>(resource: &'v Value, key: &str) -> &'v str {
     resource.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
@@ -92,7 +92,7 @@ pub(crate) fn ago(seconds: i64) -> String {
 }
 
 /// What a resource says, in a few words; nothing for kinds that take more than a few.
-fn summary(kind: Kind, resource: &Value) -> String {
+pub(crate) fn summary(kind: Kind, resource: &Value) -> String {
     let list =
         |pointer: &str| resource.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default();
     match kind {

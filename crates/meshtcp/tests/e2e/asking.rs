@@ -119,3 +119,68 @@ fn every_command_that_asks_takes_a_mesh_and_lists_tell_meshes_apart() {
     let (code, out, err) = told(&["simulate", "-f", &route, "--mesh", "depot", "--proxy", "web-1"]);
     assert!(code == 0 && !out.contains("default/web-1"), "{out}{err}");
 }
+
+#[test]
+fn a_resource_is_described_in_words() {
+    let control_plane = ControlPlane::start("memory", &[]);
+    let server = format!("http://{}", control_plane.api);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mesh.yaml");
+    let [port, taken, inbound, other] = free_ports();
+    let dataplane = |name: &str, port: u16, inbound: u16| {
+        format!(
+            "---\ntype: Dataplane\nname: {name}\nnetworking: {{address: 127.0.0.1, inbound: [{{port: {inbound}, tags: {{kuma.io/service: web}}}}], outbound: [{{port: {port}, tags: {{kuma.io/service: db}}}}]}}\n"
+        )
+    };
+    let hidden = ROUTE.replace("name: moves", "name: zz-hidden");
+    std::fs::write(
+        &file,
+        format!(
+            "{ROUTE}---\n{hidden}{}{}",
+            dataplane("web-1", port, inbound),
+            dataplane("web-2", taken, other)
+        ),
+    )
+    .unwrap();
+    let told = |arguments: &[&str]| answer(meshtcp(arguments).env("MESHTCP_SERVER", &server));
+    let (code, out, err) = told(&["apply", "-f", file.to_str().unwrap()]);
+    assert_eq!(code, 0, "{out}{err}");
+    let _somebody = std::net::TcpListener::bind(("127.0.0.1", taken)).unwrap();
+    let proxy = |name: &str| {
+        Program::start(meshtcp(["proxy", "--proxy", name, "--control-plane", &control_plane.xds]))
+    };
+    let (_web_1, _web_2) = (proxy("web-1"), proxy("web-2"));
+    let describe = |kind: &str, name: &str, parts: &[&str]| {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(15);
+        loop {
+            let (_, out, err) = told(&["describe", kind, name]);
+            let Some(missing) = parts.iter().find(|part| !out.contains(**part)) else { break };
+            assert!(std::time::Instant::now() < deadline, "`{missing}` is not in\n{out}{err}");
+        }
+    };
+    describe(
+        "mtcpr",
+        "moves",
+        &[
+            "MeshTCPRoute default/moves\n  says     db → db\n",
+            "s ago)",
+            "1 live, 1 refused, of 2 that it selects",
+            "default/web-1  live: decides outbound:127.0.0.1:",
+            "default/web-2  refuses it, and runs what it had:",
+            "in use",
+            "as it is stored\ntype: MeshTCPRoute",
+        ],
+    );
+    describe("mtcpr", "zz-hidden", &["2 without effect", "default/web-1, default/web-2  hidden by MeshTCPRoute", "moves"]);
+    describe(
+        "dataplane",
+        "web-1",
+        &[
+            "proxy    in sync; attached since 2",
+            "ago): meshtcp-proxy",
+            "brought its last change, and it runs it",
+        ],
+    );
+    describe("dataplane", "web-2", &["refuses a part of what it is told", "  refuses  outbound:127.0.0.1:"]);
+    describe("mesh", "default", &["Mesh default\n  created  2"]);
+}
