@@ -171,7 +171,11 @@ fn a_resource_is_described_in_words() {
             "as it is stored\ntype: MeshTCPRoute",
         ],
     );
-    describe("mtcpr", "zz-hidden", &["2 without effect", "default/web-1, default/web-2  hidden by MeshTCPRoute", "moves"]);
+    describe(
+        "mtcpr",
+        "zz-hidden",
+        &["2 without effect", "default/web-1, default/web-2  hidden by MeshTCPRoute", "moves"],
+    );
     describe(
         "dataplane",
         "web-1",
