@@ -36,6 +36,7 @@ mod panics;
 mod patience;
 mod plan;
 mod preview;
+mod process;
 mod profiles;
 mod proposal;
 mod proxy;

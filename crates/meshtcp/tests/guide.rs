@@ -121,7 +121,6 @@ fn families(metrics: &str) -> BTreeSet<String> {
     let families = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE "));
     families
         .map(|line| match line.split_once(' ').unwrap() {
-            (name, "counter") => format!("{name}_total"),
             (name, _) => name.to_owned(),
         })
         .collect()
