@@ -38,6 +38,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use crate::exit::Exit;
+use crate::listen;
 use crate::output::complain;
 use crate::{duration, names};
 
@@ -48,7 +49,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     api: api::ApiArgs,
     /// Where proxies attach: Envoy and `meshtcp proxy` (port 0: any)
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5678", env = "MESHTCP_XDS")]
+    #[arg(long, value_name = "ADDR", value_parser = listen::address, default_value = "127.0.0.1:5678", env = "MESHTCP_XDS")]
     xds: SocketAddr,
     /// Let proxies attach over TLS, with this certificate and its chain, in PEM; may be that of --api-tls-cert
     #[arg(long, value_name = "FILE", requires = "xds_tls_key", env = "MESHTCP_XDS_TLS_CERT")]
@@ -57,7 +58,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", requires = "xds_tls_cert", env = "MESHTCP_XDS_TLS_KEY")]
     xds_tls_key: Option<PathBuf>,
     /// Serve /metrics, /ready, /healthy, /status and /plan here, e.g. 127.0.0.1:5680 (port 0: any)
-    #[arg(long, value_name = "ADDR", env = "MESHTCP_ADMIN")]
+    #[arg(long, value_name = "ADDR", value_parser = listen::address, env = "MESHTCP_ADMIN")]
     admin: Option<SocketAddr>,
     /// Only serve proxies of this mesh
     #[arg(long, value_name = "MESH", value_parser = names::mesh)]

@@ -7,6 +7,7 @@ use crate::apply::answer;
 use crate::apply::wait::{Wait, waited};
 use crate::context::{InMesh, Server};
 use crate::exit::Exit;
+use crate::get::absent;
 use crate::in_force::path;
 use crate::kind::{WrittenKind, key};
 use crate::output::{self, Format, complain, print};
@@ -87,7 +88,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
             }
             Ok(None) if ignore_not_found => "absent",
             Ok(None) => {
-                complain(&format!("error: there is no {key}\n"));
+                complain(&absent(&client, &key));
                 exit = Exit::Problems;
                 "absent"
             }

@@ -27,7 +27,7 @@ use crate::output::{complain, print};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// How many connections to open
-    #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(30..=100_000))]
+    #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(room::LEAST as i64..=100_000))]
     connections: u32,
 }
 

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::exit::Exit;
 use crate::explain::explained as explained_at;
+use crate::get::absent;
 use crate::in_force::{InForce, path};
 use crate::kind::{WrittenKind, key};
 use crate::output::{self, Format, complain, print};
@@ -45,7 +46,7 @@ pub(crate) fn run(
     let resource = match client.get(&path(&key)) {
         Ok(Some(resource)) => resource,
         Ok(None) => {
-            complain(&format!("error: there is no {}\n", key));
+            complain(&absent(&client, &key));
             return Exit::Problems;
         }
         Err(failed) => return failed.said(),

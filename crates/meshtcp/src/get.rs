@@ -2,9 +2,12 @@
 
 pub(crate) mod row;
 
+use model::ResourceKey;
+use model::draft::did_you_mean;
 use serde_json::{Value, json};
 
 use crate::answer::complaints;
+use crate::client::Client;
 use crate::context::{InMesh, Server};
 use crate::exit::Exit;
 use crate::in_force::{collection, path};
@@ -32,6 +35,15 @@ pub(crate) struct Args {
     /// How to print them
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Shape,
+}
+
+/// That a resource is not there, with the name that was probably meant.
+pub(crate) fn absent(client: &Client, key: &ResourceKey) -> String {
+    // whatever fails here, it is not there
+    let there = client.list(&collection(key.kind, key.mesh_or_empty())).unwrap_or_default();
+    let near = did_you_mean(&key.name, there.iter().map(|it| row::text(it, "name")));
+    let help = near.map(|near| format!("\n  help: {near}")).unwrap_or_default();
+    format!("error: there is no {key}{help}\n")
 }
 
 pub(crate) fn run(arguments: Args) -> Exit {
@@ -63,7 +75,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
             .filter_map(|key| match client.get(&path(&key)) {
                 Ok(None) => {
                     missing = true;
-                    complain(&format!("error: there is no {key}\n"));
+                    complain(&absent(&client, &key));
                     None
                 }
                 Ok(Some(found)) => Some(Ok(found)),

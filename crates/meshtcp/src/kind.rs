@@ -36,6 +36,17 @@ impl FromStr for WrittenKind {
         }
         let known = Kind::ALL.iter().flat_map(|kind| [kind.as_str(), kind.plural()]);
         let near = model::draft::did_you_mean(written, known);
+        // short names are too short to be told apart by letters
+        let short = Kind::ALL.iter().find(|kind| {
+            kind.short_name().is_some_and(|short| {
+                short.len() > 1 && lower.trim_end_matches(char::is_numeric).starts_with(short)
+            })
+        });
+        let near = near.or_else(|| {
+            short.map(|kind| {
+                format!("did you mean `{}`, {}?", kind.short_name().unwrap_or_default(), kind.plural())
+            })
+        });
         let near = near.unwrap_or_else(|| "e.g. meshtcproutes, dataplanes, meshservices, meshes".to_owned());
         Err(format!("there is no kind `{written}`: {near}"))
     }
@@ -77,6 +88,7 @@ mod tests {
         let written: WrittenKind = "mtcpr/depot/moves".parse().unwrap();
         let moves = key(written.kind, "default", &written.name.unwrap());
         assert_eq!(moves, ResourceKey::new(Kind::MeshTCPRoute, "depot", "moves"));
+        assert!("dpp".parse::<WrittenKind>().unwrap_err().contains("`dp`, dataplanes"));
         assert!("meshtcprouts".parse::<WrittenKind>().unwrap_err().contains("did you mean"));
     }
 }

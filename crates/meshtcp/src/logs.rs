@@ -24,7 +24,7 @@ pub(crate) struct Args {
     #[arg(short, long)]
     follow: bool,
     /// Only the last N lines that fit
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = lines_wanted, allow_negative_numbers = true)]
     tail: Option<usize>,
     /// Only connections of this proxy: NAME or MESH/NAME
     #[arg(long, value_name = "NAME")]
@@ -57,6 +57,11 @@ enum Shape {
     Yaml,
     /// One object a line
     Json,
+}
+
+/// Reads how many lines are wanted.
+fn lines_wanted(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| "write how many of the last lines, from 0".to_owned())
 }
 
 pub(crate) fn run(arguments: Args) -> Exit {

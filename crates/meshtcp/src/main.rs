@@ -27,6 +27,7 @@ mod host;
 mod import;
 mod in_force;
 mod kind;
+mod listen;
 mod log;
 mod logs;
 mod names;

@@ -32,6 +32,7 @@ use xds::Foreign;
 use crate::address::ControlPlane;
 use crate::duration;
 use crate::exit::Exit;
+use crate::listen;
 use crate::output::{complain, print};
 use crate::pages::HostNames;
 use crate::patience::Patience;
@@ -70,7 +71,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
     /// Serve /metrics, /ready, /healthy, /status and /connections here, e.g. 127.0.0.1:9901 (port 0: any)
-    #[arg(long, value_name = "ADDR", env = "MESHTCP_ADMIN")]
+    #[arg(long, value_name = "ADDR", value_parser = listen::address, env = "MESHTCP_ADMIN")]
     admin: Option<SocketAddr>,
     #[command(flatten)]
     names: HostNames,
@@ -81,7 +82,7 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     log_format: LogFormat,
     /// How many event loops carry connections; default: one a processor
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = listen::workers)]
     workers: Option<NonZeroUsize>,
     /// How long open connections may go on after SIGTERM, SIGINT or SIGQUIT; a second signal ends them at once
     #[arg(long, default_value = "30s", value_parser = duration::parse, value_name = "TIME")]

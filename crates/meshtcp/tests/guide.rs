@@ -119,11 +119,7 @@ fn metrics_of(admin: &str) -> String {
 /// The metrics of an answer, by the names of their series.
 fn families(metrics: &str) -> BTreeSet<String> {
     let families = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE "));
-    families
-        .map(|line| match line.split_once(' ').unwrap() {
-            (name, _) => name.to_owned(),
-        })
-        .collect()
+    families.map(|line| line.split_once(' ').unwrap().0.to_owned()).collect()
 }
 
 /// A running `meshtcp`, ended when dropped.

@@ -10,6 +10,7 @@ use control::fleet::{Did, Happening, News};
 use control::run::{FleetNews, FleetSink, Live, Turn};
 use control::sources::SourceState;
 use model::ProxyKey;
+use model::policy::format_duration;
 use xds::Foreign;
 
 use super::Split;
@@ -150,8 +151,8 @@ impl Screen {
         let text = match attached {
             0 => "leaving: no proxy is attached\n".to_owned(),
             attached => format!(
-                "leaving: {attached} proxies keep what they run; their streams end within {} s\n",
-                grace.as_secs_f64()
+                "leaving: {attached} proxies keep what they run; their streams end within {}\n",
+                format_duration(grace)
             ),
         };
         print(&text);

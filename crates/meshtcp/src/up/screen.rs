@@ -8,6 +8,7 @@ use change::Revision;
 use change::compile::{Change, Compiled, Row, Which, carried};
 use control::run::{Live, Turn};
 use control::sources::SourceState;
+use model::policy::format_duration;
 use model::{Kind, Spec};
 use proxy::DrainReport;
 use xds::Foreign;
@@ -132,8 +133,8 @@ impl Screen {
         let text = match open {
             0 => "leaving: no connection is open\n".to_owned(),
             open => format!(
-                "leaving: no new connections; {open} open ones may go on for {} s (again: end them at once)\n",
-                grace.as_secs_f64()
+                "leaving: no new connections; {open} open ones may go on for {} (again: end them at once)\n",
+                format_duration(grace)
             ),
         };
         print(&text);

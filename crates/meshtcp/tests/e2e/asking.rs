@@ -188,3 +188,32 @@ fn a_resource_is_described_in_words() {
     describe("dataplane", "web-2", &["refuses a part of what it is told", "  refuses  outbound:127.0.0.1:"]);
     describe("mesh", "default", &["Mesh default\n  created  2"]);
 }
+
+#[test]
+fn what_is_mistyped_is_told_with_what_to_write() {
+    let control_plane = ControlPlane::start("memory", &[]);
+    let server = format!("http://{}", control_plane.api);
+    let route = "/meshes/default/meshtcproutes/blue-green";
+    let document = r#"{"type": "MeshTCPRoute", "mesh": "default", "name": "blue-green", "spec": {"to": [{"targetRef": {"kind": "MeshService", "name": "a"}, "rules": [{"default": {"backendRefs": [{"kind": "MeshService", "name": "a"}]}}]}]}}"#;
+    let (status, said) = ask(&control_plane.api, &format!("PUT {route} {document}"));
+    assert_eq!(status, 201, "{said}");
+    for (arguments, told) in [
+        (&["up", ".", "--admin", ":9901"][..], "127.0.0.1:9901 for this host only"),
+        (&["proxy", "--proxy", "web-1", "--admin", "9901"], "127.0.0.1:9901"),
+        (&["control-plane", "--xds", "host:5678"], "`host` is a name: write the IP address"),
+        (&["up", ".", "--workers", "0"], "a whole number from 1"),
+        (&["explain", "connection", "abc", "--log", "x"], "the number of a connection"),
+        (&["logs", "x", "--tail", "-1"], "how many of the last lines"),
+        (&["get", "dpp"], "did you mean `dp`, dataplanes?"),
+        (&["get", "mtcpr", "blue-gren"], "did you mean `blue-green`?"),
+        (&["delete", "mtcpr", "blue-gren"], "did you mean `blue-green`?"),
+        (&["describe", "mtcpr", "blue-gren"], "did you mean `blue-green`?"),
+    ] {
+        let (code, _, err) = answer(meshtcp(arguments).env("MESHTCP_SERVER", &server));
+        assert!(code != 0 && err.contains(told), "{arguments:?}: {code}: {err}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("mesh.yaml"), "type: Mesh\nname: default\n").unwrap();
+    let (_, out, err) = answer(meshtcp(["validate", "--profile", "2.14.3"]).arg(folder.path()));
+    assert_eq!(out, "1 resource in 1 file: all good\n", "{err}");
+}
