@@ -59,7 +59,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     if let Some(path) = &arguments.page {
         page.write(path, &section)?;
         let picture = path.with_extension("svg");
-        fs::write(&picture, plot::svg(&ledger)).map_err(|error| format!("{}: {error}", picture.display()))?;
+        fs::write(
+            &picture,
+            plot::svg(&ledger, &jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string()),
+        )
+        .map_err(|error| format!("{}: {error}", picture.display()))?;
         eprintln!("written: {}, {}", path.display(), picture.display());
     }
     eprintln!("raw samples: {}", raw.display());

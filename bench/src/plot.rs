@@ -1,17 +1,20 @@
-//! The plot: one small bar chart for each axis that has a target.
+//! The plot: one small bar chart for each axis that has a target. A bar is the median of all rounds, the line across its end
+//! goes from the lower to the upper quartile.
 
 use std::fmt::Write as _;
 
 use crate::contestant::Contestant;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Middle};
 use crate::page::figure;
 use crate::target::{TARGETS, Target};
 
-const COLUMNS: usize = 3;
-const PANEL: (usize, usize) = (320, 178);
+const COLUMNS: usize = 2;
+const PANEL: (usize, usize) = (440, 178);
 const MARGIN: usize = 16;
+/// The line above the panels.
+const HEAD: usize = 24;
 /// Where bars begin, and how long the longest is.
-const BAR: (usize, usize) = (104, 140);
+const BAR: (usize, usize) = (124, 220);
 const ROW: usize = 22;
 
 const BARS: [(Contestant, &str); 5] = [
@@ -22,17 +25,19 @@ const BARS: [(Contestant, &str); 5] = [
     (Contestant::Envoy, "#8a93a6"),
 ];
 
-/// The picture as SVG.
-pub(crate) fn svg(ledger: &Ledger) -> String {
+/// The picture as SVG; `date`: when it was measured.
+pub(crate) fn svg(ledger: &Ledger, date: &str) -> String {
     let width = COLUMNS * PANEL.0 + 2 * MARGIN;
-    let height = TARGETS.len().div_ceil(COLUMNS) * PANEL.1 + 2 * MARGIN;
+    let height = TARGETS.len().div_ceil(COLUMNS) * PANEL.1 + 2 * MARGIN + HEAD;
     let mut text = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
          viewBox=\"0 0 {width} {height}\" font-family=\"system-ui, sans-serif\" font-size=\"12\">\n\
-         <rect width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>\n"
+         <rect width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>\n\
+         <text x=\"{MARGIN}\" y=\"{}\" fill=\"#666666\">Medians, and the quartiles of all rounds. Measured {date}.</text>\n",
+        MARGIN + 12,
     );
     for (index, target) in TARGETS.iter().enumerate() {
-        let at = (MARGIN + index % COLUMNS * PANEL.0, MARGIN + index / COLUMNS * PANEL.1);
+        let at = (MARGIN + index % COLUMNS * PANEL.0, MARGIN + HEAD + index / COLUMNS * PANEL.1);
         panel(ledger, target, at, &mut text);
     }
     text.push_str("</svg>\n");
@@ -50,26 +55,31 @@ fn panel(ledger: &Ledger, target: &Target, (x, y): (usize, usize), text: &mut St
         y + 30,
         target.which_is_good(),
     );
-    let values =
-        BARS.map(|(contestant, _)| ledger.middle(*case, contestant, *metric).map(|middle| middle.median));
-    let longest = values.iter().flatten().copied().fold(0.0, f64::max);
+    let values = BARS.map(|(contestant, _)| ledger.middle(*case, contestant, *metric));
+    let longest = values.iter().flatten().map(|middle| middle.high).fold(0.0, f64::max);
     for (row, ((contestant, colour), value)) in BARS.into_iter().zip(values).enumerate() {
-        let Some(value) = value else { continue };
+        let Some(Middle { low, median, high }) = value else { continue };
         let top = y + 40 + row * ROW;
-        let length = if longest > 0.0 { value / longest * BAR.1 as f64 } else { 0.0 };
+        let long = |value: f64| if longest > 0.0 { value / longest * BAR.1 as f64 } else { 0.0 };
+        let (length, from, to) = (long(median), long(low), long(high));
+        let begin = (x + BAR.0) as f64;
         let _ = writeln!(
             text,
             "<text x=\"{}\" y=\"{}\" text-anchor=\"end\" fill=\"#222222\">{}</text>\n\
              <rect x=\"{}\" y=\"{top}\" width=\"{length:.1}\" height=\"{}\" fill=\"{colour}\"/>\n\
+             <path d=\"M{:.1} {middle}H{:.1}\" stroke=\"#222222\"/>\n\
              <text x=\"{:.1}\" y=\"{}\" fill=\"#222222\">{}</text>",
             x + BAR.0 - 6,
             top + 12,
             contestant.name(),
             x + BAR.0,
             ROW - 6,
-            (x + BAR.0) as f64 + length + 4.0,
+            begin + from,
+            begin + to,
+            begin + length.max(to) + 4.0,
             top + 12,
-            figure(value),
+            figure(median),
+            middle = top + (ROW - 6) / 2,
         );
     }
 }
@@ -87,7 +97,8 @@ mod tests {
             let sample = Sample { work, seconds: 1.0, cpu_seconds: 1.0, ..Sample::default() };
             ledger.note(Case::Bulk4, contestant, 0, sample);
         }
-        let picture = svg(&ledger);
-        assert!(picture.contains("width=\"140.0\"") && picture.contains("width=\"28.0\""), "{picture}");
+        let picture = svg(&ledger, "2026-11-25");
+        assert!(picture.contains("Measured 2026-11-25"), "{picture}");
+        assert!(picture.contains("width=\"220.0\"") && picture.contains("width=\"44.0\""), "{picture}");
     }
 }

@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
@@ -48,12 +48,23 @@ struct Pair {
     in_use: ArcSwap<CertifiedKey>,
 }
 
+/// One of the two files of a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Half {
+    /// The certificate with its chain.
+    Certificate,
+    /// Its key.
+    Key,
+}
+
 /// Why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
     /// A file cannot be read, or has nothing in PEM.
-    #[error("{file}: {why}")]
+    #[error("{file} cannot be used: {why}")]
     File {
+        /// Which of the two.
+        half: Half,
         /// The file.
         file: String,
         /// What is wrong with it.
@@ -162,13 +173,20 @@ fn look(certificate: &Path, key: &Path) -> [Option<Look>; 2] {
 }
 
 fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, CertificateError> {
-    let within = |file: &Path| {
+    let within = |half, file: &Path| {
         let file = file.display().to_string();
-        move |error: rustls::pki_types::pem::Error| CertificateError::File { file, why: error.to_string() }
+        move |error| {
+            let why = match error {
+                pem::Error::Io(error) => error.to_string(),
+                pem::Error::NoItemsFound => "there is none in PEM".to_owned(),
+                other => other.to_string(),
+            };
+            CertificateError::File { half, file, why }
+        }
     };
-    let chain = CertificateDer::pem_file_iter(certificate).map_err(within(certificate))?;
-    let chain: Vec<_> = chain.collect::<Result<_, _>>().map_err(within(certificate))?;
-    let key = PrivateKeyDer::from_pem_file(key).map_err(within(key))?;
+    let chain = CertificateDer::pem_file_iter(certificate).map_err(within(Half::Certificate, certificate))?;
+    let chain: Vec<_> = chain.collect::<Result<_, _>>().map_err(within(Half::Certificate, certificate))?;
+    let key = PrivateKeyDer::from_pem_file(key).map_err(within(Half::Key, key))?;
     CertifiedKey::from_der(chain, key, &rustls::crypto::ring::default_provider())
         .map_err(CertificateError::Pair)
 }

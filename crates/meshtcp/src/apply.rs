@@ -3,15 +3,17 @@
 pub(crate) mod wait;
 
 use change::preview::{comparable, differences, universal};
+use change::rollout::Rollout;
 use change::{Entry, carry};
 use model::problems::SHOWN;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use wait::{Wait, waited};
 use xds::Foreign;
 
+use crate::answer::complaints;
 use crate::client::{Client, Put};
-use crate::context::Server;
+use crate::context::{InMesh, Server};
 use crate::exit::Exit;
 use crate::in_force::path;
 use crate::output::{self, Format, complain, print};
@@ -30,6 +32,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     server: Server,
     #[command(flatten)]
+    mesh: InMesh,
+    #[command(flatten)]
     rules: Rules,
     /// How to print what became of each resource
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
@@ -46,10 +50,15 @@ struct Applied {
     outcome: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     revision: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
 }
 
-pub(crate) fn run(Args { files, dry_run, wait, server, rules, output: format }: Args) -> Exit {
-    let prepared = files.read(&rules).and_then(|proposed| Ok((proposed, server.client()?)));
+pub(crate) fn run(Args { files, dry_run, wait, server, mesh, rules, output: format }: Args) -> Exit {
+    let prepared = server.resolved().and_then(|context| {
+        let proposed = files.read(&rules, &mesh.or_of(&context))?;
+        Ok((proposed, server.client()?))
+    });
     let (Proposed { mut entries, exit: left_out }, client) = match prepared {
         Ok(both) => both,
         Err(exit) => return exit,
@@ -71,11 +80,24 @@ pub(crate) fn run(Args { files, dry_run, wait, server, rules, output: format }: 
         }
         false => put(&client, &steps, &mut said),
     };
+    let (rollout, exit) = match exit {
+        Exit::Ok if !dry_run => waited(&client, said.revision, &wait),
+        exit => (None, exit),
+    };
+    let answer = || answer(&said.applied, said.revision, rollout.as_ref());
     if format != Format::Table {
-        print(&output::structured(format, &said.applied).unwrap_or_default());
+        print(&output::structured(format, &answer()).unwrap_or_default());
     }
-    let exit = if exit == Exit::Ok && !dry_run { waited(&client, said.revision, &wait) } else { exit };
     if exit == Exit::Ok { left_out } else { exit }
+}
+
+/// What became of resources, how far that has come if somebody waited for it, and what there is to complain of, as one value.
+pub(crate) fn answer(resources: &impl Serialize, revision: Option<u64>, rollout: Option<&Rollout>) -> Value {
+    let mut answer = json!({ "resources": resources, "revision": revision, "errors": complaints() });
+    if let (Some(members), Some(rollout)) = (answer.as_object_mut(), rollout) {
+        members.insert("rollout".into(), json!(rollout));
+    }
+    answer
 }
 
 const SAME: &str = "unchanged";
@@ -190,7 +212,7 @@ impl Said {
         if self.format == Format::Table {
             print(&format!("{described} {}\n", Foreign::name(words)));
         }
-        for warning in warnings.iter().take(SHOWN) {
+        for warning in warnings.iter().take(SHOWN).filter(|_| self.format == Format::Table) {
             complain(&format!("warning: {described}: {}\n", Foreign::message(warning)));
         }
         let meta = entry.resource.meta();
@@ -200,6 +222,7 @@ impl Said {
             name: meta.name.as_str().to_owned(),
             outcome: outcome.to_owned(),
             revision: if outcome == SAME { None } else { revision },
+            warnings: warnings.iter().take(SHOWN).cloned().collect(),
         });
     }
 }

@@ -27,7 +27,7 @@ use crate::store::{StoreChoice, StoreParser};
 pub(crate) struct Whose {
     /// A store that is opened here, instead of asking a control plane, whichever is named: file:PATH, folder:PATH or
     /// postgres://USER:PASSWORD@HOST/DATABASE
-    #[arg(long, value_name = "STORE", value_parser = StoreParser)]
+    #[arg(long, value_name = "STORE", value_parser = StoreParser, env = StoreChoice::VARIABLE, hide_env_values = true)]
     store: Option<StoreChoice>,
     #[command(flatten)]
     server: Server,

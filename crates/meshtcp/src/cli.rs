@@ -1,10 +1,14 @@
 //! The command line.
 
+use std::ffi::OsString;
+
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::exit::Exit;
 use crate::log::Diagnostics;
+use crate::output::{Format, Shape};
 use crate::settings::WithFile;
 use crate::{
     apply, backup, completion, config, control_plane, delete, demo, describe, diff, envoy_bootstrap, explain,
@@ -35,7 +39,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Carry the connections of every proxy on this host as the resources say, and follow their changes
     Up(WithFile<up::Args>),
-    /// Show in 15 seconds what this does: 1,000 connections, two changes of weights, none cut
+    /// Show in 10 seconds what this does: 1,000 connections, two changes of weights, none cut
     Demo(demo::Args),
     /// Say everything that is wrong with resources
     Validate(validate::Args),
@@ -79,6 +83,41 @@ pub(crate) enum Command {
     Config(config::Args),
     /// Print what a shell needs to complete command lines
     Completion(completion::Args),
+}
+
+/// Reads a command line, and in which format its answer is wanted.
+///
+/// # Errors
+/// It makes no sense, or asks for help.
+pub(crate) fn parse(arguments: Vec<OsString>) -> Result<(Cli, Format), clap::Error> {
+    let matches = Cli::command().try_get_matches_from(arguments)?;
+    let mut deepest = &matches;
+    while let Some((_, matches)) = deepest.subcommand() {
+        deepest = matches;
+    }
+    let shape = |shape: &Shape| match shape {
+        Shape::Json => Format::Json,
+        Shape::Yaml => Format::Yaml,
+        Shape::Table | Shape::Wide | Shape::Name => Format::Table,
+    };
+    let format = deepest.try_get_one::<Format>("output").ok().flatten().copied();
+    let format = format.or_else(|| deepest.try_get_one::<Shape>("output").ok().flatten().map(shape));
+    // some commands print YAML to people who asked for nothing
+    let is_chosen = |_: &Format| deepest.value_source("output") == Some(ValueSource::CommandLine);
+    let format = format.filter(is_chosen).unwrap_or_default();
+    Ok((Cli::from_arg_matches(&matches)?, format))
+}
+
+/// Whether a command line, which may make no sense, asks for JSON.
+pub(crate) fn wants_json(arguments: &[OsString]) -> bool {
+    let words: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
+    words.iter().any(|word| word == "--output=json" || word == "-ojson")
+        || words.windows(2).any(|pair| ["-o", "--output"].contains(&&*pair[0]) && pair[1] == "json")
+}
+
+/// Whether a command line, which may make no sense, is that of a server.
+pub(crate) fn goes_on(arguments: &[OsString]) -> bool {
+    arguments.get(1).is_some_and(|command| ["up", "proxy", "control-plane"].iter().any(|it| command == it))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::io::{BufRead as _, BufReader};
 use std::time::{Duration, Instant};
 
 use change::report::FleetReport;
-use failed::Whom;
+use failed::{Cause, Whom};
 use model::ResourceKey;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
@@ -191,13 +191,17 @@ impl Client {
         if response.status() != StatusCode::NOT_FOUND {
             return self.body(response).map(Ok);
         }
+        if self.whom == Whom::Proxy {
+            let why = format!("it has no {path}");
+            return Err(Failed::Strange { whom: self.whom, server: self.server.clone(), why });
+        }
         // any server says 404 to anything: only the words of a control plane mean that it has no such thing
         let text = response.body_mut().read_to_string().map_err(|error| self.unreachable(&error))?;
         let said: Option<Value> = serde_json::from_str(&text).ok();
         match said.filter(|said| said.get("title").is_some()) {
             Some(said) => Ok(Err(said)),
             None if text.trim() == NO_PAGE => Ok(Err(Value::Null)),
-            None => Err(Failed::refused(&self.server, 404, None, &text)),
+            None => Err(Failed::refused((self.whom, &self.server), 404, None, &text)),
         }
     }
 
@@ -217,7 +221,9 @@ impl Client {
         while let Some(path) = next.take() {
             let mut page = match self.answer(&path)? {
                 Ok(page) => page,
-                Err(said) => return Err(Failed::refused(&self.server, 404, Some(&said), NO_PAGE)),
+                Err(said) => {
+                    return Err(Failed::refused((self.whom, &self.server), 404, Some(&said), NO_PAGE));
+                }
             };
             if let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) {
                 found.extend(items);
@@ -356,7 +362,9 @@ impl Client {
                 server: self.server.clone(),
                 why: format!("its answer is no JSON: {error}"),
             }),
-            (false, tree) => Err(Failed::refused(&self.server, status.as_u16(), tree.ok().as_ref(), &text)),
+            (false, tree) => {
+                Err(Failed::refused((self.whom, &self.server), status.as_u16(), tree.ok().as_ref(), &text))
+            }
         }
     }
 
@@ -374,7 +382,7 @@ impl Client {
             ureq::Error::Io(error) => error.to_string(),
             other => other.to_string(),
         };
-        Failed::Unreachable { whom: self.whom, server, why }
+        Failed::Unreachable { whom: self.whom, server, why, cause: Cause::of(error) }
     }
 }
 

@@ -116,6 +116,10 @@ fn attempt(what: What) -> Result<(), (Exit, String)> {
                 context.server = server;
             }
             context.mesh = mesh.or(context.mesh);
+            // the file of contexts is read from any folder
+            let whole = |path: Option<PathBuf>| path.map(std::path::absolute).transpose();
+            let lost = |error: std::io::Error| (Exit::Environment, format!("where this folder is: {error}"));
+            let (ca_file, token_file) = (whole(ca_file).map_err(lost)?, whole(token_file).map_err(lost)?);
             context.ca_file = ca_file.or(context.ca_file);
             if token_file.is_some() {
                 (context.token, context.token_file) = (None, token_file);

@@ -4,6 +4,7 @@ mod file;
 
 use std::path::PathBuf;
 
+use crate::address::ControlPlane;
 use crate::client::Client;
 use crate::exit::Exit;
 use crate::names;
@@ -84,15 +85,20 @@ impl Server {
     }
 }
 
-/// Reads the URL of a REST API.
+/// Reads the URL of a REST API; `HOST:PORT` alone is meant as `http://HOST:PORT`, and the path of a socket is made absolute.
 pub(crate) fn url(text: &str) -> Result<String, String> {
-    let rest = ["http://", "https://", "unix:"].iter().find_map(|scheme| text.strip_prefix(scheme));
-    match rest.filter(|rest| !rest.is_empty()) {
-        Some(_) => Ok(text.to_owned()),
-        None => {
-            Err("this is no URL of a control plane: write http://HOST:PORT, https://HOST:PORT or unix:PATH"
-                .to_owned())
-        }
+    let wrong = || {
+        "this is no URL of a control plane: write http://HOST:PORT, https://HOST:PORT or unix:PATH".to_owned()
+    };
+    if let Some(path) = text.strip_prefix("unix:") {
+        let path = std::path::absolute(path).map_err(|_| wrong())?;
+        return Ok(format!("unix:{}", path.display()));
+    }
+    let rest = ["http://", "https://"].iter().find_map(|scheme| text.strip_prefix(scheme));
+    match rest {
+        Some(rest) if !rest.is_empty() => Ok(text.to_owned()),
+        Some(_) => Err(wrong()),
+        None => text.parse::<ControlPlane>().map(|address| address.to_string()).map_err(|_| wrong()),
     }
 }
 

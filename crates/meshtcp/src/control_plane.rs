@@ -22,7 +22,7 @@ use std::time::Duration;
 use change::compile::{Compiler, Scope, Which};
 use change::report::Question;
 use control::api::{Mirror, Plane, Role};
-use control::certificate::Certificate;
+use control::certificate::{Certificate, CertificateError, Half};
 use control::discovery::{Publisher, Statuses, TokenGate};
 use control::door::raise_descriptors;
 use control::fleet::{Fleet, Standing};
@@ -40,6 +40,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use crate::exit::Exit;
+use crate::listen;
 use crate::output::complain;
 use crate::{duration, names};
 
@@ -50,7 +51,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     api: api::ApiArgs,
     /// Where proxies attach: Envoy and `meshtcp proxy` (port 0: any)
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5678", env = "MESHTCP_XDS")]
+    #[arg(long, value_name = "ADDR", value_parser = listen::address, default_value = "127.0.0.1:5678", env = "MESHTCP_XDS")]
     xds: SocketAddr,
     /// Let proxies attach over TLS, with this certificate and its chain, in PEM; may be that of --api-tls-cert
     #[arg(long, value_name = "FILE", requires = "xds_tls_key", env = "MESHTCP_XDS_TLS_CERT")]
@@ -59,7 +60,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", requires = "xds_tls_cert", env = "MESHTCP_XDS_TLS_KEY")]
     xds_tls_key: Option<PathBuf>,
     /// Serve /metrics, /ready, /healthy, /status and /plan here, e.g. 127.0.0.1:5680 (port 0: any)
-    #[arg(long, value_name = "ADDR", env = "MESHTCP_ADMIN")]
+    #[arg(long, value_name = "ADDR", value_parser = listen::address, env = "MESHTCP_ADMIN")]
     admin: Option<SocketAddr>,
     /// Only serve proxies of this mesh
     #[arg(long, value_name = "MESH", value_parser = names::mesh)]
@@ -160,11 +161,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
         Ok(api) => api,
         Err(message) => return refuse(&message),
     };
-    let tls = match certificate(
-        "--xds-tls-cert",
-        arguments.xds_tls_cert.as_ref(),
-        arguments.xds_tls_key.as_ref(),
-    ) {
+    let tls = match certificate("xds", arguments.xds_tls_cert.as_ref(), arguments.xds_tls_key.as_ref()) {
         Ok(tls) => tls,
         Err(message) => return refuse(&message),
     };
@@ -223,22 +220,29 @@ pub(crate) fn run(arguments: Args) -> Exit {
 
 /// Says what a turn brought.
 fn show(screen: &Screen, shared: &Shared, live: &Live<FleetSink>, turn: &Turn<FleetNews>) {
-    screen.turn(live, turn);
+    let standing = shared.standing();
+    screen.turn(live, turn, standing.revision);
     if let Some(FleetNews { told, happened, turned_away }) = &turn.news {
-        screen.news(told, &shared.standing().compiled);
+        screen.news(told, &standing.compiled);
         screen.happened(happened, |proxy| shared.plane.report(&Question::of_routes_in(proxy.mesh.as_str())));
         turned_away.iter().for_each(Screen::turned_away);
     }
 }
 
-/// The certificate that a flag names, and its key; `None`: there is to be no TLS.
+/// The certificate that the flags of `door` name, and its key; `None`: there is to be no TLS.
 fn certificate(
-    flag: &str,
+    door: &str,
     certificate: Option<&PathBuf>,
     key: Option<&PathBuf>,
 ) -> Result<Option<Certificate>, String> {
     let pair = certificate.zip(key).map(|(certificate, key)| Certificate::read(certificate, key));
-    pair.transpose().map_err(|error| format!("{flag}: {error}"))
+    pair.transpose().map_err(|error| {
+        let half = match &error {
+            CertificateError::File { half: Half::Key, .. } => "key",
+            CertificateError::File { half: Half::Certificate, .. } | CertificateError::Pair(_) => "cert",
+        };
+        format!("--{door}-tls-{half}: {error}")
+    })
 }
 
 /// What to say of what lies open: tokens of proxies that come in plaintext from other hosts, rights that nobody has to prove.

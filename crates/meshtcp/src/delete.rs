@@ -1,13 +1,16 @@
 //! `meshtcp delete`: take resources out of a control plane.
 
 use model::ResourceKey;
+use serde::Serialize;
 
+use crate::apply::answer;
 use crate::apply::wait::{Wait, waited};
 use crate::context::{InMesh, Server};
 use crate::exit::Exit;
+use crate::get::absent;
 use crate::in_force::path;
-use crate::kind::WrittenKind;
-use crate::output::{complain, print};
+use crate::kind::{WrittenKind, key};
+use crate::output::{self, Format, complain, print};
 use crate::proposal::{Files, Proposed};
 use crate::source::Rules;
 
@@ -16,7 +19,7 @@ pub(crate) struct Args {
     /// The kind, e.g. meshtcproutes, MeshTCPRoute or mtcpr; KIND/NAME for one
     #[arg(value_name = "KIND", required_unless_present = "file")]
     kind: Option<WrittenKind>,
-    /// The names
+    /// The names; MESH/NAME for one of another mesh
     #[arg(value_name = "NAME")]
     names: Vec<String>,
     /// The resources of these files instead; a folder, or `-` for standard input; may be repeated
@@ -33,10 +36,23 @@ pub(crate) struct Args {
     server: Server,
     #[command(flatten)]
     rules: Rules,
+    /// How to print what became of each resource
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+}
+
+/// What became of one resource.
+#[derive(Debug, Serialize)]
+struct Deleted {
+    kind: String,
+    mesh: String,
+    name: String,
+    /// `deleted`, or `absent`: it was not there.
+    outcome: &'static str,
 }
 
 pub(crate) fn run(arguments: Args) -> Exit {
-    let Args { kind, names, file, mesh, ignore_not_found, wait, server, rules } = arguments;
+    let Args { kind, names, file, mesh, ignore_not_found, wait, server, rules, output: format } = arguments;
     let resolved = server.resolved().and_then(|context| Ok((server.client()?, mesh.or_of(&context))));
     let (client, mesh) = match resolved {
         Ok(both) => both,
@@ -45,9 +61,9 @@ pub(crate) fn run(arguments: Args) -> Exit {
     let mut exit = Exit::Ok;
     let meant: Vec<ResourceKey> = match kind {
         Some(WrittenKind { kind, name }) => {
-            name.into_iter().chain(names).map(|name| ResourceKey::new(kind, mesh.as_str(), name)).collect()
+            name.into_iter().chain(names).map(|name| key(kind, &mesh, &name)).collect()
         }
-        None => match (Files { file }).read(&rules) {
+        None => match (Files { file }).read(&rules, &mesh) {
             // policies before what they name, dataplanes before their mesh
             Ok(Proposed { entries, exit: left_out }) => {
                 exit = left_out;
@@ -60,20 +76,36 @@ pub(crate) fn run(arguments: Args) -> Exit {
         complain("error: nothing is named\n  help: meshtcp delete KIND NAME, or -f FILE\n");
         return Exit::Usage;
     }
-    let mut revision = None;
+    let (mut revision, mut deleted) = (None, Vec::new());
     for key in meant {
-        match client.delete(&path(&key)) {
+        let outcome = match client.delete(&path(&key)) {
             Ok(Some(now)) => {
                 revision = now.or(revision);
-                print(&format!("{} deleted\n", key));
+                if format == Format::Table {
+                    print(&format!("{key} deleted\n"));
+                }
+                "deleted"
             }
-            Ok(None) if ignore_not_found => {}
+            Ok(None) if ignore_not_found => "absent",
             Ok(None) => {
-                complain(&format!("error: there is no {}\n", key));
+                complain(&absent(&client, &key));
                 exit = Exit::Problems;
+                "absent"
             }
-            Err(failed) => exit = failed.said(),
-        }
+            Err(failed) => {
+                exit = failed.said();
+                continue;
+            }
+        };
+        let (kind, mesh) = (key.kind.to_string(), key.mesh_or_empty().to_owned());
+        deleted.push(Deleted { kind, mesh, name: key.name.to_string(), outcome });
     }
-    if exit == Exit::Ok { waited(&client, revision, &wait) } else { exit }
+    let (rollout, exit) = match exit {
+        Exit::Ok => waited(&client, revision, &wait),
+        exit => (None, exit),
+    };
+    if format != Format::Table {
+        print(&output::structured(format, &answer(&deleted, revision, rollout.as_ref())).unwrap_or_default());
+    }
+    exit
 }

@@ -23,11 +23,12 @@ use tally::{Chapter, Tally};
 
 use crate::exit::Exit;
 use crate::output::{complain, print};
+use crate::signals::Signals;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// How many connections to open
-    #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(30..=100_000))]
+    #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(room::LEAST as i64..=100_000))]
     connections: u32,
 }
 
@@ -35,6 +36,9 @@ pub(crate) struct Args {
 const OPENING: Duration = Duration::from_secs(6);
 /// How long to watch the echoes go on after each change.
 const WATCHING: Duration = Duration::from_millis(1200);
+
+/// How a demonstration ends that somebody stopped, as shells count it.
+const STOPPED: i32 = 130;
 
 pub(crate) fn run(Args { connections }: Args) -> Exit {
     match play(connections as usize) {
@@ -59,6 +63,14 @@ fn play(connections: usize) -> Result<Tally, String> {
         .map_err(in_words)?;
     let ports = runtime.block_on(backends::start()).map_err(in_words)?;
     let stage = Stage::set(ports)?;
+    let folder = stage.folder().to_owned();
+    let mut signals = runtime.block_on(async { Signals::catch() })?;
+    runtime.spawn(async move {
+        signals.leave(|| {}).await;
+        // what cannot be removed stays in the folder for such things
+        let _ = std::fs::remove_dir_all(folder);
+        std::process::exit(STOPPED)
+    });
     print(&stage.introduction(connections));
 
     let clients = Clients::new(runtime.handle().clone(), stage.outbound());

@@ -41,7 +41,7 @@ enum Show {
 
 pub(crate) fn run(Args { files, in_force, show, output: format }: Args) -> Exit {
     let compared = || {
-        let Proposed { entries: put, exit } = files.read(&in_force.rules)?;
+        let Proposed { entries: put, exit } = files.read(&in_force.rules, &in_force.mesh()?)?;
         let before = in_force.load()?.ledger;
         let after = overlay(&before, &put, &BTreeSet::new(), in_force.rules.profile);
         Ok((before, after, exit))

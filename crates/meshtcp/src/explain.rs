@@ -11,6 +11,7 @@ use plan::{Explanation, OutboundExplanation};
 
 use crate::exit::Exit;
 use crate::in_force::InForce;
+use crate::names::WrittenProxy;
 use crate::output::{self, Format, complain, print};
 use crate::plan::{in_each_dialect, unknown};
 
@@ -22,9 +23,9 @@ pub(crate) struct Args {
     paths: Vec<PathBuf>,
     #[command(flatten)]
     in_force: InForce,
-    /// The proxy: NAME (of mesh `default`) or MESH/NAME
+    /// The proxy: NAME, in the mesh that is meant, or MESH/NAME
     #[arg(long, visible_alias = "from", value_name = "NAME", required = true)]
-    proxy: Option<ProxyKey>,
+    proxy: Option<WrittenProxy>,
     /// Only this outbound: its port, the service that it dials, or SERVICE:PORT
     #[arg(long, visible_alias = "to", value_name = "PORT|SERVICE")]
     outbound: Option<String>,
@@ -46,12 +47,14 @@ pub(crate) fn run(Args { paths, in_force, proxy, outbound, output: format, which
         return connection::run(arguments);
     }
     let Some(proxy) = proxy else { return Exit::Usage };
-    let compiled = match in_force.load_or(&paths) {
-        Ok(State { ledger: _, compiled }) => compiled,
+    let state = in_force.mesh().and_then(|mesh| Ok((proxy.in_mesh(&mesh), in_force.load_or(&paths)?)));
+    let (proxy, compiled) = match state {
+        Ok((proxy, State { ledger: _, compiled })) => (proxy, compiled),
         Err(exit) => return exit,
     };
+    let place = if paths.is_empty() { in_force.in_words() } else { "these files" };
     let explain = |outbound: Option<&str>| explained(&compiled, &proxy, outbound);
-    let Some(all) = explain(None) else { return unknown(&compiled, &proxy) };
+    let Some(all) = explain(None) else { return unknown(&compiled, &proxy, place) };
     let explanation = match outbound.as_deref() {
         None => all.clone(),
         Some(wanted) => {

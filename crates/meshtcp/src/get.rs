@@ -1,14 +1,17 @@
 //! `meshtcp get`: what a control plane stores.
 
-mod row;
+pub(crate) mod row;
 
 use model::ResourceKey;
+use model::draft::did_you_mean;
 use serde_json::{Value, json};
 
+use crate::answer::complaints;
+use crate::client::Client;
 use crate::context::{InMesh, Server};
 use crate::exit::Exit;
 use crate::in_force::{collection, path};
-use crate::kind::WrittenKind;
+use crate::kind::{WrittenKind, key};
 use crate::output::{self, Format, Shape, complain, print};
 
 #[derive(Debug, clap::Args)]
@@ -16,7 +19,7 @@ pub(crate) struct Args {
     /// The kind, e.g. meshtcproutes, MeshTCPRoute or mtcpr; KIND/NAME for one
     #[arg(value_name = "KIND")]
     kind: WrittenKind,
-    /// The names; none: all
+    /// The names, MESH/NAME for one of another mesh; none: all
     #[arg(value_name = "NAME")]
     names: Vec<String>,
     #[command(flatten)]
@@ -34,6 +37,15 @@ pub(crate) struct Args {
     output: Shape,
 }
 
+/// That a resource is not there, with the name that was probably meant.
+pub(crate) fn absent(client: &Client, key: &ResourceKey) -> String {
+    // whatever fails here, it is not there
+    let there = client.list(&collection(key.kind, key.mesh_or_empty())).unwrap_or_default();
+    let near = did_you_mean(&key.name, there.iter().map(|it| row::text(it, "name")));
+    let help = near.map(|near| format!("\n  help: {near}")).unwrap_or_default();
+    format!("error: there is no {key}{help}\n")
+}
+
 pub(crate) fn run(arguments: Args) -> Exit {
     let Args { kind: WrittenKind { kind, name }, names, mesh, all_meshes, selector, server, output: shape } =
         arguments;
@@ -49,13 +61,21 @@ pub(crate) fn run(arguments: Args) -> Exit {
             let path = if all_meshes { format!("/{}", kind.plural()) } else { collection(kind, &mesh) };
             client.list(&path)
         }
+        names if all_meshes => client.list(&format!("/{}", kind.plural())).map(|mut all| {
+            all.retain(|it| names.iter().any(|name| name == row::text(it, "name")));
+            for name in names.iter().filter(|name| !all.iter().any(|it| row::text(it, "name") == *name)) {
+                missing = true;
+                complain(&format!("error: there is no {kind} {name} in any mesh\n"));
+            }
+            all
+        }),
         names => names
             .iter()
-            .map(|name| ResourceKey::new(kind, mesh.as_str(), name.as_str()))
+            .map(|name| key(kind, &mesh, name))
             .filter_map(|key| match client.get(&path(&key)) {
                 Ok(None) => {
                     missing = true;
-                    complain(&format!("error: there is no {key}\n"));
+                    complain(&absent(&client, &key));
                     None
                 }
                 Ok(Some(found)) => Some(Ok(found)),
@@ -82,14 +102,18 @@ pub(crate) fn run(arguments: Args) -> Exit {
         }
         return if missing { Exit::Problems } else { Exit::Ok };
     }
-    let one = (names.len() == 1).then(|| found.first().cloned()).flatten();
-    let tree = one.unwrap_or_else(|| json!({"total": found.len(), "items": found}));
+    let one = (names.len() == 1 && !all_meshes).then(|| found.first().cloned()).flatten();
+    let mut tree = one.unwrap_or_else(|| json!({"total": found.len(), "items": found}));
+    if let (true, Some(members)) = (missing, tree.as_object_mut()) {
+        members.insert("errors".into(), complaints().into());
+    }
     print(&match shape {
         Shape::Yaml => output::yaml(&tree),
         Shape::Json => output::structured(Format::Json, &tree).unwrap_or_default(),
-        Shape::Name => {
-            found.iter().map(|it| format!("{}/{}\n", kind.plural(), row::text(it, "name"))).collect()
-        }
+        Shape::Name => found
+            .iter()
+            .map(|it| format!("{}/{}\n", kind.plural(), row::name(kind, it, all_meshes)))
+            .collect(),
         Shape::Table => row::table(kind, &found, all_meshes),
         Shape::Wide => row::wide(kind, &found),
     });

@@ -10,12 +10,12 @@ use clap::ValueEnum as _;
 use dialect::envoy::EnvoyOptions;
 use model::kind::Scope;
 use model::{Kind, ResourceKey};
-use plan::Context;
+use plan::Context as PlanContext;
 use serde_json::Value;
 use xds::Foreign;
 
 use crate::client::Client;
-use crate::context::Server;
+use crate::context::{Context, InMesh, Server};
 use crate::control_plane::Split;
 use crate::exit::Exit;
 use crate::output::complain;
@@ -30,6 +30,8 @@ pub(crate) struct InForce {
     #[command(flatten)]
     pub(crate) server: Server,
     #[command(flatten)]
+    mesh: InMesh,
+    #[command(flatten)]
     pub(crate) rules: Rules,
 }
 
@@ -42,6 +44,15 @@ pub(crate) struct Proxies {
 }
 
 impl InForce {
+    /// The mesh that is meant: where files stand for a control plane, no context says it.
+    ///
+    /// # Errors
+    /// How to end, after it was said why.
+    pub(crate) fn mesh(&self) -> Result<String, Exit> {
+        let context = if self.against.is_empty() { self.server.resolved()? } else { Context::default() };
+        Ok(self.mesh.or_of(&context))
+    }
+
     /// Reads everything and plans every proxy.
     ///
     /// # Errors
@@ -55,8 +66,12 @@ impl InForce {
     /// # Errors
     /// How to end, after it was said why.
     pub(crate) fn load_telling(&self, envoy: EnvoyOptions) -> Result<State, Exit> {
-        let context = Context::new(self.rules.profile);
-        let ledger = if self.against.is_empty() { self.asked()? } else { self.rules.load(&self.against)? };
+        let context = PlanContext::new(self.rules.profile);
+        let ledger = if self.against.is_empty() {
+            self.asked()?
+        } else {
+            self.rules.load(&self.against, &self.mesh()?)?
+        };
         Ok(State::of(ledger, &context, envoy))
     }
 
@@ -75,13 +90,18 @@ impl InForce {
         Ok(word.and_then(|word| Split::from_str(word, false).ok()).unwrap_or_default())
     }
 
+    /// Where that is, in words.
+    pub(crate) fn in_words(&self) -> &'static str {
+        if self.against.is_empty() { "the control plane" } else { "these files" }
+    }
+
     /// The same, of these files where there are any.
     pub(crate) fn load_or(&self, paths: &[PathBuf]) -> Result<State, Exit> {
         match paths {
             [] => self.load(),
             paths => {
-                let context = Context::new(self.rules.profile);
-                Ok(State::of(self.rules.load(paths)?, &context, EnvoyOptions::default()))
+                let context = PlanContext::new(self.rules.profile);
+                Ok(State::of(self.rules.load(paths, &self.mesh()?)?, &context, EnvoyOptions::default()))
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use model::Kind;
+use model::{Kind, ResourceKey};
 
 /// A kind, however it was written; with `/NAME` behind it also a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +36,27 @@ impl FromStr for WrittenKind {
         }
         let known = Kind::ALL.iter().flat_map(|kind| [kind.as_str(), kind.plural()]);
         let near = model::draft::did_you_mean(written, known);
+        // short names are too short to be told apart by letters
+        let short = Kind::ALL.iter().find(|kind| {
+            kind.short_name().is_some_and(|short| {
+                short.len() > 1 && lower.trim_end_matches(char::is_numeric).starts_with(short)
+            })
+        });
+        let near = near.or_else(|| {
+            short.map(|kind| {
+                format!("did you mean `{}`, {}?", kind.short_name().unwrap_or_default(), kind.plural())
+            })
+        });
         let near = near.unwrap_or_else(|| "e.g. meshtcproutes, dataplanes, meshservices, meshes".to_owned());
         Err(format!("there is no kind `{written}`: {near}"))
+    }
+}
+
+/// The key of a resource that is named `NAME`, in the mesh that is meant, or `MESH/NAME`, as `get -A -o name` prints it.
+pub(crate) fn key(kind: Kind, mesh: &str, written: &str) -> ResourceKey {
+    match written.split_once('/') {
+        Some((mesh, name)) => ResourceKey::new(kind, mesh, name),
+        None => ResourceKey::new(kind, mesh, written),
     }
 }
 
@@ -66,6 +85,10 @@ mod tests {
             assert_eq!(text.parse::<WrittenKind>().map(|it| it.kind), Ok(Kind::TrafficRoute), "{text}");
         }
         assert_eq!("dp/web-1".parse(), Ok(WrittenKind { kind: Kind::Dataplane, name: Some("web-1".into()) }));
+        let written: WrittenKind = "mtcpr/depot/moves".parse().unwrap();
+        let moves = key(written.kind, "default", &written.name.unwrap());
+        assert_eq!(moves, ResourceKey::new(Kind::MeshTCPRoute, "depot", "moves"));
+        assert!("dpp".parse::<WrittenKind>().unwrap_err().contains("`dp`, dataplanes"));
         assert!("meshtcprouts".parse::<WrittenKind>().unwrap_err().contains("did you mean"));
     }
 }

@@ -2,6 +2,7 @@
 
 mod line;
 
+use std::ffi::OsString;
 use std::io::IsTerminal;
 
 use line::{JsonLine, write_field};
@@ -49,6 +50,21 @@ fn level(text: &str) -> Result<String, String> {
         Some(word) => Err(format!("`{word}` is no level: write one of {}", LEVELS.join(", "))),
         None => EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string()),
     }
+}
+
+impl Diagnostics {
+    /// Whether objects are wanted.
+    pub(crate) fn json(&self) -> bool {
+        self.diagnostics == Form::Json
+    }
+}
+
+/// Whether objects are wanted by a command line that may make no sense otherwise, or by the environment.
+pub(crate) fn wants_json(arguments: &[OsString]) -> bool {
+    let words: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
+    let flag = words.iter().any(|word| word == "--diagnostics=json")
+        || words.windows(2).any(|pair| pair[0] == "--diagnostics" && pair[1] == "json");
+    flag || std::env::var_os("MESHTCP_DIAGNOSTICS").is_some_and(|form| form == "json")
 }
 
 /// Starts writing diagnostics.

@@ -24,7 +24,7 @@ pub(crate) struct Args {
     #[arg(short, long)]
     follow: bool,
     /// Only the last N lines that fit
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = lines_wanted, allow_negative_numbers = true)]
     tail: Option<usize>,
     /// Only connections of this proxy: NAME or MESH/NAME
     #[arg(long, value_name = "NAME")]
@@ -53,8 +53,15 @@ enum Shape {
     Table,
     /// Columns, with client, endpoint, draw and the reason
     Wide,
+    /// One document a connection
+    Yaml,
     /// One object a line
     Json,
+}
+
+/// Reads how many lines are wanted.
+fn lines_wanted(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| "write how many of the last lines, from 0".to_owned())
 }
 
 pub(crate) fn run(arguments: Args) -> Exit {
@@ -180,8 +187,13 @@ impl Args {
     }
 
     fn drawn(&self, records: &[Record], header: bool) -> String {
-        if self.output == Shape::Json {
-            return records.iter().map(|record| format!("{}\n", record.tree())).collect();
+        match self.output {
+            Shape::Json => return records.iter().map(|record| format!("{}\n", record.tree())).collect(),
+            Shape::Yaml => {
+                let document = |record: &Record| format!("---\n{}", output::yaml(&record.tree()));
+                return records.iter().map(document).collect();
+            }
+            Shape::Table | Shape::Wide => {}
         }
         let bytes = |record: &Record| {
             format!("{}/{}", record.text("bytes_from_client"), record.text("bytes_to_client"))
@@ -225,7 +237,7 @@ impl Args {
                     ]
                 }),
             ),
-            Shape::Table | Shape::Json => output::table(
+            Shape::Table | Shape::Json | Shape::Yaml => output::table(
                 ["TIME", "ID", "PROXY", "DESTINATION", "POLICY", "BACKEND", "BYTES IN/OUT", "MS", "ENDED"],
                 records.iter().map(|it| {
                     let at = |key: &str| text(it, key);

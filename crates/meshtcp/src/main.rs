@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod answer;
 mod api_socket;
 mod apply;
 mod backup;
@@ -19,12 +20,14 @@ mod duration;
 mod envoy_bootstrap;
 mod exit;
 mod explain;
+mod format;
 mod get;
 mod health;
 mod host;
 mod import;
 mod in_force;
 mod kind;
+mod listen;
 mod log;
 mod logs;
 mod names;
@@ -34,10 +37,12 @@ mod panics;
 mod patience;
 mod plan;
 mod preview;
+mod process;
 mod profiles;
 mod proposal;
 mod proxy;
 mod report;
+mod said;
 mod settings;
 mod signals;
 mod simulate;
@@ -46,25 +51,49 @@ mod status;
 mod store;
 mod streams;
 mod takeover;
+mod terminal;
 mod trust;
 mod up;
 mod validate;
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 
 fn main() -> std::process::ExitCode {
-    let arguments = match settings::complete(std::env::args_os().collect(), &cli::Cli::command()) {
+    let given: Vec<_> = std::env::args_os().collect();
+    let early = log::wants_json(&given) && cli::goes_on(&given);
+    let arguments = match settings::complete(given, &cli::Cli::command()) {
         Ok(arguments) => arguments,
         Err(mistakes) => {
+            if early {
+                said::begin(true);
+            }
             mistakes.iter().for_each(|mistake| output::complain(&format!("error: {mistake}\n")));
             return exit::Exit::Usage.into();
         }
     };
-    let cli::Cli { diagnostics, command } = cli::Cli::parse_from(arguments);
+    let in_json = cli::wants_json(&arguments);
+    let parsed = cli::parse(arguments).unwrap_or_else(|error| {
+        if in_json && error.use_stderr() {
+            answer::begin(output::Format::Json);
+            output::complain(&error.render().to_string());
+            answer::finish();
+            std::process::exit(error.exit_code());
+        }
+        if early && error.use_stderr() {
+            said::begin(true);
+            output::complain(&error.render().to_string());
+            std::process::exit(error.exit_code());
+        }
+        error.exit()
+    });
+    let (cli::Cli { diagnostics, command }, format) = parsed;
     log::start(&diagnostics);
     panics::watch();
     if goes_on(&command) {
+        said::begin(diagnostics.json());
         streams::queue();
+    } else {
+        answer::begin(format);
     }
     let exit = match command {
         cli::Command::Up(with_file) => up::run(with_file.arguments),
@@ -91,6 +120,7 @@ fn main() -> std::process::ExitCode {
         cli::Command::Config(arguments) => config::run(arguments),
         cli::Command::Completion(arguments) => completion::run(arguments, cli::Cli::command()),
     };
+    answer::finish();
     streams::finish();
     exit.into()
 }

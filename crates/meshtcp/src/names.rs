@@ -1,6 +1,32 @@
 //! Names that are flags: what nobody can be called is a mistake of the command line.
 
+use std::str::FromStr;
+
+use model::ProxyKey;
 use model::name::given::{self, InvalidName};
+
+/// A proxy as people name it: `MESH/NAME`, or `NAME` in the mesh that is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WrittenProxy {
+    key: ProxyKey,
+    says_mesh: bool,
+}
+
+impl FromStr for WrittenProxy {
+    type Err = <ProxyKey as FromStr>::Err;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self { key: text.parse()?, says_mesh: text.contains('/') })
+    }
+}
+
+impl WrittenProxy {
+    /// Who that is where `mesh` is meant.
+    pub(crate) fn in_mesh(self, mesh: &str) -> ProxyKey {
+        let Self { key, says_mesh } = self;
+        if says_mesh { key } else { ProxyKey::new(mesh, key.name) }
+    }
+}
 
 /// Reads the name of a zone.
 pub(crate) fn zone(text: &str) -> Result<String, InvalidName> {

@@ -1,105 +1,35 @@
-//! What is listed, as a table for people, or as YAML or JSON for programs.
-
-use std::borrow::Cow;
-use std::io::Write as _;
+//! What is printed: to people, to whoever reads the lines of a server, or as one value to programs.
 
 use comfy_table::{ContentArrangement, Table, presets};
-use control::yaml;
-use serde::Serialize;
-use xds::{Foreign, Printed, escape_quoted};
+use xds::Foreign;
 
-use crate::streams;
+use crate::answer;
+pub(crate) use crate::format::{Format, Shape, structured, yaml};
+use crate::said::{self, Stream};
+pub(crate) use crate::terminal::{tame, write_error as complain_drawn};
+use crate::terminal::{write_error, write_output};
 
-/// How to print what is listed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Format {
-    /// For people
-    #[default]
-    Table,
-    /// For people and programs
-    Yaml,
-    /// For programs
-    Json,
-}
-
-/// How to print stored resources.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Shape {
-    /// For people
-    #[default]
-    Table,
-    /// For people with a wide screen
-    Wide,
-    /// Documents that can be applied again
-    Yaml,
-    /// For programs
-    Json,
-    /// KIND/NAME, one a line
-    Name,
-}
-
-/// Prints to standard output. That nobody reads on is no error of ours.
+/// Prints to standard output, of a server with the time or as an object.
 pub(crate) fn print(text: &str) {
-    print_drawn(&tame(text));
+    match said::line(Stream::Output, text) {
+        Some(line) => write_output(&tame(&line)),
+        None => print_drawn(&tame(text)),
+    }
 }
 
 /// Prints to standard output what has colours, and whose parts were tamed one by one.
 pub(crate) fn print_drawn(text: &str) {
-    if let Some(queued) = streams::queued() {
-        return queued.output(text);
-    }
-    let mut out = anstream::stdout().lock();
-    let _ = out.write_all(text.as_bytes());
-    let _ = out.flush();
+    answer::printed();
+    write_output(text);
 }
 
-/// Prints to standard error.
+/// Prints to standard error, or keeps it for the value of `-o json`; of a server with the time or as an object.
 pub(crate) fn complain(text: &str) {
-    complain_drawn(&tame(text));
-}
-
-/// Prints to standard error what has colours, and whose parts were escaped one by one.
-pub(crate) fn complain_drawn(text: &str) {
-    if let Some(queued) = streams::queued() {
-        return queued.error(text);
+    match said::line(Stream::Error, text) {
+        Some(line) => write_error(&tame(&line)),
+        None if answer::keep(text) => {}
+        None => write_error(&tame(text)),
     }
-    let mut out = anstream::stderr().lock();
-    let _ = out.write_all(text.as_bytes());
-    let _ = out.flush();
-}
-
-/// A text without what moves a cursor, sets a title or turns the direction of writing. Lines stay lines: what must not
-/// begin one is [`Foreign`] already.
-pub(crate) fn tame(text: &str) -> Cow<'_, str> {
-    let is_tame =
-        |letter: char| matches!(letter, '\n' | '\t') || matches!(Printed::of(letter), Printed::Plain(_));
-    if text.chars().all(is_tame) {
-        return text.into();
-    }
-    let mut tamed = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match is_tame(letter) {
-            true => tamed.push(letter),
-            false => tamed.push_str(&Printed::of(letter).to_string()),
-        }
-    }
-    tamed.into()
-}
-
-/// Prints a value as YAML or JSON; `None` for a table, which only the caller can draw.
-pub(crate) fn structured<T: Serialize>(format: Format, value: &T) -> Option<String> {
-    // a value of ours has text keys only: it always has a tree
-    let tree = serde_json::to_value(value).unwrap_or_default();
-    match format {
-        Format::Table => None,
-        Format::Yaml => Some(yaml::document(&tree)),
-        Format::Json => Some(escape_quoted(format!("{tree:#}\n"))),
-    }
-}
-
-/// A tree as one YAML document.
-pub(crate) fn yaml(tree: &serde_json::Value) -> String {
-    yaml::document(tree)
 }
 
 /// An aligned table without lines.

@@ -1,5 +1,7 @@
 //! Pages that admin servers have in common: `up`, `proxy` and `control-plane` say the same in the same way.
 
+mod metrics;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -13,13 +15,13 @@ use control::sources::SourceState;
 use control::web::KnownAs;
 use model::ProxyKey;
 use plan::{Plan, plan_json};
-use prometheus_client::encoding::text::encode;
-use prometheus_client::registry::Registry;
 use proxy::{ConnectionInfo, Proxy};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::host;
+
+pub(crate) use metrics::metrics;
 
 /// The names of this host, on every command that serves pages.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -55,18 +57,6 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, known_as: Known
 /// A tree as JSON that people can read too.
 pub(crate) fn body(tree: &Value) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], format!("{tree:#}\n")).into_response()
-}
-
-/// `/metrics`.
-pub(crate) fn metrics(registry: &Registry) -> Response {
-    let mut text = String::new();
-    match encode(&mut text, registry) {
-        Ok(()) => {
-            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            ([(header::CONTENT_TYPE, kind)], text).into_response()
-        }
-        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written\n").into_response(),
-    }
 }
 
 /// `/ready`: whether, and why not.

@@ -61,7 +61,7 @@ pub(crate) fn run(Args { source, proxy, zone, output: format, words, envoy_split
         Ok(compiled) => compiled,
         Err(exit) => return exit,
     };
-    let Some(found) = compiled.proxies.get(&proxy) else { return unknown(&compiled, &proxy) };
+    let Some(found) = compiled.proxies.get(&proxy) else { return unknown(&compiled, &proxy, "these files") };
     let tree = match (words, format) {
         (Words::Plan, Format::Table) => {
             print(&view::table(found));
@@ -91,16 +91,16 @@ fn planned(
     zone: Option<String>,
     envoy: EnvoyOptions,
 ) -> Result<Compiled, Exit> {
-    let ledger = source.rules.load(&source.paths)?;
+    let ledger = source.rules.load(&source.paths, "default")?;
     let context = Context { zone, ..Context::new(source.rules.profile) };
     Ok(Compiler { context, scope: Scope::only([proxy.clone()]), envoy }.compile(&ledger))
 }
 
-/// Says that there is no such proxy, and which there are.
-pub(crate) fn unknown(compiled: &Compiled, proxy: &ProxyKey) -> Exit {
+/// Says that there is no such proxy in `place`, and which there are.
+pub(crate) fn unknown(compiled: &Compiled, proxy: &ProxyKey, place: &str) -> Exit {
     let known: Vec<String> = compiled.snapshot.proxies().map(|key| key.to_string()).collect();
     let help = match known.as_slice() {
-        [] => "there is no Dataplane in these files".to_owned(),
+        [] => format!("there is no Dataplane in {place}"),
         known => format!("there are {}", known.join(", ")),
     };
     complain(&format!("error: there is no Dataplane {proxy}\n  help: {help}\n"));

@@ -30,7 +30,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(Args { files, in_force, proxies, envoy_split, output: format }: Args) -> Exit {
     let foretold = || {
-        let Proposed { entries: put, exit } = files.read(&in_force.rules)?;
+        let Proposed { entries: put, exit } = files.read(&in_force.rules, &in_force.mesh()?)?;
         let split = envoy_split.map_or_else(|| in_force.split(), Ok)?;
         let envoy = EnvoyOptions { split: split.into(), ..EnvoyOptions::default() };
         let before = in_force.load_telling(envoy)?;

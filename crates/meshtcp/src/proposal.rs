@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use change::{Content, Entry};
+use change::{Content, Entry, Options};
 use control::sources::Source as _;
 
 use crate::exit::Exit;
@@ -30,12 +30,12 @@ pub(crate) struct Proposed {
 }
 
 impl Files {
-    /// Reads every document; says on standard error all that is wrong with any of them.
+    /// Reads every document; says on standard error all that is wrong with any of them. Those that say no mesh are in this one.
     ///
     /// # Errors
     /// How to end, after it was said why: one bad document spoils all, since half a change is worse than none. One of a
     /// kind that is not known is no part of the change.
-    pub(crate) fn read(&self, rules: &Rules) -> Result<Proposed, Exit> {
+    pub(crate) fn read(&self, rules: &Rules, mesh: &str) -> Result<Proposed, Exit> {
         let (input, paths): (Vec<PathBuf>, Vec<PathBuf>) =
             self.file.iter().cloned().partition(|path| path.as_os_str() == "-");
         if let Some(url) = paths.iter().find_map(|path| url(path)) {
@@ -49,7 +49,7 @@ impl Files {
         let (mut entries, mut bad): (Vec<Arc<Entry>>, bool) = (Vec::new(), false);
         let mut strangers = 0;
         if !paths.is_empty() {
-            let mut store = rules.open(&paths)?;
+            let mut store = rules.open(&paths, mesh)?;
             let loaded = store.load();
             reporter.tell(&loaded.problems, |file| store.text(file));
             bad |= loaded.problems.errors() > loaded.strangers;
@@ -62,7 +62,8 @@ impl Files {
                 complain(&format!("error: standard input cannot be read: {error}\n"));
                 return Err(Exit::Environment);
             }
-            let content = Content::read("standard input", &bytes, &rules.options());
+            let content =
+                Content::read("standard input", &bytes, &Options { mesh: mesh.into(), ..rules.options() });
             reporter.tell(&content.problems, |_| Some(content.text()));
             bad |= !content.is_good_beside_strangers();
             strangers += content.strangers;

@@ -32,9 +32,11 @@ use xds::Foreign;
 use crate::address::ControlPlane;
 use crate::duration;
 use crate::exit::Exit;
+use crate::listen;
 use crate::output::{complain, print};
 use crate::pages::HostNames;
 use crate::patience::Patience;
+use crate::said;
 use crate::signals::Signals;
 use crate::takeover;
 use crate::takeover::{Succession, admin_listener};
@@ -69,7 +71,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
     /// Serve /metrics, /ready, /healthy, /status and /connections here, e.g. 127.0.0.1:9901 (port 0: any)
-    #[arg(long, value_name = "ADDR", env = "MESHTCP_ADMIN")]
+    #[arg(long, value_name = "ADDR", value_parser = listen::address, env = "MESHTCP_ADMIN")]
     admin: Option<SocketAddr>,
     #[command(flatten)]
     names: HostNames,
@@ -80,7 +82,7 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     log_format: LogFormat,
     /// How many event loops carry connections; default: one a processor
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = listen::workers)]
     workers: Option<NonZeroUsize>,
     /// How long open connections may go on after SIGTERM, SIGINT or SIGQUIT; a second signal ends them at once
     #[arg(long, default_value = "30s", value_parser = duration::parse, value_name = "TIME")]
@@ -144,6 +146,7 @@ fn start(arguments: Args) -> Result<(), String> {
         takeover,
         patience,
     } = arguments;
+    said::as_proxy(&key);
     if token_file.is_some() {
         control_planes.iter().try_for_each(ControlPlane::keeps_tokens_secret)?;
     }

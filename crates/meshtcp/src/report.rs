@@ -14,9 +14,13 @@ use excerpt::Excerpt;
 use model::problems::{SHOWN, Shown};
 use model::violation::Position;
 use model::{Problem, Problems, Severity};
+use serde_json::{Value, json};
 use xds::Foreign;
 
-use crate::output::complain_drawn;
+use crate::answer::keep_problem;
+use crate::output::{complain, complain_drawn};
+use crate::said::{self, Event, Level, Stream};
+use plain::Plain;
 pub(crate) use plain::plain;
 
 /// The longest picture of a problem.
@@ -72,6 +76,9 @@ impl Reporter {
 
     /// Says some of the problems that there are.
     pub(crate) fn tell_as(&self, shown: &Shown<'_>, text: impl Fn(&str) -> Option<Arc<str>>) {
+        if said::is_json() {
+            return tell_programs(shown);
+        }
         // many problems of one file are next to each other
         let mut last: Option<(&str, Option<Arc<str>>)> = None;
         for problem in &shown.problems {
@@ -79,12 +86,37 @@ impl Reporter {
                 Some((source, known)) if source == &*problem.source => known,
                 _ => text(&problem.source),
             };
-            complain_drawn(&format!("{}\n", self.draw(problem, known.as_deref())));
+            let drawn = format!("{}\n", self.draw(problem, known.as_deref()));
+            if let Some(line) = said::line(Stream::Error, &drawn) {
+                complain_drawn(&line);
+            } else if !keep_problem(drawn.clone(), json!(Plain::from(*problem))) {
+                complain_drawn(&drawn);
+            }
             last = Some((&problem.source, known));
         }
         if shown.more > 0 {
-            complain_drawn(&format!("and {}\n", more_in_words(shown.more)));
+            complain(&format!("and {}\n", more_in_words(shown.more)));
         }
+    }
+}
+
+/// Says problems as events: each an object, and one for those that are not shown.
+fn tell_programs(shown: &Shown<'_>) {
+    for problem in &shown.problems {
+        let level = match problem.severity {
+            Severity::Error => Level::Error,
+            Severity::Warning => Level::Warning,
+        };
+        let mut event = Event::new("problem", level, &problem.violation);
+        if let Value::Object(members) = serde_json::to_value(Plain::from(*problem)).unwrap_or_default() {
+            let told =
+                members.into_iter().filter(|(key, _)| !["severity", "message"].contains(&key.as_str()));
+            event = told.fold(event, |event, (key, value)| event.with(&key, value));
+        }
+        event.tell();
+    }
+    if shown.more > 0 {
+        Event::new("problem", Level::Warning, more_in_words(shown.more)).with("more", shown.more).tell();
     }
 }
 

@@ -7,13 +7,13 @@ use std::path::PathBuf;
 
 use change::preview::{State, overlay};
 use dialect::envoy::EnvoyOptions;
-use model::ProxyKey;
 use plan::Context;
 use run::{Arrival, Simulation};
 
 use crate::exit::Exit;
 use crate::in_force::InForce;
 use crate::logs::{Record, records};
+use crate::names::WrittenProxy;
 use crate::output::{self, Format, complain, print};
 use crate::proposal::{Files, Proposed};
 
@@ -32,9 +32,9 @@ pub(crate) struct Args {
     /// What invented connections begin from: the same seed, the same connections
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Only this proxy: NAME or MESH/NAME
+    /// Only this proxy: NAME, in the mesh that is meant, or MESH/NAME
     #[arg(long, value_name = "NAME")]
-    proxy: Option<ProxyKey>,
+    proxy: Option<WrittenProxy>,
     /// How to print it
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
@@ -42,7 +42,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(Args { files, in_force, log, connections, seed, proxy, output: format }: Args) -> Exit {
     let simulated = || {
-        let Proposed { entries: put, exit } = files.read(&in_force.rules)?;
+        let Proposed { entries: put, exit } = files.read(&in_force.rules, &in_force.mesh()?)?;
         let before = in_force.load()?;
         let ledger = overlay(&before.ledger, &put, &BTreeSet::new(), in_force.rules.profile);
         let after = State::of(ledger, &Context::new(in_force.rules.profile), EnvoyOptions::default());
@@ -50,6 +50,8 @@ pub(crate) fn run(Args { files, in_force, log, connections, seed, proxy, output:
             complain(&format!("error: the proxy would not run it: {why}\n"));
             Exit::Problems
         })?;
+        let mesh = in_force.mesh()?;
+        let proxy = proxy.clone().map(|proxy| proxy.in_mesh(&mesh));
         let is_wanted = |name: &str| proxy.as_ref().is_none_or(|key| key.to_string() == name);
         match &log {
             Some(file) => {

@@ -53,23 +53,24 @@ impl Rules {
         Options { profile: self.profile, unknown_fields, ..Options::default() }
     }
 
-    /// Opens files and folders.
+    /// Opens files and folders. Documents that say no mesh are in this one.
     ///
     /// # Errors
     /// How to end, after it was said why.
-    pub(crate) fn open(&self, paths: &[PathBuf]) -> Result<FolderSource, Exit> {
-        FolderSource::open(paths, self.options()).map_err(|error| {
+    pub(crate) fn open(&self, paths: &[PathBuf], mesh: &str) -> Result<FolderSource, Exit> {
+        let options = Options { mesh: mesh.into(), ..self.options() };
+        FolderSource::open(paths, options).map_err(|error| {
             complain(&format!("error: {error}\n"));
             Exit::Environment
         })
     }
 
-    /// Reads what is good in files and folders; says on standard error what is not.
+    /// Reads what is good in files and folders; says on standard error what is not. Documents that say no mesh are in this one.
     ///
     /// # Errors
     /// How to end, after it was said why.
-    pub(crate) fn load(&self, paths: &[PathBuf]) -> Result<Ledger, Exit> {
-        let mut store = self.open(paths)?;
+    pub(crate) fn load(&self, paths: &[PathBuf], mesh: &str) -> Result<Ledger, Exit> {
+        let mut store = self.open(paths, mesh)?;
         let loaded = store.load();
         Reporter::new().tell(&loaded.problems, |file| store.text(file));
         Ok(loaded.ledger)

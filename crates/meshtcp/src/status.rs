@@ -12,6 +12,7 @@ use xds::Foreign;
 use crate::client::encoded;
 use crate::context::Server;
 use crate::exit::Exit;
+use crate::names;
 use crate::output::{self, Format, print};
 
 #[derive(Debug, clap::Args)]
@@ -24,6 +25,9 @@ pub(crate) struct Args {
     name: Option<String>,
     #[command(flatten)]
     server: Server,
+    /// Only routes and proxies of this mesh
+    #[arg(short, long, value_name = "MESH", value_parser = names::mesh)]
+    mesh: Option<String>,
     /// For `endpoints`: the admin address of a running `meshtcp up` or `meshtcp proxy`; may be repeated
     #[arg(long, value_name = "HOST:PORT")]
     proxy_admin: Vec<String>,
@@ -47,7 +51,7 @@ enum What {
     Endpoints,
 }
 
-pub(crate) fn run(Args { what, name, server, proxy_admin, output: format }: Args) -> Exit {
+pub(crate) fn run(Args { what, name, server, mesh, proxy_admin, output: format }: Args) -> Exit {
     if what == What::Endpoints {
         return match endpoints::ask(&proxy_admin, name.as_deref()) {
             Ok(clusters) => {
@@ -81,6 +85,14 @@ pub(crate) fn run(Args { what, name, server, proxy_admin, output: format }: Args
     if let Some(name) = &name {
         report.routes.retain(|route| route.policy.contains(name.as_str()));
         report.proxies.retain(|proxy| proxy.proxy.to_string().contains(name.as_str()));
+    }
+    if let Some(mesh) = &mesh {
+        // `Kind mesh/name`
+        let is_of_mesh = |it: &str| {
+            it.split(' ').nth(1).and_then(|it| it.split_once('/')).is_some_and(|(of, _)| of == mesh)
+        };
+        report.routes.retain(|route| is_of_mesh(&route.policy));
+        report.proxies.retain(|proxy| proxy.proxy.mesh.as_str() == mesh);
     }
     let part = match what {
         What::All | What::Endpoints => json!(report),

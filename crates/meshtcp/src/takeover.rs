@@ -33,7 +33,16 @@ impl Succession {
     /// In words: the path cannot be used, or who waits there does not hand over.
     pub(crate) fn begin(flag: &Flag, proxy: &Proxy) -> Result<Option<Self>, String> {
         let Some(path) = flag.takeover.clone() else { return Ok(None) };
-        let words = |error: std::io::Error| format!("--takeover {}: {error}", path.display());
+        let words = |error: std::io::Error| {
+            let path = path.display();
+            match error.kind() {
+                std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::UnexpectedEof => format!(
+                    "--takeover {path}: whoever waited there has just been taken over by another process\n  help: is it started \
+                     twice? started again, this one takes over from the other"
+                ),
+                _ => format!("--takeover {path}: {error}"),
+            }
+        };
         let mut before = Takeover::ask(&path).map_err(words)?;
         if let Some(takeover) = &mut before {
             let listeners = std::mem::take(&mut takeover.sockets.listeners);

@@ -29,10 +29,11 @@ use plan::Context;
 use proxy::{ConnectionLog, DrainReport, LineFormat, Options, Proxy};
 
 pub(crate) use own_proxy::{OwnNews, OwnProxy};
-pub(crate) use screen::{Screen, listing};
+pub(crate) use screen::{Screen, tell_change, tell_listing};
 pub(crate) use status::Status;
 
 use crate::exit::Exit;
+use crate::listen;
 use crate::output::complain;
 use crate::pages::HostNames;
 use crate::patience::Patience;
@@ -52,7 +53,7 @@ pub(crate) struct Args {
     #[arg(long = "dataplane", value_name = "NAME")]
     dataplanes: Vec<String>,
     /// Serve /metrics, /ready, /healthy, /plan, /connections and /status here, e.g. 127.0.0.1:9901 (port 0: any)
-    #[arg(long, value_name = "ADDR", env = "MESHTCP_ADMIN")]
+    #[arg(long, value_name = "ADDR", value_parser = listen::address, env = "MESHTCP_ADMIN")]
     admin: Option<std::net::SocketAddr>,
     #[command(flatten)]
     names: HostNames,
@@ -63,7 +64,7 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     log_format: LogFormat,
     /// How many event loops carry connections; default: one a processor
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = listen::workers)]
     workers: Option<NonZeroUsize>,
     /// How long open connections may go on after SIGTERM, SIGINT or SIGQUIT; a second signal ends them at once
     #[arg(long, default_value = "30s", value_parser = duration::parse, value_name = "TIME")]

@@ -23,7 +23,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(Args { source, output: format }: Args) -> Exit {
-    let mut store = match source.rules.open(&source.paths) {
+    let mut store = match source.rules.open(&source.paths, "default") {
         Ok(store) => store,
         Err(exit) => return exit,
     };
@@ -48,7 +48,10 @@ pub(crate) fn run(Args { source, output: format }: Args) -> Exit {
                 0 => "all good".to_owned(),
                 _ => count_in_words(&problems),
             };
-            output::print(&format!("{resources} resources in {files} files: {counted}\n"));
+            let some =
+                |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
+            let (resources, files) = (some(resources, "resource"), some(files, "file"));
+            output::print(&format!("{resources} in {files}: {counted}\n"));
         }
     }
     if problems.has_errors() { Exit::Problems } else { Exit::Ok }

@@ -93,6 +93,11 @@ impl FromStr for Profile {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wanted = text.strip_prefix('v').unwrap_or(text);
+        // a release is one of its line: 2.14.3 follows the rules of 2.14
+        let line = wanted
+            .rsplit_once('.')
+            .filter(|(line, patch)| line.contains('.') && patch.parse::<u32>().is_ok());
+        let wanted = line.map_or(wanted, |(line, _)| line);
         Self::ALL
             .into_iter()
             .find(|profile| profile.as_str() == wanted)
@@ -110,6 +115,8 @@ mod tests {
             assert_eq!(profile.as_str().parse(), Ok(profile));
         }
         assert!(Profile::V2_9 < Profile::V2_10 && Profile::V2_14 < Profile::V3);
-        assert!("2.15".parse::<Profile>().is_err());
+        assert!("2.15".parse::<Profile>().is_err() && "2.15.1".parse::<Profile>().is_err());
+        assert_eq!(("2.14.3".parse(), "v2.9.0".parse()), (Ok(Profile::V2_14), Ok(Profile::V2_9)));
+        assert!("2.14.x".parse::<Profile>().is_err());
     }
 }

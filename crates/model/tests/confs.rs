@@ -179,3 +179,23 @@ fn confs_are_merged_field_by_field() {
     assert_eq!(backends.len(), 1, "a list replaces a list");
     assert_eq!(merged::<Conf>([]), None);
 }
+
+#[test]
+fn a_number_is_no_duration() {
+    for (kind, place) in [
+        ("MeshTimeout", "idleTimeout: 5"),
+        ("MeshTimeout", "connectionTimeout: 0.5"),
+        ("MeshTimeout", "http: {requestTimeout: 3}"),
+        ("MeshHealthCheck", "interval: 10"),
+        ("MeshCircuitBreaker", "outlierDetection: {baseEjectionTime: 30}"),
+    ] {
+        let text = format!(
+            "type: {kind}\nmesh: default\nname: x\nspec:\n  targetRef: {{kind: Mesh}}\n  to: [{{targetRef: {{kind: Mesh}}, default: {{{place}}}}}]\n"
+        );
+        let (documents, _) = read("x.yaml", &text);
+        let parsed = parse(&documents[0], &Options::default());
+        let problems: Vec<String> = parsed.problems.iter().map(ToString::to_string).collect();
+        let told = problems.iter().any(|it| it.contains("is no duration: it has no unit"));
+        assert!(told && parsed.resource.is_none(), "{place}: {problems:?}");
+    }
+}

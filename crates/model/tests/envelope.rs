@@ -202,3 +202,21 @@ fn a_list_is_its_items_however_it_is_called() {
         assert_eq!(meshtcp_model::draft::read("a", text.as_str()).0.len(), documents, "{text}");
     }
 }
+
+#[test]
+fn labels_and_tags_that_look_like_numbers_keep_their_text_in_the_tree_that_is_stored() {
+    let text = "type: Dataplane\nmesh: default\nname: d\nlabels: {app/version: 1.10}\nnetworking:\n  address: 127.0.0.1\n  \
+                inbound: [{port: 80, tags: {kuma.io/service: a, version: 1.10, build: 0x1f, major: 2}}]\n";
+    for text in [text.to_owned(), text.replace("version: 1.10", "version: \"1.10\"")] {
+        let (documents, problems) = read("d.yaml", &text);
+        assert!(problems.is_empty(), "{problems:?}");
+        let tree = documents[0].value();
+        assert_eq!(tree["labels"]["app/version"], "1.10");
+        let tags = &tree["networking"]["inbound"][0]["tags"];
+        assert_eq!(
+            (&tags["version"], &tags["build"], &tags["major"]),
+            (&"1.10".into(), &"0x1f".into(), &"2".into())
+        );
+        assert_eq!(tree["networking"]["inbound"][0]["port"], 80);
+    }
+}

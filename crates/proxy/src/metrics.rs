@@ -242,9 +242,11 @@ fn each_proxy(
 }
 
 fn by_proxy_ending(proxies: &BTreeMap<ProxyName, ProxySnapshot>) -> Vec<(Labels<'_>, Sample)> {
-    let each = proxies.iter().flat_map(|(name, proxy)| proxy.ended.iter().map(move |ended| (name, ended)));
-    let each = each.map(|(name, (ending, count))| {
-        (vec![("proxy", name.as_str()), ("ended", ending.as_str())], Sample::Count(*count))
+    let each =
+        proxies.iter().flat_map(|(name, proxy)| Ending::ALL.iter().map(move |ending| (name, proxy, ending)));
+    let each = each.map(|(name, proxy, ending)| {
+        let count = proxy.ended.get(ending).copied().unwrap_or(0);
+        (vec![("proxy", name.as_str()), ("ended", ending.as_str())], Sample::Count(count))
     });
     each.collect()
 }
@@ -277,10 +279,11 @@ fn by_ending<'a>(
 ) -> Vec<(Labels<'a>, Sample)> {
     let mut samples = Vec::new();
     for listener in listeners {
-        for (ending, count) in listener.ended.iter().filter(|(ending, _)| wanted(**ending)) {
+        // born at 0: what was never counted has no rate, and nobody is warned of the first
+        for ending in Ending::ALL.iter().filter(|ending| wanted(**ending)) {
             let mut labels = listener_labels(listener);
             labels.push((label, ending.as_str()));
-            samples.push((labels, Sample::Count(*count)));
+            samples.push((labels, Sample::Count(listener.ended.get(ending).copied().unwrap_or(0))));
         }
     }
     samples

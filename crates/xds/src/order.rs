@@ -52,6 +52,11 @@ pub enum Family {
 }
 
 impl Family {
+    /// Every type that is served, of all families.
+    pub fn types() -> impl Iterator<Item = TypeUrl> {
+        TABLE.iter().map(|row| TypeUrl::new(row.type_url))
+    }
+
     /// The proxies that know a type; `None` when we do not know it.
     pub fn of(type_url: &TypeUrl) -> Option<Self> {
         Row::of(type_url).map(|row| row.family)

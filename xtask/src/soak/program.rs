@@ -72,7 +72,7 @@ impl Program {
         let mut child = command.spawn().map_err(|error| format!("{}: {error}", binary.display()))?;
         let stdout = child.stdout.take().ok_or("the program has no output")?;
         let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
-        let admin = lines.find_map(|line| line.strip_prefix("admin: http://").map(str::to_owned));
+        let admin = lines.find_map(|line| Some(line.split_once("admin: http://")?.1.to_owned()));
         // whoever prints needs a reader
         std::thread::spawn(move || lines.for_each(drop));
         let admin = admin.ok_or("the program ended before its admin server started")?;

@@ -22,6 +22,23 @@ pub struct Change {
     pub only: Option<Family>,
 }
 
+impl Change {
+    /// The policy that decides now where the connections of the listener go that is concerned, as `Kind mesh/name`; `None`: no
+    /// policy, or it is about no listener.
+    pub fn decided_by(&self) -> Option<&str> {
+        match &self.what {
+            What::ListenerAdded(row) | What::ListenerRemoved(row) | What::Split { before: _, after: row } => {
+                row.decided_by.as_deref()
+            }
+            What::ProxyAdded { .. }
+            | What::ProxyRemoved
+            | What::Endpoints { .. }
+            | What::MeshTls { .. }
+            | What::Settings => None,
+        }
+    }
+}
+
 /// What became different.
 #[derive(Clone, Debug, PartialEq)]
 pub enum What {

@@ -81,6 +81,12 @@ impl TypeLabels {
 impl DiscoveryMetrics {
     /// Adds the counters to a registry, under `discovery_…`.
     pub fn register(&self, registry: &mut Registry) {
+        // born at 0: what was never counted has no rate
+        for labels in Family::types().map(|type_url| TypeLabels::of(&type_url)) {
+            for counter in [&self.responses, &self.response_bytes, &self.acks, &self.nacks] {
+                let _ = counter.get_or_create(&labels);
+            }
+        }
         let registry = registry.sub_registry_with_prefix("discovery");
         registry.register("streams", "Open discovery streams", self.streams.clone());
         registry.register("responses", "Responses sent", self.responses.clone());

@@ -38,7 +38,14 @@ struct Operation {
 impl Default for StoreMetrics {
     fn default() -> Self {
         let histogram: fn() -> Histogram = || Histogram::new([0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0]);
-        Self { operations: Family::default(), seconds: Family::new_with_constructor(histogram) }
+        let operations = Family::<Labels, Counter>::default();
+        // born at 0: what was never counted has no rate
+        for operation in ["get", "list", "put", "put-all", "delete", "watch", "revision"] {
+            for outcome in ["done", "refused", "failed"] {
+                let _ = operations.get_or_create(&Labels { operation, outcome });
+            }
+        }
+        Self { operations, seconds: Family::new_with_constructor(histogram) }
     }
 }
 

@@ -6,6 +6,7 @@ use change::rollout::{Lagging, RefusedBy, Rollout};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use xds::Foreign;
 
+use crate::answer;
 use crate::client::{Client, Failed};
 use crate::duration;
 use crate::exit::Exit;
@@ -13,6 +14,8 @@ use crate::output::{complain, print};
 
 /// How often a control plane without events is asked.
 const LOOK: Duration = Duration::from_millis(250);
+/// How many of those that are waited for are named.
+const NAMED: usize = 3;
 
 /// Whether to wait, and how long.
 #[derive(Clone, Debug, clap::Args)]
@@ -25,36 +28,48 @@ pub(crate) struct Wait {
     timeout: Duration,
 }
 
-/// Waits for a revision if it was asked for.
-pub(crate) fn waited(client: &Client, revision: Option<u64>, wait: &Wait) -> Exit {
+/// Waits for a revision if it was asked for, and says how far it has come, for programs in what it returns.
+pub(crate) fn waited(client: &Client, revision: Option<u64>, wait: &Wait) -> (Option<Rollout>, Exit) {
     if !wait.wait {
-        return Exit::Ok;
+        return (None, Exit::Ok);
     }
     let Some(revision) = revision else {
-        print("nothing changed: there is nothing to wait for\n");
-        return Exit::Ok;
+        if !answer::is_structured() {
+            print("nothing changed: there is nothing to wait for\n");
+        }
+        return (None, Exit::Ok);
     };
     match followed(client, revision, wait.timeout) {
-        Ok(Some(rollout)) => told(&rollout, revision),
+        Ok(Some(rollout)) => {
+            if !answer::is_structured() {
+                tell(&rollout, revision);
+            }
+            let exit = if rollout.is_done() { Exit::Ok } else { Exit::NotLive };
+            (Some(rollout), exit)
+        }
         Ok(None) => {
             complain(&format!("error: nothing is known of revision {revision} within {:?}\n", wait.timeout));
-            Exit::NotLive
+            (None, Exit::NotLive)
         }
-        Err(failed) => failed.said(),
+        Err(failed) => (None, failed.said()),
     }
 }
 
 /// The last that was heard of a revision, before it was over or the time was.
 fn followed(client: &Client, revision: u64, timeout: Duration) -> Result<Option<Rollout>, Failed> {
     let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} proxies live, {elapsed}") {
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} proxies live, {elapsed}{wide_msg}")
+    {
         bar.set_style(style);
     }
+    // the time goes on although nothing is heard
+    bar.enable_steady_tick(LOOK);
     let deadline = Instant::now() + timeout;
     let mut last: Option<Rollout> = None;
     let mut see = |rollout: Rollout| {
         bar.set_length(rollout.concerned as u64);
         bar.set_position(rollout.live as u64);
+        bar.set_message(laggards(&rollout));
         let over = rollout.is_over();
         last = Some(rollout);
         over
@@ -73,7 +88,28 @@ fn followed(client: &Client, revision: u64, timeout: Duration) -> Result<Option<
     Ok(last)
 }
 
-fn told(rollout: &Rollout, revision: u64) -> Exit {
+/// Whom is waited for: the first of them, and how many more.
+fn laggards(Rollout { lagging, lagging_count, refused, refused_count, waits_for, .. }: &Rollout) -> String {
+    let names: Vec<String> =
+        lagging.iter().take(NAMED).map(|it| Foreign::name(&it.proxy).to_string()).collect();
+    // one that does not count names all
+    let (lag, refuse) = ((*lagging_count).max(lagging.len()), (*refused_count).max(refused.len()));
+    let mut words = match (names.as_slice(), lag.saturating_sub(NAMED)) {
+        ([], _) => String::new(),
+        (names, 0) => format!(", waiting for {}", names.join(", ")),
+        (names, more) => format!(", waiting for {} and {more} more", names.join(", ")),
+    };
+    if refuse > 0 {
+        words.push_str(&format!(", {refuse} refused"));
+    }
+    for name in waits_for {
+        words.push_str(&format!(", not taken over by {}", Foreign::name(name)));
+    }
+    words
+}
+
+/// What became of it, for people.
+fn tell(rollout: &Rollout, revision: u64) {
     let Rollout {
         concerned,
         live,
@@ -89,8 +125,7 @@ fn told(rollout: &Rollout, revision: u64) -> Exit {
         complain(&format!("not taken over by the control plane {} yet\n", Foreign::name(name)));
     }
     if *concerned == 0 && waits_for.is_empty() {
-        print(&format!("revision {revision}: no attached proxy is told anything new by it\n"));
-        return Exit::Ok;
+        return print(&format!("revision {revision}: no attached proxy is told anything new by it\n"));
     }
     let parts = live_after.parts();
     let times: Vec<String> =
@@ -116,5 +151,28 @@ fn told(rollout: &Rollout, revision: u64) -> Exit {
             complain(&format!("and {} more {word}\n", count - named));
         }
     }
-    if rollout.is_done() { Exit::Ok } else { Exit::NotLive }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_bar_names_whom_it_waits_for() {
+        let lagging: Vec<_> =
+            (1..=5).map(|at| json!({ "proxy": format!("default/web-{at}"), "attached": true })).collect();
+        let rollout = |lagging: &[serde_json::Value]| -> Rollout {
+            let accepted =
+                json!({ "revision": 7, "acceptedAt": "2026-11-25T18:01:12Z", "concerned": 5, "live": 0 });
+            let mut rollout = accepted;
+            rollout["lagging"] = json!(lagging);
+            serde_json::from_value(rollout).unwrap()
+        };
+        assert_eq!(laggards(&rollout(&lagging[..1])), ", waiting for default/web-1");
+        let many = ", waiting for default/web-1, default/web-2, default/web-3 and 2 more";
+        assert_eq!(laggards(&rollout(&lagging)), many);
+        assert_eq!(laggards(&rollout(&[])), "");
+    }
 }

@@ -1,5 +1,7 @@
 //! Why a request failed: whose fault it is, and what to do.
 
+use std::io;
+
 use model::problems::SHOWN;
 use serde_json::Value;
 use xds::Foreign;
@@ -25,12 +27,72 @@ impl std::fmt::Display for Whom {
     }
 }
 
-impl Whom {
-    /// What to do when it does not answer.
-    fn help(self) -> &'static str {
-        match self {
-            Whom::ControlPlane => "is it running? `meshtcp config view` shows which one is meant",
-            Whom::Proxy => "is it running, and with this address as its --admin?",
+/// Why nobody could be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// Nobody listens, or the way there is closed.
+    Nobody,
+    /// The name of the host leads nowhere.
+    NoSuchHost,
+    /// It was asked in TLS and does not speak it.
+    SpeaksNoTls,
+    /// It was asked in plaintext and speaks TLS.
+    SpeaksTls,
+    /// Its certificate is not for its name, or nobody who is trusted has signed it.
+    Certificate,
+    /// It was silent for too long.
+    Silent,
+    /// Anything else that happened on the way.
+    Broken,
+}
+
+impl Cause {
+    /// What happened to a request.
+    pub(super) fn of(error: &ureq::Error) -> Self {
+        let words = error.to_string();
+        let says = |part: &str| words.contains(part);
+        match error {
+            ureq::Error::HostNotFound => Self::NoSuchHost,
+            ureq::Error::Timeout(_) => Self::Silent,
+            // what rustls calls the answer of a server that speaks plaintext
+            _ if says("InvalidContentType") => Self::SpeaksNoTls,
+            _ if says("invalid peer certificate") => Self::Certificate,
+            // an alert of TLS is no status line
+            _ if says("invalid HTTP version") => Self::SpeaksTls,
+            ureq::Error::Io(error) => match error.kind() {
+                io::ErrorKind::ConnectionRefused
+                | io::ErrorKind::NotFound
+                | io::ErrorKind::HostUnreachable
+                | io::ErrorKind::NetworkUnreachable => Self::Nobody,
+                io::ErrorKind::TimedOut => Self::Silent,
+                _ if says("failed to lookup address") => Self::NoSuchHost,
+                _ => Self::Broken,
+            },
+            _ => Self::Broken,
+        }
+    }
+
+    /// What to do.
+    fn help(self, whom: Whom, server: &str) -> String {
+        let behind = |scheme: &str| server.strip_prefix(scheme).unwrap_or(server);
+        match (self, whom) {
+            (Cause::Nobody, Whom::ControlPlane) => {
+                "is it running? `meshtcp config view` shows which one is meant".to_owned()
+            }
+            (Cause::Nobody, Whom::Proxy) => "is it running, and with this address as its --admin?".to_owned(),
+            (Cause::NoSuchHost, _) => "no address is known of that host: is the name right?".to_owned(),
+            (Cause::SpeaksNoTls, _) => {
+                format!("it speaks no TLS there: write http://{}, on a network that you trust", behind("https://"))
+            }
+            (Cause::SpeaksTls, _) => format!("it speaks TLS there: write https://{}", behind("http://")),
+            (Cause::Certificate, _) => {
+                "--ca-file, or the context, names whom its certificate is signed by".to_owned()
+            }
+            (Cause::Silent, _) => {
+                "something listens there and does not answer in time: is it the right port, or is it overloaded?".to_owned()
+            }
+            (Cause::Broken, Whom::ControlPlane) => "does a control plane listen there (--api)?".to_owned(),
+            (Cause::Broken, Whom::Proxy) => "does a proxy listen there (--admin)?".to_owned(),
         }
     }
 }
@@ -39,7 +101,7 @@ impl Whom {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Failed {
     /// Nobody answers.
-    #[error("the {whom} {server} cannot be reached: {why}\n  help: {}", whom.help())]
+    #[error("the {whom} {server} cannot be reached: {why}\n  help: {}", cause.help(*whom, server))]
     Unreachable {
         /// Who.
         whom: Whom,
@@ -47,6 +109,8 @@ pub(crate) enum Failed {
         server: String,
         /// Why, in words.
         why: String,
+        /// What to do depends on it.
+        cause: Cause,
     },
     /// Somebody answers who cannot prove to be it.
     #[error("the control plane {server} is not believed to be it: {why}\n  help: {help}")]
@@ -115,8 +179,13 @@ impl std::fmt::Display for Refusal {
 }
 
 impl Failed {
-    /// The no of a control plane, from the body of its answer.
-    pub(super) fn refused(server: &str, status: u16, body: Option<&Value>, text: &str) -> Self {
+    /// The no of whoever was asked, from the body of the answer.
+    pub(super) fn refused(
+        (whom, server): (Whom, &str),
+        status: u16,
+        body: Option<&Value>,
+        text: &str,
+    ) -> Self {
         let member = |key: &str| {
             body.and_then(|body| body.get(key)).and_then(Value::as_str).unwrap_or_default().to_owned()
         };
@@ -124,7 +193,7 @@ impl Failed {
         if title.is_empty() {
             let first = text.lines().next().unwrap_or_default();
             return Self::Strange {
-                whom: Whom::ControlPlane,
+                whom,
                 server: server.to_owned(),
                 why: format!("it answers {status} {}", Foreign::name(first)).trim().to_owned(),
             };
@@ -171,12 +240,15 @@ mod tests {
     fn a_no_is_told_with_its_fields() {
         let body = json!({"title": "Could not process a resource", "detail": "Resource is not valid",
             "invalid_parameters": [{"field": "spec.to", "reason": "needs at least one item"}]});
-        let failed = Failed::refused("http://cp", 400, Some(&body), "");
+        let failed = Failed::refused((Whom::ControlPlane, "http://cp"), 400, Some(&body), "");
         assert_eq!(
             failed.to_string(),
             "Could not process a resource: Resource is not valid\n  spec.to: needs at least one item"
         );
         assert_eq!(failed.exit(), Exit::Problems);
-        assert_eq!(Failed::refused("http://cp", 502, None, "Bad Gateway\n").exit(), Exit::Unreachable);
+        assert_eq!(
+            Failed::refused((Whom::ControlPlane, "http://cp"), 502, None, "Bad Gateway\n").exit(),
+            Exit::Unreachable
+        );
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use change::report::Question;
@@ -20,6 +20,7 @@ use super::Shared;
 use super::metrics::Metrics;
 use crate::pages;
 use crate::panics::Panics;
+use crate::process::Process;
 use crate::report::plain;
 use crate::streams::Dropped;
 
@@ -37,14 +38,16 @@ pub(super) async fn serve(
     api: ApiMetrics,
     known_as: KnownAs,
 ) {
-    let mut registry = Registry::with_prefix("meshtcp");
-    discovery.register(&mut registry);
-    api.register(&mut registry);
-    shared.compiling.register(&mut registry);
-    shared.storing.register(&mut registry);
-    registry.register_collector(Box::new(Metrics::new(shared.clone())));
-    registry.register_collector(Box::new(Panics::new("")));
-    registry.register_collector(Box::new(Dropped::new("")));
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(Process::running("control-plane")));
+    let ours = registry.sub_registry_with_prefix("meshtcp");
+    discovery.register(ours);
+    api.register(ours);
+    shared.compiling.register(ours);
+    shared.storing.register(ours);
+    ours.register_collector(Box::new(Metrics::new(shared.clone())));
+    ours.register_collector(Box::new(Panics::new("")));
+    ours.register_collector(Box::new(Dropped::new("")));
     let desk = Desk { shared, registry: Arc::new(registry) };
     let router = Router::new()
         .route("/", get(index))
@@ -65,8 +68,8 @@ async fn index() -> &'static str {
      /plan     what every proxy must do, as JSON; 100 of them, or ?size=1000&offset=1000; ?proxy=MESH/NAME for one\n"
 }
 
-async fn metrics(State(desk): State<Desk>) -> Response {
-    let answer = tokio::task::spawn_blocking(move || pages::metrics(&desk.registry)).await;
+async fn metrics(State(desk): State<Desk>, headers: HeaderMap) -> Response {
+    let answer = tokio::task::spawn_blocking(move || pages::metrics(&desk.registry, &headers)).await;
     answer.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::Args;
 use super::resources::Resources;
 use crate::host;
+use crate::listen;
 use crate::pages::HostNames;
 
 /// Where the API is served when nobody says.
@@ -24,7 +25,7 @@ pub(super) const DEFAULT: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr
 #[derive(Debug, clap::Args)]
 pub(super) struct ApiArgs {
     /// Serve the REST API here (port 0: any); default: 127.0.0.1:5681 if nobody else listens there
-    #[arg(long = "api", value_name = "ADDR", env = "MESHTCP_API")]
+    #[arg(long = "api", value_name = "ADDR", value_parser = listen::address, env = "MESHTCP_API")]
     address: Option<SocketAddr>,
     /// Serve the API over TLS with this certificate and its chain, in PEM
     #[arg(long = "api-tls-cert", value_name = "FILE", requires = "key", env = "MESHTCP_API_TLS_CERT")]
@@ -126,7 +127,7 @@ impl ApiArgs {
     /// # Errors
     /// In words: it cannot be used.
     fn tls(&self) -> Result<Option<Certificate>, String> {
-        super::certificate("--api-tls-cert", self.certificate.as_ref(), self.key.as_ref())
+        super::certificate("api", self.certificate.as_ref(), self.key.as_ref())
     }
 
     /// The scheme of its URL.

@@ -89,7 +89,12 @@ impl Collector for Metrics {
             }
         }
 
-        let problems = count(self.shared.current().problems.total());
-        problems.encode(encoder.encode_descriptor("problems", "What is wrong with resources", None, gauge)?)
+        let found = &self.shared.current().problems;
+        let mut problems =
+            encoder.encode_descriptor("problems", "What is wrong with resources", None, gauge)?;
+        for (word, number) in [("error", found.errors()), ("warning", found.warnings())] {
+            count(number).encode(problems.encode_family(&[("severity", word)])?)?;
+        }
+        Ok(())
     }
 }

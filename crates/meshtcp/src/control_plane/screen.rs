@@ -3,20 +3,23 @@
 use std::path::Path;
 use std::time::Duration;
 
+use change::Revision;
 use change::compile::{Compiled, rows};
-use change::report::{FleetReport, Reach};
+use change::report::{FleetReport, Reach, RouteReport};
 use change::status::TurnedAway;
 use control::fleet::{Did, Happening, News};
 use control::run::{FleetNews, FleetSink, Live, Turn};
 use control::sources::SourceState;
 use model::ProxyKey;
+use model::policy::format_duration;
 use xds::Foreign;
 
 use super::Split;
 use super::service::{Addresses, Secure};
-use crate::output::{complain, print};
+use crate::output::{complain, complain_drawn, print};
 use crate::report::Reporter;
-use crate::up::listing;
+use crate::said::{self, Event, Level};
+use crate::up::{tell_change, tell_listing};
 
 /// More proxies than this are counted, not listed.
 const LISTED: usize = 30;
@@ -55,21 +58,21 @@ impl Screen {
     }
 
     /// What one look at the files brought.
-    pub(super) fn turn(&self, live: &Live<FleetSink>, turn: &Turn<FleetNews>) {
+    pub(super) fn turn(&self, live: &Live<FleetSink>, turn: &Turn<FleetNews>, revision: Revision) {
         self.problems(live, turn);
         let runs = live.compiled().filter(|_| turn.first);
         if let Some(compiled) = runs {
             match compiled.proxies.len() {
                 0 => print("no dataplane is there yet\n"),
                 few if few <= LISTED => {
-                    print(&listing(compiled.proxies.values().flat_map(|proxy| rows(&proxy.plan))));
+                    tell_listing(compiled.proxies.values().flat_map(|proxy| rows(&proxy.plan)));
                 }
                 many => print(&format!("{many} dataplanes\n")),
             }
             print(&format!("following {}\n", self.paths));
         } else {
             for change in turn.changes.iter().take(LISTED) {
-                print(&format!("{}\n", Foreign::message(change)));
+                tell_change(change, Some(revision));
             }
             if turn.changes.len() > LISTED {
                 print(&format!("and {} changes more\n", turn.changes.len() - LISTED));
@@ -100,15 +103,21 @@ impl Screen {
         for one in news {
             match one {
                 News::Published { proxy, notes } => {
-                    let proxy = Foreign::name(proxy);
                     for note in notes {
-                        complain(&format!("note: {proxy} {}\n", Foreign::message(note)));
+                        let words = format!("{} {}", Foreign::name(proxy), Foreign::message(note));
+                        Event::new("note", Level::Note, words).with("proxy", proxy.to_string()).tell();
                     }
                 }
-                News::Unknown { proxy } => complain(&unknown(proxy, compiled)),
+                News::Unknown { proxy } => {
+                    let (words, help) = unknown(proxy, compiled);
+                    Event::new("waiting", Level::Warning, words)
+                        .with("proxy", proxy.to_string())
+                        .help(help)
+                        .tell();
+                }
                 News::Unsayable { proxy, problem } => {
-                    let (proxy, problem) = (Foreign::name(proxy), Foreign::message(problem));
-                    complain(&format!("error: {proxy}: {problem}\n"));
+                    let words = format!("{}: {}", Foreign::name(proxy), Foreign::message(problem));
+                    Event::new("unsayable", Level::Error, words).with("proxy", proxy.to_string()).tell();
                 }
             }
         }
@@ -118,9 +127,11 @@ impl Screen {
     pub(super) fn happened(&self, happenings: &[Happening], report: impl Fn(&ProxyKey) -> FleetReport) {
         for happening in happenings {
             match &happening.what {
-                Did::Attached(_) | Did::Left | Did::Accepted => print(&format!("{happening}\n")),
+                Did::Attached(_) | Did::Left | Did::Accepted => {
+                    event(happening, Level::Info).tell();
+                }
                 Did::Refused(rejection) => {
-                    complain(&format!("error: {happening}\n"));
+                    event(happening, Level::Error).with("resource", rejection.name.as_str()).tell();
                     let report = report(&happening.proxy);
                     let routes = report.routes.iter().filter(|route| {
                         route.proxies.iter().any(|at| {
@@ -130,12 +141,7 @@ impl Screen {
                         })
                     });
                     for route in routes {
-                        complain(&format!(
-                            "  {} is not live at {} ({})\n",
-                            Foreign::name(&route.policy),
-                            Foreign::name(&happening.proxy),
-                            Foreign::name(&route.source)
-                        ));
+                        not_live(route, &happening.proxy);
                     }
                 }
             }
@@ -146,26 +152,46 @@ impl Screen {
     pub(super) fn turned_away(TurnedAway { who, why, from, .. }: &TurnedAway) {
         let who = if who.is_empty() { "a proxy that has not said its name" } else { who };
         let from = from.map(|from| format!(", from {from},")).unwrap_or_default();
-        complain(&format!(
-            "warning: {}{from} was turned away: {}\n",
-            Foreign::name(who),
-            Foreign::message(why)
-        ));
+        let words = format!("{}{from} was turned away: {}", Foreign::name(who), Foreign::message(why));
+        Event::new("turned-away", Level::Warning, words).with("proxy", who.to_owned()).tell();
     }
 
     pub(super) fn leaving(&self, attached: usize, grace: Duration) {
         let text = match attached {
             0 => "leaving: no proxy is attached\n".to_owned(),
             attached => format!(
-                "leaving: {attached} proxies keep what they run; their streams end within {} s\n",
-                grace.as_secs_f64()
+                "leaving: {attached} proxies keep what they run; their streams end within {}\n",
+                format_duration(grace)
             ),
         };
         print(&text);
     }
 }
 
-fn unknown(proxy: &ProxyKey, compiled: &Compiled) -> String {
+/// What a proxy did, as an event.
+fn event(happening: &Happening, level: Level) -> Event {
+    let name = match &happening.what {
+        Did::Attached(_) => "attached",
+        Did::Left => "detached",
+        Did::Accepted => "in-sync",
+        Did::Refused(_) => "refused",
+    };
+    Event::new(name, level, happening).with("proxy", happening.proxy.to_string())
+}
+
+/// Says below a refusal that a route is not live by it.
+fn not_live(route: &RouteReport, proxy: &ProxyKey) {
+    let (policy, source) = (Foreign::name(&route.policy), Foreign::name(&route.source));
+    let words = format!("{policy} is not live at {} ({source})", Foreign::name(proxy));
+    if said::is_json() {
+        let event = Event::new("route-refused", Level::Error, words).with("proxy", proxy.to_string());
+        return event.with("route", route.policy.to_string()).tell();
+    }
+    complain_drawn(&format!("  {words}\n"));
+}
+
+/// That a proxy has no Dataplane, and what to do.
+fn unknown(proxy: &ProxyKey, compiled: &Compiled) -> (String, String) {
     let mesh = Foreign::name(&proxy.mesh);
     let known: Vec<&str> = compiled
         .proxies
@@ -178,10 +204,7 @@ fn unknown(proxy: &ProxyKey, compiled: &Compiled) -> String {
         [] => format!("no Dataplane of mesh {mesh} is there"),
         known => format!("mesh {mesh} has {}", Foreign::message(known.join(", "))),
     };
-    format!(
-        "warning: {} is attached and waits: there is no Dataplane {} in mesh {mesh}\n  help: add it, or start \
-         the proxy under another name; {help}\n",
-        Foreign::name(proxy),
-        Foreign::name(&proxy.name)
-    )
+    let (who, name) = (Foreign::name(proxy), Foreign::name(&proxy.name));
+    let words = format!("{who} is attached and waits: there is no Dataplane {name} in mesh {mesh}");
+    (words, format!("add it, or start the proxy under another name; {help}"))
 }

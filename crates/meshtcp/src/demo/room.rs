@@ -7,6 +7,9 @@ const FILES_EACH: usize = 4;
 /// Listeners, event loops, files, and the ends of the terminal.
 const FILES_BESIDE: usize = 200;
 
+/// With fewer connections the shares of a split cannot be told apart.
+pub(super) const LEAST: usize = 30;
+
 /// Raises the limit of open files as far as it goes without a privilege.
 ///
 /// # Errors
@@ -23,9 +26,12 @@ pub(super) fn make(connections: usize) -> Result<(), String> {
         return Ok(());
     }
     let fitting = limit.saturating_sub(FILES_BESIDE) / FILES_EACH;
+    let smaller = match fitting {
+        LEAST.. => format!(", or run with --connections {fitting}"),
+        _ => String::new(),
+    };
     Err(format!(
         "{connections} connections need {needed} open files in this process ({FILES_EACH} each: client, proxy twice, \
-         backend), and the hard limit is {limit}\n  help: raise it (`ulimit -Hn`, as root), or run with \
-         --connections {fitting}"
+         backend), and the hard limit is {limit}\n  help: raise it (`ulimit -Hn`, as root){smaller}"
     ))
 }

@@ -88,6 +88,11 @@ impl Stage {
         Ok(stage)
     }
 
+    /// Where the resources are, for as long as the stage stands.
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Where clients connect.
     pub(super) fn outbound(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.outbound).into()

@@ -19,7 +19,7 @@ use crate::output::{self, Format, complain, print};
 #[command(group = clap::ArgGroup::new("place").required(true).args(["log", "admin"]))]
 pub(crate) struct Args {
     /// The number of the connection, as the connection log and `/connections` say it
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = number)]
     id: u64,
     /// The connection log that it is in
     #[arg(long, value_name = "FILE")]
@@ -38,6 +38,11 @@ pub(crate) struct Args {
     /// How to print it
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
+}
+
+/// Reads the number of a connection.
+fn number(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "write the number of a connection: its `id` in the connection log".to_owned())
 }
 
 /// Where the draw falls in the split that is in force.

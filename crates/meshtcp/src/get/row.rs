@@ -1,36 +1,39 @@
 //! Stored resources in rows of words.
 
+use jiff::Timestamp;
 use model::Kind;
+use model::kind::Scope;
 use serde_json::Value;
 
 use crate::output;
 
 /// The text of a member.
-pub(super) fn text<'v>(resource: &'v Value, key: &str) -> &'v str {
+pub(crate) fn text<'v>(resource: &'v Value, key: &str) -> &'v str {
     resource.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Its name, with its mesh where those of several are listed.
+pub(super) fn name(kind: Kind, resource: &Value, meshes: bool) -> String {
+    let name = text(resource, "name");
+    match meshes && kind.scope() == Scope::Mesh {
+        true => format!("{}/{name}", text(resource, "mesh")),
+        false => name.to_owned(),
+    }
 }
 
 /// The table of `-o table`.
 pub(super) fn table(kind: Kind, found: &[Value], meshes: bool) -> String {
-    let is_of_mesh = kind.scope() == model::kind::Scope::Mesh;
-    let row = |it: &Value| {
-        (text(it, "mesh").to_owned(), text(it, "name").to_owned(), summary(kind, it), changed(it))
-    };
-    match meshes && is_of_mesh {
-        true => output::table(
-            ["MESH", "NAME", "SAYS", "CHANGED"],
-            found.iter().map(|it| {
-                let (mesh, name, says, changed) = row(it);
-                [mesh, name, says, changed]
-            }),
-        ),
-        false => output::table(
-            ["NAME", "SAYS", "CHANGED"],
-            found.iter().map(|it| {
-                let (_, name, says, changed) = row(it);
-                [name, says, changed]
-            }),
-        ),
+    let now = Timestamp::now();
+    let row = |it: &Value| [text(it, "name").to_owned(), summary(kind, it), age(it, now)];
+    match meshes && kind.scope() == Scope::Mesh {
+        true => {
+            let row = |it: &Value| {
+                let [name, says, age] = row(it);
+                [text(it, "mesh").to_owned(), name, says, age]
+            };
+            output::table(["MESH", "NAME", "SAYS", "AGE"], found.iter().map(row))
+        }
+        false => output::table(["NAME", "SAYS", "AGE"], found.iter().map(row)),
     }
 }
 
@@ -43,24 +46,28 @@ pub(super) fn wide(kind: Kind, found: &[Value]) -> String {
             .collect::<Vec<_>>()
             .join(",")
     };
+    let now = Timestamp::now();
     let row = |it: &Value| {
         let some = |key: &str| text(it, key).to_owned();
         [
             some("mesh"),
             some("name"),
             summary(kind, it),
-            changed(it),
-            some("creationTime"),
+            age(it, now),
+            seconds(text(it, "modificationTime")),
+            seconds(text(it, "creationTime")),
             some("kri"),
             labels(it),
         ]
     };
-    output::table(["MESH", "NAME", "SAYS", "CHANGED", "CREATED", "KRI", "LABELS"], found.iter().map(row))
+    output::table(
+        ["MESH", "NAME", "SAYS", "AGE", "CHANGED", "CREATED", "KRI", "LABELS"],
+        found.iter().map(row),
+    )
 }
 
-/// When it changed last, to the second.
-fn changed(resource: &Value) -> String {
-    let time = text(resource, "modificationTime");
+/// A time to the second.
+pub(crate) fn seconds(time: &str) -> String {
     match time.split_once('.') {
         Some((seconds, _)) => format!("{seconds}Z"),
         None if time.is_empty() => "-".to_owned(),
@@ -68,8 +75,24 @@ fn changed(resource: &Value) -> String {
     }
 }
 
+/// How long ago it was created.
+fn age(resource: &Value, now: Timestamp) -> String {
+    let created: Option<Timestamp> = text(resource, "creationTime").parse().ok();
+    created.map_or_else(|| "-".to_owned(), |created| ago(now.duration_since(created).as_secs()))
+}
+
+/// Seconds in the largest unit of which there are two, as people say an age.
+pub(crate) fn ago(seconds: i64) -> String {
+    let units = [(86_400, 'd'), (3_600, 'h'), (60, 'm')];
+    let fitting = units.into_iter().find(|(unit, _)| seconds >= 2 * unit);
+    fitting.map_or_else(
+        || format!("{}s", seconds.max(0)),
+        |(unit, letter)| format!("{}{letter}", seconds / unit),
+    )
+}
+
 /// What a resource says, in a few words; nothing for kinds that take more than a few.
-fn summary(kind: Kind, resource: &Value) -> String {
+pub(crate) fn summary(kind: Kind, resource: &Value) -> String {
     let list =
         |pointer: &str| resource.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default();
     match kind {
@@ -132,4 +155,19 @@ fn reference(reference: &Value) -> String {
         }
     }
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_is_told_in_one_unit() {
+        for (seconds, told) in
+            [(-1, "0s"), (119, "119s"), (120, "2m"), (7_199, "119m"), (7_200, "2h"), (200_000, "2d")]
+        {
+            assert_eq!(ago(seconds), told);
+        }
+        assert_eq!(self::seconds("2026-11-25T18:01:12.531234567Z"), "2026-11-25T18:01:12Z");
+    }
 }

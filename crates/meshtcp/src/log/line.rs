@@ -6,10 +6,11 @@ use serde_json::{Map, Value, json};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 use xds::{Foreign, escape_quoted};
+
+use crate::said::now;
 
 /// Writes a field as `name=value`; the message alone.
 pub(super) fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
@@ -43,11 +44,10 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut time = String::new();
-        SystemTime.format_time(&mut Writer::new(&mut time))?;
         let mut members = Members(Map::new());
-        members.0.insert("timestamp".into(), json!(time));
+        members.0.insert("time".into(), json!(now()));
         members.0.insert("level".into(), json!(event.metadata().level().as_str()));
+        members.0.insert("event".into(), json!("diagnostics"));
         event.record(&mut members);
         members.0.insert("target".into(), json!(event.metadata().target()));
         writeln!(writer, "{}", escape_quoted(Value::Object(members.0).to_string()))

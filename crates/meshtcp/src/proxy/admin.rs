@@ -6,6 +6,7 @@ use ::proxy::Proxy;
 use ::proxy::discovery::Link;
 use axum::Router;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
 use control::web::KnownAs;
@@ -16,6 +17,7 @@ use tokio::sync::watch;
 
 use super::follower::Carried;
 use crate::panics::Panics;
+use crate::process::Process;
 use crate::streams::Dropped;
 use crate::{health, pages};
 
@@ -37,6 +39,7 @@ pub(super) async fn serve(
 ) {
     let mut registry = Registry::default();
     proxy.register(&mut registry);
+    registry.register_collector(Box::new(Process::running("proxy")));
     registry.register_collector(Box::new(Panics::new("meshtcp_")));
     registry.register_collector(Box::new(Dropped::new("meshtcp_")));
     let desk = Desk { proxy, link, carried, registry: Arc::new(registry) };
@@ -59,8 +62,8 @@ async fn index() -> &'static str {
      /connections  every open connection, as JSON\n"
 }
 
-async fn metrics(State(desk): State<Desk>) -> Response {
-    pages::metrics(&desk.registry)
+async fn metrics(State(desk): State<Desk>, headers: HeaderMap) -> Response {
+    pages::metrics(&desk.registry, &headers)
 }
 
 async fn ready(State(desk): State<Desk>) -> Response {

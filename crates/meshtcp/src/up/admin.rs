@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Query, State};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
 use control::web::KnownAs;
@@ -18,6 +19,7 @@ use super::metrics::Metrics;
 use crate::health;
 use crate::pages;
 use crate::panics::Panics;
+use crate::process::Process;
 use crate::report::plain;
 use crate::streams::Dropped;
 
@@ -33,6 +35,7 @@ pub(super) async fn serve(listener: TcpListener, status: Arc<Status>, proxy: Arc
     let mut registry = Registry::default();
     proxy.register(&mut registry);
     registry.register_collector(Box::new(Metrics::new(Arc::clone(&status))));
+    registry.register_collector(Box::new(Process::running("up")));
     registry.register_collector(Box::new(Panics::new("meshtcp_")));
     registry.register_collector(Box::new(Dropped::new("meshtcp_")));
     let desk = Desk { status, proxy, registry: Arc::new(registry) };
@@ -57,8 +60,8 @@ async fn index() -> &'static str {
      /connections  every open connection, as JSON\n"
 }
 
-async fn metrics(State(desk): State<Desk>) -> Response {
-    pages::metrics(&desk.registry)
+async fn metrics(State(desk): State<Desk>, headers: HeaderMap) -> Response {
+    pages::metrics(&desk.registry, &headers)
 }
 
 async fn ready(State(desk): State<Desk>) -> Response {

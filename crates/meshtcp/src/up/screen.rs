@@ -4,16 +4,19 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use change::compile::{Compiled, Row, Which, carried};
+use change::Revision;
+use change::compile::{Change, Compiled, Row, Which, carried};
 use control::run::{Live, Turn};
 use control::sources::SourceState;
+use model::policy::format_duration;
 use model::{Kind, Spec};
 use proxy::DrainReport;
 use xds::Foreign;
 
 use super::{OwnNews, OwnProxy};
-use crate::output::{complain, print, table};
+use crate::output::{complain, print, print_drawn, table};
 use crate::report::{Reporter, count_in_words};
+use crate::said::{self, Event, Level};
 
 /// Prints to the terminal: what runs to standard output, what is wrong to standard error.
 pub(crate) struct Screen {
@@ -48,7 +51,7 @@ impl Screen {
                 if !turn.first {
                     self.changes(turn);
                 }
-                print(&listing(compiled.proxies.values().flat_map(carried)));
+                tell_listing(compiled.proxies.values().flat_map(carried));
                 print(&format!("following {}\n", self.paths));
             }
             Some(_) => self.changes(turn),
@@ -63,7 +66,8 @@ impl Screen {
             print(&format!("{route} decides nothing here: {}\n", Foreign::message(why)));
         }
         for failed in failed {
-            complain(&format!("error: {}: trying again every second\n", Foreign::message(failed)));
+            let words = format!("{}: trying again every second", Foreign::message(failed));
+            Event::new("listener-unbound", Level::Error, words).tell();
         }
         for bound in bound {
             print(&format!("no longer: {bound}\n"));
@@ -72,7 +76,7 @@ impl Screen {
 
     fn changes(&self, turn: &Turn<OwnNews>) {
         for change in &turn.changes {
-            print(&format!("{}\n", Foreign::message(change)));
+            tell_change(change, None);
         }
         for file in &turn.repaired {
             print(&format!("{file}: repaired, and in force\n"));
@@ -129,8 +133,8 @@ impl Screen {
         let text = match open {
             0 => "leaving: no connection is open\n".to_owned(),
             open => format!(
-                "leaving: no new connections; {open} open ones may go on for {} s (again: end them at once)\n",
-                grace.as_secs_f64()
+                "leaving: no new connections; {open} open ones may go on for {} (again: end them at once)\n",
+                format_duration(grace)
             ),
         };
         print(&text);
@@ -145,8 +149,28 @@ impl Screen {
     }
 }
 
+/// Says what became different for whom, by which revision where changes are counted.
+pub(crate) fn tell_change(change: &Change, revision: Option<Revision>) {
+    let event = Event::new("changed", Level::Info, Foreign::message(change));
+    let event = event.with("proxy", change.proxy.to_string()).with("route", change.decided_by());
+    event.with("revision", revision.map(Revision::number)).tell();
+}
+
+/// Says which listeners there are: in a table, or for programs one by one.
+pub(crate) fn tell_listing(rows: impl Iterator<Item = Row>) {
+    if !said::is_json() {
+        return print_drawn(&listing(rows));
+    }
+    for row in rows {
+        let words = format!("{} {} at {}: {}", row.proxy, row.title(), row.address, row.split_in_words());
+        let event = Event::new("listener", Level::Info, words).with("proxy", row.proxy.to_string());
+        let event = event.with("listener", format!("{} {}", row.sort, row.address));
+        event.with("destination", row.destination).with("route", row.decided_by).tell();
+    }
+}
+
 /// Listeners, aligned.
-pub(crate) fn listing(rows: impl Iterator<Item = Row>) -> String {
+fn listing(rows: impl Iterator<Item = Row>) -> String {
     let row = |row: Row| {
         let decided = row.decided_by.clone().unwrap_or_else(|| "-".to_owned());
         let split = row.split_in_words();

@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use crate::program::meshtcp;
+use crate::program::{Program, meshtcp};
 use crate::town::{Town, route};
 
 fn answer(arguments: &[&str]) -> (i32, String, String) {
@@ -128,4 +128,16 @@ fn the_demo_shows_a_split_that_is_as_wanted_and_cuts_nothing() {
     let (code, out, err) = answer(&["demo", "--connections", "300"]);
     assert_eq!(code, 0, "{out}{err}");
     assert!(out.contains("connections opened 300") && out.contains("connections cut 0"), "{out}");
+}
+
+#[test]
+fn a_demo_that_is_stopped_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = meshtcp(["demo", "--connections", "300"]);
+    command.env("TMPDIR", folder.path());
+    let mut demo = Program::start(command);
+    demo.awaits_text(0, "resources in");
+    demo.signal(rustix::process::Signal::TERM);
+    assert_eq!(demo.ends(), 130, "{}", demo.printed());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }

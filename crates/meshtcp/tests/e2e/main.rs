@@ -4,6 +4,7 @@
 
 mod addresses;
 mod api;
+mod asking;
 mod attach;
 mod backend;
 mod backup;
@@ -30,6 +31,7 @@ mod size;
 mod stand_in;
 mod standstill;
 mod store;
+mod structured;
 mod takeover;
 mod tls;
 mod town;

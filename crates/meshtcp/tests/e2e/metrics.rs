@@ -1,42 +1,64 @@
-//! The metrics, the table that describes them, and the dashboard that asks for them.
+//! The metrics, the tables that describe them, and the dashboard and the alerts that ask for them.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::backend::serve;
 use crate::connection::tally;
-use crate::program::Up;
+use crate::program::{Program, Up, ask, eventually, meshtcp};
+use crate::store::ControlPlane;
 use crate::town::Town;
 
-/// The names under which Prometheus keeps what the program serves, and each family's name in the table.
-fn served() -> (BTreeSet<String>, BTreeSet<String>) {
+/// The names under which Prometheus keeps what a page serves, and each family's name in the table.
+fn served(page: &str) -> (BTreeSet<String>, BTreeSet<String>) {
+    let (mut series, mut families) = (BTreeSet::new(), BTreeSet::new());
+    for line in page.lines() {
+        let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) else {
+            continue;
+        };
+        let endings: &[&str] = if kind == "histogram" { &["_bucket", "_sum", "_count"] } else { &[""] };
+        series.extend(endings.iter().map(|ending| format!("{name}{ending}")));
+        families.insert(name.to_owned());
+    }
+    (series, families)
+}
+
+/// `/metrics` of a process that carries connections.
+fn of_up() -> String {
     let town = Town::new();
     serve(town.applications[0], "v1");
     serve(town.applications[1], "v2");
     let up = Up::start(&[&town.path()]);
     up.is_ready();
     tally(town.outbound, 4);
-    let (_, text) = up.ask("/metrics");
-    let (mut series, mut families) = (BTreeSet::new(), BTreeSet::new());
-    for line in text.lines() {
-        let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) else {
-            continue;
-        };
-        let endings: &[&str] = match kind {
-            "counter" => &["_total"],
-            "histogram" => &["_bucket", "_sum", "_count"],
-            _ => &[""],
-        };
-        series.extend(endings.iter().map(|ending| format!("{name}{ending}")));
-        families.insert(if kind == "counter" { format!("{name}_total") } else { name.to_owned() });
-    }
-    (series, families)
+    up.ask("/metrics").1
+}
+
+/// `/metrics` of a control plane that has a store, and a proxy.
+fn of_control_plane() -> String {
+    let control_plane = ControlPlane::start("memory", &["--admin", "127.0.0.1:0"]);
+    let line = control_plane.program.awaits_text(0, "admin: http://");
+    let admin = line.trim_start_matches("admin: http://");
+    let web = r#"{"type": "Dataplane", "mesh": "default", "name": "web-1", "networking": {"address": "127.0.0.1"}}"#;
+    let (status, said) =
+        crate::api::ask(&control_plane.api, &format!("PUT /meshes/default/dataplanes/web-1 {web}"));
+    assert!(status == 201 || status == 200, "{said}");
+    let _proxy =
+        Program::start(meshtcp(["proxy", "--proxy", "web-1", "--control-plane", &control_plane.xds]));
+    control_plane.program.awaits_text(0, "attached");
+    eventually("the roll-out is counted", || {
+        ask(admin, "/metrics").1.contains("# TYPE meshtcp_rollout_live_after_seconds")
+    });
+    ask(admin, "/metrics").1
 }
 
 /// Every word of a text that names a metric of ours.
 fn names_in(text: &str) -> BTreeSet<String> {
     let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
-    words.filter(|word| word.starts_with("meshtcp_")).map(str::to_owned).collect()
+    words
+        .filter(|word| word.starts_with("meshtcp_") || word.starts_with("process_"))
+        .map(str::to_owned)
+        .collect()
 }
 
 fn file(path: &str) -> String {
@@ -44,21 +66,117 @@ fn file(path: &str) -> String {
     std::fs::read_to_string(root.join(path)).unwrap()
 }
 
+/// The metrics of a table of the guide.
+fn described(table: &str) -> BTreeSet<String> {
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let names = rows.map(|(name, _)| name.to_owned());
+    names.filter(|name| name.starts_with("meshtcp_") || name.starts_with("process_")).collect()
+}
+
 #[test]
-fn the_dashboard_asks_for_what_is_there_and_the_table_says_all() {
-    let (series, families) = served();
+fn dashboard_and_alerts_ask_for_what_is_there_and_the_tables_say_all() {
+    let ((carried, of_up), (told, of_control_plane)) = (served(&of_up()), served(&of_control_plane()));
+    let series: BTreeSet<String> = carried.union(&told).cloned().collect();
+    let is_there = |query: &str| {
+        let unknown: Vec<_> = names_in(query).into_iter().filter(|name| !series.contains(name)).collect();
+        assert!(unknown.is_empty(), "`{query}` asks for {unknown:?}, but there is {series:?}");
+    };
     let dashboard: serde_json::Value = serde_json::from_str(&file("dashboards/meshtcp.json")).unwrap();
-    let panels = dashboard["panels"].as_array().unwrap();
-    let queries = panels.iter().flat_map(|panel| panel["targets"].as_array().cloned().unwrap_or_default());
-    let queries: Vec<String> = queries.map(|query| query["expr"].as_str().unwrap().to_owned()).collect();
-    assert!(queries.len() > 20);
-    let asked = names_in(&queries.join("\n"));
-    let unknown: Vec<_> = asked.difference(&series).collect();
-    assert!(unknown.is_empty(), "the dashboard asks for {unknown:?}, but there is {series:?}");
+    let panels = dashboard["panels"].as_array().unwrap().iter().filter(|panel| panel["type"] != "row");
+    let mut shown = BTreeSet::new();
+    for panel in panels {
+        let said = panel["description"].as_str().unwrap_or_default();
+        assert!(said.len() > 20, "{} says nothing of what it shows", panel["title"]);
+        for query in panel["targets"].as_array().unwrap().iter().map(|query| query["expr"].as_str().unwrap())
+        {
+            is_there(query);
+            is_balanced(query);
+            shown.extend(names_in(query));
+        }
+    }
+    assert!(shown.len() > 50, "{shown:?}");
+    for variable in dashboard["templating"]["list"].as_array().unwrap() {
+        is_there(variable["definition"].as_str().unwrap_or_default());
+    }
+    let names: Vec<&str> = dashboard["templating"]["list"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["datasource", "instance", "mesh", "proxy", "listener"]);
+
+    let (documents, problems) = model::draft::read("alerts.yaml", &file("dashboards/alerts.yaml"));
+    assert_eq!(problems, []);
+    let mut alerts = BTreeSet::new();
+    for group in documents[0].value()["groups"].as_array().unwrap() {
+        for rule in group["rules"].as_array().unwrap() {
+            let text = |pointer: &str| {
+                rule.pointer(pointer).and_then(|it| it.as_str()).unwrap_or_default().to_owned()
+            };
+            let name = text("/alert");
+            assert!(!name.is_empty() && alerts.insert(name.clone()), "{name} is there twice");
+            is_there(&text("/expr"));
+            is_balanced(&text("/expr"));
+            assert!(!names_in(&text("/expr")).is_empty() && text("/expr").contains(['>', '=']), "{name}");
+            assert!(["info", "warning", "critical"].contains(&text("/labels/severity").as_str()), "{name}");
+            let wait = text("/for");
+            assert!(wait.is_empty() || model::policy::parse_duration(&wait).is_some(), "{name}: {wait}");
+            for said in [text("/annotations/summary"), text("/annotations/description")] {
+                assert!(
+                    said.len() > 20 && said.matches("{{").count() == said.matches("}}").count(),
+                    "{name}: {said}"
+                );
+            }
+            // a label that the sum has not kept is empty in the message
+            let kept = text("/expr");
+            let labels = text("/annotations/summary") + &text("/annotations/description");
+            for label in labels.split("$labels.").skip(1) {
+                let label: String = label.chars().take_while(|it| it.is_ascii_alphanumeric()).collect();
+                let is_kept = !kept.contains("by (")
+                    || kept.split("by (").any(|by| by.split(')').next().unwrap().contains(&label));
+                assert!(is_kept, "{name}: nothing keeps {label}");
+            }
+        }
+    }
+    assert!(alerts.len() > 12, "{alerts:?}");
 
     let guide = file("docs/guide/metrics.md");
-    let (table, _) = guide.split_once("## The control plane").unwrap();
-    let described: BTreeSet<String> =
-        table.lines().filter(|line| line.starts_with("| `meshtcp_")).flat_map(names_in).collect();
-    assert_eq!(described, families);
+    let (table, rest) = guide.split_once("## The control plane").unwrap();
+    assert_eq!(described(table), of_up);
+    let (table, _) = rest.split_once("\n## ").unwrap();
+    assert_eq!(described(table), of_control_plane);
+}
+
+/// Whether each bracket of a query is closed.
+fn is_balanced(query: &str) {
+    let mut open = Vec::new();
+    for letter in query.chars() {
+        match letter {
+            '(' | '[' | '{' => open.push(letter),
+            ')' => assert_eq!(open.pop(), Some('('), "{query}"),
+            ']' => assert_eq!(open.pop(), Some('['), "{query}"),
+            '}' => assert_eq!(open.pop(), Some('{'), "{query}"),
+            _ => {}
+        }
+    }
+    assert!(open.is_empty(), "{query}");
+}
+
+#[test]
+fn counters_are_there_before_anything_was_counted() {
+    let town = Town::new();
+    let up = Up::start(&[&town.path()]);
+    up.is_ready();
+    let (_, page) = up.ask("/metrics");
+    let zero = |name: &str, label: &str| {
+        page.lines().any(|line| line.starts_with(name) && line.contains(label) && line.ends_with(" 0"))
+    };
+    assert!(zero("meshtcp_connections_refused_total{", r#"reason="connect-refused""#), "{page}");
+    assert!(zero("meshtcp_connections_ended_total{", r#"ended="idle-timeout""#), "{page}");
+    assert!(zero("meshtcp_proxy_connections_ended_total{", r#"ended="limit""#), "{page}");
+    let page = of_control_plane();
+    assert!(page.contains(r#"meshtcp_discovery_nacks_total{type="Listener",dialect="l4"} 0"#), "{page}");
+    assert!(page.contains(r#"meshtcp_store_operations_total{operation="put",outcome="failed"} 0"#), "{page}");
+    assert!(page.contains(r#"meshtcp_problems{severity="error"} 0"#), "{page}");
 }

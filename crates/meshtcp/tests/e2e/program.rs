@@ -38,7 +38,9 @@ pub(crate) fn meshtcp<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<It
         .env("MESHTCP_RUNTIME_DIR", RUNTIME)
         // most tests change what they look at by plain requests; who may is told in `rights`
         .env("MESHTCP_API_LOCALHOST", "admin")
-        .env("MESHTCP_CONFIG", "/nonexistent/config.yaml");
+        .env("MESHTCP_CONFIG", "/nonexistent/config.yaml")
+        // lines as a journal gets them: without the time
+        .env("JOURNAL_STREAM", "0:0");
     command
 }
 

@@ -77,7 +77,7 @@ fn a_change_is_foretold_against_what_is_stored_made_and_waited_for() {
     let (code, out, _) = answer(&server, &["status"]);
     assert!(code == 0 && out.contains("in sync") && out.contains("1 live"), "{out}");
     let (code, out, err) = answer(&server, &["describe", "mtcpr", "canary"]);
-    assert!(code == 0 && out.contains("reach: live"), "{out}{err}");
+    assert!(code == 0 && out.contains("live     1 live, of 1 that it selects"), "{out}{err}");
     let (code, out, err) = answer(&server, &["delete", "mtcpr", "canary"]);
     assert!(code == 0 && out.contains("deleted"), "{err}");
     assert_eq!(answer(&server, &["delete", "mtcpr", "canary"]).0, 1);

@@ -184,6 +184,9 @@ fn a_certificate_that_cannot_be_used_is_said_before_anything_is_served() {
         assert!(code == 3 && err.contains(&format!("--{which}-tls-cert: ")), "{code}: {err}");
         let (code, _, err) = start("/nonexistent", &one.key, which);
         assert!(code == 3 && err.contains("/nonexistent"), "{code}: {err}");
+        let (code, _, err) = start(&one.certificate, "/nonexistent", which);
+        let said = format!("--{which}-tls-key: /nonexistent cannot be used: No such file");
+        assert!(code == 3 && err.contains(&said), "{code}: {err}");
         let (code, _, err) = start(&one.key, &one.key, which);
         assert_eq!(code, 3, "{err}");
     }

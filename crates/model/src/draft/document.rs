@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::draft::source::{Source, Spot};
+use crate::kind::{Body, Kind};
 use crate::problems::Problems;
 use crate::violation::{FieldPath, Position, Problem, Severity, Step, Violation};
 
@@ -50,7 +51,8 @@ impl Reading {
 
     /// Adds a document; of a list, as `kubectl get -o yaml` and `kumactl get -o yaml` print it, each item.
     pub(crate) fn document(&mut self, value: Value, place: Place, broken: bool) {
-        let mut push = |value, place| {
+        let mut push = |mut value: Value, place: Place| {
+            keep_texts(&mut value, &place, &self.source);
             self.documents.push(Document { source: self.source.clone(), value, place, broken });
         };
         match (value, place) {
@@ -77,6 +79,54 @@ impl Reading {
             violation: Violation::new(FieldPath::root(), message),
             help: help.map(str::to_owned),
         });
+    }
+}
+
+/// Keeps the text of labels and tags that look like numbers: `version: 1.10` is what somebody called it, and 1.1 is another
+/// version. Fields that must be text in every release are left as they are: what is wrong with them is told.
+fn keep_texts(document: &mut Value, place: &Place, source: &Source) {
+    let kind =
+        document.get("type").or(document.get("kind")).and_then(Value::as_str).and_then(Kind::from_text);
+    let Some(kind) = kind else { return };
+    let (Value::Object(members), Below::Members(places)) = (document, &place.below) else { return };
+    for (name, member) in members {
+        let Some(place) = places.get(name) else { continue };
+        match name.as_str() {
+            "labels" => texts(member, place, source),
+            "metadata" => texts_in(member, place, source, &["labels", "annotations"]),
+            _ if kind.body() == Body::Inline => texts_in(member, place, source, &["tags"]),
+            _ => {}
+        }
+    }
+}
+
+/// The same of every map of these names.
+fn texts_in(value: &mut Value, place: &Place, source: &Source, names: &[&str]) {
+    match (value, &place.below) {
+        (Value::Object(members), Below::Members(places)) => {
+            for (name, member) in members {
+                let Some(place) = places.get(name) else { continue };
+                match names.contains(&name.as_str()) {
+                    true => texts(member, place, source),
+                    false => texts_in(member, place, source, names),
+                }
+            }
+        }
+        (Value::Array(items), Below::Items(places)) => {
+            items.iter_mut().zip(places).for_each(|(item, place)| texts_in(item, place, source, names));
+        }
+        _ => {}
+    }
+}
+
+/// Makes text of the numbers of a map.
+fn texts(map: &mut Value, place: &Place, source: &Source) {
+    let (Value::Object(members), Below::Members(places)) = (map, &place.below) else { return };
+    for (name, value) in members {
+        let written = places.get(name).and_then(|place| source.written(place.value));
+        if let (Value::Number(_), Some(written)) = (&*value, written.filter(|text| !text.is_empty())) {
+            *value = Value::String(written.to_owned());
+        }
     }
 }
 

@@ -31,8 +31,9 @@ pub(crate) struct Envelope<'d> {
     pub(crate) body: Body<'d>,
 }
 
-/// Reads what stands around the body. Absent when there is no kind that is known: then a note says so.
-pub(crate) fn read<'d>(findings: &'d Findings<'d>) -> Option<Envelope<'d>> {
+/// Reads what stands around the body; `mesh` is that of documents which say none. Absent when there is no kind that is known:
+/// then a note says so.
+pub(crate) fn read<'d>(findings: &'d Findings<'d>, mesh: &str) -> Option<Envelope<'d>> {
     let root = findings.document().value();
     if !root.is_object() {
         let help = "a resource begins with `type:`, or with `apiVersion:` and `kind:`";
@@ -40,10 +41,10 @@ pub(crate) fn read<'d>(findings: &'d Findings<'d>) -> Option<Envelope<'d>> {
     }
     let mut root = Fields::of(findings);
     if root.has("type") {
-        return universal(root);
+        return universal(root, mesh);
     }
     if root.has("apiVersion") || root.has("kind") {
-        return kubernetes(root);
+        return kubernetes(root, mesh);
     }
     root.know_the_rest();
     let help = "begin it with `type: <Kind>`, or with `apiVersion: kuma.io/v1alpha1` and `kind: <Kind>`";
@@ -72,9 +73,9 @@ fn kind(root: &mut Fields<'_>, field: &'static str) -> Option<Kind> {
     kind
 }
 
-fn universal<'d>(mut root: Fields<'d>) -> Option<Envelope<'d>> {
+fn universal<'d>(mut root: Fields<'d>, default_mesh: &str) -> Option<Envelope<'d>> {
     let kind = kind(&mut root, "type")?;
-    let mesh = root.text("mesh");
+    let mesh = root.text("mesh").unwrap_or_else(|| default_mesh.to_owned());
     let name = root.string("name");
     let labels = root.map("labels").unwrap_or_default();
     let created = root.text("creationTime").and_then(|time| microseconds(&root, "creationTime", &time));
@@ -93,7 +94,7 @@ fn universal<'d>(mut root: Fields<'d>) -> Option<Envelope<'d>> {
     Some(Envelope { format: Format::Universal, kind, written_name: name, meta, body })
 }
 
-fn kubernetes<'d>(mut root: Fields<'d>) -> Option<Envelope<'d>> {
+fn kubernetes<'d>(mut root: Fields<'d>, default_mesh: &str) -> Option<Envelope<'d>> {
     let version = root.string("apiVersion");
     if !version.starts_with("kuma.io/") {
         let kind = root.string("kind");
@@ -109,6 +110,7 @@ fn kubernetes<'d>(mut root: Fields<'d>) -> Option<Envelope<'d>> {
     let annotations: Labels = metadata.map("annotations").unwrap_or_default();
     let inline = root.text("mesh");
     let mesh = labels.get(MESH_TAG).or(annotations.get(MESH_TAG)).map(str::to_owned).or(inline);
+    let mesh = mesh.unwrap_or_else(|| default_mesh.to_owned());
     let created =
         metadata.text("creationTimestamp").and_then(|t| microseconds(&metadata, "creationTimestamp", &t));
     let written_name = metadata.string("name");
@@ -150,9 +152,9 @@ pub(crate) fn is_stranger(document: &Value, profile: Profile) -> bool {
     })
 }
 
-fn meta(root: &Fields<'_>, kind: Kind, mesh: Option<String>, name: String) -> Meta {
+fn meta(root: &Fields<'_>, kind: Kind, mesh: String, name: String) -> Meta {
     let mesh = match kind.scope() {
-        Scope::Mesh => mesh.unwrap_or_else(|| "default".into()),
+        Scope::Mesh => mesh,
         Scope::Global => String::new(),
     };
     let document = root.findings().document();

@@ -15,6 +15,8 @@ pub struct Options {
     pub system_namespace: Arc<str>,
     /// The zone in whose name resources are stored, which fills in the labels of origin and zone. Default: none.
     pub zone: Option<Arc<str>>,
+    /// The mesh of documents of a kind that is in one and that say none. Default `default`.
+    pub mesh: Arc<str>,
 }
 
 impl Default for Options {
@@ -24,6 +26,7 @@ impl Default for Options {
             unknown_fields: UnknownFields::default(),
             system_namespace: "kuma-system".into(),
             zone: None,
+            mesh: "default".into(),
         }
     }
 }

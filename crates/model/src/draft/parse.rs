@@ -97,7 +97,8 @@ pub fn validate_by_stage(document: &Document, options: &Options) -> Vec<Violatio
         return of_body;
     }
     let findings = Findings::new(document);
-    envelope::read(&findings).map_or_else(Vec::new, |envelope| names::check(&envelope, options.profile).items)
+    envelope::read(&findings, &options.mesh)
+        .map_or_else(Vec::new, |envelope| names::check(&envelope, options.profile).items)
 }
 
 fn schema(document: &Document, profile: Profile) -> Kept<Violation> {
@@ -114,7 +115,7 @@ enum Strictness {
 }
 
 fn resource<'d>(findings: &'d Findings<'d>, options: &Options, strictness: Strictness) -> Option<Resource> {
-    let mut envelope = envelope::read(findings)?;
+    let mut envelope = envelope::read(findings, &options.mesh)?;
     let Options { profile, .. } = *options;
     let kind = envelope.kind;
     if strictness == Strictness::Stored {
@@ -154,7 +155,7 @@ fn role(
     options: &Options,
 ) -> Result<(), &'static str> {
     let scratch = Findings::new(document);
-    let Some(mut envelope) = envelope::read(&scratch) else { return Ok(()) };
+    let Some(mut envelope) = envelope::read(&scratch, &options.mesh) else { return Ok(()) };
     let context = Context { profile: options.profile, kind: envelope.kind, meta };
     match reader(envelope.kind)(&mut envelope.body, &context) {
         Spec::Policy(policy) => policy::assign_role(&mut meta.labels, &policy, namespace, options),

@@ -50,7 +50,7 @@ fn retry(mut conf: Fields<'_>) -> RetryConf {
     RetryConf { max_connect_attempts }
 }
 
-/// Reads a duration. Text that is none is noted where all durations are written in their one form; a number says nothing.
+/// Reads a duration. What is none is noted where all durations are written in their one form.
 fn duration<'d>(fields: &mut Fields<'d>, name: &'d str) -> Option<Duration> {
     let is_text = fields.value(name)?.is_string();
     fields.text(name).filter(|_| is_text).and_then(|text| parse_duration(&text))

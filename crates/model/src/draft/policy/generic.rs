@@ -139,6 +139,12 @@ fn tidy(conf: &mut Value, path: &FieldPath, findings: &Findings<'_>) {
                             help: Some("write a number and a unit, such as 500ms, 5s or 1h30m".into()),
                         }),
                     },
+                    Value::Number(number) if DURATIONS.contains(&name.as_str()) => findings.note(Note {
+                        sort: NoteSort::Error,
+                        path,
+                        message: format!("`{number}` is no duration: it has no unit"),
+                        help: Some(format!("write {number}s for seconds, {number}ms for milliseconds")),
+                    }),
                     member => tidy(member, &path, findings),
                 }
             }

@@ -1,0 +1,191 @@
+//! A resource in words: what it is, since when, where it is live, who refuses it and why, what decides instead of it, and what
+//! happened last.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use change::compile::Compiled;
+use change::report::{FleetReport, ProxyReport, Reach, RouteAtProxy, RouteReport};
+use change::status::Connection;
+use jiff::Timestamp;
+use model::{ProxyKey, ResourceKey};
+use plan::{Outcome, RouteStatus};
+use serde_json::Value;
+use xds::Foreign;
+
+use crate::get::row::{ago, seconds, summary, text};
+
+/// How many things are told of proxies.
+const NAMED: usize = 20;
+/// How many proxies are named of which the same is told.
+const TOGETHER: usize = 3;
+
+/// What it is, and since when.
+pub(super) fn head(key: &ResourceKey, resource: &Value, now: Timestamp) -> String {
+    let mut told = format!("{key}\n");
+    let says = summary(key.kind, resource);
+    if !says.is_empty() {
+        line(&mut told, "says", &says);
+    }
+    let labels = resource.get("labels").and_then(Value::as_object).into_iter().flatten();
+    let labels: Vec<String> =
+        labels.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
+    if !labels.is_empty() {
+        line(&mut told, "labels", &labels.join(", "));
+    }
+    let (created, changed) = (text(resource, "creationTime"), text(resource, "modificationTime"));
+    if !created.is_empty() {
+        line(&mut told, "created", &since(created, now));
+    }
+    if changed != created && !changed.is_empty() {
+        line(&mut told, "changed", &since(changed, now));
+    }
+    told
+}
+
+/// How far a route has come: at which proxies it is live, who refuses it, and what decides instead of it.
+pub(super) fn route(report: &FleetReport, route: Option<&RouteReport>, compiled: &Compiled) -> String {
+    let mut told = String::new();
+    let Some(RouteReport { policy, proxies, .. }) = route else {
+        line(&mut told, "live", "nowhere: it speaks about no proxy");
+        return told;
+    };
+    let reached = route.map(RouteReport::reached).unwrap_or_default();
+    let counted = Reach::ALL.map(|reach| (reached.count(reach), reach));
+    let counted: Vec<String> = counted
+        .iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, reach)| format!("{number} {}", words(*reach)))
+        .collect();
+    let all = match counted.as_slice() {
+        [] => "nowhere: it selects no proxy".to_owned(),
+        counted => format!("{}, of {} that it selects", counted.join(", "), reached.total()),
+    };
+    line(&mut told, "live", &all);
+    // proxies that have the same to say stand together, those with trouble first
+    let mut said: BTreeMap<(usize, String), Vec<String>> = BTreeMap::new();
+    for RouteAtProxy { proxy, decides, reach, refusals, unresolved } in proxies {
+        let (rank, mut what) = match reach {
+            Reach::Refused => (0, format!("refuses it, and runs what it had: {}", refusals.join("; "))),
+            Reach::Pending => (1, "told, and it has not answered yet".to_owned()),
+            Reach::Detached => (2, "not attached: it gets this when it is back".to_owned()),
+            Reach::Live => (3, format!("live: decides {}", decides.join(", "))),
+            // an older control plane lists these; why, is said below
+            Reach::WithoutEffect => continue,
+        };
+        for why in unresolved {
+            let _ = write!(what, "; {why}");
+        }
+        said.entry((rank, what)).or_default().push(proxy.to_string());
+    }
+    for (proxy, why) in hidden(compiled, policy) {
+        said.entry((4, why)).or_default().push(proxy.to_string());
+    }
+    for ((_, what), names) in said.iter().take(NAMED) {
+        let more = names.len().saturating_sub(TOGETHER);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let names: Vec<_> = names.iter().take(TOGETHER).map(|name| Foreign::name(name).to_string()).collect();
+        let _ = writeln!(told, "    {}{more}  {}", names.join(", "), Foreign::message(what));
+    }
+    if said.len() > NAMED {
+        let _ = writeln!(told, "    and {} more", said.len() - NAMED);
+    }
+    line(&mut told, "last", &last(report));
+    told
+}
+
+/// How the proxy of a Dataplane is.
+pub(super) fn proxy(report: &FleetReport, proxy: Option<&ProxyReport>, now: Timestamp) -> String {
+    let mut told = String::new();
+    let Some(ProxyReport { connection, revision, runs, in_sync, refusals, notes, .. }) = proxy else {
+        line(&mut told, "proxy", "has never attached");
+        return told;
+    };
+    let state = match (connection, refusals.is_empty(), in_sync) {
+        (None, ..) => "not attached".to_owned(),
+        (Some(connection), false, _) => {
+            format!("refuses a part of what it is told; {}", attached(connection, now))
+        }
+        (Some(connection), true, true) => format!("in sync; {}", attached(connection, now)),
+        (Some(connection), true, false) => {
+            format!("told, and it has not answered yet; {}", attached(connection, now))
+        }
+    };
+    line(&mut told, "proxy", &state);
+    for refusal in refusals {
+        let rejection = &refusal.rejection;
+        let (name, why) = (Foreign::name(&rejection.name), Foreign::message(rejection.message.trim()));
+        line(&mut told, "refuses", &format!("{name}, {}: {why}", since(&rejection.at.to_string(), now)));
+    }
+    for note in notes {
+        line(&mut told, "note", note);
+    }
+    let last = match (revision, runs) {
+        (Some(told), Some(runs)) if told == runs => {
+            format!("revision {told} brought its last change, and it runs it")
+        }
+        (Some(told), Some(runs)) => format!("revision {told} brought its last change; it runs {runs}"),
+        (Some(told), None) => format!("revision {told} brought its last change; nothing is known to run"),
+        (None, _) => format!("nothing was published for it up to revision {}", report.revision),
+    };
+    line(&mut told, "last", &last);
+    told
+}
+
+fn line(told: &mut String, what: &str, says: &str) {
+    let _ = writeln!(told, "  {what:<8} {}", Foreign::message(says));
+}
+
+fn since(time: &str, now: Timestamp) -> String {
+    let then: Option<Timestamp> = time.parse().ok();
+    let age = then.map(|then| format!(" ({} ago)", ago(now.duration_since(then).as_secs())));
+    format!("{}{}", seconds(time), age.unwrap_or_default())
+}
+
+fn attached(
+    Connection { since: opened, protocol, dialect, peer, agent }: &Connection,
+    now: Timestamp,
+) -> String {
+    let agent = if agent.is_empty() { dialect.as_str() } else { agent };
+    let from = peer.map(|peer| format!(" from {peer}")).unwrap_or_default();
+    let since = since(&opened.to_string(), now);
+    format!("attached since {since}: {}, {}{from}", Foreign::name(agent), protocol.as_str())
+}
+
+fn words(reach: Reach) -> &'static str {
+    match reach {
+        Reach::Live => "live",
+        Reach::Pending => "pending",
+        Reach::Refused => "refused",
+        Reach::Detached => "not attached",
+        Reach::WithoutEffect => "without effect",
+    }
+}
+
+/// The proxies that a policy selects and at which it decides nothing, and why.
+fn hidden<'a>(compiled: &'a Compiled, policy: &'a str) -> impl Iterator<Item = (&'a ProxyKey, String)> {
+    let is_it = move |status: &RouteStatus| {
+        format!("{} {}/{}", status.kind, status.policy.policy.mesh, status.policy.name) == policy
+    };
+    compiled.proxies.iter().filter_map(move |(proxy, found)| {
+        let status = found.plan.routes.iter().find(|status| is_it(status))?;
+        match &status.outcome {
+            Outcome::Shadowed { by } => Some((proxy, format!("hidden by {by}, which is more important"))),
+            Outcome::Ignored(why) => Some((proxy, format!("decides nothing: {why}"))),
+            Outcome::Applied => None,
+        }
+    })
+}
+
+/// How far the newest change has come, of whatever it was.
+fn last(FleetReport { revision, rollout, .. }: &FleetReport) -> String {
+    match rollout {
+        Some(rollout) if rollout.concerned > 0 => {
+            let (live, of) = (rollout.live, rollout.concerned);
+            format!("revision {revision} is the newest, of all resources: {live}/{of} proxies live")
+        }
+        Some(_) | None => {
+            format!("revision {revision} is the newest, of all resources: it told no proxy anything new")
+        }
+    }
+}

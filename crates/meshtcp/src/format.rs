@@ -1,0 +1,49 @@
+//! How what is listed is printed: for people, or as YAML or JSON for programs.
+
+use control::yaml;
+use serde::Serialize;
+use xds::escape_quoted;
+
+/// How to print what is listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    #[default]
+    Table,
+    /// For people and programs
+    Yaml,
+    /// For programs
+    Json,
+}
+
+/// How to print stored resources.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Shape {
+    /// For people
+    #[default]
+    Table,
+    /// For people with a wide screen
+    Wide,
+    /// Documents that can be applied again
+    Yaml,
+    /// For programs
+    Json,
+    /// KIND/NAME, one a line
+    Name,
+}
+
+/// Prints a value as YAML or JSON; `None` for a table, which only the caller can draw.
+pub(crate) fn structured<T: Serialize>(format: Format, value: &T) -> Option<String> {
+    // a value of ours has text keys only: it always has a tree
+    let tree = serde_json::to_value(value).unwrap_or_default();
+    match format {
+        Format::Table => None,
+        Format::Yaml => Some(yaml::document(&tree)),
+        Format::Json => Some(escape_quoted(format!("{tree:#}\n"))),
+    }
+}
+
+/// A tree as one YAML document.
+pub(crate) fn yaml(tree: &serde_json::Value) -> String {
+    yaml::document(tree)
+}
