@@ -135,7 +135,12 @@ async fn concerned(ask: Ask, show: fn(&Ask, Vec<Arc<Resource>>) -> Result<Value,
     let compiled = Arc::clone(&ask.desk().plane.standing().compiled);
     let work = move || {
         let (mesh, name) = (ask.parameter("mesh"), ask.parameter("name"));
-        let resource = compiled.snapshot.named(kind, mesh, name).ok_or_else(|| Refusal::not_found(TITLE))?;
+        // the path with the hyphen is a client's slip: where it leads to nothing, it leads nowhere
+        let absent = || match ask.path.contains("/-resources/") {
+            true => Refusal::no_page(),
+            false => Refusal::not_found(TITLE),
+        };
+        let resource = compiled.snapshot.named(kind, mesh, name).ok_or_else(absent)?;
         let is_concerned = |key: &ProxyKey, found: &Resource| match resource.spec() {
             Spec::Policy(_) => {
                 let view = compiled.snapshot.seen_by(key);

@@ -114,3 +114,54 @@ fn proxy_type(kind: Kind, document: &Value) -> Option<&'static str> {
 pub(crate) fn namespace<'e>(envelope: &'e Envelope<'_>) -> Option<&'e str> {
     (envelope.format == Format::Kubernetes).then(|| envelope.meta.labels.get(NAMESPACE_LABEL)).flatten()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::draft::{Document, parse};
+    use crate::profile::Profile;
+
+    fn labels(document: &Value, profile: Profile) -> Vec<String> {
+        let options = Options { profile, zone: Some("east".into()), ..Options::default() };
+        let parsed = parse(&Document::from_value("test", document.clone()), &options);
+        let resource = parsed.resource.unwrap_or_else(|| panic!("{:?}", parsed.problems));
+        let of_zone =
+            resource.meta().labels.iter().filter(|(key, _)| !matches!(*key, MESH_TAG | DISPLAY_NAME_LABEL));
+        of_zone.map(|(key, value)| format!("{}={value}", key.trim_start_matches("kuma.io/"))).collect()
+    }
+
+    #[test]
+    fn a_zone_labels_what_is_its_own_by_kind_and_version() {
+        let of_zone = ["env=universal", "origin=zone", "zone=east"];
+        let route =
+            json!({ "type": "MeshTCPRoute", "name": "r", "spec": { "targetRef": { "kind": "Mesh" } } });
+        assert_eq!(labels(&route, Profile::V2_14), of_zone);
+        assert_eq!(labels(&route, Profile::V2_8), of_zone[1..]);
+        assert_eq!(labels(&json!({ "type": "Zone", "name": "west" }), Profile::V2_14), of_zone);
+        for operators in [
+            json!({ "type": "Mesh", "name": "shop" }),
+            json!({ "type": "Retry", "name": "r", "sources": [{ "match": { "kuma.io/service": "*" } }],
+                "destinations": [{ "match": { "kuma.io/service": "*" } }], "conf": { "tcp": { "maxConnectAttempts": 2 } } }),
+        ] {
+            assert_eq!(labels(&operators, Profile::V2_14), Vec::<String>::new(), "{operators}");
+        }
+        // one that came from a Global is nobody's zone's
+        let mut synced = route;
+        synced["labels"] = json!({ "kuma.io/origin": "global" });
+        assert_eq!(labels(&synced, Profile::V2_14), ["origin=global"]);
+    }
+
+    #[test]
+    fn a_proxy_says_of_which_sort_it_is() {
+        let dataplane =
+            |networking: Value| json!({ "type": "Dataplane", "name": "web", "networking": networking });
+        let inbound = json!({ "address": "10.0.0.1", "inbound": [{ "port": 80, "tags": { "kuma.io/service": "web" } }] });
+        let gateway = json!({ "address": "10.0.0.1", "gateway": { "tags": { "kuma.io/service": "edge" } } });
+        for (networking, sort) in [(inbound, "proxy-type=sidecar"), (gateway, "proxy-type=gateway")] {
+            let found = labels(&dataplane(networking), Profile::V2_14);
+            assert!(found.iter().any(|label| label == sort), "{found:?}");
+        }
+    }
+}
