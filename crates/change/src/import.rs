@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Nothing is guessed in silence: a field that has no counterpart, or an order that means something else here, is a
-//! note with its place. Services are named, not made: where nothing can be named, the note says what to write.
+//! note with its place. What would take more or other connections than the source does is refused. Services are named, not
+//! made: where nothing can be named, the note says what to write.
 
 mod gateway_api;
 mod istio;
@@ -19,11 +20,13 @@ use model::{Profile, Severity};
 use serde_json::Value;
 
 pub use note::Note;
+use note::Origin;
+use route::Route;
 
 /// Whose documents are imported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum From {
-    /// The Gateway API of Kubernetes: TCPRoute, of `v1` and its alphas.
+    /// The Gateway API of Kubernetes: TCPRoute, of `v1` and its alphas, with the Gateways that it is attached to.
     GatewayApi,
     /// Istio: VirtualService, with the DestinationRules that define its subsets.
     Istio,
@@ -38,28 +41,51 @@ pub struct Imported {
     pub notes: Vec<Note>,
 }
 
+/// What is made of the documents of one system.
+#[derive(Debug, Default)]
+struct Made<'a> {
+    /// Documents beside the routes, without their mesh, and what they come from.
+    others: Vec<(Origin<'a>, Value)>,
+    routes: Vec<Route<'a>>,
+    notes: Vec<Note>,
+}
+
 /// Imports documents into a mesh. Every resource in the result is valid in the profile.
 pub fn import(from: From, documents: &[Document], mesh: &str, profile: Profile) -> Imported {
-    let (routes, notes) = match from {
+    let Made { others, routes, notes } = match from {
         From::GatewayApi => gateway_api::import(documents),
         From::Istio => istio::import(documents),
     };
     let mut imported = Imported { resources: Vec::new(), notes };
-    let mut taken = BTreeSet::new();
-    for route in routes {
-        let name = route.free_name(&taken);
-        taken.insert(name.clone());
-        let document = route.document(mesh, &name);
+    let mut add = |origin: &Origin<'_>, document: Value| {
         let options = Options { profile, ..Options::default() };
         let parsed = parse(&Document::from_value("", document.clone()), &options);
         let errors = parsed.problems.iter().filter(|it| it.severity == Severity::Error);
-        let errors: Vec<Note> = errors
-            .map(|it| route.origin.note("", format!("gives no valid route: {}", it.violation)))
-            .collect();
+        let kind = document["type"].as_str().unwrap_or_default().to_owned();
+        let errors: Vec<Note> =
+            errors.map(|it| origin.refusal("", format!("gives no valid {kind}: {}", it.violation))).collect();
         match errors.is_empty() {
             true => imported.resources.push(document),
             false => imported.notes.extend(errors),
         }
+    };
+    for (origin, mut document) in others {
+        document["mesh"] = mesh.into();
+        add(&origin, document);
     }
+    let (mut taken, mut renamed) = (BTreeSet::new(), Vec::new());
+    for route in routes {
+        let name = route.free_name(&taken);
+        if name != route.wanted_name() {
+            renamed.push(
+                route
+                    .origin
+                    .note("metadata.name", format!("another route has the name: this one is `{name}`")),
+            );
+        }
+        taken.insert(name.clone());
+        add(&route.origin, route.document(mesh, &name));
+    }
+    imported.notes.extend(renamed);
     imported
 }

@@ -1,12 +1,12 @@
 //! Routes of other systems: a folder a case, with their documents, our documents that come of them, and the notes.
 //!
-//! `UPDATE=1 cargo test -p meshtcp-change --test imports` writes the results anew.
+//! `UPDATE=1 cargo test --workspace --test imports` writes the results anew.
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on stops
 
 use std::path::Path;
 
-use meshtcp_change::import::{From, Imported, import};
+use meshtcp_change::import::{From, Imported, Note, import};
 use model::Profile;
 use model::draft::{Options, parse, read};
 
@@ -26,7 +26,8 @@ fn result(case: &Path) -> (String, String) {
         let parsed = parse(document, &Options::default());
         assert!(parsed.problems.is_empty() && parsed.resource.is_some(), "{:?}", parsed.problems);
     }
-    (made, notes.iter().map(|note| format!("{note}\n")).collect())
+    let said = |note: &Note| format!("{}{note}\n", if note.refused { "refused: " } else { "" });
+    (made, notes.iter().map(said).collect())
 }
 
 #[test]

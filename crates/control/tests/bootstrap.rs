@@ -28,8 +28,17 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsConnector;
+use tokio_stream::StreamExt as _;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tonic::Status;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::transport::Endpoint;
+use tonic_prost::ProstCodec;
 use trust::Trust;
+use xds::order::ENVOY_CLUSTER;
+use xds::proto::discovery::{
+    DeltaDiscoveryRequest, DeltaDiscoveryResponse, Member, Metadata, Node, TextValue,
+};
 
 const RECORDED: &str = include_str!("bootstrap/recorded.jsonl");
 /// The Dataplane that is stored from this exchange on.
@@ -211,4 +220,47 @@ async fn in_plaintext_nobody_has_to_be_believed_and_what_heals_is_asked_again() 
     server.current.send_replace(Arc::default());
     let Answer { status, body, .. } = server.ask(&request).await;
     assert!(status == 503 && body.contains("starting"), "{status} {body}");
+}
+
+const DATAPLANE: &str = r#"{"type":"Dataplane","mesh":"MESH","name":"web-1","networking":{"address":"127.0.0.1",
+    "inbound":[{"port":1,"tags":{"kuma.io/service":"web"}}]}}"#;
+
+/// Opens a stream as an Envoy that its kuma-dp started, and waits for what it is told first.
+async fn attach(server: &Server, node_id: &str, brought: &str) -> Result<(), Status> {
+    let channel =
+        Endpoint::from_shared(format!("http://{}", server.address)).unwrap().connect().await.unwrap();
+    let mut grpc = tonic::client::Grpc::new(channel);
+    grpc.ready().await.unwrap();
+    let value = Some(TextValue { text: Some(brought.to_owned()) });
+    let metadata = Some(Metadata { fields: vec![Member { key: "dataplane.resource".into(), value }] });
+    let node = Some(Node { id: node_id.into(), metadata, ..Node::default() });
+    let request = DeltaDiscoveryRequest { node, type_url: ENVOY_CLUSTER.into(), ..Default::default() };
+    let codec = ProstCodec::<DeltaDiscoveryRequest, DeltaDiscoveryResponse>::default();
+    let path = PathAndQuery::from_static(
+        "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources",
+    );
+    let requests = tokio_stream::once(request).chain(tokio_stream::pending());
+    let mut responses = grpc.streaming(tonic::Request::new(requests), path, codec).await?.into_inner();
+    match tokio::time::timeout(Duration::from_millis(300), responses.message()).await {
+        Ok(Err(status)) => Err(status),
+        Ok(Ok(_)) | Err(_) => Ok(()),
+    }
+}
+
+#[tokio::test]
+async fn a_dataplane_that_comes_with_its_proxy_is_stored_before_that_is_served() {
+    let server = Server::start(false).await;
+    let key = ResourceKey::new(Kind::Dataplane, "default", "web-1");
+    attach(&server, "default.web-1", &DATAPLANE.replace("MESH", "default")).await.unwrap();
+    let stored = server.store.get(&key).await.unwrap().unwrap();
+    assert_eq!(stored.document["labels"]["kuma.io/mesh"], "default");
+    for (node_id, brought, why) in [
+        ("nomesh.web-1", DATAPLANE.replace("MESH", "nomesh"), "mesh \"nomesh\" does not exist"),
+        ("default.web-2", DATAPLANE.replace("MESH", "default"), "brings Dataplane default/web-1"),
+        ("default.web-1", DATAPLANE.replace("127.0.0.1", ""), "networking.address: "),
+        (".ingress-1", r#"{"type":"ZoneIngress","name":"ingress-1"}"#.to_owned(), "networking"),
+    ] {
+        let status = attach(&server, node_id, &brought).await.unwrap_err();
+        assert!(status.message().contains(why), "{node_id}: {status:?}");
+    }
 }

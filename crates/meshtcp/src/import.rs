@@ -34,7 +34,7 @@ pub(crate) struct Args {
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Origin {
-    /// TCPRoutes of the Kubernetes Gateway API
+    /// TCPRoutes of the Kubernetes Gateway API, and the Gateways that they are attached to
     GatewayApi,
     /// VirtualServices of Istio, and the DestinationRules that define their subsets
     Istio,
@@ -80,15 +80,16 @@ pub(crate) fn run(Args { from, files, mesh, profile, output: shape }: Args) -> E
         Shape::Yaml => {
             let documents: Vec<String> = resources.iter().map(output::yaml).collect();
             print(&documents.join("---\n"));
-            notes.iter().for_each(|note| complain(&format!("note: {note}\n")));
-            let routes = if resources.len() == 1 {
-                "1 route".to_owned()
-            } else {
-                format!("{} routes", resources.len())
-            };
+            for note in &notes {
+                let word = if note.refused { "error" } else { "note" };
+                complain(&format!("{word}: {note}\n"));
+            }
+            let made = resources.iter().filter(|resource| resource["type"] == "MeshTCPRoute").count();
+            let routes = if made == 1 { "1 route".to_owned() } else { format!("{made} routes") };
             let lost = if notes.len() == 1 { "1 note".to_owned() } else { format!("{} notes", notes.len()) };
             complain(&format!("{routes} made, {lost}\n"));
         }
     }
-    if bad || (resources.is_empty() && !documents.is_empty()) { Exit::Problems } else { Exit::Ok }
+    let refused = notes.iter().any(|note| note.refused);
+    if bad || refused || (resources.is_empty() && !documents.is_empty()) { Exit::Problems } else { Exit::Ok }
 }

@@ -1,31 +1,52 @@
 //! TCPRoute of the Gateway API.
 //!
-//! A Service as parent becomes a `to` item, a Gateway as parent a route of its own for the MeshGateway of that name.
+//! A Service as parent becomes a `to` item, a Gateway as parent a route of its own for the MeshGateway of that name, and for
+//! those of its listeners that the parent names.
 
+mod gateway;
+
+use std::collections::BTreeMap;
+
+use gateway::Gateways;
 use model::draft::Document;
+use model::resource::NAMESPACE_LABEL;
 use serde_json::{Value, json};
 
+use super::Made;
 use super::note::{Note, Origin};
-use super::route::{Item, Route, Target, reference};
+use super::route::{Item, LISTENER_TAG, Route, Target, reference};
 
 const GROUP: &str = "gateway.networking.k8s.io";
 
-pub(super) fn import(documents: &[Document]) -> (Vec<Route<'_>>, Vec<Note>) {
-    let (mut routes, mut notes) = (Vec::new(), Vec::new());
+pub(super) fn import(documents: &[Document]) -> Made<'_> {
+    let mut made = Made::default();
+    let gateways = Gateways::of(documents, &mut made);
     for document in documents {
         let origin = Origin::of(document);
-        if origin.kind() == "TCPRoute" && origin.group() == GROUP {
-            Import { origin, notes: &mut notes }.route(&mut routes);
-        } else {
-            notes.push(origin.note("", "is no TCPRoute of gateway.networking.k8s.io: left out"));
+        match (origin.kind(), origin.group()) {
+            ("TCPRoute", GROUP) => {
+                let mut import =
+                    Import { origin, gateways: &gateways, notes: &mut made.notes, refused: false };
+                let routes = import.routes();
+                if !import.refused {
+                    made.routes.extend(routes);
+                }
+            }
+            ("Gateway", GROUP) => {}
+            _ => made.notes.push(
+                origin.note("", "is no TCPRoute and no Gateway of gateway.networking.k8s.io: left out"),
+            ),
         }
     }
-    (routes, notes)
+    made
 }
 
 struct Import<'a, 'n> {
     origin: Origin<'a>,
+    gateways: &'n Gateways,
     notes: &'n mut Vec<Note>,
+    /// Whether something was found that no route can be made of.
+    refused: bool,
 }
 
 impl<'a> Import<'a, '_> {
@@ -33,56 +54,101 @@ impl<'a> Import<'a, '_> {
         self.notes.push(self.origin.note(field, text));
     }
 
-    fn route(&mut self, routes: &mut Vec<Route<'a>>) {
+    fn refuse(&mut self, field: &str, text: impl Into<String>) {
+        self.notes.push(self.origin.refusal(field, text));
+        self.refused = true;
+    }
+
+    fn routes(&mut self) -> Vec<Route<'a>> {
         let spec = self.origin.spec();
-        self.unknown(spec, "spec", &["parentRefs", "rules"]);
-        let Some(backends) = self.rules(spec) else { return };
-        let mut of_services = Vec::new();
-        let mut gateways = Vec::new();
-        let parents = spec.get("parentRefs").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        unknown(&self.origin, spec, "spec", &["parentRefs", "rules"], self.notes);
+        let Some(backends) = self.rules(spec) else { return Vec::new() };
+        let mut of_services: BTreeMap<Target, Vec<Item>> = BTreeMap::new();
+        let mut of_gateways = Vec::new();
+        let parents = list(spec, "parentRefs");
         for (at, parent) in parents.iter().enumerate() {
             let field = format!("spec.parentRefs[{at}]");
+            let known = ["group", "kind", "name", "namespace", "sectionName", "port"];
+            unknown(&self.origin, parent, &field, &known, self.notes);
             let (kind, name) =
                 (text(parent, "kind").unwrap_or("Gateway"), text(parent, "name").unwrap_or_default());
-            self.unknown(parent, &field, &["group", "kind", "name", "namespace", "sectionName", "port"]);
-            match kind {
-                "Service" => of_services.push(Item { to: self.to(parent, name), backends: backends.clone() }),
-                "Gateway" => {
-                    if let Some(section) = text(parent, "sectionName") {
-                        let hint = format!(
-                            "a MeshGateway's listener is chosen by tags, not by the name `{section}`: the route speaks about every \
-                             listener; give the listener a tag and add it to spec.targetRef.tags"
-                        );
-                        self.note(&format!("{field}.sectionName"), hint);
-                    }
-                    if parent.get("port").is_some() {
-                        self.note(
-                            &format!("{field}.port"),
-                            "a MeshGateway's listener is chosen by tags, not by its port",
-                        );
-                    }
-                    gateways.push(name.to_owned());
+            match (kind, text(parent, "group").unwrap_or(if kind == "Service" { "" } else { GROUP })) {
+                ("Service", "" | "core") => {
+                    let item = Item { to: self.to(parent, name), backends: backends.clone() };
+                    of_services.entry(self.clients(parent)).or_default().push(item);
                 }
-                other => self.note(&field, format!("a parent of kind {other} has no counterpart: left out")),
+                ("Gateway", GROUP) => of_gateways.extend(self.listeners(&field, parent, name)),
+                (other, _) => {
+                    self.note(&field, format!("a parent of kind {other} has no counterpart: left out"))
+                }
             }
         }
         if parents.is_empty() {
             self.note("spec.parentRefs", "without a parent the route is for nobody: left out");
         }
-        let several = !of_services.is_empty() || gateways.len() > 1;
-        if !of_services.is_empty() {
-            let (origin, suffix) = (self.origin.clone(), String::new());
-            routes.push(Route { origin, suffix, target: Target::Mesh, items: of_services });
+        of_gateways.sort();
+        of_gateways.dedup();
+        let several = of_services.len() + of_gateways.len() > 1;
+        let mut routes: Vec<Route<'a>> = Vec::new();
+        for (target, items) in of_services {
+            let suffix = if routes.is_empty() { String::new() } else { "clients".to_owned() };
+            routes.push(Route { origin: self.origin.clone(), suffix, target, items });
         }
-        for gateway in gateways {
+        for target in of_gateways {
+            let suffix = match &target {
+                Target::Gateway { name, listener } if several => [Some(name.as_str()), listener.as_deref()]
+                    .into_iter()
+                    .flatten()
+                    .collect::<Vec<_>>()
+                    .join("-"),
+                _ => String::new(),
+            };
             let items = vec![Item { to: json!({"kind": "Mesh"}), backends: backends.clone() }];
-            let suffix = if several { gateway.clone() } else { String::new() };
-            routes.push(Route {
-                origin: self.origin.clone(),
-                suffix,
-                target: Target::Gateway(gateway),
-                items,
-            });
+            routes.push(Route { origin: self.origin.clone(), suffix, target, items });
+        }
+        routes
+    }
+
+    /// Whose connections to a Service a route takes: of a Service in another namespace, those that come from its own.
+    fn clients(&self, parent: &Value) -> Target {
+        let own = &self.origin.namespace;
+        match text(parent, "namespace") {
+            Some(other) if other != own && !own.is_empty() => {
+                Target::Labels([(NAMESPACE_LABEL.to_owned(), own.clone())].into())
+            }
+            _ => Target::Mesh,
+        }
+    }
+
+    /// The listeners of a Gateway that a parent names.
+    fn listeners(&mut self, field: &str, parent: &Value, gateway: &str) -> Vec<Target> {
+        let namespace = text(parent, "namespace").unwrap_or(&self.origin.namespace).to_owned();
+        let (section, port) = (text(parent, "sectionName"), parent.get("port").and_then(Value::as_u64));
+        let target = |listener| Target::Gateway { name: gateway.to_owned(), listener };
+        if let Some(known) = self.gateways.get(&namespace, gateway) {
+            let attached = known.attached(&self.origin.namespace, section, port);
+            if attached.is_empty() {
+                self.note(field, "no TCP listener of the Gateway takes this route: left out");
+            }
+            let name = &known.name;
+            let target = |listener| Target::Gateway { name: name.clone(), listener: Some(listener) };
+            return attached.into_iter().map(target).collect();
+        }
+        if port.is_some() {
+            let text = "which listener has this port stands in the Gateway: give it, too (`kubectl get gateways,tcproutes`)";
+            self.refuse(&format!("{field}.port"), text);
+            return Vec::new();
+        }
+        match section {
+            None => vec![target(None)],
+            Some(section) => {
+                let text = format!(
+                    "a MeshGateway's listeners have no names: give this one the tag {LISTENER_TAG}={section} in the MeshGateway \
+                     `{gateway}`, or give the Gateway, too"
+                );
+                self.note(&format!("{field}.sectionName"), text);
+                vec![target(Some(section.to_owned()))]
+            }
         }
     }
 
@@ -98,31 +164,30 @@ impl<'a> Import<'a, '_> {
 
     /// The backendRefs of the one rule that counts; `None` when there is none.
     fn rules(&mut self, spec: &Value) -> Option<Vec<Value>> {
-        let rules = spec.get("rules").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let rules = list(spec, "rules");
         for at in 1..rules.len() {
             let text = "a TCPRoute has no matches, so only its first rule is ever reached: left out";
             self.note(&format!("spec.rules[{at}]"), text);
         }
-        let rule = rules.first()?;
-        self.unknown(rule, "spec.rules[0]", &["name", "backendRefs"]);
-        let refs = rule.get("backendRefs").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let Some(rule) = rules.first() else {
+            self.note("spec.rules", "without a rule nothing is routed: left out");
+            return None;
+        };
+        unknown(&self.origin, rule, "spec.rules[0]", &["name", "backendRefs"], self.notes);
+        let refs = list(rule, "backendRefs");
         if refs.is_empty() {
-            self.note(
-                "spec.rules[0].backendRefs",
-                "a rule without backends refuses every connection: left out",
-            );
+            let text = "a rule without backends refuses every connection, which no route here can say";
+            self.refuse("spec.rules[0].backendRefs", text);
             return None;
         }
-        let backends: Vec<Value> = refs
-            .iter()
-            .enumerate()
-            .filter_map(|(at, it)| self.backend(&format!("spec.rules[0].backendRefs[{at}]"), it))
-            .collect();
-        (!backends.is_empty()).then_some(backends)
+        let backend =
+            |(at, it): (usize, &Value)| self.backend(&format!("spec.rules[0].backendRefs[{at}]"), it);
+        Some(refs.iter().enumerate().filter_map(backend).collect())
     }
 
     fn backend(&mut self, field: &str, backend: &Value) -> Option<Value> {
-        self.unknown(backend, field, &["group", "kind", "name", "namespace", "port", "weight"]);
+        let known = ["group", "kind", "name", "namespace", "port", "weight"];
+        unknown(&self.origin, backend, field, &known, self.notes);
         let name = text(backend, "name").unwrap_or_default();
         let kind = match text(backend, "kind").unwrap_or("Service") {
             "Service" => "MeshService",
@@ -130,9 +195,9 @@ impl<'a> Import<'a, '_> {
             other => {
                 let weight = backend.get("weight").map_or_else(|| "1".to_owned(), Value::to_string);
                 let text = format!(
-                    "a backend of kind {other} has no counterpart: left out, so its weight of {weight} falls to the others"
+                    "a backend of kind {other} has no counterpart, and without it its weight of {weight} would fall to the others"
                 );
-                self.note(field, text);
+                self.refuse(field, text);
                 return None;
             }
         };
@@ -149,15 +214,21 @@ impl<'a> Import<'a, '_> {
         }
         Some(made.into())
     }
+}
 
-    fn unknown(&mut self, value: &Value, field: &str, known: &[&str]) {
-        let members = value.as_object().into_iter().flatten();
-        for (key, _) in members.filter(|(key, _)| !known.contains(&key.as_str())) {
-            self.note(&format!("{field}.{key}"), "has no counterpart: left out");
-        }
-    }
+/// Notes the members of an object that nobody here knows.
+fn unknown(origin: &Origin<'_>, value: &Value, field: &str, known: &[&str], notes: &mut Vec<Note>) {
+    let members = value.as_object().into_iter().flatten();
+    let others = members.filter(|(key, _)| !known.contains(&key.as_str()));
+    notes.extend(
+        others.map(|(key, _)| origin.note(&format!("{field}.{key}"), "has no counterpart: left out")),
+    );
 }
 
 fn text<'v>(value: &'v Value, key: &str) -> Option<&'v str> {
     value.get(key).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
+fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
+    value.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }

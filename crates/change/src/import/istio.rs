@@ -11,23 +11,33 @@ use std::collections::BTreeMap;
 use destination::{Host, Subsets};
 use matches::Match;
 use model::draft::Document;
+use model::resource::NAMESPACE_LABEL;
 use serde_json::{Value, json};
 
+use super::Made;
 use super::note::{Note, Origin};
-use super::route::{Item, Route, Target};
+use super::route::{Item, LISTENER_TAG, Route, Target};
 
-pub(super) fn import(documents: &[Document]) -> (Vec<Route<'_>>, Vec<Note>) {
-    let (mut routes, mut notes) = (Vec::new(), Vec::new());
-    let subsets = Subsets::of(documents, &mut notes);
+pub(super) fn import(documents: &[Document]) -> Made<'_> {
+    let mut made = Made::default();
+    let subsets = Subsets::of(documents, &mut made.notes);
     for document in documents {
         let origin = Origin::of(document);
         match origin.kind() {
-            "VirtualService" => Import { origin, subsets: &subsets, notes: &mut notes }.routes(&mut routes),
+            "VirtualService" => {
+                let mut import = Import { origin, subsets: &subsets, notes: &mut made.notes, refused: false };
+                let routes = import.routes();
+                if !import.refused {
+                    made.routes.extend(routes);
+                }
+            }
             "DestinationRule" => {}
-            _ => notes.push(origin.note("", "is neither a VirtualService nor a DestinationRule: left out")),
+            _ => made
+                .notes
+                .push(origin.note("", "is neither a VirtualService nor a DestinationRule: left out")),
         }
     }
-    (routes, notes)
+    made
 }
 
 /// What is imported of one VirtualService.
@@ -35,6 +45,8 @@ struct Import<'a, 'n> {
     origin: Origin<'a>,
     subsets: &'n Subsets,
     notes: &'n mut Vec<Note>,
+    /// Whether something was found that no route can be made of.
+    refused: bool,
 }
 
 impl<'a> Import<'a, '_> {
@@ -42,45 +54,61 @@ impl<'a> Import<'a, '_> {
         self.notes.push(self.origin.note(field, text));
     }
 
-    fn routes(&mut self, routes: &mut Vec<Route<'a>>) {
+    fn refuse(&mut self, field: &str, text: impl Into<String>) {
+        self.notes.push(self.origin.refusal(field, text));
+        self.refused = true;
+    }
+
+    /// Notes the members of an object that nobody here knows.
+    fn unknown(&mut self, value: &Value, field: &str, known: &[&str]) {
+        let members = value.as_object().into_iter().flatten();
+        for (key, _) in members.filter(|(key, _)| !known.contains(&key.as_str())) {
+            self.note(&format!("{field}.{key}"), "has no counterpart: left out");
+        }
+    }
+
+    fn routes(&mut self) -> Vec<Route<'a>> {
         let spec = self.origin.spec();
+        let entries = list(spec.get("tcp"));
+        // whose connections may be meant besides what the entries say
+        let mut clients = BTreeMap::new();
         for (key, value) in spec.as_object().into_iter().flatten() {
             let field = format!("spec.{key}");
             match key.as_str() {
                 "hosts" | "gateways" | "tcp" => {}
                 "http" => self.note(&field, "HTTP routes are not imported: write a MeshHTTPRoute"),
-                "tls" => self.note(
+                "tls" if entries.is_empty() => self.note(
                     &field,
                     "routes by TLS server name are not imported: write a MeshGateway with TLS listeners",
                 ),
+                "tls" => self.refuse(
+                    &field,
+                    "routes by TLS server name are not imported, and those of `tcp` would take their connections: import them alone",
+                ),
                 "exportTo" if *value == json!(["*"]) => {}
+                "exportTo" if *value == json!(["."]) => {
+                    clients.insert(NAMESPACE_LABEL.to_owned(), or_default(&self.origin.namespace).to_owned());
+                }
                 "exportTo" => {
-                    self.note(&field, "a route speaks to every proxy that it selects, in all namespaces")
+                    self.refuse(&field, "a route speaks to proxies of all namespaces, or of its own: `*` or `.`");
                 }
                 _ => self.note(&field, "has no counterpart: left out"),
             }
         }
-        let hosts = self.hosts(spec);
+        let hosts = self.hosts(spec, entries);
         let gateways = strings(spec.get("gateways"));
         let mut reached: Vec<(Target, Option<u64>)> = Vec::new();
         let mut made: BTreeMap<Target, Vec<Item>> = BTreeMap::new();
-        for (at, entry) in list(spec.get("tcp")).iter().enumerate() {
+        for (at, entry) in entries.iter().enumerate() {
             let field = format!("spec.tcp[{at}]");
+            self.unknown(entry, &field, &["match", "route"]);
             let backends = self.backends(&format!("{field}.route"), entry);
             if backends.is_empty() {
                 self.note(&field, "without a destination nothing is routed: left out");
                 continue;
             }
-            for one in self.matches(&field, entry, &gateways) {
+            for one in self.matches(&field, entry, &gateways, &clients) {
                 let Match { target, port, field } = one;
-                if matches!(target, Target::Gateway(_))
-                    && reached.iter().any(|(earlier, _)| *earlier == target)
-                {
-                    let text =
-                        "a gateway gets one split for all its ports here, that of an earlier entry: left out";
-                    self.note(&field, text);
-                    continue;
-                }
                 if reached.iter().any(|(earlier, on)| covers(earlier, *on, &target, port)) {
                     self.note(&field, "is never reached, an earlier entry takes these connections: left out");
                     continue;
@@ -88,12 +116,13 @@ impl<'a> Import<'a, '_> {
                 reached.push((target.clone(), port));
                 let items = made.entry(target.clone()).or_default();
                 match &target {
-                    Target::Gateway(_) => {
-                        if port.is_some() {
-                            self.note(
-                                &format!("{field}.port"),
-                                "a MeshGateway's listener is chosen by tags, not by its port",
+                    Target::Gateway { name, listener } => {
+                        if let Some(listener) = listener {
+                            let text = format!(
+                                "a MeshGateway's listener is chosen by tags, not by its port: give this one the tag \
+                                 {LISTENER_TAG}={listener} in the MeshGateway `{name}`"
                             );
+                            self.note(&format!("{field}.port"), text);
                         }
                         items.push(Item { to: json!({"kind": "Mesh"}), backends: backends.clone() });
                     }
@@ -107,18 +136,29 @@ impl<'a> Import<'a, '_> {
                 }
             }
         }
+        let mut routes = Vec::new();
         for (place, (target, items)) in made.into_iter().filter(|(_, items)| !items.is_empty()).enumerate() {
             let suffix = match &target {
                 _ if place == 0 => String::new(),
-                Target::Gateway(name) => name.clone(),
+                Target::Gateway { name, listener: None } => name.clone(),
+                Target::Gateway { name, listener: Some(listener) } => format!("{name}-{listener}"),
                 Target::Mesh | Target::Labels(_) => format!("{}", place + 1),
             };
             routes.push(Route { origin: self.origin.clone(), suffix, target, items });
         }
+        routes
     }
 
-    fn hosts(&mut self, spec: &Value) -> Vec<Host> {
+    /// The hosts that sidecars dial; for gateways none of them counts.
+    fn hosts(&mut self, spec: &Value, entries: &[Value]) -> Vec<Host> {
         let mut hosts: Vec<Host> = Vec::new();
+        let gateways = strings(spec.get("gateways"));
+        let of_gateways = |names: &[String]| !names.is_empty() && names.iter().all(|name| name != "mesh");
+        let in_matches = entries.iter().flat_map(|entry| list(entry.get("match")));
+        let mut in_matches = in_matches.map(|one| strings(one.get("gateways")));
+        if of_gateways(&gateways) && in_matches.all(|own| own.is_empty() || of_gateways(&own)) {
+            return hosts;
+        }
         for (at, text) in strings(spec.get("hosts")).iter().enumerate() {
             let field = format!("spec.hosts[{at}]");
             match Host::read(text, &self.origin.namespace) {
@@ -146,9 +186,19 @@ fn covers(earlier: &Target, earlier_port: Option<u64>, later: &Target, later_por
         (Target::Labels(few), Target::Labels(many)) => {
             few.iter().all(|(key, value)| many.get(key) == Some(value))
         }
-        (Target::Labels(_), Target::Mesh) | (Target::Gateway(_), _) | (_, Target::Gateway(_)) => false,
+        (Target::Gateway { name, listener }, Target::Gateway { name: later, listener: theirs }) => {
+            return name == later && (listener.is_none() || listener == theirs);
+        }
+        (Target::Labels(_), Target::Mesh) | (Target::Gateway { .. }, _) | (_, Target::Gateway { .. }) => {
+            false
+        }
     };
     target && (earlier_port.is_none() || earlier_port == later_port)
+}
+
+/// A namespace; where a document does not say one, that of who has none.
+fn or_default(namespace: &str) -> &str {
+    if namespace.is_empty() { "default" } else { namespace }
 }
 
 fn list(value: Option<&Value>) -> &[Value] {

@@ -1,4 +1,4 @@
-//! What could not be carried over.
+//! What could not be carried over, and what was refused for it.
 
 use std::fmt;
 
@@ -18,12 +18,14 @@ pub struct Note {
     pub field: String,
     /// What became of it, in words.
     pub text: String,
+    /// Whether no route is made of the document because of it: one would take other connections than the source does.
+    pub refused: bool,
 }
 
 impl fmt::Display for Note {
     /// `routes.yaml:7: TCPRoute shop/redis: spec.rules[1]: …`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { place, document, field, text } = self;
+        let Self { place, document, field, text, refused: _ } = self;
         for part in [place, document, field].into_iter().filter(|part| !part.is_empty()) {
             write!(f, "{part}: ")?;
         }
@@ -76,7 +78,13 @@ impl<'a> Origin<'a> {
             document: format!("{} {namespace}{slash}{name}", self.kind()).trim().to_owned(),
             field: field.to_owned(),
             text: text.into(),
+            refused: false,
         }
+    }
+
+    /// The same of what no route can be made of.
+    pub(super) fn refusal(&self, field: &str, text: impl Into<String>) -> Note {
+        Note { refused: true, ..self.note(field, text) }
     }
 }
 

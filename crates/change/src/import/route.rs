@@ -26,9 +26,17 @@ pub(super) enum Target {
     Mesh,
     /// The proxies with these labels.
     Labels(BTreeMap<String, String>),
-    /// A builtin gateway.
-    Gateway(String),
+    /// A builtin gateway, or those of its listeners that have a tag.
+    Gateway {
+        /// Its name.
+        name: String,
+        /// The value of the tag; `None`: all listeners.
+        listener: Option<String>,
+    },
 }
+
+/// The tag that tells the listeners of a MeshGateway apart: they have no names.
+pub(super) const LISTENER_TAG: &str = "meshtcp.io/listener";
 
 /// What a route says about one destination.
 #[derive(Clone, Debug)]
@@ -40,6 +48,11 @@ pub(super) struct Item {
 }
 
 impl Route<'_> {
+    /// The name that it has where nobody took it before.
+    pub(super) fn wanted_name(&self) -> String {
+        self.free_name(&BTreeSet::new())
+    }
+
     /// A name that no other route has.
     pub(super) fn free_name(&self, taken: &BTreeSet<String>) -> String {
         let Origin { name, namespace, .. } = &self.origin;
@@ -58,7 +71,10 @@ impl Route<'_> {
         let target = match &self.target {
             Target::Mesh => json!({"kind": "Mesh"}),
             Target::Labels(labels) => json!({"kind": "Dataplane", "labels": labels}),
-            Target::Gateway(name) => json!({"kind": "MeshGateway", "name": name}),
+            Target::Gateway { name, listener: None } => json!({"kind": "MeshGateway", "name": name}),
+            Target::Gateway { name, listener: Some(listener) } => {
+                json!({"kind": "MeshGateway", "name": name, "tags": {LISTENER_TAG: listener}})
+            }
         };
         let item = |Item { to, backends }: &Item| json!({"targetRef": to, "rules": [{"default": {"backendRefs": backends}}]});
         json!({

@@ -6,6 +6,7 @@
 //! is lost with its connection costs time and nothing else.
 
 mod board;
+mod catalogue;
 mod fault;
 mod listener;
 mod rows;

@@ -246,7 +246,8 @@ async fn over_tls_it_talks_only_to_a_database_that_proves_its_name() {
 async fn a_database_whose_certificate_signs_itself_is_believed_by_who_has_it() {
     let mut server = Server::start().await;
     let address = server.database("mesh").await;
-    let pair = Authority::new().alone("127.0.0.1");
+    let authority = Authority::new();
+    let pair = authority.alone("127.0.0.1");
     let trusted = format!("{address}?sslmode=require&sslrootcert={}", pair.certificate);
     server.insists_on_tls(&pair).await;
     let store = PostgresStore::open(&trusted).await.unwrap();

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use model::draft::Document;
+use model::reference::SERVICE_TAG;
 use serde_json::{Map, Value, json};
 
-use super::{Import, list};
+use super::{Import, list, or_default};
 use crate::import::note::{Note, Origin};
 use crate::import::route::reference;
 
@@ -39,6 +40,16 @@ impl Host {
             "{host} is outside the mesh: write a MeshExternalService `{}` for it",
             external_name(host)
         ))
+    }
+
+    /// The same in the namespace of who does not say one.
+    fn placed(&self) -> Self {
+        match self {
+            Self::Service { name, namespace } => {
+                Self::Service { name: name.clone(), namespace: or_default(namespace).to_owned() }
+            }
+            Self::External(host) => Self::External(host.clone()),
+        }
     }
 
     fn reference(&self) -> Map<String, Value> {
@@ -87,13 +98,21 @@ impl Subsets {
                 notes.push(origin.note(&format!("spec.{key}"), text));
             }
             for (at, subset) in list(spec.get("subsets")).iter().enumerate() {
+                let members = subset.as_object().into_iter().flatten();
+                for (key, _) in
+                    members.filter(|(key, _)| !["name", "labels", "trafficPolicy"].contains(&key.as_str()))
+                {
+                    notes.push(
+                        origin.note(&format!("spec.subsets[{at}].{key}"), "has no counterpart: left out"),
+                    );
+                }
                 if subset.get("trafficPolicy").is_some() {
                     let field = format!("spec.subsets[{at}].trafficPolicy");
                     notes.push(origin.note(&field, "is not imported"));
                 }
                 let name = subset.get("name").and_then(Value::as_str).unwrap_or_default();
                 let labels = subset.get("labels").cloned().unwrap_or_else(|| json!({}));
-                found.insert((host.clone(), name.to_owned()), labels);
+                found.insert((host.placed(), name.to_owned()), labels);
             }
         }
         Self(found)
@@ -107,6 +126,7 @@ impl Import<'_, '_> {
         let mut backends = Vec::new();
         for (at, route) in routes.iter().enumerate() {
             let field = format!("{field}[{at}]");
+            self.unknown(route, &field, &["destination", "weight"]);
             let Some(mut backend) = self.backend(&format!("{field}.destination"), route) else { continue };
             match route.get("weight") {
                 Some(weight) => {
@@ -123,10 +143,14 @@ impl Import<'_, '_> {
     }
 
     fn backend(&mut self, field: &str, route: &Value) -> Option<Map<String, Value>> {
-        let destination = route.get("destination")?;
+        let Some(destination) = route.get("destination") else {
+            self.refuse(field, "is missing: where these connections go is not known");
+            return None;
+        };
+        self.unknown(destination, field, &["host", "subset", "port"]);
         let text = destination.get("host").and_then(Value::as_str).unwrap_or_default();
         let Some(host) = Host::read(text, &self.origin.namespace) else {
-            self.note(field, "names no single host: left out, so its weight falls to the others");
+            self.refuse(field, "names no single host, and without it its weight would fall to the others");
             return None;
         };
         if let Some(hint) = host.hint() {
@@ -134,24 +158,50 @@ impl Import<'_, '_> {
         }
         let port = destination.pointer("/port/number").cloned();
         let subset = destination.get("subset").and_then(Value::as_str);
-        let (Some(subset), Host::Service { name, .. }) = (subset, &host) else {
+        let (Some(subset), Host::Service { name, namespace }) = (subset, &host) else {
             let mut backend = host.reference();
-            if let (Some(port), Host::Service { .. }) = (port, &host) {
-                backend.insert("port".into(), port);
+            match (port, &host) {
+                (Some(port), Host::Service { .. }) => drop(backend.insert("port".into(), port)),
+                (Some(port), Host::External(_)) => {
+                    let text = format!("the port stands in the MeshExternalService: {port}");
+                    self.note(&format!("{field}.port"), text);
+                }
+                (None, _) => {}
+            }
+            if let Some(subset) = subset {
+                self.refuse(
+                    &format!("{field}.subset"),
+                    format!("{subset}: a host outside the mesh has no subsets here"),
+                );
             }
             return Some(backend);
         };
-        let tags = match self.subsets.0.get(&(host.clone(), subset.to_owned())) {
-            Some(labels) => labels.clone(),
-            None => {
-                let hint = format!(
-                    "no DestinationRule that was given defines the subset `{subset}`: taken for the tag version={subset}"
+        let Some(tags) = self.subsets.0.get(&(host.placed(), subset.to_owned())).cloned() else {
+            let text =
+                format!("no DestinationRule that was given defines the subset `{subset}`: give it, too");
+            self.refuse(&format!("{field}.subset"), text);
+            return None;
+        };
+        let (service, text) = match (namespace.as_str(), port) {
+            ("", _) => (
+                name.clone(),
+                format!("a subset is chosen by tags, of {SERVICE_TAG} `{name}` on whichever port it has"),
+            ),
+            (namespace, Some(port)) => {
+                let service = format!("{name}_{namespace}_svc_{port}");
+                let text =
+                    format!("a subset is chosen by tags: `{service}` is what {SERVICE_TAG} is in Kubernetes");
+                (service, text)
+            }
+            (namespace, None) => {
+                let text = format!(
+                    "a subset is chosen by tags, of {SERVICE_TAG} `{name}`: in Kubernetes write `{name}_{namespace}_svc_PORT`"
                 );
-                self.note(&format!("{field}.subset"), hint);
-                json!({"version": subset})
+                (name.clone(), text)
             }
         };
-        let mut backend = reference("MeshServiceSubset", name, "");
+        self.note(&format!("{field}.subset"), text);
+        let mut backend = reference("MeshServiceSubset", &service, "");
         backend.insert("tags".into(), tags);
         Some(backend)
     }

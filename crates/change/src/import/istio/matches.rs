@@ -21,7 +21,15 @@ pub(super) struct Match {
 impl Import<'_, '_> {
     /// The matches of an entry; one that matches everything where it has none. `gateways` are those of the whole
     /// VirtualService; the word `mesh` stands for all sidecars.
-    pub(super) fn matches(&mut self, field: &str, entry: &Value, gateways: &[String]) -> Vec<Match> {
+    ///
+    /// `clients` are the labels that all sidecars must have which are meant.
+    pub(super) fn matches(
+        &mut self,
+        field: &str,
+        entry: &Value,
+        gateways: &[String],
+        clients: &BTreeMap<String, String>,
+    ) -> Vec<Match> {
         let matches = list(entry.get("match"));
         let fields = (0..matches.len()).map(|at| format!("{field}.match[{at}]"));
         let mut written: Vec<(String, &Value)> = fields.zip(matches).collect();
@@ -31,25 +39,30 @@ impl Import<'_, '_> {
         let mut found = Vec::new();
         for (field, one) in written {
             let mut labels = BTreeMap::new();
+            let mut of_clients = false;
             let mut narrower = false;
             for (key, value) in one.as_object().into_iter().flatten() {
                 match key.as_str() {
                     "port" | "gateways" => {}
-                    "sourceLabels" => labels.extend(
-                        value
-                            .as_object()
-                            .into_iter()
-                            .flatten()
-                            .filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))),
-                    ),
+                    "sourceLabels" => {
+                        of_clients = true;
+                        labels.extend(
+                            value
+                                .as_object()
+                                .into_iter()
+                                .flatten()
+                                .filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))),
+                        );
+                    }
                     "sourceNamespace" => {
+                        of_clients = true;
                         labels
                             .extend(value.as_str().map(|name| (NAMESPACE_LABEL.to_owned(), name.to_owned())));
                     }
                     _ => {
                         narrower = true;
-                        let text = "connections cannot be told apart by it: this match is left out";
-                        self.note(&format!("{field}.{key}"), text);
+                        let text = "connections cannot be told apart by it, and without it other entries would take them";
+                        self.refuse(&format!("{field}.{key}"), text);
                     }
                 }
             }
@@ -62,8 +75,23 @@ impl Import<'_, '_> {
             let sidecars = wanted.is_empty() || wanted.iter().any(|name| name == "mesh");
             let of_gateways = wanted.iter().filter(|name| *name != "mesh");
             let of_gateways = of_gateways.map(|name| name.rsplit('/').next().unwrap_or(name).to_owned());
-            let mut targets: Vec<Target> = of_gateways.map(Target::Gateway).collect();
+            let listener = port.map(|port| format!("port-{port}"));
+            let gateway = |name| Target::Gateway { name, listener: listener.clone() };
+            let mut targets: Vec<Target> = of_gateways.map(gateway).collect();
+            if of_clients && !targets.is_empty() {
+                let text = "a gateway's route cannot look at who its clients are: it is for sidecars alone";
+                self.note(&field, text);
+                targets.clear();
+            }
             if sidecars {
+                for (key, value) in clients {
+                    if labels.insert(key.clone(), value.clone()).is_some_and(|other| other != *value) {
+                        self.refuse(
+                            &field,
+                            "is for clients of another namespace than `exportTo` lets it be seen in",
+                        );
+                    }
+                }
                 targets.insert(0, if labels.is_empty() { Target::Mesh } else { Target::Labels(labels) });
             }
             found.extend(targets.into_iter().map(|target| Match { target, port, field: field.clone() }));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio_postgres::{Client, Error};
 
-use super::schema::is_made;
+use super::catalogue::is_made;
 use super::{PATIENCE, Shared};
 use crate::store::{Board, Notes, StoreError};
 

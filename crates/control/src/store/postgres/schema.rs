@@ -1,7 +1,8 @@
 //! The tables, and bringing them to the form that this version reads.
 
-use tokio_postgres::{Client, Transaction};
+use tokio_postgres::Client;
 
+use super::catalogue::is_made;
 use super::{board, fault};
 use crate::store::StoreError;
 
@@ -65,16 +66,6 @@ pub(super) async fn prepare(client: &mut Client, words: &str) -> Result<(), Stor
             why: format!("its tables have format {other}, and this version of meshtcp reads format {FORMAT}"),
         }),
     }
-}
-
-/// Whether a table is there, though this connection may have looked before another one made it: names that are not there are
-/// remembered, what stands in the catalogue is read.
-pub(super) async fn is_made(
-    transaction: &Transaction<'_>,
-    table: &str,
-) -> Result<bool, tokio_postgres::Error> {
-    let made = "SELECT EXISTS (SELECT FROM pg_class WHERE relname = $1 AND pg_table_is_visible(oid))";
-    transaction.query_one(made, &[&table]).await?.try_get(0)
 }
 
 const THERE: &str = "SELECT to_regclass('meshtcp_state') IS NOT NULL";
