@@ -10,7 +10,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use change::carry;
+use change::{carry, complete};
 use jiff::Timestamp;
 use model::draft::{Document, Options, parse};
 use model::problems::{SHOWN, Shown};
@@ -109,6 +109,9 @@ impl Arrivals {
         }
         let meta = resource.meta();
         let key = ResourceKey::new(kind, meta.mesh.as_str(), meta.name.as_str());
+        // as of what is put over the API
+        let mut document = document;
+        complete(&mut document, &resource, self.rules.zone.as_deref());
         Ok(Brought { key, document, resource })
     }
 
