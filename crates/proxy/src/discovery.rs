@@ -27,11 +27,11 @@
 //! # }
 //! ```
 
+mod lost;
 mod tls;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::fmt;
 use std::future::pending;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Request, Status, Streaming};
+use tonic::{Request, Status, Streaming};
 use tonic_prost::ProstCodec;
 use trust::{Trust, TrustError, distrust};
 use xds::proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node};
@@ -53,6 +53,7 @@ use xds::{Mirror, Refusal, ResourceSet, Stranger, TypeUrl, recognise};
 
 use self::tls::Tls;
 use crate::guard::{Part, caught};
+pub use lost::Lost;
 
 const METHOD: PathAndQuery = PathAndQuery::from_static(
     "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources",
@@ -112,63 +113,6 @@ pub struct Link {
     /// What whoever answered there calls itself, safe to print: one of ours if `connected`, or a stranger that is not
     /// followed. `None` while nobody has answered there.
     pub identifier: Option<String>,
-}
-
-/// Why there is no link to a control plane.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Lost {
-    /// Nobody answers, or what answers is no control plane of ours; in words.
-    Away(String),
-    /// It wants a dataplane token and was brought none that is good; in its words.
-    Token(String),
-    /// Another process is attached under the same name; in its words.
-    StartedTwice(String),
-    /// It does not let the proxy in for another reason; in its words.
-    TurnedAway(String),
-}
-
-impl Lost {
-    fn of(status: &Status) -> Self {
-        let said = status.message().to_owned();
-        match status.code() {
-            Code::Unauthenticated => Lost::Token(said),
-            Code::AlreadyExists | Code::Aborted => Lost::StartedTwice(said),
-            Code::PermissionDenied | Code::InvalidArgument => Lost::TurnedAway(said),
-            Code::Unimplemented => Lost::of_no_discovery(said),
-            code => Lost::Away(format!("{code:?}: {said}")),
-        }
-    }
-}
-
-impl Lost {
-    /// What was said instead of opening a stream.
-    fn of_opening(status: &Status) -> Self {
-        match status.code() {
-            // it speaks no gRPC
-            Code::Unknown => Lost::of_no_discovery(status.message().to_owned()),
-            _ => Lost::of(status),
-        }
-    }
-
-    fn of_no_discovery(said: String) -> Self {
-        Lost::Away(format!("what answers there is not where proxies attach: {said}"))
-    }
-}
-
-impl From<String> for Lost {
-    fn from(why: String) -> Self {
-        Lost::Away(why)
-    }
-}
-
-impl fmt::Display for Lost {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Lost::Away(why) | Lost::Token(why) | Lost::StartedTwice(why) | Lost::TurnedAway(why) => {
-                f.write_str(why)
-            }
-        }
-    }
 }
 
 /// An address that is none.

@@ -8,6 +8,7 @@
 mod board;
 mod catalogue;
 mod fault;
+mod life;
 mod listener;
 mod rows;
 mod schema;
@@ -20,6 +21,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use board::PostgresBoard;
 use jiff::Timestamp;
+use life::{Life, epoch};
 use listener::Listener;
 use model::ResourceKey;
 use serde_json::Value;
@@ -30,7 +32,6 @@ use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::changes::Feed;
 use super::contents::{Proposal, check, expect, propose};
 use super::{
     Board, Change, Expected, Listing, Put, Revision, Selection, Store, StoreError, Stored, Watch, What,
@@ -266,48 +267,8 @@ impl Shared {
     }
 }
 
-/// Which life of which database a connection leads to: a standby that was promoted counts on from where it was, which may be
-/// less than what was accepted. `None`: it does not tell.
-async fn epoch(client: &Client) -> Option<Arc<str>> {
-    let row = client.query_one(rows::EPOCH, &[]).await.ok()?;
-    row.try_get::<_, String>(0).ok().map(Arc::from)
-}
-
-/// The changes of one life of the database.
-#[derive(Debug)]
-struct Life {
-    shared: Arc<Shared>,
-    epoch: Option<Arc<str>>,
-}
-
-#[async_trait]
-impl Feed for Life {
-    async fn after(&self, revision: Revision) -> Result<Vec<Change>, StoreError> {
-        let Self { shared, epoch } = self;
-        let mut heard = shared.listener.heard();
-        loop {
-            heard.borrow_and_update();
-            let changes = async {
-                let (found, changes) = shared.changes_after(revision).await?;
-                // the revisions are those of another life
-                let is_same = found == *epoch;
-                if is_same {
-                    Ok(changes)
-                } else {
-                    Err(StoreError::TooOld { after: revision, oldest: revision })
-                }
-            };
-            let changes = shared.patiently(LONG_PATIENCE, changes).await?;
-            if !changes.is_empty() {
-                return Ok(changes);
-            }
-            // nothing: the time is up, and it is time to look
-            let _ = timeout(SELDOM, heard.changed()).await;
-        }
-    }
-}
-
 impl Shared {
+    /// The changes after a revision, and of which life they are.
     async fn changes_after(&self, after: Revision) -> Result<(Option<Arc<str>>, Vec<Change>), StoreError> {
         let words = &self.database.words;
         let open = self.connected().await?;
