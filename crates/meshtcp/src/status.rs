@@ -73,6 +73,9 @@ pub(crate) fn run(Args { what, name, server, mesh, proxy_admin, output: format }
     if let Some(name) = &name {
         query.push_str(&format!("&name={}", encoded(name)));
     }
+    if let Some(mesh) = &mesh {
+        query.push_str(&format!("&mesh={}", encoded(mesh)));
+    }
     let report = match what {
         What::Revisions => client.summary(),
         What::All | What::Routes | What::Proxies | What::Endpoints => client.report(&query),

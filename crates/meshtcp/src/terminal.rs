@@ -28,7 +28,7 @@ pub(crate) fn write_error(text: &str) {
 }
 
 /// A text without what moves a cursor, sets a title or turns the direction of writing. Lines stay lines: what must not
-/// begin one is [`Foreign`] already.
+/// begin one is [`xds::Foreign`] already.
 pub(crate) fn tame(text: &str) -> Cow<'_, str> {
     let is_tame =
         |letter: char| matches!(letter, '\n' | '\t') || matches!(Printed::of(letter), Printed::Plain(_));

@@ -59,7 +59,7 @@ pub(super) fn of(mut stage: Stage, written: &Written, seen: &Seen, seed: u64, fa
             }
         }
         stage.look()?;
-        wrong.extend(stage.died.drain(..));
+        wrong.append(&mut stage.died);
         let panics = stage.panics()?;
         if panics > 0 {
             wrong.push(format!("{panics} panics were caught"));

@@ -102,7 +102,7 @@ impl Shared {
                         .filter(|(_, there)| **there)
                         .map(|(path, _)| path.clone())
                         .collect();
-                    let spare = there.iter().filter(|path| path.contains("/spare-")).next_back();
+                    let spare = there.iter().rfind(|path| path.contains("/spare-"));
                     if let Some(path) = spare {
                         let answer = ask(api, "DELETE", path, "");
                         self.note(path, answer, false, &mut written);
