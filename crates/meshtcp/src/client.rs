@@ -1,14 +1,15 @@
 //! A control plane's REST API, as a program on the other side sees it.
 
 mod failed;
+mod pages;
 mod socket;
 mod tls;
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::time::{Duration, Instant};
 
-use change::report::FleetReport;
 use failed::{Cause, Whom};
 use model::ResourceKey;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -30,8 +31,6 @@ pub(crate) use failed::Failed;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How many proxies and routes of a report are asked for at once.
-const REPORT_PAGE: usize = 1000;
 /// How long after the start of a command a control plane may still be starting itself.
 const STARTING: Duration = Duration::from_secs(2);
 /// The pause before one that does not listen is asked again.
@@ -55,6 +54,8 @@ pub(crate) struct Client {
     base: String,
     token: Option<String>,
     made: Instant,
+    /// What lists were said to lack, each said once.
+    warned: RefCell<BTreeSet<String>>,
 }
 
 /// What became of a resource that was put.
@@ -133,7 +134,15 @@ impl Client {
                 (Agent::with_parts(agent.build(), ToSocket(door), resolver), THROUGH_SOCKET.to_owned())
             }
         };
-        Ok(Self { agent, whom: Whom::ControlPlane, server, base, token, made: Instant::now() })
+        Ok(Self {
+            agent,
+            whom: Whom::ControlPlane,
+            server,
+            base,
+            token,
+            made: Instant::now(),
+            warned: RefCell::default(),
+        })
     }
 
     /// A client of the admin server of a proxy on `HOST:PORT`.
@@ -142,39 +151,19 @@ impl Client {
             Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build();
         let base = format!("http://{}", address.trim_start_matches("http://").trim_end_matches('/'));
         let (agent, server) = (agent.into(), base.clone());
-        Self { agent, whom: Whom::Proxy, server, base, token: None, made: Instant::now() }
+        Self {
+            agent,
+            whom: Whom::Proxy,
+            server,
+            base,
+            token: None,
+            made: Instant::now(),
+            warned: RefCell::default(),
+        }
     }
     /// The document at a path; `None`: there is none.
     pub(crate) fn get(&self, path: &str) -> Result<Option<Value>, Failed> {
         Ok(self.answer(path)?.ok())
-    }
-
-    /// How the proxies and routes of the control plane are that are asked about: all pages of `query`, which may be empty.
-    pub(crate) fn report(&self, query: &str) -> Result<FleetReport, Failed> {
-        let mut all = self.page_of_report(query, 0)?;
-        let mut offset = 0;
-        loop {
-            offset += REPORT_PAGE;
-            if offset >= all.totals.proxies.total.max(all.totals.routes.total) {
-                return Ok(all);
-            }
-            let FleetReport { proxies, routes, .. } = self.page_of_report(query, offset)?;
-            all.proxies.extend(proxies);
-            all.routes.extend(routes);
-        }
-    }
-
-    /// The revision of the control plane and how far it has come, how many proxies and routes there are, without any.
-    pub(crate) fn summary(&self) -> Result<FleetReport, Failed> {
-        self.page_of_report("&size=0", 0)
-    }
-
-    fn page_of_report(&self, query: &str, offset: usize) -> Result<FleetReport, Failed> {
-        let strange = |why: String| Failed::Strange { whom: self.whom, server: self.server.clone(), why };
-        let report = self.get(&format!("/_status?size={REPORT_PAGE}&offset={offset}{query}"))?;
-        let report =
-            report.ok_or_else(|| strange("it tells no status: it is no control plane of ours".into()))?;
-        serde_json::from_value(report).map_err(|error| strange(format!("its status cannot be read: {error}")))
     }
 
     /// The document at a path, or what the control plane says when there is none.
@@ -211,34 +200,6 @@ impl Client {
         let kinds = found.get("resources").and_then(Value::as_array).into_iter().flatten();
         let path = |kind: &Value| kind.get("path").and_then(Value::as_str).map(str::to_owned);
         Ok(kinds.filter_map(path).collect())
-    }
-
-    /// Everything below the path of a collection, page by page.
-    pub(crate) fn list(&self, path: &str) -> Result<Vec<Value>, Failed> {
-        let mut found = Vec::new();
-        let separator = if path.contains('?') { '&' } else { '?' };
-        let mut next = Some(format!("{path}{separator}size=1000"));
-        while let Some(path) = next.take() {
-            let mut page = match self.answer(&path)? {
-                Ok(page) => page,
-                Err(said) => {
-                    return Err(Failed::refused((self.whom, &self.server), 404, Some(&said), NO_PAGE));
-                }
-            };
-            if let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) {
-                found.extend(items);
-            }
-            // the server builds an absolute URL from what it thinks it is called: the path is what counts
-            next = page.get("next").and_then(Value::as_str).map(|url| path_of(url).to_owned());
-            if next.as_ref() == Some(&path) {
-                return Err(Failed::Strange {
-                    whom: self.whom,
-                    server: self.server.clone(),
-                    why: format!("{path} names itself as the next page"),
-                });
-            }
-        }
-        Ok(found)
     }
 
     /// Puts a resource.
@@ -395,11 +356,6 @@ fn revision(response: &Response<Body>) -> Option<u64> {
     response.headers().get(REVISION)?.to_str().ok()?.parse().ok()
 }
 
-fn path_of(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    rest.find('/').map_or(url, |at| &rest[at..])
-}
-
 fn host_of(base: &str) -> &str {
     let authority = base.trim_start_matches("http://").split('/').next().unwrap_or_default();
     authority.rsplit_once(':').map_or(authority, |(host, _)| host)
@@ -421,15 +377,6 @@ fn trust(context: &Context) -> Result<Trust, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_next_page_is_a_path_on_the_same_server() {
-        assert_eq!(
-            path_of("http://localhost:5681/meshes/a/x?offset=1&size=2"),
-            "/meshes/a/x?offset=1&size=2"
-        );
-        assert_eq!(path_of("/x?y"), "/x?y");
-    }
 
     #[test]
     fn a_token_travels_in_plain_sight_on_this_host_only() {

@@ -135,8 +135,11 @@ impl Unreadable {
         format!("{kind} {mesh}{name}").trim_start().to_owned()
     }
 
-    /// Whether it is selected, as far as can be told.
+    /// Whether it is selected, as far as can be told: of a file that cannot be read nobody knows what it is.
     pub(super) fn is_selected(&self, Selection { kind, mesh }: &Selection) -> bool {
+        if self.kind.is_empty() {
+            return true;
+        }
         kind.is_none_or(|kind| self.kind == kind.as_str())
             && mesh.as_ref().is_none_or(|mesh| self.mesh == *mesh)
     }

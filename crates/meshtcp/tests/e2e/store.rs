@@ -278,3 +278,26 @@ fn a_store_in_the_environment_is_told_by_its_name_and_without_its_password() {
         assert!(!program.printed().contains("hunter2"), "{}", program.printed());
     }
 }
+
+#[test]
+fn a_list_says_what_it_lacks() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store");
+    let control_plane = ControlPlane::start(&format!("folder:{}", store.display()), &[]);
+    control_plane.put("/meshes/shop", &json!({ "type": "Mesh", "name": "shop" }));
+    std::fs::create_dir_all(store.join("shop")).unwrap();
+    std::fs::write(store.join("shop/MeshTimeout.slow.yaml"), "spec: [   # half of an edit").unwrap();
+    let listed = || json(&control_plane.api, "/meshes/shop/meshtimeouts");
+    eventually("the list names the file", || listed()["warnings"][0].is_string());
+    let warning = listed()["warnings"][0].as_str().unwrap().to_owned();
+    assert!(warning.contains("slow") && warning.contains("stored and stands in no list"), "{warning}");
+    let server = format!("http://{}", control_plane.api);
+    let got = meshtcp(["get", "meshtimeouts", "--mesh", "shop", "-o", "json", "--server", &server])
+        .output()
+        .unwrap();
+    assert!(got.status.success());
+    let said = String::from_utf8(got.stderr).unwrap();
+    assert_eq!(said.lines().filter(|line| line.starts_with("warning: ")).count(), 1, "{said}");
+    let backup = meshtcp(["backup", "--server", &server]).output().unwrap();
+    assert!(String::from_utf8(backup.stderr).unwrap().contains("slow"));
+}

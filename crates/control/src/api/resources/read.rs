@@ -1,6 +1,7 @@
 //! Lists and single resources.
 
 use axum::http::header;
+use model::problems::SHOWN;
 use model::{Kind, ResourceId, ResourceKey};
 use serde_json::Value;
 
@@ -15,7 +16,7 @@ use crate::api::insight;
 use crate::api::operation::Outcome;
 use crate::api::page::Page;
 use crate::api::refusal::Refusal;
-use crate::store::{Selection, Stored};
+use crate::store::{Selection, Stored, Unreadable};
 
 const LIST: &str = "Could not retrieve resources";
 const ITEM: &str = "Could not retrieve a resource";
@@ -36,12 +37,28 @@ pub(super) async fn list(ask: Ask) -> Outcome {
                 listing.items.into_iter().filter(|stored| filter.holds(&stored.document)).collect();
             let computed = Computed::now(ask.desk(), kind);
             let show = |stored: &Stored| document::universal(&computed.fill(stored.clone()));
-            return Ok(Answer::json(page.of(&found, ask.place(), show)));
+            let mut answer = page.of(&found, ask.place(), show);
+            if !listing.unreadable.is_empty() {
+                answer["warnings"] = left_out(&listing.unreadable).into();
+            }
+            return Ok(Answer::json(answer));
         }
         Collection::Computed(computed) => insight::items(&ask, computed).await?,
     };
     let found: Vec<Value> = items.into_iter().filter(|item| filter.holds(item)).collect();
     Ok(Answer::json(page.of(&found, ask.place(), Value::clone)))
+}
+
+/// What a list lacks, in words: what is stored and cannot be read.
+fn left_out(unreadable: &[Unreadable]) -> Vec<String> {
+    let named = unreadable.iter().take(SHOWN);
+    let mut words: Vec<String> = named
+        .map(|it| format!("{} is stored and stands in no list: it cannot be read: {}", it.place(), it.why))
+        .collect();
+    if unreadable.len() > SHOWN {
+        words.push(format!("and {} more cannot be read", unreadable.len() - SHOWN));
+    }
+    words
 }
 
 pub(super) async fn get(ask: Ask) -> Outcome {

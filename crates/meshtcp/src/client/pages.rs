@@ -1,0 +1,96 @@
+//! What is told a page at a time: reports and lists.
+
+use change::report::FleetReport;
+use serde_json::Value;
+use xds::Foreign;
+
+use super::{Client, Failed, NO_PAGE};
+use crate::output::complain;
+
+/// How many proxies and routes of a report are asked for at once.
+const REPORT_PAGE: usize = 1000;
+
+impl Client {
+    /// How the proxies and routes of the control plane are that are asked about: all pages of `query`, which may be empty.
+    pub(crate) fn report(&self, query: &str) -> Result<FleetReport, Failed> {
+        let mut all = self.page_of_report(query, 0)?;
+        let mut offset = 0;
+        loop {
+            offset += REPORT_PAGE;
+            if offset >= all.totals.proxies.total.max(all.totals.routes.total) {
+                return Ok(all);
+            }
+            let FleetReport { proxies, routes, .. } = self.page_of_report(query, offset)?;
+            all.proxies.extend(proxies);
+            all.routes.extend(routes);
+        }
+    }
+
+    /// The revision of the control plane and how far it has come, how many proxies and routes there are, without any.
+    pub(crate) fn summary(&self) -> Result<FleetReport, Failed> {
+        self.page_of_report("&size=0", 0)
+    }
+
+    fn page_of_report(&self, query: &str, offset: usize) -> Result<FleetReport, Failed> {
+        let strange = |why: String| Failed::Strange { whom: self.whom, server: self.server.clone(), why };
+        let report = self.get(&format!("/_status?size={REPORT_PAGE}&offset={offset}{query}"))?;
+        let report =
+            report.ok_or_else(|| strange("it tells no status: it is no control plane of ours".into()))?;
+        serde_json::from_value(report).map_err(|error| strange(format!("its status cannot be read: {error}")))
+    }
+
+    /// Everything below the path of a collection, page by page.
+    pub(crate) fn list(&self, path: &str) -> Result<Vec<Value>, Failed> {
+        let mut found = Vec::new();
+        let separator = if path.contains('?') { '&' } else { '?' };
+        let mut next = Some(format!("{path}{separator}size=1000"));
+        while let Some(path) = next.take() {
+            let mut page = match self.answer(&path)? {
+                Ok(page) => page,
+                Err(said) => {
+                    return Err(Failed::refused((self.whom, &self.server), 404, Some(&said), NO_PAGE));
+                }
+            };
+            if let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) {
+                found.extend(items);
+            }
+            if let Some(Value::Array(warnings)) = page.get("warnings") {
+                for warning in warnings.iter().filter_map(Value::as_str) {
+                    // each page says it, and so does each list of several that one command asks for
+                    if self.warned.borrow_mut().insert(warning.to_owned()) {
+                        complain(&format!("warning: {}\n", Foreign::message(warning)));
+                    }
+                }
+            }
+            // the server builds an absolute URL from what it thinks it is called: the path is what counts
+            next = page.get("next").and_then(Value::as_str).map(|url| path_of(url).to_owned());
+            if next.as_ref() == Some(&path) {
+                return Err(Failed::Strange {
+                    whom: self.whom,
+                    server: self.server.clone(),
+                    why: format!("{path} names itself as the next page"),
+                });
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn path_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.find('/').map_or(url, |at| &rest[at..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_is_a_path_on_the_same_server() {
+        assert_eq!(
+            path_of("http://localhost:5681/meshes/a/x?offset=1&size=2"),
+            "/meshes/a/x?offset=1&size=2"
+        );
+        assert_eq!(path_of("/x?y"), "/x?y");
+    }
+}
