@@ -282,14 +282,16 @@ impl<P: Protocol> Subscription<P> {
         !self.feeds.is_empty() && self.feeds.values().all(|feed| feed.is_in_sync(target))
     }
 
-    /// Whether the client has answered all that there is to say, by accepting or refusing it: nothing is on its way or to come.
+    /// Whether the client has answered all that there is to say, by accepting or refusing it: nothing is on its way or to come,
+    /// but removals that wait for what it refuses, which may still need it.
     pub fn is_settled(&self) -> bool {
         let Some(target) = &self.target else { return false };
+        let refuses = self.refused().next().is_some();
         let is_settled = |feed: &Feed| {
             let refused_before = self.refused_before(Row::of(&feed.type_url), target);
             feed.in_flight.is_none()
                 && feed.changed(target, &refused_before).next().is_none()
-                && feed.stale(target).next().is_none()
+                && (refuses || feed.stale(target).next().is_none())
         };
         !self.feeds.is_empty() && self.feeds.values().all(is_settled)
     }

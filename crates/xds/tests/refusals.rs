@@ -218,3 +218,16 @@ fn what_was_missing_may_have_come_from_elsewhere() {
     resumed.resume(CDS, &[], &[("one", version("c1")), ("two", version("c2"))]);
     assert_eq!(resumed.settle(), ["Cluster", "Listener +in=uses two"]);
 }
+
+#[test]
+fn what_is_kept_for_a_refused_resource_holds_up_no_other_change() {
+    let mut client = attached();
+    client.publish(&with_listener("bad"));
+    refuse(&mut client, "in: the port is taken");
+    assert!(client.subscription.is_settled());
+    // the cluster goes, and the listener that the client still has may need it
+    client.publish(&[(CDS, "two", "c2"), (LDS, "in", "bad")]);
+    assert!(!client.subscription.is_settled(), "it has to hear of the other one");
+    assert_eq!(client.settle(), ["Cluster +two=c2"]);
+    assert!(client.subscription.is_settled() && !client.subscription.is_in_sync());
+}

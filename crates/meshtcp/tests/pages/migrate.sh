@@ -15,7 +15,7 @@ PYTHON
 }
 kubectl() {
   case $2 in
-    tcproutes) cat "$ROOT"/crates/change/tests/imports/tcproute-of-a-service/gateway-api.yaml ;;
+    *tcproutes) cat "$ROOT"/crates/change/tests/imports/tcproute-of-a-service/gateway-api.yaml ;;
     *) cat "$ROOT"/crates/change/tests/imports/virtualservice-subsets/istio.yaml ;;
   esac
 }
