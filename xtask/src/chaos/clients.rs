@@ -38,7 +38,7 @@ struct Shared {
 pub(super) struct Cut {
     /// What it reached.
     pub(super) application: String,
-    /// When it was seen to live last, and when it was seen to have ended.
+    /// When the last word was said that came back, and when it was seen to have ended.
     pub(super) between: (Instant, Instant),
     pub(super) why: String,
 }
@@ -54,7 +54,10 @@ pub(super) struct Seen {
 struct Kept {
     stream: TcpStream,
     application: String,
+    /// When the last word was said that came back: whoever looks seldom does not take it for alive longer than it was.
     lived: Instant,
+    /// When the last word was said.
+    said: Instant,
     /// How much of an echo is still to come.
     awaited: usize,
 }
@@ -127,8 +130,8 @@ fn open(port: u16) -> std::io::Result<Kept> {
     let mut name = [0; NAME];
     stream.read_exact(&mut name)?;
     stream.set_nonblocking(true)?;
-    let application = String::from_utf8_lossy(&name).into_owned();
-    Ok(Kept { stream, application, lived: Instant::now(), awaited: 0 })
+    let (application, now) = (String::from_utf8_lossy(&name).into_owned(), Instant::now());
+    Ok(Kept { stream, application, lived: now, said: now, awaited: 0 })
 }
 
 impl Kept {
@@ -143,17 +146,19 @@ impl Kept {
                 }
                 Ok(bytes) => {
                     self.awaited -= bytes;
-                    self.lived = Instant::now();
+                    if self.awaited == 0 {
+                        self.lived = self.said;
+                    }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error.to_string()),
             }
         }
         if self.awaited > 0 {
-            return if self.lived.elapsed() > ECHO { Err("the echo does not come".into()) } else { Ok(()) };
+            return if self.said.elapsed() > ECHO { Err("the echo does not come".into()) } else { Ok(()) };
         }
         self.stream.write_all(b"xxxxxxxx").map_err(|error| error.to_string())?;
-        (self.awaited, self.lived) = (8, Instant::now());
+        (self.awaited, self.said) = (8, Instant::now());
         Ok(())
     }
 }

@@ -118,10 +118,8 @@ impl Stage {
             Fault::ControlPlaneOutputBlocked(which) => self.control_planes[which].block_output(true),
             Fault::OddSignals => {
                 for signal in ["HUP", "USR1", "USR2", "ALRM", "WINCH", "PIPE"] {
-                    self.proxies
-                        .iter()
-                        .chain(&self.control_planes)
-                        .for_each(|program| program.signal(signal));
+                    let hearing = self.proxies.iter().chain(&self.control_planes).filter(|it| it.hears());
+                    hearing.for_each(|program| program.signal(signal));
                 }
                 lasts = Duration::ZERO;
             }
@@ -145,7 +143,7 @@ impl Stage {
                 for name in ["web-1.log", "cache-1.log", "newer-1.log"] {
                     let _ = std::fs::remove_file(self.disk().join(name));
                 }
-                self.proxies.iter().for_each(|proxy| proxy.signal("HUP"));
+                self.proxies.iter().filter(|it| it.hears()).for_each(|proxy| proxy.signal("HUP"));
                 lasts = Duration::ZERO;
             }
             Fault::ProxyStopped(which) => self.proxies[which].signal("STOP"),

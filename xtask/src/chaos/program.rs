@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::run::Outcome;
 
 /// How many of the last lines are kept, for when something is wrong.
 const LINES: usize = 60;
+
+/// After this time a program has begun, on the slowest machine.
+const SETTLED: Duration = Duration::from_secs(10);
 
 /// How a program is started.
 pub(super) struct Recipe {
@@ -27,6 +30,7 @@ pub(super) struct Recipe {
 pub(super) struct Program {
     recipe: Recipe,
     child: Option<Child>,
+    started: Instant,
     /// Whether nobody reads what it prints.
     blocked: Arc<AtomicBool>,
     last: Arc<Mutex<Vec<String>>>,
@@ -34,7 +38,13 @@ pub(super) struct Program {
 
 impl Program {
     pub(super) fn start(recipe: Recipe) -> Outcome<Self> {
-        let mut program = Self { recipe, child: None, blocked: Arc::default(), last: Arc::default() };
+        let mut program = Self {
+            recipe,
+            child: None,
+            started: Instant::now(),
+            blocked: Arc::default(),
+            last: Arc::default(),
+        };
         program.start_again()?;
         Ok(program)
     }
@@ -68,7 +78,7 @@ impl Program {
             let (blocked, last) = (Arc::clone(&self.blocked), Arc::clone(&self.last));
             std::thread::spawn(move || read(stream, &blocked, &last));
         }
-        self.child = Some(child);
+        (self.child, self.started) = (Some(child), Instant::now());
         Ok(())
     }
 
@@ -120,6 +130,11 @@ impl Program {
             // one that has ended hears nothing
             let _ = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status();
         }
+    }
+
+    /// Whether it has had the time to say what signals mean to it: before, the system does, and ends it.
+    pub(super) fn hears(&self) -> bool {
+        self.started.elapsed() > SETTLED
     }
 
     /// Ends it at once.
