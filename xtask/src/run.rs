@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 /// What a task gives: a value, or the sentence to end with.
 pub(crate) type Outcome<T = ()> = Result<T, String>;
@@ -89,6 +90,18 @@ pub(crate) fn capture(command: &mut Command) -> Outcome<String> {
         let stderr = String::from_utf8_lossy(&output.stderr);
         Err(format!("`{}` ended with {}\n{}", words(command), output.status, stderr.trim_end()))
     }
+}
+
+/// Waits until something is so.
+pub(crate) fn within(patience: Duration, what: &str, mut so: impl FnMut() -> bool) -> Outcome {
+    let deadline = Instant::now() + patience;
+    while !so() {
+        if Instant::now() > deadline {
+            return Err(format!("not within {} s: {what}", patience.as_secs()));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
 }
 
 /// Whether a program is on the path.

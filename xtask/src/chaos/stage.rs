@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::applications::Application;
 use super::program::{Program, Recipe, opened, postgres_bin, tool};
-use super::writes::{Api, ask, within};
-use crate::run::Outcome;
+use super::writes::{Api, ask};
+use crate::run::{Outcome, within};
 
 /// Where clients connect.
 const OUTBOUND: u16 = 20_000;

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::clients::{Cut, Seen, reached};
 use super::stage::{Hit, Stage};
-use super::writes::{Api, Written, ask, within};
-use crate::run::Outcome;
+use super::writes::{Api, Written, ask};
+use crate::run::{Outcome, within};
 
 /// How long everything may take to find its place again.
 const SETTLE: Duration = Duration::from_secs(90);

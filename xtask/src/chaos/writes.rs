@@ -6,12 +6,12 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 
 use super::stage::Stage;
-use crate::run::Outcome;
+use crate::run::{Outcome, within};
 
 /// How long an answer may take before it counts as none.
 const ANSWER: Duration = Duration::from_secs(8);
@@ -177,16 +177,4 @@ pub(super) fn ask(server: &str, method: &str, path: &str, body: &str) -> std::io
     let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(|| std::io::Error::other("no answer"))?;
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
     Ok((status.ok_or_else(|| std::io::Error::other("no status"))?, body.to_owned()))
-}
-
-/// Waits until something is so.
-pub(super) fn within(patience: Duration, what: &str, mut so: impl FnMut() -> bool) -> Outcome {
-    let deadline = Instant::now() + patience;
-    while !so() {
-        if Instant::now() > deadline {
-            return Err(format!("not within {} s: {what}", patience.as_secs()));
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    Ok(())
 }

@@ -5,10 +5,10 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::town::Town;
-use crate::run::Outcome;
+use crate::run::{Outcome, within};
 
 /// What can be seen of the process at one moment.
 #[derive(Clone, Copy, Debug, Default)]
@@ -148,15 +148,4 @@ impl Drop for Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn within(patience: Duration, what: &str, mut so: impl FnMut() -> bool) -> Outcome {
-    let deadline = Instant::now() + patience;
-    while !so() {
-        if Instant::now() > deadline {
-            return Err(format!("not within {} s: {what}", patience.as_secs()));
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    Ok(())
 }
