@@ -40,7 +40,7 @@ impl Account {
 /// A control plane, and what it tells others on the same store.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Replica {
-    /// Its name: the same word that proxies see as `control_plane.identifier`, without `meshtcp@`.
+    /// Its name: what its API calls `instanceId`.
     pub name: Arc<str>,
     /// The revision that it has taken over last.
     pub revision: Revision,

@@ -69,7 +69,7 @@ pub struct Totals {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ControlPlane {
-    /// Its name, as proxies see it behind `meshtcp@`.
+    /// Its name: what its API calls `instanceId`.
     pub name: Arc<str>,
     /// The revision that it has taken over last.
     pub revision: Revision,
@@ -84,6 +84,8 @@ pub struct Facts<'a> {
     pub own: Replica,
     /// The others on the same store.
     pub others: &'a [Replica],
+    /// Why nothing is known of them; `None`: it is known, or there are none.
+    pub others_unknown: Option<String>,
     /// How far the newest state has come everywhere; `None`: nothing was adopted yet.
     pub rollout: Option<Rollout>,
     /// What every proxy should run.
@@ -103,7 +105,7 @@ struct Known<'a> {
 
 /// Puts together what was asked for of what proxies were told and what they answered.
 pub fn report(question: &Question, facts: &Facts<'_>) -> FleetReport {
-    let Facts { own, others, rollout, compiled } = facts;
+    let Facts { own, others, others_unknown, rollout, compiled } = facts;
     let mut known: BTreeMap<&ProxyKey, Known<'_>> = BTreeMap::new();
     for replica in std::iter::once(own).chain(*others) {
         let elsewhere = (!std::ptr::eq(replica, own)).then_some(&replica.name);
@@ -131,7 +133,7 @@ pub fn report(question: &Question, facts: &Facts<'_>) -> FleetReport {
         epoch: own.epoch.clone(),
         rollout: rollout.clone(),
         control_planes: std::iter::once(own).chain(*others).map(control_plane).collect(),
-        others_unknown: None,
+        others_unknown: others_unknown.clone(),
         totals: Totals { proxies: proxy_totals, routes: route_totals },
         proxies,
         routes,

@@ -82,7 +82,7 @@ fn at(name: &str, revision: u64, proxies: &[(&str, i64)]) -> Replica {
 }
 
 fn asked(question: &Question, own: Replica, others: &[Replica]) -> FleetReport {
-    report(question, &Facts { own, others, rollout: None, compiled: &compiled() })
+    report(question, &Facts { own, others, others_unknown: None, rollout: None, compiled: &compiled() })
 }
 
 #[test]

@@ -45,8 +45,11 @@ impl Plane {
 
     /// What this control plane knows of its proxies, for the others.
     pub fn own(&self) -> Replica {
-        let name = Arc::clone(&self.name);
-        self.standing().replica(name, self.statuses.all(), self.statuses.turned_away())
+        self.own_of(&self.standing())
+    }
+
+    fn own_of(&self, standing: &Standing) -> Replica {
+        standing.replica(Arc::clone(&self.name), self.statuses.all(), self.statuses.turned_away())
     }
 
     /// How the proxies and routes are that are asked about, wherever they are attached.
@@ -54,15 +57,13 @@ impl Plane {
         let (standing, others) = (self.standing(), self.others.borrow().clone());
         let newest = standing.rollouts.all().next_back();
         let facts = Facts {
-            own: self.own(),
+            own: self.own_of(&standing),
             others: &others.replicas,
+            others_unknown: others.unknown.as_deref().map(str::to_owned),
             rollout: rollout(standing.revision, newest, &others.replicas),
             compiled: &standing.compiled,
         };
-        FleetReport {
-            others_unknown: others.unknown.as_deref().map(str::to_owned),
-            ..report(question, &facts)
-        }
+        report(question, &facts)
     }
 
     /// How far a revision has come everywhere; `None`: it is not taken over here yet.

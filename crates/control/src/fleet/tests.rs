@@ -169,7 +169,7 @@ fn a_refusal_is_told_at_the_route_that_it_is_about() {
 fn report_of(fleet: &Fleet, statuses: BTreeMap<ProxyKey, ProxyStatus>) -> FleetReport {
     let standing = at(fleet);
     let own: Replica = standing.replica("cp".into(), statuses, vec![]);
-    let facts = Facts { own, others: &[], rollout: None, compiled: &standing.compiled };
+    let facts = Facts { own, others: &[], others_unknown: None, rollout: None, compiled: &standing.compiled };
     report(&Question::EVERYTHING, &facts)
 }
 
