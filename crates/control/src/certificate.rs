@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -186,9 +187,19 @@ fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, CertificateError
     };
     let chain = CertificateDer::pem_file_iter(certificate).map_err(within(Half::Certificate, certificate))?;
     let chain: Vec<_> = chain.collect::<Result<_, _>>().map_err(within(Half::Certificate, certificate))?;
-    let key = PrivateKeyDer::from_pem_file(key).map_err(within(Half::Key, key))?;
-    CertifiedKey::from_der(chain, key, &rustls::crypto::ring::default_provider())
+    let secret = PrivateKeyDer::from_pem_file(key).map_err(within(Half::Key, key))?;
+    if let Some(mode) = open_to_all(key) {
+        let key = key.display();
+        tracing::warn!(%key, "every user of this host can read or replace the key (mode {mode:04o}): chmod 600");
+    }
+    CertifiedKey::from_der(chain, secret, &rustls::crypto::ring::default_provider())
         .map_err(CertificateError::Pair)
+}
+
+/// The mode of a file that others than its user and group may read or write; `None`: they may not.
+fn open_to_all(file: &Path) -> Option<u32> {
+    let mode = std::fs::metadata(file).ok()?.permissions().mode() & 0o7777;
+    (mode & 0o006 != 0).then_some(mode)
 }
 
 /// The handshake with somebody who called; `None`: there was none, which happens and is not worth more than a note.
@@ -259,6 +270,17 @@ mod tests {
         std::fs::remove_file(folder.file("key.pem")).unwrap();
         pair.look_again(seen);
         assert!(Arc::ptr_eq(&second, &in_use()), "it goes on with what it has");
+    }
+
+    #[test]
+    fn a_key_that_is_open_to_all_is_told() {
+        let folder = Folder(tempfile::tempdir().unwrap());
+        folder.renew("one", true);
+        let key = folder.file("key.pem");
+        for (mode, told) in [(0o600, None), (0o640, None), (0o644, Some(0o644)), (0o666, Some(0o666))] {
+            std::fs::set_permissions(&key, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(open_to_all(&key), told);
+        }
     }
 
     #[test]

@@ -39,6 +39,11 @@ impl Screen {
     /// What one look brought.
     pub(crate) fn turn(&self, live: &Live<OwnProxy>, turn: &Turn<OwnNews>) {
         self.problems(live, turn);
+        if let Some(compiled) = live.compiled().filter(|_| turn.first) {
+            for name in live.compiler().scope.unknown(&compiled.snapshot) {
+                complain(&format!("warning: --dataplane {name}: there is no such Dataplane yet\n"));
+            }
+        }
         let runnable = live.compiled().filter(|compiled| compiled.is_runnable());
         let started = turn.changes.iter().any(|change| {
             matches!(

@@ -395,3 +395,10 @@ fn the_health_of_endpoints_is_told_by_metrics_status_and_command() {
     let asked = meshtcp(["status", "endpoints"]).output().unwrap();
     assert_eq!(asked.status.code(), Some(2));
 }
+
+#[test]
+fn a_dataplane_that_nobody_wrote_is_told() {
+    let town = served();
+    let up = Up::start(&[&town.path(), "--dataplane", "nope"]);
+    up.program.awaits_text(0, "--dataplane default/nope: there is no such Dataplane yet");
+}
