@@ -103,7 +103,7 @@ pub fn lower(plan: &Plan, options: &EnvoyOptions) -> EnvoyResources {
     } = plan;
     let mut resources = EnvoyResources::default();
     let unasked = Unasked::of(*profile);
-    let destinations = Destinations { clusters, mtls: mtls.as_ref(), mesh: proxy.id.mesh(), unasked };
+    let destinations = Destinations { clusters, mtls: mtls.as_deref(), mesh: proxy.id.mesh(), unasked };
     let mut splits = Splits::new(destinations, options.split);
     for listener in listeners {
         let chains = match &listener.direction {

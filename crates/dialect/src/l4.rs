@@ -62,7 +62,7 @@ pub fn lower(plan: &Plan) -> L4Resources {
         routes: _,
         warnings: _,
     } = plan;
-    let mtls = mtls.as_ref();
+    let mtls = mtls.as_deref();
     let mut resources = L4Resources::default();
     let has_inbounds = listeners.iter().any(|listener| listener.direction == Direction::Inbound);
     resources.notes.extend(mtls.filter(|_| has_inbounds).map(mesh_tls::of_inbounds));

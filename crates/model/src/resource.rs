@@ -8,7 +8,7 @@ use crate::policy::{LegacyPolicy, Policy, TrafficRoute, Written};
 use crate::reference::{Labels, ResourceId, ZONE_TAG};
 use crate::topology::{
     Dataplane, ExternalService, Mesh, MeshExternalService, MeshGateway, MeshGatewayRoute, MeshIdentity,
-    MeshMultiZoneService, MeshService, MeshZoneAddress, VirtualOutbound, ZoneEgress, ZoneIngress,
+    MeshMultiZoneService, MeshService, MeshTrust, MeshZoneAddress, VirtualOutbound, ZoneEgress, ZoneIngress,
 };
 
 /// The label that keeps the operator's name when a copy was renamed.
@@ -150,6 +150,7 @@ pub enum Spec {
     ExternalService(ExternalService),
     TrafficRoute(TrafficRoute),
     MeshIdentity(MeshIdentity),
+    MeshTrust(MeshTrust),
     MeshZoneAddress(MeshZoneAddress),
     MeshGatewayRoute(MeshGatewayRoute),
     VirtualOutbound(VirtualOutbound),
@@ -207,6 +208,7 @@ impl Resource {
             Spec::ExternalService(_) => Kind::ExternalService,
             Spec::TrafficRoute(_) => Kind::TrafficRoute,
             Spec::MeshIdentity(_) => Kind::MeshIdentity,
+            Spec::MeshTrust(_) => Kind::MeshTrust,
             Spec::MeshZoneAddress(_) => Kind::MeshZoneAddress,
             Spec::MeshGatewayRoute(_) => Kind::MeshGatewayRoute,
             Spec::VirtualOutbound(_) => Kind::VirtualOutbound,

@@ -1,7 +1,7 @@
 //! A plan as JSON, for `meshtcp plan -o json`, the admin endpoint and bug reports.
 //!
 //! ```text
-//! { proxy: {mesh, name}, service, zone, address, mtls: {mesh, backend, mode, workloadIdentity} | null,
+//! { proxy: {mesh, name}, service, zone, address, mtls: MTLS | null,
 //!   inbounds:  [{name, address, port, serviceAddress, servicePort, service, protocol}],
 //!   outbounds: [{name, address, port, bind, destination: {tags} | {kri, name}, protocol,
 //!                owner: {kind, policies: [ORIGIN]}, split: [BACKEND], refusal | null,
@@ -12,6 +12,8 @@
 //!   routes:    [{policy: ORIGIN, kind, OUTCOME, decides: [listener], unresolved: [{reference, why}]}],
 //!   warnings:  [text] }
 //!
+//! MTLS     {mesh, mode, issuer: {backend} | {meshIdentity: kri, provider}, uris | null, why | null,
+//!           trusts: mesh CA | SPIRE | [trust domain]}
 //! ORIGIN   {kind, mesh, name, kri, at: "to[0]" | null, source}
 //! BACKEND  {reference, weight, percent, fate: routed | spilled | refused, cluster | null, why | null, spillsWhenDown,
 //!           policy | null}
@@ -32,7 +34,7 @@ mod policy;
 
 use serde_json::{Map, Value, json};
 
-use crate::plan::{Direction, Mtls, Plan, Proxy};
+use crate::plan::{Direction, Identity, Mtls, Plan, Provider, Proxy, Trust};
 
 /// A plan as JSON, in the shape that this module documents.
 pub fn plan_json(plan: &Plan) -> Value {
@@ -62,7 +64,7 @@ pub fn plan_json(plan: &Plan) -> Value {
         "service": service,
         "zone": zone,
         "address": address,
-        "mtls": mtls.as_ref().map(self::mtls),
+        "mtls": mtls.as_deref().map(self::mtls),
         "inbounds": inbounds,
         "outbounds": outbounds,
         "gatewayListeners": gateways,
@@ -72,7 +74,28 @@ pub fn plan_json(plan: &Plan) -> Value {
     })
 }
 
-fn mtls(Mtls { mesh, backend, identity: _, permissive, workload_identity }: &Mtls) -> Value {
-    let mode = if *permissive { "PERMISSIVE" } else { "STRICT" };
-    json!({ "mesh": mesh, "backend": backend, "mode": mode, "workloadIdentity": workload_identity })
+fn mtls(mtls: &Mtls) -> Value {
+    let Mtls { mesh, permissive, identity, uris, trust } = mtls;
+    let issuer = match identity {
+        Identity::MeshCa { backend } => json!({ "backend": backend }),
+        Identity::Workload { by, provider } => {
+            let provider = match provider {
+                Provider::Bundled => "Bundled",
+                Provider::Spire { timeout: _ } => "Spire",
+            };
+            json!({ "meshIdentity": by.to_string(), "provider": provider })
+        }
+    };
+    json!({
+        "mesh": mesh,
+        "mode": if *permissive { "PERMISSIVE" } else { "STRICT" },
+        "issuer": issuer,
+        "uris": uris.as_ref().ok(),
+        "why": uris.as_ref().err().map(ToString::to_string),
+        "trusts": match trust {
+            Trust::MeshCa => json!("mesh CA"),
+            Trust::Spire => json!("SPIRE"),
+            Trust::Domains { .. } => json!(mtls.domains()),
+        },
+    })
 }

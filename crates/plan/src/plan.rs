@@ -9,6 +9,7 @@
 
 mod access_log;
 mod cluster;
+mod identity;
 mod listener;
 mod matches;
 mod naming;
@@ -24,12 +25,13 @@ mod words;
 
 pub use access_log::{AccessLog, LogBackend, LogFormat};
 pub use cluster::{Cluster, ClusterKind, DirectAccess, Endpoint, ExternalTls, ProxyTls, Via};
+pub use identity::{Identity, Mtls, Provider, Trust, Unissued};
 pub use listener::{Accepts, Bind, Destination, Direction, Listener};
 pub use matches::{Match, Session};
 pub use model::declared::{Existing, OnUnavailable, ProxyProtocol, Sticky};
 pub use naming::Naming;
 pub use origin::{PolicyOrigin, PolicyPlace};
-pub use proxy::{Mtls, Proxy, ProxyId};
+pub use proxy::{Proxy, ProxyId};
 pub use route::{NO_GATEWAY_ROUTE, Owner, Route};
 pub use settings::{ClusterSettings, ConnectionSettings, SplitSettings};
 pub use sourced::{Shown, Sourced};
@@ -49,8 +51,8 @@ pub struct Plan {
     pub proxy: Proxy,
     /// Whose rules it follows: what a dialect says where a plan says nothing differs between the reference's versions.
     pub profile: Profile,
-    /// How proxies of the mesh trust each other; absent: they speak plaintext.
-    pub mtls: Option<Mtls>,
+    /// How the proxy proves who it is, and whom it believes; absent: it speaks plaintext.
+    pub mtls: Option<Arc<Mtls>>,
     /// Where the proxy takes connections: inbounds and then outbounds, each in the order of the Dataplane; what a builtin
     /// gateway or a zone proxy offers, by port.
     pub listeners: Vec<Arc<Listener>>,

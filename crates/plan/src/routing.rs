@@ -14,6 +14,7 @@ mod endpoints;
 mod facts;
 mod gateway;
 mod http;
+mod identity;
 mod inbound;
 mod legacy;
 mod locality;

@@ -185,13 +185,13 @@ fn of_endpoints(before: &Plan, after: &Plan) -> Vec<What> {
 }
 
 fn of_mesh_tls(before: &Plan, after: &Plan) -> Option<What> {
-    let words = |mtls: &Option<Mtls>| match mtls {
+    let words = |mtls: Option<&Mtls>| match mtls {
         None => "plaintext".to_owned(),
-        Some(Mtls { mesh: _, backend, identity: _, permissive, workload_identity: _ }) => {
-            format!("{} (backend `{backend}`)", if *permissive { "PERMISSIVE" } else { "STRICT" })
+        Some(Mtls { mesh: _, permissive, identity, uris: _, trust: _ }) => {
+            format!("{} ({identity})", if *permissive { "PERMISSIVE" } else { "STRICT" })
         }
     };
-    let (before, after) = (words(&before.mtls), words(&after.mtls));
+    let (before, after) = (words(before.mtls.as_deref()), words(after.mtls.as_deref()));
     (before != after).then_some(What::MeshTls { before, after })
 }
 

@@ -1,6 +1,6 @@
 //! TLS as transport sockets (spec 04 §8.2, §9.2, §12.2).
 
-use plan::{ExternalTls, Mtls, ProxyTls, Session};
+use plan::{ExternalTls, Identity, Mtls, ProxyTls, Session};
 use serde_json::{Map, Value, json};
 
 use super::CertificateKey;
@@ -21,17 +21,15 @@ struct Secrets {
 }
 
 impl Secrets {
-    fn of(mtls: Option<&Mtls>, own_mesh: &str, authority_mesh: &str, workload_identity: bool) -> Self {
-        if workload_identity {
-            let identity = mtls.and_then(|mtls| mtls.identity.clone());
-            return Self {
-                identity: identity.unwrap_or_else(|| "system_workload_identity".into()),
-                authority: "system_trust_bundle".into(),
-            };
-        }
-        Self {
-            identity: format!("identity_cert:secret:{own_mesh}"),
-            authority: format!("mesh_ca:secret:{authority_mesh}"),
+    fn of(mtls: Option<&Mtls>, own_mesh: &str, authority_mesh: &str) -> Self {
+        match mtls.map(|mtls| &mtls.identity) {
+            Some(Identity::Workload { by, provider: _ }) => {
+                Self { identity: by.to_string(), authority: "system_trust_bundle".into() }
+            }
+            Some(Identity::MeshCa { .. }) | None => Self {
+                identity: format!("identity_cert:secret:{own_mesh}"),
+                authority: format!("mesh_ca:secret:{authority_mesh}"),
+            },
         }
     }
 }
@@ -41,8 +39,8 @@ pub(super) fn to_mesh(
     tls: &ProxyTls,
     Destinations { clusters: _, mtls, mesh: own_mesh, unasked: _ }: Destinations<'_>,
 ) -> Value {
-    let ProxyTls { sni, identities, mesh, workload_identity, optional: _ } = tls;
-    let secrets = Secrets::of(mtls, own_mesh, mesh, *workload_identity);
+    let ProxyTls { sni, identities, mesh, optional: _ } = tls;
+    let secrets = Secrets::of(mtls, own_mesh, mesh);
     let names: Vec<Value> =
         identities.iter().map(|id| json!({ "sanType": "URI", "matcher": { "exact": id } })).collect();
     let context = json!({
@@ -76,8 +74,8 @@ pub(super) fn to_outside(tls: &ExternalTls) -> Value {
 
 /// TLS from proxies of the mesh, on inbound listeners.
 pub(super) fn from_mesh(mtls: &Mtls) -> Value {
-    let Mtls { mesh, backend: _, identity: _, permissive: _, workload_identity } = mtls;
-    let secrets = Secrets::of(Some(mtls), mesh, mesh, *workload_identity);
+    let Mtls { mesh, permissive: _, identity: _, uris: _, trust: _ } = mtls;
+    let secrets = Secrets::of(Some(mtls), mesh, mesh);
     let context = json!({
         "requireClientCertificate": true,
         "commonTlsContext": {

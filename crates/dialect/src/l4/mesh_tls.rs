@@ -12,12 +12,12 @@ pub(super) fn is_required(mesh: &str, mtls: Option<&Mtls>) -> String {
 
 /// Who issues the certificates, in brackets; empty where nobody is known.
 pub(super) fn issuer(mtls: Option<&Mtls>) -> String {
-    mtls.map_or_else(String::new, |mtls| format!(" (backend `{}`)", mtls.backend))
+    mtls.map_or_else(String::new, |mtls| format!(" ({})", mtls.identity))
 }
 
 /// Why inbounds refuse every connection; absent: they may take plaintext.
 pub(super) fn refuses_inbounds(mtls: &Mtls) -> Option<String> {
-    let Mtls { mesh, backend: _, identity: _, permissive, workload_identity: _ } = mtls;
+    let Mtls { mesh, permissive, identity: _, uris: _, trust: _ } = mtls;
     (!permissive).then(|| is_required(mesh, Some(mtls)))
 }
 

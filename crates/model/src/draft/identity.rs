@@ -1,5 +1,4 @@
-//! MeshIdentity and MeshTrust: who workloads are, and whom they trust (spec 07 §12, §13). Kept as they are written; here
-//! only what the reference refuses.
+//! MeshIdentity and MeshTrust: who workloads are, and whom they trust (spec 07 §12, §13).
 
 mod mesh_identity;
 mod spiffe_id;
@@ -7,5 +6,5 @@ mod template;
 mod trust;
 
 pub(crate) use mesh_identity::mesh_identity;
-pub(crate) use spiffe_id::broken_by as broken_spiffe_id;
+pub use spiffe_id::broken_by as broken_spiffe_id;
 pub(crate) use trust::mesh_trust;

@@ -48,6 +48,7 @@ mod yaml;
 pub use document::Document;
 pub use fields::Fields;
 pub use findings::{Findings, Note, NoteSort};
+pub use identity::broken_spiffe_id;
 #[allow(unused_imports)] // the readers of the topology begin with these
 pub(crate) use kinds::{Body, Context};
 pub use names::{is_host_name, is_label_value};

@@ -143,6 +143,23 @@ impl Profile {
         self == Profile::V3
     }
 
+    /// Whether the CA of a mesh is one trust domain among those of MeshTrusts, as soon as there is one (2.13 and 2.14, spec
+    /// 07 §13.3).
+    pub fn mesh_ca_joins_domains(self) -> bool {
+        self >= Profile::V2_13 && self.has_mesh_mtls()
+    }
+
+    /// Whether a workload outside Kubernetes is identified by the label `kuma.io/workload` where a MeshIdentity says
+    /// nothing (2.13+, spec 07 §12.1).
+    pub fn has_workload_labels(self) -> bool {
+        self >= Profile::V2_13
+    }
+
+    /// Whether a Dataplane without services is one by its label `kuma.io/workload` (2.14+, spec 07 §4).
+    pub fn identifies_by_workload_label(self) -> bool {
+        self >= Profile::V2_14
+    }
+
     /// Whether a Mesh can turn mTLS on; in profile 3 only MeshIdentity can (spec 05 §5.3).
     pub fn has_mesh_mtls(self) -> bool {
         self != Profile::V3

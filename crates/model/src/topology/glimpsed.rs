@@ -1,13 +1,6 @@
 //! Kinds of which routing TCP needs a field or two.
 
-use crate::reference::{Labels, Tags};
-
-/// A MeshIdentity: where workloads get their identities from.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct MeshIdentity {
-    /// The labels that a Dataplane must have to get one; absent: none does.
-    pub selects: Option<Labels>,
-}
+use crate::reference::Tags;
 
 /// A MeshZoneAddress: what other zones dial to reach one (profile 3).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

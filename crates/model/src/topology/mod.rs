@@ -6,6 +6,7 @@ mod gateway;
 mod glimpsed;
 mod mesh;
 mod mesh_external_service;
+mod mesh_identity;
 mod mesh_multizone_service;
 mod mesh_service;
 mod protocol;
@@ -17,9 +18,12 @@ pub use dataplane::{
 };
 pub use external_service::ExternalService;
 pub use gateway::{CertificateSource, GatewayListener, GatewayProtocol, GatewayTls, MeshGateway, TlsMode};
-pub use glimpsed::{MeshGatewayRoute, MeshIdentity, MeshZoneAddress, VirtualOutbound};
+pub use glimpsed::{MeshGatewayRoute, MeshZoneAddress, VirtualOutbound};
 pub use mesh::{Mesh, MeshLogging, MeshServicesMode, MtlsBackend, MtlsMode};
 pub use mesh_external_service::{ExternalEndpoint, ExternalTls, MeshExternalService};
+pub use mesh_identity::{
+    IdentityProvider, IdentityReadiness, MeshIdentity, MeshTrust, Template, TemplatePiece,
+};
 pub use mesh_multizone_service::{MatchedMeshService, MeshMultiZoneService};
 pub use mesh_service::{
     Identity, MeshService, ServiceAvailability, ServicePort, ServiceSelector, TargetPort,

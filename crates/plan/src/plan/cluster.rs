@@ -105,9 +105,6 @@ pub struct ProxyTls {
     pub identities: Vec<String>,
     /// The mesh whose CA they must be signed by.
     pub mesh: String,
-    /// Whether proxies have workload identities, which replaces the mesh CA (spec 04 §8.2).
-    #[serde(skip)]
-    pub workload_identity: bool,
     /// Whether the endpoints that are no zone proxies accept plaintext too.
     pub optional: bool,
 }

@@ -24,21 +24,6 @@ pub struct Proxy {
     pub address: String,
 }
 
-/// How proxies of a mesh trust each other.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Mtls {
-    /// The mesh.
-    pub mesh: String,
-    /// Who issues the certificates: the name of the mesh's mTLS backend, or of a MeshIdentity.
-    pub backend: String,
-    /// The MeshIdentity that gives the proxy its certificate, by KRI; absent where the mesh does.
-    pub identity: Option<String>,
-    /// Whether proxies accept plaintext too, while the mesh moves over.
-    pub permissive: bool,
-    /// Whether proxies have workload identities, which replace the mesh CA (spec 04 §8.2).
-    pub workload_identity: bool,
-}
-
 impl ProxyId {
     /// Its mesh and name; the mesh of zone proxies, which are of all meshes, is empty.
     pub fn key(&self) -> ProxyKey {

@@ -1,11 +1,12 @@
 //! What routing needs to know about the proxy and its mesh.
 
-use std::cmp::Reverse;
+use std::sync::Arc;
 
 use model::reference::ZONE_TAG;
-use model::topology::{Mesh, MeshServicesMode, MtlsMode};
-use model::{Kind, Labels, Profile, Resource, Spec, Tags};
+use model::topology::{Mesh, MeshServicesMode};
+use model::{Labels, Profile, Tags};
 
+use super::identity;
 use crate::plan::Mtls;
 use crate::reader::Reader;
 use crate::view::View;
@@ -17,7 +18,7 @@ pub(super) struct Facts<'a> {
     pub(super) mesh_name: &'a str,
     /// The zone of the control plane, or else of the proxy; absent where there are no zones.
     pub(super) zone: Option<String>,
-    pub(super) mtls: Option<Mtls>,
+    pub(super) mtls: Option<Arc<Mtls>>,
     /// Whether connections leave the zone through its egress.
     pub(super) zone_egress: bool,
     pub(super) locality_aware: bool,
@@ -46,11 +47,12 @@ impl<'a> Facts<'a> {
             && mesh_services == MeshServicesMode::Exclusive;
         let transparent = view.dataplane().is_transparent() || features.transparent;
         let own_zone = Some(view.resource().meta().zone()).filter(|zone| !zone.is_empty());
-        let mtls = mtls(view, mesh);
+        let zone = context.zone.as_deref().or(own_zone);
+        let mtls = identity::of_proxy(view, mesh, zone).map(Arc::new);
         Self {
             profile,
             mesh_name: view.mesh_name(),
-            zone: context.zone.as_deref().or(own_zone).map(str::to_owned),
+            zone: zone.map(str::to_owned),
             zone_egress: mesh.zone_egress && mtls.is_some(),
             mtls,
             locality_aware: mesh.locality_aware,
@@ -90,44 +92,4 @@ impl<'a> Facts<'a> {
         let other_zone = zone.is_some_and(|zone| self.is_remote(zone));
         (zone.map(str::to_owned), u32::from(self.locality_aware && other_zone))
     }
-}
-
-/// How the proxy and others of the mesh trust each other.
-fn mtls(view: &View<'_>, mesh: &Mesh) -> Option<Mtls> {
-    let in_mesh = |backend: &str, permissive, workload_identity| Mtls {
-        mesh: view.mesh_name().to_owned(),
-        backend: backend.to_owned(),
-        identity: None,
-        permissive,
-        workload_identity,
-    };
-    if view.profile().has_workload_identities()
-        && let Some((name, identity)) = workload_identity(view)
-    {
-        return Some(Mtls { identity, ..in_mesh(&name, false, true) });
-    }
-    mesh.mtls()
-        .filter(|_| view.profile().has_mesh_mtls())
-        .map(|backend| in_mesh(&backend.name, backend.mode == MtlsMode::Permissive, false))
-}
-
-/// Where the workload identity of the proxy comes from: of the MeshIdentities that select it the one that asks for most labels,
-/// the first by name among equals; or its own word.
-fn workload_identity(view: &View<'_>) -> Option<(String, Option<String>)> {
-    let labels = &view.resource().meta().labels;
-    // how many labels it asks for; absent: it does not select the proxy
-    let fits = |resource: &Resource| match resource.spec() {
-        Spec::MeshIdentity(identity) => identity
-            .selects
-            .as_ref()
-            .filter(|wanted| wanted.matches(labels))
-            .map(|wanted| wanted.iter().count()),
-        _ => None,
-    };
-    let fitting = view.of_kind(Kind::MeshIdentity).iter().filter_map(|it| Some((fits(it)?, it)));
-    let chosen = fitting.min_by_key(|(labels, _)| Reverse(*labels)).map(|(_, resource)| resource);
-    let announced = view.features().workload_identity.then(|| ("workload identity".to_owned(), None));
-    chosen
-        .map(|resource| (resource.meta().name.as_str().to_owned(), Some(resource.id().to_string())))
-        .or(announced)
 }

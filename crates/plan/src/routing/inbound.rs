@@ -19,8 +19,8 @@ pub(super) struct Offered {
 }
 
 /// The inbounds of a proxy, in the order of its Dataplane; those that are ignored have no listener.
-pub(super) fn of_proxy(view: &View<'_>, mtls: Option<&Mtls>) -> Vec<Offered> {
-    let accepts = mtls.map_or(Accepts::Plaintext, |mtls| Accepts::Mtls(Arc::new(mtls.clone())));
+pub(super) fn of_proxy(view: &View<'_>, mtls: Option<&Arc<Mtls>>) -> Vec<Offered> {
+    let accepts = mtls.map_or(Accepts::Plaintext, |mtls| Accepts::Mtls(Arc::clone(mtls)));
     let listening = view.dataplane().inbound.iter().filter(|inbound| inbound.state != InboundState::Ignored);
     listening.map(|inbound| offered(view, inbound, accepts.clone())).collect()
 }

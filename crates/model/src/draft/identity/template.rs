@@ -1,5 +1,7 @@
 //! Templates of Go, as far as trust domains and paths of identities are made of them: actions in braces, each a pipeline.
 
+use crate::topology::{Template, TemplatePiece};
+
 /// The functions that a template may call: those of the language, and `label`.
 const FUNCTIONS: [&str; 20] = [
     "and", "call", "eq", "ge", "gt", "html", "index", "js", "label", "le", "len", "lt", "ne", "not", "or",
@@ -17,6 +19,50 @@ pub(super) fn broken_by(text: &str) -> Option<String> {
         rest = after;
     }
     None
+}
+
+/// Reads a template: fields and `label "KEY"` mean something, other actions stay as they are written.
+pub(super) fn read(text: &str) -> Template {
+    let mut pieces = Vec::new();
+    let mut rest = text.to_owned();
+    while let Some((before, from)) = rest.split_once("{{") {
+        let Some((action, after)) = from.split_once("}}") else { break };
+        // a dash takes away the space on its side of the action
+        let (before, action) = match action.strip_prefix("- ") {
+            Some(action) => (before.trim_end(), action),
+            None => (before, action),
+        };
+        let (action, after) = match action.strip_suffix(" -") {
+            Some(action) => (action, after.trim_start()),
+            None => (action, after),
+        };
+        pieces.push(TemplatePiece::Text(before.to_owned()));
+        pieces.push(piece(action.trim()));
+        rest = after.to_owned();
+    }
+    pieces.push(TemplatePiece::Text(rest));
+    pieces.retain(|piece| !matches!(piece, TemplatePiece::Text(text) if text.is_empty()));
+    Template(pieces)
+}
+
+fn piece(action: &str) -> TemplatePiece {
+    match action {
+        ".Mesh" => TemplatePiece::Mesh,
+        ".Zone" => TemplatePiece::Zone,
+        ".Namespace" => TemplatePiece::Namespace,
+        ".ServiceAccount" => TemplatePiece::ServiceAccount,
+        ".Workload" => TemplatePiece::Workload,
+        _ => match action.strip_prefix("label ").map(str::trim).and_then(quoted) {
+            Some(key) => TemplatePiece::Label(key.to_owned()),
+            None => TemplatePiece::Unknown(action.to_owned()),
+        },
+    }
+}
+
+/// The text between quotes; keys of labels have nothing to escape.
+fn quoted(text: &str) -> Option<&str> {
+    let within = |quote: char| text.strip_prefix(quote)?.strip_suffix(quote);
+    within('"').or_else(|| within('`')).filter(|key| !key.contains(['"', '`', '\\']))
 }
 
 fn broken_pipeline(action: &str) -> Option<String> {
@@ -46,6 +92,28 @@ fn broken_pipeline(action: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fields_and_labels_are_filled_in_and_other_actions_are_kept() {
+        let text = |text: &str| TemplatePiece::Text(text.into());
+        let cases = [
+            ("", vec![]),
+            ("depot.example", vec![text("depot.example")]),
+            (
+                "{{.Mesh}}.{{ .Zone }}.d",
+                vec![TemplatePiece::Mesh, text("."), TemplatePiece::Zone, text(".d")],
+            ),
+            (
+                "/a {{- label \"team\" -}} /b",
+                vec![text("/a"), TemplatePiece::Label("team".into()), text("/b")],
+            ),
+            ("{{label `k8s.io/x`}}", vec![TemplatePiece::Label("k8s.io/x".into())]),
+            ("{{ .Mesh | len }}", vec![TemplatePiece::Unknown(".Mesh | len".into())]),
+        ];
+        for (written, pieces) in cases {
+            assert_eq!(read(written), Template(pieces), "{written}");
+        }
+    }
 
     #[test]
     fn templates_are_read_as_the_language_reads_them() {

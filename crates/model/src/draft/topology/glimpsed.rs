@@ -7,17 +7,7 @@ use crate::draft::kinds::whole;
 use crate::draft::{Body, Context};
 use crate::reference::Tags;
 use crate::resource::Spec;
-use crate::topology::{MeshGatewayRoute, MeshIdentity, MeshZoneAddress, VirtualOutbound};
-
-/// Reads a MeshIdentity.
-pub(crate) fn mesh_identity(body: &mut Body<'_>, _: &Context<'_>) -> Spec {
-    let body = whole(body);
-    let selects = body.pointer("/selector/dataplane/matchLabels").and_then(Value::as_object);
-    let pair = |(key, value): (&String, &Value)| Some((key.clone(), value.as_str()?.to_owned()));
-    // a label that is no text is on no proxy
-    let selects = selects.and_then(|labels| labels.iter().map(pair).collect());
-    Spec::MeshIdentity(MeshIdentity { selects })
-}
+use crate::topology::{MeshGatewayRoute, MeshZoneAddress, VirtualOutbound};
 
 /// Reads a MeshZoneAddress.
 pub(crate) fn mesh_zone_address(body: &mut Body<'_>, _: &Context<'_>) -> Spec {

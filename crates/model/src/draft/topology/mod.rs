@@ -22,7 +22,7 @@ mod zone_proxy;
 pub(super) use dataplane::dataplane;
 pub(super) use external_service::external_service;
 pub(super) use gateway::mesh_gateway;
-pub(super) use glimpsed::{mesh_gateway_route, mesh_identity, mesh_zone_address, virtual_outbound};
+pub(super) use glimpsed::{mesh_gateway_route, mesh_zone_address, virtual_outbound};
 pub(super) use mesh::mesh;
 pub(super) use mesh_external_service::mesh_external_service;
 pub(super) use mesh_multizone_service::mesh_multizone_service;

@@ -65,13 +65,7 @@ pub(super) fn to_service(
 
 fn tls(facts: &Facts<'_>, sni: String, identities: Vec<String>, mesh: &str) -> ProxyTls {
     let mtls = facts.mtls.as_ref();
-    ProxyTls {
-        sni,
-        identities,
-        mesh: mesh.to_owned(),
-        workload_identity: mtls.is_some_and(|mtls| mtls.workload_identity),
-        optional: mtls.is_some_and(|mtls| mtls.permissive),
-    }
+    ProxyTls { sni, identities, mesh: mesh.to_owned(), optional: mtls.is_some_and(|mtls| mtls.permissive) }
 }
 
 fn identity(mesh: &str, service: &str, by_egress: bool) -> String {
@@ -80,7 +74,7 @@ fn identity(mesh: &str, service: &str, by_egress: bool) -> String {
 }
 
 fn identities(facts: &Facts<'_>, service: &MeshService) -> Vec<String> {
-    let workload_identity = facts.mtls.as_ref().is_some_and(|mtls| mtls.workload_identity);
+    let workload_identity = facts.mtls.as_ref().is_some_and(|mtls| mtls.has_workload_identity());
     let name = |identity: &Identity| match identity {
         Identity::ServiceTag(service) => Some(self::identity(facts.mesh_name, service, false)),
         Identity::SpiffeId(id) => workload_identity.then(|| id.clone()),
@@ -89,7 +83,7 @@ fn identities(facts: &Facts<'_>, service: &MeshService) -> Vec<String> {
 }
 
 fn sni(facts: &Facts<'_>, service: &Service<'_>) -> String {
-    let workload_identity = facts.mtls.as_ref().is_some_and(|mtls| mtls.workload_identity);
+    let workload_identity = facts.mtls.as_ref().is_some_and(|mtls| mtls.has_workload_identity());
     if facts.profile.has_readable_snis() && workload_identity {
         return names::readable_sni(&service.id);
     }
