@@ -6,6 +6,7 @@
 mod cluster;
 mod parse;
 mod problem;
+mod tls;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -21,6 +22,10 @@ pub use cluster::{
     Cluster, DEFAULT_PANIC_THRESHOLD, Endpoint, HealthCheck, Host, Keepalive, OutlierDetection, Tier,
 };
 pub use problem::{Problem, Problems};
+pub use tls::{
+    Cipher, ClientTls, Identity, MESH_PROTOCOL, NamePattern, ServerTls, TlsLimits, TlsTerms, TlsVersion,
+    Trust,
+};
 
 /// How long establishing a connection may take when a cluster does not say.
 pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -99,6 +104,8 @@ pub struct Listener {
     pub max_age: Option<Duration>,
     /// Whether a PROXY protocol header comes first, and names the client.
     pub accept_proxy_protocol: bool,
+    /// How TLS of clients is ended; `None`: it is passed on as it is.
+    pub tls: Option<ServerTls>,
     /// How many endpoints of a backend to try before a connection is refused, or goes to another backend.
     pub max_connect_attempts: NonZeroU32,
     /// Where lines about finished connections go, besides the proxy's own connection log.

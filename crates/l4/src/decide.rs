@@ -218,7 +218,7 @@ impl Facts<'_> {
 
 fn no_route(facts: &Facts<'_>, listener: &Listener) -> Refuse {
     let (reason, why) = match facts.server_name {
-        _ if !listener.needs_hello() => (Refusal::NoBackend, "the listener has no route".into()),
+        _ if !listener.routes_by_name() => (Refusal::NoBackend, "the listener has no route".into()),
         Some(name) => {
             (Refusal::NoServerName, format!("no route is there for the TLS server name {name:?}").into())
         }
@@ -228,14 +228,18 @@ fn no_route(facts: &Facts<'_>, listener: &Listener) -> Refuse {
 }
 
 impl Listener {
-    /// Whether a decision needs the client hello first.
+    /// Whether a decision, or that TLS ends here, needs the client hello first.
     pub fn needs_hello(&self) -> bool {
+        self.routes_by_name() || self.tls.as_ref().is_some_and(|tls| tls.permissive)
+    }
+
+    fn routes_by_name(&self) -> bool {
         self.routes.iter().any(|(matched, _)| matches!(matched, Match::ServerName(_)))
     }
 
     /// Whether something has to come from the client before a connection can be decided.
     pub fn client_speaks_first(&self) -> bool {
-        self.accept_proxy_protocol || self.needs_hello()
+        self.accept_proxy_protocol || self.tls.is_some() || self.needs_hello()
     }
 
     /// The route for a server name; `None`: there is none.

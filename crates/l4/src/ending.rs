@@ -86,6 +86,18 @@ endings! {
     BadProxyHeader = "bad-proxy-header", "DPE";
     /// The PROXY protocol header did not arrive in time.
     ProxyHeaderTimeout = "proxy-header-timeout", "DT";
+    /// What the listener proves itself with, or whom it believes, has not arrived.
+    NoIdentity = "no-identity", "DPE";
+    /// The client did not prove who it is, or shaking hands with it failed.
+    TlsFailed = "tls-failed", "DPE";
+    /// The client did not prove in time who it is.
+    TlsTimeout = "tls-timeout", "DT";
+    /// The endpoint did not prove who it is, or shaking hands with it failed.
+    ConnectTls = "connect-tls", "UF";
+    /// An end was cut off inside a TLS record: what came is not all that was sent.
+    TlsTruncated = "tls-truncated", "DPE";
+    /// What an end sent cannot be read, or it gave up with a TLS alert.
+    TlsBroken = "tls-broken", "DPE";
     /// The weights of its route changed, and it would go to another backend now: `existing: close`.
     Moved = "moved", "DR";
     /// Its backend had more connections than its new share (`existing: drain-excess`), or was removed and the grace
@@ -111,13 +123,19 @@ impl Ending {
             | Self::BadHello
             | Self::HelloTimeout
             | Self::BadProxyHeader
-            | Self::ProxyHeaderTimeout => true,
+            | Self::ProxyHeaderTimeout
+            | Self::NoIdentity
+            | Self::TlsFailed
+            | Self::TlsTimeout
+            | Self::ConnectTls => true,
             Self::ClientClosed
             | Self::BackendClosed
             | Self::ClientReset
             | Self::BackendReset
             | Self::IdleTimeout
             | Self::MaxAge
+            | Self::TlsTruncated
+            | Self::TlsBroken
             | Self::Moved
             | Self::DrainedByRoute
             | Self::Drained => false,
@@ -127,6 +145,11 @@ impl Ending {
     /// Whether the proxy ended a connection that both ends still wanted.
     pub fn is_cut(self) -> bool {
         matches!(self, Self::MaxAge | Self::Moved | Self::DrainedByRoute | Self::Drained)
+    }
+
+    /// Whether what was said last is to arrive: the ends need no reset to know that this is not the whole.
+    pub fn is_orderly(self) -> bool {
+        matches!(self, Self::ClientClosed | Self::BackendClosed | Self::NoIdentity | Self::TlsFailed)
     }
 
     /// Ended in order, by the end that was first.

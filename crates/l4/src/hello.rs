@@ -1,4 +1,4 @@
-//! The server name in a TLS client hello, from as many bytes as have arrived.
+//! The server name and the protocols in a TLS client hello, from as many bytes as have arrived.
 
 /// How many bytes a client hello may take, with its record headers: the largest handshake message that fits one
 /// TLS record, and some room for being cut into several.
@@ -7,6 +7,7 @@ pub const MAX_HELLO: usize = (16 << 10) + 512;
 const HANDSHAKE_RECORD: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
 const SERVER_NAME_EXTENSION: u16 = 0;
+const PROTOCOLS_EXTENSION: u16 = 16;
 const HOST_NAME: u8 = 0;
 const MAX_RECORD: usize = (16 << 10) + 256;
 
@@ -15,6 +16,8 @@ const MAX_RECORD: usize = (16 << 10) + 256;
 pub struct ClientHello {
     /// The name that the client asks for, in lower case; `None` when it does not say.
     pub server_name: Option<String>,
+    /// The protocols that the client offers (ALPN), in its order.
+    pub protocols: Vec<Box<[u8]>>,
 }
 
 /// Why bytes are not a client hello, in words.
@@ -81,21 +84,32 @@ fn parse(message: &[u8]) -> Option<ClientHello> {
     hello.vector16()?; // cipher suites
     hello.vector8()?; // compression methods
     if hello.0.is_empty() {
-        return Some(ClientHello { server_name: None });
+        return Some(ClientHello { server_name: None, protocols: Vec::new() });
     }
     let mut extensions = Reader(hello.vector16()?);
     if !hello.0.is_empty() {
         return None;
     }
-    let mut server_name = None;
+    let (mut server_name, mut protocols) = (None, Vec::new());
     while !extensions.0.is_empty() {
         let kind = extensions.number16()?;
         let body = extensions.vector16()?;
-        if kind == SERVER_NAME_EXTENSION {
-            server_name = Some(host_name(body)?);
+        match kind {
+            SERVER_NAME_EXTENSION => server_name = Some(host_name(body)?),
+            PROTOCOLS_EXTENSION => protocols = protocol_names(body)?,
+            _ => {}
         }
     }
-    Some(ClientHello { server_name })
+    Some(ClientHello { server_name, protocols })
+}
+
+fn protocol_names(body: &[u8]) -> Option<Vec<Box<[u8]>>> {
+    let mut names = Reader(Reader(body).vector16()?);
+    let mut protocols = Vec::new();
+    while !names.0.is_empty() {
+        protocols.push(names.vector8()?.into());
+    }
+    Some(protocols)
 }
 
 fn host_name(body: &[u8]) -> Option<String> {
@@ -199,8 +213,17 @@ mod tests {
     fn a_hello_without_a_name_is_complete() {
         assert_eq!(
             read_hello(&records(&message(None, 0), 16_384)),
-            Ok(Some(ClientHello { server_name: None }))
+            Ok(Some(ClientHello { server_name: None, protocols: Vec::new() }))
         );
+    }
+
+    #[test]
+    fn protocols_are_read_in_their_order() {
+        let offered = |list: &[u8]| protocol_names(&vector16(list));
+        let names = [&b"kuma"[..], b"h2"].map(Box::from).to_vec();
+        assert_eq!(offered(b"\x04kuma\x02h2"), Some(names));
+        assert_eq!(offered(b"\x05kuma"), None);
+        assert_eq!(offered(b""), Some(Vec::new()));
     }
 
     #[test]

@@ -13,7 +13,7 @@
 //! | [`balance`] | the choice among backends and among endpoints, as arithmetic |
 //! | [`existing`] | what a change of weights does to connections that live |
 //! | [`health`] | which endpoints are well: checks, ejections, slow starts |
-//! | [`hello`] | the server name in a TLS client hello |
+//! | [`hello`] | the server name and the protocols in a TLS client hello |
 //! | [`proxy_protocol`] | who a proxy before us says the client is, and what we say to a backend |
 //! | [`ending`] | how a connection ended, or why it was refused |
 //! | [`counts`] | what was counted, as values |

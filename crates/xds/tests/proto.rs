@@ -69,7 +69,8 @@ fn value(of: &str, name: &str) -> String {
 fn rendered(source: &str, out: &mut String) {
     let mut read = Declaration::default();
     let mut inside: Option<(bool, String)> = None;
-    for line in source.split("\nfn ").next().unwrap().lines().map(str::trim) {
+    let types = source.split("\nfn ").next().unwrap().split("\nimpl ").next().unwrap();
+    for line in types.lines().map(str::trim) {
         if let Some(comment) = line.strip_prefix("///") {
             read.comments.push(comment.replace("[`", "`").replace("`]", "`"));
         } else if let Some(prost) = line.strip_prefix("#[prost(") {
@@ -108,7 +109,7 @@ fn rendered(source: &str, out: &mut String) {
 fn the_file_says_what_the_types_say_and_compiles() {
     let crate_root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut said = HEAD.to_owned();
-    for source in ["l4.rs", "l4/cluster.rs"] {
+    for source in ["l4.rs", "l4/cluster.rs", "l4/secret.rs", "l4/tls.rs"] {
         rendered(&std::fs::read_to_string(crate_root.join("src/proto").join(source)).unwrap(), &mut said);
     }
     let (root, name) = (crate_root.join("proto"), "meshtcp/l4/v1/l4.proto");
@@ -119,7 +120,7 @@ fn the_file_says_what_the_types_say_and_compiles() {
     assert!(written == said, "the committed file is not current:\n{said}");
     let compiled = protox::compile([name], [&root]).unwrap();
     let messages: Vec<String> = compiled.file[0].message_type.iter().map(|it| it.name().to_owned()).collect();
-    for sent in ["Listener", "Route", "Cluster", "Endpoints"] {
+    for sent in ["Listener", "Route", "Cluster", "Endpoints", "Secret"] {
         assert!(messages.iter().any(|name| name == sent), "{messages:?}");
     }
 }

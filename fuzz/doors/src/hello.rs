@@ -6,7 +6,7 @@ use l4::hello::{ClientHello, MAX_HELLO, read_hello};
 /// more than [`MAX_HELLO`] bytes are ever waited for.
 pub fn hello(bytes: &[u8]) {
     let whole = read_hello(bytes);
-    if let Ok(Some(ClientHello { server_name: Some(name) })) = &whole {
+    if let Ok(Some(ClientHello { server_name: Some(name), protocols: _ })) = &whole {
         assert!(name.bytes().all(|byte| byte.is_ascii_graphic() && !byte.is_ascii_uppercase()), "{name:?}");
     }
     assert!(bytes.len() < MAX_HELLO || whole != Ok(None), "{} bytes are not enough", bytes.len());

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::DEFAULT_CONNECT_TIMEOUT;
+use super::{ClientTls, DEFAULT_CONNECT_TIMEOUT};
 use crate::balance::Policy;
 use crate::proxy_protocol::Version;
 
@@ -51,6 +51,8 @@ pub struct Cluster {
     pub keepalive: Option<Keepalive>,
     /// How long sent bytes may stay unacknowledged (`TCP_USER_TIMEOUT`); `None`: as the kernel has it.
     pub user_timeout: Option<Duration>,
+    /// TLS that connections to the endpoints begin with; `None`: none.
+    pub tls: Option<ClientTls>,
 }
 
 impl Cluster {
@@ -75,6 +77,7 @@ impl Cluster {
             proxy_protocol: None,
             keepalive: None,
             user_timeout: None,
+            tls: None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! L4 messages → [`Config`].
 
 mod cluster;
+mod tls;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use super::{
 };
 use crate::balance::{Rendezvous, Split};
 use crate::proxy_protocol::Version;
+use tls::Secrets;
 
 pub(super) fn config(proxies: &[(ProxyName, &ResourceSet)]) -> Result<Config, Problems> {
     let mut problems = Vec::new();
@@ -80,12 +82,13 @@ impl Parser<'_> {
     }
 
     fn listeners(&mut self, set: &ResourceSet) -> Vec<Listener> {
+        let secrets = self.secrets(set);
         let endpoints = self.endpoints(set);
-        let clusters = self.clusters(set, endpoints);
+        let clusters = self.clusters(set, endpoints, &secrets);
         let routes = self.routes(set, &clusters);
         let mut listeners: Vec<Listener> = Vec::new();
         for (what, message) in self.decode::<l4::Listener>(set) {
-            if let Some(listener) = self.listener(&what, message, &routes) {
+            if let Some(listener) = self.listener(&what, message, &routes, &secrets) {
                 if listeners.iter().any(|other| other.name == listener.name) {
                     self.problem(&what, "name", format!("{:?} is used twice", listener.name));
                 }
@@ -127,12 +130,13 @@ impl Parser<'_> {
         &mut self,
         set: &ResourceSet,
         mut endpoints: BTreeMap<String, Vec<Endpoint>>,
+        secrets: &Secrets,
     ) -> BTreeMap<String, Arc<Cluster>> {
         let mut clusters = BTreeMap::new();
         for (what, message) in self.decode::<l4::Cluster>(set) {
             let name = message.name.clone();
             let endpoints = endpoints.remove(&name).unwrap_or_default();
-            let cluster = self.cluster(&what, message, endpoints);
+            let cluster = self.cluster(&what, message, endpoints, secrets);
             if clusters.insert(name.clone(), Arc::new(cluster)).is_some() {
                 self.problem(&what, "name", format!("{name:?} is used twice"));
             }
@@ -228,6 +232,7 @@ impl Parser<'_> {
         what: &str,
         message: l4::Listener,
         routes: &BTreeMap<String, Arc<Route>>,
+        secrets: &Secrets,
     ) -> Option<Listener> {
         let l4::Listener {
             name,
@@ -243,6 +248,7 @@ impl Parser<'_> {
             access_logs,
             max_age_ms,
             accept_proxy_protocol,
+            tls,
         } = message;
         let ip = address.parse::<IpAddr>();
         if ip.is_err() {
@@ -264,6 +270,7 @@ impl Parser<'_> {
             .enumerate()
             .filter_map(|(index, log)| self.access_log(what, index, log))
             .collect();
+        let tls = tls.map(|tls| self.server_tls(what, tls, secrets));
         Some(Listener {
             proxy: self.proxy.clone(),
             name: name.into(),
@@ -277,6 +284,7 @@ impl Parser<'_> {
             accept_proxy_protocol,
             max_connect_attempts: NonZeroU32::new(max_connect_attempts).unwrap_or(NonZeroU32::MIN),
             access_logs,
+            tls,
         })
     }
 

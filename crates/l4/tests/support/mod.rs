@@ -14,6 +14,7 @@ pub struct Mesh {
     pub listener: l4::Listener,
     pub route: l4::Route,
     pub clusters: Vec<(l4::Cluster, l4::Endpoints)>,
+    pub secrets: Vec<l4::Secret>,
 }
 
 impl Mesh {
@@ -33,7 +34,7 @@ impl Mesh {
             rule: "to[0].rules[0]".into(),
         };
         let route = l4::Route { name: "outbound".into(), origin: Some(origin), ..Default::default() };
-        Self { listener, route, clusters: Vec::new() }
+        Self { listener, route, clusters: Vec::new(), secrets: Vec::new() }
     }
 
     /// Adds a backend with one cluster of its own.
@@ -69,6 +70,9 @@ impl Mesh {
         for (cluster, endpoints) in &self.clusters {
             set.insert_message(cluster.name.clone(), cluster);
             set.insert_message(cluster.name.clone(), endpoints);
+        }
+        for secret in &self.secrets {
+            set.insert_message(secret.name.clone(), secret);
         }
         set
     }

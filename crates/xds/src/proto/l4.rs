@@ -6,14 +6,19 @@
 //! | [`Route`] | the listener that uses it | a weight, a backendRef or the winning policy changes |
 //! | [`Cluster`] | the destination behind a backendRef | connect settings change |
 //! | [`Endpoints`] | their cluster | a dataplane comes, goes or turns unhealthy |
+//! | [`Secret`] | what it proves, or who is believed by it | a certificate is renewed, an authority comes or goes |
 //!
 //! They are protobuf with additive evolution: an unknown field is ignored, a missing one is its default.
 
 mod cluster;
+mod secret;
+mod tls;
 
 pub use cluster::{
     Balancing, BalancingPolicy, Cluster, HealthCheck, Keepalive, OutlierDetection, ProxyProtocol,
 };
+pub use secret::{Certificate, Secret, Trust, TrustDomain};
+pub use tls::{ClientTls, NamePattern, ServerTls, TlsTerms, TlsVersion};
 
 use serde::{Serialize, Serializer};
 
@@ -27,7 +32,7 @@ macro_rules! named {
         }
     )* };
 }
-named!(Listener, Route, Cluster, Endpoints);
+named!(Listener, Route, Cluster, Endpoints, Secret);
 
 /// Where a proxy accepts connections.
 #[derive(Clone, PartialEq, prost::Message, Serialize)]
@@ -75,6 +80,10 @@ pub struct Listener {
     #[prost(bool, tag = "13")]
     #[serde(skip_serializing_if = "is_default")]
     pub accept_proxy_protocol: bool,
+    /// How TLS of clients is ended; absent: it is passed on as it is.
+    #[prost(message, optional, tag = "14")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ServerTls>,
 }
 
 /// Which way the connections of a listener flow.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use xds::proto::l4;
 
+use super::tls::Secrets;
 use super::{Parser, duration};
 use crate::balance::Policy;
 use crate::config::{
@@ -13,7 +14,13 @@ use crate::config::{
 };
 
 impl Parser<'_> {
-    pub(super) fn cluster(&mut self, what: &str, message: l4::Cluster, endpoints: Vec<Endpoint>) -> Cluster {
+    pub(super) fn cluster(
+        &mut self,
+        what: &str,
+        message: l4::Cluster,
+        endpoints: Vec<Endpoint>,
+        secrets: &Secrets,
+    ) -> Cluster {
         let l4::Cluster {
             name,
             connect_timeout_ms,
@@ -29,12 +36,15 @@ impl Parser<'_> {
             failover_threshold_percent,
             panic_threshold_percent,
             fail_on_panic,
+            tls,
         } = message;
         let balancing = balancing.unwrap_or_default();
+        let tls = tls.map(|tls| self.client_tls(what, tls, secrets));
+        let unproven = tls.as_ref().and_then(|tls| tls.terms.missing());
         let panic_threshold = panic_threshold_percent.unwrap_or(DEFAULT_PANIC_THRESHOLD.into());
         Cluster {
             connect_timeout: duration(connect_timeout_ms).unwrap_or(DEFAULT_CONNECT_TIMEOUT),
-            undialable: (!undialable.is_empty()).then(|| undialable.into()),
+            undialable: (!undialable.is_empty()).then(|| undialable.into()).or(unproven.map(Into::into)),
             policy: self.policy(what, &balancing),
             slow_start: duration(balancing.slow_start_ms),
             max_connections: NonZeroU32::new(max_connections),
@@ -47,6 +57,7 @@ impl Parser<'_> {
             proxy_protocol: self.proxy_protocol(what, proxy_protocol),
             keepalive: keepalive.map(keepalive_of),
             user_timeout: duration(user_timeout_ms),
+            tls,
             ..Cluster::new(name, endpoints)
         }
     }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{is_default, name_of};
+use super::{ClientTls, is_default, name_of};
 
 /// A group of endpoints that offer the same destination.
 #[derive(Clone, PartialEq, prost::Message, Serialize)]
@@ -64,6 +64,10 @@ pub struct Cluster {
     #[prost(bool, tag = "14")]
     #[serde(skip_serializing_if = "is_default")]
     pub fail_on_panic: bool,
+    /// TLS that connections to endpoints begin with; absent: none.
+    #[prost(message, optional, tag = "15")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ClientTls>,
 }
 
 /// How one endpoint of a cluster is chosen.
