@@ -1,0 +1,147 @@
+//! What all connections of one side have in common.
+
+use std::sync::Arc;
+
+use l4::config::TlsTerms;
+use s2n_tls::callbacks::{CertValidationCallbackSync, CertValidationInfo, VerifyHostNameCallback};
+use s2n_tls::config::{Builder, Config};
+use s2n_tls::connection::Connection;
+use s2n_tls::enums::ClientAuthType;
+use s2n_tls::error::Error;
+use s2n_tls::security::Policy;
+
+use crate::limits::named;
+use crate::rule::{Distrust, Peer, Rule, end_of};
+
+/// The side of a connection that a context is for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Purpose {
+    /// It takes connections, and wants a certificate of everybody. No protocol is chosen (ALPN): each may offer what it likes.
+    Accept,
+    /// It makes connections, and offers these protocols (ALPN), each of 1 to 255 bytes.
+    Connect(Vec<Arc<str>>),
+}
+
+/// What all connections of one side have in common.
+///
+/// Cheap to copy. Connections keep what they began with: another certificate or another rule is another context.
+#[derive(Clone, Debug)]
+pub struct Context {
+    pub(crate) config: Config,
+    /// When its own certificate ends, in seconds since 1970; `None`: unreadable.
+    not_after: Option<i64>,
+}
+
+/// Why there cannot be such a context.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    /// What this proxy proves itself with has not arrived.
+    #[error("the certificate of this proxy has not arrived yet")]
+    NoIdentity,
+    /// Who is to be believed has not arrived.
+    #[error("the authorities that are to be believed have not arrived yet")]
+    NoTrust,
+    /// The certificate and the key do not go together, or cannot be read.
+    #[error("the certificate and its key cannot be used: {0}")]
+    Identity(&'static str),
+    /// An authority cannot be read.
+    #[error("{0}")]
+    Trust(String),
+    /// No set of the library speaks exactly a part of what may be spoken.
+    #[error(
+        "TLS 1.2 with only these cipher suites cannot be spoken; allow TLS 1.3, or all of ECDHE-*-AES*-GCM"
+    )]
+    Limits,
+    /// The library takes none of it.
+    #[error("the TLS library refuses the settings: {0}")]
+    Other(&'static str),
+}
+
+impl Context {
+    /// Reads certificates and key, and checks that they can be used.
+    ///
+    /// # Errors
+    /// When something has not arrived, cannot be read, or does not fit.
+    pub fn new(purpose: &Purpose, terms: &TlsTerms) -> Result<Self, Unusable> {
+        let TlsTerms { identity, trust, names, limits } = terms;
+        let identity = identity.as_ref().ok_or(Unusable::NoIdentity)?;
+        let trust = trust.as_ref().ok_or(Unusable::NoTrust)?;
+        let policy = named(limits).ok_or(Unusable::Limits)?;
+        let mut builder = Config::builder();
+        builder
+            .load_pem(identity.chain.as_bytes(), identity.key.as_bytes())
+            .map_err(|error| Unusable::Identity(error.message()))?;
+        let mut refused = None;
+        let rule = Rule::new(trust, names, |anchor| {
+            if let Err(error) = builder.trust_pem(anchor.as_bytes()) {
+                refused.get_or_insert(error.message());
+            }
+        });
+        let rule = rule.map_err(Unusable::Trust)?;
+        if let Some(why) = refused {
+            return Err(Unusable::Trust(format!("an authority cannot be used: {why}")));
+        }
+        let other = |error: Error| Unusable::Other(error.message());
+        settle(&mut builder, policy, purpose, rule).map_err(other)?;
+        let config = builder.build().map_err(other)?;
+        Ok(Self { config, not_after: end_of(&identity.chain) })
+    }
+
+    /// When its own certificate ends, in seconds since 1970; `None`: it does not say.
+    pub fn not_after(&self) -> Option<i64> {
+        self.not_after
+    }
+}
+
+fn settle(builder: &mut Builder, policy: &str, purpose: &Purpose, rule: Rule) -> Result<(), Error> {
+    builder.set_security_policy(&Policy::from_version(policy)?)?;
+    builder.with_system_certs(false)?;
+    // the library delays the end of a connection that failed, against attacks on suites that none of ours is
+    builder.set_max_blinding_delay(0)?;
+    builder.set_verify_host_callback(EveryName)?;
+    builder.set_cert_validation_callback_sync(Judge(rule))?;
+    match purpose {
+        Purpose::Accept => {
+            builder.set_client_auth_type(ClientAuthType::Required)?;
+        }
+        Purpose::Connect(protocols) => {
+            builder.set_client_auth_type(ClientAuthType::Optional)?;
+            builder
+                .set_application_protocol_preference(protocols.iter().map(|protocol| protocol.as_bytes()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Names are the rule's business, which sees them all at once.
+struct EveryName;
+
+impl VerifyHostNameCallback for EveryName {
+    fn verify_host_name(&self, _name: &str) -> bool {
+        true
+    }
+}
+
+/// Has the rule judge a peer whose chain the library found good.
+struct Judge(Rule);
+
+/// What the rule said, kept with the connection.
+pub(crate) struct Judged(pub(crate) Result<Peer, Distrust>);
+
+impl CertValidationCallbackSync for Judge {
+    fn handle_validation(&self, connection: &mut Connection, _: &mut CertValidationInfo) -> bool {
+        let chain = connection.peer_cert_chain().and_then(|chain| {
+            chain
+                .iter()
+                .map(|certificate| Ok(certificate?.der()?.to_vec()))
+                .collect::<Result<Vec<_>, Error>>()
+        });
+        let judged = match chain {
+            Ok(chain) => self.0.judge(&chain),
+            Err(_) => Err(Distrust::Unreadable),
+        };
+        let believed = judged.is_ok();
+        connection.set_application_context(Judged(judged));
+        believed
+    }
+}

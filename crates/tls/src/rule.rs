@@ -1,0 +1,163 @@
+//! Who is believed.
+//!
+//! The library has checked the chain: every signature up to one of the anchors, the dates, the usages. What is left is pure: which
+//! anchor may vouch for which name, and which names are welcome.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use l4::config::{NamePattern, Trust};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::FromDer;
+
+use crate::pem::certificates;
+
+/// Whom the peer has proven to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Its URI names, in their order.
+    pub uris: Vec<String>,
+    /// When its certificate ends, in seconds since 1970.
+    pub not_after: i64,
+}
+
+/// Why a peer is not believed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Distrust {
+    /// The certificate cannot be read.
+    #[error("its certificate cannot be read")]
+    Unreadable,
+    /// The certificate may sign others: it is no peer's.
+    #[error("its certificate is that of an authority")]
+    Authority,
+    /// The certificate has no URI name of the form `spiffe://DOMAIN/…` first.
+    #[error("its certificate has no SPIFFE name first")]
+    NoSpiffeName,
+    /// Nobody vouches for the domain.
+    #[error("trust domain {0:?} is not trusted")]
+    UnknownDomain(String),
+    /// Another domain's authority has signed the certificate.
+    #[error("its certificate is not signed by an authority of trust domain {0:?}")]
+    OtherAuthority(String),
+    /// None of its names is welcome.
+    #[error("none of its names is expected here: {}", in_words(.0))]
+    NameNotAllowed(Vec<String>),
+}
+
+fn in_words(names: &[String]) -> String {
+    if names.is_empty() { "it has no URI name".to_owned() } else { names.join(", ") }
+}
+
+impl Distrust {
+    /// The word for logs and metrics.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Unreadable | Self::Authority | Self::OtherAuthority(_) => "bad-chain",
+            Self::NoSpiffeName => "no-uri-name",
+            Self::UnknownDomain(_) => "unknown-domain",
+            Self::NameNotAllowed(_) => "name-not-allowed",
+        }
+    }
+}
+
+/// The rule by which a peer is believed.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// The anchors of each domain in DER; `None`: every anchor is good for every name.
+    domains: Option<BTreeMap<Arc<str>, Vec<Vec<u8>>>>,
+    names: Vec<NamePattern>,
+}
+
+impl Rule {
+    /// Reads the authorities, which are given to `each` in PEM one at a time.
+    ///
+    /// # Errors
+    /// Which authority cannot be read, in words.
+    pub fn new(trust: &Trust, names: &[NamePattern], mut each: impl FnMut(&str)) -> Result<Self, String> {
+        let mut read = |text: &str, of: &str| {
+            let found = certificates(text)
+                .map_err(|place| format!("certificate {place} of the authorities{of} cannot be read"))?;
+            Ok::<_, String>(
+                found
+                    .into_iter()
+                    .map(|(pem, der)| {
+                        each(pem);
+                        der
+                    })
+                    .collect::<Vec<_>>(),
+            )
+        };
+        let domains = match trust {
+            Trust::OneBundle(text) => {
+                read(text, "")?;
+                None
+            }
+            Trust::ByDomain(domains) => {
+                let read = |(domain, text): (&Arc<str>, &Arc<str>)| {
+                    Ok::<_, String>((
+                        Arc::clone(domain),
+                        read(text, &format!(" of trust domain {domain:?}"))?,
+                    ))
+                };
+                Some(domains.iter().map(read).collect::<Result<_, _>>()?)
+            }
+        };
+        Ok(Self { domains, names: names.to_vec() })
+    }
+
+    /// Judges a peer by its chain in DER: its own certificate first, the anchor that vouches for it last.
+    ///
+    /// # Errors
+    /// Why it is not believed.
+    pub fn judge(&self, chain: &[Vec<u8>]) -> Result<Peer, Distrust> {
+        let leaf = chain.first().ok_or(Distrust::Unreadable)?;
+        let (_, leaf) = X509Certificate::from_der(leaf).map_err(|_| Distrust::Unreadable)?;
+        let uris = uris(&leaf)?;
+        if is_authority(&leaf)? {
+            return Err(Distrust::Authority);
+        }
+        if let Some(domains) = &self.domains {
+            let domain = uris.first().and_then(|uri| domain(uri)).ok_or(Distrust::NoSpiffeName)?;
+            let anchors = domains.get(domain).ok_or_else(|| Distrust::UnknownDomain(domain.to_owned()))?;
+            if !chain.last().is_some_and(|anchor| anchors.contains(anchor)) {
+                return Err(Distrust::OtherAuthority(domain.to_owned()));
+            }
+        }
+        let is_welcome = |uri: &String| self.names.iter().any(|pattern| pattern.takes(uri));
+        if !self.names.is_empty() && !uris.iter().any(is_welcome) {
+            return Err(Distrust::NameNotAllowed(uris));
+        }
+        Ok(Peer { uris, not_after: leaf.validity().not_after.timestamp() })
+    }
+}
+
+fn uris(leaf: &X509Certificate<'_>) -> Result<Vec<String>, Distrust> {
+    let names = leaf.subject_alternative_name().map_err(|_| Distrust::Unreadable)?;
+    let names = names.map(|extension| extension.value.general_names.as_slice()).unwrap_or_default();
+    let uri = |name: &GeneralName<'_>| match name {
+        GeneralName::URI(uri) => Some((*uri).to_owned()),
+        _ => None,
+    };
+    Ok(names.iter().filter_map(uri).collect())
+}
+
+fn is_authority(leaf: &X509Certificate<'_>) -> Result<bool, Distrust> {
+    let constraints = leaf.basic_constraints().map_err(|_| Distrust::Unreadable)?;
+    let usage = leaf.key_usage().map_err(|_| Distrust::Unreadable)?;
+    Ok(constraints.is_some_and(|it| it.value.ca)
+        || usage.is_some_and(|it| it.value.key_cert_sign() || it.value.crl_sign()))
+}
+
+/// The trust domain of `spiffe://DOMAIN/…`.
+fn domain(uri: &str) -> Option<&str> {
+    let (domain, _) = uri.strip_prefix("spiffe://")?.split_once('/')?;
+    (!domain.is_empty()).then_some(domain)
+}
+
+/// When the first certificate of a chain in PEM ends, in seconds since 1970; `None`: it cannot be read.
+pub(crate) fn end_of(chain: &str) -> Option<i64> {
+    let (_, leaf) = certificates(chain).ok()?.into_iter().next()?;
+    let (_, leaf) = X509Certificate::from_der(&leaf).ok()?;
+    Some(leaf.validity().not_after.timestamp())
+}

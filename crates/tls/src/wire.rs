@@ -1,0 +1,79 @@
+//! The bytes of the wire, lent to the library for the time of one call.
+//!
+//! The library reads and writes by callbacks that get a pointer. It points to a [`Wire`] that lives on the stack of the caller, and
+//! is taken back before [`with_wire`] returns; a callback without one finds nothing to read and nowhere to write.
+#![allow(unsafe_code)] // the callbacks are C functions: there is no other way to lend the library a buffer
+
+use std::ffi::{c_int, c_void};
+
+use s2n_tls::connection::Connection;
+use s2n_tls::error::Error;
+
+/// What a call may read and write.
+pub(crate) struct Wire<'a> {
+    /// What arrived and was not read yet.
+    pub(crate) incoming: &'a [u8],
+    /// What is to be sent; written at its end.
+    pub(crate) outgoing: &'a mut Vec<u8>,
+}
+
+/// Has a connection read and write by [`with_wire`] only.
+pub(crate) fn attach(connection: &mut Connection) -> Result<(), Error> {
+    connection.set_receive_callback(Some(receive))?;
+    connection.set_send_callback(Some(send))?;
+    lend(connection, std::ptr::null_mut())
+}
+
+/// Calls the library with bytes to read and room to write.
+pub(crate) fn with_wire<R>(
+    connection: &mut Connection,
+    wire: &mut Wire<'_>,
+    call: impl FnOnce(&mut Connection) -> R,
+) -> Result<R, Error> {
+    lend(connection, std::ptr::from_mut(wire).cast())?;
+    let result = call(connection);
+    lend(connection, std::ptr::null_mut())?;
+    Ok(result)
+}
+
+fn lend(connection: &mut Connection, context: *mut c_void) -> Result<(), Error> {
+    // SAFETY: the pointer is null, or to the `Wire` that `with_wire` borrows for the whole call and takes back after it. Should the
+    // call unwind, the pointer dangles, but nothing reads it: only calls made by `with_wire` do, which sets another one first.
+    unsafe {
+        connection.set_receive_context(context)?;
+        connection.set_send_context(context)?;
+    }
+    Ok(())
+}
+
+/// Says that there is nothing to be had for now.
+fn would_block() -> c_int {
+    // SAFETY: the location of this thread's own `errno`, which the library reads after a callback that returned -1.
+    unsafe { *libc::__errno_location() = libc::EAGAIN };
+    -1
+}
+
+unsafe extern "C" fn receive(context: *mut c_void, into: *mut u8, length: u32) -> c_int {
+    // SAFETY: null or the `Wire` of the call that is going on (see `lend`), which nobody else uses meanwhile.
+    let Some(wire) = (unsafe { context.cast::<Wire<'_>>().as_mut() }) else { return would_block() };
+    let taken = wire.incoming.len().min(length as usize).min(c_int::MAX as usize);
+    if taken == 0 {
+        return would_block();
+    }
+    let (bytes, rest) = wire.incoming.split_at(taken);
+    // SAFETY: the library gives `length` writable bytes of its own, and `taken` is no more; they are not part of ours.
+    unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), into, taken) };
+    wire.incoming = rest;
+    taken as c_int
+}
+
+unsafe extern "C" fn send(context: *mut c_void, from: *const u8, length: u32) -> c_int {
+    // SAFETY: as in `receive`.
+    let Some(wire) = (unsafe { context.cast::<Wire<'_>>().as_mut() }) else { return would_block() };
+    let taken = length.min(c_int::MAX as u32);
+    if taken > 0 {
+        // SAFETY: the library gives `length` initialised bytes of its own, which stay as they are until this returns.
+        wire.outgoing.extend_from_slice(unsafe { std::slice::from_raw_parts(from, taken as usize) });
+    }
+    taken as c_int
+}

@@ -1,0 +1,137 @@
+//! Two sessions that talk in memory.
+
+use std::sync::Arc;
+
+use l4::config::{Identity, NamePattern, TlsLimits, TlsTerms, Trust};
+use meshtcp_tls::{Context, Failure, Purpose, Session};
+mod authority;
+
+pub(crate) use authority::Authority;
+
+pub(crate) fn terms(
+    identity: &Identity,
+    trust: &Trust,
+    names: &[NamePattern],
+    limits: &TlsLimits,
+) -> TlsTerms {
+    TlsTerms {
+        identity: Some(Arc::new(identity.clone())),
+        trust: Some(Arc::new(trust.clone())),
+        names: names.to_vec(),
+        limits: limits.clone(),
+    }
+}
+
+pub(crate) fn server(identity: &Identity, trust: &Trust, names: &[NamePattern]) -> Context {
+    Context::new(&Purpose::Accept, &terms(identity, trust, names, &TlsLimits::default())).unwrap()
+}
+
+pub(crate) fn client(identity: &Identity, trust: &Trust, names: &[NamePattern]) -> Context {
+    let purpose = Purpose::Connect(vec!["kuma".into()]);
+    Context::new(&purpose, &terms(identity, trust, names, &TlsLimits::default())).unwrap()
+}
+
+/// Two sessions, and the bytes between them.
+pub(crate) struct Pair {
+    pub(crate) client: Session,
+    pub(crate) server: Session,
+    to_server: Vec<u8>,
+    to_client: Vec<u8>,
+    /// How many bytes arrive at a time.
+    piece: usize,
+}
+
+/// The sides of a pair.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum From {
+    Client,
+    Server,
+}
+
+impl Pair {
+    pub(crate) fn new(client: &Context, server: &Context, name: Option<&str>, piece: usize) -> Self {
+        Self {
+            client: Session::connect(client, name).unwrap(),
+            server: Session::accept(server).unwrap(),
+            to_server: Vec::new(),
+            to_client: Vec::new(),
+            piece,
+        }
+    }
+
+    /// Shakes hands; the failure of either side, the server's first.
+    pub(crate) fn shake(&mut self) -> Result<(), (From, Failure)> {
+        let failed = |from| move |failure| (from, failure);
+        let (mut client_done, mut server_done) = (false, false);
+        client_done |= self.client.handshake(&[], &mut self.to_server).map_err(failed(From::Client))?.done;
+        let mut last = None;
+        while !(client_done && server_done) {
+            let before = (self.to_server.len(), self.to_client.len(), client_done, server_done);
+            if !server_done {
+                let piece = self.piece.min(self.to_server.len());
+                let progress = self
+                    .server
+                    .handshake(&self.to_server[..piece], &mut self.to_client)
+                    .map_err(failed(From::Server))?;
+                self.to_server.drain(..progress.taken);
+                server_done = progress.done;
+            }
+            if !client_done {
+                let piece = self.piece.min(self.to_client.len());
+                let progress = self
+                    .client
+                    .handshake(&self.to_client[..piece], &mut self.to_server)
+                    .map_err(failed(From::Client))?;
+                self.to_client.drain(..progress.taken);
+                client_done = progress.done;
+            }
+            let now = (self.to_server.len(), self.to_client.len(), client_done, server_done);
+            assert!(last.replace(before) != Some(now) || before != now, "nothing moves");
+        }
+        Ok(())
+    }
+
+    /// Seals on one side, opens on the other, in pieces; what came out, and whether it was the end.
+    pub(crate) fn carry(&mut self, from: From, plain: &[u8]) -> Result<(Vec<u8>, bool), Failure> {
+        let (sender, wire) = match from {
+            From::Client => (&mut self.client, &mut self.to_server),
+            From::Server => (&mut self.server, &mut self.to_client),
+        };
+        sender.seal(plain, wire)?;
+        self.arrive(from)
+    }
+
+    /// Ends one direction.
+    pub(crate) fn end(&mut self, from: From) -> Result<(Vec<u8>, bool), Failure> {
+        match from {
+            From::Client => self.client.end(&mut self.to_server),
+            From::Server => self.server.end(&mut self.to_client),
+        }
+        self.arrive(from)
+    }
+
+    /// Opens what is on its way.
+    pub(crate) fn arrive(&mut self, from: From) -> Result<(Vec<u8>, bool), Failure> {
+        let (receiver, wire, back) = match from {
+            From::Client => (&mut self.server, &mut self.to_server, &mut self.to_client),
+            From::Server => (&mut self.client, &mut self.to_client, &mut self.to_server),
+        };
+        let wire = std::mem::take(wire);
+        let (mut all, mut ended) = (Vec::new(), false);
+        let mut plain = vec![0; self.piece + (18 << 10)];
+        for piece in wire.chunks(self.piece) {
+            let opened = receiver.open(piece, &mut plain, back)?;
+            all.extend_from_slice(&plain[..opened.bytes]);
+            ended = opened.ended;
+        }
+        Ok((all, ended))
+    }
+
+    /// The bytes that are on their way.
+    pub(crate) fn wire(&mut self, from: From) -> &mut Vec<u8> {
+        match from {
+            From::Client => &mut self.to_server,
+            From::Server => &mut self.to_client,
+        }
+    }
+}
