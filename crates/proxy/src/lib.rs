@@ -50,6 +50,7 @@
 #![forbid(unsafe_code)]
 
 mod connection_info;
+mod contexts;
 mod counters;
 pub mod discovery;
 #[doc(hidden)]

@@ -101,6 +101,7 @@ impl Proxy {
         let (lanes, _own) = Lanes::new(connection_log.as_ref().map(|log| &log.sink))?;
         let published = Arc::new(Published {
             config: ArcSwap::default(),
+            certificate_ends: ArcSwap::default(),
             generation: AtomicU64::new(0),
             counters: (0..workers).map(|_| Arc::default()).collect(),
             dropped_lines: Arc::clone(lanes.dropped()),

@@ -14,6 +14,8 @@ use crate::health::Board;
 #[derive(Debug)]
 pub(crate) struct Published {
     pub(crate) config: ArcSwap<Config>,
+    /// When the certificates end that the proxy proves itself with, in seconds since 1970.
+    pub(crate) certificate_ends: ArcSwap<Vec<i64>>,
     pub(crate) generation: AtomicU64,
     pub(crate) counters: Vec<Arc<WorkerCounters>>,
     pub(crate) dropped_lines: Arc<AtomicU64>,

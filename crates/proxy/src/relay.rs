@@ -2,12 +2,15 @@
 //!
 //! Each direction is copied through one buffer that all connections of a worker share, so that an idle connection
 //! holds no memory. A direction that streams goes over to splice(2) with a pipe from a pool, and comes back when its
-//! messages become small. Nothing is read while something is still to be written: that is the back-pressure.
+//! messages become small. Nothing is read while something is still to be written: that is the back-pressure. Where TLS is spoken
+//! bytes are copied only, see [`cipher`].
 
+mod cipher;
 mod direction;
 mod pipes;
 mod pump;
 
+pub(crate) use cipher::{Broken, Ciphers, pump_ciphered};
 pub(crate) use direction::Direction;
 pub(crate) use pipes::Pipes;
 pub(crate) use pump::{Fault, Pumped, pump};
@@ -19,6 +22,10 @@ const SHARED_BUFFER: usize = 64 << 10;
 pub(crate) struct Buffers {
     /// The buffer for bytes that `recv` gives and `send` takes at once.
     pub(crate) shared: Box<[u8]>,
+    /// What a read of ciphered bytes is decrypted into; empty as long as no connection of the worker is ciphered.
+    pub(crate) plain: Vec<u8>,
+    /// What is encrypted, until it is sent; empty between two steps.
+    pub(crate) wire: Vec<u8>,
     /// Pipes that no direction is using.
     pub(crate) pipes: Pipes,
     /// Emptied buffers of destinations that were full.
@@ -27,7 +34,13 @@ pub(crate) struct Buffers {
 
 impl Buffers {
     pub(crate) fn new() -> Self {
-        Self { shared: vec![0; SHARED_BUFFER].into(), pipes: Pipes::default(), emptied: Vec::new() }
+        Self {
+            shared: vec![0; SHARED_BUFFER].into(),
+            plain: Vec::new(),
+            wire: Vec::new(),
+            pipes: Pipes::default(),
+            emptied: Vec::new(),
+        }
     }
 
     /// Takes back what a direction held.

@@ -13,6 +13,7 @@ mod end;
 mod env;
 mod events;
 mod existing;
+mod handshake;
 mod listener;
 mod mailbox;
 mod next;
@@ -42,6 +43,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use crate::connection_info::ConnectionInfo;
+use crate::contexts::Contexts;
 use crate::counters::{ListenerKey, WorkerCounters};
 use crate::log::LogBuffer;
 use crate::relay::Buffers;
@@ -50,6 +52,7 @@ use deadlines::{Clock, Deadlines, Micros};
 use end::End;
 use env::Env;
 use existing::RouteDrains;
+use handshake::Lane;
 use listener::SharedBalance;
 pub(crate) use mailbox::{Adoption, Command, Mailbox};
 use relaying::streams::Streams;
@@ -76,6 +79,8 @@ pub(crate) struct Worker {
     balances: BTreeMap<ListenerKey, SharedBalance>,
     /// The clusters that are served, by proxy and name.
     clusters: BTreeMap<(ProxyName, Arc<str>), Rc<LocalCluster>>,
+    /// The TLS contexts of the configuration that is served.
+    contexts: Arc<Contexts>,
     slots: Slots,
     stream_events: Vec<epoll::Event>,
     log_due: Option<Micros>,
@@ -111,6 +116,7 @@ impl Worker {
             next_id: index as u64,
             balances: BTreeMap::new(),
             clusters: BTreeMap::new(),
+            contexts: Arc::default(),
             slots: Slots::default(),
             stream_events: Vec::with_capacity(EVENTS),
             log_due: None,
@@ -131,6 +137,7 @@ impl Worker {
                 deadlines: Deadlines::default(),
                 buffers: Buffers::new(),
                 turns: Turns::default(),
+                lane: Lane::default(),
                 counters,
                 log,
             },
@@ -158,6 +165,7 @@ impl Worker {
                 self.look_at_streams();
             }
             self.carry_bulk();
+            self.shake_one();
             self.on_time();
             self.slots.reclaim();
             if self.slots.taken() == 0 {
@@ -189,7 +197,7 @@ impl Worker {
 
     /// The time in which nothing can happen that is not an event; `None`: forever.
     fn timeout(&self) -> Option<Duration> {
-        if !self.env.turns.is_empty() {
+        if !self.env.turns.is_empty() || !self.env.lane.is_empty() {
             return Some(Duration::ZERO);
         }
         let due = [self.env.deadlines.next(), self.log_due, self.env.accept_again, self.drains.again];

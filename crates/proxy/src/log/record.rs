@@ -7,7 +7,10 @@ use jiff::Timestamp;
 
 use l4::balance::Draw;
 use l4::config::{Backend, Listener, Route};
-use l4::ending::Ending;
+use l4::ending::{Ending, Side};
+use tls::{Facts, Session};
+
+use crate::relay::Ciphers;
 
 /// A connection that finished or was refused.
 pub(crate) struct Record<'a> {
@@ -17,6 +20,8 @@ pub(crate) struct Record<'a> {
     pub(crate) generation: u64,
     pub(crate) client: SocketAddr,
     pub(crate) server_name: Option<&'a str>,
+    /// TLS with either end; `None`: none was spoken, and the line says nothing of it.
+    pub(crate) ciphers: Option<&'a Ciphers>,
     pub(crate) route: Option<&'a Route>,
     /// The backend that was chosen first, if the connection went to another one.
     pub(crate) first_backend: Option<&'a Backend>,
@@ -52,6 +57,7 @@ impl Record<'_> {
             generation,
             client,
             server_name,
+            ciphers,
             route,
             first_backend,
             backend,
@@ -97,6 +103,40 @@ impl Record<'_> {
         field("duration_ms", Value::Number(whole(duration.as_millis())));
         field("ended", Value::Text(ending.as_str()));
         field("why", text(why));
+        if let Some(ciphers) = ciphers {
+            visit_ciphers(ciphers, field);
+        }
+    }
+}
+
+/// Visits what was proven, and how it was spoken, with each end that TLS was spoken with.
+fn visit_ciphers(ciphers: &Ciphers, mut field: impl FnMut(&'static str, Value<'_>)) {
+    const KEYS: [[&str; 5]; 2] = [
+        ["tls", "cipher", "alpn", "peer", "peer_uris"],
+        ["backend_tls", "backend_cipher", "backend_alpn", "backend_peer", "backend_peer_uris"],
+    ];
+    for (keys, session) in KEYS.into_iter().zip(&ciphers.sessions) {
+        let Some(Facts { version, cipher, alpn, server_name: _, peer }) =
+            session.as_ref().and_then(Session::facts)
+        else {
+            continue;
+        };
+        let uris = peer.uris.join(",");
+        let values = [
+            version.as_str(),
+            &cipher,
+            alpn.as_deref().unwrap_or_default(),
+            peer.uris.first().map_or("", |uri| uri),
+            &uris,
+        ];
+        keys.into_iter().zip(values).for_each(|(key, value)| field(key, text(value)));
+    }
+    if let Some((side, word)) = ciphers.failed {
+        let side = match side {
+            Side::Client => "client",
+            Side::Backend => "backend",
+        };
+        field("tls_error", Value::Shown(&format_args!("{side}:{word}")));
     }
 }
 

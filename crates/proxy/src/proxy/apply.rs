@@ -13,6 +13,7 @@ use std::time::Duration;
 use l4::config::{Config, Listener, ProxyName};
 
 use super::{PATIENCE, Published};
+use crate::contexts::Contexts;
 use crate::listen::{Claim, open};
 use crate::resolve::{self, Resolver};
 use crate::worker::{Adoption, Command, Mailbox};
@@ -104,12 +105,21 @@ pub(super) struct Control {
     bound: BTreeMap<SocketAddr, Arc<Listener>>,
     /// Sockets of a predecessor, for whoever wants their address.
     inherited: BTreeMap<SocketAddr, Vec<OwnedFd>>,
+    /// The TLS contexts of what is served.
+    contexts: Arc<Contexts>,
     leaving: bool,
 }
 
 impl Control {
     pub(super) fn new(workers: usize) -> Self {
-        Self { workers, generation: 0, bound: BTreeMap::new(), inherited: BTreeMap::new(), leaving: false }
+        Self {
+            workers,
+            generation: 0,
+            bound: BTreeMap::new(),
+            inherited: BTreeMap::new(),
+            contexts: Arc::default(),
+            leaving: false,
+        }
     }
 
     /// Keeps sockets of a predecessor for the configurations to come.
@@ -152,9 +162,11 @@ impl Control {
         report.closed = self.closed(&serving);
         published.board.watch(&serving);
         self.bound = serving.iter().map(|listener| (listener.address, Arc::clone(listener))).collect();
+        self.contexts = Arc::new(Contexts::of(&serving, &self.contexts));
+        published.certificate_ends.store(Arc::new(self.contexts.ends()));
         published.config.store(Arc::new(config));
         published.generation.store(self.generation, Relaxed);
-        publish(self.generation, serving.into(), sockets, mailboxes);
+        publish(self.generation, serving.into(), &self.contexts, sockets, mailboxes);
         report
     }
 
@@ -240,6 +252,7 @@ fn failed(listener: &Listener, error: &Arc<io::Error>, kept_at: Option<SocketAdd
 fn publish(
     generation: u64,
     listeners: Arc<[Arc<Listener>]>,
+    contexts: &Arc<Contexts>,
     sockets: NewSockets,
     mailboxes: &[Arc<Mailbox>],
 ) {
@@ -254,8 +267,9 @@ fn publish(
     }
     let (done, all_done) = mpsc::channel();
     for (mailbox, sockets) in mailboxes.iter().zip(shares) {
-        let listeners = Arc::clone(&listeners);
-        mailbox.send(Command::Adopt(Adoption { generation, listeners, sockets, done: done.clone() }));
+        let (listeners, contexts) = (Arc::clone(&listeners), Arc::clone(contexts));
+        let adoption = Adoption { generation, listeners, contexts, sockets, done: done.clone() };
+        mailbox.send(Command::Adopt(adoption));
     }
     drop(done);
     // nothing is ever sent: the channel closes when the last worker is done

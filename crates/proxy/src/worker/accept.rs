@@ -98,10 +98,11 @@ impl Worker {
             peer,
             ends: None,
             server_name: None,
+            ciphers: None,
             opened,
             _places: [all, own],
         };
-        let slot = self.slots.insert(|slot| (connection(slot), Stage::Shaking(Shaking)));
+        let slot = self.slots.insert(|slot| (connection(slot), Stage::Shaking(Shaking::Settled)));
         self.step(slot, |connection, stage, env| match waits {
             true => Opening::begin(connection, env).into(),
             false => stage,
@@ -148,6 +149,7 @@ impl Worker {
                 generation: self.generation,
                 client: peer,
                 server_name: None,
+                ciphers: None,
                 route: None,
                 first_backend: None,
                 backend: None,

@@ -24,7 +24,8 @@ use crate::log::Format;
 impl Worker {
     /// Serves another set of listeners. Sockets whose address stays are kept, with whoever waits to be accepted.
     pub(super) fn adopt(&mut self, adoption: Adoption) {
-        let Adoption { generation, listeners, sockets, done } = adoption;
+        let Adoption { generation, listeners, contexts, sockets, done } = adoption;
+        self.contexts = contexts;
         self.generation = generation;
         let by_address: BTreeMap<SocketAddr, &Arc<Listener>> =
             listeners.iter().map(|listener| (listener.address, listener)).collect();
@@ -134,6 +135,7 @@ impl Worker {
             backends,
             balance: self.balance(listener),
             outputs,
+            tls: listener.tls.as_ref().map(|tls| self.contexts.server(tls)),
             places,
         })
     }
@@ -149,9 +151,9 @@ impl Worker {
             return Some(Rc::clone(known));
         }
         let cluster = Rc::new(match known {
-            Some(known) => known.carried_over(cell),
+            Some(known) => known.carried_over(cell, &self.contexts),
             // far from where turn numbers wrap
-            None => LocalCluster::new(cell, self.phase(&key) >> 8),
+            None => LocalCluster::new(cell, self.phase(&key) >> 8, &self.contexts),
         });
         self.clusters.insert(key, Rc::clone(&cluster));
         Some(cluster)

@@ -1,5 +1,6 @@
 //! The decision about a connection: a backend, one of its endpoints, and what to dial after that.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,6 +10,8 @@ use l4::config::{Backend, Cluster, Host, Route};
 use l4::decide::{Decision, Forward, Moment, Refusal, Refuse, RouteIndex, decide, decide_again};
 use l4::ending::Ending;
 use rustix::io::Errno;
+
+use tls::{Failure, Unusable};
 
 use super::cluster::{Booking, LocalCluster};
 use super::connection::Connection;
@@ -26,6 +29,57 @@ pub(super) struct Choice {
     /// The backend of `forward`, and its cluster.
     pub(super) to: Rc<LocalBackend>,
     pub(super) cluster: Rc<LocalCluster>,
+}
+
+/// Why an endpoint was not connected.
+#[derive(Debug)]
+pub(super) enum Missed {
+    /// By the kernel's word.
+    Errno(Errno),
+    /// TLS with it failed.
+    Tls(Failure),
+    /// It ended its connection inside the TLS handshake.
+    TlsEnded,
+    /// TLS with it cannot be spoken at all.
+    Unusable(Unusable),
+}
+
+impl From<Errno> for Missed {
+    fn from(errno: Errno) -> Self {
+        Self::Errno(errno)
+    }
+}
+
+impl Missed {
+    fn ending(&self) -> Ending {
+        match self {
+            Self::Errno(Errno::TIMEDOUT) => Ending::ConnectTimeout,
+            // every port that we could dial from is taken
+            Self::Errno(Errno::ADDRNOTAVAIL) => Ending::Limit,
+            Self::Errno(_) => Ending::ConnectRefused,
+            Self::Tls(_) | Self::TlsEnded | Self::Unusable(_) => Ending::ConnectTls,
+        }
+    }
+
+    /// Whether it is the endpoint's doing: an error of ours says nothing about it.
+    fn is_its_own(&self) -> bool {
+        match self {
+            Self::Errno(errno) => *errno != Errno::ADDRNOTAVAIL,
+            Self::Tls(_) | Self::TlsEnded => true,
+            Self::Unusable(_) => false,
+        }
+    }
+}
+
+impl fmt::Display for Missed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Errno(errno) => errno.fmt(f),
+            Self::Tls(failure) => failure.fmt(f),
+            Self::TlsEnded => f.write_str("it ended inside its TLS handshake"),
+            Self::Unusable(why) => why.fmt(f),
+        }
+    }
 }
 
 /// A connection that goes nowhere, and why.
@@ -66,10 +120,9 @@ impl Choice {
     }
 
     /// Turns to the next endpoint after the one that was dialled failed, or ends the connection.
-    pub(super) fn turn_to_next(&mut self, errno: Errno, connection: &Connection, env: &mut Env) -> Step {
+    pub(super) fn turn_to_next(&mut self, missed: &Missed, connection: &Connection, env: &mut Env) -> Step {
         self.endpoint_counters().failed.add(1);
-        // an error of ours says nothing about the endpoint
-        if errno != Errno::ADDRNOTAVAIL {
+        if missed.is_its_own() {
             self.cluster.cell().failed(self.forward.endpoint.endpoint);
         }
         self.doubt(env);
@@ -82,13 +135,7 @@ impl Choice {
             (self.forward, self.to, self.cluster) = (forward, to, cluster);
             return Ok(());
         }
-        let ending = match errno {
-            Errno::TIMEDOUT => Ending::ConnectTimeout,
-            // every port that we could dial from is taken
-            Errno::ADDRNOTAVAIL => Ending::Limit,
-            _ => Ending::ConnectRefused,
-        };
-        Err(End::new(ending, format!("{}: {errno}", self.address())))
+        Err(End::new(missed.ending(), format!("{}: {missed}", self.address())))
     }
 
     /// Has the host name of an endpoint resolved again that cannot be dialled.

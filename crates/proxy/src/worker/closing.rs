@@ -58,7 +58,7 @@ impl Closing {
     /// reset, so that neither takes a part for the whole.
     pub(super) fn close(self, connection: &mut Connection, env: &mut Env) {
         let Self { end: End { ending, why }, backend, outcome } = self;
-        if !matches!(ending, Ending::ClientClosed | Ending::BackendClosed) {
+        if !ending.is_orderly() {
             reset(&connection.client);
             backend.iter().for_each(reset);
         }
@@ -106,6 +106,7 @@ impl Outcome {
             generation: of.generation,
             client: of.peer,
             server_name: of.server_name.as_deref(),
+            ciphers: of.ciphers.as_deref(),
             route: named.route,
             first_backend: named.first_backend,
             backend: named.backend,

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use l4::decide::Standing;
 use l4::health::Full;
+use tls::{Context, Unusable};
 
+use crate::contexts::Contexts;
 use crate::health;
 use crate::limits::Place;
 
@@ -15,29 +17,36 @@ use crate::limits::Place;
 pub(super) struct LocalCluster {
     cell: Arc<health::Cell>,
     turn: Cell<u64>,
+    /// What its endpoints are spoken to by TLS with, or why that cannot be; `None`: in plaintext.
+    tls: Option<Result<Context, Unusable>>,
     /// The connections of this worker to each endpoint; shared between versions.
     loads: Box<[Rc<Cell<u32>>]>,
 }
 
 impl LocalCluster {
     /// A cluster at its first turn.
-    pub(super) fn new(cell: Arc<health::Cell>, turn: u64) -> Self {
+    pub(super) fn new(cell: Arc<health::Cell>, turn: u64, contexts: &Contexts) -> Self {
         let loads = cell.cluster().endpoints.iter().map(|_| Rc::default()).collect();
-        Self { cell, turn: Cell::new(turn), loads }
+        Self { tls: tls_of(&cell, contexts), cell, turn: Cell::new(turn), loads }
     }
 
     /// The same cluster as another version of the configuration has it.
-    pub(super) fn carried_over(&self, cell: Arc<health::Cell>) -> Self {
+    pub(super) fn carried_over(&self, cell: Arc<health::Cell>, contexts: &Contexts) -> Self {
         let names = self.cell.cluster().endpoints.iter().map(ToString::to_string);
         let known: BTreeMap<String, &Rc<Cell<u32>>> = names.zip(&self.loads).collect();
         let load = |endpoint: String| known.get(&endpoint).map(|load| Rc::clone(load)).unwrap_or_default();
         let loads = cell.cluster().endpoints.iter().map(|endpoint| load(endpoint.to_string())).collect();
-        Self { cell, turn: Cell::new(self.turn.get()), loads }
+        Self { tls: tls_of(&cell, contexts), cell, turn: Cell::new(self.turn.get()), loads }
     }
 
     /// The part that is shared with the checker.
     pub(super) fn cell(&self) -> &Arc<health::Cell> {
         &self.cell
+    }
+
+    /// What its endpoints are spoken to by TLS with, or why that cannot be; `None`: in plaintext.
+    pub(super) fn tls(&self) -> Option<&Result<Context, Unusable>> {
+        self.tls.as_ref()
     }
 
     /// Asks how it is doing now.
@@ -59,6 +68,10 @@ impl LocalCluster {
         load.set(load.get() + 1);
         Ok(Booking { load, _connection: connection, pending })
     }
+}
+
+fn tls_of(cell: &health::Cell, contexts: &Contexts) -> Option<Result<Context, Unusable>> {
+    cell.cluster().tls.as_ref().map(|tls| contexts.client(tls))
 }
 
 /// A connection that an endpoint has, or is about to have; until it is dropped.

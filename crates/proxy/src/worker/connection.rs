@@ -8,11 +8,12 @@ use l4::decide::Facts;
 use l4::ending::Side;
 use l4::proxy_protocol::Ends;
 use rustix::event::epoll::EventFlags;
+use tls::Session;
 
 use super::deadlines::Micros;
 use super::listener::LocalListener;
 use crate::limits::Place;
-use crate::relay::Direction;
+use crate::relay::{Ciphers, Direction};
 
 /// A connection that was accepted.
 pub(super) struct Connection {
@@ -34,6 +35,8 @@ pub(super) struct Connection {
     pub(super) ends: Option<Box<Ends>>,
     /// The TLS server name; `None`: the listener does not route by it, or the client sent none.
     pub(super) server_name: Option<Box<str>>,
+    /// TLS with either end; `None`: it is spoken with neither. In a box: plain connections are the smaller for it.
+    pub(super) ciphers: Option<Box<Ciphers>>,
     pub(super) opened: Micros,
     /// Its place among all connections, and among those of the listener.
     pub(super) _places: [Place; 2],
@@ -43,6 +46,16 @@ impl Connection {
     /// The facts that a decision is made from.
     pub(super) fn facts(&self) -> Facts<'_> {
         Facts { client: self.peer, server_name: self.server_name.as_deref() }
+    }
+
+    /// Learns whom a client that has proven who it is asks for.
+    pub(super) fn note_client(&mut self) {
+        if self.server_name.is_none() {
+            let session =
+                self.ciphers.as_ref().and_then(|ciphers| ciphers.sessions[Side::Client as usize].as_ref());
+            let facts = session.and_then(Session::facts);
+            self.server_name = facts.and_then(|facts| facts.server_name).map(Into::into);
+        }
     }
 
     /// Learns from an event what a socket can do now.

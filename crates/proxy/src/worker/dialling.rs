@@ -1,5 +1,5 @@
-//! The stage in which an endpoint is dialled: the decision, one attempt after the other, and the first words to the
-//! backend.
+//! The stage in which an endpoint is dialled: the decision, one attempt after the other, the first words to the backend, and
+//! the TLS handshake where its cluster wants one.
 
 mod announce;
 mod socket;
@@ -15,13 +15,16 @@ use rustix::net::getsockname;
 
 use self::announce::announce;
 use self::socket::start_connect;
-use super::choice::Choice;
+use tls::Session;
+
+use super::choice::{Choice, Missed};
 use super::closing::Closing;
 use super::cluster::Booking;
 use super::connection::Connection;
 use super::deadlines::Micros;
 use super::end::{End, Step, pending_error};
 use super::env::Env;
+use super::handshake::{Shaken, Unshaken, shake};
 use super::next::Next;
 use super::relaying::Relaying;
 
@@ -32,6 +35,16 @@ pub(super) struct Dialling {
     booking: Booking,
     /// The time at which this attempt began.
     since: Micros,
+    phase: Phase,
+}
+
+/// What is awaited of an endpoint.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// That it takes the connection.
+    Connecting,
+    /// That it proves who it is; `queued`: the next step waits in the lane.
+    Shaking { queued: bool },
 }
 
 impl Dialling {
@@ -60,7 +73,8 @@ impl Dialling {
         loop {
             match attempt(&mut choice, connection, env) {
                 Ok(Some((backend, booking))) => {
-                    let dialling = Self { choice, backend, booking, since: env.now };
+                    let dialling =
+                        Self { choice, backend, booking, since: env.now, phase: Phase::Connecting };
                     env.deadlines.look_at(connection.slot, dialling.due());
                     return match dialling.watch(sides, connection, env) {
                         Ok(()) => Next::Stay(dialling),
@@ -82,7 +96,7 @@ impl Dialling {
 
     /// Learns how connecting went, and relays if it went well.
     pub(super) fn on_event(
-        self,
+        mut self,
         connection: &mut Connection,
         env: &mut Env,
         side: Side,
@@ -94,6 +108,14 @@ impl Dialling {
             }
             let errno = pending_error(&connection.client);
             return Next::Close(self.close(End::errno(Ending::ClientReset, errno)));
+        }
+        if let Phase::Shaking { queued } = self.phase
+            && !flags.contains(EventFlags::ERR)
+        {
+            if !queued {
+                self.queue(connection, env);
+            }
+            return Next::Stay(self);
         }
         if flags.intersects(EventFlags::ERR | EventFlags::HUP) {
             let errno = pending_error(&self.backend).unwrap_or(Errno::CONNREFUSED);
@@ -108,7 +130,68 @@ impl Dialling {
         if let Err(errno) = announce(&self.choice, &self.backend, connection) {
             return self.fail(errno, connection, env);
         }
-        let Self { choice, backend, booking, since } = self;
+        match self.choice.cluster.tls() {
+            None => self.relay(connection, env),
+            Some(Err(why)) => {
+                let why = Missed::Unusable(why.clone());
+                self.fail(why, connection, env)
+            }
+            Some(Ok(context)) => {
+                let name =
+                    self.choice.cluster_config().tls.as_ref().and_then(|tls| tls.server_name.as_deref());
+                match Session::connect(context, name) {
+                    Ok(session) => {
+                        let ciphers = connection.ciphers.get_or_insert_default();
+                        ciphers.sessions[Side::Backend as usize] = Some(session);
+                        self.queue(connection, env);
+                        Next::Stay(self)
+                    }
+                    Err(failure) => self.fail(Missed::Tls(failure), connection, env),
+                }
+            }
+        }
+    }
+
+    fn queue(&mut self, connection: &Connection, env: &mut Env) {
+        self.phase = Phase::Shaking { queued: true };
+        env.lane.queue(connection.slot, env.now);
+    }
+
+    /// Does a step of the TLS handshake.
+    pub(super) fn take_turn(mut self, connection: &mut Connection, env: &mut Env) -> Next<Self, Relaying> {
+        let (Phase::Shaking { queued: true }, Some(ciphers)) = (self.phase, &mut connection.ciphers) else {
+            return Next::Stay(self);
+        };
+        self.phase = Phase::Shaking { queued: false };
+        let directions = &mut connection.directions;
+        match shake(ciphers, Side::Backend, directions, &self.backend, &mut env.buffers) {
+            Ok(Shaken::Waits) => Next::Stay(self),
+            Ok(Shaken::More) => {
+                self.queue(connection, env);
+                Next::Stay(self)
+            }
+            Ok(Shaken::Done) => self.relay(connection, env),
+            Err(unshaken) => {
+                let missed = match unshaken {
+                    Unshaken::Tls(failure) => {
+                        ciphers.failed = Some((Side::Backend, failure.word()));
+                        Missed::Tls(failure)
+                    }
+                    Unshaken::Socket(errno) => Missed::Errno(errno),
+                    Unshaken::Ended => Missed::TlsEnded,
+                };
+                self.fail(missed, connection, env)
+            }
+        }
+    }
+
+    fn relay(self, connection: &mut Connection, env: &mut Env) -> Next<Self, Relaying> {
+        let Self { choice, backend, booking, since, phase: _ } = self;
+        if let Some(ciphers) = &mut connection.ciphers {
+            for side in [Side::Client, Side::Backend] {
+                ciphers.keep_early(side, &mut connection.directions[side as usize]);
+            }
+        }
         let mut relaying = Relaying::begin(choice, backend, booking, env.now.since(since), connection, env);
         match relaying.first_turn(connection, env) {
             Ok(()) => Next::Go(relaying),
@@ -117,11 +200,22 @@ impl Dialling {
     }
 
     /// Gives up the attempt, and dials the next endpoint or ends the connection.
-    pub(super) fn fail(self, errno: Errno, connection: &Connection, env: &mut Env) -> Next<Self, Relaying> {
-        let Self { mut choice, backend, booking, since: _ } = self;
+    pub(super) fn fail(
+        self,
+        missed: impl Into<Missed>,
+        connection: &mut Connection,
+        env: &mut Env,
+    ) -> Next<Self, Relaying> {
+        let Self { mut choice, backend, booking, since: _, phase } = self;
         // what it took up is free for the next attempt
         drop((backend, booking));
-        match choice.turn_to_next(errno, connection, env) {
+        if let (Phase::Shaking { .. }, Some(ciphers)) = (phase, &mut connection.ciphers) {
+            ciphers.forget(Side::Backend);
+            connection.directions[Side::Backend as usize].skip(usize::MAX);
+        }
+        connection.directions[Side::Backend as usize].readable = false;
+        connection.directions[Side::Backend as usize].last = false;
+        match choice.turn_to_next(&missed.into(), connection, env) {
             Ok(()) => Self::dial(choice, &[Side::Backend], connection, env),
             Err(end) => Next::Close(Closing::chosen(choice, None, None, end)),
         }
@@ -166,7 +260,7 @@ fn attempt(choice: &mut Choice, of: &Connection, env: &mut Env) -> Step<Option<(
         // it would be accepted here, and dialled again, until no descriptor is left
         let address = choice.address();
         let why = |end: End| End { why: format!("{address} is this listener itself").into(), ..end };
-        return choice.turn_to_next(Errno::CONNREFUSED, of, env).map(|()| None).map_err(why);
+        return choice.turn_to_next(&Errno::CONNREFUSED.into(), of, env).map(|()| None).map_err(why);
     }
     let booking = choice.book()?;
     match start_connect(choice) {
@@ -178,7 +272,7 @@ fn attempt(choice: &mut Choice, of: &Connection, env: &mut Env) -> Step<Option<(
         Err(errno) => {
             // what it took up is free for the next attempt
             drop(booking);
-            choice.turn_to_next(errno, of, env)?;
+            choice.turn_to_next(&errno.into(), of, env)?;
             Ok(None)
         }
     }

@@ -13,6 +13,7 @@ use rustix::io::Errno;
 
 use super::deadlines::{Deadlines, Micros};
 use super::end::{End, Step};
+use super::handshake::Lane;
 use super::listener::ListenSocket;
 use super::relaying::streams::Streams;
 use super::relaying::turns::Turns;
@@ -49,6 +50,7 @@ pub(super) struct Env {
     pub(super) buffers: Buffers,
     pub(super) streams: Streams,
     pub(super) turns: Turns,
+    pub(super) lane: Lane,
     /// The addresses of endpoints that are host names.
     pub(super) addresses: Cache<Arc<ArcSwap<Addresses>>, Arc<Addresses>>,
     pub(super) counters: Arc<WorkerCounters>,

@@ -27,7 +27,19 @@ impl Worker {
         self.step(slot, |connection, stage, env| match stage {
             Stage::Opening(opening) => opening.on_event(connection, env).into(),
             Stage::Dialling(dialling) => dialling.on_event(connection, env, side, flags).into(),
-            Stage::Shaking(_) | Stage::Relaying(_) | Stage::Closing(_) => stage,
+            Stage::Shaking(shaking) => shaking.on_event(connection, env, flags),
+            Stage::Relaying(_) | Stage::Closing(_) => stage,
+        });
+    }
+
+    /// Gives the connection that has waited longest a step of its TLS handshake.
+    pub(super) fn shake_one(&mut self) {
+        let Some(slot) = self.env.lane.next() else { return };
+        self.step(slot, |connection, stage, env| match stage {
+            Stage::Shaking(shaking) => shaking.take_turn(connection, env),
+            Stage::Dialling(dialling) => dialling.take_turn(connection, env).into(),
+            // it ended, or another has its place
+            Stage::Opening(_) | Stage::Relaying(_) | Stage::Closing(_) => stage,
         });
     }
 
@@ -39,7 +51,7 @@ impl Worker {
             return self.env.deadlines.look_at(slot, due);
         }
         self.step(slot, |connection, stage, env| match stage {
-            Stage::Opening(opening) => Stage::Closing(opening.overdue()),
+            Stage::Opening(opening) => opening.overdue(connection).into(),
             Stage::Dialling(dialling) => dialling.fail(Errno::TIMEDOUT, connection, env).into(),
             Stage::Relaying(relaying) => match relaying.due(connection, env) {
                 Some((_, ending, why)) => {
@@ -47,7 +59,8 @@ impl Worker {
                 }
                 None => Stage::Relaying(relaying),
             },
-            Stage::Shaking(_) | Stage::Closing(_) => stage,
+            Stage::Shaking(Shaking::Hands { .. }) => Stage::Closing(Shaking::overdue()),
+            Stage::Shaking(Shaking::Settled) | Stage::Closing(_) => stage,
         });
     }
 
@@ -60,10 +73,10 @@ impl Worker {
     pub(super) fn step(&mut self, slot: u32, step: impl FnOnce(&mut Connection, Stage, &mut Env) -> Stage) {
         let Some((connection, stage)) = self.slots.get_mut(slot) else { return };
         // meanwhile it is in the stage that keeps nothing
-        let before = std::mem::replace(stage, Stage::Shaking(Shaking));
+        let before = std::mem::replace(stage, Stage::Shaking(Shaking::Settled));
         let mut next = step(connection, before, &mut self.env);
         if let Stage::Shaking(shaking) = next {
-            next = shaking.shake(connection, &mut self.env).into();
+            next = shaking.go_on(connection, &mut self.env);
         }
         match next {
             Stage::Closing(closing) => {

@@ -10,6 +10,8 @@ use l4::balance::Balance;
 use l4::config::Listener;
 use l4::decide::{Addresses, Forward, RouteIndex, Standing, Standings};
 
+use tls::{Context, Unusable};
+
 use super::cluster::LocalCluster;
 use crate::counters::{BackendCounters, EndpointCounters, ListenerCounters};
 use crate::limits::Places;
@@ -33,6 +35,8 @@ pub(super) struct LocalListener {
     pub(super) backends: Vec<Vec<Rc<LocalBackend>>>,
     pub(super) balance: SharedBalance,
     pub(super) outputs: Vec<Output>,
+    /// What TLS of clients is ended with, or why it cannot be; `None`: it is passed on.
+    pub(super) tls: Option<Result<Context, Unusable>>,
     /// The listener's own limit, over all workers.
     pub(super) places: Arc<Places>,
 }

@@ -10,6 +10,7 @@ use l4::config::Listener;
 use rustix::event::{EventfdFlags, eventfd};
 
 use crate::connection_info::ConnectionInfo;
+use crate::contexts::Contexts;
 
 /// Something that a worker is asked to do.
 pub(crate) enum Command {
@@ -33,6 +34,8 @@ pub(crate) struct Adoption {
     pub(crate) generation: u64,
     /// All listeners; whatever is not among them is closed.
     pub(crate) listeners: Arc<[Arc<Listener>]>,
+    /// The TLS contexts that they need.
+    pub(crate) contexts: Arc<Contexts>,
     /// Sockets for those whose address is new.
     pub(crate) sockets: Vec<(SocketAddr, OwnedFd)>,
     /// Dropped when done.

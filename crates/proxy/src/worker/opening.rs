@@ -1,8 +1,11 @@
 //! The stage before anything is known but the client's address: what the client sends first is awaited.
 //!
-//! That is a PROXY header where the listener takes one, and then a client hello where it routes by the server name. A
-//! listener that needs neither has no connection in this stage.
+//! That is a PROXY header where the listener takes one, and then a client hello where it routes by the server name, or ends TLS of
+//! some of its clients only. A listener that needs neither has no connection in this stage.
 
+use std::time::Duration;
+
+use l4::config::MESH_PROTOCOL;
 use l4::ending::{Ending, Side};
 use l4::hello::{MAX_HELLO, read_hello};
 use l4::proxy_protocol::{MAX_HEADER, read_header};
@@ -16,6 +19,9 @@ use super::end::{End, Step};
 use super::env::Env;
 use super::next::Next;
 use super::shaking::Shaking;
+
+/// The time that a client may say nothing where plaintext is taken too: then its server speaks first.
+const SILENCE: Duration = Duration::from_millis(300);
 
 /// A connection whose client has to speak first.
 pub(super) struct Opening {
@@ -34,31 +40,49 @@ enum Awaited {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Received {
     Part,
+    /// Nothing of it is TLS that ends here.
     Whole,
+    /// TLS that ends here begins.
+    Mesh,
 }
 
 impl Opening {
     /// Begins to wait for the client.
-    pub(super) fn begin(connection: &Connection, env: &mut Env) -> Next<Self, Shaking> {
-        let takes_header = connection.listener.config.accept_proxy_protocol;
-        let awaited = if takes_header { Awaited::Header } else { Awaited::Hello };
+    pub(super) fn begin(connection: &mut Connection, env: &mut Env) -> Next<Self, Shaking> {
         if let Err(end) = env.watch(connection.slot, Side::Client, &connection.client) {
             return Next::Close(Closing::undecided(end));
         }
+        let config = &connection.listener.config;
+        let awaited = match (config.accept_proxy_protocol, config.needs_hello()) {
+            (true, _) => Awaited::Header,
+            (false, true) => Awaited::Hello,
+            (false, false) => return Self::shake(connection, env),
+        };
         Next::Stay(Self::awaiting(awaited, connection, env))
+    }
+
+    fn shake(connection: &mut Connection, env: &mut Env) -> Next<Self, Shaking> {
+        match Shaking::begin(connection, env) {
+            Ok(shaking) => Next::Go(shaking),
+            Err(end) => Next::Close(Closing::undecided(end)),
+        }
     }
 
     fn awaiting(awaited: Awaited, connection: &Connection, env: &mut Env) -> Self {
         let opening = Self { awaited, since: env.now };
-        env.deadlines.look_at(connection.slot, opening.due(env));
+        env.deadlines.look_at(connection.slot, opening.due(connection, env));
         opening
     }
 
     /// Takes what arrived, and goes on when that is all.
     pub(super) fn on_event(mut self, connection: &mut Connection, env: &mut Env) -> Next<Self, Shaking> {
         match self.receive(connection, env) {
-            Ok(Received::Part) => Next::Stay(self),
-            Ok(Received::Whole) => Next::Go(Shaking),
+            Ok(Received::Part) => {
+                env.deadlines.look_at(connection.slot, self.due(connection, env));
+                Next::Stay(self)
+            }
+            Ok(Received::Whole) => Next::Go(Shaking::Settled),
+            Ok(Received::Mesh) => Self::shake(connection, env),
             Err(end) => Next::Close(Closing::undecided(end)),
         }
     }
@@ -66,8 +90,11 @@ impl Opening {
     fn receive(&mut self, connection: &mut Connection, env: &mut Env) -> Step<Received> {
         if self.awaited == Awaited::Header {
             let received = receive_header(connection, &mut env.buffers.shared)?;
-            if received == Received::Part || !connection.listener.config.needs_hello() {
+            if received == Received::Part {
                 return Ok(received);
+            }
+            if !connection.listener.config.needs_hello() {
+                return Ok(if connection.listener.tls.is_some() { Received::Mesh } else { received });
             }
             *self = Self::awaiting(Awaited::Hello, connection, env);
         }
@@ -75,25 +102,41 @@ impl Opening {
     }
 
     /// The time at which the client has taken too long.
-    pub(super) fn due(&self, env: &Env) -> Micros {
-        self.since + env.shared.hello_timeout
+    pub(super) fn due(&self, connection: &Connection, env: &Env) -> Micros {
+        let silent = connection.directions[Side::Client as usize].pending().is_empty();
+        let may_be_silent = self.awaited == Awaited::Hello && takes_plaintext(connection);
+        self.since + if silent && may_be_silent { SILENCE } else { env.shared.hello_timeout }
     }
 
-    /// Ends a connection whose client took too long.
-    pub(super) fn overdue(self) -> Closing {
-        Closing::undecided(match self.awaited {
+    /// Ends a connection whose client took too long; where plaintext is taken it is taken for that.
+    pub(super) fn overdue(self, connection: &Connection) -> Next<Self, Shaking> {
+        if self.awaited == Awaited::Hello && takes_plaintext(connection) {
+            return Next::Go(Shaking::Settled);
+        }
+        Next::Close(Closing::undecided(match self.awaited {
             Awaited::Header => {
                 End::new(Ending::ProxyHeaderTimeout, "the PROXY header did not arrive in time")
             }
             Awaited::Hello => End::new(Ending::HelloTimeout, "the client hello did not arrive in time"),
-        })
+        }))
     }
+}
+
+/// Whether what is no TLS of the mesh is passed on as it is.
+fn takes_plaintext(connection: &Connection) -> bool {
+    connection.listener.config.tls.as_ref().is_some_and(|tls| tls.permissive)
 }
 
 /// Receives until the PROXY header is there; what follows it is kept for the backend.
 fn receive_header(connection: &mut Connection, buffer: &mut [u8]) -> Step<Received> {
-    let ended = || End::new(Ending::BadProxyHeader, "the client ended before its PROXY header");
-    while receive_some(connection, buffer, MAX_HEADER, ended)? {
+    loop {
+        match receive_some(connection, buffer, MAX_HEADER)? {
+            Some(0) => {
+                return Err(End::new(Ending::BadProxyHeader, "the client ended before its PROXY header"));
+            }
+            Some(_) => {}
+            None => return Ok(Received::Part),
+        }
         let from_client = &mut connection.directions[Side::Client as usize];
         let header = read_header(from_client.pending());
         if let Some(header) = header.map_err(|why| End::new(Ending::BadProxyHeader, why.0))? {
@@ -105,41 +148,47 @@ fn receive_header(connection: &mut Connection, buffer: &mut [u8]) -> Step<Receiv
             return Ok(Received::Whole);
         }
     }
-    Ok(Received::Part)
 }
 
-/// Receives until the client hello is there, and keeps it for the backend.
+/// Receives until the client hello is there, and keeps it for the backend, or for the handshake that it begins.
 fn receive_hello(connection: &mut Connection, buffer: &mut [u8]) -> Step<Received> {
-    let ended = || End::new(Ending::BadHello, "the client ended before its client hello");
+    let plaintext = takes_plaintext(connection);
     loop {
         // a PROXY header may have come with the first of it
         let hello = read_hello(connection.directions[Side::Client as usize].pending());
-        if let Some(hello) = hello.map_err(|why| End::new(Ending::BadHello, why.0))? {
-            connection.server_name = hello.server_name.map(Into::into);
-            return Ok(Received::Whole);
+        match hello {
+            Ok(None) => {}
+            Ok(Some(hello)) => {
+                connection.server_name = hello.server_name.map(Into::into);
+                let is_mesh = hello.protocols.iter().any(|protocol| **protocol == *MESH_PROTOCOL);
+                let ends_here = connection.listener.tls.is_some() && (is_mesh || !plaintext);
+                return Ok(if ends_here { Received::Mesh } else { Received::Whole });
+            }
+            Err(_) if plaintext => return Ok(Received::Whole),
+            Err(why) => return Err(End::new(Ending::BadHello, why.0)),
         }
-        if !receive_some(connection, buffer, MAX_HELLO, ended)? {
-            return Ok(Received::Part);
+        match receive_some(connection, buffer, MAX_HELLO)? {
+            // its end is read again by whoever passes on what it sent
+            Some(0) if plaintext => return Ok(Received::Whole),
+            Some(0) => return Err(End::new(Ending::BadHello, "the client ended before its client hello")),
+            Some(_) => {}
+            None => return Ok(Received::Part),
         }
     }
 }
 
-/// Holds more of what the client sent; `false`: nothing more arrived yet.
-fn receive_some(
-    connection: &mut Connection,
-    buffer: &mut [u8],
-    most: usize,
-    ended: impl Fn() -> End,
-) -> Step<bool> {
+/// Holds more of what the client sent; 0 bytes: it ended; `None`: nothing more arrived yet.
+fn receive_some(connection: &mut Connection, buffer: &mut [u8], most: usize) -> Step<Option<usize>> {
     let room = most.min(buffer.len());
     loop {
         match recv(&connection.client, &mut buffer[..room], RecvFlags::empty()) {
-            Ok((0, _)) => return Err(ended()),
             Ok((received, _)) => {
-                connection.directions[Side::Client as usize].hold_more(&buffer[..received]);
-                return Ok(true);
+                if received > 0 {
+                    connection.directions[Side::Client as usize].hold_more(&buffer[..received]);
+                }
+                return Ok(Some(received));
             }
-            Err(Errno::AGAIN) => return Ok(false),
+            Err(Errno::AGAIN) => return Ok(None),
             Err(Errno::INTR) => {}
             Err(errno) => return Err(End::errno(Ending::ClientReset, Some(errno))),
         }

@@ -24,7 +24,7 @@ use super::deadlines::Micros;
 use super::end::{End, Step, pending_error};
 use super::env::Env;
 use crate::counters::EndpointCounters;
-use crate::relay::{Direction, Fault, Pumped, pump};
+use crate::relay::{Broken, Direction, Fault, Pumped, pump, pump_ciphered};
 
 /// The reads that a direction may do when it moves small messages.
 const SMALL_QUANTUM: u32 = 4;
@@ -204,7 +204,13 @@ impl Relaying {
             Side::Backend => (self.backend.as_fd(), connection.client.as_fd()),
         };
         let before = direction.moved;
-        let pumped = pump(direction, source, destination, &mut env.buffers, quantum);
+        let pumped = match &mut connection.ciphers {
+            None => Ok(pump(direction, source, destination, &mut env.buffers, quantum)),
+            Some(ciphers) => {
+                let sockets = (source, destination);
+                pump_ciphered(from, direction, sockets, ciphers, &mut env.buffers, quantum)
+            }
+        };
         let moved = direction.moved - before;
         if moved > 0 {
             self.moved_at = env.now;
@@ -212,6 +218,10 @@ impl Relaying {
             self.endpoint.bytes[from as usize].add(moved);
         }
         let reset_by = |side, errno: Errno| End::errno(Ending::reset_by(side), Some(errno));
+        let pumped = match pumped {
+            Ok(pumped) => pumped,
+            Err(broken) => return Err(broken_end(broken, from, connection)),
+        };
         match pumped {
             Pumped::Blocked => Ok(Flow::Wait),
             Pumped::More => Ok(Flow::More),
@@ -224,7 +234,7 @@ impl Relaying {
                     from
                 });
                 if connection.directions[from.other() as usize].is_finished() {
-                    return Err(End::new(Ending::closed_by(first), ""));
+                    return Err(End::new(Ending::closed_by(first), ended_bare(connection)));
                 }
                 match shutdown(destination, Shutdown::Write) {
                     Ok(()) => {
@@ -292,5 +302,36 @@ impl Relaying {
             _ => {}
         }
         Closing::chosen(self.choice, Some(self.backend), Some(self.connect_time), end)
+    }
+}
+
+/// The end of a connection whose TLS cannot go on.
+#[cold]
+fn broken_end(broken: Broken, from: Side, connection: &mut Connection) -> End {
+    let words = |side| match side {
+        Side::Client => "client",
+        Side::Backend => "backend",
+    };
+    match broken {
+        Broken::Socket(Fault::Source(errno)) => End::errno(Ending::reset_by(from), Some(errno)),
+        Broken::Socket(Fault::Destination(errno)) => End::errno(Ending::reset_by(from.other()), Some(errno)),
+        Broken::Truncated => {
+            End::new(Ending::TlsTruncated, format!("the {} ended inside a TLS record", words(from)))
+        }
+        Broken::Tls(side, failure) => {
+            if let Some(ciphers) = &mut connection.ciphers {
+                ciphers.failed = Some((side, failure.word()));
+            }
+            End::new(Ending::TlsBroken, format!("{}: {failure}", words(side)))
+        }
+    }
+}
+
+/// Who ended its connection without saying so by TLS, in words; empty: nobody.
+fn ended_bare(connection: &Connection) -> &'static str {
+    match connection.ciphers.as_ref().and_then(|ciphers| ciphers.ended_bare) {
+        None => "",
+        Some(Side::Client) => "the client ended without close_notify",
+        Some(Side::Backend) => "the backend ended without close_notify",
     }
 }

@@ -1,19 +1,126 @@
-//! The stage between the client's first bytes and the decision: where a listener speaks TLS, it is shaken here.
-//!
-//! None does yet, so there is nothing to wait for and nothing to keep.
+//! The stage between the client's first bytes and the decision: where TLS ends here, the client proves who it is.
 
+use std::time::Duration;
+
+use l4::ending::{Ending, Side};
+use rustix::event::epoll::EventFlags;
+use tls::Session;
+
+use super::closing::Closing;
 use super::connection::Connection;
+use super::deadlines::Micros;
 use super::dialling::Dialling;
+use super::end::{End, Step, pending_error};
 use super::env::Env;
-use super::next::Next;
-use super::relaying::Relaying;
+use super::handshake::{Shaken, Unshaken, shake};
+use super::stage::Stage;
+use crate::relay::Ciphers;
 
-/// A connection about which nothing more has to be learned from the client.
-pub(super) struct Shaking;
+/// The time from acceptance in which a client has to prove who it is.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// A connection whose client proves who it is, or does not have to.
+pub(super) enum Shaking {
+    /// Nothing more has to be learned from the client.
+    Settled,
+    /// TLS is shaken.
+    Hands {
+        /// It waits in the lane for its step.
+        queued: bool,
+    },
+}
 
 impl Shaking {
-    /// Goes on to the decision.
-    pub(super) fn shake(self, connection: &Connection, env: &mut Env) -> Next<Dialling, Relaying> {
-        Dialling::begin(connection, env)
+    /// Begins to shake hands.
+    pub(super) fn begin(connection: &mut Connection, env: &mut Env) -> Step<Self> {
+        let listener = &connection.listener;
+        let context = match &listener.tls {
+            Some(Ok(context)) => context,
+            Some(Err(why)) => return Err(End::new(Ending::NoIdentity, why.to_string())),
+            None => return Ok(Self::Settled),
+        };
+        if env.lane.is_overrun(env.now) {
+            return Err(End::new(
+                Ending::Limit,
+                "more TLS handshakes are asked for than this process can do",
+            ));
+        }
+        let session = Session::accept(context).map_err(|why| End::new(Ending::Limit, why.to_string()))?;
+        let mut ciphers = Ciphers::default();
+        ciphers.sessions[Side::Client as usize] = Some(session);
+        connection.ciphers = Some(Box::new(ciphers));
+        let shaking = Self::Hands { queued: false };
+        env.deadlines.look_at(connection.slot, shaking.due(connection).unwrap_or(env.now));
+        // the first bytes may have come with the connection, or with what was awaited before
+        Ok(shaking.queue(connection, env))
+    }
+
+    fn queue(self, connection: &Connection, env: &mut Env) -> Self {
+        if let Self::Hands { queued: false } = self {
+            env.lane.queue(connection.slot, env.now);
+        }
+        Self::Hands { queued: true }
+    }
+
+    /// Goes on to the decision, if nothing is awaited.
+    pub(super) fn go_on(self, connection: &mut Connection, env: &mut Env) -> Stage {
+        match self {
+            Self::Settled => Dialling::begin(connection, env).into(),
+            Self::Hands { .. } => Stage::Shaking(self),
+        }
+    }
+
+    /// Waits for its step, as something happened to the client's socket.
+    pub(super) fn on_event(self, connection: &Connection, env: &mut Env, flags: EventFlags) -> Stage {
+        if flags.contains(EventFlags::ERR) {
+            let end = End::errno(Ending::ClientReset, pending_error(&connection.client));
+            return Stage::Closing(Closing::undecided(end));
+        }
+        Stage::Shaking(self.queue(connection, env))
+    }
+
+    /// Does a step, and when it was the last asks whether the client may come in: before anybody is dialled for it.
+    pub(super) fn take_turn(self, connection: &mut Connection, env: &mut Env) -> Stage {
+        let Some(ciphers) = &mut connection.ciphers else { return self.go_on(connection, env) };
+        let step =
+            shake(ciphers, Side::Client, &mut connection.directions, &connection.client, &mut env.buffers);
+        match step {
+            Ok(Shaken::Waits) => Stage::Shaking(Self::Hands { queued: false }),
+            Ok(Shaken::More) => Stage::Shaking(Self::Hands { queued: false }.queue(connection, env)),
+            Ok(Shaken::Done) => {
+                connection.note_client();
+                Dialling::begin(connection, env).into()
+            }
+            Err(unshaken) => {
+                if let Unshaken::Tls(failure) = &unshaken {
+                    ciphers.failed = Some((Side::Client, failure.word()));
+                }
+                Stage::Closing(Closing::undecided(end_of(unshaken)))
+            }
+        }
+    }
+
+    /// The time at which the client has taken too long; `None`: it is not waited for.
+    pub(super) fn due(&self, connection: &Connection) -> Option<Micros> {
+        match self {
+            Self::Settled => None,
+            Self::Hands { .. } => Some(connection.opened + PATIENCE),
+        }
+    }
+
+    /// Ends a connection whose client took too long.
+    pub(super) fn overdue() -> Closing {
+        Closing::undecided(End::new(
+            Ending::TlsTimeout,
+            "the client did not finish its TLS handshake in time",
+        ))
+    }
+}
+
+fn end_of(unshaken: Unshaken) -> End {
+    match unshaken {
+        Unshaken::Tls(failure) => End::new(Ending::TlsFailed, format!("client: {failure}")),
+        Unshaken::Socket(errno) => End::errno(Ending::ClientReset, Some(errno)),
+        Unshaken::Ended => End::new(Ending::TlsFailed, "the client ended inside its TLS handshake"),
     }
 }

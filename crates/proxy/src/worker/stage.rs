@@ -66,10 +66,11 @@ impl Stage {
     /// The time at which the stage has lasted too long; `None`: it may last.
     pub(super) fn due(&self, connection: &Connection, env: &Env) -> Option<Micros> {
         match self {
-            Self::Opening(opening) => Some(opening.due(env)),
+            Self::Opening(opening) => Some(opening.due(connection, env)),
             Self::Dialling(dialling) => Some(dialling.due()),
             Self::Relaying(relaying) => relaying.due(connection, env).map(|(due, ..)| due),
-            Self::Shaking(_) | Self::Closing(_) => None,
+            Self::Shaking(shaking) => shaking.due(connection),
+            Self::Closing(_) => None,
         }
     }
 
