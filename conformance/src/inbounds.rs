@@ -119,7 +119,7 @@ impl Shape<'_> {
 
     /// A policy by its metadata.
     fn meta(&self, origin: &PolicyOrigin) -> Value {
-        let PolicyPlace { policy, name, item: _, source: _ } = &**origin;
+        let PolicyPlace { policy, name, list: _, item: _, source: _ } = &**origin;
         let mut meta = json!({ "type": policy.kind.as_str(), "mesh": policy.mesh, "name": name });
         let labels = self.resources.of_kind(policy.kind).find(|r| r.meta().name == name.as_str());
         if let Some(labels) = labels.map(|resource| &resource.meta().labels).filter(|l| !l.is_empty()) {

@@ -13,6 +13,7 @@ mod proxy;
 mod reference;
 mod request;
 mod shape;
+mod source_rules;
 mod to_rules;
 mod traffic;
 mod validate;
@@ -62,6 +63,8 @@ fn run(request: &Request) -> Result<Value, Failure> {
         "sort-to-entries" => entries::answer(request),
         "from-rules" => inbounds::of_proxy(request),
         "gateway-rules" => inbounds::of_gateway(request),
+        "build-from-rules" => source_rules::by_tag(request),
+        "build-inbound-rules" => source_rules::plain(request),
         "xds" => xds::answer(request),
         "xds-ingress" => xds::ingress(request),
         "traffic" => traffic::answer(request),

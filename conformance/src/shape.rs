@@ -63,7 +63,7 @@ impl<'a> Shape<'a> {
     }
 
     pub(crate) fn origin(&self, origin: &PolicyOrigin, with_index: bool) -> Value {
-        let PolicyPlace { policy, name, item, source: _ } = &**origin;
+        let PolicyPlace { policy, name, list: _, item, source: _ } = &**origin;
         let mut shaped = json!({ "mesh": policy.mesh, "name": name });
         if let Some(index) = item.filter(|_| with_index) {
             shaped["ruleIndex"] = json!(index);

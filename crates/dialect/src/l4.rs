@@ -112,7 +112,7 @@ impl L4Resources {
 }
 
 fn origin(from: &PolicyOrigin, rule: String) -> Origin {
-    let PolicyPlace { policy, name, item: _, source: _ } = &**from;
+    let PolicyPlace { policy, name, list: _, item: _, source: _ } = &**from;
     Origin { kind: policy.kind.to_string(), mesh: policy.mesh.clone(), name: name.clone(), rule }
 }
 

@@ -14,7 +14,7 @@ mod window;
 use std::fmt;
 use std::str::FromStr;
 
-pub use matching::{BackendRefOrigin, SectionRule};
+pub use matching::{BackendRefOrigin, Overlaps, SectionRule};
 pub use topology::{ExternalAddressRule, ServiceNameRule};
 pub use validation::{NameRule, RoleRule};
 pub use window::Window;

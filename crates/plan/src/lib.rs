@@ -28,7 +28,9 @@ pub use explain::{Explanation, OutboundExplanation, PolicyExplanation, explain};
 pub use inspect::Answer;
 pub use json::plan_json;
 pub use matching::{Matched, Shadows};
-pub use merge::{Destined, SortedItem, SourceRule, SourceRules, merge_confs, sorted_items};
+pub use merge::{
+    Destined, SortedItem, SourceRule, SourceRules, merge_confs, plain_rules, rules_by_source, sorted_items,
+};
 pub use plan::*;
 pub use precedence::{ItemPrecedence, Precedence, Step};
 pub use reader::Destinations;

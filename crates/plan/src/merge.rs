@@ -23,7 +23,7 @@ pub use backend_ref::Destined;
 pub(crate) use backend_ref::named;
 pub(crate) use http::matches_hash;
 pub(crate) use resolve::resolve;
-pub use source::{SourceRule, SourceRules};
+pub use source::{SourceRule, SourceRules, plain_rules, rules_by_source};
 
 use crate::matching::{Matched, Shadows, policy_of};
 use crate::plan::PolicyOrigin;

@@ -30,7 +30,7 @@ pub use listener::{Accepts, Bind, Destination, Direction, Listener};
 pub use matches::{Match, Session};
 pub use model::declared::{Existing, OnUnavailable, ProxyProtocol, Sticky};
 pub use naming::Naming;
-pub use origin::{PolicyOrigin, PolicyPlace};
+pub use origin::{PolicyList, PolicyOrigin, PolicyPlace};
 pub use proxy::{Proxy, ProxyId};
 pub use route::{NO_GATEWAY_ROUTE, Owner, Route};
 pub use settings::{ClusterSettings, ConnectionSettings, SplitSettings};

@@ -34,7 +34,7 @@ impl View<'_> {
                     (None, Some(why)) => Outcome::Ignored(IgnoredBecause::RulesBroken { why: why.clone() }),
                     (None, None) => Outcome::Ignored(self.why_unheard(policy)),
                 };
-                let policy = PolicyOrigin::of(policy, None);
+                let policy = PolicyOrigin::of(policy);
                 let status = RouteStatus { policy, kind, outcome, decides, unresolved };
                 statuses.push(self.reader().pools().routes.shared(status));
             }
@@ -50,7 +50,7 @@ impl View<'_> {
                 let because =
                     if self.is_shadow(policy) { IgnoredBecause::Shadow } else { self.why_unheard(policy) };
                 self.reader().pools().routes.shared(RouteStatus {
-                    policy: PolicyOrigin::of(policy, None),
+                    policy: PolicyOrigin::of(policy),
                     kind,
                     outcome: Outcome::Ignored(because),
                     decides: Vec::new(),

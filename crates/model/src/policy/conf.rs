@@ -3,8 +3,8 @@
 use serde::{Serialize, Serializer};
 
 use super::{
-    AccessLogConf, CircuitBreakerConf, HealthCheckConf, HttpRouteConf, LoadBalancingConf, Merge, RetryConf,
-    TcpRouteConf, TimeoutConf, Written,
+    AccessLogConf, CircuitBreakerConf, HealthCheckConf, HttpRouteConf, LoadBalancingConf, Merge, MeshTlsConf,
+    PermissionConf, RetryConf, TcpRouteConf, TimeoutConf, Written,
 };
 
 /// What a policy says about one destination or source: with its type, as far as a TCP connection feels it, and as it was
@@ -25,6 +25,8 @@ pub enum Said {
     LoadBalancing(LoadBalancingConf),
     HealthCheck(HealthCheckConf),
     CircuitBreaker(CircuitBreakerConf),
+    Permission(PermissionConf),
+    Tls(MeshTlsConf),
     TcpRoute(TcpRouteConf),
     HttpRoute(HttpRouteConf),
     /// Nothing: the policy is of a kind that no TCP connection feels.
@@ -68,6 +70,8 @@ impl Merge for Conf {
             (Said::LoadBalancing(below), Said::LoadBalancing(over)) => below.merge(over),
             (Said::HealthCheck(below), Said::HealthCheck(over)) => below.merge(over),
             (Said::CircuitBreaker(below), Said::CircuitBreaker(over)) => below.merge(over),
+            (Said::Permission(below), Said::Permission(over)) => below.merge(over),
+            (Said::Tls(below), Said::Tls(over)) => below.merge(over),
             (Said::TcpRoute(below), Said::TcpRoute(over)) => below.merge(over),
             (below, over) => below.clone_from(over),
         }
@@ -106,6 +110,8 @@ spoken!(
     LoadBalancing: LoadBalancingConf,
     HealthCheck: HealthCheckConf,
     CircuitBreaker: CircuitBreakerConf,
+    Permission: PermissionConf,
+    Tls: MeshTlsConf,
     TcpRoute: TcpRouteConf,
     HttpRoute: HttpRouteConf,
 );

@@ -24,7 +24,25 @@ pub enum BackendRefOrigin {
     Last,
 }
 
+/// Which items by tag are combined with each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overlaps {
+    /// All that overlap directly or over others.
+    Components,
+    /// Those that all overlap with each other.
+    Cliques,
+}
+
 impl Profile {
+    /// Which items by tag are combined (spec 07 §11.4): cliques in 2.9 and from 2.11 on.
+    pub fn overlaps(self) -> Overlaps {
+        match self {
+            profile if profile <= Profile::V2_8 => Overlaps::Components,
+            Profile::V2_10 => Overlaps::Components,
+            _ => Overlaps::Cliques,
+        }
+    }
+
     /// Whether, among equals, the smaller name is more important (2.6+); before, the larger one was. Spec 03 §3.
     pub fn smaller_name_wins(self) -> bool {
         self >= Profile::V2_6

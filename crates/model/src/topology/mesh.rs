@@ -50,7 +50,7 @@ pub struct MtlsBackend {
 }
 
 /// Whether plaintext is still accepted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum MtlsMode {
     /// Only TLS.
     #[default]

@@ -41,7 +41,7 @@ pub(super) fn of_mesh(view: &View<'_>, plan: &Plan) -> Vec<PolicyExplanation> {
 }
 
 fn origin(resource: &Resource) -> PolicyOrigin {
-    PolicyOrigin::of(resource, None)
+    PolicyOrigin::of(resource)
 }
 
 /// Why a policy does not select the proxy.

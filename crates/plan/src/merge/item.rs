@@ -4,7 +4,7 @@ use model::policy::{Conf, Policy, PolicyItem};
 use model::{Resource, TargetRef};
 
 use crate::matching::policy_of;
-use crate::plan::PolicyOrigin;
+use crate::plan::{PolicyList, PolicyOrigin};
 
 /// One item of a policy.
 #[derive(Clone, Debug)]
@@ -13,6 +13,8 @@ pub(crate) struct Item<'a> {
     pub(crate) resource: &'a Resource,
     /// The policy.
     pub(crate) policy: &'a Policy,
+    /// The list that it is in.
+    pub(crate) list: PolicyList,
     /// Its place in the list.
     pub(crate) index: usize,
     /// Which destination or source it is about.
@@ -24,7 +26,7 @@ pub(crate) struct Item<'a> {
 impl Item<'_> {
     /// The policy and the place in it.
     pub(crate) fn origin(&self) -> PolicyOrigin {
-        PolicyOrigin::of(self.resource, Some(self.index))
+        PolicyOrigin::of_item(self.resource, self.list, self.index)
     }
 
     /// Whether both come from the same policy. Policies are compared by where they are, not by name: two of them may
@@ -36,21 +38,25 @@ impl Item<'_> {
 
 /// The `to` items of policies, in the order of the policies and of their lists.
 pub(crate) fn to_items<'a>(policies: &[&'a Resource]) -> Vec<Item<'a>> {
-    items(policies, |policy| &policy.to)
+    items(policies, PolicyList::To, |policy| &policy.to)
 }
 
 /// The `from` items of policies, in the order of the policies and of their lists.
 pub(crate) fn from_items<'a>(policies: &[&'a Resource]) -> Vec<Item<'a>> {
-    items(policies, |policy| &policy.from)
+    items(policies, PolicyList::From, |policy| &policy.from)
 }
 
-fn items<'a>(policies: &[&'a Resource], list: impl Fn(&'a Policy) -> &'a [PolicyItem]) -> Vec<Item<'a>> {
+fn items<'a>(
+    policies: &[&'a Resource],
+    list: PolicyList,
+    of: impl Fn(&'a Policy) -> &'a [PolicyItem],
+) -> Vec<Item<'a>> {
     let mut items = Vec::new();
     for resource in policies {
         let Some(policy) = policy_of(resource) else { continue };
-        for (index, item) in list(policy).iter().enumerate() {
+        for (index, item) in of(policy).iter().enumerate() {
             let PolicyItem { target, conf, backend_refs: _ } = item;
-            items.push(Item { resource, policy, index, target, conf });
+            items.push(Item { resource, policy, list, index, target, conf });
         }
     }
     items

@@ -1,14 +1,14 @@
-//! Rules about who connects to an inbound, for inspection: TCP routing does not need them.
+//! Rules about who connects to an inbound, and about inbounds whoever connects (spec 07 §11.4, §11.5).
 
 use std::collections::BTreeMap;
 
 use model::policy::{Conf, InboundRule, Written};
-use model::{Kind, RefKind, Resource};
+use model::{Kind, Profile, RefKind, Resource};
 
 use crate::matching::{Matched, policy_of};
 use crate::merge::item::from_items;
 use crate::merge::tag::{self, Entry, Negations};
-use crate::plan::PolicyOrigin;
+use crate::plan::{PolicyList, PolicyOrigin};
 use crate::rules::{InboundKey, TagRule};
 use crate::view::View;
 
@@ -41,48 +41,51 @@ impl View<'_> {
     pub fn source_rules(&self, kind: Kind, matched: &Matched<'_>) -> Result<SourceRules, String> {
         let mut rules = SourceRules::default();
         for (inbound, policies) in &matched.inbounds {
-            let by_tag = self.source_rules_by_tag(kind, policies)?;
-            rules.by_tag.insert(inbound.clone(), by_tag);
-            rules.plain.insert(inbound.clone(), self.plain_source_rules(policies));
+            rules.by_tag.insert(inbound.clone(), rules_by_source(kind, policies, self.profile())?);
+            rules.plain.insert(inbound.clone(), plain_rules(policies));
         }
         Ok(rules)
     }
+}
 
-    fn source_rules_by_tag(&self, kind: Kind, policies: &[&Resource]) -> Result<Vec<TagRule>, String> {
-        let mut entries = Vec::new();
-        for item in from_items(policies) {
-            let subset = tag::subset(item.target, self.profile()).map_err(|e| e.to_string())?;
-            entries.push(Entry { item, subset });
-        }
-        tag::rules(kind, &entries, Negations::Always, self.profile()).map_err(|e| e.to_string())
+/// Rules by the tags of who connects, from the `from` items of policies that matched, least important first.
+///
+/// # Errors
+/// In words, when a source cannot be said in tags, or when too many of them overlap.
+pub fn rules_by_source(kind: Kind, policies: &[&Resource], profile: Profile) -> Result<Vec<TagRule>, String> {
+    let mut entries = Vec::new();
+    for item in from_items(policies) {
+        let subset = tag::subset(item.target, profile).map_err(|e| e.to_string())?;
+        entries.push(Entry { item, subset });
     }
+    tag::rules(kind, &entries, Negations::Always, profile).map_err(|e| e.to_string())
+}
 
-    fn plain_source_rules(&self, policies: &[&Resource]) -> Vec<SourceRule> {
-        let mut rules = Vec::new();
-        for resource in policies {
-            let Some(policy) = policy_of(resource) else { continue };
-            let origin = |index| PolicyOrigin::of(resource, Some(index));
-            for (index, InboundRule { matches, conf }) in policy.rules.iter().enumerate() {
-                let always = matches.is_empty().then_some(None);
-                let matches = matches.iter().cloned().map(Some).chain(always);
-                rules.extend(matches.map(|matches| SourceRule {
-                    conf: conf.clone(),
-                    matches,
-                    origin: origin(index),
-                }));
-            }
-            for (index, item) in policy.from.iter().enumerate() {
-                if item.target.kind == RefKind::Mesh && says_same_to_all(policy.kind) {
-                    rules.push(SourceRule {
-                        conf: Some(item.conf.clone()),
-                        matches: None,
-                        origin: origin(index),
-                    });
-                }
+/// Rules about an inbound without regard to who connects, in the order of the policies that matched it.
+pub fn plain_rules(policies: &[&Resource]) -> Vec<SourceRule> {
+    let mut rules = Vec::new();
+    for resource in policies {
+        let Some(policy) = policy_of(resource) else { continue };
+        for (index, InboundRule { matches, conf }) in policy.rules.iter().enumerate() {
+            let always = matches.is_empty().then_some(None);
+            let matches = matches.iter().cloned().map(Some).chain(always);
+            rules.extend(matches.map(|matches| SourceRule {
+                conf: conf.clone(),
+                matches,
+                origin: PolicyOrigin::of_item(resource, PolicyList::Rules, index),
+            }));
+        }
+        for (index, item) in policy.from.iter().enumerate() {
+            if item.target.kind == RefKind::Mesh && says_same_to_all(policy.kind) {
+                rules.push(SourceRule {
+                    conf: Some(item.conf.clone()),
+                    matches: None,
+                    origin: PolicyOrigin::of_item(resource, PolicyList::From, index),
+                });
             }
         }
-        rules
     }
+    rules
 }
 
 /// Kinds whose `from` knows only everybody, so that it is the same as `rules`.

@@ -5,6 +5,7 @@
 //! and lacking the tags of overlapping subsets is a rule of its own, as in the reference.
 
 mod cliques;
+mod groups;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -101,15 +102,8 @@ pub(crate) fn rules(
             add(subset, &mut positions.iter().map(|at| &entries[*at]));
         }
     } else {
-        for clique in cliques::cliques(entries)? {
-            for combination in cliques::combinations(entries, &clique)? {
-                let fits = |at: &&usize| {
-                    entries[**at].subset.iter().all(|(key, value)| {
-                        combination.0.iter().any(|t| !t.not && t.key == key && t.value == value)
-                    })
-                };
-                add(combination.clone(), &mut clique.iter().filter(fits).map(|at| &entries[*at]));
-            }
+        for (combination, about) in groups::combinations(entries, profile.overlaps())? {
+            add(combination, &mut about.iter().map(|at| &entries[*at]));
         }
     }
     rules.sort_by_key(|rule| std::cmp::Reverse(rule.subset.0.iter().filter(|tag| !tag.not).count()));

@@ -19,31 +19,67 @@ pub struct PolicyPlace {
     pub policy: ResourceId,
     /// Its stored name, which differs from the display name in `policy` on synchronised copies.
     pub name: String,
-    /// The index of the `to` item; absent where the policy has no list.
+    /// The list that the item is in; without an item it says nothing.
+    pub list: PolicyList,
+    /// The index of the item in the list; absent where the policy has no list.
     pub item: Option<usize>,
     /// Where the policy was written: `file:line`; may be empty.
     pub source: Arc<str>,
 }
 
+/// A list of items in a policy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PolicyList {
+    /// About destinations.
+    #[default]
+    To,
+    /// About who connects.
+    From,
+    /// About inbounds.
+    Rules,
+}
+
+impl PolicyList {
+    /// The list as a policy writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            PolicyList::To => "to",
+            PolicyList::From => "from",
+            PolicyList::Rules => "rules",
+        }
+    }
+}
+
 impl PolicyOrigin {
-    /// An item of a policy, by its index in the list; without one, the whole policy.
-    pub(crate) fn of(policy: &Resource, item: Option<usize>) -> Self {
+    /// A whole policy.
+    pub(crate) fn of(policy: &Resource) -> Self {
+        Self::new(policy, PolicyList::default(), None)
+    }
+
+    /// An item of a policy, by its index in a list.
+    pub(crate) fn of_item(policy: &Resource, list: PolicyList, index: usize) -> Self {
+        Self::new(policy, list, Some(index))
+    }
+
+    fn new(policy: &Resource, list: PolicyList, item: Option<usize>) -> Self {
         let meta = policy.meta();
         let name = meta.name.as_str().to_owned();
-        Self(Arc::new(PolicyPlace { policy: policy.id(), name, item, source: Arc::clone(&meta.source) }))
+        let source = Arc::clone(&meta.source);
+        Self(Arc::new(PolicyPlace { policy: policy.id(), name, list, item, source }))
     }
 }
 
 /// In the JSON of a plan; `at` is the place in the policy, or null.
 impl Serialize for PolicyOrigin {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let PolicyPlace { policy, name, item, source } = &**self;
+        let PolicyPlace { policy, name, list: _, item: _, source } = &**self;
+        let at = Some(self.place("")).filter(|at| !at.is_empty());
         let place = json!({
             "kind": policy.kind.as_str(),
             "mesh": policy.mesh,
             "name": name,
             "kri": policy.to_string(),
-            "at": item.map(|index| format!("to[{index}]")),
+            "at": at,
             "source": source.as_ref(),
         });
         place.serialize(serializer)
@@ -60,6 +96,7 @@ impl Deref for PolicyOrigin {
 impl PolicyPlace {
     /// The place in the policy, e.g. `to[0].default`, by what it is `within` the item; empty where the policy has no list.
     pub fn place(&self, within: &str) -> String {
-        self.item.map(|index| format!("to[{index}]{within}")).unwrap_or_default()
+        let place = self.item.map(|index| format!("{}[{index}]{within}", self.list.as_str()));
+        place.unwrap_or_default()
     }
 }

@@ -121,10 +121,11 @@ impl fmt::Display for IgnoredBecause {
 impl fmt::Display for PolicyOrigin {
     /// `MeshTCPRoute canary, to[0] (routes.yaml:12)`; what is not known is left out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let PolicyPlace { policy, name, item, source } = &**self;
+        let PolicyPlace { policy, name, list: _, item: _, source } = &**self;
         write!(f, "{} {name}", policy.kind)?;
-        if let Some(index) = item {
-            write!(f, ", to[{index}]")?;
+        let place = self.place("");
+        if !place.is_empty() {
+            write!(f, ", {place}")?;
         }
         if !source.is_empty() {
             write!(f, " ({source})")?;

@@ -146,7 +146,7 @@ impl Maker<'_, '_> {
             Declared::max_connection_age,
         );
         settings.max_connections =
-            limit.map(|value| Sourced { value, origin: PolicyOrigin::of(self.resource, None) });
+            limit.map(|value| Sourced { value, origin: PolicyOrigin::of(self.resource) });
         settings
     }
 

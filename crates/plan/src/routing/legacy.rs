@@ -44,7 +44,7 @@ impl<'a> Legacy<'a> {
         };
         Self {
             mesh: view.mesh(),
-            all_routes: routes.iter().map(|(resource, _)| PolicyOrigin::of(resource, None)).collect(),
+            all_routes: routes.iter().map(|(resource, _)| PolicyOrigin::of(resource)).collect(),
             timeouts: policies(Kind::Timeout),
             retries: policies(Kind::Retry),
             logs: policies(Kind::TrafficLog),
@@ -68,7 +68,7 @@ impl<'a> Legacy<'a> {
     /// The TrafficRoute that fits an outbound best, and its sides.
     pub(super) fn route(&self, tags: &Tags) -> Option<(PolicyOrigin, Vec<Side>)> {
         let (resource, route) = self.routes.best(tags)?;
-        let origin = PolicyOrigin::of(resource, None);
+        let origin = PolicyOrigin::of(resource);
         Some((origin.clone(), sides(&route.destination, tags, &origin)))
     }
 
@@ -105,10 +105,7 @@ impl<'a> Legacy<'a> {
             AccessLogFormat::Plain(line) => LogFormat::Plain(line.clone()),
             AccessLogFormat::Json(members) => LogFormat::Json(members.clone()),
         });
-        Some(Sourced {
-            value: AccessLog { backend: target, format },
-            origin: PolicyOrigin::of(resource, None),
-        })
+        Some(Sourced { value: AccessLog { backend: target, format }, origin: PolicyOrigin::of(resource) })
     }
 }
 
@@ -119,7 +116,7 @@ fn said<T>(
     read: fn(&LegacyPolicy) -> Option<T>,
 ) -> Option<Sourced<T>> {
     let (resource, policy) = policies.best(tags)?;
-    read(policy).map(|value| Sourced { value, origin: PolicyOrigin::of(resource, None) })
+    read(policy).map(|value| Sourced { value, origin: PolicyOrigin::of(resource) })
 }
 
 fn sides(destination: &LegacyDestination, outbound: &Tags, origin: &PolicyOrigin) -> Vec<Side> {

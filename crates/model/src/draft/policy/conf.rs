@@ -8,6 +8,7 @@ mod health;
 use std::time::Duration;
 
 use crate::draft::fields::Fields;
+use crate::draft::policy::{mesh_tls, permission};
 use crate::kind::Kind;
 use crate::policy::{Percent, RetryConf, Said, TimeoutConf, parse_duration};
 
@@ -20,6 +21,8 @@ pub(crate) fn read(kind: Kind, item: &mut Fields<'_>) -> Said {
         Kind::MeshLoadBalancingStrategy => Said::LoadBalancing(balancing::read(item.object("default"))),
         Kind::MeshHealthCheck => Said::HealthCheck(health::read(item.object("default"))),
         Kind::MeshCircuitBreaker => Said::CircuitBreaker(breaker::read(item.object("default"))),
+        Kind::MeshTrafficPermission => Said::Permission(permission::read(item.object("default"))),
+        Kind::MeshTLS => Said::Tls(mesh_tls::read(item.object("default"))),
         _ => Said::Unfelt,
     }
 }

@@ -1,19 +1,30 @@
 //! MeshTLS: versions and ciphers between proxies, as far as the reference refuses what is said (spec 07 §10).
 
-use crate::draft::fields::Fields;
-use crate::reference::RefKind;
+use serde_json::Value;
 
-const MODES: [&str; 2] = ["Strict", "Permissive"];
-/// The versions of TLS, oldest first.
-const VERSIONS: [&str; 5] = ["TLSAuto", "TLS10", "TLS11", "TLS12", "TLS13"];
-const CIPHERS: [&str; 6] = [
-    "ECDHE-ECDSA-AES128-GCM-SHA256",
-    "ECDHE-ECDSA-AES256-GCM-SHA384",
-    "ECDHE-ECDSA-CHACHA20-POLY1305",
-    "ECDHE-RSA-AES128-GCM-SHA256",
-    "ECDHE-RSA-AES256-GCM-SHA384",
-    "ECDHE-RSA-CHACHA20-POLY1305",
-];
+use crate::draft::fields::Fields;
+use crate::policy::{MeshTlsConf, TlsCipher, TlsVersion, TlsVersionsConf};
+use crate::reference::RefKind;
+use crate::topology::MtlsMode;
+
+const MODES: [(&str, MtlsMode); 2] = [("Strict", MtlsMode::Strict), ("Permissive", MtlsMode::Permissive)];
+
+/// Reads what stands below `default`, in silence: [`check`] says what is wrong with it.
+pub(super) fn read(mut conf: Fields<'_>) -> MeshTlsConf {
+    conf.know_the_rest();
+    let mode = conf.value("mode").and_then(Value::as_str);
+    let mode = MODES.iter().find(|(word, _)| Some(*word) == mode).map(|(_, mode)| *mode);
+    let version = |written: &Value| {
+        TlsVersion::ALL.into_iter().find(|version| written.as_str() == Some(version.as_str()))
+    };
+    let versions = conf
+        .value("tlsVersion")
+        .map(|versions| TlsVersionsConf { min: version(&versions["min"]), max: version(&versions["max"]) });
+    let cipher =
+        |written: &Value| TlsCipher::ALL.into_iter().find(|cipher| written.as_str() == Some(cipher.as_str()));
+    let ciphers = conf.value("tlsCiphers").and_then(Value::as_array);
+    MeshTlsConf { mode, versions, ciphers: ciphers.map(|list| list.iter().filter_map(cipher).collect()) }
+}
 
 /// Checks what stands below `spec`, besides references. `top` is the kind of the policy's own target.
 pub(super) fn check(spec: &mut Fields<'_>, top: Option<RefKind>) {
@@ -21,11 +32,13 @@ pub(super) fn check(spec: &mut Fields<'_>, top: Option<RefKind>) {
     if !from.is_empty() && !rules.is_empty() {
         spec.violate_here("field 'from' must be empty when 'rules' is defined");
     }
+    let versions = TlsVersion::ALL.map(TlsVersion::as_str);
+    let ciphers = TlsCipher::ALL.map(TlsCipher::as_str);
     for mut item in from.into_iter().chain(rules) {
         item.know_the_rest();
         let mut conf = item.object("default");
         conf.know_the_rest();
-        one_of(&mut conf, "mode", &MODES);
+        one_of(&mut conf, "mode", &MODES.map(|(word, _)| word));
         if top.is_some_and(|top| top != RefKind::Mesh) {
             for name in ["tlsCiphers", "tlsVersion"] {
                 if conf.has(name) {
@@ -38,13 +51,13 @@ pub(super) fn check(spec: &mut Fields<'_>, top: Option<RefKind>) {
             continue;
         }
         for (at, cipher) in conf.texts("tlsCiphers").iter().enumerate() {
-            if !CIPHERS.contains(&cipher.as_str()) {
-                conf.violate_at(conf.at("tlsCiphers").index(at), unknown(cipher, &CIPHERS));
+            if !ciphers.contains(&cipher.as_str()) {
+                conf.violate_at(conf.at("tlsCiphers").index(at), unknown(cipher, &ciphers));
             }
         }
         let mut version = conf.object("tlsVersion");
         version.know_the_rest();
-        let (least, most) = (one_of(&mut version, "min", &VERSIONS), one_of(&mut version, "max", &VERSIONS));
+        let (least, most) = (one_of(&mut version, "min", &versions), one_of(&mut version, "max", &versions));
         // the first is whatever the library takes
         if least.zip(most).is_some_and(|(least, most)| most > 0 && least > most) {
             version.violate("min", "min version must be lower than max");

@@ -1,13 +1,41 @@
 //! MeshTrafficPermission: who may connect, as far as the reference refuses what is said (spec 07 §11.4, §11.5).
 
+use serde_json::Value;
+
 use crate::draft::fields::Fields;
 use crate::draft::identity::broken_spiffe_id;
 use crate::draft::names::no_server_name;
+use crate::policy::{PeerMatch, PermissionAction, PermissionConf, SpiffeIdMatch};
 use crate::profile::Profile;
 
-const ACTIONS: [&str; 3] = ["Allow", "Deny", "AllowWithShadowDeny"];
 /// The lists of a rule, in the order in which they are checked.
 const LISTS: [&str; 3] = ["allow", "allowWithShadowDeny", "deny"];
+
+/// Reads what stands below `default`, in silence: [`check`] says what is wrong with it.
+pub(super) fn read(mut conf: Fields<'_>) -> PermissionConf {
+    conf.know_the_rest();
+    let action = conf.value("action").and_then(Value::as_str);
+    let mut peers =
+        |list| conf.value(list).and_then(Value::as_array).map(|peers| peers.iter().map(peer).collect());
+    PermissionConf {
+        action: PermissionAction::ALL.into_iter().find(|known| Some(known.as_str()) == action),
+        deny: peers("deny"),
+        allow: peers("allow"),
+        allow_with_shadow_deny: peers("allowWithShadowDeny"),
+    }
+}
+
+fn peer(written: &Value) -> PeerMatch {
+    let value = |part: &Value| part["value"].as_str().map(str::to_owned);
+    let id = &written["spiffeID"];
+    PeerMatch {
+        spiffe_id: value(id).map(|value| match id["type"].as_str() {
+            Some("Prefix") => SpiffeIdMatch::Prefix(value),
+            _ => SpiffeIdMatch::Exact(value),
+        }),
+        server_name: value(&written["sni"]),
+    }
+}
 
 /// Whether a policy says something about inbounds.
 pub(super) fn is_about_inbounds(spec: &mut Fields<'_>) -> bool {
@@ -42,9 +70,9 @@ fn action(mut item: Fields<'_>) {
     default.know_the_rest();
     match default.text("action") {
         None => default.violate("action", "must be defined"),
-        Some(action) if !ACTIONS.contains(&action.as_str()) => {
-            default
-                .violate("action", format!("\"{action}\" must be one of [\"{}\"]", ACTIONS.join("\", \"")));
+        Some(action) if PermissionAction::ALL.iter().all(|known| known.as_str() != action) => {
+            let known = PermissionAction::ALL.map(PermissionAction::as_str).join("\", \"");
+            default.violate("action", format!("\"{action}\" must be one of [\"{known}\"]"));
         }
         Some(_) => {}
     }
@@ -72,6 +100,10 @@ fn rule(mut rule: Fields<'_>) {
             }
             let mut name = peer.object("sni");
             name.know_the_rest();
+            // the reference takes it, and its proxy then refuses the listener
+            if !id.is_present() && !name.is_present() {
+                peer.violate_at(path.clone(), "at least one of 'spiffeID', 'sni' has to be defined");
+            }
             let path = path.field("sni");
             match name.text("type").as_deref() {
                 _ if !name.is_present() => continue,

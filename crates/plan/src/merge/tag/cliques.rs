@@ -1,41 +1,33 @@
-//! Subsets that overlap, and the combinations of their tags.
+//! Largest sets of subsets that all overlap with each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::Tags;
 
-use crate::merge::tag::{Entry, tag};
-use crate::rules::Subset;
+use crate::merge::tag::Entry;
 
-/// With more tags the number of combinations, which doubles with each, would be of no use to anybody.
-const MOST_TAGS: usize = 12;
+/// With more combinations, whose number doubles with each tag, rules would be of no use to anybody.
+pub(super) const MOST_COMBINATIONS: usize = 16_384;
 
-/// Nor of so many ways to overlap.
+/// Nor with so many ways to overlap.
 const MOST_CLIQUES: usize = 4096;
 
 /// Too many tags overlap.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TooManyTags {
     #[error(
-        "{0} different tags overlap: rules are made for at most {MOST_TAGS}; say what is meant in fewer items"
+        "{0} tags that overlap make more than {MOST_COMBINATIONS} combinations; say what is meant in fewer items"
     )]
     Together(usize),
     #[error("tags overlap in more than {MOST_CLIQUES} ways; say what is meant in fewer items")]
     Ways,
 }
 
-/// Every largest set of entries whose subsets all overlap with each other, as positions, ascending. In the order of the
-/// reference, which compares the positions as text, larger first.
-pub(crate) fn cliques(entries: &[Entry<'_>]) -> Result<Vec<Vec<usize>>, TooManyTags> {
+/// Every largest set of entries whose subsets all overlap with each other, as positions.
+pub(super) fn cliques(entries: &[Entry<'_>]) -> Result<Vec<Vec<usize>>, TooManyTags> {
     let all: Vec<(usize, Tags)> =
         entries.iter().enumerate().map(|(at, entry)| (at, entry.subset.clone())).collect();
-    let mut cliques = overlapping(all)?;
-    for clique in &mut cliques {
-        clique.sort_unstable();
-    }
-    let text = |clique: &Vec<usize>| clique.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
-    cliques.sort_by_cached_key(|clique| std::cmp::Reverse(text(clique)));
-    Ok(cliques)
+    overlapping(all)
 }
 
 /// Splits by a tag key that all subsets have, as often as there is one: subsets with different values never overlap, and
@@ -100,19 +92,7 @@ fn search(subsets: &[(usize, Tags)]) -> Result<Vec<Vec<usize>>, TooManyTags> {
     Ok(found)
 }
 
-fn overlap(a: &Tags, b: &Tags) -> bool {
+/// Whether something may have the tags of both.
+pub(super) fn overlap(a: &Tags, b: &Tags) -> bool {
     a.iter().all(|(key, value)| b.get(key).is_none_or(|other| other == value))
-}
-
-/// Every combination of having and lacking the tags of a clique: all of them first, the first tag changing fastest.
-pub(crate) fn combinations(entries: &[Entry<'_>], clique: &[usize]) -> Result<Vec<Subset>, TooManyTags> {
-    let tags: BTreeSet<(&str, &str)> = clique.iter().flat_map(|at| entries[*at].subset.iter()).collect();
-    if tags.len() > MOST_TAGS {
-        return Err(TooManyTags::Together(tags.len()));
-    }
-    let combination = |lacking: usize| {
-        let tags = tags.iter().enumerate();
-        Subset(tags.map(|(bit, (key, value))| tag(key, value, lacking & (1 << bit) != 0)).collect())
-    };
-    Ok((0..1 << tags.len()).map(combination).collect())
 }

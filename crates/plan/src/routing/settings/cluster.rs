@@ -53,6 +53,6 @@ fn slow_start(view: &View<'_>, merged: Option<&Merged>) -> Option<Sourced<Durati
     merged?.origins.iter().rev().find_map(|policy| {
         let resource = view.by_id(&policy.policy)?;
         let value = Declared::by(&resource.meta().labels).slow_start()?;
-        Some(Sourced { value, origin: PolicyOrigin::of(resource, None) })
+        Some(Sourced { value, origin: PolicyOrigin::of(resource) })
     })
 }

@@ -15,7 +15,7 @@ pub(in crate::routing) fn of_destination<'a, T>(
     read: Read<'a, T>,
 ) -> Option<Sourced<T>> {
     let value = read(Declared::by(&resource.meta().labels))?;
-    Some(Sourced { value, origin: PolicyOrigin::of(resource, None) })
+    Some(Sourced { value, origin: PolicyOrigin::of(resource) })
 }
 
 /// What the labels of a route declare, or else those of the Mesh.

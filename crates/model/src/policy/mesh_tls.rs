@@ -1,0 +1,96 @@
+//! MeshTLS: modes, versions and ciphers between proxies (spec 07 §10).
+
+use super::merge::{replaced, said};
+use crate::topology::MtlsMode;
+
+said! {
+    /// What a MeshTLS says about inbounds, and with versions and ciphers about every connection in the mesh.
+    MeshTlsConf {
+        /// Whether plaintext is taken too.
+        mode: MtlsMode,
+        /// The versions of TLS.
+        versions: TlsVersionsConf,
+        /// The ciphers of TLS 1.2 and before.
+        ciphers: Vec<TlsCipher>,
+    }
+}
+
+said! {
+    /// The versions of TLS.
+    TlsVersionsConf {
+        /// The least.
+        min: TlsVersion,
+        /// The most.
+        max: TlsVersion,
+    }
+}
+
+/// A version of TLS, oldest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TlsVersion {
+    /// What the library takes of itself.
+    Auto,
+    /// TLS 1.0.
+    V1_0,
+    /// TLS 1.1.
+    V1_1,
+    /// TLS 1.2.
+    V1_2,
+    /// TLS 1.3.
+    V1_3,
+}
+
+/// A cipher of TLS 1.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs)] // the names are the ciphers
+pub enum TlsCipher {
+    EcdheEcdsaAes128GcmSha256,
+    EcdheEcdsaAes256GcmSha384,
+    EcdheEcdsaChacha20Poly1305,
+    EcdheRsaAes128GcmSha256,
+    EcdheRsaAes256GcmSha384,
+    EcdheRsaChacha20Poly1305,
+}
+
+replaced!(MtlsMode, TlsVersion);
+
+impl TlsVersion {
+    /// Every version, oldest first.
+    pub const ALL: [TlsVersion; 5] =
+        [TlsVersion::Auto, TlsVersion::V1_0, TlsVersion::V1_1, TlsVersion::V1_2, TlsVersion::V1_3];
+
+    /// The version as a policy writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            TlsVersion::Auto => "TLSAuto",
+            TlsVersion::V1_0 => "TLS10",
+            TlsVersion::V1_1 => "TLS11",
+            TlsVersion::V1_2 => "TLS12",
+            TlsVersion::V1_3 => "TLS13",
+        }
+    }
+}
+
+impl TlsCipher {
+    /// Every cipher, in the order in which messages list them.
+    pub const ALL: [TlsCipher; 6] = [
+        TlsCipher::EcdheEcdsaAes128GcmSha256,
+        TlsCipher::EcdheEcdsaAes256GcmSha384,
+        TlsCipher::EcdheEcdsaChacha20Poly1305,
+        TlsCipher::EcdheRsaAes128GcmSha256,
+        TlsCipher::EcdheRsaAes256GcmSha384,
+        TlsCipher::EcdheRsaChacha20Poly1305,
+    ];
+
+    /// The cipher by its name in OpenSSL, which policies write.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            TlsCipher::EcdheEcdsaAes128GcmSha256 => "ECDHE-ECDSA-AES128-GCM-SHA256",
+            TlsCipher::EcdheEcdsaAes256GcmSha384 => "ECDHE-ECDSA-AES256-GCM-SHA384",
+            TlsCipher::EcdheEcdsaChacha20Poly1305 => "ECDHE-ECDSA-CHACHA20-POLY1305",
+            TlsCipher::EcdheRsaAes128GcmSha256 => "ECDHE-RSA-AES128-GCM-SHA256",
+            TlsCipher::EcdheRsaAes256GcmSha384 => "ECDHE-RSA-AES256-GCM-SHA384",
+            TlsCipher::EcdheRsaChacha20Poly1305 => "ECDHE-RSA-CHACHA20-POLY1305",
+        }
+    }
+}
