@@ -6,6 +6,7 @@
 mod documents;
 mod duration;
 mod entries;
+mod identity;
 mod inbounds;
 mod inspect;
 mod matched;
@@ -68,6 +69,8 @@ fn run(request: &Request) -> Result<Value, Failure> {
         "xds" => xds::answer(request),
         "xds-ingress" => xds::ingress(request),
         "traffic" => traffic::answer(request),
+        "identity" => identity::answer(request),
+        "sni" => identity::server_name(request),
         "inspect" => inspect::answer(request),
         other => Err(Failure::Unsupported(format!("no check is called `{other}`"))),
     }

@@ -19,6 +19,7 @@ mod endpoint;
 mod inbound;
 mod listener;
 mod reference;
+mod spire;
 mod split;
 mod tcp_proxy;
 mod tls;
@@ -120,6 +121,7 @@ pub fn lower(plan: &Plan, options: &EnvoyOptions) -> EnvoyResources {
         resources.listeners.insert(listener.name.clone(), tree);
     }
     splits.finish(&mut resources);
+    resources.clusters.extend(mtls.as_deref().and_then(spire::agent));
     resources.notes.sort();
     resources
 }

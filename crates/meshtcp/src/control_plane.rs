@@ -13,6 +13,7 @@ mod resources;
 mod screen;
 mod service;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -166,8 +167,11 @@ pub(crate) fn run(arguments: Args) -> Exit {
         Err(message) => return refuse(&message),
     };
     exposed(&arguments).iter().for_each(|warning| complain(warning));
-    let context =
-        Context { zone: arguments.zone().map(Into::into), ..Context::new(arguments.resources.rules.profile) };
+    let context = Context {
+        zone: arguments.zone().map(Into::into),
+        certified: Some(BTreeSet::new()),
+        ..Context::new(arguments.resources.rules.profile)
+    };
     let scope = Scope { mesh: arguments.mesh.as_deref().map(MeshName::from), which: Which::All };
     let envoy = EnvoyOptions { split: arguments.envoy_split.into(), ..EnvoyOptions::default() };
     let (publisher, statuses) = (Arc::new(Publisher::default()), Arc::new(Statuses::default()));

@@ -12,6 +12,7 @@ mod own_proxy;
 mod screen;
 mod status;
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -216,7 +217,8 @@ fn compiler(arguments: &Args) -> Result<Compiler, String> {
     let scope = Scope { mesh: mesh.map(MeshName::from), which };
     // nobody here is an Envoy
     let envoy = EnvoyOptions::default();
-    Ok(Compiler { context: Context::new(arguments.source.rules.profile), scope, envoy })
+    let context = Context::new(arguments.source.rules.profile);
+    Ok(Compiler { context: Context { certified: Some(BTreeSet::new()), ..context }, scope, envoy })
 }
 
 /// Where lines about finished connections go, by the flags `--log` and `--log-format`.

@@ -75,7 +75,7 @@ pub fn plan_json(plan: &Plan) -> Value {
 }
 
 fn mtls(mtls: &Mtls) -> Value {
-    let Mtls { mesh, permissive, identity, uris, trust } = mtls;
+    let Mtls { mesh, permissive, identity, uris, trust, unified_names: _ } = mtls;
     let issuer = match identity {
         Identity::MeshCa { backend } => json!({ "backend": backend }),
         Identity::Workload { by, provider } => {

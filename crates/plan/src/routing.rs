@@ -14,7 +14,7 @@ mod endpoints;
 mod facts;
 mod gateway;
 mod http;
-mod identity;
+pub(crate) mod identity;
 mod inbound;
 mod legacy;
 mod locality;
@@ -24,7 +24,9 @@ mod outbound;
 mod owner;
 mod protocol;
 mod service;
+pub(crate) mod service_identity;
 mod settings;
+pub(crate) mod sni;
 mod split;
 mod status;
 mod zone;
@@ -93,7 +95,8 @@ impl View<'_> {
             circuit_breaker,
         } = rules;
         let facts = Facts::of(self);
-        let mut warnings = Vec::new();
+        let mut warnings: Vec<Warning> = Vec::new();
+        warnings.extend(facts.mtls.as_deref().and_then(identity::warning).map(Warning::from));
         let dialled = dialled::of_proxy(self, &facts, &mut warnings);
         let of_listeners = [tcp_route, http_route, timeout, retry, access_log];
         for rules in of_listeners.into_iter().chain([load_balancing, health_check, circuit_breaker]) {

@@ -1,7 +1,7 @@
 //! An immutable, indexed set of resources: all that a plan may depend on.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -31,6 +31,10 @@ pub struct Context {
     pub unannounced: ProxyFeatures,
     /// What proxies dial of which somebody else found that out; the others, as their Dataplanes say.
     pub dialled: BTreeMap<ProxyKey, Vec<Dialled>>,
+    /// The tag-based services whose instances all have a certificate of the mesh's CA, as mesh and service. It matters where
+    /// a mesh takes plaintext too, since the others are dialled so. Absent: nobody counts, and everybody is taken to have
+    /// one.
+    pub certified: Option<BTreeSet<(String, String)>>,
 }
 
 impl Context {
@@ -43,6 +47,7 @@ impl Context {
             proxies: BTreeMap::new(),
             unannounced: ProxyFeatures::default(),
             dialled: BTreeMap::new(),
+            certified: None,
         }
     }
 

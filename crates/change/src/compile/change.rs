@@ -187,7 +187,7 @@ fn of_endpoints(before: &Plan, after: &Plan) -> Vec<What> {
 fn of_mesh_tls(before: &Plan, after: &Plan) -> Option<What> {
     let words = |mtls: Option<&Mtls>| match mtls {
         None => "plaintext".to_owned(),
-        Some(Mtls { mesh: _, permissive, identity, uris: _, trust: _ }) => {
+        Some(Mtls { mesh: _, permissive, identity, uris: _, trust: _, unified_names: _ }) => {
             format!("{} ({identity})", if *permissive { "PERMISSIVE" } else { "STRICT" })
         }
     };

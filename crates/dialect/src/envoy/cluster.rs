@@ -28,6 +28,10 @@ pub(super) fn cluster(cluster: &Cluster, destinations: Destinations<'_>) -> (Val
     let mut tree = base(name);
     if let Some(tls) = tls {
         tree["transportSocket"] = tls::to_mesh(tls, destinations);
+        let matches = tls::to_zones(tls, destinations);
+        if !matches.is_empty() {
+            tree["transportSocketMatches"] = matches.into();
+        }
     }
     match kind {
         ClusterKind::Application | ClusterKind::Zone => {}
@@ -48,7 +52,7 @@ pub(super) fn cluster(cluster: &Cluster, destinations: Destinations<'_>) -> (Val
     }
     let ClusterKind::External { protocol: _, tls: outside } = kind else {
         discovered(&mut tree);
-        let mut assignment = endpoint::assignment(name, endpoints);
+        let mut assignment = endpoint::assignment(name, endpoints, tls.as_ref());
         settings::choose(&mut tree, treatment);
         settings::add(&mut tree, treatment, destinations.unasked);
         settings::fail_over(&mut assignment, treatment);
@@ -85,7 +89,7 @@ pub(super) fn discovered(tree: &mut Value) {
 }
 
 /// The protocol options of the upstream; the reference sets HTTP/2 even for TCP services of the mesh (spec 06 no. 52).
-fn set_http(tree: &mut Value, protocol: Protocol) {
+pub(super) fn set_http(tree: &mut Value, protocol: Protocol) {
     let options = match protocol {
         Protocol::Http => "httpProtocolOptions",
         Protocol::Http2 | Protocol::Grpc => "http2ProtocolOptions",

@@ -2,22 +2,31 @@
 
 use std::collections::BTreeMap;
 
-use model::reference::SERVICE_TAG;
+use model::reference::{SERVICE_TAG, ZONE_TAG};
 use model::resource::DISPLAY_NAME_LABEL;
-use plan::Endpoint;
+use plan::{Endpoint, ProxyTls};
 use serde_json::{Map, Value, json};
 
 use super::words::{address, url};
 
-/// The load assignment of a cluster that is discovered by EDS.
-pub(super) fn assignment(cluster: &str, endpoints: &[Endpoint]) -> Value {
-    let mut tree = inline(cluster, endpoints);
+/// The load assignment of a cluster that is discovered by EDS; `tls`: how its endpoints are dialled.
+pub(super) fn assignment(cluster: &str, endpoints: &[Endpoint], tls: Option<&ProxyTls>) -> Value {
+    let zones = tls.map(|tls| &tls.sni_of_zones);
+    let mut tree = grouped(cluster, endpoints, |endpoint| {
+        // the zone by which their transport socket is matched
+        let zone = endpoint.zone.as_ref().filter(|zone| zones.is_some_and(|zones| zones.contains_key(*zone)));
+        zone.map(|zone| (ZONE_TAG.to_owned(), zone.as_str().into())).into_iter().collect()
+    });
     tree["@type"] = url("config.endpoint.v3.ClusterLoadAssignment").into();
     tree
 }
 
 /// The load assignment inside a cluster: groups sorted by zone, those without one first.
 pub(super) fn inline(cluster: &str, endpoints: &[Endpoint]) -> Value {
+    grouped(cluster, endpoints, |_| Map::new())
+}
+
+fn grouped(cluster: &str, endpoints: &[Endpoint], also: impl Fn(&Endpoint) -> Map<String, Value>) -> Value {
     let mut groups: BTreeMap<(Option<&str>, u32), Vec<&Endpoint>> = BTreeMap::new();
     for endpoint in endpoints {
         groups.entry((endpoint.zone.as_deref(), endpoint.priority)).or_default().push(endpoint);
@@ -26,7 +35,7 @@ pub(super) fn inline(cluster: &str, endpoints: &[Endpoint]) -> Value {
         .into_iter()
         .map(|((zone, priority), mut endpoints)| {
             endpoints.sort_by(|a, b| (&a.address, a.port).cmp(&(&b.address, b.port)));
-            let endpoints: Vec<Value> = endpoints.into_iter().map(|e| endpoint(e, Map::new())).collect();
+            let endpoints: Vec<Value> = endpoints.into_iter().map(|e| endpoint(e, also(e))).collect();
             let mut group = json!({ "lbEndpoints": endpoints });
             if let Some(zone) = zone {
                 group["locality"] = json!({ "zone": zone });

@@ -1,11 +1,12 @@
 //! TLS as transport sockets (spec 04 §8.2, §9.2, §12.2).
 
-use plan::{ExternalTls, Identity, Mtls, ProxyTls, Session};
+use model::reference::ZONE_TAG;
+use plan::{ExternalTls, Identity, Mtls, PeerNames, Provider, ProxyTls, Session, Trust};
 use serde_json::{Map, Value, json};
 
-use super::CertificateKey;
 use super::destinations::Destinations;
 use super::words::{extension, object, secret};
+use super::{CertificateKey, spire};
 
 const UPSTREAM: &str = "extensions.transport_sockets.tls.v3.UpstreamTlsContext";
 const DOWNSTREAM: &str = "extensions.transport_sockets.tls.v3.DownstreamTlsContext";
@@ -14,44 +15,74 @@ fn socket(message: &str, context: Map<String, Value>) -> Value {
     extension("envoy.transport_sockets.tls", message, context)
 }
 
-/// The names of the secrets that proxies prove themselves with, and check others against.
+/// The secrets that a proxy proves itself with, and checks others against.
 struct Secrets {
-    identity: String,
-    authority: String,
+    identity: Value,
+    authority: Value,
 }
 
 impl Secrets {
-    fn of(mtls: Option<&Mtls>, own_mesh: &str, authority_mesh: &str) -> Self {
-        match mtls.map(|mtls| &mtls.identity) {
-            Some(Identity::Workload { by, provider: _ }) => {
-                Self { identity: by.to_string(), authority: "system_trust_bundle".into() }
+    /// To prove itself to proxies of a mesh, and to check these.
+    fn of(mtls: Option<&Mtls>, own_mesh: &str, mesh: &str) -> Self {
+        let unified = mtls.is_some_and(|mtls| mtls.unified_names);
+        let trust = mtls.map(|mtls| &mtls.trust);
+        let identity = match mtls.map(|mtls| (&mtls.identity, &mtls.uris)) {
+            Some((Identity::Workload { by: _, provider: Provider::Spire { .. } }, uris)) => {
+                spire::secret(uris.as_ref().ok().and_then(|uris| uris.first()).map_or("", String::as_str))
             }
-            Some(Identity::MeshCa { .. }) | None => Self {
-                identity: format!("identity_cert:secret:{own_mesh}"),
-                authority: format!("mesh_ca:secret:{authority_mesh}"),
-            },
-        }
+            Some((Identity::Workload { by, provider: Provider::Bundled }, _)) => secret(&by.to_string()),
+            Some((Identity::MeshCa { .. }, _)) | None if unified => {
+                secret(&format!("system_mtls_identity_{own_mesh}"))
+            }
+            Some((Identity::MeshCa { .. }, _)) | None => secret(&format!("identity_cert:secret:{own_mesh}")),
+        };
+        let authority = match trust {
+            Some(Trust::Spire) => spire::secret(spire::EVERYBODY),
+            // bundles are those of the own mesh
+            Some(Trust::Domains { .. }) if mesh == own_mesh => secret("system_trust_bundle"),
+            Some(Trust::Domains { .. } | Trust::MeshCa) | None => secret(&of_authority(mesh, unified)),
+        };
+        Self { identity, authority }
     }
 }
 
+fn of_authority(mesh: &str, unified: bool) -> String {
+    if unified { format!("system_mtls_ca_{mesh}") } else { format!("mesh_ca:secret:{mesh}") }
+}
+
 /// TLS to proxies of the mesh.
-pub(super) fn to_mesh(
-    tls: &ProxyTls,
-    Destinations { clusters: _, mtls, mesh: own_mesh, unasked: _ }: Destinations<'_>,
-) -> Value {
-    let ProxyTls { sni, identities, mesh, optional: _ } = tls;
-    let secrets = Secrets::of(mtls, own_mesh, mesh);
-    let names: Vec<Value> =
-        identities.iter().map(|id| json!({ "sanType": "URI", "matcher": { "exact": id } })).collect();
+pub(super) fn to_mesh(tls: &ProxyTls, destinations: Destinations<'_>) -> Value {
+    by_name(tls, &tls.sni, destinations)
+}
+
+/// TLS to those proxies of the mesh that are behind an ingress which routes by another name, by zone.
+pub(super) fn to_zones(tls: &ProxyTls, destinations: Destinations<'_>) -> Vec<Value> {
+    let of_zone = |(zone, sni): (&String, &String)| json!({ "name": zone, "match": { ZONE_TAG: zone }, "transportSocket": by_name(tls, sni, destinations) });
+    tls.sni_of_zones.iter().map(of_zone).collect()
+}
+
+fn by_name(tls: &ProxyTls, name: &str, destinations: Destinations<'_>) -> Value {
+    let ProxyTls { sni: _, sni_of_zones: _, peers, mesh, optional: _ } = tls;
+    let Destinations { clusters: _, mtls, mesh: own_mesh, unasked: _ } = destinations;
+    let Secrets { identity, authority } = Secrets::of(mtls, own_mesh, mesh);
+    let by_uri = |how: &str, text: &str| json!({ "sanType": "URI", "matcher": { how: text } });
+    let accepted = match peers {
+        PeerNames::Any => json!({}),
+        PeerNames::Exact(uris) => {
+            let names: Vec<Value> = uris.iter().map(|uri| by_uri("exact", uri)).collect();
+            json!({ "matchTypedSubjectAltNames": names })
+        }
+        PeerNames::Prefix(start) => json!({ "matchTypedSubjectAltNames": [by_uri("prefix", start)] }),
+    };
     let context = json!({
-        "sni": sni,
+        "sni": name,
         "commonTlsContext": {
             "alpnProtocols": ["kuma"],
             "combinedValidationContext": {
-                "defaultValidationContext": { "matchTypedSubjectAltNames": names },
-                "validationContextSdsSecretConfig": secret(&secrets.authority),
+                "defaultValidationContext": accepted,
+                "validationContextSdsSecretConfig": authority,
             },
-            "tlsCertificateSdsSecretConfigs": [secret(&secrets.identity)],
+            "tlsCertificateSdsSecretConfigs": [identity],
         },
     });
     socket(UPSTREAM, object(context))
@@ -74,8 +105,8 @@ pub(super) fn to_outside(tls: &ExternalTls) -> Value {
 
 /// TLS from proxies of the mesh, on inbound listeners.
 pub(super) fn from_mesh(mtls: &Mtls) -> Value {
-    let Mtls { mesh, permissive: _, identity: _, uris: _, trust: _ } = mtls;
-    let secrets = Secrets::of(Some(mtls), mesh, mesh);
+    let Mtls { mesh, permissive: _, identity: _, uris: _, trust: _, unified_names: _ } = mtls;
+    let Secrets { identity, authority } = Secrets::of(Some(mtls), mesh, mesh);
     let context = json!({
         "requireClientCertificate": true,
         "commonTlsContext": {
@@ -84,9 +115,9 @@ pub(super) fn from_mesh(mtls: &Mtls) -> Value {
                     "matchTypedSubjectAltNames":
                         [{ "sanType": "URI", "matcher": { "prefix": format!("spiffe://{mesh}/") } }],
                 },
-                "validationContextSdsSecretConfig": secret(&secrets.authority),
+                "validationContextSdsSecretConfig": authority,
             },
-            "tlsCertificateSdsSecretConfigs": [secret(&secrets.identity)],
+            "tlsCertificateSdsSecretConfigs": [identity],
         },
     });
     socket(DOWNSTREAM, object(context))

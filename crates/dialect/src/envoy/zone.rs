@@ -76,7 +76,7 @@ pub(super) fn add_clusters(
                 json!({ "fallbackPolicy": "ANY_ENDPOINT", "subsetSelectors": selectors });
         }
         resources.clusters.insert(name.to_owned(), tree);
-        let assignment = endpoint::assignment(name, &of_service.endpoints);
+        let assignment = endpoint::assignment(name, &of_service.endpoints, None);
         resources.endpoints.insert(name.to_owned(), assignment);
     }
 }

@@ -64,7 +64,7 @@ fn dialable<'a>(cluster: &'a PlanCluster, mtls: Option<&Mtls>) -> Result<Vec<&'a
     }
     let Some(tls) = tls else { return sockets(endpoints.iter(), service) };
     // How the endpoints prove themselves matters to who dials them by TLS.
-    let ProxyTls { sni: _, identities: _, mesh, optional } = tls;
+    let ProxyTls { sni: _, sni_of_zones: _, peers: _, mesh, optional } = tls;
     if !optional {
         return Err(mesh_tls::is_required(mesh, mtls));
     }

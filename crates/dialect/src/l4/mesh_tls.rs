@@ -17,7 +17,7 @@ pub(super) fn issuer(mtls: Option<&Mtls>) -> String {
 
 /// Why inbounds refuse every connection; absent: they may take plaintext.
 pub(super) fn refuses_inbounds(mtls: &Mtls) -> Option<String> {
-    let Mtls { mesh, permissive, identity: _, uris: _, trust: _ } = mtls;
+    let Mtls { mesh, permissive, identity: _, uris: _, trust: _, unified_names: _ } = mtls;
     (!permissive).then(|| is_required(mesh, Some(mtls)))
 }
 

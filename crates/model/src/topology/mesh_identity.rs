@@ -24,7 +24,10 @@ pub struct MeshIdentity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IdentityProvider {
     /// The control plane, by an authority in its secrets.
-    Bundled,
+    Bundled {
+        /// Whether a MeshTrust is made of the authority; default true.
+        creates_trust: bool,
+    },
     /// The SPIRE agent on the proxy's host.
     Spire {
         /// How long connecting to the agent may take; default 1 s.

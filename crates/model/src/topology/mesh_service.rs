@@ -16,8 +16,8 @@ pub struct MeshService {
     pub availability: ServiceAvailability,
     /// `status.vips[].ip`.
     pub vips: Vec<String>,
-    /// `status.tls.status == Ready`.
-    pub tls_ready: bool,
+    /// Whether `status.tls.status` is `Ready`; absent: nobody has said yet.
+    pub tls_ready: Option<bool>,
 }
 
 /// Which dataplanes offer a service.

@@ -1,5 +1,6 @@
 //! The destinations behind backends, and their endpoints.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::Tags;
@@ -96,17 +97,33 @@ pub struct ExternalTls {
     pub verify: bool,
 }
 
-/// TLS to proxies of a mesh (spec 04 §8.2).
+/// TLS to proxies of a mesh (spec 07 §7).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ProxyTls {
-    /// The SNI (spec 04 §8.3).
+    /// The server name (spec 07 §7.4).
     pub sni: String,
-    /// The SPIFFE ids that endpoints may show, sorted.
-    pub identities: Vec<String>,
-    /// The mesh whose CA they must be signed by.
+    /// The server name for endpoints of zones whose ingress routes by another one, by zone (spec 07 §7.5).
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub sni_of_zones: BTreeMap<String, String>,
+    /// Who its endpoints may say they are.
+    pub peers: PeerNames,
+    /// The mesh that they are of: another than the proxy's own vouches for them by its own CA.
     pub mesh: String,
     /// Whether the endpoints that are no zone proxies accept plaintext too.
     pub optional: bool,
+}
+
+/// Which URI SANs of a peer that is believed are accepted: one of them suffices.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PeerNames {
+    /// Any.
+    Any,
+    /// One of these, sorted.
+    Exact(Vec<String>),
+    /// Any that begins so.
+    Prefix(String),
 }
 
 /// One address that takes connections.

@@ -5,7 +5,7 @@ use std::fmt;
 use model::Tags;
 use serde::Serialize;
 
-use super::{OnUnavailable, PolicyOrigin, Sourced};
+use super::{NoServerName, OnUnavailable, PolicyOrigin, Sourced};
 
 /// One side of a split. Two backends may share a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -81,6 +81,8 @@ pub enum Unusable {
     },
     /// The destination exists, and nobody offers it now.
     NoEndpoints,
+    /// It is reached by mesh TLS, and no server name says which destination is meant.
+    NoServerName(NoServerName),
     /// The destination needs mTLS or a zone egress that the mesh does not have.
     NeedsMesh {
         /// What is missing.
@@ -109,6 +111,7 @@ impl fmt::Display for Unusable {
             Unusable::Protocol { protocol } => write!(f, "TCP is not routed to the protocol {protocol}"),
             Unusable::Emptied { by } => write!(f, "the whole split is dropped because of {by}"),
             Unusable::NoEndpoints => f.write_str("nobody offers it now"),
+            Unusable::NoServerName(why) => write!(f, "{why}"),
             Unusable::NeedsMesh { missing } => f.write_str(missing),
         }
     }

@@ -2,6 +2,8 @@
 
 mod tls;
 
+use tls::Client;
+
 use std::collections::BTreeMap;
 
 use model::reference::{MESH_TAG, SERVICE_TAG};
@@ -13,7 +15,7 @@ use super::facts::Facts;
 use super::service::Service;
 use super::settings::{self, SaidOfCluster};
 use super::{ProxyRules, locality, names};
-use crate::plan::{Cluster, ClusterKind, DirectAccess, Endpoint, Warning};
+use crate::plan::{Cluster, ClusterKind, DirectAccess, Endpoint, Unusable, Warning};
 use crate::rules::{Merged, Rules};
 use crate::view::View;
 
@@ -53,7 +55,12 @@ impl<'v, 'a> Clusters<'v, 'a> {
     }
 
     /// The cluster of a tag set with `kuma.io/service`; `gateway` has the tags of the gateway listener that dials it.
-    pub(super) fn of_tags(&mut self, tags: &Tags, mesh: Option<&str>, gateway: Option<&Tags>) -> Made {
+    pub(super) fn of_tags(
+        &mut self,
+        tags: &Tags,
+        mesh: Option<&str>,
+        gateway: Option<&Tags>,
+    ) -> Result<Made, Unusable> {
         let service = tags.service().unwrap_or_default().to_owned();
         let offer = self.offer(&service, mesh).clone();
         let protocol = endpoints::protocol_of(&offer, self.facts);
@@ -62,7 +69,7 @@ impl<'v, 'a> Clusters<'v, 'a> {
             let mut subset = tags.clone();
             subset.remove(SERVICE_TAG);
             subset.remove(MESH_TAG);
-            let tls = tls::to_tags(self.facts, &service, &subset, mesh, &offer, gateway.is_some());
+            let tls = self.client(gateway).to_tags(&service, &subset, mesh, &offer)?;
             let said = self.said(|rules| rules.for_service(&service));
             let cluster = Cluster {
                 name: name.clone(),
@@ -78,11 +85,15 @@ impl<'v, 'a> Clusters<'v, 'a> {
             };
             self.made.insert(name.clone(), locality::arranged(self.view, self.facts, cluster));
         }
-        self.made(name, protocol, &offer)
+        Ok(self.made(name, protocol, &offer))
     }
 
     /// The cluster of one port of a real service.
-    pub(super) fn of_service(&mut self, service: &Service<'_>, gateway: Option<&Tags>) -> Made {
+    pub(super) fn of_service(
+        &mut self,
+        service: &Service<'_>,
+        gateway: Option<&Tags>,
+    ) -> Result<Made, Unusable> {
         let first_scheme = self.facts.profile.has_first_destination_names();
         let destination = names::destination(&service.id, service.port, first_scheme);
         let name = match gateway {
@@ -103,7 +114,7 @@ impl<'v, 'a> Clusters<'v, 'a> {
                 service: destination,
                 kind: kind(&offer, gateway.is_some()),
                 subset: Tags::default(),
-                tls: tls::to_service(self.view, self.facts, service, &offer, gateway.is_some()),
+                tls: self.client(gateway).to_service(service, &offer)?,
                 connect_timeout: settings::connect_timeout(self.view, said.timeout),
                 settings: settings::of_cluster(self.view, said, Some(service.resource)),
                 endpoints: endpoints::subset(offer.endpoints.clone(), &Tags::default()),
@@ -112,7 +123,11 @@ impl<'v, 'a> Clusters<'v, 'a> {
             };
             self.made.insert(name.clone(), locality::arranged(self.view, self.facts, cluster));
         }
-        self.made(name, service.protocol, &offer)
+        Ok(self.made(name, service.protocol, &offer))
+    }
+
+    fn client(&self, gateway: Option<&Tags>) -> Client<'v, 'a> {
+        Client { view: self.view, facts: self.facts, always_ready: gateway.is_some() }
     }
 
     /// A cluster that was made, to set what only the owner of an outbound knows.

@@ -48,7 +48,8 @@ impl<'a> Facts<'a> {
         let transparent = view.dataplane().is_transparent() || features.transparent;
         let own_zone = Some(view.resource().meta().zone()).filter(|zone| !zone.is_empty());
         let zone = context.zone.as_deref().or(own_zone);
-        let mtls = identity::of_proxy(view, mesh, zone).map(Arc::new);
+        let unified = profile.always_unified_naming() || asks_for_unified;
+        let mtls = identity::of_proxy(view, mesh, zone, unified).map(Arc::new);
         Self {
             profile,
             mesh_name: view.mesh_name(),
@@ -57,7 +58,7 @@ impl<'a> Facts<'a> {
             mtls,
             locality_aware: mesh.locality_aware,
             mesh_services,
-            unified: profile.always_unified_naming() || asks_for_unified,
+            unified,
             transparent,
             binds: !transparent || (profile.knows_bound_outbounds() && features.bind_outbounds),
             system_namespace: &context.system_namespace,

@@ -14,6 +14,7 @@ use model::{Kind, Labels, Profile, Resource, ResourceId, Spec};
 
 use crate::plan::{Identity, Mtls, Provider, Trust, Unissued};
 use crate::reader::Reader;
+use crate::snapshot::Snapshot;
 use crate::view::View;
 
 const SERVICE_ACCOUNT_LABEL: &str = "k8s.kuma.io/service-account";
@@ -22,7 +23,12 @@ const WORKLOAD_LABEL: &str = "kuma.io/workload";
 const DEFAULT_ZONE: &str = "default";
 
 /// How the proxy proves who it is, and whom it believes; absent where it speaks plaintext.
-pub(super) fn of_proxy(view: &View<'_>, mesh: &Mesh, zone: Option<&str>) -> Option<Mtls> {
+pub(super) fn of_proxy(
+    view: &View<'_>,
+    mesh: &Mesh,
+    zone: Option<&str>,
+    unified_names: bool,
+) -> Option<Mtls> {
     let profile = view.profile();
     let backend = mesh.mtls().filter(|_| profile.has_mesh_mtls());
     let in_mesh = |permissive, identity, uris, trust| Mtls {
@@ -31,32 +37,33 @@ pub(super) fn of_proxy(view: &View<'_>, mesh: &Mesh, zone: Option<&str>) -> Opti
         identity,
         uris,
         trust,
+        unified_names,
     };
+    let (reader, mesh_name) = (view.reader(), view.mesh_name());
     if let Some((resource, identity)) = initialised(view, mesh) {
-        let provider = match identity.provider {
-            Some(IdentityProvider::Spire { timeout }) => Provider::Spire { timeout },
-            _ => Provider::Bundled,
-        };
-        let trust = match provider {
-            Provider::Spire { .. } => Trust::Spire,
-            Provider::Bundled => domains(view.reader(), view.mesh_name(), backend.is_some()),
-        };
+        let provider = provider(identity);
+        let trust = trust_of(reader, mesh, mesh_name, provider, zone);
         let uris = spiffe_id(profile, view.resource(), resource, identity, zone).map(|id| vec![id]);
         return Some(in_mesh(false, Identity::Workload { by: resource.id(), provider }, uris, trust));
     }
     if view.features().workload_identity {
-        let (kind, mesh, nobody) = (Kind::MeshIdentity, view.mesh_name().to_owned(), String::new);
-        let by =
-            ResourceId { kind, mesh, zone: nobody(), namespace: nobody(), name: nobody(), section: nobody() };
-        let trust = domains(view.reader(), view.mesh_name(), backend.is_some());
+        let nobody = String::new;
+        let by = ResourceId {
+            kind: Kind::MeshIdentity,
+            mesh: mesh_name.to_owned(),
+            zone: nobody(),
+            namespace: nobody(),
+            name: nobody(),
+            section: nobody(),
+        };
+        let trust = trust_of(reader, mesh, mesh_name, Provider::Bundled, zone);
         let identity = Identity::Workload { by, provider: Provider::Bundled };
         return Some(in_mesh(false, identity, Ok(Vec::new()), trust));
     }
     let backend = backend?;
-    let believes_domains = profile.mesh_ca_joins_domains();
-    let trust = match domains(view.reader(), view.mesh_name(), true) {
-        Trust::Domains { bundles, .. } if bundles.is_empty() || !believes_domains => Trust::MeshCa,
-        trust => trust,
+    let trust = match domains(reader, mesh, mesh_name, zone) {
+        trust @ Trust::Domains { with_mesh_ca: true, .. } => trust,
+        _ => Trust::MeshCa,
     };
     Some(in_mesh(
         backend.mode == MtlsMode::Permissive,
@@ -64,6 +71,18 @@ pub(super) fn of_proxy(view: &View<'_>, mesh: &Mesh, zone: Option<&str>) -> Opti
         uris(profile, view.mesh_name(), view.resource(), view.dataplane()),
         trust,
     ))
+}
+
+/// What the operator should know about an identity.
+pub(super) fn warning(mtls: &Mtls) -> Option<String> {
+    let effect = "the proxy takes and makes no connection of the mesh";
+    match (&mtls.uris, &mtls.identity) {
+        (Err(why), identity) => Some(format!("no certificate can be issued by {identity}: {why}; {effect}")),
+        (Ok(uris), Identity::MeshCa { .. }) if uris.is_empty() => Some(format!(
+            "its certificate names nobody, because the Dataplane has neither inbounds nor tags: {effect}"
+        )),
+        (Ok(_), Identity::MeshCa { .. } | Identity::Workload { .. }) => None,
+    }
 }
 
 /// The MeshIdentity that fits a Dataplane best: of those that select it the one that asks for most labels, the first by
@@ -88,6 +107,14 @@ pub(crate) fn best<'a>(
         .map(|(_, found)| found)
 }
 
+/// The MeshIdentity that fits a Dataplane best, whether certificates are issued by it or not.
+pub fn best_identity<'a>(
+    snapshot: &'a Snapshot,
+    dataplane: &Resource,
+) -> Option<(&'a Resource, &'a MeshIdentity)> {
+    best(&Reader::of(snapshot), dataplane.meta().mesh.as_str(), &dataplane.meta().labels)
+}
+
 /// The best MeshIdentity of the proxy, if certificates are issued by it.
 fn initialised<'a>(view: &View<'a>, mesh: &Mesh) -> Option<(&'a Resource, &'a MeshIdentity)> {
     let profile = view.profile();
@@ -100,80 +127,152 @@ fn initialised<'a>(view: &View<'a>, mesh: &Mesh) -> Option<(&'a Resource, &'a Me
 
 /// Whether certificates are issued by a MeshIdentity (spec 07 §12.7). Where no control plane has said anything yet, by
 /// what one would say.
-pub(crate) fn is_initialised(profile: Profile, mesh: &Mesh, identity: &MeshIdentity) -> bool {
-    let has_services =
-        profile.always_exclusive_mesh_services() || mesh.mesh_services == MeshServicesMode::Exclusive;
-    let is_issued = match identity.provider {
-        Some(IdentityProvider::Bundled | IdentityProvider::Spire { .. }) => true,
-        Some(IdentityProvider::Extension) | None => false,
-    };
-    has_services
-        && is_issued
-        && match identity.readiness {
-            None | Some(IdentityReadiness::Ready) => true,
-            Some(IdentityReadiness::PartiallyReady | IdentityReadiness::Failed) => false,
-        }
+pub(super) fn is_initialised(profile: Profile, mesh: &Mesh, identity: &MeshIdentity) -> bool {
+    let is_issued =
+        matches!(identity.provider, Some(IdentityProvider::Bundled { .. } | IdentityProvider::Spire { .. }));
+    is_issued
+        && is_published(profile, mesh, identity)
+        && identity.readiness != Some(IdentityReadiness::PartiallyReady)
 }
 
-/// The authorities of all trust domains that a mesh knows, with its own CA where the profile has it join.
-fn domains(reader: &Reader<'_>, mesh: &str, has_mesh_ca: bool) -> Trust {
+/// Whether the names that a MeshIdentity gives count: before certificates are issued clients learn them (spec 07 §12.4).
+pub(super) fn is_published(profile: Profile, mesh: &Mesh, identity: &MeshIdentity) -> bool {
+    let is_exclusive = mesh.mesh_services == MeshServicesMode::Exclusive;
+    let has_services = profile.always_exclusive_mesh_services() || is_exclusive;
+    has_services
+        && profile.has_workload_identities()
+        && identity.provider != Some(IdentityProvider::Extension)
+        && identity.readiness != Some(IdentityReadiness::Failed)
+}
+
+/// Who issues the certificates of a MeshIdentity that is initialised.
+pub(super) fn provider(identity: &MeshIdentity) -> Provider {
+    match identity.provider {
+        Some(IdentityProvider::Spire { timeout }) => Provider::Spire { timeout },
+        Some(IdentityProvider::Bundled { .. } | IdentityProvider::Extension) | None => Provider::Bundled,
+    }
+}
+
+/// Whom proxies believe whose certificates a provider issues.
+pub(super) fn trust_of(
+    reader: &Reader<'_>,
+    mesh: &Mesh,
+    mesh_name: &str,
+    provider: Provider,
+    zone: Option<&str>,
+) -> Trust {
+    match provider {
+        Provider::Spire { timeout: _ } => Trust::Spire,
+        Provider::Bundled => domains(reader, mesh, mesh_name, zone),
+    }
+}
+
+/// The authorities of all trust domains that a mesh knows, with its own CA where the profile has it join. A domain of which
+/// a MeshTrust is still to be made has no authority yet.
+fn domains(reader: &Reader<'_>, mesh: &Mesh, mesh_name: &str, zone: Option<&str>) -> Trust {
+    let profile = reader.profile();
     let mut bundles = BTreeMap::<String, Vec<_>>::new();
-    for resource in reader.in_mesh(Kind::MeshTrust, mesh) {
+    for resource in reader.in_mesh(Kind::MeshTrust, mesh_name) {
         let Spec::MeshTrust(trust) = resource.spec() else { continue };
         bundles.entry(trust.domain.clone()).or_default().extend(trust.bundles.iter().cloned());
     }
-    let with_mesh_ca = has_mesh_ca && !bundles.is_empty() && reader.profile().mesh_ca_joins_domains();
+    for resource in reader.in_mesh(Kind::MeshIdentity, mesh_name) {
+        let Spec::MeshIdentity(identity) = resource.spec() else { continue };
+        if identity.provider == Some(IdentityProvider::Bundled { creates_trust: true })
+            && is_initialised(profile, mesh, identity)
+            && let Ok(domain) = trust_domain(resource, identity, zone)
+        {
+            bundles.entry(domain).or_default();
+        }
+    }
+    let with_mesh_ca = profile.mesh_ca_joins_domains() && mesh.mtls().is_some() && !bundles.is_empty();
     Trust::Domains { bundles, with_mesh_ca }
 }
 
+/// The trust domain of a MeshIdentity in a zone, for Dataplanes without labels.
+///
+/// # Errors
+///
+/// A template that needs a label, or has an action that means nothing.
+pub fn trust_domain(
+    resource: &Resource,
+    identity: &MeshIdentity,
+    zone: Option<&str>,
+) -> Result<String, Unissued> {
+    domain(
+        &Blanks {
+            mesh: resource.meta().mesh.as_str(),
+            zone: zone_of(resource, zone),
+            labels: &Labels::default(),
+        },
+        identity,
+    )
+}
+
+/// What the places of templates are filled with.
+struct Blanks<'a> {
+    mesh: &'a str,
+    zone: &'a str,
+    labels: &'a Labels,
+}
+
+impl Blanks<'_> {
+    fn fill(&self, template: &Template) -> Result<String, Unissued> {
+        let label = |key| self.labels.get(key).unwrap_or_default();
+        let piece = |piece: &TemplatePiece| match piece {
+            TemplatePiece::Text(text) => Ok(text.clone()),
+            TemplatePiece::Mesh => Ok(self.mesh.to_owned()),
+            TemplatePiece::Zone => Ok(self.zone.to_owned()),
+            TemplatePiece::Namespace => Ok(label(NAMESPACE_LABEL).to_owned()),
+            TemplatePiece::ServiceAccount => Ok(label(SERVICE_ACCOUNT_LABEL).to_owned()),
+            TemplatePiece::Workload => Ok(label(WORKLOAD_LABEL).to_owned()),
+            TemplatePiece::Label(key) => match self.labels.get(key) {
+                Some(value) => Ok(value.to_owned()),
+                None => Err(Unissued::NoLabel { label: key.clone() }),
+            },
+            TemplatePiece::Unknown(action) => Err(Unissued::UnknownAction { action: action.clone() }),
+        };
+        template.0.iter().map(piece).collect()
+    }
+}
+
+fn domain(blanks: &Blanks<'_>, identity: &MeshIdentity) -> Result<String, Unissued> {
+    let Blanks { mesh, zone, labels: _ } = blanks;
+    identity
+        .trust_domain
+        .as_ref()
+        .map_or_else(|| Ok(format!("{mesh}.{zone}.mesh.local")), |it| blanks.fill(it))
+}
+
+/// The zone of a MeshIdentity: its own, or else the one it is used in.
+fn zone_of<'a>(resource: &'a Resource, zone: Option<&'a str>) -> &'a str {
+    Some(resource.meta().zone()).filter(|own| !own.is_empty()).or(zone).unwrap_or(DEFAULT_ZONE)
+}
+
 /// The SPIFFE ID that a MeshIdentity gives a Dataplane (spec 07 §12.3).
-pub(crate) fn spiffe_id(
+///
+/// # Errors
+///
+/// What the templates ask for and the Dataplane does not have, or a result that is no SPIFFE ID.
+pub fn spiffe_id(
     profile: Profile,
     dataplane: &Resource,
     resource: &Resource,
     identity: &MeshIdentity,
     zone: Option<&str>,
 ) -> Result<String, Unissued> {
-    use TemplatePiece::{Mesh, Namespace, ServiceAccount, Text, Workload, Zone};
     let meta = dataplane.meta();
     let labels = &meta.labels;
+    let blanks = Blanks { mesh: meta.mesh.as_str(), zone: zone_of(resource, zone), labels };
     let label = |key| labels.get(key).unwrap_or_default();
-    let own_zone = resource.meta().zone();
-    let zone = if own_zone.is_empty() { zone.unwrap_or(DEFAULT_ZONE) } else { own_zone };
-    let fill = |template: &Template| {
-        template
-            .0
-            .iter()
-            .map(|piece| {
-                Ok(match piece {
-                    Text(text) => text,
-                    Mesh => meta.mesh.as_str(),
-                    Zone => zone,
-                    Namespace => label(NAMESPACE_LABEL),
-                    ServiceAccount => label(SERVICE_ACCOUNT_LABEL),
-                    Workload => label(WORKLOAD_LABEL),
-                    TemplatePiece::Label(key) => {
-                        labels.get(key).ok_or_else(|| Unissued::NoLabel { label: key.clone() })?
-                    }
-                    TemplatePiece::Unknown(action) => {
-                        return Err(Unissued::UnknownAction { action: action.clone() });
-                    }
-                })
-            })
-            .collect::<Result<String, Unissued>>()
-    };
-    let text = |text: &str| Text(text.to_owned());
-    let domain = match &identity.trust_domain {
-        Some(domain) => fill(domain)?,
-        None => fill(&Template(vec![Mesh, text("."), Zone, text(".mesh.local")]))?,
-    };
-    let in_namespace = labels.get(ENV_LABEL) == Some("kubernetes") || labels.get(NAMESPACE_LABEL).is_some();
+    let is_kubernetes = labels.get(ENV_LABEL) == Some("kubernetes") || labels.get(NAMESPACE_LABEL).is_some();
+    let domain = domain(&blanks, identity)?;
     let path = match &identity.path {
-        Some(path) => fill(path)?,
-        None if in_namespace || !profile.has_workload_labels() => {
-            fill(&Template(vec![text("/ns/"), Namespace, text("/sa/"), ServiceAccount]))?
+        Some(path) => blanks.fill(path)?,
+        None if is_kubernetes || !profile.has_workload_labels() => {
+            format!("/ns/{}/sa/{}", label(NAMESPACE_LABEL), label(SERVICE_ACCOUNT_LABEL))
         }
-        None => fill(&Template(vec![text("/workload/"), Workload]))?,
+        None => format!("/workload/{}", label(WORKLOAD_LABEL)),
     };
     let id = format!("spiffe://{domain}{path}");
     match broken_spiffe_id(&id) {

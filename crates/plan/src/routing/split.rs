@@ -114,11 +114,9 @@ impl<'a> Splitter<'_, 'a> {
             Destined::Legacy { tags, mesh: _ } if tags.service().unwrap_or_default().is_empty() => {
                 Err(Unusable::NotFound { looked_for: "a service, but the reference names none".into() })
             }
-            Destined::Legacy { tags, mesh } => {
-                Ok(self.clusters.of_tags(tags, mesh.as_deref(), context.gateway))
-            }
+            Destined::Legacy { tags, mesh } => self.clusters.of_tags(tags, mesh.as_deref(), context.gateway),
             Destined::Real(id) => Service::find(self.view, id)
-                .map(|service| self.clusters.of_service(&service, context.gateway)),
+                .and_then(|service| self.clusters.of_service(&service, context.gateway)),
             Destined::Dropped { looked_for } => Err(Unusable::NotFound { looked_for: looked_for.clone() }),
         };
         let made = made.and_then(|made| self.allowed(made, context.checks_protocols));
@@ -126,8 +124,9 @@ impl<'a> Splitter<'_, 'a> {
         let on_unavailable = context.on_unavailable.map(|said| said.value).unwrap_or_default();
         match (made, on_unavailable) {
             (Err(why), OnUnavailable::Refuse) => self.warned(reference, named_by, why, Fate::Refused),
-            // A reference that resolves to nothing keeps its place on a gateway (spec 04 §12.2).
-            (Err(why), OnUnavailable::Reference) if context.gateway.is_some() => {
+            // A reference that resolves to nothing keeps its place on a gateway (spec 04 §12.2), and everywhere one to what
+            // exists and cannot be dialled (spec 07 §7.4).
+            (Err(why), OnUnavailable::Reference) if context.gateway.is_some() || exists(&why) => {
                 self.warned(reference, named_by, why, Fate::Refused)
             }
             (Err(why), OnUnavailable::Reference | OnUnavailable::Spill) => {
@@ -201,6 +200,11 @@ impl<'a> Splitter<'_, 'a> {
             None => text.into(),
         });
     }
+}
+
+/// Whether what cannot be used is there all the same.
+fn exists(why: &Unusable) -> bool {
+    matches!(why, Unusable::NoServerName(_) | Unusable::NeedsMesh { .. })
 }
 
 fn routed(made: Made) -> Fate {

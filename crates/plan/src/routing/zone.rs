@@ -11,7 +11,7 @@ use model::{Kind, Resource, ResourceName, Spec, Tags};
 
 use super::endpoints::{is_local, local};
 use super::facts::Facts;
-use super::names;
+use super::{names, sni};
 use crate::plan::{
     Accepts, Backend, Bind, Cluster, ClusterKind, ConnectionSettings, Direction, Endpoint, Fate, Listener,
     Match, Naming, Plan, Proxy, ProxyId, Route, Session,
@@ -83,7 +83,7 @@ impl Offers<'_, '_> {
     fn add_tags(&mut self, facts: &Facts<'_>, service: &str, destination: &Tags) {
         let mut subset = destination.clone();
         subset.remove(SERVICE_TAG);
-        let sni = names::tag_sni(service, &subset, facts.mesh_name);
+        let sni = sni::of_tags(service, &subset, facts.mesh_name);
         if self.routes.iter().any(|(claimed, _)| claimed.hostname() == sni) {
             return;
         }
@@ -106,12 +106,7 @@ impl Offers<'_, '_> {
         let id = resource.id();
         for port in &service.ports {
             let name = names::destination(&id, port.port, false);
-            let sni = names::hashed_sni(
-                id.kind,
-                &names::namespaced(&id, facts.system_namespace),
-                port.port,
-                &id.mesh,
-            );
+            let sni = sni::hashed_sni(resource, port.port, facts.system_namespace);
             let endpoints = local::of_mesh_service(self.reader, facts, resource, port.port);
             let resource = Some(resource.describe());
             self.clusters.insert(name.clone(), Cluster { resource, ..cluster(&name, &name, endpoints) });

@@ -92,6 +92,13 @@ fn check(
         if let Some(cluster) = side.cluster {
             timeouts.insert(cluster.connect_timeout.as_ref().map(|timeout| timeout.value));
         }
+        if side
+            .cluster
+            .and_then(|cluster| cluster.tls.as_ref())
+            .is_some_and(|tls| !tls.sni_of_zones.is_empty())
+        {
+            return Err(format!("the zones of {} route by different server names", side.name));
+        }
         let priorities: BTreeSet<u32> = side.endpoints().iter().map(|endpoint| endpoint.priority).collect();
         if priorities.len() > 1 {
             return Err(format!("the endpoints of {} have different priorities", side.name));

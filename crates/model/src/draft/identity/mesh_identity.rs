@@ -57,7 +57,10 @@ pub(crate) fn mesh_identity(body: &mut Body<'_>, _: &Context<'_>) -> Spec {
 
 fn provider(mut provider: Fields<'_>) -> Option<IdentityProvider> {
     match provider.text("type")?.as_str() {
-        "Bundled" => Some(IdentityProvider::Bundled),
+        "Bundled" => {
+            let creation = part(&mut provider, "bundled").text("meshTrustCreation");
+            Some(IdentityProvider::Bundled { creates_trust: creation.as_deref() != Some("Disabled") })
+        }
         "Spire" => {
             let timeout = part(&mut part(&mut provider, "spire"), "agent").text("timeout");
             let timeout = timeout.and_then(|text| parse_duration(&text)).unwrap_or(AGENT_TIMEOUT);

@@ -98,8 +98,8 @@ pub(super) fn vips(status: &mut Fields<'_>) -> Vec<String> {
     status.items("vips").into_iter().filter_map(vip).collect()
 }
 
-fn tls_is_ready(status: &mut Fields<'_>) -> bool {
+fn tls_is_ready(status: &mut Fields<'_>) -> Option<bool> {
     let mut tls = status.object("tls");
     tls.know_the_rest();
-    tls.text("status").as_deref() == Some("Ready")
+    tls.text("status").map(|status| status == "Ready")
 }

@@ -1,92 +1,240 @@
-//! TLS to a cluster: what to send and whom to expect (spec 04 §8.2, §8.3).
+//! TLS to a cluster: what to send and whom to expect (spec 07 §7).
 
-use model::topology::{Identity, MeshService};
-use model::{Spec, Tags};
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Facts, Offer, Service, View};
-use crate::plan::ProxyTls;
+use model::topology::{Identity, InboundState, MeshService, MtlsMode, ZoneListenerType};
+use model::{Kind, Resource, Spec, Tags};
+
+use super::{Facts, Offer, Service, View, port_id};
+use crate::plan::{Mtls, PeerNames, ProxyTls, Trust, Unusable};
 use crate::routing::endpoints::{is_local, matched};
-use crate::routing::names;
+use crate::routing::{service_identity, sni};
 
-/// TLS to a tag-based service. Whether all of its instances have certificates is known only to the control plane that
-/// issued them; while both are accepted they are dialled in plaintext, except by gateways.
-pub(super) fn to_tags(
-    facts: &Facts<'_>,
-    service: &str,
-    subset: &Tags,
-    mesh: Option<&str>,
-    offer: &Offer,
-    always_ready: bool,
-) -> Option<ProxyTls> {
-    let mtls = facts.mtls.as_ref()?;
-    let by_egress = match &offer.outside {
-        Some(outside) if !outside.by_egress => return None,
-        outside => outside.is_some(),
-    };
-    if mtls.permissive && !always_ready && !by_egress {
-        return None;
-    }
-    let mesh = mesh.unwrap_or(facts.mesh_name);
-    Some(tls(facts, names::tag_sni(service, subset, mesh), vec![identity(mesh, service, by_egress)], mesh))
+/// The service that the mesh CA names zone egresses.
+const EGRESS: &str = "zone-egress";
+
+/// Who dials.
+#[derive(Clone, Copy)]
+pub(super) struct Client<'v, 'a> {
+    pub(super) view: &'v View<'a>,
+    pub(super) facts: &'v Facts<'a>,
+    /// Whether every service is taken to have certificates, as builtin gateways do.
+    pub(super) always_ready: bool,
 }
 
-/// TLS to a real service.
-pub(super) fn to_service(
-    view: &View<'_>,
-    facts: &Facts<'_>,
-    service: &Service<'_>,
-    offer: &Offer,
-    always_ready: bool,
-) -> Option<ProxyTls> {
-    let mtls = facts.mtls.as_ref()?;
-    let resource = service.resource;
-    let mut identities = match resource.spec() {
-        Spec::MeshService(spec) => {
-            if mtls.permissive && !always_ready && is_local(resource) && !spec.tls_ready {
-                return None;
+impl Client<'_, '_> {
+    /// TLS to a tag-based service; `None`: plaintext.
+    pub(super) fn to_tags(
+        self,
+        service: &str,
+        subset: &Tags,
+        mesh: Option<&str>,
+        offer: &Offer,
+    ) -> Result<Option<ProxyTls>, Unusable> {
+        let Some(mtls) = self.facts.mtls.as_deref() else { return Ok(None) };
+        let by_egress = match &offer.outside {
+            Some(outside) if !outside.by_egress => return Ok(None),
+            outside => outside.is_some(),
+        };
+        let mesh = mesh.unwrap_or(self.facts.mesh_name);
+        let permissive = if mesh == mtls.mesh { Some(mtls.permissive) } else { self.mode_of(mesh) };
+        let Some(permissive) = permissive else { return Ok(None) };
+        if permissive && !self.always_ready && !by_egress && !self.is_certified(mesh, service) {
+            return Ok(None);
+        }
+        let sni = sni::of_dialled_tags(service, subset, mesh).map_err(Unusable::NoServerName)?;
+        let service = if by_egress { EGRESS } else { service };
+        let peers = match &mtls.trust {
+            Trust::Domains { .. } if mesh == mtls.mesh && !mtls.has_workload_identity() => PeerNames::Any,
+            Trust::Domains { .. } | Trust::MeshCa | Trust::Spire => {
+                PeerNames::Exact(vec![format!("spiffe://{mesh}/{service}")])
             }
-            identities(facts, spec)
-        }
-        Spec::MeshMultiZoneService(spec) => {
-            let services = matched(view, resource, spec);
-            let specs = services.iter().filter_map(|resource| match resource.spec() {
-                Spec::MeshService(spec) => Some(spec),
-                _ => None,
-            });
-            specs.flat_map(|spec| identities(facts, spec)).collect()
-        }
-        _ if offer.outside.as_ref().is_some_and(|outside| !outside.by_egress) => return None,
-        _ => vec![identity(facts.mesh_name, "", true)],
-    };
-    identities.sort();
-    identities.dedup();
-    Some(tls(facts, sni(facts, service), identities, facts.mesh_name))
-}
-
-fn tls(facts: &Facts<'_>, sni: String, identities: Vec<String>, mesh: &str) -> ProxyTls {
-    let mtls = facts.mtls.as_ref();
-    ProxyTls { sni, identities, mesh: mesh.to_owned(), optional: mtls.is_some_and(|mtls| mtls.permissive) }
-}
-
-fn identity(mesh: &str, service: &str, by_egress: bool) -> String {
-    let service = if by_egress { "zone-egress" } else { service };
-    format!("spiffe://{mesh}/{service}")
-}
-
-fn identities(facts: &Facts<'_>, service: &MeshService) -> Vec<String> {
-    let workload_identity = facts.mtls.as_ref().is_some_and(|mtls| mtls.has_workload_identity());
-    let name = |identity: &Identity| match identity {
-        Identity::ServiceTag(service) => Some(self::identity(facts.mesh_name, service, false)),
-        Identity::SpiffeId(id) => workload_identity.then(|| id.clone()),
-    };
-    service.identities.iter().filter_map(name).collect()
-}
-
-fn sni(facts: &Facts<'_>, service: &Service<'_>) -> String {
-    let workload_identity = facts.mtls.as_ref().is_some_and(|mtls| mtls.has_workload_identity());
-    if facts.profile.has_readable_snis() && workload_identity {
-        return names::readable_sni(&service.id);
+        };
+        Ok(Some(ProxyTls { mesh: mesh.to_owned(), ..tls(mtls, sni, peers) }))
     }
-    let id = &service.id;
-    names::hashed_sni(id.kind, &names::namespaced(id, facts.system_namespace), service.port, &id.mesh)
+
+    /// TLS to a real service; `None`: plaintext.
+    pub(super) fn to_service(
+        self,
+        service: &Service<'_>,
+        offer: &Offer,
+    ) -> Result<Option<ProxyTls>, Unusable> {
+        let Some(mtls) = self.facts.mtls.as_deref() else { return Ok(None) };
+        let ids = match service.resource.spec() {
+            Spec::MeshService(spec) => {
+                let asks = mtls.permissive || !self.facts.profile.has_mesh_mtls();
+                if asks && !self.always_ready && !self.is_ready(service.resource, spec) {
+                    return Ok(None);
+                }
+                self.ids(mtls, [service.resource].into_iter(), false)
+            }
+            Spec::MeshMultiZoneService(spec) => {
+                self.ids(mtls, matched(self.view, service.resource, spec).into_iter(), true)
+            }
+            _ if offer.outside.as_ref().is_some_and(|outside| !outside.by_egress) => return Ok(None),
+            _ if self.dials_egresses_by_id(mtls) => {
+                match self.egresses() {
+                    ids if !ids.is_empty() => ids,
+                    // nobody dials what has no address
+                    _ if offer.endpoints.is_empty() => return Ok(None),
+                    _ => return self.without_egress(),
+                }
+            }
+            _ => vec![format!("spiffe://{}/{EGRESS}", self.facts.mesh_name)],
+        };
+        let peers = match (&mtls.trust, mtls.has_workload_identity()) {
+            (Trust::Domains { .. }, false) => PeerNames::Any,
+            (_, true) if ids.is_empty() => PeerNames::Any,
+            (_, false) if ids.is_empty() => PeerNames::Prefix(format!("spiffe://{}/", mtls.mesh)),
+            (_, true | false) => PeerNames::Exact(ids),
+        };
+        let (sni, sni_of_zones) = self.server_names(mtls, service, offer)?;
+        Ok(Some(ProxyTls { sni_of_zones, ..tls(mtls, sni, peers) }))
+    }
+
+    /// Whether another mesh takes plaintext too; `None`: it has no TLS.
+    fn mode_of(self, mesh: &str) -> Option<bool> {
+        let Spec::Mesh(mesh) = self.view.reader().named(Kind::Mesh, "", mesh)?.spec() else { return None };
+        mesh.mtls().map(|backend| backend.mode == MtlsMode::Permissive)
+    }
+
+    fn is_certified(self, mesh: &str, service: &str) -> bool {
+        let certified = self.view.context().certified.as_ref();
+        certified.is_none_or(|certified| certified.contains(&(mesh.to_owned(), service.to_owned())))
+    }
+
+    /// Whether all instances of a MeshService terminate TLS (spec 07 §8.1).
+    fn is_ready(self, resource: &Resource, spec: &MeshService) -> bool {
+        let found_out = || {
+            self.view.context().certified.is_none()
+                && service_identity::is_ready(
+                    self.view.reader(),
+                    resource,
+                    spec,
+                    self.facts.zone.as_deref(),
+                    |_| true,
+                )
+        };
+        !is_local(resource) || spec.tls_ready.unwrap_or_else(found_out)
+    }
+
+    /// The URIs that instances of services may show, sorted.
+    fn ids<'r>(
+        self,
+        mtls: &Mtls,
+        services: impl Iterator<Item = &'r Resource>,
+        together: bool,
+    ) -> Vec<String> {
+        let profile = self.facts.profile;
+        let by_id = mtls.has_workload_identity();
+        let uri = |id: Identity| match id {
+            // what stands for several services has bare values with the reference, which nobody can show
+            Identity::ServiceTag(service) if together && by_id && profile.has_mesh_mtls() => Some(service),
+            Identity::ServiceTag(service) => {
+                profile.has_mesh_mtls().then(|| format!("spiffe://{}/{service}", self.facts.mesh_name))
+            }
+            Identity::SpiffeId(id) => (by_id || profile.mesh_ca_joins_domains()).then_some(id),
+        };
+        let mut ids = BTreeSet::new();
+        for resource in services {
+            let Spec::MeshService(spec) = resource.spec() else { continue };
+            let said = match spec.identities.is_empty() && is_local(resource) {
+                true => service_identity::of_service(
+                    self.view.reader(),
+                    resource,
+                    spec,
+                    self.facts.zone.as_deref(),
+                ),
+                false => spec.identities.clone(),
+            };
+            ids.extend(said.into_iter().filter_map(uri));
+        }
+        ids.into_iter().collect()
+    }
+
+    /// Whether egresses are listeners of Dataplanes, which have identities of their own.
+    fn dials_egresses_by_id(self, mtls: &Mtls) -> bool {
+        mtls.has_workload_identity() && self.facts.profile.has_zone_proxy_listeners()
+    }
+
+    /// The identities of the zone's egresses, sorted.
+    fn egresses(self) -> Vec<String> {
+        let (reader, facts) = (self.view.reader(), self.facts);
+        let mut ids = BTreeSet::new();
+        for (resource, dataplane) in reader.zone_proxies(facts.mesh_name) {
+            let carries = dataplane.listeners.iter().any(|listener| {
+                listener.kind == ZoneListenerType::ZoneEgress && listener.state == InboundState::Ready
+            });
+            if carries && !facts.is_remote(resource.meta().zone()) {
+                ids.extend(service_identity::of_dataplane(reader, resource, facts.zone.as_deref()));
+            }
+        }
+        ids.into_iter().collect()
+    }
+
+    /// TLS to egresses none of which has an identity.
+    fn without_egress(self) -> Result<Option<ProxyTls>, Unusable> {
+        if !self.facts.profile.has_mesh_mtls() {
+            return Ok(None);
+        }
+        let missing = "no zone egress of the mesh has an identity";
+        Err(Unusable::NeedsMesh { missing: missing.into() })
+    }
+
+    /// The server name, and those for zones whose ingress knows another one (spec 07 §7.5).
+    fn server_names(
+        self,
+        mtls: &Mtls,
+        service: &Service<'_>,
+        offer: &Offer,
+    ) -> Result<(String, BTreeMap<String, String>), Unusable> {
+        let facts = self.facts;
+        let hashed = || sni::hashed_sni(service.resource, service.port, facts.system_namespace);
+        if !mtls.has_workload_identity() || !facts.profile.has_zone_proxy_listeners() {
+            return Ok((hashed(), BTreeMap::new()));
+        }
+        let old =
+            if facts.profile.has_mesh_mtls() { self.old_zones(service, offer) } else { BTreeSet::new() };
+        let is_old = |zone: &Option<String>| zone.as_ref().is_some_and(|zone| old.contains(zone));
+        if !old.is_empty() && offer.endpoints.iter().all(|endpoint| is_old(&endpoint.zone)) {
+            return Ok((hashed(), BTreeMap::new()));
+        }
+        let sni = sni::readable_sni(&self.named(service)).map_err(Unusable::NoServerName)?;
+        Ok((sni, old.into_iter().map(|zone| (zone, hashed())).collect()))
+    }
+
+    /// The zones behind a service that have only an ingress of their own kind, which routes by hashed names.
+    fn old_zones(self, service: &Service<'_>, offer: &Offer) -> BTreeSet<String> {
+        let zones: BTreeSet<&str> = match service.resource.spec() {
+            Spec::MeshService(_) if !is_local(service.resource) => {
+                [service.resource.meta().zone()].into_iter().filter(|zone| !zone.is_empty()).collect()
+            }
+            Spec::MeshMultiZoneService(_) => {
+                let zones = offer.endpoints.iter().filter_map(|endpoint| endpoint.zone.as_deref());
+                zones.filter(|zone| self.facts.is_remote(zone)).collect()
+            }
+            _ => BTreeSet::new(),
+        };
+        let addresses = self.view.of_kind(Kind::MeshZoneAddress);
+        let is_new = |zone: &&str| addresses.iter().any(|resource| resource.meta().zone() == *zone);
+        zones.into_iter().filter(|zone| !is_new(zone)).map(str::to_owned).collect()
+    }
+
+    /// The service as readable names have it: with the name of its port, which ingresses listen for. Where no ingress is on
+    /// the way, 2.14 says the port as the reference to it does.
+    fn named(self, service: &Service<'_>) -> model::ResourceId {
+        let by_reference = self.facts.profile.has_mesh_mtls()
+            && matches!(service.resource.spec(), Spec::MeshService(_))
+            && is_local(service.resource)
+            && !service.id.section.is_empty();
+        if by_reference {
+            return service.id.clone();
+        }
+        let id = port_id(service);
+        if id.section.is_empty() { id.with_section(service.port.to_string()) } else { id }
+    }
+}
+
+fn tls(mtls: &Mtls, sni: String, peers: PeerNames) -> ProxyTls {
+    ProxyTls { sni, sni_of_zones: BTreeMap::new(), peers, mesh: mtls.mesh.clone(), optional: mtls.permissive }
 }

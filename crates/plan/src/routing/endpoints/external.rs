@@ -29,8 +29,8 @@ pub(super) fn of_service(
         let outside = Outside { protocol, by_egress: false, tls, direct: None };
         return Offer { endpoints: real, outside: Some(outside) };
     }
-    // Profile 3 has no switch for the egress: it is used where it exists.
-    let uses_egress = facts.zone_egress || !facts.profile.has_zone_proxy_resources();
+    // No switch of the mesh matters: an egress is used where it exists, and serves only meshes with TLS.
+    let uses_egress = facts.mtls.is_some() || !facts.profile.has_zone_proxy_resources();
     let tags: Tags = service.resource.meta().labels.iter().collect();
     let endpoints =
         if uses_egress { through_egress(view, facts, service.resource, &tags) } else { Vec::new() };

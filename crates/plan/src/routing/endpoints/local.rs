@@ -69,7 +69,8 @@ pub(super) fn of_destination_name(view: &View<'_>, facts: &Facts<'_>, name: &str
     None
 }
 
-fn selected<'a>(
+/// The Dataplanes that a MeshService selects.
+pub(in crate::routing) fn selected<'a>(
     reader: &Reader<'a>,
     mesh: &str,
     service: &MeshService,

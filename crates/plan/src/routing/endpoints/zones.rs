@@ -148,16 +148,6 @@ pub(in crate::routing) fn matched<'a>(
 /// The public addresses of other zones.
 fn ingresses(view: &View<'_>, facts: &Facts<'_>) -> Vec<Gate> {
     let mut gates = BTreeSet::new();
-    if facts.profile.has_zone_proxy_resources() {
-        for resource in view.of_kind(Kind::ZoneIngress) {
-            let Spec::ZoneIngress(ingress) = resource.spec() else { continue };
-            let Some((address, port)) = &ingress.advertised else { continue };
-            let zone = zone_of(&ingress.zone, resource);
-            if facts.is_remote(zone) {
-                gates.insert(gate(zone, address, u32::from(*port), resource));
-            }
-        }
-    }
     for resource in view.of_kind(Kind::MeshZoneAddress) {
         let Spec::MeshZoneAddress(MeshZoneAddress { place: Some((address, port)) }) = resource.spec() else {
             continue;
@@ -165,6 +155,18 @@ fn ingresses(view: &View<'_>, facts: &Facts<'_>) -> Vec<Gate> {
         let zone = resource.meta().labels.get(ZONE_TAG).unwrap_or_default();
         if facts.is_remote(zone) {
             gates.insert(gate(zone, address, *port, resource));
+        }
+    }
+    // a zone that says where it is dialled is dialled nowhere else (spec 08 §4)
+    let told: BTreeSet<String> = gates.iter().map(|gate| gate.zone.clone()).collect();
+    if facts.profile.has_zone_proxy_resources() {
+        for resource in view.of_kind(Kind::ZoneIngress) {
+            let Spec::ZoneIngress(ingress) = resource.spec() else { continue };
+            let Some((address, port)) = &ingress.advertised else { continue };
+            let zone = zone_of(&ingress.zone, resource);
+            if facts.is_remote(zone) && !told.contains(zone) {
+                gates.insert(gate(zone, address, u32::from(*port), resource));
+            }
         }
     }
     let mut seen = BTreeSet::new();
