@@ -4,12 +4,16 @@ use model::reference::ZONE_TAG;
 use plan::{ExternalTls, Identity, Mtls, PeerNames, Provider, ProxyTls, Session, Trust};
 use serde_json::{Map, Value, json};
 
+use super::CertificateKey;
 use super::destinations::Destinations;
 use super::words::{extension, object, secret};
-use super::{CertificateKey, spire};
 
 const UPSTREAM: &str = "extensions.transport_sockets.tls.v3.UpstreamTlsContext";
 const DOWNSTREAM: &str = "extensions.transport_sockets.tls.v3.DownstreamTlsContext";
+/// The cluster of the SPIRE agent.
+pub(super) const AGENT: &str = "system_identity_sds-spire-agent";
+/// The agent's secret with the authorities of all trust domains that it knows.
+const EVERYBODY: &str = "ALL";
 
 fn socket(message: &str, context: Map<String, Value>) -> Value {
     extension("envoy.transport_sockets.tls", message, context)
@@ -28,7 +32,7 @@ impl Secrets {
         let trust = mtls.map(|mtls| &mtls.trust);
         let identity = match mtls.map(|mtls| (&mtls.identity, &mtls.uris)) {
             Some((Identity::Workload { by: _, provider: Provider::Spire { .. } }, uris)) => {
-                spire::secret(uris.as_ref().ok().and_then(|uris| uris.first()).map_or("", String::as_str))
+                of_agent(uris.as_ref().ok().and_then(|uris| uris.first()).map_or("", String::as_str))
             }
             Some((Identity::Workload { by, provider: Provider::Bundled }, _)) => secret(&by.to_string()),
             Some((Identity::MeshCa { .. }, _)) | None if unified => {
@@ -37,13 +41,26 @@ impl Secrets {
             Some((Identity::MeshCa { .. }, _)) | None => secret(&format!("identity_cert:secret:{own_mesh}")),
         };
         let authority = match trust {
-            Some(Trust::Spire) => spire::secret(spire::EVERYBODY),
+            Some(Trust::Spire) => of_agent(EVERYBODY),
             // bundles are those of the own mesh
             Some(Trust::Domains { .. }) if mesh == own_mesh => secret("system_trust_bundle"),
             Some(Trust::Domains { .. } | Trust::MeshCa) | None => secret(&of_authority(mesh, unified)),
         };
         Self { identity, authority }
     }
+}
+
+/// A secret that the SPIRE agent beside the Envoy hands out.
+fn of_agent(name: &str) -> Value {
+    let from_agent = json!({
+        "apiConfigSource": {
+            "apiType": "GRPC",
+            "transportApiVersion": "V3",
+            "grpcServices": [{ "envoyGrpc": { "clusterName": AGENT } }],
+        },
+        "resourceApiVersion": "V3",
+    });
+    json!({ "name": name, "sdsConfig": from_agent })
 }
 
 fn of_authority(mesh: &str, unified: bool) -> String {

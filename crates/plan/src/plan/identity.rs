@@ -22,7 +22,7 @@ pub struct Mtls {
     pub uris: Result<Vec<String>, Unissued>,
     /// Whose certificates it believes.
     pub trust: Trust,
-    /// Whether secrets have the names that came with unified naming (2.12+), which only Envoy needs to know.
+    /// Whether secrets have the names that came with unified naming (2.12+).
     pub unified_names: bool,
 }
 
