@@ -6,6 +6,7 @@
 mod documents;
 mod duration;
 mod entries;
+mod inbound_xds;
 mod inbounds;
 mod inspect;
 mod matched;
@@ -67,6 +68,8 @@ fn run(request: &Request) -> Result<Value, Failure> {
         "build-inbound-rules" => source_rules::plain(request),
         "xds" => xds::answer(request),
         "xds-ingress" => xds::ingress(request),
+        "xds-inbound" => inbound_xds::answer(request),
+        "rbac" => inbound_xds::permission_filter(request),
         "traffic" => traffic::answer(request),
         "inspect" => inspect::answer(request),
         other => Err(Failure::Unsupported(format!("no check is called `{other}`"))),

@@ -17,7 +17,10 @@ mod cluster;
 mod destinations;
 mod endpoint;
 mod inbound;
+mod inbound_tls;
 mod listener;
+mod rbac;
+mod redirected;
 mod reference;
 mod split;
 mod tcp_proxy;
@@ -29,6 +32,7 @@ use std::collections::BTreeMap;
 
 use destinations::Destinations;
 use plan::{Direction, Plan};
+pub use rbac::filter as permission_filter;
 use reference::Unasked;
 use serde_json::Value;
 use split::Splits;
@@ -96,6 +100,7 @@ pub fn lower(plan: &Plan, options: &EnvoyOptions) -> EnvoyResources {
         profile,
         mtls,
         listeners,
+        redirected,
         clusters,
         // What became of policies, and what the operator should know: for people.
         routes: _,
@@ -118,6 +123,9 @@ pub fn lower(plan: &Plan, options: &EnvoyOptions) -> EnvoyResources {
         };
         let tree = listener::around(chains, listener);
         resources.listeners.insert(listener.name.clone(), tree);
+    }
+    if let Some(redirected) = redirected {
+        redirected::add(redirected, unasked, &mut resources);
     }
     splits.finish(&mut resources);
     resources.notes.sort();

@@ -16,6 +16,7 @@
 mod cluster;
 mod listener;
 mod mesh_tls;
+mod permissions;
 mod refusals;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +30,7 @@ use xds::ResourceSet;
 use xds::proto::l4::{self, Backend, Cluster, Endpoints, Listener, Origin, Route, WhenDown};
 
 use listener::millis;
+pub use permissions::permissions;
 pub use refusals::Refusals;
 
 /// What our proxy is told, by name.
@@ -57,6 +59,8 @@ pub fn lower(plan: &Plan) -> L4Resources {
         profile: _,
         mtls,
         listeners,
+        // Our proxy opens the ports of its inbounds: nothing is redirected to it.
+        redirected: _,
         clusters,
         // What became of policies, and what the operator should know: for people.
         routes: _,

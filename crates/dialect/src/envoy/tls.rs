@@ -72,26 +72,6 @@ pub(super) fn to_outside(tls: &ExternalTls) -> Value {
     socket(UPSTREAM, object(context))
 }
 
-/// TLS from proxies of the mesh, on inbound listeners.
-pub(super) fn from_mesh(mtls: &Mtls) -> Value {
-    let Mtls { mesh, permissive: _, identity: _, uris: _, trust: _ } = mtls;
-    let secrets = Secrets::of(Some(mtls), mesh, mesh);
-    let context = json!({
-        "requireClientCertificate": true,
-        "commonTlsContext": {
-            "combinedValidationContext": {
-                "defaultValidationContext": {
-                    "matchTypedSubjectAltNames":
-                        [{ "sanType": "URI", "matcher": { "prefix": format!("spiffe://{mesh}/") } }],
-                },
-                "validationContextSdsSecretConfig": secret(&secrets.authority),
-            },
-            "tlsCertificateSdsSecretConfigs": [secret(&secrets.identity)],
-        },
-    });
-    socket(DOWNSTREAM, object(context))
-}
-
 /// TLS from the outside at a gateway; `None` where the gateway only looks at the server name.
 pub(super) fn at_gateway(
     session: &Session,

@@ -9,6 +9,7 @@ use plan::{
 };
 use xds::proto::l4::{AccessLog, Direction as Says, JsonField, Listener, ServerName};
 
+use super::permissions::permissions;
 use super::refusals::route_of_name;
 use super::{L4Resources, mesh_tls, origin, route};
 use crate::access_log_format::Placeholders;
@@ -31,7 +32,8 @@ pub(super) fn listener(listener: &plan::Listener, proxy: &Proxy, resources: &mut
     if !is_bindable(name, address, resources) {
         return;
     }
-    if *captured {
+    // an inbound whose connections are redirected is open too, for who does not redirect them
+    if *captured && *direction != Direction::Inbound {
         resources.notes.push(format!(
             "{name} is not served: its address is virtual and needs transparent proxying, which this proxy does not do"
         ));
@@ -58,7 +60,10 @@ pub(super) fn listener(listener: &plan::Listener, proxy: &Proxy, resources: &mut
         ..Listener::default()
     };
     let refuses_all = match accepts {
-        Accepts::Mtls(mtls) => mesh_tls::refuses_inbounds(mtls),
+        Accepts::Mtls(terminated) => {
+            message.permissions = Some(permissions(&terminated.permissions));
+            mesh_tls::refuses_inbound(terminated)
+        }
         Accepts::Plaintext | Accepts::ServerName => None,
     };
     for (claimed, of_claimed) in routes {
