@@ -20,7 +20,7 @@ pub use cluster::{
 };
 pub use permissions::{Peer, PeerCondition, PeerFact, PermissionRule, Permissions};
 pub use secret::{Certificate, Secret, Trust, TrustDomain};
-pub use tls::{ClientTls, NamePattern, ServerTls, TlsTerms, TlsVersion};
+pub use tls::{ClientTls, NamePattern, ServerNameOfZone, ServerTls, TlsTerms, TlsVersion};
 
 use serde::{Serialize, Serializer};
 
