@@ -5,6 +5,7 @@
 
 use std::os::fd::BorrowedFd;
 
+use l4::config::TlsVersion;
 use l4::ending::Side;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
@@ -33,6 +34,11 @@ pub(crate) struct Ciphers {
 }
 
 impl Ciphers {
+    /// The version that is spoken with a side; `None`: none is yet.
+    pub(crate) fn version(&self, side: Side) -> Option<TlsVersion> {
+        self.sessions[side as usize].as_ref()?.version()
+    }
+
     /// Forgets an attempt to speak to a side.
     pub(crate) fn forget(&mut self, side: Side) {
         self.sessions[side as usize] = None;

@@ -63,8 +63,6 @@ pub(super) enum Unshaken {
     Tls(Failure),
     /// The socket failed.
     Socket(Errno),
-    /// The peer ended its connection.
-    Ended,
 }
 
 /// Takes what the side sent, and says what is to be said to it.
@@ -86,7 +84,7 @@ pub(super) fn shake(
     let mut more = false;
     if from.pending().is_empty() && from.readable {
         match recv(socket, &mut buffers.shared[..FLIGHT], RecvFlags::empty()) {
-            Ok((0, _)) => return Err(Unshaken::Ended),
+            Ok((0, _)) => return Err(Unshaken::Tls(Failure::Ended)),
             Ok((bytes, _)) => {
                 from.hold_more(&buffers.shared[..bytes]);
                 more = bytes == FLIGHT || from.last;

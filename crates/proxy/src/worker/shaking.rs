@@ -88,11 +88,15 @@ impl Shaking {
             Ok(Shaken::Waits) => Stage::Shaking(Self::Hands { queued: false }),
             Ok(Shaken::More) => Stage::Shaking(Self::Hands { queued: false }.queue(connection, env)),
             Ok(Shaken::Done) => {
+                if let Some(version) = ciphers.version(Side::Client) {
+                    env.counters.handshakes.done(Side::Client, version);
+                }
                 connection.note_client();
                 Dialling::begin(connection, env).into()
             }
             Err(unshaken) => {
                 if let Unshaken::Tls(failure) = &unshaken {
+                    env.counters.handshakes.failed(Side::Client, failure);
                     ciphers.failed = Some((Side::Client, failure.word()));
                 }
                 Stage::Closing(Closing::undecided(end_of(unshaken)))
@@ -121,6 +125,5 @@ fn end_of(unshaken: Unshaken) -> End {
     match unshaken {
         Unshaken::Tls(failure) => End::new(Ending::TlsFailed, format!("client: {failure}")),
         Unshaken::Socket(errno) => End::errno(Ending::ClientReset, Some(errno)),
-        Unshaken::Ended => End::new(Ending::TlsFailed, "the client ended inside its TLS handshake"),
     }
 }
