@@ -51,8 +51,11 @@ impl Shaking {
         connection.ciphers = Some(Box::new(ciphers));
         let shaking = Self::Hands { queued: false };
         env.deadlines.look_at(connection.slot, shaking.due(connection).unwrap_or(env.now));
-        // the first bytes may have come with the connection, or with what was awaited before
-        Ok(shaking.queue(connection, env))
+        // the first bytes may have come with what was awaited before; of others an event tells
+        Ok(match connection.directions[Side::Client as usize].pending() {
+            [] => shaking,
+            _ => shaking.queue(connection, env),
+        })
     }
 
     fn queue(self, connection: &Connection, env: &mut Env) -> Self {
