@@ -14,6 +14,8 @@ pub(crate) const VERSIONS: [TlsVersion; 2] = [TlsVersion::Tls12, TlsVersion::Tls
 pub(crate) struct Handshakes {
     done: [[Count; VERSIONS.len()]; 2],
     failed: [[Count; Failure::WORDS.len()]; 2],
+    /// Clients that count as if they might not connect, whatever was done with them.
+    pub(crate) shadow_denied: Count,
 }
 
 impl Handshakes {

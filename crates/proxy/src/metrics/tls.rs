@@ -14,6 +14,7 @@ use crate::published::Published;
 pub(super) fn families(published: &Published) -> Vec<Family<'static>> {
     let end = published.certificate_ends.load().first().copied();
     let end = end.map(|end| (Vec::new(), Sample::Value(end as f64)));
+    let shadow_denied = published.counters.iter().map(|worker| worker.handshakes.shadow_denied.value());
     vec![
         (
             "meshtcp_tls_handshakes",
@@ -26,6 +27,12 @@ pub(super) fn families(published: &Published) -> Vec<Family<'static>> {
             "TLS handshakes that came to nothing, by the side that they were begun with and by why",
             MetricType::Counter,
             handshakes(published, "reason", |counted, side| counted.failed_with(side).collect()),
+        ),
+        (
+            "meshtcp_tls_shadow_denied",
+            "Clients that count as if they might not connect, because a permission says so, and that were not denied for it",
+            MetricType::Counter,
+            vec![(Vec::new(), Sample::Count(shadow_denied.sum()))],
         ),
         (
             "meshtcp_tls_certificate_end_seconds",

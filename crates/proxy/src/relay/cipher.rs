@@ -29,6 +29,8 @@ pub(crate) struct Ciphers {
     early: [Vec<u8>; 2],
     /// The first that ended its connection without saying so by TLS.
     pub(crate) ended_bare: Option<Side>,
+    /// The client counts as if it might not connect.
+    pub(crate) shadow_denied: bool,
     /// Whose TLS failed, and the word for it.
     pub(crate) failed: Option<(Side, &'static str)>,
 }
