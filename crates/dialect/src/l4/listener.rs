@@ -11,12 +11,11 @@ use xds::proto::l4::{AccessLog, Direction as Says, JsonField, Listener, ServerNa
 
 use super::permissions::permissions;
 use super::refusals::route_of_name;
-use super::{L4Resources, mesh_tls, origin, route};
+use super::{L4Resources, origin, route, tls};
 use crate::access_log_format::Placeholders;
 
 /// A listener and its routes. One that the kernel redirects to the proxy cannot be opened by this proxy: it binds what it
-/// serves. An inbound that must not take plaintext refuses every connection: whoever reached the application in plaintext
-/// would have proven nothing.
+/// serves. An inbound that cannot end the TLS of its mesh refuses every connection, also in plaintext.
 pub(super) fn listener(listener: &plan::Listener, proxy: &Proxy, resources: &mut L4Resources) {
     let plan::Listener {
         name,
@@ -62,7 +61,13 @@ pub(super) fn listener(listener: &plan::Listener, proxy: &Proxy, resources: &mut
     let refuses_all = match accepts {
         Accepts::Mtls(terminated) => {
             message.permissions = Some(permissions(&terminated.permissions));
-            mesh_tls::refuses_inbound(terminated)
+            let ended = tls::ended(terminated);
+            let why = ended.as_ref().err().cloned();
+            message.tls = ended.ok();
+            if let Some(why) = &why {
+                resources.notes.push(format!("{name} refuses every connection: {why}"));
+            }
+            why
         }
         Accepts::Plaintext | Accepts::ServerName => None,
     };
@@ -114,7 +119,9 @@ fn not_ended(session: &Session) -> Option<&'static str> {
         Session::Terminated { .. } => {
             Some("this proxy does not end TLS sessions: the listener wants mode TERMINATE")
         }
-        Session::CrossMesh => Some("this proxy does not speak mesh TLS, which a cross-mesh listener needs"),
+        Session::CrossMesh => {
+            Some("this proxy does not end the TLS of other meshes, which a cross-mesh listener needs")
+        }
         Session::Unsaid => Some(
             "the listener says TLS, but not whether to end the session: spec.conf.listeners[].tls.mode is missing",
         ),
