@@ -7,6 +7,7 @@ mod documents;
 mod duration;
 mod entries;
 mod identity;
+mod inbound_xds;
 mod inbounds;
 mod inspect;
 mod matched;
@@ -68,6 +69,8 @@ fn run(request: &Request) -> Result<Value, Failure> {
         "build-inbound-rules" => source_rules::plain(request),
         "xds" => xds::answer(request),
         "xds-ingress" => xds::ingress(request),
+        "xds-inbound" => inbound_xds::answer(request),
+        "rbac" => inbound_xds::permission_filter(request),
         "traffic" => traffic::answer(request),
         "identity" => identity::answer(request),
         "sni" => identity::server_name(request),

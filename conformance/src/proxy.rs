@@ -7,12 +7,18 @@ use serde_json::{Value, json};
 
 use crate::request::{Failure, Request};
 
-/// What a control plane of the zone knows; `params.zone`, `params.workloadIdentity`, `params.proxy.features`.
+/// What a control plane of the zone knows; `params.zone`, `params.workloadIdentity`,
+/// `params.features`.
 pub(crate) fn context(request: &Request) -> Context {
     let mut context = Context::new(request.profile);
     context.zone = request.params["zone"].as_str().map(str::to_owned);
     context.unannounced.workload_identity = has(&request.params["workloadIdentity"]);
-    context.unannounced.unified_naming = has(&request.params["unifiedNaming"]);
+    let listed = [&request.params["features"], &request.params["proxy"]["features"]];
+    let features = || listed.iter().filter_map(|list| list.as_array()).flatten().filter_map(Value::as_str);
+    let announces = |feature: &str| features().any(|announced| announced == feature);
+    context.unannounced.unified_naming =
+        has(&request.params["unifiedNaming"]) || announces("unified-resource-naming");
+    context.unannounced.strict_inbound_ports = announces("strict-inbound-ports");
     context
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn lower(plan: Plan, options: &EnvoyOptions) -> EnvoyResources {
 
 /// The listeners that TCP routes produce (spec 04 §4), and nothing that other policies or labels say about them.
 fn of_tcp_routes(plan: Plan) -> Plan {
-    let Plan { proxy, profile, mtls, listeners, clusters, routes, warnings } = plan;
+    let Plan { proxy, profile, mtls, listeners, redirected: _, clusters, routes, warnings } = plan;
     let bare = |cluster: &Cluster| Cluster {
         connect_timeout: None,
         settings: ClusterSettings::default(),
@@ -40,6 +40,7 @@ fn of_tcp_routes(plan: Plan) -> Plan {
             .filter(|listener| is_made(listener))
             .map(|it| Arc::new(bared(it)))
             .collect(),
+        redirected: None,
         clusters: clusters.into_iter().map(|(name, cluster)| (name, Arc::new(bare(&cluster)))).collect(),
         proxy,
         profile,

@@ -72,7 +72,7 @@ const HOUSE: [Room; 15] = [
     shell("meshtcp-conformance", &["meshtcp-model", "meshtcp-plan", "meshtcp-dialect", "meshtcp-xds"]),
     shell(
         "meshtcp-doors",
-        &["meshtcp-model", "meshtcp-plan", "meshtcp-dialect", "meshtcp-xds", "meshtcp-l4"],
+        &["meshtcp-model", "meshtcp-plan", "meshtcp-dialect", "meshtcp-xds", "meshtcp-l4", "meshtcp-tls"],
     ),
     shell("meshtcp-bench", &[]),
     shell("xtask", &[]),

@@ -17,7 +17,10 @@ mod cluster;
 mod destinations;
 mod endpoint;
 mod inbound;
+mod inbound_tls;
 mod listener;
+mod rbac;
+mod redirected;
 mod reference;
 mod spire;
 mod split;
@@ -30,6 +33,7 @@ use std::collections::BTreeMap;
 
 use destinations::Destinations;
 use plan::{Direction, Plan};
+pub use rbac::filter as permission_filter;
 use reference::Unasked;
 use serde_json::Value;
 use split::Splits;
@@ -97,6 +101,7 @@ pub fn lower(plan: &Plan, options: &EnvoyOptions) -> EnvoyResources {
         profile,
         mtls,
         listeners,
+        redirected,
         clusters,
         // What became of policies, and what the operator should know: for people.
         routes: _,
@@ -119,6 +124,9 @@ pub fn lower(plan: &Plan, options: &EnvoyOptions) -> EnvoyResources {
         };
         let tree = listener::around(chains, listener);
         resources.listeners.insert(listener.name.clone(), tree);
+    }
+    if let Some(redirected) = redirected {
+        redirected::add(redirected, unasked, &mut resources);
     }
     splits.finish(&mut resources);
     resources.clusters.extend(mtls.as_deref().and_then(spire::agent));

@@ -5,9 +5,9 @@
 //!
 //! | the plan wants | the message says |
 //! |---|---|
-//! | mesh TLS to a destination, or TLS to the outside | `Cluster.undialable` |
+//! | TLS to the outside, mesh TLS with an identity of SPIRE | `Cluster.undialable` |
 //! | a share that nobody takes | `Backend.unavailable` |
-//! | mesh TLS on an inbound, an ended TLS session, HTTP rules, no backend at all | `Route.refusal` |
+//! | an ended TLS session that is not of the mesh, HTTP rules, no backend at all | `Route.refusal` |
 //!
 //! What it refuses although the plan does not is in [`L4Resources::refusals`] too, and in the notes: nothing that a plan
 //! asks for is left out in silence. Each part of a plan is taken apart without `..`, so that a new one does not compile
@@ -15,20 +15,22 @@
 
 mod cluster;
 mod listener;
-mod mesh_tls;
+mod permissions;
 mod refusals;
+mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::Tags;
 use plan::{
-    Backend as PlanBackend, Direction, Existing, Fate, Plan, PolicyOrigin, PolicyPlace, Route as PlanRoute,
+    Backend as PlanBackend, Existing, Fate, Plan, PolicyOrigin, PolicyPlace, Route as PlanRoute,
     SplitSettings, Sticky,
 };
 use xds::ResourceSet;
 use xds::proto::l4::{self, Backend, Cluster, Endpoints, Listener, Origin, Route, WhenDown};
 
 use listener::millis;
+pub use permissions::permissions;
 pub use refusals::Refusals;
 
 /// What our proxy is told, by name.
@@ -57,6 +59,8 @@ pub fn lower(plan: &Plan) -> L4Resources {
         profile: _,
         mtls,
         listeners,
+        // Our proxy opens the ports of its inbounds: nothing is redirected to it.
+        redirected: _,
         clusters,
         // What became of policies, and what the operator should know: for people.
         routes: _,
@@ -64,8 +68,6 @@ pub fn lower(plan: &Plan) -> L4Resources {
     } = plan;
     let mtls = mtls.as_deref();
     let mut resources = L4Resources::default();
-    let has_inbounds = listeners.iter().any(|listener| listener.direction == Direction::Inbound);
-    resources.notes.extend(mtls.filter(|_| has_inbounds).map(mesh_tls::of_inbounds));
     for listener in listeners {
         listener::listener(listener, proxy, &mut resources);
     }

@@ -12,7 +12,7 @@ use meshtcp_dialect::envoy::{self, EnvoyOptions, SplitLayout};
 use meshtcp_dialect::l4;
 use model::draft::{Document, parse_unchecked, read};
 use model::{Profile, Resource};
-use plan::{Backend, Context, Direction, Fate, Listener, Plan, Snapshot, plan, shares};
+use plan::{Accepts, Backend, Context, Fate, Listener, Plan, Snapshot, plan, shares};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -132,30 +132,26 @@ proptest! {
             prop_assert!(clusters.keys().eq(endpoints.keys()));
         }
     }
-    /// Our proxy speaks no mesh TLS: where the plan requires it nothing is accepted, nothing is dialled, and both are said.
+    /// Where the plan requires mesh TLS our proxy ends and begins it, or carries nothing.
     #[test]
     fn our_proxy_carries_nothing_in_plaintext_that_must_be_secured(
         (documents, profile) in (documents(), profile())
     ) {
         for plan in plans(resources(&documents, profile), profile) {
             let told = l4::lower(&plan);
-            let strict = plan.mtls.as_ref().filter(|mtls| !mtls.permissive);
-            let is_inbound = |listener: &&Arc<Listener>| listener.direction == Direction::Inbound;
-            for inbound in plan.listeners.iter().filter(is_inbound) {
-                let route = &told.routes[&inbound.name];
-                prop_assert_eq!(strict.is_some(), route.backends.is_empty(), "{:?}", route);
-                prop_assert_eq!(strict.is_some(), told.refusals.routes.contains_key(&inbound.name));
-            }
-            let about_inbounds = plan.mtls.as_ref().filter(|_| plan.listeners.iter().any(|it| is_inbound(&it)));
-            if let Some(mtls) = about_inbounds {
-                let named = format!("mesh `{}`", mtls.mesh);
-                let said = |note: &&String| note.contains("inbound") && note.contains(&named);
-                prop_assert_eq!(told.notes.iter().filter(said).count(), 1, "{:?}", told.notes);
+            for listener in &plan.listeners {
+                let Accepts::Mtls(terminated) = &listener.accepts else { continue };
+                let Some(message) = told.listeners.get(&listener.name) else { continue };
+                let permissive = message.tls.as_ref().map(|tls| tls.permissive);
+                let refuses = told.routes[&listener.name].backends.is_empty();
+                prop_assert!(permissive == Some(terminated.permissive) || refuses, "{message:?}");
+                prop_assert_eq!(permissive.is_none(), told.refusals.routes.contains_key(&listener.name));
             }
             for (name, endpoints) in &told.endpoints {
                 let Some(cluster) = plan.clusters.get(name) else { continue };
                 let secured = cluster.direct.is_none() && cluster.tls.as_ref().is_some_and(|tls| !tls.optional);
-                prop_assert!(!secured || endpoints.endpoints.is_empty(), "{endpoints:?}");
+                let spoken = told.clusters[name].tls.is_some();
+                prop_assert!(!secured || spoken || endpoints.endpoints.is_empty(), "{endpoints:?}");
             }
         }
     }

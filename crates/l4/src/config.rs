@@ -18,6 +18,7 @@ use xds::ResourceSet;
 pub use xds::proto::l4::{Direction, Existing, Origin};
 
 use crate::balance::{Rendezvous, Split};
+use crate::permit::Permissions;
 pub use cluster::{
     Cluster, DEFAULT_PANIC_THRESHOLD, Endpoint, HealthCheck, Host, Keepalive, OutlierDetection, Tier,
 };
@@ -106,6 +107,8 @@ pub struct Listener {
     pub accept_proxy_protocol: bool,
     /// How TLS of clients is ended; `None`: it is passed on as it is.
     pub tls: Option<ServerTls>,
+    /// Who may connect over mesh TLS; `None`: whoever gets as far.
+    pub permissions: Option<Permissions>,
     /// How many endpoints of a backend to try before a connection is refused, or goes to another backend.
     pub max_connect_attempts: NonZeroU32,
     /// Where lines about finished connections go, besides the proxy's own connection log.

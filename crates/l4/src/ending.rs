@@ -92,6 +92,8 @@ endings! {
     TlsFailed = "tls-failed", "DPE";
     /// The client did not prove in time who it is.
     TlsTimeout = "tls-timeout", "DT";
+    /// The client has proven who it is, and may not connect.
+    Denied = "denied", "-";
     /// The endpoint did not prove who it is, or shaking hands with it failed.
     ConnectTls = "connect-tls", "UF";
     /// An end was cut off inside a TLS record: what came is not all that was sent.
@@ -127,6 +129,7 @@ impl Ending {
             | Self::NoIdentity
             | Self::TlsFailed
             | Self::TlsTimeout
+            | Self::Denied
             | Self::ConnectTls => true,
             Self::ClientClosed
             | Self::BackendClosed
@@ -149,7 +152,10 @@ impl Ending {
 
     /// Whether what was said last is to arrive: the ends need no reset to know that this is not the whole.
     pub fn is_orderly(self) -> bool {
-        matches!(self, Self::ClientClosed | Self::BackendClosed | Self::NoIdentity | Self::TlsFailed)
+        matches!(
+            self,
+            Self::ClientClosed | Self::BackendClosed | Self::NoIdentity | Self::TlsFailed | Self::Denied
+        )
     }
 
     /// Ended in order, by the end that was first.

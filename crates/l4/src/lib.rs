@@ -13,6 +13,7 @@
 //! | [`balance`] | the choice among backends and among endpoints, as arithmetic |
 //! | [`existing`] | what a change of weights does to connections that live |
 //! | [`health`] | which endpoints are well: checks, ejections, slow starts |
+//! | [`permit`] | who may connect over mesh TLS, and by which rule |
 //! | [`hello`] | the server name and the protocols in a TLS client hello |
 //! | [`proxy_protocol`] | who a proxy before us says the client is, and what we say to a backend |
 //! | [`ending`] | how a connection ended, or why it was refused |
@@ -30,6 +31,7 @@ pub mod ending;
 pub mod existing;
 pub mod health;
 pub mod hello;
+pub mod permit;
 pub mod proxy_protocol;
 
 pub use config::{Config, Problem, Problems, ProxyName};

@@ -15,7 +15,7 @@ use control::sources::SourceState;
 use control::web::KnownAs;
 use model::ProxyKey;
 use plan::{Plan, plan_json};
-use proxy::{ConnectionInfo, Proxy};
+use proxy::{ConnectionInfo, Proxy, TlsInfo};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -102,6 +102,11 @@ pub(crate) async fn connections(proxy: Arc<Proxy>) -> Response {
     body(&listed.iter().map(connection).collect::<Vec<_>>().into())
 }
 
+/// TLS with an end of a connection as a tree.
+fn tls(TlsInfo { version, peer_uris }: &TlsInfo) -> Value {
+    json!({ "version": version.as_str(), "peerUris": peer_uris })
+}
+
 /// An open connection as a tree.
 fn connection(info: &ConnectionInfo) -> Value {
     let ConnectionInfo {
@@ -111,6 +116,8 @@ fn connection(info: &ConnectionInfo) -> Value {
         destination,
         client,
         server_name,
+        client_tls,
+        backend_tls,
         origin,
         first_backend,
         backend,
@@ -131,6 +138,8 @@ fn connection(info: &ConnectionInfo) -> Value {
         "destination": destination,
         "client": client.to_string(),
         "serverName": server_name,
+        "clientTls": client_tls.as_ref().map(tls),
+        "backendTls": backend_tls.as_ref().map(tls),
         "policy": origin.map(|it| format!("{} {}/{}", it.kind, it.mesh, it.name)),
         "rule": origin.map(|it| &it.rule),
         "firstBackend": first_backend,

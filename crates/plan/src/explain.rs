@@ -3,6 +3,7 @@
 //! The same plan, asked for reasons: which policies were considered, which step of the order decided between them, where
 //! connections go in percent, and who said how they are treated. [`Explanation`] is data; its `Display` is a tree.
 
+mod inbound;
 mod policies;
 mod settings;
 mod text;
@@ -28,6 +29,9 @@ pub struct Explanation {
     pub profile: String,
     /// The outbounds and gateway listeners that were asked about, in the order of the plan.
     pub outbounds: Vec<OutboundExplanation>,
+    /// The inbounds that were asked about and take mesh TLS, in the order of the plan.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inbounds: Vec<InboundExplanation>,
     /// Every route policy of the mesh: what became of it, or why it does not speak about this proxy.
     pub policies: Vec<PolicyExplanation>,
     /// What the operator should know.
@@ -56,6 +60,30 @@ pub struct OutboundExplanation {
     pub settings: Vec<SettingExplanation>,
     /// The route policies that speak about it, most important first, and what became of each.
     pub considered: Vec<PolicyExplanation>,
+}
+
+/// Who may connect to an inbound, and how.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InboundExplanation {
+    /// The listener.
+    pub name: String,
+    /// The mode, versions and ciphers of its TLS, and who said so.
+    pub settings: Vec<SettingExplanation>,
+    /// What is done with whom; whoever none of them allows may not connect.
+    pub permissions: Vec<PermissionExplanation>,
+}
+
+/// What is done with some who connect.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PermissionExplanation {
+    /// Who they are, in words.
+    pub who: String,
+    /// `Allow`, `Deny` or `AllowWithShadowDeny`.
+    pub does: String,
+    /// Who said so.
+    pub from: String,
 }
 
 /// One side of a split.
@@ -103,6 +131,7 @@ pub fn explain(snapshot: &Snapshot, proxy: &ProxyKey, outbound: Option<&str>) ->
     let plan = view.route(&view.proxy_rules());
     let asked =
         plan.listeners.iter().filter(|listener| outbound.is_none_or(|wanted| is_meant(listener, wanted)));
+    let inbounds = asked.clone().filter_map(|listener| inbound::explained(listener)).collect();
     let routes = asked
         .flat_map(|listener| listener.routes.iter().map(move |(claimed, route)| (listener, claimed, route)));
     let outbounds = routes.filter_map(|(listener, claimed, route)| {
@@ -113,6 +142,7 @@ pub fn explain(snapshot: &Snapshot, proxy: &ProxyKey, outbound: Option<&str>) ->
         proxy: proxy.to_string(),
         profile: view.profile().to_string(),
         outbounds: outbounds.collect(),
+        inbounds,
         policies: policies::of_mesh(&view, &plan),
         warnings: plan.warnings.iter().map(ToString::to_string).collect(),
     })

@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! { proxy: {mesh, name}, service, zone, address, mtls: MTLS | null,
-//!   inbounds:  [{name, address, port, serviceAddress, servicePort, service, protocol}],
+//!   inbounds:  [{name, address, port, serviceAddress, servicePort, service, protocol,
+//!                acceptProxyProtocol: {value, policy} | null, tls: TLS}],
+//!   redirected: {port, only: [port] | null, ipv6},
 //!   outbounds: [{name, address, port, bind, destination: {tags} | {kri, name}, protocol,
 //!                owner: {kind, policies: [ORIGIN]}, split: [BACKEND], refusal | null,
 //!                settings: SETTINGS, declared: DECLARED, considered: [{policy: ORIGIN, OUTCOME}]}],
@@ -14,6 +16,10 @@
 //!
 //! MTLS     {mesh, mode, issuer: {backend} | {meshIdentity: kri, provider}, uris | null, why | null,
 //!           trusts: mesh CA | SPIRE | [trust domain]}
+//! TLS      {mode, modePolicy: ORIGIN | null, params: {min, max, ciphers: {value, policy} | null}, peers: [prefix of a name],
+//!           permissions: {by: name, rules: [{names, without, action, policy}]}
+//!                      | {by: identity, rules: [{peers: [{spiffeId: {exact | prefix} | null, serverName | null}], action,
+//!                         policy}], shadowDenies}}
 //! ORIGIN   {kind, mesh, name, kri, at: "to[0]" | null, source}
 //! BACKEND  {reference, weight, percent, fate: routed | spilled | refused, cluster | null, why | null, spillsWhenDown,
 //!           policy | null}
@@ -26,15 +32,16 @@
 //! ```
 //!
 //! It is a view: listeners stand in three lists by their direction, those of zone proxies beside those of gateways, and an
-//! application in its inbound instead of among the clusters. Members keep this order, lists the order of the plan; durations are written as `5s`, `1m30s`.
+//! application in its inbound instead of among the clusters; `tls` and `redirected` are there where there is any. Members keep this order, lists the order of the plan; durations are written as `5s`, `1m30s`.
 
 mod destination;
 mod listener;
+mod permissions;
 mod policy;
 
 use serde_json::{Map, Value, json};
 
-use crate::plan::{Direction, Identity, Mtls, Plan, Provider, Proxy, Trust};
+use crate::plan::{Direction, Identity, Mtls, Plan, Provider, Proxy, Redirected, Trust};
 
 /// A plan as JSON, in the shape that this module documents.
 pub fn plan_json(plan: &Plan) -> Value {
@@ -43,6 +50,7 @@ pub fn plan_json(plan: &Plan) -> Value {
         profile: _,
         mtls,
         listeners,
+        redirected,
         clusters,
         routes,
         warnings,
@@ -59,7 +67,7 @@ pub fn plan_json(plan: &Plan) -> Value {
     let destinations: Map<String, Value> =
         plan.destinations().map(|(name, cluster)| (name.clone(), destination::cluster(cluster))).collect();
     let key = id.key();
-    json!({
+    let mut tree = json!({
         "proxy": { "mesh": key.mesh.as_str(), "name": key.name.as_str() },
         "service": service,
         "zone": zone,
@@ -71,7 +79,15 @@ pub fn plan_json(plan: &Plan) -> Value {
         "clusters": destinations,
         "routes": routes.iter().map(|route| policy::route(route)).collect::<Vec<_>>(),
         "warnings": warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
-    })
+    });
+    if let Some(redirected) = redirected {
+        tree["redirected"] = self::redirected(redirected);
+    }
+    tree
+}
+
+fn redirected(Redirected { port, only, ipv6, naming: _ }: &Redirected) -> Value {
+    json!({ "port": port, "only": only, "ipv6": ipv6 })
 }
 
 fn mtls(mtls: &Mtls) -> Value {

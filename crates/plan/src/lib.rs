@@ -24,7 +24,9 @@ mod status;
 mod view;
 
 pub use dialled::{Dialled, DialledTarget};
-pub use explain::{Explanation, OutboundExplanation, PolicyExplanation, explain};
+pub use explain::{
+    Explanation, InboundExplanation, OutboundExplanation, PermissionExplanation, PolicyExplanation, explain,
+};
 pub use inspect::Answer;
 pub use json::plan_json;
 pub use matching::{Matched, Shadows};
@@ -35,10 +37,10 @@ pub use plan::*;
 pub use precedence::{ItemPrecedence, Precedence, Step};
 pub use reader::Destinations;
 pub use reads::{Reads, Touched};
-pub use routing::ProxyRules;
 pub use routing::identity::{best_identity, spiffe_id, trust_domain};
 pub use routing::service_identity::ServiceIdentities;
 pub use routing::sni::{hashed_sni, readable_sni};
+pub use routing::{ProxyRules, permissions_of};
 pub use rules::{InboundKey, ListenerKey, Merged, ResourceRule, Rules, Subset, SubsetTag, TagRule, mesh_id};
 pub use snapshot::{Context, ProxyFeatures, Snapshot};
 pub use view::View;

@@ -14,31 +14,37 @@ mod listener;
 mod matches;
 mod naming;
 mod origin;
+mod permissions;
 mod proxy;
+mod redirected;
 mod route;
 mod server_name;
 mod settings;
 mod sourced;
 mod split;
 mod status;
+mod tls_params;
 mod warning;
 mod words;
 
 pub use access_log::{AccessLog, LogBackend, LogFormat};
 pub use cluster::{Cluster, ClusterKind, DirectAccess, Endpoint, ExternalTls, PeerNames, ProxyTls, Via};
 pub use identity::{Identity, Mtls, Provider, Trust, Unissued};
-pub use listener::{Accepts, Bind, Destination, Direction, Listener};
+pub use listener::{Accepts, Bind, Destination, Direction, Listener, Terminated};
 pub use matches::{Match, Session};
 pub use model::declared::{Existing, OnUnavailable, ProxyProtocol, Sticky};
 pub use naming::Naming;
 pub use origin::{PolicyList, PolicyOrigin, PolicyPlace};
+pub use permissions::{NameCondition, NameRule, PeerList, Permissions};
 pub use proxy::{Proxy, ProxyId};
+pub use redirected::Redirected;
 pub use route::{NO_GATEWAY_ROUTE, Owner, Route};
 pub use server_name::NoServerName;
 pub use settings::{ClusterSettings, ConnectionSettings, SplitSettings};
 pub use sourced::{Shown, Sourced};
 pub use split::{Backend, Fate, Unusable, shares};
 pub use status::{Considered, IgnoredBecause, Outcome, RouteStatus};
+pub use tls_params::TlsParams;
 pub use warning::Warning;
 
 use std::collections::BTreeMap;
@@ -58,6 +64,8 @@ pub struct Plan {
     /// Where the proxy takes connections: inbounds and then outbounds, each in the order of the Dataplane; what a builtin
     /// gateway or a zone proxy offers, by port.
     pub listeners: Vec<Arc<Listener>>,
+    /// What becomes of connections that the kernel redirects to the proxy for ports of its host; absent: it redirects none.
+    pub redirected: Option<Redirected>,
     /// Every destination that some backend of the plan names, by cluster name.
     pub clusters: BTreeMap<String, Arc<Cluster>>,
     /// What became of each route policy that speaks about this proxy, sorted by policy.

@@ -18,10 +18,12 @@ pub(crate) mod identity;
 mod inbound;
 mod legacy;
 mod locality;
+mod mesh_tls;
 mod names;
 mod near;
 mod outbound;
 mod owner;
+mod permissions;
 mod protocol;
 mod service;
 pub(crate) mod service_identity;
@@ -37,6 +39,7 @@ use std::sync::Arc;
 use clusters::Clusters;
 use facts::Facts;
 use inbound::Offered;
+use mesh_tls::MeshTls;
 use model::Kind;
 use owner::Owners;
 use split::Splitter;
@@ -44,6 +47,7 @@ use split::Splitter;
 use crate::plan::{Backend, Listener, Plan, Proxy, Warning};
 use crate::rules::Rules;
 use crate::view::View;
+pub use permissions::permissions_of;
 pub(crate) use zone::plan_ingress;
 
 /// What the policies of each kind that a TCP proxy feels say about its destinations.
@@ -97,6 +101,7 @@ impl View<'_> {
         let facts = Facts::of(self);
         let mut warnings: Vec<Warning> = Vec::new();
         warnings.extend(facts.mtls.as_deref().and_then(identity::warning).map(Warning::from));
+        let mesh_tls = MeshTls::of(self, &mut warnings);
         let dialled = dialled::of_proxy(self, &facts, &mut warnings);
         let of_listeners = [tcp_route, http_route, timeout, retry, access_log];
         for rules in of_listeners.into_iter().chain([load_balancing, health_check, circuit_breaker]) {
@@ -120,7 +125,9 @@ impl View<'_> {
         let splits = listeners.iter().flat_map(|listener| listener.routes()).flat_map(|route| &route.split);
         let used: BTreeSet<&str> = splits.filter_map(Backend::cluster).collect();
         clusters.retain(|name, _| used.contains(name.as_str()));
-        let (inbounds, applications): (Vec<_>, Vec<_>) = inbound::of_proxy(self, facts.mtls.as_ref())
+        let inbounds = inbound::of_proxy(self, &facts, &mesh_tls, &mut warnings);
+        let redirected = inbound::redirected(self, &facts, &mesh_tls, &inbounds);
+        let (inbounds, applications): (Vec<_>, Vec<_>) = inbounds
             .into_iter()
             .map(|Offered { listener, application }| (Arc::new(listener), application))
             .unzip();
@@ -142,6 +149,7 @@ impl View<'_> {
             profile: self.profile(),
             mtls: facts.mtls,
             listeners,
+            redirected,
             clusters: clusters
                 .into_iter()
                 .map(|(name, cluster)| (name, pools.clusters.shared(cluster)))

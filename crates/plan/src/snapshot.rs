@@ -74,6 +74,8 @@ pub struct ProxyFeatures {
     pub transparent: bool,
     /// It has a workload identity of its own, from a MeshIdentity (2.12+; spec 04 §8.2).
     pub workload_identity: bool,
+    /// It closes what is redirected to it for ports that are no inbounds (2.13+; spec 07 §9.5).
+    pub strict_inbound_ports: bool,
 }
 
 /// An immutable set of resources with indexes. The order in which resources arrived never matters: they stand in store

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use l4::balance::Draw;
-use l4::config::{Origin, ProxyName};
+use l4::config::{Origin, ProxyName, TlsVersion};
 
 /// A connection that lives, as its proxy knows it.
 #[derive(Clone, Debug)]
@@ -22,6 +22,10 @@ pub struct ConnectionInfo {
     pub client: SocketAddr,
     /// The TLS server name, where the listener routes by it.
     pub server_name: Option<Arc<str>>,
+    /// TLS with the client; `None`: in plaintext, or hands are still shaken.
+    pub client_tls: Option<TlsInfo>,
+    /// TLS with the endpoint; `None`: in plaintext, or hands are still shaken.
+    pub backend_tls: Option<TlsInfo>,
     /// The policy and rule that decided; `None`: no policy did.
     pub origin: Option<Origin>,
     /// The reference of the backend that was chosen first, in words; `None` when the connection went there.
@@ -44,4 +48,13 @@ pub struct ConnectionInfo {
     pub bytes_from_client: u64,
     /// Bytes passed on to the client.
     pub bytes_to_client: u64,
+}
+
+/// What was proven and agreed on with an end of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsInfo {
+    /// The version that is spoken.
+    pub version: TlsVersion,
+    /// The URI names of the other end, in their order.
+    pub peer_uris: Vec<String>,
 }

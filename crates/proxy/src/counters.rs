@@ -1,5 +1,6 @@
 //! What is counted, and by whom: each worker counts for itself, a reader adds up.
 
+mod handshakes;
 mod snapshot;
 
 use std::collections::BTreeMap;
@@ -7,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+pub(crate) use handshakes::Handshakes;
 use l4::Ending;
 use l4::config::{Listener, ProxyName, Route};
 use l4::counts::ProxySnapshot;
@@ -204,6 +206,7 @@ pub(crate) struct EndpointCounters {
 pub(crate) struct WorkerCounters {
     /// How often accepting rested because the process or the host was out of something.
     pub(crate) rests: Count,
+    pub(crate) handshakes: Handshakes,
     counted: Mutex<Counted>,
 }
 

@@ -68,6 +68,6 @@ mod resolve;
 pub mod takeover;
 mod worker;
 
-pub use connection_info::ConnectionInfo;
+pub use connection_info::{ConnectionInfo, TlsInfo};
 pub use log::{ConnectionLog, LineFormat, StandardStream};
 pub use proxy::{ApplyReport, DrainReport, FailedListener, ListenerId, Options, Proxy};

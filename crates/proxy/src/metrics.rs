@@ -2,6 +2,7 @@
 
 mod health;
 mod sample;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -228,8 +229,9 @@ impl Collector for Metrics {
             counter,
             each_endpoint(listeners, |endpoint| Sample::Count(endpoint.failed)),
         )?;
-        health::families(&snapshot.clusters)
+        tls::families(&self.published)
             .into_iter()
+            .chain(health::families(&snapshot.clusters))
             .try_for_each(|(name, help, kind, samples)| family(name, help, kind, samples))
     }
 }

@@ -176,6 +176,27 @@ fn nobody_comes_in_without_proof_and_the_application_hears_of_none() {
 }
 
 #[test]
+fn a_client_that_is_believed_and_may_not_connect_is_sent_away_before_anybody_is_dialled() {
+    let (ca, app, at) = (Authority::new(), Server::start(echo), free_address());
+    let mut mesh = inbound(at, app.address, &ca.workload(&[REDIS]), &ca.pem, true);
+    let web =
+        xds::proto::l4::PeerCondition { fact: xds::proto::l4::PeerFact::HasName.into(), value: WEB.into() };
+    let peers = vec![xds::proto::l4::Peer { conditions: vec![web] }];
+    let allow = xds::proto::l4::PermissionRule { peers, allows: true, origin: None };
+    mesh.listener.permissions =
+        Some(xds::proto::l4::Permissions { rules: vec![allow], shadow_denied: Vec::new() });
+    let inbound = proxy(&mesh);
+    let mut peer = Peer::connect(at, &ca.workload(&["spiffe://default/api"]), &ca.pem, SNI).unwrap();
+    assert!(peer.talk(b"let me in").is_err());
+    wait_until("it is counted", || counters(&inbound).ended.get(&Ending::Denied) == Some(&1));
+    assert_eq!(app.accepted(), 0);
+    let mut peer = Peer::connect(at, &ca.workload(&[WEB]), &ca.pem, SNI).unwrap();
+    assert_eq!(peer.talk(b"hello").unwrap(), b"hello");
+    // in mode PERMISSIVE permissions bind who proves something
+    talk(&mut dial(at), b"plain");
+}
+
+#[test]
 fn a_server_of_another_name_is_not_believed_and_the_attempt_has_failed() {
     let ca = Authority::new();
     let app = Server::start(echo);

@@ -22,12 +22,28 @@ pub enum Failure {
     /// The peer gave up, with this alert.
     #[error("it gave up with alert {0}{name}", name = alert_name(*.0))]
     Alert(u8),
+    /// The peer ended its connection before the handshake was done.
+    #[error("it ended inside the TLS handshake")]
+    Ended,
     /// What the peer sent is no TLS that this proxy speaks.
     #[error("{0}")]
     Protocol(&'static str),
 }
 
 impl Failure {
+    /// Every word for logs and metrics.
+    pub const WORDS: [&'static str; 9] = [
+        "bad-chain",
+        "no-uri-name",
+        "unknown-domain",
+        "name-not-allowed",
+        "no-certificate",
+        "expired",
+        "alert",
+        "ended",
+        "protocol",
+    ];
+
     /// The word for logs and metrics.
     pub fn word(&self) -> &'static str {
         match self {
@@ -36,6 +52,7 @@ impl Failure {
             Self::Expired(_) => "expired",
             Self::BadChain(_) => "bad-chain",
             Self::Alert(_) => "alert",
+            Self::Ended => "ended",
             Self::Protocol(_) => "protocol",
         }
     }

@@ -206,12 +206,18 @@ impl Session {
         let Judged(Ok(peer)) = self.connection.application_context::<Judged>()? else { return None };
         let alpn = self.connection.application_protocol();
         Some(Facts {
-            version: if self.is_tls13() { TlsVersion::Tls13 } else { TlsVersion::Tls12 },
+            version: self.version()?,
             cipher: self.connection.cipher_suite().ok()?.to_owned(),
             alpn: alpn.map(|alpn| String::from_utf8_lossy(alpn).into_owned()),
             server_name: self.connection.server_name().map(ToOwned::to_owned),
             peer: peer.clone(),
         })
+    }
+
+    /// The version that is spoken; `None` before the handshake is done.
+    pub fn version(&self) -> Option<TlsVersion> {
+        let version = if self.is_tls13() { TlsVersion::Tls13 } else { TlsVersion::Tls12 };
+        self.connection.handshake_complete().then_some(version)
     }
 
     /// Whether the peer's connection ended inside a record: what came before it is not all that it sent.

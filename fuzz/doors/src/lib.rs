@@ -5,6 +5,7 @@
 //! mutations of our own files, in every test run.
 
 pub mod budget;
+mod certificate;
 mod choices;
 mod discovery;
 mod draft;
@@ -13,6 +14,7 @@ mod mutate;
 mod plan;
 mod proxy_header;
 
+pub use certificate::certificate;
 pub use discovery::discovery;
 pub use draft::draft;
 pub use hello::hello;

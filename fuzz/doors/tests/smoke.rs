@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use meshtcp_doors::{Mutations, discovery, draft, files_below, hello, plan, proxy_header};
+use meshtcp_doors::{Mutations, certificate, discovery, draft, files_below, hello, plan, proxy_header};
 
 fn knock(door: fn(&[u8]), inputs: impl Iterator<Item = Vec<u8>>) {
     for input in inputs {
@@ -42,6 +42,21 @@ fn client_hello(server_name: &str) -> Vec<u8> {
     let body = [&[3, 3][..], &[7; 32], &[0], &sized(&[0x13, 0x01]), &[1, 0], &extensions].concat();
     let handshake = [&[1, 0][..], &sized(&body)].concat();
     [&[22, 3, 1][..], &sized(&handshake)].concat()
+}
+
+#[test]
+fn certificate_mutated() {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let named = |uri: &str| {
+        let mut params = rcgen::CertificateParams::default();
+        params.subject_alt_names = vec![rcgen::SanType::URI(uri.try_into().unwrap())];
+        params.key_usages = vec![rcgen::KeyUsagePurpose::DigitalSignature];
+        params.self_signed(&key).unwrap()
+    };
+    let (web, other) = (named("spiffe://default/web"), named("kuma://version/v1"));
+    let seeds = vec![web.der().to_vec(), other.der().to_vec(), web.pem().into_bytes()];
+    seeds.iter().for_each(|seed| certificate(seed));
+    knock(certificate, Mutations::new(6, seeds).take(3000));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use plan::{Accepts, Backend, ConnectionSettings, Endpoint, Listener, Proxy};
+use plan::{Accepts, Backend, Bind, ConnectionSettings, Endpoint, Listener, Naming, Proxy};
 use serde_json::{Value, json};
 
 use super::access_log::Speaker;
@@ -11,7 +11,7 @@ use super::destinations::Destinations;
 use super::reference::Unasked;
 use super::split::{Forward, Target};
 use super::words::{address, duration, sanitised};
-use super::{EnvoyResources, cluster, tcp_proxy, tls};
+use super::{EnvoyResources, cluster, inbound_tls, rbac, redirected, tcp_proxy};
 
 /// The filter chains of an inbound; adds the cluster of the application's port.
 pub(super) fn chains(
@@ -20,16 +20,16 @@ pub(super) fn chains(
     destinations: Destinations<'_>,
     resources: &mut EnvoyResources,
 ) -> Vec<Value> {
-    let Listener { name, settings, service, accepts, .. } = listener;
+    let Listener { name, bind, settings, service, naming: Naming { unified, .. }, .. } = listener;
     let speaker = Speaker { proxy, listener: name, service, direction: "INBOUND" };
     let backends = listener.routes().flat_map(|route| &route.split);
     let applications = backends.filter_map(Backend::cluster).filter_map(|name| destinations.get(name));
     let mut chains = Vec::new();
     for application in applications.flat_map(|application| &application.endpoints) {
-        let local = format!("localhost:{}", application.port);
+        let local = if *unified { name.clone() } else { format!("localhost:{}", application.port) };
         let plain = filters(&local, settings, &speaker, resources);
-        chains.extend(accepted(accepts, chain(plain)));
-        resources.clusters.insert(local.clone(), at(&local, application, destinations.unasked));
+        chains.extend(accepted(listener, plain));
+        resources.clusters.insert(local.clone(), at(&local, application, bind, destinations.unasked));
     }
     chains
 }
@@ -44,26 +44,40 @@ fn filters(
     tcp_proxy::filter(&sanitised(local), &forward, settings, speaker, &mut resources.notes)
 }
 
-/// The chain for everybody whom the listener accepts.
-fn accepted(accepts: &Accepts, plain: Value) -> Vec<Value> {
-    let mtls = match accepts {
-        Accepts::Plaintext | Accepts::ServerName => return vec![plain],
-        Accepts::Mtls(mtls) => mtls,
+/// The chains for everybody whom the listener accepts.
+fn accepted(Listener { name, accepts, .. }: &Listener, plain: Vec<Value>) -> Vec<Value> {
+    let terminated = match accepts {
+        Accepts::Plaintext | Accepts::ServerName => return vec![chain(plain)],
+        Accepts::Mtls(terminated) => terminated,
     };
-    let mut secured = plain.clone();
-    secured["transportSocket"] = tls::from_mesh(mtls);
-    if !mtls.permissive {
+    let permitted = [rbac::filter(&terminated.permissions, name)].into_iter().chain(plain.iter().cloned());
+    let mut secured = chain(permitted.collect());
+    secured["transportSocket"] = inbound_tls::socket(terminated);
+    if !terminated.permissive {
         return vec![secured];
     }
+    let passed_on = |matched: Value| {
+        let mut chain = chain(plain.clone());
+        chain["filterChainMatch"] = matched;
+        chain
+    };
     secured["filterChainMatch"] = json!({ "transportProtocol": "tls", "applicationProtocols": ["kuma"] });
-    vec![secured, plain]
+    vec![
+        passed_on(json!({ "transportProtocol": "raw_buffer" })),
+        passed_on(json!({ "transportProtocol": "tls" })),
+        secured,
+    ]
 }
 
 /// A cluster whose only endpoint is the application.
-fn at(local: &str, application: &Endpoint, unasked: Unasked) -> Value {
+fn at(local: &str, application: &Endpoint, bind: &Bind, unasked: Unasked) -> Value {
     let mut tree = cluster::base(local);
-    let literal = application.address.parse::<IpAddr>().is_ok();
-    tree["type"] = if literal { "STATIC" } else { "STRICT_DNS" }.into();
+    let ip = application.address.parse::<IpAddr>().ok();
+    tree["type"] = if ip.is_some() { "STATIC" } else { "STRICT_DNS" }.into();
+    // what the kernel redirects to the proxy must not come back to it
+    if let Some(ip) = ip.filter(|ip| bind.captured && !ip.is_loopback()) {
+        tree["upstreamBindConfig"] = redirected::from_address(if ip.is_ipv4() { "127.0.0.6" } else { "::6" });
+    }
     tree["connectTimeout"] = duration(unasked.connect_timeout).into();
     cluster::settings::limit(&mut tree, None, None, unasked);
     let endpoint = json!({ "endpoint": { "address": address(&application.address, application.port) } });

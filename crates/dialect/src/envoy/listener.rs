@@ -43,7 +43,7 @@ pub(super) fn around(chains: Vec<Value>, listener: &Listener) -> Value {
     }
     let inspects = match accepts {
         Accepts::Plaintext => false,
-        Accepts::Mtls(mtls) => mtls.permissive,
+        Accepts::Mtls(terminated) => terminated.permissive || terminated.permissions.need_server_name(),
         Accepts::ServerName => true,
     };
     let header = reads_proxy_protocol(settings.accept_proxy_protocol.as_ref());

@@ -20,14 +20,14 @@ fn socket(message: &str, context: Map<String, Value>) -> Value {
 }
 
 /// The secrets that a proxy proves itself with, and checks others against.
-struct Secrets {
-    identity: Value,
-    authority: Value,
+pub(super) struct Secrets {
+    pub(super) identity: Value,
+    pub(super) authority: Value,
 }
 
 impl Secrets {
     /// To prove itself to proxies of a mesh, and to check these.
-    fn of(mtls: Option<&Mtls>, own_mesh: &str, mesh: &str) -> Self {
+    pub(super) fn of(mtls: Option<&Mtls>, own_mesh: &str, mesh: &str) -> Self {
         let unified = mtls.is_some_and(|mtls| mtls.unified_names);
         let trust = mtls.map(|mtls| &mtls.trust);
         let identity = match mtls.map(|mtls| (&mtls.identity, &mtls.uris)) {
@@ -118,26 +118,6 @@ pub(super) fn to_outside(tls: &ExternalTls) -> Value {
         });
     }
     socket(UPSTREAM, object(context))
-}
-
-/// TLS from proxies of the mesh, on inbound listeners.
-pub(super) fn from_mesh(mtls: &Mtls) -> Value {
-    let Mtls { mesh, permissive: _, identity: _, uris: _, trust: _, unified_names: _ } = mtls;
-    let Secrets { identity, authority } = Secrets::of(Some(mtls), mesh, mesh);
-    let context = json!({
-        "requireClientCertificate": true,
-        "commonTlsContext": {
-            "combinedValidationContext": {
-                "defaultValidationContext": {
-                    "matchTypedSubjectAltNames":
-                        [{ "sanType": "URI", "matcher": { "prefix": format!("spiffe://{mesh}/") } }],
-                },
-                "validationContextSdsSecretConfig": authority,
-            },
-            "tlsCertificateSdsSecretConfigs": [identity],
-        },
-    });
-    socket(DOWNSTREAM, object(context))
 }
 
 /// TLS from the outside at a gateway; `None` where the gateway only looks at the server name.

@@ -1,14 +1,13 @@
-//! Clusters and their endpoints, as far as a proxy that speaks plaintext TCP can dial them.
+//! Clusters and their endpoints, as far as a proxy that speaks TCP, and the TLS of its mesh, can dial them.
 
 mod settings;
 
 use model::Tags;
 use plan::{Cluster as PlanCluster, ClusterKind, DirectAccess, Endpoint as PlanEndpoint, ExternalTls, Mtls};
-use plan::{ProxyTls, Via};
-use xds::proto::l4::{Cluster, Endpoint, Endpoints};
+use xds::proto::l4::{ClientTls, Cluster, Endpoint, Endpoints};
 
 use super::listener::millis;
-use super::mesh_tls;
+use super::tls::begun;
 pub(super) use settings::notes;
 
 /// A cluster, and those of its endpoints that have some tags and can be dialled.
@@ -19,22 +18,27 @@ pub(super) fn cluster(
     mtls: Option<&Mtls>,
 ) -> (Cluster, Endpoints) {
     let has_tags = |endpoint: &&PlanEndpoint| subset.matches(&endpoint.tags);
-    let (endpoints, undialable) = match dialable(cluster, mtls) {
-        Ok(endpoints) => (endpoints.into_iter().filter(has_tags).map(endpoint).collect(), String::new()),
-        Err(why) => (Vec::new(), why),
+    let (endpoints, tls, undialable) = match dialable(cluster, mtls) {
+        Ok((endpoints, tls)) => {
+            (endpoints.into_iter().filter(has_tags).map(endpoint).collect(), tls, String::new())
+        }
+        Err(why) => (Vec::new(), None, why),
     };
     let message = Cluster {
         name: name.to_owned(),
         connect_timeout_ms: cluster.connect_timeout.as_ref().map(|t| millis(t.value)).unwrap_or_default(),
         undialable,
+        tls,
         ..settings::of(&cluster.settings)
     };
     (message, Endpoints { cluster: name.to_owned(), endpoints })
 }
 
-/// The endpoints that plaintext reaches, or why there is none. Where only some need TLS, the others take their place, as
-/// they would in a mesh without mTLS (spec 06 no. 65).
-fn dialable<'a>(cluster: &'a PlanCluster, mtls: Option<&Mtls>) -> Result<Vec<&'a PlanEndpoint>, String> {
+/// The endpoints that can be dialled, and how those of the mesh are spoken to by TLS; or why there is none.
+fn dialable<'a>(
+    cluster: &'a PlanCluster,
+    mtls: Option<&Mtls>,
+) -> Result<(Vec<&'a PlanEndpoint>, Option<ClientTls>), String> {
     let PlanCluster {
         name: _,
         service,
@@ -49,7 +53,7 @@ fn dialable<'a>(cluster: &'a PlanCluster, mtls: Option<&Mtls>) -> Result<Vec<&'a
     } = cluster;
     if let Some(DirectAccess { endpoints, tls }) = direct {
         return match tls {
-            None => sockets(endpoints.iter(), service),
+            None => Ok((sockets(endpoints.iter(), service)?, None)),
             Some(tls) => Err(wants_tls(service, tls)),
         };
     }
@@ -62,20 +66,8 @@ fn dialable<'a>(cluster: &'a PlanCluster, mtls: Option<&Mtls>) -> Result<Vec<&'a
         | ClusterKind::Egress { .. }
         | ClusterKind::External { .. } => {}
     }
-    let Some(tls) = tls else { return sockets(endpoints.iter(), service) };
-    // How the endpoints prove themselves matters to who dials them by TLS.
-    let ProxyTls { sni: _, sni_of_zones: _, peers: _, mesh, optional } = tls;
-    if !optional {
-        return Err(mesh_tls::is_required(mesh, mtls));
-    }
-    let plain: Vec<_> = endpoints.iter().filter(|endpoint| endpoint.via == Via::Direct).collect();
-    if plain.is_empty() && !endpoints.is_empty() {
-        return Err(format!(
-            "every endpoint of {service} is behind a zone proxy, which routes by the SNI of mesh TLS{}; this proxy does not speak it yet",
-            mesh_tls::issuer(mtls)
-        ));
-    }
-    sockets(plain.into_iter(), service)
+    let Some(tls) = tls else { return Ok((sockets(endpoints.iter(), service)?, None)) };
+    Ok((sockets(endpoints.iter(), service)?, Some(begun(tls, mtls)?)))
 }
 
 /// Why a destination outside the mesh is not dialled.

@@ -9,13 +9,13 @@ use plan::{
 };
 use xds::proto::l4::{AccessLog, Direction as Says, JsonField, Listener, ServerName};
 
+use super::permissions::permissions;
 use super::refusals::route_of_name;
-use super::{L4Resources, mesh_tls, origin, route};
+use super::{L4Resources, origin, route, tls};
 use crate::access_log_format::Placeholders;
 
 /// A listener and its routes. One that the kernel redirects to the proxy cannot be opened by this proxy: it binds what it
-/// serves. An inbound that must not take plaintext refuses every connection: whoever reached the application in plaintext
-/// would have proven nothing.
+/// serves. An inbound that cannot end the TLS of its mesh refuses every connection, also in plaintext.
 pub(super) fn listener(listener: &plan::Listener, proxy: &Proxy, resources: &mut L4Resources) {
     let plan::Listener {
         name,
@@ -31,7 +31,8 @@ pub(super) fn listener(listener: &plan::Listener, proxy: &Proxy, resources: &mut
     if !is_bindable(name, address, resources) {
         return;
     }
-    if *captured {
+    // an inbound whose connections are redirected is open too, for who does not redirect them
+    if *captured && *direction != Direction::Inbound {
         resources.notes.push(format!(
             "{name} is not served: its address is virtual and needs transparent proxying, which this proxy does not do"
         ));
@@ -58,7 +59,16 @@ pub(super) fn listener(listener: &plan::Listener, proxy: &Proxy, resources: &mut
         ..Listener::default()
     };
     let refuses_all = match accepts {
-        Accepts::Mtls(mtls) => mesh_tls::refuses_inbounds(mtls),
+        Accepts::Mtls(terminated) => {
+            message.permissions = Some(permissions(&terminated.permissions));
+            let ended = tls::ended(terminated);
+            let why = ended.as_ref().err().cloned();
+            message.tls = ended.ok();
+            if let Some(why) = &why {
+                resources.notes.push(format!("{name} refuses every connection: {why}"));
+            }
+            why
+        }
         Accepts::Plaintext | Accepts::ServerName => None,
     };
     for (claimed, of_claimed) in routes {
@@ -109,7 +119,9 @@ fn not_ended(session: &Session) -> Option<&'static str> {
         Session::Terminated { .. } => {
             Some("this proxy does not end TLS sessions: the listener wants mode TERMINATE")
         }
-        Session::CrossMesh => Some("this proxy does not speak mesh TLS, which a cross-mesh listener needs"),
+        Session::CrossMesh => {
+            Some("this proxy does not end the TLS of other meshes, which a cross-mesh listener needs")
+        }
         Session::Unsaid => Some(
             "the listener says TLS, but not whether to end the session: spec.conf.listeners[].tls.mode is missing",
         ),

@@ -19,6 +19,7 @@ use super::{
     Match, Problem, Problems, ProxyName, Route, ServerNamePattern, Sink, Target, WhenDown,
 };
 use crate::balance::{Rendezvous, Split};
+use crate::permit::Permissions;
 use crate::proxy_protocol::Version;
 use tls::Secrets;
 
@@ -249,6 +250,7 @@ impl Parser<'_> {
             max_age_ms,
             accept_proxy_protocol,
             tls,
+            permissions,
         } = message;
         let ip = address.parse::<IpAddr>();
         if ip.is_err() {
@@ -282,9 +284,17 @@ impl Parser<'_> {
             idle_timeout: duration(idle_timeout_ms),
             max_age: duration(max_age_ms),
             accept_proxy_protocol,
+            permissions: permissions.map(|permissions| self.permissions(what, permissions)),
             max_connect_attempts: NonZeroU32::new(max_connect_attempts).unwrap_or(NonZeroU32::MIN),
             access_logs,
             tls,
+        })
+    }
+
+    fn permissions(&mut self, what: &str, permissions: l4::Permissions) -> Permissions {
+        Permissions::parse(permissions).unwrap_or_else(|place| {
+            self.problem(what, &format!("permissions.{place}"), "is nothing that this proxy knows of peers");
+            Permissions::default()
         })
     }
 

@@ -19,10 +19,19 @@ pub struct ServerTls {
 pub struct ClientTls {
     /// The server name that is asked for; `None`: none is.
     pub server_name: Option<Arc<str>>,
+    /// Other server names for endpoints of some zones, by zone.
+    pub zones: BTreeMap<Arc<str>, Arc<str>>,
     /// The protocols that are offered (ALPN).
     pub protocols: Vec<Arc<str>>,
     /// What is proven, and how it is spoken.
     pub terms: TlsTerms,
+}
+
+impl ClientTls {
+    /// The server name that an endpoint of a zone is asked for; `None`: none is.
+    pub fn server_name_for(&self, zone: &str) -> Option<&str> {
+        self.zones.get(zone).or(self.server_name.as_ref()).map(|name| &**name)
+    }
 }
 
 /// The protocol by which clients of the mesh are told from others (ALPN).

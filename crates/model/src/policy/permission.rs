@@ -65,4 +65,9 @@ impl PermissionAction {
     pub const fn allows(self) -> bool {
         matches!(self, PermissionAction::Allow | PermissionAction::AllowWithShadowDeny)
     }
+
+    /// Whether it is let in and counted as if it were not.
+    pub const fn is_shadow(self) -> bool {
+        matches!(self, PermissionAction::AllowWithShadowDeny)
+    }
 }

@@ -34,6 +34,23 @@ pub enum Overlaps {
 }
 
 impl Profile {
+    /// Whether what a MeshTrafficPermission denies by identity is asked before all that others allow (2.14+); before, each
+    /// rule is asked as a whole, the least important first. Spec 07 §11.5.
+    pub fn denies_before_it_allows(self) -> bool {
+        self >= Profile::V2_14
+    }
+
+    /// Whether there is a MeshTLS (2.9+). Spec 07 §10.
+    pub fn has_mesh_tls(self) -> bool {
+        self >= Profile::V2_9
+    }
+
+    /// Whether connections that are redirected to a proxy for a port that is no inbound are closed where the proxy takes mesh
+    /// TLS only (2.13+). Spec 07 §9.5.
+    pub fn closes_undeclared_ports(self) -> bool {
+        self >= Profile::V2_13
+    }
+
     /// Which items by tag are combined (spec 07 §11.4): cliques in 2.9 and from 2.11 on.
     pub fn overlaps(self) -> Overlaps {
         match self {

@@ -29,7 +29,7 @@ pub struct Inbound {
     pub address: Option<String>,
     /// The port that the proxy listens on.
     pub port: u16,
-    /// Where the application listens; 127.0.0.1 when absent.
+    /// Where the application listens; when absent, where the proxy does, or 127.0.0.1 where that would be the proxy itself.
     pub service_address: Option<String>,
     /// The port that the application listens on; `port` when absent.
     pub service_port: Option<u16>,
@@ -119,6 +119,8 @@ pub struct TransparentProxying {
     pub redirect_port_inbound: u16,
     /// Where outgoing connections are redirected to; zero: transparent proxying is off.
     pub redirect_port_outbound: u16,
+    /// Whether connections over IPv6 are left alone.
+    pub ipv4_only: bool,
     /// Services whose endpoints may be dialled directly.
     pub direct_access_services: Vec<String>,
     /// The tag-based services that the application dials; empty: all.

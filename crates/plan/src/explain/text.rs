@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{Explanation, OutboundExplanation, PolicyExplanation, SettingExplanation, ShareExplanation};
+use super::{
+    Explanation, InboundExplanation, OutboundExplanation, PermissionExplanation, PolicyExplanation,
+    SettingExplanation, ShareExplanation,
+};
 
 /// Of more policies than this to which the same happened, fewer are listed.
 const ALIKE: usize = 6;
@@ -38,8 +41,9 @@ impl Node {
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Explanation { proxy, profile, outbounds, policies, warnings } = self;
+        let Explanation { proxy, profile, outbounds, inbounds, policies, warnings } = self;
         let mut below: Vec<Node> = outbounds.iter().map(outbound).collect();
+        below.extend(inbounds.iter().map(inbound));
         if below.is_empty() {
             below.push(Node::leaf("no such outbound"));
         }
@@ -82,6 +86,18 @@ fn outbound(outbound: &OutboundExplanation) -> Node {
         below.push(Node::new("considered", considered.iter().map(policy).collect()));
     }
     Node::new(format!("{name} → {dials} ({protocol})"), below)
+}
+
+fn inbound(InboundExplanation { name, settings, permissions }: &InboundExplanation) -> Node {
+    let permission = |PermissionExplanation { who, does, from }: &PermissionExplanation| {
+        Node::leaf(format!("{does} {who}, from {from}"))
+    };
+    let mut below: Vec<Node> = settings.iter().map(setting).collect();
+    below.push(match permissions.is_empty() {
+        true => Node::leaf("nobody may connect: no permission speaks about it"),
+        false => Node::new("permissions", permissions.iter().map(permission).collect()),
+    });
+    Node::new(name.as_str(), below)
 }
 
 fn share(ShareExplanation { percent, weight, reference, goes }: &ShareExplanation) -> Node {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::policy;
+use super::{permissions, policy};
 use crate::plan::{
     Accepts, Backend, Bind, Cluster, Destination, Fate, Listener, Match, Owner, Route, Session, shares,
 };
@@ -17,7 +17,7 @@ pub(super) fn inbound(listener: &Listener, clusters: &BTreeMap<String, Arc<Clust
         direction: _,
         service,
         protocol,
-        accepts: _,
+        accepts,
         settings,
         routes: _,
         naming: _,
@@ -25,7 +25,7 @@ pub(super) fn inbound(listener: &Listener, clusters: &BTreeMap<String, Arc<Clust
     let backends = listener.routes().flat_map(|route| &route.split);
     let mut applications = backends.filter_map(Backend::cluster).filter_map(|name| clusters.get(name));
     let application = applications.next().and_then(|application| application.endpoints.first());
-    json!({
+    let mut tree = json!({
         "name": name,
         "address": address,
         "port": port,
@@ -34,7 +34,11 @@ pub(super) fn inbound(listener: &Listener, clusters: &BTreeMap<String, Arc<Clust
         "service": service,
         "protocol": protocol.as_str(),
         "acceptProxyProtocol": settings.accept_proxy_protocol,
-    })
+    });
+    if let Accepts::Mtls(terminated) = accepts {
+        tree["tls"] = permissions::tls(terminated);
+    }
+    tree
 }
 
 pub(super) fn outbound(listener: &Listener, destination: &Destination) -> Value {

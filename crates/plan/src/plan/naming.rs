@@ -5,7 +5,8 @@ use model::Tags;
 /// How the reference names and marks a listener. Our own proxy needs none of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Naming {
-    /// Whether the listener is named by the KRI of what is dialled (unified naming, spec 04 §5.4), in statistics too.
+    /// Whether the listener is named by the KRI of what is dialled, or by the section of an inbound (unified naming, spec 04
+    /// §5.4, 07 §9.1), in statistics too.
     pub unified: bool,
     /// What an outbound is marked with: its tags, or the unified name (spec 04 §5.4); an inbound with its tags.
     pub marks: Tags,

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use model::declared::{Existing, ProxyProtocol, Sticky};
-use model::policy::{HealthCheck, LoadBalancer, Locality, OutlierDetection, Percent, format_duration};
+use model::policy::{
+    HealthCheck, LoadBalancer, Locality, OutlierDetection, Percent, TlsCipher, TlsVersion, format_duration,
+};
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
@@ -58,6 +60,8 @@ shown!(
     Locality: |locality| words::locality(locality),
     HealthCheck: |check| check,
     OutlierDetection: |detection| detection,
+    TlsVersion: |version| version.as_str(),
+    Vec<TlsCipher>: |ciphers| ciphers.iter().map(|cipher| cipher.as_str()).collect::<Vec<_>>(),
 );
 
 /// Declares settings, each with its type, what it is called when somebody asks why, and its value in words.

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use model::declared::{Existing, ProxyProtocol, Sticky};
 use model::policy::{
-    AffinityTag, FailoverTo, HealthCheck, LoadBalancer, Locality, OutlierDetection, format_duration,
+    AffinityTag, FailoverTo, HealthCheck, LoadBalancer, Locality, OutlierDetection, TlsCipher, TlsVersion,
+    format_duration,
 };
 
 pub(super) fn duration(duration: &Duration) -> String {
@@ -38,6 +39,14 @@ pub(super) fn existing(existing: &Existing) -> String {
         Existing::Close => "connections that would go elsewhere now are closed",
     };
     words.to_owned()
+}
+
+pub(super) fn tls_version(version: &TlsVersion) -> String {
+    version.as_str().to_owned()
+}
+
+pub(super) fn tls_ciphers(ciphers: &Vec<TlsCipher>) -> String {
+    ciphers.iter().map(|cipher| cipher.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 pub(super) fn proxy_protocol(version: &ProxyProtocol) -> String {

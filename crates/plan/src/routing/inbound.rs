@@ -1,16 +1,24 @@
-//! What the application offers (spec 01 §4): listeners whose only backend is the application.
+//! What the application offers (spec 01 §4, 07 §9): listeners whose only backend is the application.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::Tags;
-use model::topology::{Inbound as Written, InboundState, Protocol};
+use model::topology::{Inbound as Written, InboundState, MtlsMode, Protocol};
 
+use super::facts::Facts;
+use super::mesh_tls::{MeshTls, TlsOfInbound};
+use super::permissions::Permitting;
 use super::{names, protocol, settings};
 use crate::plan::{
-    Accepts, Backend, Bind, Cluster, ClusterKind, ConnectionSettings, Direction, Endpoint, Fate, Listener,
-    Match, Mtls, Naming, Route, Via,
+    Accepts, Backend, Bind, Cluster, ClusterKind, ConnectionSettings, Direction, Endpoint, Fate, Identity,
+    Listener, Match, Mtls, Naming, Permissions, Redirected, Route, Terminated, Trust, Via, Warning,
 };
+use crate::rules::InboundKey;
 use crate::view::View;
+
+/// What marks an inbound that has no tags.
+const UNIFIED_NAME: &str = "kuma.io/unified-name";
 
 /// An inbound, and the application behind it.
 pub(super) struct Offered {
@@ -18,21 +26,115 @@ pub(super) struct Offered {
     pub(super) application: Cluster,
 }
 
-/// The inbounds of a proxy, in the order of its Dataplane; those that are ignored have no listener.
-pub(super) fn of_proxy(view: &View<'_>, mtls: Option<&Arc<Mtls>>) -> Vec<Offered> {
-    let accepts = mtls.map_or(Accepts::Plaintext, |mtls| Accepts::Mtls(Arc::clone(mtls)));
+/// The inbounds of a proxy, in the order of its Dataplane; those that are ignored have no listener. Of several with one
+/// name the last is there.
+pub(super) fn of_proxy(
+    view: &View<'_>,
+    facts: &Facts<'_>,
+    mesh_tls: &MeshTls<'_>,
+    warnings: &mut Vec<Warning>,
+) -> Vec<Offered> {
+    let permitting = Permitting::of(view, facts.mtls.as_deref(), warnings);
     let listening = view.dataplane().inbound.iter().filter(|inbound| inbound.state != InboundState::Ignored);
-    listening.map(|inbound| offered(view, inbound, accepts.clone())).collect()
+    let mut offered: Vec<Offered> = Vec::new();
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
+    for inbound in listening {
+        let next = self::offered(view, facts, inbound, |key, tags| {
+            accepts(facts, mesh_tls.about(key), || permitting.to(key, tags, warnings))
+        });
+        match places.get(&next.listener.name) {
+            Some(at) => {
+                let text = format!(
+                    "two inbounds are called {}: only the last of them is there; give each a name",
+                    next.listener.name
+                );
+                warnings.push(text.into());
+                offered[*at] = next;
+            }
+            None => {
+                places.insert(next.listener.name.clone(), offered.len());
+                offered.push(next);
+            }
+        }
+    }
+    offered
 }
 
-fn offered(view: &View<'_>, inbound: &Written, accepts: Accepts) -> Offered {
+/// What an inbound wants from clients. A workload identity is strict, whatever the mesh says of its own CA.
+fn accepts(facts: &Facts<'_>, said: TlsOfInbound, permissions: impl FnOnce() -> Permissions) -> Accepts {
+    let Some(mtls) = &facts.mtls else { return Accepts::Plaintext };
+    let TlsOfInbound { mode, params } = said;
+    Accepts::Mtls(Arc::new(Terminated {
+        permissive: mode.as_ref().map_or(mtls.permissive, |mode| mode.value == MtlsMode::Permissive),
+        mode_by: mode.map(|mode| mode.origin),
+        params,
+        peer_prefixes: peer_prefixes(mtls),
+        permissions: permissions(),
+        mtls: Arc::clone(mtls),
+    }))
+}
+
+/// With which of these one name of a peer must begin. A proxy that the mesh's CA certifies takes whomever it believes, once it
+/// believes trust domains: permissions say the rest.
+fn peer_prefixes(mtls: &Mtls) -> Vec<String> {
+    let domains = match (&mtls.trust, &mtls.identity) {
+        (Trust::MeshCa, _) => vec![mtls.mesh.as_str()],
+        (Trust::Domains { .. }, Identity::Workload { .. }) => mtls.domains(),
+        (Trust::Domains { .. }, Identity::MeshCa { .. }) | (Trust::Spire, _) => Vec::new(),
+    };
+    domains.into_iter().map(|domain| format!("spiffe://{domain}/")).collect()
+}
+
+/// What becomes of connections that the kernel redirects to the proxy.
+pub(super) fn redirected(
+    view: &View<'_>,
+    facts: &Facts<'_>,
+    mesh_tls: &MeshTls<'_>,
+    inbounds: &[Offered],
+) -> Option<Redirected> {
+    let terminated = || {
+        inbounds.iter().filter_map(|inbound| match &inbound.listener.accepts {
+            Accepts::Mtls(terminated) => Some(terminated),
+            Accepts::Plaintext | Accepts::ServerName => None,
+        })
+    };
+    let mtls = facts.mtls.as_ref().filter(|_| view.profile().closes_undeclared_ports());
+    let acts = mtls.is_some_and(|mtls| mtls.has_workload_identity() || mesh_tls.acts());
+    let written = view.dataplane().transparent_proxying.as_ref().filter(|_| facts.transparent);
+    // where nothing is redirected, the reference makes the listener of MeshTLS all the same
+    if written.is_none() && !acts {
+        return None;
+    }
+    let is_closed = match mtls {
+        _ if acts => terminated().all(|terminated| !terminated.permissive),
+        Some(mtls) => view.features().strict_inbound_ports && !mtls.permissive,
+        None => false,
+    };
+    let mut ports: Vec<u16> = inbounds.iter().map(|inbound| inbound.listener.bind.port).collect();
+    ports.dedup();
+    Some(Redirected {
+        port: written.map_or(0, |written| written.redirect_port_inbound),
+        only: is_closed.then_some(ports),
+        ipv6: written.is_none_or(|written| !written.ipv4_only),
+        naming: Naming { unified: facts.unified, ..Naming::default() },
+    })
+}
+
+fn offered(
+    view: &View<'_>,
+    facts: &Facts<'_>,
+    inbound: &Written,
+    accepts: impl FnOnce(&InboundKey, &Tags) -> Accepts,
+) -> Offered {
     let dataplane = view.dataplane();
-    let Written { address, port, service_address, service_port, tags, protocol: field, .. } = inbound;
+    let Written { address, port, service_address, service_port, name, tags, protocol: field, .. } = inbound;
     let address = address.as_deref().unwrap_or(&dataplane.address);
-    let own = if dataplane.is_transparent() { address } else { "127.0.0.1" };
+    let port_behind = service_port.unwrap_or(*port);
+    // a proxy that opens the port itself must not dial itself
+    let own = if facts.transparent || port_behind != *port { address } else { "127.0.0.1" };
     let by_tag = protocol::of_tags(tags, view.profile());
     let service = tags.service().unwrap_or_default();
-    let (behind, port_behind) = (service_address.as_deref().unwrap_or(own), service_port.unwrap_or(*port));
+    let behind = service_address.as_deref().unwrap_or(own);
     let application = application(service, behind, port_behind);
     let backend = Backend {
         reference: format!("the application at {behind}:{port_behind}"),
@@ -41,19 +143,28 @@ fn offered(view: &View<'_>, inbound: &Written, accepts: Accepts) -> Offered {
         origin: None,
         when_unavailable: None,
     };
+    let called = match facts.unified {
+        true => names::inbound(name.as_deref(), *port),
+        false => names::listener("inbound", address, *port),
+    };
+    let has_tags = !tags.is_empty() && view.profile().tags_name_services();
+    let marks = match !has_tags && view.profile().marks_unified_names() {
+        true => Tags::from_iter([(UNIFIED_NAME.to_owned(), names::inbound(name.as_deref(), *port))]),
+        false => tags.clone(),
+    };
     let listener = Listener {
-        name: names::listener("inbound", address, *port),
-        bind: Bind::opened(address, *port),
+        name: called,
+        bind: Bind { address: address.to_owned(), port: *port, captured: facts.transparent },
         direction: Direction::Inbound,
         service: service.to_owned(),
         protocol: if by_tag == Protocol::Unknown { field.unwrap_or(by_tag) } else { by_tag },
-        accepts,
+        accepts: accepts(&InboundKey { address: address.to_owned(), port: *port }, tags),
         settings: ConnectionSettings {
             accept_proxy_protocol: settings::of_dataplane(view),
             ..ConnectionSettings::default()
         },
         routes: vec![(Match::Everything, Route::to(backend))],
-        naming: Naming { marks: tags.clone(), ..Naming::default() },
+        naming: Naming { unified: facts.unified, marks, ..Naming::default() },
     };
     Offered { listener, application }
 }

@@ -4,6 +4,7 @@
 mod fitting;
 
 use fitting::Fitting;
+pub(super) use fitting::best;
 use model::policy::{
     AccessLogFormat, AccessLogTarget, LegacyDestination, LegacyPolicy, TrafficRoute, TrafficSplit,
 };

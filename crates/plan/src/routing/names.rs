@@ -34,6 +34,11 @@ fn tag_hash(tags: &Tags, listener: Option<&Tags>) -> String {
     })
 }
 
+/// An inbound under unified naming: by its name, or by its port where it has none (spec 07 §9.1).
+pub(super) fn inbound(name: Option<&str>, port: u16) -> String {
+    name.map_or_else(|| format!("self_inbound_dp_{port}"), |name| format!("self_inbound_dp_{name}"))
+}
+
 /// The destination name of one port of a real service (spec 04 §5.2). `first_scheme`: as in 2.8.
 pub(super) fn destination(id: &ResourceId, port: u32, first_scheme: bool) -> String {
     let ResourceId { kind, mesh, zone, namespace, name, section: _ } = id;

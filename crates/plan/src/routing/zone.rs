@@ -65,6 +65,7 @@ pub(crate) fn plan_ingress(reader: &Reader<'_>, name: &ResourceName) -> Option<P
         profile: reader.profile(),
         mtls: None,
         listeners: vec![Arc::new(listener)],
+        redirected: None,
         clusters: clusters.into_iter().map(|(name, cluster)| (name, Arc::new(cluster))).collect(),
         routes: Vec::new(),
         warnings: Vec::new(),

@@ -131,6 +131,9 @@ fn visit_ciphers(ciphers: &Ciphers, mut field: impl FnMut(&'static str, Value<'_
         ];
         keys.into_iter().zip(values).for_each(|(key, value)| field(key, text(value)));
     }
+    if ciphers.shadow_denied {
+        field("shadow_denied", Value::Text("true"));
+    }
     if let Some((side, word)) = ciphers.failed {
         let side = match side {
             Side::Client => "client",

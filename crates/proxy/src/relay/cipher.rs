@@ -5,6 +5,7 @@
 
 use std::os::fd::BorrowedFd;
 
+use l4::config::TlsVersion;
 use l4::ending::Side;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
@@ -28,11 +29,18 @@ pub(crate) struct Ciphers {
     early: [Vec<u8>; 2],
     /// The first that ended its connection without saying so by TLS.
     pub(crate) ended_bare: Option<Side>,
+    /// The client counts as if it might not connect.
+    pub(crate) shadow_denied: bool,
     /// Whose TLS failed, and the word for it.
     pub(crate) failed: Option<(Side, &'static str)>,
 }
 
 impl Ciphers {
+    /// The version that is spoken with a side; `None`: none is yet.
+    pub(crate) fn version(&self, side: Side) -> Option<TlsVersion> {
+        self.sessions[side as usize].as_ref()?.version()
+    }
+
     /// Forgets an attempt to speak to a side.
     pub(crate) fn forget(&mut self, side: Side) {
         self.sessions[side as usize] = None;

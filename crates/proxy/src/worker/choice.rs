@@ -38,8 +38,6 @@ pub(super) enum Missed {
     Errno(Errno),
     /// TLS with it failed.
     Tls(Failure),
-    /// It ended its connection inside the TLS handshake.
-    TlsEnded,
     /// TLS with it cannot be spoken at all.
     Unusable(Unusable),
 }
@@ -57,7 +55,7 @@ impl Missed {
             // every port that we could dial from is taken
             Self::Errno(Errno::ADDRNOTAVAIL) => Ending::Limit,
             Self::Errno(_) => Ending::ConnectRefused,
-            Self::Tls(_) | Self::TlsEnded | Self::Unusable(_) => Ending::ConnectTls,
+            Self::Tls(_) | Self::Unusable(_) => Ending::ConnectTls,
         }
     }
 
@@ -65,7 +63,7 @@ impl Missed {
     fn is_its_own(&self) -> bool {
         match self {
             Self::Errno(errno) => *errno != Errno::ADDRNOTAVAIL,
-            Self::Tls(_) | Self::TlsEnded => true,
+            Self::Tls(_) => true,
             Self::Unusable(_) => false,
         }
     }
@@ -76,7 +74,6 @@ impl fmt::Display for Missed {
         match self {
             Self::Errno(errno) => errno.fmt(f),
             Self::Tls(failure) => failure.fmt(f),
-            Self::TlsEnded => f.write_str("it ended inside its TLS handshake"),
             Self::Unusable(why) => why.fmt(f),
         }
     }
@@ -163,6 +160,13 @@ impl Choice {
     /// The cluster as it is configured.
     pub(super) fn cluster_config(&self) -> &Cluster {
         self.cluster.cell().cluster()
+    }
+
+    /// The TLS server name that the endpoint is asked for; `None`: none is.
+    pub(super) fn server_name(&self) -> Option<&str> {
+        let cluster = self.cluster_config();
+        let endpoint = cluster.endpoints.get(self.forward.endpoint.endpoint)?;
+        cluster.tls.as_ref()?.server_name_for(&endpoint.zone)
     }
 
     /// The counters of the endpoint.

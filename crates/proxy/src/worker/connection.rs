@@ -12,6 +12,7 @@ use tls::Session;
 
 use super::deadlines::Micros;
 use super::listener::LocalListener;
+use crate::connection_info::TlsInfo;
 use crate::limits::Place;
 use crate::relay::{Ciphers, Direction};
 
@@ -46,6 +47,12 @@ impl Connection {
     /// The facts that a decision is made from.
     pub(super) fn facts(&self) -> Facts<'_> {
         Facts { client: self.peer, server_name: self.server_name.as_deref() }
+    }
+
+    /// What was proven and agreed on with a side; `None`: it is spoken to in plaintext, or hands are still shaken.
+    pub(super) fn tls_with(&self, side: Side) -> Option<TlsInfo> {
+        let facts = self.ciphers.as_ref()?.sessions[side as usize].as_ref()?.facts()?;
+        Some(TlsInfo { version: facts.version, peer_uris: facts.peer.uris })
     }
 
     /// Learns whom a client that has proven who it is asks for.

@@ -137,8 +137,7 @@ impl Dialling {
                 self.fail(why, connection, env)
             }
             Some(Ok(context)) => {
-                let name =
-                    self.choice.cluster_config().tls.as_ref().and_then(|tls| tls.server_name.as_deref());
+                let name = self.choice.server_name();
                 match Session::connect(context, name) {
                     Ok(session) => {
                         let ciphers = connection.ciphers.get_or_insert_default();
@@ -170,15 +169,20 @@ impl Dialling {
                 self.queue(connection, env);
                 Next::Stay(self)
             }
-            Ok(Shaken::Done) => self.relay(connection, env),
+            Ok(Shaken::Done) => {
+                if let Some(version) = ciphers.version(Side::Backend) {
+                    env.counters.handshakes.done(Side::Backend, version);
+                }
+                self.relay(connection, env)
+            }
             Err(unshaken) => {
                 let missed = match unshaken {
                     Unshaken::Tls(failure) => {
+                        env.counters.handshakes.failed(Side::Backend, &failure);
                         ciphers.failed = Some((Side::Backend, failure.word()));
                         Missed::Tls(failure)
                     }
                     Unshaken::Socket(errno) => Missed::Errno(errno),
-                    Unshaken::Ended => Missed::TlsEnded,
                 };
                 self.fail(missed, connection, env)
             }

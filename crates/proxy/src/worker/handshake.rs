@@ -63,8 +63,6 @@ pub(super) enum Unshaken {
     Tls(Failure),
     /// The socket failed.
     Socket(Errno),
-    /// The peer ended its connection.
-    Ended,
 }
 
 /// Takes what the side sent, and says what is to be said to it.
@@ -83,10 +81,11 @@ pub(super) fn shake(
         Side::Backend => (of_backend, of_client),
     };
     let Some(session) = &mut ciphers.sessions[side as usize] else { return Ok(Shaken::Done) };
-    let mut more = false;
+    // what was read before the handshake may not have been all
+    let mut more = from.readable && !from.pending().is_empty();
     if from.pending().is_empty() && from.readable {
         match recv(socket, &mut buffers.shared[..FLIGHT], RecvFlags::empty()) {
-            Ok((0, _)) => return Err(Unshaken::Ended),
+            Ok((0, _)) => return Err(Unshaken::Tls(Failure::Ended)),
             Ok((bytes, _)) => {
                 from.hold_more(&buffers.shared[..bytes]);
                 more = bytes == FLIGHT || from.last;

@@ -297,6 +297,10 @@ impl Relaying {
         let sent_something = connection.directions[Side::Backend as usize].moved > 0;
         match end.ending {
             Ending::BackendReset if !sent_something => cell.was_reset(endpoint),
+            // a server of TLS 1.3 tells whom it does not believe after the client has taken the handshake for done
+            Ending::TlsBroken if !sent_something && failed_with(connection, Side::Backend) => {
+                cell.was_reset(endpoint);
+            }
             Ending::ClientClosed | Ending::BackendClosed => cell.went_well(endpoint),
             _ if sent_something => cell.went_well(endpoint),
             _ => {}
@@ -325,6 +329,12 @@ fn broken_end(broken: Broken, from: Side, connection: &mut Connection) -> End {
             End::new(Ending::TlsBroken, format!("{}: {failure}", words(side)))
         }
     }
+}
+
+/// Whether it was TLS with this side that failed.
+fn failed_with(connection: &Connection, side: Side) -> bool {
+    let failed = connection.ciphers.as_ref().and_then(|ciphers| ciphers.failed);
+    failed.is_some_and(|(whose, _)| whose == side)
 }
 
 /// Who ended its connection without saying so by TLS, in words; empty: nobody.

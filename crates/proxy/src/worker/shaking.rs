@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use l4::ending::{Ending, Side};
+use l4::permit::{Peer, Verdict};
 use rustix::event::epoll::EventFlags;
+use rustix::net::{SendFlags, send};
 use tls::Session;
 
 use super::closing::Closing;
@@ -51,8 +53,11 @@ impl Shaking {
         connection.ciphers = Some(Box::new(ciphers));
         let shaking = Self::Hands { queued: false };
         env.deadlines.look_at(connection.slot, shaking.due(connection).unwrap_or(env.now));
-        // the first bytes may have come with the connection, or with what was awaited before
-        Ok(shaking.queue(connection, env))
+        // the first bytes may have come with what was awaited before; of others an event tells
+        Ok(match connection.directions[Side::Client as usize].pending() {
+            [] => shaking,
+            _ => shaking.queue(connection, env),
+        })
     }
 
     fn queue(self, connection: &Connection, env: &mut Env) -> Self {
@@ -88,11 +93,18 @@ impl Shaking {
             Ok(Shaken::Waits) => Stage::Shaking(Self::Hands { queued: false }),
             Ok(Shaken::More) => Stage::Shaking(Self::Hands { queued: false }.queue(connection, env)),
             Ok(Shaken::Done) => {
+                if let Some(version) = ciphers.version(Side::Client) {
+                    env.counters.handshakes.done(Side::Client, version);
+                }
                 connection.note_client();
-                Dialling::begin(connection, env).into()
+                match permit(connection, env) {
+                    Ok(()) => Dialling::begin(connection, env).into(),
+                    Err(end) => Stage::Closing(Closing::undecided(end)),
+                }
             }
             Err(unshaken) => {
                 if let Unshaken::Tls(failure) = &unshaken {
+                    env.counters.handshakes.failed(Side::Client, failure);
                     ciphers.failed = Some((Side::Client, failure.word()));
                 }
                 Stage::Closing(Closing::undecided(end_of(unshaken)))
@@ -117,10 +129,36 @@ impl Shaking {
     }
 }
 
+/// Asks whether a client that has proven who it is may connect, and says goodbye to one that may not.
+fn permit(connection: &mut Connection, env: &Env) -> Step {
+    let Some(permissions) = &connection.listener.config.permissions else { return Ok(()) };
+    let Some(ciphers) = &mut connection.ciphers else { return Ok(()) };
+    let Some(session) = &mut ciphers.sessions[Side::Client as usize] else { return Ok(()) };
+    let uris = session.facts().map(|facts| facts.peer.uris).unwrap_or_default();
+    let peer = Peer { uris: &uris, server_name: connection.server_name.as_deref() };
+    let Verdict { allowed, rule, shadow_denied } = permissions.decide(&peer);
+    if shadow_denied {
+        env.counters.handshakes.shadow_denied.add(1);
+        ciphers.shadow_denied = true;
+    }
+    if allowed {
+        return Ok(());
+    }
+    let mut goodbye = Vec::new();
+    session.end(&mut goodbye);
+    // a client that does not listen any more needs no goodbye
+    let _ = send(&connection.client, &goodbye, SendFlags::NOSIGNAL);
+    let who = if uris.is_empty() { "a client without a name".to_owned() } else { uris.join(", ") };
+    let by = match rule.and_then(|rule| rule.origin.as_ref()) {
+        Some(origin) => format!("{} {}/{} {} denies it", origin.kind, origin.mesh, origin.name, origin.rule),
+        None => "no rule allows it".to_owned(),
+    };
+    Err(End::new(Ending::Denied, format!("{who} may not connect: {by}")))
+}
+
 fn end_of(unshaken: Unshaken) -> End {
     match unshaken {
         Unshaken::Tls(failure) => End::new(Ending::TlsFailed, format!("client: {failure}")),
         Unshaken::Socket(errno) => End::errno(Ending::ClientReset, Some(errno)),
-        Unshaken::Ended => End::new(Ending::TlsFailed, "the client ended inside its TLS handshake"),
     }
 }

@@ -5,6 +5,8 @@
 //!            └▶ Opening ──────┘           ↺ next endpoint         ▲ from each
 //! ```
 
+use l4::ending::Side;
+
 use super::choice::Choice;
 use super::closing::Closing;
 use super::connection::Connection;
@@ -90,6 +92,8 @@ impl Stage {
             destination: config.destination.clone(),
             client: connection.peer,
             server_name: connection.server_name.as_deref().map(Into::into),
+            client_tls: connection.tls_with(Side::Client),
+            backend_tls: connection.tls_with(Side::Backend),
             origin: named.route.and_then(|route| route.origin.clone()),
             first_backend: named.first_backend.map(|backend| backend.reference.clone()),
             backend: named.backend.map(|backend| backend.reference.clone()),

@@ -1,4 +1,5 @@
 //! Messages with TLS in them, and a peer that speaks it over a socket.
+#![allow(dead_code, reason = "each test program uses some of it")]
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -59,6 +60,7 @@ pub(crate) fn outbound(
         server_name: server_name.into(),
         protocols: vec!["kuma".into()],
         terms: terms(names),
+        zones: Vec::new(),
     });
     mesh.secrets = secrets(identity, authorities);
     mesh

@@ -1,4 +1,5 @@
 //! Two sessions that talk in memory.
+#![allow(dead_code, reason = "each test program uses some of it")]
 
 use std::sync::Arc;
 

@@ -11,14 +11,16 @@
 //! They are protobuf with additive evolution: an unknown field is ignored, a missing one is its default.
 
 mod cluster;
+mod permissions;
 mod secret;
 mod tls;
 
 pub use cluster::{
     Balancing, BalancingPolicy, Cluster, HealthCheck, Keepalive, OutlierDetection, ProxyProtocol,
 };
+pub use permissions::{Peer, PeerCondition, PeerFact, PermissionRule, Permissions};
 pub use secret::{Certificate, Secret, Trust, TrustDomain};
-pub use tls::{ClientTls, NamePattern, ServerTls, TlsTerms, TlsVersion};
+pub use tls::{ClientTls, NamePattern, ServerNameOfZone, ServerTls, TlsTerms, TlsVersion};
 
 use serde::{Serialize, Serializer};
 
@@ -84,6 +86,10 @@ pub struct Listener {
     #[prost(message, optional, tag = "14")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<ServerTls>,
+    /// Who may connect over mesh TLS; absent: whoever gets as far.
+    #[prost(message, optional, tag = "15")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<Permissions>,
 }
 
 /// Which way the connections of a listener flow.

@@ -1,6 +1,7 @@
 //! The message of a cluster → [`Cluster`].
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use xds::proto::l4;
@@ -40,6 +41,12 @@ impl Parser<'_> {
         } = message;
         let balancing = balancing.unwrap_or_default();
         let tls = tls.map(|tls| self.client_tls(what, tls, secrets));
+        let health_check = health_check.map(|check| self.health_check(what, check));
+        // what is said and heard there is TLS
+        let health_check = health_check.map(|check| match tls {
+            Some(_) => HealthCheck { send: Arc::default(), receive: Vec::new(), ..check },
+            None => check,
+        });
         let unproven = tls.as_ref().and_then(|tls| tls.terms.missing());
         let panic_threshold = panic_threshold_percent.unwrap_or(DEFAULT_PANIC_THRESHOLD.into());
         Cluster {
@@ -49,7 +56,7 @@ impl Parser<'_> {
             slow_start: duration(balancing.slow_start_ms),
             max_connections: NonZeroU32::new(max_connections),
             max_pending: NonZeroU32::new(max_pending_connections),
-            health_check: health_check.map(|check| self.health_check(what, check)),
+            health_check,
             outlier: outlier.map(|outlier| self.outlier(what, &outlier)),
             failover_threshold: self.percent(what, "failover_threshold_percent", failover_threshold_percent),
             panic_threshold: self.percent(what, "panic_threshold_percent", panic_threshold),

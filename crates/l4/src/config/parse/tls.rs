@@ -48,8 +48,9 @@ impl Parser<'_> {
     }
 
     pub(super) fn client_tls(&mut self, what: &str, tls: l4::ClientTls, secrets: &Secrets) -> ClientTls {
-        let l4::ClientTls { server_name, protocols, terms } = tls;
-        if server_name.len() > LONGEST_SERVER_NAME || server_name.contains('\0') {
+        let l4::ClientTls { server_name, protocols, terms, zones } = tls;
+        let names = zones.iter().map(|zone| &zone.server_name).chain([&server_name]);
+        for server_name in names.filter(|name| name.len() > LONGEST_SERVER_NAME || name.contains('\0')) {
             let message =
                 format!("{server_name:?} is longer than {LONGEST_SERVER_NAME} bytes, or has a zero in it");
             self.problem(what, "tls.server_name", message);
@@ -65,6 +66,10 @@ impl Parser<'_> {
         }
         ClientTls {
             server_name: (!server_name.is_empty()).then(|| server_name.into()),
+            zones: zones
+                .into_iter()
+                .map(|l4::ServerNameOfZone { zone, server_name }| (zone.into(), server_name.into()))
+                .collect(),
             protocols: protocols.into_iter().map(Into::into).collect(),
             terms: self.terms(what, terms, secrets),
         }

@@ -24,7 +24,7 @@ struct Candidate<'a, P> {
 
 /// Greater fits better: more matched tags, then more of them by value instead of by `*`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Rank {
+pub(in crate::routing) struct Rank {
     matched: usize,
     exactly: usize,
 }
@@ -73,7 +73,8 @@ impl<'a, P> Fitting<'a, P> {
     }
 }
 
-fn best(selectors: &[Tags], tags: &Tags) -> Option<Rank> {
+/// How well the best of some selectors fits tags; `None`: none does.
+pub(in crate::routing) fn best(selectors: &[Tags], tags: &Tags) -> Option<Rank> {
     let fitting = selectors.iter().filter(|selector| selector.matches(tags));
     fitting
         .map(|selector| Rank {

@@ -30,6 +30,22 @@ pub struct ClientTls {
     /// What is proven, and how it is spoken.
     #[prost(message, optional, tag = "3")]
     pub terms: Option<TlsTerms>,
+    /// Other server names, for endpoints of some zones.
+    #[prost(message, repeated, tag = "4")]
+    #[serde(skip_serializing_if = "is_default")]
+    pub zones: Vec<ServerNameOfZone>,
+}
+
+/// The server name for endpoints of a zone.
+#[derive(Clone, PartialEq, prost::Message, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerNameOfZone {
+    /// The zone.
+    #[prost(string, tag = "1")]
+    pub zone: String,
+    /// The server name that is asked for, as in [`ClientTls`].
+    #[prost(string, tag = "2")]
+    pub server_name: String,
 }
 
 /// What is proven in a handshake, and how it is spoken. A secret that is named and not there: nobody is talked to, and never in

@@ -11,10 +11,11 @@ pub(super) fn read(networking: &mut Fields<'_>, profile: Profile) -> Option<Tran
     if !fields.is_present() {
         return None;
     }
-    fields.known(&["redirectPortInboundV6", "ipFamilyMode"]);
+    fields.known(&["redirectPortInboundV6"]);
     Some(TransparentProxying {
         redirect_port_inbound: fields.number("redirectPortInbound").unwrap_or_default(),
         redirect_port_outbound: fields.number("redirectPortOutbound").unwrap_or_default(),
+        ipv4_only: fields.text("ipFamilyMode").is_some_and(|mode| mode == "IPv4"),
         direct_access_services: fields.texts("directAccessServices"),
         reachable_services: fields.texts("reachableServices"),
         reachable_backends: fields.has("reachableBackends").then(|| {

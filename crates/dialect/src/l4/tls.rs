@@ -1,0 +1,87 @@
+//! TLS between proxies of a mesh, as our proxy ends and begins it.
+
+use model::policy::{TlsCipher, TlsVersion as Named};
+use plan::{Identity, Mtls, PeerNames, Provider, ProxyTls, Sourced, Terminated, TlsParams, Trust};
+use xds::proto::l4::{ClientTls, NamePattern, ServerNameOfZone, ServerTls, TlsTerms, TlsVersion};
+
+/// The protocol by which proxies of a mesh are told from others (ALPN).
+const MESH: &str = "kuma";
+
+/// How an inbound ends TLS, or why it cannot.
+pub(super) fn ended(terminated: &Terminated) -> Result<ServerTls, String> {
+    let Terminated { mtls, permissive, mode_by: _, params, peer_prefixes, permissions: _ } = terminated;
+    let prefix = |prefix: &String| NamePattern { prefix: prefix.clone(), ..NamePattern::default() };
+    let terms = terms(mtls, &mtls.mesh, peer_prefixes.iter().map(prefix).collect())?;
+    Ok(ServerTls { permissive: *permissive, terms: Some(limited(terms, params)?) })
+}
+
+/// How proxies of a mesh are dialled by TLS, or why they cannot be.
+pub(super) fn begun(tls: &ProxyTls, mtls: Option<&Mtls>) -> Result<ClientTls, String> {
+    // Whether plaintext would do as well was decided by the plan.
+    let ProxyTls { sni, sni_of_zones, peers, mesh, optional: _ } = tls;
+    let Some(mtls) = mtls else {
+        return Err(format!("mesh `{mesh}` requires mTLS, and this proxy has no identity to prove"));
+    };
+    let exact = |id: &String| NamePattern { exact: id.clone(), ..NamePattern::default() };
+    let names = match peers {
+        PeerNames::Any => Vec::new(),
+        PeerNames::Exact(ids) => ids.iter().map(exact).collect(),
+        PeerNames::Prefix(prefix) => vec![NamePattern { prefix: prefix.clone(), ..NamePattern::default() }],
+    };
+    let of_zone =
+        |(zone, sni): (&String, &String)| ServerNameOfZone { zone: zone.clone(), server_name: sni.clone() };
+    Ok(ClientTls {
+        server_name: sni.clone(),
+        protocols: vec![MESH.into()],
+        terms: Some(terms(mtls, mesh, names)?),
+        zones: sni_of_zones.iter().map(of_zone).collect(),
+    })
+}
+
+/// What is proven to proxies of a mesh, and by them.
+fn terms(mtls: &Mtls, mesh: &str, names: Vec<NamePattern>) -> Result<TlsTerms, String> {
+    let Mtls { mesh: own, permissive: _, identity, uris: _, trust, unified_names: _ } = mtls;
+    let certificate = match identity {
+        Identity::MeshCa { backend: _ } => format!("identity_cert:secret:{own}"),
+        Identity::Workload { by, provider: Provider::Bundled } => by.to_string(),
+        Identity::Workload { by: _, provider: Provider::Spire { timeout: _ } } => {
+            return Err(format!(
+                "{identity} has certificates handed out by a SPIRE agent, which this proxy does not ask"
+            ));
+        }
+    };
+    let trust = match trust {
+        // bundles are those of the own mesh
+        Trust::Domains { .. } if mesh == own => "system_trust_bundle".to_owned(),
+        Trust::Domains { .. } | Trust::MeshCa => format!("mesh_ca:secret:{mesh}"),
+        Trust::Spire => {
+            return Err("whom to believe is said by a SPIRE agent, which this proxy does not ask".into());
+        }
+    };
+    Ok(TlsTerms { certificate, trust, names, ..TlsTerms::default() })
+}
+
+/// With versions and suites that somebody says. Older versions than this proxy speaks are no reason to speak none.
+fn limited(terms: TlsTerms, TlsParams { min, max, ciphers }: &TlsParams) -> Result<TlsTerms, String> {
+    let said = |version: &Option<Sourced<Named>>| version.as_ref().map_or(Named::Auto, |said| said.value);
+    let min_version = match said(min) {
+        Named::Auto | Named::V1_0 | Named::V1_1 => TlsVersion::Auto,
+        Named::V1_2 => TlsVersion::Tls12,
+        Named::V1_3 => TlsVersion::Tls13,
+    };
+    let max_version = match said(max) {
+        Named::Auto => TlsVersion::Auto,
+        Named::V1_2 => TlsVersion::Tls12,
+        Named::V1_3 => TlsVersion::Tls13,
+        Named::V1_0 | Named::V1_1 => {
+            return Err("TLS 1.1 at most is wanted, and this proxy speaks 1.2 and 1.3".to_owned());
+        }
+    };
+    let ciphers = ciphers.as_ref().map(|said| said.value.as_slice()).unwrap_or_default();
+    Ok(TlsTerms {
+        min_version: min_version.into(),
+        max_version: max_version.into(),
+        ciphers: ciphers.iter().map(|cipher: &TlsCipher| cipher.as_str().to_owned()).collect(),
+        ..terms
+    })
+}

@@ -1,0 +1,73 @@
+//! What MeshTLS says about the inbounds of a proxy (spec 07 §10).
+
+use model::Kind;
+use model::policy::{MeshTlsConf, Spoken as _, TlsVersion, TlsVersionsConf, merged};
+use model::topology::MtlsMode;
+
+use crate::matching::Matched;
+use crate::merge::{SourceRule, plain_rules};
+use crate::plan::{Sourced, TlsParams, Warning};
+use crate::rules::InboundKey;
+use crate::view::View;
+
+/// The MeshTLS policies that speak about a proxy.
+pub(super) struct MeshTls<'a> {
+    matched: Matched<'a>,
+}
+
+/// What they say about one inbound.
+#[derive(Clone, Debug, Default)]
+pub(super) struct TlsOfInbound {
+    /// Whether plaintext is taken too; absent: as the mesh, or the identity, has it.
+    pub(super) mode: Option<Sourced<MtlsMode>>,
+    /// Versions and ciphers.
+    pub(super) params: TlsParams,
+}
+
+impl<'a> MeshTls<'a> {
+    pub(super) fn of(view: &View<'a>, warnings: &mut Vec<Warning>) -> Self {
+        let known = view.profile().has_mesh_tls();
+        let matched = if known { view.matched(Kind::MeshTLS) } else { Matched::default() };
+        warnings.extend(matched.warnings.iter().cloned().map(Warning::from));
+        Self { matched }
+    }
+
+    /// Whether any of them speaks about the proxy.
+    pub(super) fn acts(&self) -> bool {
+        !self.matched.inbounds.is_empty()
+    }
+
+    /// What they say about an inbound: of each field what the most important says that says anything.
+    pub(super) fn about(&self, inbound: &InboundKey) -> TlsOfInbound {
+        let policies = self.matched.inbounds.get(inbound).map(Vec::as_slice).unwrap_or_default();
+        let rules = plain_rules(policies);
+        let confs = rules.iter().filter_map(|rule| MeshTlsConf::of(rule.conf.as_ref()?));
+        let Some(MeshTlsConf { mode, versions, ciphers }) = merged(confs) else {
+            return TlsOfInbound::default();
+        };
+        let TlsVersionsConf { min, max } = versions.unwrap_or_default();
+        let version = |version: Option<TlsVersion>, is: fn(&TlsVersionsConf) -> bool| {
+            let version = version.filter(|version| *version != TlsVersion::Auto);
+            sourced(&rules, version, |said| said.versions.as_ref().is_some_and(is))
+        };
+        TlsOfInbound {
+            mode: sourced(&rules, mode, |said| said.mode.is_some()),
+            params: TlsParams {
+                min: version(min, |versions| versions.min.is_some()),
+                max: version(max, |versions| versions.max.is_some()),
+                ciphers: sourced(&rules, ciphers, |said| said.ciphers.is_some()),
+            },
+        }
+    }
+}
+
+/// A value with the most important rule that says anything of the sort.
+fn sourced<T>(
+    rules: &[SourceRule],
+    value: Option<T>,
+    says: impl Fn(&MeshTlsConf) -> bool,
+) -> Option<Sourced<T>> {
+    let says = |rule: &&SourceRule| rule.conf.as_ref().and_then(MeshTlsConf::of).is_some_and(&says);
+    let origin = rules.iter().rev().find(says)?.origin.clone();
+    Some(Sourced { value: value?, origin })
+}
