@@ -8,6 +8,7 @@
 //! * [`Ledger`] — resources by [`ResourceKey`](model::ResourceKey), with the documents that they were read from
 //! * [`compile`] — a ledger into what every proxy should run, in every dialect; what is wrong or doubtful with it
 //! * [`preview`] — what a change would do, before it is made
+//! * [`permitted()`] — whether one proxy may connect to another, and by which rule
 //! * [`import`] — routes of other systems into ours
 //! * [`rollout`], [`report`] — how far changes have come, as values that travel; [`replica`] — between control planes, too
 //!
@@ -20,6 +21,7 @@ mod computed;
 mod content;
 pub mod import;
 mod ledger;
+mod permitted;
 pub mod preview;
 pub mod replica;
 pub mod report;
@@ -32,4 +34,5 @@ pub use computed::complete;
 pub use content::{Content, Entry, problem_of};
 pub use ledger::{Candidate, Ledger};
 pub use model::draft::Options;
+pub use permitted::{Permitted, permitted};
 pub use revision::Revision;

@@ -1,9 +1,15 @@
-//! What Envoy's filter says about a certificate and what our law says is the same, whatever was configured.
+//! What Envoy's filter says about a certificate and what our law says is the same, whatever was configured; and who asks
+//! beforehand hears it.
 
 #![allow(clippy::unwrap_used, reason = "a case that cannot be read is a failed test")]
 
-use dialect::{envoy, l4 as words};
+use std::sync::Arc;
+
+use dialect::envoy::{self, EnvoyOptions};
+use dialect::l4 as words;
 use l4::permit::{Peer, Permissions as Law};
+use meshtcp_change::compile::{Compiler, Scope};
+use meshtcp_change::permitted;
 use model::Profile;
 use model::draft::{parse_unchecked, read};
 use plan::{Accepts, Context, Permissions, Snapshot, plan};
@@ -215,4 +221,71 @@ proptest! {
             prop_assert!(certificates.iter().all(|(uris, name)| !envoy_says(&filter, uris, *name).0));
         }
     }
+}
+
+/// Two proxies of one mesh, and who may connect to one of them.
+const ASKED: &str = "\
+type: Mesh
+name: default
+mtls: { enabledBackend: ca, backends: [{ name: ca, type: builtin }] }
+---
+type: Dataplane
+mesh: default
+name: web-1
+networking:
+  address: 10.0.0.1
+  inbound: [{ port: 80, servicePort: 8080, tags: { kuma.io/service: web } }]
+  outbound: [{ port: 6379, tags: { kuma.io/service: db } }]
+---
+type: Dataplane
+mesh: default
+name: db-1
+networking:
+  address: 10.0.0.2
+  inbound: [{ port: 80, servicePort: 8080, tags: { kuma.io/service: db } }]
+---
+type: MeshTrafficPermission
+mesh: default
+name: db
+spec:
+  targetRef: { kind: MeshSubset, tags: { kuma.io/service: db } }
+  from:
+    - { targetRef: { kind: Mesh }, default: { action: Deny } }
+    - { targetRef: { kind: MeshSubset, tags: { kuma.io/service: web } }, default: { action: AllowWithShadowDeny } }
+";
+
+#[test]
+fn who_asks_beforehand_hears_the_policy_that_decides() {
+    let said = |text: &str, from: &str, to: &str| {
+        let (documents, _) = read("mesh.yaml", text);
+        let resources =
+            documents.iter().filter_map(|it| parse_unchecked(it, Profile::V2_14).resource).map(Arc::new);
+        let (context, envoy) = (Context::new(Profile::V2_14), EnvoyOptions::default());
+        let compiled = Compiler { context, scope: Scope::everything(), envoy }.plan_all(resources);
+        let permitted = permitted(&compiled, &from.parse().unwrap(), to);
+        permitted.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let allowed = "default/web-1 may connect to default/db-1 (inbound:10.0.0.2:80): MeshTrafficPermission db, from[1]; it is \
+                   counted as shadow-denied";
+    for to in ["db", "db:6379", "db-1", "default/db-1"] {
+        assert_eq!(said(ASKED, "default/web-1", to), [allowed], "{to}");
+    }
+    assert_eq!(
+        said(ASKED, "default/db-1", "db"),
+        [
+            "default/db-1 may not connect to default/db-1 (inbound:10.0.0.2:80): MeshTrafficPermission db, from[0]"
+        ]
+    );
+    assert_eq!(
+        said(ASKED, "default/db-1", "web-1"),
+        ["default/db-1 may not connect to default/web-1 (inbound:10.0.0.1:80): no permission allows anybody"]
+    );
+    assert!(said(ASKED, "default/web-1", "nobody").is_empty());
+    let plain = ASKED.replace("enabledBackend: ca,", "");
+    assert_eq!(
+        said(&plain, "default/web-1", "db"),
+        [
+            "default/web-1 may connect to default/db-1 (inbound:10.0.0.2:80): it takes plaintext from anybody: no mTLS is on for it"
+        ]
+    );
 }

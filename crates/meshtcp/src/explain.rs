@@ -2,12 +2,15 @@
 
 mod connection;
 
+use std::fmt;
 use std::path::PathBuf;
 
+use change::Permitted;
 use change::compile::Compiled;
 use change::preview::State;
 use model::ProxyKey;
 use plan::{Explanation, OutboundExplanation};
+use serde::Serialize;
 
 use crate::exit::Exit;
 use crate::in_force::InForce;
@@ -26,8 +29,9 @@ pub(crate) struct Args {
     /// The proxy: NAME, in the mesh that is meant, or MESH/NAME
     #[arg(long, visible_alias = "from", value_name = "NAME", required = true)]
     proxy: Option<WrittenProxy>,
-    /// Only this outbound: its port, the service that it dials, or SERVICE:PORT
-    #[arg(long, visible_alias = "to", value_name = "PORT|SERVICE")]
+    /// Only this outbound: its port, the service that it dials, or SERVICE:PORT. Of a service, and of a Dataplane by NAME
+    /// or MESH/NAME, also whether the proxy may connect to it
+    #[arg(long, visible_alias = "to", value_name = "PORT|SERVICE|NAME")]
     outbound: Option<String>,
     /// How to print it: in words and as a tree, or for programs
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
@@ -55,13 +59,18 @@ pub(crate) fn run(Args { paths, in_force, proxy, outbound, output: format, which
     let place = if paths.is_empty() { in_force.in_words() } else { "these files" };
     let explain = |outbound: Option<&str>| explained(&compiled, &proxy, outbound);
     let Some(all) = explain(None) else { return unknown(&compiled, &proxy, place) };
+    let permitted = match outbound.as_deref() {
+        None => Vec::new(),
+        Some(wanted) => change::permitted(&compiled, &proxy, wanted),
+    };
     let explanation = match outbound.as_deref() {
         None => all.clone(),
         Some(wanted) => {
             asked(wanted, &explain).unwrap_or_else(|| Explanation { outbounds: Vec::new(), ..all.clone() })
         }
     };
-    if let Some(wanted) = outbound.filter(|_| explanation.outbounds.is_empty()) {
+    let says_nothing = explanation.outbounds.is_empty() && permitted.is_empty();
+    if let Some(wanted) = outbound.filter(|_| says_nothing) {
         let known: Vec<String> =
             all.outbounds.iter().map(|it| format!("{} ({})", it.dials, it.name)).collect();
         let help = match known.as_slice() {
@@ -71,8 +80,28 @@ pub(crate) fn run(Args { paths, in_force, proxy, outbound, output: format, which
         complain(&format!("error: {proxy} has no outbound {wanted}\n  help: {help}\n"));
         return Exit::Problems;
     }
-    print(&output::structured(format, &explanation).unwrap_or_else(|| explanation.to_string()));
+    let answer = Answer { explanation, permitted };
+    print(&output::structured(format, &answer).unwrap_or_else(|| answer.to_string()));
     Exit::Ok
+}
+
+/// Where connections go, and whether they may.
+#[derive(Debug, Serialize)]
+struct Answer {
+    #[serde(flatten)]
+    explanation: Explanation,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    permitted: Vec<Permitted>,
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { explanation, permitted } = self;
+        if !explanation.outbounds.is_empty() || permitted.is_empty() {
+            write!(f, "{explanation}")?;
+        }
+        permitted.iter().try_for_each(|permitted| writeln!(f, "{permitted}"))
+    }
 }
 
 /// Why a proxy does what it does, and what each sort of proxy cannot do of it.

@@ -1,0 +1,183 @@
+//! Whether one proxy may connect to another, and by which rule: the law that the proxy itself decides by, asked beforehand.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use dialect::l4 as words;
+use l4::config::Origin;
+use l4::permit::{Peer, Permissions};
+use model::ProxyKey;
+use plan::{Accepts, Destination, Direction, Listener, Mtls, Plan, Terminated};
+use serde::Serialize;
+
+use crate::compile::Compiled;
+
+/// The answer for one inbound.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Permitted {
+    /// Who connects, as `mesh/name`.
+    pub from: String,
+    /// To whom, as `mesh/name`.
+    pub to: String,
+    /// The listener.
+    pub inbound: String,
+    /// Whether it may.
+    pub may: bool,
+    /// The policy that says so, and the place in it; absent where none does.
+    pub by: Option<String>,
+    /// Why, where no policy says so.
+    pub why: Option<String>,
+    /// Whether it counts as if it might not.
+    pub shadow_denied: bool,
+}
+
+/// Whether `from` may connect to whoever is called `to`: a Dataplane, by `NAME` or `MESH/NAME`, or those behind a service.
+/// One answer an inbound, sorted by proxy and listener; none where nobody is called so.
+pub fn permitted(compiled: &Compiled, from: &ProxyKey, to: &str) -> Vec<Permitted> {
+    let Some(own) = compiled.proxies.get(from) else { return Vec::new() };
+    let targets = targets(compiled, from, &own.plan, to);
+    let answers = targets.into_iter().map(|((key, listener), target)| {
+        let Target { accepts, server_name } = target;
+        let (may, by, why, shadow_denied) = answer(&own.plan, accepts, server_name);
+        let (from, to, inbound) = (from.to_string(), key.to_string(), listener.to_owned());
+        Permitted { from, to, inbound, may, by, why, shadow_denied }
+    });
+    answers.collect()
+}
+
+/// An inbound that is asked about.
+struct Target<'a> {
+    accepts: &'a Accepts,
+    /// What the client would ask for; absent where it does not dial the inbound.
+    server_name: Option<&'a str>,
+}
+
+fn targets<'a>(
+    compiled: &'a Compiled,
+    from: &ProxyKey,
+    own: &'a Plan,
+    to: &str,
+) -> BTreeMap<(&'a ProxyKey, &'a str), Target<'a>> {
+    let inbounds = |plan: &'a Plan| {
+        plan.listeners.iter().map(AsRef::as_ref).filter(|it| it.direction == Direction::Inbound)
+    };
+    let dialled = dialled(own);
+    let target = |key: &ProxyKey, listener: &'a Listener| Target {
+        accepts: &listener.accepts,
+        server_name: dialled
+            .iter()
+            .find(|it| it.proxy == format!("Dataplane {key}") && it.port == u32::from(listener.bind.port))
+            .and_then(|it| it.server_name),
+    };
+    let named = match to.parse::<ProxyKey>() {
+        Ok(key) if to.contains('/') => Some(key),
+        Ok(key) => Some(ProxyKey::new(from.mesh.as_str(), key.name)),
+        Err(_) => None,
+    };
+    let one = named.and_then(|key| compiled.proxies.get_key_value(&key));
+    let service = to.rsplit_once(':').map_or(to, |(service, _)| service);
+    let everybody = compiled.proxies.iter().filter(|(key, _)| key.mesh == from.mesh);
+    let mut targets = BTreeMap::new();
+    for (key, proxy) in one.into_iter().chain(everybody.filter(|_| one.is_none())) {
+        for listener in inbounds(&proxy.plan) {
+            let is_dialled = dialled.iter().any(|it| {
+                it.services.iter().any(|name| name == service)
+                    && it.proxy == format!("Dataplane {key}")
+                    && it.port == u32::from(listener.bind.port)
+            });
+            if one.is_some() || listener.service == service || is_dialled {
+                targets.insert((key, listener.name.as_str()), target(key, listener));
+            }
+        }
+    }
+    targets
+}
+
+/// An endpoint that a proxy dials.
+struct Dialled<'a> {
+    /// What its outbound is called.
+    services: Vec<String>,
+    /// Who offers it.
+    proxy: &'a str,
+    port: u32,
+    server_name: Option<&'a str>,
+}
+
+fn dialled(plan: &Plan) -> Vec<Dialled<'_>> {
+    let mut dialled = Vec::new();
+    for listener in &plan.listeners {
+        let services = match listener.destination() {
+            None => continue,
+            Some(Destination::Tags(tags)) => tags.service().map(str::to_owned).into_iter().collect(),
+            Some(Destination::Resource { id, name }) => vec![id.name.clone(), name.clone(), id.to_string()],
+        };
+        let backends = listener.routes().flat_map(|route| &route.split);
+        for cluster in backends.filter_map(|it| it.cluster()).filter_map(|name| plan.clusters.get(name)) {
+            let server_name = cluster.tls.as_ref().map(|tls| tls.sni.as_str());
+            dialled.extend(cluster.endpoints.iter().map(|endpoint| Dialled {
+                services: services.clone(),
+                proxy: &endpoint.offered_by,
+                port: endpoint.port,
+                server_name,
+            }));
+        }
+    }
+    dialled
+}
+
+fn answer(
+    client: &Plan,
+    accepts: &Accepts,
+    server_name: Option<&str>,
+) -> (bool, Option<String>, Option<String>, bool) {
+    let because = |may, why: String| (may, None, Some(why), false);
+    let Accepts::Mtls(terminated) = accepts else {
+        return because(true, "it takes plaintext from anybody: no mTLS is on for it".to_owned());
+    };
+    let Terminated { mtls: _, permissive, mode_by: _, params: _, peer_prefixes, permissions } = &**terminated;
+    let uris = match &client.mtls {
+        None if *permissive => {
+            return because(true, "it takes plaintext from anybody in mode PERMISSIVE".to_owned());
+        }
+        None => return because(false, "it takes mesh TLS only, and the client has no identity".to_owned()),
+        Some(client) => match uris(client) {
+            Ok(uris) => uris,
+            Err(why) => return because(false, why),
+        },
+    };
+    let is_accepted = |uri: &String| peer_prefixes.iter().any(|prefix| uri.starts_with(prefix));
+    if !peer_prefixes.is_empty() && !uris.iter().any(is_accepted) {
+        let prefixes = peer_prefixes.join(", ");
+        return because(false, format!("no name in the client's certificate begins with {prefixes}"));
+    }
+    let Ok(law) = Permissions::parse(words::permissions(permissions)) else {
+        return because(false, "its permissions cannot be told to it".to_owned());
+    };
+    let verdict = law.decide(&Peer { uris, server_name });
+    let by = verdict.rule.and_then(|rule| rule.origin.as_ref()).map(in_words);
+    let why = by.is_none().then(|| match permissions.allow_nobody() {
+        true => "no permission allows anybody".to_owned(),
+        false => "no permission speaks about it".to_owned(),
+    });
+    (verdict.allowed, by, why, verdict.shadow_denied)
+}
+
+fn uris(mtls: &Mtls) -> Result<&[String], String> {
+    mtls.uris.as_deref().map_err(|why| format!("no certificate can be issued for the client: {why}"))
+}
+
+fn in_words(Origin { kind, mesh: _, name, rule }: &Origin) -> String {
+    if rule.is_empty() { format!("{kind} {name}") } else { format!("{kind} {name}, {rule}") }
+}
+
+impl fmt::Display for Permitted {
+    /// `default/web-1 may connect to default/redis-1 (inbound:10.0.0.2:6379): MeshTrafficPermission redis, from[0]`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { from, to, inbound, may, by, why, shadow_denied } = self;
+        let may = if *may { "may" } else { "may not" };
+        let by = by.as_ref().or(why.as_ref()).map(String::as_str).unwrap_or_default();
+        let shadow = if *shadow_denied { "; it is counted as shadow-denied" } else { "" };
+        write!(f, "{from} {may} connect to {to} ({inbound}): {by}{shadow}")
+    }
+}
