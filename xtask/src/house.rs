@@ -37,7 +37,7 @@ const HOUSE: [Room; 15] = [
     // it opens nothing, but cryptography asks the system for its randomness
     shell("meshtcp-trust", &[]),
     // it opens nothing either: bytes in, bytes out
-    shell("meshtcp-tls", &["meshtcp-l4"]),
+    shell("meshtcp-tls", &["meshtcp-l4", "meshtcp-xds"]),
     pure(
         "meshtcp-change",
         &["meshtcp-model", "meshtcp-plan", "meshtcp-dialect", "meshtcp-xds", "meshtcp-l4"],
@@ -66,6 +66,7 @@ const HOUSE: [Room; 15] = [
             "meshtcp-change",
             "meshtcp-control",
             "meshtcp-proxy",
+            "meshtcp-tls",
             "meshtcp-trust",
         ],
     ),

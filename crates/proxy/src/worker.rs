@@ -26,6 +26,7 @@ mod slots;
 mod stage;
 mod token;
 mod vanished;
+mod warm;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -61,6 +62,7 @@ use reserve::Reserve;
 pub(crate) use shared::Shared;
 use slots::Slots;
 use token::Token;
+use warm::Warm;
 
 /// The events that one wait may return.
 const EVENTS: usize = 512;
@@ -138,6 +140,7 @@ impl Worker {
                 buffers: Buffers::new(),
                 turns: Turns::default(),
                 lane: Lane::default(),
+                warm: Warm::default(),
                 counters,
                 log,
             },
@@ -200,7 +203,8 @@ impl Worker {
         if !self.env.turns.is_empty() || !self.env.lane.is_empty() {
             return Some(Duration::ZERO);
         }
-        let due = [self.env.deadlines.next(), self.log_due, self.env.accept_again, self.drains.again];
+        let env = &self.env;
+        let due = [env.deadlines.next(), self.log_due, env.accept_again, self.drains.again, env.warm.due];
         let due = due.into_iter().flatten().min();
         // rounded up to what epoll can wait for, or the last millisecond would be spent spinning
         let patience = due.map(|due| (due.since(self.env.now) + MILLISECOND).max(MILLISECOND));
@@ -218,6 +222,9 @@ impl Worker {
         }
         if self.drains.again.is_some_and(|due| due <= now) {
             self.move_some();
+        }
+        if self.env.warm.due.is_some_and(|due| due <= now) {
+            self.cool();
         }
         match self.log_due {
             Some(due) if due <= now => {

@@ -348,6 +348,42 @@ fn certificates_change_under_connections_that_live_and_none_notices() {
 }
 
 #[test]
+fn a_successor_takes_over_and_neither_a_connection_nor_a_handshake_is_lost() {
+    let line = Line::to(Server::start(echo));
+    let mut live = Peer::connect(line.at, &line.ca.workload(&[WEB]), &line.ca.pem, SNI).unwrap();
+    assert_eq!(live.talk(b"before").unwrap(), b"before");
+    let done = Arc::new(AtomicBool::new(false));
+    let (stop, door) = (Arc::clone(&done), line.door);
+    let dialling = thread::spawn(move || {
+        let mut served = 0;
+        while !stop.load(Relaxed) {
+            talk(&mut dial(door), b"new");
+            served += 1;
+        }
+        served
+    });
+    let successor = Proxy::start(support::options()).unwrap();
+    successor.inherit(line.inbound.lend());
+    let renewed = line.ca.workload(&[REDIS]);
+    let report = successor.apply(inbound(line.at, line.app.address, &renewed, &line.ca.pem, false).config());
+    assert!(report.failed.is_empty(), "{:?}", report.failed);
+    let Line { inbound: leaving, ca, at, .. } = &line;
+    thread::scope(|scope| {
+        let drained = scope.spawn(|| leaving.drain(Duration::from_secs(20)));
+        for _ in 0..20 {
+            let mut peer = Peer::connect(*at, &ca.workload(&[WEB]), &ca.pem, SNI).unwrap();
+            assert_eq!(peer.talk(b"next").unwrap(), b"next");
+        }
+        assert_eq!(live.talk(b"after").unwrap(), b"after");
+        drop(live);
+        assert_eq!(drained.join().unwrap().closed, 0, "a connection was cut");
+    });
+    done.store(true, Relaxed);
+    assert!(dialling.join().unwrap() > 0);
+    assert!(counters(&successor).accepted >= 20);
+}
+
+#[test]
 fn small_messages_do_not_wait_for_a_crowd_that_shakes_hands() {
     let line = Line::to(Server::start(echo));
     let mut steady = dial(line.door);

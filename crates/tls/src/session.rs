@@ -123,7 +123,7 @@ impl Session {
         match polled {
             Ok(Poll::Pending) => Ok(Progress { taken, done: false }),
             Ok(Poll::Ready(Ok(()))) => {
-                let _ = self.connection.release_buffers();
+                self.rest();
                 Ok(Progress { taken, done: true })
             }
             Ok(Poll::Ready(Err(error))) | Err(error) => Err(self.fail(&error, out)),
@@ -157,7 +157,6 @@ impl Session {
             Ok(Ok(ended)) => {
                 self.withheld.extend_from_slice(alert);
                 self.ended |= ended || !alert.is_empty();
-                self.rest();
                 Ok(Opened { bytes: read, ended: self.ended })
             }
             Ok(Err(error)) | Err(error) => Err(self.fail(&error, out)),
@@ -183,10 +182,7 @@ impl Session {
             Ok(())
         });
         match sent {
-            Ok(Ok(())) => {
-                self.rest();
-                Ok(())
-            }
+            Ok(Ok(())) => Ok(()),
             Ok(Err(error)) | Err(error) => Err(self.fail(&error, out)),
         }
     }
@@ -214,6 +210,13 @@ impl Session {
         })
     }
 
+    /// Gives back the memory that only moving bytes needs; it is taken again with the next ones. Worth it for who is silent for long:
+    /// it costs more than a small message.
+    pub fn rest(&mut self) {
+        // refused while part of a record is kept, which is what its memory is for
+        let _ = self.connection.release_buffers();
+    }
+
     /// The version that is spoken; `None` before the handshake is done.
     pub fn version(&self) -> Option<TlsVersion> {
         let version = if self.is_tls13() { TlsVersion::Tls13 } else { TlsVersion::Tls12 };
@@ -234,12 +237,6 @@ impl Session {
     /// Nobody gains by forging that: closing the connection has the same effect.
     fn keeps_sending_after_alert(&self) -> bool {
         !self.is_tls13()
-    }
-
-    /// Gives back the memory that is needed for moving bytes only.
-    fn rest(&mut self) {
-        // refused while part of a record is kept, which is what its memory is for
-        let _ = self.connection.release_buffers();
     }
 
     fn say_goodbye(&mut self, out: &mut Vec<u8>) {

@@ -1,6 +1,6 @@
 //! Moves the bytes of one direction of which one end, or both, is spoken to by TLS.
 //!
-//! As with plain bytes nothing is read while something is still to be written, and an idle connection holds no buffer. What is
+//! As with plain bytes nothing is read while something is still to be written, and a connection that idles holds no buffer for long. What is
 //! held for the destination is as it goes over its wire; what was read too early is as it came.
 
 use std::os::fd::BorrowedFd;
@@ -29,6 +29,8 @@ pub(crate) struct Ciphers {
     early: [Vec<u8>; 2],
     /// The first that ended its connection without saying so by TLS.
     pub(crate) ended_bare: Option<Side>,
+    /// Its sessions hold memory for moving bytes, and the worker knows it.
+    pub(crate) warm: bool,
     /// The client counts as if it might not connect.
     pub(crate) shadow_denied: bool,
     /// Whose TLS failed, and the word for it.
@@ -39,6 +41,12 @@ impl Ciphers {
     /// The version that is spoken with a side; `None`: none is yet.
     pub(crate) fn version(&self, side: Side) -> Option<TlsVersion> {
         self.sessions[side as usize].as_ref()?.version()
+    }
+
+    /// Gives back what only moving bytes needs.
+    pub(crate) fn rest(&mut self) {
+        self.sessions.iter_mut().flatten().for_each(Session::rest);
+        self.warm = false;
     }
 
     /// Forgets an attempt to speak to a side.

@@ -19,6 +19,7 @@ use super::relaying::streams::Streams;
 use super::relaying::turns::Turns;
 use super::shared::Shared;
 use super::token::Token;
+use super::warm::Warm;
 use crate::counters::WorkerCounters;
 use crate::log::LogBuffer;
 use crate::relay::Buffers;
@@ -51,6 +52,7 @@ pub(super) struct Env {
     pub(super) streams: Streams,
     pub(super) turns: Turns,
     pub(super) lane: Lane,
+    pub(super) warm: Warm,
     /// The addresses of endpoints that are host names.
     pub(super) addresses: Cache<Arc<ArcSwap<Addresses>>, Arc<Addresses>>,
     pub(super) counters: Arc<WorkerCounters>,

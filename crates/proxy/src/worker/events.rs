@@ -6,11 +6,13 @@ use rustix::io::Errno;
 
 use super::Worker;
 use super::connection::Connection;
+use super::dialling::Dialling;
 use super::end::End;
 use super::env::Env;
 use super::shaking::Shaking;
 use super::stage::Stage;
 use super::token::Token;
+use super::warm::SILENCE;
 
 impl Worker {
     /// Something happened to a socket of a connection.
@@ -27,7 +29,7 @@ impl Worker {
         self.step(slot, |connection, stage, env| match stage {
             Stage::Opening(opening) => opening.on_event(connection, env).into(),
             Stage::Dialling(dialling) => dialling.on_event(connection, env, side, flags).into(),
-            Stage::Shaking(shaking) => shaking.on_event(connection, env, flags),
+            Stage::Shaking(shaking) => shaking.on_event(connection, env, flags).into(),
             Stage::Relaying(_) | Stage::Closing(_) => stage,
         });
     }
@@ -36,7 +38,7 @@ impl Worker {
     pub(super) fn shake_one(&mut self) {
         let Some(slot) = self.env.lane.next() else { return };
         self.step(slot, |connection, stage, env| match stage {
-            Stage::Shaking(shaking) => shaking.take_turn(connection, env),
+            Stage::Shaking(shaking) => shaking.take_turn(connection, env).into(),
             Stage::Dialling(dialling) => dialling.take_turn(connection, env).into(),
             // it ended, or another has its place
             Stage::Opening(_) | Stage::Relaying(_) | Stage::Closing(_) => stage,
@@ -75,8 +77,8 @@ impl Worker {
         // meanwhile it is in the stage that keeps nothing
         let before = std::mem::replace(stage, Stage::Shaking(Shaking::Settled));
         let mut next = step(connection, before, &mut self.env);
-        if let Stage::Shaking(shaking) = next {
-            next = shaking.go_on(connection, &mut self.env);
+        if let Stage::Shaking(Shaking::Settled) = next {
+            next = Dialling::begin(connection, &mut self.env).into();
         }
         match next {
             Stage::Closing(closing) => {
@@ -85,6 +87,24 @@ impl Worker {
             }
             Stage::Opening(_) | Stage::Shaking(_) | Stage::Dialling(_) | Stage::Relaying(_) => *stage = next,
         }
+    }
+
+    /// Has the sessions of those that have been silent give back what only moving bytes needs.
+    pub(super) fn cool(&mut self) {
+        let now = self.env.now;
+        let mut warm = std::mem::take(&mut self.env.warm);
+        warm.look(now, |slot| {
+            // whoever ended has given it back
+            let Some((connection, Stage::Relaying(relaying))) = self.slots.get_mut(*slot) else {
+                return false;
+            };
+            let Some(ciphers) = &mut connection.ciphers else { return false };
+            if now.since(relaying.moved_at) >= SILENCE {
+                ciphers.rest();
+            }
+            ciphers.warm
+        });
+        self.env.warm = warm;
     }
 
     /// Gives those that move bulk their turns.

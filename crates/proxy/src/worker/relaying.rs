@@ -207,6 +207,9 @@ impl Relaying {
         let pumped = match &mut connection.ciphers {
             None => Ok(pump(direction, source, destination, &mut env.buffers, quantum)),
             Some(ciphers) => {
+                if !std::mem::replace(&mut ciphers.warm, true) {
+                    env.warm.note(connection.slot, env.now);
+                }
                 let sockets = (source, destination);
                 pump_ciphered(from, direction, sockets, ciphers, &mut env.buffers, quantum)
             }

@@ -11,11 +11,9 @@ use tls::Session;
 use super::closing::Closing;
 use super::connection::Connection;
 use super::deadlines::Micros;
-use super::dialling::Dialling;
 use super::end::{End, Step, pending_error};
 use super::env::Env;
 use super::handshake::{Shaken, Unshaken, shake};
-use super::stage::Stage;
 use crate::relay::Ciphers;
 
 /// The time from acceptance in which a client has to prove who it is.
@@ -67,47 +65,41 @@ impl Shaking {
         Self::Hands { queued: true }
     }
 
-    /// Goes on to the decision, if nothing is awaited.
-    pub(super) fn go_on(self, connection: &mut Connection, env: &mut Env) -> Stage {
-        match self {
-            Self::Settled => Dialling::begin(connection, env).into(),
-            Self::Hands { .. } => Stage::Shaking(self),
-        }
-    }
-
     /// Waits for its step, as something happened to the client's socket.
-    pub(super) fn on_event(self, connection: &Connection, env: &mut Env, flags: EventFlags) -> Stage {
+    pub(super) fn on_event(
+        self,
+        connection: &Connection,
+        env: &mut Env,
+        flags: EventFlags,
+    ) -> Result<Self, Closing> {
         if flags.contains(EventFlags::ERR) {
             let end = End::errno(Ending::ClientReset, pending_error(&connection.client));
-            return Stage::Closing(Closing::undecided(end));
+            return Err(Closing::undecided(end));
         }
-        Stage::Shaking(self.queue(connection, env))
+        Ok(self.queue(connection, env))
     }
 
     /// Does a step, and when it was the last asks whether the client may come in: before anybody is dialled for it.
-    pub(super) fn take_turn(self, connection: &mut Connection, env: &mut Env) -> Stage {
-        let Some(ciphers) = &mut connection.ciphers else { return self.go_on(connection, env) };
+    pub(super) fn take_turn(self, connection: &mut Connection, env: &mut Env) -> Result<Self, Closing> {
+        let Some(ciphers) = &mut connection.ciphers else { return Ok(self) };
         let step =
             shake(ciphers, Side::Client, &mut connection.directions, &connection.client, &mut env.buffers);
         match step {
-            Ok(Shaken::Waits) => Stage::Shaking(Self::Hands { queued: false }),
-            Ok(Shaken::More) => Stage::Shaking(Self::Hands { queued: false }.queue(connection, env)),
+            Ok(Shaken::Waits) => Ok(Self::Hands { queued: false }),
+            Ok(Shaken::More) => Ok(Self::Hands { queued: false }.queue(connection, env)),
             Ok(Shaken::Done) => {
                 if let Some(version) = ciphers.version(Side::Client) {
                     env.counters.handshakes.done(Side::Client, version);
                 }
                 connection.note_client();
-                match permit(connection, env) {
-                    Ok(()) => Dialling::begin(connection, env).into(),
-                    Err(end) => Stage::Closing(Closing::undecided(end)),
-                }
+                permit(connection, env).map(|()| Self::Settled).map_err(Closing::undecided)
             }
             Err(unshaken) => {
                 if let Unshaken::Tls(failure) = &unshaken {
                     env.counters.handshakes.failed(Side::Client, failure);
                     ciphers.failed = Some((Side::Client, failure.word()));
                 }
-                Stage::Closing(Closing::undecided(end_of(unshaken)))
+                Err(Closing::undecided(end_of(unshaken)))
             }
         }
     }

@@ -44,6 +44,15 @@ impl From<Next<Opening, Shaking>> for Stage {
     }
 }
 
+impl From<Result<Shaking, Closing>> for Stage {
+    fn from(shaken: Result<Shaking, Closing>) -> Self {
+        match shaken {
+            Ok(shaking) => Self::Shaking(shaking),
+            Err(closing) => Self::Closing(closing),
+        }
+    }
+}
+
 impl From<Next<Dialling, Relaying>> for Stage {
     fn from(next: Next<Dialling, Relaying>) -> Self {
         match next {
