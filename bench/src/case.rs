@@ -34,6 +34,35 @@ pub(crate) enum Case {
     Rr64t2,
     /// Connect, ask, close; two threads
     Crrt2,
+    /// 4 streams to the client, over TLS
+    TlsBulk4,
+    /// 1 stream to the client, over TLS
+    TlsBulk1,
+    /// 64 connections that ask 64 bytes, over TLS
+    TlsRr64,
+    /// Connect, shake hands, ask, close; 16 at a time
+    TlsCrr,
+    /// 3,000 connections that rest, over TLS
+    TlsIdle,
+    /// The same as tls-crr, with sessions that may be resumed
+    TlsCrrResumed,
+}
+
+/// What is spoken between the two ends of a contestant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wire {
+    /// There is one end only: it dials the backends.
+    Plaintext,
+    /// TLS on which both prove themselves.
+    Tls {
+        /// Whether sessions may be resumed.
+        resumes: bool,
+    },
+}
+
+impl Wire {
+    pub(crate) const ALL: [Self; 3] =
+        [Self::Plaintext, Self::Tls { resumes: false }, Self::Tls { resumes: true }];
 }
 
 /// What a sample says about a case.
@@ -61,16 +90,36 @@ impl Case {
     /// The load; `None`: connections rest.
     pub(crate) fn load(self) -> Option<Load> {
         match self {
-            Self::Bulk4 | Self::Bulk4t2 => Some(Load::Bulk(4, Way::Down)),
-            Self::Bulk1 => Some(Load::Bulk(1, Way::Down)),
+            Self::Bulk4 | Self::Bulk4t2 | Self::TlsBulk4 => Some(Load::Bulk(4, Way::Down)),
+            Self::Bulk1 | Self::TlsBulk1 => Some(Load::Bulk(1, Way::Down)),
             Self::Up4 => Some(Load::Bulk(4, Way::Up)),
             Self::Up1 => Some(Load::Bulk(1, Way::Up)),
-            Self::Rr64 | Self::Rr64t2 => Some(Load::Ask(64)),
+            Self::Rr64 | Self::Rr64t2 | Self::TlsRr64 => Some(Load::Ask(64)),
             Self::Rr1 | Self::Rr1x => Some(Load::Ask(1)),
             Self::Crr | Self::Crrt2 => Some(Load::Visit(32)),
+            Self::TlsCrr | Self::TlsCrrResumed => Some(Load::Visit(16)),
             Self::Mix => Some(Load::Mixed),
-            Self::Idle => None,
+            Self::Idle | Self::TlsIdle => None,
         }
+    }
+
+    /// What is spoken.
+    pub(crate) fn wire(self) -> Wire {
+        match self {
+            Self::TlsBulk4 | Self::TlsBulk1 | Self::TlsRr64 | Self::TlsCrr | Self::TlsIdle => {
+                Wire::Tls { resumes: false }
+            }
+            Self::TlsCrrResumed => Wire::Tls { resumes: true },
+            Self::Bulk4 | Self::Bulk1 | Self::Up4 | Self::Up1 | Self::Bulk4t2 => Wire::Plaintext,
+            Self::Rr64 | Self::Rr1 | Self::Rr1x | Self::Rr64t2 => Wire::Plaintext,
+            Self::Crr | Self::Crrt2 | Self::Mix | Self::Idle => Wire::Plaintext,
+        }
+    }
+
+    /// How many connections rest where they do.
+    pub(crate) fn resting(self) -> usize {
+        // both ends of each are in one process
+        if self.wire() == Wire::Plaintext { 9_000 } else { 3_000 }
     }
 
     /// How many threads the proxies have; with one they are pinned, with more nothing is.
@@ -79,6 +128,12 @@ impl Case {
             Self::Bulk4t2 | Self::Rr64t2 | Self::Crrt2 => 2,
             Self::Bulk4 | Self::Bulk1 | Self::Up4 | Self::Up1 => 1,
             Self::Rr64 | Self::Rr1 | Self::Rr1x | Self::Crr | Self::Mix | Self::Idle => 1,
+            Self::TlsBulk4
+            | Self::TlsBulk1
+            | Self::TlsRr64
+            | Self::TlsCrr
+            | Self::TlsIdle
+            | Self::TlsCrrResumed => 1,
         }
     }
 
@@ -102,6 +157,12 @@ impl Case {
             Self::Bulk4t2 => "bulk down, 4 streams, two threads",
             Self::Rr64t2 => "request/response 64 B, 64 connections, two threads",
             Self::Crrt2 => "connect, request, close, 32 at a time, two threads",
+            Self::TlsBulk4 => "TLS: bulk down, 4 streams",
+            Self::TlsBulk1 => "TLS: bulk down, 1 stream",
+            Self::TlsRr64 => "TLS: request/response 64 B, 64 connections",
+            Self::TlsCrr => "TLS: connect, full handshake, request, close, 16 at a time",
+            Self::TlsIdle => "TLS: 3,000 idle connections",
+            Self::TlsCrrResumed => "TLS: connect, request, close, 16 at a time, rivals resume sessions",
         }
     }
 
@@ -112,8 +173,12 @@ impl Case {
             Self::Rr64 | Self::Rr64t2 | Self::Rr1 | Self::Rr1x | Self::Crr | Self::Crrt2 => {
                 &[Metric::Rate, Metric::Cpu, Metric::P50, Metric::P99]
             }
+            Self::TlsBulk4 | Self::TlsBulk1 => &[Metric::Rate, Metric::Cpu],
+            Self::TlsRr64 | Self::TlsCrr | Self::TlsCrrResumed => {
+                &[Metric::Rate, Metric::Cpu, Metric::P50, Metric::P99]
+            }
             Self::Mix => &[Metric::Rate, Metric::P50, Metric::P99, Metric::Beside, Metric::Busy],
-            Self::Idle => &[Metric::Memory, Metric::Base],
+            Self::Idle | Self::TlsIdle => &[Metric::Memory, Metric::Base],
         }
     }
 

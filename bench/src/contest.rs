@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 
 use crate::Arguments;
-use crate::case::Case;
+use crate::case::{Case, Wire};
+use crate::certificates::Certificates;
 use crate::contestant::{Contestant, Ended, Running};
 use crate::ledger::Ledger;
 use crate::load::{check, idle};
@@ -17,9 +18,6 @@ use crate::machine::{self, LOAD_CPU, PROXY_CPU};
 use crate::page::Page;
 use crate::plot;
 use crate::window::{Sample, Window};
-
-/// How many connections rest in the case about that.
-const IDLE: usize = 9_000;
 
 /// Runs all that the arguments ask for, and writes down what came of it.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
@@ -35,17 +33,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     let mut ledger = Ledger::default();
     let mut absent = Vec::new();
     let wanted = |case: &Case| arguments.only.is_empty() || arguments.only.contains(case);
-    for threads in [1, 2] {
+    let certificates = Certificates::make(&arguments.folder)?;
+    let settings = [1, 2].into_iter().flat_map(|threads| Wire::ALL.map(|wire| Setting { threads, wire }));
+    for setting in settings {
         let cases: Vec<Case> = Case::value_variants()
             .iter()
             .copied()
             .filter(wanted)
-            .filter(|case| case.threads() == threads)
+            .filter(|case| setting.fits(*case))
             .collect();
         if cases.is_empty() || interrupted.load(Relaxed) {
             continue;
         }
-        let mut contest = Contest::open(threads, &cases, arguments, &mut absent)?;
+        let mut contest = Contest::open(setting, &cases, arguments, &certificates, &mut absent)?;
         contest.hold(&cases, arguments, &mut ledger, &interrupted);
     }
     let raw = arguments.folder.join("samples.tsv");
@@ -70,9 +70,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     Ok(())
 }
 
-/// All contestants of one number of threads, and the backends.
+/// How contestants are started.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setting {
+    pub(crate) threads: usize,
+    pub(crate) wire: Wire,
+}
+
+impl Setting {
+    fn fits(self, case: Case) -> bool {
+        (case.threads(), case.wire()) == (self.threads, self.wire)
+    }
+}
+
+/// All contestants of one setting, and the backends.
 struct Contest {
-    threads: usize,
+    setting: Setting,
     _backends: Ended,
     running: Vec<Running>,
     random: fastrand::Rng,
@@ -81,12 +94,13 @@ struct Contest {
 impl Contest {
     /// Starts everybody, and lets only those take part who carry every byte.
     fn open(
-        threads: usize,
+        setting: Setting,
         cases: &[Case],
         arguments: &Arguments,
+        certificates: &Certificates,
         absent: &mut Vec<String>,
     ) -> Result<Self, String> {
-        let pinned = |cpu| if threads == 1 { Some(cpu) } else { None };
+        let pinned = |cpu| if setting.threads == 1 { Some(cpu) } else { None };
         machine::stay_on(pinned(LOAD_CPU));
         let backends = backends()?;
         let mut running = Vec::new();
@@ -94,11 +108,15 @@ impl Contest {
             let large = contestant == Contestant::MeshtcpLarge;
             let ours = contestant == Contestant::Meshtcp;
             let chosen = arguments.against.is_empty() || arguments.against.contains(&contestant);
-            if !(ours || chosen) || large && !cases.iter().any(|case| case.compares_configurations()) {
+            let speaks = contestant.speaks(setting.wire);
+            if !(ours || chosen)
+                || !speaks
+                || large && !cases.iter().any(|case| case.compares_configurations())
+            {
                 continue;
             }
             machine::stay_on(pinned(PROXY_CPU));
-            let started = contestant.start(threads, arguments);
+            let started = contestant.start(setting, certificates, arguments);
             machine::stay_on(pinned(LOAD_CPU));
             let checked = started.and_then(|started| match check(contestant.address()) {
                 Ok(()) => Ok(started),
@@ -116,7 +134,8 @@ impl Contest {
         eprintln!("up, and every byte carried: {}", names(&running));
         // what starting left to do is done by then
         std::thread::sleep(Duration::from_millis(500));
-        Ok(Self { threads, _backends: backends, running, random: fastrand::Rng::with_seed(threads as u64) })
+        let random = fastrand::Rng::with_seed(setting.threads as u64);
+        Ok(Self { setting, _backends: backends, running, random })
     }
 
     fn hold(&mut self, cases: &[Case], arguments: &Arguments, ledger: &mut Ledger, interrupted: &AtomicBool) {
@@ -142,7 +161,7 @@ impl Contest {
                 }
             }
             let seconds = begun.elapsed().as_secs_f32();
-            eprintln!("{} thread(s), round {} of {most}: {seconds:.0} s", self.threads, round + 1);
+            eprintln!("{} thread(s), round {} of {most}: {seconds:.0} s", self.setting.threads, round + 1);
         }
     }
 }
@@ -155,7 +174,7 @@ fn slice(case: Case, running: &Running, quick: bool) -> Option<std::io::Result<S
         return None;
     }
     let Some(load) = case.load() else {
-        return (contestant != Contestant::Direct).then(|| idle(address, IDLE, processes));
+        return (contestant != Contestant::Direct).then(|| idle(address, case.resting(), processes));
     };
     let length = match case {
         Case::Mix if !quick => 800,
@@ -180,10 +199,12 @@ fn slice(case: Case, running: &Running, quick: bool) -> Option<std::io::Result<S
 fn rounds(case: Case, arguments: &Arguments) -> usize {
     let (thorough, short) = match case {
         Case::Bulk4 | Case::Rr64 | Case::Rr1 | Case::Crr | Case::Mix => (14, 3),
+        Case::TlsBulk4 | Case::TlsRr64 | Case::TlsCrr => (7, 2),
+        Case::TlsBulk1 | Case::TlsCrrResumed => (6, 1),
         Case::Bulk1 | Case::Up4 | Case::Up1 | Case::Rr1x => (6, 1),
         Case::Bulk4t2 | Case::Rr64t2 | Case::Crrt2 => (6, 1),
         // freed memory stays with a process: only the first time says what a connection takes
-        Case::Idle => return 1,
+        Case::Idle | Case::TlsIdle => return 1,
     };
     arguments.times * if arguments.quick { short } else { thorough }
 }

@@ -9,7 +9,10 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::files::{self, Size};
+use crate::case::Wire;
+use crate::certificates::Certificates;
+use crate::contest::Setting;
+use crate::files::{self, Size, tls};
 use crate::process::Processes;
 use crate::{Arguments, machine};
 
@@ -62,6 +65,15 @@ impl Contestant {
         (Ipv4Addr::LOCALHOST, port).into()
     }
 
+    /// Whether it takes part where this is spoken.
+    pub(crate) fn speaks(self, wire: Wire) -> bool {
+        match wire {
+            Wire::Plaintext => true,
+            // nothing that is encrypted is spliced, and nginx's stream module checks no names of whom it dials
+            Wire::Tls { .. } => matches!(self, Self::Meshtcp | Self::Haproxy | Self::Envoy),
+        }
+    }
+
     /// What it says its version is.
     pub(crate) fn version(self, arguments: &Arguments) -> Option<String> {
         match self {
@@ -84,7 +96,8 @@ impl Contestant {
     /// The command that runs it in the foreground; `None`: there is nothing to run.
     fn command(
         self,
-        threads: usize,
+        Setting { threads, wire }: Setting,
+        certificates: &Certificates,
         folder: &Path,
         arguments: &Arguments,
     ) -> Result<Option<Command>, String> {
@@ -98,7 +111,11 @@ impl Contestant {
             Self::Direct => return Ok(None),
             Self::Meshtcp | Self::MeshtcpLarge => {
                 let size = if self == Self::Meshtcp { Size::Small } else { Size::Large };
-                let path = write("mesh.yaml", files::resources(port, size))?;
+                let resources = match wire {
+                    Wire::Plaintext => files::resources(port, size),
+                    Wire::Tls { .. } => tls::resources(port, certificates)?,
+                };
+                let path = write("mesh.yaml", resources)?;
                 let mut command = Command::new(&arguments.meshtcp);
                 command.arg("up").arg(path).args(["--workers", &threads_in_words]);
                 command.args(["--admin", "127.0.0.1:0", "--drain-time", "0s"]);
@@ -106,7 +123,10 @@ impl Contestant {
                 command
             }
             Self::Haproxy | Self::HaproxySplice => {
-                let text = files::haproxy(port, threads, self == Self::HaproxySplice);
+                let text = match wire {
+                    Wire::Plaintext => files::haproxy(port, threads, self == Self::HaproxySplice),
+                    Wire::Tls { resumes } => tls::haproxy(port, threads, resumes, certificates),
+                };
                 let mut command = Command::new("haproxy");
                 command.args(["-db", "-q", "-f"]).arg(write("haproxy.cfg", text)?);
                 command
@@ -121,7 +141,11 @@ impl Contestant {
                 let envoy =
                     arguments.envoy.as_ref().ok_or("Envoy is to be compared with, but --envoy is missing")?;
                 let mut command = Command::new(envoy);
-                command.arg("-c").arg(write("envoy.yaml", files::envoy(port))?);
+                let text = match wire {
+                    Wire::Plaintext => files::envoy(port),
+                    Wire::Tls { resumes } => tls::envoy(port, resumes, certificates),
+                };
+                command.arg("-c").arg(write("envoy.yaml", text)?);
                 command.args(["--concurrency", &threads_in_words, "--disable-hot-restart", "-l", "error"]);
                 command
             }
@@ -134,11 +158,21 @@ impl Contestant {
     }
 
     /// Starts it, on the CPU that we are on now, and waits until it takes connections.
-    pub(crate) fn start(self, threads: usize, arguments: &Arguments) -> Result<Running, String> {
+    pub(crate) fn start(
+        self,
+        setting: Setting,
+        certificates: &Certificates,
+        arguments: &Arguments,
+    ) -> Result<Running, String> {
         let short = self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
-        let folder = arguments.folder.join(format!("{short}-{threads}"));
+        let wire = match setting.wire {
+            Wire::Plaintext => "",
+            Wire::Tls { resumes: false } => "-tls",
+            Wire::Tls { resumes: true } => "-tls-resumed",
+        };
+        let folder = arguments.folder.join(format!("{short}-{}{wire}", setting.threads));
         fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-        let child = match self.command(threads, &folder, arguments)? {
+        let child = match self.command(setting, certificates, &folder, arguments)? {
             None => None,
             Some(_) if TcpStream::connect(self.address()).is_ok() => {
                 return Err(format!("{short}: somebody else listens on {}", self.address()));

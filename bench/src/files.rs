@@ -1,5 +1,7 @@
 //! The files that the contestants are configured by: each splits 90 % / 10 % over two backends.
 
+pub(crate) mod tls;
+
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
@@ -24,6 +26,13 @@ pub(crate) fn both() -> [SocketAddr; 2] {
 fn backend(index: u16) -> SocketAddr {
     SocketAddrV4::new(BACKENDS, FIRST_BACKEND + index).into()
 }
+
+/// The split, as meshtcp is told it.
+const ROUTE: &str = "type: MeshTCPRoute\nmesh: default\nname: split\nspec:\n  targetRef: { kind: Mesh }\n  to:\n    \
+     - targetRef: { kind: MeshService, name: shop }\n      rules:\n        - default:\n            \
+     backendRefs:\n              \
+     - { kind: MeshServiceSubset, name: shop, tags: { version: old }, weight: 90 }\n              \
+     - { kind: MeshServiceSubset, name: shop, tags: { version: new }, weight: 10 }\n";
 
 /// How much of a configuration meshtcp has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,13 +76,8 @@ pub(crate) fn resources(port: u16, size: Size) -> String {
             address.port(),
         );
     }
-    text.push_str(
-        "---\ntype: MeshTCPRoute\nmesh: default\nname: split\nspec:\n  targetRef: { kind: Mesh }\n  to:\n    \
-         - targetRef: { kind: MeshService, name: shop }\n      rules:\n        - default:\n            \
-         backendRefs:\n              \
-         - { kind: MeshServiceSubset, name: shop, tags: { version: old }, weight: 90 }\n              \
-         - { kind: MeshServiceSubset, name: shop, tags: { version: new }, weight: 10 }\n",
-    );
+    text.push_str("---\n");
+    text.push_str(ROUTE);
     text
 }
 
@@ -107,16 +111,6 @@ pub(crate) fn nginx(port: u16, threads: usize, folder: &str) -> String {
 
 /// Envoy, with limits that 9,000 connections do not meet.
 pub(crate) fn envoy(port: u16) -> String {
-    let cluster = |name: &str, address: SocketAddr| {
-        format!(
-            "  - name: {name}\n    type: STATIC\n    circuit_breakers: {{ thresholds: [{{ max_connections: 100000, \
-             max_pending_requests: 100000 }}] }}\n    load_assignment: {{ cluster_name: {name}, endpoints: [{{ \
-             lb_endpoints: [{{ endpoint: {{ address: {{ socket_address: {{ address: {}, port_value: {} }} }} }} \
-             }}] }}] }}\n",
-            address.ip(),
-            address.port(),
-        )
-    };
     let [old, new] = both();
     format!(
         "static_resources:\n  listeners:\n  - name: clients\n    \
@@ -127,7 +121,18 @@ pub(crate) fn envoy(port: u16) -> String {
          stat_prefix: clients\n          \
          weighted_clusters: {{ clusters: [{{ name: old, weight: 90 }}, {{ name: new, weight: 10 }}] }}\n  \
          clusters:\n{}{}",
-        cluster("old", old),
-        cluster("new", new),
+        envoy_cluster("old", old),
+        envoy_cluster("new", new),
+    )
+}
+
+fn envoy_cluster(name: &str, address: SocketAddr) -> String {
+    format!(
+        "  - name: {name}\n    type: STATIC\n    circuit_breakers: {{ thresholds: [{{ max_connections: 100000, \
+         max_pending_requests: 100000 }}] }}\n    load_assignment: {{ cluster_name: {name}, endpoints: [{{ \
+         lb_endpoints: [{{ endpoint: {{ address: {{ socket_address: {{ address: {}, port_value: {} }} }} }} \
+         }}] }}] }}\n",
+        address.ip(),
+        address.port(),
     )
 }

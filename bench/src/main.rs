@@ -9,6 +9,7 @@
 
 mod backend;
 mod case;
+mod certificates;
 mod contest;
 mod contestant;
 mod files;

@@ -27,8 +27,11 @@ const fn at_least(case: Case, metric: Metric, ratios: [f64; 4]) -> Target {
     Target { case, metric, bound: Bound::AtLeast, ratios }
 }
 
+/// Takes no part in the case.
+const ABSENT: f64 = f64::NAN;
+
 /// In the order HAProxy, HAProxy + splice, nginx, Envoy.
-pub(crate) const TARGETS: [Target; 9] = [
+pub(crate) const TARGETS: [Target; 15] = [
     at_most(Case::Bulk4, Metric::Cpu, [0.25, 1.00, 0.25, 0.40]),
     at_least(Case::Bulk4, Metric::Rate, [3.5, 1.0, 3.5, 2.2]),
     at_most(Case::Rr64, Metric::Cpu, [0.92, 0.72, 0.97, 0.62]),
@@ -38,6 +41,12 @@ pub(crate) const TARGETS: [Target; 9] = [
     at_least(Case::Crr, Metric::Rate, [1.07, 1.07, 1.03, 1.6]),
     at_least(Case::Mix, Metric::Rate, [6.0, 1.0, 6.0, 1.0]),
     at_most(Case::Idle, Metric::Memory, [0.15, 0.15, 0.05, 0.03]),
+    at_most(Case::TlsRr64, Metric::Cpu, [0.76, ABSENT, ABSENT, 0.66]),
+    at_most(Case::TlsRr64, Metric::P99, [0.95, ABSENT, ABSENT, 0.65]),
+    at_most(Case::TlsCrr, Metric::Cpu, [0.45, ABSENT, ABSENT, 0.90]),
+    at_most(Case::TlsBulk4, Metric::Cpu, [0.52, ABSENT, ABSENT, 0.80]),
+    at_most(Case::TlsBulk1, Metric::Cpu, [0.52, ABSENT, ABSENT, 0.95]),
+    at_most(Case::TlsIdle, Metric::Memory, [0.52, ABSENT, ABSENT, 0.43]),
 ];
 
 /// The most memory for an idle connection, in KiB.

@@ -4,7 +4,7 @@
 
 mod change;
 mod control_plane;
-mod envoy;
+pub(crate) mod envoy;
 mod failover;
 mod fixed;
 mod foreign;

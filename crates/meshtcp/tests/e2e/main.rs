@@ -16,6 +16,7 @@ mod connection;
 mod contexts;
 mod database;
 mod fleet;
+mod identity;
 mod metrics;
 mod mutation;
 mod panics;

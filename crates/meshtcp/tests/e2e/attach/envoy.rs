@@ -8,7 +8,7 @@ use crate::program::{ask, eventually, meshtcp};
 
 /// How configuration travels to Envoy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Protocol {
+pub(crate) enum Protocol {
     Delta,
     StateOfTheWorld,
 }
@@ -26,7 +26,7 @@ impl Protocol {
 pub(super) const DRAIN_SECONDS: u64 = 5;
 
 /// A running Envoy. Dropping it ends it.
-pub(super) struct Envoy {
+pub(crate) struct Envoy {
     child: Child,
     admin: String,
     folder: tempfile::TempDir,
@@ -39,7 +39,7 @@ impl Envoy {
     }
 
     /// The same at these addresses of control planes, separated by commas.
-    pub(super) fn start_at(proxy: &str, control_planes: &str, protocol: Protocol) -> Self {
+    pub(crate) fn start_at(proxy: &str, control_planes: &str, protocol: Protocol) -> Self {
         Self::start_from(&bootstrap(proxy, control_planes, protocol, &[]))
     }
 
@@ -73,7 +73,7 @@ impl Envoy {
     }
 
     /// The sum of all counters and gauges whose names end so.
-    pub(super) fn stat(&self, ending: &str) -> u64 {
+    pub(crate) fn stat(&self, ending: &str) -> u64 {
         let (_, page) = ask(&self.admin, &format!("/stats?filter={ending}$"));
         page.lines().filter_map(|line| line.split_once(": ")?.1.trim().parse::<u64>().ok()).sum()
     }
@@ -84,7 +84,7 @@ impl Envoy {
     }
 
     /// What Envoy logged, for the message of a failed test.
-    pub(super) fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 }

@@ -1,0 +1,13 @@
+//! Proxies that prove to each other who they are: ours and a real Envoy, each as client and as server, and OpenSSL as a stranger.
+//!
+//! `web` dials `redis`, whose application greets and then echoes. See [`neighbours`] for who stands where.
+
+mod lasting;
+mod meshtls;
+mod neighbours;
+mod permissions;
+mod stranger;
+mod strangers;
+mod workload;
+
+use neighbours::of_every_pair;

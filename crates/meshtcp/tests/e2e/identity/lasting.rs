@@ -1,0 +1,97 @@
+//! What changes under connections that live.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Write};
+use std::time::Duration;
+
+use super::neighbours::{Neighbours, Sort, mesh};
+use super::of_every_pair;
+use super::stranger::serial;
+use crate::connection::Connection;
+use crate::program::eventually;
+
+#[test]
+fn certificates_are_renewed_under_living_connections() {
+    of_every_pair(|client, server| {
+        let neighbours = Neighbours::open(client, server, &mesh("STRICT", "5s"));
+        let mut connections: Vec<Connection> =
+            (0..50).map(|_| neighbours.dial().expect("it reaches redis")).collect();
+        let mut serials = BTreeSet::new();
+        eventually("certificates are renewed", || {
+            serials.extend(serial(neighbours.inbound));
+            let mut dialled = neighbours.dial().unwrap_or_else(|| panic!("{}", neighbours.logs()));
+            dialled.echo();
+            std::thread::sleep(Duration::from_millis(100));
+            serials.len() >= 3
+        });
+        for connection in &mut connections {
+            connection.echo();
+        }
+    });
+}
+
+#[test]
+fn a_mesh_becomes_strict_by_way_of_permissive_and_cuts_nobody() {
+    let neighbours =
+        Neighbours::start(Sort::Ours, Sort::Ours, &serde_json::json!({ "type": "Mesh", "name": "default" }));
+    let mut plaintext = neighbours.reaches("in plaintext");
+    neighbours.permit(&[(None, "Allow")]);
+    neighbours.put("/meshes/default", &mesh("PERMISSIVE", "1d"));
+    let mut permissive = neighbours.reaches("while both are taken");
+    assert!(greets(&neighbours), "plaintext is still taken");
+    neighbours.put("/meshes/default", &mesh("STRICT", "1d"));
+    let mut strict = neighbours.reaches("when only TLS is");
+    eventually("plaintext is not taken", || !greets(&neighbours));
+    neighbours.put("/meshes/default", &mesh("PERMISSIVE", "1d"));
+    neighbours.reaches("back again");
+    for connection in [&mut plaintext, &mut permissive, &mut strict] {
+        connection.echo();
+    }
+}
+
+/// Whether a plaintext client at the inbound that says nothing is greeted. Our proxy waits a moment for a hello.
+fn greets(neighbours: &Neighbours) -> bool {
+    let plain = neighbours.plain();
+    plain.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    let mut line = String::new();
+    BufReader::new(plain).read_line(&mut line).is_ok_and(|read| read > 0)
+}
+
+#[test]
+fn a_control_plane_that_is_gone_and_comes_back_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = format!("file:{}", folder.path().join("store.redb").display());
+    let mut neighbours = Neighbours::without_proxies(&store, &mesh("STRICT", "1d"));
+    neighbours.permit(&[(None, "Allow")]);
+    neighbours.attach(Sort::Ours, Sort::Envoy);
+    let mut connection = neighbours.reaches("before");
+    let authority = neighbours.authority().certificate();
+    neighbours.restart_control_plane(&store, |neighbours| {
+        neighbours.dial().expect("proxies go on by themselves").echo();
+    });
+    neighbours.are_in_sync();
+    assert_eq!(neighbours.authority().certificate(), authority, "the CA is kept");
+    neighbours.dial().expect("with certificates of the new process").echo();
+    connection.echo();
+}
+
+#[test]
+fn a_ca_that_is_lost_takes_nobodys_certificate() {
+    let mut neighbours = Neighbours::open(Sort::Ours, Sort::Ours, &mesh("STRICT", "1d"));
+    for part in ["cert", "key"] {
+        let path = format!("DELETE /meshes/default/secrets/default.ca-builtin-{part}-ca-1");
+        let (status, body) = crate::api::ask(&neighbours.control_plane.api, &path);
+        assert_eq!(status, 200, "{body}");
+    }
+    neighbours.dial().expect("who has a certificate keeps it").echo();
+    // one that comes now gets none, and what is no TLS goes nowhere
+    neighbours.redis = None;
+    neighbours.redis =
+        Some(super::neighbours::Proxy::start(Sort::Ours, "redis-1", &neighbours.control_plane));
+    neighbours.control_plane.program.awaits_text(0, "default.ca-builtin-cert-ca-1");
+    assert!(neighbours.dial().is_none());
+    if let Ok(mut plain) = std::net::TcpStream::connect(("127.0.0.1", neighbours.inbound)) {
+        let _ = plain.write_all(b"hello\n");
+        assert!(!greets(&neighbours));
+    }
+}
