@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 mod carried;
+pub mod certificates;
 pub mod compile;
 mod computed;
 mod content;

@@ -26,6 +26,9 @@ pub struct ProxyStatus {
     /// The last set of which it has answered everything, and when: what it does not refuse of it, it runs.
     #[serde(default)]
     pub settled: Option<(Version, Timestamp)>,
+    /// Why it is not told what it should run, in words; `None`: it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withheld: Option<String>,
     /// Its answers, by type.
     pub types: BTreeMap<TypeUrl, TypeStatus>,
     /// What it refuses of the set that it should run, sorted by type and name.

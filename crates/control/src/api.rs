@@ -19,6 +19,7 @@ mod dispatch;
 mod document;
 mod filter;
 mod first_start;
+mod identity;
 mod insight;
 mod inspect;
 mod listing;
@@ -50,7 +51,7 @@ use model::draft::Options;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
-use crate::identity::Tokens;
+use crate::identity::{Issuer, Tokens};
 use crate::store::Store;
 use crate::web::KnownAs;
 
@@ -86,6 +87,8 @@ pub struct Setup {
     pub known_as: KnownAs,
     /// The socket at which [`serve_socket`] serves, for messages.
     pub socket: Option<PathBuf>,
+    /// Who issues certificates; `None`: nobody here.
+    pub issuer: Option<Issuer>,
     /// What `GET /config` says, without secrets.
     pub config: Value,
     /// How large a body may be, in bytes.
@@ -109,6 +112,7 @@ impl Default for Setup {
             localhost: Role::Reader,
             known_as: KnownAs::default(),
             socket: None,
+            issuer: None,
             config: Value::Object(serde_json::Map::new()),
             body_limit: 4 * 1024 * 1024,
             body_timeout: Duration::from_secs(10),
@@ -173,6 +177,7 @@ fn operations() -> Vec<operation::Operation> {
         policy::operations(),
         tokens::operations(),
         revisions::operations(),
+        identity::operations(),
         preview::operations(),
     ];
     nouns.into_iter().flatten().collect()

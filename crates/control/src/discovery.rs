@@ -41,7 +41,7 @@ use tonic::service::Routes;
 
 pub use gate::TokenGate;
 pub use metrics::DiscoveryMetrics;
-pub use publisher::{Published, Publisher};
+pub use publisher::{Package, Published, Publisher};
 pub use service::DiscoveryServer;
 pub use status::Statuses;
 

@@ -24,7 +24,7 @@ use model::ProxyKey;
 use tokio::sync::watch;
 use xds::Family;
 
-use crate::discovery::{Publisher, Statuses};
+use crate::discovery::{Package, Publisher, Statuses};
 
 pub use happening::{Did, Happening};
 pub use standing::Standing;
@@ -195,7 +195,10 @@ impl Fleet {
         let old_notes = before.as_ref().map(|served| served.notes.as_slice()).unwrap_or_default();
         let new_notes = notes.iter().filter(|note| !old_notes.contains(note)).cloned().collect();
         let served = Arc::make_mut(&mut self.standing.served);
+        // whom it believes may differ where nothing else does
+        let package = Package { set: Arc::clone(&resources), mtls: plan.mtls.clone() };
         if let Some(before) = before.as_ref().filter(|before| before.resources == resources) {
+            self.publisher.publish_package(proxy, *family, package);
             let same = Served { plan: Arc::clone(plan), notes, ..(**before).clone() };
             served.insert(key, Arc::new(same));
             return None;
@@ -205,7 +208,7 @@ impl Fleet {
         let ran_it =
             before.as_ref().is_some_and(|before| status.is_some_and(|status| before.is_run_by(status)));
         let ran = if ran_it { ran } else { before.and_then(|before| before.ran) };
-        self.publisher.publish(proxy, *family, Arc::clone(&resources));
+        self.publisher.publish_package(proxy, *family, package);
         let revision = self.standing.revision;
         let new = Served { plan: Arc::clone(plan), resources, revision, notes, version, ran };
         served.insert(key.clone(), Arc::new(new));

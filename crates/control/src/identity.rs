@@ -10,16 +10,25 @@
 mod authority;
 mod claims;
 mod error;
+mod issue;
+mod issuer;
 mod jwt;
+mod keeper;
 mod key;
 mod memory;
 pub(crate) mod mesh_secrets;
-mod rsa;
+mod pem;
 pub(crate) mod secret;
+mod sources;
 mod tokens;
 
 pub use claims::{Bearer, Claims};
 pub use error::TokenError;
+pub use issue::LeafKeys;
+pub(crate) use issue::{Held, flaws as flaws_of};
+pub use issuer::{Answer, Issuer, IssuerMetrics, IssuerOptions, Whose};
+pub use keeper::keep;
+pub(crate) use sources::{Data, provided};
 pub use tokens::{Tokens, User};
 
 /// An identifier that nobody had before and nobody can guess: a random UUID.

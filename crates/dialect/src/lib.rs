@@ -7,7 +7,9 @@ mod encode;
 pub mod envoy;
 mod growth;
 pub mod l4;
+pub mod secrets;
 
 pub use decode::{DecodeError, decode};
 pub use encode::{EncodeError, Problem, encode};
 pub(crate) use growth::no_growth;
+pub use secrets::{Credentials, PrivateKey};

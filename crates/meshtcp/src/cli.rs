@@ -12,7 +12,7 @@ use crate::output::{Format, Shape};
 use crate::settings::WithFile;
 use crate::{
     apply, backup, completion, config, control_plane, delete, demo, describe, diff, envoy_bootstrap, explain,
-    get, import, logs, plan, preview, profiles, proxy, simulate, status, up, validate,
+    get, identity, import, logs, plan, preview, profiles, proxy, simulate, status, up, validate,
 };
 
 const STYLES: Styles = Styles::styled()
@@ -71,6 +71,8 @@ pub(crate) enum Command {
     Simulate(simulate::Args),
     /// Show how far routes, proxies and revisions have come
     Status(status::Args),
+    /// Show who has which certificate, and have new ones made
+    Identity(identity::Args),
     /// Show what became of connections, from a connection log
     Logs(logs::Args),
     /// Write everything that a control plane or a store has as one text

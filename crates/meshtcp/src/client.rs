@@ -240,6 +240,16 @@ impl Client {
         }
     }
 
+    /// Has new certificates made. Returns for how many proxies.
+    pub(crate) fn rotate(&self, query: &str) -> Result<u64, Failed> {
+        let mut request = self.agent.post(format!("{}/_identity/_rotate{query}", self.base));
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let response = request.send_empty().map_err(|error| self.unreachable(&error))?;
+        Ok(self.body(response)?.get("rotated").and_then(Value::as_u64).unwrap_or_default())
+    }
+
     /// Deletes a resource: the revision where the control plane counts them; `Ok(None)`: there was none.
     pub(crate) fn delete(&self, path: &str) -> Result<Option<Option<u64>>, Failed> {
         let ask = || {

@@ -28,6 +28,8 @@ use control::discovery::{Publisher, Statuses, TokenGate};
 use control::door::raise_descriptors;
 use control::fleet::{Fleet, Standing};
 use control::guard::caught;
+use control::identity::{Issuer, IssuerOptions, LeafKeys, keep};
+use control::jobs::once;
 use control::replicas::Others;
 use control::run::{CompileMetrics, Current, FleetNews, FleetSink, Inbox, Live, Turn, run as run_loop};
 use control::store::StoreMetrics;
@@ -72,6 +74,9 @@ pub(crate) struct Args {
     /// How Envoy is told splits
     #[arg(long, value_enum, default_value_t, value_name = "LAYOUT")]
     envoy_split: Split,
+    /// The keys of certificates that a mesh's CA signs: P-256 costs half of RSA at each handshake, RSA is what Kuma has
+    #[arg(long, value_enum, default_value_t, value_name = "SORT", env = "MESHTCP_LEAF_KEYS")]
+    leaf_keys: LeafKeysFlag,
     /// How long streams may go on after SIGTERM, SIGINT or SIGQUIT before they are ended
     #[arg(long, default_value = "1s", value_parser = duration::parse, value_name = "TIME")]
     drain_time: Duration,
@@ -82,6 +87,25 @@ impl Args {
     fn zone(&self) -> Option<&str> {
         // a control plane of Kuma without a Global is a zone of this name
         self.zone.as_deref().or_else(|| self.api.is_kuma().then_some("default"))
+    }
+}
+
+/// The keys of certificates that a mesh's CA signs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum LeafKeysFlag {
+    /// ECDSA on P-256
+    #[default]
+    P256,
+    /// RSA of 2,048 bits
+    Rsa,
+}
+
+impl From<LeafKeysFlag> for LeafKeys {
+    fn from(flag: LeafKeysFlag) -> Self {
+        match flag {
+            LeafKeysFlag::P256 => LeafKeys::P256,
+            LeafKeysFlag::Rsa => LeafKeys::Rsa,
+        }
     }
 }
 
@@ -126,6 +150,8 @@ struct Shared {
     publisher: Arc<Publisher>,
     /// Whom proxies have to convince; `None`: nobody.
     gate: Option<TokenGate>,
+    /// Who issues certificates.
+    issuer: Issuer,
     compiling: CompileMetrics,
     storing: StoreMetrics,
 }
@@ -178,7 +204,14 @@ pub(crate) fn run(arguments: Args) -> Exit {
     let compiler = Compiler { context, scope, envoy };
     let fleet = Fleet::new(Arc::clone(&publisher), compiler.nothing());
     let standing = fleet.standing();
-    let sink = FleetSink::new(fleet, Arc::clone(&publisher), Arc::clone(&statuses)).guarded(api.gate.clone());
+    let issuer = Issuer::start(IssuerOptions {
+        keys: arguments.leaf_keys.into(),
+        // what follows files has nobody who could store a CA
+        makes_authorities: resources.store().is_none(),
+    });
+    let sink = FleetSink::new(fleet, Arc::clone(&publisher), Arc::clone(&statuses))
+        .guarded(api.gate.clone())
+        .issuing(issuer.clone());
     let sink = match resources.store() {
         // what a store has is shown as it is
         Some(_) => sink,
@@ -189,8 +222,14 @@ pub(crate) fn run(arguments: Args) -> Exit {
     }
     let (events, inbox) = channel();
     let screen = Screen::new(resources.in_words());
+    let kept = resources.store().cloned();
     let (source, watch) = resources.follow(&runtime, arguments.zone(), events.clone());
     let mut live = Live::new(source, compiler, sink).counted(compiling.clone());
+    if let Some(store) = kept {
+        let (issuer, current, leads) = (issuer.clone(), live.current(), store.leads());
+        let job = move || keep(Arc::clone(&store), issuer.clone(), current.clone());
+        runtime.spawn(once(leads, job));
+    }
     let others = watch::Sender::new(Others::default());
     let plane = Plane::new(standing.clone(), Arc::clone(&statuses))
         .beside(api.setup.instance.as_str().into(), others.subscribe());
@@ -202,6 +241,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
         statuses,
         publisher,
         gate: api.gate.clone(),
+        issuer,
         compiling,
         storing,
     };

@@ -24,6 +24,7 @@ mod format;
 mod get;
 mod health;
 mod host;
+mod identity;
 mod import;
 mod in_force;
 mod kind;
@@ -113,6 +114,7 @@ fn main() -> std::process::ExitCode {
         cli::Command::Preview(arguments) => preview::run(arguments),
         cli::Command::Simulate(arguments) => simulate::run(arguments),
         cli::Command::Status(arguments) => status::run(arguments),
+        cli::Command::Identity(arguments) => identity::run(arguments),
         cli::Command::Logs(arguments) => logs::run(arguments),
         cli::Command::Backup(arguments) => backup::backup(arguments),
         cli::Command::Restore(arguments) => backup::restore(arguments),

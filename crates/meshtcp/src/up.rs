@@ -22,6 +22,7 @@ use std::time::Duration;
 use change::compile::{Compiler, Scope, Which};
 use clap::ValueEnum;
 use control::guard::caught;
+use control::identity::{Issuer, IssuerOptions};
 use control::run::{Event, Inbox, Live, run as run_loop};
 use dialect::envoy::EnvoyOptions;
 use l4::config::Sink;
@@ -125,12 +126,18 @@ pub(crate) fn run(arguments: Args) -> Exit {
     };
     let screen = Screen::new(arguments.source.in_words());
     screen.admin(hand.admin_address());
-    let (looks, taken_over) = (events.clone(), events);
+    let (looks, renewed, taken_over) = (events.clone(), events.clone(), events);
     let watch = store.watch(move || {
         // fails only when we are leaving
         let _ = looks.send(Event::Look);
     });
-    let mut live = Live::new(Box::new(store), compiler, OwnProxy::new(Arc::clone(&proxy)));
+    // nobody here could store a CA
+    let options = IssuerOptions { makes_authorities: true, ..IssuerOptions::default() };
+    let issuer = Issuer::telling(options, move || {
+        // fails only when we are leaving
+        let _ = renewed.send(Event::Look);
+    });
+    let mut live = Live::new(Box::new(store), compiler, OwnProxy::new(Arc::clone(&proxy), issuer));
     let why = run_loop(&mut live, &mut inbox, |live, turn| {
         caught("screen", || screen.turn(live, turn));
         status.publish(live, turn);

@@ -25,7 +25,7 @@ use std::time::Duration;
 use draft::{Withheld, keep_needed, put_back, restore, withhold};
 use references::Gap;
 
-use crate::order::{L4_CLUSTER, L4_ENDPOINTS, L4_LISTENER, L4_ROUTE};
+use crate::order::{L4_CLUSTER, L4_ENDPOINTS, L4_LISTENER, L4_ROUTE, L4_SECRET};
 use crate::proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node, Status};
 use crate::{PATIENCE, ResourceSet, TypeUrl};
 
@@ -245,7 +245,7 @@ impl Mirror {
     }
 
     fn knows_all_types(&self) -> bool {
-        types().all(|type_url| self.answered_types.contains(&type_url))
+        needed_types().all(|type_url| self.answered_types.contains(&type_url))
     }
 
     /// Refuses to part with what is needed by something that stays.
@@ -313,8 +313,13 @@ impl Mirror {
     }
 }
 
-/// The types that a proxy of ours runs.
+/// The types that a proxy of ours runs. First what every control plane of ours knows: by that the proxy is told from an Envoy.
 fn types() -> impl Iterator<Item = TypeUrl> {
+    needed_types().chain([TypeUrl::new(L4_SECRET)])
+}
+
+/// Those without which nothing is whole. An older control plane says nothing of the others.
+fn needed_types() -> impl Iterator<Item = TypeUrl> {
     [L4_CLUSTER, L4_ENDPOINTS, L4_ROUTE, L4_LISTENER].into_iter().map(TypeUrl::new)
 }
 

@@ -24,6 +24,9 @@ pub const L4_ROUTE: &str = "type.googleapis.com/meshtcp.l4.v1.Route";
 /// Our own [`Listener`](crate::proto::l4::Listener).
 pub const L4_LISTENER: &str = "type.googleapis.com/meshtcp.l4.v1.Listener";
 
+/// Our own [`Secret`](crate::proto::l4::Secret).
+pub const L4_SECRET: &str = "type.googleapis.com/meshtcp.l4.v1.Secret";
+
 /// How proxies understand a type. A type without a row has nothing to wait for and nothing that waits for it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Row {
@@ -82,7 +85,7 @@ pub(crate) enum After {
     Accepted,
 }
 
-static TABLE: [Row; 9] = {
+static TABLE: [Row; 10] = {
     use After::{Accepted, Nothing, Sent};
     use Family::{Envoy, L4};
     const fn row(type_url: &'static str, family: Family, stage: u8, after: After, wildcard: bool) -> Row {
@@ -94,6 +97,8 @@ static TABLE: [Row; 9] = {
         row(ENVOY_LISTENER, Envoy, 2, Accepted, true),
         row(ENVOY_ROUTE, Envoy, 2, Accepted, false),
         row(ENVOY_SECRET, Envoy, 2, Nothing, false),
+        // a proxy that has no secret yet refuses what needs it, and is never less careful for it
+        row(L4_SECRET, L4, 0, Nothing, true),
         row(L4_CLUSTER, L4, 0, Nothing, true),
         Row { owner: Some(L4_CLUSTER), ..row(L4_ENDPOINTS, L4, 1, Nothing, true) },
         row(L4_ROUTE, L4, 2, Sent, true),
@@ -146,12 +151,13 @@ mod tests {
         assert_eq!(TypeUrl::of::<l4::Endpoints>().as_str(), L4_ENDPOINTS);
         assert_eq!(TypeUrl::of::<l4::Route>().as_str(), L4_ROUTE);
         assert_eq!(TypeUrl::of::<l4::Listener>().as_str(), L4_LISTENER);
+        assert_eq!(TypeUrl::of::<l4::Secret>().as_str(), L4_SECRET);
     }
 
     #[test]
     fn families_do_not_wait_for_each_other() {
         let listener = Row::of(&TypeUrl::new(L4_LISTENER)).unwrap();
         let earlier: Vec<_> = listener.earlier().map(|row| row.type_url).collect();
-        assert_eq!(earlier, [L4_CLUSTER, L4_ENDPOINTS, L4_ROUTE]);
+        assert_eq!(earlier, [L4_SECRET, L4_CLUSTER, L4_ENDPOINTS, L4_ROUTE]);
     }
 }

@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::TypeUrl;
-use crate::order::{Family, L4_CLUSTER, L4_ENDPOINTS, L4_LISTENER, L4_ROUTE};
+use crate::order::Family;
 use crate::proto::discovery::DeltaDiscoveryResponse;
 
 /// What the identifiers of control planes of ours begin with. Proxies that run rely on it: it stays as it is.
@@ -80,7 +80,7 @@ pub fn recognise(response: &DeltaDiscoveryResponse) -> Result<String, Stranger> 
     if !ours {
         return Err(Stranger::Other { identifier });
     }
-    if ![L4_CLUSTER, L4_ENDPOINTS, L4_ROUTE, L4_LISTENER].contains(&response.type_url.as_str()) {
+    if Family::of(&TypeUrl::new(&*response.type_url)) != Some(Family::L4) {
         return Err(Stranger::OtherType { identifier, type_url: quoted(&response.type_url) });
     }
     Ok(identifier)

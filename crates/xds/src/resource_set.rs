@@ -75,6 +75,17 @@ impl ResourceSet {
         self.types.iter().flat_map(of_type)
     }
 
+    /// The same, with the resources of another beside its own.
+    #[must_use]
+    pub fn beside(&self, other: &ResourceSet) -> Self {
+        let mut both = self.clone();
+        for (type_url, resources) in &other.types {
+            let of_type = both.types.entry(type_url.clone()).or_default();
+            of_type.extend(resources.iter().map(|(name, resource)| (Arc::clone(name), resource.clone())));
+        }
+        both
+    }
+
     /// The same, with what other sets have too held once for all of them.
     pub fn in_common(self, commons: &Commons) -> Self {
         let types = self.types.into_iter().map(|(type_url, resources)| {

@@ -189,6 +189,7 @@ fn report(proxy: &ProxyKey, plan: Option<&Plan>, known: Option<&Known<'_>>) -> P
         accepted,
         accepted_at: _,
         settled: _,
+        withheld,
         types,
         rejections: _,
     } = status;
@@ -213,6 +214,6 @@ fn report(proxy: &ProxyKey, plan: Option<&Plan>, known: Option<&Known<'_>>) -> P
             .filter_map(|(type_url, answers)| Some((last_word(type_url.as_str()), answers.acked?.version)))
             .collect(),
         refusals: refusals.into_iter().map(refusal).collect(),
-        notes: account.map(|it| it.notes.clone()).unwrap_or_default(),
+        notes: withheld.into_iter().chain(account.into_iter().flat_map(|it| it.notes.clone())).collect(),
     }
 }

@@ -1,6 +1,7 @@
 //! Resources of every kind: list, get, put, delete.
 
 mod apply;
+mod authority;
 mod read;
 mod write;
 

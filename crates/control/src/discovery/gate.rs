@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use model::topology::Dataplane;
+use model::topology::{Dataplane, Template, TemplatePiece};
 use model::{ProxyKey, Resource, Spec};
-use plan::Snapshot;
+use plan::{Snapshot, best_identity};
 use tonic::Status;
 use tonic::codegen::http::HeaderMap;
 
@@ -64,12 +64,12 @@ impl TokenGate {
         proxy: &ProxyKey,
         brought: &Resource,
     ) -> Result<(), Status> {
-        is_for(bearer, proxy, Some(brought))?;
         let known = self.known.load();
+        is_for(bearer, proxy, Some(brought), known.as_deref())?;
         let stored = known.as_ref().and_then(|snapshot| {
             snapshot.named(model::Kind::Dataplane, proxy.mesh.as_str(), proxy.name.as_str())
         });
-        stored.map_or(Ok(()), |stored| is_for(bearer, proxy, Some(stored)))
+        stored.map_or(Ok(()), |stored| is_for(bearer, proxy, Some(stored), known.as_deref()))
     }
 
     /// Whether a token is for a proxy.
@@ -78,47 +78,93 @@ impl TokenGate {
         let dataplane = known.as_ref().and_then(|snapshot| {
             snapshot.named(model::Kind::Dataplane, proxy.mesh.as_str(), proxy.name.as_str())
         });
-        is_for(bearer, proxy, dataplane)
+        is_for(bearer, proxy, dataplane, known.as_deref())
     }
 }
 
-/// What a token says must be true of the proxy; what it does not say may be anything.
-fn is_for(bearer: &Bearer, proxy: &ProxyKey, dataplane: Option<&Resource>) -> Result<(), Status> {
+/// What a token says must be true of the proxy; what it does not say may be anything (spec 07 §14.1). Who is identified by its
+/// workload needs a token that is for that.
+fn is_for(
+    bearer: &Bearer,
+    proxy: &ProxyKey,
+    dataplane: Option<&Resource>,
+    known: Option<&Snapshot>,
+) -> Result<(), Status> {
     let Bearer::Dataplane { name, mesh, tags, kind, workload } = bearer else {
         return Err(Status::permission_denied("this is no dataplane token"));
     };
     let denied = |why: String| Err(Status::permission_denied(format!("the token is not for {proxy}: {why}")));
     if *mesh != proxy.mesh.as_str() {
-        return denied(format!("it is for the mesh `{mesh}`"));
+        return denied(format!(
+            "proxy mesh from requestor: {} is different than in token: {mesh}",
+            proxy.mesh.as_str()
+        ));
     }
     if !name.is_empty() && *name != proxy.name.as_str() {
-        return denied(format!("it is for the proxy `{name}`"));
+        return denied(format!(
+            "proxy name from requestor: {} is different than in token: {name}",
+            proxy.name.as_str()
+        ));
     }
     if !matches!(kind.as_str(), "" | "dataplane") {
         return denied(format!("it is for a proxy of type {kind}"));
     }
-    if tags.is_empty() && workload.is_empty() {
-        return Ok(());
-    }
-    let Some((meta, Spec::Dataplane(dataplane))) = dataplane.map(|found| (found.meta(), found.spec())) else {
+    let found = dataplane.map(|found| (found, found.spec()));
+    let Some((resource, Spec::Dataplane(dataplane))) = found else {
+        if tags.is_empty() && workload.is_empty() {
+            return Ok(());
+        }
         // it may come: until then nobody can say whether it has the tags
         return Err(Status::unavailable(format!(
             "there is no Dataplane {proxy} yet, and the token is bound to its tags"
         )));
     };
-    if !workload.is_empty() && meta.labels.get(WORKLOAD_LABEL) != Some(workload) {
-        return denied(format!("it is for the workload `{workload}`"));
+    let own = resource.meta().labels.get(WORKLOAD_LABEL);
+    match (own, workload.as_str()) {
+        (None, "") => {}
+        (Some(own), "") if known.is_some_and(|known| is_identified_by_workload(known, resource)) => {
+            return denied(format!(
+                "dataplane with \"{WORKLOAD_LABEL}\" label \"{own}\" derives its identity from the workload, so it requires a \
+                 workload-bound token"
+            ));
+        }
+        (Some(_), "") => {}
+        (None, _) => return denied("dataplane has no workload label required by the token".into()),
+        (Some(own), wanted) if own != wanted => {
+            return denied(format!(
+                "dataplane workload \"{own}\" is not allowed with this token. Allowed workload in token is \"{wanted}\""
+            ));
+        }
+        (Some(_), _) => {}
     }
+    // in profile 3 a Dataplane has labels in the place of tags
+    let by_labels = known.is_some_and(|known| !known.profile().tags_name_services());
     for (tag, allowed) in tags {
-        let values = values_of(dataplane, tag);
+        let values = match by_labels {
+            true => resource.meta().labels.get(tag).into_iter().collect(),
+            false => values_of(dataplane, tag),
+        };
         if values.is_empty() {
-            return denied(format!("it has no tag {tag}"));
+            return denied(format!("dataplane has no tag \"{tag}\" required by the token"));
         }
         if let Some(other) = values.into_iter().find(|value| !allowed.iter().any(|it| it == value)) {
-            return denied(format!("its tag {tag} may not be `{other}`, only {}", allowed.join(" or ")));
+            return denied(format!(
+                "dataplane contains tag \"{tag}\" with value \"{other}\" which is not allowed with this token. Allowed values \
+                 in token are \"{}\"",
+                allowed.join(", ")
+            ));
         }
     }
     Ok(())
+}
+
+/// Whether the MeshIdentity of a Dataplane makes its identity of the workload.
+fn is_identified_by_workload(known: &Snapshot, dataplane: &Resource) -> bool {
+    let Some((_, identity)) = best_identity(known, dataplane) else { return false };
+    match &identity.path {
+        Some(Template(pieces)) => pieces.contains(&TemplatePiece::Workload),
+        None => known.profile().has_workload_labels() && dataplane.meta().namespace().is_empty(),
+    }
 }
 
 fn values_of<'a>(dataplane: &'a Dataplane, tag: &str) -> Vec<&'a str> {
@@ -155,17 +201,21 @@ mod tests {
         }
     }
 
+    fn resource(text: &str) -> Resource {
+        parse(&read("x", text).0[0], &Options::default()).resource.unwrap()
+    }
+
     fn dataplane() -> Resource {
         let text = "type: Dataplane\nmesh: shop\nname: web-1\nnetworking:\n  address: 10.0.0.1\n  inbound:\n  \
             - {port: 1, tags: {kuma.io/service: web, version: v1}}\n  - {port: 2, tags: {kuma.io/service: admin}}\n";
-        parse(&read("x", text).0[0], &Options::default()).resource.unwrap()
+        resource(text)
     }
 
     #[test]
     fn a_token_is_for_the_proxies_that_it_says() {
         let (web, dataplane) = (ProxyKey::new("shop", "web-1"), dataplane());
         let code = |bearer: Bearer, proxy: &ProxyKey, dataplane| {
-            is_for(&bearer, proxy, dataplane).map_err(|it| it.code())
+            is_for(&bearer, proxy, dataplane, None).map_err(|it| it.code())
         };
         let known = Some(&dataplane);
         assert_eq!(code(token("", &[]), &web, None), Ok(()));
@@ -181,6 +231,31 @@ mod tests {
         );
         assert_eq!(code(token("", &[("version", &["v1"])]), &web, known), Ok(()));
         assert_eq!(code(token("", &[("region", &["eu"])]), &web, known), Err(Code::PermissionDenied));
+        let denied = |bearer: &Bearer, dataplane: &Resource, known: Option<&Snapshot>| {
+            is_for(bearer, &web, Some(dataplane), known).map_err(|it| it.message().to_owned()).unwrap_err()
+        };
+        let wrong = denied(&token("", &[("version", &["v2"])]), &dataplane, None);
+        assert!(wrong.ends_with("Allowed values in token are \"v2\""), "{wrong}");
+        let bound = |to: &str| Bearer::Dataplane {
+            name: "".into(),
+            mesh: "shop".into(),
+            tags: BTreeMap::new(),
+            kind: "".into(),
+            workload: to.into(),
+        };
+        assert!(denied(&bound("pay"), &dataplane, None).ends_with("no workload label required by the token"));
+        let labelled = resource(
+            "type: Dataplane\nmesh: shop\nname: web-1\nlabels: {kuma.io/workload: web}\nnetworking:\n  \
+            address: 10.0.0.1\n  inbound: [{port: 1, tags: {kuma.io/service: web}}]\n",
+        );
+        assert!(denied(&bound("pay"), &labelled, None).contains("workload \"web\" is not allowed"));
+        let identity = resource(
+            "type: MeshIdentity\nmesh: shop\nname: id\nspec:\n  selector: {dataplane: {}}\n  \
+            spiffeID: {path: \"/w/{{ .Workload }}\"}\n  provider: {type: Bundled, bundled: {autogenerate: {enabled: true}}}\n",
+        );
+        let known = Snapshot::new([identity], plan::Context::default());
+        assert!(denied(&bound(""), &labelled, Some(&known)).contains("requires a workload-bound token"));
+        assert!(is_for(&bound("web"), &web, Some(&labelled), Some(&known)).is_ok());
         let user = Bearer::User { name: "jo".into(), groups: vec![] };
         assert_eq!(code(user, &web, known), Err(Code::PermissionDenied));
     }

@@ -4,11 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use model::ProxyKey;
+use plan::Mtls;
 use tokio::sync::watch;
 use xds::{Family, ResourceSet};
 
 /// What one proxy should run; `None` while nothing is known of it.
-pub type Published = Option<Arc<ResourceSet>>;
+pub type Published = Option<Package>;
+
+/// What one proxy should run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Package {
+    /// The resources.
+    pub set: Arc<ResourceSet>,
+    /// How it proves who it is; `None`: it does not, and needs no secret beside the resources.
+    pub mtls: Option<Arc<Mtls>>,
+}
 
 /// Who is served, and in which dialect.
 type Key = (ProxyKey, Family);
@@ -39,12 +49,17 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Publishes a set. Returns whether it differs from the last: an equal one wakes nobody.
+    /// Publishes a set that needs no secrets. Returns whether it differs from the last: an equal one wakes nobody.
     pub fn publish(&self, proxy: &ProxyKey, family: Family, set: Arc<ResourceSet>) -> bool {
+        self.publish_package(proxy, family, Package { set, mtls: None })
+    }
+
+    /// The same, of a set that needs secrets beside it.
+    pub fn publish_package(&self, proxy: &ProxyKey, family: Family, package: Package) -> bool {
         self.sender(proxy, family).send_if_modified(|last| {
-            let differs = last.as_ref() != Some(&set);
+            let differs = last.as_ref() != Some(&package);
             if differs {
-                *last = Some(set);
+                *last = Some(package);
             }
             differs
         })

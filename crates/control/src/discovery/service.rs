@@ -23,7 +23,7 @@ use super::stream::Stream;
 use super::{DiscoveryMetrics, Publisher, Statuses, TokenGate};
 use crate::arrivals::Arrivals;
 use crate::bootstrap::Bootstraps;
-use crate::identity::Bearer;
+use crate::identity::{Bearer, Issuer};
 
 /// How large a request may be: as much as gRPC takes where nobody says otherwise. One that names 40 000 clusters fits.
 const REQUEST_BYTES: usize = 4 * 1024 * 1024;
@@ -48,18 +48,19 @@ impl DiscoveryServer {
         statuses: Arc<Statuses>,
         metrics: DiscoveryMetrics,
     ) -> Self {
-        Self::guarded(instance, publisher, statuses, metrics, None)
+        Self::guarded(instance, publisher, statuses, metrics, None, None)
     }
 
-    /// As [`DiscoveryServer::new`], for those whom a gate lets in.
+    /// As [`DiscoveryServer::new`], for those whom a gate lets in, with certificates from an issuer.
     pub fn guarded(
         instance: impl Into<Arc<str>>,
         publisher: Arc<Publisher>,
         statuses: Arc<Statuses>,
         metrics: DiscoveryMetrics,
         gate: Option<TokenGate>,
+        issuer: Option<Issuer>,
     ) -> Self {
-        let shared = Arc::new(Shared::new(instance.into(), publisher, statuses, metrics, gate));
+        let shared = Arc::new(Shared::new(instance.into(), publisher, statuses, metrics, gate, issuer));
         Self { shared, bootstraps: None }
     }
 

@@ -15,6 +15,7 @@ use xds::Memory;
 
 use super::metrics::Reason;
 use super::{DiscoveryMetrics, Publisher, Statuses, TokenGate};
+use crate::identity::Issuer;
 
 /// Within this time a seat changes hands twice at most while somebody sits in it: a proxy that was started anew takes it
 /// from its last life, whose end is not known yet. Two processes of one name would take it from each other for ever: the one
@@ -31,6 +32,8 @@ pub(super) struct Shared {
     pub(super) metrics: DiscoveryMetrics,
     /// Who may attach; `None`: anybody.
     pub(super) gate: Option<TokenGate>,
+    /// Who issues certificates; `None`: nobody, and what is published is all that proxies are told.
+    pub(super) issuer: Option<Issuer>,
     /// Cancelled when every stream has to end.
     pub(super) closing: CancellationToken,
     /// Counts streams, so that each has a number of its own.
@@ -86,9 +89,10 @@ impl Shared {
         statuses: Arc<Statuses>,
         metrics: DiscoveryMetrics,
         gate: Option<TokenGate>,
+        issuer: Option<Issuer>,
     ) -> Self {
         let (closing, opened, seats) = (CancellationToken::new(), AtomicU64::new(0), Mutex::default());
-        Self { instance, publisher, statuses, metrics, gate, closing, opened, seats }
+        Self { instance, publisher, statuses, metrics, gate, issuer, closing, opened, seats }
     }
 
     /// Gives a proxy's seat to a new stream and ends the one before. Returns the number of the stream, the token that
@@ -134,6 +138,10 @@ impl Shared {
         let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(seat) = seats.get_mut(proxy).filter(|seat| seat.number == number) else { return false };
         (seat.holder, seat.kept) = (None, false);
+        if let Some(issuer) = &self.issuer {
+            // while nobody else can sit down here
+            issuer.left(proxy);
+        }
         match memory {
             Some(memory) => seat.memory = memory,
             None => drop(seats.remove(proxy)),

@@ -89,6 +89,13 @@ impl Statuses {
         self.update(proxy, |status| status.publish(version, in_sync, Timestamp::now()));
     }
 
+    /// What is published is not told to a proxy, in words why; `None`: it is.
+    pub(crate) fn withheld(&self, proxy: &ProxyKey, why: Option<String>) {
+        if self.lock().proxies.get(proxy).is_none_or(|status| status.withheld != why) {
+            self.update(proxy, |status| status.withheld = why);
+        }
+    }
+
     pub(crate) fn accepted(&self, proxy: &ProxyKey, version: Version) {
         self.update(proxy, |status| status.accept(version, Timestamp::now()));
     }

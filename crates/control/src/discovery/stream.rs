@@ -14,23 +14,24 @@ use change::status::Connection;
 use jiff::Timestamp;
 use model::ProxyKey;
 use prost::Message;
+use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
 use tokio_stream::Stream as _;
 use tokio_stream::wrappers::WatchStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::{Code, Status, Streaming};
-use xds::{Event, Family, Foreign, Memory, Protocol, Subscription, TypeUrl, Version, opens};
+use xds::{Event, Family, Foreign, Memory, Protocol, ResourceSet, Subscription, TypeUrl, Version, opens};
 
 use super::caller::Busy;
 use super::introduction::{agent, not_taken, proxy_of};
 use super::metrics::{Reason, StreamLabels, TypeLabels};
-use super::publisher::Published;
+use super::publisher::{Package, Published};
 use super::shared::Shared;
 use super::speaks::Speaks;
 
 use crate::arrivals::{AWAY, Arrival, Arrivals, NotTaken};
 use crate::guard::caught;
-use crate::identity::Bearer;
+use crate::identity::{Answer, Bearer, Held};
 
 /// How long the first request of a stream may take.
 const FIRST_REQUEST: Duration = Duration::from_secs(15);
@@ -48,8 +49,8 @@ pub(super) struct Stream<P: Speaks> {
     subscription: Subscription<P>,
     /// Who it serves; `None` before the first request.
     attached: Option<Attached>,
-    /// The version of the set that the proxy should run.
-    published: Option<Version>,
+    /// What the proxy should run.
+    published: Option<Told>,
     /// Where proxies put what they bring; `None`: nowhere.
     arrivals: Option<Arrivals>,
     /// What is being put there, with the request that brought it.
@@ -75,11 +76,24 @@ struct Arriving<R> {
 
 type StoredLater = Pin<Box<dyn Future<Output = Result<Option<Arrival>, NotTaken>> + Send>>;
 
+/// What a proxy should run, and how far it is told.
+struct Told {
+    package: Package,
+    version: Version,
+    /// Whether it is told: not while secrets that it needs are missing.
+    is_told: bool,
+    /// Whether it runs it.
+    is_run: bool,
+}
+
 struct Attached {
     proxy: ProxyKey,
     family: Family,
     number: u64,
     sets: WatchStream<Published>,
+    /// What it proves itself with; `None`: nobody issues certificates.
+    held: Option<watch::Receiver<Option<Arc<Held>>>>,
+    held_changes: Option<WatchStream<Option<Arc<Held>>>>,
     replaced: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
@@ -222,8 +236,11 @@ impl<P: Speaks> Stream<P> {
         };
         self.shared.statuses.opened(&proxy, connection);
         self.shared.metrics.streams.get_or_create(&labels::<P>(family)).inc();
+        let held = self.shared.issuer.as_ref().map(|issuer| issuer.watch(&proxy));
         self.attached = Some(Attached {
             sets: WatchStream::new(self.shared.publisher.watch(&proxy, family)),
+            held_changes: held.clone().map(WatchStream::from_changes),
+            held,
             replaced: when_cancelled(replaced),
             proxy,
             family,
@@ -233,30 +250,75 @@ impl<P: Speaks> Stream<P> {
 
     fn on_publish(&mut self, published: Published) {
         // A proxy that is not known any more keeps what it runs.
-        let Some(set) = published else { return };
-        let version = set.version();
-        self.published = Some(version);
-        self.subscription.on_publish(set);
-        if let Some(Attached { proxy, .. }) = &self.attached {
-            self.shared.statuses.published(proxy, version, self.subscription.is_in_sync());
+        let Some(package) = published else { return };
+        if let (Some(mtls), Some(issuer), Some(Attached { proxy, .. })) =
+            (&package.mtls, &self.shared.issuer, &self.attached)
+        {
+            issuer.want(proxy, mtls);
+        }
+        let version = package.set.version();
+        self.published = Some(Told { package, version, is_told: false, is_run: false });
+        self.tell();
+        let in_sync = self.is_in_sync();
+        if let (Some(Attached { proxy, .. }), Some(told)) = (&self.attached, &mut self.published) {
+            told.is_run = in_sync;
+            self.shared.statuses.published(proxy, version, in_sync);
             self.shared.statuses.retained(proxy, &refused(&self.subscription));
         }
         self.note_settled();
     }
 
-    /// A set of which something was refused before may need no answer.
-    fn note_settled(&self) {
-        if let (Some(Attached { proxy, .. }), Some(version)) = (&self.attached, self.published)
-            && self.subscription.is_settled()
-        {
-            self.shared.statuses.settled(proxy, version);
+    /// Tells what is published, with the secrets that it needs; or withholds it, as long as there are none.
+    fn tell(&mut self) {
+        let (Some(Attached { proxy, family, held, .. }), Some(told)) = (&self.attached, &mut self.published)
+        else {
+            return;
+        };
+        let answer = match (&told.package.mtls, held) {
+            (Some(mtls), Some(held)) => Answer::of(mtls, held.borrow().as_deref(), *family),
+            _ => Answer::Secrets(ResourceSet::default()),
+        };
+        let set = &told.package.set;
+        let (set, why) = match answer {
+            Answer::Secrets(secrets) if secrets.is_empty() => (Some(Arc::clone(set)), None),
+            Answer::Secrets(secrets) => (Some(Arc::new(set.beside(&secrets))), None),
+            Answer::Pending => (None, None),
+            Answer::Lacking(why) => (None, Some(why)),
+        };
+        if let Some(why) = why.as_ref().filter(|_| !told.is_told) {
+            tracing::warn!(%proxy, why, "configuration is withheld: the proxy has no certificate");
+        }
+        self.shared.statuses.withheld(proxy, why.filter(|_| !told.is_told));
+        if let Some(set) = set {
+            told.is_told = true;
+            self.subscription.on_publish(set);
         }
     }
 
-    fn note_sync(&self) {
-        let (Some(Attached { proxy, .. }), Some(version)) = (&self.attached, self.published) else { return };
-        if self.subscription.is_in_sync() {
-            self.shared.statuses.accepted(proxy, version);
+    /// Whether the proxy runs what is published, with its secrets.
+    fn is_in_sync(&self) -> bool {
+        self.published.as_ref().is_some_and(|told| told.is_told) && self.subscription.is_in_sync()
+    }
+
+    /// A set of which something was refused before may need no answer.
+    fn note_settled(&self) {
+        if let (Some(Attached { proxy, .. }), Some(told)) = (&self.attached, &self.published)
+            && told.is_told
+            && self.subscription.is_settled()
+        {
+            self.shared.statuses.settled(proxy, told.version);
+        }
+    }
+
+    fn note_sync(&mut self) {
+        let in_sync = self.is_in_sync();
+        let (Some(Attached { proxy, .. }), Some(told)) = (&self.attached, &mut self.published) else {
+            return;
+        };
+        // new secrets alone are no new configuration
+        if in_sync && !told.is_run {
+            told.is_run = true;
+            self.shared.statuses.accepted(proxy, told.version);
         }
         self.note_settled();
     }
@@ -356,8 +418,19 @@ impl<P: Speaks> Stream<P> {
             while let Poll::Ready(Some(published)) = Pin::new(&mut attached.sets).poll_next(context) {
                 newest = Some(published);
             }
-            if let Some(published) = newest {
-                this.on_publish(published);
+            let mut has_new_secrets = false;
+            while let Some(held) = &mut attached.held_changes
+                && let Poll::Ready(Some(_)) = Pin::new(held).poll_next(context)
+            {
+                has_new_secrets = true;
+            }
+            match newest {
+                Some(published) => this.on_publish(published),
+                None if has_new_secrets => {
+                    this.tell();
+                    this.note_sync();
+                }
+                None => {}
             }
             // The seat may be taken while nothing else happens, also right after it was taken here.
             if let Poll::Ready(status) = this.poll_end(context) {

@@ -4,13 +4,14 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use rcgen::RsaKeySize;
 use ring::rand::SystemRandom;
 use ring::signature::{
     ED25519, Ed25519KeyPair, KeyPair, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair,
     UnparsedPublicKey,
 };
 
-use super::rsa;
+use super::pem;
 
 /// A key that signs tokens, and verifies them.
 pub(super) enum SigningKey {
@@ -28,7 +29,7 @@ impl fmt::Debug for SigningKey {
 impl SigningKey {
     /// Makes a key, in PEM: RSA, which the zones of a Global verify too. `None`: the system has no randomness.
     pub(super) async fn generate() -> Option<String> {
-        tokio::task::spawn_blocking(|| rsa::generate(2_048)).await.ok()?
+        tokio::task::spawn_blocking(|| pem::pkcs1(&pem::rsa(RsaKeySize::_2048)?)).await.ok()?
     }
 
     /// Reads a private key in PEM: PKCS #8 of Ed25519 or RSA, or PKCS #1 of RSA.
@@ -95,7 +96,7 @@ mod tests {
         let rsa = SigningKey::read(pem.as_bytes()).unwrap();
         // as keys were made before
         let der = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
-        let ed25519 = SigningKey::read(rsa::pem("PRIVATE KEY", der.as_ref()).as_bytes()).unwrap();
+        let ed25519 = SigningKey::read(pem::pem("PRIVATE KEY", der.as_ref()).as_bytes()).unwrap();
         for (key, other) in [(&rsa, &ed25519), (&ed25519, &rsa)] {
             let signature = key.sign(b"message").unwrap();
             assert!(key.verifies(b"message", &signature));

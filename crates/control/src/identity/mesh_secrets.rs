@@ -5,10 +5,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use model::{Kind, ResourceKey};
 use serde_json::{Value, json};
 
-use super::authority::{self, Authority, Wish};
+use super::authority::{self, Made, Wish};
 use super::key::SigningKey;
 use super::tokens::dataplane_key;
 use crate::store::{Expected, Put, Selection, Store, StoreError};
@@ -45,7 +46,7 @@ pub(crate) async fn missing(store: &dyn Store, mesh: &str, document: &Value) -> 
         match keys.each_ref().map(|key| names.contains(&key.name)) {
             [true, true] => {}
             [false, false] => match made(mesh, backend).await {
-                Ok(Authority { certificate, key }) => {
+                Ok(Made { certificate, key }) => {
                     let [of_certificate, of_key] = keys;
                     missing.add(of_certificate, certificate.as_bytes());
                     missing.add(of_key, key.as_bytes());
@@ -77,8 +78,9 @@ impl Missing {
 
 /// Whether a secret is one that exists with a mesh, and goes with it.
 pub(crate) fn is_of_mesh(mesh: &str, name: &str) -> bool {
-    let of_authority =
-        ["cert", "key"].iter().any(|part| name.starts_with(&format!("{mesh}.ca-builtin-{part}-")));
+    let of_authority = ["builtin-cert", "builtin-key", "former"]
+        .iter()
+        .any(|part| name.starts_with(&format!("{mesh}.ca-{part}-")));
     of_authority || signs_tokens(mesh, name)
 }
 
@@ -89,17 +91,22 @@ fn signs_tokens(mesh: &str, name: &str) -> bool {
     serial.is_some_and(|serial| serial.parse::<u64>().is_ok())
 }
 
-fn certificate_key(mesh: &str, backend: &str) -> ResourceKey {
+pub(super) fn certificate_key(mesh: &str, backend: &str) -> ResourceKey {
     ResourceKey::new(Kind::Secret, mesh, format!("{mesh}.ca-builtin-cert-{backend}"))
 }
 
-fn private_key(mesh: &str, backend: &str) -> ResourceKey {
+pub(super) fn private_key(mesh: &str, backend: &str) -> ResourceKey {
     ResourceKey::new(Kind::Secret, mesh, format!("{mesh}.ca-builtin-key-{backend}"))
 }
 
-async fn made(mesh: &str, backend: &Value) -> Result<Authority, String> {
+/// Where it is kept which authority of a backend is in force, and what it replaced, until when.
+pub(super) fn former_key(mesh: &str, backend: &str) -> ResourceKey {
+    ResourceKey::new(Kind::Secret, mesh, format!("{mesh}.ca-former-{backend}"))
+}
+
+async fn made(mesh: &str, backend: &Value) -> Result<Made, String> {
     let (mesh, wish) = (mesh.to_owned(), Wish::read(backend)?);
-    let made = tokio::task::spawn_blocking(move || authority::make(&mesh, wish)).await;
+    let made = tokio::task::spawn_blocking(move || authority::make(&mesh, wish, Timestamp::now())).await;
     made.unwrap_or_else(|_| Err("this control plane is shutting down: put the mesh again".into()))
 }
 

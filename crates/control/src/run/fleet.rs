@@ -16,6 +16,7 @@ use super::{Accepted, Sink};
 use crate::api::Mirror;
 use crate::discovery::{Publisher, Statuses, TokenGate};
 use crate::fleet::{Fleet, Happening, News};
+use crate::identity::Issuer;
 
 /// The fleet of a control plane, with whoever looks at the same state.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub struct FleetSink {
     statuses: Arc<Statuses>,
     /// Whom proxies have to convince; `None`: nobody.
     gate: Option<TokenGate>,
+    /// Who issues certificates; `None`: nobody.
+    issuer: Option<Issuer>,
     /// Where the API shows the resources; `None`: it shows a store.
     mirror: Option<(Mirror, Handle)>,
 }
@@ -43,13 +46,19 @@ pub struct FleetNews {
 impl FleetSink {
     /// A fleet whose proxies say through `statuses` what became of what they were told.
     pub fn new(fleet: Fleet, publisher: Arc<Publisher>, statuses: Arc<Statuses>) -> Self {
-        Self { fleet, publisher, statuses, gate: None, mirror: None }
+        Self { fleet, publisher, statuses, gate: None, issuer: None, mirror: None }
     }
 
     /// The same, with a gate that knows the Dataplanes of each state.
     #[must_use]
     pub fn guarded(self, gate: Option<TokenGate>) -> Self {
         Self { gate, ..self }
+    }
+
+    /// The same, with an issuer that knows the authorities of each state.
+    #[must_use]
+    pub fn issuing(self, issuer: Issuer) -> Self {
+        Self { issuer: Some(issuer), ..self }
     }
 
     /// The same, shown by a mirror, which is written on a runtime.
@@ -109,6 +118,10 @@ impl Sink for FleetSink {
         }
         if let Some(gate) = &self.gate {
             gate.follow(Arc::clone(&compiled.snapshot));
+        }
+        if let Some(issuer) = &self.issuer {
+            // before proxies ask by this state
+            issuer.learn(ledger);
         }
         let revision = revision.unwrap_or_else(|| self.fleet.revision().next());
         // it was there when the turn began

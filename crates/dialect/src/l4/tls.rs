@@ -1,5 +1,6 @@
 //! TLS between proxies of a mesh, as our proxy ends and begins it.
 
+use crate::secrets::{name_of_identity, name_of_trust};
 use model::policy::{TlsCipher, TlsVersion as Named};
 use plan::{Identity, Mtls, PeerNames, Provider, ProxyTls, Sourced, Terminated, TlsParams, Trust};
 use xds::proto::l4::{ClientTls, NamePattern, ServerNameOfZone, ServerTls, TlsTerms, TlsVersion};
@@ -40,24 +41,16 @@ pub(super) fn begun(tls: &ProxyTls, mtls: Option<&Mtls>) -> Result<ClientTls, St
 
 /// What is proven to proxies of a mesh, and by them.
 fn terms(mtls: &Mtls, mesh: &str, names: Vec<NamePattern>) -> Result<TlsTerms, String> {
-    let Mtls { mesh: own, permissive: _, identity, uris: _, trust, unified_names: _ } = mtls;
-    let certificate = match identity {
-        Identity::MeshCa { backend: _ } => format!("identity_cert:secret:{own}"),
-        Identity::Workload { by, provider: Provider::Bundled } => by.to_string(),
-        Identity::Workload { by: _, provider: Provider::Spire { timeout: _ } } => {
-            return Err(format!(
-                "{identity} has certificates handed out by a SPIRE agent, which this proxy does not ask"
-            ));
-        }
-    };
-    let trust = match trust {
-        // bundles are those of the own mesh
-        Trust::Domains { .. } if mesh == own => "system_trust_bundle".to_owned(),
-        Trust::Domains { .. } | Trust::MeshCa => format!("mesh_ca:secret:{mesh}"),
-        Trust::Spire => {
-            return Err("whom to believe is said by a SPIRE agent, which this proxy does not ask".into());
-        }
-    };
+    let Mtls { mesh: _, permissive: _, identity, uris: _, trust, unified_names: _ } = mtls;
+    if matches!(identity, Identity::Workload { by: _, provider: Provider::Spire { .. } }) {
+        return Err(format!(
+            "{identity} has certificates handed out by a SPIRE agent, which this proxy does not ask"
+        ));
+    }
+    if *trust == Trust::Spire {
+        return Err("whom to believe is said by a SPIRE agent, which this proxy does not ask".into());
+    }
+    let (certificate, trust) = (name_of_identity(mtls), name_of_trust(mtls, mesh));
     Ok(TlsTerms { certificate, trust, names, ..TlsTerms::default() })
 }
 

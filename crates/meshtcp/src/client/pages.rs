@@ -1,5 +1,6 @@
 //! What is told a page at a time: reports and lists.
 
+use change::certificates::CertificateReport;
 use change::report::FleetReport;
 use serde_json::Value;
 use xds::Foreign;
@@ -37,6 +38,16 @@ impl Client {
         let report =
             report.ok_or_else(|| strange("it tells no status: it is no control plane of ours".into()))?;
         serde_json::from_value(report).map_err(|error| strange(format!("its status cannot be read: {error}")))
+    }
+
+    /// Who has which certificate.
+    pub(crate) fn certificates(&self, query: &str) -> Result<CertificateReport, Failed> {
+        let strange = |why: String| Failed::Strange { whom: self.whom, server: self.server.clone(), why };
+        let report = self.get(&format!("/_identity{query}"))?;
+        let report =
+            report.ok_or_else(|| strange("it issues no certificates, or is older than that".into()))?;
+        serde_json::from_value(report)
+            .map_err(|error| strange(format!("what it says of certificates cannot be read: {error}")))
     }
 
     /// Everything below the path of a collection, page by page.

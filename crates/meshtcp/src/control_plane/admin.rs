@@ -45,6 +45,7 @@ pub(super) async fn serve(
     api.register(ours);
     shared.compiling.register(ours);
     shared.storing.register(ours);
+    shared.issuer.metrics().register(ours.sub_registry_with_prefix("identity"));
     ours.register_collector(Box::new(Metrics::new(shared.clone())));
     ours.register_collector(Box::new(Panics::new("")));
     ours.register_collector(Box::new(Dropped::new("")));

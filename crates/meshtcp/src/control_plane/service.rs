@@ -118,6 +118,7 @@ impl Service {
                 shared.statuses.clone(),
                 metrics,
                 shared.gate.clone(),
+                Some(shared.issuer.clone()),
             )
             .starting(bootstraps);
             let discovery = tokio::spawn(serve(discovery, tls, server, shutdown.clone(), grace));
@@ -178,6 +179,7 @@ async fn serve_api(
     let bound = address(&listener)?;
     let socket = listen_for_commands(scheme, bound);
     setup.socket = socket.as_ref().map(|(socket, _)| socket.path().to_owned());
+    setup.issuer = Some(shared.issuer.clone());
     let api = Api::new(setup, store, shared.plane.clone(), metrics.clone());
     let socket = socket.map(|(socket, listener)| {
         tokio::spawn(control::api::serve_socket(listener, api.clone(), shutdown.clone(), grace));

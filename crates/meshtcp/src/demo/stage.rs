@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use change::Options;
 use change::compile::{Compiler, Scope, Sort, rows};
+use control::identity::{Issuer, IssuerOptions};
 use control::run::{Event, Inbox, Live, run};
 use control::sources::{FolderSource, Watch};
 use dialect::envoy::EnvoyOptions;
@@ -76,7 +77,8 @@ impl Stage {
         };
         let options = proxy::Options::default();
         let proxy = Arc::new(Proxy::start(options).map_err(in_words)?);
-        let mut live = Live::new(Box::new(source), compiler, OwnProxy::new(Arc::clone(&proxy)));
+        let issuer = Issuer::start(IssuerOptions::default());
+        let mut live = Live::new(Box::new(source), compiler, OwnProxy::new(Arc::clone(&proxy), issuer));
         let (turned, seen) = channel();
         std::thread::spawn(move || {
             run::<_, Inbox<()>>(&mut live, &mut Inbox::new(inbox), |live, _| {

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use change::compile::{Compiled, conflicts};
 use change::{Candidate, problem_of};
+use control::identity::{Answer, Issuer};
 use control::run::{Accepted, Sink};
 use l4::{Config, ProxyName};
 use model::{Problem, ProxyKey, Severity};
 use proxy::{ApplyReport, Proxy};
-use xds::Family;
+use xds::{Family, ResourceSet};
 
 /// How often to try again to bind what could not be bound.
 const RETRY: Duration = Duration::from_secs(1);
@@ -18,9 +19,12 @@ const RETRY: Duration = Duration::from_secs(1);
 /// The proxy in this process, and what it was told.
 pub(crate) struct OwnProxy {
     proxy: Arc<Proxy>,
+    issuer: Issuer,
     config: Config,
-    /// What was examined last, and is not applied yet.
-    examined: Option<Config>,
+    /// What is in force; `None`: nothing yet.
+    compiled: Option<Arc<Compiled>>,
+    /// What its proxies prove themselves with, by name; what is not there yet refuses connections.
+    secrets: BTreeMap<ProxyKey, ResourceSet>,
     /// Listeners that cannot be bound, in words.
     failed: Vec<String>,
     retry_at: Option<Instant>,
@@ -43,12 +47,14 @@ pub(crate) struct OwnNews {
 }
 
 impl OwnProxy {
-    /// A proxy that runs nothing yet.
-    pub(crate) fn new(proxy: Arc<Proxy>) -> Self {
+    /// A proxy that runs nothing yet, with certificates from an issuer.
+    pub(crate) fn new(proxy: Arc<Proxy>, issuer: Issuer) -> Self {
         Self {
             proxy,
+            issuer,
             config: Config::default(),
-            examined: None,
+            compiled: None,
+            secrets: BTreeMap::new(),
             failed: Vec::new(),
             retry_at: None,
             generation: 0,
@@ -64,6 +70,41 @@ impl OwnProxy {
     /// The number of the configuration that runs.
     pub(crate) fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// What its proxies prove themselves with now. Those that have nothing new keep what they have.
+    fn look_for_secrets(&mut self, compiled: &Compiled) -> bool {
+        let mut secrets = BTreeMap::new();
+        for (key, proxy) in &compiled.proxies {
+            let Some(mtls) = &proxy.plan.mtls else { continue };
+            let known = self.secrets.get(key);
+            let now = match self.issuer.answer(key, mtls, Family::L4) {
+                Answer::Secrets(set) => Some(set),
+                Answer::Pending | Answer::Lacking(_) => known.cloned(),
+            };
+            secrets.extend(now.map(|set| (key.clone(), set)));
+        }
+        for gone in self.secrets.keys().filter(|key| !compiled.proxies.contains_key(*key)) {
+            self.issuer.left(gone);
+        }
+        let differs = self.secrets != secrets;
+        self.secrets = secrets;
+        differs
+    }
+
+    /// What is in force, with the secrets that there are.
+    fn parse(&self, compiled: &Compiled) -> Result<Config, l4::Problems> {
+        let with_secrets: Vec<_> = compiled
+            .proxies
+            .iter()
+            .map(|(key, proxy)| {
+                let set = &proxy.told.l4().resources;
+                let whole = self.secrets.get(key).map(|secrets| Arc::new(set.beside(secrets)));
+                (ProxyName::new(key.to_string()), whole.unwrap_or_else(|| Arc::clone(set)))
+            })
+            .collect();
+        let sets: Vec<_> = with_secrets.iter().map(|(name, set)| (name.clone(), set.as_ref())).collect();
+        Config::parse(&sets)
     }
 
     fn apply(&mut self, news: &mut OwnNews, now: Instant) {
@@ -95,11 +136,6 @@ impl Sink for OwnProxy {
         if !conflicts.is_empty() {
             return conflicts;
         }
-        let sets: Vec<_> = compiled
-            .proxies
-            .iter()
-            .map(|(key, proxy)| (ProxyName::new(key.to_string()), proxy.told.l4().resources.as_ref()))
-            .collect();
         let mistake = |problem: &l4::Problem| {
             let message = format!("the proxy cannot carry it: {problem}");
             let named = compiled.proxies.keys().find(|key| key.to_string() == problem.proxy.as_str());
@@ -108,16 +144,14 @@ impl Sink for OwnProxy {
                 None => problem_of("", message),
             }
         };
-        match Config::parse(&sets) {
-            Ok(config) => {
-                self.examined = Some(config);
-                Vec::new()
-            }
+        match self.parse(compiled) {
+            Ok(_) => Vec::new(),
             Err(problems) => problems.iter().map(mistake).collect(),
         }
     }
 
-    fn adopt(&mut self, Accepted { before, compiled, .. }: Accepted<'_>, now: Instant) -> OwnNews {
+    fn adopt(&mut self, Accepted { before, compiled, ledger, .. }: Accepted<'_>, now: Instant) -> OwnNews {
+        self.issuer.learn(ledger);
         let idle = compiled.idle_routes();
         let is_new = |(route, why): &(&String, &String)| self.idle_routes.get(*route) != Some(*why);
         let idle_routes =
@@ -125,18 +159,26 @@ impl Sink for OwnProxy {
         self.idle_routes = idle;
         let mut news =
             OwnNews { told: !before.tells_the_same(compiled, Family::L4), idle_routes, ..OwnNews::default() };
-        if let Some(config) = self.examined.take() {
+        self.compiled = Some(Arc::clone(compiled));
+        let has_new_secrets = self.look_for_secrets(compiled);
+        if (news.told || has_new_secrets)
+            && let Ok(config) = self.parse(compiled)
+        {
             self.config = config;
-        }
-        if news.told {
             self.apply(&mut news, now);
         }
         news
     }
 
-    /// Tries again to bind what could not be bound.
+    /// Takes new certificates over, and tries again to bind what could not be bound.
     fn attend(&mut self, now: Instant) -> Option<OwnNews> {
-        self.retry_at.filter(|at| *at <= now)?;
+        let compiled = self.compiled.clone();
+        let has_new_secrets = compiled.as_ref().is_some_and(|compiled| self.look_for_secrets(compiled));
+        if has_new_secrets && let Some(Ok(config)) = compiled.map(|compiled| self.parse(&compiled)) {
+            self.config = config;
+        } else {
+            self.retry_at.filter(|at| *at <= now)?;
+        }
         let mut news = OwnNews::default();
         self.apply(&mut news, now);
         Some(news)

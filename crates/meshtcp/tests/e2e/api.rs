@@ -129,10 +129,14 @@ fn a_proxy_attaches_with_a_token_that_is_for_it_and_with_no_other() {
     };
     start(None).awaits_text(0, "no token");
     for (name, wanted, words) in [
-        ("mesh", r#"{"mesh":"other","name":"web-1"}"#, "it is for the mesh `other`"),
-        ("name", r#"{"mesh":"default","name":"web-2"}"#, "it is for the proxy `web-2`"),
-        ("tag", r#"{"mesh":"default","tags":{"version":["v1"]}}"#, "it has no tag version"),
-        ("value", r#"{"mesh":"default","tags":{"kuma.io/service":["db"]}}"#, "may not be `web`"),
+        ("mesh", r#"{"mesh":"other","name":"web-1"}"#, "different than in token: other"),
+        ("name", r#"{"mesh":"default","name":"web-2"}"#, "different than in token: web-2"),
+        ("tag", r#"{"mesh":"default","tags":{"version":["v1"]}}"#, "required by the token"),
+        (
+            "value",
+            r#"{"mesh":"default","tags":{"kuma.io/service":["db"]}}"#,
+            "which is not allowed with this token",
+        ),
     ] {
         start(Some(&token(name, wanted))).awaits_text(0, words);
     }

@@ -8,6 +8,7 @@ pub(crate) mod envoy;
 mod failover;
 mod fixed;
 mod foreign;
+mod identity;
 mod keep;
 mod ours;
 mod refusal;

@@ -44,8 +44,10 @@ pub(super) async fn apply(ask: Ask) -> Outcome {
         let checked = checked.collect::<Result<Vec<Checked>, _>>()?;
         let mut checked = checked;
         let mut puts = Vec::new();
+        let brought: Vec<Put> = checked.iter().map(|it| it.put.clone()).collect();
         for Checked { put, warnings } in &mut checked {
-            let Missing { puts: with_it, remarks } = promised(store, &put.key, &put.document).await?;
+            let promised = promised(store, &brought, &put.key, &put.document).await;
+            let Missing { puts: with_it, remarks } = promised.map_err(|refusal| about(&put.key, refusal))?;
             puts.extend(with_it.into_iter().filter(|it| !is_brought(&it.key, &wanted)));
             warnings.extend(remarks);
         }

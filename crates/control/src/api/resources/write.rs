@@ -9,6 +9,7 @@ use model::reference::ZONE_TAG;
 use model::{Kind, Problems, Profile, Resource, ResourceKey, Severity};
 use serde_json::{Value, json};
 
+use super::authority::check;
 use crate::api::addressed::{exists, is_addressed, keys_of};
 use crate::api::answer::{Answer, REVISION};
 use crate::api::ask::Ask;
@@ -74,7 +75,7 @@ pub(in crate::api) async fn put(ask: Ask) -> Outcome {
             (Expected::Any, None) => Expected::Absent,
             (expected, _) => expected,
         };
-        let Missing { mut puts, remarks } = promised(store, &key, &document).await?;
+        let Missing { mut puts, remarks } = promised(store, &[], &key, &document).await?;
         puts.push(Put { key: key.clone(), document, expected: on_top });
         match store.put_all(puts).await {
             Err(StoreError::Conflict { key: at, .. })
@@ -97,14 +98,16 @@ pub(in crate::api) async fn put(ask: Ask) -> Outcome {
     Err(Refusal::new(StatusCode::CONFLICT, "Conflict", "others change it at the same time: try again"))
 }
 
-/// What is to be stored with a resource, because it promises it.
+/// What is to be stored with a resource, because it promises it, where it can keep that. `brought`: what comes with it.
 pub(super) async fn promised(
     store: &dyn Store,
+    brought: &[Put],
     key: &ResourceKey,
     document: &Value,
 ) -> Result<Missing, Refusal> {
     match key.kind {
         Kind::Mesh => {
+            check(store, brought, key, document).await?;
             missing(store, &key.name, document).await.map_err(|error| Refusal::of_store(PUT, &error))
         }
         _ => Ok(Missing::default()),

@@ -8,7 +8,7 @@ use crate::program::{Program, ask, eventually, meshtcp};
 pub(super) struct ControlPlane {
     pub(super) program: Program,
     pub(super) xds: String,
-    admin: String,
+    pub(super) admin: String,
 }
 
 impl ControlPlane {
@@ -23,8 +23,12 @@ impl ControlPlane {
 
     /// Starts one with further flags.
     pub(super) fn start_with(village: &Village, more: &[&str]) -> Self {
-        let path = village.path();
-        let arguments = ["control-plane", &path, "--admin", "127.0.0.1:0"];
+        Self::start_in(&village.path(), more)
+    }
+
+    /// The same on any folder.
+    pub(super) fn start_in(folder: &str, more: &[&str]) -> Self {
+        let arguments = ["control-plane", folder, "--admin", "127.0.0.1:0"];
         let program = Program::start(meshtcp(arguments.iter().chain(more)));
         let line = program.awaits_text(0, "discovery: ");
         let xds = line.trim_start_matches("discovery: ").split([',', ' ']).next().unwrap().to_owned();

@@ -1,0 +1,57 @@
+//! Who has which certificate, and new ones now.
+
+use axum::http::Method;
+use model::ProxyKey;
+use serde_json::json;
+
+use super::answer::Answer;
+use super::ask::Ask;
+use super::caller::Role;
+use super::operation::{Body, Operation, Outcome, Query, Sort};
+use super::refusal::Refusal;
+use crate::identity::Whose;
+
+const OF_MESH: &[Query] = &[Query { name: "mesh", about: "Only of this mesh", sort: Sort::Text }];
+const OF_PROXY: &[Query] =
+    &[Query { name: "name", about: "Only of this proxy of the mesh", sort: Sort::Text }];
+
+/// The rows.
+pub(super) fn operations() -> Vec<Operation> {
+    let rotate = Operation::new(
+        Method::POST,
+        "/_identity/_rotate",
+        "Makes new certificates for the proxies that attach here",
+        |ask| Box::pin(rotate(ask)),
+    );
+    vec![
+        Operation::get("/_identity", "Says who has which certificate, and who signs them", "Object", |ask| {
+            Box::pin(report(ask))
+        })
+        .query(OF_MESH),
+        rotate.needs(Role::Writer).good(200, Body::Json("Object")).query(OF_MESH).query(OF_PROXY),
+    ]
+}
+
+async fn report(ask: Ask) -> Outcome {
+    let issuer = ask.desk().setup.issuer.as_ref();
+    let mut report = issuer.map(|issuer| (**issuer.report().borrow()).clone()).unwrap_or_default();
+    if let Some(mesh) = ask.asked("mesh") {
+        report.authorities.retain(|it| it.mesh == mesh);
+        report.proxies.retain(|it| it.mesh == mesh);
+    }
+    Ok(Answer::json(json!(report)))
+}
+
+async fn rotate(ask: Ask) -> Outcome {
+    let whose = match (ask.asked("mesh"), ask.asked("name")) {
+        (None, None) => Whose::All,
+        (Some(mesh), None) => Whose::Mesh(mesh.to_owned()),
+        (Some(mesh), Some(name)) => Whose::Proxy(ProxyKey::new(mesh, name)),
+        (None, Some(_)) => return Err(Refusal::bad("`name` needs the `mesh` of the proxy")),
+    };
+    let rotated = match &ask.desk().setup.issuer {
+        Some(issuer) => issuer.rotate(whose).await,
+        None => 0,
+    };
+    Ok(Answer::json(json!({ "rotated": rotated })))
+}

@@ -1,0 +1,178 @@
+//! An authority that signs: its certificates and its key.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rcgen::{
+    Issuer, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ECDSA_P521_SHA512, PKCS_RSA_SHA256,
+    SignatureAlgorithm,
+};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::ParsedExtension;
+use x509_parser::prelude::FromDer;
+
+use crate::identity::pem::pem;
+
+const NO_CA: &str = "basic constraint 'CA' must be set to 'true' (see X509-SVID: 4.1. Basic Constraints)";
+const NO_SIGNING: &str = "key usage extension 'keyCertSign' must be set (see X509-SVID: 4.3. Key Usage)";
+const KEY_AGREEMENT: &str = "key usage extension 'keyAgreement' must NOT be set (see X509-SVID: Appendix A. X.509 Field \
+    Reference)";
+
+/// An authority that signs.
+pub(crate) struct Authority {
+    pub(super) issuer: Issuer<'static, KeyPair>,
+    /// Its certificates, that which signs first, each in PEM.
+    chain: Vec<Arc<str>>,
+    /// When that which signs ends.
+    ends: Timestamp,
+    signed_itself: bool,
+    /// Whether it says which of several keys of its name it has.
+    pub(super) names_its_key: bool,
+}
+
+/// What is wrong with an authority that somebody provides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Flaw {
+    /// Which of its certificates, from 0; `None`: that which signs does not fit the key.
+    pub(crate) certificate: Option<usize>,
+    /// What is wrong, in words.
+    pub(crate) message: String,
+}
+
+impl Authority {
+    /// Reads certificates and a key in PEM: PKCS #8, PKCS #1 or SEC 1. The first certificate signs.
+    ///
+    /// # Errors
+    /// In words, without a byte of the key: what cannot be read, or does not fit together.
+    pub(crate) fn read(certificates: &[u8], key: &[u8]) -> Result<Self, String> {
+        let ders = ders(certificates)?;
+        let key =
+            PrivateKeyDer::from_pem_slice(key).map_err(|_| "there is no private key in PEM".to_owned())?;
+        let key = KeyPair::try_from(&key).map_err(|_| "the private key cannot be read".to_owned())?;
+        let first = ders.first().ok_or("there is no certificate in PEM")?;
+        let read = parsed(first, 0)?;
+        if *read.public_key().subject_public_key.data != *key.public_key_raw() {
+            return Err("the private key is not that of the certificate".into());
+        }
+        let ends = Timestamp::from_second(read.validity().not_after.timestamp()).unwrap_or(Timestamp::MAX);
+        let names_its_key = read
+            .iter_extensions()
+            .any(|it| matches!(it.parsed_extension(), ParsedExtension::SubjectKeyIdentifier(_)));
+        let signed_itself = read.subject().as_raw() == read.issuer().as_raw();
+        let issuer = Issuer::from_ca_cert_der(first, key)
+            .map_err(|error| format!("the certificate cannot be read: {error}"))?;
+        let chain = ders.iter().map(|der| pem("CERTIFICATE", der).into()).collect();
+        Ok(Self { issuer, chain, ends, signed_itself, names_its_key })
+    }
+
+    /// Its certificates, each in PEM.
+    pub(crate) fn chain(&self) -> &[Arc<str>] {
+        &self.chain
+    }
+
+    /// When it ends.
+    pub(crate) fn ends(&self) -> Timestamp {
+        self.ends
+    }
+
+    /// Whether nobody signed it but itself.
+    pub(crate) fn signed_itself(&self) -> bool {
+        self.signed_itself
+    }
+
+    /// The sort of its key.
+    pub(super) fn algorithm(&self) -> &'static SignatureAlgorithm {
+        self.issuer.key().algorithm()
+    }
+}
+
+impl fmt::Debug for Authority {
+    /// Never the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authority").field("ends", &self.ends).finish_non_exhaustive()
+    }
+}
+
+/// What is wrong with an authority that somebody provides, in the order of its certificates (spec 07 §2.2).
+pub(crate) fn flaws(certificates: &[u8], key: &[u8]) -> Vec<Flaw> {
+    let pair = Authority::read(certificates, key)
+        .err()
+        .map(|why| Flaw { certificate: None, message: format!("not a valid TLS key pair: {why}") });
+    let each = ders(certificates).unwrap_or_default();
+    let each = each.iter().enumerate().flat_map(|(index, der)| {
+        let messages = parsed(der, index).map(|it| flaws_of(&it)).unwrap_or_else(|why| vec![why]);
+        messages.into_iter().map(move |message| Flaw { certificate: Some(index), message })
+    });
+    pair.into_iter().chain(each).collect()
+}
+
+fn flaws_of(certificate: &X509Certificate<'_>) -> Vec<String> {
+    let usage = certificate.key_usage().ok().flatten().map(|usage| usage.value);
+    let signs = usage.is_some_and(|usage| usage.key_cert_sign());
+    let agrees = usage.is_some_and(|usage| usage.key_agreement());
+    let flaws = [(!certificate.is_ca(), NO_CA), (!signs, NO_SIGNING), (agrees, KEY_AGREEMENT)];
+    flaws.into_iter().filter(|(is_one, _)| *is_one).map(|(_, message)| message.to_owned()).collect()
+}
+
+fn ders(certificates: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificates).collect();
+    let read = read.map_err(|error| format!("the certificates are no PEM: {error}"))?;
+    if read.is_empty() { Err("there is no certificate in PEM".into()) } else { Ok(read) }
+}
+
+fn parsed<'a>(der: &'a CertificateDer<'_>, index: usize) -> Result<X509Certificate<'a>, String> {
+    let read = X509Certificate::from_der(der);
+    read.map(|(_, it)| it).map_err(|_| format!("certificate {index} cannot be read"))
+}
+
+/// Whether a sort of key signs leaves with keys of its own sort, and of which.
+pub(super) fn is_elliptic(algorithm: &'static SignatureAlgorithm) -> bool {
+    [&PKCS_ECDSA_P256_SHA256, &PKCS_ECDSA_P384_SHA384, &PKCS_ECDSA_P521_SHA512].contains(&algorithm)
+}
+
+/// Whether a sort of key is RSA.
+pub(super) fn is_rsa(algorithm: &'static SignatureAlgorithm) -> bool {
+    algorithm == &PKCS_RSA_SHA256
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::authority::{Wish, make};
+
+    fn key(name: &str) -> String {
+        std::fs::read_to_string(format!("{}/tests/keys/{name}.pem", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    }
+
+    #[test]
+    fn an_authority_is_read_in_every_form_of_key() {
+        for form in ["rsa-pkcs1", "rsa-pkcs8", "ec-sec1", "ec-pkcs8"] {
+            let sort = form.split('-').next().unwrap();
+            let authority = Authority::read(key(&format!("{sort}-ca")).as_bytes(), key(form).as_bytes());
+            let authority = authority.unwrap_or_else(|why| panic!("{form}: {why}"));
+            assert_eq!(is_rsa(authority.algorithm()), sort == "rsa", "{form}");
+            assert_eq!(is_elliptic(authority.algorithm()), sort == "ec", "{form}");
+            assert!(!format!("{authority:?}").contains("PRIVATE"), "{authority:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_sign_is_told_with_the_place() {
+        let now = Timestamp::from_second(1_700_000_000).unwrap();
+        let made = make("shop", Wish::default(), now).unwrap();
+        let of = |certificates: &str, key: &str| flaws(certificates.as_bytes(), key.as_bytes());
+        assert_eq!(of(&made.certificate, &made.key), []);
+        let other = of(&made.certificate, &key("ec-sec1"));
+        assert_eq!(
+            (other.len(), other[0].certificate, other[0].message.as_str()),
+            (1, None, "not a valid TLS key pair: the private key is not that of the certificate")
+        );
+        let leaf = of(&key("leaf"), &key("leaf-key"));
+        let told: Vec<_> = leaf.iter().map(|it| (it.certificate, it.message.as_str())).collect();
+        assert_eq!(told, [(Some(0), NO_CA), (Some(0), NO_SIGNING), (Some(0), KEY_AGREEMENT)]);
+        assert!(of("", "")[0].message.contains("no certificate"));
+    }
+}

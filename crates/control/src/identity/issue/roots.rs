@@ -1,0 +1,152 @@
+//! Whom proxies believe: an authority, and those that it replaced until no certificate of theirs lives (spec 07 §18.5).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{BACKDATED, after};
+
+/// How long a new authority is believed before it signs: until then every proxy, also those of other control planes, has heard of
+/// it.
+pub(super) const SETTLES: Duration = Duration::from_secs(15);
+
+/// Certificates of authorities in PEM, each until when it is believed; [`IN_FORCE`]: as long as it is in force.
+pub(crate) type Former = BTreeMap<Arc<str>, Timestamp>;
+
+/// Until when an authority is believed that nothing has replaced yet.
+pub(crate) const IN_FORCE: Timestamp = Timestamp::MAX;
+
+/// The certificates of an authority through its replacements.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Roots {
+    /// Those that are in force, that which signs first.
+    current: Vec<Arc<str>>,
+    /// When it may sign; `None`: at once.
+    signs_from: Option<Timestamp>,
+    former: Former,
+    /// The longest life of a certificate that was seen so far.
+    longest: Duration,
+}
+
+impl Roots {
+    /// Takes note of what is in force now, and of how long its certificates live. Returns whether something was replaced.
+    pub(super) fn observe(&mut self, chain: &[Arc<str>], lifetime: Duration, now: Timestamp) -> bool {
+        self.longest = self.longest.max(lifetime);
+        self.expire(now);
+        let until = after(now, self.longest + BACKDATED + SETTLES);
+        // what was in force when it was written down, and is no more
+        let gone = self.former.iter_mut().filter(|(pem, until)| **until == IN_FORCE && !chain.contains(pem));
+        gone.for_each(|(_, believed)| *believed = until);
+        if self.current == chain {
+            return false;
+        }
+        let is_first = self.current.is_empty() && self.former.is_empty();
+        let gone: Vec<_> = self.current.drain(..).filter(|it| !chain.contains(it)).collect();
+        let replaced = !gone.is_empty();
+        let signs_anew = chain.first().is_some_and(|first| !self.former.contains_key(first));
+        self.former.extend(gone.into_iter().map(|pem| (pem, until)));
+        self.current = chain.to_vec();
+        self.former.retain(|pem, _| !chain.contains(pem));
+        self.signs_from = (!is_first && signs_anew).then(|| after(now, SETTLES));
+        replaced
+    }
+
+    /// Takes note of what was written down: what was in force then, and what it had replaced.
+    pub(super) fn remember(&mut self, former: &Former) {
+        for (pem, until) in former.iter().filter(|(pem, _)| !self.current.contains(pem)) {
+            let known = self.former.entry(Arc::clone(pem)).or_insert(*until);
+            if *until != IN_FORCE {
+                *known = if *known == IN_FORCE { *until } else { (*known).max(*until) };
+            }
+        }
+    }
+
+    /// What was replaced and is still believed.
+    pub(super) fn former(&self) -> &Former {
+        &self.former
+    }
+
+    /// When it may sign; `None`: now.
+    pub(super) fn signs_from(&self, now: Timestamp) -> Option<Timestamp> {
+        self.signs_from.filter(|from| *from > now)
+    }
+
+    /// Forgets what is believed no more.
+    pub(super) fn expire(&mut self, now: Timestamp) {
+        self.former.retain(|_, until| *until > now);
+    }
+
+    /// When something ends that is believed now; `None`: nothing does.
+    pub(super) fn due(&self) -> Option<Timestamp> {
+        self.former.values().filter(|until| **until != IN_FORCE).min().copied()
+    }
+
+    /// Everything that is believed, in PEM. Empty: nobody is.
+    pub(super) fn bundle(&self) -> String {
+        let all: Vec<&str> =
+            self.current.iter().chain(self.former.keys()).map(|pem| pem.trim_end()).collect();
+        let mut bundle = all.join("\n");
+        if !bundle.is_empty() {
+            bundle.push('\n');
+        }
+        bundle
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn chain(names: &[&str]) -> Vec<Arc<str>> {
+        names.iter().map(|name| (*name).into()).collect()
+    }
+
+    #[test]
+    fn a_replaced_authority_is_believed_until_its_last_certificate_ends() {
+        let mut roots = Roots::default();
+        assert!(!roots.observe(&chain(&["one"]), DAY, at(0)));
+        assert_eq!((roots.signs_from(at(0)), roots.bundle().as_str()), (None, "one\n"));
+        assert!(roots.observe(&chain(&["two"]), Duration::from_secs(60), at(100)));
+        assert_eq!(roots.signs_from(at(100)), Some(at(115)), "first everybody hears of it");
+        assert_eq!(roots.bundle(), "two\none\n");
+        // certificates of the first lived a day
+        let mut later = roots.clone();
+        later.expire(at(100 + 86_400));
+        assert_eq!(later.bundle(), "two\none\n");
+        later.expire(at(100 + 86_400 + 26));
+        assert_eq!((later.bundle().as_str(), later.due()), ("two\n", None));
+        // back to the first while it is believed: it may sign at once
+        roots.observe(&chain(&["one"]), DAY, at(200));
+        assert_eq!((roots.signs_from(at(200)), roots.bundle().as_str()), (None, "one\ntwo\n"));
+    }
+
+    #[test]
+    fn what_others_know_is_believed_too() {
+        let mut roots = Roots::default();
+        roots.remember(&Former::from([("old".into(), at(50))]));
+        roots.observe(&chain(&["new"]), DAY, at(10));
+        assert_eq!(roots.bundle(), "new\nold\n");
+        assert_eq!(roots.signs_from(at(10)), Some(at(25)), "who knows the old one may not have heard of it");
+        assert_eq!(roots.due(), Some(at(50)));
+        // what was in force when this was started last, and was replaced meanwhile
+        let mut started = Roots::default();
+        started.remember(&Former::from([("one".into(), IN_FORCE)]));
+        assert_eq!(started.bundle(), "one\n", "also while nothing can be read");
+        let mut same = started.clone();
+        same.observe(&chain(&["one"]), DAY, at(10));
+        assert_eq!((same.signs_from(at(10)), same.former().len()), (None, 0));
+        started.observe(&chain(&["two"]), DAY, at(10));
+        assert_eq!((started.signs_from(at(10)), started.bundle().as_str()), (Some(at(25)), "two\none\n"));
+        assert_eq!(started.due(), Some(at(10 + 86_400 + 25)));
+        roots.expire(at(51));
+        assert_eq!(roots.bundle(), "new\n");
+    }
+}

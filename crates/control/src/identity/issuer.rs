@@ -1,0 +1,291 @@
+//! Issues certificates, on a thread of its own.
+//!
+//! ```text
+//!  resources ─learn─▶ Sources ─read─▶ Material ─┐
+//!  streams ───want, left─────────────────────────┴▶ Issuing ─▶ Held, for whoever watches a proxy
+//! ```
+//!
+//! The law is in [`issue`](super::issue); here are the clock, the draws, the files and the thread. What a proxy has is made for as
+//! long as it is attached: nothing of it is stored.
+
+mod answer;
+mod material;
+mod metrics;
+mod report;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use change::Ledger;
+use change::certificates::CertificateReport;
+use jiff::Timestamp;
+use model::ProxyKey;
+use plan::Mtls;
+use tokio::sync::watch;
+
+use super::issue::{AuthorityId, Former, Held, Issuing, LeafKeys, Request, Signs};
+use super::sources::{self, Source};
+use crate::guard::again;
+use material::Reader;
+
+pub use answer::Answer;
+pub use metrics::IssuerMetrics;
+
+/// How often what no resource tells of is read again: files, environment.
+const READ_AGAIN: Duration = Duration::from_secs(5);
+/// How long nothing is looked at: a clock that was set, or a host that slept, is noticed within this.
+const LONGEST_NAP: Duration = Duration::from_secs(30);
+/// For how many proxies certificates are made before others are heard.
+const AT_ONCE: usize = 64;
+
+/// How certificates are issued.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IssuerOptions {
+    /// The keys of certificates of a mesh's CA.
+    pub keys: LeafKeys,
+    /// Whether the CA of a `builtin` backend that no resource has is made here, and lives as long as this process: where
+    /// resources are files that nobody here writes.
+    pub makes_authorities: bool,
+}
+
+/// Issues certificates. Cloning shares everything.
+#[derive(Clone)]
+pub struct Issuer {
+    asks: Sender<Ask>,
+    shared: Arc<Shared>,
+}
+
+impl fmt::Debug for Issuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Issuer").finish_non_exhaustive()
+    }
+}
+
+/// Which proxies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// All.
+    All,
+    /// Those of a mesh.
+    Mesh(String),
+    /// One.
+    Proxy(ProxyKey),
+}
+
+/// What is known of an authority.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Known {
+    /// Its certificates in PEM, that which signs first; or why it does not sign, in words.
+    pub(super) chain: Result<Vec<Arc<str>>, String>,
+    /// What it replaced and is still believed.
+    pub(super) former: Former,
+}
+
+enum Ask {
+    Learn(BTreeMap<AuthorityId, Source>, BTreeMap<String, (String, super::authority::Wish)>),
+    Want(ProxyKey, Request),
+    Left(ProxyKey),
+    Rotate(Whose, tokio::sync::oneshot::Sender<usize>),
+}
+
+struct Shared {
+    options: IssuerOptions,
+    // held for one look-up, one change or one copy
+    held: Mutex<BTreeMap<ProxyKey, watch::Sender<Option<Arc<Held>>>>>,
+    report: watch::Sender<Arc<CertificateReport>>,
+    /// What is known of authorities.
+    known: watch::Sender<BTreeMap<AuthorityId, Known>>,
+    metrics: IssuerMetrics,
+}
+
+impl Shared {
+    fn held(&self) -> MutexGuard<'_, BTreeMap<ProxyKey, watch::Sender<Option<Arc<Held>>>>> {
+        // each change of it is one step
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, proxy: &ProxyKey, held: Option<Held>) {
+        if let Some(sender) = self.held().get(proxy) {
+            sender.send_if_modified(|last| {
+                let differs = last.as_deref() != held.as_ref();
+                if differs {
+                    *last = held.map(Arc::new);
+                }
+                differs
+            });
+        }
+    }
+}
+
+impl Issuer {
+    /// Begins to issue. It ends with its last clone.
+    pub fn start(options: IssuerOptions) -> Self {
+        Self::telling(options, || {})
+    }
+
+    /// The same, and calls `told` whenever some proxy may have something else, or none any more.
+    pub fn telling(options: IssuerOptions, told: impl Fn() + Send + 'static) -> Self {
+        let (asks, asked) = channel();
+        let shared = Arc::new(Shared {
+            options,
+            held: Mutex::default(),
+            report: watch::Sender::default(),
+            known: watch::Sender::default(),
+            metrics: IssuerMetrics::default(),
+        });
+        let mut work = Work {
+            issuing: Issuing::default(),
+            reader: Reader::default(),
+            shared: Arc::clone(&shared),
+            told: Box::new(told),
+        };
+        std::thread::spawn(move || again("certificates", || work.go_on(&asked)));
+        Self { asks, shared }
+    }
+
+    /// Takes note of what resources say of authorities.
+    pub fn learn(&self, ledger: &Ledger) {
+        let sources = sources::of(ledger, self.shared.options.keys);
+        let lacking = |id: &AuthorityId| match id {
+            AuthorityId::Mesh(mesh) => Some((mesh.clone(), sources::lacking(ledger, mesh)?)),
+            AuthorityId::Identity(_) => None,
+        };
+        let makes = self.shared.options.makes_authorities;
+        let lacking = sources.keys().filter(|_| makes).filter_map(lacking).collect();
+        self.ask(Ask::Learn(sources, lacking));
+    }
+
+    /// What a proxy has now and from now on, once it [asked](Self::want).
+    pub(crate) fn watch(&self, proxy: &ProxyKey) -> watch::Receiver<Option<Arc<Held>>> {
+        self.shared.held().entry(proxy.clone()).or_default().subscribe()
+    }
+
+    /// A proxy asks for what its plan says. Asking for the same again costs nothing.
+    pub fn want(&self, proxy: &ProxyKey, mtls: &Mtls) {
+        self.shared.held().entry(proxy.clone()).or_default();
+        if let Some(request) = Request::of(mtls) {
+            self.ask(Ask::Want(proxy.clone(), request));
+        }
+    }
+
+    /// A proxy left.
+    pub fn left(&self, proxy: &ProxyKey) {
+        self.shared.held().remove(proxy);
+        self.ask(Ask::Left(proxy.clone()));
+    }
+
+    /// Has certificates made anew now. Returns of how many proxies.
+    pub async fn rotate(&self, whose: Whose) -> usize {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        self.ask(Ask::Rotate(whose, tell));
+        told.await.unwrap_or_default()
+    }
+
+    /// Who has which certificate, now and from now on.
+    pub fn report(&self) -> watch::Receiver<Arc<CertificateReport>> {
+        self.shared.report.subscribe()
+    }
+
+    /// What is known of authorities, now and from now on.
+    pub(super) fn known(&self) -> watch::Receiver<BTreeMap<AuthorityId, Known>> {
+        self.shared.known.subscribe()
+    }
+
+    /// What it counts.
+    pub fn metrics(&self) -> &IssuerMetrics {
+        &self.shared.metrics
+    }
+
+    fn ask(&self, ask: Ask) {
+        // fails only when the process ends
+        let _ = self.asks.send(ask);
+    }
+}
+
+struct Work {
+    issuing: Issuing,
+    reader: Reader,
+    shared: Arc<Shared>,
+    told: Box<dyn Fn() + Send>,
+}
+
+impl Work {
+    /// Until nobody can ask any more.
+    fn go_on(&mut self, asked: &Receiver<Ask>) {
+        loop {
+            match asked.recv_timeout(self.nap()) {
+                Ok(ask) => self.take(ask),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            while let Ok(ask) = asked.try_recv() {
+                self.take(ask);
+            }
+            self.turn();
+        }
+    }
+
+    fn nap(&self) -> Duration {
+        let now = Timestamp::now();
+        let until = |due: Timestamp| Duration::try_from(due.duration_since(now)).unwrap_or_default();
+        let due = self.issuing.due().map_or(LONGEST_NAP, until);
+        let again = self.reader.due().map_or(LONGEST_NAP, |at| at.saturating_duration_since(Instant::now()));
+        due.min(again).min(LONGEST_NAP)
+    }
+
+    fn take(&mut self, ask: Ask) {
+        match ask {
+            Ask::Learn(sources, lacking) => self.reader.follow(sources, lacking),
+            Ask::Want(proxy, request) => self.issuing.want(&proxy, request),
+            Ask::Left(proxy) => self.issuing.left(&proxy),
+            Ask::Rotate(whose, tell) => {
+                let count = self.issuing.rotate(|proxy| match &whose {
+                    Whose::All => true,
+                    Whose::Mesh(mesh) => proxy.mesh.as_str() == mesh,
+                    Whose::Proxy(one) => one == proxy,
+                });
+                // who asked may have gone
+                let _ = tell.send(count);
+            }
+        }
+    }
+
+    fn turn(&mut self) {
+        let now = Timestamp::now();
+        let mut all = false;
+        if let Some(materials) = self.reader.read(now) {
+            self.issuing.learn(materials, now);
+            all = true;
+        }
+        all |= self.issuing.gather(now);
+        let seen = self.issuing.step(now, &mut fastrand::f64, AT_ONCE);
+        let whom: Vec<ProxyKey> = match all {
+            true => self.issuing.holders().map(|(proxy, _)| proxy.clone()).collect(),
+            false => seen,
+        };
+        if !all && whom.is_empty() {
+            return;
+        }
+        for proxy in whom {
+            self.shared.tell(&proxy, self.issuing.held(&proxy));
+        }
+        self.shared.known.send_if_modified(|last| {
+            let known = |signs: &Result<Signs, String>, former: &Former| Known {
+                chain: signs.as_ref().map(|it| it.authority.chain().to_vec()).map_err(Clone::clone),
+                former: former.clone(),
+            };
+            let all = self.issuing.authorities();
+            let now = all.map(|(id, signs, former)| (id.clone(), known(signs, former))).collect();
+            let differs = *last != now;
+            *last = now;
+            differs
+        });
+        let report = report::of(&self.issuing);
+        self.shared.metrics.take(&report, &self.issuing);
+        self.shared.report.send_replace(Arc::new(report));
+        (self.told)();
+    }
+}

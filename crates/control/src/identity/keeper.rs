@@ -1,0 +1,163 @@
+//! What one control plane writes down for all that share a store: what authorities replaced, the authorities of MeshIdentities,
+//! whom zones trust by them, and what became of each.
+
+mod conditions;
+mod trust;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use change::Ledger;
+use jiff::Timestamp;
+use model::topology::{IdentityProvider, MeshIdentity};
+use model::{Kind, Resource, ResourceKey, Spec};
+use plan::{Snapshot, trust_domain};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::authority::{self, Wish};
+use super::issue::{AuthorityId, Former, IN_FORCE};
+use super::issuer::{Issuer, Known};
+use super::mesh_secrets::former_key;
+use super::sources::{generated_keys, written_former};
+use crate::run::Current;
+use crate::store::{Expected, Put, Store, StoreError};
+
+/// How often it is looked at what is to be written down.
+const LOOKS: Duration = Duration::from_secs(5);
+/// How long it waits after something changed, for what changes with it.
+const COLLECTS: Duration = Duration::from_millis(200);
+
+/// Writes down what one control plane writes for all, as long as it is polled. Each look writes only what differs.
+pub async fn keep(store: Arc<dyn Store>, issuer: Issuer, mut current: watch::Receiver<Arc<Current>>) {
+    let mut known = issuer.known();
+    loop {
+        let looks_again = Instant::now() + LOOKS;
+        let state = Arc::clone(&current.borrow_and_update());
+        let authorities = known.borrow_and_update().clone();
+        if let Some((ledger, compiled)) = &state.adopted {
+            let look =
+                Look { store: &*store, ledger, snapshot: &compiled.snapshot, authorities: &authorities };
+            if let Err(error) = look.write().await {
+                tracing::debug!(%error, "what is known of identities is not written down");
+            }
+        }
+        let changes = async {
+            tokio::select! {
+                changed = current.changed() => changed,
+                changed = known.changed() => changed,
+            }
+        };
+        match timeout(LOOKS, changes).await {
+            // whoever tells of changes is gone: the process ends
+            Ok(Err(_)) => return,
+            Ok(Ok(())) => tokio::time::sleep(COLLECTS).await,
+            Err(_) => sleep_until(looks_again).await,
+        }
+    }
+}
+
+/// What is there at one moment.
+struct Look<'a> {
+    store: &'a dyn Store,
+    ledger: &'a Ledger,
+    snapshot: &'a Snapshot,
+    authorities: &'a BTreeMap<AuthorityId, Known>,
+}
+
+impl Look<'_> {
+    async fn write(&self) -> Result<(), StoreError> {
+        for (id, known) in self.authorities {
+            if let AuthorityId::Mesh(mesh) = id
+                && let Some(backend) = self.snapshot.mesh(mesh).and_then(|mesh| mesh.mtls())
+            {
+                let mut believed = known.former.clone();
+                believed.extend(known.chain.iter().flatten().map(|pem| (Arc::clone(pem), IN_FORCE)));
+                self.write_former(&former_key(mesh, &backend.name), &believed).await?;
+            }
+        }
+        for resource in self.snapshot.of_kind(Kind::MeshIdentity) {
+            let Spec::MeshIdentity(identity) = resource.spec() else { continue };
+            let key = resource.key();
+            let Some(entry) = self.ledger.get(&key) else { continue };
+            let document = entry.document.value();
+            if self.make_authority(resource, identity, document).await? {
+                // it is known by the next look
+                continue;
+            }
+            let known = self.authorities.get(&AuthorityId::Identity(resource.id()));
+            let trusted = self.write_trust(resource, identity, known).await?;
+            self.write_status(resource, identity, known, trusted).await?;
+        }
+        Ok(())
+    }
+
+    /// What is in force, and what it replaced, until that is believed no more: for whoever starts after a replacement.
+    async fn write_former(&self, key: &ResourceKey, former: &Former) -> Result<(), StoreError> {
+        let data = STANDARD.encode(written_former(former));
+        let stored = self.store.get(key).await?;
+        match stored {
+            None if former.is_empty() => Ok(()),
+            Some(stored) if former.is_empty() => {
+                self.store.delete(key, Expected::Version(stored.version)).await.map(|_| ())
+            }
+            Some(stored) if stored.document["data"] == data => Ok(()),
+            stored => {
+                let expected = stored.map_or(Expected::Absent, |it| Expected::Version(it.version));
+                self.store.put(key, secret(key, &data), expected).await.map(|_| ())
+            }
+        }
+    }
+
+    /// Makes the authority of a MeshIdentity that asks for it and has none. Returns whether it did.
+    async fn make_authority(
+        &self,
+        resource: &Resource,
+        identity: &MeshIdentity,
+        document: &Value,
+    ) -> Result<bool, StoreError> {
+        let bundled = &document["spec"]["provider"]["bundled"];
+        let keys = generated_keys(resource);
+        let asks = matches!(identity.provider, Some(IdentityProvider::Bundled { .. }))
+            && bundled["autogenerate"]["enabled"] == true
+            && !bundled["ca"].is_object();
+        if !asks || keys.iter().any(|key| self.ledger.get(key).is_some()) {
+            return Ok(false);
+        }
+        let Some(domain) = self.trust_domain(resource, identity) else { return Ok(false) };
+        let made =
+            tokio::task::spawn_blocking(move || authority::make(&domain, Wish::default(), Timestamp::now()));
+        let made = match made.await {
+            Ok(Ok(made)) => made,
+            Ok(Err(why)) => {
+                tracing::error!(identity = %resource.key(), why, "no authority could be made");
+                return Ok(false);
+            }
+            Err(_) => return Ok(false),
+        };
+        let texts = [made.certificate, made.key];
+        let puts = keys.iter().zip(&texts).map(|(key, text)| Put {
+            key: key.clone(),
+            document: secret(key, &STANDARD.encode(text)),
+            expected: Expected::Absent,
+        });
+        match self.store.put_all(puts.collect()).await {
+            // another control plane was faster
+            Ok(_) | Err(StoreError::Conflict { .. }) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The trust domain of a MeshIdentity; `None`: it differs between its Dataplanes, or nobody knows it.
+    fn trust_domain(&self, resource: &Resource, identity: &MeshIdentity) -> Option<String> {
+        trust_domain(resource, identity, self.snapshot.context().zone.as_deref()).ok()
+    }
+}
+
+fn secret(key: &ResourceKey, data: &str) -> Value {
+    json!({ "type": "Secret", "mesh": key.mesh, "name": key.name, "data": data })
+}

@@ -1,0 +1,255 @@
+//! Where authorities come from: what resources say of them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use change::Ledger;
+use jiff::Timestamp;
+use model::{Kind, Resource, ResourceKey, Spec};
+use serde_json::Value;
+
+use super::authority::{Wish, lifetime};
+use super::issue::{AuthorityId, Former, LeafKeys};
+use super::mesh_secrets::{certificate_key, former_key, private_key};
+use super::secret;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Where an authority comes from, and what it is configured by.
+#[derive(Clone, Debug)]
+pub(super) struct Source {
+    /// Where it is; or why it is nowhere, in words.
+    pub(super) place: Result<Place, String>,
+    /// How long its certificates live.
+    pub(super) lifetime: Duration,
+    /// The keys of its certificates; `None`: of the sort of its own.
+    pub(super) keys: Option<LeafKeys>,
+    /// Everything that it is configured by, as text.
+    pub(super) configured: Arc<str>,
+    /// Whether it may have signed itself.
+    pub(super) may_sign_itself: bool,
+    /// What it replaced, as others know.
+    pub(super) former: Former,
+}
+
+/// Where an authority is.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) certificate: Data,
+    pub(super) key: Data,
+}
+
+/// Where bytes are. Prints nothing of them.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Data {
+    Bytes(Vec<u8>),
+    File(PathBuf),
+    Variable(String),
+}
+
+impl std::fmt::Debug for Place {
+    /// Never what is there.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Place")
+    }
+}
+
+impl Data {
+    /// The bytes, as they are now.
+    ///
+    /// # Errors
+    /// In words: they cannot be read.
+    pub(crate) fn read(&self) -> Result<Vec<u8>, String> {
+        match self {
+            Data::Bytes(bytes) => Ok(bytes.clone()),
+            Data::File(path) => {
+                crate::plain_file::read(path).map_err(|error| format!("{}: {error}", path.display()))
+            }
+            Data::Variable(name) => std::env::var_os(name)
+                .map(std::ffi::OsString::into_encoded_bytes)
+                .ok_or_else(|| format!("there is no environment variable {name}")),
+        }
+    }
+}
+
+/// The authorities of all meshes and MeshIdentities that issue certificates. `keys`: of certificates of a mesh's CA.
+pub(super) fn of(ledger: &Ledger, keys: LeafKeys) -> BTreeMap<AuthorityId, Source> {
+    let sources = ledger.entries().filter_map(|(_, entry)| {
+        let document = entry.document.value();
+        match entry.resource.spec() {
+            Spec::Mesh(mesh) => {
+                let name = entry.resource.meta().name.as_str();
+                let body = if document["apiVersion"].is_string() { &document["spec"] } else { document };
+                let backends = body["mtls"]["backends"].as_array();
+                let enabled = mesh.mtls()?.name.as_str();
+                let backend = backends?.iter().find(|it| it["name"] == enabled)?;
+                Some((AuthorityId::Mesh(name.to_owned()), of_mesh(ledger, name, backend, keys)))
+            }
+            Spec::MeshIdentity(_) => {
+                let bundled = &document["spec"]["provider"];
+                let is_bundled = bundled["type"] == "Bundled";
+                let id = AuthorityId::Identity(entry.resource.id());
+                is_bundled.then(|| (id, of_identity(ledger, &entry.resource, document)))
+            }
+            _ => None,
+        }
+    });
+    sources.collect()
+}
+
+fn of_mesh(ledger: &Ledger, mesh: &str, backend: &Value, keys: LeafKeys) -> Source {
+    let name = backend["name"].as_str().unwrap_or_default();
+    let place = match backend["type"].as_str() {
+        Some("builtin") => from_secret(ledger, &certificate_key(mesh, name)).and_then(|certificate| {
+            Ok(Place { certificate, key: from_secret(ledger, &private_key(mesh, name))? })
+        }),
+        Some("provided") => {
+            let part = |part: &str| {
+                let secret = |name: &str| from_secret(ledger, &ResourceKey::new(Kind::Secret, mesh, name));
+                provided(&backend["conf"][part], part, secret)
+            };
+            part("cert").and_then(|certificate| Ok(Place { certificate, key: part("key")? }))
+        }
+        other => Err(format!("backends of type `{}` are not known here", other.unwrap_or_default())),
+    };
+    let wished = backend["dpCert"]["rotation"]["expiration"].as_str().and_then(lifetime);
+    Source {
+        place,
+        lifetime: wished.filter(|it| !it.is_zero()).unwrap_or(DAY),
+        keys: Some(keys),
+        configured: backend.to_string().into(),
+        may_sign_itself: true,
+        former: former(ledger, &former_key(mesh, name)),
+    }
+}
+
+/// What a data source of `conf` names, which is its part `part`. `secret` looks up a secret of the mesh.
+///
+/// # Errors
+/// In words: it names nothing, or nothing that is there.
+pub(crate) fn provided(
+    source: &Value,
+    part: &str,
+    secret: impl Fn(&str) -> Result<Data, String>,
+) -> Result<Data, String> {
+    if let Some(name) = source["secret"].as_str() {
+        return secret(name);
+    }
+    if let Some(path) = source["file"].as_str() {
+        return Ok(Data::File(path.into()));
+    }
+    if let Some(text) = source["inlineString"].as_str() {
+        return Ok(Data::Bytes(text.as_bytes().to_vec()));
+    }
+    let text: Option<String> = source["inline"].as_str().map(|it| it.split_whitespace().collect());
+    let text = text.ok_or_else(|| format!("its `conf.{part}` names no secret, file or text"))?;
+    let bytes = STANDARD.decode(text).map_err(|_| format!("its `conf.{part}.inline` is no base64"))?;
+    Ok(Data::Bytes(bytes))
+}
+
+fn of_identity(ledger: &Ledger, resource: &Resource, document: &Value) -> Source {
+    let mesh = resource.meta().mesh.as_str();
+    let bundled = &document["spec"]["provider"]["bundled"];
+    let place = if bundled["ca"].is_object() {
+        let part = |part: &str| typed(ledger, mesh, &bundled["ca"][part]);
+        part("certificate").and_then(|certificate| Ok(Place { certificate, key: part("privateKey")? }))
+    } else {
+        let [certificate, key] = generated_keys(resource);
+        from_secret(ledger, &certificate)
+            .and_then(|certificate| Ok(Place { certificate, key: from_secret(ledger, &key)? }))
+    };
+    let wished = bundled["certificateParameters"]["expiry"].as_str().and_then(lifetime);
+    Source {
+        place,
+        lifetime: wished.filter(|it| !it.is_zero()).unwrap_or(DAY),
+        keys: None,
+        configured: document["spec"].to_string().into(),
+        may_sign_itself: bundled["insecureAllowSelfSigned"] == true,
+        former: Former::new(),
+    }
+}
+
+/// The secrets of the authority that is made for a MeshIdentity: its certificate and its key.
+pub(super) fn generated_keys(resource: &Resource) -> [ResourceKey; 2] {
+    let meta = resource.meta();
+    ["root-ca", "private-key"].map(|part| {
+        let name = format!("{}-{part}", meta.display_name());
+        ResourceKey::new(Kind::Secret, meta.mesh.as_str(), name)
+    })
+}
+
+/// A data source with a type.
+fn typed(ledger: &Ledger, mesh: &str, source: &Value) -> Result<Data, String> {
+    let named = |value: &Value| value.as_str().map(str::to_owned).ok_or("a data source names nothing");
+    Ok(match source["type"].as_str() {
+        Some("Secret") => {
+            let name = named(&source["secretRef"]["name"])?;
+            from_secret(ledger, &ResourceKey::new(Kind::Secret, mesh, name))?
+        }
+        Some("File") => Data::File(named(&source["file"]["path"])?.into()),
+        Some("EnvVar") => Data::Variable(named(&source["envVar"]["name"])?),
+        Some("InsecureInline") => Data::Bytes(named(&source["insecureInline"]["value"])?.into_bytes()),
+        _ => return Err("a data source is of no known type".into()),
+    })
+}
+
+fn from_secret(ledger: &Ledger, key: &ResourceKey) -> Result<Data, String> {
+    let entry = ledger.get(key).ok_or_else(|| format!("there is no Secret `{}`", key.name))?;
+    let bytes = secret::bytes(entry.document.value());
+    bytes.map(Data::Bytes).ok_or_else(|| format!("the Secret `{}` is no base64", key.name))
+}
+
+/// What an authority replaced: certificates in PEM, each behind a line that says until when it is believed.
+fn former(ledger: &Ledger, key: &ResourceKey) -> Former {
+    let bytes = ledger.get(key).and_then(|entry| secret::bytes(entry.document.value())).unwrap_or_default();
+    read_former(&String::from_utf8_lossy(&bytes))
+}
+
+const UNTIL: &str = "believed until ";
+
+fn read_former(text: &str) -> Former {
+    let parts = text.split(UNTIL).skip(1);
+    let read = parts.filter_map(|part| {
+        let (until, pem) = part.split_once('\n')?;
+        Some((pem.into(), until.trim().parse::<Timestamp>().ok()?))
+    });
+    read.collect()
+}
+
+/// As [`former`] reads it.
+pub(super) fn written_former(former: &Former) -> String {
+    let of_one = |(pem, until): (&Arc<str>, &Timestamp)| format!("{UNTIL}{until}\n{}\n", pem.trim_end());
+    former.iter().map(of_one).collect()
+}
+
+/// What a CA that a mesh lacks is to be like: the mesh, the backend, and its wish.
+pub(super) fn lacking(ledger: &Ledger, mesh: &str) -> Option<(String, Wish)> {
+    let entry = ledger.get(&ResourceKey::global(Kind::Mesh, mesh))?;
+    let document = entry.document.value();
+    let body = if document["apiVersion"].is_string() { &document["spec"] } else { document };
+    let enabled = body["mtls"]["enabledBackend"].as_str()?;
+    let backend = body["mtls"]["backends"].as_array()?.iter().find(|it| it["name"] == enabled)?;
+    let has_none = [certificate_key(mesh, enabled), private_key(mesh, enabled)]
+        .iter()
+        .all(|key| ledger.get(key).is_none());
+    let is_builtin = backend["type"] == "builtin";
+    (is_builtin && has_none).then(|| Some((enabled.to_owned(), Wish::read(backend).ok()?)))?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::issue::IN_FORCE;
+
+    #[test]
+    fn what_was_replaced_is_read_as_it_was_written() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let former = Former::from([("one\n".into(), at(5)), ("two\n".into(), IN_FORCE)]);
+        assert_eq!(read_former(&written_former(&former)), former);
+        assert_eq!(read_former("no such thing"), Former::new());
+    }
+}

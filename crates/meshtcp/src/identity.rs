@@ -1,0 +1,124 @@
+//! `meshtcp identity`: who has which certificate, and new ones now.
+
+use change::certificates::{AuthorityRow, CertificateReport, CertificateRow};
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::client::encoded;
+use crate::context::Server;
+use crate::exit::Exit;
+use crate::names;
+use crate::output::{self, Format, complain, print, table};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Show who has which certificate, until when, and who signs
+    Status(Asked),
+    /// Make new certificates now; open connections keep theirs
+    Rotate(Rotate),
+}
+
+#[derive(Debug, clap::Args)]
+struct Asked {
+    #[command(flatten)]
+    server: Server,
+    /// Only of this mesh
+    #[arg(short, long, value_name = "MESH", value_parser = names::mesh)]
+    mesh: Option<String>,
+    /// How to print it
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+}
+
+#[derive(Debug, clap::Args)]
+struct Rotate {
+    /// Only of this proxy, as MESH/NAME
+    #[arg(value_name = "PROXY")]
+    proxy: Option<String>,
+    #[command(flatten)]
+    asked: Asked,
+}
+
+pub(crate) fn run(Args { command }: Args) -> Exit {
+    match command {
+        Command::Status(Asked { server, mesh, output: format }) => {
+            let query = mesh.map(|mesh| format!("?mesh={}", encoded(&mesh))).unwrap_or_default();
+            match server.client().map(|client| client.certificates(&query)) {
+                Ok(Ok(report)) => {
+                    print(&output::structured(format, &report).unwrap_or_else(|| drawn(&report)));
+                    if is_well(&report) { Exit::Ok } else { Exit::Problems }
+                }
+                Ok(Err(failed)) => failed.said(),
+                Err(exit) => exit,
+            }
+        }
+        Command::Rotate(Rotate { proxy, asked: Asked { server, mesh, output: format } }) => {
+            let query = match (proxy.as_deref().map(|proxy| proxy.split_once('/')), &mesh) {
+                (None, None) => String::new(),
+                (None, Some(mesh)) => format!("?mesh={}", encoded(mesh)),
+                (Some(Some((mesh, name))), _) => format!("?mesh={}&name={}", encoded(mesh), encoded(name)),
+                (Some(None), Some(mesh)) => {
+                    format!("?mesh={}&name={}", encoded(mesh), encoded(&proxy.unwrap_or_default()))
+                }
+                (Some(None), None) => {
+                    complain("error: a proxy is named as MESH/NAME, or by its name and --mesh\n");
+                    return Exit::Usage;
+                }
+            };
+            match server.client().map(|client| client.rotate(&query)) {
+                Ok(Ok(rotated)) => {
+                    let said = json!({ "rotated": rotated });
+                    let words = || match rotated {
+                        0 => "no proxy that attaches to this control plane has a certificate of it\n".into(),
+                        1 => "1 proxy gets a new certificate\n".to_owned(),
+                        many => format!("{many} proxies get new certificates\n"),
+                    };
+                    print(&output::structured(format, &said).unwrap_or_else(words));
+                    Exit::Ok
+                }
+                Ok(Err(failed)) => failed.said(),
+                Err(exit) => exit,
+            }
+        }
+    }
+}
+
+/// Whether every authority signs, and every proxy has what it asked for.
+fn is_well(report: &CertificateReport) -> bool {
+    report.authorities.iter().all(|it| it.why.is_none()) && report.proxies.iter().all(|it| it.why.is_none())
+}
+
+fn drawn(report: &CertificateReport) -> String {
+    let CertificateReport { authorities, proxies } = report;
+    if authorities.is_empty() && proxies.is_empty() {
+        return "no mesh has mTLS, and no MeshIdentity issues certificates\n".into();
+    }
+    let until = |at: Option<Timestamp>| at.map_or("none".to_owned(), |at| format!("{at:.0}"));
+    let authority = |row: &AuthorityRow| {
+        let AuthorityRow { mesh, name, ends, why, former } = row;
+        let former = if *former == 0 { String::new() } else { format!("{former} replaced, still believed") };
+        [mesh.clone(), name.clone(), until(*ends), why.clone().unwrap_or(former)]
+    };
+    let certificate = |row: &CertificateRow| {
+        let CertificateRow { mesh, name, authority, uris, serial, made: _, ends, renews, made_count: _, why } =
+            row;
+        let first = uris.first().cloned().unwrap_or_default();
+        let serial = serial.as_deref().unwrap_or("none").chars().take(8).collect();
+        let rest = why.clone().unwrap_or_default();
+        [format!("{mesh}/{name}"), authority.clone(), first, serial, until(*ends), until(*renews), rest]
+    };
+    format!(
+        "{}\n{}",
+        table(["MESH", "AUTHORITY", "ENDS", ""], authorities.iter().map(authority)),
+        table(
+            ["PROXY", "SIGNED BY", "IDENTITY", "SERIAL", "ENDS", "RENEWS", ""],
+            proxies.iter().map(certificate)
+        )
+    )
+}
