@@ -9,8 +9,10 @@ use super::stranger::dials;
 fn versions_are_those_of_the_policy() {
     for server in [Sort::Ours, Sort::Envoy] {
         let neighbours = Neighbours::open(Sort::Ours, server, &mesh("STRICT", "1d"));
-        let web = neighbours.authority().signs("web", &["spiffe://default/web"], 1);
-        assert!(dials(neighbours.inbound, Some(&web), &["-tls1_2"]).is_served());
+        let authority = neighbours.authority();
+        let web = authority.signs("web", &["spiffe://default/web"], 1);
+        let heard = dials(neighbours.inbound, Some(&web), &["-tls1_2"]);
+        assert!(heard.is_served(), "{server:?}: {heard:?}\n{}", neighbours.logs());
         neighbours.put(
             "/meshes/default/meshtlses/newest",
             &json!({ "type": "MeshTLS", "mesh": "default", "name": "newest", "spec": {
