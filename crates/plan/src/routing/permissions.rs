@@ -60,9 +60,7 @@ impl<'v, 'a> Permitting<'v, 'a> {
         let policies = self.matched.inbounds.get(inbound).map(Vec::as_slice).unwrap_or_default();
         match permissions_of(policies, self.view.mesh_name(), profile) {
             Ok(Some(permissions @ Permissions::ByIdentity { .. })) => permissions,
-            _ if self.by_identity_only => {
-                Permissions::ByIdentity { lists: Vec::new(), shadow: Vec::new() }
-            }
+            _ if self.by_identity_only => Permissions::ByIdentity { lists: Vec::new(), shadow: Vec::new() },
             Ok(Some(permissions)) => permissions,
             Ok(None) => self.by_tags(tags),
             Err(why) => {
