@@ -26,6 +26,7 @@ mod spire;
 mod split;
 mod tcp_proxy;
 mod tls;
+mod tls_params;
 mod words;
 mod zone;
 

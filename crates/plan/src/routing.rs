@@ -125,6 +125,7 @@ impl View<'_> {
         let splits = listeners.iter().flat_map(|listener| listener.routes()).flat_map(|route| &route.split);
         let used: BTreeSet<&str> = splits.filter_map(Backend::cluster).collect();
         clusters.retain(|name, _| used.contains(name.as_str()));
+        mesh_tls.limit(&mut clusters, &listeners, self.mesh_name());
         let inbounds = inbound::of_proxy(self, &facts, &mesh_tls, &mut warnings);
         let redirected = inbound::redirected(self, &facts, &mesh_tls, &inbounds);
         let (inbounds, applications): (Vec<_>, Vec<_>) = inbounds

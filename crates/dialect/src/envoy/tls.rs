@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::CertificateKey;
 use super::destinations::Destinations;
+use super::tls_params::tls_params;
 use super::words::{extension, object, secret};
 
 const UPSTREAM: &str = "extensions.transport_sockets.tls.v3.UpstreamTlsContext";
@@ -79,7 +80,7 @@ pub(super) fn to_zones(tls: &ProxyTls, destinations: Destinations<'_>) -> Vec<Va
 }
 
 fn by_name(tls: &ProxyTls, name: &str, destinations: Destinations<'_>) -> Value {
-    let ProxyTls { sni: _, sni_of_zones: _, peers, mesh, optional: _ } = tls;
+    let ProxyTls { sni: _, sni_of_zones: _, peers, mesh, optional: _, params } = tls;
     let Destinations { clusters: _, mtls, mesh: own_mesh, unasked: _ } = destinations;
     let Secrets { identity, authority } = Secrets::of(mtls, own_mesh, mesh);
     let by_uri = |how: &str, text: &str| json!({ "sanType": "URI", "matcher": { how: text } });
@@ -91,7 +92,7 @@ fn by_name(tls: &ProxyTls, name: &str, destinations: Destinations<'_>) -> Value 
         }
         PeerNames::Prefix(start) => json!({ "matchTypedSubjectAltNames": [by_uri("prefix", start)] }),
     };
-    let context = json!({
+    let mut context = json!({
         "sni": name,
         "commonTlsContext": {
             "alpnProtocols": ["kuma"],
@@ -102,6 +103,9 @@ fn by_name(tls: &ProxyTls, name: &str, destinations: Destinations<'_>) -> Value 
             "tlsCertificateSdsSecretConfigs": [identity],
         },
     });
+    if let Some(params) = tls_params(params) {
+        context["commonTlsContext"]["tlsParams"] = params;
+    }
     socket(UPSTREAM, object(context))
 }
 

@@ -19,7 +19,7 @@ pub(super) fn ended(terminated: &Terminated) -> Result<ServerTls, String> {
 /// How proxies of a mesh are dialled by TLS, or why they cannot be.
 pub(super) fn begun(tls: &ProxyTls, mtls: Option<&Mtls>) -> Result<ClientTls, String> {
     // Whether plaintext would do as well was decided by the plan.
-    let ProxyTls { sni, sni_of_zones, peers, mesh, optional: _ } = tls;
+    let ProxyTls { sni, sni_of_zones, peers, mesh, optional: _, params } = tls;
     let Some(mtls) = mtls else {
         return Err(format!("mesh `{mesh}` requires mTLS, and this proxy has no identity to prove"));
     };
@@ -34,7 +34,7 @@ pub(super) fn begun(tls: &ProxyTls, mtls: Option<&Mtls>) -> Result<ClientTls, St
     Ok(ClientTls {
         server_name: sni.clone(),
         protocols: vec![MESH.into()],
-        terms: Some(terms(mtls, mesh, names)?),
+        terms: Some(limited(terms(mtls, mesh, names)?, params)?),
         zones: sni_of_zones.iter().map(of_zone).collect(),
     })
 }

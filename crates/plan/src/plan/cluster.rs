@@ -7,7 +7,7 @@ use model::Tags;
 use model::topology::Protocol;
 use serde::Serialize;
 
-use super::{ClusterSettings, Sourced};
+use super::{ClusterSettings, Sourced, TlsParams};
 
 /// A destination that some backend of the plan names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -112,6 +112,9 @@ pub struct ProxyTls {
     pub mesh: String,
     /// Whether the endpoints that are no zone proxies accept plaintext too.
     pub optional: bool,
+    /// Versions and ciphers.
+    #[serde(skip_serializing_if = "TlsParams::is_empty")]
+    pub params: TlsParams,
 }
 
 /// Which URI SANs of a peer that is believed are accepted: one of them suffices.

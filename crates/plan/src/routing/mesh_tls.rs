@@ -1,12 +1,15 @@
 //! What MeshTLS says about the inbounds of a proxy (spec 07 §10).
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
 use model::Kind;
 use model::policy::{MeshTlsConf, Spoken as _, TlsVersion, TlsVersionsConf, merged};
 use model::topology::MtlsMode;
 
 use crate::matching::Matched;
 use crate::merge::{SourceRule, plain_rules};
-use crate::plan::{Sourced, TlsParams, Warning};
+use crate::plan::{Cluster, ClusterKind, Destination, Listener, Sourced, TlsParams, Warning};
 use crate::rules::InboundKey;
 use crate::view::View;
 
@@ -57,6 +60,36 @@ impl<'a> MeshTls<'a> {
                 max: version(max, |versions| versions.max.is_some()),
                 ciphers: sourced(&rules, ciphers, |said| said.ciphers.is_some()),
             },
+        }
+    }
+
+    /// Gives clusters the versions and ciphers that other proxies of the mesh are dialled with: what is said of the first
+    /// inbound for which anything is. Only policies for the whole mesh may say them, so that all inbounds have the same. As in
+    /// the reference, services of tags that the proxy does not dial itself, and those outside the mesh, do not get them.
+    pub(super) fn limit(
+        &self,
+        clusters: &mut BTreeMap<String, Cluster>,
+        listeners: &[Arc<Listener>],
+        mesh: &str,
+    ) {
+        let said = self.matched.inbounds.keys().map(|inbound| self.about(inbound).params);
+        let Some(params) = said.into_iter().find(|params| !params.is_empty()) else { return };
+        let dialled: BTreeSet<&str> = listeners
+            .iter()
+            .filter_map(|listener| match listener.destination()? {
+                Destination::Tags(tags) => tags.service(),
+                Destination::Resource { .. } => None,
+            })
+            .collect();
+        for cluster in clusters.values_mut() {
+            let is_meant = match (&cluster.kind, &cluster.resource) {
+                (_, None) => dialled.contains(cluster.service.as_str()),
+                (ClusterKind::Egress { .. }, Some(_)) => false,
+                (_, Some(_)) => true,
+            };
+            if let Some(tls) = cluster.tls.as_mut().filter(|tls| is_meant && tls.mesh == mesh) {
+                tls.params = params.clone();
+            }
         }
     }
 }

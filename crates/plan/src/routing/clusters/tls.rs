@@ -6,7 +6,7 @@ use model::topology::{Identity, InboundState, MeshService, MtlsMode, ZoneListene
 use model::{Kind, Resource, Spec, Tags};
 
 use super::{Facts, Offer, Service, View, port_id};
-use crate::plan::{Mtls, PeerNames, ProxyTls, Trust, Unusable};
+use crate::plan::{Mtls, PeerNames, ProxyTls, TlsParams, Trust, Unusable};
 use crate::routing::endpoints::{is_local, matched};
 use crate::routing::{service_identity, sni};
 
@@ -236,5 +236,13 @@ impl Client<'_, '_> {
 }
 
 fn tls(mtls: &Mtls, sni: String, peers: PeerNames) -> ProxyTls {
-    ProxyTls { sni, sni_of_zones: BTreeMap::new(), peers, mesh: mtls.mesh.clone(), optional: mtls.permissive }
+    ProxyTls {
+        sni,
+        sni_of_zones: BTreeMap::new(),
+        peers,
+        mesh: mtls.mesh.clone(),
+        optional: mtls.permissive,
+        // known once all clusters are made
+        params: TlsParams::default(),
+    }
 }
