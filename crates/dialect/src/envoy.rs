@@ -16,6 +16,7 @@ mod chain;
 mod cluster;
 mod destinations;
 mod endpoint;
+mod external_tls;
 mod inbound;
 mod inbound_tls;
 mod listener;

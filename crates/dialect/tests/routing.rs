@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use meshtcp_dialect::envoy::{self, EnvoyOptions, EnvoyResources};
+use meshtcp_dialect::envoy::{self, EnvoyOptions, EnvoyResources, SplitLayout};
 use meshtcp_dialect::l4;
 use model::draft::{parse_unchecked, read};
 use model::{Profile, ProxyKey, Resource};
@@ -38,6 +38,28 @@ fn what_a_zone_ingress_takes_in() {
             last = told;
         }
         compare(path, "envoy", &all);
+    });
+}
+
+#[test]
+fn how_services_outside_the_mesh_are_dialled_by_a_proxy_itself() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../cases/external");
+    insta::glob!(folder, "*/resources.yaml", |path| {
+        let snapshot = snapshot(&std::fs::read_to_string(path).unwrap(), Profile::V2_8);
+        let plan = plan(&snapshot, &ProxyId::Dataplane(ProxyKey::new("default", "web-1"))).unwrap();
+        let resources =
+            envoy::lower(&plan, &EnvoyOptions { split: SplitLayout::Clusters, ..EnvoyOptions::default() });
+        assert!(resources.to_resource_set().is_ok(), "every tree fits its message");
+        let mut told = String::new();
+        for (name, tree) in &resources.clusters {
+            let (socket, matches) = (&tree["transportSocket"], &tree["transportSocketMatches"]);
+            writeln!(told, "cluster {name}: {socket} {matches}").unwrap();
+        }
+        for warning in &plan.warnings {
+            writeln!(told, "! {warning}").unwrap();
+        }
+        assert!(!format!("{plan:?}{told}").contains("UNSEEN"), "a key stands in a plan");
+        compare(path, "envoy", &told);
     });
 }
 

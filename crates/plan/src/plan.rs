@@ -9,6 +9,7 @@
 
 mod access_log;
 mod cluster;
+mod external_tls;
 mod identity;
 mod listener;
 mod matches;
@@ -28,7 +29,8 @@ mod warning;
 mod words;
 
 pub use access_log::{AccessLog, LogBackend, LogFormat};
-pub use cluster::{Cluster, ClusterKind, DirectAccess, Endpoint, ExternalTls, PeerNames, ProxyTls, Via};
+pub use cluster::{Cluster, ClusterKind, DirectAccess, Endpoint, PeerNames, ProxyTls, Via};
+pub use external_tls::{Authority, ExternalName, ExternalPart, ExternalPeer, ExternalSecret, ExternalTls};
 pub use identity::{Identity, Mtls, Provider, Trust, Unissued};
 pub use listener::{Accepts, Bind, Destination, Direction, Listener, Terminated};
 pub use matches::{Match, Session};

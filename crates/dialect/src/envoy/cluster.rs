@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::destinations::Destinations;
 use super::words::{duration, from_control_plane, is_literal, sanitised, url};
-use super::{endpoint, tls};
+use super::{endpoint, external_tls, tls};
 
 /// A cluster, and its load assignment unless that is part of the cluster.
 pub(super) fn cluster(cluster: &Cluster, destinations: Destinations<'_>) -> (Value, Option<Value>) {
@@ -65,7 +65,15 @@ pub(super) fn cluster(cluster: &Cluster, destinations: Destinations<'_>) -> (Val
         tree["dnsLookupFamily"] = "V4_ONLY".into();
     }
     if let Some(outside) = outside {
-        tree["transportSocket"] = tls::to_outside(outside);
+        let socket = external_tls::to_outside(outside);
+        match endpoints.first() {
+            // the reference tells it of every endpoint at once, under the address of the first
+            Some(first) if resource.is_some() => {
+                tree["transportSocketMatches"] =
+                    json!([{ "name": first.address, "transportSocket": socket }]);
+            }
+            Some(_) | None => tree["transportSocket"] = socket,
+        }
     }
     settings::choose(&mut tree, treatment);
     settings::add(&mut tree, treatment, destinations.unasked);

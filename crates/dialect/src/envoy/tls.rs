@@ -1,7 +1,7 @@
 //! TLS as transport sockets (spec 04 §8.2, §9.2, §12.2).
 
 use model::reference::ZONE_TAG;
-use plan::{ExternalTls, Identity, Mtls, PeerNames, Provider, ProxyTls, Session, Trust};
+use plan::{Identity, Mtls, PeerNames, Provider, ProxyTls, Session, Trust};
 use serde_json::{Map, Value, json};
 
 use super::CertificateKey;
@@ -9,14 +9,14 @@ use super::destinations::Destinations;
 use super::tls_params::tls_params;
 use super::words::{extension, object, secret};
 
-const UPSTREAM: &str = "extensions.transport_sockets.tls.v3.UpstreamTlsContext";
+pub(super) const UPSTREAM: &str = "extensions.transport_sockets.tls.v3.UpstreamTlsContext";
 const DOWNSTREAM: &str = "extensions.transport_sockets.tls.v3.DownstreamTlsContext";
 /// The cluster of the SPIRE agent.
 pub(super) const AGENT: &str = "system_identity_sds-spire-agent";
 /// The agent's secret with the authorities of all trust domains that it knows.
 const EVERYBODY: &str = "ALL";
 
-fn socket(message: &str, context: Map<String, Value>) -> Value {
+pub(super) fn socket(message: &str, context: Map<String, Value>) -> Value {
     extension("envoy.transport_sockets.tls", message, context)
 }
 
@@ -105,21 +105,6 @@ fn by_name(tls: &ProxyTls, name: &str, destinations: Destinations<'_>) -> Value 
     });
     if let Some(params) = tls_params(params) {
         context["commonTlsContext"]["tlsParams"] = params;
-    }
-    socket(UPSTREAM, object(context))
-}
-
-/// TLS that the proxy originates to a service outside the mesh.
-pub(super) fn to_outside(tls: &ExternalTls) -> Value {
-    let ExternalTls { server_name, verify } = tls;
-    let mut context = json!({ "sni": server_name });
-    if *verify {
-        context["commonTlsContext"] = json!({
-            "validationContext": {
-                "trustedCa": { "filename": "/etc/ssl/certs/ca-certificates.crt" },
-                "matchTypedSubjectAltNames": [{ "sanType": "DNS", "matcher": { "exact": server_name } }],
-            },
-        });
     }
     socket(UPSTREAM, object(context))
 }

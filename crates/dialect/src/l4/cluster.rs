@@ -71,8 +71,10 @@ fn dialable<'a>(
 }
 
 /// Why a destination outside the mesh is not dialled.
-fn wants_tls(service: &str, ExternalTls { server_name, verify: _ }: &ExternalTls) -> String {
-    format!("{service} wants TLS with the server name {server_name}, which this proxy does not originate")
+fn wants_tls(service: &str, tls: &ExternalTls) -> String {
+    let ExternalTls { server_name, verify: _, client_certificate: _ } = tls;
+    let named = server_name.as_ref().map_or_else(String::new, |name| format!(" with the server name {name}"));
+    format!("{service} wants TLS{named}, which this proxy does not originate")
 }
 
 /// The endpoints that have an address and a port.

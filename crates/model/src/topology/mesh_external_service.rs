@@ -1,6 +1,9 @@
 //! A service outside the mesh (spec 01 §7).
 
-use crate::topology::Protocol;
+use std::sync::Arc;
+
+use crate::policy::TlsVersion;
+use crate::topology::{CertificateSource, Protocol};
 
 /// A MeshExternalService. It has exactly one port, whatever section a reference names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +38,48 @@ pub struct ExternalEndpoint {
 pub struct ExternalTls {
     /// The name to verify, and to send as SNI; the endpoint's host when absent.
     pub server_name: Option<String>,
-    /// Whether the certificate is verified at all.
-    pub skip_verification: bool,
+    /// What is verified.
+    pub verification: Verification,
+    /// Names that the certificate may have besides.
+    pub alt_names: Vec<AltName>,
+    /// Who must have signed the certificate; whom the proxy's host believes when absent.
+    pub authority: Option<ExternalAuthority>,
+    /// Where the certificate and the key are that the proxy shows; absent: it shows none.
+    pub client: Option<(CertificateSource, CertificateSource)>,
+    /// The least version of TLS.
+    pub min: Option<TlsVersion>,
+    /// The greatest version of TLS.
+    pub max: Option<TlsVersion>,
+}
+
+/// What is verified of an external service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verification {
+    /// Who signed its certificate, and its name.
+    #[default]
+    Secured,
+    /// Only who signed its certificate.
+    SkipSan,
+    /// Nothing, but it is shown the client's certificate and told which server is meant.
+    SkipCa,
+    /// Nothing.
+    SkipAll,
+}
+
+/// A name that the certificate of an external service may have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AltName {
+    /// This one.
+    Exact(String),
+    /// Any that begins so.
+    Prefix(String),
+}
+
+/// Who must have signed the certificate of an external service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExternalAuthority {
+    /// Those whose certificates stand in the document, in PEM.
+    Inline(Arc<str>),
+    /// Those in a secret of the mesh, or in a file of the control plane.
+    At(CertificateSource),
 }

@@ -20,7 +20,9 @@ pub use external_service::ExternalService;
 pub use gateway::{CertificateSource, GatewayListener, GatewayProtocol, GatewayTls, MeshGateway, TlsMode};
 pub use glimpsed::{MeshGatewayRoute, MeshZoneAddress, VirtualOutbound};
 pub use mesh::{Mesh, MeshLogging, MeshServicesMode, MtlsBackend, MtlsMode};
-pub use mesh_external_service::{ExternalEndpoint, ExternalTls, MeshExternalService};
+pub use mesh_external_service::{
+    AltName, ExternalAuthority, ExternalEndpoint, ExternalTls, MeshExternalService, Verification,
+};
 pub use mesh_identity::{
     IdentityProvider, IdentityReadiness, MeshIdentity, MeshTrust, Template, TemplatePiece,
 };

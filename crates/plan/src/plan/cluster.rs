@@ -7,7 +7,7 @@ use model::Tags;
 use model::topology::Protocol;
 use serde::Serialize;
 
-use super::{ClusterSettings, Sourced, TlsParams};
+use super::{ClusterSettings, ExternalTls, Sourced, TlsParams};
 
 /// A destination that some backend of the plan names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -85,16 +85,6 @@ pub enum ClusterKind {
         /// TLS that this proxy originates.
         tls: Option<ExternalTls>,
     },
-}
-
-/// TLS that this proxy originates to a service outside the mesh.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ExternalTls {
-    /// The SNI to send, and the name to verify.
-    pub server_name: String,
-    /// Whether the certificate is verified.
-    pub verify: bool,
 }
 
 /// TLS to proxies of a mesh (spec 07 §7).

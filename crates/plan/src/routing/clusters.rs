@@ -15,7 +15,7 @@ use super::facts::Facts;
 use super::service::Service;
 use super::settings::{self, SaidOfCluster};
 use super::{ProxyRules, locality, names};
-use crate::plan::{Cluster, ClusterKind, DirectAccess, Endpoint, Unusable, Warning};
+use crate::plan::{Authority, Cluster, ClusterKind, DirectAccess, Endpoint, ExternalPeer, Unusable, Warning};
 use crate::rules::{Merged, Rules};
 use crate::view::View;
 
@@ -140,6 +140,7 @@ impl<'v, 'a> Clusters<'v, 'a> {
         for cluster in self.made.values_mut() {
             settings::of_mesh(self.view, cluster);
             settings::within_zone(cluster, warnings);
+            warnings.extend(unverified(cluster).map(Warning::from));
         }
         self.made
     }
@@ -194,6 +195,31 @@ impl<'v, 'a> Clusters<'v, 'a> {
         let next = self.counted.len();
         let number = *self.counted.entry(tags.clone()).or_insert(next);
         format!("{}-_{number}_", tags.service().unwrap_or_default())
+    }
+}
+
+/// That nothing, or too little, is verified of a destination outside the mesh that the proxy dials itself.
+fn unverified(cluster: &Cluster) -> Option<String> {
+    let tls = match (&cluster.direct, &cluster.kind) {
+        (Some(direct), _) => direct.tls.as_ref()?,
+        (None, ClusterKind::External { protocol: _, tls }) => tls.as_ref()?,
+        (None, _) => return None,
+    };
+    let service = cluster.resource.as_ref().unwrap_or(&cluster.service);
+    match &tls.verify {
+        ExternalPeer::Anybody => Some(format!(
+            "{service} asks for TLS that verifies nothing: whoever answers at its address is taken for it"
+        )),
+        ExternalPeer::Certified { by, names, .. } if names.is_empty() => {
+            let by = match by {
+                Authority::Host => "the authorities of the proxy's host",
+                Authority::Inline(_) | Authority::Secret(_) => "its authority",
+            };
+            Some(format!(
+                "{service} asks for TLS that verifies no name: whoever has a certificate of {by} is taken for it"
+            ))
+        }
+        ExternalPeer::Certified { .. } => None,
     }
 }
 

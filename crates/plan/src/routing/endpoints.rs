@@ -9,6 +9,7 @@
 
 mod cross_mesh;
 mod external;
+mod external_tls;
 pub(super) mod local;
 mod newest;
 mod zones;

@@ -96,7 +96,12 @@ pub(in crate::envoy) fn add(tree: &mut Value, settings: &ClusterSettings, unaske
         tree["upstreamBindConfig"] = json!({ "socketOptions": [option] });
     }
     let socket = tree.get("transportSocket").cloned();
-    if let Some(socket) = with_header(socket, proxy_protocol.as_ref()) {
+    let matches = tree.get_mut("transportSocketMatches").and_then(Value::as_array_mut);
+    let has_matches = matches.is_some();
+    for socket in matches.into_iter().flatten().filter_map(|matched| matched.get_mut("transportSocket")) {
+        *socket = with_header(Some(socket.take()), proxy_protocol.as_ref()).unwrap_or_default();
+    }
+    if let Some(socket) = with_header(socket, proxy_protocol.as_ref()).filter(|_| !has_matches) {
         tree["transportSocket"] = socket;
     }
 }

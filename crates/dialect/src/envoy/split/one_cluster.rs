@@ -15,7 +15,7 @@ use plan::{Cluster, ClusterKind, ConnectionSettings, Endpoint, Sourced, SplitSet
 use serde_json::{Value, json};
 
 use super::super::words::{duration, is_literal, object, url};
-use super::super::{cluster, endpoint, tls};
+use super::super::{cluster, endpoint, external_tls, tls};
 use super::{REFUSED, together};
 use crate::envoy::destinations::Destinations;
 
@@ -144,7 +144,7 @@ fn socket(side: &Side<'_>, destinations: Destinations<'_>) -> Option<Value> {
     };
     let socket = match (&cluster.tls, outside) {
         (Some(mesh), _) => Some(tls::to_mesh(mesh, destinations)),
-        (None, Some(outside)) => Some(tls::to_outside(outside)),
+        (None, Some(outside)) => Some(external_tls::to_outside(outside)),
         (None, None) => None,
     };
     let socket = cluster::settings::with_header(socket, cluster.settings.proxy_protocol.as_ref())?;

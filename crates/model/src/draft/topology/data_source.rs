@@ -1,7 +1,10 @@
 //! Where a certificate or a key comes from.
 
+use serde_json::Value;
+
 use crate::draft::Fields;
 use crate::draft::topology::MUST_BE_DEFINED;
+use crate::policy::parse_base64;
 use crate::topology::CertificateSource;
 
 /// The places of the older shape, where the name of the field says which it is.
@@ -28,8 +31,23 @@ pub(super) fn certificate(mut fields: Fields<'_>) -> Option<CertificateSource> {
         .map(|_| CertificateSource::Inline)
 }
 
-/// Checks a data source of profile 3, in a place where secrets must not come from files or the environment.
-pub(super) fn check_typed(mut fields: Fields<'_>) {
+/// Where a data source of either shape says that certificates are, and their text where it stands there; base64 is undone.
+pub(super) fn with_text(mut fields: Fields<'_>, has_type: bool) -> Option<(CertificateSource, String)> {
+    let encoded = fields.text("inline");
+    let decoded = encoded.map(|text| {
+        let bytes = parse_base64(&text).and_then(|bytes| String::from_utf8(bytes).ok());
+        bytes.unwrap_or(text)
+    });
+    let text = match has_type {
+        true => fields.json("insecureInline").get("value").and_then(Value::as_str).map(str::to_owned),
+        false => decoded.or_else(|| fields.text("inlineString")),
+    };
+    let source = if has_type { typed(fields) } else { certificate(fields) };
+    source.map(|source| (source, text.unwrap_or_default()))
+}
+
+/// Reads and checks a data source of profile 3, in a place where secrets must not come from files or the environment.
+pub(super) fn typed(mut fields: Fields<'_>) -> Option<CertificateSource> {
     fields.known(&["file", "envVar"]);
     let mut secret = fields.object("secretRef");
     let mut inline = fields.object("insecureInline");
@@ -40,10 +58,12 @@ pub(super) fn check_typed(mut fields: Fields<'_>) {
         Some("Secret") if name.is_none() => secret.violate("name", MUST_BE_DEFINED),
         Some("InsecureInline") if !inline.is_present() => fields.violate("insecureInline", MUST_BE_DEFINED),
         Some("InsecureInline") if value.is_none() => inline.violate("value", MUST_BE_DEFINED),
-        Some("Secret" | "InsecureInline") => {}
+        Some("Secret") => return name.map(CertificateSource::Secret),
+        Some("InsecureInline") => return Some(CertificateSource::Inline),
         other => {
             let kind = other.unwrap_or_default();
             fields.violate("type", format!("{kind} must be one of: Secret, InsecureInline"));
         }
     }
+    None
 }

@@ -4,8 +4,8 @@ use model::reference::ZONE_TAG;
 use model::topology::{ExternalService, MeshExternalService};
 use model::{Kind, Labels, Resource, Spec, Tags};
 
-use super::{Offer, Outside, zones};
-use crate::plan::{DirectAccess, Endpoint, ExternalTls, Via};
+use super::{Offer, Outside, external_tls, zones};
+use crate::plan::{DirectAccess, Endpoint, Via};
 use crate::routing::facts::Facts;
 use crate::routing::protocol;
 use crate::routing::service::Service;
@@ -21,10 +21,7 @@ pub(super) fn of_service(
 ) -> Offer {
     let protocol = service.protocol;
     let real = real_endpoints(facts, service.resource, spec);
-    let tls = spec.tls.as_ref().map(|tls| ExternalTls {
-        server_name: tls.server_name.clone().unwrap_or_else(|| first_host(spec)),
-        verify: !tls.skip_verification,
-    });
+    let tls = external_tls::of_service(service.resource, spec);
     if !facts.profile.external_services_leave_by_egress() {
         let outside = Outside { protocol, by_egress: false, tls, direct: None };
         return Offer { endpoints: real, outside: Some(outside) };
@@ -51,12 +48,9 @@ pub(super) fn of_tag(view: &View<'_>, facts: &Facts<'_>, service: &str) -> Offer
         if spec.tags.service() != Some(service) || elsewhere {
             continue;
         }
-        let ExternalService { tags, host, port: _, tls, server_name } = spec;
+        let tags = &spec.tags;
         let real = of_external_service(facts, resource, spec);
-        let tls = tls.then(|| ExternalTls {
-            server_name: server_name.clone().unwrap_or_else(|| host.clone()),
-            verify: true,
-        });
+        let tls = external_tls::of_external_service(spec);
         let protocol = protocol::of_tags(tags, facts.profile);
         let outside = offer.outside.get_or_insert_with(|| Outside {
             protocol,
@@ -132,8 +126,4 @@ fn real_endpoints(facts: &Facts<'_>, resource: &Resource, spec: &MeshExternalSer
         .collect();
     endpoints.sort();
     endpoints
-}
-
-fn first_host(spec: &MeshExternalService) -> String {
-    spec.endpoints.first().map(|endpoint| endpoint.address.clone()).unwrap_or_default()
 }

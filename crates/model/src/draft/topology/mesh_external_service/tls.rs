@@ -4,8 +4,9 @@ use crate::draft::Fields;
 use crate::draft::topology::address::is_dns_name;
 use crate::draft::topology::data_source;
 use crate::draft::topology::mesh_external_service::word;
+use crate::policy::TlsVersion;
 use crate::profile::Profile;
-use crate::topology::ExternalTls;
+use crate::topology::{AltName, CertificateSource, ExternalAuthority, ExternalTls, Verification};
 
 /// In their order; the first means "whatever the library takes".
 const VERSIONS: [&str; 5] = ["TLSAuto", "TLS10", "TLS11", "TLS12", "TLS13"];
@@ -13,20 +14,22 @@ const VERSIONS: [&str; 5] = ["TLSAuto", "TLS10", "TLS11", "TLS12", "TLS13"];
 /// Reads and checks the TLS settings. `None` when there are none, or they are not enabled.
 pub(super) fn read(mut tls: Fields<'_>, profile: Profile) -> Option<ExternalTls> {
     tls.known(&["allowRenegotiation"]);
-    versions(tls.object("version"));
+    let (min, max) = versions(tls.object("version"));
     let settings = verification(tls.object("verification"), profile);
-    tls.flag("enabled").unwrap_or_default().then_some(settings)
+    tls.flag("enabled").unwrap_or_default().then_some(ExternalTls { min, max, ..settings })
 }
 
-fn versions(mut version: Fields<'_>) {
-    let rank = |word: Option<String>| {
-        VERSIONS.iter().position(|known| word.as_deref() == Some(known)).filter(|rank| *rank > 0)
+fn versions(mut version: Fields<'_>) -> (Option<TlsVersion>, Option<TlsVersion>) {
+    let known = |word: Option<String>| {
+        let at = VERSIONS.iter().position(|known| word.as_deref() == Some(known))?;
+        TlsVersion::ALL.get(at).copied().filter(|version| *version != TlsVersion::Auto)
     };
-    let min = rank(word(&mut version, "min", &VERSIONS));
-    let max = rank(word(&mut version, "max", &VERSIONS));
+    let min = known(word(&mut version, "min", &VERSIONS));
+    let max = known(word(&mut version, "max", &VERSIONS));
     if min.zip(max).is_some_and(|(min, max)| min > max) {
         version.violate("min", "min version must be lower than max");
     }
+    (min, max)
 }
 
 fn verification(mut fields: Fields<'_>, profile: Profile) -> ExternalTls {
@@ -34,27 +37,43 @@ fn verification(mut fields: Fields<'_>, profile: Profile) -> ExternalTls {
     if server_name.as_deref().is_some_and(|name| !is_dns_name(name)) {
         fields.violate("serverName", "must be a valid DNS name");
     }
-    let mode = word(&mut fields, "mode", &["SkipSAN", "SkipCA", "SkipAll", "Secured"]);
-    for mut name in fields.items("subjectAltNames") {
-        name.known(&["value"]);
-        word(&mut name, "type", &["Prefix", "Exact"]);
-    }
-    certificates(&mut fields, profile);
-    ExternalTls { server_name, skip_verification: mode.as_deref() == Some("SkipAll") }
+    let verification =
+        match word(&mut fields, "mode", &["SkipSAN", "SkipCA", "SkipAll", "Secured"]).as_deref() {
+            Some("SkipSAN") => Verification::SkipSan,
+            Some("SkipCA") => Verification::SkipCa,
+            Some("SkipAll") => Verification::SkipAll,
+            Some(_) | None => Verification::Secured,
+        };
+    let alt_names = fields.list("subjectAltNames", |mut name| {
+        let value = name.string("value");
+        match word(&mut name, "type", &["Prefix", "Exact"]).as_deref() {
+            Some("Prefix") => AltName::Prefix(value),
+            Some(_) | None => AltName::Exact(value),
+        }
+    });
+    let (authority, client) = certificates(&mut fields, profile);
+    ExternalTls { server_name, verification, alt_names, authority, client, min: None, max: None }
 }
 
-fn certificates(fields: &mut Fields<'_>, profile: Profile) {
+type Certificates = (Option<ExternalAuthority>, Option<(CertificateSource, CertificateSource)>);
+
+fn certificates(fields: &mut Fields<'_>, profile: Profile) -> Certificates {
     match (fields.has("clientCert"), fields.has("clientKey")) {
         (true, false) => fields.violate("clientKey", "must be defined when clientCert is defined"),
         (false, true) => fields.violate("clientCert", "must be defined when clientKey is defined"),
         _ => {}
     }
-    for name in ["caCert", "clientCert", "clientKey"] {
+    let mut source = |name| {
         let source = fields.object(name);
-        if source.is_present() && profile.data_sources_have_types() {
-            data_source::check_typed(source);
-        } else {
-            data_source::certificate(source);
-        }
-    }
+        let has_type = source.is_present() && profile.data_sources_have_types();
+        data_source::with_text(source, has_type)
+    };
+    let (authority, certificate, key) = (source("caCert"), source("clientCert"), source("clientKey"));
+    let authority = authority.map(|(source, text)| match source {
+        CertificateSource::Inline => ExternalAuthority::Inline(text.into()),
+        CertificateSource::Secret(_) | CertificateSource::File(_) => ExternalAuthority::At(source),
+    });
+    // what a certificate and a key say is not kept
+    let place = |source: Option<(CertificateSource, String)>| source.map(|(source, _)| source);
+    (authority, place(certificate).zip(place(key)))
 }

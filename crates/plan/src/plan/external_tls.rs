@@ -1,0 +1,115 @@
+//! TLS that a proxy originates to a service outside the mesh (spec 07 §15).
+
+use std::fmt;
+use std::sync::Arc;
+
+use model::policy::TlsVersion;
+use serde::{Serialize, Serializer};
+
+/// TLS that a proxy originates to a service outside the mesh. It names secrets; what is in them stands in no plan.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExternalTls {
+    /// The SNI; absent: none is sent.
+    pub server_name: Option<String>,
+    /// Whom the proxy takes for the service.
+    pub verify: ExternalPeer,
+    /// The certificate that the proxy shows; absent: none.
+    pub client_certificate: Option<ExternalSecret>,
+}
+
+/// Whom a proxy takes for a service outside the mesh.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ExternalPeer {
+    /// Whoever answers.
+    Anybody,
+    /// Who has a certificate that is in order.
+    Certified {
+        /// Who must have signed it.
+        by: Authority,
+        /// The names one of which it must have; empty: any will do.
+        names: Vec<ExternalName>,
+        /// The least version of TLS; absent: as the data plane has it.
+        #[serde(serialize_with = "version")]
+        min: Option<TlsVersion>,
+        /// The greatest version of TLS; absent: as the data plane has it.
+        #[serde(serialize_with = "version")]
+        max: Option<TlsVersion>,
+    },
+}
+
+/// Who must have signed the certificate of a service outside the mesh.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Authority {
+    /// Whoever the proxy's host believes.
+    Host,
+    /// Those whose certificates stand here, in PEM.
+    Inline(Arc<str>),
+    /// Those in a secret.
+    Secret(ExternalSecret),
+}
+
+/// A name of a certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExternalName {
+    /// Whether it is an IP address instead of a DNS name.
+    pub is_address: bool,
+    /// Whether it may go on.
+    pub is_prefix: bool,
+    /// The name, or its beginning.
+    pub name: String,
+}
+
+/// A secret that is made of what a MeshExternalService says, where certificates are issued.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExternalSecret {
+    /// What is in it.
+    pub part: ExternalPart,
+    /// The mesh.
+    pub mesh: String,
+    /// The stored name of the MeshExternalService.
+    pub service: String,
+}
+
+/// What is in a secret about an external service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ExternalPart {
+    /// `caCert`: who must have signed its certificate.
+    Authority,
+    /// `clientCert` and `clientKey`: what the proxy shows.
+    Client,
+}
+
+impl fmt::Display for ExternalSecret {
+    /// The name by which proxies ask for it: `external_ca:secret:MESH:SERVICE`, or `external_cert:secret:MESH:SERVICE`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let part = match self.part {
+            ExternalPart::Authority => "external_ca",
+            ExternalPart::Client => "external_cert",
+        };
+        write!(f, "{part}:secret:{}:{}", self.mesh, self.service)
+    }
+}
+
+impl Serialize for ExternalSecret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl Serialize for Authority {
+    /// `host`, `inline`, or the name of the secret.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Authority::Host => serializer.serialize_str("host"),
+            Authority::Inline(_) => serializer.serialize_str("inline"),
+            Authority::Secret(secret) => secret.serialize(serializer),
+        }
+    }
+}
+
+fn version<S: Serializer>(version: &Option<TlsVersion>, serializer: S) -> Result<S::Ok, S::Error> {
+    version.map(TlsVersion::as_str).serialize(serializer)
+}

@@ -1,0 +1,75 @@
+//! TLS to a destination outside the mesh (spec 07 §15).
+
+use std::net::IpAddr;
+
+use model::Resource;
+use model::topology::Verification;
+use model::topology::{
+    AltName, ExternalAuthority, ExternalService, ExternalTls as Written, MeshExternalService,
+};
+
+use crate::plan::{Authority, ExternalName, ExternalPart, ExternalPeer, ExternalSecret, ExternalTls};
+
+/// TLS to a MeshExternalService; `None`: plaintext. One for all of its endpoints, made of the first.
+pub(super) fn of_service(resource: &Resource, spec: &MeshExternalService) -> Option<ExternalTls> {
+    let Written { server_name, verification, alt_names, authority, client, min, max } = spec.tls.as_ref()?;
+    let host = spec.endpoints.first().map(|endpoint| endpoint.address.as_str()).unwrap_or_default();
+    let own = Some(host).filter(|host| !host.starts_with("unix://") && host.parse::<IpAddr>().is_err());
+    let own = own.filter(|host| !host.is_empty());
+    let secret = |part| ExternalSecret {
+        part,
+        mesh: resource.meta().mesh.as_str().to_owned(),
+        service: resource.meta().name.as_str().to_owned(),
+    };
+    let by = match authority {
+        None => Authority::Host,
+        Some(ExternalAuthority::Inline(pem)) => Authority::Inline(pem.clone()),
+        Some(ExternalAuthority::At(_)) => Authority::Secret(secret(ExternalPart::Authority)),
+    };
+    let certified = |names| ExternalPeer::Certified { by, names, min: *min, max: *max };
+    let named = server_name.as_deref().or(own);
+    let (server_name, verify) = match verification {
+        Verification::Secured => (named, certified(names(named.unwrap_or(host), alt_names))),
+        Verification::SkipSan => (own, certified(Vec::new())),
+        Verification::SkipCa => (named, ExternalPeer::Anybody),
+        Verification::SkipAll => (own, ExternalPeer::Anybody),
+    };
+    let shows = client.is_some() && *verification != Verification::SkipAll;
+    Some(ExternalTls {
+        server_name: server_name.map(str::to_owned),
+        verify,
+        client_certificate: shows.then(|| secret(ExternalPart::Client)),
+    })
+}
+
+/// TLS to an ExternalService; `None`: plaintext.
+pub(super) fn of_external_service(spec: &ExternalService) -> Option<ExternalTls> {
+    let ExternalService { tags: _, host, port: _, tls, server_name } = spec;
+    let name = server_name.as_ref().unwrap_or(host);
+    tls.then(|| ExternalTls {
+        server_name: Some(name.clone()),
+        verify: ExternalPeer::Certified {
+            by: Authority::Host,
+            names: names(name, &[]),
+            min: None,
+            max: None,
+        },
+        client_certificate: None,
+    })
+}
+
+/// The names that a certificate may have, in the order of the reference: the server's own in both sorts, and then those that
+/// somebody lists, in one sort and then in the other. They widen what is accepted, and never narrow it.
+fn names(own: &str, listed: &[AltName]) -> Vec<ExternalName> {
+    let sorts = [false, true];
+    let name =
+        |is_address, is_prefix, name: &str| ExternalName { is_address, is_prefix, name: name.to_owned() };
+    let of_server = sorts.into_iter().map(|is_address| name(is_address, false, own));
+    let of_list = sorts.into_iter().flat_map(|is_address| {
+        listed.iter().map(move |listed| match listed {
+            AltName::Exact(text) => name(is_address, false, text),
+            AltName::Prefix(text) => name(is_address, true, text),
+        })
+    });
+    of_server.chain(of_list).collect()
+}
