@@ -1,5 +1,7 @@
 //! A resource together with what is known of what it stands for.
 
+use std::sync::Arc;
+
 use change::status::{Connection, ProxyStatus};
 use model::{Kind, ProxyKey, ResourceKey};
 use serde_json::{Value, json};
@@ -112,14 +114,18 @@ pub(super) async fn dataplane_insights(ask: &Ask) -> Result<Vec<Value>, Refusal>
     let statuses = desk.plane.statuses();
     let show = |stored: &Stored| {
         let insight = insight(desk, stored, statuses.get(&proxy(stored)));
-        json!({
+        let mut shown = json!({
             "type": "DataplaneInsight",
             "mesh": stored.key.mesh,
             "name": stored.key.name,
             "creationTime": stored.created.to_string(),
             "modificationTime": stored.modified.to_string(),
             "subscriptions": insight["subscriptions"],
-        })
+        });
+        if let Some(mtls) = insight.get("mTLS") {
+            shown["mTLS"] = mtls.clone();
+        }
+        shown
     };
     // of one that never attached nothing is known
     let is_known = |stored: &&Stored| statuses.contains_key(&proxy(stored));
@@ -197,11 +203,34 @@ fn insight(desk: &Desk, stored: &Stored, status: Option<&ProxyStatus>) -> Value 
         "envoy" => json!({ "kumaDp": { "version": "" }, "envoy": { "version": version } }),
         _ => json!({ "kumaDp": { "version": version } }),
     };
-    json!({ "subscriptions": [{
+    let mut insight = json!({ "subscriptions": [{
         "id": format!("{}/{streams}", stored.key.name),
         "controlPlaneInstanceId": desk.setup.instance,
         "connectTime": since.to_string(),
         "status": state,
         "version": version,
-    }] })
+    }] });
+    if let Some(mtls) = mtls(desk, stored) {
+        insight["mTLS"] = mtls;
+    }
+    insight
+}
+
+/// The certificate of a proxy that attaches here; `None`: it has none.
+fn mtls(desk: &Desk, stored: &Stored) -> Option<Value> {
+    let report = Arc::clone(&desk.setup.issuer.as_ref()?.report().borrow());
+    let (mesh, name) = (stored.key.mesh_or_empty(), stored.key.name.as_str());
+    let found =
+        report.proxies.binary_search_by(|row| (row.mesh.as_str(), row.name.as_str()).cmp(&(mesh, name)));
+    let row = report.proxies.get(found.ok()?)?;
+    let standing = desk.plane.standing();
+    let backend = standing.compiled.snapshot.mesh(mesh).and_then(|mesh| mesh.mtls());
+    let backend = backend.map_or(row.authority.as_str(), |backend| backend.name.as_str());
+    Some(json!({
+        "certificateExpirationTime": row.ends?.to_string(),
+        "lastCertificateRegeneration": row.made?.to_string(),
+        "certificateRegenerations": row.made_count,
+        "issuedBackend": backend,
+        "supportedBackends": [backend],
+    }))
 }

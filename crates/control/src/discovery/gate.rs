@@ -250,12 +250,14 @@ mod tests {
         );
         assert!(denied(&bound("pay"), &labelled, None).contains("workload \"web\" is not allowed"));
         let identity = resource(
-            "type: MeshIdentity\nmesh: shop\nname: id\nspec:\n  selector: {dataplane: {}}\n  \
+            "type: MeshIdentity\nmesh: shop\nname: id\nspec:\n  selector: {dataplane: {matchLabels: {}}}\n  \
             spiffeID: {path: \"/w/{{ .Workload }}\"}\n  provider: {type: Bundled, bundled: {autogenerate: {enabled: true}}}\n",
         );
-        let known = Snapshot::new([identity], plan::Context::default());
-        assert!(denied(&bound(""), &labelled, Some(&known)).contains("requires a workload-bound token"));
-        assert!(is_for(&bound("web"), &web, Some(&labelled), Some(&known)).is_ok());
+        let by_workload = Snapshot::new([identity], plan::Context::default());
+        assert!(
+            denied(&bound(""), &labelled, Some(&by_workload)).contains("requires a workload-bound token")
+        );
+        assert!(is_for(&bound("web"), &web, Some(&labelled), Some(&by_workload)).is_ok());
         let user = Bearer::User { name: "jo".into(), groups: vec![] };
         assert_eq!(code(user, &web, known), Err(Code::PermissionDenied));
     }

@@ -4,6 +4,8 @@
 //! itself, and it ends when its connection does. It has no queue, and leaves nothing behind but, for a while, the Dataplane that
 //! its proxy brought.
 
+mod told;
+
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,19 +21,20 @@ use tokio::time::{Instant, Sleep};
 use tokio_stream::Stream as _;
 use tokio_stream::wrappers::WatchStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use told::Told;
 use tonic::{Code, Status, Streaming};
-use xds::{Event, Family, Foreign, Memory, Protocol, ResourceSet, Subscription, TypeUrl, Version, opens};
+use xds::{Event, Family, Foreign, Memory, Protocol, Subscription, TypeUrl, opens};
 
 use super::caller::Busy;
 use super::introduction::{agent, not_taken, proxy_of};
 use super::metrics::{Reason, StreamLabels, TypeLabels};
-use super::publisher::{Package, Published};
+use super::publisher::Published;
 use super::shared::Shared;
 use super::speaks::Speaks;
 
 use crate::arrivals::{AWAY, Arrival, Arrivals, NotTaken};
 use crate::guard::caught;
-use crate::identity::{Answer, Bearer, Held};
+use crate::identity::{Bearer, Held};
 
 /// How long the first request of a stream may take.
 const FIRST_REQUEST: Duration = Duration::from_secs(15);
@@ -75,16 +78,6 @@ struct Arriving<R> {
 }
 
 type StoredLater = Pin<Box<dyn Future<Output = Result<Option<Arrival>, NotTaken>> + Send>>;
-
-/// What a proxy should run, and how far it is told.
-struct Told {
-    package: Package,
-    version: Version,
-    /// Whether it is told: not while secrets that it needs are missing.
-    is_told: bool,
-    /// Whether it runs it.
-    is_run: bool,
-}
 
 struct Attached {
     proxy: ProxyKey,
@@ -246,81 +239,6 @@ impl<P: Speaks> Stream<P> {
             family,
             number,
         });
-    }
-
-    fn on_publish(&mut self, published: Published) {
-        // A proxy that is not known any more keeps what it runs.
-        let Some(package) = published else { return };
-        if let (Some(mtls), Some(issuer), Some(Attached { proxy, .. })) =
-            (&package.mtls, &self.shared.issuer, &self.attached)
-        {
-            issuer.want(proxy, mtls);
-        }
-        let version = package.set.version();
-        self.published = Some(Told { package, version, is_told: false, is_run: false });
-        self.tell();
-        let in_sync = self.is_in_sync();
-        if let (Some(Attached { proxy, .. }), Some(told)) = (&self.attached, &mut self.published) {
-            told.is_run = in_sync;
-            self.shared.statuses.published(proxy, version, in_sync);
-            self.shared.statuses.retained(proxy, &refused(&self.subscription));
-        }
-        self.note_settled();
-    }
-
-    /// Tells what is published, with the secrets that it needs; or withholds it, as long as there are none.
-    fn tell(&mut self) {
-        let (Some(Attached { proxy, family, held, .. }), Some(told)) = (&self.attached, &mut self.published)
-        else {
-            return;
-        };
-        let answer = match (&told.package.mtls, held) {
-            (Some(mtls), Some(held)) => Answer::of(mtls, held.borrow().as_deref(), *family),
-            _ => Answer::Secrets(ResourceSet::default()),
-        };
-        let set = &told.package.set;
-        let (set, why) = match answer {
-            Answer::Secrets(secrets) if secrets.is_empty() => (Some(Arc::clone(set)), None),
-            Answer::Secrets(secrets) => (Some(Arc::new(set.beside(&secrets))), None),
-            Answer::Pending => (None, None),
-            Answer::Lacking(why) => (None, Some(why)),
-        };
-        if let Some(why) = why.as_ref().filter(|_| !told.is_told) {
-            tracing::warn!(%proxy, why, "configuration is withheld: the proxy has no certificate");
-        }
-        self.shared.statuses.withheld(proxy, why.filter(|_| !told.is_told));
-        if let Some(set) = set {
-            told.is_told = true;
-            self.subscription.on_publish(set);
-        }
-    }
-
-    /// Whether the proxy runs what is published, with its secrets.
-    fn is_in_sync(&self) -> bool {
-        self.published.as_ref().is_some_and(|told| told.is_told) && self.subscription.is_in_sync()
-    }
-
-    /// A set of which something was refused before may need no answer.
-    fn note_settled(&self) {
-        if let (Some(Attached { proxy, .. }), Some(told)) = (&self.attached, &self.published)
-            && told.is_told
-            && self.subscription.is_settled()
-        {
-            self.shared.statuses.settled(proxy, told.version);
-        }
-    }
-
-    fn note_sync(&mut self) {
-        let in_sync = self.is_in_sync();
-        let (Some(Attached { proxy, .. }), Some(told)) = (&self.attached, &mut self.published) else {
-            return;
-        };
-        // new secrets alone are no new configuration
-        if in_sync && !told.is_run {
-            told.is_run = true;
-            self.shared.statuses.accepted(proxy, told.version);
-        }
-        self.note_settled();
     }
 
     fn on_response(&self, response: &P::Response) {

@@ -27,7 +27,9 @@ pub(crate) use issuing::{Held, Issuing, Material, Signs};
 pub use leaf::LeafKeys;
 pub(crate) use leaf::{Leaf, Wanted};
 pub(crate) use request::{AuthorityId, Request};
-pub(crate) use roots::{Former, IN_FORCE};
+pub(crate) use roots::Former;
+#[cfg(test)]
+pub(crate) use roots::IN_FORCE;
 
 /// How far the clocks of hosts may be behind: so much before its making a certificate begins.
 pub(super) const BACKDATED: Duration = Duration::from_secs(10);

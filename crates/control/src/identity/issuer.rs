@@ -80,8 +80,8 @@ pub enum Whose {
 pub(super) struct Known {
     /// Its certificates in PEM, that which signs first; or why it does not sign, in words.
     pub(super) chain: Result<Vec<Arc<str>>, String>,
-    /// What it replaced and is still believed.
-    pub(super) former: Former,
+    /// Which certificates are in force, and what they replaced.
+    pub(super) written: Former,
 }
 
 enum Ask {
@@ -266,23 +266,26 @@ impl Work {
             true => self.issuing.holders().map(|(proxy, _)| proxy.clone()).collect(),
             false => seen,
         };
+        self.shared.known.send_if_modified(|last| {
+            let written = self.issuing.written().map(|(_, written)| written);
+            let chain = |signs: &Result<Signs, String>| match signs {
+                Ok(signs) => Ok(signs.authority.chain().to_vec()),
+                Err(why) => Err(why.clone()),
+            };
+            let all = self.issuing.authorities().zip(written);
+            let now =
+                all.map(|((id, signs, _), written)| (id.clone(), Known { chain: chain(signs), written }));
+            let now = now.collect();
+            let differs = *last != now;
+            *last = now;
+            differs
+        });
         if !all && whom.is_empty() {
             return;
         }
         for proxy in whom {
             self.shared.tell(&proxy, self.issuing.held(&proxy));
         }
-        self.shared.known.send_if_modified(|last| {
-            let known = |signs: &Result<Signs, String>, former: &Former| Known {
-                chain: signs.as_ref().map(|it| it.authority.chain().to_vec()).map_err(Clone::clone),
-                former: former.clone(),
-            };
-            let all = self.issuing.authorities();
-            let now = all.map(|(id, signs, former)| (id.clone(), known(signs, former))).collect();
-            let differs = *last != now;
-            *last = now;
-            differs
-        });
         let report = report::of(&self.issuing);
         self.shared.metrics.take(&report, &self.issuing);
         self.shared.report.send_replace(Arc::new(report));

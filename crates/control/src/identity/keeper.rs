@@ -4,7 +4,7 @@
 mod conditions;
 mod trust;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,15 +12,15 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use change::Ledger;
 use jiff::Timestamp;
-use model::topology::{IdentityProvider, MeshIdentity};
-use model::{Kind, Resource, ResourceKey, Spec};
-use plan::{Snapshot, trust_domain};
+use model::topology::{IdentityProvider, MeshIdentity, MtlsMode};
+use model::{Kind, ProxyKey, Resource, ResourceKey, Spec};
+use plan::{ServiceIdentities, Snapshot, trust_domain};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::authority::{self, Wish};
-use super::issue::{AuthorityId, Former, IN_FORCE};
+use super::issue::{AuthorityId, Former};
 use super::issuer::{Issuer, Known};
 use super::mesh_secrets::former_key;
 use super::sources::{generated_keys, written_former};
@@ -40,8 +40,12 @@ pub async fn keep(store: Arc<dyn Store>, issuer: Issuer, mut current: watch::Rec
         let state = Arc::clone(&current.borrow_and_update());
         let authorities = known.borrow_and_update().clone();
         if let Some((ledger, compiled)) = &state.adopted {
-            let look =
-                Look { store: &*store, ledger, snapshot: &compiled.snapshot, authorities: &authorities };
+            let report = Arc::clone(&issuer.report().borrow());
+            let certified = report.proxies.iter().filter(|row| row.serial.is_some());
+            let certified =
+                certified.map(|row| ProxyKey::new(row.mesh.as_str(), row.name.as_str())).collect();
+            let snapshot = &*compiled.snapshot;
+            let look = Look { store: &*store, ledger, snapshot, authorities: &authorities, certified };
             if let Err(error) = look.write().await {
                 tracing::debug!(%error, "what is known of identities is not written down");
             }
@@ -67,6 +71,8 @@ struct Look<'a> {
     ledger: &'a Ledger,
     snapshot: &'a Snapshot,
     authorities: &'a BTreeMap<AuthorityId, Known>,
+    /// The proxies that have certificates.
+    certified: BTreeSet<ProxyKey>,
 }
 
 impl Look<'_> {
@@ -75,9 +81,7 @@ impl Look<'_> {
             if let AuthorityId::Mesh(mesh) = id
                 && let Some(backend) = self.snapshot.mesh(mesh).and_then(|mesh| mesh.mtls())
             {
-                let mut believed = known.former.clone();
-                believed.extend(known.chain.iter().flatten().map(|pem| (Arc::clone(pem), IN_FORCE)));
-                self.write_former(&former_key(mesh, &backend.name), &believed).await?;
+                self.write_former(&former_key(mesh, &backend.name), &known.written).await?;
             }
         }
         for resource in self.snapshot.of_kind(Kind::MeshIdentity) {
@@ -92,6 +96,34 @@ impl Look<'_> {
             let known = self.authorities.get(&AuthorityId::Identity(resource.id()));
             let trusted = self.write_trust(resource, identity, known).await?;
             self.write_status(resource, identity, known, trusted).await?;
+        }
+        self.write_readiness().await
+    }
+
+    /// Whether all instances of each MeshService of this zone terminate TLS: clients ask it where the mesh takes plaintext too.
+    async fn write_readiness(&self) -> Result<(), StoreError> {
+        for resource in self.snapshot.of_kind(Kind::MeshService) {
+            let mesh = self.snapshot.mesh(resource.meta().mesh.as_str());
+            let is_asked =
+                mesh.and_then(|mesh| mesh.mtls()).is_some_and(|it| it.mode == MtlsMode::Permissive);
+            let Spec::MeshService(service) = resource.spec() else { continue };
+            let certified = |proxy: &ProxyKey| self.certified.contains(proxy);
+            let found = ServiceIdentities::of(self.snapshot, resource, certified).filter(|_| is_asked);
+            let Some(found) = found.filter(|found| service.tls_ready != Some(found.tls_ready)) else {
+                continue;
+            };
+            let key = resource.key();
+            let Some(stored) = self.store.get(&key).await? else { continue };
+            let mut document = stored.document;
+            let status = if found.tls_ready { "Ready" } else { "NotReady" };
+            if !document["status"].is_object() {
+                document["status"] = json!({});
+            }
+            document["status"]["tls"] = json!({ "status": status });
+            match self.store.put(&key, document, Expected::Version(stored.version)).await {
+                Ok(_) | Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }

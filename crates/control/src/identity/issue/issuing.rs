@@ -258,6 +258,11 @@ impl Issuing {
         self.standings.iter().map(|(id, it)| (id, &it.signs, it.roots.former()))
     }
 
+    /// What is to be written down of each authority: which certificates are in force, and what they replaced.
+    pub(crate) fn written(&self) -> impl Iterator<Item = (&AuthorityId, Former)> {
+        self.standings.iter().map(|(id, it)| (id, it.roots.written()))
+    }
+
     /// How many authorities have all their proxies wait.
     pub(crate) fn open_breakers(&self) -> usize {
         self.standings.values().filter(|it| it.breaker.is_open()).count()

@@ -73,14 +73,23 @@ impl Roots {
         self.signs_from.filter(|from| *from > now)
     }
 
-    /// Forgets what is believed no more.
+    /// Forgets what is believed no more, and that a new one had to wait.
     pub(super) fn expire(&mut self, now: Timestamp) {
         self.former.retain(|_, until| *until > now);
+        self.signs_from = self.signs_from(now);
     }
 
-    /// When something ends that is believed now; `None`: nothing does.
+    /// What is to be written down. A new one is in force when it signs: whoever starts before waits as long again.
+    pub(super) fn written(&self) -> Former {
+        let in_force = self.current.iter().filter(|_| self.signs_from.is_none());
+        let in_force = in_force.map(|pem| (Arc::clone(pem), IN_FORCE));
+        self.former.clone().into_iter().chain(in_force).collect()
+    }
+
+    /// When something ends that is believed now, or a new one may sign; `None`: neither.
     pub(super) fn due(&self) -> Option<Timestamp> {
-        self.former.values().filter(|until| **until != IN_FORCE).min().copied()
+        let ends = self.former.values().filter(|until| **until != IN_FORCE).copied();
+        ends.chain(self.signs_from).min()
     }
 
     /// Everything that is believed, in PEM. Empty: nobody is.
@@ -135,7 +144,9 @@ mod tests {
         roots.observe(&chain(&["new"]), DAY, at(10));
         assert_eq!(roots.bundle(), "new\nold\n");
         assert_eq!(roots.signs_from(at(10)), Some(at(25)), "who knows the old one may not have heard of it");
-        assert_eq!(roots.due(), Some(at(50)));
+        assert_eq!((roots.due(), roots.written().len()), (Some(at(25)), 1));
+        roots.expire(at(25));
+        assert_eq!((roots.due(), roots.written().len()), (Some(at(50)), 2));
         // what was in force when this was started last, and was replaced meanwhile
         let mut started = Roots::default();
         started.remember(&Former::from([("one".into(), IN_FORCE)]));
@@ -145,6 +156,8 @@ mod tests {
         assert_eq!((same.signs_from(at(10)), same.former().len()), (None, 0));
         started.observe(&chain(&["two"]), DAY, at(10));
         assert_eq!((started.signs_from(at(10)), started.bundle().as_str()), (Some(at(25)), "two\none\n"));
+        assert_eq!(started.due(), Some(at(25)));
+        started.expire(at(25));
         assert_eq!(started.due(), Some(at(10 + 86_400 + 25)));
         roots.expire(at(51));
         assert_eq!(roots.bundle(), "new\n");

@@ -122,7 +122,7 @@ impl World {
         world
     }
 
-    /// A control plane reads the store; the one that leads writes down what it sees.
+    /// A control plane reads the store.
     fn read(&mut self, plane: usize) {
         let signs = match self.is_readable {
             true => Ok(Signs {
@@ -135,15 +135,11 @@ impl World {
         };
         let material = Material { signs, former: self.former.clone() };
         self.planes[plane].learn(BTreeMap::from([(id(), material)]), self.now);
-        if plane != LEADER {
-            return;
-        }
-        let mut seen = Former::new();
-        for (_, signs, former) in self.planes[plane].authorities() {
-            seen.extend(former.clone());
-            let chain = signs.iter().flat_map(|signs| signs.authority.chain());
-            seen.extend(chain.map(|pem| (Arc::clone(pem), IN_FORCE)));
-        }
+    }
+
+    /// The leader writes down what it sees.
+    fn write(&mut self) {
+        let seen: Former = self.planes[LEADER].written().flat_map(|(_, written)| written).collect();
         if self.former != seen {
             self.former = seen;
             self.changed();
@@ -169,6 +165,7 @@ impl World {
             while !plane.step(*now, &mut || random.f64(), 64).is_empty() {}
             plane.gather(*now);
         }
+        self.write();
         for index in 0..PROXIES {
             let plane = &self.planes[self.proxies[index].plane];
             let Some(credentials) = plane.held(&key(index)).and_then(|held| held.credentials) else {

@@ -127,7 +127,7 @@ mod tests {
 
     fn known(chain: Result<(), &str>) -> Known {
         let chain = chain.map(|()| vec!["pem".into()]).map_err(str::to_owned);
-        Known { chain, former: Former::new() }
+        Known { chain, written: Former::new() }
     }
 
     fn reasons(conditions: &Value) -> Vec<String> {

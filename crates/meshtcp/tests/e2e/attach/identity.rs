@@ -40,7 +40,10 @@ fn key(name: &str) -> String {
 
 /// The serial numbers of what an Envoy proves itself with.
 fn serials(envoy: &Envoy) -> BTreeSet<String> {
-    let page: Value = serde_json::from_str(&envoy.page("/certs")).unwrap_or_default();
+    let page = envoy.page("/certs");
+    // the page comes in one chunk, whose length is in front
+    let page = page.find('{').zip(page.rfind('}')).map_or("", |(from, to)| &page[from..=to]);
+    let page: Value = serde_json::from_str(page).unwrap();
     let certificates = page["certificates"].as_array().cloned().unwrap_or_default();
     let chains = certificates.iter().flat_map(|it| it["cert_chain"].as_array().cloned().unwrap_or_default());
     chains.filter_map(|it| it["serial_number"].as_str().map(str::to_owned)).collect()

@@ -1,0 +1,97 @@
+//! What a proxy is told of what is published for it: with the secrets that it needs, or not at all.
+
+use std::sync::Arc;
+
+use xds::{ResourceSet, Version};
+
+use super::{Attached, Stream, refused};
+use crate::discovery::publisher::{Package, Published};
+use crate::discovery::speaks::Speaks;
+use crate::identity::Answer;
+
+/// What a proxy should run, and how far it is told.
+pub(super) struct Told {
+    package: Package,
+    version: Version,
+    /// Whether it is told: not while secrets that it needs are missing.
+    is_told: bool,
+    /// Whether it runs it.
+    is_run: bool,
+}
+
+impl<P: Speaks> Stream<P> {
+    pub(super) fn on_publish(&mut self, published: Published) {
+        // A proxy that is not known any more keeps what it runs.
+        let Some(package) = published else { return };
+        if let (Some(mtls), Some(issuer), Some(Attached { proxy, .. })) =
+            (&package.mtls, &self.shared.issuer, &self.attached)
+        {
+            issuer.want(proxy, mtls);
+        }
+        let version = package.set.version();
+        self.published = Some(Told { package, version, is_told: false, is_run: false });
+        self.tell();
+        let in_sync = self.is_in_sync();
+        if let (Some(Attached { proxy, .. }), Some(told)) = (&self.attached, &mut self.published) {
+            told.is_run = in_sync;
+            self.shared.statuses.published(proxy, version, in_sync);
+            self.shared.statuses.retained(proxy, &refused(&self.subscription));
+        }
+        self.note_settled();
+    }
+
+    /// Tells what is published, with the secrets that it needs; or withholds it, as long as there are none.
+    pub(super) fn tell(&mut self) {
+        let (Some(Attached { proxy, family, held, .. }), Some(told)) = (&self.attached, &mut self.published)
+        else {
+            return;
+        };
+        let answer = match (&told.package.mtls, held) {
+            (Some(mtls), Some(held)) => Answer::of(mtls, held.borrow().as_deref(), *family),
+            _ => Answer::Secrets(ResourceSet::default()),
+        };
+        let set = &told.package.set;
+        let (set, why) = match answer {
+            Answer::Secrets(secrets) if secrets.is_empty() => (Some(Arc::clone(set)), None),
+            Answer::Secrets(secrets) => (Some(Arc::new(set.beside(&secrets))), None),
+            Answer::Pending => (None, None),
+            Answer::Lacking(why) => (None, Some(why)),
+        };
+        if let Some(why) = why.as_ref().filter(|_| !told.is_told) {
+            tracing::warn!(%proxy, why, "configuration is withheld: the proxy has no certificate");
+        }
+        self.shared.statuses.withheld(proxy, why.filter(|_| !told.is_told));
+        if let Some(set) = set {
+            told.is_told = true;
+            self.subscription.on_publish(set);
+        }
+    }
+
+    /// Whether the proxy runs what is published, with its secrets.
+    fn is_in_sync(&self) -> bool {
+        self.published.as_ref().is_some_and(|told| told.is_told) && self.subscription.is_in_sync()
+    }
+
+    /// A set of which something was refused before may need no answer.
+    fn note_settled(&self) {
+        if let (Some(Attached { proxy, .. }), Some(told)) = (&self.attached, &self.published)
+            && told.is_told
+            && self.subscription.is_settled()
+        {
+            self.shared.statuses.settled(proxy, told.version);
+        }
+    }
+
+    pub(super) fn note_sync(&mut self) {
+        let in_sync = self.is_in_sync();
+        let (Some(Attached { proxy, .. }), Some(told)) = (&self.attached, &mut self.published) else {
+            return;
+        };
+        // new secrets alone are no new configuration
+        if in_sync && !told.is_run {
+            told.is_run = true;
+            self.shared.statuses.accepted(proxy, told.version);
+        }
+        self.note_settled();
+    }
+}
