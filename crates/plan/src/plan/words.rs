@@ -45,7 +45,7 @@ pub(super) fn tls_version(version: &TlsVersion) -> String {
     version.as_str().to_owned()
 }
 
-pub(super) fn tls_ciphers(ciphers: &Vec<TlsCipher>) -> String {
+pub(super) fn tls_ciphers(ciphers: &[TlsCipher]) -> String {
     ciphers.iter().map(|cipher| cipher.as_str()).collect::<Vec<_>>().join(", ")
 }
 
