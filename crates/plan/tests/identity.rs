@@ -27,8 +27,10 @@ fn said(snapshot: &Snapshot) -> String {
             writeln!(said, "  {name}: {} at {places:?}", cluster["tls"]).unwrap();
         }
         let warnings = tree["warnings"].as_array().unwrap().iter().filter_map(Value::as_str);
-        // that older profiles know no such outbounds is said elsewhere
-        for warning in warnings.filter(|warning| !warning.starts_with("outbound ")) {
+        // which outbounds older profiles know, and who is permitted, is said elsewhere
+        let about_others =
+            |warning: &&str| ["outbound ", "inbound "].iter().any(|it| warning.starts_with(it));
+        for warning in warnings.filter(|warning| !about_others(warning)) {
             writeln!(said, "  ! {warning}").unwrap();
         }
     }

@@ -105,16 +105,10 @@ impl Client<'_, '_> {
 
     /// Whether all instances of a MeshService terminate TLS (spec 07 §8.1).
     fn is_ready(self, resource: &Resource, spec: &MeshService) -> bool {
-        let found_out = || {
-            self.view.context().certified.is_none()
-                && service_identity::is_ready(
-                    self.view.reader(),
-                    resource,
-                    spec,
-                    self.facts.zone.as_deref(),
-                    |_| true,
-                )
-        };
+        // certificates are counted by control planes only, and identities are seen by everybody
+        let everybody = self.view.context().certified.is_none();
+        let (reader, zone) = (self.view.reader(), self.facts.zone.as_deref());
+        let found_out = || service_identity::is_ready(reader, resource, spec, zone, |_| everybody);
         !is_local(resource) || spec.tls_ready.unwrap_or_else(found_out)
     }
 
