@@ -11,6 +11,9 @@ use super::caller::Role;
 use super::listing::{DATAPLANE_FILTERS, FILTERS, PAGING};
 use super::operation::{Body, Operation, Query, Sort};
 
+/// What could not be done.
+const PUT: &str = "Could not process a resource";
+
 /// How a resource is shown.
 const FORMAT: &[Query] = &[
     Query {

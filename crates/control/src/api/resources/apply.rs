@@ -7,7 +7,8 @@ use model::draft::Document;
 use model::{Kind, ResourceKey};
 use serde_json::{Value, json};
 
-use super::write::{ATTEMPTS, PUT, accepted, in_place, keep_labels, promised};
+use super::PUT;
+use super::write::{ATTEMPTS, accepted, in_place, keep_labels, promised};
 use crate::api::answer::{Answer, REVISION};
 use crate::api::ask::Ask;
 use crate::api::caller::Role;

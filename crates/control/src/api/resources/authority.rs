@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use model::{Kind, ResourceKey};
 use serde_json::Value;
 
-use super::write::PUT;
+use super::PUT;
 use crate::api::refusal::{Invalid, Refusal};
 use crate::identity::{Data, flaws_of, provided, secret};
 use crate::store::{Put, Store};

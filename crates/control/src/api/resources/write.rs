@@ -9,6 +9,7 @@ use model::reference::ZONE_TAG;
 use model::{Kind, Problems, Profile, Resource, ResourceKey, Severity};
 use serde_json::{Value, json};
 
+use super::PUT;
 use super::authority::check;
 use crate::api::addressed::{exists, is_addressed, keys_of};
 use crate::api::answer::{Answer, REVISION};
@@ -23,7 +24,6 @@ use crate::identity::mesh_secrets::{Missing, is_of_mesh, missing};
 use crate::identity::secret;
 use crate::store::{Effect, Expected, Put, Revision, Selection, Store, StoreError, Stored};
 
-pub(super) const PUT: &str = "Could not process a resource";
 const DELETE: &str = "Could not delete a resource";
 /// How often a change is tried again on top of a change that came in between.
 pub(super) const ATTEMPTS: usize = 5;
