@@ -1,6 +1,7 @@
 //! `meshtcp up`: it carries, it follows, it leaves.
 
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 
 use rustix::process::Signal;
 
@@ -73,7 +74,12 @@ fn a_mesh_that_requires_tls_takes_no_plaintext_and_one_that_allows_both_does() {
     let mark = up.program.mark();
     trusting_in("STRICT");
     up.program.awaits_text(mark, "STRICT");
-    reaches(town.inbounds[0], &["-"]);
+    // whoever says nothing is waited for; what speaks no TLS is closed at once
+    eventually("plaintext is closed", || {
+        let mut plain = TcpStream::connect(("127.0.0.1", town.inbounds[0])).unwrap();
+        let _ = plain.write_all(b"plain");
+        !matches!(plain.read(&mut [0]), Ok(1..))
+    });
 }
 
 #[test]
