@@ -37,7 +37,7 @@ pub use plan::*;
 pub use precedence::{ItemPrecedence, Precedence, Step};
 pub use reader::Destinations;
 pub use reads::{Reads, Touched};
-pub use routing::identity::{best_identity, spiffe_id, trust_domain};
+pub use routing::identity::{spiffe_id, trust_domain};
 pub use routing::service_identity::ServiceIdentities;
 pub use routing::sni::{hashed_sni, readable_sni};
 pub use routing::{ProxyRules, permissions_of};
@@ -45,6 +45,8 @@ pub use rules::{InboundKey, ListenerKey, Merged, ResourceRule, Rules, Subset, Su
 pub use snapshot::{Context, ProxyFeatures, Snapshot};
 pub use view::View;
 
+use model::topology::MeshIdentity;
+use model::{ProxyKey, Resource};
 use reader::Reader;
 
 /// Plans one proxy; `None` when the snapshot has no resource that stands for it.
@@ -65,5 +67,26 @@ pub fn plan_and_reads(snapshot: &Snapshot, proxy: &ProxyId) -> Option<(Plan, Rea
             let plan = routing::plan_ingress(&reader, name)?;
             Some((plan, reader.reads()))
         }
+    }
+}
+
+/// The MeshIdentity that fits a Dataplane best, whether certificates are issued by it or not.
+pub fn best_identity<'a>(
+    snapshot: &'a Snapshot,
+    dataplane: &Resource,
+) -> Option<(&'a Resource, &'a MeshIdentity)> {
+    let meta = dataplane.meta();
+    routing::identity::best(&Reader::of(snapshot), meta.mesh.as_str(), &meta.labels)
+}
+
+impl ServiceIdentities {
+    /// Finds out about a MeshService of this zone; `None` for other resources. `is_certified`: whether a certificate was
+    /// issued for a proxy.
+    pub fn of(
+        snapshot: &Snapshot,
+        resource: &Resource,
+        is_certified: impl Fn(&ProxyKey) -> bool,
+    ) -> Option<Self> {
+        routing::service_identity::found(&Reader::of(snapshot), resource, is_certified)
     }
 }

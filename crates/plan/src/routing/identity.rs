@@ -14,7 +14,6 @@ use model::{Kind, Labels, Profile, Resource, ResourceId, Spec};
 
 use crate::plan::{Identity, Mtls, Provider, Trust, Unissued};
 use crate::reader::Reader;
-use crate::snapshot::Snapshot;
 use crate::view::View;
 
 const SERVICE_ACCOUNT_LABEL: &str = "k8s.kuma.io/service-account";
@@ -105,14 +104,6 @@ pub(crate) fn best<'a>(
     fitting
         .min_by_key(|(labels, (resource, _))| (Reverse(*labels), resource.meta().display_name()))
         .map(|(_, found)| found)
-}
-
-/// The MeshIdentity that fits a Dataplane best, whether certificates are issued by it or not.
-pub fn best_identity<'a>(
-    snapshot: &'a Snapshot,
-    dataplane: &Resource,
-) -> Option<(&'a Resource, &'a MeshIdentity)> {
-    best(&Reader::of(snapshot), dataplane.meta().mesh.as_str(), &dataplane.meta().labels)
 }
 
 /// The best MeshIdentity of the proxy, if certificates are issued by it.

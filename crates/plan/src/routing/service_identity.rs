@@ -10,7 +10,6 @@ use super::endpoints::local::selected;
 use super::identity;
 use crate::plan::Trust;
 use crate::reader::Reader;
-use crate::snapshot::Snapshot;
 
 /// What a zone's control plane finds out about a MeshService of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,24 +20,18 @@ pub struct ServiceIdentities {
     pub tls_ready: bool,
 }
 
-impl ServiceIdentities {
-    /// Finds out about a MeshService of this zone; `None` for other resources. `is_certified`: whether a certificate was
-    /// issued for a proxy.
-    pub fn of(
-        snapshot: &Snapshot,
-        resource: &Resource,
-        is_certified: impl Fn(&ProxyKey) -> bool,
-    ) -> Option<Self> {
-        let Spec::MeshService(spec) = resource.spec() else { return None };
-        if !is_local(resource) {
-            return None;
-        }
-        let (reader, zone) = (Reader::of(snapshot), snapshot.context().zone.as_deref());
-        Some(Self {
-            identities: of_service(&reader, resource, spec, zone),
-            tls_ready: is_ready(&reader, resource, spec, zone, is_certified),
-        })
-    }
+/// What is found out about a MeshService of this zone; `None` for other resources.
+pub(crate) fn found(
+    reader: &Reader<'_>,
+    resource: &Resource,
+    is_certified: impl Fn(&ProxyKey) -> bool,
+) -> Option<ServiceIdentities> {
+    let Spec::MeshService(spec) = resource.spec() else { return None };
+    let zone = reader.context().zone.as_deref();
+    is_local(resource).then(|| ServiceIdentities {
+        identities: of_service(reader, resource, spec, zone),
+        tls_ready: is_ready(reader, resource, spec, zone, is_certified),
+    })
 }
 
 /// Who the instances of a MeshService of this zone may say they are.

@@ -11,7 +11,7 @@ const PART: usize = 62;
 const LABEL: usize = 63;
 /// The longest name of the domain name system.
 const NAME: usize = 253;
-/// The longest server name that Envoy takes.
+/// The longest server name that every data plane takes.
 const LONGEST: usize = 255;
 
 /// The name of a tag set: `redis{mesh=default,version=v2}`.
