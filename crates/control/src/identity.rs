@@ -8,6 +8,7 @@
 //! before, work too; Kuma's oldest keys, which sign and verify with the same secret (`HS256`), do not.
 
 mod authority;
+mod certified;
 mod claims;
 mod error;
 mod issue;
@@ -22,6 +23,7 @@ pub(crate) mod secret;
 mod sources;
 mod tokens;
 
+pub use certified::Certified;
 pub use claims::{Bearer, Claims};
 pub use error::TokenError;
 pub use issue::LeafKeys;

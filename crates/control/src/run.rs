@@ -20,6 +20,8 @@ use change::Candidate;
 use change::Revision;
 use change::compile::Compiled;
 use model::{Problem, ProxyKey};
+use plan::Snapshot;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 use xds::Family;
@@ -52,6 +54,10 @@ pub trait Sink {
 
     /// Does what is due though no new state was accepted; `None`: there is nothing to tell.
     fn attend(&mut self, now: Instant) -> Option<Self::News>;
+
+    /// The tag-based services whose instances all have a certificate, as mesh and service, where a mesh takes plaintext too;
+    /// `None`: nobody counts here, and plans stay as they are.
+    fn certified(&mut self, snapshot: &Snapshot) -> Option<BTreeSet<(String, String)>>;
 
     /// When something will be due; `None`: nothing, unless something wakes the loop.
     fn due(&self) -> Option<Instant>;

@@ -9,6 +9,7 @@ use change::compile::Compiled;
 use change::status::TurnedAway;
 use jiff::Timestamp;
 use model::{Problem, ProxyKey};
+use plan::Snapshot;
 use tokio::runtime::Handle;
 use xds::Family;
 
@@ -16,7 +17,7 @@ use super::{Accepted, Sink};
 use crate::api::Mirror;
 use crate::discovery::{Publisher, Statuses, TokenGate};
 use crate::fleet::{Fleet, Happening, News};
-use crate::identity::Issuer;
+use crate::identity::{Certified, Issuer};
 
 /// The fleet of a control plane, with whoever looks at the same state.
 #[derive(Debug)]
@@ -28,6 +29,7 @@ pub struct FleetSink {
     gate: Option<TokenGate>,
     /// Who issues certificates; `None`: nobody.
     issuer: Option<Issuer>,
+    certified: Certified,
     /// Where the API shows the resources; `None`: it shows a store.
     mirror: Option<(Mirror, Handle)>,
 }
@@ -46,7 +48,15 @@ pub struct FleetNews {
 impl FleetSink {
     /// A fleet whose proxies say through `statuses` what became of what they were told.
     pub fn new(fleet: Fleet, publisher: Arc<Publisher>, statuses: Arc<Statuses>) -> Self {
-        Self { fleet, publisher, statuses, gate: None, issuer: None, mirror: None }
+        Self {
+            fleet,
+            publisher,
+            statuses,
+            gate: None,
+            issuer: None,
+            certified: Certified::default(),
+            mirror: None,
+        }
     }
 
     /// The same, with a gate that knows the Dataplanes of each state.
@@ -136,6 +146,11 @@ impl Sink for FleetSink {
         let news = self.news(told);
         let something = !news.told.is_empty() || !news.happened.is_empty() || !news.turned_away.is_empty();
         something.then_some(news)
+    }
+
+    fn certified(&mut self, snapshot: &Snapshot) -> Option<BTreeSet<(String, String)>> {
+        let report = self.issuer.as_ref()?.report();
+        Some(self.certified.services(&report.borrow(), snapshot))
     }
 
     /// Proxies wake the loop.

@@ -142,6 +142,9 @@ impl<S: Sink> Live<S> {
         let owed = !waits && self.pause.take();
         let before = self.compiled().cloned();
         let mut turn = if waits { None } else { self.look(now) };
+        if !waits && let Some(changes) = self.count_certified() {
+            turn.get_or_insert_default().changes.extend(changes);
+        }
         let adopted = self.adopted.as_ref();
         let is_new = |(_, compiled): &&(Ledger, Arc<Compiled>)| {
             owed || before.as_ref().is_none_or(|before| !Arc::ptr_eq(before, compiled))
@@ -224,6 +227,23 @@ impl<S: Sink> Live<S> {
             }
         }
         problems
+    }
+
+    /// Plans again where other services than before have certificates only. `None`: the same have.
+    fn count_certified(&mut self) -> Option<Vec<Change>> {
+        let (ledger, compiled) = self.adopted.as_ref()?;
+        let certified = self.sink.certified(&compiled.snapshot)?;
+        let counted = &mut self.compiler.context.certified;
+        if counted.as_ref() == Some(&certified) {
+            return None;
+        }
+        *counted = Some(certified);
+        step("compile");
+        let (ledger, before) = (ledger.clone(), Arc::clone(compiled));
+        let again = Arc::new(self.compiler.recompile(&before, &ledger));
+        let changes = changes(&before, &again, |key| self.sink.family(key));
+        self.adopted = Some((ledger, again));
+        Some(changes)
     }
 
     /// Remembers what is wrong now, and gives what of it was not before.

@@ -1,15 +1,16 @@
 //! The proxy in this process as what carries states.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use change::compile::{Compiled, conflicts};
 use change::{Candidate, problem_of};
-use control::identity::{Answer, Issuer};
+use control::identity::{Answer, Certified, Issuer};
 use control::run::{Accepted, Sink};
 use l4::{Config, ProxyName};
 use model::{Problem, ProxyKey, Severity};
+use plan::Snapshot;
 use proxy::{ApplyReport, Proxy};
 use xds::{Family, ResourceSet};
 
@@ -20,6 +21,7 @@ const RETRY: Duration = Duration::from_secs(1);
 pub(crate) struct OwnProxy {
     proxy: Arc<Proxy>,
     issuer: Issuer,
+    certified: Certified,
     config: Config,
     /// What is in force; `None`: nothing yet.
     compiled: Option<Arc<Compiled>>,
@@ -52,6 +54,7 @@ impl OwnProxy {
         Self {
             proxy,
             issuer,
+            certified: Certified::default(),
             config: Config::default(),
             compiled: None,
             secrets: BTreeMap::new(),
@@ -182,6 +185,11 @@ impl Sink for OwnProxy {
         let mut news = OwnNews::default();
         self.apply(&mut news, now);
         Some(news)
+    }
+
+    fn certified(&mut self, snapshot: &Snapshot) -> Option<BTreeSet<(String, String)>> {
+        let report = self.issuer.report();
+        Some(self.certified.services(&report.borrow(), snapshot))
     }
 
     fn due(&self) -> Option<Instant> {

@@ -39,6 +39,10 @@ fn a_mesh_becomes_strict_by_way_of_permissive_and_cuts_nobody() {
     neighbours.put("/meshes/default", &mesh("PERMISSIVE", "1d"));
     let mut permissive = neighbours.reaches("while both are taken");
     assert!(greets(&neighbours), "plaintext is still taken");
+    eventually("clients go over to TLS when all instances have a certificate", || {
+        neighbours.reaches("by either");
+        neighbours.logs().lines().any(|line| line.contains("listener=inbound") && line.contains(" tls="))
+    });
     neighbours.put("/meshes/default", &mesh("STRICT", "1d"));
     let mut strict = neighbours.reaches("when only TLS is");
     eventually("plaintext is not taken", || !greets(&neighbours));

@@ -31,9 +31,9 @@ impl Proxy {
     pub(super) fn start(sort: Sort, name: &str, control_plane: &ControlPlane) -> Self {
         match sort {
             Sort::Ours => {
-                let arguments =
-                    ["proxy", "--proxy", name, "--control-plane", &control_plane.xds, "--workers", "2"];
-                Self::Ours(Program::start(meshtcp(arguments)))
+                let who = ["proxy", "--proxy", name, "--control-plane", &control_plane.xds];
+                let how = ["--workers", "2", "--log", "-"];
+                Self::Ours(Program::start(meshtcp(who.iter().chain(&how))))
             }
             Sort::Envoy => Self::Envoy(Envoy::start_at(name, &control_plane.xds, Protocol::Delta)),
         }
