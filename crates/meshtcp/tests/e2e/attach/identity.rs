@@ -83,7 +83,8 @@ fn through_renewals(protocol: Protocol) {
     let mut heard = Vec::new();
     // it may be reset
     let _ = stranger.read_to_end(&mut heard);
-    assert!(heard.is_empty(), "{heard:?}");
+    // a TLS alert at most
+    assert!(heard.first().is_none_or(|kind| *kind == 21), "{heard:?}");
 }
 
 #[test]
