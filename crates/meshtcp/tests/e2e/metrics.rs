@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::backend::serve;
+use serde_json::json;
+
+use crate::backend::{free_ports, serve};
 use crate::connection::tally;
 use crate::program::{Program, Up, ask, eventually, meshtcp};
 use crate::store::ControlPlane;
@@ -23,31 +25,50 @@ fn served(page: &str) -> (BTreeSet<String>, BTreeSet<String>) {
     (series, families)
 }
 
-/// `/metrics` of a process that carries connections.
+/// `/metrics` of a process that carries connections, and has a certificate.
 fn of_up() -> String {
     let town = Town::new();
     serve(town.applications[0], "v1");
     serve(town.applications[1], "v2");
+    let [port] = free_ports();
+    town.save(
+        "secured.yaml",
+        &format!(
+            "type: Mesh\nname: secured\nmtls:\n  enabledBackend: ca\n  backends: [{{name: ca, type: builtin}}]\n---\n\
+             type: Dataplane\nmesh: secured\nname: db-1\nnetworking:\n  address: 127.0.0.1\n  \
+             inbound: [{{port: {port}, servicePort: 1, tags: {{kuma.io/service: db}}}}]\n"
+        ),
+    );
     let up = Up::start(&[&town.path()]);
     up.is_ready();
     tally(town.outbound, 4);
+    eventually("there is a certificate", || {
+        up.ask("/metrics").1.contains("# TYPE meshtcp_tls_certificate_end_seconds")
+    });
     up.ask("/metrics").1
 }
 
-/// `/metrics` of a control plane that has a store, and a proxy.
+/// `/metrics` of a control plane that has a store, and a proxy with a certificate.
 fn of_control_plane() -> String {
     let control_plane = ControlPlane::start("memory", &["--admin", "127.0.0.1:0"]);
     let line = control_plane.program.awaits_text(0, "admin: http://");
     let admin = line.trim_start_matches("admin: http://");
-    let web = r#"{"type": "Dataplane", "mesh": "default", "name": "web-1", "networking": {"address": "127.0.0.1"}}"#;
-    let (status, said) =
-        crate::api::ask(&control_plane.api, &format!("PUT /meshes/default/dataplanes/web-1 {web}"));
-    assert!(status == 201 || status == 200, "{said}");
+    let mtls = json!({ "enabledBackend": "ca", "backends": [{ "name": "ca", "type": "builtin" }] });
+    control_plane.put("/meshes/default", &json!({ "type": "Mesh", "name": "default", "mtls": mtls }));
+    let [port] = free_ports();
+    control_plane.put(
+        "/meshes/default/dataplanes/web-1",
+        &json!({ "type": "Dataplane", "mesh": "default", "name": "web-1", "networking": {
+            "address": "127.0.0.1", "inbound": [{ "port": port, "tags": { "kuma.io/service": "web" } }],
+        } }),
+    );
     let _proxy =
         Program::start(meshtcp(["proxy", "--proxy", "web-1", "--control-plane", &control_plane.xds]));
     control_plane.program.awaits_text(0, "attached");
     eventually("the roll-out is counted", || {
-        ask(admin, "/metrics").1.contains("# TYPE meshtcp_rollout_live_after_seconds")
+        let page = ask(admin, "/metrics").1;
+        let wanted = ["rollout_live_after_seconds", "identity_first_certificate_end_timestamp_seconds"];
+        wanted.iter().all(|name| page.contains(&format!("# TYPE meshtcp_{name}")))
     });
     ask(admin, "/metrics").1
 }
