@@ -184,6 +184,10 @@ impl Contestant {
         };
         let mut running = Running { contestant: self, child };
         running.wait_until_up().map_err(|why| format!("{short}: {why}; see {}", folder.display()))?;
+        if setting.wire != Wire::Plaintext {
+            // a certificate may arrive a moment after the listener that needs it
+            std::thread::sleep(Duration::from_secs(1));
+        }
         Ok(running)
     }
 }
