@@ -56,8 +56,8 @@ pub trait Sink {
     fn attend(&mut self, now: Instant) -> Option<Self::News>;
 
     /// The tag-based services whose instances all have a certificate, as mesh and service, where a mesh takes plaintext too;
-    /// `None`: nobody counts here, and plans stay as they are.
-    fn certified(&mut self, snapshot: &Snapshot) -> Option<BTreeSet<(String, String)>>;
+    /// `None`: nobody counts here, or they are what they were, and plans stay as they are.
+    fn certified(&mut self, snapshot: &Arc<Snapshot>) -> Option<BTreeSet<(String, String)>>;
 
     /// When something will be due; `None`: nothing, unless something wakes the loop.
     fn due(&self) -> Option<Instant>;

@@ -70,11 +70,10 @@ impl Credentials {
             add(name, body);
         }
         let all: String = authorities.values().map(String::as_str).collect();
-        let of_mesh = authorities.iter().flat_map(|(mesh, pem)| {
-            [(format!("mesh_ca:secret:{mesh}"), pem), (format!("system_mtls_ca_{mesh}"), pem)]
-        });
-        let of_all =
-            [("mesh_ca:secret:all".to_owned(), &all), ("system_mtls_ca_all_meshes".to_owned(), &all)];
+        let of_mesh = authorities
+            .iter()
+            .flat_map(|(mesh, pem)| [(legacy_authority(mesh), pem), (format!("system_mtls_ca_{mesh}"), pem)]);
+        let of_all = [(legacy_authority("all"), &all), ("system_mtls_ca_all_meshes".to_owned(), &all)];
         for (name, pem) in of_mesh.chain(of_all) {
             let body = envoy::authority(&name, pem);
             add(name, body);
@@ -122,7 +121,7 @@ pub fn name_of_identity(mtls: &Mtls) -> String {
         Identity::MeshCa { backend: _ } if mtls.unified_names => {
             format!("system_mtls_identity_{}", mtls.mesh)
         }
-        Identity::MeshCa { backend: _ } => format!("identity_cert:secret:{}", mtls.mesh),
+        Identity::MeshCa { backend: _ } => legacy_identity(&mtls.mesh),
         Identity::Workload { by, provider: _ } => by.to_string(),
     }
 }
@@ -135,8 +134,18 @@ pub fn name_of_trust(mtls: &Mtls, mesh: &str) -> String {
         Trust::Domains { .. } | Trust::MeshCa | Trust::Spire if mtls.unified_names => {
             format!("system_mtls_ca_{mesh}")
         }
-        Trust::Domains { .. } | Trust::MeshCa | Trust::Spire => format!("mesh_ca:secret:{mesh}"),
+        Trust::Domains { .. } | Trust::MeshCa | Trust::Spire => legacy_authority(mesh),
     }
+}
+
+/// The name that a proxy's own certificate has without unified naming.
+pub(crate) fn legacy_identity(mesh: &str) -> String {
+    format!("identity_cert:secret:{mesh}")
+}
+
+/// The name that the authority of a mesh, or with `all` those of all meshes, has without unified naming.
+pub(crate) fn legacy_authority(mesh: &str) -> String {
+    format!("mesh_ca:secret:{mesh}")
 }
 
 /// All names of the secret with a proxy's own certificate: a gateway between meshes asks by the older one.
@@ -144,7 +153,7 @@ fn names_of_identity(mtls: &Mtls) -> Vec<String> {
     let own = name_of_identity(mtls);
     match &mtls.identity {
         Identity::MeshCa { backend: _ } if mtls.unified_names => {
-            vec![own, format!("identity_cert:secret:{}", mtls.mesh)]
+            vec![own, legacy_identity(&mtls.mesh)]
         }
         Identity::MeshCa { .. } | Identity::Workload { .. } => vec![own],
     }

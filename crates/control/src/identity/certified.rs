@@ -1,25 +1,42 @@
 //! Which tag-based services can be dialled by TLS while their mesh takes plaintext too (spec 07 §8.1).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use change::certificates::CertificateReport;
 use model::topology::MtlsMode;
 use model::{Kind, ProxyKey, Spec};
 use plan::Snapshot;
 
+use super::Issuer;
+
 /// The proxies that were given a certificate. They count for as long as their Dataplanes are there, also while they are not
 /// attached: one that is away for a moment brings nobody back to plaintext.
 #[derive(Debug, Default)]
-pub struct Certified(BTreeSet<ProxyKey>);
+pub struct Certified {
+    known: BTreeSet<ProxyKey>,
+    /// What was counted last: most turns of the loop bring neither another certificate nor other resources.
+    counted: Option<(Arc<CertificateReport>, Arc<Snapshot>)>,
+}
 
 impl Certified {
-    /// The services of meshes that take plaintext too whose instances all were given a certificate, as mesh and service.
-    pub fn services(
-        &mut self,
-        report: &CertificateReport,
-        snapshot: &Snapshot,
-    ) -> BTreeSet<(String, String)> {
-        let Self(known) = self;
+    /// The services of meshes that take plaintext too whose instances all were given a certificate, as mesh and service;
+    /// `None`: nothing has happened that could change them.
+    pub fn news(&mut self, issuer: &Issuer, snapshot: &Arc<Snapshot>) -> Option<BTreeSet<(String, String)>> {
+        let report = Arc::clone(&issuer.report().borrow());
+        let is_same = |(last, of): &(Arc<CertificateReport>, Arc<Snapshot>)| {
+            Arc::ptr_eq(last, &report) && Arc::ptr_eq(of, snapshot)
+        };
+        if self.counted.as_ref().is_some_and(is_same) {
+            return None;
+        }
+        let services = self.services(&report, snapshot);
+        self.counted = Some((report, Arc::clone(snapshot)));
+        Some(services)
+    }
+
+    fn services(&mut self, report: &CertificateReport, snapshot: &Snapshot) -> BTreeSet<(String, String)> {
+        let Self { known, counted: _ } = self;
         let given = report.proxies.iter().filter(|row| row.serial.is_some());
         known.extend(given.map(|row| ProxyKey::new(row.mesh.as_str(), row.name.as_str())));
         let mut there = BTreeSet::new();

@@ -148,9 +148,8 @@ impl Sink for FleetSink {
         something.then_some(news)
     }
 
-    fn certified(&mut self, snapshot: &Snapshot) -> Option<BTreeSet<(String, String)>> {
-        let report = self.issuer.as_ref()?.report();
-        Some(self.certified.services(&report.borrow(), snapshot))
+    fn certified(&mut self, snapshot: &Arc<Snapshot>) -> Option<BTreeSet<(String, String)>> {
+        self.certified.news(self.issuer.as_ref()?, snapshot)
     }
 
     /// Proxies wake the loop.

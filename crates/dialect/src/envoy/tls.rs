@@ -8,6 +8,7 @@ use super::CertificateKey;
 use super::destinations::Destinations;
 use super::tls_params::tls_params;
 use super::words::{extension, object, secret};
+use crate::secrets::{legacy_authority, legacy_identity, name_of_identity, name_of_trust};
 
 pub(super) const UPSTREAM: &str = "extensions.transport_sockets.tls.v3.UpstreamTlsContext";
 const DOWNSTREAM: &str = "extensions.transport_sockets.tls.v3.DownstreamTlsContext";
@@ -29,23 +30,19 @@ pub(super) struct Secrets {
 impl Secrets {
     /// To prove itself to proxies of a mesh, and to check these.
     pub(super) fn of(mtls: Option<&Mtls>, own_mesh: &str, mesh: &str) -> Self {
-        let unified = mtls.is_some_and(|mtls| mtls.unified_names);
-        let trust = mtls.map(|mtls| &mtls.trust);
-        let identity = match mtls.map(|mtls| (&mtls.identity, &mtls.uris)) {
-            Some((Identity::Workload { by: _, provider: Provider::Spire { .. } }, uris)) => {
+        let Some(mtls) = mtls else {
+            let (identity, authority) = (legacy_identity(own_mesh), legacy_authority(mesh));
+            return Self { identity: secret(&identity), authority: secret(&authority) };
+        };
+        let identity = match (&mtls.identity, &mtls.uris) {
+            (Identity::Workload { by: _, provider: Provider::Spire { .. } }, uris) => {
                 of_agent(uris.as_ref().ok().and_then(|uris| uris.first()).map_or("", String::as_str))
             }
-            Some((Identity::Workload { by, provider: Provider::Bundled }, _)) => secret(&by.to_string()),
-            Some((Identity::MeshCa { .. }, _)) | None if unified => {
-                secret(&format!("system_mtls_identity_{own_mesh}"))
-            }
-            Some((Identity::MeshCa { .. }, _)) | None => secret(&format!("identity_cert:secret:{own_mesh}")),
+            (Identity::MeshCa { .. } | Identity::Workload { .. }, _) => secret(&name_of_identity(mtls)),
         };
-        let authority = match trust {
-            Some(Trust::Spire) => of_agent(EVERYBODY),
-            // bundles are those of the own mesh
-            Some(Trust::Domains { .. }) if mesh == own_mesh => secret("system_trust_bundle"),
-            Some(Trust::Domains { .. } | Trust::MeshCa) | None => secret(&of_authority(mesh, unified)),
+        let authority = match &mtls.trust {
+            Trust::Spire => of_agent(EVERYBODY),
+            Trust::Domains { .. } | Trust::MeshCa => secret(&name_of_trust(mtls, mesh)),
         };
         Self { identity, authority }
     }
@@ -62,10 +59,6 @@ fn of_agent(name: &str) -> Value {
         "resourceApiVersion": "V3",
     });
     json!({ "name": name, "sdsConfig": from_agent })
-}
-
-fn of_authority(mesh: &str, unified: bool) -> String {
-    if unified { format!("system_mtls_ca_{mesh}") } else { format!("mesh_ca:secret:{mesh}") }
 }
 
 /// TLS to proxies of the mesh.
@@ -124,9 +117,9 @@ pub(super) fn at_gateway(
                 "commonTlsContext": {
                     "combinedValidationContext": {
                         "defaultValidationContext": {},
-                        "validationContextSdsSecretConfig": secret("mesh_ca:secret:all"),
+                        "validationContextSdsSecretConfig": secret(&legacy_authority("all")),
                     },
-                    "tlsCertificateSdsSecretConfigs": [secret(&format!("identity_cert:secret:{own_mesh}"))],
+                    "tlsCertificateSdsSecretConfigs": [secret(&legacy_identity(own_mesh))],
                 },
             });
             Some(socket(DOWNSTREAM, object(context)))

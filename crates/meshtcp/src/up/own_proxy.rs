@@ -187,9 +187,8 @@ impl Sink for OwnProxy {
         Some(news)
     }
 
-    fn certified(&mut self, snapshot: &Snapshot) -> Option<BTreeSet<(String, String)>> {
-        let report = self.issuer.report();
-        Some(self.certified.services(&report.borrow(), snapshot))
+    fn certified(&mut self, snapshot: &Arc<Snapshot>) -> Option<BTreeSet<(String, String)>> {
+        self.certified.news(&self.issuer, snapshot)
     }
 
     fn due(&self) -> Option<Instant> {
