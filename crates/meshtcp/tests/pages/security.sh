@@ -2,6 +2,8 @@ echo 127.0.0.1 cp.example.com >> /etc/hosts
 meshtcp control-plane --dataplane-auth token > /mnt/control-plane 2>&1 &
 first=$!
 soon meshtcp apply -f examples/canary
+# made while the control plane starts
+soon meshtcp get globalsecret admin-user-token
 run on-the-same-host.1
 [ "$(cut -d. -f1 admin.token | wc -c)" -gt 10 ] || fail "this is no token: $(cat admin.token)"
 run proxies.1
