@@ -1,14 +1,13 @@
 //! What is computed of a resource whenever it is shown: host names, counts, whether it works. None of it is stored.
 //!
 //! A client sends back what it was shown; [`take_out`] takes it out again, so that it is computed anew next time.
-//! Left out on purpose: virtual IPs and the server names of zone proxies, which nothing here hands out or answers to, and the
-//! identities of a service, by which proxies would check more than they do.
+//! Left out on purpose: virtual IPs and the server names of zone proxies, which nothing here hands out or answers to.
 
 mod conditions;
 mod host_names;
 mod services;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use change::compile::Compiled;
@@ -21,32 +20,33 @@ use self::host_names::HostNames;
 use super::Desk;
 use crate::store::Stored;
 
-/// Whether the proxies of a service have certificates.
-const NOT_READY: &str = "NotReady";
-
 /// What is known at one moment.
 pub(super) struct Computed {
     compiled: Arc<Compiled>,
     statuses: BTreeMap<ProxyKey, ProxyStatus>,
+    /// The proxies that have certificates.
+    certified: BTreeSet<ProxyKey>,
     zone: Option<String>,
 }
 
 impl Computed {
     /// What is known now of resources of a kind.
     pub(super) fn now(desk: &Desk, kind: Kind) -> Self {
+        let of_services = kind == Kind::MeshService;
         Self {
             compiled: Arc::clone(&desk.plane.standing().compiled),
-            statuses: if kind == Kind::MeshService { desk.plane.statuses() } else { BTreeMap::new() },
+            statuses: if of_services { desk.plane.statuses() } else { BTreeMap::new() },
+            certified: if of_services { certified(desk) } else { BTreeSet::new() },
             zone: desk.setup.rules.zone.as_deref().map(str::to_owned),
         }
     }
 
     /// A stored resource with what is computed of it, where it does not say so itself.
     pub(super) fn fill(&self, mut stored: Stored) -> Stored {
-        let Some(Members { state, status }) = self.members(&stored) else { return stored };
+        let Some(Members { spec, status }) = self.members(&stored) else { return stored };
         if let Some(document) = stored.document.as_object_mut() {
-            if let (Some(state), Some(Value::Object(spec))) = (state, document.get_mut("spec")) {
-                spec.insert("state".into(), json!(state));
+            if let Some(Value::Object(said)) = document.get_mut("spec") {
+                said.extend(spec);
             }
             fill_in(document, status);
         }
@@ -55,33 +55,37 @@ impl Computed {
 
     fn members(&self, stored: &Stored) -> Option<Members> {
         let (snapshot, key) = (&self.compiled.snapshot, &stored.key);
-        let spec = || Some(snapshot.named(key.kind, key.mesh_or_empty(), &key.name)?.spec());
+        let resource = || snapshot.named(key.kind, key.mesh_or_empty(), &key.name);
         let status = match key.kind {
             Kind::MeshService => {
-                let Spec::MeshService(service) = spec()? else { return None };
-                return Some(services::of_zone(
-                    snapshot,
-                    &self.statuses,
-                    self.zone.as_deref(),
-                    stored,
-                    service,
-                ));
+                let resource = resource()?;
+                let Spec::MeshService(service) = resource.spec() else { return None };
+                return Some(services::of_zone(self, stored, resource, service));
             }
             Kind::MeshExternalService => HostNames::of(snapshot, "meshExternalService", stored).status(),
             Kind::MeshMultiZoneService => {
-                let Spec::MeshMultiZoneService(service) = spec()? else { return None };
+                let Spec::MeshMultiZoneService(service) = resource()?.spec() else { return None };
                 services::of_zones(snapshot, self.zone.is_some(), stored, service)
             }
             _ => Map::from_iter([("conditions".to_owned(), conditions::of(snapshot, stored)?)]),
         };
-        Some(Members { state: None, status })
+        Some(Members { spec: Map::new(), status })
     }
+}
+
+/// The proxies that have certificates.
+fn certified(desk: &Desk) -> BTreeSet<ProxyKey> {
+    let Some(issuer) = &desk.setup.issuer else { return BTreeSet::new() };
+    let report = Arc::clone(&issuer.report().borrow());
+    let have = report.proxies.iter().filter(|row| row.serial.is_some());
+    have.map(|row| ProxyKey::new(row.mesh.as_str(), row.name.as_str())).collect()
 }
 
 /// What is computed, by where it stands.
 struct Members {
-    /// `spec.state`.
-    state: Option<&'static str>,
+    /// Over what the document says.
+    spec: Map<String, Value>,
+    /// Where the document says nothing.
     status: Map<String, Value>,
 }
 
@@ -93,7 +97,7 @@ pub(super) fn take_out(zone: Option<&str>, kind: Kind, document: &mut Value) {
         && is_here(label.as_deref(), zone)
         && let Some(Value::Object(spec)) = members.get_mut("spec")
     {
-        spec.shift_remove("state");
+        spec.retain(|name, _| !["state", "identities"].contains(&name.as_str()));
     }
     // whatever a client sends of what only tells what was seen, it was told
     let seen: &[&str] = match kind {
@@ -109,7 +113,8 @@ pub(super) fn take_out(zone: Option<&str>, kind: Kind, document: &mut Value) {
         if let Some(Value::Array(addresses)) = status.get_mut("addresses") {
             addresses.retain(|address| address.get("hostnameGeneratorRef").is_none());
         }
-        if status.get("tls") == Some(&json!({ "status": NOT_READY })) {
+        // that they are ready stays true (spec 07 §8.2); that they are not is only what was seen
+        if status.get("tls") == Some(&json!({ "status": services::NOT_READY })) {
             status.shift_remove("tls");
         }
         status.retain(|_, value| !says_nothing(value));
@@ -155,7 +160,7 @@ mod tests {
     fn what_was_computed_is_taken_out_of_what_comes_back_and_nothing_else() {
         let by_hand = json!({ "hostname": "pay.example" });
         let shown = json!({
-            "spec": { "state": "Available", "selector": {} },
+            "spec": { "state": "Available", "identities": [{ "type": "ServiceTag", "value": "pay" }], "selector": {} },
             "status": {
                 "addresses": [by_hand, { "hostname": "pay.svc.mesh.local", "hostnameGeneratorRef": { "coreName": "g" } }],
                 "dataplaneProxies": { "total": 1 },

@@ -111,6 +111,8 @@ struct All {
     /// That of this control plane.
     zone: Option<String>,
     statuses: BTreeMap<ProxyKey, ProxyStatus>,
+    /// The mTLS backend that each certificate is of.
+    backends: BTreeMap<ProxyKey, String>,
 }
 
 /// What sort of proxy a Dataplane is for.
@@ -174,6 +176,14 @@ impl Count {
 struct Service {
     sort: &'static str,
     proxies: Count,
+    /// How many of its proxies have a certificate of each mTLS backend.
+    backends: BTreeMap<String, usize>,
+}
+
+impl Service {
+    fn new(sort: &'static str) -> Self {
+        Self { sort, proxies: Count::default(), backends: BTreeMap::new() }
+    }
 }
 
 impl Service {
@@ -203,6 +213,9 @@ impl Service {
             "status": status,
             "dataplanes": { "total": online + degraded + offline, "online": online + degraded, "offline": offline },
         });
+        if !self.backends.is_empty() {
+            shown["issuedBackends"] = json!(self.backends);
+        }
         // the name that Kuma's DNS has for a service by tag, and the zones that it is in
         if let Some(zone) = zone {
             shown["addressPort"] = json!(format!("{name}.mesh:80"));
@@ -234,7 +247,8 @@ impl All {
         let listing = desk.store.list(&Selection::default()).await;
         let listing = listing.map_err(|error| Refusal::of_store(TITLE, &error))?;
         let zone = desk.setup.rules.zone.as_deref().map(str::to_owned);
-        Ok(Self { items: listing.items, zone, statuses: desk.plane.statuses() })
+        let backends = overview::backends(desk);
+        Ok(Self { items: listing.items, zone, statuses: desk.plane.statuses(), backends })
     }
 
     fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Stored> {
@@ -253,6 +267,25 @@ impl All {
             true if inbounds.into_iter().flatten().all(is_ready) => State::Online,
             true => State::Degraded,
         }
+    }
+
+    /// The mTLS backend that the certificate of a proxy is of; `None`: it has none.
+    fn backend(&self, dataplane: &Stored) -> Option<&str> {
+        let key = ProxyKey::new(dataplane.key.mesh_or_empty(), dataplane.key.name.as_str());
+        self.backends.get(&key).map(String::as_str)
+    }
+
+    /// How the proxies of a mesh are that have certificates, by mTLS backend: by that which issued, and by those that they take.
+    fn mtls(&self, mesh: &str) -> Value {
+        let mut counts: BTreeMap<&str, Count> = BTreeMap::new();
+        for dataplane in self.of_kind(Kind::Dataplane).filter(|it| it.key.mesh_or_empty() == mesh) {
+            if let Some(backend) = self.backend(dataplane) {
+                counts.entry(backend).or_default().add(self.state(dataplane));
+            }
+        }
+        let counts: Value =
+            counts.iter().map(|(backend, count)| ((*backend).to_owned(), count.show())).collect();
+        json!({ "issuedBackends": counts, "supportedBackends": counts })
     }
 
     fn proxies(&self, mesh: Option<&str>, sort: Option<Sort>) -> Count {
@@ -295,9 +328,11 @@ impl All {
             for name in names {
                 let key = (dataplane.key.mesh_or_empty().to_owned(), name.to_owned());
                 let sort = Sort::of(&dataplane.document).of_service();
-                let service =
-                    services.entry(key).or_insert_with(|| Service { sort, proxies: Count::default() });
+                let service = services.entry(key).or_insert_with(|| Service::new(sort));
                 service.proxies.add(self.state(dataplane));
+                if let Some(backend) = self.backend(dataplane) {
+                    *service.backends.entry(backend.to_owned()).or_default() += 1;
+                }
             }
         }
         services
@@ -350,7 +385,7 @@ impl All {
                 "envoy": of_agent("envoy", true),
                 "meshtcp": of_agent("meshtcp", false),
             },
-            "mTLS": { "issuedBackends": {}, "supportedBackends": {} },
+            "mTLS": self.mtls(name),
         })
     }
 }

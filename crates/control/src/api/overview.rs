@@ -1,9 +1,12 @@
 //! A resource together with what is known of what it stands for.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use change::certificates::CertificateRow;
 use change::status::{Connection, ProxyStatus};
 use model::{Kind, ProxyKey, ResourceKey};
+use plan::Snapshot;
 use serde_json::{Value, json};
 
 use super::Desk;
@@ -224,8 +227,7 @@ fn mtls(desk: &Desk, stored: &Stored) -> Option<Value> {
         report.proxies.binary_search_by(|row| (row.mesh.as_str(), row.name.as_str()).cmp(&(mesh, name)));
     let row = report.proxies.get(found.ok()?)?;
     let standing = desk.plane.standing();
-    let backend = standing.compiled.snapshot.mesh(mesh).and_then(|mesh| mesh.mtls());
-    let backend = backend.map_or(row.authority.as_str(), |backend| backend.name.as_str());
+    let backend = backend(&standing.compiled.snapshot, row);
     Some(json!({
         "certificateExpirationTime": row.ends?.to_string(),
         "lastCertificateRegeneration": row.made?.to_string(),
@@ -233,4 +235,22 @@ fn mtls(desk: &Desk, stored: &Stored) -> Option<Value> {
         "issuedBackend": backend,
         "supportedBackends": [backend],
     }))
+}
+
+/// Who signed the certificate of a proxy, as the mesh calls it: its mTLS backend, where it has one.
+fn backend<'a>(snapshot: &'a Snapshot, row: &'a CertificateRow) -> &'a str {
+    let backend = snapshot.mesh(&row.mesh).and_then(|mesh| mesh.mtls());
+    backend.map_or(row.authority.as_str(), |backend| backend.name.as_str())
+}
+
+/// Who signed the certificate of each proxy that attaches here and has one.
+pub(super) fn backends(desk: &Desk) -> BTreeMap<ProxyKey, String> {
+    let Some(issuer) = &desk.setup.issuer else { return BTreeMap::new() };
+    let (report, standing) = (Arc::clone(&issuer.report().borrow()), desk.plane.standing());
+    let have = report.proxies.iter().filter(|row| row.serial.is_some());
+    let named = have.map(|row| {
+        let key = ProxyKey::new(row.mesh.as_str(), row.name.as_str());
+        (key, backend(&standing.compiled.snapshot, row).to_owned())
+    });
+    named.collect()
 }

@@ -1,29 +1,29 @@
 //! What is computed of services: their proxies, and the services that one in several zones stands for.
 
-use std::collections::BTreeMap;
-
-use change::status::ProxyStatus;
 use model::reference::ZONE_TAG;
-use model::topology::{Dataplane, Inbound, MeshMultiZoneService, MeshService, ServiceSelector};
+use model::topology::{Dataplane, Identity, Inbound, MeshMultiZoneService, MeshService, ServiceSelector};
 use model::{Kind, ProxyKey, Resource};
-use plan::Snapshot;
+use plan::{ServiceIdentities, Snapshot};
 use serde_json::{Map, Value, json};
 
 use super::conditions::condition;
 use super::host_names::HostNames;
-use super::{Members, NOT_READY, is_here};
+use super::{Computed, Members, is_here};
 use crate::api::selected::selects;
 use crate::store::Stored;
 
+/// Some proxies of a service end no TLS.
+pub(super) const NOT_READY: &str = "NotReady";
+
 /// Of a service of one zone.
 pub(super) fn of_zone(
-    snapshot: &Snapshot,
-    statuses: &BTreeMap<ProxyKey, ProxyStatus>,
-    zone: Option<&str>,
+    computed: &Computed,
     stored: &Stored,
+    resource: &Resource,
     service: &MeshService,
 ) -> Members {
-    let mesh = stored.key.mesh_or_empty();
+    let Computed { compiled, statuses, certified, zone } = computed;
+    let (snapshot, mesh) = (&*compiled.snapshot, stored.key.mesh_or_empty());
     let selected: Vec<(&Resource, &Dataplane)> = match &service.selector {
         ServiceSelector::Tags(tags) => snapshot.dataplanes_with_tags(mesh, tags).collect(),
         other => snapshot.dataplanes(mesh).filter(|(it, _)| selects(other, it)).collect(),
@@ -35,15 +35,28 @@ pub(super) fn of_zone(
         statuses.get(&key).is_some_and(|status| status.connection.is_some())
     };
     let connected = selected.iter().filter(|(it, _)| is_connected(it)).count();
-    let mut status = HostNames::of(snapshot, "meshService", stored).status();
-    // proxies are given no certificates here
-    status.insert("tls".into(), json!({ "status": NOT_READY }));
     let counts = json!({ "connected": connected, "healthy": healthy, "total": selected.len() });
+    let mut status = HostNames::of(snapshot, "meshService", stored).status();
+    let mut spec = Map::new();
+    // what one of another zone is was found out there
+    if let Some(found) = ServiceIdentities::of(snapshot, resource, |proxy| certified.contains(proxy)) {
+        let tls = if found.tls_ready { "Ready" } else { NOT_READY };
+        status.insert("tls".into(), json!({ "status": tls }));
+        if is_here(stored.document["labels"][ZONE_TAG].as_str(), zone.as_deref()) {
+            let state = if healthy > 0 { "Available" } else { "Unavailable" };
+            spec.insert("state".into(), state.into());
+            spec.insert("identities".into(), found.identities.iter().map(identity).collect());
+        }
+    }
     status.insert("dataplaneProxies".into(), counts);
-    // that of another zone came from there
-    let is_here = is_here(stored.document["labels"][ZONE_TAG].as_str(), zone);
-    let state = if healthy > 0 { "Available" } else { "Unavailable" };
-    Members { state: is_here.then_some(state), status }
+    Members { spec, status }
+}
+
+fn identity(identity: &Identity) -> Value {
+    match identity {
+        Identity::ServiceTag(value) => json!({ "type": "ServiceTag", "value": value }),
+        Identity::SpiffeId(value) => json!({ "type": "SpiffeID", "value": value }),
+    }
 }
 
 /// The inbounds of a selected dataplane that are the service's.

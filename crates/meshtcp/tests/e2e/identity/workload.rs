@@ -74,6 +74,14 @@ fn an_identity_that_loses_its_ca_keeps_what_it_issued() {
     };
     eventually("the identity is provided", || is_provided("True"));
     eventually("plaintext is not taken any more", || !hears(&neighbours));
+    let json = |path: &str| crate::api::json(&neighbours.control_plane.api, path);
+    eventually("the service ends TLS", || {
+        json("/meshes/default/meshservices/redis")["status"]["tls"]["status"] == "Ready"
+    });
+    let insight = json("/meshes/default/service-insights/redis");
+    assert_eq!(insight["issuedBackends"], json!({ "MeshIdentity identity": 1 }), "{insight}");
+    let issued = json("/mesh-insights/default")["mTLS"]["issuedBackends"]["MeshIdentity identity"].clone();
+    assert_eq!(issued["total"], 2, "{issued}");
     let path = "DELETE /meshes/default/secrets/identity-private-key";
     let (status, body) = ask(&neighbours.control_plane.api, path);
     assert_eq!(status, 200, "{body}");
