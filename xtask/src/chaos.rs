@@ -15,6 +15,7 @@ mod applications;
 mod clients;
 mod faults;
 mod hostile;
+mod identity;
 mod program;
 mod stage;
 mod verdict;
@@ -26,6 +27,7 @@ use std::time::{Duration, Instant};
 
 use clients::Clients;
 use faults::Fault;
+use identity::Identity;
 use stage::Stage;
 use writes::Writes;
 
@@ -38,7 +40,7 @@ const PAUSE: u64 = 1500;
 /// How many connections live at the same time.
 const CONNECTIONS: usize = 1000;
 
-/// `[--minutes N] [--seed N] [--connections N] [--binary PATH]`: runs, and says what came of it.
+/// `[--minutes N] [--seed N] [--connections N] [--mtls LIFE] [--binary PATH]`: runs, and says what came of it.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     let flags = Flags::read(arguments)?;
     if std::env::var_os(INSIDE).is_none() {
@@ -51,13 +53,15 @@ struct Flags {
     minutes: f64,
     seed: u64,
     connections: usize,
+    /// How long certificates live, as `5s`; absent: the mesh has no mutual TLS.
+    mtls: Option<String>,
     binary: Option<PathBuf>,
 }
 
 impl Flags {
     fn read(arguments: &[String]) -> Outcome<Self> {
-        let mut flags =
-            Self { minutes: 10.0, seed: fastrand::u64(1..1_000_000), connections: CONNECTIONS, binary: None };
+        let seed = fastrand::u64(1..1_000_000);
+        let mut flags = Self { minutes: 10.0, seed, connections: CONNECTIONS, mtls: None, binary: None };
         let mut rest = arguments.iter();
         while let Some(name) = rest.next() {
             let value = rest.next().ok_or_else(|| format!("`{name}` needs a value"))?;
@@ -66,9 +70,11 @@ impl Flags {
                 "--minutes" => flags.minutes = value.parse().map_err(|_| wrong())?,
                 "--seed" => flags.seed = value.parse().map_err(|_| wrong())?,
                 "--connections" => flags.connections = value.parse().map_err(|_| wrong())?,
+                "--mtls" => flags.mtls = Some(value.clone()),
                 "--binary" => flags.binary = Some(value.into()),
                 other => {
-                    return Err(format!("`{other}` is none of --minutes, --seed, --connections, --binary"));
+                    let flags = "--minutes, --seed, --connections, --mtls, --binary";
+                    return Err(format!("`{other}` is none of {flags}"));
                 }
             }
         }
@@ -77,7 +83,7 @@ impl Flags {
 }
 
 /// Runs this program again, in a network and with mounts of its own.
-fn again_inside(Flags { minutes, seed, connections, binary }: &Flags) -> Outcome {
+fn again_inside(Flags { minutes, seed, connections, mtls, binary }: &Flags) -> Outcome {
     let binary = match binary {
         Some(binary) => binary.clone(),
         None => {
@@ -90,15 +96,17 @@ fn again_inside(Flags { minutes, seed, connections, binary }: &Flags) -> Outcome
     let mut command = Command::new("unshare");
     command.args(["--net", "--mount", "--"]).arg(this).arg("chaos");
     command.args(["--minutes", &minutes.to_string(), "--seed", &seed.to_string()]);
+    command.args(mtls.iter().flat_map(|life| ["--mtls", life]));
     command.args(["--connections", &connections.to_string(), "--binary"]).arg(binary).env(INSIDE, "1");
     execute(&mut command)
 }
 
-fn chaos(Flags { minutes, seed, connections, binary }: &Flags) -> Outcome {
+fn chaos(Flags { minutes, seed, connections, mtls, binary }: &Flags) -> Outcome {
     let binary = binary.as_ref().ok_or("--binary is missing")?;
     let mut chance = fastrand::Rng::with_seed(*seed);
     let mut stage = Stage::set(binary)?;
-    let writes = Writes::begin(&stage, chance.fork())?;
+    let identity = mtls.as_ref().map(|life| Identity::new(stage.folder(), life)).transpose()?;
+    let writes = Writes::begin(&stage, identity, chance.fork())?;
     stage.is_live()?;
     let clients = Clients::start(stage.outbound(), *connections)?;
     let (time, begun) = (Duration::from_secs_f64(minutes * 60.0), Instant::now());

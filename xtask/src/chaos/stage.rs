@@ -115,6 +115,10 @@ impl Stage {
         OUTBOUND
     }
 
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     pub(super) fn disk(&self) -> PathBuf {
         self.folder.join("disk")
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::identity::Identity;
 use super::stage::Stage;
 use crate::run::{Outcome, within};
 
@@ -49,9 +50,10 @@ pub(super) struct Written {
 
 impl Writes {
     /// Puts the mesh, and goes on to change it.
-    pub(super) fn begin(stage: &Stage, chance: fastrand::Rng) -> Outcome<Self> {
+    pub(super) fn begin(stage: &Stage, identity: Option<Identity>, chance: fastrand::Rng) -> Outcome<Self> {
         let apis = stage.apis();
-        for (path, document) in Stage::resources() {
+        let of_identity = identity.iter().flat_map(Identity::resources);
+        for (path, document) in of_identity.chain(Stage::resources()) {
             let mut last = String::new();
             let put = within(START, &format!("PUT {path}"), || {
                 let answer = ask(&apis[0].0, "PUT", &path, &document.to_string());
@@ -62,7 +64,7 @@ impl Writes {
         }
         let shared = Arc::<Shared>::default();
         let for_thread = Arc::clone(&shared);
-        let writer = std::thread::spawn(move || for_thread.write(&apis, chance));
+        let writer = std::thread::spawn(move || for_thread.write(&apis, identity.as_ref(), chance));
         Ok(Self { shared, writer })
     }
 
@@ -78,7 +80,7 @@ impl Writes {
 }
 
 impl Shared {
-    fn write(&self, apis: &[Api; 2], mut chance: fastrand::Rng) -> Written {
+    fn write(&self, apis: &[Api; 2], identity: Option<&Identity>, mut chance: fastrand::Rng) -> Written {
         let mut written = Written::default();
         for number in 0.. {
             if self.stop.load(Relaxed) {
@@ -86,6 +88,11 @@ impl Shared {
             }
             std::thread::sleep(Duration::from_millis(chance.u64(20..PAUSE)));
             let api = &apis[chance.usize(..2)].0;
+            if let Some(identity) = identity.filter(|_| chance.u8(..8) == 0) {
+                let (path, document) = identity.change(&mut chance);
+                self.put(api, &path, &document, &mut written);
+                continue;
+            }
             match chance.u8(..10) {
                 0..6 => {
                     let route = Stage::route(chance.u32(..10), chance.u32(1..10));
