@@ -7,7 +7,7 @@ use dialect::l4 as words;
 use l4::config::Origin;
 use l4::permit::{Peer, Permissions};
 use model::ProxyKey;
-use plan::{Accepts, Destination, Direction, Listener, Mtls, Plan, Terminated};
+use plan::{Accepts, Destination, Direction, Listener, Plan, Terminated};
 use serde::Serialize;
 
 use crate::compile::Compiled;
@@ -39,7 +39,7 @@ pub fn permitted(compiled: &Compiled, from: &ProxyKey, to: &str) -> Vec<Permitte
     let targets = targets(compiled, from, &own.plan, to);
     let answers = targets.into_iter().map(|((key, listener), target)| {
         let Target { accepts, server_name } = target;
-        let (may, by, why, shadow_denied) = answer(&own.plan, accepts, server_name);
+        let Answer { may, by, why, shadow_denied } = of_proxy(&own.plan, accepts, server_name);
         let (from, to, inbound) = (from.to_string(), key.to_string(), listener.to_owned());
         Permitted { from, to, inbound, may, by, why, shadow_denied }
     });
@@ -126,33 +126,70 @@ fn dialled(plan: &Plan) -> Vec<Dialled<'_>> {
     dialled
 }
 
-fn answer(
-    client: &Plan,
-    accepts: &Accepts,
-    server_name: Option<&str>,
-) -> (bool, Option<String>, Option<String>, bool) {
-    let because = |may, why: String| (may, None, Some(why), false);
+/// Who connects, as an inbound sees it.
+pub(crate) enum Client<'a> {
+    /// Somebody who proves nothing.
+    Plaintext,
+    /// Somebody with a certificate that is believed.
+    Tls {
+        /// The URI names in it, in their order.
+        uris: &'a [String],
+        /// The server name that it asks for; absent where nobody knows.
+        server_name: Option<&'a str>,
+    },
+}
+
+/// Whether somebody may connect to an inbound.
+pub(crate) struct Answer {
+    pub(crate) may: bool,
+    /// The policy that says so, and the place in it.
+    pub(crate) by: Option<String>,
+    /// Why, where no policy says so.
+    pub(crate) why: Option<String>,
+    pub(crate) shadow_denied: bool,
+}
+
+impl Answer {
+    fn because(may: bool, why: impl Into<String>) -> Self {
+        Self { may, by: None, why: Some(why.into()), shadow_denied: false }
+    }
+}
+
+/// Whether a proxy may connect to an inbound.
+fn of_proxy(client: &Plan, accepts: &Accepts, server_name: Option<&str>) -> Answer {
+    match (&client.mtls, accepts) {
+        (Some(client), Accepts::Mtls(_)) => match client.uris.as_deref() {
+            Ok(uris) => answer(accepts, &Client::Tls { uris, server_name }),
+            Err(why) => Answer::because(false, format!("no certificate can be issued for the client: {why}")),
+        },
+        (Some(_), Accepts::Plaintext | Accepts::ServerName) | (None, _) => {
+            answer(accepts, &Client::Plaintext)
+        }
+    }
+}
+
+/// Whether a client may connect to an inbound, by the law that proxies go by.
+pub(crate) fn answer(accepts: &Accepts, client: &Client<'_>) -> Answer {
     let Accepts::Mtls(terminated) = accepts else {
-        return because(true, "it takes plaintext from anybody: no mTLS is on for it".to_owned());
+        return Answer::because(true, "it takes plaintext from anybody: no mTLS is on for it");
     };
     let Terminated { mtls: _, permissive, mode_by: _, params: _, peer_prefixes, permissions } = &**terminated;
-    let uris = match &client.mtls {
-        None if *permissive => {
-            return because(true, "it takes plaintext from anybody in mode PERMISSIVE".to_owned());
+    let (uris, server_name) = match client {
+        Client::Plaintext if *permissive => {
+            return Answer::because(true, "it takes plaintext from anybody in mode PERMISSIVE");
         }
-        None => return because(false, "it takes mesh TLS only, and the client has no identity".to_owned()),
-        Some(client) => match uris(client) {
-            Ok(uris) => uris,
-            Err(why) => return because(false, why),
-        },
+        Client::Plaintext => {
+            return Answer::because(false, "it takes mesh TLS only, and the client has no identity");
+        }
+        Client::Tls { uris, server_name } => (*uris, *server_name),
     };
     let is_accepted = |uri: &String| peer_prefixes.iter().any(|prefix| uri.starts_with(prefix));
     if !peer_prefixes.is_empty() && !uris.iter().any(is_accepted) {
         let prefixes = peer_prefixes.join(", ");
-        return because(false, format!("no name in the client's certificate begins with {prefixes}"));
+        return Answer::because(false, format!("no name in the client's certificate begins with {prefixes}"));
     }
     let Ok(law) = Permissions::parse(words::permissions(permissions)) else {
-        return because(false, "its permissions cannot be told to it".to_owned());
+        return Answer::because(false, "its permissions cannot be told to it");
     };
     let verdict = law.decide(&Peer { uris, server_name });
     let by = verdict.rule.and_then(|rule| rule.origin.as_ref()).map(in_words);
@@ -160,11 +197,7 @@ fn answer(
         true => "no permission allows anybody".to_owned(),
         false => "no permission speaks about it".to_owned(),
     });
-    (verdict.allowed, by, why, verdict.shadow_denied)
-}
-
-fn uris(mtls: &Mtls) -> Result<&[String], String> {
-    mtls.uris.as_deref().map_err(|why| format!("no certificate can be issued for the client: {why}"))
+    Answer { may: verdict.allowed, by, why, shadow_denied: verdict.shadow_denied }
 }
 
 fn in_words(Origin { kind, mesh: _, name, rule }: &Origin) -> String {

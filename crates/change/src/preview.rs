@@ -6,6 +6,7 @@
 //!                 preview ──▶ resources, listeners of proxies with their live connections, remarks
 //! ```
 
+mod admission;
 mod difference;
 mod document;
 mod live;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::Ledger;
 use crate::compile::{Compiled, CompiledProxy, Compiler, Scope};
 
+pub use admission::NotLetIn;
 pub use difference::{Difference, differences};
 pub use document::{comparable, universal};
 pub use live::{Affected, Existing, Live, LiveConnection, LiveConnections};
@@ -58,6 +60,9 @@ pub struct Preview {
     pub proxies_total: usize,
     /// The proxies that would be told something else, by mesh and name.
     pub proxies: Vec<ProxyPreview>,
+    /// The open connections that would not be let in again, as far as anybody knows of them: by proxy, listener and client.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_let_in: Vec<NotLetIn>,
     /// What would be wrong or doubtful that is not so now: errors first.
     pub remarks: Vec<Remark>,
 }
@@ -75,6 +80,7 @@ pub fn preview(in_force: &State, proposed: &State, live: &Live) -> Preview {
         resources: resource_changes(&in_force.ledger, &proposed.ledger),
         proxies_total: proposed.compiled.proxies.len(),
         proxies: proxies::changed(before, after, live),
+        not_let_in: admission::not_let_in(before, after, live),
         remarks: remarks(in_force, proposed),
     }
 }
@@ -82,7 +88,7 @@ pub fn preview(in_force: &State, proposed: &State, live: &Live) -> Preview {
 impl Preview {
     /// Whether the change would change nothing.
     pub fn is_empty(&self) -> bool {
-        let Self { resources, proxies_total: _, proxies, remarks: _ } = self;
+        let Self { resources, proxies_total: _, proxies, not_let_in: _, remarks: _ } = self;
         resources.is_empty() && proxies.is_empty()
     }
 

@@ -28,14 +28,18 @@ fn live(case: &Path) -> Live {
             (it["proxy"].as_str().unwrap().parse().unwrap(), it["listener"].as_str().unwrap().to_owned());
         let backends = it["backends"].as_object().unwrap().iter();
         let first = it["firstBackend"].as_str();
+        let uris = |uris: &Vec<Value>| uris.iter().map(|uri| uri.as_str().unwrap().to_owned()).collect();
+        let peer: Option<Vec<String>> = it["peerUris"].as_array().map(uris);
         // draws spread evenly, as proxies make them
         let of_backend = |(backend, count): (&String, &Value)| {
             let backend = backend.clone();
             let draw = move |at: u64| at.wrapping_mul(0x9e37_79b9_7f4a_7c15);
             let draws = (0..count.as_u64().unwrap()).map(draw);
+            let peer = peer.clone();
             let connection = move |draw| LiveConnection {
                 client: ([127, 0, 0, 1], 1).into(),
                 server_name: None,
+                peer: peer.clone(),
                 backend: backend.clone(),
                 first_backend: first.map(str::to_owned),
                 draw: Some(draw),
@@ -45,7 +49,13 @@ fn live(case: &Path) -> Live {
         let open = backends.flat_map(of_backend).collect();
         (key, LiveConnections { open, age_seconds: it["ageSeconds"].as_f64().unwrap() })
     };
-    listeners.into_iter().map(one).collect()
+    let mut live = Live::new();
+    for (key, LiveConnections { open, age_seconds }) in listeners.into_iter().map(one) {
+        let counted = live.entry(key).or_default();
+        counted.open.extend(open);
+        counted.age_seconds = age_seconds;
+    }
+    live
 }
 
 #[test]

@@ -168,9 +168,13 @@ impl Proxies {
                 let Ok(client) = text("client").parse() else { continue };
                 let said = |key: &str| Some(text(key)).filter(|text| !text.is_empty());
                 let counted = live.entry((proxy, text("listener").to_owned())).or_default();
+                let uris = |uris: &Vec<Value>| {
+                    uris.iter().filter_map(|uri| uri.as_str().map(str::to_owned)).collect()
+                };
                 counted.open.push(LiveConnection {
                     client,
                     server_name: said("serverName").map(str::to_owned),
+                    peer: connection["clientTls"]["peerUris"].as_array().map(uris),
                     backend: without_kind(text("backend")),
                     first_backend: said("firstBackend").map(without_kind),
                     draw: u64::from_str_radix(text("draw"), 16).ok(),

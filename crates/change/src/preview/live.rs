@@ -32,6 +32,8 @@ pub struct LiveConnection {
     pub client: SocketAddr,
     /// The TLS server name that it asked for, in lower case, where the listener routes by it.
     pub server_name: Option<String>,
+    /// The URI names in the client's certificate, in their order; `None`: it speaks plaintext.
+    pub peer: Option<Vec<String>>,
     /// The backend that it was carried to: the backendRef without its kind, as [`Share::backend`](crate::compile::Share)
     /// says it.
     pub backend: String,

@@ -8,9 +8,9 @@ use model::ProxyKey;
 use super::{Affected, Existing, Preview, ProxyPreview, ResourceChange, Verb};
 
 impl fmt::Display for Preview {
-    /// Resources with their fields, then what changes for which proxies, then remarks.
+    /// Resources with their fields, then what changes for which proxies and for open connections, then remarks.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { resources, proxies_total, proxies, remarks } = self;
+        let Self { resources, proxies_total, proxies, not_let_in, remarks } = self;
         resources.iter().try_for_each(|resource| writeln!(f, "{resource}"))?;
         if resources.is_empty() {
             writeln!(f, "no resource would change")?;
@@ -21,6 +21,10 @@ impl fmt::Display for Preview {
         }
         let affected = proxies.iter().flat_map(|it| &it.listeners).filter_map(|it| it.connections.as_ref());
         connections(f, affected)?;
+        if !not_let_in.is_empty() {
+            writeln!(f)?;
+        }
+        not_let_in.iter().try_for_each(|it| writeln!(f, "{it}"))?;
         if !remarks.is_empty() {
             writeln!(f)?;
         }
