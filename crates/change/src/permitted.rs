@@ -135,7 +135,8 @@ fn answer(
     let Accepts::Mtls(terminated) = accepts else {
         return because(true, "it takes plaintext from anybody: no mTLS is on for it".to_owned());
     };
-    let Terminated { mtls: _, permissive, mode_by: _, params: _, peer_prefixes, permissions } = &**terminated;
+    let Terminated { mtls: _, permissive, mode_by: _, params: _, peer_prefixes, permissions, counted_as: _ } =
+        &**terminated;
     let uris = match &client.mtls {
         None if *permissive => {
             return because(true, "it takes plaintext from anybody in mode PERMISSIVE".to_owned());
