@@ -24,6 +24,7 @@ mod xds;
 use std::io::{self, BufRead as _, Write as _};
 use std::panic::{self, AssertUnwindSafe};
 
+use plan::ProxyId;
 use serde_json::{Value, json};
 
 use request::{Failure, Request};
@@ -68,7 +69,8 @@ fn run(request: &Request) -> Result<Value, Failure> {
         "build-from-rules" => source_rules::by_tag(request),
         "build-inbound-rules" => source_rules::plain(request),
         "xds" => xds::answer(request),
-        "xds-ingress" => xds::ingress(request),
+        "xds-ingress" => xds::zone_proxy(request, ProxyId::ZoneIngress),
+        "xds-egress" => xds::zone_proxy(request, ProxyId::ZoneEgress),
         "xds-inbound" => inbound_xds::answer(request),
         "rbac" => inbound_xds::permission_filter(request),
         "traffic" => traffic::answer(request),

@@ -1,9 +1,10 @@
-//! Checks `xds` and `xds-ingress`: what MeshTCPRoute produces for a proxy and nothing else, and what a zone
-//! ingress is told.
+//! Checks `xds`, `xds-ingress` and `xds-egress`: what MeshTCPRoute produces for a proxy and nothing else, and what a zone
+//! proxy is told.
 
 use std::collections::BTreeMap;
 
 use dialect::envoy::{self, CertificateKey, EnvoyOptions, EnvoyResources, SplitLayout};
+use model::ResourceName;
 use plan::{ProxyId, Snapshot, plan};
 use serde_json::{Value, json};
 
@@ -39,12 +40,12 @@ pub(crate) fn answer(request: &Request) -> Result<Value, Failure> {
     }))
 }
 
-/// Check `xds-ingress`: the configuration of a zone ingress, all types in one list.
-pub(crate) fn ingress(request: &Request) -> Result<Value, Failure> {
+/// Checks `xds-ingress` and `xds-egress`: the configuration of a zone proxy, all types in one list.
+pub(crate) fn zone_proxy(request: &Request, id: fn(ResourceName) -> ProxyId) -> Result<Value, Failure> {
     let resources = Resources::with_context(request, proxy::context(request))?;
     let name = request.params["proxy"]["name"].as_str().unwrap_or_default();
-    let plan = plan(&resources.snapshot, &ProxyId::ZoneIngress(name.into()))
-        .ok_or_else(|| Failure::Error(format!("there is no ZoneIngress {name}")))?;
+    let plan = plan(&resources.snapshot, &id(name.into()))
+        .ok_or_else(|| Failure::Error(format!("there is no zone proxy {name}")))?;
     let EnvoyResources { listeners, clusters, endpoints, notes: _ } =
         envoy::lower(&plan, &EnvoyOptions::default());
     let all = clusters.iter().chain(&endpoints).chain(&listeners);

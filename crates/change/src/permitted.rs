@@ -173,7 +173,8 @@ pub(crate) fn answer(accepts: &Accepts, client: &Client<'_>) -> Answer {
     let Accepts::Mtls(terminated) = accepts else {
         return Answer::because(true, "it takes plaintext from anybody: no mTLS is on for it");
     };
-    let Terminated { mtls: _, permissive, mode_by: _, params: _, peer_prefixes, permissions } = &**terminated;
+    let Terminated { mtls: _, permissive, mode_by: _, params: _, peer_prefixes, permissions, counted_as: _ } =
+        &**terminated;
     let (uris, server_name) = match client {
         Client::Plaintext if *permissive => {
             return Answer::because(true, "it takes plaintext from anybody in mode PERMISSIVE");

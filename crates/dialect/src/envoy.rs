@@ -119,9 +119,10 @@ pub fn lower(plan: &Plan, options: &EnvoyOptions) -> EnvoyResources {
             Direction::Outbound(_) | Direction::Gateway => {
                 chain::of_listener(listener, proxy, &mut splits, options, &mut resources.notes)
             }
+            Direction::Zone if listener.routes.is_empty() && !unasked.empty_ingress_answers => continue,
             Direction::Zone => {
-                zone::add_clusters(listener, destinations, &mut resources);
-                zone::chains(listener, proxy, unasked)
+                zone::add_clusters(listener, proxy, destinations, &mut resources);
+                zone::chains(listener, proxy, destinations)
             }
         };
         let tree = listener::around(chains, listener);

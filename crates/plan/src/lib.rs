@@ -67,6 +67,11 @@ pub fn plan_and_reads(snapshot: &Snapshot, proxy: &ProxyId) -> Option<(Plan, Rea
             let plan = routing::plan_ingress(&reader, name)?;
             Some((plan, reader.reads()))
         }
+        ProxyId::ZoneEgress(name) => {
+            let reader = Reader::of(snapshot);
+            let plan = routing::plan_egress(&reader, name)?;
+            Some((plan, reader.reads()))
+        }
     }
 }
 

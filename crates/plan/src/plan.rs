@@ -61,7 +61,8 @@ pub struct Plan {
     pub proxy: Proxy,
     /// Whose rules it follows: what a dialect says where a plan says nothing differs between the reference's versions.
     pub profile: Profile,
-    /// How the proxy proves who it is, and whom it believes; absent: it speaks plaintext.
+    /// How the proxy proves who it is, and whom it believes; absent: it speaks plaintext, or is an egress, which has an identity
+    /// for each mesh in the routes that end TLS.
     pub mtls: Option<Arc<Mtls>>,
     /// Where the proxy takes connections: inbounds and then outbounds, each in the order of the Dataplane; what a builtin
     /// gateway or a zone proxy offers, by port.
@@ -77,6 +78,19 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Every identity that the proxy needs a certificate for: its own first, then those by which its listeners and routes end
+    /// TLS, in their order, each once.
+    pub fn identities(&self) -> Vec<&Arc<Mtls>> {
+        let ended = self.listeners.iter().flat_map(|listener| listener.terminated());
+        let mut identities: Vec<&Arc<Mtls>> = Vec::new();
+        for mtls in self.mtls.iter().chain(ended.map(|terminated| &terminated.mtls)) {
+            if !identities.contains(&mtls) {
+                identities.push(mtls);
+            }
+        }
+        identities
+    }
+
     /// The destinations that the proxy dials, by name: every cluster but the applications beside it.
     pub fn destinations(&self) -> impl Iterator<Item = (&String, &Arc<Cluster>)> {
         self.clusters.iter().filter(|(_, cluster)| cluster.kind != ClusterKind::Application)

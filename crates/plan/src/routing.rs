@@ -48,7 +48,7 @@ use crate::plan::{Backend, Listener, Plan, Proxy, Warning};
 use crate::rules::Rules;
 use crate::view::View;
 pub use permissions::permissions_of;
-pub(crate) use zone::plan_ingress;
+pub(crate) use zone::{plan_egress, plan_ingress};
 
 /// What the policies of each kind that a TCP proxy feels say about its destinations.
 #[derive(Clone, Debug, PartialEq)]

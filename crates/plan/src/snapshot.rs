@@ -14,6 +14,7 @@ use crate::dialled::Dialled;
 use crate::matching::index_target;
 use crate::memo::Memo;
 use crate::pairs::PairIndex;
+use crate::plan::ProxyId;
 use crate::pool::Pools;
 
 /// What a plan depends on besides resources.
@@ -26,7 +27,7 @@ pub struct Context {
     /// The namespace of the control plane on Kubernetes; default `kuma-system`.
     pub system_namespace: String,
     /// What each proxy announced when it connected; proxies that are not here announced [`Context::unannounced`].
-    pub proxies: BTreeMap<ProxyKey, ProxyFeatures>,
+    pub proxies: BTreeMap<ProxyId, ProxyFeatures>,
     /// What proxies are taken to be able to do that announced nothing; default: nothing special.
     pub unannounced: ProxyFeatures,
     /// What proxies dial of which somebody else found that out; the others, as their Dataplanes say.
@@ -52,7 +53,7 @@ impl Context {
     }
 
     /// What a proxy is able to do.
-    pub fn features(&self, proxy: &ProxyKey) -> ProxyFeatures {
+    pub fn features(&self, proxy: &ProxyId) -> ProxyFeatures {
         self.proxies.get(proxy).copied().unwrap_or(self.unannounced)
     }
 }
@@ -246,6 +247,24 @@ impl Snapshot {
         self.of_kind(Kind::Dataplane).iter().map(|resource| ProxyKey {
             mesh: resource.meta().mesh.clone(),
             name: resource.meta().name.clone(),
+        })
+    }
+
+    /// The zone proxies of this zone that serve all meshes: its ingresses, and then its egresses, each by name. Of a control
+    /// plane without zones they are all; profiles without such resources have none.
+    pub fn zone_proxies(&self) -> impl Iterator<Item = ProxyId> {
+        let exist = self.profile().has_zone_proxy_resources();
+        let resources = [Kind::ZoneIngress, Kind::ZoneEgress].into_iter().flat_map(|kind| self.of_kind(kind));
+        resources.filter(move |_| exist).filter_map(|resource| {
+            let name = resource.meta().name.clone();
+            let (id, zone) = match resource.spec() {
+                Spec::ZoneIngress(ingress) => (ProxyId::ZoneIngress(name), &ingress.zone),
+                Spec::ZoneEgress(egress) => (ProxyId::ZoneEgress(name), &egress.zone),
+                _ => return None,
+            };
+            let zone = if zone.is_empty() { resource.meta().zone() } else { zone };
+            let own = self.context.zone.as_deref();
+            own.is_none_or(|own| zone.is_empty() || zone == own).then_some(id)
         })
     }
 

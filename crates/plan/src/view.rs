@@ -56,7 +56,7 @@ impl<'a> View<'a> {
 
     /// What the proxy announced.
     pub fn features(&self) -> ProxyFeatures {
-        self.context().features(&self.proxy)
+        self.context().features(&self.proxy.clone().into())
     }
 
     /// The name of the proxy's mesh.

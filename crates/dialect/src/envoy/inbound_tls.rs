@@ -9,7 +9,8 @@ use super::words::{extension, object};
 
 /// The transport socket of a chain that ends mesh TLS.
 pub(super) fn socket(terminated: &Terminated) -> Value {
-    let Terminated { mtls, permissive: _, mode_by: _, params, peer_prefixes, permissions: _ } = terminated;
+    let Terminated { mtls, permissive: _, mode_by: _, params, peer_prefixes, permissions: _, counted_as: _ } =
+        terminated;
     let names: Vec<Value> = peer_prefixes
         .iter()
         .map(|prefix| json!({ "sanType": "URI", "matcher": { "prefix": prefix } }))

@@ -1,28 +1,29 @@
-//! Zone proxies: connections are told apart by the server name of mesh TLS, which stays closed (spec 04 §10.2).
+//! Zone proxies: connections are told apart by the server name of mesh TLS (spec 08 §5, §6, §8).
 //!
-//! Several server names share the cluster of a service, and choose among its endpoints by tags.
+//! TLS goes on as it came where the destination is a proxy of the mesh, here or behind the ingress of another zone: several
+//! server names share the cluster of a service, and choose among its endpoints by tags. Where the destination is outside the
+//! mesh, TLS ends here, and who may not connect is closed.
 
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use plan::{Backend, Fate, Listener, Match, Proxy};
+use plan::{Backend, Cluster, ClusterKind, Fate, Listener, Match, Proxy, ProxyId, Session, Terminated};
 use serde_json::{Map, Value, json};
 
 use super::destinations::Destinations;
 use super::reference::Unasked;
 use super::words::{duration, extension, object, sanitised};
-use super::{EnvoyResources, chain, cluster, endpoint};
+use super::{EnvoyResources, chain, cluster, endpoint, inbound_tls, rbac};
 
-/// The filter chains of a zone proxy. A listener without any is rejected; one that offers nothing says who it is, or closes
-/// what it accepts.
-pub(super) fn chains(listener: &Listener, proxy: &Proxy, unasked: Unasked) -> Vec<Value> {
-    let routes = listener.routes.iter();
-    let chains =
-        routes.flat_map(|(claimed, route)| route.split.iter().filter_map(|to| to_cluster(claimed, to)));
+/// The filter chains of a zone proxy. A listener without any is rejected; an ingress that offers nothing says who it is.
+pub(super) fn chains(listener: &Listener, proxy: &Proxy, destinations: Destinations<'_>) -> Vec<Value> {
+    let chains = listener.routes.iter().flat_map(|(claimed, route)| {
+        route.split.iter().filter_map(|to| to_cluster(listener, claimed, to, destinations))
+    });
     let chains: Vec<Value> = chains.collect();
     match chains.is_empty() {
-        true => vec![chain::chain(unasked.empty_ingress_answers.then(|| name(proxy)).into_iter().collect())],
+        true => vec![chain::chain(vec![name(proxy)])],
         false => chains,
     }
 }
@@ -35,26 +36,78 @@ fn name(Proxy { id, service: _, zone, address: _ }: &Proxy) -> Value {
     extension("envoy.filters.network.direct_response", message, object(config))
 }
 
-fn to_cluster(claimed: &Match, backend: &Backend) -> Option<Value> {
+fn to_cluster(
+    listener: &Listener,
+    claimed: &Match,
+    backend: &Backend,
+    destinations: Destinations<'_>,
+) -> Option<Value> {
     let Fate::Routed { cluster, subset } = &backend.fate else { return None };
-    let mut config = object(json!({ "statPrefix": sanitised(cluster), "cluster": cluster }));
+    let ended = match claimed {
+        Match::ServerName { pattern: _, session: Session::Mtls(terminated) } => Some(terminated),
+        Match::ServerName { .. } | Match::Everything => None,
+    };
+    let called = match ended {
+        None => Called { chain: None, statistics: sanitised(cluster) },
+        Some(terminated) => Called::outside(listener, destinations.get(cluster)?, terminated, destinations),
+    };
+    let mut config = object(json!({ "statPrefix": called.statistics, "cluster": cluster }));
     if !subset.is_empty() {
         let tags: Map<String, Value> = subset.iter().map(|(key, value)| (key.into(), value.into())).collect();
         config.insert("metadataMatch".into(), json!({ "filterMetadata": { "envoy.lb": tags } }));
     }
     let message = "extensions.filters.network.tcp_proxy.v3.TcpProxy";
-    Some(json!({
+    let proxy = extension("envoy.filters.network.tcp_proxy", message, config);
+    let permitted = ended.map(|terminated| {
+        let counted_as = terminated.counted_as.as_ref().unwrap_or(&listener.name);
+        rbac::filter(&terminated.permissions, counted_as)
+    });
+    let mut tree = json!({
         "filterChainMatch": { "transportProtocol": "tls", "serverNames": [claimed.hostname()] },
-        "filters": [extension("envoy.filters.network.tcp_proxy", message, config)],
-    }))
+        "filters": permitted.into_iter().chain([proxy]).collect::<Vec<_>>(),
+    });
+    if let Some(chain) = called.chain {
+        tree["name"] = chain.into();
+    }
+    if let Some(terminated) = ended {
+        tree["transportSocket"] = inbound_tls::socket(terminated);
+    }
+    Some(tree)
+}
+
+/// What a chain is called, and how its connections are counted.
+struct Called {
+    chain: Option<String>,
+    statistics: String,
+}
+
+impl Called {
+    /// A chain to the outside: a real service is called as its cluster, one by tags as its service.
+    fn outside(
+        listener: &Listener,
+        cluster: &Cluster,
+        terminated: &Terminated,
+        destinations: Destinations<'_>,
+    ) -> Self {
+        if cluster.resource.is_some() && destinations.unasked.external_services_are_real {
+            return Self { chain: Some(cluster.name.clone()), statistics: sanitised(&cluster.name) };
+        }
+        let service = if listener.naming.unified { &cluster.name } else { &cluster.service };
+        Self { chain: Some(format!("{service}_{}", terminated.mtls.mesh)), statistics: sanitised(service) }
+    }
 }
 
 /// Adds the clusters behind the routes of a zone proxy.
 pub(super) fn add_clusters(
     listener: &Listener,
+    proxy: &Proxy,
     destinations: Destinations<'_>,
     resources: &mut EnvoyResources,
 ) {
+    let is_egress = matches!(proxy.id, ProxyId::ZoneEgress(_));
+    let Unasked { tracks_remaining, .. } = destinations.unasked;
+    let unasked = Unasked { tracks_remaining: tracks_remaining && is_egress, ..destinations.unasked };
+    let destinations = Destinations { unasked, ..destinations };
     // by cluster: the sets of keys by which routes choose among its endpoints
     let mut selectors: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
     for backend in listener.routes().flat_map(|route| &route.split) {
@@ -67,16 +120,40 @@ pub(super) fn add_clusters(
         }
     }
     for (name, selectors) in selectors {
-        let Some(of_service) = destinations.get(name) else { continue };
-        let mut tree = cluster::base(name);
-        cluster::discovered(&mut tree);
-        tree["connectTimeout"] = duration(destinations.unasked.connect_timeout).into();
+        let Some(destination) = destinations.get(name) else { continue };
+        let mut tree = match destination.kind {
+            ClusterKind::External { .. } => outside(destination, is_egress, destinations),
+            ClusterKind::Application
+            | ClusterKind::Zone
+            | ClusterKind::Mesh
+            | ClusterKind::Gateway
+            | ClusterKind::Egress { .. } => {
+                let assignment = endpoint::assignment(name, &destination.endpoints, None);
+                resources.endpoints.insert(name.to_owned(), assignment);
+                let mut tree = cluster::base(name);
+                cluster::discovered(&mut tree);
+                cluster::settings::limit(&mut tree, None, None, unasked);
+                tree
+            }
+        };
+        tree["connectTimeout"] = duration(unasked.connect_timeout).into();
         if !selectors.is_empty() {
             tree["lbSubsetConfig"] =
                 json!({ "fallbackPolicy": "ANY_ENDPOINT", "subsetSelectors": selectors });
         }
         resources.clusters.insert(name.to_owned(), tree);
-        let assignment = endpoint::assignment(name, &of_service.endpoints, None);
-        resources.endpoints.insert(name.to_owned(), assignment);
     }
+}
+
+/// A cluster outside the mesh. An egress has the endpoints of real services in a place of their own for each priority.
+fn outside(destination: &Cluster, is_egress: bool, destinations: Destinations<'_>) -> Value {
+    let (mut tree, _) = cluster::cluster(destination, destinations);
+    let by_priority =
+        is_egress && destination.resource.is_some() && destinations.unasked.external_services_are_real;
+    let groups = tree["loadAssignment"].get_mut("endpoints").and_then(Value::as_array_mut);
+    for group in groups.into_iter().flatten().filter(|_| by_priority) {
+        let priority = group.get("priority").and_then(Value::as_u64).unwrap_or_default();
+        group["locality"] = json!({ "subZone": format!("priority-{priority}") });
+    }
+    tree
 }

@@ -119,6 +119,7 @@ fn not_ended(session: &Session) -> Option<&'static str> {
         Session::Terminated { .. } => {
             Some("this proxy does not end TLS sessions: the listener wants mode TERMINATE")
         }
+        Session::Mtls(_) => Some("this proxy does not end the TLS of a mesh by server name"),
         Session::CrossMesh => {
             Some("this proxy does not end the TLS of other meshes, which a cross-mesh listener needs")
         }

@@ -10,7 +10,8 @@ const MESH: &str = "kuma";
 
 /// How an inbound ends TLS, or why it cannot.
 pub(super) fn ended(terminated: &Terminated) -> Result<ServerTls, String> {
-    let Terminated { mtls, permissive, mode_by: _, params, peer_prefixes, permissions: _ } = terminated;
+    let Terminated { mtls, permissive, mode_by: _, params, peer_prefixes, permissions: _, counted_as: _ } =
+        terminated;
     let prefix = |prefix: &String| NamePattern { prefix: prefix.clone(), ..NamePattern::default() };
     let terms = terms(mtls, &mtls.mesh, peer_prefixes.iter().map(prefix).collect())?;
     Ok(ServerTls { permissive: *permissive, terms: Some(limited(terms, params)?) })

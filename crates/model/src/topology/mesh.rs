@@ -13,6 +13,9 @@ pub struct Mesh {
     pub locality_aware: bool,
     /// `routing.zoneEgress`; default off. In force only with mTLS: see [`Mesh::zone_egress_enabled`].
     pub zone_egress: bool,
+    /// `routing.defaultForbidMeshExternalServiceAccess`: whether a zone egress lets nobody out to MeshExternalServices; default
+    /// off.
+    pub closes_external_services: bool,
     /// `networking.outbound.passthrough`; default on.
     pub passthrough: bool,
     /// `meshServices.mode`; default [`MeshServicesMode::Disabled`].

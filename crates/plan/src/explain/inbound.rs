@@ -10,7 +10,8 @@ use crate::plan::{
 /// What is said about the mesh TLS of a listener; `None` where none ends there.
 pub(super) fn explained(listener: &Listener) -> Option<InboundExplanation> {
     let Accepts::Mtls(terminated) = &listener.accepts else { return None };
-    let Terminated { mtls, permissive, mode_by, params, peer_prefixes: _, permissions } = &**terminated;
+    let Terminated { mtls, permissive, mode_by, params, peer_prefixes: _, permissions, counted_as: _ } =
+        &**terminated;
     let from_policy = |origin: &PolicyOrigin| origin.to_string();
     let mode = SettingExplanation {
         name: "mTLS".to_owned(),

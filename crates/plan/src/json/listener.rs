@@ -116,9 +116,16 @@ fn session(session: &Session) -> Value {
     let (mode, certificates): (_, &[String]) = match session {
         Session::Passthrough => (Some("PASSTHROUGH"), &[]),
         Session::Terminated { certificates } => (Some("TERMINATE"), certificates),
+        Session::Mtls(_) => (Some("MTLS"), &[]),
         Session::CrossMesh | Session::Unsaid => (None, &[]),
     };
-    json!({ "mode": mode, "certificates": certificates, "crossMesh": *session == Session::CrossMesh })
+    let mut tree =
+        json!({ "mode": mode, "certificates": certificates, "crossMesh": *session == Session::CrossMesh });
+    if let Session::Mtls(terminated) = session {
+        tree["mtls"] = json!(super::mtls(&terminated.mtls));
+        tree["peers"] = permissions::tls(terminated);
+    }
+    tree
 }
 
 fn owner(owner: &Owner) -> Value {

@@ -7,7 +7,8 @@ use crate::plan::{NameCondition, NameRule, PeerList, Permissions, Terminated};
 
 /// The TLS of an inbound.
 pub(super) fn tls(terminated: &Terminated) -> Value {
-    let Terminated { mtls: _, permissive, mode_by, params, peer_prefixes, permissions } = terminated;
+    let Terminated { mtls: _, permissive, mode_by, params, peer_prefixes, permissions, counted_as: _ } =
+        terminated;
     json!({
         "mode": if *permissive { "PERMISSIVE" } else { "STRICT" },
         "modePolicy": mode_by,

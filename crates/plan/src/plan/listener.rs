@@ -5,7 +5,7 @@ use std::sync::Arc;
 use model::topology::Protocol;
 use model::{ResourceId, Tags};
 
-use super::{ConnectionSettings, Match, Mtls, Naming, Permissions, PolicyOrigin, Route, TlsParams};
+use super::{ConnectionSettings, Match, Mtls, Naming, Permissions, PolicyOrigin, Route, Session, TlsParams};
 
 /// One address and port on which a proxy takes connections.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -54,7 +54,7 @@ pub enum Direction {
     Outbound(Destination),
     /// Of the outside, into the mesh: a builtin gateway.
     Gateway,
-    /// Of other zones, to proxies of this zone: a zone ingress.
+    /// Of proxies of the mesh, passed on: a zone ingress or egress.
     Zone,
 }
 
@@ -98,6 +98,8 @@ pub struct Terminated {
     pub peer_prefixes: Vec<String>,
     /// Who may connect.
     pub permissions: Permissions,
+    /// What statistics of the reference's data plane call those who may and may not; absent: as the listener.
+    pub counted_as: Option<String>,
 }
 
 impl Bind {
@@ -114,6 +116,19 @@ impl Listener {
             Direction::Outbound(destination) => Some(destination),
             Direction::Inbound | Direction::Gateway | Direction::Zone => None,
         }
+    }
+
+    /// Every way in which TLS of the mesh ends at it: for all connections, or for those of a server name.
+    pub fn terminated(&self) -> impl Iterator<Item = &Arc<Terminated>> {
+        let for_all = match &self.accepts {
+            Accepts::Mtls(terminated) => Some(terminated),
+            Accepts::Plaintext | Accepts::ServerName => None,
+        };
+        let by_name = self.routes.iter().filter_map(|(claimed, _)| match claimed {
+            Match::ServerName { pattern: _, session: Session::Mtls(terminated) } => Some(terminated),
+            Match::ServerName { .. } | Match::Everything => None,
+        });
+        for_all.into_iter().chain(by_name)
     }
 
     /// Its routes, whatever they match.

@@ -1,5 +1,9 @@
 //! Which connections a route is about.
 
+use std::sync::Arc;
+
+use super::Terminated;
+
 /// Which connections of a listener a route is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Match {
@@ -24,6 +28,8 @@ pub enum Session {
         /// Where the certificates come from: `secret`, `inline` or `file`, one entry a certificate.
         certificates: Vec<String>,
     },
+    /// The proxy, by the TLS of a mesh, with an identity of that mesh: a zone egress, which several meshes share.
+    Mtls(Arc<Terminated>),
     /// The proxy, by the TLS of the mesh: gateways and proxies of other meshes dial it.
     CrossMesh,
     /// Nobody says.

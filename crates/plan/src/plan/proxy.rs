@@ -9,6 +9,8 @@ pub enum ProxyId {
     Dataplane(ProxyKey),
     /// The ingress of a zone, by the stored name of its ZoneIngress.
     ZoneIngress(ResourceName),
+    /// The egress of a zone, by the stored name of its ZoneEgress.
+    ZoneEgress(ResourceName),
 }
 
 /// A proxy, and what everybody may know about it.
@@ -29,7 +31,7 @@ impl ProxyId {
     pub fn key(&self) -> ProxyKey {
         match self {
             ProxyId::Dataplane(key) => key.clone(),
-            ProxyId::ZoneIngress(name) => ProxyKey::new("", name.clone()),
+            ProxyId::ZoneIngress(name) | ProxyId::ZoneEgress(name) => ProxyKey::new("", name.clone()),
         }
     }
 
@@ -37,7 +39,7 @@ impl ProxyId {
     pub fn mesh(&self) -> &str {
         match self {
             ProxyId::Dataplane(key) => key.mesh.as_str(),
-            ProxyId::ZoneIngress(_) => "",
+            ProxyId::ZoneIngress(_) | ProxyId::ZoneEgress(_) => "",
         }
     }
 }

@@ -8,7 +8,7 @@
 //! | MeshExternalService | the egresses of the zone |
 
 mod cross_mesh;
-mod external;
+pub(super) mod external;
 mod external_tls;
 pub(super) mod local;
 mod newest;

@@ -70,6 +70,7 @@ fn accepts(facts: &Facts<'_>, said: TlsOfInbound, permissions: impl FnOnce() -> 
         params,
         peer_prefixes: peer_prefixes(mtls),
         permissions: permissions(),
+        counted_as: None,
         mtls: Arc::clone(mtls),
     }))
 }

@@ -122,6 +122,13 @@ pub fn permissions_of(
     Ok((!rules.is_empty()).then(|| Permissions::ByName { called: CALLED.to_owned(), rules }))
 }
 
+/// Everybody of the mesh may, as its Mesh says.
+pub(super) fn everybody(mesh: &Resource) -> Permissions {
+    let rule =
+        NameRule { conditions: Vec::new(), action: PermissionAction::Allow, origin: PolicyOrigin::of(mesh) };
+    Permissions::ByName { called: CALLED.to_owned(), rules: vec![rule] }
+}
+
 /// Tags as names in certificates that the CA of the mesh issues (spec 07 §4).
 fn conditions(mesh: &str, subset: &Subset) -> Vec<NameCondition> {
     let condition = |SubsetTag { key, value, not }: &SubsetTag| NameCondition {

@@ -1,6 +1,7 @@
 //! The ingress of a zone: every subset that any client elsewhere may dial (spec 04 §10.2, §10.3).
 
 mod destinations;
+mod egress;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,6 +18,8 @@ use crate::plan::{
     Match, Naming, Plan, Proxy, ProxyId, Route, Session,
 };
 use crate::reader::Reader;
+
+pub(crate) use egress::plan_egress;
 
 /// Plans a zone ingress: connections are told apart by the SNI of mesh TLS, which stays closed. `None` when there is none
 /// of that name.

@@ -28,7 +28,6 @@ pub(crate) fn mesh(body: &mut Body<'_>, context: &Context<'_>) -> Spec {
     constraints::check(spec.object("constraints"));
     spec.texts("skipCreatingInitialPolicies");
     let mut routing = spec.object("routing");
-    routing.known(&["defaultForbidMeshExternalServiceAccess"]);
     let zone_egress = routing.flag("zoneEgress").unwrap_or_default();
     if zone_egress && enabled_mtls_backend.is_none() && context.profile.tags_name_services() {
         spec.violate("mtls", "has to be set when zoneEgress enabled");
@@ -38,6 +37,7 @@ pub(crate) fn mesh(body: &mut Body<'_>, context: &Context<'_>) -> Spec {
         mtls_backends,
         locality_aware: routing.flag("localityAwareLoadBalancing").unwrap_or_default(),
         zone_egress,
+        closes_external_services: routing.flag("defaultForbidMeshExternalServiceAccess").unwrap_or_default(),
         passthrough: spec.object("networking").object("outbound").flag("passthrough").unwrap_or(true),
         mesh_services: mesh_services(spec.object("meshServices")),
         logging,

@@ -5,11 +5,14 @@ use model::topology::{ExternalService, MeshExternalService};
 use model::{Kind, Labels, Resource, Spec, Tags};
 
 use super::{Offer, Outside, external_tls, zones};
-use crate::plan::{DirectAccess, Endpoint, Via};
+use crate::plan::{DirectAccess, Endpoint, ExternalTls, Via};
 use crate::routing::facts::Facts;
 use crate::routing::protocol;
 use crate::routing::service::Service;
 use crate::view::View;
+
+/// By which tag a zone proxy tells the endpoints of meshes apart.
+const MESH_NAME: &str = "mesh";
 
 /// A MeshExternalService: through the egresses of the zone; directly before 2.9, and, for proxies that may, where there
 /// is no egress.
@@ -33,6 +36,21 @@ pub(super) fn of_service(
         if uses_egress { through_egress(view, facts, service.resource, &tags) } else { Vec::new() };
     let direct = endpoints.is_empty().then_some(DirectAccess { endpoints: real, tls });
     Offer { endpoints, outside: Some(Outside { protocol, by_egress: true, tls: None, direct }) }
+}
+
+/// A MeshExternalService as an egress dials it: by itself.
+pub(in crate::routing) fn of_egress(
+    facts: &Facts<'_>,
+    resource: &Resource,
+    spec: &MeshExternalService,
+) -> (Vec<Endpoint>, Option<ExternalTls>) {
+    let mut endpoints = real_endpoints(facts, resource, spec);
+    // whose it is; where it is says nothing of the egress, which is of one zone
+    for endpoint in &mut endpoints {
+        endpoint.tags.insert(MESH_NAME, facts.mesh_name);
+        endpoint.zone = None;
+    }
+    (endpoints, external_tls::of_service(resource, spec))
 }
 
 /// The ExternalServices with this value of `kuma.io/service` that are reachable from this zone.
