@@ -6,7 +6,6 @@ use serde_json::{Map, Value, json};
 
 use super::CertificateKey;
 use super::destinations::Destinations;
-use super::inbound_tls;
 use super::tls_params::tls_params;
 use super::words::{extension, object, secret};
 use crate::secrets::{legacy_authority, legacy_identity, name_of_identity, name_of_trust};
@@ -111,8 +110,8 @@ pub(super) fn at_gateway(
     key: CertificateKey,
 ) -> Option<Value> {
     match session {
-        Session::Passthrough | Session::Unsaid => None,
-        Session::Mtls(terminated) => Some(inbound_tls::socket(terminated)),
+        // TLS of a mesh ends by server name at zone proxies only
+        Session::Passthrough | Session::Unsaid | Session::Mtls(_) => None,
         Session::CrossMesh => {
             let context = json!({
                 "requireClientCertificate": true,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use model::topology::Protocol;
 use model::{ResourceId, Tags};
 
-use super::{ConnectionSettings, Match, Mtls, Naming, Permissions, PolicyOrigin, Route, Session, TlsParams};
+use super::{ConnectionSettings, Match, Naming, Route, Session, Terminated};
 
 /// One address and port on which a proxy takes connections.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -81,25 +81,6 @@ pub enum Accepts {
     Mtls(Arc<Terminated>),
     /// TLS that names a server: the match that claims the name says who ends the session.
     ServerName,
-}
-
-/// TLS between proxies of the mesh that ends at a listener.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Terminated {
-    /// How the proxy proves who it is, and whom it believes.
-    pub mtls: Arc<Mtls>,
-    /// Whether plaintext, and TLS of the application, is taken too, and passed on as it comes.
-    pub permissive: bool,
-    /// The policy that says whether; absent: the mesh, or the identity, does.
-    pub mode_by: Option<PolicyOrigin>,
-    /// Versions and ciphers.
-    pub params: TlsParams,
-    /// With which of these one URI SAN of a peer must begin, sorted; none: any identity that is believed will do.
-    pub peer_prefixes: Vec<String>,
-    /// Who may connect.
-    pub permissions: Permissions,
-    /// What statistics of the reference's data plane call those who may and may not; absent: as the listener.
-    pub counted_as: Option<String>,
 }
 
 impl Bind {
