@@ -14,7 +14,8 @@ use std::sync::Arc;
 use change::compile::Compiled;
 use change::status::ProxyStatus;
 use model::reference::ZONE_TAG;
-use model::{Kind, ProxyKey, Spec};
+use model::{Kind, Spec};
+use plan::ProxyId;
 use serde_json::{Map, Value, json};
 
 use self::host_names::HostNames;
@@ -27,7 +28,7 @@ const NOT_READY: &str = "NotReady";
 /// What is known at one moment.
 pub(super) struct Computed {
     compiled: Arc<Compiled>,
-    statuses: BTreeMap<ProxyKey, ProxyStatus>,
+    statuses: BTreeMap<ProxyId, ProxyStatus>,
     zone: Option<String>,
 }
 
