@@ -12,8 +12,11 @@ use crate::computed::tag_zone;
 /// Labels that say where a resource came from. They are given once.
 pub const GIVEN_ONCE: [&str; 3] = [ORIGIN_LABEL, ZONE_TAG, DISPLAY_NAME_LABEL];
 
+/// Where a ZoneIngress has what other zones may dial through it.
+pub const AVAILABLE_SERVICES: &str = "availableServices";
+
 /// Fills into a document in the Universal format what it leaves to the one that is stored: the labels that are given once,
-/// the zone of a Dataplane's inbounds, and the status, which clients send back empty or not at all (spec 10 §B.3).
+/// the zone of a Dataplane's inbounds, what a ZoneIngress offers, and the status, which clients send back empty or not at all (spec 10 §B.3).
 ///
 /// What the document says itself stays.
 pub fn carry(stored: &Value, document: &mut Value, kind: Kind) {
@@ -29,6 +32,12 @@ pub fn carry(stored: &Value, document: &mut Value, kind: Kind) {
     }
     if kind == Kind::Dataplane && is_tagged(stored) {
         tag_zone(members);
+    }
+    // a control plane counts them: who writes the resource does not
+    if kind == Kind::ZoneIngress
+        && let Some(known) = stored.get(AVAILABLE_SERVICES)
+    {
+        members.entry(AVAILABLE_SERVICES).or_insert_with(|| known.clone());
     }
     if kind.body() == Body::Spec
         && let Some(Value::Object(known)) = stored.get("status")
@@ -109,6 +118,18 @@ mod tests {
             let mut document = said.clone();
             carry(&stored, &mut document, Kind::Dataplane);
             assert_eq!(document, kept);
+        }
+    }
+
+    #[test]
+    fn what_an_ingress_offers_is_kept_where_the_document_does_not_say_it() {
+        let stored = json!({ "zone": "east", "availableServices": [{ "mesh": "default", "instances": 1 }] });
+        for (mut said, kept) in [
+            (json!({}), stored["availableServices"].clone()),
+            (json!({ "availableServices": [] }), json!([])),
+        ] {
+            carry(&stored, &mut said, Kind::ZoneIngress);
+            assert_eq!(said, json!({ "availableServices": kept }));
         }
     }
 

@@ -20,8 +20,8 @@ use std::sync::Arc;
 
 use dialect::envoy::EnvoyOptions;
 use l4::config::{Config, ProxyName};
-use model::{Kind, Problems, ProxyKey, Resource, ResourceKey, Severity, Spec};
-use plan::{Context, IgnoredBecause, Outcome, Plan, Reads, Snapshot, Warning};
+use model::{Problems, Resource, ResourceKey, Severity};
+use plan::{Context, IgnoredBecause, Outcome, Plan, ProxyId, Reads, Snapshot, Warning};
 use xds::{Commons, Family};
 
 pub use change::{Change, What, changes};
@@ -51,7 +51,7 @@ pub struct Compiled {
     /// All resources.
     pub snapshot: Arc<Snapshot>,
     /// The proxies in scope.
-    pub proxies: BTreeMap<ProxyKey, CompiledProxy>,
+    pub proxies: BTreeMap<ProxyId, CompiledProxy>,
     /// How many of them were planned for this state; the others are as they were in the state before.
     pub planned: usize,
     /// How Envoy is told what it must do.
@@ -123,7 +123,7 @@ impl Compiler {
         &self,
         snapshot: Snapshot,
         commons: Arc<Commons>,
-        before: impl Fn(&ProxyKey) -> Before<'a>,
+        before: impl Fn(&ProxyId) -> Before<'a>,
     ) -> Compiled {
         let mut proxies = BTreeMap::new();
         let mut to_plan = Vec::new();
@@ -148,10 +148,10 @@ impl Compiler {
         &self,
         snapshot: &Snapshot,
         commons: &Commons,
-        key: &ProxyKey,
+        key: &ProxyId,
         old: Option<&CompiledProxy>,
     ) -> Option<CompiledProxy> {
-        let (plan, reads) = plan::plan_and_reads(snapshot, &key.clone().into())?;
+        let (plan, reads) = plan::plan_and_reads(snapshot, key)?;
         let reads = match old {
             Some(old) if *old.reads == reads => Arc::clone(&old.reads),
             _ => Arc::new(reads),
@@ -167,7 +167,7 @@ impl Compiler {
 
 impl CompiledProxy {
     /// A listener as our own proxy carries it, by its name in the plan; `None`: it has none of that name.
-    pub fn carried(&self, proxy: &ProxyKey, listener: &str) -> Option<Arc<l4::config::Listener>> {
+    pub fn carried(&self, proxy: &ProxyId, listener: &str) -> Option<Arc<l4::config::Listener>> {
         let resources = &*self.told.l4().resources;
         let config = Config::parse(&[(ProxyName::new(proxy.to_string()), resources)]).ok()?;
         config.listeners().iter().find(|it| *it.name == *listener).cloned()
@@ -198,7 +198,7 @@ impl Compiled {
 
     /// Says to an Envoy what these proxies must do, on all cores: whoever is told afterwards need not wait for it, and
     /// what cannot be said is known before anything comes into force.
-    pub fn say_to_envoy<'a>(&self, proxies: impl IntoIterator<Item = &'a ProxyKey>) {
+    pub fn say_to_envoy<'a>(&self, proxies: impl IntoIterator<Item = &'a ProxyId>) {
         let told: Vec<&Told> =
             proxies.into_iter().filter_map(|key| Some(&*self.proxies.get(key)?.told)).collect();
         parallel::each(&told, |told| told.envoy().is_ok());
@@ -209,13 +209,12 @@ impl Compiled {
         self.snapshot.named(key.kind, key.mesh_or_empty(), &key.name)
     }
 
-    /// The same, apart by the address of the dataplanes: the proxies of one host.
+    /// The same, apart by the address of the proxies: the proxies of one host.
     fn by_host(&self) -> Vec<Compiled> {
-        let mut hosts: BTreeMap<String, BTreeMap<ProxyKey, CompiledProxy>> = BTreeMap::new();
+        let mut hosts: BTreeMap<String, BTreeMap<ProxyId, CompiledProxy>> = BTreeMap::new();
         for (key, proxy) in &self.proxies {
-            let found = self.snapshot.named(Kind::Dataplane, key.mesh.as_str(), key.name.as_str());
-            let Some(Spec::Dataplane(dataplane)) = found.map(|resource| resource.spec()) else { continue };
-            hosts.entry(dataplane.address.clone()).or_default().insert(key.clone(), proxy.clone());
+            let address = proxy.plan.proxy.address.clone();
+            hosts.entry(address).or_default().insert(key.clone(), proxy.clone());
         }
         let of_host = |proxies: BTreeMap<_, _>| Compiled {
             planned: proxies.len(),
@@ -271,7 +270,7 @@ pub fn warnings(
 ) -> Problems {
     // what the planner met there is told better at the reference itself
     let is_told = |warning: &Warning| dangling.iter().any(|it| it.is_meant_by(warning));
-    let mut remarks: BTreeMap<Cow<'_, str>, Vec<&ProxyKey>> = BTreeMap::new();
+    let mut remarks: BTreeMap<Cow<'_, str>, Vec<&ProxyId>> = BTreeMap::new();
     for (key, CompiledProxy { plan, told, reads: _ }) in &compiled.proxies {
         let notes = families.iter().flat_map(|family| told.notes(*family)).map(Cow::from);
         let untold = plan.warnings.iter().filter(|warning| !is_told(warning));
@@ -282,8 +281,8 @@ pub fn warnings(
     let remarked = remarks.into_iter().filter_map(|(remark, proxies)| {
         let others = match proxies.len() - 1 {
             0 => String::new(),
-            1 => " (and 1 other Dataplane)".to_owned(),
-            others => format!(" (and {others} other Dataplanes)"),
+            1 => " (and 1 other proxy)".to_owned(),
+            others => format!(" (and {others} other proxies)"),
         };
         Some(ledger.problem_of_proxy(proxies.first()?, Severity::Warning, format!("{remark}{others}")))
     });

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use model::{FieldPath, Problem, ProxyKey, Resource, ResourceKey, Severity, Violation};
+use model::{FieldPath, Problem, Resource, ResourceKey, Severity, Violation};
+use plan::ProxyId;
 
 use crate::content::Entry;
 
@@ -38,24 +39,24 @@ impl Ledger {
         self.entries.get(key)
     }
 
-    /// The Dataplane of a proxy; `None`: there is none of that name.
-    pub fn dataplane(&self, proxy: &ProxyKey) -> Option<&Arc<Entry>> {
-        self.get(&ResourceKey::dataplane(proxy))
+    /// The resource that stands for a proxy; `None`: there is none of that name.
+    pub fn of_proxy(&self, proxy: &ProxyId) -> Option<&Arc<Entry>> {
+        self.get(&proxy.resource())
     }
 
-    /// A problem that a proxy has with what it should run, told where its Dataplane is named.
+    /// A problem that a proxy has with what it should run, told where the resource that stands for it is named.
     pub fn problem_of_proxy(
         &self,
-        proxy: &ProxyKey,
+        proxy: &ProxyId,
         severity: Severity,
         message: impl Into<String>,
     ) -> Problem {
-        let dataplane = self.dataplane(proxy);
+        let found = self.of_proxy(proxy);
         Problem {
-            source: dataplane.map_or_else(|| "".into(), |entry| entry.document.source().clone()),
-            position: dataplane.and_then(|entry| entry.name_position()),
+            source: found.map_or_else(|| "".into(), |entry| entry.document.source().clone()),
+            position: found.and_then(|entry| entry.name_position()),
             severity,
-            resource: Some(ResourceKey::dataplane(proxy).to_string()),
+            resource: Some(proxy.resource().to_string()),
             violation: Violation::new(FieldPath::root(), message),
             help: None,
         }

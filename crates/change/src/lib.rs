@@ -30,7 +30,7 @@ mod revision;
 pub mod rollout;
 pub mod status;
 
-pub use carried::{GIVEN_ONCE, carry};
+pub use carried::{AVAILABLE_SERVICES, GIVEN_ONCE, carry};
 pub use computed::complete;
 pub use content::{Content, Entry, problem_of};
 pub use ledger::{Candidate, Ledger};

@@ -6,8 +6,7 @@ use std::fmt;
 use dialect::l4 as words;
 use l4::config::Origin;
 use l4::permit::{Peer, Permissions};
-use model::ProxyKey;
-use plan::{Accepts, Destination, Direction, Listener, Plan, Terminated};
+use plan::{Accepts, Destination, Direction, Listener, Plan, ProxyId, Terminated};
 use serde::Serialize;
 
 use crate::compile::Compiled;
@@ -34,7 +33,7 @@ pub struct Permitted {
 
 /// Whether `from` may connect to whoever is called `to`: a Dataplane, by `NAME` or `MESH/NAME`, or those behind a service.
 /// One answer an inbound, sorted by proxy and listener; none where nobody is called so.
-pub fn permitted(compiled: &Compiled, from: &ProxyKey, to: &str) -> Vec<Permitted> {
+pub fn permitted(compiled: &Compiled, from: &ProxyId, to: &str) -> Vec<Permitted> {
     let Some(own) = compiled.proxies.get(from) else { return Vec::new() };
     let targets = targets(compiled, from, &own.plan, to);
     let answers = targets.into_iter().map(|((key, listener), target)| {
@@ -55,29 +54,29 @@ struct Target<'a> {
 
 fn targets<'a>(
     compiled: &'a Compiled,
-    from: &ProxyKey,
+    from: &ProxyId,
     own: &'a Plan,
     to: &str,
-) -> BTreeMap<(&'a ProxyKey, &'a str), Target<'a>> {
+) -> BTreeMap<(&'a ProxyId, &'a str), Target<'a>> {
     let inbounds = |plan: &'a Plan| {
         plan.listeners.iter().map(AsRef::as_ref).filter(|it| it.direction == Direction::Inbound)
     };
     let dialled = dialled(own);
-    let target = |key: &ProxyKey, listener: &'a Listener| Target {
+    let target = |key: &ProxyId, listener: &'a Listener| Target {
         accepts: &listener.accepts,
         server_name: dialled
             .iter()
             .find(|it| it.proxy == format!("Dataplane {key}") && it.port == u32::from(listener.bind.port))
             .and_then(|it| it.server_name),
     };
-    let named = match to.parse::<ProxyKey>() {
+    let named = match to.parse::<ProxyId>() {
         Ok(key) if to.contains('/') => Some(key),
-        Ok(key) => Some(ProxyKey::new(from.mesh.as_str(), key.name)),
+        Ok(key) => Some(ProxyId::dataplane(from.mesh(), key.name().clone())),
         Err(_) => None,
     };
     let one = named.and_then(|key| compiled.proxies.get_key_value(&key));
     let service = to.rsplit_once(':').map_or(to, |(service, _)| service);
-    let everybody = compiled.proxies.iter().filter(|(key, _)| key.mesh == from.mesh);
+    let everybody = compiled.proxies.iter().filter(|(key, _)| key.mesh() == from.mesh());
     let mut targets = BTreeMap::new();
     for (key, proxy) in one.into_iter().chain(everybody.filter(|_| one.is_none())) {
         for listener in inbounds(&proxy.plan) {

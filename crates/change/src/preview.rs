@@ -17,8 +17,8 @@ mod stored;
 mod text;
 
 use dialect::envoy::EnvoyOptions;
-use model::{ProxyKey, Severity};
-use plan::Context;
+use model::Severity;
+use plan::{Context, ProxyId};
 use serde::{Deserialize, Serialize};
 
 use crate::Ledger;
@@ -71,10 +71,10 @@ pub struct Preview {
 /// anybody knows.
 pub fn preview(in_force: &State, proposed: &State, live: &Live) -> Preview {
     let (before, after) = (&in_force.compiled, &proposed.compiled);
-    let differ = |(key, proxy): &(&ProxyKey, &CompiledProxy)| {
+    let differ = |(key, proxy): &(&ProxyId, &CompiledProxy)| {
         before.proxies.get(*key).is_none_or(|old| old.plan != proxy.plan)
     };
-    let differing: Vec<&ProxyKey> = after.proxies.iter().filter(differ).map(|(key, _)| key).collect();
+    let differing: Vec<&ProxyId> = after.proxies.iter().filter(differ).map(|(key, _)| key).collect();
     [before, after].iter().for_each(|compiled| compiled.say_to_envoy(differing.iter().copied()));
     Preview {
         resources: resource_changes(&in_force.ledger, &proposed.ledger),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use model::ProxyKey;
+use plan::ProxyId;
 use serde::{Deserialize, Serialize};
 
 use crate::Revision;
@@ -47,7 +47,7 @@ pub struct Replica {
     /// Which life of the store it is of; `None`: it has one only, or does not tell.
     pub epoch: Option<Arc<str>>,
     /// The proxies that have attached to it.
-    pub proxies: BTreeMap<ProxyKey, Arc<Account>>,
+    pub proxies: BTreeMap<ProxyId, Arc<Account>>,
     /// How far the last revisions have come at them, the newest last.
     pub rollouts: Vec<Progress>,
     /// Who was turned away lately.

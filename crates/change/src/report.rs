@@ -12,7 +12,7 @@ mod served;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use model::ProxyKey;
+use plan::ProxyId;
 use serde::{Deserialize, Serialize};
 
 use crate::Revision;
@@ -106,7 +106,7 @@ struct Known<'a> {
 /// Puts together what was asked for of what proxies were told and what they answered.
 pub fn report(question: &Question, facts: &Facts<'_>) -> FleetReport {
     let Facts { own, others, others_unknown, rollout, compiled } = facts;
-    let mut known: BTreeMap<&ProxyKey, Known<'_>> = BTreeMap::new();
+    let mut known: BTreeMap<&ProxyId, Known<'_>> = BTreeMap::new();
     for replica in std::iter::once(own).chain(*others) {
         let elsewhere = (!std::ptr::eq(replica, own)).then_some(&replica.name);
         for (proxy, account) in &replica.proxies {

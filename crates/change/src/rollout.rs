@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use model::ProxyKey;
+use plan::ProxyId;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::Revision;
@@ -83,7 +83,7 @@ impl Rollout {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lagging {
     /// The proxy, as `mesh/name`.
-    pub proxy: ProxyKey,
+    pub proxy: ProxyId,
     /// Whether it is attached now; one that is not gets it when it comes back.
     pub attached: bool,
 }
@@ -92,7 +92,7 @@ pub struct Lagging {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefusedBy {
     /// The proxy, as `mesh/name`.
-    pub proxy: ProxyKey,
+    pub proxy: ProxyId,
     /// What it refuses and why in its own words: `name: reason`.
     pub reasons: Vec<String>,
 }

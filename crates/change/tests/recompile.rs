@@ -8,8 +8,8 @@ use std::sync::Arc;
 use dialect::envoy::EnvoyOptions;
 use meshtcp_change::compile::{Compiled, Compiler, Said, Scope};
 use meshtcp_change::{Content, Options};
-use model::{Profile, ProxyKey, Resource};
-use plan::{Context, Plan};
+use model::{Profile, Resource};
+use plan::{Context, Plan, ProxyId};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use xds::Family;
@@ -33,7 +33,7 @@ fn next(now: &[Arc<Resource>], other: &[Arc<Resource>], bits: u32) -> Vec<Arc<Re
 }
 
 /// What a state tells every proxy, and why.
-fn told(compiled: &Compiled) -> Vec<(ProxyKey, Plan, Said)> {
+fn told(compiled: &Compiled) -> Vec<(ProxyId, Plan, Said)> {
     let proxies = compiled.proxies.iter();
     proxies
         .map(|(key, proxy)| {
@@ -106,7 +106,7 @@ fn only_who_read_what_changed_is_planned() {
     assert_eq!(weight.planned, 1, "the one proxy that the route selects");
     let gone = compiler.plan_again(&before, world(&|_| 1, Some(7)));
     assert_eq!(gone.planned, 1, "the one proxy that dials what went");
-    let key = |name: &str| ProxyKey::new("default", name);
+    let key = |name: &str| ProxyId::dataplane("default", name);
     assert!(Arc::ptr_eq(&gone.proxies[&key("s9")].plan, &before.proxies[&key("s9")].plan));
 }
 

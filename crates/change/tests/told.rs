@@ -12,16 +12,16 @@ use dialect::envoy::{EnvoyOptions, SplitLayout};
 use meshtcp_change::compile::{Change, Compiler, Scope, changes};
 use meshtcp_change::preview::{Live, State, preview};
 use meshtcp_change::{Entry, Ledger};
+use model::Profile;
 use model::draft::{parse_unchecked, read};
-use model::{Profile, ProxyKey};
-use plan::{Context, Snapshot, plan};
+use plan::{Context, ProxyId, Snapshot, plan};
 use proptest::prelude::*;
 use xds::{Family, ResourceSet};
 
 use documents::documents;
 
 /// What proxies are told, said anew from their plans.
-type Bytes = BTreeMap<ProxyKey, (ResourceSet, ResourceSet)>;
+type Bytes = BTreeMap<ProxyId, (ResourceSet, ResourceSet)>;
 
 fn ledger(documents: &[String], profile: Profile) -> Ledger {
     let (documents, problems) = read("mesh.yaml", &documents.join("---\n"));
@@ -35,16 +35,16 @@ fn ledger(documents: &[String], profile: Profile) -> Ledger {
 
 fn bytes(ledger: &Ledger, profile: Profile, envoy: &EnvoyOptions) -> Bytes {
     let snapshot = Snapshot::new(ledger.resources().cloned(), Context::new(profile));
-    let told = |proxy: ProxyKey| {
-        let plan = plan(&snapshot, &proxy.clone().into()).unwrap();
+    let told = |proxy: ProxyId| {
+        let plan = plan(&snapshot, &proxy).unwrap();
         let l4 = dialect::l4::lower(&plan).to_resource_set();
         (proxy, (l4, dialect::envoy::lower(&plan, envoy).to_resource_set().unwrap()))
     };
-    snapshot.proxies().map(told).collect()
+    snapshot.proxies().map(ProxyId::from).map(told).collect()
 }
 
 /// Who is told something else, and the only dialect in which that is so.
-fn differ(before: &Bytes, after: &Bytes) -> BTreeMap<ProxyKey, Option<Family>> {
+fn differ(before: &Bytes, after: &Bytes) -> BTreeMap<ProxyId, Option<Family>> {
     let mut differ = BTreeMap::new();
     for (key, (l4, envoy)) in after {
         let only = match before.get(key).map(|(old_l4, old_envoy)| (old_l4 == l4, old_envoy == envoy)) {
@@ -93,7 +93,7 @@ proptest! {
         let context = Context::new(profile);
         let (before, after) = (State::of(before, &context, envoy), State::of(after, &context, envoy));
         let foretold = preview(&before, &after, &Live::new());
-        let foretold: BTreeMap<ProxyKey, Option<Family>> =
+        let foretold: BTreeMap<ProxyId, Option<Family>> =
             foretold.proxies.into_iter().map(|proxy| (proxy.proxy, proxy.only_for)).collect();
         prop_assert_eq!(foretold, wanted);
         prop_assert!(preview(&after, &after, &Live::new()).proxies.is_empty());
@@ -111,13 +111,13 @@ proptest! {
         let before = compiler.compile(&before);
         let after = compiler.recompile(&before, &after);
         for family in [Family::L4, Family::Envoy] {
-            let of_family = |(key, (l4, envoy)): (&ProxyKey, &(ResourceSet, ResourceSet))| {
+            let of_family = |(key, (l4, envoy)): (&ProxyId, &(ResourceSet, ResourceSet))| {
                 let set = if family == Family::L4 { l4 } else { envoy };
                 (key.clone(), set.clone())
             };
             let old: BTreeMap<_, _> = old.iter().map(of_family).collect();
             let new: BTreeMap<_, _> = new.iter().map(of_family).collect();
-            let wanted: Vec<&ProxyKey> =
+            let wanted: Vec<&ProxyId> =
                 old.keys().chain(new.keys()).filter(|key| old.get(*key) != new.get(*key)).collect();
             let told = changes(&before, &after, |_| Some(family));
             for key in old.keys().chain(new.keys()) {

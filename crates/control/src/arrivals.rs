@@ -4,8 +4,8 @@
 //!  a stream opens ─▶ read: checked as every document ─▶ arrive: stored ─ … ─ the stream ends ─▶ leave: removed, if nobody came back
 //! ```
 //!
-//! Whoever comes back, here or at another instance, writes the document again: it has a new version then, and what an earlier
-//! stream leaves behind removes only the version that it wrote itself. An instance that ends removes nothing.
+//! Whoever comes back, here or at another instance, writes the document again: it says another time then, and what an earlier
+//! stream leaves behind removes only what it wrote itself. An instance that ends removes nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use model::problems::{SHOWN, Shown};
 use model::{Kind, Resource, ResourceKey, Severity};
 use serde_json::{Value, json};
 
-use crate::store::{Expected, Revision, Store, StoreError, Stored};
+use crate::store::{Expected, Store, StoreError, Stored};
 
 /// How long the proxy may be away before its Dataplane is removed.
 pub(crate) const AWAY: Duration = Duration::from_secs(10);
@@ -49,7 +49,8 @@ pub(crate) struct Brought {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Arrival {
     key: ResourceKey,
-    version: Revision,
+    /// What its document says of when it came.
+    at: Value,
 }
 
 /// Why what a proxy brought is not taken.
@@ -156,12 +157,11 @@ impl Arrivals {
                 carry(&before.document, &mut whole, key.kind);
             }
             let stored = as_stored(self.checked(whole)?);
+            let at = stored[ARRIVED].clone();
             let expected =
                 before.as_ref().map_or(Expected::Absent, |before| Expected::Version(before.version));
             match self.store.put(key, stored, expected).await {
-                Ok(written) => {
-                    return Ok(Some(Arrival { key: key.clone(), version: written.stored.version }));
-                }
+                Ok(_) => return Ok(Some(Arrival { key: key.clone(), at })),
                 Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -171,12 +171,26 @@ impl Arrivals {
     }
 
     /// Removes what came with a proxy that did not come back.
-    pub(crate) async fn leave(&self, Arrival { key, version }: Arrival) {
-        match self.store.delete(&key, Expected::Version(version)).await {
-            Ok(_) => tracing::info!(resource = %key, "it came with its proxy, and went with it"),
+    pub(crate) async fn leave(&self, arrival: Arrival) {
+        match self.remove(&arrival).await {
+            Ok(true) => tracing::info!(resource = %arrival.key, "it came with its proxy, and went with it"),
             // its proxy came back, or somebody has other plans for it
-            Err(StoreError::Conflict { .. } | StoreError::NotFound(_)) => {}
-            Err(error) => tracing::warn!(resource = %key, %error, "its proxy left, and it stays"),
+            Ok(false) | Err(StoreError::Conflict { .. } | StoreError::NotFound(_)) => {}
+            Err(error) => tracing::warn!(resource = %arrival.key, %error, "its proxy left, and it stays"),
+        }
+    }
+
+    /// Removes what came, whatever a control plane wrote down in it meanwhile. Returns whether it was there still.
+    async fn remove(&self, Arrival { key, at }: &Arrival) -> Result<bool, StoreError> {
+        let mut tries = 0;
+        loop {
+            let stored = self.store.get(key).await?.filter(|stored| stored.document.get(ARRIVED) == Some(at));
+            let Some(stored) = stored else { return Ok(false) };
+            tries += 1;
+            match self.store.delete(key, Expected::Version(stored.version)).await {
+                Err(StoreError::Conflict { .. }) if tries < ATTEMPTS => {}
+                done => return done.map(|_| true),
+            }
         }
     }
 }
@@ -215,6 +229,10 @@ mod tests {
         // the same document, as another instance would write it
         let second = arrivals.arrive(&brought, false).await.unwrap().unwrap();
         assert_ne!(first, second);
+        // a job of the control plane writes down what it computed
+        let mut stored = arrivals.stored(&brought.key).await.unwrap().unwrap().document;
+        stored["labels"]["team"] = json!("ledger");
+        arrivals.store.put(&brought.key, stored, Expected::Any).await.unwrap();
         arrivals.leave(first).await;
         assert!(arrivals.stored(&brought.key).await.unwrap().is_some());
         arrivals.leave(second).await;

@@ -20,7 +20,7 @@ use change::compile::{Compiled, CompiledProxy, Said, Unsayable};
 use change::report::Served;
 use change::rollout::Accepted;
 use change::status::ProxyStatus;
-use model::ProxyKey;
+use plan::ProxyId;
 use tokio::sync::watch;
 use xds::Family;
 
@@ -35,9 +35,9 @@ pub struct Fleet {
     publisher: Arc<Publisher>,
     standing: Standing,
     /// The proxies as they were seen last.
-    seen: BTreeMap<ProxyKey, ProxyStatus>,
+    seen: BTreeMap<ProxyId, ProxyStatus>,
     /// Attached proxies that no Dataplane is there for.
-    waiting: BTreeSet<ProxyKey>,
+    waiting: BTreeSet<ProxyId>,
     published: watch::Sender<Arc<Standing>>,
 }
 
@@ -47,19 +47,19 @@ pub enum News {
     /// A proxy is told something new.
     Published {
         /// The proxy.
-        proxy: ProxyKey,
+        proxy: ProxyId,
         /// What it could not be told as asked, in words, and was not told before.
         notes: Vec<String>,
     },
     /// A proxy attached, and no Dataplane has its name: it waits, or keeps what it runs.
     Unknown {
         /// The proxy.
-        proxy: ProxyKey,
+        proxy: ProxyId,
     },
     /// A plan cannot be said in the dialect: a mistake of ours. The proxy keeps what it runs.
     Unsayable {
         /// The proxy.
-        proxy: ProxyKey,
+        proxy: ProxyId,
         /// What is wrong, with the place.
         problem: Unsayable,
     },
@@ -96,7 +96,7 @@ impl Fleet {
         self.standing.revision = accepted.revision;
         self.standing.epoch.clone_from(&accepted.epoch);
         self.standing.rollouts.begin(accepted);
-        let wanted: BTreeSet<(ProxyKey, Family)> = self.publisher.wanted().into_iter().collect();
+        let wanted: BTreeSet<(ProxyId, Family)> = self.publisher.wanted().into_iter().collect();
         let left: Vec<_> =
             self.standing.served.keys().filter(|key| !wanted.contains(*key)).cloned().collect();
         left.iter().for_each(|key| self.left(key));
@@ -161,7 +161,7 @@ impl Fleet {
         happened
     }
 
-    fn left(&mut self, key: &(ProxyKey, Family)) {
+    fn left(&mut self, key: &(ProxyId, Family)) {
         // what it was told grows old: when it comes back it waits for what is new
         self.publisher.retract(&key.0, key.1);
         Arc::make_mut(&mut self.standing.served).remove(key);
@@ -169,7 +169,7 @@ impl Fleet {
     }
 
     /// Tells one proxy what it should run, if that is new. `ran` is the revision before this one.
-    fn tell(&mut self, key: (ProxyKey, Family), ran: Option<Revision>) -> Option<News> {
+    fn tell(&mut self, key: (ProxyId, Family), ran: Option<Revision>) -> Option<News> {
         let compiled = Arc::clone(&self.standing.compiled);
         let (proxy, family) = &key;
         let Some(found) = compiled.proxies.get(proxy) else {
@@ -196,7 +196,8 @@ impl Fleet {
         let new_notes = notes.iter().filter(|note| !old_notes.contains(note)).cloned().collect();
         let served = Arc::make_mut(&mut self.standing.served);
         // whom it believes may differ where nothing else does
-        let package = Package { set: Arc::clone(&resources), mtls: plan.mtls.clone() };
+        let package =
+            Package { set: Arc::clone(&resources), identities: plan.mtls.iter().cloned().collect() };
         if let Some(before) = before.as_ref().filter(|before| before.resources == resources) {
             self.publisher.publish_package(proxy, *family, package);
             let same = Served { plan: Arc::clone(plan), notes, ..(**before).clone() };

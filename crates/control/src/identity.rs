@@ -28,7 +28,7 @@ pub use claims::{Bearer, Claims};
 pub use error::TokenError;
 pub use issue::LeafKeys;
 pub(crate) use issue::{Held, flaws as flaws_of};
-pub use issuer::{Answer, Issuer, IssuerMetrics, IssuerOptions, Whose};
+pub use issuer::{Answer, Issuer, IssuerMetrics, IssuerOptions, Whose, holder};
 pub use keeper::keep;
 pub(crate) use sources::{Data, provided};
 pub use tokens::{Tokens, User};

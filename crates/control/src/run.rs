@@ -19,8 +19,8 @@ mod wakes;
 use change::Candidate;
 use change::Revision;
 use change::compile::Compiled;
-use model::{Problem, ProxyKey};
-use plan::Snapshot;
+use model::Problem;
+use plan::{ProxyId, Snapshot};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
@@ -40,7 +40,7 @@ pub trait Sink {
     type News;
 
     /// The dialect that a proxy speaks; `None`: either.
-    fn family(&self, proxy: &ProxyKey) -> Option<Family>;
+    fn family(&self, proxy: &ProxyId) -> Option<Family>;
 
     /// The dialects of which it is told what they cannot say, whoever attaches.
     fn families(&self) -> &'static [Family];

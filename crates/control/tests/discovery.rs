@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use meshtcp_control::discovery::{DiscoveryMetrics, DiscoveryServer, Publisher, Statuses, serve};
-use model::ProxyKey;
+use plan::ProxyId;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -97,7 +97,7 @@ async fn who_cannot_be_served_throws_nobody_out() {
     let server = server().await;
     let known = vec![request("default.web-1", L4_CLUSTER)];
     let (_open, mut responses) = server.open("DeltaAggregatedResources", known).await.unwrap();
-    let proxy = ProxyKey::new("default", "web-1");
+    let proxy = ProxyId::dataplane("default", "web-1");
     server.statuses.changes().wait_for(|_| server.statuses.get(&proxy).is_some()).await.unwrap();
     server.delta(vec![request("default.web-1", "type.googleapis.com/no.such.Type")]).await.unwrap_err();
     let mut set = ResourceSet::default();
@@ -115,7 +115,7 @@ async fn another_method_is_not_implemented() {
 #[tokio::test]
 async fn the_dialect_follows_from_the_types_that_are_asked_for() {
     let server = server().await;
-    let proxy = ProxyKey::new("default", "web-1");
+    let proxy = ProxyId::dataplane("default", "web-1");
     for (family, type_url) in [(Family::Envoy, ENVOY_CLUSTER), (Family::L4, L4_CLUSTER)] {
         let mut set = ResourceSet::default();
         set.insert(xds::TypeUrl::new(type_url), family.as_str(), *b"");
@@ -129,7 +129,7 @@ async fn the_dialect_follows_from_the_types_that_are_asked_for() {
 #[tokio::test]
 async fn a_proxy_that_nothing_was_published_for_leaves_no_trace() {
     let server = server().await;
-    let proxy = ProxyKey::new("default", "made-up");
+    let proxy = ProxyId::dataplane("default", "made-up");
     let mut changes = server.statuses.changes();
     let (requests, responses) =
         server.open("DeltaAggregatedResources", vec![request("default.made-up", L4_CLUSTER)]).await.unwrap();
@@ -157,7 +157,7 @@ async fn an_oversized_request_is_refused_and_what_a_node_calls_itself_is_cut() {
     let node = talkative.node.as_mut().unwrap();
     (node.user_agent_name, node.user_agent_version) = ("A".repeat(1 << 20), "9".repeat(1 << 20));
     let _open = server.open("DeltaAggregatedResources", vec![talkative]).await.unwrap();
-    let proxy = ProxyKey::new("default", "web-1");
+    let proxy = ProxyId::dataplane("default", "web-1");
     server.statuses.changes().wait_for(|_| server.statuses.get(&proxy).is_some()).await.unwrap();
     let agent = server.statuses.get(&proxy).unwrap().connection.unwrap().agent;
     assert!(agent.len() <= 200, "{}", agent.len());
@@ -179,6 +179,6 @@ async fn who_asks_nothing_is_sent_away_and_others_stay() {
     tokio::time::sleep(Duration::from_secs(20)).await;
     let mut set = ResourceSet::default();
     set.insert(xds::TypeUrl::new(L4_CLUSTER), "a", *b"");
-    server.publisher.publish(&ProxyKey::new("default", "web-1"), Family::L4, Arc::new(set));
+    server.publisher.publish(&ProxyId::dataplane("default", "web-1"), Family::L4, Arc::new(set));
     assert_eq!(responses.message().await.unwrap().unwrap().resources[0].name, "a");
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use envoy::{Envoy, eventually};
 use meshtcp_control::discovery::{DiscoveryMetrics, DiscoveryServer, Publisher, Statuses, serve};
-use model::ProxyKey;
+use plan::ProxyId;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -77,8 +77,8 @@ impl Drop for ControlPlane {
     }
 }
 
-fn proxy() -> ProxyKey {
-    ProxyKey::new("default", "web-1")
+fn proxy() -> ProxyId {
+    ProxyId::dataplane("default", "web-1")
 }
 
 /// A server that says its name to whoever connects, and then echoes.

@@ -268,7 +268,7 @@ fn show(screen: &Screen, shared: &Shared, live: &Live<FleetSink>, turn: &Turn<Fl
     screen.turn(live, turn, standing.revision);
     if let Some(FleetNews { told, happened, turned_away }) = &turn.news {
         screen.news(told, &standing.compiled);
-        screen.happened(happened, |proxy| shared.plane.report(&Question::of_routes_in(proxy.mesh.as_str())));
+        screen.happened(happened, |proxy| shared.plane.report(&Question::of_routes_in(proxy.mesh())));
         turned_away.iter().for_each(Screen::turned_away);
     }
 }

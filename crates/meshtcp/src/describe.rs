@@ -4,7 +4,8 @@ mod words;
 
 use change::preview::State;
 use jiff::Timestamp;
-use model::{Kind, ProxyKey};
+use model::Kind;
+use plan::ProxyId;
 use serde_json::json;
 
 use crate::client::encoded;
@@ -60,7 +61,7 @@ pub(crate) fn run(
         Ok(report) => report,
         Err(failed) => return failed.said(),
     };
-    let (proxy, policy) = (ProxyKey::new(key.mesh_or_empty(), key.name.as_str()), key.to_string());
+    let (proxy, policy) = (ProxyId::dataplane(key.mesh_or_empty(), key.name.as_str()), key.to_string());
     let now = match kind {
         Kind::Dataplane => json!(report.proxies.iter().find(|it| it.proxy == proxy)),
         _ => json!(report.routes.iter().find(|it| it.policy == policy)),

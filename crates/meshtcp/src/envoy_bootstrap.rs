@@ -5,19 +5,20 @@ pub(crate) mod fixed;
 use std::path::{Path, PathBuf};
 
 use dialect::envoy::bootstrap::{Admin, Bootstrap, Certificates, Node};
-use model::ProxyKey;
-use serde_json::Value;
+use plan::ProxyId;
+use serde_json::{Value, json};
+use xds::proto::discovery::PROXY_SORT;
 
 use crate::address::ControlPlane;
 use crate::exit::Exit;
+use crate::names::StandsFor;
 use crate::output::{self, Format, complain, print};
 use crate::trust::Trusted;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The proxy, which is the Dataplane that this Envoy stands for: NAME (of mesh `default`) or MESH/NAME
-    #[arg(long, value_name = "NAME")]
-    proxy: ProxyKey,
+    #[command(flatten)]
+    stands_for: StandsFor,
     /// Where the control plane takes proxies, https://HOST:PORT for one that speaks TLS; several control planes that share a
     /// store are separated by commas, or the flag is given again: Envoy follows one of them, and another when it is lost
     #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', default_value = "127.0.0.1:5678")]
@@ -63,11 +64,18 @@ const PLAINTEXT: &str = "\
 ";
 
 pub(crate) fn run(
-    Args { proxy, control_plane: control_planes, ca_file, token_file, protocol, admin_port }: Args,
+    Args { stands_for, control_plane: control_planes, ca_file, token_file, protocol, admin_port }: Args,
 ) -> Exit {
     let refuse = |message: &str| {
         complain(&format!("error: {message}\n"));
         Exit::Environment
+    };
+    let proxy = match stands_for.proxy() {
+        Ok(proxy) => proxy,
+        Err(message) => {
+            complain(&format!("error: {message}\n"));
+            return Exit::Usage;
+        }
     };
     let over_tls = control_planes.iter().filter(|it| it.tls).count();
     if over_tls > 0 && over_tls < control_planes.len() {
@@ -115,6 +123,10 @@ fn trusted(ca_file: Option<&Path>) -> Result<Certificates, String> {
 }
 
 /// Who the Envoy of a proxy introduces itself as.
-pub(crate) fn node(proxy: &ProxyKey) -> Node {
-    Node { id: proxy.node_id(), cluster: proxy.name.as_str().to_owned(), metadata: Value::Null }
+pub(crate) fn node(proxy: &ProxyId) -> Node {
+    let metadata = match proxy.as_dataplane() {
+        Some(_) => Value::Null,
+        None => json!({ PROXY_SORT: proxy.sort() }),
+    };
+    Node { id: proxy.node_id(), cluster: proxy.name().as_str().to_owned(), metadata }
 }

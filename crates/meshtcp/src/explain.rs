@@ -8,8 +8,7 @@ use std::path::PathBuf;
 use change::Permitted;
 use change::compile::Compiled;
 use change::preview::State;
-use model::ProxyKey;
-use plan::{Explanation, OutboundExplanation};
+use plan::{Explanation, OutboundExplanation, ProxyId};
 use serde::Serialize;
 
 use crate::exit::Exit;
@@ -105,12 +104,8 @@ impl fmt::Display for Answer {
 }
 
 /// Why a proxy does what it does, and what each sort of proxy cannot do of it.
-pub(crate) fn explained(
-    compiled: &Compiled,
-    proxy: &ProxyKey,
-    outbound: Option<&str>,
-) -> Option<Explanation> {
-    let mut explanation = plan::explain(&compiled.snapshot, proxy, outbound)?;
+pub(crate) fn explained(compiled: &Compiled, proxy: &ProxyId, outbound: Option<&str>) -> Option<Explanation> {
+    let mut explanation = plan::explain(&compiled.snapshot, proxy.as_dataplane()?, outbound)?;
     let told = compiled.proxies.get(proxy).map(|proxy| &*proxy.told);
     explanation.warnings.extend(told.into_iter().flat_map(in_each_dialect));
     Some(explanation)

@@ -158,7 +158,7 @@ impl Proxies {
     /// # Errors
     /// How to end, after it was said why.
     pub(crate) fn live(&self) -> Result<Live, Exit> {
-        let mut live: BTreeMap<(model::ProxyKey, String), LiveConnections> = BTreeMap::new();
+        let mut live: BTreeMap<(plan::ProxyId, String), LiveConnections> = BTreeMap::new();
         for address in &self.proxy_admin {
             let client = Client::of_admin(address);
             let found = client.get("/connections").map_err(|failed| failed.said())?.unwrap_or_default();

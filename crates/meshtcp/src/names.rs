@@ -2,18 +2,19 @@
 
 use std::str::FromStr;
 
-use model::ProxyKey;
+use model::Kind;
 use model::name::given::{self, InvalidName};
+use plan::ProxyId;
 
-/// A proxy as people name it: `MESH/NAME`, or `NAME` in the mesh that is meant.
+/// A proxy as people name it: `MESH/NAME`, `NAME` in the mesh that is meant, or `ZoneIngress/NAME`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct WrittenProxy {
-    key: ProxyKey,
+    key: ProxyId,
     says_mesh: bool,
 }
 
 impl FromStr for WrittenProxy {
-    type Err = <ProxyKey as FromStr>::Err;
+    type Err = <ProxyId as FromStr>::Err;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Ok(Self { key: text.parse()?, says_mesh: text.contains('/') })
@@ -22,9 +23,51 @@ impl FromStr for WrittenProxy {
 
 impl WrittenProxy {
     /// Who that is where `mesh` is meant.
-    pub(crate) fn in_mesh(self, mesh: &str) -> ProxyKey {
+    pub(crate) fn in_mesh(self, mesh: &str) -> ProxyId {
         let Self { key, says_mesh } = self;
-        if says_mesh { key } else { ProxyKey::new(mesh, key.name) }
+        if says_mesh { key } else { ProxyId::dataplane(mesh, key.name().clone()) }
+    }
+}
+
+/// The proxy that a process stands for.
+#[derive(Debug, clap::Args)]
+pub(crate) struct StandsFor {
+    /// The proxy, which is the Dataplane that this process stands for: NAME (of mesh `default`) or MESH/NAME; with
+    /// --proxy-type the NAME of a ZoneIngress or a ZoneEgress
+    #[arg(long, visible_alias = "name", value_name = "NAME")]
+    proxy: WrittenProxy,
+    /// What sort of proxy it is
+    #[arg(long, value_enum, default_value_t, value_name = "TYPE")]
+    proxy_type: ProxyType,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum ProxyType {
+    /// That of a Dataplane: beside an application, or a gateway
+    #[default]
+    Dataplane,
+    /// The ingress of a zone
+    Ingress,
+}
+
+impl StandsFor {
+    /// Who that is.
+    ///
+    /// # Errors
+    /// In words: what is named and what sort it is do not go together.
+    pub(crate) fn proxy(self) -> Result<ProxyId, String> {
+        let Self { proxy, proxy_type } = self;
+        let kind = match proxy_type {
+            ProxyType::Dataplane => return Ok(proxy.in_mesh("default")),
+            ProxyType::Ingress => Kind::ZoneIngress,
+        };
+        let key = proxy.key;
+        let named = if proxy.says_mesh {
+            (key.kind() == kind).then_some(key)
+        } else {
+            ProxyId::of_kind(kind, "", key.name().as_str())
+        };
+        named.ok_or_else(|| format!("--proxy: a {kind} is of no mesh: write its name alone"))
     }
 }
 
@@ -51,6 +94,17 @@ pub(crate) fn context(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_stands_for_a_proxy_of_the_sort_that_it_says() {
+        let of = |proxy: &str, proxy_type| StandsFor { proxy: proxy.parse().unwrap(), proxy_type }.proxy();
+        assert_eq!(of("web-1", ProxyType::Dataplane), Ok(ProxyId::dataplane("default", "web-1")));
+        assert_eq!(of("shop/web-1", ProxyType::Dataplane), Ok(ProxyId::dataplane("shop", "web-1")));
+        for named in ["zi-1", "ZoneIngress/zi-1"] {
+            assert_eq!(of(named, ProxyType::Ingress), Ok(ProxyId::ZoneIngress("zi-1".into())));
+        }
+        assert!(of("shop/zi-1", ProxyType::Ingress).is_err());
+    }
 
     #[test]
     fn a_context_is_named_so_that_it_can_be_typed_and_printed() {

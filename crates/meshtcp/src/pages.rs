@@ -13,8 +13,7 @@ use axum::response::{IntoResponse, Response};
 use control::door::serve_pages;
 use control::sources::SourceState;
 use control::web::KnownAs;
-use model::ProxyKey;
-use plan::{Plan, plan_json};
+use plan::{Plan, ProxyId, plan_json};
 use proxy::{ConnectionInfo, Proxy, TlsInfo};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -68,8 +67,8 @@ pub(crate) fn ready(unready: Option<&str>) -> Response {
 }
 
 /// `/plan?proxy=MESH/NAME`: one of the plans, or which there are.
-pub(crate) fn plan(plans: &BTreeMap<ProxyKey, Arc<Plan>>, wanted: &str) -> Response {
-    match wanted.parse().ok().and_then(|key: ProxyKey| plans.get(&key)) {
+pub(crate) fn plan(plans: &BTreeMap<ProxyId, Arc<Plan>>, wanted: &str) -> Response {
+    match wanted.parse().ok().and_then(|key: ProxyId| plans.get(&key)) {
         Some(plan) => body(&plan_json(plan)),
         None => {
             let known: Vec<String> = plans.keys().map(ToString::to_string).collect();

@@ -6,8 +6,7 @@ pub(crate) use view::in_each_dialect;
 
 use change::compile::{Compiled, Compiler, Scope};
 use dialect::envoy::{EnvoyOptions, EnvoyResources};
-use model::ProxyKey;
-use plan::{Context, Plan, plan_json};
+use plan::{Context, Plan, ProxyId, plan_json};
 use serde_json::{Value, json};
 
 use crate::control_plane::Split;
@@ -21,9 +20,9 @@ use crate::source::Source;
 pub(crate) struct Args {
     #[command(flatten)]
     source: Source,
-    /// The proxy: NAME (of mesh `default`) or MESH/NAME
+    /// The proxy: NAME (of mesh `default`), MESH/NAME or ZoneIngress/NAME
     #[arg(long, value_name = "NAME")]
-    proxy: ProxyKey,
+    proxy: ProxyId,
     /// The zone of the control plane that would plan it; default: there are no zones
     #[arg(long, value_name = "ZONE", value_parser = names::zone)]
     zone: Option<String>,
@@ -87,7 +86,7 @@ pub(crate) fn run(Args { source, proxy, zone, output: format, words, envoy_split
 /// How to end, after it was said why.
 fn planned(
     source: &Source,
-    proxy: &ProxyKey,
+    proxy: &ProxyId,
     zone: Option<String>,
     envoy: EnvoyOptions,
 ) -> Result<Compiled, Exit> {
@@ -97,13 +96,14 @@ fn planned(
 }
 
 /// Says that there is no such proxy in `place`, and which there are.
-pub(crate) fn unknown(compiled: &Compiled, proxy: &ProxyKey, place: &str) -> Exit {
-    let known: Vec<String> = compiled.snapshot.proxies().map(|key| key.to_string()).collect();
+pub(crate) fn unknown(compiled: &Compiled, proxy: &ProxyId, place: &str) -> Exit {
+    let everything = Scope::everything();
+    let known: Vec<String> = everything.proxies(&compiled.snapshot).map(|key| key.to_string()).collect();
     let help = match known.as_slice() {
         [] => format!("there is no Dataplane in {place}"),
         known => format!("there are {}", known.join(", ")),
     };
-    complain(&format!("error: there is no Dataplane {proxy}\n  help: {help}\n"));
+    complain(&format!("error: there is no {}\n  help: {help}\n", proxy.resource()));
     Exit::Problems
 }
 
@@ -118,7 +118,7 @@ fn envoy(plan: &Plan, split: Split, fixed: bool) -> Value {
     if fixed {
         // a bootstrap has no room for remarks
         notes.iter().for_each(|note| complain(&format!("note: {note}\n")));
-        return fixed::bootstrap(&plan.proxy.id.key(), &resources);
+        return fixed::bootstrap(&plan.proxy.id, &resources);
     }
     json!({
         "listeners": listeners.values().collect::<Vec<_>>(),

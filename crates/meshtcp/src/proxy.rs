@@ -23,16 +23,18 @@ use ::proxy::discovery::{Discovery, Link, Lost};
 use ::proxy::{ConnectionLog, Options, Proxy};
 use control::guard::{caught_task, task_again};
 use follower::{Carried, Follower};
-use model::ProxyKey;
+use plan::ProxyId;
 use state::State;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use xds::Foreign;
+use xds::proto::discovery::PROXY_SORT;
 
 use crate::address::ControlPlane;
 use crate::duration;
 use crate::exit::Exit;
 use crate::listen;
+use crate::names::StandsFor;
 use crate::output::{complain, print};
 use crate::pages::HostNames;
 use crate::patience::Patience;
@@ -48,9 +50,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The proxy, which is the Dataplane that this process stands for: NAME (of mesh `default`) or MESH/NAME
-    #[arg(long, value_name = "NAME")]
-    proxy: ProxyKey,
+    #[command(flatten)]
+    stands_for: StandsFor,
     /// Where the control plane takes proxies, https://HOST:PORT for one that speaks TLS; several control planes that share a
     /// store are separated by commas, or the flag is given again: one of them is followed, and the next when it is lost
     #[arg(
@@ -132,7 +133,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
 
 fn start(arguments: Args) -> Result<(), String> {
     let Args {
-        proxy: key,
+        stands_for,
         control_plane: control_planes,
         ca_file,
         token_file,
@@ -146,6 +147,7 @@ fn start(arguments: Args) -> Result<(), String> {
         takeover,
         patience,
     } = arguments;
+    let key = stands_for.proxy()?;
     said::as_proxy(&key);
     if token_file.is_some() {
         control_planes.iter().try_for_each(ControlPlane::keeps_tokens_secret)?;
@@ -239,7 +241,7 @@ async fn succeed(
 /// control plane offers again what was refused.
 async fn follow(
     mut follower: Follower,
-    key: &ProxyKey,
+    key: &ProxyId,
     Way { control_planes, trusted, ca_file: _, token_file }: &Way,
     link: &watch::Sender<Link>,
 ) -> Result<(), String> {
@@ -249,6 +251,9 @@ async fn follow(
         let trusted = renewals.borrow_and_update().clone();
         let discovery = Discovery::any_of(control_planes, &key.node_id());
         let mut discovery = discovery.map_err(|error| error.to_string())?;
+        if key.as_dataplane().is_none() {
+            discovery = discovery.telling(PROXY_SORT, key.sort());
+        }
         if let Some(Trusted { file, pem }) = &trusted {
             let wrong = |error: trust::TrustError| {
                 format!("the certificates in {} cannot be used: {error}", file.display())
@@ -282,7 +287,7 @@ async fn follow(
 }
 
 /// Says how the link to the control plane is, whenever that changes; of several, what is new of each.
-async fn tell(key: &ProxyKey, mut link: watch::Receiver<Link>) {
+async fn tell(key: &ProxyId, mut link: watch::Receiver<Link>) {
     let mut connected = false;
     let mut told: BTreeMap<String, String> = BTreeMap::new();
     while link.changed().await.is_ok() {
@@ -305,7 +310,8 @@ async fn tell(key: &ProxyKey, mut link: watch::Receiver<Link>) {
             }
         } else if now.is_waiting {
             let line = format!(
-                "warning: the control plane {at} has told this proxy nothing yet: is there a Dataplane {key}?\n"
+                "warning: the control plane {at} has told this proxy nothing yet: is there a {}?\n",
+                key.resource()
             );
             if told.insert(at.to_owned(), line.clone()).as_ref() != Some(&line) {
                 complain(&line);

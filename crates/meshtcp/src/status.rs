@@ -95,7 +95,7 @@ pub(crate) fn run(Args { what, name, server, mesh, proxy_admin, output: format }
             it.split(' ').nth(1).and_then(|it| it.split_once('/')).is_some_and(|(of, _)| of == mesh)
         };
         report.routes.retain(|route| is_of_mesh(&route.policy));
-        report.proxies.retain(|proxy| proxy.proxy.mesh.as_str() == mesh);
+        report.proxies.retain(|proxy| proxy.proxy.mesh() == mesh);
     }
     let part = match what {
         What::All | What::Endpoints => json!(report),
@@ -213,7 +213,7 @@ fn proxies(proxies: &[ProxyReport]) -> String {
             agent => agent,
         });
         let said = refusals.iter().map(|it| it.rejection.message.trim().replace('\n', " "));
-        let said = said.chain((!known).then(|| "has no Dataplane".to_owned()));
+        let said = said.chain((!known).then(|| format!("has no {}", proxy.kind())));
         let said = said.chain(notes.iter().cloned());
         let at = control_plane.as_ref().map(|name| format!("at {name}"));
         let said: Vec<String> = said.chain(at).collect();

@@ -26,7 +26,7 @@ use control::identity::{Issuer, IssuerOptions};
 use control::run::{Event, Inbox, Live, run as run_loop};
 use dialect::envoy::EnvoyOptions;
 use l4::config::Sink;
-use model::{MeshName, ProxyKey};
+use model::MeshName;
 use plan::Context;
 use proxy::{ConnectionLog, DrainReport, LineFormat, Options, Proxy};
 
@@ -36,6 +36,7 @@ pub(crate) use status::Status;
 
 use crate::exit::Exit;
 use crate::listen;
+use crate::names::WrittenProxy;
 use crate::output::complain;
 use crate::pages::HostNames;
 use crate::patience::Patience;
@@ -213,11 +214,8 @@ fn leave(proxy: &Arc<Proxy>, screen: &Screen, status: &Status, inbox: &Inbox<Lea
 fn compiler(arguments: &Args) -> Result<Compiler, String> {
     let mesh = arguments.mesh.as_deref();
     let key = |text: &String| {
-        let mut key: ProxyKey = text.parse().map_err(|error| format!("--dataplane: {error}"))?;
-        if let Some(mesh) = mesh.filter(|_| !text.contains('/')) {
-            key.mesh = mesh.into();
-        }
-        Ok(key)
+        let key: WrittenProxy = text.parse().map_err(|error| format!("--dataplane: {error}"))?;
+        Ok(key.in_mesh(mesh.unwrap_or("default")))
     };
     let named = arguments.dataplanes.iter().map(key).collect::<Result<_, String>>()?;
     let which = Which::Here { addresses: host::addresses(), named };

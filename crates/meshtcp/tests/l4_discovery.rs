@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use change::status::{ProxyStatus, StreamKind};
 use control::discovery::{DiscoveryMetrics, DiscoveryServer, Publisher, Statuses, serve};
-use model::ProxyKey;
+use plan::ProxyId;
 use proxy::discovery::{Discovery, Link};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -83,8 +83,8 @@ impl Drop for ControlPlane {
     }
 }
 
-fn key() -> ProxyKey {
-    ProxyKey::new("default", "web-1")
+fn key() -> ProxyId {
+    ProxyId::dataplane("default", "web-1")
 }
 
 fn set(weight: u32) -> ResourceSet {

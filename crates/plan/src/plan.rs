@@ -17,6 +17,7 @@ mod naming;
 mod origin;
 mod permissions;
 mod proxy;
+mod proxy_id;
 mod redirected;
 mod route;
 mod server_name;

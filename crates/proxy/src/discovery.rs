@@ -85,7 +85,7 @@ const REQUEST_QUEUE: usize = 16;
 pub struct Discovery {
     /// The control planes; the first one is tried now.
     endpoints: VecDeque<Endpoint>,
-    node_id: String,
+    node: Node,
     /// Whom it believes behind `https://`; `None`: nobody.
     tls: Option<Tls>,
     mirror: Mirror,
@@ -125,7 +125,8 @@ pub struct InvalidAddress {
 
 impl Discovery {
     /// Prepares the link. `control_plane` is a URL, `http://HOST:PORT`, or `https://HOST:PORT` for one over TLS, which needs
-    /// [`Discovery::trusting`] too; `node_id` is `<mesh>.<dataplane name>`.
+    /// [`Discovery::trusting`] too; `node_id` is `<mesh>.<dataplane name>`, or
+    /// `.<name>` of the proxy of a zone, which [tells](Discovery::telling) its sort.
     ///
     /// # Errors
     ///
@@ -156,13 +157,20 @@ impl Discovery {
         };
         Ok(Self {
             endpoints,
-            node_id: node_id.to_owned(),
             tls: None,
-            mirror: Mirror::new(node),
+            mirror: Mirror::new(node.clone()),
+            node,
             link: watch::Sender::new(Link::default()),
             started: Instant::now(),
             token_file: None,
         })
+    }
+
+    /// Tells a text about itself beside its name, as the control plane knows it by a key.
+    #[must_use]
+    pub fn telling(self, key: &str, text: &str) -> Self {
+        let node = self.node.telling(key, text);
+        Self { mirror: Mirror::new(node.clone()), node, ..self }
     }
 
     /// Believes a control plane behind `https://` when its certificate is for the host of the URL, and is one of these in PEM
@@ -247,7 +255,7 @@ impl Discovery {
         self.mirror.connect();
         self.send(&requests).await?;
         let mut responses =
-            open(channel, queue, token, &self.node_id).await.map_err(|status| Lost::of_opening(&status))?;
+            open(channel, queue, token, &self.node).await.map_err(|status| Lost::of_opening(&status))?;
         self.link.send_modify(|link| link.streams += 1);
         let opened = Instant::now();
         let elsewhere = self.endpoints.len() > 1;
@@ -352,7 +360,7 @@ async fn open(
     channel: Channel,
     queue: mpsc::Receiver<DeltaDiscoveryRequest>,
     token: Option<AsciiMetadataValue>,
-    node_id: &str,
+    node: &Node,
 ) -> Result<Streaming<DeltaDiscoveryResponse>, Status> {
     let mut grpc = tonic::client::Grpc::new(channel).max_decoding_message_size(RESPONSE_BYTES);
     grpc.ready().await.map_err(|error| Status::unavailable(chain(&error)))?;
@@ -362,8 +370,10 @@ async fn open(
         request.metadata_mut().insert("authorization", token);
     }
     // who is turned away for its token has not said its name yet
-    if let Ok(node_id) = AsciiMetadataValue::try_from(node_id) {
-        request.metadata_mut().insert("meshtcp-node", node_id);
+    for (key, text) in [("meshtcp-node", Some(node.id.as_str())), ("meshtcp-proxy-type", node.sort())] {
+        if let Some(text) = text.and_then(|text| AsciiMetadataValue::try_from(text).ok()) {
+            request.metadata_mut().insert(key, text);
+        }
     }
     let response = grpc.streaming(request, METHOD, codec).await?;
     Ok(response.into_inner())

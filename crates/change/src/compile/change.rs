@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use model::ProxyKey;
-use plan::{Mtls, Plan};
+use plan::{Mtls, Plan, ProxyId};
 use xds::Family;
 
 use super::{Compiled, CompiledProxy, Row, carried, parallel, rows};
@@ -15,7 +14,7 @@ use super::{Compiled, CompiledProxy, Row, carried, parallel, rows};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
     /// The proxy.
-    pub proxy: ProxyKey,
+    pub proxy: ProxyId,
     /// What became different.
     pub what: What,
     /// The only dialect in which the proxy is told something else; `None`: both, or that of the proxy.
@@ -87,7 +86,7 @@ pub enum What {
 pub fn changes(
     before: &Compiled,
     after: &Compiled,
-    family: impl Fn(&ProxyKey) -> Option<Family>,
+    family: impl Fn(&ProxyId) -> Option<Family>,
 ) -> Vec<Change> {
     let mut changes = Vec::new();
     let mut differ = Vec::new();
@@ -111,7 +110,7 @@ pub fn changes(
 
 /// What is different for one proxy whose plan differs.
 fn of_proxy(
-    key: &ProxyKey,
+    key: &ProxyId,
     family: Option<Family>,
     before: &CompiledProxy,
     after: &CompiledProxy,

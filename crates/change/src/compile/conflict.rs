@@ -10,15 +10,15 @@ use std::sync::Arc;
 
 use model::draft::Document;
 use model::topology::Dataplane;
-use model::{FieldPath, Problem, ProxyKey, Severity, Spec, Violation};
-use plan::{Direction, Plan};
+use model::{FieldPath, Problem, Severity, Spec, Violation};
+use plan::{Direction, Plan, ProxyId};
 
 use super::{Compiled, CompiledProxy, Sort};
 use crate::{Candidate, Entry, Ledger};
 
 /// A listener of a plan.
 struct Wanted<'a> {
-    proxy: &'a ProxyKey,
+    proxy: &'a ProxyId,
     name: &'a str,
     port: u16,
     sort: Sort,
@@ -75,7 +75,7 @@ fn contested(compiled: &Compiled) -> impl Iterator<Item = (SocketAddr, Vec<Wante
     all.into_iter().filter(|(_, wanted)| wanted.len() > 1)
 }
 
-fn listeners<'a>(proxy: &'a ProxyKey, plan: &'a Plan) -> impl Iterator<Item = (&'a str, Wanted<'a>)> {
+fn listeners<'a>(proxy: &'a ProxyId, plan: &'a Plan) -> impl Iterator<Item = (&'a str, Wanted<'a>)> {
     let opened = plan.listeners.iter().filter(|listener| !listener.bind.captured);
     opened.map(move |listener| {
         let sort = match listener.direction {
@@ -97,23 +97,23 @@ fn objection(
     changed: &BTreeSet<Arc<str>>,
 ) -> Problem {
     let is_changed = |wanted: &Wanted<'_>| {
-        ledger.dataplane(wanted.proxy).is_some_and(|entry| changed.contains(entry.document.source()))
+        ledger.of_proxy(wanted.proxy).is_some_and(|entry| changed.contains(entry.document.source()))
     };
     let (blamed, other) =
         if is_changed(later) || !is_changed(earlier) { (later, earlier) } else { (earlier, later) };
-    let held = ledger.dataplane(other.proxy).map(|entry| format!(" ({})", entry.place()));
-    let dataplane = ledger.dataplane(blamed.proxy);
-    let field = dataplane.map(|entry| field(blamed, entry)).unwrap_or_default();
+    let held = ledger.of_proxy(other.proxy).map(|entry| format!(" ({})", entry.place()));
+    let entry = ledger.of_proxy(blamed.proxy);
+    let field = entry.map(|entry| field(blamed, entry)).unwrap_or_default();
     let message = format!(
-        "{address} is wanted twice: by {} of Dataplane {} and by {} of Dataplane {}{}",
+        "{address} is wanted twice: by {} of {} and by {} of {}{}",
         blamed.name,
-        blamed.proxy,
+        blamed.proxy.resource(),
         other.name,
-        other.proxy,
+        other.proxy.resource(),
         held.unwrap_or_default()
     );
     Problem {
-        position: dataplane.and_then(|entry| entry.document.value_position(&field)),
+        position: entry.and_then(|entry| entry.document.value_position(&field)),
         violation: Violation::new(field, message),
         help: Some("give one of the two another port or address".into()),
         ..ledger.problem_of_proxy(blamed.proxy, Severity::Error, "")
@@ -124,7 +124,7 @@ fn objection(
 /// some out, so it is found by its port.
 fn field(wanted: &Wanted<'_>, entry: &Entry) -> FieldPath {
     let networking = networking(&entry.document);
-    let Spec::Dataplane(dataplane) = entry.resource.spec() else { return networking };
+    let Spec::Dataplane(dataplane) = entry.resource.spec() else { return networking.field("port") };
     let Dataplane { inbound, outbound, .. } = dataplane;
     match wanted.sort {
         Sort::Inbound => match inbound.iter().position(|inbound| inbound.port == wanted.port) {

@@ -3,10 +3,9 @@
 use std::fmt;
 
 use dialect::l4::Refusals;
-use model::ProxyKey;
 use plan::{
-    Backend, Destination, Direction, Fate, Listener, Match, Owner, Plan, PolicyOrigin, Route, Unusable,
-    shares,
+    Backend, Destination, Direction, Fate, Listener, Match, Owner, Plan, PolicyOrigin, ProxyId, Route,
+    Unusable, shares,
 };
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +38,7 @@ impl fmt::Display for Sort {
 #[serde(rename_all = "camelCase")]
 pub struct Row {
     /// The proxy, as `mesh/name`.
-    pub proxy: ProxyKey,
+    pub proxy: ProxyId,
     /// Which way connections flow.
     pub sort: Sort,
     /// The listener's name in the plan; with the host name on gateways that route by it.
@@ -106,7 +105,7 @@ fn row(plan: &Plan, listener: &Listener, claimed: &Match, route: &Route, refused
     };
     let by_the_proxy = || refused.of_route(&listener.name, claimed).map(str::to_owned);
     Row {
-        proxy: plan.proxy.id.key(),
+        proxy: plan.proxy.id.clone(),
         sort,
         listener: claims.map_or_else(|| listener.name.clone(), |name| format!("{} {name}", listener.name)),
         address: joined(&listener.bind.address, listener.bind.port.into()),

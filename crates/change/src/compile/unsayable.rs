@@ -1,6 +1,7 @@
 //! Plans that a dialect cannot say: told before anything comes into force.
 
-use model::{Problem, ProxyKey, Severity};
+use model::{Problem, Severity};
+use plan::ProxyId;
 
 use super::{Compiled, Unsayable};
 use crate::Ledger;
@@ -10,7 +11,7 @@ use crate::Ledger;
 pub fn unsayable(compiled: &Compiled, ledger: &Ledger, severity: Severity) -> Vec<Problem> {
     let found = compiled.proxies.iter();
     let found = found.filter_map(|(key, proxy)| Some((key, proxy.told.unsayable()?)));
-    let problem = |(key, why): (&ProxyKey, &Unsayable)| Problem {
+    let problem = |(key, why): (&ProxyId, &Unsayable)| Problem {
         help: Some("this is a mistake of meshtcp: please report it, with these resources".into()),
         ..ledger.problem_of_proxy(key, severity, why.to_string())
     };

@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use model::ProxyKey;
-use plan::{Direction, Listener};
+use plan::{Direction, Listener, ProxyId};
 use serde::{Deserialize, Serialize};
 
 use super::live::{Live, LiveConnection};
@@ -17,7 +16,7 @@ use crate::permitted::{Answer, Client, answer};
 #[serde(rename_all = "camelCase")]
 pub struct NotLetIn {
     /// The proxy, as `mesh/name`.
-    pub proxy: ProxyKey,
+    pub proxy: ProxyId,
     /// The inbound listener.
     pub listener: String,
     /// The URI names in the client's certificate, in their order; empty: it speaks plaintext.
@@ -53,7 +52,7 @@ pub(super) fn not_let_in(before: &Compiled, after: &Compiled, live: &Live) -> Ve
     found.into_iter().map(|(it, open)| NotLetIn { open, ..it }).collect()
 }
 
-fn inbound<'a>(compiled: &'a Compiled, proxy: &ProxyKey, listener: &str) -> Option<&'a Listener> {
+fn inbound<'a>(compiled: &'a Compiled, proxy: &ProxyId, listener: &str) -> Option<&'a Listener> {
     let listeners = compiled.proxies.get(proxy)?.plan.listeners.iter();
     let mut inbounds = listeners.filter(|it| it.direction == Direction::Inbound);
     inbounds.find(|it| it.name == listener).map(AsRef::as_ref)

@@ -8,13 +8,13 @@ use l4::balance::Draw;
 use l4::config::{self, Listener, Route};
 use l4::decide::{Addresses, AllWell, Facts, RouteIndex};
 use l4::existing::{Drain, Established, Fate, Living, Shares, fate};
-use model::ProxyKey;
+use plan::ProxyId;
 use serde::{Deserialize, Serialize};
 
 use crate::compile::without_kind;
 
 /// The open connections of listeners, by proxy and the listener's name in the plan.
-pub type Live = BTreeMap<(ProxyKey, String), LiveConnections>;
+pub type Live = BTreeMap<(ProxyId, String), LiveConnections>;
 
 /// The open connections of one listener.
 #[derive(Clone, Debug, Default, PartialEq)]

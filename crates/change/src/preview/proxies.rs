@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::ProxyKey;
+use plan::ProxyId;
 use serde::{Deserialize, Serialize};
 use xds::Family;
 
@@ -14,7 +14,7 @@ use crate::compile::{Change, Compiled, Row, What, changes};
 #[serde(rename_all = "camelCase")]
 pub struct ProxyPreview {
     /// The proxy, as `mesh/name`.
-    pub proxy: ProxyKey,
+    pub proxy: ProxyId,
     /// The only dialect in which it would be told something else, `envoy` or `l4`; `None`: in both.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub only_for: Option<Family>,
@@ -43,7 +43,7 @@ pub struct ListenerChange {
 
 /// The proxies that two states tell different things, by mesh and name.
 pub(super) fn changed(before: &Compiled, after: &Compiled, live: &Live) -> Vec<ProxyPreview> {
-    let mut found: BTreeMap<ProxyKey, ProxyPreview> = BTreeMap::new();
+    let mut found: BTreeMap<ProxyId, ProxyPreview> = BTreeMap::new();
     for change in changes(before, after, |_| None) {
         let words = change.words().to_string();
         let Change { proxy, what, only } = change;
@@ -73,7 +73,7 @@ pub(super) fn changed(before: &Compiled, after: &Compiled, live: &Live) -> Vec<P
     found.into_values().collect()
 }
 
-fn new_notes(before: &Compiled, after: &Compiled, proxy: &ProxyKey) -> Vec<String> {
+fn new_notes(before: &Compiled, after: &Compiled, proxy: &ProxyId) -> Vec<String> {
     let notes = |compiled: &Compiled| -> Vec<String> {
         let told = compiled.proxies.get(proxy).map(|found| &found.told);
         told.into_iter()

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use model::ProxyKey;
+use plan::ProxyId;
 
 use super::{Affected, Existing, Preview, ProxyPreview, ResourceChange, Verb};
 
@@ -33,9 +33,9 @@ impl fmt::Display for Preview {
 }
 
 /// Proxies for which the same changes, by what changes; in the order of the first of them.
-fn grouped(proxies: &[ProxyPreview]) -> Vec<(&String, Vec<&ProxyKey>)> {
+fn grouped(proxies: &[ProxyPreview]) -> Vec<(&String, Vec<&ProxyId>)> {
     let mut places: BTreeMap<&String, usize> = BTreeMap::new();
-    let mut groups: Vec<(&String, Vec<&ProxyKey>)> = Vec::new();
+    let mut groups: Vec<(&String, Vec<&ProxyId>)> = Vec::new();
     for proxy in proxies {
         for line in &proxy.changes {
             let place = *places.entry(line).or_insert_with(|| {
@@ -50,7 +50,7 @@ fn grouped(proxies: &[ProxyPreview]) -> Vec<(&String, Vec<&ProxyKey>)> {
     groups
 }
 
-fn names(who: &[&ProxyKey]) -> String {
+fn names(who: &[&ProxyId]) -> String {
     const SHOWN: usize = 3;
     let mut names: Vec<String> = who.iter().take(SHOWN).map(ToString::to_string).collect();
     if who.len() > SHOWN {

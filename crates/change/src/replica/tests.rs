@@ -15,7 +15,7 @@ fn lived(revisions: &[u64], proxies: &[(&str, i64)]) -> Rollouts {
     for revision in revisions {
         rollouts.begin(accepted(*revision));
         for (name, second) in proxies {
-            let proxy = ProxyKey::new("default", *name);
+            let proxy = ProxyId::dataplane("default", *name);
             rollouts.told(&proxy, Default::default());
             rollouts.live(&proxy, Timestamp::from_second(*second).unwrap());
         }

@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use model::ProxyKey;
-use plan::Plan;
+use plan::{Plan, ProxyId};
 use serde::{Deserialize, Serialize};
 use xds::Version;
 
@@ -19,7 +18,7 @@ use crate::status::{Connection, ProxyStatus, Rejection};
 #[serde(rename_all = "camelCase")]
 pub struct ProxyReport {
     /// The proxy, as `mesh/name`.
-    pub proxy: ProxyKey,
+    pub proxy: ProxyId,
     /// Whether there is a Dataplane of that name.
     pub known: bool,
     /// Its stream; `None`: it is not attached now.
@@ -157,13 +156,13 @@ impl ProxyReport {
 pub(super) fn reports(
     question: &Question,
     compiled: &Compiled,
-    known: &BTreeMap<&ProxyKey, Known<'_>>,
+    known: &BTreeMap<&ProxyId, Known<'_>>,
 ) -> (ProxyTotals, Vec<ProxyReport>) {
     let (mut totals, mut reports) = (ProxyTotals::default(), Vec::new());
     if !question.is_of(Subject::Proxies) {
         return (totals, reports);
     }
-    let names: BTreeSet<&ProxyKey> = compiled.proxies.keys().chain(known.keys().copied()).collect();
+    let names: BTreeSet<&ProxyId> = compiled.proxies.keys().chain(known.keys().copied()).collect();
     let page = question.page();
     for proxy in names.into_iter().filter(|proxy| question.wants_proxy(proxy)) {
         let known = known.get(proxy);
@@ -178,7 +177,7 @@ pub(super) fn reports(
     (totals, reports)
 }
 
-fn report(proxy: &ProxyKey, plan: Option<&Plan>, known: Option<&Known<'_>>) -> ProxyReport {
+fn report(proxy: &ProxyId, plan: Option<&Plan>, known: Option<&Known<'_>>) -> ProxyReport {
     let account = known.map(|known| known.account);
     let status = account.map(|it| it.status.clone()).unwrap_or_default();
     let refusals = status.refusals().to_vec();

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use model::ProxyKey;
+use plan::ProxyId;
 
 /// What is asked of a report: which proxies and routes, and which page of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,9 +47,9 @@ impl Question {
         self.subject.is_none_or(|it| it == subject)
     }
 
-    pub(super) fn wants_proxy(&self, proxy: &ProxyKey) -> bool {
+    pub(super) fn wants_proxy(&self, proxy: &ProxyId) -> bool {
         self.is_of(Subject::Proxies)
-            && self.mesh.as_ref().is_none_or(|mesh| proxy.mesh == *mesh.as_str())
+            && self.mesh.as_ref().is_none_or(|mesh| proxy.mesh() == &**mesh)
             && self.name.as_ref().is_none_or(|name| proxy.to_string().contains(name.as_str()))
     }
 

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use model::{Kind, ProxyKey, Resource};
-use plan::{Outcome, Plan, RouteStatus};
+use model::{Kind, Resource};
+use plan::{Outcome, Plan, ProxyId, RouteStatus};
 use serde::{Deserialize, Serialize};
 
 use super::concern::concerned;
@@ -35,7 +35,7 @@ pub struct RouteReport {
 #[serde(rename_all = "camelCase")]
 pub struct RouteAtProxy {
     /// The proxy, as `mesh/name`.
-    pub proxy: ProxyKey,
+    pub proxy: ProxyId,
     /// The outbounds and gateway listeners that it decides.
     #[serde(default)]
     pub decides: Vec<String>,
@@ -163,13 +163,13 @@ struct Tally<'a> {
     source: String,
     reached: Reached,
     /// Where it decides something.
-    at: Vec<(Reach, &'a ProxyKey, &'a RouteStatus, &'a Plan)>,
+    at: Vec<(Reach, &'a ProxyId, &'a RouteStatus, &'a Plan)>,
 }
 
 pub(super) fn reports(
     question: &Question,
     compiled: &Compiled,
-    known: &BTreeMap<&ProxyKey, Known<'_>>,
+    known: &BTreeMap<&ProxyId, Known<'_>>,
 ) -> (RouteTotals, Vec<RouteReport>) {
     if !question.is_of(Subject::Routes) {
         return Default::default();
@@ -253,7 +253,7 @@ fn reach(plan: &Plan, route: &RouteStatus, known: Option<&Known<'_>>) -> Reach {
 fn at_proxy(
     plan: &Plan,
     route: &RouteStatus,
-    key: &ProxyKey,
+    key: &ProxyId,
     reach: Reach,
     status: Option<&ProxyStatus>,
 ) -> RouteAtProxy {

@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use model::ProxyKey;
-use plan::Plan;
+use plan::{Plan, ProxyId};
 use xds::{Family, ResourceSet, Version};
 
 use crate::Revision;
 use crate::status::ProxyStatus;
 
 /// What every attached and known proxy was told last, by proxy and the dialect that it speaks.
-pub type ServedAll = BTreeMap<(ProxyKey, Family), Arc<Served>>;
+pub type ServedAll = BTreeMap<(ProxyId, Family), Arc<Served>>;
 
 /// What one proxy was told last.
 #[derive(Clone, Debug, PartialEq)]

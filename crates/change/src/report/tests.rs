@@ -73,7 +73,7 @@ fn account(since: i64) -> Arc<Account> {
 }
 
 fn at(name: &str, revision: u64, proxies: &[(&str, i64)]) -> Replica {
-    let account = |(name, since): &(&str, i64)| (ProxyKey::new("default", *name), account(*since));
+    let account = |(name, since): &(&str, i64)| (ProxyId::dataplane("default", *name), account(*since));
     Replica {
         revision: Revision::new(revision),
         proxies: proxies.iter().map(account).collect(),
@@ -107,7 +107,7 @@ fn what_does_nothing_is_counted_and_not_listed() {
 fn a_page_has_what_was_asked_for_and_totals_of_all_pages() {
     let of = |question: Question| {
         let report = asked(&question, at("cp-1", 1, &[]), &[]);
-        let names = report.proxies.iter().map(|it| it.proxy.name.to_string());
+        let names = report.proxies.iter().map(|it| it.proxy.name().to_string());
         let routes = report.routes.iter().map(|it| it.policy.clone());
         (names.collect::<Vec<_>>(), routes.collect::<Vec<_>>(), report.totals)
     };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use model::ProxyKey;
+use plan::ProxyId;
 use xds::TypeUrl;
 
 use super::{Accepted, Lagging, Named, Progress, RefusedBy};
@@ -28,7 +28,7 @@ struct Underway {
     /// How long after that each live proxy was live.
     delays: Vec<Duration>,
     /// Told and not live yet.
-    open: BTreeMap<ProxyKey, Open>,
+    open: BTreeMap<ProxyId, Open>,
 }
 
 /// What the revision changed for a proxy: types and names of resources.
@@ -85,7 +85,7 @@ impl Rollouts {
     }
 
     /// A proxy was told something new by the newest revision, which touched these resources of it.
-    pub fn told(&mut self, proxy: &ProxyKey, touched: Touched) {
+    pub fn told(&mut self, proxy: &ProxyId, touched: Touched) {
         if let Some(newest) = self.underway.back_mut() {
             let open = Open { touched, state: State::Lagging { attached: true } };
             Arc::make_mut(newest).open.insert(proxy.clone(), open);
@@ -93,7 +93,7 @@ impl Rollouts {
     }
 
     /// A proxy runs all that it should since `at`. Says whether any rollout waited for it.
-    pub fn live(&mut self, proxy: &ProxyKey, at: Timestamp) -> bool {
+    pub fn live(&mut self, proxy: &ProxyId, at: Timestamp) -> bool {
         let mut moved = false;
         for underway in self.concerned(proxy) {
             underway.live(proxy, at);
@@ -104,7 +104,7 @@ impl Rollouts {
 
     /// A proxy does not run all that it should. Says whether any rollout waits for it. `settled`: since then it has answered
     /// all that it was told, so that it runs what it does not refuse.
-    pub fn behind(&mut self, proxy: &ProxyKey, status: &ProxyStatus, settled: Option<Timestamp>) -> bool {
+    pub fn behind(&mut self, proxy: &ProxyId, status: &ProxyStatus, settled: Option<Timestamp>) -> bool {
         let mut moved = false;
         for underway in self.concerned(proxy) {
             moved = true;
@@ -118,7 +118,7 @@ impl Rollouts {
     }
 
     /// A proxy need not run anything any more.
-    pub fn forget(&mut self, proxy: &ProxyKey) {
+    pub fn forget(&mut self, proxy: &ProxyId) {
         self.concerned(proxy).for_each(|underway| drop(underway.open.remove(proxy)));
     }
 
@@ -135,14 +135,14 @@ impl Rollouts {
     }
 
     /// Those that wait for a proxy.
-    fn concerned(&mut self, proxy: &ProxyKey) -> impl Iterator<Item = &mut Underway> {
+    fn concerned(&mut self, proxy: &ProxyId) -> impl Iterator<Item = &mut Underway> {
         let waits = move |underway: &&mut Arc<Underway>| underway.open.contains_key(proxy);
         self.underway.iter_mut().filter(waits).map(Arc::make_mut)
     }
 }
 
 impl Underway {
-    fn live(&mut self, proxy: &ProxyKey, at: Timestamp) {
+    fn live(&mut self, proxy: &ProxyId, at: Timestamp) {
         self.open.remove(proxy);
         let delay = at.duration_since(self.accepted.at);
         self.delays.push(Duration::try_from(delay).unwrap_or_default());

@@ -12,8 +12,7 @@ use std::sync::Arc;
 use change::compile::{Compiler, Scope};
 use change::{Content, Entry, Ledger, Options};
 use dialect::envoy::EnvoyOptions;
-use model::ProxyKey;
-use plan::Context;
+use plan::{Context, ProxyId};
 
 const SERVICES: usize = 100;
 const TEAMS: usize = 100;
@@ -78,8 +77,8 @@ pub(crate) fn compiler() -> Compiler {
 }
 
 /// The proxy of a caller.
-pub(crate) fn proxy(caller: usize) -> ProxyKey {
-    ProxyKey::new("default", format!("caller-{caller}").as_str())
+pub(crate) fn proxy(caller: usize) -> ProxyId {
+    ProxyId::dataplane("default", format!("caller-{caller}").as_str())
 }
 
 fn server(service: usize, instance: usize) -> Arc<Entry> {

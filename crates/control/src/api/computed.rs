@@ -14,6 +14,7 @@ use change::compile::Compiled;
 use change::status::ProxyStatus;
 use model::reference::ZONE_TAG;
 use model::{Kind, ProxyKey, Spec};
+use plan::ProxyId;
 use serde_json::{Map, Value, json};
 
 use self::host_names::HostNames;
@@ -23,7 +24,7 @@ use crate::store::Stored;
 /// What is known at one moment.
 pub(super) struct Computed {
     compiled: Arc<Compiled>,
-    statuses: BTreeMap<ProxyKey, ProxyStatus>,
+    statuses: BTreeMap<ProxyId, ProxyStatus>,
     /// The proxies that have certificates.
     certified: BTreeSet<ProxyKey>,
     zone: Option<String>,

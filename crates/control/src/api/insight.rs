@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use change::status::ProxyStatus;
 use model::reference::SERVICE_TAG;
 use model::{Kind, Profile, ProxyKey};
+use plan::ProxyId;
 use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
@@ -110,7 +111,7 @@ struct All {
     items: Vec<Stored>,
     /// That of this control plane.
     zone: Option<String>,
-    statuses: BTreeMap<ProxyKey, ProxyStatus>,
+    statuses: BTreeMap<ProxyId, ProxyStatus>,
     /// The mTLS backend that each certificate is of.
     backends: BTreeMap<ProxyKey, String>,
 }
@@ -256,7 +257,7 @@ impl All {
     }
 
     fn state(&self, dataplane: &Stored) -> State {
-        let key = ProxyKey::new(dataplane.key.mesh_or_empty(), dataplane.key.name.as_str());
+        let key = ProxyId::dataplane(dataplane.key.mesh_or_empty(), dataplane.key.name.as_str());
         let online = self.statuses.get(&key).is_some_and(|status| status.connection.is_some());
         let inbounds = dataplane.document["networking"]["inbound"].as_array();
         let is_ready = |inbound: &Value| {
@@ -353,7 +354,7 @@ impl All {
         let unknown = || (String::new(), "unknown".to_owned());
         let mut versions: BTreeMap<(String, String), Count> = BTreeMap::new();
         for dataplane in inside().filter(|it| it.key.kind == Kind::Dataplane) {
-            let key = ProxyKey::new(name, dataplane.key.name.as_str());
+            let key = ProxyId::dataplane(name, dataplane.key.name.as_str());
             let connection = self.statuses.get(&key).and_then(|status| status.connection.as_ref());
             let said = connection.and_then(|connection| connection.agent.split_once(' '));
             let agent = said.map_or_else(unknown, |(agent, version)| (agent.to_owned(), version.to_owned()));

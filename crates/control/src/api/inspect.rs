@@ -9,8 +9,8 @@ mod zone_proxies;
 use std::sync::Arc;
 
 use change::compile::{Compiled, CompiledProxy};
-use model::{ProxyKey, ResourceId};
-use plan::View;
+use model::{Kind, ProxyKey, ResourceId};
+use plan::{ProxyId, View};
 use serde_json::json;
 
 use super::answer::Answer;
@@ -153,26 +153,33 @@ pub(super) fn operations() -> Vec<Operation> {
     .collect()
 }
 
-/// The proxy in the path; that of a zone proxy has no mesh.
-fn key(ask: &Ask) -> ProxyKey {
-    ProxyKey::new(ask.parameter("mesh"), ask.parameter("name"))
+/// The proxy in the path.
+fn proxy(ask: &Ask) -> Option<ProxyId> {
+    ProxyId::of_kind(kind(&ask.path), ask.parameter("mesh"), ask.parameter("name"))
 }
 
-/// What every proxy runs, if the one in the path is among them.
-async fn compiled(ask: &Ask) -> Result<Arc<Compiled>, Refusal> {
-    let compiled = Arc::clone(&ask.desk().plane.standing().compiled);
-    match compiled.proxies.contains_key(&key(ask)) {
-        true => Ok(compiled),
-        false => Err(Refusal::not_found(TITLE)),
+/// What sort of proxy a path is about.
+fn kind(path: &str) -> Kind {
+    match path.trim_start_matches('/').split('/').next() {
+        Some("zoneingresses" | "zone-ingresses") => Kind::ZoneIngress,
+        Some("zoneegresses") => Kind::ZoneEgress,
+        _ => Kind::Dataplane,
     }
+}
+
+/// What every proxy runs, with the one in the path, which is among them.
+async fn compiled(ask: &Ask) -> Result<(Arc<Compiled>, ProxyId), Refusal> {
+    let compiled = Arc::clone(&ask.desk().plane.standing().compiled);
+    let proxy = proxy(ask).filter(|proxy| compiled.proxies.contains_key(proxy));
+    proxy.map(|proxy| (compiled, proxy)).ok_or_else(|| Refusal::not_found(TITLE))
 }
 
 async fn about(
     ask: Ask,
     show: impl Fn(&Ask, &CompiledProxy) -> Result<serde_json::Value, Refusal> + Send,
 ) -> Outcome {
-    let compiled = compiled(&ask).await?;
-    let proxy = compiled.proxies.get(&key(&ask)).ok_or_else(|| Refusal::not_found(TITLE))?;
+    let (compiled, proxy) = compiled(&ask).await?;
+    let proxy = compiled.proxies.get(&proxy).ok_or_else(|| Refusal::not_found(TITLE))?;
     Ok(Answer::json(show(&ask, proxy)?))
 }
 
@@ -181,12 +188,11 @@ async fn viewed(
     ask: Ask,
     show: fn(&View<'_>, &CompiledProxy, &Ask) -> Result<serde_json::Value, Refusal>,
 ) -> Outcome {
-    let compiled = compiled(&ask).await?;
+    let (compiled, id) = compiled(&ask).await?;
     let work = move || {
-        let key = key(&ask);
-        let proxy = compiled.proxies.get(&key).ok_or_else(|| Refusal::not_found(TITLE))?;
-        let view = compiled.snapshot.seen_by(&key).ok_or_else(|| Refusal::not_found(TITLE))?;
-        show(&view, proxy, &ask).map(Answer::json)
+        let proxy = compiled.proxies.get(&id).ok_or_else(|| Refusal::not_found(TITLE))?;
+        let view = id.as_dataplane().and_then(|key| compiled.snapshot.seen_by(key));
+        show(&view.ok_or_else(|| Refusal::not_found(TITLE))?, proxy, &ask).map(Answer::json)
     };
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Refusal::leaving()))
 }
@@ -200,8 +206,9 @@ fn section(ask: &Ask, parameter: &str) -> Result<ResourceId, Refusal> {
 
 async fn routes(ask: Ask) -> Outcome {
     let compiled = Arc::clone(&ask.desk().plane.standing().compiled);
+    let dataplane = ProxyKey::new(ask.parameter("mesh"), ask.parameter("name"));
     let plan::Answer { status, body } =
-        compiled.snapshot.inspect_outbound_routes(&key(&ask), ask.parameter("kri"));
+        compiled.snapshot.inspect_outbound_routes(&dataplane, ask.parameter("kri"));
     let status = axum::http::StatusCode::from_u16(status).unwrap_or_default();
     Ok(Answer::json(body).with_status(status))
 }

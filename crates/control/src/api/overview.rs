@@ -6,7 +6,7 @@ use std::sync::Arc;
 use change::certificates::CertificateRow;
 use change::status::{Connection, ProxyStatus};
 use model::{Kind, ProxyKey, ResourceKey};
-use plan::Snapshot;
+use plan::{ProxyId, Snapshot};
 use serde_json::{Value, json};
 
 use super::Desk;
@@ -92,7 +92,7 @@ async fn list(ask: Ask) -> Outcome {
     let listing = desk.store.list(&selection).await.map_err(|error| Refusal::of_store(LIST, &error))?;
     let found: Vec<Stored> = listing.items.into_iter().filter(|it| filter.holds(&it.document)).collect();
     let statuses = desk.plane.statuses();
-    let show = |stored: &Stored| overview(desk, stored, statuses.get(&proxy(stored)));
+    let show = |stored: &Stored| overview(desk, stored, status(&statuses, stored));
     Ok(Answer::json(page.of(&found, ask.place(), show)))
 }
 
@@ -102,11 +102,13 @@ async fn get(ask: Ask) -> Outcome {
     let key = ResourceKey::new(kind, ask.mesh().unwrap_or_default(), ask.parameter("name"));
     let found = desk.store.get(&key).await.map_err(|error| Refusal::of_store(ITEM, &error))?;
     let found = found.ok_or_else(|| Refusal::not_found(ITEM))?;
-    Ok(Answer::json(overview(desk, &found, desk.plane.status(&proxy(&found)).as_ref())))
+    let status = ProxyId::of(&found.key).and_then(|proxy| desk.plane.status(&proxy));
+    Ok(Answer::json(overview(desk, &found, status.as_ref())))
 }
 
-fn proxy(stored: &Stored) -> ProxyKey {
-    ProxyKey::new(stored.key.mesh_or_empty(), stored.key.name.as_str())
+/// What the proxy says that a resource stands for; `None`: nothing, or it stands for none.
+fn status<'a>(statuses: &'a BTreeMap<ProxyId, ProxyStatus>, stored: &Stored) -> Option<&'a ProxyStatus> {
+    statuses.get(&ProxyId::of(&stored.key)?)
 }
 
 /// The insights of the dataplanes of the mesh in the path, or of all.
@@ -116,7 +118,7 @@ pub(super) async fn dataplane_insights(ask: &Ask) -> Result<Vec<Value>, Refusal>
     let listing = desk.store.list(&selection).await.map_err(|error| Refusal::of_store(LIST, &error))?;
     let statuses = desk.plane.statuses();
     let show = |stored: &Stored| {
-        let insight = insight(desk, stored, statuses.get(&proxy(stored)));
+        let insight = insight(desk, stored, status(&statuses, stored));
         let mut shown = json!({
             "type": "DataplaneInsight",
             "mesh": stored.key.mesh,
@@ -131,7 +133,7 @@ pub(super) async fn dataplane_insights(ask: &Ask) -> Result<Vec<Value>, Refusal>
         shown
     };
     // of one that never attached nothing is known
-    let is_known = |stored: &&Stored| statuses.contains_key(&proxy(stored));
+    let is_known = |stored: &&Stored| status(&statuses, stored).is_some();
     Ok(listing.items.iter().filter(is_known).map(show).collect())
 }
 

@@ -8,7 +8,7 @@ use change::replica::{Replica, rollout};
 use change::report::{Facts, FleetReport, Question, report};
 use change::rollout::Rollout;
 use change::status::ProxyStatus;
-use model::ProxyKey;
+use plan::ProxyId;
 use tokio::sync::watch;
 use xds::{Family, ResourceSet};
 
@@ -88,7 +88,7 @@ impl Plane {
     }
 
     /// What a proxy was told last, in its own dialect, wherever it is attached; `None`: nothing.
-    pub(super) fn told(&self, proxy: &ProxyKey) -> Option<(Family, Arc<ResourceSet>)> {
+    pub(super) fn told(&self, proxy: &ProxyId) -> Option<(Family, Arc<ResourceSet>)> {
         let standing = self.standing();
         let told = |family| {
             let served = standing.served.get(&(proxy.clone(), family))?;
@@ -103,14 +103,14 @@ impl Plane {
     }
 
     /// What a proxy said, wherever it is attached.
-    pub(super) fn status(&self, proxy: &ProxyKey) -> Option<ProxyStatus> {
+    pub(super) fn status(&self, proxy: &ProxyId) -> Option<ProxyStatus> {
         let others = self.others.borrow();
         let elsewhere = others.replicas.iter().filter_map(|it| Some(it.proxies.get(proxy)?.status.clone()));
         ProxyStatus::newest(self.statuses.get(proxy).into_iter().chain(elsewhere))
     }
 
     /// What proxies said, wherever they are attached.
-    pub(super) fn statuses(&self) -> BTreeMap<ProxyKey, ProxyStatus> {
+    pub(super) fn statuses(&self) -> BTreeMap<ProxyId, ProxyStatus> {
         let mut all = self.statuses.all();
         for (proxy, account) in self.others.borrow().replicas.iter().flat_map(|it| &it.proxies) {
             let known = all.remove(proxy);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use model::topology::{Dataplane, Template, TemplatePiece};
 use model::{ProxyKey, Resource, Spec};
-use plan::{Snapshot, best_identity};
+use plan::{ProxyId, Snapshot, best_identity};
 use tonic::Status;
 use tonic::codegen::http::HeaderMap;
 
@@ -47,7 +47,7 @@ impl TokenGate {
             .split_once(' ')
             .filter(|(word, _)| word.eq_ignore_ascii_case("bearer"))
             .map_or(token, |(_, it)| it);
-        self.tokens.dataplane(token.trim()).await.map_err(|error| match error {
+        self.tokens.proxy(token.trim()).await.map_err(|error| match error {
             TokenError::Store(error) => {
                 tracing::error!(%error, "a token cannot be verified");
                 Status::unavailable("the token cannot be verified now: try again")
@@ -61,30 +61,76 @@ impl TokenGate {
     pub(super) fn admits_with(
         &self,
         bearer: &Bearer,
-        proxy: &ProxyKey,
+        proxy: &ProxyId,
         brought: &Resource,
     ) -> Result<(), Status> {
         let known = self.known.load();
         is_for(bearer, proxy, Some(brought), known.as_deref())?;
-        let stored = known.as_ref().and_then(|snapshot| {
-            snapshot.named(model::Kind::Dataplane, proxy.mesh.as_str(), proxy.name.as_str())
-        });
+        let stored = known.as_ref().and_then(|known| of_proxy(known, proxy));
         stored.map_or(Ok(()), |stored| is_for(bearer, proxy, Some(stored), known.as_deref()))
     }
 
     /// Whether a token is for a proxy.
-    pub(super) fn admits(&self, bearer: &Bearer, proxy: &ProxyKey) -> Result<(), Status> {
+    pub(super) fn admits(&self, bearer: &Bearer, proxy: &ProxyId) -> Result<(), Status> {
         let known = self.known.load();
-        let dataplane = known.as_ref().and_then(|snapshot| {
-            snapshot.named(model::Kind::Dataplane, proxy.mesh.as_str(), proxy.name.as_str())
-        });
-        is_for(bearer, proxy, dataplane, known.as_deref())
+        let found = known.as_ref().and_then(|known| of_proxy(known, proxy));
+        is_for(bearer, proxy, found, known.as_deref())
     }
+}
+
+/// The resource that stands for a proxy.
+fn of_proxy<'a>(known: &'a Snapshot, proxy: &ProxyId) -> Option<&'a Resource> {
+    known.named(proxy.kind(), proxy.mesh(), proxy.name().as_str())
+}
+
+/// Whether a token is for a proxy, whose resource is `found` if there is one.
+fn is_for(
+    bearer: &Bearer,
+    proxy: &ProxyId,
+    found: Option<&Resource>,
+    known: Option<&Snapshot>,
+) -> Result<(), Status> {
+    match proxy.as_dataplane() {
+        Some(key) => is_for_dataplane(bearer, key, found, known),
+        None => is_for_zone(bearer, proxy, found, known),
+    }
+}
+
+/// A zone token is for the proxies of one zone, of the sorts that it says (spec 07 §14.2). A control plane without a zone
+/// takes the word of the proxy for which it is of.
+fn is_for_zone(
+    bearer: &Bearer,
+    proxy: &ProxyId,
+    found: Option<&Resource>,
+    known: Option<&Snapshot>,
+) -> Result<(), Status> {
+    let Bearer::Zone { zone, scope } = bearer else {
+        return Err(Status::permission_denied("this is no zone token"));
+    };
+    let denied = |why: String| Err(Status::permission_denied(format!("the token is not for {proxy}: {why}")));
+    let sort = proxy.sort();
+    if !scope.iter().any(|it| it == sort) {
+        return denied(format!(
+            "token cannot be used to authenticate zone entity ({sort} is out of token's scope: {})",
+            scope.join(", ")
+        ));
+    }
+    let said = found.map(|found| match found.spec() {
+        Spec::ZoneIngress(ingress) => ingress.zone.as_str(),
+        Spec::ZoneEgress(egress) => egress.zone.as_str(),
+        _ => "",
+    });
+    let own = known.and_then(|known| known.context().zone.as_deref());
+    let of = own.or(said).unwrap_or_default();
+    if !of.is_empty() && of != zone {
+        return denied(format!("zone from requestor: {of} is different than in token: {zone}"));
+    }
+    Ok(())
 }
 
 /// What a token says must be true of the proxy; what it does not say may be anything (spec 07 §14.1). Who is identified by its
 /// workload needs a token that is for that.
-fn is_for(
+fn is_for_dataplane(
     bearer: &Bearer,
     proxy: &ProxyKey,
     dataplane: Option<&Resource>,
@@ -213,15 +259,18 @@ mod tests {
 
     #[test]
     fn a_token_is_for_the_proxies_that_it_says() {
-        let (web, dataplane) = (ProxyKey::new("shop", "web-1"), dataplane());
-        let code = |bearer: Bearer, proxy: &ProxyKey, dataplane| {
+        let (web, dataplane) = (ProxyId::dataplane("shop", "web-1"), dataplane());
+        let code = |bearer: Bearer, proxy: &ProxyId, dataplane| {
             is_for(&bearer, proxy, dataplane, None).map_err(|it| it.code())
         };
         let known = Some(&dataplane);
         assert_eq!(code(token("", &[]), &web, None), Ok(()));
         assert_eq!(code(token("web-1", &[]), &web, None), Ok(()));
         assert_eq!(code(token("web-2", &[]), &web, known), Err(Code::PermissionDenied));
-        assert_eq!(code(token("", &[]), &ProxyKey::new("other", "web-1"), None), Err(Code::PermissionDenied));
+        assert_eq!(
+            code(token("", &[]), &ProxyId::dataplane("other", "web-1"), None),
+            Err(Code::PermissionDenied)
+        );
         let both: &[&str] = &["web", "admin"];
         assert_eq!(code(token("", &[("kuma.io/service", both)]), &web, known), Ok(()));
         assert_eq!(code(token("", &[("kuma.io/service", both)]), &web, None), Err(Code::Unavailable));

@@ -1,9 +1,9 @@
 //! Who a proxy says it is, in its first request.
 
-use model::ProxyKey;
+use plan::ProxyId;
 use tonic::Status;
 use xds::Foreign;
-use xds::proto::discovery::Node;
+use xds::proto::discovery::{Node, PROXY_SORT};
 
 use crate::arrivals::NotTaken;
 
@@ -12,11 +12,14 @@ const NODE_ID_BYTES: usize = 512;
 /// How much of the name and version of a program is kept.
 const AGENT_CHARACTERS: usize = 200;
 
-pub(super) fn proxy_of(node: &Node) -> Result<ProxyKey, Status> {
+pub(super) fn proxy_of(node: &Node) -> Result<ProxyId, Status> {
     let sane = (node.id.len() <= NODE_ID_BYTES).then_some(node.id.as_str());
-    sane.and_then(ProxyKey::from_node_id).ok_or_else(|| {
+    sane.and_then(|id| ProxyId::of_node(id, node.sort())).ok_or_else(|| {
         let id = Foreign::name(&node.id);
-        Status::invalid_argument(format!("`{id}` is no node id: write `<mesh>.<dataplane name>`"))
+        Status::invalid_argument(format!(
+            "`{id}` is no node id: write `<mesh>.<dataplane name>`, or of a zone proxy `.<name>`, with `{PROXY_SORT}` in the \
+             metadata: `ingress` or `egress`"
+        ))
     })
 }
 

@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use model::ProxyKey;
-use plan::Mtls;
+use plan::{Mtls, ProxyId};
 use tokio::sync::watch;
 use xds::{Family, ResourceSet};
 
@@ -16,12 +15,12 @@ pub type Published = Option<Package>;
 pub struct Package {
     /// The resources.
     pub set: Arc<ResourceSet>,
-    /// How it proves who it is; `None`: it does not, and needs no secret beside the resources.
-    pub mtls: Option<Arc<Mtls>>,
+    /// How it proves who it is, in each mesh; none: it does not, and needs no secret beside the resources.
+    pub identities: Vec<Arc<Mtls>>,
 }
 
 /// Who is served, and in which dialect.
-type Key = (ProxyKey, Family);
+type Key = (ProxyId, Family);
 
 #[derive(Debug, Default)]
 struct Sets {
@@ -50,12 +49,12 @@ pub struct Publisher {
 
 impl Publisher {
     /// Publishes a set that needs no secrets. Returns whether it differs from the last: an equal one wakes nobody.
-    pub fn publish(&self, proxy: &ProxyKey, family: Family, set: Arc<ResourceSet>) -> bool {
-        self.publish_package(proxy, family, Package { set, mtls: None })
+    pub fn publish(&self, proxy: &ProxyId, family: Family, set: Arc<ResourceSet>) -> bool {
+        self.publish_package(proxy, family, Package { set, identities: Vec::new() })
     }
 
     /// The same, of a set that needs secrets beside it.
-    pub fn publish_package(&self, proxy: &ProxyKey, family: Family, package: Package) -> bool {
+    pub fn publish_package(&self, proxy: &ProxyId, family: Family, package: Package) -> bool {
         self.sender(proxy, family).send_if_modified(|last| {
             let differs = last.as_ref() != Some(&package);
             if differs {
@@ -66,13 +65,13 @@ impl Publisher {
     }
 
     /// Says that a proxy is not known any more. One that is attached keeps what it has; one that attaches later waits.
-    pub fn retract(&self, proxy: &ProxyKey, family: Family) {
+    pub fn retract(&self, proxy: &ProxyId, family: Family) {
         self.sender(proxy, family).send_replace(None);
         self.tidy(proxy, family);
     }
 
     /// Forgets a proxy that is neither known nor attached.
-    fn tidy(&self, proxy: &ProxyKey, family: Family) {
+    fn tidy(&self, proxy: &ProxyId, family: Family) {
         let mut sets = self.lock();
         let key = (proxy.clone(), family);
         if sets.senders.get(&key).is_some_and(|sender| sender.is_closed() && sender.borrow().is_none()) {
@@ -81,13 +80,13 @@ impl Publisher {
     }
 
     /// Notes that a proxy left, and forgets it when it was not known.
-    pub(super) fn left(&self, proxy: &ProxyKey, family: Family) {
+    pub(super) fn left(&self, proxy: &ProxyId, family: Family) {
         self.lock().moved.insert((proxy.clone(), family));
         self.tidy(proxy, family);
     }
 
     /// What is published for a proxy now and from now on.
-    pub fn watch(&self, proxy: &ProxyKey, family: Family) -> watch::Receiver<Published> {
+    pub fn watch(&self, proxy: &ProxyId, family: Family) -> watch::Receiver<Published> {
         // Under the lock, or the sender could be tidied away in between.
         let mut sets = self.lock();
         let key = (proxy.clone(), family);
@@ -99,20 +98,20 @@ impl Publisher {
     }
 
     /// The proxies that are attached now, and the dialects they speak, sorted.
-    pub fn wanted(&self) -> Vec<(ProxyKey, Family)> {
+    pub fn wanted(&self) -> Vec<(ProxyId, Family)> {
         let sets = self.lock();
         sets.senders.iter().filter(|(_, sender)| !sender.is_closed()).map(|(key, _)| key.clone()).collect()
     }
 
     /// Whether a proxy is attached in a dialect.
-    pub fn is_wanted(&self, proxy: &ProxyKey, family: Family) -> bool {
+    pub fn is_wanted(&self, proxy: &ProxyId, family: Family) -> bool {
         self.lock().is_attached(&(proxy.clone(), family))
     }
 
     /// Who attached or left since this was asked last, and whether it is attached now, sorted.
     ///
     /// For the one who decides what is published, so that a look costs what happened and not what there is.
-    pub fn take_moved(&self) -> Vec<((ProxyKey, Family), bool)> {
+    pub fn take_moved(&self) -> Vec<((ProxyId, Family), bool)> {
         let mut sets = self.lock();
         let moved = std::mem::take(&mut sets.moved);
         moved.into_iter().map(|key| (key.clone(), sets.is_attached(&key))).collect()
@@ -123,7 +122,7 @@ impl Publisher {
         self.wanted.subscribe()
     }
 
-    fn sender(&self, proxy: &ProxyKey, family: Family) -> watch::Sender<Published> {
+    fn sender(&self, proxy: &ProxyId, family: Family) -> watch::Sender<Published> {
         self.lock().sender((proxy.clone(), family)).clone()
     }
 
@@ -141,7 +140,7 @@ mod tests {
     #[test]
     fn an_equal_set_wakes_nobody() {
         let publisher = Publisher::default();
-        let proxy = ProxyKey::new("default", "web-1");
+        let proxy = ProxyId::dataplane("default", "web-1");
         let set = |body: &str| {
             let mut set = ResourceSet::default();
             set.insert(TypeUrl::new("x/y"), "name", body.as_bytes());

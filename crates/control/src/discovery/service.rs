@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use model::ProxyKey;
+use plan::ProxyId;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Service, http};
@@ -30,6 +30,8 @@ const REQUEST_BYTES: usize = 4 * 1024 * 1024;
 
 /// The metadata in which a proxy of ours says its node id, beside the token that proves it.
 const SAID_NAME: &str = "meshtcp-node";
+/// The same for its sort.
+const SAID_SORT: &str = "meshtcp-proxy-type";
 
 /// The aggregated discovery service. Cloning shares everything.
 #[derive(Clone, Debug)]
@@ -110,8 +112,9 @@ impl Service<http::Request<Body>> for DiscoveryServer {
 
 /// Who a proxy of ours says it is, before it has proven that: for who looks after it. Empty where it does not say.
 fn said_name(headers: &http::HeaderMap) -> String {
-    let said = headers.get(SAID_NAME).and_then(|value| value.to_str().ok());
-    said.and_then(ProxyKey::from_node_id).map(|proxy| proxy.to_string()).unwrap_or_default()
+    let said = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let proxy = said(SAID_NAME).and_then(|id| ProxyId::of_node(id, said(SAID_SORT)));
+    proxy.map(|proxy| proxy.to_string()).unwrap_or_default()
 }
 
 async fn open<P: Speaks>(

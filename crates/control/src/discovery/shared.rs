@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use model::ProxyKey;
+use plan::ProxyId;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -39,7 +40,7 @@ pub(super) struct Shared {
     /// Counts streams, so that each has a number of its own.
     opened: AtomicU64,
     // Held to look up or replace one seat.
-    seats: Mutex<BTreeMap<ProxyKey, Seat>>,
+    seats: Mutex<BTreeMap<ProxyId, Seat>>,
 }
 
 /// The place of a proxy's one stream.
@@ -102,7 +103,7 @@ impl Shared {
     /// Two processes take the seat from each other: the one that sits there keeps it.
     pub(super) fn sit_down(
         &self,
-        proxy: &ProxyKey,
+        proxy: &ProxyId,
         from: Option<SocketAddr>,
     ) -> Result<(u64, CancellationToken, Memory), Status> {
         let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
@@ -132,15 +133,21 @@ impl Shared {
         status
     }
 
-    /// Leaves a memory for the proxy's next stream; one that has none leaves nothing. Returns false when the next
+    /// Leaves a memory for the proxy's next stream; one that has none leaves nothing. `holders` hold its certificates. Returns false when the next
     /// sits there already.
-    pub(super) fn stand_up(&self, proxy: &ProxyKey, number: u64, memory: Option<Memory>) -> bool {
+    pub(super) fn stand_up<'a>(
+        &self,
+        proxy: &ProxyId,
+        number: u64,
+        memory: Option<Memory>,
+        holders: impl Iterator<Item = &'a ProxyKey>,
+    ) -> bool {
         let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(seat) = seats.get_mut(proxy).filter(|seat| seat.number == number) else { return false };
         (seat.holder, seat.kept) = (None, false);
         if let Some(issuer) = &self.issuer {
             // while nobody else can sit down here
-            issuer.left(proxy);
+            holders.for_each(|holder| issuer.left(holder));
         }
         match memory {
             Some(memory) => seat.memory = memory,

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use change::status::{Connection, ProxyStatus, TurnedAway};
 use jiff::Timestamp;
-use model::ProxyKey;
+use plan::ProxyId;
 use tokio::sync::watch;
 use xds::{Event, TypeUrl, Version};
 
@@ -22,27 +22,27 @@ pub struct Statuses {
 
 #[derive(Debug, Default)]
 struct Known {
-    proxies: BTreeMap<ProxyKey, ProxyStatus>,
+    proxies: BTreeMap<ProxyId, ProxyStatus>,
     /// Those whose status changed since somebody looked last.
-    changed: BTreeSet<ProxyKey>,
+    changed: BTreeSet<ProxyId>,
     turned: Turned,
 }
 
 impl Statuses {
     /// One proxy; `None` when it has never attached here.
-    pub fn get(&self, proxy: &ProxyKey) -> Option<ProxyStatus> {
+    pub fn get(&self, proxy: &ProxyId) -> Option<ProxyStatus> {
         self.lock().proxies.get(proxy).cloned()
     }
 
     /// All proxies.
-    pub fn all(&self) -> BTreeMap<ProxyKey, ProxyStatus> {
+    pub fn all(&self) -> BTreeMap<ProxyId, ProxyStatus> {
         self.lock().proxies.clone()
     }
 
     /// The proxies whose status changed since this was asked last, with what it is now; `None`: it was forgotten.
     ///
     /// For the one who follows what proxies do, so that a look costs what happened and not what there is.
-    pub fn take_changed(&self) -> BTreeMap<ProxyKey, Option<ProxyStatus>> {
+    pub fn take_changed(&self) -> BTreeMap<ProxyId, Option<ProxyStatus>> {
         let mut known = self.lock();
         let changed = std::mem::take(&mut known.changed);
         changed.into_iter().map(|proxy| (proxy.clone(), known.proxies.get(&proxy).cloned())).collect()
@@ -68,13 +68,13 @@ impl Statuses {
         self.changes.subscribe()
     }
 
-    pub(crate) fn opened(&self, proxy: &ProxyKey, connection: Connection) {
+    pub(crate) fn opened(&self, proxy: &ProxyId, connection: Connection) {
         self.lock().turned.admitted(&proxy.to_string());
         self.update(proxy, |status| status.opened(connection));
     }
 
     /// A proxy that nothing was ever published for is forgotten.
-    pub(crate) fn closed(&self, proxy: &ProxyKey, known: bool) {
+    pub(crate) fn closed(&self, proxy: &ProxyId, known: bool) {
         let mut all = self.lock();
         match all.proxies.get_mut(proxy) {
             Some(status) if known || status.published.is_some() => status.connection = None,
@@ -85,34 +85,34 @@ impl Statuses {
         self.changes.send_modify(|count| *count += 1);
     }
 
-    pub(crate) fn published(&self, proxy: &ProxyKey, version: Version, in_sync: bool) {
+    pub(crate) fn published(&self, proxy: &ProxyId, version: Version, in_sync: bool) {
         self.update(proxy, |status| status.publish(version, in_sync, Timestamp::now()));
     }
 
     /// What is published is not told to a proxy, in words why; `None`: it is.
-    pub(crate) fn withheld(&self, proxy: &ProxyKey, why: Option<String>) {
+    pub(crate) fn withheld(&self, proxy: &ProxyId, why: Option<String>) {
         if self.lock().proxies.get(proxy).is_none_or(|status| status.withheld != why) {
             self.update(proxy, |status| status.withheld = why);
         }
     }
 
-    pub(crate) fn accepted(&self, proxy: &ProxyKey, version: Version) {
+    pub(crate) fn accepted(&self, proxy: &ProxyId, version: Version) {
         self.update(proxy, |status| status.accept(version, Timestamp::now()));
     }
 
-    pub(crate) fn settled(&self, proxy: &ProxyKey, version: Version) {
+    pub(crate) fn settled(&self, proxy: &ProxyId, version: Version) {
         self.update(proxy, |status| status.settle(version, Timestamp::now()));
     }
 
-    pub(crate) fn answered(&self, proxy: &ProxyKey, event: Event, refused: &[(TypeUrl, String)]) {
+    pub(crate) fn answered(&self, proxy: &ProxyId, event: Event, refused: &[(TypeUrl, String)]) {
         self.update(proxy, |status| status.answer(event, refused, Timestamp::now()));
     }
 
-    pub(crate) fn retained(&self, proxy: &ProxyKey, refused: &[(TypeUrl, String)]) {
+    pub(crate) fn retained(&self, proxy: &ProxyId, refused: &[(TypeUrl, String)]) {
         self.update(proxy, |status| status.keep_rejections(refused));
     }
 
-    fn update(&self, proxy: &ProxyKey, change: impl FnOnce(&mut ProxyStatus)) {
+    fn update(&self, proxy: &ProxyId, change: impl FnOnce(&mut ProxyStatus)) {
         let mut known = self.lock();
         change(known.proxies.entry(proxy.clone()).or_default());
         known.changed.insert(proxy.clone());

@@ -4,6 +4,7 @@
 //! itself, and it ends when its connection does. It has no queue, and leaves nothing behind but, for a while, the Dataplane that
 //! its proxy brought.
 
+mod holdings;
 mod told;
 
 use std::net::SocketAddr;
@@ -13,10 +14,10 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use change::status::Connection;
+use holdings::Holdings;
 use jiff::Timestamp;
-use model::ProxyKey;
+use plan::ProxyId;
 use prost::Message;
-use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
 use tokio_stream::Stream as _;
 use tokio_stream::wrappers::WatchStream;
@@ -34,7 +35,7 @@ use super::speaks::Speaks;
 
 use crate::arrivals::{AWAY, Arrival, Arrivals, NotTaken};
 use crate::guard::caught;
-use crate::identity::{Bearer, Held};
+use crate::identity::Bearer;
 
 /// How long the first request of a stream may take.
 const FIRST_REQUEST: Duration = Duration::from_secs(15);
@@ -80,19 +81,18 @@ struct Arriving<R> {
 type StoredLater = Pin<Box<dyn Future<Output = Result<Option<Arrival>, NotTaken>> + Send>>;
 
 struct Attached {
-    proxy: ProxyKey,
+    proxy: ProxyId,
     family: Family,
     number: u64,
     sets: WatchStream<Published>,
     /// What it proves itself with; `None`: nobody issues certificates.
-    held: Option<watch::Receiver<Option<Arc<Held>>>>,
-    held_changes: Option<WatchStream<Option<Arc<Held>>>>,
+    holdings: Option<Holdings>,
     replaced: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
 /// The proxy's seat, taken by a stream that is about to attach.
 struct Seat {
-    proxy: ProxyKey,
+    proxy: ProxyId,
     agent: String,
     number: u64,
     replaced: CancellationToken,
@@ -171,8 +171,7 @@ impl<P: Speaks> Stream<P> {
         };
         let proxy = proxy_of(node)?;
         let brought = arrivals.read(text).map_err(|why| self.not_taken(&proxy, &why))?;
-        let named = ProxyKey::new(brought.key.mesh_or_empty(), brought.key.name.as_str());
-        if named != proxy {
+        if ProxyId::of(&brought.key).as_ref() != Some(&proxy) {
             let message = format!("`{}` brings {}", Foreign::name(&node.id), brought.key);
             return Err(Status::invalid_argument(message));
         }
@@ -194,10 +193,6 @@ impl<P: Speaks> Stream<P> {
         let proxy = proxy_of(node).map_err(|status| {
             self.shared.turn_away(Reason::NoNode, &Foreign::name(&node.id).to_string(), self.peer, status)
         })?;
-        if proxy.mesh.as_str().is_empty() && self.arrivals.is_some() {
-            let status = Status::unimplemented("this control plane serves no zone proxies");
-            return Err(self.shared.turn_away(Reason::Protocol, &proxy.to_string(), self.peer, status));
-        }
         if let (Some(gate), Some(bearer), false) = (&self.shared.gate, &self.bearer, self.is_admitted) {
             // before the seat: who may not have it throws nobody out of it
             gate.admits(bearer, &proxy).map_err(|status| {
@@ -212,7 +207,7 @@ impl<P: Speaks> Stream<P> {
     }
 
     /// Why what a proxy brought is not taken, for it and for the operator.
-    fn not_taken(&self, proxy: &ProxyKey, why: &NotTaken) -> Status {
+    fn not_taken(&self, proxy: &ProxyId, why: &NotTaken) -> Status {
         self.shared.turn_away(Reason::Protocol, &proxy.to_string(), self.peer, not_taken(why))
     }
 
@@ -229,11 +224,10 @@ impl<P: Speaks> Stream<P> {
         };
         self.shared.statuses.opened(&proxy, connection);
         self.shared.metrics.streams.get_or_create(&labels::<P>(family)).inc();
-        let held = self.shared.issuer.as_ref().map(|issuer| issuer.watch(&proxy));
+        let holdings = self.shared.issuer.clone().map(|issuer| Holdings::new(issuer, proxy.clone()));
         self.attached = Some(Attached {
             sets: WatchStream::new(self.shared.publisher.watch(&proxy, family)),
-            held_changes: held.clone().map(WatchStream::from_changes),
-            held,
+            holdings,
             replaced: when_cancelled(replaced),
             proxy,
             family,
@@ -336,12 +330,7 @@ impl<P: Speaks> Stream<P> {
             while let Poll::Ready(Some(published)) = Pin::new(&mut attached.sets).poll_next(context) {
                 newest = Some(published);
             }
-            let mut has_new_secrets = false;
-            while let Some(held) = &mut attached.held_changes
-                && let Poll::Ready(Some(_)) = Pin::new(held).poll_next(context)
-            {
-                has_new_secrets = true;
-            }
+            let has_new_secrets = attached.holdings.as_mut().is_some_and(|it| it.poll_changed(context));
             match newest {
                 Some(published) => this.on_publish(published),
                 None if has_new_secrets => {
@@ -378,13 +367,17 @@ impl<P: Speaks> Drop for Stream<P> {
             // an instance that ends says nothing of its proxies: they go on elsewhere, or come back
             tokio::spawn(self.shared.closing.clone().run_until_cancelled_owned(away));
         }
-        let Some(Attached { proxy, family, number, sets, .. }) = self.attached.take() else { return };
+        let Some(Attached { proxy, family, number, sets, holdings, .. }) = self.attached.take() else {
+            return;
+        };
         self.shared.metrics.streams.get_or_create(&labels::<P>(family)).dec();
         // A name that nothing was ever published for leaves no trace: anybody can make up names.
         let known = self.published.is_some();
         drop(sets);
         self.shared.publisher.left(&proxy, family);
-        if self.shared.stand_up(&proxy, number, known.then(|| self.subscription.memory())) {
+        let memory = known.then(|| self.subscription.memory());
+        let holders = holdings.iter().flat_map(Holdings::holders);
+        if self.shared.stand_up(&proxy, number, memory, holders) {
             self.shared.statuses.closed(&proxy, known);
             tracing::info!(%proxy, "proxy left");
         }

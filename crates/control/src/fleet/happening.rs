@@ -3,14 +3,14 @@
 use std::fmt;
 
 use change::status::{Connection, ProxyStatus, Rejection};
-use model::ProxyKey;
+use plan::ProxyId;
 use xds::Foreign;
 
 /// Something that a proxy did.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Happening {
     /// The proxy.
-    pub proxy: ProxyKey,
+    pub proxy: ProxyId,
     /// What it did.
     pub what: Did,
 }
@@ -29,7 +29,7 @@ pub enum Did {
 }
 
 /// What a proxy did between two copies of its status; `before` is absent when it was not known.
-pub(super) fn of(proxy: &ProxyKey, before: Option<&ProxyStatus>, now: &ProxyStatus) -> Vec<Happening> {
+pub(super) fn of(proxy: &ProxyId, before: Option<&ProxyStatus>, now: &ProxyStatus) -> Vec<Happening> {
     let nothing = ProxyStatus::default();
     let then = before.unwrap_or(&nothing);
     let mut found = Vec::new();

@@ -11,7 +11,7 @@ use change::rollout::{Rollout, Rollouts};
 use change::status::{ProxyStatus, TurnedAway};
 use dialect::envoy::EnvoyOptions;
 use jiff::Timestamp;
-use model::ProxyKey;
+use plan::ProxyId;
 
 /// How a fleet stands at one moment: what every proxy should run, what those that are attached were told, and how far
 /// the last revisions have come. A copy shares everything that is large.
@@ -45,10 +45,10 @@ impl Standing {
     pub fn replica(
         &self,
         name: Arc<str>,
-        statuses: BTreeMap<ProxyKey, ProxyStatus>,
+        statuses: BTreeMap<ProxyId, ProxyStatus>,
         turned_away: Vec<TurnedAway>,
     ) -> Replica {
-        let account = |(proxy, status): (ProxyKey, ProxyStatus)| {
+        let account = |(proxy, status): (ProxyId, ProxyStatus)| {
             let account = Arc::new(self.account(&proxy, status));
             (proxy, account)
         };
@@ -62,7 +62,7 @@ impl Standing {
         }
     }
 
-    fn account(&self, proxy: &ProxyKey, status: ProxyStatus) -> Account {
+    fn account(&self, proxy: &ProxyId, status: ProxyStatus) -> Account {
         let told = self.served(proxy, &status);
         Account {
             revision: told.map(|told| told.revision),
@@ -74,18 +74,18 @@ impl Standing {
     }
 
     /// Whether a proxy says that it runs what it was told last.
-    pub fn is_live(&self, proxy: &ProxyKey, status: &ProxyStatus) -> bool {
+    pub fn is_live(&self, proxy: &ProxyId, status: &ProxyStatus) -> bool {
         self.served(proxy, status).is_some_and(|served| served.is_run_by(status))
     }
 
     /// Since when a proxy has answered everything that it was told last; `None`: it has not.
-    pub(super) fn is_settled(&self, proxy: &ProxyKey, status: &ProxyStatus) -> Option<Timestamp> {
+    pub(super) fn is_settled(&self, proxy: &ProxyId, status: &ProxyStatus) -> Option<Timestamp> {
         let (version, at) = status.settled?;
         (self.served(proxy, status)?.version == version).then_some(at)
     }
 
     /// What a proxy was told last, in the dialect that it speaks now.
-    fn served(&self, proxy: &ProxyKey, status: &ProxyStatus) -> Option<&Served> {
+    fn served(&self, proxy: &ProxyId, status: &ProxyStatus) -> Option<&Served> {
         let family = status.connection.as_ref()?.dialect;
         self.served.get(&(proxy.clone(), family)).map(|served| &**served)
     }

@@ -80,8 +80,8 @@ fn runs(fleet: &Fleet, statuses: &Statuses) -> Option<Revision> {
     at(fleet).replica("cp".into(), statuses.all(), vec![]).proxies.get(&web())?.runs(at(fleet).revision)
 }
 
-fn web() -> ProxyKey {
-    ProxyKey::new("default", "web-1")
+fn web() -> ProxyId {
+    ProxyId::dataplane("default", "web-1")
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn a_refusal_is_told_at_the_route_that_it_is_about() {
 }
 
 /// Everything that can be told of a fleet.
-fn report_of(fleet: &Fleet, statuses: BTreeMap<ProxyKey, ProxyStatus>) -> FleetReport {
+fn report_of(fleet: &Fleet, statuses: BTreeMap<ProxyId, ProxyStatus>) -> FleetReport {
     let standing = at(fleet);
     let own: Replica = standing.replica("cp".into(), statuses, vec![]);
     let facts = Facts { own, others: &[], others_unknown: None, rollout: None, compiled: &standing.compiled };

@@ -31,7 +31,7 @@ use super::sources::{self, Source};
 use crate::guard::again;
 use material::Reader;
 
-pub use answer::Answer;
+pub use answer::{Answer, holder};
 pub use metrics::IssuerMetrics;
 
 /// How often what no resource tells of is read again: files, environment.

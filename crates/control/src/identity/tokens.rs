@@ -154,12 +154,17 @@ impl Tokens {
         }
     }
 
-    /// Which proxies a dataplane token is for.
+    /// Which proxies a dataplane token or a zone token is for.
     ///
     /// # Errors
     /// Why it is refused.
-    pub async fn dataplane(&self, token: &str) -> Result<Bearer, TokenError> {
-        Ok(self.verify(Sort::Dataplane, token).await?.bearer)
+    pub async fn proxy(&self, token: &str) -> Result<Bearer, TokenError> {
+        // only says which key must have signed it
+        let sort = match Unverified::read(token)?.claims.get("Scope") {
+            Some(_) => Sort::Zone,
+            None => Sort::Dataplane,
+        };
+        Ok(self.verify(sort, token).await?.bearer)
     }
 
     async fn verify(&self, sort: Sort, token: &str) -> Result<Claims, TokenError> {
@@ -272,7 +277,7 @@ mod tests {
             User { name: "jo".into(), groups: vec!["team-a".into()] }
         );
         let token = tokens.issue(Claims::new(web("shop"), HOUR)).await.unwrap();
-        assert_eq!(tokens.dataplane(&token).await.unwrap(), web("shop"));
+        assert_eq!(tokens.proxy(&token).await.unwrap(), web("shop"));
         // no sort passes for another
         assert!(tokens.user(&token).await.is_err());
     }
@@ -325,16 +330,16 @@ mod tests {
             store.put(key, document, Expected::Any).await.unwrap();
         };
         says(&list, "no base64").await;
-        assert!(matches!(tokens.dataplane(&token).await, Err(TokenError::BadList(_))));
+        assert!(matches!(tokens.proxy(&token).await, Err(TokenError::BadList(_))));
         // it is about the tokens of its own kind and mesh
-        assert!(tokens.dataplane(&elsewhere).await.is_ok());
+        assert!(tokens.proxy(&elsewhere).await.is_ok());
         says(&list, &STANDARD.encode("somebody-else")).await;
-        assert!(tokens.dataplane(&token).await.is_ok());
+        assert!(tokens.proxy(&token).await.is_ok());
         says(&keyring.key("1"), "bm8gUEVN").await;
-        assert!(matches!(tokens.dataplane(&token).await, Err(TokenError::BadKey(_))));
+        assert!(matches!(tokens.proxy(&token).await, Err(TokenError::BadKey(_))));
         assert!(matches!(tokens.issue(Claims::new(web("shop"), HOUR)).await, Err(TokenError::BadKey(_))));
         says(&keyring.key("1"), "no base64").await;
-        assert!(matches!(tokens.dataplane(&token).await, Err(TokenError::BadKey(_))));
+        assert!(matches!(tokens.proxy(&token).await, Err(TokenError::BadKey(_))));
     }
 
     #[tokio::test]
@@ -346,10 +351,10 @@ mod tests {
         let document = keyring.document(&second, SigningKey::generate().await.unwrap().as_bytes());
         store.put(&second, document, Expected::Absent).await.unwrap();
         let new = tokens.issue(Claims::new(web("shop"), HOUR)).await.unwrap();
-        assert!(tokens.dataplane(&old).await.is_ok() && tokens.dataplane(&new).await.is_ok());
+        assert!(tokens.proxy(&old).await.is_ok() && tokens.proxy(&new).await.is_ok());
         store.delete(&keyring.key("1"), Expected::Any).await.unwrap();
-        assert!(matches!(tokens.dataplane(&old).await, Err(TokenError::NoKey { .. })));
-        assert!(tokens.dataplane(&new).await.is_ok());
+        assert!(matches!(tokens.proxy(&old).await, Err(TokenError::NoKey { .. })));
+        assert!(tokens.proxy(&new).await.is_ok());
     }
 
     /// A store that can be taken away.
@@ -433,13 +438,13 @@ mod tests {
         }
 
         shaky.is_away.store(true, Relaxed);
-        assert_eq!(tokens.dataplane(&good).await.unwrap(), web("shop"));
-        assert!(matches!(tokens.dataplane(&revoked).await, Err(TokenError::Revoked)));
-        assert!(matches!(ignorant.dataplane(&good).await, Err(TokenError::Store(_))));
+        assert_eq!(tokens.proxy(&good).await.unwrap(), web("shop"));
+        assert!(matches!(tokens.proxy(&revoked).await, Err(TokenError::Revoked)));
+        assert!(matches!(ignorant.proxy(&good).await, Err(TokenError::Store(_))));
         let nobody = Tokens::new(Arc::new(MemoryStore::default()));
         let foreign = nobody.issue(Claims::new(web("shop"), HOUR)).await.unwrap();
-        assert!(matches!(tokens.dataplane(&foreign).await, Err(TokenError::BadSignature)));
+        assert!(matches!(tokens.proxy(&foreign).await, Err(TokenError::BadSignature)));
         shaky.is_away.store(false, Relaxed);
-        assert!(ignorant.dataplane(&good).await.is_ok());
+        assert!(ignorant.proxy(&good).await.is_ok());
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use change::Revision;
 use change::replica::Replica;
-use model::ProxyKey;
+use plan::ProxyId;
 use serde::{Deserialize, Serialize};
 
 /// The note that says which control plane it is.
@@ -62,7 +62,7 @@ pub(super) fn take(replica: &mut Replica, name: &str, value: Option<&str>) {
         (TURNED_AWAY, value) => replica.turned_away = read(value),
         (name, value) => {
             let proxy = name.strip_prefix(PROXY).and_then(|proxy| proxy.split_once('/'));
-            let Some(proxy) = proxy.map(|(mesh, name)| ProxyKey::new(mesh, name)) else { return };
+            let Some(proxy) = proxy.map(|(mesh, name)| ProxyId::dataplane(mesh, name)) else { return };
             match value.and_then(|value| serde_json::from_str(value).ok()) {
                 Some(account) => drop(replica.proxies.insert(proxy, Arc::new(account))),
                 None => drop(replica.proxies.remove(&proxy)),

@@ -8,8 +8,8 @@ use change::Candidate;
 use change::compile::Compiled;
 use change::status::TurnedAway;
 use jiff::Timestamp;
-use model::{Problem, ProxyKey};
-use plan::Snapshot;
+use model::Problem;
+use plan::{ProxyId, Snapshot};
 use tokio::runtime::Handle;
 use xds::Family;
 
@@ -87,7 +87,7 @@ impl FleetSink {
         FleetNews { told, happened, turned_away: self.statuses.take_turned_away() }
     }
 
-    fn attached(&self) -> BTreeSet<(ProxyKey, Family)> {
+    fn attached(&self) -> BTreeSet<(ProxyId, Family)> {
         self.publisher.wanted().into_iter().collect()
     }
 }
@@ -96,7 +96,7 @@ impl Sink for FleetSink {
     type News = FleetNews;
 
     /// That in which it is attached; `None`: it is not, or by one name in both.
-    fn family(&self, proxy: &ProxyKey) -> Option<Family> {
+    fn family(&self, proxy: &ProxyId) -> Option<Family> {
         let speaks = |family| self.publisher.is_wanted(proxy, family);
         match (speaks(Family::Envoy), speaks(Family::L4)) {
             (true, false) => Some(Family::Envoy),

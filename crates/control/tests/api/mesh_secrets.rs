@@ -40,13 +40,13 @@ async fn a_mesh_with_a_builtin_backend_has_its_authority_and_a_key_for_tokens() 
     assert!(key.starts_with("-----BEGIN RSA PRIVATE KEY-----"), "{key}");
     let token = r#"{"mesh": "shop", "name": "web-1", "validFor": "1h"}"#;
     let token = send(server.address, "POST /tokens/dataplane", token).await.body;
-    server.tokens.dataplane(&token).await.unwrap();
+    server.tokens.proxy(&token).await.unwrap();
 
     // put again, nothing is made anew
     let again = send(server.address, "PUT /meshes/shop", MESH).await;
     assert_eq!((again.status, again.json()), (200, json!({})));
     assert_eq!(authority(&server).await, certificate);
-    server.tokens.dataplane(&token).await.unwrap();
+    server.tokens.proxy(&token).await.unwrap();
 }
 
 #[tokio::test]

@@ -10,8 +10,8 @@ use change::status::TurnedAway;
 use control::fleet::{Did, Happening, News};
 use control::run::{FleetNews, FleetSink, Live, Turn};
 use control::sources::SourceState;
-use model::ProxyKey;
 use model::policy::format_duration;
+use plan::ProxyId;
 use xds::Foreign;
 
 use super::Split;
@@ -124,7 +124,7 @@ impl Screen {
     }
 
     /// What proxies did; of a refusal also which routes are not live by it.
-    pub(super) fn happened(&self, happenings: &[Happening], report: impl Fn(&ProxyKey) -> FleetReport) {
+    pub(super) fn happened(&self, happenings: &[Happening], report: impl Fn(&ProxyId) -> FleetReport) {
         for happening in happenings {
             match &happening.what {
                 Did::Attached(_) | Did::Left | Did::Accepted => {
@@ -180,7 +180,7 @@ fn event(happening: &Happening, level: Level) -> Event {
 }
 
 /// Says below a refusal that a route is not live by it.
-fn not_live(route: &RouteReport, proxy: &ProxyKey) {
+fn not_live(route: &RouteReport, proxy: &ProxyId) {
     let (policy, source) = (Foreign::name(&route.policy), Foreign::name(&route.source));
     let words = format!("{policy} is not live at {} ({source})", Foreign::name(proxy));
     if said::is_json() {
@@ -190,21 +190,21 @@ fn not_live(route: &RouteReport, proxy: &ProxyKey) {
     complain_drawn(&format!("  {words}\n"));
 }
 
-/// That a proxy has no Dataplane, and what to do.
-fn unknown(proxy: &ProxyKey, compiled: &Compiled) -> (String, String) {
-    let mesh = Foreign::name(&proxy.mesh);
-    let known: Vec<&str> = compiled
-        .proxies
-        .keys()
-        .filter(|key| key.mesh == proxy.mesh)
-        .map(|key| key.name.as_str())
-        .take(8)
-        .collect();
-    let help = match known.as_slice() {
-        [] => format!("no Dataplane of mesh {mesh} is there"),
-        known => format!("mesh {mesh} has {}", Foreign::message(known.join(", "))),
+/// That nothing stands for a proxy, and what to do.
+fn unknown(proxy: &ProxyId, compiled: &Compiled) -> (String, String) {
+    let (kind, mesh) = (proxy.kind(), Foreign::name(proxy.mesh()));
+    let alike = |it: &&ProxyId| it.kind() == kind && it.mesh() == proxy.mesh();
+    let known: Vec<&str> =
+        compiled.proxies.keys().filter(alike).map(|it| it.name().as_str()).take(8).collect();
+    let (of_mesh, whose) = match proxy.as_dataplane() {
+        Some(_) => (format!(" of mesh {mesh}"), format!("mesh {mesh}")),
+        None => (" of this zone".to_owned(), "this zone".to_owned()),
     };
-    let (who, name) = (Foreign::name(proxy), Foreign::name(&proxy.name));
-    let words = format!("{who} is attached and waits: there is no Dataplane {name} in mesh {mesh}");
+    let help = match known.as_slice() {
+        [] => format!("no {kind}{of_mesh} is there"),
+        known => format!("{whose} has {}", Foreign::message(known.join(", "))),
+    };
+    let (who, name) = (Foreign::name(proxy), Foreign::name(proxy.name()));
+    let words = format!("{who} is attached and waits: there is no {kind} {name} in {whose}");
     (words, format!("add it, or start the proxy under another name; {help}"))
 }

@@ -12,8 +12,7 @@ use control::identity::{Issuer, IssuerOptions};
 use control::run::{Event, Inbox, Live, run};
 use control::sources::{FolderSource, Watch};
 use dialect::envoy::EnvoyOptions;
-use model::ProxyKey;
-use plan::Context;
+use plan::{Context, ProxyId};
 use proxy::Proxy;
 
 use super::story;
@@ -72,7 +71,7 @@ impl Stage {
         let watch = source.watch(move || wake.send(Event::Look).unwrap_or_default());
         let compiler = Compiler {
             context: Context::default(),
-            scope: Scope::only([ProxyKey::new("default", "web")]),
+            scope: Scope::only([ProxyId::dataplane("default", "web")]),
             envoy: EnvoyOptions::default(),
         };
         let options = proxy::Options::default();

@@ -8,8 +8,8 @@ use change::compile::Compiled;
 use change::report::{FleetReport, ProxyReport, Reach, RouteAtProxy, RouteReport};
 use change::status::Connection;
 use jiff::Timestamp;
-use model::{ProxyKey, ResourceKey};
-use plan::{Outcome, RouteStatus};
+use model::ResourceKey;
+use plan::{Outcome, ProxyId, RouteStatus};
 use serde_json::Value;
 use xds::Foreign;
 
@@ -163,7 +163,7 @@ fn words(reach: Reach) -> &'static str {
 }
 
 /// The proxies that a policy selects and at which it decides nothing, and why.
-fn hidden<'a>(compiled: &'a Compiled, policy: &'a str) -> impl Iterator<Item = (&'a ProxyKey, String)> {
+fn hidden<'a>(compiled: &'a Compiled, policy: &'a str) -> impl Iterator<Item = (&'a ProxyId, String)> {
     let is_it = move |status: &RouteStatus| {
         format!("{} {}/{}", status.kind, status.policy.policy.mesh, status.policy.name) == policy
     };

@@ -2,7 +2,7 @@
 
 use dialect::envoy::EnvoyResources;
 use dialect::envoy::bootstrap::{Admin, identity};
-use model::ProxyKey;
+use plan::ProxyId;
 use serde_json::{Value, json};
 
 use super::node;
@@ -10,7 +10,7 @@ use super::node;
 /// Puts a proxy's resources into a bootstrap: clusters get their endpoints inline, instead of by discovery.
 ///
 /// Secrets would still be asked for from a control plane: a static Envoy of a mesh with mTLS does not get far.
-pub(crate) fn bootstrap(proxy: &ProxyKey, resources: &EnvoyResources) -> Value {
+pub(crate) fn bootstrap(proxy: &ProxyId, resources: &EnvoyResources) -> Value {
     let EnvoyResources { listeners, clusters, endpoints, notes: _ } = resources;
     let clusters: Vec<Value> = clusters
         .iter()

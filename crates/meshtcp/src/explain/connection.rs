@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use change::preview::State;
 use l4::balance::Draw;
 use l4::config::Backend;
-use model::ProxyKey;
+use plan::ProxyId;
 use serde::Serialize;
 
 use crate::client::Client;
@@ -29,7 +29,7 @@ pub(crate) struct Args {
     admin: Option<String>,
     /// Only a connection of this proxy: after a restart numbers begin anew, and a log may hold several
     #[arg(long, value_name = "NAME")]
-    proxy: Option<ProxyKey>,
+    proxy: Option<ProxyId>,
     /// Say the split of the resources that are in force too, and where the draw falls in it
     #[arg(long)]
     split: bool,
@@ -107,7 +107,7 @@ fn open(address: &str) -> Result<Vec<Record>, Exit> {
 /// The split of the route that the connection would take now, by the law that the proxy goes by.
 fn intervals(state: &State, record: &Record) -> Vec<Interval> {
     let route = || {
-        let key: ProxyKey = record.text("proxy").parse().ok()?;
+        let key: ProxyId = record.text("proxy").parse().ok()?;
         let listener = state.compiled.proxies.get(&key)?.carried(&key, record.text("listener"))?;
         let server_name = Some(record.text("server_name")).filter(|name| !name.is_empty());
         listener.route_at(listener.route_for(server_name)?).cloned()

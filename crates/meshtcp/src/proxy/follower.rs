@@ -8,7 +8,7 @@ use std::time::Duration;
 use ::proxy::discovery::refusals;
 use ::proxy::{ApplyReport, FailedListener, Proxy};
 use l4::{Config, ProxyName};
-use model::ProxyKey;
+use plan::ProxyId;
 use tokio::sync::watch;
 use xds::proto::l4::Listener;
 use xds::{Refusal, ResourceSet, TypeUrl};
@@ -39,7 +39,7 @@ pub(super) struct Follower {
 }
 
 impl Follower {
-    pub(super) fn new(key: &ProxyKey, proxy: Arc<Proxy>, state: Option<State>) -> Self {
+    pub(super) fn new(key: &ProxyId, proxy: Arc<Proxy>, state: Option<State>) -> Self {
         let name = ProxyName::new(key.to_string());
         Self { name, proxy, state, good: Config::default(), carried: watch::Sender::default() }
     }

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use change::compile::{Compiled, conflicts};
 use change::{Candidate, problem_of};
-use control::identity::{Answer, Certified, Issuer};
+use control::identity::{Answer, Certified, Issuer, holder};
 use control::run::{Accepted, Sink};
 use l4::{Config, ProxyName};
 use model::{Problem, ProxyKey, Severity};
-use plan::Snapshot;
+use plan::{ProxyId, Snapshot};
 use proxy::{ApplyReport, Proxy};
 use xds::{Family, ResourceSet};
 
@@ -26,7 +26,9 @@ pub(crate) struct OwnProxy {
     /// What is in force; `None`: nothing yet.
     compiled: Option<Arc<Compiled>>,
     /// What its proxies prove themselves with, by name; what is not there yet refuses connections.
-    secrets: BTreeMap<ProxyKey, ResourceSet>,
+    secrets: BTreeMap<ProxyId, ResourceSet>,
+    /// Who holds that.
+    holders: BTreeSet<ProxyKey>,
     /// Listeners that cannot be bound, in words.
     failed: Vec<String>,
     retry_at: Option<Instant>,
@@ -58,6 +60,7 @@ impl OwnProxy {
             config: Config::default(),
             compiled: None,
             secrets: BTreeMap::new(),
+            holders: BTreeSet::new(),
             failed: Vec::new(),
             retry_at: None,
             generation: 0,
@@ -77,19 +80,24 @@ impl OwnProxy {
 
     /// What its proxies prove themselves with now. Those that have nothing new keep what they have.
     fn look_for_secrets(&mut self, compiled: &Compiled) -> bool {
-        let mut secrets = BTreeMap::new();
+        let (mut secrets, mut holders) = (BTreeMap::new(), BTreeSet::new());
         for (key, proxy) in &compiled.proxies {
-            let Some(mtls) = &proxy.plan.mtls else { continue };
+            let identities: Vec<_> = proxy.plan.mtls.iter().cloned().collect();
+            if identities.is_empty() {
+                continue;
+            }
+            holders.extend(identities.iter().map(|mtls| holder(key, mtls)));
             let known = self.secrets.get(key);
-            let now = match self.issuer.answer(key, mtls, Family::L4) {
+            let now = match self.issuer.answer(key, &identities, Family::L4) {
                 Answer::Secrets(set) => Some(set),
                 Answer::Pending | Answer::Lacking(_) => known.cloned(),
             };
             secrets.extend(now.map(|set| (key.clone(), set)));
         }
-        for gone in self.secrets.keys().filter(|key| !compiled.proxies.contains_key(*key)) {
+        for gone in self.holders.difference(&holders) {
             self.issuer.left(gone);
         }
+        self.holders = holders;
         let differs = self.secrets != secrets;
         self.secrets = secrets;
         differs
@@ -125,7 +133,7 @@ impl OwnProxy {
 impl Sink for OwnProxy {
     type News = OwnNews;
 
-    fn family(&self, _: &ProxyKey) -> Option<Family> {
+    fn family(&self, _: &ProxyId) -> Option<Family> {
         Some(Family::L4)
     }
 

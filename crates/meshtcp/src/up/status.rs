@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use change::compile::{Row, carried};
 use control::run::{Live, Turn};
 use control::sources::SourceState;
-use model::{Problems, ProxyKey};
-use plan::Plan;
+use model::Problems;
+use plan::{Plan, ProxyId};
 
 use super::{OwnNews, OwnProxy};
 
@@ -27,7 +27,7 @@ pub(crate) struct Report {
     /// Whether anything runs at all.
     pub(crate) runnable: bool,
     /// Each proxy's plan.
-    pub(crate) plans: BTreeMap<ProxyKey, Arc<Plan>>,
+    pub(crate) plans: BTreeMap<ProxyId, Arc<Plan>>,
     /// The listeners of all proxies.
     pub(crate) rows: Vec<Row>,
     /// The files and what is in force of them.

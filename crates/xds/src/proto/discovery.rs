@@ -124,11 +124,14 @@ pub struct Any {
     pub value: Bytes,
 }
 
+/// Where a node says what sort of proxy it is.
+pub const PROXY_SORT: &str = "dataplane.proxyType";
+
 /// Who a proxy says it is. Of what else it tells (`metadata`) texts are read, and of those that it wraps none: most of it is
 /// nobody's business here, and may be large.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Node {
-    /// `<mesh>.<dataplane name>`.
+    /// `<mesh>.<dataplane name>`, `.<name>` of the proxy of a zone.
     #[prost(string, tag = "1")]
     pub id: String,
     /// The service that the proxy belongs to, for statistics.
@@ -149,6 +152,19 @@ pub struct Node {
 }
 
 impl Node {
+    /// What sort of proxy it says that it is: `dataplane`, `ingress` or `egress`; `None`: it does not say.
+    pub fn sort(&self) -> Option<&str> {
+        self.text(PROXY_SORT)
+    }
+
+    /// The same node, which tells a text beside its name.
+    #[must_use]
+    pub fn telling(mut self, key: &str, text: &str) -> Self {
+        let value = Some(TextValue { text: Some(text.to_owned()) });
+        self.metadata.get_or_insert_default().fields.push(Member { key: key.to_owned(), value });
+        self
+    }
+
     /// A text among what the proxy tells beside its name; `None`: it says no such thing.
     pub fn text(&self, key: &str) -> Option<&str> {
         let mut fields = self.metadata.as_ref()?.fields.iter();

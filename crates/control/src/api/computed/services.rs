@@ -2,8 +2,8 @@
 
 use model::reference::ZONE_TAG;
 use model::topology::{Dataplane, Identity, Inbound, MeshMultiZoneService, MeshService, ServiceSelector};
-use model::{Kind, ProxyKey, Resource};
-use plan::{ServiceIdentities, Snapshot};
+use model::{Kind, Resource};
+use plan::{ProxyId, ServiceIdentities, Snapshot};
 use serde_json::{Map, Value, json};
 
 use super::conditions::condition;
@@ -31,7 +31,7 @@ pub(super) fn of_zone(
     let is_healthy = |dataplane: &Dataplane| inbounds(&service.selector, dataplane).any(Inbound::is_healthy);
     let healthy = selected.iter().filter(|(_, dataplane)| is_healthy(dataplane)).count();
     let is_connected = |it: &Resource| {
-        let key = ProxyKey::new(it.meta().mesh.as_str(), it.meta().name.as_str());
+        let key = ProxyId::dataplane(it.meta().mesh.as_str(), it.meta().name.as_str());
         statuses.get(&key).is_some_and(|status| status.connection.is_some())
     };
     let connected = selected.iter().filter(|(it, _)| is_connected(it)).count();

@@ -13,7 +13,7 @@ use super::super::answer::Answer;
 use super::super::ask::Ask;
 use super::super::operation::Outcome;
 use super::super::refusal::Refusal;
-use super::{TITLE, compiled, key};
+use super::{TITLE, compiled};
 
 /// What stands where a secret would.
 const BLANK: &str = "[redacted]";
@@ -77,8 +77,8 @@ fn blank(tree: &mut Value, all: bool) {
 }
 
 pub(super) async fn xds(ask: Ask) -> Outcome {
-    compiled(&ask).await?;
-    let told = ask.desk().plane.told(&key(&ask));
+    let (_, proxy) = compiled(&ask).await?;
+    let told = ask.desk().plane.told(&proxy);
     let mut shown = match told {
         Some((_, set)) => decoded(&set),
         None => json!({}),
@@ -92,10 +92,9 @@ pub(super) async fn xds(ask: Ask) -> Outcome {
 }
 
 pub(super) async fn config(ask: Ask) -> Outcome {
-    let compiled = compiled(&ask).await?;
+    let (compiled, key) = compiled(&ask).await?;
     let envoy = ask.desk().plane.standing().envoy();
     let work = move || {
-        let key = key(&ask);
         let proxy = compiled.proxies.get(&key).ok_or_else(|| Refusal::not_found(TITLE))?;
         let now = lowered(&proxy.plan, &envoy)?;
         let shown = match ask.asked("shadow") {
@@ -124,13 +123,13 @@ fn lowered(plan: &plan::Plan, envoy: &EnvoyOptions) -> Result<Value, Refusal> {
 }
 
 /// The plan by which shadow policies count as if they were none.
-fn shadowed(snapshot: &Snapshot, key: &model::ProxyKey) -> Result<plan::Plan, Refusal> {
+fn shadowed(snapshot: &Snapshot, key: &plan::ProxyId) -> Result<plan::Plan, Refusal> {
     let resources = snapshot.resources().iter().map(|resource| match resource.meta().is_shadow() {
         true => resource.in_force().into(),
         false => Arc::clone(resource),
     });
     let lit = Snapshot::new(resources, snapshot.context().clone());
-    plan::plan(&lit, &key.clone().into()).ok_or_else(|| Refusal::not_found(TITLE))
+    plan::plan(&lit, key).ok_or_else(|| Refusal::not_found(TITLE))
 }
 
 /// A JSON patch from one tree to another. Lists are replaced as a whole.
@@ -155,8 +154,8 @@ fn difference(patch: &mut Vec<Value>, path: &str, from: &Value, to: &Value) {
 
 /// The clusters of the plan in the layout of Envoy's own page.
 pub(super) async fn clusters(ask: Ask) -> Outcome {
-    let compiled = compiled(&ask).await?;
-    let proxy = compiled.proxies.get(&key(&ask)).ok_or_else(|| Refusal::not_found(TITLE))?;
+    let (compiled, proxy) = compiled(&ask).await?;
+    let proxy = compiled.proxies.get(&proxy).ok_or_else(|| Refusal::not_found(TITLE))?;
     let mut text = String::new();
     for (name, cluster) in proxy.plan.destinations() {
         for endpoint in &cluster.endpoints {
@@ -170,9 +169,9 @@ pub(super) async fn clusters(ask: Ask) -> Outcome {
 
 /// What the control plane counted of the proxy's answers.
 pub(super) async fn stats(ask: Ask) -> Outcome {
-    compiled(&ask).await?;
+    let (_, proxy) = compiled(&ask).await?;
     let mut text = String::new();
-    if let Some(status) = ask.desk().plane.status(&key(&ask)) {
+    if let Some(status) = ask.desk().plane.status(&proxy) {
         text.push_str(&format!("control_plane.connected_state: {}\n", u8::from(status.connection.is_some())));
         text.push_str(&format!("control_plane.streams: {}\n", status.streams));
         for (type_url, answers) in &status.types {

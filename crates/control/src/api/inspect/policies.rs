@@ -11,7 +11,7 @@ use super::super::attachments::{self, Attachment, Inside};
 use super::super::operation::Outcome;
 use super::super::refusal::Refusal;
 use super::layout::section;
-use super::{TITLE, compiled, key, origins};
+use super::{TITLE, compiled, origins};
 use crate::store::Selection;
 
 fn kinds() -> impl Iterator<Item = Kind> {
@@ -74,12 +74,13 @@ pub(super) fn of_inbound(view: &View<'_>, id: &ResourceId) -> Result<Value, Refu
 
 /// The view of older clients: part by part.
 pub(super) async fn older(ask: Ask) -> Outcome {
-    let compiled = compiled(&ask).await?;
+    let (compiled, proxy) = compiled(&ask).await?;
     let selection = Selection::default().in_mesh(ask.parameter("mesh"));
     let listing = ask.desk().store.list(&selection).await;
     let listing = listing.map_err(|error| Refusal::of_store(TITLE, &error))?;
     let work = move || {
-        let view = compiled.snapshot.seen_by(&key(&ask)).ok_or_else(|| Refusal::not_found(TITLE))?;
+        let view = proxy.as_dataplane().and_then(|key| compiled.snapshot.seen_by(key));
+        let view = view.ok_or_else(|| Refusal::not_found(TITLE))?;
         let items: Vec<Value> =
             attachments::of(&view, &Inside::of(&listing.items)).iter().map(Attachment::shown).collect();
         let kind = match view.dataplane().builtin_gateway() {

@@ -151,10 +151,15 @@ pub(super) async fn of_gateway(ask: Ask) -> Outcome {
         let gateway =
             snapshot.named(Kind::MeshGateway, mesh, name).ok_or_else(|| Refusal::not_found(TITLE))?;
         let resource = document::meta(Kind::MeshGateway, mesh, name, &json!(gateway.meta().labels));
-        let serving = compiled.proxies.keys().filter(|key| key.mesh == *mesh).find_map(|key| {
-            let view = snapshot.seen_by(key)?;
-            (view.gateway()?.0.meta().name == *name).then(|| of_kinds(&view))
-        });
+        let serving = compiled
+            .proxies
+            .keys()
+            .filter_map(|it| it.as_dataplane())
+            .filter(|key| key.mesh == *mesh)
+            .find_map(|key| {
+                let view = snapshot.seen_by(key)?;
+                (view.gateway()?.0.meta().name == *name).then(|| of_kinds(&view))
+            });
         let rules = serving.unwrap_or_default();
         Ok(Answer::json(json!({ "resource": resource, "httpMatches": [], "rules": rules })))
     };

@@ -1,11 +1,11 @@
 //! What the zone proxies of this zone were told, under both of their paths.
 
-use model::{Kind, ResourceKey};
+use model::ResourceKey;
 
 use super::super::ask::Ask;
 use super::super::operation::{Body, Operation};
 use super::super::refusal::Refusal;
-use super::{DUMP, TITLE, dump};
+use super::{DUMP, TITLE, dump, kind};
 
 /// The rows.
 pub(super) fn operations() -> Vec<Operation> {
@@ -35,8 +35,7 @@ pub(super) fn operations() -> Vec<Operation> {
 
 /// Refuses a zone proxy that is not there, or that another zone's control plane tells.
 async fn of_this_zone(ask: Ask) -> Result<Ask, Refusal> {
-    let kind = if ask.path.starts_with("/zoneegresses") { Kind::ZoneEgress } else { Kind::ZoneIngress };
-    let found = ask.desk().store.get(&ResourceKey::global(kind, ask.parameter("name"))).await;
+    let found = ask.desk().store.get(&ResourceKey::global(kind(&ask.path), ask.parameter("name"))).await;
     let found = found.map_err(|error| Refusal::of_store(TITLE, &error))?;
     let found = found.ok_or_else(|| Refusal::not_found(TITLE))?;
     let here = ask.desk().setup.rules.zone.as_deref();

@@ -23,10 +23,8 @@ impl<P: Speaks> Stream<P> {
     pub(super) fn on_publish(&mut self, published: Published) {
         // A proxy that is not known any more keeps what it runs.
         let Some(package) = published else { return };
-        if let (Some(mtls), Some(issuer), Some(Attached { proxy, .. })) =
-            (&package.mtls, &self.shared.issuer, &self.attached)
-        {
-            issuer.want(proxy, mtls);
+        if let Some(Attached { holdings: Some(holdings), .. }) = &mut self.attached {
+            holdings.want(&package.identities);
         }
         let version = package.set.version();
         self.published = Some(Told { package, version, is_told: false, is_run: false });
@@ -42,13 +40,14 @@ impl<P: Speaks> Stream<P> {
 
     /// Tells what is published, with the secrets that it needs; or withholds it, as long as there are none.
     pub(super) fn tell(&mut self) {
-        let (Some(Attached { proxy, family, held, .. }), Some(told)) = (&self.attached, &mut self.published)
+        let (Some(Attached { proxy, family, holdings, .. }), Some(told)) =
+            (&self.attached, &mut self.published)
         else {
             return;
         };
-        let answer = match (&told.package.mtls, held) {
-            (Some(mtls), Some(held)) => Answer::of(mtls, held.borrow().as_deref(), *family),
-            _ => Answer::Secrets(ResourceSet::default()),
+        let answer = match holdings {
+            Some(holdings) => holdings.answer(&told.package.identities, *family),
+            None => Answer::Secrets(ResourceSet::default()),
         };
         let set = &told.package.set;
         let (set, why) = match answer {

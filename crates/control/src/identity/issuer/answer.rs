@@ -1,6 +1,9 @@
 //! What a proxy can be told beside what is published.
 
-use plan::Mtls;
+use std::sync::Arc;
+
+use model::ProxyKey;
+use plan::{Mtls, ProxyId};
 use xds::{Family, ResourceSet};
 
 use crate::identity::issue::{Held, Request};
@@ -16,7 +19,35 @@ pub enum Answer {
     Lacking(String),
 }
 
+/// Who holds the certificate of a proxy in a mesh: a Dataplane has one, and the proxy of a zone one in each mesh, under a name
+/// that no Dataplane can have.
+pub fn holder(proxy: &ProxyId, mtls: &Mtls) -> ProxyKey {
+    match proxy {
+        ProxyId::Dataplane(key) => key.clone(),
+        ProxyId::ZoneIngress(_) | ProxyId::ZoneEgress(_) => {
+            ProxyKey::new(mtls.mesh.as_str(), proxy.to_string().as_str())
+        }
+    }
+}
+
 impl Answer {
+    /// What a proxy can be told that has an answer in each of several meshes: where it lacks a certificate it goes on without,
+    /// unless it has none at all.
+    pub(crate) fn together(answers: impl IntoIterator<Item = Answer>) -> Self {
+        let (mut secrets, mut lacking) = (None::<ResourceSet>, None);
+        for answer in answers {
+            match answer {
+                Answer::Secrets(set) => secrets = Some(secrets.unwrap_or_default().beside(&set)),
+                Answer::Pending => return Answer::Pending,
+                Answer::Lacking(why) => drop(lacking.get_or_insert(why)),
+            }
+        }
+        match (secrets, lacking) {
+            (None, Some(why)) => Answer::Lacking(why),
+            (secrets, _) => Answer::Secrets(secrets.unwrap_or_default()),
+        }
+    }
+
     /// What a proxy with such a plan can be told, by what it has; `None`: it has not asked yet.
     pub(crate) fn of(mtls: &Mtls, held: Option<&Held>, family: Family) -> Self {
         let Some(request) = Request::of(mtls) else { return Self::Secrets(ResourceSet::default()) };
@@ -30,10 +61,13 @@ impl Answer {
 }
 
 impl super::Issuer {
-    /// What a proxy with such a plan can be told now; it [asks](Self::want) for it.
-    pub fn answer(&self, proxy: &model::ProxyKey, mtls: &Mtls, family: Family) -> Answer {
-        self.want(proxy, mtls);
-        let held = self.shared.held().get(proxy).and_then(|sender| sender.borrow().clone());
-        Answer::of(mtls, held.as_deref(), family)
+    /// What a proxy with such identities can be told now; it [asks](Self::want) for them.
+    pub fn answer(&self, proxy: &ProxyId, identities: &[Arc<Mtls>], family: Family) -> Answer {
+        Answer::together(identities.iter().map(|mtls| {
+            let holder = holder(proxy, mtls);
+            self.want(&holder, mtls);
+            let held = self.shared.held().get(&holder).and_then(|sender| sender.borrow().clone());
+            Answer::of(mtls, held.as_deref(), family)
+        }))
     }
 }
