@@ -16,19 +16,23 @@
 mod cluster;
 mod listener;
 mod permissions;
+mod redirected;
 mod refusals;
 mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use model::Tags;
 use plan::{
-    Backend as PlanBackend, Existing, Fate, Plan, PolicyOrigin, PolicyPlace, Route as PlanRoute,
-    SplitSettings, Sticky,
+    Backend as PlanBackend, ClusterKind, Direction, Existing, Fate, Plan, PolicyOrigin, PolicyPlace,
+    Route as PlanRoute, SplitSettings, Sticky,
 };
 use xds::ResourceSet;
 use xds::proto::l4::{self, Backend, Cluster, Endpoints, Listener, Origin, Route, WhenDown};
 
+use crate::redirected::Family;
 use listener::millis;
 pub use permissions::permissions;
 pub use refusals::Refusals;
@@ -59,8 +63,7 @@ pub fn lower(plan: &Plan) -> L4Resources {
         profile: _,
         mtls,
         listeners,
-        // Our proxy opens the ports of its inbounds: nothing is redirected to it.
-        redirected: _,
+        redirected,
         clusters,
         // What became of policies, and what the operator should know: for people.
         routes: _,
@@ -85,14 +88,30 @@ pub fn lower(plan: &Plan) -> L4Resources {
         .collect();
     for (name, (cluster, subset)) in planned {
         resources.notes.extend(cluster::notes(cluster));
-        let (cluster, endpoints) = cluster::cluster(&name, cluster, subset, mtls);
+        let source = unredirected(listeners, cluster);
+        let (mut cluster, endpoints) = cluster::cluster(&name, cluster, subset, mtls);
+        cluster.source_address = source.unwrap_or_default();
         if !cluster.undialable.is_empty() {
             resources.not_dialled(&name, &cluster.undialable);
         }
         resources.endpoints.insert(name.clone(), endpoints);
         resources.clusters.insert(name, cluster);
     }
+    if let Some(redirected) = redirected {
+        redirected::add(redirected, &mut resources);
+    }
     resources
+}
+
+/// The address from which an application is dialled whose connections the kernel redirects: what comes from there must not
+/// come back. `None`: it is dialled from any.
+fn unredirected(listeners: &[Arc<plan::Listener>], cluster: &plan::Cluster) -> Option<String> {
+    let is_captured = || {
+        listeners.iter().any(|listener| listener.direction == Direction::Inbound && listener.bind.captured)
+    };
+    let address: IpAddr = cluster.endpoints.first()?.address.parse().ok()?;
+    let is_redirected = cluster.kind == ClusterKind::Application && !address.is_loopback() && is_captured();
+    is_redirected.then(|| Family::of(address).unredirected().to_owned())
 }
 
 /// What the endpoints of a cluster with some tags are called.

@@ -7,6 +7,7 @@ mod encode;
 pub mod envoy;
 mod growth;
 pub mod l4;
+mod redirected;
 pub mod secrets;
 
 pub use decode::{DecodeError, decode};

@@ -3,6 +3,7 @@
 //! A [`Config`] is made from the L4 messages of one or more proxies, all problems reported at once. Afterwards
 //! nothing is looked up by name: a [`Listener`] owns its routes, a [`Route`] its backends, a [`Backend`] its cluster.
 
+mod arrival;
 mod cluster;
 mod parse;
 mod problem;
@@ -19,6 +20,7 @@ pub use xds::proto::l4::{Direction, Existing, Origin};
 
 use crate::balance::{Rendezvous, Split};
 use crate::permit::Permissions;
+pub use arrival::{Arrival, Destinations};
 pub use cluster::{
     Cluster, DEFAULT_PANIC_THRESHOLD, Endpoint, HealthCheck, Host, Keepalive, OutlierDetection, Tier,
 };
@@ -90,8 +92,10 @@ pub struct Listener {
     pub name: Arc<str>,
     /// Which way connections flow.
     pub direction: Direction,
-    /// The address to bind.
+    /// The address to bind; captured: the destination that it is for, of which [`Listener::arrival`] says more.
     pub address: SocketAddr,
+    /// How connections come to it.
+    pub arrival: Arrival,
     /// What a client dials here, in the operator's words.
     pub destination: Arc<str>,
     /// The routes, each with the connections that it is for; the first that matches decides, and what none matches is

@@ -22,6 +22,8 @@ pub struct Facts<'a> {
     pub client: SocketAddr,
     /// The TLS server name it asked for, in lower case, where the listener routes by it.
     pub server_name: Option<&'a str>,
+    /// Where it was meant to go, if the kernel redirected it here.
+    pub destination: Option<SocketAddr>,
 }
 
 /// The part of a decision that differs from one connection to the next.
@@ -266,23 +268,32 @@ impl Route {
 
 impl Cluster {
     /// The endpoints that can be dialled, in the order in which to try them, beginning at a place of the roster. A host
-    /// name without an address cannot be dialled; of one with several, `turn` decides.
+    /// name without an address cannot be dialled; of one with several, `turn` decides. `destination`: where the connection was
+    /// meant to go, if it was redirected.
     pub fn walk(
         &self,
         roster: &Roster,
         place: usize,
         turn: u64,
         addresses: &Addresses,
+        destination: Option<SocketAddr>,
     ) -> impl Iterator<Item = Dial> {
         let walk = self.undialable.is_none().then(|| roster.walk(place)).into_iter().flatten();
-        walk.filter_map(move |endpoint| self.address(endpoint, turn, addresses))
+        walk.filter_map(move |endpoint| self.address(endpoint, turn, addresses, destination))
     }
 
-    fn address(&self, index: usize, turn: u64, addresses: &Addresses) -> Option<Dial> {
+    fn address(
+        &self,
+        index: usize,
+        turn: u64,
+        addresses: &Addresses,
+        destination: Option<SocketAddr>,
+    ) -> Option<Dial> {
         let endpoint = self.endpoints.get(index)?;
         let ip = match &endpoint.host {
             Host::Ip(ip) => *ip,
             Host::Name(name) => addresses.pick(name, turn)?,
+            Host::Original => return Some(Dial { endpoint: index, address: destination? }),
         };
         Some(Dial { endpoint: index, address: SocketAddr::new(ip, endpoint.port) })
     }
@@ -310,6 +321,7 @@ impl Cluster {
         }
         unavailable(match &first.host {
             Host::Name(name) => format!("{name}: {}", addresses.why_not(name)).into(),
+            Host::Original => "nobody redirected the connection: it was meant for this proxy".into(),
             Host::Ip(_) => format!("cluster {} has no usable endpoint", self.name).into(),
         })
     }

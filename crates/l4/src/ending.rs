@@ -76,6 +76,8 @@ endings! {
     PendingLimit = "pending-limit", "UO";
     /// The listener or the proxy has as many connections as it may have, or no descriptor is left.
     Limit = "limit", "UO";
+    /// It leads back to the proxy: somebody dialled the port that the kernel redirects others to, or the proxy dialled itself.
+    Loop = "loop", "NR";
     /// No route is there for the TLS server name.
     NoServerName = "no-server-name", "NR";
     /// What the client sent first is not a TLS client hello, or is too long.
@@ -121,6 +123,7 @@ impl Ending {
             | Self::BackendLimit
             | Self::PendingLimit
             | Self::Limit
+            | Self::Loop
             | Self::NoServerName
             | Self::BadHello
             | Self::HelloTimeout

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | [`config`] | L4 messages parsed into one immutable, valid [`Config`] |
 //! | [`mod@decide`] | facts, a listener and a draw in; where a connection goes, and why, out |
+//! | [`claims`] | which listener a connection is for that the kernel redirected |
 //! | [`balance`] | the choice among backends and among endpoints, as arithmetic |
 //! | [`existing`] | what a change of weights does to connections that live |
 //! | [`health`] | which endpoints are well: checks, ejections, slow starts |
@@ -24,6 +25,7 @@
 #![forbid(unsafe_code)]
 
 pub mod balance;
+pub mod claims;
 pub mod config;
 pub mod counts;
 pub mod decide;

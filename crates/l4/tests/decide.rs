@@ -51,6 +51,7 @@ fn mesh(backends: &[RandomBackend]) -> Mesh {
 const FACTS: Facts<'_> = Facts {
     client: SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9),
     server_name: None,
+    destination: None,
 };
 
 fn decide_once(listener: &Listener, draw: u64, turn: u64, addresses: &Addresses) -> Decision {
@@ -164,7 +165,7 @@ proptest! {
         let addresses = Addresses::default();
         let standings = AllWell { listener, turn: 0 };
         let decide = |draw, port| {
-            let facts = Facts { client: SocketAddr::from((client, port)), server_name: None };
+            let facts = Facts { client: SocketAddr::from((client, port)), server_name: None, destination: None };
             decide(&facts, listener, &Moment { draw: Draw(draw), standings: &standings, addresses: &addresses })
         };
         prop_assert_eq!(decide(draws[0], 1), decide(draws[1], 2));

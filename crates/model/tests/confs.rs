@@ -9,7 +9,8 @@ use meshtcp_model::draft::{Options, parse, read};
 use meshtcp_model::policy::{
     AccessLogBackend, AccessLogConf, AccessLogFormat, AccessLogTarget, AffinityTag, CircuitBreakerConf, Conf,
     FailurePercentage, HealthCheckConf, HttpRouteConf, LoadBalancer, LoadBalancingConf, Locality,
-    OutlierDetection, Percent, RetryConf, Spoken, SuccessRate, TcpRouteConf, TimeoutConf, merged,
+    OutlierDetection, PassthroughConf, PassthroughMode, PassthroughTo, Percent, RetryConf, Spoken,
+    SuccessRate, TcpRouteConf, TimeoutConf, merged,
 };
 use serde_json::json;
 
@@ -197,5 +198,50 @@ fn a_number_is_no_duration() {
         let problems: Vec<String> = parsed.problems.iter().map(ToString::to_string).collect();
         let told = problems.iter().any(|it| it.contains("is no duration: it has no unit"));
         assert!(told && parsed.resource.is_none(), "{place}: {problems:?}");
+    }
+}
+
+/// What a MeshPassthrough says, or what is wrong with it.
+fn passthrough(default: &str) -> Result<PassthroughConf, Vec<String>> {
+    let text =
+        format!("type: MeshPassthrough\nname: it\nspec: {{targetRef: {{kind: Mesh}}, default: {default}}}\n");
+    let parsed = parse(&read("it.yaml", &text).0[0], &Options::default());
+    match parsed.resource.as_ref().map(meshtcp_model::Resource::spec) {
+        Some(Spec::Policy(policy)) => {
+            Ok(PassthroughConf::of(policy.default.as_deref().unwrap()).unwrap().clone())
+        }
+        _ => Err(parsed.problems.iter().map(|problem| problem.violation.field.to_string()).collect()),
+    }
+}
+
+#[test]
+fn what_passes_through_is_read_and_lists_are_put_together() {
+    let some = passthrough(
+        "{passthroughMode: Matched, appendMatch: [{type: CIDR, value: 10.9.0.0/16, port: 443}, \
+         {type: Domain, value: '*.Example.com', port: 443, protocol: tls}]}",
+    )
+    .unwrap();
+    let more = passthrough("{appendMatch: [{type: IP, value: 'fd00::1', protocol: tcp}]}").unwrap();
+    let both = merged([&some, &more]).unwrap();
+    assert_eq!(both.mode, Some(PassthroughMode::Matched));
+    let to: Vec<PassthroughTo> = both.matches.unwrap().0.into_iter().map(|it| it.to).collect();
+    assert_eq!(
+        to,
+        [
+            PassthroughTo::Network { address: "10.9.0.0".parse().unwrap(), prefix: 16 },
+            PassthroughTo::Domain("*.example.com".into()),
+            PassthroughTo::Network { address: "fd00::1".parse().unwrap(), prefix: 128 },
+        ]
+    );
+    for (wrong, field) in [
+        ("{type: CIDR, value: 10.9.0.0/33}", "value"),
+        ("{type: IP, value: example.com}", "value"),
+        ("{type: Domain, value: 'a b', protocol: tls}", "value"),
+        ("{type: Domain, value: example.com}", "protocol"),
+        ("{type: IP, value: 10.0.0.1, port: 0}", "port"),
+        ("{type: Host, value: 10.0.0.1}", "type"),
+    ] {
+        let refused = passthrough(&format!("{{passthroughMode: Matched, appendMatch: [{wrong}]}}"));
+        assert_eq!(refused.unwrap_err(), [format!("spec.default.appendMatch[0].{field}")], "{wrong}");
     }
 }

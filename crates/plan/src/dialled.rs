@@ -1,5 +1,8 @@
 //! What an application dials.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
 use model::{ResourceId, Tags};
 
 /// One destination that the application dials, before anybody says where its connections go.
@@ -22,4 +25,20 @@ pub enum DialledTarget {
     Tags(Tags),
     /// A real service; the section is the name of its port, empty for a MeshExternalService before 2.12.
     Resource(ResourceId),
+}
+
+/// The virtual IPs of tag-based services.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TagAddresses {
+    /// Those that were given out, by mesh and service; what is not here has none.
+    Given(BTreeMap<(String, String), IpAddr>),
+    /// Those that a control plane without a past would give out: from 240.0.0.0 on, by name. They change when services come
+    /// and go, so this is only for looking at files.
+    AsIfNew,
+}
+
+impl Default for TagAddresses {
+    fn default() -> Self {
+        Self::Given(BTreeMap::new())
+    }
 }

@@ -5,6 +5,7 @@
 
 mod inbound;
 mod policies;
+mod redirected;
 mod settings;
 mod text;
 mod winner;
@@ -32,6 +33,10 @@ pub struct Explanation {
     /// The inbounds that were asked about and take mesh TLS, in the order of the plan.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub inbounds: Vec<InboundExplanation>,
+    /// What becomes of connections that the kernel redirects to the proxy and that none of its listeners is for, in words;
+    /// absent where none are redirected, or where only one outbound was asked about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redirected: Option<RedirectedExplanation>,
     /// Every route policy of the mesh: what became of it, or why it does not speak about this proxy.
     pub policies: Vec<PolicyExplanation>,
     /// What the operator should know.
@@ -72,6 +77,16 @@ pub struct InboundExplanation {
     pub settings: Vec<SettingExplanation>,
     /// What is done with whom; whoever none of them allows may not connect.
     pub permissions: Vec<PermissionExplanation>,
+}
+
+/// What becomes of redirected connections that no listener is for.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RedirectedExplanation {
+    /// Those of applications on this host.
+    pub outbound: SettingExplanation,
+    /// Those of other hosts.
+    pub inbound: SettingExplanation,
 }
 
 /// What is done with some who connect.
@@ -143,6 +158,7 @@ pub fn explain(snapshot: &Snapshot, proxy: &ProxyKey, outbound: Option<&str>) ->
         profile: view.profile().to_string(),
         outbounds: outbounds.collect(),
         inbounds,
+        redirected: plan.redirected.as_ref().filter(|_| outbound.is_none()).and_then(redirected::explained),
         policies: policies::of_mesh(&view, &plan),
         warnings: plan.warnings.iter().map(ToString::to_string).collect(),
     })

@@ -4,7 +4,8 @@
 //! { proxy: {mesh, name}, service, zone, address, mtls: MTLS | null,
 //!   inbounds:  [{name, address, port, serviceAddress, servicePort, service, protocol,
 //!                acceptProxyProtocol: {value, policy} | null, tls: TLS}],
-//!   redirected: {port, only: [port] | null, ipv6},
+//!   redirected: {port, only: [port] | null, ipv6,
+//!                outbound: {port, passthrough: all | none | [{type, value, port | null, protocol}], policy: ORIGIN | null} | null},
 //!   outbounds: [{name, address, port, bind, destination: {tags} | {kri, name}, protocol,
 //!                owner: {kind, policies: [ORIGIN]}, split: [BACKEND], refusal | null,
 //!                settings: SETTINGS, declared: DECLARED, considered: [{policy: ORIGIN, OUTCOME}]}],
@@ -39,9 +40,12 @@ mod listener;
 mod permissions;
 mod policy;
 
+use model::policy::{PassthroughMatch, PassthroughTo};
 use serde_json::{Map, Value, json};
 
-use crate::plan::{Direction, Identity, Mtls, Plan, Provider, Proxy, Redirected, Trust};
+use crate::plan::{
+    Direction, Identity, Leaving, Mtls, Passthrough, Plan, Provider, Proxy, Redirected, Trust,
+};
 
 /// A plan as JSON, in the shape that this module documents.
 pub fn plan_json(plan: &Plan) -> Value {
@@ -86,8 +90,25 @@ pub fn plan_json(plan: &Plan) -> Value {
     tree
 }
 
-fn redirected(Redirected { port, only, ipv6, naming: _ }: &Redirected) -> Value {
-    json!({ "port": port, "only": only, "ipv6": ipv6 })
+fn redirected(Redirected { port, only, ipv6, outbound, naming: _ }: &Redirected) -> Value {
+    json!({ "port": port, "only": only, "ipv6": ipv6, "outbound": outbound.as_ref().map(leaving) })
+}
+
+fn leaving(Leaving { port, passthrough, origin }: &Leaving) -> Value {
+    let to = |to: &PassthroughMatch| {
+        let kind = match to.to {
+            PassthroughTo::Network { .. } if to.written.contains('/') => "CIDR",
+            PassthroughTo::Network { .. } => "IP",
+            PassthroughTo::Domain(_) => "Domain",
+        };
+        json!({ "type": kind, "value": to.written, "port": to.port, "protocol": to.protocol.as_str() })
+    };
+    let passthrough = match passthrough {
+        Passthrough::Everything => json!("all"),
+        Passthrough::Nothing => json!("none"),
+        Passthrough::Only(matches) => matches.iter().map(to).collect(),
+    };
+    json!({ "port": port, "passthrough": passthrough, "policy": origin })
 }
 
 fn mtls(mtls: &Mtls) -> Value {

@@ -6,6 +6,7 @@
 
 mod dialled;
 mod explain;
+mod features;
 mod inspect;
 mod json;
 mod matching;
@@ -23,10 +24,11 @@ mod snapshot;
 mod status;
 mod view;
 
-pub use dialled::{Dialled, DialledTarget};
+pub use dialled::{Dialled, DialledTarget, TagAddresses};
 pub use explain::{
     Explanation, InboundExplanation, OutboundExplanation, PermissionExplanation, PolicyExplanation, explain,
 };
+pub use features::{ProxyFeatures, Redirection};
 pub use inspect::Answer;
 pub use json::plan_json;
 pub use matching::{Matched, Shadows};
@@ -42,7 +44,7 @@ pub use routing::service_identity::ServiceIdentities;
 pub use routing::sni::{hashed_sni, readable_sni};
 pub use routing::{ProxyRules, permissions_of};
 pub use rules::{InboundKey, ListenerKey, Merged, ResourceRule, Rules, Subset, SubsetTag, TagRule, mesh_id};
-pub use snapshot::{Context, ProxyFeatures, Snapshot};
+pub use snapshot::{Context, Snapshot};
 pub use view::View;
 
 use model::topology::MeshIdentity;

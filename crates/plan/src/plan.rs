@@ -41,7 +41,7 @@ pub use naming::Naming;
 pub use origin::{PolicyList, PolicyOrigin, PolicyPlace};
 pub use permissions::{NameCondition, NameRule, PeerList, Permissions};
 pub use proxy::{Proxy, ProxyId};
-pub use redirected::Redirected;
+pub use redirected::{Leaving, Passthrough, Redirected};
 pub use route::{NO_GATEWAY_ROUTE, Owner, Route};
 pub use server_name::NoServerName;
 pub use settings::{ClusterSettings, ConnectionSettings, SplitSettings};
@@ -70,7 +70,7 @@ pub struct Plan {
     /// Where the proxy takes connections: inbounds and then outbounds, each in the order of the Dataplane; what a builtin
     /// gateway or a zone proxy offers, by port.
     pub listeners: Vec<Arc<Listener>>,
-    /// What becomes of connections that the kernel redirects to the proxy for ports of its host; absent: it redirects none.
+    /// What becomes of connections that the kernel redirects to the proxy; absent: it redirects none.
     pub redirected: Option<Redirected>,
     /// Every destination that some backend of the plan names, by cluster name.
     pub clusters: BTreeMap<String, Arc<Cluster>>,

@@ -25,6 +25,7 @@ mod outbound;
 mod owner;
 mod permissions;
 mod protocol;
+mod redirected;
 mod service;
 pub(crate) mod service_identity;
 mod settings;
@@ -127,7 +128,7 @@ impl View<'_> {
         clusters.retain(|name, _| used.contains(name.as_str()));
         mesh_tls.limit(&mut clusters, &listeners, self.mesh_name());
         let inbounds = inbound::of_proxy(self, &facts, &mesh_tls, &mut warnings);
-        let redirected = inbound::redirected(self, &facts, &mesh_tls, &inbounds);
+        let redirected = redirected::redirected(self, &facts, &mesh_tls, &inbounds, &mut warnings);
         let (inbounds, applications): (Vec<_>, Vec<_>) = inbounds
             .into_iter()
             .map(|Offered { listener, application }| (Arc::new(listener), application))

@@ -10,7 +10,8 @@ use model::topology::{Dataplane, Mesh};
 use model::{Kind, Labels, Profile, ProxyKey, Resource, ResourceId, Spec, Tags};
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::dialled::Dialled;
+use crate::dialled::{Dialled, TagAddresses};
+use crate::features::ProxyFeatures;
 use crate::matching::index_target;
 use crate::memo::Memo;
 use crate::pairs::PairIndex;
@@ -32,6 +33,8 @@ pub struct Context {
     pub unannounced: ProxyFeatures,
     /// What proxies dial of which somebody else found that out; the others, as their Dataplanes say.
     pub dialled: BTreeMap<ProxyKey, Vec<Dialled>>,
+    /// The virtual IPs of tag-based services, which no resource has; default: none.
+    pub tag_addresses: TagAddresses,
     /// The tag-based services whose instances all have a certificate of the mesh's CA, as mesh and service. It matters where
     /// a mesh takes plaintext too, since the others are dialled so. Absent: nobody counts, and everybody is taken to have
     /// one.
@@ -48,6 +51,7 @@ impl Context {
             proxies: BTreeMap::new(),
             unannounced: ProxyFeatures::default(),
             dialled: BTreeMap::new(),
+            tag_addresses: TagAddresses::default(),
             certified: None,
         }
     }
@@ -62,21 +66,6 @@ impl Default for Context {
     fn default() -> Self {
         Self::new(Profile::default())
     }
-}
-
-/// What a proxy announced when it connected.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ProxyFeatures {
-    /// It takes KRIs as names where its mesh is `Exclusive` (2.12+; spec 01 §3).
-    pub unified_naming: bool,
-    /// It binds the ports of its outbounds even with transparent proxying (2.11+).
-    pub bind_outbounds: bool,
-    /// Connections are redirected to it, whatever its Dataplane says (2.9+).
-    pub transparent: bool,
-    /// It has a workload identity of its own, from a MeshIdentity (2.12+; spec 04 §8.2).
-    pub workload_identity: bool,
-    /// It closes what is redirected to it for ports that are no inbounds (2.13+; spec 07 §9.5).
-    pub strict_inbound_ports: bool,
 }
 
 /// An immutable set of resources with indexes. The order in which resources arrived never matters: they stand in store

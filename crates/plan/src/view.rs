@@ -6,9 +6,10 @@ use model::kind::Scope;
 use model::topology::{Dataplane, Mesh, MeshGateway};
 use model::{Kind, Labels, Profile, ProxyKey, Resource, ResourceId, Spec, Tags};
 
+use crate::features::ProxyFeatures;
 use crate::reader::{Destinations, Reader};
 use crate::reads::Reads;
-use crate::snapshot::{Context, ProxyFeatures, Snapshot};
+use crate::snapshot::{Context, Snapshot};
 
 /// What one proxy sees of a snapshot. It records what was asked through it, so that a control plane knows when the proxy's
 /// plan may have changed; the snapshot itself cannot be had from it.

@@ -149,7 +149,7 @@ pub(crate) fn names(config: &Config) -> BTreeSet<Arc<str>> {
     let hosts = clusters.flat_map(|cluster| &cluster.endpoints).map(|endpoint| &endpoint.host);
     let names = hosts.filter_map(|host| match host {
         Host::Name(name) => Some(Arc::clone(name)),
-        Host::Ip(_) => None,
+        Host::Ip(_) | Host::Original => None,
     });
     names.collect()
 }

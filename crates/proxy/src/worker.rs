@@ -18,6 +18,7 @@ mod listener;
 mod mailbox;
 mod next;
 mod opening;
+mod redirected;
 mod relaying;
 mod reserve;
 mod shaking;
@@ -54,7 +55,7 @@ use end::End;
 use env::Env;
 use existing::RouteDrains;
 use handshake::Lane;
-use listener::SharedBalance;
+use listener::{LocalListener, SharedBalance};
 pub(crate) use mailbox::{Adoption, Command, Mailbox};
 use relaying::streams::Streams;
 use relaying::turns::Turns;
@@ -81,6 +82,8 @@ pub(crate) struct Worker {
     balances: BTreeMap<ListenerKey, SharedBalance>,
     /// The clusters that are served, by proxy and name.
     clusters: BTreeMap<(ProxyName, Arc<str>), Rc<LocalCluster>>,
+    /// The captured listeners that are served.
+    captured: BTreeMap<ListenerKey, Rc<LocalListener>>,
     /// The TLS contexts of the configuration that is served.
     contexts: Arc<Contexts>,
     slots: Slots,
@@ -118,6 +121,7 @@ impl Worker {
             next_id: index as u64,
             balances: BTreeMap::new(),
             clusters: BTreeMap::new(),
+            captured: BTreeMap::new(),
             contexts: Arc::default(),
             slots: Slots::default(),
             stream_events: Vec::with_capacity(EVENTS),

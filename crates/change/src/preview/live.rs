@@ -123,7 +123,7 @@ impl Affected {
             let first = connection.first_backend.as_deref().unwrap_or(&connection.backend);
             let drawn = cluster_of(first, [was.as_deref(), Some(&route)]);
             let established = Established {
-                facts: Facts { client: connection.client, server_name },
+                facts: Facts { client: connection.client, server_name, destination: None },
                 draw: connection.draw.map(Draw),
                 cluster: &cluster,
                 drawn: &drawn,

@@ -12,6 +12,7 @@ use super::reference::Unasked;
 use super::split::{Forward, Target};
 use super::words::{address, duration, sanitised};
 use super::{EnvoyResources, cluster, inbound_tls, rbac, redirected, tcp_proxy};
+use crate::redirected::Family;
 
 /// The filter chains of an inbound; adds the cluster of the application's port.
 pub(super) fn chains(
@@ -76,7 +77,7 @@ fn at(local: &str, application: &Endpoint, bind: &Bind, unasked: Unasked) -> Val
     tree["type"] = if ip.is_some() { "STATIC" } else { "STRICT_DNS" }.into();
     // what the kernel redirects to the proxy must not come back to it
     if let Some(ip) = ip.filter(|ip| bind.captured && !ip.is_loopback()) {
-        tree["upstreamBindConfig"] = redirected::from_address(if ip.is_ipv4() { "127.0.0.6" } else { "::6" });
+        tree["upstreamBindConfig"] = redirected::from_address(Family::of(ip));
     }
     tree["connectTimeout"] = duration(unasked.connect_timeout).into();
     cluster::settings::limit(&mut tree, None, None, unasked);

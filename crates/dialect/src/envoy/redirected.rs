@@ -1,28 +1,26 @@
-//! Connections that the kernel redirects to the proxy for ports of its host (spec 07 §9.5).
+//! Connections that the kernel redirects to the proxy and that no other listener is for (spec 07 §9.5, §16).
 
-use plan::{Naming, Redirected};
+use std::num::NonZeroU16;
+
+use model::policy::{PassthroughMatch, PassthroughProtocol, PassthroughTo};
+use plan::{Leaving, Naming, Passthrough, Redirected};
 use serde_json::{Value, json};
 
 use super::reference::Unasked;
 use super::words::{address, duration, extension, object, sanitised, url};
-use super::{EnvoyResources, cluster};
+use super::{EnvoyResources, Note, cluster};
+use crate::redirected::{Family, Way};
 
-/// Adds a listener for each address family, and where connections of it go.
+/// Where connections to nowhere go: the reference has it, and nothing leads there.
+const NOWHERE: &str = "self_transparentproxy_no_destination_inbound";
+
+/// Adds the listeners of each address family, and where connections of them go.
 pub(super) fn add(redirected: &Redirected, unasked: Unasked, resources: &mut EnvoyResources) {
-    let Redirected { port, only, ipv6, naming: Naming { unified, marks: _, counts_kafka: _, omitted: _ } } =
-        redirected;
-    let families = [("ipv4", "0.0.0.0", "127.0.0.6"), ("ipv6", "::", "::6")];
-    for (family, everywhere, from) in families.into_iter().take(if *ipv6 { 2 } else { 1 }) {
-        let name = match unified {
-            true => format!("self_transparentproxy_passthrough_inbound_{family}"),
-            false => format!("inbound:passthrough:{family}"),
-        };
-        let config = object(json!({ "statPrefix": sanitised(&name), "cluster": name }));
-        let proxy = extension(
-            "envoy.filters.network.tcp_proxy",
-            "extensions.filters.network.tcp_proxy.v3.TcpProxy",
-            config,
-        );
+    let Redirected { port, only, ipv6, outbound, naming } = redirected;
+    let Naming { unified, marks: _, counts_kafka: _, omitted: _ } = naming;
+    for family in Family::all(*ipv6) {
+        let name = family.listener(Way::In, *unified);
+        let proxy = tcp_proxy(&name);
         let chains: Vec<Value> = match only {
             None => vec![json!({ "filters": [proxy] })],
             Some(ports) => {
@@ -30,38 +28,192 @@ pub(super) fn add(redirected: &Redirected, unasked: Unasked, resources: &mut Env
                 ports.iter().map(to).collect()
             }
         };
-        let mut listener = json!({
-            "@type": url("config.listener.v3.Listener"),
-            "name": name,
-            "trafficDirection": "INBOUND",
-            "enableReusePort": false,
-            "address": address(everywhere, u32::from(*port)),
-            "filterChains": chains,
-            "useOriginalDst": true,
-        });
-        if *unified {
-            listener["statPrefix"] = name.as_str().into();
-        }
+        let mut listener = listener(&name, "INBOUND", *family, *port, chains, *unified);
+        listener["enableReusePort"] = false.into();
         resources.listeners.insert(name.clone(), listener);
         // without a port nothing arrives
         if *port != 0 {
-            resources.clusters.insert(name.clone(), original_destination(&name, from, unasked));
+            let mut tree = original_destination(&name, unasked);
+            tree["upstreamBindConfig"] = from_address(*family);
+            resources.clusters.insert(name.clone(), tree);
         }
+        if let Some(leaving) = outbound {
+            let name = family.listener(Way::Out, *unified);
+            let tree = self::leaving(&name, *family, leaving, *unified, unasked, resources);
+            resources.listeners.insert(name, tree);
+        }
+    }
+    if outbound.is_some() && unasked.has_nowhere {
+        let mut tree = cluster::base(NOWHERE);
+        tree["altStatName"] = NOWHERE.into();
+        tree["type"] = "STATIC".into();
+        tree["connectTimeout"] = duration(unasked.connect_timeout).into();
+        cluster::settings::limit(&mut tree, None, None, unasked);
+        resources.clusters.insert(NOWHERE.to_owned(), tree);
     }
 }
 
-/// A cluster that dials whatever was meant, from an address that the kernel does not redirect.
-fn original_destination(name: &str, from: &str, unasked: Unasked) -> Value {
+/// The listener for connections of this host. Where none may pass, its chain leads to a cluster that is not there, as the
+/// reference has it: they are closed.
+fn leaving(
+    name: &str,
+    family: Family,
+    Leaving { port, passthrough, origin: _ }: &Leaving,
+    unified: bool,
+    unasked: Unasked,
+    resources: &mut EnvoyResources,
+) -> Value {
+    let ways: Vec<Passed<'_>> = match passthrough {
+        Passthrough::Everything => {
+            resources.clusters.insert(name.to_owned(), original_destination(name, unasked));
+            Vec::new()
+        }
+        Passthrough::Nothing => Vec::new(),
+        Passthrough::Only(matches) => passed(name, family, matches, &mut resources.notes),
+    };
+    let mut chains: Vec<Value> = Vec::new();
+    for way in &ways {
+        let name = way.name();
+        chains.push(
+            json!({ "name": name, "filterChainMatch": way.condition(), "filters": [tcp_proxy(&name)] }),
+        );
+        resources.clusters.entry(name.clone()).or_insert_with(|| original_destination(&name, unasked));
+    }
+    if chains.is_empty() {
+        return listener(
+            name,
+            "OUTBOUND",
+            family,
+            *port,
+            vec![json!({ "filters": [tcp_proxy(name)] })],
+            unified,
+        );
+    }
+    let mut tree = listener(name, "OUTBOUND", family, *port, chains, unified);
+    let inspector = |filter: &str, message: &str| {
+        let message = format!("extensions.filters.listener.{filter}.v3.{message}");
+        extension(&format!("envoy.filters.listener.{filter}"), &message, object(json!({})))
+    };
+    tree["listenerFilters"] = json!([
+        inspector("original_dst", "OriginalDst"),
+        inspector("tls_inspector", "TlsInspector"),
+        inspector("http_inspector", "HttpInspector"),
+    ]);
+    tree
+}
+
+/// Connections that are passed on.
+struct Passed<'a> {
+    to: &'a PassthroughTo,
+    written: &'a str,
+    port: Option<NonZeroU16>,
+    protocol: PassthroughProtocol,
+}
+
+/// Those of a family that Envoy can tell from others without reading HTTP, each once: what is spoken inside of a plain
+/// connection makes no difference.
+fn passed<'a>(
+    listener: &str,
+    family: Family,
+    matches: &'a [PassthroughMatch],
+    notes: &mut Vec<Note>,
+) -> Vec<Passed<'a>> {
+    let mut found: Vec<Passed<'a>> = Vec::new();
+    for PassthroughMatch { to, written, port, protocol } in matches {
+        match to {
+            PassthroughTo::Network { address, .. } if Family::of(*address) != family => continue,
+            PassthroughTo::Domain(_) if *protocol != PassthroughProtocol::Tls => {
+                notes.push(Note {
+                    listener: listener.to_owned(),
+                    text: format!(
+                        "{} to {written} is not passed on: HTTP is not read, and nothing else says the name of a host;                          write its addresses",
+                        protocol.as_str()
+                    ),
+                });
+                continue;
+            }
+            PassthroughTo::Network { .. } | PassthroughTo::Domain(_) => {}
+        }
+        let way = Passed { to, written, port: *port, protocol: *protocol };
+        if found.iter().all(|other| other.condition() != way.condition()) {
+            found.push(way);
+        }
+    }
+    found
+}
+
+impl Passed<'_> {
+    /// The name of the chain, and of the cluster behind it.
+    fn name(&self) -> String {
+        let port = self.port.map_or_else(|| "*".to_owned(), |port| port.to_string());
+        format!("meshpassthrough_{}_{}_{port}", self.protocol.as_str(), self.written)
+    }
+
+    fn condition(&self) -> Value {
+        let mut condition = json!({});
+        if let PassthroughTo::Network { address, prefix } = self.to {
+            condition["prefixRanges"] =
+                json!([{ "addressPrefix": address.to_string(), "prefixLen": prefix }]);
+        }
+        if let Some(port) = self.port {
+            condition["destinationPort"] = port.get().into();
+        }
+        match self.protocol {
+            PassthroughProtocol::Tls => condition["transportProtocol"] = "tls".into(),
+            // its client waits for the server: nothing tells what it will speak
+            PassthroughProtocol::Mysql => {}
+            PassthroughProtocol::Tcp
+            | PassthroughProtocol::Http
+            | PassthroughProtocol::Http2
+            | PassthroughProtocol::Grpc => condition["transportProtocol"] = "raw_buffer".into(),
+        }
+        match self.to {
+            PassthroughTo::Domain(name) if name != "*" => condition["serverNames"] = json!([name]),
+            PassthroughTo::Domain(_) | PassthroughTo::Network { .. } => {}
+        }
+        condition
+    }
+}
+
+fn listener(
+    name: &str,
+    direction: &str,
+    family: Family,
+    port: u16,
+    chains: Vec<Value>,
+    unified: bool,
+) -> Value {
+    let mut listener = json!({
+        "@type": url("config.listener.v3.Listener"),
+        "name": name,
+        "trafficDirection": direction,
+        "address": address(family.everywhere(), u32::from(port)),
+        "filterChains": chains,
+        "useOriginalDst": true,
+    });
+    if unified {
+        listener["statPrefix"] = name.into();
+    }
+    listener
+}
+
+fn tcp_proxy(name: &str) -> Value {
+    let config = object(json!({ "statPrefix": sanitised(name), "cluster": name }));
+    let message = "extensions.filters.network.tcp_proxy.v3.TcpProxy";
+    extension("envoy.filters.network.tcp_proxy", message, config)
+}
+
+/// A cluster that dials whatever was meant.
+fn original_destination(name: &str, unasked: Unasked) -> Value {
     let mut tree = cluster::base(name);
     tree["type"] = "ORIGINAL_DST".into();
     tree["lbPolicy"] = "CLUSTER_PROVIDED".into();
     tree["connectTimeout"] = duration(unasked.connect_timeout).into();
-    tree["upstreamBindConfig"] = from_address(from);
     cluster::settings::limit(&mut tree, None, None, unasked);
     tree
 }
 
-/// The source address of connections, with any port.
-pub(super) fn from_address(from: &str) -> Value {
-    json!({ "sourceAddress": { "address": from, "portValue": 0 } })
+/// The source address of connections that are not redirected, with any port.
+pub(super) fn from_address(family: Family) -> Value {
+    json!({ "sourceAddress": { "address": family.unredirected(), "portValue": 0 } })
 }

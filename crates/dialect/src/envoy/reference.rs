@@ -12,6 +12,9 @@ pub(super) struct Unasked {
     /// Whether the limits of clusters count in statistics what is left of them.
     pub(super) tracks_remaining: bool,
     /// Whether a zone ingress that offers nothing says who it is; before, it has no listener.
+    /// Whether a proxy to which connections are redirected has a cluster for those without a destination.
+    pub(super) has_nowhere: bool,
+    /// Whether a zone ingress that offers nothing says who it is.
     pub(super) empty_ingress_answers: bool,
     /// Whether real services outside the mesh are told apart from those by tags.
     pub(super) external_services_are_real: bool,
@@ -22,6 +25,7 @@ impl Unasked {
         Self {
             connect_timeout: Duration::from_secs(if profile < Profile::V2_6 { 10 } else { 5 }),
             tracks_remaining: profile >= Profile::V2_14,
+            has_nowhere: profile >= Profile::V2_14,
             empty_ingress_answers: profile >= Profile::V2_7,
             external_services_are_real: profile >= Profile::V2_9,
         }

@@ -7,15 +7,14 @@ use plan::{
     Accepts, Bind, ConnectionSettings, Destination, Direction, LogBackend, LogFormat, Match, Owner, Proxy,
     Session, Sourced,
 };
-use xds::proto::l4::{AccessLog, Direction as Says, JsonField, Listener, ServerName};
+use xds::proto::l4::{AccessLog, Arrival, Direction as Says, JsonField, Listener, ServerName};
 
 use super::permissions::permissions;
 use super::refusals::route_of_name;
 use super::{L4Resources, origin, route, tls};
 use crate::access_log_format::Placeholders;
 
-/// A listener and its routes. One that the kernel redirects to the proxy cannot be opened by this proxy: it binds what it
-/// serves. An inbound that cannot end the TLS of its mesh refuses every connection, also in plaintext.
+/// A listener and its routes. An inbound that cannot end the TLS of its mesh refuses every connection, also in plaintext.
 pub(super) fn listener(listener: &plan::Listener, proxy: &Proxy, resources: &mut L4Resources) {
     let plan::Listener {
         name,
@@ -31,13 +30,6 @@ pub(super) fn listener(listener: &plan::Listener, proxy: &Proxy, resources: &mut
     if !is_bindable(name, address, resources) {
         return;
     }
-    // an inbound whose connections are redirected is open too, for who does not redirect them
-    if *captured && *direction != Direction::Inbound {
-        resources.notes.push(format!(
-            "{name} is not served: its address is virtual and needs transparent proxying, which this proxy does not do"
-        ));
-        return;
-    }
     let (says, words) = match direction {
         Direction::Inbound => (Says::Inbound, "INBOUND"),
         Direction::Outbound(_) => (Says::Outbound, "OUTBOUND"),
@@ -48,6 +40,7 @@ pub(super) fn listener(listener: &plan::Listener, proxy: &Proxy, resources: &mut
         direction: says.into(),
         address: address.to_owned(),
         port: u32::from(*port),
+        arrival: if *captured { Arrival::Captured } else { Arrival::Opened }.into(),
         destination: match direction {
             Direction::Inbound => service.clone(),
             Direction::Outbound(Destination::Tags(tags)) => tags.service().unwrap_or_default().to_owned(),

@@ -53,6 +53,8 @@ pub struct Cluster {
     pub user_timeout: Option<Duration>,
     /// TLS that connections to the endpoints begin with; `None`: none.
     pub tls: Option<ClientTls>,
+    /// The address that is dialled from, so that the kernel does not redirect it again; `None`: as the kernel has it.
+    pub source: Option<IpAddr>,
 }
 
 impl Cluster {
@@ -78,6 +80,7 @@ impl Cluster {
             keepalive: None,
             user_timeout: None,
             tls: None,
+            source: None,
         }
     }
 }
@@ -156,11 +159,19 @@ pub struct Endpoint {
     pub zone: Arc<str>,
 }
 
+impl Endpoint {
+    /// Wherever a redirected connection was meant to go.
+    pub(super) fn original() -> Self {
+        Self { host: Host::Original, port: 0, weight: NonZeroU32::MIN, priority: 0, zone: "".into() }
+    }
+}
+
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.host {
             Host::Ip(ip) => SocketAddr::new(*ip, self.port).fmt(f),
             Host::Name(name) => write!(f, "{name}:{}", self.port),
+            Host::Original => f.write_str("original destination"),
         }
     }
 }
@@ -172,4 +183,6 @@ pub enum Host {
     Ip(IpAddr),
     /// A name to resolve, in lower case.
     Name(Arc<str>),
+    /// Wherever a redirected connection was meant to go, port included.
+    Original,
 }

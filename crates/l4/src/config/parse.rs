@@ -6,7 +6,7 @@ mod tls;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroU32;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,8 +15,9 @@ use xds::proto::l4;
 use xds::{ResourceSet, TypeUrl};
 
 use super::{
-    AccessLog, AccessLogFormat, Backend, Cluster, Config, Direction, Endpoint, Existing, Host, Listener,
-    Match, Problem, Problems, ProxyName, Route, ServerNamePattern, Sink, Target, WhenDown,
+    AccessLog, AccessLogFormat, Arrival, Backend, Cluster, Config, Destinations, Direction, Endpoint,
+    Existing, Host, Listener, Match, Problem, Problems, ProxyName, Route, ServerNamePattern, Sink, Target,
+    WhenDown,
 };
 use crate::balance::{Rendezvous, Split};
 use crate::permit::Permissions;
@@ -36,10 +37,18 @@ pub(super) fn config(proxies: &[(ProxyName, &ResourceSet)]) -> Result<Config, Pr
 }
 
 fn refuse_shared_addresses(listeners: &[Arc<Listener>], problems: &mut Vec<Problem>) {
-    let mut owners: BTreeMap<SocketAddr, &Listener> = BTreeMap::new();
+    // what is captured shares its address with nobody of its proxy who is captured, too
+    let place = |listener: &Listener| match &listener.arrival {
+        Arrival::Opened | Arrival::Redirected => (listener.address, None),
+        Arrival::Captured(destinations) => {
+            let whose = (listener.proxy.clone(), listener.direction as i32, *destinations);
+            (listener.address, Some(whose))
+        }
+    };
+    let mut owners = BTreeMap::new();
     for listener in listeners {
-        let Some(first) = owners.get(&listener.address) else {
-            owners.insert(listener.address, listener);
+        let Some(first) = owners.get(&place(listener)) else {
+            owners.insert(place(listener), listener);
             continue;
         };
         problems.push(Problem {
@@ -251,12 +260,14 @@ impl Parser<'_> {
             accept_proxy_protocol,
             tls,
             permissions,
+            arrival,
+            prefix_length,
         } = message;
         let ip = address.parse::<IpAddr>();
         if ip.is_err() {
             self.problem(what, "address", format!("{address:?} is not an IP address"));
         }
-        let port = self.port(what, "port", port);
+        let address = self.place(what, ip.ok(), port, arrival, prefix_length);
         let direction = Direction::try_from(direction);
         if direction.is_err() {
             self.problem(what, "direction", "is none of outbound, inbound, gateway");
@@ -277,7 +288,8 @@ impl Parser<'_> {
             proxy: self.proxy.clone(),
             name: name.into(),
             direction: direction.ok()?,
-            address: SocketAddr::new(ip.ok()?, port?),
+            address: address.as_ref()?.0,
+            arrival: address?.1,
             destination: destination.into(),
             routes,
             max_connections: NonZeroU32::new(max_connections),
@@ -289,6 +301,40 @@ impl Parser<'_> {
             access_logs,
             tls,
         })
+    }
+
+    /// Where a listener is, and how connections come to it.
+    fn place(
+        &mut self,
+        what: &str,
+        ip: Option<IpAddr>,
+        port: u32,
+        arrival: i32,
+        prefix_length: Option<u32>,
+    ) -> Option<(SocketAddr, Arrival)> {
+        let arrival = match l4::Arrival::try_from(arrival) {
+            Ok(l4::Arrival::Opened) => Arrival::Opened,
+            Ok(l4::Arrival::Redirected) => Arrival::Redirected,
+            Ok(l4::Arrival::Captured) => {
+                // 0 is any port
+                let port = if port == 0 { 0 } else { self.port(what, "port", port)? };
+                let ip = ip?;
+                let bits = if ip.is_ipv4() { 32 } else { 128 };
+                let prefix = u8::try_from(prefix_length.unwrap_or(bits)).ok();
+                let port_only = NonZeroU16::new(port);
+                let destinations = prefix.and_then(|prefix| Destinations::new(ip, prefix, port_only));
+                if destinations.is_none() {
+                    self.problem(what, "prefix_length", format!("is more than {bits}"));
+                }
+                return Some((SocketAddr::new(ip, port), Arrival::Captured(destinations?)));
+            }
+            Err(_) => {
+                self.problem(what, "arrival", "is none of opened, captured, redirected");
+                return None;
+            }
+        };
+        let port = self.port(what, "port", port);
+        Some((SocketAddr::new(ip?, port?), arrival))
     }
 
     fn permissions(&mut self, what: &str, permissions: l4::Permissions) -> Permissions {

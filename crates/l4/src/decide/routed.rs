@@ -20,7 +20,9 @@ impl<S: Standings> Routed<'_, S> {
         let position = if cluster.policy.is_by_client() { self.facts.position() } else { 0 };
         let chosen = self.moment.standings.ask(self.index, backend, |standing| {
             let place = standing.roster.pick(standing.turn, position, standing.load);
-            let walk = cluster.walk(standing.roster, place, standing.turn, self.moment.addresses).next();
+            let walk = cluster
+                .walk(standing.roster, place, standing.turn, self.moment.addresses, self.facts.destination)
+                .next();
             walk.map(|endpoint| (standing.turn, place, endpoint))
         });
         let (turn, place, endpoint) = chosen??;
@@ -42,7 +44,8 @@ impl<S: Standings> Routed<'_, S> {
         let (_, cluster) = self.route.backend_with_cluster(failed.backend)?;
         let next = self.moment.standings.ask(self.index, failed.backend, |standing| {
             let turn = failed.turn.wrapping_add(attempt.into());
-            let walk = || cluster.walk(standing.roster, failed.place as usize, turn, self.moment.addresses);
+            let (addresses, destination) = (self.moment.addresses, self.facts.destination);
+            let walk = || cluster.walk(standing.roster, failed.place as usize, turn, addresses, destination);
             let usable = walk().count();
             let steps = (attempt as usize).checked_rem(usable)?;
             let mut next = walk().nth(steps)?;

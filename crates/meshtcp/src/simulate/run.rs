@@ -138,7 +138,7 @@ impl Simulation {
         };
         let at = (proxy.to_owned(), listener.to_owned());
         let client = client.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
-        let facts = Facts { client, server_name };
+        let facts = Facts { client, server_name, destination: None };
         let before = self.before.backend(&at, &facts, draw);
         let after = self.after.backend(&at, &facts, draw);
         if before.is_none() && after.is_none() {

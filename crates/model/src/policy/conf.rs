@@ -4,7 +4,7 @@ use serde::{Serialize, Serializer};
 
 use super::{
     AccessLogConf, CircuitBreakerConf, HealthCheckConf, HttpRouteConf, LoadBalancingConf, Merge, MeshTlsConf,
-    PermissionConf, RetryConf, TcpRouteConf, TimeoutConf, Written,
+    PassthroughConf, PermissionConf, RetryConf, TcpRouteConf, TimeoutConf, Written,
 };
 
 /// What a policy says about one destination or source: with its type, as far as a TCP connection feels it, and as it was
@@ -27,6 +27,7 @@ pub enum Said {
     CircuitBreaker(CircuitBreakerConf),
     Permission(PermissionConf),
     Tls(MeshTlsConf),
+    Passthrough(PassthroughConf),
     TcpRoute(TcpRouteConf),
     HttpRoute(HttpRouteConf),
     /// Nothing: the policy is of a kind that no TCP connection feels.
@@ -72,6 +73,7 @@ impl Merge for Conf {
             (Said::CircuitBreaker(below), Said::CircuitBreaker(over)) => below.merge(over),
             (Said::Permission(below), Said::Permission(over)) => below.merge(over),
             (Said::Tls(below), Said::Tls(over)) => below.merge(over),
+            (Said::Passthrough(below), Said::Passthrough(over)) => below.merge(over),
             (Said::TcpRoute(below), Said::TcpRoute(over)) => below.merge(over),
             (below, over) => below.clone_from(over),
         }
@@ -112,6 +114,7 @@ spoken!(
     CircuitBreaker: CircuitBreakerConf,
     Permission: PermissionConf,
     Tls: MeshTlsConf,
+    Passthrough: PassthroughConf,
     TcpRoute: TcpRouteConf,
     HttpRoute: HttpRouteConf,
 );

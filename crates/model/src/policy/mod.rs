@@ -12,6 +12,7 @@ mod http_route;
 mod legacy;
 mod merge;
 mod mesh_tls;
+mod passthrough;
 mod percent;
 mod permission;
 mod tcp_route;
@@ -35,6 +36,10 @@ pub use http_route::{HttpRouteConf, HttpRule, HttpRuleConf, Matches};
 pub use legacy::{LegacyConf, LegacyPolicy};
 pub use merge::{Merge, merged};
 pub use mesh_tls::{MeshTlsConf, TlsCipher, TlsVersion, TlsVersionsConf};
+pub use passthrough::{
+    PassthroughConf, PassthroughMatch, PassthroughMatches, PassthroughMode, PassthroughProtocol,
+    PassthroughTo,
+};
 pub use percent::Percent;
 pub use permission::{PeerMatch, PermissionAction, PermissionConf, SpiffeIdMatch};
 pub use tcp_route::TcpRouteConf;

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::{
     Explanation, InboundExplanation, OutboundExplanation, PermissionExplanation, PolicyExplanation,
-    SettingExplanation, ShareExplanation,
+    RedirectedExplanation, SettingExplanation, ShareExplanation,
 };
 
 /// Of more policies than this to which the same happened, fewer are listed.
@@ -41,9 +41,12 @@ impl Node {
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Explanation { proxy, profile, outbounds, inbounds, policies, warnings } = self;
+        let Explanation { proxy, profile, outbounds, inbounds, redirected, policies, warnings } = self;
         let mut below: Vec<Node> = outbounds.iter().map(outbound).collect();
         below.extend(inbounds.iter().map(inbound));
+        if let Some(RedirectedExplanation { outbound, inbound }) = redirected {
+            below.push(Node::new("redirected by the kernel", vec![setting(outbound), setting(inbound)]));
+        }
         if below.is_empty() {
             below.push(Node::leaf("no such outbound"));
         }

@@ -21,7 +21,7 @@ pub(super) fn of_proxy(view: &View<'_>, facts: &Facts<'_>, warnings: &mut Vec<Wa
     if view.dataplane().builtin_gateway().is_some() {
         return Vec::new();
     }
-    if !facts.transparent {
+    if !facts.transparent() {
         return written(view, facts, warnings);
     }
     let mut dialled = virtual_ip::of_proxy(view, facts);

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use model::reference::ZONE_TAG;
-use model::topology::{Mesh, MeshServicesMode};
+use model::topology::{Dataplane, Mesh, MeshServicesMode};
 use model::{Labels, Profile, Tags};
 
 use super::identity;
+use crate::features::Redirection;
 use crate::plan::Mtls;
 use crate::reader::Reader;
 use crate::view::View;
@@ -25,8 +26,8 @@ pub(super) struct Facts<'a> {
     pub(super) mesh_services: MeshServicesMode,
     /// Whether real destinations are named by their KRIs.
     pub(super) unified: bool,
-    /// Whether the kernel redirects connections to the proxy.
-    pub(super) transparent: bool,
+    /// How the kernel redirects connections to the proxy; absent: it does not.
+    pub(super) redirection: Option<Redirection>,
     /// Whether the proxy binds the ports of its outbounds.
     pub(super) binds: bool,
     pub(super) system_namespace: &'a str,
@@ -45,7 +46,7 @@ impl<'a> Facts<'a> {
         let asks_for_unified = profile.has_unified_naming()
             && features.unified_naming
             && mesh_services == MeshServicesMode::Exclusive;
-        let transparent = view.dataplane().is_transparent() || features.transparent;
+        let redirection = features.transparent.or_else(|| redirection(view.dataplane()));
         let own_zone = Some(view.resource().meta().zone()).filter(|zone| !zone.is_empty());
         let zone = context.zone.as_deref().or(own_zone);
         let unified = profile.always_unified_naming() || asks_for_unified;
@@ -59,8 +60,8 @@ impl<'a> Facts<'a> {
             locality_aware: mesh.locality_aware,
             mesh_services,
             unified,
-            transparent,
-            binds: !transparent || (profile.knows_bound_outbounds() && features.bind_outbounds),
+            redirection,
+            binds: redirection.is_none() || (profile.knows_bound_outbounds() && features.bind_outbounds),
             system_namespace: &context.system_namespace,
         }
     }
@@ -76,10 +77,20 @@ impl<'a> Facts<'a> {
             locality_aware: false,
             mesh_services: MeshServicesMode::Disabled,
             unified: false,
-            transparent: false,
+            redirection: None,
             binds: true,
             system_namespace: &reader.context().system_namespace,
         }
+    }
+
+    /// Whether the kernel redirects connections to the proxy.
+    pub(super) fn transparent(&self) -> bool {
+        self.redirection.is_some()
+    }
+
+    /// Whether connections for inbounds come to the proxy by the kernel, which has their ports for the application.
+    pub(super) fn captures_inbounds(&self) -> bool {
+        self.redirection.is_some_and(|redirection| redirection.inbound != 0) && !self.binds
     }
 
     /// Whether a zone is another than the proxy's; never for what belongs to no zone.
@@ -93,4 +104,14 @@ impl<'a> Facts<'a> {
         let other_zone = zone.is_some_and(|zone| self.is_remote(zone));
         (zone.map(str::to_owned), u32::from(self.locality_aware && other_zone))
     }
+}
+
+/// How a Dataplane says that connections are redirected to its proxy; `None`: they are not.
+fn redirection(dataplane: &Dataplane) -> Option<Redirection> {
+    let written = dataplane.transparent_proxying.as_ref().filter(|_| dataplane.is_transparent())?;
+    Some(Redirection {
+        inbound: written.redirect_port_inbound,
+        outbound: written.redirect_port_outbound,
+        ipv6: !written.ipv4_only,
+    })
 }

@@ -12,7 +12,7 @@ use super::permissions::Permitting;
 use super::{names, protocol, settings};
 use crate::plan::{
     Accepts, Backend, Bind, Cluster, ClusterKind, ConnectionSettings, Direction, Endpoint, Fate, Identity,
-    Listener, Match, Mtls, Naming, Permissions, Redirected, Route, Terminated, Trust, Via, Warning,
+    Listener, Match, Mtls, Naming, Permissions, Route, Terminated, Trust, Via, Warning,
 };
 use crate::rules::InboundKey;
 use crate::view::View;
@@ -86,41 +86,6 @@ fn peer_prefixes(mtls: &Mtls) -> Vec<String> {
     domains.into_iter().map(|domain| format!("spiffe://{domain}/")).collect()
 }
 
-/// What becomes of connections that the kernel redirects to the proxy.
-pub(super) fn redirected(
-    view: &View<'_>,
-    facts: &Facts<'_>,
-    mesh_tls: &MeshTls<'_>,
-    inbounds: &[Offered],
-) -> Option<Redirected> {
-    let terminated = || {
-        inbounds.iter().filter_map(|inbound| match &inbound.listener.accepts {
-            Accepts::Mtls(terminated) => Some(terminated),
-            Accepts::Plaintext | Accepts::ServerName => None,
-        })
-    };
-    let mtls = facts.mtls.as_ref().filter(|_| view.profile().closes_undeclared_ports());
-    let acts = mtls.is_some_and(|mtls| mtls.has_workload_identity() || mesh_tls.acts());
-    let written = view.dataplane().transparent_proxying.as_ref().filter(|_| facts.transparent);
-    // where nothing is redirected, the reference makes the listener of MeshTLS all the same
-    if written.is_none() && !acts {
-        return None;
-    }
-    let is_closed = match mtls {
-        _ if acts => terminated().all(|terminated| !terminated.permissive),
-        Some(mtls) => view.features().strict_inbound_ports && !mtls.permissive,
-        None => false,
-    };
-    let mut ports: Vec<u16> = inbounds.iter().map(|inbound| inbound.listener.bind.port).collect();
-    ports.dedup();
-    Some(Redirected {
-        port: written.map_or(0, |written| written.redirect_port_inbound),
-        only: is_closed.then_some(ports),
-        ipv6: written.is_none_or(|written| !written.ipv4_only),
-        naming: Naming { unified: facts.unified, ..Naming::default() },
-    })
-}
-
 fn offered(
     view: &View<'_>,
     facts: &Facts<'_>,
@@ -132,7 +97,7 @@ fn offered(
     let address = address.as_deref().unwrap_or(&dataplane.address);
     let port_behind = service_port.unwrap_or(*port);
     // a proxy that opens the port itself must not dial itself
-    let own = if facts.transparent || port_behind != *port { address } else { "127.0.0.1" };
+    let own = if facts.transparent() || port_behind != *port { address } else { "127.0.0.1" };
     let by_tag = protocol::of_tags(tags, view.profile());
     let service = tags.service().unwrap_or_default();
     let behind = service_address.as_deref().unwrap_or(own);
@@ -155,7 +120,7 @@ fn offered(
     };
     let listener = Listener {
         name: called,
-        bind: Bind { address: address.to_owned(), port: *port, captured: facts.transparent },
+        bind: Bind { address: address.to_owned(), port: *port, captured: facts.captures_inbounds() },
         direction: Direction::Inbound,
         service: service.to_owned(),
         protocol: if by_tag == Protocol::Unknown { field.unwrap_or(by_tag) } else { by_tag },

@@ -142,6 +142,7 @@ impl Work {
         };
         let ip = match &endpoint.host {
             Host::Ip(ip) => *ip,
+            Host::Original => return Err("it is wherever each connection was meant to go".into()),
             Host::Name(name) => {
                 let addresses = self.addresses.load();
                 addresses.pick(name, fastrand::u64(..)).ok_or_else(|| Arc::from(addresses.why_not(name)))?

@@ -148,7 +148,9 @@ impl Command {
             }
             Self::DownstreamRemoteAddress => write!(line, "{}", record.client),
             Self::DownstreamRemoteAddressWithoutPort => write!(line, "{}", record.client.ip()),
-            Self::DownstreamLocalAddress => write!(line, "{}", record.listener.address),
+            Self::DownstreamLocalAddress => {
+                write!(line, "{}", record.original_destination.unwrap_or(record.listener.address))
+            }
             Self::RequestedServerName => write!(line, "{}", record.server_name.unwrap_or(NOTHING)),
             Self::RouteName => write!(line, "{}", record.route.map_or(NOTHING, |route| &route.name)),
             Self::ResponseFlags => write!(line, "{}", record.ending.response_flags()),

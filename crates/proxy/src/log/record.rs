@@ -19,6 +19,8 @@ pub(crate) struct Record<'a> {
     pub(crate) listener: &'a Listener,
     pub(crate) generation: u64,
     pub(crate) client: SocketAddr,
+    /// Where it was meant to go, if the kernel redirected it.
+    pub(crate) original_destination: Option<SocketAddr>,
     pub(crate) server_name: Option<&'a str>,
     /// TLS with either end; `None`: none was spoken, and the line says nothing of it.
     pub(crate) ciphers: Option<&'a Ciphers>,
@@ -56,6 +58,7 @@ impl Record<'_> {
             listener,
             generation,
             client,
+            original_destination,
             server_name,
             ciphers,
             route,
@@ -75,7 +78,10 @@ impl Record<'_> {
         field("id", Value::Number(*id));
         field("proxy", Value::Text(listener.proxy.as_str()));
         field("listener", Value::Text(&listener.name));
-        field("destination", text(&listener.destination));
+        match original_destination {
+            Some(address) if listener.destination.is_empty() => field("destination", Value::Address(address)),
+            Some(_) | None => field("destination", text(&listener.destination)),
+        }
         field("client", Value::Address(client));
         field("server_name", optional_text(*server_name));
         match (route, origin) {

@@ -103,6 +103,8 @@ pub(super) struct Control {
     workers: usize,
     generation: u64,
     bound: BTreeMap<SocketAddr, Arc<Listener>>,
+    /// What is served without an address of its own, by proxy and name.
+    captured: BTreeMap<(ProxyName, Arc<str>), Arc<Listener>>,
     /// Sockets of a predecessor, for whoever wants their address.
     inherited: BTreeMap<SocketAddr, Vec<OwnedFd>>,
     /// The TLS contexts of what is served.
@@ -116,6 +118,7 @@ impl Control {
             workers,
             generation: 0,
             bound: BTreeMap::new(),
+            captured: BTreeMap::new(),
             inherited: BTreeMap::new(),
             contexts: Arc::default(),
             leaving: false,
@@ -141,6 +144,7 @@ impl Control {
     pub(super) fn leave(&mut self) {
         self.leaving = true;
         self.bound.clear();
+        self.captured.clear();
     }
 
     pub(super) fn apply(
@@ -161,7 +165,10 @@ impl Control {
         let (serving, sockets) = self.bind(&config, &mut report);
         report.closed = self.closed(&serving);
         published.board.watch(&serving);
-        self.bound = serving.iter().map(|listener| (listener.address, Arc::clone(listener))).collect();
+        let (bound, captured): (Vec<_>, Vec<_>) =
+            serving.iter().cloned().partition(|listener| listener.arrival.is_opened());
+        self.bound = bound.into_iter().map(|listener| (listener.address, listener)).collect();
+        self.captured = captured.into_iter().map(|listener| (key(&listener), listener)).collect();
         self.contexts = Arc::new(Contexts::of(&serving, &self.contexts));
         published.certificate_ends.store(Arc::new(self.contexts.ends()));
         published.config.store(Arc::new(config));
@@ -172,10 +179,16 @@ impl Control {
 
     /// Decides what is served, and opens what is new: one socket for each worker.
     fn bind(&mut self, config: &Config, report: &mut ApplyReport) -> (Vec<Arc<Listener>>, NewSockets) {
-        let wanted: BTreeSet<SocketAddr> =
-            config.listeners().iter().map(|listener| listener.address).collect();
+        let wanted = addresses(config.listeners());
         let (mut serving, mut sockets) = (Vec::new(), Vec::new());
         for listener in config.listeners() {
+            if !listener.arrival.is_opened() {
+                let before = self.captured.get(&key(listener));
+                let told = if before.is_some() { &mut report.kept } else { &mut report.opened };
+                told.push(ListenerId::of(listener));
+                serving.push(Arc::clone(before.filter(|before| *before == listener).unwrap_or(listener)));
+                continue;
+            }
             if let Some(before) = self.bound.get(&listener.address) {
                 report.kept.push(ListenerId::of(listener));
                 // an equal listener stays the same one: workers then see at a glance that nothing changed
@@ -238,10 +251,23 @@ impl Control {
     }
 
     fn closed(&self, serving: &[Arc<Listener>]) -> Vec<ListenerId> {
-        let stays: BTreeSet<SocketAddr> = serving.iter().map(|listener| listener.address).collect();
+        let stays = addresses(serving);
         let gone = self.bound.values().filter(|listener| !stays.contains(&listener.address));
-        gone.map(|listener| ListenerId::of(listener)).collect()
+        let captured: BTreeSet<_> = serving.iter().map(|listener| key(listener)).collect();
+        let uncaptured =
+            self.captured.iter().filter(|(key, _)| !captured.contains(*key)).map(|(_, listener)| listener);
+        gone.chain(uncaptured).map(|listener| ListenerId::of(listener)).collect()
     }
+}
+
+/// The addresses that are opened.
+fn addresses(listeners: &[Arc<Listener>]) -> BTreeSet<SocketAddr> {
+    let opened = listeners.iter().filter(|listener| listener.arrival.is_opened());
+    opened.map(|listener| listener.address).collect()
+}
+
+fn key(listener: &Listener) -> (ProxyName, Arc<str>) {
+    (listener.proxy.clone(), Arc::clone(&listener.name))
 }
 
 fn failed(listener: &Listener, error: &Arc<io::Error>, kept_at: Option<SocketAddr>) -> FailedListener {

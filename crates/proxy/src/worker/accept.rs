@@ -14,6 +14,7 @@ use super::connection::Connection;
 use super::end::reset;
 use super::listener::{ListenSocket, LocalListener};
 use super::opening::Opening;
+use super::redirected::{Redirected, redirected};
 use super::shaking::Shaking;
 use super::stage::Stage;
 use crate::log::Record;
@@ -50,9 +51,20 @@ impl Worker {
         let Some(Some(listening)) = self.env.sockets.get(index) else { return Accepted::None };
         match accept_from(listening) {
             Ok((client, peer)) => {
+                let redirected = listening.claims.as_ref().map(|claims| redirected(claims, &client, peer));
                 let local = Rc::clone(&listening.local);
                 self.reserve.enough();
-                self.welcome(client, peer, local);
+                match redirected {
+                    None => self.welcome(client, peer, local, None),
+                    Some(Ok(Redirected { listener, destination })) => {
+                        self.welcome(client, peer, listener.unwrap_or(local), Some(destination));
+                    }
+                    Some(Err(why)) => {
+                        local.counters.accepted.add(1);
+                        let id = self.take_id();
+                        self.turn_away(id, &client, peer, &local, Ending::Loop, &why);
+                    }
+                }
                 Accepted::One
             }
             Err(Errno::AGAIN) => Accepted::None,
@@ -72,16 +84,22 @@ impl Worker {
         }
     }
 
-    fn welcome(&mut self, client: OwnedFd, peer: SocketAddr, listener: Rc<LocalListener>) {
+    fn welcome(
+        &mut self,
+        client: OwnedFd,
+        peer: SocketAddr,
+        listener: Rc<LocalListener>,
+        destination: Option<SocketAddr>,
+    ) {
         listener.counters.accepted.add(1);
         let id = self.take_id();
         let Some(all) = self.env.shared.places.take() else {
             let why = "the proxy has as many connections as it may have";
-            return self.turn_away(id, &client, peer, &listener, why);
+            return self.turn_away(id, &client, peer, &listener, Ending::Limit, why);
         };
         let Some(own) = listener.places.take() else {
             let why = "the listener has as many connections as it may have";
-            return self.turn_away(id, &client, peer, &listener, why);
+            return self.turn_away(id, &client, peer, &listener, Ending::Limit, why);
         };
         listener.counters.active.add(1);
         let waits = listener.config.client_speaks_first();
@@ -96,6 +114,7 @@ impl Worker {
             listener,
             generation,
             peer,
+            destination: destination.map(Box::new),
             ends: None,
             server_name: None,
             ciphers: None,
@@ -127,7 +146,8 @@ impl Worker {
             if let Ok((client, peer)) = &accepted {
                 local.counters.accepted.add(1);
                 let id = self.take_id();
-                self.turn_away(id, client, *peer, &local, &format!("no descriptor for the client: {errno}"));
+                let why = format!("no descriptor for the client: {errno}");
+                self.turn_away(id, client, *peer, &local, Ending::Limit, &why);
             }
             let is_over = accepted.is_err();
             drop(accepted);
@@ -138,9 +158,17 @@ impl Worker {
         }
     }
 
-    fn turn_away(&mut self, id: u64, client: &OwnedFd, peer: SocketAddr, local: &LocalListener, why: &str) {
+    fn turn_away(
+        &mut self,
+        id: u64,
+        client: &OwnedFd,
+        peer: SocketAddr,
+        local: &LocalListener,
+        ending: Ending,
+        why: &str,
+    ) {
         reset(client);
-        local.counters.ended[Ending::Limit as usize].add(1);
+        local.counters.ended[ending as usize].add(1);
         if self.env.log.wants(&local.outputs) {
             let record = Record {
                 started: jiff::Timestamp::now(),
@@ -148,6 +176,7 @@ impl Worker {
                 listener: &local.config,
                 generation: self.generation,
                 client: peer,
+                original_destination: None,
                 server_name: None,
                 ciphers: None,
                 route: None,
@@ -159,7 +188,7 @@ impl Worker {
                 bytes: [0, 0],
                 connect_time: None,
                 duration: Duration::ZERO,
-                ending: Ending::Limit,
+                ending,
                 why,
             };
             self.env.log.write(&record, &local.outputs);

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use l4::balance::Balance;
-use l4::config::{Backend, Listener, ProxyName, Target};
+use l4::claims::Claims;
+use l4::config::{Arrival, Backend, Listener, ProxyName, Target};
 use rustix::event::epoll::{self, EventFlags};
 
 use super::cluster::LocalCluster;
@@ -27,8 +28,9 @@ impl Worker {
         let Adoption { generation, listeners, contexts, sockets, done } = adoption;
         self.contexts = contexts;
         self.generation = generation;
+        let opened = listeners.iter().filter(|listener| listener.arrival.is_opened());
         let by_address: BTreeMap<SocketAddr, &Arc<Listener>> =
-            listeners.iter().map(|listener| (listener.address, listener)).collect();
+            opened.map(|listener| (listener.address, listener)).collect();
         let mut changed = Vec::new();
         for index in 0..self.env.sockets.len() {
             let Some(socket) = &self.env.sockets[index] else { continue };
@@ -48,15 +50,43 @@ impl Worker {
         for (address, socket) in sockets {
             if let Some(listener) = by_address.get(&address) {
                 let local = self.local(listener);
-                self.open_listener(ListenSocket { address, socket, local });
+                self.open_listener(ListenSocket { address, socket, local, claims: None });
             }
         }
+        self.capture(&listeners, &mut changed);
         self.follow_change(&changed);
         self.forget_balances(&listeners);
         self.clusters.retain(|_, cluster| Rc::strong_count(cluster) > 1);
         self.env.counters.forget_unused();
         self.env.shared.forget_unused();
         drop(done);
+    }
+
+    /// Serves captured listeners, and tells those sockets of them that connections for them come to.
+    fn capture(&mut self, listeners: &[Arc<Listener>], changed: &mut Vec<Changed>) {
+        let mut before = std::mem::take(&mut self.captured);
+        for listener in listeners.iter().filter(|listener| !listener.arrival.is_opened()) {
+            let key = key(listener);
+            let now = match before.remove(&key) {
+                Some(before) if Arc::ptr_eq(&before.config, listener) => before,
+                before => {
+                    let now = self.local(listener);
+                    changed.extend(before.map(|before| Changed { before, now: Rc::clone(&now) }));
+                    now
+                }
+            };
+            self.captured.insert(key, now);
+        }
+        for listening in self.env.sockets.iter_mut().flatten() {
+            let config = &listening.local.config;
+            let its_own = self
+                .captured
+                .values()
+                .filter(|it| (&it.config.proxy, it.config.direction) == (&config.proxy, config.direction))
+                .map(|it| (&*it.config, Rc::clone(it)));
+            let is_redirected = config.arrival == Arrival::Redirected;
+            listening.claims = is_redirected.then(|| Rc::new(Claims::of(its_own)));
+        }
     }
 
     /// Accepts no more; whoever is waiting already is still served.

@@ -105,6 +105,7 @@ impl Outcome {
             listener: &of.listener.config,
             generation: of.generation,
             client: of.peer,
+            original_destination: of.destination.as_deref().copied(),
             server_name: of.server_name.as_deref(),
             ciphers: of.ciphers.as_deref(),
             route: named.route,

@@ -32,6 +32,8 @@ pub(super) struct Connection {
     pub(super) generation: u64,
     /// The client's address; the source of a PROXY header that says one.
     pub(super) peer: SocketAddr,
+    /// Where it was meant to go, if the kernel redirected it here. In a box: others are the smaller for it.
+    pub(super) destination: Option<Box<SocketAddr>>,
     /// Both ends as a PROXY header says; `None`: no header said any.
     pub(super) ends: Option<Box<Ends>>,
     /// The TLS server name; `None`: the listener does not route by it, or the client sent none.
@@ -46,7 +48,11 @@ pub(super) struct Connection {
 impl Connection {
     /// The facts that a decision is made from.
     pub(super) fn facts(&self) -> Facts<'_> {
-        Facts { client: self.peer, server_name: self.server_name.as_deref() }
+        Facts {
+            client: self.peer,
+            server_name: self.server_name.as_deref(),
+            destination: self.destination.as_deref().copied(),
+        }
     }
 
     /// What was proven and agreed on with a side; `None`: it is spoken to in plaintext, or hands are still shaken.

@@ -260,7 +260,9 @@ fn is_itself(address: SocketAddr, connection: &Connection) -> bool {
 /// Books an endpoint, and begins to connect. `None`: that failed at once, and the choice is the next endpoint.
 fn attempt(choice: &mut Choice, of: &Connection, env: &mut Env) -> Step<Option<(OwnedFd, Booking)>> {
     choice.attempts += 1;
-    if is_itself(choice.address(), of) {
+    // what comes from there is not redirected: the application is met, and not this listener
+    let is_apart = choice.cluster_config().source.is_some();
+    if !is_apart && is_itself(choice.address(), of) {
         // it would be accepted here, and dialled again, until no descriptor is left
         let address = choice.address();
         let why = |end: End| End { why: format!("{address} is this listener itself").into(), ..end };
@@ -276,7 +278,18 @@ fn attempt(choice: &mut Choice, of: &Connection, env: &mut Env) -> Step<Option<(
         Err(errno) => {
             // what it took up is free for the next attempt
             drop(booking);
-            choice.turn_to_next(&errno.into(), of, env)?;
+            let source = choice.cluster_config().source.filter(|_| errno == Errno::ADDRNOTAVAIL);
+            choice.turn_to_next(&errno.into(), of, env).map_err(|end| match source {
+                Some(source) => End {
+                    why: format!(
+                        "{}; it is dialled from {source}, which has to be an address of lo",
+                        end.why
+                    )
+                    .into(),
+                    ..end
+                },
+                None => end,
+            })?;
             Ok(None)
         }
     }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use l4::balance::Balance;
+use l4::claims::Claims;
 use l4::config::Listener;
 use l4::decide::{Addresses, Forward, RouteIndex, Standing, Standings};
 
@@ -25,6 +26,8 @@ pub(super) struct ListenSocket {
     pub(super) address: SocketAddr,
     pub(super) socket: OwnedFd,
     pub(super) local: Rc<LocalListener>,
+    /// Whose the connections are that the kernel redirects here; `None`: it redirects none.
+    pub(super) claims: Option<Rc<Claims<Rc<LocalListener>>>>,
 }
 
 /// A listener as one worker serves it. Connections hold on to the one that they were accepted by.
@@ -85,7 +88,7 @@ impl LocalListener {
     pub(super) fn takes(&self, route: RouteIndex, backend: usize, addresses: &Addresses) -> bool {
         let Some(cluster) = self.cluster_of(route, backend) else { return false };
         let any = |standing: &Standing<'_>| {
-            cluster.cell().cluster().walk(standing.roster, 0, standing.turn, addresses).next().is_some()
+            cluster.cell().cluster().walk(standing.roster, 0, standing.turn, addresses, None).next().is_some()
         };
         self.ask(route, backend, any).unwrap_or(false)
     }

@@ -98,7 +98,10 @@ impl Stage {
             id: connection.id,
             proxy: config.proxy.clone(),
             listener: config.name.clone(),
-            destination: config.destination.clone(),
+            destination: match &connection.destination {
+                Some(address) if config.destination.is_empty() => address.to_string().into(),
+                Some(_) | None => config.destination.clone(),
+            },
             client: connection.peer,
             server_name: connection.server_name.as_deref().map(Into::into),
             client_tls: connection.tls_with(Side::Client),

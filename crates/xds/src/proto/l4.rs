@@ -46,10 +46,10 @@ pub struct Listener {
     /// Which way connections flow.
     #[prost(enumeration = "Direction", tag = "2")]
     pub direction: i32,
-    /// The IP address to bind.
+    /// The IP address to bind; captured: the original destination that it is for.
     #[prost(string, tag = "3")]
     pub address: String,
-    /// The port to bind, 1 to 65535.
+    /// The port to bind, 1 to 65535; captured: the port of the original destination, 0 for any.
     #[prost(uint32, tag = "4")]
     pub port: u32,
     /// What a client dials here, in the operator's words: a `kuma.io/service` value or a service's KRI.
@@ -90,6 +90,28 @@ pub struct Listener {
     #[prost(message, optional, tag = "15")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permissions: Option<Permissions>,
+    /// How connections come to it.
+    #[prost(enumeration = "Arrival", tag = "16")]
+    #[serde(serialize_with = "name_of::<_, Arrival>", skip_serializing_if = "is_default")]
+    pub arrival: i32,
+    /// Captured: how many leading bits of an original destination must be those of `address`; absent: all of them.
+    #[prost(uint32, optional, tag = "17")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefix_length: Option<u32>,
+}
+
+/// How connections come to a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, prost::Enumeration, Serialize)]
+#[repr(i32)]
+pub enum Arrival {
+    /// Its address and port are opened.
+    Opened = 0,
+    /// It is not opened. The kernel redirects connections to a listener of the same proxy and direction that is
+    /// [`Arrival::Redirected`]; those whose original destination it is for are its own.
+    Captured = 1,
+    /// Its address and port are opened, and the kernel redirects connections there. Its routes are for those whose original
+    /// destination no captured listener is for; who dials it directly is refused.
+    Redirected = 2,
 }
 
 /// Which way the connections of a listener flow.

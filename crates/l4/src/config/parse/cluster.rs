@@ -1,5 +1,6 @@
 //! The message of a cluster → [`Cluster`].
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +39,10 @@ impl Parser<'_> {
             panic_threshold_percent,
             fail_on_panic,
             tls,
+            original_destination,
+            source_address,
         } = message;
+        let endpoints = if original_destination { vec![Endpoint::original()] } else { endpoints };
         let balancing = balancing.unwrap_or_default();
         let tls = tls.map(|tls| self.client_tls(what, tls, secrets));
         let health_check = health_check.map(|check| self.health_check(what, check));
@@ -65,8 +69,17 @@ impl Parser<'_> {
             keepalive: keepalive.map(keepalive_of),
             user_timeout: duration(user_timeout_ms),
             tls,
+            source: self.source(what, &source_address),
             ..Cluster::new(name, endpoints)
         }
+    }
+
+    fn source(&mut self, what: &str, address: &str) -> Option<IpAddr> {
+        let source = address.parse().ok();
+        if source.is_none() && !address.is_empty() {
+            self.problem(what, "source_address", format!("{address:?} is not an IP address"));
+        }
+        source
     }
 
     fn policy(&mut self, what: &str, balancing: &l4::Balancing) -> Policy {

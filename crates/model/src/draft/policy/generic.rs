@@ -7,7 +7,7 @@ use crate::draft::findings::{Findings, Note, NoteSort};
 use crate::draft::kinds::{Body, Context};
 use crate::draft::policy::ref_rules::{self, Place};
 use crate::draft::policy::written_ref::WrittenRef;
-use crate::draft::policy::{mesh_tls, permission};
+use crate::draft::policy::{mesh_tls, passthrough, permission};
 use crate::kind::Kind;
 use crate::policy::{Conf, InboundRule, Policy, PolicyItem, Said, Written, format_duration, parse_duration};
 use crate::profile::Profile;
@@ -69,7 +69,13 @@ pub(crate) fn policy(body: &mut Body<'_>, context: &Context<'_>) -> Spec {
         to: spec.items("to").into_iter().filter_map(item).collect(),
         from: spec.items("from").into_iter().filter_map(item).collect(),
         rules: spec.items("rules").into_iter().map(|fields| rule(fields, context)).collect(),
-        default: spec.has("default").then(|| Box::new(Conf::new(Said::Unfelt, as_written(spec, "default")))),
+        default: spec.has("default").then(|| {
+            let said = match context.kind {
+                Kind::MeshPassthrough => Said::Passthrough(passthrough::read(spec.object("default"))),
+                _ => Said::Unfelt,
+            };
+            Box::new(Conf::new(said, as_written(spec, "default")))
+        }),
     };
     match context.kind {
         Kind::MeshTrafficPermission => permission::check(spec, profile),

@@ -4,6 +4,7 @@ mod conf;
 mod generic;
 mod legacy;
 mod mesh_tls;
+mod passthrough;
 mod permission;
 mod ref_rules;
 mod role;

@@ -1,13 +1,14 @@
 //! Outbounds of virtual IPs, for proxies that the kernel redirects connections to (spec 04 §2).
 
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 
 use model::reference::SERVICE_TAG;
 use model::topology::MeshServicesMode;
 use model::{Kind, Resource, Spec, Tags};
 
 use super::reachable;
-use crate::dialled::{Dialled, DialledTarget};
+use crate::dialled::{Dialled, DialledTarget, TagAddresses};
 use crate::routing::facts::Facts;
 use crate::view::View;
 
@@ -32,6 +33,7 @@ pub(super) fn of_proxy(view: &View<'_>, facts: &Facts<'_>) -> Vec<Dialled> {
 pub(super) fn is_generated(view: &View<'_>, address: &str) -> bool {
     let kinds = [Kind::MeshService, Kind::MeshMultiZoneService, Kind::MeshExternalService];
     kinds.into_iter().flat_map(|kind| view.of_kind(kind)).any(|resource| vips(resource).contains(&address))
+        || tag_addresses(view).iter().any(|(given, _)| given == address)
 }
 
 fn of_resource(view: &View<'_>, facts: &Facts<'_>, resource: &Resource, dialled: &mut Vec<Dialled>) {
@@ -62,10 +64,19 @@ fn ports(ports: &[model::topology::ServicePort]) -> Vec<(u16, String)> {
     ports.iter().filter_map(named).collect()
 }
 
-/// Tag-based services get virtual IPs from an allocator that writes them into the outbounds of the Dataplane; those are
-/// taken as they stand.
+/// The port of the virtual IP of a tag-based service.
+const TAG_PORT: u16 = 80;
+
+/// The virtual IPs of tag-based services. Those in outbounds of the Dataplane, which an allocator wrote there, are taken as they
+/// stand.
 fn of_tags(view: &View<'_>, dialled: &mut Vec<Dialled>) {
     let mut seen = BTreeSet::new();
+    for (address, service) in tag_addresses(view) {
+        if reachable::is_tag(view, &service) && seen.insert((address.clone(), TAG_PORT)) {
+            let target = DialledTarget::Tags(Tags::from_iter([(SERVICE_TAG, service)]));
+            dialled.push(Dialled { address, port: TAG_PORT, target, marked: None });
+        }
+    }
     for outbound in &view.dataplane().outbound {
         let model::topology::OutboundTarget::Tags(tags) = &outbound.target else { continue };
         let Some(address) = outbound.address.clone().filter(|address| !is_loopback(address)) else {
@@ -77,6 +88,34 @@ fn of_tags(view: &View<'_>, dialled: &mut Vec<Dialled>) {
             dialled.push(Dialled { address, port: outbound.port, target, marked: None });
         }
     }
+}
+
+/// Each tag-based service of the mesh that has a virtual IP.
+fn tag_addresses(view: &View<'_>) -> Vec<(String, String)> {
+    match &view.context().tag_addresses {
+        TagAddresses::Given(given) => {
+            let of_mesh = given.iter().filter(|((mesh, _), _)| mesh == view.mesh_name());
+            of_mesh.map(|((_, service), address)| (address.to_string(), service.clone())).collect()
+        }
+        TagAddresses::AsIfNew => {
+            let services = tag_services(view).into_iter();
+            services.zip(FIRST..).map(|(service, bits)| (Ipv4Addr::from(bits).to_string(), service)).collect()
+        }
+    }
+}
+
+/// The first virtual IP that a control plane gives out.
+const FIRST: u32 = u32::from_be_bytes([240, 0, 0, 0]);
+
+/// The tag-based services of the mesh, by name.
+fn tag_services(view: &View<'_>) -> BTreeSet<String> {
+    let kinds = [Kind::Dataplane, Kind::ExternalService].into_iter();
+    let tags = kinds.flat_map(|kind| view.of_kind(kind)).flat_map(|resource| match resource.spec() {
+        Spec::Dataplane(dataplane) => dataplane.inbound.iter().map(|inbound| &inbound.tags).collect(),
+        Spec::ExternalService(service) => vec![&service.tags],
+        _ => Vec::new(),
+    });
+    tags.filter_map(Tags::service).map(str::to_owned).collect()
 }
 
 fn is_loopback(address: &str) -> bool {

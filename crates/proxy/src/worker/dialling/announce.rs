@@ -18,8 +18,12 @@ pub(super) fn announce(choice: &Choice, backend: &OwnedFd, connection: &Connecti
     let ends = match &connection.ends {
         Some(ends) => **ends,
         None => {
-            let own = getsockname(&connection.client)?;
-            let destination = SocketAddr::try_from(own).map_err(|_| Errno::AFNOSUPPORT)?;
+            let destination = match &connection.destination {
+                Some(destination) => **destination,
+                None => {
+                    SocketAddr::try_from(getsockname(&connection.client)?).map_err(|_| Errno::AFNOSUPPORT)?
+                }
+            };
             Ends { source: connection.peer, destination }
         }
     };

@@ -68,6 +68,14 @@ pub struct Cluster {
     #[prost(message, optional, tag = "15")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<ClientTls>,
+    /// Dials the original destination of a connection that was redirected, instead of endpoints.
+    #[prost(bool, tag = "16")]
+    #[serde(skip_serializing_if = "is_default")]
+    pub original_destination: bool,
+    /// The IP address that is dialled from; empty: as the kernel has it.
+    #[prost(string, tag = "17")]
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub source_address: String,
 }
 
 /// How one endpoint of a cluster is chosen.

@@ -1,0 +1,122 @@
+//! How connections come to a listener.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU16;
+
+/// How connections come to a listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// Its address is opened.
+    Opened,
+    /// It is not opened: connections to these destinations come to it that the kernel redirects to a listener of the same
+    /// proxy and direction.
+    Captured(Destinations),
+    /// Its address is opened, and the kernel redirects connections there. Those that no captured listener is for are its own.
+    Redirected,
+}
+
+impl Arrival {
+    /// Whether an address is opened for it.
+    pub fn is_opened(&self) -> bool {
+        match self {
+            Self::Opened | Self::Redirected => true,
+            Self::Captured(_) => false,
+        }
+    }
+}
+
+/// The original destinations that a captured listener is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Destinations {
+    network: IpAddr,
+    prefix: u8,
+    port: Option<NonZeroU16>,
+}
+
+impl Destinations {
+    /// Those whose first `prefix` bits are those of `network`, with a port, or with any; `None`: an address has not so many
+    /// bits.
+    pub fn new(network: IpAddr, prefix: u8, port: Option<NonZeroU16>) -> Option<Self> {
+        let network = match network {
+            IpAddr::V4(ip) if prefix <= 32 => IpAddr::V4((ip.to_bits() & upper(32, prefix) as u32).into()),
+            IpAddr::V6(ip) if prefix <= 128 => IpAddr::V6((ip.to_bits() & upper(128, prefix)).into()),
+            IpAddr::V4(_) | IpAddr::V6(_) => return None,
+        };
+        Some(Self { network, prefix, port })
+    }
+
+    /// Whether a destination is one of them.
+    pub fn contain(&self, destination: SocketAddr) -> bool {
+        let port = self.port.is_none_or(|port| port.get() == destination.port());
+        port && match (self.network, destination.ip()) {
+            (IpAddr::V4(network), IpAddr::V4(ip)) => {
+                (network.to_bits() ^ ip.to_bits()) & upper(32, self.prefix) as u32 == 0
+            }
+            (IpAddr::V6(network), IpAddr::V6(ip)) => {
+                (network.to_bits() ^ ip.to_bits()) & upper(128, self.prefix) == 0
+            }
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+        }
+    }
+
+    /// The only one of them; `None`: there are several.
+    pub(crate) fn only(&self) -> Option<SocketAddr> {
+        let bits = if self.network.is_ipv4() { 32 } else { 128 };
+        let port = self.port.filter(|_| self.prefix == bits)?;
+        Some(SocketAddr::new(self.network, port.get()))
+    }
+
+    /// Greater fits better: a port before any port, then the longer prefix.
+    pub(crate) fn specificity(&self) -> (bool, u8) {
+        (self.port.is_some(), self.prefix)
+    }
+
+    pub(crate) fn port(&self) -> Option<NonZeroU16> {
+        self.port
+    }
+}
+
+impl fmt::Display for Destinations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { network, prefix, port } = self;
+        match (self.only(), port) {
+            (Some(only), _) => only.fmt(f),
+            (None, Some(port)) => write!(f, "{network}/{prefix} port {port}"),
+            (None, None) => write!(f, "{network}/{prefix}"),
+        }
+    }
+}
+
+/// The upper `prefix` of `bits` bits.
+fn upper(bits: u8, prefix: u8) -> u128 {
+    let below = u32::from(bits - prefix);
+    u128::MAX.checked_shl(below).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn to(network: &str, prefix: u8, port: u16) -> Destinations {
+        Destinations::new(network.parse().unwrap(), prefix, NonZeroU16::new(port)).unwrap()
+    }
+
+    #[test]
+    fn bits_behind_the_prefix_mean_nothing() {
+        for (destinations, inside, outside) in [
+            (to("10.78.1.2", 16, 443), "10.78.255.255:443", "10.79.0.0:443"),
+            (to("10.78.0.0", 16, 443), "10.78.0.1:443", "10.78.0.1:444"),
+            (to("10.78.0.1", 32, 0), "10.78.0.1:1", "10.78.0.2:1"),
+            (to("0.0.0.0", 0, 443), "255.255.255.255:443", "[::1]:443"),
+            (to("fd00::1", 64, 0), "[fd00::ffff:1]:9", "[fd00:0:0:1::]:9"),
+            (to("::", 0, 5432), "[ff::1]:5432", "1.2.3.4:5432"),
+        ] {
+            assert!(destinations.contain(inside.parse().unwrap()), "{destinations} {inside}");
+            assert!(!destinations.contain(outside.parse().unwrap()), "{destinations} {outside}");
+        }
+        assert_eq!(Destinations::new("10.0.0.0".parse().unwrap(), 33, None), None);
+        assert_eq!(to("10.1.2.3", 8, 0).to_string(), "10.0.0.0/8");
+        assert_eq!(to("fd00::1", 128, 80).to_string(), "[fd00::1]:80");
+    }
+}

@@ -1,0 +1,32 @@
+//! What becomes of redirected connections that no listener is for, in words.
+
+use super::{RedirectedExplanation, SettingExplanation};
+use crate::plan::Redirected;
+
+/// Says it; `None` where no connections of this host are redirected.
+pub(super) fn explained(redirected: &Redirected) -> Option<RedirectedExplanation> {
+    let Redirected { port, only, ipv6: _, outbound, naming: _ } = redirected;
+    let leaving = outbound.as_ref()?;
+    let outbound = SettingExplanation {
+        name: format!("to port {}, what no outbound is for", leaving.port),
+        value: leaving.in_words(),
+        from: leaving
+            .origin
+            .as_ref()
+            .map_or_else(|| "the mesh: networking.outbound.passthrough".to_owned(), ToString::to_string),
+    };
+    let inbound = SettingExplanation {
+        name: format!("to port {port}, what no inbound is for"),
+        value: match only {
+            None => "passed on to where it was meant to go, in plaintext",
+            Some(_) => "refused",
+        }
+        .to_owned(),
+        from: match only {
+            None => "default",
+            Some(_) => "the mode of mesh TLS: the inbounds take nothing else",
+        }
+        .to_owned(),
+    };
+    Some(RedirectedExplanation { outbound, inbound })
+}

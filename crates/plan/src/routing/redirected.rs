@@ -1,0 +1,97 @@
+//! What becomes of connections that the kernel redirects to the proxy, where no listener is for them (spec 07 §9.5, §16).
+
+use model::Kind;
+use model::policy::{PassthroughConf, PassthroughMatches, PassthroughMode, Policy, Spoken as _, merged};
+
+use super::facts::Facts;
+use super::inbound::Offered;
+use super::mesh_tls::MeshTls;
+use crate::matching::policy_of;
+use crate::plan::{Accepts, Leaving, Naming, Passthrough, PolicyOrigin, Redirected, Warning};
+use crate::view::View;
+
+/// Says it for both directions; `None`: nothing is redirected, and nobody acts as if.
+pub(super) fn redirected(
+    view: &View<'_>,
+    facts: &Facts<'_>,
+    mesh_tls: &MeshTls<'_>,
+    inbounds: &[Offered],
+    warnings: &mut Vec<Warning>,
+) -> Option<Redirected> {
+    let said = Said::of(view, warnings);
+    let terminated = || {
+        inbounds.iter().filter_map(|inbound| match &inbound.listener.accepts {
+            Accepts::Mtls(terminated) => Some(terminated),
+            Accepts::Plaintext | Accepts::ServerName => None,
+        })
+    };
+    let mtls = facts.mtls.as_ref().filter(|_| view.profile().closes_undeclared_ports());
+    let acts = mtls.is_some_and(|mtls| mtls.has_workload_identity() || mesh_tls.acts());
+    // a proxy that binds its outbounds is dialled there, and nothing else of the host comes to it
+    let redirection = facts.redirection.filter(|_| !facts.binds);
+    if let Some(said) = said.as_ref().filter(|_| redirection.is_none()) {
+        let text = format!("{} has no effect: nothing is redirected to this proxy", said.origin);
+        warnings.push(text.into());
+    }
+    // where nothing is redirected, the reference makes the listener of MeshTLS all the same
+    if redirection.is_none() && !acts {
+        return None;
+    }
+    let is_closed = match mtls {
+        _ if acts => terminated().all(|terminated| !terminated.permissive),
+        Some(mtls) => view.features().strict_inbound_ports && !mtls.permissive,
+        None => false,
+    };
+    let mut ports: Vec<u16> = inbounds.iter().map(|inbound| inbound.listener.bind.port).collect();
+    ports.dedup();
+    Some(Redirected {
+        port: redirection.map_or(0, |redirection| redirection.inbound),
+        only: is_closed.then_some(ports),
+        ipv6: redirection.is_none_or(|redirection| redirection.ipv6),
+        outbound: redirection.map(|redirection| leaving(view, redirection.outbound, said)),
+        naming: Naming { unified: facts.unified, ..Naming::default() },
+    })
+}
+
+/// What a policy says outweighs what the mesh says.
+fn leaving(view: &View<'_>, port: u16, said: Option<Said>) -> Leaving {
+    let by_mesh = || match view.mesh().is_none_or(|mesh| mesh.passthrough) {
+        true => Passthrough::Everything,
+        false => Passthrough::Nothing,
+    };
+    let (passthrough, origin) = match said {
+        None => (by_mesh(), None),
+        Some(Said { conf: PassthroughConf { mode, matches }, origin }) => {
+            let passthrough = match mode.unwrap_or_default() {
+                PassthroughMode::All => Passthrough::Everything,
+                PassthroughMode::None => Passthrough::Nothing,
+                PassthroughMode::Matched => {
+                    let PassthroughMatches(mut matches) = matches.unwrap_or_default();
+                    matches.sort();
+                    matches.dedup();
+                    Passthrough::Only(matches)
+                }
+            };
+            (passthrough, Some(origin))
+        }
+    };
+    Leaving { port, passthrough, origin }
+}
+
+/// What all policies together say that speak about the proxy, and the most important of them.
+struct Said {
+    conf: PassthroughConf,
+    origin: PolicyOrigin,
+}
+
+impl Said {
+    fn of(view: &View<'_>, warnings: &mut Vec<Warning>) -> Option<Self> {
+        let matched = view.matched(Kind::MeshPassthrough);
+        warnings.extend(matched.warnings.into_iter().map(Warning::from));
+        let said = |policy: &Policy| PassthroughConf::of(policy.default.as_deref()?).cloned();
+        let confs: Vec<PassthroughConf> =
+            matched.policies.iter().filter_map(|policy| said(policy_of(policy)?)).collect();
+        let origin = PolicyOrigin::of(matched.policies.last()?);
+        Some(Self { conf: merged(&confs)?, origin })
+    }
+}
