@@ -56,6 +56,7 @@ mod terminal;
 mod trust;
 mod up;
 mod validate;
+mod vips;
 
 use clap::CommandFactory;
 
