@@ -4,6 +4,7 @@
 //! nothing is looked up by name: a [`Listener`] owns its routes, a [`Route`] its backends, a [`Backend`] its cluster.
 
 mod cluster;
+mod names;
 mod parse;
 mod problem;
 mod tls;
@@ -22,6 +23,7 @@ use crate::permit::Permissions;
 pub use cluster::{
     Cluster, DEFAULT_PANIC_THRESHOLD, Endpoint, HealthCheck, Host, Keepalive, OutlierDetection, Tier,
 };
+pub use names::HostNames;
 pub use problem::{Problem, Problems};
 pub use tls::{
     Cipher, ClientTls, Identity, MESH_PROTOCOL, NamePattern, ServerTls, TlsLimits, TlsTerms, TlsVersion,
@@ -63,6 +65,7 @@ impl fmt::Display for ProxyName {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
     listeners: Vec<Arc<Listener>>,
+    names: HostNames,
 }
 
 impl Config {
@@ -78,6 +81,11 @@ impl Config {
     /// The listeners, sorted by proxy and name.
     pub fn listeners(&self) -> &[Arc<Listener>] {
         &self.listeners
+    }
+
+    /// The host names of the mesh, of all proxies.
+    pub fn names(&self) -> &HostNames {
+        &self.names
     }
 }
 
