@@ -16,6 +16,7 @@ mod delete;
 mod demo;
 mod describe;
 mod diff;
+mod dns;
 mod duration;
 mod envoy_bootstrap;
 mod exit;
