@@ -21,7 +21,7 @@ pub(super) fn of_zone(
     resource: &Resource,
     service: &MeshService,
 ) -> Members {
-    let Computed { compiled, statuses, certified, zone } = computed;
+    let Computed { compiled, statuses, certified, addresses: _, zone } = computed;
     let (snapshot, mesh) = (&*compiled.snapshot, stored.key.mesh_or_empty());
     let selected: Vec<(&Resource, &Dataplane)> = match &service.selector {
         ServiceSelector::Tags(tags) => snapshot.dataplanes_with_tags(mesh, tags).collect(),
