@@ -19,7 +19,7 @@ const RETRY: Duration = Duration::from_millis(50);
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct DnsFlags {
     /// Answer DNS: the host names of the mesh with virtual IPs, everything else as the host's own servers do
-    #[arg(long, env = "MESHTCP_DNS", help_heading = "Names")]
+    #[arg(long, help_heading = "Names")]
     dns: bool,
     /// Where DNS is answered, over UDP and TCP; may be repeated
     #[arg(
