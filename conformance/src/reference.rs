@@ -1,5 +1,6 @@
 //! What the reference produces for TCP routes alone, read from a plan: as if there were no other policy.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dialect::envoy::{self, EnvoyOptions, EnvoyResources};
@@ -28,7 +29,7 @@ pub(crate) fn lower(plan: Plan, options: &EnvoyOptions) -> EnvoyResources {
 
 /// The listeners that TCP routes produce (spec 04 §4), and nothing that other policies or labels say about them.
 fn of_tcp_routes(plan: Plan) -> Plan {
-    let Plan { proxy, profile, mtls, listeners, redirected: _, clusters, routes, warnings } = plan;
+    let Plan { proxy, profile, mtls, listeners, redirected: _, clusters, names: _, routes, warnings } = plan;
     let bare = |cluster: &Cluster| Cluster {
         connect_timeout: None,
         settings: ClusterSettings::default(),
@@ -45,6 +46,7 @@ fn of_tcp_routes(plan: Plan) -> Plan {
         proxy,
         profile,
         mtls,
+        names: BTreeMap::new(),
         routes,
         warnings,
     }

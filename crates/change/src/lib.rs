@@ -8,6 +8,7 @@
 //! * [`Ledger`] — resources by [`ResourceKey`](model::ResourceKey), with the documents that they were read from
 //! * [`compile`] — a ledger into what every proxy should run, in every dialect; what is wrong or doubtful with it
 //! * [`preview`] — what a change would do, before it is made
+//! * [`addresses`] — virtual IPs and host names of services
 //! * [`permitted()`] — whether one proxy may connect to another, and by which rule
 //! * [`import`] — routes of other systems into ours
 //! * [`rollout`], [`report`] — how far changes have come, as values that travel; [`replica`] — between control planes, too
@@ -15,6 +16,7 @@
 //! It does no IO and knows neither where resources come from nor who watches.
 #![forbid(unsafe_code)]
 
+pub mod addresses;
 mod carried;
 pub mod certificates;
 pub mod compile;

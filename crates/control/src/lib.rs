@@ -8,6 +8,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod addresses;
 pub mod api;
 pub mod arrivals;
 pub mod bootstrap;

@@ -105,6 +105,8 @@ pub fn lower(plan: &Plan, options: &EnvoyOptions) -> EnvoyResources {
         listeners,
         redirected,
         clusters,
+        // An Envoy has no DNS server beside it.
+        names: _,
         // What became of policies, and what the operator should know: for people.
         routes: _,
         warnings: _,

@@ -30,7 +30,7 @@ use plan::{
     Route as PlanRoute, SplitSettings, Sticky,
 };
 use xds::ResourceSet;
-use xds::proto::l4::{self, Backend, Cluster, Endpoints, Listener, Origin, Route, WhenDown};
+use xds::proto::l4::{self, Backend, Cluster, Endpoints, HostName, Listener, Names, Origin, Route, WhenDown};
 
 use crate::redirected::Family;
 use listener::millis;
@@ -48,6 +48,8 @@ pub struct L4Resources {
     pub clusters: BTreeMap<String, Cluster>,
     /// The endpoints of each cluster.
     pub endpoints: BTreeMap<String, Endpoints>,
+    /// The host names of the mesh; absent: there are none for this proxy.
+    pub names: Option<Names>,
     /// What this proxy refuses although the plan does not.
     pub refusals: Refusals,
     /// What this proxy cannot do as asked, with the reason: connections that it refuses, listeners that it does not open,
@@ -65,12 +67,19 @@ pub fn lower(plan: &Plan) -> L4Resources {
         listeners,
         redirected,
         clusters,
+        names,
         // What became of policies, and what the operator should know: for people.
         routes: _,
         warnings: _,
     } = plan;
     let mtls = mtls.as_deref();
-    let mut resources = L4Resources::default();
+    let names = names.iter().map(|(name, addresses)| HostName {
+        name: name.clone(),
+        addresses: addresses.iter().map(ToString::to_string).collect(),
+    });
+    let names = Names { names: names.collect() };
+    let mut resources =
+        L4Resources { names: Some(names).filter(|names| !names.names.is_empty()), ..L4Resources::default() };
     for listener in listeners {
         listener::listener(listener, proxy, &mut resources);
     }
@@ -122,12 +131,13 @@ fn destination(cluster: &str, subset: &Tags) -> String {
 impl L4Resources {
     /// The messages as bytes, ready for discovery.
     pub fn to_resource_set(&self) -> ResourceSet {
-        let Self { listeners, routes, clusters, endpoints, refusals: _, notes: _ } = self;
+        let Self { listeners, routes, clusters, endpoints, names, refusals: _, notes: _ } = self;
         let mut set = ResourceSet::default();
         listeners.iter().for_each(|(name, message)| set.insert_message(name.clone(), message));
         routes.iter().for_each(|(name, message)| set.insert_message(name.clone(), message));
         clusters.iter().for_each(|(name, message)| set.insert_message(name.clone(), message));
         endpoints.iter().for_each(|(name, message)| set.insert_message(name.clone(), message));
+        names.iter().for_each(|message| set.insert_message(Names::ONLY, message));
         set
     }
 }

@@ -114,7 +114,7 @@ proptest! {
     #[test]
     fn our_proxy_is_told_whole_things((documents, profile) in (documents(), profile())) {
         for plan in plans(resources(&documents, profile), profile) {
-            let l4::L4Resources { listeners, routes, clusters, endpoints, refusals: _, notes: _ } = l4::lower(&plan);
+            let l4::L4Resources { listeners, routes, clusters, endpoints, names: _, refusals: _, notes: _ } = l4::lower(&plan);
             let led: BTreeSet<&str> = listeners
                 .values()
                 .flat_map(|l| l.server_names.iter().map(|s| s.route.as_str()).chain([l.route.as_str()]))

@@ -151,7 +151,8 @@ fn told_to_l4(text: &str) -> String {
     let snapshot = snapshot(text, Profile::V2_14);
     let mut told = String::new();
     for (_, plan) in clients(&snapshot) {
-        let l4::L4Resources { listeners, routes, clusters, endpoints, refusals: _, notes } = l4::lower(&plan);
+        let l4::L4Resources { listeners, routes, clusters, endpoints, names: _, refusals: _, notes } =
+            l4::lower(&plan);
         write_messages(&mut told, "listener", listeners);
         write_messages(&mut told, "route", routes);
         write_messages(&mut told, "cluster", clusters);

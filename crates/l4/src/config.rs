@@ -5,6 +5,7 @@
 
 mod arrival;
 mod cluster;
+mod names;
 mod parse;
 mod problem;
 mod tls;
@@ -24,6 +25,7 @@ pub use arrival::{Arrival, Destinations};
 pub use cluster::{
     Cluster, DEFAULT_PANIC_THRESHOLD, Endpoint, HealthCheck, Host, Keepalive, OutlierDetection, Tier,
 };
+pub use names::HostNames;
 pub use problem::{Problem, Problems};
 pub use tls::{
     Cipher, ClientTls, Identity, MESH_PROTOCOL, NamePattern, ServerTls, TlsLimits, TlsTerms, TlsVersion,
@@ -65,6 +67,7 @@ impl fmt::Display for ProxyName {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
     listeners: Vec<Arc<Listener>>,
+    names: HostNames,
 }
 
 impl Config {
@@ -80,6 +83,11 @@ impl Config {
     /// The listeners, sorted by proxy and name.
     pub fn listeners(&self) -> &[Arc<Listener>] {
         &self.listeners
+    }
+
+    /// The host names of the mesh, of all proxies.
+    pub fn names(&self) -> &HostNames {
+        &self.names
     }
 }
 

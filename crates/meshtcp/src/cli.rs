@@ -12,7 +12,8 @@ use crate::output::{Format, Shape};
 use crate::settings::WithFile;
 use crate::{
     apply, backup, completion, config, control_plane, delete, demo, describe, diff, envoy_bootstrap, explain,
-    get, identity, import, logs, plan, preview, profiles, proxy, simulate, status, up, validate,
+    get, identity, import, logs, plan, preview, profiles, proxy, simulate, status, transparent_proxy, up,
+    validate,
 };
 
 const STYLES: Styles = Styles::styled()
@@ -51,6 +52,8 @@ pub(crate) enum Command {
     ControlPlane(WithFile<control_plane::Args>),
     /// Carry the connections of one proxy as a control plane says
     Proxy(WithFile<proxy::Args>),
+    /// Let the kernel redirect this host's connections to the proxy beside them, and undo it
+    TransparentProxy(transparent_proxy::Args),
     /// Print the file that an Envoy starts from to attach to a control plane
     EnvoyBootstrap(envoy_bootstrap::Args),
     /// List the Kuma versions whose rules can be applied

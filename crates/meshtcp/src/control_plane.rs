@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use change::compile::{Compiler, Scope, Which};
 use change::report::Question;
+use control::addresses;
 use control::api::{Mirror, Plane, Role};
 use control::certificate::{Certificate, CertificateError, Half};
 use control::discovery::{Publisher, Statuses, TokenGate};
@@ -226,6 +227,10 @@ pub(crate) fn run(arguments: Args) -> Exit {
     let (source, watch) = resources.follow(&runtime, arguments.zone(), events.clone());
     let mut live = Live::new(source, compiler, sink).counted(compiling.clone());
     if let Some(store) = kept {
+        let (addressed, ranges, current) =
+            (Arc::clone(&store), arguments.resources.rules.vips.ranges(), live.current());
+        let job = move || addresses::keep(Arc::clone(&addressed), ranges, current.clone());
+        runtime.spawn(once(store.leads(), job));
         let (issuer, current, leads) = (issuer.clone(), live.current(), store.leads());
         let job = move || keep(Arc::clone(&store), issuer.clone(), current.clone());
         runtime.spawn(once(leads, job));

@@ -16,6 +16,7 @@ mod delete;
 mod demo;
 mod describe;
 mod diff;
+mod dns;
 mod duration;
 mod envoy_bootstrap;
 mod exit;
@@ -53,9 +54,11 @@ mod store;
 mod streams;
 mod takeover;
 mod terminal;
+mod transparent_proxy;
 mod trust;
 mod up;
 mod validate;
+mod vips;
 
 use clap::CommandFactory;
 
@@ -104,6 +107,7 @@ fn main() -> std::process::ExitCode {
         cli::Command::Explain(arguments) => explain::run(*arguments),
         cli::Command::ControlPlane(with_file) => control_plane::run(with_file.arguments),
         cli::Command::Proxy(with_file) => proxy::run(with_file.arguments),
+        cli::Command::TransparentProxy(arguments) => transparent_proxy::run(arguments),
         cli::Command::EnvoyBootstrap(arguments) => envoy_bootstrap::run(arguments),
         cli::Command::Profiles(arguments) => profiles::run(arguments),
         cli::Command::Apply(arguments) => apply::run(arguments),

@@ -132,11 +132,15 @@ fn envoy(plan: &Plan, split: Split, fixed: bool) -> Value {
 
 fn l4(plan: &Plan) -> Value {
     let resources = dialect::l4::lower(plan);
-    json!({
+    let mut tree = json!({
         "listeners": resources.listeners.values().collect::<Vec<_>>(),
         "routes": resources.routes.values().collect::<Vec<_>>(),
         "clusters": resources.clusters.values().collect::<Vec<_>>(),
         "endpoints": resources.endpoints.values().collect::<Vec<_>>(),
         "notes": resources.notes,
-    })
+    });
+    if let Some(names) = resources.names {
+        tree["names"] = json!(names.names);
+    }
+    tree
 }

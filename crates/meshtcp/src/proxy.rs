@@ -31,6 +31,7 @@ use xds::Foreign;
 use xds::proto::discovery::PROXY_SORT;
 
 use crate::address::ControlPlane;
+use crate::dns::DnsFlags;
 use crate::duration;
 use crate::exit::Exit;
 use crate::listen;
@@ -89,6 +90,8 @@ pub(crate) struct Args {
     #[arg(long, default_value = "30s", value_parser = duration::parse, value_name = "TIME")]
     drain_time: Duration,
     #[command(flatten)]
+    dns: DnsFlags,
+    #[command(flatten)]
     takeover: takeover::Flag,
     #[command(flatten)]
     patience: Patience,
@@ -144,6 +147,7 @@ fn start(arguments: Args) -> Result<(), String> {
         log_format,
         workers,
         drain_time,
+        dns,
         takeover,
         patience,
     } = arguments;
@@ -162,6 +166,7 @@ fn start(arguments: Args) -> Result<(), String> {
         Proxy::start(patience.within(options)).map_err(|error| format!("the proxy cannot start: {error}"))?,
     );
     let mut succession = Succession::begin(&takeover, &proxy)?;
+    let mut dns = dns.serve(&proxy, succession.as_ref())?;
     let mut follower = Follower::new(&key, Arc::clone(&proxy), state.map(State::at));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| format!("no event loop for the control plane: {error}"))?;
@@ -200,6 +205,7 @@ fn start(arguments: Args) -> Result<(), String> {
             () = signals.leave(|| way.read_again(&proxy)) => {}
             Ok(()) = taken_over => {
                 print("another process took over the listeners\n");
+                dns.stop();
                 if let Some(served) = served {
                     served.abort();
                 }

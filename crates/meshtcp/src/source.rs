@@ -10,6 +10,7 @@ use model::draft::UnknownFields;
 use crate::exit::Exit;
 use crate::output::complain;
 use crate::report::Reporter;
+use crate::vips::Vips;
 
 /// Resources in files and folders.
 #[derive(Debug, clap::Args)]
@@ -30,6 +31,8 @@ pub(crate) struct Rules {
     /// What to do with a field that nobody knows
     #[arg(long, value_enum, default_value_t = Unknown::Refuse, value_name = "HOW")]
     pub(crate) unknown_fields: Unknown,
+    #[command(flatten)]
+    pub(crate) vips: Vips,
 }
 
 /// What to do with a field that nobody knows.
@@ -70,7 +73,7 @@ impl Rules {
     /// # Errors
     /// How to end, after it was said why.
     pub(crate) fn load(&self, paths: &[PathBuf], mesh: &str) -> Result<Ledger, Exit> {
-        let mut store = self.open(paths, mesh)?;
+        let mut store = self.open(paths, mesh)?.addressed(self.vips.ranges());
         let loaded = store.load();
         Reporter::new().tell(&loaded.problems, |file| store.text(file));
         Ok(loaded.ledger)
@@ -79,7 +82,8 @@ impl Rules {
 
 impl Source {
     pub(crate) fn open(&self) -> Result<FolderSource, OpenError> {
-        FolderSource::open(&self.paths, self.rules.options())
+        let source = FolderSource::open(&self.paths, self.rules.options())?;
+        Ok(source.addressed(self.rules.vips.ranges()))
     }
 
     /// The paths as they were given.

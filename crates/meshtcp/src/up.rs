@@ -34,6 +34,7 @@ pub(crate) use own_proxy::{OwnNews, OwnProxy};
 pub(crate) use screen::{Screen, tell_change, tell_listing};
 pub(crate) use status::Status;
 
+use crate::dns::DnsFlags;
 use crate::exit::Exit;
 use crate::listen;
 use crate::names::WrittenProxy;
@@ -73,6 +74,8 @@ pub(crate) struct Args {
     #[arg(long, default_value = "30s", value_parser = duration::parse, value_name = "TIME")]
     drain_time: Duration,
     #[command(flatten)]
+    dns: DnsFlags,
+    #[command(flatten)]
     takeover: takeover::Flag,
     #[command(flatten)]
     patience: Patience,
@@ -111,6 +114,10 @@ pub(crate) fn run(arguments: Args) -> Exit {
     let status = Arc::new(Status::default());
     let mut succession = match Succession::begin(&arguments.takeover, &proxy) {
         Ok(succession) => succession,
+        Err(message) => return refuse(&message, Exit::Environment),
+    };
+    let mut dns = match arguments.dns.serve(&proxy, succession.as_ref()) {
+        Ok(dns) => dns,
         Err(message) => return refuse(&message, Exit::Environment),
     };
     let admin = arguments.admin.map(|address| {
@@ -153,6 +160,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
     drop(watch);
     if why == Leave::TakenOver {
         hand.stop_admin();
+        dns.stop();
         screen.taken_over();
     }
     leave(&proxy, &screen, &status, &inbox, arguments.drain_time);

@@ -12,6 +12,7 @@
 //!   gatewayListeners: [{name, address, port, tls, hosts: [{hostname, tls | null, split, declared, policies}], settings}],
 //!   clusters:  {NAME: {service, kind, subset, tls | null, connectTimeout | null, settings: CLUSTER, endpoints: [ENDPOINT],
 //!                      direct | null}},
+//!   names:     {HOST NAME: [address]},
 //!   routes:    [{policy: ORIGIN, kind, OUTCOME, decides: [listener], unresolved: [{reference, why}]}],
 //!   warnings:  [text] }
 //!
@@ -33,7 +34,7 @@
 //! ```
 //!
 //! It is a view: listeners stand in three lists by their direction, those of zone proxies beside those of gateways, and an
-//! application in its inbound instead of among the clusters; `tls` and `redirected` are there where there is any. Members keep this order, lists the order of the plan; durations are written as `5s`, `1m30s`.
+//! application in its inbound instead of among the clusters; `tls`, `redirected` and `names` are there where there is any. Members keep this order, lists the order of the plan; durations are written as `5s`, `1m30s`.
 
 mod destination;
 mod listener;
@@ -56,6 +57,7 @@ pub fn plan_json(plan: &Plan) -> Value {
         listeners,
         redirected,
         clusters,
+        names,
         routes,
         warnings,
     } = plan;
@@ -84,6 +86,9 @@ pub fn plan_json(plan: &Plan) -> Value {
         "routes": routes.iter().map(|route| policy::route(route)).collect::<Vec<_>>(),
         "warnings": warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
     });
+    if !names.is_empty() {
+        tree["names"] = json!(names);
+    }
     if let Some(redirected) = redirected {
         tree["redirected"] = self::redirected(redirected);
     }

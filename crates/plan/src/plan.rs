@@ -52,7 +52,8 @@ pub use terminated::Terminated;
 pub use tls_params::TlsParams;
 pub use warning::Warning;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use model::Profile;
@@ -74,6 +75,9 @@ pub struct Plan {
     pub redirected: Option<Redirected>,
     /// Every destination that some backend of the plan names, by cluster name.
     pub clusters: BTreeMap<String, Arc<Cluster>>,
+    /// The host names under which the proxy's applications dial services by virtual IP, in lower case, and where each leads: only
+    /// of what it may dial. None unless connections are redirected to it.
+    pub names: BTreeMap<String, BTreeSet<IpAddr>>,
     /// What became of each route policy that speaks about this proxy, sorted by policy.
     pub routes: Vec<Arc<RouteStatus>>,
     /// What the operator should know about this proxy; none of it stopped anything. Sorted by their words.

@@ -13,6 +13,7 @@ mod dialled;
 mod endpoints;
 mod facts;
 mod gateway;
+mod host_names;
 mod http;
 pub(crate) mod identity;
 mod inbound;
@@ -137,6 +138,7 @@ impl View<'_> {
         for application in applications {
             clusters.entry(application.name.clone()).or_insert(application);
         }
+        let names = host_names::of_proxy(self, &facts, &listeners);
         warnings.extend(of_clusters);
         warnings.extend(circles::remarks(&listeners, &clusters).into_iter().map(Warning::from));
         warnings.sort();
@@ -156,6 +158,7 @@ impl View<'_> {
                 .into_iter()
                 .map(|(name, cluster)| (name, pools.clusters.shared(cluster)))
                 .collect(),
+            names,
             routes,
             warnings,
         }

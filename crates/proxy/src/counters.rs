@@ -1,6 +1,7 @@
 //! What is counted, and by whom: each worker counts for itself, a reader adds up.
 
 mod handshakes;
+mod queries;
 mod snapshot;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ pub(crate) use handshakes::Handshakes;
 use l4::Ending;
 use l4::config::{Listener, ProxyName, Route};
 use l4::counts::ProxySnapshot;
+pub(crate) use queries::{Outcome, QueryCounts};
 pub(crate) use snapshot::snapshot;
 
 /// A number with one writer and many readers: no worker ever waits for another's cache line.

@@ -12,6 +12,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
     Discovery,
+    Dns,
     Health,
     Log,
     Resolver,
@@ -21,6 +22,7 @@ impl Part {
     fn name(self) -> &'static str {
         match self {
             Self::Discovery => "discovery-client",
+            Self::Dns => "dns",
             Self::Health => "health-checker",
             Self::Log => "log-writer",
             Self::Resolver => "resolver",

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | [`Proxy`] | the running data plane: one event loop a processor, sharing nothing on the path of a connection |
 //! | [`discovery`] | configurations from a control plane |
+//! | [`dns`] | the host names of the mesh, for whoever asks beside the proxy |
 //! | [`takeover`] | listening sockets on their way to the next process |
 //! | [`own_socket`] | Unix sockets with a path, where nothing of others is replaced or believed |
 //!
@@ -53,6 +54,7 @@ mod connection_info;
 mod contexts;
 mod counters;
 pub mod discovery;
+pub mod dns;
 #[doc(hidden)]
 pub mod guard;
 mod health;

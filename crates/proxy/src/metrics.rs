@@ -229,6 +229,15 @@ impl Collector for Metrics {
             counter,
             each_endpoint(listeners, |endpoint| Sample::Count(endpoint.failed)),
         )?;
+        if let Some(queries) = self.published.dns.get() {
+            let sample = |(outcome, count)| (vec![("outcome", outcome)], Sample::Count(count));
+            family(
+                "meshtcp_dns_queries",
+                "Queries to the DNS server of the proxy, by what became of them",
+                counter,
+                queries.all().map(sample).collect(),
+            )?;
+        }
         tls::families(&self.published)
             .into_iter()
             .chain(health::families(&snapshot.clusters))

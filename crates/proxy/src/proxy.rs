@@ -10,7 +10,7 @@ use std::num::NonZeroUsize;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -106,6 +106,7 @@ impl Proxy {
             counters: (0..workers).map(|_| Arc::default()).collect(),
             dropped_lines: Arc::clone(lanes.dropped()),
             board: Arc::clone(&board),
+            dns: OnceLock::new(),
         });
         let mut proxy = Self {
             published,
@@ -157,6 +158,11 @@ impl Proxy {
     /// The configuration that was applied last.
     pub fn config(&self) -> Arc<Config> {
         self.published.config.load_full()
+    }
+
+    /// What can be read of it while it works.
+    pub(crate) fn published(&self) -> Arc<Published> {
+        Arc::clone(&self.published)
     }
 
     /// What was counted so far.

@@ -1,13 +1,13 @@
 //! What can be read of a running data plane while its workers work.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use l4::config::Config;
 use l4::counts::Snapshot;
 
-use crate::counters::{WorkerCounters, snapshot};
+use crate::counters::{QueryCounts, WorkerCounters, snapshot};
 use crate::health::Board;
 
 /// What can be read while workers work.
@@ -20,6 +20,8 @@ pub(crate) struct Published {
     pub(crate) counters: Vec<Arc<WorkerCounters>>,
     pub(crate) dropped_lines: Arc<AtomicU64>,
     pub(crate) board: Arc<Board>,
+    /// What became of DNS queries; not set: nobody serves DNS here.
+    pub(crate) dns: OnceLock<Arc<QueryCounts>>,
 }
 
 impl Published {

@@ -25,7 +25,7 @@ use std::time::Duration;
 use draft::{Withheld, keep_needed, put_back, restore, withhold};
 use references::Gap;
 
-use crate::order::{L4_CLUSTER, L4_ENDPOINTS, L4_LISTENER, L4_ROUTE, L4_SECRET};
+use crate::order::{L4_CLUSTER, L4_ENDPOINTS, L4_LISTENER, L4_NAMES, L4_ROUTE, L4_SECRET};
 use crate::proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node, Status};
 use crate::{PATIENCE, ResourceSet, TypeUrl};
 
@@ -315,7 +315,7 @@ impl Mirror {
 
 /// The types that a proxy of ours runs. First what every control plane of ours knows: by that the proxy is told from an Envoy.
 fn types() -> impl Iterator<Item = TypeUrl> {
-    needed_types().chain([TypeUrl::new(L4_SECRET)])
+    needed_types().chain([L4_SECRET, L4_NAMES].map(TypeUrl::new))
 }
 
 /// Those without which nothing is whole. An older control plane says nothing of the others.

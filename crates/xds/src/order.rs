@@ -24,6 +24,8 @@ pub const L4_ROUTE: &str = "type.googleapis.com/meshtcp.l4.v1.Route";
 /// Our own [`Listener`](crate::proto::l4::Listener).
 pub const L4_LISTENER: &str = "type.googleapis.com/meshtcp.l4.v1.Listener";
 
+/// Our own [`Names`](crate::proto::l4::Names).
+pub const L4_NAMES: &str = "type.googleapis.com/meshtcp.l4.v1.Names";
 /// Our own [`Secret`](crate::proto::l4::Secret).
 pub const L4_SECRET: &str = "type.googleapis.com/meshtcp.l4.v1.Secret";
 
@@ -85,7 +87,7 @@ pub(crate) enum After {
     Accepted,
 }
 
-static TABLE: [Row; 10] = {
+static TABLE: [Row; 11] = {
     use After::{Accepted, Nothing, Sent};
     use Family::{Envoy, L4};
     const fn row(type_url: &'static str, family: Family, stage: u8, after: After, wildcard: bool) -> Row {
@@ -103,6 +105,8 @@ static TABLE: [Row; 10] = {
         Row { owner: Some(L4_CLUSTER), ..row(L4_ENDPOINTS, L4, 1, Nothing, true) },
         row(L4_ROUTE, L4, 2, Sent, true),
         row(L4_LISTENER, L4, 3, Sent, true),
+        // a name is of use when what it leads to is there
+        row(L4_NAMES, L4, 4, Sent, true),
     ]
 };
 
@@ -151,6 +155,7 @@ mod tests {
         assert_eq!(TypeUrl::of::<l4::Endpoints>().as_str(), L4_ENDPOINTS);
         assert_eq!(TypeUrl::of::<l4::Route>().as_str(), L4_ROUTE);
         assert_eq!(TypeUrl::of::<l4::Listener>().as_str(), L4_LISTENER);
+        assert_eq!(TypeUrl::of::<l4::Names>().as_str(), L4_NAMES);
         assert_eq!(TypeUrl::of::<l4::Secret>().as_str(), L4_SECRET);
     }
 

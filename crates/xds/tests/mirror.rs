@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use meshtcp_xds::order::{L4_CLUSTER, L4_ENDPOINTS, L4_LISTENER, L4_ROUTE, L4_SECRET};
+use meshtcp_xds::order::{L4_CLUSTER, L4_ENDPOINTS, L4_LISTENER, L4_NAMES, L4_ROUTE, L4_SECRET};
 use meshtcp_xds::proto::discovery::{Any, DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node, Resource};
 use meshtcp_xds::proto::l4::{Backend, Cluster, Endpoints, Listener, Route};
 use meshtcp_xds::{Mirror, PATIENCE, QUIET, Refusal, TypeUrl};
@@ -87,7 +87,7 @@ fn a_stream_begins_by_asking_for_everything() {
     assert_eq!(requests[0].node.as_ref().unwrap().id, "default.web-1");
     assert!(requests[1..].iter().all(|request| request.node.is_none()));
     let types: Vec<_> = requests.iter().map(|request| request.type_url.as_str()).collect();
-    assert_eq!(types, [L4_CLUSTER, L4_ENDPOINTS, L4_ROUTE, L4_LISTENER, L4_SECRET]);
+    assert_eq!(types, [L4_CLUSTER, L4_ENDPOINTS, L4_ROUTE, L4_LISTENER, L4_SECRET, L4_NAMES]);
     assert!(requests.iter().all(|request| request.resource_names_subscribe == ["*"]));
 }
 

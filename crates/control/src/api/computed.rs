@@ -1,15 +1,16 @@
 //! What is computed of a resource whenever it is shown: host names, counts, whether it works. None of it is stored.
 //!
 //! A client sends back what it was shown; [`take_out`] takes it out again, so that it is computed anew next time.
-//! Left out on purpose: virtual IPs and the server names of zone proxies, which nothing here hands out or answers to.
+//! Virtual IPs are stored, by one control plane for all (`crate::addresses`); so are host names, which are shown as they are to be
+//! also before they are. Left out on purpose: the server names of zone proxies.
 
 mod conditions;
-mod host_names;
 mod services;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use change::addresses::{Addresses, Memory, Ranges, has_addresses};
 use change::compile::Compiled;
 use change::status::ProxyStatus;
 use model::reference::ZONE_TAG;
@@ -17,7 +18,6 @@ use model::{Kind, ProxyKey, Spec};
 use plan::ProxyId;
 use serde_json::{Map, Value, json};
 
-use self::host_names::HostNames;
 use super::Desk;
 use crate::store::Stored;
 
@@ -27,6 +27,8 @@ pub(super) struct Computed {
     statuses: BTreeMap<ProxyId, ProxyStatus>,
     /// The proxies that have certificates.
     certified: BTreeSet<ProxyKey>,
+    /// The host names of services.
+    addresses: Addresses,
     zone: Option<String>,
 }
 
@@ -34,8 +36,17 @@ impl Computed {
     /// What is known now of resources of a kind.
     pub(super) fn now(desk: &Desk, kind: Kind) -> Self {
         let of_services = kind == Kind::MeshService;
+        let compiled = Arc::clone(&desk.plane.standing().compiled);
+        let addresses = match has_addresses(kind) {
+            true => {
+                let resources = compiled.snapshot.resources().iter().map(Arc::as_ref);
+                Addresses::of(resources, &Ranges::NONE, &Memory::default())
+            }
+            false => Addresses::default(),
+        };
         Self {
-            compiled: Arc::clone(&desk.plane.standing().compiled),
+            compiled,
+            addresses,
             statuses: if of_services { desk.plane.statuses() } else { BTreeMap::new() },
             certified: if of_services { certified(desk) } else { BTreeSet::new() },
             zone: desk.setup.rules.zone.as_deref().map(str::to_owned),
@@ -44,6 +55,7 @@ impl Computed {
 
     /// A stored resource with what is computed of it, where it does not say so itself.
     pub(super) fn fill(&self, mut stored: Stored) -> Stored {
+        self.addresses.write_names(&stored.key, &mut stored.document);
         let Some(Members { spec, status }) = self.members(&stored) else { return stored };
         if let Some(document) = stored.document.as_object_mut() {
             if let Some(Value::Object(said)) = document.get_mut("spec") {
@@ -63,7 +75,7 @@ impl Computed {
                 let Spec::MeshService(service) = resource.spec() else { return None };
                 return Some(services::of_zone(self, stored, resource, service));
             }
-            Kind::MeshExternalService => HostNames::of(snapshot, "meshExternalService", stored).status(),
+            Kind::MeshExternalService => return None,
             Kind::MeshMultiZoneService => {
                 let Spec::MeshMultiZoneService(service) = resource()?.spec() else { return None };
                 services::of_zones(snapshot, self.zone.is_some(), stored, service)

@@ -25,7 +25,8 @@ pub use files::{Files, Sighting};
 pub use scan::{OpenError, is_resource_file};
 pub use watch::Watch;
 
-use change::{Content, Ledger, Options, problem_of};
+use change::addresses::{Filler, Ranges};
+use change::{Candidate, Content, Ledger, Options, problem_of};
 
 use super::{Adopt, Dangling, Settled, Source, SourceState};
 use crate::plain_file;
@@ -36,6 +37,9 @@ use scan::Fingerprint;
 pub struct FolderSource {
     roots: Vec<PathBuf>,
     files: Files,
+    /// Gives services their addresses; `None`: they have what files say.
+    filler: Option<Filler>,
+    options: Options,
     seen: BTreeMap<PathBuf, Fingerprint>,
     places: Places,
     looked_at: Option<Instant>,
@@ -66,18 +70,28 @@ impl FolderSource {
         for path in paths {
             std::fs::metadata(path).map_err(|error| OpenError::new(path, error))?;
         }
-        let read = move |name: &str, bytes: &[u8]| Content::read(name, bytes, &options);
+        let by = options.clone();
+        let read = move |name: &str, bytes: &[u8]| Content::read(name, bytes, &by);
         let files = Files::new(Box::new(read));
         let (seen, places) = Default::default();
         Ok(Self {
             roots: paths.to_vec(),
             files,
+            filler: None,
+            options,
             seen,
             places,
             looked_at: None,
             read_again: false,
             once: false,
         })
+    }
+
+    /// The same; services have virtual IPs of these ranges and host names where files say none.
+    #[must_use]
+    pub fn addressed(mut self, ranges: Ranges) -> Self {
+        self.filler = Some(Filler::new(ranges, self.options.clone()));
+        self
     }
 
     /// Looks once and takes all that is good: for commands that answer and end.
@@ -90,7 +104,7 @@ impl FolderSource {
             ledger = candidate.ledger.clone();
             Ok(())
         });
-        Loaded { ledger, problems: self.files.problems(), strangers: self.files.strangers() }
+        Loaded { ledger, problems: self.problems(), strangers: self.files.strangers() }
     }
 
     /// Calls `wake` soon after anything changed, once a burst, until the result is dropped.
@@ -149,7 +163,14 @@ impl Source for FolderSource {
     }
 
     fn settle(&mut self, adopt: &mut Adopt<'_>) -> Settled {
-        self.files.settle(adopt)
+        let Self { files, filler, .. } = self;
+        files.settle(&mut |candidate| match filler {
+            Some(filler) => {
+                let Candidate { ledger, changed } = candidate;
+                adopt(&Candidate { ledger: filler.fill(ledger), changed: changed.clone() })
+            }
+            None => adopt(candidate),
+        })
     }
 
     fn is_unsettled(&self) -> bool {
@@ -163,7 +184,10 @@ impl Source for FolderSource {
     }
 
     fn problems(&self) -> Problems {
-        self.files.problems()
+        let mut problems = self.files.problems();
+        problems.extend(self.filler.iter().flat_map(Filler::problems));
+        problems.sort();
+        problems
     }
 
     fn states(&self) -> Vec<(Arc<str>, SourceState)> {

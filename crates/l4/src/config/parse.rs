@@ -16,8 +16,8 @@ use xds::{ResourceSet, TypeUrl};
 
 use super::{
     AccessLog, AccessLogFormat, Arrival, Backend, Cluster, Config, Destinations, Direction, Endpoint,
-    Existing, Host, Listener, Match, Problem, Problems, ProxyName, Route, ServerNamePattern, Sink, Target,
-    WhenDown,
+    Existing, Host, HostNames, Listener, Match, Problem, Problems, ProxyName, Route, ServerNamePattern, Sink,
+    Target, WhenDown,
 };
 use crate::balance::{Rendezvous, Split};
 use crate::permit::Permissions;
@@ -27,13 +27,15 @@ use tls::Secrets;
 pub(super) fn config(proxies: &[(ProxyName, &ResourceSet)]) -> Result<Config, Problems> {
     let mut problems = Vec::new();
     let mut listeners: Vec<Arc<Listener>> = Vec::new();
+    let mut names = HostNames::default();
     for (proxy, set) in proxies {
         let mut parser = Parser { proxy, problems: &mut problems };
         listeners.extend(parser.listeners(set).into_iter().map(Arc::new));
+        parser.decode(set).into_iter().for_each(|(_, message)| names.add(message));
     }
     listeners.sort_by(|a, b| (&a.proxy, &a.name).cmp(&(&b.proxy, &b.name)));
     refuse_shared_addresses(&listeners, &mut problems);
-    if problems.is_empty() { Ok(Config { listeners }) } else { Err(Problems(problems)) }
+    if problems.is_empty() { Ok(Config { listeners, names }) } else { Err(Problems(problems)) }
 }
 
 fn refuse_shared_addresses(listeners: &[Arc<Listener>], problems: &mut Vec<Problem>) {

@@ -144,6 +144,12 @@ impl Document {
         Self { source: Arc::new(Source::new(source, "")), value, place: Place::default(), broken: false }
     }
 
+    /// The same with another tree, for what is computed of a document: what was written keeps its place.
+    #[must_use]
+    pub fn saying(&self, value: Value) -> Self {
+        Self { value, ..self.clone() }
+    }
+
     /// The name of the text that it came from.
     pub fn source(&self) -> &Arc<str> {
         &self.source.name

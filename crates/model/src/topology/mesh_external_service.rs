@@ -20,6 +20,8 @@ pub struct MeshExternalService {
     pub has_extension: bool,
     /// `status.vip.ip`.
     pub vip: Option<String>,
+    /// `status.addresses[].hostname`.
+    pub host_names: Vec<String>,
 }
 
 /// One address of an external service.

@@ -15,6 +15,8 @@ pub struct MeshMultiZoneService {
     pub matched: Option<Vec<MatchedMeshService>>,
     /// `status.vips[].ip`.
     pub vips: Vec<String>,
+    /// `status.addresses[].hostname`.
+    pub host_names: Vec<String>,
 }
 
 /// One service behind a MeshMultiZoneService.

@@ -16,6 +16,8 @@ pub struct MeshService {
     pub availability: ServiceAvailability,
     /// `status.vips[].ip`.
     pub vips: Vec<String>,
+    /// `status.addresses[].hostname`.
+    pub host_names: Vec<String>,
     /// Whether `status.tls.status` is `Ready`; absent: nobody has said yet.
     pub tls_ready: Option<bool>,
 }

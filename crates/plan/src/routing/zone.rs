@@ -70,6 +70,7 @@ pub(crate) fn plan_ingress(reader: &Reader<'_>, name: &ResourceName) -> Option<P
         listeners: vec![Arc::new(listener)],
         redirected: None,
         clusters: clusters.into_iter().map(|(name, cluster)| (name, Arc::new(cluster))).collect(),
+        names: BTreeMap::new(),
         routes: Vec::new(),
         warnings: Vec::new(),
     })

@@ -4,8 +4,8 @@ use prost::Message;
 
 use super::{Id, Resources};
 use crate::TypeUrl;
-use crate::order::{L4_CLUSTER, L4_ENDPOINTS, L4_LISTENER, L4_ROUTE, L4_SECRET};
-use crate::proto::l4::{Cluster, Endpoints, Listener, Route, Secret};
+use crate::order::{L4_CLUSTER, L4_ENDPOINTS, L4_LISTENER, L4_NAMES, L4_ROUTE, L4_SECRET};
+use crate::proto::l4::{Cluster, Endpoints, Listener, Names, Route, Secret};
 
 /// Says why a body is not a message of its type, under its name.
 pub(super) fn check(type_url: &TypeUrl, name: &str, body: &[u8]) -> Result<(), String> {
@@ -14,6 +14,7 @@ pub(super) fn check(type_url: &TypeUrl, name: &str, body: &[u8]) -> Result<(), S
         L4_ENDPOINTS => Endpoints::decode(body).map(|endpoints| endpoints.cluster),
         L4_ROUTE => Route::decode(body).map(|route| route.name),
         L4_LISTENER => Listener::decode(body).map(|listener| listener.name),
+        L4_NAMES => Names::decode(body).map(|_| Names::ONLY.to_owned()),
         L4_SECRET => Secret::decode(body).map(|secret| secret.name),
         _ => return Err("this proxy has no use for the type".to_owned()),
     };

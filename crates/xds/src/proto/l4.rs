@@ -6,11 +6,13 @@
 //! | [`Route`] | the listener that uses it | a weight, a backendRef or the winning policy changes |
 //! | [`Cluster`] | the destination behind a backendRef | connect settings change |
 //! | [`Endpoints`] | their cluster | a dataplane comes, goes or turns unhealthy |
+//! | [`Names`] | nothing: there is one | a service comes, goes, or gets another host name |
 //! | [`Secret`] | what it proves, or who is believed by it | a certificate is renewed, an authority comes or goes |
 //!
 //! They are protobuf with additive evolution: an unknown field is ignored, a missing one is its default.
 
 mod cluster;
+mod names;
 mod permissions;
 mod secret;
 mod tls;
@@ -18,6 +20,7 @@ mod tls;
 pub use cluster::{
     Balancing, BalancingPolicy, Cluster, HealthCheck, Keepalive, OutlierDetection, ProxyProtocol,
 };
+pub use names::{HostName, Names};
 pub use permissions::{Peer, PeerCondition, PeerFact, PermissionRule, Permissions};
 pub use secret::{Certificate, Secret, Trust, TrustDomain};
 pub use tls::{ClientTls, NamePattern, ServerNameOfZone, ServerTls, TlsTerms, TlsVersion};
@@ -34,7 +37,7 @@ macro_rules! named {
         }
     )* };
 }
-named!(Listener, Route, Cluster, Endpoints, Secret);
+named!(Listener, Route, Cluster, Endpoints, Names, Secret);
 
 /// Where a proxy accepts connections.
 #[derive(Clone, PartialEq, prost::Message, Serialize)]

@@ -7,7 +7,6 @@ use plan::{ProxyId, ServiceIdentities, Snapshot};
 use serde_json::{Map, Value, json};
 
 use super::conditions::condition;
-use super::host_names::HostNames;
 use super::{Computed, Members, is_here};
 use crate::api::selected::selects;
 use crate::store::Stored;
@@ -22,7 +21,7 @@ pub(super) fn of_zone(
     resource: &Resource,
     service: &MeshService,
 ) -> Members {
-    let Computed { compiled, statuses, certified, zone } = computed;
+    let Computed { compiled, statuses, certified, addresses: _, zone } = computed;
     let (snapshot, mesh) = (&*compiled.snapshot, stored.key.mesh_or_empty());
     let selected: Vec<(&Resource, &Dataplane)> = match &service.selector {
         ServiceSelector::Tags(tags) => snapshot.dataplanes_with_tags(mesh, tags).collect(),
@@ -36,7 +35,7 @@ pub(super) fn of_zone(
     };
     let connected = selected.iter().filter(|(it, _)| is_connected(it)).count();
     let counts = json!({ "connected": connected, "healthy": healthy, "total": selected.len() });
-    let mut status = HostNames::of(snapshot, "meshService", stored).status();
+    let mut status = Map::new();
     let mut spec = Map::new();
     // what one of another zone is was found out there
     if let Some(found) = ServiceIdentities::of(snapshot, resource, |proxy| certified.contains(proxy)) {
@@ -87,7 +86,7 @@ pub(super) fn of_zones(
         0 => (false, "NoMatches", "No MeshServices matched".to_owned()),
         some => (true, "MatchesFound", format!("Matched {some} MeshService(s)")),
     };
-    let mut status = HostNames::of(snapshot, "meshMultiZoneService", stored).status();
+    let mut status = Map::new();
     if has_zones {
         status.insert("meshServices".into(), matched.into());
     }

@@ -3,7 +3,7 @@
 mod endpoint;
 mod tls;
 
-use crate::draft::topology::service_name;
+use crate::draft::topology::{mesh_service, service_name};
 use crate::draft::{Body, Context, Fields};
 use crate::resource::Spec;
 use crate::topology::{MeshExternalService, Protocol};
@@ -35,6 +35,7 @@ pub(crate) fn mesh_external_service(body: &mut Body<'_>, context: &Context<'_>) 
         tls: tls::read(spec.object("tls"), context.profile),
         has_extension: extension.is_present(),
         vip: vip.text("ip"),
+        host_names: mesh_service::host_names(status),
     })
 }
 

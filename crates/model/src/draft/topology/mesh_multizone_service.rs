@@ -36,5 +36,6 @@ pub(crate) fn mesh_multizone_service(body: &mut Body<'_>, context: &Context<'_>)
         ports,
         matched,
         vips: mesh_service::vips(status),
+        host_names: mesh_service::host_names(status),
     })
 }

@@ -21,6 +21,7 @@ pub(crate) fn mesh_service(body: &mut Body<'_>, context: &Context<'_>) -> Spec {
         identities: spec.items("identities").into_iter().filter_map(identity).collect(),
         availability: spec.choice("state", &availability).unwrap_or_default(),
         vips: vips(status),
+        host_names: host_names(status),
         tls_ready: tls_is_ready(status),
     })
 }
@@ -96,6 +97,15 @@ pub(super) fn vips(status: &mut Fields<'_>) -> Vec<String> {
         vip.text("ip")
     };
     status.items("vips").into_iter().filter_map(vip).collect()
+}
+
+/// Reads the host names of a service from its status.
+pub(super) fn host_names(status: &mut Fields<'_>) -> Vec<String> {
+    let name = |mut address: Fields<'_>| {
+        address.know_the_rest();
+        address.text("hostname")
+    };
+    status.items("addresses").into_iter().filter_map(name).collect()
 }
 
 fn tls_is_ready(status: &mut Fields<'_>) -> Option<bool> {

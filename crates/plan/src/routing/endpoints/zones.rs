@@ -125,7 +125,7 @@ pub(in crate::routing) fn matched<'a>(
     resource: &Resource,
     spec: &MeshMultiZoneService,
 ) -> Vec<&'a Resource> {
-    let MeshMultiZoneService { match_labels, ports: _, matched, vips: _ } = spec;
+    let MeshMultiZoneService { match_labels, ports: _, matched, vips: _, host_names: _ } = spec;
     match matched {
         None => view.by_labels(Kind::MeshService, match_labels).collect(),
         Some(matched) => matched

@@ -68,6 +68,7 @@ pub(crate) fn plan_egress(reader: &Reader<'_>, name: &ResourceName) -> Option<Pl
         listeners: Some(listener).filter(|it| !it.routes.is_empty()).into_iter().map(Arc::new).collect(),
         redirected: None,
         clusters: clusters.into_iter().map(|(name, cluster)| (name, Arc::new(cluster))).collect(),
+        names: BTreeMap::new(),
         routes: Vec::new(),
         warnings: Vec::new(),
     })

@@ -1,0 +1,138 @@
+//! Virtual IPs and host names: what the statuses of services are to say of the addresses at which clients dial them.
+//!
+//! ```text
+//!  services, HostnameGenerators, ranges ──▶ Addresses ──write──▶ status.vips, status.addresses, status.hostnameGenerators
+//! ```
+//!
+//! A plan only reads what stands there. Where resources are stored, one control plane writes it; of files, [`Filler`] fills
+//! it in whenever they are read.
+
+mod filler;
+mod host_names;
+mod range;
+mod vips;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use host_names::HostNames;
+use model::{Kind, Resource, ResourceKey};
+use serde_json::{Value, json};
+use vips::Given;
+
+pub use filler::Filler;
+pub use range::{InvalidRange, Range, Ranges};
+pub use vips::Memory;
+
+/// The kinds of services, and what selectors of HostnameGenerators call them.
+const KINDS: [(Kind, &str); 3] = [
+    (Kind::MeshService, "meshService"),
+    (Kind::MeshExternalService, "meshExternalService"),
+    (Kind::MeshMultiZoneService, "meshMultiZoneService"),
+];
+
+/// Whether resources of a kind have virtual IPs and host names.
+pub fn has_addresses(kind: Kind) -> bool {
+    KINDS.iter().any(|(known, _)| *known == kind)
+}
+
+/// What the statuses of all services are to say.
+#[derive(Debug, Default)]
+pub struct Addresses {
+    services: BTreeMap<ResourceKey, Service>,
+    held: BTreeMap<IpAddr, ResourceKey>,
+    without: Vec<(ResourceKey, Range)>,
+}
+
+#[derive(Debug)]
+struct Service {
+    vips: Vec<String>,
+    names: HostNames,
+}
+
+impl Addresses {
+    /// Works it out for all services among some resources, in whatever order those come. Older services come first, and
+    /// keep what others claim too.
+    pub fn of<'a>(
+        resources: impl IntoIterator<Item = &'a Resource>,
+        ranges: &Ranges,
+        memory: &Memory,
+    ) -> Self {
+        let resources: Vec<&Resource> = resources.into_iter().collect();
+        let services = resources.iter().copied().filter(|resource| has_addresses(resource.kind()));
+        let mut services: Vec<&Resource> = services.collect();
+        services.sort_by_cached_key(|service| (service.meta().created.unwrap_or(i64::MAX), service.key()));
+        let mut names = host_names::of_all(&resources, services.iter().copied());
+        let Given { vips, held, without } = vips::give(&services, ranges, memory);
+        let whole = |(key, vips)| {
+            let names = names.remove(&key).unwrap_or_default();
+            (key, Service { vips, names })
+        };
+        Self { services: vips.into_iter().map(whole).collect(), held, without }
+    }
+
+    /// The services.
+    pub fn keys(&self) -> impl Iterator<Item = &ResourceKey> {
+        self.services.keys()
+    }
+
+    /// Writes into the document of a service what its status is to say. Whether that is something else than it said; of
+    /// what is no service nothing is.
+    pub fn write(&self, key: &ResourceKey, document: &mut Value) -> bool {
+        let Some(Service { vips, names: _ }) = self.services.get(key) else { return false };
+        let ip = |vip: &String| json!({ "ip": vip });
+        let (member, vips) = match key.kind {
+            Kind::MeshExternalService => ("vip", vips.first().map_or_else(|| json!({}), ip)),
+            _ => ("vips", vips.iter().map(ip).collect()),
+        };
+        let given = set(document, member, vips);
+        self.write_names(key, document) || given
+    }
+
+    /// The same, of the host names alone.
+    pub fn write_names(&self, key: &ResourceKey, document: &mut Value) -> bool {
+        let Some(Service { vips: _, names }) = self.services.get(key) else { return false };
+        let said = document["status"]["addresses"].as_array();
+        let by_others = said.into_iter().flatten().filter(|it| it.get("hostnameGeneratorRef").is_none());
+        let addresses = by_others.cloned().chain(names.addresses()).collect();
+        let named = set(document, "addresses", addresses);
+        set(document, "hostnameGenerators", names.generators().into()) || named
+    }
+
+    /// Takes over who has which address.
+    pub fn teach(&self, memory: &mut Memory) {
+        memory.learn(self.held.clone());
+    }
+
+    /// The ranges that have no address left, in words, with how many services are without.
+    pub fn full(&self) -> Vec<String> {
+        let mut counts: BTreeMap<Kind, (Range, usize)> = BTreeMap::new();
+        for (key, range) in &self.without {
+            counts.entry(key.kind).or_insert((*range, 0)).1 += 1;
+        }
+        let in_words = |(kind, (range, count)): (Kind, (Range, usize))| {
+            format!("no virtual IP is left in {range}: {count} of kind {kind} are without")
+        };
+        counts.into_iter().map(in_words).collect()
+    }
+}
+
+/// Sets a member of a status, unless it says so already; what is empty needs no member. Whether it says something else now.
+fn set(document: &mut Value, member: &str, value: Value) -> bool {
+    let is_empty = value.as_array().is_some_and(Vec::is_empty) || value == json!({});
+    let said = &document["status"][member];
+    if *said == value || (is_empty && (said.is_null() || *said == json!({}) || *said == json!([]))) {
+        return false;
+    }
+    if let Some(members) = document.as_object_mut() {
+        let status = members.entry("status").or_insert_with(|| json!({}));
+        if !status.is_object() {
+            *status = json!({});
+        }
+        status[member] = value;
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests;

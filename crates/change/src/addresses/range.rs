@@ -1,0 +1,156 @@
+//! The addresses that a kind of services gets virtual IPs of.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+use model::Kind;
+
+/// Addresses of one family with a common prefix, e.g. `241.0.0.0/8`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    first: IpAddr,
+    length: u8,
+}
+
+/// Text that is no range.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is no range of addresses: write e.g. 241.0.0.0/8, with zeros behind the prefix")]
+pub struct InvalidRange {
+    text: String,
+}
+
+/// Which virtual IPs services get. Ranges may be one and the same: an address is given to one service only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ranges {
+    /// MeshService; absent: they get none. Default `241.0.0.0/8`, as in Kuma.
+    pub services: Option<Range>,
+    /// MeshExternalService; absent: they get none. Default `242.0.0.0/8`, as in Kuma.
+    pub external: Option<Range>,
+    /// MeshMultiZoneService; absent: they get none. Default `243.0.0.0/8`, as in Kuma.
+    pub multi_zone: Option<Range>,
+}
+
+impl Default for Ranges {
+    fn default() -> Self {
+        let of = |first: u8| Some(Range { first: Ipv4Addr::new(first, 0, 0, 0).into(), length: 8 });
+        Self { services: of(241), external: of(242), multi_zone: of(243) }
+    }
+}
+
+impl Ranges {
+    /// No service gets any.
+    pub const NONE: Self = Self { services: None, external: None, multi_zone: None };
+
+    /// That of a kind; `None`: its resources get none.
+    pub(super) fn of(&self, kind: Kind) -> Option<Range> {
+        match kind {
+            Kind::MeshService => self.services,
+            Kind::MeshExternalService => self.external,
+            Kind::MeshMultiZoneService => self.multi_zone,
+            _ => None,
+        }
+    }
+}
+
+impl Range {
+    /// How many addresses it can give: not the first and the last of those of IPv4, which are no host's, unless there are no
+    /// others; of larger ranges the first 2^64.
+    pub(super) fn room(self) -> u64 {
+        match self.bits() - u32::from(self.length) {
+            bits @ 0..=1 => 1 << bits,
+            bits if self.first.is_ipv4() => (1 << bits) - 2,
+            bits => 1u64.checked_shl(bits).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// One of those that it can give, by its place, which is below [`Range::room`].
+    pub(super) fn at(self, place: u64) -> IpAddr {
+        let skipped = u64::from(self.first.is_ipv4() && self.bits() - u32::from(self.length) > 1);
+        match self.first {
+            IpAddr::V4(first) => {
+                let offset = u32::try_from(place + skipped).unwrap_or_default();
+                Ipv4Addr::from_bits(first.to_bits().wrapping_add(offset)).into()
+            }
+            IpAddr::V6(first) => Ipv6Addr::from_bits(first.to_bits().wrapping_add(u128::from(place))).into(),
+        }
+    }
+
+    /// Whether an address is in it.
+    pub fn contains(self, address: IpAddr) -> bool {
+        let (bits, length) = (self.bits(), u32::from(self.length));
+        let prefix = |address: IpAddr| match address {
+            IpAddr::V4(address) => u128::from(address.to_bits()),
+            IpAddr::V6(address) => address.to_bits(),
+        };
+        let cut = |address| prefix(address).checked_shr(bits - length).unwrap_or_default();
+        address.is_ipv4() == self.first.is_ipv4() && cut(address) == cut(self.first)
+    }
+
+    fn bits(self) -> u32 {
+        if self.first.is_ipv4() { 32 } else { 128 }
+    }
+}
+
+impl FromStr for Range {
+    type Err = InvalidRange;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || InvalidRange { text: text.to_owned() };
+        let (first, length) = text.split_once('/').ok_or_else(wrong)?;
+        let (first, length): (IpAddr, u8) =
+            (first.parse().map_err(|_| wrong())?, length.parse().map_err(|_| wrong())?);
+        let range = Self { first, length };
+        let is_whole = u32::from(length) <= range.bits() && !first.is_unspecified() && {
+            let behind = range.bits() - u32::from(length);
+            let trailing = match first {
+                IpAddr::V4(first) => first.to_bits().trailing_zeros(),
+                IpAddr::V6(first) => first.to_bits().trailing_zeros(),
+            };
+            trailing >= behind
+        };
+        is_whole.then_some(range).ok_or_else(wrong)
+    }
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.first, self.length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(text: &str) -> Range {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn addresses_that_are_no_hosts_are_not_given() {
+        let small = range("10.0.0.4/30");
+        let given: Vec<String> = (0..small.room()).map(|place| small.at(place).to_string()).collect();
+        assert_eq!(given, ["10.0.0.5", "10.0.0.6"]);
+        assert_eq!(
+            (range("10.0.0.7/32").room(), range("10.0.0.7/32").at(0)),
+            (1, "10.0.0.7".parse().unwrap())
+        );
+        assert_eq!(range("241.0.0.0/8").room(), (1 << 24) - 2);
+        let wide = range("fd00:241::/64");
+        assert_eq!((wide.room(), wide.at(7).to_string()), (u64::MAX, "fd00:241::7".to_owned()));
+    }
+
+    #[test]
+    fn a_range_knows_what_is_in_it_and_is_read_as_it_is_written() {
+        let eight = range("241.0.0.0/8");
+        for (address, is_in) in [("241.9.9.9", true), ("242.0.0.1", false), ("::f100:1", false)] {
+            assert_eq!(eight.contains(address.parse().unwrap()), is_in, "{address}");
+        }
+        assert!(range("fd00::/8").contains("fd12::1".parse().unwrap()));
+        assert_eq!(eight.to_string(), "241.0.0.0/8");
+        for wrong in ["241.0.0.0", "241.0.0.1/8", "241.0.0.0/33", "x/8", "::/0", ""] {
+            assert!(wrong.parse::<Range>().is_err(), "{wrong}");
+        }
+    }
+}

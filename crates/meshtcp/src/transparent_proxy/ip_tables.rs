@@ -1,0 +1,131 @@
+//! Rules as `iptables-restore` says them: two chains of our own in the `nat` table, and a jump to each.
+
+use super::ports::{Network, Ports};
+use super::rules::{Chain, Family, Installed, Rule, Ruleset, Then, Transport, When};
+
+fn own(chain: Chain) -> &'static str {
+    match chain {
+        Chain::Outbound => "MESHTCP_OUTBOUND",
+        Chain::Inbound => "MESHTCP_INBOUND",
+    }
+}
+
+fn hook(chain: Chain) -> &'static str {
+    match chain {
+        Chain::Outbound => "OUTPUT",
+        Chain::Inbound => "PREROUTING",
+    }
+}
+
+/// The lines that put the rules of a family in place, on top of what else there is. The jumps come first, so that no other
+/// rule decides before ours.
+pub(super) fn script(ruleset: &Ruleset, family: Family) -> String {
+    let mut text = "*nat\n".to_owned();
+    for chain in ruleset.chains.keys() {
+        text += &format!(":{} - [0:0]\n", own(*chain));
+    }
+    for chain in ruleset.chains.keys() {
+        for rule in ruleset.of_family(*chain, family) {
+            text += &format!("-A {} {}\n", own(*chain), said(rule));
+        }
+        text += &format!("-I {} 1 -j {}\n", hook(*chain), own(*chain));
+    }
+    text + "COMMIT\n"
+}
+
+/// The lines that take out what [`found`](Found) says is there.
+pub(super) fn removal(found: &Found) -> String {
+    let mut text = "*nat\n".to_owned();
+    for chain in &found.jumps {
+        text += &format!("-D {} -j {}\n", hook(*chain), own(*chain));
+    }
+    for chain in &found.chains {
+        text += &format!("-F {}\n-X {}\n", own(*chain), own(*chain));
+    }
+    text + "COMMIT\n"
+}
+
+/// What is there of ours, of what `iptables-save -t nat` prints.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    /// A chain for each jump to it, as often as there are.
+    pub(super) jumps: Vec<Chain>,
+    pub(super) chains: Vec<Chain>,
+    /// The marks of rules.
+    pub(super) installed: Installed,
+}
+
+impl Found {
+    /// Everything that could be there.
+    pub(super) fn all() -> Self {
+        let chains = Chain::ALL.to_vec();
+        Self { jumps: chains.clone(), chains, installed: Installed::new() }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.jumps.is_empty() && self.chains.is_empty()
+    }
+}
+
+/// Reads what `iptables-save -t nat` prints.
+pub(super) fn found(listing: &str) -> Found {
+    let mut found = Found::default();
+    for line in listing.lines() {
+        for chain in Chain::ALL {
+            if line.split_whitespace().next() == Some(&format!(":{}", own(chain))) {
+                found.chains.push(chain);
+                found.installed.entry(chain.name().to_owned()).or_default();
+            }
+            if line == format!("-A {} -j {}", hook(chain), own(chain)) {
+                found.jumps.push(chain);
+            }
+            if line.starts_with(&format!("-A {} ", own(chain))) {
+                let mark = line.split("--comment \"").nth(1).and_then(|rest| rest.split('"').next());
+                let mark = mark.unwrap_or("a rule of somebody else").to_owned();
+                found.installed.entry(chain.name().to_owned()).or_default().push(mark);
+            }
+        }
+    }
+    // rules that nothing leads to do nothing
+    let leads = |name: &String| found.jumps.iter().any(|chain| chain.name() == *name);
+    found.installed.retain(|name, _| leads(name));
+    found
+}
+
+fn said(rule: &Rule) -> String {
+    let mut words: Vec<String> = rule.when.iter().map(condition).collect();
+    words.push(format!("-m comment --comment \"{}\"", rule.mark()));
+    words.push(match rule.then {
+        Then::Leave => "-j RETURN".to_owned(),
+        // it names its transport among its conditions
+        Then::Redirect(port) => format!("-j REDIRECT --to-ports {port}"),
+    });
+    words.join(" ")
+}
+
+fn condition(when: &When) -> String {
+    let network = |network: &Network| format!("{}/{}", network.address, network.length);
+    match when {
+        When::From(from) => format!("-s {}", network(from)),
+        When::To(to) => format!("-d {}", network(to)),
+        When::NotTo(to) => format!("! -d {}", network(to)),
+        When::In(name) => format!("-i {name}"),
+        When::Out(name) => format!("-o {name}"),
+        When::NotForThisHost => "-m addrtype ! --dst-type LOCAL".to_owned(),
+        When::Of(users) => format!("-m owner --uid-owner {users}"),
+        When::Ports(transport, ports) => {
+            let transport = match transport {
+                Transport::Tcp => "tcp",
+                Transport::Udp => "udp",
+            };
+            match ports.as_slice() {
+                [] => format!("-p {transport}"),
+                ports => {
+                    let ports: Vec<String> =
+                        ports.iter().map(|it| Ports::to_string(it).replace('-', ":")).collect();
+                    format!("-p {transport} -m multiport --dports {}", ports.join(","))
+                }
+            }
+        }
+    }
+}

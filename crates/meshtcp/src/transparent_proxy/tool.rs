@@ -1,0 +1,262 @@
+//! What the kernel is told with.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use super::ip_tables::{self, Found};
+use super::nf_tables;
+use super::rules::{Family, Installed, Ruleset};
+
+/// Where such programs are, also for whoever has no such path.
+const FOLDERS: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
+
+/// Which program is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Choice {
+    /// nft where it is there, iptables-restore elsewhere
+    #[default]
+    Auto,
+    /// nft
+    Nft,
+    /// iptables-restore, and ip6tables-restore for IPv6
+    Iptables,
+}
+
+/// A program that talks to the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tool {
+    Nft,
+    Iptables,
+}
+
+/// iptables of one family.
+#[derive(Clone, Copy)]
+struct Tables {
+    family: Family,
+    restore: &'static str,
+    save: &'static str,
+}
+
+const TABLES: [Tables; 2] = [
+    Tables { family: Family::V4, restore: "iptables-restore", save: "iptables-save" },
+    Tables { family: Family::V6, restore: "ip6tables-restore", save: "ip6tables-save" },
+];
+
+impl Choice {
+    /// The tool, if it is there.
+    ///
+    /// # Errors
+    /// In words: it is not.
+    pub(super) fn found(self) -> Result<Tool, String> {
+        let tool = self.or_usual();
+        if is_there(tool.program()) {
+            return Ok(tool);
+        }
+        let program = tool.program();
+        Err(match self {
+            Choice::Auto => "there is neither nft nor iptables-restore\n  help: install nftables".to_owned(),
+            Choice::Nft | Choice::Iptables => {
+                format!("there is no {program}\n  help: install it, or leave --tool out")
+            }
+        })
+    }
+
+    /// The tool, whether or not it is there: to show what it would be told.
+    pub(super) fn or_usual(self) -> Tool {
+        match self {
+            Choice::Nft => Tool::Nft,
+            Choice::Iptables => Tool::Iptables,
+            Choice::Auto if !is_there(Tool::Nft.program()) && is_there(Tool::Iptables.program()) => {
+                Tool::Iptables
+            }
+            Choice::Auto => Tool::Nft,
+        }
+    }
+}
+
+impl Tool {
+    /// Those that are there.
+    pub(super) fn all_found() -> Vec<Self> {
+        [Self::Nft, Self::Iptables].into_iter().filter(|tool| is_there(tool.program())).collect()
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Nft => "nft",
+            Self::Iptables => "iptables",
+        }
+    }
+
+    fn program(self) -> &'static str {
+        match self {
+            Self::Nft => "nft",
+            Self::Iptables => TABLES[0].restore,
+        }
+    }
+
+    /// What it is told to install rules.
+    pub(super) fn script(self, ruleset: &Ruleset) -> String {
+        match self {
+            Self::Nft => nf_tables::script(ruleset),
+            Self::Iptables => {
+                let of = |tables: &Tables| {
+                    format!("# {} --noflush\n{}", tables.restore, ip_tables::script(ruleset, tables.family))
+                };
+                TABLES.iter().filter(|it| ruleset.families.contains(&it.family)).map(of).collect()
+            }
+        }
+    }
+
+    /// What it is told to take rules out.
+    pub(super) fn removal(self) -> String {
+        match self {
+            Self::Nft => nf_tables::removal(),
+            Self::Iptables => {
+                let of = |tables: &Tables| {
+                    format!("# {} --noflush\n{}", tables.restore, ip_tables::removal(&Found::all()))
+                };
+                TABLES.iter().map(of).collect()
+            }
+        }
+    }
+
+    /// What is in the kernel of ours.
+    ///
+    /// # Errors
+    /// In words: the tool fails.
+    pub(super) fn installed(self) -> Result<Installed, String> {
+        match self {
+            Self::Nft => match nft_is_there()? {
+                true => {
+                    nf_tables::installed(&said("nft", &["-j", "list", "table", "inet", nf_tables::TABLE])?)
+                }
+                false => Ok(Installed::new()),
+            },
+            Self::Iptables => {
+                let mut all = Installed::new();
+                for (_, Found { installed, .. }) in saved()? {
+                    for (chain, marks) in installed {
+                        let known = all.entry(chain).or_default();
+                        // rules of both families stand there twice
+                        for mark in marks {
+                            if !known.contains(&mark) {
+                                known.push(mark);
+                            }
+                        }
+                    }
+                }
+                Ok(all)
+            }
+        }
+    }
+
+    /// Puts rules in the place of what was there.
+    ///
+    /// # Errors
+    /// In words: the tool fails.
+    pub(super) fn install(self, ruleset: &Ruleset) -> Result<(), String> {
+        match self {
+            Self::Nft => told("nft", &["-f", "-"], &nf_tables::script(ruleset)),
+            Self::Iptables => {
+                self.remove()?;
+                for tables in TABLES.iter().filter(|it| ruleset.families.contains(&it.family)) {
+                    // a host without IPv6 has nothing to redirect of it
+                    if tables.family == Family::V6 && !has_ipv6() {
+                        continue;
+                    }
+                    told(tables.restore, &["--noflush"], &ip_tables::script(ruleset, tables.family))?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes everything of ours out. Whether there was something.
+    ///
+    /// # Errors
+    /// In words: the tool fails.
+    pub(super) fn remove(self) -> Result<bool, String> {
+        match self {
+            Self::Nft => {
+                let was_there = nft_is_there()?;
+                if was_there {
+                    told("nft", &["-f", "-"], &nf_tables::removal())?;
+                }
+                Ok(was_there)
+            }
+            Self::Iptables => {
+                let found = saved()?.into_iter().filter(|(_, found)| !found.is_empty());
+                let found: Vec<(Tables, Found)> = found.collect();
+                for (tables, found) in &found {
+                    told(tables.restore, &["--noflush"], &ip_tables::removal(found))?;
+                }
+                Ok(!found.is_empty())
+            }
+        }
+    }
+}
+
+fn nft_is_there() -> Result<bool, String> {
+    let tables = said("nft", &["list", "tables"])?;
+    Ok(tables.lines().any(|line| line.trim() == format!("table inet {}", nf_tables::TABLE)))
+}
+
+/// What is there of ours, by family.
+fn saved() -> Result<Vec<(Tables, Found)>, String> {
+    let there = TABLES.into_iter().filter(|tables| tables.family == Family::V4 || has_ipv6());
+    there.map(|tables| Ok((tables, ip_tables::found(&said(tables.save, &["-t", "nat"])?)))).collect()
+}
+
+fn has_ipv6() -> bool {
+    std::path::Path::new("/proc/net/if_inet6").exists() && is_there("ip6tables-restore")
+}
+
+fn is_there(program: &str) -> bool {
+    found(program).is_some()
+}
+
+fn found(program: &str) -> Option<std::path::PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain(FOLDERS.iter().map(Into::into));
+    folders.map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+fn command(program: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(found(program).unwrap_or_else(|| program.into()));
+    command.args(arguments).env("LC_ALL", "C");
+    command
+}
+
+/// What a program prints.
+fn said(program: &str, arguments: &[&str]) -> Result<String, String> {
+    let output = command(program, arguments).stdin(Stdio::null()).output();
+    let output = output.map_err(|error| format!("{program} cannot be run: {error}"))?;
+    if !output.status.success() {
+        return Err(failed(program, &output.stderr));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Runs a program that reads what to do.
+fn told(program: &str, arguments: &[&str], script: &str) -> Result<(), String> {
+    let cannot = |error: std::io::Error| format!("{program} cannot be run: {error}");
+    let mut command = command(program, arguments);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().map_err(cannot)?;
+    if let Some(mut input) = child.stdin.take() {
+        // what it did not read it did not do: it says why
+        let _ = input.write_all(script.as_bytes());
+    }
+    let output = child.wait_with_output().map_err(cannot)?;
+    if output.status.success() { Ok(()) } else { Err(failed(program, &output.stderr)) }
+}
+
+fn failed(program: &str, said: &[u8]) -> String {
+    let said = String::from_utf8_lossy(said);
+    let said = said.trim();
+    let help = match rustix::process::geteuid().is_root() {
+        true => "does the kernel have nf_tables, and may this process change it?",
+        false => "run it as root, or with CAP_NET_ADMIN",
+    };
+    format!("{program} failed: {said}\n  help: {help}")
+}

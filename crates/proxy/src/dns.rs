@@ -1,0 +1,292 @@
+//! A DNS server beside the proxy, for the host names of the mesh.
+//!
+//! ```text
+//!  query ──read──▶ a name of the mesh? ── yes ─▶ its virtual IPs
+//!                                      └─ no ──▶ the servers of the host, and their answer as it is
+//! ```
+//!
+//! It runs on a thread of its own and reads the configuration that the proxy carries: no connection waits for it. It keeps
+//! nothing: what a server of the host says is neither remembered nor changed.
+
+pub mod message;
+mod upstream;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use l4::config::HostNames;
+use message::{Code, Heard, Sort, UDP};
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+pub use upstream::servers;
+use upstream::{Upstream, Way, write_framed};
+
+use crate::Proxy;
+use crate::counters::{Outcome, QueryCounts};
+use crate::guard::{Part, again};
+use crate::published::Published;
+
+/// How long clients may use an answer. A virtual IP never changes, a name may leave: half a minute after it did, nobody dials
+/// it any more. Kuma's is the same.
+const TTL: u32 = 30;
+/// The suffixes of the mesh: what is below and no name of it, nobody else is asked for.
+const SUFFIXES: [&str; 2] = ["mesh.local", "mesh"];
+/// How many queries may be on their way to servers of the host, and how many connections of clients may be open.
+const FORWARDED: usize = 512;
+const CONNECTIONS: usize = 64;
+/// How long a client may leave its connection unused.
+const IDLE: Duration = Duration::from_secs(10);
+/// How many queries one connection may bring.
+const QUERIES: usize = 128;
+/// The longest query that is read over UDP.
+const LONGEST_QUERY: usize = 4096;
+
+/// A running server. It stops when it is dropped.
+pub struct Dns {
+    addresses: Vec<SocketAddr>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+/// What queries are answered by.
+struct Desk {
+    published: Arc<Published>,
+    upstream: Upstream,
+    counts: Arc<QueryCounts>,
+    forwarded: Arc<Semaphore>,
+    connections: Arc<Semaphore>,
+}
+
+impl Dns {
+    /// Binds each address, for UDP and TCP, and answers from then on by what `proxy` carries; everything else by the servers
+    /// that `resolv_conf` names, which is read again when it changes.
+    ///
+    /// # Errors
+    /// An address cannot be bound, or a thread not be had.
+    pub fn start(proxy: &Proxy, addresses: &[SocketAddr], resolv_conf: &Path) -> io::Result<Self> {
+        let mut sockets = Vec::new();
+        for address in addresses {
+            let named = |error: io::Error| io::Error::new(error.kind(), format!("{address}: {error}"));
+            let tcp = std::net::TcpListener::bind(address).map_err(named)?;
+            let bound = tcp.local_addr()?;
+            let udp = std::net::UdpSocket::bind(bound).map_err(named)?;
+            tcp.set_nonblocking(true)?;
+            udp.set_nonblocking(true)?;
+            sockets.push((bound, udp, tcp));
+        }
+        let addresses: Vec<SocketAddr> = sockets.iter().map(|(bound, ..)| *bound).collect();
+        let published = proxy.published();
+        let counts = Arc::clone(published.dns.get_or_init(Arc::default));
+        let desk = Arc::new(Desk {
+            published,
+            upstream: Upstream::new(resolv_conf, addresses.clone()),
+            counts,
+            forwarded: Arc::new(Semaphore::new(FORWARDED)),
+            connections: Arc::new(Semaphore::new(CONNECTIONS)),
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (stop, mut stopped) = oneshot::channel::<()>();
+        let serve = move || {
+            again(Part::Dns, || {
+                runtime.block_on(async {
+                    tokio::select! {
+                        () = serve(&desk, &sockets) => {}
+                        _ = &mut stopped => {}
+                    }
+                });
+            });
+        };
+        let thread = std::thread::Builder::new().name("dns".into()).spawn(serve)?;
+        Ok(Self { addresses, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Where it listens, in the order in which it was told.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+}
+
+impl Drop for Dns {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // a panic in it was told
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn serve(desk: &Arc<Desk>, sockets: &[(SocketAddr, std::net::UdpSocket, std::net::TcpListener)]) {
+    let mut servers = JoinSet::new();
+    for (address, udp, tcp) in sockets {
+        let both = udp
+            .try_clone()
+            .and_then(UdpSocket::from_std)
+            .and_then(|udp| Ok((udp, tcp.try_clone().and_then(TcpListener::from_std)?)));
+        match both {
+            Ok((udp, tcp)) => {
+                servers.spawn(serve_udp(Arc::clone(desk), Arc::new(udp)));
+                servers.spawn(serve_tcp(Arc::clone(desk), tcp));
+            }
+            Err(error) => tracing::error!(%address, %error, "no DNS is served there"),
+        }
+    }
+    // a panic in one ends all, and they begin anew
+    while let Some(ended) = servers.join_next().await {
+        if let Err(panicked) = ended {
+            std::panic::resume_unwind(panicked.into_panic());
+        }
+    }
+}
+
+async fn serve_udp(desk: Arc<Desk>, socket: Arc<UdpSocket>) {
+    let mut asking = JoinSet::new();
+    let mut buffer = vec![0; LONGEST_QUERY];
+    loop {
+        while asking.try_join_next().is_some() {}
+        // such as that a client has gone, which is told to whoever sends next
+        let Ok((length, from)) = socket.recv_from(&mut buffer).await else { continue };
+        let packet = &buffer[..length];
+        match desk.look(packet, from, UDP) {
+            Looked::Answer(answer) => drop(socket.send_to(&answer, from).await),
+            Looked::Nothing => {}
+            Looked::Forward(permit) => {
+                let (desk, socket, packet) = (Arc::clone(&desk), Arc::clone(&socket), packet.to_vec());
+                asking.spawn(async move {
+                    let answer = desk.forward(&packet, Way::Udp, permit).await;
+                    drop(socket.send_to(&answer, from).await);
+                });
+            }
+        }
+    }
+}
+
+async fn serve_tcp(desk: Arc<Desk>, listener: TcpListener) {
+    let mut clients = JoinSet::new();
+    loop {
+        while clients.try_join_next().is_some() {}
+        let Ok(permit) = Arc::clone(&desk.connections).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, from)) => {
+                let desk = Arc::clone(&desk);
+                clients.spawn(async move {
+                    // a client that goes away is no fault
+                    let _ = converse(&desk, stream, from).await;
+                    drop(permit);
+                });
+            }
+            // out of descriptors, most likely
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
+
+/// Answers the queries of one connection, one after the other.
+async fn converse(desk: &Desk, mut stream: TcpStream, from: SocketAddr) -> io::Result<()> {
+    for _ in 0..QUERIES {
+        let packet = timeout(IDLE, async {
+            let mut packet = vec![0; usize::from(stream.read_u16().await?)];
+            stream.read_exact(&mut packet).await?;
+            io::Result::Ok(packet)
+        });
+        let packet = packet.await??;
+        let answer = match desk.look(&packet, from, usize::from(u16::MAX)) {
+            Looked::Answer(answer) => answer,
+            Looked::Nothing => return Ok(()),
+            Looked::Forward(permit) => desk.forward(&packet, Way::Tcp, permit).await,
+        };
+        timeout(IDLE, write_framed(&mut stream, &answer)).await??;
+    }
+    Ok(())
+}
+
+/// What is to be done with a packet.
+enum Looked {
+    Nothing,
+    Answer(Vec<u8>),
+    Forward(OwnedSemaphorePermit),
+}
+
+impl Desk {
+    /// Looks at a packet; an answer has `most` bytes.
+    fn look(&self, packet: &[u8], from: SocketAddr, most: usize) -> Looked {
+        let query = match message::read(packet) {
+            Heard::Query(query) => query,
+            Heard::Noise => {
+                self.counts.count(Outcome::Malformed);
+                return Looked::Nothing;
+            }
+            Heard::Wrong(code) => {
+                self.counts.count(Outcome::Malformed);
+                return Looked::Answer(message::refusal(packet, code));
+            }
+        };
+        let config = self.published.config.load();
+        let (outcome, code, addresses) = match known(config.names(), query.name.as_deref()) {
+            Known::Ours(addresses) => (Outcome::Answered, Code::Fine, addresses),
+            Known::Absent => (Outcome::NoSuchName, Code::NoSuchName, &[][..]),
+            Known::Foreign if self.upstream.is_own(from) => (Outcome::Loop, Code::Failed, &[][..]),
+            Known::Foreign => match Arc::clone(&self.forwarded).try_acquire_owned() {
+                Ok(permit) => return Looked::Forward(permit),
+                Err(_) => (Outcome::Overload, Code::Failed, &[][..]),
+            },
+        };
+        let answer = query.answer(code, addresses, TTL, most);
+        let has_some = addresses.iter().any(|address| match query.sort {
+            Sort::A => address.is_ipv4(),
+            Sort::Aaaa => address.is_ipv6(),
+            Sort::Any => true,
+            Sort::Other => false,
+        });
+        let is_without = outcome == Outcome::Answered && !has_some;
+        self.counts.count(if is_without { Outcome::NoData } else { outcome });
+        Looked::Answer(answer)
+    }
+
+    /// What a server of the host says.
+    async fn forward(&self, packet: &[u8], way: Way, _permit: OwnedSemaphorePermit) -> Vec<u8> {
+        let Heard::Query(query) = message::read(packet) else {
+            return message::refusal(packet, Code::Malformed);
+        };
+        match self.upstream.ask(packet, &query, way).await {
+            Some(answer) => {
+                self.counts.count(Outcome::Forwarded);
+                answer
+            }
+            None => {
+                self.counts.count(Outcome::Failed);
+                query.answer(Code::Failed, &[], 0, UDP)
+            }
+        }
+    }
+}
+
+/// Whose a name is.
+enum Known<'c> {
+    /// The mesh's: it has these addresses, or none where it only stands above names that have.
+    Ours(&'c [IpAddr]),
+    /// It would be the mesh's, and there is none.
+    Absent,
+    /// Somebody else's.
+    Foreign,
+}
+
+fn known<'c>(names: &'c HostNames, name: Option<&str>) -> Known<'c> {
+    let Some(name) = name else { return Known::Foreign };
+    if let Some(addresses) = names.addresses(name) {
+        return Known::Ours(addresses);
+    }
+    let is_below =
+        |suffix: &&str| name.strip_suffix(*suffix).is_some_and(|left| left.is_empty() || left.ends_with('.'));
+    match SUFFIXES.iter().any(|suffix| is_below(&suffix)) {
+        true if names.is_above_some(name) => Known::Ours(&[]),
+        true => Known::Absent,
+        false => Known::Foreign,
+    }
+}

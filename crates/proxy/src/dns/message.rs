@@ -1,0 +1,274 @@
+//! DNS messages, as far as a server that knows addresses only needs them (RFC 1035, 2308, 6891 §7).
+//!
+//! A query is read up to the end of its question; what stands behind it (EDNS) is for whoever it is passed on to. Nothing in
+//! a question is compressed, so reading never jumps.
+
+use std::net::IpAddr;
+
+/// The bytes in front of the question.
+const HEADER: usize = 12;
+/// The longest answer over UDP to a client that nobody knows to take more.
+pub(super) const UDP: usize = 512;
+/// The class of the Internet.
+const INTERNET: u16 = 1;
+
+/// What stands in a packet.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Heard<'p> {
+    /// An answer, or too little to answer: whoever sent it hears nothing.
+    Noise,
+    /// Something that is no query with one question: how the answer to it ends.
+    Wrong(Code),
+    /// A query.
+    Query(Query<'p>),
+}
+
+/// A query with one question.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Query<'p> {
+    /// The whole packet.
+    packet: &'p [u8],
+    /// Where its question ends.
+    end: usize,
+    /// The name in lower case, without a dot at its end; `None`: no name of a host.
+    pub name: Option<String>,
+    /// What is asked for.
+    pub sort: Sort,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sort {
+    /// IPv4 addresses.
+    A,
+    /// IPv6 addresses.
+    Aaaa,
+    /// Anything.
+    Any,
+    /// Something else, or of another class.
+    Other,
+}
+
+/// How an answer ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// All is well; without addresses: the name has none.
+    Fine = 0,
+    /// The query could not be read.
+    Malformed = 1,
+    /// Nobody could say.
+    Failed = 2,
+    /// There is no such name.
+    NoSuchName = 3,
+    /// It is no query.
+    NotKnown = 4,
+}
+
+/// Reads a packet.
+pub fn read(packet: &[u8]) -> Heard<'_> {
+    let Some(header) = packet.get(..HEADER) else { return Heard::Noise };
+    // an answer to an answer would never end
+    if header[2] & 0x80 != 0 {
+        return Heard::Noise;
+    }
+    if header[2] & 0x78 != 0 {
+        return Heard::Wrong(Code::NotKnown);
+    }
+    let questions = u16::from_be_bytes([header[4], header[5]]);
+    match question(packet).filter(|_| questions == 1) {
+        Some(query) => Heard::Query(query),
+        None => Heard::Wrong(Code::Malformed),
+    }
+}
+
+fn question(packet: &[u8]) -> Option<Query<'_>> {
+    let (mut at, mut labels, mut is_host) = (HEADER, Vec::new(), true);
+    loop {
+        let length = usize::from(*packet.get(at)?);
+        at += 1;
+        if length == 0 {
+            break;
+        }
+        let label = packet.get(at..at + length).filter(|_| length < 64)?;
+        at += length;
+        // 255 bytes with the lengths and the root
+        if at - HEADER > 254 {
+            return None;
+        }
+        is_host &= label.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'.');
+        labels.push(String::from_utf8_lossy(label).to_ascii_lowercase());
+    }
+    let numbers = packet.get(at..at + 4)?;
+    let sort = match u16::from_be_bytes([numbers[0], numbers[1]]) {
+        _ if u16::from_be_bytes([numbers[2], numbers[3]]) != INTERNET => Sort::Other,
+        1 => Sort::A,
+        28 => Sort::Aaaa,
+        255 => Sort::Any,
+        _ => Sort::Other,
+    };
+    let name = (is_host && !labels.is_empty()).then(|| labels.join("."));
+    Some(Query { packet, end: at + 4, name, sort })
+}
+
+impl Query<'_> {
+    /// What tells this query from others.
+    pub(super) fn id(&self) -> [u8; 2] {
+        [self.packet[0], self.packet[1]]
+    }
+
+    /// Whether a packet answers the query, asked under another id.
+    pub(super) fn is_answered_by(&self, packet: &[u8], id: [u8; 2]) -> bool {
+        let asked = &self.packet[HEADER..self.end];
+        let is_it = |header: &[u8]| header[..2] == id && header[2] & 0x80 != 0;
+        let repeats = |question: &[u8]| question.eq_ignore_ascii_case(asked);
+        packet.get(..HEADER).is_some_and(is_it)
+            && (packet.get(HEADER..self.end).is_some_and(repeats) || packet[4..6] == [0, 0])
+    }
+
+    /// The answer: those addresses that are asked for, each for `ttl` seconds. What has no room in `most` bytes is left out, and
+    /// it is said that it is.
+    pub fn answer(&self, code: Code, addresses: &[IpAddr], ttl: u32, most: usize) -> Vec<u8> {
+        let mut answer = header(self.packet, code);
+        answer[5] = 1;
+        answer.extend_from_slice(&self.packet[HEADER..self.end]);
+        let mut count: u16 = 0;
+        for address in addresses {
+            let (sort, bytes) = match address {
+                IpAddr::V4(address) => (1u16, address.octets().to_vec()),
+                IpAddr::V6(address) => (28, address.octets().to_vec()),
+            };
+            let is_asked = match self.sort {
+                Sort::A => sort == 1,
+                Sort::Aaaa => sort == 28,
+                Sort::Any => true,
+                Sort::Other => false,
+            };
+            if !is_asked {
+                continue;
+            }
+            // the name of the question, type, class, ttl, length
+            let mut record = vec![0xc0, HEADER as u8];
+            record.extend_from_slice(&sort.to_be_bytes());
+            record.extend_from_slice(&INTERNET.to_be_bytes());
+            record.extend_from_slice(&ttl.to_be_bytes());
+            record.extend_from_slice(&(bytes.len() as u16).to_be_bytes());
+            record.extend_from_slice(&bytes);
+            if answer.len() + record.len() > most {
+                answer[2] |= 0x02;
+                break;
+            }
+            answer.extend_from_slice(&record);
+            count += 1;
+        }
+        answer[6..8].copy_from_slice(&count.to_be_bytes());
+        answer
+    }
+}
+
+/// The answer to what is no query, or cannot be read.
+pub fn refusal(packet: &[u8], code: Code) -> Vec<u8> {
+    header(packet, code)
+}
+
+/// An answer without question and records. It is authoritative: nobody else knows these names.
+fn header(packet: &[u8], code: Code) -> Vec<u8> {
+    let mut header = vec![0; HEADER];
+    header[..2].copy_from_slice(&packet[..2]);
+    // recursion was asked for, and is to be had
+    header[2] = 0x84 | (packet[2] & 0x79);
+    header[3] = 0x80 | code as u8;
+    header
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A query as clients send it.
+    fn query(name: &str, sort: u16) -> Vec<u8> {
+        let mut packet = vec![0xab, 0xcd, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+        for label in name.split('.').filter(|label| !label.is_empty()) {
+            packet.push(label.len() as u8);
+            packet.extend_from_slice(label.as_bytes());
+        }
+        packet.push(0);
+        packet.extend_from_slice(&sort.to_be_bytes());
+        packet.extend_from_slice(&[0, 1]);
+        packet
+    }
+
+    fn read_query(packet: &[u8]) -> Query<'_> {
+        match read(packet) {
+            Heard::Query(query) => query,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_query_is_answered_with_the_addresses_that_it_asks_for() {
+        let packet = query("Redis.Svc.mesh.local", 1);
+        let read = read_query(&packet);
+        assert_eq!((read.name.as_deref(), read.sort), (Some("redis.svc.mesh.local"), Sort::A));
+        let both: [IpAddr; 2] = ["241.0.0.1".parse().unwrap(), "fd00::1".parse().unwrap()];
+        let answer = read.answer(Code::Fine, &both, 30, UDP);
+        let mut wanted = packet.clone();
+        wanted[2..4].copy_from_slice(&[0x85, 0x80]);
+        wanted[7] = 1;
+        wanted.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 30, 0, 4, 241, 0, 0, 1]);
+        assert_eq!(answer, wanted, "the name is repeated as it was asked for");
+        let packet = query("redis.svc.mesh.local", 28);
+        let six = read_query(&packet).answer(Code::Fine, &both, 30, UDP);
+        assert_eq!(
+            (six[7], &six[six.len() - 16..]),
+            (1, &[0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1][..])
+        );
+        let packet = query("redis.svc.mesh.local", 16);
+        let none = read_query(&packet).answer(Code::Fine, &both, 30, UDP);
+        assert_eq!((none[3], none[7]), (0x80, 0), "the name has no text");
+    }
+
+    #[test]
+    fn an_answer_that_has_no_room_says_so() {
+        let packet = query("many.mesh.local", 1);
+        let many: Vec<IpAddr> = (0..100).map(|last| IpAddr::from([241, 0, 0, last])).collect();
+        let answer = read_query(&packet).answer(Code::Fine, &many, 30, UDP);
+        assert!(answer.len() <= UDP && answer[2] & 2 != 0, "{}", answer.len());
+        assert_eq!(usize::from(answer[7]), (answer.len() - packet.len()) / 16);
+        let whole = read_query(&packet).answer(Code::Fine, &many, 30, usize::from(u16::MAX));
+        assert_eq!((whole[7], whole[2] & 2), (100, 0));
+    }
+
+    #[test]
+    fn what_is_no_query_is_told_from_what_is_noise() {
+        let good = query("a.b", 1);
+        let changed = |at: usize, byte: u8| {
+            let mut packet = good.clone();
+            packet[at] = byte;
+            packet
+        };
+        assert_eq!(read(&good[..11]), Heard::Noise);
+        assert_eq!(read(&changed(2, 0x81)), Heard::Noise, "an answer");
+        assert_eq!(read(&changed(2, 0x28)), Heard::Wrong(Code::NotKnown), "an update");
+        assert_eq!(read(&changed(5, 2)), Heard::Wrong(Code::Malformed), "two questions");
+        assert_eq!(read(&changed(12, 0xc0)), Heard::Wrong(Code::Malformed), "a compressed name");
+        assert_eq!(read(&good[..good.len() - 1]), Heard::Wrong(Code::Malformed));
+        let long = query(&["a23456789"; 30].join("."), 1);
+        assert_eq!(read(&long), Heard::Wrong(Code::Malformed));
+        assert_eq!(read_query(&query("", 2)).name, None, "the root");
+        assert_eq!(read_query(&query("a b.c", 1)).name, None);
+        assert_eq!(refusal(&good, Code::Malformed)[..4], [0xab, 0xcd, 0x85, 0x81]);
+    }
+
+    #[test]
+    fn an_answer_is_believed_when_it_is_one_to_the_question() {
+        let packet = query("a.example", 1);
+        let asked = read_query(&packet);
+        let answer = asked.answer(Code::NoSuchName, &[], 0, UDP);
+        assert!(asked.is_answered_by(&answer, [0xab, 0xcd]));
+        assert!(!asked.is_answered_by(&answer, [0xab, 0xce]));
+        assert!(!asked.is_answered_by(&packet, [0xab, 0xcd]), "a query is no answer");
+        let other = query("b.example", 1);
+        let other = read_query(&other).answer(Code::Fine, &[], 0, UDP);
+        assert!(!asked.is_answered_by(&other, [0xab, 0xcd]));
+    }
+}

@@ -1,0 +1,188 @@
+//! The DNS servers of the host, and one query at a time to them.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UdpSocket};
+use tokio::time::timeout;
+
+use super::message::Query;
+
+/// How long one server may take. All of them together take no longer than what asks them waits: five seconds, mostly.
+const PATIENCE: Duration = Duration::from_millis(1500);
+/// How often it is looked whether the file of servers has changed.
+const LOOKS: Duration = Duration::from_secs(2);
+/// How many servers are asked at most, as resolvers do.
+const SERVERS: usize = 3;
+/// The longest answer over UDP that is passed on: what clients ask for is less.
+const LONGEST: usize = 8192;
+
+/// How a query travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    Udp,
+    Tcp,
+}
+
+/// The servers that a file in the format of `resolv.conf` names.
+pub(super) struct Upstream {
+    file: Box<Path>,
+    /// Ourselves, whoever names us.
+    own: Vec<SocketAddr>,
+    known: Mutex<Known>,
+    /// The ports that queries are on their way from.
+    asking: Mutex<Vec<u16>>,
+}
+
+#[derive(Default)]
+struct Known {
+    servers: Vec<SocketAddr>,
+    looked: Option<Instant>,
+    modified: Option<SystemTime>,
+}
+
+impl Upstream {
+    pub(super) fn new(file: &Path, own: Vec<SocketAddr>) -> Self {
+        Self { file: file.into(), own, known: Mutex::default(), asking: Mutex::default() }
+    }
+
+    /// The servers as the file names them now.
+    fn servers(&self, now: Instant) -> Vec<SocketAddr> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.looked.is_none_or(|looked| now >= looked + LOOKS) {
+            known.looked = Some(now);
+            let modified = std::fs::metadata(&self.file).and_then(|found| found.modified()).ok();
+            if modified.is_none() || modified != known.modified {
+                let text = std::fs::read_to_string(&self.file).unwrap_or_default();
+                known.servers = servers(&text).filter(|it| !self.own.contains(it)).take(SERVERS).collect();
+                known.modified = modified;
+            }
+        }
+        known.servers.clone()
+    }
+
+    /// Whether a query comes from ourselves: what was passed on has come back.
+    pub(super) fn is_own(&self, from: SocketAddr) -> bool {
+        let asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        asking.contains(&from.port())
+    }
+
+    /// The answer of the first server that has one, under the id of the query; `None`: none has.
+    pub(super) async fn ask(&self, packet: &[u8], query: &Query<'_>, way: Way) -> Option<Vec<u8>> {
+        for server in self.servers(Instant::now()) {
+            let id = fastrand::u16(..).to_be_bytes();
+            let mut asked = packet.to_vec();
+            asked[..2].copy_from_slice(&id);
+            let answer = async {
+                match way {
+                    Way::Udp => self.over_udp(server, &asked, query, id).await,
+                    Way::Tcp => over_tcp(server, &asked).await,
+                }
+            };
+            let Ok(Ok(mut answer)) = timeout(PATIENCE, answer).await else { continue };
+            if query.is_answered_by(&answer, id) {
+                answer[..2].copy_from_slice(&query.id());
+                return Some(answer);
+            }
+        }
+        None
+    }
+
+    async fn over_udp(
+        &self,
+        server: SocketAddr,
+        asked: &[u8],
+        query: &Query<'_>,
+        id: [u8; 2],
+    ) -> io::Result<Vec<u8>> {
+        // a port of its own for each query: who is not on the way cannot guess it
+        let any =
+            if server.is_ipv4() { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { Ipv6Addr::UNSPECIFIED.into() };
+        let socket = UdpSocket::bind((any, 0)).await?;
+        socket.connect(server).await?;
+        let _asking = self.from_port(socket.local_addr()?.port());
+        socket.send(asked).await?;
+        let mut buffer = vec![0; LONGEST];
+        loop {
+            let length = socket.recv(&mut buffer).await?;
+            if query.is_answered_by(&buffer[..length], id) {
+                buffer.truncate(length);
+                return Ok(buffer);
+            }
+        }
+    }
+
+    fn from_port(&self, port: u16) -> Asking<'_> {
+        self.asking.lock().unwrap_or_else(PoisonError::into_inner).push(port);
+        Asking { upstream: self, port }
+    }
+}
+
+/// A query that is on its way.
+struct Asking<'u> {
+    upstream: &'u Upstream,
+    port: u16,
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        let mut asking = self.upstream.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = asking.iter().position(|port| *port == self.port) {
+            asking.swap_remove(place);
+        }
+    }
+}
+
+async fn over_tcp(server: SocketAddr, asked: &[u8]) -> io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect(server).await?;
+    write_framed(&mut stream, asked).await?;
+    let length = usize::from(stream.read_u16().await?);
+    let mut answer = vec![0; length];
+    stream.read_exact(&mut answer).await?;
+    Ok(answer)
+}
+
+/// Writes a message behind its length.
+pub(super) async fn write_framed(stream: &mut TcpStream, message: &[u8]) -> io::Result<()> {
+    let length = u16::try_from(message.len()).map_err(io::Error::other)?;
+    stream.write_all(&[&length.to_be_bytes()[..], message].concat()).await
+}
+
+/// The servers in a text in the format of `resolv.conf`, in their order.
+pub fn servers(text: &str) -> impl Iterator<Item = SocketAddr> {
+    text.lines().filter_map(|line| {
+        let mut words = line.split_whitespace();
+        let address = words.next().filter(|word| *word == "nameserver").and_then(|_| words.next())?;
+        Some(SocketAddr::new(address.parse().ok()?, 53))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_of_servers_is_read_as_resolvers_read_it() {
+        let text = "# nameserver 9.9.9.9\nsearch example.com\n nameserver  10.0.0.1 # first\nnameserver fd00::1\n\
+                    nameserver fe80::1%eth0\nnameserver\noptions ndots:5\nnameserver 10.0.0.2";
+        let found: Vec<String> = servers(text).map(|server| server.to_string()).collect();
+        assert_eq!(found, ["10.0.0.1:53", "[fd00::1]:53", "10.0.0.2:53"]);
+    }
+
+    #[test]
+    fn we_are_none_of_our_own_servers_and_changes_are_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("resolv.conf");
+        std::fs::write(&file, "nameserver 127.0.0.1\nnameserver 10.0.0.1").unwrap();
+        let upstream = Upstream::new(&file, vec!["127.0.0.1:53".parse().unwrap()]);
+        let now = Instant::now();
+        assert_eq!(upstream.servers(now), ["10.0.0.1:53".parse().unwrap()]);
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(upstream.servers(now).len(), 1, "it is not looked each time");
+        assert_eq!(upstream.servers(now + LOOKS), []);
+    }
+}

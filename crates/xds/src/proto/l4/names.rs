@@ -1,0 +1,29 @@
+//! Host names of the mesh, for the DNS server beside a proxy.
+
+use serde::Serialize;
+
+/// The host names under which a proxy dials services by virtual IP: one message, called `names`.
+#[derive(Clone, PartialEq, prost::Message, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Names {
+    /// The names, sorted.
+    #[prost(message, repeated, tag = "1")]
+    pub names: Vec<HostName>,
+}
+
+/// A host name, and where it leads.
+#[derive(Clone, PartialEq, prost::Message, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HostName {
+    /// The name in lower case, without a dot at its end, e.g. `redis.svc.mesh.local`.
+    #[prost(string, tag = "1")]
+    pub name: String,
+    /// IP addresses, sorted.
+    #[prost(string, repeated, tag = "2")]
+    pub addresses: Vec<String>,
+}
+
+impl Names {
+    /// What the only one is called.
+    pub const ONLY: &'static str = "names";
+}
