@@ -36,6 +36,9 @@ pub struct Context {
     /// a mesh takes plaintext too, since the others are dialled so. Absent: nobody counts, and everybody is taken to have
     /// one.
     pub certified: Option<BTreeSet<(String, String)>>,
+    /// The MeshExternalServices whose TLS secrets cannot be loaded, by mesh and stored name, and why, in words. Nobody dials
+    /// them.
+    pub unloaded: BTreeMap<(String, String), String>,
 }
 
 impl Context {
@@ -49,6 +52,7 @@ impl Context {
             unannounced: ProxyFeatures::default(),
             dialled: BTreeMap::new(),
             certified: None,
+            unloaded: BTreeMap::new(),
         }
     }
 
