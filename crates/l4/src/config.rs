@@ -4,6 +4,7 @@
 //! nothing is looked up by name: a [`Listener`] owns its routes, a [`Route`] its backends, a [`Backend`] its cluster.
 
 mod cluster;
+mod outside;
 mod parse;
 mod problem;
 mod tls;
@@ -22,6 +23,7 @@ use crate::permit::Permissions;
 pub use cluster::{
     Cluster, DEFAULT_PANIC_THRESHOLD, Endpoint, HealthCheck, Host, Keepalive, OutlierDetection, Tier,
 };
+pub use outside::{DialTls, OutsideName, OutsidePeer, OutsideTerms, OutsideTls, Shows, Vouching};
 pub use problem::{Problem, Problems};
 pub use tls::{
     Cipher, ClientTls, Identity, MESH_PROTOCOL, NamePattern, ServerTls, TlsLimits, TlsTerms, TlsVersion,

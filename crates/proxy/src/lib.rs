@@ -56,6 +56,7 @@ pub mod discovery;
 #[doc(hidden)]
 pub mod guard;
 mod health;
+mod host_authorities;
 mod limits;
 mod listen;
 mod log;
@@ -69,5 +70,6 @@ pub mod takeover;
 mod worker;
 
 pub use connection_info::{ConnectionInfo, TlsInfo};
+pub use host_authorities::HostAuthorities;
 pub use log::{ConnectionLog, LineFormat, StandardStream};
 pub use proxy::{ApplyReport, DrainReport, FailedListener, ListenerId, Options, Proxy};

@@ -14,6 +14,7 @@ use l4::config::{Config, Listener, ProxyName};
 
 use super::{PATIENCE, Published};
 use crate::contexts::Contexts;
+use crate::host_authorities::HostAuthorities;
 use crate::listen::{Claim, open};
 use crate::resolve::{self, Resolver};
 use crate::worker::{Adoption, Command, Mailbox};
@@ -107,17 +108,19 @@ pub(super) struct Control {
     inherited: BTreeMap<SocketAddr, Vec<OwnedFd>>,
     /// The TLS contexts of what is served.
     contexts: Arc<Contexts>,
+    host: HostAuthorities,
     leaving: bool,
 }
 
 impl Control {
-    pub(super) fn new(workers: usize) -> Self {
+    pub(super) fn new(workers: usize, host: HostAuthorities) -> Self {
         Self {
             workers,
             generation: 0,
             bound: BTreeMap::new(),
             inherited: BTreeMap::new(),
             contexts: Arc::default(),
+            host,
             leaving: false,
         }
     }
@@ -162,7 +165,7 @@ impl Control {
         report.closed = self.closed(&serving);
         published.board.watch(&serving);
         self.bound = serving.iter().map(|listener| (listener.address, Arc::clone(listener))).collect();
-        self.contexts = Arc::new(Contexts::of(&serving, &self.contexts));
+        self.contexts = Arc::new(Contexts::of(&serving, &self.host, &self.contexts));
         published.certificate_ends.store(Arc::new(self.contexts.ends()));
         published.config.store(Arc::new(config));
         published.generation.store(self.generation, Relaxed);

@@ -11,6 +11,7 @@
 //! They are protobuf with additive evolution: an unknown field is ignored, a missing one is its default.
 
 mod cluster;
+mod outside;
 mod permissions;
 mod secret;
 mod tls;
@@ -18,6 +19,7 @@ mod tls;
 pub use cluster::{
     Balancing, BalancingPolicy, Cluster, HealthCheck, Keepalive, OutlierDetection, ProxyProtocol,
 };
+pub use outside::OutsideTls;
 pub use permissions::{Peer, PeerCondition, PeerFact, PermissionRule, Permissions};
 pub use secret::{Certificate, Secret, Trust, TrustDomain};
 pub use tls::{ClientTls, NamePattern, ServerNameOfZone, ServerTls, TlsTerms, TlsVersion};

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{ClientTls, is_default, name_of};
+use super::{ClientTls, OutsideTls, is_default, name_of};
 
 /// A group of endpoints that offer the same destination.
 #[derive(Clone, PartialEq, prost::Message, Serialize)]
@@ -68,6 +68,10 @@ pub struct Cluster {
     #[prost(message, optional, tag = "15")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<ClientTls>,
+    /// TLS to a service outside the mesh that connections to endpoints begin with; absent: none. Not with `tls`.
+    #[prost(message, optional, tag = "16")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outside_tls: Option<OutsideTls>,
 }
 
 /// How one endpoint of a cluster is chosen.
