@@ -143,7 +143,7 @@ fn only_to(matches: &[PassthroughMatch], leaving: &Leaving, ipv6: bool, resource
         let shown = port.map_or_else(|| "*".to_owned(), |port| port.to_string());
         let name = format!("{OUTSIDE}:{network}/{prefix}:{shown}");
         let names = if is_any { Vec::new() } else { names };
-        let claim = |pattern: String| ServerName { pattern, route: name.clone() };
+        let claim = |pattern: String| ServerName { pattern, route: name.clone(), ..ServerName::default() };
         let listener = Listener {
             name: name.clone(),
             direction: Says::Outbound.into(),
