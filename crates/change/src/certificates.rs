@@ -11,6 +11,27 @@ pub struct CertificateReport {
     pub authorities: Vec<AuthorityRow>,
     /// The proxies that asked for a certificate, by mesh and name.
     pub proxies: Vec<CertificateRow>,
+    /// What proxies need to dial services outside the mesh, by part, mesh and service.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outside: Vec<OutsideRow>,
+}
+
+/// A secret that proxies need to dial a service outside the mesh.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OutsideRow {
+    /// Its mesh.
+    pub mesh: String,
+    /// The MeshExternalService.
+    pub service: String,
+    /// What it is: `authority`, or `client certificate`.
+    pub part: String,
+    /// When the first of its certificates ends; absent: it cannot be loaded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends: Option<Timestamp>,
+    /// Why it cannot be loaded, and nobody dials the service; absent: it can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 /// An authority.

@@ -196,8 +196,11 @@ impl Fleet {
         let new_notes = notes.iter().filter(|note| !old_notes.contains(note)).cloned().collect();
         let served = Arc::make_mut(&mut self.standing.served);
         // whom it believes may differ where nothing else does
-        let package =
-            Package { set: Arc::clone(&resources), identities: plan.mtls.iter().cloned().collect() };
+        let package = Package {
+            set: Arc::clone(&resources),
+            identities: plan.identities().into_iter().cloned().collect(),
+            outside: plan.external_secrets(),
+        };
         if let Some(before) = before.as_ref().filter(|before| before.resources == resources) {
             self.publisher.publish_package(proxy, *family, package);
             let same = Served { plan: Arc::clone(plan), notes, ..(**before).clone() };

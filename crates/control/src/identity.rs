@@ -18,6 +18,7 @@ mod keeper;
 mod key;
 mod memory;
 pub(crate) mod mesh_secrets;
+mod outside;
 mod pem;
 pub(crate) mod secret;
 mod sources;
@@ -30,6 +31,7 @@ pub use issue::LeafKeys;
 pub(crate) use issue::{Held, flaws as flaws_of};
 pub use issuer::{Answer, Issuer, IssuerMetrics, IssuerOptions, Whose, holder};
 pub use keeper::keep;
+pub use outside::Outside;
 pub(crate) use sources::{Data, provided};
 pub use tokens::{Tokens, User};
 

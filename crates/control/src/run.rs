@@ -33,6 +33,7 @@ pub use metrics::CompileMetrics;
 pub use wakes::{Event, Inbox, Wakes};
 
 use crate::guard::caught;
+use crate::identity::Outside;
 
 /// What carries the states that were accepted.
 pub trait Sink {
@@ -58,6 +59,9 @@ pub trait Sink {
     /// The tag-based services whose instances all have a certificate, as mesh and service, where a mesh takes plaintext too;
     /// `None`: nobody counts here, or they are what they were, and plans stay as they are.
     fn certified(&mut self, snapshot: &Arc<Snapshot>) -> Option<BTreeSet<(String, String)>>;
+
+    /// What is known of the secrets about services outside the mesh; `None`: nobody reads them here.
+    fn outside(&self) -> Option<Arc<Outside>>;
 
     /// When something will be due; `None`: nothing, unless something wakes the loop.
     fn due(&self) -> Option<Instant>;

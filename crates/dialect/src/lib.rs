@@ -13,4 +13,4 @@ pub mod secrets;
 pub use decode::{DecodeError, decode};
 pub use encode::{EncodeError, Problem, encode};
 pub(crate) use growth::no_growth;
-pub use secrets::{Credentials, PrivateKey};
+pub use secrets::{Credentials, OutsideSecret, PrivateKey};

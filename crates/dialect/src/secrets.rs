@@ -3,6 +3,7 @@
 //! Secrets are part of no plan: they travel beside what is published, on the same stream, and live their own life.
 
 mod envoy;
+mod outside;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,6 +13,8 @@ use plan::{Identity, Mtls, Trust};
 use xds::order::ENVOY_SECRET;
 use xds::proto::l4;
 use xds::{Family, ResourceSet, TypeUrl};
+
+pub use outside::OutsideSecret;
 
 /// The secret with all trust domains.
 const BUNDLE: &str = "system_trust_bundle";

@@ -205,10 +205,16 @@ pub(crate) fn run(arguments: Args) -> Exit {
     let compiler = Compiler { context, scope, envoy };
     let fleet = Fleet::new(Arc::clone(&publisher), compiler.nothing());
     let standing = fleet.standing();
-    let issuer = Issuer::start(IssuerOptions {
+    let (events, inbox) = channel();
+    let options = IssuerOptions {
         keys: arguments.leaf_keys.into(),
         // what follows files has nobody who could store a CA
         makes_authorities: resources.store().is_none(),
+    };
+    let looks = events.clone();
+    let issuer = Issuer::telling(options, move || {
+        // fails only when we are leaving
+        let _ = looks.send(control::run::Event::Look);
     });
     let sink = FleetSink::new(fleet, Arc::clone(&publisher), Arc::clone(&statuses))
         .guarded(api.gate.clone())
@@ -221,7 +227,6 @@ pub(crate) fn run(arguments: Args) -> Exit {
     if let Some(store) = resources.store() {
         runtime.block_on(first_start::prepare_first(store, arguments.zone()));
     }
-    let (events, inbox) = channel();
     let screen = Screen::new(resources.in_words());
     let kept = resources.store().cloned();
     let (source, watch) = resources.follow(&runtime, arguments.zone(), events.clone());

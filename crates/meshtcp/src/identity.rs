@@ -1,6 +1,6 @@
 //! `meshtcp identity`: who has which certificate, and new ones now.
 
-use change::certificates::{AuthorityRow, CertificateReport, CertificateRow};
+use change::certificates::{AuthorityRow, CertificateReport, CertificateRow, OutsideRow};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -89,14 +89,17 @@ pub(crate) fn run(Args { command }: Args) -> Exit {
     }
 }
 
-/// Whether every authority signs, and every proxy has what it asked for.
+/// Whether every authority signs, every proxy has what it asked for, and every secret can be loaded.
 fn is_well(report: &CertificateReport) -> bool {
-    report.authorities.iter().all(|it| it.why.is_none()) && report.proxies.iter().all(|it| it.why.is_none())
+    let CertificateReport { authorities, proxies, outside } = report;
+    authorities.iter().all(|it| it.why.is_none())
+        && proxies.iter().all(|it| it.why.is_none())
+        && outside.iter().all(|it| it.why.is_none())
 }
 
 fn drawn(report: &CertificateReport) -> String {
-    let CertificateReport { authorities, proxies } = report;
-    if authorities.is_empty() && proxies.is_empty() {
+    let CertificateReport { authorities, proxies, outside } = report;
+    if authorities.is_empty() && proxies.is_empty() && outside.is_empty() {
         return "no mesh has mTLS, and no MeshIdentity issues certificates\n".into();
     }
     let until = |at: Option<Timestamp>| at.map_or("none".to_owned(), |at| format!("{at:.0}"));
@@ -113,12 +116,21 @@ fn drawn(report: &CertificateReport) -> String {
         let rest = why.clone().unwrap_or_default();
         [format!("{mesh}/{name}"), authority.clone(), first, serial, until(*ends), until(*renews), rest]
     };
-    format!(
-        "{}\n{}",
-        table(["MESH", "AUTHORITY", "ENDS", ""], authorities.iter().map(authority)),
-        table(
-            ["PROXY", "SIGNED BY", "IDENTITY", "SERIAL", "ENDS", "RENEWS", ""],
-            proxies.iter().map(certificate)
-        )
-    )
+    let of_outside = |row: &OutsideRow| {
+        let OutsideRow { mesh, service, part, ends, why } = row;
+        [format!("{mesh}/{service}"), part.clone(), until(*ends), why.clone().unwrap_or_default()]
+    };
+    let drawn = [
+        (!authorities.is_empty())
+            .then(|| table(["MESH", "AUTHORITY", "ENDS", ""], authorities.iter().map(authority))),
+        (!proxies.is_empty()).then(|| {
+            table(
+                ["PROXY", "SIGNED BY", "IDENTITY", "SERIAL", "ENDS", "RENEWS", ""],
+                proxies.iter().map(certificate),
+            )
+        }),
+        (!outside.is_empty())
+            .then(|| table(["OUTSIDE", "SECRET", "ENDS", ""], outside.iter().map(of_outside))),
+    ];
+    drawn.into_iter().flatten().collect::<Vec<_>>().join("\n")
 }

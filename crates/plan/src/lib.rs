@@ -86,6 +86,15 @@ pub fn best_identity<'a>(
     routing::identity::best(&Reader::of(snapshot), meta.mesh.as_str(), &meta.labels)
 }
 
+impl ExternalTls {
+    /// TLS to a MeshExternalService, as whoever dials it directly originates it; `None`: it takes plaintext, or it is another
+    /// resource.
+    pub fn of(resource: &Resource) -> Option<Self> {
+        let model::Spec::MeshExternalService(spec) = resource.spec() else { return None };
+        routing::tls_to_outside(resource, spec)
+    }
+}
+
 impl ServiceIdentities {
     /// Finds out about a MeshService of this zone; `None` for other resources. `is_certified`: whether a certificate was
     /// issued for a proxy.

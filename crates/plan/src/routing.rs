@@ -49,6 +49,7 @@ use split::Splitter;
 use crate::plan::{Backend, Listener, Plan, Proxy, Warning};
 use crate::rules::Rules;
 use crate::view::View;
+pub(crate) use endpoints::tls_to_outside;
 pub use permissions::permissions_of;
 pub(crate) use zone::{plan_egress, plan_ingress};
 

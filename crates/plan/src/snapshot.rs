@@ -39,6 +39,9 @@ pub struct Context {
     /// a mesh takes plaintext too, since the others are dialled so. Absent: nobody counts, and everybody is taken to have
     /// one.
     pub certified: Option<BTreeSet<(String, String)>>,
+    /// The MeshExternalServices whose TLS secrets cannot be loaded, by mesh and stored name, and why, in words. Nobody dials
+    /// them.
+    pub unloaded: BTreeMap<(String, String), String>,
 }
 
 impl Context {
@@ -53,6 +56,7 @@ impl Context {
             dialled: BTreeMap::new(),
             tag_addresses: TagAddresses::default(),
             certified: None,
+            unloaded: BTreeMap::new(),
         }
     }
 

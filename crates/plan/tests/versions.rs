@@ -528,3 +528,32 @@ fn mesh_external_services_are_dialled_through_the_egress_since_2_9() {
         assert_eq!((addresses, cluster.direct.is_none()), (vec!["192.0.2.4"], true), "{profile}");
     }
 }
+
+#[test]
+fn nobody_dials_a_mesh_external_service_whose_secrets_cannot_be_loaded() {
+    for profile in from(V2_9) {
+        let reference = if profile == V3 { "labels: {app: ledger}" } else { "name: ledger" };
+        let text =
+            SERVICES.replace("REF", reference) + &tcp("a", MESH, "{kind: MeshExternalService, name: cloud}");
+        let text = match profile {
+            V3 => text
+                .replace("{kind: MeshService, name: ledger}", "{kind: MeshService, labels: {app: ledger}}"),
+            _ => text,
+        };
+        let unloaded = BTreeMap::from([(
+            ("default".to_owned(), "cloud".to_owned()),
+            "there is no Secret `cloud-ca`".to_owned(),
+        )]);
+        let context = Context { unloaded, ..Context::new(profile) };
+        let resources = snapshot(profile, &text).resources().to_vec();
+        let key: model::ProxyKey = "default/web-1".parse().unwrap();
+        let plan = plan(&Snapshot::new(resources, context), &key.into()).unwrap();
+        let clusters: Vec<_> = plan.destinations().filter(|(_, it)| it.service.contains("cloud")).collect();
+        assert_eq!(clusters.len(), 1, "{profile}: {:?}", plan.clusters.keys());
+        for (name, cluster) in clusters {
+            assert!(cluster.endpoints.is_empty() && cluster.direct.is_none(), "{profile}: {name} is dialled");
+        }
+        let told: Vec<String> = plan.warnings.iter().map(ToString::to_string).collect();
+        assert!(told.iter().any(|it| it.contains("no Secret `cloud-ca`")), "{profile}: {told:?}");
+    }
+}

@@ -38,6 +38,7 @@ async fn report(ask: Ask) -> Outcome {
     if let Some(mesh) = ask.asked("mesh") {
         report.authorities.retain(|it| it.mesh == mesh);
         report.proxies.retain(|it| it.mesh == mesh);
+        report.outside.retain(|it| it.mesh == mesh);
     }
     Ok(Answer::json(json!(report)))
 }

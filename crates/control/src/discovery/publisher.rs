@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use plan::{Mtls, ProxyId};
+use plan::{ExternalSecret, Mtls, ProxyId};
 use tokio::sync::watch;
 use xds::{Family, ResourceSet};
 
@@ -17,6 +17,8 @@ pub struct Package {
     pub set: Arc<ResourceSet>,
     /// How it proves who it is, in each mesh; none: it does not, and needs no secret beside the resources.
     pub identities: Vec<Arc<Mtls>>,
+    /// The secrets about services outside the mesh that it needs beside the resources.
+    pub outside: BTreeSet<ExternalSecret>,
 }
 
 /// Who is served, and in which dialect.
@@ -50,7 +52,7 @@ pub struct Publisher {
 impl Publisher {
     /// Publishes a set that needs no secrets. Returns whether it differs from the last: an equal one wakes nobody.
     pub fn publish(&self, proxy: &ProxyId, family: Family, set: Arc<ResourceSet>) -> bool {
-        self.publish_package(proxy, family, Package { set, identities: Vec::new() })
+        self.publish_package(proxy, family, Package { set, identities: Vec::new(), outside: BTreeSet::new() })
     }
 
     /// The same, of a set that needs secrets beside it.

@@ -22,7 +22,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rcgen::{CertificateParams, date_time_ymd};
 
-pub(crate) use authority::{Authority, flaws};
+pub(crate) use authority::{Authority, ders, end_of, flaws, pair, parsed};
 pub(crate) use issuing::{Held, Issuing, Material, Signs};
 pub use leaf::LeafKeys;
 pub(crate) use leaf::{Leaf, Wanted};

@@ -11,6 +11,7 @@
 mod answer;
 mod material;
 mod metrics;
+mod outside;
 mod report;
 
 use std::collections::BTreeMap;
@@ -27,9 +28,11 @@ use plan::Mtls;
 use tokio::sync::watch;
 
 use super::issue::{AuthorityId, Former, Held, Issuing, LeafKeys, Request, Signs};
+use super::outside::{Outside, Place, places};
 use super::sources::{self, Source};
 use crate::guard::again;
 use material::Reader;
+use outside::OutsideReader;
 
 pub use answer::{Answer, holder};
 pub use metrics::IssuerMetrics;
@@ -85,10 +88,19 @@ pub(super) struct Known {
 }
 
 enum Ask {
-    Learn(BTreeMap<AuthorityId, Source>, BTreeMap<String, (String, super::authority::Wish)>),
+    Learn(Learnt),
     Want(ProxyKey, Request),
     Left(ProxyKey),
     Rotate(Whose, tokio::sync::oneshot::Sender<usize>),
+}
+
+/// What resources say.
+struct Learnt {
+    sources: BTreeMap<AuthorityId, Source>,
+    /// Of which meshes the CA is to be made here: the backend, and its wish.
+    lacking: BTreeMap<String, (String, super::authority::Wish)>,
+    /// Where secrets about services outside the mesh are.
+    outside: BTreeMap<plan::ExternalSecret, Place>,
 }
 
 struct Shared {
@@ -98,6 +110,7 @@ struct Shared {
     report: watch::Sender<Arc<CertificateReport>>,
     /// What is known of authorities.
     known: watch::Sender<BTreeMap<AuthorityId, Known>>,
+    outside: watch::Sender<Arc<Outside>>,
     metrics: IssuerMetrics,
 }
 
@@ -134,11 +147,13 @@ impl Issuer {
             held: Mutex::default(),
             report: watch::Sender::default(),
             known: watch::Sender::default(),
+            outside: watch::Sender::default(),
             metrics: IssuerMetrics::default(),
         });
         let mut work = Work {
             issuing: Issuing::default(),
             reader: Reader::default(),
+            outside: OutsideReader::default(),
             shared: Arc::clone(&shared),
             told: Box::new(told),
         };
@@ -146,7 +161,7 @@ impl Issuer {
         Self { asks, shared }
     }
 
-    /// Takes note of what resources say of authorities.
+    /// Takes note of what resources say of authorities, and of secrets about services outside the mesh.
     pub fn learn(&self, ledger: &Ledger) {
         let sources = sources::of(ledger, self.shared.options.keys);
         let lacking = |id: &AuthorityId| match id {
@@ -155,7 +170,7 @@ impl Issuer {
         };
         let makes = self.shared.options.makes_authorities;
         let lacking = sources.keys().filter(|_| makes).filter_map(lacking).collect();
-        self.ask(Ask::Learn(sources, lacking));
+        self.ask(Ask::Learn(Learnt { sources, lacking, outside: places(ledger) }));
     }
 
     /// What a proxy has now and from now on, once it [asked](Self::want).
@@ -189,6 +204,11 @@ impl Issuer {
         self.shared.report.subscribe()
     }
 
+    /// The secrets about services outside the mesh, now and from now on.
+    pub fn outside(&self) -> watch::Receiver<Arc<Outside>> {
+        self.shared.outside.subscribe()
+    }
+
     /// What is known of authorities, now and from now on.
     pub(super) fn known(&self) -> watch::Receiver<BTreeMap<AuthorityId, Known>> {
         self.shared.known.subscribe()
@@ -208,6 +228,7 @@ impl Issuer {
 struct Work {
     issuing: Issuing,
     reader: Reader,
+    outside: OutsideReader,
     shared: Arc<Shared>,
     told: Box<dyn Fn() + Send>,
 }
@@ -232,13 +253,17 @@ impl Work {
         let now = Timestamp::now();
         let until = |due: Timestamp| Duration::try_from(due.duration_since(now)).unwrap_or_default();
         let due = self.issuing.due().map_or(LONGEST_NAP, until);
-        let again = self.reader.due().map_or(LONGEST_NAP, |at| at.saturating_duration_since(Instant::now()));
+        let again = self.reader.due().into_iter().chain(self.outside.due()).min();
+        let again = again.map_or(LONGEST_NAP, |at| at.saturating_duration_since(Instant::now()));
         due.min(again).min(LONGEST_NAP)
     }
 
     fn take(&mut self, ask: Ask) {
         match ask {
-            Ask::Learn(sources, lacking) => self.reader.follow(sources, lacking),
+            Ask::Learn(Learnt { sources, lacking, outside }) => {
+                self.reader.follow(sources, lacking);
+                self.outside.follow(outside);
+            }
             Ask::Want(proxy, request) => self.issuing.want(&proxy, request),
             Ask::Left(proxy) => self.issuing.left(&proxy),
             Ask::Rotate(whose, tell) => {
@@ -280,13 +305,17 @@ impl Work {
             *last = now;
             differs
         });
-        if !all && whom.is_empty() {
+        let outside = self.outside.read();
+        if !all && whom.is_empty() && outside.is_none() {
             return;
+        }
+        if let Some(outside) = outside {
+            self.shared.outside.send_replace(outside);
         }
         for proxy in whom {
             self.shared.tell(&proxy, self.issuing.held(&proxy));
         }
-        let report = report::of(&self.issuing);
+        let report = report::of(&self.issuing, &self.shared.outside.borrow());
         self.shared.metrics.take(&report, &self.issuing);
         self.shared.report.send_replace(Arc::new(report));
         (self.told)();

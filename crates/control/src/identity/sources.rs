@@ -110,7 +110,7 @@ fn of_mesh(ledger: &Ledger, mesh: &str, backend: &Value, keys: LeafKeys) -> Sour
         Some("provided") => {
             let part = |part: &str| {
                 let secret = |name: &str| from_secret(ledger, &ResourceKey::new(Kind::Secret, mesh, name));
-                provided(&backend["conf"][part], part, secret)
+                provided(&backend["conf"][part], &format!("conf.{part}"), secret)
             };
             part("cert").and_then(|certificate| Ok(Place { certificate, key: part("key")? }))
         }
@@ -127,13 +127,13 @@ fn of_mesh(ledger: &Ledger, mesh: &str, backend: &Value, keys: LeafKeys) -> Sour
     }
 }
 
-/// What a data source of `conf` names, which is its part `part`. `secret` looks up a secret of the mesh.
+/// What a data source names that has no type; `place`: where it stands. `secret` looks up a secret of the mesh.
 ///
 /// # Errors
 /// In words: it names nothing, or nothing that is there.
 pub(crate) fn provided(
     source: &Value,
-    part: &str,
+    place: &str,
     secret: impl Fn(&str) -> Result<Data, String>,
 ) -> Result<Data, String> {
     if let Some(name) = source["secret"].as_str() {
@@ -146,8 +146,8 @@ pub(crate) fn provided(
         return Ok(Data::Bytes(text.as_bytes().to_vec()));
     }
     let text: Option<String> = source["inline"].as_str().map(|it| it.split_whitespace().collect());
-    let text = text.ok_or_else(|| format!("its `conf.{part}` names no secret, file or text"))?;
-    let bytes = STANDARD.decode(text).map_err(|_| format!("its `conf.{part}.inline` is no base64"))?;
+    let text = text.ok_or_else(|| format!("its `{place}` names no secret, file or text"))?;
+    let bytes = STANDARD.decode(text).map_err(|_| format!("its `{place}.inline` is no base64"))?;
     Ok(Data::Bytes(bytes))
 }
 
@@ -183,7 +183,7 @@ pub(super) fn generated_keys(resource: &Resource) -> [ResourceKey; 2] {
 }
 
 /// A data source with a type.
-fn typed(ledger: &Ledger, mesh: &str, source: &Value) -> Result<Data, String> {
+pub(super) fn typed(ledger: &Ledger, mesh: &str, source: &Value) -> Result<Data, String> {
     let named = |value: &Value| value.as_str().map(str::to_owned).ok_or("a data source names nothing");
     Ok(match source["type"].as_str() {
         Some("Secret") => {
@@ -197,7 +197,7 @@ fn typed(ledger: &Ledger, mesh: &str, source: &Value) -> Result<Data, String> {
     })
 }
 
-fn from_secret(ledger: &Ledger, key: &ResourceKey) -> Result<Data, String> {
+pub(super) fn from_secret(ledger: &Ledger, key: &ResourceKey) -> Result<Data, String> {
     let entry = ledger.get(key).ok_or_else(|| format!("there is no Secret `{}`", key.name))?;
     let bytes = secret::bytes(entry.document.value());
     bytes.map(Data::Bytes).ok_or_else(|| format!("the Secret `{}` is no base64", key.name))

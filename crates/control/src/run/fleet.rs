@@ -17,7 +17,7 @@ use super::{Accepted, Sink};
 use crate::api::Mirror;
 use crate::discovery::{Publisher, Statuses, TokenGate};
 use crate::fleet::{Fleet, Happening, News};
-use crate::identity::{Certified, Issuer};
+use crate::identity::{Certified, Issuer, Outside};
 
 /// The fleet of a control plane, with whoever looks at the same state.
 #[derive(Debug)]
@@ -150,6 +150,10 @@ impl Sink for FleetSink {
 
     fn certified(&mut self, snapshot: &Arc<Snapshot>) -> Option<BTreeSet<(String, String)>> {
         self.certified.news(self.issuer.as_ref()?, snapshot)
+    }
+
+    fn outside(&self) -> Option<Arc<Outside>> {
+        Some(Arc::clone(&self.issuer.as_ref()?.outside().borrow()))
     }
 
     /// Proxies wake the loop.

@@ -142,7 +142,7 @@ impl<S: Sink> Live<S> {
         let owed = !waits && self.pause.take();
         let before = self.compiled().cloned();
         let mut turn = if waits { None } else { self.look(now) };
-        if !waits && let Some(changes) = self.count_certified() {
+        if !waits && let Some(changes) = self.look_around() {
             turn.get_or_insert_default().changes.extend(changes);
         }
         let adopted = self.adopted.as_ref();
@@ -229,15 +229,23 @@ impl<S: Sink> Live<S> {
         problems
     }
 
-    /// Plans again where other services than before have certificates only. `None`: the same have.
-    fn count_certified(&mut self) -> Option<Vec<Change>> {
+    /// Plans again where what plans depend on besides resources is not what it was: which services have certificates, and which
+    /// of those outside the mesh can be dialled. `None`: it is.
+    fn look_around(&mut self) -> Option<Vec<Change>> {
         let (ledger, compiled) = self.adopted.as_ref()?;
-        let certified = self.sink.certified(&compiled.snapshot)?;
-        let counted = &mut self.compiler.context.certified;
-        if counted.as_ref() == Some(&certified) {
+        let context = &mut self.compiler.context;
+        let certified = self.sink.certified(&compiled.snapshot);
+        let certified = certified.filter(|now| context.certified.as_ref() != Some(now));
+        let outside = self.sink.outside().filter(|now| *now.unloaded() != context.unloaded);
+        if certified.is_none() && outside.is_none() {
             return None;
         }
-        *counted = Some(certified);
+        if certified.is_some() {
+            context.certified = certified;
+        }
+        if let Some(outside) = outside {
+            context.unloaded.clone_from(outside.unloaded());
+        }
         step("compile");
         let (ledger, before) = (ledger.clone(), Arc::clone(compiled));
         let again = Arc::new(self.compiler.recompile(&before, &ledger));

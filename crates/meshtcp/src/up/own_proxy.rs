@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use change::compile::{Compiled, conflicts};
 use change::{Candidate, problem_of};
-use control::identity::{Answer, Certified, Issuer, holder};
+use control::identity::{Answer, Certified, Issuer, Outside, holder};
 use control::run::{Accepted, Sink};
 use l4::{Config, ProxyName};
 use model::{Problem, ProxyKey, Severity};
@@ -29,6 +29,8 @@ pub(crate) struct OwnProxy {
     secrets: BTreeMap<ProxyId, ResourceSet>,
     /// Who holds that.
     holders: BTreeSet<ProxyKey>,
+    /// What is known of services outside the mesh.
+    outside: Arc<Outside>,
     /// Listeners that cannot be bound, in words.
     failed: Vec<String>,
     retry_at: Option<Instant>,
@@ -61,6 +63,7 @@ impl OwnProxy {
             compiled: None,
             secrets: BTreeMap::new(),
             holders: BTreeSet::new(),
+            outside: Arc::default(),
             failed: Vec::new(),
             retry_at: None,
             generation: 0,
@@ -82,7 +85,7 @@ impl OwnProxy {
     fn look_for_secrets(&mut self, compiled: &Compiled) -> bool {
         let (mut secrets, mut holders) = (BTreeMap::new(), BTreeSet::new());
         for (key, proxy) in &compiled.proxies {
-            let identities: Vec<_> = proxy.plan.mtls.iter().cloned().collect();
+            let identities: Vec<_> = proxy.plan.identities().into_iter().cloned().collect();
             if identities.is_empty() {
                 continue;
             }
@@ -98,8 +101,9 @@ impl OwnProxy {
             self.issuer.left(gone);
         }
         self.holders = holders;
-        let differs = self.secrets != secrets;
-        self.secrets = secrets;
+        let outside = Arc::clone(&self.issuer.outside().borrow());
+        let differs = self.secrets != secrets || self.outside != outside;
+        (self.secrets, self.outside) = (secrets, outside);
         differs
     }
 
@@ -110,8 +114,9 @@ impl OwnProxy {
             .iter()
             .map(|(key, proxy)| {
                 let set = &proxy.told.l4().resources;
-                let whole = self.secrets.get(key).map(|secrets| Arc::new(set.beside(secrets)));
-                (ProxyName::new(key.to_string()), whole.unwrap_or_else(|| Arc::clone(set)))
+                let outside = self.outside.said(&proxy.plan.external_secrets(), Family::L4);
+                let secrets = self.secrets.get(key).map_or(outside.clone(), |own| own.beside(&outside));
+                (ProxyName::new(key.to_string()), Arc::new(set.beside(&secrets)))
             })
             .collect();
         let sets: Vec<_> = with_secrets.iter().map(|(name, set)| (name.clone(), set.as_ref())).collect();
@@ -197,6 +202,10 @@ impl Sink for OwnProxy {
 
     fn certified(&mut self, snapshot: &Arc<Snapshot>) -> Option<BTreeSet<(String, String)>> {
         self.certified.news(&self.issuer, snapshot)
+    }
+
+    fn outside(&self) -> Option<Arc<Outside>> {
+        Some(Arc::clone(&self.issuer.outside().borrow()))
     }
 
     fn due(&self) -> Option<Instant> {

@@ -51,6 +51,16 @@ impl Cluster {
             resource: None,
         }
     }
+
+    /// TLS that this proxy originates to it outside the mesh, where it is dialled directly; `None`: it speaks plaintext to it, or
+    /// that of the mesh.
+    pub fn to_outside(&self) -> Option<&ExternalTls> {
+        match (&self.direct, &self.kind) {
+            (Some(direct), _) => direct.tls.as_ref(),
+            (None, ClusterKind::External { protocol: _, tls }) => tls.as_ref(),
+            (None, _) => None,
+        }
+    }
 }
 
 /// Where a destination outside the mesh really is.

@@ -1,10 +1,13 @@
 //! TLS that a proxy originates to a service outside the mesh (spec 07 §15).
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use model::policy::TlsVersion;
 use serde::{Serialize, Serializer};
+
+use super::Plan;
 
 /// TLS that a proxy originates to a service outside the mesh. It names secrets; what is in them stands in no plan.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -80,6 +83,29 @@ pub enum ExternalPart {
     Authority,
     /// `clientCert` and `clientKey`: what the proxy shows.
     Client,
+}
+
+impl ExternalTls {
+    /// The secrets that it names.
+    pub fn secrets(&self) -> impl Iterator<Item = &ExternalSecret> {
+        let authority = match &self.verify {
+            ExternalPeer::Certified { by: Authority::Secret(secret), .. } => Some(secret),
+            ExternalPeer::Certified { .. } | ExternalPeer::Anybody => None,
+        };
+        authority.into_iter().chain(&self.client_certificate)
+    }
+}
+
+impl Plan {
+    /// The secrets about services outside the mesh that its clusters name, sorted.
+    pub fn external_secrets(&self) -> BTreeSet<ExternalSecret> {
+        self.clusters
+            .values()
+            .flat_map(|it| it.to_outside())
+            .flat_map(ExternalTls::secrets)
+            .cloned()
+            .collect()
+    }
 }
 
 impl fmt::Display for ExternalSecret {

@@ -81,6 +81,11 @@ pub enum Unusable {
     },
     /// The destination exists, and nobody offers it now.
     NoEndpoints,
+    /// It is outside the mesh, and its TLS secrets cannot be loaded.
+    Unloaded {
+        /// Why.
+        why: String,
+    },
     /// It is reached by mesh TLS, and no server name says which destination is meant.
     NoServerName(NoServerName),
     /// The destination needs mTLS or a zone egress that the mesh does not have.
@@ -111,6 +116,7 @@ impl fmt::Display for Unusable {
             Unusable::Protocol { protocol } => write!(f, "TCP is not routed to the protocol {protocol}"),
             Unusable::Emptied { by } => write!(f, "the whole split is dropped because of {by}"),
             Unusable::NoEndpoints => f.write_str("nobody offers it now"),
+            Unusable::Unloaded { why } => write!(f, "its TLS secrets cannot be loaded: {why}"),
             Unusable::NoServerName(why) => write!(f, "{why}"),
             Unusable::NeedsMesh { missing } => f.write_str(missing),
         }

@@ -10,7 +10,7 @@ use model::reference::{MESH_TAG, SERVICE_TAG};
 use model::topology::Protocol;
 use model::{ResourceId, Spec, Tags};
 
-use super::endpoints::{self, Offer};
+use super::endpoints::{self, Offer, Outside};
 use super::facts::Facts;
 use super::service::Service;
 use super::settings::{self, SaidOfCluster};
@@ -38,8 +38,8 @@ pub(super) struct Made {
     pub(super) protocol: Protocol,
     /// Whether somebody could take a connection.
     pub(super) is_offered: bool,
-    /// Whether it is outside the mesh and needs an egress that does not exist.
-    pub(super) needs_egress: bool,
+    /// Why nobody could, where nobody could.
+    pub(super) lacks: Unusable,
 }
 
 impl<'v, 'a> Clusters<'v, 'a> {
@@ -171,9 +171,14 @@ impl<'v, 'a> Clusters<'v, 'a> {
         let is_offered = cluster.is_some_and(|cluster| {
             some(&cluster.endpoints) || cluster.direct.as_ref().is_some_and(|direct| some(&direct.endpoints))
         });
-        let needs_egress =
-            offer.outside.as_ref().is_some_and(|outside| outside.by_egress) && offer.endpoints.is_empty();
-        Made { name, protocol, is_offered, needs_egress }
+        let lacks = match &offer.outside {
+            Some(Outside { unloaded: Some(why), .. }) => Unusable::Unloaded { why: why.clone() },
+            Some(Outside { by_egress: true, .. }) if offer.endpoints.is_empty() => Unusable::NeedsMesh {
+                missing: "it is reached through a zone egress, and the mesh has none in use".into(),
+            },
+            Some(_) | None => Unusable::NoEndpoints,
+        };
+        Made { name, protocol, is_offered, lacks }
     }
 
     fn offer(&mut self, service: &str, mesh: Option<&str>) -> &Offer {
@@ -200,11 +205,7 @@ impl<'v, 'a> Clusters<'v, 'a> {
 
 /// That nothing, or too little, is verified of a destination outside the mesh that the proxy dials itself.
 fn unverified(cluster: &Cluster) -> Option<String> {
-    let tls = match (&cluster.direct, &cluster.kind) {
-        (Some(direct), _) => direct.tls.as_ref()?,
-        (None, ClusterKind::External { protocol: _, tls }) => tls.as_ref()?,
-        (None, _) => return None,
-    };
+    let tls = cluster.to_outside()?;
     let service = cluster.resource.as_ref().unwrap_or(&cluster.service);
     match &tls.verify {
         ExternalPeer::Anybody => Some(format!(

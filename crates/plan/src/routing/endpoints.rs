@@ -24,6 +24,7 @@ use crate::plan::{DirectAccess, Endpoint, ExternalTls};
 use crate::view::View;
 
 pub(super) use cross_mesh::of_other_mesh;
+pub(crate) use external_tls::of_service as tls_to_outside;
 pub(super) use zones::{is_local, matched};
 
 /// What a destination outside the mesh is like.
@@ -37,6 +38,8 @@ pub(super) struct Outside {
     pub(super) tls: Option<ExternalTls>,
     /// How it could be reached without an egress, where the mesh has none.
     pub(super) direct: Option<DirectAccess>,
+    /// Why its TLS secrets cannot be loaded, in words; absent: they can, or nobody tried.
+    pub(super) unloaded: Option<String>,
 }
 
 /// Who offers a destination.

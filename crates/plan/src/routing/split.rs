@@ -134,7 +134,7 @@ impl<'a> Splitter<'_, 'a> {
             }
             (Ok(made), _) if made.is_offered => routed(made),
             (Ok(made), on_unavailable) => {
-                let why = no_endpoints(&made);
+                let why = made.lacks.clone();
                 self.warn_of_nobody(reference, named_by, meaning, legacy, &why);
                 match on_unavailable {
                     OnUnavailable::Reference => routed(made),
@@ -183,7 +183,9 @@ impl<'a> Splitter<'_, 'a> {
         why: &Unusable,
     ) {
         // Without a policy there is nothing to correct: the service is just not there yet.
-        let Some(origin) = origin else { return };
+        if origin.is_none() && !matches!(why, Unusable::Unloaded { .. }) {
+            return;
+        }
         let hint = match meaning {
             Destined::Legacy { tags, mesh: None } if legacy => {
                 near::tag_services(self.view, tags.service().unwrap_or_default())
@@ -191,7 +193,7 @@ impl<'a> Splitter<'_, 'a> {
             Destined::Legacy { .. } | Destined::Real(_) | Destined::Dropped { .. } => None,
         };
         let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
-        self.warn(reference, Some(origin), format!("{}{reference}: {why}{hint}", named_by(Some(origin))));
+        self.warn(reference, origin, format!("{}{reference}: {why}{hint}", named_by(origin)));
     }
 
     fn warn(&mut self, reference: &str, origin: Option<&PolicyOrigin>, text: String) {
@@ -213,16 +215,6 @@ fn routed(made: Made) -> Fate {
 
 fn named_by(origin: Option<&PolicyOrigin>) -> String {
     origin.map(|origin| format!("{} `{}`: ", origin.policy.kind, origin.name)).unwrap_or_default()
-}
-
-fn no_endpoints(made: &Made) -> Unusable {
-    if made.needs_egress {
-        Unusable::NeedsMesh {
-            missing: "it is reached through a zone egress, and the mesh has none in use".into(),
-        }
-    } else {
-        Unusable::NoEndpoints
-    }
 }
 
 /// What the share of an unusable backend does, if anybody says: the policy that named it, or else the mesh.

@@ -82,7 +82,7 @@ async fn read(
             }
         }
     };
-    let data = provided(source, part, |name| {
+    let data = provided(source, &format!("conf.{part}"), |name| {
         let bytes =
             found.as_ref().map(secret::bytes).ok_or_else(|| format!("there is no Secret `{name}`"))?;
         bytes.map(Data::Bytes).ok_or_else(|| format!("the Secret `{name}` is no base64"))

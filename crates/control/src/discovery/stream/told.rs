@@ -24,7 +24,7 @@ impl<P: Speaks> Stream<P> {
         // A proxy that is not known any more keeps what it runs.
         let Some(package) = published else { return };
         if let Some(Attached { holdings: Some(holdings), .. }) = &mut self.attached {
-            holdings.want(&package.identities);
+            holdings.want(&package.identities, &package.outside);
         }
         let version = package.set.version();
         self.published = Some(Told { package, version, is_told: false, is_run: false });
@@ -46,7 +46,10 @@ impl<P: Speaks> Stream<P> {
             return;
         };
         let answer = match holdings {
-            Some(holdings) => holdings.answer(&told.package.identities, *family),
+            Some(holdings) => {
+                let Package { set: _, identities, outside } = &told.package;
+                holdings.answer(identities, outside, *family)
+            }
             None => Answer::Secrets(ResourceSet::default()),
         };
         let set = &told.package.set;

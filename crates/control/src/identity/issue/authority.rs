@@ -48,16 +48,10 @@ impl Authority {
     /// # Errors
     /// In words, without a byte of the key: what cannot be read, or does not fit together.
     pub(crate) fn read(certificates: &[u8], key: &[u8]) -> Result<Self, String> {
-        let ders = ders(certificates)?;
-        let key =
-            PrivateKeyDer::from_pem_slice(key).map_err(|_| "there is no private key in PEM".to_owned())?;
-        let key = KeyPair::try_from(&key).map_err(|_| "the private key cannot be read".to_owned())?;
+        let (ders, key) = pair(certificates, key)?;
         let first = ders.first().ok_or("there is no certificate in PEM")?;
         let read = parsed(first, 0)?;
-        if *read.public_key().subject_public_key.data != *key.public_key_raw() {
-            return Err("the private key is not that of the certificate".into());
-        }
-        let ends = Timestamp::from_second(read.validity().not_after.timestamp()).unwrap_or(Timestamp::MAX);
+        let ends = end_of(&read);
         let names_its_key = read
             .iter_extensions()
             .any(|it| matches!(it.parsed_extension(), ParsedExtension::SubjectKeyIdentifier(_)));
@@ -96,6 +90,29 @@ impl fmt::Debug for Authority {
     }
 }
 
+/// Reads certificates, and the key of the first: PKCS #8, PKCS #1 or SEC 1, all in PEM.
+///
+/// # Errors
+/// In words, without a byte of the key: what cannot be read, or does not fit together.
+pub(crate) fn pair(
+    certificates: &[u8],
+    key: &[u8],
+) -> Result<(Vec<CertificateDer<'static>>, KeyPair), String> {
+    let ders = ders(certificates)?;
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| "there is no private key in PEM".to_owned())?;
+    let key = KeyPair::try_from(&key).map_err(|_| "the private key cannot be read".to_owned())?;
+    let first = ders.first().ok_or("there is no certificate in PEM")?;
+    if *parsed(first, 0)?.public_key().subject_public_key.data != *key.public_key_raw() {
+        return Err("the private key is not that of the certificate".into());
+    }
+    Ok((ders, key))
+}
+
+/// When a certificate ends.
+pub(crate) fn end_of(certificate: &X509Certificate<'_>) -> Timestamp {
+    Timestamp::from_second(certificate.validity().not_after.timestamp()).unwrap_or(Timestamp::MAX)
+}
+
 /// What is wrong with an authority that somebody provides, in the order of its certificates (spec 07 §2.2).
 pub(crate) fn flaws(certificates: &[u8], key: &[u8]) -> Vec<Flaw> {
     let pair = Authority::read(certificates, key)
@@ -117,13 +134,21 @@ fn flaws_of(certificate: &X509Certificate<'_>) -> Vec<String> {
     flaws.into_iter().filter(|(is_one, _)| *is_one).map(|(_, message)| message.to_owned()).collect()
 }
 
-fn ders(certificates: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+/// The certificates of a text in PEM, at least one.
+///
+/// # Errors
+/// In words: there is none, or one cannot be read.
+pub(crate) fn ders(certificates: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificates).collect();
     let read = read.map_err(|error| format!("the certificates are no PEM: {error}"))?;
     if read.is_empty() { Err("there is no certificate in PEM".into()) } else { Ok(read) }
 }
 
-fn parsed<'a>(der: &'a CertificateDer<'_>, index: usize) -> Result<X509Certificate<'a>, String> {
+/// A certificate, which is the one at `index` of its text.
+///
+/// # Errors
+/// In words: it cannot be read.
+pub(crate) fn parsed<'a>(der: &'a CertificateDer<'_>, index: usize) -> Result<X509Certificate<'a>, String> {
     let read = X509Certificate::from_der(der);
     read.map(|(_, it)| it).map_err(|_| format!("certificate {index} cannot be read"))
 }

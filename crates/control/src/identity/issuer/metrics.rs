@@ -19,6 +19,8 @@ pub struct IssuerMetrics {
     first_end: Labelled<OfMesh, Gauge>,
     authority_end: Labelled<OfAuthority, Gauge>,
     unreadable: Labelled<OfAuthority, Gauge>,
+    outside_end: Labelled<OfOutside, Gauge>,
+    outside_unreadable: Labelled<OfOutside, Gauge>,
     made: Labelled<OfMesh, Counter>,
     waiting: Gauge,
     /// How many were counted of each mesh.
@@ -36,11 +38,28 @@ struct OfAuthority {
     authority: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfOutside {
+    mesh: String,
+    service: String,
+    part: String,
+}
+
 impl IssuerMetrics {
     /// Adds the metrics to a registry that stands for `meshtcp_identity`.
     pub fn register(&self, registry: &mut Registry) {
-        let Self { failures, without, first_end, authority_end, unreadable, made, waiting, counted: _ } =
-            self;
+        let Self {
+            failures,
+            without,
+            first_end,
+            authority_end,
+            unreadable,
+            outside_end,
+            outside_unreadable,
+            made,
+            waiting,
+            counted: _,
+        } = self;
         registry.register("certificates", "Certificates made", made.clone());
         registry.register("certificate_failures", "Certificates that could not be made", failures.clone());
         registry.register(
@@ -62,6 +81,17 @@ impl IssuerMetrics {
             "authority_unreadable",
             "Whether an authority cannot sign, because it cannot be read or is not allowed",
             unreadable.clone(),
+        );
+        registry.register(
+            "external_secret_end_timestamp_seconds",
+            "When the first certificate of a secret about a service outside the mesh ends, in seconds since 1970; 0: it cannot be \
+             loaded",
+            outside_end.clone(),
+        );
+        registry.register(
+            "external_secret_unreadable",
+            "Whether a secret about a service outside the mesh cannot be loaded, so that nobody dials the service",
+            outside_unreadable.clone(),
         );
         registry.register(
             "circuits_open",
@@ -103,6 +133,14 @@ impl IssuerMetrics {
             let labels = OfAuthority { mesh: row.mesh.clone(), authority: row.name.clone() };
             self.unreadable.get_or_create(&labels).set(i64::from(row.why.is_some()));
             self.authority_end.get_or_create(&labels).set(row.ends.map_or(0, |ends| ends.as_second()));
+        }
+        self.outside_end.clear();
+        self.outside_unreadable.clear();
+        for row in &report.outside {
+            let labels =
+                OfOutside { mesh: row.mesh.clone(), service: row.service.clone(), part: row.part.clone() };
+            self.outside_unreadable.get_or_create(&labels).set(i64::from(row.why.is_some()));
+            self.outside_end.get_or_create(&labels).set(row.ends.map_or(0, |ends| ends.as_second()));
         }
         self.failures.inner().store(issuing.failures, Relaxed);
         self.waiting.set(i64::try_from(issuing.open_breakers()).unwrap_or(i64::MAX));

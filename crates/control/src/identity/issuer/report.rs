@@ -1,10 +1,12 @@
 //! Who has which certificate, to be told.
 
-use change::certificates::{AuthorityRow, CertificateReport, CertificateRow};
+use change::certificates::{AuthorityRow, CertificateReport, CertificateRow, OutsideRow};
+use plan::ExternalPart;
 
 use crate::identity::issue::{AuthorityId, Issuing};
+use crate::identity::outside::Outside;
 
-pub(super) fn of(issuing: &Issuing) -> CertificateReport {
+pub(super) fn of(issuing: &Issuing, outside: &Outside) -> CertificateReport {
     let authorities = issuing.authorities().map(|(id, signs, former)| AuthorityRow {
         mesh: id.mesh().to_owned(),
         name: name(id),
@@ -27,7 +29,21 @@ pub(super) fn of(issuing: &Issuing) -> CertificateReport {
             why: holder.why.clone(),
         }
     });
-    CertificateReport { authorities: authorities.collect(), proxies: proxies.collect() }
+    let outside = outside.secrets().map(|(named, read)| OutsideRow {
+        mesh: named.mesh.clone(),
+        service: named.service.clone(),
+        part: match named.part {
+            ExternalPart::Authority => "authority".into(),
+            ExternalPart::Client => "client certificate".into(),
+        },
+        ends: read.as_ref().ok().map(|loaded| loaded.ends),
+        why: read.as_ref().err().cloned(),
+    });
+    CertificateReport {
+        authorities: authorities.collect(),
+        proxies: proxies.collect(),
+        outside: outside.collect(),
+    }
 }
 
 /// What people call an authority within its mesh.

@@ -23,10 +23,17 @@ pub(super) fn of_service(
     spec: &MeshExternalService,
 ) -> Offer {
     let protocol = service.protocol;
+    let meta = service.resource.meta();
+    let key = (meta.mesh.as_str().to_owned(), meta.name.as_str().to_owned());
+    if let Some(why) = view.context().unloaded.get(&key) {
+        let by_egress = facts.profile.external_services_leave_by_egress();
+        let outside = Outside { protocol, by_egress, tls: None, direct: None, unloaded: Some(why.clone()) };
+        return Offer { endpoints: Vec::new(), outside: Some(outside) };
+    }
     let real = real_endpoints(facts, service.resource, spec);
     let tls = external_tls::of_service(service.resource, spec);
     if !facts.profile.external_services_leave_by_egress() {
-        let outside = Outside { protocol, by_egress: false, tls, direct: None };
+        let outside = Outside { protocol, by_egress: false, tls, direct: None, unloaded: None };
         return Offer { endpoints: real, outside: Some(outside) };
     }
     // No switch of the mesh matters: an egress is used where it exists, and serves only meshes with TLS.
@@ -35,7 +42,10 @@ pub(super) fn of_service(
     let endpoints =
         if uses_egress { through_egress(view, facts, service.resource, &tags) } else { Vec::new() };
     let direct = endpoints.is_empty().then_some(DirectAccess { endpoints: real, tls });
-    Offer { endpoints, outside: Some(Outside { protocol, by_egress: true, tls: None, direct }) }
+    Offer {
+        endpoints,
+        outside: Some(Outside { protocol, by_egress: true, tls: None, direct, unloaded: None }),
+    }
 }
 
 /// A MeshExternalService as an egress dials it: by itself.
@@ -75,6 +85,7 @@ pub(super) fn of_tag(view: &View<'_>, facts: &Facts<'_>, service: &str) -> Offer
             by_egress: facts.zone_egress,
             tls: tls.clone().filter(|_| !facts.zone_egress),
             direct: None,
+            unloaded: None,
         });
         outside.protocol = protocol::common([outside.protocol, protocol]);
         if !facts.zone_egress {

@@ -11,7 +11,7 @@ use model::topology::{
 use crate::plan::{Authority, ExternalName, ExternalPart, ExternalPeer, ExternalSecret, ExternalTls};
 
 /// TLS to a MeshExternalService; `None`: plaintext. One for all of its endpoints, made of the first.
-pub(super) fn of_service(resource: &Resource, spec: &MeshExternalService) -> Option<ExternalTls> {
+pub(crate) fn of_service(resource: &Resource, spec: &MeshExternalService) -> Option<ExternalTls> {
     let Written { server_name, verification, alt_names, authority, client, min, max } = spec.tls.as_ref()?;
     let host = spec.endpoints.first().map(|endpoint| endpoint.address.as_str()).unwrap_or_default();
     let own = Some(host).filter(|host| !host.starts_with("unix://") && host.parse::<IpAddr>().is_err());

@@ -1,0 +1,152 @@
+//! Secrets about services outside the mesh: where MeshExternalServices say that they are, and what was found there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use change::Ledger;
+use dialect::{OutsideSecret, PrivateKey};
+use jiff::Timestamp;
+use plan::{ExternalPart, ExternalSecret, ExternalTls};
+use serde_json::Value;
+use xds::{Family, ResourceSet};
+
+use super::issue::{ders, end_of, pair, parsed};
+use super::pem::pem;
+use super::sources::{Data, from_secret, provided, typed};
+use model::{Kind, ResourceKey, Spec};
+
+/// Where a secret is: its parts in their order; or why it is nowhere, in words.
+pub(super) type Place = Result<Vec<Data>, String>;
+
+/// A secret that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Loaded {
+    pub(super) secret: OutsideSecret,
+    /// When the first of its certificates ends.
+    pub(super) ends: Timestamp,
+}
+
+/// The secrets about services outside the mesh, as they were read last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outside {
+    secrets: BTreeMap<ExternalSecret, Result<Loaded, String>>,
+    unloaded: BTreeMap<(String, String), String>,
+}
+
+impl Outside {
+    pub(super) fn new(secrets: BTreeMap<ExternalSecret, Result<Loaded, String>>) -> Self {
+        let why = |(named, read): (&ExternalSecret, &Result<Loaded, String>)| {
+            let why = read.as_ref().err()?.clone();
+            Some(((named.mesh.clone(), named.service.clone()), why))
+        };
+        let unloaded = secrets.iter().filter_map(why).collect();
+        Self { secrets, unloaded }
+    }
+
+    /// The secrets that a proxy needs, in its words. One that cannot be loaded is not among them.
+    pub fn said(&self, needed: &BTreeSet<ExternalSecret>, family: Family) -> ResourceSet {
+        let mut set = ResourceSet::default();
+        for named in needed {
+            if let Some(Ok(loaded)) = self.secrets.get(named) {
+                loaded.secret.said(named, family, &mut set);
+            }
+        }
+        set
+    }
+
+    /// The services of which a secret cannot be loaded, by mesh and stored name, and why, in words.
+    pub fn unloaded(&self) -> &BTreeMap<(String, String), String> {
+        &self.unloaded
+    }
+
+    pub(super) fn secrets(&self) -> impl Iterator<Item = (&ExternalSecret, &Result<Loaded, String>)> {
+        self.secrets.iter()
+    }
+}
+
+/// Where the secrets of all MeshExternalServices are.
+pub(super) fn places(ledger: &Ledger) -> BTreeMap<ExternalSecret, Place> {
+    let services = ledger.entries().filter_map(|(_, entry)| {
+        let is_outside = matches!(entry.resource.spec(), Spec::MeshExternalService(_));
+        let tls = is_outside.then(|| ExternalTls::of(&entry.resource)).flatten()?;
+        Some((tls, &entry.document.value()["spec"]["tls"]["verification"]))
+    });
+    let of_service = |(tls, written): (ExternalTls, &Value)| {
+        let named: Vec<ExternalSecret> = tls.secrets().cloned().collect();
+        let places: Vec<_> =
+            named.into_iter().map(|named| (named.clone(), place(ledger, &named, written))).collect();
+        places
+    };
+    services.flat_map(of_service).collect()
+}
+
+fn place(ledger: &Ledger, named: &ExternalSecret, written: &Value) -> Place {
+    let parts: &[&str] = match named.part {
+        ExternalPart::Authority => &["caCert"],
+        ExternalPart::Client => &["clientCert", "clientKey"],
+    };
+    let secret = |name: &str| from_secret(ledger, &ResourceKey::new(Kind::Secret, named.mesh.as_str(), name));
+    let part = |part: &&str| match &written[*part] {
+        source if source["type"].is_string() => typed(ledger, &named.mesh, source),
+        source => provided(source, &format!("spec.tls.verification.{part}"), secret),
+    };
+    parts.iter().map(part).collect()
+}
+
+/// Reads what the parts of a secret say.
+///
+/// # Errors
+/// In words, without a byte of a key: what cannot be read, or does not fit together.
+pub(super) fn load(part: ExternalPart, bytes: &[Vec<u8>]) -> Result<Loaded, String> {
+    let of = |index: usize| bytes.get(index).map(Vec::as_slice).unwrap_or_default();
+    let ders = match part {
+        ExternalPart::Authority => ders(of(0))?,
+        ExternalPart::Client => pair(of(0), of(1))?.0,
+    };
+    let ends = ders.iter().enumerate().map(|(index, der)| Ok(end_of(&parsed(der, index)?)));
+    let ends = ends.collect::<Result<Vec<_>, String>>()?.into_iter().min().unwrap_or_default();
+    // what else stands between certificates is none of the proxy's business
+    let chain: Arc<str> = ders.iter().map(|der| pem("CERTIFICATE", der)).collect::<String>().into();
+    let secret = match part {
+        ExternalPart::Authority => OutsideSecret::Authority(chain),
+        ExternalPart::Client => {
+            let key =
+                String::from_utf8(of(1).to_vec()).map_err(|_| "the private key is no text".to_owned())?;
+            OutsideSecret::Client { chain, key: PrivateKey::new(key) }
+        }
+    };
+    Ok(Loaded { secret, ends })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(name: &str) -> Vec<u8> {
+        std::fs::read(format!("{}/tests/keys/{name}.pem", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    }
+
+    #[test]
+    fn what_is_read_is_certificates_and_their_key_and_nothing_else() {
+        let both = [b"# of the database\n".to_vec(), bytes("leaf-key"), bytes("leaf")].concat();
+        let authority = load(ExternalPart::Authority, &[both]).unwrap();
+        let OutsideSecret::Authority(pem) = &authority.secret else { panic!("{authority:?}") };
+        assert!(pem.starts_with("-----BEGIN CERTIFICATE-----") && !pem.contains("KEY"), "{pem}");
+        let client = load(ExternalPart::Client, &[bytes("leaf"), bytes("leaf-key")]).unwrap();
+        assert_eq!(client.ends, authority.ends);
+        let shown = format!("{client:?}");
+        assert!(!shown.contains("PRIVATE KEY"), "{shown}");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_without_it() {
+        for (part, bytes, why) in [
+            (ExternalPart::Authority, vec![b"secret".to_vec()], "there is no certificate in PEM"),
+            (ExternalPart::Client, vec![bytes("leaf"), bytes("rsa-pkcs8")], "not that of the certificate"),
+            (ExternalPart::Client, vec![bytes("leaf"), b"secret".to_vec()], "there is no private key in PEM"),
+        ] {
+            let told = load(part, &bytes).unwrap_err();
+            assert!(told.contains(why) && !told.contains("secret"), "{told}");
+        }
+    }
+}
