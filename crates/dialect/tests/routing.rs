@@ -58,8 +58,15 @@ fn how_services_outside_the_mesh_are_dialled_by_a_proxy_itself() {
         for warning in &plan.warnings {
             writeln!(told, "! {warning}").unwrap();
         }
-        assert!(!format!("{plan:?}{told}").contains("UNSEEN"), "a key stands in a plan");
+        let resources = l4::lower(&plan);
+        let mut ours = String::new();
+        for (name, cluster) in &resources.clusters {
+            let tls = serde_json::to_value(&cluster.outside_tls).unwrap();
+            writeln!(ours, "cluster {name}: {tls} {}", cluster.undialable).unwrap();
+        }
+        assert!(!format!("{plan:?}{told}{resources:?}").contains("UNSEEN"), "a key stands in a plan");
         compare(path, "envoy", &told);
+        compare(path, "l4", &ours);
     });
 }
 

@@ -6,6 +6,7 @@
 mod arrival;
 mod cluster;
 mod names;
+mod outside;
 mod parse;
 mod problem;
 mod tls;
@@ -26,6 +27,7 @@ pub use cluster::{
     Cluster, DEFAULT_PANIC_THRESHOLD, Endpoint, HealthCheck, Host, Keepalive, OutlierDetection, Tier,
 };
 pub use names::HostNames;
+pub use outside::{DialTls, OutsideName, OutsidePeer, OutsideTerms, OutsideTls, Shows, Vouching};
 pub use problem::{Problem, Problems};
 pub use tls::{
     Cipher, ClientTls, Identity, MESH_PROTOCOL, NamePattern, ServerTls, TlsLimits, TlsTerms, TlsVersion,

@@ -3,49 +3,68 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use l4::config::{ClientTls, Listener, ServerTls, Target, TlsTerms};
+use l4::config::{DialTls, Listener, OutsideTerms, ServerTls, Target, TlsTerms};
 use tls::{Context, Purpose, Unusable};
+
+use crate::host_authorities::HostAuthorities;
+
+/// What connections have in common that share a context.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Wanted {
+    /// Connections of the mesh.
+    Mesh(Purpose, TlsTerms),
+    /// Connections to a service outside of it.
+    Outside(OutsideTerms),
+}
 
 /// One context for all connections of equal terms.
 #[derive(Debug, Default)]
-pub(crate) struct Contexts(BTreeMap<(Purpose, TlsTerms), Result<Context, Unusable>>);
+pub(crate) struct Contexts {
+    made: BTreeMap<Wanted, Result<Context, Unusable>>,
+    /// Whom this host believes, where that matters.
+    host: Option<Arc<str>>,
+}
 
 impl Contexts {
     /// Those that some listeners need. What was made before is used again.
-    pub(crate) fn of(listeners: &[Arc<Listener>], before: &Self) -> Self {
-        let mut contexts = BTreeMap::new();
-        for (purpose, terms, whose) in listeners.iter().flat_map(|listener| wanted(listener)) {
-            let key = (purpose, terms.clone());
-            if contexts.contains_key(&key) {
+    pub(crate) fn of(listeners: &[Arc<Listener>], host: &HostAuthorities, before: &Self) -> Self {
+        let wanted: Vec<_> = listeners.iter().flat_map(|listener| wanted(listener)).collect();
+        let asks_host =
+            |(wanted, _): &(Wanted, String)| matches!(wanted, Wanted::Outside(terms) if terms.asks_host());
+        let host = wanted.iter().any(asks_host).then(|| host.read()).flatten();
+        let mut made = BTreeMap::new();
+        for (wanted, whose) in wanted {
+            let wanted = wanted.on_host(host.as_ref());
+            if made.contains_key(&wanted) {
                 continue;
             }
-            let context = match before.0.get(&key) {
+            let context = match before.made.get(&wanted) {
                 Some(context) => context.clone(),
-                None => made(&key, &whose),
+                None => wanted.make(&whose),
             };
-            contexts.insert(key, context);
+            made.insert(wanted, context);
         }
-        Self(contexts)
+        Self { made, host }
     }
 
     /// What a listener ends TLS with.
     pub(crate) fn server(&self, tls: &ServerTls) -> Result<Context, Unusable> {
-        self.get(Purpose::Accept, &tls.terms)
+        self.get(Wanted::Mesh(Purpose::Accept, tls.terms.clone()))
     }
 
     /// What a cluster is dialled with.
-    pub(crate) fn client(&self, tls: &ClientTls) -> Result<Context, Unusable> {
-        self.get(Purpose::Connect(tls.protocols.clone()), &tls.terms)
+    pub(crate) fn client(&self, tls: &DialTls) -> Result<Context, Unusable> {
+        self.get(Wanted::by(tls))
     }
 
-    fn get(&self, purpose: Purpose, terms: &TlsTerms) -> Result<Context, Unusable> {
+    fn get(&self, wanted: Wanted) -> Result<Context, Unusable> {
         // a cluster of yesterday, which no listener names any more
-        self.0.get(&(purpose, terms.clone())).cloned().unwrap_or(Err(Unusable::NoIdentity))
+        self.made.get(&wanted.on_host(self.host.as_ref())).cloned().unwrap_or(Err(Unusable::NoIdentity))
     }
 
     /// When the certificates end that the proxy proves itself with, in seconds since 1970; sorted, each once.
     pub(crate) fn ends(&self) -> Vec<i64> {
-        let ends = self.0.values().filter_map(|context| context.as_ref().ok()?.not_after());
+        let ends = self.made.values().filter_map(|context| context.as_ref().ok()?.not_after());
         let mut ends: Vec<i64> = ends.collect();
         ends.sort_unstable();
         ends.dedup();
@@ -53,27 +72,52 @@ impl Contexts {
     }
 }
 
-/// The terms that a listener and its clusters need, each with its owner in words.
-fn wanted(listener: &Listener) -> Vec<(Purpose, &TlsTerms, String)> {
+impl Wanted {
+    fn by(tls: &DialTls) -> Self {
+        match tls {
+            DialTls::Mesh(tls) => Self::Mesh(Purpose::Connect(tls.protocols.clone()), tls.terms.clone()),
+            DialTls::Outside(tls) => Self::Outside(tls.terms.clone()),
+        }
+    }
+
+    /// The same where it is known whom this host believes.
+    fn on_host(self, believes: Option<&Arc<str>>) -> Self {
+        match self {
+            Self::Outside(terms) => Self::Outside(terms.on_host(believes)),
+            Self::Mesh(..) => self,
+        }
+    }
+
+    fn make(&self, whose: &str) -> Result<Context, Unusable> {
+        let context = match self {
+            Self::Mesh(purpose, terms) => Context::new(purpose, terms),
+            Self::Outside(terms) => Context::to_outside(terms),
+        };
+        let is_awaited = match (self, &context) {
+            (_, Ok(_) | Err(Unusable::NoIdentity)) => true,
+            // whom a host believes is not sent to it
+            (Self::Outside(terms), Err(Unusable::NoTrust)) => !terms.asks_host(),
+            (Self::Mesh(..), Err(Unusable::NoTrust)) => true,
+            (_, Err(_)) => false,
+        };
+        if let (Err(why), false) = (&context, is_awaited) {
+            tracing::error!(%why, "TLS of {whose} cannot be spoken: its connections are refused");
+        }
+        context
+    }
+}
+
+/// What a listener and its clusters need, each with its owner in words.
+fn wanted(listener: &Listener) -> Vec<(Wanted, String)> {
     let server = listener.tls.as_ref().map(|tls| {
-        (Purpose::Accept, &tls.terms, format!("listener {} of proxy {}", listener.name, listener.proxy))
+        let whose = format!("listener {} of proxy {}", listener.name, listener.proxy);
+        (Wanted::Mesh(Purpose::Accept, tls.terms.clone()), whose)
     });
     let backends = listener.routes.iter().flat_map(|(_, route)| &route.backends);
     let clients = backends.filter_map(|backend| {
         let Target::Cluster(cluster) = &backend.target else { return None };
-        let tls = cluster.tls.as_ref()?;
         let whose = format!("cluster {} of proxy {}", cluster.name, listener.proxy);
-        Some((Purpose::Connect(tls.protocols.clone()), &tls.terms, whose))
+        Some((Wanted::by(cluster.tls.as_ref()?), whose))
     });
     server.into_iter().chain(clients).collect()
-}
-
-fn made((purpose, terms): &(Purpose, TlsTerms), whose: &str) -> Result<Context, Unusable> {
-    let context = Context::new(purpose, terms);
-    match &context {
-        // what has not arrived is on its way
-        Ok(_) | Err(Unusable::NoIdentity | Unusable::NoTrust) => {}
-        Err(why) => tracing::error!(%why, "TLS of {whose} cannot be spoken: its connections are refused"),
-    }
-    context
 }

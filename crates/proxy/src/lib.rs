@@ -58,6 +58,7 @@ pub mod dns;
 #[doc(hidden)]
 pub mod guard;
 mod health;
+mod host_authorities;
 mod limits;
 mod listen;
 mod log;
@@ -71,5 +72,6 @@ pub mod takeover;
 mod worker;
 
 pub use connection_info::{ConnectionInfo, TlsInfo};
+pub use host_authorities::HostAuthorities;
 pub use log::{ConnectionLog, LineFormat, StandardStream};
 pub use proxy::{ApplyReport, DrainReport, FailedListener, ListenerId, Options, Proxy};

@@ -75,6 +75,7 @@ impl Proxy {
             half_closed_timeout,
             name_refresh,
             seed,
+            host_authorities,
         } = options;
         let open_files = raise_open_files();
         let workers =
@@ -110,7 +111,7 @@ impl Proxy {
         });
         let mut proxy = Self {
             published,
-            control: Mutex::new(Control::new(workers)),
+            control: Mutex::new(Control::new(workers, host_authorities)),
             mailboxes: Vec::new(),
             threads: Vec::new(),
             _checker: Checker::start(&board, addresses)?,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use l4::config::TlsTerms;
+use l4::config::{OutsidePeer, OutsideTerms, Shows, TlsTerms, Vouching};
 use s2n_tls::callbacks::{CertValidationCallbackSync, CertValidationInfo, VerifyHostNameCallback};
 use s2n_tls::config::{Builder, Config};
 use s2n_tls::connection::Connection;
@@ -11,7 +11,10 @@ use s2n_tls::error::Error;
 use s2n_tls::security::Policy;
 
 use crate::limits::named;
+use crate::outside::OutsideRule;
+use crate::pem::blocks;
 use crate::rule::{Distrust, Peer, Rule, end_of};
+use crate::wire::believe_anybody;
 
 /// The side of a connection that a context is for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,7 +31,7 @@ pub enum Purpose {
 #[derive(Clone, Debug)]
 pub struct Context {
     pub(crate) config: Config,
-    /// When its own certificate ends, in seconds since 1970; `None`: unreadable.
+    /// When its own certificate ends, in seconds since 1970; `None`: unreadable, or it shows none.
     not_after: Option<i64>,
 }
 
@@ -82,9 +85,43 @@ impl Context {
             return Err(Unusable::Trust(format!("an authority cannot be used: {why}")));
         }
         let other = |error: Error| Unusable::Other(error.message());
-        settle(&mut builder, policy, purpose, rule).map_err(other)?;
+        settle(&mut builder, policy, purpose).map_err(other)?;
+        builder.set_cert_validation_callback_sync(Judge::Mesh(rule)).map_err(other)?;
         let config = builder.build().map_err(other)?;
         Ok(Self { config, not_after: end_of(&identity.chain) })
+    }
+
+    /// The same for connections to a service outside the mesh. Of those whom the host believes, whom the library does not take are
+    /// left out: nobody here has chosen them.
+    ///
+    /// # Errors
+    /// When something has not arrived, cannot be read, or does not fit.
+    pub fn to_outside(terms: &OutsideTerms) -> Result<Self, Unusable> {
+        let OutsideTerms { shows, peer, limits } = terms;
+        let policy = named(limits).ok_or(Unusable::Limits)?;
+        let other = |error: Error| Unusable::Other(error.message());
+        let mut builder = Config::builder();
+        let not_after = match shows {
+            Shows::Nothing => None,
+            Shows::Missing => return Err(Unusable::NoIdentity),
+            Shows::Certificate(identity) => {
+                builder
+                    .load_pem(identity.chain.as_bytes(), identity.key.as_bytes())
+                    .map_err(|error| Unusable::Identity(error.message()))?;
+                end_of(&identity.chain)
+            }
+        };
+        settle(&mut builder, policy, &Purpose::Connect(Vec::new())).map_err(other)?;
+        match peer {
+            OutsidePeer::Anybody => believe_anybody(&mut builder).map_err(other)?,
+            OutsidePeer::Certified { by, names } => {
+                trust_outside(&mut builder, by)?;
+                let judge = Judge::Outside(OutsideRule(names.clone()));
+                builder.set_cert_validation_callback_sync(judge).map_err(other)?;
+            }
+        }
+        let config = builder.build().map_err(other)?;
+        Ok(Self { config, not_after })
     }
 
     /// When its own certificate ends, in seconds since 1970; `None`: it does not say.
@@ -93,13 +130,33 @@ impl Context {
     }
 }
 
-fn settle(builder: &mut Builder, policy: &str, purpose: &Purpose, rule: Rule) -> Result<(), Error> {
+/// Has the library trust those who vouch for a service outside the mesh.
+fn trust_outside(builder: &mut Builder, by: &Vouching) -> Result<(), Unusable> {
+    let (text, is_chosen) = match by {
+        Vouching::Missing | Vouching::Host(None) => return Err(Unusable::NoTrust),
+        Vouching::Host(Some(text)) => (text, false),
+        Vouching::These(text) => (text, true),
+    };
+    let mut trusted = 0;
+    for (index, block) in blocks(text).enumerate() {
+        match builder.trust_pem(block.as_bytes()) {
+            Ok(_) => trusted += 1,
+            Err(error) if is_chosen => {
+                let why = format!("authority {} cannot be used: {}", index + 1, error.message());
+                return Err(Unusable::Trust(why));
+            }
+            Err(_) => {}
+        }
+    }
+    if trusted == 0 { Err(Unusable::Trust("there is no authority to be believed".into())) } else { Ok(()) }
+}
+
+fn settle(builder: &mut Builder, policy: &str, purpose: &Purpose) -> Result<(), Error> {
     builder.set_security_policy(&Policy::from_version(policy)?)?;
     builder.with_system_certs(false)?;
     // the library delays the end of a connection that failed, against attacks on suites that none of ours is
     builder.set_max_blinding_delay(0)?;
     builder.set_verify_host_callback(EveryName)?;
-    builder.set_cert_validation_callback_sync(Judge(rule))?;
     match purpose {
         Purpose::Accept => {
             builder.set_client_auth_type(ClientAuthType::Required)?;
@@ -122,8 +179,11 @@ impl VerifyHostNameCallback for EveryName {
     }
 }
 
-/// Has the rule judge a peer whose chain the library found good.
-struct Judge(Rule);
+/// Has a rule judge a peer whose chain the library found good.
+enum Judge {
+    Mesh(Rule),
+    Outside(OutsideRule),
+}
 
 /// What the rule said, kept with the connection.
 pub(crate) struct Judged(pub(crate) Result<Peer, Distrust>);
@@ -137,7 +197,10 @@ impl CertValidationCallbackSync for Judge {
                 .collect::<Result<Vec<_>, Error>>()
         });
         let judged = match chain {
-            Ok(chain) => self.0.judge(&chain),
+            Ok(chain) => match self {
+                Judge::Mesh(rule) => rule.judge(&chain),
+                Judge::Outside(rule) => rule.judge(&chain),
+            },
             Err(_) => Err(Distrust::Unreadable),
         };
         let believed = judged.is_ok();

@@ -10,17 +10,19 @@
 //! |---|---|
 //! | [`Context`] | what all connections of one side have in common; costs more to make than a handshake, so it is made beside the event loop |
 //! | [`Session`] | one connection: five functions, no socket and no clock of its own |
-//! | [`Rule`] | who is believed: pure, certificates in, a verdict with its reason out |
+//! | [`Rule`] | who is believed in the mesh: pure, certificates in, a verdict with its reason out |
+//! | [`OutsideRule`] | the same of services outside of it |
 //!
 //! The library behind it is s2n-tls (docs/adr/0024), because it takes and sends every server name that a mesh produces. It checks
 //! signatures, dates and usages of a chain; which names and which authority count is the [`Rule`]'s.
 //!
 //! Nothing is resumed: every connection proves its identity anew, so what a rule refuses now it refused for all that begin now.
-//! `wire` is the one file with `unsafe`: the library asks for bytes by callbacks from C.
+//! `wire` is the one file with `unsafe`: the library asks for bytes by callbacks from C, and calls it unsafe to verify nothing.
 
 mod context;
 mod failure;
 mod limits;
+mod outside;
 mod pem;
 mod records;
 mod rule;
@@ -29,5 +31,6 @@ mod wire;
 
 pub use context::{Context, Purpose, Unusable};
 pub use failure::Failure;
+pub use outside::OutsideRule;
 pub use rule::{Distrust, Peer, Rule};
 pub use session::{Facts, Opened, Progress, Session};

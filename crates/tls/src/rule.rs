@@ -13,12 +13,12 @@ use x509_parser::prelude::FromDer;
 
 use crate::pem::certificates;
 
-/// Whom the peer has proven to be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Whom the peer has proven to be; by default nobody.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Peer {
     /// Its URI names, in their order.
     pub uris: Vec<String>,
-    /// When its certificate ends, in seconds since 1970.
+    /// When its certificate ends, in seconds since 1970; 0: it was not looked at.
     pub not_after: i64,
 }
 
@@ -43,10 +43,13 @@ pub enum Distrust {
     /// None of its names is welcome.
     #[error("none of its names is expected here: {}", in_words(.0))]
     NameNotAllowed(Vec<String>),
+    /// None of its DNS names and addresses is that of the service.
+    #[error("its certificate is for somebody else: {}", in_words(.0))]
+    OtherService(Vec<String>),
 }
 
 fn in_words(names: &[String]) -> String {
-    if names.is_empty() { "it has no URI name".to_owned() } else { names.join(", ") }
+    if names.is_empty() { "it has no such name".to_owned() } else { names.join(", ") }
 }
 
 impl Distrust {
@@ -56,7 +59,7 @@ impl Distrust {
             Self::Unreadable | Self::Authority | Self::OtherAuthority(_) => "bad-chain",
             Self::NoSpiffeName => "no-uri-name",
             Self::UnknownDomain(_) => "unknown-domain",
-            Self::NameNotAllowed(_) => "name-not-allowed",
+            Self::NameNotAllowed(_) | Self::OtherService(_) => "name-not-allowed",
         }
     }
 }
@@ -132,7 +135,8 @@ impl Rule {
     }
 }
 
-fn uris(leaf: &X509Certificate<'_>) -> Result<Vec<String>, Distrust> {
+/// The URI names of a certificate, in their order.
+pub(crate) fn uris(leaf: &X509Certificate<'_>) -> Result<Vec<String>, Distrust> {
     let names = leaf.subject_alternative_name().map_err(|_| Distrust::Unreadable)?;
     let names = names.map(|extension| extension.value.general_names.as_slice()).unwrap_or_default();
     let uri = |name: &GeneralName<'_>| match name {

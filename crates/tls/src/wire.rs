@@ -2,10 +2,13 @@
 //!
 //! The library reads and writes by callbacks that get a pointer. It points to a [`Wire`] that lives on the stack of the caller, and
 //! is taken back before [`with_wire`] returns; a callback without one finds nothing to read and nowhere to write.
+//!
+//! Beside it stands the other call that the library has as unsafe.
 #![allow(unsafe_code)] // the callbacks are C functions: there is no other way to lend the library a buffer
 
 use std::ffi::{c_int, c_void};
 
+use s2n_tls::config::Builder;
 use s2n_tls::connection::Connection;
 use s2n_tls::error::Error;
 
@@ -34,6 +37,13 @@ pub(crate) fn with_wire<R>(
     let result = call(connection);
     lend(connection, std::ptr::null_mut())?;
     Ok(result)
+}
+
+/// Has connections of a context believe whoever answers.
+pub(crate) fn believe_anybody(builder: &mut Builder) -> Result<(), Error> {
+    // SAFETY: the call sets a flag of the configuration, and touches no other memory: the library marks it as unsafe since whoever
+    // calls it gives up security, which is what an operator asked for here, and is warned of.
+    unsafe { builder.disable_x509_verification() }.map(drop)
 }
 
 fn lend(connection: &mut Connection, context: *mut c_void) -> Result<(), Error> {

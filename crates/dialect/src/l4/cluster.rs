@@ -1,12 +1,13 @@
-//! Clusters and their endpoints, as far as a proxy that speaks TCP, and the TLS of its mesh, can dial them.
+//! Clusters and their endpoints, as far as a proxy that speaks TCP and TLS can dial them.
 
 mod settings;
 
 use model::Tags;
-use plan::{Cluster as PlanCluster, ClusterKind, DirectAccess, Endpoint as PlanEndpoint, ExternalTls, Mtls};
-use xds::proto::l4::{ClientTls, Cluster, Endpoint, Endpoints};
+use plan::{Cluster as PlanCluster, DirectAccess, Endpoint as PlanEndpoint, Mtls};
+use xds::proto::l4::{ClientTls, Cluster, Endpoint, Endpoints, OutsideTls};
 
 use super::listener::millis;
+use super::outside::to_outside;
 use super::tls::begun;
 pub(super) use settings::notes;
 
@@ -18,31 +19,47 @@ pub(super) fn cluster(
     mtls: Option<&Mtls>,
 ) -> (Cluster, Endpoints) {
     let has_tags = |endpoint: &&PlanEndpoint| subset.matches(&endpoint.tags);
-    let (endpoints, tls, undialable) = match dialable(cluster, mtls) {
-        Ok((endpoints, tls)) => {
-            (endpoints.into_iter().filter(has_tags).map(endpoint).collect(), tls, String::new())
+    let (endpoints, spoken, undialable) = match dialable(cluster, mtls) {
+        Ok((endpoints, spoken)) => {
+            (endpoints.into_iter().filter(has_tags).map(endpoint).collect(), spoken, String::new())
         }
-        Err(why) => (Vec::new(), None, why),
+        Err(why) => (Vec::new(), Spoken::Plaintext, why),
+    };
+    let (tls, outside_tls) = match spoken {
+        Spoken::Plaintext => (None, None),
+        Spoken::Mesh(tls) => (Some(tls), None),
+        Spoken::Outside(tls) => (None, Some(tls)),
     };
     let message = Cluster {
         name: name.to_owned(),
         connect_timeout_ms: cluster.connect_timeout.as_ref().map(|t| millis(t.value)).unwrap_or_default(),
         undialable,
         tls,
+        outside_tls,
         ..settings::of(&cluster.settings)
     };
     (message, Endpoints { cluster: name.to_owned(), endpoints })
 }
 
-/// The endpoints that can be dialled, and how those of the mesh are spoken to by TLS; or why there is none.
+/// What is spoken to endpoints first.
+enum Spoken {
+    Plaintext,
+    /// TLS of the mesh.
+    Mesh(ClientTls),
+    /// TLS of a service outside of it.
+    Outside(OutsideTls),
+}
+
+/// The endpoints that can be dialled, and how they are spoken to; or why there is none.
 fn dialable<'a>(
     cluster: &'a PlanCluster,
     mtls: Option<&Mtls>,
-) -> Result<(Vec<&'a PlanEndpoint>, Option<ClientTls>), String> {
+) -> Result<(Vec<&'a PlanEndpoint>, Spoken), String> {
     let PlanCluster {
         name: _,
         service,
-        kind,
+        // whether it is outside the mesh, and how it is dialled then
+        kind: _,
         subset: _,
         tls,
         connect_timeout: _,
@@ -51,30 +68,13 @@ fn dialable<'a>(
         direct,
         resource: _,
     } = cluster;
-    if let Some(DirectAccess { endpoints, tls }) = direct {
-        return match tls {
-            None => Ok((sockets(endpoints.iter(), service)?, None)),
-            Some(tls) => Err(wants_tls(service, tls)),
-        };
-    }
-    match kind {
-        ClusterKind::External { protocol: _, tls: Some(tls) } => return Err(wants_tls(service, tls)),
-        ClusterKind::Application
-        | ClusterKind::Zone
-        | ClusterKind::Mesh
-        | ClusterKind::Gateway
-        | ClusterKind::Egress { .. }
-        | ClusterKind::External { .. } => {}
-    }
-    let Some(tls) = tls else { return Ok((sockets(endpoints.iter(), service)?, None)) };
-    Ok((sockets(endpoints.iter(), service)?, Some(begun(tls, mtls)?)))
-}
-
-/// Why a destination outside the mesh is not dialled.
-fn wants_tls(service: &str, tls: &ExternalTls) -> String {
-    let ExternalTls { server_name, verify: _, client_certificate: _ } = tls;
-    let named = server_name.as_ref().map_or_else(String::new, |name| format!(" with the server name {name}"));
-    format!("{service} wants TLS{named}, which this proxy does not originate")
+    let endpoints = direct.as_ref().map_or(endpoints, |DirectAccess { endpoints, tls: _ }| endpoints);
+    let spoken = match (cluster.to_outside(), tls) {
+        (Some(tls), _) => Spoken::Outside(to_outside(tls)?),
+        (None, Some(tls)) if direct.is_none() => Spoken::Mesh(begun(tls, mtls)?),
+        (None, Some(_) | None) => Spoken::Plaintext,
+    };
+    Ok((sockets(endpoints.iter(), service)?, spoken))
 }
 
 /// The endpoints that have an address and a port.

@@ -58,19 +58,7 @@ fn terms(mtls: &Mtls, mesh: &str, names: Vec<NamePattern>) -> Result<TlsTerms, S
 /// With versions and suites that somebody says. Older versions than this proxy speaks are no reason to speak none.
 fn limited(terms: TlsTerms, TlsParams { min, max, ciphers }: &TlsParams) -> Result<TlsTerms, String> {
     let said = |version: &Option<Sourced<Named>>| version.as_ref().map_or(Named::Auto, |said| said.value);
-    let min_version = match said(min) {
-        Named::Auto | Named::V1_0 | Named::V1_1 => TlsVersion::Auto,
-        Named::V1_2 => TlsVersion::Tls12,
-        Named::V1_3 => TlsVersion::Tls13,
-    };
-    let max_version = match said(max) {
-        Named::Auto => TlsVersion::Auto,
-        Named::V1_2 => TlsVersion::Tls12,
-        Named::V1_3 => TlsVersion::Tls13,
-        Named::V1_0 | Named::V1_1 => {
-            return Err("TLS 1.1 at most is wanted, and this proxy speaks 1.2 and 1.3".to_owned());
-        }
-    };
+    let (min_version, max_version) = (oldest(said(min)), newest(said(max))?);
     let ciphers = ciphers.as_ref().map(|said| said.value.as_slice()).unwrap_or_default();
     Ok(TlsTerms {
         min_version: min_version.into(),
@@ -78,4 +66,25 @@ fn limited(terms: TlsTerms, TlsParams { min, max, ciphers }: &TlsParams) -> Resu
         ciphers: ciphers.iter().map(|cipher: &TlsCipher| cipher.as_str().to_owned()).collect(),
         ..terms
     })
+}
+
+/// The oldest version that is spoken where somebody says one.
+pub(super) fn oldest(said: Named) -> TlsVersion {
+    match said {
+        Named::Auto | Named::V1_0 | Named::V1_1 => TlsVersion::Auto,
+        Named::V1_2 => TlsVersion::Tls12,
+        Named::V1_3 => TlsVersion::Tls13,
+    }
+}
+
+/// The newest version that is spoken where somebody says one, or why nothing can be.
+pub(super) fn newest(said: Named) -> Result<TlsVersion, String> {
+    match said {
+        Named::Auto => Ok(TlsVersion::Auto),
+        Named::V1_2 => Ok(TlsVersion::Tls12),
+        Named::V1_3 => Ok(TlsVersion::Tls13),
+        Named::V1_0 | Named::V1_1 => {
+            Err("TLS 1.1 at most is wanted, and this proxy speaks 1.2 and 1.3".to_owned())
+        }
+    }
 }

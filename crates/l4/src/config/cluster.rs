@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ClientTls, DEFAULT_CONNECT_TIMEOUT};
+use super::{DEFAULT_CONNECT_TIMEOUT, DialTls};
 use crate::balance::Policy;
 use crate::proxy_protocol::Version;
 
@@ -52,7 +52,7 @@ pub struct Cluster {
     /// How long sent bytes may stay unacknowledged (`TCP_USER_TIMEOUT`); `None`: as the kernel has it.
     pub user_timeout: Option<Duration>,
     /// TLS that connections to the endpoints begin with; `None`: none.
-    pub tls: Option<ClientTls>,
+    pub tls: Option<DialTls>,
     /// The address that is dialled from, so that the kernel does not redirect it again; `None`: as the kernel has it.
     pub source: Option<IpAddr>,
 }

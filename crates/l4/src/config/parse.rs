@@ -1,6 +1,7 @@
 //! L4 messages → [`Config`].
 
 mod cluster;
+mod outside;
 mod tls;
 
 use std::cmp::Reverse;

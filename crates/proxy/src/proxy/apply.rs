@@ -14,6 +14,7 @@ use l4::config::{Config, Listener, ProxyName};
 
 use super::{PATIENCE, Published};
 use crate::contexts::Contexts;
+use crate::host_authorities::HostAuthorities;
 use crate::listen::{Claim, open};
 use crate::resolve::{self, Resolver};
 use crate::worker::{Adoption, Command, Mailbox};
@@ -109,11 +110,12 @@ pub(super) struct Control {
     inherited: BTreeMap<SocketAddr, Vec<OwnedFd>>,
     /// The TLS contexts of what is served.
     contexts: Arc<Contexts>,
+    host: HostAuthorities,
     leaving: bool,
 }
 
 impl Control {
-    pub(super) fn new(workers: usize) -> Self {
+    pub(super) fn new(workers: usize, host: HostAuthorities) -> Self {
         Self {
             workers,
             generation: 0,
@@ -121,6 +123,7 @@ impl Control {
             captured: BTreeMap::new(),
             inherited: BTreeMap::new(),
             contexts: Arc::default(),
+            host,
             leaving: false,
         }
     }
@@ -169,7 +172,7 @@ impl Control {
             serving.iter().cloned().partition(|listener| listener.arrival.is_opened());
         self.bound = bound.into_iter().map(|listener| (listener.address, listener)).collect();
         self.captured = captured.into_iter().map(|listener| (key(&listener), listener)).collect();
-        self.contexts = Arc::new(Contexts::of(&serving, &self.contexts));
+        self.contexts = Arc::new(Contexts::of(&serving, &self.host, &self.contexts));
         published.certificate_ends.store(Arc::new(self.contexts.ends()));
         published.config.store(Arc::new(config));
         published.generation.store(self.generation, Relaxed);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use l4::config::Keepalive;
 
+use crate::host_authorities::HostAuthorities;
 use crate::log::ConnectionLog;
 
 /// How to start a proxy. The defaults are those for production, without a connection log.
@@ -32,6 +33,8 @@ pub struct Options {
     /// How long the addresses of a host name are used before it is resolved again, at least 1 second; default: 5 seconds. It is
     /// resolved at once when connecting to them fails.
     pub name_refresh: Duration,
+    /// Whom this host believes, for TLS to services outside the mesh of which nobody says who vouches for them.
+    pub host_authorities: HostAuthorities,
     /// What the phases of all splits and turns are derived from; default: random. Set it for repeatable runs.
     pub seed: Option<u64>,
 }
@@ -51,6 +54,7 @@ impl Default for Options {
             client_user_timeout: None,
             half_closed_timeout: Some(Duration::from_secs(15 * 60)),
             name_refresh: Duration::from_secs(5),
+            host_authorities: HostAuthorities::default(),
             seed: None,
         }
     }

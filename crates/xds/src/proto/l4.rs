@@ -13,6 +13,7 @@
 
 mod cluster;
 mod names;
+mod outside;
 mod permissions;
 mod secret;
 mod tls;
@@ -21,6 +22,7 @@ pub use cluster::{
     Balancing, BalancingPolicy, Cluster, HealthCheck, Keepalive, OutlierDetection, ProxyProtocol,
 };
 pub use names::{HostName, Names};
+pub use outside::OutsideTls;
 pub use permissions::{Peer, PeerCondition, PeerFact, PermissionRule, Permissions};
 pub use secret::{Certificate, Secret, Trust, TrustDomain};
 pub use tls::{ClientTls, NamePattern, ServerNameOfZone, ServerTls, TlsTerms, TlsVersion};

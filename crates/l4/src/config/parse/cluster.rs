@@ -11,7 +11,7 @@ use super::tls::Secrets;
 use super::{Parser, duration};
 use crate::balance::Policy;
 use crate::config::{
-    Cluster, DEFAULT_CONNECT_TIMEOUT, DEFAULT_PANIC_THRESHOLD, Endpoint, HealthCheck, Keepalive,
+    Cluster, DEFAULT_CONNECT_TIMEOUT, DEFAULT_PANIC_THRESHOLD, DialTls, Endpoint, HealthCheck, Keepalive,
     OutlierDetection,
 };
 
@@ -41,17 +41,23 @@ impl Parser<'_> {
             tls,
             original_destination,
             source_address,
+            outside_tls,
         } = message;
         let endpoints = if original_destination { vec![Endpoint::original()] } else { endpoints };
         let balancing = balancing.unwrap_or_default();
-        let tls = tls.map(|tls| self.client_tls(what, tls, secrets));
+        if tls.is_some() && outside_tls.is_some() {
+            self.problem(what, "outside_tls", "is said together with tls");
+        }
+        let to_mesh = tls.map(|tls| DialTls::Mesh(self.client_tls(what, tls, secrets)));
+        let to_outside = outside_tls.map(|tls| DialTls::Outside(self.outside_tls(what, tls, secrets)));
+        let tls = to_mesh.or(to_outside);
         let health_check = health_check.map(|check| self.health_check(what, check));
         // what is said and heard there is TLS
         let health_check = health_check.map(|check| match tls {
             Some(_) => HealthCheck { send: Arc::default(), receive: Vec::new(), ..check },
             None => check,
         });
-        let unproven = tls.as_ref().and_then(|tls| tls.terms.missing());
+        let unproven = tls.as_ref().and_then(DialTls::missing);
         let panic_threshold = panic_threshold_percent.unwrap_or(DEFAULT_PANIC_THRESHOLD.into());
         Cluster {
             connect_timeout: duration(connect_timeout_ms).unwrap_or(DEFAULT_CONNECT_TIMEOUT),

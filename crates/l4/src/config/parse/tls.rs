@@ -21,6 +21,18 @@ pub(super) struct Secrets {
     trusts: BTreeMap<String, Arc<Trust>>,
 }
 
+impl Secrets {
+    /// The certificate that a secret has; `None`: it is not there.
+    pub(super) fn identity(&self, name: &str) -> Option<Arc<Identity>> {
+        self.identities.get(name).cloned()
+    }
+
+    /// The authorities that a secret has; `None`: it is not there.
+    pub(super) fn trust(&self, name: &str) -> Option<Arc<Trust>> {
+        self.trusts.get(name).cloned()
+    }
+}
+
 impl Parser<'_> {
     /// What they say is not looked into: a certificate that cannot be used must not hold up everything else.
     pub(super) fn secrets(&mut self, set: &ResourceSet) -> Secrets {
@@ -49,11 +61,8 @@ impl Parser<'_> {
 
     pub(super) fn client_tls(&mut self, what: &str, tls: l4::ClientTls, secrets: &Secrets) -> ClientTls {
         let l4::ClientTls { server_name, protocols, terms, zones } = tls;
-        let names = zones.iter().map(|zone| &zone.server_name).chain([&server_name]);
-        for server_name in names.filter(|name| name.len() > LONGEST_SERVER_NAME || name.contains('\0')) {
-            let message =
-                format!("{server_name:?} is longer than {LONGEST_SERVER_NAME} bytes, or has a zero in it");
-            self.problem(what, "tls.server_name", message);
+        for server_name in zones.iter().map(|zone| &zone.server_name).chain([&server_name]) {
+            self.fits_a_hello(what, "tls.server_name", server_name);
         }
         for (index, protocol) in protocols.iter().enumerate() {
             if !(1..=255).contains(&protocol.len()) {
@@ -75,6 +84,14 @@ impl Parser<'_> {
         }
     }
 
+    pub(super) fn fits_a_hello(&mut self, what: &str, field: &str, server_name: &str) {
+        if server_name.len() > LONGEST_SERVER_NAME || server_name.contains('\0') {
+            let message =
+                format!("{server_name:?} is longer than {LONGEST_SERVER_NAME} bytes, or has a zero in it");
+            self.problem(what, field, message);
+        }
+    }
+
     fn terms(&mut self, what: &str, terms: Option<l4::TlsTerms>, secrets: &Secrets) -> TlsTerms {
         let l4::TlsTerms { certificate, trust, names, min_version, max_version, ciphers } =
             terms.unwrap_or_default();
@@ -84,33 +101,40 @@ impl Parser<'_> {
             }
         }
         let names = names.into_iter().enumerate();
-        let names = names.filter_map(|(index, name)| self.name_pattern(what, index, name)).collect();
+        let names = names
+            .filter_map(|(index, name)| self.name_pattern(what, &format!("tls.terms.names[{index}]"), name))
+            .collect();
         let min = self.tls_version(what, "tls.terms.min_version", min_version).unwrap_or(TlsVersion::Tls12);
         let max = self.tls_version(what, "tls.terms.max_version", max_version).unwrap_or(TlsVersion::Tls13);
         if min > max {
             self.problem(what, "tls.terms.min_version", "is newer than max_version");
         }
         TlsTerms {
-            identity: secrets.identities.get(&certificate).cloned(),
-            trust: secrets.trusts.get(&trust).cloned(),
+            identity: secrets.identity(&certificate),
+            trust: secrets.trust(&trust),
             names,
             limits: TlsLimits { min, max, ciphers: self.ciphers(what, &ciphers) },
         }
     }
 
-    fn name_pattern(&mut self, what: &str, index: usize, name: l4::NamePattern) -> Option<NamePattern> {
+    pub(super) fn name_pattern(
+        &mut self,
+        what: &str,
+        field: &str,
+        name: l4::NamePattern,
+    ) -> Option<NamePattern> {
         let l4::NamePattern { exact, prefix } = name;
         match (exact.is_empty(), prefix.is_empty()) {
             (false, true) => Some(NamePattern::Exact(exact.into())),
             (true, false) => Some(NamePattern::Prefix(prefix.into())),
             (false, false) | (true, true) => {
-                self.problem(what, &format!("tls.terms.names[{index}]"), "needs one of exact and prefix");
+                self.problem(what, field, "needs one of exact and prefix");
                 None
             }
         }
     }
 
-    fn tls_version(&mut self, what: &str, field: &str, number: i32) -> Option<TlsVersion> {
+    pub(super) fn tls_version(&mut self, what: &str, field: &str, number: i32) -> Option<TlsVersion> {
         match l4::TlsVersion::try_from(number) {
             Ok(l4::TlsVersion::Auto) => None,
             Ok(l4::TlsVersion::Tls12) => Some(TlsVersion::Tls12),

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{ClientTls, is_default, name_of};
+use super::{ClientTls, OutsideTls, is_default, name_of};
 
 /// A group of endpoints that offer the same destination.
 #[derive(Clone, PartialEq, prost::Message, Serialize)]
@@ -76,6 +76,10 @@ pub struct Cluster {
     #[prost(string, tag = "17")]
     #[serde(skip_serializing_if = "String::is_empty")]
     pub source_address: String,
+    /// TLS to a service outside the mesh that connections to endpoints begin with; absent: none. Not with `tls`.
+    #[prost(message, optional, tag = "18")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outside_tls: Option<OutsideTls>,
 }
 
 /// How one endpoint of a cluster is chosen.
