@@ -30,8 +30,8 @@ pub use names::HostNames;
 pub use outside::{DialTls, OutsideName, OutsidePeer, OutsideTerms, OutsideTls, Shows, Vouching};
 pub use problem::{Problem, Problems};
 pub use tls::{
-    Cipher, ClientTls, Identity, MESH_PROTOCOL, NamePattern, ServerTls, TlsLimits, TlsTerms, TlsVersion,
-    Trust,
+    Cipher, ClientTls, Identity, MESH_PROTOCOL, NamePattern, ServerTls, TlsEnd, TlsLimits, TlsTerms,
+    TlsVersion, Trust,
 };
 
 /// How long establishing a connection may take when a cluster does not say.
@@ -119,9 +119,9 @@ pub struct Listener {
     pub max_age: Option<Duration>,
     /// Whether a PROXY protocol header comes first, and names the client.
     pub accept_proxy_protocol: bool,
-    /// How TLS of clients is ended; `None`: it is passed on as it is.
+    /// How TLS of clients is ended of which no route says; `None`: it is passed on as it is.
     pub tls: Option<ServerTls>,
-    /// Who may connect over mesh TLS; `None`: whoever gets as far.
+    /// Who may connect over the TLS that `tls` ends; `None`: whoever gets as far.
     pub permissions: Option<Permissions>,
     /// How many endpoints of a backend to try before a connection is refused, or goes to another backend.
     pub max_connect_attempts: NonZeroU32,
@@ -130,12 +130,17 @@ pub struct Listener {
 }
 
 /// Which connections of a listener a route is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Match {
     /// All of them.
     Everything,
     /// Those that ask for one of these TLS server names: the client hello is awaited before anything is decided.
-    ServerName(ServerNamePattern),
+    ServerName {
+        /// The names.
+        pattern: ServerNamePattern,
+        /// How their TLS ends here; `None`: as that of the listener does, if it does.
+        end: Option<Arc<TlsEnd>>,
+    },
 }
 
 impl Match {
@@ -143,7 +148,7 @@ impl Match {
     pub fn takes(&self, server_name: Option<&str>) -> bool {
         match self {
             Self::Everything => true,
-            Self::ServerName(pattern) => pattern.matches(server_name),
+            Self::ServerName { pattern, end: _ } => pattern.matches(server_name),
         }
     }
 
@@ -151,7 +156,7 @@ impl Match {
     pub(crate) fn specificity(&self) -> (bool, usize) {
         match self {
             Self::Everything => (false, 0),
-            Self::ServerName(pattern) => (true, pattern.specificity()),
+            Self::ServerName { pattern, end: _ } => (true, pattern.specificity()),
         }
     }
 }

@@ -13,7 +13,8 @@ use routed::Routed;
 
 use crate::balance::hash::position_of;
 use crate::balance::{Condition, Draw, Roster};
-use crate::config::{Backend, Cluster, Host, Listener, Match, Route, Target, WhenDown};
+use crate::config::{Backend, Cluster, Host, Listener, Match, Route, ServerTls, Target, WhenDown};
+use crate::permit::Permissions;
 
 /// The facts about a connection before it is routed.
 #[derive(Clone, Copy, Debug)]
@@ -236,7 +237,7 @@ impl Listener {
     }
 
     fn routes_by_name(&self) -> bool {
-        self.routes.iter().any(|(matched, _)| matches!(matched, Match::ServerName(_)))
+        self.routes.iter().any(|(matched, _)| matches!(matched, Match::ServerName { .. }))
     }
 
     /// Whether something has to come from the client before a connection can be decided.
@@ -247,6 +248,17 @@ impl Listener {
     /// The route for a server name; `None`: there is none.
     pub fn route_for(&self, server_name: Option<&str>) -> Option<RouteIndex> {
         self.routes.iter().position(|(matched, _)| matched.takes(server_name)).map(RouteIndex)
+    }
+
+    /// How TLS of a client that asks for a server name ends here, and who may come in over it; `None`: it is passed on.
+    pub fn end_for(&self, server_name: Option<&str>) -> Option<(&ServerTls, Option<&Permissions>)> {
+        let route = self.route_for(server_name).and_then(|RouteIndex(index)| self.routes.get(index));
+        match route {
+            Some((Match::ServerName { pattern: _, end: Some(end) }, _)) => {
+                Some((&end.tls, end.permissions.as_ref()))
+            }
+            Some(_) | None => self.tls.as_ref().map(|tls| (tls, self.permissions.as_ref())),
+        }
     }
 
     /// The route that an index stands for.

@@ -3,11 +3,12 @@
 
 #[path = "../../tls/tests/support/authority.rs"]
 mod authority;
+#[path = "support/openssl.rs"]
+mod openssl;
 mod support;
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::mpsc;
 
 use ::l4::Ending;
@@ -15,63 +16,11 @@ use ::l4::config::Identity;
 use ::l4::hello::read_hello;
 use authority::Authority;
 use meshtcp_proxy::{ConnectionLog, HostAuthorities, LineFormat, Options, Proxy};
-use rcgen::SanType;
-use rcgen::string::Ia5String;
+use openssl::{Outside, names};
 use support::{Mesh, Server, counters, dial, free_address, options, wait_until};
 use xds::proto::l4::{Certificate, NamePattern, OutsideTls, Secret, Trust};
 
 const DB: &str = "db.example.com";
-
-/// A server of OpenSSL that says each line backwards. It ends with the test.
-struct Outside {
-    child: Child,
-    at: SocketAddr,
-    _folder: tempfile::TempDir,
-}
-
-impl Outside {
-    /// One with a certificate, and flags beside it.
-    fn start(identity: &Identity, more: &[&str]) -> Self {
-        let (folder, at) = (tempfile::tempdir().unwrap(), free_address());
-        let file = folder.path().join("both.pem");
-        std::fs::write(&file, format!("{}{}", identity.chain, identity.key)).unwrap();
-        let child = Command::new("openssl")
-            .args(["s_server", "-rev", "-accept", &at.to_string()])
-            .arg("-cert")
-            .arg(&file)
-            .arg("-key")
-            .arg(&file)
-            .args(more)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        wait_until("OpenSSL listens", || TcpStream::connect(at).is_ok());
-        Self { child, at, _folder: folder }
-    }
-}
-
-impl Drop for Outside {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// A certificate for DNS names and addresses.
-fn names(ca: &Authority, names: &[&str], change: impl FnOnce(&mut rcgen::CertificateParams)) -> Identity {
-    ca.issue(&[], |leaf| {
-        leaf.subject_alt_names = names
-            .iter()
-            .map(|name| match name.parse::<IpAddr>() {
-                Ok(address) => SanType::IpAddress(address),
-                Err(_) => SanType::DnsName(Ia5String::try_from(*name).unwrap()),
-            })
-            .collect();
-        change(leaf);
-    })
-}
 
 fn exact(name: &str) -> NamePattern {
     NamePattern { exact: name.into(), ..NamePattern::default() }

@@ -199,8 +199,11 @@ fn a_client_hello_may_come_with_the_header_or_after_it() {
     let mut mesh = Mesh::new(address).backend("redis", 1, &[server.address]);
     mesh.listener.accept_proxy_protocol = true;
     mesh.listener.route.clear();
-    mesh.listener.server_names =
-        vec![xds::proto::l4::ServerName { pattern: "db.example.com".into(), route: "outbound".into() }];
+    mesh.listener.server_names = vec![xds::proto::l4::ServerName {
+        pattern: "db.example.com".into(),
+        route: "outbound".into(),
+        ..Default::default()
+    }];
     let _proxy = proxy(&mesh);
     let (header, hello) = (write_header(Version::V2, some_ends()), client_hello("db.example.com"));
     let both = [&header[..], &hello].concat();

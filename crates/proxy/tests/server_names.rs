@@ -49,7 +49,11 @@ fn gateway(address: SocketAddr, hello_timeout: Duration) -> (Proxy, Vec<Server>)
         set.insert_message(letter, &route.route);
         set.insert_message(letter, &route.clusters[0].0);
         set.insert_message(letter, &route.clusters[0].1);
-        mesh.listener.server_names.push(l4::ServerName { pattern: pattern.into(), route: letter.into() });
+        mesh.listener.server_names.push(l4::ServerName {
+            pattern: pattern.into(),
+            route: letter.into(),
+            ..Default::default()
+        });
         servers.push(server);
     }
     set.insert_message("outbound", &mesh.listener);
@@ -151,9 +155,11 @@ fn a_default_route_takes_what_no_name_claims() {
     let (named, other) = (Server::named("n"), Server::start(echo));
     let address = free_address();
     let mut mesh = Mesh::new(address).backend("other", 1, &[other.address]);
-    mesh.listener
-        .server_names
-        .push(l4::ServerName { pattern: "db.example.com".into(), route: "named".into() });
+    mesh.listener.server_names.push(l4::ServerName {
+        pattern: "db.example.com".into(),
+        route: "named".into(),
+        ..Default::default()
+    });
     let mut set = mesh.resources();
     let mut route = Mesh::new(address).backend("named", 1, &[named.address]);
     route.route.name = "named".into();

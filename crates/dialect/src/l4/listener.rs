@@ -77,13 +77,18 @@ pub(super) fn listener(listener: &plan::Listener, proxy: &Proxy, resources: &mut
             Match::ServerName { .. } if of_claimed.owner == Owner::Nobody => {}
             Match::ServerName { pattern, session } => {
                 let of_name = route_of_name(name, pattern);
-                let claim = ServerName { pattern: pattern.to_lowercase(), route: of_name.clone() };
+                let mut claim = ServerName {
+                    pattern: pattern.to_lowercase(),
+                    route: of_name.clone(),
+                    ..ServerName::default()
+                };
+                let refusal = end(session, &mut claim).err();
                 message.server_names.push(claim);
-                let refusal = not_ended(session);
-                if let Some(why) = refusal {
+                if let Some(why) = &refusal {
                     resources.refused(&of_name, why);
                     resources.notes.push(format!("{name} refuses every connection to {pattern}: {why}"));
                 }
+                let refusal = refusal.as_deref();
                 resources.routes.insert(of_name.clone(), route(&of_name, of_claimed, refusal));
             }
         }
@@ -104,22 +109,27 @@ fn is_bindable(name: &str, address: &str, resources: &mut L4Resources) -> bool {
     is_ip
 }
 
-/// Why connections are refused whose TLS session would have to end here.
-fn not_ended(session: &Session) -> Option<&'static str> {
-    match session {
-        Session::Passthrough => None,
+/// Says how the TLS session of who asks for a server name ends here, if it does; or why it cannot, so that connections are refused.
+fn end(session: &Session, claim: &mut ServerName) -> Result<(), String> {
+    let why = match session {
+        Session::Passthrough => return Ok(()),
+        Session::Mtls(terminated) => {
+            claim.tls = Some(tls::ended(terminated)?);
+            claim.permissions = Some(permissions(&terminated.permissions));
+            return Ok(());
+        }
         // Certificates are for who ends sessions.
         Session::Terminated { .. } => {
-            Some("this proxy does not end TLS sessions: the listener wants mode TERMINATE")
+            "this proxy does not end TLS sessions: the listener wants mode TERMINATE"
         }
-        Session::Mtls(_) => Some("this proxy does not end the TLS of a mesh by server name"),
         Session::CrossMesh => {
-            Some("this proxy does not end the TLS of other meshes, which a cross-mesh listener needs")
+            "this proxy does not end the TLS of other meshes, which a cross-mesh listener needs"
         }
-        Session::Unsaid => Some(
-            "the listener says TLS, but not whether to end the session: spec.conf.listeners[].tls.mode is missing",
-        ),
-    }
+        Session::Unsaid => {
+            "the listener says TLS, but not whether to end the session: spec.conf.listeners[].tls.mode is missing"
+        }
+    };
+    Err(why.to_owned())
 }
 
 fn with_settings(mut listener: Listener, settings: &ConnectionSettings, fill: &Placeholders<'_>) -> Listener {

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod outside;
+mod server_name;
 mod tls;
 
 use std::cmp::Reverse;
@@ -17,7 +18,7 @@ use xds::{ResourceSet, TypeUrl};
 
 use super::{
     AccessLog, AccessLogFormat, Arrival, Backend, Cluster, Config, Destinations, Direction, Endpoint,
-    Existing, Host, HostNames, Listener, Match, Problem, Problems, ProxyName, Route, ServerNamePattern, Sink,
+    Existing, Host, HostNames, Listener, Match, Problem, Problems, ProxyName, Route, Sink,
     Target, WhenDown,
 };
 use crate::balance::{Rendezvous, Split};
@@ -278,7 +279,7 @@ impl Parser<'_> {
         let everything = self.route(what, "route", &route, routes).map(|route| (Match::Everything, route));
         let server_names = server_names.into_iter().enumerate();
         let server_names =
-            server_names.filter_map(|(index, name)| self.server_name(what, index, name, routes));
+            server_names.filter_map(|(index, name)| self.server_name(what, index, name, (routes, secrets)));
         let mut routes: Vec<(Match, Arc<Route>)> = server_names.chain(everything).collect();
         routes.sort_by_key(|(matched, _)| Reverse(matched.specificity()));
         let access_logs = access_logs
@@ -359,38 +360,6 @@ impl Parser<'_> {
             self.problem(what, field, format!("there is no route {name:?}"));
         }
         route
-    }
-
-    fn server_name(
-        &mut self,
-        what: &str,
-        index: usize,
-        name: l4::ServerName,
-        routes: &BTreeMap<String, Arc<Route>>,
-    ) -> Option<(Match, Arc<Route>)> {
-        let l4::ServerName { pattern, route } = name;
-        let field = format!("server_names[{index}].route");
-        if route.is_empty() {
-            self.problem(what, &field, "names no route");
-        }
-        let route = self.route(what, &field, &route, routes);
-        let lower = pattern.to_ascii_lowercase();
-        let parsed = match lower.strip_prefix('*') {
-            Some("") => Some(ServerNamePattern::Any),
-            Some(suffix) => suffix
-                .strip_prefix('.')
-                .filter(|name| is_host_name(name))
-                .map(|_| ServerNamePattern::Below(suffix.into())),
-            None => is_host_name(&lower).then(|| ServerNamePattern::Exact(lower.as_str().into())),
-        };
-        if parsed.is_none() {
-            self.problem(
-                what,
-                &format!("server_names[{index}].pattern"),
-                format!("{pattern:?} is none of `*`, `*.example.com`, `db.example.com`"),
-            );
-        }
-        Some((Match::ServerName(parsed?), route?))
     }
 
     fn access_log(&mut self, what: &str, index: usize, log: l4::AccessLog) -> Option<AccessLog> {

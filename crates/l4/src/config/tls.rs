@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use crate::permit::Permissions;
+
 /// How a listener ends TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerTls {
@@ -12,6 +14,15 @@ pub struct ServerTls {
     pub permissive: bool,
     /// What is proven, and how it is spoken.
     pub terms: TlsTerms,
+}
+
+/// Where TLS of a mesh ends: how, and who may come in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TlsEnd {
+    /// How it ends.
+    pub tls: ServerTls,
+    /// Who may connect; `None`: whoever gets as far.
+    pub permissions: Option<Permissions>,
 }
 
 /// How a cluster is dialled by TLS.

@@ -10,7 +10,7 @@ use std::sync::mpsc::Sender;
 
 use l4::balance::Balance;
 use l4::claims::Claims;
-use l4::config::{Arrival, Backend, Listener, ProxyName, Target};
+use l4::config::{Arrival, Backend, Listener, Match, ProxyName, Target};
 use rustix::event::epoll::{self, EventFlags};
 
 use super::cluster::LocalCluster;
@@ -166,8 +166,16 @@ impl Worker {
             balance: self.balance(listener),
             outputs,
             tls: listener.tls.as_ref().map(|tls| self.contexts.server(tls)),
+            tls_of_routes: listener.routes.iter().map(|(matched, _)| self.tls_of(matched)).collect(),
             places,
         })
+    }
+
+    fn tls_of(&self, matched: &Match) -> Option<Result<tls::Context, tls::Unusable>> {
+        match matched {
+            Match::ServerName { pattern: _, end } => end.as_ref().map(|end| self.contexts.server(&end.tls)),
+            Match::Everything => None,
+        }
     }
 
     fn cluster(&mut self, listener: &Listener, backend: &Backend) -> Option<Rc<LocalCluster>> {

@@ -38,8 +38,10 @@ pub(super) struct LocalListener {
     pub(super) backends: Vec<Vec<Rc<LocalBackend>>>,
     pub(super) balance: SharedBalance,
     pub(super) outputs: Vec<Output>,
-    /// What TLS of clients is ended with, or why it cannot be; `None`: it is passed on.
+    /// What TLS of clients is ended with, or why it cannot be; `None`: it is passed on. Routes may have their own.
     pub(super) tls: Option<Result<Context, Unusable>>,
+    /// The same for each route that says so, by [`RouteIndex`].
+    pub(super) tls_of_routes: Vec<Option<Result<Context, Unusable>>>,
     /// The listener's own limit, over all workers.
     pub(super) places: Arc<Places>,
 }
@@ -69,6 +71,13 @@ impl LocalBackend {
 }
 
 impl LocalListener {
+    /// What TLS of a client that asks for a server name is ended with, or why it cannot be; `None`: it is passed on.
+    pub(super) fn tls_for(&self, server_name: Option<&str>) -> Option<&Result<Context, Unusable>> {
+        let route = self.config.route_for(server_name);
+        let of_route = route.and_then(|RouteIndex(index)| self.tls_of_routes.get(index)?.as_ref());
+        of_route.or(self.tls.as_ref())
+    }
+
     /// A backend of a route.
     pub(super) fn backend(&self, route: RouteIndex, backend: usize) -> Option<&Rc<LocalBackend>> {
         self.backends.get(route.0)?.get(backend)

@@ -161,7 +161,8 @@ fn receive_hello(connection: &mut Connection, buffer: &mut [u8]) -> Step<Receive
             Ok(Some(hello)) => {
                 connection.server_name = hello.server_name.map(Into::into);
                 let is_mesh = hello.protocols.iter().any(|protocol| **protocol == *MESH_PROTOCOL);
-                let ends_here = connection.listener.tls.is_some() && (is_mesh || !plaintext);
+                let end = connection.listener.config.end_for(connection.server_name.as_deref());
+                let ends_here = end.is_some_and(|(tls, _)| is_mesh || !tls.permissive);
                 return Ok(if ends_here { Received::Mesh } else { Received::Whole });
             }
             Err(_) if plaintext => return Ok(Received::Whole),

@@ -63,7 +63,7 @@ pub struct Listener {
     /// The route of every connection, or of those that no `server_names` entry claims; empty: refuse those.
     #[prost(string, tag = "6")]
     pub route: String,
-    /// Routes by TLS server name (gateway listeners with TLS passthrough); most exact name first.
+    /// Routes by TLS server name (gateway listeners with TLS passthrough, zone proxies); most exact name first.
     #[prost(message, repeated, tag = "7")]
     pub server_names: Vec<ServerName>,
     /// How many connections may live at once; 0: no limit of its own.
@@ -131,7 +131,7 @@ pub enum Direction {
     Gateway = 2,
 }
 
-/// A route for one TLS server name.
+/// A route for one TLS server name, and how TLS of those who ask for it ends.
 #[derive(Clone, PartialEq, prost::Message, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServerName {
@@ -141,6 +141,14 @@ pub struct ServerName {
     /// The name of the [`Route`].
     #[prost(string, tag = "2")]
     pub route: String,
+    /// How their TLS is ended here; absent: as the listener says.
+    #[prost(message, optional, tag = "3")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ServerTls>,
+    /// Who may connect over that; absent: whoever gets as far.
+    #[prost(message, optional, tag = "4")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<Permissions>,
 }
 
 /// Where access log lines go.

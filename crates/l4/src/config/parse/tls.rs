@@ -12,7 +12,7 @@ use crate::config::{
 };
 
 /// The longest server name that a hello can ask for here.
-const LONGEST_SERVER_NAME: usize = 255;
+pub(super) const LONGEST_SERVER_NAME: usize = 255;
 
 /// The secrets of a proxy, by name.
 #[derive(Default)]

@@ -102,7 +102,10 @@ impl Exits<'_, '_> {
         }
         for resource in self.reader.in_mesh(Kind::MeshExternalService, facts.mesh_name) {
             let Spec::MeshExternalService(service) = resource.spec() else { continue };
-            if !facts.is_remote(resource.meta().zone()) {
+            let meta = resource.meta();
+            let key = (meta.mesh.as_str().to_owned(), meta.name.as_str().to_owned());
+            let is_dialled = !self.reader.context().unloaded.contains_key(&key);
+            if is_dialled && !facts.is_remote(meta.zone()) {
                 self.add_service(facts, mtls, permissions, resource, service);
             }
         }
