@@ -1,9 +1,12 @@
 //! Who has which certificate, as an API tells it.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// The certificates of the proxies that attach to a control plane, and the authorities that sign them.
+/// The certificates of the proxies that attach to the control planes of a store, and the authorities that sign them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CertificateReport {
@@ -14,6 +17,22 @@ pub struct CertificateReport {
     /// What proxies need to dial services outside the mesh, by part, mesh and service.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outside: Vec<OutsideRow>,
+}
+
+impl CertificateReport {
+    /// The same with what other control planes on the store tell of their proxies. A proxy that moved over is known to both for a
+    /// moment: the certificate that was made last counts.
+    #[must_use]
+    pub fn with(&self, elsewhere: &[Arc<CertificateRow>]) -> Self {
+        let mut proxies: BTreeMap<(String, String), &CertificateRow> = BTreeMap::new();
+        for row in self.proxies.iter().chain(elsewhere.iter().map(|row| &**row)) {
+            let known = proxies.entry((row.mesh.clone(), row.name.clone())).or_insert(row);
+            if row.made > known.made {
+                *known = row;
+            }
+        }
+        Self { proxies: proxies.into_values().cloned().collect(), ..self.clone() }
+    }
 }
 
 /// A secret that proxies need to dial a service outside the mesh.
@@ -60,6 +79,9 @@ pub struct CertificateRow {
     pub mesh: String,
     /// Its name.
     pub name: String,
+    /// The control plane that it attaches to, where that is not the one that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control_plane: Option<String>,
     /// Who signs, as in [`AuthorityRow::name`].
     pub authority: String,
     /// Its URI names, in their order.
@@ -81,4 +103,41 @@ pub struct CertificateRow {
     /// Why it has none, or no new one; absent: nothing is wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(name: &str, made: Option<i64>, control_plane: Option<&str>) -> CertificateRow {
+        CertificateRow {
+            mesh: "shop".into(),
+            name: name.into(),
+            control_plane: control_plane.map(str::to_owned),
+            authority: "mesh CA".into(),
+            uris: Vec::new(),
+            serial: made.map(|made| made.to_string()),
+            made: made.map(|made| Timestamp::from_second(made).unwrap()),
+            ends: None,
+            renews: None,
+            made_count: 1,
+            why: None,
+        }
+    }
+
+    #[test]
+    fn the_newest_certificate_of_a_proxy_counts_wherever_it_attaches() {
+        let own = CertificateReport {
+            proxies: vec![row("moved", Some(1), None), row("waits", None, None)],
+            ..CertificateReport::default()
+        };
+        let there = Some("cp-2");
+        let elsewhere = ["moved", "other", "waits"].map(|name| Arc::new(row(name, Some(2), there)));
+        let all = own.with(&elsewhere);
+        let told: Vec<_> =
+            all.proxies.iter().map(|row| (row.name.as_str(), row.control_plane.as_deref())).collect();
+        assert_eq!(told, [("moved", there), ("other", there), ("waits", there)]);
+        let older = [Arc::new(row("moved", Some(0), there))];
+        assert_eq!(own.with(&older), own);
+    }
 }

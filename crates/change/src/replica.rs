@@ -7,6 +7,7 @@ use plan::ProxyId;
 use serde::{Deserialize, Serialize};
 
 use crate::Revision;
+use crate::certificates::CertificateRow;
 use crate::rollout::{Progress, Rollout};
 use crate::status::{ProxyStatus, TurnedAway};
 
@@ -52,13 +53,22 @@ pub struct Replica {
     pub rollouts: Vec<Progress>,
     /// Who was turned away lately.
     pub turned_away: Vec<TurnedAway>,
+    /// The certificates of its proxies, by what they are called between control planes.
+    pub certificates: BTreeMap<String, Arc<CertificateRow>>,
 }
 
 impl Replica {
     /// Nothing is known yet of this one.
     pub fn new(name: Arc<str>) -> Self {
-        let (proxies, rollouts, turned_away) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Self { name, revision: Revision::ZERO, epoch: None, proxies, rollouts, turned_away }
+        Self {
+            name,
+            revision: Revision::ZERO,
+            epoch: None,
+            proxies: BTreeMap::new(),
+            rollouts: Vec::new(),
+            turned_away: Vec::new(),
+            certificates: BTreeMap::new(),
+        }
     }
 }
 

@@ -109,11 +109,23 @@ fn drawn(report: &CertificateReport) -> String {
         [mesh.clone(), name.clone(), until(*ends), why.clone().unwrap_or(former)]
     };
     let certificate = |row: &CertificateRow| {
-        let CertificateRow { mesh, name, authority, uris, serial, made: _, ends, renews, made_count: _, why } =
-            row;
+        let CertificateRow {
+            mesh,
+            name,
+            control_plane,
+            authority,
+            uris,
+            serial,
+            made: _,
+            ends,
+            renews,
+            made_count: _,
+            why,
+        } = row;
         let first = uris.first().cloned().unwrap_or_default();
         let serial = serial.as_deref().unwrap_or("none").chars().take(8).collect();
-        let rest = why.clone().unwrap_or_default();
+        let elsewhere = control_plane.as_ref().map(|name| format!("at {name}"));
+        let rest = why.clone().or(elsewhere).unwrap_or_default();
         [format!("{mesh}/{name}"), authority.clone(), first, serial, until(*ends), until(*renews), rest]
     };
     let of_outside = |row: &OutsideRow| {

@@ -332,8 +332,11 @@ fn a_client_hello_byte_by_byte_is_not_waited_for_without_end() {
     let (server, address) = (Server::named("a"), free_address());
     let mut mesh = Mesh::new(address).backend("redis", 1, &[server.address]);
     mesh.listener.route.clear();
-    mesh.listener.server_names =
-        vec![xds::proto::l4::ServerName { pattern: "*".into(), route: "outbound".into() }];
+    mesh.listener.server_names = vec![xds::proto::l4::ServerName {
+        pattern: "*".into(),
+        route: "outbound".into(),
+        ..Default::default()
+    }];
     let hello_timeout = Duration::from_millis(300);
     let proxy = Proxy::start(Options { hello_timeout, ..options() }).unwrap();
     proxy.apply(mesh.config());

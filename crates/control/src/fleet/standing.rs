@@ -53,12 +53,13 @@ impl Standing {
             (proxy, account)
         };
         Replica {
-            name,
             revision: self.revision,
             epoch: self.epoch.clone(),
             proxies: statuses.into_iter().map(account).collect(),
             rollouts: self.rollouts.all().collect(),
             turned_away,
+            // certificates are made beside it
+            ..Replica::new(name)
         }
     }
 

@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use change::Ledger;
-use change::certificates::CertificateReport;
+use change::certificates::{CertificateReport, CertificateRow};
 use jiff::Timestamp;
 use model::ProxyKey;
 use plan::Mtls;
@@ -92,6 +92,7 @@ enum Ask {
     Want(ProxyKey, Request),
     Left(ProxyKey),
     Rotate(Whose, tokio::sync::oneshot::Sender<usize>),
+    Heard(Vec<Arc<CertificateRow>>),
 }
 
 /// What resources say.
@@ -107,6 +108,9 @@ struct Shared {
     options: IssuerOptions,
     // held for one look-up, one change or one copy
     held: Mutex<BTreeMap<ProxyKey, watch::Sender<Option<Arc<Held>>>>>,
+    /// Of the proxies that asked here.
+    own: watch::Sender<Arc<CertificateReport>>,
+    /// Of those that asked elsewhere, too.
     report: watch::Sender<Arc<CertificateReport>>,
     /// What is known of authorities.
     known: watch::Sender<BTreeMap<AuthorityId, Known>>,
@@ -145,6 +149,7 @@ impl Issuer {
         let shared = Arc::new(Shared {
             options,
             held: Mutex::default(),
+            own: watch::Sender::default(),
             report: watch::Sender::default(),
             known: watch::Sender::default(),
             outside: watch::Sender::default(),
@@ -154,6 +159,8 @@ impl Issuer {
             issuing: Issuing::default(),
             reader: Reader::default(),
             outside: OutsideReader::default(),
+            elsewhere: Vec::new(),
+            has_heard: false,
             shared: Arc::clone(&shared),
             told: Box::new(told),
         };
@@ -199,7 +206,20 @@ impl Issuer {
         told.await.unwrap_or_default()
     }
 
-    /// Who has which certificate, now and from now on.
+    /// Takes note of the certificates that other control planes on the store made.
+    pub fn hear(&self, elsewhere: Vec<Arc<CertificateRow>>) {
+        self.ask(Ask::Heard(elsewhere));
+    }
+
+    /// The certificates that were made here, by names for who hears of them elsewhere.
+    pub fn certificates(&self) -> BTreeMap<String, Arc<CertificateRow>> {
+        let own = Arc::clone(&self.shared.own.borrow());
+        let rows =
+            own.proxies.iter().map(|row| (format!("{}/{}", row.mesh, row.name), Arc::new(row.clone())));
+        rows.collect()
+    }
+
+    /// Who has which certificate, wherever it was made, now and from now on.
     pub fn report(&self) -> watch::Receiver<Arc<CertificateReport>> {
         self.shared.report.subscribe()
     }
@@ -229,6 +249,10 @@ struct Work {
     issuing: Issuing,
     reader: Reader,
     outside: OutsideReader,
+    /// The certificates that other control planes on the store made.
+    elsewhere: Vec<Arc<CertificateRow>>,
+    /// Whether those are new.
+    has_heard: bool,
     shared: Arc<Shared>,
     told: Box<dyn Fn() + Send>,
 }
@@ -263,6 +287,10 @@ impl Work {
             Ask::Learn(Learnt { sources, lacking, outside }) => {
                 self.reader.follow(sources, lacking);
                 self.outside.follow(outside);
+            }
+            Ask::Heard(elsewhere) => {
+                self.has_heard |= self.elsewhere != elsewhere;
+                self.elsewhere = elsewhere;
             }
             Ask::Want(proxy, request) => self.issuing.want(&proxy, request),
             Ask::Left(proxy) => self.issuing.left(&proxy),
@@ -306,7 +334,8 @@ impl Work {
             differs
         });
         let outside = self.outside.read();
-        if !all && whom.is_empty() && outside.is_none() {
+        let has_heard = std::mem::take(&mut self.has_heard);
+        if !all && whom.is_empty() && outside.is_none() && !has_heard {
             return;
         }
         if let Some(outside) = outside {
@@ -315,9 +344,14 @@ impl Work {
         for proxy in whom {
             self.shared.tell(&proxy, self.issuing.held(&proxy));
         }
-        let report = report::of(&self.issuing, &self.shared.outside.borrow());
-        self.shared.metrics.take(&report, &self.issuing);
-        self.shared.report.send_replace(Arc::new(report));
+        let own = Arc::new(report::of(&self.issuing, &self.shared.outside.borrow()));
+        self.shared.metrics.take(&own, &self.issuing);
+        let everywhere = match self.elsewhere.as_slice() {
+            [] => Arc::clone(&own),
+            elsewhere => Arc::new(own.with(elsewhere)),
+        };
+        self.shared.own.send_replace(own);
+        self.shared.report.send_replace(everywhere);
         (self.told)();
     }
 }

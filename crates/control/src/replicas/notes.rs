@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use change::Revision;
+use change::certificates::CertificateRow;
 use change::replica::Replica;
 use plan::ProxyId;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,8 @@ const ROLLOUTS: &str = "rollouts";
 const TURNED_AWAY: &str = "turned-away";
 /// Before the name of a proxy: the note of what is known of it.
 const PROXY: &str = "proxy/";
+/// Before what the certificate of a proxy is called: the note of it.
+const CERTIFICATE: &str = "certificate/";
 /// How many rollouts are told.
 const TOLD: usize = 8;
 
@@ -29,7 +32,7 @@ struct Who {
 
 /// The notes of a control plane, by name.
 pub(super) fn of(replica: &Replica) -> BTreeMap<String, String> {
-    let Replica { name, revision, epoch, proxies, rollouts, turned_away } = replica;
+    let Replica { name, revision, epoch, proxies, rollouts, turned_away, certificates } = replica;
     let who = Who { name: Arc::clone(name), revision: *revision, epoch: epoch.clone() };
     let newest = &rollouts[rollouts.len().saturating_sub(TOLD)..];
     let briefly: Vec<_> = newest.iter().map(|progress| progress.clone().brief()).collect();
@@ -46,6 +49,10 @@ pub(super) fn of(replica: &Replica) -> BTreeMap<String, String> {
     for (proxy, account) in proxies {
         leave(format!("{PROXY}{proxy}"), serde_json::to_string(&**account));
     }
+    for (called, row) in certificates {
+        let row = CertificateRow { control_plane: Some(name.to_string()), ..(**row).clone() };
+        leave(format!("{CERTIFICATE}{called}"), serde_json::to_string(&row));
+    }
     notes
 }
 
@@ -60,6 +67,13 @@ pub(super) fn take(replica: &mut Replica, name: &str, value: Option<&str>) {
         }
         (ROLLOUTS, value) => replica.rollouts = read(value),
         (TURNED_AWAY, value) => replica.turned_away = read(value),
+        (name, value) if name.starts_with(CERTIFICATE) => {
+            let called = name[CERTIFICATE.len()..].to_owned();
+            match value.and_then(|value| serde_json::from_str(value).ok()) {
+                Some(row) => drop(replica.certificates.insert(called, Arc::new(row))),
+                None => drop(replica.certificates.remove(&called)),
+            }
+        }
         (name, value) => {
             let proxy = name.strip_prefix(PROXY).and_then(|proxy| proxy.split_once('/'));
             let Some(proxy) = proxy.map(|(mesh, name)| ProxyId::dataplane(mesh, name)) else { return };

@@ -3,6 +3,7 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use change::Revision;
+use change::certificates::CertificateRow;
 use change::replica::Account;
 use plan::ProxyId;
 
@@ -97,8 +98,22 @@ async fn control_planes_hear_of_each_others_proxies_until_they_go() {
     one.hears(&[second]).await;
     two.hears(&[first]).await;
 
-    // a proxy leaves the one and attaches to the other, which has taken over more
-    let (first, second) = (replica("cp-1", 1, &[]), replica("cp-2", 2, &["web-1"]));
+    // a proxy leaves the one and attaches to the other, which has taken over more, and makes its certificate
+    let (first, mut second) = (replica("cp-1", 1, &[]), replica("cp-2", 2, &["web-1"]));
+    let row = CertificateRow {
+        mesh: "default".into(),
+        name: "web-1".into(),
+        control_plane: Some("cp-2".into()),
+        authority: "mesh CA".into(),
+        uris: Vec::new(),
+        serial: Some("07".into()),
+        made: None,
+        ends: None,
+        renews: None,
+        made_count: 1,
+        why: None,
+    };
+    second.certificates.insert("default/web-1".into(), Arc::new(row));
     *one.own.lock().unwrap() = first.clone();
     *two.own.lock().unwrap() = second.clone();
     one.hears(std::slice::from_ref(&second)).await;

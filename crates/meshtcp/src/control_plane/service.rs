@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
+use change::replica::Replica;
 use control::api::{Api, ApiMetrics};
 use control::arrivals::Arrivals;
 use control::bootstrap::Bootstraps;
 use control::certificate::Certificate;
 use control::discovery::{DiscoveryMetrics, DiscoveryServer, serve};
 use control::guard::{caught_task, task_again};
-use control::replicas::exchange;
+use control::identity::Issuer;
+use control::replicas::{Others, exchange};
 use control::run::Event;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::Runtime;
@@ -161,8 +163,11 @@ async fn serve_api(
     let api::Plan { address: wanted, scheme, tls, mut setup, store, gate: _ } = plan;
     if let Some(board) = store.board() {
         let (plane, others, closing) = (shared.plane.clone(), shared.others.clone(), shutdown.clone());
+        let issuer = shared.issuer.clone();
+        tokio::spawn(shutdown.clone().run_until_cancelled_owned(hear(issuer.clone(), others.subscribe())));
         tokio::spawn(async move {
-            let exchange = || exchange(Arc::clone(&board), || plane.own(), others.clone(), closing.clone());
+            let own = || Replica { certificates: issuer.certificates(), ..plane.own() };
+            let exchange = || exchange(Arc::clone(&board), &own, others.clone(), closing.clone());
             task_again("replicas", exchange).await;
         });
     }
@@ -261,4 +266,13 @@ async fn leave_without_loop(grace: Duration) {
     complain("warning: a file, folder or store does not answer: leaving without it\n");
     streams::finish();
     std::process::exit(0)
+}
+
+/// Has an issuer hear of the certificates that others make.
+async fn hear(issuer: Issuer, mut others: watch::Receiver<Others>) {
+    while others.changed().await.is_ok() {
+        let replicas = Arc::clone(&others.borrow_and_update().replicas);
+        let rows = replicas.iter().flat_map(|replica| replica.certificates.values());
+        issuer.hear(rows.cloned().collect());
+    }
 }

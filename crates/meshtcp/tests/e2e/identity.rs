@@ -5,6 +5,7 @@
 mod lasting;
 mod meshtls;
 mod neighbours;
+mod outside;
 mod permissions;
 mod stranger;
 mod strangers;

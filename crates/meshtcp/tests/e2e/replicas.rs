@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::api::json;
+use crate::api::{ask, json};
 use crate::backend::free_ports;
 use crate::database::Database;
 use crate::program::{Program, eventually, meshtcp};
@@ -52,4 +52,54 @@ fn a_proxy_is_in_sync_whichever_control_plane_is_asked() {
     // it is over when it is over
     drop(other);
     eventually("the proxy is not attached", || web()["connection"].is_null());
+}
+
+#[test]
+fn who_is_certified_is_known_whichever_control_plane_made_the_certificate() {
+    let database = Database::start();
+    let one = ControlPlane::start(&database.store(), &[]);
+    let other = ControlPlane::start(&database.store(), &[]);
+    let [inbound, own, outbound] = free_ports();
+    let mesh = serde_json::json!({ "type": "Mesh", "name": "default", "mtls": { "enabledBackend": "ca-1", "backends": [{
+        "name": "ca-1", "type": "builtin", "mode": "PERMISSIVE",
+    }] } });
+    let mut web = dataplane(own);
+    web["networking"]["outbound"] =
+        serde_json::json!([{ "port": outbound, "tags": { "kuma.io/service": "redis" } }]);
+    let redis = serde_json::json!({ "type": "Dataplane", "mesh": "default", "name": "redis-1", "networking": {
+        "address": "127.0.0.1",
+        "inbound": [{ "port": inbound, "tags": { "kuma.io/service": "redis", "kuma.io/protocol": "tcp" } }],
+    } });
+    one.put("/meshes/default", &mesh);
+    one.put("/meshes/default/dataplanes/web-1", &web);
+    one.put("/meshes/default/dataplanes/redis-1", &redis);
+    let start = |name: &str, at: &ControlPlane| {
+        Program::start(meshtcp(["proxy", "--proxy", name, "--control-plane", &at.xds, "--workers", "1"]))
+    };
+    let _web = start("web-1", &one);
+    let row = |asked: &ControlPlane, name: &str| {
+        let report = json(&asked.api, "/_identity");
+        report["proxies"]
+            .as_array()?
+            .iter()
+            .find(|row| row["name"] == name && !row["serial"].is_null())
+            .cloned()
+    };
+    eventually("web has a certificate", || row(&one, "web-1").is_some());
+    let dials_by_tls = || {
+        let (_, told) = ask(&one.api, "GET /meshes/default/dataplanes/web-1/_config");
+        told.contains("redis{mesh=default}")
+    };
+    assert!(!dials_by_tls(), "redis has no certificate yet");
+    let _redis = start("redis-1", &other);
+    eventually("the one knows what the other has made", || {
+        row(&one, "redis-1").is_some_and(|row| row["controlPlane"].is_string())
+    });
+    eventually("and the other way round", || {
+        row(&other, "web-1").is_some_and(|row| row["controlPlane"].is_string())
+    });
+    assert!(row(&other, "redis-1").unwrap()["controlPlane"].is_null());
+    eventually("web goes over to TLS, since all of redis can", dials_by_tls);
+    let overview = json(&one.api, "/meshes/default/dataplanes/redis-1/_overview");
+    assert!(overview["dataplaneInsight"]["mTLS"]["issuedBackend"] == "ca-1", "{overview:#}");
 }

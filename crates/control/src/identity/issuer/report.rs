@@ -19,6 +19,7 @@ pub(super) fn of(issuing: &Issuing, outside: &Outside) -> CertificateReport {
         CertificateRow {
             mesh: proxy.mesh.as_str().to_owned(),
             name: proxy.name.as_str().to_owned(),
+            control_plane: None,
             authority: name(&holder.request.by),
             uris: holder.request.uris.clone().unwrap_or_default(),
             serial: leaf.map(|leaf| leaf.serial.clone()),

@@ -53,12 +53,17 @@ impl Authority {
 
     /// Signs a certificate for these URIs that is valid for so many days; for none: that has expired.
     pub(super) fn signs(&self, name: &str, uris: &[&str], days: u32) -> Certificate {
+        let names: Vec<String> = uris.iter().map(|uri| format!("URI:{uri}")).collect();
+        self.issues(name, &names, days)
+    }
+
+    /// The same for names of any sort, each behind the word for it.
+    pub(super) fn issues(&self, name: &str, names: &[String], days: u32) -> Certificate {
         let [key, request, extensions, certificate] =
             ["key", "csr", "ext", "pem"].map(|ending| format!("{name}.{ending}"));
         self.openssl(&[
             "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/", "-keyout", &key, "-out", &request,
         ]);
-        let names: Vec<String> = uris.iter().map(|uri| format!("URI:{uri}")).collect();
         let mut wanted = String::from(
             "basicConstraints=critical,CA:false\nkeyUsage=critical,digitalSignature,keyEncipherment\n\
              extendedKeyUsage=serverAuth,clientAuth\n",
@@ -100,6 +105,13 @@ impl Authority {
         let output =
             Command::new("openssl").args(arguments).current_dir(self.folder.path()).output().unwrap();
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+impl Certificate {
+    /// The certificate and its key, in PEM.
+    pub(super) fn text(&self) -> String {
+        std::fs::read_to_string(&self.file).unwrap()
     }
 }
 
@@ -198,6 +210,30 @@ impl Server {
     /// What clients said to it.
     pub(super) fn heard(&self) -> String {
         self.text.lock().unwrap().clone()
+    }
+}
+
+/// A server of OpenSSL that says each line backwards, to whom shows a certificate of an authority. Held until the end.
+pub(super) struct Backwards {
+    _child: Running,
+}
+
+impl Backwards {
+    pub(super) fn start(port: u16, certificate: &Certificate, clients: &Authority) -> Self {
+        let (at, file) = (port.to_string(), certificate.file.display().to_string());
+        let child = Command::new("openssl")
+            .args(["s_server", "-rev", "-accept", &at, "-cert", &file, "-key", &file])
+            .args(["-Verify", "1", "-verify_return_error", "-CAfile", &clients.file()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let it = Self { _child: Running(child) };
+        crate::program::eventually("the server listens", || {
+            std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+        });
+        it
     }
 }
 
