@@ -109,8 +109,15 @@ fn rendered(source: &str, out: &mut String) {
 fn the_file_says_what_the_types_say_and_compiles() {
     let crate_root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut said = HEAD.to_owned();
-    for source in ["l4.rs", "l4/cluster.rs", "l4/names.rs", "l4/permissions.rs", "l4/secret.rs", "l4/tls.rs"]
-    {
+    for source in [
+        "l4.rs",
+        "l4/cluster.rs",
+        "l4/names.rs",
+        "l4/outside.rs",
+        "l4/permissions.rs",
+        "l4/secret.rs",
+        "l4/tls.rs",
+    ] {
         rendered(&std::fs::read_to_string(crate_root.join("src/proto").join(source)).unwrap(), &mut said);
     }
     let (root, name) = (crate_root.join("proto"), "meshtcp/l4/v1/l4.proto");
