@@ -111,8 +111,8 @@ pub struct Listener {
 pub enum Arrival {
     /// Its address and port are opened.
     Opened = 0,
-    /// It is not opened. The kernel redirects connections to a listener of the same proxy and direction that is
-    /// [`Arrival::Redirected`]; those whose original destination it is for are its own.
+    /// It is not opened. Of the connections that the kernel redirects to another listener of the same proxy and direction, those
+    /// are its own whose original destination it is for.
     Captured = 1,
     /// Its address and port are opened, and the kernel redirects connections there. Its routes are for those whose original
     /// destination no captured listener is for; who dials it directly is refused.
