@@ -12,7 +12,10 @@ use meshtcp_dialect::envoy::{self, EnvoyOptions, SplitLayout};
 use meshtcp_dialect::l4;
 use model::draft::{Document, parse_unchecked, read};
 use model::{Profile, Resource};
-use plan::{Accepts, Backend, Context, Fate, Listener, Plan, Snapshot, plan, shares};
+use plan::{
+    Accepts, Backend, Context, ExternalPeer, Fate, Listener, Match, Plan, ProxyId, Session, Snapshot, plan,
+    shares,
+};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -32,7 +35,8 @@ fn resources(documents: &[String], profile: Profile) -> Vec<Resource> {
 
 fn plans(resources: Vec<Resource>, profile: Profile) -> Vec<Plan> {
     let snapshot = Snapshot::new(resources, Context::new(profile));
-    snapshot.proxies().map(|proxy| plan(&snapshot, &proxy.into()).unwrap()).collect()
+    let dataplanes = snapshot.proxies().map(ProxyId::from);
+    dataplanes.chain(snapshot.zone_proxies()).filter_map(|proxy| plan(&snapshot, &proxy)).collect()
 }
 
 fn splits(plan: &Plan) -> impl Iterator<Item = &[Backend]> {
@@ -140,6 +144,14 @@ proptest! {
         for plan in plans(resources(&documents, profile), profile) {
             let told = l4::lower(&plan);
             for listener in &plan.listeners {
+                for (claimed, _) in &listener.routes {
+                    let Match::ServerName { pattern, session: Session::Mtls(_) } = claimed else { continue };
+                    let claims = told.listeners.get(&listener.name).map(|it| it.server_names.as_slice());
+                    let claim = claims.unwrap_or_default().iter().find(|it| it.pattern == pattern.to_lowercase());
+                    let refused = told.refusals.of_route(&listener.name, claimed).is_some();
+                    let ends = claim.is_some_and(|it| it.tls.is_some() && it.permissions.is_some());
+                    prop_assert!(ends || refused, "{claim:?}");
+                }
                 let Accepts::Mtls(terminated) = &listener.accepts else { continue };
                 let Some(message) = told.listeners.get(&listener.name) else { continue };
                 let permissive = message.tls.as_ref().map(|tls| tls.permissive);
@@ -152,6 +164,18 @@ proptest! {
                 let secured = cluster.direct.is_none() && cluster.tls.as_ref().is_some_and(|tls| !tls.optional);
                 let spoken = told.clusters[name].tls.is_some();
                 prop_assert!(!secured || spoken || endpoints.endpoints.is_empty(), "{endpoints:?}");
+                let (wanted, said) = (cluster.to_outside(), &told.clusters[name].outside_tls);
+                match (wanted, said) {
+                    (Some(wanted), Some(said)) => {
+                        prop_assert_eq!(wanted.verify == ExternalPeer::Anybody, said.anybody);
+                        let shows = wanted.client_certificate.is_some();
+                        prop_assert_eq!(shows, !said.certificate.is_empty());
+                    }
+                    (wanted, said) => {
+                        prop_assert!(said.is_none());
+                        prop_assert!(wanted.is_none() || endpoints.endpoints.is_empty(), "{endpoints:?}");
+                    }
+                }
             }
         }
     }

@@ -72,6 +72,21 @@ fn dataplane() -> impl Strategy<Value = String> {
     })
 }
 
+/// What is verified of a service outside the mesh.
+fn verification() -> impl Strategy<Value = String> {
+    let mode = prop::sample::select(vec!["Secured", "SkipSAN", "SkipCA", "SkipAll"]);
+    let more = prop::sample::subsequence(
+        vec![
+            "serverName: db.example.com",
+            "subjectAltNames: [ { type: Prefix, value: db } ]",
+            "caCert: { secret: ca }",
+            "clientCert: { secret: own }, clientKey: { secret: key }",
+        ],
+        0..4,
+    );
+    (mode, more).prop_map(|(mode, more)| [&[&*format!("mode: {mode}")], &more[..]].concat().join(", "))
+}
+
 fn other() -> impl Strategy<Value = String> {
     prop_oneof![
         (name(), name()).prop_map(|(name, team)| format!(
@@ -81,6 +96,16 @@ fn other() -> impl Strategy<Value = String> {
         name().prop_map(|name| format!(
             "type: MeshExternalService\nmesh: default\nname: {name}\nspec:\n  match: {{ type: HostnameGenerator, port: 80, \
              protocol: tcp }}\n  endpoints: [ {{ address: {name}.example.com, port: 80 }}, {{ address: 192.0.2.1, port: 80 }} ]\n"
+        )),
+        (name(), verification()).prop_map(|(name, verification)| format!(
+            "type: MeshExternalService\nmesh: default\nname: {name}\nspec:\n  match: {{ type: HostnameGenerator, port: 80, \
+             protocol: tcp }}\n  endpoints: [ {{ address: {name}.example.com, port: 80 }} ]\n  tls: {{ enabled: true, version: {{ \
+             max: TLS11 }}, verification: {{ {verification} }} }}\n"
+        )),
+        (name(), verification()).prop_map(|(name, verification)| format!(
+            "type: MeshExternalService\nmesh: default\nname: {name}\nspec:\n  match: {{ type: HostnameGenerator, port: 80, \
+             protocol: tcp }}\n  endpoints: [ {{ address: 192.0.2.1, port: 80 }} ]\n  tls: {{ enabled: true, verification: {{ \
+             {verification} }} }}\n"
         )),
         name().prop_map(|name| format!(
             "type: ExternalService\nmesh: default\nname: {name}\ntags: {{ kuma.io/service: {name} }}\nnetworking: {{ address: \
