@@ -62,12 +62,25 @@ fn of_control_plane() -> String {
             "address": "127.0.0.1", "inbound": [{ "port": port, "tags": { "kuma.io/service": "web" } }],
         } }),
     );
+    // of nobody there would be a metric whether what it needs can be loaded
+    control_plane.put(
+        "/meshes/default/meshexternalservices/db",
+        &json!({ "type": "MeshExternalService", "mesh": "default", "name": "db", "spec": {
+            "match": { "type": "HostnameGenerator", "port": 5432, "protocol": "tcp" },
+            "endpoints": [{ "address": "127.0.0.1", "port": 5432 }],
+            "tls": { "enabled": true, "verification": { "caCert": { "secret": "db-ca" } } },
+        } }),
+    );
     let _proxy =
         Program::start(meshtcp(["proxy", "--proxy", "web-1", "--control-plane", &control_plane.xds]));
     control_plane.program.awaits_text(0, "attached");
     eventually("the roll-out is counted", || {
         let page = ask(admin, "/metrics").1;
-        let wanted = ["rollout_live_after_seconds", "identity_first_certificate_end_timestamp_seconds"];
+        let wanted = [
+            "rollout_live_after_seconds",
+            "identity_first_certificate_end_timestamp_seconds",
+            "identity_external_secret_unreadable",
+        ];
         wanted.iter().all(|name| page.contains(&format!("# TYPE meshtcp_{name}")))
     });
     ask(admin, "/metrics").1
