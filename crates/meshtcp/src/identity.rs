@@ -1,7 +1,7 @@
 //! `meshtcp identity`: who has which certificate, and new ones now.
 
 use change::certificates::{AuthorityRow, CertificateReport, CertificateRow, OutsideRow};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::client::encoded;
@@ -9,6 +9,9 @@ use crate::context::Server;
 use crate::exit::Exit;
 use crate::names;
 use crate::output::{self, Format, complain, print, table};
+
+/// How long before its end it is told of what somebody has to replace.
+const SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -105,8 +108,9 @@ fn drawn(report: &CertificateReport) -> String {
     let until = |at: Option<Timestamp>| at.map_or("none".to_owned(), |at| format!("{at:.0}"));
     let authority = |row: &AuthorityRow| {
         let AuthorityRow { mesh, name, ends, why, former } = row;
-        let former = if *former == 0 { String::new() } else { format!("{former} replaced, still believed") };
-        [mesh.clone(), name.clone(), until(*ends), why.clone().unwrap_or(former)]
+        let former = (*former > 0).then(|| format!("{former} replaced, still believed"));
+        let said: Vec<String> = why.clone().into_iter().chain(soon(*ends)).chain(former).collect();
+        [mesh.clone(), name.clone(), until(*ends), said.join("; ")]
     };
     let certificate = |row: &CertificateRow| {
         let CertificateRow {
@@ -130,7 +134,8 @@ fn drawn(report: &CertificateReport) -> String {
     };
     let of_outside = |row: &OutsideRow| {
         let OutsideRow { mesh, service, part, ends, why } = row;
-        [format!("{mesh}/{service}"), part.clone(), until(*ends), why.clone().unwrap_or_default()]
+        let said = why.clone().or_else(|| soon(*ends)).unwrap_or_default();
+        [format!("{mesh}/{service}"), part.clone(), until(*ends), said]
     };
     let drawn = [
         (!authorities.is_empty())
@@ -145,4 +150,18 @@ fn drawn(report: &CertificateReport) -> String {
             .then(|| table(["OUTSIDE", "SECRET", "ENDS", ""], outside.iter().map(of_outside))),
     ];
     drawn.into_iter().flatten().collect::<Vec<_>>().join("\n")
+}
+
+/// That something which somebody provides ends before long; `None`: it does not.
+fn soon(ends: Option<Timestamp>) -> Option<String> {
+    let left = ends?.duration_since(Timestamp::now());
+    if left > SOON {
+        return None;
+    }
+    let days = left.as_hours() / 24;
+    Some(match days {
+        _ if left.is_negative() => "has ended: put another in its place".to_owned(),
+        0 => "ends within a day: put another in its place".to_owned(),
+        days => format!("ends in {days} days: put another in its place"),
+    })
 }

@@ -30,7 +30,7 @@ pub struct Explanation {
     pub profile: String,
     /// The outbounds and gateway listeners that were asked about, in the order of the plan.
     pub outbounds: Vec<OutboundExplanation>,
-    /// The inbounds that were asked about and take mesh TLS, in the order of the plan.
+    /// Where mesh TLS ends: the inbounds that were asked about, and the server names of zone proxies, in the order of the plan.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub inbounds: Vec<InboundExplanation>,
     /// What becomes of connections that the kernel redirects to the proxy and that none of its listeners is for, in words;
@@ -146,7 +146,7 @@ pub fn explain(snapshot: &Snapshot, proxy: &ProxyKey, outbound: Option<&str>) ->
     let plan = view.route(&view.proxy_rules());
     let asked =
         plan.listeners.iter().filter(|listener| outbound.is_none_or(|wanted| is_meant(listener, wanted)));
-    let inbounds = asked.clone().filter_map(|listener| inbound::explained(listener)).collect();
+    let inbounds = asked.clone().flat_map(|listener| inbound::explained(listener)).collect();
     let routes = asked
         .flat_map(|listener| listener.routes.iter().map(move |(claimed, route)| (listener, claimed, route)));
     let outbounds = routes.filter_map(|(listener, claimed, route)| {

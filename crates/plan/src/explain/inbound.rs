@@ -4,14 +4,29 @@ use model::policy::{PeerMatch, SpiffeIdMatch};
 
 use super::{InboundExplanation, PermissionExplanation, SettingExplanation};
 use crate::plan::{
-    Accepts, Listener, NameCondition, NameRule, PeerList, Permissions, PolicyOrigin, Terminated,
+    Accepts, Listener, Match, NameCondition, NameRule, PeerList, Permissions, PolicyOrigin, Session,
+    Terminated,
 };
 
-/// What is said about the mesh TLS of a listener; `None` where none ends there.
-pub(super) fn explained(listener: &Listener) -> Option<InboundExplanation> {
-    let Accepts::Mtls(terminated) = &listener.accepts else { return None };
+/// What is said about the mesh TLS that ends at a listener: for all connections, or for those of a server name.
+pub(super) fn explained(listener: &Listener) -> impl Iterator<Item = InboundExplanation> {
+    let name = &listener.name;
+    let for_all = match &listener.accepts {
+        Accepts::Mtls(terminated) => Some(of_one(name.clone(), terminated)),
+        Accepts::Plaintext | Accepts::ServerName => None,
+    };
+    let by_name = listener.routes.iter().filter_map(move |(claimed, _)| match claimed {
+        Match::ServerName { pattern, session: Session::Mtls(terminated) } => {
+            Some(of_one(format!("{name} for {pattern}"), terminated))
+        }
+        Match::ServerName { .. } | Match::Everything => None,
+    });
+    for_all.into_iter().chain(by_name)
+}
+
+fn of_one(name: String, terminated: &Terminated) -> InboundExplanation {
     let Terminated { mtls, permissive, mode_by, params, peer_prefixes: _, permissions, counted_as: _ } =
-        &**terminated;
+        terminated;
     let from_policy = |origin: &PolicyOrigin| origin.to_string();
     let mode = SettingExplanation {
         name: "mTLS".to_owned(),
@@ -23,11 +38,11 @@ pub(super) fn explained(listener: &Listener) -> Option<InboundExplanation> {
         value,
         from: from_policy(origin),
     });
-    Some(InboundExplanation {
-        name: listener.name.clone(),
+    InboundExplanation {
+        name,
         settings: std::iter::once(mode).chain(params).collect(),
         permissions: self::permissions(permissions),
-    })
+    }
 }
 
 fn permissions(permissions: &Permissions) -> Vec<PermissionExplanation> {
