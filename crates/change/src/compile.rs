@@ -106,14 +106,15 @@ impl Compiler {
         before: &Compiled,
         resources: impl IntoIterator<Item = Arc<Resource>>,
     ) -> Compiled {
-        if *before.snapshot.context() != self.context || before.envoy != self.envoy {
+        let otherwise = before.snapshot.context().announced_otherwise(&self.context);
+        let Some(otherwise) = otherwise.filter(|_| before.envoy == self.envoy) else {
             return self.plan_all(resources);
-        }
+        };
         let snapshot = Snapshot::following(&before.snapshot, resources, self.context.clone());
         let touched = snapshot.touched_since(&before.snapshot);
         self.plan(snapshot, Arc::clone(&before.commons), |key| match before.proxies.get(key) {
             None => Before::Nothing,
-            Some(old) if old.reads.meet(&touched) => Before::Touched(old),
+            Some(old) if old.reads.meet(&touched) || otherwise.contains(key) => Before::Touched(old),
             Some(old) => Before::Untouched(old),
         })
     }

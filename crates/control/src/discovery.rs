@@ -13,6 +13,7 @@
 //! Anybody may attach, unless a [`TokenGate`] asks for tokens. On the same port a kuma-dp asks
 //! [how to start](crate::bootstrap) its Envoy, over HTTP/1.1.
 
+mod announced;
 mod caller;
 mod gate;
 mod introduction;

@@ -20,8 +20,8 @@ use change::Candidate;
 use change::Revision;
 use change::compile::Compiled;
 use model::Problem;
-use plan::{ProxyId, Snapshot};
-use std::collections::BTreeSet;
+use plan::{ProxyFeatures, ProxyId, Snapshot};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 use xds::Family;
@@ -62,6 +62,9 @@ pub trait Sink {
 
     /// What is known of the secrets about services outside the mesh; `None`: nobody reads them here.
     fn outside(&self) -> Option<Arc<Outside>>;
+
+    /// What proxies have announced about themselves; `None`: nothing new since this was asked last, and plans stay as they are.
+    fn announced(&mut self) -> Option<BTreeMap<ProxyId, ProxyFeatures>>;
 
     /// When something will be due; `None`: nothing, unless something wakes the loop.
     fn due(&self) -> Option<Instant>;

@@ -36,9 +36,7 @@ use tonic::transport::Endpoint;
 use tonic_prost::ProstCodec;
 use trust::Trust;
 use xds::order::ENVOY_CLUSTER;
-use xds::proto::discovery::{
-    DeltaDiscoveryRequest, DeltaDiscoveryResponse, Member, Metadata, Node, TextValue,
-};
+use xds::proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node};
 
 const RECORDED: &str = include_str!("bootstrap/recorded.jsonl");
 /// The Dataplane that is stored from this exchange on.
@@ -231,9 +229,8 @@ async fn attach(server: &Server, node_id: &str, brought: &str) -> Result<(), Sta
         Endpoint::from_shared(format!("http://{}", server.address)).unwrap().connect().await.unwrap();
     let mut grpc = tonic::client::Grpc::new(channel);
     grpc.ready().await.unwrap();
-    let value = Some(TextValue { text: Some(brought.to_owned()) });
-    let metadata = Some(Metadata { fields: vec![Member { key: "dataplane.resource".into(), value }] });
-    let node = Some(Node { id: node_id.into(), metadata, ..Node::default() });
+    let node = Node { id: node_id.into(), ..Node::default() };
+    let node = Some(node.telling("dataplane.resource", brought));
     let request = DeltaDiscoveryRequest { node, type_url: ENVOY_CLUSTER.into(), ..Default::default() };
     let codec = ProstCodec::<DeltaDiscoveryRequest, DeltaDiscoveryResponse>::default();
     let path = PathAndQuery::from_static(

@@ -9,6 +9,7 @@
 
 mod admin;
 mod follower;
+mod redirected;
 mod state;
 
 use std::collections::BTreeMap;
@@ -23,7 +24,7 @@ use ::proxy::discovery::{Discovery, Link, Lost};
 use ::proxy::{ConnectionLog, Options, Proxy};
 use control::guard::{caught_task, task_again};
 use follower::{Carried, Follower};
-use plan::ProxyId;
+use plan::{ProxyId, Redirection};
 use state::State;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
@@ -89,6 +90,17 @@ pub(crate) struct Args {
     /// How long open connections may go on after SIGTERM, SIGINT or SIGQUIT; a second signal ends them at once
     #[arg(long, default_value = "30s", value_parser = duration::parse, value_name = "TIME")]
     drain_time: Duration,
+    /// Say that the kernel redirects connections to it, whatever its Dataplane says: to which ports, those of other hosts and
+    /// those of this one
+    #[arg(
+        long,
+        value_name = "INBOUND,OUTBOUND",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "15006,15001",
+        value_parser = redirected::parse
+    )]
+    transparent_proxy: Option<Redirection>,
     #[command(flatten)]
     dns: DnsFlags,
     #[command(flatten)]
@@ -106,6 +118,8 @@ struct Way {
     /// Where that was read; `None`: what the system trusts.
     ca_file: Option<PathBuf>,
     token_file: Option<PathBuf>,
+    /// How connections are redirected to the proxy; `None`: as its Dataplane says.
+    redirection: Option<Redirection>,
 }
 
 impl Way {
@@ -148,6 +162,7 @@ fn start(arguments: Args) -> Result<(), String> {
         workers,
         drain_time,
         dns,
+        transparent_proxy: redirection,
         takeover,
         patience,
     } = arguments;
@@ -159,7 +174,8 @@ fn start(arguments: Args) -> Result<(), String> {
     let is_tls = control_planes.iter().any(|it| it.tls);
     let trusted = if is_tls { Some(Trusted::read(ca_file.as_deref())?) } else { None };
     let control_planes = control_planes.iter().map(ToString::to_string).collect();
-    let way = Way { control_planes, trusted: watch::Sender::new(trusted), ca_file, token_file };
+    let trusted = watch::Sender::new(trusted);
+    let way = Way { control_planes, trusted, ca_file, token_file, redirection };
     let connection_log: Option<ConnectionLog> = connection_log(log.as_deref(), log_format);
     let options = Options { threads: workers, connection_log, ..Options::default() };
     let proxy = Arc::new(
@@ -248,7 +264,7 @@ async fn succeed(
 async fn follow(
     mut follower: Follower,
     key: &ProxyId,
-    Way { control_planes, trusted, ca_file: _, token_file }: &Way,
+    Way { control_planes, trusted, ca_file: _, token_file, redirection }: &Way,
     link: &watch::Sender<Link>,
 ) -> Result<(), String> {
     let carried = follower.carried();
@@ -259,6 +275,9 @@ async fn follow(
         let mut discovery = discovery.map_err(|error| error.to_string())?;
         if key.as_dataplane().is_none() {
             discovery = discovery.telling(PROXY_SORT, key.sort());
+        }
+        if let Some(redirection) = redirection {
+            discovery = redirected::announced(*redirection, discovery);
         }
         if let Some(Trusted { file, pem }) = &trusted {
             let wrong = |error: trust::TrustError| {

@@ -60,6 +60,35 @@ impl Context {
         }
     }
 
+    /// The proxies that announce something else by another context; `None`: that one differs in something else, too.
+    pub fn announced_otherwise<'a>(&'a self, other: &'a Self) -> Option<BTreeSet<&'a ProxyId>> {
+        let Self {
+            profile,
+            zone,
+            system_namespace,
+            proxies,
+            unannounced,
+            dialled,
+            tag_addresses,
+            certified,
+            unloaded,
+        } = self;
+        let alike =
+            (profile, zone, system_namespace, unannounced, dialled, tag_addresses, certified, unloaded)
+                == (
+                    &other.profile,
+                    &other.zone,
+                    &other.system_namespace,
+                    &other.unannounced,
+                    &other.dialled,
+                    &other.tag_addresses,
+                    &other.certified,
+                    &other.unloaded,
+                );
+        let otherwise = |proxy: &&ProxyId| proxies.get(*proxy) != other.proxies.get(*proxy);
+        alike.then(|| proxies.keys().chain(other.proxies.keys()).filter(otherwise).collect())
+    }
+
     /// What a proxy is able to do.
     pub fn features(&self, proxy: &ProxyId) -> ProxyFeatures {
         self.proxies.get(proxy).copied().unwrap_or(self.unannounced)

@@ -48,7 +48,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status, Streaming};
 use tonic_prost::ProstCodec;
 use trust::{Trust, TrustError, distrust};
-use xds::proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node};
+use xds::proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, MetadataValue, Node};
 use xds::{Mirror, Refusal, ResourceSet, Stranger, TypeUrl, recognise};
 
 use self::tls::Tls;
@@ -166,10 +166,10 @@ impl Discovery {
         })
     }
 
-    /// Tells a text about itself beside its name, as the control plane knows it by a key.
+    /// Tells something about itself beside its name, as the control plane knows it by a key.
     #[must_use]
-    pub fn telling(self, key: &str, text: &str) -> Self {
-        let node = self.node.telling(key, text);
+    pub fn telling(self, key: &str, value: impl Into<MetadataValue>) -> Self {
+        let node = self.node.telling(key, value);
         Self { mirror: Mirror::new(node.clone()), node, ..self }
     }
 

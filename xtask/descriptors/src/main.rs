@@ -20,6 +20,7 @@ const ROOTS: &[&str] = &[
     "envoy/extensions/access_loggers/file/v3/file",
     "envoy/extensions/access_loggers/grpc/v3/als",
     "envoy/extensions/access_loggers/stream/v3/stream",
+    "envoy/extensions/filters/listener/http_inspector/v3/http_inspector",
     "envoy/extensions/filters/listener/original_dst/v3/original_dst",
     "envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol",
     "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector",

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use plan::{ExternalSecret, Mtls, ProxyId};
+use plan::{ExternalSecret, Mtls, ProxyFeatures, ProxyId};
 use tokio::sync::watch;
 use xds::{Family, ResourceSet};
 
@@ -29,6 +29,10 @@ struct Sets {
     senders: BTreeMap<Key, watch::Sender<Published>>,
     /// Who attached or left since somebody looked last.
     moved: BTreeSet<Key>,
+    /// What proxies announced when they attached last, if it was anything; who leaves is still remembered.
+    announced: BTreeMap<ProxyId, ProxyFeatures>,
+    /// Those that announced something else than before, which nobody has heard yet: what is planned is not for them.
+    unheard: BTreeSet<ProxyId>,
 }
 
 impl Sets {
@@ -87,10 +91,25 @@ impl Publisher {
         self.tidy(proxy, family);
     }
 
-    /// What is published for a proxy now and from now on.
+    /// What is published for a proxy that announces nothing, now and from now on.
     pub fn watch(&self, proxy: &ProxyId, family: Family) -> watch::Receiver<Published> {
+        self.attach(proxy, family, ProxyFeatures::default())
+    }
+
+    /// What is published for a proxy now and from now on. One that announces something else than before is told nothing until
+    /// that was heard, and plans are made by it.
+    pub fn attach(
+        &self,
+        proxy: &ProxyId,
+        family: Family,
+        announced: ProxyFeatures,
+    ) -> watch::Receiver<Published> {
         // Under the lock, or the sender could be tidied away in between.
         let mut sets = self.lock();
+        if sets.announced.get(proxy).copied().unwrap_or_default() != announced {
+            sets.announced.insert(proxy.clone(), announced);
+            sets.unheard.insert(proxy.clone());
+        }
         let key = (proxy.clone(), family);
         let receiver = sets.sender(key.clone()).subscribe();
         sets.moved.insert(key);
@@ -99,10 +118,18 @@ impl Publisher {
         receiver
     }
 
-    /// The proxies that are attached now, and the dialects they speak, sorted.
+    /// What proxies have announced, if any of it was not heard yet. From now on it is.
+    pub fn take_announced(&self) -> Option<BTreeMap<ProxyId, ProxyFeatures>> {
+        let mut sets = self.lock();
+        let unheard = std::mem::take(&mut sets.unheard);
+        (!unheard.is_empty()).then(|| sets.announced.clone())
+    }
+
+    /// The proxies that are attached now and were heard, and the dialects they speak, sorted.
     pub fn wanted(&self) -> Vec<(ProxyId, Family)> {
         let sets = self.lock();
-        sets.senders.iter().filter(|(_, sender)| !sender.is_closed()).map(|(key, _)| key.clone()).collect()
+        let attached = sets.senders.iter().filter(|(_, sender)| !sender.is_closed()).map(|(key, _)| key);
+        attached.filter(|(proxy, _)| !sets.unheard.contains(proxy)).cloned().collect()
     }
 
     /// Whether a proxy is attached in a dialect.
@@ -110,12 +137,15 @@ impl Publisher {
         self.lock().is_attached(&(proxy.clone(), family))
     }
 
-    /// Who attached or left since this was asked last, and whether it is attached now, sorted.
+    /// Who attached or left since this was asked last, and whether it is attached now, sorted. Who is not heard yet waits.
     ///
     /// For the one who decides what is published, so that a look costs what happened and not what there is.
     pub fn take_moved(&self) -> Vec<((ProxyId, Family), bool)> {
         let mut sets = self.lock();
-        let moved = std::mem::take(&mut sets.moved);
+        let all = std::mem::take(&mut sets.moved);
+        let (waiting, moved) = all.into_iter().partition(|(proxy, _)| sets.unheard.contains(proxy));
+        sets.moved = waiting;
+        let moved: BTreeSet<Key> = moved;
         moved.into_iter().map(|key| (key.clone(), sets.is_attached(&key))).collect()
     }
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 use change::status::Connection;
 use holdings::Holdings;
 use jiff::Timestamp;
-use plan::ProxyId;
+use plan::{ProxyFeatures, ProxyId};
 use prost::Message;
 use tokio::time::{Instant, Sleep};
 use tokio_stream::Stream as _;
@@ -26,6 +26,7 @@ use told::Told;
 use tonic::{Code, Status, Streaming};
 use xds::{Event, Family, Foreign, Memory, Protocol, Subscription, TypeUrl, opens};
 
+use super::announced::announced;
 use super::caller::Busy;
 use super::introduction::{agent, not_taken, proxy_of};
 use super::metrics::{Reason, StreamLabels, TypeLabels};
@@ -94,6 +95,7 @@ struct Attached {
 struct Seat {
     proxy: ProxyId,
     agent: String,
+    announced: ProxyFeatures,
     number: u64,
     replaced: CancellationToken,
 }
@@ -203,7 +205,7 @@ impl<P: Speaks> Stream<P> {
             self.shared.turn_away(Reason::StartedTwice, &proxy.to_string(), self.peer, status)
         })?;
         self.subscription = Subscription::new(Arc::clone(&self.shared.instance), memory);
-        Ok(Some(Seat { proxy, agent: agent(node), number, replaced }))
+        Ok(Some(Seat { proxy, agent: agent(node), announced: announced(node), number, replaced }))
     }
 
     /// Why what a proxy brought is not taken, for it and for the operator.
@@ -212,7 +214,7 @@ impl<P: Speaks> Stream<P> {
     }
 
     fn attach(&mut self, seat: Seat) {
-        let Seat { proxy, agent, number, replaced } = seat;
+        let Seat { proxy, agent, announced, number, replaced } = seat;
         let family = self.subscription.family().unwrap_or(Family::Envoy);
         tracing::info!(%proxy, protocol = P::KIND.as_str(), dialect = family.as_str(), agent, "proxy attached");
         let connection = Connection {
@@ -226,7 +228,7 @@ impl<P: Speaks> Stream<P> {
         self.shared.metrics.streams.get_or_create(&labels::<P>(family)).inc();
         let holdings = self.shared.issuer.clone().map(|issuer| Holdings::new(issuer, proxy.clone()));
         self.attached = Some(Attached {
-            sets: WatchStream::new(self.shared.publisher.watch(&proxy, family)),
+            sets: WatchStream::new(self.shared.publisher.attach(&proxy, family, announced)),
             holdings,
             replaced: when_cancelled(replaced),
             proxy,

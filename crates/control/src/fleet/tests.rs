@@ -126,6 +126,27 @@ fn who_comes_back_is_not_told_what_was_true_when_he_left() {
 }
 
 #[test]
+fn who_announces_something_waits_until_plans_are_made_by_it_and_is_known_by_it_when_it_has_left() {
+    let (mut fleet, publisher) = fleet();
+    adopt(&mut fleet, compiled("1"));
+    let announced = plan::ProxyFeatures { strict_inbound_ports: true, ..Default::default() };
+    let watcher = publisher.attach(&web(), Family::Envoy, announced);
+    assert!(fleet.attend().is_empty() && adopt(&mut fleet, compiled("0")).is_empty());
+    assert!(watcher.borrow().is_none(), "it is told nothing that was not made for it");
+    assert_eq!(publisher.take_announced(), Some(BTreeMap::from([(web(), announced)])));
+    assert_eq!(fleet.attend().len(), 1);
+    assert!(watcher.borrow().is_some());
+    drop(watcher);
+    let watcher = publisher.attach(&web(), Family::Envoy, announced);
+    assert_eq!(publisher.take_announced(), None, "the same as before is nothing new");
+    drop(watcher);
+    // back with nothing, which is something else
+    let _watcher = publisher.watch(&web(), Family::Envoy);
+    let now = publisher.take_announced().unwrap();
+    assert_eq!(now[&web()], plan::ProxyFeatures::default());
+}
+
+#[test]
 fn a_refusal_is_told_at_the_route_that_it_is_about() {
     let (mut fleet, publisher) = fleet();
     let _watcher = publisher.watch(&web(), Family::Envoy);

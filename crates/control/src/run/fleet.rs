@@ -1,6 +1,6 @@
 //! The fleet of a control plane as what carries states.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use change::compile::Compiled;
 use change::status::TurnedAway;
 use jiff::Timestamp;
 use model::Problem;
-use plan::{ProxyId, Snapshot};
+use plan::{ProxyFeatures, ProxyId, Snapshot};
 use tokio::runtime::Handle;
 use xds::Family;
 
@@ -154,6 +154,10 @@ impl Sink for FleetSink {
 
     fn outside(&self) -> Option<Arc<Outside>> {
         Some(Arc::clone(&self.issuer.as_ref()?.outside().borrow()))
+    }
+
+    fn announced(&mut self) -> Option<BTreeMap<ProxyId, ProxyFeatures>> {
+        self.publisher.take_announced()
     }
 
     /// Proxies wake the loop.

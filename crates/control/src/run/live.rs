@@ -229,16 +229,20 @@ impl<S: Sink> Live<S> {
         problems
     }
 
-    /// Plans again where what plans depend on besides resources is not what it was: which services have certificates, and which
-    /// of those outside the mesh can be dialled. `None`: it is.
+    /// Plans again where what plans depend on besides resources is not what it was: what proxies announce, which services have
+    /// certificates, and which of those outside the mesh can be dialled. `None`: it is.
     fn look_around(&mut self) -> Option<Vec<Change>> {
         let (ledger, compiled) = self.adopted.as_ref()?;
         let context = &mut self.compiler.context;
+        let announced = self.sink.announced().filter(|now| *now != context.proxies);
         let certified = self.sink.certified(&compiled.snapshot);
         let certified = certified.filter(|now| context.certified.as_ref() != Some(now));
         let outside = self.sink.outside().filter(|now| *now.unloaded() != context.unloaded);
-        if certified.is_none() && outside.is_none() {
+        if announced.is_none() && certified.is_none() && outside.is_none() {
             return None;
+        }
+        if let Some(announced) = announced {
+            context.proxies = announced;
         }
         if certified.is_some() {
             context.certified = certified;

@@ -28,13 +28,11 @@ pub(super) fn add(redirected: &Redirected, unasked: Unasked, resources: &mut Env
                 ports.iter().map(to).collect()
             }
         };
-        let mut listener = listener(&name, "INBOUND", *family, *port, chains, *unified);
-        listener["enableReusePort"] = false.into();
+        let listener = listener(&name, Way::In, *family, *port, chains, *unified);
         resources.listeners.insert(name.clone(), listener);
         // without a port nothing arrives
         if *port != 0 {
-            let mut tree = original_destination(&name, unasked);
-            tree["upstreamBindConfig"] = from_address(*family);
+            let tree = original_destination(&name, Some(*family), unasked);
             resources.clusters.insert(name.clone(), tree);
         }
         if let Some(leaving) = outbound {
@@ -65,7 +63,7 @@ fn leaving(
 ) -> Value {
     let ways: Vec<Passed<'_>> = match passthrough {
         Passthrough::Everything => {
-            resources.clusters.insert(name.to_owned(), original_destination(name, unasked));
+            resources.clusters.insert(name.to_owned(), original_destination(name, None, unasked));
             Vec::new()
         }
         Passthrough::Nothing => Vec::new(),
@@ -77,19 +75,19 @@ fn leaving(
         chains.push(
             json!({ "name": name, "filterChainMatch": way.condition(), "filters": [tcp_proxy(&name)] }),
         );
-        resources.clusters.entry(name.clone()).or_insert_with(|| original_destination(&name, unasked));
+        resources.clusters.entry(name.clone()).or_insert_with(|| original_destination(&name, None, unasked));
     }
     if chains.is_empty() {
         return listener(
             name,
-            "OUTBOUND",
+            Way::Out,
             family,
             *port,
             vec![json!({ "filters": [tcp_proxy(name)] })],
             unified,
         );
     }
-    let mut tree = listener(name, "OUTBOUND", family, *port, chains, unified);
+    let mut tree = listener(name, Way::Out, family, *port, chains, unified);
     let inspector = |filter: &str, message: &str| {
         let message = format!("extensions.filters.listener.{filter}.v3.{message}");
         extension(&format!("envoy.filters.listener.{filter}"), &message, object(json!({})))
@@ -175,22 +173,18 @@ impl Passed<'_> {
     }
 }
 
-fn listener(
-    name: &str,
-    direction: &str,
-    family: Family,
-    port: u16,
-    chains: Vec<Value>,
-    unified: bool,
-) -> Value {
+fn listener(name: &str, way: Way, family: Family, port: u16, chains: Vec<Value>, unified: bool) -> Value {
     let mut listener = json!({
         "@type": url("config.listener.v3.Listener"),
         "name": name,
-        "trafficDirection": direction,
-        "address": address(family.everywhere(), u32::from(port)),
-        "filterChains": chains,
-        "useOriginalDst": true,
+        "trafficDirection": if way == Way::In { "INBOUND" } else { "OUTBOUND" },
     });
+    if way == Way::In {
+        listener["enableReusePort"] = false.into();
+    }
+    listener["address"] = address(family.everywhere(), u32::from(port));
+    listener["filterChains"] = chains.into();
+    listener["useOriginalDst"] = true.into();
     if unified {
         listener["statPrefix"] = name.into();
     }
@@ -203,12 +197,15 @@ fn tcp_proxy(name: &str) -> Value {
     extension("envoy.filters.network.tcp_proxy", message, config)
 }
 
-/// A cluster that dials whatever was meant.
-fn original_destination(name: &str, unasked: Unasked) -> Value {
+/// A cluster that dials whatever was meant; from an address that is not redirected, where a family is said.
+fn original_destination(name: &str, from: Option<Family>, unasked: Unasked) -> Value {
     let mut tree = cluster::base(name);
     tree["type"] = "ORIGINAL_DST".into();
     tree["lbPolicy"] = "CLUSTER_PROVIDED".into();
     tree["connectTimeout"] = duration(unasked.connect_timeout).into();
+    if let Some(from) = from {
+        tree["upstreamBindConfig"] = from_address(from);
+    }
     cluster::settings::limit(&mut tree, None, None, unasked);
     tree
 }

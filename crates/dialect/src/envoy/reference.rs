@@ -11,10 +11,9 @@ pub(super) struct Unasked {
     pub(super) connect_timeout: Duration,
     /// Whether the limits of clusters count in statistics what is left of them.
     pub(super) tracks_remaining: bool,
-    /// Whether a zone ingress that offers nothing says who it is; before, it has no listener.
     /// Whether a proxy to which connections are redirected has a cluster for those without a destination.
     pub(super) has_nowhere: bool,
-    /// Whether a zone ingress that offers nothing says who it is.
+    /// Whether a zone ingress that offers nothing says who it is; before, it has no listener.
     pub(super) empty_ingress_answers: bool,
     /// Whether real services outside the mesh are told apart from those by tags.
     pub(super) external_services_are_real: bool,

@@ -10,7 +10,7 @@ use control::identity::{Answer, Certified, Issuer, Outside, holder};
 use control::run::{Accepted, Sink};
 use l4::{Config, ProxyName};
 use model::{Problem, ProxyKey, Severity};
-use plan::{ProxyId, Snapshot};
+use plan::{ProxyFeatures, ProxyId, Snapshot};
 use proxy::{ApplyReport, Proxy};
 use xds::{Family, ResourceSet};
 
@@ -206,6 +206,11 @@ impl Sink for OwnProxy {
 
     fn outside(&self) -> Option<Arc<Outside>> {
         Some(Arc::clone(&self.issuer.outside().borrow()))
+    }
+
+    /// Nothing: it runs in this process, and is what it is.
+    fn announced(&mut self) -> Option<BTreeMap<ProxyId, ProxyFeatures>> {
+        None
     }
 
     fn due(&self) -> Option<Instant> {

@@ -5,7 +5,11 @@ use std::net::{TcpListener, TcpStream};
 
 /// Serves on a port until the test ends: greets every connection with `name`, then echoes its lines.
 pub(crate) fn serve(port: u16, name: &str) {
-    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    serve_on(TcpListener::bind(("127.0.0.1", port)).unwrap(), name);
+}
+
+/// The same at any address.
+pub(crate) fn serve_on(listener: TcpListener, name: &str) {
     let name = name.to_owned();
     std::thread::spawn(move || {
         for connection in listener.incoming().flatten() {

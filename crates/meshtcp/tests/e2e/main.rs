@@ -9,6 +9,7 @@ mod attach;
 mod backend;
 mod backup;
 mod breakage;
+mod capture;
 mod certificates;
 mod changes;
 mod commands;

@@ -162,6 +162,14 @@ impl Choice {
         self.cluster.cell().cluster()
     }
 
+    /// Whether the endpoint is met though it has the address that the listener is for: what is dialled from an address of its
+    /// own is not redirected, and where a connection was meant to go itself nobody of this proxy listens.
+    pub(super) fn leads_past_rules(&self) -> bool {
+        let cluster = self.cluster_config();
+        let endpoint = cluster.endpoints.get(self.forward.endpoint.endpoint);
+        cluster.source.is_some() || endpoint.is_some_and(|endpoint| endpoint.host == Host::Original)
+    }
+
     /// The TLS server name that the endpoint is asked for; `None`: none is.
     pub(super) fn server_name(&self) -> Option<&str> {
         let cluster = self.cluster_config();

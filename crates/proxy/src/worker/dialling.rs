@@ -260,9 +260,7 @@ fn is_itself(address: SocketAddr, connection: &Connection) -> bool {
 /// Books an endpoint, and begins to connect. `None`: that failed at once, and the choice is the next endpoint.
 fn attempt(choice: &mut Choice, of: &Connection, env: &mut Env) -> Step<Option<(OwnedFd, Booking)>> {
     choice.attempts += 1;
-    // what comes from there is not redirected: the application is met, and not this listener
-    let is_apart = choice.cluster_config().source.is_some();
-    if !is_apart && is_itself(choice.address(), of) {
+    if !choice.leads_past_rules() && is_itself(choice.address(), of) {
         // it would be accepted here, and dialled again, until no descriptor is left
         let address = choice.address();
         let why = |end: End| End { why: format!("{address} is this listener itself").into(), ..end };

@@ -127,8 +127,7 @@ pub struct Any {
 /// Where a node says what sort of proxy it is.
 pub const PROXY_SORT: &str = "dataplane.proxyType";
 
-/// Who a proxy says it is. Of what else it tells (`metadata`) texts are read, and of those that it wraps none: most of it is
-/// nobody's business here, and may be large.
+/// Who a proxy says it is, and what else it tells: most of that is nobody's business here, and may be large.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Node {
     /// `<mesh>.<dataplane name>`, `.<name>` of the proxy of a zone.
@@ -157,27 +156,38 @@ impl Node {
         self.text(PROXY_SORT)
     }
 
-    /// The same node, which tells a text beside its name.
+    /// The same node, which tells something beside its name.
     #[must_use]
-    pub fn telling(mut self, key: &str, text: &str) -> Self {
-        let value = Some(TextValue { text: Some(text.to_owned()) });
+    pub fn telling(mut self, key: &str, value: impl Into<MetadataValue>) -> Self {
+        let value = Some(value.into());
         self.metadata.get_or_insert_default().fields.push(Member { key: key.to_owned(), value });
         self
     }
 
+    /// What the proxy tells beside its name under this key; `None`: nothing.
+    pub fn told(&self, key: &str) -> Option<&MetadataValue> {
+        self.metadata.as_ref()?.member(key)
+    }
+
     /// A text among what the proxy tells beside its name; `None`: it says no such thing.
     pub fn text(&self, key: &str) -> Option<&str> {
-        let mut fields = self.metadata.as_ref()?.fields.iter();
-        fields.find(|field| field.key == key)?.value.as_ref()?.text.as_deref()
+        self.told(key)?.text.as_deref()
     }
 }
 
-/// The texts of a `google.protobuf.Struct`.
+/// A `google.protobuf.Struct`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Metadata {
     /// Its members.
     #[prost(message, repeated, tag = "1")]
     pub fields: Vec<Member>,
+}
+
+impl Metadata {
+    /// The value of a member; `None`: it has none of that name.
+    pub fn member(&self, key: &str) -> Option<&MetadataValue> {
+        self.fields.iter().find(|field| field.key == key)?.value.as_ref()
+    }
 }
 
 /// A member of a `google.protobuf.Struct`.
@@ -188,15 +198,69 @@ pub struct Member {
     pub key: String,
     /// What it is.
     #[prost(message, optional, tag = "2")]
-    pub value: Option<TextValue>,
+    pub value: Option<MetadataValue>,
 }
 
-/// A `google.protobuf.Value`, where it is a text.
+/// A `google.protobuf.Value`: one of these.
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct TextValue {
-    /// The text; `None`: it is something else.
+pub struct MetadataValue {
+    /// A number.
+    #[prost(double, optional, tag = "2")]
+    pub number: Option<f64>,
+    /// A text.
     #[prost(string, optional, tag = "3")]
     pub text: Option<String>,
+    /// Yes or no.
+    #[prost(bool, optional, tag = "4")]
+    pub flag: Option<bool>,
+    /// An object.
+    #[prost(message, optional, tag = "5")]
+    pub object: Option<Metadata>,
+    /// A list.
+    #[prost(message, optional, tag = "6")]
+    pub list: Option<List>,
+}
+
+impl From<&str> for MetadataValue {
+    fn from(text: &str) -> Self {
+        Self { text: Some(text.to_owned()), ..Self::default() }
+    }
+}
+
+impl From<u16> for MetadataValue {
+    fn from(number: u16) -> Self {
+        Self { number: Some(number.into()), ..Self::default() }
+    }
+}
+
+impl From<bool> for MetadataValue {
+    fn from(flag: bool) -> Self {
+        Self { flag: Some(flag), ..Self::default() }
+    }
+}
+
+impl From<&[&str]> for MetadataValue {
+    fn from(texts: &[&str]) -> Self {
+        let values = texts.iter().map(|text| (*text).into()).collect();
+        Self { list: Some(List { values }), ..Self::default() }
+    }
+}
+
+/// An object by its members.
+impl<const N: usize> From<[(&str, MetadataValue); N]> for MetadataValue {
+    fn from(members: [(&str, MetadataValue); N]) -> Self {
+        let member = |(key, value): (&str, _)| Member { key: key.to_owned(), value: Some(value) };
+        let fields = members.into_iter().map(member).collect();
+        Self { object: Some(Metadata { fields }), ..Self::default() }
+    }
+}
+
+/// A `google.protobuf.ListValue`.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct List {
+    /// What is in it.
+    #[prost(message, repeated, tag = "1")]
+    pub values: Vec<MetadataValue>,
 }
 
 /// The version of a proxy program in numbers.
