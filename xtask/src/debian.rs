@@ -14,7 +14,7 @@ struct Need {
     present: fn() -> bool,
 }
 
-const NEEDS: [Need; 9] = [
+const NEEDS: [Need; 10] = [
     Need {
         package: "redis-server",
         what_for: "split tests with real clients",
@@ -34,6 +34,11 @@ const NEEDS: [Need; 9] = [
     },
     Need { package: "iproute2", what_for: "networks with few ports", present: || on_path("ip") },
     Need { package: "jq", what_for: "commands of the guide", present: || on_path("jq") },
+    Need {
+        package: "nftables",
+        what_for: "connections that the kernel redirects",
+        present: || on_path("nft"),
+    },
     Need { package: "openssl", what_for: "certificates for the guide", present: || on_path("openssl") },
     Need { package: "valgrind", what_for: "counting instructions", present: || on_path("valgrind") },
 ];
