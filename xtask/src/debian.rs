@@ -39,6 +39,11 @@ const NEEDS: [Need; 10] = [
         present: || on_path("nft"),
     },
     Need { package: "jq", what_for: "commands of the guide", present: || on_path("jq") },
+    Need {
+        package: "nftables",
+        what_for: "connections that the kernel redirects",
+        present: || on_path("nft"),
+    },
     Need { package: "openssl", what_for: "certificates for the guide", present: || on_path("openssl") },
     Need { package: "valgrind", what_for: "counting instructions", present: || on_path("valgrind") },
 ];

@@ -38,7 +38,7 @@ cargo xtask NAME
   house                       who may lean on whom, as a table, checked; words and circles of files, too
   envoy                       install Envoy into target/envoy/bin/envoy
   fanout [CALLERS…]           measure how a change reaches 100, 1,000 and 10,000 proxies, into docs/performance.md
-  fuzz NAME [--seconds N]     fuzz one door: draft, plan, hello, certificate, discovery or proxy_header (default 60 seconds)
+  fuzz NAME [--seconds N]     fuzz one door: draft, plan, hello, certificate, discovery, dns or proxy_header (default 60 seconds)
   sanitize [NAME]             run the data plane's tests under AddressSanitizer
   soak [--minutes N]          churn before the real program (default 30 minutes), written to docs/soak.md
 ";

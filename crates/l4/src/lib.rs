@@ -16,6 +16,7 @@
 //! | [`health`] | which endpoints are well: checks, ejections, slow starts |
 //! | [`permit`] | who may connect over mesh TLS, and by which rule |
 //! | [`hello`] | the server name and the protocols in a TLS client hello |
+//! | [`mod@dns`] | queries and answers of the DNS server beside a proxy |
 //! | [`proxy_protocol`] | who a proxy before us says the client is, and what we say to a backend |
 //! | [`ending`] | how a connection ended, or why it was refused |
 //! | [`counts`] | what was counted, as values |
@@ -29,6 +30,7 @@ pub mod claims;
 pub mod config;
 pub mod counts;
 pub mod decide;
+pub mod dns;
 pub mod ending;
 pub mod existing;
 pub mod health;

@@ -1,6 +1,6 @@
 //! The DNS server beside a proxy, by its flags.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,6 +12,8 @@ use crate::listen;
 use crate::output::print;
 use crate::takeover::Succession;
 
+/// The port to which `meshtcp transparent-proxy` redirects DNS.
+const PORT: u16 = 15053;
 /// How often it is tried to take the place of a predecessor.
 const RETRY: Duration = Duration::from_millis(50);
 
@@ -21,12 +23,11 @@ pub(crate) struct DnsFlags {
     /// Answer DNS: the host names of the mesh with virtual IPs, everything else as the host's own servers do
     #[arg(long, help_heading = "Names")]
     dns: bool,
-    /// Where DNS is answered, over UDP and TCP; may be repeated
+    /// Where DNS is answered, over UDP and TCP; may be repeated. Default: 127.0.0.1:15053, and [::1]:15053 where there is IPv6
     #[arg(
         long,
         value_name = "ADDR",
         value_parser = listen::address,
-        default_value = "127.0.0.1:15053",
         value_delimiter = ',',
         env = "MESHTCP_DNS_ADDRESS",
         help_heading = "Names"
@@ -60,7 +61,13 @@ impl DnsFlags {
         if !self.dns {
             return Ok(Served(None));
         }
-        let Self { dns: _, dns_address, dns_servers } = self.clone();
+        let Self { dns: _, mut dns_address, dns_servers } = self.clone();
+        if dns_address.is_empty() {
+            // queries over IPv6 are redirected to its loopback
+            let has_ipv6 = std::net::UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
+            dns_address.push(SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
+            dns_address.extend(has_ipv6.then_some(SocketAddr::from((Ipv6Addr::LOCALHOST, PORT))));
+        }
         let proxy = Arc::clone(proxy);
         let start = move || Dns::start(&proxy, &dns_address, &dns_servers);
         let words = |error: std::io::Error| {

@@ -19,7 +19,7 @@ use serde::Serialize;
 use crate::exit::Exit;
 use crate::output::{self, Format, complain, print};
 use capture::Capture;
-use rules::Ruleset;
+use rules::{Ruleset, differences};
 use tool::{Choice, Tool};
 
 #[derive(Debug, clap::Args)]
@@ -132,7 +132,7 @@ fn install(Install { capture, with, dry_run, format }: Install) -> Result<Exit, 
     }
     let tool = with.tool.found().map_err(environment)?;
     let before = tool.installed().map_err(environment)?;
-    let is_there = ruleset.differences(&before).is_empty();
+    let is_there = differences(&tool.wanted(&ruleset), &before).is_empty();
     if !is_there {
         tool.install(&ruleset).map_err(environment)?;
     }
@@ -148,7 +148,7 @@ fn install(Install { capture, with, dry_run, format }: Install) -> Result<Exit, 
 fn status(Status { capture, with, format }: Status) -> Result<Exit, Failed> {
     let ruleset = capture.ruleset().map_err(|message| (message, Exit::Usage))?;
     let tool = with.tool.found().map_err(environment)?;
-    let differences = ruleset.differences(&tool.installed().map_err(environment)?);
+    let differences = differences(&tool.wanted(&ruleset), &tool.installed().map_err(environment)?);
     let installed = differences.is_empty();
     let answer = Answer { tool: tool.name(), installed, differences, rules: None };
     let in_words = || told(&answer, &ruleset);

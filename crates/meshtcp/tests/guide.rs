@@ -85,6 +85,7 @@ impl Witness {
         let mut up = Command::new(env!("CARGO_BIN_EXE_meshtcp"));
         up.arg("up")
             .arg(folder.path())
+            .args(["--dns", "--dns-address", "127.0.0.1:0"])
             .args(["--admin", "127.0.0.1:0", "--log-format", "json", "--log"])
             .arg(&log);
         let mut up = Up(up.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap());

@@ -51,6 +51,38 @@ fn the_units_start_the_program_with_flags_that_it_has() {
 }
 
 #[test]
+fn the_unit_of_capture_installs_and_uninstalls_for_the_user_of_captured_proxies() {
+    let unit = std::fs::read_to_string(packaging("systemd/meshtcp-transparent-proxy.service")).unwrap();
+    let drop_in =
+        std::fs::read_to_string(packaging("systemd/meshtcp-proxy@.service.d/captured.conf")).unwrap();
+    let value = |text: &str, key: &str| -> String {
+        text.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_else(|| panic!("no {key}")).to_owned()
+    };
+    let flags = value(&std::fs::read_to_string(packaging("etc/transparent-proxy.env")).unwrap(), "FLAGS=");
+    let flags = flags.trim_matches('"');
+    let user = value(&drop_in, "User=");
+    for key in ["ExecStart=", "ExecReload=", "ExecStop="] {
+        let line = value(&unit, key);
+        let line = line.strip_prefix("/usr/local/bin/meshtcp ").unwrap();
+        if key != "ExecStop=" {
+            assert!(line.contains(&format!(" --user {user} ")), "{line}");
+        }
+        // nobody here has the user, whose place a number takes
+        let line = line.replace("$FLAGS", flags).replace(&user, "5678");
+        let output = Command::new(env!("CARGO_BIN_EXE_meshtcp"))
+            .args(line.split(' '))
+            .arg("--dry-run")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{line}: {said}");
+        assert!(said.contains("delete table inet meshtcp") || said.contains("-X MESHTCP_OUTBOUND"), "{said}");
+    }
+    assert_eq!(value(&drop_in, "Requires="), "meshtcp-transparent-proxy.service");
+    assert_eq!(value(&drop_in, "After="), value(&drop_in, "Requires="));
+}
+
+#[test]
 fn the_units_give_proxies_time_to_drain() {
     let unit = std::fs::read_to_string(packaging("systemd/meshtcp-proxy@.service")).unwrap();
     let settings = std::fs::read_to_string(packaging("etc/proxy.yaml")).unwrap();

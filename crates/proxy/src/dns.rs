@@ -8,7 +8,6 @@
 //! It runs on a thread of its own and reads the configuration that the proxy carries: no connection waits for it. It keeps
 //! nothing: what a server of the host says is neither remembered nor changed.
 
-pub mod message;
 mod upstream;
 
 use std::io;
@@ -18,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use l4::config::HostNames;
-use message::{Code, Heard, Sort, UDP};
+use l4::dns::{self as message, Code, Heard, Sort, UDP};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -42,6 +41,8 @@ const FORWARDED: usize = 512;
 const CONNECTIONS: usize = 64;
 /// How long a client may leave its connection unused.
 const IDLE: Duration = Duration::from_secs(10);
+/// How long a socket rests that has an error.
+const PAUSE: Duration = Duration::from_millis(20);
 /// How many queries one connection may bring.
 const QUERIES: usize = 128;
 /// The longest query that is read over UDP.
@@ -150,8 +151,14 @@ async fn serve_udp(desk: Arc<Desk>, socket: Arc<UdpSocket>) {
     let mut buffer = vec![0; LONGEST_QUERY];
     loop {
         while asking.try_join_next().is_some() {}
-        // such as that a client has gone, which is told to whoever sends next
-        let Ok((length, from)) = socket.recv_from(&mut buffer).await else { continue };
+        let (length, from) = match socket.recv_from(&mut buffer).await {
+            Ok(received) => received,
+            // such as that a client has gone, which is told to whoever receives next
+            Err(_) => {
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+        };
         let packet = &buffer[..length];
         match desk.look(packet, from, UDP) {
             Looked::Answer(answer) => drop(socket.send_to(&answer, from).await),
@@ -182,7 +189,7 @@ async fn serve_tcp(desk: Arc<Desk>, listener: TcpListener) {
                 });
             }
             // out of descriptors, most likely
-            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            Err(_) => tokio::time::sleep(PAUSE).await,
         }
     }
 }

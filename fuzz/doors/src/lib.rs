@@ -8,6 +8,7 @@ pub mod budget;
 mod certificate;
 mod choices;
 mod discovery;
+mod dns;
 mod draft;
 mod hello;
 mod mutate;
@@ -16,6 +17,7 @@ mod proxy_header;
 
 pub use certificate::certificate;
 pub use discovery::discovery;
+pub use dns::dns;
 pub use draft::draft;
 pub use hello::hello;
 pub use mutate::{Mutations, files_below};

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use meshtcp_doors::{Mutations, certificate, discovery, draft, files_below, hello, plan, proxy_header};
+use meshtcp_doors::{Mutations, certificate, discovery, dns, draft, files_below, hello, plan, proxy_header};
 
 fn knock(door: fn(&[u8]), inputs: impl Iterator<Item = Vec<u8>>) {
     for input in inputs {
@@ -32,6 +32,18 @@ fn draft_mutated() {
 #[test]
 fn hello_mutated() {
     knock(hello, Mutations::new(2, vec![client_hello("db.example.com"), client_hello("")]).take(3000));
+}
+
+#[test]
+fn dns_mutated() {
+    let query = |name: &[u8], sort: u8| {
+        [&[7, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1][..], name, &[0, 0, sort, 0, 1]].concat()
+    };
+    let redis = b"\x05redis\x03svc\x04mesh\x05local";
+    // with the EDNS record that resolvers send
+    let extended = [query(redis, 28), vec![0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0]].concat();
+    let long = query(&b"\x3fabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijk".repeat(3), 255);
+    knock(dns, Mutations::new(7, vec![query(redis, 1), extended, long, query(b"", 2)]).take(10_000));
 }
 
 /// A TLS 1.3 client hello with one extension.

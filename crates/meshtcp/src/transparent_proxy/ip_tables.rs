@@ -1,7 +1,7 @@
 //! Rules as `iptables-restore` says them: two chains of our own in the `nat` table, and a jump to each.
 
 use super::ports::{Network, Ports};
-use super::rules::{Chain, Family, Installed, Rule, Ruleset, Then, Transport, When};
+use super::rules::{Chain, Family, Marks, Rule, Ruleset, Then, Transport, When};
 
 fn own(chain: Chain) -> &'static str {
     match chain {
@@ -33,6 +33,17 @@ pub(super) fn script(ruleset: &Ruleset, family: Family) -> String {
     text + "COMMIT\n"
 }
 
+/// The marks of the rules as they should stand in the chains of a family.
+pub(super) fn wanted(ruleset: &Ruleset, family: Family) -> Marks {
+    let marks = |chain| ruleset.of_family(chain, family).map(Rule::mark).collect();
+    ruleset.chains.keys().map(|chain| (called(*chain, family), marks(*chain))).collect()
+}
+
+/// What people call a chain.
+fn called(chain: Chain, family: Family) -> String {
+    format!("{} {}", chain.name(), family.name())
+}
+
 /// The lines that take out what [`found`](Found) says is there.
 pub(super) fn removal(found: &Found) -> String {
     let mut text = "*nat\n".to_owned();
@@ -52,14 +63,14 @@ pub(super) struct Found {
     pub(super) jumps: Vec<Chain>,
     pub(super) chains: Vec<Chain>,
     /// The marks of rules.
-    pub(super) installed: Installed,
+    pub(super) installed: Marks,
 }
 
 impl Found {
     /// Everything that could be there.
     pub(super) fn all() -> Self {
         let chains = Chain::ALL.to_vec();
-        Self { jumps: chains.clone(), chains, installed: Installed::new() }
+        Self { jumps: chains.clone(), chains, installed: Marks::new() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -67,14 +78,14 @@ impl Found {
     }
 }
 
-/// Reads what `iptables-save -t nat` prints.
-pub(super) fn found(listing: &str) -> Found {
+/// Reads what `iptables-save -t nat` prints of a family.
+pub(super) fn found(listing: &str, family: Family) -> Found {
     let mut found = Found::default();
     for line in listing.lines() {
         for chain in Chain::ALL {
             if line.split_whitespace().next() == Some(&format!(":{}", own(chain))) {
                 found.chains.push(chain);
-                found.installed.entry(chain.name().to_owned()).or_default();
+                found.installed.entry(called(chain, family)).or_default();
             }
             if line == format!("-A {} -j {}", hook(chain), own(chain)) {
                 found.jumps.push(chain);
@@ -82,12 +93,12 @@ pub(super) fn found(listing: &str) -> Found {
             if line.starts_with(&format!("-A {} ", own(chain))) {
                 let mark = line.split("--comment \"").nth(1).and_then(|rest| rest.split('"').next());
                 let mark = mark.unwrap_or("a rule of somebody else").to_owned();
-                found.installed.entry(chain.name().to_owned()).or_default().push(mark);
+                found.installed.entry(called(chain, family)).or_default().push(mark);
             }
         }
     }
     // rules that nothing leads to do nothing
-    let leads = |name: &String| found.jumps.iter().any(|chain| chain.name() == *name);
+    let leads = |name: &String| found.jumps.iter().any(|chain| called(*chain, family) == *name);
     found.installed.retain(|name, _| leads(name));
     found
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::ports::{Network, Ports};
-use super::rules::{Chain, Family, Installed, Rule, Ruleset, Then, Transport, When};
+use super::rules::{Chain, Family, Marks, Rule, Ruleset, Then, Transport, When};
 
 /// The table.
 pub(super) const TABLE: &str = "meshtcp";
@@ -79,13 +79,19 @@ fn condition(when: &When) -> String {
     }
 }
 
+/// The marks of the rules as they should stand in the table.
+pub(super) fn wanted(ruleset: &Ruleset) -> Marks {
+    let marks = |rules: &Vec<Rule>| rules.iter().map(Rule::mark).collect();
+    ruleset.chains.iter().map(|(chain, rules)| (chain.name().to_owned(), marks(rules))).collect()
+}
+
 /// What stands in the table, of what `nft -j list table` prints.
 ///
 /// # Errors
 /// In words: it cannot be read.
-pub(super) fn installed(listing: &str) -> Result<Installed, String> {
+pub(super) fn installed(listing: &str) -> Result<Marks, String> {
     let tree: Value = serde_json::from_str(listing).map_err(|error| format!("nft says no JSON: {error}"))?;
-    let mut installed = Installed::new();
+    let mut installed = Marks::new();
     for item in tree["nftables"].as_array().into_iter().flatten() {
         if let Some(chain) = item["chain"]["name"].as_str() {
             installed.entry(chain.to_owned()).or_default();

@@ -15,6 +15,15 @@ pub(super) enum Chain {
     Inbound,
 }
 
+impl Family {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::V4 => "IPv4",
+            Self::V6 => "IPv6",
+        }
+    }
+}
+
 impl Chain {
     pub(super) const ALL: [Self; 2] = [Self::Outbound, Self::Inbound];
 
@@ -99,41 +108,15 @@ pub(super) struct Ruleset {
     pub(super) families: Vec<Family>,
 }
 
-/// The marks of the rules in the kernel, chain by chain; of a rule that is none of ours, what stands in its place. Empty:
-/// nothing is installed.
-pub(super) type Installed = BTreeMap<String, Vec<String>>;
+/// The marks of rules in the kernel, by the chain in which they stand, as it is called to people; of a rule that is none of
+/// ours, what stands in its place.
+pub(super) type Marks = BTreeMap<String, Vec<String>>;
 
 impl Ruleset {
     /// The rules of a chain for one family.
     pub(super) fn of_family(&self, chain: Chain, family: Family) -> impl Iterator<Item = &Rule> {
         let rules = self.chains.get(&chain).into_iter().flatten();
         rules.filter(move |rule| rule.family.is_none_or(|of| of == family))
-    }
-
-    /// How what is installed differs from these; empty: not at all.
-    pub(super) fn differences(&self, installed: &Installed) -> Vec<String> {
-        if installed.is_empty() {
-            return vec!["nothing is installed".to_owned()];
-        }
-        let mut differences = Vec::new();
-        for (chain, rules) in &self.chains {
-            let wanted: Vec<String> = rules.iter().map(Rule::mark).collect();
-            let none = Vec::new();
-            let found = installed.get(chain.name()).unwrap_or(&none);
-            let plain = |mark: &str| mark.rsplit_once(" #").map_or(mark, |(words, _)| words).to_owned();
-            let missing = wanted.iter().filter(|mark| !found.contains(mark));
-            let more = found.iter().filter(|mark| !wanted.contains(mark));
-            let before = differences.len();
-            differences.extend(missing.map(|mark| format!("{}, missing: {}", chain.name(), plain(mark))));
-            differences.extend(more.map(|mark| format!("{}, too much: {}", chain.name(), plain(mark))));
-            if differences.len() == before && *found != wanted {
-                differences.push(format!("{}: the rules are in another order", chain.name()));
-            }
-        }
-        let known = |name: &String| self.chains.keys().any(|chain| chain.name() == *name);
-        differences
-            .extend(installed.keys().filter(|name| !known(name)).map(|name| format!("{name}, too much")));
-        differences
     }
 
     /// What it does, in a few words.
@@ -147,4 +130,28 @@ impl Ruleset {
         };
         Chain::ALL.into_iter().filter_map(target).collect::<Vec<_>>().join(", ")
     }
+}
+
+/// How what is installed differs from what is wanted, in words; empty: not at all.
+pub(super) fn differences(wanted: &Marks, installed: &Marks) -> Vec<String> {
+    if installed.is_empty() {
+        return vec!["nothing is installed".to_owned()];
+    }
+    let mut differences = Vec::new();
+    let none = Vec::new();
+    let plain = |mark: &str| mark.rsplit_once(" #").map_or(mark, |(words, _)| words).to_owned();
+    for (chain, wanted) in wanted {
+        let found = installed.get(chain).unwrap_or(&none);
+        let before = differences.len();
+        let missing = wanted.iter().filter(|mark| !found.contains(mark));
+        differences.extend(missing.map(|mark| format!("{chain}, missing: {}", plain(mark))));
+        let more = found.iter().filter(|mark| !wanted.contains(mark));
+        differences.extend(more.map(|mark| format!("{chain}, too much: {}", plain(mark))));
+        if differences.len() == before && found != wanted {
+            differences.push(format!("{chain}: the rules are in another order"));
+        }
+    }
+    let more = installed.keys().filter(|chain| !wanted.contains_key(*chain));
+    differences.extend(more.map(|chain| format!("{chain}, too much: all of it")));
+    differences
 }

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use super::ip_tables::{self, Found};
 use super::nf_tables;
-use super::rules::{Family, Installed, Ruleset};
+use super::rules::{Family, Marks, Ruleset};
 
 /// Where such programs are, also for whoever has no such path.
 const FOLDERS: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
@@ -124,28 +124,27 @@ impl Tool {
     ///
     /// # Errors
     /// In words: the tool fails.
-    pub(super) fn installed(self) -> Result<Installed, String> {
+    pub(super) fn installed(self) -> Result<Marks, String> {
         match self {
             Self::Nft => match nft_is_there()? {
                 true => {
                     nf_tables::installed(&said("nft", &["-j", "list", "table", "inet", nf_tables::TABLE])?)
                 }
-                false => Ok(Installed::new()),
+                false => Ok(Marks::new()),
             },
             Self::Iptables => {
-                let mut all = Installed::new();
-                for (_, Found { installed, .. }) in saved()? {
-                    for (chain, marks) in installed {
-                        let known = all.entry(chain).or_default();
-                        // rules of both families stand there twice
-                        for mark in marks {
-                            if !known.contains(&mark) {
-                                known.push(mark);
-                            }
-                        }
-                    }
-                }
-                Ok(all)
+                Ok(saved()?.into_iter().flat_map(|(_, Found { installed, .. })| installed).collect())
+            }
+        }
+    }
+
+    /// What should be in the kernel.
+    pub(super) fn wanted(self, ruleset: &Ruleset) -> Marks {
+        match self {
+            Self::Nft => nf_tables::wanted(ruleset),
+            Self::Iptables => {
+                let there = there().filter(|tables| ruleset.families.contains(&tables.family));
+                there.flat_map(|tables| ip_tables::wanted(ruleset, tables.family)).collect()
             }
         }
     }
@@ -159,11 +158,7 @@ impl Tool {
             Self::Nft => told("nft", &["-f", "-"], &nf_tables::script(ruleset)),
             Self::Iptables => {
                 self.remove()?;
-                for tables in TABLES.iter().filter(|it| ruleset.families.contains(&it.family)) {
-                    // a host without IPv6 has nothing to redirect of it
-                    if tables.family == Family::V6 && !has_ipv6() {
-                        continue;
-                    }
+                for tables in there().filter(|it| ruleset.families.contains(&it.family)) {
                     told(tables.restore, &["--noflush"], &ip_tables::script(ruleset, tables.family))?;
                 }
                 Ok(())
@@ -203,8 +198,16 @@ fn nft_is_there() -> Result<bool, String> {
 
 /// What is there of ours, by family.
 fn saved() -> Result<Vec<(Tables, Found)>, String> {
-    let there = TABLES.into_iter().filter(|tables| tables.family == Family::V4 || has_ipv6());
-    there.map(|tables| Ok((tables, ip_tables::found(&said(tables.save, &["-t", "nat"])?)))).collect()
+    let read = |tables: Tables| {
+        let listing = said(tables.save, &["-t", "nat"])?;
+        Ok((tables, ip_tables::found(&listing, tables.family)))
+    };
+    there().map(read).collect()
+}
+
+/// The families that there are: a host without IPv6 has nothing to redirect of it.
+fn there() -> impl Iterator<Item = Tables> {
+    TABLES.into_iter().filter(|tables| tables.family == Family::V4 || has_ipv6())
 }
 
 fn has_ipv6() -> bool {

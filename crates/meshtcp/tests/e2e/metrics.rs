@@ -39,7 +39,7 @@ fn of_up() -> String {
              inbound: [{{port: {port}, servicePort: 1, tags: {{kuma.io/service: db}}}}]\n"
         ),
     );
-    let up = Up::start(&[&town.path()]);
+    let up = Up::start(&[&town.path(), "--dns", "--dns-address", "127.0.0.1:0"]);
     up.is_ready();
     tally(town.outbound, 4);
     eventually("there is a certificate", || {

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Both ends of a connection: `serve ADDRESS PORT`, and `dial USER ADDRESS PORT [SOURCE]`; `ask USER NAME` looks a name up."""
+import encodings.idna  # not to be read any more as another user
 import os
 import socket
 import struct
@@ -14,13 +15,16 @@ def family(address):
 
 
 def dialled(connection):
-    """Where a redirected connection was to go."""
+    """Where a connection was to go, if that is not here."""
     try:
         if connection.family == socket.AF_INET6:
             raw = connection.getsockopt(41, ORIGINAL, 28)
-            return f"[{socket.inet_ntop(socket.AF_INET6, raw[8:24])}]:{struct.unpack_from('!H', raw, 2)[0]}"
-        raw = connection.getsockopt(0, ORIGINAL, 16)
-        return f"{socket.inet_ntoa(raw[4:8])}:{struct.unpack_from('!H', raw, 2)[0]}"
+            address, shown = socket.inet_ntop(socket.AF_INET6, raw[8:24]), "[{}]:{}"
+        else:
+            raw = connection.getsockopt(0, ORIGINAL, 16)
+            address, shown = socket.inet_ntoa(raw[4:8]), "{}:{}"
+        port = struct.unpack_from("!H", raw, 2)[0]
+        return "here" if (address, port) == connection.getsockname()[:2] else shown.format(address, port)
     except OSError:
         return "here"
 

@@ -1,14 +1,29 @@
-# The stage of a scene ($1): a network of its own with a host that is 10.0.0.5 and fd00::5, and what is called here:
-#   want STATUS COMMAND…   COMMAND ends with this status; what it prints is kept
-#   says PATTERN           the last command printed a line that matches
-#   dials AS WHERE         how a connection of a user ends: who answers, or `refused`
+# The stage of a scene ($1): a network of two hosts. This one is 10.0.0.5 and fd00::5; the other is 10.0.0.9, fd00::9, 172.16.3.4
+# and fd01::1, and everything else is behind it. A scene calls:
+#   want STATUS COMMAND…            COMMAND ends with this status; what it prints is kept
+#   says PATTERN                    the last command printed a line that matches
+#   same THIS THAT                  both are equal
+#   there COMMAND…                  does something on the other host
+#   serve ADDRESS PORT              says to each connection which port it met, and where that was dialled
+#   dials USER ADDRESS PORT [FROM]  what a connection of a user is told, or `refused`
 set -eu -o pipefail
 ip link set lo up
-ip link add eth0 type dummy
+unshare --net sleep infinity &
+other=$!
+until [ "$(readlink "/proc/$other/ns/net")" != "$(readlink /proc/$$/ns/net)" ]; do sleep 0.01; done
+there() { nsenter --net --target "$other" "$@"; }
+ip link add eth0 type veth peer name eth0 netns "$other"
 ip address add 10.0.0.5/24 dev eth0
 ip address add fd00::5/64 dev eth0 nodad
 ip link set eth0 up
-ip route add default dev eth0
+there ip link set lo up
+there ip address add 10.0.0.9/24 dev eth0
+there ip address add fd00::9/64 dev eth0 nodad
+there ip address add 172.16.3.4/32 dev lo
+there ip address add fd01::1/128 dev lo
+there ip link set eth0 up
+ip route add default via 10.0.0.9
+ip route add default via fd00::9
 printed=$PWD/printed
 PATH=$PATH:/usr/sbin:/sbin
 for name in $(compgen -e MESHTCP_ || true); do unset "$name"; done
@@ -49,13 +64,15 @@ soon() {
   fail "in vain: $*"
 }
 
-# serve ADDRESS PORT: says to each connection that it is here, and where that was dialled
 serve() {
   python3 "$SCENES/peer.py" serve "$1" "$2" &
-  soon grep -q "$(printf ':%04X 0' "$2")" /proc/net/tcp /proc/net/tcp6
+  soon listens "$2"
 }
 
-# dials USER ADDRESS PORT [SOURCE]
+listens() {
+  "${@:2}" cat /proc/net/tcp /proc/net/tcp6 | grep -q "$(printf ':%04X [0:]* 0A' "$1")"
+}
+
 dials() {
   python3 "$SCENES/peer.py" dial "$@"
 }

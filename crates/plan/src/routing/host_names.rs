@@ -7,10 +7,14 @@ use std::sync::Arc;
 use model::{Kind, Resource, Spec};
 
 use super::facts::Facts;
-use crate::plan::{Direction, Listener};
+use crate::plan::{Destination, Direction, Listener};
 use crate::view::View;
 
+/// What the names of tag-based services end in.
+const SUFFIX: &str = "mesh";
+
 /// The names of the services whose virtual IPs are among the outbounds. Nobody dials one unless connections are redirected.
+/// Real services are called as their statuses say, tag-based ones `SERVICE.mesh`, with a dot for each `_` too.
 pub(super) fn of_proxy(
     view: &View<'_>,
     facts: &Facts<'_>,
@@ -20,8 +24,21 @@ pub(super) fn of_proxy(
     if !facts.transparent() {
         return names;
     }
-    let outbounds = listeners.iter().filter(|it| matches!(it.direction, Direction::Outbound(_)));
-    let dialled: BTreeSet<IpAddr> = outbounds.filter_map(|it| it.bind.address.parse().ok()).collect();
+    let mut dialled: BTreeSet<IpAddr> = BTreeSet::new();
+    for listener in listeners {
+        let Direction::Outbound(destination) = &listener.direction else { continue };
+        let Ok(address) = listener.bind.address.parse::<IpAddr>() else { continue };
+        match destination {
+            Destination::Resource { .. } => drop(dialled.insert(address)),
+            Destination::Tags(tags) if !address.is_loopback() => {
+                let service = tags.service().unwrap_or_default().to_ascii_lowercase();
+                for name in [service.clone(), service.replace('_', ".")] {
+                    names.entry(format!("{name}.{SUFFIX}")).or_default().insert(address);
+                }
+            }
+            Destination::Tags(_) => {}
+        }
+    }
     for kind in [Kind::MeshService, Kind::MeshMultiZoneService, Kind::MeshExternalService] {
         for resource in view.of_kind(kind) {
             let (vips, host_names) = addresses(resource);

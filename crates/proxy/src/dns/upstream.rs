@@ -6,11 +6,10 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use l4::dns::Query;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
-
-use super::message::Query;
 
 /// How long one server may take. All of them together take no longer than what asks them waits: five seconds, mostly.
 const PATIENCE: Duration = Duration::from_millis(1500);

@@ -7,8 +7,8 @@ use std::net::IpAddr;
 
 /// The bytes in front of the question.
 const HEADER: usize = 12;
-/// The longest answer over UDP to a client that nobody knows to take more.
-pub(super) const UDP: usize = 512;
+/// The longest answer over UDP, in bytes, to a client that nobody knows to take more.
+pub const UDP: usize = 512;
 /// The class of the Internet.
 const INTERNET: u16 = 1;
 
@@ -49,7 +49,7 @@ pub enum Sort {
     Other,
 }
 
-/// How an answer ends.
+/// How an answer ends (the RCODE).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
     /// All is well; without addresses: the name has none.
@@ -112,12 +112,12 @@ fn question(packet: &[u8]) -> Option<Query<'_>> {
 
 impl Query<'_> {
     /// What tells this query from others.
-    pub(super) fn id(&self) -> [u8; 2] {
+    pub fn id(&self) -> [u8; 2] {
         [self.packet[0], self.packet[1]]
     }
 
     /// Whether a packet answers the query, asked under another id.
-    pub(super) fn is_answered_by(&self, packet: &[u8], id: [u8; 2]) -> bool {
+    pub fn is_answered_by(&self, packet: &[u8], id: [u8; 2]) -> bool {
         let asked = &self.packet[HEADER..self.end];
         let is_it = |header: &[u8]| header[..2] == id && header[2] & 0x80 != 0;
         let repeats = |question: &[u8]| question.eq_ignore_ascii_case(asked);

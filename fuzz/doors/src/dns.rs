@@ -1,0 +1,35 @@
+//! A packet at the DNS server beside a proxy.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use l4::dns::{Code, Heard, UDP, read, refusal};
+
+/// Reads bytes as a packet, and answers it. An answer is never taken for a query, repeats the id, and has no more bytes than
+/// it may; what was read of a name is a name in lower case.
+pub fn dns(bytes: &[u8]) {
+    let many: Vec<IpAddr> = (0..=255u8)
+        .flat_map(|last| {
+            [Ipv4Addr::new(241, 0, 0, last).into(), Ipv6Addr::new(0xfd, 0, 0, 0, 0, 0, 0, last.into()).into()]
+        })
+        .collect();
+    let answers = match read(bytes) {
+        Heard::Noise => return,
+        Heard::Wrong(code) => vec![(refusal(bytes, code), UDP)],
+        Heard::Query(query) => {
+            if let Some(name) = &query.name {
+                assert!(name.len() < 255 && !name.bytes().any(|byte| byte.is_ascii_uppercase()), "{name:?}");
+            }
+            let of = |code, most| (query.answer(code, &many, 30, most), most);
+            let answers = vec![of(Code::Fine, UDP), of(Code::NoSuchName, usize::from(u16::MAX))];
+            let id = [bytes[0], bytes[1]];
+            assert!(answers.iter().all(|(answer, _)| query.is_answered_by(answer, id)));
+            assert!(!query.is_answered_by(bytes, id), "a query is no answer");
+            answers
+        }
+    };
+    for (answer, most) in answers {
+        assert_eq!(answer[..2], bytes[..2]);
+        assert!(answer.len() <= most, "{} bytes of {most}", answer.len());
+        assert_eq!(read(&answer), Heard::Noise, "an answer would be answered");
+    }
+}
