@@ -14,7 +14,7 @@ struct Need {
     present: fn() -> bool,
 }
 
-const NEEDS: [Need; 10] = [
+const NEEDS: [Need; 11] = [
     Need {
         package: "redis-server",
         what_for: "split tests with real clients",
@@ -40,9 +40,9 @@ const NEEDS: [Need; 10] = [
     },
     Need { package: "jq", what_for: "commands of the guide", present: || on_path("jq") },
     Need {
-        package: "nftables",
-        what_for: "connections that the kernel redirects",
-        present: || on_path("nft"),
+        package: "iptables",
+        what_for: "connections that the kernel redirects, as older hosts do it",
+        present: || on_path("iptables-restore"),
     },
     Need { package: "openssl", what_for: "certificates for the guide", present: || on_path("openssl") },
     Need { package: "valgrind", what_for: "counting instructions", present: || on_path("valgrind") },
