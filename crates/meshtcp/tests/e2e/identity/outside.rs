@@ -14,8 +14,24 @@ use crate::backend::free_ports;
 use crate::program::{PATIENCE, eventually};
 use crate::store::ControlPlane;
 
-const DB: &str = "db.example.com";
+pub(super) const DB: &str = "db.example.com";
 const SECRET: &str = "/meshes/default/secrets/db-ca";
+
+/// What a service behind an outbound says to a line.
+pub(super) fn said(outbound: u16) -> Option<String> {
+    let mut client = TcpStream::connect(("127.0.0.1", outbound)).ok()?;
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.write_all(b"hello\n").ok()?;
+    let mut said = [0; 6];
+    client.read_exact(&mut said).ok()?;
+    Some(String::from_utf8_lossy(&said).into_owned())
+}
+
+/// Stores who vouches for the service.
+pub(super) fn put_authority(control_plane: &ControlPlane, authority: &Authority) {
+    let data = STANDARD.encode(authority.certificate());
+    control_plane.put(SECRET, &json!({ "type": "Secret", "mesh": "default", "name": "db-ca", "data": data }));
+}
 
 /// A sidecar of 2.8, which dials services outside the mesh itself, and a control plane.
 struct Town {
@@ -57,27 +73,17 @@ impl Town {
     }
 
     fn believes(&self, authority: &Authority) {
-        let data = STANDARD.encode(authority.certificate());
-        self.control_plane
-            .put(SECRET, &json!({ "type": "Secret", "mesh": "default", "name": "db-ca", "data": data }));
-    }
-
-    /// What the service says to a line.
-    fn said(&self) -> Option<String> {
-        let mut client = TcpStream::connect(("127.0.0.1", self.outbound)).ok()?;
-        client.set_read_timeout(Some(PATIENCE)).unwrap();
-        client.write_all(b"hello\n").ok()?;
-        let mut said = [0; 6];
-        client.read_exact(&mut said).ok()?;
-        Some(String::from_utf8_lossy(&said).into_owned())
+        put_authority(&self.control_plane, authority);
     }
 
     fn reaches(&self, what: &str) {
-        eventually(&format!("{what}\n{}", self.proxy.log()), || self.said().as_deref() == Some("olleh\n"));
+        eventually(&format!("{what}\n{}", self.proxy.log()), || {
+            said(self.outbound).as_deref() == Some("olleh\n")
+        });
     }
 
     fn is_kept_out(&self, what: &str) {
-        eventually(what, || self.said().is_none());
+        eventually(what, || said(self.outbound).is_none());
     }
 
     /// Why a part of what is needed cannot be loaded, as the API tells it.
