@@ -6,7 +6,7 @@ pub(crate) use view::in_each_dialect;
 
 use change::compile::{Compiled, Compiler, Scope};
 use dialect::envoy::{EnvoyOptions, EnvoyResources};
-use plan::{Context, Plan, ProxyId, TagAddresses, plan_json};
+use plan::{Context, Plan, ProxyFeatures, ProxyId, Redirection, TagAddresses, plan_json};
 use serde_json::{Value, json};
 
 use crate::control_plane::Split;
@@ -68,6 +68,7 @@ pub(crate) fn run(Args { source, proxy, zone, output: format, words, envoy_split
         }
         (Words::Plan, Format::Yaml | Format::Json) => {
             let mut tree = plan_json(&found.plan);
+            tree["assumed"] = assumed(compiled.snapshot.context().features(&proxy));
             tree["notes"] = json!({ "l4": found.told.l4().notes, "envoy": found.told.envoy().map_or(&[][..], |said| &said.notes) });
             tree
         }
@@ -107,6 +108,25 @@ pub(crate) fn unknown(compiled: &Compiled, proxy: &ProxyId, place: &str) -> Exit
     };
     complain(&format!("error: there is no {}\n  help: {help}\n", proxy.resource()));
     Exit::Problems
+}
+
+/// What the proxy is taken to announce when it attaches, as nobody asked it.
+fn assumed(features: ProxyFeatures) -> Value {
+    let ProxyFeatures {
+        unified_naming,
+        bind_outbounds,
+        transparent,
+        workload_identity,
+        strict_inbound_ports,
+    } = features;
+    let redirection = |Redirection { inbound, outbound, ipv6 }: Redirection| json!({ "inbound": inbound, "outbound": outbound, "ipv6": ipv6 });
+    json!({
+        "unifiedNaming": unified_naming,
+        "bindOutbounds": bind_outbounds,
+        "transparentProxy": transparent.map(redirection),
+        "workloadIdentity": workload_identity,
+        "strictInboundPorts": strict_inbound_ports,
+    })
 }
 
 fn options(split: Split) -> EnvoyOptions {
