@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use change::Ledger;
-use change::addresses::{Addresses, Memory, Ranges};
+use change::addresses::{Addresses, Memory, Ranges, has_addresses};
+use change::{Entry, Ledger};
+use model::{Kind, ResourceKey};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -22,9 +23,16 @@ const COLLECTS: Duration = Duration::from_millis(100);
 pub async fn keep(store: Arc<dyn Store>, ranges: Ranges, mut current: watch::Receiver<Arc<Current>>) {
     let mut memory = Memory::default();
     let mut full = BTreeSet::new();
+    // what was looked at last, if all of it was written down
+    let mut done: Vec<Arc<Entry>> = Vec::new();
     loop {
         let state = Arc::clone(&current.borrow_and_update());
-        if let Some((ledger, _)) = &state.adopted {
+        let ledger = state.adopted.as_ref().map(|(ledger, _)| ledger);
+        let looked_at = ledger.map(concerned).unwrap_or_default();
+        // most changes are of proxies
+        let is_done = looked_at.len() == done.len()
+            && looked_at.iter().zip(&done).all(|(now, before)| Arc::ptr_eq(now, before));
+        if let Some(ledger) = ledger.filter(|_| !is_done) {
             let addresses = Addresses::of(ledger.resources().map(Arc::as_ref), &ranges, &memory);
             addresses.teach(&mut memory);
             let told: BTreeSet<String> = addresses.full().into_iter().collect();
@@ -32,9 +40,13 @@ pub async fn keep(store: Arc<dyn Store>, ranges: Ranges, mut current: watch::Rec
                 tracing::warn!("{news}; give them a larger range");
             }
             full = told;
-            if let Err(error) = write(&*store, ledger, &addresses).await {
-                tracing::debug!(%error, "addresses of services are not written down");
-            }
+            done = match write(&*store, ledger, &addresses).await {
+                Ok(()) => looked_at,
+                Err(error) => {
+                    tracing::debug!(%error, "addresses of services are not written down");
+                    Vec::new()
+                }
+            };
         }
         match timeout(LOOKS, current.changed()).await {
             // whoever tells of changes is gone: the process ends
@@ -43,6 +55,12 @@ pub async fn keep(store: Arc<dyn Store>, ranges: Ranges, mut current: watch::Rec
             Err(_) => {}
         }
     }
+}
+
+/// What addresses depend on: services and HostnameGenerators.
+fn concerned(ledger: &Ledger) -> Vec<Arc<Entry>> {
+    let is_concerned = |key: &ResourceKey| has_addresses(key.kind) || key.kind == Kind::HostnameGenerator;
+    ledger.entries().filter(|(key, _)| is_concerned(key)).map(|(_, entry)| Arc::clone(entry)).collect()
 }
 
 /// Writes what differs. What was changed since it was looked at is left for the next look.
@@ -69,7 +87,6 @@ mod tests {
     use change::Options;
     use change::compile::{Compiler, Scope, Which};
     use dialect::envoy::EnvoyOptions;
-    use model::{Kind, ResourceKey};
     use plan::Context;
     use serde_json::{Value, json};
 

@@ -116,6 +116,16 @@ same "0 $vip 30" "$(asked redis.svc.mesh.local)"
 metrics() { curl -s 127.0.0.1:9901/metrics; }
 soon eval 'metrics | grep -q "meshtcp_dns_queries_total{outcome=\"failed\"} [1-9]"'
 
+# whatever is sent, whoever asks properly is answered
+for length in 1 12 17 300 512; do
+  for _ in 1 2 3 4 5; do
+    head -c "$length" /dev/urandom > /dev/udp/127.0.0.1/15053
+    head -c "$length" /dev/urandom > /dev/tcp/127.0.0.1/15053 || true
+  done
+done
+same "0 $vip 30" "$(asked redis.svc.mesh.local)"
+soon eval 'metrics | grep -q "meshtcp_dns_queries_total{outcome=\"malformed\"} [1-9]"'
+
 # an application that only knows the host's own server
 echo 'nameserver 127.0.0.9' > servers
 echo 'nameserver 10.0.0.9' > resolv.conf

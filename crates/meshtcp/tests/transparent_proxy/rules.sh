@@ -70,3 +70,11 @@ same "$installed" "$(saved)"
 want 0 capture uninstall
 says 'taken out with iptables'
 same "$before" "$(saved)"
+
+# which is found by itself
+mount --bind /dev/null "$(command -v nft)"
+want 0 capture install "${flags[@]}"
+says 'installed with iptables: outbound TCP'
+want 0 capture status "${flags[@]}"
+want 0 capture uninstall
+same "$before" "$(saved)"
