@@ -230,6 +230,10 @@ async fn attach(server: &Server, node_id: &str, brought: &str) -> Result<(), Sta
     let mut grpc = tonic::client::Grpc::new(channel);
     grpc.ready().await.unwrap();
     let node = Node { id: node_id.into(), ..Node::default() };
+    let node = match node_id.starts_with('.') {
+        true => node.telling("dataplane.proxyType", "ingress"),
+        false => node,
+    };
     let node = Some(node.telling("dataplane.resource", brought));
     let request = DeltaDiscoveryRequest { node, type_url: ENVOY_CLUSTER.into(), ..Default::default() };
     let codec = ProstCodec::<DeltaDiscoveryRequest, DeltaDiscoveryResponse>::default();
