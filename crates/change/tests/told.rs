@@ -40,7 +40,7 @@ fn bytes(ledger: &Ledger, profile: Profile, envoy: &EnvoyOptions) -> Bytes {
         let l4 = dialect::l4::lower(&plan).to_resource_set();
         (proxy, (l4, dialect::envoy::lower(&plan, envoy).to_resource_set().unwrap()))
     };
-    snapshot.proxies().map(ProxyId::from).map(told).collect()
+    snapshot.proxies().map(ProxyId::from).chain(snapshot.zone_proxies()).map(told).collect()
 }
 
 /// Who is told something else, and the only dialect in which that is so.
