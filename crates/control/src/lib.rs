@@ -11,6 +11,7 @@
 pub mod addresses;
 pub mod api;
 pub mod arrivals;
+pub mod available_services;
 pub mod bootstrap;
 pub mod certificate;
 pub mod discovery;

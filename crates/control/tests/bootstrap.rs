@@ -36,7 +36,7 @@ use tonic::transport::Endpoint;
 use tonic_prost::ProstCodec;
 use trust::Trust;
 use xds::order::ENVOY_CLUSTER;
-use xds::proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node};
+use xds::proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node, PROXY_SORT};
 
 const RECORDED: &str = include_str!("bootstrap/recorded.jsonl");
 /// The Dataplane that is stored from this exchange on.
@@ -224,17 +224,13 @@ const DATAPLANE: &str = r#"{"type":"Dataplane","mesh":"MESH","name":"web-1","net
     "inbound":[{"port":1,"tags":{"kuma.io/service":"web"}}]}}"#;
 
 /// Opens a stream as an Envoy that its kuma-dp started, and waits for what it is told first.
-async fn attach(server: &Server, node_id: &str, brought: &str) -> Result<(), Status> {
+async fn attach(server: &Server, sort: &str, node_id: &str, brought: &str) -> Result<(), Status> {
     let channel =
         Endpoint::from_shared(format!("http://{}", server.address)).unwrap().connect().await.unwrap();
     let mut grpc = tonic::client::Grpc::new(channel);
     grpc.ready().await.unwrap();
     let node = Node { id: node_id.into(), ..Node::default() };
-    let node = match node_id.starts_with('.') {
-        true => node.telling("dataplane.proxyType", "ingress"),
-        false => node,
-    };
-    let node = Some(node.telling("dataplane.resource", brought));
+    let node = Some(node.telling("dataplane.resource", brought).telling(PROXY_SORT, sort));
     let request = DeltaDiscoveryRequest { node, type_url: ENVOY_CLUSTER.into(), ..Default::default() };
     let codec = ProstCodec::<DeltaDiscoveryRequest, DeltaDiscoveryResponse>::default();
     let path = PathAndQuery::from_static(
@@ -252,16 +248,37 @@ async fn attach(server: &Server, node_id: &str, brought: &str) -> Result<(), Sta
 async fn a_dataplane_that_comes_with_its_proxy_is_stored_before_that_is_served() {
     let server = Server::start(false).await;
     let key = ResourceKey::new(Kind::Dataplane, "default", "web-1");
-    attach(&server, "default.web-1", &DATAPLANE.replace("MESH", "default")).await.unwrap();
+    attach(&server, "dataplane", "default.web-1", &DATAPLANE.replace("MESH", "default")).await.unwrap();
     let stored = server.store.get(&key).await.unwrap().unwrap();
     assert_eq!(stored.document["labels"]["kuma.io/mesh"], "default");
     for (node_id, brought, why) in [
         ("nomesh.web-1", DATAPLANE.replace("MESH", "nomesh"), "mesh \"nomesh\" does not exist"),
         ("default.web-2", DATAPLANE.replace("MESH", "default"), "brings Dataplane default/web-1"),
         ("default.web-1", DATAPLANE.replace("127.0.0.1", ""), "networking.address: "),
-        (".ingress-1", r#"{"type":"ZoneIngress","name":"ingress-1"}"#.to_owned(), "networking"),
+        (".web-1", DATAPLANE.replace("MESH", "default"), "is no node id"),
     ] {
-        let status = attach(&server, node_id, &brought).await.unwrap_err();
+        let status = attach(&server, "dataplane", node_id, &brought).await.unwrap_err();
         assert!(status.message().contains(why), "{node_id}: {status:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_zone_proxy_brings_what_it_is_of_its_own_sort() {
+    let server = Server::start(false).await;
+    let document = |kind: &str| {
+        let networking = json!({ "address": "10.0.0.1", "port": 10001 });
+        json!({ "type": kind, "name": "gate-1", "networking": networking }).to_string()
+    };
+    for (sort, kind) in [("ingress", Kind::ZoneIngress), ("egress", Kind::ZoneEgress)] {
+        attach(&server, sort, ".gate-1", &document(kind.as_str())).await.unwrap();
+        assert!(server.store.get(&ResourceKey::global(kind, "gate-1")).await.unwrap().is_some(), "{kind}");
+    }
+    for (sort, brought, why) in [
+        ("ingress", document("ZoneEgress"), "brings ZoneEgress gate-1"),
+        ("ingress", r#"{"type":"ZoneIngress","name":"gate-1"}"#.to_owned(), "networking"),
+        ("car", document("ZoneIngress"), "is no node id"),
+    ] {
+        let status = attach(&server, sort, ".gate-1", &brought).await.unwrap_err();
+        assert!(status.message().contains(why), "{sort}: {status:?}");
     }
 }

@@ -12,6 +12,7 @@ mod metrics;
 mod resources;
 mod screen;
 mod service;
+mod zones;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -24,6 +25,7 @@ use change::compile::{Compiler, Scope, Which};
 use change::report::Question;
 use control::addresses;
 use control::api::{Mirror, Plane, Role};
+use control::available_services;
 use control::certificate::{Certificate, CertificateError, Half};
 use control::discovery::{Publisher, Statuses, TokenGate};
 use control::door::raise_descriptors;
@@ -69,9 +71,8 @@ pub(crate) struct Args {
     /// Only serve proxies of this mesh
     #[arg(long, value_name = "MESH", value_parser = names::mesh)]
     mesh: Option<String>,
-    /// The zone that this control plane is in; default: there are no zones, and with --api-product Kuma it is `default`, as there
-    #[arg(long, value_name = "ZONE", value_parser = names::zone)]
-    zone: Option<String>,
+    #[command(flatten)]
+    zones: zones::ZoneArgs,
     /// How Envoy is told splits
     #[arg(long, value_enum, default_value_t, value_name = "LAYOUT")]
     envoy_split: Split,
@@ -87,7 +88,7 @@ impl Args {
     /// The zone that this control plane is in; `None`: there are no zones.
     fn zone(&self) -> Option<&str> {
         // a control plane of Kuma without a Global is a zone of this name
-        self.zone.as_deref().or_else(|| self.api.is_kuma().then_some("default"))
+        self.zones.zone.as_deref().or_else(|| self.api.is_kuma().then_some("default"))
     }
 }
 
@@ -237,6 +238,10 @@ pub(crate) fn run(arguments: Args) -> Exit {
         let job = move || addresses::keep(Arc::clone(&addressed), ranges, current.clone());
         runtime.spawn(once(store.leads(), job));
         let (issuer, current, leads) = (issuer.clone(), live.current(), store.leads());
+        let counting = arguments.zones.counting();
+        let (kept, state) = (Arc::clone(&store), live.current());
+        let job = move || available_services::keep(Arc::clone(&kept), state.clone(), counting.clone());
+        runtime.spawn(once(leads.clone(), job));
         let job = move || keep(Arc::clone(&store), issuer.clone(), current.clone());
         runtime.spawn(once(leads, job));
     }

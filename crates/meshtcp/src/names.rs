@@ -6,7 +6,7 @@ use model::Kind;
 use model::name::given::{self, InvalidName};
 use plan::ProxyId;
 
-/// A proxy as people name it: `MESH/NAME`, `NAME` in the mesh that is meant, or `ZoneIngress/NAME`.
+/// A proxy as people name it: `MESH/NAME`, `NAME` in the mesh that is meant, `ZoneIngress/NAME` or `ZoneEgress/NAME`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct WrittenProxy {
     key: ProxyId,
@@ -48,6 +48,8 @@ enum ProxyType {
     Dataplane,
     /// The ingress of a zone
     Ingress,
+    /// The egress of a zone
+    Egress,
 }
 
 impl StandsFor {
@@ -60,6 +62,7 @@ impl StandsFor {
         let kind = match proxy_type {
             ProxyType::Dataplane => return Ok(proxy.in_mesh("default")),
             ProxyType::Ingress => Kind::ZoneIngress,
+            ProxyType::Egress => Kind::ZoneEgress,
         };
         let key = proxy.key;
         let named = if proxy.says_mesh {

@@ -20,7 +20,7 @@ use crate::source::Source;
 pub(crate) struct Args {
     #[command(flatten)]
     source: Source,
-    /// The proxy: NAME (of mesh `default`), MESH/NAME or ZoneIngress/NAME
+    /// The proxy: NAME (of mesh `default`), MESH/NAME, ZoneIngress/NAME or ZoneEgress/NAME
     #[arg(long, value_name = "NAME")]
     proxy: ProxyId,
     /// The zone of the control plane that would plan it; default: there are no zones

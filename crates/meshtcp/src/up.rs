@@ -53,6 +53,9 @@ pub(crate) struct Args {
     /// Only carry proxies of this mesh
     #[arg(long, value_name = "MESH", value_parser = names::mesh)]
     mesh: Option<String>,
+    /// The zone that this host is in; default: there are no zones, and zone proxies of every zone that are here are carried
+    #[arg(long, value_name = "ZONE", value_parser = names::zone)]
+    zone: Option<String>,
     /// Also carry this proxy, though its dataplane's address is none of this host: NAME or MESH/NAME; may be repeated
     #[arg(long = "dataplane", value_name = "NAME")]
     dataplanes: Vec<String>,
@@ -231,7 +234,8 @@ fn compiler(arguments: &Args) -> Result<Compiler, String> {
     // nobody here is an Envoy
     let envoy = EnvoyOptions::default();
     let context = Context::new(arguments.source.rules.profile);
-    Ok(Compiler { context: Context { certified: Some(BTreeSet::new()), ..context }, scope, envoy })
+    let zone = arguments.zone.clone();
+    Ok(Compiler { context: Context { zone, certified: Some(BTreeSet::new()), ..context }, scope, envoy })
 }
 
 /// Where lines about finished connections go, by the flags `--log` and `--log-format`.

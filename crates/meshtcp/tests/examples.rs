@@ -14,6 +14,11 @@ use rustix::net::{AddressFamily, SocketType};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Those that a reader tries with `meshtcp up`: one that has a page of its own is a scene of the pages.
+fn tried() -> impl Iterator<Item = PathBuf> {
+    examples().into_iter().filter(|example| !example.join("README.md").exists())
+}
+
 fn examples() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
@@ -51,7 +56,7 @@ fn examples_can_run_side_by_side() {
 
 #[test]
 fn every_example_does_what_its_first_lines_promise() {
-    for example in examples() {
+    for example in tried() {
         let mut texts = Texts::read(&example);
         let free = texts.use_free_ports();
         let story = Story::of(&texts);

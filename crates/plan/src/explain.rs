@@ -4,6 +4,7 @@
 //! connections go in percent, and who said how they are treated. [`Explanation`] is data; its `Display` is a tree.
 
 mod inbound;
+mod path;
 mod policies;
 mod redirected;
 mod settings;
@@ -113,6 +114,10 @@ pub struct ShareExplanation {
     pub reference: String,
     /// Where the share goes, or why it does not, in words.
     pub goes: String,
+    /// Where it passes on its way out of the zone, by which server name, and who is believed at the end, in words; empty where
+    /// destinations themselves are dialled.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub path: Vec<String>,
 }
 
 /// One setting.
@@ -232,8 +237,13 @@ fn explain_split(plan: &Plan, split: &[Backend]) -> Vec<ShareExplanation> {
             Fate::Spilled(why) => format!("no connection: {why}"),
             Fate::Refused(why) => format!("refused: {why}"),
         };
+        let path = backend
+            .cluster()
+            .and_then(|name| plan.clusters.get(name))
+            .map(|cluster| path::explained(cluster));
         let percent = (share * 10_000.0).round() / 100.0;
-        ShareExplanation { percent, weight: *weight, reference: reference.clone(), goes }
+        let (reference, path) = (reference.clone(), path.unwrap_or_default());
+        ShareExplanation { percent, weight: *weight, reference, goes, path }
     };
     split.iter().zip(shares(split)).map(share).collect()
 }

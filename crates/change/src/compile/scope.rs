@@ -3,11 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use model::{Kind, MeshName, Spec};
+use model::{MeshName, Spec};
 use plan::{ProxyId, Snapshot};
-
-/// The kinds of resources that proxies stand by.
-const PROXIES: [Kind; 3] = [Kind::Dataplane, Kind::ZoneIngress, Kind::ZoneEgress];
 
 /// Which proxies to plan for.
 #[derive(Clone, Debug)]
@@ -45,19 +42,17 @@ impl Scope {
         Self { mesh: None, which: Which::Named(keys.into_iter().collect()) }
     }
 
-    /// The proxies of a snapshot that are in scope, by mesh and name.
+    /// The proxies of a snapshot that are in scope: of Dataplanes by mesh and name, then of the zone.
     pub fn proxies<'a>(&'a self, snapshot: &'a Snapshot) -> impl Iterator<Item = ProxyId> + 'a {
-        PROXIES.iter().flat_map(|kind| snapshot.of_kind(*kind)).filter_map(|resource| {
-            let proxy = ProxyId::of(&resource.key())?;
-            let (address, zone) = match resource.spec() {
-                Spec::Dataplane(dataplane) => (&dataplane.address, None),
-                Spec::ZoneIngress(ingress) => (&ingress.address, Some(&*ingress.zone)),
-                Spec::ZoneEgress(egress) => (&egress.address, Some(&*egress.zone)),
-                _ => return None,
-            };
-            let zone = zone.map(|said| if said.is_empty() { resource.meta().zone() } else { said });
-            let is_here = zone.is_none_or(|zone| self.is_of(zone, snapshot));
-            (is_here && self.holds(&proxy, address)).then_some(proxy)
+        let dataplanes = snapshot.proxies().map(ProxyId::from);
+        dataplanes.chain(snapshot.zone_proxies()).filter(|proxy| {
+            let found = snapshot.named(proxy.kind(), proxy.mesh(), proxy.name().as_str());
+            found.is_some_and(|found| match found.spec() {
+                Spec::Dataplane(dataplane) => self.holds(proxy, &dataplane.address),
+                Spec::ZoneIngress(ingress) => self.holds(proxy, &ingress.address),
+                Spec::ZoneEgress(egress) => self.holds(proxy, &egress.address),
+                _ => false,
+            })
         })
     }
 
@@ -71,13 +66,6 @@ impl Scope {
             .into_iter()
             .flatten()
             .filter(|proxy| snapshot.named(proxy.kind(), proxy.mesh(), proxy.name().as_str()).is_none())
-    }
-
-    /// Whether the zone proxies of a zone are planned here: those of others are only dialled, unless somebody asks for one by
-    /// its name.
-    fn is_of(&self, zone: &str, snapshot: &Snapshot) -> bool {
-        let is_own = zone.is_empty() || snapshot.context().zone.as_deref() == Some(zone);
-        is_own || matches!(self.which, Which::Named(_))
     }
 
     fn holds(&self, key: &ProxyId, address: &str) -> bool {

@@ -95,8 +95,8 @@ async fn global(ask: Ask) -> Outcome {
         },
         "zones": {
             "controlPlanes": { "total": all.of_kind(Kind::Zone).count(), "online": 0 },
-            "zoneEgresses": { "total": all.of_kind(Kind::ZoneEgress).count(), "online": 0 },
-            "zoneIngresses": { "total": all.of_kind(Kind::ZoneIngress).count(), "online": 0 },
+            "zoneEgresses": all.zone_proxies(Kind::ZoneEgress),
+            "zoneIngresses": all.zone_proxies(Kind::ZoneIngress),
         },
         "resources": all.resources(None),
     })))
@@ -296,6 +296,16 @@ impl All {
             .filter(|it| sort.is_none_or(|sort| Sort::of(&it.document) == sort))
             .for_each(|it| count.add(self.state(it)));
         count
+    }
+
+    /// How many zone proxies of a kind there are, and how many of them are attached.
+    fn zone_proxies(&self, kind: Kind) -> Value {
+        let is_online = |stored: &&Stored| {
+            let status = ProxyId::of(&stored.key).and_then(|proxy| self.statuses.get(&proxy));
+            status.is_some_and(|status| status.connection.is_some())
+        };
+        let online = self.of_kind(kind).filter(is_online).count();
+        json!({ "total": self.of_kind(kind).count(), "online": online })
     }
 
     fn gateways(&self, mesh: &str) -> Count {

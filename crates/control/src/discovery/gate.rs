@@ -310,4 +310,30 @@ mod tests {
         let user = Bearer::User { name: "jo".into(), groups: vec![] };
         assert_eq!(code(user, &web, known), Err(Code::PermissionDenied));
     }
+
+    #[test]
+    fn a_zone_token_is_for_the_sorts_and_the_zone_that_it_says() {
+        let of = |zone: &str, scope: &[&str]| Bearer::Zone {
+            zone: zone.into(),
+            scope: scope.iter().map(|it| (*it).to_owned()).collect(),
+        };
+        let ingress = ProxyId::ZoneIngress("zi-1".into());
+        let of_east =
+            resource("type: ZoneIngress\nname: zi-1\nzone: east\nnetworking: {address: 10.0.0.1, port: 1}\n");
+        let context = plan::Context { zone: Some("west".into()), ..plan::Context::default() };
+        let west = Snapshot::new(Vec::<Resource>::new(), context);
+        let denied = |bearer: Bearer, found, known| {
+            is_for(&bearer, &ingress, found, known).map_err(|it| it.message().to_owned()).unwrap_err()
+        };
+        assert!(is_for(&of("west", &["egress", "ingress"]), &ingress, None, Some(&west)).is_ok());
+        assert!(denied(of("west", &["cp"]), None, Some(&west)).contains("out of token's scope: cp"));
+        assert!(denied(of("east", &["ingress"]), Some(&of_east), Some(&west)).contains("west is different"));
+        // without a zone of its own the control plane asks the resource
+        assert!(is_for(&of("east", &["ingress"]), &ingress, Some(&of_east), None).is_ok());
+        assert!(denied(of("west", &["ingress"]), Some(&of_east), None).contains("east is different"));
+        let dataplane = token("", &[]);
+        assert_eq!(denied(dataplane, None, Some(&west)), "this is no zone token");
+        let web = ProxyId::dataplane("shop", "web-1");
+        assert!(is_for(&of("west", &["ingress"]), &web, None, Some(&west)).is_err());
+    }
 }

@@ -332,14 +332,14 @@ impl<P: Speaks> Stream<P> {
             while let Poll::Ready(Some(published)) = Pin::new(&mut attached.sets).poll_next(context) {
                 newest = Some(published);
             }
-            let has_new_secrets = attached.holdings.as_mut().is_some_and(|it| it.poll_changed(context));
-            match newest {
-                Some(published) => this.on_publish(published),
-                None if has_new_secrets => {
-                    this.tell();
-                    this.note_sync();
-                }
-                None => {}
+            if let Some(published) = newest {
+                this.on_publish(published);
+            }
+            // afterwards: it may wait for what was asked for just now
+            let holdings = this.attached.as_mut().and_then(|attached| attached.holdings.as_mut());
+            if holdings.is_some_and(|it| it.poll_changed(context)) {
+                this.tell();
+                this.note_sync();
             }
             // The seat may be taken while nothing else happens, also right after it was taken here.
             if let Poll::Ready(status) = this.poll_end(context) {

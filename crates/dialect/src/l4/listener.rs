@@ -45,7 +45,8 @@ pub(super) fn listener(listener: &plan::Listener, proxy: &Proxy, resources: &mut
             Direction::Inbound => service.clone(),
             Direction::Outbound(Destination::Tags(tags)) => tags.service().unwrap_or_default().to_owned(),
             Direction::Outbound(Destination::Resource { id, name: _ }) => id.to_string(),
-            Direction::Gateway | Direction::Zone => {
+            Direction::Zone => proxy.id.to_string(),
+            Direction::Gateway => {
                 routes.iter().map(|(claimed, _)| claimed.hostname()).collect::<Vec<_>>().join(", ")
             }
         },

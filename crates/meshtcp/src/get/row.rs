@@ -137,7 +137,38 @@ pub(crate) fn summary(kind: Kind, resource: &Value) -> String {
             };
             list("/spec/endpoints").iter().map(endpoint).collect::<Vec<_>>().join(", ")
         }
+        Kind::ZoneIngress => {
+            let at = |port: &str, address: &str| {
+                let port = resource.pointer(&format!("/networking/{port}")).filter(|port| **port != 0)?;
+                let address = resource.pointer(&format!("/networking/{address}"))?.as_str()?;
+                Some(format!("{address}:{port}"))
+            };
+            let public = at("advertisedPort", "advertisedAddress");
+            let public =
+                public.map_or_else(|| "not public".to_owned(), |public| format!("public at {public}"));
+            let offers = list("/availableServices");
+            let instances: u64 = offers.iter().filter_map(|it| it.get("instances")?.as_u64()).sum();
+            format!(
+                "{}{}, {public}, offers {instances} instances by {} sets of tags",
+                at("port", "address").unwrap_or_default(),
+                of_zone(resource),
+                offers.len()
+            )
+        }
+        Kind::ZoneEgress => {
+            let address = resource.pointer("/networking/address").and_then(Value::as_str).unwrap_or_default();
+            let port = resource.pointer("/networking/port").map(Value::to_string).unwrap_or_default();
+            format!("{address}:{port}{}", of_zone(resource))
+        }
         _ => resource.pointer("/spec/targetRef").map(reference).unwrap_or_default(),
+    }
+}
+
+/// Which zone it says that it is of.
+fn of_zone(resource: &Value) -> String {
+    match text(resource, "zone") {
+        "" => String::new(),
+        zone => format!(" of zone {zone}"),
     }
 }
 
@@ -160,6 +191,26 @@ fn reference(reference: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_ingress_says_where_it_is_and_what_it_offers() {
+        let mut ingress = serde_json::json!({
+            "networking": { "address": "10.0.0.2", "port": 10001 },
+            "availableServices": [{ "instances": 2 }, { "instances": 3 }],
+        });
+        assert_eq!(
+            summary(Kind::ZoneIngress, &ingress),
+            "10.0.0.2:10001, not public, offers 5 instances by 2 sets of tags"
+        );
+        ingress["zone"] = "west".into();
+        ingress["networking"]["advertisedAddress"] = "203.0.113.7".into();
+        ingress["networking"]["advertisedPort"] = 30001.into();
+        ingress["availableServices"] = serde_json::json!([]);
+        assert_eq!(
+            summary(Kind::ZoneIngress, &ingress),
+            "10.0.0.2:10001 of zone west, public at 203.0.113.7:30001, offers 0 instances by 0 sets of tags"
+        );
+    }
 
     #[test]
     fn an_age_is_told_in_one_unit() {

@@ -5,7 +5,7 @@
 mod egress;
 mod lasting;
 mod meshtls;
-mod neighbours;
+pub(crate) mod neighbours;
 mod outside;
 mod permissions;
 mod stranger;

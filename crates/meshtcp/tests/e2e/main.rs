@@ -39,3 +39,4 @@ mod tls;
 mod town;
 mod turned_away;
 mod up;
+mod zones;

@@ -103,8 +103,9 @@ fn inbound(InboundExplanation { name, settings, permissions }: &InboundExplanati
     Node::new(name.as_str(), below)
 }
 
-fn share(ShareExplanation { percent, weight, reference, goes }: &ShareExplanation) -> Node {
-    Node::leaf(format!("{percent:>6.2} %  {reference} (weight {weight}) → {goes}"))
+fn share(ShareExplanation { percent, weight, reference, goes, path }: &ShareExplanation) -> Node {
+    let path = path.iter().map(Node::leaf).collect();
+    Node::new(format!("{percent:>6.2} %  {reference} (weight {weight}) → {goes}"), path)
 }
 
 fn setting(SettingExplanation { name, value, from }: &SettingExplanation) -> Node {

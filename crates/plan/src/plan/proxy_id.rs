@@ -91,7 +91,7 @@ impl ProxyId {
 }
 
 impl fmt::Display for ProxyId {
-    /// `<mesh>/<name>`, or `ZoneIngress/<name>` or `ZoneEgress/<name>`, which no mesh can be called.
+    /// `<mesh>/<name>`; `ZoneIngress/<name>` or `ZoneEgress/<name>`, which no mesh can be called.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dataplane(key) => key.fmt(f),
@@ -151,7 +151,8 @@ mod tests {
 
     #[test]
     fn a_node_is_of_the_sort_that_it_says() {
-        for proxy in [ProxyId::dataplane("shop", "web-1.ns"), ProxyId::ZoneIngress("zi-1".into())] {
+        let of_zone = [ProxyId::ZoneIngress("zi-1".into()), ProxyId::ZoneEgress("zi-1".into())];
+        for proxy in of_zone.into_iter().chain([ProxyId::dataplane("shop", "web-1.ns")]) {
             assert_eq!(ProxyId::of_node(&proxy.node_id(), Some(proxy.sort())), Some(proxy));
         }
         assert_eq!(ProxyId::of_node("shop.web-1", None), Some(ProxyId::dataplane("shop", "web-1")));

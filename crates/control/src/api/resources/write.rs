@@ -6,6 +6,7 @@ use model::draft::{Document, parse};
 use model::kind::Body;
 use model::problems::{SHOWN, Shown};
 use model::reference::ZONE_TAG;
+use model::resource::ORIGIN_LABEL;
 use model::{Kind, Problems, Profile, Resource, ResourceKey, Severity};
 use serde_json::{Value, json};
 
@@ -162,9 +163,13 @@ pub(super) fn accepted(
     let Some(resource) = parsed.resource else { return Err(Refusal::invalid(PUT, &parsed.problems)) };
     let mut warnings = in_words(&parsed.problems);
     warnings.extend(deprecation(&document, ask.desk().setup.rules.profile).map(str::to_owned));
+    let labels = &said.value()["labels"];
+    // what came from elsewhere is of where it came from
+    let is_copy = labels[ORIGIN_LABEL] == "global";
     if let Some(zone) = ask.desk().setup.rules.zone.as_deref()
-        && let Some(named) = said.value()["labels"][ZONE_TAG].as_str()
+        && let Some(named) = labels[ZONE_TAG].as_str()
         && named != zone
+        && !is_copy
     {
         let reason = format!("the {ZONE_TAG} label must have the same value as the current zone: {zone}");
         return Err(Refusal::field(PUT, "Resource is not valid", &format!("labels[\"{ZONE_TAG}\"]"), reason));

@@ -16,19 +16,19 @@ use crate::store::ControlPlane;
 
 /// Whose data plane a proxy is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sort {
+pub(crate) enum Sort {
     Ours,
     Envoy,
 }
 
 /// A running proxy, of either sort. Held until the end of the test.
-pub(super) enum Proxy {
+pub(crate) enum Proxy {
     Ours(Program),
     Envoy(Envoy),
 }
 
 impl Proxy {
-    pub(super) fn start(sort: Sort, name: &str, control_plane: &ControlPlane) -> Self {
+    pub(crate) fn start(sort: Sort, name: &str, control_plane: &ControlPlane) -> Self {
         match sort {
             Sort::Ours => {
                 let who = ["proxy", "--proxy", name, "--control-plane", &control_plane.xds];
@@ -40,7 +40,7 @@ impl Proxy {
     }
 
     /// What it printed, for the message of a failed test.
-    pub(super) fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         match self {
             Self::Ours(program) => program.printed(),
             Self::Envoy(envoy) => envoy.log(),

@@ -1,0 +1,202 @@
+//! A zone in the east with `web`, and one in the west behind an ingress. What one zone offers is carried to the other by hand, as
+//! a Global would.
+
+use serde_json::{Value, json};
+
+use crate::api::{ask, json as get};
+use crate::backend::{free_ports, serve};
+use crate::identity::neighbours::{Proxy, Sort};
+use crate::program::eventually;
+use crate::store::ControlPlane;
+
+/// A zone: its control plane, and the proxies that run there.
+pub(super) struct Zone {
+    pub(super) control_plane: ControlPlane,
+    proxies: Vec<Proxy>,
+}
+
+impl Zone {
+    pub(super) fn start(name: &str) -> Self {
+        let control_plane = ControlPlane::start("memory", &["--zone", name]);
+        Self { control_plane, proxies: Vec::new() }
+    }
+
+    /// Puts a document where it belongs.
+    pub(super) fn put(&self, document: &Value) {
+        let (path, _) = place(document);
+        self.control_plane.put(&path, document);
+    }
+
+    /// Takes away what is there under the name of a document.
+    pub(super) fn delete(&self, document: &Value) {
+        let (path, _) = place(document);
+        let (status, body) = ask(&self.control_plane.api, &format!("DELETE {path}"));
+        assert_eq!(status, 200, "{body}");
+    }
+
+    /// Starts a proxy, and waits until it runs what it should.
+    pub(super) fn attach(&mut self, sort: Sort, proxy: &str) -> &Proxy {
+        self.proxies.push(Proxy::start(sort, proxy, &self.control_plane));
+        let named = if proxy.contains('/') { proxy.to_owned() } else { format!("default/{proxy}") };
+        eventually(&format!("{named} runs what it should"), || {
+            let proxy = self.proxy(&named);
+            let refuses = proxy["refusals"].as_array().is_some_and(|it| !it.is_empty());
+            assert!(!refuses, "{proxy:#}");
+            proxy["inSync"] == true
+        });
+        self.proxies.last().unwrap()
+    }
+
+    /// Ends all of its proxies.
+    pub(super) fn ends_proxies(&mut self) {
+        self.proxies.clear();
+    }
+
+    /// What is known of a proxy.
+    pub(super) fn proxy(&self, named: &str) -> Value {
+        let status = get(&self.control_plane.api, "/_status?what=proxies");
+        let proxies = status["proxies"].as_array().cloned().unwrap_or_default();
+        proxies.into_iter().find(|it| it["proxy"] == named).unwrap_or_default()
+    }
+
+    /// What is stored.
+    pub(super) fn get(&self, path: &str) -> Value {
+        get(&self.control_plane.api, path)
+    }
+}
+
+fn place(document: &Value) -> (String, String) {
+    let text = |key: &str| document[key].as_str().unwrap_or_default().to_owned();
+    let plural = match text("type").as_str() {
+        "ZoneIngress" => "zoneingresses".to_owned(),
+        "ZoneEgress" => "zoneegresses".to_owned(),
+        "Mesh" => "meshes".to_owned(),
+        kind => format!("{}s", kind.to_lowercase()),
+    };
+    let mesh = text("mesh");
+    let within = if mesh.is_empty() { String::new() } else { format!("/meshes/{mesh}") };
+    (format!("{within}/{plural}/{}", text("name")), mesh)
+}
+
+/// Both zones, one CA, and an ingress in the west.
+pub(super) struct Places {
+    pub(super) east: Zone,
+    pub(super) west: Zone,
+    /// Where `web` dials.
+    pub(super) outbound: u16,
+    /// Where the ingress is dialled.
+    pub(super) gate: u16,
+}
+
+/// How proxies of a mesh trust each other here.
+pub(super) fn mesh(name: &str, more: &Value) -> Value {
+    let mut mesh = json!({ "type": "Mesh", "name": name, "mtls": { "enabledBackend": "ca-1", "backends": [
+        { "name": "ca-1", "type": "builtin" },
+    ] } });
+    for (key, value) in more.as_object().into_iter().flatten() {
+        mesh[key] = value.clone();
+    }
+    mesh
+}
+
+/// Whose every connection is let in.
+pub(super) fn permission(mesh: &str) -> Value {
+    json!({ "type": "MeshTrafficPermission", "mesh": mesh, "name": "all", "spec": {
+        "targetRef": { "kind": "Mesh" },
+        "from": [{ "targetRef": { "kind": "Mesh" }, "default": { "action": "Allow" } }],
+    } })
+}
+
+/// A Dataplane whose application greets with a name, at an inbound for each set of tags.
+pub(super) fn server(mesh: &str, name: &str, greets: &str, tags: &[Value]) -> Value {
+    let inbound = |tags: &Value| {
+        let [port, application] = free_ports();
+        serve(application, greets);
+        json!({ "port": port, "servicePort": application, "tags": tags })
+    };
+    let inbounds: Vec<Value> = tags.iter().map(inbound).collect();
+    json!({ "type": "Dataplane", "mesh": mesh, "name": name, "labels": { "app": name },
+            "networking": { "address": "127.0.0.1", "inbound": inbounds } })
+}
+
+pub(super) fn redis(version: &str) -> Value {
+    json!({ "kuma.io/service": "redis", "kuma.io/protocol": "tcp", "version": version })
+}
+
+/// A Dataplane that dials through one outbound.
+pub(super) fn client(mesh: &str, name: &str, outbound: &Value) -> Value {
+    let [own] = free_ports();
+    json!({ "type": "Dataplane", "mesh": mesh, "name": name, "networking": {
+        "address": "127.0.0.1",
+        "inbound": [{ "port": own, "tags": { "kuma.io/service": "web", "kuma.io/protocol": "tcp" } }],
+        "outbound": [outbound],
+    } })
+}
+
+impl Places {
+    /// Both control planes, whose mesh says this, with everybody let in; nobody dials or serves yet.
+    pub(super) fn of(more: &Value) -> Self {
+        let [outbound, gate] = free_ports();
+        let it = Self { east: Zone::start("east"), west: Zone::start("west"), outbound, gate };
+        it.share("default", more);
+        it
+    }
+
+    /// Makes a mesh in both zones, with the CA of the west.
+    pub(super) fn share(&self, name: &str, more: &Value) {
+        self.west.put(&mesh(name, more));
+        self.east.put(&json!({ "type": "Mesh", "name": name }));
+        for part in ["cert", "key"] {
+            let path = format!("/meshes/{name}/secrets/{name}.ca-builtin-{part}-ca-1");
+            let mut secret = self.west.get(&path);
+            for computed in ["creationTime", "modificationTime", "labels", "kri"] {
+                secret.as_object_mut().unwrap().remove(computed);
+            }
+            self.east.put(&secret);
+        }
+        self.east.put(&mesh(name, more));
+        for zone in [&self.east, &self.west] {
+            zone.put(&permission(name));
+        }
+    }
+
+    /// The ingress of the west; `None`: no other zone can dial it.
+    pub(super) fn ingress(&self, advertised: Option<u16>) -> Value {
+        let mut networking = json!({ "address": "127.0.0.1", "port": self.gate });
+        if let Some(port) = advertised {
+            networking["advertisedAddress"] = "127.0.0.1".into();
+            networking["advertisedPort"] = port.into();
+        }
+        json!({ "type": "ZoneIngress", "name": "zi-west", "networking": networking })
+    }
+
+    /// Opens the ingress of the west.
+    pub(super) fn open(&mut self, sort: Sort) {
+        let ingress = self.ingress(Some(self.gate));
+        self.west.put(&ingress);
+        self.west.attach(sort, "ZoneIngress/zi-west");
+    }
+
+    /// Waits until the west offers so many tag sets, and tells the east.
+    pub(super) fn carry(&self, offered: usize) {
+        let mut ingress = Value::Null;
+        eventually("the west says what it offers", || {
+            ingress = self.west.get("/zoneingresses/zi-west");
+            ingress["availableServices"].as_array().map_or(0, Vec::len) == offered
+        });
+        self.copy(ingress);
+    }
+
+    /// Tells the east of a ZoneIngress of the west.
+    pub(super) fn copy(&self, mut ingress: Value) {
+        ingress["zone"] = "west".into();
+        ingress.as_object_mut().unwrap().remove("labels");
+        self.east.put(&ingress);
+    }
+
+    /// What the proxies of both zones printed.
+    pub(super) fn logs(&self) -> String {
+        let all = self.east.proxies.iter().chain(&self.west.proxies);
+        all.map(Proxy::log).collect::<Vec<_>>().join("\n----\n")
+    }
+}
