@@ -260,7 +260,10 @@ fn child_with_our_proxy() {
     }
     let host = Host::new();
     let (mesh, log) = (host.mesh(), host.log());
-    let up = Up::start(&["--log", log.to_str().unwrap(), "--log-format", "json", mesh.to_str().unwrap()]);
+    let socket = host.folder.path().join("takeover");
+    let (mesh, socket) = (mesh.to_str().unwrap(), socket.to_str().unwrap());
+    let arguments = ["--log", log.to_str().unwrap(), "--log-format", "json", "--takeover", socket, mesh];
+    let mut up = Up::start(&arguments);
     up.is_ready();
     applications_reach_what_they_dial(&host);
     // the log says what was dialled, and why it goes no further
@@ -288,6 +291,14 @@ fn child_with_our_proxy() {
     }
     awaits_end(&log, "loop", |line| line["why"].as_str().unwrap().contains("127.0.0.1:15001"));
     assert!(up.ask("/metrics").1.contains("reason=\"loop\""), "{}", up.ask("/metrics").1);
+    // a successor gets the sockets that connections are redirected to, and nobody notices
+    let crowd = std::thread::spawn(|| answers(REDIS, 400));
+    let successor = Up::start(&arguments);
+    assert_eq!(up.program.ends(), 0);
+    let seen = crowd.join().unwrap();
+    assert!(!seen.contains_key("-"), "{seen:?}");
+    successor.is_ready();
+    assert!(answer(REDIS).is_some());
 }
 
 #[test]
