@@ -290,8 +290,8 @@ fn known<'c>(names: &'c HostNames, name: Option<&str>) -> Known<'c> {
         return Known::Ours(addresses);
     }
     let is_below =
-        |suffix: &&str| name.strip_suffix(*suffix).is_some_and(|left| left.is_empty() || left.ends_with('.'));
-    match SUFFIXES.iter().any(|suffix| is_below(&suffix)) {
+        |suffix: &str| name.strip_suffix(suffix).is_some_and(|left| left.is_empty() || left.ends_with('.'));
+    match SUFFIXES.into_iter().any(is_below) {
         true if names.is_above_some(name) => Known::Ours(&[]),
         true => Known::Absent,
         false => Known::Foreign,

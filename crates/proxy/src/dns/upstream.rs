@@ -103,7 +103,7 @@ impl Upstream {
             if server.is_ipv4() { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { Ipv6Addr::UNSPECIFIED.into() };
         let socket = UdpSocket::bind((any, 0)).await?;
         socket.connect(server).await?;
-        let _asking = self.from_port(socket.local_addr()?.port());
+        let _asking = self.asking_from(socket.local_addr()?.port());
         socket.send(asked).await?;
         let mut buffer = vec![0; LONGEST];
         loop {
@@ -115,7 +115,7 @@ impl Upstream {
         }
     }
 
-    fn from_port(&self, port: u16) -> Asking<'_> {
+    fn asking_from(&self, port: u16) -> Asking<'_> {
         self.asking.lock().unwrap_or_else(PoisonError::into_inner).push(port);
         Asking { upstream: self, port }
     }
