@@ -45,11 +45,12 @@ pub(crate) fn answer(request: &Request) -> Result<Value, Failure> {
 }
 
 /// The reference's test makes the listeners of what is redirected for both address families, and asks for them only where
-/// MeshTLS rewrites them.
+/// MeshTLS rewrites them; those of connections that leave are another module's.
 fn keep_inbounds(plan: &mut Plan, with_redirected: bool) {
     plan.listeners.retain(|listener| listener.direction == Direction::Inbound);
     plan.redirected = plan.redirected.take().filter(|_| with_redirected).map(|mut redirected| {
         redirected.ipv6 = true;
+        redirected.outbound = None;
         redirected
     });
 }
