@@ -10,11 +10,14 @@ use super::READ_AGAIN;
 use crate::identity::outside::{Loaded, Outside, Place, load};
 use crate::identity::sources::Data;
 
+/// What was read of a secret, part by part, and what that is.
+type Read = (Vec<Vec<u8>>, Result<Loaded, String>);
+
 /// Reads secrets about services outside the mesh, each again only if it changed.
 #[derive(Default)]
 pub(super) struct OutsideReader {
     places: BTreeMap<ExternalSecret, Place>,
-    read: BTreeMap<ExternalSecret, (Vec<Vec<u8>>, Result<Loaded, String>)>,
+    read: BTreeMap<ExternalSecret, Read>,
     told: Arc<Outside>,
     is_new: bool,
     read_at: Option<Instant>,
