@@ -73,7 +73,7 @@ fn as_generated(tree: &mut Value) {
 }
 
 /// The secret of a workload identity has the name that the case gives it.
-fn with_secret(tree: &Value, request: &Request) -> Value {
+pub(crate) fn with_secret(tree: &Value, request: &Request) -> Value {
     let identity = &request.params["workloadIdentity"];
     let Some(secret) = identity["secret"].as_str() else { return tree.clone() };
     let mesh = request.proxy().mesh;

@@ -71,6 +71,7 @@ fn run(request: &Request) -> Result<Value, Failure> {
         "xds" => xds::answer(request),
         "xds-ingress" => xds::zone_proxy(request, ProxyId::ZoneIngress),
         "xds-egress" => xds::zone_proxy(request, ProxyId::ZoneEgress),
+        "xds-zone-proxy" => xds::listeners_of_zone(request),
         "xds-inbound" => inbound_xds::answer(request),
         "rbac" => inbound_xds::permission_filter(request),
         "traffic" => traffic::answer(request),

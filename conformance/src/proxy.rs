@@ -96,3 +96,19 @@ fn resource_id(resource: &Value, snapshot: &Snapshot) -> Result<ResourceId, Fail
     };
     Ok(stored.unwrap_or(displayed).with_section(text("sectionName")))
 }
+
+/// A load assignment without the labels of Dataplanes.
+pub(crate) fn without_labels(assignment: &mut Value) {
+    let groups = assignment.get_mut("endpoints").and_then(Value::as_array_mut).into_iter().flatten();
+    let endpoints = groups.filter_map(|group| group["lbEndpoints"].as_array_mut()).flatten();
+    for endpoint in endpoints {
+        let Some(metadata) = endpoint.pointer_mut("/metadata/filterMetadata").and_then(Value::as_object_mut)
+        else {
+            continue;
+        };
+        metadata.remove("io.kuma.labels");
+        if metadata.is_empty() {
+            endpoint.as_object_mut().map(|endpoint| endpoint.remove("metadata"));
+        }
+    }
+}

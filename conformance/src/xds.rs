@@ -1,14 +1,15 @@
-//! Checks `xds`, `xds-ingress` and `xds-egress`: what MeshTCPRoute produces for a proxy and nothing else, and what a zone
+//! Checks `xds`, `xds-ingress`, `xds-egress` and `xds-zone-proxy`: what MeshTCPRoute produces for a proxy and nothing else, and what a zone
 //! proxy is told.
 
 use std::collections::BTreeMap;
 
 use dialect::envoy::{self, CertificateKey, EnvoyOptions, EnvoyResources, SplitLayout};
 use model::ResourceName;
-use plan::{ProxyId, Snapshot, plan};
+use plan::{Direction, ProxyId, Snapshot, plan};
 use serde_json::{Value, json};
 
 use crate::documents::Resources;
+use crate::inbound_xds::with_secret;
 use crate::proxy;
 use crate::reference;
 use crate::request::{Failure, Request};
@@ -51,6 +52,23 @@ pub(crate) fn zone_proxy(request: &Request, id: fn(ResourceName) -> ProxyId) -> 
     let all = clusters.iter().chain(&endpoints).chain(&listeners);
     let all: Vec<Value> = all.map(|(name, tree)| json!({ "name": name, "resource": tree })).collect();
     Ok(json!({ "resources": all }))
+}
+
+/// Check `xds-zone-proxy`: the configuration from the listeners of a Dataplane that carry across the border of its zone, all
+/// types in one list. The labels of endpoints are another module's.
+pub(crate) fn listeners_of_zone(request: &Request) -> Result<Value, Failure> {
+    let resources = Resources::with_context(request, proxy::context(request))?;
+    let key = request.proxy();
+    let mut plan = plan(&resources.snapshot, &key.clone().into())
+        .ok_or_else(|| Failure::Error(format!("there is no Dataplane {key}")))?;
+    plan.listeners.retain(|listener| listener.direction == Direction::Zone);
+    plan.redirected = None;
+    let EnvoyResources { listeners, clusters, mut endpoints, notes: _ } =
+        envoy::lower(&plan, &EnvoyOptions::default());
+    endpoints.values_mut().for_each(proxy::without_labels);
+    let all = clusters.iter().chain(&endpoints).chain(&listeners);
+    let named = |(name, tree)| json!({ "name": name, "resource": with_secret(tree, request) });
+    Ok(json!({ "resources": all.map(named).collect::<Vec<_>>() }))
 }
 
 /// Resources in the form of delta discovery; an empty object when there is none.

@@ -13,8 +13,8 @@ use meshtcp_dialect::l4;
 use model::draft::{Document, parse_unchecked, read};
 use model::{Profile, Resource};
 use plan::{
-    Accepts, Backend, Context, ExternalPeer, Fate, Listener, Match, Plan, ProxyId, Session, Snapshot, plan,
-    shares,
+    Accepts, Backend, ClusterKind, Context, Direction, ExternalPeer, Fate, Listener, Match, Plan, ProxyId,
+    Session, Snapshot, plan, shares,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -37,6 +37,13 @@ fn plans(resources: Vec<Resource>, profile: Profile) -> Vec<Plan> {
     let snapshot = Snapshot::new(resources, Context::new(profile));
     let dataplanes = snapshot.proxies().map(ProxyId::from);
     dataplanes.chain(snapshot.zone_proxies()).filter_map(|proxy| plan(&snapshot, &proxy)).collect()
+}
+
+/// The documents of a mesh, and those of another that has no CA.
+fn with_plaintext_mesh(documents: &[String]) -> Vec<String> {
+    let other = documents.iter().filter(|it| it.contains("mesh: default"));
+    let other = other.map(|it| it.replace("mesh: default", "mesh: other"));
+    documents.iter().cloned().chain(other).chain(["type: Mesh\nname: other\n".to_owned()]).collect()
 }
 
 fn splits(plan: &Plan) -> impl Iterator<Item = &[Backend]> {
@@ -80,6 +87,50 @@ proptest! {
     }
 
     #[test]
+    fn nothing_of_an_egress_leaves_a_mesh_that_has_no_ca((documents, profile) in (documents(), profile())) {
+        let secured = documents.iter().any(|it| it.contains("enabledBackend"));
+        for plan in plans(resources(&with_plaintext_mesh(&documents), profile), profile) {
+            if !matches!(plan.proxy.id, ProxyId::ZoneEgress(_)) {
+                continue;
+            }
+            prop_assert!(secured || plan.listeners.is_empty());
+            for (claimed, route) in plan.listeners.iter().flat_map(|listener| &listener.routes) {
+                let Match::ServerName { pattern, session } = claimed else { panic!("{claimed:?}") };
+                prop_assert!(!pattern.contains("other"), "{pattern}");
+                let ended = match session {
+                    Session::Mtls(terminated) => {
+                        prop_assert_eq!(terminated.peer_prefixes.clone(), ["spiffe://default/"]);
+                        prop_assert_eq!(terminated.mtls.mesh.as_str(), "default");
+                        true
+                    }
+                    session => {
+                        prop_assert_eq!(session, &Session::Passthrough);
+                        false
+                    }
+                };
+                for cluster in route.split.iter().filter_map(Backend::cluster) {
+                    let is_outside = matches!(plan.clusters[cluster].kind, ClusterKind::External { .. });
+                    prop_assert_eq!(is_outside, ended, "{}", cluster);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_route_of_a_zone_proxy_says_who_made_it((documents, profile) in (documents(), profile())) {
+        let resources = resources(&with_plaintext_mesh(&documents), profile);
+        let known: BTreeSet<_> = resources.iter().map(Resource::id).collect();
+        for plan in plans(resources, profile) {
+            for listener in plan.listeners.iter().filter(|it| it.direction == Direction::Zone) {
+                for backend in listener.routes().flat_map(|route| &route.split) {
+                    let by = backend.origin.as_ref().map(|origin| &origin.policy);
+                    prop_assert!(by.is_some_and(|by| known.contains(by)), "{:?}", backend);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn the_order_of_arrival_does_not_matter(
         (documents, profile) in (documents(), profile()),
         turn in 0..16usize,
@@ -108,7 +159,10 @@ proptest! {
                         prop_assert!(sum <= u64::from(u32::MAX) * plan.listeners.len().max(1) as u64);
                         members(listener, "cluster", &mut targets);
                         for target in targets.iter().filter_map(|target| target.as_str()) {
-                            prop_assert!(told.clusters.contains_key(target) || target == "kuma.io/unresolved-backend");
+                            // nothing arrives where the kernel redirects nothing
+                            let idle = target.starts_with("self_transparentproxy") || target.starts_with("inbound:passthrough");
+                            let known = told.clusters.contains_key(target) || target == "kuma.io/unresolved-backend";
+                            prop_assert!(known || idle, "{target}");
                         }
                     }
             }

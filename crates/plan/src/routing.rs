@@ -131,11 +131,14 @@ impl View<'_> {
         mesh_tls.limit(&mut clusters, &listeners, self.mesh_name());
         let inbounds = inbound::of_proxy(self, &facts, &mesh_tls, &mut warnings);
         let redirected = redirected::redirected(self, &facts, &mesh_tls, &inbounds, &mut warnings);
+        let zone::Carried { listeners: carried, clusters: of_carried } =
+            zone::of_proxy(self, &facts, &clusters, &mut warnings);
         let (inbounds, applications): (Vec<_>, Vec<_>) = inbounds
             .into_iter()
             .map(|Offered { listener, application }| (Arc::new(listener), application))
             .unzip();
-        listeners.splice(..0, inbounds);
+        listeners.splice(..0, inbounds.into_iter().chain(carried.into_iter().map(Arc::new)));
+        clusters.extend(of_carried);
         for application in applications {
             clusters.entry(application.name.clone()).or_insert(application);
         }

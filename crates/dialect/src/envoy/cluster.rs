@@ -34,7 +34,7 @@ pub(super) fn cluster(cluster: &Cluster, destinations: Destinations<'_>) -> (Val
         }
     }
     match kind {
-        ClusterKind::Application | ClusterKind::Zone => {}
+        ClusterKind::Application | ClusterKind::Zone { subsets: _ } => {}
         ClusterKind::Mesh => set_http(&mut tree, Protocol::Http2),
         ClusterKind::Gateway => {
             tree["perConnectionBufferLimitBytes"] = 32768.into();
@@ -52,7 +52,7 @@ pub(super) fn cluster(cluster: &Cluster, destinations: Destinations<'_>) -> (Val
     }
     let ClusterKind::External { protocol: _, tls: outside } = kind else {
         discovered(&mut tree);
-        let mut assignment = endpoint::assignment(name, endpoints, tls.as_ref());
+        let mut assignment = endpoint::assignment(name, endpoints);
         settings::choose(&mut tree, treatment);
         settings::add(&mut tree, treatment, destinations.unasked);
         settings::fail_over(&mut assignment, treatment);

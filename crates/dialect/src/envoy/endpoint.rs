@@ -2,31 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use model::reference::{SERVICE_TAG, ZONE_TAG};
+use model::reference::SERVICE_TAG;
 use model::resource::DISPLAY_NAME_LABEL;
-use plan::{Endpoint, ProxyTls};
+use plan::Endpoint;
 use serde_json::{Map, Value, json};
 
 use super::words::{address, url};
 
-/// The load assignment of a cluster that is discovered by EDS; `tls`: how its endpoints are dialled.
-pub(super) fn assignment(cluster: &str, endpoints: &[Endpoint], tls: Option<&ProxyTls>) -> Value {
-    let zones = tls.map(|tls| &tls.sni_of_zones);
-    let mut tree = grouped(cluster, endpoints, |endpoint| {
-        // the zone by which their transport socket is matched
-        let zone = endpoint.zone.as_ref().filter(|zone| zones.is_some_and(|zones| zones.contains_key(*zone)));
-        zone.map(|zone| (ZONE_TAG.to_owned(), zone.as_str().into())).into_iter().collect()
-    });
+/// The load assignment of a cluster that is discovered by EDS.
+pub(super) fn assignment(cluster: &str, endpoints: &[Endpoint]) -> Value {
+    let mut tree = inline(cluster, endpoints);
     tree["@type"] = url("config.endpoint.v3.ClusterLoadAssignment").into();
     tree
 }
 
 /// The load assignment inside a cluster: groups sorted by zone, those without one first.
 pub(super) fn inline(cluster: &str, endpoints: &[Endpoint]) -> Value {
-    grouped(cluster, endpoints, |_| Map::new())
-}
-
-fn grouped(cluster: &str, endpoints: &[Endpoint], also: impl Fn(&Endpoint) -> Map<String, Value>) -> Value {
     let mut groups: BTreeMap<(Option<&str>, u32), Vec<&Endpoint>> = BTreeMap::new();
     for endpoint in endpoints {
         groups.entry((endpoint.zone.as_deref(), endpoint.priority)).or_default().push(endpoint);
@@ -35,7 +26,7 @@ fn grouped(cluster: &str, endpoints: &[Endpoint], also: impl Fn(&Endpoint) -> Ma
         .into_iter()
         .map(|((zone, priority), mut endpoints)| {
             endpoints.sort_by(|a, b| (&a.address, a.port).cmp(&(&b.address, b.port)));
-            let endpoints: Vec<Value> = endpoints.into_iter().map(|e| endpoint(e, also(e))).collect();
+            let endpoints: Vec<Value> = endpoints.into_iter().map(|e| endpoint(e, Map::new())).collect();
             let mut group = json!({ "lbEndpoints": endpoints });
             if let Some(zone) = zone {
                 group["locality"] = json!({ "zone": zone });
@@ -53,20 +44,22 @@ fn grouped(cluster: &str, endpoints: &[Endpoint], also: impl Fn(&Endpoint) -> Ma
     tree
 }
 
+/// The tags by which an endpoint is told from others.
+pub(super) fn tags(endpoint: &Endpoint) -> Map<String, Value> {
+    let told = endpoint.tags.iter().filter(|(key, _)| ![SERVICE_TAG, DISPLAY_NAME_LABEL].contains(key));
+    told.map(|(key, value)| (key.into(), value.into())).collect()
+}
+
 /// One endpoint with its tags as metadata; `also` goes to what transport sockets are matched by.
 pub(super) fn endpoint(endpoint: &Endpoint, also: Map<String, Value>) -> Value {
-    let Endpoint { priority: _, zone: _, address: ip, port, weight, tags, labels, offered_by: _, via: _ } =
+    let tags = tags(endpoint);
+    let mut sockets = tags.clone();
+    sockets.extend(also);
+    let Endpoint { priority: _, zone: _, address: ip, port, weight, tags: _, labels, offered_by: _, via: _ } =
         endpoint;
-    let tags: Map<String, Value> = tags
-        .iter()
-        .filter(|(key, _)| ![SERVICE_TAG, DISPLAY_NAME_LABEL].contains(key))
-        .map(|(key, value)| (key.into(), value.into()))
-        .collect();
     // by a name the reference tells no endpoints apart
     let labels = labels.iter().filter(|(key, _)| *key != DISPLAY_NAME_LABEL);
     let labels: Map<String, Value> = labels.map(|(key, value)| (key.into(), value.into())).collect();
-    let mut sockets = tags.clone();
-    sockets.extend(also);
     let metadata: Map<String, Value> =
         [("envoy.lb", tags), ("envoy.transport_socket_match", sockets), ("io.kuma.labels", labels)]
             .into_iter()

@@ -4,11 +4,13 @@
 //! server names share the cluster of a service, and choose among its endpoints by tags. Where the destination is outside the
 //! mesh, TLS ends here, and who may not connect is closed.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use plan::{Backend, Cluster, ClusterKind, Fate, Listener, Match, Proxy, ProxyId, Session, Terminated};
+use plan::{
+    Backend, Cluster, ClusterKind, Endpoint, Fate, Listener, Match, Proxy, ProxyId, Session, Terminated,
+};
 use serde_json::{Map, Value, json};
 
 use super::destinations::Destinations;
@@ -108,52 +110,65 @@ pub(super) fn add_clusters(
     let Unasked { tracks_remaining, .. } = destinations.unasked;
     let unasked = Unasked { tracks_remaining: tracks_remaining && is_egress, ..destinations.unasked };
     let destinations = Destinations { unasked, ..destinations };
-    // by cluster: the sets of keys by which routes choose among its endpoints
-    let mut selectors: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
-    for backend in listener.routes().flat_map(|route| &route.split) {
-        let Fate::Routed { cluster, subset } = &backend.fate else { continue };
-        let selectors = selectors.entry(cluster).or_default();
-        let keys: Vec<&str> = subset.iter().map(|(key, _)| key).collect();
-        let selector = json!({ "fallbackPolicy": "NO_FALLBACK", "keys": keys });
-        if !keys.is_empty() && !selectors.contains(&selector) {
-            selectors.push(selector);
-        }
-    }
-    for (name, selectors) in selectors {
-        let Some(destination) = destinations.get(name) else { continue };
-        let mut tree = match destination.kind {
-            ClusterKind::External { .. } => outside(destination, is_egress, destinations),
-            ClusterKind::Application
-            | ClusterKind::Zone
-            | ClusterKind::Mesh
-            | ClusterKind::Gateway
-            | ClusterKind::Egress { .. } => {
-                let assignment = endpoint::assignment(name, &destination.endpoints, None);
-                resources.endpoints.insert(name.to_owned(), assignment);
-                let mut tree = cluster::base(name);
-                cluster::discovered(&mut tree);
-                cluster::settings::limit(&mut tree, None, None, unasked);
+    let of_dataplane = matches!(proxy.id, ProxyId::Dataplane(_));
+    let carried: BTreeSet<&str> =
+        listener.routes().flat_map(|route| &route.split).filter_map(Backend::cluster).collect();
+    // a Dataplane dials others for its own application
+    let known =
+        destinations.clusters.iter().filter(|(name, _)| !of_dataplane || carried.contains(name.as_str()));
+    for (name, destination) in known {
+        let tree = match &destination.kind {
+            ClusterKind::Zone { subsets } => {
+                let assignment = endpoint::assignment(name, &destination.endpoints);
+                resources.endpoints.insert(name.clone(), assignment);
+                passed_on(name, subsets, unasked)
+            }
+            ClusterKind::External { .. } => {
+                let mut tree = outside(destination, is_egress, destinations);
+                tree["connectTimeout"] = duration(unasked.connect_timeout).into();
                 tree
             }
+            ClusterKind::Application
+            | ClusterKind::Mesh
+            | ClusterKind::Gateway
+            | ClusterKind::Egress { .. } => continue,
         };
-        tree["connectTimeout"] = duration(unasked.connect_timeout).into();
-        if !selectors.is_empty() {
-            tree["lbSubsetConfig"] =
-                json!({ "fallbackPolicy": "ANY_ENDPOINT", "subsetSelectors": selectors });
-        }
-        resources.clusters.insert(name.to_owned(), tree);
+        resources.clusters.insert(name.clone(), tree);
     }
 }
 
-/// A cluster outside the mesh. An egress has the endpoints of real services in a place of their own for each priority.
+/// A cluster of proxies of the mesh, some of whose endpoints are chosen by tags.
+fn passed_on(name: &str, subsets: &BTreeSet<Vec<String>>, unasked: Unasked) -> Value {
+    let mut tree = cluster::base(name);
+    cluster::discovered(&mut tree);
+    tree["connectTimeout"] = duration(unasked.connect_timeout).into();
+    cluster::settings::limit(&mut tree, None, None, unasked);
+    let selectors: Vec<Value> =
+        subsets.iter().map(|keys| json!({ "fallbackPolicy": "NO_FALLBACK", "keys": keys })).collect();
+    if !selectors.is_empty() {
+        tree["lbSubsetConfig"] = json!({ "fallbackPolicy": "ANY_ENDPOINT", "subsetSelectors": selectors });
+    }
+    tree
+}
+
+/// A cluster outside the mesh. An egress has the endpoints of a real service in a place of their own for each priority, and
+/// tells apart by tags whom of a tag-based service it dials by TLS.
 fn outside(destination: &Cluster, is_egress: bool, destinations: Destinations<'_>) -> Value {
     let (mut tree, _) = cluster::cluster(destination, destinations);
-    let by_priority =
-        is_egress && destination.resource.is_some() && destinations.unasked.external_services_are_real;
-    let groups = tree["loadAssignment"].get_mut("endpoints").and_then(Value::as_array_mut);
-    for group in groups.into_iter().flatten().filter(|_| by_priority) {
-        let priority = group.get("priority").and_then(Value::as_u64).unwrap_or_default();
-        group["locality"] = json!({ "subZone": format!("priority-{priority}") });
+    if !is_egress {
+        return tree;
+    }
+    if destination.resource.is_none() {
+        if let Some(socket) = tree.as_object_mut().and_then(|tree| tree.shift_remove("transportSocket")) {
+            let of_endpoint = |it: &Endpoint| json!({ "name": it.address, "match": endpoint::tags(it), "transportSocket": socket });
+            tree["transportSocketMatches"] = destination.endpoints.iter().map(of_endpoint).collect();
+        }
+    } else if destinations.unasked.external_services_are_real {
+        let groups = tree["loadAssignment"].get_mut("endpoints").and_then(Value::as_array_mut);
+        for group in groups.into_iter().flatten() {
+            let priority = group.get("priority").and_then(Value::as_u64).unwrap_or_default();
+            group["locality"] = json!({ "subZone": format!("priority-{priority}") });
+        }
     }
     tree
 }

@@ -121,6 +121,11 @@ fn other() -> impl Strategy<Value = String> {
              routing: {{ zoneEgress: {permissive} }}\n",
             if permissive { "PERMISSIVE" } else { "STRICT" }
         )),
+        Just("type: Dataplane\nmesh: default\nname: border\nnetworking: { address: 10.0.0.7, listeners: [ { type: ZoneIngress, \
+              port: 10001 }, { type: ZoneEgress, port: 10002, name: out } ] }\n---\ntype: MeshIdentity\nmesh: default\nname: \
+              all\nspec: { selector: { dataplane: { matchLabels: {} } }, provider: { type: Bundled, bundled: { autogenerate: { \
+              enabled: true } } } }\n"
+            .to_owned()),
         Just("type: ZoneEgress\nname: e\nnetworking: { address: 10.9.0.1, port: 10002 }\n".to_owned()),
         (name(), name()).prop_map(|(service, version)| format!(
             "type: ZoneIngress\nname: i\nzone: east\nnetworking: {{ address: 10.1.0.2, port: 10001, advertisedAddress: \

@@ -40,6 +40,12 @@ impl Profile {
         self >= Profile::V2_14
     }
 
+    /// Whether MeshTrafficPermissions decide also where none of them, and no TrafficPermission, says anything (2.7+). Spec 07
+    /// §11.4.
+    pub fn permissions_always_answer(self) -> bool {
+        self >= Profile::V2_7
+    }
+
     /// Whether there is a MeshTLS (2.9+). Spec 07 §10.
     pub fn has_mesh_tls(self) -> bool {
         self >= Profile::V2_9

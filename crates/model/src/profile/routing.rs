@@ -76,6 +76,17 @@ impl Profile {
         self >= Profile::V2_9
     }
 
+    /// Whether a zone ingress takes connections to real services (2.8+, spec 08 §5.3).
+    pub fn announces_real_services(self) -> bool {
+        self >= Profile::V2_8
+    }
+
+    /// Whether a zone egress knows of everything in other zones and outside the mesh, dialled or not (2.8 and before); later only
+    /// of what a mesh lets leave through it and some route names (seen in the reference).
+    pub fn egress_knows_everything(self) -> bool {
+        self <= Profile::V2_8
+    }
+
     /// Whether outbounds may be tags, by the Dataplane or virtual IP (2.14 and before, spec 04 §2).
     pub fn has_tag_outbounds(self) -> bool {
         self != Profile::V3
@@ -130,6 +141,12 @@ impl Profile {
     /// Whether zone ingresses and egresses are resources of their own (2.14 and before, spec 01 §11).
     pub fn has_zone_proxy_resources(self) -> bool {
         self != Profile::V3
+    }
+
+    /// Whether the services behind a MeshMultiZoneService are joined by the names of their ports, instead of the numbers (3,
+    /// spec 08 §4.4).
+    pub fn joins_ports_by_name(self) -> bool {
+        self == Profile::V3
     }
 
     /// Whether workloads may have identities from MeshIdentity (2.12+, spec 04 §8.2).

@@ -1,6 +1,7 @@
 //! A service outside the mesh, in the tag-based model (spec 01 §12).
 
 use crate::reference::Tags;
+use crate::topology::ExternalTls;
 
 /// An ExternalService.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,8 +12,7 @@ pub struct ExternalService {
     pub host: String,
     /// Its port.
     pub port: u16,
-    /// Whether TLS is spoken to it.
-    pub tls: bool,
-    /// The SNI to send; the host when absent.
-    pub server_name: Option<String>,
+    /// TLS to it; absent: plaintext. Its name is sent and verified, or the host where it says none; which names besides its
+    /// certificate may have, and which versions of TLS, it never says.
+    pub tls: Option<ExternalTls>,
 }

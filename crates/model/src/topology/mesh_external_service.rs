@@ -54,6 +54,23 @@ pub struct ExternalTls {
     pub max: Option<TlsVersion>,
 }
 
+impl ExternalTls {
+    /// With what sources of certificates say, each with the text that stands in the document. What a certificate of the client
+    /// and its key say is not kept.
+    pub(crate) fn of_certificates(
+        authority: Option<(CertificateSource, String)>,
+        certificate: Option<(CertificateSource, String)>,
+        key: Option<(CertificateSource, String)>,
+    ) -> Self {
+        let authority = authority.map(|(source, text)| match source {
+            CertificateSource::Inline => ExternalAuthority::Inline(text.into()),
+            CertificateSource::Secret(_) | CertificateSource::File(_) => ExternalAuthority::At(source),
+        });
+        let place = |source: Option<(CertificateSource, String)>| source.map(|(source, _)| source);
+        Self { authority, client: place(certificate).zip(place(key)), ..Self::default() }
+    }
+}
+
 /// What is verified of an external service.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Verification {

@@ -41,7 +41,7 @@ fn kind_json(kind: &ClusterKind) -> Value {
     match kind {
         ClusterKind::Mesh => json!({ "kind": "mesh" }),
         ClusterKind::Gateway => json!({ "kind": "mesh", "dialledBy": "gateway" }),
-        ClusterKind::Zone => json!({ "kind": "mesh", "dialledBy": "zone ingress" }),
+        ClusterKind::Zone { subsets: _ } => json!({ "kind": "mesh", "dialledBy": "zone proxy" }),
         ClusterKind::Application => json!({ "kind": "application" }),
         ClusterKind::Egress { protocol } => json!({ "kind": "egress", "protocol": protocol.as_str() }),
         ClusterKind::External { protocol, tls } => {

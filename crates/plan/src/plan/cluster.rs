@@ -1,6 +1,6 @@
 //! The destinations behind backends, and their endpoints.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use model::Tags;
@@ -77,8 +77,12 @@ pub struct DirectAccess {
 pub enum ClusterKind {
     /// The application beside the proxy.
     Application,
-    /// Proxies of this zone, dialled by its ingress for other zones: TLS goes on to them as it came.
-    Zone,
+    /// Proxies of the mesh, dialled by a zone proxy: TLS goes on to them as it came.
+    Zone {
+        /// The sets of tags by which routes choose among its endpoints, and those of destinations that stand for every service,
+        /// each sorted.
+        subsets: BTreeSet<Vec<String>>,
+    },
     /// Proxies of the mesh.
     Mesh,
     /// Proxies of the mesh, dialled by a builtin gateway.

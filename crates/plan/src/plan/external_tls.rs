@@ -72,7 +72,7 @@ pub struct ExternalSecret {
     pub part: ExternalPart,
     /// The mesh.
     pub mesh: String,
-    /// The stored name of the MeshExternalService.
+    /// The stored name of the MeshExternalService; of an ExternalService `externalservice/` and its name.
     pub service: String,
 }
 

@@ -105,7 +105,7 @@ impl<'v, 'a> Clusters<'v, 'a> {
             None if self.facts.unified => service.id.to_string(),
             None => destination.clone(),
         };
-        let offer = endpoints::of_service(self.view, self.facts, service);
+        let offer = endpoints::of_service(self.view.reader(), self.facts, service);
         if !self.made.contains_key(&name) {
             let id = port_id(service);
             let said = self.said(|rules| rules.for_destination(&id, &destination));
@@ -182,12 +182,12 @@ impl<'v, 'a> Clusters<'v, 'a> {
     }
 
     fn offer(&mut self, service: &str, mesh: Option<&str>) -> &Offer {
-        let (view, facts) = (self.view, self.facts);
+        let (reader, facts) = (self.view.reader(), self.facts);
         let other = mesh.filter(|mesh| *mesh != facts.mesh_name);
         self.offers.entry((service.to_owned(), other.unwrap_or_default().to_owned())).or_insert_with(|| {
             match other {
-                Some(mesh) => endpoints::of_other_mesh(view, facts, service, mesh),
-                None => endpoints::of_tag(view, facts, service),
+                Some(mesh) => endpoints::of_other_mesh(reader, facts, service, mesh),
+                None => endpoints::of_tag(reader, facts, service),
             }
         })
     }

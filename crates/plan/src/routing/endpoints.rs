@@ -8,20 +8,22 @@
 //! | MeshExternalService | the egresses of the zone |
 
 mod cross_mesh;
+pub(super) mod egresses;
 pub(super) mod external;
-mod external_tls;
+pub(super) mod external_tls;
+mod gate;
 pub(super) mod local;
 mod newest;
-mod zones;
+pub(super) mod zones;
 
-use model::topology::Protocol;
-use model::{Spec, Tags};
+use model::topology::{MeshMultiZoneService, Protocol, ServicePort};
+use model::{Resource, Spec, Tags};
 
 use super::facts::Facts;
 use super::protocol;
 use super::service::Service;
 use crate::plan::{DirectAccess, Endpoint, ExternalTls};
-use crate::view::View;
+use crate::reader::Reader;
 
 pub(super) use cross_mesh::of_other_mesh;
 pub(crate) use external_tls::of_service as tls_to_outside;
@@ -52,45 +54,62 @@ pub(super) struct Offer {
 }
 
 /// Who offers the service with this value of `kuma.io/service`.
-pub(super) fn of_tag(view: &View<'_>, facts: &Facts<'_>, service: &str) -> Offer {
-    if let Some(offer) = local::of_destination_name(view, facts, service) {
+pub(super) fn of_tag(reader: &Reader<'_>, facts: &Facts<'_>, service: &str) -> Offer {
+    if let Some(offer) = local::of_destination_name(reader, facts, service) {
         return offer;
     }
-    let (mut endpoints, ingresses) = zones::of_tag(view, facts, service);
-    endpoints.extend(local::of_tag(view.reader(), facts, service, ingresses.max(1)));
+    let (mut endpoints, ingresses) = zones::of_tag(reader, facts, service);
+    endpoints.extend(local::of_tag(reader, facts, service, ingresses.max(1)));
     if !endpoints.is_empty() {
-        endpoints.extend(external::of_tag(view, facts, service).endpoints);
+        endpoints.extend(external::of_tag(reader, facts, service).endpoints);
         return Offer { endpoints, outside: None };
     }
-    external::of_tag(view, facts, service)
+    external::of_tag(reader, facts, service)
 }
 
 /// Who offers a port of a real service.
-pub(super) fn of_service(view: &View<'_>, facts: &Facts<'_>, service: &Service<'_>) -> Offer {
+pub(super) fn of_service(reader: &Reader<'_>, facts: &Facts<'_>, service: &Service<'_>) -> Offer {
     let endpoints = match service.resource.spec() {
-        Spec::MeshService(_) => of_mesh_service(view, facts, service.resource, service.port),
-        Spec::MeshMultiZoneService(spec) => zones::matched(view, service.resource, spec)
-            .into_iter()
-            .filter(|resource| zones::is_offered(resource))
-            .flat_map(|resource| of_mesh_service(view, facts, resource, service.port))
-            .collect(),
-        Spec::MeshExternalService(spec) => return external::of_service(view, facts, service, spec),
+        Spec::MeshService(_) => of_mesh_service(reader, facts, service.resource, service.port),
+        Spec::MeshMultiZoneService(spec) => {
+            of_multi_zone_service(reader, facts, service.resource, spec, service.port)
+                .filter(|(member, _)| zones::is_offered(member))
+                .flat_map(|(member, port)| of_mesh_service(reader, facts, member, port))
+                .collect()
+        }
+        Spec::MeshExternalService(spec) => return external::of_service(reader, facts, service, spec),
         _ => Vec::new(),
     };
     Offer { endpoints, outside: None }
 }
 
-fn of_mesh_service(
-    view: &View<'_>,
-    facts: &Facts<'_>,
-    resource: &model::Resource,
-    port: u32,
-) -> Vec<Endpoint> {
+fn of_mesh_service(reader: &Reader<'_>, facts: &Facts<'_>, resource: &Resource, port: u32) -> Vec<Endpoint> {
     if zones::is_local(resource) {
-        local::of_mesh_service(view.reader(), facts, resource, port)
+        local::of_mesh_service(reader, facts, resource, port)
     } else {
-        zones::of_mesh_service(view, facts, resource)
+        zones::of_mesh_service(reader, facts, resource, port)
     }
+}
+
+/// The services behind one port of a MeshMultiZoneService, each with the port that it means there: the one of the same number;
+/// in profile 3 of the same name (spec 08 §4.4).
+pub(super) fn of_multi_zone_service<'a>(
+    reader: &Reader<'a>,
+    facts: &Facts<'_>,
+    resource: &Resource,
+    spec: &MeshMultiZoneService,
+    number: u32,
+) -> impl Iterator<Item = (&'a Resource, u32)> + use<'a> {
+    let own = spec.ports.iter().find(|port| port.port == number).map(ServicePort::effective_name);
+    let by_name = facts.profile.joins_ports_by_name();
+    zones::matched(reader, resource, spec).into_iter().filter_map(move |member| {
+        let Spec::MeshService(service) = member.spec() else { return None };
+        let is_meant = |port: &&ServicePort| match by_name {
+            true => Some(port.effective_name()) == own,
+            false => port.port == number,
+        };
+        Some((member, service.ports.iter().find(is_meant)?.port))
+    })
 }
 
 /// What a tag-based service speaks (spec 04 §3).

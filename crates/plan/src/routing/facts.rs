@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use model::reference::ZONE_TAG;
 use model::topology::{Dataplane, Mesh, MeshServicesMode};
-use model::{Labels, Profile, Tags};
+use model::{Kind, Labels, Origin, Profile, Resource, Spec, Tags};
 
 use super::identity;
 use crate::features::Redirection;
@@ -20,7 +20,10 @@ pub(super) struct Facts<'a> {
     /// The zone of the control plane, or else of the proxy; absent where there are no zones.
     pub(super) zone: Option<String>,
     pub(super) mtls: Option<Arc<Mtls>>,
-    /// Whether connections leave the zone through its egress.
+    /// Whether the mesh has a CA of its own, whoever issues the certificate of the proxy: without it tag-based services of
+    /// other zones are not dialled.
+    pub(super) mesh_ca: bool,
+    /// Whether connections to tag-based services leave the zone through its egress.
     pub(super) zone_egress: bool,
     pub(super) locality_aware: bool,
     pub(super) mesh_services: MeshServicesMode,
@@ -51,11 +54,13 @@ impl<'a> Facts<'a> {
         let zone = context.zone.as_deref().or(own_zone);
         let unified = profile.always_unified_naming() || asks_for_unified;
         let mtls = identity::of_proxy(view, mesh, zone, unified).map(Arc::new);
+        let mesh_ca = profile.has_mesh_mtls() && mesh.mtls().is_some();
         Self {
             profile,
             mesh_name: view.mesh_name(),
             zone: zone.map(str::to_owned),
-            zone_egress: mesh.zone_egress && mtls.is_some(),
+            mesh_ca,
+            zone_egress: mesh.zone_egress && mesh_ca,
             mtls,
             locality_aware: mesh.locality_aware,
             mesh_services,
@@ -66,20 +71,37 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// What is known in a zone about a mesh, for nobody in particular.
-    pub(super) fn of_zone(reader: &Reader<'a>, mesh_name: &'a str, zone: &str) -> Self {
+    /// What is known in a zone about a mesh, for a zone proxy; `unified`: it asks for names by KRI.
+    pub(super) fn of_zone(reader: &Reader<'a>, mesh_name: &'a str, zone: &str, unified: bool) -> Self {
+        let nobody_wrote_it = Mesh::default();
+        let mesh = match reader.named(Kind::Mesh, "", mesh_name).map(Resource::spec) {
+            Some(Spec::Mesh(mesh)) => mesh,
+            _ => &nobody_wrote_it,
+        };
+        let mesh_ca = reader.profile().has_mesh_mtls() && mesh.mtls().is_some();
         Self {
             profile: reader.profile(),
             mesh_name,
             zone: Some(zone.to_owned()).filter(|zone| !zone.is_empty()),
             mtls: None,
-            zone_egress: false,
-            locality_aware: false,
-            mesh_services: MeshServicesMode::Disabled,
-            unified: false,
+            mesh_ca,
+            zone_egress: mesh.zone_egress && mesh_ca,
+            locality_aware: mesh.locality_aware,
+            mesh_services: mesh.mesh_services,
+            unified,
             redirection: None,
             binds: true,
             system_namespace: &reader.context().system_namespace,
+        }
+    }
+
+    /// Whether a real service belongs to this zone, by its label; what says nothing does.
+    pub(super) fn is_own(&self, service: &Resource) -> bool {
+        match (&self.zone, service.meta().zone()) {
+            (_, "") => true,
+            (Some(own), zone) => own == zone,
+            // without zones only copies are of others
+            (None, _) => service.meta().origin() != Origin::Global,
         }
     }
 

@@ -25,7 +25,7 @@ pub(super) fn arranged(view: &View<'_>, facts: &Facts<'_>, mut cluster: Cluster)
     match &cluster.kind {
         ClusterKind::Mesh | ClusterKind::Gateway => {}
         ClusterKind::Application
-        | ClusterKind::Zone
+        | ClusterKind::Zone { .. }
         | ClusterKind::Egress { .. }
         | ClusterKind::External { .. } => return cluster,
     }

@@ -42,8 +42,10 @@ pub(super) fn inbound(name: Option<&str>, port: u16) -> String {
 /// The destination name of one port of a real service (spec 04 §5.2). `first_scheme`: as in 2.8.
 pub(super) fn destination(id: &ResourceId, port: u32, first_scheme: bool) -> String {
     let ResourceId { kind, mesh, zone, namespace, name, section: _ } = id;
-    if first_scheme && *kind == Kind::MeshService {
-        return format!("{name}_svc_{port}");
+    match kind {
+        Kind::MeshService if first_scheme => return format!("{name}_svc_{port}"),
+        Kind::MeshExternalService if first_scheme => return format!("meshexternalservice_{name}"),
+        _ => {}
     }
     let short = kind.short_name().unwrap_or(kind.as_str());
     format!("{mesh}_{name}_{namespace}_{zone}_{short}_{port}")
@@ -106,6 +108,7 @@ mod tests {
         assert_eq!(destination(&ledger, 5432, true), "ledger_svc_5432");
         let payments = id(Kind::MeshExternalService, "payments-db", "", "");
         assert_eq!(destination(&payments, 5432, false), "default_payments-db___extsvc_5432");
+        assert_eq!(destination(&payments, 5432, true), "meshexternalservice_payments-db");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Who may connect to each inbound of a proxy (spec 07 §11.3 to §11.5).
 
+mod exits;
+
 use model::policy::{LegacyPolicy, PermissionAction, PermissionConf, Spoken as _};
 use model::reference::SERVICE_TAG;
 use model::{Kind, Profile, Resource, Spec, Tags};
@@ -8,8 +10,11 @@ use super::legacy::best;
 use crate::matching::Matched;
 use crate::merge::{plain_rules, rules_by_source};
 use crate::plan::{Mtls, NameCondition, NameRule, PeerList, Permissions, PolicyOrigin, Warning};
+use crate::reader::Reader;
 use crate::rules::{InboundKey, Subset, SubsetTag, TagRule};
 use crate::view::View;
+
+pub(super) use exits::Exits;
 
 /// What the rules of all MeshTrafficPermissions about an inbound are called together in statistics of the reference.
 const CALLED: &str = Kind::MeshTrafficPermission.as_str();
@@ -62,7 +67,9 @@ impl<'v, 'a> Permitting<'v, 'a> {
             Ok(Some(permissions @ Permissions::ByIdentity { .. })) => permissions,
             _ if self.by_identity_only => Permissions::ByIdentity { lists: Vec::new(), shadow: Vec::new() },
             Ok(Some(permissions)) => permissions,
-            Ok(None) => self.by_tags(tags),
+            Ok(None) => {
+                by_tags(self.view.reader(), self.view.mesh_name(), tags).unwrap_or_else(Permissions::nobody)
+            }
             Err(why) => {
                 let InboundKey { address, port } = inbound;
                 let text = format!(
@@ -73,30 +80,27 @@ impl<'v, 'a> Permitting<'v, 'a> {
             }
         }
     }
+}
 
-    /// What the TrafficPermission says that fits the tags of an inbound best: of several the newest, and then the first by
-    /// name.
-    fn by_tags(&self, tags: &Tags) -> Permissions {
-        let policies = self.view.of_kind(Kind::TrafficPermission).iter().enumerate();
-        let fitting = policies.filter_map(|(at, resource)| match resource.spec() {
-            Spec::Legacy(policy) => {
-                let rank =
-                    (best(&policy.destinations, tags)?, resource.meta().created, std::cmp::Reverse(at));
-                Some((rank, (resource.as_ref(), policy)))
-            }
-            _ => None,
-        });
-        let Some((_, (resource, policy))) = fitting.max_by_key(|(rank, _)| *rank) else {
-            return Permissions::nobody();
-        };
-        let LegacyPolicy { kind: _, sources, destinations: _, conf: _ } = policy;
-        let rules = sources.iter().map(|source| NameRule {
-            conditions: conditions(self.view.mesh_name(), &known(source)),
-            action: PermissionAction::Allow,
-            origin: PolicyOrigin::of(resource),
-        });
-        Permissions::ByName { called: resource.meta().name.as_str().to_owned(), rules: rules.collect() }
-    }
+/// What the TrafficPermission says that fits some tags best: of several the newest, and then the first by name. `None`: none
+/// fits.
+fn by_tags(reader: &Reader<'_>, mesh: &str, tags: &Tags) -> Option<Permissions> {
+    let policies = reader.in_mesh(Kind::TrafficPermission, mesh).iter().enumerate();
+    let fitting = policies.filter_map(|(at, resource)| match resource.spec() {
+        Spec::Legacy(policy) => {
+            let rank = (best(&policy.destinations, tags)?, resource.meta().created, std::cmp::Reverse(at));
+            Some((rank, (resource.as_ref(), policy)))
+        }
+        _ => None,
+    });
+    let (_, (resource, policy)) = fitting.max_by_key(|(rank, _)| *rank)?;
+    let LegacyPolicy { kind: _, sources, destinations: _, conf: _ } = policy;
+    let rules = sources.iter().map(|source| NameRule {
+        conditions: conditions(mesh, &known(source)),
+        action: PermissionAction::Allow,
+        origin: PolicyOrigin::of(resource),
+    });
+    Some(Permissions::ByName { called: resource.meta().name.as_str().to_owned(), rules: rules.collect() })
 }
 
 /// What MeshTrafficPermissions that matched an inbound say about it, least important first; `None`: nothing.
@@ -113,6 +117,11 @@ pub fn permissions_of(
     {
         return Ok(Some(by_identity));
     }
+    by_name(policies, mesh, profile)
+}
+
+/// What their `from` items say; `None`: nothing.
+fn by_name(policies: &[&Resource], mesh: &str, profile: Profile) -> Result<Option<Permissions>, String> {
     let rules = rules_by_source(Kind::MeshTrafficPermission, policies, profile)?;
     let rule = |TagRule { subset, merged }: &TagRule| {
         let action = merged.said::<PermissionConf>()?.action?;

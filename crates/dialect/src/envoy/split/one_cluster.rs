@@ -137,7 +137,7 @@ fn socket(side: &Side<'_>, destinations: Destinations<'_>) -> Option<Value> {
     let outside = match &cluster.kind {
         ClusterKind::External { protocol: _, tls } => tls.as_ref(),
         ClusterKind::Application
-        | ClusterKind::Zone
+        | ClusterKind::Zone { .. }
         | ClusterKind::Mesh
         | ClusterKind::Gateway
         | ClusterKind::Egress { .. } => None,

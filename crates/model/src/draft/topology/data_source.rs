@@ -10,12 +10,6 @@ use crate::topology::CertificateSource;
 /// The places of the older shape, where the name of the field says which it is.
 const PLACES: [&str; 4] = ["secret", "inline", "inlineString", "file"];
 
-/// Reads a data source of the older shape: whether it names a place.
-pub(super) fn is_given(mut fields: Fields<'_>) -> bool {
-    fields.known(&PLACES);
-    PLACES.into_iter().any(|place| fields.text(place).is_some())
-}
-
 /// Where a data source of the older shape says that a certificate is.
 pub(super) fn certificate(mut fields: Fields<'_>) -> Option<CertificateSource> {
     fields.known(&PLACES);

@@ -5,7 +5,7 @@ use crate::draft::topology::{CANNOT_BE_EMPTY, address, data_source, port, protoc
 use crate::draft::{Body, Context, Fields};
 use crate::reference::SERVICE_TAG;
 use crate::resource::Spec;
-use crate::topology::ExternalService;
+use crate::topology::{ExternalService, ExternalTls, Verification};
 
 /// Reads and checks an ExternalService.
 pub(crate) fn external_service(body: &mut Body<'_>, context: &Context<'_>) -> Spec {
@@ -16,14 +16,14 @@ pub(crate) fn external_service(body: &mut Body<'_>, context: &Context<'_>) -> Sp
     } else {
         body.spec.violate("networking", "should have networking");
     }
-    let (tls, server_name) = tls(networking.object("tls"));
+    let tls = tls(networking.object("tls"));
     let (tags, path) = (tags::read(&mut body.spec, "tags"), body.spec.at("tags"));
     protocol::check_tag(&body.spec, &path, &tags, context.profile);
     TagRules::OF_SERVICE.check(&body.spec, &path, &tags);
     if context.profile.external_service_differs_from_host() && tags.service() == Some(&host) {
         body.spec.violate_at(path.key(SERVICE_TAG), "cannot be the same as networking.address");
     }
-    Spec::ExternalService(ExternalService { tags, host, port, tls, server_name })
+    Spec::ExternalService(ExternalService { tags, host, port, tls })
 }
 
 /// Reads `host:port`, or `[host]:port` where the host has colons.
@@ -58,19 +58,32 @@ fn split(address: &str) -> Option<(&str, &str)> {
     (is_clean(host) && is_clean(port) && !port.contains(':')).then_some((host, port))
 }
 
-fn tls(mut tls: Fields<'_>) -> (bool, Option<String>) {
-    tls.known(&["allowRenegotiation", "skipHostnameVerification"]);
-    for name in ["caCert", "clientCert", "clientKey"] {
-        let source = tls.object(name);
-        if source.is_present() && !data_source::is_given(source) {
+/// TLS; `None` where it is not enabled.
+fn tls(mut tls: Fields<'_>) -> Option<ExternalTls> {
+    tls.known(&["allowRenegotiation"]);
+    let mut source = |name| {
+        let written = tls.object(name);
+        let is_present = written.is_present();
+        let source = data_source::with_text(written, false);
+        if is_present && source.is_none() {
             tls.violate(name, "data source cannot be empty");
         }
-    }
+        source
+    };
+    let (authority, certificate, key) = (source("caCert"), source("clientCert"), source("clientKey"));
     let server_name = tls.text("serverName");
     if tls.has("serverName") && server_name.is_none() {
         tls.violate("serverName", CANNOT_BE_EMPTY);
     }
-    (tls.flag("enabled").unwrap_or_default(), server_name)
+    let verification = match tls.flag("skipHostnameVerification").unwrap_or_default() {
+        true => Verification::SkipSan,
+        false => Verification::Secured,
+    };
+    tls.flag("enabled").unwrap_or_default().then(|| ExternalTls {
+        server_name,
+        verification,
+        ..ExternalTls::of_certificates(authority, certificate, key)
+    })
 }
 
 #[cfg(test)]

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::topology::{Identity, InboundState, MeshService, MtlsMode, ZoneListenerType};
+use model::topology::{Identity, MeshService, MtlsMode};
 use model::{Kind, Resource, Spec, Tags};
 
 use super::{Facts, Offer, Service, View, port_id};
 use crate::plan::{Mtls, PeerNames, ProxyTls, TlsParams, Trust, Unusable};
-use crate::routing::endpoints::{is_local, matched};
+use crate::routing::endpoints::{egresses, is_local, matched};
 use crate::routing::{service_identity, sni};
 
 /// The service that the mesh CA names zone egresses.
@@ -69,7 +69,7 @@ impl Client<'_, '_> {
                 self.ids(mtls, [service.resource].into_iter(), false)
             }
             Spec::MeshMultiZoneService(spec) => {
-                self.ids(mtls, matched(self.view, service.resource, spec).into_iter(), true)
+                self.ids(mtls, matched(self.view.reader(), service.resource, spec).into_iter(), true)
             }
             _ if offer.outside.as_ref().is_some_and(|outside| !outside.by_egress) => return Ok(None),
             _ if self.dials_egresses_by_id(mtls) => {
@@ -154,15 +154,12 @@ impl Client<'_, '_> {
     /// The identities of the zone's egresses, sorted.
     fn egresses(self) -> Vec<String> {
         let (reader, facts) = (self.view.reader(), self.facts);
-        let mut ids = BTreeSet::new();
-        for (resource, dataplane) in reader.zone_proxies(facts.mesh_name) {
-            let carries = dataplane.listeners.iter().any(|listener| {
-                listener.kind == ZoneListenerType::ZoneEgress && listener.state == InboundState::Ready
-            });
-            if carries && !facts.is_remote(resource.meta().zone()) {
-                ids.extend(service_identity::of_dataplane(reader, resource, facts.zone.as_deref()));
-            }
-        }
+        let egresses = egresses::listeners(reader, facts).into_iter();
+        let ids: BTreeSet<String> = egresses
+            .filter_map(|(resource, ..)| {
+                service_identity::of_dataplane(reader, resource, facts.zone.as_deref())
+            })
+            .collect();
         ids.into_iter().collect()
     }
 
@@ -183,6 +180,13 @@ impl Client<'_, '_> {
         offer: &Offer,
     ) -> Result<(String, BTreeMap<String, String>), Unusable> {
         let facts = self.facts;
+        if facts.profile.has_first_destination_names()
+            && matches!(service.resource.spec(), Spec::MeshExternalService(_))
+        {
+            let name = service.resource.meta().display_name();
+            let sni = sni::of_dialled_tags(name, &Tags::default(), facts.mesh_name);
+            return Ok((sni.map_err(Unusable::NoServerName)?, BTreeMap::new()));
+        }
         let hashed = || sni::hashed_sni(service.resource, service.port, facts.system_namespace);
         if !mtls.has_workload_identity() || !facts.profile.has_zone_proxy_listeners() {
             return Ok((hashed(), BTreeMap::new()));

@@ -5,23 +5,23 @@ use model::{Kind, Labels, Resource, Spec, Tags};
 
 use super::Offer;
 use crate::plan::{Endpoint, Via};
+use crate::reader::Reader;
 use crate::routing::facts::Facts;
-use crate::view::View;
 
 /// Who offers a tag value in another mesh.
 pub(in crate::routing) fn of_other_mesh(
-    view: &View<'_>,
+    reader: &Reader<'_>,
     facts: &Facts<'_>,
     service: &str,
     mesh: &str,
 ) -> Offer {
     let mut endpoints = Vec::new();
-    for (resource, dataplane) in view.reader().dataplanes(mesh) {
+    for (resource, dataplane) in reader.dataplanes(mesh) {
         let Some(tags) = dataplane.builtin_gateway().map(|gateway| &gateway.tags) else { continue };
         if tags.service() != Some(service) {
             continue;
         }
-        let serving = view.reader().in_mesh(Kind::MeshGateway, mesh).iter().filter_map(|gateway| {
+        let serving = reader.in_mesh(Kind::MeshGateway, mesh).iter().filter_map(|gateway| {
             let Spec::MeshGateway(gateway) = gateway.spec() else { return None };
             gateway.selectors.iter().any(|selector| selector.matches(tags)).then_some(gateway)
         });

@@ -4,48 +4,75 @@ use model::reference::ZONE_TAG;
 use model::topology::{ExternalService, MeshExternalService};
 use model::{Kind, Labels, Resource, Spec, Tags};
 
-use super::{Offer, Outside, external_tls, zones};
+use super::gate::Gate;
+use super::{Offer, Outside, egresses, external_tls};
 use crate::plan::{DirectAccess, Endpoint, ExternalTls, Via};
+use crate::reader::Reader;
 use crate::routing::facts::Facts;
 use crate::routing::protocol;
 use crate::routing::service::Service;
-use crate::view::View;
 
-/// By which tag a zone proxy tells the endpoints of meshes apart.
-const MESH_NAME: &str = "mesh";
-
-/// A MeshExternalService: through the egresses of the zone; directly before 2.9, and, for proxies that may, where there
-/// is no egress.
+/// A MeshExternalService: through the egresses of the zone; before 2.9 only where the mesh says so, and directly elsewhere, and
+/// for proxies that may, where there is no egress.
 pub(super) fn of_service(
-    view: &View<'_>,
+    reader: &Reader<'_>,
     facts: &Facts<'_>,
     service: &Service<'_>,
     spec: &MeshExternalService,
 ) -> Offer {
     let protocol = service.protocol;
-    let meta = service.resource.meta();
-    let key = (meta.mesh.as_str().to_owned(), meta.name.as_str().to_owned());
-    if let Some(why) = view.context().unloaded.get(&key) {
+    if let Some(why) = unloaded(reader, service.resource) {
         let by_egress = facts.profile.external_services_leave_by_egress();
-        let outside = Outside { protocol, by_egress, tls: None, direct: None, unloaded: Some(why.clone()) };
+        let outside =
+            Outside { protocol, by_egress, tls: None, direct: None, unloaded: Some(why.to_owned()) };
         return Offer { endpoints: Vec::new(), outside: Some(outside) };
     }
     let real = real_endpoints(facts, service.resource, spec);
     let tls = external_tls::of_service(service.resource, spec);
-    if !facts.profile.external_services_leave_by_egress() {
+    let always_by_egress = facts.profile.external_services_leave_by_egress();
+    if !always_by_egress && !facts.zone_egress {
         let outside = Outside { protocol, by_egress: false, tls, direct: None, unloaded: None };
         return Offer { endpoints: real, outside: Some(outside) };
     }
     // No switch of the mesh matters: an egress is used where it exists, and serves only meshes with TLS.
     let uses_egress = facts.mtls.is_some() || !facts.profile.has_zone_proxy_resources();
     let tags: Tags = service.resource.meta().labels.iter().collect();
-    let endpoints =
-        if uses_egress { through_egress(view, facts, service.resource, &tags) } else { Vec::new() };
+    let gates = match always_by_egress {
+        _ if !uses_egress => Vec::new(),
+        true => egresses::of_real_services(reader, facts),
+        false => egresses::proxies(reader, facts),
+    };
+    let endpoints = through(gates, facts, service.resource, &tags);
     let direct = endpoints.is_empty().then_some(DirectAccess { endpoints: real, tls });
     Offer {
         endpoints,
         outside: Some(Outside { protocol, by_egress: true, tls: None, direct, unloaded: None }),
     }
+}
+
+/// Why the TLS secrets of a MeshExternalService cannot be loaded, in words; `None`: they can, or nobody tried.
+fn unloaded<'a>(reader: &Reader<'a>, resource: &Resource) -> Option<&'a str> {
+    let meta = resource.meta();
+    let key = (meta.mesh.as_str().to_owned(), meta.name.as_str().to_owned());
+    reader.context().unloaded.get(&key).map(String::as_str)
+}
+
+/// The MeshExternalServices that the egresses of this zone dial: those that are reached from it, and whose TLS secrets can be
+/// loaded.
+pub(in crate::routing) fn services<'a>(
+    reader: &Reader<'a>,
+    facts: &Facts<'_>,
+) -> Vec<(&'a Resource, &'a MeshExternalService)> {
+    let all = reader.in_mesh(Kind::MeshExternalService, facts.mesh_name).iter();
+    let of_kind = all.filter_map(|resource| match resource.spec() {
+        Spec::MeshExternalService(spec) => Some((resource.as_ref(), spec)),
+        _ => None,
+    });
+    let is_dialled = |resource: &Resource| {
+        let zone = Some(resource.meta().zone()).filter(|zone| !zone.is_empty());
+        is_reachable(facts, zone) && unloaded(reader, resource).is_none()
+    };
+    of_kind.filter(|(resource, _)| is_dialled(resource)).collect()
 }
 
 /// A MeshExternalService as an egress dials it: by itself.
@@ -54,31 +81,24 @@ pub(in crate::routing) fn of_egress(
     resource: &Resource,
     spec: &MeshExternalService,
 ) -> (Vec<Endpoint>, Option<ExternalTls>) {
-    let mut endpoints = real_endpoints(facts, resource, spec);
-    // whose it is; where it is says nothing of the egress, which is of one zone
-    for endpoint in &mut endpoints {
-        endpoint.tags.insert(MESH_NAME, facts.mesh_name);
-        endpoint.zone = None;
-    }
-    (endpoints, external_tls::of_service(resource, spec))
+    let real = real_endpoints(facts, resource, spec).into_iter();
+    // where it is says nothing to an egress, which is of one zone
+    let endpoints = real.map(|endpoint| Endpoint { zone: None, ..endpoint });
+    (endpoints.collect(), external_tls::of_service(resource, spec))
 }
 
-/// The ExternalServices with this value of `kuma.io/service` that are reachable from this zone.
-pub(super) fn of_tag(view: &View<'_>, facts: &Facts<'_>, service: &str) -> Offer {
-    if !facts.profile.has_traffic_route() {
-        return Offer::default();
-    }
+/// The ExternalServices with this value of `kuma.io/service`. One that only another zone reaches is dialled where connections
+/// leave by egresses, which know the way (spec 08 §4.3).
+pub(super) fn of_tag(reader: &Reader<'_>, facts: &Facts<'_>, service: &str) -> Offer {
     let mut offer = Offer::default();
-    for resource in view.of_kind(Kind::ExternalService) {
-        let Spec::ExternalService(spec) = resource.spec() else { continue };
-        let elsewhere =
-            spec.tags.get(ZONE_TAG).is_some_and(|zone| facts.zone.is_some() && facts.is_remote(zone));
-        if spec.tags.service() != Some(service) || elsewhere {
+    for (resource, spec) in with_tag(reader, facts, service) {
+        let tags = &spec.tags;
+        let is_here = is_reachable(facts, tags.get(ZONE_TAG));
+        if !is_here && !facts.zone_egress {
             continue;
         }
-        let tags = &spec.tags;
         let real = of_external_service(facts, resource, spec);
-        let tls = external_tls::of_external_service(spec);
+        let tls = external_tls::of_external_service(resource, spec);
         let protocol = protocol::of_tags(tags, facts.profile);
         let outside = offer.outside.get_or_insert_with(|| Outside {
             protocol,
@@ -92,8 +112,8 @@ pub(super) fn of_tag(view: &View<'_>, facts: &Facts<'_>, service: &str) -> Offer
             offer.endpoints.push(real);
             continue;
         }
-        let by_egress = through_egress(view, facts, resource, tags);
-        if by_egress.is_empty() {
+        let by_egress = through(egresses::proxies(reader, facts), facts, resource, tags);
+        if by_egress.is_empty() && is_here {
             let direct = outside.direct.get_or_insert(DirectAccess { endpoints: Vec::new(), tls });
             direct.endpoints.push(real);
         }
@@ -102,7 +122,43 @@ pub(super) fn of_tag(view: &View<'_>, facts: &Facts<'_>, service: &str) -> Offer
     offer
 }
 
-fn of_external_service(facts: &Facts<'_>, resource: &Resource, spec: &ExternalService) -> Endpoint {
+/// The ExternalServices with this value of `kuma.io/service`, by name.
+pub(in crate::routing) fn with_tag<'a>(
+    reader: &Reader<'a>,
+    facts: &Facts<'_>,
+    service: &str,
+) -> Vec<(&'a Resource, &'a ExternalService)> {
+    let all = of_mesh(reader, facts);
+    all.into_iter().filter(|(_, spec)| spec.tags.service() == Some(service)).collect()
+}
+
+/// The ExternalServices of a mesh, by name.
+pub(in crate::routing) fn of_mesh<'a>(
+    reader: &Reader<'a>,
+    facts: &Facts<'_>,
+) -> Vec<(&'a Resource, &'a ExternalService)> {
+    if !facts.profile.has_traffic_route() {
+        return Vec::new();
+    }
+    let all = reader.in_mesh(Kind::ExternalService, facts.mesh_name).iter();
+    all.filter_map(|resource| match resource.spec() {
+        Spec::ExternalService(spec) => Some((resource.as_ref(), spec)),
+        _ => None,
+    })
+    .collect()
+}
+
+/// Whether a service outside the mesh is reached from this zone: one that names no zone is from everywhere.
+pub(in crate::routing) fn is_reachable(facts: &Facts<'_>, zone: Option<&str>) -> bool {
+    !zone.is_some_and(|zone| facts.zone.is_some() && facts.is_remote(zone))
+}
+
+/// An ExternalService, dialled by its own address.
+pub(in crate::routing) fn of_external_service(
+    facts: &Facts<'_>,
+    resource: &Resource,
+    spec: &ExternalService,
+) -> Endpoint {
     let (zone, priority) = facts.locality(&spec.tags, None);
     Endpoint {
         priority,
@@ -117,9 +173,19 @@ fn of_external_service(facts: &Facts<'_>, resource: &Resource, spec: &ExternalSe
     }
 }
 
-fn through_egress(view: &View<'_>, facts: &Facts<'_>, resource: &Resource, tags: &Tags) -> Vec<Endpoint> {
+/// The egresses of the zone, for an ExternalService that they dial.
+pub(in crate::routing) fn through_egress(
+    reader: &Reader<'_>,
+    facts: &Facts<'_>,
+    resource: &Resource,
+    spec: &ExternalService,
+) -> Vec<Endpoint> {
+    through(egresses::proxies(reader, facts), facts, resource, &spec.tags)
+}
+
+fn through(gates: Vec<Gate>, facts: &Facts<'_>, resource: &Resource, tags: &Tags) -> Vec<Endpoint> {
     let (zone, priority) = facts.locality(tags, None);
-    zones::egresses(view, facts)
+    gates
         .into_iter()
         .map(|gate| Endpoint {
             priority,

@@ -21,11 +21,7 @@ pub(crate) fn of_service(resource: &Resource, spec: &MeshExternalService) -> Opt
         mesh: resource.meta().mesh.as_str().to_owned(),
         service: resource.meta().name.as_str().to_owned(),
     };
-    let by = match authority {
-        None => Authority::Host,
-        Some(ExternalAuthority::Inline(pem)) => Authority::Inline(pem.clone()),
-        Some(ExternalAuthority::At(_)) => Authority::Secret(secret(ExternalPart::Authority)),
-    };
+    let by = self::authority(authority.as_ref(), || secret(ExternalPart::Authority));
     let certified = |names| ExternalPeer::Certified { by, names, min: *min, max: *max };
     let named = server_name.as_deref().or(own);
     let (server_name, verify) = match verification {
@@ -43,19 +39,36 @@ pub(crate) fn of_service(resource: &Resource, spec: &MeshExternalService) -> Opt
 }
 
 /// TLS to an ExternalService; `None`: plaintext.
-pub(super) fn of_external_service(spec: &ExternalService) -> Option<ExternalTls> {
-    let ExternalService { tags: _, host, port: _, tls, server_name } = spec;
+pub(in crate::routing) fn of_external_service(
+    resource: &Resource,
+    spec: &ExternalService,
+) -> Option<ExternalTls> {
+    let ExternalService { tags: _, host, port: _, tls } = spec;
+    let Written { server_name, verification, alt_names: _, authority, client, min, max } = tls.as_ref()?;
     let name = server_name.as_ref().unwrap_or(host);
-    tls.then(|| ExternalTls {
+    let secret = |part| ExternalSecret {
+        part,
+        mesh: resource.meta().mesh.as_str().to_owned(),
+        service: format!("externalservice/{}", resource.meta().name),
+    };
+    Some(ExternalTls {
         server_name: Some(name.clone()),
         verify: ExternalPeer::Certified {
-            by: Authority::Host,
-            names: names(name, &[]),
-            min: None,
-            max: None,
+            by: self::authority(authority.as_ref(), || secret(ExternalPart::Authority)),
+            names: if *verification == Verification::SkipSan { Vec::new() } else { names(name, &[]) },
+            min: *min,
+            max: *max,
         },
-        client_certificate: None,
+        client_certificate: client.is_some().then(|| secret(ExternalPart::Client)),
     })
+}
+
+fn authority(written: Option<&ExternalAuthority>, secret: impl FnOnce() -> ExternalSecret) -> Authority {
+    match written {
+        None => Authority::Host,
+        Some(ExternalAuthority::Inline(pem)) => Authority::Inline(pem.clone()),
+        Some(ExternalAuthority::At(_)) => Authority::Secret(secret()),
+    }
 }
 
 /// The names that a certificate may have, in the order of the reference: the server's own in both sorts, and then those that

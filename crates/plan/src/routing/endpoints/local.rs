@@ -10,7 +10,6 @@ use crate::plan::{Endpoint, Via};
 use crate::reader::Reader;
 use crate::routing::facts::Facts;
 use crate::routing::names;
-use crate::view::View;
 
 /// The healthy inbounds with this value of `kuma.io/service`.
 pub(in crate::routing) fn of_tag(
@@ -53,16 +52,19 @@ pub(in crate::routing) fn of_mesh_service(
 }
 
 /// The tag value may be the destination name of a local MeshService, whose endpoints then come first (spec 04 §11).
-pub(super) fn of_destination_name(view: &View<'_>, facts: &Facts<'_>, name: &str) -> Option<Offer> {
+pub(super) fn of_destination_name(reader: &Reader<'_>, facts: &Facts<'_>, name: &str) -> Option<Offer> {
     if !facts.profile.has_real_outbounds() || !name.contains("_msvc_") {
         return None;
     }
-    let services = view.of_kind(Kind::MeshService).iter().filter(|resource| zones::is_local(resource));
+    let services = reader
+        .in_mesh(Kind::MeshService, facts.mesh_name)
+        .iter()
+        .filter(|resource| zones::is_local(resource));
     for resource in services {
         let Spec::MeshService(service) = resource.spec() else { continue };
         let id = resource.id();
         if let Some(port) = service.ports.iter().find(|p| names::destination(&id, p.port, false) == name) {
-            let endpoints = of_mesh_service(view.reader(), facts, resource, port.port);
+            let endpoints = of_mesh_service(reader, facts, resource, port.port);
             return (!endpoints.is_empty()).then_some(Offer { endpoints, outside: None });
         }
     }

@@ -1,26 +1,20 @@
-//! Endpoints in other zones: their ingresses (spec 04 §10, §11).
+//! Endpoints in other zones: their ingresses (spec 08 §4).
 
 use std::collections::BTreeSet;
 
-use model::reference::ZONE_TAG;
+use model::reference::{SERVICE_TAG, ZONE_TAG};
 use model::topology::{
-    InboundState, MatchedMeshService, MeshMultiZoneService, MeshZoneAddress, ServiceAvailability,
-    ZoneListenerType,
+    AvailableService, MatchedMeshService, MeshMultiZoneService, MeshZoneAddress, ServiceAvailability,
+    ZoneIngress,
 };
 use model::{Kind, Labels, Origin, Resource, ResourceId, Spec, Tags};
 
+use super::egresses;
+use super::gate::{Gate, zone_of};
 use crate::plan::{Endpoint, Via};
+use crate::reader::Reader;
 use crate::routing::facts::Facts;
-use crate::view::View;
-
-/// An address that connections leave or enter a zone by.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Gate {
-    pub(super) zone: String,
-    pub(super) address: String,
-    pub(super) port: u32,
-    pub(super) name: String,
-}
+use crate::routing::names;
 
 /// Whether a MeshService belongs to this zone: copies from other zones have the origin `global` (spec 01 §5).
 pub(in crate::routing) fn is_local(resource: &Resource) -> bool {
@@ -37,104 +31,136 @@ pub(super) fn is_offered(resource: &Resource) -> bool {
     }
 }
 
-/// The ingresses that offer a tag value, and how many remote ingress addresses there are at all: the weight of a local
-/// endpoint, so that each is as likely as one behind an ingress (spec 06 no. 67).
-pub(super) fn of_tag(view: &View<'_>, facts: &Facts<'_>, service: &str) -> (Vec<Endpoint>, u32) {
+/// An ingress of another zone, with what other zones dial.
+pub(in crate::routing) struct Remote<'a> {
+    pub(in crate::routing) resource: &'a Resource,
+    pub(in crate::routing) ingress: &'a ZoneIngress,
+    address: &'a str,
+    port: u16,
+}
+
+/// The ingresses of other zones that can be dialled and offer anything; of several with one address the first by name.
+pub(in crate::routing) fn remote<'a>(reader: &Reader<'a>, facts: &Facts<'_>) -> Vec<Remote<'a>> {
     let mut seen = BTreeSet::new();
-    let mut endpoints = Vec::new();
-    if facts.mtls.is_none() || !facts.profile.has_zone_proxy_resources() {
-        return (endpoints, 0);
-    }
-    let egresses = if facts.zone_egress { egresses(view, facts) } else { Vec::new() };
-    for resource in view.of_kind(Kind::ZoneIngress) {
+    let mut found = Vec::new();
+    for resource in reader.of_kind(Kind::ZoneIngress) {
         let Spec::ZoneIngress(ingress) = resource.spec() else { continue };
-        let Some((address, port)) = ingress.advertised.clone() else { continue };
-        if !facts.is_remote(zone_of(&ingress.zone, resource)) || !seen.insert((address.clone(), port)) {
-            continue;
+        let Some((address, port)) = &ingress.advertised else { continue };
+        let offers = facts.is_remote(zone_of(&ingress.zone, resource)) && !ingress.available.is_empty();
+        if offers && seen.insert((address, port)) {
+            found.push(Remote { resource, ingress, address, port: *port });
         }
-        let offered = ingress.available.iter().filter(|available| {
-            available.mesh == facts.mesh_name
-                && available.tags.service() == Some(service)
-                && !available.external
-        });
-        for available in offered {
-            let (zone, priority) = facts.locality(&available.tags, None);
-            let endpoint = |address: &str, port: u32, weight, by: String, via| Endpoint {
-                priority,
-                zone: zone.clone(),
-                address: address.to_owned(),
-                port,
-                weight,
-                tags: available.tags.clone(),
-                labels: Labels::default(),
-                offered_by: by,
-                via,
-            };
+    }
+    found
+}
+
+/// The ingresses that offer a tag value, or the egresses on the way to them, and how many ingresses there are at all: the
+/// weight of a local endpoint, so that each is as likely as one behind an ingress (spec 06 no. 67).
+pub(super) fn of_tag(reader: &Reader<'_>, facts: &Facts<'_>, service: &str) -> (Vec<Endpoint>, u32) {
+    if !facts.mesh_ca || !facts.profile.has_zone_proxy_resources() {
+        return (Vec::new(), 0);
+    }
+    let ingresses = remote(reader, facts);
+    let egresses = if facts.zone_egress { egresses::proxies(reader, facts) } else { Vec::new() };
+    let mut endpoints = Vec::new();
+    for remote in &ingresses {
+        for available in offered(remote.ingress, facts, service).filter(|available| !available.external) {
+            let endpoint = endpoint(facts, remote, available);
             if facts.zone_egress {
-                endpoints.extend(
-                    egresses.iter().map(|gate| {
-                        endpoint(&gate.address, gate.port, 1, resource.describe(), Via::ZoneEgress)
-                    }),
-                );
+                endpoints.extend(egresses.iter().map(|gate| Endpoint {
+                    address: gate.address.clone(),
+                    port: gate.port,
+                    weight: 1,
+                    via: Via::ZoneEgress,
+                    ..endpoint.clone()
+                }));
             } else {
-                let weight = available.instances.max(1);
-                endpoints.push(endpoint(
-                    &address,
-                    u32::from(port),
-                    weight,
-                    resource.describe(),
-                    Via::ZoneIngress,
-                ));
+                endpoints.push(endpoint);
             }
         }
     }
-    (endpoints, u32::try_from(seen.len()).unwrap_or(u32::MAX))
+    (endpoints, u32::try_from(ingresses.len()).unwrap_or(u32::MAX))
 }
 
-/// The ingresses of the zone of a MeshService, or the egresses on the way to them; always a failover (spec 06 no. 66).
-pub(super) fn of_mesh_service(view: &View<'_>, facts: &Facts<'_>, resource: &Resource) -> Vec<Endpoint> {
+/// The ingresses that offer a tag value, as the egress of this zone dials them: for services outside the mesh too, which leave
+/// by the egress of their own zone.
+pub(in crate::routing) fn of_egress(reader: &Reader<'_>, facts: &Facts<'_>, service: &str) -> Vec<Endpoint> {
+    let ingresses = remote(reader, facts);
+    let of_ingress = |remote: &Remote<'_>| -> Vec<Endpoint> {
+        offered(remote.ingress, facts, service).map(|available| endpoint(facts, remote, available)).collect()
+    };
+    ingresses.iter().flat_map(of_ingress).collect()
+}
+
+fn offered<'a>(
+    ingress: &'a ZoneIngress,
+    facts: &Facts<'_>,
+    service: &str,
+) -> impl Iterator<Item = &'a AvailableService> {
+    let is_meant = |it: &&AvailableService| it.mesh == facts.mesh_name && it.tags.service() == Some(service);
+    ingress.available.iter().filter(is_meant).collect::<Vec<_>>().into_iter()
+}
+
+fn endpoint(facts: &Facts<'_>, remote: &Remote<'_>, available: &AvailableService) -> Endpoint {
+    let (zone, priority) = facts.locality(&available.tags, None);
+    Endpoint {
+        priority,
+        zone,
+        address: remote.address.to_owned(),
+        port: u32::from(remote.port),
+        weight: available.instances.max(1),
+        tags: available.tags.clone(),
+        labels: Labels::default(),
+        offered_by: remote.resource.describe(),
+        via: Via::ZoneIngress,
+    }
+}
+
+/// The ingresses of the zone of a MeshService, for one of its ports; always a failover (spec 06 no. 66). A proxy without an
+/// identity has none: an ingress takes TLS only.
+pub(super) fn of_mesh_service(
+    reader: &Reader<'_>,
+    facts: &Facts<'_>,
+    resource: &Resource,
+    port: u32,
+) -> Vec<Endpoint> {
     if facts.mtls.is_none() {
         return Vec::new();
     }
     let zone = resource.meta().zone();
-    let behind = ingresses(view, facts).into_iter().filter(|gate| gate.zone == zone);
-    let (gates, via): (Vec<Gate>, Via) = if facts.zone_egress && behind.clone().next().is_some() {
-        (egresses(view, facts), Via::ZoneEgress)
-    } else {
-        (behind.collect(), Via::ZoneIngress)
-    };
-    gates
-        .into_iter()
+    let service = names::destination(&resource.id(), port, facts.profile.has_first_destination_names());
+    let behind = ingresses(reader, facts).into_iter().filter(|gate| gate.zone == zone);
+    behind
         .map(|gate| Endpoint {
             priority: 1,
             zone: Some(zone.to_owned()),
             address: gate.address,
             port: gate.port,
             weight: 1,
-            tags: Tags::default(),
+            tags: Tags::from_iter([(SERVICE_TAG, service.as_str()), (ZONE_TAG, zone)]),
             labels: Labels::default(),
             offered_by: resource.describe(),
-            via,
+            via: Via::ZoneIngress,
         })
         .collect()
 }
 
 /// The services that a MeshMultiZoneService stands for: as a control plane computed them, or by its labels.
 pub(in crate::routing) fn matched<'a>(
-    view: &View<'a>,
+    reader: &Reader<'a>,
     resource: &Resource,
     spec: &MeshMultiZoneService,
 ) -> Vec<&'a Resource> {
     let MeshMultiZoneService { match_labels, ports: _, matched, vips: _, host_names: _ } = spec;
+    let own = resource.meta().mesh.as_str();
     match matched {
-        None => view.by_labels(Kind::MeshService, match_labels).collect(),
+        None => reader.by_labels(Kind::MeshService, own, match_labels).collect(),
         Some(matched) => matched
             .iter()
             .filter_map(|MatchedMeshService { name, namespace, zone, mesh }| {
-                let mesh = if mesh.is_empty() { resource.meta().mesh.as_str() } else { mesh };
-                view.by_id(&ResourceId {
+                reader.by_id(&ResourceId {
                     kind: Kind::MeshService,
-                    mesh: mesh.to_owned(),
+                    mesh: if mesh.is_empty() { own } else { mesh }.to_owned(),
                     zone: zone.clone(),
                     namespace: namespace.clone(),
                     name: name.clone(),
@@ -146,64 +172,29 @@ pub(in crate::routing) fn matched<'a>(
 }
 
 /// The public addresses of other zones.
-fn ingresses(view: &View<'_>, facts: &Facts<'_>) -> Vec<Gate> {
+fn ingresses(reader: &Reader<'_>, facts: &Facts<'_>) -> Vec<Gate> {
     let mut gates = BTreeSet::new();
-    for resource in view.of_kind(Kind::MeshZoneAddress) {
+    for resource in reader.in_mesh(Kind::MeshZoneAddress, facts.mesh_name) {
         let Spec::MeshZoneAddress(MeshZoneAddress { place: Some((address, port)) }) = resource.spec() else {
             continue;
         };
         let zone = resource.meta().labels.get(ZONE_TAG).unwrap_or_default();
         if facts.is_remote(zone) {
-            gates.insert(gate(zone, address, *port, resource));
+            gates.insert(Gate::new(zone, address, *port, resource));
         }
     }
     // a zone that says where it is dialled is dialled nowhere else (spec 08 §4)
     let told: BTreeSet<String> = gates.iter().map(|gate| gate.zone.clone()).collect();
     if facts.profile.has_zone_proxy_resources() {
-        for resource in view.of_kind(Kind::ZoneIngress) {
+        for resource in reader.of_kind(Kind::ZoneIngress) {
             let Spec::ZoneIngress(ingress) = resource.spec() else { continue };
             let Some((address, port)) = &ingress.advertised else { continue };
             let zone = zone_of(&ingress.zone, resource);
             if facts.is_remote(zone) && !told.contains(zone) {
-                gates.insert(gate(zone, address, u32::from(*port), resource));
+                gates.insert(Gate::new(zone, address, u32::from(*port), resource));
             }
         }
     }
     let mut seen = BTreeSet::new();
     gates.into_iter().filter(|g| seen.insert((g.zone.clone(), g.address.clone(), g.port))).collect()
-}
-
-/// The egresses of this zone.
-pub(super) fn egresses(view: &View<'_>, facts: &Facts<'_>) -> Vec<Gate> {
-    let mut gates = BTreeSet::new();
-    if facts.profile.has_zone_proxy_resources() {
-        for resource in view.of_kind(Kind::ZoneEgress) {
-            let Spec::ZoneEgress(egress) = resource.spec() else { continue };
-            let zone = zone_of(&egress.zone, resource);
-            if !facts.is_remote(zone) {
-                gates.insert(gate(zone, &egress.address, u32::from(egress.port), resource));
-            }
-        }
-    }
-    if facts.profile.has_zone_proxy_listeners() {
-        for (resource, dataplane) in view.reader().zone_proxies(facts.mesh_name) {
-            let zone = resource.meta().zone();
-            let listeners = dataplane.listeners.iter().filter(|listener| {
-                listener.kind == ZoneListenerType::ZoneEgress && listener.state == InboundState::Ready
-            });
-            for listener in listeners.filter(|_| !facts.is_remote(zone)) {
-                let address = listener.address.as_deref().unwrap_or(&dataplane.address);
-                gates.insert(gate(zone, address, u32::from(listener.port), resource));
-            }
-        }
-    }
-    gates.into_iter().collect()
-}
-
-fn gate(zone: &str, address: &str, port: u32, resource: &Resource) -> Gate {
-    Gate { zone: zone.to_owned(), address: address.to_owned(), port, name: resource.describe() }
-}
-
-fn zone_of<'r>(field: &'r str, resource: &'r Resource) -> &'r str {
-    if field.is_empty() { resource.meta().zone() } else { field }
 }

@@ -3,50 +3,84 @@
 use model::policy::LegacyDestination;
 use model::reference::{SERVICE_TAG, TargetRef};
 use model::topology::VirtualOutbound;
-use model::{BackendRef, Kind, RefKind, Spec, Tags};
+use model::{BackendRef, Kind, RefKind, Resource, Spec, Tags};
 
+use crate::plan::PolicyOrigin;
 use crate::reader::Reader;
 
-/// The tag sets, each once, in the order in which they are found; `*` stands for every service.
-pub(super) fn of_mesh(reader: &Reader<'_>, mesh: &str, available: &[&Tags]) -> Vec<Tags> {
+/// A tag set that clients may dial.
+pub(super) struct Destination {
+    /// The tags; `*` as the service stands for every one.
+    pub(super) tags: Tags,
+    /// The policy that speaks of it; absent: every service may be dialled by its name alone.
+    pub(super) by: Option<PolicyOrigin>,
+}
+
+impl Destination {
+    /// Whether it stands for every service.
+    pub(super) fn is_for_all(&self) -> bool {
+        self.tags.service() == Some("*")
+    }
+
+    /// Those of a service: first those that name it.
+    pub(super) fn of_service<'d>(
+        all: &'d [Destination],
+        service: &'d str,
+    ) -> impl Iterator<Item = &'d Destination> {
+        let named = all.iter().filter(move |it| it.tags.service() == Some(service));
+        named.chain(all.iter().filter(|it| it.is_for_all()))
+    }
+}
+
+/// The tag sets, each once, in the order in which they are found.
+pub(super) fn of_mesh(reader: &Reader<'_>, mesh: &str, available: &[&Tags]) -> Vec<Destination> {
     let profile = reader.profile();
-    let mut found = Vec::new();
-    let mut add = |tags: Tags| {
-        if tags.service().is_some() && !found.contains(&tags) {
-            found.push(tags);
+    let mut found: Vec<Destination> = Vec::new();
+    let mut add = |tags: Tags, by: Option<&Resource>| {
+        if tags.service().is_some() && !found.iter().any(|other| other.tags == tags) {
+            found.push(Destination { tags, by: by.map(PolicyOrigin::of) });
         }
     };
     let traffic_routes = reader.in_mesh(Kind::TrafficRoute, mesh);
     for resource in traffic_routes {
         let Spec::TrafficRoute(route) = resource.spec() else { continue };
         match &route.destination {
-            LegacyDestination::Single(tags) => add(tags.clone()),
-            LegacyDestination::Split(split) => split.iter().for_each(|side| add(side.destination.clone())),
+            LegacyDestination::Single(tags) => add(tags.clone(), Some(resource)),
+            LegacyDestination::Split(split) => {
+                split.iter().for_each(|side| add(side.destination.clone(), Some(resource)));
+            }
         }
     }
-    of_routes(reader, mesh, Kind::MeshHTTPRoute).into_iter().for_each(&mut add);
+    let mut add_all = |found: Vec<(Tags, &Resource)>| {
+        found.into_iter().for_each(|(tags, by)| add(tags, Some(by)));
+    };
+    add_all(of_routes(reader, mesh, Kind::MeshHTTPRoute));
     if profile.announces_subsets_across_zones() {
-        of_routes(reader, mesh, Kind::MeshTCPRoute).into_iter().for_each(&mut add);
+        add_all(of_routes(reader, mesh, Kind::MeshTCPRoute));
     }
-    of_gateway_routes(reader, mesh).into_iter().for_each(&mut add);
-    of_virtual_outbounds(reader, mesh, available).into_iter().for_each(&mut add);
+    add_all(of_gateway_routes(reader, mesh));
+    add_all(of_cross_mesh_listeners(reader, mesh));
+    add_all(of_virtual_outbounds(reader, mesh, available));
+    // where nobody wrote a TrafficRoute, the one that every mesh is made with is taken to be there
     if traffic_routes.is_empty() {
-        add(Tags::from_iter([(SERVICE_TAG, "*")]));
+        add(Tags::from_iter([(SERVICE_TAG, "*")]), None);
     }
     found
 }
 
-fn of_routes(reader: &Reader<'_>, mesh: &str, kind: Kind) -> Vec<Tags> {
+fn of_routes<'a>(reader: &Reader<'a>, mesh: &str, kind: Kind) -> Vec<(Tags, &'a Resource)> {
     let mut found = Vec::new();
     for resource in reader.in_mesh(kind, mesh) {
         let Spec::Policy(policy) = resource.spec() else { continue };
         for item in policy.to.iter().filter(|item| is_legacy(item.target.kind)) {
             for refs in &item.backend_refs {
                 if refs.is_empty() {
-                    found.push(tags(&item.target));
+                    found.push((tags(&item.target), resource.as_ref()));
                 }
                 let legacy = refs.iter().filter(|backend| is_legacy(backend.target.kind));
-                found.extend(legacy.map(|BackendRef { target, weight: _, port: _ }| tags(target)));
+                found.extend(
+                    legacy.map(|BackendRef { target, weight: _, port: _ }| (tags(target), resource.as_ref())),
+                );
             }
         }
     }
@@ -68,17 +102,34 @@ fn tags(target: &TargetRef) -> Tags {
     tags
 }
 
-fn of_gateway_routes(reader: &Reader<'_>, mesh: &str) -> Vec<Tags> {
+fn of_gateway_routes<'a>(reader: &Reader<'a>, mesh: &str) -> Vec<(Tags, &'a Resource)> {
     let mut found = Vec::new();
     for resource in reader.in_mesh(Kind::MeshGatewayRoute, mesh) {
         let Spec::MeshGatewayRoute(route) = resource.spec() else { continue };
-        found.extend(route.destinations.iter().cloned());
+        found.extend(route.destinations.iter().map(|tags| (tags.clone(), resource.as_ref())));
+    }
+    found
+}
+
+/// The tags of the listeners of builtin gateways that proxies of other meshes dial.
+fn of_cross_mesh_listeners<'a>(reader: &Reader<'a>, mesh: &str) -> Vec<(Tags, &'a Resource)> {
+    let mut found = Vec::new();
+    for resource in reader.in_mesh(Kind::MeshGateway, mesh) {
+        let Spec::MeshGateway(gateway) = resource.spec() else { continue };
+        for listener in gateway.listeners.iter().filter(|listener| listener.cross_mesh) {
+            let tags = |selector: &Tags| selector.merged(&gateway.tags).merged(&listener.tags);
+            found.extend(gateway.selectors.iter().map(|it| (tags(it), resource.as_ref())));
+        }
     }
     found
 }
 
 /// Each available service with the tags that a virtual outbound makes names of.
-fn of_virtual_outbounds(reader: &Reader<'_>, mesh: &str, available: &[&Tags]) -> Vec<Tags> {
+fn of_virtual_outbounds<'a>(
+    reader: &Reader<'a>,
+    mesh: &str,
+    available: &[&Tags],
+) -> Vec<(Tags, &'a Resource)> {
     let mut found = Vec::new();
     for resource in reader.in_mesh(Kind::VirtualOutbound, mesh) {
         let Spec::VirtualOutbound(VirtualOutbound { selectors, tag_keys }) = resource.spec() else {
@@ -88,7 +139,7 @@ fn of_virtual_outbounds(reader: &Reader<'_>, mesh: &str, available: &[&Tags]) ->
             let named = tags
                 .iter()
                 .filter(|(key, _)| *key == SERVICE_TAG || tag_keys.iter().any(|named| named == key));
-            found.push(named.collect());
+            found.push((named.collect(), resource.as_ref()));
         }
     }
     found

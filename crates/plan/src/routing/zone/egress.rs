@@ -1,77 +1,58 @@
-//! The egress of a zone (spec 08 §6): services outside the mesh, for proxies of every mesh that has a CA.
+//! The egress of a zone (spec 08 §6): what leaves it, of every mesh that has a CA.
 //!
-//! It ends the TLS of the mesh with an identity of that mesh, `spiffe://<mesh>/zone-egress`, asks who may connect, and dials
-//! the outside.
+//! Tag-based services of other zones are passed on to their ingresses, TLS as it came. For services outside the mesh TLS of the
+//! mesh ends here, by an identity of that mesh, `spiffe://<mesh>/zone-egress`; who may connect is asked, and the outside dialled.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use model::topology::{Mesh, MeshExternalService, MtlsMode};
+use model::reference::ZONE_TAG;
+use model::topology::{ExternalService, Mesh, MeshExternalService, MtlsMode, ZoneEgress};
 use model::{Kind, Resource, ResourceName, Spec, Tags};
 
+use super::chains::Chains;
+use super::destinations::{self, Destination};
 use crate::plan::{
-    Accepts, Backend, Bind, Cluster, ClusterKind, ConnectionSettings, Direction, Fate, Identity, Listener,
-    Match, Mtls, Naming, Permissions, Plan, Proxy, ProxyId, Route, Session, Terminated, TlsParams, Trust,
+    Cluster, ClusterKind, Endpoint, ExternalTls, Identity, Mtls, Permissions, Plan, PolicyOrigin, Proxy,
+    ProxyId, Terminated, TlsParams, Trust,
 };
 use crate::reader::Reader;
-use crate::routing::endpoints::external;
+use crate::routing::endpoints::{external, external_tls, zones};
 use crate::routing::facts::Facts;
-use crate::routing::{names, permissions, sni};
+use crate::routing::permissions::{self, Exits};
+use crate::routing::{names, protocol, sni};
 
 /// The service that the CA of a mesh names zone egresses.
 const SERVICE: &str = "zone-egress";
+/// The tag by which the endpoints of several meshes are told apart.
+const MESH: &str = "mesh";
+/// The tag by which the endpoints of an ExternalService with TLS are told from those of others.
+const EXTERNAL_SERVICE: &str = "kuma.io/external-service-name";
 
 /// Plans a zone egress. `None` when there is none of that name.
 pub(crate) fn plan_egress(reader: &Reader<'_>, name: &ResourceName) -> Option<Plan> {
     let resource = reader.named(Kind::ZoneEgress, "", name.as_str())?;
-    let Spec::ZoneEgress(egress) = resource.spec() else { return None };
-    let zone = if egress.zone.is_empty() { resource.meta().zone() } else { &egress.zone };
+    let Spec::ZoneEgress(ZoneEgress { zone, address, port }) = resource.spec() else { return None };
+    let zone = if zone.is_empty() { resource.meta().zone() } else { zone };
     let id = ProxyId::ZoneEgress(name.clone());
-    let features = reader.context().features(&id);
-    let unified = reader.profile().has_unified_naming() && features.unified_naming;
-    let mut exits = Exits { reader, unified, routes: Vec::new(), clusters: BTreeMap::new() };
-    for resource in reader.of_kind(Kind::Mesh) {
-        let Spec::Mesh(mesh) = resource.spec() else { continue };
-        let mesh_name = resource.meta().name.as_str();
-        let Some(mtls) = identity(mesh, mesh_name, unified) else { continue };
-        let permissions = match mesh.closes_external_services {
-            true => Permissions::nobody(),
-            false => permissions::everybody(resource),
-        };
-        exits.add_mesh(&Facts::of_zone(reader, mesh_name, zone), &Arc::new(mtls), &permissions);
+    let unified = reader.profile().has_unified_naming() && reader.context().features(&id).unified_naming;
+    let mut chains = Chains::default();
+    for by in reader.of_kind(Kind::Mesh) {
+        let Spec::Mesh(mesh) = by.spec() else { continue };
+        let mesh_name = by.meta().name.as_str();
+        let facts = Facts::of_zone(reader, mesh_name, zone, unified);
+        if let Some(mtls) = identity(mesh, mesh_name, unified) {
+            Exit { reader, facts, mesh, by, mtls: Arc::new(mtls) }.add_to(&mut chains);
+        }
     }
-    let Exits { reader: _, unified: _, routes, clusters } = exits;
-    let listener = Listener {
-        name: match unified {
-            true => format!("self_inbound_ze_{}", egress.port),
-            false => names::listener("inbound", &egress.address, egress.port),
-        },
-        bind: Bind::opened(egress.address.as_str(), egress.port),
-        direction: Direction::Zone,
-        service: String::new(),
-        protocol: model::topology::Protocol::Tls,
-        accepts: Accepts::ServerName,
-        settings: ConnectionSettings::default(),
-        routes,
-        naming: Naming { unified, ..Naming::default() },
+    let called = match unified {
+        true => format!("self_inbound_ze_{port}"),
+        false => names::listener("inbound", address, *port),
     };
-    Some(Plan {
-        proxy: Proxy {
-            id,
-            service: SERVICE.to_owned(),
-            zone: zone.to_owned(),
-            address: egress.address.clone(),
-        },
-        profile: reader.profile(),
-        mtls: None,
-        // without a mesh that it serves there is nothing to listen for
-        listeners: Some(listener).filter(|it| !it.routes.is_empty()).into_iter().map(Arc::new).collect(),
-        redirected: None,
-        clusters: clusters.into_iter().map(|(name, cluster)| (name, Arc::new(cluster))).collect(),
-        names: BTreeMap::new(),
-        routes: Vec::new(),
-        warnings: Vec::new(),
-    })
+    // where no mesh lets anything out there is nothing to listen for
+    let listener = Some(chains.listener(called, unified, address, *port)).filter(|it| !it.routes.is_empty());
+    let proxy = Proxy { id, service: SERVICE.to_owned(), zone: zone.to_owned(), address: address.clone() };
+    Some(chains.plan(proxy, reader.profile(), listener))
 }
 
 /// Who an egress is in a mesh; absent where the mesh has no CA, and nothing may leave it.
@@ -87,69 +68,176 @@ fn identity(mesh: &Mesh, mesh_name: &str, unified_names: bool) -> Option<Mtls> {
     })
 }
 
-/// What may leave the zone, mesh by mesh.
-struct Exits<'r, 'a> {
+/// The way out of one mesh.
+struct Exit<'r, 'a> {
     reader: &'r Reader<'a>,
-    unified: bool,
-    routes: Vec<(Match, Route)>,
-    clusters: BTreeMap<String, Cluster>,
+    facts: Facts<'a>,
+    mesh: &'a Mesh,
+    by: &'a Resource,
+    mtls: Arc<Mtls>,
 }
 
-impl Exits<'_, '_> {
-    fn add_mesh(&mut self, facts: &Facts<'_>, mtls: &Arc<Mtls>, permissions: &Permissions) {
-        if !facts.profile.external_services_leave_by_egress() {
-            return;
+impl Exit<'_, '_> {
+    fn add_to(&self, chains: &mut Chains) {
+        let Self { reader, facts, .. } = self;
+        let remote = zones::remote(reader, facts);
+        let offered = remote.iter().flat_map(|remote| {
+            let of_mesh = remote.ingress.available.iter().filter(|it| it.mesh == facts.mesh_name);
+            of_mesh.map(|available| (&available.tags, remote.resource))
+        });
+        let offered: Vec<(&Tags, &Resource)> = offered.collect();
+        let tags: Vec<&Tags> = offered.iter().map(|(tags, _)| *tags).collect();
+        let destinations = destinations::of_mesh(reader, facts.mesh_name, &tags);
+        let outside: Vec<_> = external::of_mesh(reader, facts)
+            .into_iter()
+            .filter(|(_, spec)| external::is_reachable(facts, spec.tags.get(ZONE_TAG)))
+            .collect();
+        let mut seen: BTreeSet<&str> = outside.iter().filter_map(|(_, spec)| spec.tags.service()).collect();
+        let services = seen.clone();
+        let passes_on = facts.zone_egress || facts.profile.egress_knows_everything();
+        for (tags, by) in offered.iter().filter(|_| passes_on) {
+            // what is outside the mesh is not elsewhere in it
+            let Some(service) = tags.service().filter(|service| seen.insert(service)) else { continue };
+            let endpoints = zones::of_egress(reader, facts, service).into_iter();
+            let endpoints = endpoints.map(|endpoint| self.of_mesh(endpoint)).collect();
+            chains.pass_on(facts, service, &destinations, endpoints, &PolicyOrigin::of(by));
         }
-        for resource in self.reader.in_mesh(Kind::MeshExternalService, facts.mesh_name) {
-            let Spec::MeshExternalService(service) = resource.spec() else { continue };
-            let meta = resource.meta();
-            let key = (meta.mesh.as_str().to_owned(), meta.name.as_str().to_owned());
-            let is_dialled = !self.reader.context().unloaded.contains_key(&key);
-            if is_dialled && !facts.is_remote(meta.zone()) {
-                self.add_service(facts, mtls, permissions, resource, service);
-            }
+        for service in services {
+            let named = outside.iter().filter(|(_, spec)| spec.tags.service() == Some(service));
+            self.add_tags(chains, service, &destinations, &named.copied().collect::<Vec<_>>());
+        }
+        for (resource, service) in external::services(reader, facts) {
+            self.add_service(chains, resource, service, &destinations);
         }
     }
 
+    /// The ExternalServices of one name. TLS is that of the first of them: others are not dialled.
+    fn add_tags(
+        &self,
+        chains: &mut Chains,
+        service: &str,
+        destinations: &[Destination],
+        named: &[(&Resource, &ExternalService)],
+    ) {
+        let facts = &self.facts;
+        let Some((first, spec)) = named.first() else { return };
+        let tls = external_tls::of_external_service(first, spec);
+        let mut endpoints = Vec::new();
+        for (resource, other) in named {
+            if external_tls::of_external_service(resource, other) != tls {
+                let (other, first) = (resource.describe(), first.describe());
+                chains.warnings.push(
+                    format!(
+                        "{other} is not dialled: it and {first} are both called {service}, and want other TLS"
+                    )
+                    .into(),
+                );
+                continue;
+            }
+            let mut endpoint = external::of_external_service(facts, resource, other);
+            if tls.is_some() {
+                endpoint.tags.insert(EXTERNAL_SERVICE, resource.meta().name.as_str());
+            }
+            endpoints.push(self.of_mesh(endpoint));
+        }
+        endpoints.sort();
+        let spoken = named.iter().map(|(_, spec)| protocol::of_tags(&spec.tags, facts.profile));
+        let kind = ClusterKind::External { protocol: protocol::common(spoken), tls };
+        let name = format!("{}:{service}", facts.mesh_name);
+        let cluster = Cluster::plain(name.clone(), service.to_owned(), kind, endpoints);
+        let (permissions, by_tags) = self.exits(chains).to_tags(&spec.tags);
+        let called = if facts.unified { name } else { service.to_owned() };
+        let counted_as = by_tags.then_some(called);
+        let by = PolicyOrigin::of(first);
+        let server_names = Destination::of_service(destinations, service).map(|destination| {
+            let mut tags = destination.tags.clone();
+            tags.remove(model::reference::SERVICE_TAG);
+            let by = destination.by.as_ref().unwrap_or(&by).clone();
+            (sni::of_tags(service, &tags, facts.mesh_name), by)
+        });
+        chains.let_out(facts.profile, server_names, cluster, self.ended(permissions, counted_as));
+    }
+
+    /// A MeshExternalService; before 2.9 it is dialled as if it were known by tags.
     fn add_service(
-        &mut self,
-        facts: &Facts<'_>,
-        mtls: &Arc<Mtls>,
-        permissions: &Permissions,
+        &self,
+        chains: &mut Chains,
         resource: &Resource,
         service: &MeshExternalService,
+        destinations: &[Destination],
     ) {
-        let id = resource.id();
-        let destination = names::destination(&id, service.port, false);
-        let name = match self.unified {
-            true => id.with_section(service.port.to_string()).to_string(),
-            false => destination.clone(),
-        };
+        let facts = &self.facts;
         let (endpoints, tls) = external::of_egress(facts, resource, service);
+        let endpoints: Vec<Endpoint> = endpoints.into_iter().map(|it| self.of_mesh(it)).collect();
+        let by = PolicyOrigin::of(resource);
+        let called = resource.meta().display_name();
+        let (name, known_as) = self.names(resource, service.port);
+        let cluster = self.cluster(name, known_as, resource, service, endpoints, tls);
+        if facts.profile.external_services_leave_by_egress() {
+            let permissions = match self.mesh.closes_external_services {
+                true => Permissions::nobody(),
+                false => permissions::everybody(self.by),
+            };
+            let sni = sni::hashed_sni(resource, service.port, facts.system_namespace);
+            return chains.let_out(facts.profile, [(sni, by)], cluster, self.ended(permissions, None));
+        }
+        let permissions = self.exits(chains).to_service(called);
+        let by_name = Destination::of_service(destinations, called);
+        let server_names = by_name.map(|destination| {
+            let mut tags = destination.tags.clone();
+            tags.remove(model::reference::SERVICE_TAG);
+            (sni::of_tags(called, &tags, facts.mesh_name), by.clone())
+        });
+        chains.let_out(facts.profile, server_names, cluster, self.ended(permissions, None));
+    }
+
+    /// What the cluster of a MeshExternalService is called, and the service behind it.
+    fn names(&self, resource: &Resource, port: u32) -> (String, String) {
+        let facts = &self.facts;
+        let id = resource.id();
+        if !facts.profile.external_services_leave_by_egress() {
+            let name = names::destination(&id, port, facts.profile.has_first_destination_names());
+            return (format!("{}:{name}", facts.mesh_name), resource.meta().display_name().to_owned());
+        }
+        let destination = names::destination(&id, port, false);
+        match facts.unified {
+            true => (id.with_section(port.to_string()).to_string(), destination),
+            false => (destination.clone(), destination),
+        }
+    }
+
+    fn cluster(
+        &self,
+        name: String,
+        known_as: String,
+        resource: &Resource,
+        service: &MeshExternalService,
+        endpoints: Vec<Endpoint>,
+        tls: Option<ExternalTls>,
+    ) -> Cluster {
         let kind = ClusterKind::External { protocol: service.protocol, tls };
-        let cluster = Cluster {
-            resource: Some(resource.describe()),
-            ..Cluster::plain(name.clone(), destination, kind, endpoints)
-        };
-        self.clusters.insert(name.clone(), cluster);
-        let sni = sni::hashed_sni(resource, service.port, facts.system_namespace);
-        let terminated = Terminated {
-            mtls: Arc::clone(mtls),
+        Cluster { resource: Some(resource.describe()), ..Cluster::plain(name, known_as, kind, endpoints) }
+    }
+
+    /// TLS of the mesh that ends here.
+    fn ended(&self, permissions: Permissions, counted_as: Option<String>) -> Terminated {
+        Terminated {
+            mtls: Arc::clone(&self.mtls),
             permissive: false,
             mode_by: None,
             params: TlsParams::default(),
-            peer_prefixes: vec![format!("spiffe://{}/", mtls.mesh)],
-            permissions: permissions.clone(),
-            counted_as: None,
-        };
-        let backend = Backend {
-            reference: sni.clone(),
-            weight: 1,
-            fate: Fate::Routed { cluster: name, subset: Tags::default() },
-            origin: None,
-            when_unavailable: None,
-        };
-        let claimed = Match::ServerName { pattern: sni, session: Session::Mtls(Arc::new(terminated)) };
-        self.routes.push((claimed, Route::to(backend)));
+            peer_prefixes: vec![format!("spiffe://{}/", self.mtls.mesh)],
+            permissions,
+            counted_as,
+        }
+    }
+
+    fn exits<'x>(&'x self, chains: &'x mut Chains) -> Exits<'x> {
+        Exits { reader: self.reader, mesh: self.facts.mesh_name, warnings: &mut chains.warnings }
+    }
+
+    fn of_mesh(&self, mut endpoint: Endpoint) -> Endpoint {
+        endpoint.tags.insert(MESH, self.facts.mesh_name);
+        endpoint
     }
 }

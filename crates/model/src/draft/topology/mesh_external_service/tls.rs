@@ -6,7 +6,7 @@ use crate::draft::topology::data_source;
 use crate::draft::topology::mesh_external_service::word;
 use crate::policy::TlsVersion;
 use crate::profile::Profile;
-use crate::topology::{AltName, CertificateSource, ExternalAuthority, ExternalTls, Verification};
+use crate::topology::{AltName, ExternalTls, Verification};
 
 /// In their order; the first means "whatever the library takes".
 const VERSIONS: [&str; 5] = ["TLSAuto", "TLS10", "TLS11", "TLS12", "TLS13"];
@@ -51,13 +51,11 @@ fn verification(mut fields: Fields<'_>, profile: Profile) -> ExternalTls {
             Some(_) | None => AltName::Exact(value),
         }
     });
-    let (authority, client) = certificates(&mut fields, profile);
-    ExternalTls { server_name, verification, alt_names, authority, client, min: None, max: None }
+    let certificates = certificates(&mut fields, profile);
+    ExternalTls { server_name, verification, alt_names, ..certificates }
 }
 
-type Certificates = (Option<ExternalAuthority>, Option<(CertificateSource, CertificateSource)>);
-
-fn certificates(fields: &mut Fields<'_>, profile: Profile) -> Certificates {
+fn certificates(fields: &mut Fields<'_>, profile: Profile) -> ExternalTls {
     match (fields.has("clientCert"), fields.has("clientKey")) {
         (true, false) => fields.violate("clientKey", "must be defined when clientCert is defined"),
         (false, true) => fields.violate("clientCert", "must be defined when clientKey is defined"),
@@ -68,12 +66,5 @@ fn certificates(fields: &mut Fields<'_>, profile: Profile) -> Certificates {
         let has_type = source.is_present() && profile.data_sources_have_types();
         data_source::with_text(source, has_type)
     };
-    let (authority, certificate, key) = (source("caCert"), source("clientCert"), source("clientKey"));
-    let authority = authority.map(|(source, text)| match source {
-        CertificateSource::Inline => ExternalAuthority::Inline(text.into()),
-        CertificateSource::Secret(_) | CertificateSource::File(_) => ExternalAuthority::At(source),
-    });
-    // what a certificate and a key say is not kept
-    let place = |source: Option<(CertificateSource, String)>| source.map(|(source, _)| source);
-    (authority, place(certificate).zip(place(key)))
+    ExternalTls::of_certificates(source("caCert"), source("clientCert"), source("clientKey"))
 }

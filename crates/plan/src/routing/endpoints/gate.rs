@@ -1,0 +1,23 @@
+//! Where connections leave or enter a zone.
+
+use model::Resource;
+
+/// An address that connections leave or enter a zone by.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Gate {
+    pub(super) zone: String,
+    pub(super) address: String,
+    pub(super) port: u32,
+    pub(super) name: String,
+}
+
+impl Gate {
+    pub(super) fn new(zone: &str, address: &str, port: u32, resource: &Resource) -> Self {
+        Self { zone: zone.to_owned(), address: address.to_owned(), port, name: resource.describe() }
+    }
+}
+
+/// The zone of a zone proxy: its field, or else its label.
+pub(super) fn zone_of<'r>(field: &'r str, resource: &'r Resource) -> &'r str {
+    if field.is_empty() { resource.meta().zone() } else { field }
+}

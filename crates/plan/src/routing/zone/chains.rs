@@ -1,0 +1,184 @@
+//! Routes by server name, and the clusters behind them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use model::reference::{SERVICE_TAG, ZONE_TAG};
+use model::topology::Protocol;
+use model::{Profile, Tags};
+
+use super::destinations::Destination;
+use crate::plan::{
+    Accepts, Backend, Bind, Cluster, ClusterKind, ConnectionSettings, Direction, Endpoint, Fate, Listener,
+    Match, Naming, Plan, PolicyOrigin, Proxy, Route, Session, Terminated, Via, Warning,
+};
+use crate::routing::facts::Facts;
+use crate::routing::sni;
+
+/// Routes by server name, in the order in which they were added, and the clusters behind them.
+#[derive(Default)]
+pub(super) struct Chains {
+    pub(super) routes: Vec<(Match, Route)>,
+    pub(super) clusters: BTreeMap<String, Cluster>,
+    pub(super) warnings: Vec<Warning>,
+    taken: BTreeSet<String>,
+}
+
+impl Chains {
+    /// None yet, in a proxy that has clusters of its own.
+    pub(super) fn beside(own: &BTreeMap<String, Cluster>) -> Self {
+        Self { taken: own.keys().cloned().collect(), ..Self::default() }
+    }
+
+    /// A name of a cluster. What the proxy dials for its own application has other terms, and keeps its name.
+    fn free(&self, name: String) -> String {
+        if self.taken.contains(&name) { format!("zone:{name}") } else { name }
+    }
+
+    /// Whether a server name leads somewhere already: the first route that claims it stays.
+    pub(super) fn has(&self, server_name: &str) -> bool {
+        self.routes.iter().any(|(claimed, _)| claimed.hostname() == server_name)
+    }
+
+    /// A route for a server name; `by`: who made it.
+    pub(super) fn add(
+        &mut self,
+        server_name: String,
+        session: Session,
+        cluster: String,
+        subset: Tags,
+        by: PolicyOrigin,
+    ) {
+        let backend = Backend {
+            reference: server_name.clone(),
+            weight: 1,
+            fate: Fate::Routed { cluster, subset },
+            origin: Some(by),
+            when_unavailable: None,
+        };
+        self.routes.push((Match::ServerName { pattern: server_name, session }, Route::to(backend)));
+    }
+
+    /// The tag sets by which a service is dialled that is passed on; `by`: who offers it. They choose among its endpoints by
+    /// those tags that not all of these have.
+    pub(super) fn pass_on(
+        &mut self,
+        facts: &Facts<'_>,
+        service: &str,
+        destinations: &[Destination],
+        mut endpoints: Vec<Endpoint>,
+        by: &PolicyOrigin,
+    ) {
+        let name = format!("{}:{service}", facts.mesh_name);
+        let mut subsets = BTreeSet::new();
+        let before = self.routes.len();
+        for destination in Destination::of_service(destinations, service) {
+            let mut tags = destination.tags.clone();
+            tags.remove(SERVICE_TAG);
+            if destination.is_for_all() {
+                subsets.insert(keys(&tags));
+            }
+            let sni = sni::of_tags(service, &tags, facts.mesh_name);
+            if self.has(&sni) {
+                continue;
+            }
+            let matters = |key: &str, value: &str| {
+                value != "*" && endpoints.iter().any(|endpoint| !carries(facts, endpoint, key, value))
+            };
+            let subset: Tags = tags.iter().filter(|(key, value)| matters(key, value)).collect();
+            subsets.insert(keys(&subset));
+            let by = destination.by.as_ref().unwrap_or(by).clone();
+            self.add(sni, Session::Passthrough, name.clone(), subset, by);
+        }
+        if self.routes.len() > before {
+            subsets.retain(|keys| !keys.is_empty());
+            endpoints.sort();
+            let kind = ClusterKind::Zone { subsets };
+            let cluster = Cluster::plain(name.clone(), service.to_owned(), kind, endpoints);
+            self.clusters.insert(name, cluster);
+        }
+    }
+
+    /// A port of a real service that is passed on; `by`: the service.
+    pub(super) fn pass_on_service(
+        &mut self,
+        server_name: String,
+        name: String,
+        resource: String,
+        mut endpoints: Vec<Endpoint>,
+        by: PolicyOrigin,
+    ) {
+        endpoints.sort();
+        let name = self.free(name);
+        let kind = ClusterKind::Zone { subsets: BTreeSet::new() };
+        let cluster = Cluster::plain(name.clone(), name.clone(), kind, endpoints);
+        self.clusters.insert(name.clone(), Cluster { resource: Some(resource), ..cluster });
+        self.add(server_name, Session::Passthrough, name, Tags::default(), by);
+    }
+
+    /// A service outside the mesh, by its server names and who made each: TLS of the mesh ends here, and whoever may connect is
+    /// passed on. One that no server name is left for is not there, unless the egress knows of everything.
+    pub(super) fn let_out(
+        &mut self,
+        profile: Profile,
+        server_names: impl IntoIterator<Item = (String, PolicyOrigin)>,
+        cluster: Cluster,
+        terminated: Terminated,
+    ) {
+        let (before, terminated) = (self.routes.len(), Arc::new(terminated));
+        let cluster = Cluster { name: self.free(cluster.name.clone()), ..cluster };
+        for (server_name, by) in server_names {
+            if !self.has(&server_name) {
+                let session = Session::Mtls(Arc::clone(&terminated));
+                self.add(server_name, session, cluster.name.clone(), Tags::default(), by);
+            }
+        }
+        if self.routes.len() > before || profile.egress_knows_everything() {
+            self.clusters.insert(cluster.name.clone(), cluster);
+        }
+    }
+
+    /// The listener of the routes.
+    pub(super) fn listener(&mut self, name: String, unified: bool, address: &str, port: u16) -> Listener {
+        Listener {
+            name,
+            bind: Bind::opened(address, port),
+            direction: Direction::Zone,
+            service: String::new(),
+            protocol: Protocol::Tls,
+            accepts: Accepts::ServerName,
+            settings: ConnectionSettings::default(),
+            routes: std::mem::take(&mut self.routes),
+            naming: Naming { unified, ..Naming::default() },
+        }
+    }
+
+    /// The plan of a proxy that has this one listener, or none.
+    pub(super) fn plan(self, proxy: Proxy, profile: Profile, listener: Option<Listener>) -> Plan {
+        let Self { routes: _, clusters, mut warnings, taken: _ } = self;
+        warnings.sort();
+        Plan {
+            proxy,
+            profile,
+            mtls: None,
+            listeners: listener.into_iter().map(Arc::new).collect(),
+            redirected: None,
+            names: BTreeMap::new(),
+            clusters: clusters.into_iter().map(|(name, cluster)| (name, Arc::new(cluster))).collect(),
+            routes: Vec::new(),
+            warnings,
+        }
+    }
+}
+
+fn keys(tags: &Tags) -> Vec<String> {
+    tags.iter().map(|(key, _)| key.to_owned()).collect()
+}
+
+/// Whether an endpoint has a tag. One of this zone is in it, whether its Dataplane says so or not.
+fn carries(facts: &Facts<'_>, endpoint: &Endpoint, key: &str, value: &str) -> bool {
+    match endpoint.tags.get(key) {
+        Some(own) => own == value,
+        None => key == ZONE_TAG && endpoint.via == Via::Direct && facts.zone.as_deref() == Some(value),
+    }
+}
