@@ -19,7 +19,7 @@ pub(in crate::routing) struct Exits<'x> {
 impl Exits<'_> {
     /// To a service that is known by tags: as MeshTrafficPermissions that select those say, or else the TrafficPermission that
     /// fits them best. Also whether the latter says it, or would have.
-    pub(in crate::routing) fn to_tags(&mut self, tags: &Tags) -> (Permissions, bool) {
+    pub(in crate::routing) fn of_tags(&mut self, tags: &Tags) -> (Permissions, bool) {
         let service =
             |target: &TargetRef| Tags::from_iter([(SERVICE_TAG, target.name.as_deref().unwrap_or("*"))]);
         let selects = |target: &TargetRef| match target.kind {
@@ -43,7 +43,7 @@ impl Exits<'_> {
     }
 
     /// To a MeshExternalService by its display name (2.8).
-    pub(in crate::routing) fn to_service(&mut self, name: &str) -> Permissions {
+    pub(in crate::routing) fn of_service(&mut self, name: &str) -> Permissions {
         let selects = |target: &TargetRef| match target.kind {
             RefKind::Mesh => true,
             RefKind::MeshExternalService => target.name.as_deref() == Some(name),

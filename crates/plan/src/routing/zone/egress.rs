@@ -145,7 +145,7 @@ impl Exit<'_, '_> {
         let kind = ClusterKind::External { protocol: protocol::common(spoken), tls };
         let name = format!("{}:{service}", facts.mesh_name);
         let cluster = Cluster::plain(name.clone(), service.to_owned(), kind, endpoints);
-        let (permissions, by_tags) = self.exits(chains).to_tags(&spec.tags);
+        let (permissions, by_tags) = self.exits(chains).of_tags(&spec.tags);
         let called = if facts.unified { name } else { service.to_owned() };
         let counted_as = by_tags.then_some(called);
         let by = PolicyOrigin::of(first);
@@ -181,7 +181,7 @@ impl Exit<'_, '_> {
             let sni = sni::hashed_sni(resource, service.port, facts.system_namespace);
             return chains.let_out(facts.profile, [(sni, by)], cluster, self.ended(permissions, None));
         }
-        let permissions = self.exits(chains).to_service(called);
+        let permissions = self.exits(chains).of_service(called);
         let by_name = Destination::of_service(destinations, called);
         let server_names = by_name.map(|destination| {
             let mut tags = destination.tags.clone();
