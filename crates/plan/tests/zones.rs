@@ -350,11 +350,12 @@ fn listeners_of_dataplanes_are_preferred_to_the_egresses_of_all_meshes() {
 #[test]
 fn zone_proxies_of_other_zones_are_no_proxies_of_this_one() {
     let text = MESH.to_owned() + ZONE_EGRESS + WEST;
-    let of = |profile, zone| snapshot(profile, zone, &text).zone_proxies().collect::<Vec<_>>();
-    let (ingress, egress) = (ProxyId::ZoneIngress("zi-west".into()), ProxyId::ZoneEgress("ze".into()));
-    assert_eq!(of(V2_14, "east"), [egress.clone()]);
-    assert_eq!(of(V2_14, "west"), [ingress.clone()]);
-    assert_eq!(of(V2_14, ""), [ingress, egress]);
+    let of = |zone| snapshot(V2_14, zone, &text).zone_proxies().collect::<Vec<_>>();
+    let ingress = || ProxyId::ZoneIngress("zi-west".into());
+    let egress = || ProxyId::ZoneEgress("ze".into());
+    assert_eq!(of("east"), [egress()]);
+    assert_eq!(of("west"), [ingress()]);
+    assert_eq!(of(""), [ingress(), egress()]);
 }
 
 #[test]
