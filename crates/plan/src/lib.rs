@@ -87,11 +87,10 @@ pub fn best_identity<'a>(
 }
 
 impl ExternalTls {
-    /// TLS to a MeshExternalService, as whoever dials it directly originates it; `None`: it takes plaintext, or it is another
-    /// resource.
+    /// TLS to a MeshExternalService or an ExternalService, as whoever dials it directly originates it; `None`: it takes
+    /// plaintext, or it is another resource.
     pub fn of(resource: &Resource) -> Option<Self> {
-        let model::Spec::MeshExternalService(spec) = resource.spec() else { return None };
-        routing::tls_to_outside(resource, spec)
+        routing::tls_to_outside(resource)
     }
 }
 

@@ -39,8 +39,8 @@ pub struct Context {
     /// a mesh takes plaintext too, since the others are dialled so. Absent: nobody counts, and everybody is taken to have
     /// one.
     pub certified: Option<BTreeSet<(String, String)>>,
-    /// The MeshExternalServices whose TLS secrets cannot be loaded, by mesh and stored name, and why, in words. Nobody dials
-    /// them.
+    /// The services outside the mesh whose TLS secrets cannot be loaded, by mesh and the name that those secrets have for them, and
+    /// why, in words. Nobody dials them.
     pub unloaded: BTreeMap<(String, String), String>,
 }
 

@@ -1,4 +1,4 @@
-//! Secrets about services outside the mesh: where MeshExternalServices say that they are, and what was found there.
+//! Secrets about services outside the mesh: where resources say that they are, and what was found there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -54,7 +54,7 @@ impl Outside {
         set
     }
 
-    /// The services of which a secret cannot be loaded, by mesh and stored name, and why, in words.
+    /// The services of which a secret cannot be loaded, by mesh and the name that their secrets have for them, and why, in words.
     pub fn unloaded(&self) -> &BTreeMap<(String, String), String> {
         &self.unloaded
     }
@@ -64,12 +64,17 @@ impl Outside {
     }
 }
 
-/// Where the secrets of all MeshExternalServices are.
+/// Where the secrets of all MeshExternalServices and ExternalServices are.
 pub(super) fn places(ledger: &Ledger) -> BTreeMap<ExternalSecret, Place> {
     let services = ledger.entries().filter_map(|(_, entry)| {
-        let is_outside = matches!(entry.resource.spec(), Spec::MeshExternalService(_));
-        let tls = is_outside.then(|| ExternalTls::of(&entry.resource)).flatten()?;
-        Some((tls, &entry.document.value()["spec"]["tls"]["verification"]))
+        let (tls, document) = (ExternalTls::of(&entry.resource)?, entry.document.value());
+        let by_tags = matches!(entry.resource.spec(), Spec::ExternalService(_));
+        let written = match (by_tags, document["apiVersion"].is_string()) {
+            (true, true) => &document["spec"]["networking"]["tls"],
+            (true, false) => &document["networking"]["tls"],
+            (false, _) => &document["spec"]["tls"]["verification"],
+        };
+        Some((tls, written))
     });
     let of_service = |(tls, written): (ExternalTls, &Value)| {
         let named: Vec<ExternalSecret> = tls.secrets().cloned().collect();
@@ -88,7 +93,7 @@ fn place(ledger: &Ledger, named: &ExternalSecret, written: &Value) -> Place {
     let secret = |name: &str| from_secret(ledger, &ResourceKey::new(Kind::Secret, named.mesh.as_str(), name));
     let part = |part: &&str| match &written[*part] {
         source if source["type"].is_string() => typed(ledger, &named.mesh, source),
-        source => provided(source, &format!("spec.tls.verification.{part}"), secret),
+        source => provided(source, &format!("tls.{part}"), secret),
     };
     parts.iter().map(part).collect()
 }
@@ -136,6 +141,30 @@ mod tests {
         assert_eq!(client.ends, authority.ends);
         let shown = format!("{client:?}");
         assert!(!shown.contains("PRIVATE KEY"), "{shown}");
+    }
+
+    #[test]
+    fn secrets_of_both_kinds_of_services_are_found_where_they_say() {
+        let text = "type: ExternalService\nmesh: default\nname: old\ntags: { kuma.io/service: old, kuma.io/protocol: tcp }\n\
+            networking:\n  address: 192.0.2.1:443\n  tls:\n    enabled: true\n    caCert: { secret: ca }\n    \
+            clientCert: { secret: cert }\n    clientKey: { inlineString: key }\n---\n\
+            type: MeshExternalService\nmesh: default\nname: new\nspec:\n  match: { type: HostnameGenerator, port: 443, protocol: tcp }\n  \
+            endpoints: [{ address: 192.0.2.2, port: 443 }]\n  \
+            tls: { enabled: true, verification: { caCert: { secret: ca } } }\n---\n\
+            type: Secret\nmesh: default\nname: ca\ndata: Y2E=\n";
+        let content = change::Content::read("mesh.yaml", text.as_bytes(), &change::Options::default());
+        assert!(!content.problems.has_errors(), "{:?}", content.problems);
+        let ledger: Ledger = content.entries.into_iter().collect();
+        let found: Vec<_> =
+            places(&ledger).into_iter().map(|(named, place)| (named.to_string(), place.is_ok())).collect();
+        let wanted = [
+            ("external_ca:secret:default:externalservice/old", true),
+            ("external_ca:secret:default:new", true),
+            // there is no Secret `cert`
+            ("external_cert:secret:default:externalservice/old", false),
+        ];
+        let wanted: BTreeSet<_> = wanted.map(|(named, is_there)| (named.to_owned(), is_there)).into();
+        assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), wanted);
     }
 
     #[test]

@@ -26,7 +26,7 @@ use crate::plan::{DirectAccess, Endpoint, ExternalTls};
 use crate::reader::Reader;
 
 pub(super) use cross_mesh::of_other_mesh;
-pub(crate) use external_tls::of_service as tls_to_outside;
+pub(crate) use external_tls::to_outside as tls_to_outside;
 pub(super) use zones::{is_local, matched};
 
 /// What a destination outside the mesh is like.

@@ -50,11 +50,9 @@ pub(super) fn of_service(
     }
 }
 
-/// Why the TLS secrets of a MeshExternalService cannot be loaded, in words; `None`: they can, or nobody tried.
+/// Why the TLS secrets of a service outside the mesh cannot be loaded, in words; `None`: they can, or nobody tried.
 fn unloaded<'a>(reader: &Reader<'a>, resource: &Resource) -> Option<&'a str> {
-    let meta = resource.meta();
-    let key = (meta.mesh.as_str().to_owned(), meta.name.as_str().to_owned());
-    reader.context().unloaded.get(&key).map(String::as_str)
+    reader.context().unloaded.get(&external_tls::about(resource)).map(String::as_str)
 }
 
 /// The MeshExternalServices that the egresses of this zone dial: those that are reached from it, and whose TLS secrets can be
@@ -132,7 +130,7 @@ pub(in crate::routing) fn with_tag<'a>(
     all.into_iter().filter(|(_, spec)| spec.tags.service() == Some(service)).collect()
 }
 
-/// The ExternalServices of a mesh, by name.
+/// The ExternalServices of a mesh whose TLS secrets can be loaded, by name.
 pub(in crate::routing) fn of_mesh<'a>(
     reader: &Reader<'a>,
     facts: &Facts<'_>,
@@ -145,6 +143,7 @@ pub(in crate::routing) fn of_mesh<'a>(
         Spec::ExternalService(spec) => Some((resource.as_ref(), spec)),
         _ => None,
     })
+    .filter(|(resource, _)| unloaded(reader, resource).is_none())
     .collect()
 }
 

@@ -2,26 +2,30 @@
 
 use std::net::IpAddr;
 
-use model::Resource;
 use model::topology::Verification;
 use model::topology::{
     AltName, ExternalAuthority, ExternalService, ExternalTls as Written, MeshExternalService,
 };
+use model::{Resource, Spec};
 
 use crate::plan::{Authority, ExternalName, ExternalPart, ExternalPeer, ExternalSecret, ExternalTls};
 
+/// TLS to a service outside the mesh; `None`: plaintext, or it is none.
+pub(crate) fn to_outside(resource: &Resource) -> Option<ExternalTls> {
+    match resource.spec() {
+        Spec::MeshExternalService(spec) => of_service(resource, spec),
+        Spec::ExternalService(spec) => of_external_service(resource, spec),
+        _ => None,
+    }
+}
+
 /// TLS to a MeshExternalService; `None`: plaintext. One for all of its endpoints, made of the first.
-pub(crate) fn of_service(resource: &Resource, spec: &MeshExternalService) -> Option<ExternalTls> {
+pub(super) fn of_service(resource: &Resource, spec: &MeshExternalService) -> Option<ExternalTls> {
     let Written { server_name, verification, alt_names, authority, client, min, max } = spec.tls.as_ref()?;
     let host = spec.endpoints.first().map(|endpoint| endpoint.address.as_str()).unwrap_or_default();
     let own = Some(host).filter(|host| !host.starts_with("unix://") && host.parse::<IpAddr>().is_err());
     let own = own.filter(|host| !host.is_empty());
-    let secret = |part| ExternalSecret {
-        part,
-        mesh: resource.meta().mesh.as_str().to_owned(),
-        service: resource.meta().name.as_str().to_owned(),
-    };
-    let by = self::authority(authority.as_ref(), || secret(ExternalPart::Authority));
+    let by = self::authority(authority.as_ref(), || secret(resource, ExternalPart::Authority));
     let certified = |names| ExternalPeer::Certified { by, names, min: *min, max: *max };
     let named = server_name.as_deref().or(own);
     let (server_name, verify) = match verification {
@@ -34,7 +38,7 @@ pub(crate) fn of_service(resource: &Resource, spec: &MeshExternalService) -> Opt
     Some(ExternalTls {
         server_name: server_name.map(str::to_owned),
         verify,
-        client_certificate: shows.then(|| secret(ExternalPart::Client)),
+        client_certificate: shows.then(|| secret(resource, ExternalPart::Client)),
     })
 }
 
@@ -46,21 +50,31 @@ pub(in crate::routing) fn of_external_service(
     let ExternalService { tags: _, host, port: _, tls } = spec;
     let Written { server_name, verification, alt_names: _, authority, client, min, max } = tls.as_ref()?;
     let name = server_name.as_ref().unwrap_or(host);
-    let secret = |part| ExternalSecret {
-        part,
-        mesh: resource.meta().mesh.as_str().to_owned(),
-        service: format!("externalservice/{}", resource.meta().name),
-    };
     Some(ExternalTls {
         server_name: Some(name.clone()),
         verify: ExternalPeer::Certified {
-            by: self::authority(authority.as_ref(), || secret(ExternalPart::Authority)),
+            by: self::authority(authority.as_ref(), || secret(resource, ExternalPart::Authority)),
             names: if *verification == Verification::SkipSan { Vec::new() } else { names(name, &[]) },
             min: *min,
             max: *max,
         },
-        client_certificate: client.is_some().then(|| secret(ExternalPart::Client)),
+        client_certificate: client.is_some().then(|| secret(resource, ExternalPart::Client)),
     })
+}
+
+fn secret(resource: &Resource, part: ExternalPart) -> ExternalSecret {
+    let (mesh, service) = about(resource);
+    ExternalSecret { part, mesh, service }
+}
+
+/// The mesh of a service outside the mesh, and the name that secrets have for it.
+pub(super) fn about(resource: &Resource) -> (String, String) {
+    let meta = resource.meta();
+    let name = match resource.spec() {
+        Spec::ExternalService(_) => format!("externalservice/{}", meta.name),
+        _ => meta.name.as_str().to_owned(),
+    };
+    (meta.mesh.as_str().to_owned(), name)
 }
 
 fn authority(written: Option<&ExternalAuthority>, secret: impl FnOnce() -> ExternalSecret) -> Authority {
