@@ -23,7 +23,7 @@ pub(crate) struct DnsFlags {
     /// Answer DNS: the host names of the mesh with virtual IPs, everything else as the host's own servers do
     #[arg(long, help_heading = "Names")]
     dns: bool,
-    /// Where DNS is answered, over UDP and TCP; may be repeated. Default: 127.0.0.1:15053, and [::1]:15053 where there is IPv6
+    /// Where DNS is answered, over UDP and TCP; may be repeated. Default: port 15053 of 127.0.0.1, and of ::1 where there is IPv6
     #[arg(
         long,
         value_name = "ADDR",

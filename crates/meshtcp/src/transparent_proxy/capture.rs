@@ -54,7 +54,7 @@ pub(super) struct Capture {
     /// What is dialled without the proxy: IP addresses and networks
     #[arg(long, value_name = "CIDRS", value_delimiter = ',')]
     exclude_outbound_ips: Vec<Network>,
-    /// What users dial without the proxy: [tcp:]PORTS:USERS, or USERS for all ports; by numbers; may be repeated
+    /// What users dial without the proxy: PORTS:USERS or tcp:PORTS:USERS, or USERS for all ports; by numbers; may be repeated
     #[arg(long, value_name = "RULE")]
     exclude_outbound_ports_for_uids: Vec<OwnPorts>,
     /// Interfaces whose connections are left alone, in both directions, e.g. docker0
