@@ -61,6 +61,15 @@ pub(crate) fn run(Args { source, proxy, zone, output: format, words, envoy_split
         Err(exit) => return exit,
     };
     let Some(found) = compiled.proxies.get(&proxy) else { return unknown(&compiled, &proxy, "these files") };
+    if fixed && needs_secrets(&found.plan) {
+        complain(&format!(
+            "error: {} proves itself with certificates, which a control plane gives out and renews: a bootstrap without one has none, and \
+             Envoy does not start with it\n  help: `meshtcp envoy-bootstrap` prints one that attaches; leave --static out to see what it \
+             would be told\n",
+            proxy.resource()
+        ));
+        return Exit::Problems;
+    }
     let tree = match (words, format) {
         (Words::Plan, Format::Table) => {
             print(&view::table(found));
@@ -108,6 +117,11 @@ pub(crate) fn unknown(compiled: &Compiled, proxy: &ProxyId, place: &str) -> Exit
     };
     complain(&format!("error: there is no {}\n  help: {help}\n", proxy.resource()));
     Exit::Problems
+}
+
+/// Whether a proxy needs certificates, or whom to believe, beside what it is told.
+fn needs_secrets(plan: &Plan) -> bool {
+    !plan.identities().is_empty() || !plan.external_secrets().is_empty()
 }
 
 /// What the proxy is taken to announce when it attaches, as nobody asked it.

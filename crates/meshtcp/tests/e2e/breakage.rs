@@ -157,6 +157,8 @@ macro_rules! examples {
             let folders = folders.filter(|entry| entry.file_type().unwrap().is_dir());
             let mut names: Vec<String> = folders.map(|entry| entry.file_name().into_string().unwrap()).collect();
             names.sort();
+            // it needs two hosts; e2e/zones and the test of pages try it
+            names.retain(|name| name != "two-zones");
             assert_eq!(names, [$($name),*]);
         }
     };
