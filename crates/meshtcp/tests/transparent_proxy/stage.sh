@@ -70,7 +70,7 @@ serve() {
 }
 
 listens() {
-  "${@:2}" cat /proc/net/tcp /proc/net/tcp6 | grep -q "$(printf ':%04X [0:]* 0A' "$1")"
+  "${@:2}" grep -q "$(printf ':%04X [0:]* 0A' "$1")" /proc/net/tcp /proc/net/tcp6
 }
 
 dials() {
