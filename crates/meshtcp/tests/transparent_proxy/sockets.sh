@@ -6,7 +6,8 @@ for port in 80 7005 9000; do
   there python3 "$SCENES/peer.py" serve :: "$port" &
 done
 from_there() { there python3 "$SCENES/peer.py" dial 1000 "$@"; }
-soon grep -q '80 for here' <(dials 1000 10.0.0.9 80)
+soon eval '[ "$(dials 1000 10.0.0.9 80)" = "80 for here" ]'
+for port in 7005 9000; do soon listens "$port" there; done
 
 for tool in nft iptables; do
   want 0 capture install --tool "$tool" --exclude-outbound-ports 9000 --exclude-outbound-ips 10.0.77.7,172.16.0.0/12 \
