@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use change::AVAILABLE_SERVICES;
 use model::reference::{MESH_TAG, ZONE_TAG};
-use model::topology::{AvailableService, MeshServicesMode};
+use model::topology::{AvailableService, MeshServicesMode, ZoneIngress};
 use model::{Kind, ProxyKey, Resource, Spec, Tags};
 use plan::Snapshot;
 use serde_json::{Map, Value, json};
@@ -48,17 +48,12 @@ pub async fn keep(store: Arc<dyn Store>, mut current: watch::Receiver<Arc<Curren
 }
 
 async fn write(store: &dyn Store, snapshot: &Snapshot, kept: &[String]) -> Result<(), StoreError> {
-    let ingresses: Vec<&Resource> = snapshot
-        .zone_proxies()
-        .filter(|proxy| proxy.kind() == Kind::ZoneIngress)
-        .filter_map(|proxy| snapshot.named(Kind::ZoneIngress, "", proxy.name().as_str()))
-        .collect();
+    let ingresses = own_ingresses(snapshot);
     if ingresses.is_empty() {
         return Ok(());
     }
     let offered = offered(snapshot, kept);
-    for resource in ingresses {
-        let Spec::ZoneIngress(ingress) = resource.spec() else { continue };
+    for (resource, ingress) in ingresses {
         if ingress.available == offered {
             continue;
         }
@@ -73,6 +68,19 @@ async fn write(store: &dyn Store, snapshot: &Snapshot, kept: &[String]) -> Resul
         }
     }
     Ok(())
+}
+
+/// The ingresses of which this control plane finds out what they offer: those of its zone. One that is in no zone cannot tell copies
+/// of others from its own, and leaves alone what names a zone.
+fn own_ingresses(snapshot: &Snapshot) -> Vec<(&Resource, &ZoneIngress)> {
+    let in_a_zone = snapshot.context().zone.is_some();
+    let ingresses = snapshot.zone_proxies().filter_map(|proxy| {
+        let resource = snapshot.named(proxy.kind(), "", proxy.name().as_str())?;
+        let Spec::ZoneIngress(ingress) = resource.spec() else { return None };
+        let names_none = ingress.zone.is_empty() && resource.meta().zone().is_empty();
+        (in_a_zone || names_none).then_some((resource, ingress))
+    });
+    ingresses.collect()
 }
 
 /// What a zone offers, by mesh and then by the text of the tags.
@@ -217,10 +225,15 @@ networking: {address: 10.0.1.3, port: 10001}
 ";
 
     fn snapshot() -> Snapshot {
+        snapshot_in(Some("east"))
+    }
+
+    fn snapshot_in(zone: Option<&str>) -> Snapshot {
         let documents = read("zone.yaml", ZONE).0;
         let resources =
             documents.iter().map(|document| parse(document, &Options::default()).resource.unwrap());
-        Snapshot::new(resources, plan::Context { zone: Some("east".into()), ..plan::Context::default() })
+        let zone = zone.map(str::to_owned);
+        Snapshot::new(resources, plan::Context { zone, ..plan::Context::default() })
     }
 
     fn in_words(offered: &[AvailableService]) -> Vec<String> {
@@ -240,6 +253,18 @@ networking: {address: 10.0.1.3, port: 10001}
                 "default kuma.io/service=redis,kuma.io/zone=east,version=v1 x2",
             ]
         );
+    }
+
+    #[test]
+    fn what_is_told_of_another_zone_is_left_alone() {
+        let names = |zone| {
+            let snapshot = snapshot_in(zone);
+            let own = own_ingresses(&snapshot).into_iter();
+            own.map(|(resource, _)| resource.meta().name.as_str().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(names(Some("east")), ["zi-1"]);
+        assert_eq!(names(Some("west")), ["of-west"]);
+        assert!(names(None).is_empty(), "copies of others and its own look alike");
     }
 
     #[test]
