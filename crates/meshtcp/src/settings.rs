@@ -101,8 +101,10 @@ impl Table<'_> {
             ErrorKind::TooManyValues,
         ];
         let said = of_value.contains(&error.kind()).then(|| error.render().to_string())?;
-        let first = said.lines().next().unwrap_or_default();
-        Some(first.strip_prefix("error: ").unwrap_or(first).to_owned())
+        // what is wrong, and what is possible; behind the blank line is what is said once for all
+        let about: Vec<&str> = said.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+        let about = about.join(" ");
+        Some(about.strip_prefix("error: ").unwrap_or(&about).to_owned())
     }
 
     fn flags(&mut self, text: &[String]) {
