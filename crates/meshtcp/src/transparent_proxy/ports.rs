@@ -22,7 +22,9 @@ impl<N: FromStr + PartialOrd + Copy> FromStr for Span<N> {
     fn from_str(text: &str) -> Result<Self, String> {
         let (first, last) = text.split_once('-').unwrap_or((text, text));
         let number = |text: &str| {
-            text.trim().parse().map_err(|_| format!("`{text}` is no number that fits: write e.g. 22, or 8000-8010"))
+            text.trim()
+                .parse()
+                .map_err(|_| format!("`{text}` is no number that fits: write e.g. 22, or 8000-8010"))
         };
         let (first, last): (N, N) = (number(first)?, number(last)?);
         if first > last {
