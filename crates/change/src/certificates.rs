@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use model::ProxyKey;
 use serde::{Deserialize, Serialize};
 
 /// The certificates of the proxies that attach to the control planes of a store, and the authorities that sign them.
@@ -20,6 +21,12 @@ pub struct CertificateReport {
 }
 
 impl CertificateReport {
+    /// The proxies that have a certificate, each with what is known of it.
+    pub fn certified(&self) -> impl Iterator<Item = (ProxyKey, &CertificateRow)> {
+        let have = self.proxies.iter().filter(|row| row.serial.is_some());
+        have.map(|row| (ProxyKey::new(row.mesh.as_str(), row.name.as_str()), row))
+    }
+
     /// The same with what other control planes on the store tell of their proxies. A proxy that moved over is known to both for a
     /// moment: the certificate that was made last counts.
     #[must_use]

@@ -90,8 +90,7 @@ impl Computed {
 fn certified(desk: &Desk) -> BTreeSet<ProxyKey> {
     let Some(issuer) = &desk.setup.issuer else { return BTreeSet::new() };
     let report = Arc::clone(&issuer.report().borrow());
-    let have = report.proxies.iter().filter(|row| row.serial.is_some());
-    have.map(|row| ProxyKey::new(row.mesh.as_str(), row.name.as_str())).collect()
+    report.certified().map(|(proxy, _)| proxy).collect()
 }
 
 /// What is computed, by where it stands.

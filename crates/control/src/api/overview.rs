@@ -249,10 +249,6 @@ fn backend<'a>(snapshot: &'a Snapshot, row: &'a CertificateRow) -> &'a str {
 pub(super) fn backends(desk: &Desk) -> BTreeMap<ProxyKey, String> {
     let Some(issuer) = &desk.setup.issuer else { return BTreeMap::new() };
     let (report, standing) = (Arc::clone(&issuer.report().borrow()), desk.plane.standing());
-    let have = report.proxies.iter().filter(|row| row.serial.is_some());
-    let named = have.map(|row| {
-        let key = ProxyKey::new(row.mesh.as_str(), row.name.as_str());
-        (key, backend(&standing.compiled.snapshot, row).to_owned())
-    });
-    named.collect()
+    let snapshot = &standing.compiled.snapshot;
+    report.certified().map(|(proxy, row)| (proxy, backend(snapshot, row).to_owned())).collect()
 }

@@ -37,8 +37,7 @@ impl Certified {
 
     fn services(&mut self, report: &CertificateReport, snapshot: &Snapshot) -> BTreeSet<(String, String)> {
         let Self { known, counted: _ } = self;
-        let given = report.proxies.iter().filter(|row| row.serial.is_some());
-        known.extend(given.map(|row| ProxyKey::new(row.mesh.as_str(), row.name.as_str())));
+        known.extend(report.certified().map(|(proxy, _)| proxy));
         let mut there = BTreeSet::new();
         let mut services: BTreeMap<(String, String), bool> = BTreeMap::new();
         for resource in snapshot.of_kind(Kind::Dataplane) {

@@ -41,9 +41,7 @@ pub async fn keep(store: Arc<dyn Store>, issuer: Issuer, mut current: watch::Rec
         let authorities = known.borrow_and_update().clone();
         if let Some((ledger, compiled)) = &state.adopted {
             let report = Arc::clone(&issuer.report().borrow());
-            let certified = report.proxies.iter().filter(|row| row.serial.is_some());
-            let certified =
-                certified.map(|row| ProxyKey::new(row.mesh.as_str(), row.name.as_str())).collect();
+            let certified = report.certified().map(|(proxy, _)| proxy).collect();
             let snapshot = &*compiled.snapshot;
             let look = Look { store: &*store, ledger, snapshot, authorities: &authorities, certified };
             if let Err(error) = look.write().await {

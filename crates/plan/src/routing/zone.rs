@@ -11,6 +11,7 @@ mod destinations;
 mod egress;
 mod ingress;
 mod listeners;
+mod services;
 
 pub(crate) use egress::plan_egress;
 pub(crate) use ingress::plan_ingress;

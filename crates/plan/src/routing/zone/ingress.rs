@@ -7,7 +7,7 @@ use model::topology::{AvailableService, ServicePort, ZoneIngress};
 use model::{Kind, Resource, ResourceName, Spec, Tags};
 
 use super::chains::Chains;
-use super::destinations;
+use super::{destinations, services};
 use crate::plan::{Endpoint, Plan, PolicyOrigin, Proxy, ProxyId};
 use crate::reader::Reader;
 use crate::routing::endpoints::{self, external, local};
@@ -32,7 +32,9 @@ pub(crate) fn plan_ingress(reader: &Reader<'_>, name: &ResourceName) -> Option<P
         add_tags(&mut chains, reader, facts, &of_mesh, &PolicyOrigin::of(resource));
     }
     for facts in &meshes {
-        add_services(&mut chains, reader, facts);
+        services::each(reader, facts, |service, port, endpoints| {
+            add_port(&mut chains, facts, service, port, endpoints);
+        });
     }
     let called = match unified {
         true => format!("self_inbound_zi_{port}"),
@@ -74,33 +76,6 @@ fn of_service(reader: &Reader<'_>, facts: &Facts<'_>, service: &str) -> Vec<Endp
         found = endpoints::of_other_mesh(reader, facts, service, facts.mesh_name).endpoints;
     }
     found
-}
-
-/// The ports of the real services of the zone, independent of routes; those of several zones with what is here of them.
-fn add_services(chains: &mut Chains, reader: &Reader<'_>, facts: &Facts<'_>) {
-    if !facts.profile.announces_real_services() {
-        return;
-    }
-    for resource in reader.in_mesh(Kind::MeshService, facts.mesh_name).iter().filter(|it| facts.is_own(it)) {
-        let Spec::MeshService(service) = resource.spec() else { continue };
-        for port in &service.ports {
-            let endpoints = local::of_mesh_service(reader, facts, resource, port.port);
-            add_port(chains, facts, resource, port, endpoints);
-        }
-    }
-    if !facts.profile.has_real_outbounds() {
-        return;
-    }
-    for resource in reader.in_mesh(Kind::MeshMultiZoneService, facts.mesh_name) {
-        let Spec::MeshMultiZoneService(service) = resource.spec() else { continue };
-        for port in &service.ports {
-            let members = endpoints::of_multi_zone_service(reader, facts, resource, service, port.port);
-            let here = members.filter(|(member, _)| facts.is_own(member));
-            let endpoints =
-                here.flat_map(|(member, port)| local::of_mesh_service(reader, facts, member, port));
-            add_port(chains, facts, resource, port, endpoints.collect());
-        }
-    }
 }
 
 fn add_port(

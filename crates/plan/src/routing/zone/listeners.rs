@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::topology::{MeshExternalService, ServicePort, ZoneListener, ZoneListenerType};
-use model::{Kind, Resource, Spec, Tags};
+use model::{Resource, Tags};
 
 use super::chains::Chains;
+use super::services;
 use crate::plan::{Cluster, ClusterKind, Endpoint, Listener, PolicyOrigin, Terminated, TlsParams, Warning};
-use crate::routing::endpoints::{self, egresses, external, local};
+use crate::routing::endpoints::{egresses, external};
 use crate::routing::facts::Facts;
 use crate::routing::permissions::Permitting;
 use crate::routing::{names, sni};
@@ -43,7 +44,11 @@ pub(in crate::routing) fn of_proxy(
     for listener in listeners {
         let mut chains = Chains::beside(dialled);
         match listener.kind {
-            ZoneListenerType::ZoneIngress => add_services(&mut chains, view, facts),
+            ZoneListenerType::ZoneIngress => {
+                services::each(view.reader(), facts, |service, port, endpoints| {
+                    add_port(&mut chains, service, port, endpoints);
+                });
+            }
             ZoneListenerType::ZoneEgress => add_outside(&mut chains, view, facts, listener),
         }
         if !chains.routes.is_empty() {
@@ -64,28 +69,6 @@ fn called(ZoneListener { kind, address: _, port, name, state: _ }: &ZoneListener
     match name {
         Some(name) => format!("self_{kind}_dp_{name}"),
         None => format!("self_{kind}_dp_{port}"),
-    }
-}
-
-/// The real services of the zone, and those of several zones with what is here of them.
-fn add_services(chains: &mut Chains, view: &View<'_>, facts: &Facts<'_>) {
-    let reader = view.reader();
-    for resource in view.of_kind(Kind::MeshService).iter().filter(|it| facts.is_own(it)) {
-        let Spec::MeshService(service) = resource.spec() else { continue };
-        for port in &service.ports {
-            let endpoints = local::of_mesh_service(reader, facts, resource, port.port);
-            add_port(chains, resource, port, endpoints);
-        }
-    }
-    for resource in view.of_kind(Kind::MeshMultiZoneService) {
-        let Spec::MeshMultiZoneService(service) = resource.spec() else { continue };
-        for port in &service.ports {
-            let members = endpoints::of_multi_zone_service(reader, facts, resource, service, port.port);
-            let here = members.filter(|(member, _)| facts.is_own(member));
-            let endpoints =
-                here.flat_map(|(member, port)| local::of_mesh_service(reader, facts, member, port));
-            add_port(chains, resource, port, endpoints.collect());
-        }
     }
 }
 
