@@ -10,6 +10,8 @@
 //! waiting, and served as soon as something is published for it, unless it [brings](crate::arrivals) its Dataplane along. A
 //! second stream of a proxy ends the first.
 //!
+//! On the connection on which it is attached a proxy of ours [reports](crate::telemetry) what its connections do.
+//!
 //! Anybody may attach, unless a [`TokenGate`] asks for tokens. On the same port a kuma-dp asks
 //! [how to start](crate::bootstrap) its Envoy, over HTTP/1.1.
 
@@ -19,6 +21,7 @@ mod gate;
 mod introduction;
 mod metrics;
 mod publisher;
+mod reports;
 mod service;
 mod shared;
 mod speaks;
@@ -119,7 +122,8 @@ pub async fn serve(
 /// Discovery, and beside it what a kuma-dp asks before.
 fn routes(server: DiscoveryServer) -> Routes {
     let bootstraps = server.bootstraps();
-    let router = Routes::new(server).into_axum_router();
+    let reports = server.reports();
+    let router = Routes::new(server).add_service(reports).into_axum_router();
     match bootstraps {
         None => router.into(),
         Some(bootstraps) => {

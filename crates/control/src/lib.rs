@@ -27,6 +27,7 @@ pub mod replicas;
 pub mod run;
 pub mod sources;
 pub mod store;
+pub mod telemetry;
 pub mod web;
 pub mod whole;
 pub mod yaml;

@@ -88,6 +88,10 @@ impl ListenerSnapshot {
     }
 }
 
+/// The upper bounds of connect times, in microseconds; one more bucket is for the rest.
+pub const CONNECT_TIME_BOUNDS: [u64; 11] =
+    [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 100_000, 1_000_000, 5_000_000];
+
 /// How many times were how long.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HistogramSnapshot {
@@ -128,6 +132,12 @@ pub struct BackendSnapshot {
     pub cut: u64,
     /// Connections that the client or the backend reset.
     pub resets: u64,
+    /// Those of them that were [reset early](Ending::is_early_reset).
+    pub resets_early: u64,
+    /// Attempts to connect to its endpoints that failed.
+    pub failed_attempts: u64,
+    /// How long connects took, in microseconds.
+    pub connect_times: HistogramSnapshot,
     /// Connections that it was chosen for and that ended or were refused, by how.
     pub ended: BTreeMap<Ending, u64>,
     /// How long connections to its endpoints lived, in milliseconds.

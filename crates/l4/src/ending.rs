@@ -1,6 +1,7 @@
 //! How a connection ended.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::decide::Refusal;
 use crate::health::Full;
@@ -111,7 +112,29 @@ endings! {
     Drained = "drained", "DR";
 }
 
+/// A reset is early while the client was sent fewer bytes than this: no more than a greeting or an error.
+pub const EARLY_BYTES: u64 = 256;
+
+/// A reset is early in the first second of a connection too, whatever was sent.
+pub const EARLY_TIME: Duration = Duration::from_secs(1);
+
 impl Ending {
+    /// Whether an end reset the connection.
+    pub fn is_reset(self) -> bool {
+        matches!(self, Self::ClientReset | Self::BackendReset)
+    }
+
+    /// Whether an end reset the connection before it can have been of much use: [`EARLY_BYTES`] were not sent to the client,
+    /// or it was younger than [`EARLY_TIME`].
+    pub fn is_early_reset(self, sent_to_client: u64, age: Duration) -> bool {
+        self.is_reset() && (sent_to_client < EARLY_BYTES || age < EARLY_TIME)
+    }
+
+    /// Whether every attempt to connect to the chosen backend failed.
+    pub fn is_connect_failure(self) -> bool {
+        matches!(self, Self::ConnectTimeout | Self::ConnectRefused | Self::ConnectTls)
+    }
+
     /// Whether the connection never reached a backend.
     pub fn is_refusal(self) -> bool {
         match self {
@@ -201,5 +224,19 @@ impl From<Full> for Ending {
 impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reset_is_early_before_either_bound() {
+        let second = Duration::from_secs(1);
+        assert!(Ending::BackendReset.is_early_reset(0, second * 60));
+        assert!(Ending::ClientReset.is_early_reset(EARLY_BYTES, second / 2));
+        assert!(!Ending::BackendReset.is_early_reset(EARLY_BYTES, second));
+        assert!(!Ending::BackendClosed.is_early_reset(0, Duration::ZERO));
     }
 }

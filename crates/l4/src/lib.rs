@@ -20,6 +20,7 @@
 //! | [`proxy_protocol`] | who a proxy before us says the client is, and what we say to a backend |
 //! | [`ending`] | how a connection ended, or why it was refused |
 //! | [`counts`] | what was counted, as values |
+//! | [`traffic`] | what of that is new, as reports to a control plane |
 //!
 //! No socket, no thread, no clock and no chance: time and draws are arguments. So whoever carries connections, and
 //! whoever only asks what would become of them, go by the same functions.
@@ -37,6 +38,7 @@ pub mod health;
 pub mod hello;
 pub mod permit;
 pub mod proxy_protocol;
+pub mod traffic;
 
 pub use config::{Config, Problem, Problems, ProxyName};
 pub use decide::{Decision, decide};

@@ -12,7 +12,7 @@ use std::time::Duration;
 pub(crate) use handshakes::Handshakes;
 use l4::Ending;
 use l4::config::{Listener, ProxyName, Route};
-use l4::counts::ProxySnapshot;
+use l4::counts::{CONNECT_TIME_BOUNDS, ProxySnapshot};
 pub(crate) use queries::{Outcome, QueryCounts};
 pub(crate) use snapshot::snapshot;
 
@@ -33,10 +33,6 @@ impl Count {
         self.0.load(Relaxed)
     }
 }
-
-/// The upper bounds of the connect time histogram, in microseconds; one more bucket is for the rest.
-pub(crate) const CONNECT_TIME_BOUNDS: [u64; 11] =
-    [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 100_000, 1_000_000, 5_000_000];
 
 /// The upper bounds of the duration histogram, in milliseconds; one more bucket is for the rest.
 pub(crate) const DURATION_BOUNDS: [u64; 9] =
@@ -64,6 +60,13 @@ impl<const BUCKETS: usize> Histogram<BUCKETS> {
             count.add(1);
         }
         self.sum.add(time);
+    }
+
+    fn join(&self, other: &Self) {
+        for (count, more) in self.buckets.iter().zip(&other.buckets) {
+            count.add(more.value());
+        }
+        self.sum.add(other.sum.value());
     }
 }
 
@@ -158,12 +161,20 @@ pub(crate) struct BackendCounters {
     /// How many connections the proxy itself ended.
     pub(crate) cut: Count,
     pub(crate) resets: Count,
+    pub(crate) resets_early: Count,
     /// How connections that it was chosen for ended or were refused.
     pub(crate) ended: [Count; Ending::ALL.len()],
     pub(crate) durations: Durations,
     /// Bytes from the client, bytes from the backend.
     pub(crate) bytes: [Count; 2],
-    endpoints: Mutex<BTreeMap<Arc<str>, Arc<EndpointCounters>>>,
+    endpoints: Mutex<Endpoints>,
+}
+
+#[derive(Debug, Default)]
+struct Endpoints {
+    counted: BTreeMap<Arc<str>, Arc<EndpointCounters>>,
+    /// How connecting to those went that are forgotten: what was counted for the backend stays so.
+    gone: EndpointCounters,
 }
 
 /// How many endpoints of a backend are counted one by one; the rest are counted together as `other`.
@@ -173,21 +184,29 @@ impl BackendCounters {
     /// The counters of an endpoint, by its `host:port`.
     pub(crate) fn endpoint(&self, name: &str) -> Arc<EndpointCounters> {
         let mut endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(counters) = endpoints.get(name) {
+        let Endpoints { counted, gone } = &mut *endpoints;
+        if let Some(counters) = counted.get(name) {
             return Arc::clone(counters);
         }
-        if endpoints.len() >= COUNTED_ENDPOINTS {
-            endpoints.retain(|_, counters| Arc::strong_count(counters) > 1);
+        if counted.len() >= COUNTED_ENDPOINTS {
+            counted.retain(|_, counters| {
+                let used = Arc::strong_count(counters) > 1;
+                if !used {
+                    gone.failed.add(counters.failed.value());
+                    gone.connect_times.join(&counters.connect_times);
+                }
+                used
+            });
         }
-        let name = if endpoints.len() < COUNTED_ENDPOINTS { name } else { "other" };
-        Arc::clone(endpoints.entry(name.into()).or_default())
+        let name = if counted.len() < COUNTED_ENDPOINTS { name } else { "other" };
+        Arc::clone(counted.entry(name.into()).or_default())
     }
 
-    pub(crate) fn each_endpoint(&self, mut visit: impl FnMut(&Arc<str>, &EndpointCounters)) {
+    /// Visits every endpoint that is counted by its name, and without one how connecting to those went that are forgotten.
+    pub(crate) fn each_endpoint(&self, mut visit: impl FnMut(Option<&Arc<str>>, &EndpointCounters)) {
         let endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
-        for (name, counters) in &*endpoints {
-            visit(name, counters);
-        }
+        endpoints.counted.iter().for_each(|(name, counters)| visit(Some(name), counters));
+        visit(None, &endpoints.gone);
     }
 }
 
@@ -258,6 +277,24 @@ impl WorkerCounters {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_endpoint_that_is_forgotten_stays_in_the_sums_of_its_backend() {
+        let backend = BackendCounters::default();
+        backend.endpoint("10.0.0.1:80").failed.add(2);
+        backend.endpoint("10.0.0.1:80").connect_times.observe_connect(Duration::from_micros(70));
+        for port in 1..=COUNTED_ENDPOINTS {
+            backend.endpoint(&format!("10.0.0.2:{port}"));
+        }
+        let (mut names, mut failed, mut connects) = (0, 0, 0);
+        backend.each_endpoint(|name, counters| {
+            names += usize::from(name.is_some());
+            failed += counters.failed.value();
+            connects += counters.connect_times.buckets[0].value();
+        });
+        // of those that nobody uses only the last is still counted by itself
+        assert_eq!((names, failed, connects), (1, 2, 1));
+    }
 
     #[test]
     fn a_listener_that_is_gone_stays_in_the_sums_of_its_proxy() {

@@ -34,16 +34,19 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::pending;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use l4::config::Problems;
+use l4::counts::Snapshot;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::codegen::http::uri::PathAndQuery;
-use tonic::metadata::AsciiMetadataValue;
+use tonic::metadata::{AsciiMetadataValue, MetadataMap};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status, Streaming};
 use tonic_prost::ProstCodec;
@@ -53,6 +56,7 @@ use xds::{Mirror, Refusal, ResourceSet, Stranger, TypeUrl, recognise};
 
 use self::tls::Tls;
 use crate::guard::{Part, caught};
+use crate::telemetry::Telemetry;
 pub use lost::Lost;
 
 const METHOD: PathAndQuery = PathAndQuery::from_static(
@@ -93,6 +97,8 @@ pub struct Discovery {
     started: Instant,
     /// Where the token is that the control plane asks for.
     token_file: Option<PathBuf>,
+    /// What is reported; `None`: nothing.
+    telemetry: Option<Arc<Telemetry>>,
 }
 
 /// How the link is.
@@ -163,6 +169,7 @@ impl Discovery {
             link: watch::Sender::new(Link::default()),
             started: Instant::now(),
             token_file: None,
+            telemetry: None,
         })
     }
 
@@ -188,6 +195,17 @@ impl Discovery {
     #[must_use]
     pub fn with_token_file(self, file: impl Into<PathBuf>) -> Self {
         Self { token_file: Some(file.into()), ..self }
+    }
+
+    /// Reports once a second what is new of what its connections did, which began to be counted at `started`. A control plane
+    /// that takes no reports is followed all the same.
+    #[must_use]
+    pub fn reporting(
+        self,
+        started: Timestamp,
+        counted: impl Fn() -> Snapshot + Send + Sync + 'static,
+    ) -> Self {
+        Self { telemetry: Some(Arc::new(Telemetry::new(started, counted))), ..self }
     }
 
     /// How the link is, now and from now on.
@@ -254,11 +272,19 @@ impl Discovery {
         // The first requests are queued before the stream is opened: a server may wait for them.
         self.mirror.connect();
         self.send(&requests).await?;
+        let who = introduction(token, &self.node);
         let mut responses =
-            open(channel, queue, token, &self.node).await.map_err(|status| Lost::of_opening(&status))?;
+            open(channel.clone(), queue, who.clone()).await.map_err(|status| Lost::of_opening(&status))?;
         self.link.send_modify(|link| link.streams += 1);
         let opened = Instant::now();
         let elsewhere = self.endpoints.len() > 1;
+        let telemetry = self.telemetry.clone();
+        let mut reports = pin!(async {
+            match &telemetry {
+                Some(telemetry) => telemetry.report(channel, who).await,
+                None => pending().await,
+            }
+        });
         loop {
             let (connected, is_waiting) = (self.link.borrow().connected, self.link.borrow().is_waiting);
             let (silent, not_told) = (elsewhere && !connected, !connected && !is_waiting);
@@ -282,6 +308,8 @@ impl Discovery {
                     });
                 }
                 () = when_quiet => {}
+                // only to one of ours
+                never = &mut reports, if connected => match never {},
                 () = sleep_until(opened + TOLD_NOTHING), if not_told => {
                     self.link.send_modify(|link| link.is_waiting = true);
                 }
@@ -359,24 +387,29 @@ fn kept_in_touch(endpoint: Endpoint) -> Endpoint {
 async fn open(
     channel: Channel,
     queue: mpsc::Receiver<DeltaDiscoveryRequest>,
-    token: Option<AsciiMetadataValue>,
-    node: &Node,
+    who: MetadataMap,
 ) -> Result<Streaming<DeltaDiscoveryResponse>, Status> {
     let mut grpc = tonic::client::Grpc::new(channel).max_decoding_message_size(RESPONSE_BYTES);
     grpc.ready().await.map_err(|error| Status::unavailable(chain(&error)))?;
     let codec = ProstCodec::<DeltaDiscoveryRequest, DeltaDiscoveryResponse>::default();
     let mut request = Request::new(ReceiverStream::new(queue));
-    if let Some(token) = token {
-        request.metadata_mut().insert("authorization", token);
-    }
-    // who is turned away for its token has not said its name yet
-    for (key, text) in [("meshtcp-node", Some(node.id.as_str())), ("meshtcp-proxy-type", node.sort())] {
-        if let Some(text) = text.and_then(|text| AsciiMetadataValue::try_from(text).ok()) {
-            request.metadata_mut().insert(key, text);
-        }
-    }
+    *request.metadata_mut() = who;
     let response = grpc.streaming(request, METHOD, codec).await?;
     Ok(response.into_inner())
+}
+
+/// Who the proxy is, and what proves it: who is turned away for its token has not said its name on the stream yet.
+fn introduction(token: Option<AsciiMetadataValue>, node: &Node) -> MetadataMap {
+    let mut who = MetadataMap::new();
+    if let Some(token) = token {
+        who.insert("authorization", token);
+    }
+    for (key, text) in [("meshtcp-node", Some(node.id.as_str())), ("meshtcp-proxy-type", node.sort())] {
+        if let Some(text) = text.and_then(|text| AsciiMetadataValue::try_from(text).ok()) {
+            who.insert(key, text);
+        }
+    }
+    who
 }
 
 /// An error with what it says is behind it: tonic's own words alone are `transport error`.

@@ -69,6 +69,7 @@ mod published;
 mod relay;
 mod resolve;
 pub mod takeover;
+mod telemetry;
 mod worker;
 
 pub use connection_info::{ConnectionInfo, TlsInfo};

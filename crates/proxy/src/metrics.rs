@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use l4::config::{Direction, ProxyName};
+use l4::config::ProxyName;
 use l4::counts::{BackendSnapshot, EndpointSnapshot, ListenerSnapshot, ProxySnapshot};
 use l4::ending::Ending;
 use prometheus_client::collector::Collector;
@@ -323,19 +323,11 @@ fn purposes(listeners: &[ListenerSnapshot]) -> Vec<(Labels<'_>, Sample)> {
     let with_purpose = listeners.iter().filter_map(|listener| {
         let (direction, destination) = listener.purpose.as_ref()?;
         let mut labels = listener_labels(listener);
-        labels.push(("direction", in_words(*direction)));
+        labels.push(("direction", direction.as_str()));
         labels.push(("destination", destination));
         Some((labels, Sample::Count(1)))
     });
     with_purpose.collect()
-}
-
-fn in_words(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Outbound => "outbound",
-        Direction::Inbound => "inbound",
-        Direction::Gateway => "gateway",
-    }
 }
 
 fn each_backend(

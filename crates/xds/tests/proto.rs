@@ -16,6 +16,14 @@ syntax = \"proto3\";
 package meshtcp.l4.v1;
 ";
 
+const SERVICE: &str = "
+// Where proxies report what their connections do, beside discovery on the same connection.
+service Telemetry {
+  // Takes reports for as long as a proxy is attached.
+  rpc Report(stream TrafficReport) returns (TrafficReceived);
+}
+";
+
 /// A struct or an enum of the sources, as far as it is read.
 #[derive(Default)]
 struct Declaration {
@@ -117,9 +125,11 @@ fn the_file_says_what_the_types_say_and_compiles() {
         "l4/permissions.rs",
         "l4/secret.rs",
         "l4/tls.rs",
+        "l4/traffic.rs",
     ] {
         rendered(&std::fs::read_to_string(crate_root.join("src/proto").join(source)).unwrap(), &mut said);
     }
+    said.push_str(SERVICE);
     let (root, name) = (crate_root.join("proto"), "meshtcp/l4/v1/l4.proto");
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(root.join(name), &said).unwrap();

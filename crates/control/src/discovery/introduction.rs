@@ -2,6 +2,7 @@
 
 use plan::ProxyId;
 use tonic::Status;
+use tonic::codegen::http::HeaderMap;
 use xds::Foreign;
 use xds::proto::discovery::{Node, PROXY_SORT};
 
@@ -11,6 +12,17 @@ use crate::arrivals::NotTaken;
 const NODE_ID_BYTES: usize = 512;
 /// How much of the name and version of a program is kept.
 const AGENT_CHARACTERS: usize = 200;
+
+/// The metadata in which a proxy of ours says its node id, beside the token that proves it.
+const SAID_NAME: &str = "meshtcp-node";
+/// The same for its sort.
+const SAID_SORT: &str = "meshtcp-proxy-type";
+
+/// Who a proxy of ours says it is in the head of a request, before it has proven that; `None`: it does not say.
+pub(super) fn said_proxy(headers: &HeaderMap) -> Option<ProxyId> {
+    let said = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    said(SAID_NAME).and_then(|id| ProxyId::of_node(id, said(SAID_SORT)))
+}
 
 pub(super) fn proxy_of(node: &Node) -> Result<ProxyId, Status> {
     let sane = (node.id.len() <= NODE_ID_BYTES).then_some(node.id.as_str());

@@ -16,6 +16,7 @@ pub struct DiscoveryMetrics {
     pub(super) acks: Labelled<TypeLabels, Counter>,
     pub(super) nacks: Labelled<TypeLabels, Counter>,
     turned_away: Labelled<ReasonLabels, Counter>,
+    reports: Labelled<OutcomeLabels, Counter>,
 }
 
 /// Why somebody may not attach.
@@ -51,6 +52,17 @@ impl Reason {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReasonLabels {
     reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
+}
+
+impl OutcomeLabels {
+    const fn of(taken: bool) -> Self {
+        Self { outcome: if taken { "taken" } else { "refused" } }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -98,6 +110,10 @@ impl DiscoveryMetrics {
         registry.register("acks", "Responses that proxies accepted", self.acks.clone());
         registry.register("nacks", "Responses that proxies refused", self.nacks.clone());
         registry.register("turned_away", "Attempts to attach that were refused", self.turned_away.clone());
+        registry.register("reports", "Reports of proxies about their connections", self.reports.clone());
+        for taken in [true, false] {
+            drop(self.reports.get_or_create(&OutcomeLabels::of(taken)));
+        }
         for reason in Reason::ALL {
             drop(self.turned_away.get_or_create(&ReasonLabels { reason: reason.as_str() }));
         }
@@ -105,6 +121,10 @@ impl DiscoveryMetrics {
 
     pub(super) fn turned_away(&self, reason: Reason) {
         self.turned_away.get_or_create(&ReasonLabels { reason: reason.as_str() }).inc();
+    }
+
+    pub(super) fn reported(&self, taken: bool) {
+        self.reports.get_or_create(&OutcomeLabels::of(taken)).inc();
     }
 
     /// All bytes of responses of one type so far.

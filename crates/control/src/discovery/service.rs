@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use plan::ProxyId;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Service, http};
@@ -16,7 +15,9 @@ use tonic_prost::ProstCodec;
 use xds::{Delta, StateOfTheWorld};
 
 use super::caller::{Busy, Caller};
+use super::introduction::said_proxy;
 use super::metrics::Reason;
+use super::reports::ReportServer;
 use super::shared::Shared;
 use super::speaks::Speaks;
 use super::stream::Stream;
@@ -24,14 +25,10 @@ use super::{DiscoveryMetrics, Publisher, Statuses, TokenGate};
 use crate::arrivals::Arrivals;
 use crate::bootstrap::Bootstraps;
 use crate::identity::{Bearer, Issuer};
+use crate::telemetry::Telemetry;
 
 /// How large a request may be: as much as gRPC takes where nobody says otherwise. One that names 40 000 clusters fits.
 const REQUEST_BYTES: usize = 4 * 1024 * 1024;
-
-/// The metadata in which a proxy of ours says its node id, beside the token that proves it.
-const SAID_NAME: &str = "meshtcp-node";
-/// The same for its sort.
-const SAID_SORT: &str = "meshtcp-proxy-type";
 
 /// The aggregated discovery service. Cloning shares everything.
 #[derive(Clone, Debug)]
@@ -39,6 +36,8 @@ pub struct DiscoveryServer {
     shared: Arc<Shared>,
     /// What kuma-dps are told and bring; `None`: nothing, and Dataplanes are there before their proxies.
     bootstraps: Option<Bootstraps>,
+    /// Where reports of proxies go.
+    telemetry: Telemetry,
 }
 
 impl DiscoveryServer {
@@ -63,13 +62,23 @@ impl DiscoveryServer {
         issuer: Option<Issuer>,
     ) -> Self {
         let shared = Arc::new(Shared::new(instance.into(), publisher, statuses, metrics, gate, issuer));
-        Self { shared, bootstraps: None }
+        Self { shared, bootstraps: None, telemetry: Telemetry::default() }
     }
 
     /// The same for kuma-dps too: who ask how to start, and whose Envoys bring their Dataplanes along.
     #[must_use]
     pub fn starting(self, bootstraps: Bootstraps) -> Self {
         Self { bootstraps: Some(bootstraps), ..self }
+    }
+
+    /// The same, which takes note there of what proxies report.
+    #[must_use]
+    pub fn reporting(self, telemetry: Telemetry) -> Self {
+        Self { telemetry, ..self }
+    }
+
+    pub(super) fn reports(&self) -> ReportServer {
+        ReportServer { shared: Arc::clone(&self.shared), telemetry: self.telemetry.clone() }
     }
 
     pub(super) fn bootstraps(&self) -> Option<Bootstraps> {
@@ -110,13 +119,6 @@ impl Service<http::Request<Body>> for DiscoveryServer {
     }
 }
 
-/// Who a proxy of ours says it is, before it has proven that: for who looks after it. Empty where it does not say.
-fn said_name(headers: &http::HeaderMap) -> String {
-    let said = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let proxy = said(SAID_NAME).and_then(|id| ProxyId::of_node(id, said(SAID_SORT)));
-    proxy.map(|proxy| proxy.to_string()).unwrap_or_default()
-}
-
 async fn open<P: Speaks>(
     shared: Arc<Shared>,
     arrivals: Option<Arrivals>,
@@ -129,7 +131,7 @@ async fn open<P: Speaks>(
         Some(gate) => match gate.bearer(request.headers()).await {
             Ok(bearer) => Some(bearer),
             Err(status) => {
-                let who = said_name(request.headers());
+                let who = said_proxy(request.headers()).map(|proxy| proxy.to_string()).unwrap_or_default();
                 return Ok(shared.turn_away(Reason::Token, &who, peer, status).into_http());
             }
         },

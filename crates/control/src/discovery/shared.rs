@@ -119,6 +119,13 @@ impl Shared {
         Ok((seat.number, seat.replaced.clone(), std::mem::take(&mut seat.memory)))
     }
 
+    /// Whether a proxy is attached on the connection from this address.
+    pub(super) fn is_seated(&self, proxy: &ProxyId, from: Option<SocketAddr>) -> bool {
+        let seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
+        let holder = seats.get(proxy).and_then(|seat| seat.holder.as_ref());
+        holder.is_some_and(|holder| holder.from == from)
+    }
+
     /// Notes that somebody may not attach: `who` is empty where it has not said that. Returns what it is told.
     pub(super) fn turn_away(
         &self,

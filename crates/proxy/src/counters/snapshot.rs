@@ -7,12 +7,13 @@ use std::sync::Arc;
 use l4::Ending;
 use l4::config::{Config, Direction, ProxyName, Route};
 use l4::counts::{
-    BackendSnapshot, EndpointSnapshot, HistogramSnapshot, ListenerSnapshot, ProxySnapshot, Snapshot,
+    BackendSnapshot, CONNECT_TIME_BOUNDS, EndpointSnapshot, HistogramSnapshot, ListenerSnapshot,
+    ProxySnapshot, Snapshot,
 };
 
 use super::{
-    BackendCounters, BackendKey, CONNECT_TIME_BOUNDS, Count, DURATION_BOUNDS, EndpointCounters, Histogram,
-    ListenerCounters, ListenerKey, WorkerCounters, policy_name,
+    BackendCounters, BackendKey, Count, DURATION_BOUNDS, EndpointCounters, Histogram, ListenerCounters,
+    ListenerKey, WorkerCounters, policy_name,
 };
 
 /// Adds up what all workers counted.
@@ -71,7 +72,6 @@ impl Default for ListenerSum {
     }
 }
 
-#[derive(Default)]
 struct BackendSum {
     wanted: Option<f64>,
     chosen: u64,
@@ -80,10 +80,34 @@ struct BackendSum {
     outdated: u64,
     cut: u64,
     resets: u64,
+    resets_early: u64,
+    failed_attempts: u64,
+    connect_times: HistogramSnapshot,
     ended: BTreeMap<Ending, u64>,
-    durations: Option<HistogramSnapshot>,
+    durations: HistogramSnapshot,
     bytes: [u64; 2],
     endpoints: BTreeMap<Arc<str>, EndpointSnapshot>,
+}
+
+impl Default for BackendSum {
+    fn default() -> Self {
+        Self {
+            wanted: None,
+            chosen: 0,
+            opened: 0,
+            active: 0,
+            outdated: 0,
+            cut: 0,
+            resets: 0,
+            resets_early: 0,
+            failed_attempts: 0,
+            connect_times: HistogramSnapshot::new(&CONNECT_TIME_BOUNDS),
+            ended: BTreeMap::new(),
+            durations: HistogramSnapshot::new(&DURATION_BOUNDS),
+            bytes: [0; 2],
+            endpoints: BTreeMap::new(),
+        }
+    }
 }
 
 impl ListenerSum {
@@ -146,15 +170,19 @@ impl BackendSum {
         self.outdated += counters.outdated.value();
         self.cut += counters.cut.value();
         self.resets += counters.resets.value();
+        self.resets_early += counters.resets_early.value();
         for (sum, count) in self.bytes.iter_mut().zip(&counters.bytes) {
             *sum += count.value();
         }
         add_endings(&mut self.ended, &counters.ended);
-        let durations = self.durations.get_or_insert_with(|| HistogramSnapshot::new(&DURATION_BOUNDS));
-        add_times(durations, &counters.durations);
+        add_times(&mut self.durations, &counters.durations);
         counters.each_endpoint(|name, counters| {
-            let endpoint = self.endpoints.entry(Arc::clone(name));
-            add_to_endpoint(endpoint.or_insert_with(|| nothing_of(Arc::clone(name))), counters);
+            self.failed_attempts += counters.failed.value();
+            add_times(&mut self.connect_times, &counters.connect_times);
+            if let Some(name) = name {
+                let endpoint = self.endpoints.entry(Arc::clone(name));
+                add_to_endpoint(endpoint.or_insert_with(|| nothing_of(Arc::clone(name))), counters);
+            }
         });
     }
 
@@ -168,6 +196,9 @@ impl BackendSum {
             outdated,
             cut,
             resets,
+            resets_early,
+            failed_attempts,
+            connect_times,
             ended,
             durations,
             bytes,
@@ -184,8 +215,11 @@ impl BackendSum {
             outdated,
             cut,
             resets,
+            resets_early,
+            failed_attempts,
+            connect_times,
             ended,
-            durations: durations.unwrap_or_else(|| HistogramSnapshot::new(&DURATION_BOUNDS)),
+            durations,
             bytes_from_clients: bytes[0],
             bytes_to_clients: bytes[1],
             endpoints: endpoints.into_values().collect(),

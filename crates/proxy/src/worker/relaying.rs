@@ -282,6 +282,17 @@ impl Relaying {
         }
     }
 
+    #[cold]
+    fn count_reset(&self, connection: &Connection, env: &Env, ending: Ending) {
+        let counters = &self.choice.to.counters;
+        counters.resets.add(1);
+        self.endpoint.resets.add(1);
+        let sent_to_client = connection.directions[Side::Backend as usize].moved;
+        if ending.is_early_reset(sent_to_client, env.now.since(connection.opened)) {
+            counters.resets_early.add(1);
+        }
+    }
+
     /// Counts what became of the connection, and ends it.
     pub(super) fn close(mut self, connection: &Connection, env: &Env, end: End) -> Closing {
         self.mark_outdated(false);
@@ -292,9 +303,8 @@ impl Relaying {
         if end.ending.is_cut() {
             counters.cut.add(1);
         }
-        if matches!(end.ending, Ending::ClientReset | Ending::BackendReset) {
-            counters.resets.add(1);
-            self.endpoint.resets.add(1);
+        if end.ending.is_reset() {
+            self.count_reset(connection, env, end.ending);
         }
         let (cell, endpoint) = (self.choice.cluster.cell(), self.choice.forward.endpoint.endpoint);
         let sent_something = connection.directions[Side::Backend as usize].moved > 0;

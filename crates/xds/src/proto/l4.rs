@@ -9,6 +9,8 @@
 //! | [`Names`] | nothing: there is one | a service comes, goes, or gets another host name |
 //! | [`Secret`] | what it proves, or who is believed by it | a certificate is renewed, an authority comes or goes |
 //!
+//! The other way goes a [`TrafficReport`]: what connections did.
+//!
 //! They are protobuf with additive evolution: an unknown field is ignored, a missing one is its default.
 
 mod cluster;
@@ -17,6 +19,7 @@ mod outside;
 mod permissions;
 mod secret;
 mod tls;
+mod traffic;
 
 pub use cluster::{
     Balancing, BalancingPolicy, Cluster, HealthCheck, Keepalive, OutlierDetection, ProxyProtocol,
@@ -26,6 +29,7 @@ pub use outside::OutsideTls;
 pub use permissions::{Peer, PeerCondition, PeerFact, PermissionRule, Permissions};
 pub use secret::{Certificate, Secret, Trust, TrustDomain};
 pub use tls::{ClientTls, NamePattern, ServerNameOfZone, ServerTls, TlsTerms, TlsVersion};
+pub use traffic::{Refused, TrafficReceived, TrafficReport, TrafficRow};
 
 use serde::{Serialize, Serializer};
 
@@ -342,5 +346,16 @@ fn name_of<S: Serializer, E: TryFrom<i32> + Serialize>(
     match E::try_from(*number) {
         Ok(value) => value.serialize(serializer),
         Err(_) => number.serialize(serializer),
+    }
+}
+
+impl Direction {
+    /// `outbound`, `inbound` or `gateway`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Direction::Outbound => "outbound",
+            Direction::Inbound => "inbound",
+            Direction::Gateway => "gateway",
+        }
     }
 }

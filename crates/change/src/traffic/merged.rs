@@ -1,0 +1,298 @@
+//! What all proxies counted, added up.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use l4::traffic::ROWS_OF_PROXY;
+use plan::ProxyId;
+
+use super::{Counts, Flow, History, Pace, Report, Row, STEP, UnfitReport};
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Rows of one proxy.
+    pub rows_of_proxy: usize,
+    /// Rows of all proxies together.
+    pub rows: usize,
+    /// Proxies whose beginning is remembered.
+    pub proxies: usize,
+    /// Flows whose last quarter of an hour is kept; those that come later have none.
+    pub histories: usize,
+    /// How long what a proxy said is kept after it left, and a flow that no proxy has.
+    pub memory: Duration,
+}
+
+impl Default for Bounds {
+    /// 200,000 rows and 2,048 histories take about 100 MiB when all are full.
+    fn default() -> Self {
+        Self {
+            rows_of_proxy: ROWS_OF_PROXY,
+            rows: 200_000,
+            proxies: 50_000,
+            histories: 2_048,
+            memory: Duration::from_mins(15),
+        }
+    }
+}
+
+/// What all proxies counted: each for itself, and added up.
+///
+/// The sums hold what was counted since this was made: what an older proxy counted before is left out of them, and what a
+/// proxy counted that left stays in them.
+#[derive(Clone, Debug)]
+pub struct Traffic {
+    bounds: Bounds,
+    since: Timestamp,
+    stepped: Timestamp,
+    pub(super) proxies: BTreeMap<ProxyId, OfProxy>,
+    pub(super) flows: BTreeMap<Arc<Flow>, Merged>,
+    rows: usize,
+    histories: usize,
+}
+
+/// What one proxy counted.
+#[derive(Clone, Debug)]
+pub(super) struct OfProxy {
+    started: Timestamp,
+    /// Since when it reports nothing any more; `None`: it reports.
+    left: Option<Timestamp>,
+    /// Whether nothing was known of it before the reports that are taken now: then they say what was counted before.
+    is_new: bool,
+    pub(super) left_out: u32,
+    pub(super) rows: BTreeMap<Arc<Flow>, Row>,
+    /// The sum of what was counted here.
+    pub(super) sum: Counts,
+    before: Counts,
+    pub(super) pace: Pace,
+}
+
+/// One flow over all proxies.
+#[derive(Clone, Debug, Default)]
+pub struct Merged {
+    /// The share of the backend as a proxy said last; `None`: no route names it any more.
+    pub wanted: Option<f64>,
+    /// How many proxies that report have it.
+    pub proxies: usize,
+    /// What was counted.
+    pub counts: Counts,
+    /// How fast it went in the last step.
+    pub pace: Pace,
+    /// The last quarter of an hour; `None`: nothing happened in it, or there are too many flows.
+    pub history: Option<History>,
+    before: Counts,
+    /// Since when no proxy has it; `None`: one has.
+    unused: Option<Timestamp>,
+}
+
+impl Traffic {
+    /// Nothing was counted so far.
+    pub fn new(bounds: Bounds, now: Timestamp) -> Self {
+        Self {
+            bounds,
+            since: now,
+            stepped: now,
+            proxies: BTreeMap::new(),
+            flows: BTreeMap::new(),
+            rows: 0,
+            histories: 0,
+        }
+    }
+
+    /// When counting began here.
+    pub fn since(&self) -> Timestamp {
+        self.since
+    }
+
+    /// How many proxies report.
+    pub fn reporting(&self) -> usize {
+        self.proxies.values().filter(|it| it.is_reporting()).count()
+    }
+
+    /// One flow; `None`: nothing is known of it.
+    pub fn of(&self, flow: &Flow) -> Option<&Merged> {
+        self.flows.get(flow)
+    }
+
+    /// The flows of connections for which a policy (`Kind mesh/name`) decides, in a mesh: one for each destination, direction
+    /// and backend.
+    pub fn of_route<'a>(
+        &'a self,
+        mesh: &'a str,
+        route: &'a str,
+    ) -> impl Iterator<Item = (&'a Flow, &'a Merged)> + 'a {
+        let ours = move |flow: &Flow| *flow.mesh == *mesh && flow.route.as_deref() == Some(route);
+        self.flows.iter().filter(move |(flow, _)| ours(flow)).map(|(flow, merged)| (&**flow, merged))
+    }
+
+    /// Takes what a proxy says is new.
+    ///
+    /// # Errors
+    /// More would be kept than may be. What fits is taken.
+    pub fn take(&mut self, proxy: &ProxyId, report: Report, now: Timestamp) -> Result<(), UnfitReport> {
+        let Report { started, is_first, rows, left_out } = report;
+        if !self.proxies.contains_key(proxy) && self.proxies.len() >= self.bounds.proxies {
+            self.proxies.retain(|_, known| known.left.is_none());
+            if self.proxies.len() >= self.bounds.proxies {
+                return Err(UnfitReport::Full(self.bounds.proxies));
+            }
+        }
+        if self.proxies.get(proxy).is_some_and(|known| known.started != started) {
+            // it was started anew: all that it says was counted since
+            self.forget_rows(proxy, now);
+        }
+        // of one that was there before this nobody knows here what it counted when
+        let is_older = started < self.since;
+        let known = self.proxies.entry(proxy.clone()).or_insert_with(|| OfProxy {
+            started,
+            left: None,
+            is_new: is_older,
+            left_out: 0,
+            rows: BTreeMap::new(),
+            sum: Counts::default(),
+            before: Counts::default(),
+            pace: Pace::default(),
+        });
+        if known.started != started {
+            (known.started, known.is_new) = (started, false);
+        }
+        known.is_new &= is_first;
+        (known.left, known.left_out) = (None, left_out);
+        let mut outcome = Ok(());
+        for (flow, row) in rows {
+            let Some(row) = row else {
+                self.forget_row(proxy, &flow, now);
+                continue;
+            };
+            let fits = self.rows < self.bounds.rows;
+            let Some(known) = self.proxies.get_mut(proxy) else { break };
+            let flow = match self.flows.get_key_value(&flow) {
+                Some((shared, _)) => Arc::clone(shared),
+                None => Arc::new(flow),
+            };
+            let (is_here, full) = (known.rows.contains_key(&flow), self.bounds.rows_of_proxy);
+            if !is_here && (!fits || known.rows.len() >= full) {
+                outcome = Err(UnfitReport::Full(if fits { full } else { self.bounds.rows }));
+                continue;
+            }
+            let before = known.rows.insert(Arc::clone(&flow), row.clone());
+            let merged = self.flows.entry(flow).or_default();
+            if before.is_none() {
+                self.rows += 1;
+                merged.proxies += 1;
+                merged.unused = None;
+            }
+            let new = match &before {
+                Some(before) => row.counts.since(&before.counts),
+                None if known.is_new => Counts::only_living(&row.counts),
+                None => row.counts,
+            };
+            let lived = before.map(|before| Counts::only_living(&before.counts)).unwrap_or_default();
+            merged.wanted = row.wanted;
+            for sum in [&mut merged.counts, &mut known.sum] {
+                sum.forget_living(&lived);
+                sum.add(&new);
+            }
+        }
+        outcome
+    }
+
+    /// Notes that a proxy reports nothing any more. What it counted is kept for a while: it may come back.
+    pub fn left(&mut self, proxy: &ProxyId, now: Timestamp) {
+        let Some(known) = self.proxies.get_mut(proxy).filter(|known| known.left.is_none()) else { return };
+        known.left = Some(now);
+        known.sum = std::mem::take(&mut known.sum).without_living();
+        for (flow, row) in &mut known.rows {
+            if let Some(merged) = self.flows.get_mut(flow) {
+                merged.counts.forget_living(&row.counts);
+            }
+            row.counts = std::mem::take(&mut row.counts).without_living();
+        }
+    }
+
+    /// Notes how fast it went since the last step, and forgets what is over. Does nothing before [`STEP`] has passed.
+    pub fn step(&mut self, now: Timestamp) {
+        let time = Duration::try_from(now - self.stepped).unwrap_or_default();
+        if now >= self.stepped && time < STEP {
+            return;
+        }
+        self.stepped = now;
+        let is_over =
+            |since: Timestamp| Duration::try_from(now - since).is_ok_and(|time| time >= self.bounds.memory);
+        let forgotten: Vec<ProxyId> = self
+            .proxies
+            .iter()
+            .filter(|(_, known)| known.left.is_some_and(is_over) && !known.rows.is_empty())
+            .map(|(proxy, _)| proxy.clone())
+            .collect();
+        let bounds = self.bounds;
+        for known in self.proxies.values_mut() {
+            known.pace = Pace::of(&known.sum.since(&known.before), time);
+            known.before.clone_from(&known.sum);
+        }
+        let mut histories = self.histories;
+        self.flows.retain(|_, merged| {
+            let still = merged.step(time, histories < bounds.histories, &mut histories);
+            !(still && merged.unused.is_some_and(is_over))
+        });
+        self.histories = histories;
+        for proxy in forgotten {
+            self.forget_rows(&proxy, now);
+            if let Some(known) = self.proxies.get_mut(&proxy) {
+                // what it says when it comes back was counted who knows when
+                known.is_new = true;
+            }
+        }
+    }
+
+    fn forget_rows(&mut self, proxy: &ProxyId, now: Timestamp) {
+        let Some(known) = self.proxies.get(proxy) else { return };
+        let flows: Vec<Arc<Flow>> = known.rows.keys().cloned().collect();
+        flows.iter().for_each(|flow| self.forget_row(proxy, flow, now));
+    }
+
+    fn forget_row(&mut self, proxy: &ProxyId, flow: &Flow, now: Timestamp) {
+        let Some(known) = self.proxies.get_mut(proxy) else { return };
+        let Some(row) = known.rows.remove(flow) else { return };
+        self.rows -= 1;
+        known.sum.forget_living(&row.counts);
+        if let Some(merged) = self.flows.get_mut(flow) {
+            merged.proxies -= 1;
+            merged.counts.forget_living(&row.counts);
+            if merged.proxies == 0 {
+                (merged.unused, merged.wanted) = (Some(now), None);
+            }
+        }
+    }
+}
+
+impl OfProxy {
+    pub(super) fn is_reporting(&self) -> bool {
+        self.left.is_none()
+    }
+}
+
+impl Merged {
+    /// Notes how fast it went. Whether nothing did in all the time that is remembered.
+    fn step(&mut self, time: Duration, is_room: bool, histories: &mut usize) -> bool {
+        self.pace = Pace::of(&self.counts.since(&self.before), time);
+        self.before.clone_from(&self.counts);
+        if self.history.is_none() && is_room && !self.pace.is_still() {
+            self.history = Some(History::default());
+            *histories += 1;
+        }
+        let Some(history) = &mut self.history else { return self.pace.is_still() };
+        history.push(self.pace);
+        let still = history.is_still();
+        if still {
+            self.history = None;
+            *histories -= 1;
+        }
+        still
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,266 @@
+//! A page of what was counted, as whoever asks is told it.
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use plan::ProxyId;
+use serde::{Deserialize, Serialize};
+
+use super::{ConnectTimes, Counts, EARLY_BYTES, EARLY_TIME, Flow, History, Pace, STEP, Traffic};
+
+/// What is asked about traffic.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrafficQuestion {
+    /// What a row is.
+    pub by: By,
+    /// What is told, of what there is.
+    pub chosen: Chosen,
+    /// Whether the busiest come first, instead of the first by name.
+    pub busiest_first: bool,
+    /// Whether the last quarter of an hour is told too.
+    pub with_history: bool,
+    /// The first row that is told.
+    pub offset: usize,
+    /// How many are told; 0: they are counted only.
+    pub size: usize,
+}
+
+/// What a row is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum By {
+    /// A flow over all proxies; of one proxy, if it is chosen.
+    #[default]
+    Flow,
+    /// A proxy over all its flows.
+    Proxy,
+}
+
+/// Which rows are told; what is absent leaves none out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Chosen {
+    /// Those in this mesh.
+    pub mesh: Option<String>,
+    /// Those for which one of these policies decides, as `Kind mesh/name`; none: whatever decides.
+    pub routes: BTreeSet<String>,
+    /// Those to this destination.
+    pub destination: Option<String>,
+    /// Those of this proxy.
+    pub proxy: Option<ProxyId>,
+    /// Those in whose policy, destination, backend or proxy this stands.
+    pub text: Option<String>,
+}
+
+/// A page of what was counted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TrafficPage {
+    /// When counting began here.
+    pub since: Timestamp,
+    /// When this was said.
+    pub at: Timestamp,
+    /// How far the samples of a history are apart, in seconds.
+    pub step_seconds: u64,
+    /// A reset is early while fewer bytes than this were sent to the client …
+    pub early_bytes: u64,
+    /// … or in the first so many seconds.
+    pub early_seconds: u64,
+    /// The upper bounds of connect times, in microseconds.
+    pub connect_time_bounds_us: Vec<u64>,
+    /// How many proxies report. Others are not attached here, or are Envoy, which says nothing about it.
+    pub reporting: usize,
+    /// How many rows there are, on all pages.
+    pub total: usize,
+    /// The rows.
+    pub items: Vec<TrafficRow>,
+}
+
+/// One row.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TrafficRow {
+    /// What it is counted by; absent: all flows of the proxy.
+    #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
+    pub flow: Option<Flow>,
+    /// The proxy; absent: all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<ProxyId>,
+    /// How many proxies have such connections.
+    pub proxies: usize,
+    /// The share of the backend by weight, 0 to 1, as a proxy said last; absent: no route names it any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<f64>,
+    /// What was counted: of one proxy since it was started, of all since counting began here.
+    pub counts: Counts,
+    /// How fast it went in the last step; absent: that is known of all proxies together only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pace: Option<Pace>,
+    /// The last quarter of an hour, if it was asked for and is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<History>,
+}
+
+impl Chosen {
+    fn has(&self, flow: &Flow) -> bool {
+        let is = |wanted: &Option<String>, said: Option<&str>| {
+            wanted.as_deref().is_none_or(|wanted| said == Some(wanted))
+        };
+        is(&self.mesh, Some(&flow.mesh))
+            && (self.routes.is_empty() || flow.route.as_deref().is_some_and(|it| self.routes.contains(it)))
+            && is(&self.destination, Some(&flow.destination))
+            && self.text.as_ref().is_none_or(|text| {
+                let said = [flow.route.as_deref(), Some(&flow.destination), flow.backend.as_deref()];
+                said.into_iter().flatten().any(|said| said.contains(text.as_str()))
+            })
+    }
+
+    fn has_proxy(&self, proxy: &ProxyId) -> bool {
+        self.proxy.as_ref().is_none_or(|wanted| wanted == proxy)
+            && self.mesh.as_ref().is_none_or(|mesh| proxy.mesh() == &**mesh)
+            && self.text.as_ref().is_none_or(|text| proxy.to_string().contains(text.as_str()))
+    }
+}
+
+impl Traffic {
+    /// The page that is asked for.
+    pub fn page(&self, question: &TrafficQuestion, now: Timestamp) -> TrafficPage {
+        let (total, items) = match (question.by, &question.chosen.proxy) {
+            (By::Proxy, _) => self.by_proxy(question),
+            (By::Flow, Some(proxy)) => self.of_proxy(proxy, question),
+            (By::Flow, None) => self.by_flow(question),
+        };
+        TrafficPage {
+            since: self.since(),
+            at: now,
+            step_seconds: STEP.as_secs(),
+            early_bytes: EARLY_BYTES,
+            early_seconds: EARLY_TIME.as_secs(),
+            connect_time_bounds_us: ConnectTimes::BOUNDS.to_vec(),
+            reporting: self.reporting(),
+            total,
+            items,
+        }
+    }
+
+    fn by_flow(&self, question: &TrafficQuestion) -> (usize, Vec<TrafficRow>) {
+        let mut all: Vec<_> = self.flows.iter().filter(|(flow, _)| question.chosen.has(flow)).collect();
+        if question.busiest_first {
+            all.sort_by_key(|(_, merged)| busy(&merged.pace, &merged.counts));
+        }
+        told(&all, question, |(flow, merged)| TrafficRow {
+            flow: Some(Flow::clone(flow)),
+            proxy: None,
+            proxies: merged.proxies,
+            wanted: merged.wanted,
+            counts: merged.counts.clone(),
+            pace: Some(merged.pace),
+            history: merged.history.clone().filter(|_| question.with_history),
+        })
+    }
+
+    fn of_proxy(&self, proxy: &ProxyId, question: &TrafficQuestion) -> (usize, Vec<TrafficRow>) {
+        let rows = self.proxies.get(proxy).map(|known| &known.rows).into_iter().flatten();
+        let mut all: Vec<_> = rows.filter(|(flow, _)| question.chosen.has(flow)).collect();
+        if question.busiest_first {
+            all.sort_by_key(|(_, row)| busy(&Pace::default(), &row.counts));
+        }
+        told(&all, question, |(flow, row)| TrafficRow {
+            flow: Some(Flow::clone(flow)),
+            proxy: Some(proxy.clone()),
+            proxies: 1,
+            wanted: row.wanted,
+            counts: row.counts.clone(),
+            pace: None,
+            history: None,
+        })
+    }
+
+    fn by_proxy(&self, question: &TrafficQuestion) -> (usize, Vec<TrafficRow>) {
+        let chosen = self.proxies.iter().filter(|(proxy, known)| {
+            question.chosen.has_proxy(proxy) && (known.is_reporting() || !known.rows.is_empty())
+        });
+        let mut all: Vec<_> = chosen.collect();
+        if question.busiest_first {
+            all.sort_by_key(|(_, known)| busy(&known.pace, &known.sum));
+        }
+        told(&all, question, |(proxy, known)| TrafficRow {
+            flow: None,
+            proxy: Some((*proxy).clone()),
+            proxies: usize::from(known.is_reporting()),
+            wanted: None,
+            counts: known.sum.clone(),
+            pace: Some(known.pace),
+            history: None,
+        })
+    }
+}
+
+/// The busiest first: by connections in the second, then by those that live.
+fn busy(pace: &Pace, counts: &Counts) -> Reverse<(u64, u64, u64)> {
+    Reverse(((pace.opened * 1e3) as u64, counts.active, counts.opened))
+}
+
+fn told<T>(
+    all: &[T],
+    question: &TrafficQuestion,
+    tell: impl Fn(&T) -> TrafficRow,
+) -> (usize, Vec<TrafficRow>) {
+    (all.len(), all.iter().skip(question.offset).take(question.size).map(tell).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::traffic::flow::Way;
+    use crate::traffic::{Bounds, Report, Row};
+
+    fn traffic() -> Traffic {
+        let mut traffic = Traffic::new(Bounds::default(), Timestamp::UNIX_EPOCH);
+        for (name, opened) in [("a", 1), ("b", 9), ("c", 5)] {
+            let flow = Flow {
+                mesh: "shop".into(),
+                route: Some(format!("MeshTCPRoute shop/{name}").into()),
+                destination: "redis".into(),
+                direction: Way::Outbound,
+                backend: Some("v1".into()),
+            };
+            let counts = Counts { opened, ..Counts::default() };
+            let row = Some(Row { wanted: None, counts });
+            let report = Report {
+                started: Timestamp::UNIX_EPOCH,
+                is_first: true,
+                rows: vec![(flow, row)],
+                left_out: 0,
+            };
+            let proxy = ProxyId::dataplane("shop", &*format!("web-{name}"));
+            traffic.take(&proxy, report, Timestamp::UNIX_EPOCH).unwrap();
+        }
+        traffic
+    }
+
+    fn told(question: TrafficQuestion) -> (usize, Vec<u64>) {
+        let page = traffic().page(&question, Timestamp::UNIX_EPOCH);
+        // what is said is understood by whoever asked
+        let text = serde_json::to_string(&page).unwrap();
+        assert_eq!(serde_json::from_str::<TrafficPage>(&text).unwrap(), page);
+        (page.total, page.items.iter().map(|row| row.counts.opened).collect())
+    }
+
+    #[test]
+    fn a_page_is_what_was_asked_for() {
+        let all = || TrafficQuestion { size: 10, ..TrafficQuestion::default() };
+        assert_eq!(told(all()), (3, vec![1, 9, 5]));
+        assert_eq!(told(TrafficQuestion { size: 1, offset: 1, ..all() }), (3, vec![9]));
+        assert_eq!(told(TrafficQuestion { busiest_first: true, size: 2, ..all() }), (3, vec![9, 5]));
+        assert_eq!(told(TrafficQuestion { by: By::Proxy, ..all() }), (3, vec![1, 9, 5]));
+        let chosen = |chosen| TrafficQuestion { chosen, ..all() };
+        let routes = ["a", "c"].map(|name| format!("MeshTCPRoute shop/{name}")).into();
+        assert_eq!(told(chosen(Chosen { routes, ..Chosen::default() })), (2, vec![1, 5]));
+        let proxy = Some(ProxyId::dataplane("shop", "web-b"));
+        assert_eq!(told(chosen(Chosen { proxy, ..Chosen::default() })), (1, vec![9]));
+        let mesh = Some("other".to_owned());
+        assert_eq!(told(chosen(Chosen { mesh, ..Chosen::default() })), (0, vec![]));
+        let text = Some("shop/a".to_owned());
+        assert_eq!(told(chosen(Chosen { text, ..Chosen::default() })), (1, vec![1]));
+    }
+}

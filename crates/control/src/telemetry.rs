@@ -1,0 +1,139 @@
+//! What proxies report of their connections, for everyone who asks.
+//!
+//! ```text
+//!  proxies ⇢ TrafficReport ──▶ Telemetry: change::traffic ──▶ API, page, rollouts
+//! ```
+
+mod asked;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use change::traffic::{Bounds, Counts, Flow, Report, Traffic, TrafficPage, TrafficQuestion, UnfitReport};
+use jiff::Timestamp;
+use plan::ProxyId;
+use xds::proto::l4::TrafficReport;
+
+pub use asked::{InvalidQuestion, question};
+
+/// What proxies report. Cloning shares it. It is locked while a report is taken in or a page is made; nothing is waited for
+/// meanwhile.
+#[derive(Clone, Debug)]
+pub struct Telemetry(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    traffic: Traffic,
+    /// Who reports for each proxy: its last stream.
+    reporters: BTreeMap<ProxyId, u64>,
+    /// How many streams there were.
+    streams: u64,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        let traffic = Traffic::new(Bounds::default(), Timestamp::now());
+        Self(Arc::new(Mutex::new(State { traffic, reporters: BTreeMap::new(), streams: 0 })))
+    }
+}
+
+/// Who reports for a proxy, until it is dropped or another one does.
+#[derive(Debug)]
+pub struct Reporter {
+    telemetry: Telemetry,
+    proxy: ProxyId,
+    number: u64,
+}
+
+impl Telemetry {
+    /// Takes note of who reports for a proxy from now on.
+    pub fn attach(&self, proxy: ProxyId) -> Reporter {
+        let mut state = self.lock();
+        state.streams += 1;
+        let number = state.streams;
+        state.reporters.insert(proxy.clone(), number);
+        Reporter { telemetry: self.clone(), proxy, number }
+    }
+
+    /// The page that is asked for.
+    pub fn page(&self, question: &TrafficQuestion) -> TrafficPage {
+        let now = Timestamp::now();
+        let mut state = self.lock();
+        state.traffic.step(now);
+        state.traffic.page(question, now)
+    }
+
+    /// What was counted, since counting began here, of the connections for which a policy (`Kind mesh/name`) decides in a
+    /// mesh: one entry for each destination, direction and backend. Who wants to know what happened in a time takes the
+    /// difference of two answers.
+    pub fn of_route(&self, mesh: &str, route: &str) -> Vec<(Flow, Counts)> {
+        let state = self.lock();
+        let flows = state.traffic.of_route(mesh, route);
+        flows.map(|(flow, merged)| (flow.clone(), merged.counts.clone())).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reporter {
+    /// Takes what the proxy says is new. What comes after another has begun to report for it is left.
+    ///
+    /// # Errors
+    /// It is no report that a proxy of ours makes, or more than is kept.
+    pub fn take(&self, report: TrafficReport) -> Result<(), UnfitReport> {
+        let report = Report::read(&Arc::from(self.proxy.mesh()), report)?;
+        let now = Timestamp::now();
+        let mut state = self.telemetry.lock();
+        if state.reporters.get(&self.proxy) != Some(&self.number) {
+            return Ok(());
+        }
+        state.traffic.step(now);
+        state.traffic.take(&self.proxy, report, now)
+    }
+}
+
+impl Drop for Reporter {
+    fn drop(&mut self) {
+        let mut state = self.telemetry.lock();
+        if state.reporters.get(&self.proxy) == Some(&self.number) {
+            state.reporters.remove(&self.proxy);
+            state.traffic.left(&self.proxy, Timestamp::now());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_comes_later_reports_and_what_lives_goes_with_it() {
+        let telemetry = Telemetry::default();
+        let proxy = ProxyId::dataplane("default", "web-1");
+        let report = |active, is_first| TrafficReport {
+            started_us: 5,
+            is_first,
+            rows: vec![xds::proto::l4::TrafficRow {
+                destination: "redis".into(),
+                backend: "v1".into(),
+                active,
+                ..Default::default()
+            }],
+            left_out: 0,
+        };
+        let active =
+            || telemetry.page(&TrafficQuestion { size: 9, ..Default::default() }).items[0].counts.active;
+        let first = telemetry.attach(proxy.clone());
+        first.take(report(3, true)).unwrap();
+        let second = telemetry.attach(proxy);
+        second.take(report(4, true)).unwrap();
+        // the end of the first is heard of late
+        first.take(report(9, false)).unwrap();
+        drop(first);
+        assert_eq!(active(), 4);
+        drop(second);
+        assert_eq!(active(), 0);
+    }
+}

@@ -1,0 +1,96 @@
+//! Reports of what connections do, to the control plane that the proxy follows: beside discovery, on the same connection.
+//!
+//! Once a second it says what is new. Where nobody takes reports the proxy goes on without.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::pending;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use l4::counts::Snapshot;
+use l4::traffic::Reporter;
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::metadata::MetadataMap;
+use tonic::transport::Channel;
+use tonic::{Code, Request, Status};
+use tonic_prost::ProstCodec;
+use xds::proto::l4::{TrafficReceived, TrafficReport};
+
+const METHOD: PathAndQuery = PathAndQuery::from_static("/meshtcp.l4.v1.Telemetry/Report");
+
+/// How often the proxy says what is new.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// How long it waits before it reports again to a control plane that did not take its reports.
+const PAUSE: Duration = Duration::from_secs(30);
+
+/// What is counted here.
+pub(crate) struct Telemetry {
+    /// When counting began.
+    started: Timestamp,
+    counted: Box<dyn Fn() -> Snapshot + Send + Sync>,
+}
+
+impl fmt::Debug for Telemetry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Telemetry").field("started", &self.started).finish_non_exhaustive()
+    }
+}
+
+impl Telemetry {
+    pub(crate) fn new(started: Timestamp, counted: impl Fn() -> Snapshot + Send + Sync + 'static) -> Self {
+        Self { started, counted: Box::new(counted) }
+    }
+
+    /// Reports for as long as it is polled. `who` says which proxy this is, as on the stream of discovery.
+    pub(crate) async fn report(&self, channel: Channel, who: MetadataMap) -> Infallible {
+        loop {
+            let status = self.stream(channel.clone(), who.clone()).await;
+            match status.code() {
+                // an older control plane
+                Code::Unimplemented => {
+                    tracing::debug!("the control plane takes no reports");
+                    pending().await
+                }
+                _ => tracing::info!(%status, retry_in = ?PAUSE, "the control plane does not take reports"),
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Reports on one stream. Returns why it ended.
+    async fn stream(&self, channel: Channel, who: MetadataMap) -> Status {
+        let (reports, queue) = mpsc::channel(1);
+        let mut request = Request::new(ReceiverStream::new(queue));
+        *request.metadata_mut() = who;
+        let mut grpc = tonic::client::Grpc::new(channel);
+        let answered = async {
+            grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+            let codec = ProstCodec::<TrafficReport, TrafficReceived>::default();
+            grpc.client_streaming(request, METHOD, codec).await
+        };
+        tokio::select! {
+            answered = answered => answered.err().unwrap_or_else(|| Status::cancelled("it ended the stream")),
+            () = self.beat(reports) => Status::cancelled("the connection was closed"),
+        }
+    }
+
+    async fn beat(&self, reports: mpsc::Sender<TrafficReport>) {
+        let mut reporter = Reporter::new(self.started);
+        let mut beat = interval(BEAT);
+        // a control plane that is slow is not told more at once
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            beat.tick().await;
+            // there may be no place for it yet: what is new meanwhile comes with it
+            let Ok(place) = reports.reserve().await else { return };
+            if let Some(report) = reporter.report(&(self.counted)()) {
+                place.send(report);
+            }
+        }
+    }
+}
