@@ -61,7 +61,7 @@ pub use first_start::prepare;
 pub use metrics::ApiMetrics;
 pub use mirror::Mirror;
 pub use openapi::document as openapi;
-pub use plane::Plane;
+pub use plane::{Mark, Plane};
 pub use serve::serve;
 pub use serve_socket::serve_socket;
 
