@@ -40,7 +40,7 @@ const PAUSE: u64 = 1500;
 /// How many connections live at the same time.
 const CONNECTIONS: usize = 1000;
 
-/// `[--minutes N] [--seed N] [--connections N] [--mtls LIFE] [--binary PATH]`: runs, and says what came of it.
+/// `[--minutes N] [--seed N] [--connections N] [--mtls LIFE] [--gentle yes] [--envoy PATH] [--binary PATH]`: runs, and says what came of it.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     let flags = Flags::read(arguments)?;
     if std::env::var_os(INSIDE).is_none() {
@@ -55,13 +55,25 @@ struct Flags {
     connections: usize,
     /// How long certificates live, as `5s`; absent: the mesh has no mutual TLS.
     mtls: Option<String>,
+    /// Whether nothing goes wrong that may end a connection.
+    gentle: bool,
+    /// The Envoy that one of the proxies is; absent: all are ours.
+    envoy: Option<PathBuf>,
     binary: Option<PathBuf>,
 }
 
 impl Flags {
     fn read(arguments: &[String]) -> Outcome<Self> {
         let seed = fastrand::u64(1..1_000_000);
-        let mut flags = Self { minutes: 10.0, seed, connections: CONNECTIONS, mtls: None, binary: None };
+        let mut flags = Self {
+            minutes: 10.0,
+            seed,
+            connections: CONNECTIONS,
+            mtls: None,
+            gentle: false,
+            envoy: None,
+            binary: None,
+        };
         let mut rest = arguments.iter();
         while let Some(name) = rest.next() {
             let value = rest.next().ok_or_else(|| format!("`{name}` needs a value"))?;
@@ -71,9 +83,11 @@ impl Flags {
                 "--seed" => flags.seed = value.parse().map_err(|_| wrong())?,
                 "--connections" => flags.connections = value.parse().map_err(|_| wrong())?,
                 "--mtls" => flags.mtls = Some(value.clone()),
+                "--gentle" => flags.gentle = value == "yes",
+                "--envoy" => flags.envoy = Some(value.into()),
                 "--binary" => flags.binary = Some(value.into()),
                 other => {
-                    let flags = "--minutes, --seed, --connections, --mtls, --binary";
+                    let flags = "--minutes, --seed, --connections, --mtls, --gentle, --envoy, --binary";
                     return Err(format!("`{other}` is none of {flags}"));
                 }
             }
@@ -83,7 +97,7 @@ impl Flags {
 }
 
 /// Runs this program again, in a network and with mounts of its own.
-fn again_inside(Flags { minutes, seed, connections, mtls, binary }: &Flags) -> Outcome {
+fn again_inside(Flags { minutes, seed, connections, mtls, gentle, envoy, binary }: &Flags) -> Outcome {
     let binary = match binary {
         Some(binary) => binary.clone(),
         None => {
@@ -91,20 +105,27 @@ fn again_inside(Flags { minutes, seed, connections, mtls, binary }: &Flags) -> O
             target().join("debug/meshtcp")
         }
     };
-    let binary = binary.canonicalize().map_err(|error| format!("{}: {error}", binary.display()))?;
+    let whole = |path: &PathBuf| path.canonicalize().map_err(|error| format!("{}: {error}", path.display()));
+    let (binary, envoy) = (whole(&binary)?, envoy.as_ref().map(whole).transpose()?);
     let this = std::env::current_exe().map_err(|error| format!("where this program is: {error}"))?;
     let mut command = Command::new("unshare");
     command.args(["--net", "--mount", "--"]).arg(this).arg("chaos");
     command.args(["--minutes", &minutes.to_string(), "--seed", &seed.to_string()]);
     command.args(mtls.iter().flat_map(|life| ["--mtls", life]));
+    if *gentle {
+        command.args(["--gentle", "yes"]);
+    }
+    if let Some(envoy) = envoy {
+        command.arg("--envoy").arg(envoy);
+    }
     command.args(["--connections", &connections.to_string(), "--binary"]).arg(binary).env(INSIDE, "1");
     execute(&mut command)
 }
 
-fn chaos(Flags { minutes, seed, connections, mtls, binary }: &Flags) -> Outcome {
+fn chaos(Flags { minutes, seed, connections, mtls, gentle, envoy, binary }: &Flags) -> Outcome {
     let binary = binary.as_ref().ok_or("--binary is missing")?;
     let mut chance = fastrand::Rng::with_seed(*seed);
-    let mut stage = Stage::set(binary)?;
+    let mut stage = Stage::set(binary, envoy.as_deref())?;
     let identity = mtls.as_ref().map(|life| Identity::new(stage.folder(), life)).transpose()?;
     let writes = Writes::begin(&stage, identity, chance.fork())?;
     stage.is_live()?;
@@ -122,8 +143,9 @@ fn chaos(Flags { minutes, seed, connections, mtls, binary }: &Flags) -> Outcome 
             stage.undo(fault)?;
         }
         let fault = Fault::any(&mut chance);
+        let is_wanted = !gentle || fault.is_gentle();
         // one of a kind at a time
-        if !underway.iter().any(|(_, other)| other.concerns_the_same_as(&fault)) {
+        if is_wanted && !underway.iter().any(|(_, other)| other.concerns_the_same_as(&fault)) {
             let lasts = stage.make(fault, &mut chance)?;
             counted += 1;
             underway.push((Instant::now() + lasts, fault));

@@ -29,7 +29,7 @@ cargo xtask NAME
   test                        install what the tests need, then run every test
   check                       formatting, clippy and documentation, warnings denied
   ci                          check, then test: what CI runs
-  chaos [--minutes N] [--seed N] [--mtls LIFE]
+  chaos [--minutes N] [--seed N] [--mtls LIFE] [--gentle yes] [--envoy PATH]
                               everything that goes wrong, at random and under load (default 10 minutes); needs root
   conformance [ARG…]          score the product against ../shared/conformance (ARGs go to score.py: --show, --only …)
   bench [ARG…]                compare with HAProxy, nginx and Envoy, ten minutes: writes docs/performance.md and its plot

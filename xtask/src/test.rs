@@ -11,9 +11,9 @@ pub(crate) fn run() -> Outcome {
     if let Err(why) = debian::install_servers() {
         eprintln!("The servers that some tests need could not be installed; those tests will fail.\n{why}");
     }
-    if let Err(why) = envoy::install() {
+    let envoy = envoy::install().map_err(|why| {
         eprintln!("Envoy could not be installed; the tests that need it will fail.\n{why}");
-    }
+    });
     if let Err(why) = schemathesis::install() {
         eprintln!("Schemathesis could not be installed; the test that needs it will fail.\n{why}");
     }
@@ -47,7 +47,9 @@ pub(crate) fn run() -> Outcome {
     }
     // a minute, always the same one; `cargo xtask chaos` takes ten of its own
     if is_root() {
-        match chaos::run(&["--minutes", "1", "--seed", "1"].map(str::to_owned)) {
+        let envoy = envoy.iter().flat_map(|path| ["--envoy".to_owned(), path.display().to_string()]);
+        let minute = ["--minutes", "1", "--seed", "1"].map(str::to_owned);
+        match chaos::run(&minute.into_iter().chain(envoy).collect::<Vec<_>>()) {
             Ok(()) => total.passed += 1,
             Err(why) => {
                 total.failed += 1;

@@ -42,6 +42,28 @@ impl CertificateReport {
     }
 }
 
+/// That certificates are to be made anew, as control planes on one store tell each other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rotation {
+    /// What tells it from others.
+    pub id: Arc<str>,
+    /// Of which mesh; absent: of all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mesh: Option<String>,
+    /// Of which proxy of the mesh; absent: of all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
+}
+
+impl Rotation {
+    /// Whether it is about the certificate of a proxy.
+    pub fn concerns(&self, mesh: &str, proxy: &str) -> bool {
+        let is = |wanted: &Option<String>, name: &str| wanted.as_deref().is_none_or(|wanted| wanted == name);
+        is(&self.mesh, mesh) && is(&self.proxy, proxy)
+    }
+}
+
 /// A secret that proxies need to dial a service outside the mesh.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -6,6 +6,7 @@
 //! ```
 
 mod change;
+mod circles;
 mod conflict;
 mod parallel;
 mod reference;
@@ -288,6 +289,7 @@ pub fn warnings(
         Some(ledger.problem_of_proxy(proxies.first()?, Severity::Warning, format!("{remark}{others}")))
     });
     let mut problems: Problems = dangling.iter().map(|it| it.problem.clone()).chain(remarked).collect();
+    problems.extend(circles::remarks(compiled, ledger));
     problems.sort();
     problems
 }

@@ -7,7 +7,7 @@ use plan::ProxyId;
 use serde::{Deserialize, Serialize};
 
 use crate::Revision;
-use crate::certificates::CertificateRow;
+use crate::certificates::{CertificateRow, Rotation};
 use crate::rollout::{Progress, Rollout};
 use crate::status::{ProxyStatus, TurnedAway};
 
@@ -55,6 +55,8 @@ pub struct Replica {
     pub turned_away: Vec<TurnedAway>,
     /// The certificates of its proxies, by what they are called between control planes.
     pub certificates: BTreeMap<String, Arc<CertificateRow>>,
+    /// The last times that somebody asked it for new certificates.
+    pub rotations: Vec<Rotation>,
 }
 
 impl Replica {
@@ -68,6 +70,7 @@ impl Replica {
             rollouts: Vec::new(),
             turned_away: Vec::new(),
             certificates: BTreeMap::new(),
+            rotations: Vec::new(),
         }
     }
 }

@@ -43,16 +43,17 @@ mod system;
 mod tokens;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
+use model::Kind;
 use model::draft::Options;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use crate::identity::{Issuer, Tokens};
-use crate::store::Store;
+use crate::store::{Selection, Store};
 use crate::web::KnownAs;
 
 pub use caller::Role;
@@ -60,7 +61,7 @@ pub use first_start::prepare;
 pub use metrics::ApiMetrics;
 pub use mirror::Mirror;
 pub use openapi::document as openapi;
-pub use plane::Plane;
+pub use plane::{Mark, Plane};
 pub use serve::serve;
 pub use serve_socket::serve_socket;
 
@@ -71,6 +72,8 @@ pub struct Setup {
     pub rules: Options,
     /// Whether resources come from somewhere else and cannot be changed here.
     pub read_only: bool,
+    /// Whether what a store begins with, as [`prepare`] makes it, is there already.
+    pub prepared: bool,
     /// What `GET /` says this is. Kuma's `kumactl` insists on its own word, unless the version contains `preview`.
     pub product: String,
     /// The version that `GET /` says.
@@ -104,6 +107,7 @@ impl Default for Setup {
         Self {
             rules: Options::default(),
             read_only: false,
+            prepared: true,
             product: "meshtcp".into(),
             version: concat!(env!("CARGO_PKG_VERSION"), "-preview").into(),
             hostname: "localhost".into(),
@@ -139,6 +143,8 @@ pub(crate) struct Desk {
     metrics: ApiMetrics,
     /// Who may plan a change that is only looked at.
     previews: Semaphore,
+    /// Set when there is what a store begins with.
+    prepared: OnceLock<()>,
     /// Who may look at all proxies and routes: a few at once, so that many who ask do not take all memory.
     looks: Semaphore,
 }
@@ -157,12 +163,29 @@ impl Api {
             false => Tokens::new(Arc::clone(&store)),
         };
         let (previews, looks) = (Semaphore::new(1), Semaphore::new(LOOKS));
-        Self { desk: Arc::new(Desk { setup, store, tokens, plane, metrics, previews, looks }) }
+        let prepared = if setup.prepared { OnceLock::from(()) } else { OnceLock::new() };
+        Self { desk: Arc::new(Desk { setup, store, tokens, plane, metrics, previews, prepared, looks }) }
     }
 
     /// The routes. Requests must carry a [`serve::Peer`], which [`serve`] gives them.
     fn router(&self) -> Router {
         dispatch::router(self.clone())
+    }
+}
+
+impl Desk {
+    /// Whether there is a mesh, or was one. What is only being made is no reason to say that a mesh does not exist.
+    async fn is_prepared(&self) -> bool {
+        if self.prepared.get().is_some() {
+            return true;
+        }
+        let meshes = self.store.list(&Selection::of_kind(Kind::Mesh)).await;
+        // what is wrong with the store is said by what is asked of it
+        let is_prepared = meshes.as_ref().map_or(true, |found| !found.items.is_empty());
+        if is_prepared && meshes.is_ok() {
+            let _ = self.prepared.set(());
+        }
+        is_prepared
     }
 }
 

@@ -36,20 +36,21 @@ pub struct Others {
     pub unknown: Option<Arc<str>>,
 }
 
-/// Tells others what is new here, and takes note of what they tell, until it is `closing`. `own` says what is known here.
-pub async fn exchange(
+/// Tells others what is new here, and takes note of what they tell, until it is `closing`. `own` says what is known here, with
+/// a mark of the moment; `None`: nothing has moved since the mark that it is given.
+pub async fn exchange<M>(
     board: Arc<dyn Board>,
-    own: impl Fn() -> Replica,
+    own: impl Fn(Option<&M>) -> Option<(M, Replica)>,
     others: watch::Sender<Others>,
     closing: CancellationToken,
 ) {
     exchange_every(BEAT, board, own, others, closing).await;
 }
 
-async fn exchange_every(
+async fn exchange_every<M>(
     beat: Duration,
     board: Arc<dyn Board>,
-    own: impl Fn() -> Replica,
+    own: impl Fn(Option<&M>) -> Option<(M, Replica)>,
     others: watch::Sender<Others>,
     closing: CancellationToken,
 ) {
@@ -57,6 +58,7 @@ async fn exchange_every(
         who: crate::identity::fresh_id(),
         board,
         told: BTreeMap::new(),
+        mark: None,
         last_sign: None,
         since: Notes::FIRST,
         book: Book::default(),
@@ -80,20 +82,22 @@ async fn exchange_every(
     }
 }
 
-struct Exchange {
+struct Exchange<M> {
     /// This process, on the board.
     who: String,
     board: Arc<dyn Board>,
     /// What others were told, by name of the note.
     told: BTreeMap<String, String>,
+    /// When that was; `None`: others are to be told everything.
+    mark: Option<M>,
     /// When the board heard of this process last; `None`: never.
     last_sign: Option<Instant>,
     since: i64,
     book: Book,
 }
 
-impl Exchange {
-    async fn turn(&mut self, own: &impl Fn() -> Replica) -> Result<(), StoreError> {
+impl<M> Exchange<M> {
+    async fn turn(&mut self, own: &impl Fn(Option<&M>) -> Option<(M, Replica)>) -> Result<(), StoreError> {
         let Notes { mark, notes, alive } = self.board.read(&self.who, self.since).await?;
         if mark < self.since {
             // it has lost what there was: everything anew
@@ -108,23 +112,37 @@ impl Exchange {
     }
 
     /// Tells others what is new. Where there is nobody else, only that this one lives.
-    async fn tell(&mut self, own: &impl Fn() -> Replica, alone: bool) -> Result<(), StoreError> {
-        let now = if alone { BTreeMap::new() } else { notes::of(&own()) };
-        let names: BTreeSet<&String> = now.keys().chain(self.told.keys()).collect();
-        let news: Vec<(String, Option<String>)> = names
-            .into_iter()
-            .filter(|name| now.get(*name) != self.told.get(*name))
-            .map(|name| (name.clone(), now.get(name).cloned()))
-            .collect();
+    async fn tell(
+        &mut self,
+        own: &impl Fn(Option<&M>) -> Option<(M, Replica)>,
+        alone: bool,
+    ) -> Result<(), StoreError> {
+        let now = match alone {
+            true => Some((None, BTreeMap::new())),
+            false => own(self.mark.as_ref()).map(|(mark, replica)| (Some(mark), notes::of(&replica))),
+        };
+        let news = now.as_ref().map(|(_, now)| self.news(now)).unwrap_or_default();
         let is_due = self.last_sign.is_none_or(|last| last.elapsed() >= SIGN_OF_LIFE);
-        if news.is_empty() && !is_due {
-            return Ok(());
+        let is_known = if news.is_empty() && !is_due {
+            true
+        } else {
+            let was_known = self.board.leave(&self.who, &news).await?;
+            self.last_sign.replace(Instant::now()).is_none() || was_known
+        };
+        match now {
+            // a board that has forgotten this process has what was left just now, and is told all of it again
+            _ if !is_known => (self.mark, self.told) = (None, BTreeMap::new()),
+            Some(now) => (self.mark, self.told) = now,
+            None => {}
         }
-        let was_known = self.board.leave(&self.who, &news).await?;
-        let is_first = self.last_sign.replace(Instant::now()).is_none();
-        // a board that has forgotten this process has what was left just now, and is told all of it again
-        self.told = if was_known || is_first { now } else { BTreeMap::new() };
         Ok(())
+    }
+
+    /// How what is to be told differs from what was told.
+    fn news(&self, now: &BTreeMap<String, String>) -> Vec<(String, Option<String>)> {
+        let names: BTreeSet<&String> = now.keys().chain(self.told.keys()).collect();
+        let new = names.into_iter().filter(|name| now.get(*name) != self.told.get(*name));
+        new.map(|name| (name.clone(), now.get(name).cloned())).collect()
     }
 }
 

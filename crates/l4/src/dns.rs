@@ -3,7 +3,11 @@
 //! A query is read up to the end of its question; what stands behind it (EDNS) is for whoever it is passed on to. Nothing in
 //! a question is compressed, so reading never jumps.
 
+mod lookup;
+
 use std::net::IpAddr;
+
+pub use lookup::{addresses, ask_for};
 
 /// The bytes in front of the question.
 const HEADER: usize = 12;

@@ -58,6 +58,9 @@ pub(crate) struct Client {
     warned: RefCell<BTreeSet<String>>,
 }
 
+/// An answer, or why there is none.
+type Asked = Result<Response<Body>, ureq::Error>;
+
 /// What became of a resource that was put.
 #[derive(Clone, Debug)]
 pub(crate) struct Put {
@@ -204,12 +207,16 @@ impl Client {
 
     /// Puts a resource.
     pub(crate) fn put(&self, path: &str, document: &Value) -> Result<Put, Failed> {
-        let mut request =
-            self.agent.put(format!("{}{path}", self.base)).header("content-type", "application/json");
-        if let Some(token) = &self.token {
-            request = request.header("authorization", format!("Bearer {token}"));
-        }
-        let response = request.send(document.to_string()).map_err(|error| self.unreachable(&error))?;
+        let body = document.to_string();
+        let ask = || {
+            let mut request =
+                self.agent.put(format!("{}{path}", self.base)).header("content-type", "application/json");
+            if let Some(token) = &self.token {
+                request = request.header("authorization", format!("Bearer {token}"));
+            }
+            request.send(&body)
+        };
+        let response = self.when_it_listens(ask).map_err(|error| self.unreachable(&error))?;
         let (created, revision) = (response.status() == StatusCode::CREATED, revision(&response));
         let body = self.body(response)?;
         let warnings = body.get("warnings").and_then(Value::as_array).into_iter().flatten();
@@ -219,13 +226,16 @@ impl Client {
 
     /// Puts resources together: all or none. `None`: the control plane is older than that, put them one by one.
     pub(crate) fn apply(&self, documents: &[&Value]) -> Result<Option<Vec<Applied>>, Failed> {
-        let mut request =
-            self.agent.post(format!("{}/_apply", self.base)).header("content-type", "application/json");
-        if let Some(token) = &self.token {
-            request = request.header("authorization", format!("Bearer {token}"));
-        }
-        let body = serde_json::json!({ "total": documents.len(), "items": documents });
-        let response = request.send(body.to_string()).map_err(|error| self.unreachable(&error))?;
+        let body = serde_json::json!({ "total": documents.len(), "items": documents }).to_string();
+        let ask = || {
+            let mut request =
+                self.agent.post(format!("{}/_apply", self.base)).header("content-type", "application/json");
+            if let Some(token) = &self.token {
+                request = request.header("authorization", format!("Bearer {token}"));
+            }
+            request.send(&body)
+        };
+        let response = self.when_it_listens(ask).map_err(|error| self.unreachable(&error))?;
         if matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) {
             return Ok(None);
         }
@@ -305,19 +315,23 @@ impl Client {
         Ok(Some(false))
     }
 
-    /// Asks, and asks again for a moment where nobody listens: a control plane may have been started just before.
-    fn when_it_listens<T>(&self, ask: impl Fn() -> Result<T, ureq::Error>) -> Result<T, ureq::Error> {
+    /// Asks, and asks again for a moment where nobody listens, or says that it has done nothing yet: a control plane may have
+    /// been started just before.
+    fn when_it_listens(&self, ask: impl Fn() -> Asked) -> Asked {
         loop {
-            match ask() {
-                Err(ureq::Error::Io(error))
-                    if error.kind() == std::io::ErrorKind::ConnectionRefused
-                        && self.whom == Whom::ControlPlane
-                        && self.made.elapsed() < STARTING =>
-                {
-                    std::thread::sleep(AGAIN);
+            let answer = ask();
+            let is_starting = match &answer {
+                Err(ureq::Error::Io(error)) => error.kind() == std::io::ErrorKind::ConnectionRefused,
+                Ok(answer) => {
+                    answer.status() == StatusCode::SERVICE_UNAVAILABLE
+                        && answer.headers().contains_key("retry-after")
                 }
-                answer => return answer,
+                Err(_) => false,
+            };
+            if !is_starting || self.whom != Whom::ControlPlane || self.made.elapsed() >= STARTING {
+                return answer;
             }
+            std::thread::sleep(AGAIN);
         }
     }
 

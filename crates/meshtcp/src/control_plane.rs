@@ -186,7 +186,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
         Err(message) => return refuse(&message),
     };
     let mirror = Mirror::default();
-    let api = match api::Plan::of(&arguments, &resources, &mirror) {
+    let mut api = match api::Plan::of(&arguments, &resources, &mirror) {
         Ok(api) => api,
         Err(message) => return refuse(&message),
     };
@@ -211,6 +211,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
         keys: arguments.leaf_keys.into(),
         // what follows files has nobody who could store a CA
         makes_authorities: resources.store().is_none(),
+        zone: compiler.context.zone.as_deref().map(Into::into),
     };
     let looks = events.clone();
     let issuer = Issuer::telling(options, move || {
@@ -226,7 +227,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
         None => sink.mirrored(mirror, runtime.handle().clone()),
     };
     if let Some(store) = resources.store() {
-        runtime.block_on(first_start::prepare_first(store, arguments.zone()));
+        api.setup.prepared = runtime.block_on(first_start::prepare_first(store, arguments.zone()));
     }
     let screen = Screen::new(resources.in_words());
     let kept = resources.store().cloned();

@@ -2,6 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use proxy::Proxy;
+
+use crate::output::print;
+
+/// How often it is looked whom this host believes.
+const LOOKS: Duration = Duration::from_secs(30);
 
 /// Every address that connections to this host may arrive on, loopback aside (that is always ours), sorted.
 ///
@@ -14,6 +23,24 @@ pub(crate) fn addresses() -> BTreeSet<IpAddr> {
     addresses.extend(local_v6(&read("/proc/net/if_inet6")).map(IpAddr::V6));
     addresses.retain(|address| !address.is_loopback());
     addresses
+}
+
+/// Has a proxy look now and then whom this host believes, as long as there is the proxy.
+pub(crate) async fn watch_authorities(proxy: Weak<Proxy>) {
+    loop {
+        tokio::time::sleep(LOOKS).await;
+        let Some(proxy) = proxy.upgrade() else { return };
+        read_authorities(proxy).await;
+    }
+}
+
+/// Has a proxy look whom this host believes. What has changed is said.
+pub(crate) async fn read_authorities(proxy: Arc<Proxy>) {
+    // it reads a file, and waits for the workers
+    let has_changed = tokio::task::spawn_blocking(move || proxy.read_host_authorities()).await;
+    if has_changed.is_ok_and(|has_changed| has_changed) {
+        print("this host believes other authorities: services outside the mesh are verified by those\n");
+    }
 }
 
 /// What this host calls itself.

@@ -78,7 +78,7 @@ pub(crate) fn run(Args { command }: Args) -> Exit {
                 Ok(Ok(rotated)) => {
                     let said = json!({ "rotated": rotated });
                     let words = || match rotated {
-                        0 => "no proxy that attaches to this control plane has a certificate of it\n".into(),
+                        0 => "no proxy has a certificate of a control plane of this store\n".into(),
                         1 => "1 proxy gets a new certificate\n".to_owned(),
                         many => format!("{many} proxies get new certificates\n"),
                     };

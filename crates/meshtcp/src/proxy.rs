@@ -35,6 +35,7 @@ use crate::address::ControlPlane;
 use crate::dns::DnsFlags;
 use crate::duration;
 use crate::exit::Exit;
+use crate::host;
 use crate::listen;
 use crate::names::StandsFor;
 use crate::output::{complain, print};
@@ -124,9 +125,10 @@ struct Way {
 
 impl Way {
     /// Opens logs again, and reads again whom control planes must be signed by. The link is begun anew if that has changed.
-    fn read_again(&self, proxy: &Proxy) {
+    fn read_again(&self, proxy: &Arc<Proxy>) {
         print("asked by SIGHUP: reading files and opening logs again\n");
         proxy.reopen_logs();
+        tokio::spawn(host::read_authorities(Arc::clone(proxy)));
         let Some(before) = self.trusted.borrow().clone() else { return };
         match Trusted::read(self.ca_file.as_deref()) {
             Ok(now) if now == before => {}
@@ -212,6 +214,7 @@ fn start(arguments: Args) -> Result<(), String> {
         let (stop, taken_over) = oneshot::channel();
         let succession = succeed(succession, Arc::clone(&proxy), admin_socket, follower.carried(), stop);
         tokio::spawn(caught_task("takeover", succession));
+        tokio::spawn(host::watch_authorities(Arc::downgrade(&proxy)));
         print(&format!("{key} follows {}\n", way.control_planes.join(" or ")));
         let news = link.subscribe();
         let named = key.clone();

@@ -143,7 +143,8 @@ pub(crate) fn run(arguments: Args) -> Exit {
         let _ = looks.send(Event::Look);
     });
     // nobody here could store a CA
-    let options = IssuerOptions { makes_authorities: true, ..IssuerOptions::default() };
+    let zone = compiler.context.zone.as_deref().map(Into::into);
+    let options = IssuerOptions { makes_authorities: true, zone, ..IssuerOptions::default() };
     let issuer = Issuer::telling(options, move || {
         // fails only when we are leaving
         let _ = renewed.send(Event::Look);

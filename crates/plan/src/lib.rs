@@ -4,6 +4,7 @@
 //!  Snapshot ──seen_by──▶ View ──matched(kind)──▶ Matched ──merge──▶ Rules ──routing──▶ Plan
 //! ```
 
+mod circles;
 mod dialled;
 mod explain;
 mod features;
@@ -24,6 +25,7 @@ mod snapshot;
 mod status;
 mod view;
 
+pub use circles::{Place, Stop, circles};
 pub use dialled::{Dialled, DialledTarget, TagAddresses};
 pub use explain::{
     Explanation, InboundExplanation, OutboundExplanation, PermissionExplanation, PolicyExplanation, explain,

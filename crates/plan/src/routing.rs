@@ -6,7 +6,6 @@
 //!         ──split──▶ backends, each with its fate ──clusters──▶ endpoints, TLS
 //! ```
 
-mod circles;
 mod clusters;
 mod considered;
 mod dialled;
@@ -35,7 +34,7 @@ mod split;
 mod status;
 mod zone;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use clusters::Clusters;
@@ -46,7 +45,8 @@ use model::Kind;
 use owner::Owners;
 use split::Splitter;
 
-use crate::plan::{Backend, Listener, Plan, Proxy, Warning};
+use crate::circles::{self, Place};
+use crate::plan::{Backend, Cluster, Listener, Plan, Proxy, Warning};
 use crate::rules::Rules;
 use crate::view::View;
 pub(crate) use endpoints::tls_to_outside;
@@ -144,7 +144,10 @@ impl View<'_> {
         }
         let names = host_names::of_proxy(self, &facts, &listeners);
         warnings.extend(of_clusters);
-        warnings.extend(circles::remarks(&listeners, &clusters).into_iter().map(Warning::from));
+        let clusters: BTreeMap<String, Arc<Cluster>> =
+            clusters.into_iter().map(|(name, cluster)| (name, pools.clusters.shared(cluster))).collect();
+        let place = Place { host: &self.dataplane().address, listeners: &listeners, clusters: &clusters };
+        warnings.extend(circles::remarks(place).into_iter().map(Warning::from));
         warnings.sort();
         warnings.dedup();
         Plan {
@@ -158,10 +161,7 @@ impl View<'_> {
             mtls: facts.mtls,
             listeners,
             redirected,
-            clusters: clusters
-                .into_iter()
-                .map(|(name, cluster)| (name, pools.clusters.shared(cluster)))
-                .collect(),
+            clusters,
             names,
             routes,
             warnings,

@@ -47,6 +47,11 @@ impl Contexts {
         Self { made, host }
     }
 
+    /// Whether the host believes whom it believed then, as far as it matters.
+    pub(crate) fn believes_as(&self, before: &Self) -> bool {
+        self.host == before.host
+    }
+
     /// What a listener ends TLS with.
     pub(crate) fn server(&self, tls: &ServerTls) -> Result<Context, Unusable> {
         self.get(Wanted::Mesh(Purpose::Accept, tls.terms.clone()))

@@ -12,7 +12,8 @@ const USUAL: [&str; 5] = [
     "/etc/ssl/cert.pem",
 ];
 
-/// The file with whom a host believes. It is read with each configuration that asks for it.
+/// The file with whom a host believes. It is read with each configuration that asks for it, and by
+/// [`Proxy::read_host_authorities`](crate::Proxy::read_host_authorities).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HostAuthorities(Option<PathBuf>);
 

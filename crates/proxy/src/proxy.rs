@@ -181,6 +181,13 @@ impl Proxy {
         self.lanes.reopen();
     }
 
+    /// Reads again whom this host believes, where services outside the mesh are verified by that. What has changed counts for
+    /// connections that begin from then on. Returns whether something has.
+    pub fn read_host_authorities(&self) -> bool {
+        let mut control = self.control.lock().unwrap_or_else(PoisonError::into_inner);
+        control.read_host(&self.published, &self.mailboxes)
+    }
+
     /// All connections that live, by id.
     pub fn connections(&self) -> Vec<ConnectionInfo> {
         let (reply, replies) = mpsc::channel();

@@ -1,8 +1,11 @@
 //! The threads that resolve endpoints which are host names: each name on its own, so that one whose server is silent costs
 //! nothing but itself.
 //!
-//! The system's resolver is asked, so that `/etc/hosts` and whatever else it is set up with count. It tells no time to live:
-//! every name is asked for again after a fixed time, and at once when connecting to its addresses fails.
+//! The system's resolver is asked, so that `/etc/hosts` and whatever else it is set up with count. It tells no time to live, so
+//! the servers of the host are asked for that alone: a name is asked for again when that has passed, after a fixed time at the
+//! latest, and at once when connecting to its addresses fails.
+
+mod lifetime;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -36,7 +39,7 @@ pub(crate) struct Doubts(Arc<Shared>);
 
 struct Shared {
     addresses: Arc<ArcSwap<Addresses>>,
-    /// How long an answer is used before the name is asked for again.
+    /// How long an answer is used at most before the name is asked for again.
     refresh: Duration,
     // held for as long as it takes to read or write it, never while somebody is asked
     state: Mutex<State>,
@@ -163,10 +166,13 @@ fn spawn(shared: &Arc<Shared>, state: &mut State) -> io::Result<()> {
 }
 
 fn resolve_all(shared: &Arc<Shared>) {
-    while let Some(asking) = next_due(shared) {
+    while let Some(mut asking) = next_due(shared) {
         step(Part::Resolver);
         let answer = look_up(&asking.name);
+        let first = answer.as_ref().ok().and_then(|addresses| addresses.first().copied());
         publish(shared, &asking.name, answer);
+        asking.is_known();
+        asking.lasts = first.and_then(|address| lifetime::of(&asking.name, address));
     }
 }
 
@@ -174,6 +180,18 @@ fn resolve_all(shared: &Arc<Shared>) {
 struct Asking<'a> {
     shared: &'a Shared,
     name: Arc<str>,
+    /// How long the answer may be used; `None`: nobody says.
+    lasts: Option<Duration>,
+}
+
+impl Asking<'_> {
+    /// Who waits for the first answer need not wait for how long it lasts.
+    fn is_known(&self) {
+        if let Some(name) = self.shared.lock().names.get_mut(&self.name) {
+            name.seen = true;
+        }
+        self.shared.changed.notify_all();
+    }
 }
 
 impl Drop for Asking<'_> {
@@ -183,7 +201,8 @@ impl Drop for Asking<'_> {
         if let Some(name) = state.names.get_mut(&self.name) {
             name.asking = false;
             name.seen = true;
-            name.due = Instant::now() + self.shared.refresh;
+            let refresh = self.shared.refresh;
+            name.due = Instant::now() + self.lasts.map_or(refresh, |lasts| lasts.clamp(LEAST, refresh));
         }
         drop(state);
         self.shared.changed.notify_all();
@@ -208,7 +227,7 @@ fn next_due(shared: &Arc<Shared>) -> Option<Asking<'_>> {
                 if state.idle == 0 && state.threads < THREADS {
                     let _ = spawn(shared, &mut state);
                 }
-                return Some(Asking { shared, name: text });
+                return Some(Asking { shared, name: text, lasts: None });
             }
             Some((_, name)) => (name.due - now).min(IDLE),
             None => IDLE,

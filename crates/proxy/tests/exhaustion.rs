@@ -194,6 +194,27 @@ fn a_storm_of_connections() {
     wait_until("it recovered", || dial(address).read_exact(&mut [0]).is_ok());
 }
 
+#[test]
+fn a_crowd_at_one_listener_leaves_places_to_the_others() {
+    let server = Server::on(TcpListener::bind("127.0.0.1:0").unwrap(), echo);
+    let [crowded, other] = [free_address(), free_address()];
+    let of = |address| Mesh::new(address).backend("redis", 1, &[server.address]).resources();
+    let (first, second) = (of(crowded), of(other));
+    let config =
+        Config::parse(&[(ProxyName::from("web"), &first), (ProxyName::from("app"), &second)]).unwrap();
+    let proxy = Proxy::start(Options { max_connections: NonZeroUsize::new(80), ..options() }).unwrap();
+    assert!(proxy.apply(config).failed.is_empty());
+    let crowd: Vec<TcpStream> = (0..90).map(|_| dial(crowded)).collect();
+    assert_eq!(crowd.iter().filter(|client| lives(client)).count(), 70);
+    let others: Vec<TcpStream> = (0..10).map(|_| dial(other)).collect();
+    assert!(others.iter().all(lives));
+    // alone it may have them all
+    let config = Config::parse(&[(ProxyName::from("web"), &first)]).unwrap();
+    assert!(proxy.apply(config).failed.is_empty());
+    others.into_iter().for_each(reset);
+    wait_until("there is a place", || lives(&dial(crowded)));
+}
+
 const IDLE: usize = 9000;
 
 #[test]

@@ -133,7 +133,15 @@ fn whom_the_host_believes_vouches_where_nobody_says_who() {
     std::fs::write(&file, format!("# of the host\n{unusable}{}", ca.pem)).unwrap();
     let on_host =
         |path: &std::path::Path| Options { host_authorities: HostAuthorities::in_file(path), ..options() };
-    let (_proxy, door) = before(service.at, tls.clone(), vec![], on_host(&file));
+    let (proxy, door) = before(service.at, tls.clone(), vec![], on_host(&file));
+    assert_eq!(answer(door).as_deref(), Some("olleh\n"));
+    assert!(!proxy.read_host_authorities(), "nothing has changed");
+    std::fs::write(&file, &Authority::new().pem).unwrap();
+    assert_eq!(answer(door).as_deref(), Some("olleh\n"), "it was not read again yet");
+    assert!(proxy.read_host_authorities());
+    assert_eq!(answer(door), None, "the host believes somebody else now");
+    std::fs::write(&file, &ca.pem).unwrap();
+    assert!(proxy.read_host_authorities());
     assert_eq!(answer(door).as_deref(), Some("olleh\n"));
     std::fs::write(&file, &Authority::new().pem).unwrap();
     let (_proxy, door) = before(service.at, tls.clone(), vec![], on_host(&file));

@@ -80,6 +80,25 @@ fn bytes_of_any_number_go_there_and_back() {
 }
 
 #[test]
+fn a_certificate_that_is_not_valid_yet_is_believed_when_it_is() {
+    let (ca, app) = (Authority::new(), Server::start(echo));
+    let (at, door) = (free_address(), free_address());
+    // as if the clock of this host were behind that of who made it
+    let from = std::time::SystemTime::now() + Duration::from_secs(4);
+    let early = ca.issue(&[WEB], |leaf| leaf.not_before = from.into());
+    let _inbound = proxy(&inbound(at, app.address, &ca.workload(&[REDIS]), &ca.pem, false));
+    let _outbound = proxy(&outbound(door, at, &early, &ca.pem, REDIS, SNI));
+    let is_served = || {
+        let mut client = dial(door);
+        let mut answer = [0; 5];
+        client.write_all(b"early").is_ok() && client.read_exact(&mut answer).is_ok()
+    };
+    assert!(!is_served());
+    wait_until("its time has come", is_served);
+    assert!(std::time::SystemTime::now() + Duration::from_secs(1) >= from);
+}
+
+#[test]
 fn a_server_that_speaks_first_is_heard() {
     let line = Line::to(Server::named("mysql"));
     let mut client = dial(line.door);

@@ -8,6 +8,9 @@ use super::hostile;
 use super::stage::{Stage, in_network};
 use crate::run::Outcome;
 
+/// How long a takeover may take, while neither process is hit.
+const HANDING_OVER: Duration = Duration::from_secs(5);
+
 /// Something that goes wrong.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Fault {
@@ -43,12 +46,14 @@ pub(super) enum Fault {
     ApplicationHit(usize),
     /// The proxy before an application is killed, and started again.
     ServerProxyKilled(usize),
+    /// A proxy is taken over by a new process; its connections go on in the old one.
+    ProxyTakenOver(usize),
 }
 
 impl Fault {
     pub(super) fn any(chance: &mut fastrand::Rng) -> Self {
         let (two, three) = (chance.usize(..2), chance.usize(..3));
-        match chance.u8(..24) {
+        match chance.u8(..27) {
             0 | 1 => Fault::ControlPlaneKilled(two),
             2 => Fault::ControlPlaneStopped(two),
             3 => Fault::ControlPlaneLeaves(two),
@@ -67,14 +72,22 @@ impl Fault {
             19 | 20 => Fault::ProxyStopped(three),
             21 => Fault::DiskFull,
             22 => Fault::ApplicationHit(two),
-            _ => Fault::ServerProxyKilled(two),
+            23 => Fault::ServerProxyKilled(two),
+            _ => Fault::ProxyTakenOver(two),
         }
+    }
+
+    /// Whether no connection may end by it: neither an application nor the only proxy before it is hit.
+    pub(super) fn is_gentle(&self) -> bool {
+        !matches!(self, Fault::ApplicationHit(_) | Fault::ServerProxyKilled(_))
     }
 
     /// What two faults at once would get in each other's way at.
     pub(super) fn concerns_the_same_as(&self, other: &Fault) -> bool {
         use Fault::{ControlPlaneKilled, ControlPlaneLeaves, ControlPlaneStopped};
-        use Fault::{NetworkCut, NetworkFlickers, ProxyStopped, ServerProxyKilled};
+        use Fault::{
+            NetworkCut, NetworkFlickers, ProxyStopped, ProxyTakenOver, ServerProxyKilled, StartedTwice,
+        };
         match (self, other) {
             (NetworkCut | NetworkFlickers, NetworkCut | NetworkFlickers) => true,
             (
@@ -84,6 +97,13 @@ impl Fault {
             (ProxyStopped(one), ServerProxyKilled(other)) | (ServerProxyKilled(other), ProxyStopped(one)) => {
                 *one == other + 1
             }
+            // who is killed or stands still hands nothing over
+            (ProxyTakenOver(one), ProxyStopped(other)) | (ProxyStopped(other), ProxyTakenOver(one)) => {
+                one == other
+            }
+            (ProxyTakenOver(one), ServerProxyKilled(other))
+            | (ServerProxyKilled(other), ProxyTakenOver(one)) => *one == other + 1,
+            (ProxyTakenOver(_), StartedTwice) | (StartedTwice, ProxyTakenOver(_)) => true,
             (one, other) => discriminant(one) == discriminant(other),
         }
     }
@@ -118,7 +138,8 @@ impl Stage {
             Fault::ControlPlaneOutputBlocked(which) => self.control_planes[which].block_output(true),
             Fault::OddSignals => {
                 for signal in ["HUP", "USR1", "USR2", "ALRM", "WINCH", "PIPE"] {
-                    let hearing = self.proxies.iter().chain(&self.control_planes).filter(|it| it.hears());
+                    let hearing =
+                        self.own_proxies().iter().chain(&self.control_planes).filter(|it| it.hears());
                     hearing.for_each(|program| program.signal(signal));
                 }
                 lasts = Duration::ZERO;
@@ -129,7 +150,7 @@ impl Stage {
             }
             Fault::StartedTwice => {
                 // it may neither have the admin address of the first nor its files
-                let twin = self.proxies[0].twin(&["--admin", "--state", "--log"]).spawn();
+                let twin = self.proxies[0].twin(&["--admin", "--state", "--log", "--takeover"]).spawn();
                 std::thread::spawn(move || {
                     if let Ok(mut twin) = twin {
                         std::thread::sleep(Duration::from_secs(2));
@@ -143,7 +164,7 @@ impl Stage {
                 for name in ["web-1.log", "cache-1.log", "newer-1.log"] {
                     let _ = std::fs::remove_file(self.disk().join(name));
                 }
-                self.proxies.iter().filter(|it| it.hears()).for_each(|proxy| proxy.signal("HUP"));
+                self.own_proxies().iter().filter(|it| it.hears()).for_each(|proxy| proxy.signal("HUP"));
                 lasts = Duration::ZERO;
             }
             Fault::ProxyStopped(which) => self.proxies[which].signal("STOP"),
@@ -155,6 +176,13 @@ impl Stage {
             Fault::ServerProxyKilled(which) => {
                 self.application_is_hit(which);
                 self.proxies[which + 1].kill();
+            }
+            Fault::ProxyTakenOver(which) => {
+                // one that has just begun would have nothing to hand over
+                if self.proxies[which].hears() {
+                    self.proxies[which].take_over()?;
+                }
+                lasts += HANDING_OVER;
             }
         }
         Ok(lasts)
@@ -198,6 +226,7 @@ impl Stage {
             | Fault::HostileCallers
             | Fault::StartedTwice
             | Fault::LogsRemoved
+            | Fault::ProxyTakenOver(_)
             | Fault::ApplicationHit(_) => Ok(()),
         }
     }

@@ -30,6 +30,8 @@ pub(super) struct Recipe {
 pub(super) struct Program {
     recipe: Recipe,
     child: Option<Child>,
+    /// Those that it took over from, and whose connections go on in them.
+    predecessors: Vec<Child>,
     started: Instant,
     /// Whether nobody reads what it prints.
     blocked: Arc<AtomicBool>,
@@ -41,6 +43,7 @@ impl Program {
         let mut program = Self {
             recipe,
             child: None,
+            predecessors: Vec::new(),
             started: Instant::now(),
             blocked: Arc::default(),
             last: Arc::default(),
@@ -111,6 +114,15 @@ impl Program {
         command
     }
 
+    /// Starts another one beside it, which takes over from it.
+    pub(super) fn take_over(&mut self) -> Outcome {
+        let before = self.child.take();
+        self.start_again()?;
+        self.predecessors.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+        self.predecessors.extend(before);
+        Ok(())
+    }
+
     /// Asks it to leave, and waits for that a while.
     pub(super) fn leave(&mut self) {
         self.signal("TERM");
@@ -139,7 +151,7 @@ impl Program {
 
     /// Ends it at once.
     pub(super) fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
+        for mut child in self.predecessors.drain(..).chain(self.child.take()) {
             let _ = child.kill();
             let _ = child.wait();
         }

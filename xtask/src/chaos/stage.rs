@@ -1,4 +1,5 @@
-//! Where it happens: two namespaces, a database, two control planes, three proxies and their applications.
+//! Where it happens: two namespaces, a database, two control planes, three proxies and their applications. The last of the
+//! proxies may be an Envoy.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -36,6 +37,8 @@ pub(super) struct Stage {
     pub(super) control_planes: [Program; 2],
     /// `web-1`, at which clients connect; then those before the applications.
     pub(super) proxies: [Program; 3],
+    /// Whether the last of them is an Envoy.
+    has_envoy: bool,
     pub(super) applications: [Application; 2],
     pub(super) hits: Vec<Hit>,
     /// Programs that ended by themselves, with what they said last.
@@ -43,7 +46,7 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    pub(super) fn set(binary: &Path) -> Outcome<Self> {
+    pub(super) fn set(binary: &Path, envoy: Option<&Path>) -> Outcome<Self> {
         let folder = std::env::temp_dir().join(format!("meshtcp-chaos-{}", std::process::id()));
         opened(&folder)?;
         std::fs::create_dir_all(folder.join("disk")).map_err(|error| error.to_string())?;
@@ -83,8 +86,11 @@ impl Stage {
                 &format!("127.0.0.1:{admin}"),
                 "--workers",
                 "1",
+                "--takeover",
+                &folder.join(format!("{name}.sock")).display().to_string(),
+                // what a predecessor carries goes on for as long as all of it
                 "--drain-time",
-                "1s",
+                "24h",
             ];
             let arguments = arguments.map(str::to_owned).to_vec();
             Program::start(Recipe {
@@ -95,6 +101,10 @@ impl Stage {
                 folder: folder.clone(),
             })
         };
+        let last = match envoy {
+            Some(envoy) => attached_envoy(envoy, binary, &both, &folder)?,
+            None => proxy("newer-1", 9903)?,
+        };
         let [one, other] = APPLICATIONS;
         Ok(Self {
             database,
@@ -102,7 +112,8 @@ impl Stage {
                 control_plane("the first control plane", CONTROL_PLANES[0])?,
                 control_plane("the second control plane", CONTROL_PLANES[1])?,
             ],
-            proxies: [proxy("web-1", 9901)?, proxy("cache-1", 9902)?, proxy("newer-1", 9903)?],
+            proxies: [proxy("web-1", 9901)?, proxy("cache-1", 9902)?, last],
+            has_envoy: envoy.is_some(),
             applications: [Application::at(one.0, one.1)?, Application::at(other.0, other.1)?],
             hits: Vec::new(),
             died: Vec::new(),
@@ -126,6 +137,11 @@ impl Stage {
     /// The APIs of the control planes.
     pub(super) fn apis(&self) -> [Api; 2] {
         CONTROL_PLANES.map(|address| Api(format!("{address}:5681")))
+    }
+
+    /// The proxies of ours.
+    pub(super) fn own_proxies(&self) -> &[Program] {
+        &self.proxies[..if self.has_envoy { 2 } else { 3 }]
     }
 
     /// Every door that a stranger may knock at.
@@ -218,7 +234,7 @@ impl Stage {
         let near = [9901, 9902, 9903].map(|port| format!("127.0.0.1:{port}"));
         let far = CONTROL_PLANES.map(|address| format!("{address}:5680"));
         let mut panics = 0;
-        for admin in near.into_iter().chain(far) {
+        for admin in near.into_iter().take(self.own_proxies().len()).chain(far) {
             let (_, metrics) =
                 ask(&admin, "GET", "/metrics", "").map_err(|error| format!("{admin}: {error}"))?;
             let counted = metrics.lines().filter(|line| line.starts_with("meshtcp_panics_total"));
@@ -230,6 +246,35 @@ impl Stage {
 }
 
 const STORE: &str = "postgres://mesh@127.0.0.1:5432/postgres";
+
+/// The last proxy, as an Envoy that attaches to both control planes.
+fn attached_envoy(envoy: &Path, binary: &Path, control_planes: &str, folder: &Path) -> Outcome<Program> {
+    let meshtcp = binary.display().to_string();
+    let what = ["envoy-bootstrap", "--proxy", "newer-1", "--control-plane", control_planes];
+    let bootstrap = tool(&meshtcp, &[&what[..], &["--admin-port", "9903"]].concat())?;
+    let file = folder.join("envoy.yaml");
+    std::fs::write(&file, bootstrap).map_err(|error| format!("{}: {error}", file.display()))?;
+    let file = file.display().to_string();
+    // a listener that is made anew lets its connections go on for as long as all of it
+    let arguments = [
+        "-c",
+        &file,
+        "--concurrency",
+        "1",
+        "--drain-time-s",
+        "86400",
+        "--disable-hot-restart",
+        "-l",
+        "warning",
+    ];
+    Program::start(Recipe {
+        name: "newer-1",
+        binary: envoy.into(),
+        arguments: arguments.map(str::to_owned).to_vec(),
+        network: None,
+        folder: folder.into(),
+    })
+}
 
 /// A namespace of its own, at the other end of a cable.
 fn apart() -> Outcome<Child> {

@@ -58,6 +58,10 @@ pub(super) fn of(mut stage: Stage, written: &Written, seen: &Seen, seed: u64, fa
                 ));
             }
         }
+        let made = made(&apis[0]);
+        if made > 0 {
+            println!("chaos: {made} certificates were made by those control planes that are left");
+        }
         stage.look()?;
         wrong.append(&mut stage.died);
         let panics = stage.panics()?;
@@ -95,6 +99,15 @@ fn is_excused(cut: &Cut, hits: &[Hit]) -> bool {
     let (lived, ended) = cut.between;
     let its = hits.iter().filter(|hit| hit.application == cut.application);
     its.map(|hit| hit.at).any(|at| at <= ended && lived <= at + LATE)
+}
+
+/// How many certificates the control planes have made since they were started last.
+fn made(api: &Api) -> u64 {
+    let report = ask(&api.0, "GET", "/_identity", "")
+        .ok()
+        .and_then(|(_, body)| serde_json::from_str::<Value>(&body).ok());
+    let rows = report.as_ref().and_then(|report| report["proxies"].as_array()).into_iter().flatten();
+    rows.filter_map(|row| row["madeCount"].as_u64()).sum()
 }
 
 fn status(api: &Api) -> Option<Value> {

@@ -119,6 +119,9 @@ async fn answer(api: &Api, operation: &Operation, request: Request) -> Outcome {
         let verb = if operation.needs == Role::Reader { "read" } else { "do" };
         return Err(caller.refused(&format!("may not {verb} this ({method} {})", uri.path())));
     }
+    if operation.is_about_resources() && !api.desk.is_prepared().await {
+        return Err(Refusal::starting());
+    }
     let query = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri);
     let query = query.map_err(|error| Refusal::bad(format!("the query is not understood: {error}")))?.0;
     let body = match operation.body {

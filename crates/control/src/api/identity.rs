@@ -1,7 +1,6 @@
 //! Who has which certificate, and new ones now.
 
 use axum::http::Method;
-use model::ProxyKey;
 use serde_json::json;
 
 use super::answer::Answer;
@@ -9,7 +8,6 @@ use super::ask::Ask;
 use super::caller::Role;
 use super::operation::{Body, Operation, Outcome, Query, Sort};
 use super::refusal::Refusal;
-use crate::identity::Whose;
 
 const OF_MESH: &[Query] = &[Query { name: "mesh", about: "Only of this mesh", sort: Sort::Text }];
 const OF_PROXY: &[Query] =
@@ -20,7 +18,7 @@ pub(super) fn operations() -> Vec<Operation> {
     let rotate = Operation::new(
         Method::POST,
         "/_identity/_rotate",
-        "Makes new certificates for the proxies that attach here",
+        "Makes new certificates for the proxies of all control planes on the store",
         |ask| Box::pin(rotate(ask)),
     );
     vec![
@@ -44,14 +42,12 @@ async fn report(ask: Ask) -> Outcome {
 }
 
 async fn rotate(ask: Ask) -> Outcome {
-    let whose = match (ask.asked("mesh"), ask.asked("name")) {
-        (None, None) => Whose::All,
-        (Some(mesh), None) => Whose::Mesh(mesh.to_owned()),
-        (Some(mesh), Some(name)) => Whose::Proxy(ProxyKey::new(mesh, name)),
-        (None, Some(_)) => return Err(Refusal::bad("`name` needs the `mesh` of the proxy")),
-    };
+    let [mesh, name] = ["mesh", "name"].map(|part| ask.asked(part).map(str::to_owned));
+    if mesh.is_none() && name.is_some() {
+        return Err(Refusal::bad("`name` needs the `mesh` of the proxy"));
+    }
     let rotated = match &ask.desk().setup.issuer {
-        Some(issuer) => issuer.rotate(whose).await,
+        Some(issuer) => issuer.rotate(mesh, name).await,
         None => 0,
     };
     Ok(Answer::json(json!({ "rotated": rotated })))

@@ -94,6 +94,11 @@ impl Operation {
         Self { method, path, needs, open: false, summary, query, body: None, of_many: false, good, bad, run }
     }
 
+    /// Whether it asks for, or changes, what a store holds.
+    pub(super) fn is_about_resources(&self) -> bool {
+        self.path == "/_apply" || self.path.starts_with("/meshes") || self.path.contains("{plural}")
+    }
+
     pub(super) fn needs(self, needs: Role) -> Self {
         Self { needs, ..self }
     }

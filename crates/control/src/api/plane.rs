@@ -14,6 +14,7 @@ use xds::{Family, ResourceSet};
 
 use crate::discovery::Statuses;
 use crate::fleet::Standing;
+use crate::identity::{Issuer, ToldToOthers};
 use crate::replicas::Others;
 
 /// What runs, and what proxies say about it: those of this control plane, and those of the others on its store.
@@ -23,6 +24,26 @@ pub struct Plane {
     standing: watch::Receiver<Arc<Standing>>,
     statuses: Arc<Statuses>,
     others: watch::Receiver<Others>,
+}
+
+/// The moment of what was told to others.
+#[derive(Clone, Debug)]
+pub struct Mark {
+    standing: Arc<Standing>,
+    /// How often a status had changed.
+    statuses: u64,
+    /// How many were turned away lately: they are forgotten by time.
+    turned_away: usize,
+    certificates: ToldToOthers,
+}
+
+impl Mark {
+    fn is(&self, other: &Self) -> bool {
+        let Self { standing, statuses, turned_away, certificates } = self;
+        Arc::ptr_eq(standing, &other.standing)
+            && (*statuses, *turned_away) == (other.statuses, other.turned_away)
+            && certificates.is(&other.certificates)
+    }
 }
 
 impl Plane {
@@ -43,9 +64,16 @@ impl Plane {
         Arc::clone(&self.standing.borrow())
     }
 
-    /// What this control plane knows of its proxies, for the others.
-    pub fn own(&self) -> Replica {
-        self.own_of(&self.standing())
+    /// What this control plane knows of its proxies, for the others on its store; `None`: nothing has moved since `last`.
+    pub fn news(&self, issuer: &Issuer, last: Option<&Mark>) -> Option<(Mark, Replica)> {
+        let statuses = *self.statuses.changes().borrow();
+        let (standing, turned_away) = (self.standing(), self.statuses.turned_away().len());
+        let mark = Mark { standing, statuses, turned_away, certificates: issuer.told() };
+        if last.is_some_and(|last| mark.is(last)) {
+            return None;
+        }
+        let replica = mark.certificates.beside(self.own_of(&mark.standing));
+        Some((mark, replica))
     }
 
     fn own_of(&self, standing: &Standing) -> Replica {

@@ -1,6 +1,6 @@
 //! Why a request is refused: one shape for every failure, the one that Kuma's clients read.
 
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use model::problems::{SHOWN, Shown};
 use model::{Problem, Problems, Severity};
 use serde_json::{Value, json};
@@ -20,6 +20,8 @@ pub(crate) struct Refusal {
     pub(super) invalid: Vec<Invalid>,
     /// How many there are beside those.
     pub(super) more: usize,
+    /// Whether nothing was done, and the same will be answered in a moment.
+    pub(super) again: bool,
 }
 
 /// A field that is wrong.
@@ -31,7 +33,14 @@ pub(crate) struct Invalid {
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, title: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { status, title: title.into(), detail: detail.into(), invalid: Vec::new(), more: 0 }
+        Self {
+            status,
+            title: title.into(),
+            detail: detail.into(),
+            invalid: Vec::new(),
+            more: 0,
+            again: false,
+        }
     }
 
     /// What was sent cannot be understood.
@@ -56,8 +65,16 @@ impl Refusal {
 
     /// The process is about to end.
     pub(super) fn leaving() -> Self {
-        let detail = "this control plane instance is shutting down: ask again";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable", detail)
+        Self::later("this control plane instance is shutting down: ask again")
+    }
+
+    /// What a store begins with is not there yet.
+    pub(super) fn starting() -> Self {
+        Self::later("this control plane is starting, and has no mesh yet: ask again")
+    }
+
+    fn later(detail: &str) -> Self {
+        Self { again: true, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable", detail) }
     }
 
     /// A fault of the program.
@@ -142,7 +159,7 @@ impl Refusal {
 
     /// The body. `details` and `causes` say the same in the words of older clients.
     pub(super) fn body(&self) -> Value {
-        let Self { status, title, detail, invalid, more } = self;
+        let Self { status, title, detail, invalid, more, again: _ } = self;
         let mut body =
             json!({ "type": "/std-errors", "status": status.as_u16(), "title": title, "detail": detail });
         if !invalid.is_empty() {
@@ -164,8 +181,11 @@ impl Refusal {
 
 impl From<Refusal> for Answer {
     fn from(refusal: Refusal) -> Self {
-        let body = refusal.body();
-        Answer::json(body).with_status(refusal.status)
+        let answer = Answer::json(refusal.body()).with_status(refusal.status);
+        match refusal.again {
+            true => answer.with_header(header::RETRY_AFTER, "1"),
+            false => answer,
+        }
     }
 }
 

@@ -9,19 +9,21 @@
 //! long as it is attached: nothing of it is stored.
 
 mod answer;
+mod files;
 mod material;
 mod metrics;
 mod outside;
 mod report;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use change::Ledger;
-use change::certificates::{CertificateReport, CertificateRow};
+use change::certificates::{CertificateReport, CertificateRow, Rotation};
+use change::replica::Replica;
 use jiff::Timestamp;
 use model::ProxyKey;
 use plan::Mtls;
@@ -29,7 +31,7 @@ use tokio::sync::watch;
 
 use super::issue::{AuthorityId, Former, Held, Issuing, LeafKeys, Request, Signs};
 use super::outside::{Outside, Place, places};
-use super::sources::{self, Source};
+use super::sources::{self, Lack, Source};
 use crate::guard::again;
 use material::Reader;
 use outside::OutsideReader;
@@ -41,17 +43,21 @@ pub use metrics::IssuerMetrics;
 const READ_AGAIN: Duration = Duration::from_secs(5);
 /// How long nothing is looked at: a clock that was set, or a host that slept, is noticed within this.
 const LONGEST_NAP: Duration = Duration::from_secs(30);
+/// How many rotations others are told of. Each is done once, so those of long ago are known to all.
+const ROTATIONS: usize = 8;
 /// For how many proxies certificates are made before others are heard.
 const AT_ONCE: usize = 64;
 
 /// How certificates are issued.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IssuerOptions {
     /// The keys of certificates of a mesh's CA.
     pub keys: LeafKeys,
-    /// Whether the CA of a `builtin` backend that no resource has is made here, and lives as long as this process: where
-    /// resources are files that nobody here writes.
+    /// Whether the CA of a `builtin` backend, or the authority of a MeshIdentity with `autogenerate`, that no resource has is
+    /// made here, and lives as long as this process: where resources are files that nobody here writes.
     pub makes_authorities: bool,
+    /// The zone, which trust domains may be named by; `None`: none.
+    pub zone: Option<Arc<str>>,
 }
 
 /// Issues certificates. Cloning shares everything.
@@ -67,17 +73,6 @@ impl fmt::Debug for Issuer {
     }
 }
 
-/// Which proxies.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Whose {
-    /// All.
-    All,
-    /// Those of a mesh.
-    Mesh(String),
-    /// One.
-    Proxy(ProxyKey),
-}
-
 /// What is known of an authority.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Known {
@@ -91,15 +86,15 @@ enum Ask {
     Learn(Learnt),
     Want(ProxyKey, Request),
     Left(ProxyKey),
-    Rotate(Whose, tokio::sync::oneshot::Sender<usize>),
-    Heard(Vec<Arc<CertificateRow>>),
+    Rotate(Rotation, tokio::sync::oneshot::Sender<usize>),
+    Heard(Vec<Arc<CertificateRow>>, Vec<Rotation>),
 }
 
 /// What resources say.
 struct Learnt {
     sources: BTreeMap<AuthorityId, Source>,
-    /// Of which meshes the CA is to be made here: the backend, and its wish.
-    lacking: BTreeMap<String, (String, super::authority::Wish)>,
+    /// The authorities that are to be made here.
+    lacking: BTreeMap<AuthorityId, Lack>,
     /// Where secrets about services outside the mesh are.
     outside: BTreeMap<plan::ExternalSecret, Place>,
 }
@@ -115,6 +110,8 @@ struct Shared {
     /// What is known of authorities.
     known: watch::Sender<BTreeMap<AuthorityId, Known>>,
     outside: watch::Sender<Arc<Outside>>,
+    /// What was asked for here last.
+    rotations: watch::Sender<Arc<[Rotation]>>,
     metrics: IssuerMetrics,
 }
 
@@ -153,6 +150,7 @@ impl Issuer {
             report: watch::Sender::default(),
             known: watch::Sender::default(),
             outside: watch::Sender::default(),
+            rotations: watch::Sender::new([].into()),
             metrics: IssuerMetrics::default(),
         });
         let mut work = Work {
@@ -161,6 +159,7 @@ impl Issuer {
             outside: OutsideReader::default(),
             elsewhere: Vec::new(),
             has_heard: false,
+            rotated: BTreeSet::new(),
             shared: Arc::clone(&shared),
             told: Box::new(told),
         };
@@ -170,13 +169,12 @@ impl Issuer {
 
     /// Takes note of what resources say of authorities, and of secrets about services outside the mesh.
     pub fn learn(&self, ledger: &Ledger) {
-        let sources = sources::of(ledger, self.shared.options.keys);
-        let lacking = |id: &AuthorityId| match id {
-            AuthorityId::Mesh(mesh) => Some((mesh.clone(), sources::lacking(ledger, mesh)?)),
-            AuthorityId::Identity(_) => None,
-        };
-        let makes = self.shared.options.makes_authorities;
-        let lacking = sources.keys().filter(|_| makes).filter_map(lacking).collect();
+        let IssuerOptions { keys, makes_authorities, zone } = &self.shared.options;
+        let sources = sources::of(ledger, *keys, zone.as_deref());
+        let lacking = sources.keys().filter(|_| *makes_authorities);
+        let lacking =
+            lacking.filter_map(|id| Some((id.clone(), sources::lacking(ledger, id, zone.as_deref())?)));
+        let lacking = lacking.collect();
         self.ask(Ask::Learn(Learnt { sources, lacking, outside: places(ledger) }));
     }
 
@@ -199,24 +197,36 @@ impl Issuer {
         self.ask(Ask::Left(proxy.clone()));
     }
 
-    /// Has certificates made anew now. Returns of how many proxies.
-    pub async fn rotate(&self, whose: Whose) -> usize {
+    /// Has certificates made anew now: those of a mesh, or of one proxy of it; here, and by who hears of it elsewhere. Returns
+    /// of how many proxies.
+    pub async fn rotate(&self, mesh: Option<String>, proxy: Option<String>) -> usize {
+        let rotation = Rotation { id: super::fresh_id().into(), mesh, proxy };
+        let report = Arc::clone(&self.shared.report.borrow());
+        let elsewhere = report.certified().filter(|(proxy, row)| {
+            row.control_plane.is_some() && rotation.concerns(proxy.mesh.as_str(), proxy.name.as_str())
+        });
+        let elsewhere = elsewhere.count();
+        self.shared.rotations.send_modify(|last| {
+            let kept = last.iter().rev().take(ROTATIONS - 1).rev().cloned();
+            *last = kept.chain([rotation.clone()]).collect();
+        });
         let (tell, told) = tokio::sync::oneshot::channel();
-        self.ask(Ask::Rotate(whose, tell));
-        told.await.unwrap_or_default()
+        self.ask(Ask::Rotate(rotation, tell));
+        elsewhere + told.await.unwrap_or_default()
     }
 
-    /// Takes note of the certificates that other control planes on the store made.
-    pub fn hear(&self, elsewhere: Vec<Arc<CertificateRow>>) {
-        self.ask(Ask::Heard(elsewhere));
+    /// Takes note of what other control planes on the store tell: certificates that they made, and what they were asked to
+    /// have made anew.
+    pub fn hear(&self, elsewhere: &[Replica]) {
+        let certificates = elsewhere.iter().flat_map(|replica| replica.certificates.values());
+        let rotations = elsewhere.iter().flat_map(|replica| &replica.rotations);
+        self.ask(Ask::Heard(certificates.cloned().collect(), rotations.cloned().collect()));
     }
 
-    /// The certificates that were made here, by names for who hears of them elsewhere.
-    pub fn certificates(&self) -> BTreeMap<String, Arc<CertificateRow>> {
-        let own = Arc::clone(&self.shared.own.borrow());
-        let rows =
-            own.proxies.iter().map(|row| (format!("{}/{}", row.mesh, row.name), Arc::new(row.clone())));
-        rows.collect()
+    /// What others on the store hear of it, held: it is another value when something else is to be told.
+    pub(crate) fn told(&self) -> ToldToOthers {
+        let Shared { own, rotations, .. } = &*self.shared;
+        ToldToOthers { certificates: Arc::clone(&own.borrow()), rotations: Arc::clone(&rotations.borrow()) }
     }
 
     /// Who has which certificate, wherever it was made, now and from now on.
@@ -245,6 +255,28 @@ impl Issuer {
     }
 }
 
+/// What an issuer tells others on the store.
+#[derive(Clone, Debug)]
+pub(crate) struct ToldToOthers {
+    certificates: Arc<CertificateReport>,
+    rotations: Arc<[Rotation]>,
+}
+
+impl ToldToOthers {
+    /// Whether it is the very same.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.certificates, &other.certificates) && Arc::ptr_eq(&self.rotations, &other.rotations)
+    }
+
+    /// What a control plane tells, with this.
+    pub(crate) fn beside(&self, replica: Replica) -> Replica {
+        let Self { certificates, rotations } = self;
+        let rows = certificates.proxies.iter();
+        let certificates = rows.map(|row| (format!("{}/{}", row.mesh, row.name), Arc::new(row.clone())));
+        Replica { certificates: certificates.collect(), rotations: rotations.to_vec(), ..replica }
+    }
+}
+
 struct Work {
     issuing: Issuing,
     reader: Reader,
@@ -253,6 +285,8 @@ struct Work {
     elsewhere: Vec<Arc<CertificateRow>>,
     /// Whether those are new.
     has_heard: bool,
+    /// The rotations of others that are done.
+    rotated: BTreeSet<Arc<str>>,
     shared: Arc<Shared>,
     told: Box<dyn Fn() + Send>,
 }
@@ -288,22 +322,26 @@ impl Work {
                 self.reader.follow(sources, lacking);
                 self.outside.follow(outside);
             }
-            Ask::Heard(elsewhere) => {
+            Ask::Heard(elsewhere, rotations) => {
                 self.has_heard |= self.elsewhere != elsewhere;
                 self.elsewhere = elsewhere;
+                let done =
+                    std::mem::replace(&mut self.rotated, rotations.iter().map(|it| it.id.clone()).collect());
+                for rotation in rotations.iter().filter(|it| !done.contains(&it.id)) {
+                    self.rotate(rotation);
+                }
             }
             Ask::Want(proxy, request) => self.issuing.want(&proxy, request),
             Ask::Left(proxy) => self.issuing.left(&proxy),
-            Ask::Rotate(whose, tell) => {
-                let count = self.issuing.rotate(|proxy| match &whose {
-                    Whose::All => true,
-                    Whose::Mesh(mesh) => proxy.mesh.as_str() == mesh,
-                    Whose::Proxy(one) => one == proxy,
-                });
+            Ask::Rotate(rotation, tell) => {
                 // who asked may have gone
-                let _ = tell.send(count);
+                let _ = tell.send(self.rotate(&rotation));
             }
         }
+    }
+
+    fn rotate(&mut self, rotation: &Rotation) -> usize {
+        self.issuing.rotate(|proxy| rotation.concerns(proxy.mesh.as_str(), proxy.name.as_str()))
     }
 
     fn turn(&mut self) {

@@ -12,7 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use change::Ledger;
 use jiff::Timestamp;
-use model::topology::{IdentityProvider, MeshIdentity, MtlsMode};
+use model::topology::{MeshIdentity, MtlsMode};
 use model::{Kind, ProxyKey, Resource, ResourceKey, Spec};
 use plan::{ServiceIdentities, Snapshot, trust_domain};
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ use super::authority::{self, Wish};
 use super::issue::{AuthorityId, Former};
 use super::issuer::{Issuer, Known};
 use super::mesh_secrets::former_key;
-use super::sources::{generated_keys, written_former};
+use super::sources::{generated_keys, wants_authority, written_former};
 use crate::run::Current;
 use crate::store::{Expected, Put, Store, StoreError};
 
@@ -150,12 +150,8 @@ impl Look<'_> {
         identity: &MeshIdentity,
         document: &Value,
     ) -> Result<bool, StoreError> {
-        let bundled = &document["spec"]["provider"]["bundled"];
         let keys = generated_keys(resource);
-        let asks = matches!(identity.provider, Some(IdentityProvider::Bundled { .. }))
-            && bundled["autogenerate"]["enabled"] == true
-            && !bundled["ca"].is_object();
-        if !asks || keys.iter().any(|key| self.ledger.get(key).is_some()) {
+        if !wants_authority(identity, document) || keys.iter().any(|key| self.ledger.get(key).is_some()) {
             return Ok(false);
         }
         let Some(domain) = self.trust_domain(resource, identity) else { return Ok(false) };

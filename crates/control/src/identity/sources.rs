@@ -9,7 +9,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use change::Ledger;
 use jiff::Timestamp;
+use model::policy::parse_duration;
+use model::topology::{IdentityProvider, MeshIdentity};
 use model::{Kind, Resource, ResourceKey, Spec};
+use plan::trust_domain;
 use serde_json::Value;
 
 use super::authority::{Wish, lifetime};
@@ -17,6 +20,8 @@ use super::issue::{AuthorityId, Former, LeafKeys};
 use super::mesh_secrets::{certificate_key, former_key, private_key};
 use super::secret;
 
+/// How long reading an authority may take where nobody says.
+const PATIENCE: Duration = Duration::from_secs(10);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Where an authority comes from, and what it is configured by.
@@ -24,6 +29,8 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 pub(super) struct Source {
     /// Where it is; or why it is nowhere, in words.
     pub(super) place: Result<Place, String>,
+    /// How long reading it may take.
+    pub(super) patience: Duration,
     /// How long its certificates live.
     pub(super) lifetime: Duration,
     /// The keys of its certificates; `None`: of the sort of its own.
@@ -34,6 +41,8 @@ pub(super) struct Source {
     pub(super) may_sign_itself: bool,
     /// What it replaced, as others know.
     pub(super) former: Former,
+    /// The trust domain that it vouches for where no MeshTrust does: that of a MeshIdentity which asks for one.
+    pub(super) domain: Option<String>,
 }
 
 /// Where an authority is.
@@ -77,7 +86,7 @@ impl Data {
 }
 
 /// The authorities of all meshes and MeshIdentities that issue certificates. `keys`: of certificates of a mesh's CA.
-pub(super) fn of(ledger: &Ledger, keys: LeafKeys) -> BTreeMap<AuthorityId, Source> {
+pub(super) fn of(ledger: &Ledger, keys: LeafKeys, zone: Option<&str>) -> BTreeMap<AuthorityId, Source> {
     let sources = ledger.entries().filter_map(|(_, entry)| {
         let document = entry.document.value();
         match entry.resource.spec() {
@@ -89,11 +98,14 @@ pub(super) fn of(ledger: &Ledger, keys: LeafKeys) -> BTreeMap<AuthorityId, Sourc
                 let backend = backends?.iter().find(|it| it["name"] == enabled)?;
                 Some((AuthorityId::Mesh(name.to_owned()), of_mesh(ledger, name, backend, keys)))
             }
-            Spec::MeshIdentity(_) => {
+            Spec::MeshIdentity(identity) => {
                 let bundled = &document["spec"]["provider"];
                 let is_bundled = bundled["type"] == "Bundled";
                 let id = AuthorityId::Identity(entry.resource.id());
-                is_bundled.then(|| (id, of_identity(ledger, &entry.resource, document)))
+                let creates_trust =
+                    matches!(identity.provider, Some(IdentityProvider::Bundled { creates_trust: true }));
+                let domain = trust_domain(&entry.resource, identity, zone).ok().filter(|_| creates_trust);
+                is_bundled.then(|| (id, Source { domain, ..of_identity(ledger, &entry.resource, document) }))
             }
             _ => None,
         }
@@ -117,13 +129,16 @@ fn of_mesh(ledger: &Ledger, mesh: &str, backend: &Value, keys: LeafKeys) -> Sour
         other => Err(format!("backends of type `{}` are not known here", other.unwrap_or_default())),
     };
     let wished = backend["dpCert"]["rotation"]["expiration"].as_str().and_then(lifetime);
+    let patience = backend["rootChain"]["requestTimeout"].as_str().and_then(parse_duration);
     Source {
         place,
+        patience: patience.filter(|it| !it.is_zero()).unwrap_or(PATIENCE),
         lifetime: wished.filter(|it| !it.is_zero()).unwrap_or(DAY),
         keys: Some(keys),
         configured: backend.to_string().into(),
         may_sign_itself: true,
         former: former(ledger, &former_key(mesh, name)),
+        domain: None,
     }
 }
 
@@ -165,11 +180,13 @@ fn of_identity(ledger: &Ledger, resource: &Resource, document: &Value) -> Source
     let wished = bundled["certificateParameters"]["expiry"].as_str().and_then(lifetime);
     Source {
         place,
+        patience: PATIENCE,
         lifetime: wished.filter(|it| !it.is_zero()).unwrap_or(DAY),
         keys: None,
         configured: document["spec"].to_string().into(),
         may_sign_itself: bundled["insecureAllowSelfSigned"] == true,
         former: Former::new(),
+        domain: None,
     }
 }
 
@@ -226,8 +243,41 @@ pub(super) fn written_former(former: &Former) -> String {
     former.iter().map(of_one).collect()
 }
 
-/// What a CA that a mesh lacks is to be like: the mesh, the backend, and its wish.
-pub(super) fn lacking(ledger: &Ledger, mesh: &str) -> Option<(String, Wish)> {
+/// An authority that nobody has, and that is to be made.
+#[derive(Clone, Debug)]
+pub(super) struct Lack {
+    /// The backend, or nothing for a MeshIdentity: each has its own.
+    pub(super) backend: String,
+    /// What it is called: the mesh, or the trust domain.
+    pub(super) name: String,
+    pub(super) wish: Wish,
+}
+
+/// What an authority is to be like that resources ask for and do not have; `None`: they have it, or say where it is.
+pub(super) fn lacking(ledger: &Ledger, id: &AuthorityId, zone: Option<&str>) -> Option<Lack> {
+    match id {
+        AuthorityId::Mesh(mesh) => lacking_of_mesh(ledger, mesh),
+        AuthorityId::Identity(id) => {
+            let entry =
+                ledger.get(&ResourceKey::new(Kind::MeshIdentity, id.mesh.as_str(), id.name.as_str()))?;
+            let Spec::MeshIdentity(identity) = entry.resource.spec() else { return None };
+            let has_none = generated_keys(&entry.resource).iter().all(|key| ledger.get(key).is_none());
+            let asks = wants_authority(identity, entry.document.value()) && has_none;
+            let name = trust_domain(&entry.resource, identity, zone).ok().filter(|_| asks)?;
+            Some(Lack { backend: String::new(), name, wish: Wish::default() })
+        }
+    }
+}
+
+/// Whether a MeshIdentity asks for an authority of its own.
+pub(super) fn wants_authority(identity: &MeshIdentity, document: &Value) -> bool {
+    let bundled = &document["spec"]["provider"]["bundled"];
+    matches!(identity.provider, Some(IdentityProvider::Bundled { .. }))
+        && bundled["autogenerate"]["enabled"] == true
+        && !bundled["ca"].is_object()
+}
+
+fn lacking_of_mesh(ledger: &Ledger, mesh: &str) -> Option<Lack> {
     let entry = ledger.get(&ResourceKey::global(Kind::Mesh, mesh))?;
     let document = entry.document.value();
     let body = if document["apiVersion"].is_string() { &document["spec"] } else { document };
@@ -237,7 +287,8 @@ pub(super) fn lacking(ledger: &Ledger, mesh: &str) -> Option<(String, Wish)> {
         .iter()
         .all(|key| ledger.get(key).is_none());
     let is_builtin = backend["type"] == "builtin";
-    (is_builtin && has_none).then(|| Some((enabled.to_owned(), Wish::read(backend).ok()?)))?
+    let wish = Wish::read(backend).ok().filter(|_| is_builtin && has_none)?;
+    Some(Lack { backend: enabled.to_owned(), name: mesh.to_owned(), wish })
 }
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ const WHO: &str = "control-plane";
 const ROLLOUTS: &str = "rollouts";
 /// The note of who was turned away.
 const TURNED_AWAY: &str = "turned-away";
+/// The note of certificates that are to be made anew.
+const ROTATIONS: &str = "rotations";
 /// Before the name of a proxy: the note of what is known of it.
 const PROXY: &str = "proxy/";
 /// Before what the certificate of a proxy is called: the note of it.
@@ -32,7 +34,7 @@ struct Who {
 
 /// The notes of a control plane, by name.
 pub(super) fn of(replica: &Replica) -> BTreeMap<String, String> {
-    let Replica { name, revision, epoch, proxies, rollouts, turned_away, certificates } = replica;
+    let Replica { name, revision, epoch, proxies, rollouts, turned_away, certificates, rotations } = replica;
     let who = Who { name: Arc::clone(name), revision: *revision, epoch: epoch.clone() };
     let newest = &rollouts[rollouts.len().saturating_sub(TOLD)..];
     let briefly: Vec<_> = newest.iter().map(|progress| progress.clone().brief()).collect();
@@ -46,6 +48,7 @@ pub(super) fn of(replica: &Replica) -> BTreeMap<String, String> {
     leave(WHO.to_owned(), serde_json::to_string(&who));
     leave(ROLLOUTS.to_owned(), serde_json::to_string(&briefly));
     leave(TURNED_AWAY.to_owned(), serde_json::to_string(turned_away));
+    leave(ROTATIONS.to_owned(), serde_json::to_string(rotations));
     for (proxy, account) in proxies {
         leave(format!("{PROXY}{proxy}"), serde_json::to_string(&**account));
     }
@@ -67,6 +70,7 @@ pub(super) fn take(replica: &mut Replica, name: &str, value: Option<&str>) {
         }
         (ROLLOUTS, value) => replica.rollouts = read(value),
         (TURNED_AWAY, value) => replica.turned_away = read(value),
+        (ROTATIONS, value) => replica.rotations = read(value),
         (name, value) if name.starts_with(CERTIFICATE) => {
             let called = name[CERTIFICATE.len()..].to_owned();
             match value.and_then(|value| serde_json::from_str(value).ok()) {

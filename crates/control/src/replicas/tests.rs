@@ -77,7 +77,10 @@ impl One {
         let (own, (others, heard)) = (Arc::new(Mutex::new(own)), watch::channel(Others::default()));
         let (closing, says) = (CancellationToken::new(), Arc::clone(&own));
         let board: Arc<dyn Board> = Arc::clone(wall) as _;
-        let says = move || says.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let says = move |last: Option<&Replica>| {
+            let now = says.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            (last != Some(&now)).then(|| (now.clone(), now))
+        };
         tokio::spawn(exchange_every(Duration::from_millis(2), board, says, others, closing.clone()));
         Self { own, heard, closing }
     }

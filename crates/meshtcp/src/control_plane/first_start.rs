@@ -13,10 +13,10 @@ const FIRST: Duration = Duration::from_secs(2);
 /// The pause before a store that is away is asked again.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// The same as [`prepare`] before anybody can ask, if the store lets us: the first caller finds a mesh.
-pub(super) async fn prepare_first(store: &Arc<dyn Store>, zone: Option<&str>) {
+/// The same as [`prepare`] before anybody can ask, if the store lets us: the first caller finds a mesh. Returns whether it does.
+pub(super) async fn prepare_first(store: &Arc<dyn Store>, zone: Option<&str>) -> bool {
     // what fails or takes longer is done, and told, beside serving
-    let _ = tokio::time::timeout(FIRST, control::api::prepare(store, zone)).await;
+    matches!(tokio::time::timeout(FIRST, control::api::prepare(store, zone)).await, Ok(Ok(())))
 }
 
 /// Makes what a new store lacks: a mesh, and a way in. A store that is away is tried again.

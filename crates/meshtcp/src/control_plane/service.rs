@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use change::replica::Replica;
-use control::api::{Api, ApiMetrics};
+use control::api::{Api, ApiMetrics, Mark};
 use control::arrivals::Arrivals;
 use control::bootstrap::Bootstraps;
 use control::certificate::Certificate;
@@ -166,7 +165,7 @@ async fn serve_api(
         let issuer = shared.issuer.clone();
         tokio::spawn(shutdown.clone().run_until_cancelled_owned(hear(issuer.clone(), others.subscribe())));
         tokio::spawn(async move {
-            let own = || Replica { certificates: issuer.certificates(), ..plane.own() };
+            let own = |last: Option<&Mark>| plane.news(&issuer, last);
             let exchange = || exchange(Arc::clone(&board), &own, others.clone(), closing.clone());
             task_again("replicas", exchange).await;
         });
@@ -268,11 +267,10 @@ async fn leave_without_loop(grace: Duration) {
     std::process::exit(0)
 }
 
-/// Has an issuer hear of the certificates that others make.
+/// Has an issuer hear of the certificates that others make, and are asked for.
 async fn hear(issuer: Issuer, mut others: watch::Receiver<Others>) {
     while others.changed().await.is_ok() {
         let replicas = Arc::clone(&others.borrow_and_update().replicas);
-        let rows = replicas.iter().flat_map(|replica| replica.certificates.values());
-        issuer.hear(rows.cloned().collect());
+        issuer.hear(&replicas);
     }
 }

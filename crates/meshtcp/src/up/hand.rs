@@ -13,6 +13,7 @@ use proxy::Proxy;
 use tokio::task::AbortHandle;
 
 use super::{Status, admin};
+use crate::host;
 use crate::output::{complain, print};
 use crate::signals::{Asked, Signals};
 use crate::streams;
@@ -82,6 +83,7 @@ impl Hand {
                     tokio::spawn(admin::serve(listener, Arc::clone(&status), Arc::clone(&proxy), known_as))
                 });
                 let _ = ready.send(Ok(task.map(|task| task.abort_handle())));
+                tokio::spawn(host::watch_authorities(Arc::downgrade(&proxy)));
                 loop {
                     let event = match caught_task("signals", signals.next()).await {
                         Some(Asked::Leave) => {
@@ -91,6 +93,7 @@ impl Hand {
                         Some(Asked::ReadAgain) => {
                             print("asked by SIGHUP: reading all files and opening logs again\n");
                             proxy.reopen_logs();
+                            host::read_authorities(Arc::clone(&proxy)).await;
                             Event::ReadAgain
                         }
                         None => continue,

@@ -2,6 +2,7 @@
 //!
 //! `web` dials `redis`, whose application greets and then echoes. See [`neighbours`] for who stands where.
 
+mod domains;
 mod egress;
 mod lasting;
 mod meshtls;

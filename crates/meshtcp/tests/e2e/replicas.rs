@@ -102,4 +102,17 @@ fn who_is_certified_is_known_whichever_control_plane_made_the_certificate() {
     eventually("web goes over to TLS, since all of redis can", dials_by_tls);
     let overview = json(&one.api, "/meshes/default/dataplanes/redis-1/_overview");
     assert!(overview["dataplaneInsight"]["mTLS"]["issuedBackend"] == "ca-1", "{overview:#}");
+
+    // whoever is asked for new ones, all make them
+    let serials = || ["web-1", "redis-1"].map(|name| row(&other, name).map(|row| row["serial"].clone()));
+    let before = serials();
+    let (status, told) = ask(&one.api, "POST /_identity/_rotate?mesh=default");
+    assert_eq!((status, told.trim()), (200, r#"{"rotated":2}"#));
+    eventually("both have new ones", || {
+        let now = serials();
+        now.iter().zip(&before).all(|(now, before)| now.is_some() && now != before)
+    });
+    let now = serials();
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    assert_eq!(serials(), now, "once");
 }

@@ -174,6 +174,32 @@ impl Profile {
         self >= Profile::V2_12
     }
 
+    /// Whether a match of a MeshTrafficPermission may name a server (2.14+). Spec 07 §11.5.
+    pub fn permissions_match_server_names(self) -> bool {
+        self >= Profile::V2_14
+    }
+
+    /// The kinds at the top of a MeshTrafficPermission. Spec 07 §11.4.
+    pub fn permission_targets(self) -> &'static [RefKind] {
+        match self {
+            Profile::V3 => &[Mesh, Dataplane],
+            Profile::V2_8 => &[Mesh, MeshSubset, MeshService, MeshServiceSubset, MeshExternalService],
+            profile if profile >= Profile::V2_10 => {
+                &[Mesh, MeshSubset, MeshService, MeshServiceSubset, Dataplane]
+            }
+            _ => &[Mesh, MeshSubset, MeshService, MeshServiceSubset],
+        }
+    }
+
+    /// The kinds at the top of a MeshTLS. Spec 07 §10.
+    pub fn mesh_tls_targets(self) -> &'static [RefKind] {
+        match self {
+            Profile::V3 => &[Mesh, Dataplane],
+            profile if profile >= Profile::V2_10 => &[Mesh, MeshSubset, Dataplane],
+            _ => &[Mesh, MeshSubset],
+        }
+    }
+
     /// Whether weights end at 2³²−1 (spec 02 §4.7).
     pub fn limits_weights(self) -> bool {
         self == Profile::V3

@@ -180,6 +180,25 @@ impl Control {
         report
     }
 
+    /// Reads again whom the host believes. What is dialled by it begins anew with that; nothing is opened or closed.
+    pub(super) fn read_host(&mut self, published: &Published, mailboxes: &[Arc<Mailbox>]) -> bool {
+        let serving = self.bound.values().chain(self.captured.values());
+        let serving: Vec<_> = serving.cloned().collect();
+        let contexts = Contexts::of(&serving, &self.host, &self.contexts);
+        if contexts.believes_as(&self.contexts) || self.leaving {
+            return false;
+        }
+        // workers look again at a listener that is another one
+        let renewed = |listener: &mut Arc<Listener>| *listener = Arc::new((**listener).clone());
+        self.bound.values_mut().chain(self.captured.values_mut()).for_each(renewed);
+        let serving = self.bound.values().chain(self.captured.values()).cloned().collect();
+        self.contexts = Arc::new(contexts);
+        self.generation += 1;
+        published.generation.store(self.generation, Relaxed);
+        publish(self.generation, serving, &self.contexts, NewSockets::new(), mailboxes);
+        true
+    }
+
     /// Decides what is served, and opens what is new: one socket for each worker.
     fn bind(&mut self, config: &Config, report: &mut ApplyReport) -> (Vec<Arc<Listener>>, NewSockets) {
         let wanted = addresses(config.listeners());

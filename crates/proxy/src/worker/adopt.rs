@@ -58,7 +58,7 @@ impl Worker {
         self.forget_balances(&listeners);
         self.clusters.retain(|_, cluster| Rc::strong_count(cluster) > 1);
         self.env.counters.forget_unused();
-        self.env.shared.forget_unused();
+        self.env.shared.settle_places();
         drop(done);
     }
 

@@ -39,23 +39,39 @@ pub(crate) struct Shared {
     /// The seed of every worker's and listener's phase.
     pub(crate) seed: u64,
     /// The bounds of single listeners; locked when a configuration is adopted, never for a connection.
-    pub(crate) listener_places: Mutex<BTreeMap<ListenerKey, Arc<Places>>>,
+    pub(crate) listener_places: Mutex<BTreeMap<ListenerKey, Bound>>,
+}
+
+/// The bound of a listener.
+pub(crate) struct Bound {
+    places: Arc<Places>,
+    /// What its configuration says.
+    configured: Option<usize>,
 }
 
 impl Shared {
     /// The places of a listener, with the limit that it has now.
     pub(super) fn places_of(&self, listener: &Listener) -> Arc<Places> {
-        let limit = listener.max_connections.map_or(usize::MAX, |limit| limit.get() as usize);
+        let configured = listener.max_connections.map(|limit| limit.get() as usize);
+        let limit = configured.unwrap_or(usize::MAX);
         let key = (listener.proxy.clone(), Arc::clone(&listener.name));
         let mut all = self.listener_places.lock().unwrap_or_else(PoisonError::into_inner);
-        let places = all.entry(key).or_insert_with(|| Arc::new(Places::new(limit)));
-        places.set_limit(limit);
-        Arc::clone(places)
+        let bound =
+            all.entry(key).or_insert_with(|| Bound { places: Arc::new(Places::new(limit)), configured });
+        bound.configured = configured;
+        Arc::clone(&bound.places)
     }
 
-    /// Forgets the places of listeners that nobody uses any more.
-    pub(super) fn forget_unused(&self) {
+    /// Forgets the places of listeners that nobody uses any more, and bounds the others. Where there are several, the one that
+    /// nobody bounds leaves an eighth of all places to the others: a crowd at one, or connections that go round in a circle,
+    /// keep nobody from the rest.
+    pub(super) fn settle_places(&self) {
         let mut all = self.listener_places.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|_, places| Arc::strong_count(places) > 1);
+        all.retain(|_, bound| Arc::strong_count(&bound.places) > 1);
+        let total = self.places.limit();
+        let usual = if all.len() > 1 { total - total / 8 } else { usize::MAX };
+        for Bound { places, configured } in all.values() {
+            places.set_limit(configured.unwrap_or(usual));
+        }
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct Material {
     pub(crate) signs: Result<Signs, String>,
     /// What others know that it replaced.
     pub(crate) former: Former,
+    /// The trust domain that it vouches for by itself, where no MeshTrust does; `None`: none.
+    pub(crate) domain: Option<String>,
 }
 
 /// How an authority signs.
@@ -84,6 +86,7 @@ struct Standing {
     signs: Result<Signs, String>,
     roots: Roots,
     breaker: Breaker,
+    domain: Option<String>,
 }
 
 /// All proxies that asked here, and their authorities.
@@ -94,6 +97,8 @@ pub(crate) struct Issuing {
     agenda: BTreeSet<(Timestamp, ProxyKey)>,
     /// The bundles of all meshes, as last taken together.
     meshes: Arc<BTreeMap<String, String>>,
+    /// Those of trust domains that authorities vouch for by themselves, by mesh and domain.
+    domains: BTreeMap<(String, String), String>,
     pub(crate) failures: u64,
 }
 
@@ -133,12 +138,14 @@ impl Issuing {
     /// Takes note of all authorities as they are now. One that cannot be read any more is still believed.
     pub(crate) fn learn(&mut self, materials: BTreeMap<AuthorityId, Material>, now: Timestamp) {
         self.standings.retain(|id, _| materials.contains_key(id));
-        for (id, Material { signs, former }) in materials {
+        for (id, Material { signs, former, domain }) in materials {
             let standing = self.standings.entry(id).or_insert_with(|| Standing {
                 signs: Err("it was not read yet".into()),
                 roots: Roots::default(),
                 breaker: Breaker::default(),
+                domain: None,
             });
+            standing.domain = domain;
             standing.roots.remember(&former);
             if let Ok(signs) = &signs {
                 standing.roots.observe(signs.authority.chain(), signs.lifetime, now);
@@ -212,9 +219,14 @@ impl Issuing {
             AuthorityId::Identity(_) => None,
         });
         let bundles: BTreeMap<String, String> = bundles.collect();
-        let differs = *self.meshes != bundles;
+        let domains = self.standings.iter().filter_map(|(id, standing)| {
+            let of = (id.mesh().to_owned(), standing.domain.clone()?);
+            Some((of, standing.roots.bundle()))
+        });
+        let domains = domains.collect();
+        let differs = *self.meshes != bundles || self.domains != domains;
         if differs {
-            self.meshes = Arc::new(bundles);
+            (self.meshes, self.domains) = (Arc::new(bundles), domains);
         }
         differs
     }
@@ -225,13 +237,17 @@ impl Issuing {
         let Holder { request, issued, why, .. } = holder;
         // what another authority signed is no answer to what is asked now
         let credentials = issued.as_ref().filter(|issued| issued.by == request.by).map(|issued| {
-            let bundle = |pems: &Vec<Arc<str>>| {
-                pems.iter().map(|pem| format!("{}\n", pem.trim_end())).collect::<String>()
+            let bundle = |(domain, pems): (&String, &Vec<Arc<str>>)| {
+                let own = || self.domains.get(&(request.by.mesh().to_owned(), domain.clone())).cloned();
+                let bundle = match pems.is_empty() {
+                    true => own().unwrap_or_default(),
+                    false => pems.iter().map(|pem| format!("{}\n", pem.trim_end())).collect(),
+                };
+                (domain.clone(), bundle)
             };
-            let mut domains: Option<BTreeMap<String, String>> = request
-                .domains
-                .as_ref()
-                .map(|domains| domains.iter().map(|(domain, pems)| (domain.clone(), bundle(pems))).collect());
+            let domains = request.domains.as_ref();
+            let mut domains: Option<BTreeMap<String, String>> =
+                domains.map(|domains| domains.iter().map(bundle).collect());
             if let (Some(domains), Some(mesh)) = (&mut domains, &request.joins) {
                 let own = self.meshes.get(mesh).cloned().unwrap_or_default();
                 domains.entry(mesh.clone()).or_default().push_str(&own);

@@ -133,7 +133,7 @@ impl World {
             }),
             false => Err("there is no Secret".into()),
         };
-        let material = Material { signs, former: self.former.clone() };
+        let material = Material { signs, former: self.former.clone(), domain: None };
         self.planes[plane].learn(BTreeMap::from([(id(), material)]), self.now);
     }
 

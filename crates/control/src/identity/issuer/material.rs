@@ -7,19 +7,21 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use super::READ_AGAIN;
-use crate::identity::authority::{Wish, make};
+use super::files::Files;
+use crate::identity::authority::make;
 use crate::identity::issue::{Authority, AuthorityId, Material, SELF_SIGNED, Signs};
-use crate::identity::sources::{Data, Place, Source};
+use crate::identity::sources::{Data, Lack, Place, Source};
 
 /// Reads authorities where they are, each again only if it changed.
 #[derive(Default)]
 pub(super) struct Reader {
     sources: BTreeMap<AuthorityId, Source>,
-    /// Of which meshes the CA is made here: the backend, and its wish.
-    lacking: BTreeMap<String, (String, Wish)>,
-    /// The CAs that were made here, by mesh and backend.
-    made: BTreeMap<(String, String), Place>,
+    /// The authorities that are made here.
+    lacking: BTreeMap<AuthorityId, Lack>,
+    /// Those that were made, by backend and name.
+    made: BTreeMap<(AuthorityId, String, String), Place>,
     read: BTreeMap<AuthorityId, Read>,
+    files: Files,
     is_new: bool,
     read_at: Option<Instant>,
 }
@@ -35,7 +37,7 @@ impl Reader {
     pub(super) fn follow(
         &mut self,
         sources: BTreeMap<AuthorityId, Source>,
-        lacking: BTreeMap<String, (String, Wish)>,
+        lacking: BTreeMap<AuthorityId, Lack>,
     ) {
         (self.sources, self.lacking, self.is_new) = (sources, lacking, true);
     }
@@ -59,15 +61,18 @@ impl Reader {
         self.read_at = Some(Instant::now());
         let mut differs = std::mem::take(&mut self.is_new);
         self.read.retain(|id, _| self.sources.contains_key(id));
+        let places = self.sources.values().filter_map(|source| source.place.as_ref().ok());
+        self.files.keep(places.flat_map(|place| [&place.certificate, &place.key]));
         let mut materials = BTreeMap::new();
         for (id, source) in &self.sources {
-            let place = match (&source.place, id) {
-                (Err(_), AuthorityId::Mesh(mesh)) if self.lacking.contains_key(mesh) => {
-                    made_here(&mut self.made, &self.lacking, mesh, now)
-                }
+            let place = match (&source.place, self.lacking.get(id)) {
+                (Err(_), Some(lack)) => made_here(&mut self.made, id, lack, now),
                 (place, _) => place.clone(),
             };
-            let bytes = place.and_then(|place| Ok((place.certificate.read()?, place.key.read()?)));
+            let bytes = place.and_then(|place| {
+                let mut read = |data| self.files.read(data, source.patience);
+                Ok((read(&place.certificate)?, read(&place.key)?))
+            });
             let authority = match bytes {
                 Err(why) => {
                     let before = self.read.remove(id);
@@ -98,30 +103,28 @@ impl Reader {
                 keys: source.keys,
                 configured: Arc::clone(&source.configured),
             });
-            materials.insert(id.clone(), Material { signs, former: source.former.clone() });
+            materials.insert(
+                id.clone(),
+                Material { signs, former: source.former.clone(), domain: source.domain.clone() },
+            );
         }
         differs.then_some(materials)
     }
 }
 
-/// The CA of a mesh that nobody stores: made once, and kept as long as this process lives.
+/// An authority that nobody stores: made once, and kept as long as this process lives.
 fn made_here(
-    made: &mut BTreeMap<(String, String), Place>,
-    lacking: &BTreeMap<String, (String, Wish)>,
-    mesh: &str,
+    made: &mut BTreeMap<(AuthorityId, String, String), Place>,
+    id: &AuthorityId,
+    Lack { backend, name, wish }: &Lack,
     now: Timestamp,
 ) -> Result<Place, String> {
-    let (backend, wish) = lacking.get(mesh).ok_or("nobody asks for it")?;
-    let key = (mesh.to_owned(), backend.clone());
+    let key = (id.clone(), backend.clone(), name.clone());
     if let Some(place) = made.get(&key) {
         return Ok(place.clone());
     }
-    let new = make(mesh, *wish, now)?;
-    tracing::warn!(
-        mesh,
-        backend,
-        "the CA of the mesh is made here, and lives as long as this process: no Secret has one"
-    );
+    let new = make(name, *wish, now)?;
+    tracing::warn!("{id} is made here, and lives as long as this process: no Secret has one");
     let place = Place {
         certificate: Data::Bytes(new.certificate.into_bytes()),
         key: Data::Bytes(new.key.into_bytes()),

@@ -93,6 +93,11 @@ impl Authority {
         std::fs::read_to_string(self.path("ca.pem")).unwrap()
     }
 
+    /// Its key, in PEM.
+    pub(super) fn key(&self) -> String {
+        std::fs::read_to_string(self.path("ca.key")).unwrap()
+    }
+
     pub(super) fn file(&self) -> String {
         self.path("ca.pem").display().to_string()
     }

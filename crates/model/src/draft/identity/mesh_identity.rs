@@ -8,6 +8,7 @@ use super::template;
 use crate::draft::kinds::whole;
 use crate::draft::{Body, Context, Fields};
 use crate::policy::parse_duration;
+use crate::profile::Profile;
 use crate::resource::Spec;
 use crate::topology::{IdentityProvider, IdentityReadiness, MeshIdentity};
 
@@ -17,7 +18,7 @@ pub(super) const MUST_BE_DEFINED: &str = "must be defined";
 const AGENT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Reads and checks a MeshIdentity.
-pub(crate) fn mesh_identity(body: &mut Body<'_>, _: &Context<'_>) -> Spec {
+pub(crate) fn mesh_identity(body: &mut Body<'_>, context: &Context<'_>) -> Spec {
     let readiness = readiness(&mut body.status);
     let spec = &mut body.spec;
     let mut id = part(spec, "spiffeID");
@@ -29,6 +30,7 @@ pub(crate) fn mesh_identity(body: &mut Body<'_>, _: &Context<'_>) -> Spec {
         Some(template::read(&text))
     };
     let (trust_domain, path) = (template("trustDomain"), template("path"));
+    check_provider(spec, context.profile);
     let mut bundled = part(&mut part(spec, "provider"), "bundled");
     let creation = bundled.text("meshTrustCreation");
     if let Some(word) = creation.filter(|word| !["Enabled", "Disabled"].contains(&word.as_str())) {
@@ -41,6 +43,10 @@ pub(crate) fn mesh_identity(body: &mut Body<'_>, _: &Context<'_>) -> Spec {
             data_source(part(&mut authority, name));
         }
     }
+    let mut parameters = part(&mut bundled, "certificateParameters");
+    check_duration(&mut parameters, "expiry");
+    let mut agent = part(&mut part(&mut part(spec, "provider"), "spire"), "agent");
+    check_duration(&mut agent, "timeout");
     let provider = provider(part(spec, "provider"));
     let body = whole(body);
     let selects = body.pointer("/selector/dataplane/matchLabels").and_then(Value::as_object);
@@ -70,6 +76,31 @@ fn provider(mut provider: Fields<'_>) -> Option<IdentityProvider> {
     }
 }
 
+/// Checks who is to issue: nobody has to since 2.13, and since 2.14 it may be something else.
+fn check_provider(spec: &mut Fields<'_>, profile: Profile) {
+    let mut provider = part(spec, "provider");
+    if !provider.is_present() {
+        if profile == Profile::V2_12 {
+            spec.violate("provider", "in body is required");
+        }
+        return;
+    }
+    let known: &[&str] = match profile >= Profile::V2_14 {
+        true => &["Bundled", "Spire", "Extension"],
+        false => &["Bundled", "Spire"],
+    };
+    if !provider.text("type").is_some_and(|kind| known.contains(&kind.as_str())) {
+        provider.violate("type", format!("in body should be one of [{}]", known.join(" ")));
+    }
+}
+
+fn check_duration<'d>(fields: &mut Fields<'d>, name: &'d str) {
+    if let Some(text) = fields.text(name).filter(|text| parse_duration(text).is_none()) {
+        let help = "write a number and a unit, such as 500ms, 5s or 1h30m";
+        fields.error(name, format!("`{text}` is no duration"), Some(help.into()));
+    }
+}
+
 /// The condition `Ready` of a status.
 fn readiness(status: &mut Fields<'_>) -> Option<IdentityReadiness> {
     let mut conditions = status.items("conditions");
@@ -94,14 +125,22 @@ pub(super) fn part<'d>(fields: &mut Fields<'d>, name: &'d str) -> Fields<'d> {
 
 /// Checks that what a data source says it is from is there.
 fn data_source(mut source: Fields<'_>) {
-    let member = match source.text("type").as_deref() {
-        Some("File") => "file",
-        Some("Secret") => "secretRef",
-        Some("EnvVar") => "envVar",
-        Some("InsecureInline") => "insecureInline",
-        Some(_) | None => return,
+    let (member, what) = match source.text("type").as_deref() {
+        Some("File") => ("file", "path"),
+        Some("Secret") => ("secretRef", "name"),
+        Some("EnvVar") => ("envVar", "name"),
+        Some("InsecureInline") => ("insecureInline", "value"),
+        Some(_) | None => {
+            source.violate("type", "in body should be one of [File Secret EnvVar InsecureInline]");
+            return;
+        }
     };
     if !source.has(member) {
         source.violate(member, MUST_BE_DEFINED);
+        return;
+    }
+    let mut place = part(&mut source, member);
+    if place.text(what).is_none() {
+        place.violate(what, MUST_BE_DEFINED);
     }
 }

@@ -22,6 +22,9 @@ pub(crate) fn mesh_trust(body: &mut Body<'_>, _: &Context<'_>) -> Spec {
     let mut certificates = Vec::new();
     for mut bundle in bundles {
         bundle.know_the_rest();
+        if bundle.text("type").as_deref() != Some("Pem") {
+            bundle.violate("type", "in body should be one of [Pem]");
+        }
         let mut pem = part(&mut bundle, "pem");
         let value = pem.text("value");
         if !pem.is_present() {

@@ -10,7 +10,6 @@ use crate::draft::policy::written_ref::WrittenRef;
 use crate::draft::policy::{mesh_tls, passthrough, permission};
 use crate::kind::Kind;
 use crate::policy::{Conf, InboundRule, Policy, PolicyItem, Said, Written, format_duration, parse_duration};
-use crate::profile::Profile;
 use crate::reference::{RefKind, TargetRef};
 use crate::resource::Spec;
 use crate::violation::FieldPath;
@@ -44,15 +43,14 @@ pub(crate) fn policy(body: &mut Body<'_>, context: &Context<'_>) -> Spec {
     let place = Place { kinds: &known, takes_listener_tags: true, is_inbound: true };
     let spec = &mut body.spec;
     let about_peers = matches!(context.kind, Kind::MeshTrafficPermission | Kind::MeshTLS);
-    let top_place = Place {
-        kinds: if about_peers && profile == Profile::V3 {
-            &[RefKind::Mesh, RefKind::Dataplane]
-        } else {
-            &known
-        },
-        is_inbound: context.kind != Kind::MeshTrafficPermission || permission::is_about_inbounds(spec),
-        ..place
+    let (top_kinds, from_kinds): (&[RefKind], &[RefKind]) = match context.kind {
+        Kind::MeshTrafficPermission => (profile.permission_targets(), &permission::CLIENTS),
+        Kind::MeshTLS => (profile.mesh_tls_targets(), &[RefKind::Mesh]),
+        _ => (&known, &known),
     };
+    let is_inbound = !about_peers || permission::is_about_inbounds(spec);
+    let top_place = Place { kinds: top_kinds, is_inbound, ..place };
+    let from_place = Place { kinds: from_kinds, ..place };
     let mut top = spec.object("targetRef");
     let written = WrittenRef::read(&mut top, profile);
     if top.is_present() {
@@ -61,13 +59,15 @@ pub(crate) fn policy(body: &mut Body<'_>, context: &Context<'_>) -> Spec {
             top.warn("kind", warning, None);
         }
     }
-    let item = |fields: Fields<'_>| item(fields, context, place);
+    let of = |list: Vec<Fields<'_>>, place: Place<'_>| {
+        list.into_iter().filter_map(|fields| item(fields, context, place)).collect()
+    };
     let top_kind = written.ref_kind();
     let policy = Policy {
         kind: context.kind,
         target: written.target(),
-        to: spec.items("to").into_iter().filter_map(item).collect(),
-        from: spec.items("from").into_iter().filter_map(item).collect(),
+        to: of(spec.items("to"), place),
+        from: of(spec.items("from"), from_place),
         rules: spec.items("rules").into_iter().map(|fields| rule(fields, context)).collect(),
         default: spec.has("default").then(|| {
             let said = match context.kind {
@@ -91,6 +91,9 @@ fn item(mut item: Fields<'_>, context: &Context<'_>, place: Place<'_>) -> Option
         let written = WrittenRef::read(&mut fields, context.profile);
         ref_rules::check(&written, &fields, place, context.profile);
         written.target()
+    } else if matches!(context.kind, Kind::MeshTrafficPermission | Kind::MeshTLS) {
+        item.violate("targetRef", "in body is required");
+        None
     } else {
         // Only confs without a destination of their own may leave it out; then they mean the mesh.
         Some(TargetRef::of_kind(RefKind::Mesh))

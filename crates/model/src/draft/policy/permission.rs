@@ -7,7 +7,11 @@ use crate::draft::identity::broken_spiffe_id;
 use crate::draft::names::no_server_name;
 use crate::policy::{PeerMatch, PermissionAction, PermissionConf, SpiffeIdMatch};
 use crate::profile::Profile;
+use crate::reference::RefKind;
 
+/// The kinds that `from` may name.
+pub(super) const CLIENTS: [RefKind; 4] =
+    [RefKind::Mesh, RefKind::MeshSubset, RefKind::MeshService, RefKind::MeshServiceSubset];
 /// The lists of a rule, in the order in which they are checked.
 const LISTS: [&str; 3] = ["allow", "allowWithShadowDeny", "deny"];
 
@@ -61,7 +65,7 @@ pub(super) fn check(spec: &mut Fields<'_>, profile: Profile) {
         }
     }
     from.into_iter().for_each(action);
-    rules.into_iter().for_each(rule);
+    rules.into_iter().for_each(|item| rule(item, profile));
 }
 
 fn action(mut item: Fields<'_>) {
@@ -78,7 +82,7 @@ fn action(mut item: Fields<'_>) {
     }
 }
 
-fn rule(mut rule: Fields<'_>) {
+fn rule(mut rule: Fields<'_>, profile: Profile) {
     rule.know_the_rest();
     let mut default = rule.object("default");
     default.know_the_rest();
@@ -94,12 +98,22 @@ fn rule(mut rule: Fields<'_>) {
             let mut id = peer.object("spiffeID");
             id.know_the_rest();
             if id.is_present()
+                && !id.text("type").is_some_and(|sort| ["Exact", "Prefix"].contains(&sort.as_str()))
+            {
+                id.violate("type", "in body should be one of [Exact Prefix]");
+            }
+            if id.is_present()
                 && let Some(why) = broken_spiffe_id(&id.string("value"))
             {
                 id.violate_at(path.field("spiffeID"), format!("must be a valid Spiffe ID: {why}"));
             }
             let mut name = peer.object("sni");
             name.know_the_rest();
+            if name.is_present() && !profile.permissions_match_server_names() {
+                let help = "it is known since 2.14; before, it would be left out, and the match say more than is written";
+                peer.error("sni", format!("profile {profile} has no `sni` here"), Some(help.into()));
+                continue;
+            }
             // the reference takes it, and its proxy then refuses the listener
             if !id.is_present() && !name.is_present() {
                 peer.violate_at(path.clone(), "at least one of 'spiffeID', 'sni' has to be defined");

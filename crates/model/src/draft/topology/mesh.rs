@@ -12,6 +12,9 @@ use crate::resource::Spec;
 use crate::topology::{Mesh, MeshServicesMode, MtlsBackend, MtlsMode};
 use crate::violation::FieldPath;
 
+/// The longest name of a mesh: it is a label's value, and a part of server names.
+const LONGEST_NAME: usize = 63;
+
 /// Reads and checks a Mesh.
 pub(crate) fn mesh(body: &mut Body<'_>, context: &Context<'_>) -> Spec {
     let spec = &mut body.spec;
@@ -20,6 +23,8 @@ pub(crate) fn mesh(body: &mut Body<'_>, context: &Context<'_>) -> Spec {
         service_name::check_rfc1035(context.meta.name.as_str(), |message| {
             spec.violate_at(at.clone(), message);
         });
+    } else if context.meta.name.as_str().len() > LONGEST_NAME {
+        spec.violate_at(FieldPath::root().field("name"), "cannot be longer than 63 characters");
     }
     let (enabled_mtls_backend, mtls_backends) = mtls(spec.object("mtls"), context.meta.name.as_str());
     let logging = observability::logging(spec.object("logging"));

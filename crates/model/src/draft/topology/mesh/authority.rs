@@ -21,27 +21,49 @@ pub(super) fn check(fields: &mut Fields<'_>, mesh: &str, name: &str, unchecked: 
     fields.known(&["dpCert", "rootChain"]);
     let mut conf = fields.object("conf");
     conf.know_the_rest();
+    let kind = fields.text("type");
+    if !matches!(kind.as_deref(), Some("builtin" | "provided")) {
+        fields.violate("type", "could not find installed plugin for this type");
+    }
     if unchecked {
         return;
     }
-    match fields.text("type").as_deref() {
-        Some("builtin") => {
-            let secret = format!("{mesh}.ca-builtin-cert-{name}");
-            let path = conf.path().field("mtls").field("backends").field("name");
-            if secret.len() > 255 {
-                conf.violate_at(path, "Backend name is too long. Max length: 255");
-            } else if NameRule::Subdomain.broken_by(&secret).is_some() {
-                conf.violate_at(path, format!("\"{name}\" name must be valid dns name"));
-            }
-        }
+    match kind.as_deref() {
+        Some("builtin") => builtin(&mut conf, mesh, name),
         Some("provided") => {
             for part in ["cert", "key"] {
-                if !conf.has(part) {
-                    conf.violate(part, "has to be defined");
+                match conf.has(part) {
+                    true => data_source(conf.object(part)),
+                    false => conf.violate(part, "has to be defined"),
                 }
             }
         }
         Some(_) | None => {}
+    }
+}
+
+fn builtin(conf: &mut Fields<'_>, mesh: &str, name: &str) {
+    let secret = format!("{mesh}.ca-builtin-cert-{name}");
+    let path = conf.path().field("mtls").field("backends").field("name");
+    if secret.len() > 255 {
+        conf.violate_at(path, "Backend name is too long. Max length: 255");
+    } else if NameRule::Subdomain.broken_by(&secret).is_some() {
+        conf.violate_at(path, format!("\"{name}\" name must be valid dns name"));
+    }
+    let mut certificate = conf.object("caCert");
+    certificate.know_the_rest();
+    // an empty one is the default, as a missing one
+    if certificate.text("expiration").is_some_and(|text| !is_lifetime(&text)) {
+        certificate.violate("expiration", "has to be a valid format");
+    }
+}
+
+/// Checks that a data source says one place.
+fn data_source(mut source: Fields<'_>) {
+    source.know_the_rest();
+    let places = ["secret", "file", "inline", "inlineString"];
+    if places.into_iter().filter(|place| source.has(place)).count() != 1 {
+        source.violate_here("has to be one of secret, file, inline, inlineString");
     }
 }
 
