@@ -19,6 +19,7 @@ pub(crate) mod identity;
 mod inbound;
 mod legacy;
 mod locality;
+mod matched;
 mod mesh_tls;
 mod names;
 mod near;
