@@ -12,6 +12,7 @@
 
 mod access_log;
 pub mod bootstrap;
+mod cells;
 mod chain;
 mod cluster;
 mod destinations;

@@ -43,7 +43,7 @@ pub use refusals::Refusals;
 pub struct L4Resources {
     /// Where connections are accepted.
     pub listeners: BTreeMap<String, Listener>,
-    /// How they are split; named after their listener, for server names `<listener>#<hostname>`.
+    /// How they are split; named after their listener, for some connections `<listener>#<match>`.
     pub routes: BTreeMap<String, Route>,
     /// The destinations.
     pub clusters: BTreeMap<String, Cluster>,
@@ -150,7 +150,7 @@ fn origin(from: &PolicyOrigin, rule: String) -> Origin {
 
 /// A route; backends whose share goes to others, or is 0, are left out. `refusal`: why this proxy cannot serve it.
 fn route(name: &str, route: &PlanRoute, refusal: Option<&str>) -> Route {
-    let PlanRoute { owner, rule: _, split, settings, refusal: planned, considered: _ } = route;
+    let PlanRoute { owner, rule: _, session: _, split, settings, refusal: planned, considered: _ } = route;
     let SplitSettings { sticky, existing, retry_other_side, drain_grace } = settings;
     let split = if refusal.is_some() { &[] } else { split.as_slice() };
     let backends: Vec<Backend> = split.iter().filter_map(backend).collect();

@@ -11,11 +11,12 @@ use model::{Profile, ProxyKey};
 use plan::{Context, Snapshot, plan};
 use serde_json::{Value, json};
 
-const CASES: [&str; 4] = [
-    "balancing-health-and-limits-of-a-destination",
-    "endpoints-near-the-client-come-first",
-    "labels-say-what-happens-to-connections",
-    "settings-and-who-said-them",
+const CASES: [&str; 5] = [
+    "routing/balancing-health-and-limits-of-a-destination",
+    "routing/endpoints-near-the-client-come-first",
+    "routing/labels-say-what-happens-to-connections",
+    "routing/settings-and-who-said-them",
+    "extended/a-gateway-with-matches",
 ];
 
 /// Finds the Envoy to test with.
@@ -53,7 +54,7 @@ fn a_real_envoy_accepts_every_load_balancer() {
     for (balancer, sticky) in
         balancers.iter().flat_map(|balancer| [(balancer, "none"), (balancer, "source-ip")])
     {
-        let text = text("labels-say-what-happens-to-connections");
+        let text = text("routing/labels-say-what-happens-to-connections");
         let text = text.replace("sticky: source-ip", &format!("sticky: {sticky}"));
         let strategy = format!(
             "---\ntype: MeshLoadBalancingStrategy\nmesh: default\nname: b\nlabels: {{ meshtcp.io/slow-start: 30s }}\nspec:\n  \
@@ -65,8 +66,19 @@ fn a_real_envoy_accepts_every_load_balancer() {
     }
 }
 
+/// Without the TLS of the mesh, whose secrets come from elsewhere.
+#[test]
+fn a_real_envoy_accepts_rules_with_matches() {
+    let text = text("extended/rules-with-matches");
+    let (before, mtls) = text.split_once("mtls: ").unwrap();
+    let text = format!("{before}{}", mtls.split_once('\n').unwrap().1);
+    for split in [SplitLayout::Clusters, SplitLayout::Endpoints] {
+        accepted("rules with matches", &text, split);
+    }
+}
+
 fn text(case: &str) -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../cases/routing").join(case);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../cases").join(case);
     std::fs::read_to_string(folder.join("resources.yaml")).unwrap()
 }
 
@@ -78,8 +90,8 @@ fn accepted(case: &str, text: &str, split: SplitLayout) {
     let (documents, problems) = read("resources.yaml", text);
     assert_eq!(problems, []);
     let resources =
-        documents.iter().filter_map(|document| parse_unchecked(document, Profile::V2_14).resource);
-    let snapshot = Snapshot::new(resources, Context::new(Profile::V2_14));
+        documents.iter().filter_map(|document| parse_unchecked(document, Profile::Extended).resource);
+    let snapshot = Snapshot::new(resources, Context::new(Profile::Extended));
     let plan = plan(&snapshot, &ProxyKey::new("default", "web-1").into()).unwrap();
     let resources = envoy::lower(&plan, &EnvoyOptions { split, ..EnvoyOptions::default() });
     let folder = tempfile::tempdir().unwrap();

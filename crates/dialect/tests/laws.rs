@@ -13,8 +13,8 @@ use meshtcp_dialect::l4;
 use model::draft::{Document, parse_unchecked, read};
 use model::{Profile, Resource};
 use plan::{
-    Accepts, Backend, ClusterKind, Context, Direction, ExternalPeer, Fate, Listener, Match, Plan, ProxyId,
-    Session, Snapshot, plan, shares,
+    Accepts, Backend, ClusterKind, Context, Direction, ExternalPeer, Fate, Listener, Plan, ProxyId, Session,
+    Snapshot, plan, shares,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -95,9 +95,8 @@ proptest! {
             }
             prop_assert!(secured || plan.listeners.is_empty());
             for (claimed, route) in plan.listeners.iter().flat_map(|listener| &listener.routes) {
-                let Match::ServerName { pattern, session } = claimed else { panic!("{claimed:?}") };
-                prop_assert!(!pattern.contains("other"), "{pattern}");
-                let ended = match session {
+                prop_assert!(!claimed.hostname().contains("other"), "{claimed}");
+                let ended = match route.session.as_ref().unwrap() {
                     Session::Mtls(terminated) => {
                         prop_assert_eq!(terminated.peer_prefixes.clone(), ["spiffe://default/"]);
                         prop_assert_eq!(terminated.mtls.mesh.as_str(), "default");
@@ -198,10 +197,10 @@ proptest! {
         for plan in plans(resources(&documents, profile), profile) {
             let told = l4::lower(&plan);
             for listener in &plan.listeners {
-                for (claimed, _) in &listener.routes {
-                    let Match::ServerName { pattern, session: Session::Mtls(_) } = claimed else { continue };
+                for (claimed, route) in &listener.routes {
+                    let Some(Session::Mtls(_)) = route.session else { continue };
                     let claims = told.listeners.get(&listener.name).map(|it| it.server_names.as_slice());
-                    let claim = claims.unwrap_or_default().iter().find(|it| it.pattern == pattern.to_lowercase());
+                    let claim = claims.unwrap_or_default().iter().find(|it| it.pattern == claimed.hostname().to_lowercase());
                     let refused = told.refusals.of_route(&listener.name, claimed).is_some();
                     let ends = claim.is_some_and(|it| it.tls.is_some() && it.permissions.is_some());
                     prop_assert!(ends || refused, "{claim:?}");

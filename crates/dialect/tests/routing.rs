@@ -19,8 +19,20 @@ fn where_connections_go_in_each_case() {
     insta::glob!(folder, "*/resources.yaml", |path| {
         let text = std::fs::read_to_string(path).unwrap();
         compare(path, "explained", &explained(&text));
-        compare(path, "envoy", &told_to_envoy(&text));
-        compare(path, "l4", &told_to_l4(&text));
+        compare(path, "envoy", &told_to_envoy(&text, Profile::V2_14));
+        compare(path, "l4", &told_to_l4(&text, Profile::V2_14));
+    });
+}
+
+/// The cases of what meshtcp adds: by the profile that has all of it.
+#[test]
+fn where_connections_go_in_each_case_beyond_the_releases() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../cases/extended");
+    insta::glob!(folder, "*/resources.yaml", |path| {
+        let text = std::fs::read_to_string(path).unwrap();
+        compare(path, "explained", &explained_by(&text, Profile::Extended));
+        compare(path, "envoy", &told_to_envoy(&text, Profile::Extended));
+        compare(path, "l4", &told_to_l4(&text, Profile::Extended));
     });
 }
 
@@ -120,13 +132,7 @@ fn clients(snapshot: &Snapshot) -> Vec<(ProxyKey, Plan)> {
 fn explained(text: &str) -> String {
     let (mut all, mut last) = (String::new(), String::new());
     for profile in Profile::ALL {
-        let snapshot = snapshot(text, profile);
-        let mut explained = String::new();
-        for (proxy, _) in clients(&snapshot) {
-            let mut explanation = explain(&snapshot, &proxy, None).unwrap();
-            explanation.profile = "this profile".into();
-            write!(explained, "{explanation}").unwrap();
-        }
+        let explained = explained_by(text, profile);
         if explained != last {
             writeln!(all, "from {profile}:\n{explained}").unwrap();
         }
@@ -135,8 +141,19 @@ fn explained(text: &str) -> String {
     all
 }
 
-fn told_to_envoy(text: &str) -> String {
-    let snapshot = snapshot(text, Profile::V2_14);
+fn explained_by(text: &str, profile: Profile) -> String {
+    let snapshot = snapshot(text, profile);
+    let mut explained = String::new();
+    for (proxy, _) in clients(&snapshot) {
+        let mut explanation = explain(&snapshot, &proxy, None).unwrap();
+        explanation.profile = "this profile".into();
+        write!(explained, "{explanation}").unwrap();
+    }
+    explained
+}
+
+fn told_to_envoy(text: &str, profile: Profile) -> String {
+    let snapshot = snapshot(text, profile);
     let mut told = String::new();
     for (_, plan) in clients(&snapshot) {
         let resources = envoy::lower(&plan, &EnvoyOptions::default());
@@ -154,8 +171,8 @@ fn told_to_envoy(text: &str) -> String {
     told
 }
 
-fn told_to_l4(text: &str) -> String {
-    let snapshot = snapshot(text, Profile::V2_14);
+fn told_to_l4(text: &str, profile: Profile) -> String {
+    let snapshot = snapshot(text, profile);
     let mut told = String::new();
     for (_, plan) in clients(&snapshot) {
         let l4::L4Resources { listeners, routes, clusters, endpoints, names: _, refusals: _, notes } =

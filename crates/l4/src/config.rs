@@ -6,13 +6,14 @@
 mod arrival;
 mod cluster;
 mod names;
+mod network;
 mod outside;
 mod parse;
 mod problem;
 mod tls;
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,7 @@ pub use cluster::{
     Cluster, DEFAULT_PANIC_THRESHOLD, Endpoint, HealthCheck, Host, Keepalive, OutlierDetection, Tier,
 };
 pub use names::HostNames;
+pub use network::Network;
 pub use outside::{DialTls, OutsideName, OutsidePeer, OutsideTerms, OutsideTls, Shows, Vouching};
 pub use problem::{Problem, Problems};
 pub use tls::{
@@ -109,7 +111,7 @@ pub struct Listener {
     /// What a client dials here, in the operator's words.
     pub destination: Arc<str>,
     /// The routes, each with the connections that it is for; the first that matches decides, and what none matches is
-    /// refused. Sorted: the most specific match first, equal ones as they were written.
+    /// refused. Rules with matches in their order, then server names, the most specific one first, then everything.
     pub routes: Vec<(Match, Arc<Route>)>,
     /// How many connections may live at once; `None`: no limit of its own.
     pub max_connections: Option<NonZeroU32>,
@@ -141,14 +143,41 @@ pub enum Match {
         /// How their TLS ends here; `None`: as that of the listener does, if it does.
         end: Option<Arc<TlsEnd>>,
     },
+    /// Those of another match that come from a network.
+    From {
+        /// Where they come from.
+        source: Network,
+        /// The other match.
+        of: Box<Match>,
+    },
 }
 
 impl Match {
-    /// Whether a connection that asks for `server_name` (lower case; `None`: no name, or nobody asked) is one of them.
-    pub fn takes(&self, server_name: Option<&str>) -> bool {
+    /// Whether a connection of a client that asks for `server_name` (lower case; `None`: no name, or nobody asked) is one of them.
+    pub fn takes(&self, client: IpAddr, server_name: Option<&str>) -> bool {
         match self {
             Self::Everything => true,
             Self::ServerName { pattern, end: _ } => pattern.matches(server_name),
+            Self::From { source, of } => source.contains(client) && of.takes(client, server_name),
+        }
+    }
+
+    /// Whether a connection of a client is one of them whatever it asks for; `None`: none is.
+    pub(crate) fn takes_unasked(&self, client: IpAddr) -> Option<bool> {
+        match self {
+            Self::Everything => Some(true),
+            Self::ServerName { .. } => Some(false),
+            Self::From { source, of } if source.contains(client) => of.takes_unasked(client),
+            Self::From { .. } => None,
+        }
+    }
+
+    /// How the TLS of its connections ends here; `None`: as that of the listener does, if it does.
+    pub fn end(&self) -> Option<&Arc<TlsEnd>> {
+        match self {
+            Self::Everything => None,
+            Self::ServerName { pattern: _, end } => end.as_ref(),
+            Self::From { source: _, of } => of.end(),
         }
     }
 
@@ -157,6 +186,7 @@ impl Match {
         match self {
             Self::Everything => (false, 0),
             Self::ServerName { pattern, end: _ } => (true, pattern.specificity()),
+            Self::From { source: _, of } => of.specificity(),
         }
     }
 }

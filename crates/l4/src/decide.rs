@@ -4,7 +4,7 @@ mod addresses;
 mod all_well;
 mod routed;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 pub use addresses::{Addresses, Resolved};
@@ -13,7 +13,7 @@ use routed::Routed;
 
 use crate::balance::hash::position_of;
 use crate::balance::{Condition, Draw, Roster};
-use crate::config::{Backend, Cluster, Host, Listener, Match, Route, ServerTls, Target, WhenDown};
+use crate::config::{Backend, Cluster, Host, Listener, Route, ServerTls, Target, WhenDown};
 use crate::permit::Permissions;
 
 /// The facts about a connection before it is routed.
@@ -152,7 +152,7 @@ pub enum Refusal {
 /// Decides about a connection: the best route for its server name, a backend by the draw or the client, an endpoint
 /// by the cluster's policy.
 pub fn decide<S: Standings>(facts: &Facts<'_>, listener: &Listener, moment: &Moment<'_, S>) -> Decision {
-    let Some(index) = listener.route_for(facts.server_name) else {
+    let Some(index) = listener.route_for(facts) else {
         return Decision::Refuse(no_route(facts, listener));
     };
     let Some(route) = listener.route_at(index) else {
@@ -231,33 +231,41 @@ fn no_route(facts: &Facts<'_>, listener: &Listener) -> Refuse {
 }
 
 impl Listener {
-    /// Whether a decision, or that TLS ends here, needs the client hello first.
-    pub fn needs_hello(&self) -> bool {
-        self.routes_by_name() || self.tls.as_ref().is_some_and(|tls| tls.permissive)
+    /// Whether a decision about a client's connection, or that TLS ends here, needs the client hello first.
+    pub fn needs_hello(&self, client: IpAddr) -> bool {
+        let first = self.routes.iter().find_map(|(matched, _)| matched.takes_unasked(client));
+        first == Some(false) || self.tls.as_ref().is_some_and(|tls| tls.permissive)
+    }
+
+    /// Whether what is no TLS has somewhere to go: then a client that says nothing may be one whose server speaks first.
+    pub fn takes_plaintext(&self, client: IpAddr) -> bool {
+        match &self.tls {
+            Some(tls) => tls.permissive,
+            None => self.routes.iter().any(|(matched, _)| matched.takes_unasked(client) == Some(true)),
+        }
     }
 
     fn routes_by_name(&self) -> bool {
-        self.routes.iter().any(|(matched, _)| matches!(matched, Match::ServerName { .. }))
+        self.routes.iter().any(|(matched, _)| matched.specificity().0)
     }
 
     /// Whether something has to come from the client before a connection can be decided.
-    pub fn client_speaks_first(&self) -> bool {
-        self.accept_proxy_protocol || self.tls.is_some() || self.needs_hello()
+    pub fn client_speaks_first(&self, client: IpAddr) -> bool {
+        self.accept_proxy_protocol || self.tls.is_some() || self.needs_hello(client)
     }
 
-    /// The route for a server name; `None`: there is none.
-    pub fn route_for(&self, server_name: Option<&str>) -> Option<RouteIndex> {
-        self.routes.iter().position(|(matched, _)| matched.takes(server_name)).map(RouteIndex)
+    /// The route for a connection; `None`: there is none.
+    pub fn route_for(&self, facts: &Facts<'_>) -> Option<RouteIndex> {
+        let (client, name) = (facts.client.ip(), facts.server_name);
+        self.routes.iter().position(|(matched, _)| matched.takes(client, name)).map(RouteIndex)
     }
 
-    /// How TLS of a client that asks for a server name ends here, and who may come in over it; `None`: it is passed on.
-    pub fn end_for(&self, server_name: Option<&str>) -> Option<(&ServerTls, Option<&Permissions>)> {
-        let route = self.route_for(server_name).and_then(|RouteIndex(index)| self.routes.get(index));
-        match route {
-            Some((Match::ServerName { pattern: _, end: Some(end) }, _)) => {
-                Some((&end.tls, end.permissions.as_ref()))
-            }
-            Some(_) | None => self.tls.as_ref().map(|tls| (tls, self.permissions.as_ref())),
+    /// How TLS of a connection ends here, and who may come in over it; `None`: it is passed on.
+    pub fn end_for(&self, facts: &Facts<'_>) -> Option<(&ServerTls, Option<&Permissions>)> {
+        let route = self.route_for(facts).and_then(|RouteIndex(index)| self.routes.get(index));
+        match route.and_then(|(matched, _)| matched.end()) {
+            Some(end) => Some((&end.tls, end.permissions.as_ref())),
+            None => self.tls.as_ref().map(|tls| (tls, self.permissions.as_ref())),
         }
     }
 

@@ -23,6 +23,7 @@ pub(crate) fn run(Args { output: format }: Args) -> Exit {
     let is_default = |profile: Profile| profile == Profile::default();
     let listed: Vec<Listed> = Profile::ALL
         .into_iter()
+        .chain([Profile::Extended])
         .map(|profile| Listed { profile: profile.to_string(), default: is_default(profile) })
         .collect();
     let table = || {

@@ -19,7 +19,8 @@ pub use topology::{ExternalAddressRule, ServiceNameRule};
 pub use validation::{NameRule, RoleRule};
 pub use window::Window;
 
-/// A Kuma release line whose behaviour is reproduced: `2.3` to `2.14`, or `3`. Default `2.14`.
+/// A Kuma release line whose behaviour is reproduced: `2.3` to `2.14`, or `3`; or `2.14+`, which adds to 2.14 what meshtcp has
+/// beyond it. Default `2.14`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs)] // the names are the versions
 pub enum Profile {
@@ -36,11 +37,12 @@ pub enum Profile {
     V2_13,
     #[default]
     V2_14,
+    Extended,
     V3,
 }
 
 impl Profile {
-    /// Every profile, oldest first.
+    /// Every profile of a release, oldest first.
     pub const ALL: [Profile; 13] = [
         Profile::V2_3,
         Profile::V2_4,
@@ -72,7 +74,16 @@ impl Profile {
             Profile::V2_12 => "2.12",
             Profile::V2_13 => "2.13",
             Profile::V2_14 => "2.14",
+            Profile::Extended => "2.14+",
             Profile::V3 => "3",
+        }
+    }
+
+    /// The release whose rules it follows: itself, or what it extends.
+    pub const fn release(self) -> Self {
+        match self {
+            Profile::Extended => Profile::V2_14,
+            release => release,
         }
     }
 }
@@ -85,7 +96,7 @@ impl fmt::Display for Profile {
 
 /// Why text is not a profile.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` is no profile: choose one of 2.3, 2.4, … 2.14, 3")]
+#[error("`{0}` is no profile: choose one of 2.3, 2.4, … 2.14, 2.14+, 3")]
 pub struct UnknownProfile(String);
 
 impl FromStr for Profile {
@@ -100,6 +111,7 @@ impl FromStr for Profile {
         let wanted = line.map_or(wanted, |(line, _)| line);
         Self::ALL
             .into_iter()
+            .chain([Self::Extended])
             .find(|profile| profile.as_str() == wanted)
             .ok_or_else(|| UnknownProfile(text.into()))
     }
@@ -111,10 +123,11 @@ mod tests {
 
     #[test]
     fn profiles_read_back_and_are_ordered() {
-        for profile in Profile::ALL {
+        for profile in Profile::ALL.into_iter().chain([Profile::Extended]) {
             assert_eq!(profile.as_str().parse(), Ok(profile));
         }
-        assert!(Profile::V2_9 < Profile::V2_10 && Profile::V2_14 < Profile::V3);
+        assert!(Profile::V2_9 < Profile::V2_10 && Profile::V2_14 < Profile::Extended);
+        assert!(Profile::Extended < Profile::V3 && Profile::Extended.release() == Profile::V2_14);
         assert!("2.15".parse::<Profile>().is_err() && "2.15.1".parse::<Profile>().is_err());
         assert_eq!(("2.14.3".parse(), "v2.9.0".parse()), (Ok(Profile::V2_14), Ok(Profile::V2_9)));
         assert!("2.14.x".parse::<Profile>().is_err());

@@ -62,6 +62,65 @@ fn mesh_tcp_route_exists_since_2_3() {
     }
 }
 
+/// No release has them: the profile that extends 2.14 does, and the others name it.
+#[test]
+fn matches_only_in_2_14_plus() {
+    let matched = |matches: &str| {
+        route(MESH, SERVICE, SERVICE).replace("{default:", &format!("{{matches: [{matches}], default:"))
+    };
+    let all = "{serverName: '*.Example.com', destinationPort: 5432, sourceCIDR: 10.0.0.0/8, \
+               spiffeID: {type: Prefix, value: 'spiffe://default/w'}}";
+    assert_eq!(errors(Extended, &matched(all)), "");
+    for profile in Profile::ALL.into_iter().filter(|profile| *profile < V3) {
+        let problems = problems(profile, &matched(all), Severity::Error);
+        let [problem] = problems.as_slice() else { panic!("{profile}: {problems:?}") };
+        let told = format!("{}: {}", problem.violation, problem.help.as_deref().unwrap_or_default());
+        assert!(
+            told.contains(&format!("profile {profile} has no `matches`")) && told.contains("2.14+"),
+            "{told}"
+        );
+    }
+    for (bad, word) in [
+        ("{}", "says nothing about connections"),
+        ("{serverName: '*'}", "`*` is no server name"),
+        ("{serverName: 'a..b'}", "no server name"),
+        ("{destinationPort: 0}", "0 is no port"),
+        ("{sourceCIDR: 10.0.0.0/33}", "neither an address nor a network"),
+        ("{spiffeID: {value: 'spiffe://a/b'}}", "must be set"),
+        ("{spiffeID: {type: Exact, value: web}}", "no SPIFFE ID"),
+        ("{serverNames: a.com}", "no such field"),
+    ] {
+        assert!(errors(Extended, &matched(bad)).contains(word), "{bad}: {}", errors(Extended, &matched(bad)));
+    }
+    let two = |first: &str, second: &str| {
+        let rule = "default: {backendRefs: [{kind: MeshService, name: b}]}";
+        let rules = format!("rules: [{{{first}{rule}}}, {{{second}{rule}}}]");
+        let one = format!("rules: [{{default: {{backendRefs: [{SERVICE}]}}}}]");
+        route(MESH, SERVICE, SERVICE).replace(&one, &rules)
+    };
+    let some = "matches: [{destinationPort: 1}], ";
+    assert_eq!(errors(Extended, &two(some, "")), "");
+    assert_eq!(errors(Extended, &two("", some)), "");
+    assert_eq!(errors(Extended, &two(some, some)), "");
+    assert!(errors(Extended, &two("", "")).contains("takes every connection"));
+    assert!(errors(V2_14, &two("", "")).contains("at most 1 items"));
+}
+
+/// Whatever else a document says, it means the same to 2.14 and to what extends it.
+#[test]
+fn what_extends_2_14_refuses_and_warns_as_2_14_does() {
+    for text in [
+        route(MESH, SERVICE, SERVICE),
+        route("{kind: MeshService, name: web}", SERVICE, SERVICE),
+        route("{kind: MeshGateway, name: edge}", MESH, SERVICE),
+        route(MESH, SERVICE, "{kind: MeshMultiZoneService, name: b}"),
+        route(MESH, "{kind: Mesh}", "{kind: MeshService}"),
+    ] {
+        assert_eq!(errors(Extended, &text), errors(V2_14, &text), "{text}");
+        assert_eq!(warnings(Extended, &text), warnings(V2_14, &text), "{text}");
+    }
+}
+
 #[test]
 fn top_mesh_and_mesh_subset() {
     accepted(&route("{kind: MeshSubset, tags: {team: shop}}", SERVICE, SERVICE), V2_3, V2_14);

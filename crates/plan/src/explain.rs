@@ -52,6 +52,9 @@ pub struct OutboundExplanation {
     pub name: String,
     /// What is dialled there, in words.
     pub dials: String,
+    /// Which connections to it, in words; absent: all of them, or all that no other entry is about.
+    #[serde(rename = "match", skip_serializing_if = "Option::is_none")]
+    pub matched: Option<String>,
     /// What it speaks.
     pub protocol: String,
     /// Who decides, in words.
@@ -156,7 +159,7 @@ pub fn explain(snapshot: &Snapshot, proxy: &ProxyKey, outbound: Option<&str>) ->
         .flat_map(|listener| listener.routes.iter().map(move |(claimed, route)| (listener, claimed, route)));
     let outbounds = routes.filter_map(|(listener, claimed, route)| {
         let dials = dials(listener, claimed)?;
-        Some(explain_route(&view, &plan, listener, route, dials))
+        Some(explain_route(&view, &plan, listener, claimed, route, dials))
     });
     Some(Explanation {
         proxy: proxy.to_string(),
@@ -201,13 +204,15 @@ fn explain_route(
     view: &View<'_>,
     plan: &Plan,
     listener: &Listener,
+    claimed: &Match,
     route: &Route,
     dials: String,
 ) -> OutboundExplanation {
-    let Route { owner, rule: _, split, settings, refusal, considered } = route;
+    let Route { owner, rule, session: _, split, settings, refusal, considered } = route;
     OutboundExplanation {
         name: listener.name.clone(),
         dials,
+        matched: rule.and_then(|rule| rule.matched).map(|_| claimed.to_string()),
         protocol: listener.protocol.to_string(),
         decided_by: winner::decided_by(owner),
         because: winner::because(view, listener, route),

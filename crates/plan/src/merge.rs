@@ -21,6 +21,7 @@ use model::{Kind, Profile, RefKind, Resource, Tags, TargetRef};
 
 pub use backend_ref::Destined;
 pub(crate) use backend_ref::named;
+pub(crate) use conf::MATCHED;
 pub(crate) use http::matches_hash;
 pub(crate) use resolve::resolve;
 pub use source::{SourceRule, SourceRules, plain_rules, rules_by_source};

@@ -18,6 +18,7 @@ pub(crate) mod identity;
 mod inbound;
 mod legacy;
 mod locality;
+mod matched;
 mod mesh_tls;
 mod names;
 mod near;

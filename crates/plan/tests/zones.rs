@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use meshtcp_plan::{
-    Cluster, ClusterKind, Context, Match, NameRule, Permissions, Plan, ProxyFeatures, ProxyId, Session,
-    Snapshot, Terminated, Via, plan,
+    Cluster, ClusterKind, Context, NameRule, Permissions, Plan, ProxyFeatures, ProxyId, Session, Snapshot,
+    Terminated, Via, plan,
 };
 use model::Profile::{self, *};
 use model::draft::{self, Options};
@@ -74,8 +74,8 @@ fn server_names(plan: &Plan) -> Vec<&str> {
 
 fn ended<'p>(plan: &'p Plan, server_name: &str) -> &'p Terminated {
     let mut all = plan.listeners.iter().flat_map(|it| &it.routes);
-    match &all.find(|(claimed, _)| claimed.hostname() == server_name).unwrap().0 {
-        Match::ServerName { pattern: _, session: Session::Mtls(terminated) } => terminated,
+    match &all.find(|(claimed, _)| claimed.hostname() == server_name).unwrap().1.session {
+        Some(Session::Mtls(terminated)) => terminated,
         other => panic!("{other:?}"),
     }
 }

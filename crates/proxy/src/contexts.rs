@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use l4::config::{DialTls, Listener, Match, OutsideTerms, ServerTls, Target, TlsEnd, TlsTerms};
+use l4::config::{DialTls, Listener, OutsideTerms, ServerTls, Target, TlsTerms};
 use tls::{Context, Purpose, Unusable};
 
 use crate::host_authorities::HostAuthorities;
@@ -114,10 +114,7 @@ impl Wanted {
 
 /// What a listener and its clusters need, each with its owner in words.
 fn wanted(listener: &Listener) -> Vec<(Wanted, String)> {
-    let by_name = listener.routes.iter().filter_map(|(matched, _)| match matched {
-        Match::ServerName { pattern: _, end } => end.as_deref().map(|TlsEnd { tls, permissions: _ }| tls),
-        Match::Everything => None,
-    });
+    let by_name = listener.routes.iter().filter_map(|(matched, _)| matched.end().map(|end| &end.tls));
     let servers = listener.tls.iter().chain(by_name).map(|tls| {
         let whose = format!("listener {} of proxy {}", listener.name, listener.proxy);
         (Wanted::Mesh(Purpose::Accept, tls.terms.clone()), whose)

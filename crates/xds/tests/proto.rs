@@ -120,6 +120,7 @@ fn the_file_says_what_the_types_say_and_compiles() {
     for source in [
         "l4.rs",
         "l4/cluster.rs",
+        "l4/matches.rs",
         "l4/names.rs",
         "l4/outside.rs",
         "l4/permissions.rs",

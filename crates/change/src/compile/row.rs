@@ -88,11 +88,11 @@ fn rows_but(plan: &Plan, refused: &Refusals) -> Vec<Row> {
 }
 
 fn row(plan: &Plan, listener: &Listener, claimed: &Match, route: &Route, refused: &Refusals) -> Row {
-    let claims = match claimed.hostname() {
-        "*" => None,
-        hostname => Some(hostname),
+    let claims = match claimed.to_string() {
+        all if all == "*" || claimed.is_everything() => None,
+        some => Some(some),
     };
-    let own = || claims.unwrap_or(&listener.service).to_owned();
+    let own = || claims.clone().unwrap_or_else(|| listener.service.clone());
     let (sort, destination, split) = match &listener.direction {
         Direction::Inbound => (Sort::Inbound, own(), applications(plan, &route.split)),
         Direction::Outbound(dialled) => (Sort::Outbound, destination(dialled), split(&route.split, refused)),
@@ -107,7 +107,9 @@ fn row(plan: &Plan, listener: &Listener, claimed: &Match, route: &Route, refused
     Row {
         proxy: plan.proxy.id.clone(),
         sort,
-        listener: claims.map_or_else(|| listener.name.clone(), |name| format!("{} {name}", listener.name)),
+        listener: claims
+            .as_ref()
+            .map_or_else(|| listener.name.clone(), |name| format!("{} {name}", listener.name)),
         address: joined(&listener.bind.address, listener.bind.port.into()),
         destination,
         split,

@@ -115,19 +115,15 @@ impl Affected {
         let (mut all, mut draining) = (Groups::new(), Groups::new());
         for connection in open {
             let server_name = connection.server_name.as_deref();
-            let route_in =
-                |listener: &'_ Listener| listener.route_at(listener.route_for(server_name)?).cloned();
-            let Some((index, route)) = after.route_for(server_name).zip(route_in(after)) else { continue };
+            let facts = Facts { client: connection.client, server_name, destination: None };
+            let route_in = |listener: &'_ Listener| listener.route_at(listener.route_for(&facts)?).cloned();
+            let Some((index, route)) = after.route_for(&facts).zip(route_in(after)) else { continue };
             let was = before.and_then(route_in);
             let cluster = cluster_of(&connection.backend, [was.as_deref(), Some(&route)]);
             let first = connection.first_backend.as_deref().unwrap_or(&connection.backend);
             let drawn = cluster_of(first, [was.as_deref(), Some(&route)]);
-            let established = Established {
-                facts: Facts { client: connection.client, server_name, destination: None },
-                draw: connection.draw.map(Draw),
-                cluster: &cluster,
-                drawn: &drawn,
-            };
+            let established =
+                Established { facts, draw: connection.draw.map(Draw), cluster: &cluster, drawn: &drawn };
             let (shares, shares_before) = (Shares::of(&route), was.as_deref().map(Shares::of));
             affected.existing = route.existing.into();
             let fate =

@@ -28,7 +28,7 @@ pub(super) fn operations() -> Vec<Operation> {
                     "instanceId": setup.instance,
                     // control planes that share a store are one
                     "clusterId": Version::of(desk.store.describe().as_bytes()).to_string(),
-                    "basedOnKuma": setup.rules.profile.as_str(),
+                    "basedOnKuma": setup.rules.profile.release().as_str(),
                     "gui": "/gui",
                 })))
             })

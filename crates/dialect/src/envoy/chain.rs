@@ -1,12 +1,12 @@
-//! Filter chains of outbounds and gateways: one a route (spec 04 §6, §12.2).
+//! Filter chains of outbounds and gateways: one a route (spec 04 §6, §12.2), or several where routes have matches.
 
-use plan::{Direction, Listener, Match, Naming, Owner, Proxy, Route, Session};
+use plan::{Accepts, Direction, Listener, Match, Naming, Owner, Proxy, Route};
 use serde_json::{Value, json};
 
 use super::access_log::Speaker;
 use super::split::{Splits, Target};
 use super::words::{extension, object, sanitised};
-use super::{EnvoyOptions, Note, tcp_proxy, tls};
+use super::{EnvoyOptions, Note, cells, tcp_proxy, tls};
 
 /// The filter chains of an outbound, or of one port of a gateway.
 pub(super) fn of_listener(
@@ -16,35 +16,51 @@ pub(super) fn of_listener(
     options: &EnvoyOptions,
     notes: &mut Vec<Note>,
 ) -> Vec<Value> {
-    let Listener { name, direction, service, settings, routes, naming, .. } = listener;
+    let Listener { name, direction, service, accepts, settings, routes, naming, .. } = listener;
     let direction = if *direction == Direction::Gateway { "INBOUND" } else { "OUTBOUND" };
     let speaker = Speaker { proxy, listener: name, service, direction };
     let stat_prefix = sanitised(service);
-    let mut chains = Vec::new();
+    let waits = |(claimed, _): &(Match, Route)| claimed.server_name.is_some();
+    let decided_at_once =
+        |(claimed, _): &(Match, Route)| claimed.server_name.is_none() && claimed.source.is_some();
+    if *accepts == Accepts::Plaintext && routes.iter().any(waits) && routes.iter().any(decided_at_once) {
+        let text = "a match by source alone waits for the client hello as well: Envoy looks for it before it asks who comes from where";
+        notes.push(Note { listener: name.clone(), text: text.into() });
+    }
     // a host name that no rule speaks about is claimed by nobody
-    for (claimed, route) in
-        routes.iter().filter(|(claimed, route)| *claimed == Match::Everything || route.owner != Owner::Nobody)
-    {
-        let Route { owner: _, rule: _, split, settings: declared, refusal: _, considered: _ } = route;
-        let split_name = match claimed {
-            Match::Everything => format!("split:{name}"),
-            Match::ServerName { pattern, session: _ } => format!("split:{name}:{pattern}"),
+    let is_served =
+        |(claimed, route): &&(Match, Route)| claimed.is_everything() || route.owner != Owner::Nobody;
+    let served: Vec<&(Match, Route)> = routes.iter().filter(is_served).collect();
+    let mut carried = Vec::new();
+    for (claimed, route) in &served {
+        let Route { owner: _, rule: _, session: _, split, settings: declared, refusal: _, considered: _ } =
+            route;
+        let split_name = match claimed.is_everything() {
+            true => format!("split:{name}"),
+            false => format!("split:{name}:{claimed}"),
         };
         let forward = splits.forward(name, &split_name, split, declared, settings);
         let mut filters = Vec::new();
         filters.extend(kafka(naming, &stat_prefix, &forward.to));
         filters.extend(tcp_proxy::filter(&stat_prefix, &forward, settings, &speaker, notes));
-        let mut chain = chain(filters);
-        if let Match::ServerName { pattern, session } = claimed {
-            chain["filterChainMatch"] = server_names(pattern, session);
-            if let Some(socket) = tls::at_gateway(session, pattern, proxy.id.mesh(), options.certificate_key)
-            {
-                chain["transportSocket"] = socket;
-            }
-        }
-        chains.push(chain);
+        carried.push(filters);
     }
-    chains
+    let claims: Vec<&Match> = served.iter().map(|(claimed, _)| claimed).collect();
+    let chains = cells::of(&claims).into_iter().map(|cell| {
+        let session = served[cell.route].1.session.as_ref();
+        let mut chain = chain(carried[cell.route].clone());
+        if let Some(matched) = cell.matched(session) {
+            chain["filterChainMatch"] = matched;
+        }
+        let (hostname, key) = (cell.hostname(), options.certificate_key);
+        if let Some(socket) =
+            session.and_then(|session| tls::at_gateway(session, hostname, proxy.id.mesh(), key))
+        {
+            chain["transportSocket"] = socket;
+        }
+        chain
+    });
+    chains.collect()
 }
 
 /// A filter chain; without filters it closes every connection.
@@ -61,16 +77,4 @@ fn kafka(naming: &Naming, stat_prefix: &str, to: &Target) -> Option<Value> {
         let message = "extensions.filters.network.kafka_broker.v3.KafkaBroker";
         extension("envoy.filters.network.kafka_broker", message, config)
     })
-}
-
-/// Which connections a host name claims.
-fn server_names(pattern: &str, session: &Session) -> Value {
-    let mut claim = json!({ "transportProtocol": "tls" });
-    if pattern != "*" {
-        claim["serverNames"] = json!([pattern]);
-    }
-    if *session == Session::CrossMesh {
-        claim["applicationProtocols"] = json!(["kuma"]);
-    }
-    claim
 }

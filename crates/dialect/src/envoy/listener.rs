@@ -1,10 +1,15 @@
 //! The shell of a listener: where it listens, and what looks at connections before its filter chains (spec 04 §6, §10.2,
 //! §12.2).
 
+use std::time::Duration;
+
 use plan::{Accepts, Bind, Direction, Listener, Naming, Sourced};
 use serde_json::{Map, Value, json};
 
-use super::words::{address, extension, url};
+use super::words::{address, duration, extension, url};
+
+/// How long a client may say nothing where plaintext is taken beside TLS: as our own proxy has it.
+const SILENCE: Duration = Duration::from_millis(300);
 
 /// A listener around its filter chains.
 pub(super) fn around(chains: Vec<Value>, listener: &Listener) -> Value {
@@ -16,7 +21,7 @@ pub(super) fn around(chains: Vec<Value>, listener: &Listener) -> Value {
         protocol: _,
         accepts,
         settings,
-        routes: _,
+        routes,
         naming: Naming { unified, marks, counts_kafka: _, omitted: _ },
     } = listener;
     let traffic = match direction {
@@ -42,7 +47,7 @@ pub(super) fn around(chains: Vec<Value>, listener: &Listener) -> Value {
         Direction::Gateway | Direction::Zone => {}
     }
     let inspects = match accepts {
-        Accepts::Plaintext => false,
+        Accepts::Plaintext => routes.iter().any(|(claimed, _)| claimed.server_name.is_some()),
         Accepts::Mtls(terminated) => terminated.permissive || terminated.permissions.need_server_name(),
         Accepts::ServerName => true,
     };
@@ -50,6 +55,11 @@ pub(super) fn around(chains: Vec<Value>, listener: &Listener) -> Value {
     let filters: Vec<Value> = header.into_iter().chain(inspects.then(tls_inspector)).collect();
     if !filters.is_empty() {
         tree["listenerFilters"] = filters.into();
+    }
+    if inspects && *accepts == Accepts::Plaintext {
+        // a client that says nothing may be one whose server speaks first
+        tree["listenerFiltersTimeout"] = duration(SILENCE).into();
+        tree["continueOnListenerFiltersTimeout"] = true.into();
     }
     if !chains.is_empty() {
         tree["filterChains"] = chains.into();

@@ -21,7 +21,8 @@ use super::{EnvoyResources, chain, cluster, endpoint, inbound_tls, rbac};
 /// The filter chains of a zone proxy. A listener without any is rejected; an ingress that offers nothing says who it is.
 pub(super) fn chains(listener: &Listener, proxy: &Proxy, destinations: Destinations<'_>) -> Vec<Value> {
     let chains = listener.routes.iter().flat_map(|(claimed, route)| {
-        route.split.iter().filter_map(|to| to_cluster(listener, claimed, to, destinations))
+        let at = (claimed, route.session.as_ref());
+        route.split.iter().filter_map(move |to| to_cluster(listener, at, to, destinations))
     });
     let chains: Vec<Value> = chains.collect();
     match chains.is_empty() {
@@ -40,14 +41,14 @@ fn name(Proxy { id, service: _, zone, address: _ }: &Proxy) -> Value {
 
 fn to_cluster(
     listener: &Listener,
-    claimed: &Match,
+    (claimed, session): (&Match, Option<&Session>),
     backend: &Backend,
     destinations: Destinations<'_>,
 ) -> Option<Value> {
     let Fate::Routed { cluster, subset } = &backend.fate else { return None };
-    let ended = match claimed {
-        Match::ServerName { pattern: _, session: Session::Mtls(terminated) } => Some(terminated),
-        Match::ServerName { .. } | Match::Everything => None,
+    let ended = match session {
+        Some(Session::Mtls(terminated)) => Some(terminated),
+        Some(_) | None => None,
     };
     let called = match ended {
         None => Called { chain: None, statistics: sanitised(cluster) },

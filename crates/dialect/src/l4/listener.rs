@@ -7,10 +7,12 @@ use plan::{
     Accepts, Bind, ConnectionSettings, Destination, Direction, LogBackend, LogFormat, Match, Owner, Proxy,
     Session, Sourced,
 };
-use xds::proto::l4::{AccessLog, Arrival, Direction as Says, JsonField, Listener, ServerName};
+use xds::proto::l4::{
+    AccessLog, Arrival, Direction as Says, JsonField, Listener, Network, RouteMatch, ServerName,
+};
 
 use super::permissions::permissions;
-use super::refusals::route_of_name;
+use super::refusals::route_name;
 use super::{L4Resources, origin, route, tls};
 use crate::access_log_format::Placeholders;
 
@@ -65,37 +67,53 @@ pub(super) fn listener(listener: &plan::Listener, proxy: &Proxy, resources: &mut
         }
         Accepts::Plaintext | Accepts::ServerName => None,
     };
+    // where rules have matches their order counts, and with it that of server names
+    let in_order = routes.iter().any(|(_, route)| route.rule.is_some_and(|rule| rule.matched.is_some()));
     for (claimed, of_claimed) in routes {
-        match claimed {
-            Match::Everything => {
-                message.route = name.clone();
-                if let Some(why) = &refuses_all {
-                    resources.refused(name, why);
-                }
-                resources.routes.insert(name.clone(), route(name, of_claimed, refuses_all.as_deref()));
+        // What no server name claims has no route: it is refused.
+        if !claimed.is_everything() && of_claimed.owner == Owner::Nobody {
+            continue;
+        }
+        let of_name = route_name(name, claimed);
+        let mut ends = ServerName::default();
+        let refusal = match &of_claimed.session {
+            Some(session) => end(session, &mut ends).err(),
+            None => refuses_all.clone(),
+        };
+        if let Some(why) = &refusal {
+            resources.refused(&of_name, why);
+            if of_claimed.session.is_some() {
+                resources.notes.push(format!("{name} refuses every connection to {claimed}: {why}"));
             }
-            // What no server name claims has no route: it is refused.
-            Match::ServerName { .. } if of_claimed.owner == Owner::Nobody => {}
-            Match::ServerName { pattern, session } => {
-                let of_name = route_of_name(name, pattern);
-                let mut claim = ServerName {
-                    pattern: pattern.to_lowercase(),
-                    route: of_name.clone(),
-                    ..ServerName::default()
-                };
-                let refusal = end(session, &mut claim).err();
-                message.server_names.push(claim);
-                if let Some(why) = &refusal {
-                    resources.refused(&of_name, why);
-                    resources.notes.push(format!("{name} refuses every connection to {pattern}: {why}"));
-                }
-                let refusal = refusal.as_deref();
-                resources.routes.insert(of_name.clone(), route(&of_name, of_claimed, refusal));
-            }
+        }
+        resources.routes.insert(of_name.clone(), route(&of_name, of_claimed, refusal.as_deref()));
+        if claimed.is_everything() {
+            message.route = of_name;
+        } else if in_order {
+            message.matches.push(route_match(of_name, claimed));
+        } else {
+            message.server_names.push(ServerName {
+                pattern: claimed.hostname().to_lowercase(),
+                route: of_name,
+                ..ends
+            });
         }
     }
     let placeholders = Placeholders { proxy, destination: service, direction: words };
     resources.listeners.insert(name.clone(), with_settings(message, settings, &placeholders));
+}
+
+/// What a rule asks of connections. All of a listener dial one port, and are made by one identity.
+fn route_match(route: String, claimed: &Match) -> RouteMatch {
+    let Match { server_name, destination_port: _, source, identity: _ } = claimed;
+    RouteMatch {
+        route,
+        server_name: server_name.as_ref().map(|name| name.as_str().to_lowercase()).unwrap_or_default(),
+        source: source.map(|source| Network {
+            address: source.address().to_string(),
+            prefix_length: source.prefix().into(),
+        }),
+    }
 }
 
 /// Whether this proxy can listen on an address as it is; if not, the note says so, and all else is served.

@@ -9,8 +9,8 @@ use super::{L4Resources, destination};
 /// What our proxy refuses of a plan for want of a skill, each with the reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Refusals {
-    /// The routes of listeners on which every connection is refused, by name: the listener's, for server names
-    /// `<listener>#<hostname>`.
+    /// The routes of listeners on which every connection is refused, by name: the listener's, for some connections
+    /// `<listener>#<match>`.
     pub routes: BTreeMap<String, String>,
     /// The clusters that are not dialled, by name.
     pub clusters: BTreeMap<String, String>,
@@ -19,11 +19,7 @@ pub struct Refusals {
 impl Refusals {
     /// Why a route of a listener refuses every connection; `None`: it does not, as far as this proxy is concerned.
     pub fn of_route(&self, listener: &str, claimed: &Match) -> Option<&str> {
-        let name = match claimed {
-            Match::Everything => listener.to_owned(),
-            Match::ServerName { pattern, session: _ } => route_of_name(listener, pattern),
-        };
-        self.routes.get(&name).map(String::as_str)
+        self.routes.get(&route_name(listener, claimed)).map(String::as_str)
     }
 
     /// Why what the share of a backend goes to is not dialled; `None`: it is, or the share goes nowhere.
@@ -37,9 +33,9 @@ impl Refusals {
     }
 }
 
-/// What the route for a server name is called.
-pub(super) fn route_of_name(listener: &str, pattern: &str) -> String {
-    format!("{listener}#{pattern}")
+/// What the route for some connections of a listener is called.
+pub(super) fn route_name(listener: &str, claimed: &Match) -> String {
+    if claimed.is_everything() { listener.to_owned() } else { format!("{listener}#{claimed}") }
 }
 
 impl L4Resources {

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
 
+use super::Network;
+
 /// How connections come to a listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Arrival {
@@ -29,8 +31,7 @@ impl Arrival {
 /// The original destinations that a captured listener is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Destinations {
-    network: IpAddr,
-    prefix: u8,
+    network: Network,
     port: Option<NonZeroU16>,
 }
 
@@ -38,38 +39,23 @@ impl Destinations {
     /// Those whose first `prefix` bits are those of `network`, with a port, or with any; `None`: an address has not so many
     /// bits.
     pub fn new(network: IpAddr, prefix: u8, port: Option<NonZeroU16>) -> Option<Self> {
-        let network = match network {
-            IpAddr::V4(ip) if prefix <= 32 => IpAddr::V4((ip.to_bits() & upper(32, prefix) as u32).into()),
-            IpAddr::V6(ip) if prefix <= 128 => IpAddr::V6((ip.to_bits() & upper(128, prefix)).into()),
-            IpAddr::V4(_) | IpAddr::V6(_) => return None,
-        };
-        Some(Self { network, prefix, port })
+        Some(Self { network: Network::new(network, prefix)?, port })
     }
 
     /// Whether a destination is one of them.
     pub fn contain(&self, destination: SocketAddr) -> bool {
         let port = self.port.is_none_or(|port| port.get() == destination.port());
-        port && match (self.network, destination.ip()) {
-            (IpAddr::V4(network), IpAddr::V4(ip)) => {
-                (network.to_bits() ^ ip.to_bits()) & upper(32, self.prefix) as u32 == 0
-            }
-            (IpAddr::V6(network), IpAddr::V6(ip)) => {
-                (network.to_bits() ^ ip.to_bits()) & upper(128, self.prefix) == 0
-            }
-            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
-        }
+        port && self.network.contains(destination.ip())
     }
 
     /// The only one of them; `None`: there are several.
     pub(crate) fn only(&self) -> Option<SocketAddr> {
-        let bits = if self.network.is_ipv4() { 32 } else { 128 };
-        let port = self.port.filter(|_| self.prefix == bits)?;
-        Some(SocketAddr::new(self.network, port.get()))
+        Some(SocketAddr::new(self.network.only()?, self.port?.get()))
     }
 
     /// Greater fits better: a port before any port, then the longer prefix.
     pub(crate) fn specificity(&self) -> (bool, u8) {
-        (self.port.is_some(), self.prefix)
+        (self.port.is_some(), self.network.prefix())
     }
 
     pub(crate) fn port(&self) -> Option<NonZeroU16> {
@@ -79,19 +65,13 @@ impl Destinations {
 
 impl fmt::Display for Destinations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { network, prefix, port } = self;
+        let Self { network, port } = self;
         match (self.only(), port) {
             (Some(only), _) => only.fmt(f),
-            (None, Some(port)) => write!(f, "{network}/{prefix} port {port}"),
-            (None, None) => write!(f, "{network}/{prefix}"),
+            (None, Some(port)) => write!(f, "{network} port {port}"),
+            (None, None) => network.fmt(f),
         }
     }
-}
-
-/// The upper `prefix` of `bits` bits.
-fn upper(bits: u8, prefix: u8) -> u128 {
-    let below = u32::from(bits - prefix);
-    u128::MAX.checked_shl(below).unwrap_or(0)
 }
 
 #[cfg(test)]

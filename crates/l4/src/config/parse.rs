@@ -265,6 +265,7 @@ impl Parser<'_> {
             permissions,
             arrival,
             prefix_length,
+            matches,
         } = message;
         let ip = address.parse::<IpAddr>();
         if ip.is_err() {
@@ -279,8 +280,11 @@ impl Parser<'_> {
         let server_names = server_names.into_iter().enumerate();
         let server_names =
             server_names.filter_map(|(index, name)| self.server_name(what, index, name, (routes, secrets)));
-        let mut routes: Vec<(Match, Arc<Route>)> = server_names.chain(everything).collect();
-        routes.sort_by_key(|(matched, _)| Reverse(matched.specificity()));
+        let mut for_the_rest: Vec<(Match, Arc<Route>)> = server_names.chain(everything).collect();
+        for_the_rest.sort_by_key(|(matched, _)| Reverse(matched.specificity()));
+        let matches = matches.into_iter().enumerate();
+        let matches = matches.filter_map(|(index, rule)| self.route_match(what, index, rule, routes));
+        let routes = matches.collect::<Vec<_>>().into_iter().chain(for_the_rest).collect();
         let access_logs = access_logs
             .into_iter()
             .enumerate()

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use change::preview::State;
 use l4::balance::Draw;
 use l4::config::Backend;
+use l4::decide::Facts;
 use plan::ProxyId;
 use serde::Serialize;
 
@@ -110,7 +111,9 @@ fn intervals(state: &State, record: &Record) -> Vec<Interval> {
         let key: ProxyId = record.text("proxy").parse().ok()?;
         let listener = state.compiled.proxies.get(&key)?.carried(&key, record.text("listener"))?;
         let server_name = Some(record.text("server_name")).filter(|name| !name.is_empty());
-        listener.route_at(listener.route_for(server_name)?).cloned()
+        let client = record.text("client").parse().ok()?;
+        let facts = Facts { client, server_name, destination: None };
+        listener.route_at(listener.route_for(&facts)?).cloned()
     };
     let Some(route) = route() else { return Vec::new() };
     let drawn = record.draw().and_then(|draw| route.split.choose(Draw(draw)));

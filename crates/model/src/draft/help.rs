@@ -32,7 +32,10 @@ pub(crate) fn help(document: &Document, violation: &Violation, profile: Profile)
         return missing_help(name, profile).map(str::to_owned);
     }
     let hints = [
-        ("at most 1 items", "TCP has nothing to match on, so one rule takes all: put its backends together"),
+        (
+            "at most 1 items",
+            "one rule takes all: put its backends together, or choose profile 2.14+ for rules with `matches`",
+        ),
         ("using name with kind Mesh", "leave `name` out: a policy is for its own mesh"),
         ("name or labels must be set", "add `name:`, or `labels:` to select by labels"),
         ("either labels or name", "keep the name, or the labels"),

@@ -6,12 +6,14 @@ mod base64;
 mod breaker;
 mod conf;
 mod connection;
+mod connection_match;
 mod duration;
 mod health;
 mod http_route;
 mod legacy;
 mod merge;
 mod mesh_tls;
+mod network;
 mod passthrough;
 mod percent;
 mod permission;
@@ -30,19 +32,21 @@ pub use breaker::{
 };
 pub use conf::{Conf, Said, Spoken};
 pub use connection::{RetryConf, TimeoutConf};
+pub use connection_match::{ConnectionMatch, ServerNamePattern};
 pub use duration::{format_duration, parse_duration};
 pub use health::{HealthCheck, HealthCheckConf, TcpCheckConf};
 pub use http_route::{HttpRouteConf, HttpRule, HttpRuleConf, Matches};
 pub use legacy::{LegacyConf, LegacyPolicy};
 pub use merge::{Merge, merged};
 pub use mesh_tls::{MeshTlsConf, TlsCipher, TlsVersion, TlsVersionsConf};
+pub use network::{Network, NoNetwork};
 pub use passthrough::{
     PassthroughConf, PassthroughMatch, PassthroughMatches, PassthroughMode, PassthroughProtocol,
     PassthroughTo,
 };
 pub use percent::Percent;
 pub use permission::{PeerMatch, PermissionAction, PermissionConf, SpiffeIdMatch};
-pub use tcp_route::TcpRouteConf;
+pub use tcp_route::{MatchedRule, TcpRouteConf};
 pub use traffic_route::{LegacyDestination, TrafficRoute, TrafficSplit};
 pub use written::Written;
 
@@ -71,7 +75,7 @@ pub struct Policy {
 pub struct PolicyItem {
     /// The destination or source.
     pub target: TargetRef,
-    /// What is said: the value of `default`; for MeshTCPRoute its only rule, or a route to the target where it has none
+    /// What is said: the value of `default`; for MeshTCPRoute its rules, or a route to the target where it has none
     /// (spec 01 §2.4); for MeshHTTPRoute everything beside `targetRef`.
     pub conf: Conf,
     /// Of routes: the backendRefs of each rule, as they are written.

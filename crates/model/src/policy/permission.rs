@@ -1,5 +1,9 @@
 //! MeshTrafficPermission: who may connect (spec 07 §11.4, §11.5).
 
+use std::fmt;
+
+use serde::Serialize;
+
 use super::merge::{replaced, said};
 
 said! {
@@ -38,13 +42,34 @@ pub struct PeerMatch {
     pub server_name: Option<String>,
 }
 
-/// Which SPIFFE IDs are meant.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// Which SPIFFE IDs are meant. Of two that take the same one, the one that takes less is greater.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(tag = "type", content = "value")]
 pub enum SpiffeIdMatch {
-    /// This one.
-    Exact(String),
     /// Those that begin so.
     Prefix(String),
+    /// This one.
+    Exact(String),
+}
+
+impl SpiffeIdMatch {
+    /// Whether an identity is one of them.
+    pub fn matches(&self, id: &str) -> bool {
+        match self {
+            Self::Prefix(start) => id.starts_with(start),
+            Self::Exact(exact) => id == exact,
+        }
+    }
+}
+
+impl fmt::Display for SpiffeIdMatch {
+    /// `spiffe://default/web`, `spiffe://default/…`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Prefix(start) => write!(f, "{start}…"),
+            Self::Exact(exact) => f.write_str(exact),
+        }
+    }
 }
 
 impl PermissionAction {

@@ -17,7 +17,7 @@ impl Profile {
 
     /// Whether there are TrafficRoutes, ExternalServices and the other kinds of the tag-based model (spec 05 §5.3).
     pub fn has_traffic_route(self) -> bool {
-        self <= Profile::V2_14
+        self < Profile::V3
     }
 
     /// Whether one backend with a protocol that is not allowed empties the whole split; later only that backend is
@@ -31,14 +31,14 @@ impl Profile {
         match protocol {
             Protocol::Unknown | Protocol::Tcp | Protocol::Http | Protocol::Http2 => true,
             Protocol::Grpc => self >= Profile::V2_6,
-            Protocol::Kafka => (Profile::V2_6..=Profile::V2_14).contains(&self),
+            Protocol::Kafka => (Profile::V2_6..Profile::V3).contains(&self),
             Protocol::Tls | Protocol::Mysql => false,
         }
     }
 
     /// Whether outbounds to Kafka get the Kafka filter (spec 05 §5.3).
     pub fn has_kafka_filter(self) -> bool {
-        (Profile::V2_6..=Profile::V2_14).contains(&self)
+        (Profile::V2_6..Profile::V3).contains(&self)
     }
 
     /// Whether a subset that only a MeshTCPRoute names can be reached in other zones (spec 06 no. 62).
@@ -127,7 +127,7 @@ impl Profile {
         let known = match written {
             Protocol::Tls => self >= Profile::V2_8,
             Protocol::Mysql => self >= Profile::V2_10,
-            Protocol::Kafka => self <= Profile::V2_14,
+            Protocol::Kafka => self < Profile::V3,
             Protocol::Unknown | Protocol::Tcp | Protocol::Http | Protocol::Http2 | Protocol::Grpc => true,
         };
         if known { written } else { Protocol::Unknown }

@@ -200,6 +200,11 @@ impl Profile {
         }
     }
 
+    /// Whether the rules of a MeshTCPRoute may say which connections they are for: no release has that.
+    pub fn has_connection_matches(self) -> bool {
+        self == Profile::Extended
+    }
+
     /// Whether weights end at 2³²−1 (spec 02 §4.7).
     pub fn limits_weights(self) -> bool {
         self == Profile::V3
@@ -304,7 +309,7 @@ impl Profile {
             Profile::V2_10 if kind == MeshSubset => Some(use_dataplane(MeshSubset)),
             // The text names MeshSubset whatever the kind: spec 06 no. 82.
             Profile::V2_11 | Profile::V2_12 if as_subset => Some(use_dataplane(MeshSubset)),
-            Profile::V2_13 | Profile::V2_14 if as_subset => Some(use_dataplane(kind)),
+            Profile::V2_13 | Profile::V2_14 | Profile::Extended if as_subset => Some(use_dataplane(kind)),
             _ => None,
         }
     }

@@ -33,9 +33,9 @@ impl Window {
         Self { since, until: Profile::V2_14 }
     }
 
-    /// Whether a profile knows it.
+    /// Whether a profile knows it; what a release knows, its extension does, too.
     pub fn contains(self, profile: Profile) -> bool {
-        self.since <= profile && profile <= self.until
+        self.since <= profile && profile.release() <= self.until
     }
 }
 

@@ -1,11 +1,10 @@
 //! Who may connect to an inbound, and how, in words.
 
-use model::policy::{PeerMatch, SpiffeIdMatch};
+use model::policy::PeerMatch;
 
 use super::{InboundExplanation, PermissionExplanation, SettingExplanation};
 use crate::plan::{
-    Accepts, Listener, Match, NameCondition, NameRule, PeerList, Permissions, PolicyOrigin, Session,
-    Terminated,
+    Accepts, Listener, NameCondition, NameRule, PeerList, Permissions, PolicyOrigin, Session, Terminated,
 };
 
 /// What is said about the mesh TLS that ends at a listener: for all connections, or for those of a server name.
@@ -15,11 +14,11 @@ pub(super) fn explained(listener: &Listener) -> impl Iterator<Item = InboundExpl
         Accepts::Mtls(terminated) => Some(of_one(name.clone(), terminated)),
         Accepts::Plaintext | Accepts::ServerName => None,
     };
-    let by_name = listener.routes.iter().filter_map(move |(claimed, _)| match claimed {
-        Match::ServerName { pattern, session: Session::Mtls(terminated) } => {
-            Some(of_one(format!("{name} for {pattern}"), terminated))
+    let by_name = listener.routes.iter().filter_map(move |(claimed, route)| match &route.session {
+        Some(Session::Mtls(terminated)) => {
+            Some(of_one(format!("{name} for {}", claimed.hostname()), terminated))
         }
-        Match::ServerName { .. } | Match::Everything => None,
+        Some(_) | None => None,
     });
     for_all.into_iter().chain(by_name)
 }
@@ -73,10 +72,7 @@ fn permissions(permissions: &Permissions) -> Vec<PermissionExplanation> {
 }
 
 fn peer(PeerMatch { spiffe_id, server_name }: &PeerMatch) -> String {
-    let id = spiffe_id.as_ref().map(|id| match id {
-        SpiffeIdMatch::Exact(id) => id.clone(),
-        SpiffeIdMatch::Prefix(id) => format!("{id}…"),
-    });
+    let id = spiffe_id.as_ref().map(ToString::to_string);
     let name = server_name.as_ref().map(|name| format!("server name {name}"));
     id.into_iter().chain(name).collect::<Vec<_>>().join(" with ")
 }

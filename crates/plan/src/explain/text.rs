@@ -66,6 +66,7 @@ fn outbound(outbound: &OutboundExplanation) -> Node {
     let OutboundExplanation {
         name,
         dials,
+        matched,
         protocol,
         decided_by,
         because,
@@ -88,7 +89,8 @@ fn outbound(outbound: &OutboundExplanation) -> Node {
     if !considered.is_empty() {
         below.push(Node::new("considered", considered.iter().map(policy).collect()));
     }
-    Node::new(format!("{name} → {dials} ({protocol})"), below)
+    let matched = matched.as_ref().map(|matched| format!(", {matched}")).unwrap_or_default();
+    Node::new(format!("{name} → {dials} ({protocol}){matched}"), below)
 }
 
 fn inbound(InboundExplanation { name, settings, permissions }: &InboundExplanation) -> Node {

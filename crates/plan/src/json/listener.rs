@@ -64,15 +64,28 @@ pub(super) fn outbound(listener: &Listener, destination: &Destination) -> Value 
         },
         "protocol": protocol.as_str(),
     });
-    for (_, Route { owner, rule: _, split, settings: declared, refusal, considered }) in routes {
-        tree["owner"] = self::owner(owner);
-        tree["split"] = self::split(split);
-        tree["refusal"] = json!(refusal);
-        tree["settings"] = json!(settings);
-        tree["declared"] = json!(declared);
-        tree["considered"] = considered.iter().map(policy::considered).collect();
+    if let Some(((_, for_the_rest), for_some)) = routes.split_last() {
+        route(for_the_rest, &mut tree);
+        let rule = |(claimed, of_claimed): &(Match, Route)| {
+            let mut rule = json!({ "match": claimed });
+            route(of_claimed, &mut rule);
+            rule
+        };
+        if !for_some.is_empty() {
+            tree["rules"] = for_some.iter().map(rule).collect();
+        }
     }
+    tree["settings"] = json!(settings);
     tree
+}
+
+fn route(route: &Route, tree: &mut Value) {
+    let Route { owner, rule: _, session: _, split, settings: declared, refusal, considered } = route;
+    tree["owner"] = self::owner(owner);
+    tree["split"] = self::split(split);
+    tree["refusal"] = json!(refusal);
+    tree["declared"] = json!(declared);
+    tree["considered"] = considered.iter().map(policy::considered).collect();
 }
 
 pub(super) fn gateway(listener: &Listener) -> Value {
@@ -98,18 +111,20 @@ pub(super) fn gateway(listener: &Listener) -> Value {
 }
 
 fn host((claimed, route): &(Match, Route)) -> Value {
-    let Route { owner, rule: _, split, settings, refusal: _, considered: _ } = route;
-    let tls = match claimed {
-        Match::Everything => None,
-        Match::ServerName { pattern: _, session } => Some(self::session(session)),
-    };
-    json!({
+    let Route { owner, rule: _, session, split, settings, refusal: _, considered: _ } = route;
+    let tls = session.as_ref().map(self::session);
+    let mut tree = json!({
         "hostname": claimed.hostname(),
         "tls": tls,
         "split": self::split(split),
         "declared": settings,
         "policies": owner.policies(),
-    })
+    });
+    let beside_the_host = Match { server_name: None, ..claimed.clone() };
+    if !beside_the_host.is_everything() {
+        tree["match"] = json!(claimed);
+    }
+    tree
 }
 
 fn session(session: &Session) -> Value {

@@ -13,12 +13,17 @@ pub(crate) fn merged<'a>(kind: Kind, confs: impl Iterator<Item = &'a Conf>) -> V
     }
 }
 
-/// The hashes of the rules in a conf that have backendRefs: `""` for TCP, which has one rule without matches.
+/// Stands for the hash of the rules of a MeshTCPRoute that have matches: those of one policy count as a whole.
+pub(crate) const MATCHED: &str = "matches";
+
+/// The hashes of the rules in a conf that have backendRefs: `""` for the rule of TCP without matches, [`MATCHED`] for the others.
 pub(crate) fn backend_ref_hashes(kind: Kind, conf: &Conf) -> Vec<String> {
     match kind {
         Kind::MeshTCPRoute => {
-            let is_said = TcpRouteConf::of(conf).is_some_and(|route| route.backend_refs.is_some());
-            is_said.then(String::new).into_iter().collect()
+            let Some(route) = TcpRouteConf::of(conf) else { return Vec::new() };
+            let for_all = route.backend_refs.is_some().then_some("");
+            let for_some = route.matched.is_some().then_some(MATCHED);
+            for_all.into_iter().chain(for_some).map(str::to_owned).collect()
         }
         Kind::MeshHTTPRoute => {
             let rules = HttpRouteConf::of(conf).map(|route| route.rules.as_slice()).unwrap_or_default();

@@ -105,11 +105,16 @@ impl Listener {
             Accepts::Mtls(terminated) => Some(terminated),
             Accepts::Plaintext | Accepts::ServerName => None,
         };
-        let by_name = self.routes.iter().filter_map(|(claimed, _)| match claimed {
-            Match::ServerName { pattern: _, session: Session::Mtls(terminated) } => Some(terminated),
-            Match::ServerName { .. } | Match::Everything => None,
+        let by_name = self.routes().filter_map(|route| match &route.session {
+            Some(Session::Mtls(terminated)) => Some(terminated),
+            Some(_) | None => None,
         });
         for_all.into_iter().chain(by_name)
+    }
+
+    /// Whether some of its routes are for connections that come from certain addresses.
+    pub fn matches_sources(&self) -> bool {
+        self.routes.iter().any(|(claimed, _)| claimed.source.is_some())
     }
 
     /// Its routes, whatever they match.

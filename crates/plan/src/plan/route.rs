@@ -1,6 +1,8 @@
 //! Where connections go, and who decided so.
 
-use super::{Backend, Considered, PolicyOrigin, SplitSettings};
+use std::fmt;
+
+use super::{Backend, Considered, PolicyOrigin, Session, SplitSettings};
 
 /// Why a gateway listener without any rule refuses connections.
 pub const NO_GATEWAY_ROUTE: &str = "no MeshTCPRoute speaks about this gateway listener";
@@ -11,7 +13,9 @@ pub struct Route {
     /// Who decides (spec 04 §4).
     pub owner: Owner,
     /// Which rule of the item that decides says so; absent where nobody decides, or where items have no rules.
-    pub rule: Option<usize>,
+    pub rule: Option<RulePlace>,
+    /// Who ends the TLS of its connections, where they are told apart by the server name; absent: nobody looks at it.
+    pub session: Option<Session>,
     /// Where connections go: in the order of the backendRefs, on gateways without TLS by cluster name (spec 04 §12.2).
     pub split: Vec<Backend>,
     /// What the route that made the split declares about it; where several did, the first by name.
@@ -20,6 +24,15 @@ pub struct Route {
     pub refusal: Option<String>,
     /// Every route policy that was considered and what became of it, most important first.
     pub considered: Vec<Considered>,
+}
+
+/// A rule of an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RulePlace {
+    /// Its place in the item.
+    pub rule: usize,
+    /// Which of its matches takes the connections; absent: it is for all.
+    pub matched: Option<usize>,
 }
 
 /// Who decides where connections go.
@@ -51,6 +64,7 @@ impl Route {
         Self {
             owner: Owner::Default,
             rule: None,
+            session: None,
             split: vec![backend],
             settings: SplitSettings::default(),
             refusal: None,
@@ -58,10 +72,26 @@ impl Route {
         }
     }
 
-    /// The place in the policy that decided, e.g. `to[0].rules[0]`; empty where there is none to tell.
+    /// The place in the policy that decided, e.g. `to[0].rules[0]` or `to[0].rules[1].matches[0]`; empty where there is none to tell.
     pub fn place(&self) -> String {
-        let within = self.rule.map(|rule| format!(".rules[{rule}]")).unwrap_or_default();
+        let within = self.rule.map(|rule| rule.to_string()).unwrap_or_default();
         self.owner.decided_by().map(|policy| policy.place(&within)).unwrap_or_default()
+    }
+}
+
+impl RulePlace {
+    /// A rule for all connections.
+    pub(crate) fn for_all(rule: usize) -> Self {
+        Self { rule, matched: None }
+    }
+}
+
+impl fmt::Display for RulePlace {
+    /// `.rules[0]`, `.rules[1].matches[0]`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rule, matched } = self;
+        write!(f, ".rules[{rule}]")?;
+        matched.map_or(Ok(()), |at| write!(f, ".matches[{at}]"))
     }
 }
 

@@ -53,6 +53,11 @@ pub(super) fn of_outbound(
     }
 }
 
+/// The MeshTCPRoutes that speak about connections that a match of one of them takes.
+pub(super) fn by_match(tcp: &Merged, winner: &PolicyOrigin) -> Vec<Considered> {
+    each(Some(tcp), |_, origin| applied_or_shadowed(origin, Some(winner)))
+}
+
 /// The merged policies, most important first, each with what became of it.
 fn each(merged: Option<&Merged>, outcome: impl Fn(&Merged, &PolicyOrigin) -> Outcome) -> Vec<Considered> {
     let origins = merged.into_iter().flat_map(|m| m.origins.iter().rev().map(move |origin| (m, origin)));

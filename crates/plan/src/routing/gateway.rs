@@ -1,19 +1,20 @@
 //! The TCP and TLS listeners of a builtin gateway (spec 04 §12.2).
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use model::declared::Declared;
 use model::policy::TcpRouteConf;
 use model::topology::{GatewayListener as Written, GatewayProtocol, MeshGateway, Protocol, TlsMode};
-use model::{Resource, Tags};
+use model::{BackendRef, Resource, Tags};
 
 use super::ProxyRules;
+use super::matched::{self, Common};
 use super::settings::{self, Said};
 use super::split::{For, Splitter, on_unavailable};
 use crate::plan::{
     Accepts, Backend, Bind, ConnectionSettings, Considered, Direction, Fate, Listener, Match,
-    NO_GATEWAY_ROUTE, Naming, Outcome, Owner, PolicyOrigin, Route, Session, Sourced, SplitSettings,
+    NO_GATEWAY_ROUTE, Naming, Outcome, Owner, PolicyOrigin, Route, RulePlace, Session, Sourced,
+    SplitSettings,
 };
 use crate::rules::{ListenerKey, Merged, Rules};
 use crate::view::View;
@@ -61,15 +62,24 @@ impl Maker<'_, '_> {
         let tls = written.iter().any(|listener| listener.protocol == GatewayProtocol::Tls);
         let (protocol, word) = if tls { (Protocol::Tls, "TLS") } else { (Protocol::Tcp, "TCP") };
         let name = format!("{}:{word}:{port}", self.resource.meta().display_name());
-        let served = written.iter().map(|listener| (*listener, self.served(listener, splitter)));
-        let routes = if tls {
-            let mut hosts: Vec<(Match, Route)> =
-                served.map(|(listener, served)| (claimed(listener), served.route())).collect();
-            hosts.sort_by_key(|(claimed, _)| exactness(claimed.hostname()));
-            hosts
+        let served = written.iter().map(|listener| (*listener, self.served(&name, listener, splitter)));
+        let routes: Vec<(Match, Route)> = if tls {
+            let of_host = |(listener, served): (&Written, BTreeMap<Match, Served>)| {
+                let (host, session) = (hostname(listener), session(listener));
+                let within = served.into_iter().filter_map(move |(claimed, served)| {
+                    let route = Route { session: session.clone(), ..served.route() };
+                    Some((claimed.within(&host)?, route))
+                });
+                within.collect::<Vec<_>>()
+            };
+            served.flat_map(of_host).collect()
         } else {
-            let all = served.map(|(_, served)| served).fold(Served::default(), Served::and);
-            vec![(Match::Everything, all.by_cluster().route())]
+            let mut all: BTreeMap<Match, Served> = BTreeMap::new();
+            for (claimed, served) in served.flat_map(|(_, served)| served) {
+                let before = all.remove(&claimed).unwrap_or_default();
+                all.insert(claimed, before.and(served));
+            }
+            all.into_iter().map(|(claimed, served)| (claimed, served.by_cluster().route())).collect()
         };
         Listener {
             bind: Bind::opened(self.view.dataplane().address.as_str(), port),
@@ -78,36 +88,67 @@ impl Maker<'_, '_> {
             protocol,
             accepts: if tls { Accepts::ServerName } else { Accepts::Plaintext },
             settings: self.connections(port, written, &name, splitter),
-            routes,
+            routes: matched::in_order(routes),
             naming: Naming::default(),
             name,
         }
     }
 
-    /// What is served under one hostname: the backends of every rule about the listener, not only of the one for all
-    /// destinations (spec 06 no. 71).
-    fn served(&self, listener: &Written, splitter: &mut Splitter<'_, '_>) -> Served {
+    /// What is served under one hostname, to all connections and to some: the backends of every rule about the listener, not only
+    /// of the one for all destinations (spec 06 no. 71).
+    fn served(
+        &self,
+        name: &str,
+        listener: &Written,
+        splitter: &mut Splitter<'_, '_>,
+    ) -> BTreeMap<Match, Served> {
         let tags = self.own.merged(&self.gateway.tags).merged(&listener.tags);
         let rules =
             self.rules.tcp_route.listeners.get(&self.key(listener)).map(Vec::as_slice).unwrap_or_default();
-        let mut all = Served::default();
+        let mut all = BTreeMap::from([(Match::EVERYTHING, Served::default())]);
+        let routes = &self.rules.tcp_route;
         for rule in rules {
-            let Some(from) =
-                self.rules.tcp_route.backend_ref_origin(&rule.merged, "").or(rule.merged.last_origin())
-            else {
-                continue;
+            // who connects to a gateway proves no identity of the mesh
+            let common = Common { listener: name, port: listener.port, identities: &[] };
+            for matched in matched::of_rules(routes, &rule.merged, common, &mut splitter.warnings) {
+                let served = self.serve(matched.backend_refs, matched.origin, &tags, splitter);
+                let served =
+                    Served { rule: Some(matched.place), policies: vec![matched.origin.clone()], ..served };
+                all.entry(matched.claimed.clone()).or_insert(served);
+            }
+            let from = routes.backend_ref_origin(&rule.merged, "").or(rule.merged.last_origin());
+            let Some(from) = from.filter(|_| matched::is_for_all(&rule.merged)) else { continue };
+            let said = rule.merged.said::<TcpRouteConf>();
+            let backends = said.map(TcpRouteConf::backends).unwrap_or_default();
+            let served = self.serve(backends, from, &tags, splitter);
+            let place = said.and_then(|said| said.rule).unwrap_or_default() as usize;
+            let next = Served {
+                rule: Some(RulePlace::for_all(place)),
+                policies: rule.merged.origins.clone(),
+                ..served
             };
-            let unavailable = on_unavailable(self.view, Some(&from.policy));
-            let context =
-                For { on_unavailable: unavailable.as_ref(), checks_protocols: false, gateway: Some(&tags) };
-            let sides =
-                splitter.sides(rule.merged.said().map(TcpRouteConf::backends).unwrap_or_default(), from);
-            let split = splitter.split(sides, context);
-            splitter.declare(&split, Some(&from.policy));
-            let settings = settings::of_split(self.view, Some(&from.policy));
-            all = all.and(Served { split, settings, policies: rule.merged.origins.clone() });
+            let before = all.remove(&Match::EVERYTHING).unwrap_or_default();
+            all.insert(Match::EVERYTHING, before.and(next));
         }
         all
+    }
+
+    /// The split of a rule, and what its policy declares about it.
+    fn serve(
+        &self,
+        backends: &[BackendRef],
+        from: &PolicyOrigin,
+        tags: &Tags,
+        splitter: &mut Splitter<'_, '_>,
+    ) -> Served {
+        let unavailable = on_unavailable(self.view, Some(&from.policy));
+        let context =
+            For { on_unavailable: unavailable.as_ref(), checks_protocols: false, gateway: Some(tags) };
+        let sides = splitter.sides(backends, from);
+        let split = splitter.split(sides, context);
+        splitter.declare(&split, Some(&from.policy));
+        let settings = settings::of_split(self.view, Some(&from.policy));
+        Served { split, settings, ..Served::default() }
     }
 
     fn connections(
@@ -164,12 +205,12 @@ fn hostname(listener: &Written) -> String {
     if listener.hostname.is_empty() { "*".to_owned() } else { listener.hostname.clone() }
 }
 
-/// Which connections of a TLS port a listener of the MeshGateway claims.
-fn claimed(listener: &Written) -> Match {
+/// Who ends the TLS of connections to a listener of the MeshGateway; absent: they have none that anybody looks at.
+fn session(listener: &Written) -> Option<Session> {
     if listener.protocol != GatewayProtocol::Tls {
-        return Match::Everything;
+        return None;
     }
-    let session = match &listener.tls {
+    Some(match &listener.tls {
         _ if listener.cross_mesh => Session::CrossMesh,
         None => Session::Unsaid,
         Some(tls) => match tls.mode {
@@ -178,8 +219,7 @@ fn claimed(listener: &Written) -> Match {
                 certificates: tls.certificates.iter().map(|source| source.sort().to_owned()).collect(),
             },
         },
-    };
-    Match::ServerName { pattern: hostname(listener), session }
+    })
 }
 
 /// What some rules say together.
@@ -187,6 +227,8 @@ fn claimed(listener: &Written) -> Match {
 struct Served {
     split: Vec<Backend>,
     settings: SplitSettings,
+    /// Where the first of them stands.
+    rule: Option<RulePlace>,
     /// Each once.
     policies: Vec<PolicyOrigin>,
 }
@@ -194,7 +236,7 @@ struct Served {
 impl Served {
     /// Both; of what they declare, each value that was said first.
     fn and(mut self, next: Served) -> Self {
-        let Served { split, settings, policies } = next;
+        let Served { split, settings, rule, policies } = next;
         let SplitSettings { sticky, existing, retry_other_side, drain_grace } = settings;
         self.split.extend(split);
         self.settings = SplitSettings {
@@ -203,6 +245,7 @@ impl Served {
             retry_other_side: self.settings.retry_other_side.or(retry_other_side),
             drain_grace: self.settings.drain_grace.or(drain_grace),
         };
+        self.rule = self.rule.or(rule);
         for policy in policies {
             if !self.policies.contains(&policy) {
                 self.policies.push(policy);
@@ -218,14 +261,14 @@ impl Served {
     }
 
     fn route(self) -> Route {
-        let Self { split, settings, policies } = self;
+        let Self { split, settings, rule, policies } = self;
         let applied =
             |origin: &PolicyOrigin| Considered { origin: origin.clone(), outcome: Outcome::Applied };
         Route {
             considered: policies.iter().rev().map(applied).collect(),
             refusal: policies.is_empty().then(|| NO_GATEWAY_ROUTE.to_owned()),
-            // TCP has one rule an item
-            rule: (!policies.is_empty()).then_some(0),
+            rule,
+            session: None,
             owner: if policies.is_empty() { Owner::Nobody } else { Owner::TcpRoute(policies) },
             split,
             settings,
@@ -240,10 +283,4 @@ fn cluster_name(backend: &Backend) -> &str {
         Fate::Refused(_) => "kuma.io/unresolved-backend",
         Fate::Spilled(_) => "",
     }
-}
-
-/// Sorts exact hostnames first, then the longest wildcards, then `*`.
-fn exactness(hostname: &str) -> (bool, Reverse<usize>, String) {
-    let labels = if hostname == "*" { 0 } else { hostname.split('.').count() };
-    (hostname.starts_with('*'), Reverse(labels), hostname.to_owned())
 }

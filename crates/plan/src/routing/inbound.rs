@@ -129,7 +129,7 @@ fn offered(
             accept_proxy_protocol: settings::of_dataplane(view),
             ..ConnectionSettings::default()
         },
-        routes: vec![(Match::Everything, Route::to(backend))],
+        routes: vec![(Match::EVERYTHING, Route::to(backend))],
         naming: Naming { unified: facts.unified, marks, ..Naming::default() },
     };
     Offered { listener, application }

@@ -6,6 +6,7 @@ use model::topology::Protocol;
 use model::{ResourceId, Tags};
 
 use super::facts::Facts;
+use super::matched::{self, Common};
 use super::owner::{Decision, Owners};
 use super::service::Service;
 use super::settings::{self, Said};
@@ -13,8 +14,8 @@ use super::split::{For, Splitter, on_unavailable};
 use super::{considered, names};
 use crate::dialled::{Dialled, DialledTarget};
 use crate::plan::{
-    Accepts, Backend, Bind, ConnectionSettings, Destination, Direction, Fate, Listener, Match, Naming, Owner,
-    Route,
+    Accepts, Backend, Bind, ConnectionSettings, Considered, Destination, Direction, Fate, Listener, Match,
+    Naming, Owner, Route,
 };
 use crate::view::View;
 
@@ -38,36 +39,39 @@ pub(super) fn plan(
         }
     };
     let about = owners.about(&target, &known.destination_name);
-    let decision = owners.decide(&target, about, known.protocol, splitter);
-    let considered = considered::of_outbound(owners, about, &decision, known.protocol);
-    let policy = decision.origin().map(|origin| origin.policy.clone());
-    let unavailable = on_unavailable(view, policy.as_ref());
-    let context = For {
-        on_unavailable: unavailable.as_ref(),
-        checks_protocols: decision.checks_protocols,
-        gateway: None,
-    };
-    let Decision { owner, rule, sides, checks_protocols: _, refusal, reference_omits } = decision;
-    let split = splitter.split(sides, context);
-    splitter.declare(&split, policy.as_ref());
+    let for_all = Owners::for_all(about);
+    let decision = owners.decide(&target, for_all, known.protocol, splitter);
     let unified = facts.unified && matches!(target, DialledTarget::Resource(_));
     let name = if unified { known.service.clone() } else { names::listener("outbound", &address, port) };
-    let mut settings = connections(view, owners, &target, &known, &owner, &split, &name, splitter);
+    let matched = match about.tcp.filter(|_| owners.tcp_decides(about, known.protocol)) {
+        Some(merged) => {
+            let identities =
+                facts.mtls.as_ref().and_then(|mtls| mtls.uris.as_deref().ok()).unwrap_or_default();
+            let common = Common { listener: &name, port, identities };
+            matched::of_rules(&owners.rules.tcp_route, merged, common, &mut splitter.warnings)
+        }
+        None => Vec::new(),
+    };
+    let policy = decision.origin().map(|origin| origin.policy.clone());
+    let reference_omits = decision.reference_omits && matched.is_empty();
+    let considered = considered::of_outbound(owners, for_all, &decision, known.protocol);
+    let route = route(view, decision, considered, splitter);
+    let mut settings =
+        connections(view, owners, &target, &known, &route.owner, &route.split, &name, splitter);
     settings.max_age = settings::by_route_or_mesh(view, policy.as_ref(), Declared::max_connection_age);
     let naming = Naming {
         unified,
         marks: known.marks,
         counts_kafka: known.protocol == Protocol::Kafka && facts.profile.has_kafka_filter(),
-        omitted: reference_omits && !split.iter().any(|b| matches!(b.fate, Fate::Refused(_))),
+        omitted: reference_omits && !route.split.iter().any(|b| matches!(b.fate, Fate::Refused(_))),
     };
-    let route = Route {
-        owner,
-        rule,
-        settings: settings::of_split(view, policy.as_ref()),
-        refusal: refusal.or_else(|| refusal_of(&split)),
-        split,
-        considered,
-    };
+    let mut routes: Vec<(Match, Route)> = Vec::with_capacity(1 + matched.len());
+    for matched in matched {
+        let considered = about.tcp.map_or_else(Vec::new, |tcp| considered::by_match(tcp, matched.origin));
+        let decision = Owners::by_match(&matched, splitter);
+        routes.push((matched.claimed.clone(), self::route(view, decision, considered, splitter)));
+    }
+    routes.push((Match::EVERYTHING, route));
     Some(Listener {
         name,
         bind: Bind { address, port, captured: !facts.binds },
@@ -76,9 +80,37 @@ pub(super) fn plan(
         protocol: known.protocol,
         accepts: Accepts::Plaintext,
         settings,
-        routes: vec![(Match::Everything, route)],
+        routes: matched::in_order(routes),
         naming,
     })
+}
+
+/// What is done with connections by a decision.
+fn route(
+    view: &View<'_>,
+    decision: Decision,
+    considered: Vec<Considered>,
+    splitter: &mut Splitter<'_, '_>,
+) -> Route {
+    let policy = decision.origin().map(|origin| origin.policy.clone());
+    let unavailable = on_unavailable(view, policy.as_ref());
+    let context = For {
+        on_unavailable: unavailable.as_ref(),
+        checks_protocols: decision.checks_protocols,
+        gateway: None,
+    };
+    let Decision { owner, rule, sides, checks_protocols: _, refusal, reference_omits: _ } = decision;
+    let split = splitter.split(sides, context);
+    splitter.declare(&split, policy.as_ref());
+    Route {
+        owner,
+        rule,
+        session: None,
+        settings: settings::of_split(view, policy.as_ref()),
+        refusal: refusal.or_else(|| refusal_of(&split)),
+        split,
+        considered,
+    }
 }
 
 /// What is known about what is dialled.

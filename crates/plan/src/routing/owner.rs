@@ -7,10 +7,11 @@ use model::{BackendRef, Tags};
 use super::ProxyRules;
 use super::http::{self, WholeConnections};
 use super::legacy::Legacy;
+use super::matched::{self, Matched};
 use super::split::{Side, Splitter};
 use crate::dialled::DialledTarget;
 use crate::merge::Destined;
-use crate::plan::{Owner, PolicyOrigin};
+use crate::plan::{Owner, PolicyOrigin, RulePlace};
 use crate::rules::Merged;
 use crate::view::View;
 
@@ -25,7 +26,7 @@ pub(super) struct About<'r> {
 pub(super) struct Decision {
     pub(super) owner: Owner,
     /// Which rule of the policy that decided.
-    pub(super) rule: Option<usize>,
+    pub(super) rule: Option<RulePlace>,
     /// The sides of its split.
     pub(super) sides: Vec<Side>,
     /// Whether backends must speak what TCP is routed to.
@@ -75,6 +76,18 @@ impl<'v, 'a> Owners<'v, 'a> {
         }
     }
 
+    /// What the policies say about connections that no match takes, which not all of them speak about.
+    pub(super) fn for_all(about: About<'v>) -> About<'v> {
+        About { tcp: about.tcp.filter(|merged| matched::is_for_all(merged)), ..about }
+    }
+
+    /// Decides about connections that a match takes.
+    pub(super) fn by_match(matched: &Matched<'_>, splitter: &Splitter<'_, '_>) -> Decision {
+        let Matched { claimed: _, place, backend_refs, origin, owner } = matched;
+        let sides = splitter.sides(backend_refs, origin);
+        Decision { rule: Some(*place), ..Decision::of(owner.clone(), sides) }
+    }
+
     /// Decides about one outbound.
     pub(super) fn decide(
         &self,
@@ -84,12 +97,7 @@ impl<'v, 'a> Owners<'v, 'a> {
         splitter: &mut Splitter<'_, '_>,
     ) -> Decision {
         let itself = || Splitter::itself(meaning(target));
-        let http_owns = match (about.tcp, about.http) {
-            (_, None) | (None, Some(_)) if self.per_outbound && about.tcp.is_none() => about.http.is_some(),
-            (_, Some(_)) => protocol.is_http_like(),
-            (_, None) => false,
-        };
-        if let (true, Some(merged)) = (http_owns, about.http) {
+        if let (true, Some(merged)) = (self.http_owns(about, protocol), about.http) {
             return self.by_http(merged, itself(), splitter);
         }
         if let (Some(merged), false) = (about.tcp, self.traffic_route_stays) {
@@ -102,6 +110,19 @@ impl<'v, 'a> Owners<'v, 'a> {
             return Decision::of(Owner::HttpDefault, itself()).without_protocol_check();
         }
         Decision::of(Owner::Default, itself())
+    }
+
+    /// Whether MeshTCPRoutes have a say where both sorts of routes speak.
+    pub(super) fn tcp_decides(&self, about: About<'v>, protocol: Protocol) -> bool {
+        !self.http_owns(about, protocol) && !self.traffic_route_stays
+    }
+
+    fn http_owns(&self, about: About<'v>, protocol: Protocol) -> bool {
+        match (about.tcp, about.http) {
+            (_, None) | (None, Some(_)) if self.per_outbound && about.tcp.is_none() => about.http.is_some(),
+            (_, Some(_)) => protocol.is_http_like(),
+            (_, None) => false,
+        }
     }
 
     fn by_http(&self, merged: &Merged, itself: Vec<Side>, splitter: &mut Splitter<'_, '_>) -> Decision {
@@ -123,7 +144,8 @@ impl<'v, 'a> Owners<'v, 'a> {
 
     fn by_tcp(&self, merged: &Merged, splitter: &mut Splitter<'_, '_>) -> Decision {
         let owner = Owner::TcpRoute(merged.origins.clone());
-        let refs: &[BackendRef] = merged.said().map(TcpRouteConf::backends).unwrap_or_default();
+        let said = merged.said::<TcpRouteConf>();
+        let refs: &[BackendRef] = said.map(TcpRouteConf::backends).unwrap_or_default();
         let Some(origin) = self.rules.tcp_route.backend_ref_origin(merged, "") else {
             let refusal =
                 "no policy is recorded as the source of the backendRefs, so none of them can be resolved";
@@ -135,7 +157,15 @@ impl<'v, 'a> Owners<'v, 'a> {
         };
         let sides = splitter.sides(refs, origin);
         let dropped = sides.iter().all(|side| matches!(side.meaning, Destined::Dropped { .. }));
-        Decision { reference_omits: dropped, ..Decision::of(owner, sides) }
+        let decision = Decision { reference_omits: dropped, ..Decision::of(owner, sides) };
+        match said.filter(|said| !said.matched().is_empty()) {
+            None => decision,
+            Some(said) => Decision {
+                owner: matched::owner(merged, origin),
+                rule: Some(RulePlace::for_all(said.rule.unwrap_or_default() as usize)),
+                ..decision
+            },
+        }
     }
 
     /// The TrafficRoute that fits best. Without any in the mesh, before 2.6 the one that was made with each mesh is taken
@@ -166,9 +196,9 @@ impl<'v, 'a> Owners<'v, 'a> {
 
 impl Decision {
     fn of(owner: Owner, sides: Vec<Side>) -> Self {
-        // TCP has one rule an item; an HTTP rule that speaks about whole connections is the only one of its item, and where
+        // TCP has one rule for all an item, as a rule the first; an HTTP rule that speaks about whole connections is the only one of its item, and where
         // there are several, connections are refused, for whichever
-        let rule = matches!(owner, Owner::TcpRoute(_) | Owner::HttpRoute(_)).then_some(0);
+        let rule = matches!(owner, Owner::TcpRoute(_) | Owner::HttpRoute(_)).then_some(RulePlace::for_all(0));
         Self { owner, rule, sides, checks_protocols: true, refusal: None, reference_omits: false }
     }
 

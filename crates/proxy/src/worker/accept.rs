@@ -102,7 +102,7 @@ impl Worker {
             return self.turn_away(id, &client, peer, &listener, Ending::Limit, why);
         };
         listener.counters.active.add(1);
-        let waits = listener.config.client_speaks_first();
+        let waits = listener.config.client_speaks_first(peer.ip());
         let (generation, opened) = (self.generation, self.env.now);
         let mut directions = [Direction::default(), Direction::default()];
         directions[1].writable = true;

@@ -172,10 +172,7 @@ impl Worker {
     }
 
     fn tls_of(&self, matched: &Match) -> Option<Result<tls::Context, tls::Unusable>> {
-        match matched {
-            Match::ServerName { pattern: _, end } => end.as_ref().map(|end| self.contexts.server(&end.tls)),
-            Match::Everything => None,
-        }
+        matched.end().map(|end| self.contexts.server(&end.tls))
     }
 
     fn cluster(&mut self, listener: &Listener, backend: &Backend) -> Option<Rc<LocalCluster>> {

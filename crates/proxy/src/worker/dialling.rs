@@ -55,7 +55,7 @@ impl Dialling {
             Err(refused) => return Next::Close(Closing::refused(refused)),
         };
         // a client that spoke first is watched already
-        let sides: &[Side] = match connection.listener.config.client_speaks_first() {
+        let sides: &[Side] = match connection.listener.config.client_speaks_first(connection.peer.ip()) {
             true => &[Side::Backend],
             false => &[Side::Backend, Side::Client],
         };

@@ -68,7 +68,7 @@ impl Worker {
         for slot in self.slots.occupied() {
             let Some((connection, Stage::Relaying(relaying))) = self.slots.get_mut(slot) else { continue };
             let Some(changed) = changed.get(&key(&connection.listener)) else { continue };
-            let Some(index) = changed.now.config.route_for(connection.server_name.as_deref()) else {
+            let Some(index) = changed.now.config.route_for(&connection.facts()) else {
                 continue;
             };
             let Some(route) = changed.now.config.route_at(index).cloned() else { continue };
@@ -182,6 +182,6 @@ fn key(local: &LocalListener) -> ListenerKey {
 
 /// The route that a connection would take at a listener.
 fn route_of(connection: &Connection, local: &LocalListener) -> Option<Arc<Route>> {
-    let index = local.config.route_for(connection.server_name.as_deref())?;
+    let index = local.config.route_for(&connection.facts())?;
     local.config.route_at(index).cloned()
 }

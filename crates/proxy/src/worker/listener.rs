@@ -9,7 +9,7 @@ use std::sync::Arc;
 use l4::balance::Balance;
 use l4::claims::Claims;
 use l4::config::Listener;
-use l4::decide::{Addresses, Forward, RouteIndex, Standing, Standings};
+use l4::decide::{Addresses, Facts, Forward, RouteIndex, Standing, Standings};
 
 use tls::{Context, Unusable};
 
@@ -71,9 +71,9 @@ impl LocalBackend {
 }
 
 impl LocalListener {
-    /// What TLS of a client that asks for a server name is ended with, or why it cannot be; `None`: it is passed on.
-    pub(super) fn tls_for(&self, server_name: Option<&str>) -> Option<&Result<Context, Unusable>> {
-        let route = self.config.route_for(server_name);
+    /// What TLS of a connection is ended with, or why it cannot be; `None`: it is passed on.
+    pub(super) fn tls_for(&self, facts: &Facts<'_>) -> Option<&Result<Context, Unusable>> {
+        let route = self.config.route_for(facts);
         let of_route = route.and_then(|RouteIndex(index)| self.tls_of_routes.get(index)?.as_ref());
         of_route.or(self.tls.as_ref())
     }

@@ -53,7 +53,7 @@ impl Opening {
             return Next::Close(Closing::undecided(end));
         }
         let config = &connection.listener.config;
-        let awaited = match (config.accept_proxy_protocol, config.needs_hello()) {
+        let awaited = match (config.accept_proxy_protocol, config.needs_hello(connection.peer.ip())) {
             (true, _) => Awaited::Header,
             (false, true) => Awaited::Hello,
             (false, false) => return Self::shake(connection, env),
@@ -93,7 +93,7 @@ impl Opening {
             if received == Received::Part {
                 return Ok(received);
             }
-            if !connection.listener.config.needs_hello() {
+            if !connection.listener.config.needs_hello(connection.peer.ip()) {
                 return Ok(if connection.listener.tls.is_some() { Received::Mesh } else { received });
             }
             *self = Self::awaiting(Awaited::Hello, connection, env);
@@ -122,9 +122,9 @@ impl Opening {
     }
 }
 
-/// Whether what is no TLS of the mesh is passed on as it is.
+/// Whether what is no TLS, or none that ends here, is passed on as it is.
 fn takes_plaintext(connection: &Connection) -> bool {
-    connection.listener.config.tls.as_ref().is_some_and(|tls| tls.permissive)
+    connection.listener.config.takes_plaintext(connection.peer.ip())
 }
 
 /// Receives until the PROXY header is there; what follows it is kept for the backend.
@@ -161,7 +161,7 @@ fn receive_hello(connection: &mut Connection, buffer: &mut [u8]) -> Step<Receive
             Ok(Some(hello)) => {
                 connection.server_name = hello.server_name.map(Into::into);
                 let is_mesh = hello.protocols.iter().any(|protocol| **protocol == *MESH_PROTOCOL);
-                let end = connection.listener.config.end_for(connection.server_name.as_deref());
+                let end = connection.listener.config.end_for(&connection.facts());
                 let ends_here = end.is_some_and(|(tls, _)| is_mesh || !tls.permissive);
                 return Ok(if ends_here { Received::Mesh } else { Received::Whole });
             }

@@ -34,7 +34,7 @@ impl Shaking {
     /// Begins to shake hands.
     pub(super) fn begin(connection: &mut Connection, env: &mut Env) -> Step<Self> {
         let listener = &connection.listener;
-        let context = match listener.tls_for(connection.server_name.as_deref()) {
+        let context = match listener.tls_for(&connection.facts()) {
             Some(Ok(context)) => context,
             Some(Err(why)) => return Err(End::new(Ending::NoIdentity, why.to_string())),
             None => return Ok(Self::Settled),
@@ -123,7 +123,7 @@ impl Shaking {
 
 /// Asks whether a client that has proven who it is may connect, and says goodbye to one that may not.
 fn permit(connection: &mut Connection, env: &Env) -> Step {
-    let end = connection.listener.config.end_for(connection.server_name.as_deref());
+    let end = connection.listener.config.end_for(&connection.facts());
     let Some((_, Some(permissions))) = end else { return Ok(()) };
     let Some(ciphers) = &mut connection.ciphers else { return Ok(()) };
     let Some(session) = &mut ciphers.sessions[Side::Client as usize] else { return Ok(()) };

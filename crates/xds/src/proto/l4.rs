@@ -14,6 +14,7 @@
 //! They are protobuf with additive evolution: an unknown field is ignored, a missing one is its default.
 
 mod cluster;
+mod matches;
 mod names;
 mod outside;
 mod permissions;
@@ -24,6 +25,7 @@ mod traffic;
 pub use cluster::{
     Balancing, BalancingPolicy, Cluster, HealthCheck, Keepalive, OutlierDetection, ProxyProtocol,
 };
+pub use matches::{Network, RouteMatch};
 pub use names::{HostName, Names};
 pub use outside::OutsideTls;
 pub use permissions::{Peer, PeerCondition, PeerFact, PermissionRule, Permissions};
@@ -107,6 +109,10 @@ pub struct Listener {
     #[prost(uint32, optional, tag = "17")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prefix_length: Option<u32>,
+    /// Routes for some connections, in the order in which they are asked: before `server_names` and `route`.
+    #[prost(message, repeated, tag = "30")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub matches: Vec<RouteMatch>,
 }
 
 /// How connections come to a listener.

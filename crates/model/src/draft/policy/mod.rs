@@ -1,6 +1,7 @@
 //! Readers of policies.
 
 mod conf;
+mod connection_match;
 mod generic;
 mod legacy;
 mod mesh_tls;

@@ -3,10 +3,10 @@
 use crate::draft::fields::Fields;
 use crate::draft::kinds::{Body, Context};
 use crate::draft::policy::ref_rules::{self, Place};
-use crate::draft::policy::route_conf;
 use crate::draft::policy::written_ref::{PORT, WrittenRef, knows};
+use crate::draft::policy::{connection_match, route_conf};
 use crate::kind::Kind;
-use crate::policy::{Policy, PolicyItem};
+use crate::policy::{ConnectionMatch, Policy, PolicyItem};
 use crate::profile::Profile;
 use crate::reference::{RefKind, TargetRef};
 use crate::resource::Spec;
@@ -75,10 +75,13 @@ fn destination(
     if context.kind == Kind::MeshHTTPRoute {
         item.texts("hostnames");
     }
-    item.list("rules", |mut fields| rule(&mut fields, profile));
+    let matches = item.list("rules", |mut fields| rule(&mut fields, profile));
+    if context.kind == Kind::MeshTCPRoute {
+        connection_match::check_rules(&item, &matches, profile);
+    }
     let written = route_conf::tidied(&mut item, profile);
     let target = written_ref.target()?;
-    Some(route_conf::item(context.kind, target, written))
+    Some(route_conf::item(context.kind, target, written, matches))
 }
 
 /// Refuses fields that stand too high up, and shows where they belong: the reference would drop them without a word.
@@ -89,9 +92,11 @@ fn misplaced(fields: &mut Fields<'_>, names: &[&'static str], message: &str, sha
     }
 }
 
-type ReadRule = fn(&mut Fields<'_>, Profile);
+/// Reads a rule, and says for which connections it is, if only for some.
+type ReadRule = fn(&mut Fields<'_>, Profile) -> Vec<ConnectionMatch>;
 
-fn tcp_rule(rule: &mut Fields<'_>, profile: Profile) {
+fn tcp_rule(rule: &mut Fields<'_>, profile: Profile) -> Vec<ConnectionMatch> {
+    let matches = connection_match::read(rule, profile);
     misplaced(rule, &["backendRefs"], "belongs into `default`", "default: {backendRefs: […]}");
     let mut default = rule.object("default");
     let refs = default.items("backendRefs");
@@ -99,14 +104,16 @@ fn tcp_rule(rule: &mut Fields<'_>, profile: Profile) {
         default.violate("backendRefs", "must be defined");
     }
     refs.into_iter().for_each(|fields| backend_ref(fields, profile));
+    matches
 }
 
-fn http_rule(rule: &mut Fields<'_>, profile: Profile) {
+fn http_rule(rule: &mut Fields<'_>, profile: Profile) -> Vec<ConnectionMatch> {
     rule.known(&["matches"]);
     misplaced(rule, &["backendRefs"], "belongs into `default`", "default: {backendRefs: […]}");
     let mut default = rule.object("default");
     default.known(&["filters"]);
     default.items("backendRefs").into_iter().for_each(|fields| backend_ref(fields, profile));
+    Vec::new()
 }
 
 fn backend_ref(mut fields: Fields<'_>, profile: Profile) {

@@ -6,13 +6,19 @@ use serde_json::{Value, json};
 use crate::draft::fields::Fields;
 use crate::kind::Kind;
 use crate::policy::{
-    Conf, HttpRouteConf, HttpRule, HttpRuleConf, Matches, PolicyItem, Said, TcpRouteConf, Written,
+    Conf, ConnectionMatch, HttpRouteConf, HttpRule, HttpRuleConf, MatchedRule, Matches, PolicyItem, Said,
+    TcpRouteConf, Written,
 };
 use crate::profile::Profile;
 use crate::reference::{BackendRef, Labels, RefKind, Tags, TargetRef};
 
-/// The item of a route that is about a target and says, tidied, this.
-pub(super) fn item(kind: Kind, target: TargetRef, written: Value) -> PolicyItem {
+/// The item of a route that is about a target and says, tidied, this; `matches`: for which connections each rule is.
+pub(super) fn item(
+    kind: Kind,
+    target: TargetRef,
+    written: Value,
+    matches: Vec<Vec<ConnectionMatch>>,
+) -> PolicyItem {
     let list = |name: &str| written.get(name).and_then(Value::as_array).into_iter().flatten();
     let rules: Vec<HttpRule> = list("rules").map(rule).collect();
     let backend_refs = rules.iter().map(|rule| rule.said.backend_refs.clone().unwrap_or_default()).collect();
@@ -21,25 +27,42 @@ pub(super) fn item(kind: Kind, target: TargetRef, written: Value) -> PolicyItem 
             let hostnames = list("hostnames").filter_map(Value::as_str).map(str::to_owned).collect();
             Conf::new(Said::HttpRoute(HttpRouteConf { hostnames, rules }), Written::of(written))
         }
-        _ => tcp_conf(&target, rules.into_iter().next(), &written),
+        _ => tcp_conf(&target, rules.into_iter().zip(matches).collect(), &written),
     };
     PolicyItem { target, conf, backend_refs }
 }
 
-/// The only rule of an item, or a route to its own destination when it has none (spec 01 §2.4).
-fn tcp_conf(target: &TargetRef, rule: Option<HttpRule>, written: &Value) -> Conf {
-    match rule {
-        Some(HttpRule { said: HttpRuleConf { backend_refs, filters: _ }, .. }) => {
-            let written = written.pointer("/rules/0").cloned().unwrap_or_default();
-            let said = TcpRouteConf { backend_refs };
-            Conf::new(Said::TcpRoute(said), Written::of(written))
-        }
-        None => {
+/// The rules of an item, or a route to its own destination when it has none (spec 01 §2.4). As it is written it is the rule
+/// for all connections, and the rules for some as a list, where there are any.
+fn tcp_conf(target: &TargetRef, rules: Vec<(HttpRule, Vec<ConnectionMatch>)>, written: &Value) -> Conf {
+    match rules.iter().position(|(_, matches)| matches.is_empty()) {
+        None if rules.is_empty() => {
             let target = TargetRef { proxy_types: None, ..target.clone() };
             let backend = BackendRef { target, weight: Some(1), port: None };
             let written = json!({ "default": { "backendRefs": [as_written(&backend)] } });
-            let said = TcpRouteConf { backend_refs: Some(vec![backend]) };
+            let said = TcpRouteConf { backend_refs: Some(vec![backend]), ..TcpRouteConf::default() };
             Conf::new(Said::TcpRoute(said), Written::of(written))
+        }
+        for_all => {
+            let at = |rule: usize| written.get("rules").and_then(|rules| rules.get(rule)).cloned();
+            let mut said = TcpRouteConf::default();
+            let mut tree = for_all.and_then(at).unwrap_or_else(|| json!({}));
+            let mut for_some = Vec::new();
+            for (rule, (HttpRule { said: HttpRuleConf { backend_refs, .. }, .. }, matches)) in
+                rules.into_iter().enumerate()
+            {
+                if Some(rule) == for_all {
+                    (said.backend_refs, said.rule) = (backend_refs, u32::try_from(rule).ok());
+                } else if !matches.is_empty() {
+                    let backend_refs = backend_refs.unwrap_or_default();
+                    said.matched.get_or_insert_default().push(MatchedRule { rule, matches, backend_refs });
+                    for_some.push(at(rule).unwrap_or_default());
+                }
+            }
+            if !for_some.is_empty() {
+                tree["rules"] = Value::Array(for_some);
+            }
+            Conf::new(Said::TcpRoute(said), Written::of(tree))
         }
     }
 }

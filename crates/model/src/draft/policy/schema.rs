@@ -71,9 +71,10 @@ fn spec(profile: Profile) -> Schema {
     }
     let backends = List(Box::new(Object(backend)), if newer { Size::Any } else { Size::AtLeastOne });
     let rule = Object(vec![("default", Object(vec![("backendRefs", backends, need(!newer))]), Required)]);
+    let rules = if profile.has_connection_matches() { Size::Any } else { Size::AtMostOne };
     let to = Object(vec![
         ("targetRef", Object(reference(profile.schema_to_kinds(), profile)), Required),
-        ("rules", List(Box::new(rule), Size::AtMostOne), need(newer)),
+        ("rules", List(Box::new(rule), rules), need(newer)),
     ]);
     let top = Object(reference(profile.schema_top_kinds(), profile));
     Object(vec![

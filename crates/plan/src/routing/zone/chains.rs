@@ -56,7 +56,8 @@ impl Chains {
             origin: Some(by),
             when_unavailable: None,
         };
-        self.routes.push((Match::ServerName { pattern: server_name, session }, Route::to(backend)));
+        let route = Route { session: Some(session), ..Route::to(backend) };
+        self.routes.push((Match::server_name(server_name), route));
     }
 
     /// The tag sets by which a service is dialled that is passed on; `by`: who offers it. They choose among its endpoints by

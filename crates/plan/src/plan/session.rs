@@ -1,22 +1,8 @@
-//! Which connections a route is about.
+//! Who ends a TLS session.
 
 use std::sync::Arc;
 
 use super::Terminated;
-
-/// Which connections of a listener a route is about.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Match {
-    /// All of them.
-    Everything,
-    /// Those whose TLS names a server.
-    ServerName {
-        /// A host name, `*.` and the end of one, or `*` for every one.
-        pattern: String,
-        /// Who ends the TLS session.
-        session: Session,
-    },
-}
 
 /// Who ends a TLS session whose server name has been looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -34,14 +20,4 @@ pub enum Session {
     CrossMesh,
     /// Nobody says.
     Unsaid,
-}
-
-impl Match {
-    /// The host names that it claims; `*` for every one.
-    pub fn hostname(&self) -> &str {
-        match self {
-            Match::Everything => "*",
-            Match::ServerName { pattern, session: _ } => pattern,
-        }
-    }
 }

@@ -1,0 +1,30 @@
+//! Mirrors of listeners.
+
+use model::Tags;
+use model::policy::{MirrorConf, Percent};
+
+use super::settings;
+use super::split::{For, Splitter};
+use crate::plan::{Mirror, Sourced};
+use crate::rules::Merged;
+
+/// The mirror of a listener's connections, as policies say; `gateway`: the tags of a gateway listener.
+pub(super) fn of_listener(
+    splitter: &mut Splitter<'_, '_>,
+    merged: Option<&Merged>,
+    gateway: Option<&Tags>,
+) -> Option<Sourced<Mirror>> {
+    let Sourced { value: backend, origin } =
+        settings::sourced(splitter.view, merged, |said: &MirrorConf| said.backend.clone())?;
+    let MirrorConf { backend: _, percent, buffer } = merged?.said()?;
+    let sides = splitter.sides(std::slice::from_ref(&backend), &origin);
+    let context = For { on_unavailable: None, checks_protocols: false, gateway };
+    let fate = splitter.split(sides, context).pop()?.fate;
+    let mirror = Mirror {
+        reference: backend.to_string(),
+        fate,
+        percent: percent.unwrap_or(Percent::whole(100)),
+        buffer: buffer.unwrap_or(MirrorConf::BUFFER),
+    };
+    Some(Sourced { value: mirror, origin })
+}

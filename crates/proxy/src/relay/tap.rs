@@ -1,0 +1,329 @@
+//! A second copy of the bytes of one direction, for a mirror that may be slow, gone, or hostile: none of which the first copy feels.
+//!
+//! What the mirror's socket does not take at once is held, up to a bound. A stream is copied inside the kernel with tee(2) as long as
+//! the mirror keeps up, and by hand while it does not.
+
+use std::os::fd::OwnedFd;
+
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
+use rustix::pipe::{SpliceFlags, splice, tee};
+use tls::{Failure, Session};
+
+use super::Pipes;
+use super::pipes::Pipe;
+
+/// What watches the bytes of a direction.
+pub(crate) trait Watches {
+    /// Whether the next bytes may be moved without being looked at.
+    fn may_splice(&self) -> bool;
+
+    /// Takes note of bytes that were read.
+    fn note(&mut self, bytes: &[u8]);
+
+    /// Takes note of bytes that are in a pipe, and returns how many of them it has: the first ones.
+    fn note_pipe(&mut self, pipe: &Pipe, bytes: usize, pipes: &mut Pipes) -> usize;
+}
+
+/// Nobody.
+impl Watches for () {
+    fn may_splice(&self) -> bool {
+        true
+    }
+
+    fn note(&mut self, _: &[u8]) {}
+
+    fn note_pipe(&mut self, _: &Pipe, bytes: usize, _: &mut Pipes) -> usize {
+        bytes
+    }
+}
+
+/// Why a mirror gets no more.
+#[derive(Debug)]
+pub(crate) enum Lost {
+    /// More waits for it than may.
+    Slow,
+    /// Its socket failed.
+    Socket(Errno),
+    /// TLS with it failed.
+    Tls(Failure),
+}
+
+/// Whether more comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outlook {
+    /// It does.
+    More,
+    /// What is held is the last.
+    Last,
+    /// The end was told.
+    Told,
+}
+
+/// Bytes on their way to a mirror.
+pub(crate) struct Tap {
+    socket: OwnedFd,
+    /// The socket is connected, and TLS shaken where it is spoken.
+    open: bool,
+    outlook: Outlook,
+    /// The socket may take bytes.
+    writable: bool,
+    /// TLS with the mirror.
+    session: Option<Session>,
+    /// Present while bytes are in it; they go out before those that are held.
+    pipe: Option<Pipe>,
+    piped: usize,
+    /// Bytes as they go over the wire, from `written` on.
+    held: Vec<u8>,
+    written: usize,
+    /// Bytes as the client sent them, until it is open.
+    plain: Vec<u8>,
+    /// What the mirror sent of a handshake and nobody took.
+    early: Vec<u8>,
+    limit: usize,
+    lost: Option<Lost>,
+    /// The bytes of the client that were taken on.
+    pub(crate) taken: u64,
+}
+
+impl Tap {
+    /// A tap to a socket that connects; `first`: what is said before everything else.
+    pub(crate) fn new(socket: OwnedFd, first: Vec<u8>, limit: usize) -> Self {
+        Self {
+            socket,
+            open: false,
+            outlook: Outlook::More,
+            writable: false,
+            session: None,
+            pipe: None,
+            piped: 0,
+            held: first,
+            written: 0,
+            plain: Vec::new(),
+            early: Vec::new(),
+            limit,
+            lost: None,
+            taken: 0,
+        }
+    }
+
+    pub(crate) fn socket(&self) -> &OwnedFd {
+        &self.socket
+    }
+
+    /// The first reason for which the mirror gets no more, once.
+    pub(crate) fn take_lost(&mut self) -> Option<Lost> {
+        self.lost.take()
+    }
+
+    /// Whether everything was said, the end too.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.outlook == Outlook::Told
+    }
+
+    /// Learns that the socket takes bytes.
+    pub(crate) fn note_writable(&mut self) {
+        self.writable = true;
+    }
+
+    /// Goes on once the socket is connected, and TLS shaken where it is spoken.
+    pub(crate) fn open(&mut self, pipes: &mut Pipes) {
+        self.open = true;
+        let plain = std::mem::take(&mut self.plain);
+        match &self.session {
+            Some(_) => self.seal(&plain),
+            None => self.held.extend_from_slice(&plain),
+        }
+        if self.outlook == Outlook::Last {
+            self.say_end();
+        }
+        self.flush(pipes);
+    }
+
+    /// Goes on by TLS once the socket is connected; then there are handshakes to be done.
+    pub(crate) fn shake_with(&mut self, session: Session) {
+        self.session = Some(session);
+    }
+
+    /// Does a step of the handshake; true once it is done.
+    pub(crate) fn shake(&mut self, buffer: &mut [u8], pipes: &mut Pipes) -> bool {
+        let Some(session) = &mut self.session else { return true };
+        match recv(&self.socket, &mut *buffer, RecvFlags::empty()) {
+            Ok((0, _)) => {
+                self.lose(Lost::Tls(Failure::Ended));
+                return false;
+            }
+            Ok((bytes, _)) => self.early.extend_from_slice(&buffer[..bytes]),
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            Err(errno) => {
+                self.lose(Lost::Socket(errno));
+                return false;
+            }
+        }
+        let progress = session.handshake(&self.early, &mut self.held);
+        let done = match progress {
+            Ok(progress) => {
+                self.early.drain(..progress.taken);
+                progress.done
+            }
+            Err(failure) => {
+                self.send_held();
+                self.lose(Lost::Tls(failure));
+                return false;
+            }
+        };
+        if done {
+            self.early = Vec::new();
+            self.open(pipes);
+        } else {
+            self.send_held();
+        }
+        done
+    }
+
+    /// Throws away what the mirror answered.
+    pub(crate) fn discard(&mut self, buffer: &mut [u8]) {
+        loop {
+            // TCP gives the kernel's memory back without copying it
+            match recv(&self.socket, &mut *buffer, RecvFlags::TRUNC) {
+                Ok((0, _)) | Err(Errno::AGAIN) => return,
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(errno) => return self.lose(Lost::Socket(errno)),
+            }
+        }
+    }
+
+    /// Tells the mirror the end after what is held.
+    pub(crate) fn end(&mut self, pipes: &mut Pipes) {
+        if self.outlook == Outlook::More {
+            self.outlook = Outlook::Last;
+            if self.open {
+                self.say_end();
+                self.flush(pipes);
+            }
+        }
+    }
+
+    /// Ends TLS, where it is spoken, after what is held.
+    fn say_end(&mut self) {
+        if let Some(session) = &mut self.session {
+            session.end(&mut self.held);
+        }
+    }
+
+    /// Sends what waits, as far as the socket takes it.
+    pub(crate) fn flush(&mut self, pipes: &mut Pipes) {
+        while let (Some(pipe), 1.., true) = (&self.pipe, self.piped, self.writable) {
+            let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
+            match splice(&pipe.read, None, &self.socket, None, self.piped, flags) {
+                Ok(sent) => self.piped -= sent,
+                Err(Errno::AGAIN) => self.writable = false,
+                Err(Errno::INTR) => {}
+                Err(errno) => return self.lose(Lost::Socket(errno)),
+            }
+        }
+        if self.piped > 0 {
+            return;
+        }
+        if let Some(pipe) = self.pipe.take() {
+            pipes.give(pipe);
+        }
+        self.send_held();
+        if self.open && self.outlook == Outlook::Last && self.held.is_empty() && self.lost.is_none() {
+            self.outlook = Outlook::Told;
+            if let Err(errno) = shutdown(&self.socket, Shutdown::Write) {
+                self.lose(Lost::Socket(errno));
+            }
+        }
+    }
+
+    fn send_held(&mut self) {
+        while self.writable && self.written < self.held.len() {
+            match send(&self.socket, &self.held[self.written..], SendFlags::NOSIGNAL) {
+                Ok(sent) => self.written += sent,
+                Err(Errno::AGAIN) => self.writable = false,
+                Err(Errno::INTR) => {}
+                Err(errno) => return self.lose(Lost::Socket(errno)),
+            }
+        }
+        if self.written == self.held.len() && self.written > 0 {
+            // most mirrors keep up, and hold nothing again
+            (self.held, self.written) = (Vec::new(), 0);
+        } else if self.written > self.held.len() / 2 {
+            self.held.drain(..self.written);
+            self.written = 0;
+        }
+    }
+
+    fn seal(&mut self, plain: &[u8]) {
+        let Some(session) = &mut self.session else { return };
+        if let Err(failure) = session.seal(plain, &mut self.held) {
+            self.lose(Lost::Tls(failure));
+        }
+    }
+
+    /// How many bytes wait.
+    fn waiting(&self) -> usize {
+        self.held.len() - self.written + self.plain.len()
+    }
+
+    fn lose(&mut self, why: Lost) {
+        self.lost.get_or_insert(why);
+        (self.held, self.written, self.plain) = (Vec::new(), 0, Vec::new());
+    }
+}
+
+impl Watches for Tap {
+    fn may_splice(&self) -> bool {
+        self.session.is_none() && self.open && self.piped == 0 && self.held.is_empty()
+    }
+
+    fn note(&mut self, bytes: &[u8]) {
+        if self.lost.is_some() || bytes.is_empty() {
+            return;
+        }
+        self.taken += bytes.len() as u64;
+        let all_is_said = self.piped == 0 && self.held.is_empty();
+        match (self.open, &self.session) {
+            (false, _) => self.plain.extend_from_slice(bytes),
+            (true, Some(_)) => {
+                self.seal(bytes);
+                self.send_held();
+            }
+            (true, None) if self.writable && all_is_said => {
+                match send(&self.socket, bytes, SendFlags::NOSIGNAL) {
+                    Ok(sent) => self.held.extend_from_slice(&bytes[sent..]),
+                    Err(Errno::AGAIN) => {
+                        self.writable = false;
+                        self.held.extend_from_slice(bytes);
+                    }
+                    Err(Errno::INTR) => self.held.extend_from_slice(bytes),
+                    Err(errno) => return self.lose(Lost::Socket(errno)),
+                }
+            }
+            (true, None) => self.held.extend_from_slice(bytes),
+        }
+        if self.waiting() > self.limit {
+            self.lose(Lost::Slow);
+        }
+    }
+
+    fn note_pipe(&mut self, from: &Pipe, bytes: usize, pipes: &mut Pipes) -> usize {
+        if self.lost.is_some() {
+            return bytes;
+        }
+        if self.pipe.is_none() {
+            self.pipe = pipes.take();
+        }
+        let Some(pipe) = &self.pipe else { return 0 };
+        match tee(&from.read, &pipe.write, bytes, SpliceFlags::NONBLOCK) {
+            Ok(copied) => {
+                self.piped += copied;
+                self.taken += copied as u64;
+                self.flush(pipes);
+                copied
+            }
+            Err(_) => 0,
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! Mirrors: second connections, which get a copy of what the clients of others send.
+//!
+//! They live beside the connections that they copy, in places of their own, and nobody waits for them: a mirror that cannot be
+//! dialled, falls behind or fails is dropped and counted. A worker without mirrors does nothing here but look at one empty list.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use l4::ending::MirrorEnd;
+use rustix::event::epoll::EventFlags;
+use tls::Session;
+
+use super::cluster::{Booking, LocalCluster};
+use super::deadlines::{Deadlines, Micros};
+use super::end::reset;
+use crate::counters::ListenerCounters;
+use crate::log::Mirrored;
+use crate::relay::{Buffers, Lost, Tap};
+
+/// The time in which a mirror may take what is left for it, after the connection that it copies has ended.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// The mirrors of a worker.
+#[derive(Default)]
+pub(super) struct Mirrors {
+    places: Vec<Option<Mirror>>,
+    free: Vec<u32>,
+    deadlines: Deadlines,
+    /// Those that have a step of a TLS handshake to do.
+    lane: VecDeque<u32>,
+    living: usize,
+}
+
+/// The mirror of a connection.
+struct Mirror {
+    line: Line,
+    counters: Arc<ListenerCounters>,
+    /// The bytes that it was given.
+    bytes: u64,
+    /// The time at which it has taken too long; `None`: it may take its time.
+    due: Option<Micros>,
+    /// The connection that it copies has ended.
+    is_alone: bool,
+}
+
+/// Whether a mirror is connected.
+enum Line {
+    Up(Box<Up>),
+    Ended(MirrorEnd),
+}
+
+/// A mirror that is dialled, or was.
+pub(super) struct Up {
+    tap: Tap,
+    phase: Phase,
+    cluster: Rc<LocalCluster>,
+    endpoint: usize,
+    booking: Booking,
+    /// It has ended its own direction.
+    has_ended: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Connecting,
+    /// `queued`: the next step waits in the lane.
+    Shaking {
+        queued: bool,
+    },
+    Open,
+}
+
+impl Mirrors {
+    /// Takes a mirror in that is dialled until `due`, or why it is not.
+    pub(super) fn add(
+        &mut self,
+        dialled: Result<(Up, Micros), MirrorEnd>,
+        counters: Arc<ListenerCounters>,
+    ) -> u32 {
+        let (line, due) = match dialled {
+            Ok((up, due)) => {
+                counters.mirrors.active.add(1);
+                (Line::Up(Box::new(up)), Some(due))
+            }
+            Err(end) => {
+                counters.mirrors.ended[end as usize].add(1);
+                (Line::Ended(end), None)
+            }
+        };
+        let place = self.insert(Mirror { line, counters, bytes: 0, due, is_alone: false });
+        if let Some(due) = due {
+            self.deadlines.look_at(place, due);
+        }
+        place
+    }
+
+    /// What watches the bytes of a client; `None`: the mirror has ended.
+    pub(super) fn tap(&mut self, place: u32) -> Option<&mut Tap> {
+        self.up(place).map(|up| &mut up.tap)
+    }
+
+    /// Something happened to the socket of a mirror.
+    pub(super) fn on_event(&mut self, place: u32, flags: EventFlags, buffers: &mut Buffers) {
+        let Some(up) = self.up(place) else { return };
+        if flags.contains(EventFlags::OUT) {
+            up.tap.note_writable();
+        }
+        match up.phase {
+            Phase::Connecting if flags.intersects(EventFlags::ERR | EventFlags::HUP) => {
+                return self.end(place, MirrorEnd::Refused);
+            }
+            Phase::Connecting if !flags.contains(EventFlags::OUT) => return,
+            Phase::Connecting => {
+                if up.connected(buffers).is_err() {
+                    return self.end(place, MirrorEnd::Tls);
+                }
+                if up.phase == Phase::Open
+                    && let Some(Some(mirror)) = self.places.get_mut(place as usize)
+                    && !mirror.is_alone
+                {
+                    mirror.due = None;
+                }
+                self.queue(place);
+            }
+            Phase::Shaking { .. } => self.queue(place),
+            Phase::Open => {
+                if flags.intersects(EventFlags::IN | EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR) {
+                    up.has_ended |= up.tap.discard(&mut buffers.shared);
+                }
+                up.tap.flush(&mut buffers.pipes);
+            }
+        }
+        self.settle(place);
+    }
+
+    fn queue(&mut self, place: u32) {
+        if let Some(Up { phase: Phase::Shaking { queued }, .. }) = self.up(place)
+            && !std::mem::replace(queued, true)
+        {
+            self.lane.push_back(place);
+        }
+    }
+
+    /// Whether a mirror has a step of a handshake to do.
+    pub(super) fn has_steps(&self) -> bool {
+        !self.lane.is_empty()
+    }
+
+    /// Does a step of the handshake that has waited longest.
+    pub(super) fn shake_one(&mut self, buffers: &mut Buffers) {
+        let Some(place) = self.lane.pop_front() else { return };
+        let Some(up) = self.up(place).filter(|up| matches!(up.phase, Phase::Shaking { .. })) else { return };
+        up.phase = match up.tap.shake(&mut buffers.shared, &mut buffers.pipes) {
+            true => Phase::Open,
+            false => Phase::Shaking { queued: false },
+        };
+        let is_open = up.phase == Phase::Open;
+        if let Some(Some(mirror)) = self.places.get_mut(place as usize)
+            && is_open
+            && !mirror.is_alone
+        {
+            mirror.due = None;
+        }
+        self.settle(place);
+    }
+
+    /// Tells a mirror that its client sends no more.
+    pub(super) fn finish(&mut self, place: u32, buffers: &mut Buffers) {
+        if let Some(up) = self.up(place) {
+            up.tap.end(&mut buffers.pipes);
+        }
+        self.settle(place);
+    }
+
+    /// Leaves a mirror alone as its connection has ended: to take the rest if that was in order, or else not.
+    pub(super) fn release(&mut self, place: u32, in_order: bool, now: Micros, buffers: &mut Buffers) -> Mirrored {
+        if in_order {
+            self.finish(place, buffers);
+        } else {
+            self.end(place, MirrorEnd::Cut);
+        }
+        let Some(Some(mirror)) = self.places.get_mut(place as usize) else {
+            return Mirrored { bytes: 0, ended: None };
+        };
+        mirror.is_alone = true;
+        let bytes = mirror.bytes;
+        match mirror.line {
+            Line::Ended(end) => {
+                self.free(place);
+                Mirrored { bytes, ended: Some(end) }
+            }
+            Line::Up(_) => {
+                mirror.due = Some(now + LINGER);
+                self.deadlines.look_at(place, now + LINGER);
+                Mirrored { bytes, ended: None }
+            }
+        }
+    }
+
+    /// The time at which the first mirror may have taken too long; `None`: none is waited for.
+    pub(super) fn next_due(&self) -> Option<Micros> {
+        self.deadlines.next()
+    }
+
+    /// Ends those that have taken too long.
+    pub(super) fn on_time(&mut self, now: Micros) {
+        while let Some(place) = self.deadlines.pop_due(now) {
+            let Some(Some(mirror)) = self.places.get(place as usize) else { continue };
+            match (mirror.due, mirror.is_alone, &mirror.line) {
+                (Some(due), ..) if due > now => self.deadlines.look_at(place, due),
+                (Some(_), true, Line::Up(up)) if up.tap.is_finished() => self.end(place, MirrorEnd::Finished),
+                (Some(_), true, _) => self.end(place, MirrorEnd::Cut),
+                (Some(_), false, _) => self.end(place, MirrorEnd::Timeout),
+                (None, ..) => {}
+            }
+        }
+    }
+
+    /// Whether no mirror lives.
+    pub(super) fn is_empty(&self) -> bool {
+        self.living == 0
+    }
+
+    /// Counts what a mirror was given, and ends it if it failed or has everything.
+    pub(super) fn settle(&mut self, place: u32) {
+        let Some(Some(mirror)) = self.places.get_mut(place as usize) else { return };
+        let Line::Up(up) = &mut mirror.line else { return };
+        let more = up.tap.taken - mirror.bytes;
+        if more > 0 {
+            mirror.counters.mirrors.bytes.add(more);
+            mirror.bytes = up.tap.taken;
+        }
+        let (lost, is_over) = (up.tap.take_lost(), up.tap.is_finished() && up.has_ended);
+        match lost {
+            Some(Lost::Slow) => self.end(place, MirrorEnd::Slow),
+            Some(Lost::Tls(_)) => self.end(place, MirrorEnd::Tls),
+            Some(Lost::Socket(_)) => self.end(place, MirrorEnd::Reset),
+            None if is_over => self.end(place, MirrorEnd::Finished),
+            None => {}
+        }
+    }
+
+    /// Ends a mirror.
+    pub(super) fn end(&mut self, place: u32, end: MirrorEnd) {
+        let Some(Some(mirror)) = self.places.get_mut(place as usize) else { return };
+        let Line::Up(up) = &mut mirror.line else { return };
+        if end != MirrorEnd::Finished {
+            // it must not take a part for the whole
+            reset(up.tap.socket());
+        }
+        mirror.line = Line::Ended(end);
+        mirror.due = None;
+        mirror.counters.mirrors.active.subtract(1);
+        mirror.counters.mirrors.ended[end as usize].add(1);
+        self.living -= 1;
+        if mirror.is_alone {
+            self.free(place);
+        }
+    }
+
+    fn up(&mut self, place: u32) -> Option<&mut Up> {
+        match &mut self.places.get_mut(place as usize)?.as_mut()?.line {
+            Line::Up(up) => Some(up),
+            Line::Ended(_) => None,
+        }
+    }
+
+    fn insert(&mut self, mirror: Mirror) -> u32 {
+        self.living += usize::from(matches!(mirror.line, Line::Up(_)));
+        match self.free.pop() {
+            Some(place) => {
+                self.places[place as usize] = Some(mirror);
+                place
+            }
+            None => {
+                self.places.push(Some(mirror));
+                (self.places.len() - 1) as u32
+            }
+        }
+    }
+
+    /// Events of the same turn may still name the place: of another mirror they say nothing that is wrong, as each is asked of its
+    /// socket again.
+    fn free(&mut self, place: u32) {
+        self.places[place as usize] = None;
+        self.free.push(place);
+    }
+}
+
+impl Up {
+    /// A mirror whose socket connects.
+    pub(super) fn dialled(tap: Tap, cluster: Rc<LocalCluster>, endpoint: usize, booking: Booking) -> Self {
+        Self { tap, phase: Phase::Connecting, cluster, endpoint, booking, has_ended: false }
+    }
+
+    /// Goes on once the socket is connected.
+    fn connected(&mut self, buffers: &mut Buffers) -> Result<(), MirrorEnd> {
+        self.booking.established();
+        self.phase = match self.cluster.tls() {
+            None => {
+                self.tap.open(&mut buffers.pipes);
+                Phase::Open
+            }
+            Some(Err(_)) => return Err(MirrorEnd::Tls),
+            Some(Ok(context)) => {
+                let config = self.cluster.cell().cluster();
+                let zone = config.endpoints.get(self.endpoint).map_or("", |endpoint| &endpoint.zone);
+                let name = config.tls.as_ref().and_then(|tls| tls.server_name_for(zone));
+                self.tap.shake_with(Session::connect(context, name).map_err(|_| MirrorEnd::Tls)?);
+                Phase::Shaking { queued: false }
+            }
+        };
+        Ok(())
+    }
+}
