@@ -2,11 +2,20 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use l4::dns::{Code, Heard, UDP, read, refusal};
+use l4::dns::{Code, Heard, UDP, addresses, ask_for, read, refusal};
 
-/// Reads bytes as a packet, and answers it. An answer is never taken for a query, repeats the id, and has no more bytes than
+/// Reads bytes as a packet, and answers it; and as the answer of a server of the host, from which addresses are read. An answer is never taken for a query, repeats the id, and has no more bytes than
 /// it may; what was read of a name is a name in lower case.
 pub fn dns(bytes: &[u8]) {
+    if let Some((found, _)) = addresses(bytes) {
+        // each takes a record of its own
+        assert!(
+            !found.is_empty() && found.len() * 15 < bytes.len(),
+            "{} in {} bytes",
+            found.len(),
+            bytes.len()
+        );
+    }
     let many: Vec<IpAddr> = (0..=255u8)
         .flat_map(|last| {
             [Ipv4Addr::new(241, 0, 0, last).into(), Ipv6Addr::new(0xfd, 0, 0, 0, 0, 0, 0, last.into()).into()]
@@ -17,6 +26,12 @@ pub fn dns(bytes: &[u8]) {
         Heard::Wrong(code) => vec![(refusal(bytes, code), UDP)],
         Heard::Query(query) => {
             if let Some(name) = &query.name {
+                let asked = ask_for(name, query.sort, [7, 7]);
+                let again = asked.as_deref().map(read);
+                assert!(
+                    again
+                        .is_none_or(|again| matches!(again, Heard::Query(again) if again.name == query.name))
+                );
                 assert!(name.len() < 255 && !name.bytes().any(|byte| byte.is_ascii_uppercase()), "{name:?}");
             }
             let of = |code, most| (query.answer(code, &many, 30, most), most);

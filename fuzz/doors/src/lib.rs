@@ -14,6 +14,7 @@ mod hello;
 mod mutate;
 mod plan;
 mod proxy_header;
+mod report;
 
 pub use certificate::certificate;
 pub use discovery::discovery;
@@ -23,3 +24,4 @@ pub use hello::hello;
 pub use mutate::{Mutations, files_below};
 pub use plan::plan;
 pub use proxy_header::proxy_header;
+pub use report::report;

@@ -2,7 +2,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use meshtcp_doors::{Mutations, certificate, discovery, dns, draft, files_below, hello, plan, proxy_header};
+use meshtcp_doors::{
+    Mutations, certificate, discovery, dns, draft, files_below, hello, plan, proxy_header, report,
+};
+
+use prost::Message;
+use xds::proto::l4::{TrafficReport, TrafficRow};
 
 fn knock(door: fn(&[u8]), inputs: impl Iterator<Item = Vec<u8>>) {
     for input in inputs {
@@ -44,6 +49,42 @@ fn dns_mutated() {
     let extended = [query(redis, 28), vec![0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0]].concat();
     let long = query(&b"\x3fabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijk".repeat(3), 255);
     knock(dns, Mutations::new(7, vec![query(redis, 1), extended, long, query(b"", 2)]).take(10_000));
+}
+
+#[test]
+fn dns_answers_mutated() {
+    let name = b"\x02db\x07example\x03com\0";
+    let head = [&[7, 7, 0x81, 0x80, 0, 1, 0, 2, 0, 0, 0, 0][..], name, &[0, 1, 0, 1]].concat();
+    let alias = [0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 2, 0, 3, 1, b'x', 0];
+    let address = [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 30, 0, 4, 10, 0, 0, 1];
+    let whole = [&head[..], &alias, &address].concat();
+    assert!(l4::dns::addresses(&whole).is_some());
+    knock(dns, Mutations::new(8, vec![whole]).take(10_000));
+}
+
+#[test]
+fn reports_mutated() {
+    let row = |backend: &str, opened: u64| TrafficRow {
+        route: "MeshTCPRoute default/canary".into(),
+        destination: "cache".into(),
+        backend: backend.into(),
+        wanted: Some(0.5),
+        opened,
+        active: 1,
+        bytes_to_clients: 1 << 40,
+        connect_times: vec![1, 2, 3],
+        ..TrafficRow::default()
+    };
+    let told = |started_us, rows: Vec<TrafficRow>| {
+        let message = TrafficReport { started_us, is_first: false, rows, left_out: 0 }.encode_to_vec();
+        [&[message.len() as u8][..], &message].concat()
+    };
+    let first = told(5, vec![row("old", 7), row("new", 0)]);
+    let second = told(5, vec![row("old", 9), TrafficRow { is_gone: true, ..row("new", 0) }]);
+    let anew = told(9, vec![row("old", u64::MAX)]);
+    let all = [&[0][..], &first, &[1], &anew, &[6], &second].concat();
+    report(&all);
+    knock(report, Mutations::new(9, vec![all]).take(3000));
 }
 
 /// A TLS 1.3 client hello with one extension.

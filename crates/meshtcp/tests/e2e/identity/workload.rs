@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::neighbours::{Neighbours, Sort};
 use super::of_every_pair;
 use crate::api::ask;
-use crate::program::eventually;
+use crate::connection::Connection;
+use crate::program::{Program, eventually, meshtcp};
 
 const WEB: &str = "spiffe://default.default.mesh.local/workload/web";
 
@@ -99,4 +100,75 @@ fn hears(neighbours: &Neighbours) -> bool {
     // the end may come as a reset
     let _ = plain.read_to_string(&mut heard);
     heard.contains("redis")
+}
+
+#[test]
+fn a_folder_with_an_identity_works_as_it_is() {
+    let [outbound, own, inbound, application] = crate::backend::free_ports();
+    crate::backend::serve(application, "redis");
+    let folder = tempfile::tempdir().unwrap();
+    let mesh = format!(
+        "type: Mesh
+name: default
+meshServices: {{mode: Exclusive}}
+---
+type: MeshIdentity
+mesh: default
+name: identity
+spec:
+  selector: {{dataplane: {{matchLabels: {{}}}}}}
+  provider: {{type: Bundled, bundled: {{insecureAllowSelfSigned: true, autogenerate: {{enabled: true}}}}}}
+---
+type: MeshTrafficPermission
+mesh: default
+name: p
+spec:
+  rules: [{{default: {{allow: [{{spiffeID: {{type: Exact, value: '{WEB}'}}}}]}}}}]
+---
+type: MeshService
+mesh: default
+name: redis
+spec:
+  selector: {{dataplaneTags: {{kuma.io/service: redis}}}}
+  ports: [{{port: 6379, targetPort: {inbound}, appProtocol: tcp}}]
+---
+type: Dataplane
+mesh: default
+name: redis-1
+labels: {{kuma.io/workload: redis}}
+networking:
+  address: 127.0.0.1
+  inbound: [{{port: {inbound}, servicePort: {application}, tags: {{kuma.io/service: redis, kuma.io/protocol: tcp}}}}]
+---
+type: Dataplane
+mesh: default
+name: web-1
+labels: {{kuma.io/workload: web}}
+networking:
+  address: 127.0.0.1
+  inbound: [{{port: {own}, tags: {{kuma.io/service: web, kuma.io/protocol: tcp}}}}]
+  outbound: [{{port: {outbound}, backendRef: {{kind: MeshService, name: redis, port: 6379}}}}]
+"
+    );
+    std::fs::write(folder.path().join("mesh.yaml"), mesh).unwrap();
+    let up =
+        Program::start(meshtcp(["up", folder.path().to_str().unwrap(), "--zone", "default", "--log", "-"]));
+    let mut reached = None;
+    eventually("web reaches redis", || {
+        reached = Connection::open(outbound);
+        reached.is_some()
+    });
+    reached.unwrap().echo();
+    eventually("by TLS, as who it is", || {
+        let printed = up.printed();
+        printed.lines().any(|line| line.contains("listener=inbound") && line.contains(WEB))
+    });
+    assert!(up.printed().contains("is made here, and lives as long as this process"), "{}", up.printed());
+    let mut plain = std::net::TcpStream::connect(("127.0.0.1", inbound)).unwrap();
+    plain.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+    plain.write_all(b"hello\n").unwrap();
+    let mut heard = String::new();
+    // the end may come as a reset
+    let _ = plain.read_to_string(&mut heard);
+    assert_eq!(heard, "", "nobody is heard in plaintext");
 }

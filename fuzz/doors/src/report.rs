@@ -1,0 +1,49 @@
+//! What a proxy reports of its connections.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use change::traffic::{Bounds, By, Report, Traffic, TrafficQuestion};
+use jiff::Timestamp;
+use plan::ProxyId;
+use prost::Message;
+use xds::proto::l4::TrafficReport;
+
+/// What is kept here at most, so that a few reports reach it.
+const BOUNDS: Bounds =
+    Bounds { rows_of_proxy: 4, rows: 6, proxies: 2, histories: 3, memory: Duration::from_mins(15) };
+
+/// Takes the bytes as reports of two proxies, one after the other, each behind its length. Whatever they say, no more is kept
+/// than may be, saying it again changes nothing, and what is told of it can be read.
+pub fn report(bytes: &[u8]) {
+    let (mesh, mut rest) = (Arc::from("default"), bytes);
+    let now = Timestamp::UNIX_EPOCH;
+    let mut traffic = Traffic::new(BOUNDS, now);
+    let mut second = 0;
+    while let [whose, length, more @ ..] = rest {
+        let (message, more) = more.split_at(more.len().min(usize::from(*length)));
+        rest = more;
+        second += 10;
+        let at = Timestamp::from_second(second).unwrap_or(now);
+        let proxy = ProxyId::dataplane("default", if whose % 2 == 0 { "web-1" } else { "web-2" });
+        let Ok(message) = TrafficReport::decode(message) else { continue };
+        let Ok(report) = Report::read(&mesh, message) else { continue };
+        // one that is full says so, and has taken the rest
+        let _ = traffic.take(&proxy, report.clone(), at);
+        let taken = page(&traffic, By::Flow, at);
+        let _ = traffic.take(&proxy, Report { is_first: false, ..report }, at);
+        assert_eq!(page(&traffic, By::Flow, at), taken, "the same report counts once");
+        page(&traffic, By::Proxy, at);
+        if whose % 8 >= 6 {
+            traffic.left(&proxy, at);
+        }
+        traffic.step(at);
+    }
+}
+
+fn page(traffic: &Traffic, by: By, at: Timestamp) -> String {
+    let question = TrafficQuestion { by, with_history: true, size: 1000, ..TrafficQuestion::default() };
+    let page = traffic.page(&question, at);
+    assert!(page.total <= 64 && traffic.reporting() <= BOUNDS.proxies, "{} rows", page.total);
+    serde_json::to_string(&page).unwrap_or_else(|error| panic!("it cannot be told: {error}"))
+}

@@ -1,0 +1,4 @@
+//! What a proxy reports of its connections.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| meshtcp_doors::report(bytes));
