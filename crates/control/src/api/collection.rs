@@ -122,7 +122,7 @@ impl Collection {
             "scope": match self.scope() { Scope::Mesh => "Mesh", Scope::Global => "Global" },
             "path": self.path(),
             "readOnly": matches!(self, Collection::Computed(_)),
-            "includeInFederation": matches!(self, Collection::Kept(kind) if !stays_in_its_zone(kind)),
+            "includeInFederation": matches!(self, Collection::Kept(kind) if !stays_in_its_zone(kind) && !kind.is_own()),
             "singularDisplayName": singular(self.name()),
             "pluralDisplayName": plural(self.name()),
             "shortName": self.short_name(),

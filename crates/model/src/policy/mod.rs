@@ -15,6 +15,7 @@ mod mesh_tls;
 mod passthrough;
 mod percent;
 mod permission;
+mod rollout;
 mod tcp_route;
 mod traffic_route;
 mod written;
@@ -42,6 +43,7 @@ pub use passthrough::{
 };
 pub use percent::Percent;
 pub use permission::{PeerMatch, PermissionAction, PermissionConf, SpiffeIdMatch};
+pub use rollout::{AbortCondition, Limit, OnAbort, Rollout, RolloutStep, Share, Times, WhenUnseen};
 pub use tcp_route::TcpRouteConf;
 pub use traffic_route::{LegacyDestination, TrafficRoute, TrafficSplit};
 pub use written::Written;

@@ -54,6 +54,7 @@ impl Chains {
             weight: 1,
             fate: Fate::Routed { cluster, subset },
             origin: Some(by),
+            weighed_by: None,
             when_unavailable: None,
         };
         self.routes.push((Match::ServerName { pattern: server_name, session }, Route::to(backend)));
