@@ -110,6 +110,11 @@ impl Collection {
         matches!(self, Collection::Kept(kind) if kind.is_policy() || is_legacy_policy(kind))
     }
 
+    /// Whether it is meshtcp's own.
+    pub(super) fn is_own(self) -> bool {
+        matches!(self, Collection::Kept(kind) if kind.is_own())
+    }
+
     /// Whether only admins may see it.
     pub(super) fn is_secret(self) -> bool {
         matches!(self, Collection::Kept(Kind::Secret | Kind::GlobalSecret))
