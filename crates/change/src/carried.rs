@@ -39,6 +39,10 @@ pub fn carry(stored: &Value, document: &mut Value, kind: Kind) {
     {
         members.entry(AVAILABLE_SERVICES).or_insert_with(|| known.clone());
     }
+    if kind == Kind::MeshTCPRollout {
+        // only who runs it knows it: a status in a file is of another day, but somebody may ask for something
+        return carry_ramp(&stored["status"], members);
+    }
     if kind.body() == Body::Spec
         && let Some(Value::Object(known)) = stored.get("status")
     {
@@ -50,6 +54,19 @@ pub fn carry(stored: &Value, document: &mut Value, kind: Kind) {
             carry_status(known, said);
         }
     }
+}
+
+/// Keeps the stored status of a rollout, with what the document asks for.
+fn carry_ramp(known: &Value, members: &mut Map<String, Value>) {
+    let said = members.shift_remove("status");
+    let asked = said.as_ref().and_then(|said| said.get("asked")).filter(|asked| asked.is_object());
+    let Value::Object(known) = known else {
+        members.extend(said.map(|said| ("status".to_owned(), said)));
+        return;
+    };
+    let mut status = known.clone();
+    status.extend(asked.map(|asked| ("asked".to_owned(), asked.clone())));
+    members.insert("status".into(), Value::Object(status));
 }
 
 /// Whether a control plane wrote the zone of the label into the inbounds of a stored Dataplane.
@@ -131,6 +148,22 @@ mod tests {
             carry(&stored, &mut said, Kind::ZoneIngress);
             assert_eq!(said, json!({ "availableServices": kept }));
         }
+    }
+
+    #[test]
+    fn the_status_of_a_rollout_is_of_who_runs_it() {
+        let status = |weight: u32| json!({ "phase": "Progressing", "weight": weight });
+        let asks = json!({ "to": "pause", "id": "1" });
+        let mut old = status(1);
+        old["asked"] = asks.clone();
+        let mut document = json!({ "spec": {}, "status": old });
+        carry(&json!({ "status": status(10) }), &mut document, Kind::MeshTCPRollout);
+        let mut kept = status(10);
+        kept["asked"] = asks;
+        assert_eq!(document["status"], kept);
+        let mut first = json!({ "spec": {}, "status": status(1) });
+        carry(&json!({ "spec": {} }), &mut first, Kind::MeshTCPRollout);
+        assert_eq!(first["status"], status(1), "nothing is known of it: it was brought from elsewhere");
     }
 
     #[test]

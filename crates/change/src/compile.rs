@@ -10,6 +10,7 @@ mod circles;
 mod conflict;
 mod parallel;
 mod reference;
+mod rollouts;
 mod row;
 mod scope;
 mod told;
@@ -28,6 +29,7 @@ use xds::{Commons, Family};
 pub use change::{Change, What, changes};
 pub use conflict::{conflicts, shared_addresses};
 pub use reference::{Dangling, dangling, newly_dangling};
+pub use rollouts::{Applied, applied, contend};
 pub use row::{Row, Share, Sort, carried, rows, without_kind};
 pub use scope::{Scope, Which};
 pub use told::{Said, Told, Unsayable};
@@ -288,7 +290,8 @@ pub fn warnings(
         };
         Some(ledger.problem_of_proxy(proxies.first()?, Severity::Warning, format!("{remark}{others}")))
     });
-    let mut problems: Problems = dangling.iter().map(|it| it.problem.clone()).chain(remarked).collect();
+    let found = dangling.iter().map(|it| it.problem.clone()).chain(rollouts::warnings(ledger));
+    let mut problems: Problems = found.chain(remarked).collect();
     problems.extend(circles::remarks(compiled, ledger));
     problems.sort();
     problems

@@ -11,6 +11,7 @@
 //! * [`addresses`] — virtual IPs and host names of services
 //! * [`permitted()`] — whether one proxy may connect to another, and by which rule
 //! * [`import`] — routes of other systems into ours
+//! * [`ramp`] — how a MeshTCPRollout goes on
 //! * [`rollout`], [`report`] — how far changes have come, as values that travel; [`replica`] — between control planes, too
 //! * [`traffic`] — what connections did: counted by proxies, merged, and how fast it went lately
 //!
@@ -27,6 +28,7 @@ pub mod import;
 mod ledger;
 mod permitted;
 pub mod preview;
+pub mod ramp;
 pub mod replica;
 pub mod report;
 mod revision;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Revision;
 use crate::certificates::{CertificateRow, Rotation};
+use crate::ramp::Seen;
 use crate::rollout::{Progress, Rollout};
 use crate::status::{ProxyStatus, TurnedAway};
 
@@ -57,6 +58,8 @@ pub struct Replica {
     pub certificates: BTreeMap<String, Arc<CertificateRow>>,
     /// The last times that somebody asked it for new certificates.
     pub rotations: Vec<Rotation>,
+    /// What it sees of rollouts at its proxies, by their keys in words.
+    pub ramps: BTreeMap<String, Seen>,
 }
 
 impl Replica {
@@ -71,6 +74,7 @@ impl Replica {
             turned_away: Vec::new(),
             certificates: BTreeMap::new(),
             rotations: Vec::new(),
+            ramps: BTreeMap::new(),
         }
     }
 }

@@ -27,6 +27,7 @@ mod error;
 
 mod memory;
 mod metered;
+mod past;
 mod plain;
 mod postgres;
 mod record;
@@ -49,6 +50,7 @@ pub use error::{Fault, StoreError};
 
 pub use memory::MemoryStore;
 pub use metered::{MeteredStore, StoreMetrics};
+pub use past::{Became, Past};
 pub use plain::PlainStore;
 pub use postgres::PostgresStore;
 pub use stored::{Effect, Expected, Listing, Put, Selection, Stored, Unreadable, Written};
@@ -117,6 +119,23 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Whether this process does the jobs that only one may do, of all that share the store. It may change at any time:
     /// begin a [job](crate::jobs) only while it is true. Always true for stores that no other process shares.
     fn leads(&self) -> watch::Receiver<bool>;
+
+    /// Keeps accepted changes beside the resources, for who asks later: of each resource the last 50, and no more than 1 MiB.
+    /// They are no part of the change: what was accepted is so whether or not this succeeds.
+    ///
+    /// # Errors
+    /// As [`Store::put`]: they are not kept.
+    async fn remember(&self, _changes: Vec<Past>) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// The changes of a resource that are kept, the newest first.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    async fn past(&self, _key: &ResourceKey) -> Result<Vec<Past>, StoreError> {
+        Ok(Vec::new())
+    }
 
     /// Where processes that share the store leave notes for each other; `None`: no other process shares it.
     fn board(&self) -> Option<Arc<dyn Board>> {

@@ -181,7 +181,7 @@ fn route(name: &str, route: &PlanRoute, refusal: Option<&str>) -> Route {
 }
 
 fn backend(backend: &PlanBackend) -> Option<Backend> {
-    let PlanBackend { reference, weight, fate, origin: _, when_unavailable: _ } = backend;
+    let PlanBackend { reference, weight, fate, origin: _, weighed_by: _, when_unavailable: _ } = backend;
     let (cluster, unavailable) = match fate {
         Fate::Routed { cluster, subset } => (destination(cluster, subset), String::new()),
         Fate::Refused(why) => (String::new(), format!("{reference}: {why}")),

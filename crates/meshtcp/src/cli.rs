@@ -12,8 +12,8 @@ use crate::output::{Format, Shape};
 use crate::settings::WithFile;
 use crate::{
     apply, backup, completion, config, control_plane, delete, demo, describe, diff, envoy_bootstrap, explain,
-    get, identity, import, logs, plan, preview, profiles, proxy, simulate, status, transparent_proxy, up,
-    validate,
+    get, history, identity, import, logs, plan, preview, profiles, proxy, rollback, rollout, set, simulate,
+    status, transparent_proxy, up, validate,
 };
 
 const STYLES: Styles = Styles::styled()
@@ -74,6 +74,14 @@ pub(crate) enum Command {
     Simulate(simulate::Args),
     /// Show how far routes, proxies and revisions have come
     Status(status::Args),
+    /// Change one thing of what a control plane stores
+    Set(set::Args),
+    /// Move connections from one backend to another in steps, which go back by themselves
+    Rollout(rollout::Args),
+    /// Show who changed a stored resource when, and how
+    History(history::Args),
+    /// Make a stored resource say again what it said before
+    Rollback(rollback::Args),
     /// Show who has which certificate, and have new ones made
     Identity(identity::Args),
     /// Show what became of connections, from a connection log

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::time::{Duration, Instant};
 
+use change::preview::Preview;
 use failed::{Cause, Whom};
 use model::ResourceKey;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -199,7 +200,8 @@ impl Client {
 
     /// The kinds that the control plane serves, by their plural.
     pub(crate) fn kinds(&self) -> Result<BTreeSet<String>, Failed> {
-        let found = self.get("/_resources")?.ok_or_else(|| Failed::no_control_plane(&self.server))?;
+        let found =
+            self.get("/_resources?own=true")?.ok_or_else(|| Failed::no_control_plane(&self.server))?;
         let kinds = found.get("resources").and_then(Value::as_array).into_iter().flatten();
         let path = |kind: &Value| kind.get("path").and_then(Value::as_str).map(str::to_owned);
         Ok(kinds.filter_map(path).collect())
@@ -207,6 +209,11 @@ impl Client {
 
     /// Puts a resource.
     pub(crate) fn put(&self, path: &str, document: &Value) -> Result<Put, Failed> {
+        let response = self.send_put(path, document, None)?;
+        self.put_answered(response)
+    }
+
+    fn send_put(&self, path: &str, document: &Value, tag: Option<&str>) -> Result<Response<Body>, Failed> {
         let body = document.to_string();
         let ask = || {
             let mut request =
@@ -214,9 +221,15 @@ impl Client {
             if let Some(token) = &self.token {
                 request = request.header("authorization", format!("Bearer {token}"));
             }
+            if let Some(tag) = tag {
+                request = request.header("if-match", tag);
+            }
             request.send(&body)
         };
-        let response = self.when_it_listens(ask).map_err(|error| self.unreachable(&error))?;
+        self.when_it_listens(ask).map_err(|error| self.unreachable(&error))
+    }
+
+    fn put_answered(&self, response: Response<Body>) -> Result<Put, Failed> {
         let (created, revision) = (response.status() == StatusCode::CREATED, revision(&response));
         let body = self.body(response)?;
         let warnings = body.get("warnings").and_then(Value::as_array).into_iter().flatten();
@@ -248,6 +261,55 @@ impl Client {
             true => Ok(Some(applied)),
             false => Err(strange(format!("it applied {} of {} resources", applied.len(), documents.len()))),
         }
+    }
+
+    /// The document at a path, with the tag of its version; `None`: there is none.
+    pub(crate) fn get_tagged(&self, path: &str) -> Result<Option<(Value, Option<String>)>, Failed> {
+        let ask = || {
+            let mut request =
+                self.agent.get(format!("{}{path}", self.base)).header("accept", "application/json");
+            if let Some(token) = &self.token {
+                request = request.header("authorization", format!("Bearer {token}"));
+            }
+            request.call()
+        };
+        let response = self.when_it_listens(ask).map_err(|error| self.unreachable(&error))?;
+        if response.status() == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        let tag = response.headers().get("etag").and_then(|tag| tag.to_str().ok()).map(str::to_owned);
+        Ok(Some((self.body(response)?, tag)))
+    }
+
+    /// Puts a resource, if the version that is there has this tag. `None`: another is there.
+    pub(crate) fn put_on(
+        &self,
+        path: &str,
+        document: &Value,
+        tag: Option<&str>,
+    ) -> Result<Option<Put>, Failed> {
+        let response = self.send_put(path, document, tag)?;
+        if response.status() == StatusCode::CONFLICT {
+            return Ok(None);
+        }
+        self.put_answered(response).map(Some)
+    }
+
+    /// What it would do to put these resources together.
+    pub(crate) fn preview(&self, documents: &[&Value]) -> Result<Preview, Failed> {
+        let mut request =
+            self.agent.post(format!("{}/_preview", self.base)).header("content-type", "application/json");
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let body = serde_json::json!({ "total": documents.len(), "items": documents });
+        let response = request.send(body.to_string()).map_err(|error| self.unreachable(&error))?;
+        let strange = |error: serde_json::Error| Failed::Strange {
+            whom: self.whom,
+            server: self.server.clone(),
+            why: format!("what it foretells cannot be read: {error}"),
+        };
+        serde_json::from_value(self.body(response)?).map_err(strange)
     }
 
     /// Has new certificates made. Returns for how many proxies.

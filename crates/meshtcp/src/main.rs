@@ -5,6 +5,7 @@ mod address;
 mod answer;
 mod api_socket;
 mod apply;
+mod backends;
 mod backup;
 mod cli;
 mod client;
@@ -24,6 +25,7 @@ mod explain;
 mod format;
 mod get;
 mod health;
+mod history;
 mod host;
 mod identity;
 mod import;
@@ -44,7 +46,10 @@ mod profiles;
 mod proposal;
 mod proxy;
 mod report;
+mod rollback;
+mod rollout;
 mod said;
+mod set;
 mod settings;
 mod signals;
 mod simulate;
@@ -118,6 +123,10 @@ fn main() -> std::process::ExitCode {
         cli::Command::Preview(arguments) => preview::run(arguments),
         cli::Command::Simulate(arguments) => simulate::run(arguments),
         cli::Command::Status(arguments) => status::run(arguments),
+        cli::Command::Set(arguments) => set::run(arguments),
+        cli::Command::Rollout(arguments) => rollout::run(arguments),
+        cli::Command::History(arguments) => history::run(&arguments),
+        cli::Command::Rollback(arguments) => rollback::run(&arguments),
         cli::Command::Identity(arguments) => identity::run(arguments),
         cli::Command::Logs(arguments) => logs::run(arguments),
         cli::Command::Backup(arguments) => backup::backup(arguments),

@@ -170,6 +170,8 @@ kinds! {
     MeshOpenTelemetryBackend: "meshopentelemetrybackends", Some("motb"), Mesh, Spec, Namespace;
     /// Dataplanes that run the same.
     Workload: "workloads", Some("wl"), Mesh, Spec, Namespace;
+    /// A change of weights in steps, which goes back by itself; meshtcp's own.
+    MeshTCPRollout: "meshtcprollouts", Some("mtcpro"), Mesh, Spec, Namespace;
 }
 
 impl Kind {
@@ -199,6 +201,11 @@ impl Kind {
                 | Kind::MeshPassthrough
                 | Kind::MeshTLS
         )
+    }
+
+    /// Whether it is meshtcp's own: no Kuma knows it, and none is sent resources of it.
+    pub const fn is_own(self) -> bool {
+        matches!(self, Kind::MeshTCPRollout)
     }
 
     /// The members of a document that a control plane computes and its clients send back (spec 10 §B.3). What they say

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::kind::Kind;
 use crate::name::{MeshName, ResourceName};
-use crate::policy::{LegacyPolicy, Policy, TrafficRoute, Written};
+use crate::policy::{LegacyPolicy, Policy, Rollout, TrafficRoute, Written};
 use crate::reference::{Labels, ResourceId, ZONE_TAG};
 use crate::topology::{
     Dataplane, ExternalService, Mesh, MeshExternalService, MeshGateway, MeshGatewayRoute, MeshIdentity,
@@ -154,6 +154,7 @@ pub enum Spec {
     MeshZoneAddress(MeshZoneAddress),
     MeshGatewayRoute(MeshGatewayRoute),
     VirtualOutbound(VirtualOutbound),
+    Rollout(Rollout),
     /// A policy of the targetRef generation, of any kind.
     Policy(Policy),
     /// A policy of the tag-based model, of any kind but TrafficRoute.
@@ -212,6 +213,7 @@ impl Resource {
             Spec::MeshZoneAddress(_) => Kind::MeshZoneAddress,
             Spec::MeshGatewayRoute(_) => Kind::MeshGatewayRoute,
             Spec::VirtualOutbound(_) => Kind::VirtualOutbound,
+            Spec::Rollout(_) => Kind::MeshTCPRollout,
             Spec::Policy(policy) => policy.kind,
             Spec::Legacy(policy) => policy.kind,
             Spec::Other { kind, .. } => *kind,

@@ -113,6 +113,9 @@ pub struct ShareExplanation {
     pub percent: f64,
     /// The weight, as written or 1.
     pub weight: u32,
+    /// The rollout whose state is the weight; absent: it is as written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weighed_by: Option<String>,
     /// The backendRef in words.
     pub reference: String,
     /// Where the share goes, or why it does not, in words.
@@ -234,7 +237,7 @@ fn policy(origin: &PolicyOrigin, outcome: &Outcome) -> PolicyExplanation {
 
 fn explain_split(plan: &Plan, split: &[Backend]) -> Vec<ShareExplanation> {
     let share = |(backend, share): (&Backend, f64)| {
-        let Backend { reference, weight, fate, origin: _, when_unavailable: _ } = backend;
+        let Backend { reference, weight, fate, origin: _, weighed_by, when_unavailable: _ } = backend;
         let goes = match fate {
             Fate::Routed { cluster, subset: _ } => {
                 plan.clusters.get(cluster).map_or_else(|| cluster.clone(), |cluster| describe(cluster))
@@ -248,7 +251,8 @@ fn explain_split(plan: &Plan, split: &[Backend]) -> Vec<ShareExplanation> {
             .map(|cluster| path::explained(cluster));
         let percent = (share * 10_000.0).round() / 100.0;
         let (reference, path) = (reference.clone(), path.unwrap_or_default());
-        ShareExplanation { percent, weight: *weight, reference, goes, path }
+        let weighed_by = weighed_by.as_ref().map(ToString::to_string);
+        ShareExplanation { percent, weight: *weight, weighed_by, reference, goes, path }
     };
     split.iter().zip(shares(split)).map(share).collect()
 }

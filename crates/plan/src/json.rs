@@ -24,7 +24,7 @@
 //!                         policy}], shadowDenies}}
 //! ORIGIN   {kind, mesh, name, kri, at: "to[0]" | null, source}
 //! BACKEND  {reference, weight, percent, fate: routed | spilled | refused, cluster | null, why | null, spillsWhenDown,
-//!           policy | null}
+//!           policy | null, rollout: ORIGIN where its weight is that of a rollout}
 //! SETTINGS {idleTimeout, maxConnectAttempts, maxConnections, maxAge, acceptProxyProtocol: {value, policy} | null,
 //!           accessLogs: [{…, policy}]}
 //! DECLARED {sticky, existing, retryOtherSide, drainGrace: {value, policy} | null}

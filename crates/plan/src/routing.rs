@@ -27,6 +27,7 @@ mod owner;
 mod permissions;
 mod protocol;
 mod redirected;
+mod rollout;
 mod service;
 pub(crate) mod service_identity;
 mod settings;

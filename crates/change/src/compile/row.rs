@@ -188,7 +188,7 @@ fn applications(plan: &Plan, backends: &[Backend]) -> Vec<Share> {
 
 fn split(backends: &[Backend], refused: &Refusals) -> Vec<Share> {
     let one = |(backend, share): (&Backend, f64)| {
-        let Backend { reference, weight, fate, origin: _, when_unavailable: _ } = backend;
+        let Backend { reference, weight, fate, origin: _, weighed_by: _, when_unavailable: _ } = backend;
         let not_dialled = |why: &str| match backend.spills_when_down() {
             true => format!("{why}: spills to the others"),
             false => format!("{why}: refused"),

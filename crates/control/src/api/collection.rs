@@ -110,6 +110,11 @@ impl Collection {
         matches!(self, Collection::Kept(kind) if kind.is_policy() || is_legacy_policy(kind))
     }
 
+    /// Whether it is meshtcp's own.
+    pub(super) fn is_own(self) -> bool {
+        matches!(self, Collection::Kept(kind) if kind.is_own())
+    }
+
     /// Whether only admins may see it.
     pub(super) fn is_secret(self) -> bool {
         matches!(self, Collection::Kept(Kind::Secret | Kind::GlobalSecret))
@@ -122,7 +127,7 @@ impl Collection {
             "scope": match self.scope() { Scope::Mesh => "Mesh", Scope::Global => "Global" },
             "path": self.path(),
             "readOnly": matches!(self, Collection::Computed(_)),
-            "includeInFederation": matches!(self, Collection::Kept(kind) if !stays_in_its_zone(kind)),
+            "includeInFederation": matches!(self, Collection::Kept(kind) if !stays_in_its_zone(kind) && !kind.is_own()),
             "singularDisplayName": singular(self.name()),
             "pluralDisplayName": plural(self.name()),
             "shortName": self.short_name(),

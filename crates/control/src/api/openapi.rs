@@ -256,6 +256,10 @@ fn schemas() -> Value {
             "revision": { "type": "integer", "minimum": 0 },
             "resources": objects(),
         })),
+        "History": object(&["total", "items"], json!({
+            "total": { "type": "integer", "minimum": 0 },
+            "items": objects(),
+        })),
         "ResourceList": {
             "type": "object",
             "required": ["total", "items", "next"],

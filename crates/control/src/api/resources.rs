@@ -2,7 +2,9 @@
 
 mod apply;
 mod authority;
+mod history;
 mod read;
+mod rollout;
 mod write;
 
 use axum::http::Method;
@@ -41,6 +43,13 @@ pub(super) fn operations() -> Vec<Operation> {
         });
         let put = put.takes("Resource").good(200, Body::Json("Warnings")).good(201, Body::Json("Warnings"));
         rows.push(put.bad(409));
+        let past = match item {
+            "/{plural}/{name}" => "/{plural}/{name}/_history",
+            _ => "/meshes/{mesh}/{plural}/{name}/_history",
+        };
+        rows.push(Operation::get(past, "Shows who changed a resource when, and how", "History", |ask| {
+            Box::pin(history::of_one(ask))
+        }));
         let delete =
             Operation::new(Method::DELETE, item, "Deletes a resource", |ask| Box::pin(write::delete(ask)));
         rows.push(delete.good(200, Body::Json("Warnings")).bad(409));

@@ -9,10 +9,14 @@ use xds::Version;
 use super::answer::Answer;
 use super::caller::Role;
 use super::collection::Collection;
-use super::operation::{Body, Operation};
+use super::operation::{Body, Operation, Query, Sort};
 
 /// It takes longer to make than to send, and anybody may ask.
 static OPENAPI: LazyLock<String> = LazyLock::new(|| format!("{:#}\n", super::openapi::document()));
+
+/// Kuma's tools take every kind that is listed for one of Kuma's.
+const OWN: &[Query] =
+    &[Query { name: "own", about: "Also the kinds that are meshtcp's own", sort: Sort::Flag }];
 
 /// The rows.
 pub(super) fn operations() -> Vec<Operation> {
@@ -43,12 +47,15 @@ pub(super) fn operations() -> Vec<Operation> {
         Operation::get("/config", "Shows the configuration, without secrets", "Object", |ask| {
             Box::pin(async move { Ok(Answer::json(ask.desk().setup.config.clone())) })
         }),
-        Operation::get("/_resources", "Lists the kinds of resources", "ResourceTypes", |_| {
-            Box::pin(async {
-                let rows: Vec<_> = Collection::all().into_iter().map(Collection::described).collect();
+        Operation::get("/_resources", "Lists the kinds of resources", "ResourceTypes", |ask| {
+            Box::pin(async move {
+                let own = ask.asked("own") == Some("true");
+                let listed = Collection::all().into_iter().filter(|it| own || !it.is_own());
+                let rows: Vec<_> = listed.map(Collection::described).collect();
                 Ok(Answer::json(json!({ "resources": rows })))
             })
-        }),
+        })
+        .query(OWN),
         Operation::get("/policies", "Lists the kinds of policies", "Policies", |_| {
             Box::pin(async {
                 let rows = Collection::all().into_iter().filter_map(Collection::described_policy);

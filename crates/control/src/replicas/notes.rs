@@ -21,6 +21,8 @@ const ROTATIONS: &str = "rotations";
 const PROXY: &str = "proxy/";
 /// Before what the certificate of a proxy is called: the note of it.
 const CERTIFICATE: &str = "certificate/";
+/// Before the key of a rollout: the note of what is seen of it.
+const RAMP: &str = "ramp/";
 /// How many rollouts are told.
 const TOLD: usize = 8;
 
@@ -34,7 +36,8 @@ struct Who {
 
 /// The notes of a control plane, by name.
 pub(super) fn of(replica: &Replica) -> BTreeMap<String, String> {
-    let Replica { name, revision, epoch, proxies, rollouts, turned_away, certificates, rotations } = replica;
+    let Replica { name, revision, epoch, proxies, rollouts, turned_away, certificates, rotations, ramps } =
+        replica;
     let who = Who { name: Arc::clone(name), revision: *revision, epoch: epoch.clone() };
     let newest = &rollouts[rollouts.len().saturating_sub(TOLD)..];
     let briefly: Vec<_> = newest.iter().map(|progress| progress.clone().brief()).collect();
@@ -51,6 +54,9 @@ pub(super) fn of(replica: &Replica) -> BTreeMap<String, String> {
     leave(ROTATIONS.to_owned(), serde_json::to_string(rotations));
     for (proxy, account) in proxies {
         leave(format!("{PROXY}{proxy}"), serde_json::to_string(&**account));
+    }
+    for (rollout, seen) in ramps {
+        leave(format!("{RAMP}{rollout}"), serde_json::to_string(seen));
     }
     for (called, row) in certificates {
         let row = CertificateRow { control_plane: Some(name.to_string()), ..(**row).clone() };
@@ -71,6 +77,13 @@ pub(super) fn take(replica: &mut Replica, name: &str, value: Option<&str>) {
         (ROLLOUTS, value) => replica.rollouts = read(value),
         (TURNED_AWAY, value) => replica.turned_away = read(value),
         (ROTATIONS, value) => replica.rotations = read(value),
+        (name, value) if name.starts_with(RAMP) => {
+            let rollout = name[RAMP.len()..].to_owned();
+            match value.and_then(|value| serde_json::from_str(value).ok()) {
+                Some(seen) => drop(replica.ramps.insert(rollout, seen)),
+                None => drop(replica.ramps.remove(&rollout)),
+            }
+        }
         (name, value) if name.starts_with(CERTIFICATE) => {
             let called = name[CERTIFICATE.len()..].to_owned();
             match value.and_then(|value| serde_json::from_str(value).ok()) {

@@ -18,7 +18,9 @@ use tokio::task::spawn_blocking;
 
 use super::contents::{Contents, Proposal, apart};
 use super::memory::Shared;
-use super::{Change, Expected, Listing, Put, Revision, Selection, Store, StoreError, Stored, Watch, Written};
+use super::{
+    Change, Expected, Listing, Past, Put, Revision, Selection, Store, StoreError, Stored, Watch, Written,
+};
 
 /// Resources in one file on disk.
 #[derive(Clone, Debug)]
@@ -165,6 +167,15 @@ impl Store for EmbeddedStore {
             Ok(revision)
         })
         .await
+    }
+
+    async fn remember(&self, changes: Vec<Past>) -> Result<(), StoreError> {
+        self.write(move |pen| pen.file()?.remember(&changes)).await
+    }
+
+    async fn past(&self, key: &ResourceKey) -> Result<Vec<Past>, StoreError> {
+        let key = key.clone();
+        self.write(move |pen| pen.file()?.past(&key)).await
     }
 
     async fn watch(&self, after: Revision) -> Result<Watch, StoreError> {

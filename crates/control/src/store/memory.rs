@@ -10,7 +10,10 @@ use tokio::sync::watch;
 
 use super::changes::Feed;
 use super::contents::{Contents, Proposal, apart};
-use super::{Change, Expected, Listing, Put, Revision, Selection, Store, StoreError, Stored, Watch, Written};
+use super::past::Pasts;
+use super::{
+    Change, Expected, Listing, Past, Put, Revision, Selection, Store, StoreError, Stored, Watch, Written,
+};
 
 /// Resources in memory.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +28,8 @@ pub(super) struct Shared {
     contents: Mutex<Contents>,
     revision: watch::Sender<Revision>,
     leads: watch::Sender<bool>,
+    // held to look and to remember, never across an await
+    pasts: Mutex<Pasts>,
 }
 
 impl Default for Shared {
@@ -36,7 +41,12 @@ impl Default for Shared {
 impl Shared {
     pub(super) fn new(contents: Contents) -> Self {
         let revision = watch::Sender::new(contents.revision());
-        Self { contents: Mutex::new(contents), revision, leads: watch::Sender::new(true) }
+        Self {
+            contents: Mutex::new(contents),
+            revision,
+            leads: watch::Sender::new(true),
+            pasts: Mutex::default(),
+        }
     }
 
     /// The contents, for one look.
@@ -137,6 +147,16 @@ impl Store for MemoryStore {
 
     async fn revision(&self) -> Result<Revision, StoreError> {
         Ok(self.shared.contents().revision())
+    }
+
+    async fn remember(&self, changes: Vec<Past>) -> Result<(), StoreError> {
+        let mut pasts = self.shared.pasts.lock().unwrap_or_else(PoisonError::into_inner);
+        changes.iter().for_each(|past| pasts.remember(past));
+        Ok(())
+    }
+
+    async fn past(&self, key: &ResourceKey) -> Result<Vec<Past>, StoreError> {
+        Ok(self.shared.pasts.lock().unwrap_or_else(PoisonError::into_inner).of(key))
     }
 
     fn describe(&self) -> String {

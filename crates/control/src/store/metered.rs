@@ -14,7 +14,8 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::{
-    Board, Expected, Fault, Listing, Put, Revision, Selection, Store, StoreError, Stored, Watch, Written,
+    Board, Expected, Fault, Listing, Past, Put, Revision, Selection, Store, StoreError, Stored, Watch,
+    Written,
 };
 
 /// What is counted about a store. Cloning shares the numbers.
@@ -128,6 +129,16 @@ impl Store for MeteredStore {
     async fn revision(&self) -> Result<Revision, StoreError> {
         let since = Instant::now();
         self.metrics.note("revision", since, self.store.revision().await)
+    }
+
+    async fn remember(&self, changes: Vec<Past>) -> Result<(), StoreError> {
+        let since = Instant::now();
+        self.metrics.note("remember", since, self.store.remember(changes).await)
+    }
+
+    async fn past(&self, key: &ResourceKey) -> Result<Vec<Past>, StoreError> {
+        let since = Instant::now();
+        self.metrics.note("past", since, self.store.past(key).await)
     }
 
     fn describe(&self) -> String {

@@ -3,6 +3,7 @@
 //! ```text
 //!  FOLDER/.lock                            held by the one process that has it open
 //!  FOLDER/.revision                        a number that no revision has passed yet
+//!  FOLDER/.history/…                       who changed a resource over the API when, and how
 //!  FOLDER/Mesh.shop.yaml                   a resource of global scope
 //!  FOLDER/shop/MeshTCPRoute.canary.yaml    a resource of the mesh `shop`
 //! ```
@@ -12,6 +13,7 @@
 //! and becomes a new version. Everything is in memory too: readers go on when the disk does not.
 
 mod disk;
+mod history;
 mod place;
 mod text;
 mod walk;
@@ -30,7 +32,7 @@ use tokio::task::{AbortHandle, spawn_blocking};
 
 use super::contents::{Contents, Proposal, apart};
 use super::memory::Shared;
-use super::{Expected, Listing, Put, Revision, Selection, Store, StoreError, Watch, What, Written};
+use super::{Expected, Listing, Past, Put, Revision, Selection, Store, StoreError, Watch, What, Written};
 use crate::guard::task_again;
 
 /// How often it is looked whether people changed a file. What looks the same twice is taken in.
@@ -225,6 +227,16 @@ impl Store for PlainStore {
             Ok(revision)
         })
         .await
+    }
+
+    async fn remember(&self, changes: Vec<Past>) -> Result<(), StoreError> {
+        let folder = self.inner.folder.clone();
+        self.write(move |_, _| changes.iter().try_for_each(|past| history::remember(&folder, past))).await
+    }
+
+    async fn past(&self, key: &ResourceKey) -> Result<Vec<Past>, StoreError> {
+        let (folder, key) = (self.inner.folder.clone(), key.clone());
+        self.write(move |_, _| history::past(&folder, &key)).await
     }
 
     async fn watch(&self, after: Revision) -> Result<Watch, StoreError> {

@@ -8,6 +8,7 @@
 mod board;
 mod catalogue;
 mod fault;
+mod history;
 mod life;
 mod listener;
 mod rows;
@@ -34,7 +35,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::contents::{Proposal, check, expect, propose};
 use super::{
-    Board, Change, Expected, Listing, Put, Revision, Selection, Store, StoreError, Stored, Watch, What,
+    Board, Change, Expected, Listing, Past, Put, Revision, Selection, Store, StoreError, Stored, Watch, What,
     Written,
 };
 
@@ -376,6 +377,26 @@ impl Store for PostgresStore {
             }
         };
         self.shared.patiently(PATIENCE, self.shared.change(key, decide)).await
+    }
+
+    async fn remember(&self, changes: Vec<Past>) -> Result<(), StoreError> {
+        let shared = &self.shared;
+        shared
+            .patiently(PATIENCE, async {
+                let mut client = shared.client().await?;
+                history::remember(&mut client, &changes).await.map_err(|error| shared.fault(error))
+            })
+            .await
+    }
+
+    async fn past(&self, key: &ResourceKey) -> Result<Vec<Past>, StoreError> {
+        let shared = &self.shared;
+        shared
+            .patiently(PATIENCE, async {
+                let client = shared.client().await?;
+                history::past(&client, key).await.map_err(|error| shared.fault(error))
+            })
+            .await
     }
 
     async fn watch(&self, after: Revision) -> Result<Watch, StoreError> {

@@ -35,6 +35,7 @@ macro_rules! keeps_every_promise {
                 concurrent_increments_are_all_counted
                 concurrent_creations_have_one_winner
                 what_is_put_together_is_seen_together
+                what_is_remembered_comes_back_the_newest_first
             );
         }
     };
@@ -94,4 +95,5 @@ async fn in_postgresql_every_promise_is_kept() {
     promises::concurrent_increments_are_all_counted(server.store("p11").await).await;
     promises::concurrent_creations_have_one_winner(server.store("p12").await).await;
     promises::what_is_put_together_is_seen_together(server.store("p13").await).await;
+    promises::what_is_remembered_comes_back_the_newest_first(server.store("p14").await).await;
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use meshtcp_control::store::{
-    Change, Effect, Expected, Fault, Put, Revision, Selection, Store, StoreError, Watch, What,
+    Became, Change, Effect, Expected, Fault, Past, Put, Revision, Selection, Store, StoreError, Watch, What,
 };
 use model::{Kind, ResourceKey};
 use serde_json::{Value, json};
@@ -385,4 +385,26 @@ pub(crate) async fn what_is_put_together_is_seen_together(store: Arc<dyn Store>)
     assert_eq!(store.revision().await.unwrap(), *expected.last().unwrap(), "nothing changed");
     let next_one = put(&*store, &route("new"), 1).await;
     assert_eq!(next_one, expected.last().unwrap().next());
+}
+
+pub(crate) async fn what_is_remembered_comes_back_the_newest_first(store: Arc<dyn Store>) {
+    let (key, other) = (route("canary"), route("other"));
+    assert_eq!(store.past(&key).await.unwrap(), []);
+    let past = |key: &ResourceKey, revision: u64| {
+        Past::of(key, Revision::new(revision), "jo/writers".into(), Some(&document(key, revision)))
+    };
+    for revision in 1..=60 {
+        store.remember(vec![past(&key, revision)]).await.unwrap();
+    }
+    let gone = Past::of(&other, Revision::new(61), "al".into(), None);
+    let secret = ResourceKey::new(Kind::Secret, "default", "token");
+    let hidden = Past::of(&secret, Revision::new(62), "al".into(), Some(&json!({ "data": "aHVudGVyMg==" })));
+    store.remember(vec![gone.clone(), hidden]).await.unwrap();
+    let found = store.past(&key).await.unwrap();
+    let revisions: Vec<u64> = found.iter().map(|it| it.revision.number()).collect();
+    assert_eq!(revisions, (11..=60).rev().collect::<Vec<_>>(), "the last 50");
+    assert_eq!(found[0].became, Became::Said(document(&key, 60)));
+    assert_eq!(found[0].by, "jo/writers");
+    assert_eq!(store.past(&other).await.unwrap(), [gone]);
+    assert_eq!(store.past(&secret).await.unwrap()[0].became, Became::Secret);
 }

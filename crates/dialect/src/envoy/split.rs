@@ -130,7 +130,7 @@ impl<'a> Splits<'a> {
 /// exceeds 32 bits, which Envoy rejects, are scaled down.
 fn weights(split: &[Backend]) -> Vec<(Option<&str>, u32)> {
     let mut shares: Vec<(Option<&str>, u32)> = Vec::new();
-    for Backend { reference: _, weight, fate, origin: _, when_unavailable: _ } in split {
+    for Backend { reference: _, weight, fate, origin: _, weighed_by: _, when_unavailable: _ } in split {
         let target = match fate {
             Fate::Routed { cluster, subset: _ } => Some(cluster.as_str()),
             Fate::Refused(_) => None,
@@ -160,6 +160,7 @@ mod tests {
             weight,
             fate: Fate::Routed { cluster: "a".into(), subset: model::Tags::default() },
             origin: None,
+            weighed_by: None,
             when_unavailable: None,
         }
     }

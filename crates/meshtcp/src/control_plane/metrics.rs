@@ -1,9 +1,13 @@
 //! What is counted beside discovery itself.
 
 use std::fmt;
+use std::sync::Arc;
 
+use change::Entry;
+use change::ramp::{Phase, Ramp};
 use change::report::ProxyState;
 use change::rollout::{LiveAfter, Rollout};
+use model::{Kind, ResourceKey};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
@@ -89,7 +93,41 @@ impl Collector for Metrics {
             }
         }
 
-        let found = &self.shared.current().problems;
+        let current = self.shared.current();
+        let ledger = current.adopted.as_ref().map(|(ledger, _)| ledger);
+        let entries = ledger.into_iter().flat_map(change::Ledger::entries);
+        let ramp = |(key, entry): (&ResourceKey, &Arc<Entry>)| {
+            let is_rollout = key.kind == Kind::MeshTCPRollout;
+            Some((key.clone(), is_rollout.then(|| Ramp::of_status(&entry.document.value()["status"]))??))
+        };
+        let ramps: Vec<(ResourceKey, Ramp)> = entries.filter_map(ramp).collect();
+        if !ramps.is_empty() {
+            let mut weights = encoder.encode_descriptor(
+                "rollout_weight_percent",
+                "The share that a MeshTCPRollout gives to where connections shall go",
+                None,
+                gauge,
+            )?;
+            for (key, ramp) in &ramps {
+                let labels = [("mesh", key.mesh_or_empty()), ("rollout", key.name.as_str())];
+                let weight = ConstGauge::new(ramp.weight.as_f64());
+                weight.encode(weights.encode_family(&labels)?)?;
+            }
+            let mut phases =
+                encoder.encode_descriptor("rollout_phase", "What a MeshTCPRollout is doing", None, gauge)?;
+            for (key, ramp) in &ramps {
+                for phase in Phase::ALL {
+                    let labels = [
+                        ("mesh", key.mesh_or_empty()),
+                        ("rollout", key.name.as_str()),
+                        ("phase", phase.as_str()),
+                    ];
+                    count(usize::from(ramp.phase == phase)).encode(phases.encode_family(&labels)?)?;
+                }
+            }
+        }
+
+        let found = &current.problems;
         let mut problems =
             encoder.encode_descriptor("problems", "What is wrong with resources", None, gauge)?;
         for (word, number) in [("error", found.errors()), ("warning", found.warnings())] {

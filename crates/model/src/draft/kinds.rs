@@ -57,6 +57,7 @@ pub(crate) fn reader(kind: Kind) -> ReadSpec {
         Kind::MeshZoneAddress => topology::mesh_zone_address,
         Kind::MeshGatewayRoute => topology::mesh_gateway_route,
         Kind::VirtualOutbound => topology::virtual_outbound,
+        Kind::MeshTCPRollout => policy::rollout,
         kind if kind.is_policy() => policy::policy,
         _ => other,
     }

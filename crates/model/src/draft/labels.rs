@@ -93,7 +93,8 @@ const fn is_of_a_zone(kind: Kind) -> bool {
         | Kind::Secret
         | Kind::GlobalSecret
         | Kind::Zone
-        | Kind::Workload => true,
+        | Kind::Workload
+        | Kind::MeshTCPRollout => true,
     }
 }
 

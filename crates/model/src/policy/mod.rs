@@ -17,6 +17,7 @@ mod network;
 mod passthrough;
 mod percent;
 mod permission;
+mod rollout;
 mod tcp_route;
 mod traffic_route;
 mod written;
@@ -47,6 +48,7 @@ pub use passthrough::{
 pub use percent::Percent;
 pub use permission::{PeerMatch, PermissionAction, PermissionConf, SpiffeIdMatch};
 pub use tcp_route::{MatchedRule, TcpRouteConf};
+pub use rollout::{AbortCondition, Limit, OnAbort, Rollout, RolloutStep, Share, Times, WhenUnseen};
 pub use traffic_route::{LegacyDestination, TrafficRoute, TrafficSplit};
 pub use written::Written;
 

@@ -30,6 +30,16 @@ impl Percent {
         if self.0 == 0 { 0 } else { ((self.0 + 50) / 100).max(1) }
     }
 
+    /// So many hundredths of a percent; what is above 100 % is 100 %.
+    pub const fn hundredths(hundredths: u32) -> Self {
+        Self(if hundredths > 10_000 { 10_000 } else { hundredths })
+    }
+
+    /// In hundredths of a percent.
+    pub const fn in_hundredths(self) -> u32 {
+        self.0
+    }
+
     /// As a number from 0 to 100.
     pub fn as_f64(self) -> f64 {
         f64::from(self.0) / 100.0

@@ -96,6 +96,7 @@ impl Kind {
             | Kind::MeshFaultInjection
             | Kind::MeshTrace
             | Kind::MeshProxyPatch
+            | Kind::MeshTCPRollout
             | Kind::Secret
             | Kind::GlobalSecret
             | Kind::Zone => Window::ALWAYS,

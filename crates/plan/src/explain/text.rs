@@ -105,9 +105,10 @@ fn inbound(InboundExplanation { name, settings, permissions }: &InboundExplanati
     Node::new(name.as_str(), below)
 }
 
-fn share(ShareExplanation { percent, weight, reference, goes, path }: &ShareExplanation) -> Node {
+fn share(ShareExplanation { percent, weight, weighed_by, reference, goes, path }: &ShareExplanation) -> Node {
     let path = path.iter().map(Node::leaf).collect();
-    Node::new(format!("{percent:>6.2} %  {reference} (weight {weight}) → {goes}"), path)
+    let by = weighed_by.as_ref().map(|by| format!(", from {by}")).unwrap_or_default();
+    Node::new(format!("{percent:>6.2} %  {reference} (weight {weight}{by}) → {goes}"), path)
 }
 
 fn setting(SettingExplanation { name, value, from }: &SettingExplanation) -> Node {

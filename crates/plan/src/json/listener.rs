@@ -155,13 +155,13 @@ fn owner(owner: &Owner) -> Value {
 
 fn split(split: &[Backend]) -> Value {
     let backend = |(backend, share): (&Backend, f64)| {
-        let Backend { reference, weight, fate, origin: policy, when_unavailable: _ } = backend;
+        let Backend { reference, weight, fate, origin: policy, weighed_by, when_unavailable: _ } = backend;
         let (word, cluster, why) = match fate {
             Fate::Routed { cluster, subset: _ } => ("routed", Some(cluster), None),
             Fate::Spilled(why) => ("spilled", None, Some(why.to_string())),
             Fate::Refused(why) => ("refused", None, Some(why.to_string())),
         };
-        json!({
+        let mut tree = json!({
             "reference": reference,
             "weight": weight,
             "percent": (share * 10_000.0).round() / 100.0,
@@ -170,7 +170,11 @@ fn split(split: &[Backend]) -> Value {
             "why": why,
             "spillsWhenDown": backend.spills_when_down(),
             "policy": policy,
-        })
+        });
+        if let Some(rollout) = weighed_by {
+            tree["rollout"] = json!(rollout);
+        }
+        tree
     };
     split.iter().zip(shares(split)).map(backend).collect()
 }

@@ -12,12 +12,14 @@ use super::{NoServerName, OnUnavailable, PolicyOrigin, Sourced};
 pub struct Backend {
     /// The backendRef in words.
     pub reference: String,
-    /// Its share, as given or 1; truncated to 32 bits where the profile does (spec 04 §7.2).
+    /// Its share, as given or 1, or what a rollout in force makes of it; truncated to 32 bits where the profile does (spec 04 §7.2).
     pub weight: u32,
     /// What its share does.
     pub fate: Fate,
     /// The policy that named it; absent for the default backend.
     pub origin: Option<PolicyOrigin>,
+    /// The rollout whose state is its weight; absent: the weight is that of the policy that named it.
+    pub weighed_by: Option<PolicyOrigin>,
     /// What its share does while it cannot be used; absent: as the reference has it.
     pub when_unavailable: Option<Sourced<OnUnavailable>>,
 }

@@ -107,6 +107,7 @@ fn offered(
         weight: 1,
         fate: Fate::Routed { cluster: application.name.clone(), subset: Tags::default() },
         origin: None,
+        weighed_by: None,
         when_unavailable: None,
     };
     let called = match facts.unified {

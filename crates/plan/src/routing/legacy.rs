@@ -133,6 +133,7 @@ fn sides(destination: &LegacyDestination, outbound: &Tags, origin: &PolicyOrigin
             weight: Some(u64::from(weight)),
             meaning: Destined::Legacy { tags, mesh },
             origin: Some(origin.clone()),
+            weighed_by: None,
         }
     };
     match destination {

@@ -6,6 +6,7 @@ use model::{BackendRef, ResourceId, Tags};
 use super::clusters::{Clusters, Made};
 use super::facts::Facts;
 use super::near;
+use super::rollout;
 use super::service::Service;
 use super::settings;
 use crate::merge::Destined;
@@ -25,6 +26,8 @@ pub(super) struct Side {
     pub(super) meaning: Destined,
     /// Who named it.
     pub(super) origin: Option<PolicyOrigin>,
+    /// The rollout that gives it its weight.
+    pub(super) weighed_by: Option<PolicyOrigin>,
 }
 
 /// Where splits are made.
@@ -48,21 +51,25 @@ pub(super) struct For<'t> {
 }
 
 impl<'a> Splitter<'_, 'a> {
-    /// What the backendRefs of a policy mean.
+    /// What the backendRefs of a policy mean, with the weights that are in force.
     pub(super) fn sides(&self, refs: &[BackendRef], origin: &PolicyOrigin) -> Vec<Side> {
         let side = |backend: &BackendRef| Side {
             reference: backend.to_string(),
             weight: backend.weight,
             meaning: self.view.resolve_backend_ref(backend, origin),
             origin: Some(origin.clone()),
+            weighed_by: None,
         };
-        refs.iter().map(side).collect()
+        let sides = refs.iter().map(side).collect();
+        rollout::weigh(self.view, refs, origin, sides, |backend| {
+            self.view.resolve_backend_ref(backend, origin)
+        })
     }
 
     /// What was dialled, as the only backend.
     pub(super) fn itself(meaning: Destined) -> Vec<Side> {
         let reference = "what was dialled".to_owned();
-        vec![Side { reference, weight: Some(DEFAULT_WEIGHT), meaning, origin: None }]
+        vec![Side { reference, weight: Some(DEFAULT_WEIGHT), meaning, origin: None, weighed_by: None }]
     }
 
     /// Sets what a route declares about the destinations behind its split. One that another route declared about stays.
@@ -92,7 +99,7 @@ impl<'a> Splitter<'_, 'a> {
     }
 
     fn backend(&mut self, side: Side, context: For<'_>) -> Backend {
-        let Side { reference, weight, meaning, origin } = side;
+        let Side { reference, weight, meaning, origin, weighed_by } = side;
         // Beyond 32 bits the reference keeps the lower ones (spec 04 §7.2).
         let weight = weight.unwrap_or(1) as u32;
         let fate = if weight == 0 {
@@ -100,7 +107,8 @@ impl<'a> Splitter<'_, 'a> {
         } else {
             self.fate(&reference, &meaning, origin.as_ref(), context)
         };
-        Backend { reference, weight, fate, origin, when_unavailable: context.on_unavailable.cloned() }
+        let when_unavailable = context.on_unavailable.cloned();
+        Backend { reference, weight, fate, origin, weighed_by, when_unavailable }
     }
 
     fn fate(

@@ -63,7 +63,7 @@ impl Hearing {
     }
 
     fn note_backend(&mut self, backend: &Backend) {
-        let Backend { reference, weight: _, fate, origin, when_unavailable: _ } = backend;
+        let Backend { reference, weight: _, fate, origin, weighed_by: _, when_unavailable: _ } = backend;
         let (Some(origin), Fate::Spilled(why) | Fate::Refused(why)) = (origin, fate) else { return };
         // A weight of zero is what the operator wrote, not a fault.
         if *why == Unusable::ZeroWeight {

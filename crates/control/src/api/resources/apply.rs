@@ -7,8 +7,8 @@ use model::draft::Document;
 use model::{Kind, ResourceKey};
 use serde_json::{Value, json};
 
-use super::PUT;
 use super::write::{ATTEMPTS, accepted, in_place, keep_labels, promised};
+use super::{PUT, history};
 use crate::api::answer::{Answer, REVISION};
 use crate::api::ask::Ask;
 use crate::api::caller::Role;
@@ -57,7 +57,10 @@ pub(super) async fn apply(ask: Ask) -> Outcome {
         match store.put_all(puts).await {
             Err(StoreError::Conflict { .. }) => {}
             Err(error) => return Err(Refusal::of_store(PUT, &error)),
-            Ok(mut written) => return Ok(told(&checked, &written.split_off(made))),
+            Ok(mut written) => {
+                history::remember(&ask, &written).await;
+                return Ok(told(&checked, &written.split_off(made)));
+            }
         }
     }
     Err(Refusal::new(StatusCode::CONFLICT, "Conflict", "others change it at the same time: try again"))

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::PUT;
 use super::authority::check;
+use super::{history, rollout};
 use crate::api::addressed::{exists, is_addressed, keys_of};
 use crate::api::answer::{Answer, REVISION};
 use crate::api::ask::Ask;
@@ -62,7 +63,9 @@ pub(in crate::api) async fn put(ask: Ask) -> Outcome {
             Err(StoreError::Damaged { .. }) if expected == Expected::Any => {
                 let (document, _, _) = accepted(&ask, &key, &said, None)?;
                 let written = store.put(&key, document, Expected::Any).await;
-                let version = written.map_err(|error| Refusal::of_store(PUT, &error))?.stored.version;
+                let written = written.map_err(|error| Refusal::of_store(PUT, &error))?;
+                let version = written.stored.version;
+                history::remember(&ask, &[written]).await;
                 return Ok(with_revision(Answer::json(json!({})), version));
             }
             Err(error) => return Err(Refusal::of_store(PUT, &error)),
@@ -83,6 +86,7 @@ pub(in crate::api) async fn put(ask: Ask) -> Outcome {
                 if (expected == Expected::Any || at != key) && attempt < ATTEMPTS => {}
             Err(error) => return Err(Refusal::of_store(PUT, &error)),
             Ok(written) => {
+                history::remember(&ask, &written).await;
                 // what it needs comes before it
                 let Some(written) = written.into_iter().next_back() else { break };
                 let warnings: Vec<String> = warnings.into_iter().chain(remarks).collect();
@@ -110,6 +114,10 @@ pub(super) async fn promised(
         Kind::Mesh => {
             check(store, brought, key, document).await?;
             missing(store, &key.name, document).await.map_err(|error| Refusal::of_store(PUT, &error))
+        }
+        Kind::MeshTCPRollout => {
+            rollout::check(store, brought, key, document).await?;
+            Ok(Missing::default())
         }
         _ => Ok(Missing::default()),
     }
@@ -280,6 +288,7 @@ pub(in crate::api) async fn delete(ask: Ask) -> Outcome {
         empty(&ask, &key.name).await?;
     }
     let revision = store.delete(&key, expected).await.map_err(|error| Refusal::of_store(DELETE, &error))?;
+    history::remember_gone(&ask, &key, revision).await;
     Ok(Answer::json(json!({})).with_header(REVISION, &revision.to_string()))
 }
 
@@ -303,7 +312,8 @@ async fn empty(ask: &Ask, mesh: &str) -> Result<(), Refusal> {
     }
     for stored in inside.items {
         match store.delete(&stored.key, Expected::Any).await {
-            Ok(_) | Err(StoreError::NotFound(_)) => {}
+            Ok(revision) => history::remember_gone(ask, &stored.key, revision).await,
+            Err(StoreError::NotFound(_)) => {}
             Err(other) => return Err(error(other)),
         }
     }

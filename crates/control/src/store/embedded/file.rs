@@ -11,13 +11,16 @@ use redb::{
     Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition,
 };
 
+use crate::store::past::kept;
 use crate::store::record::Record;
 use crate::store::system::{Moment, of_system};
-use crate::store::{Change, Revision, StoreError, Stored, Unreadable, What};
+use crate::store::{Change, Past, Revision, StoreError, Stored, Unreadable, What};
 use crate::whole::sync_folder;
 
 /// Documents by kind, mesh and name.
 const RESOURCES: TableDefinition<(&str, &str, &str), &[u8]> = TableDefinition::new("resources");
+/// Changes by kind, mesh and name, and by their revisions. Files of older versions have none.
+const HISTORY: TableDefinition<(&str, &str, &str, u64), &str> = TableDefinition::new("history");
 /// What holds for the whole file.
 const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers");
 /// The revision of the last change.
@@ -159,6 +162,46 @@ impl File {
             }
             Ok(())
         })
+    }
+
+    /// Keeps changes, and drops those of the same resources that are too many.
+    pub(super) fn remember(&mut self, changes: &[Past]) -> Result<(), StoreError> {
+        self.transact(|transaction| {
+            let mut history = transaction.open_table(HISTORY)?;
+            for past in changes {
+                let (kind, mesh, name) = columns(&past.key);
+                history.insert((kind, mesh, name, past.revision.number()), past.line().as_str())?;
+                let mut known = Vec::new();
+                for entry in history.range((kind, mesh, name, 0)..=(kind, mesh, name, u64::MAX))?.rev() {
+                    let (key, line) = entry?;
+                    known.push((key.value().3, line.value().len()));
+                }
+                let count = kept(known.iter().map(|(_, size)| *size));
+                for (revision, _) in known.iter().skip(count) {
+                    history.remove((kind, mesh, name, *revision))?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// The changes of a resource, the newest first.
+    pub(super) fn past(&self, key: &ResourceKey) -> Result<Vec<Past>, StoreError> {
+        let all = || -> Result<Vec<Past>, redb::Error> {
+            let read = self.database.begin_read()?;
+            let history = match read.open_table(HISTORY) {
+                Ok(history) => history,
+                Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+                Err(error) => return Err(error.into()),
+            };
+            let (kind, mesh, name) = columns(key);
+            let mut found = Vec::new();
+            for entry in history.range((kind, mesh, name, 0)..=(kind, mesh, name, u64::MAX))?.rev() {
+                found.extend(Past::read(entry?.1.value()));
+            }
+            Ok(found)
+        };
+        all().map_err(|error| of_any(&self.words, error, Moment::Writing))
     }
 
     fn transact(

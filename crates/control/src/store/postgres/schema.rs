@@ -3,7 +3,7 @@
 use tokio_postgres::Client;
 
 use super::catalogue::is_made;
-use super::{board, fault};
+use super::{board, fault, history};
 use crate::store::StoreError;
 
 /// The form of the tables that is written, and the only one that is read.
@@ -56,8 +56,10 @@ pub(super) async fn prepare(client: &mut Client, words: &str) -> Result<(), Stor
         }
         transaction.commit().await.map_err(bad)?;
     }
-    // a user that may not make them does without: control planes then answer for their own proxies only, and say so
+    // a user that may not make them does without: control planes then answer for their own proxies only, and
+    // say so; and nobody is told who changed what
     let _ = board::prepare(client, LOCK).await;
+    let _ = history::prepare(client, LOCK).await;
     let row = client.query_one("SELECT format FROM meshtcp_state", &[]).await.map_err(bad)?;
     match row.try_get::<_, i32>(0).map_err(bad)? {
         FORMAT => Ok(()),

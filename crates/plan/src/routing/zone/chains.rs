@@ -54,6 +54,7 @@ impl Chains {
             weight: 1,
             fate: Fate::Routed { cluster, subset },
             origin: Some(by),
+            weighed_by: None,
             when_unavailable: None,
         };
         let route = Route { session: Some(session), ..Route::to(backend) };

@@ -1,0 +1,117 @@
+//! Changes that were accepted, kept for who asks later.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use model::ResourceKey;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Revision;
+
+/// How many changes of a resource are kept.
+const MOST: usize = 50;
+/// How large they may be together, in bytes.
+const BYTES: usize = 1 << 20;
+/// How many resources have changes that are kept in memory.
+const RESOURCES: usize = 20_000;
+
+/// A change that was accepted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Past {
+    /// Of what.
+    pub key: ResourceKey,
+    /// The revision that it became.
+    pub revision: Revision,
+    /// When.
+    pub at: Timestamp,
+    /// Who made it, as the API knows them: `name/group,group`.
+    pub by: String,
+    /// What was there from then on.
+    pub became: Became,
+}
+
+/// What a change made of a resource.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Became {
+    /// This, in the Universal format.
+    Said(Value),
+    /// Something that is not kept, because it is a secret.
+    Secret,
+    /// Nothing.
+    Deleted,
+}
+
+impl Past {
+    /// What a document says from now on; of a secret only that it was changed.
+    pub fn of(key: &ResourceKey, revision: Revision, by: String, document: Option<&Value>) -> Self {
+        let became = match document {
+            None => Became::Deleted,
+            Some(_) if key.keeps_a_secret() => Became::Secret,
+            Some(document) => Became::Said(document.clone()),
+        };
+        Self { key: key.clone(), revision, at: Timestamp::now(), by, became }
+    }
+
+    /// One line of text.
+    pub(super) fn line(&self) -> String {
+        // every part of it can be written
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// What a line of text says; `None`: it is of a newer version, or damaged, and tells nothing.
+    pub(super) fn read(line: &str) -> Option<Self> {
+        serde_json::from_str(line).ok()
+    }
+}
+
+/// How many of lines of these sizes are kept, the newest first: at least one.
+pub(super) fn kept(sizes: impl IntoIterator<Item = usize>) -> usize {
+    let mut bytes = 0;
+    let fits = |size: &usize| {
+        bytes += size;
+        bytes <= BYTES
+    };
+    sizes.into_iter().take(MOST).take_while(fits).count().max(1)
+}
+
+/// Changes by resource, in memory.
+#[derive(Debug, Default)]
+pub(super) struct Pasts {
+    /// The newest first, each as a line.
+    lines: BTreeMap<ResourceKey, Vec<(Revision, String)>>,
+}
+
+impl Pasts {
+    pub(super) fn remember(&mut self, past: &Past) {
+        let lines = self.lines.entry(past.key.clone()).or_default();
+        lines.insert(0, (past.revision, past.line()));
+        let count = kept(lines.iter().map(|(_, line)| line.len()));
+        lines.truncate(count);
+        if self.lines.len() > RESOURCES {
+            // what was changed last is asked for most
+            let newest = |lines: &[(Revision, String)]| lines.first().map(|(revision, _)| *revision);
+            let oldest = self.lines.iter().min_by_key(|(_, lines)| newest(lines)).map(|(key, _)| key.clone());
+            oldest.iter().for_each(|key| drop(self.lines.remove(key)));
+        }
+    }
+
+    pub(super) fn of(&self, key: &ResourceKey) -> Vec<Past> {
+        let lines = self.lines.get(key).into_iter().flatten();
+        lines.filter_map(|(_, line)| Past::read(line)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_bounded_by_number_and_bytes() {
+        assert_eq!(kept(vec![10; 80]), MOST);
+        assert_eq!(kept(vec![BYTES / 4; 80]), 4);
+        assert_eq!(kept([BYTES * 2, 1]), 1, "the newest is kept, however large");
+    }
+}

@@ -1,0 +1,74 @@
+//! `meshtcp rollout`: move connections from one backend to another in steps, which go back by themselves.
+
+mod ask;
+mod start;
+mod status;
+
+use change::ramp::Asked;
+use clap::Subcommand;
+use model::{Kind, ResourceKey};
+
+use crate::client::Client;
+use crate::context::{InMesh, Server};
+use crate::exit::Exit;
+use crate::output::Format;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Begin a rollout of a MeshTCPRoute; or begin one anew that is there
+    Start(Box<start::Args>),
+    /// Show where rollouts stand, or follow one
+    Status(status::Args),
+    /// Stop where it is
+    Pause(Named),
+    /// Go on after a pause, or where a step waits for approval
+    Resume(Named),
+    /// Take the weight of the last step now
+    Promote(Named),
+    /// Go back now
+    Abort(Named),
+    /// Show what happened to a rollout
+    History(Named),
+}
+
+/// One rollout.
+#[derive(Clone, Debug, clap::Args)]
+struct Named {
+    /// The rollout, MESH/NAME for one of another mesh
+    #[arg(value_name = "NAME")]
+    name: String,
+    #[command(flatten)]
+    server: Server,
+    #[command(flatten)]
+    mesh: InMesh,
+    /// How to print it
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+}
+
+impl Named {
+    /// Whom to ask, and the key.
+    fn resolved(&self) -> Result<(Client, ResourceKey), Exit> {
+        let mesh = self.mesh.or_of(&self.server.resolved()?);
+        Ok((self.server.client()?, crate::kind::key(Kind::MeshTCPRollout, &mesh, &self.name)))
+    }
+}
+
+pub(crate) fn run(Args { what }: Args) -> Exit {
+    let outcome = match what {
+        What::Start(arguments) => start::run(&arguments),
+        What::Status(arguments) => status::run(&arguments),
+        What::Pause(named) => ask::run(&named, Asked::Pause),
+        What::Resume(named) => ask::run(&named, Asked::Resume),
+        What::Promote(named) => ask::run(&named, Asked::Promote),
+        What::Abort(named) => ask::run(&named, Asked::Abort),
+        What::History(named) => status::history(&named),
+    };
+    outcome.unwrap_or_else(|exit| exit)
+}

@@ -1,0 +1,83 @@
+//! What hands ask of a rollout: it is written into its status, where whoever runs the rollout finds it.
+
+use std::time::{Duration, Instant};
+
+use change::ramp::{Asked, Ramp, Request};
+use jiff::Timestamp;
+use model::ResourceKey;
+use serde_json::{Value, json};
+
+use super::Named;
+use super::status::{line, shown};
+use crate::backends::ATTEMPTS;
+use crate::client::Client;
+use crate::exit::Exit;
+use crate::in_force::path;
+use crate::output::{Format, complain, print};
+
+/// How long a rollout may take to do what it is asked.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// The pause between two looks.
+const LOOK: Duration = Duration::from_millis(200);
+
+pub(super) fn run(named: &Named, asked: Asked) -> Result<Exit, Exit> {
+    let (client, key) = named.resolved()?;
+    ask(&client, &key, asked, named.output)
+}
+
+/// Asks, and waits until it is done.
+pub(super) fn ask(client: &Client, key: &ResourceKey, asked: Asked, format: Format) -> Result<Exit, Exit> {
+    let id = format!("{}-{}", Timestamp::now().as_nanosecond(), std::process::id());
+    let request = Request { to: asked, id };
+    if !left(client, key, &request)? {
+        complain(&format!("error: others change {key} at the same time: try again\n"));
+        return Err(Exit::Problems);
+    }
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let found = stored(client, key)?;
+        let ramp = Ramp::of_status(&found["status"]);
+        match ramp {
+            Some(ramp) if ramp.obeyed == request.id => {
+                match format {
+                    Format::Table => print(&line(key, &found, &ramp)),
+                    Format::Json | Format::Yaml => print(&shown(format, &found)),
+                }
+                return Ok(Exit::Ok);
+            }
+            _ if Instant::now() >= deadline => {
+                let help = "is a control plane with a store running? It does it when it leads again";
+                complain(&format!("error: {key} has not done it within {PATIENCE:?}\n  help: {help}\n"));
+                return Err(Exit::NotLive);
+            }
+            _ => std::thread::sleep(LOOK),
+        }
+    }
+}
+
+/// Writes a request into the status. False: others were faster, every time.
+fn left(client: &Client, key: &ResourceKey, request: &Request) -> Result<bool, Exit> {
+    for _ in 0..ATTEMPTS {
+        let Some((mut document, tag)) = client.get_tagged(&path(key)).map_err(|failed| failed.said())? else {
+            complain(&crate::get::absent(client, key));
+            return Err(Exit::Problems);
+        };
+        document["status"]["asked"] = json!(request);
+        let put = client.put_on(&path(key), &document, tag.as_deref()).map_err(|failed| failed.said())?;
+        if put.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The stored document of a rollout.
+pub(super) fn stored(client: &Client, key: &ResourceKey) -> Result<Value, Exit> {
+    match client.get(&path(key)).map_err(|failed| failed.said())? {
+        Some(found) => Ok(found),
+        None => {
+            complain(&crate::get::absent(client, key));
+            Err(Exit::Problems)
+        }
+    }
+}

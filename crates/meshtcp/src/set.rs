@@ -1,0 +1,121 @@
+//! `meshtcp set`: change one thing of what a control plane stores.
+
+use change::preview::Preview;
+use clap::Subcommand;
+use serde_json::json;
+
+use crate::apply::answer;
+use crate::apply::wait::{Wait, waited};
+use crate::backends::{ATTEMPTS, Route, in_a_line, name_of};
+use crate::client::Client;
+use crate::context::{InMesh, Server};
+use crate::exit::Exit;
+use crate::output::{self, Format, complain, print};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Give backends of a MeshTCPRoute other weights
+    Weight(Box<WeightArgs>),
+}
+
+#[derive(Debug, clap::Args)]
+struct WeightArgs {
+    /// The MeshTCPRoute, MESH/NAME for one of another mesh
+    #[arg(value_name = "ROUTE")]
+    route: String,
+    /// A backend of it, and its weight: redis-v2=10, or redis-v2:6379=10; the others keep theirs
+    #[arg(value_name = "BACKEND=WEIGHT", required = true, value_parser = weight)]
+    weights: Vec<(String, u64)>,
+    /// Only where connections to this destination go, where the route speaks about several
+    #[arg(long, value_name = "NAME")]
+    destination: Option<String>,
+    /// Only say what it would do
+    #[arg(long, conflicts_with = "wait")]
+    dry_run: bool,
+    #[command(flatten)]
+    wait: Wait,
+    #[command(flatten)]
+    server: Server,
+    #[command(flatten)]
+    mesh: InMesh,
+    /// How to print it
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+}
+
+fn weight(text: &str) -> Result<(String, u64), String> {
+    let wrong = || "write BACKEND=WEIGHT, such as redis-v2=10".to_owned();
+    let (name, weight) = text.rsplit_once('=').ok_or_else(wrong)?;
+    let weight = weight.parse::<u32>().map_err(|_| wrong())?;
+    Ok((name.to_owned(), u64::from(weight)))
+}
+
+pub(crate) fn run(Args { what: What::Weight(arguments) }: Args) -> Exit {
+    let resolved = arguments
+        .server
+        .resolved()
+        .and_then(|context| Ok((arguments.server.client()?, arguments.mesh.or_of(&context))));
+    match resolved {
+        Ok((client, mesh)) => set(&arguments, &client, &mesh).unwrap_or_else(|exit| exit),
+        Err(exit) => exit,
+    }
+}
+
+fn set(arguments: &WeightArgs, client: &Client, mesh: &str) -> Result<Exit, Exit> {
+    let WeightArgs { route, weights, destination, dry_run, wait, output: format, .. } = arguments;
+    let key = Route::key(mesh, route);
+    let names: Vec<&str> = weights.iter().map(|(name, _)| name.as_str()).collect();
+    for _ in 0..ATTEMPTS {
+        let mut found = Route::of(client, key.clone())?;
+        let splits = found.splits(&names, destination.as_deref()).map_err(|why| {
+            complain(&format!("error: {why}\n"));
+            Exit::Problems
+        })?;
+        if splits.len() > 1 && destination.is_none() {
+            let targets: Vec<&str> = splits.iter().filter_map(|it| it.target["name"].as_str()).collect();
+            let help = format!("say which with --destination: {}", targets.join(", "));
+            complain(&format!("error: {key} has several splits with such backends\n  help: {help}\n"));
+            return Err(Exit::Problems);
+        }
+        for split in &splits {
+            for (place, (_, weight)) in split.places.iter().zip(weights) {
+                found.set(split, *place, *weight);
+            }
+        }
+        let preview = client.preview(&[found.document()]).map_err(|failed| failed.said())?;
+        if preview.is_refused() || *dry_run {
+            return Ok(shown(&preview, *format));
+        }
+        let Some(put) = found.put(client).map_err(|failed| failed.said())? else { continue };
+        let all = splits.iter().flat_map(|split| found.refs(split));
+        let all = all.map(|it| format!("{}={}", name_of(it), it["weight"].as_u64().unwrap_or(1)));
+        if *format == Format::Table {
+            print(&format!("{key} {}, {}", all.collect::<Vec<_>>().join(" "), in_a_line(&preview)));
+            put.warnings.iter().for_each(|warning| complain(&format!("warning: {key}: {warning}\n")));
+        }
+        let (rollout, exit) = waited(client, put.revision, wait);
+        if *format != Format::Table {
+            let resource =
+                json!([{ "kind": key.kind, "mesh": key.mesh, "name": key.name, "outcome": "updated" }]);
+            print(
+                &output::structured(*format, &answer(&resource, put.revision, rollout.as_ref()))
+                    .unwrap_or_default(),
+            );
+        }
+        return Ok(exit);
+    }
+    complain(&format!("error: others change {key} at the same time: try again\n"));
+    Err(Exit::Problems)
+}
+
+/// The whole preview, for who only asks or is refused.
+pub(crate) fn shown(preview: &Preview, format: Format) -> Exit {
+    print(&output::structured(format, preview).unwrap_or_else(|| preview.to_string()));
+    if preview.is_refused() { Exit::Problems } else { Exit::Ok }
+}

@@ -1,0 +1,128 @@
+//! Rollouts in force: the weights of two backends of a route, as somebody who moves connections between them has them now.
+
+use model::policy::{Percent, Rollout};
+use model::{BackendRef, Kind, Spec};
+
+use super::split::Side;
+use crate::merge::Destined;
+use crate::plan::PolicyOrigin;
+use crate::view::View;
+
+/// Gives the sides that a rollout is about the weights that it has in force; what the route says of others keeps its share.
+/// `sides` are those of `refs`, which a policy at `origin` says.
+pub(super) fn weigh(
+    view: &View<'_>,
+    refs: &[BackendRef],
+    origin: &PolicyOrigin,
+    mut sides: Vec<Side>,
+    resolve: impl FnOnce(&BackendRef) -> Destined,
+) -> Vec<Side> {
+    if origin.policy.kind != Kind::MeshTCPRoute {
+        return sides;
+    }
+    let Some((by, rollout, share)) = in_force(view, refs, origin) else { return sides };
+    let at = |backend: &BackendRef| refs.iter().position(|it| is_same(it, backend));
+    let Some(from) = at(&rollout.from) else { return sides };
+    let to = at(&rollout.to).unwrap_or_else(|| {
+        sides.push(Side {
+            reference: rollout.to.to_string(),
+            weight: Some(0),
+            meaning: resolve(&rollout.to),
+            origin: Some(origin.clone()),
+            weighed_by: None,
+        });
+        sides.len() - 1
+    });
+    let mut weights: Vec<u64> = sides.iter().map(|side| u64::from(side.weight.unwrap_or(1) as u32)).collect();
+    divide(&mut weights, from, to, share);
+    for (side, weight) in sides.iter_mut().zip(weights) {
+        side.weight = Some(weight);
+    }
+    for side in [from, to] {
+        sides[side].weighed_by = Some(by.clone());
+    }
+    sides
+}
+
+/// The rollout that decides about the sides of a route for one destination: of several the first by name.
+fn in_force<'a>(
+    view: &View<'a>,
+    refs: &[BackendRef],
+    origin: &PolicyOrigin,
+) -> Option<(PolicyOrigin, &'a Rollout, Percent)> {
+    let rollouts = view.of_kind(Kind::MeshTCPRollout).iter();
+    let mut of_route = rollouts.filter_map(|resource| match resource.spec() {
+        Spec::Rollout(rollout) if rollout.route == origin.policy.name || rollout.route == origin.name => {
+            Some((resource, rollout))
+        }
+        _ => None,
+    });
+    of_route.find_map(|(resource, rollout)| {
+        let share = rollout.in_force?;
+        let is_named = refs.iter().any(|it| is_same(it, &rollout.from));
+        (is_named && is_about(view, rollout, origin)).then(|| (PolicyOrigin::of(resource), rollout, share))
+    })
+}
+
+/// Whether a rollout is about the destination that the item of a route at `origin` speaks about.
+fn is_about(view: &View<'_>, rollout: &Rollout, origin: &PolicyOrigin) -> bool {
+    let Some(destination) = &rollout.destination else { return true };
+    let Some(Spec::Policy(route)) = view.by_id(&origin.policy).map(model::Resource::spec) else {
+        return false;
+    };
+    origin.item.and_then(|item| route.to.get(item)).is_some_and(|item| item.target == *destination)
+}
+
+/// Whether two backendRefs name the same, whatever their weights.
+fn is_same(one: &BackendRef, other: &BackendRef) -> bool {
+    (&one.target, one.port) == (&other.target, other.port)
+}
+
+/// Gives `to` its share of what both have, and `from` the rest. The numbers become as small as they can, and fit 32 bits.
+fn divide(weights: &mut [u64], from: usize, to: usize, share: Percent) {
+    const WHOLE: u64 = 10_000;
+    let both = match weights[from] + weights[to] {
+        // the route gives nothing to either, and so does the rollout
+        0 => return,
+        both => both,
+    };
+    let part = u64::from(share.in_hundredths());
+    weights.iter_mut().for_each(|weight| *weight *= WHOLE);
+    (weights[from], weights[to]) = (both * (WHOLE - part), both * part);
+    let divisor = weights.iter().copied().fold(0, greatest_common_divisor).max(1);
+    weights.iter_mut().for_each(|weight| *weight /= divisor);
+    while weights.iter().any(|weight| *weight > u64::from(u32::MAX)) {
+        // nobody who has a share loses it
+        weights.iter_mut().for_each(|weight| *weight = weight.div_ceil(2));
+    }
+}
+
+fn greatest_common_divisor(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn divided<const N: usize>(mut weights: [u64; N], percent: f64) -> [u64; N] {
+        divide(&mut weights, 0, 1, Percent::hundredths((percent * 100.0) as u32));
+        weights
+    }
+
+    #[test]
+    fn two_backends_share_what_the_route_gives_both() {
+        assert_eq!(divided([100, 0], 10.0), [9, 1]);
+        assert_eq!(divided([1, 1], 0.0), [1, 0]);
+        assert_eq!(divided([100, 0], 100.0), [1, 0].map(|weight| 1 - weight));
+        assert_eq!(divided([0, 0], 50.0), [0, 0]);
+        assert_eq!(divided([100, 0], 0.01), [9_999, 1]);
+    }
+
+    #[test]
+    fn others_keep_their_share() {
+        assert_eq!(divided([60, 20, 20], 50.0), [2, 2, 1]);
+        let large = divided([u64::from(u32::MAX), 0, 1], 0.01);
+        assert!(large.iter().all(|weight| (1..=u64::from(u32::MAX)).contains(weight)), "{large:?}");
+    }
+}
