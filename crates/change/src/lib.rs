@@ -12,6 +12,7 @@
 //! * [`permitted()`] — whether one proxy may connect to another, and by which rule
 //! * [`import`] — routes of other systems into ours
 //! * [`rollout`], [`report`] — how far changes have come, as values that travel; [`replica`] — between control planes, too
+//! * [`story`] — why one connection went where it went
 //! * [`traffic`] — what connections did: counted by proxies, merged, and how fast it went lately
 //!
 //! It does no IO and knows neither where resources come from nor who watches.
@@ -32,6 +33,7 @@ pub mod report;
 mod revision;
 pub mod rollout;
 pub mod status;
+pub mod story;
 pub mod traffic;
 
 pub use carried::{AVAILABLE_SERVICES, GIVEN_ONCE, carry};
