@@ -5,9 +5,6 @@ import { follow, get, query } from "./api.js";
 /** The series of a pace that are plotted. */
 export const SERIES = ["opened", "failed", "resetsEarly", "bytesFromClients", "bytesToClients", "active", "onOldWeights"];
 
-/** How much lately is looked at for what is seen of a split. */
-const LATELY_SECONDS = 60;
-
 const keyOf = (row) => JSON.stringify([row.mesh, row.route, row.destination, row.direction, row.backend]);
 
 /** The rows of a question, and what is new of them until the signal. */
@@ -43,7 +40,7 @@ export class Traffic {
           }
         }
       }
-      Object.assign(row, item, { history: undefined });
+      Object.assign(row, { wanted: undefined, seen: undefined }, item, { history: undefined });
     }
     for (const key of this.rows.keys()) if (!present.has(key)) this.rows.delete(key);
   }
@@ -72,24 +69,13 @@ export class Traffic {
       if (row.backend) group.backends.push(row);
       else group.undecided = row;
     }
-    return [...groups.values()].map((group) => seen(group, this.stepSeconds)).sort((a, b) => a.key.localeCompare(b.key));
+    return [...groups.values()].map(shown).sort((a, b) => a.key.localeCompare(b.key));
   }
 }
 
-/** What is seen of a split: the connections of the last minute; where there were none, those that live. */
-function seen(group, stepSeconds) {
-  const steps = Math.ceil(LATELY_SECONDS / stepSeconds);
-  const lately = (row) => row.past.opened.slice(-steps).reduce((sum, it) => sum + it, 0);
-  const share = (of) => {
-    const total = group.backends.reduce((sum, row) => sum + of(row), 0);
-    return total > 0 ? (row) => of(row) / total : null;
-  };
-  const by = share(lately) ?? share((row) => row.counts.active);
-  // what no route names any more is shown as long as something lives there
-  const backends = group.backends
-    .filter((row) => row.wanted !== undefined || row.counts.active > 0 || lately(row) > 0)
-    .map((row) => ({ ...row, seen: by ? by(row) : null }));
-  return { ...group, backends };
+/** What no route names any more is shown as long as something lives there, or was opened there lately. */
+function shown(group) {
+  return { ...group, backends: group.backends.filter((row) => row.wanted !== undefined || row.counts.active > 0 || row.seen > 0) };
 }
 
 /** The sum of a series over rows, step by step, the newest last. */

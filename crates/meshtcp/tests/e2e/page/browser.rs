@@ -131,14 +131,26 @@ impl Browser {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         write!(
             connection,
-            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         )
         .unwrap();
-        let mut answer = String::new();
-        connection.read_to_string(&mut answer).unwrap();
-        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-        let answer: Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"));
+        // it keeps the connection open, whatever it is told
+        let mut answer = BufReader::new(connection);
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            assert!(answer.read_line(&mut line).unwrap() > 0, "{method} {path}: no answer");
+            let header = line.trim().to_ascii_lowercase();
+            if let Some(said) = header.strip_prefix("content-length:") {
+                length = said.trim().parse().unwrap();
+            } else if header.is_empty() {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        answer.read_exact(&mut body).unwrap();
+        let answer: Value = serde_json::from_slice(&body).unwrap();
         let value = &answer["value"];
         assert!(value.get("error").is_none(), "{method} {path}: {value:#}");
         value.clone()
