@@ -14,7 +14,7 @@ struct Need {
     present: fn() -> bool,
 }
 
-const NEEDS: [Need; 11] = [
+const NEEDS: [Need; 13] = [
     Need {
         package: "redis-server",
         what_for: "split tests with real clients",
@@ -45,6 +45,8 @@ const NEEDS: [Need; 11] = [
         present: || on_path("iptables-restore"),
     },
     Need { package: "openssl", what_for: "certificates for the guide", present: || on_path("openssl") },
+    Need { package: "chromium", what_for: "the page", present: || on_path("chromium") },
+    Need { package: "chromium-driver", what_for: "the page", present: || on_path("chromedriver") },
     Need { package: "valgrind", what_for: "counting instructions", present: || on_path("valgrind") },
 ];
 

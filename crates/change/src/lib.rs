@@ -13,6 +13,7 @@
 //! * [`import`] — routes of other systems into ours
 //! * [`ramp`] — how a MeshTCPRollout goes on
 //! * [`rollout`], [`report`] — how far changes have come, as values that travel; [`replica`] — between control planes, too
+//! * [`story`] — why one connection went where it went
 //! * [`traffic`] — what connections did: counted by proxies, merged, and how fast it went lately
 //!
 //! It does no IO and knows neither where resources come from nor who watches.
@@ -34,6 +35,7 @@ pub mod report;
 mod revision;
 pub mod rollout;
 pub mod status;
+pub mod story;
 pub mod traffic;
 
 pub use carried::{AVAILABLE_SERVICES, GIVEN_ONCE, carry};

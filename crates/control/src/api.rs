@@ -39,8 +39,10 @@ mod revisions;
 mod selected;
 mod serve;
 mod serve_socket;
+mod session;
 mod system;
 mod tokens;
+mod traffic;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -127,6 +129,8 @@ impl Default for Setup {
 
 /// How many look at all proxies and routes at once.
 const LOOKS: usize = 2;
+/// How many follow what connections do at once.
+const FOLLOWERS: usize = 64;
 
 /// The API. Cloning shares everything.
 #[derive(Clone)]
@@ -147,6 +151,8 @@ pub(crate) struct Desk {
     prepared: OnceLock<()>,
     /// Who may look at all proxies and routes: a few at once, so that many who ask do not take all memory.
     looks: Semaphore,
+    /// Who may follow what connections do.
+    followers: Arc<Semaphore>,
 }
 
 impl std::fmt::Debug for Api {
@@ -164,7 +170,9 @@ impl Api {
         };
         let (previews, looks) = (Semaphore::new(1), Semaphore::new(LOOKS));
         let prepared = if setup.prepared { OnceLock::from(()) } else { OnceLock::new() };
-        Self { desk: Arc::new(Desk { setup, store, tokens, plane, metrics, previews, prepared, looks }) }
+        let followers = Arc::new(Semaphore::new(FOLLOWERS));
+        let desk = Desk { setup, store, tokens, plane, metrics, previews, prepared, looks, followers };
+        Self { desk: Arc::new(desk) }
     }
 
     /// The routes. Requests must carry a [`serve::Peer`], which [`serve`] gives them.
@@ -202,6 +210,8 @@ fn operations() -> Vec<operation::Operation> {
         revisions::operations(),
         identity::operations(),
         preview::operations(),
+        session::operations(),
+        traffic::operations(),
     ];
     nouns.into_iter().flatten().collect()
 }

@@ -22,6 +22,7 @@ pub mod identity;
 pub mod jobs;
 mod listen;
 mod look;
+pub mod page;
 mod plain_file;
 pub mod replicas;
 pub mod run;

@@ -5,6 +5,7 @@
 //! ```
 
 mod asked;
+mod events;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,6 +16,7 @@ use plan::ProxyId;
 use xds::proto::l4::TrafficReport;
 
 pub use asked::{InvalidQuestion, question};
+pub use events::{Moves, follow};
 
 /// What proxies report. Cloning shares it. It is locked while a report is taken in or a page is made; nothing is waited for
 /// meanwhile.

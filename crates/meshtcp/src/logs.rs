@@ -1,7 +1,5 @@
 //! `meshtcp logs`: what became of connections, from a connection log.
 
-mod record;
-
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
@@ -10,7 +8,7 @@ use std::time::Duration;
 use crate::exit::Exit;
 use crate::output::{self, complain, print};
 
-pub(crate) use record::Record;
+pub(crate) use change::story::Record;
 
 /// How often a file is looked at for more.
 const LOOK: Duration = Duration::from_millis(200);

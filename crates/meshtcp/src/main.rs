@@ -59,6 +59,7 @@ mod store;
 mod streams;
 mod takeover;
 mod terminal;
+mod traffic;
 mod transparent_proxy;
 mod trust;
 mod up;

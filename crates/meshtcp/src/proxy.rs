@@ -24,6 +24,7 @@ use ::proxy::discovery::{Discovery, Link, Lost};
 use ::proxy::{ConnectionLog, Options, Proxy};
 use control::guard::{caught_task, task_again};
 use follower::{Carried, Follower};
+use jiff::Timestamp;
 use plan::{ProxyId, Redirection};
 use state::State;
 use tokio::net::TcpListener;
@@ -121,6 +122,8 @@ struct Way {
     token_file: Option<PathBuf>,
     /// How connections are redirected to the proxy; `None`: as its Dataplane says.
     redirection: Option<Redirection>,
+    /// Since when the proxy counts.
+    started: Timestamp,
 }
 
 impl Way {
@@ -177,7 +180,8 @@ fn start(arguments: Args) -> Result<(), String> {
     let trusted = if is_tls { Some(Trusted::read(ca_file.as_deref())?) } else { None };
     let control_planes = control_planes.iter().map(ToString::to_string).collect();
     let trusted = watch::Sender::new(trusted);
-    let way = Way { control_planes, trusted, ca_file, token_file, redirection };
+    let started = Timestamp::now();
+    let way = Way { control_planes, trusted, ca_file, token_file, redirection, started };
     let connection_log: Option<ConnectionLog> = connection_log(log.as_deref(), log_format);
     let options = Options { threads: workers, connection_log, ..Options::default() };
     let proxy = Arc::new(
@@ -220,7 +224,7 @@ fn start(arguments: Args) -> Result<(), String> {
         let named = key.clone();
         tokio::spawn(async move { task_again("screen", || tell(&named, news.clone())).await });
         tokio::select! {
-            result = follow(follower, &key, &way, &link) => result?,
+            result = follow(follower, &proxy, &key, &way, &link) => result?,
             () = signals.leave(|| way.read_again(&proxy)) => {}
             Ok(()) = taken_over => {
                 print("another process took over the listeners\n");
@@ -266,8 +270,9 @@ async fn succeed(
 /// control plane offers again what was refused.
 async fn follow(
     mut follower: Follower,
+    proxy: &Arc<Proxy>,
     key: &ProxyId,
-    Way { control_planes, trusted, ca_file: _, token_file, redirection }: &Way,
+    Way { control_planes, trusted, ca_file: _, token_file, redirection, started }: &Way,
     link: &watch::Sender<Link>,
 ) -> Result<(), String> {
     let carried = follower.carried();
@@ -291,6 +296,8 @@ async fn follow(
         if let Some(file) = token_file {
             discovery = discovery.with_token_file(file);
         }
+        let counting = Arc::clone(proxy);
+        let discovery = discovery.reporting(*started, move || counting.counters());
         let mut news = discovery.link();
         let pass_on = async {
             while news.changed().await.is_ok() {

@@ -1,6 +1,7 @@
 //! `meshtcp status`: how far routes, proxies and revisions have come.
 
 mod endpoints;
+mod splits;
 
 use change::Revision;
 use change::report::{ControlPlane, FleetReport, ProxyReport, ProxyState, Reach, RouteAtProxy, RouteReport};
@@ -14,6 +15,7 @@ use crate::context::Server;
 use crate::exit::Exit;
 use crate::names;
 use crate::output::{self, Format, print};
+use splits::Splits;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -97,6 +99,10 @@ pub(crate) fn run(Args { what, name, server, mesh, proxy_admin, output: format }
         report.routes.retain(|route| is_of_mesh(&route.policy));
         report.proxies.retain(|proxy| proxy.proxy.mesh() == mesh);
     }
+    let splits = match (what, format) {
+        (What::All | What::Routes, Format::Table) => Splits::ask(&client),
+        _ => Splits::default(),
+    };
     let part = match what {
         What::All | What::Endpoints => json!(report),
         What::Routes => json!(report.routes),
@@ -110,10 +116,10 @@ pub(crate) fn run(Args { what, name, server, mesh, proxy_admin, output: format }
                 "{}{first}\n{}\n{}{last}",
                 revision(&report),
                 proxies(&report.proxies),
-                routes(&report.routes)
+                routes(&report.routes, &splits)
             )
         }
-        What::Routes => routes(&report.routes),
+        What::Routes => routes(&report.routes, &splits),
         What::Proxies => format!("{}{}", proxies(&report.proxies), turned_away(&report.turned_away)),
         What::Revisions => format!("{}{}", revision(&report), control_planes(&report)),
     };
@@ -230,7 +236,7 @@ fn proxies(proxies: &[ProxyReport]) -> String {
     output::table(["PROXY", "STATE", "AGENT", "REVISION", "RUNS", "SAYS"], proxies.iter().map(row))
 }
 
-fn routes(routes: &[RouteReport]) -> String {
+fn routes(routes: &[RouteReport], splits: &Splits) -> String {
     let row = |report: &RouteReport| {
         let RouteReport { policy, source, proxies, .. } = report;
         let reached = report.reached();
@@ -252,7 +258,15 @@ fn routes(routes: &[RouteReport]) -> String {
         let written = if source == policy { "-" } else { source };
         [policy.clone(), reach, says.join("; "), written.to_owned()]
     };
-    output::table(["ROUTE", "PROXIES", "SAYS", "WRITTEN AT"], routes.iter().map(row))
+    if splits.is_empty() {
+        return output::table(["ROUTE", "PROXIES", "SAYS", "WRITTEN AT"], routes.iter().map(row));
+    }
+    let with_split = routes.iter().map(|report| {
+        let [route, reach, says, written] = row(report);
+        let split = splits.in_words(&report.policy);
+        [route, reach, split, says, written]
+    });
+    output::table(["ROUTE", "PROXIES", "WANTED → SEEN", "SAYS", "WRITTEN AT"], with_split)
 }
 
 fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {

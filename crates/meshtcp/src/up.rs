@@ -9,6 +9,7 @@ mod admin;
 mod hand;
 mod metrics;
 mod own_proxy;
+mod page;
 mod screen;
 mod status;
 
@@ -59,7 +60,7 @@ pub(crate) struct Args {
     /// Also carry this proxy, though its dataplane's address is none of this host: NAME or MESH/NAME; may be repeated
     #[arg(long = "dataplane", value_name = "NAME")]
     dataplanes: Vec<String>,
-    /// Serve /metrics, /ready, /healthy, /plan, /connections and /status here, e.g. 127.0.0.1:9901 (port 0: any)
+    /// Serve /gui, /metrics, /ready, /healthy, /plan, /connections and /status here, e.g. 127.0.0.1:9901 (port 0: any)
     #[arg(long, value_name = "ADDR", value_parser = listen::address, env = "MESHTCP_ADMIN")]
     admin: Option<std::net::SocketAddr>,
     #[command(flatten)]

@@ -13,20 +13,23 @@ pub const STEP: Duration = Duration::from_secs(5);
 /// How many samples are kept: 15 minutes.
 pub const SAMPLES: usize = 180;
 
+/// How many steps are looked at for the split that is seen: a minute.
+const LATELY: usize = 12;
+
 /// How fast it went in one step, in the second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Pace {
     /// Connections established.
-    pub opened: f32,
+    pub opened: f64,
     /// Connections whose connects failed, or that were refused.
-    pub failed: f32,
+    pub failed: f64,
     /// Connections that were reset early.
-    pub resets_early: f32,
+    pub resets_early: f64,
     /// Bytes from clients.
-    pub bytes_from_clients: f32,
+    pub bytes_from_clients: f64,
     /// Bytes to clients.
-    pub bytes_to_clients: f32,
+    pub bytes_to_clients: f64,
     /// Connections that lived at the end of the step.
     pub active: u32,
     /// Those of them that were decided by weights that are no longer in force.
@@ -38,7 +41,7 @@ impl Pace {
     pub(super) fn of(counted: &Counts, time: Duration) -> Self {
         let seconds = time.as_secs_f64().max(0.001);
         // more places than anybody reads would only make answers longer
-        let each_second = |count: u64| ((count as f64 / seconds * 100.0).round() / 100.0) as f32;
+        let each_second = |count: u64| (count as f64 / seconds * 100.0).round() / 100.0;
         Self {
             opened: each_second(counted.opened),
             failed: each_second(counted.failed()),
@@ -77,6 +80,12 @@ impl History {
     pub(super) fn is_still(&self) -> bool {
         self.0.iter().all(Pace::is_still)
     }
+
+    /// How many connections were established in the last [`LATELY`] steps.
+    pub(super) fn lately(&self) -> f64 {
+        let paces = self.0.iter().rev().take(LATELY);
+        paces.map(|pace| pace.opened * STEP.as_secs_f64()).sum()
+    }
 }
 
 /// A history as it travels: column by column, of which those that are all 0 are left out.
@@ -86,15 +95,15 @@ struct Columns {
     /// How many steps there are.
     steps: usize,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    opened: Vec<f32>,
+    opened: Vec<f64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    failed: Vec<f32>,
+    failed: Vec<f64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    resets_early: Vec<f32>,
+    resets_early: Vec<f64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    bytes_from_clients: Vec<f32>,
+    bytes_from_clients: Vec<f64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    bytes_to_clients: Vec<f32>,
+    bytes_to_clients: Vec<f64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     active: Vec<u32>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -156,7 +165,7 @@ mod tests {
     fn a_history_travels_without_what_did_not_happen() {
         let mut history = History::default();
         for step in 0..SAMPLES + 3 {
-            history.push(Pace { opened: step as f32 / 2.0, active: 7, ..Pace::default() });
+            history.push(Pace { opened: step as f64 / 2.0, active: 7, ..Pace::default() });
         }
         let written = serde_json::to_value(&history).unwrap();
         let names: Vec<&str> = written.as_object().unwrap().keys().map(String::as_str).collect();

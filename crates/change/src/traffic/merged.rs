@@ -275,6 +275,11 @@ impl OfProxy {
 }
 
 impl Merged {
+    /// How many connections were established in the last minute, as far as it is remembered.
+    pub(super) fn lately(&self) -> f64 {
+        self.history.as_ref().map_or(0.0, History::lately)
+    }
+
     /// Notes how fast it went. Whether nothing did in all the time that is remembered.
     fn step(&mut self, time: Duration, is_room: bool, histories: &mut usize) -> bool {
         self.pace = Pace::of(&self.counts.since(&self.before), time);

@@ -1,13 +1,13 @@
 //! A page of what was counted, as whoever asks is told it.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use plan::ProxyId;
 use serde::{Deserialize, Serialize};
 
-use super::{ConnectTimes, Counts, EARLY_BYTES, EARLY_TIME, Flow, History, Pace, STEP, Traffic};
+use super::{ConnectTimes, Counts, EARLY_BYTES, EARLY_TIME, Flow, History, Merged, Pace, STEP, Traffic, Way};
 
 /// What is asked about traffic.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,6 +90,10 @@ pub struct TrafficRow {
     /// The share of the backend by weight, 0 to 1, as a proxy said last; absent: no route names it any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wanted: Option<f64>,
+    /// The share of the backend as it is seen, 0 to 1: of the connections of the last minute to all backends of the same split,
+    /// and where there were none of those that live. Absent: there are neither, or it is not known for this row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<f64>,
     /// What was counted: of one proxy since it was started, of all since counting began here.
     pub counts: Counts,
     /// How fast it went in the last step; absent: that is known of all proxies together only.
@@ -147,7 +151,9 @@ impl Traffic {
         if question.busiest_first {
             all.sort_by_key(|(_, merged)| busy(&merged.pace, &merged.counts));
         }
+        let splits = self.splits();
         told(&all, question, |(flow, merged)| TrafficRow {
+            seen: splits.get(&split_of(flow)).and_then(|split| split.share(merged)),
             flow: Some(Flow::clone(flow)),
             proxy: None,
             proxies: merged.proxies,
@@ -169,6 +175,7 @@ impl Traffic {
             proxy: Some(proxy.clone()),
             proxies: 1,
             wanted: row.wanted,
+            seen: None,
             counts: row.counts.clone(),
             pace: None,
             history: None,
@@ -188,10 +195,47 @@ impl Traffic {
             proxy: Some((*proxy).clone()),
             proxies: usize::from(known.is_reporting()),
             wanted: None,
+            seen: None,
             counts: known.sum.clone(),
             pace: Some(known.pace),
             history: None,
         })
+    }
+}
+
+/// What the backends of a split have in common: mesh, policy, destination and direction.
+type SplitKey<'a> = (&'a str, Option<&'a str>, &'a str, Way);
+
+fn split_of(flow: &Flow) -> SplitKey<'_> {
+    (&flow.mesh, flow.route.as_deref(), &flow.destination, flow.direction)
+}
+
+/// The connections to all backends of a split.
+#[derive(Default)]
+struct Split {
+    lately: f64,
+    active: u64,
+}
+
+impl Split {
+    fn share(&self, backend: &Merged) -> Option<f64> {
+        match (self.lately > 0.0, self.active) {
+            (true, _) => Some(backend.lately() / self.lately),
+            (false, 0) => None,
+            (false, active) => Some(backend.counts.active as f64 / active as f64),
+        }
+    }
+}
+
+impl Traffic {
+    fn splits(&self) -> BTreeMap<SplitKey<'_>, Split> {
+        let mut splits: BTreeMap<SplitKey<'_>, Split> = BTreeMap::new();
+        for (flow, merged) in &self.flows {
+            let split = splits.entry(split_of(flow)).or_default();
+            split.lately += merged.lately();
+            split.active += merged.counts.active;
+        }
+        splits
     }
 }
 
@@ -211,7 +255,6 @@ fn told<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::traffic::flow::Way;
     use crate::traffic::{Bounds, Report, Row};
 
     fn traffic() -> Traffic {
@@ -236,6 +279,36 @@ mod tests {
             traffic.take(&proxy, report, Timestamp::UNIX_EPOCH).unwrap();
         }
         traffic
+    }
+
+    #[test]
+    fn what_is_seen_of_a_split_are_the_connections_of_the_last_minute() {
+        let mut traffic = Traffic::new(Bounds::default(), Timestamp::UNIX_EPOCH);
+        let flow = |backend: &str| Flow {
+            mesh: "shop".into(),
+            route: None,
+            destination: "redis".into(),
+            direction: Way::Outbound,
+            backend: Some(backend.into()),
+        };
+        let at = |seconds: i64| Timestamp::from_second(seconds).unwrap();
+        let take = |traffic: &mut Traffic, second: i64, opened: [u64; 2], active: [u64; 2]| {
+            let rows = [0, 1].map(|side| {
+                let counts = Counts { opened: opened[side], active: active[side], ..Counts::default() };
+                (flow(["v1", "v2"][side]), Some(Row { wanted: Some(0.5), counts }))
+            });
+            let report = Report { started: at(0), is_first: false, rows: rows.into(), left_out: 0 };
+            traffic.take(&ProxyId::dataplane("shop", "web-1"), report, at(second)).unwrap();
+            traffic.step(at(second + 5));
+            let question = TrafficQuestion { size: 10, ..TrafficQuestion::default() };
+            let page = traffic.page(&question, at(second));
+            page.items.iter().map(|row| row.seen).collect::<Vec<_>>()
+        };
+        assert_eq!(take(&mut traffic, 0, [0, 0], [0, 0]), [None, None]);
+        assert_eq!(take(&mut traffic, 5, [30, 10], [1, 1]), [Some(0.75), Some(0.25)]);
+        // a minute later only those that live are left
+        let later = (2..20).map(|step| take(&mut traffic, 5 * step, [30, 10], [1, 1])).last().unwrap();
+        assert_eq!(later, [Some(0.5), Some(0.5)]);
     }
 
     fn told(question: TrafficQuestion) -> (usize, Vec<u64>) {

@@ -36,6 +36,18 @@ pub enum Role {
     Admin,
 }
 
+impl Role {
+    /// `nobody`, `reader`, `writer` or `admin`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Role::Nobody => "nobody",
+            Role::Reader => "reader",
+            Role::Writer => "writer",
+            Role::Admin => "admin",
+        }
+    }
+}
+
 impl Caller {
     /// Whoever is admin by the way they came.
     pub(super) fn admin() -> Self {

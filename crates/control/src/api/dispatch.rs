@@ -43,7 +43,7 @@ pub(super) fn router(api: Api) -> Router {
         let others = paths.remove(operation.path).unwrap_or_default();
         paths.insert(operation.path, others.on(filter, handler));
     }
-    let mut router = Router::new();
+    let mut router = crate::page::routes();
     for (path, methods) in paths {
         router = router.route(path, methods);
     }

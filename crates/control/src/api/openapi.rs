@@ -183,6 +183,9 @@ fn bad_words(status: u16) -> &'static str {
 fn example(schema: &str, path: &str) -> Option<Value> {
     Some(match (schema, path) {
         ("Resource", "/{plural}/{name}") => json!({ "type": "Mesh", "name": "default" }),
+        ("Line", _) => json!({
+            "line": "id=7 proxy=default/web-1 listener=outbound:127.0.0.1:7379 draw=8000000000000000 ended=client-closed",
+        }),
         ("Resource" | "Proposal", _) => json!({
             "type": "MeshTCPRoute",
             "mesh": "default",
@@ -246,6 +249,16 @@ fn schemas() -> Value {
                 "items": { "type": "array", "minItems": 1, "items": reference("Resource") },
             }))],
         },
+        "Line": object(&["line"], json!({ "line": text() })),
+        "Story": object(&["connection", "split"], json!({
+            "connection": { "type": "object" },
+            "fraction": { "type": ["number", "null"] },
+            "split": objects(),
+        })),
+        "Session": object(&["product", "role", "offers"], json!({
+            "product": text(), "role": text(), "offers": texts(), "name": text(), "version": text(), "instance": text(),
+            "profile": text(), "readOnly": { "type": "boolean" },
+        })),
         "Preview": object(&["resources", "proxiesTotal", "proxies", "remarks"], json!({
             "resources": objects(),
             "proxiesTotal": { "type": "integer", "minimum": 0 },

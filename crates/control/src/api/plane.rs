@@ -16,6 +16,7 @@ use crate::discovery::Statuses;
 use crate::fleet::Standing;
 use crate::identity::{Issuer, ToldToOthers};
 use crate::replicas::Others;
+use crate::telemetry::{Moves, Telemetry};
 
 /// What runs, and what proxies say about it: those of this control plane, and those of the others on its store.
 #[derive(Clone, Debug)]
@@ -24,6 +25,7 @@ pub struct Plane {
     standing: watch::Receiver<Arc<Standing>>,
     statuses: Arc<Statuses>,
     others: watch::Receiver<Others>,
+    telemetry: Telemetry,
 }
 
 /// The moment of what was told to others.
@@ -50,13 +52,18 @@ impl Plane {
     /// A look at a fleet and at what its proxies say: of a control plane that is alone.
     pub fn new(standing: watch::Receiver<Arc<Standing>>, statuses: Arc<Statuses>) -> Self {
         let (_, others) = watch::channel(Others::default());
-        Self { name: "this".into(), standing, statuses, others }
+        Self { name: "this".into(), standing, statuses, others, telemetry: Telemetry::default() }
     }
 
     /// The same beside others on its store, who know it by this name.
     #[must_use]
     pub fn beside(self, name: Arc<str>, others: watch::Receiver<Others>) -> Self {
         Self { name, others, ..self }
+    }
+
+    /// What proxies report here.
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
     }
 
     /// How the fleet stands now.
@@ -146,5 +153,11 @@ impl Plane {
             all.extend(newest.map(|status| (proxy.clone(), status)));
         }
         all
+    }
+}
+
+impl Moves for Plane {
+    async fn moved(&mut self) {
+        Plane::moved(self).await;
     }
 }

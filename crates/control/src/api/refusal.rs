@@ -77,6 +77,11 @@ impl Refusal {
         Self { again: true, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable", detail) }
     }
 
+    /// As many ask for what takes long as may.
+    pub(super) fn busy(detail: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable", detail)
+    }
+
     /// A fault of the program.
     pub(super) fn failed() -> Self {
         let detail = "the control plane failed while it answered; what proxies run goes on. Its log says where: please report it";

@@ -20,3 +20,4 @@ mod schemathesis;
 mod security;
 mod server;
 mod together;
+mod traffic;

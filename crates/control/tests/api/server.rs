@@ -15,6 +15,7 @@ use meshtcp_control::discovery::{Publisher, Statuses};
 use meshtcp_control::fleet::Fleet;
 use meshtcp_control::identity::Tokens;
 use meshtcp_control::store::{Expected, MemoryStore, Selection, Store};
+use meshtcp_control::telemetry::Telemetry;
 use model::ResourceKey;
 use plan::Context;
 use serde_json::Value;
@@ -33,6 +34,7 @@ pub(crate) struct Server {
     _folder: tempfile::TempDir,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) tokens: Tokens,
+    pub(crate) telemetry: Telemetry,
     compiler: Compiler,
     fleet: Mutex<Fleet>,
     _stop: DropGuard,
@@ -49,7 +51,7 @@ impl Server {
         let compiler = Compiler { context: Context::default(), scope: Scope::everything(), envoy };
         let fleet = Fleet::new(Arc::new(Publisher::default()), compiler.nothing());
         let plane = Plane::new(fleet.standing(), Arc::new(Statuses::default()));
-        let fleet = Mutex::new(fleet);
+        let (fleet, telemetry) = (Mutex::new(fleet), plane.telemetry().clone());
         let api = Api::new(setup, Arc::clone(&store), plane, ApiMetrics::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -66,6 +68,7 @@ impl Server {
             _folder: folder,
             store,
             tokens,
+            telemetry,
             compiler,
             fleet,
             _stop: stop.drop_guard(),

@@ -121,7 +121,8 @@ impl Service {
                 shared.gate.clone(),
                 Some(shared.issuer.clone()),
             )
-            .starting(bootstraps);
+            .starting(bootstraps)
+            .reporting(shared.plane.telemetry().clone());
             let discovery = tokio::spawn(serve(discovery, tls, server, shutdown.clone(), grace));
             Ok::<_, String>((discovery, bound, socket))
         });

@@ -1,14 +1,10 @@
 //! Why one connection went where it went: its own record says the policy and the draw, the resources say the split.
 
-use std::ops::Range;
 use std::path::PathBuf;
 
-use change::preview::State;
+use change::story::{Interval, intervals};
 use l4::balance::Draw;
-use l4::config::Backend;
-use l4::decide::Facts;
 use plan::ProxyId;
-use serde::Serialize;
 
 use crate::client::Client;
 use crate::exit::Exit;
@@ -46,20 +42,6 @@ fn number(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| "write the number of a connection: its `id` in the connection log".to_owned())
 }
 
-/// Where the draw falls in the split that is in force.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Interval {
-    /// The backendRef in words.
-    backend: String,
-    /// Where its share begins, in percent of all draws.
-    from: f64,
-    /// Where it ends.
-    to: f64,
-    /// Whether the draw is in it.
-    drawn: bool,
-}
-
 pub(super) fn run(Args { id, log, admin, proxy, split, in_force, output: format }: Args) -> Exit {
     let found = match (&log, &admin) {
         (Some(file), _) => records(file).map(|(records, _)| records),
@@ -91,7 +73,7 @@ pub(super) fn run(Args { id, log, admin, proxy, split, in_force, output: format 
     }
     let intervals = match split.then(|| in_force.load()) {
         None => Vec::new(),
-        Some(Ok(state)) => intervals(&state, record),
+        Some(Ok(state)) => intervals(record, &state.compiled),
         Some(Err(exit)) => return exit,
     };
     let tree = serde_json::json!({"connection": record.tree(), "split": intervals});
@@ -103,30 +85,6 @@ fn open(address: &str) -> Result<Vec<Record>, Exit> {
     let found =
         Client::of_admin(address).get("/connections").map_err(|failed| failed.said())?.unwrap_or_default();
     Ok(found.as_array().into_iter().flatten().filter_map(Record::of_open).collect())
-}
-
-/// The split of the route that the connection would take now, by the law that the proxy goes by.
-fn intervals(state: &State, record: &Record) -> Vec<Interval> {
-    let route = || {
-        let key: ProxyId = record.text("proxy").parse().ok()?;
-        let listener = state.compiled.proxies.get(&key)?.carried(&key, record.text("listener"))?;
-        let server_name = Some(record.text("server_name")).filter(|name| !name.is_empty());
-        let client = record.text("client").parse().ok()?;
-        let facts = Facts { client, server_name, destination: None };
-        listener.route_at(listener.route_for(&facts)?).cloned()
-    };
-    let Some(route) = route() else { return Vec::new() };
-    let drawn = record.draw().and_then(|draw| route.split.choose(Draw(draw)));
-    let interval = |(at, backend): (usize, &Backend)| {
-        let Range { start, end } = route.split.interval(at).unwrap_or_default();
-        Interval {
-            backend: backend.reference.to_string(),
-            from: start * 100.0,
-            to: end * 100.0,
-            drawn: drawn == Some(at),
-        }
-    };
-    route.backends.iter().enumerate().map(interval).collect()
 }
 
 fn in_words(record: &Record, intervals: &[Interval], asked: bool) -> String {

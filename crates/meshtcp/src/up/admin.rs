@@ -14,8 +14,8 @@ use proxy::Proxy;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::Status;
 use super::metrics::Metrics;
+use super::{Status, page};
 use crate::health;
 use crate::pages;
 use crate::panics::Panics;
@@ -38,6 +38,7 @@ pub(super) async fn serve(listener: TcpListener, status: Arc<Status>, proxy: Arc
     registry.register_collector(Box::new(Process::running("up")));
     registry.register_collector(Box::new(Panics::new("meshtcp_")));
     registry.register_collector(Box::new(Dropped::new("meshtcp_")));
+    let asked = page::serve(&status, &proxy);
     let desk = Desk { status, proxy, registry: Arc::new(registry) };
     let router = Router::new()
         .route("/", get(index))
@@ -47,7 +48,9 @@ pub(super) async fn serve(listener: TcpListener, status: Arc<Status>, proxy: Arc
         .route("/plan", get(plan))
         .route("/status", get(status_page))
         .route("/connections", get(connections))
-        .with_state(desk);
+        .merge(control::page::routes())
+        .with_state(desk)
+        .merge(asked);
     pages::serve(listener, router, known_as).await;
 }
 
@@ -57,7 +60,9 @@ async fn index() -> &'static str {
      /healthy      200 as long as the process works\n\
      /plan         what every proxy must do, as JSON; ?proxy=MESH/NAME for one\n\
      /status       files, problems, listeners and the health of endpoints, as JSON\n\
-     /connections  every open connection, as JSON\n"
+     /connections  every open connection, as JSON\n\
+     /_traffic     what connections do, as JSON; ?by=proxy, ?route=, ?sort=busiest and others\n\
+     /gui          all of this as a page\n"
 }
 
 async fn metrics(State(desk): State<Desk>, headers: HeaderMap) -> Response {
@@ -76,10 +81,10 @@ struct Wanted {
 async fn plan(State(desk): State<Desk>, Query(Wanted { proxy }): Query<Wanted>) -> Response {
     let report = desk.status.report();
     let Some(wanted) = proxy else {
-        let plans: Vec<Value> = report.plans.values().map(|plan| plan_json(plan)).collect();
+        let plans: Vec<Value> = report.plans().values().map(|plan| plan_json(plan)).collect();
         return pages::body(&json!({ "generation": report.generation, "plans": plans }));
     };
-    pages::plan(&report.plans, &wanted)
+    pages::plan(&report.plans(), &wanted)
 }
 
 async fn status_page(State(desk): State<Desk>) -> Response {

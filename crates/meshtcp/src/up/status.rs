@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use change::compile::{Row, carried};
+use change::compile::{Compiled, Row, carried};
 use control::run::{Live, Turn};
 use control::sources::SourceState;
 use model::Problems;
 use plan::{Plan, ProxyId};
+use tokio::sync::watch;
 
 use super::{OwnNews, OwnProxy};
 
@@ -17,6 +18,7 @@ use super::{OwnNews, OwnProxy};
 pub(crate) struct Status {
     current: Mutex<Arc<Report>>,
     leaving: AtomicBool,
+    published: watch::Sender<()>,
 }
 
 /// The state after a turn.
@@ -26,8 +28,8 @@ pub(crate) struct Report {
     pub(crate) generation: u64,
     /// Whether anything runs at all.
     pub(crate) runnable: bool,
-    /// Each proxy's plan.
-    pub(crate) plans: BTreeMap<ProxyId, Arc<Plan>>,
+    /// What every proxy runs; `None`: nothing yet.
+    pub(crate) compiled: Option<Arc<Compiled>>,
     /// The listeners of all proxies.
     pub(crate) rows: Vec<Row>,
     /// The files and what is in force of them.
@@ -40,26 +42,34 @@ pub(crate) struct Report {
     pub(crate) changes: u64,
 }
 
+impl Report {
+    /// Each proxy's plan.
+    pub(crate) fn plans(&self) -> BTreeMap<ProxyId, Arc<Plan>> {
+        let proxies = self.compiled.iter().flat_map(|compiled| &compiled.proxies);
+        proxies.map(|(key, proxy)| (key.clone(), Arc::clone(&proxy.plan))).collect()
+    }
+}
+
 impl Status {
     pub(crate) fn publish(&self, live: &Live<OwnProxy>, turn: &Turn<OwnNews>) {
-        let plans: BTreeMap<_, _> = live
-            .compiled()
-            .into_iter()
-            .flat_map(|compiled| &compiled.proxies)
-            .map(|(key, proxy)| (key.clone(), Arc::clone(&proxy.plan)))
-            .collect();
         let before = self.report().changes;
         let report = Report {
             generation: live.sink().generation(),
             runnable: live.compiled().is_some_and(|compiled| compiled.is_runnable()),
             rows: live.compiled().into_iter().flat_map(|it| it.proxies.values()).flat_map(carried).collect(),
-            plans,
+            compiled: live.compiled().cloned(),
             files: live.source().states(),
             problems: live.problems().clone(),
             failed: live.sink().failed().to_vec(),
             changes: before + turn.changes.len() as u64,
         };
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(report);
+        self.published.send_replace(());
+    }
+
+    /// Changes whenever a report is published.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.published.subscribe()
     }
 
     pub(crate) fn report(&self) -> Arc<Report> {

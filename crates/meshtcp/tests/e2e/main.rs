@@ -20,6 +20,7 @@ mod fleet;
 mod identity;
 mod metrics;
 mod mutation;
+mod page;
 mod panics;
 mod program;
 mod redis;

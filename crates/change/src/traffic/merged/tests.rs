@@ -108,6 +108,6 @@ fn the_pace_is_that_of_the_last_step() {
     traffic.take(&web(1), report(101, false, &[("v2", 9, 0)]), at(106)).unwrap();
     traffic.step(at(110));
     let steps = |backend: &str| traffic.of(&flow(backend)).unwrap().history.clone();
-    let opened: Vec<f32> = steps("v1").unwrap().steps().map(|pace| pace.opened).collect();
+    let opened: Vec<f64> = steps("v1").unwrap().steps().map(|pace| pace.opened).collect();
     assert_eq!((opened, steps("v2")), (vec![10.0, 0.0], None));
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 /// What a line says, by the keys of the connection log.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Record {
+pub struct Record {
     members: Map<String, Value>,
     texts: BTreeMap<String, String>,
 }
@@ -18,7 +18,7 @@ const NUMBERS: [&str; 7] =
 
 impl Record {
     /// Reads a line of either format; `None`: it is none.
-    pub(crate) fn read(line: &str) -> Option<Self> {
+    pub fn read(line: &str) -> Option<Self> {
         let members = match line.starts_with('{') {
             true => serde_json::from_str(line).ok()?,
             false => pairs(line)?,
@@ -28,7 +28,7 @@ impl Record {
     }
 
     /// An open connection, as an admin server lists it.
-    pub(crate) fn of_open(connection: &Value) -> Option<Self> {
+    pub fn of_open(connection: &Value) -> Option<Self> {
         let mut members = Map::new();
         for (key, value) in connection.as_object()? {
             let key = match key.as_str() {
@@ -56,12 +56,12 @@ impl Record {
     }
 
     /// The text of a value; empty when it is not known.
-    pub(crate) fn text(&self, key: &str) -> &str {
+    pub fn text(&self, key: &str) -> &str {
         self.texts.get(key).map_or("", String::as_str)
     }
 
     /// The text of a value; `-` when it is not known.
-    pub(crate) fn shown(&self, key: &str) -> &str {
+    pub fn shown(&self, key: &str) -> &str {
         match self.text(key) {
             "" => "-",
             text => text,
@@ -69,22 +69,22 @@ impl Record {
     }
 
     /// The draw.
-    pub(crate) fn draw(&self) -> Option<u64> {
+    pub fn draw(&self) -> Option<u64> {
         u64::from_str_radix(self.text("draw"), 16).ok()
     }
 
     /// Who connected.
-    pub(crate) fn client(&self) -> Option<SocketAddr> {
+    pub fn client(&self) -> Option<SocketAddr> {
         self.text("client").parse().ok()
     }
 
     /// The whole line as a tree.
-    pub(crate) fn tree(&self) -> Value {
+    pub fn tree(&self) -> Value {
         self.members.clone().into()
     }
 
     /// Whether a person means this connection's listener: by its name, its port, or what is dialled there.
-    pub(crate) fn is_of_outbound(&self, wanted: &str) -> bool {
+    pub fn is_of_outbound(&self, wanted: &str) -> bool {
         let (listener, destination) = (self.text("listener"), self.text("destination"));
         listener == wanted
             || destination == wanted
@@ -93,10 +93,10 @@ impl Record {
     }
 
     /// Whether a person means this connection's backend.
-    pub(crate) fn is_of_backend(&self, wanted: &str) -> bool {
+    pub fn is_of_backend(&self, wanted: &str) -> bool {
         let backend = self.text("backend");
         backend == wanted
-            || change::compile::without_kind(backend) == wanted
+            || crate::compile::without_kind(backend) == wanted
             || backend.split(' ').nth(1) == Some(wanted)
             || self.text("cluster") == wanted
             || self.text("endpoint") == wanted

@@ -1,0 +1,57 @@
+//! What connections do, told once a second to who follows it.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use change::traffic::TrafficQuestion;
+use serde_json::json;
+use tokio::sync::mpsc::{Sender, channel};
+use tokio::time::{Instant, sleep_until};
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::Telemetry;
+
+/// How often those who follow are told.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// What can be waited for to move.
+pub trait Moves: Send + 'static {
+    /// Waits until something of what proxies run has moved since the last call.
+    fn moved(&mut self) -> impl Future<Output = ()> + Send;
+}
+
+/// Server-sent events, until nobody takes them any more: `traffic` with the page that is asked for, once a second, and before it
+/// `moved` if something of what proxies run has moved.
+pub fn follow(
+    telemetry: Telemetry,
+    question: TrafficQuestion,
+    moves: impl Moves,
+) -> ReceiverStream<Result<String, Infallible>> {
+    let (sender, receiver) = channel(2);
+    tokio::spawn(tell(telemetry, question, moves, sender));
+    ReceiverStream::new(receiver)
+}
+
+async fn tell(
+    telemetry: Telemetry,
+    question: TrafficQuestion,
+    mut moves: impl Moves,
+    events: Sender<Result<String, Infallible>>,
+) {
+    let mut has_moved = false;
+    loop {
+        let moved = if std::mem::take(&mut has_moved) { "event: moved\ndata: {}\n\n" } else { "" };
+        let page = json!(telemetry.page(&question));
+        if events.send(Ok(format!("{moved}event: traffic\ndata: {page}\n\n"))).await.is_err() {
+            return;
+        }
+        let next = Instant::now() + BEAT;
+        loop {
+            tokio::select! {
+                () = events.closed() => return,
+                () = sleep_until(next) => break,
+                () = moves.moved(), if !has_moved => has_moved = true,
+            }
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! What the page asks: how every proxy and route is, what connections do, and why one went where it went.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use change::Revision;
+use change::compile::Compiled;
+use change::replica::{Account, Replica};
+use change::report::{Facts, Question, Subject, report};
+use change::status::{Connection, ProxyStatus, StreamKind};
+use change::story::Story;
+use control::guard::task_again;
+use control::telemetry::{Moves, Telemetry, follow, question};
+use jiff::Timestamp;
+use proxy::Proxy;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use xds::{Family, Version};
+
+use super::Status;
+use super::status::Report;
+use crate::traffic;
+use crate::{host, pages};
+
+/// What this process calls itself.
+const SELF: &str = "up";
+
+#[derive(Clone)]
+struct Desk {
+    status: Arc<Status>,
+    telemetry: Telemetry,
+    started: Timestamp,
+}
+
+/// Counts from now on, and answers what the page asks.
+pub(super) fn serve(status: &Arc<Status>, proxy: &Arc<Proxy>) -> Router {
+    let telemetry = Telemetry::default();
+    let (counting, counted) = (telemetry.clone(), Arc::clone(proxy));
+    tokio::spawn(async move {
+        task_again("telemetry", || traffic::keep(counting.clone(), Arc::clone(&counted))).await;
+    });
+    let desk = Desk { status: Arc::clone(status), telemetry, started: Timestamp::now() };
+    Router::new()
+        .route("/_session", get(session))
+        .route("/_status", get(fleet))
+        .route("/_story", post(story))
+        .route("/_traffic", get(once))
+        .route("/_traffic/_events", get(events))
+        .with_state(desk)
+}
+
+async fn session() -> Response {
+    pages::body(&json!({
+        "product": "meshtcp up",
+        "version": env!("CARGO_PKG_VERSION"),
+        "instance": host::name(),
+        "profile": "the files",
+        "name": "whoever reaches this address",
+        "role": "reader",
+        "readOnly": true,
+        "offers": ["connections"],
+    }))
+}
+
+#[derive(serde::Deserialize)]
+struct Asked {
+    what: Option<String>,
+    mesh: Option<String>,
+    name: Option<String>,
+    offset: Option<usize>,
+    size: Option<usize>,
+}
+
+async fn fleet(State(desk): State<Desk>, Query(asked): Query<Asked>) -> Response {
+    let Asked { what, mesh, name, offset, size } = asked;
+    let subject = match what.as_deref() {
+        Some("routes") => Some(Subject::Routes),
+        Some("proxies") => Some(Subject::Proxies),
+        Some(_) | None => None,
+    };
+    let most = size.unwrap_or(1_000).min(1_000);
+    let question = Question { subject, mesh, name, offset: offset.unwrap_or(0), size: most };
+    let current = desk.status.report();
+    let Some(compiled) = current.compiled.as_deref() else {
+        let why = json!({ "detail": "nothing runs yet: what is wrong with the files is on /status" });
+        return (StatusCode::SERVICE_UNAVAILABLE, pages::body(&why)).into_response();
+    };
+    let own = own(&current, compiled, desk.started);
+    let facts = Facts { own, others: &[], others_unknown: None, rollout: None, compiled };
+    pages::body(&json!(report(&question, &facts)))
+}
+
+/// The proxies of this process as those of a control plane: they run what they are told at once.
+fn own(current: &Report, compiled: &Compiled, started: Timestamp) -> Replica {
+    let revision = Revision::new(current.generation);
+    let version = Version::of(&current.generation.to_be_bytes());
+    let connection = Connection {
+        since: started,
+        protocol: StreamKind::Delta,
+        dialect: Family::L4,
+        peer: None,
+        agent: format!("meshtcp {}", env!("CARGO_PKG_VERSION")),
+    };
+    let account = Account {
+        status: ProxyStatus {
+            connection: Some(connection),
+            streams: 1,
+            published: Some(version),
+            accepted: Some(version),
+            ..ProxyStatus::default()
+        },
+        revision: Some(revision),
+        is_current: true,
+        ran: Some(revision),
+        notes: current.failed.clone(),
+    };
+    let account = Arc::new(account);
+    let proxies = compiled.proxies.keys().map(|proxy| (proxy.clone(), Arc::clone(&account))).collect();
+    Replica { revision, proxies, ..Replica::new(SELF.into()) }
+}
+
+async fn story(State(desk): State<Desk>, Json(body): Json<Value>) -> Response {
+    let line = body["line"].as_str().unwrap_or_default().trim();
+    let current = desk.status.report();
+    match current.compiled.as_deref().and_then(|compiled| Story::told(line, compiled)) {
+        Some(told) => pages::body(&json!(told)),
+        None => {
+            let why =
+                json!({ "detail": "the body has no line of a connection log: send `{\"line\": \"id=…\"}`" });
+            (StatusCode::BAD_REQUEST, pages::body(&why)).into_response()
+        }
+    }
+}
+
+/// A question about traffic, or why it is none.
+fn asked(query: &[(String, String)]) -> Result<change::traffic::TrafficQuestion, Response> {
+    question(query).map_err(|wrong| {
+        (StatusCode::BAD_REQUEST, pages::body(&json!({ "detail": wrong.to_string() }))).into_response()
+    })
+}
+
+async fn once(State(desk): State<Desk>, Query(query): Query<Vec<(String, String)>>) -> Response {
+    match asked(&query) {
+        Ok(question) => pages::body(&json!(desk.telemetry.page(&question))),
+        Err(wrong) => wrong,
+    }
+}
+
+async fn events(State(desk): State<Desk>, Query(query): Query<Vec<(String, String)>>) -> Response {
+    let question = match asked(&query) {
+        Ok(question) => question,
+        Err(wrong) => return wrong,
+    };
+    let events = follow(desk.telemetry, question, Published(desk.status.changes()));
+    ([(header::CONTENT_TYPE, "text/event-stream")], Body::from_stream(events)).into_response()
+}
+
+/// Moves whenever another state is in force.
+struct Published(watch::Receiver<()>);
+
+impl Moves for Published {
+    async fn moved(&mut self) {
+        if self.0.changed().await.is_err() {
+            // the process is leaving
+            tokio::time::sleep(Duration::MAX).await;
+        }
+    }
+}
