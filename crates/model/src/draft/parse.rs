@@ -177,7 +177,10 @@ fn problems(
     let resource = envelope::describe(document.value());
     let problem = |severity, violation: Violation, help| Problem {
         source: document.source().clone(),
-        position: document.position(&violation.path),
+        position: match names::is_about_letters(&violation) {
+            true => document.value_position(&violation.path),
+            false => document.position(&violation.path),
+        },
         severity,
         resource: resource.clone(),
         violation,
