@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::draft::asked::Asked;
 use crate::draft::findings::{Findings, Note, NoteSort, Notes};
 use crate::draft::kept::Kept;
 use crate::draft::kinds::{Context, reader};
@@ -106,6 +107,14 @@ fn schema(document: &Document, profile: Profile) -> Kept<Violation> {
         document.value().get(field).and_then(Value::as_str) == Some(Kind::MeshTCPRoute.as_str())
     });
     if is_tcp_route { policy::schema::check(document, profile) } else { Kept::default() }
+}
+
+/// What is asked for while a document is read, whether it is there or not.
+pub(crate) fn asked(document: &Document, profile: Profile) -> Asked {
+    let findings = Findings::recording(document);
+    let options = Options { profile, ..Options::default() };
+    resource(&findings, &options, Strictness::Stored);
+    findings.into_asked()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
