@@ -16,6 +16,7 @@ mod commands;
 mod connection;
 mod contexts;
 mod database;
+mod fingers;
 mod fleet;
 mod identity;
 mod metrics;
