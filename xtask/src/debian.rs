@@ -44,6 +44,12 @@ const NEEDS: [Need; 13] = [
         what_for: "connections that the kernel redirects, as older hosts do it",
         present: || on_path("iptables-restore"),
     },
+    Need { package: "dpkg", what_for: "the package", present: || on_path("dpkg-deb") },
+    Need {
+        package: "fakeroot",
+        what_for: "the package, installed in a folder",
+        present: || on_path("fakeroot"),
+    },
     Need { package: "openssl", what_for: "certificates for the guide", present: || on_path("openssl") },
     Need { package: "chromium", what_for: "the page", present: || on_path("chromium") },
     Need { package: "chromium-driver", what_for: "the page", present: || on_path("chromedriver") },
