@@ -15,7 +15,7 @@ use crate::terminal::Colours;
 use crate::{
     apply, backup, bug_report, check, completion, config, control_plane, delete, demo, describe, diff, edit,
     envoy_bootstrap, explain, get, history, identity, import, logs, man, plan, preview, profiles, proxy,
-    rollback, rollout, schema, set, simulate, status, token, transparent_proxy, up, validate, version,
+    rollback, rollout, schema, set, simulate, status, token, top, transparent_proxy, up, validate, version,
 };
 
 const STYLES: Styles = Styles::styled()
@@ -99,6 +99,8 @@ pub(crate) enum Command {
     History(history::Args),
     /// Make a stored resource say again what it said before
     Rollback(rollback::Args),
+    /// Watch what connections do, live, in a terminal
+    Top(top::Args),
     /// Show who has which certificate, and have new ones made
     Identity(identity::Args),
     /// Show what became of connections, from a connection log

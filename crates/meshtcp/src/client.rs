@@ -213,6 +213,11 @@ impl Client {
         }
     }
 
+    /// How messages call who is asked.
+    pub(crate) fn server(&self) -> &str {
+        &self.server
+    }
+
     /// That what is there is no control plane.
     pub(crate) fn is_none(&self) -> Failed {
         Failed::no_control_plane(&self.server)

@@ -103,6 +103,13 @@ pub(crate) const EXAMPLES: &[(&str, Examples)] = &[
         ],
     ),
     (
+        "top",
+        &[
+            ("meshtcp top", "all proxies, as they report to the control plane"),
+            ("meshtcp top --proxy-admin localhost:9901", "one proxy, down to its connections"),
+        ],
+    ),
+    (
         "check",
         &[
             ("meshtcp check", "the control plane, its proxies, and this host"),

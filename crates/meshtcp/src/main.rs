@@ -69,6 +69,7 @@ mod streams;
 mod takeover;
 mod terminal;
 mod token;
+mod top;
 mod traffic;
 mod transparent_proxy;
 mod trust;
@@ -150,6 +151,7 @@ fn main() -> std::process::ExitCode {
         cli::Command::Edit(arguments) => edit::run(arguments),
         cli::Command::Check(arguments) => check::run(arguments),
         cli::Command::BugReport(arguments) => bug_report::run(arguments),
+        cli::Command::Top(arguments) => top::run(arguments),
         cli::Command::Token(arguments) => token::run(arguments),
         cli::Command::Version(arguments) => version::run(arguments),
         cli::Command::Completion(arguments) => completion::run(arguments),

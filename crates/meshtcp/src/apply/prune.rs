@@ -28,7 +28,7 @@ pub(super) struct Prune {
     #[command(flatten)]
     selector: Selector,
     /// Make everything that is applied part of this set, by a label
-    #[arg(long, value_name = "NAME", value_parser = names::context)]
+    #[arg(long, value_name = "NAME", value_parser = names::set)]
     set: Option<String>,
 }
 

@@ -2,6 +2,7 @@
 
 use change::certificates::CertificateReport;
 use change::report::FleetReport;
+use change::traffic::TrafficPage;
 use serde_json::Value;
 use xds::Foreign;
 
@@ -38,6 +39,16 @@ impl Client {
         let report =
             report.ok_or_else(|| strange("it tells no status: it is no control plane of ours".into()))?;
         serde_json::from_value(report).map_err(|error| strange(format!("its status cannot be read: {error}")))
+    }
+
+    /// What connections do, as a control plane was told, or as a proxy counts.
+    pub(crate) fn traffic(&self, query: &str) -> Result<TrafficPage, Failed> {
+        let strange = |why: String| Failed::Strange { whom: self.whom, server: self.server.clone(), why };
+        let page = self.get(&format!("/_traffic{query}"))?;
+        let page =
+            page.ok_or_else(|| strange("it does not say what connections do: it is older than that".into()))?;
+        serde_json::from_value(page)
+            .map_err(|error| strange(format!("what it says of connections cannot be read: {error}")))
     }
 
     /// What the control plane says that it is.

@@ -127,6 +127,8 @@ fn values(shape: &Shape) -> Vec<&str> {
 
 /// Profiles, as people say them: `from 2.6 on`, `2.3 to 2.9`.
 fn window(known: &[Profile]) -> String {
+    let releases: Vec<Profile> = known.iter().copied().filter(|known| Profile::ALL.contains(known)).collect();
+    let known = if releases.is_empty() { known } else { &releases };
     match (known.first(), known.last()) {
         (Some(first), Some(last))
             if *first == Profile::ALL[0] && last == Profile::ALL.last().unwrap_or(first) =>

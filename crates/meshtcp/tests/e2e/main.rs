@@ -38,6 +38,7 @@ mod store;
 mod structured;
 mod takeover;
 mod tls;
+mod top;
 mod town;
 mod turned_away;
 mod up;

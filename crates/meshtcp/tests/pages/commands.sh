@@ -42,3 +42,14 @@ grep -q MESHTCP_COMPLETE /etc/bash_completion.d/meshtcp
 run meshtcp-man-folder.1
 man -l /usr/local/share/man/man1/meshtcp-get.1 > "$printed" 2> /dev/null || cat /usr/local/share/man/man1/meshtcp-get.1 > "$printed"
 says 'custom'
+
+# a terminal of its own: the block draws until somebody has seen enough
+meshtcp up my-mesh --admin 127.0.0.1:9901 > /mnt/up 2>&1 &
+soon curl -s 127.0.0.1:9901/ready
+cat > /mnt/top.sh <<'SH'
+source "$STAGE/blocks/meshtcp-top.1"
+SH
+echo meshtcp-top.1 >> "$STAGE/done"
+LC_ALL=C.UTF-8 tmux -f /dev/null -S /mnt/tmux new-session -d -x 100 -y 30 "bash /mnt/top.sh"
+soon sh -c 'tmux -S /mnt/tmux capture-pane -p | grep -q "meshtcp top"'
+tmux -S /mnt/tmux kill-server
