@@ -14,7 +14,7 @@ struct Need {
     present: fn() -> bool,
 }
 
-const NEEDS: [Need; 13] = [
+const NEEDS: [Need; 14] = [
     Need {
         package: "redis-server",
         what_for: "split tests with real clients",
@@ -43,6 +43,13 @@ const NEEDS: [Need; 13] = [
         package: "iptables",
         what_for: "connections that the kernel redirects, as older hosts do it",
         present: || on_path("iptables-restore"),
+    },
+    Need { package: "tmux", what_for: "`top` on a terminal", present: || on_path("tmux") },
+    Need { package: "dpkg", what_for: "the package", present: || on_path("dpkg-deb") },
+    Need {
+        package: "fakeroot",
+        what_for: "the package, installed in a folder",
+        present: || on_path("fakeroot"),
     },
     Need { package: "openssl", what_for: "certificates for the guide", present: || on_path("openssl") },
     Need { package: "chromium", what_for: "the page", present: || on_path("chromium") },

@@ -7,6 +7,7 @@ mod bench;
 mod chaos;
 mod check;
 mod conformance;
+mod deb;
 mod debian;
 mod envoy;
 mod fanout;
@@ -34,6 +35,8 @@ cargo xtask NAME
   conformance [ARG…]          score the product against ../shared/conformance (ARGs go to score.py: --show, --only …)
   bench [ARG…]                compare with HAProxy, nginx and Envoy, ten minutes: writes docs/performance.md and its plot
                               (--quick: two minutes, prints only; --only CASE,…; --against RIVAL,…; --rounds N)
+  deb [--binary PATH] [--to FOLDER]
+                              a Debian package, into target/deb; builds a release unless there is a program to take
   instructions                count what a connection costs, and hold it against the budget
   house                       who may lean on whom, as a table, checked; words and circles of files, too
   envoy                       install Envoy into target/envoy/bin/envoy
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         "conformance" => conformance::run(rest),
         "bench" => bench::run(rest),
         "chaos" => chaos::run(rest),
+        "deb" => deb::run(rest),
         "instructions" => instructions::run(),
         "house" => house::run(),
         "envoy" => envoy::install().map(|path| println!("{}", path.display())),

@@ -1,11 +1,14 @@
 //! `meshtcp apply`: put resources into a control plane, and see the change become live.
 
+mod prune;
 pub(crate) mod wait;
 
 use change::preview::{comparable, differences, universal};
 use change::rollout::Rollout;
 use change::{Entry, carry};
+use model::ResourceKey;
 use model::problems::SHOWN;
+use prune::Prune;
 use serde::Serialize;
 use serde_json::{Value, json};
 use wait::{Wait, waited};
@@ -24,9 +27,11 @@ use crate::source::Rules;
 pub(crate) struct Args {
     #[command(flatten)]
     files: Files,
-    /// Only say what would be created or updated
+    /// Only say what would be created, updated or deleted
     #[arg(long, conflicts_with = "wait")]
     dry_run: bool,
+    #[command(flatten)]
+    prune: Prune,
     #[command(flatten)]
     wait: Wait,
     #[command(flatten)]
@@ -54,7 +59,14 @@ struct Applied {
     warnings: Vec<String>,
 }
 
-pub(crate) fn run(Args { files, dry_run, wait, server, mesh, rules, output: format }: Args) -> Exit {
+pub(crate) fn run(Args { files, dry_run, prune, wait, server, mesh, rules, output: format }: Args) -> Exit {
+    let prunes = match prune.is_wanted() {
+        Ok(prunes) => prunes,
+        Err(why) => {
+            complain(&format!("error: {why}\n"));
+            return Exit::Usage;
+        }
+    };
     let prepared = server.resolved().and_then(|context| {
         let proposed = files.read(&rules, &mesh.or_of(&context))?;
         Ok((proposed, server.client()?))
@@ -65,10 +77,24 @@ pub(crate) fn run(Args { files, dry_run, wait, server, mesh, rules, output: form
     };
     // a mesh has to be there before what is in it; otherwise the order of the files is kept
     entries.sort_by_key(|entry| entry.resource.kind() != model::Kind::Mesh);
-    let steps = match steps(&client, &entries) {
+    let steps = match steps(&client, &entries, &prune) {
         Ok(steps) => steps,
         Err(exit) => return exit,
     };
+    let superfluous = match (prunes, left_out) {
+        (false, _) => Vec::new(),
+        (true, Exit::Ok) => match prune.superfluous(&client, &entries) {
+            Ok(superfluous) => superfluous,
+            Err(failed) => return failed.said(),
+        },
+        (true, _) => {
+            complain("warning: nothing is pruned: what was left out may be what is there\n");
+            Vec::new()
+        }
+    };
+    for key in superfluous.iter().filter(|_| format == Format::Table) {
+        print(&format!("{key} is in no file: it {} deleted\n", if dry_run { "would be" } else { "will be" }));
+    }
     let mut said = Said { format, applied: Vec::new(), revision: None };
     let exit = match dry_run {
         true => {
@@ -78,8 +104,14 @@ pub(crate) fn run(Args { files, dry_run, wait, server, mesh, rules, output: form
             steps.iter().for_each(|step| said.step(step, &would(step), step.outcome, &[], None));
             Exit::Ok
         }
-        false => put(&client, &steps, &mut said),
+        false => match put(&client, &steps, &mut said) {
+            Exit::Ok => delete(&client, &superfluous, &mut said),
+            exit => exit,
+        },
     };
+    if dry_run {
+        superfluous.iter().for_each(|key| said.deleted(key, None));
+    }
     let (rollout, exit) = match exit {
         Exit::Ok if !dry_run => waited(&client, said.revision, &wait),
         exit => (None, exit),
@@ -111,13 +143,26 @@ struct Step<'e> {
 }
 
 /// Compares each resource with what is stored.
-fn steps<'e>(client: &Client, entries: &'e [std::sync::Arc<Entry>]) -> Result<Vec<Step<'e>>, Exit> {
+fn steps<'e>(
+    client: &Client,
+    entries: &'e [std::sync::Arc<Entry>],
+    prune: &Prune,
+) -> Result<Vec<Step<'e>>, Exit> {
     let (mut steps, mut exit) = (Vec::new(), Exit::Ok);
     for entry in entries {
         let resource = &entry.resource;
-        let (kind, document) = (resource.kind(), universal(entry.document.value(), resource));
+        let (kind, mut document) = (resource.kind(), universal(entry.document.value(), resource));
         match client.get(&path(&resource.key())) {
             Ok(stored) => {
+                if let Err(other) = prune.mark(&mut document, stored.as_ref()) {
+                    let described = resource.describe();
+                    complain(&format!(
+                        "error: {described} is in the set {}\n  help: apply it there, or take its label away first\n",
+                        Foreign::name(&other)
+                    ));
+                    exit = Exit::Problems;
+                    continue;
+                }
                 let same = |stored: &Value| {
                     let mut whole = document.clone();
                     carry(stored, &mut whole, kind);
@@ -188,6 +233,28 @@ fn put(client: &Client, steps: &[Step<'_>], said: &mut Said) -> Exit {
     exit
 }
 
+/// Deletes what no file has.
+fn delete(client: &Client, superfluous: &[ResourceKey], said: &mut Said) -> Exit {
+    let mut exit = Exit::Ok;
+    for key in superfluous {
+        match client.delete(&path(key)) {
+            // somebody else was faster
+            Ok(None) => {}
+            Ok(Some(revision)) => {
+                if said.format == Format::Table {
+                    print(&format!("{key} deleted\n"));
+                }
+                said.deleted(key, revision);
+            }
+            Err(failed) => {
+                complain(&format!("error: {key}: {failed}\n"));
+                exit = failed.exit();
+            }
+        }
+    }
+    exit
+}
+
 /// What was told of the resources so far.
 struct Said {
     format: Format,
@@ -197,6 +264,18 @@ struct Said {
 }
 
 impl Said {
+    fn deleted(&mut self, key: &ResourceKey, revision: Option<u64>) {
+        self.revision = revision.max(self.revision);
+        self.applied.push(Applied {
+            kind: key.kind.to_string(),
+            mesh: key.mesh_or_empty().to_owned(),
+            name: key.name.to_string(),
+            outcome: "deleted".to_owned(),
+            revision,
+            warnings: Vec::new(),
+        });
+    }
+
     fn step(
         &mut self,
         Step { entry, .. }: &Step<'_>,

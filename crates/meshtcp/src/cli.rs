@@ -4,16 +4,18 @@ use std::ffi::OsString;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::parser::ValueSource;
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{FromArgMatches as _, Parser, Subcommand};
 
-use crate::exit::Exit;
+use crate::get::Shape;
+use crate::help::command_line;
 use crate::log::Diagnostics;
-use crate::output::{Format, Shape};
+use crate::output::Format;
 use crate::settings::WithFile;
+use crate::terminal::Colours;
 use crate::{
-    apply, backup, completion, config, control_plane, delete, demo, describe, diff, envoy_bootstrap, explain,
-    get, history, identity, import, logs, plan, preview, profiles, proxy, rollback, rollout, set, simulate,
-    status, transparent_proxy, up, validate,
+    apply, backup, bug_report, check, completion, config, control_plane, delete, demo, describe, diff, edit,
+    envoy_bootstrap, explain, get, history, identity, import, logs, man, plan, preview, profiles, proxy,
+    rollback, rollout, schema, set, simulate, status, token, top, transparent_proxy, up, validate, version,
 };
 
 const STYLES: Styles = Styles::styled()
@@ -28,10 +30,21 @@ const STYLES: Styles = Styles::styled()
 /// and touches no open connection.
 #[derive(Debug, Parser)]
 #[command(name = "meshtcp", version, styles = STYLES, max_term_width = 110)]
-#[command(after_help = Exit::TABLE, subcommand_required = true, arg_required_else_help = true)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) diagnostics: Diagnostics,
+    /// When to write in colours
+    // read before everything else: what is wrong with a command line is printed, too
+    #[arg(
+        long = "color",
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        help_heading = "Diagnostics"
+    )]
+    pub(crate) _colours: Colours,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -56,6 +69,8 @@ pub(crate) enum Command {
     TransparentProxy(transparent_proxy::Args),
     /// Print the file that an Envoy starts from to attach to a control plane
     EnvoyBootstrap(envoy_bootstrap::Args),
+    /// Print what documents may say, as a JSON schema for editors
+    Schema(schema::Args),
     /// List the Kuma versions whose rules can be applied
     Profiles(profiles::Args),
     /// Put resources into a control plane, and see the change become live
@@ -64,6 +79,8 @@ pub(crate) enum Command {
     Get(get::Args),
     /// Show one stored resource, and what became of it
     Describe(describe::Args),
+    /// Change a stored resource in your own editor
+    Edit(edit::Args),
     /// Take resources out of a control plane
     Delete(delete::Args),
     /// Show how documents differ from what is in force
@@ -82,10 +99,20 @@ pub(crate) enum Command {
     History(history::Args),
     /// Make a stored resource say again what it said before
     Rollback(rollback::Args),
+    /// Watch what connections do, live, in a terminal
+    Top(top::Args),
     /// Show who has which certificate, and have new ones made
     Identity(identity::Args),
     /// Show what became of connections, from a connection log
     Logs(logs::Args),
+    /// Look whether a running system is well: the control plane, its proxies, and this host
+    Check(check::Args),
+    /// Pack what a developer needs to find a mistake, without secrets
+    BugReport(bug_report::Args),
+    /// Make, look at and take back the tokens by which proxies and people are let in
+    Token(token::Args),
+    /// Say which version this is, and the control plane's
+    Version(version::Args),
     /// Write everything that a control plane or a store has as one text
     Backup(backup::BackupArgs),
     /// Put what a backup has into a control plane or a store
@@ -96,6 +123,8 @@ pub(crate) enum Command {
     Config(config::Args),
     /// Print what a shell needs to complete command lines
     Completion(completion::Args),
+    /// Write manual pages of every command
+    Man(man::Args),
 }
 
 /// Reads a command line, and in which format its answer is wanted.
@@ -103,18 +132,14 @@ pub(crate) enum Command {
 /// # Errors
 /// It makes no sense, or asks for help.
 pub(crate) fn parse(arguments: Vec<OsString>) -> Result<(Cli, Format), clap::Error> {
-    let matches = Cli::command().try_get_matches_from(arguments)?;
+    let matches = command_line().try_get_matches_from(arguments)?;
     let mut deepest = &matches;
     while let Some((_, matches)) = deepest.subcommand() {
         deepest = matches;
     }
-    let shape = |shape: &Shape| match shape {
-        Shape::Json => Format::Json,
-        Shape::Yaml => Format::Yaml,
-        Shape::Table | Shape::Wide | Shape::Name => Format::Table,
-    };
     let format = deepest.try_get_one::<Format>("output").ok().flatten().copied();
-    let format = format.or_else(|| deepest.try_get_one::<Shape>("output").ok().flatten().map(shape));
+    let shape = || deepest.try_get_one::<Shape>("output").ok().flatten().map(Shape::format);
+    let format = format.or_else(shape);
     // some commands print YAML to people who asked for nothing
     let is_chosen = |_: &Format| deepest.value_source("output") == Some(ValueSource::CommandLine);
     let format = format.filter(is_chosen).unwrap_or_default();
@@ -139,7 +164,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_sound() {
-        use clap::CommandFactory;
-        Cli::command().debug_assert();
+        command_line().debug_assert();
     }
 }

@@ -1,5 +1,6 @@
 //! A control plane's REST API, as a program on the other side sees it.
 
+mod changes;
 mod failed;
 mod pages;
 mod socket;
@@ -10,9 +11,9 @@ use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::time::{Duration, Instant};
 
-use change::preview::Preview;
 use failed::{Cause, Whom};
-use model::ResourceKey;
+use jiff::fmt::rfc2822::DateTimeParser;
+use jiff::{SignedDuration, Timestamp};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use socket::{Door, ToSocket};
@@ -21,13 +22,14 @@ use trust::{Trust, distrust};
 use ureq::http::{Response, StatusCode};
 use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{Connector as _, TcpConnector};
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, RequestBuilder};
 
 use crate::address::ControlPlane;
 use crate::api_socket;
 use crate::context::Context;
 use crate::trust::{Trusted, is_loopback};
 
+pub(crate) use changes::{Applied, Put};
 pub(crate) use failed::Failed;
 
 /// How long an answer may take.
@@ -36,8 +38,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const STARTING: Duration = Duration::from_secs(2);
 /// The pause before one that does not listen is asked again.
 const AGAIN: Duration = Duration::from_millis(50);
-/// The header that says which revision a change became.
-const REVISION: &str = "meshtcp-revision";
+/// The longest page that is read.
+const PAGE_BYTES: u64 = 256 << 20;
 
 /// What URLs begin with when nothing of them but the path counts. An address: no name has to be looked up.
 const THROUGH_SOCKET: &str = "http://127.0.0.1";
@@ -54,7 +56,8 @@ pub(crate) struct Client {
     /// The URL that paths are put behind.
     base: String,
     token: Option<String>,
-    made: Instant,
+    /// Until when nobody is surprised that the control plane does not listen yet.
+    starting_until: Instant,
     /// What lists were said to lack, each said once.
     warned: RefCell<BTreeSet<String>>,
 }
@@ -62,36 +65,14 @@ pub(crate) struct Client {
 /// An answer, or why there is none.
 type Asked = Result<Response<Body>, ureq::Error>;
 
-/// What became of a resource that was put.
+/// An answer, and when it was made.
 #[derive(Clone, Debug)]
-pub(crate) struct Put {
-    /// Whether it is new.
-    pub(crate) created: bool,
-    /// What the control plane remarks.
-    pub(crate) warnings: Vec<String>,
-    /// The revision that it became, where the control plane counts them.
-    pub(crate) revision: Option<u64>,
-}
-
-/// What became of a resource that was put together with others.
-#[derive(Debug, serde::Deserialize)]
-pub(crate) struct Applied {
-    pub(crate) kind: String,
-    /// Empty: it is in none.
-    pub(crate) mesh: String,
-    pub(crate) name: String,
-    /// `created`, `updated` or `unchanged`.
-    pub(crate) outcome: String,
-    pub(crate) revision: Option<u64>,
-    #[serde(default)]
-    pub(crate) warnings: Vec<String>,
-}
-
-impl Applied {
-    /// Whether it is the resource of a key.
-    pub(crate) fn is(&self, key: &ResourceKey) -> bool {
-        self.kind == key.kind.as_str() && self.name == key.name && self.mesh == key.mesh_or_empty()
-    }
+pub(crate) struct Timed {
+    pub(crate) document: Value,
+    /// How long it took.
+    pub(crate) took: SignedDuration,
+    /// What time it was there, to the second; `None`: it does not say.
+    pub(crate) date: Option<Timestamp>,
 }
 
 impl Client {
@@ -100,6 +81,14 @@ impl Client {
     /// # Errors
     /// In words: the URL is none, or a file that it needs cannot be read.
     pub(crate) fn of(context: &Context) -> Result<Self, String> {
+        Self::within(context, None)
+    }
+
+    /// The same, which gives up after this long, whatever it waits for.
+    ///
+    /// # Errors
+    /// As [`Client::of`].
+    pub(crate) fn within(context: &Context, patience: Option<Duration>) -> Result<Self, String> {
         let server = context.server.trim_end_matches('/').to_owned();
         let is_tls = server.starts_with("https://");
         let named = server.strip_prefix("unix:").map(|path| Door::Named(path.into()));
@@ -126,6 +115,9 @@ impl Client {
         let mut agent =
             Agent::config_builder().http_status_as_error(false).timeout_global(None).max_redirects(0);
         agent = agent.timeout_connect(Some(Duration::from_secs(10))).timeout_recv_response(Some(PATIENCE));
+        if let Some(patience) = patience {
+            agent = agent.timeout_global(Some(patience));
+        }
         let found = || (!is_tls && token.is_none()).then(|| door_of(&server)).flatten();
         let (agent, base) = match named.or_else(found) {
             None if is_tls => {
@@ -144,7 +136,7 @@ impl Client {
             server,
             base,
             token,
-            made: Instant::now(),
+            starting_until: Instant::now() + patience.map_or(STARTING, |patience| patience.min(STARTING)),
             warned: RefCell::default(),
         })
     }
@@ -161,7 +153,7 @@ impl Client {
             server,
             base,
             token: None,
-            made: Instant::now(),
+            starting_until: Instant::now(),
             warned: RefCell::default(),
         }
     }
@@ -170,19 +162,42 @@ impl Client {
         Ok(self.answer(path)?.ok())
     }
 
+    /// The document at a path, with the tag of its version; `None`: there is none.
+    pub(crate) fn get_tagged(&self, path: &str) -> Result<Option<(Value, Option<String>)>, Failed> {
+        let Ok(response) = self.asked(path)? else { return Ok(None) };
+        let tag = response.headers().get("etag").and_then(|tag| tag.to_str().ok()).map(str::to_owned);
+        Ok(Some((self.body(response)?, tag)))
+    }
+
+    /// The document at a path, how long the answer took, and what time it was where it was made; `None`: there is no such
+    /// document.
+    pub(crate) fn timed(&self, path: &str) -> Result<Option<Timed>, Failed> {
+        let before = Timestamp::now();
+        let Ok(response) = self.asked(path)? else { return Ok(None) };
+        let date = response.headers().get("date").and_then(|date| date.to_str().ok());
+        let date = date.and_then(|date| DateTimeParser::new().parse_timestamp(date).ok());
+        let took = Timestamp::now().duration_since(before);
+        Ok(Some(Timed { document: self.body(response)?, took, date }))
+    }
+
     /// The document at a path, or what the control plane says when there is none.
     fn answer(&self, path: &str) -> Result<Result<Value, Value>, Failed> {
+        match self.asked(path)? {
+            Ok(response) => self.body(response).map(Ok),
+            Err(said) => Ok(Err(said)),
+        }
+    }
+
+    /// The answer to a path, or what the control plane says when nothing is there.
+    fn asked(&self, path: &str) -> Result<Result<Response<Body>, Value>, Failed> {
         let ask = || {
-            let mut request =
-                self.agent.get(format!("{}{path}", self.base)).header("accept", "application/json");
-            if let Some(token) = &self.token {
-                request = request.header("authorization", format!("Bearer {token}"));
-            }
-            request.call()
+            self.known(self.agent.get(format!("{}{path}", self.base)))
+                .header("accept", "application/json")
+                .call()
         };
         let mut response = self.when_it_listens(ask).map_err(|error| self.unreachable(&error))?;
         if response.status() != StatusCode::NOT_FOUND {
-            return self.body(response).map(Ok);
+            return Ok(Ok(response));
         }
         if self.whom == Whom::Proxy {
             let why = format!("it has no {path}");
@@ -198,6 +213,16 @@ impl Client {
         }
     }
 
+    /// How messages call who is asked.
+    pub(crate) fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// That what is there is no control plane.
+    pub(crate) fn is_none(&self) -> Failed {
+        Failed::no_control_plane(&self.server)
+    }
+
     /// The kinds that the control plane serves, by their plural.
     pub(crate) fn kinds(&self) -> Result<BTreeSet<String>, Failed> {
         let found =
@@ -207,137 +232,15 @@ impl Client {
         Ok(kinds.filter_map(path).collect())
     }
 
-    /// Puts a resource.
-    pub(crate) fn put(&self, path: &str, document: &Value) -> Result<Put, Failed> {
-        let response = self.send_put(path, document, None)?;
-        self.put_answered(response)
-    }
-
-    fn send_put(&self, path: &str, document: &Value, tag: Option<&str>) -> Result<Response<Body>, Failed> {
-        let body = document.to_string();
-        let ask = || {
-            let mut request =
-                self.agent.put(format!("{}{path}", self.base)).header("content-type", "application/json");
-            if let Some(token) = &self.token {
-                request = request.header("authorization", format!("Bearer {token}"));
-            }
-            if let Some(tag) = tag {
-                request = request.header("if-match", tag);
-            }
-            request.send(&body)
-        };
-        self.when_it_listens(ask).map_err(|error| self.unreachable(&error))
-    }
-
-    fn put_answered(&self, response: Response<Body>) -> Result<Put, Failed> {
-        let (created, revision) = (response.status() == StatusCode::CREATED, revision(&response));
-        let body = self.body(response)?;
-        let warnings = body.get("warnings").and_then(Value::as_array).into_iter().flatten();
-        let warnings = warnings.filter_map(Value::as_str).map(str::to_owned).collect();
-        Ok(Put { created, warnings, revision })
-    }
-
-    /// Puts resources together: all or none. `None`: the control plane is older than that, put them one by one.
-    pub(crate) fn apply(&self, documents: &[&Value]) -> Result<Option<Vec<Applied>>, Failed> {
-        let body = serde_json::json!({ "total": documents.len(), "items": documents }).to_string();
-        let ask = || {
-            let mut request =
-                self.agent.post(format!("{}/_apply", self.base)).header("content-type", "application/json");
-            if let Some(token) = &self.token {
-                request = request.header("authorization", format!("Bearer {token}"));
-            }
-            request.send(&body)
-        };
-        let response = self.when_it_listens(ask).map_err(|error| self.unreachable(&error))?;
-        if matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) {
-            return Ok(None);
-        }
-        let strange = |why: String| Failed::Strange { whom: self.whom, server: self.server.clone(), why };
-        let mut body = self.body(response)?;
-        let resources = body.get_mut("resources").map(Value::take).unwrap_or_default();
-        let applied: Vec<Applied> = serde_json::from_value(resources)
-            .map_err(|error| strange(format!("what it applied cannot be read: {error}")))?;
-        match applied.len() == documents.len() {
-            true => Ok(Some(applied)),
-            false => Err(strange(format!("it applied {} of {} resources", applied.len(), documents.len()))),
-        }
-    }
-
-    /// The document at a path, with the tag of its version; `None`: there is none.
-    pub(crate) fn get_tagged(&self, path: &str) -> Result<Option<(Value, Option<String>)>, Failed> {
-        let ask = || {
-            let mut request =
-                self.agent.get(format!("{}{path}", self.base)).header("accept", "application/json");
-            if let Some(token) = &self.token {
-                request = request.header("authorization", format!("Bearer {token}"));
-            }
-            request.call()
-        };
-        let response = self.when_it_listens(ask).map_err(|error| self.unreachable(&error))?;
-        if response.status() == StatusCode::NOT_FOUND {
-            return Ok(None);
-        }
-        let tag = response.headers().get("etag").and_then(|tag| tag.to_str().ok()).map(str::to_owned);
-        Ok(Some((self.body(response)?, tag)))
-    }
-
-    /// Puts a resource, if the version that is there has this tag. `None`: another is there.
-    pub(crate) fn put_on(
-        &self,
-        path: &str,
-        document: &Value,
-        tag: Option<&str>,
-    ) -> Result<Option<Put>, Failed> {
-        let response = self.send_put(path, document, tag)?;
-        if response.status() == StatusCode::CONFLICT {
-            return Ok(None);
-        }
-        self.put_answered(response).map(Some)
-    }
-
-    /// What it would do to put these resources together.
-    pub(crate) fn preview(&self, documents: &[&Value]) -> Result<Preview, Failed> {
-        let mut request =
-            self.agent.post(format!("{}/_preview", self.base)).header("content-type", "application/json");
-        if let Some(token) = &self.token {
-            request = request.header("authorization", format!("Bearer {token}"));
-        }
-        let body = serde_json::json!({ "total": documents.len(), "items": documents });
-        let response = request.send(body.to_string()).map_err(|error| self.unreachable(&error))?;
-        let strange = |error: serde_json::Error| Failed::Strange {
-            whom: self.whom,
-            server: self.server.clone(),
-            why: format!("what it foretells cannot be read: {error}"),
-        };
-        serde_json::from_value(self.body(response)?).map_err(strange)
-    }
-
-    /// Has new certificates made. Returns for how many proxies.
-    pub(crate) fn rotate(&self, query: &str) -> Result<u64, Failed> {
-        let mut request = self.agent.post(format!("{}/_identity/_rotate{query}", self.base));
-        if let Some(token) = &self.token {
-            request = request.header("authorization", format!("Bearer {token}"));
-        }
-        let response = request.send_empty().map_err(|error| self.unreachable(&error))?;
-        Ok(self.body(response)?.get("rotated").and_then(Value::as_u64).unwrap_or_default())
-    }
-
-    /// Deletes a resource: the revision where the control plane counts them; `Ok(None)`: there was none.
-    pub(crate) fn delete(&self, path: &str) -> Result<Option<Option<u64>>, Failed> {
-        let ask = || {
-            let mut request = self.agent.delete(format!("{}{path}", self.base));
-            if let Some(token) = &self.token {
-                request = request.header("authorization", format!("Bearer {token}"));
-            }
-            request.call()
-        };
-        let response = self.when_it_listens(ask).map_err(|error| self.unreachable(&error))?;
-        if response.status() == StatusCode::NOT_FOUND {
-            return Ok(None);
-        }
-        let revision = revision(&response);
-        self.body(response)?;
-        Ok(Some(revision))
+    /// The text of a page of a proxy's admin server, such as its metrics.
+    pub(crate) fn page(&self, path: &str) -> Result<String, Failed> {
+        let mut response = self.asked(path)?.map_err(|_| Failed::no_control_plane(&self.server))?;
+        response
+            .body_mut()
+            .with_config()
+            .limit(PAGE_BYTES)
+            .read_to_string()
+            .map_err(|error| self.unreachable(&error))
     }
 
     /// The events of a stream, until `each` has seen enough (`true`), the stream ends, or it is `until`, also when the stream
@@ -348,11 +251,8 @@ impl Client {
         until: Instant,
         mut each: impl FnMut(&Value) -> bool,
     ) -> Result<Option<bool>, Failed> {
-        let mut request =
-            self.agent.get(format!("{}{path}", self.base)).header("accept", "text/event-stream");
-        if let Some(token) = &self.token {
-            request = request.header("authorization", format!("Bearer {token}"));
-        }
+        let request = self.known(self.agent.get(format!("{}{path}", self.base)));
+        let request = request.header("accept", "text/event-stream");
         // no time at all would be no limit
         let left = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
         let request = request.config().timeout_global(Some(left)).build();
@@ -377,6 +277,14 @@ impl Client {
         Ok(Some(false))
     }
 
+    /// A request of who we are.
+    fn known<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        match &self.token {
+            Some(token) => request.header("authorization", format!("Bearer {token}")),
+            None => request,
+        }
+    }
+
     /// Asks, and asks again for a moment where nobody listens, or says that it has done nothing yet: a control plane may have
     /// been started just before.
     fn when_it_listens(&self, ask: impl Fn() -> Asked) -> Asked {
@@ -390,7 +298,7 @@ impl Client {
                 }
                 Err(_) => false,
             };
-            if !is_starting || self.whom != Whom::ControlPlane || self.made.elapsed() >= STARTING {
+            if !is_starting || self.whom != Whom::ControlPlane || Instant::now() >= self.starting_until {
                 return answer;
             }
             std::thread::sleep(AGAIN);
@@ -436,10 +344,6 @@ impl Client {
 /// A text as a value in a query.
 pub(crate) fn encoded(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
-}
-
-fn revision(response: &Response<Body>) -> Option<u64> {
-    response.headers().get(REVISION)?.to_str().ok()?.parse().ok()
 }
 
 fn host_of(base: &str) -> &str {

@@ -94,11 +94,11 @@ fn attempt(what: What) -> Result<(), (Exit, String)> {
                     "(left out)".clone_into(token);
                 }
             }
-            print(&output::structured(format, &contexts).unwrap_or_else(|| table(&contexts)));
+            output::print_as(format, &contexts, || table(&contexts));
         }
         What::Contexts { output: format } => {
             contexts.contexts.iter_mut().for_each(|context| context.token = None);
-            print(&output::structured(format, &contexts.contexts).unwrap_or_else(|| table(&contexts)));
+            output::print_as(format, &contexts.contexts, || table(&contexts));
         }
         What::Use { name } => {
             contexts.named(&name).ok_or_else(|| unknown(&name))?;

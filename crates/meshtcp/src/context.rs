@@ -4,8 +4,11 @@ mod file;
 
 use std::path::PathBuf;
 
+use clap_complete::engine::ArgValueCompleter;
+
 use crate::address::ControlPlane;
 use crate::client::Client;
+use crate::completion;
 use crate::exit::Exit;
 use crate::names;
 use crate::output::complain;
@@ -19,7 +22,7 @@ pub(crate) const DEFAULT_SERVER: &str = "http://127.0.0.1:5681";
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Server {
     /// The context to use, instead of the current one (see `meshtcp config`)
-    #[arg(long, value_name = "NAME", env = "MESHTCP_CONTEXT")]
+    #[arg(long, value_name = "NAME", env = "MESHTCP_CONTEXT", add = ArgValueCompleter::new(completion::contexts))]
     pub(crate) context: Option<String>,
     /// The REST API of a control plane, e.g. http://127.0.0.1:5681, or unix:PATH for its socket, instead of the context's
     #[arg(long, value_name = "URL", value_parser = url, env = "MESHTCP_SERVER")]

@@ -1,27 +1,39 @@
 //! `meshtcp delete`: take resources out of a control plane.
 
+use clap_complete::engine::ArgValueCompleter;
 use model::ResourceKey;
 use serde::Serialize;
 
 use crate::apply::answer;
 use crate::apply::wait::{Wait, waited};
+use crate::completion;
 use crate::context::{InMesh, Server};
 use crate::exit::Exit;
 use crate::get::absent;
-use crate::in_force::path;
+use crate::get::row::text;
+use crate::in_force::{collection, path};
 use crate::kind::{WrittenKind, key};
 use crate::output::{self, Format, complain, print};
 use crate::proposal::{Files, Proposed};
+use crate::selector::Selector;
 use crate::source::Rules;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The kind, e.g. meshtcproutes, MeshTCPRoute or mtcpr; KIND/NAME for one
-    #[arg(value_name = "KIND", required_unless_present = "file")]
+    #[arg(value_name = "KIND", required_unless_present = "file", add = ArgValueCompleter::new(completion::kinds))]
     kind: Option<WrittenKind>,
     /// The names; MESH/NAME for one of another mesh
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(completion::names))]
     names: Vec<String>,
+    /// All of the kind, in the mesh that is meant
+    #[arg(long, conflicts_with_all = ["names", "file"])]
+    all: bool,
+    #[command(flatten)]
+    selector: Selector,
+    /// Only say what would be deleted
+    #[arg(long, conflicts_with = "wait")]
+    dry_run: bool,
     /// The resources of these files instead; a folder, or `-` for standard input; may be repeated
     #[arg(short, long = "file", value_name = "PATH", conflicts_with_all = ["kind", "names"])]
     file: Vec<std::path::PathBuf>,
@@ -52,7 +64,20 @@ struct Deleted {
 }
 
 pub(crate) fn run(arguments: Args) -> Exit {
-    let Args { kind, names, file, mesh, ignore_not_found, wait, server, rules, output: format } = arguments;
+    let Args {
+        kind,
+        names,
+        all,
+        selector,
+        dry_run,
+        file,
+        mesh,
+        ignore_not_found,
+        wait,
+        server,
+        rules,
+        output: format,
+    } = arguments;
     let resolved = server.resolved().and_then(|context| Ok((server.client()?, mesh.or_of(&context))));
     let (client, mesh) = match resolved {
         Ok(both) => both,
@@ -60,6 +85,24 @@ pub(crate) fn run(arguments: Args) -> Exit {
     };
     let mut exit = Exit::Ok;
     let meant: Vec<ResourceKey> = match kind {
+        Some(WrittenKind { kind, name: None }) if all || (names.is_empty() && !selector.is_empty()) => {
+            match client.list(&collection(kind, &mesh)) {
+                Ok(there) => {
+                    let meant = there.iter().filter(|it| selector.admits(it));
+                    let meant: Vec<_> = meant.map(|it| key(kind, &mesh, text(it, "name"))).collect();
+                    if meant.is_empty() {
+                        complain(&format!("no {kind} is there that fits\n"));
+                        return Exit::Ok;
+                    }
+                    meant
+                }
+                Err(failed) => return failed.said(),
+            }
+        }
+        Some(_) if all || !selector.is_empty() => {
+            complain("error: --all and -l choose by themselves: no name can stand beside them\n");
+            return Exit::Usage;
+        }
         Some(WrittenKind { kind, name }) => {
             name.into_iter().chain(names).map(|name| key(kind, &mesh, &name)).collect()
         }
@@ -73,16 +116,23 @@ pub(crate) fn run(arguments: Args) -> Exit {
         },
     };
     if meant.is_empty() {
-        complain("error: nothing is named\n  help: meshtcp delete KIND NAME, or -f FILE\n");
+        complain(
+            "error: nothing is named\n  help: meshtcp delete KIND NAME, KIND --all, KIND -l KEY=VALUE, or -f FILE\n",
+        );
         return Exit::Usage;
     }
     let (mut revision, mut deleted) = (None, Vec::new());
     for key in meant {
-        let outcome = match client.delete(&path(&key)) {
+        // a look says the same of what is not there
+        let did = match dry_run {
+            true => client.get(&path(&key)).map(|there| there.map(|_| None)),
+            false => client.delete(&path(&key)),
+        };
+        let outcome = match did {
             Ok(Some(now)) => {
                 revision = now.or(revision);
                 if format == Format::Table {
-                    print(&format!("{key} deleted\n"));
+                    print(&format!("{key} deleted{}\n", if dry_run { " (dry run)" } else { "" }));
                 }
                 "deleted"
             }
@@ -101,7 +151,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
         deleted.push(Deleted { kind, mesh, name: key.name.to_string(), outcome });
     }
     let (rollout, exit) = match exit {
-        Exit::Ok => waited(&client, revision, &wait),
+        Exit::Ok if !dry_run => waited(&client, revision, &wait),
         exit => (None, exit),
     };
     if format != Format::Table {

@@ -1,6 +1,7 @@
 //! `meshtcp explain`: why the connections of one proxy go where they go, or why one connection went where it went.
 
 mod connection;
+mod field;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -43,11 +44,15 @@ pub(crate) struct Args {
 enum Which {
     /// Say why one connection went where it went: which policy and rule, the draw, and the split that it fell into
     Connection(connection::Args),
+    /// Say what may stand at a place of a document, and in which releases
+    Field(field::Args),
 }
 
 pub(crate) fn run(Args { paths, in_force, proxy, outbound, output: format, which }: Args) -> Exit {
-    if let Some(Which::Connection(arguments)) = which {
-        return connection::run(arguments);
+    match which {
+        Some(Which::Connection(arguments)) => return connection::run(arguments),
+        Some(Which::Field(arguments)) => return field::run(arguments),
+        None => {}
     }
     let Some(proxy) = proxy else { return Exit::Usage };
     let state = in_force.mesh().and_then(|mesh| Ok((proxy.in_mesh(&mesh), in_force.load_or(&paths)?)));

@@ -16,22 +16,6 @@ pub(crate) enum Format {
     Json,
 }
 
-/// How to print stored resources.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Shape {
-    /// For people
-    #[default]
-    Table,
-    /// For people with a wide screen
-    Wide,
-    /// Documents that can be applied again
-    Yaml,
-    /// For programs
-    Json,
-    /// KIND/NAME, one a line
-    Name,
-}
-
 /// Prints a value as YAML or JSON; `None` for a table, which only the caller can draw.
 pub(crate) fn structured<T: Serialize>(format: Format, value: &T) -> Option<String> {
     // a value of ours has text keys only: it always has a tree

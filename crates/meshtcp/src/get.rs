@@ -1,39 +1,51 @@
 //! `meshtcp get`: what a control plane stores.
 
+mod json_path;
 pub(crate) mod row;
+mod shape;
+mod watch;
 
-use model::ResourceKey;
+use clap_complete::engine::ArgValueCompleter;
 use model::draft::did_you_mean;
+use model::{Kind, ResourceKey};
 use serde_json::{Value, json};
 
 use crate::answer::complaints;
-use crate::client::Client;
+use crate::client::{Client, Failed};
+use crate::completion;
 use crate::context::{InMesh, Server};
 use crate::exit::Exit;
 use crate::in_force::{collection, path};
-use crate::kind::{WrittenKind, key};
-use crate::output::{self, Format, Shape, complain, print};
+use crate::kind::{WrittenKind, WrittenKinds, key};
+use crate::output::{self, Format, complain, print, print_list};
+use crate::selector::Selector;
+
+pub(crate) use shape::{Shape, WORDS as SHAPES};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The kind, e.g. meshtcproutes, MeshTCPRoute or mtcpr; KIND/NAME for one
-    #[arg(value_name = "KIND")]
-    kind: WrittenKind,
+    /// The kind, e.g. meshtcproutes, MeshTCPRoute or mtcpr; several by commas, `all` for every kind but secrets; KIND/NAME for
+    /// one
+    #[arg(value_name = "KIND", add = ArgValueCompleter::new(completion::kinds))]
+    kinds: WrittenKinds,
     /// The names, MESH/NAME for one of another mesh; none: all
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(completion::names))]
     names: Vec<String>,
     #[command(flatten)]
     mesh: InMesh,
     /// Of every mesh
     #[arg(short = 'A', long, conflicts_with = "mesh")]
     all_meshes: bool,
-    /// Only resources with this label, KEY=VALUE; may be repeated
-    #[arg(short = 'l', long = "selector", value_name = "KEY=VALUE")]
-    selector: Vec<String>,
+    #[command(flatten)]
+    selector: Selector,
+    /// Go on with what changes
+    #[arg(short, long)]
+    watch: bool,
     #[command(flatten)]
     server: Server,
-    /// How to print them
-    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    /// How to print them: table, wide, yaml, json, name, jsonpath=TEMPLATE, jsonpath-file=FILE or
+    /// custom-columns=HEADING:PATH,…
+    #[arg(short, long, default_value = "table", value_name = "FORMAT", add = ArgValueCompleter::new(completion::shapes))]
     output: Shape,
 }
 
@@ -46,76 +58,156 @@ pub(crate) fn absent(client: &Client, key: &ResourceKey) -> String {
     format!("error: there is no {key}{help}\n")
 }
 
+/// Which resources are meant.
+struct Question {
+    kinds: Vec<Kind>,
+    names: Vec<String>,
+    mesh: String,
+    all_meshes: bool,
+    selector: Selector,
+}
+
+/// The resources of a kind that are there.
+struct Found {
+    kind: Kind,
+    items: Vec<Value>,
+}
+
+impl Question {
+    /// Asks for all of it. What is named and not there is handed to `missing`.
+    fn asked(&self, client: &Client, mut missing: impl FnMut(String)) -> Result<Vec<Found>, Failed> {
+        let Self { kinds, names, mesh, all_meshes, selector } = self;
+        let mut found = Vec::new();
+        for &kind in kinds {
+            let mut items = match names.as_slice() {
+                [] if *all_meshes => client.list(&format!("/{}", kind.plural()))?,
+                [] => client.list(&collection(kind, mesh))?,
+                names if *all_meshes => {
+                    let mut all = client.list(&format!("/{}", kind.plural()))?;
+                    all.retain(|it| names.iter().any(|name| name == row::text(it, "name")));
+                    for name in
+                        names.iter().filter(|name| !all.iter().any(|it| row::text(it, "name") == *name))
+                    {
+                        missing(format!("error: there is no {kind} {name} in any mesh\n"));
+                    }
+                    all
+                }
+                names => {
+                    let mut named = Vec::new();
+                    for key in names.iter().map(|name| key(kind, mesh, name)) {
+                        match client.get(&path(&key))? {
+                            Some(resource) => named.push(resource),
+                            None => missing(absent(client, &key)),
+                        }
+                    }
+                    named
+                }
+            };
+            items.retain(|it| selector.admits(it));
+            found.push(Found { kind, items });
+        }
+        Ok(found)
+    }
+}
+
 pub(crate) fn run(arguments: Args) -> Exit {
-    let Args { kind: WrittenKind { kind, name }, names, mesh, all_meshes, selector, server, output: shape } =
-        arguments;
+    let Args {
+        kinds: WrittenKinds(written),
+        names,
+        mesh,
+        all_meshes,
+        selector,
+        watch,
+        server,
+        output: shape,
+    } = arguments;
     let resolved = server.resolved().and_then(|context| Ok((server.client()?, mesh.or_of(&context))));
     let (client, mesh) = match resolved {
         Ok(both) => both,
         Err(exit) => return exit,
     };
-    let names: Vec<String> = name.into_iter().chain(names).collect();
-    let mut missing = false;
-    let found: Result<Vec<Value>, _> = match names.as_slice() {
-        [] => {
-            let path = if all_meshes { format!("/{}", kind.plural()) } else { collection(kind, &mesh) };
-            client.list(&path)
+    let names: Vec<String> = written.iter().filter_map(|it| it.name.clone()).chain(names).collect();
+    let mut kinds: Vec<Kind> = written.into_iter().map(|WrittenKind { kind, .. }| kind).collect();
+    if kinds.len() > 1 {
+        match client.kinds() {
+            Ok(served) => kinds.retain(|kind| served.contains(kind.plural())),
+            Err(failed) => return failed.said(),
         }
-        names if all_meshes => client.list(&format!("/{}", kind.plural())).map(|mut all| {
-            all.retain(|it| names.iter().any(|name| name == row::text(it, "name")));
-            for name in names.iter().filter(|name| !all.iter().any(|it| row::text(it, "name") == *name)) {
-                missing = true;
-                complain(&format!("error: there is no {kind} {name} in any mesh\n"));
-            }
-            all
-        }),
-        names => names
-            .iter()
-            .map(|name| key(kind, &mesh, name))
-            .filter_map(|key| match client.get(&path(&key)) {
-                Ok(None) => {
-                    missing = true;
-                    complain(&absent(&client, &key));
-                    None
-                }
-                Ok(Some(found)) => Some(Ok(found)),
-                Err(failed) => Some(Err(failed)),
-            })
-            .collect(),
-    };
-    let mut found = match found {
+    }
+    let question = Question { kinds, names, mesh, all_meshes, selector };
+    let mut is_missing = false;
+    let found = question.asked(&client, |why| {
+        is_missing = true;
+        complain(&why);
+    });
+    let found = match found {
         Ok(found) => found,
         Err(failed) => return failed.said(),
     };
-    for pair in &selector {
-        let Some((key, value)) = pair.split_once('=') else {
-            complain(&format!("error: `{pair}` is no selector: write KEY=VALUE\n"));
-            return Exit::Usage;
-        };
-        found.retain(|it| {
-            it.get("labels").and_then(|labels| labels.get(key)).and_then(Value::as_str) == Some(value)
-        });
+    let exit = if is_missing { Exit::Problems } else { Exit::Ok };
+    if watch {
+        print_each(&shape, &question, &found, true);
+        return watch::follow(&client, &question, &shape, found);
     }
-    if found.is_empty() && matches!(shape, Shape::Table | Shape::Wide) {
-        if !missing {
-            complain(&format!("no {kind} is there\n"));
+    if found.iter().all(|it| it.items.is_empty()) && shape.format() == Format::Table {
+        if let (Exit::Ok, Some(Found { kind, .. })) = (exit, found.first()) {
+            complain(&match found.len() {
+                1 => format!("no {kind} is there\n"),
+                _ => "nothing is there\n".to_owned(),
+            });
         }
-        return if missing { Exit::Problems } else { Exit::Ok };
+        return exit;
     }
-    let one = (names.len() == 1 && !all_meshes).then(|| found.first().cloned()).flatten();
-    let mut tree = one.unwrap_or_else(|| json!({"total": found.len(), "items": found}));
-    if let (true, Some(members)) = (missing, tree.as_object_mut()) {
-        members.insert("errors".into(), complaints().into());
+    print_together(&shape, &question, &found, is_missing);
+    exit
+}
+
+/// Prints what was found as one value where a program reads it.
+fn print_together(shape: &Shape, question: &Question, found: &[Found], is_missing: bool) {
+    let all: Vec<&Value> = found.iter().flat_map(|it| &it.items).collect();
+    let one = question.names.len() == 1 && question.kinds.len() == 1 && !question.all_meshes;
+    let one = if one { all.first().map(|one| (*one).clone()) } else { None };
+    let mut tree = one.unwrap_or_else(|| json!({"total": all.len(), "items": all}));
+    match shape {
+        Shape::Yaml | Shape::Json => {
+            if let (true, Some(members)) = (is_missing, tree.as_object_mut()) {
+                members.insert("errors".into(), complaints().into());
+            }
+            print(&output::structured(shape.format(), &tree).unwrap_or_default());
+        }
+        Shape::JsonPath(template) => print(&template.of(&tree)),
+        Shape::Columns(_) | Shape::Table | Shape::Wide | Shape::Name => {
+            print_each(shape, question, found, true)
+        }
     }
-    print(&match shape {
-        Shape::Yaml => output::yaml(&tree),
-        Shape::Json => output::structured(Format::Json, &tree).unwrap_or_default(),
-        Shape::Name => found
-            .iter()
-            .map(|it| format!("{}/{}\n", kind.plural(), row::name(kind, it, all_meshes)))
-            .collect(),
-        Shape::Table => row::table(kind, &found, all_meshes),
-        Shape::Wide => row::wide(kind, &found),
-    });
-    if missing { Exit::Problems } else { Exit::Ok }
+}
+
+/// Prints what was found one by one; `header`: with headings over columns.
+fn print_each(shape: &Shape, question: &Question, found: &[Found], header: bool) {
+    let Question { kinds, all_meshes, .. } = question;
+    let headless = |table: String| match header {
+        true => table,
+        false => table.lines().skip(1).map(|line| format!("{line}\n")).collect(),
+    };
+    let all = || found.iter().flat_map(|it| &it.items);
+    let by_kind = |table: &dyn Fn(Kind, &[Value]) -> String| {
+        let there = found.iter().filter(|it| !it.items.is_empty());
+        print_list(&there.map(|it| headless(table(it.kind, &it.items))).collect::<Vec<_>>().join("\n"));
+    };
+    match shape {
+        Shape::Table => by_kind(&|kind, items| row::table(kind, items, *all_meshes, kinds.len() > 1)),
+        Shape::Wide => by_kind(&row::wide),
+        Shape::Columns(columns) => {
+            print_list(&headless(shape::columns(columns, &all().collect::<Vec<_>>())));
+        }
+        Shape::Name => {
+            let lines = found.iter().flat_map(|Found { kind, items }| {
+                items.iter().map(|it| format!("{}/{}\n", kind.plural(), row::name(*kind, it, *all_meshes)))
+            });
+            print(&lines.collect::<String>());
+        }
+        Shape::JsonPath(template) => print(&all().map(|it| template.of(it)).collect::<String>()),
+        Shape::Yaml => print(&all().map(|it| format!("---\n{}", output::yaml(it))).collect::<String>()),
+        Shape::Json => print(&all().map(|it| format!("{it}\n")).collect::<String>()),
+    }
 }

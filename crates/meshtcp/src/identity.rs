@@ -54,7 +54,7 @@ pub(crate) fn run(Args { command }: Args) -> Exit {
             let query = mesh.map(|mesh| format!("?mesh={}", encoded(&mesh))).unwrap_or_default();
             match server.client().map(|client| client.certificates(&query)) {
                 Ok(Ok(report)) => {
-                    print(&output::structured(format, &report).unwrap_or_else(|| drawn(&report)));
+                    output::print_as(format, &report, || drawn(&report));
                     if is_well(&report) { Exit::Ok } else { Exit::Problems }
                 }
                 Ok(Err(failed)) => failed.said(),
@@ -153,7 +153,7 @@ fn drawn(report: &CertificateReport) -> String {
 }
 
 /// That something which somebody provides ends before long; `None`: it does not.
-fn soon(ends: Option<Timestamp>) -> Option<String> {
+pub(crate) fn soon(ends: Option<Timestamp>) -> Option<String> {
     let left = ends?.duration_since(Timestamp::now());
     if left > SOON {
         return None;

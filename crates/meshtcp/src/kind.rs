@@ -52,6 +52,23 @@ impl FromStr for WrittenKind {
     }
 }
 
+/// Kinds by commas, each as [`WrittenKind`], or `all` of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WrittenKinds(pub(crate) Vec<WrittenKind>);
+
+impl FromStr for WrittenKinds {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "all" {
+            // nobody means secrets who says all
+            let kinds = Kind::ALL.iter().filter(|kind| !matches!(kind, Kind::Secret | Kind::GlobalSecret));
+            return Ok(Self(kinds.map(|&kind| WrittenKind { kind, name: None }).collect()));
+        }
+        text.split(',').map(str::parse).collect::<Result<_, _>>().map(Self)
+    }
+}
+
 /// The key of a resource that is named `NAME`, in the mesh that is meant, or `MESH/NAME`, as `get -A -o name` prints it.
 pub(crate) fn key(kind: Kind, mesh: &str, written: &str) -> ResourceKey {
     match written.split_once('/') {
@@ -88,6 +105,9 @@ mod tests {
         let written: WrittenKind = "mtcpr/depot/moves".parse().unwrap();
         let moves = key(written.kind, "default", &written.name.unwrap());
         assert_eq!(moves, ResourceKey::new(Kind::MeshTCPRoute, "depot", "moves"));
+        let kinds = |text: &str| text.parse::<WrittenKinds>().map(|WrittenKinds(all)| all.len());
+        assert_eq!((kinds("mtcpr,dp"), kinds("all")), (Ok(2), Ok(Kind::ALL.len() - 2)));
+        assert!(kinds("mtcpr,nope").is_err());
         assert!("dpp".parse::<WrittenKind>().unwrap_err().contains("`dp`, dataplanes"));
         assert!("meshtcprouts".parse::<WrittenKind>().unwrap_err().contains("did you mean"));
     }

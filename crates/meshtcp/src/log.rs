@@ -3,8 +3,8 @@
 mod line;
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
 
+use anstream::{AutoStream, ColorChoice};
 use line::{JsonLine, write_field};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt as _;
@@ -70,7 +70,7 @@ pub(crate) fn wants_json(arguments: &[OsString]) -> bool {
 /// Starts writing diagnostics.
 pub(crate) fn start(Diagnostics { log_level, diagnostics }: &Diagnostics) {
     let filter = EnvFilter::try_new(log_level).unwrap_or_else(|_| EnvFilter::new("warn"));
-    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let colours = AutoStream::choice(&std::io::stderr()) != ColorChoice::Never;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| streams::Diagnostics);
     match diagnostics {
         Form::Text => {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::exit::Exit;
-use crate::output::{self, complain, print};
+use crate::output::{self, complain, print, print_list};
 
 pub(crate) use change::story::Record;
 
@@ -82,7 +82,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
         }
     });
     let skipped = arguments.tail.map_or(0, |tail| fitting.len().saturating_sub(tail));
-    print(&arguments.drawn(&fitting[skipped..], true));
+    arguments.tell(&fitting[skipped..], true);
     if unread > 0 {
         complain(&format!("note: {unread} lines are no lines of a connection log\n"));
     }
@@ -147,7 +147,7 @@ fn follow(arguments: &Args, mut reader: Box<dyn BufRead>) -> Exit {
             }
         });
         if !fresh.is_empty() {
-            print(&arguments.drawn(&fresh, false));
+            arguments.tell(&fresh, false);
         }
         std::thread::sleep(LOOK);
         // a log that was rotated away, or emptied, begins anew
@@ -184,15 +184,20 @@ impl Args {
             && (self.ended.is_empty() || self.ended.iter().any(|ended| ended == record.text("ended")))
     }
 
-    fn drawn(&self, records: &[Record], header: bool) -> String {
+    fn tell(&self, records: &[Record], header: bool) {
         match self.output {
-            Shape::Json => return records.iter().map(|record| format!("{}\n", record.tree())).collect(),
+            Shape::Json => {
+                print(&records.iter().map(|record| format!("{}\n", record.tree())).collect::<String>())
+            }
             Shape::Yaml => {
                 let document = |record: &Record| format!("---\n{}", output::yaml(&record.tree()));
-                return records.iter().map(document).collect();
+                print(&records.iter().map(document).collect::<String>());
             }
-            Shape::Table | Shape::Wide => {}
+            Shape::Table | Shape::Wide => print_list(&self.columns(records, header)),
         }
+    }
+
+    fn columns(&self, records: &[Record], header: bool) -> String {
         let bytes = |record: &Record| {
             format!("{}/{}", record.text("bytes_from_client"), record.text("bytes_to_client"))
         };

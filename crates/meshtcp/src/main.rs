@@ -7,6 +7,8 @@ mod api_socket;
 mod apply;
 mod backends;
 mod backup;
+mod bug_report;
+mod check;
 mod cli;
 mod client;
 mod completion;
@@ -19,12 +21,15 @@ mod describe;
 mod diff;
 mod dns;
 mod duration;
+mod edit;
 mod envoy_bootstrap;
+mod examples;
 mod exit;
 mod explain;
 mod format;
 mod get;
 mod health;
+mod help;
 mod history;
 mod host;
 mod identity;
@@ -34,9 +39,11 @@ mod kind;
 mod listen;
 mod log;
 mod logs;
+mod man;
 mod names;
 mod output;
 mod pages;
+mod paint;
 mod panics;
 mod patience;
 mod plan;
@@ -49,6 +56,8 @@ mod report;
 mod rollback;
 mod rollout;
 mod said;
+mod schema;
+mod selector;
 mod set;
 mod settings;
 mod signals;
@@ -59,19 +68,23 @@ mod store;
 mod streams;
 mod takeover;
 mod terminal;
+mod token;
+mod top;
 mod traffic;
 mod transparent_proxy;
 mod trust;
 mod up;
 mod validate;
+mod version;
 mod vips;
 
-use clap::CommandFactory;
-
 fn main() -> std::process::ExitCode {
-    let given: Vec<_> = std::env::args_os().collect();
+    completion::answer(help::command_line);
+    let command_line = help::command_line();
+    let given = help::command_first(std::env::args_os().collect(), &command_line);
+    terminal::Colours::wanted(&given).choose();
     let early = log::wants_json(&given) && cli::goes_on(&given);
-    let arguments = match settings::complete(given, &cli::Cli::command()) {
+    let arguments = match settings::complete(given, &command_line) {
         Ok(arguments) => arguments,
         Err(mistakes) => {
             if early {
@@ -96,7 +109,7 @@ fn main() -> std::process::ExitCode {
         }
         error.exit()
     });
-    let (cli::Cli { diagnostics, command }, format) = parsed;
+    let (cli::Cli { diagnostics, command, .. }, format) = parsed;
     log::start(&diagnostics);
     panics::watch();
     if goes_on(&command) {
@@ -134,7 +147,15 @@ fn main() -> std::process::ExitCode {
         cli::Command::Restore(arguments) => backup::restore(arguments),
         cli::Command::Import(arguments) => import::run(arguments),
         cli::Command::Config(arguments) => config::run(arguments),
-        cli::Command::Completion(arguments) => completion::run(arguments, cli::Cli::command()),
+        cli::Command::Schema(arguments) => schema::run(arguments),
+        cli::Command::Edit(arguments) => edit::run(arguments),
+        cli::Command::Check(arguments) => check::run(arguments),
+        cli::Command::BugReport(arguments) => bug_report::run(arguments),
+        cli::Command::Top(arguments) => top::run(arguments),
+        cli::Command::Token(arguments) => token::run(arguments),
+        cli::Command::Version(arguments) => version::run(arguments),
+        cli::Command::Completion(arguments) => completion::run(arguments),
+        cli::Command::Man(arguments) => man::run(arguments, command_line),
     };
     answer::finish();
     streams::finish();

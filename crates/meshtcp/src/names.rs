@@ -84,6 +84,14 @@ pub(crate) fn mesh(text: &str) -> Result<String, InvalidName> {
     given::mesh(text).map(str::to_owned)
 }
 
+/// Reads the name of a set: it is the value of a label.
+pub(crate) fn set(text: &str) -> Result<String, String> {
+    match !text.is_empty() && model::draft::is_label_value(text) {
+        true => Ok(text.to_owned()),
+        false => Err("a set is named as a label's value: at most 63 letters, digits and any of -_., a letter or digit at both ends".to_owned()),
+    }
+}
+
 /// Reads the name of a new context: it is typed on command lines and printed in tables.
 pub(crate) fn context(text: &str) -> Result<String, String> {
     let is_known = |c: char| c.is_alphanumeric() || "-_.:@/+".contains(c);

@@ -4,7 +4,8 @@ use comfy_table::{ContentArrangement, Table, presets};
 use xds::Foreign;
 
 use crate::answer;
-pub(crate) use crate::format::{Format, Shape, structured, yaml};
+pub(crate) use crate::format::{Format, structured, yaml};
+use crate::paint::painted;
 use crate::said::{self, Stream};
 pub(crate) use crate::terminal::{tame, write_error as complain_drawn};
 use crate::terminal::{write_error, write_output};
@@ -23,6 +24,19 @@ pub(crate) fn print_drawn(text: &str) {
     write_output(text);
 }
 
+/// Prints a list to standard output, its headings and states in colours.
+pub(crate) fn print_list(text: &str) {
+    print_drawn(&painted(&tame(text)));
+}
+
+/// Prints a value for programs, or else the list that people get.
+pub(crate) fn print_as<T: serde::Serialize>(format: Format, value: &T, list: impl FnOnce() -> String) {
+    match structured(format, value) {
+        Some(text) => print(&text),
+        None => print_list(&list()),
+    }
+}
+
 /// Prints to standard error, or keeps it for the value of `-o json`; of a server with the time or as an object.
 pub(crate) fn complain(text: &str) {
     match said::line(Stream::Error, text) {
@@ -37,11 +51,16 @@ pub(crate) fn table<const N: usize>(
     header: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
 ) -> String {
+    aligned(header.map(str::to_owned).into(), rows.into_iter().map(Vec::from))
+}
+
+/// The same with a number of columns that only the caller knows.
+pub(crate) fn aligned(header: Vec<String>, rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header);
     for row in rows {
-        table.add_row(row.map(|cell| Foreign::message(cell).to_string()));
+        table.add_row(row.into_iter().map(|cell| Foreign::message(cell).to_string()));
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));

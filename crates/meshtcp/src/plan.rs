@@ -100,7 +100,7 @@ fn planned(
     zone: Option<String>,
     envoy: EnvoyOptions,
 ) -> Result<Compiled, Exit> {
-    let ledger = source.rules.load(&source.paths, "default")?;
+    let ledger = source.rules.load(&source.paths(), "default")?;
     // nobody has given out addresses here: those of a control plane that starts with these files
     let tag_addresses = TagAddresses::AsIfNew;
     let context = Context { zone, tag_addresses, ..Context::new(source.rules.profile) };

@@ -30,6 +30,6 @@ pub(crate) fn run(Args { output: format }: Args) -> Exit {
         let row = |it: &Listed| [it.profile.clone(), if it.default { "default" } else { "" }.to_owned()];
         output::table(["PROFILE", ""], listed.iter().map(row))
     };
-    output::print(&output::structured(format, &listed).unwrap_or_else(table));
+    output::print_as(format, &listed, table);
     Exit::Ok
 }

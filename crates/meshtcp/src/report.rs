@@ -6,10 +6,10 @@
 mod excerpt;
 mod plain;
 
-use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use anstream::{AutoStream, ColorChoice};
 use excerpt::Excerpt;
 use model::problems::{SHOWN, Shown};
 use model::violation::Position;
@@ -59,7 +59,7 @@ impl Colours {
 
 impl Reporter {
     pub(crate) fn new() -> Self {
-        let wanted = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let wanted = AutoStream::choice(&std::io::stderr()) != ColorChoice::Never;
         Self { colours: if wanted { &Colours::ANSI } else { &Colours::NONE } }
     }
 

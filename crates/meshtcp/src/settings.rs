@@ -1,11 +1,12 @@
 //! The settings of a server from flags, environment and a file: one command line in the end, all mistakes at once.
 //!
-//! A flag beats the environment, the environment beats the file. The file has the names of the flags, so there is one
-//! table of settings, and `--help` is its description.
+//! A flag beats the environment, the environment beats the file, and the file what a service manager hands on: a credential by the
+//! name of a flag stands for the file of that flag. The file has the names of the flags, so there is one table of settings, and
+//! `--help` is its description.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, Command};
@@ -13,6 +14,8 @@ use model::FieldPath;
 use model::draft::{Document, did_you_mean, read_bytes};
 use serde_json::Value;
 
+/// Where a service manager puts what it hands on to a service.
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 /// The member of a file that stands for the paths behind the flags.
 const PATHS: &str = "resources";
 
@@ -43,6 +46,9 @@ pub(crate) fn complete(
     let mut completed = arguments;
     if let Some(path) = value_of(&text, "config") {
         completed.extend(table.file(&path, &text).into_iter().map(OsString::from));
+    }
+    if let Some(folder) = std::env::var_os(CREDENTIALS) {
+        completed.extend(table.credentials(Path::new(&folder), &completed));
     }
     if table.mistakes.is_empty() { Ok(completed) } else { Err(table.mistakes) }
 }
@@ -124,6 +130,20 @@ impl Table<'_> {
             let wrong = self.wrong(flag, &value.to_string_lossy());
             self.mistakes.extend(wrong.map(|why| format!("{}: {why}", variable.to_string_lossy())));
         }
+    }
+
+    /// What a service manager's credentials add to the command line: files of flags that nobody gives.
+    fn credentials(&self, folder: &Path, completed: &[OsString]) -> Vec<OsString> {
+        let text: Vec<String> = completed.iter().map(|it| it.to_string_lossy().into_owned()).collect();
+        let given: BTreeSet<String> = given(&text).into_iter().map(|(flag, _)| flag).collect();
+        let takes_file =
+            |arg: &&Arg| arg.get_value_names().is_some_and(|names| names.iter().any(|name| name == "FILE"));
+        let flags = self.declared.get_arguments().filter(takes_file).filter_map(Arg::get_long);
+        flags
+            .filter(|flag| *flag != "config" && !given.contains(*flag) && !self.environment_has(flag))
+            .filter(|flag| folder.join(flag).is_file())
+            .map(|flag| format!("--{flag}={}", folder.join(flag).display()).into())
+            .collect()
     }
 
     /// What the file adds to the command line.
@@ -244,6 +264,23 @@ mod tests {
         assert!(
             wrong[1].contains("settings.yaml:1") && wrong[1].contains("did you mean `xds`"),
             "{wrong:#?}"
+        );
+    }
+
+    #[test]
+    fn a_credential_stands_for_the_file_of_its_flag_unless_another_is_given() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["xds-tls-key", "api-tls-key", "unknown", "xds"] {
+            std::fs::write(folder.path().join(name), "secret").unwrap();
+        }
+        let command_line = Cli::command();
+        let command = command_line.find_subcommand("control-plane").unwrap();
+        let table = Table { declared: command, command: alone(command), mistakes: Vec::new() };
+        let given = ["meshtcp", "control-plane", "--api-tls-key", "mine.pem"].map(OsString::from);
+        let added = table.credentials(folder.path(), &given);
+        assert_eq!(
+            added,
+            [OsString::from(format!("--xds-tls-key={}", folder.path().join("xds-tls-key").display()))]
         );
     }
 

@@ -7,6 +7,7 @@
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::output::complain;
+use crate::terminal::end_line;
 
 /// SIGXFSZ, as `kill -l` numbers it on every processor that we are built for but MIPS: a file has reached the limit of its
 /// size. The write that did it fails too, and that is told.
@@ -57,8 +58,14 @@ impl Signals {
         loop {
             let ignored = tokio::select! {
                 _ = terminate.recv() => return Asked::Leave,
-                _ = interrupt.recv() => return Asked::Leave,
-                _ = quit.recv() => return Asked::Leave,
+                _ = interrupt.recv() => {
+                    end_line();
+                    return Asked::Leave;
+                }
+                _ = quit.recv() => {
+                    end_line();
+                    return Asked::Leave;
+                }
                 _ = hangup.recv() => return Asked::ReadAgain,
                 _ = first.recv() => "SIGUSR1",
                 _ = second.recv() => "SIGUSR2",

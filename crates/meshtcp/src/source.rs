@@ -16,8 +16,11 @@ use crate::vips::Vips;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Source {
     /// Files and folders of resources; of a folder everything below it that ends in .yaml, .yml or .json
-    #[arg(required = true, value_name = "PATH")]
-    pub(crate) paths: Vec<PathBuf>,
+    #[arg(required_unless_present = "file", value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// The same as PATH: fingers that know `apply -f` are not wrong here
+    #[arg(short, long, value_name = "PATH", hide = true)]
+    file: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) rules: Rules,
 }
@@ -81,13 +84,23 @@ impl Rules {
 }
 
 impl Source {
+    /// These paths, read by these rules.
+    pub(crate) fn of(paths: Vec<PathBuf>, rules: Rules) -> Self {
+        Self { paths, file: Vec::new(), rules }
+    }
+
+    /// Everything that was named.
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        [&*self.paths, &*self.file].concat()
+    }
+
     pub(crate) fn open(&self) -> Result<FolderSource, OpenError> {
-        let source = FolderSource::open(&self.paths, self.rules.options())?;
+        let source = FolderSource::open(&self.paths(), self.rules.options())?;
         Ok(source.addressed(self.rules.vips.ranges()))
     }
 
     /// The paths as they were given.
     pub(crate) fn in_words(&self) -> String {
-        self.paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+        self.paths().iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
     }
 }

@@ -14,7 +14,7 @@ use crate::client::encoded;
 use crate::context::Server;
 use crate::exit::Exit;
 use crate::names;
-use crate::output::{self, Format, print};
+use crate::output::{self, Format};
 use splits::Splits;
 
 #[derive(Debug, clap::Args)]
@@ -57,7 +57,7 @@ pub(crate) fn run(Args { what, name, server, mesh, proxy_admin, output: format }
     if what == What::Endpoints {
         return match endpoints::ask(&proxy_admin, name.as_deref()) {
             Ok(clusters) => {
-                print(&output::structured(format, &clusters).unwrap_or_else(|| endpoints::table(&clusters)));
+                output::print_as(format, &clusters, || endpoints::table(&clusters));
                 Exit::Ok
             }
             Err(exit) => exit,
@@ -123,7 +123,7 @@ pub(crate) fn run(Args { what, name, server, mesh, proxy_admin, output: format }
         What::Proxies => format!("{}{}", proxies(&report.proxies), turned_away(&report.turned_away)),
         What::Revisions => format!("{}{}", revision(&report), control_planes(&report)),
     };
-    print(&output::structured(format, &part).unwrap_or_else(drawn));
+    output::print_as(format, &part, drawn);
     Exit::Ok
 }
 

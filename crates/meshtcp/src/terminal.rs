@@ -1,16 +1,53 @@
-//! Standard output and standard error as they are.
+//! Standard output and standard error as they are: with colours or without, and in letters that whoever reads them has.
 
 use std::borrow::Cow;
-use std::io::Write as _;
+use std::ffi::OsString;
+use std::io::{IsTerminal as _, Write as _};
 
+use anstream::ColorChoice;
+use clap::ValueEnum as _;
 use xds::Printed;
 
 use crate::streams;
 
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Colours {
+    /// On a terminal, unless NO_COLOR is set
+    #[default]
+    Auto,
+    /// Also where the output goes to a program
+    Always,
+    /// Nowhere
+    Never,
+}
+
+impl Colours {
+    /// What a command line wants, which may make no sense otherwise: its mistakes are printed too.
+    pub(crate) fn wanted(arguments: &[OsString]) -> Self {
+        let words: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
+        let joined = words.iter().find_map(|word| word.strip_prefix("--color="));
+        let apart = || words.windows(2).find(|pair| pair[0] == "--color").map(|pair| &*pair[1]);
+        joined.or_else(apart).and_then(|word| Self::from_str(word, false).ok()).unwrap_or_default()
+    }
+
+    /// Decides it for everything that this process prints.
+    pub(crate) fn choose(self) {
+        let choice = match self {
+            Self::Auto => ColorChoice::Auto,
+            Self::Always => ColorChoice::Always,
+            Self::Never => ColorChoice::Never,
+        };
+        choice.write_global();
+    }
+}
+
 /// Writes to standard output. That nobody reads on is no error of ours.
 pub(crate) fn write_output(text: &str) {
+    // what goes to a program may be somebody's data
+    let text = in_letters(text, draws() || !std::io::stdout().is_terminal());
     if let Some(queued) = streams::queued() {
-        return queued.output(text);
+        return queued.output(&text);
     }
     let mut out = anstream::stdout().lock();
     let _ = out.write_all(text.as_bytes());
@@ -19,12 +56,53 @@ pub(crate) fn write_output(text: &str) {
 
 /// Writes to standard error.
 pub(crate) fn write_error(text: &str) {
+    let text = in_letters(text, draws());
     if let Some(queued) = streams::queued() {
-        return queued.error(text);
+        return queued.error(&text);
     }
     let mut out = anstream::stderr().lock();
     let _ = out.write_all(text.as_bytes());
     let _ = out.flush();
+}
+
+/// Ends the line on which a terminal shows `^C`.
+pub(crate) fn end_line() {
+    if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
+        write_error("\n");
+    }
+}
+
+/// Whether whoever reads can be shown more than ASCII: the locale says so, or says nothing.
+pub(crate) fn draws() -> bool {
+    let said = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(|name| std::env::var(name).ok());
+    said.into_iter().find(|locale| !locale.is_empty()).is_none_or(|locale| is_unicode(&locale))
+}
+
+fn is_unicode(locale: &str) -> bool {
+    let locale = locale.to_ascii_lowercase();
+    locale.ends_with("utf-8") || locale.ends_with("utf8")
+}
+
+/// A text whose lines and arrows are written in ASCII, where nothing else can be read.
+fn in_letters(text: &str, draws: bool) -> Cow<'_, str> {
+    if draws || text.is_ascii() {
+        return text.into();
+    }
+    let mut written = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '─' | '━' | '═' => written.push('-'),
+            '│' | '┃' | '║' => written.push('|'),
+            '·' => written.push(':'),
+            '\u{2500}'..='\u{257f}' => written.push('+'),
+            '→' => written.push_str("->"),
+            '…' => written.push_str("..."),
+            '≤' => written.push_str("<="),
+            '≥' => written.push_str(">="),
+            other => written.push(other),
+        }
+    }
+    written.into()
 }
 
 /// A text without what moves a cursor, sets a title or turns the direction of writing. Lines stay lines: what must not
@@ -43,4 +121,26 @@ pub(crate) fn tame(text: &str) -> Cow<'_, str> {
         }
     }
     tamed.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_have_a_form_in_ascii() {
+        assert_eq!(in_letters("├─ a → b …\n", false), "+- a -> b ...\n");
+        assert_eq!(in_letters("├─ a → b …\n", true), "├─ a → b …\n");
+        for (locale, draws) in [("C", false), ("POSIX", false), ("de_DE.UTF-8", true), ("C.utf8", true)] {
+            assert_eq!(is_unicode(locale), draws, "{locale}");
+        }
+    }
+
+    #[test]
+    fn colours_are_chosen_by_a_command_line_that_makes_no_sense() {
+        let wanted = |line: &str| Colours::wanted(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
+        assert_eq!(wanted("meshtcp nope --color=never"), Colours::Never);
+        assert_eq!(wanted("meshtcp get --color always"), Colours::Always);
+        assert_eq!(wanted("meshtcp get --color loud"), Colours::Auto);
+    }
 }

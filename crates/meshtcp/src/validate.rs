@@ -23,7 +23,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(Args { source, output: format }: Args) -> Exit {
-    let mut store = match source.rules.open(&source.paths, "default") {
+    let mut store = match source.rules.open(&source.paths(), "default") {
         Ok(store) => store,
         Err(exit) => return exit,
     };

@@ -11,6 +11,7 @@ use crate::client::{Client, Failed};
 use crate::duration;
 use crate::exit::Exit;
 use crate::output::{complain, print};
+use crate::terminal::draws;
 
 /// How often a control plane without events is asked.
 const LOOK: Duration = Duration::from_millis(250);
@@ -60,7 +61,7 @@ fn followed(client: &Client, revision: u64, timeout: Duration) -> Result<Option<
     let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} proxies live, {elapsed}{wide_msg}")
     {
-        bar.set_style(style);
+        bar.set_style(if draws() { style } else { style.progress_chars("#.") });
     }
     // the time goes on although nothing is heard
     bar.enable_steady_tick(LOOK);

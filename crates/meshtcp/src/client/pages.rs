@@ -2,6 +2,7 @@
 
 use change::certificates::CertificateReport;
 use change::report::FleetReport;
+use change::traffic::TrafficPage;
 use serde_json::Value;
 use xds::Foreign;
 
@@ -40,6 +41,21 @@ impl Client {
         serde_json::from_value(report).map_err(|error| strange(format!("its status cannot be read: {error}")))
     }
 
+    /// What connections do, as a control plane was told, or as a proxy counts.
+    pub(crate) fn traffic(&self, query: &str) -> Result<TrafficPage, Failed> {
+        let strange = |why: String| Failed::Strange { whom: self.whom, server: self.server.clone(), why };
+        let page = self.get(&format!("/_traffic{query}"))?;
+        let page =
+            page.ok_or_else(|| strange("it does not say what connections do: it is older than that".into()))?;
+        serde_json::from_value(page)
+            .map_err(|error| strange(format!("what it says of connections cannot be read: {error}")))
+    }
+
+    /// What the control plane says that it is.
+    pub(crate) fn index(&self) -> Result<Value, Failed> {
+        self.get("/")?.ok_or_else(|| self.is_none())
+    }
+
     /// Who has which certificate.
     pub(crate) fn certificates(&self, query: &str) -> Result<CertificateReport, Failed> {
         let strange = |why: String| Failed::Strange { whom: self.whom, server: self.server.clone(), why };
@@ -58,7 +74,12 @@ impl Client {
         while let Some(path) = next.take() {
             let mut page = match self.answer(&path)? {
                 Ok(page) => page,
-                Err(said) => {
+                Err(mut said) => {
+                    let names_mesh =
+                        said.get("title").and_then(Value::as_str).is_some_and(|it| it.ends_with("Mesh"));
+                    if let (true, Some(mesh)) = (names_mesh, path.split('/').nth(2)) {
+                        said["detail"] = format!("there is no mesh {mesh}").into();
+                    }
                     return Err(Failed::refused((self.whom, &self.server), 404, Some(&said), NO_PAGE));
                 }
             };

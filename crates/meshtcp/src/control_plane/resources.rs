@@ -76,7 +76,7 @@ impl Resources {
     pub(super) async fn open(arguments: &Args, metrics: &StoreMetrics) -> Result<Self, String> {
         let Args { paths, store, rules } = arguments;
         if !paths.is_empty() {
-            let source = source::Source { paths: paths.clone(), rules: rules.clone() };
+            let source = source::Source::of(paths.clone(), rules.clone());
             let store = source.open().map_err(|error| error.to_string())?;
             return Ok(Resources::Files(Box::new(store), source.in_words()));
         }

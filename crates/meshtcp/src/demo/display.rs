@@ -9,6 +9,7 @@ use super::clients::{Counts, Seen};
 use super::story::BACKENDS;
 use super::tally::percent;
 use crate::output::print;
+use crate::terminal::draws;
 
 /// How often a plain line is printed.
 const PLAIN_RHYTHM: Duration = Duration::from_secs(1);
@@ -96,7 +97,7 @@ impl Bars {
         let style = |template: &str| {
             ProgressStyle::with_template(template)
                 .unwrap_or_else(|_| ProgressStyle::default_bar())
-                .progress_chars("█▌ ")
+                .progress_chars(if draws() { "█▌ " } else { "#: " })
         };
         let bar = |_| all.add(ProgressBar::new(100).with_style(style("  {bar:40} {msg}")));
         let backends = BACKENDS.iter().map(bar).collect();

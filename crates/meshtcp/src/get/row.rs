@@ -21,10 +21,14 @@ pub(super) fn name(kind: Kind, resource: &Value, meshes: bool) -> String {
     }
 }
 
-/// The table of `-o table`.
-pub(super) fn table(kind: Kind, found: &[Value], meshes: bool) -> String {
+/// The table of `-o table`; `kinds`: names say their kind, since those of several are listed.
+pub(super) fn table(kind: Kind, found: &[Value], meshes: bool, kinds: bool) -> String {
     let now = Timestamp::now();
-    let row = |it: &Value| [text(it, "name").to_owned(), summary(kind, it), age(it, now)];
+    let name = |it: &Value| match kinds {
+        true => format!("{}/{}", kind.plural(), text(it, "name")),
+        false => text(it, "name").to_owned(),
+    };
+    let row = |it: &Value| [name(it), summary(kind, it), age(it, now)];
     match meshes && kind.scope() == Scope::Mesh {
         true => {
             let row = |it: &Value| {

@@ -15,6 +15,7 @@ use xds::Foreign;
 
 use super::{OwnNews, OwnProxy};
 use crate::output::{complain, print, print_drawn, table};
+use crate::paint::painted;
 use crate::report::{Reporter, count_in_words};
 use crate::said::{self, Event, Level};
 
@@ -138,7 +139,8 @@ impl Screen {
         let text = match open {
             0 => "leaving: no connection is open\n".to_owned(),
             open => format!(
-                "leaving: no new connections; {open} open ones may go on for {} (again: end them at once)\n",
+                "leaving: no new connections; what is open ({open}, counted at each listener) may go on for {} (again: ends it at \
+                 once)\n",
                 format_duration(grace)
             ),
         };
@@ -164,7 +166,7 @@ pub(crate) fn tell_change(change: &Change, revision: Option<Revision>) {
 /// Says which listeners there are: in a table, or for programs one by one.
 pub(crate) fn tell_listing(rows: impl Iterator<Item = Row>) {
     if !said::is_json() {
-        return print_drawn(&listing(rows));
+        return print_drawn(&painted(&listing(rows)));
     }
     for row in rows {
         let words = format!("{} {} at {}: {}", row.proxy, row.title(), row.address, row.split_in_words());

@@ -12,14 +12,14 @@ const SECRET: &str = "GET /global-secrets/admin-user-token";
 const MESH: &str = r#"{"type":"Mesh","name":"shop"}"#;
 
 /// A control plane as it is by default.
-struct ControlPlane {
+pub(crate) struct ControlPlane {
     program: Program,
     api: String,
     socket: PathBuf,
 }
 
 impl ControlPlane {
-    fn start(more: &[&str]) -> Self {
+    pub(crate) fn start(more: &[&str]) -> Self {
         Self::start_at("127.0.0.1:0", more)
     }
 
@@ -37,7 +37,7 @@ impl ControlPlane {
         it
     }
 
-    fn command(&self, arguments: &[&str]) -> (i32, String) {
+    pub(crate) fn command(&self, arguments: &[&str]) -> (i32, String) {
         let output =
             meshtcp(arguments).env("MESHTCP_SERVER", format!("http://{}", self.api)).output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);

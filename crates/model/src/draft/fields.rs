@@ -28,6 +28,7 @@
 
 use serde_json::{Map, Number, Value};
 
+use crate::draft::asked::Sort;
 use crate::draft::findings::{Findings, Note, NoteSort};
 use crate::draft::{nearest, scalar};
 use crate::violation::{FieldPath, Violation};
@@ -105,6 +106,12 @@ impl<'d> Fields<'d> {
 
     /// A field as it is, of any type; `None` when absent.
     pub fn value(&mut self, name: &'d str) -> Option<&'d Value> {
+        self.asked(name, Sort::Any)
+    }
+
+    /// The same of a field that has to be of a sort.
+    fn asked(&mut self, name: &'d str, sort: Sort) -> Option<&'d Value> {
+        self.findings.asked(|| self.path.field(name), sort);
         self.seen.push(name);
         self.object.and_then(|object| object.get(name)).filter(|value| !value.is_null())
     }
@@ -116,7 +123,7 @@ impl<'d> Fields<'d> {
 
     /// A text field; `None` when it is absent or empty, which mean the same nearly everywhere.
     pub fn text(&mut self, name: &'d str) -> Option<String> {
-        let value = self.value(name)?;
+        let value = self.asked(name, Sort::Text)?;
         text_of(value, &self.path.field(name), self.findings).filter(|text| !text.is_empty())
     }
 
@@ -127,7 +134,7 @@ impl<'d> Fields<'d> {
 
     /// A boolean field.
     pub fn flag(&mut self, name: &'d str) -> Option<bool> {
-        match self.value(name)? {
+        match self.asked(name, Sort::Flag)? {
             Value::Bool(flag) => Some(*flag),
             other => self.mistyped(name, "true or false", other),
         }
@@ -137,7 +144,7 @@ impl<'d> Fields<'d> {
     ///
     /// Where the reference has a message for numbers out of range, read a wide type and check afterwards.
     pub fn number<T: TryFrom<u64>>(&mut self, name: &'d str) -> Option<T> {
-        let value = self.value(name)?;
+        let value = self.asked(name, Sort::Whole)?;
         let Some(number) = self.written_number(value) else {
             return self.mistyped(name, "a whole number", value);
         };
@@ -151,7 +158,7 @@ impl<'d> Fields<'d> {
 
     /// A field with a whole number that may be negative.
     pub fn signed(&mut self, name: &'d str) -> Option<i64> {
-        let value = self.value(name)?;
+        let value = self.asked(name, Sort::Signed)?;
         let number = self.written_number(value).and_then(|number| {
             number.as_i64().or_else(|| number.as_f64().and_then(whole).and_then(|n| i64::try_from(n).ok()))
         });
@@ -163,6 +170,7 @@ impl<'d> Fields<'d> {
 
     /// A field that is one of some words. Another word is noted with the words that there are, and reads as absent.
     pub fn choice<T: Copy>(&mut self, name: &'d str, words: &[(&str, T)]) -> Option<T> {
+        self.findings.asked_with(|| self.path.field(name), || Sort::Word(all(words)));
         let text = self.text(name)?;
         let found = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
         if found.is_none() {
@@ -175,6 +183,7 @@ impl<'d> Fields<'d> {
 
     /// A field that is a list of words, as [`Fields::choice`]; `None` when absent, which is not the same as empty.
     pub fn choices<T: Copy>(&mut self, name: &'d str, words: &[(&str, T)]) -> Option<Vec<T>> {
+        self.findings.asked_with(|| self.path.field(name), || Sort::Words(all(words)));
         if !self.has(name) {
             return None;
         }
@@ -197,14 +206,14 @@ impl<'d> Fields<'d> {
 
     /// A field that is an object; without fields when absent.
     pub fn object(&mut self, name: &'d str) -> Fields<'d> {
-        let value = self.value(name);
+        let value = self.asked(name, Sort::Object);
         self.inside(value, self.path.field(name))
     }
 
     /// A field that is a list of objects, one [`Fields`] an item; empty when absent.
     pub fn items(&mut self, name: &'d str) -> Vec<Fields<'d>> {
         let path = self.path.field(name);
-        let items = self.array(name).iter().enumerate();
+        let items = self.array(name, Sort::Items).iter().enumerate();
         items.map(|(at, item)| self.inside(Some(item), path.index(at))).collect()
     }
 
@@ -216,13 +225,13 @@ impl<'d> Fields<'d> {
     /// A field that is a list of texts; empty when absent.
     pub fn texts(&mut self, name: &'d str) -> Vec<String> {
         let path = self.path.field(name);
-        let items = self.array(name).iter().enumerate();
+        let items = self.array(name, Sort::Texts).iter().enumerate();
         items.filter_map(|(at, item)| text_of(item, &path.index(at), self.findings)).collect()
     }
 
     /// A field that maps texts to texts, such as `Tags` or `Labels`; `None` when absent, which is not the same as empty.
     pub fn map<M: FromIterator<(String, String)>>(&mut self, name: &'d str) -> Option<M> {
-        let value = self.value(name)?;
+        let value = self.asked(name, Sort::Map)?;
         let path = self.path.field(name);
         let Value::Object(members) = value else { return self.mistyped(name, "an object of texts", value) };
         let pairs = members.iter().filter_map(|(key, value)| {
@@ -237,11 +246,13 @@ impl<'d> Fields<'d> {
 
     /// Names fields that are known, but have no effect here: they are not unknown.
     pub fn known(&mut self, names: &[&'d str]) {
+        names.iter().for_each(|name| self.findings.asked(|| self.path.field(*name), Sort::Any));
         self.seen.extend(names);
     }
 
     /// Says that whatever else is in the object is not unknown.
     pub fn know_the_rest(&mut self) {
+        self.findings.asked(|| self.path.clone(), Sort::Open);
         self.rest_is_known = true;
     }
 
@@ -294,8 +305,8 @@ impl<'d> Fields<'d> {
         self.findings.note(Note { sort: NoteSort::Unreadable, path, message, help: None });
     }
 
-    fn array(&mut self, name: &'d str) -> &'d [Value] {
-        match self.value(name) {
+    fn array(&mut self, name: &'d str, sort: Sort) -> &'d [Value] {
+        match self.asked(name, sort) {
             None => &[],
             Some(Value::Array(items)) => items,
             Some(other) => self.mistyped(name, "a list", other).unwrap_or(&[]),
@@ -336,6 +347,11 @@ fn text_of(value: &Value, path: &FieldPath, findings: &Findings<'_>) -> Option<S
             None
         }
     }
+}
+
+/// The words of a choice.
+fn all<T>(words: &[(&str, T)]) -> Vec<String> {
+    words.iter().map(|(word, _)| (*word).to_owned()).collect()
 }
 
 /// The whole number that a float is, if it is one and not negative.

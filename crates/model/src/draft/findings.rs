@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 
 use crate::draft::Document;
+use crate::draft::asked::{Asked, Sort};
 use crate::draft::kept::Kept;
 use crate::problems::KEPT;
 use crate::violation::{FieldPath, Severity, Violation};
@@ -14,6 +15,8 @@ pub struct Findings<'d> {
     document: &'d Document,
     violations: RefCell<Kept<Violation>>,
     notes: RefCell<Notes>,
+    /// What was asked for, if somebody wants to know.
+    asked: Option<RefCell<Asked>>,
 }
 
 /// The first remarks of each sort, and how many there are.
@@ -82,7 +85,29 @@ impl Note {
 impl<'d> Findings<'d> {
     /// Nothing was noticed yet.
     pub fn new(document: &'d Document) -> Self {
-        Self { document, violations: RefCell::default(), notes: RefCell::default() }
+        Self { document, violations: RefCell::default(), notes: RefCell::default(), asked: None }
+    }
+
+    /// The same, which also keeps what was asked for.
+    pub(crate) fn recording(document: &'d Document) -> Self {
+        Self { asked: Some(RefCell::default()), ..Self::new(document) }
+    }
+
+    /// Remarks that a field of a sort was asked for.
+    pub(crate) fn asked(&self, path: impl FnOnce() -> FieldPath, sort: Sort) {
+        self.asked_with(path, || sort);
+    }
+
+    /// The same of a sort that is costly to make.
+    pub(crate) fn asked_with(&self, path: impl FnOnce() -> FieldPath, sort: impl FnOnce() -> Sort) {
+        if let Some(asked) = &self.asked {
+            asked.borrow_mut().add(&path(), sort());
+        }
+    }
+
+    /// What was asked for.
+    pub(crate) fn into_asked(self) -> Asked {
+        self.asked.map(RefCell::into_inner).unwrap_or_default()
     }
 
     /// The document that is read.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::draft::{Document, nearest, scalar};
+use crate::draft::{Document, names, nearest, scalar};
 use crate::profile::Profile;
 use crate::reference::RefKind;
 use crate::resource::PolicyRole;
@@ -12,6 +12,9 @@ use crate::violation::{Step, Violation};
 pub(crate) fn help(document: &Document, violation: &Violation, profile: Profile) -> Option<String> {
     let message = violation.message.as_str();
     let field = violation.path.steps().last();
+    if names::is_about_letters(violation) {
+        return written(document, violation).and_then(names::near).map(|name| format!("write `{name}`"));
+    }
     if let Some(Step::Field(name)) = field
         && name == "kind"
         && (message.contains("is not supported") || message.contains("should be one of"))

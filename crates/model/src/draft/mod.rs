@@ -23,6 +23,7 @@
 //! [`validate`] and [`validate_by_stage`] answer in the words of the reference, [`parse_unchecked`] reads what is stored
 //! already. What a document says about other documents is checked by whoever has both.
 
+mod asked;
 mod declared;
 mod document;
 mod envelope;
@@ -41,6 +42,7 @@ mod parse;
 mod policy;
 mod read;
 mod scalar;
+mod shape;
 mod source;
 mod topology;
 mod yaml;
@@ -56,3 +58,4 @@ pub use nearest::help as did_you_mean;
 pub use options::{Options, UnknownFields};
 pub use parse::{Parsed, parse, parse_unchecked, validate, validate_by_stage};
 pub use read::{read, read_bytes};
+pub use shape::{Shape, shape};

@@ -54,6 +54,19 @@ fn is_dns_label(text: &str) -> bool {
     ends && text.chars().all(|c| c.is_ascii_digit() || c.is_ascii_lowercase() || c == '-')
 }
 
+/// Whether a violation is about letters of a name that are not allowed: what is wrong is the name, not that there is one.
+pub(crate) fn is_about_letters(violation: &Violation) -> bool {
+    violation.message.starts_with("invalid characters") || violation.message == LABEL
+}
+
+/// The name that was probably meant, in letters that every rule allows; `None`: nothing is left of it.
+pub(crate) fn near(name: &str) -> Option<String> {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c.to_ascii_lowercase() } else { '-' };
+    let near: String = name.chars().map(plain).collect();
+    let near = near.trim_matches('-');
+    (!near.is_empty()).then(|| near.to_owned())
+}
+
 /// The rules of the envelope that can be checked without a control plane, in the order of the reference.
 pub(crate) fn check(envelope: &Envelope<'_>, profile: Profile) -> Kept<Violation> {
     let mut broken = Kept::default();

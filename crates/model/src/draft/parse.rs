@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::draft::asked::Asked;
 use crate::draft::findings::{Findings, Note, NoteSort, Notes};
 use crate::draft::kept::Kept;
 use crate::draft::kinds::{Context, reader};
@@ -108,6 +109,14 @@ fn schema(document: &Document, profile: Profile) -> Kept<Violation> {
     if is_tcp_route { policy::schema::check(document, profile) } else { Kept::default() }
 }
 
+/// What is asked for while a document is read, whether it is there or not.
+pub(crate) fn asked(document: &Document, profile: Profile) -> Asked {
+    let findings = Findings::recording(document);
+    let options = Options { profile, ..Options::default() };
+    resource(&findings, &options, Strictness::Stored);
+    findings.into_asked()
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Strictness {
     Checked,
@@ -177,7 +186,10 @@ fn problems(
     let resource = envelope::describe(document.value());
     let problem = |severity, violation: Violation, help| Problem {
         source: document.source().clone(),
-        position: document.position(&violation.path),
+        position: match names::is_about_letters(&violation) {
+            true => document.value_position(&violation.path),
+            false => document.position(&violation.path),
+        },
         severity,
         resource: resource.clone(),
         violation,

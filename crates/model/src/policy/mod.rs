@@ -47,8 +47,8 @@ pub use passthrough::{
 };
 pub use percent::Percent;
 pub use permission::{PeerMatch, PermissionAction, PermissionConf, SpiffeIdMatch};
-pub use tcp_route::{MatchedRule, TcpRouteConf};
 pub use rollout::{AbortCondition, Limit, OnAbort, Rollout, RolloutStep, Share, Times, WhenUnseen};
+pub use tcp_route::{MatchedRule, TcpRouteConf};
 pub use traffic_route::{LegacyDestination, TrafficRoute, TrafficSplit};
 pub use written::Written;
 

@@ -1,0 +1,141 @@
+//! `--prune`: what was applied before and is in no file any more is deleted.
+//!
+//! What that is, labels say: one that people chose (`-l`), or the one of a set (`--set`), which everything gets that is applied
+//! as part of it.
+
+use std::collections::BTreeSet;
+
+use change::Entry;
+use model::kind::Scope;
+use model::{Kind, ResourceKey};
+use serde_json::{Value, json};
+
+use crate::client::{Client, Failed};
+use crate::in_force::collection;
+use crate::names;
+use crate::selector::Selector;
+
+/// The label that says which set a resource is part of.
+const PART_OF: &str = "applyset.meshtcp.io/part-of";
+
+/// What is deleted by the way, and what is part of what.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(super) struct Prune {
+    /// Also delete what is in no file, of what has the label of -l or is in the set, in the meshes of the files; secrets,
+    /// meshes and zones are left alone
+    #[arg(long)]
+    prune: bool,
+    #[command(flatten)]
+    selector: Selector,
+    /// Make everything that is applied part of this set, by a label
+    #[arg(long, value_name = "NAME", value_parser = names::set)]
+    set: Option<String>,
+}
+
+impl Prune {
+    /// Whether something is to be deleted.
+    ///
+    /// # Errors
+    /// What makes no sense together, and what to write.
+    pub(super) fn is_wanted(&self) -> Result<bool, &'static str> {
+        match (self.prune, self.selector.is_empty(), &self.set) {
+            (true, true, None) => {
+                Err("--prune has to know what may be deleted: write -l KEY=VALUE or --set NAME")
+            }
+            (_, false, Some(_)) => Err("-l and --set both say what may be deleted: write one of them"),
+            (false, false, None) => Err("-l says what --prune may delete: write both"),
+            (wanted, _, _) => Ok(wanted),
+        }
+    }
+
+    /// Makes a document part of the set.
+    ///
+    /// # Errors
+    /// The set that what is stored is part of, which is another.
+    pub(super) fn mark(&self, document: &mut Value, stored: Option<&Value>) -> Result<(), String> {
+        let Some(set) = &self.set else { return Ok(()) };
+        if let Some(other) = stored.and_then(set_of).filter(|other| other != set) {
+            return Err(other.to_owned());
+        }
+        if !document["labels"].is_object() {
+            document["labels"] = json!({});
+        }
+        document["labels"][PART_OF] = json!(set);
+        Ok(())
+    }
+
+    /// What is to be deleted: what is there by the label or in the set, and not in the files.
+    pub(super) fn superfluous(
+        &self,
+        client: &Client,
+        entries: &[std::sync::Arc<Entry>],
+    ) -> Result<Vec<ResourceKey>, Failed> {
+        let kept: BTreeSet<ResourceKey> = entries.iter().map(|entry| entry.resource.key()).collect();
+        let meshes: BTreeSet<&str> =
+            entries.iter().map(|entry| entry.resource.meta().mesh.as_str()).collect();
+        let served = client.kinds()?;
+        let mut found = Vec::new();
+        let kinds =
+            Kind::ALL.iter().copied().filter(|kind| is_pruned(*kind) && served.contains(kind.plural()));
+        for kind in kinds {
+            let collections: BTreeSet<String> = match kind.scope() {
+                Scope::Global => [collection(kind, "")].into(),
+                Scope::Mesh => {
+                    meshes.iter().filter(|mesh| !mesh.is_empty()).map(|mesh| collection(kind, mesh)).collect()
+                }
+            };
+            for path in collections {
+                let there = client.list(&path)?;
+                let there = there.iter().filter(|it| self.is_meant(it));
+                let keys = there.filter_map(|it| ResourceKey::of_document(it).ok());
+                found.extend(keys.filter(|key| !kept.contains(key)));
+            }
+        }
+        // policies before what they name
+        found.sort_by_key(|key| std::cmp::Reverse(key.kind));
+        Ok(found)
+    }
+
+    fn is_meant(&self, stored: &Value) -> bool {
+        match &self.set {
+            Some(set) => set_of(stored) == Some(set),
+            None => !self.selector.is_empty() && self.selector.admits(stored),
+        }
+    }
+}
+
+/// Whether resources of a kind are ever deleted because no file has them.
+fn is_pruned(kind: Kind) -> bool {
+    match kind.scope() {
+        Scope::Mesh => kind != Kind::Secret,
+        Scope::Global => kind == Kind::HostnameGenerator,
+    }
+}
+
+fn set_of(stored: &Value) -> Option<&str> {
+    stored.get("labels")?.get(PART_OF)?.as_str()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_part_of_another_set_is_not_taken_away() {
+        let prune = Prune { set: Some("shop".to_owned()), ..Prune::default() };
+        let mut document = json!({ "name": "a" });
+        prune.mark(&mut document, None).unwrap();
+        assert_eq!(set_of(&document), Some("shop"));
+        assert!(prune.is_meant(&document) && !prune.is_meant(&json!({ "name": "a" })));
+        let depot = json!({ "labels": { PART_OF: "depot" } });
+        assert_eq!(prune.mark(&mut document, Some(&depot)), Err("depot".to_owned()));
+    }
+
+    #[test]
+    fn meshes_and_secrets_are_never_pruned() {
+        for kind in [Kind::Mesh, Kind::Secret, Kind::GlobalSecret, Kind::Zone, Kind::ZoneIngress] {
+            assert!(!is_pruned(kind), "{kind}");
+        }
+        assert!(is_pruned(Kind::MeshTCPRoute) && is_pruned(Kind::Dataplane));
+    }
+}

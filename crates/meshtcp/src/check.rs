@@ -1,0 +1,90 @@
+//! `meshtcp check`: whether a running system is well, as far as can be seen from here, and what to do where it is not.
+
+mod control_plane;
+mod finding;
+mod host;
+mod proxy;
+
+use jiff::Timestamp;
+
+use crate::client::{Client, Failed};
+use crate::context::Server;
+use crate::exit::Exit;
+use crate::output::{self, Format};
+use finding::{Finding, Level};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    server: Server,
+    /// The admin address of a running `meshtcp up` or `meshtcp proxy`, to look at it too; may be repeated
+    #[arg(long, value_name = "HOST:PORT")]
+    proxy_admin: Vec<String>,
+    /// Only look at the proxies and at this host: there is no control plane
+    #[arg(long)]
+    no_control_plane: bool,
+    /// How to print it
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+}
+
+pub(crate) fn run(Args { server, proxy_admin, no_control_plane, output: format }: Args) -> Exit {
+    let client = match no_control_plane {
+        true => None,
+        false => match server.client() {
+            Ok(client) => Some(client),
+            Err(exit) => return exit,
+        },
+    };
+    let (findings, unreachable) = findings(client.as_ref(), &proxy_admin);
+    let is_bad = findings.iter().any(|finding| finding.level == Level::Fail);
+    output::print_as(format, &findings, || finding::table(&findings));
+    match (unreachable, is_bad) {
+        (true, _) => Exit::Unreachable,
+        (false, true) => Exit::Problems,
+        (false, false) => Exit::Ok,
+    }
+}
+
+/// Looks at everything, and says whether somebody could not be reached.
+pub(crate) fn findings(client: Option<&Client>, proxies: &[String]) -> (Vec<Finding>, bool) {
+    let mut findings = Vec::new();
+    let mut unreachable = client.is_some_and(|client| ask(client, &mut findings).is_err());
+    for address in proxies {
+        let looked = Client::of_admin(address).get("/status").map(Option::unwrap_or_default);
+        match looked {
+            Ok(status) => findings.extend(proxy::look(address, &status)),
+            Err(failed) => {
+                unreachable = true;
+                findings.push(Finding::failed(format!("proxy {address}"), &failed));
+            }
+        }
+    }
+    findings.extend(host::look());
+    (findings, unreachable)
+}
+
+/// Looks at a control plane and at what it knows. What cannot be asked is a finding too.
+fn ask(client: &Client, findings: &mut Vec<Finding>) -> Result<(), Failed> {
+    let index = match client.timed("/").and_then(|found| found.ok_or_else(|| client.is_none())) {
+        Ok(index) => index,
+        Err(failed) => {
+            findings.push(Finding::failed("control plane", &failed));
+            return Err(failed);
+        }
+    };
+    findings.extend(control_plane::reached(&index, Timestamp::now()));
+    // each of them may be refused to whoever asks, or be unknown to an older one
+    let mut look = |what: &str, found: Result<Vec<Finding>, Failed>| match found {
+        Ok(found) => findings.extend(found),
+        Err(failed) => findings.push(Finding::failed(what, &failed)),
+    };
+    let store = client.timed("/meshes?size=1").map(|found| found.iter().map(control_plane::store).collect());
+    look("store", store);
+    let certificates = client.certificates("");
+    look("certificates", certificates.map(|report| control_plane::certificates(&report)));
+    // proxies are told where something is wrong: all of them are counted
+    let fleet = client.report("&what=proxies");
+    look("proxies", fleet.map(|report| control_plane::fleet(&report)));
+    Ok(())
+}

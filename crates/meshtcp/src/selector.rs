@@ -1,0 +1,85 @@
+//! `-l`: resources by their labels, as kubectl writes it.
+
+use std::str::FromStr;
+
+use serde_json::Value;
+
+/// Which resources are meant, by their labels.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct Selector {
+    /// Only resources with this label: KEY=VALUE, KEY!=VALUE, or KEY with any value; several by commas, or repeated
+    #[arg(short = 'l', long = "selector", value_name = "KEY=VALUE", value_delimiter = ',')]
+    terms: Vec<Term>,
+}
+
+/// One thing that is said of labels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Term {
+    /// There is a label with this key.
+    Has(String),
+    /// There is a label with this key and value.
+    Is(String, String),
+    /// There is none with this key and value.
+    IsNot(String, String),
+}
+
+impl FromStr for Term {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (key, term): (&str, fn(String, String) -> Self) = match text.split_once('=') {
+            None => (text, |key, _| Self::Has(key)),
+            Some((key, _)) => match key.strip_suffix('!') {
+                Some(key) => (key, Self::IsNot),
+                None => (key, Self::Is),
+            },
+        };
+        let value = text.split_once('=').map_or("", |(_, value)| value.strip_prefix('=').unwrap_or(value));
+        if key.is_empty() {
+            return Err("this is no selector: write KEY=VALUE".to_owned());
+        }
+        Ok(term(key.to_owned(), value.to_owned()))
+    }
+}
+
+impl Selector {
+    /// Whether nothing is said: every resource is meant.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.terms.is_empty()
+    }
+
+    /// Whether a resource is meant.
+    pub(crate) fn admits(&self, resource: &Value) -> bool {
+        let label = |key: &str| resource.get("labels")?.get(key)?.as_str();
+        self.terms.iter().all(|term| match term {
+            Term::Has(key) => label(key).is_some(),
+            Term::Is(key, value) => label(key) == Some(value),
+            Term::IsNot(key, value) => label(key) != Some(value),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn labels_select() {
+        let resource = json!({ "name": "x", "labels": { "team": "shop", "meshtcp.io/existing": "keep" } });
+        for (text, admits) in [
+            ("team=shop", true),
+            ("team==shop", true),
+            ("team=depot", false),
+            ("team!=depot", true),
+            ("tier!=db", true),
+            ("team", true),
+            ("tier", false),
+        ] {
+            let selector = Selector { terms: vec![text.parse().unwrap()] };
+            assert_eq!(selector.admits(&resource), admits, "{text}");
+        }
+        assert!("=x".parse::<Term>().is_err() && "".parse::<Term>().is_err());
+    }
+}
