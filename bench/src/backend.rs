@@ -8,6 +8,7 @@ use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
 
+use crate::door;
 use crate::order::{self, Order};
 use crate::pace;
 use crate::poll::Poll;
@@ -155,6 +156,13 @@ impl Visitor {
         match &mut self.stage {
             Stage::Ordering(known) => {
                 known.extend_from_slice(bytes);
+                // what a client says to an ingress
+                if known.first() == Some(&0x16) {
+                    match door::record(known) {
+                        Some(length) => drop(known.drain(..length)),
+                        None => return Ok(Next::Stay),
+                    }
+                }
                 let Some((order, rest)) = known.split_first_chunk::<{ order::BYTES }>() else {
                     return Ok(Next::Stay);
                 };

@@ -137,7 +137,7 @@ impl Case {
         }
     }
 
-    /// Whether the large configuration is compared, too.
+    /// Whether other configurations of ours are compared, too.
     pub(crate) fn compares_configurations(self) -> bool {
         matches!(self, Self::Bulk4 | Self::Rr64 | Self::Crr)
     }

@@ -105,20 +105,16 @@ impl Contest {
         let backends = backends()?;
         let mut running = Vec::new();
         for contestant in Contestant::value_variants().iter().copied() {
-            let large = contestant == Contestant::MeshtcpLarge;
             let ours = contestant == Contestant::Meshtcp;
             let chosen = arguments.against.is_empty() || arguments.against.contains(&contestant);
             let speaks = contestant.speaks(setting.wire);
-            if !(ours || chosen)
-                || !speaks
-                || large && !cases.iter().any(|case| case.compares_configurations())
-            {
+            if !(ours || chosen) || !speaks || !cases.iter().any(|case| contestant.competes(*case)) {
                 continue;
             }
             machine::stay_on(pinned(PROXY_CPU));
             let started = contestant.start(setting, certificates, arguments);
             machine::stay_on(pinned(LOAD_CPU));
-            let checked = started.and_then(|started| match check(contestant.address()) {
+            let checked = started.and_then(|started| match check(contestant.door()) {
                 Ok(()) => Ok(started),
                 Err(why) => Err(format!("{} does not carry every byte: {why}", contestant.name())),
             });
@@ -169,12 +165,12 @@ impl Contest {
 /// One contestant's turn in one case; `None`: it takes no part.
 fn slice(case: Case, running: &Running, quick: bool) -> Option<std::io::Result<Sample>> {
     let contestant = running.contestant;
-    let (address, processes) = (contestant.address(), running.processes());
-    if contestant == Contestant::MeshtcpLarge && !case.compares_configurations() {
+    let (door, processes) = (contestant.door(), running.processes());
+    if !contestant.competes(case) {
         return None;
     }
     let Some(load) = case.load() else {
-        return (contestant != Contestant::Direct).then(|| idle(address, case.resting(), processes));
+        return (contestant != Contestant::Direct).then(|| idle(door, case.resting(), processes));
     };
     let length = match case {
         Case::Mix if !quick => 800,
@@ -188,7 +184,7 @@ fn slice(case: Case, running: &Running, quick: bool) -> Option<std::io::Result<S
     if case == Case::Rr1 {
         processes.pin(LOAD_CPU);
     }
-    let sample = load.run(address, window);
+    let sample = load.run(door, window);
     if case == Case::Rr1 {
         processes.pin(PROXY_CPU);
     }

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::case::Wire;
+use crate::case::{Case, Wire};
 use crate::certificates::Certificates;
 use crate::contest::Setting;
+use crate::door::Door;
 use crate::files::{self, Size, tls};
 use crate::process::Processes;
 use crate::{Arguments, machine};
@@ -25,6 +26,8 @@ pub(crate) enum Contestant {
     Meshtcp,
     /// Ours, with 1,000 listeners and 1,000 endpoints
     MeshtcpLarge,
+    /// Ours, as the ingress of a zone: it reads a server name, and passes TLS on
+    MeshtcpIngress,
     /// HAProxy as it comes
     Haproxy,
     /// HAProxy made to splice
@@ -44,6 +47,7 @@ impl Contestant {
             Self::Direct => "direct",
             Self::Meshtcp => "meshtcp",
             Self::MeshtcpLarge => "meshtcp, large configuration",
+            Self::MeshtcpIngress => "meshtcp, ingress of a zone",
             Self::Haproxy => "HAProxy",
             Self::HaproxySplice => "HAProxy + splice",
             Self::Nginx => "nginx",
@@ -61,8 +65,36 @@ impl Contestant {
             Self::HaproxySplice => 20_904,
             Self::Nginx => 20_905,
             Self::Envoy => 20_906,
+            Self::MeshtcpIngress => 20_907,
         };
         (Ipv4Addr::LOCALHOST, port).into()
+    }
+
+    /// The same, and what it wants to hear first.
+    pub(crate) fn door(self) -> Door {
+        match self {
+            Self::MeshtcpIngress => Door::of_ingress(self.address()),
+            Self::Direct
+            | Self::Meshtcp
+            | Self::MeshtcpLarge
+            | Self::Haproxy
+            | Self::HaproxySplice
+            | Self::Nginx
+            | Self::Envoy => Door::plain(self.address()),
+        }
+    }
+
+    /// Whether it takes part in a case, of those that are spoken as it speaks.
+    pub(crate) fn competes(self, case: Case) -> bool {
+        match self {
+            Self::MeshtcpLarge | Self::MeshtcpIngress => case.compares_configurations(),
+            Self::Direct
+            | Self::Meshtcp
+            | Self::Haproxy
+            | Self::HaproxySplice
+            | Self::Nginx
+            | Self::Envoy => true,
+        }
     }
 
     /// Whether it takes part where this is spoken.
@@ -77,7 +109,7 @@ impl Contestant {
     /// What it says its version is.
     pub(crate) fn version(self, arguments: &Arguments) -> Option<String> {
         match self {
-            Self::Direct | Self::MeshtcpLarge | Self::HaproxySplice => None,
+            Self::Direct | Self::MeshtcpLarge | Self::MeshtcpIngress | Self::HaproxySplice => None,
             Self::Meshtcp => Some(machine::version(&arguments.meshtcp.to_string_lossy(), "--version")),
             Self::Haproxy => {
                 let said = machine::version("haproxy", "-v");
@@ -109,10 +141,11 @@ impl Contestant {
         };
         let mut command = match self {
             Self::Direct => return Ok(None),
-            Self::Meshtcp | Self::MeshtcpLarge => {
-                let size = if self == Self::Meshtcp { Size::Small } else { Size::Large };
+            Self::Meshtcp | Self::MeshtcpLarge | Self::MeshtcpIngress => {
                 let resources = match wire {
-                    Wire::Plaintext => files::resources(port, size),
+                    Wire::Plaintext if self == Self::MeshtcpIngress => files::ingress(port),
+                    Wire::Plaintext if self == Self::Meshtcp => files::resources(port, Size::Small),
+                    Wire::Plaintext => files::resources(port, Size::Large),
                     Wire::Tls { .. } => tls::resources(port, certificates)?,
                 };
                 let path = write("mesh.yaml", resources)?;

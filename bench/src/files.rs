@@ -61,6 +61,24 @@ pub(crate) fn resources(port: u16, size: Size) -> String {
             );
         }
     }
+    shops(&mut text, size);
+    text.push_str("---\n");
+    text.push_str(ROUTE);
+    text
+}
+
+/// The resources of meshtcp as the ingress of a zone on `port`, which leads to the same backends.
+pub(crate) fn ingress(port: u16) -> String {
+    let mut text = format!(
+        "type: Mesh\nname: default\n---\ntype: ZoneIngress\nname: gate\nnetworking: {{ address: 127.0.0.1, port: {port} }}\n\
+         availableServices:\n  - {{ mesh: default, instances: 2, tags: {{ kuma.io/service: shop }} }}\n"
+    );
+    shops(&mut text, Size::Small);
+    text
+}
+
+/// The Dataplanes of the backends.
+fn shops(text: &mut String, size: Size) {
     for index in 0..LARGE {
         if size == Size::Small && index != 0 && index != LARGE - 1 {
             continue;
@@ -76,9 +94,6 @@ pub(crate) fn resources(port: u16, size: Size) -> String {
             address.port(),
         );
     }
-    text.push_str("---\n");
-    text.push_str(ROUTE);
-    text
 }
 
 /// HAProxy, as it comes or made to splice.

@@ -8,7 +8,6 @@ mod mixed;
 mod visit;
 
 use std::io;
-use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -16,6 +15,7 @@ use std::time::{Duration, Instant};
 pub(crate) use check::check;
 pub(crate) use idle::idle;
 
+use crate::door::Door;
 use crate::order::Order;
 use crate::socket::{self, Moved, dial};
 use crate::window::{Sample, Window};
@@ -48,7 +48,7 @@ pub(crate) enum Load {
 }
 
 impl Load {
-    pub(crate) fn run(self, target: SocketAddr, window: Window) -> io::Result<Sample> {
+    pub(crate) fn run(self, target: Door, window: Window) -> io::Result<Sample> {
         match self {
             Self::Bulk(streams, way) => bulk::bulk(target, window, streams, way, None),
             Self::Ask(connections) => ask::ask(target, window, connections),
@@ -63,8 +63,9 @@ impl Load {
 }
 
 /// A connection whose order was given.
-fn order(target: SocketAddr, order: Order) -> io::Result<OwnedFd> {
-    let socket = dial(target)?;
+fn order(target: Door, order: Order) -> io::Result<OwnedFd> {
+    let socket = dial(target.address)?;
+    write_all(&socket, target.first)?;
     write_all(&socket, &order.bytes())?;
     Ok(socket)
 }

@@ -12,6 +12,7 @@ mod case;
 mod certificates;
 mod contest;
 mod contestant;
+mod door;
 mod files;
 mod ledger;
 mod load;

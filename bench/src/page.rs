@@ -71,14 +71,25 @@ impl Page<'_> {
                 memory.median
             );
         }
-        let with_large = Case::value_variants().iter().copied().filter(|case| case.compares_configurations());
-        let verdicts: Vec<_> = with_large
-            .filter_map(|case| Some((case, target::large_configuration(self.ledger, case)?)))
-            .collect();
+        self.of_ours(
+            text,
+            "With 1,000 listeners and 1,000 endpoints, CPU per unit divided by that of the small configuration",
+            target::large_configuration,
+        );
+        self.of_ours(
+            text,
+            "As the ingress of a zone, which has read a client hello and passes on what follows, CPU per unit divided by that \
+             of the plain relay",
+            target::ingress,
+        );
+    }
+
+    /// What a configuration of ours costs beside the plain one, case by case.
+    fn of_ours(&self, text: &mut String, what: &str, verdict: fn(&Ledger, Case) -> Option<Verdict>) {
+        let cases = Case::value_variants().iter().copied().filter(|case| case.compares_configurations());
+        let verdicts: Vec<_> = cases.filter_map(|case| Some((case, verdict(self.ledger, case)?))).collect();
         if !verdicts.is_empty() {
-            text.push_str(
-                "\nWith 1,000 listeners and 1,000 endpoints, CPU per unit divided by that of the small configuration:\n\n",
-            );
+            let _ = write!(text, "\n{what}:\n\n");
             for (case, verdict) in verdicts {
                 let _ = writeln!(text, "* {}: {}", case.title(), in_words(&verdict));
             }

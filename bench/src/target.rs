@@ -3,6 +3,7 @@
 use crate::case::{Case, Metric};
 use crate::contestant::Contestant;
 use crate::ledger::{Ledger, Middle};
+use crate::load::Load;
 
 /// Which way is good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +55,9 @@ pub(crate) const IDLE_KIB: f64 = 0.5;
 /// The most that the large configuration may cost, against the small one: what a duel can still tell from nothing.
 pub(crate) const LARGE_CONFIGURATION: f64 = 1.03;
 
+/// The most that an ingress may cost which has read its hello, against the plain relay.
+pub(crate) const INGRESS: f64 = 1.05;
+
 /// A target, and what was seen.
 pub(crate) struct Verdict {
     pub(crate) bound: Bound,
@@ -91,6 +95,21 @@ impl Target {
 
 /// The same load with the large configuration, against the small one.
 pub(crate) fn large_configuration(ledger: &Ledger, case: Case) -> Option<Verdict> {
-    let seen = ledger.ratio(case, Metric::Cpu, Contestant::MeshtcpLarge, Contestant::Meshtcp)?;
-    Some(Verdict { bound: Bound::AtMost, wanted: LARGE_CONFIGURATION, seen })
+    of_ours(ledger, case, Contestant::MeshtcpLarge, LARGE_CONFIGURATION)
+}
+
+/// The same load through the ingress of a zone, against the plain relay. What begins each connection with a hello is not
+/// compared.
+pub(crate) fn ingress(ledger: &Ledger, case: Case) -> Option<Verdict> {
+    match case.load()? {
+        Load::Visit(_) => None,
+        Load::Bulk(..) | Load::Ask(_) | Load::Mixed => {
+            of_ours(ledger, case, Contestant::MeshtcpIngress, INGRESS)
+        }
+    }
+}
+
+fn of_ours(ledger: &Ledger, case: Case, one: Contestant, wanted: f64) -> Option<Verdict> {
+    let seen = ledger.ratio(case, Metric::Cpu, one, Contestant::Meshtcp)?;
+    Some(Verdict { bound: Bound::AtMost, wanted, seen })
 }

@@ -1,19 +1,20 @@
 //! Connections that ask and are answered, in turn.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::time::Instant;
 
 use rustix::event::epoll::EventFlags;
 
 use super::{PATIENCE, REQUEST, order, read_patiently, write_all};
+use crate::door::Door;
 use crate::order::Order;
 use crate::poll::Poll;
 use crate::socket::{self, Moved};
 use crate::window::{Phase, Sample, Watch, Window, nanoseconds_since};
 
 /// Work is requests.
-pub(super) fn ask(target: SocketAddr, window: Window, connections: usize) -> io::Result<Sample> {
+pub(super) fn ask(target: Door, window: Window, connections: usize) -> io::Result<Sample> {
     if connections == 1 {
         return ask_alone(target, window);
     }
@@ -66,7 +67,7 @@ pub(super) fn ask(target: SocketAddr, window: Window, connections: usize) -> io:
 }
 
 /// One connection needs no poll: it blocks until it is answered.
-fn ask_alone(target: SocketAddr, window: Window) -> io::Result<Sample> {
+fn ask_alone(target: Door, window: Window) -> io::Result<Sample> {
     let mut stream = TcpStream::from(order(target, Order::Echo)?);
     stream.set_nonblocking(false)?;
     stream.set_read_timeout(Some(PATIENCE))?;

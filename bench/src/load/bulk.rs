@@ -1,13 +1,13 @@
 //! Streams that move as much as they can, or as much as they are paced for.
 
 use std::io;
-use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Instant;
 
 use rustix::event::epoll::EventFlags;
 
 use super::{Way, order, read_patiently};
+use crate::door::Door;
 use crate::order::Order;
 use crate::poll::Poll;
 use crate::socket::{self, Moved};
@@ -20,7 +20,7 @@ const TURNS: usize = 4;
 
 /// Work is gigabytes.
 pub(super) fn bulk(
-    target: SocketAddr,
+    target: Door,
     window: Window,
     streams: usize,
     way: Way,

@@ -1,24 +1,25 @@
 //! Whether a proxy carries every byte: echoes in odd pieces, then half-close.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 use super::PATIENCE;
+use crate::door::Door;
 use crate::order::Order;
 
 const SIZES: [usize; 8] = [0, 1, 63, 4_097, 65_536, 65_537, 1_000_003, 12_000_007];
 
 /// Says what went wrong first.
-pub(crate) fn check(target: SocketAddr) -> Result<(), String> {
+pub(crate) fn check(target: Door) -> Result<(), String> {
     for (seed, size) in SIZES.into_iter().enumerate() {
         echo(target, size, seed as u64).map_err(|error| format!("an echo of {size} bytes: {error}"))?;
     }
     Ok(())
 }
 
-fn echo(target: SocketAddr, size: usize, seed: u64) -> io::Result<()> {
-    let mut stream = TcpStream::connect_timeout(&target, PATIENCE)?;
+fn echo(target: Door, size: usize, seed: u64) -> io::Result<()> {
+    let mut stream = TcpStream::connect_timeout(&target.address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut random = fastrand::Rng::with_seed(seed);
@@ -29,6 +30,7 @@ fn echo(target: SocketAddr, size: usize, seed: u64) -> io::Result<()> {
         let sent = &bytes;
         let writing = scope.spawn(move || -> io::Result<()> {
             let mut random = fastrand::Rng::with_seed(seed);
+            writer.write_all(target.first)?;
             writer.write_all(&Order::Echo.bytes())?;
             let mut rest = &sent[..];
             while !rest.is_empty() {

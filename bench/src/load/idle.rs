@@ -1,16 +1,16 @@
 //! Connections that stay open after one exchange.
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{REQUEST, order, read_patiently, write_all};
+use crate::door::Door;
 use crate::order::Order;
 use crate::process::Processes;
 use crate::window::Sample;
 
 /// Opens connections, lets them rest, and closes them: memory is what each of them takes.
-pub(crate) fn idle(target: SocketAddr, connections: usize, watched: Processes) -> io::Result<Sample> {
+pub(crate) fn idle(target: Door, connections: usize, watched: Processes) -> io::Result<Sample> {
     const AT_ONCE: usize = 64;
     let before = watched.resident() as f64;
     let mut sockets = Vec::with_capacity(connections);

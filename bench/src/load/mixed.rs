@@ -1,13 +1,13 @@
 //! Small requests beside paced streams.
 
 use std::io;
-use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::Way;
 use super::ask::ask;
 use super::bulk::bulk;
+use crate::door::Door;
 use crate::window::{Sample, Window};
 
 pub(super) struct Beside {
@@ -18,7 +18,7 @@ pub(super) struct Beside {
 }
 
 /// Work is requests; what the streams moved is beside.
-pub(super) fn mixed(target: SocketAddr, window: Window, beside: Beside) -> io::Result<Sample> {
+pub(super) fn mixed(target: Door, window: Window, beside: Beside) -> io::Result<Sample> {
     let Beside { streams, pace, asking } = beside;
     std::thread::scope(|scope| {
         let around = Window { length: window.length + Duration::from_millis(50), ..window };

@@ -1,7 +1,6 @@
 //! Clients that connect, ask once, are answered and close.
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
@@ -9,6 +8,7 @@ use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 
 use super::REQUEST;
+use crate::door::Door;
 use crate::order::Order;
 use crate::poll::Poll;
 use crate::socket::{self, Moved, dial};
@@ -24,8 +24,8 @@ struct Visit {
 }
 
 /// Work is connections.
-pub(super) fn visit(target: SocketAddr, window: Window, at_a_time: usize) -> io::Result<Sample> {
-    let mut request = Order::Echo.bytes().to_vec();
+pub(super) fn visit(target: Door, window: Window, at_a_time: usize) -> io::Result<Sample> {
+    let mut request = [target.first, &Order::Echo.bytes()].concat();
     request.resize(request.len() + REQUEST, b'q');
     let mut buffer = [0; 1024];
     let mut poll = Poll::new()?;
@@ -83,8 +83,8 @@ pub(super) fn visit(target: SocketAddr, window: Window, at_a_time: usize) -> io:
 }
 
 /// Connects and asks; on loopback the handshake is over at once.
-fn begin(target: SocketAddr, request: &[u8]) -> io::Result<OwnedFd> {
-    let socket = dial(target)?;
+fn begin(target: Door, request: &[u8]) -> io::Result<OwnedFd> {
+    let socket = dial(target.address)?;
     match socket::write(&socket, request)? {
         Moved::Bytes(bytes) if bytes == request.len() => Ok(socket),
         Moved::Bytes(_) | Moved::End | Moved::Later => Err(io::ErrorKind::WriteZero.into()),

@@ -9,19 +9,20 @@
 
 mod filler;
 mod host_names;
-mod range;
+mod ranges;
+pub(crate) mod tags;
 mod vips;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use host_names::HostNames;
-use model::{Kind, Resource, ResourceKey};
+use model::{AddressRange, Kind, Resource, ResourceKey};
 use serde_json::{Value, json};
 use vips::Given;
 
 pub use filler::Filler;
-pub use range::{InvalidRange, Range, Ranges};
+pub use ranges::Ranges;
 pub use vips::Memory;
 
 /// The kinds of services, and what selectors of HostnameGenerators call them.
@@ -41,7 +42,7 @@ pub fn has_addresses(kind: Kind) -> bool {
 pub struct Addresses {
     services: BTreeMap<ResourceKey, Service>,
     held: BTreeMap<IpAddr, ResourceKey>,
-    without: Vec<(ResourceKey, Range)>,
+    without: Vec<(ResourceKey, AddressRange)>,
 }
 
 #[derive(Debug)]
@@ -106,11 +107,11 @@ impl Addresses {
 
     /// The ranges that have no address left, in words, with how many services are without.
     pub fn full(&self) -> Vec<String> {
-        let mut counts: BTreeMap<Kind, (Range, usize)> = BTreeMap::new();
+        let mut counts: BTreeMap<Kind, (AddressRange, usize)> = BTreeMap::new();
         for (key, range) in &self.without {
             counts.entry(key.kind).or_insert((*range, 0)).1 += 1;
         }
-        let in_words = |(kind, (range, count)): (Kind, (Range, usize))| {
+        let in_words = |(kind, (range, count)): (Kind, (AddressRange, usize))| {
             format!("no virtual IP is left in {range}: {count} of kind {kind} are without")
         };
         counts.into_iter().map(in_words).collect()

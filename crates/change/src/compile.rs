@@ -8,6 +8,7 @@
 mod change;
 mod circles;
 mod conflict;
+mod hosts;
 mod parallel;
 mod reference;
 mod rollouts;
@@ -22,12 +23,13 @@ use std::sync::Arc;
 
 use dialect::envoy::EnvoyOptions;
 use l4::config::{Config, ProxyName};
-use model::{Problems, Resource, ResourceKey, Severity};
-use plan::{Context, IgnoredBecause, Outcome, Plan, ProxyId, Reads, Snapshot, Warning};
+use model::{Problem, Problems, Resource, ResourceKey, Severity};
+use plan::{Context, IgnoredBecause, Outcome, Plan, ProxyId, Reads, Snapshot, TagAddresses, Warning};
 use xds::{Commons, Family};
 
 pub use change::{Change, What, changes};
 pub use conflict::{conflicts, shared_addresses};
+pub use hosts::host_names;
 pub use reference::{Dangling, dangling, newly_dangling};
 pub use rollouts::{Applied, applied, contend};
 pub use row::{Row, Share, Sort, carried, rows, without_kind};
@@ -36,6 +38,8 @@ pub use told::{Said, Told, Unsayable};
 pub use unsayable::unsayable;
 
 use crate::Ledger;
+use crate::addresses::tags;
+use crate::problem_of;
 
 /// Turns resources into what should run.
 #[derive(Clone, Debug)]
@@ -94,7 +98,9 @@ impl Compiler {
 
     /// The same from resources, wherever they come from and in whatever order.
     pub fn plan_all(&self, resources: impl IntoIterator<Item = Arc<Resource>>) -> Compiled {
-        self.plan(Snapshot::new(resources, self.context.clone()), Arc::default(), |_| Before::Nothing)
+        let resources: Vec<Arc<Resource>> = resources.into_iter().collect();
+        let context = self.context_of(&resources, &self.context.tag_addresses);
+        self.plan(Snapshot::new(resources, context), Arc::default(), |_| Before::Nothing)
     }
 
     /// The same as [`Compiler::compile`], made from an earlier state: only proxies whose plans read something that is
@@ -109,17 +115,29 @@ impl Compiler {
         before: &Compiled,
         resources: impl IntoIterator<Item = Arc<Resource>>,
     ) -> Compiled {
-        let otherwise = before.snapshot.context().announced_otherwise(&self.context);
+        let resources: Vec<Arc<Resource>> = resources.into_iter().collect();
+        let had = before.snapshot.context();
+        let context = self.context_of(&resources, &had.tag_addresses);
+        let otherwise = had.announced_otherwise(&self.context);
         let Some(otherwise) = otherwise.filter(|_| before.envoy == self.envoy) else {
-            return self.plan_all(resources);
+            return self.plan(Snapshot::new(resources, context), Arc::default(), |_| Before::Nothing);
         };
-        let snapshot = Snapshot::following(&before.snapshot, resources, self.context.clone());
+        let snapshot = Snapshot::following(&before.snapshot, resources, context);
         let touched = snapshot.touched_since(&before.snapshot);
         self.plan(snapshot, Arc::clone(&before.commons), |key| match before.proxies.get(key) {
             None => Before::Nothing,
             Some(old) if old.reads.meet(&touched) || otherwise.contains(key) => Before::Touched(old),
             Some(old) => Before::Untouched(old),
         })
+    }
+
+    /// What plans depend on besides these resources. Tag-based services keep the virtual IPs that they had.
+    fn context_of(&self, resources: &[Arc<Resource>], had: &TagAddresses) -> Context {
+        let mut context = self.context.clone();
+        if let Some(range) = context.tag_range {
+            context.tag_addresses = tags::give(resources.iter().map(Arc::as_ref), range, had).addresses;
+        }
+        context
     }
 
     /// Plans the proxies in scope that need it, on all cores: each is planned for itself.
@@ -263,6 +281,17 @@ impl Compiled {
     }
 }
 
+/// That tag-based services have no virtual IP, if that is so.
+fn without_addresses(compiled: &Compiled) -> Option<Problem> {
+    let context = compiled.snapshot.context();
+    let resources = compiled.snapshot.resources().iter().map(Arc::as_ref);
+    let range = context.tag_range?;
+    let without = tags::give(resources, range, &context.tag_addresses).without;
+    let message = format!("no virtual IP is left in {range}: {without} tag-based services are without");
+    let help = Some("give them a larger range: --tag-vips".to_owned());
+    (without > 0).then(|| Problem { severity: Severity::Warning, help, ..problem_of("", message) })
+}
+
 /// What the operator should know about a state, though it stops nothing: references that lead nowhere, what plans remark,
 /// and what proxies of `families` cannot do; none are named where nobody knows yet of which the proxies will be. A remark
 /// about several proxies is made once, at the Dataplane of the first.
@@ -291,7 +320,8 @@ pub fn warnings(
         Some(ledger.problem_of_proxy(proxies.first()?, Severity::Warning, format!("{remark}{others}")))
     });
     let found = dangling.iter().map(|it| it.problem.clone()).chain(rollouts::warnings(ledger));
-    let mut problems: Problems = found.chain(remarked).collect();
+    let of_addresses = hosts::unresolved(compiled, ledger).into_iter().chain(without_addresses(compiled));
+    let mut problems: Problems = found.chain(remarked).chain(of_addresses).collect();
     problems.extend(circles::remarks(compiled, ledger));
     problems.sort();
     problems

@@ -51,12 +51,22 @@ impl Ledger {
         severity: Severity,
         message: impl Into<String>,
     ) -> Problem {
-        let found = self.of_proxy(proxy);
+        self.problem_of(&proxy.resource(), severity, message)
+    }
+
+    /// A problem with a resource, told where that is named.
+    pub(crate) fn problem_of(
+        &self,
+        key: &ResourceKey,
+        severity: Severity,
+        message: impl Into<String>,
+    ) -> Problem {
+        let found = self.get(key);
         Problem {
             source: found.map_or_else(|| "".into(), |entry| entry.document.source().clone()),
             position: found.and_then(|entry| entry.name_position()),
             severity,
-            resource: Some(proxy.resource().to_string()),
+            resource: Some(key.to_string()),
             violation: Violation::new(FieldPath::root(), message),
             help: None,
         }

@@ -17,7 +17,7 @@ mod stored;
 mod text;
 
 use dialect::envoy::EnvoyOptions;
-use model::Severity;
+use model::{Problem, Severity};
 use plan::{Context, ProxyId};
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +86,13 @@ pub fn preview(in_force: &State, proposed: &State, live: &Live) -> Preview {
 }
 
 impl Preview {
+    /// The same, with these remarks too.
+    #[must_use]
+    pub fn remarking(mut self, problems: impl IntoIterator<Item = Problem>) -> Self {
+        self.remarks.extend(problems.into_iter().map(remark::of_problem));
+        self
+    }
+
     /// Whether the change would change nothing.
     pub fn is_empty(&self) -> bool {
         let Self { resources, proxies_total: _, proxies, not_let_in: _, remarks: _ } = self;

@@ -49,6 +49,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
+use change::addresses::Ranges;
 use model::Kind;
 use model::draft::Options;
 use serde_json::Value;
@@ -72,6 +73,8 @@ pub use serve_socket::serve_socket;
 pub struct Setup {
     /// How documents are checked.
     pub rules: Options,
+    /// Which virtual IPs services get here.
+    pub vips: Ranges,
     /// Whether resources come from somewhere else and cannot be changed here.
     pub read_only: bool,
     /// Whether what a store begins with, as [`prepare`] makes it, is there already.
@@ -108,6 +111,7 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             rules: Options::default(),
+            vips: Ranges::NONE,
             read_only: false,
             prepared: true,
             product: "meshtcp".into(),

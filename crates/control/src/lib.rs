@@ -18,6 +18,7 @@ pub mod discovery;
 pub mod door;
 pub mod fleet;
 pub mod guard;
+pub mod hosts;
 pub mod identity;
 pub mod jobs;
 mod listen;

@@ -33,6 +33,7 @@ pub use metrics::CompileMetrics;
 pub use wakes::{Event, Inbox, Wakes};
 
 use crate::guard::caught;
+use crate::hosts::HostResolver;
 use crate::identity::Outside;
 
 /// What carries the states that were accepted.
@@ -62,6 +63,9 @@ pub trait Sink {
 
     /// What is known of the secrets about services outside the mesh; `None`: nobody reads them here.
     fn outside(&self) -> Option<Arc<Outside>>;
+
+    /// Who resolves the host names at which proxies are dialled; `None`: proxies do, each for itself.
+    fn hosts(&self) -> Option<&HostResolver>;
 
     /// What proxies have announced about themselves; `None`: nothing new since this was asked last, and plans stay as they are.
     fn announced(&mut self) -> Option<BTreeMap<ProxyId, ProxyFeatures>>;

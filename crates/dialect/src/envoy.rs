@@ -29,6 +29,7 @@ mod split;
 mod tcp_proxy;
 mod tls;
 mod tls_params;
+mod unresolved;
 mod words;
 mod zone;
 
@@ -114,6 +115,7 @@ pub fn lower(plan: &Plan, options: &EnvoyOptions) -> EnvoyResources {
     } = plan;
     let mut resources = EnvoyResources::default();
     let unasked = Unasked::of(*profile);
+    let clusters = &*unresolved::without(clusters, listeners, &mut resources.notes);
     let destinations = Destinations { clusters, mtls: mtls.as_deref(), mesh: proxy.id.mesh(), unasked };
     let mut splits = Splits::new(destinations, options.split);
     for listener in listeners {

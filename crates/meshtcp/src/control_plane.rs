@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use change::compile::{Compiler, Scope, Which};
@@ -31,10 +31,13 @@ use control::discovery::{Publisher, Statuses, TokenGate};
 use control::door::raise_descriptors;
 use control::fleet::{Fleet, Standing};
 use control::guard::caught;
+use control::hosts::HostResolver;
 use control::identity::{Issuer, IssuerOptions, LeafKeys, keep};
 use control::jobs::once;
 use control::replicas::Others;
-use control::run::{CompileMetrics, Current, FleetNews, FleetSink, Inbox, Live, Turn, run as run_loop};
+use control::run::{
+    CompileMetrics, Current, Event, FleetNews, FleetSink, Inbox, Live, Turn, run as run_loop,
+};
 use control::store::StoreMetrics;
 use dialect::envoy::{EnvoyOptions, SplitLayout};
 use model::MeshName;
@@ -198,7 +201,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
     let context = Context {
         zone: arguments.zone().map(Into::into),
         certified: Some(BTreeSet::new()),
-        ..Context::new(arguments.resources.rules.profile)
+        ..arguments.resources.rules.context()
     };
     let scope = Scope { mesh: arguments.mesh.as_deref().map(MeshName::from), which: Which::All };
     let envoy = EnvoyOptions { split: arguments.envoy_split.into(), ..EnvoyOptions::default() };
@@ -213,14 +216,17 @@ pub(crate) fn run(arguments: Args) -> Exit {
         makes_authorities: resources.store().is_none(),
         zone: compiler.context.zone.as_deref().map(Into::into),
     };
-    let looks = events.clone();
-    let issuer = Issuer::telling(options, move || {
-        // fails only when we are leaving
-        let _ = looks.send(control::run::Event::Look);
-    });
+    let look = |events: Sender<Event<()>>| {
+        move || {
+            // fails only when we are leaving
+            let _ = events.send(Event::Look);
+        }
+    };
+    let issuer = Issuer::telling(options, look(events.clone()));
     let sink = FleetSink::new(fleet, Arc::clone(&publisher), Arc::clone(&statuses))
         .guarded(api.gate.clone())
-        .issuing(issuer.clone());
+        .issuing(issuer.clone())
+        .resolving(HostResolver::start(runtime.handle(), look(events.clone())));
     let sink = match resources.store() {
         // what a store has is shown as it is
         Some(_) => sink,

@@ -10,7 +10,6 @@ use clap::ValueEnum as _;
 use dialect::envoy::EnvoyOptions;
 use model::kind::Scope;
 use model::{Kind, ResourceKey};
-use plan::Context as PlanContext;
 use serde_json::Value;
 use xds::Foreign;
 
@@ -66,7 +65,7 @@ impl InForce {
     /// # Errors
     /// How to end, after it was said why.
     pub(crate) fn load_telling(&self, envoy: EnvoyOptions) -> Result<State, Exit> {
-        let context = PlanContext::new(self.rules.profile);
+        let context = self.rules.context();
         let ledger = if self.against.is_empty() {
             self.asked()?
         } else {
@@ -100,8 +99,8 @@ impl InForce {
         match paths {
             [] => self.load(),
             paths => {
-                let context = PlanContext::new(self.rules.profile);
-                Ok(State::of(self.rules.load(paths, &self.mesh()?)?, &context, EnvoyOptions::default()))
+                let ledger = self.rules.load(paths, &self.mesh()?)?;
+                Ok(State::of(ledger, &self.rules.context(), EnvoyOptions::default()))
             }
         }
     }

@@ -6,7 +6,7 @@ pub(crate) use view::in_each_dialect;
 
 use change::compile::{Compiled, Compiler, Scope};
 use dialect::envoy::{EnvoyOptions, EnvoyResources};
-use plan::{Context, Plan, ProxyFeatures, ProxyId, Redirection, TagAddresses, plan_json};
+use plan::{Context, Plan, ProxyFeatures, ProxyId, Redirection, plan_json};
 use serde_json::{Value, json};
 
 use crate::control_plane::Split;
@@ -101,9 +101,7 @@ fn planned(
     envoy: EnvoyOptions,
 ) -> Result<Compiled, Exit> {
     let ledger = source.rules.load(&source.paths(), "default")?;
-    // nobody has given out addresses here: those of a control plane that starts with these files
-    let tag_addresses = TagAddresses::AsIfNew;
-    let context = Context { zone, tag_addresses, ..Context::new(source.rules.profile) };
+    let context = Context { zone, ..source.rules.context() };
     Ok(Compiler { context, scope: Scope::only([proxy.clone()]), envoy }.compile(&ledger))
 }
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use change::addresses::Filler;
 use change::preview::{State, overlay, preview};
 use dialect::envoy::EnvoyOptions;
-use plan::Context;
 
 use crate::control_plane::Split;
 use crate::exit::Exit;
@@ -35,9 +35,11 @@ pub(crate) fn run(Args { files, in_force, proxies, envoy_split, output: format }
         let envoy = EnvoyOptions { split: split.into(), ..EnvoyOptions::default() };
         let before = in_force.load_telling(envoy)?;
         let live = proxies.live()?;
-        let ledger = overlay(&before.ledger, &put, &BTreeSet::new(), in_force.rules.profile);
-        let after = State::of(ledger, &Context::new(in_force.rules.profile), envoy);
-        Ok((preview(&before, &after, &live), exit))
+        let rules = &in_force.rules;
+        let ledger = overlay(&before.ledger, &put, &BTreeSet::new(), rules.profile);
+        let mut filler = Filler::new(rules.vips.ranges(), rules.options());
+        let after = State::of(filler.fill(&ledger), &rules.context(), envoy);
+        Ok((preview(&before, &after, &live).remarking(filler.problems()), exit))
     };
     let (preview, exit) = match foretold() {
         Ok(both) => both,

@@ -7,7 +7,6 @@ use std::path::PathBuf;
 
 use change::preview::{State, overlay};
 use dialect::envoy::EnvoyOptions;
-use plan::Context;
 use run::{Arrival, Simulation};
 
 use crate::exit::Exit;
@@ -45,7 +44,7 @@ pub(crate) fn run(Args { files, in_force, log, connections, seed, proxy, output:
         let Proposed { entries: put, exit } = files.read(&in_force.rules, &in_force.mesh()?)?;
         let before = in_force.load()?;
         let ledger = overlay(&before.ledger, &put, &BTreeSet::new(), in_force.rules.profile);
-        let after = State::of(ledger, &Context::new(in_force.rules.profile), EnvoyOptions::default());
+        let after = State::of(ledger, &in_force.rules.context(), EnvoyOptions::default());
         let mut simulation = Simulation::between(&before.compiled, &after.compiled).map_err(|why| {
             complain(&format!("error: the proxy would not run it: {why}\n"));
             Exit::Problems

@@ -6,6 +6,7 @@ use change::{Ledger, Options};
 use control::sources::{FolderSource, OpenError, Source as _};
 use model::Profile;
 use model::draft::UnknownFields;
+use plan::Context;
 
 use crate::exit::Exit;
 use crate::output::complain;
@@ -57,6 +58,11 @@ impl Rules {
             Unknown::Ignore => UnknownFields::Ignore,
         };
         Options { profile: self.profile, unknown_fields, ..Options::default() }
+    }
+
+    /// What plans depend on besides resources, as far as flags say it.
+    pub(crate) fn context(&self) -> Context {
+        Context { tag_range: self.vips.ranges().tags, ..Context::new(self.profile) }
     }
 
     /// Opens files and folders. Documents that say no mesh are in this one.

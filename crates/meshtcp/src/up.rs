@@ -235,7 +235,7 @@ fn compiler(arguments: &Args) -> Result<Compiler, String> {
     let scope = Scope { mesh: mesh.map(MeshName::from), which };
     // nobody here is an Envoy
     let envoy = EnvoyOptions::default();
-    let context = Context::new(arguments.source.rules.profile);
+    let context = arguments.source.rules.context();
     let zone = arguments.zone.clone();
     Ok(Compiler { context: Context { zone, certified: Some(BTreeSet::new()), ..context }, scope, envoy })
 }

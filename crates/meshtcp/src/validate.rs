@@ -5,7 +5,6 @@ use change::compile::{Compiler, Scope, dangling, shared_addresses, unsayable, wa
 use control::sources::Source as _;
 use dialect::envoy::EnvoyOptions;
 use model::{Problems, Severity};
-use plan::Context;
 use xds::Family;
 
 use crate::exit::Exit;
@@ -28,7 +27,7 @@ pub(crate) fn run(Args { source, output: format }: Args) -> Exit {
         Err(exit) => return exit,
     };
     let loaded = store.load();
-    let (context, envoy) = (Context::new(source.rules.profile), EnvoyOptions::default());
+    let (context, envoy) = (source.rules.context(), EnvoyOptions::default());
     let compiler = Compiler { context, scope: Scope::everything(), envoy };
     let compiled = compiler.compile(&loaded.ledger);
     let nowhere = dangling(&compiled.snapshot, &loaded.ledger);

@@ -20,6 +20,7 @@
 //!
 //! A [`Resource`] that exists is valid: nothing after [`draft::parse`] checks a field again.
 
+mod address_range;
 pub mod declared;
 pub mod draft;
 pub mod key;
@@ -33,6 +34,7 @@ pub mod resource;
 pub mod topology;
 pub mod violation;
 
+pub use address_range::{AddressRange, InvalidRange};
 pub use key::{NoKey, ResourceKey};
 pub use kind::Kind;
 pub use name::{MeshName, ProxyKey, ResourceName};

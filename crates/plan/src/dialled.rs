@@ -27,18 +27,5 @@ pub enum DialledTarget {
     Resource(ResourceId),
 }
 
-/// The virtual IPs of tag-based services.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TagAddresses {
-    /// Those that were given out, by mesh and service; what is not here has none.
-    Given(BTreeMap<(String, String), IpAddr>),
-    /// Those that a control plane without a past would give out: from 240.0.0.0 on, by name. They change when services come
-    /// and go, so this is only for looking at files.
-    AsIfNew,
-}
-
-impl Default for TagAddresses {
-    fn default() -> Self {
-        Self::Given(BTreeMap::new())
-    }
-}
+/// The virtual IPs of tag-based services, by mesh and service; what is not here has none.
+pub type TagAddresses = BTreeMap<(String, String), IpAddr>;

@@ -8,6 +8,7 @@ mod circles;
 mod dialled;
 mod explain;
 mod features;
+mod hosts;
 mod inspect;
 mod json;
 mod matching;
@@ -31,6 +32,7 @@ pub use explain::{
     Explanation, InboundExplanation, OutboundExplanation, PermissionExplanation, PolicyExplanation, explain,
 };
 pub use features::{ProxyFeatures, Redirection};
+pub use hosts::{Host, Hosts};
 pub use inspect::Answer;
 pub use json::plan_json;
 pub use matching::{Matched, Shadows};

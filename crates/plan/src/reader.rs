@@ -1,11 +1,13 @@
 //! A snapshot as planning reads it: every answer is recorded as a question that was asked.
 
 use std::cell::RefCell;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use model::topology::{Dataplane, Mesh};
 use model::{Kind, Labels, Profile, Resource, ResourceId, Spec, Tags};
 
+use crate::hosts::Host;
 use crate::memo::Memo;
 use crate::pool::Pools;
 use crate::reads::{self, Reads};
@@ -123,6 +125,26 @@ impl<'a> Reader<'a> {
     pub(crate) fn is_offered(&self, mesh: &str, service: &str) -> bool {
         self.ask(reads::offered(mesh, service));
         self.snapshot.is_offered(mesh, service)
+    }
+
+    /// The tag-based services of a mesh that have a virtual IP, by name.
+    pub(crate) fn tag_addresses(&self, mesh: &str) -> impl Iterator<Item = (&'a str, IpAddr)> + use<'a> {
+        self.ask(reads::tag_addresses(mesh));
+        let (first, mesh) = ((mesh.to_owned(), String::new()), mesh.to_owned());
+        let given = self.snapshot.context().tag_addresses.range(first..);
+        let of_mesh = given.take_while(move |((other, _), _)| *other == mesh);
+        of_mesh.map(|((_, service), address)| (service.as_str(), *address))
+    }
+
+    /// Where what is at an address is dialled: for a host name the address that it stands for, if anybody knows it.
+    pub(crate) fn dialled_at(&self, address: &str) -> String {
+        if address.parse::<IpAddr>().is_err() {
+            self.ask(reads::host(address));
+            if let Some(found) = self.snapshot.context().hosts.get(address).and_then(Host::address) {
+                return found.to_string();
+            }
+        }
+        address.to_owned()
     }
 
     /// The policies of a kind in a mesh that were indexed under a condition on proxies, each with its place in store order.

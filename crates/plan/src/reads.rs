@@ -10,6 +10,7 @@ use model::reference::SERVICE_TAG;
 use model::{Kind, Labels, Profile, Resource, ResourceId, Spec, Tags};
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::hosts::{Host, Hosts};
 use crate::matching::condition_of;
 use crate::snapshot::Snapshot;
 
@@ -101,6 +102,16 @@ impl Snapshot {
             .into_iter()
             .filter(|(mesh, service)| before.is_offered(mesh, service) != self.is_offered(mesh, service));
         touched.0.extend(came_or_went.map(|(mesh, service)| offered(mesh, service)));
+        let (was, is) = (before.context(), self.context());
+        let address = |hosts: &Hosts, name: &String| hosts.get(name).and_then(Host::address);
+        let hosts = was.hosts.keys().chain(is.hosts.keys());
+        let moved = hosts.filter(|name| address(&was.hosts, name) != address(&is.hosts, name));
+        touched.0.extend(moved.map(|name| host(name)));
+        if was.tag_addresses != is.tag_addresses {
+            let services = was.tag_addresses.keys().chain(is.tag_addresses.keys());
+            let given = services.filter(|it| was.tag_addresses.get(it) != is.tag_addresses.get(it));
+            touched.0.extend(given.map(|(mesh, _)| tag_addresses(mesh)));
+        }
         touched
     }
 
@@ -171,6 +182,16 @@ pub(crate) fn policies(kind: Kind, mesh: &str, key: &str, value: &str) -> u64 {
 /// The zone proxies that are listeners of Dataplanes of a mesh.
 pub(crate) fn zone_proxies(mesh: &str) -> u64 {
     hash("zone proxies", Kind::Dataplane, &[mesh])
+}
+
+/// The virtual IPs of the tag-based services of a mesh.
+pub(crate) fn tag_addresses(mesh: &str) -> u64 {
+    hash("tag addresses", Kind::Dataplane, &[mesh])
+}
+
+/// What a host name stands for.
+pub(crate) fn host(name: &str) -> u64 {
+    hash("host", Kind::Dataplane, &[name])
 }
 
 fn with_tag(mesh: &str, (key, value): (&str, &str)) -> u64 {

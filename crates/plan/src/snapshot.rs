@@ -7,11 +7,12 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use model::topology::{Dataplane, Mesh};
-use model::{Kind, Labels, Profile, ProxyKey, Resource, ResourceId, Spec, Tags};
+use model::{AddressRange, Kind, Labels, Profile, ProxyKey, Resource, ResourceId, Spec, Tags};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::dialled::{Dialled, TagAddresses};
 use crate::features::ProxyFeatures;
+use crate::hosts::Hosts;
 use crate::matching::index_target;
 use crate::memo::Memo;
 use crate::pairs::PairIndex;
@@ -35,6 +36,10 @@ pub struct Context {
     pub dialled: BTreeMap<ProxyKey, Vec<Dialled>>,
     /// The virtual IPs of tag-based services, which no resource has; default: none.
     pub tag_addresses: TagAddresses,
+    /// Of which addresses tag-based services get theirs; absent, as by default: they get no new ones.
+    pub tag_range: Option<AddressRange>,
+    /// The host names at which proxies are dialled, as far as somebody resolved them; default: nobody did.
+    pub hosts: Hosts,
     /// The tag-based services whose instances all have a certificate of the mesh's CA, as mesh and service. It matters where
     /// a mesh takes plaintext too, since the others are dialled so. Absent: nobody counts, and everybody is taken to have
     /// one.
@@ -55,12 +60,15 @@ impl Context {
             unannounced: ProxyFeatures::default(),
             dialled: BTreeMap::new(),
             tag_addresses: TagAddresses::default(),
+            tag_range: None,
+            hosts: Hosts::default(),
             certified: None,
             unloaded: BTreeMap::new(),
         }
     }
 
-    /// The proxies that announce something else by another context; `None`: that one differs in something else, too.
+    /// The proxies that announce something else by another context; `None`: that one differs in something else, too. What
+    /// plans ask a [`Snapshot`] for one by one does not count: [`Snapshot::touched_since`] tells it.
     pub fn announced_otherwise<'a>(&'a self, other: &'a Self) -> Option<BTreeSet<&'a ProxyId>> {
         let Self {
             profile,
@@ -69,22 +77,22 @@ impl Context {
             proxies,
             unannounced,
             dialled,
-            tag_addresses,
+            tag_addresses: _,
+            tag_range: _,
+            hosts: _,
             certified,
             unloaded,
         } = self;
-        let alike =
-            (profile, zone, system_namespace, unannounced, dialled, tag_addresses, certified, unloaded)
-                == (
-                    &other.profile,
-                    &other.zone,
-                    &other.system_namespace,
-                    &other.unannounced,
-                    &other.dialled,
-                    &other.tag_addresses,
-                    &other.certified,
-                    &other.unloaded,
-                );
+        let alike = (profile, zone, system_namespace, unannounced, dialled, certified, unloaded)
+            == (
+                &other.profile,
+                &other.zone,
+                &other.system_namespace,
+                &other.unannounced,
+                &other.dialled,
+                &other.certified,
+                &other.unloaded,
+            );
         let otherwise = |proxy: &&ProxyId| proxies.get(*proxy) != other.proxies.get(*proxy);
         alike.then(|| proxies.keys().chain(other.proxies.keys()).filter(otherwise).collect())
     }

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use meshtcp_plan::{
-    Cluster, ClusterKind, Context, NameRule, Permissions, Plan, ProxyFeatures, ProxyId, Session, Snapshot,
-    Terminated, Via, plan,
+    Cluster, ClusterKind, Context, Host, NameRule, Permissions, Plan, ProxyFeatures, ProxyId, Session,
+    Snapshot, Terminated, Via, plan, plan_and_reads,
 };
 use model::Profile::{self, *};
 use model::draft::{self, Options};
@@ -370,4 +370,61 @@ fn zone_proxies_have_unified_names_where_they_ask_for_them() {
             && plan.clusters.contains_key("kri_extsvc_default___cloud_443");
         assert_eq!(is_unified, profile >= V2_12, "{profile}: {:?}", plan.clusters.keys());
     }
+}
+
+#[test]
+fn a_host_name_is_dialled_at_the_address_that_somebody_found() {
+    let named = WEST.replace("203.0.113.1", "gate.example.com");
+    let same = named.replace("zi-west", "zi-same").replace("gate.example.com", "203.0.113.7");
+    let text = MESH.to_owned() + &named + &same + REDIS + &client("tags: {kuma.io/service: redis}");
+    let key: ProxyId = "default/web-1".parse::<model::ProxyKey>().unwrap().into();
+    let found = |host: Option<Host>| {
+        let before = snapshot(V2_14, "east", &text);
+        let hosts = host.map(|host| ("gate.example.com".to_owned(), host)).into_iter().collect();
+        let context = Context { hosts, ..before.context().clone() };
+        let after = Snapshot::new(before.resources().iter().cloned(), context);
+        let (_, reads) = plan_and_reads(&before, &key).unwrap();
+        let plan = plan(&after, &key).unwrap();
+        let places: Vec<String> =
+            places(dialled(&plan)).iter().map(|(address, ..)| (*address).to_owned()).collect();
+        (places, reads.meet(&after.touched_since(&before)))
+    };
+    let why = || "is away".to_owned();
+    let address = || "203.0.113.9".parse().unwrap();
+    let as_written = vec!["10.0.0.2".to_owned(), "203.0.113.7".to_owned(), "gate.example.com".to_owned()];
+    assert_eq!(found(None), (as_written.clone(), false));
+    assert_eq!(found(Some(Host::Unknown { why: why() })), (as_written, false));
+    let resolved = vec!["10.0.0.2".to_owned(), "203.0.113.7".to_owned(), "203.0.113.9".to_owned()];
+    assert_eq!(found(Some(Host::Known(address()))), (resolved.clone(), true));
+    assert_eq!(found(Some(Host::Kept { address: address(), why: why() })), (resolved, true));
+    // two ingresses that are one and the same count once
+    let (places, _) = found(Some(Host::Known("203.0.113.7".parse().unwrap())));
+    assert_eq!(places, ["10.0.0.2", "203.0.113.7"]);
+}
+
+#[test]
+fn tag_services_are_dialled_at_the_virtual_ips_that_they_were_given() {
+    let captured = client("address: 240.0.0.9, tags: {kuma.io/service: by-hand}").replace(
+        "inbound:",
+        "transparentProxying: {redirectPortInbound: 15006, redirectPortOutbound: 15001}, inbound:",
+    );
+    let text = MESH.to_owned() + REDIS + &captured;
+    let before = snapshot(V2_14, "east", &text);
+    let given = |service: &str, address: &str| {
+        (("default".to_owned(), service.to_owned()), address.parse::<std::net::IpAddr>().unwrap())
+    };
+    let tag_addresses = [given("redis", "240.0.0.1"), given("by-hand", "240.0.0.2")].into();
+    let after = Snapshot::new(
+        before.resources().iter().cloned(),
+        Context { tag_addresses, ..before.context().clone() },
+    );
+    let key: ProxyId = "default/web-1".parse::<model::ProxyKey>().unwrap().into();
+    let (_, reads) = plan_and_reads(&before, &key).unwrap();
+    assert!(reads.meet(&after.touched_since(&before)));
+    let plan = plan(&after, &key).unwrap();
+    let outbounds = plan.listeners.iter().filter(|it| it.destination().is_some());
+    let places: Vec<_> = outbounds.map(|it| (it.bind.address.as_str(), it.bind.port)).collect();
+    assert_eq!(places, [("240.0.0.1", 80), ("240.0.0.9", 13000)], "who has one by hand has no other");
+    let redis: Vec<_> = plan.names["redis.mesh"].iter().map(ToString::to_string).collect();
+    assert_eq!(redis, ["240.0.0.1"]);
 }

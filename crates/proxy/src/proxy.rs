@@ -29,7 +29,7 @@ use crate::limits::{Places, default_connections, ephemeral_ports, raise_open_fil
 use crate::log::{ConnectionLog, Lanes, LogBuffer};
 use crate::published::Published;
 use crate::resolve::Resolver;
-use crate::worker::{Command, Mailbox, Shared, Worker};
+use crate::worker::{Command, Mailbox, Passing, Shared, Worker};
 use apply::Control;
 
 /// How long a worker may take to answer; only one that is stopped takes as long.
@@ -94,6 +94,7 @@ impl Proxy {
             client_user_timeout,
             half_closed_timeout,
             ephemeral_ports: ephemeral_ports(),
+            passing: Passing::default(),
             workers,
             seed: seed.unwrap_or_else(|| fastrand::u64(..)),
             listener_places: Mutex::default(),

@@ -6,10 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use model::{Kind, Resource, ResourceKey, Spec};
+use model::{AddressRange, Kind, Resource, ResourceKey, Spec};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::range::{Range, Ranges};
+use super::ranges::Ranges;
 
 /// How many addresses are remembered of services that are gone.
 const REMEMBERED: usize = 65_536;
@@ -42,7 +42,7 @@ pub(super) struct Given {
     /// Who has which address.
     pub(super) held: BTreeMap<IpAddr, ResourceKey>,
     /// The services that get none because their range is full.
-    pub(super) without: Vec<(ResourceKey, Range)>,
+    pub(super) without: Vec<(ResourceKey, AddressRange)>,
 }
 
 /// The virtual IPs that a service has now.
@@ -100,7 +100,7 @@ pub(super) fn give(services: &[&Resource], ranges: &Ranges, memory: &Memory) -> 
 }
 
 /// The addresses of a range, from the place of a hash on and around.
-fn places(range: Range, hash: u64) -> impl Iterator<Item = IpAddr> {
+pub(super) fn places(range: AddressRange, hash: u64) -> impl Iterator<Item = IpAddr> {
     let room = range.room();
     let first = hash % room;
     (first..room).chain(0..first).map(move |place| range.at(place))

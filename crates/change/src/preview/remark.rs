@@ -214,7 +214,7 @@ fn lost_connections(plan: &Plan, row: &Row) -> Vec<Option<(String, u8)>> {
         .collect()
 }
 
-fn of_problem(problem: Problem) -> Remark {
+pub(super) fn of_problem(problem: Problem) -> Remark {
     let Problem { source: _, position: _, severity, resource, violation, help } = problem;
     let kind = RemarkKind::Problem { message: violation.to_string(), help };
     Remark { severity, about: resource.unwrap_or_default(), kind }

@@ -6,6 +6,7 @@ use model::kind::{Body, Home, Scope};
 use model::reference::{MESH_TAG, ZONE_TAG};
 use model::resource::{DISPLAY_NAME_LABEL, ENV_LABEL, NAMESPACE_LABEL, ORIGIN_LABEL, PROXY_TYPE_LABEL};
 use model::{Kind, ResourceId};
+use plan::readable_sni;
 use serde_json::{Map, Value, json};
 
 use super::refusal::Refusal;
@@ -85,8 +86,32 @@ pub(super) fn universal(stored: &Stored) -> Value {
     if key.kind.has_kri() {
         shown.insert("kri".into(), json!(id(stored).to_string()));
     }
+    let names = server_names(stored);
+    if !names.is_empty() {
+        shown.insert("snis".into(), names.into());
+    }
     shown.extend(body(document));
     Value::Object(shown)
+}
+
+/// The server names that clients with an identity of their workload send to each port of a real service; a port whose name
+/// would be none is left out.
+fn server_names(stored: &Stored) -> Vec<Value> {
+    let spec = &stored.document["spec"];
+    let port = |port: &Value| {
+        let number = port["port"].as_u64()?;
+        let section = port["name"].as_str().filter(|name| !name.is_empty());
+        let section = section.map_or_else(|| number.to_string(), str::to_owned);
+        let sni = readable_sni(&id(stored).with_section(section)).ok()?;
+        Some(json!({ "port": number, "sni": sni }))
+    };
+    match stored.key.kind {
+        Kind::MeshService | Kind::MeshMultiZoneService => {
+            spec["ports"].as_array().into_iter().flatten().filter_map(port).collect()
+        }
+        Kind::MeshExternalService => port(&json!({ "port": spec["match"]["port"] })).into_iter().collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// Type, mesh, name and labels: how lists of what is concerned name a resource.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::http::Method;
+use change::addresses::Filler;
 use change::preview::{Live, State, overlay, preview, stored};
 use change::{Content, Entry, Ledger};
 use model::{Kind, Problem};
@@ -37,18 +38,20 @@ async fn foretold(ask: Ask) -> Outcome {
     let desk = ask.api.desk.clone();
     // it plans every proxy twice: one at a time leaves the machine to those who are served
     let turn = desk.previews.acquire().await.map_err(|_| Refusal::leaving())?;
-    let rules = desk.setup.rules.clone();
+    let (rules, ranges) = (desk.setup.rules.clone(), desk.setup.vips);
     let envoy = desk.plane.standing().envoy();
     let work = move || {
         let documents = listing.items.iter().filter(|it| !is_secret(it.key.kind));
         let shown = documents.map(|it| super::document::Format::Universal.show(it));
         // what cannot be understood is not in force either
         let in_force: Ledger = shown.filter_map(|shown| stored(shown, rules.profile).ok()).collect();
-        let context = Context { zone: rules.zone.as_deref().map(Into::into), ..Context::new(rules.profile) };
+        let zone = rules.zone.as_deref().map(Into::into);
+        let context = Context { zone, tag_range: ranges.tags, ..Context::new(rules.profile) };
         let before = State::of(in_force, &context, envoy);
-        let after =
-            State::of(overlay(&before.ledger, &put, &BTreeSet::new(), rules.profile), &context, envoy);
-        preview(&before, &after, &Live::new())
+        let proposed = overlay(&before.ledger, &put, &BTreeSet::new(), rules.profile);
+        let mut filler = Filler::new(ranges, rules);
+        let after = State::of(filler.fill(&proposed), &context, envoy);
+        preview(&before, &after, &Live::new()).remarking(filler.problems())
     };
     let foretold = tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::leaving())?;
     drop(turn);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use change::Candidate;
-use change::compile::Compiled;
+use change::compile::{Compiled, host_names};
 use change::status::TurnedAway;
 use jiff::Timestamp;
 use model::Problem;
@@ -17,6 +17,7 @@ use super::{Accepted, Sink};
 use crate::api::Mirror;
 use crate::discovery::{Publisher, Statuses, TokenGate};
 use crate::fleet::{Fleet, Happening, News};
+use crate::hosts::HostResolver;
 use crate::identity::{Certified, Issuer, Outside};
 
 /// The fleet of a control plane, with whoever looks at the same state.
@@ -30,6 +31,8 @@ pub struct FleetSink {
     /// Who issues certificates; `None`: nobody.
     issuer: Option<Issuer>,
     certified: Certified,
+    /// Who resolves host names; `None`: nobody here.
+    hosts: Option<HostResolver>,
     /// Where the API shows the resources; `None`: it shows a store.
     mirror: Option<(Mirror, Handle)>,
 }
@@ -55,6 +58,7 @@ impl FleetSink {
             gate: None,
             issuer: None,
             certified: Certified::default(),
+            hosts: None,
             mirror: None,
         }
     }
@@ -69,6 +73,12 @@ impl FleetSink {
     #[must_use]
     pub fn issuing(self, issuer: Issuer) -> Self {
         Self { issuer: Some(issuer), ..self }
+    }
+
+    /// The same, whose proxies are told addresses instead of host names.
+    #[must_use]
+    pub fn resolving(self, hosts: HostResolver) -> Self {
+        Self { hosts: Some(hosts), ..self }
     }
 
     /// The same, shown by a mirror, which is written on a runtime.
@@ -133,6 +143,9 @@ impl Sink for FleetSink {
             // before proxies ask by this state
             issuer.learn(ledger);
         }
+        if let Some(hosts) = &self.hosts {
+            hosts.keep(&host_names(ledger));
+        }
         let revision = revision.unwrap_or_else(|| self.fleet.revision().next());
         // it was there when the turn began
         let at = Timestamp::now() - now.elapsed();
@@ -154,6 +167,10 @@ impl Sink for FleetSink {
 
     fn outside(&self) -> Option<Arc<Outside>> {
         Some(Arc::clone(&self.issuer.as_ref()?.outside().borrow()))
+    }
+
+    fn hosts(&self) -> Option<&HostResolver> {
+        self.hosts.as_ref()
     }
 
     fn announced(&mut self) -> Option<BTreeMap<ProxyId, ProxyFeatures>> {

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use change::compile::{Change, Compiled, Compiler, changes, dangling, newly_dangling, unsayable, warnings};
+use change::compile::{
+    Change, Compiled, Compiler, changes, dangling, host_names, newly_dangling, unsayable, warnings,
+};
 use change::{Candidate, Ledger};
 use model::{Problem, Problems, Severity};
 use tokio::sync::watch;
@@ -12,6 +14,7 @@ use tokio::sync::watch;
 use super::pause::Pause;
 use super::{Accepted, CompileMetrics, Current, Sink};
 use crate::guard::step;
+use crate::hosts::HostResolver;
 use crate::sources::{Dangling, Settled, Source, SourceState};
 
 /// A source, what was made of it, and what carries that.
@@ -142,8 +145,10 @@ impl<S: Sink> Live<S> {
         let owed = !waits && self.pause.take();
         let before = self.compiled().cloned();
         let mut turn = if waits { None } else { self.look(now) };
-        if !waits && let Some(changes) = self.look_around() {
-            turn.get_or_insert_default().changes.extend(changes);
+        if !waits && let Some((changes, problems)) = self.look_around() {
+            let turn = turn.get_or_insert_default();
+            turn.changes.extend(changes);
+            turn.new_problems.append(problems);
         }
         let adopted = self.adopted.as_ref();
         let is_new = |(_, compiled): &&(Ledger, Arc<Compiled>)| {
@@ -207,6 +212,10 @@ impl<S: Sink> Live<S> {
         let began = Instant::now();
         let mut adoption = None;
         let settled = source.settle(&mut |candidate| {
+            if let Some(hosts) = sink.hosts() {
+                hosts.ask(host_names(&candidate.ledger));
+                compiler.context.hosts.clone_from(&hosts.found());
+            }
             adoption = Some(accept(compiler, before, candidate, dangling, sink)?);
             Ok(())
         });
@@ -230,15 +239,16 @@ impl<S: Sink> Live<S> {
     }
 
     /// Plans again where what plans depend on besides resources is not what it was: what proxies announce, which services have
-    /// certificates, and which of those outside the mesh can be dialled. `None`: it is.
-    fn look_around(&mut self) -> Option<Vec<Change>> {
+    /// certificates, which of those outside the mesh can be dialled, and what host names stand for. `None`: it is.
+    fn look_around(&mut self) -> Option<(Vec<Change>, Problems)> {
         let (ledger, compiled) = self.adopted.as_ref()?;
         let context = &mut self.compiler.context;
         let announced = self.sink.announced().filter(|now| *now != context.proxies);
         let certified = self.sink.certified(&compiled.snapshot);
         let certified = certified.filter(|now| context.certified.as_ref() != Some(now));
         let outside = self.sink.outside().filter(|now| *now.unloaded() != context.unloaded);
-        if announced.is_none() && certified.is_none() && outside.is_none() {
+        let hosts = self.sink.hosts().map(HostResolver::found).filter(|now| **now != context.hosts);
+        if announced.is_none() && certified.is_none() && outside.is_none() && hosts.is_none() {
             return None;
         }
         if let Some(announced) = announced {
@@ -250,12 +260,24 @@ impl<S: Sink> Live<S> {
         if let Some(outside) = outside {
             context.unloaded.clone_from(outside.unloaded());
         }
+        let resolved = hosts.is_some();
+        if let Some(hosts) = hosts {
+            context.hosts.clone_from(&hosts);
+        }
         step("compile");
         let (ledger, before) = (ledger.clone(), Arc::clone(compiled));
         let again = Arc::new(self.compiler.recompile(&before, &ledger));
         let changes = changes(&before, &again, |key| self.sink.family(key));
+        let new = match resolved {
+            true => {
+                let mut problems = self.source.problems();
+                problems.append(doubts(&again, &dangling(&again.snapshot, &ledger), &ledger, &self.sink));
+                self.now_wrong(problems)
+            }
+            false => Problems::default(),
+        };
         self.adopted = Some((ledger, again));
-        Some(changes)
+        Some((changes, new))
     }
 
     /// Remembers what is wrong now, and gives what of it was not before.
@@ -305,7 +327,18 @@ fn accept(
     if !objections.is_empty() {
         return Err(objections);
     }
-    let mut warnings = warnings(&compiled, &nowhere, ledger, sink.families());
-    warnings.extend(unsayable(&compiled, ledger, Severity::Warning));
+    let warnings = doubts(&compiled, &nowhere, ledger, sink);
     Ok(Adoption { ledger: ledger.clone(), compiled, warnings, changed: changed.clone() })
+}
+
+/// What there is to remark about a state that is accepted.
+fn doubts(
+    compiled: &Compiled,
+    nowhere: &[change::compile::Dangling],
+    ledger: &Ledger,
+    sink: &impl Sink,
+) -> Problems {
+    let mut doubts = warnings(compiled, nowhere, ledger, sink.families());
+    doubts.extend(unsayable(compiled, ledger, Severity::Warning));
+    doubts
 }

@@ -145,6 +145,7 @@ fn setup(arguments: &Args, resources: &Resources) -> Setup {
             zone: arguments.zone().map(Into::into),
             ..arguments.resources.rules.options()
         },
+        vips: arguments.resources.rules.vips.ranges(),
         read_only: resources.store().is_none(),
         product: product.clone(),
         version: version.clone(),

@@ -35,7 +35,7 @@ fn flow(route: &str, destination: &str, backend: &str) -> Flow {
 
 fn row(flow: Option<Flow>, proxy: Option<&str>, wanted: Option<f64>, counts: Counts) -> TrafficRow {
     let proxy = proxy.map(|name| ProxyId::dataplane("default", name));
-    TrafficRow { flow, proxy, proxies: 2, wanted, counts, pace: None, history: None }
+    TrafficRow { flow, proxy, proxies: 2, wanted, seen: None, counts, pace: None, history: None }
 }
 
 /// A look `at` seconds after the beginning: a split of 90 to 10, of which the smaller side fails, and a quiet route.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use change::compile::{Compiled, conflicts};
 use change::{Candidate, problem_of};
+use control::hosts::HostResolver;
 use control::identity::{Answer, Certified, Issuer, Outside, holder};
 use control::run::{Accepted, Sink};
 use l4::{Config, ProxyName};
@@ -206,6 +207,11 @@ impl Sink for OwnProxy {
 
     fn outside(&self) -> Option<Arc<Outside>> {
         Some(Arc::clone(&self.issuer.outside().borrow()))
+    }
+
+    /// Nobody: the proxy resolves names by itself.
+    fn hosts(&self) -> Option<&HostResolver> {
+        None
     }
 
     /// Nothing: it runs in this process, and is what it is.

@@ -21,6 +21,8 @@ const REDIS_OVER_IPV6: &str = "[fd00:96::7]:6379";
 const SIX: &str = "[fd00:96::8]:6379";
 const OUTSIDE: &str = "192.0.2.1:7000";
 const OUTSIDE_OVER_IPV6: &str = "[2001:db8::1]:7000";
+/// Where whatever is sent is redirected, whoever sends it.
+const ROUND: &str = "10.96.0.99";
 const IN_A_NETWORK: &str = "MESHTCP_TEST_IN_A_NETWORK";
 
 const PREPARE: &str = "ip link set lo up && ip address add 10.0.0.1/32 dev lo && ip address add 192.0.2.1/32 dev lo \
@@ -209,15 +211,15 @@ fn applications_reach_what_they_dial(host: &Host) {
     assert!(answer(REDIS).is_some());
 }
 
-fn is_in_a_network() -> bool {
+pub(crate) fn is_in_a_network() -> bool {
     std::env::var_os(IN_A_NETWORK).is_some()
 }
 
 /// Runs an ignored test of this program in a network of its own.
-fn in_a_network(test: &str) {
+pub(crate) fn in_a_network(test: &str) {
     let shell = format!("{PREPARE} && exec \"$0\" \"$@\"");
     let mut command = Command::new("unshare");
-    command.args(["--net", "--", "sh", "-c", &shell]).arg(std::env::current_exe().unwrap());
+    command.args(["--net", "--mount", "--", "sh", "-c", &shell]).arg(std::env::current_exe().unwrap());
     command.args(["--exact", test, "--ignored", "--nocapture"]).env(IN_A_NETWORK, "yes");
     let status = command.stdin(Stdio::null()).status().unwrap();
     assert!(status.success(), "see above; it needs root, `ip` and `nft`");
@@ -291,6 +293,16 @@ fn child_with_our_proxy() {
     }
     awaits_end(&log, "loop", |line| line["why"].as_str().unwrap().contains("127.0.0.1:15001"));
     assert!(up.ask("/metrics").1.contains("reason=\"loop\""), "{}", up.ask("/metrics").1);
+    // rules that do not leave the proxy alone: it knows its own connections when they come back
+    let rule =
+        ["insert", "rule", "inet", "capture", "output", "ip", "daddr", ROUND, "meta", "l4proto", "tcp"];
+    let added =
+        Command::new("nft").args(rule).args(["redirect", "to", ":15001"]).stdin(Stdio::null()).status();
+    assert!(added.is_ok_and(|status| status.success()));
+    assert_eq!(answer("10.96.0.99:7000"), None);
+    awaits_end(&log, "loop", |line| line["why"].as_str().unwrap().contains("this proxy made it itself"));
+    let rounds = std::fs::read_to_string(&log).unwrap().matches("10.96.0.99:7000").count();
+    assert!(rounds < 20, "it went round {rounds} times");
     // a successor gets the sockets that connections are redirected to, and nobody notices
     let crowd = std::thread::spawn(|| answers(REDIS, 400));
     let successor = Up::start(&arguments);

@@ -48,6 +48,11 @@ impl Database {
         database
     }
 
+    /// Where it listens.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The address of its store, with a password that nobody asks for.
     pub(crate) fn store(&self) -> String {
         format!("postgres://mesh:{PASSWORD}@127.0.0.1:{}/postgres", self.port)

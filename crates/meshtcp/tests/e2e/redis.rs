@@ -12,10 +12,10 @@ use crate::program::{PATIENCE, Up, eventually};
 use crate::town::Town;
 
 /// A redis server on loopback that knows its own name. Dropping it ends it.
-struct Redis(Child);
+pub(crate) struct Redis(Child);
 
 impl Redis {
-    fn start(port: u16, name: &str) -> Self {
+    pub(crate) fn start(port: u16, name: &str) -> Self {
         let program = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
             .map(|folder| folder.join("redis-server"))
             .find(|path| path.is_file())
@@ -47,13 +47,13 @@ impl Drop for Redis {
 }
 
 /// A client that speaks just enough of the redis protocol.
-struct Client {
+pub(crate) struct Client {
     read: BufReader<TcpStream>,
     write: TcpStream,
 }
 
 impl Client {
-    fn open(port: u16) -> Self {
+    pub(crate) fn open(port: u16) -> Self {
         let write = TcpStream::connect(("127.0.0.1", port)).unwrap();
         write.set_read_timeout(Some(PATIENCE)).unwrap();
         Self { read: BufReader::new(write.try_clone().unwrap()), write }
@@ -83,7 +83,7 @@ impl Client {
         }
     }
 
-    fn who(&mut self) -> String {
+    pub(crate) fn who(&mut self) -> String {
         self.send(&["GET", "me"]);
         self.receive()
     }

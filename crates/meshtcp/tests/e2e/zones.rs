@@ -2,7 +2,10 @@
 //!
 //! `web` in the east dials `redis`, which is in both or in the west alone. See [`places`] for who stands where.
 
+mod applications;
+mod cut;
 mod gates;
+mod names;
 mod outside;
 mod places;
 mod services;

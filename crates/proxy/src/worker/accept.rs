@@ -51,7 +51,9 @@ impl Worker {
         let Some(Some(listening)) = self.env.sockets.get(index) else { return Accepted::None };
         match accept_from(listening) {
             Ok((client, peer)) => {
-                let redirected = listening.claims.as_ref().map(|claims| redirected(claims, &client, peer));
+                let passing = &self.env.shared.passing;
+                let redirected =
+                    listening.claims.as_ref().map(|claims| redirected(claims, &client, peer, passing));
                 let local = Rc::clone(&listening.local);
                 self.reserve.enough();
                 match redirected {

@@ -18,6 +18,7 @@ use super::connection::Connection;
 use super::end::{End, Step};
 use super::env::Env;
 use super::listener::{LocalBackend, LocalListener};
+use super::passing::Passed;
 use crate::counters::EndpointCounters;
 
 /// A connection's way: the backend and endpoint, and what led there.
@@ -29,6 +30,8 @@ pub(super) struct Choice {
     /// The backend of `forward`, and its cluster.
     pub(super) to: Rc<LocalBackend>,
     pub(super) cluster: Rc<LocalCluster>,
+    /// Where the client meant to go is dialled itself, that this is so; held while the connection is open.
+    pub(super) passed: Option<Passed>,
 }
 
 /// Why an endpoint was not connected.
@@ -103,7 +106,9 @@ impl Choice {
         }
         let refuse = match decision {
             Decision::Forward(forward) => match local.destination(&forward) {
-                Some((to, cluster)) => return Ok(Box::new(Self { draw, forward, attempts: 0, to, cluster })),
+                Some((to, cluster)) => {
+                    return Ok(Box::new(Self { draw, forward, attempts: 0, to, cluster, passed: None }));
+                }
                 None => Refuse {
                     reason: Refusal::BackendUnavailable,
                     route: Some(forward.route),
@@ -165,9 +170,13 @@ impl Choice {
     /// Whether the endpoint is met though it has the address that the listener is for: what is dialled from an address of its
     /// own is not redirected, and where a connection was meant to go itself nobody of this proxy listens.
     pub(super) fn leads_past_rules(&self) -> bool {
-        let cluster = self.cluster_config();
-        let endpoint = cluster.endpoints.get(self.forward.endpoint.endpoint);
-        cluster.source.is_some() || endpoint.is_some_and(|endpoint| endpoint.host == Host::Original)
+        self.cluster_config().source.is_some() || self.is_original()
+    }
+
+    /// Whether the endpoint is where the connection was meant to go.
+    pub(super) fn is_original(&self) -> bool {
+        let endpoint = self.cluster_config().endpoints.get(self.forward.endpoint.endpoint);
+        endpoint.is_some_and(|endpoint| endpoint.host == Host::Original)
     }
 
     /// The TLS server name that the endpoint is asked for; `None`: none is.

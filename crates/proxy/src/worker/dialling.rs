@@ -268,7 +268,12 @@ fn attempt(choice: &mut Choice, of: &Connection, env: &mut Env) -> Step<Option<(
     }
     let booking = choice.book()?;
     match start_connect(choice) {
-        Ok(backend) => Ok(Some((backend, booking))),
+        Ok(backend) => {
+            if choice.is_original() {
+                choice.passed = env.shared.passing.note(&backend, choice.address());
+            }
+            Ok(Some((backend, booking)))
+        }
         Err(errno @ (Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)) => {
             env.rest_accepting(errno);
             Err(End::new(Ending::Limit, format!("no socket for the backend: {errno}")))

@@ -8,6 +8,7 @@ use l4::claims::Claims;
 use rustix::net::{getsockname, sockopt};
 
 use super::listener::LocalListener;
+use super::passing::Passing;
 
 /// The addresses from which applications are dialled, which no rule redirects.
 const UNREDIRECTED: [IpAddr; 2] =
@@ -28,6 +29,7 @@ pub(super) fn redirected(
     claims: &Claims<Rc<LocalListener>>,
     client: &OwnedFd,
     peer: SocketAddr,
+    passing: &Passing,
 ) -> Result<Redirected, String> {
     let here = getsockname(client).ok().and_then(|own| SocketAddr::try_from(own).ok());
     let meant = match here {
@@ -46,6 +48,11 @@ pub(super) fn redirected(
         return Err(format!(
             "it comes from {}, from where this proxy dials applications, and must not be redirected",
             peer.ip()
+        ));
+    }
+    if passing.has(peer, destination) {
+        return Err(format!(
+            "this proxy made it itself, to {destination}, and it was redirected again: the rules have to leave the proxy's user alone"
         ));
     }
     Ok(Redirected { listener: claims.best(destination).map(Rc::clone), destination })

@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use l4::config::{Keepalive, Listener};
 use l4::decide::Addresses;
 
+use super::passing::Passing;
 use crate::counters::ListenerKey;
 use crate::health::Board;
 use crate::limits::Places;
@@ -34,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) half_closed_timeout: Option<Duration>,
     /// The ports that the kernel dials from.
     pub(crate) ephemeral_ports: RangeInclusive<u16>,
+    /// Connections to where others were meant to go; locked for these alone.
+    pub(crate) passing: Passing,
     /// The number of workers.
     pub(crate) workers: usize,
     /// The seed of every worker's and listener's phase.

@@ -12,12 +12,17 @@ use crate::store::ControlPlane;
 /// A zone: its control plane, and the proxies that run there.
 pub(super) struct Zone {
     pub(super) control_plane: ControlPlane,
-    proxies: Vec<Proxy>,
+    proxies: Vec<(String, Proxy)>,
 }
 
 impl Zone {
     pub(super) fn start(name: &str) -> Self {
-        let control_plane = ControlPlane::start("memory", &["--zone", name]);
+        Self::start_by("2.14", name)
+    }
+
+    /// The same by the rules of another release.
+    pub(super) fn start_by(profile: &str, name: &str) -> Self {
+        let control_plane = ControlPlane::start("memory", &["--zone", name, "--profile", profile]);
         Self { control_plane, proxies: Vec::new() }
     }
 
@@ -36,7 +41,7 @@ impl Zone {
 
     /// Starts a proxy, and waits until it runs what it should.
     pub(super) fn attach(&mut self, sort: Sort, proxy: &str) -> &Proxy {
-        self.proxies.push(Proxy::start(sort, proxy, &self.control_plane));
+        self.proxies.push((proxy.to_owned(), Proxy::start(sort, proxy, &self.control_plane)));
         let named = if proxy.contains('/') { proxy.to_owned() } else { format!("default/{proxy}") };
         eventually(&format!("{named} runs what it should"), || {
             let proxy = self.proxy(&named);
@@ -44,7 +49,19 @@ impl Zone {
             assert!(!refuses, "{proxy:#}");
             proxy["inSync"] == true
         });
-        self.proxies.last().unwrap()
+        &self.proxies.last().unwrap().1
+    }
+
+    /// Ends one of its proxies as a crash does.
+    pub(super) fn kill(&mut self, proxy: &str) {
+        let before = self.proxies.len();
+        self.proxies.retain(|(name, _)| name != proxy);
+        assert_eq!(self.proxies.len() + 1, before, "{proxy} runs");
+    }
+
+    /// What a proxy printed, its connection log among it.
+    pub(super) fn log(&self, proxy: &str) -> String {
+        self.proxies.iter().find(|(name, _)| name == proxy).unwrap().1.log()
     }
 
     /// Ends all of its proxies.
@@ -71,6 +88,7 @@ fn place(document: &Value) -> (String, String) {
         "ZoneIngress" => "zoneingresses".to_owned(),
         "ZoneEgress" => "zoneegresses".to_owned(),
         "Mesh" => "meshes".to_owned(),
+        "MeshRetry" => "meshretries".to_owned(),
         kind => format!("{}s", kind.to_lowercase()),
     };
     let mesh = text("mesh");
@@ -86,6 +104,8 @@ pub(super) struct Places {
     pub(super) outbound: u16,
     /// Where the ingress is dialled.
     pub(super) gate: u16,
+    /// At which address.
+    pub(super) gate_address: &'static str,
 }
 
 /// How proxies of a mesh trust each other here.
@@ -136,8 +156,14 @@ pub(super) fn client(mesh: &str, name: &str, outbound: &Value) -> Value {
 impl Places {
     /// Both control planes, whose mesh says this, with everybody let in; nobody dials or serves yet.
     pub(super) fn of(more: &Value) -> Self {
+        Self::by("2.14", more)
+    }
+
+    /// The same by the rules of another release.
+    pub(super) fn by(profile: &str, more: &Value) -> Self {
         let [outbound, gate] = free_ports();
-        let it = Self { east: Zone::start("east"), west: Zone::start("west"), outbound, gate };
+        let (east, west) = (Zone::start_by(profile, "east"), Zone::start_by(profile, "west"));
+        let it = Self { east, west, outbound, gate, gate_address: "127.0.0.1" };
         it.share("default", more);
         it
     }
@@ -162,9 +188,9 @@ impl Places {
 
     /// The ingress of the west; `None`: no other zone can dial it.
     pub(super) fn ingress(&self, advertised: Option<u16>) -> Value {
-        let mut networking = json!({ "address": "127.0.0.1", "port": self.gate });
+        let mut networking = json!({ "address": self.gate_address, "port": self.gate });
         if let Some(port) = advertised {
-            networking["advertisedAddress"] = "127.0.0.1".into();
+            networking["advertisedAddress"] = self.gate_address.into();
             networking["advertisedPort"] = port.into();
         }
         json!({ "type": "ZoneIngress", "name": "zi-west", "networking": networking })
@@ -197,6 +223,6 @@ impl Places {
     /// What the proxies of both zones printed.
     pub(super) fn logs(&self) -> String {
         let all = self.east.proxies.iter().chain(&self.west.proxies);
-        all.map(Proxy::log).collect::<Vec<_>>().join("\n----\n")
+        all.map(|(_, proxy)| proxy.log()).collect::<Vec<_>>().join("\n----\n")
     }
 }

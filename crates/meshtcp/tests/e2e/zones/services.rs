@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::of_every_mix;
 use super::places::{Places, client, redis, server};
-use crate::connection::{Connection, reaches};
+use crate::backend::free_ports;
+use crate::connection::{Connection, reaches, tally};
 use crate::identity::neighbours::Sort;
 use crate::program::eventually;
 
@@ -59,4 +60,90 @@ fn a_service_of_another_zone_is_dialled_as_itself_and_nobody_else() {
         places.east.put(&other);
         eventually("who is not whom it dials is not dialled", || Connection::open(places.outbound).is_none());
     });
+}
+
+/// What stands for `redis` of both zones.
+fn everywhere() -> Value {
+    json!({ "type": "MeshMultiZoneService", "mesh": "default", "name": "redis", "spec": {
+        "selector": { "meshService": { "matchLabels": { "app": "redis" } } },
+        "ports": [{ "port": PORT, "appProtocol": "tcp" }],
+    } })
+}
+
+#[test]
+fn a_service_of_another_zone_does_not_pass_the_egress_whatever_the_mesh_says() {
+    let mut places =
+        west((Sort::Ours, Sort::Ours, Sort::Ours), &json!({ "routing": { "zoneEgress": true } }));
+    places.east.put(&copy("Available"));
+    let [port] = free_ports();
+    let networking = json!({ "address": "127.0.0.1", "port": port });
+    places.east.put(&json!({ "type": "ZoneEgress", "name": "ze-east", "networking": networking }));
+    places.east.attach(Sort::Ours, "ZoneEgress/ze-east");
+    let labels = json!({ "kuma.io/display-name": "redis", "kuma.io/zone": "west" });
+    let backend = json!({ "kind": "MeshService", "labels": labels, "port": PORT });
+    places.east.put(&client("default", "web-1", &json!({ "port": places.outbound, "backendRef": backend })));
+    places.east.attach(Sort::Ours, "web-1");
+    reaches(places.outbound, &["west"]);
+    places.east.kill("ZoneEgress/ze-east");
+    assert_eq!(tally(places.outbound, 20).get("west"), Some(&20));
+}
+
+#[test]
+fn a_service_of_several_zones_is_dialled_here_while_it_is_here() {
+    of_every_mix(|mix| {
+        let mut places = west(mix, &json!({}));
+        let dataplane = server("default", "redis-e", "east", &[redis("v1")]);
+        let target = dataplane["networking"]["inbound"][0]["port"].as_u64().unwrap();
+        places.west.put(&everywhere());
+        for document in [&service(target, "Available"), &dataplane, &copy("Available"), &everywhere()] {
+            places.east.put(document);
+        }
+        let backend = json!({ "kind": "MeshMultiZoneService", "name": "redis", "port": PORT });
+        places.east.put(&client(
+            "default",
+            "web-1",
+            &json!({ "port": places.outbound, "backendRef": backend }),
+        ));
+        places.east.attach(mix.2, "redis-e");
+        places.east.attach(mix.0, "web-1");
+        reaches(places.outbound, &["east"]);
+        let say = |places: &Places, state: &str| {
+            let mut local = dataplane.clone();
+            local["networking"]["inbound"][0]["state"] = state.into();
+            places.east.put(&local);
+        };
+        say(&places, "NotReady");
+        reaches(places.outbound, &["west"]);
+        say(&places, "Ready");
+        reaches(places.outbound, &["east"]);
+        // the other zone says that it has nobody
+        places.east.put(&copy("Unavailable"));
+        say(&places, "NotReady");
+        reaches(places.outbound, &["-"]);
+    });
+}
+
+#[test]
+fn an_ingress_of_hundreds_of_services_gets_one_more_and_cuts_nobody_off() {
+    let mut places = west((Sort::Ours, Sort::Ours, Sort::Ours), &json!({}));
+    let many = |index: usize| {
+        json!({ "type": "MeshService", "mesh": "default", "name": format!("many-{index}"), "spec": {
+            "selector": { "dataplaneTags": { "kuma.io/service": "many" } },
+            "ports": [{ "port": 80, "appProtocol": "tcp" }, { "port": 81, "appProtocol": "tcp" }],
+        } })
+    };
+    for index in 0..200 {
+        places.west.put(&many(index));
+    }
+    places.east.put(&copy("Available"));
+    let labels = json!({ "kuma.io/display-name": "redis", "kuma.io/zone": "west" });
+    let backend = json!({ "kind": "MeshService", "labels": labels, "port": PORT });
+    places.east.put(&client("default", "web-1", &json!({ "port": places.outbound, "backendRef": backend })));
+    places.east.attach(Sort::Ours, "web-1");
+    reaches(places.outbound, &["west"]);
+    let mut open: Vec<Connection> = (0..50).map(|_| Connection::open(places.outbound).unwrap()).collect();
+    places.west.put(&many(200));
+    eventually("the ingress runs it", || places.west.proxy("ZoneIngress/zi-west")["inSync"] == true);
+    open.iter_mut().for_each(Connection::echo);
+    reaches(places.outbound, &["west"]);
 }

@@ -52,12 +52,7 @@ fn the_own_zone_is_dialled_while_it_can_be() {
 fn a_split_reaches_a_version_that_only_another_zone_has() {
     of_every_mix(|(dials, gate, serves)| {
         let mut places = Places::of(&json!({}));
-        let version = |version: &str| json!({ "kind": "MeshServiceSubset", "name": "redis", "tags": { "version": version }, "weight": 50 });
-        let route = json!({ "type": "MeshTCPRoute", "mesh": "default", "name": "split", "spec": {
-            "targetRef": { "kind": "Mesh" },
-            "to": [{ "targetRef": { "kind": "MeshService", "name": "redis" },
-                     "rules": [{ "default": { "backendRefs": [version("v1"), version("v2")] } }] }],
-        } });
+        let route = versions();
         places.west.put(&route);
         places.west.put(&server("default", "redis-w", "west", &[redis("v2")]));
         places.west.attach(serves, "redis-w");
@@ -109,4 +104,63 @@ fn a_dead_ingress_is_passed_over_when_another_leads_to_the_same_zone() {
     } }));
     places.west.ends_proxies();
     eventually("who is left serves", || tally(places.outbound, 20).get("east") == Some(&20));
+}
+
+/// A split of `redis` to both of its versions.
+fn versions() -> Value {
+    let version = |version: &str| json!({ "kind": "MeshServiceSubset", "name": "redis", "tags": { "version": version }, "weight": 50 });
+    json!({ "type": "MeshTCPRoute", "mesh": "default", "name": "split", "spec": {
+        "targetRef": { "kind": "Mesh" },
+        "to": [{ "targetRef": { "kind": "MeshService", "name": "redis" },
+                 "rules": [{ "default": { "backendRefs": [version("v1"), version("v2")] } }] }],
+    } })
+}
+
+#[test]
+fn before_2_6_an_ingress_closes_a_version_that_only_a_route_names() {
+    of_every_mix(|(dials, gate, serves)| {
+        let mut places = Places::by("2.5", &json!({}));
+        places.west.put(&versions());
+        places.west.put(&server("default", "redis-w", "west", &[redis("v2")]));
+        places.west.attach(serves, "redis-w");
+        places.open(gate);
+        places.carry(1);
+        places.east.put(&versions());
+        places.east.put(&server("default", "redis-e", "east", &[redis("v1")]));
+        places.east.put(&client("default", "web-1", &outbound(&places)));
+        places.east.attach(serves, "redis-e");
+        places.east.attach(dials, "web-1");
+        reaches(places.outbound, &["-", "east"]);
+        assert_split(&tally(places.outbound, 200), &[("east", 1.0), ("-", 1.0)]);
+    });
+}
+
+#[test]
+fn through_the_egress_where_the_mesh_says_so_and_end_to_end() {
+    for (dials, egress) in [(Sort::Ours, Sort::Ours), (Sort::Envoy, Sort::Ours), (Sort::Ours, Sort::Envoy)] {
+        let mut places = Places::of(&json!({ "routing": { "zoneEgress": true } }));
+        places.west.put(&server("default", "redis-w", "west", &[redis("v1")]));
+        places.west.attach(Sort::Ours, "redis-w");
+        places.open(Sort::Ours);
+        places.carry(1);
+        let [port] = crate::backend::free_ports();
+        let networking = json!({ "address": "127.0.0.1", "port": port });
+        places.east.put(&json!({ "type": "ZoneEgress", "name": "ze-east", "networking": networking }));
+        places.east.attach(egress, "ZoneEgress/ze-east");
+        places.east.put(&client("default", "web-1", &outbound(&places)));
+        places.east.attach(dials, "web-1");
+        reaches(places.outbound, &["west"]);
+        let asked = r#"server_name="redis{mesh=default}""#;
+        eventually("the ingress has it in its log", || {
+            places.west.log("ZoneIngress/zi-west").contains(asked)
+        });
+        if egress == Sort::Ours {
+            // it sees a server name, and passes on what it cannot read
+            eventually("so has the egress", || places.east.log("ZoneEgress/ze-east").contains(asked));
+            assert!(!places.east.log("ZoneEgress/ze-east").contains("backend_peer"));
+        }
+        // without the egress nobody gets through
+        places.east.kill("ZoneEgress/ze-east");
+        reaches(places.outbound, &["-"]);
+    }
 }

@@ -1,14 +1,13 @@
 //! Outbounds of virtual IPs, for proxies that the kernel redirects connections to (spec 04 §2).
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
 
 use model::reference::SERVICE_TAG;
-use model::topology::MeshServicesMode;
+use model::topology::{DataplaneOutbound, MeshServicesMode, OutboundTarget};
 use model::{Kind, Resource, Spec, Tags};
 
 use super::reachable;
-use crate::dialled::{Dialled, DialledTarget, TagAddresses};
+use crate::dialled::{Dialled, DialledTarget};
 use crate::routing::facts::Facts;
 use crate::view::View;
 
@@ -33,7 +32,7 @@ pub(super) fn of_proxy(view: &View<'_>, facts: &Facts<'_>) -> Vec<Dialled> {
 pub(super) fn is_generated(view: &View<'_>, address: &str) -> bool {
     let kinds = [Kind::MeshService, Kind::MeshMultiZoneService, Kind::MeshExternalService];
     kinds.into_iter().flat_map(|kind| view.of_kind(kind)).any(|resource| vips(resource).contains(&address))
-        || tag_addresses(view).iter().any(|(given, _)| given == address)
+        || view.reader().tag_addresses(view.mesh_name()).any(|(_, given)| given.to_string() == address)
 }
 
 fn of_resource(view: &View<'_>, facts: &Facts<'_>, resource: &Resource, dialled: &mut Vec<Dialled>) {
@@ -67,55 +66,32 @@ fn ports(ports: &[model::topology::ServicePort]) -> Vec<(u16, String)> {
 /// The port of the virtual IP of a tag-based service.
 const TAG_PORT: u16 = 80;
 
-/// The virtual IPs of tag-based services. Those in outbounds of the Dataplane, which an allocator wrote there, are taken as they
-/// stand.
+/// The virtual IPs of tag-based services. Those in outbounds of the Dataplane are taken as they stand, and a service that has
+/// one there has no other.
 fn of_tags(view: &View<'_>, dialled: &mut Vec<Dialled>) {
+    let written: Vec<(&str, u16, &str)> = view.dataplane().outbound.iter().filter_map(written).collect();
     let mut seen = BTreeSet::new();
-    for (address, service) in tag_addresses(view) {
-        if reachable::is_tag(view, &service) && seen.insert((address.clone(), TAG_PORT)) {
+    let mut add = |address: String, port: u16, service: &str| {
+        if reachable::is_tag(view, service) && seen.insert((address.clone(), port)) {
             let target = DialledTarget::Tags(Tags::from_iter([(SERVICE_TAG, service)]));
-            dialled.push(Dialled { address, port: TAG_PORT, target, marked: None });
+            dialled.push(Dialled { address, port, target, marked: None });
+        }
+    };
+    for (service, address) in view.reader().tag_addresses(view.mesh_name()) {
+        if !written.iter().any(|(_, _, by_hand)| *by_hand == service) {
+            add(address.to_string(), TAG_PORT, service);
         }
     }
-    for outbound in &view.dataplane().outbound {
-        let model::topology::OutboundTarget::Tags(tags) = &outbound.target else { continue };
-        let Some(address) = outbound.address.clone().filter(|address| !is_loopback(address)) else {
-            continue;
-        };
-        let service = tags.service().unwrap_or_default();
-        if reachable::is_tag(view, service) && seen.insert((address.clone(), outbound.port)) {
-            let target = DialledTarget::Tags(Tags::from_iter([(SERVICE_TAG, service)]));
-            dialled.push(Dialled { address, port: outbound.port, target, marked: None });
-        }
+    for (address, port, service) in written {
+        add(address.to_owned(), port, service);
     }
 }
 
-/// Each tag-based service of the mesh that has a virtual IP.
-fn tag_addresses(view: &View<'_>) -> Vec<(String, String)> {
-    match &view.context().tag_addresses {
-        TagAddresses::Given(given) => {
-            let of_mesh = given.iter().filter(|((mesh, _), _)| mesh == view.mesh_name());
-            of_mesh.map(|((_, service), address)| (address.to_string(), service.clone())).collect()
-        }
-        TagAddresses::AsIfNew => {
-            let services = tag_services(view).into_iter();
-            services.zip(FIRST..).map(|(service, bits)| (Ipv4Addr::from(bits).to_string(), service)).collect()
-        }
-    }
-}
-
-/// The first virtual IP that a control plane gives out.
-const FIRST: u32 = u32::from_be_bytes([240, 0, 0, 0]);
-
-/// The tag-based services of the mesh, by name.
-fn tag_services(view: &View<'_>) -> BTreeSet<String> {
-    let kinds = [Kind::Dataplane, Kind::ExternalService].into_iter();
-    let tags = kinds.flat_map(|kind| view.of_kind(kind)).flat_map(|resource| match resource.spec() {
-        Spec::Dataplane(dataplane) => dataplane.inbound.iter().map(|inbound| &inbound.tags).collect(),
-        Spec::ExternalService(service) => vec![&service.tags],
-        _ => Vec::new(),
-    });
-    tags.filter_map(Tags::service).map(str::to_owned).collect()
+/// The virtual IP, port and service of an outbound of tags; `None`: it is none.
+fn written(outbound: &DataplaneOutbound) -> Option<(&str, u16, &str)> {
+    let OutboundTarget::Tags(tags) = &outbound.target else { return None };
+    let address = outbound.address.as_deref().filter(|address| !is_loopback(address))?;
+    Some((address, outbound.port, tags.service().unwrap_or_default()))
 }
 
 fn is_loopback(address: &str) -> bool {

@@ -1,6 +1,6 @@
 //! Endpoints of another mesh: the cross-mesh listeners of its builtin gateways (spec 04 §8.2, §11).
 
-use model::topology::{Dataplane, MeshGateway};
+use model::topology::MeshGateway;
 use model::{Kind, Labels, Resource, Spec, Tags};
 
 use super::Offer;
@@ -26,7 +26,8 @@ pub(in crate::routing) fn of_other_mesh(
             gateway.selectors.iter().any(|selector| selector.matches(tags)).then_some(gateway)
         });
         if let Some(gateway) = serving.max_by_key(|gateway| best_selector(gateway, tags)) {
-            endpoints.extend(listeners(facts, resource, dataplane, tags, gateway));
+            let address = reader.dialled_at(dataplane.advertised());
+            endpoints.extend(listeners(facts, resource, address, tags, gateway));
         }
     }
     Offer { endpoints, outside: None }
@@ -39,7 +40,7 @@ fn best_selector(gateway: &MeshGateway, tags: &Tags) -> usize {
 fn listeners<'a>(
     facts: &'a Facts<'_>,
     resource: &'a Resource,
-    dataplane: &'a Dataplane,
+    address: String,
     tags: &'a Tags,
     gateway: &'a MeshGateway,
 ) -> impl Iterator<Item = Endpoint> + 'a {
@@ -49,7 +50,7 @@ fn listeners<'a>(
         Endpoint {
             priority,
             zone,
-            address: dataplane.advertised().to_owned(),
+            address: address.clone(),
             port: u32::from(listener.port),
             weight: 1,
             tags,

@@ -19,7 +19,8 @@ pub(super) fn proxies(reader: &Reader<'_>, facts: &Facts<'_>) -> Vec<Gate> {
         let Spec::ZoneEgress(egress) = resource.spec() else { continue };
         let zone = zone_of(&egress.zone, resource);
         if !facts.is_remote(zone) {
-            gates.insert(Gate::new(zone, &egress.address, u32::from(egress.port), resource));
+            let address = reader.dialled_at(&egress.address);
+            gates.insert(Gate::new(zone, address, u32::from(egress.port), resource));
         }
     }
     gates.into_iter().collect()
@@ -30,7 +31,7 @@ pub(super) fn proxies(reader: &Reader<'_>, facts: &Facts<'_>) -> Vec<Gate> {
 pub(super) fn of_real_services(reader: &Reader<'_>, facts: &Facts<'_>) -> Vec<Gate> {
     let mut gates = BTreeSet::new();
     for (resource, dataplane, listener) in listeners(reader, facts) {
-        let address = listener.address.as_deref().unwrap_or(&dataplane.address);
+        let address = reader.dialled_at(listener.address.as_deref().unwrap_or(&dataplane.address));
         gates.insert(Gate::new(resource.meta().zone(), address, u32::from(listener.port), resource));
     }
     if gates.is_empty() { proxies(reader, facts) } else { gates.into_iter().collect() }

@@ -12,8 +12,8 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    pub(super) fn new(zone: &str, address: &str, port: u32, resource: &Resource) -> Self {
-        Self { zone: zone.to_owned(), address: address.to_owned(), port, name: resource.describe() }
+    pub(super) fn new(zone: &str, address: String, port: u32, resource: &Resource) -> Self {
+        Self { zone: zone.to_owned(), address, port, name: resource.describe() }
     }
 }
 

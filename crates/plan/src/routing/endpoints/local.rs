@@ -22,7 +22,7 @@ pub(in crate::routing) fn of_tag(
     let mut found = Found::new();
     for (resource, dataplane) in reader.dataplanes_with_tags(facts.mesh_name, &wanted) {
         for inbound in dataplane.inbound.iter().filter(|i| i.is_healthy() && wanted.matches(&i.tags)) {
-            found.push((resource, endpoint(facts, resource, dataplane, inbound, weight)));
+            found.push((resource, endpoint(reader, facts, (resource, dataplane), inbound, weight)));
         }
     }
     newest::of_each_address(found)
@@ -45,7 +45,7 @@ pub(in crate::routing) fn of_mesh_service(
     let mut found = Found::new();
     for (owner, dataplane) in selected(reader, facts.mesh_name, service) {
         for inbound in dataplane.inbound.iter().filter(|inbound| inbound.is_healthy() && takes(inbound)) {
-            found.push((owner, endpoint(facts, owner, dataplane, inbound, 1)));
+            found.push((owner, endpoint(reader, facts, (owner, dataplane), inbound, 1)));
         }
     }
     newest::of_each_address(found)
@@ -97,9 +97,9 @@ pub(in crate::routing) fn selected<'a>(
 }
 
 fn endpoint(
+    reader: &Reader<'_>,
     facts: &Facts<'_>,
-    resource: &Resource,
-    dataplane: &Dataplane,
+    (resource, dataplane): (&Resource, &Dataplane),
     inbound: &Inbound,
     weight: u32,
 ) -> Endpoint {
@@ -109,7 +109,7 @@ fn endpoint(
     Endpoint {
         priority,
         zone,
-        address: dataplane.advertised_address.as_deref().unwrap_or(own_address).to_owned(),
+        address: reader.dialled_at(dataplane.advertised_address.as_deref().unwrap_or(own_address)),
         port: u32::from(inbound.port),
         weight,
         tags: inbound.tags.clone(),

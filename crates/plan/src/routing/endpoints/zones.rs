@@ -35,7 +35,7 @@ pub(super) fn is_offered(resource: &Resource) -> bool {
 pub(in crate::routing) struct Remote<'a> {
     pub(in crate::routing) resource: &'a Resource,
     pub(in crate::routing) ingress: &'a ZoneIngress,
-    address: &'a str,
+    address: String,
     port: u16,
 }
 
@@ -47,8 +47,11 @@ pub(in crate::routing) fn remote<'a>(reader: &Reader<'a>, facts: &Facts<'_>) -> 
         let Spec::ZoneIngress(ingress) = resource.spec() else { continue };
         let Some((address, port)) = &ingress.advertised else { continue };
         let offers = facts.is_remote(zone_of(&ingress.zone, resource)) && !ingress.available.is_empty();
-        if offers && seen.insert((address, port)) {
-            found.push(Remote { resource, ingress, address, port: *port });
+        if offers {
+            let address = reader.dialled_at(address);
+            if seen.insert((address.clone(), *port)) {
+                found.push(Remote { resource, ingress, address, port: *port });
+            }
         }
     }
     found
@@ -106,7 +109,7 @@ fn endpoint(facts: &Facts<'_>, remote: &Remote<'_>, available: &AvailableService
     Endpoint {
         priority,
         zone,
-        address: remote.address.to_owned(),
+        address: remote.address.clone(),
         port: u32::from(remote.port),
         weight: available.instances.max(1),
         tags: available.tags.clone(),
@@ -180,7 +183,7 @@ fn ingresses(reader: &Reader<'_>, facts: &Facts<'_>) -> Vec<Gate> {
         };
         let zone = resource.meta().labels.get(ZONE_TAG).unwrap_or_default();
         if facts.is_remote(zone) {
-            gates.insert(Gate::new(zone, address, *port, resource));
+            gates.insert(Gate::new(zone, reader.dialled_at(address), *port, resource));
         }
     }
     // a zone that says where it is dialled is dialled nowhere else (spec 08 §4)
@@ -191,7 +194,7 @@ fn ingresses(reader: &Reader<'_>, facts: &Facts<'_>) -> Vec<Gate> {
             let Some((address, port)) = &ingress.advertised else { continue };
             let zone = zone_of(&ingress.zone, resource);
             if facts.is_remote(zone) && !told.contains(zone) {
-                gates.insert(Gate::new(zone, address, u32::from(*port), resource));
+                gates.insert(Gate::new(zone, reader.dialled_at(address), u32::from(*port), resource));
             }
         }
     }

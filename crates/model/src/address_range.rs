@@ -1,14 +1,12 @@
-//! The addresses that a kind of services gets virtual IPs of.
+//! IP addresses of one family with a common prefix.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-use model::Kind;
-
 /// Addresses of one family with a common prefix, e.g. `241.0.0.0/8`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Range {
+pub struct AddressRange {
     first: IpAddr,
     length: u8,
 }
@@ -20,43 +18,15 @@ pub struct InvalidRange {
     text: String,
 }
 
-/// Which virtual IPs services get. Ranges may be one and the same: an address is given to one service only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ranges {
-    /// MeshService; absent: they get none. Default `241.0.0.0/8`, as in Kuma.
-    pub services: Option<Range>,
-    /// MeshExternalService; absent: they get none. Default `242.0.0.0/8`, as in Kuma.
-    pub external: Option<Range>,
-    /// MeshMultiZoneService; absent: they get none. Default `243.0.0.0/8`, as in Kuma.
-    pub multi_zone: Option<Range>,
-}
-
-impl Default for Ranges {
-    fn default() -> Self {
-        let of = |first: u8| Some(Range { first: Ipv4Addr::new(first, 0, 0, 0).into(), length: 8 });
-        Self { services: of(241), external: of(242), multi_zone: of(243) }
+impl AddressRange {
+    /// The IPv4 addresses that begin with this byte.
+    pub const fn beginning_with(first: u8) -> Self {
+        Self { first: IpAddr::V4(Ipv4Addr::new(first, 0, 0, 0)), length: 8 }
     }
-}
 
-impl Ranges {
-    /// No service gets any.
-    pub const NONE: Self = Self { services: None, external: None, multi_zone: None };
-
-    /// That of a kind; `None`: its resources get none.
-    pub(super) fn of(&self, kind: Kind) -> Option<Range> {
-        match kind {
-            Kind::MeshService => self.services,
-            Kind::MeshExternalService => self.external,
-            Kind::MeshMultiZoneService => self.multi_zone,
-            _ => None,
-        }
-    }
-}
-
-impl Range {
     /// How many addresses it can give: not the first and the last of those of IPv4, which are no host's, unless there are no
     /// others; of larger ranges the first 2^64.
-    pub(super) fn room(self) -> u64 {
+    pub fn room(self) -> u64 {
         match self.bits() - u32::from(self.length) {
             bits @ 0..=1 => 1 << bits,
             bits if self.first.is_ipv4() => (1 << bits) - 2,
@@ -64,8 +34,8 @@ impl Range {
         }
     }
 
-    /// One of those that it can give, by its place, which is below [`Range::room`].
-    pub(super) fn at(self, place: u64) -> IpAddr {
+    /// One of those that it can give, by its place, which is below [`AddressRange::room`].
+    pub fn at(self, place: u64) -> IpAddr {
         let skipped = u64::from(self.first.is_ipv4() && self.bits() - u32::from(self.length) > 1);
         match self.first {
             IpAddr::V4(first) => {
@@ -92,7 +62,7 @@ impl Range {
     }
 }
 
-impl FromStr for Range {
+impl FromStr for AddressRange {
     type Err = InvalidRange;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -113,7 +83,7 @@ impl FromStr for Range {
     }
 }
 
-impl fmt::Display for Range {
+impl fmt::Display for AddressRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.first, self.length)
     }
@@ -123,7 +93,7 @@ impl fmt::Display for Range {
 mod tests {
     use super::*;
 
-    fn range(text: &str) -> Range {
+    fn range(text: &str) -> AddressRange {
         text.parse().unwrap()
     }
 
@@ -150,7 +120,7 @@ mod tests {
         assert!(range("fd00::/8").contains("fd12::1".parse().unwrap()));
         assert_eq!(eight.to_string(), "241.0.0.0/8");
         for wrong in ["241.0.0.0", "241.0.0.1/8", "241.0.0.0/33", "x/8", "::/0", ""] {
-            assert!(wrong.parse::<Range>().is_err(), "{wrong}");
+            assert!(wrong.parse::<AddressRange>().is_err(), "{wrong}");
         }
     }
 }

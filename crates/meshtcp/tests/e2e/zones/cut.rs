@@ -1,0 +1,210 @@
+//! A zone that is cut off: packets to its ingress are dropped, nobody says so, and after a while they arrive again.
+//!
+//! What is measured is printed, and stands in the guide.
+
+use std::collections::BTreeMap;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::places::{Places, client, redis, server};
+use crate::capture::{in_a_network, is_in_a_network};
+use crate::connection::{Connection, reaches};
+use crate::identity::neighbours::Sort;
+use crate::program::eventually;
+
+/// Where the ingress of the west is: nobody else is there.
+const GATE: &str = "127.0.0.2";
+/// How long the zone is cut off.
+const OUTAGE: Duration = Duration::from_secs(12);
+/// How often a client dials.
+const EVERY: Duration = Duration::from_millis(100);
+
+fn nft(command: &str) {
+    let status = Command::new("nft").arg(command).stdin(Stdio::null()).status();
+    assert!(status.is_ok_and(|status| status.success()), "{command}");
+}
+
+fn cut_off() {
+    let drops = format!("ip daddr {GATE} drop; ip saddr {GATE} drop;");
+    nft(&format!("table inet cut {{ chain out {{ type filter hook output priority 0; {drops} }}; }}"));
+}
+
+fn heal() {
+    nft("delete table inet cut");
+}
+
+/// One connection that a client dialled: when, who answered, and after how long.
+#[derive(Clone, Debug)]
+struct Dial {
+    begun: Instant,
+    took: Duration,
+    who: Option<String>,
+}
+
+/// A client that dials as often, whatever became of the connections before.
+struct Client {
+    port: u16,
+    dials: Arc<Mutex<Vec<Dial>>>,
+    dialling: Vec<std::thread::JoinHandle<()>>,
+}
+
+impl Client {
+    fn of(port: u16) -> Self {
+        Self { port, dials: Arc::default(), dialling: Vec::new() }
+    }
+
+    fn dials_for(&mut self, long: Duration) {
+        let until = Instant::now() + long;
+        while Instant::now() < until {
+            let (port, dials) = (self.port, Arc::clone(&self.dials));
+            self.dialling.push(std::thread::spawn(move || {
+                let begun = Instant::now();
+                let who = Connection::open(port).map(|connection| connection.backend.clone());
+                dials.lock().unwrap().push(Dial { begun, took: begun.elapsed(), who });
+            }));
+            std::thread::sleep(EVERY);
+        }
+    }
+
+    fn ends(self) -> Vec<Dial> {
+        self.dialling.into_iter().for_each(|thread| thread.join().unwrap());
+        let mut dials = std::mem::take(&mut *self.dials.lock().unwrap());
+        dials.sort_by_key(|dial| dial.begun);
+        dials
+    }
+}
+
+/// What an outage came to.
+#[derive(Debug)]
+struct Outage {
+    /// How long after the first dropped packet a client last dialled in vain, or waited for longer than half a second.
+    until_elsewhere: Duration,
+    /// The longest that a client waited.
+    longest: Duration,
+    /// How many nobody answered, of those that dialled meanwhile.
+    lost: usize,
+    dialled: usize,
+    /// How long after the last dropped packet the west was dialled again; `None`: it was not.
+    until_back: Option<Duration>,
+}
+
+/// `redis` in both zones, and `web` in the east; with these policies.
+fn places(dials: Sort, policies: &[Value]) -> Places {
+    let mut places = Places::of(&json!({}));
+    places.gate_address = GATE;
+    places.west.put(&server("default", "redis-w", "west", &[redis("v1")]));
+    places.west.attach(Sort::Ours, "redis-w");
+    places.open(Sort::Ours);
+    places.carry(1);
+    for policy in policies {
+        places.east.put(policy);
+    }
+    places.east.put(&server("default", "redis-e", "east", &[redis("v1")]));
+    let outbound = json!({ "port": places.outbound, "tags": { "kuma.io/service": "redis" } });
+    places.east.put(&client("default", "web-1", &outbound));
+    places.east.attach(Sort::Ours, "redis-e");
+    places.east.attach(dials, "web-1");
+    reaches(places.outbound, &["east", "west"]);
+    places
+}
+
+/// Cuts the west off for a while; connections that were open before live on.
+fn outage(dials: Sort, policies: &[Value]) -> Outage {
+    let places = places(dials, policies);
+    let mut open: BTreeMap<String, Connection> = BTreeMap::new();
+    eventually("a connection to each zone", || {
+        let connection = Connection::open(places.outbound).unwrap();
+        open.insert(connection.backend.clone(), connection);
+        open.len() == 2
+    });
+    let mut client = Client::of(places.outbound);
+    client.dials_for(Duration::from_secs(1));
+    let cut = Instant::now();
+    cut_off();
+    client.dials_for(OUTAGE);
+    let healed = Instant::now();
+    heal();
+    client.dials_for(Duration::from_secs(20));
+    let dials = client.ends();
+    for connection in open.values_mut() {
+        connection.echo();
+    }
+    let meanwhile: Vec<&Dial> = dials.iter().filter(|it| it.begun > cut && it.begun < healed).collect();
+    let slow = |dial: &&&Dial| dial.who.is_none() || dial.took > Duration::from_millis(500);
+    let back = dials.iter().find(|it| it.begun >= healed && it.who.as_deref() == Some("west"));
+    assert!(dials.iter().filter(|it| it.begun < cut).all(|it| it.who.is_some()), "{dials:?}");
+    Outage {
+        until_elsewhere: meanwhile.iter().rfind(slow).map_or(Duration::ZERO, |it| it.begun - cut),
+        longest: meanwhile.iter().map(|it| it.took).max().unwrap_or_default(),
+        lost: meanwhile.iter().filter(|it| it.who.is_none()).count(),
+        dialled: meanwhile.len(),
+        until_back: back.map(|it| it.begun - healed),
+    }
+}
+
+fn policy(kind: &str, said: &Value) -> Value {
+    json!({ "type": kind, "mesh": "default", "name": "cut", "spec": {
+        "targetRef": { "kind": "Mesh" }, "to": [{ "targetRef": { "kind": "Mesh" }, "default": said }],
+    } })
+}
+
+fn checks() -> Value {
+    policy(
+        "MeshHealthCheck",
+        &json!({ "interval": "1s", "timeout": "1s", "unhealthyThreshold": 1, "healthyThreshold": 1,
+                 "healthyPanicThreshold": 0, "tcp": {} }),
+    )
+}
+
+fn ejects() -> Value {
+    policy(
+        "MeshCircuitBreaker",
+        &json!({ "outlierDetection": {
+            "interval": "1s", "baseEjectionTime": "5s", "maxEjectionPercent": 100, "splitExternalAndLocalErrors": true,
+            "detectors": { "localOriginFailures": { "consecutive": 1 } },
+        } }),
+    )
+}
+
+fn tries_another() -> [Value; 2] {
+    let retry = policy("MeshRetry", &json!({ "tcp": { "maxConnectAttempt": 3 } }));
+    [retry, policy("MeshTimeout", &json!({ "connectionTimeout": "1s" }))]
+}
+
+#[test]
+fn a_zone_that_is_cut_off_is_left_out_until_it_is_back() {
+    in_a_network("zones::cut::child_without_a_zone");
+}
+
+#[test]
+#[ignore = "another test runs it, in a network of its own"]
+fn child_without_a_zone() {
+    if !is_in_a_network() {
+        return;
+    }
+    for dials in [Sort::Ours, Sort::Envoy] {
+        let told = |what: &str, outage: &Outage| println!("figures: {dials:?}, {what}: {outage:.1?}");
+        // nobody says anything: each share of the west waits for its connect timeout
+        let plain = outage(dials, &[]);
+        told("nothing set", &plain);
+        assert!(plain.lost < plain.dialled * 3 / 4, "the share of the east goes on: {plain:?}");
+        assert!(plain.lost > 0 && plain.longest < Duration::from_secs(11), "{plain:?}");
+        assert!(plain.until_back.is_some_and(|it| it < Duration::from_secs(3)), "{plain:?}");
+        let checked = outage(dials, &[checks()]);
+        told("health checks each second", &checked);
+        assert!(checked.until_elsewhere < Duration::from_secs(5), "{checked:?}");
+        assert!(checked.until_back.is_some_and(|it| it < Duration::from_secs(5)), "{checked:?}");
+        let [retry, timeout] = tries_another();
+        let ejected = outage(dials, &[ejects(), retry.clone(), timeout.clone()]);
+        told("ejection, three attempts of 1 s", &ejected);
+        assert_eq!(ejected.lost, 0, "{ejected:?}");
+        let all = outage(dials, &[checks(), ejects(), retry, timeout]);
+        told("all of these", &all);
+        assert_eq!(all.lost, 0, "{all:?}");
+        assert!(all.until_elsewhere < Duration::from_secs(5), "{all:?}");
+        assert!(all.longest < Duration::from_secs(5), "{all:?}");
+    }
+}
