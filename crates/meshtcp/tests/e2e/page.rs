@@ -99,6 +99,9 @@ fn a_weight_is_changed_on_the_page_and_seen_to_take_effect() {
     };
     browser.awaits("a tenth goes to v2", &seen(3.0, 25.0));
     is_fine(&browser, "routes");
+    let told = meshtcp(["status", "routes"]).env("MESHTCP_SERVER", &server).output().unwrap();
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert!(told.contains("WANTED → SEEN") && told.contains("version=v1 90 → "), "{told}");
     browser.photograph(&picture("routes"));
 
     browser.click(".route h2 a");
