@@ -54,6 +54,7 @@ const NEEDS: [Need; 16] = [
     Need { package: "openssl", what_for: "certificates for the guide", present: || on_path("openssl") },
     Need { package: "chromium", what_for: "the page", present: || on_path("chromium") },
     Need { package: "chromium-driver", what_for: "the page", present: || on_path("chromedriver") },
+    Need { package: "prometheus", what_for: "checking alerts", present: || on_path("promtool") },
     Need { package: "valgrind", what_for: "counting instructions", present: || on_path("valgrind") },
 ];
 

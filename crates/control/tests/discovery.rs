@@ -6,18 +6,21 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use change::traffic::TrafficQuestion;
 use meshtcp_control::discovery::{DiscoveryMetrics, DiscoveryServer, Publisher, Statuses, serve};
+use meshtcp_control::telemetry::Telemetry;
 use plan::ProxyId;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::codegen::http::uri::PathAndQuery;
-use tonic::transport::Endpoint;
+use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status, Streaming};
 use tonic_prost::ProstCodec;
 use xds::order::{ENVOY_CLUSTER, L4_CLUSTER};
 use xds::proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node};
+use xds::proto::l4::{TrafficReceived, TrafficReport, TrafficRow};
 use xds::{Family, ResourceSet};
 
 const SERVICE: &str = "/envoy.service.discovery.v3.AggregatedDiscoveryService/";
@@ -26,6 +29,7 @@ struct Server {
     address: SocketAddr,
     publisher: Arc<Publisher>,
     statuses: Arc<Statuses>,
+    telemetry: Telemetry,
     _end: tokio_util::sync::DropGuard,
 }
 
@@ -33,11 +37,13 @@ async fn server() -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (publisher, statuses) = (Arc::new(Publisher::default()), Arc::new(Statuses::default()));
+    let telemetry = Telemetry::default();
     let server =
-        DiscoveryServer::new("test", publisher.clone(), statuses.clone(), DiscoveryMetrics::default());
+        DiscoveryServer::new("test", publisher.clone(), statuses.clone(), DiscoveryMetrics::default())
+            .reporting(telemetry.clone());
     let shutdown = CancellationToken::new();
     tokio::spawn(serve(listener, None, server, shutdown.clone(), Duration::ZERO));
-    Server { address, publisher, statuses, _end: shutdown.drop_guard() }
+    Server { address, publisher, statuses, telemetry, _end: shutdown.drop_guard() }
 }
 
 impl Server {
@@ -47,8 +53,19 @@ impl Server {
         method: &str,
         requests: Vec<DeltaDiscoveryRequest>,
     ) -> Result<(mpsc::Sender<DeltaDiscoveryRequest>, Streaming<DeltaDiscoveryResponse>), Status> {
-        let channel =
-            Endpoint::from_shared(format!("http://{}", self.address)).unwrap().connect().await.unwrap();
+        self.open_on(self.connect().await, method, requests).await
+    }
+
+    async fn connect(&self) -> Channel {
+        Endpoint::from_shared(format!("http://{}", self.address)).unwrap().connect().await.unwrap()
+    }
+
+    async fn open_on(
+        &self,
+        channel: Channel,
+        method: &str,
+        requests: Vec<DeltaDiscoveryRequest>,
+    ) -> Result<(mpsc::Sender<DeltaDiscoveryRequest>, Streaming<DeltaDiscoveryResponse>), Status> {
         let mut grpc = tonic::client::Grpc::new(channel);
         grpc.ready().await.unwrap();
         let (sender, queue) = mpsc::channel(16);
@@ -181,4 +198,61 @@ async fn who_asks_nothing_is_sent_away_and_others_stay() {
     set.insert(xds::TypeUrl::new(L4_CLUSTER), "a", *b"");
     server.publisher.publish(&ProxyId::dataplane("default", "web-1"), Family::L4, Arc::new(set));
     assert_eq!(responses.message().await.unwrap().unwrap().resources[0].name, "a");
+}
+
+/// Reports under a name, and gives what comes of it when all is said.
+async fn report(channel: Channel, name: &str, reports: Vec<TrafficReport>) -> Result<u64, Code> {
+    let mut grpc = tonic::client::Grpc::new(channel);
+    grpc.ready().await.unwrap();
+    let codec = ProstCodec::<TrafficReport, TrafficReceived>::default();
+    let mut request = Request::new(tokio_stream::iter(reports));
+    request.metadata_mut().insert("meshtcp-node", name.parse().unwrap());
+    let path = PathAndQuery::from_static("/meshtcp.l4.v1.Telemetry/Report");
+    let received = grpc.client_streaming(request, path, codec).await;
+    received.map(|received| received.into_inner().reports).map_err(|status| status.code())
+}
+
+#[tokio::test]
+async fn only_who_is_attached_reports_and_only_what_a_proxy_says() {
+    let server = server().await;
+    let key = ProxyId::dataplane("default", "web-1");
+    server.publisher.publish(&key, Family::L4, Arc::new(ResourceSet::default()));
+    let said = |opened, rows| TrafficReport {
+        started_us: 4_000_000_000_000_000,
+        is_first: true,
+        rows: vec![
+            TrafficRow {
+                destination: "redis".into(),
+                backend: "v1".into(),
+                opened,
+                ..Default::default()
+            };
+            rows
+        ],
+        left_out: 0,
+    };
+    let channel = server.connect().await;
+    let nobody = report(channel.clone(), "default.web-1", vec![said(7, 1)]).await;
+    assert_eq!(nobody, Err(Code::FailedPrecondition), "it is not attached");
+    let attaching = vec![request("default.web-1", L4_CLUSTER)];
+    let (_open, mut told) =
+        server.open_on(channel.clone(), "DeltaAggregatedResources", attaching).await.unwrap();
+    told.message().await.unwrap();
+
+    let page = |size| server.telemetry.page(&TrafficQuestion { size, ..TrafficQuestion::default() });
+    assert_eq!(report(channel.clone(), "default.web-1", vec![said(7, 1), said(9, 1)]).await, Ok(2));
+    assert_eq!(page(1).items[0].counts.opened, 9);
+    let strangers = [(server.connect().await, "default.web-1"), (channel.clone(), "default.web-2")];
+    for (from, name) in strangers {
+        let refused = report(from, name, vec![said(1_000, 1)]).await;
+        assert_eq!(refused, Err(Code::FailedPrecondition), "{name}");
+    }
+    assert_eq!(
+        report(channel.clone(), "default.web-1", vec![said(1_000, 501)]).await,
+        Err(Code::InvalidArgument)
+    );
+    let long = TrafficRow { destination: "x".repeat(2 * 1024 * 1024), ..TrafficRow::default() };
+    let huge = TrafficReport { rows: vec![long], ..said(0, 0) };
+    assert_eq!(report(channel, "default.web-1", vec![huge]).await, Err(Code::OutOfRange));
+    assert_eq!((page(1).items[0].counts.opened, page(1).reporting), (9, 0));
 }

@@ -1,23 +1,100 @@
 //! What connections of this process do, counted for whoever asks its admin server.
 
 use std::collections::BTreeMap;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use control::telemetry::{Reporter as Attached, Telemetry};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use control::guard::task_again;
+use control::telemetry::{InvalidQuestion, Moves, Reporter as Attached, Telemetry, follow, question};
 use jiff::Timestamp;
 use l4::ProxyName;
 use l4::counts::Snapshot;
 use l4::traffic::Reporter;
 use proxy::Proxy;
+use serde_json::json;
+use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
+
+use crate::pages;
 
 /// How often counts are looked at.
 const BEAT: Duration = Duration::from_secs(1);
 
+/// What whoever asks shares with whoever follows.
+struct Desk<T> {
+    telemetry: Telemetry,
+    changes: watch::Receiver<T>,
+}
+
+// no `T` need be cloned
+impl<T> Clone for Desk<T> {
+    fn clone(&self) -> Self {
+        Self { telemetry: self.telemetry.clone(), changes: self.changes.clone() }
+    }
+}
+
+/// Counts from now on, and answers `/_traffic` as a control plane does. `changes` says when another state is in force.
+pub(crate) fn serve<T: Send + Sync + 'static>(proxy: &Arc<Proxy>, changes: watch::Receiver<T>) -> Router {
+    let telemetry = Telemetry::default();
+    let (counting, counted) = (telemetry.clone(), Arc::clone(proxy));
+    tokio::spawn(async move {
+        task_again("telemetry", || keep(counting.clone(), Arc::clone(&counted))).await;
+    });
+    Router::new()
+        .route("/_traffic", get(once::<T>))
+        .route("/_traffic/_events", get(events::<T>))
+        .with_state(Desk { telemetry, changes })
+}
+
+type Asked = Query<Vec<(String, String)>>;
+
+/// Why a question is none.
+fn refused(wrong: &InvalidQuestion) -> Response {
+    (StatusCode::BAD_REQUEST, pages::body(&json!({ "detail": wrong.to_string() }))).into_response()
+}
+
+async fn once<T>(State(desk): State<Desk<T>>, Query(query): Asked) -> Response {
+    match question(&query) {
+        Ok(question) => pages::body(&json!(desk.telemetry.page(&question))),
+        Err(wrong) => refused(&wrong),
+    }
+}
+
+async fn events<T: Send + Sync + 'static>(
+    State(Desk { telemetry, changes }): State<Desk<T>>,
+    Query(query): Asked,
+) -> Response {
+    match question(&query) {
+        Ok(question) => {
+            let events = follow(telemetry, question, Changes(changes));
+            ([(header::CONTENT_TYPE, "text/event-stream")], Body::from_stream(events)).into_response()
+        }
+        Err(wrong) => refused(&wrong),
+    }
+}
+
+/// Moves whenever another state is in force.
+struct Changes<T>(watch::Receiver<T>);
+
+impl<T: Send + Sync + 'static> Moves for Changes<T> {
+    async fn moved(&mut self) {
+        if self.0.changed().await.is_err() {
+            // the process is leaving
+            pending().await
+        }
+    }
+}
+
 /// Hands over what the proxies of this process count, once a second, until it is dropped: by the same reports that a proxy
 /// sends to a control plane.
-pub(crate) async fn keep(telemetry: Telemetry, proxy: Arc<Proxy>) {
+async fn keep(telemetry: Telemetry, proxy: Arc<Proxy>) {
     let started = Timestamp::now();
     let mut reporters: BTreeMap<ProxyName, (Attached, Reporter)> = BTreeMap::new();
     let mut beat = interval(BEAT);

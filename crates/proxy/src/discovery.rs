@@ -27,6 +27,7 @@
 //! # }
 //! ```
 
+mod dial;
 mod lost;
 mod tls;
 
@@ -44,28 +45,18 @@ use l4::counts::Snapshot;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_stream::StreamExt;
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::codegen::http::uri::PathAndQuery;
-use tonic::metadata::{AsciiMetadataValue, MetadataMap};
+use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Request, Status, Streaming};
-use tonic_prost::ProstCodec;
 use trust::{Trust, TrustError, distrust};
-use xds::proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, MetadataValue, Node};
+use xds::proto::discovery::{DeltaDiscoveryRequest, MetadataValue, Node};
 use xds::{Mirror, Refusal, ResourceSet, Stranger, TypeUrl, recognise};
 
+use self::dial::{chain, endpoint, introduction, open};
 use self::tls::Tls;
 use crate::guard::{Part, caught};
 use crate::telemetry::Telemetry;
+pub use dial::InvalidAddress;
 pub use lost::Lost;
-
-const METHOD: PathAndQuery = PathAndQuery::from_static(
-    "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources",
-);
-
-/// How long a connection attempt may take, and a silent connection may stay without a sign of life.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const KEEPALIVE: Duration = Duration::from_secs(15);
 
 /// Pauses between attempts grow from the first to the second.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -77,9 +68,6 @@ const SILENCE: Duration = Duration::from_secs(15);
 
 /// How long a control plane that knows the proxy takes to tell it something, and longer.
 const TOLD_NOTHING: Duration = Duration::from_secs(2);
-
-/// How large a response may be: far above what a control plane of ours sends at once.
-const RESPONSE_BYTES: usize = 64 * 1024 * 1024;
 
 /// Requests on their way to the connection; there are never more than a few.
 const REQUEST_QUEUE: usize = 16;
@@ -119,14 +107,6 @@ pub struct Link {
     /// What whoever answered there calls itself, safe to print: one of ours if `connected`, or a stranger that is not
     /// followed. `None` while nobody has answered there.
     pub identifier: Option<String>,
-}
-
-/// An address that is none.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{address}` is no address of a control plane ({reason}); write e.g. `http://127.0.0.1:5678`")]
-pub struct InvalidAddress {
-    address: String,
-    reason: String,
 }
 
 impl Discovery {
@@ -362,60 +342,6 @@ impl Discovery {
         }
         Ok(())
     }
-}
-
-/// Where a control plane is, and how it is kept in touch with.
-fn endpoint(control_plane: &str) -> Result<Endpoint, InvalidAddress> {
-    let invalid = |reason: String| InvalidAddress { address: control_plane.to_owned(), reason };
-    let endpoint =
-        Endpoint::from_shared(control_plane.to_owned()).map_err(|error| invalid(error.to_string()))?;
-    if !matches!(endpoint.uri().scheme_str(), Some("http" | "https")) || endpoint.uri().host().is_none() {
-        return Err(invalid("no `http://` or `https://` and host".to_owned()));
-    }
-    Ok(kept_in_touch(endpoint))
-}
-
-fn kept_in_touch(endpoint: Endpoint) -> Endpoint {
-    endpoint
-        .connect_timeout(CONNECT_TIMEOUT)
-        .tcp_nodelay(true)
-        .http2_keep_alive_interval(KEEPALIVE)
-        .keep_alive_timeout(KEEPALIVE)
-        .keep_alive_while_idle(true)
-}
-
-async fn open(
-    channel: Channel,
-    queue: mpsc::Receiver<DeltaDiscoveryRequest>,
-    who: MetadataMap,
-) -> Result<Streaming<DeltaDiscoveryResponse>, Status> {
-    let mut grpc = tonic::client::Grpc::new(channel).max_decoding_message_size(RESPONSE_BYTES);
-    grpc.ready().await.map_err(|error| Status::unavailable(chain(&error)))?;
-    let codec = ProstCodec::<DeltaDiscoveryRequest, DeltaDiscoveryResponse>::default();
-    let mut request = Request::new(ReceiverStream::new(queue));
-    *request.metadata_mut() = who;
-    let response = grpc.streaming(request, METHOD, codec).await?;
-    Ok(response.into_inner())
-}
-
-/// Who the proxy is, and what proves it: who is turned away for its token has not said its name on the stream yet.
-fn introduction(token: Option<AsciiMetadataValue>, node: &Node) -> MetadataMap {
-    let mut who = MetadataMap::new();
-    if let Some(token) = token {
-        who.insert("authorization", token);
-    }
-    for (key, text) in [("meshtcp-node", Some(node.id.as_str())), ("meshtcp-proxy-type", node.sort())] {
-        if let Some(text) = text.and_then(|text| AsciiMetadataValue::try_from(text).ok()) {
-            who.insert(key, text);
-        }
-    }
-    who
-}
-
-/// An error with what it says is behind it: tonic's own words alone are `transport error`.
-fn chain(error: &dyn std::error::Error) -> String {
-    let sources = std::iter::successors(Some(error), |error| error.source());
-    sources.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// Refuses all of a set that nobody could even look at to the end.

@@ -8,7 +8,7 @@
 //! The control plane runs in a child process: plans, fleet and discovery as in `meshtcp control-plane`, without files.
 //! The callers of the mesh in [`mesh`] attach in this process, each on a connection of its own, in delta, and accept
 //! everything at once. The change is one weight in one route; times are from the acceptance of the change until the
-//! control plane has heard that a proxy runs it. CPU time and memory are those of the control plane alone. Each process
+//! control plane has heard that a proxy runs it. At last all callers report what their connections do, once a second. CPU time and memory are those of the control plane alone. Each process
 //! has one descriptor a caller, and the clients of all sizes are up at once: the sizes need `ulimit -n` of a little more
 //! than their sum.
 
@@ -24,6 +24,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
 use tokio::runtime::Runtime;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// How often each change is made; the median is told.
@@ -48,6 +49,7 @@ fn main() {
             meshes.iter_mut().for_each(|mesh| mesh.change(what, time));
         }
     }
+    meshes.iter_mut().for_each(Attached::report);
     eprint!("\r\x1b[K");
     println!(
         "| proxies | what | told | 50 % | 99 % | 100 % | planned | planning CPU | CPU | memory | bytes sent |"
@@ -67,6 +69,7 @@ fn main() {
 struct Attached {
     /// The streams of the callers, which end first.
     _streams: JoinSet<()>,
+    reporting: watch::Sender<bool>,
     callers: usize,
     control_plane: ControlPlane,
     rows: Vec<Row>,
@@ -76,10 +79,21 @@ impl Attached {
     fn start(callers: usize, runtime: &Runtime) -> Self {
         progress(callers, "planning");
         let mut control_plane = ControlPlane::start(callers);
-        let streams = runtime.block_on(clients::attach(callers, &control_plane.address));
+        let (reporting, told) = watch::channel(false);
+        let streams = runtime.block_on(clients::attach(callers, &control_plane.address, &told));
         let mut row = Row::new("attach");
         row.answers.push(control_plane.ask("attached"));
-        Self { _streams: streams, callers, control_plane, rows: vec![row] }
+        Self { _streams: streams, reporting, callers, control_plane, rows: vec![row] }
+    }
+
+    /// Lets all callers report once a second for a while. CPU time is that of ten seconds: 100 ms are 1 % of a core.
+    fn report(&mut self) {
+        let mut row = Row::new("reports, 10 s");
+        progress(self.callers, row.what);
+        self.reporting.send_replace(true);
+        row.answers.push(self.control_plane.ask("reports"));
+        self.reporting.send_replace(false);
+        self.rows.push(row);
     }
 
     /// Makes a change once more.

@@ -5,9 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use change::rollout::Rollout;
+use change::traffic::TrafficQuestion;
 use meshtcp_control::discovery::{DiscoveryMetrics, DiscoveryServer, Publisher, Statuses, serve};
 use meshtcp_control::fleet::{Fleet, Standing};
 use meshtcp_control::run::{Event, FleetSink, Inbox, Live, run as run_loop};
+use meshtcp_control::telemetry::Telemetry;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -27,6 +29,7 @@ struct Server {
     standing: watch::Receiver<Arc<Standing>>,
     statuses: Arc<Statuses>,
     metrics: DiscoveryMetrics,
+    telemetry: Telemetry,
     events: Sender<Event<()>>,
     runtime: Runtime,
     callers: usize,
@@ -37,7 +40,7 @@ pub(crate) fn run(callers: usize) {
     let shared = Shared { mesh: Mesh::new(callers), changed: true, accepting: 0.0 };
     let shared = Arc::new(Mutex::new(shared));
     let (publisher, statuses) = (Arc::new(Publisher::default()), Arc::new(Statuses::default()));
-    let metrics = DiscoveryMetrics::default();
+    let (metrics, telemetry) = (DiscoveryMetrics::default(), Telemetry::default());
     let fleet = Fleet::new(Arc::clone(&publisher), compiler().nothing());
     let standing = fleet.standing();
     let sink = FleetSink::new(fleet, Arc::clone(&publisher), Arc::clone(&statuses));
@@ -53,17 +56,19 @@ pub(crate) fn run(callers: usize) {
         let address = listener.local_addr().unwrap();
         forward(publisher.wanted_changes(), events.clone());
         forward(statuses.changes(), events.clone());
-        let server = DiscoveryServer::new("fanout", publisher, statuses.clone(), metrics.clone());
+        let server = DiscoveryServer::new("fanout", publisher, statuses.clone(), metrics.clone())
+            .reporting(telemetry.clone());
         tokio::spawn(serve(listener, None, server, CancellationToken::new(), Duration::ZERO));
         address
     });
-    let mut server = Server { shared, standing, statuses, metrics, events, runtime, callers };
+    let mut server = Server { shared, standing, statuses, metrics, telemetry, events, runtime, callers };
     server.until(|standing| standing.revision.number() > 0);
     println!("{address}");
     for line in std::io::stdin().lines().map_while(Result::ok) {
         let answer = match line.split_once(' ') {
             Some(("all", weight)) => server.change(Change::WeightOfAll(weight.parse().unwrap())),
             Some(("team", weight)) => server.change(Change::WeightOfATeam(weight.parse().unwrap())),
+            None if line == "reports" => server.reports(),
             _ => server.attached(),
         };
         println!("{answer}");
@@ -99,6 +104,16 @@ impl Server {
         });
         let planned = self.standing.borrow().compiled.planned;
         json!({ "told": self.callers, "planned": planned, "cpu": cpu(), "memory": memory(), "bytes": self.kibibytes() })
+    }
+
+    /// Takes reports for two seconds, and then says what ten more of them took.
+    fn reports(&self) -> Value {
+        std::thread::sleep(Duration::from_secs(2));
+        let before = cpu();
+        std::thread::sleep(Duration::from_secs(10));
+        let taken = cpu() - before;
+        let reporting = self.telemetry.page(&TrafficQuestion::default()).reporting;
+        json!({ "told": reporting, "cpu": taken, "memory": memory() })
     }
 
     /// Makes a change, and waits until every proxy that it concerns runs it.

@@ -40,7 +40,7 @@ fn session(ask: &Ask) -> Value {
         "name": ask.caller.name,
         "role": ask.caller.role().as_str(),
         "readOnly": setup.read_only,
-        "offers": ["resources", "revisions", "tokens"],
+        "offers": ["resources", "revisions", "tokens", "history"],
     })
 }
 

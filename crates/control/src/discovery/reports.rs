@@ -123,7 +123,7 @@ async fn take(
         };
         if let Err(status) = outcome {
             shared.metrics.reported(false);
-            tracing::debug!(%proxy, %status, "a report was not taken");
+            tracing::info!(%proxy, %status, "a report was not taken");
             return Err(status);
         }
         shared.metrics.reported(true);

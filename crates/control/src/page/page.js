@@ -85,7 +85,7 @@ async function recognise() {
   }
   say(document.getElementById("who"), session.role === "nobody" ? "Sign in" : session.role);
   document.getElementById("who").hidden = session.offers.length > 0 && !session.offers.includes("tokens");
-  say(document.getElementById("foot"), session.version ? `${session.product} ${session.version} · ${session.instance} · rules of ${session.profile}` : "");
+  say(document.getElementById("foot"), session.version ? [session.product, session.version, "·", session.instance, session.profile ? `· rules of ${session.profile}` : ""].join(" ") : "");
 }
 
 const dialog = document.getElementById("sign-in");

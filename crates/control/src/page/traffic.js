@@ -5,6 +5,9 @@ import { follow, get, query } from "./api.js";
 /** The series of a pace that are plotted. */
 export const SERIES = ["opened", "failed", "resetsEarly", "bytesFromClients", "bytesToClients", "active", "onOldWeights"];
 
+/** After so many steps without a word the history is asked for again. */
+const MISSED_STEPS = 3;
+
 const keyOf = (row) => JSON.stringify([row.mesh, row.route, row.destination, row.direction, row.backend]);
 
 /** The rows of a question, and what is new of them until the signal. */
@@ -47,14 +50,18 @@ export class Traffic {
 
   /** Loads a question and follows it. `told` is called after each page. */
   async watch(question, signal, told, moved, state) {
-    this.take(await get(`/_traffic${query({ ...question, history: true, size: 1000 })}`, signal));
-    told();
+    const whole = async () => {
+      this.take(await get(`/_traffic${query({ ...question, history: true, size: 1000 })}`, signal));
+      told();
+    };
+    await whole();
     await follow(`/_traffic/_events${query({ ...question, size: 1000 })}`, signal, (name, data) => {
       if (name === "moved") moved?.(data);
-      if (name === "traffic") {
-        this.take(data);
-        told();
-      }
+      if (name !== "traffic") return;
+      // what happened while nothing was heard is in the history only
+      if (Date.parse(data.at) - Date.parse(this.page.at) > MISSED_STEPS * this.stepSeconds * 1000) whole().catch(() => {});
+      this.take(data);
+      told();
     }, state);
   }
 

@@ -19,7 +19,7 @@ use super::follower::Carried;
 use crate::panics::Panics;
 use crate::process::Process;
 use crate::streams::Dropped;
-use crate::{health, pages};
+use crate::{health, pages, traffic};
 
 #[derive(Clone)]
 struct Desk {
@@ -42,6 +42,7 @@ pub(super) async fn serve(
     registry.register_collector(Box::new(Process::running("proxy")));
     registry.register_collector(Box::new(Panics::new("meshtcp_")));
     registry.register_collector(Box::new(Dropped::new("meshtcp_")));
+    let counted = traffic::serve(&proxy, carried.clone());
     let desk = Desk { proxy, link, carried, registry: Arc::new(registry) };
     let router = Router::new()
         .route("/", get(index))
@@ -50,7 +51,8 @@ pub(super) async fn serve(
         .route("/healthy", get(async || "healthy\n"))
         .route("/status", get(status))
         .route("/connections", get(connections))
-        .with_state(desk);
+        .with_state(desk)
+        .merge(counted);
     pages::serve(listener, router, known_as).await;
 }
 
@@ -59,7 +61,8 @@ async fn index() -> &'static str {
      /ready        200 when a configuration runs, else 503 and why not\n\
      /healthy      200 as long as the process works\n\
      /status       the link to the control plane, what runs, and the health of endpoints, as JSON\n\
-     /connections  every open connection, as JSON\n"
+     /connections  every open connection, as JSON\n\
+     /_traffic     what connections do, as JSON; ?route=, ?sort=busiest and others\n"
 }
 
 async fn metrics(State(desk): State<Desk>, headers: HeaderMap) -> Response {

@@ -1,11 +1,9 @@
 //! What the page asks: how every proxy and route is, what connections do, and why one went where it went.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::body::Body;
 use axum::extract::{Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -15,12 +13,9 @@ use change::replica::{Account, Replica};
 use change::report::{Facts, Question, Subject, report};
 use change::status::{Connection, ProxyStatus, StreamKind};
 use change::story::Story;
-use control::guard::task_again;
-use control::telemetry::{Moves, Telemetry, follow, question};
 use jiff::Timestamp;
 use proxy::Proxy;
 use serde_json::{Value, json};
-use tokio::sync::watch;
 use xds::{Family, Version};
 
 use super::Status;
@@ -34,33 +29,28 @@ const SELF: &str = "up";
 #[derive(Clone)]
 struct Desk {
     status: Arc<Status>,
-    telemetry: Telemetry,
     started: Timestamp,
 }
 
 /// Counts from now on, and answers what the page asks.
 pub(super) fn serve(status: &Arc<Status>, proxy: &Arc<Proxy>) -> Router {
-    let telemetry = Telemetry::default();
-    let (counting, counted) = (telemetry.clone(), Arc::clone(proxy));
-    tokio::spawn(async move {
-        task_again("telemetry", || traffic::keep(counting.clone(), Arc::clone(&counted))).await;
-    });
-    let desk = Desk { status: Arc::clone(status), telemetry, started: Timestamp::now() };
+    let counted = traffic::serve(proxy, status.changes());
+    let desk = Desk { status: Arc::clone(status), started: Timestamp::now() };
     Router::new()
         .route("/_session", get(session))
         .route("/_status", get(fleet))
         .route("/_story", post(story))
-        .route("/_traffic", get(once))
-        .route("/_traffic/_events", get(events))
         .with_state(desk)
+        .merge(counted)
 }
 
-async fn session() -> Response {
+async fn session(State(desk): State<Desk>) -> Response {
+    let compiled = desk.status.report().compiled.clone();
     pages::body(&json!({
         "product": "meshtcp up",
         "version": env!("CARGO_PKG_VERSION"),
         "instance": host::name(),
-        "profile": "the files",
+        "profile": compiled.map(|compiled| compiled.snapshot.profile().as_str()),
         "name": "whoever reaches this address",
         "role": "reader",
         "readOnly": true,
@@ -134,41 +124,6 @@ async fn story(State(desk): State<Desk>, Json(body): Json<Value>) -> Response {
             let why =
                 json!({ "detail": "the body has no line of a connection log: send `{\"line\": \"id=…\"}`" });
             (StatusCode::BAD_REQUEST, pages::body(&why)).into_response()
-        }
-    }
-}
-
-/// A question about traffic, or why it is none.
-fn asked(query: &[(String, String)]) -> Result<change::traffic::TrafficQuestion, Response> {
-    question(query).map_err(|wrong| {
-        (StatusCode::BAD_REQUEST, pages::body(&json!({ "detail": wrong.to_string() }))).into_response()
-    })
-}
-
-async fn once(State(desk): State<Desk>, Query(query): Query<Vec<(String, String)>>) -> Response {
-    match asked(&query) {
-        Ok(question) => pages::body(&json!(desk.telemetry.page(&question))),
-        Err(wrong) => wrong,
-    }
-}
-
-async fn events(State(desk): State<Desk>, Query(query): Query<Vec<(String, String)>>) -> Response {
-    let question = match asked(&query) {
-        Ok(question) => question,
-        Err(wrong) => return wrong,
-    };
-    let events = follow(desk.telemetry, question, Published(desk.status.changes()));
-    ([(header::CONTENT_TYPE, "text/event-stream")], Body::from_stream(events)).into_response()
-}
-
-/// Moves whenever another state is in force.
-struct Published(watch::Receiver<()>);
-
-impl Moves for Published {
-    async fn moved(&mut self) {
-        if self.0.changed().await.is_err() {
-            // the process is leaving
-            tokio::time::sleep(Duration::MAX).await;
         }
     }
 }

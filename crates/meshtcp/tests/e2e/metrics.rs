@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::json;
 
@@ -174,6 +175,10 @@ fn dashboard_and_alerts_ask_for_what_is_there_and_the_tables_say_all() {
         }
     }
     assert!(alerts.len() > 12, "{alerts:?}");
+    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../dashboards/alerts.yaml");
+    let checked = Command::new("promtool").args(["check", "rules"]).arg(rules).output();
+    let checked = checked.expect("promtool of Debian's package prometheus");
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
 
     let guide = file("docs/guide/metrics.md");
     let (table, rest) = guide.split_once("## The control plane").unwrap();

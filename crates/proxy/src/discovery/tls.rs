@@ -13,7 +13,7 @@ use tonic::codegen::http::Uri;
 use tonic::transport::{Channel, Endpoint, Error};
 use trust::{Trust, TrustError};
 
-use super::kept_in_touch;
+use super::dial::kept_in_touch;
 
 /// Connects to who is trusted.
 #[derive(Clone, Debug)]

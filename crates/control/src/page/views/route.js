@@ -4,10 +4,10 @@ import { get, query } from "../api.js";
 import { hue, plot } from "../charts.js";
 import { h, Keyed, say } from "../dom.js";
 import { Traffic, pace, summed } from "../traffic.js";
-import { bytes, count, micros, pathOf, policy, short } from "../words.js";
+import { ago, bytes, count, micros, pathOf, policy, short } from "../words.js";
 import { chip, table, tiles, trouble } from "../parts.js";
 import { reaches, split } from "./routes.js";
-import { weights } from "./weights.js";
+import { weights, weightsOf } from "./weights.js";
 
 const TONES = { live: "good", pending: "warn", refused: "bad", detached: "quiet-chip", "without-effect": "quiet-chip" };
 
@@ -28,11 +28,12 @@ export function route({ main, signal, what, state, session }) {
   const backends = table("Backends", [["Backend"], ["Opened", "number"], ["Open", "number"], ["On old weights", "number"], ["Connects failed", "number"], ["Refused", "number"], ["Reset early", "number"], ["Connect time p50 / p99", "number"]]);
   const places = table("Where it is", [["Proxy"], ["State"], ["Decides"], ["Says", "said"]]);
   const more = h("p", { class: "quiet", hidden: true });
+  const past = h("section", {});
   main.append(
     h("div", { class: "head" }, h("div", {}, h("a", { class: "crumb", href: "#/routes" }, "← Routes"), h("h1", { tabindex: "-1" }, name), h("span", { class: "quiet" }, `${kind} in ${mesh}`)), reach),
     summary.element, h("div", { class: "two" }, splitPanel, editor),
     h("div", { class: "charts" }, opened.element, active.element, errors.element, moved.element),
-    h("h2", {}, "Backends"), backends.element, h("p", { class: "hint", id: "early" }), h("h2", {}, "Proxies"), places.element, more);
+    h("h2", {}, "Backends"), backends.element, h("p", { class: "hint", id: "early" }), h("h2", {}, "Proxies"), places.element, more, past);
 
   const traffic = new Traffic();
   const splits = new Keyed(splitBox, (it) => it.key, split);
@@ -80,9 +81,23 @@ export function route({ main, signal, what, state, session }) {
   };
   return (async () => {
     weights({ panel: editor, path: pathOf(what), signal, session });
+    if (session.offers.includes("history")) history(past, pathOf(what), signal);
     await load();
     await traffic.watch({ route: what }, signal, draw, () => load().catch(() => {}), state);
   })();
+}
+
+/** Who changed it when, the newest first. */
+async function history(section, path, signal) {
+  try {
+    const { items } = await get(`${path}/_history`, signal);
+    if (items.length === 0) return;
+    const rows = table("History", [["Revision"], ["When"], ["Who"], ["What", "said"]]);
+    rows.show(items.map(({ revision, at, by, what, document }) => [String(revision), h("time", { datetime: at, title: at }, ago(at)), by, what === "deleted" ? "removed" : weightsOf(document)]));
+    section.append(h("h2", {}, "History"), rows.element);
+  } catch (error) {
+    if (!signal.aborted) section.append(trouble(error));
+  }
 }
 
 /** `3: 2 connect-refused, 1 connect-timeout`. */

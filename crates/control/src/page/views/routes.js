@@ -59,9 +59,22 @@ export function routes({ main, signal, parameters, go, state }) {
   };
   return (async () => {
     await load();
-    if (report.routes.length === 0) return;
-    const question = { route: report.routes.map((route) => route.policy) };
-    await traffic.watch(question, signal, draw, () => load().catch(() => {}), state);
+    // a page has other routes when one comes or goes: then others are followed
+    while (!signal.aborted) {
+      const names = report.routes.map((route) => route.policy);
+      const others = new AbortController();
+      const stop = () => others.abort();
+      signal.addEventListener("abort", stop, { once: true });
+      const moved = async () => {
+        await load();
+        if (report.routes.map((route) => route.policy).join() !== names.join()) others.abort();
+      };
+      const question = names.length > 0 ? { route: names } : { route: "none" };
+      await traffic.watch(question, others.signal, draw, () => moved().catch(() => {}), state).catch((error) => {
+        if (!others.signal.aborted) throw error;
+      });
+      signal.removeEventListener("abort", stop);
+    }
   })();
 }
 

@@ -19,6 +19,11 @@ function lists(spec) {
   return found;
 }
 
+/** The weights in a document, in words. */
+export function weightsOf(document) {
+  return lists(document?.spec).map(({ title, refs }) => `to ${title}: ${refs.map((ref) => `${called(ref)} ${ref.weight ?? 1}`).join(", ")}`).join("; ") || "no weights";
+}
+
 export async function weights({ panel, path, signal, session }) {
   const said = h("div", {});
   panel.append(said);

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use base64::Engine as _;
@@ -19,11 +20,16 @@ pub(super) struct Browser {
     driver: Child,
     address: String,
     session: String,
+    _turn: MutexGuard<'static, ()>,
 }
+
+/// One browser at a time is enough for a machine.
+static TURN: Mutex<()> = Mutex::new(());
 
 impl Browser {
     /// Starts one of a size.
     pub(super) fn start(width: u32, height: u32) -> Self {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -39,7 +45,8 @@ impl Browser {
             .expect("chromedriver says its port");
         // it goes on to write
         std::thread::spawn(move || lines.for_each(drop));
-        let mut browser = Self { driver, address: format!("127.0.0.1:{port}"), session: String::new() };
+        let mut browser =
+            Self { driver, address: format!("127.0.0.1:{port}"), session: String::new(), _turn: turn };
         let arguments = [
             "--headless=new".to_owned(),
             "--no-sandbox".to_owned(),
