@@ -151,8 +151,9 @@ fn led_to(
         there.filter(move |at| {
             let Stop { place: at, listener } = stops[*at];
             let bound = &places[at].listeners[listener].bind.address;
-            // a loopback address is another one on each host
-            let is_here = at == stop.place || places[at].host == place.host;
+            // a loopback address is another one on each host; proxies that have one are all on this
+            let (here, there) = (place.host, places[at].host);
+            let is_here = at == stop.place || here == there || is_loopback(here) && is_loopback(there);
             answers(bound, address) && (is_here || !is_loopback(address))
         })
     });

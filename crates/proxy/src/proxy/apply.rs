@@ -167,12 +167,10 @@ impl Control {
         resolver.watch(&resolve::names(&config), RESOLVE_PATIENCE);
         let (serving, sockets) = self.bind(&config, &mut report);
         report.closed = self.closed(&serving);
+        let (serving, contexts) = self.with_contexts(serving);
         published.board.watch(&serving);
-        let (bound, captured): (Vec<_>, Vec<_>) =
-            serving.iter().cloned().partition(|listener| listener.arrival.is_opened());
-        self.bound = bound.into_iter().map(|listener| (listener.address, listener)).collect();
-        self.captured = captured.into_iter().map(|listener| (key(&listener), listener)).collect();
-        self.contexts = Arc::new(Contexts::of(&serving, &self.host, &self.contexts));
+        self.keep(&serving);
+        self.contexts = Arc::new(contexts);
         published.certificate_ends.store(Arc::new(self.contexts.ends()));
         published.config.store(Arc::new(config));
         published.generation.store(self.generation, Relaxed);
@@ -182,21 +180,35 @@ impl Control {
 
     /// Reads again whom the host believes. What is dialled by it begins anew with that; nothing is opened or closed.
     pub(super) fn read_host(&mut self, published: &Published, mailboxes: &[Arc<Mailbox>]) -> bool {
-        let serving = self.bound.values().chain(self.captured.values());
-        let serving: Vec<_> = serving.cloned().collect();
-        let contexts = Contexts::of(&serving, &self.host, &self.contexts);
+        let serving = self.bound.values().chain(self.captured.values()).cloned().collect();
+        let (serving, contexts) = self.with_contexts(serving);
         if contexts.believes_as(&self.contexts) || self.leaving {
             return false;
         }
-        // workers look again at a listener that is another one
-        let renewed = |listener: &mut Arc<Listener>| *listener = Arc::new((**listener).clone());
-        self.bound.values_mut().chain(self.captured.values_mut()).for_each(renewed);
-        let serving = self.bound.values().chain(self.captured.values()).cloned().collect();
+        self.keep(&serving);
         self.contexts = Arc::new(contexts);
         self.generation += 1;
         published.generation.store(self.generation, Relaxed);
-        publish(self.generation, serving, &self.contexts, NewSockets::new(), mailboxes);
+        publish(self.generation, serving.into(), &self.contexts, NewSockets::new(), mailboxes);
         true
+    }
+
+    /// Listeners with their TLS contexts. If the host believes somebody else, all of them are others than before: workers look
+    /// again only at those.
+    fn with_contexts(&self, mut serving: Vec<Arc<Listener>>) -> (Vec<Arc<Listener>>, Contexts) {
+        let contexts = Contexts::of(&serving, &self.host, &self.contexts);
+        if !contexts.believes_as(&self.contexts) {
+            serving.iter_mut().for_each(|listener| *listener = Arc::new((**listener).clone()));
+        }
+        (serving, contexts)
+    }
+
+    /// Notes what is served now.
+    fn keep(&mut self, serving: &[Arc<Listener>]) {
+        let (bound, captured): (Vec<_>, Vec<_>) =
+            serving.iter().cloned().partition(|listener| listener.arrival.is_opened());
+        self.bound = bound.into_iter().map(|listener| (listener.address, listener)).collect();
+        self.captured = captured.into_iter().map(|listener| (key(&listener), listener)).collect();
     }
 
     /// Decides what is served, and opens what is new: one socket for each worker.

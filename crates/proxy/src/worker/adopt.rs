@@ -26,7 +26,14 @@ impl Worker {
     /// Serves another set of listeners. Sockets whose address stays are kept, with whoever waits to be accepted.
     pub(super) fn adopt(&mut self, adoption: Adoption) {
         let Adoption { generation, listeners, contexts, sockets, done } = adoption;
+        let believes_others = !contexts.believes_as(&self.contexts);
         self.contexts = contexts;
+        if believes_others {
+            for cluster in self.clusters.values_mut() {
+                let cell = Arc::clone(cluster.cell());
+                *cluster = Rc::new(cluster.carried_over(cell, &self.contexts));
+            }
+        }
         self.generation = generation;
         let opened = listeners.iter().filter(|listener| listener.arrival.is_opened());
         let by_address: BTreeMap<SocketAddr, &Arc<Listener>> =

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::{BACKDATED, after};
 
-/// How long a new authority is believed before it signs: until then every proxy, also those of other control planes, has heard of
+/// How long a new authority is believed before it signs, where certificates live long enough: until then every proxy, also those of other control planes, has heard of
 /// it.
 pub(super) const SETTLES: Duration = Duration::from_secs(15);
 
@@ -49,7 +49,9 @@ impl Roots {
         self.former.extend(gone.into_iter().map(|pem| (pem, until)));
         self.current = chain.to_vec();
         self.former.retain(|pem, _| !chain.contains(pem));
-        self.signs_from = (!is_first && signs_anew).then(|| after(now, SETTLES));
+        // a certificate of before has a fifth of its life left at least, and nobody can renew it meanwhile
+        let settles = SETTLES.min(lifetime / 10);
+        self.signs_from = (!is_first && signs_anew).then(|| after(now, settles));
         replaced
     }
 
@@ -124,7 +126,11 @@ mod tests {
         assert!(!roots.observe(&chain(&["one"]), DAY, at(0)));
         assert_eq!((roots.signs_from(at(0)), roots.bundle().as_str()), (None, "one\n"));
         assert!(roots.observe(&chain(&["two"]), Duration::from_secs(60), at(100)));
-        assert_eq!(roots.signs_from(at(100)), Some(at(115)), "first everybody hears of it");
+        assert_eq!(
+            roots.signs_from(at(100)),
+            Some(at(106)),
+            "first everybody hears of it, if certificates live so long"
+        );
         assert_eq!(roots.bundle(), "two\none\n");
         // certificates of the first lived a day
         let mut later = roots.clone();

@@ -160,16 +160,22 @@ fn the_key_of_an_identity_is_changed_and_no_connection_fails() {
         "certificateParameters": { "expiry": "60s" },
     });
     provided(&first);
-    put_identity(&neighbours, &identity("identity", &json!({}), "own.example", &bundled));
+    put_identity(&neighbours, &identity("a-own", &json!({}), "own.example", &bundled));
     lets_in_everybody(&neighbours, &["own.example"]);
+    for proxy in ["web-1", "redis-1"] {
+        eventually("it has the identity", || {
+            names_of(&neighbours, proxy).first().is_some_and(|name| name.starts_with("spiffe://own.example/"))
+        });
+    }
+    eventually("there is a MeshTrust", || {
+        api::ask(&neighbours.control_plane.api, "GET /meshes/default/meshtrusts/a-own").0 == 200
+    });
+    neighbours.are_in_sync();
     let mut lasting = neighbours.reaches("by the first");
     provided(&second);
     // others are told to believe the second before anything is signed by it
-    let is_signed_by_second = || {
-        let of_domain = ["spiffe://own.example/workload/stranger"];
-        let stranger = second.signs("stranger", &of_domain, 1);
-        dials(neighbours.inbound, Some(&stranger), &[]).is_served()
-    };
+    let stranger = second.signs("stranger", &["spiffe://own.example/workload/stranger"], 1);
+    let is_signed_by_second = || dials(neighbours.inbound, Some(&stranger), &[]).is_served();
     let until = Instant::now() + Duration::from_secs(60);
     let (mut dialled, mut believed) = (0, false);
     let before = super::stranger::serial(neighbours.inbound);
@@ -185,7 +191,7 @@ fn the_key_of_an_identity_is_changed_and_no_connection_fails() {
     }
     assert!(believed, "the second is believed");
     lasting.echo();
-    let trusts = api::json(&neighbours.control_plane.api, "/meshes/default/meshtrusts/identity");
+    let trusts = api::json(&neighbours.control_plane.api, "/meshes/default/meshtrusts/a-own");
     assert_eq!(
         trusts["spec"]["caBundles"].as_array().map(Vec::len),
         Some(2),

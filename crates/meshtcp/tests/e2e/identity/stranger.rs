@@ -43,6 +43,8 @@ impl Authority {
             subject,
             "-addext",
             "subjectAltName=URI:spiffe://default",
+            "-addext",
+            "keyUsage=critical,keyCertSign,cRLSign",
             "-keyout",
             "ca.key",
             "-out",
