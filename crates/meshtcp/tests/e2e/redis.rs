@@ -12,10 +12,10 @@ use crate::program::{PATIENCE, Up, eventually};
 use crate::town::Town;
 
 /// A redis server on loopback that knows its own name. Dropping it ends it.
-struct Redis(Child);
+pub(crate) struct Redis(Child);
 
 impl Redis {
-    fn start(port: u16, name: &str) -> Self {
+    pub(crate) fn start(port: u16, name: &str) -> Self {
         let program = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
             .map(|folder| folder.join("redis-server"))
             .find(|path| path.is_file())
