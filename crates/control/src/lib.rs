@@ -26,6 +26,7 @@ mod look;
 pub mod page;
 mod plain_file;
 pub mod replicas;
+pub mod rollouts;
 pub mod run;
 pub mod sources;
 pub mod store;

@@ -74,6 +74,11 @@ impl Telemetry {
         flows.map(|(flow, merged)| (flow.clone(), merged.counts.clone())).collect()
     }
 
+    /// Whether a proxy reports.
+    pub fn is_reporting(&self, proxy: &ProxyId) -> bool {
+        self.lock().reporters.contains_key(proxy)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -35,6 +35,7 @@ use control::hosts::HostResolver;
 use control::identity::{Issuer, IssuerOptions, LeafKeys, keep};
 use control::jobs::once;
 use control::replicas::Others;
+use control::rollouts::{self, Seer};
 use control::run::{
     CompileMetrics, Current, Event, FleetNews, FleetSink, Inbox, Live, Turn, run as run_loop,
 };
@@ -157,6 +158,8 @@ struct Shared {
     gate: Option<TokenGate>,
     /// Who issues certificates.
     issuer: Issuer,
+    /// What is seen of rollouts here.
+    seer: Arc<Seer>,
     compiling: CompileMetrics,
     storing: StoreMetrics,
 }
@@ -239,7 +242,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
     let kept = resources.store().cloned();
     let (source, watch) = resources.follow(&runtime, arguments.zone(), events.clone());
     let mut live = Live::new(source, compiler, sink).counted(compiling.clone());
-    if let Some(store) = kept {
+    if let Some(store) = kept.clone() {
         let (addressed, ranges, current) =
             (Arc::clone(&store), arguments.resources.rules.vips.ranges(), live.current());
         let job = move || addresses::keep(Arc::clone(&addressed), ranges, current.clone());
@@ -255,6 +258,12 @@ pub(crate) fn run(arguments: Args) -> Exit {
     let others = watch::Sender::new(Others::default());
     let plane = Plane::new(standing.clone(), Arc::clone(&statuses))
         .beside(api.setup.instance.as_str().into(), others.subscribe());
+    let seer = Arc::new(Seer::new(live.current(), plane.telemetry().clone(), Arc::clone(&statuses)));
+    if let Some(store) = kept {
+        let (seer, others, leads) = (Arc::clone(&seer), others.subscribe(), store.leads());
+        let job = move || rollouts::keep(Arc::clone(&store), Arc::clone(&seer), others.clone());
+        runtime.spawn(once(leads, job));
+    }
     let shared = Shared {
         standing,
         plane,
@@ -264,6 +273,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
         publisher,
         gate: api.gate.clone(),
         issuer,
+        seer,
         compiling,
         storing,
     };

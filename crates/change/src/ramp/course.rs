@@ -67,6 +67,8 @@ impl Ramp {
                 self.note.clone_from(why);
                 return;
             }
+            // who paused it resumes it
+            (Phase::Paused, Standing::Nowhere(_)) => return,
             (_, Standing::Nowhere(why)) => {
                 self.enter(Phase::Held, *now);
                 self.note.clone_from(why);

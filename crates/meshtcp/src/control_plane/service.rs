@@ -1,11 +1,14 @@
 //! The servers, on threads of their own: discovery, the admin pages, and the signals that end them.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
+use change::ramp::Seen;
+use change::replica::Replica;
 use control::api::{Api, ApiMetrics, Mark};
 use control::arrivals::Arrivals;
 use control::bootstrap::Bootstraps;
@@ -163,10 +166,15 @@ async fn serve_api(
     let api::Plan { address: wanted, scheme, tls, mut setup, store, gate: _ } = plan;
     if let Some(board) = store.board() {
         let (plane, others, closing) = (shared.plane.clone(), shared.others.clone(), shutdown.clone());
-        let issuer = shared.issuer.clone();
+        let (issuer, seer) = (shared.issuer.clone(), Arc::clone(&shared.seer));
         tokio::spawn(shutdown.clone().run_until_cancelled_owned(hear(issuer.clone(), others.subscribe())));
         tokio::spawn(async move {
-            let own = |last: Option<&Mark>| plane.news(&issuer, last);
+            let own = |last: Option<&(Mark, BTreeMap<String, Seen>)>| {
+                let ramps = seer.all_seen();
+                let known = last.filter(|(_, told)| *told == ramps).map(|(mark, _)| mark);
+                let (mark, replica) = plane.news(&issuer, known)?;
+                Some(((mark, ramps.clone()), Replica { ramps, ..replica }))
+            };
             let exchange = || exchange(Arc::clone(&board), &own, others.clone(), closing.clone());
             task_again("replicas", exchange).await;
         });

@@ -28,6 +28,7 @@ mod redis;
 mod remote;
 mod replicas;
 mod rights;
+mod rollouts;
 mod session;
 mod shortage;
 mod signals;

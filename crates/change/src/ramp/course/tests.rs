@@ -195,6 +195,10 @@ fn it_stands_still_while_plans_do_not_have_it() {
     assert_eq!((ramp.phase, ramp.weight), (Phase::Held, Percent::whole(10)));
     ramp.step(&rollout, &seen(70, 0, 100));
     assert_eq!((ramp.phase, ramp.step), (Phase::Progressing, 0), "the time of the step begins anew");
+    ramp.asked = Some(request(Asked::Pause, 1));
+    ramp.step(&rollout, &nowhere(71));
+    ramp.step(&rollout, &seen(72, 0, 100));
+    assert_eq!(ramp.phase, Phase::Paused, "who paused it resumes it");
 }
 
 #[test]
