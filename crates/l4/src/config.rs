@@ -113,6 +113,8 @@ pub struct Listener {
     /// The routes, each with the connections that it is for; the first that matches decides, and what none matches is
     /// refused. Rules with matches in their order, then server names, the most specific one first, then everything.
     pub routes: Vec<(Match, Arc<Route>)>,
+    /// From which route on they are sorted: exact server names first, by name, then the others, the longer before the shorter.
+    pub(crate) sorted_from: usize,
     /// How many connections may live at once; `None`: no limit of its own.
     pub max_connections: Option<NonZeroU32>,
     /// Closes a connection on which nothing moved for so long; `None`: never.
@@ -178,6 +180,14 @@ impl Match {
             Self::Everything => None,
             Self::ServerName { pattern: _, end } => end.as_ref(),
             Self::From { source: _, of } => of.end(),
+        }
+    }
+
+    /// The one server name that its connections ask for, wherever they come from; `None`: they need not.
+    pub(crate) fn exact(&self) -> Option<&str> {
+        match self {
+            Self::ServerName { pattern: ServerNamePattern::Exact(name), end: _ } => Some(name),
+            Self::ServerName { .. } | Self::Everything | Self::From { .. } => None,
         }
     }
 

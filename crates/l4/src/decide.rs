@@ -13,7 +13,7 @@ use routed::Routed;
 
 use crate::balance::hash::position_of;
 use crate::balance::{Condition, Draw, Roster};
-use crate::config::{Backend, Cluster, Host, Listener, Route, ServerTls, Target, WhenDown};
+use crate::config::{Backend, Cluster, Host, Listener, Match, Route, ServerTls, Target, WhenDown};
 use crate::permit::Permissions;
 
 /// The facts about a connection before it is routed.
@@ -257,7 +257,22 @@ impl Listener {
     /// The route for a connection; `None`: there is none.
     pub fn route_for(&self, facts: &Facts<'_>) -> Option<RouteIndex> {
         let (client, name) = (facts.client.ip(), facts.server_name);
-        self.routes.iter().position(|(matched, _)| matched.takes(client, name)).map(RouteIndex)
+        let takes = |(matched, _): &(Match, Arc<Route>)| matched.takes(client, name);
+        let (first, sorted) = self.routes.split_at_checked(self.sorted_from)?;
+        if let Some(index) = first.iter().position(takes) {
+            return Some(RouteIndex(index));
+        }
+        // a zone proxy has an exact name for each service of each mesh: it is not asked of one after the other
+        let is_before = |(matched, _): &(Match, Arc<Route>)| {
+            name.is_some_and(|name| matched.exact().is_some_and(|exact| exact < name))
+        };
+        let exact = sorted.partition_point(is_before);
+        if sorted.get(exact).is_some_and(takes) {
+            return Some(RouteIndex(first.len() + exact));
+        }
+        let others = sorted.partition_point(|(matched, _)| matched.exact().is_some());
+        let index = sorted.get(others..)?.iter().position(takes)?;
+        Some(RouteIndex(first.len() + others + index))
     }
 
     /// How TLS of a connection ends here, and who may come in over it; `None`: it is passed on.

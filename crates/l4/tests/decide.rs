@@ -8,12 +8,15 @@ mod support;
 use std::net::SocketAddr;
 
 use l4::balance::Draw;
-use l4::config::{Listener, Target};
+use l4::config::{Listener, Match, Target};
 use l4::decide::{Addresses, AllWell, Decision, Facts, Moment, Refusal, Resolved, RouteIndex, decide_again};
 use l4::{Config, decide};
 use proptest::prelude::*;
 use support::Mesh;
 use xds::proto::l4 as message;
+
+/// Patterns of server names.
+const NAMES: [&str; 7] = ["a", "b", "c", "a.x", "*.x", "*.a.x", "*"];
 
 /// A backend: a weight, whether it has a cluster, and its endpoints: whether one is a name, and its priority.
 type RandomBackend = (u32, bool, Vec<(bool, u32)>);
@@ -196,5 +199,38 @@ proptest! {
                 prop_assert!(!has_cluster || !backends.iter().any(usable));
             }
         }
+    }
+
+    #[test]
+    fn the_route_is_the_first_that_takes_a_connection(
+        names in prop::collection::vec(prop::sample::select(&NAMES[..]), 0..6),
+        matches in prop::collection::vec((prop::sample::select(&NAMES[..]), any::<bool>()), 0..3),
+        has_default in any::<bool>(),
+        asked in prop::option::of(prop::sample::select(&["a", "b", "c", "a.x", "b.a.x", "y"][..])),
+    ) {
+        let mut mesh = mesh(&[]);
+        let route = || "outbound".to_owned();
+        mesh.listener.server_names = names
+            .iter()
+            .map(|name| message::ServerName { pattern: (*name).to_owned(), route: route(), ..Default::default() })
+            .collect();
+        mesh.listener.matches = matches
+            .iter()
+            .map(|(name, is_ours)| {
+                let address = if *is_ours { "127.0.0.0" } else { "10.0.0.0" }.to_owned();
+                let source = Some(message::Network { address, prefix_length: 8 });
+                message::RouteMatch { route: route(), server_name: (*name).to_owned(), source }
+            })
+            .collect();
+        if !has_default {
+            mesh.listener.route.clear();
+        }
+        let config = mesh.config();
+        let listener = &config.listeners()[0];
+        let facts = Facts { server_name: asked, ..FACTS };
+        let takes = |(matched, _): &(Match, _)| matched.takes(facts.client.ip(), facts.server_name);
+        let first = listener.routes.iter().find(|it| takes(it)).map(|(matched, _)| matched);
+        let found = listener.route_for(&facts).map(|RouteIndex(index)| &listener.routes[index].0);
+        prop_assert_eq!(found, first);
     }
 }

@@ -1,15 +1,16 @@
 //! The DNS server beside a proxy, by its flags.
 
+use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use proxy::Proxy;
-use proxy::dns::Dns;
+use proxy::dns::{Dns, DnsSockets};
 
 use crate::listen;
-use crate::output::print;
+use crate::output::{complain, print};
 use crate::takeover::Succession;
 
 /// The port to which `meshtcp transparent-proxy` redirects DNS.
@@ -44,19 +45,32 @@ pub(crate) struct DnsFlags {
     dns_servers: PathBuf,
 }
 
-/// A server that runs for as long as this lives. Without the flag there is none.
-pub(crate) struct Served(Option<Arc<Mutex<Option<Dns>>>>);
+/// A server that runs for as long as nobody stops it; all clones are one. Without the flag there is none.
+#[derive(Clone)]
+pub(crate) struct Served(Option<Arc<Mutex<Place>>>);
+
+/// Who answers.
+enum Place {
+    /// The process before this one, until this one carries what it did.
+    Before(Box<dyn FnOnce() -> io::Result<Dns> + Send>),
+    /// The process before this one, whose place is taken when it goes.
+    Taken,
+    /// This one.
+    Here(Dns),
+    /// Somebody else, from now on.
+    Over,
+}
 
 impl DnsFlags {
-    /// Starts the server if it is asked for, and says where it is. A predecessor answers for as long as it is there: its place
-    /// is taken when it goes.
+    /// Starts the server if it is asked for, and says where it is. A predecessor answers for as long as it is there, at the same
+    /// sockets if it hands them over; otherwise its place is taken when it goes.
     ///
     /// # Errors
     /// In words: an address cannot be bound.
     pub(crate) fn serve(
         &self,
         proxy: &Arc<Proxy>,
-        succession: Option<&Succession>,
+        mut succession: Option<&mut Succession>,
     ) -> Result<Served, String> {
         if !self.dns {
             return Ok(Served(None));
@@ -68,20 +82,34 @@ impl DnsFlags {
             dns_address.push(SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
             dns_address.extend(has_ipv6.then_some(SocketAddr::from((Ipv6Addr::LOCALHOST, PORT))));
         }
+        let has_predecessor = succession.as_ref().is_some_and(|it| it.has_predecessor());
+        let inherited: Vec<DnsSockets> =
+            dns_address.iter().filter_map(|address| succession.as_mut()?.dns(*address)).collect();
         let proxy = Arc::clone(proxy);
-        let start = move || Dns::start(&proxy, &dns_address, &dns_servers);
-        let words = |error: std::io::Error| {
+        let start = move |sockets| Dns::start(&proxy, sockets, &dns_servers);
+        if inherited.len() == dns_address.len() {
+            let begin = Place::Before(Box::new(move || start(inherited)));
+            return Ok(Served(Some(Arc::new(Mutex::new(begin)))));
+        }
+        drop(inherited);
+        let words = |error: io::Error| {
             format!("DNS cannot be served on {error}\n  help: choose another address with --dns-address")
         };
-        let place = Arc::new(Mutex::new(None));
-        match start() {
+        let bind = move || {
+            let sockets = dns_address.iter().map(|address| DnsSockets::bind(*address));
+            start(sockets.collect::<io::Result<Vec<_>>>()?)
+        };
+        let place = Arc::new(Mutex::new(Place::Taken));
+        match bind() {
             Ok(dns) => put(&place, dns),
-            Err(error) if succession.is_some_and(Succession::has_predecessor) => {
+            Err(error) if has_predecessor => {
                 print(&format!("dns: waiting for the process before this one ({error})\n"));
                 let waiting = Arc::downgrade(&place);
                 let wait = move || {
-                    while let Some(place) = waiting.upgrade() {
-                        match start() {
+                    while let Some(place) = waiting.upgrade()
+                        && !matches!(*lock(&place), Place::Over)
+                    {
+                        match bind() {
                             Ok(dns) => return put(&place, dns),
                             Err(_) => std::thread::sleep(RETRY),
                         }
@@ -96,14 +124,42 @@ impl DnsFlags {
 }
 
 impl Served {
+    /// Answers beside the predecessor, which stops soon: this process carries what it did.
+    pub(crate) fn begin(&self) {
+        let Some(place) = &self.0 else { return };
+        let before = std::mem::replace(&mut *lock(place), Place::Taken);
+        match before {
+            Place::Before(start) => match start() {
+                Ok(dns) => put(place, dns),
+                Err(error) => complain(&format!("error: DNS is not served any more: {error}\n")),
+            },
+            other => *lock(place) = other,
+        }
+    }
+
+    /// The sockets, for a successor.
+    pub(crate) fn lent(&self) -> Vec<DnsSockets> {
+        let Some(place) = &self.0 else { return Vec::new() };
+        match &*lock(place) {
+            Place::Here(dns) => dns.sockets().iter().filter_map(|it| it.try_clone().ok()).collect(),
+            Place::Before(_) | Place::Taken | Place::Over => Vec::new(),
+        }
+    }
+
     /// Answers no more: somebody else does.
-    pub(crate) fn stop(&mut self) {
-        self.0 = None;
+    pub(crate) fn stop(&self) {
+        if let Some(place) = &self.0 {
+            *lock(place) = Place::Over;
+        }
     }
 }
 
-fn put(place: &Mutex<Option<Dns>>, dns: Dns) {
-    let addresses: Vec<String> = dns.addresses().iter().map(ToString::to_string).collect();
-    *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(dns);
+fn lock(place: &Mutex<Place>) -> MutexGuard<'_, Place> {
+    place.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn put(place: &Mutex<Place>, dns: Dns) {
+    let addresses: Vec<String> = dns.sockets().iter().map(|it| it.address.to_string()).collect();
+    *lock(place) = Place::Here(dns);
     print(&format!("dns: {}\n", addresses.join(", ")));
 }

@@ -15,7 +15,6 @@ mod state;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,7 +44,7 @@ use crate::patience::Patience;
 use crate::said;
 use crate::signals::Signals;
 use crate::takeover;
-use crate::takeover::{Succession, admin_listener};
+use crate::takeover::{Lent, Succession, admin_listener};
 use crate::trust::Trusted;
 use crate::up::{LogFormat, connection_log};
 
@@ -188,7 +187,7 @@ fn start(arguments: Args) -> Result<(), String> {
         Proxy::start(patience.within(options)).map_err(|error| format!("the proxy cannot start: {error}"))?,
     );
     let mut succession = Succession::begin(&takeover, &proxy)?;
-    let mut dns = dns.serve(&proxy, succession.as_ref())?;
+    let dns = dns.serve(&proxy, succession.as_mut())?;
     let mut follower = Follower::new(&key, Arc::clone(&proxy), state.map(State::at));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| format!("no event loop for the control plane: {error}"))?;
@@ -216,7 +215,8 @@ fn start(arguments: Args) -> Result<(), String> {
             served = Some(tokio::spawn(serve));
         }
         let (stop, taken_over) = oneshot::channel();
-        let succession = succeed(succession, Arc::clone(&proxy), admin_socket, follower.carried(), stop);
+        let lent = Lent { admin: admin_socket, dns: dns.clone() };
+        let succession = succeed(succession, Arc::clone(&proxy), lent, follower.carried(), stop);
         tokio::spawn(caught_task("takeover", succession));
         tokio::spawn(host::watch_authorities(Arc::downgrade(&proxy)));
         print(&format!("{key} follows {}\n", way.control_planes.join(" or ")));
@@ -244,7 +244,7 @@ fn start(arguments: Args) -> Result<(), String> {
 async fn succeed(
     succession: Option<Succession>,
     proxy: Arc<Proxy>,
-    admin: Option<(SocketAddr, OwnedFd)>,
+    lent: Lent,
     mut carried: watch::Receiver<Carried>,
     stop: oneshot::Sender<()>,
 ) {
@@ -261,7 +261,7 @@ async fn succeed(
         // whoever waits may be leaving already
         let _ = stop.send(());
     };
-    let complete = move || succession.complete(&proxy, admin, told);
+    let complete = move || succession.complete(&proxy, lent, told);
     // it waits for the predecessor's answer
     let _ = tokio::task::spawn_blocking(complete).await;
 }

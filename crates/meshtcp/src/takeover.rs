@@ -1,14 +1,17 @@
 //! `--takeover PATH`: the listening sockets come from the process that runs, and go to the one that comes.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use ::proxy::Proxy;
+use ::proxy::dns::DnsSockets;
 use ::proxy::takeover::{Handover, Sockets, Takeover};
 use control::guard::caught;
 
+use crate::dns::Served;
 use crate::output::{complain, print};
 
 /// The flag, for every command that carries connections.
@@ -75,15 +78,18 @@ impl Succession {
         others.remove(&admin_name(address)).map(Into::into)
     }
 
+    /// The sockets at which the predecessor answers DNS at an address, when it does.
+    pub(crate) fn dns(&mut self, address: SocketAddr) -> Option<DnsSockets> {
+        let others = &mut self.before.as_mut()?.sockets.others;
+        let [udp, tcp] = dns_names(address).map(|name| others.remove(&name));
+        Some(DnsSockets { address, udp: udp?.into(), tcp: tcp?.into() })
+    }
+
     /// Tells the predecessor that this process carries connections now, and waits at the path for a successor. When one
     /// took over, `stop` is called.
-    pub(crate) fn complete(
-        self,
-        proxy: &Arc<Proxy>,
-        admin: Option<(SocketAddr, OwnedFd)>,
-        stop: impl FnOnce() + Send + 'static,
-    ) {
+    pub(crate) fn complete(self, proxy: &Arc<Proxy>, lent: Lent, stop: impl FnOnce() + Send + 'static) {
         let Self { path, before, held_back: _ } = self;
+        lent.dns.begin();
         if let Some(before) = before {
             for address in proxy.disinherit() {
                 print(&format!("nobody listens on {address} any more: no listener here wants it\n"));
@@ -103,7 +109,7 @@ impl Succession {
             }
         };
         let proxy = Arc::clone(proxy);
-        let lend = move || Sockets { listeners: proxy.lend(), others: lent_admin(admin.as_ref()) };
+        let lend = move || Sockets { listeners: proxy.lend(), others: lent.sockets() };
         let wait = move || {
             let served = caught("takeover", || handover.serve(lend, stop));
             let failed = || Err(std::io::Error::other("it panicked"));
@@ -117,9 +123,29 @@ impl Succession {
     }
 }
 
-fn lent_admin(admin: Option<&(SocketAddr, OwnedFd)>) -> std::collections::BTreeMap<String, OwnedFd> {
-    let copy = admin.and_then(|(address, socket)| Some((admin_name(*address), socket.try_clone().ok()?)));
-    copy.into_iter().collect()
+/// What a successor gets beside listeners.
+pub(crate) struct Lent {
+    /// The admin server's socket, and where it is; absent: there is none.
+    pub(crate) admin: Option<(SocketAddr, OwnedFd)>,
+    /// The DNS server.
+    pub(crate) dns: Served,
+}
+
+impl Lent {
+    fn sockets(&self) -> BTreeMap<String, OwnedFd> {
+        let admin = self.admin.as_ref();
+        let admin =
+            admin.and_then(|(address, socket)| Some((admin_name(*address), socket.try_clone().ok()?)));
+        let dns = self.dns.lent().into_iter().flat_map(|DnsSockets { address, udp, tcp }| {
+            let [of_udp, of_tcp] = dns_names(address);
+            [(of_udp, OwnedFd::from(udp)), (of_tcp, OwnedFd::from(tcp))]
+        });
+        dns.chain(admin).collect()
+    }
+}
+
+fn dns_names(address: SocketAddr) -> [String; 2] {
+    ["udp", "tcp"].map(|sort| format!("dns-{sort} {address}"))
 }
 
 fn admin_name(address: SocketAddr) -> String {

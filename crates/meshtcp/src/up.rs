@@ -43,7 +43,7 @@ use crate::output::complain;
 use crate::pages::HostNames;
 use crate::patience::Patience;
 use crate::source::Source;
-use crate::takeover::{Succession, admin_listener};
+use crate::takeover::{Lent, Succession, admin_listener};
 use crate::{duration, host, names, takeover};
 use hand::{Hand, Leave};
 
@@ -120,7 +120,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
         Ok(succession) => succession,
         Err(message) => return refuse(&message, Exit::Environment),
     };
-    let mut dns = match arguments.dns.serve(&proxy, succession.as_ref()) {
+    let dns = match arguments.dns.serve(&proxy, succession.as_mut()) {
         Ok(dns) => dns,
         Err(message) => return refuse(&message, Exit::Environment),
     };
@@ -156,7 +156,8 @@ pub(crate) fn run(arguments: Args) -> Exit {
         status.publish(live, turn);
         if let Some(succession) = succession.take_if(|succession| may_take_over(succession, live, &proxy)) {
             let taken_over = taken_over.clone();
-            succession.complete(&proxy, hand.admin_socket(), move || {
+            let lent = Lent { admin: hand.admin_socket(), dns: dns.clone() };
+            succession.complete(&proxy, lent, move || {
                 // fails only when we are leaving
                 let _ = taken_over.send(Event::Leave(Leave::TakenOver));
             });

@@ -48,9 +48,44 @@ const QUERIES: usize = 128;
 /// The longest query that is read over UDP.
 const LONGEST_QUERY: usize = 4096;
 
+/// The sockets of a server at one address, which a successor may go on with.
+#[derive(Debug)]
+pub struct DnsSockets {
+    /// Where they are bound.
+    pub address: SocketAddr,
+    /// For queries in packets.
+    pub udp: std::net::UdpSocket,
+    /// For queries in streams.
+    pub tcp: std::net::TcpListener,
+}
+
+impl DnsSockets {
+    /// Binds both.
+    ///
+    /// # Errors
+    /// The address cannot be bound, or not by both.
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("{address}: {error}"));
+        let tcp = std::net::TcpListener::bind(address).map_err(named)?;
+        let address = tcp.local_addr()?;
+        let udp = std::net::UdpSocket::bind(address).map_err(named)?;
+        tcp.set_nonblocking(true)?;
+        udp.set_nonblocking(true)?;
+        Ok(Self { address, udp, tcp })
+    }
+
+    /// The same sockets once more.
+    ///
+    /// # Errors
+    /// There is no descriptor left.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self { address: self.address, udp: self.udp.try_clone()?, tcp: self.tcp.try_clone()? })
+    }
+}
+
 /// A running server. It stops when it is dropped.
 pub struct Dns {
-    addresses: Vec<SocketAddr>,
+    sockets: Vec<DnsSockets>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -65,28 +100,19 @@ struct Desk {
 }
 
 impl Dns {
-    /// Binds each address, for UDP and TCP, and answers from then on by what `proxy` carries; everything else by the servers
-    /// that `resolv_conf` names, which is read again when it changes.
+    /// Answers at these sockets from now on by what `proxy` carries; everything else by the servers that `resolv_conf` names,
+    /// which is read again when it changes.
     ///
     /// # Errors
-    /// An address cannot be bound, or a thread not be had.
-    pub fn start(proxy: &Proxy, addresses: &[SocketAddr], resolv_conf: &Path) -> io::Result<Self> {
-        let mut sockets = Vec::new();
-        for address in addresses {
-            let named = |error: io::Error| io::Error::new(error.kind(), format!("{address}: {error}"));
-            let tcp = std::net::TcpListener::bind(address).map_err(named)?;
-            let bound = tcp.local_addr()?;
-            let udp = std::net::UdpSocket::bind(bound).map_err(named)?;
-            tcp.set_nonblocking(true)?;
-            udp.set_nonblocking(true)?;
-            sockets.push((bound, udp, tcp));
-        }
-        let addresses: Vec<SocketAddr> = sockets.iter().map(|(bound, ..)| *bound).collect();
+    /// A thread or a descriptor cannot be had.
+    pub fn start(proxy: &Proxy, sockets: Vec<DnsSockets>, resolv_conf: &Path) -> io::Result<Self> {
+        let addresses: Vec<SocketAddr> = sockets.iter().map(|it| it.address).collect();
+        let served = sockets.iter().map(DnsSockets::try_clone).collect::<io::Result<Vec<_>>>()?;
         let published = proxy.published();
         let counts = Arc::clone(published.dns.get_or_init(Arc::default));
         let desk = Arc::new(Desk {
             published,
-            upstream: Upstream::new(resolv_conf, addresses.clone()),
+            upstream: Upstream::new(resolv_conf, addresses),
             counts,
             forwarded: Arc::new(Semaphore::new(FORWARDED)),
             connections: Arc::new(Semaphore::new(CONNECTIONS)),
@@ -97,19 +123,19 @@ impl Dns {
             again(Part::Dns, || {
                 runtime.block_on(async {
                     tokio::select! {
-                        () = serve(&desk, &sockets) => {}
+                        () = serve(&desk, &served) => {}
                         _ = &mut stopped => {}
                     }
                 });
             });
         };
         let thread = std::thread::Builder::new().name("dns".into()).spawn(serve)?;
-        Ok(Self { addresses, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { sockets, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// Where it listens, in the order in which it was told.
-    pub fn addresses(&self) -> &[SocketAddr] {
-        &self.addresses
+    /// The sockets that it answers at, in the order in which it was told.
+    pub fn sockets(&self) -> &[DnsSockets] {
+        &self.sockets
     }
 }
 
@@ -123,9 +149,9 @@ impl Drop for Dns {
     }
 }
 
-async fn serve(desk: &Arc<Desk>, sockets: &[(SocketAddr, std::net::UdpSocket, std::net::TcpListener)]) {
+async fn serve(desk: &Arc<Desk>, sockets: &[DnsSockets]) {
     let mut servers = JoinSet::new();
-    for (address, udp, tcp) in sockets {
+    for DnsSockets { address, udp, tcp } in sockets {
         let both = udp
             .try_clone()
             .and_then(UdpSocket::from_std)

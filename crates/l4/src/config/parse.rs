@@ -5,7 +5,6 @@ mod outside;
 mod server_name;
 mod tls;
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::num::{NonZeroU16, NonZeroU32};
@@ -281,10 +280,15 @@ impl Parser<'_> {
         let server_names =
             server_names.filter_map(|(index, name)| self.server_name(what, index, name, (routes, secrets)));
         let mut for_the_rest: Vec<(Match, Arc<Route>)> = server_names.chain(everything).collect();
-        for_the_rest.sort_by_key(|(matched, _)| Reverse(matched.specificity()));
+        for_the_rest.sort_by(|(one, _), (other, _)| {
+            let order = other.specificity().cmp(&one.specificity());
+            order.then_with(|| one.exact().cmp(&other.exact()))
+        });
         let matches = matches.into_iter().enumerate();
         let matches = matches.filter_map(|(index, rule)| self.route_match(what, index, rule, routes));
-        let routes = matches.collect::<Vec<_>>().into_iter().chain(for_the_rest).collect();
+        let mut routes: Vec<(Match, Arc<Route>)> = matches.collect();
+        let sorted_from = routes.len();
+        routes.append(&mut for_the_rest);
         let access_logs = access_logs
             .into_iter()
             .enumerate()
@@ -299,6 +303,7 @@ impl Parser<'_> {
             arrival: address?.1,
             destination: destination.into(),
             routes,
+            sorted_from,
             max_connections: NonZeroU32::new(max_connections),
             idle_timeout: duration(idle_timeout_ms),
             max_age: duration(max_age_ms),

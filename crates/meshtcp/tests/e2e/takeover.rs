@@ -156,3 +156,69 @@ fn a_path_with_something_else_than_a_dead_socket_of_ours_is_left_alone() {
     assert_eq!(std::fs::read_to_string(&notes).unwrap(), "precious");
     assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
 }
+
+/// A mesh with a service that has a name and a virtual IP, for a proxy whose host redirects connections to these ports.
+fn named([inbound, outbound]: [u16; 2]) -> String {
+    format!(
+        "type: Mesh\nname: default\nmeshServices: {{ mode: Exclusive }}\n---\ntype: HostnameGenerator\nname: local\nspec:\n  \
+         selector: {{ meshService: {{}} }}\n  template: '{{{{ .DisplayName }}}}.mesh.local'\n---\ntype: MeshService\nmesh: default\n\
+         name: redis\nspec: {{ selector: {{ dataplaneTags: {{ kuma.io/service: redis }} }}, ports: [{{ port: 6379 }}] }}\n\
+         status: {{ vips: [{{ ip: 241.0.0.7 }}] }}\n---\ntype: Dataplane\nmesh: default\nname: web-1\nnetworking:\n  \
+         address: 127.0.0.1\n  inbound: [{{ port: 1, tags: {{ kuma.io/service: web }} }}]\n  \
+         transparentProxying: {{ redirectPortInbound: {inbound}, redirectPortOutbound: {outbound} }}\n"
+    )
+}
+
+/// A query for the address of `redis.mesh.local`.
+fn query(id: u16) -> Vec<u8> {
+    let [high, low] = id.to_be_bytes();
+    let header = [high, low, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    [&header[..], b"\x05redis\x04mesh\x05local\x00", &[0, 1, 0, 1]].concat()
+}
+
+#[test]
+fn names_are_answered_while_one_process_takes_over_from_another() {
+    let [inbound, outbound, dns] = free_ports();
+    let folder = tempfile::tempdir().unwrap();
+    let mesh = folder.path().join("mesh.yaml");
+    std::fs::write(&mesh, named([inbound, outbound])).unwrap();
+    let (mesh, path) = (mesh.to_str().unwrap(), folder.path().join("takeover"));
+    let address = format!("127.0.0.1:{dns}");
+    let start = || {
+        let how = ["--takeover", path.to_str().unwrap(), "--dns", "--dns-address", &address];
+        Up::start(&[&how[..], &[mesh]].concat())
+    };
+    let mut first = start();
+    first.is_ready();
+    let (stop, asked) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
+    let client = {
+        let (stop, asked, address) = (Arc::clone(&stop), Arc::clone(&asked), address.clone());
+        std::thread::spawn(move || {
+            let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+            socket.connect(&address).unwrap();
+            socket.set_read_timeout(Some(PATIENCE)).unwrap();
+            let mut answer = [0; 512];
+            while !stop.load(Relaxed) {
+                let id = asked.fetch_add(1, Relaxed) as u16;
+                socket.send(&query(id)).unwrap();
+                let length = socket.recv(&mut answer).unwrap();
+                assert_eq!(answer[..2], id.to_be_bytes());
+                assert!(answer[..length].ends_with(&[241, 0, 0, 7]), "{:?}", &answer[..length]);
+            }
+        })
+    };
+    let goes_on = || {
+        let then = asked.load(Relaxed);
+        eventually("queries are answered", || asked.load(Relaxed) > then + 500);
+    };
+    goes_on();
+    for _ in 0..3 {
+        let next = start();
+        assert_eq!(first.program.ends(), 0, "{}", first.program.printed());
+        next.is_ready();
+        goes_on();
+        first = next;
+    }
+    stop.store(true, Relaxed);
+    client.join().unwrap();
+}
