@@ -105,14 +105,10 @@ impl Contest {
         let backends = backends()?;
         let mut running = Vec::new();
         for contestant in Contestant::value_variants().iter().copied() {
-            let large = contestant == Contestant::MeshtcpLarge;
             let ours = contestant == Contestant::Meshtcp;
             let chosen = arguments.against.is_empty() || arguments.against.contains(&contestant);
             let speaks = contestant.speaks(setting.wire);
-            if !(ours || chosen)
-                || !speaks
-                || large && !cases.iter().any(|case| case.compares_configurations())
-            {
+            if !(ours || chosen) || !speaks || !cases.iter().any(|case| contestant.takes_part(*case)) {
                 continue;
             }
             machine::stay_on(pinned(PROXY_CPU));
@@ -170,7 +166,7 @@ impl Contest {
 fn slice(case: Case, running: &Running, quick: bool) -> Option<std::io::Result<Sample>> {
     let contestant = running.contestant;
     let (address, processes) = (contestant.address(), running.processes());
-    if contestant == Contestant::MeshtcpLarge && !case.compares_configurations() {
+    if !contestant.takes_part(case) {
         return None;
     }
     let Some(load) = case.load() else {

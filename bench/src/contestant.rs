@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::case::Wire;
+use crate::case::{Case, Wire};
 use crate::certificates::Certificates;
 use crate::contest::Setting;
 use crate::files::{self, Size, tls};
@@ -25,6 +25,8 @@ pub(crate) enum Contestant {
     Meshtcp,
     /// Ours, with 1,000 listeners and 1,000 endpoints
     MeshtcpLarge,
+    /// Ours, with a copy of what clients send to a second backend
+    MeshtcpMirrored,
     /// HAProxy as it comes
     Haproxy,
     /// HAProxy made to splice
@@ -44,6 +46,7 @@ impl Contestant {
             Self::Direct => "direct",
             Self::Meshtcp => "meshtcp",
             Self::MeshtcpLarge => "meshtcp, large configuration",
+            Self::MeshtcpMirrored => "meshtcp, every connection mirrored",
             Self::Haproxy => "HAProxy",
             Self::HaproxySplice => "HAProxy + splice",
             Self::Nginx => "nginx",
@@ -61,8 +64,18 @@ impl Contestant {
             Self::HaproxySplice => 20_904,
             Self::Nginx => 20_905,
             Self::Envoy => 20_906,
+            Self::MeshtcpMirrored => 20_907,
         };
         (Ipv4Addr::LOCALHOST, port).into()
+    }
+
+    /// Whether it takes part in a case: other configurations of ours do where there is something to compare.
+    pub(crate) fn takes_part(self, case: Case) -> bool {
+        match self {
+            Self::MeshtcpLarge => case.compares_configurations(),
+            Self::MeshtcpMirrored => case.compares_mirrors(),
+            _ => true,
+        }
     }
 
     /// Whether it takes part where this is spoken.
@@ -77,7 +90,7 @@ impl Contestant {
     /// What it says its version is.
     pub(crate) fn version(self, arguments: &Arguments) -> Option<String> {
         match self {
-            Self::Direct | Self::MeshtcpLarge | Self::HaproxySplice => None,
+            Self::Direct | Self::MeshtcpLarge | Self::MeshtcpMirrored | Self::HaproxySplice => None,
             Self::Meshtcp => Some(machine::version(&arguments.meshtcp.to_string_lossy(), "--version")),
             Self::Haproxy => {
                 let said = machine::version("haproxy", "-v");
@@ -109,8 +122,12 @@ impl Contestant {
         };
         let mut command = match self {
             Self::Direct => return Ok(None),
-            Self::Meshtcp | Self::MeshtcpLarge => {
-                let size = if self == Self::Meshtcp { Size::Small } else { Size::Large };
+            Self::Meshtcp | Self::MeshtcpLarge | Self::MeshtcpMirrored => {
+                let size = match self {
+                    Self::MeshtcpLarge => Size::Large,
+                    Self::MeshtcpMirrored => Size::Mirrored,
+                    _ => Size::Small,
+                };
                 let resources = match wire {
                     Wire::Plaintext => files::resources(port, size),
                     Wire::Tls { .. } => tls::resources(port, certificates)?,

@@ -118,6 +118,7 @@ impl Worker {
             ends: None,
             server_name: None,
             ciphers: None,
+            mirror: None,
             opened,
             _places: [all, own],
         };
@@ -179,6 +180,7 @@ impl Worker {
                 original_destination: None,
                 server_name: None,
                 ciphers: None,
+                mirror: None,
                 route: None,
                 first_backend: None,
                 backend: None,
