@@ -142,6 +142,11 @@ impl Case {
         matches!(self, Self::Bulk4 | Self::Rr64 | Self::Crr)
     }
 
+    /// Whether clients that are mirrored are compared, too: it is what they send that is copied.
+    pub(crate) fn compares_mirrors(self) -> bool {
+        matches!(self, Self::Up4 | Self::Up1 | Self::Rr64 | Self::Crr)
+    }
+
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Bulk4 => "bulk down, 4 streams",

@@ -28,6 +28,8 @@ pub(crate) enum Contestant {
     MeshtcpLarge,
     /// Ours, as the ingress of a zone: it reads a server name, and passes TLS on
     MeshtcpIngress,
+    /// Ours, with a copy of what clients send to a second backend
+    MeshtcpMirrored,
     /// HAProxy as it comes
     Haproxy,
     /// HAProxy made to splice
@@ -48,6 +50,7 @@ impl Contestant {
             Self::Meshtcp => "meshtcp",
             Self::MeshtcpLarge => "meshtcp, large configuration",
             Self::MeshtcpIngress => "meshtcp, ingress of a zone",
+            Self::MeshtcpMirrored => "meshtcp, every connection mirrored",
             Self::Haproxy => "HAProxy",
             Self::HaproxySplice => "HAProxy + splice",
             Self::Nginx => "nginx",
@@ -66,6 +69,7 @@ impl Contestant {
             Self::Nginx => 20_905,
             Self::Envoy => 20_906,
             Self::MeshtcpIngress => 20_907,
+            Self::MeshtcpMirrored => 20_908,
         };
         (Ipv4Addr::LOCALHOST, port).into()
     }
@@ -77,6 +81,7 @@ impl Contestant {
             Self::Direct
             | Self::Meshtcp
             | Self::MeshtcpLarge
+            | Self::MeshtcpMirrored
             | Self::Haproxy
             | Self::HaproxySplice
             | Self::Nginx
@@ -88,6 +93,7 @@ impl Contestant {
     pub(crate) fn competes(self, case: Case) -> bool {
         match self {
             Self::MeshtcpLarge | Self::MeshtcpIngress => case.compares_configurations(),
+            Self::MeshtcpMirrored => case.compares_mirrors(),
             Self::Direct
             | Self::Meshtcp
             | Self::Haproxy
@@ -109,7 +115,11 @@ impl Contestant {
     /// What it says its version is.
     pub(crate) fn version(self, arguments: &Arguments) -> Option<String> {
         match self {
-            Self::Direct | Self::MeshtcpLarge | Self::MeshtcpIngress | Self::HaproxySplice => None,
+            Self::Direct
+            | Self::MeshtcpLarge
+            | Self::MeshtcpIngress
+            | Self::MeshtcpMirrored
+            | Self::HaproxySplice => None,
             Self::Meshtcp => Some(machine::version(&arguments.meshtcp.to_string_lossy(), "--version")),
             Self::Haproxy => {
                 let said = machine::version("haproxy", "-v");
@@ -141,10 +151,13 @@ impl Contestant {
         };
         let mut command = match self {
             Self::Direct => return Ok(None),
-            Self::Meshtcp | Self::MeshtcpLarge | Self::MeshtcpIngress => {
+            Self::Meshtcp | Self::MeshtcpLarge | Self::MeshtcpIngress | Self::MeshtcpMirrored => {
                 let resources = match wire {
                     Wire::Plaintext if self == Self::MeshtcpIngress => files::ingress(port),
                     Wire::Plaintext if self == Self::Meshtcp => files::resources(port, Size::Small),
+                    Wire::Plaintext if self == Self::MeshtcpMirrored => {
+                        files::resources(port, Size::Mirrored)
+                    }
                     Wire::Plaintext => files::resources(port, Size::Large),
                     Wire::Tls { .. } => tls::resources(port, certificates)?,
                 };

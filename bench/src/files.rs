@@ -34,10 +34,17 @@ const ROUTE: &str = "type: MeshTCPRoute\nmesh: default\nname: split\nspec:\n  ta
      - { kind: MeshServiceSubset, name: shop, tags: { version: old }, weight: 90 }\n              \
      - { kind: MeshServiceSubset, name: shop, tags: { version: new }, weight: 10 }\n";
 
+/// The mirror, as meshtcp is told it: one of the backends hears everything, and answers to nobody.
+const MIRROR: &str = "---\ntype: MeshTCPMirror\nmesh: default\nname: copies\nspec:\n  targetRef: { kind: Mesh }\n  to:\n    \
+     - targetRef: { kind: MeshService, name: shop }\n      default:\n        \
+     backendRef: { kind: MeshServiceSubset, name: shop, tags: { version: new } }\n";
+
 /// How much of a configuration meshtcp has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Size {
     Small,
+    /// The small one, with a mirror.
+    Mirrored,
     /// 1,000 listeners, and 1,000 endpoints behind the one that is measured.
     Large,
 }
@@ -64,6 +71,9 @@ pub(crate) fn resources(port: u16, size: Size) -> String {
     shops(&mut text, size);
     text.push_str("---\n");
     text.push_str(ROUTE);
+    if size == Size::Mirrored {
+        text.push_str(MIRROR);
+    }
     text
 }
 
@@ -80,7 +90,7 @@ pub(crate) fn ingress(port: u16) -> String {
 /// The Dataplanes of the backends.
 fn shops(text: &mut String, size: Size) {
     for index in 0..LARGE {
-        if size == Size::Small && index != 0 && index != LARGE - 1 {
+        if size != Size::Large && index != 0 && index != LARGE - 1 {
             continue;
         }
         let version = if index < LARGE / 10 * 9 { "old" } else { "new" };

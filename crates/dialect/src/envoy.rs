@@ -139,6 +139,7 @@ pub fn lower(plan: &Plan, options: &EnvoyOptions) -> EnvoyResources {
     splits.finish(&mut resources);
     resources.clusters.extend(mtls.as_deref().and_then(spire::agent));
     resources.notes.sort();
+    resources.notes.dedup();
     resources
 }
 

@@ -84,11 +84,15 @@ pub fn lower(plan: &Plan) -> L4Resources {
     for listener in listeners {
         listener::listener(listener, proxy, &mut resources);
     }
-    let used: BTreeSet<String> =
-        resources.routes.values().flat_map(|route| &route.backends).map(|it| it.cluster.clone()).collect();
+    let backends = resources.routes.values().flat_map(|route| &route.backends).map(|it| it.cluster.clone());
+    let mirrors =
+        resources.listeners.values().filter_map(|it| it.mirror.as_ref()).map(|it| it.cluster.clone());
+    let used: BTreeSet<String> = backends.chain(mirrors).collect();
     let splits = listeners.iter().flat_map(|listener| listener.routes()).flat_map(|route| &route.split);
-    let planned: BTreeMap<String, (&plan::Cluster, &Tags)> = splits
-        .filter_map(|backend| match &backend.fate {
+    let mirrors = listeners.iter().filter_map(|listener| listener.settings.mirror.as_ref());
+    let fates = splits.map(|backend| &backend.fate).chain(mirrors.map(|mirror| &mirror.value.fate));
+    let planned: BTreeMap<String, (&plan::Cluster, &Tags)> = fates
+        .filter_map(|fate| match fate {
             Fate::Routed { cluster, subset } => {
                 Some((destination(cluster, subset), (clusters.get(cluster)?.as_ref(), subset)))
             }

@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a case that cannot be read is a failed test")]
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use meshtcp_dialect::envoy::{self, EnvoyOptions, EnvoyResources, SplitLayout};
 use model::draft::{parse_unchecked, read};
@@ -132,4 +135,128 @@ fn untyped(tree: &Value) -> Value {
     let mut tree = tree.clone();
     tree.as_object_mut().unwrap().remove("@type");
     tree
+}
+
+/// An Envoy that carries connections as a plan says. It ends with the test.
+struct Running(std::process::Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A server that says its letter first, and where it listens.
+fn server(letter: u8) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.write_all(&[letter]);
+            // what it is asked stays unread until the client has left
+            std::thread::spawn(move || std::io::copy(&mut stream, &mut std::io::sink()));
+        }
+    });
+    address
+}
+
+/// The hello of a client that asks for a name, as short as one can be.
+fn hello(name: &str) -> Vec<u8> {
+    let vector16 = |body: &[u8]| [&(body.len() as u16).to_be_bytes()[..], body].concat();
+    let names = vector16(&[&[0][..], &vector16(name.as_bytes())].concat());
+    let extensions = [&[0, 0][..], &vector16(&names)].concat();
+    let body = [&[3, 3][..], &[9; 32], &[0], &vector16(&[0x13, 1]), &[1, 0], &vector16(&extensions)].concat();
+    let length = (body.len() as u32).to_be_bytes();
+    let message = [&[1, length[1], length[2], length[3]][..], &body].concat();
+    [&[22, 3, 1][..], &vector16(&message)].concat()
+}
+
+/// The letter of the server that a client reaches which says something, or nothing.
+fn reached(at: SocketAddr, says: &[u8]) -> char {
+    let mut client = TcpStream::connect(at).unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    client.write_all(says).unwrap();
+    let mut letter = [b'-'];
+    client.read_exact(&mut letter).unwrap();
+    char::from(letter[0])
+}
+
+/// The first rule that fits decides in Envoy, too, though it looks for the most exact filter chain and never goes back.
+#[test]
+fn a_real_envoy_carries_connections_by_matches() {
+    // at an address that no client dials from: a port that nobody has would be connected with itself
+    let free = || TcpListener::bind("127.9.9.9:0").unwrap().local_addr().unwrap();
+    let (by_name, by_source) = (free(), free());
+    let mut text = format!(
+        "type: Dataplane\nmesh: default\nname: web-1\nnetworking:\n  address: 127.0.0.2\n  inbound: [ {{ port: 80, tags: {{ kuma.io/service: web }} }} ]\n  \
+         outbound:\n    - {{ address: 127.9.9.9, port: {}, tags: {{ kuma.io/service: r }} }}\n    - {{ address: 127.9.9.9, port: {}, tags: {{ kuma.io/service: q }} }}\n",
+        by_name.port(),
+        by_source.port()
+    );
+    for letter in ["s", "n", "w", "r", "q"] {
+        let at = server(letter.as_bytes()[0]);
+        text += &format!(
+            "---\ntype: Dataplane\nmesh: default\nname: {letter}-1\nnetworking:\n  address: 127.0.0.1\n  \
+             inbound: [ {{ port: {}, tags: {{ kuma.io/service: {letter} }} }} ]\n",
+            at.port()
+        );
+    }
+    let rule = |matched: &str, to: &str| {
+        format!(
+            "{{ matches: [ {{ {matched} }} ], default: {{ backendRefs: [ {{ kind: MeshService, name: {to} }} ] }} }}"
+        )
+    };
+    let route = |service: &str, rules: &[String]| {
+        format!(
+            "---\ntype: MeshTCPRoute\nmesh: default\nname: to-{service}\nspec:\n  targetRef: {{ kind: Mesh }}\n  to:\n    \
+             - targetRef: {{ kind: MeshService, name: {service} }}\n      rules: [ {} ]\n",
+            rules.join(", ")
+        )
+    };
+    text += &route(
+        "r",
+        &[
+            rule("serverName: '*.example.com', sourceCIDR: 127.5.0.0/16", "s"),
+            rule("serverName: '*.example.com', sourceCIDR: 127.0.0.1", "w"),
+            rule("serverName: db.example.com, sourceCIDR: 127.5.0.0/16", "s"),
+            rule("serverName: www.example.com", "n"),
+        ],
+    );
+    text += &route("q", &[rule("sourceCIDR: 127.5.0.0/16", "s"), rule("sourceCIDR: 127.0.0.0/8", "w")]);
+    let (documents, problems) = read("resources.yaml", &text);
+    assert_eq!(problems, []);
+    let resources: Vec<_> = documents
+        .iter()
+        .map(|document| parse_unchecked(document, Profile::Extended).resource.unwrap())
+        .collect();
+    let snapshot = Snapshot::new(resources, Context::new(Profile::Extended));
+    let plan = plan(&snapshot, &ProxyKey::new("default", "web-1").into()).unwrap();
+    for split in [SplitLayout::Clusters, SplitLayout::Endpoints] {
+        let mut resources = envoy::lower(&plan, &EnvoyOptions { split, ..EnvoyOptions::default() });
+        resources.listeners.retain(|name, _| name.starts_with("outbound"));
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("envoy.json");
+        std::fs::write(&config, bootstrap(&resources).to_string()).unwrap();
+        let child = Command::new(binary())
+            .args(["-l", "off", "--disable-hot-restart", "--concurrency", "1", "-c"])
+            .arg(&config)
+            .spawn()
+            .unwrap();
+        let _running = Running(child);
+        let begun = Instant::now();
+        while TcpStream::connect(by_name).is_err() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "Envoy does not listen");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        // the exact name has a rule, which does not fit: the wildcard's does
+        assert_eq!(reached(by_name, &hello("db.example.com")), 'w');
+        assert_eq!(reached(by_name, &hello("www.example.com")), 'n');
+        assert_eq!(reached(by_name, &hello("example.org")), 'r');
+        assert_eq!(reached(by_name, b"PING\r\n"), 'r');
+        let begun = Instant::now();
+        assert_eq!(reached(by_name, b""), 'r');
+        assert!(begun.elapsed() >= Duration::from_millis(250), "a hello was waited for");
+        assert_eq!(reached(by_source, b""), 'w');
+    }
 }

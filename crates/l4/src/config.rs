@@ -5,6 +5,7 @@
 
 mod arrival;
 mod cluster;
+mod mirror;
 mod names;
 mod network;
 mod outside;
@@ -27,6 +28,7 @@ pub use arrival::{Arrival, Destinations};
 pub use cluster::{
     Cluster, DEFAULT_PANIC_THRESHOLD, Endpoint, HealthCheck, Host, Keepalive, OutlierDetection, Tier,
 };
+pub use mirror::Mirror;
 pub use names::HostNames;
 pub use network::Network;
 pub use outside::{DialTls, OutsideName, OutsidePeer, OutsideTerms, OutsideTls, Shows, Vouching};
@@ -131,6 +133,20 @@ pub struct Listener {
     pub max_connect_attempts: NonZeroU32,
     /// Where lines about finished connections go, besides the proxy's own connection log.
     pub access_logs: Vec<AccessLog>,
+    /// Where a copy of what clients send goes; `None`: nowhere.
+    pub mirror: Option<Mirror>,
+}
+
+impl Listener {
+    /// The clusters that its connections, or copies of them, may go to.
+    pub fn clusters(&self) -> impl Iterator<Item = &Arc<Cluster>> {
+        let backends = self.routes.iter().flat_map(|(_, route)| &route.backends);
+        let targets = backends.map(|backend| &backend.target).chain(self.mirror.iter().map(|it| &it.target));
+        targets.filter_map(|target| match target {
+            Target::Cluster(cluster) => Some(cluster),
+            Target::Unavailable(_) => None,
+        })
+    }
 }
 
 /// Which connections of a listener a route is for.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::config::{Direction, ProxyName};
-use crate::ending::Ending;
+use crate::ending::{Ending, MirrorEnd};
 use crate::health::ClusterHealth;
 
 /// What was counted since the proxy started.
@@ -74,6 +74,19 @@ pub struct ListenerSnapshot {
     pub connect_times: HistogramSnapshot,
     /// The backends that are configured, or were, by policy and reference.
     pub backends: Vec<BackendSnapshot>,
+    /// Its mirrors; `None`: it has none, and had none.
+    pub mirrors: Option<MirrorsSnapshot>,
+}
+
+/// What was counted for the mirrors of one listener.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MirrorsSnapshot {
+    /// Mirrors that live.
+    pub active: u64,
+    /// Bytes that they were given.
+    pub bytes: u64,
+    /// Mirrors that ended, by how; ways that did not happen are left out.
+    pub ended: BTreeMap<MirrorEnd, u64>,
 }
 
 impl ListenerSnapshot {

@@ -302,6 +302,19 @@ impl Route {
 }
 
 impl Cluster {
+    /// The place where the walk through its endpoints begins for a connection, and the first that can be dialled.
+    pub fn choose(
+        &self,
+        standing: &Standing<'_>,
+        facts: &Facts<'_>,
+        addresses: &Addresses,
+    ) -> Option<(usize, Dial)> {
+        let position = if self.policy.is_by_client() { facts.position() } else { 0 };
+        let place = standing.roster.pick(standing.turn, position, standing.load);
+        let walk = self.walk(standing.roster, place, standing.turn, addresses, facts.destination).next();
+        Some((place, walk?))
+    }
+
     /// The endpoints that can be dialled, in the order in which to try them, beginning at a place of the roster. A host
     /// name without an address cannot be dialled; of one with several, `turn` decides. `destination`: where the connection was
     /// meant to go, if it was redirected.

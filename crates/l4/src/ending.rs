@@ -1,10 +1,13 @@
 //! How a connection ended.
 
+mod mirror;
+
 use std::fmt;
 use std::time::Duration;
 
 use crate::decide::Refusal;
 use crate::health::Full;
+pub use mirror::MirrorEnd;
 
 /// One of the two ends of a connection, as the proxy sees them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -172,6 +172,8 @@ kinds! {
     Workload: "workloads", Some("wl"), Mesh, Spec, Namespace;
     /// A change of weights in steps, which goes back by itself; meshtcp's own.
     MeshTCPRollout: "meshtcprollouts", Some("mtcpro"), Mesh, Spec, Namespace;
+    /// Copies what clients send to a second backend; a kind of meshtcp's own.
+    MeshTCPMirror: "meshtcpmirrors", Some("mtcpm"), Mesh, Spec, Namespace;
 }
 
 impl Kind {
@@ -200,12 +202,13 @@ impl Kind {
                 | Kind::MeshProxyPatch
                 | Kind::MeshPassthrough
                 | Kind::MeshTLS
+                | Kind::MeshTCPMirror
         )
     }
 
     /// Whether it is meshtcp's own: no Kuma knows it, and none is sent resources of it.
     pub const fn is_own(self) -> bool {
-        matches!(self, Kind::MeshTCPRollout)
+        matches!(self, Kind::MeshTCPRollout | Kind::MeshTCPMirror)
     }
 
     /// The members of a document that a control plane computes and its clients send back (spec 10 §B.3). What they say

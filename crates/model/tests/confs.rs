@@ -8,7 +8,7 @@ use meshtcp_model::Spec;
 use meshtcp_model::draft::{Options, parse, read};
 use meshtcp_model::policy::{
     AccessLogBackend, AccessLogConf, AccessLogFormat, AccessLogTarget, AffinityTag, CircuitBreakerConf, Conf,
-    FailurePercentage, HealthCheckConf, HttpRouteConf, LoadBalancer, LoadBalancingConf, Locality,
+    FailurePercentage, HealthCheckConf, HttpRouteConf, LoadBalancer, LoadBalancingConf, Locality, MirrorConf,
     OutlierDetection, PassthroughConf, PassthroughMode, PassthroughTo, Percent, RetryConf, Spoken,
     SuccessRate, TcpRouteConf, TimeoutConf, merged,
 };
@@ -128,6 +128,33 @@ fn circuit_breakers_are_read() {
         failure_percentage: Some(FailurePercentage { threshold: Some(85), ..FailurePercentage::default() }),
     };
     assert_eq!(breaker.outlier_detection(), Some(wanted));
+}
+
+#[test]
+fn mirrors_are_read() {
+    let all = "{backendRef: {kind: MeshService, name: b}, percent: \"12.5\", buffer: 64Ki, onSlow: drop}";
+    let MirrorConf { backend, percent, buffer } = said("MeshTCPMirror", all);
+    assert_eq!(backend.unwrap().target.name.as_deref(), Some("b"));
+    assert_eq!((percent.unwrap().as_f64(), buffer), (12.5, Some(64 << 10)));
+    for (written, bytes) in [("4096", 4 << 10), ("\"65536\"", 64 << 10), ("64Mi", 64 << 20)] {
+        let said: MirrorConf = said("MeshTCPMirror", &format!("{{buffer: {written}}}"));
+        assert_eq!((said.buffer, said.backend, said.percent), (Some(bytes), None, None), "{written}");
+    }
+    for (bad, word) in [
+        ("{buffer: 1Gi}", "is no number of bytes"),
+        ("{buffer: 1}", "is no number of bytes"),
+        ("{percent: 101}", "no share from 0 to 100"),
+        ("{onSlow: wait}", "`wait` is not one of drop"),
+        ("{backendRef: {kind: MeshService, name: b, weight: 1}}", "a mirror has no weight"),
+        ("{backendRef: {kind: Mesh}}", "kind"),
+        ("{backendRefs: []}", "no such field"),
+    ] {
+        let text = format!(
+            "type: MeshTCPMirror\nname: it\nspec: {{to: [{{targetRef: {{kind: MeshService, name: a}}, default: {bad}}}]}}\n"
+        );
+        let problems = parse(&read("it.yaml", &text).0[0], &Options::default()).problems;
+        assert!(problems.iter().any(|problem| problem.to_string().contains(word)), "{bad}: {problems:?}");
+    }
 }
 
 #[test]

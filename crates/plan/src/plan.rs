@@ -12,6 +12,7 @@ mod cluster;
 mod external_tls;
 mod identity;
 mod listener;
+mod mirror;
 mod naming;
 mod origin;
 mod permissions;
@@ -35,6 +36,7 @@ pub use cluster::{Cluster, ClusterKind, DirectAccess, Endpoint, PeerNames, Proxy
 pub use external_tls::{Authority, ExternalName, ExternalPart, ExternalPeer, ExternalSecret, ExternalTls};
 pub use identity::{Identity, Mtls, Provider, Trust, Unissued};
 pub use listener::{Accepts, Bind, Destination, Direction, Listener};
+pub use mirror::Mirror;
 pub use model::declared::{Existing, OnUnavailable, ProxyProtocol, Sticky};
 pub use model::policy::ConnectionMatch as Match;
 pub use naming::Naming;

@@ -20,6 +20,7 @@ mod legacy;
 mod locality;
 mod matched;
 mod mesh_tls;
+mod mirror;
 mod names;
 mod near;
 mod outbound;
@@ -74,6 +75,8 @@ pub struct ProxyRules {
     pub health_check: Arc<Rules>,
     /// MeshCircuitBreaker.
     pub circuit_breaker: Arc<Rules>,
+    /// MeshTCPMirror.
+    pub mirror: Arc<Rules>,
 }
 
 impl View<'_> {
@@ -88,6 +91,7 @@ impl View<'_> {
             load_balancing: self.rules(Kind::MeshLoadBalancingStrategy),
             health_check: self.rules(Kind::MeshHealthCheck),
             circuit_breaker: self.rules(Kind::MeshCircuitBreaker),
+            mirror: self.rules(Kind::MeshTCPMirror),
         }
     }
 
@@ -102,13 +106,14 @@ impl View<'_> {
             load_balancing,
             health_check,
             circuit_breaker,
+            mirror,
         } = rules;
         let facts = Facts::of(self);
         let mut warnings: Vec<Warning> = Vec::new();
         warnings.extend(facts.mtls.as_deref().and_then(identity::warning).map(Warning::from));
         let mesh_tls = MeshTls::of(self, &mut warnings);
         let dialled = dialled::of_proxy(self, &facts, &mut warnings);
-        let of_listeners = [tcp_route, http_route, timeout, retry, access_log];
+        let of_listeners = [tcp_route, http_route, timeout, retry, access_log, mirror];
         for rules in of_listeners.into_iter().chain([load_balancing, health_check, circuit_breaker]) {
             warnings.extend(rules.warnings.iter().cloned().map(Warning::from));
         }
@@ -128,7 +133,9 @@ impl View<'_> {
         let mut of_clusters = Vec::new();
         let mut clusters = clusters.finish(&mut of_clusters);
         let splits = listeners.iter().flat_map(|listener| listener.routes()).flat_map(|route| &route.split);
-        let used: BTreeSet<&str> = splits.filter_map(Backend::cluster).collect();
+        let mirrors = listeners.iter().filter_map(|listener| listener.settings.mirror.as_ref());
+        let mirrors = mirrors.filter_map(|mirror| mirror.value.cluster());
+        let used: BTreeSet<&str> = splits.filter_map(Backend::cluster).chain(mirrors).collect();
         clusters.retain(|name, _| used.contains(name.as_str()));
         mesh_tls.limit(&mut clusters, &listeners, self.mesh_name());
         let inbounds = inbound::of_proxy(self, &facts, &mesh_tls, &mut warnings);

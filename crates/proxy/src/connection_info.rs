@@ -38,6 +38,8 @@ pub struct ConnectionInfo {
     pub endpoint: Option<SocketAddr>,
     /// The draw that chose the backend; `None` where the client's address did, or nothing is chosen yet.
     pub draw: Option<Draw>,
+    /// The reference of the backend that gets a copy of what the client sends, in words; `None`: none does.
+    pub mirror: Option<Arc<str>>,
     /// The generation of the configuration that decided.
     pub generation: u64,
     /// The endpoint is connected.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use l4::config::{DialTls, Listener, OutsideTerms, ServerTls, Target, TlsTerms};
+use l4::config::{DialTls, Listener, OutsideTerms, ServerTls, TlsTerms};
 use tls::{Context, Purpose, Unusable};
 
 use crate::host_authorities::HostAuthorities;
@@ -119,9 +119,7 @@ fn wanted(listener: &Listener) -> Vec<(Wanted, String)> {
         let whose = format!("listener {} of proxy {}", listener.name, listener.proxy);
         (Wanted::Mesh(Purpose::Accept, tls.terms.clone()), whose)
     });
-    let backends = listener.routes.iter().flat_map(|(_, route)| &route.backends);
-    let clients = backends.filter_map(|backend| {
-        let Target::Cluster(cluster) = &backend.target else { return None };
+    let clients = listener.clusters().filter_map(|cluster| {
         let whose = format!("cluster {} of proxy {}", cluster.name, listener.proxy);
         Some((Wanted::by(cluster.tls.as_ref()?), whose))
     });

@@ -13,6 +13,7 @@ pub(crate) use handshakes::Handshakes;
 use l4::Ending;
 use l4::config::{Listener, ProxyName, Route};
 use l4::counts::{CONNECT_TIME_BOUNDS, ProxySnapshot};
+use l4::ending::MirrorEnd;
 pub(crate) use queries::{Outcome, QueryCounts};
 pub(crate) use snapshot::snapshot;
 
@@ -99,7 +100,16 @@ pub(crate) struct ListenerCounters {
     pub(crate) ended: [Count; Ending::ALL.len()],
     pub(crate) duration_milliseconds: Count,
     pub(crate) connect_times: ConnectTimes,
+    pub(crate) mirrors: MirrorCounters,
     backends: Mutex<BTreeMap<BackendKey, Arc<BackendCounters>>>,
+}
+
+/// What one worker counted for the mirrors of one listener.
+#[derive(Debug, Default)]
+pub(crate) struct MirrorCounters {
+    pub(crate) active: Count,
+    pub(crate) bytes: Count,
+    pub(crate) ended: [Count; MirrorEnd::ALL.len()],
 }
 
 impl ListenerCounters {

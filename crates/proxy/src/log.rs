@@ -16,7 +16,7 @@ mod whole;
 pub(crate) use access::Format;
 pub(crate) use buffer::{LogBuffer, Output};
 pub(crate) use lane::Lanes;
-pub(crate) use record::Record;
+pub(crate) use record::{Mirrored, Record};
 pub use standard::StandardStream;
 
 use l4::config::Sink;

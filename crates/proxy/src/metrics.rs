@@ -1,6 +1,7 @@
 //! The counters as Prometheus metrics.
 
 mod health;
+mod mirrors;
 mod sample;
 mod tls;
 
@@ -241,6 +242,7 @@ impl Collector for Metrics {
         tls::families(&self.published)
             .into_iter()
             .chain(health::families(&snapshot.clusters))
+            .chain(mirrors::families(listeners))
             .try_for_each(|(name, help, kind, samples)| family(name, help, kind, samples))
     }
 }

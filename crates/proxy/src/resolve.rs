@@ -14,7 +14,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use l4::config::{Config, Host, Target};
+use l4::config::{Config, Host};
 use l4::decide::{Addresses, Resolved};
 
 use crate::guard::{Part, again, step};
@@ -143,12 +143,7 @@ impl Doubts {
 
 /// The host names among the endpoints of a configuration.
 pub(crate) fn names(config: &Config) -> BTreeSet<Arc<str>> {
-    let routes = config.listeners().iter().flat_map(|listener| &listener.routes);
-    let clusters =
-        routes.flat_map(|(_, route)| &route.backends).filter_map(|backend| match &backend.target {
-            Target::Cluster(cluster) => Some(cluster),
-            Target::Unavailable(_) => None,
-        });
+    let clusters = config.listeners().iter().flat_map(|listener| listener.clusters());
     let hosts = clusters.flat_map(|cluster| &cluster.endpoints).map(|endpoint| &endpoint.host);
     let names = hosts.filter_map(|host| match host {
         Host::Name(name) => Some(Arc::clone(name)),

@@ -3,6 +3,7 @@
 
 mod accept;
 mod adopt;
+mod announce;
 mod choice;
 mod closing;
 mod cluster;
@@ -16,6 +17,8 @@ mod existing;
 mod handshake;
 mod listener;
 mod mailbox;
+mod mirroring;
+mod mirrors;
 mod next;
 mod opening;
 mod passing;
@@ -25,6 +28,7 @@ mod reserve;
 mod shaking;
 mod shared;
 mod slots;
+mod socket;
 mod stage;
 mod token;
 mod vanished;
@@ -58,6 +62,7 @@ use existing::RouteDrains;
 use handshake::Lane;
 use listener::{LocalListener, SharedBalance};
 pub(crate) use mailbox::{Adoption, Command, Mailbox};
+use mirrors::Mirrors;
 pub(crate) use passing::Passing;
 use relaying::streams::Streams;
 use relaying::turns::Turns;
@@ -147,6 +152,7 @@ impl Worker {
                 turns: Turns::default(),
                 lane: Lane::default(),
                 warm: Warm::default(),
+                mirrors: Mirrors::default(),
                 counters,
                 log,
             },
@@ -165,6 +171,9 @@ impl Worker {
             for event in events.drain(..) {
                 match event.data.into() {
                     Token::Connection(slot, side) => self.on_event(slot, side, event.flags),
+                    Token::Mirror(place) => {
+                        self.env.mirrors.on_event(place, event.flags, &mut self.env.buffers);
+                    }
                     Token::Listener(index) => self.accept(index),
                     Token::Streams => self.look_at_streams(),
                     Token::Mail => self.read_mail(),
@@ -177,9 +186,10 @@ impl Worker {
             self.shake_one();
             self.on_time();
             self.slots.reclaim();
+            self.env.mirrors.reclaim();
             if self.slots.taken() == 0 {
                 self.env.turns.clear();
-                if self.env.sockets.is_empty() {
+                if self.env.sockets.is_empty() && self.env.mirrors.is_empty() {
                     self.drained = None;
                 }
             }
@@ -206,11 +216,18 @@ impl Worker {
 
     /// The time in which nothing can happen that is not an event; `None`: forever.
     fn timeout(&self) -> Option<Duration> {
-        if !self.env.turns.is_empty() || !self.env.lane.is_empty() {
+        if !self.env.turns.is_empty() || !self.env.lane.is_empty() || self.env.mirrors.has_steps() {
             return Some(Duration::ZERO);
         }
         let env = &self.env;
-        let due = [env.deadlines.next(), self.log_due, env.accept_again, self.drains.again, env.warm.due];
+        let due = [
+            env.deadlines.next(),
+            self.log_due,
+            env.accept_again,
+            self.drains.again,
+            env.warm.due,
+            env.mirrors.next_due(),
+        ];
         let due = due.into_iter().flatten().min();
         // rounded up to what epoll can wait for, or the last millisecond would be spent spinning
         let patience = due.map(|due| (due.since(self.env.now) + MILLISECOND).max(MILLISECOND));
@@ -231,6 +248,9 @@ impl Worker {
         }
         if self.env.warm.due.is_some_and(|due| due <= now) {
             self.cool();
+        }
+        if self.env.mirrors.next_due().is_some_and(|due| due <= now) {
+            self.env.mirrors.on_time(now);
         }
         match self.log_due {
             Some(due) if due <= now => {

@@ -121,6 +121,7 @@ fn the_file_says_what_the_types_say_and_compiles() {
         "l4.rs",
         "l4/cluster.rs",
         "l4/matches.rs",
+        "l4/mirror.rs",
         "l4/names.rs",
         "l4/outside.rs",
         "l4/permissions.rs",

@@ -185,7 +185,8 @@ impl Reach {
             | Kind::MeshHTTPRoute
             | Kind::MeshRetry
             | Kind::MeshHealthCheck
-            | Kind::MeshLoadBalancingStrategy => reach(true, false, false),
+            | Kind::MeshLoadBalancingStrategy
+            | Kind::MeshTCPMirror => reach(true, false, false),
             Kind::MeshTimeout | Kind::MeshAccessLog | Kind::MeshCircuitBreaker | Kind::MeshRateLimit => {
                 reach(true, true, true)
             }

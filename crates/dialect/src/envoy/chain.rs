@@ -29,15 +29,16 @@ pub(super) fn of_listener(
     }
     // a host name that no rule speaks about is claimed by nobody
     let is_served =
-        |(claimed, route): &&(Match, Route)| claimed.is_everything() || route.owner != Owner::Nobody;
+        |(claimed, route): &&(Match, Route)| claimed.shown().is_everything() || route.owner != Owner::Nobody;
     let served: Vec<&(Match, Route)> = routes.iter().filter(is_served).collect();
     let mut carried = Vec::new();
     for (claimed, route) in &served {
         let Route { owner: _, rule: _, session: _, split, settings: declared, refusal: _, considered: _ } =
             route;
-        let split_name = match claimed.is_everything() {
+        let shown = claimed.shown();
+        let split_name = match shown.is_everything() {
             true => format!("split:{name}"),
-            false => format!("split:{name}:{claimed}"),
+            false => format!("split:{name}:{shown}"),
         };
         let forward = splits.forward(name, &split_name, split, declared, settings);
         let mut filters = Vec::new();

@@ -1,6 +1,6 @@
 //! The filter that carries connections (spec 04 §6, 01 §14).
 
-use plan::ConnectionSettings;
+use plan::{ConnectionSettings, Mirror, Sourced};
 use serde_json::{Value, json};
 
 use super::Note;
@@ -24,7 +24,12 @@ pub(super) fn filter(
         max_age,
         accept_proxy_protocol: _,
         access_logs,
+        mirror,
     } = settings;
+    if let Some(Sourced { value: Mirror { reference, .. }, origin }) = mirror {
+        let text = format!("{origin}: Envoy cannot mirror TCP connections: nothing is copied to {reference}");
+        notes.push(Note { listener: speaker.listener.into(), text });
+    }
     let mut config = object(json!({ "statPrefix": stat_prefix }));
     let Forward { to, by_client } = forward;
     match to {

@@ -4,16 +4,16 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use plan::{
-    Accepts, Bind, ConnectionSettings, Destination, Direction, LogBackend, LogFormat, Match, Owner, Proxy,
-    Session, Sourced,
+    Accepts, Bind, ConnectionSettings, Destination, Direction, Fate, LogBackend, LogFormat, Match, Owner,
+    Proxy, Session, Sourced,
 };
 use xds::proto::l4::{
-    AccessLog, Arrival, Direction as Says, JsonField, Listener, Network, RouteMatch, ServerName,
+    AccessLog, Arrival, Direction as Says, JsonField, Listener, Mirror, Network, RouteMatch, ServerName,
 };
 
 use super::permissions::permissions;
 use super::refusals::route_name;
-use super::{L4Resources, origin, route, tls};
+use super::{L4Resources, destination, origin, route, tls};
 use crate::access_log_format::Placeholders;
 
 /// A listener and its routes. An inbound that cannot end the TLS of its mesh refuses every connection, also in plaintext.
@@ -49,7 +49,9 @@ pub(super) fn listener(listener: &plan::Listener, proxy: &Proxy, resources: &mut
             Direction::Outbound(Destination::Resource { id, name: _ }) => id.to_string(),
             Direction::Zone => proxy.id.to_string(),
             Direction::Gateway => {
-                routes.iter().map(|(claimed, _)| claimed.hostname()).collect::<Vec<_>>().join(", ")
+                let mut hosts: Vec<&str> = routes.iter().map(|(claimed, _)| claimed.hostname()).collect();
+                hosts.dedup();
+                hosts.join(", ")
             }
         },
         ..Listener::default()
@@ -71,7 +73,8 @@ pub(super) fn listener(listener: &plan::Listener, proxy: &Proxy, resources: &mut
     let in_order = routes.iter().any(|(_, route)| route.rule.is_some_and(|rule| rule.matched.is_some()));
     for (claimed, of_claimed) in routes {
         // What no server name claims has no route: it is refused.
-        if !claimed.is_everything() && of_claimed.owner == Owner::Nobody {
+        let takes_all = claimed.shown().is_everything();
+        if !takes_all && of_claimed.owner == Owner::Nobody {
             continue;
         }
         let of_name = route_name(name, claimed);
@@ -87,7 +90,7 @@ pub(super) fn listener(listener: &plan::Listener, proxy: &Proxy, resources: &mut
             }
         }
         resources.routes.insert(of_name.clone(), route(&of_name, of_claimed, refusal.as_deref()));
-        if claimed.is_everything() {
+        if takes_all {
             message.route = of_name;
         } else if in_order {
             message.matches.push(route_match(of_name, claimed));
@@ -159,6 +162,7 @@ fn with_settings(mut listener: Listener, settings: &ConnectionSettings, fill: &P
         max_age,
         accept_proxy_protocol,
         access_logs,
+        mirror,
     } = settings;
     listener.idle_timeout_ms = idle_timeout.as_ref().map(|timeout| millis(timeout.value)).unwrap_or_default();
     listener.max_connect_attempts = max_connect_attempts.as_ref().map(|n| n.value).unwrap_or_default();
@@ -166,7 +170,24 @@ fn with_settings(mut listener: Listener, settings: &ConnectionSettings, fill: &P
     listener.max_age_ms = max_age.as_ref().map(|age| millis(age.value)).unwrap_or_default();
     listener.accept_proxy_protocol = accept_proxy_protocol.as_ref().is_some_and(|accept| accept.value);
     listener.access_logs = access_logs.iter().map(|log| access_log(log, fill)).collect();
+    listener.mirror = mirror.as_ref().map(self::mirror);
     listener
+}
+
+fn mirror(said: &Sourced<plan::Mirror>) -> Mirror {
+    let Sourced { value: plan::Mirror { reference, fate, percent, buffer }, origin: from } = said;
+    let (cluster, unavailable) = match fate {
+        Fate::Routed { cluster, subset } => (destination(cluster, subset), String::new()),
+        Fate::Spilled(why) | Fate::Refused(why) => (String::new(), format!("{reference}: {why}")),
+    };
+    Mirror {
+        reference: reference.clone(),
+        cluster,
+        unavailable,
+        of_10_000: (percent.as_f64() * 100.0).round() as u32,
+        buffer: *buffer,
+        origin: Some(origin(from, from.place(".default"))),
+    }
 }
 
 fn access_log(log: &Sourced<plan::AccessLog>, fill: &Placeholders<'_>) -> AccessLog {

@@ -35,7 +35,8 @@ impl Refusals {
 
 /// What the route for some connections of a listener is called.
 pub(super) fn route_name(listener: &str, claimed: &Match) -> String {
-    if claimed.is_everything() { listener.to_owned() } else { format!("{listener}#{claimed}") }
+    let shown = claimed.shown();
+    if shown.is_everything() { listener.to_owned() } else { format!("{listener}#{shown}") }
 }
 
 impl L4Resources {

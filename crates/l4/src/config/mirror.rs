@@ -41,8 +41,7 @@ mod tests {
         let split = Split::new([90, 10]);
         for (seed, of_10_000) in [(1, 2_500), (0xdead_beef, 100), (u64::MAX / 3, 5_000)] {
             let target = Target::Unavailable("".into());
-            let mirror =
-                Mirror { reference: "m".into(), target, of_10_000, buffer: 4096, origin: None };
+            let mirror = Mirror { reference: "m".into(), target, of_10_000, buffer: 4096, origin: None };
             let mut draws = Draws::starting_at(seed);
             let (mut all, mut mirrored) = ([0u32; 2], [0u32; 2]);
             for _ in 0..20_000 {
@@ -53,7 +52,10 @@ mod tests {
             }
             for (all, mirrored) in all.into_iter().zip(mirrored) {
                 let wanted = f64::from(all) * f64::from(of_10_000) / 10_000.0;
-                assert!((f64::from(mirrored) - wanted).abs() < 20.0, "{seed} {of_10_000}: {mirrored} of {wanted}");
+                assert!(
+                    (f64::from(mirrored) - wanted).abs() < 20.0,
+                    "{seed} {of_10_000}: {mirrored} of {wanted}"
+                );
             }
         }
         let mirror = |of_10_000| Mirror {

@@ -17,7 +17,8 @@ use xds::{ResourceSet, TypeUrl};
 
 use super::{
     AccessLog, AccessLogFormat, Arrival, Backend, Cluster, Config, Destinations, Direction, Endpoint,
-    Existing, Host, HostNames, Listener, Match, Problem, Problems, ProxyName, Route, Sink, Target, WhenDown,
+    Existing, Host, HostNames, Listener, Match, Mirror, Problem, Problems, ProxyName, Route, Sink, Target,
+    WhenDown,
 };
 use crate::balance::{Rendezvous, Split};
 use crate::permit::Permissions;
@@ -99,8 +100,10 @@ impl Parser<'_> {
         let clusters = self.clusters(set, endpoints, &secrets);
         let routes = self.routes(set, &clusters);
         let mut listeners: Vec<Listener> = Vec::new();
-        for (what, message) in self.decode::<l4::Listener>(set) {
+        for (what, mut message) in self.decode::<l4::Listener>(set) {
+            let mirror = message.mirror.take().map(|mirror| self.mirror(&what, mirror, &clusters));
             if let Some(listener) = self.listener(&what, message, &routes, &secrets) {
+                let listener = Listener { mirror, ..listener };
                 if listeners.iter().any(|other| other.name == listener.name) {
                     self.problem(&what, "name", format!("{:?} is used twice", listener.name));
                 }
@@ -216,18 +219,8 @@ impl Parser<'_> {
         clusters: &BTreeMap<String, Arc<Cluster>>,
     ) -> Backend {
         let l4::Backend { reference, weight, cluster, unavailable, when_down } = backend;
-        let target = if cluster.is_empty() {
-            Target::Unavailable(or_else(unavailable, "the backendRef leads to no cluster"))
-        } else if let Some(cluster) = clusters.get(&cluster) {
-            Target::Cluster(Arc::clone(cluster))
-        } else {
-            self.problem(
-                what,
-                &format!("backends[{index}].cluster"),
-                format!("there is no cluster {cluster:?}"),
-            );
-            Target::Unavailable("".into())
-        };
+        let field = format!("backends[{index}].cluster");
+        let target = self.target(what, &field, (&cluster, unavailable), clusters);
         let when_down = match l4::WhenDown::try_from(when_down) {
             Ok(l4::WhenDown::Refuse) => WhenDown::Refuse,
             Ok(l4::WhenDown::Spill) => WhenDown::Spill,
@@ -237,6 +230,36 @@ impl Parser<'_> {
             }
         };
         Backend { reference: reference.into(), weight, target, when_down }
+    }
+
+    fn target(
+        &mut self,
+        what: &str,
+        field: &str,
+        (cluster, unavailable): (&str, String),
+        clusters: &BTreeMap<String, Arc<Cluster>>,
+    ) -> Target {
+        match clusters.get(cluster) {
+            Some(cluster) => Target::Cluster(Arc::clone(cluster)),
+            None if cluster.is_empty() => {
+                Target::Unavailable(or_else(unavailable, "the backendRef leads to no cluster"))
+            }
+            None => {
+                self.problem(what, field, format!("there is no cluster {cluster:?}"));
+                Target::Unavailable("".into())
+            }
+        }
+    }
+
+    fn mirror(
+        &mut self,
+        what: &str,
+        mirror: l4::Mirror,
+        clusters: &BTreeMap<String, Arc<Cluster>>,
+    ) -> Mirror {
+        let l4::Mirror { reference, cluster, unavailable, of_10_000, buffer, origin } = mirror;
+        let target = self.target(what, "mirror.cluster", (&cluster, unavailable), clusters);
+        Mirror { reference: reference.into(), target, of_10_000, buffer: buffer as usize, origin }
     }
 
     fn listener(
@@ -265,6 +288,8 @@ impl Parser<'_> {
             arrival,
             prefix_length,
             matches,
+            // it needs more than routes
+            mirror: _,
         } = message;
         let ip = address.parse::<IpAddr>();
         if ip.is_err() {
@@ -312,6 +337,7 @@ impl Parser<'_> {
             max_connect_attempts: NonZeroU32::new(max_connect_attempts).unwrap_or(NonZeroU32::MIN),
             access_logs,
             tls,
+            mirror: None,
         })
     }
 

@@ -17,13 +17,9 @@ impl<S: Standings> Routed<'_, S> {
     /// Carries the connection to a backend, if anything of it can be dialled.
     pub(super) fn forward(&self, backend: usize, first_backend: usize, tried: Sides) -> Option<Forward> {
         let (_, cluster) = self.route.backend_with_cluster(backend)?;
-        let position = if cluster.policy.is_by_client() { self.facts.position() } else { 0 };
         let chosen = self.moment.standings.ask(self.index, backend, |standing| {
-            let place = standing.roster.pick(standing.turn, position, standing.load);
-            let walk = cluster
-                .walk(standing.roster, place, standing.turn, self.moment.addresses, self.facts.destination)
-                .next();
-            walk.map(|endpoint| (standing.turn, place, endpoint))
+            let chosen = cluster.choose(standing, self.facts, self.moment.addresses);
+            chosen.map(|(place, endpoint)| (standing.turn, place, endpoint))
         });
         let (turn, place, endpoint) = chosen??;
         let first_backend = u32::try_from(first_backend).ok()?;

@@ -42,6 +42,7 @@ fn counted(backends: Vec<BackendSnapshot>) -> Snapshot {
         duration_milliseconds: 0,
         connect_times: HistogramSnapshot::default(),
         backends,
+        mirrors: None,
     };
     Snapshot { listeners: vec![listener], ..Snapshot::default() }
 }

@@ -125,6 +125,13 @@ fn in_words(record: &Record, intervals: &[Interval], asked: bool) -> String {
         (backend, "") => push(format!("  so {backend} was chosen, of which nothing could be dialled")),
         (backend, endpoint) => push(format!("  so {backend} was chosen, and of its endpoints {endpoint}")),
     }
+    match (record.text("mirror"), record.text("mirror_ended")) {
+        ("", _) => {}
+        (mirror, "") => push(format!("  what its client sends is copied to {mirror}")),
+        (mirror, ended) => {
+            push(format!("  {} bytes of its client were copied to {mirror}: {ended}", say("mirror_bytes")));
+        }
+    }
     match record.text("ended") {
         "" => push(format!("  it is open, by configuration {}", say("generation"))),
         ended => {

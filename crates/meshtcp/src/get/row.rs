@@ -103,13 +103,33 @@ pub(crate) fn summary(kind: Kind, resource: &Value) -> String {
         Kind::MeshTCPRoute | Kind::MeshHTTPRoute => {
             let item = |it: &Value| {
                 let to = it.get("targetRef").map(reference).unwrap_or_default();
-                let backends = it.pointer("/rules/0/default/backendRefs").and_then(Value::as_array);
+                let rules = it.get("rules").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+                let is_for_all = |rule: &&Value| rule.get("matches").is_none();
+                let for_all = rules.iter().find(is_for_all).filter(|_| kind == Kind::MeshTCPRoute);
+                let rule = for_all.or(rules.first());
+                let backends =
+                    rule.and_then(|rule| rule.pointer("/default/backendRefs")).and_then(Value::as_array);
+                let for_some = match rules.iter().filter(|rule| !is_for_all(rule)).count() {
+                    0 => String::new(),
+                    _ if kind == Kind::MeshHTTPRoute => String::new(),
+                    1 => " (and a rule for some)".to_owned(),
+                    count => format!(" (and {count} rules for some)"),
+                };
                 let backend = |it: &Value| match it.get("weight") {
                     Some(weight) => format!("{} {weight}", reference(it)),
                     None => reference(it),
                 };
                 let backends: Vec<String> = backends.into_iter().flatten().map(backend).collect();
-                format!("{to} → {}", backends.join(", "))
+                format!("{to} → {}{for_some}", backends.join(", "))
+            };
+            list("/spec/to").iter().map(item).collect::<Vec<_>>().join("; ")
+        }
+        Kind::MeshTCPMirror => {
+            let item = |it: &Value| {
+                let to = it.get("targetRef").map(reference).unwrap_or_default();
+                let copies = it.pointer("/default/backendRef").map(reference).unwrap_or_default();
+                let percent = it.pointer("/default/percent").map_or("100".to_owned(), Value::to_string);
+                format!("{to} ⇉ {copies}, {percent} %")
             };
             list("/spec/to").iter().map(item).collect::<Vec<_>>().join("; ")
         }

@@ -85,6 +85,7 @@ const fn is_of_a_zone(kind: Kind) -> bool {
         | Kind::MeshProxyPatch
         | Kind::MeshPassthrough
         | Kind::MeshTLS
+        | Kind::MeshTCPMirror
         | Kind::MeshIdentity
         | Kind::MeshTrust
         | Kind::MeshZoneAddress

@@ -4,7 +4,7 @@ use serde::{Serialize, Serializer};
 
 use super::{
     AccessLogConf, CircuitBreakerConf, HealthCheckConf, HttpRouteConf, LoadBalancingConf, Merge, MeshTlsConf,
-    PassthroughConf, PermissionConf, RetryConf, TcpRouteConf, TimeoutConf, Written,
+    MirrorConf, PassthroughConf, PermissionConf, RetryConf, TcpRouteConf, TimeoutConf, Written,
 };
 
 /// What a policy says about one destination or source: with its type, as far as a TCP connection feels it, and as it was
@@ -28,6 +28,7 @@ pub enum Said {
     Permission(PermissionConf),
     Tls(MeshTlsConf),
     Passthrough(PassthroughConf),
+    Mirror(MirrorConf),
     TcpRoute(TcpRouteConf),
     HttpRoute(HttpRouteConf),
     /// Nothing: the policy is of a kind that no TCP connection feels.
@@ -74,6 +75,7 @@ impl Merge for Conf {
             (Said::Permission(below), Said::Permission(over)) => below.merge(over),
             (Said::Tls(below), Said::Tls(over)) => below.merge(over),
             (Said::Passthrough(below), Said::Passthrough(over)) => below.merge(over),
+            (Said::Mirror(below), Said::Mirror(over)) => below.merge(over),
             (Said::TcpRoute(below), Said::TcpRoute(over)) => below.merge(over),
             (below, over) => below.clone_from(over),
         }
@@ -115,6 +117,7 @@ spoken!(
     Permission: PermissionConf,
     Tls: MeshTlsConf,
     Passthrough: PassthroughConf,
+    Mirror: MirrorConf,
     TcpRoute: TcpRouteConf,
     HttpRoute: HttpRouteConf,
 );

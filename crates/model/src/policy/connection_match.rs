@@ -48,6 +48,12 @@ impl ConnectionMatch {
         *self == Self::EVERYTHING
     }
 
+    /// What of it a connection itself shows: its server name and where it comes from. The rest holds for all connections of a
+    /// listener, or for none.
+    pub fn shown(&self) -> Self {
+        Self { destination_port: None, identity: None, ..self.clone() }
+    }
+
     /// The server names that it is for; `*` for every one.
     pub fn hostname(&self) -> &str {
         self.server_name.as_ref().map_or("*", ServerNamePattern::as_str)

@@ -13,6 +13,7 @@ mod http_route;
 mod legacy;
 mod merge;
 mod mesh_tls;
+mod mirror;
 mod network;
 mod passthrough;
 mod percent;
@@ -40,6 +41,7 @@ pub use http_route::{HttpRouteConf, HttpRule, HttpRuleConf, Matches};
 pub use legacy::{LegacyConf, LegacyPolicy};
 pub use merge::{Merge, merged};
 pub use mesh_tls::{MeshTlsConf, TlsCipher, TlsVersion, TlsVersionsConf};
+pub use mirror::MirrorConf;
 pub use network::{Network, NoNetwork};
 pub use passthrough::{
     PassthroughConf, PassthroughMatch, PassthroughMatches, PassthroughMode, PassthroughProtocol,

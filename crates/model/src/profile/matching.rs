@@ -247,7 +247,10 @@ impl Profile {
     pub fn records_backend_ref_origins(self, kind: Kind) -> bool {
         match kind {
             Kind::MeshHTTPRoute => self >= Profile::V2_9,
-            Kind::MeshTCPRoute => self.backend_ref_origin() == BackendRefOrigin::LastWithRefs,
+            Kind::MeshTCPRoute => {
+                // there the rule for all connections and those for some may be of two policies
+                self.backend_ref_origin() == BackendRefOrigin::LastWithRefs || self.has_connection_matches()
+            }
             _ => false,
         }
     }

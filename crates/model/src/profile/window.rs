@@ -99,7 +99,8 @@ impl Kind {
             | Kind::MeshTCPRollout
             | Kind::Secret
             | Kind::GlobalSecret
-            | Kind::Zone => Window::ALWAYS,
+            | Kind::Zone
+            | Kind::MeshTCPMirror => Window::ALWAYS,
         }
     }
 }

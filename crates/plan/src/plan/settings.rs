@@ -7,7 +7,7 @@ use model::policy::{HealthCheck, LoadBalancer, Locality, OutlierDetection, Perce
 use serde::Serialize;
 
 use super::sourced::settings;
-use super::{AccessLog, PolicyOrigin, Sourced, access_log, words};
+use super::{AccessLog, Mirror, PolicyOrigin, Sourced, access_log, words};
 
 settings! {
     /// How the connections of a listener are treated; each value with the policy that set it.
@@ -25,6 +25,9 @@ settings! {
         /// Where lines about finished connections go.
         #[serde(serialize_with = "access_log::serialize")]
         access_logs: Vec<Sourced<AccessLog>>, "access log", access_log::words;
+        /// Where a copy of what clients send goes.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        mirror: Option<Sourced<Mirror>>, "mirror", words::mirror;
     }
 }
 

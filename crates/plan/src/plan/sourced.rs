@@ -10,7 +10,7 @@ use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use super::{PolicyOrigin, words};
+use super::{Mirror, PolicyOrigin, words};
 
 /// A value and the policy that it comes from. As JSON `{value, policy}`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -60,6 +60,7 @@ shown!(
     Locality: |locality| words::locality(locality),
     HealthCheck: |check| check,
     OutlierDetection: |detection| detection,
+    Mirror: |mirror| words::mirror(mirror),
     TlsVersion: |version| version.as_str(),
     Vec<TlsCipher>: |ciphers| ciphers.iter().map(|cipher| cipher.as_str()).collect::<Vec<_>>(),
 );

@@ -8,6 +8,8 @@ use model::policy::{
     format_duration,
 };
 
+use super::{Fate, Mirror};
+
 pub(super) fn duration(duration: &Duration) -> String {
     format_duration(*duration)
 }
@@ -39,6 +41,16 @@ pub(super) fn existing(existing: &Existing) -> String {
         Existing::Close => "connections that would go elsewhere now are closed",
     };
     words.to_owned()
+}
+
+pub(super) fn mirror(Mirror { reference, fate, percent, buffer }: &Mirror) -> String {
+    match fate {
+        Fate::Routed { cluster, subset: _ } => format!(
+            "{percent} of connections to {cluster} ({reference}); dropped when more than {} KiB wait",
+            buffer.div_ceil(1 << 10)
+        ),
+        Fate::Spilled(why) | Fate::Refused(why) => format!("none: {reference}: {why}"),
+    }
 }
 
 pub(super) fn tls_version(version: &TlsVersion) -> String {

@@ -156,6 +156,7 @@ impl<'v, 'a> Clusters<'v, 'a> {
             load_balancing,
             health_check,
             circuit_breaker,
+            mirror: _,
         } = self.rules;
         SaidOfCluster {
             timeout: about(timeout),

@@ -172,10 +172,18 @@ impl Maker<'_, '_> {
             load_balancing: _,
             health_check: _,
             circuit_breaker: _,
+            mirror,
         } = self.rules;
-        let (timeout, retry, access_log) = (about(timeout), about(retry), about(access_log));
-        let said = Said { timeout: timeout.as_ref(), retry: retry.as_ref(), access_log: access_log.as_ref() };
-        let mut settings = settings::of_listener(self.view, said, name, &mut splitter.warnings);
+        let [timeout, retry, access_log, mirror] =
+            [timeout, retry, access_log, mirror].map(|rules| about(rules));
+        let said = Said {
+            timeout: timeout.as_ref(),
+            retry: retry.as_ref(),
+            access_log: access_log.as_ref(),
+            mirror: mirror.as_ref(),
+        };
+        let tags = self.own.merged(&self.gateway.tags);
+        let mut settings = settings::of_listener(self.view, said, name, splitter, Some(&tags));
         let limit =
             written.iter().filter(|listener| listener.port == port).filter_map(|l| l.connection_limit).min();
         settings.accept_proxy_protocol = settings::of_dataplane(self.view);

@@ -184,15 +184,17 @@ fn connections(
                 timeout: rules.timeout.for_service(service),
                 retry: rules.retry.for_service(service),
                 access_log: rules.access_log.for_service(service),
+                mirror: rules.mirror.for_service(service),
             }
         }
         DialledTarget::Resource(id) => Said {
             timeout: rules.timeout.for_destination(id, &known.destination_name),
             retry: rules.retry.for_destination(id, &known.destination_name),
             access_log: rules.access_log.for_destination(id, &known.destination_name),
+            mirror: rules.mirror.for_destination(id, &known.destination_name),
         },
     };
-    let mut connections = settings::of_listener(view, said, name, &mut splitter.warnings);
+    let mut connections = settings::of_listener(view, said, name, splitter, None);
     if let (
         DialledTarget::Tags(tags),
         Owner::TrafficRoute(_) | Owner::ImpliedTrafficRoute | Owner::NoTrafficRoute,

@@ -7,9 +7,10 @@ mod declared;
 
 use std::time::Duration;
 
-use model::Spec;
 use model::policy::{AccessLogConf, AccessLogFormat, AccessLogTarget, RetryConf, Spoken, TimeoutConf};
+use model::{Spec, Tags};
 
+use super::split::Splitter;
 use crate::plan::{AccessLog, ConnectionSettings, LogBackend, LogFormat, PolicyOrigin, Sourced, Warning};
 use crate::rules::Merged;
 use crate::view::View;
@@ -25,20 +26,23 @@ pub(super) struct Said<'r> {
     pub(super) timeout: Option<&'r Merged>,
     pub(super) retry: Option<&'r Merged>,
     pub(super) access_log: Option<&'r Merged>,
+    pub(super) mirror: Option<&'r Merged>,
 }
 
-/// The settings of a listener; what cannot be done becomes a warning.
+/// The settings of a listener; what cannot be done becomes a warning. `gateway`: its tags, if it is a gateway's.
 pub(super) fn of_listener(
     view: &View<'_>,
     said: Said<'_>,
     listener: &str,
-    warnings: &mut Vec<Warning>,
+    splitter: &mut Splitter<'_, '_>,
+    gateway: Option<&Tags>,
 ) -> ConnectionSettings {
-    let Said { timeout, retry, access_log } = said;
+    let Said { timeout, retry, access_log, mirror } = said;
     ConnectionSettings {
         idle_timeout: sourced(view, timeout, |said: &TimeoutConf| said.idle),
         max_connect_attempts: sourced(view, retry, |said: &RetryConf| said.max_connect_attempts),
-        access_logs: access_logs(view, access_log, listener, warnings),
+        access_logs: access_logs(view, access_log, listener, &mut splitter.warnings),
+        mirror: super::mirror::of_listener(splitter, mirror, gateway),
         ..ConnectionSettings::default()
     }
 }
@@ -48,7 +52,8 @@ pub(super) fn connect_timeout(view: &View<'_>, timeout: Option<&Merged>) -> Opti
     sourced(view, timeout, |said: &TimeoutConf| said.connect)
 }
 
-fn sourced<C: Spoken, T>(
+/// A value of a conf, and who said it.
+pub(super) fn sourced<C: Spoken, T>(
     view: &View<'_>,
     merged: Option<&Merged>,
     read: fn(&C) -> Option<T>,

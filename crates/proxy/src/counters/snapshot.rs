@@ -8,12 +8,13 @@ use l4::Ending;
 use l4::config::{Config, Direction, ProxyName, Route};
 use l4::counts::{
     BackendSnapshot, CONNECT_TIME_BOUNDS, EndpointSnapshot, HistogramSnapshot, ListenerSnapshot,
-    ProxySnapshot, Snapshot,
+    MirrorsSnapshot, ProxySnapshot, Snapshot,
 };
+use l4::ending::MirrorEnd;
 
 use super::{
     BackendCounters, BackendKey, Count, DURATION_BOUNDS, EndpointCounters, Histogram, ListenerCounters,
-    ListenerKey, WorkerCounters, policy_name,
+    ListenerKey, MirrorCounters, WorkerCounters, policy_name,
 };
 
 /// Adds up what all workers counted.
@@ -22,6 +23,9 @@ pub(crate) fn snapshot(generation: u64, config: &Config, workers: &[Arc<WorkerCo
     for listener in config.listeners() {
         let sum = sums.entry((listener.proxy.clone(), Arc::clone(&listener.name))).or_default();
         sum.address = Some(listener.address);
+        if listener.mirror.is_some() {
+            sum.mirrors.get_or_insert_default();
+        }
         sum.purpose = Some((listener.direction, Arc::clone(&listener.destination)));
         for (_, route) in &listener.routes {
             sum.want(route);
@@ -55,6 +59,7 @@ struct ListenerSum {
     duration_milliseconds: u64,
     connect_times: HistogramSnapshot,
     backends: BTreeMap<BackendKey, BackendSum>,
+    mirrors: Option<MirrorsSnapshot>,
 }
 
 impl Default for ListenerSum {
@@ -68,6 +73,7 @@ impl Default for ListenerSum {
             duration_milliseconds: 0,
             connect_times: HistogramSnapshot::new(&CONNECT_TIME_BOUNDS),
             backends: BTreeMap::new(),
+            mirrors: None,
         }
     }
 }
@@ -133,6 +139,7 @@ impl ListenerSum {
         self.duration_milliseconds += counters.duration_milliseconds.value();
         add_endings(&mut self.ended, &counters.ended);
         add_times(&mut self.connect_times, &counters.connect_times);
+        add_mirrors(&mut self.mirrors, &counters.mirrors);
         counters.each_backend(|key, counters| self.backends.entry(key.clone()).or_default().add(counters));
     }
 
@@ -146,6 +153,7 @@ impl ListenerSum {
             duration_milliseconds,
             connect_times,
             backends,
+            mirrors,
         } = self;
         ListenerSnapshot {
             proxy,
@@ -158,6 +166,7 @@ impl ListenerSum {
             duration_milliseconds,
             connect_times,
             backends: backends.into_iter().map(|(key, sum)| sum.finish(key)).collect(),
+            mirrors,
         }
     }
 }
@@ -232,6 +241,21 @@ fn add_endings(sums: &mut BTreeMap<Ending, u64>, counted: &[Count]) {
         if count.value() > 0 {
             *sums.entry(*ending).or_default() += count.value();
         }
+    }
+}
+
+fn add_mirrors(sums: &mut Option<MirrorsSnapshot>, counted: &MirrorCounters) {
+    let MirrorCounters { active, bytes, ended } = counted;
+    let ways = MirrorEnd::ALL.iter().zip(ended).map(|(end, count)| (*end, count.value()));
+    let ways: Vec<_> = ways.filter(|(_, count)| *count > 0).collect();
+    if sums.is_none() && active.value() == 0 && ways.is_empty() {
+        return;
+    }
+    let sums = sums.get_or_insert_default();
+    sums.active += active.value();
+    sums.bytes += bytes.value();
+    for (end, count) in ways {
+        *sums.ended.entry(end).or_default() += count;
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use l4::balance::{Condition, Fitness, Roster, Tables};
-use l4::config::{Cluster, Listener, ProxyName, Target};
+use l4::config::{Cluster, Listener, ProxyName};
 use l4::health::{Change, ClusterHealth, EndpointHealth, Vitals};
 
 use super::cell::{Alarm, Bounds, Cell, Failing};
@@ -273,14 +273,9 @@ impl Entry {
 }
 
 fn clusters(listeners: &[Arc<Listener>]) -> impl Iterator<Item = (ClusterKey, &Arc<Cluster>)> {
-    let routes =
-        listeners.iter().flat_map(|listener| listener.routes.iter().map(move |(_, route)| (listener, route)));
-    let backends =
-        routes.flat_map(|(listener, route)| route.backends.iter().map(move |backend| (listener, backend)));
-    backends.filter_map(|(listener, backend)| match &backend.target {
-        Target::Cluster(cluster) => Some(((listener.proxy.clone(), Arc::clone(&cluster.name)), cluster)),
-        Target::Unavailable(_) => None,
-    })
+    let all =
+        listeners.iter().flat_map(|listener| listener.clusters().map(move |cluster| (listener, cluster)));
+    all.map(|(listener, cluster)| ((listener.proxy.clone(), Arc::clone(&cluster.name)), cluster))
 }
 
 /// Says what became of an endpoint, once for each change.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use l4::balance::Draw;
-use l4::config::{Backend, Listener, Route};
-use l4::ending::{Ending, Side};
+use l4::config::{Backend, Listener, Mirror, Route};
+use l4::ending::{Ending, MirrorEnd, Side};
 use tls::{Facts, Session};
 
 use crate::relay::Ciphers;
@@ -24,6 +24,8 @@ pub(crate) struct Record<'a> {
     pub(crate) server_name: Option<&'a str>,
     /// TLS with either end; `None`: none was spoken, and the line says nothing of it.
     pub(crate) ciphers: Option<&'a Ciphers>,
+    /// The mirror, and what became of it; `None`: it is not mirrored, and the line says nothing of it.
+    pub(crate) mirror: Option<(&'a Mirror, Mirrored)>,
     pub(crate) route: Option<&'a Route>,
     /// The backend that was chosen first, if the connection went to another one.
     pub(crate) first_backend: Option<&'a Backend>,
@@ -38,6 +40,15 @@ pub(crate) struct Record<'a> {
     pub(crate) ending: Ending,
     /// More about the end, in words; may be empty.
     pub(crate) why: &'a str,
+}
+
+/// What became of the mirror of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mirrored {
+    /// The bytes that it was given.
+    pub(crate) bytes: u64,
+    /// How it ended; `None`: it is about to take the rest.
+    pub(crate) ended: Option<MirrorEnd>,
 }
 
 /// A value of a record, for a line.
@@ -61,6 +72,7 @@ impl Record<'_> {
             original_destination,
             server_name,
             ciphers,
+            mirror,
             route,
             first_backend,
             backend,
@@ -109,6 +121,11 @@ impl Record<'_> {
         field("duration_ms", Value::Number(whole(duration.as_millis())));
         field("ended", Value::Text(ending.as_str()));
         field("why", text(why));
+        if let Some((mirror, Mirrored { bytes, ended })) = mirror {
+            field("mirror", Value::Text(&mirror.reference));
+            field("mirror_bytes", Value::Number(*bytes));
+            field("mirror_ended", optional_text(ended.map(MirrorEnd::as_str)));
+        }
         if let Some(ciphers) = ciphers {
             visit_ciphers(ciphers, field);
         }

@@ -13,6 +13,7 @@ use tls::{Failure, Session};
 
 use super::direction::Direction;
 use super::pump::{Fault, Pumped};
+use super::tap::{Tap, Watches};
 use super::{Buffers, SHARED_BUFFER};
 
 /// The room for what one read decrypts to: as much as was read, and a record of which the beginning came before.
@@ -84,7 +85,8 @@ impl From<Fault> for Broken {
     }
 }
 
-/// Moves bytes from `source`, which is the socket of `from`, to `destination`, with at most `quantum` reads.
+/// Moves bytes from `source`, which is the socket of `from`, to `destination`, with at most `quantum` reads. `watch` is told of each
+/// byte as it is in plaintext.
 pub(crate) fn pump_ciphered(
     from: Side,
     direction: &mut Direction,
@@ -92,9 +94,10 @@ pub(crate) fn pump_ciphered(
     ciphers: &mut Ciphers,
     buffers: &mut Buffers,
     quantum: u32,
+    watch: Option<&mut Tap>,
 ) -> Result<Pumped, Broken> {
     buffers.plain.resize(PLAIN_BUFFER, 0);
-    let mut pump = CipherPump { from, direction, source, destination, ciphers, buffers };
+    let mut pump = CipherPump { from, direction, source, destination, ciphers, buffers, watch };
     let pumped = pump.run(quantum);
     // what a step left there belongs to this connection alone
     buffers.wire.clear();
@@ -108,6 +111,7 @@ struct CipherPump<'a> {
     destination: BorrowedFd<'a>,
     ciphers: &'a mut Ciphers,
     buffers: &'a mut Buffers,
+    watch: Option<&'a mut Tap>,
 }
 
 /// What is to be worked on.
@@ -224,6 +228,9 @@ impl CipherPump<'_> {
             (None, _) => bytes,
         };
         self.direction.moved += plain.len() as u64;
+        if let Some(watch) = &mut self.watch {
+            watch.note(plain);
+        }
         wire.clear();
         if let Some(session) = destination {
             session.seal(plain, wire).map_err(|failure| Broken::Tls(to, failure))?;

@@ -9,6 +9,7 @@ use rustix::pipe::{SpliceFlags, splice};
 use super::Buffers;
 use super::direction::Direction;
 use super::pipes::PIPE_BYTES;
+use super::tap::Watches;
 
 /// A splice that gives less than this found the source drained: even pieces of one small packet each fill a pipe
 /// with more.
@@ -38,29 +39,31 @@ pub(crate) enum Fault {
     Destination(Errno),
 }
 
-/// Moves bytes from `source` to `destination`, with at most `quantum` reads.
-pub(crate) fn pump(
+/// Moves bytes from `source` to `destination`, with at most `quantum` reads. `watch` is told of each byte.
+pub(crate) fn pump<W: Watches>(
     direction: &mut Direction,
     source: BorrowedFd<'_>,
     destination: BorrowedFd<'_>,
     buffers: &mut Buffers,
     quantum: u32,
+    watch: &mut W,
 ) -> Pumped {
-    let mut pump = Pump { direction, source, destination, buffers };
+    let mut pump = Pump { direction, source, destination, buffers, watch };
     match pump.run(quantum) {
         Ok(pumped) => pumped,
         Err(fault) => Pumped::Failed(fault),
     }
 }
 
-struct Pump<'a> {
+struct Pump<'a, W> {
     direction: &'a mut Direction,
     source: BorrowedFd<'a>,
     destination: BorrowedFd<'a>,
     buffers: &'a mut Buffers,
+    watch: &'a mut W,
 }
 
-impl Pump<'_> {
+impl<W: Watches> Pump<'_, W> {
     fn run(&mut self, quantum: u32) -> Result<Pumped, Fault> {
         let (mut reads_left, mut drained) = (quantum, false);
         loop {
@@ -84,7 +87,7 @@ impl Pump<'_> {
                 return Ok(Pumped::More);
             }
             reads_left -= 1;
-            if self.direction.splicing {
+            if self.direction.splicing && self.watch.may_splice() {
                 drained = self.splice_in()?;
             } else {
                 self.copy()?;
@@ -169,6 +172,7 @@ impl Pump<'_> {
             let sent = send(self.destination, &self.buffers.shared[at..received], flags);
             at += self.sent(sent)?;
         }
+        self.watch.note(&self.buffers.shared[..received]);
         if at < received {
             let mut held = self.buffers.emptied.pop().unwrap_or_default();
             held.extend_from_slice(&self.buffers.shared[at..received]);
@@ -191,7 +195,12 @@ impl Pump<'_> {
             Ok(0) => self.direction.ended = true,
             Ok(bytes) => {
                 self.direction.piped = bytes as u32; // a pipe is not that large
+                let noted = self.watch.note_pipe(pipe, bytes, &mut self.buffers.pipes);
                 self.direction.note_splice(bytes);
+                if noted < bytes {
+                    self.unsplice(noted)?;
+                    return Ok(false);
+                }
                 // a pipe may be full of small pieces long before it is full of bytes
                 return Ok(bytes < DRAINED && self.direction.splicing && !self.direction.last);
             }
@@ -202,6 +211,26 @@ impl Pump<'_> {
             Err(errno) => return Err(Fault::Source(errno)),
         }
         Ok(false)
+    }
+
+    /// Takes what is in the pipe out again, as only the first so many bytes of it were noted.
+    #[cold]
+    fn unsplice(&mut self, noted: usize) -> Result<(), Fault> {
+        let (bytes, mut read) = (self.direction.piped as usize, 0);
+        let mut held = vec![0; bytes];
+        while let (Some(pipe), true) = (&self.direction.pipe, read < bytes) {
+            match rustix::io::read(&pipe.read, &mut held[read..]) {
+                // what was counted is in it
+                Ok(0) => return Err(Fault::Source(Errno::IO)),
+                Ok(more) => read += more,
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(Fault::Source(errno)),
+            }
+        }
+        self.direction.piped = 0;
+        self.watch.note(&held[noted..]);
+        self.direction.hold(held);
+        Ok(())
     }
 
     fn splice_out(&mut self) -> Result<(), Fault> {
@@ -256,7 +285,8 @@ mod tests {
         /// What an event loop does after an event on both sockets.
         fn pump(&mut self) -> Pumped {
             (self.direction.readable, self.direction.writable) = (true, true);
-            pump(&mut self.direction, self.source.as_fd(), self.destination.as_fd(), &mut self.buffers, 16)
+            let (source, destination) = (self.source.as_fd(), self.destination.as_fd());
+            pump(&mut self.direction, source, destination, &mut self.buffers, 16, &mut ())
         }
 
         /// Sends bytes through; returns how many of them came out.

@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 use rustix::pipe::{SpliceFlags, splice, tee};
-use tls::{Failure, Session};
+use tls::Session;
 
 use super::Pipes;
 use super::pipes::Pipe;
@@ -44,9 +44,9 @@ pub(crate) enum Lost {
     /// More waits for it than may.
     Slow,
     /// Its socket failed.
-    Socket(Errno),
+    Socket,
     /// TLS with it failed.
-    Tls(Failure),
+    Tls,
 }
 
 /// Whether more comes.
@@ -150,13 +150,13 @@ impl Tap {
         let Some(session) = &mut self.session else { return true };
         match recv(&self.socket, &mut *buffer, RecvFlags::empty()) {
             Ok((0, _)) => {
-                self.lose(Lost::Tls(Failure::Ended));
+                self.lose(Lost::Tls);
                 return false;
             }
             Ok((bytes, _)) => self.early.extend_from_slice(&buffer[..bytes]),
             Err(Errno::AGAIN | Errno::INTR) => {}
-            Err(errno) => {
-                self.lose(Lost::Socket(errno));
+            Err(_) => {
+                self.lose(Lost::Socket);
                 return false;
             }
         }
@@ -166,9 +166,9 @@ impl Tap {
                 self.early.drain(..progress.taken);
                 progress.done
             }
-            Err(failure) => {
+            Err(_) => {
                 self.send_held();
-                self.lose(Lost::Tls(failure));
+                self.lose(Lost::Tls);
                 return false;
             }
         };
@@ -181,14 +181,18 @@ impl Tap {
         done
     }
 
-    /// Throws away what the mirror answered.
-    pub(crate) fn discard(&mut self, buffer: &mut [u8]) {
+    /// Throws away what the mirror answered; true when it has ended.
+    pub(crate) fn discard(&mut self, buffer: &mut [u8]) -> bool {
         loop {
             // TCP gives the kernel's memory back without copying it
             match recv(&self.socket, &mut *buffer, RecvFlags::TRUNC) {
-                Ok((0, _)) | Err(Errno::AGAIN) => return,
+                Ok((0, _)) => return true,
+                Err(Errno::AGAIN) => return false,
                 Ok(_) | Err(Errno::INTR) => {}
-                Err(errno) => return self.lose(Lost::Socket(errno)),
+                Err(_) => {
+                    self.lose(Lost::Socket);
+                    return true;
+                }
             }
         }
     }
@@ -219,7 +223,7 @@ impl Tap {
                 Ok(sent) => self.piped -= sent,
                 Err(Errno::AGAIN) => self.writable = false,
                 Err(Errno::INTR) => {}
-                Err(errno) => return self.lose(Lost::Socket(errno)),
+                Err(_) => return self.lose(Lost::Socket),
             }
         }
         if self.piped > 0 {
@@ -231,8 +235,8 @@ impl Tap {
         self.send_held();
         if self.open && self.outlook == Outlook::Last && self.held.is_empty() && self.lost.is_none() {
             self.outlook = Outlook::Told;
-            if let Err(errno) = shutdown(&self.socket, Shutdown::Write) {
-                self.lose(Lost::Socket(errno));
+            if shutdown(&self.socket, Shutdown::Write).is_err() {
+                self.lose(Lost::Socket);
             }
         }
     }
@@ -243,7 +247,7 @@ impl Tap {
                 Ok(sent) => self.written += sent,
                 Err(Errno::AGAIN) => self.writable = false,
                 Err(Errno::INTR) => {}
-                Err(errno) => return self.lose(Lost::Socket(errno)),
+                Err(_) => return self.lose(Lost::Socket),
             }
         }
         if self.written == self.held.len() && self.written > 0 {
@@ -257,8 +261,8 @@ impl Tap {
 
     fn seal(&mut self, plain: &[u8]) {
         let Some(session) = &mut self.session else { return };
-        if let Err(failure) = session.seal(plain, &mut self.held) {
-            self.lose(Lost::Tls(failure));
+        if session.seal(plain, &mut self.held).is_err() {
+            self.lose(Lost::Tls);
         }
     }
 
@@ -298,7 +302,7 @@ impl Watches for Tap {
                         self.held.extend_from_slice(bytes);
                     }
                     Err(Errno::INTR) => self.held.extend_from_slice(bytes),
-                    Err(errno) => return self.lose(Lost::Socket(errno)),
+                    Err(_) => return self.lose(Lost::Socket),
                 }
             }
             (true, None) => self.held.extend_from_slice(bytes),

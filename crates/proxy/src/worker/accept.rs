@@ -120,6 +120,7 @@ impl Worker {
             ends: None,
             server_name: None,
             ciphers: None,
+            mirror: None,
             opened,
             _places: [all, own],
         };
@@ -181,6 +182,7 @@ impl Worker {
                 original_destination: None,
                 server_name: None,
                 ciphers: None,
+                mirror: None,
                 route: None,
                 first_backend: None,
                 backend: None,

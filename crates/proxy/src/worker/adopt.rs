@@ -10,7 +10,7 @@ use std::sync::mpsc::Sender;
 
 use l4::balance::Balance;
 use l4::claims::Claims;
-use l4::config::{Arrival, Backend, Listener, Match, ProxyName, Target};
+use l4::config::{Arrival, Listener, Match, ProxyName, Target};
 use rustix::event::epoll::{self, EventFlags};
 
 use super::cluster::LocalCluster;
@@ -159,18 +159,20 @@ impl Worker {
         for (_, route) in &listener.routes {
             let of_route = counters.backends_of(route).into_iter().zip(&route.backends);
             let of_route = of_route.map(|(counters, backend)| {
-                Rc::new(LocalBackend::new(counters, self.cluster(listener, backend)))
+                Rc::new(LocalBackend::new(counters, self.cluster(listener, &backend.target)))
             });
             backends.push(of_route.collect::<Vec<_>>());
         }
         let outputs = listener.access_logs.iter();
         let outputs = outputs.map(|log| self.env.log.output(&log.sink, Format::from(&log.format))).collect();
+        let mirror = listener.mirror.as_ref().and_then(|mirror| self.cluster(listener, &mirror.target));
         let places = self.env.shared.places_of(listener);
         Rc::new(LocalListener {
             config: Arc::clone(listener),
             counters,
             backends,
             balance: self.balance(listener),
+            mirror,
             outputs,
             tls: listener.tls.as_ref().map(|tls| self.contexts.server(tls)),
             tls_of_routes: listener.routes.iter().map(|(matched, _)| self.tls_of(matched)).collect(),
@@ -182,8 +184,8 @@ impl Worker {
         matched.end().map(|end| self.contexts.server(&end.tls))
     }
 
-    fn cluster(&mut self, listener: &Listener, backend: &Backend) -> Option<Rc<LocalCluster>> {
-        let Target::Cluster(cluster) = &backend.target else { return None };
+    fn cluster(&mut self, listener: &Listener, target: &Target) -> Option<Rc<LocalCluster>> {
+        let Target::Cluster(cluster) = target else { return None };
         let cell = self.env.shared.board.cell(&listener.proxy, cluster);
         let key = (listener.proxy.clone(), Arc::clone(&cluster.name));
         let known = self.clusters.get(&key);

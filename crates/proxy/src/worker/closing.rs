@@ -12,6 +12,7 @@ use super::connection::Connection;
 use super::end::{End, reset};
 use super::env::Env;
 use super::listener::{LocalBackend, LocalListener};
+use crate::log::Mirrored;
 use crate::log::Record;
 
 /// A connection that ends.
@@ -62,6 +63,10 @@ impl Closing {
             reset(&connection.client);
             backend.iter().for_each(reset);
         }
+        let mirrored = connection
+            .mirror
+            .take()
+            .map(|place| env.mirrors.release(place, ending.is_orderly(), env.now, &mut env.buffers));
         for direction in &mut connection.directions {
             env.buffers.reclaim(direction);
         }
@@ -74,7 +79,7 @@ impl Closing {
             backend.counters.ended[ending as usize].add(1);
         }
         if env.log.wants(&local.outputs) {
-            env.log.write(&outcome.record(connection, duration, ending, &why), &local.outputs);
+            env.log.write(&outcome.record(connection, duration, mirrored, ending, &why), &local.outputs);
         }
     }
 }
@@ -89,7 +94,14 @@ impl Outcome {
         }
     }
 
-    fn record<'a>(&self, of: &'a Connection, duration: Duration, ending: Ending, why: &'a str) -> Record<'a> {
+    fn record<'a>(
+        &self,
+        of: &'a Connection,
+        duration: Duration,
+        mirrored: Option<Mirrored>,
+        ending: Ending,
+        why: &'a str,
+    ) -> Record<'a> {
         let (named, choice, connect_time) = match self {
             Self::Undecided => (Named::default(), None, None),
             Self::Refused(refused) => (refused.named(&of.listener), None, None),
@@ -108,6 +120,7 @@ impl Outcome {
             original_destination: of.destination.as_deref().copied(),
             server_name: of.server_name.as_deref(),
             ciphers: of.ciphers.as_deref(),
+            mirror: of.listener.config.mirror.as_ref().zip(mirrored),
             route: named.route,
             first_backend: named.first_backend,
             backend: named.backend,

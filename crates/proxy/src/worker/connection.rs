@@ -40,6 +40,8 @@ pub(super) struct Connection {
     pub(super) server_name: Option<Box<str>>,
     /// TLS with either end; `None`: it is spoken with neither. In a box: plain connections are the smaller for it.
     pub(super) ciphers: Option<Box<Ciphers>>,
+    /// The place of its mirror; `None`: it has none.
+    pub(super) mirror: Option<u32>,
     pub(super) opened: Micros,
     /// Its place among all connections, and among those of the listener.
     pub(super) _places: [Place; 2],

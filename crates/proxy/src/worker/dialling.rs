@@ -1,9 +1,6 @@
 //! The stage in which an endpoint is dialled: the decision, one attempt after the other, the first words to the backend, and
 //! the TLS handshake where its cluster wants one.
 
-mod announce;
-mod socket;
-
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::os::fd::OwnedFd;
@@ -13,10 +10,9 @@ use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use rustix::net::getsockname;
 
-use self::announce::announce;
-use self::socket::start_connect;
 use tls::Session;
 
+use super::announce::announce;
 use super::choice::{Choice, Missed};
 use super::closing::Closing;
 use super::cluster::Booking;
@@ -25,8 +21,10 @@ use super::deadlines::Micros;
 use super::end::{End, Step, pending_error};
 use super::env::Env;
 use super::handshake::{Shaken, Unshaken, shake};
+use super::mirroring;
 use super::next::Next;
 use super::relaying::Relaying;
+use super::socket::{is_itself, start_connect};
 
 /// A connection whose endpoint is dialled.
 pub(super) struct Dialling {
@@ -196,6 +194,7 @@ impl Dialling {
                 ciphers.keep_early(side, &mut connection.directions[side as usize]);
             }
         }
+        mirroring::begin(connection, choice.draw, env);
         let mut relaying = Relaying::begin(choice, backend, booking, env.now.since(since), connection, env);
         match relaying.first_turn(connection, env) {
             Ok(()) => Next::Go(relaying),
@@ -246,17 +245,6 @@ impl Dialling {
     }
 }
 
-/// Whether the listener that accepted a connection is who answers at an address.
-fn is_itself(address: SocketAddr, connection: &Connection) -> bool {
-    let bound = connection.listener.config.address;
-    if address.port() != bound.port() {
-        return false;
-    }
-    let accepted_at = || getsockname(&connection.client).ok().and_then(|own| SocketAddr::try_from(own).ok());
-    address == bound
-        || bound.ip().is_unspecified() && (address.ip().is_loopback() || accepted_at() == Some(address))
-}
-
 /// Books an endpoint, and begins to connect. `None`: that failed at once, and the choice is the next endpoint.
 fn attempt(choice: &mut Choice, of: &Connection, env: &mut Env) -> Step<Option<(OwnedFd, Booking)>> {
     choice.attempts += 1;
@@ -267,7 +255,7 @@ fn attempt(choice: &mut Choice, of: &Connection, env: &mut Env) -> Step<Option<(
         return choice.turn_to_next(&Errno::CONNREFUSED.into(), of, env).map(|()| None).map_err(why);
     }
     let booking = choice.book()?;
-    match start_connect(choice) {
+    match start_connect(choice.address(), choice.cluster_config()) {
         Ok(backend) => {
             if choice.is_original() {
                 choice.passed = env.shared.passing.note(&backend, choice.address());

@@ -15,6 +15,7 @@ use super::deadlines::{Deadlines, Micros};
 use super::end::{End, Step};
 use super::handshake::Lane;
 use super::listener::ListenSocket;
+use super::mirrors::Mirrors;
 use super::relaying::streams::Streams;
 use super::relaying::turns::Turns;
 use super::shared::Shared;
@@ -53,6 +54,7 @@ pub(super) struct Env {
     pub(super) turns: Turns,
     pub(super) lane: Lane,
     pub(super) warm: Warm,
+    pub(super) mirrors: Mirrors,
     /// The addresses of endpoints that are host names.
     pub(super) addresses: Cache<Arc<ArcSwap<Addresses>>, Arc<Addresses>>,
     pub(super) counters: Arc<WorkerCounters>,

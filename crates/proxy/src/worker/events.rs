@@ -34,9 +34,11 @@ impl Worker {
         });
     }
 
-    /// Gives the connection that has waited longest a step of its TLS handshake.
+    /// Gives the connection that has waited longest a step of its TLS handshake; if none does, a mirror.
     pub(super) fn shake_one(&mut self) {
-        let Some(slot) = self.env.lane.next() else { return };
+        let Some(slot) = self.env.lane.next() else {
+            return self.env.mirrors.shake_one(&mut self.env.buffers);
+        };
         self.step(slot, |connection, stage, env| match stage {
             Stage::Shaking(shaking) => shaking.take_turn(connection, env).into(),
             Stage::Dialling(dialling) => dialling.take_turn(connection, env).into(),

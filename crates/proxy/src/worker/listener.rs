@@ -42,6 +42,8 @@ pub(super) struct LocalListener {
     pub(super) tls: Option<Result<Context, Unusable>>,
     /// The same for each route that says so, by [`RouteIndex`].
     pub(super) tls_of_routes: Vec<Option<Result<Context, Unusable>>>,
+    /// The cluster of its mirror; `None`: it has none, or nothing can be dialled.
+    pub(super) mirror: Option<Rc<LocalCluster>>,
     /// The listener's own limit, over all workers.
     pub(super) places: Arc<Places>,
 }

@@ -27,6 +27,8 @@ const LINGER: Duration = Duration::from_secs(5);
 pub(super) struct Mirrors {
     places: Vec<Option<Mirror>>,
     free: Vec<u32>,
+    /// Given up in this turn of the loop, whose events may still name them.
+    resting: Vec<u32>,
     deadlines: Deadlines,
     /// Those that have a step of a TLS handshake to do.
     lane: VecDeque<u32>,
@@ -175,7 +177,13 @@ impl Mirrors {
     }
 
     /// Leaves a mirror alone as its connection has ended: to take the rest if that was in order, or else not.
-    pub(super) fn release(&mut self, place: u32, in_order: bool, now: Micros, buffers: &mut Buffers) -> Mirrored {
+    pub(super) fn release(
+        &mut self,
+        place: u32,
+        in_order: bool,
+        now: Micros,
+        buffers: &mut Buffers,
+    ) -> Mirrored {
         if in_order {
             self.finish(place, buffers);
         } else {
@@ -218,6 +226,11 @@ impl Mirrors {
         }
     }
 
+    /// Ends a turn of the loop.
+    pub(super) fn reclaim(&mut self) {
+        self.free.append(&mut self.resting);
+    }
+
     /// Whether no mirror lives.
     pub(super) fn is_empty(&self) -> bool {
         self.living == 0
@@ -235,8 +248,8 @@ impl Mirrors {
         let (lost, is_over) = (up.tap.take_lost(), up.tap.is_finished() && up.has_ended);
         match lost {
             Some(Lost::Slow) => self.end(place, MirrorEnd::Slow),
-            Some(Lost::Tls(_)) => self.end(place, MirrorEnd::Tls),
-            Some(Lost::Socket(_)) => self.end(place, MirrorEnd::Reset),
+            Some(Lost::Tls) => self.end(place, MirrorEnd::Tls),
+            Some(Lost::Socket) => self.end(place, MirrorEnd::Reset),
             None if is_over => self.end(place, MirrorEnd::Finished),
             None => {}
         }
@@ -281,11 +294,9 @@ impl Mirrors {
         }
     }
 
-    /// Events of the same turn may still name the place: of another mirror they say nothing that is wrong, as each is asked of its
-    /// socket again.
     fn free(&mut self, place: u32) {
         self.places[place as usize] = None;
-        self.free.push(place);
+        self.resting.push(place);
     }
 }
 

@@ -204,16 +204,22 @@ impl Relaying {
             Side::Backend => (self.backend.as_fd(), connection.client.as_fd()),
         };
         let before = direction.moved;
-        let pumped = match &mut connection.ciphers {
-            None => Ok(pump(direction, source, destination, &mut env.buffers, quantum)),
-            Some(ciphers) => {
+        let mirror = connection.mirror.filter(|_| from == Side::Client);
+        let tap = mirror.and_then(|place| env.mirrors.tap(place));
+        let pumped = match (&mut connection.ciphers, tap) {
+            (None, None) => Ok(pump(direction, source, destination, &mut env.buffers, quantum, &mut ())),
+            (None, Some(tap)) => Ok(pump(direction, source, destination, &mut env.buffers, quantum, tap)),
+            (Some(ciphers), tap) => {
                 if !std::mem::replace(&mut ciphers.warm, true) {
                     env.warm.note(connection.slot, env.now);
                 }
                 let sockets = (source, destination);
-                pump_ciphered(from, direction, sockets, ciphers, &mut env.buffers, quantum)
+                pump_ciphered(from, direction, sockets, ciphers, &mut env.buffers, quantum, tap)
             }
         };
+        if let Some(place) = mirror {
+            env.mirrors.settle(place);
+        }
         let moved = direction.moved - before;
         if moved > 0 {
             self.moved_at = env.now;
@@ -232,6 +238,9 @@ impl Relaying {
             Pumped::Failed(Fault::Source(errno)) => Err(reset_by(from, errno)),
             Pumped::Failed(Fault::Destination(errno)) => Err(reset_by(from.other(), errno)),
             Pumped::Finished => {
+                if let Some(place) = mirror {
+                    env.mirrors.finish(place, &mut env.buffers);
+                }
                 let first = *self.first_end.get_or_insert_with(|| {
                     self.moved_at = env.now;
                     from

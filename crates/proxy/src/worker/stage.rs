@@ -112,6 +112,7 @@ impl Stage {
             cluster: named.backend.map(|backend| backend.cluster_name().into()),
             endpoint: choice.map(Choice::address),
             draw: named.draw,
+            mirror: connection.mirror.and(config.mirror.as_ref()).map(|mirror| mirror.reference.clone()),
             generation: connection.generation,
             connected: matches!(self, Self::Relaying(_)),
             age: now.since(connection.opened),

@@ -3,7 +3,7 @@
 //! | bits 0–1 | | above them |
 //! |---|---|---|
 //! | 0, 1 | a connection's socket: the client's, the backend's | its slot |
-//! | 2 | free for a third socket of a connection | its slot |
+//! | 2 | a mirror's socket | its place |
 //! | 3 | no connection | bits 2–3: 0 mail, 1 streams, 2 a listening socket, with its index from bit 4 |
 
 use l4::ending::Side;
@@ -20,12 +20,15 @@ pub(super) enum Token {
     Listener(usize),
     /// Something happened to a socket of the connection in this slot.
     Connection(u32, Side),
+    /// Something happened to the socket of the mirror in this place.
+    Mirror(u32),
 }
 
 impl From<Token> for EventData {
     fn from(token: Token) -> Self {
         Self::new_u64(match token {
             Token::Connection(slot, side) => u64::from(slot) << 2 | side as u64,
+            Token::Mirror(place) => u64::from(place) << 2 | 2,
             Token::Mail => 3,
             Token::Streams => 1 << 2 | 3,
             Token::Listener(index) => (index as u64) << 4 | 2 << 2 | 3,
@@ -39,6 +42,7 @@ impl From<EventData> for Token {
         match (bits & 3, bits >> 2 & 3) {
             (0, _) => Self::Connection((bits >> 2) as u32, Side::Client),
             (1, _) => Self::Connection((bits >> 2) as u32, Side::Backend),
+            (2, _) => Self::Mirror((bits >> 2) as u32),
             (_, 0) => Self::Mail,
             (_, 1) => Self::Streams,
             (_, _) => Self::Listener((bits >> 4) as usize),
@@ -51,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_into_a_token_is_read_from_it_and_a_third_socket_has_room() {
+    fn what_is_written_into_a_token_is_read_from_it() {
         let tokens = [
             Token::Mail,
             Token::Streams,
@@ -59,11 +63,12 @@ mod tests {
             Token::Listener(70_000),
             Token::Connection(0, Side::Client),
             Token::Connection(u32::MAX, Side::Backend),
+            Token::Mirror(0),
+            Token::Mirror(u32::MAX),
         ];
         for token in tokens {
             let data = EventData::from(token);
             assert_eq!(Token::from(data), token);
-            assert_ne!(data.u64() & 3, 2, "{token:?}");
         }
     }
 }

@@ -60,10 +60,12 @@ fn needs(type_url: &TypeUrl, name: &str, body: &[u8]) -> Vec<(&'static str, Stri
             backends.into_iter().map(|backend| (L4_CLUSTER, backend.cluster)).collect()
         }
         L4_LISTENER => {
-            let Listener { route, server_names, matches, .. } = Listener::decode(body).unwrap_or_default();
+            let Listener { route, server_names, matches, mirror, .. } =
+                Listener::decode(body).unwrap_or_default();
             let by_name = server_names.into_iter().map(|entry| entry.route);
+            let mirror = mirror.map(|mirror| (L4_CLUSTER, mirror.cluster));
             let by_match = matches.into_iter().map(|entry| entry.route);
-            by_name.chain(by_match).chain([route]).map(|route| (L4_ROUTE, route)).collect()
+            by_name.chain(by_match).chain([route]).map(|route| (L4_ROUTE, route)).chain(mirror).collect()
         }
         _ => Vec::new(),
     };

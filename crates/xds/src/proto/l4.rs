@@ -15,6 +15,7 @@
 
 mod cluster;
 mod matches;
+mod mirror;
 mod names;
 mod outside;
 mod permissions;
@@ -26,6 +27,7 @@ pub use cluster::{
     Balancing, BalancingPolicy, Cluster, HealthCheck, Keepalive, OutlierDetection, ProxyProtocol,
 };
 pub use matches::{Network, RouteMatch};
+pub use mirror::Mirror;
 pub use names::{HostName, Names};
 pub use outside::OutsideTls;
 pub use permissions::{Peer, PeerCondition, PeerFact, PermissionRule, Permissions};
@@ -113,6 +115,10 @@ pub struct Listener {
     #[prost(message, repeated, tag = "30")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub matches: Vec<RouteMatch>,
+    /// Where a copy of what clients send goes; absent: nowhere.
+    #[prost(message, optional, tag = "31")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<Mirror>,
 }
 
 /// How connections come to a listener.

@@ -4,6 +4,7 @@ mod access_log;
 mod balancing;
 mod breaker;
 mod health;
+mod mirror;
 
 use std::time::Duration;
 
@@ -11,9 +12,10 @@ use crate::draft::fields::Fields;
 use crate::draft::policy::{mesh_tls, permission};
 use crate::kind::Kind;
 use crate::policy::{Percent, RetryConf, Said, TimeoutConf, parse_duration};
+use crate::profile::Profile;
 
 /// Reads the conf below `default`; confs of other kinds are not looked into.
-pub(crate) fn read(kind: Kind, item: &mut Fields<'_>) -> Said {
+pub(crate) fn read(kind: Kind, item: &mut Fields<'_>, profile: Profile) -> Said {
     match kind {
         Kind::MeshTimeout => Said::Timeout(timeout(item.object("default"))),
         Kind::MeshRetry => Said::Retry(retry(item.object("default"))),
@@ -22,6 +24,7 @@ pub(crate) fn read(kind: Kind, item: &mut Fields<'_>) -> Said {
         Kind::MeshHealthCheck => Said::HealthCheck(health::read(item.object("default"))),
         Kind::MeshCircuitBreaker => Said::CircuitBreaker(breaker::read(item.object("default"))),
         Kind::MeshTrafficPermission => Said::Permission(permission::read(item.object("default"))),
+        Kind::MeshTCPMirror => Said::Mirror(mirror::read(item.object("default"), profile)),
         Kind::MeshTLS => Said::Tls(mesh_tls::read(item.object("default"))),
         _ => Said::Unfelt,
     }

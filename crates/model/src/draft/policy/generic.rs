@@ -98,7 +98,7 @@ fn item(mut item: Fields<'_>, context: &Context<'_>, place: Place<'_>) -> Option
         // Only confs without a destination of their own may leave it out; then they mean the mesh.
         Some(TargetRef::of_kind(RefKind::Mesh))
     };
-    let said = super::conf::read(context.kind, &mut item);
+    let said = super::conf::read(context.kind, &mut item, context.profile);
     let written = match item.has("default") {
         true => as_written(&mut item, "default"),
         false => Written::nothing(),
@@ -108,7 +108,7 @@ fn item(mut item: Fields<'_>, context: &Context<'_>, place: Place<'_>) -> Option
 
 fn rule(mut fields: Fields<'_>, context: &Context<'_>) -> InboundRule {
     fields.know_the_rest();
-    let said = super::conf::read(context.kind, &mut fields);
+    let said = super::conf::read(context.kind, &mut fields, context.profile);
     let conf = fields.has("default").then(|| Conf::new(said, as_written(&mut fields, "default")));
     let matches = match as_written(&mut fields, "matches").as_json() {
         Value::Array(matches) => matches.iter().cloned().map(Written::of).collect(),

@@ -116,7 +116,8 @@ fn http_rule(rule: &mut Fields<'_>, profile: Profile) -> Vec<ConnectionMatch> {
     Vec::new()
 }
 
-fn backend_ref(mut fields: Fields<'_>, profile: Profile) {
+/// Checks a backendRef.
+pub(super) fn backend_ref(mut fields: Fields<'_>, profile: Profile) {
     let written = WrittenRef::read(&mut fields, profile);
     let weight = fields.number::<u64>("weight");
     let port = knows(&mut fields, PORT, profile).then(|| fields.number::<u32>("port")).flatten();

@@ -97,7 +97,8 @@ fn rule(written: &Value) -> HttpRule {
     }
 }
 
-fn backend_ref(value: &Value) -> Option<BackendRef> {
+/// Reads a backendRef whose fields have their types.
+pub(super) fn backend_ref(value: &Value) -> Option<BackendRef> {
     let text =
         |key: &str| value.get(key).and_then(Value::as_str).filter(|t| !t.is_empty()).map(str::to_owned);
     let pairs = |key: &str| {
@@ -150,7 +151,7 @@ fn tidy_backends(value: &mut Value, profile: Profile) {
 }
 
 /// Gives the fields of a backendRef the types that readers rely on, and the default weight where the schema has one.
-fn tidy_backend(backend: &mut Value, profile: Profile) {
+pub(super) fn tidy_backend(backend: &mut Value, profile: Profile) {
     let Value::Object(backend) = backend else { return };
     backend.retain(|_, member| !member.is_null());
     for (name, member) in backend.iter_mut() {

@@ -3,18 +3,28 @@
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
+use l4::config::Cluster;
 use l4::proxy_protocol::{Ends, write_header};
 use rustix::io::Errno;
 use rustix::net::{SendFlags, getsockname, send};
 
-use crate::worker::choice::Choice;
-use crate::worker::connection::Connection;
+use super::choice::Choice;
+use super::connection::Connection;
 
 /// Tells the backend who the client is, where its cluster wants to know.
 ///
 /// The socket was just connected, so its buffer takes the few bytes at once, and they come before all others.
 pub(super) fn announce(choice: &Choice, backend: &OwnedFd, connection: &Connection) -> Result<(), Errno> {
-    let Some(version) = choice.cluster_config().proxy_protocol else { return Ok(()) };
+    let Some(header) = header(choice.cluster_config(), connection)? else { return Ok(()) };
+    match send(backend, &header, SendFlags::NOSIGNAL)? {
+        sent if sent == header.len() => Ok(()),
+        _ => Err(Errno::NOBUFS),
+    }
+}
+
+/// What tells an endpoint of a cluster who the client is; `None`: it does not want to know.
+pub(super) fn header(cluster: &Cluster, connection: &Connection) -> Result<Option<Vec<u8>>, Errno> {
+    let Some(version) = cluster.proxy_protocol else { return Ok(None) };
     let ends = match &connection.ends {
         Some(ends) => **ends,
         None => {
@@ -27,9 +37,5 @@ pub(super) fn announce(choice: &Choice, backend: &OwnedFd, connection: &Connecti
             Ends { source: connection.peer, destination }
         }
     };
-    let header = write_header(version, ends);
-    match send(backend, &header, SendFlags::NOSIGNAL)? {
-        sent if sent == header.len() => Ok(()),
-        _ => Err(Errno::NOBUFS),
-    }
+    Ok(Some(write_header(version, ends)))
 }

@@ -5,19 +5,20 @@ use std::os::fd::OwnedFd;
 
 use l4::config::Cluster;
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, ipproto, socket_with, sockopt};
+use rustix::net::{
+    AddressFamily, SocketFlags, SocketType, bind, connect, getsockname, ipproto, socket_with, sockopt,
+};
 
-use crate::worker::choice::Choice;
-use crate::worker::vanished::notice;
+use super::connection::Connection;
+use super::vanished::notice;
 
 /// Begins to connect; how it went is told by an event on the socket.
-pub(super) fn start_connect(choice: &Choice) -> Result<OwnedFd, Errno> {
-    let address = choice.address();
+pub(super) fn start_connect(address: SocketAddr, cluster: &Cluster) -> Result<OwnedFd, Errno> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let backend = socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
     sockopt::set_tcp_nodelay(&backend, true)?;
-    let Cluster { keepalive, user_timeout, source, .. } = choice.cluster_config();
+    let Cluster { keepalive, user_timeout, source, .. } = cluster;
     notice(&backend, *keepalive, *user_timeout)?;
     if let Some(source) = source {
         // another connection from there may have the port, as long as it goes elsewhere
@@ -28,4 +29,15 @@ pub(super) fn start_connect(choice: &Choice) -> Result<OwnedFd, Errno> {
         Ok(()) | Err(Errno::INPROGRESS) => Ok(backend),
         Err(errno) => Err(errno),
     }
+}
+
+/// Whether the listener that accepted a connection is who answers at an address.
+pub(super) fn is_itself(address: SocketAddr, connection: &Connection) -> bool {
+    let bound = connection.listener.config.address;
+    if address.port() != bound.port() {
+        return false;
+    }
+    let accepted_at = || getsockname(&connection.client).ok().and_then(|own| SocketAddr::try_from(own).ok());
+    address == bound
+        || bound.ip().is_unspecified() && (address.ip().is_loopback() || accepted_at() == Some(address))
 }

@@ -1,0 +1,51 @@
+//! The metrics of mirrors.
+
+use l4::counts::{ListenerSnapshot, MirrorsSnapshot};
+use l4::ending::MirrorEnd;
+use prometheus_client::metrics::MetricType;
+
+use super::health::Family;
+use super::sample::{Labels, Sample};
+
+/// The families of mirrors: samples of listeners that have one, or had.
+pub(super) fn families(listeners: &[ListenerSnapshot]) -> Vec<Family<'_>> {
+    let with_mirrors =
+        || listeners.iter().filter_map(|listener| Some((listener, listener.mirrors.as_ref()?)));
+    let each = |value: fn(&MirrorsSnapshot) -> u64| {
+        let sample = |(listener, mirrors)| (labels(listener), Sample::Count(value(mirrors)));
+        with_mirrors().map(sample).collect()
+    };
+    let mut ended = Vec::new();
+    for (listener, mirrors) in with_mirrors() {
+        // born at 0: what was never counted has no rate
+        for end in MirrorEnd::ALL {
+            let mut labels = labels(listener);
+            labels.push(("ended", end.as_str()));
+            ended.push((labels, Sample::Count(mirrors.ended.get(end).copied().unwrap_or(0))));
+        }
+    }
+    vec![
+        (
+            "meshtcp_mirror_connections_active",
+            "Mirrors of connections that live",
+            MetricType::Gauge,
+            each(|mirrors| mirrors.active),
+        ),
+        (
+            "meshtcp_mirror_connections_ended",
+            "Mirrors of connections that ended or never began, by how",
+            MetricType::Counter,
+            ended,
+        ),
+        (
+            "meshtcp_mirror_bytes",
+            "Bytes of clients that were copied to mirrors",
+            MetricType::Counter,
+            each(|mirrors| mirrors.bytes),
+        ),
+    ]
+}
+
+fn labels(listener: &ListenerSnapshot) -> Labels<'_> {
+    vec![("proxy", listener.proxy.as_str()), ("listener", &listener.name)]
+}
