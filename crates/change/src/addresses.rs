@@ -23,6 +23,7 @@ use vips::Given;
 
 pub use filler::Filler;
 pub use ranges::Ranges;
+pub use tags::as_if_new;
 pub use vips::Memory;
 
 /// The kinds of services, and what selectors of HostnameGenerators call them.

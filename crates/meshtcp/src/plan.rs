@@ -4,6 +4,7 @@ mod view;
 
 pub(crate) use view::in_each_dialect;
 
+use change::addresses::as_if_new;
 use change::compile::{Compiled, Compiler, Scope};
 use dialect::envoy::{EnvoyOptions, EnvoyResources};
 use plan::{Context, Plan, ProxyFeatures, ProxyId, Redirection, plan_json};
@@ -101,7 +102,11 @@ fn planned(
     envoy: EnvoyOptions,
 ) -> Result<Compiled, Exit> {
     let ledger = source.rules.load(&source.paths(), "default")?;
-    let context = Context { zone, ..source.rules.context() };
+    // nobody has given out addresses here: those of a Kuma that is given these files
+    let tags = source.rules.vips.ranges().tags;
+    let tag_addresses =
+        tags.map(|range| as_if_new(ledger.resources().map(|it| &**it), range)).unwrap_or_default();
+    let context = Context { zone, tag_addresses, ..Context::new(source.rules.profile) };
     Ok(Compiler { context, scope: Scope::only([proxy.clone()]), envoy }.compile(&ledger))
 }
 

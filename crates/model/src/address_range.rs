@@ -46,6 +46,17 @@ impl AddressRange {
         }
     }
 
+    /// One of all of its addresses, by its place from the first one on; `None`: it has fewer.
+    pub fn nth(self, place: u64) -> Option<IpAddr> {
+        let address: IpAddr = match self.first {
+            IpAddr::V4(first) => {
+                Ipv4Addr::from_bits(first.to_bits().checked_add(u32::try_from(place).ok()?)?).into()
+            }
+            IpAddr::V6(first) => Ipv6Addr::from_bits(first.to_bits().checked_add(u128::from(place))?).into(),
+        };
+        self.contains(address).then_some(address)
+    }
+
     /// Whether an address is in it.
     pub fn contains(self, address: IpAddr) -> bool {
         let (bits, length) = (self.bits(), u32::from(self.length));

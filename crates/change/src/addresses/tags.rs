@@ -57,6 +57,19 @@ pub(crate) fn give<'a>(
     given
 }
 
+/// The virtual IPs that a Kuma gives to the tag-based services of meshes that it has never seen: in each mesh in the order of their
+/// names, from the first address of a range on (spec 04 §2).
+pub fn as_if_new<'a>(resources: impl IntoIterator<Item = &'a Resource>, range: AddressRange) -> TagAddresses {
+    let mut places: BTreeMap<&str, u64> = BTreeMap::new();
+    let numbered = services(resources).into_iter().filter_map(|(mesh, service)| {
+        let place = places.entry(mesh).or_default();
+        let address = range.nth(*place)?;
+        *place += 1;
+        Some(((mesh.to_owned(), service.to_owned()), address))
+    });
+    numbered.collect()
+}
+
 /// The tag-based services, each with its mesh: of Dataplanes, outside the mesh, and in other zones.
 fn services<'a>(resources: impl IntoIterator<Item = &'a Resource>) -> BTreeSet<(&'a str, &'a str)> {
     let mut modes: BTreeMap<&str, MeshServicesMode> = BTreeMap::new();
@@ -131,6 +144,15 @@ availableServices: [{mesh: default, instances: 1, tags: {kuma.io/service: ledger
         let alone = given(&MESHES.replace("redis", "other"), "240.0.0.0/8", &TagAddresses::default());
         let ledger = ("default".to_owned(), "ledger".to_owned());
         assert_eq!(alone.addresses[&ledger], addresses[&ledger], "others change nothing");
+    }
+
+    #[test]
+    fn a_new_mesh_is_numbered_as_kuma_does_it() {
+        let resources = read(MESHES);
+        let given = as_if_new(resources.iter().map(Arc::as_ref), "240.0.0.0/8".parse().unwrap());
+        let said: Vec<String> =
+            given.iter().map(|((_, service), address)| format!("{service} {address}")).collect();
+        assert_eq!(said, ["admin 240.0.0.0", "ledger 240.0.0.1", "outside 240.0.0.2", "redis 240.0.0.3"]);
     }
 
     #[test]
