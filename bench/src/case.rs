@@ -72,6 +72,8 @@ pub(crate) enum Metric {
     Rate,
     /// CPU time of the proxy for a unit of work.
     Cpu,
+    /// The same of everybody on the machine.
+    Machine,
     /// The median latency.
     P50,
     /// The latency that one of a hundred is above.
@@ -174,9 +176,11 @@ impl Case {
     /// What there is to tell, in the order of a table.
     pub(crate) fn metrics(self) -> &'static [Metric] {
         match self {
-            Self::Bulk4 | Self::Bulk1 | Self::Up4 | Self::Up1 | Self::Bulk4t2 => &[Metric::Rate, Metric::Cpu],
+            Self::Bulk4 | Self::Bulk1 | Self::Up4 | Self::Up1 | Self::Bulk4t2 => {
+                &[Metric::Rate, Metric::Cpu, Metric::Machine]
+            }
             Self::Rr64 | Self::Rr64t2 | Self::Rr1 | Self::Rr1x | Self::Crr | Self::Crrt2 => {
-                &[Metric::Rate, Metric::Cpu, Metric::P50, Metric::P99]
+                &[Metric::Rate, Metric::Cpu, Metric::Machine, Metric::P50, Metric::P99]
             }
             Self::TlsBulk4 | Self::TlsBulk1 => &[Metric::Rate, Metric::Cpu],
             Self::TlsRr64 | Self::TlsCrr | Self::TlsCrrResumed => {
@@ -197,6 +201,7 @@ impl Case {
         match metric {
             Metric::Rate => rate,
             Metric::Cpu => cpu,
+            Metric::Machine => "of all",
             Metric::P50 => "p50 µs",
             Metric::P99 => "p99 µs",
             Metric::Busy => "CPUs busy",
@@ -212,6 +217,7 @@ impl Case {
         let value = match metric {
             Metric::Rate => sample.work / sample.seconds,
             Metric::Cpu => sample.cpu_seconds * cpu_scale / sample.work,
+            Metric::Machine => sample.machine_seconds * cpu_scale / sample.work,
             Metric::P50 => sample.p50,
             Metric::P99 => sample.p99,
             Metric::Busy => sample.cpu_seconds / sample.seconds,

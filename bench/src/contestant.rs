@@ -24,6 +24,8 @@ pub(crate) enum Contestant {
     Direct,
     /// Ours, with connection log, metrics and decision records
     Meshtcp,
+    /// Ours, deciding in the kernel: no process of its own is on the way
+    MeshtcpKernel,
     /// Ours, with 1,000 listeners and 1,000 endpoints
     MeshtcpLarge,
     /// Ours, as the ingress of a zone: it reads a server name, and passes TLS on
@@ -48,6 +50,7 @@ impl Contestant {
         match self {
             Self::Direct => "direct",
             Self::Meshtcp => "meshtcp",
+            Self::MeshtcpKernel => "meshtcp (kernel)",
             Self::MeshtcpLarge => "meshtcp, large configuration",
             Self::MeshtcpIngress => "meshtcp, ingress of a zone",
             Self::MeshtcpMirrored => "meshtcp, every connection mirrored",
@@ -70,6 +73,7 @@ impl Contestant {
             Self::Envoy => 20_906,
             Self::MeshtcpIngress => 20_907,
             Self::MeshtcpMirrored => 20_908,
+            Self::MeshtcpKernel => 20_909,
         };
         (Ipv4Addr::LOCALHOST, port).into()
     }
@@ -80,6 +84,7 @@ impl Contestant {
             Self::MeshtcpIngress => Door::of_ingress(self.address()),
             Self::Direct
             | Self::Meshtcp
+            | Self::MeshtcpKernel
             | Self::MeshtcpLarge
             | Self::MeshtcpMirrored
             | Self::Haproxy
@@ -96,6 +101,7 @@ impl Contestant {
             Self::MeshtcpMirrored => case.compares_mirrors(),
             Self::Direct
             | Self::Meshtcp
+            | Self::MeshtcpKernel
             | Self::Haproxy
             | Self::HaproxySplice
             | Self::Nginx
@@ -116,6 +122,7 @@ impl Contestant {
     pub(crate) fn version(self, arguments: &Arguments) -> Option<String> {
         match self {
             Self::Direct
+            | Self::MeshtcpKernel
             | Self::MeshtcpLarge
             | Self::MeshtcpIngress
             | Self::MeshtcpMirrored
@@ -151,14 +158,18 @@ impl Contestant {
         };
         let mut command = match self {
             Self::Direct => return Ok(None),
-            Self::Meshtcp | Self::MeshtcpLarge | Self::MeshtcpIngress | Self::MeshtcpMirrored => {
+            Self::Meshtcp
+            | Self::MeshtcpKernel
+            | Self::MeshtcpLarge
+            | Self::MeshtcpIngress
+            | Self::MeshtcpMirrored => {
                 let resources = match wire {
                     Wire::Plaintext if self == Self::MeshtcpIngress => files::ingress(port),
-                    Wire::Plaintext if self == Self::Meshtcp => files::resources(port, Size::Small),
+                    Wire::Plaintext if self == Self::MeshtcpLarge => files::resources(port, Size::Large),
                     Wire::Plaintext if self == Self::MeshtcpMirrored => {
                         files::resources(port, Size::Mirrored)
                     }
-                    Wire::Plaintext => files::resources(port, Size::Large),
+                    Wire::Plaintext => files::resources(port, Size::Small),
                     Wire::Tls { .. } => tls::resources(port, certificates)?,
                 };
                 let path = write("mesh.yaml", resources)?;
@@ -166,6 +177,8 @@ impl Contestant {
                 command.arg("up").arg(path).args(["--workers", &threads_in_words]);
                 command.args(["--admin", "127.0.0.1:0", "--drain-time", "0s"]);
                 command.arg("--log").arg(folder.join("connections.log"));
+                let data_path = if self == Self::MeshtcpKernel { "kernel" } else { "relay" };
+                command.args(["--data-path", data_path]);
                 command
             }
             Self::Haproxy | Self::HaproxySplice => {

@@ -77,16 +77,27 @@ impl Ledger {
     /// One line a sample, tab-separated, for whoever wants to look closer.
     pub(crate) fn raw(&self) -> String {
         let mut text = String::from(
-            "case\tcontestant\tround\twork\tseconds\tcpu_seconds\tsleeps\tp50_us\tp99_us\tbeside\tmemory_kib\tbase_kib\n",
+            "case\tcontestant\tround\twork\tseconds\tcpu_seconds\tmachine_seconds\tsleeps\tp50_us\tp99_us\tbeside\tmemory_kib\tbase_kib\n",
         );
         for ((case, contestant), rounds) in &self.samples {
             for (round, sample) in rounds {
-                let Sample { work, seconds, cpu_seconds, sleeps, p50, p99, beside, memory, base } = sample;
+                let Sample {
+                    work,
+                    seconds,
+                    cpu_seconds,
+                    machine_seconds,
+                    sleeps,
+                    p50,
+                    p99,
+                    beside,
+                    memory,
+                    base,
+                } = sample;
                 let case = case.to_possible_value();
                 let contestant = contestant.to_possible_value();
                 let _ = writeln!(
                     text,
-                    "{}\t{}\t{round}\t{work}\t{seconds}\t{cpu_seconds}\t{sleeps}\t{p50}\t{p99}\t{beside}\t{memory}\t{base}",
+                    "{}\t{}\t{round}\t{work}\t{seconds}\t{cpu_seconds}\t{machine_seconds}\t{sleeps}\t{p50}\t{p99}\t{beside}\t{memory}\t{base}",
                     case.as_ref().map_or("", |case| case.get_name()),
                     contestant.as_ref().map_or("", |contestant| contestant.get_name()),
                 );

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::process::Processes;
+use crate::process::{Processes, machine_cpu};
 
 /// How long a slice warms up and is measured, and who is watched.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +26,7 @@ pub(crate) enum Phase {
 pub(crate) struct Watch {
     window: Window,
     warm: Instant,
-    begun: Option<(Instant, Duration, u64)>,
+    begun: Option<(Instant, Duration, Duration, u64)>,
 }
 
 /// What one slice gave.
@@ -37,6 +37,8 @@ pub(crate) struct Sample {
     pub(crate) seconds: f64,
     /// CPU time of the proxy.
     pub(crate) cpu_seconds: f64,
+    /// CPU time of everybody on this machine: clients, backends and the proxy.
+    pub(crate) machine_seconds: f64,
     /// How often the proxy's threads went to sleep.
     pub(crate) sleeps: f64,
     /// Latencies in microseconds, where there are any.
@@ -60,7 +62,7 @@ impl Watch {
             None if now < self.warm => Phase::WarmUp,
             None => {
                 let watched = self.window.watched;
-                self.begun = Some((Instant::now(), watched.cpu(), watched.sleeps()));
+                self.begun = Some((Instant::now(), watched.cpu(), machine_cpu(), watched.sleeps()));
                 Phase::Begins
             }
             Some((begun, ..)) if now < begun + self.window.length => Phase::Measured,
@@ -70,13 +72,14 @@ impl Watch {
 
     /// The sample, once it is over; latencies in nanoseconds.
     pub(crate) fn sample(self, work: f64, latencies: &mut [u32]) -> Sample {
-        let Some((begun, cpu, sleeps)) = self.begun else { return Sample::default() };
+        let Some((begun, cpu, machine, sleeps)) = self.begun else { return Sample::default() };
         let watched = self.window.watched;
         latencies.sort_unstable();
         Sample {
             work,
             seconds: begun.elapsed().as_secs_f64(),
             cpu_seconds: watched.cpu().saturating_sub(cpu).as_secs_f64(),
+            machine_seconds: machine_cpu().saturating_sub(machine).as_secs_f64(),
             sleeps: watched.sleeps().saturating_sub(sleeps) as f64,
             p50: quantile(latencies, 0.5),
             p99: quantile(latencies, 0.99),

@@ -14,7 +14,7 @@ struct Need {
     present: fn() -> bool,
 }
 
-const NEEDS: [Need; 17] = [
+const NEEDS: [Need; 21] = [
     Need {
         package: "redis-server",
         what_for: "split tests with real clients",
@@ -56,6 +56,14 @@ const NEEDS: [Need; 17] = [
     Need { package: "chromium-driver", what_for: "the page", present: || on_path("chromedriver") },
     Need { package: "prometheus", what_for: "checking alerts", present: || on_path("promtool") },
     Need { package: "valgrind", what_for: "counting instructions", present: || on_path("valgrind") },
+    Need { package: "clang", what_for: "the programs for the kernel", present: || on_path("clang") },
+    Need { package: "bpftool", what_for: "what is left in the kernel", present: || on_path("bpftool") },
+    Need { package: "llvm", what_for: "the programs for the kernel", present: || on_path("llvm-strip") },
+    Need {
+        package: "libbpf-dev",
+        what_for: "the programs for the kernel",
+        present: || Path::new("/usr/include/bpf/bpf_helpers.h").exists(),
+    },
 ];
 
 /// Installs what is missing when we are root on a Debian; otherwise says what to install, and the tests that need

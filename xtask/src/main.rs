@@ -4,6 +4,7 @@
 //! is printed before it runs, so each line can be copied and run by hand.
 
 mod bench;
+mod bpf;
 mod chaos;
 mod check;
 mod conformance;
@@ -30,6 +31,7 @@ cargo xtask NAME
   test                        install what the tests need, then run every test
   check                       formatting, clippy and documentation, warnings denied
   ci                          check, then test: what CI runs
+  bpf [--check]               make the programs for the kernel of bpf/mesh.bpf.c; or compare with those in the tree
   chaos [--minutes N] [--seed N] [--mtls LIFE] [--gentle yes] [--envoy PATH]
                               everything that goes wrong, at random and under load (default 10 minutes); needs root
   conformance [ARG…]          score the product against ../shared/conformance (ARGs go to score.py: --show, --only …)
@@ -58,6 +60,7 @@ fn main() -> ExitCode {
         "ci" => check::run().and_then(|()| test::run()),
         "conformance" => conformance::run(rest),
         "bench" => bench::run(rest),
+        "bpf" => bpf::run(rest),
         "chaos" => chaos::run(rest),
         "deb" => deb::run(rest),
         "instructions" => instructions::run(),

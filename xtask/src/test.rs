@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::debian::is_root;
 use crate::run::{Outcome, capture, cargo, on_path, tee};
 use crate::summary::Summary;
-use crate::{chaos, conformance, debian, envoy, instructions, schemathesis};
+use crate::{bpf, chaos, conformance, debian, envoy, instructions, schemathesis};
 
 pub(crate) fn run() -> Outcome {
     if let Err(why) = debian::install_servers() {
@@ -37,6 +37,13 @@ pub(crate) fn run() -> Outcome {
     if let Err(why) = conformance::run(&[]) {
         total.failed += 1;
         failures.push(why);
+    }
+    match bpf::check() {
+        Ok(()) => total.passed += 1,
+        Err(why) => {
+            total.failed += 1;
+            failures.push(why);
+        }
     }
     match instructions::run() {
         Ok(()) => total.passed += 1,

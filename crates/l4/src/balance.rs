@@ -25,7 +25,7 @@ pub use maglev::{DEFAULT_TABLE, Maglev};
 pub use policy::Policy;
 pub use rendezvous::Rendezvous;
 pub use ring::{DEFAULT_RING, Ring};
-pub use roster::{Condition, Fitness, Roster, Tables};
+pub use roster::{Condition, Fitness, Roster, Rule, Tables};
 pub use rotation::Rotation;
 pub use split::{Draw, Draws, Split};
 pub use state::Balance;

@@ -116,7 +116,7 @@ pub struct Listener {
     /// refused. Rules with matches in their order, then server names, the most specific one first, then everything.
     pub routes: Vec<(Match, Arc<Route>)>,
     /// From which route on they are sorted: exact server names first, by name, then the others, the longer before the shorter.
-    pub(crate) sorted_from: usize,
+    pub sorted_from: usize,
     /// How many connections may live at once; `None`: no limit of its own.
     pub max_connections: Option<NonZeroU32>,
     /// Closes a connection on which nothing moved for so long; `None`: never.

@@ -18,6 +18,7 @@
 //! | [`hello`] | the server name and the protocols in a TLS client hello |
 //! | [`mod@dns`] | queries and answers of the DNS server beside a proxy |
 //! | [`proxy_protocol`] | who a proxy before us says the client is, and what we say to a backend |
+//! | [`direct`] | connections that reach their endpoint without a relay, as whoever watches them tells |
 //! | [`ending`] | how a connection ended, or why it was refused |
 //! | [`counts`] | what was counted, as values |
 //! | [`traffic`] | what of that is new, as reports to a control plane |
@@ -31,6 +32,7 @@ pub mod claims;
 pub mod config;
 pub mod counts;
 pub mod decide;
+pub mod direct;
 pub mod dns;
 pub mod ending;
 pub mod existing;

@@ -15,6 +15,7 @@ mod completion;
 mod config;
 mod context;
 mod control_plane;
+mod data_path;
 mod delete;
 mod demo;
 mod describe;

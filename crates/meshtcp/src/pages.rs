@@ -129,8 +129,11 @@ fn connection(info: &ConnectionInfo) -> Value {
         age,
         bytes_from_client,
         bytes_to_client,
+        direct,
     } = info;
     let origin = origin.as_ref();
+    // of a connection that nobody relays they are known when it ends
+    let relayed = |bytes: &u64| direct.is_none().then_some(*bytes);
     json!({
         "id": id,
         "proxy": proxy.as_str(),
@@ -151,7 +154,10 @@ fn connection(info: &ConnectionInfo) -> Value {
         "generation": generation,
         "connected": connected,
         "ageSeconds": age.as_secs_f64(),
-        "bytesFromClient": bytes_from_client,
-        "bytesToClient": bytes_to_client,
+        "bytesFromClient": relayed(bytes_from_client),
+        "bytesToClient": relayed(bytes_to_client),
+        "path": if direct.is_some() { "kernel" } else { "relay" },
+        "pid": direct.as_ref().map(|it| it.process),
+        "command": direct.as_ref().map(|it| &it.command),
     })
 }

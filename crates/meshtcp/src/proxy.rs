@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::proxy::discovery::{Discovery, Link, Lost};
 use ::proxy::{ConnectionLog, Options, Proxy};
@@ -32,6 +32,7 @@ use xds::Foreign;
 use xds::proto::discovery::PROXY_SORT;
 
 use crate::address::ControlPlane;
+use crate::data_path::{self, DataPath};
 use crate::dns::DnsFlags;
 use crate::duration;
 use crate::exit::Exit;
@@ -108,6 +109,8 @@ pub(crate) struct Args {
     takeover: takeover::Flag,
     #[command(flatten)]
     patience: Patience,
+    #[command(flatten)]
+    data_path: data_path::Flags,
 }
 
 /// The way to the control plane.
@@ -169,6 +172,7 @@ fn start(arguments: Args) -> Result<(), String> {
         transparent_proxy: redirection,
         takeover,
         patience,
+        data_path,
     } = arguments;
     let key = stands_for.proxy()?;
     said::as_proxy(&key);
@@ -186,9 +190,10 @@ fn start(arguments: Args) -> Result<(), String> {
     let proxy = Arc::new(
         Proxy::start(patience.within(options)).map_err(|error| format!("the proxy cannot start: {error}"))?,
     );
+    let data_path = Arc::new(DataPath::start(&data_path, Arc::clone(&proxy)));
     let mut succession = Succession::begin(&takeover, &proxy)?;
     let dns = dns.serve(&proxy, succession.as_mut())?;
-    let mut follower = Follower::new(&key, Arc::clone(&proxy), state.map(State::at));
+    let mut follower = Follower::new(&key, Arc::clone(&data_path), state.map(State::at));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| format!("no event loop for the control plane: {error}"))?;
     runtime.block_on(async {
@@ -207,7 +212,7 @@ fn start(arguments: Args) -> Result<(), String> {
             let listener = TcpListener::from_std(listener).map_err(words)?;
             let serve = admin::serve(
                 listener,
-                Arc::clone(&proxy),
+                (Arc::clone(&proxy), Arc::clone(&data_path)),
                 link.subscribe(),
                 follower.carried(),
                 names.known_as(),
@@ -234,7 +239,7 @@ fn start(arguments: Args) -> Result<(), String> {
                 }
             }
         }
-        leave(&proxy, drain_time, &mut signals).await;
+        leave((&proxy, &data_path), drain_time, &mut signals).await;
         Ok(())
     })
 }
@@ -369,11 +374,15 @@ fn in_words(lost: &Lost, at: &str) -> String {
 }
 
 /// Lets open connections go on for `grace`, or until a second signal.
-async fn leave(proxy: &Arc<Proxy>, grace: Duration, signals: &mut Signals) {
+async fn leave((proxy, data_path): (&Arc<Proxy>, &Arc<DataPath>), grace: Duration, signals: &mut Signals) {
+    data_path.leave();
     print(&format!("leaving: {} connections are open\n", proxy.counters().active()));
-    let drain = |grace| {
-        let proxy = Arc::clone(proxy);
-        tokio::task::spawn_blocking(move || proxy.drain(grace))
+    let drain = |grace: Duration| {
+        let (proxy, data_path, begun) = (Arc::clone(proxy), Arc::clone(data_path), Instant::now());
+        tokio::task::spawn_blocking(move || {
+            proxy.drain(grace);
+            data_path.drain(grace.saturating_sub(begun.elapsed()));
+        })
     };
     tokio::select! {
         _ = drain(grace) => {}

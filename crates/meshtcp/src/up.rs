@@ -18,7 +18,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use change::compile::{Compiler, Scope, Which};
 use clap::ValueEnum;
@@ -35,6 +35,7 @@ pub(crate) use own_proxy::{OwnNews, OwnProxy};
 pub(crate) use screen::{Screen, tell_change, tell_listing};
 pub(crate) use status::Status;
 
+use crate::data_path::{self, DataPath};
 use crate::dns::DnsFlags;
 use crate::exit::Exit;
 use crate::listen;
@@ -83,6 +84,8 @@ pub(crate) struct Args {
     takeover: takeover::Flag,
     #[command(flatten)]
     patience: Patience,
+    #[command(flatten)]
+    data_path: data_path::Flags,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -124,13 +127,15 @@ pub(crate) fn run(arguments: Args) -> Exit {
         Ok(dns) => dns,
         Err(message) => return refuse(&message, Exit::Environment),
     };
+    let data_path = Arc::new(DataPath::start(&arguments.data_path, Arc::clone(&proxy)));
     let admin = arguments.admin.map(|address| {
         admin_listener(address, succession.as_mut())
             .map_err(|error| format!("--admin {address} cannot be bound: {error}"))
     });
     let hand = admin.transpose().and_then(|admin| {
         let admin = admin.map(|listener| (listener, arguments.names.known_as()));
-        Hand::start(admin, events.clone(), Arc::clone(&status), Arc::clone(&proxy), arguments.drain_time)
+        let carries = (Arc::clone(&proxy), Arc::clone(&data_path));
+        Hand::start(admin, events.clone(), Arc::clone(&status), carries, arguments.drain_time)
     });
     let mut hand = match hand {
         Ok(hand) => hand,
@@ -150,7 +155,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
         // fails only when we are leaving
         let _ = renewed.send(Event::Look);
     });
-    let mut live = Live::new(Box::new(store), compiler, OwnProxy::new(Arc::clone(&proxy), issuer));
+    let mut live = Live::new(Box::new(store), compiler, OwnProxy::new(Arc::clone(&data_path), issuer));
     let why = run_loop(&mut live, &mut inbox, |live, turn| {
         caught("screen", || screen.turn(live, turn));
         status.publish(live, turn);
@@ -169,7 +174,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
         dns.stop();
         screen.taken_over();
     }
-    leave(&proxy, &screen, &status, &inbox, arguments.drain_time);
+    leave((&proxy, &data_path), &screen, &status, &inbox, arguments.drain_time);
     Exit::Ok
 }
 
@@ -197,18 +202,27 @@ fn may_take_over(succession: &mut Succession, live: &Live<OwnProxy>, proxy: &Pro
 }
 
 /// Lets open connections go on for `grace`, or until a second signal.
-fn leave(proxy: &Arc<Proxy>, screen: &Screen, status: &Status, inbox: &Inbox<Leave>, grace: Duration) {
+fn leave(
+    (proxy, data_path): (&Arc<Proxy>, &Arc<DataPath>),
+    screen: &Screen,
+    status: &Status,
+    inbox: &Inbox<Leave>,
+    grace: Duration,
+) {
     while !status.leave() {
         // the process ends when connections have, without this thread
         std::thread::park();
     }
+    data_path.leave();
     let open = proxy.counters().active();
     screen.leaving(open, grace);
     let (done, drained) = channel();
-    let draining = Arc::clone(proxy);
+    let (draining, in_kernel, begun) = (Arc::clone(proxy), Arc::clone(data_path), Instant::now());
     let drain = std::thread::spawn(move || {
+        let report = draining.drain(grace);
+        in_kernel.drain(grace.saturating_sub(begun.elapsed()));
         // nobody waits any more only when the process ends
-        let _ = done.send(draining.drain(grace));
+        let _ = done.send(report);
     });
     let report = loop {
         if let Ok(report) = drained.recv_timeout(Duration::from_millis(50)) {

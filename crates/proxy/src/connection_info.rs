@@ -50,6 +50,18 @@ pub struct ConnectionInfo {
     pub bytes_from_client: u64,
     /// Bytes passed on to the client.
     pub bytes_to_client: u64,
+    /// Who dialled, where nobody relays the connection: then its bytes are known when it ends, and 0 until then. `None`: it is
+    /// relayed.
+    pub direct: Option<DirectInfo>,
+}
+
+/// Who dialled a connection that nobody relays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirectInfo {
+    /// The process, by its number outside of all containers.
+    pub process: u32,
+    /// What it calls itself.
+    pub command: String,
 }
 
 /// What was proven and agreed on with an end of a connection.

@@ -53,6 +53,7 @@
 mod connection_info;
 mod contexts;
 mod counters;
+mod direct;
 pub mod discovery;
 pub mod dns;
 #[doc(hidden)]
@@ -72,7 +73,8 @@ pub mod takeover;
 mod telemetry;
 mod worker;
 
-pub use connection_info::{ConnectionInfo, TlsInfo};
+pub use connection_info::{ConnectionInfo, DirectInfo, TlsInfo};
+pub use direct::Books;
 pub use host_authorities::HostAuthorities;
 pub use log::{ConnectionLog, LineFormat, StandardStream};
 pub use proxy::{ApplyReport, DrainReport, FailedListener, ListenerId, Options, Proxy};

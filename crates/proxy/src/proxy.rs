@@ -15,7 +15,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use l4::config::Config;
+use l4::balance::Roster;
+use l4::config::{Cluster, Config, Listener, ProxyName};
 use l4::counts::Snapshot;
 use l4::decide::Addresses;
 use l4::ending::Ending;
@@ -24,6 +25,7 @@ pub use apply::{ApplyReport, FailedListener, ListenerId};
 pub use options::Options;
 
 use crate::connection_info::ConnectionInfo;
+use crate::direct::{Books, Living};
 use crate::health::{Board, Checker};
 use crate::limits::{Places, default_connections, ephemeral_ports, raise_open_files};
 use crate::log::{ConnectionLog, Lanes, LogBuffer};
@@ -47,6 +49,9 @@ pub struct Proxy {
     /// Ends its thread when dropped.
     _checker: Checker,
     lanes: Arc<Lanes>,
+    log: Option<ConnectionLog>,
+    addresses: Arc<ArcSwap<Addresses>>,
+    living: Arc<Living>,
 }
 
 /// What became of the connections of a proxy that was drained.
@@ -106,6 +111,7 @@ impl Proxy {
             certificate_ends: ArcSwap::default(),
             generation: AtomicU64::new(0),
             counters: (0..workers).map(|_| Arc::default()).collect(),
+            direct: Arc::default(),
             dropped_lines: Arc::clone(lanes.dropped()),
             board: Arc::clone(&board),
             dns: OnceLock::new(),
@@ -115,9 +121,12 @@ impl Proxy {
             control: Mutex::new(Control::new(workers, host_authorities)),
             mailboxes: Vec::new(),
             threads: Vec::new(),
-            _checker: Checker::start(&board, addresses)?,
+            _checker: Checker::start(&board, Arc::clone(&addresses))?,
             resolver,
             lanes,
+            log: connection_log.clone(),
+            addresses,
+            living: Arc::default(),
         };
         proxy.start_workers(&shared, connection_log.as_ref())?;
         Ok(proxy)
@@ -162,6 +171,33 @@ impl Proxy {
         self.published.config.load_full()
     }
 
+    /// What is served: as the last configuration says, or as one before it where a listener could not be opened.
+    pub fn serving(&self) -> Vec<Arc<Listener>> {
+        self.control.lock().unwrap_or_else(PoisonError::into_inner).serving()
+    }
+
+    /// Which endpoints of a proxy's cluster take connections now.
+    pub fn roster(&self, proxy: &ProxyName, cluster: &Arc<Cluster>) -> Arc<Roster> {
+        self.published.board.cell(proxy, cluster).whole_roster()
+    }
+
+    /// How often that became another for any cluster, so far.
+    pub fn roster_changes(&self) -> u64 {
+        self.published.board.changes()
+    }
+
+    /// The addresses of endpoints that are host names, as last resolved.
+    pub fn addresses(&self) -> Arc<Addresses> {
+        self.addresses.load_full()
+    }
+
+    /// What connections are counted and logged with that nobody relays, for the thread that hears of them.
+    pub fn books(&self) -> Books {
+        let log = LogBuffer::new(self.log.as_ref(), Arc::clone(&self.lanes));
+        let (board, living) = (Arc::clone(&self.published.board), Arc::clone(&self.living));
+        Books::new(board, Arc::clone(&self.published.direct), living, self.resolver.doubts(), log)
+    }
+
     /// What can be read of it while it works.
     pub(crate) fn published(&self) -> Arc<Published> {
         Arc::clone(&self.published)
@@ -200,6 +236,7 @@ impl Proxy {
         while let Ok(some) = replies.recv_timeout(PATIENCE) {
             connections.extend(some);
         }
+        connections.extend(self.living.list());
         connections.sort_by_key(|connection: &ConnectionInfo| connection.id);
         connections
     }

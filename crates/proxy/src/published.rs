@@ -18,6 +18,8 @@ pub(crate) struct Published {
     pub(crate) certificate_ends: ArcSwap<Vec<i64>>,
     pub(crate) generation: AtomicU64,
     pub(crate) counters: Vec<Arc<WorkerCounters>>,
+    /// What was counted of connections that nobody relays.
+    pub(crate) direct: Arc<WorkerCounters>,
     pub(crate) dropped_lines: Arc<AtomicU64>,
     pub(crate) board: Arc<Board>,
     /// What became of DNS queries; not set: nobody serves DNS here.
@@ -26,7 +28,8 @@ pub(crate) struct Published {
 
 impl Published {
     pub(crate) fn snapshot(&self) -> Snapshot {
-        let mut snapshot = snapshot(self.generation.load(Relaxed), &self.config.load(), &self.counters);
+        let counters = self.counters.iter().chain([&self.direct]);
+        let mut snapshot = snapshot(self.generation.load(Relaxed), &self.config.load(), counters);
         snapshot.clusters = self.board.report();
         snapshot
     }

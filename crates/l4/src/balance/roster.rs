@@ -98,6 +98,21 @@ pub struct Roster {
     usable: usize,
 }
 
+/// By which rule a roster picks, for whoever picks without it.
+#[derive(Clone, Copy, Debug)]
+pub enum Rule<'a> {
+    /// By turns.
+    Turns(&'a Rotation),
+    /// By the weights, each turn scattered to a draw by [`mix`](super::hash::mix).
+    Chance(&'a Split),
+    /// By how many connections each endpoint has.
+    Load,
+    /// By the client's address.
+    Client,
+    /// Nobody is picked.
+    Nobody,
+}
+
 #[derive(Clone, Debug)]
 enum Chooser {
     Turns(Rotation),
@@ -169,6 +184,17 @@ impl Roster {
     /// How the cluster is.
     pub fn condition(&self) -> Condition {
         self.condition
+    }
+
+    /// By which rule the endpoint to try first is picked, among the first [`Roster::first`] of [`Roster::walk`] from 0.
+    pub fn rule(&self) -> Rule<'_> {
+        match &self.chooser {
+            _ if self.first == 0 => Rule::Nobody,
+            Chooser::Turns(rotation) => Rule::Turns(rotation),
+            Chooser::Random(split) => Rule::Chance(split),
+            Chooser::Least(_) => Rule::Load,
+            Chooser::Table(..) => Rule::Client,
+        }
     }
 
     /// The place in the list of the endpoint to try first: below [`Roster::first`], or 0 when the list is empty.

@@ -40,6 +40,16 @@ impl Rotation {
         self.ends.is_empty()
     }
 
+    /// Where each endpoint's interval ends, in the order of the endpoints: the running sum of weights.
+    pub fn ends(&self) -> &[u64] {
+        &self.ends
+    }
+
+    /// How far turns that follow each other are apart, round the sum of weights.
+    pub fn stride(&self) -> u64 {
+        self.stride
+    }
+
     /// Whose turn it is: an index below [`Rotation::len`]; 0 when empty.
     pub fn at(&self, turn: u64) -> usize {
         let total = self.ends.last().copied().unwrap_or(1);

@@ -16,6 +16,7 @@ use plan::{Context, ProxyId};
 use proxy::Proxy;
 
 use super::story;
+use crate::data_path::DataPath;
 use crate::up::OwnProxy;
 
 /// A change that is not live after this long never will be.
@@ -77,7 +78,11 @@ impl Stage {
         let options = proxy::Options::default();
         let proxy = Arc::new(Proxy::start(options).map_err(in_words)?);
         let issuer = Issuer::start(IssuerOptions::default());
-        let mut live = Live::new(Box::new(source), compiler, OwnProxy::new(Arc::clone(&proxy), issuer));
+        let mut live = Live::new(
+            Box::new(source),
+            compiler,
+            OwnProxy::new(Arc::new(DataPath::relay(Arc::clone(&proxy))), issuer),
+        );
         let (turned, seen) = channel();
         std::thread::spawn(move || {
             run::<_, Inbox<()>>(&mut live, &mut Inbox::new(inbox), |live, _| {

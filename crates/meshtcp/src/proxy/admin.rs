@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::follower::Carried;
+use crate::data_path::{self, DataPath};
 use crate::panics::Panics;
 use crate::process::Process;
 use crate::streams::Dropped;
@@ -24,6 +25,7 @@ use crate::{health, pages, traffic};
 #[derive(Clone)]
 struct Desk {
     proxy: Arc<Proxy>,
+    data_path: Arc<DataPath>,
     link: watch::Receiver<Link>,
     carried: watch::Receiver<Carried>,
     registry: Arc<Registry>,
@@ -32,18 +34,19 @@ struct Desk {
 /// Serves until the process ends.
 pub(super) async fn serve(
     listener: TcpListener,
-    proxy: Arc<Proxy>,
+    (proxy, data_path): (Arc<Proxy>, Arc<DataPath>),
     link: watch::Receiver<Link>,
     carried: watch::Receiver<Carried>,
     known_as: KnownAs,
 ) {
     let mut registry = Registry::default();
     proxy.register(&mut registry);
+    registry.register_collector(Box::new(data_path::Metrics::new(Arc::clone(&data_path))));
     registry.register_collector(Box::new(Process::running("proxy")));
     registry.register_collector(Box::new(Panics::new("meshtcp_")));
     registry.register_collector(Box::new(Dropped::new("meshtcp_")));
     let counted = traffic::serve(&proxy, carried.clone());
-    let desk = Desk { proxy, link, carried, registry: Arc::new(registry) };
+    let desk = Desk { proxy, data_path, link, carried, registry: Arc::new(registry) };
     let router = Router::new()
         .route("/", get(index))
         .route("/metrics", get(metrics))
@@ -103,6 +106,7 @@ async fn status(State(desk): State<Desk>) -> Response {
         "unbound": unbound,
         "connections": snapshot.active(),
         "clusters": health::clusters(&snapshot),
+        "dataPath": data_path::report(&desk.data_path),
     }))
 }
 

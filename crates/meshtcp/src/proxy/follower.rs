@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::proxy::discovery::refusals;
-use ::proxy::{ApplyReport, FailedListener, Proxy};
+use ::proxy::{ApplyReport, FailedListener};
 use l4::{Config, ProxyName};
 use plan::ProxyId;
 use tokio::sync::watch;
@@ -14,6 +14,7 @@ use xds::proto::l4::Listener;
 use xds::{Refusal, ResourceSet, TypeUrl};
 
 use super::state::State;
+use crate::data_path::DataPath;
 use crate::output::{complain, print};
 
 /// How often to look whether an address is free that could not be bound.
@@ -31,7 +32,7 @@ pub(super) struct Carried {
 /// Runs what the control plane says.
 pub(super) struct Follower {
     name: ProxyName,
-    proxy: Arc<Proxy>,
+    data_path: Arc<DataPath>,
     state: Option<State>,
     /// What runs.
     good: Config,
@@ -39,9 +40,9 @@ pub(super) struct Follower {
 }
 
 impl Follower {
-    pub(super) fn new(key: &ProxyId, proxy: Arc<Proxy>, state: Option<State>) -> Self {
+    pub(super) fn new(key: &ProxyId, data_path: Arc<DataPath>, state: Option<State>) -> Self {
         let name = ProxyName::new(key.to_string());
-        Self { name, proxy, state, good: Config::default(), carried: watch::Sender::default() }
+        Self { name, data_path, state, good: Config::default(), carried: watch::Sender::default() }
     }
 
     /// What is carried, now and from now on.
@@ -59,7 +60,7 @@ impl Follower {
         };
         match Config::parse(&[(self.name.clone(), &set)]) {
             Ok(config) => {
-                let report = self.proxy.apply(config.clone());
+                let report = self.data_path.apply(config.clone());
                 print(&format!("started from {state}: {}\n", in_words(&report)));
                 report.failed.iter().for_each(|failed| complain(&format!("error: {failed}\n")));
                 self.good = config;
@@ -75,10 +76,10 @@ impl Follower {
             complain(&format!("error: refused what the control plane says: {problems}\n"));
             refusals(&problems)
         })?;
-        let report = self.proxy.apply(config.clone());
+        let report = self.data_path.apply(config.clone());
         if !report.failed.is_empty() {
             // what could be opened of it is closed again: a set runs as a whole, or not
-            self.proxy.apply(self.good.clone());
+            self.data_path.apply(self.good.clone());
             report.failed.iter().for_each(|failed| complain(&format!("error: {failed}\n")));
             let addresses = report.failed.iter().map(|failed| failed.listener.address);
             self.carried.send_modify(|carried| carried.unbound.extend(addresses));

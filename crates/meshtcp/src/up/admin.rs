@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 
 use super::metrics::Metrics;
 use super::{Status, page};
+use crate::data_path::{self, DataPath};
 use crate::health;
 use crate::pages;
 use crate::panics::Panics;
@@ -27,19 +28,26 @@ use crate::streams::Dropped;
 struct Desk {
     status: Arc<Status>,
     proxy: Arc<Proxy>,
+    data_path: Arc<DataPath>,
     registry: Arc<Registry>,
 }
 
 /// Serves until the process ends.
-pub(super) async fn serve(listener: TcpListener, status: Arc<Status>, proxy: Arc<Proxy>, known_as: KnownAs) {
+pub(super) async fn serve(
+    listener: TcpListener,
+    status: Arc<Status>,
+    (proxy, data_path): (Arc<Proxy>, Arc<DataPath>),
+    known_as: KnownAs,
+) {
     let mut registry = Registry::default();
     proxy.register(&mut registry);
     registry.register_collector(Box::new(Metrics::new(Arc::clone(&status))));
+    registry.register_collector(Box::new(data_path::Metrics::new(Arc::clone(&data_path))));
     registry.register_collector(Box::new(Process::running("up")));
     registry.register_collector(Box::new(Panics::new("meshtcp_")));
     registry.register_collector(Box::new(Dropped::new("meshtcp_")));
     let asked = page::serve(&status, &proxy);
-    let desk = Desk { status, proxy, registry: Arc::new(registry) };
+    let desk = Desk { status, proxy, data_path, registry: Arc::new(registry) };
     let router = Router::new()
         .route("/", get(index))
         .route("/metrics", get(metrics))
@@ -101,6 +109,7 @@ async fn status_page(State(desk): State<Desk>) -> Response {
         "listeners": report.rows,
         "connections": snapshot.active(),
         "clusters": health::clusters(&snapshot),
+        "dataPath": data_path::report(&desk.data_path),
     }))
 }
 

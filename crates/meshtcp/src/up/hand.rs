@@ -13,6 +13,7 @@ use proxy::Proxy;
 use tokio::task::AbortHandle;
 
 use super::{Status, admin};
+use crate::data_path::DataPath;
 use crate::host;
 use crate::output::{complain, print};
 use crate::signals::{Asked, Signals};
@@ -47,7 +48,7 @@ impl Hand {
         admin: Option<(TcpListener, KnownAs)>,
         events: Sender<Event<Leave>>,
         status: Arc<Status>,
-        proxy: Arc<Proxy>,
+        (proxy, data_path): (Arc<Proxy>, Arc<DataPath>),
         grace: Duration,
     ) -> Result<Self, String> {
         let admin_socket = admin.as_ref().and_then(|(listener, _)| {
@@ -80,7 +81,8 @@ impl Hand {
                     }
                 };
                 let task = listener.map(|(listener, known_as)| {
-                    tokio::spawn(admin::serve(listener, Arc::clone(&status), Arc::clone(&proxy), known_as))
+                    let carries = (Arc::clone(&proxy), Arc::clone(&data_path));
+                    tokio::spawn(admin::serve(listener, Arc::clone(&status), carries, known_as))
                 });
                 let _ = ready.send(Ok(task.map(|task| task.abort_handle())));
                 tokio::spawn(host::watch_authorities(Arc::downgrade(&proxy)));

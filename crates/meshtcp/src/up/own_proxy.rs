@@ -12,15 +12,17 @@ use control::run::{Accepted, Sink};
 use l4::{Config, ProxyName};
 use model::{Problem, ProxyKey, Severity};
 use plan::{ProxyFeatures, ProxyId, Snapshot};
-use proxy::{ApplyReport, Proxy};
+use proxy::ApplyReport;
 use xds::{Family, ResourceSet};
+
+use crate::data_path::DataPath;
 
 /// How often to try again to bind what could not be bound.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// The proxy in this process, and what it was told.
 pub(crate) struct OwnProxy {
-    proxy: Arc<Proxy>,
+    data_path: Arc<DataPath>,
     issuer: Issuer,
     certified: Certified,
     config: Config,
@@ -55,9 +57,9 @@ pub(crate) struct OwnNews {
 
 impl OwnProxy {
     /// A proxy that runs nothing yet, with certificates from an issuer.
-    pub(crate) fn new(proxy: Arc<Proxy>, issuer: Issuer) -> Self {
+    pub(crate) fn new(data_path: Arc<DataPath>, issuer: Issuer) -> Self {
         Self {
-            proxy,
+            data_path,
             issuer,
             certified: Certified::default(),
             config: Config::default(),
@@ -126,7 +128,7 @@ impl OwnProxy {
 
     fn apply(&mut self, news: &mut OwnNews, now: Instant) {
         let ApplyReport { generation, opened: _, kept: _, closed: _, failed } =
-            self.proxy.apply(self.config.clone());
+            self.data_path.apply(self.config.clone());
         let failed: Vec<String> = failed.iter().map(ToString::to_string).collect();
         news.failed = failed.iter().filter(|it| !self.failed.contains(it)).cloned().collect();
         news.bound = self.failed.iter().filter(|it| !failed.contains(it)).cloned().collect();

@@ -18,7 +18,12 @@ use super::{
 };
 
 /// Adds up what all workers counted.
-pub(crate) fn snapshot(generation: u64, config: &Config, workers: &[Arc<WorkerCounters>]) -> Snapshot {
+pub(crate) fn snapshot<'a>(
+    generation: u64,
+    config: &Config,
+    workers: impl Iterator<Item = &'a Arc<WorkerCounters>>,
+) -> Snapshot {
+    let mut accept_rests = 0;
     let mut sums: BTreeMap<ListenerKey, ListenerSum> = BTreeMap::new();
     for listener in config.listeners() {
         let sum = sums.entry((listener.proxy.clone(), Arc::clone(&listener.name))).or_default();
@@ -34,6 +39,7 @@ pub(crate) fn snapshot(generation: u64, config: &Config, workers: &[Arc<WorkerCo
     let mut in_proxies: BTreeMap<ProxyName, ProxySnapshot> = BTreeMap::new();
     let mut gone_sums = Vec::new();
     for worker in workers {
+        accept_rests += worker.rests.value();
         worker.visit(
             |key, counters| {
                 sums.entry(key.clone()).or_default().add(counters);
@@ -46,7 +52,6 @@ pub(crate) fn snapshot(generation: u64, config: &Config, workers: &[Arc<WorkerCo
     for (proxy, gone) in gone_sums {
         join(in_proxies.entry(proxy).or_default(), &gone);
     }
-    let accept_rests = workers.iter().map(|worker| worker.rests.value()).sum();
     Snapshot { generation, accept_rests, listeners, proxies: in_proxies, clusters: Vec::new() }
 }
 

@@ -87,6 +87,11 @@ impl Board {
         }
     }
 
+    /// How often a roster became another.
+    pub(crate) fn changes(&self) -> u64 {
+        self.alarm.changes()
+    }
+
     /// The time at which something is due next; `None`: nothing is.
     pub(super) fn next(&self) -> Option<Instant> {
         self.lock().values().filter_map(|entry| entry.next).min()

@@ -2,7 +2,8 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use arc_swap::{ArcSwap, Guard};
 use l4::balance::Roster;
@@ -89,6 +90,11 @@ impl Cell {
         self.roster.load()
     }
 
+    /// The same, for whoever keeps it for longer.
+    pub(crate) fn whole_roster(&self) -> Arc<Roster> {
+        self.roster.load_full()
+    }
+
     /// What stays when the cluster changes.
     pub(super) fn shared(&self) -> (Arc<Bounds>, Arc<Alarm>) {
         (Arc::clone(&self.bounds), Arc::clone(&self.alarm))
@@ -96,6 +102,7 @@ impl Cell {
 
     pub(super) fn set_roster(&self, roster: Roster) {
         self.roster.store(Arc::new(roster));
+        self.alarm.changes.fetch_add(1, Release);
     }
 
     /// Takes the places of a connection that is about to be established, where the cluster has limits.
@@ -190,25 +197,34 @@ fn forget(events: &AtomicU32) {
     }
 }
 
-/// Wakes the checker.
+/// Wakes the checker, and tells others that there is something new.
 #[derive(Debug)]
-pub(crate) struct Alarm(OwnedFd);
+pub(crate) struct Alarm {
+    bell: OwnedFd,
+    /// How often a roster became another.
+    changes: AtomicU64,
+}
 
 impl Alarm {
     pub(super) fn new() -> std::io::Result<Self> {
-        Ok(Self(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?))
+        let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(Self { bell, changes: AtomicU64::new(0) })
+    }
+
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.load(Acquire)
     }
 
     pub(super) fn ring(&self) {
         // it can only fail when the counter is full, and then the checker is awake
-        let _ = rustix::io::write(&self.0, &1u64.to_ne_bytes());
+        let _ = rustix::io::write(&self.bell, &1u64.to_ne_bytes());
     }
 
     pub(super) fn silence(&self) {
-        let _ = rustix::io::read(&self.0, &mut [0u8; 8][..]);
+        let _ = rustix::io::read(&self.bell, &mut [0u8; 8][..]);
     }
 
     pub(super) fn fd(&self) -> &OwnedFd {
-        &self.0
+        &self.bell
     }
 }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use l4::balance::Draw;
 use l4::config::{Backend, Listener, Mirror, Route};
+use l4::direct::{Direct, Ended};
 use l4::ending::{Ending, MirrorEnd, Side};
 use tls::{Facts, Session};
 
@@ -40,6 +41,8 @@ pub(crate) struct Record<'a> {
     pub(crate) ending: Ending,
     /// More about the end, in words; may be empty.
     pub(crate) why: &'a str,
+    /// What is known besides of a connection that nobody relayed; `None`: it was relayed, and the line says nothing of it.
+    pub(crate) direct: Option<(&'a Direct, &'a Ended)>,
 }
 
 /// What became of the mirror of a connection.
@@ -84,6 +87,7 @@ impl Record<'_> {
             duration,
             ending,
             why,
+            direct,
         } = self;
         let origin = route.and_then(|route| route.origin.as_ref());
         field("time", Value::Shown(&format_args!("{started:.3}")));
@@ -125,6 +129,13 @@ impl Record<'_> {
             field("mirror", Value::Text(&mirror.reference));
             field("mirror_bytes", Value::Number(*bytes));
             field("mirror_ended", optional_text(ended.map(MirrorEnd::as_str)));
+        }
+        if let Some((Direct { process, command, .. }, Ended { round_trip, sent_again, .. })) = direct {
+            field("path", Value::Text("kernel"));
+            field("pid", Value::Number((*process).into()));
+            field("command", text(command));
+            field("srtt_us", Value::Number((*round_trip).into()));
+            field("retransmits", Value::Number((*sent_again).into()));
         }
         if let Some(ciphers) = ciphers {
             visit_ciphers(ciphers, field);

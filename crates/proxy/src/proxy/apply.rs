@@ -143,6 +143,11 @@ impl Control {
         self.inherited.keys().copied().collect()
     }
 
+    /// What is served.
+    pub(super) fn serving(&self) -> Vec<Arc<Listener>> {
+        self.bound.values().chain(self.captured.values()).cloned().collect()
+    }
+
     /// Binds nothing any more.
     pub(super) fn leave(&mut self) {
         self.leaving = true;

@@ -194,6 +194,7 @@ impl Worker {
                 duration: Duration::ZERO,
                 ending,
                 why,
+                direct: None,
             };
             self.env.log.write(&record, &local.outputs);
         }

@@ -132,6 +132,7 @@ impl Outcome {
             duration,
             ending,
             why,
+            direct: None,
         }
     }
 }

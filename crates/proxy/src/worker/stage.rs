@@ -118,6 +118,7 @@ impl Stage {
             age: now.since(connection.opened),
             bytes_from_client: connection.directions[0].moved,
             bytes_to_client: connection.directions[1].moved,
+            direct: None,
         }
     }
 }

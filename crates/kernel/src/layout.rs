@@ -1,0 +1,164 @@
+//! The values of the maps as bytes: the layout of `bpf/mesh.h`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use l4::config::{Cluster, Keepalive};
+
+use crate::tables::{ADDRESSES, INTERVALS, Interval, Order, PLACES, Turns, Verdict};
+
+/// How many listeners, routes, clusters and endpoints the maps hold, over all configurations of the last second, and
+/// routes as long as a connection of theirs lives.
+pub(crate) const LISTENERS: u32 = 4096;
+pub(crate) const ROUTES: u32 = 4096;
+pub(crate) const CLUSTERS: u32 = 1024;
+pub(crate) const ENDPOINTS: u32 = 8192;
+
+/// How long an endpoint is passed over after a connection to it failed: until user space has heard of it, and has told the
+/// others.
+const HOLD: Duration = Duration::from_secs(1);
+
+pub(crate) type Destination = [u8; 24];
+pub(crate) type Endpoint = [u8; 20];
+pub(crate) type Listener = [u8; 8];
+pub(crate) type Route = [u8; 8 + INTERVALS * 16];
+pub(crate) type ClusterTurns = [u8; 64 + PLACES * 16 + ADDRESSES * 4];
+pub(crate) type Settings = [u8; 8];
+
+/// Writes values one after the other.
+struct Writer<const SIZE: usize> {
+    bytes: [u8; SIZE],
+    at: usize,
+}
+
+impl<const SIZE: usize> Writer<SIZE> {
+    fn new() -> Self {
+        Self { bytes: [0; SIZE], at: 0 }
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        // what does not fit would be a mistake of the constants above, which the test of this file would see
+        if let Some(place) = self.bytes.get_mut(self.at..self.at + bytes.len()) {
+            place.copy_from_slice(bytes);
+        }
+        self.at += bytes.len();
+    }
+
+    fn long(&mut self, number: u64) {
+        self.put(&number.to_ne_bytes());
+    }
+
+    fn word(&mut self, number: u32) {
+        self.put(&number.to_ne_bytes());
+    }
+
+    fn short(&mut self, number: usize) {
+        self.put(&u16::try_from(number).unwrap_or(u16::MAX).to_ne_bytes());
+    }
+
+    fn socket(&mut self, address: SocketAddr) {
+        self.put(&ip(address.ip()));
+    }
+
+    fn skip(&mut self, bytes: usize) {
+        self.at += bytes;
+    }
+}
+
+fn ip(ip: IpAddr) -> [u8; 16] {
+    match ip {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+        IpAddr::V6(ip) => ip.octets(),
+    }
+}
+
+pub(crate) fn destination(address: SocketAddr, netns: u32) -> Destination {
+    let mut writer = Writer::new();
+    writer.socket(address);
+    writer.word(netns);
+    writer.put(&address.port().to_be_bytes());
+    writer.bytes
+}
+
+pub(crate) fn endpoint(address: SocketAddr) -> Endpoint {
+    let mut writer = Writer::new();
+    writer.socket(address);
+    writer.put(&address.port().to_be_bytes());
+    writer.bytes
+}
+
+pub(crate) fn listener(slot: u32, number: u32) -> Listener {
+    let mut writer = Writer::new();
+    writer.word(slot);
+    writer.word(number);
+    writer.bytes
+}
+
+/// A route, where `slot` tells the slot of a cluster's turns.
+pub(crate) fn route(intervals: &[Interval], mut slot: impl FnMut(&Turns) -> u32) -> Route {
+    let mut writer = Writer::new();
+    writer.word(u32::try_from(intervals.len()).unwrap_or(0));
+    writer.skip(4);
+    for Interval { end, first_backend: _, backend: _, verdict } in intervals {
+        writer.long(*end);
+        let (cluster, verdict) = match verdict {
+            Verdict::Relay => (0, 0),
+            Verdict::Go(turns) => (slot(turns), 1),
+            Verdict::Refuse(..) => (0, 2),
+        };
+        writer.word(cluster);
+        writer.put(&[verdict]);
+        writer.skip(3);
+    }
+    writer.bytes
+}
+
+/// The turns of a cluster, where `numbers` are those of all its addresses, place by place.
+pub(crate) fn turns(turns: &Turns, number: u32, numbers: &[u32]) -> ClusterTurns {
+    let Turns { cluster, order, places } = turns;
+    let Cluster { connect_timeout, user_timeout, keepalive, .. } = &**cluster;
+    let millis = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX >> 1);
+    let seconds = |time: Option<Duration>| time.map_or(0, |time| time.as_secs().clamp(1, 32767) as u32);
+    let mut writer = Writer::new();
+    writer.word(number);
+    writer.word(u32::try_from(places.len()).unwrap_or(0));
+    writer.word(match order {
+        Order::Round { .. } => 0,
+        Order::Chance => 1,
+    });
+    writer.word(millis(*connect_timeout).max(1));
+    writer.word(user_timeout.map_or(0, millis));
+    let Keepalive { idle, interval, probes } = keepalive.unwrap_or_default();
+    writer.word(keepalive.is_some().into());
+    writer.word(seconds(idle));
+    writer.word(seconds(interval));
+    writer.word(probes.map_or(0, |probes| probes.get().min(127)));
+    writer.skip(4);
+    writer.long(u64::try_from(HOLD.as_nanos()).unwrap_or(u64::MAX));
+    let (total, stride) = match order {
+        Order::Round { total, stride } => (*total, *stride),
+        Order::Chance => (0, 0),
+    };
+    writer.long(total);
+    writer.long(stride);
+    let mut at = 0;
+    for place in places {
+        writer.long(place.end);
+        writer.short(at);
+        writer.short(place.addresses.len());
+        writer.short(place.endpoint);
+        writer.skip(2);
+        at += place.addresses.len();
+    }
+    writer.at = 64 + PLACES * 16;
+    numbers.iter().for_each(|number| writer.word(*number));
+    writer.bytes
+}
+
+/// The process whose connects are never touched, and whether a socket's peer is what it dialled.
+pub(crate) fn settings(process: u32, names_peers: bool) -> Settings {
+    let mut writer = Writer::new();
+    writer.word(process);
+    writer.word(names_peers.into());
+    writer.bytes
+}

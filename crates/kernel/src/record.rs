@@ -1,0 +1,207 @@
+//! What the programs tell of connections: `struct record` of `bpf/mesh.h`.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use l4::direct::Ended;
+use l4::ending::{Ending, Side};
+use rustix::io::Errno;
+
+use crate::tables::{Interval, Verdict};
+
+/// A record, as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) kind: Kind,
+    /// The state that the socket was in.
+    state: State,
+    /// Whether the other end has finished.
+    finished: bool,
+    error: u32,
+    pub(crate) now: u64,
+    sent: u64,
+    received: u64,
+    round_trip: u32,
+    sent_again: u32,
+    pub(crate) client: SocketAddr,
+    pub(crate) birth: Birth,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Opened,
+    Ended,
+    Refused,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Established,
+    SynSent,
+    Other,
+}
+
+/// What a connection was born with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Birth {
+    pub(crate) cookie: u64,
+    pub(crate) started: u64,
+    established: u64,
+    pub(crate) draw: u64,
+    pub(crate) command: String,
+    pub(crate) at: SocketAddr,
+    pub(crate) slot: u32,
+    pub(crate) process: u32,
+    pub(crate) interval: usize,
+    pub(crate) endpoint: usize,
+    first: Option<Side>,
+}
+
+/// Reads values one after the other.
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn take<const SIZE: usize>(&mut self) -> Option<[u8; SIZE]> {
+        let (taken, rest) = self.0.split_first_chunk::<SIZE>()?;
+        self.0 = rest;
+        Some(*taken)
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        self.take::<1>().map(|[byte]| byte)
+    }
+
+    fn short(&mut self) -> Option<u16> {
+        self.take().map(u16::from_ne_bytes)
+    }
+
+    fn word(&mut self) -> Option<u32> {
+        self.take().map(u32::from_ne_bytes)
+    }
+
+    fn long(&mut self) -> Option<u64> {
+        self.take().map(u64::from_ne_bytes)
+    }
+
+    fn ip(&mut self) -> Option<IpAddr> {
+        self.take::<16>().map(|octets| Ipv6Addr::from(octets).to_canonical())
+    }
+}
+
+impl Record {
+    /// Reads a record; `None`: it is none.
+    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
+        let mut reader = Reader(bytes);
+        let kind = match reader.byte()? {
+            1 => Kind::Opened,
+            2 => Kind::Ended,
+            3 => Kind::Refused,
+            _ => return None,
+        };
+        let state = match reader.byte()? {
+            1 => State::Established,
+            2 => State::SynSent,
+            _ => State::Other,
+        };
+        let finished = reader.byte()? != 0;
+        reader.byte()?;
+        let error = reader.word()?;
+        let (now, sent, received) = (reader.long()?, reader.long()?, reader.long()?);
+        let (round_trip, sent_again) = (reader.word()?, reader.word()?);
+        let (client, port) = (reader.ip()?, reader.word()?);
+        reader.word()?;
+        let client = SocketAddr::new(client, u16::try_from(port).unwrap_or(0));
+        let birth = Birth::read(&mut reader)?;
+        let record =
+            Self { kind, state, finished, error, now, sent, received, round_trip, sent_again, client, birth };
+        Some(record)
+    }
+
+    /// How long establishing it took; `None`: it is not established.
+    pub(crate) fn connect_time(&self) -> Option<Duration> {
+        let Birth { started, established, .. } = self.birth;
+        (established > 0).then(|| Duration::from_nanos(established.saturating_sub(started)))
+    }
+
+    /// How it ended, or was refused.
+    pub(crate) fn ended(&self, interval: Option<&Interval>) -> Ended {
+        let (ending, why) = match (self.kind, interval.map(|interval| &interval.verdict)) {
+            (Kind::Refused, Some(Verdict::Refuse(refusal, why))) => (Ending::from(*refusal), Arc::clone(why)),
+            (Kind::Refused, _) => (Ending::NoBackend, "the listener has no route".into()),
+            (Kind::Opened | Kind::Ended, _) => self.ending(),
+        };
+        Ended {
+            ending,
+            why,
+            // the end of the other end counts as a byte
+            bytes: [self.sent, self.received.saturating_sub(self.finished.into())],
+            connect_time: self.connect_time(),
+            duration: Duration::from_nanos(self.now.saturating_sub(self.birth.started)),
+            round_trip: self.round_trip,
+            sent_again: self.sent_again,
+        }
+    }
+
+    fn ending(&self) -> (Ending, Arc<str>) {
+        let errno = i32::try_from(self.error).ok().filter(|errno| *errno > 0).map(Errno::from_raw_os_error);
+        let words = || errno.map_or_else(|| "".into(), |errno| errno.to_string().into());
+        if self.state == State::SynSent {
+            return match errno {
+                None => (Ending::ClientReset, "the client gave up".into()),
+                Some(Errno::TIMEDOUT) => (Ending::ConnectTimeout, self.at(errno)),
+                Some(_) => (Ending::ConnectRefused, self.at(errno)),
+            };
+        }
+        match (errno, self.birth.first) {
+            (None, Some(first)) => (Ending::closed_by(first), "".into()),
+            (None, None) => (Ending::ClientReset, "".into()),
+            (Some(Errno::CONNABORTED), _) => {
+                (Ending::Drained, "it was destroyed by somebody on this host".into())
+            }
+            // broken pipe: the end of a connection that was reset after the backend had finished
+            (Some(_), _) => (Ending::BackendReset, words()),
+        }
+    }
+
+    fn at(&self, errno: Option<Errno>) -> Arc<str> {
+        match errno {
+            Some(errno) => format!("{}: {errno}", self.birth.at).into(),
+            None => "".into(),
+        }
+    }
+}
+
+impl Birth {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let (cookie, started, established) = (reader.long()?, reader.long()?, reader.long()?);
+        let (draw, _turn, _hold) = (reader.long()?, reader.long()?, reader.long()?);
+        let (_dialled, at) = (reader.ip()?, reader.ip()?);
+        let command = reader.take::<16>()?;
+        let _dialled_port = reader.short()?;
+        let at = SocketAddr::new(at, u16::from_be_bytes(reader.take()?));
+        let (slot, _number, process) = (reader.word()?, reader.word()?, reader.word()?);
+        let (_user, _user_timeout, _connect_timeout) = (reader.word()?, reader.word()?, reader.word()?);
+        let (interval, endpoint) = (reader.short()?.into(), reader.short()?.into());
+        let first = match reader.byte()? {
+            1 => Some(Side::Client),
+            2 => Some(Side::Backend),
+            _ => None,
+        };
+        let end = command.iter().position(|byte| *byte == 0).unwrap_or(command.len());
+        let command = String::from_utf8_lossy(command.get(..end).unwrap_or_default()).into_owned();
+        Some(Self {
+            cookie,
+            started,
+            established,
+            draw,
+            command,
+            at,
+            slot,
+            process,
+            interval,
+            endpoint,
+            first,
+        })
+    }
+}

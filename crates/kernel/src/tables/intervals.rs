@@ -1,0 +1,159 @@
+//! Which draw falls on which backend, and what becomes of it there.
+
+use std::sync::Arc;
+
+use l4::balance::{Draw, Roster, Split};
+use l4::config::{Cluster, Listener, Route, Target, WhenDown};
+use l4::decide::{Addresses, Refusal};
+
+use super::INTERVALS;
+use super::turns::{Turns, last_below};
+use crate::path::{Reason, route_in_kernel};
+
+/// A listener's route as intervals of draws, in their order; at least one, and the last ends at the largest draw.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    /// The intervals: at most [`INTERVALS`].
+    pub intervals: Vec<Interval>,
+}
+
+/// The draws between the end of the interval before, and its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Interval {
+    /// The last draw that falls on it.
+    pub end: u64,
+    /// The index of the backend that was drawn; `None`: there is none to choose.
+    pub first_backend: Option<usize>,
+    /// The index of the backend that takes it, or whose share is refused.
+    pub backend: Option<usize>,
+    /// What becomes of a connection.
+    pub verdict: Verdict,
+}
+
+/// What becomes of a connection.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// It goes to an endpoint whose turn it is.
+    Go(Arc<Turns>),
+    /// It is refused, for a reason in a word and in words.
+    Refuse(Refusal, Arc<str>),
+    /// The relay decides: those that carry have no address, and others may.
+    Relay,
+}
+
+/// What a backend would do with its share.
+enum Side {
+    Takes(Verdict),
+    Refuses(Refusal, Arc<str>, WhenDown),
+}
+
+impl Table {
+    /// The table of a listener whose clusters are as `rosters` says.
+    ///
+    /// # Errors
+    /// The reason for which the relay carries its connections.
+    pub fn of(
+        listener: &Listener,
+        rosters: impl Fn(&Arc<Cluster>) -> Arc<Roster>,
+        addresses: &Addresses,
+    ) -> Result<Self, Reason> {
+        let route = route_in_kernel(listener)?;
+        let sides = route.backends.iter().map(|backend| match &backend.target {
+            Target::Unavailable(why) => {
+                // its share is never another's
+                Ok(Side::Refuses(Refusal::BackendUnavailable, Arc::clone(why), WhenDown::Refuse))
+            }
+            Target::Cluster(cluster) => side(cluster, &rosters(cluster), backend.when_down, addresses),
+        });
+        let sides: Vec<Side> = sides.collect::<Result<_, _>>()?;
+        let intervals = intervals(route, &sides);
+        if intervals.len() > INTERVALS { Err(Reason::Backends) } else { Ok(Self { intervals }) }
+    }
+
+    /// The number of the interval that a draw falls on.
+    pub fn choose(&self, Draw(draw): Draw) -> usize {
+        self.intervals.partition_point(|interval| interval.end < draw)
+    }
+}
+
+fn side(
+    cluster: &Arc<Cluster>,
+    roster: &Roster,
+    when_down: WhenDown,
+    addresses: &Addresses,
+) -> Result<Side, Reason> {
+    let needs_relay = |why| Reason::Cluster(Arc::clone(&cluster.name), why);
+    if let Some(why) = crate::path::of_cluster(cluster) {
+        return Err(needs_relay(why));
+    }
+    if cluster.walk(roster, 0, 0, addresses, None).next().is_none() {
+        let (reason, why) = cluster.why_not(roster, addresses);
+        return Ok(Side::Refuses(reason, why, when_down));
+    }
+    let turns = Turns::of(cluster, roster, addresses).map_err(needs_relay)?;
+    Ok(Side::Takes(if turns.is_idle() { Verdict::Relay } else { Verdict::Go(Arc::new(turns)) }))
+}
+
+fn intervals(route: &Route, sides: &[Side]) -> Vec<Interval> {
+    let total = u128::from(route.split.total());
+    if total == 0 {
+        let verdict = Verdict::Refuse(Refusal::NoBackend, Arc::clone(&route.refusal));
+        return vec![Interval { end: u64::MAX, first_backend: None, backend: None, verdict }];
+    }
+    let mut intervals = Vec::new();
+    let mut start = 0;
+    for (index, side) in sides.iter().enumerate() {
+        let width = u128::from(route.split.weight(index));
+        if width == 0 {
+            continue;
+        }
+        let whole = |verdict| Interval {
+            end: last_below(start + width, total),
+            first_backend: Some(index),
+            backend: Some(index),
+            verdict,
+        };
+        match side {
+            Side::Takes(verdict) => intervals.push(whole(verdict.clone())),
+            Side::Refuses(reason, why, WhenDown::Refuse) => {
+                intervals.push(whole(Verdict::Refuse(*reason, Arc::clone(why))));
+            }
+            Side::Refuses(reason, why, WhenDown::Spill) => {
+                let spilt = spilt(&route.split, sides, index, start);
+                if spilt.is_empty() {
+                    let why = format!("{why}; no other backend can take its share").into();
+                    intervals.push(whole(Verdict::Refuse(*reason, why)));
+                }
+                intervals.extend(spilt);
+            }
+        }
+        start += width;
+    }
+    intervals
+}
+
+/// The interval of `first`, which begins at `start`, cut among those that can take its share: [`Split::instead_of`], turned
+/// round. Only the first 32 can.
+fn spilt(split: &Split, sides: &[Side], first: usize, start: u128) -> Vec<Interval> {
+    let others = || {
+        sides.iter().enumerate().take(32).filter_map(|(index, side)| match (side, split.weight(index)) {
+            (Side::Takes(verdict), weight) if index != first && weight > 0 => {
+                Some((index, u128::from(weight), verdict))
+            }
+            (Side::Takes(_) | Side::Refuses(..), _) => None,
+        })
+    };
+    let all: u128 = others().map(|(_, weight, _)| weight).sum();
+    let (total, width) = (u128::from(split.total()), u128::from(split.weight(first)));
+    let mut taken = 0;
+    others()
+        .map(|(index, weight, verdict)| {
+            taken += weight;
+            // the first draw whose place within the interval, scaled to all draws, is past this part of the others
+            let within = (taken << 64).div_ceil(all);
+            let first_after = ((start << 64) + within * width).div_ceil(total);
+            let end = u64::try_from(first_after.saturating_sub(1)).unwrap_or(u64::MAX);
+            Interval { end, first_backend: Some(first), backend: Some(index), verdict: verdict.clone() }
+        })
+        .collect()
+}

@@ -1,0 +1,141 @@
+//! Whose turn it is among the endpoints of a cluster.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use l4::balance::hash::mix;
+use l4::balance::{Roster, Rule};
+use l4::config::{Cluster, Host};
+use l4::decide::{Addresses, Resolved};
+
+use super::{ADDRESSES, PLACES, STEPS};
+use crate::path::{OfCluster, of_cluster, of_rule};
+
+/// The endpoints of a cluster that carry, in the order in which they are tried.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Turns {
+    /// The cluster.
+    pub cluster: Arc<Cluster>,
+    /// How a turn leads to a place.
+    pub order: Order,
+    /// The places: at least one, at most [`PLACES`].
+    pub places: Vec<Place>,
+}
+
+/// How a turn leads to a position, which falls on the first place whose end is not before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Order {
+    /// `turn × stride` round a circle.
+    Round {
+        /// How long the circle is: below 2³².
+        total: u64,
+        /// How far turns that follow each other are apart; below `total`.
+        stride: u64,
+    },
+    /// Scattered over all 64 bits.
+    Chance,
+}
+
+/// An endpoint that takes turns.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The last position that is its own.
+    pub end: u64,
+    /// Its index in the cluster.
+    pub endpoint: usize,
+    /// Its addresses, which take turns, too; none: it is passed over.
+    pub addresses: Vec<SocketAddr>,
+}
+
+impl Turns {
+    /// The turns of a cluster as it is now.
+    ///
+    /// # Errors
+    /// What of it needs the relay.
+    pub(super) fn of(
+        cluster: &Arc<Cluster>,
+        roster: &Roster,
+        addresses: &Addresses,
+    ) -> Result<Self, OfCluster> {
+        let rule = roster.rule();
+        if let Some(why) = of_cluster(cluster).or_else(|| of_rule(rule)) {
+            return Err(why);
+        }
+        let (order, ends): (Order, Vec<u64>) = match rule {
+            Rule::Turns(rotation) => {
+                let total = rotation.ends().last().copied().unwrap_or(0);
+                if total > u64::from(u32::MAX) {
+                    return Err(OfCluster::Endpoints);
+                }
+                let stride = rotation.stride().checked_rem(total).unwrap_or(0);
+                let ends = rotation.ends().iter().map(|end| end - 1).collect();
+                (Order::Round { total, stride }, ends)
+            }
+            Rule::Chance(split) => {
+                let total = u128::from(split.total()).max(1);
+                let mut sum = 0;
+                let ends = (0..roster.first()).map(|place| {
+                    sum += u128::from(split.weight(place));
+                    last_below(sum, total)
+                });
+                (Order::Chance, ends.collect())
+            }
+            Rule::Load | Rule::Client | Rule::Nobody => return Err(OfCluster::Endpoints),
+        };
+        let places = ends.into_iter().zip(roster.walk(0)).map(|(end, endpoint)| Place {
+            end,
+            endpoint,
+            addresses: addresses_of(cluster, endpoint, addresses),
+        });
+        let places: Vec<Place> = places.collect();
+        let all: usize = places.iter().map(|place| place.addresses.len()).sum();
+        if places.len() > PLACES || all > ADDRESSES {
+            return Err(OfCluster::Endpoints);
+        }
+        Ok(Self { cluster: Arc::clone(cluster), order, places })
+    }
+
+    /// Whether nobody can be dialled by turns.
+    pub(super) fn is_idle(&self) -> bool {
+        self.places.iter().all(|place| place.addresses.is_empty())
+    }
+
+    /// The place whose turn it is.
+    pub fn at(&self, turn: u64) -> usize {
+        let position = match self.order {
+            Order::Round { total, stride } => (turn % total.max(1)) * stride % total.max(1),
+            Order::Chance => mix(turn),
+        };
+        self.places.partition_point(|place| place.end < position)
+    }
+
+    /// The endpoint to dial, by its index and address, when none is held; `None`: it is left to the relay.
+    pub fn dial(&self, turn: u64) -> Option<(usize, SocketAddr)> {
+        let (before, after) = self.places.split_at(self.at(turn).min(self.places.len()));
+        let mut walk = after.iter().chain(before).take(STEPS);
+        walk.find_map(|place| {
+            let at = turn.checked_rem(place.addresses.len() as u64)?;
+            Some((place.endpoint, *place.addresses.get(at as usize)?))
+        })
+    }
+}
+
+/// The last position of 2⁶⁴ that falls below `part` of `total`, where positions are scaled to `total`.
+pub(super) fn last_below(part: u128, total: u128) -> u64 {
+    let first_after = (part << 64).div_ceil(total);
+    u64::try_from(first_after.saturating_sub(1)).unwrap_or(u64::MAX)
+}
+
+fn addresses_of(cluster: &Cluster, endpoint: usize, addresses: &Addresses) -> Vec<SocketAddr> {
+    let Some(endpoint) = cluster.endpoints.get(endpoint) else { return Vec::new() };
+    match &endpoint.host {
+        Host::Ip(ip) => vec![SocketAddr::new(*ip, endpoint.port)],
+        Host::Name(name) => match addresses.get(name) {
+            Some(Resolved::Known(known)) => {
+                known.iter().map(|ip| SocketAddr::new(*ip, endpoint.port)).collect()
+            }
+            Some(Resolved::Failed(_)) | None => Vec::new(),
+        },
+        Host::Original => Vec::new(),
+    }
+}

@@ -1,0 +1,294 @@
+//! Which way connections take: through the relay, or straight to their endpoint, as decided in the kernel where they are
+//! dialled.
+//!
+//! ```text
+//!  configuration ─▶ retire what closes ─▶ Proxy::apply ─▶ serve what is open, in the kernel too
+//!  records, every 100 ms ─▶ Books: counters, health, log lines
+//! ```
+
+mod metrics;
+mod report;
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
+use control::guard::caught;
+use kernel::{Attaching, Kernel, Left, Path, Reason, Records, Serving};
+use l4::Config;
+use l4::config::{Direction, Listener};
+use proxy::{ApplyReport, Books, Proxy};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::output::{complain, print};
+
+pub(crate) use metrics::Metrics;
+pub(crate) use report::report;
+
+/// How often is looked at what the programs tell, and whether health has changed.
+const LOOK: Duration = Duration::from_millis(100);
+/// How often is looked whether connections have ended, at the end.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Which way connections take, by flags.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Data path")]
+pub(crate) struct Flags {
+    /// Which way connections to outbounds take
+    #[arg(long, value_enum, default_value_t, value_name = "PATH", env = "MESHTCP_DATA_PATH")]
+    data_path: Mode,
+    /// The cgroup whose connections are decided about in the kernel; default: all of the host's
+    #[arg(long, value_name = "FOLDER")]
+    kernel_cgroup: Option<PathBuf>,
+    /// What an application sees as the peer of a connection that was decided about in the kernel
+    #[arg(long, value_enum, default_value_t, value_name = "WHOM")]
+    kernel_peer: Peer,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mode {
+    /// Through the relay
+    #[default]
+    Relay,
+    /// Straight to the endpoint where that can be, decided in the kernel as the application connects; else through the relay
+    Auto,
+    /// The same, with a warning for each outbound that stays on the relay
+    Kernel,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Peer {
+    /// The address that it dialled
+    #[default]
+    Dialled,
+    /// The endpoint
+    Endpoint,
+}
+
+/// The proxy, and the programs that decide beside it.
+pub(crate) struct DataPath {
+    proxy: Arc<Proxy>,
+    mode: Mode,
+    /// The programs; or why the relay carries everything.
+    running: Result<Running, Reason>,
+    /// What was warned of.
+    warned: Mutex<BTreeSet<(String, String)>>,
+}
+
+/// Programs that are attached.
+struct Running {
+    shared: Arc<Shared>,
+    reader: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    stop: AtomicBool,
+}
+
+struct State {
+    kernel: Kernel,
+    generation: u64,
+    /// A configuration is being applied: what is open is about to change.
+    changing: bool,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl DataPath {
+    /// Everything through the relay.
+    pub(crate) fn relay(proxy: Arc<Proxy>) -> Self {
+        Self { proxy, mode: Mode::Relay, running: Err(Reason::NotAsked), warned: Mutex::default() }
+    }
+
+    /// As the flags say. What cannot be had is said once, and the relay carries everything.
+    pub(crate) fn start(flags: &Flags, proxy: Arc<Proxy>) -> Self {
+        let Flags { data_path: mode, kernel_cgroup, kernel_peer } = flags;
+        if *mode == Mode::Relay {
+            return Self::relay(proxy);
+        }
+        let attaching =
+            Attaching { cgroup: kernel_cgroup.clone(), names_peers: *kernel_peer == Peer::Dialled };
+        let attached = Kernel::attach(&attaching).map_err(|trouble| trouble.to_string());
+        let running = attached.and_then(|(kernel, records)| {
+            Running::start(kernel, records, &proxy).map_err(|error| error.to_string())
+        });
+        let running = running.map_err(|why| {
+            complain(&format!("warning: the relay carries all connections, not the kernel: {why}\n"));
+            Reason::Unavailable(why.into())
+        });
+        Self { proxy, mode: *mode, running, warned: Mutex::default() }
+    }
+
+    /// Carries another configuration from now on: a new connection is decided by it once this returns, whichever its way.
+    pub(crate) fn apply(&self, config: Config) -> ApplyReport {
+        let Ok(Running { shared, .. }) = &self.running else { return self.proxy.apply(config) };
+        let stays: BTreeSet<SocketAddr> =
+            config.listeners().iter().map(|listener| listener.address).collect();
+        let mut state = shared.lock();
+        state.changing = true;
+        // nobody is sent to an address that is about to be closed
+        state.kernel.retire(|address| stays.contains(&address));
+        drop(state);
+        let report = self.proxy.apply(config);
+        let mut state = shared.lock();
+        state.generation = report.generation;
+        state.changing = false;
+        state.serve(&self.proxy);
+        drop(state);
+        if self.mode == Mode::Kernel {
+            self.warn();
+        }
+        report
+    }
+
+    /// The path of each listener that is served.
+    fn paths(&self) -> Vec<(Arc<Listener>, Path)> {
+        match &self.running {
+            Ok(running) => running.shared.lock().kernel.paths().to_vec(),
+            Err(reason) => {
+                let relayed = |listener| (listener, Path::Relay(reason.clone()));
+                self.proxy.serving().into_iter().map(relayed).collect()
+            }
+        }
+    }
+
+    /// What the programs left to the relay; `None`: there are none.
+    fn left(&self) -> Option<Left> {
+        self.running.as_ref().ok().map(|running| running.shared.lock().kernel.left())
+    }
+
+    /// Says of each outbound that stays on the relay why, once.
+    fn warn(&self) {
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        for (listener, path) in self.paths() {
+            let Path::Relay(reason) = path else { continue };
+            if listener.direction != Direction::Outbound {
+                continue;
+            }
+            let (name, reason) = (format!("{} of {}", listener.name, listener.proxy), reason.to_string());
+            if warned.insert((name.clone(), reason.clone())) {
+                complain(&format!("warning: {name} stays on the relay: {reason}\n"));
+            }
+        }
+    }
+
+    /// Decides nothing any more in the kernel: whoever connects from now on meets what listens at the address.
+    pub(crate) fn leave(&self) {
+        if let Ok(running) = &self.running {
+            let mut state = running.shared.lock();
+            state.changing = true;
+            state.kernel.leave();
+        }
+    }
+
+    /// Waits until connections that were decided in the kernel have ended, for as long as that; then reads what there is to be
+    /// read. Those that live go on.
+    pub(crate) fn drain(&self, grace: Duration) {
+        let Ok(running) = &self.running else { return };
+        let deadline = Instant::now() + grace;
+        let live = || running.shared.lock().kernel.live();
+        while live() > 0 && Instant::now() < deadline {
+            std::thread::sleep(PAUSE);
+        }
+        running.shared.stop.store(true, Relaxed);
+        let reader = running.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let _ = reader.map(JoinHandle::join);
+        match live() {
+            0 => {}
+            1 => print("1 connection that nobody relays goes on\n"),
+            live => print(&format!("{live} connections that nobody relays go on\n")),
+        }
+    }
+}
+
+impl Running {
+    fn start(kernel: Kernel, records: Records, proxy: &Arc<Proxy>) -> std::io::Result<Self> {
+        let state = Mutex::new(State { kernel, generation: 0, changing: true });
+        let shared = Arc::new(Shared { state, stop: AtomicBool::new(false) });
+        let (for_thread, proxy) = (Arc::clone(&shared), Arc::clone(proxy));
+        let read = move || {
+            let mut reader = Reader::new(records, &for_thread, &proxy);
+            while caught("kernel-path", || reader.look()).unwrap_or(true) {}
+        };
+        let reader = std::thread::Builder::new().name("kernel-path".into()).spawn(read)?;
+        Ok(Self { shared, reader: Mutex::new(Some(reader)) })
+    }
+}
+
+impl State {
+    /// Decides by what is open now, and by the health that there is now.
+    fn serve(&mut self, proxy: &Proxy) {
+        self.kernel.serve(&Serving {
+            generation: self.generation,
+            listeners: &proxy.serving(),
+            roster: &|name, cluster| proxy.roster(name, cluster),
+            addresses: &proxy.addresses(),
+        });
+    }
+}
+
+/// What the thread that reads has.
+struct Reader<'a> {
+    records: Records,
+    shared: &'a Shared,
+    proxy: &'a Proxy,
+    books: Books,
+    /// How often rosters had changed, and which addresses there were, at the last look.
+    rosters: u64,
+    addresses: Arc<l4::decide::Addresses>,
+    /// Records that had been lost at the last look, and whether some are missing in the books.
+    lost: u64,
+    misses: bool,
+}
+
+impl<'a> Reader<'a> {
+    fn new(records: Records, shared: &'a Shared, proxy: &'a Proxy) -> Self {
+        let books = proxy.books();
+        let (rosters, addresses) = (proxy.roster_changes(), proxy.addresses());
+        Self { records, shared, proxy, books, rosters, addresses, lost: 0, misses: false }
+    }
+
+    /// Waits a while, then takes in what was told. Whether there may be more.
+    fn look(&mut self) -> bool {
+        let leaves = self.shared.stop.load(Relaxed);
+        if !leaves {
+            self.wait();
+        }
+        let mut state = self.shared.lock();
+        let books = &mut self.books;
+        state.kernel.read(&mut self.records, |seen| books.note(seen));
+        let (rosters, addresses) = (self.proxy.roster_changes(), self.proxy.addresses());
+        let is_news = rosters != self.rosters || !Arc::ptr_eq(&addresses, &self.addresses);
+        if is_news && !state.changing {
+            (self.rosters, self.addresses) = (rosters, addresses);
+            state.serve(self.proxy);
+        }
+        let lost = state.kernel.left().lost_records;
+        self.misses |= std::mem::replace(&mut self.lost, lost) != lost;
+        if self.misses && state.kernel.live() == 0 {
+            self.misses = false;
+            self.books.forget_living();
+        }
+        drop(state);
+        self.books.flush();
+        !leaves
+    }
+
+    fn wait(&self) {
+        let timeout = Timespec { tv_sec: 0, tv_nsec: LOOK.subsec_nanos().into() };
+        let filling = self.records.filling();
+        let mut descriptors = [PollFd::new(&filling, PollFlags::IN)];
+        // interrupted: then it is looked at a little earlier
+        let _ = poll(&mut descriptors, Some(&timeout));
+    }
+}

@@ -1,0 +1,40 @@
+# an address that none of the interfaces here has
+ip route add local 10.9.0.0/24 dev lo
+mkdir mesh
+cat > mesh/mesh.yaml << 'YAML'
+type: Mesh
+name: default
+---
+type: Dataplane
+mesh: default
+name: web-1
+networking:
+  address: 127.0.0.1
+  inbound: [{ port: 18080, tags: { kuma.io/service: web } }]
+  outbound: [{ port: 13306, tags: { kuma.io/service: redis } }]
+---
+type: Dataplane
+mesh: default
+name: redis-1
+networking:
+  address: 10.9.0.1
+  inbound: [{ port: 16379, tags: { kuma.io/service: redis } }]
+YAML
+python3 -c '
+import socket
+listener = socket.create_server(("10.9.0.1", 16379))
+while True:
+    connection, _ = listener.accept()
+    connection.sendall(b"hello\n")
+    connection.close()
+' &
+run connections-without-a-relay.1
+soon curl -sf localhost:9901/ready
+run connections-without-a-relay.2
+says '"listener":"outbound:127.0.0.1:13306","path":"kernel","why":null'
+says '"listener":"inbound:127.0.0.1:18080","path":"relay","why":"it is an inbound"'
+soon bash -c '[ "$(cat < /dev/tcp/127.0.0.1/13306)" = hello ]'
+soon grep -q 'bytes_to_client=6 .* path=kernel' connections.log
+run connections-without-a-relay.3
+says 'path=kernel .*command=bash'
+says 'which is where it went'
