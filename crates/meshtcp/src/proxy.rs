@@ -187,7 +187,7 @@ fn start(arguments: Args) -> Result<(), String> {
         Proxy::start(patience.within(options)).map_err(|error| format!("the proxy cannot start: {error}"))?,
     );
     let mut succession = Succession::begin(&takeover, &proxy)?;
-    let dns = dns.serve(&proxy, succession.as_mut())?;
+    let dns = dns.serve(&proxy, succession.as_mut().and_then(Succession::dns))?;
     let mut follower = Follower::new(&key, Arc::clone(&proxy), state.map(State::at));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| format!("no event loop for the control plane: {error}"))?;
