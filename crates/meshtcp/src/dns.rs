@@ -11,7 +11,6 @@ use proxy::dns::{Dns, DnsSockets};
 
 use crate::listen;
 use crate::output::{complain, print};
-use crate::takeover::Succession;
 
 /// The port to which `meshtcp transparent-proxy` redirects DNS.
 const PORT: u16 = 15053;
@@ -63,14 +62,15 @@ enum Place {
 
 impl DnsFlags {
     /// Starts the server if it is asked for, and says where it is. A predecessor answers for as long as it is there, at the same
-    /// sockets if it hands them over; otherwise its place is taken when it goes.
+    /// sockets if it hands them over; otherwise its place is taken when it goes. `predecessor` gives those at an address;
+    /// `None`: there is none.
     ///
     /// # Errors
     /// In words: an address cannot be bound.
     pub(crate) fn serve(
         &self,
         proxy: &Arc<Proxy>,
-        mut succession: Option<&mut Succession>,
+        mut predecessor: Option<impl FnMut(SocketAddr) -> Option<DnsSockets>>,
     ) -> Result<Served, String> {
         if !self.dns {
             return Ok(Served(None));
@@ -82,9 +82,9 @@ impl DnsFlags {
             dns_address.push(SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
             dns_address.extend(has_ipv6.then_some(SocketAddr::from((Ipv6Addr::LOCALHOST, PORT))));
         }
-        let has_predecessor = succession.as_ref().is_some_and(|it| it.has_predecessor());
+        let has_predecessor = predecessor.is_some();
         let inherited: Vec<DnsSockets> =
-            dns_address.iter().filter_map(|address| succession.as_mut()?.dns(*address)).collect();
+            dns_address.iter().filter_map(|address| predecessor.as_mut()?(*address)).collect();
         let proxy = Arc::clone(proxy);
         let start = move |sockets| Dns::start(&proxy, sockets, &dns_servers);
         if inherited.len() == dns_address.len() {

@@ -192,7 +192,7 @@ fn start(arguments: Args) -> Result<(), String> {
     );
     let data_path = Arc::new(DataPath::start(&data_path, Arc::clone(&proxy)));
     let mut succession = Succession::begin(&takeover, &proxy)?;
-    let dns = dns.serve(&proxy, succession.as_mut())?;
+    let dns = dns.serve(&proxy, succession.as_mut().and_then(Succession::dns))?;
     let mut follower = Follower::new(&key, Arc::clone(&data_path), state.map(State::at));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| format!("no event loop for the control plane: {error}"))?;

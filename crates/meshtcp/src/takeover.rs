@@ -78,11 +78,13 @@ impl Succession {
         others.remove(&admin_name(address)).map(Into::into)
     }
 
-    /// The sockets at which the predecessor answers DNS at an address, when it does.
-    pub(crate) fn dns(&mut self, address: SocketAddr) -> Option<DnsSockets> {
+    /// Gives the sockets at which the predecessor answers DNS at an address, where it does; `None`: there is no predecessor.
+    pub(crate) fn dns(&mut self) -> Option<impl FnMut(SocketAddr) -> Option<DnsSockets>> {
         let others = &mut self.before.as_mut()?.sockets.others;
-        let [udp, tcp] = dns_names(address).map(|name| others.remove(&name));
-        Some(DnsSockets { address, udp: udp?.into(), tcp: tcp?.into() })
+        Some(move |address: SocketAddr| {
+            let [udp, tcp] = dns_names(address).map(|name| others.remove(&name));
+            Some(DnsSockets { address, udp: udp?.into(), tcp: tcp?.into() })
+        })
     }
 
     /// Tells the predecessor that this process carries connections now, and waits at the path for a successor. When one

@@ -123,7 +123,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
         Ok(succession) => succession,
         Err(message) => return refuse(&message, Exit::Environment),
     };
-    let dns = match arguments.dns.serve(&proxy, succession.as_mut()) {
+    let dns = match arguments.dns.serve(&proxy, succession.as_mut().and_then(Succession::dns)) {
         Ok(dns) => dns,
         Err(message) => return refuse(&message, Exit::Environment),
     };

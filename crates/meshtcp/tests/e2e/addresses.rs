@@ -66,3 +66,44 @@ fn every_host_may_say_loopback_and_who_cannot_listen_says_so() {
     drop(first);
     eventually("it listens when it can", || Connection::open(shared).is_some_and(|it| it.backend == "app"));
 }
+
+#[test]
+fn a_proposed_service_is_previewed_at_the_virtual_ip_that_it_will_have() {
+    let control_plane = ControlPlane::start("memory", &[]);
+    let mut captured = dataplane("default", "web-1", 8080, &[]);
+    captured["networking"]["transparentProxying"] =
+        json!({ "redirectPortInbound": 15006, "redirectPortOutbound": 15001 });
+    control_plane.put("/meshes/default/dataplanes/web-1", &captured);
+    let redis = json!({ "type": "MeshService", "mesh": "default", "name": "redis", "spec": {
+        "selector": { "dataplaneTags": { "kuma.io/service": "redis" } },
+        "ports": [{ "port": 6379, "appProtocol": "tcp" }],
+    } });
+    let tagged = dataplane("default", "ledger-1", 8081, &[]).to_string().replace("web\"", "ledger\"");
+    let tagged: Value = serde_json::from_str(&tagged).unwrap();
+    control_plane.put(
+        "/meshes/default",
+        &json!({ "type": "Mesh", "name": "default", "meshServices": { "mode": "Everywhere" } }),
+    );
+    // where virtual IPs of the proxy would be, and are
+    let addresses = |text: &str, first: &str| -> Vec<String> {
+        let words = text.split(|c: char| !c.is_ascii_digit() && c != '.');
+        let mut found: Vec<String> = words.filter(|it| it.starts_with(first)).map(str::to_owned).collect();
+        found.sort();
+        found.dedup();
+        found
+    };
+    let both = json!({ "total": 2, "items": [redis, tagged] });
+    let (status, foretold) = ask(&control_plane.api, &format!("POST /_preview {both}"));
+    assert_eq!(status, 200, "{foretold}");
+    control_plane.put("/meshes/default/meshservices/redis", &redis);
+    control_plane.put("/meshes/default/dataplanes/ledger-1", &tagged);
+    for first in ["241.", "240."] {
+        let wanted = addresses(&foretold, first);
+        assert!(!wanted.is_empty(), "{foretold}");
+        eventually("the proxy has them", || {
+            let (_, plan) = ask(&control_plane.api, "GET /meshes/default/dataplanes/web-1/_plan");
+            let found = addresses(&plan, first);
+            wanted.iter().all(|address| found.contains(address))
+        });
+    }
+}

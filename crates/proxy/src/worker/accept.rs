@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::Duration;
 
+use l4::config::Direction as ConfigDirection;
 use l4::ending::Ending;
 use rustix::io::Errno;
 use rustix::net::{SocketAddrAny, SocketFlags, acceptfrom_with};
@@ -51,7 +52,9 @@ impl Worker {
         let Some(Some(listening)) = self.env.sockets.get(index) else { return Accepted::None };
         match accept_from(listening) {
             Ok((client, peer)) => {
-                let passing = &self.env.shared.passing;
+                // what comes in as from other hosts is dialled from where no rule redirects it
+                let is_outbound = listening.local.config.direction == ConfigDirection::Outbound;
+                let passing = is_outbound.then_some(&self.env.shared.passing);
                 let redirected =
                     listening.claims.as_ref().map(|claims| redirected(claims, &client, peer, passing));
                 let local = Rc::clone(&listening.local);

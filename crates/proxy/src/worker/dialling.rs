@@ -257,7 +257,7 @@ fn attempt(choice: &mut Choice, of: &Connection, env: &mut Env) -> Step<Option<(
     let booking = choice.book()?;
     match start_connect(choice.address(), choice.cluster_config()) {
         Ok(backend) => {
-            if choice.is_original() {
+            if choice.is_original() && choice.cluster_config().source.is_none() {
                 choice.passed = env.shared.passing.note(&backend, choice.address());
             }
             Ok(Some((backend, booking)))

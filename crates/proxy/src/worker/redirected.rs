@@ -21,7 +21,7 @@ pub(super) struct Redirected {
     pub(super) destination: SocketAddr,
 }
 
-/// Finds out whose an accepted connection is.
+/// Finds out whose an accepted connection is. `passing`: connections of this proxy, of which none may come in here again.
 ///
 /// # Errors
 /// Nobody redirected it, or it would come back here without end: why, in words.
@@ -29,7 +29,7 @@ pub(super) fn redirected(
     claims: &Claims<Rc<LocalListener>>,
     client: &OwnedFd,
     peer: SocketAddr,
-    passing: &Passing,
+    passing: Option<&Passing>,
 ) -> Result<Redirected, String> {
     let here = getsockname(client).ok().and_then(|own| SocketAddr::try_from(own).ok());
     let meant = match here {
@@ -50,7 +50,7 @@ pub(super) fn redirected(
             peer.ip()
         ));
     }
-    if passing.has(peer, destination) {
+    if passing.is_some_and(|passing| passing.has(peer, destination)) {
         return Err(format!(
             "this proxy made it itself, to {destination}, and it was redirected again: the rules have to leave the proxy's user alone"
         ));

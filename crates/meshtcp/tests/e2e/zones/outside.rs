@@ -58,8 +58,12 @@ fn nobody_leaves_where_the_mesh_forbids_it_or_proves_nothing() {
         reaches(outbound, &["bank"]);
     }
     let (mut east, outbound) = to_bank(&json!({}), &[Sort::Ours]);
-    east.attach(Ours, "web-1");
+    east.attach(Envoy, "web-1");
     assert!(is_closed(outbound), "an egress serves only meshes with TLS");
+    // ours needs no egress where none could carry it
+    let (mut east, outbound) = to_bank(&json!({}), &[Sort::Ours]);
+    east.attach(Ours, "web-1");
+    reaches(outbound, &["bank"]);
 }
 
 #[test]
