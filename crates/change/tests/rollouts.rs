@@ -133,6 +133,17 @@ fn why_a_rollout_is_not_in_force_is_told() {
 }
 
 #[test]
+fn a_backend_that_is_not_there_holds_the_rollout() {
+    let ramp = rollout("ramp", "{weight: 10}").replace(
+        "to: {kind: MeshService, name: redis-v2}",
+        "to: {kind: MeshService, name: gone, port: 6379}",
+    );
+    let state = state(&[MESH, &route(BOTH), &ramp].concat());
+    let Standing::Nowhere(why) = of(&state, "ramp").standing else { panic!("it is in force") };
+    assert!(why.starts_with("MeshService gone port 6379: not found"), "{why}");
+}
+
+#[test]
 fn a_route_that_says_the_same_is_seen() {
     let refs = "{kind: MeshService, name: redis, weight: 1}, {kind: MeshService, name: redis-v2, weight: 3}";
     let state = state(&[MESH, &route(refs), &rollout("ramp", "{weight: 100}")].concat());

@@ -12,7 +12,7 @@ mod seer;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use change::Entry;
 use change::ramp::{Input, Ramp, Request, Sides, fingerprint};
@@ -22,6 +22,7 @@ use model::{ResourceKey, Spec};
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::replicas::Others;
 use crate::store::{Expected, Store, StoreError};
@@ -161,3 +162,6 @@ impl Running {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

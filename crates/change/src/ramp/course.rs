@@ -124,8 +124,8 @@ impl Ramp {
             return None;
         }
         if unseen > 0 {
-            let proxies = if unseen == 1 { "proxy that has it is" } else { "proxies that have it are" };
-            return Some(format!("not enough is seen: the counts of {unseen} {proxies} not known"));
+            let proxies = if unseen == 1 { "proxy that has it" } else { "proxies that have it" };
+            return Some(format!("not enough is seen: the counts of {unseen} {proxies} are not known"));
         }
         let few = self.decided < samples;
         few.then(|| {

@@ -1,0 +1,168 @@
+use change::compile::{Compiler, Scope, Which};
+use change::ramp::{Asked, Phase};
+use change::status::{Connection, StreamKind};
+use change::{Content, Ledger, Options};
+use dialect::envoy::EnvoyOptions;
+use plan::{Context, ProxyId};
+use xds::Family;
+
+use super::*;
+use crate::discovery::Statuses;
+use crate::run::Current;
+use crate::store::MemoryStore;
+use crate::telemetry::Telemetry;
+
+const TOWN: &str = "
+type: Mesh
+name: default
+---
+type: Dataplane
+mesh: default
+name: web-1
+networking:
+  address: 10.0.0.1
+  inbound: [{port: 80, tags: {kuma.io/service: web}}]
+  outbound: [{port: 6379, tags: {kuma.io/service: redis}}]
+---
+type: MeshTCPRoute
+mesh: default
+name: split
+spec:
+  targetRef: {kind: Mesh}
+  to:
+    - targetRef: {kind: MeshService, name: redis}
+      rules: [{default: {backendRefs: [{kind: MeshService, name: redis}, {kind: MeshService, name: redis-v2, weight: 0}]}}]
+---
+type: MeshTCPRollout
+mesh: default
+name: ramp
+spec:
+  targetRef: {kind: MeshTCPRoute, name: split}
+  from: {kind: MeshService, name: redis}
+  to: {kind: MeshService, name: redis-v2}
+  steps: [{weight: 10}, {weight: 100}]
+  minSamples: 0
+";
+
+/// What is in force of a text, as the loop would have it.
+fn current(text: &str) -> Arc<Current> {
+    let content = Content::read("town.yaml", text.as_bytes(), &Options::default());
+    assert!(content.is_good(), "{:?}", content.problems);
+    let ledger: Ledger = content.entries.into_iter().collect();
+    let (context, scope) = (Context::default(), Scope { mesh: None, which: Which::All });
+    let compiler = Compiler { context, scope, envoy: EnvoyOptions::default() };
+    let compiled = Arc::new(compiler.compile(&ledger));
+    Arc::new(Current { adopted: Some((ledger, compiled)), ..Current::default() })
+}
+
+fn key() -> ResourceKey {
+    ResourceKey::new(model::Kind::MeshTCPRollout, "default", "ramp")
+}
+
+/// A store with a rollout, what is in force of it, and the job.
+struct Job {
+    store: Arc<dyn Store>,
+    statuses: Arc<Statuses>,
+    telemetry: Telemetry,
+    in_force: watch::Sender<Arc<Current>>,
+    _others: watch::Sender<Others>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Job {
+    async fn start() -> Self {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+        let whole = current(TOWN);
+        let (ledger, _) = whole.adopted.as_ref().unwrap();
+        let document = ledger.get(&key()).unwrap().document.value().clone();
+        store.put(&key(), document, Expected::Any).await.unwrap();
+        let (in_force, current) = watch::channel(whole);
+        let (telemetry, statuses) = (Telemetry::default(), Arc::<Statuses>::default());
+        let seer = Arc::new(Seer::new(current, telemetry.clone(), Arc::clone(&statuses)));
+        let (others, heard) = watch::channel(Others::default());
+        let task = tokio::spawn(keep(Arc::clone(&store), seer, heard));
+        Self { store, statuses, telemetry, in_force, _others: others, task }
+    }
+
+    async fn ramp(&self) -> Option<Ramp> {
+        Ramp::of_status(&self.store.get(&key()).await.unwrap().unwrap().document["status"])
+    }
+
+    /// Has what stands in the store be in force, as the loop does.
+    async fn adopt(&self) {
+        let stored = self.store.get(&key()).await.unwrap().unwrap().document;
+        let rollout = format!("---\n{stored}\n");
+        let town = TOWN.split("---\ntype: MeshTCPRollout").next().unwrap_or_default();
+        self.in_force.send_replace(current(&format!("{town}{rollout}")));
+    }
+
+    /// Lets so many looks pass, each of them in force.
+    async fn looks(&self, count: u32) {
+        for _ in 0..count {
+            tokio::time::sleep(LOOKS).await;
+            self.adopt().await;
+        }
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn attached(dialect: Family) -> Connection {
+    let (since, protocol) = (Timestamp::UNIX_EPOCH, StreamKind::Delta);
+    Connection { since, protocol, dialect, peer: None, agent: String::new() }
+}
+
+fn web() -> ProxyId {
+    ProxyId::dataplane("default", "web-1")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proxy_that_reports_nothing_is_waited_for() {
+    let job = Job::start().await;
+    job.statuses.opened(&web(), attached(Family::Envoy));
+    job.looks(12).await;
+    let ramp = job.ramp().await.unwrap();
+    assert_eq!((ramp.phase, ramp.step), (Phase::Progressing, 0));
+    assert!(
+        ramp.note.contains("not enough is seen: the counts of 1 proxy that has it are not known"),
+        "{}",
+        ramp.note
+    );
+
+    // one of ours takes its place, and reports
+    job.statuses.opened(&web(), attached(Family::L4));
+    job.looks(3).await;
+    assert_eq!(job.ramp().await.unwrap().step, 0, "it does not report yet");
+    let _reporter = job.telemetry.attach(web());
+    job.looks(3).await;
+    let ramp = job.ramp().await.unwrap();
+    assert_eq!(ramp.phase, Phase::Finished, "{ramp:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_asked_is_done_once_and_the_next_who_leads_goes_on() {
+    let mut job = Job::start().await;
+    job.statuses.opened(&web(), attached(Family::Envoy));
+    job.looks(2).await;
+    let mut stored = job.store.get(&key()).await.unwrap().unwrap().document;
+    stored["status"]["asked"] = json!(Request { to: Asked::Pause, id: "one".into() });
+    job.store.put(&key(), stored, Expected::Any).await.unwrap();
+    job.looks(3).await;
+    let ramp = job.ramp().await.unwrap();
+    assert_eq!((ramp.phase, ramp.obeyed.as_str(), ramp.asked), (Phase::Paused, "one", None));
+    let told = ramp.events.len();
+
+    // another process takes the job over
+    job.task.abort();
+    let (_others, heard) = watch::channel(Others::default());
+    let (telemetry, statuses) = (job.telemetry.clone(), Arc::clone(&job.statuses));
+    let seer = Arc::new(Seer::new(job.in_force.subscribe(), telemetry, statuses));
+    job.task = tokio::spawn(keep(Arc::clone(&job.store), seer, heard));
+    job.looks(3).await;
+    let ramp = job.ramp().await.unwrap();
+    assert_eq!((ramp.phase, ramp.events.len()), (Phase::Paused, told));
+}
