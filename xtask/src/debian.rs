@@ -14,7 +14,7 @@ struct Need {
     present: fn() -> bool,
 }
 
-const NEEDS: [Need; 21] = [
+const NEEDS: &[Need] = &[
     Need {
         package: "redis-server",
         what_for: "split tests with real clients",
@@ -44,6 +44,7 @@ const NEEDS: [Need; 21] = [
         what_for: "connections that the kernel redirects, as older hosts do it",
         present: || on_path("iptables-restore"),
     },
+    Need { package: "systemd", what_for: "units, verified", present: || on_path("systemd-analyze") },
     Need { package: "tmux", what_for: "`top` on a terminal", present: || on_path("tmux") },
     Need { package: "dpkg", what_for: "the package", present: || on_path("dpkg-deb") },
     Need {

@@ -154,7 +154,7 @@ pub enum Spec {
     MeshZoneAddress(MeshZoneAddress),
     MeshGatewayRoute(MeshGatewayRoute),
     VirtualOutbound(VirtualOutbound),
-    Rollout(Rollout),
+    Rollout(Box<Rollout>),
     /// A policy of the targetRef generation, of any kind.
     Policy(Policy),
     /// A policy of the tag-based model, of any kind but TrafficRoute.

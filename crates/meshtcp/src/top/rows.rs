@@ -112,18 +112,6 @@ fn by_route<'s>(sample: &'s Sample, samples: &Samples) -> BTreeMap<RouteKey, Vec
     routes
 }
 
-/// What part of the connections of a route went to each of its backends: in the last minute, or if there were none, of all.
-fn seen(backends: &[Backend<'_>]) -> Vec<Option<f64>> {
-    let share = |chosen: Vec<u64>| {
-        let all: u64 = chosen.iter().sum();
-        (all > 0).then(|| chosen.iter().map(|one| Some(*one as f64 / all as f64)).collect())
-    };
-    let lately = share(backends.iter().map(|it| it.minute.counts.chosen).collect());
-    lately
-        .or_else(|| share(backends.iter().map(|it| it.row.counts.chosen).collect()))
-        .unwrap_or_else(|| vec![None; backends.len()])
-}
-
 fn percent(share: Option<f64>) -> String {
     match share.map(|share| share * 100.0) {
         None => "-".to_owned(),
@@ -153,7 +141,7 @@ fn routes(sample: &Sample, samples: &Samples) -> Vec<Row> {
             Cell::text(format!("{way}{}", route.destination)),
             Cell::text(if policy.is_empty() { "-" } else { policy }),
             Cell::text(parts(backends.iter().map(|it| it.row.wanted).collect())),
-            Cell::text(parts(seen(&backends))),
+            Cell::text(parts(backends.iter().map(|it| it.row.seen).collect())),
             Cell::pace(lately.each_second(counts.opened)),
             Cell::count(now.active),
             Cell::pace(lately.each_second(counts.bytes_from_clients + counts.bytes_to_clients)),
@@ -168,8 +156,7 @@ fn routes(sample: &Sample, samples: &Samples) -> Vec<Row> {
 
 fn backends(route: &RouteKey, sample: &Sample, samples: &Samples) -> Vec<Row> {
     let backends = by_route(sample, samples).remove(route).unwrap_or_default();
-    let seen = seen(&backends);
-    let row = |(Backend { row, name, lately, minute }, seen): (&Backend<'_>, Option<f64>)| {
+    let row = |Backend { row, name, lately, minute }: &Backend<'_>| {
         let (counts, now) = (&lately.counts, &row.counts);
         let share = |share: Option<f64>| match share {
             Some(share) => Cell::number(share, format!("{}%", percent(Some(share)))),
@@ -183,7 +170,7 @@ fn backends(route: &RouteKey, sample: &Sample, samples: &Samples) -> Vec<Row> {
         let cells = vec![
             Cell::text(*name),
             share(row.wanted),
-            share(seen),
+            share(row.seen),
             Cell::pace(lately.each_second(counts.opened)),
             Cell::count(now.active),
             Cell::pace(lately.each_second(counts.bytes_from_clients)),
@@ -199,7 +186,7 @@ fn backends(route: &RouteKey, sample: &Sample, samples: &Samples) -> Vec<Row> {
         let leads_to = sample.proxies.is_none().then(|| Place::Endpoints(route.clone(), (*name).to_owned()));
         Row { cells, leads_to }
     };
-    backends.iter().zip(seen).map(row).collect()
+    backends.iter().map(row).collect()
 }
 
 fn proxies(sample: &Sample, samples: &Samples) -> Vec<Row> {

@@ -35,7 +35,7 @@ fn flow(route: &str, destination: &str, backend: &str) -> Flow {
 
 fn row(flow: Option<Flow>, proxy: Option<&str>, wanted: Option<f64>, counts: Counts) -> TrafficRow {
     let proxy = proxy.map(|name| ProxyId::dataplane("default", name));
-    TrafficRow { flow, proxy, proxies: 2, wanted, seen: None, counts, pace: None, history: None }
+    TrafficRow { flow, proxy, proxies: 2, wanted, seen: wanted, counts, pace: None, history: None }
 }
 
 /// A look `at` seconds after the beginning: a split of 90 to 10, of which the smaller side fails, and a quiet route.
@@ -197,7 +197,7 @@ fn what_is_paused_stays_and_what_fails_is_told() {
 }
 
 #[test]
-fn a_pace_is_that_of_the_last_seconds_and_a_split_that_of_the_last_minute() {
+fn a_pace_is_that_of_the_last_seconds() {
     let mut quiet = sample(100);
     // as many as a second before: nothing has happened
     quiet.flows.at += SignedDuration::from_secs(1);

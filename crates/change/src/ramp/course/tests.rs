@@ -13,7 +13,7 @@ fn rollout(more: &str) -> Rollout {
     assert!(problems.is_empty(), "{problems:?}");
     let parsed = parse(&documents[0], &Options::default());
     match parsed.resource.as_ref().map(model::Resource::spec) {
-        Some(Spec::Rollout(rollout)) => rollout.clone(),
+        Some(Spec::Rollout(rollout)) => Rollout::clone(rollout),
         _ => panic!("{:?}", parsed.problems),
     }
 }

@@ -39,7 +39,7 @@ pub(super) async fn check(
 
 fn read(document: &Value) -> Option<Rollout> {
     match stored(document.clone(), Profile::default()).ok()?.resource.spec() {
-        Spec::Rollout(rollout) => Some(rollout.clone()),
+        Spec::Rollout(rollout) => Some(Rollout::clone(rollout)),
         _ => None,
     }
 }

@@ -48,7 +48,7 @@ pub(crate) fn read(body: &mut Body<'_>, context: &Context<'_>) -> Spec {
     // whoever runs it reads the rest
     body.status.know_the_rest();
     let in_force = body.status.value("weight").and_then(Percent::of);
-    Spec::Rollout(Rollout {
+    Spec::Rollout(Box::new(Rollout {
         route,
         destination: destination.flatten(),
         from,
@@ -60,7 +60,7 @@ pub(crate) fn read(body: &mut Body<'_>, context: &Context<'_>) -> Spec {
         on_abort,
         when_unseen,
         in_force,
-    })
+    }))
 }
 
 fn route(mut fields: Fields<'_>) -> String {
