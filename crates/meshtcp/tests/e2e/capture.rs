@@ -293,6 +293,8 @@ fn child_with_our_proxy() {
     }
     awaits_end(&log, "loop", |line| line["why"].as_str().unwrap().contains("127.0.0.1:15001"));
     assert!(up.ask("/metrics").1.contains("reason=\"loop\""), "{}", up.ask("/metrics").1);
+    host.say("true", "");
+    becomes(OUTSIDE_OVER_IPV6, Some("outside"));
     // rules that do not leave the proxy alone: it knows its own connections when they come back
     let rule =
         ["insert", "rule", "inet", "capture", "output", "ip", "daddr", ROUND, "meta", "l4proto", "tcp"];
