@@ -89,14 +89,16 @@ pub fn lower(plan: &Plan) -> L4Resources {
         resources.listeners.values().filter_map(|it| it.mirror.as_ref()).map(|it| it.cluster.clone());
     let used: BTreeSet<String> = backends.chain(mirrors).collect();
     let splits = listeners.iter().flat_map(|listener| listener.routes()).flat_map(|route| &route.split);
+    let routed = splits.filter_map(|backend| match &backend.fate {
+        Fate::Routed { cluster, subset } => Some((cluster, subset)),
+        Fate::Spilled(_) | Fate::Refused(_) => None,
+    });
     let mirrors = listeners.iter().filter_map(|listener| listener.settings.mirror.as_ref());
-    let fates = splits.map(|backend| &backend.fate).chain(mirrors.map(|mirror| &mirror.value.fate));
-    let planned: BTreeMap<String, (&plan::Cluster, &Tags)> = fates
-        .filter_map(|fate| match fate {
-            Fate::Routed { cluster, subset } => {
-                Some((destination(cluster, subset), (clusters.get(cluster)?.as_ref(), subset)))
-            }
-            Fate::Spilled(_) | Fate::Refused(_) => None,
+    let mirrors = mirrors.filter_map(|mirror| mirror.value.to.as_ref().ok());
+    let planned: BTreeMap<String, (&plan::Cluster, &Tags)> = routed
+        .chain(mirrors.map(|(cluster, subset)| (cluster, subset)))
+        .filter_map(|(cluster, subset)| {
+            Some((destination(cluster, subset), (clusters.get(cluster)?.as_ref(), subset)))
         })
         .filter(|(name, _)| used.contains(name))
         .collect();

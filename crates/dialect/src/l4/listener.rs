@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use plan::{
-    Accepts, Bind, ConnectionSettings, Destination, Direction, Fate, LogBackend, LogFormat, Match, Owner,
-    Proxy, Session, Sourced,
+    Accepts, Bind, ConnectionSettings, Destination, Direction, LogBackend, LogFormat, Match, Owner, Proxy,
+    Session, Sourced,
 };
 use xds::proto::l4::{
     AccessLog, Arrival, Direction as Says, JsonField, Listener, Mirror, Network, RouteMatch, ServerName,
@@ -175,10 +175,10 @@ fn with_settings(mut listener: Listener, settings: &ConnectionSettings, fill: &P
 }
 
 fn mirror(said: &Sourced<plan::Mirror>) -> Mirror {
-    let Sourced { value: plan::Mirror { reference, fate, percent, buffer }, origin: from } = said;
-    let (cluster, unavailable) = match fate {
-        Fate::Routed { cluster, subset } => (destination(cluster, subset), String::new()),
-        Fate::Spilled(why) | Fate::Refused(why) => (String::new(), format!("{reference}: {why}")),
+    let Sourced { value: plan::Mirror { reference, to, percent, buffer }, origin: from } = said;
+    let (cluster, unavailable) = match to {
+        Ok((cluster, subset)) => (destination(cluster, subset), String::new()),
+        Err(why) => (String::new(), format!("{reference}: {why}")),
     };
     Mirror {
         reference: reference.clone(),

@@ -8,7 +8,7 @@ use model::policy::{
     format_duration,
 };
 
-use super::{Fate, Mirror};
+use super::Mirror;
 
 pub(super) fn duration(duration: &Duration) -> String {
     format_duration(*duration)
@@ -43,13 +43,13 @@ pub(super) fn existing(existing: &Existing) -> String {
     words.to_owned()
 }
 
-pub(super) fn mirror(Mirror { reference, fate, percent, buffer }: &Mirror) -> String {
-    match fate {
-        Fate::Routed { cluster, subset: _ } => format!(
+pub(super) fn mirror(Mirror { reference, to, percent, buffer }: &Mirror) -> String {
+    match to {
+        Ok((cluster, _)) => format!(
             "{percent} of connections to {cluster} ({reference}); dropped when more than {} KiB wait",
             buffer.div_ceil(1 << 10)
         ),
-        Fate::Spilled(why) | Fate::Refused(why) => format!("none: {reference}: {why}"),
+        Err(why) => format!("none: {reference}: {why}"),
     }
 }
 

@@ -9,6 +9,7 @@ use model::{BackendRef, Resource, Tags};
 
 use super::ProxyRules;
 use super::matched::{self, Common};
+use super::mirror;
 use super::settings::{self, Said};
 use super::split::{For, Splitter, on_unavailable};
 use crate::plan::{
@@ -176,14 +177,10 @@ impl Maker<'_, '_> {
         } = self.rules;
         let [timeout, retry, access_log, mirror] =
             [timeout, retry, access_log, mirror].map(|rules| about(rules));
-        let said = Said {
-            timeout: timeout.as_ref(),
-            retry: retry.as_ref(),
-            access_log: access_log.as_ref(),
-            mirror: mirror.as_ref(),
-        };
+        let said = Said { timeout: timeout.as_ref(), retry: retry.as_ref(), access_log: access_log.as_ref() };
         let tags = self.own.merged(&self.gateway.tags);
-        let mut settings = settings::of_listener(self.view, said, name, splitter, Some(&tags));
+        let mut settings = settings::of_listener(self.view, said, name, &mut splitter.warnings);
+        settings.mirror = mirror::of_listener(splitter, mirror.as_ref(), Some(&tags));
         let limit =
             written.iter().filter(|listener| listener.port == port).filter_map(|l| l.connection_limit).min();
         settings.accept_proxy_protocol = settings::of_dataplane(self.view);

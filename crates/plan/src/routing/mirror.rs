@@ -5,7 +5,7 @@ use model::policy::{MirrorConf, Percent};
 
 use super::settings;
 use super::split::{For, Splitter};
-use crate::plan::{Mirror, Sourced};
+use crate::plan::{Fate, Mirror, Sourced};
 use crate::rules::Merged;
 
 /// The mirror of a listener's connections, as policies say; `gateway`: the tags of a gateway listener.
@@ -19,10 +19,13 @@ pub(super) fn of_listener(
     let MirrorConf { backend: _, percent, buffer } = merged?.said()?;
     let sides = splitter.sides(std::slice::from_ref(&backend), &origin);
     let context = For { on_unavailable: None, checks_protocols: false, gateway };
-    let fate = splitter.split(sides, context).pop()?.fate;
+    let to = match splitter.split(sides, context).pop()?.fate {
+        Fate::Routed { cluster, subset } => Ok((cluster, subset)),
+        Fate::Spilled(why) | Fate::Refused(why) => Err(why.to_string()),
+    };
     let mirror = Mirror {
         reference: backend.to_string(),
-        fate,
+        to,
         percent: percent.unwrap_or(Percent::whole(100)),
         buffer: buffer.unwrap_or(MirrorConf::BUFFER),
     };

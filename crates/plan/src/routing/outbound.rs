@@ -11,7 +11,7 @@ use super::owner::{Decision, Owners};
 use super::service::Service;
 use super::settings::{self, Said};
 use super::split::{For, Splitter, on_unavailable};
-use super::{considered, names};
+use super::{considered, mirror, names};
 use crate::dialled::{Dialled, DialledTarget};
 use crate::plan::{
     Accepts, Backend, Bind, ConnectionSettings, Considered, Destination, Direction, Fate, Listener, Match,
@@ -184,17 +184,20 @@ fn connections(
                 timeout: rules.timeout.for_service(service),
                 retry: rules.retry.for_service(service),
                 access_log: rules.access_log.for_service(service),
-                mirror: rules.mirror.for_service(service),
             }
         }
         DialledTarget::Resource(id) => Said {
             timeout: rules.timeout.for_destination(id, &known.destination_name),
             retry: rules.retry.for_destination(id, &known.destination_name),
             access_log: rules.access_log.for_destination(id, &known.destination_name),
-            mirror: rules.mirror.for_destination(id, &known.destination_name),
         },
     };
-    let mut connections = settings::of_listener(view, said, name, splitter, None);
+    let mut connections = settings::of_listener(view, said, name, &mut splitter.warnings);
+    let mirror = match target {
+        DialledTarget::Tags(_) => rules.mirror.for_service(&known.destination_name),
+        DialledTarget::Resource(id) => rules.mirror.for_destination(id, &known.destination_name),
+    };
+    connections.mirror = mirror::of_listener(splitter, mirror, None);
     if let (
         DialledTarget::Tags(tags),
         Owner::TrafficRoute(_) | Owner::ImpliedTrafficRoute | Owner::NoTrafficRoute,

@@ -7,10 +7,9 @@ mod declared;
 
 use std::time::Duration;
 
+use model::Spec;
 use model::policy::{AccessLogConf, AccessLogFormat, AccessLogTarget, RetryConf, Spoken, TimeoutConf};
-use model::{Spec, Tags};
 
-use super::split::Splitter;
 use crate::plan::{AccessLog, ConnectionSettings, LogBackend, LogFormat, PolicyOrigin, Sourced, Warning};
 use crate::rules::Merged;
 use crate::view::View;
@@ -26,23 +25,20 @@ pub(super) struct Said<'r> {
     pub(super) timeout: Option<&'r Merged>,
     pub(super) retry: Option<&'r Merged>,
     pub(super) access_log: Option<&'r Merged>,
-    pub(super) mirror: Option<&'r Merged>,
 }
 
-/// The settings of a listener; what cannot be done becomes a warning. `gateway`: its tags, if it is a gateway's.
+/// The settings of a listener; what cannot be done becomes a warning.
 pub(super) fn of_listener(
     view: &View<'_>,
     said: Said<'_>,
     listener: &str,
-    splitter: &mut Splitter<'_, '_>,
-    gateway: Option<&Tags>,
+    warnings: &mut Vec<Warning>,
 ) -> ConnectionSettings {
-    let Said { timeout, retry, access_log, mirror } = said;
+    let Said { timeout, retry, access_log } = said;
     ConnectionSettings {
         idle_timeout: sourced(view, timeout, |said: &TimeoutConf| said.idle),
         max_connect_attempts: sourced(view, retry, |said: &RetryConf| said.max_connect_attempts),
-        access_logs: access_logs(view, access_log, listener, &mut splitter.warnings),
-        mirror: super::mirror::of_listener(splitter, mirror, gateway),
+        access_logs: access_logs(view, access_log, listener, warnings),
         ..ConnectionSettings::default()
     }
 }
