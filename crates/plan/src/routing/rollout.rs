@@ -53,7 +53,7 @@ fn in_force<'a>(
     let rollouts = view.of_kind(Kind::MeshTCPRollout).iter();
     let mut of_route = rollouts.filter_map(|resource| match resource.spec() {
         Spec::Rollout(rollout) if rollout.route == origin.policy.name || rollout.route == origin.name => {
-            Some((resource, rollout))
+            Some((resource, &**rollout))
         }
         _ => None,
     });

@@ -14,11 +14,14 @@ const MOMENT: Duration = Duration::from_millis(250);
 #[derive(Default)]
 pub(super) struct Files(BTreeMap<PathBuf, File>);
 
+/// Where the bytes of a file come in, or why they cannot be read.
+type Answer = Receiver<Result<Vec<u8>, String>>;
+
 #[derive(Default)]
 struct File {
     last: Option<Vec<u8>>,
     /// Since when it is being read, and what comes of it; `None`: it is not.
-    underway: Option<(Instant, Receiver<Result<Vec<u8>, String>>)>,
+    underway: Option<(Instant, Answer)>,
 }
 
 impl Files {
