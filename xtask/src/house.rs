@@ -75,7 +75,15 @@ const HOUSE: [Room; 16] = [
     shell("meshtcp-conformance", &["meshtcp-model", "meshtcp-plan", "meshtcp-dialect", "meshtcp-xds"]),
     shell(
         "meshtcp-doors",
-        &["meshtcp-model", "meshtcp-plan", "meshtcp-dialect", "meshtcp-xds", "meshtcp-l4", "meshtcp-tls"],
+        &[
+            "meshtcp-model",
+            "meshtcp-plan",
+            "meshtcp-dialect",
+            "meshtcp-xds",
+            "meshtcp-l4",
+            "meshtcp-tls",
+            "meshtcp-change",
+        ],
     ),
     shell("meshtcp-bench", &[]),
     shell("xtask", &[]),
