@@ -12,7 +12,7 @@ mod seer;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use change::Entry;
 use change::ramp::{Input, Ramp, Request, Sides, fingerprint};
@@ -22,7 +22,6 @@ use model::{ResourceKey, Spec};
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 use crate::replicas::Others;
 use crate::store::{Expected, Store, StoreError};
@@ -34,10 +33,21 @@ const LOOKS: Duration = Duration::from_secs(1);
 /// How often what is counted is written down though nothing happened.
 const WRITES: Duration = Duration::from_secs(10);
 
+/// How fast the job goes.
+#[derive(Clone, Copy)]
+struct Pace {
+    looks: Duration,
+    writes: Duration,
+}
+
 /// Takes rollouts from step to step, as long as it is polled.
 pub async fn keep(store: Arc<dyn Store>, seer: Arc<Seer>, others: watch::Receiver<Others>) {
+    keep_at(Pace { looks: LOOKS, writes: WRITES }, store, seer, others).await;
+}
+
+async fn keep_at(pace: Pace, store: Arc<dyn Store>, seer: Arc<Seer>, others: watch::Receiver<Others>) {
     let mut running: BTreeMap<ResourceKey, Running> = BTreeMap::new();
-    let mut beat = tokio::time::interval(LOOKS);
+    let mut beat = tokio::time::interval(pace.looks);
     beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         beat.tick().await;
@@ -69,7 +79,7 @@ pub async fn keep(store: Arc<dyn Store>, seer: Arc<Seer>, others: watch::Receive
                     tracing::info!(rollout = %key, phase = %event.phase, weight = %event.weight, "{}", event.what);
                 }
             }
-            if one.is_to_write()
+            if one.is_to_write(pace.writes)
                 && let Err(error) = one.write(&*store, key).await
             {
                 tracing::debug!(rollout = %key, %error, "where a rollout stands is not written down");
@@ -123,7 +133,7 @@ impl Running {
     }
 
     /// Whether what stands in the store is too old: something happened, or more was counted a while ago.
-    fn is_to_write(&self) -> bool {
+    fn is_to_write(&self, after: Duration) -> bool {
         let Some((written, since)) = &self.written else { return true };
         let happened = |ramp: &Ramp| {
             let Ramp {
@@ -141,7 +151,7 @@ impl Running {
             } = ramp;
             (*phase, *step, *weight, *since, events.clone(), follows.clone(), asked.clone(), obeyed.clone())
         };
-        happened(written) != happened(&self.ramp) || (since.elapsed() >= WRITES && *written != self.ramp)
+        happened(written) != happened(&self.ramp) || (since.elapsed() >= after && *written != self.ramp)
     }
 
     /// Writes where it stands into the status, whatever else was changed of the document since it was read.

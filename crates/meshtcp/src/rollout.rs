@@ -7,11 +7,13 @@ mod status;
 use change::ramp::Asked;
 use clap::Subcommand;
 use model::{Kind, ResourceKey};
+use serde_json::Value;
 
 use crate::client::Client;
 use crate::context::{InMesh, Server};
 use crate::exit::Exit;
-use crate::output::Format;
+use crate::in_force::path;
+use crate::output::{Format, complain};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -71,4 +73,15 @@ pub(crate) fn run(Args { what }: Args) -> Exit {
         What::History(named) => status::history(&named),
     };
     outcome.unwrap_or_else(|exit| exit)
+}
+
+/// The stored document of a rollout.
+fn stored(client: &Client, key: &ResourceKey) -> Result<Value, Exit> {
+    match client.get(&path(key)).map_err(|failed| failed.said())? {
+        Some(found) => Ok(found),
+        None => {
+            complain(&crate::get::absent(client, key));
+            Err(Exit::Problems)
+        }
+    }
 }

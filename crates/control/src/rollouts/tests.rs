@@ -12,6 +12,8 @@ use crate::run::Current;
 use crate::store::MemoryStore;
 use crate::telemetry::Telemetry;
 
+const PACE: Pace = Pace { looks: Duration::from_millis(10), writes: Duration::from_millis(50) };
+
 const TOWN: &str = "
 type: Mesh
 name: default
@@ -80,7 +82,7 @@ impl Job {
         let (telemetry, statuses) = (Telemetry::default(), Arc::<Statuses>::default());
         let seer = Arc::new(Seer::new(current, telemetry.clone(), Arc::clone(&statuses)));
         let (others, heard) = watch::channel(Others::default());
-        let task = tokio::spawn(keep(Arc::clone(&store), seer, heard));
+        let task = tokio::spawn(keep_at(PACE, Arc::clone(&store), seer, heard));
         Self { store, statuses, telemetry, in_force, _others: others, task }
     }
 
@@ -96,11 +98,17 @@ impl Job {
         self.in_force.send_replace(current(&format!("{town}{rollout}")));
     }
 
-    /// Lets so many looks pass, each of them in force.
-    async fn looks(&self, count: u32) {
-        for _ in 0..count {
-            tokio::time::sleep(LOOKS).await;
+    /// Waits for a status that is so, while what stands in the store comes into force.
+    async fn until(&self, what: &str, so: impl Fn(&Ramp) -> bool) -> Ramp {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let ramp = self.ramp().await;
+            if let Some(ramp) = ramp.clone().filter(&so) {
+                return ramp;
+            }
+            assert!(Instant::now() < deadline, "{what}: {ramp:?}");
             self.adopt().await;
+            tokio::time::sleep(PACE.looks).await;
         }
     }
 }
@@ -120,49 +128,42 @@ fn web() -> ProxyId {
     ProxyId::dataplane("default", "web-1")
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_proxy_that_reports_nothing_is_waited_for() {
     let job = Job::start().await;
+    let waits = |ramp: &Ramp| {
+        ramp.step == 0
+            && ramp.note.contains("not enough is seen: the counts of 1 proxy that has it are not known")
+    };
     job.statuses.opened(&web(), attached(Family::Envoy));
-    job.looks(12).await;
-    let ramp = job.ramp().await.unwrap();
-    assert_eq!((ramp.phase, ramp.step), (Phase::Progressing, 0));
-    assert!(
-        ramp.note.contains("not enough is seen: the counts of 1 proxy that has it are not known"),
-        "{}",
-        ramp.note
-    );
-
+    job.until("an Envoy is not seen", waits).await;
     // one of ours takes its place, and reports
     job.statuses.opened(&web(), attached(Family::L4));
-    job.looks(3).await;
-    assert_eq!(job.ramp().await.unwrap().step, 0, "it does not report yet");
+    job.until("it does not report yet", waits).await;
     let _reporter = job.telemetry.attach(web());
-    job.looks(3).await;
-    let ramp = job.ramp().await.unwrap();
-    assert_eq!(ramp.phase, Phase::Finished, "{ramp:?}");
+    job.until("it is seen", |ramp| ramp.phase == Phase::Finished).await;
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn what_is_asked_is_done_once_and_the_next_who_leads_goes_on() {
     let mut job = Job::start().await;
     job.statuses.opened(&web(), attached(Family::Envoy));
-    job.looks(2).await;
+    job.until("it has begun", |ramp| !ramp.note.is_empty()).await;
     let mut stored = job.store.get(&key()).await.unwrap().unwrap().document;
     stored["status"]["asked"] = json!(Request { to: Asked::Pause, id: "one".into() });
     job.store.put(&key(), stored, Expected::Any).await.unwrap();
-    job.looks(3).await;
-    let ramp = job.ramp().await.unwrap();
-    assert_eq!((ramp.phase, ramp.obeyed.as_str(), ramp.asked), (Phase::Paused, "one", None));
-    let told = ramp.events.len();
+    let paused = job.until("it is paused", |ramp| ramp.phase == Phase::Paused).await;
+    assert_eq!((paused.obeyed.as_str(), paused.asked.clone()), ("one", None));
 
     // another process takes the job over
     job.task.abort();
     let (_others, heard) = watch::channel(Others::default());
     let (telemetry, statuses) = (job.telemetry.clone(), Arc::clone(&job.statuses));
     let seer = Arc::new(Seer::new(job.in_force.subscribe(), telemetry, statuses));
-    job.task = tokio::spawn(keep(Arc::clone(&job.store), seer, heard));
-    job.looks(3).await;
-    let ramp = job.ramp().await.unwrap();
-    assert_eq!((ramp.phase, ramp.events.len()), (Phase::Paused, told));
+    job.task = tokio::spawn(keep_at(PACE, Arc::clone(&job.store), seer, heard));
+    let mut stored = job.store.get(&key()).await.unwrap().unwrap().document;
+    stored["status"]["asked"] = json!(Request { to: Asked::Resume, id: "two".into() });
+    job.store.put(&key(), stored, Expected::Any).await.unwrap();
+    let resumed = job.until("it goes on", |ramp| ramp.phase == Phase::Progressing).await;
+    assert_eq!(resumed.events.len(), paused.events.len() + 1, "and nothing was done twice");
 }

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use change::ramp::{Asked, Ramp, Request};
 use jiff::Timestamp;
 use model::ResourceKey;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::Named;
 use super::status::{line, shown};
+use super::{Named, stored};
 use crate::backends::ATTEMPTS;
 use crate::client::Client;
 use crate::exit::Exit;
@@ -69,15 +69,4 @@ fn left(client: &Client, key: &ResourceKey, request: &Request) -> Result<bool, E
         }
     }
     Ok(false)
-}
-
-/// The stored document of a rollout.
-pub(super) fn stored(client: &Client, key: &ResourceKey) -> Result<Value, Exit> {
-    match client.get(&path(key)).map_err(|failed| failed.said())? {
-        Some(found) => Ok(found),
-        None => {
-            complain(&crate::get::absent(client, key));
-            Err(Exit::Problems)
-        }
-    }
 }

@@ -8,8 +8,7 @@ use model::{Kind, ResourceKey};
 use serde_json::{Value, json};
 use xds::Foreign;
 
-use super::Named;
-use super::ask::stored;
+use super::{Named, stored};
 use crate::backends::name_of;
 use crate::context::{InMesh, Server};
 use crate::exit::Exit;
