@@ -25,9 +25,9 @@ pub(super) fn read(rule: &mut Fields<'_>, profile: Profile) -> Vec<ConnectionMat
 
 /// A rule that is for all connections leaves none for another such rule.
 pub(super) fn check_rules(item: &Fields<'_>, rules: &[Vec<ConnectionMatch>], profile: Profile) {
-    let for_all = rules.iter().enumerate().filter(|(_, matches)| matches.is_empty());
+    let mut for_all = rules.iter().enumerate().filter(|(_, matches)| matches.is_empty());
     if profile.has_connection_matches()
-        && let Some((second, _)) = for_all.skip(1).next()
+        && let Some((second, _)) = for_all.nth(1)
     {
         item.findings().note(Note {
             sort: NoteSort::Error,
