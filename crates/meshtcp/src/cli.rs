@@ -4,10 +4,10 @@ use std::ffi::OsString;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::parser::ValueSource;
-use clap::{FromArgMatches as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::get::Shape;
-use crate::help::command_line;
+use crate::help::arranged;
 use crate::log::Diagnostics;
 use crate::output::Format;
 use crate::settings::WithFile;
@@ -151,6 +151,11 @@ pub(crate) fn wants_json(arguments: &[OsString]) -> bool {
     let words: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
     words.iter().any(|word| word == "--output=json" || word == "-ojson")
         || words.windows(2).any(|pair| ["-o", "--output"].contains(&&*pair[0]) && pair[1] == "json")
+}
+
+/// The whole command line, as people are shown it.
+pub(crate) fn command_line() -> clap::Command {
+    arranged(Cli::command())
 }
 
 /// Whether a command line, which may make no sense, is that of a server.

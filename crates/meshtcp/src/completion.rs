@@ -10,6 +10,7 @@ use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::Shells;
 use model::Kind;
 
+use crate::candidates::candidates;
 use crate::client::Client;
 use crate::context::{Context, Contexts};
 use crate::exit::Exit;
@@ -52,12 +53,6 @@ pub(crate) fn answer(command_line: fn() -> Command) {
     CompleteEnv::with_factory(command_line).var(ASKS).complete();
 }
 
-fn candidates<'c>(all: impl IntoIterator<Item = &'c str>, current: &OsStr) -> Vec<CompletionCandidate> {
-    let current = current.to_string_lossy();
-    let fitting = all.into_iter().filter(|it| it.starts_with(&*current));
-    fitting.map(|it| CompletionCandidate::new(it.to_owned())).collect()
-}
-
 /// Kinds, and in short.
 pub(crate) fn kinds(current: &OsStr) -> Vec<CompletionCandidate> {
     let plurals = Kind::ALL.iter().map(|kind| kind.plural());
@@ -68,12 +63,6 @@ pub(crate) fn kinds(current: &OsStr) -> Vec<CompletionCandidate> {
 /// Shapes of an answer.
 pub(crate) fn shapes(current: &OsStr) -> Vec<CompletionCandidate> {
     candidates(crate::get::SHAPES, current)
-}
-
-/// The contexts that there are.
-pub(crate) fn contexts(current: &OsStr) -> Vec<CompletionCandidate> {
-    let contexts = Contexts::read().unwrap_or_default();
-    candidates(contexts.contexts.iter().map(|context| context.name.as_str()), current)
 }
 
 /// The names of the kind that stands in front, as the control plane has them; none while it is away.

@@ -2,13 +2,14 @@
 
 mod file;
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use clap_complete::engine::ArgValueCompleter;
+use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 
 use crate::address::ControlPlane;
+use crate::candidates::candidates;
 use crate::client::Client;
-use crate::completion;
 use crate::exit::Exit;
 use crate::names;
 use crate::output::complain;
@@ -22,7 +23,7 @@ pub(crate) const DEFAULT_SERVER: &str = "http://127.0.0.1:5681";
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Server {
     /// The context to use, instead of the current one (see `meshtcp config`)
-    #[arg(long, value_name = "NAME", env = "MESHTCP_CONTEXT", add = ArgValueCompleter::new(completion::contexts))]
+    #[arg(long, value_name = "NAME", env = "MESHTCP_CONTEXT", add = ArgValueCompleter::new(fitting))]
     pub(crate) context: Option<String>,
     /// The REST API of a control plane, e.g. http://127.0.0.1:5681, or unix:PATH for its socket, instead of the context's
     #[arg(long, value_name = "URL", value_parser = url, env = "MESHTCP_SERVER")]
@@ -86,6 +87,12 @@ impl Server {
             Exit::Environment
         })
     }
+}
+
+/// The names of contexts that begin with what is typed.
+fn fitting(current: &OsStr) -> Vec<CompletionCandidate> {
+    let contexts = Contexts::read().unwrap_or_default();
+    candidates(contexts.contexts.iter().map(|context| context.name.as_str()), current)
 }
 
 /// Reads the URL of a REST API; `HOST:PORT` alone is meant as `http://HOST:PORT`, and the path of a socket is made absolute.

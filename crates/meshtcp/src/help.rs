@@ -3,9 +3,8 @@
 
 use std::ffi::OsString;
 
-use clap::{ArgAction, Command, CommandFactory as _};
+use clap::{ArgAction, Command};
 
-use crate::cli::Cli;
 use crate::examples::EXAMPLES;
 use crate::exit::Exit;
 
@@ -22,9 +21,8 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ("This program", &["demo", "config", "completion", "man"]),
 ];
 
-/// The whole command line.
-pub(crate) fn command_line() -> Command {
-    let mut command = Cli::command();
+/// The whole command line, in groups and with examples.
+pub(crate) fn arranged(mut command: Command) -> Command {
     let groups = groups(&command);
     let template = format!(
         "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n{groups}\nOptions:\n{{options}}{{after-help}}"
@@ -119,7 +117,10 @@ fn every(command: &Command) -> Vec<&clap::Arg> {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory as _;
+
     use super::*;
+    use crate::cli::{Cli, command_line};
 
     fn moved(line: &str) -> String {
         let words = line.split(' ').map(OsString::from).collect();

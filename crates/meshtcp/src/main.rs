@@ -8,6 +8,7 @@ mod apply;
 mod backends;
 mod backup;
 mod bug_report;
+mod candidates;
 mod check;
 mod cli;
 mod client;
@@ -80,8 +81,8 @@ mod version;
 mod vips;
 
 fn main() -> std::process::ExitCode {
-    completion::answer(help::command_line);
-    let command_line = help::command_line();
+    completion::answer(cli::command_line);
+    let command_line = cli::command_line();
     let given = help::command_first(std::env::args_os().collect(), &command_line);
     terminal::Colours::wanted(&given).choose();
     let early = log::wants_json(&given) && cli::goes_on(&given);

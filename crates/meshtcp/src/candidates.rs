@@ -1,0 +1,15 @@
+//! What a shell may put in for the beginning of a word.
+
+use std::ffi::OsStr;
+
+use clap_complete::engine::CompletionCandidate;
+
+/// Those of `all` that begin with what is typed.
+pub(crate) fn candidates<'c>(
+    all: impl IntoIterator<Item = &'c str>,
+    current: &OsStr,
+) -> Vec<CompletionCandidate> {
+    let current = current.to_string_lossy();
+    let fitting = all.into_iter().filter(|it| it.starts_with(&*current));
+    fitting.map(|it| CompletionCandidate::new(it.to_owned())).collect()
+}
