@@ -3,45 +3,38 @@
 use model::policy::{Percent, Rollout};
 use model::{BackendRef, Kind, Spec};
 
-use super::split::Side;
-use crate::merge::Destined;
 use crate::plan::PolicyOrigin;
 use crate::view::View;
 
-/// Gives the sides that a rollout is about the weights that it has in force; what the route says of others keeps its share.
-/// `sides` are those of `refs`, which a policy at `origin` says.
-pub(super) fn weigh(
-    view: &View<'_>,
-    refs: &[BackendRef],
-    origin: &PolicyOrigin,
-    mut sides: Vec<Side>,
-    resolve: impl FnOnce(&BackendRef) -> Destined,
-) -> Vec<Side> {
+/// The weights that a rollout has in force.
+pub(super) struct Weighed {
+    /// The rollout.
+    pub(super) by: PolicyOrigin,
+    /// The backend that connections go to, where the route does not name it: it comes last.
+    pub(super) added: Option<BackendRef>,
+    /// The weights of all, in their order.
+    pub(super) weights: Vec<u64>,
+    /// Which two of them are the rollout's.
+    pub(super) both: [usize; 2],
+}
+
+/// What a rollout makes of the weights of `refs`, which a policy at `origin` says: what the route says of others keeps its
+/// share. `None`: none is in force here.
+pub(super) fn weighed(view: &View<'_>, refs: &[BackendRef], origin: &PolicyOrigin) -> Option<Weighed> {
     if origin.policy.kind != Kind::MeshTCPRoute {
-        return sides;
+        return None;
     }
-    let Some((by, rollout, share)) = in_force(view, refs, origin) else { return sides };
+    let (by, rollout, share) = in_force(view, refs, origin)?;
     let at = |backend: &BackendRef| refs.iter().position(|it| is_same(it, backend));
-    let Some(from) = at(&rollout.from) else { return sides };
-    let to = at(&rollout.to).unwrap_or_else(|| {
-        sides.push(Side {
-            reference: rollout.to.to_string(),
-            weight: Some(0),
-            meaning: resolve(&rollout.to),
-            origin: Some(origin.clone()),
-            weighed_by: None,
-        });
-        sides.len() - 1
-    });
-    let mut weights: Vec<u64> = sides.iter().map(|side| u64::from(side.weight.unwrap_or(1) as u32)).collect();
+    let from = at(&rollout.from)?;
+    let (to, added) = match at(&rollout.to) {
+        Some(to) => (to, None),
+        None => (refs.len(), Some(BackendRef { weight: Some(0), ..rollout.to.clone() })),
+    };
+    let all = refs.iter().chain(&added);
+    let mut weights: Vec<u64> = all.map(|it| u64::from(it.weight.unwrap_or(1) as u32)).collect();
     divide(&mut weights, from, to, share);
-    for (side, weight) in sides.iter_mut().zip(weights) {
-        side.weight = Some(weight);
-    }
-    for side in [from, to] {
-        sides[side].weighed_by = Some(by.clone());
-    }
-    sides
+    Some(Weighed { by, added, weights, both: [from, to] })
 }
 
 /// The rollout that decides about the sides of a route for one destination: of several the first by name.

@@ -6,7 +6,7 @@ use model::{BackendRef, ResourceId, Tags};
 use super::clusters::{Clusters, Made};
 use super::facts::Facts;
 use super::near;
-use super::rollout;
+use super::rollout::{self, Weighed};
 use super::service::Service;
 use super::settings;
 use crate::merge::Destined;
@@ -60,10 +60,15 @@ impl<'a> Splitter<'_, 'a> {
             origin: Some(origin.clone()),
             weighed_by: None,
         };
-        let sides = refs.iter().map(side).collect();
-        rollout::weigh(self.view, refs, origin, sides, |backend| {
-            self.view.resolve_backend_ref(backend, origin)
-        })
+        let mut sides: Vec<Side> = refs.iter().map(side).collect();
+        if let Some(Weighed { by, added, weights, both }) = rollout::weighed(self.view, refs, origin) {
+            sides.extend(added.iter().map(side));
+            for (at, (side, weight)) in sides.iter_mut().zip(weights).enumerate() {
+                side.weight = Some(weight);
+                side.weighed_by = both.contains(&at).then(|| by.clone());
+            }
+        }
+        sides
     }
 
     /// What was dialled, as the only backend.
