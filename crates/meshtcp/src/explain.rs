@@ -43,14 +43,14 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Which {
     /// Say why one connection went where it went: which policy and rule, the draw, and the split that it fell into
-    Connection(connection::Args),
+    Connection(Box<connection::Args>),
     /// Say what may stand at a place of a document, and in which releases
     Field(field::Args),
 }
 
 pub(crate) fn run(Args { paths, in_force, proxy, outbound, output: format, which }: Args) -> Exit {
     match which {
-        Some(Which::Connection(arguments)) => return connection::run(arguments),
+        Some(Which::Connection(arguments)) => return connection::run(*arguments),
         Some(Which::Field(arguments)) => return field::run(arguments),
         None => {}
     }

@@ -1,7 +1,6 @@
 //! What fingers type without thinking: every line with its exit code and what is printed.
 
-use std::io::Read as _;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -311,13 +310,8 @@ fn a_bug_report_has_what_is_needed_and_no_secret() {
     ] {
         assert!(report.out.contains(file) && folder.join(file).exists(), "{file}: {}", report.out);
     }
-    let mut bytes = String::new();
-    let all = Command::new("grep")
-        .args(["-r", "", folder.to_str().unwrap()])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    all.stdout.unwrap().read_to_string(&mut bytes).unwrap();
+    let all = Command::new("grep").args(["-r", "", folder.to_str().unwrap()]).output().unwrap();
+    let bytes = String::from_utf8_lossy(&all.stdout);
     assert!(
         bytes.contains("name: moves") && !bytes.contains(token),
         "the token of the admin is in the report"
