@@ -137,11 +137,3 @@ fn an_explanation_may_be_asked_for_by_from_and_to() {
         assert!(code == 0 && out.contains("canary"), "{to}: {out}{err}");
     }
 }
-
-#[test]
-fn completion_knows_every_command() {
-    for shell in ["bash", "zsh", "fish"] {
-        let (code, out, _) = answer(&["completion", shell]);
-        assert!(code == 0 && out.contains("preview") && out.contains("control-plane"), "{shell}");
-    }
-}

@@ -375,6 +375,11 @@ fn a_shell_completes_kinds_contexts_and_the_names_that_there_are() {
         out.lines().map(str::to_owned).collect::<Vec<_>>()
     };
     let server = format!("http://{}", desk.control_plane.api);
+    let commands = asked(&["meshtcp", ""], &server);
+    assert!(
+        ["preview", "control-plane"].iter().all(|it| commands.contains(&(*it).to_owned())),
+        "{commands:?}"
+    );
     assert!(asked(&["meshtcp", "get", "meshtcp"], &server).contains(&"meshtcproutes".to_owned()));
     assert_eq!(asked(&["meshtcp", "get", "mtcpr", ""], &server)[..2], ["moves", "stays"]);
     assert_eq!(asked(&["meshtcp", "delete", "mtcpr", "st"], &server), ["stays"]);
