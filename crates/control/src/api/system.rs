@@ -58,7 +58,8 @@ pub(super) fn operations() -> Vec<Operation> {
         .query(OWN),
         Operation::get("/policies", "Lists the kinds of policies", "Policies", |_| {
             Box::pin(async {
-                let rows = Collection::all().into_iter().filter_map(Collection::described_policy);
+                let listed = Collection::all().into_iter().filter(|it| !it.is_own());
+                let rows = listed.filter_map(Collection::described_policy);
                 Ok(Answer::json(json!({ "policies": rows.collect::<Vec<_>>() })))
             })
         }),

@@ -72,6 +72,22 @@ fn of_control_plane() -> String {
             "tls": { "enabled": true, "verification": { "caCert": { "secret": "db-ca" } } },
         } }),
     );
+    // of no rollout there would be no metric of any
+    let [old, new] = ["web", "web-next"].map(|name| json!({ "kind": "MeshService", "name": name }));
+    control_plane.put(
+        "/meshes/default/meshtcproutes/next",
+        &json!({ "type": "MeshTCPRoute", "mesh": "default", "name": "next", "spec": {
+            "targetRef": { "kind": "Mesh" },
+            "to": [{ "targetRef": &old, "rules": [{ "default": { "backendRefs": [&old] } }] }],
+        } }),
+    );
+    control_plane.put(
+        "/meshes/default/meshtcprollouts/next",
+        &json!({ "type": "MeshTCPRollout", "mesh": "default", "name": "next", "spec": {
+            "targetRef": { "kind": "MeshTCPRoute", "name": "next" }, "from": &old, "to": &new,
+            "steps": [{ "weight": 10, "duration": "1h" }],
+        } }),
+    );
     let _proxy =
         Program::start(meshtcp(["proxy", "--proxy", "web-1", "--control-plane", &control_plane.xds]));
     control_plane.program.awaits_text(0, "attached");
@@ -81,6 +97,7 @@ fn of_control_plane() -> String {
             "rollout_live_after_seconds",
             "identity_first_certificate_end_timestamp_seconds",
             "identity_external_secret_unreadable",
+            "rollout_phase",
         ];
         wanted.iter().all(|name| page.contains(&format!("# TYPE meshtcp_{name}")))
     });

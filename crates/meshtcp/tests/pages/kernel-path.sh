@@ -29,7 +29,8 @@ while True:
     connection.close()
 ' &
 run connections-without-a-relay.1
-soon curl -sf localhost:9901/ready
+# a debug build takes seconds to read the types of the kernel
+soon curl -sf --retry 60 --retry-delay 1 --retry-connrefused localhost:9901/ready
 run connections-without-a-relay.2
 says '"listener":"outbound:127.0.0.1:13306","path":"kernel","why":null'
 says '"listener":"inbound:127.0.0.1:18080","path":"relay","why":"it is an inbound"'
