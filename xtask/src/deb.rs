@@ -37,12 +37,12 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
             target().join("release/meshtcp")
         }
     };
-    println!("{}", build(&binary, &to)?.display());
+    println!("{}", build(&binary, &to, "xz")?.display());
     Ok(())
 }
 
-/// Builds the package of a program into a folder. Returns where it is.
-fn build(binary: &Path, to: &Path) -> Outcome<PathBuf> {
+/// Builds the package of a program into a folder, with a compression as dpkg-deb names it. Returns where it is.
+fn build(binary: &Path, to: &Path, compression: &str) -> Outcome<PathBuf> {
     if !on_path("dpkg-deb") {
         return Err("a package is built by dpkg-deb, which is not here: apt-get install dpkg".to_owned());
     }
@@ -65,7 +65,9 @@ fn build(binary: &Path, to: &Path) -> Outcome<PathBuf> {
     }
     tree.conffiles()?;
     let package = to.join(format!("{name}.deb"));
-    execute(Command::new("dpkg-deb").args(["--root-owner-group", "--build"]).arg(tree.root()).arg(&package))?;
+    let mut command = Command::new("dpkg-deb");
+    command.args(["--root-owner-group", &format!("-Z{compression}"), "--build"]);
+    execute(command.arg(tree.root()).arg(&package))?;
     Ok(package)
 }
 

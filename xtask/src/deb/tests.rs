@@ -19,7 +19,8 @@ impl Unpacked {
         let folder = target().join("tmp").join(name);
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).unwrap();
-        let package = build(&binary, &folder).unwrap();
+        // a program with its debug information takes minutes to be made small
+        let package = build(&binary, &folder, "none").unwrap();
         let files = folder.join("host");
         said(Command::new("dpkg-deb").arg("-x").arg(&package).arg(&files));
         Self { folder: files, package }
