@@ -86,8 +86,8 @@ fn redis_is_split_over_zones_and_goes_on_when_the_ingress_is_killed() {
         if mix.0 == Sort::Ours {
             // an Envoy keeps the share of a side that is down
             let quiet = || std::panic::catch_unwind(|| who(&places)).is_ok_and(|who| who == "east");
-            eventually("all stay in the east", || (0..20).all(|_| quiet()));
-            assert_eq!(tally(100, || who(&places)).get("east"), Some(&100));
+            // ten in a hundred would go west: so many in a row are no luck
+            eventually("all stay in the east", || (0..150).all(|_| quiet()));
         }
         assert_eq!(stays.who(), "east", "who is served here notices nothing");
     });
@@ -116,8 +116,7 @@ fn postgresql_is_split_over_zones_and_goes_on_when_the_ingress_is_killed() {
     eventually("both zones answer", || tally(40, || who(&places)).len() == 2);
     assert_split(&tally(200, || who(&places)), &[("east", 90.0), ("west", 10.0)]);
     places.west.kill("ZoneIngress/zi-west");
-    eventually("all stay in the east", || (0..20).all(|_| who(&places) == "east"));
-    assert_eq!(tally(60, || who(&places)).get("east"), Some(&60));
+    eventually("all stay in the east", || (0..100).all(|_| who(&places) == "east"));
     places.open(Sort::Ours);
     eventually("the west is back", || tally(40, || who(&places)).contains_key("west"));
 }
