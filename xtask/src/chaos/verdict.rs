@@ -71,10 +71,10 @@ pub(super) fn of(mut stage: Stage, written: &Written, seen: &Seen, seed: u64, fa
         Ok(())
     };
     if let Err(why) = settled() {
+        let all = stage.proxies.iter().chain(&stage.control_planes);
+        wrong.extend(all.map(|program| format!("{} said last:\n{}", program.name(), program.last_words())));
+        // at the end, where whoever sees only that finds it
         wrong.push(why);
-        wrong.extend(
-            stage.proxies.iter().map(|proxy| format!("{} said last:\n{}", proxy.name(), proxy.last_words())),
-        );
     }
     let Seen { opened, refused, cut } = seen;
     println!(
