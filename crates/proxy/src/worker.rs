@@ -183,7 +183,9 @@ impl Worker {
                 self.look_at_streams();
             }
             self.carry_bulk();
-            self.shake_one();
+            if self.has_handshakes() {
+                self.shake_one();
+            }
             self.on_time();
             self.slots.reclaim();
             self.env.mirrors.reclaim();
@@ -216,23 +218,27 @@ impl Worker {
 
     /// The time in which nothing can happen that is not an event; `None`: forever.
     fn timeout(&self) -> Option<Duration> {
-        if !self.env.turns.is_empty() || !self.env.lane.is_empty() || self.env.mirrors.has_steps() {
+        if !self.env.turns.is_empty() || self.has_handshakes() {
             return Some(Duration::ZERO);
         }
         let env = &self.env;
-        let due = [
+        let due = deadlines::first([
             env.deadlines.next(),
             self.log_due,
             env.accept_again,
             self.drains.again,
             env.warm.due,
             env.mirrors.next_due(),
-        ];
-        let due = due.into_iter().flatten().min();
+        ]);
         // rounded up to what epoll can wait for, or the last millisecond would be spent spinning
         let patience = due.map(|due| (due.since(self.env.now) + MILLISECOND).max(MILLISECOND));
         let streams = self.env.streams.due().map(|due| due.since(self.env.now));
         patience.into_iter().chain(streams).min()
+    }
+
+    /// Whether anybody has a step of a TLS handshake to do.
+    fn has_handshakes(&self) -> bool {
+        !self.env.lane.is_empty() || self.env.mirrors.has_steps()
     }
 
     fn on_time(&mut self) {

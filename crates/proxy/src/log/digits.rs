@@ -4,19 +4,17 @@
 use std::io::Write;
 use std::net::SocketAddr;
 
+use l4::balance::Draw;
+
 /// Appends a number.
-pub(super) fn push_number(mut number: u64, line: &mut Vec<u8>) {
-    let mut digits = [0; 20]; // as many as the largest has
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    line.extend_from_slice(&digits[at..]);
+pub(super) fn push_number(number: u64, line: &mut Vec<u8>) {
+    line.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+/// Appends a draw, in the sixteen digits in which it is shown.
+pub(super) fn push_draw(Draw(draw): Draw, line: &mut Vec<u8>) {
+    let digit = |at: u32| b"0123456789abcdef"[(draw >> (60 - 4 * at)) as usize & 15];
+    line.extend_from_slice(&std::array::from_fn::<u8, 16, _>(|at| digit(at as u32)));
 }
 
 /// Appends `address:port`; an IPv6 address in brackets.
@@ -49,16 +47,11 @@ mod tests {
         String::from_utf8(line).unwrap()
     }
 
-    #[test]
-    fn the_least_and_the_greatest_number_are_whole() {
-        assert_eq!(text(|line| push_number(0, line)), "0");
-        assert_eq!(text(|line| push_number(u64::MAX, line)), u64::MAX.to_string());
-    }
-
     proptest! {
         #[test]
         fn they_say_what_the_machinery_says(number: u64, address: SocketAddr) {
             prop_assert_eq!(text(|line| push_number(number, line)), number.to_string());
+            prop_assert_eq!(text(|line| push_draw(Draw(number), line)), Draw(number).to_string());
             prop_assert_eq!(text(|line| push_address(&address, line)), address.to_string());
         }
     }

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::LineFormat;
-use super::digits::{push_address, push_number};
+use super::digits::{push_address, push_draw, push_number};
 use super::record::{Record, Value};
 
 impl LineFormat {
@@ -17,10 +17,11 @@ impl LineFormat {
 }
 
 fn write_text(record: &Record<'_>, line: &mut Vec<u8>) {
-    let mut separator: &[u8] = b"";
+    let start = line.len();
     record.visit(|key, value| {
-        line.extend_from_slice(separator);
-        separator = b" ";
+        if line.len() > start {
+            line.push(b' ');
+        }
         line.extend_from_slice(key.as_bytes());
         line.push(b'=');
         // writing to memory does not fail
@@ -30,6 +31,11 @@ fn write_text(record: &Record<'_>, line: &mut Vec<u8>) {
                 push_number(number, line);
                 Ok(())
             }
+            Value::Draw(draw) => {
+                push_draw(draw, line);
+                Ok(())
+            }
+            Value::Time(time) => write!(line, "{time:.3}"),
             Value::Address(address) => {
                 push_address(address, line);
                 Ok(())
@@ -49,8 +55,19 @@ fn write_text(record: &Record<'_>, line: &mut Vec<u8>) {
     line.push(b'\n');
 }
 
+/// Whether a byte could be taken for nothing else, so that it needs no quotes; one lookup, as each byte of a line is asked for.
+static PLAIN: [bool; 256] = {
+    let (mut plain, mut byte) = ([false; 256], 0);
+    while byte < 256 {
+        let as_byte = byte as u8;
+        plain[byte] = as_byte.is_ascii_graphic() && as_byte != b'"' && as_byte != b'=';
+        byte += 1;
+    }
+    plain
+};
+
 fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_graphic() && byte != b'"' && byte != b'='
+    PLAIN[usize::from(byte)]
 }
 
 fn write_quoted(text: &str, line: &mut Vec<u8>) {
@@ -85,6 +102,14 @@ fn write_json(record: &Record<'_>, line: &mut Vec<u8>) {
         match value {
             Value::Absent => line.extend_from_slice(b"null"),
             Value::Number(number) => push_number(number, line),
+            Value::Draw(draw) => {
+                line.push(b'"');
+                push_draw(draw, line);
+                line.push(b'"');
+            }
+            Value::Time(time) => {
+                let _ = write!(line, "\"{time:.3}\"");
+            }
             Value::Address(address) => {
                 line.push(b'"');
                 push_address(address, line);

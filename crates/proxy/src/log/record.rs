@@ -59,7 +59,10 @@ pub(super) enum Value<'a> {
     Absent,
     Text(&'a str),
     Shown(&'a dyn std::fmt::Display),
+    /// A time, in milliseconds.
+    Time(Timestamp),
     Number(u64),
+    Draw(Draw),
     Address(&'a SocketAddr),
 }
 
@@ -90,7 +93,7 @@ impl Record<'_> {
             direct,
         } = self;
         let origin = route.and_then(|route| route.origin.as_ref());
-        field("time", Value::Shown(&format_args!("{started:.3}")));
+        field("time", Value::Time(*started));
         field("id", Value::Number(*id));
         field("proxy", Value::Text(listener.proxy.as_str()));
         field("listener", Value::Text(&listener.name));
@@ -113,7 +116,7 @@ impl Record<'_> {
         field("backend", optional_text(backend.map(|backend| &*backend.reference)));
         field("cluster", optional_text(backend.map(|backend| backend.cluster_name())));
         field("endpoint", endpoint.as_ref().map_or(Value::Absent, Value::Address));
-        field("draw", optional(draw.as_ref()));
+        field("draw", draw.map_or(Value::Absent, Value::Draw));
         field("generation", Value::Number(*generation));
         field("attempts", Value::Number((*attempts).into()));
         field("bytes_from_client", Value::Number(bytes[0]));
@@ -187,8 +190,4 @@ fn text(text: &str) -> Value<'_> {
 
 fn optional_text(value: Option<&str>) -> Value<'_> {
     value.map_or(Value::Absent, text)
-}
-
-fn optional<T: std::fmt::Display>(value: Option<&T>) -> Value<'_> {
-    value.map_or(Value::Absent, |value| Value::Shown(value))
 }

@@ -36,6 +36,14 @@ impl Clock {
     }
 }
 
+/// The first of some times; `None`: there is none.
+pub(super) fn first<const N: usize>(times: [Option<Micros>; N]) -> Option<Micros> {
+    // no loop over options: this is asked for before each wait
+    let first =
+        times.into_iter().fold(u64::MAX, |first, time| first.min(time.map_or(u64::MAX, |time| time.0)));
+    (first < u64::MAX).then_some(Micros(first))
+}
+
 /// The next look at each slot: at most one time a slot, never later than what was asked for.
 ///
 /// Whoever looks asks anew, so a deadline that moves away costs nothing, and one that is no longer needed is left
@@ -90,6 +98,12 @@ mod tests {
 
     fn at(milliseconds: u64) -> Micros {
         Micros::default() + Duration::from_millis(milliseconds)
+    }
+
+    #[test]
+    fn the_first_time_is_found_where_there_is_one() {
+        assert_eq!(first([None, Some(at(20)), None, Some(at(7))]), Some(at(7)));
+        assert_eq!(first([None, None]), None);
     }
 
     #[test]

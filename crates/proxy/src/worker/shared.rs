@@ -15,6 +15,9 @@ use crate::health::Board;
 use crate::limits::Places;
 use crate::resolve::Doubts;
 
+/// The most places that one listener leaves to the others.
+const MOST_LEFT: usize = 512;
+
 /// The part of a proxy that its workers share.
 pub(crate) struct Shared {
     /// The bound on all connections.
@@ -66,13 +69,13 @@ impl Shared {
     }
 
     /// Forgets the places of listeners that nobody uses any more, and bounds the others. Where there are several, the one that
-    /// nobody bounds leaves an eighth of all places to the others: a crowd at one, or connections that go round in a circle,
+    /// nobody bounds leaves an eighth of all places to the others, 512 at most: a crowd at one, or connections that go round in a circle,
     /// keep nobody from the rest.
     pub(super) fn settle_places(&self) {
         let mut all = self.listener_places.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, bound| Arc::strong_count(&bound.places) > 1);
         let total = self.places.limit();
-        let usual = if all.len() > 1 { total - total / 8 } else { usize::MAX };
+        let usual = if all.len() > 1 { total - (total / 8).min(MOST_LEFT) } else { usize::MAX };
         for Bound { places, configured } in all.values() {
             places.set_limit(configured.unwrap_or(usual));
         }
