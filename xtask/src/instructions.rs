@@ -33,13 +33,13 @@ struct Work {
 const BUDGETS: [Budget; 2] = [
     Budget {
         what: "a connection: accept, decide, dial, one request, close, count, log",
-        instructions: 15_600,
+        instructions: 13_000,
         few: Work { connections: 200, requests: 1 },
         many: Work { connections: 1_200, requests: 1 },
     },
     Budget {
         what: "a request of 64 bytes and its answer",
-        instructions: 1_850,
+        instructions: 1_700,
         few: Work { connections: 1, requests: 500 },
         many: Work { connections: 1, requests: 4_500 },
     },
