@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use model::ProxyKey;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The certificates of the proxies that attach to the control planes of a store, and the authorities that sign them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CertificateReport {
     /// The authorities, by mesh and name.
@@ -43,7 +44,7 @@ impl CertificateReport {
 }
 
 /// That certificates are to be made anew, as control planes on one store tell each other.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Rotation {
     /// What tells it from others.
@@ -65,7 +66,7 @@ impl Rotation {
 }
 
 /// A secret that proxies need to dial a service outside the mesh.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OutsideRow {
     /// Its mesh.
@@ -83,7 +84,7 @@ pub struct OutsideRow {
 }
 
 /// An authority.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AuthorityRow {
     /// Its mesh.
@@ -101,7 +102,7 @@ pub struct AuthorityRow {
 }
 
 /// The certificate of a proxy.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CertificateRow {
     /// Its mesh.

@@ -19,6 +19,7 @@ mod text;
 use dialect::envoy::EnvoyOptions;
 use model::{Problem, Severity};
 use plan::{Context, ProxyId};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Ledger;
@@ -51,7 +52,7 @@ impl State {
 }
 
 /// What a change would do.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Preview {
     /// The resources that become different, by kind, mesh and name.

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use plan::ProxyId;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Revision;
@@ -26,7 +27,7 @@ pub use routes::{Reach, Reached, RouteAtProxy, RouteReport, RouteTotals};
 pub use served::{Served, ServedAll};
 
 /// The proxies and the routes of a control plane, and of all others on the same store.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FleetReport {
     /// The state of the resources that was adopted last; 0: none yet.
@@ -56,7 +57,7 @@ pub struct FleetReport {
 }
 
 /// How many there are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Totals {
     /// Proxies.
@@ -66,7 +67,7 @@ pub struct Totals {
 }
 
 /// A control plane.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ControlPlane {
     /// Its name: what its API calls `instanceId`.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use plan::ProxyId;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::Revision;
@@ -19,7 +20,7 @@ pub use progress::{Named, Progress};
 pub use underway::{Rollouts, Touched};
 
 /// A state of the resources that was accepted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Accepted {
     /// Its revision. Some are left out when a burst of changes is adopted at once.
@@ -34,7 +35,7 @@ pub struct Accepted {
 }
 
 /// How far one revision has come.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Rollout {
     /// The revision, and when it was accepted.
@@ -80,18 +81,20 @@ impl Rollout {
 }
 
 /// A proxy that was told and has not answered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Lagging {
     /// The proxy, as `mesh/name`.
+    #[schemars(with = "String")]
     pub proxy: ProxyId,
     /// Whether it is attached now; one that is not gets it when it comes back.
     pub attached: bool,
 }
 
 /// A proxy that refuses, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RefusedBy {
     /// The proxy, as `mesh/name`.
+    #[schemars(with = "String")]
     pub proxy: ProxyId,
     /// What it refuses and why in its own words: `name: reason`.
     pub reasons: Vec<String>,
@@ -99,7 +102,7 @@ pub struct RefusedBy {
 
 /// Times from the acceptance of a revision until a part of the concerned proxies ran it, in seconds; `null`: not yet,
 /// or nobody was concerned.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LiveAfter {
     /// Half of them.
     #[serde(rename = "p50", serialize_with = "seconds", deserialize_with = "of_seconds", default)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use xds::{Event, Family, TypeUrl, Version};
 
@@ -62,7 +63,7 @@ impl ProxyStatus {
 }
 
 /// An open stream.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Connection {
     /// When it was opened.
@@ -70,6 +71,7 @@ pub struct Connection {
     /// How it is spoken.
     pub protocol: StreamKind,
     /// The kind of proxy.
+    #[schemars(with = "String")]
     pub dialect: Family,
     /// The address it came from, where known.
     pub peer: Option<std::net::SocketAddr>,
@@ -78,7 +80,7 @@ pub struct Connection {
 }
 
 /// How a stream is spoken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum StreamKind {
     /// Incremental: what differs is sent.
@@ -120,10 +122,11 @@ pub struct Acked {
 }
 
 /// A resource that was refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Rejection {
     /// Its type.
+    #[schemars(with = "String")]
     pub type_url: TypeUrl,
     /// Its name.
     pub name: String,
@@ -134,7 +137,7 @@ pub struct Rejection {
 }
 
 /// Somebody who wanted to attach and may not, or waits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TurnedAway {
     /// Who it says it is: `mesh/name` of a proxy, or its node id where that is none; empty before it has said that.

@@ -8,6 +8,7 @@ use l4::balance::Draw;
 use l4::config::Backend;
 use l4::decide::Facts;
 use plan::ProxyId;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -15,7 +16,7 @@ use crate::compile::Compiled;
 pub use record::Record;
 
 /// One connection, and where its draw falls in the split that is in force.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Story {
     /// What its record says, by the keys of the connection log.
     pub connection: Value,
@@ -26,7 +27,7 @@ pub struct Story {
 }
 
 /// The share of one backend as an interval of draws.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Interval {
     /// The backendRef in words.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
@@ -12,12 +13,14 @@ use crate::resource::Resource;
 /// Who a resource is: two with one key are the same one. By kind, mesh and name.
 ///
 /// Spelled `MeshTCPRoute default/canary`, or `Zone east` where there is no mesh, wherever people read it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct ResourceKey {
     /// The kind.
+    #[schemars(with = "String")]
     pub kind: Kind,
     /// The mesh; `None` for kinds of global scope, and only for those.
     #[serde(serialize_with = "text_or_empty", deserialize_with = "text_if_any")]
+    #[schemars(with = "String")]
     pub mesh: Option<String>,
     /// The stored name.
     pub name: String,

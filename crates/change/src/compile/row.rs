@@ -7,12 +7,13 @@ use plan::{
     Backend, Destination, Direction, Fate, Listener, Match, Owner, Plan, PolicyOrigin, ProxyId, Route,
     Unusable, shares,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::CompiledProxy;
 
 /// Which way the connections of a listener flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Sort {
     /// From the mesh to the application.
@@ -34,10 +35,11 @@ impl fmt::Display for Sort {
 }
 
 /// One listener in words.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Row {
     /// The proxy, as `mesh/name`.
+    #[schemars(with = "String")]
     pub proxy: ProxyId,
     /// Which way connections flow.
     pub sort: Sort,
@@ -56,7 +58,7 @@ pub struct Row {
 }
 
 /// One side of a split in words.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Share {
     /// The backendRef, without its kind.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use plan::{Direction, Listener, ProxyId};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::live::{Live, LiveConnection};
@@ -12,10 +13,11 @@ use crate::compile::Compiled;
 use crate::permitted::{Answer, Client, answer};
 
 /// Open connections of one client at one inbound that would not be let in any more.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NotLetIn {
     /// The proxy, as `mesh/name`.
+    #[schemars(with = "String")]
     pub proxy: ProxyId,
     /// The inbound listener.
     pub listener: String,

@@ -9,6 +9,7 @@ use l4::config::{self, Listener, Route};
 use l4::decide::{Addresses, AllWell, Facts, RouteIndex};
 use l4::existing::{Drain, Established, Fate, Living, Shares, fate};
 use plan::ProxyId;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::compile::without_kind;
@@ -44,7 +45,7 @@ pub struct LiveConnection {
 }
 
 /// What a change of a split does to open connections (label `meshtcp.io/existing`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Existing {
     /// They stay where they are.
@@ -78,7 +79,7 @@ impl From<config::Existing> for Existing {
 }
 
 /// What becomes of the open connections of one listener.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Affected {
     /// The setting that decides.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use plan::ProxyId;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use xds::Family;
 
@@ -10,13 +11,15 @@ use super::live::{Affected, Live};
 use crate::compile::{Change, Compiled, Row, What, changes};
 
 /// One proxy that would be told something else.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProxyPreview {
     /// The proxy, as `mesh/name`.
+    #[schemars(with = "String")]
     pub proxy: ProxyId,
     /// The only dialect in which it would be told something else, `envoy` or `l4`; `None`: in both.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub only_for: Option<Family>,
     /// What could not be said to it as asked and is not so now, with the dialect.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -28,7 +31,7 @@ pub struct ProxyPreview {
 }
 
 /// One listener that would come, go, or send connections elsewhere.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ListenerChange {
     /// How messages call it: `outbound redis`.

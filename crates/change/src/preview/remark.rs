@@ -1,11 +1,13 @@
 //! What would be wrong or doubtful after a change that is not so before it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use model::{Problem, Severity};
 use plan::{Listener, Plan};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize, Serializer};
 use xds::Family;
 
@@ -27,7 +29,7 @@ pub struct Remark {
 }
 
 /// What there is to say.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", tag = "is")]
 pub enum RemarkKind {
     /// Something with a resource, or with what a proxy would be told.
@@ -114,18 +116,32 @@ impl RemarkKind {
     }
 }
 
+/// A remark as it is told: its members, and beside them what they say to people.
+#[derive(Serialize, JsonSchema)]
+struct Shown<'a> {
+    severity: Severity,
+    /// The resource, as `Kind mesh/name`, or the listener, as `outbound redis`; empty: none alone.
+    about: &'a str,
+    kind: &'a RemarkKind,
+    /// What it is, in words.
+    text: String,
+    /// What to do, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    help: Option<&'a str>,
+}
+
+impl JsonSchema for Remark {
+    fn schema_name() -> Cow<'static, str> {
+        "Remark".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Shown::json_schema(generator)
+    }
+}
+
 impl Serialize for Remark {
-    /// The members, and beside them `text` and `help` for people.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Shown<'a> {
-            severity: Severity,
-            about: &'a str,
-            kind: &'a RemarkKind,
-            text: String,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            help: Option<&'a str>,
-        }
         let Self { severity, about, kind } = self;
         Shown { severity: *severity, about, kind, text: kind.to_string(), help: kind.help() }
             .serialize(serializer)

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use plan::{Plan, ProxyId};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use xds::Version;
 
@@ -14,10 +15,11 @@ use crate::compile::Compiled;
 use crate::status::{Connection, ProxyStatus, Rejection};
 
 /// One proxy.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProxyReport {
     /// The proxy, as `mesh/name`.
+    #[schemars(with = "String")]
     pub proxy: ProxyId,
     /// Whether there is a Dataplane of that name.
     pub known: bool,
@@ -33,8 +35,10 @@ pub struct ProxyReport {
     /// The newest revision that it runs; `None`: none that is known.
     pub runs: Option<Revision>,
     /// The version of the set that it should run.
+    #[schemars(with = "Option<String>")]
     pub published: Option<Version>,
     /// The last version that it has accepted as a whole.
+    #[schemars(with = "Option<String>")]
     pub accepted: Option<Version>,
     /// Whether it runs what it should.
     pub in_sync: bool,
@@ -50,7 +54,7 @@ pub struct ProxyReport {
 }
 
 /// Something that a proxy refuses.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Refusal {
     /// The resource.
@@ -110,7 +114,7 @@ impl ProxyState {
 }
 
 /// How many proxies there are, and how they are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ProxyTotals {
     /// All.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use model::{Kind, Resource};
 use plan::{Outcome, Plan, ProxyId, RouteStatus};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::concern::concerned;
@@ -15,7 +16,7 @@ use crate::status::{ProxyStatus, Rejection};
 const NAMED: usize = 100;
 
 /// One route policy.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RouteReport {
     /// The policy, as `Kind mesh/name`.
@@ -31,10 +32,11 @@ pub struct RouteReport {
 }
 
 /// One route policy at one proxy.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RouteAtProxy {
     /// The proxy, as `mesh/name`.
+    #[schemars(with = "String")]
     pub proxy: ProxyId,
     /// The outbounds and gateway listeners that it decides.
     #[serde(default)]
@@ -50,7 +52,7 @@ pub struct RouteAtProxy {
 }
 
 /// How far a route has come at one proxy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reach {
     /// The proxy runs it.
@@ -94,7 +96,7 @@ impl Reach {
 }
 
 /// At how many proxies a route has come how far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Reached {
     live: usize,
@@ -146,7 +148,7 @@ impl RouteReport {
 }
 
 /// How many route policies there are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RouteTotals {
     /// All.

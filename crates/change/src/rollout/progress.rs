@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Accepted, Lagging, LiveAfter, RefusedBy, Rollout};
@@ -12,7 +13,7 @@ const NAMED: usize = 100;
 const GROUPS: usize = 128;
 
 /// How far a revision has come at the proxies of one control plane, or of several together.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Progress {
     /// The revision, and when it was accepted.
     #[serde(flatten)]
@@ -26,7 +27,7 @@ pub struct Progress {
 }
 
 /// The first few of many, and how many there are.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Named<T> {
     count: usize,
     first: Vec<T>,

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use l4::counts::CONNECT_TIME_BOUNDS;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How many connects took how long: those of several proxies can be added up, and those of an earlier time taken away.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectTimes {
     /// How many took at most as long as each of [`ConnectTimes::BOUNDS`], and longer than the one before it; the last ones took

@@ -4,12 +4,13 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use l4::Ending;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ConnectTimes;
 
 /// What was counted of connections. All numbers but `active` and `on_old_weights`, which say what is now, only grow.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Counts {
     /// How often the backend was chosen. What was chosen and neither opened nor refused is being dialled.
@@ -45,7 +46,7 @@ pub struct Counts {
 pub type Cause = Cow<'static, str>;
 
 /// How many connections were refused, by why.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Causes(pub BTreeMap<Cause, u64>);
 

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use l4::config::Direction;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What connections are counted by: who dials what which way, the policy that decides, and the backend that it chose.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Flow {
     /// The mesh of the proxies; empty for proxies of a zone.
@@ -22,7 +23,7 @@ pub struct Flow {
 }
 
 /// Which way connections flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Way {
     /// From an application into the mesh.

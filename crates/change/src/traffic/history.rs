@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Counts;
@@ -17,7 +18,7 @@ pub const SAMPLES: usize = 180;
 const LATELY: usize = 12;
 
 /// How fast it went in one step, in the second.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Pace {
     /// Connections established.
@@ -60,7 +61,7 @@ impl Pace {
 }
 
 /// How fast it went in the last [`SAMPLES`] steps, the oldest first.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "Columns", into = "Columns")]
 pub struct History(VecDeque<Pace>);
 
@@ -89,7 +90,7 @@ impl History {
 }
 
 /// A history as it travels: column by column, of which those that are all 0 are left out.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 struct Columns {
     /// How many steps there are.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use plan::ProxyId;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ConnectTimes, Counts, EARLY_BYTES, EARLY_TIME, Flow, History, Merged, Pace, STEP, Traffic, Way};
@@ -52,7 +53,7 @@ pub struct Chosen {
 }
 
 /// A page of what was counted.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TrafficPage {
     /// When counting began here.
@@ -76,7 +77,7 @@ pub struct TrafficPage {
 }
 
 /// One row.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TrafficRow {
     /// What it is counted by; absent: all flows of the proxy.
@@ -84,6 +85,7 @@ pub struct TrafficRow {
     pub flow: Option<Flow>,
     /// The proxy; absent: all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub proxy: Option<ProxyId>,
     /// How many proxies have such connections.
     pub proxies: usize,

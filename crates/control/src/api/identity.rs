@@ -1,12 +1,15 @@
 //! Who has which certificate, and new ones now.
 
 use axum::http::Method;
+use change::certificates::CertificateReport;
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::json;
 
 use super::answer::Answer;
 use super::ask::Ask;
 use super::caller::Role;
-use super::operation::{Body, Operation, Outcome, Query, Sort};
+use super::operation::{Body, Operation, Outcome, Query, Schema, Sort};
 use super::refusal::Refusal;
 
 const OF_MESH: &[Query] = &[Query { name: "mesh", about: "Only of this mesh", sort: Sort::Text }];
@@ -22,11 +25,14 @@ pub(super) fn operations() -> Vec<Operation> {
         |ask| Box::pin(rotate(ask)),
     );
     vec![
-        Operation::get("/_identity", "Says who has which certificate, and who signs them", "Object", |ask| {
-            Box::pin(report(ask))
-        })
+        Operation::get(
+            "/_identity",
+            "Says who has which certificate, and who signs them",
+            Schema::of::<CertificateReport>(),
+            |ask| Box::pin(report(ask)),
+        )
         .query(OF_MESH),
-        rotate.needs(Role::Writer).good(200, Body::Json("Object")).query(OF_MESH).query(OF_PROXY),
+        rotate.needs(Role::Writer).good(200, Body::of::<Rotated>()).query(OF_MESH).query(OF_PROXY),
     ]
 }
 
@@ -41,6 +47,12 @@ async fn report(ask: Ask) -> Outcome {
     Ok(Answer::json(json!(report)))
 }
 
+/// How many proxies attached here get a new certificate.
+#[derive(Serialize, JsonSchema)]
+struct Rotated {
+    rotated: usize,
+}
+
 async fn rotate(ask: Ask) -> Outcome {
     let [mesh, name] = ["mesh", "name"].map(|part| ask.asked(part).map(str::to_owned));
     if mesh.is_none() && name.is_some() {
@@ -50,5 +62,5 @@ async fn rotate(ask: Ask) -> Outcome {
         Some(issuer) => issuer.rotate(mesh, name).await,
         None => 0,
     };
-    Ok(Answer::json(json!({ "rotated": rotated })))
+    Ok(Answer::json(json!(Rotated { rotated })))
 }

@@ -3,19 +3,26 @@
 use axum::http::Method;
 use model::Kind;
 use model::kind::Scope;
+use schemars::SchemaGenerator;
+use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use super::caller::Role;
 use super::collection::Collection;
-use super::operation::{Body, Operation, Query, Sort};
+use super::operation::{Body, Operation, Query, Schema, Sort};
 
 /// The document. Equal on every machine: it depends on nothing but the program.
 pub fn document() -> Value {
     let mut paths: std::collections::BTreeMap<&str, Map<String, Value>> = std::collections::BTreeMap::new();
+    let settings = SchemaSettings::draft2020_12().for_serialize();
+    let mut generator =
+        settings.with(|it| it.definitions_path = "/components/schemas".into()).into_generator();
     for operation in super::operations() {
         let methods = paths.entry(operation.path).or_default();
-        methods.insert(operation.method.as_str().to_ascii_lowercase(), described(&operation));
+        methods.insert(operation.method.as_str().to_ascii_lowercase(), described(&operation, &mut generator));
     }
+    let mut schemas = named();
+    schemas.extend(generator.take_definitions(true));
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -28,12 +35,12 @@ pub fn document() -> Value {
         "paths": paths,
         "components": {
             "securitySchemes": { "token": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" } },
-            "schemas": schemas(),
+            "schemas": schemas,
         },
     })
 }
 
-fn described(operation: &Operation) -> Value {
+fn described(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
     let Operation { method, path, needs, open, summary, query, body, good, bad, of_many: _, run: _ } =
         operation;
     let mut parameters: Vec<Value> = path
@@ -46,7 +53,8 @@ fn described(operation: &Operation) -> Value {
     let mut answers: std::collections::BTreeMap<String, Value> = std::collections::BTreeMap::new();
     for (status, body) in good {
         let content = match body {
-            Body::Json(schema) => json!({ "application/json": { "schema": reference(schema) } }),
+            Body::Json(Schema::Named(name)) => json!({ "application/json": { "schema": reference(name) } }),
+            Body::Json(Schema::Of(schema)) => json!({ "application/json": { "schema": schema(generator) } }),
             Body::Events => json!({ "text/event-stream": { "schema": { "type": "string" } } }),
             Body::Text => json!({ "text/plain": { "schema": { "type": "string" } } }),
         };
@@ -214,13 +222,14 @@ fn object(required: &[&str], properties: Value) -> Value {
     json!({ "type": "object", "required": required, "properties": properties })
 }
 
-fn schemas() -> Value {
+/// The shapes of what callers send, and of what is answered as Kuma's API does: those have no type of ours.
+fn named() -> Map<String, Value> {
     let text = || json!({ "type": "string" });
     let texts = || json!({ "type": "array", "items": { "type": "string" } });
     let objects = || json!({ "type": "array", "items": { "type": "object" } });
     let kinds: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
     let lists = |extra: &str| object(&[extra], json!({ extra: objects() }));
-    json!({
+    let schemas = json!({
         "Object": { "type": "object" },
         "Resource": {
             "type": "object",
@@ -250,29 +259,6 @@ fn schemas() -> Value {
             }))],
         },
         "Line": object(&["line"], json!({ "line": text() })),
-        "Story": object(&["connection", "split"], json!({
-            "connection": { "type": "object" },
-            "fraction": { "type": ["number", "null"] },
-            "split": objects(),
-        })),
-        "Session": object(&["product", "role", "offers"], json!({
-            "product": text(), "role": text(), "offers": texts(), "name": text(), "version": text(), "instance": text(),
-            "profile": text(), "readOnly": { "type": "boolean" },
-        })),
-        "Preview": object(&["resources", "proxiesTotal", "proxies", "remarks"], json!({
-            "resources": objects(),
-            "proxiesTotal": { "type": "integer", "minimum": 0 },
-            "proxies": objects(),
-            "remarks": objects(),
-        })),
-        "Applied": object(&["resources"], json!({
-            "revision": { "type": "integer", "minimum": 0 },
-            "resources": objects(),
-        })),
-        "History": object(&["total", "items"], json!({
-            "total": { "type": "integer", "minimum": 0 },
-            "items": objects(),
-        })),
         "ResourceList": {
             "type": "object",
             "required": ["total", "items", "next"],
@@ -294,14 +280,8 @@ fn schemas() -> Value {
             "more_invalid_parameters": { "type": "integer", "minimum": 1 },
             "causes": { "type": "array", "items": object(&["field", "message"], json!({ "field": text(), "message": text() })) },
         })),
-        "Index": object(&["hostname", "product", "version", "instanceId", "clusterId", "gui"], json!({
-            "hostname": text(), "product": text(), "version": text(), "instanceId": text(), "clusterId": text(),
-            "basedOnKuma": text(), "gui": text(),
-        })),
-        "WhoAmI": object(&["name", "groups"], json!({ "name": text(), "groups": texts() })),
         "ResourceTypes": lists("resources"),
         "Policies": lists("policies"),
-        "Revisions": lists("revisions"),
         "AppliedPolicies": lists("policies"),
         "Routes": lists("routes"),
         "ProxyRules": lists("rules"),
@@ -319,5 +299,9 @@ fn schemas() -> Value {
         "UserTokenRequest": object(&["name", "validFor"], json!({
             "name": { "type": "string", "minLength": 1 }, "groups": texts(), "validFor": text(),
         })),
-    })
+    });
+    match schemas {
+        Value::Object(schemas) => schemas,
+        _ => Map::new(),
+    }
 }

@@ -4,6 +4,7 @@
 use std::pin::Pin;
 
 use axum::http::Method;
+use schemars::{JsonSchema, SchemaGenerator};
 
 use super::answer::Answer;
 use super::ask::Ask;
@@ -59,10 +60,39 @@ pub(super) enum Sort {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Body {
     /// JSON, of this schema.
-    Json(&'static str),
+    Json(Schema),
     Text,
     /// Server-sent events.
     Events,
+}
+
+/// The shape of JSON.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Schema {
+    /// That of a type.
+    Of(fn(&mut SchemaGenerator) -> schemars::Schema),
+    /// One that Kuma's API has, by its name in the document.
+    Named(&'static str),
+}
+
+impl Schema {
+    /// The shape of a type, as it is written.
+    pub(super) fn of<T: JsonSchema>() -> Self {
+        Self::Of(SchemaGenerator::subschema_for::<T>)
+    }
+}
+
+impl From<&'static str> for Schema {
+    fn from(name: &'static str) -> Self {
+        Self::Named(name)
+    }
+}
+
+impl Body {
+    /// JSON of a type.
+    pub(super) fn of<T: JsonSchema>() -> Self {
+        Self::Json(Schema::of::<T>())
+    }
 }
 
 impl Operation {
@@ -70,10 +100,10 @@ impl Operation {
     pub(super) fn get(
         path: &'static str,
         summary: &'static str,
-        schema: &'static str,
+        schema: impl Into<Schema>,
         run: fn(Ask) -> Pending,
     ) -> Self {
-        Self::new(Method::GET, path, summary, run).needs(Role::Reader).good(200, Body::Json(schema))
+        Self::new(Method::GET, path, summary, run).needs(Role::Reader).good(200, Body::Json(schema.into()))
     }
 
     pub(super) fn new(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::http::Method;
 use change::addresses::Filler;
-use change::preview::{Live, State, overlay, preview, stored};
+use change::preview::{Live, Preview, State, overlay, preview, stored};
 use change::{Content, Entry, Ledger};
 use model::{Kind, Problem};
 use plan::Context;
@@ -28,7 +28,7 @@ pub(super) fn operations() -> Vec<Operation> {
         "What it would do to put these resources, without doing it",
         |ask| Box::pin(foretold(ask)),
     );
-    vec![row.takes("Proposal").good(200, Body::Json("Preview")).needs(Role::Reader)]
+    vec![row.takes("Proposal").good(200, Body::of::<Preview>()).needs(Role::Reader)]
 }
 
 async fn foretold(ask: Ask) -> Outcome {

@@ -11,7 +11,7 @@ use axum::http::Method;
 
 use super::caller::Role;
 use super::listing::{DATAPLANE_FILTERS, FILTERS, PAGING};
-use super::operation::{Body, Operation, Query, Sort};
+use super::operation::{Body, Operation, Query, Schema, Sort};
 
 /// What could not be done.
 const PUT: &str = "Could not process a resource";
@@ -41,18 +41,24 @@ pub(super) fn operations() -> Vec<Operation> {
         let put = Operation::new(Method::PUT, item, "Creates or replaces a resource", |ask| {
             Box::pin(write::put(ask))
         });
-        let put = put.takes("Resource").good(200, Body::Json("Warnings")).good(201, Body::Json("Warnings"));
+        let put = put
+            .takes("Resource")
+            .good(200, Body::Json("Warnings".into()))
+            .good(201, Body::Json("Warnings".into()));
         rows.push(put.bad(409));
         let past = match item {
             "/{plural}/{name}" => "/{plural}/{name}/_history",
             _ => "/meshes/{mesh}/{plural}/{name}/_history",
         };
-        rows.push(Operation::get(past, "Shows who changed a resource when, and how", "History", |ask| {
-            Box::pin(history::of_one(ask))
-        }));
+        rows.push(Operation::get(
+            past,
+            "Shows who changed a resource when, and how",
+            Schema::of::<history::History>(),
+            |ask| Box::pin(history::of_one(ask)),
+        ));
         let delete =
             Operation::new(Method::DELETE, item, "Deletes a resource", |ask| Box::pin(write::delete(ask)));
-        rows.push(delete.good(200, Body::Json("Warnings")).bad(409));
+        rows.push(delete.good(200, Body::Json("Warnings".into())).bad(409));
     }
     let all = Operation::new(
         Method::POST,
@@ -60,7 +66,7 @@ pub(super) fn operations() -> Vec<Operation> {
         "Creates or replaces resources together: all or none, and proxies are told the whole",
         |ask| Box::pin(apply::apply(ask)),
     );
-    rows.push(all.takes("Proposal").of_many().good(200, Body::Json("Applied")).bad(409));
+    rows.push(all.takes("Proposal").of_many().good(200, Body::of::<apply::Applied>()).bad(409));
     let kri = Operation::get("/_kri/{kri}", "Shows the resource with an identifier", "Shown", |ask| {
         Box::pin(read::by_kri(ask))
     });

@@ -4,8 +4,10 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use change::report::{Question, Subject};
+use change::report::{FleetReport, Question, Subject};
 use change::rollout::Rollout;
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::json;
 use tokio::sync::mpsc::{Sender, channel};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -14,7 +16,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::Desk;
 use super::answer::Answer;
 use super::ask::Ask;
-use super::operation::{Body, Operation, Outcome, Query, Sort};
+use super::operation::{Body, Operation, Outcome, Query, Schema, Sort};
 use super::refusal::Refusal;
 
 use crate::store::Revision;
@@ -63,13 +65,19 @@ pub(super) fn operations() -> Vec<Operation> {
         |ask| Box::pin(events(ask)),
     );
     vec![
-        Operation::get("/_status", "Says how every proxy and every route is", "Object", |ask| {
-            Box::pin(status(ask))
-        })
+        Operation::get(
+            "/_status",
+            "Says how every proxy and every route is",
+            Schema::of::<FleetReport>(),
+            |ask| Box::pin(status(ask)),
+        )
         .query(STATUS),
-        Operation::get("/_revisions", "Says how far the last revisions have come", "Revisions", |ask| {
-            Box::pin(all(ask))
-        }),
+        Operation::get(
+            "/_revisions",
+            "Says how far the last revisions have come",
+            Schema::of::<Revisions>(),
+            |ask| Box::pin(all(ask)),
+        ),
         Operation { good: vec![(200, Body::Events)], ..events }.query(EVENTS),
     ]
 }
@@ -106,9 +114,14 @@ fn question(ask: &Ask) -> Result<Question, Refusal> {
     })
 }
 
-/// The newest first.
+/// How far the last revisions have come, the newest first.
+#[derive(Serialize, JsonSchema)]
+struct Revisions {
+    revisions: Vec<Rollout>,
+}
+
 async fn all(ask: Ask) -> Outcome {
-    Ok(Answer::json(json!({ "revisions": ask.desk().plane.rollouts() })))
+    Ok(Answer::json(json!(Revisions { revisions: ask.desk().plane.rollouts() })))
 }
 
 /// Server-sent events: `waiting` until the revision is adopted, `rollout` whenever something moved, and one at the end:

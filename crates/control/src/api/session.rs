@@ -2,12 +2,14 @@
 
 use axum::http::Method;
 use change::story::Story;
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::ask::Ask;
 use super::caller::Role;
-use super::operation::{Body, Operation, Outcome};
+use super::operation::{Body, Operation, Outcome, Schema};
 use super::refusal::Refusal;
 
 /// The rows.
@@ -22,26 +24,48 @@ pub(super) fn operations() -> Vec<Operation> {
         Operation::get(
             "/_session",
             "Says what is offered here, and what the caller may do",
-            "Session",
-            |ask| Box::pin(async move { Ok(Answer::json(session(&ask))) }),
+            Schema::of::<Session>(),
+            |ask| Box::pin(async move { Ok(Answer::json(json!(Session::of(&ask)))) }),
         )
         .needs(Role::Nobody),
-        story.takes("Line").good(200, Body::Json("Story")).needs(Role::Reader),
+        story.takes("Line").good(200, Body::of::<Story>()).needs(Role::Reader),
     ]
 }
 
-fn session(ask: &Ask) -> Value {
-    let setup = &ask.desk().setup;
-    json!({
-        "product": "control plane",
-        "version": env!("CARGO_PKG_VERSION"),
-        "instance": setup.instance,
-        "profile": setup.rules.profile.as_str(),
-        "name": ask.caller.name,
-        "role": ask.caller.role().as_str(),
-        "readOnly": setup.read_only,
-        "offers": ["resources", "revisions", "tokens", "history"],
-    })
+/// What is offered here, and what the caller may do.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Session {
+    product: &'static str,
+    version: &'static str,
+    /// The id of the process.
+    instance: String,
+    /// The release whose rules apply.
+    profile: String,
+    /// The caller, as the API knows them.
+    name: String,
+    /// `nobody`, `reader`, `writer` or `admin`.
+    role: String,
+    /// Whether nobody may write here.
+    read_only: bool,
+    /// The parts of the API that are there.
+    offers: [&'static str; 4],
+}
+
+impl Session {
+    fn of(ask: &Ask) -> Self {
+        let setup = &ask.desk().setup;
+        Self {
+            product: "control plane",
+            version: env!("CARGO_PKG_VERSION"),
+            instance: setup.instance.to_string(),
+            profile: setup.rules.profile.as_str().to_owned(),
+            name: ask.caller.name.to_string(),
+            role: ask.caller.role().as_str().to_owned(),
+            read_only: setup.read_only,
+            offers: ["resources", "revisions", "tokens", "history"],
+        }
+    }
 }
 
 async fn story(ask: Ask) -> Outcome {

@@ -3,13 +3,15 @@
 use std::sync::LazyLock;
 
 use axum::http::Method;
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::json;
 use xds::Version;
 
 use super::answer::Answer;
 use super::caller::Role;
 use super::collection::Collection;
-use super::operation::{Body, Operation, Query, Sort};
+use super::operation::{Body, Operation, Query, Schema, Sort};
 
 /// It takes longer to make than to send, and anybody may ask.
 static OPENAPI: LazyLock<String> = LazyLock::new(|| format!("{:#}\n", super::openapi::document()));
@@ -18,6 +20,30 @@ static OPENAPI: LazyLock<String> = LazyLock::new(|| format!("{:#}\n", super::ope
 const OWN: &[Query] =
     &[Query { name: "own", about: "Also the kinds that are meshtcp's own", sort: Sort::Flag }];
 
+/// What this server is.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Index {
+    hostname: String,
+    product: String,
+    version: String,
+    /// The id of the process.
+    instance_id: String,
+    /// The id of the store: control planes that share one are one.
+    cluster_id: String,
+    /// The release of Kuma whose rules apply.
+    based_on_kuma: String,
+    /// The path of the page.
+    gui: &'static str,
+}
+
+/// Who calls.
+#[derive(Serialize, JsonSchema)]
+struct WhoAmI {
+    name: String,
+    groups: Vec<String>,
+}
+
 /// The rows.
 pub(super) fn operations() -> Vec<Operation> {
     vec![
@@ -25,25 +51,24 @@ pub(super) fn operations() -> Vec<Operation> {
             Box::pin(async move {
                 let desk = ask.desk();
                 let setup = &desk.setup;
-                Ok(Answer::json(json!({
-                    "hostname": setup.hostname,
-                    "product": setup.product,
-                    "version": setup.version,
-                    "instanceId": setup.instance,
-                    // control planes that share a store are one
-                    "clusterId": Version::of(desk.store.describe().as_bytes()).to_string(),
-                    "basedOnKuma": setup.rules.profile.release().as_str(),
-                    "gui": "/gui",
+                Ok(Answer::json(json!(Index {
+                    hostname: setup.hostname.to_string(),
+                    product: setup.product.to_string(),
+                    version: setup.version.to_string(),
+                    instance_id: setup.instance.to_string(),
+                    cluster_id: Version::of(desk.store.describe().as_bytes()).to_string(),
+                    based_on_kuma: setup.rules.profile.release().as_str().to_owned(),
+                    gui: "/gui",
                 })))
             })
         })
         .open()
-        .good(200, Body::Json("Index")),
+        .good(200, Body::of::<Index>()),
         Operation::new(Method::GET, "/openapi.json", "Shows this API as an OpenAPI document", |_| {
             Box::pin(async { Ok(Answer::written(&OPENAPI)) })
         })
         .open()
-        .good(200, Body::Json("Object")),
+        .good(200, Body::Json("Object".into())),
         Operation::get("/config", "Shows the configuration, without secrets", "Object", |ask| {
             Box::pin(async move { Ok(Answer::json(ask.desk().setup.config.clone())) })
         }),
@@ -63,10 +88,13 @@ pub(super) fn operations() -> Vec<Operation> {
                 Ok(Answer::json(json!({ "policies": rows.collect::<Vec<_>>() })))
             })
         }),
-        Operation::get("/who-am-i", "Says who calls", "WhoAmI", |ask| {
+        Operation::get("/who-am-i", "Says who calls", Schema::of::<WhoAmI>(), |ask| {
             Box::pin(async move {
                 let caller = &ask.caller;
-                Ok(Answer::json(json!({ "name": caller.name, "groups": caller.groups })))
+                Ok(Answer::json(json!(WhoAmI {
+                    name: caller.name.to_string(),
+                    groups: caller.groups.clone()
+                })))
             })
         })
         .needs(Role::Nobody),

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use change::traffic::TrafficQuestion;
+use change::traffic::{TrafficPage, TrafficQuestion};
 use serde_json::json;
 use tokio_stream::StreamExt as _;
 
 use super::answer::Answer;
 use super::ask::Ask;
-use super::operation::{Body, Operation, Outcome, Query, Sort};
+use super::operation::{Body, Operation, Outcome, Query, Schema, Sort};
 use super::refusal::Refusal;
 use crate::telemetry::{follow, question};
 
@@ -58,9 +58,12 @@ pub(super) fn operations() -> Vec<Operation> {
         |ask| Box::pin(events(ask)),
     );
     vec![
-        Operation::get("/_traffic", "Says what connections do, as proxies report it", "Object", |ask| {
-            Box::pin(once(ask))
-        })
+        Operation::get(
+            "/_traffic",
+            "Says what connections do, as proxies report it",
+            Schema::of::<TrafficPage>(),
+            |ask| Box::pin(once(ask)),
+        )
         .query(QUERY),
         Operation { good: vec![(200, Body::Events)], ..events }.query(QUERY),
     ]

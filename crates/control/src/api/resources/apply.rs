@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::http::StatusCode;
 use model::draft::Document;
 use model::{Kind, ResourceKey};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::write::{ATTEMPTS, accepted, in_place, keep_labels, promised};
@@ -16,7 +18,7 @@ use crate::api::collection::Collection;
 use crate::api::operation::Outcome;
 use crate::api::refusal::Refusal;
 use crate::identity::mesh_secrets::Missing;
-use crate::store::{Effect, Expected, Put, Selection, StoreError, Stored, Written};
+use crate::store::{Effect, Expected, Put, Revision, Selection, StoreError, Stored, Written};
 
 /// A resource of the body.
 struct Wanted {
@@ -143,26 +145,43 @@ fn about(key: &ResourceKey, refusal: Refusal) -> Refusal {
 }
 
 fn told(checked: &[Checked], written: &[Written]) -> Answer {
-    let shown = |(it, Written { stored, effect }): (&Checked, &Written)| {
-        let outcome = match effect {
+    let shown = |(it, Written { stored, effect }): (&Checked, &Written)| AppliedResource {
+        key: it.put.key.clone(),
+        outcome: match effect {
             Effect::Created => "created",
             Effect::Changed => "updated",
             Effect::Unchanged => "unchanged",
-        };
-        json!({
-            "kind": it.put.key.kind.as_str(),
-            "mesh": it.put.key.mesh_or_empty(),
-            "name": it.put.key.name,
-            "outcome": outcome,
-            "revision": stored.version,
-            "warnings": it.warnings,
-        })
+        },
+        revision: stored.version,
+        warnings: it.warnings.clone(),
     };
-    let resources: Vec<Value> = checked.iter().zip(written).map(shown).collect();
+    let resources = checked.iter().zip(written).map(shown).collect();
     let changed = written.iter().filter(|it| it.effect != Effect::Unchanged);
-    match changed.map(|it| it.stored.version).max() {
-        Some(revision) => Answer::json(json!({ "revision": revision, "resources": resources }))
-            .with_header(REVISION, &revision.to_string()),
-        None => Answer::json(json!({ "resources": resources })),
+    let revision = changed.map(|it| it.stored.version).max();
+    let answer = Answer::json(json!(Applied { revision, resources }));
+    match revision {
+        Some(revision) => answer.with_header(REVISION, &revision.to_string()),
+        None => answer,
     }
+}
+
+/// Resources that were put together.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Applied {
+    /// The revision of the store that the change became; absent: nothing was changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revision: Option<Revision>,
+    resources: Vec<AppliedResource>,
+}
+
+/// One of them.
+#[derive(Serialize, JsonSchema)]
+struct AppliedResource {
+    #[serde(flatten)]
+    key: ResourceKey,
+    /// `created`, `updated` or `unchanged`.
+    outcome: &'static str,
+    /// The revision of its last change.
+    revision: Revision,
+    warnings: Vec<String>,
 }

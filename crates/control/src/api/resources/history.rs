@@ -1,5 +1,8 @@
 //! Who changed a resource over the API when, and how.
 
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::api::addressed::{is_addressed, keys_of};
@@ -45,15 +48,37 @@ pub(super) async fn of_one(ask: Ask) -> Outcome {
     }
     let key = keys_of(&ask, kind);
     let past = ask.desk().store.past(&key).await.map_err(|error| Refusal::of_store(TITLE, &error))?;
-    let items: Vec<Value> = past.into_iter().map(shown).collect();
-    Ok(Answer::json(json!({ "total": items.len(), "items": items })))
+    let items: Vec<Dated> = past.into_iter().map(Dated::of).collect();
+    Ok(Answer::json(json!(History { total: items.len(), items })))
 }
 
-fn shown(Past { key: _, revision, at, by, became }: Past) -> Value {
-    let (what, document) = match became {
-        Became::Said(document) => ("put", document),
-        Became::Secret => ("put", Value::Null),
-        Became::Deleted => ("deleted", Value::Null),
-    };
-    json!({ "revision": revision, "at": at, "by": by, "what": what, "document": document })
+/// The changes of a resource that are kept, the newest first.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct History {
+    total: usize,
+    items: Vec<Dated>,
+}
+
+/// A change of a resource.
+#[derive(Serialize, JsonSchema)]
+struct Dated {
+    revision: Revision,
+    at: Timestamp,
+    /// Who made it, as the API knows them: `name/group,group`.
+    by: String,
+    /// `put` or `deleted`.
+    what: &'static str,
+    /// The resource from then on; `null`: there is none, or it is a secret.
+    document: Value,
+}
+
+impl Dated {
+    fn of(Past { key: _, revision, at, by, became }: Past) -> Self {
+        let (what, document) = match became {
+            Became::Said(document) => ("put", document),
+            Became::Secret => ("put", Value::Null),
+            Became::Deleted => ("deleted", Value::Null),
+        };
+        Self { revision, at, by, what, document }
+    }
 }
