@@ -1,6 +1,7 @@
 //! The contest: who is up, whose turn it is, and what becomes of the samples.
 
 use std::fs;
+use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -11,12 +12,15 @@ use clap::ValueEnum;
 use crate::Arguments;
 use crate::case::{Case, Wire};
 use crate::certificates::Certificates;
+use crate::cgroup::Apart;
 use crate::contestant::{Contestant, Ended, Running};
+use crate::files;
 use crate::ledger::Ledger;
 use crate::load::{check, idle};
 use crate::machine::{self, LOAD_CPU, PROXY_CPU};
 use crate::page::Page;
 use crate::plot;
+use crate::socket;
 use crate::window::{Sample, Window};
 
 /// Runs all that the arguments ask for, and writes down what came of it.
@@ -87,7 +91,11 @@ impl Setting {
 struct Contest {
     setting: Setting,
     _backends: Ended,
+    /// Takes connections, and nobody reads them.
+    _deaf: OwnedFd,
     running: Vec<Running>,
+    /// Where clients of the kernel path are; `None`: it cannot be made, and the kernel path is left out.
+    group: Option<Apart>,
     random: fastrand::Rng,
 }
 
@@ -103,21 +111,30 @@ impl Contest {
         let pinned = |cpu| if setting.threads == 1 { Some(cpu) } else { None };
         machine::stay_on(pinned(LOAD_CPU));
         let backends = backends()?;
-        let mut running = Vec::new();
+        let deaf = socket::listen(files::deaf()).map_err(|error| format!("{}: {error}", files::deaf()))?;
+        let group =
+            Apart::make().map_err(|why| eprintln!("no control group for the kernel path: {why}")).ok();
+        let path = group.as_ref().map(Apart::path);
+        let mut running: Vec<Running> = Vec::new();
         for contestant in Contestant::value_variants().iter().copied() {
             let ours = contestant == Contestant::Meshtcp;
             let chosen = arguments.against.is_empty() || arguments.against.contains(&contestant);
             let speaks = contestant.speaks(setting.wire);
+            let is_kernel_up = || running.iter().any(|it| it.contestant == Contestant::MeshtcpKernel);
             if !(ours || chosen) || !speaks || !cases.iter().any(|case| contestant.competes(*case)) {
                 continue;
             }
+            if contestant == Contestant::Foreign && !is_kernel_up() {
+                continue;
+            }
             machine::stay_on(pinned(PROXY_CPU));
-            let started = contestant.start(setting, certificates, arguments);
+            let started = contestant.start(setting, certificates, arguments, path);
             machine::stay_on(pinned(LOAD_CPU));
-            let checked = started.and_then(|started| match check(contestant.door()) {
-                Ok(()) => Ok(started),
-                Err(why) => Err(format!("{} does not carry every byte: {why}", contestant.name())),
-            });
+            let checked =
+                started.and_then(|started| match placed(&group, contestant, || check(contestant.door())) {
+                    Ok(()) => Ok(started),
+                    Err(why) => Err(format!("{} does not carry every byte: {why}", contestant.name())),
+                });
             match checked {
                 Ok(started) => running.push(started),
                 Err(why) if ours => return Err(why),
@@ -131,7 +148,7 @@ impl Contest {
         // what starting left to do is done by then
         std::thread::sleep(Duration::from_millis(500));
         let random = fastrand::Rng::with_seed(setting.threads as u64);
-        Ok(Self { setting, _backends: backends, running, random })
+        Ok(Self { setting, _backends: backends, _deaf: deaf, running, group, random })
     }
 
     fn hold(&mut self, cases: &[Case], arguments: &Arguments, ledger: &mut Ledger, interrupted: &AtomicBool) {
@@ -149,7 +166,7 @@ impl Contest {
                         return;
                     }
                     let contestant = running.contestant;
-                    match slice(case, running, arguments.quick) {
+                    match placed(&self.group, contestant, || slice(case, running, arguments.quick)) {
                         None => {}
                         Some(Ok(sample)) => ledger.note(case, contestant, round, sample),
                         Some(Err(error)) => eprintln!("{} in {}: {error}", contestant.name(), case.title()),
@@ -162,6 +179,14 @@ impl Contest {
     }
 }
 
+/// Does something where the clients of a contestant are.
+fn placed<T>(group: &Option<Apart>, contestant: Contestant, work: impl FnOnce() -> T) -> T {
+    match group.as_ref().filter(|_| contestant.is_apart()) {
+        Some(group) => group.within(work),
+        None => work(),
+    }
+}
+
 /// One contestant's turn in one case; `None`: it takes no part.
 fn slice(case: Case, running: &Running, quick: bool) -> Option<std::io::Result<Sample>> {
     let contestant = running.contestant;
@@ -170,7 +195,8 @@ fn slice(case: Case, running: &Running, quick: bool) -> Option<std::io::Result<S
         return None;
     }
     let Some(load) = case.load() else {
-        return (contestant != Contestant::Direct).then(|| idle(door, case.resting(), processes));
+        return (!matches!(contestant, Contestant::Direct | Contestant::Foreign))
+            .then(|| idle(door, case.resting(), processes));
     };
     let length = match case {
         Case::Mix if !quick => 800,

@@ -26,12 +26,16 @@ pub(crate) enum Contestant {
     Meshtcp,
     /// Ours, deciding in the kernel: no process of its own is on the way
     MeshtcpKernel,
+    /// No proxy at all, for a client that the kernel path looks at and leaves alone
+    Foreign,
     /// Ours, with 1,000 listeners and 1,000 endpoints
     MeshtcpLarge,
     /// Ours, as the ingress of a zone: it reads a server name, and passes TLS on
     MeshtcpIngress,
     /// Ours, with a copy of what clients send to a second backend
     MeshtcpMirrored,
+    /// The same, where the second backend takes connections and reads nothing
+    MeshtcpMirrorHangs,
     /// HAProxy as it comes
     Haproxy,
     /// HAProxy made to splice
@@ -51,9 +55,11 @@ impl Contestant {
             Self::Direct => "direct",
             Self::Meshtcp => "meshtcp",
             Self::MeshtcpKernel => "meshtcp (kernel)",
+            Self::Foreign => "direct, past meshtcp (kernel)",
             Self::MeshtcpLarge => "meshtcp, large configuration",
             Self::MeshtcpIngress => "meshtcp, ingress of a zone",
             Self::MeshtcpMirrored => "meshtcp, every connection mirrored",
+            Self::MeshtcpMirrorHangs => "meshtcp, mirrored to one that hangs",
             Self::Haproxy => "HAProxy",
             Self::HaproxySplice => "HAProxy + splice",
             Self::Nginx => "nginx",
@@ -64,7 +70,7 @@ impl Contestant {
     /// Where it is reached.
     pub(crate) fn address(self) -> SocketAddr {
         let port = match self {
-            Self::Direct => return files::both()[0],
+            Self::Direct | Self::Foreign => return files::both()[0],
             Self::Meshtcp => 20_901,
             Self::MeshtcpLarge => 20_902,
             Self::Haproxy => 20_903,
@@ -74,6 +80,7 @@ impl Contestant {
             Self::MeshtcpIngress => 20_907,
             Self::MeshtcpMirrored => 20_908,
             Self::MeshtcpKernel => 20_909,
+            Self::MeshtcpMirrorHangs => 20_910,
         };
         (Ipv4Addr::LOCALHOST, port).into()
     }
@@ -83,10 +90,12 @@ impl Contestant {
         match self {
             Self::MeshtcpIngress => Door::of_ingress(self.address()),
             Self::Direct
+            | Self::Foreign
             | Self::Meshtcp
             | Self::MeshtcpKernel
             | Self::MeshtcpLarge
             | Self::MeshtcpMirrored
+            | Self::MeshtcpMirrorHangs
             | Self::Haproxy
             | Self::HaproxySplice
             | Self::Nginx
@@ -97,8 +106,9 @@ impl Contestant {
     /// Whether it takes part in a case, of those that are spoken as it speaks.
     pub(crate) fn competes(self, case: Case) -> bool {
         match self {
-            Self::MeshtcpLarge | Self::MeshtcpIngress => case.compares_configurations(),
+            Self::MeshtcpLarge | Self::MeshtcpIngress | Self::Foreign => case.compares_configurations(),
             Self::MeshtcpMirrored => case.compares_mirrors(),
+            Self::MeshtcpMirrorHangs => case == Case::Rr64,
             Self::Direct
             | Self::Meshtcp
             | Self::MeshtcpKernel
@@ -122,10 +132,12 @@ impl Contestant {
     pub(crate) fn version(self, arguments: &Arguments) -> Option<String> {
         match self {
             Self::Direct
+            | Self::Foreign
             | Self::MeshtcpKernel
             | Self::MeshtcpLarge
             | Self::MeshtcpIngress
             | Self::MeshtcpMirrored
+            | Self::MeshtcpMirrorHangs
             | Self::HaproxySplice => None,
             Self::Meshtcp => Some(machine::version(&arguments.meshtcp.to_string_lossy(), "--version")),
             Self::Haproxy => {
@@ -142,13 +154,20 @@ impl Contestant {
         }
     }
 
-    /// The command that runs it in the foreground; `None`: there is nothing to run.
+    /// Whether its clients are those whose connects the kernel path sees.
+    pub(crate) fn is_apart(self) -> bool {
+        matches!(self, Self::MeshtcpKernel | Self::Foreign)
+    }
+
+    /// The command that runs it in the foreground; `None`: there is nothing to run. `group`: the control group of those that are
+    /// [apart](Contestant::is_apart).
     fn command(
         self,
         Setting { threads, wire }: Setting,
         certificates: &Certificates,
         folder: &Path,
         arguments: &Arguments,
+        group: Option<&Path>,
     ) -> Result<Option<Command>, String> {
         let port = self.address().port();
         let threads_in_words = threads.to_string();
@@ -157,17 +176,21 @@ impl Contestant {
             fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display())).map(|()| path)
         };
         let mut command = match self {
-            Self::Direct => return Ok(None),
+            Self::Direct | Self::Foreign => return Ok(None),
             Self::Meshtcp
             | Self::MeshtcpKernel
             | Self::MeshtcpLarge
             | Self::MeshtcpIngress
-            | Self::MeshtcpMirrored => {
+            | Self::MeshtcpMirrored
+            | Self::MeshtcpMirrorHangs => {
                 let resources = match wire {
                     Wire::Plaintext if self == Self::MeshtcpIngress => files::ingress(port),
                     Wire::Plaintext if self == Self::MeshtcpLarge => files::resources(port, Size::Large),
                     Wire::Plaintext if self == Self::MeshtcpMirrored => {
                         files::resources(port, Size::Mirrored)
+                    }
+                    Wire::Plaintext if self == Self::MeshtcpMirrorHangs => {
+                        files::resources(port, Size::MirrorHangs)
                     }
                     Wire::Plaintext => files::resources(port, Size::Small),
                     Wire::Tls { .. } => tls::resources(port, certificates)?,
@@ -177,8 +200,11 @@ impl Contestant {
                 command.arg("up").arg(path).args(["--workers", &threads_in_words]);
                 command.args(["--admin", "127.0.0.1:0", "--drain-time", "0s"]);
                 command.arg("--log").arg(folder.join("connections.log"));
-                let data_path = if self == Self::MeshtcpKernel { "kernel" } else { "relay" };
-                command.args(["--data-path", data_path]);
+                if self == Self::MeshtcpKernel {
+                    command
+                        .args(["--data-path", "kernel", "--kernel-cgroup"])
+                        .arg(group.ok_or("no control group")?);
+                }
                 command
             }
             Self::Haproxy | Self::HaproxySplice => {
@@ -222,6 +248,7 @@ impl Contestant {
         setting: Setting,
         certificates: &Certificates,
         arguments: &Arguments,
+        group: Option<&Path>,
     ) -> Result<Running, String> {
         let short = self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
         let wire = match setting.wire {
@@ -231,7 +258,7 @@ impl Contestant {
         };
         let folder = arguments.folder.join(format!("{short}-{}{wire}", setting.threads));
         fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-        let child = match self.command(setting, certificates, &folder, arguments)? {
+        let child = match self.command(setting, certificates, &folder, arguments, group)? {
             None => None,
             Some(_) if TcpStream::connect(self.address()).is_ok() => {
                 return Err(format!("{short}: somebody else listens on {}", self.address()));

@@ -38,6 +38,10 @@ const ROUTE: &str = "type: MeshTCPRoute\nmesh: default\nname: split\nspec:\n  ta
 const MIRROR: &str = "---\ntype: MeshTCPMirror\nmesh: default\nname: copies\nspec:\n  targetRef: { kind: Mesh }\n  to:\n    \
      - targetRef: { kind: MeshService, name: shop }\n      default:\n        \
      backendRef: { kind: MeshServiceSubset, name: shop, tags: { version: new } }\n";
+/// The same, to one that takes connections and reads nothing.
+const HANGING_MIRROR: &str = "---\ntype: MeshTCPMirror\nmesh: default\nname: copies\nspec:\n  targetRef: { kind: Mesh }\n  \
+     to:\n    - targetRef: { kind: MeshService, name: shop }\n      default:\n        \
+     backendRef: { kind: MeshService, name: deaf }\n";
 
 /// How much of a configuration meshtcp has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +49,8 @@ pub(crate) enum Size {
     Small,
     /// The small one, with a mirror.
     Mirrored,
+    /// The same, with a mirror that hangs.
+    MirrorHangs,
     /// 1,000 listeners, and 1,000 endpoints behind the one that is measured.
     Large,
 }
@@ -74,7 +80,22 @@ pub(crate) fn resources(port: u16, size: Size) -> String {
     if size == Size::Mirrored {
         text.push_str(MIRROR);
     }
+    if size == Size::MirrorHangs {
+        let _ = write!(
+            text,
+            "---\ntype: Dataplane\nmesh: default\nname: deaf\nnetworking:\n  address: 192.0.2.1\n  inbound:\n    \
+             - {{ address: {}, port: {}, tags: {{ kuma.io/service: deaf }} }}\n",
+            deaf().ip(),
+            deaf().port(),
+        );
+        text.push_str(HANGING_MIRROR);
+    }
     text
+}
+
+/// Where somebody takes connections and reads nothing.
+pub(crate) fn deaf() -> SocketAddr {
+    SocketAddrV4::new(BACKENDS, FIRST_BACKEND - 1).into()
 }
 
 /// The resources of meshtcp as the ingress of a zone on `port`, which leads to the same backends.

@@ -10,6 +10,7 @@
 mod backend;
 mod case;
 mod certificates;
+mod cgroup;
 mod contest;
 mod contestant;
 mod door;

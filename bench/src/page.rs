@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use crate::case::{Case, Metric};
 use crate::contestant::Contestant;
 use crate::ledger::Ledger;
-use crate::target::{self, Bound, IDLE_KIB, TARGETS, Verdict};
+use crate::target::{self, BESIDE, Beside, Bound, IDLE_KIB, TARGETS, Verdict};
 use crate::{Arguments, machine};
 
 const BEGIN: &str = "<!-- written by `cargo xtask bench`, from here -->";
@@ -82,6 +82,16 @@ impl Page<'_> {
              of the plain relay",
             target::ingress,
         );
+        let beside =
+            BESIDE.iter().filter_map(|it| Some((it, it.verdict(self.ledger)?))).map(|(it, verdict)| {
+                let Beside { case, metric, one, to, .. } = it;
+                let (one, to, unit) = (one.name(), to.name(), case.heading(*metric));
+                format!("* {}, {unit}: {one} divided by {to}: {}\n", case.title(), in_words(&verdict))
+            });
+        let beside: String = beside.collect();
+        if !beside.is_empty() {
+            let _ = write!(text, "\nThe kernel path, and a mirror that hangs:\n\n{beside}");
+        }
     }
 
     /// What a configuration of ours costs beside the plain one, case by case.

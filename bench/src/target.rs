@@ -58,6 +58,38 @@ pub(crate) const LARGE_CONFIGURATION: f64 = 1.03;
 /// The most that an ingress may cost which has read its hello, against the plain relay.
 pub(crate) const INGRESS: f64 = 1.05;
 
+/// What ours may be beside another one of ours, or beside no proxy at all.
+pub(crate) struct Beside {
+    pub(crate) case: Case,
+    pub(crate) metric: Metric,
+    pub(crate) one: Contestant,
+    pub(crate) to: Contestant,
+    wanted: f64,
+}
+
+const fn beside(case: Case, metric: Metric, [one, to]: [Contestant; 2], wanted: f64) -> Beside {
+    Beside { case, metric, one, to, wanted }
+}
+
+/// The kernel path, and mirrors that nobody reads. Of the machine counts what clients and backends use, too: the kernel path
+/// has no process of its own.
+pub(crate) const BESIDE: [Beside; 6] = [
+    beside(Case::Crr, Metric::Machine, [Contestant::MeshtcpKernel, Contestant::Direct], 1.10),
+    beside(Case::Crr, Metric::Machine, [Contestant::MeshtcpKernel, Contestant::Haproxy], 0.55),
+    beside(Case::Rr64, Metric::Machine, [Contestant::MeshtcpKernel, Contestant::Direct], 1.02),
+    beside(Case::Bulk4, Metric::Machine, [Contestant::MeshtcpKernel, Contestant::Direct], 1.02),
+    beside(Case::Crr, Metric::Machine, [Contestant::Foreign, Contestant::Direct], 1.03),
+    beside(Case::Rr64, Metric::P99, [Contestant::MeshtcpMirrorHangs, Contestant::Meshtcp], 1.05),
+];
+
+impl Beside {
+    /// How it stands; `None` when it was not measured.
+    pub(crate) fn verdict(&self, ledger: &Ledger) -> Option<Verdict> {
+        let seen = ledger.ratio(self.case, self.metric, self.one, self.to)?;
+        Some(Verdict { bound: Bound::AtMost, wanted: self.wanted, seen })
+    }
+}
+
 /// A target, and what was seen.
 pub(crate) struct Verdict {
     pub(crate) bound: Bound,
