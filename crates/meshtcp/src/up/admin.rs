@@ -23,6 +23,7 @@ use crate::panics::Panics;
 use crate::process::Process;
 use crate::report::plain;
 use crate::streams::Dropped;
+use crate::takeover::Seat;
 
 #[derive(Clone)]
 struct Desk {
@@ -32,9 +33,9 @@ struct Desk {
     registry: Arc<Registry>,
 }
 
-/// Serves until the process ends.
+/// Serves until the process ends, or somebody else does.
 pub(super) async fn serve(
-    listener: TcpListener,
+    (listener, seat): (TcpListener, Seat),
     status: Arc<Status>,
     (proxy, data_path): (Arc<Proxy>, Arc<DataPath>),
     known_as: KnownAs,
@@ -59,7 +60,7 @@ pub(super) async fn serve(
         .merge(control::page::routes())
         .with_state(desk)
         .merge(asked);
-    pages::serve(listener, router, known_as).await;
+    seat.serve(listener, router, known_as).await;
 }
 
 async fn index() -> &'static str {
