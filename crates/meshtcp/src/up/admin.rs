@@ -8,7 +8,6 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
 use control::web::KnownAs;
-use plan::plan_json;
 use prometheus_client::registry::Registry;
 use proxy::Proxy;
 use serde_json::{Value, json};
@@ -90,7 +89,7 @@ struct Wanted {
 async fn plan(State(desk): State<Desk>, Query(Wanted { proxy }): Query<Wanted>) -> Response {
     let report = desk.status.report();
     let Some(wanted) = proxy else {
-        let plans: Vec<Value> = report.plans().values().map(|plan| plan_json(plan)).collect();
+        let plans: Vec<Value> = report.plans().values().map(|plan| pages::in_list(plan)).collect();
         return pages::body(&json!({ "generation": report.generation, "plans": plans }));
     };
     pages::plan(&report.plans(), &wanted)
