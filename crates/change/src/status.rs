@@ -1,10 +1,12 @@
 //! What proxies said about what they were sent.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use xds::{Event, Family, TypeUrl, Version};
 
 /// How much of a refusal's message is kept, in bytes.
@@ -77,6 +79,22 @@ pub struct Connection {
     pub peer: Option<std::net::SocketAddr>,
     /// The program and its version, e.g. `envoy 1.40.0`.
     pub agent: String,
+    /// The version of the kuma-dp that started it, e.g. `2.14.3`; `None`: none did, or it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kuma_dp: Option<String>,
+    /// What it says of itself beside its name, an object; `None`: nothing, or more than is kept, or it is attached to another
+    /// control plane: this is not told further.
+    #[serde(skip)]
+    pub metadata: Option<Arc<Value>>,
+}
+
+impl Connection {
+    /// The program with who started it, in words: `envoy 1.40.0, started by kuma-dp 2.14.3`. Others' text: to be escaped.
+    pub fn program(&self) -> String {
+        let agent = if self.agent.is_empty() { self.dialect.as_str() } else { &self.agent };
+        let started = self.kuma_dp.as_ref().map(|version| format!(", started by kuma-dp {version}"));
+        format!("{agent}{}", started.unwrap_or_default())
+    }
 }
 
 /// How a stream is spoken.

@@ -93,7 +93,18 @@ impl Arrivals {
         self.checked(document)
     }
 
-    fn checked(&self, document: Value) -> Result<Brought, NotTaken> {
+    /// A document as it is kept: with what is computed of it, as of what is put over the API.
+    fn checked(&self, mut document: Value) -> Result<Brought, NotTaken> {
+        let said = self.resource(&document)?;
+        complete(&mut document, &said, self.rules.zone.as_deref());
+        // its tags name its zone now, as those of what is stored do
+        let resource = self.resource(&document)?;
+        let meta = resource.meta();
+        let key = ResourceKey::new(resource.kind(), meta.mesh.as_str(), meta.name.as_str());
+        Ok(Brought { key, document, resource })
+    }
+
+    fn resource(&self, document: &Value) -> Result<Resource, NotTaken> {
         let parsed = parse(&Document::from_value("dataplane", document.clone()), &self.rules);
         let Some(resource) = parsed.resource else {
             let errors = parsed.problems.only(Severity::Error);
@@ -104,16 +115,10 @@ impl Arrivals {
             });
             return Err(NotTaken::Invalid(said.collect::<Vec<_>>().join("; ")));
         };
-        let kind = resource.kind();
-        if !matches!(kind, Kind::Dataplane | Kind::ZoneIngress | Kind::ZoneEgress) {
-            return Err(NotTaken::Invalid(format!("type: a {kind} is no proxy")));
+        match resource.kind() {
+            Kind::Dataplane | Kind::ZoneIngress | Kind::ZoneEgress => Ok(resource),
+            kind => Err(NotTaken::Invalid(format!("type: a {kind} is no proxy"))),
         }
-        let meta = resource.meta();
-        let key = ResourceKey::new(kind, meta.mesh.as_str(), meta.name.as_str());
-        // as of what is put over the API
-        let mut document = document;
-        complete(&mut document, &resource, self.rules.zone.as_deref());
-        Ok(Brought { key, document, resource })
     }
 
     /// What is stored of a proxy; `None`: nothing.
@@ -252,6 +257,20 @@ mod tests {
         let arrival = arrivals.arrive(&other, true).await.unwrap().unwrap();
         arrivals.leave(arrival).await;
         assert!(arrivals.stored(&brought.key).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn what_was_put_in_a_zone_says_the_same_as_the_file_that_it_was_put_from() {
+        let alone = arrivals().await;
+        let rules = Options { zone: Some("east".into()), ..Options::default() };
+        let arrivals = Arrivals { rules, ..alone };
+        let brought = arrivals.read(WEB).unwrap();
+        // as the API stores it: its tags name the zone
+        let mut document = brought.document.clone();
+        document.as_object_mut().unwrap().remove(ARRIVED);
+        assert_eq!(document["networking"]["inbound"][0]["tags"]["kuma.io/zone"], "east");
+        arrivals.store.put(&brought.key, document, Expected::Any).await.unwrap();
+        assert_eq!(arrivals.arrive(&brought, false).await.unwrap(), None);
     }
 
     #[tokio::test]

@@ -172,6 +172,7 @@ impl Bootstraps {
             protocol: Protocol::Delta,
             trusted,
             token: (!token.is_empty()).then(|| token.to_owned()),
+            access_log: Some(asked.access_log_socket(&resource)),
             is_gateway: dataplane.is_some_and(is_builtin_gateway),
         };
         let address = dataplane.map(|it| it.address.clone()).unwrap_or_default();

@@ -195,6 +195,9 @@ async fn what_kuma_dp_was_recorded_asking_is_answered_as_it_expects() {
         let dialled = &cluster["loadAssignment"]["endpoints"][0]["lbEndpoints"][0]["endpoint"]["address"];
         let expected = json!({ "address": "127.0.0.1", "portValue": server.address.port() });
         assert_eq!(dialled["socketAddress"], expected, "{what}");
+        let sink = &tree["staticResources"]["clusters"][1];
+        let pipe = &sink["loadAssignment"]["endpoints"][0]["lbEndpoints"][0]["endpoint"]["address"]["pipe"];
+        assert_eq!((&sink["name"], &pipe["path"]), (&json!("access_log_sink"), &case["accessLog"]), "{what}");
         let service = &tree["dynamicResources"]["adsConfig"]["grpcServices"][0];
         assert_eq!(service["initialMetadata"][0]["value"], "a.b.c", "{what}");
         assert!(!tree["staticResources"]["secrets"].is_null(), "{what}");

@@ -10,6 +10,7 @@ use change::traffic::TrafficQuestion;
 use meshtcp_control::discovery::{DiscoveryMetrics, DiscoveryServer, Publisher, Statuses, serve};
 use meshtcp_control::telemetry::Telemetry;
 use plan::ProxyId;
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -19,7 +20,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status, Streaming};
 use tonic_prost::ProstCodec;
 use xds::order::{ENVOY_CLUSTER, L4_CLUSTER};
-use xds::proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node};
+use xds::proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, MetadataValue, Node};
 use xds::proto::l4::{TrafficReceived, TrafficReport, TrafficRow};
 use xds::{Family, ResourceSet};
 
@@ -178,6 +179,108 @@ async fn an_oversized_request_is_refused_and_what_a_node_calls_itself_is_cut() {
     server.statuses.changes().wait_for(|_| server.statuses.get(&proxy).is_some()).await.unwrap();
     let agent = server.statuses.get(&proxy).unwrap().connection.unwrap().agent;
     assert!(agent.len() <= 200, "{}", agent.len());
+}
+
+#[tokio::test]
+async fn what_a_stream_asks_for_is_bounded_however_many_requests_say_it() {
+    let server = server().await;
+    let asks = |first: usize| DeltaDiscoveryRequest {
+        resource_names_subscribe: (first..first + 20_000).map(|number| format!("{number:0120}")).collect(),
+        ..request("default.web-1", L4_CLUSTER)
+    };
+    let (requests, mut responses) =
+        server.open("DeltaAggregatedResources", vec![asks(0), asks(20_000)]).await.unwrap();
+    // the same names again are no more names
+    requests.send(asks(0)).await.unwrap();
+    for more in 2..6 {
+        let _ = requests.send(asks(20_000 * more)).await;
+    }
+    let status = loop {
+        match responses.message().await {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("the stream ended without a word"),
+            Err(status) => break status,
+        }
+    };
+    assert!(status.message().contains("more than 16 MiB"), "{status}");
+}
+
+#[tokio::test]
+async fn a_connection_has_so_many_streams_and_others_wait() {
+    let server = server().await;
+    let channel = server.connect().await;
+    let asks = |number: usize| vec![request(&format!("default.web-{number}"), L4_CLUSTER)];
+    let mut open = Vec::new();
+    for number in 0..64 {
+        open.push(server.open_on(channel.clone(), "DeltaAggregatedResources", asks(number)).await.unwrap());
+    }
+    let one_more = server.open_on(channel.clone(), "DeltaAggregatedResources", asks(64));
+    tokio::pin!(one_more);
+    assert!(tokio::time::timeout(Duration::from_millis(200), &mut one_more).await.is_err());
+    open.pop();
+    one_more.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_proxy_says_of_itself_is_kept_as_far_as_it_fits() {
+    let server = server().await;
+    let says = |more: usize| {
+        let version = MetadataValue::from([
+            ("kumaDp", [("version", "2.14.3".into())].into()),
+            ("envoy", [("version", "1.40.0".into())].into()),
+        ]);
+        let features: &[&str] = &["feature-reuse-port"];
+        let node = Node { id: "default.web-1".into(), user_agent_name: "envoy".into(), ..Node::default() };
+        let node =
+            node.telling("version", version).telling("features", features).telling("dnsPort", 15_053_u16);
+        let node = node.telling("ipv6Enabled", false).telling("nothing", MetadataValue::default());
+        DeltaDiscoveryRequest {
+            node: Some(node.telling("workdir", &*"x".repeat(more))),
+            ..request("", ENVOY_CLUSTER)
+        }
+    };
+    let proxy = ProxyId::dataplane("default", "web-1");
+    for (more, is_kept) in [(4, true), (20 * 1024, false)] {
+        let (requests, responses) = server.open("DeltaAggregatedResources", vec![says(more)]).await.unwrap();
+        let mut changes = server.statuses.changes();
+        let attached = |_: &u64| server.statuses.get(&proxy).is_some_and(|it| it.connection.is_some());
+        changes.wait_for(attached).await.unwrap();
+        let connection = server.statuses.get(&proxy).unwrap().connection.unwrap();
+        assert_eq!(connection.program(), "envoy 1.40.0, started by kuma-dp 2.14.3");
+        let said = json!({
+            "version": { "kumaDp": { "version": "2.14.3" }, "envoy": { "version": "1.40.0" } },
+            "features": ["feature-reuse-port"], "dnsPort": 15_053, "ipv6Enabled": false, "nothing": null,
+            "workdir": "xxxx",
+        });
+        assert_eq!(connection.metadata.as_deref(), is_kept.then_some(&said));
+        let told = serde_json::to_value(&connection).unwrap();
+        assert_eq!((&told["kumaDp"], told.get("metadata")), (&json!("2.14.3"), None), "others are told less");
+        drop((requests, responses));
+        changes.wait_for(|_| server.statuses.get(&proxy).is_none()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn of_a_long_refusal_the_beginning_is_kept() {
+    let server = server().await;
+    let proxy = ProxyId::dataplane("default", "web-1");
+    let mut set = ResourceSet::default();
+    set.insert(xds::TypeUrl::new(L4_CLUSTER), "a", *b"");
+    server.publisher.publish(&proxy, Family::L4, Arc::new(set));
+    let known = vec![request("default.web-1", L4_CLUSTER)];
+    let (requests, mut responses) = server.open("DeltaAggregatedResources", known).await.unwrap();
+    let nonce = responses.message().await.unwrap().unwrap().nonce;
+    let refusal = xds::proto::discovery::Status { code: 13, message: format!("a: {}", "no".repeat(50_000)) };
+    let refused = DeltaDiscoveryRequest {
+        response_nonce: nonce,
+        error_detail: Some(refusal),
+        ..request("", L4_CLUSTER)
+    };
+    requests.send(refused).await.unwrap();
+    let is_told = |_: &u64| server.statuses.get(&proxy).is_some_and(|it| !it.rejections.is_empty());
+    server.statuses.changes().wait_for(is_told).await.unwrap();
+    let message = &server.statuses.get(&proxy).unwrap().rejections[0].message;
+    assert!(message.starts_with("a: no") && message.len() < 4200, "{}", message.len());
 }
 
 #[tokio::test]

@@ -139,7 +139,8 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<(Cli, Format), clap::Err
     }
     let format = deepest.try_get_one::<Format>("output").ok().flatten().copied();
     let shape = || deepest.try_get_one::<Shape>("output").ok().flatten().map(Shape::format);
-    let format = format.or_else(shape);
+    let imported = || deepest.try_get_one::<import::Shape>("output").ok().flatten().map(|it| it.format());
+    let format = format.or_else(shape).or_else(imported);
     // some commands print YAML to people who asked for nothing
     let is_chosen = |_: &Format| deepest.value_source("output") == Some(ValueSource::CommandLine);
     let format = format.filter(is_chosen).unwrap_or_default();

@@ -103,6 +103,7 @@ pub(crate) fn run(
         protocol: protocol.into(),
         trusted,
         token,
+        access_log: None,
         is_gateway: false,
     };
     print(HEADER);

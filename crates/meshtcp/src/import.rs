@@ -41,11 +41,21 @@ enum Origin {
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Shape {
+pub(crate) enum Shape {
     /// Documents on standard output, notes on standard error
     Yaml,
     /// `{"resources": […], "notes": […]}`
     Json,
+}
+
+impl Shape {
+    /// What it is for whatever else is said: one value for programs, or lines for people.
+    pub(crate) fn format(self) -> Format {
+        match self {
+            Shape::Yaml => Format::Table,
+            Shape::Json => Format::Json,
+        }
+    }
 }
 
 pub(crate) fn run(Args { from, files, mesh, profile, output: shape }: Args) -> Exit {

@@ -78,6 +78,18 @@ pub(crate) fn plan(plans: &BTreeMap<ProxyId, Arc<Plan>>, wanted: &str) -> Respon
     }
 }
 
+/// A plan among others: routes that decide nothing at its proxy are counted, for every proxy has all routes of its mesh.
+pub(crate) fn in_list(plan: &Plan) -> Value {
+    let mut tree = plan_json(plan);
+    if let Some(Value::Array(routes)) = tree.get_mut("routes") {
+        let all = routes.len();
+        routes.retain(|route| route["outcome"] != "ignored");
+        let ignored = all - routes.len();
+        tree["routesIgnored"] = ignored.into();
+    }
+    tree
+}
+
 /// What is in force of a file, in words.
 pub(crate) fn state_in_words(state: SourceState) -> &'static str {
     match state {

@@ -45,7 +45,7 @@ use crate::patience::Patience;
 use crate::said;
 use crate::signals::Signals;
 use crate::takeover;
-use crate::takeover::{Lent, Succession, admin_listener};
+use crate::takeover::{Seat, Succession};
 use crate::trust::Trusted;
 use crate::up::{LogFormat, connection_log};
 
@@ -201,27 +201,23 @@ fn start(arguments: Args) -> Result<(), String> {
         let mut signals = Signals::catch()?;
         follower.start_from_disk();
         let link = watch::Sender::new(Link::default());
-        let mut served = None;
-        let mut admin_socket = None;
-        if let Some(address) = admin {
-            let words = |error: std::io::Error| format!("--admin {address} cannot be bound: {error}");
-            let listener = admin_listener(address, succession.as_mut()).map_err(words)?;
-            let address = listener.local_addr().map_err(words)?;
+        let seat = Seat::take(admin, succession.as_mut(), dns)?;
+        if let Some((address, listener)) = seat.admin() {
             print(&format!("admin: http://{address}\n"));
-            admin_socket = Some((address, listener.try_clone().map_err(words)?.into()));
-            let listener = TcpListener::from_std(listener).map_err(words)?;
+            let listener = TcpListener::from_std(listener);
+            let listener =
+                listener.map_err(|error| format!("--admin {address} cannot be served: {error}"))?;
             let serve = admin::serve(
-                listener,
+                (listener, seat.clone()),
                 (Arc::clone(&proxy), Arc::clone(&data_path)),
                 link.subscribe(),
                 follower.carried(),
                 names.known_as(),
             );
-            served = Some(tokio::spawn(serve));
+            tokio::spawn(serve);
         }
         let (stop, taken_over) = oneshot::channel();
-        let lent = Lent { admin: admin_socket, dns: dns.clone() };
-        let succession = succeed(succession, Arc::clone(&proxy), lent, follower.carried(), stop);
+        let succession = succeed(succession, Arc::clone(&proxy), seat.clone(), follower.carried(), stop);
         tokio::spawn(caught_task("takeover", succession));
         tokio::spawn(host::watch_authorities(Arc::downgrade(&proxy)));
         print(&format!("{key} follows {}\n", way.control_planes.join(" or ")));
@@ -233,12 +229,9 @@ fn start(arguments: Args) -> Result<(), String> {
             () = signals.leave(|| way.read_again(&proxy)) => {}
             Ok(()) = taken_over => {
                 print("another process took over the listeners\n");
-                dns.stop();
-                if let Some(served) = served {
-                    served.abort();
-                }
             }
         }
+        seat.leave();
         leave((&proxy, &data_path), drain_time, &mut signals).await;
         Ok(())
     })
@@ -249,7 +242,7 @@ fn start(arguments: Args) -> Result<(), String> {
 async fn succeed(
     succession: Option<Succession>,
     proxy: Arc<Proxy>,
-    lent: Lent,
+    seat: Seat,
     mut carried: watch::Receiver<Carried>,
     stop: oneshot::Sender<()>,
 ) {
@@ -266,7 +259,7 @@ async fn succeed(
         // whoever waits may be leaving already
         let _ = stop.send(());
     };
-    let complete = move || succession.complete(&proxy, lent, told);
+    let complete = move || succession.complete(&proxy, seat, told);
     // it waits for the predecessor's answer
     let _ = tokio::task::spawn_blocking(complete).await;
 }

@@ -16,7 +16,8 @@ use crate::vips::Vips;
 /// Resources in files and folders.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Source {
-    /// Files and folders of resources; of a folder everything below it that ends in .yaml, .yml or .json
+    /// Files and folders of resources; of a folder everything below it that ends in .yaml, .yml or .json; `-` is standard input,
+    /// where files are read once
     #[arg(required_unless_present = "file", value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// The same as PATH: fingers that know `apply -f` are not wrong here
@@ -65,13 +66,15 @@ impl Rules {
         Context { tag_range: self.vips.ranges().tags, ..Context::new(self.profile) }
     }
 
-    /// Opens files and folders. Documents that say no mesh are in this one.
+    /// Opens files and folders to be read once; `-` is standard input. Documents that say no mesh are in this one.
     ///
     /// # Errors
     /// How to end, after it was said why.
     pub(crate) fn open(&self, paths: &[PathBuf], mesh: &str) -> Result<FolderSource, Exit> {
         let options = Options { mesh: mesh.into(), ..self.options() };
-        FolderSource::open(paths, options).map_err(|error| {
+        let is_input = |path: &PathBuf| path.as_os_str() == "-";
+        let named = |path: &PathBuf| if is_input(path) { PathBuf::from("/dev/stdin") } else { path.clone() };
+        FolderSource::open(&paths.iter().map(named).collect::<Vec<_>>(), options).map_err(|error| {
             complain(&format!("error: {error}\n"));
             Exit::Environment
         })
@@ -100,8 +103,14 @@ impl Source {
         [&*self.paths, &*self.file].concat()
     }
 
+    /// Opens them to be followed.
     pub(crate) fn open(&self) -> Result<FolderSource, OpenError> {
-        let source = FolderSource::open(&self.paths(), self.rules.options())?;
+        let paths = self.paths();
+        if let Some(input) = paths.iter().find(|path| path.as_os_str() == "-") {
+            let error = std::io::Error::other("standard input cannot be followed: write it to a file");
+            return Err(OpenError { path: input.clone(), error });
+        }
+        let source = FolderSource::open(&paths, self.rules.options())?;
         Ok(source.addressed(self.rules.vips.ranges()))
     }
 

@@ -1,5 +1,7 @@
 //! `--takeover PATH`: the listening sockets come from the process that runs, and go to the one that comes.
 
+mod seat;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -11,8 +13,9 @@ use ::proxy::dns::DnsSockets;
 use ::proxy::takeover::{Handover, Sockets, Takeover};
 use control::guard::caught;
 
-use crate::dns::Served;
 use crate::output::{complain, print};
+
+pub(crate) use seat::Seat;
 
 /// The flag, for every command that carries connections.
 #[derive(Clone, Debug, clap::Args)]
@@ -73,7 +76,7 @@ impl Succession {
     }
 
     /// The admin server's socket, when the predecessor's listens on the same address.
-    pub(crate) fn admin(&mut self, address: SocketAddr) -> Option<std::net::TcpListener> {
+    fn admin(&mut self, address: SocketAddr) -> Option<std::net::TcpListener> {
         let others = &mut self.before.as_mut()?.sockets.others;
         others.remove(&admin_name(address)).map(Into::into)
     }
@@ -88,10 +91,10 @@ impl Succession {
     }
 
     /// Tells the predecessor that this process carries connections now, and waits at the path for a successor. When one
-    /// took over, `stop` is called.
-    pub(crate) fn complete(self, proxy: &Arc<Proxy>, lent: Lent, stop: impl FnOnce() + Send + 'static) {
+    /// took over, it has the `seat`, and `stop` is called.
+    pub(crate) fn complete(self, proxy: &Arc<Proxy>, seat: Seat, stop: impl FnOnce() + Send + 'static) {
         let Self { path, before, held_back: _ } = self;
-        lent.dns.begin();
+        seat.begin();
         if let Some(before) = before {
             for address in proxy.disinherit() {
                 print(&format!("nobody listens on {address} any more: no listener here wants it\n"));
@@ -111,7 +114,13 @@ impl Succession {
             }
         };
         let proxy = Arc::clone(proxy);
-        let lend = move || Sockets { listeners: proxy.lend(), others: lent.sockets() };
+        let lent = seat.clone();
+        let lend = move || Sockets { listeners: proxy.lend(), others: others(&lent) };
+        let stop = move || {
+            // also of a process that left before
+            seat.give_up();
+            stop();
+        };
         let wait = move || {
             let served = caught("takeover", || handover.serve(lend, stop));
             let failed = || Err(std::io::Error::other("it panicked"));
@@ -125,25 +134,14 @@ impl Succession {
     }
 }
 
-/// What a successor gets beside listeners.
-pub(crate) struct Lent {
-    /// The admin server's socket, and where it is; absent: there is none.
-    pub(crate) admin: Option<(SocketAddr, OwnedFd)>,
-    /// The DNS server.
-    pub(crate) dns: Served,
-}
-
-impl Lent {
-    fn sockets(&self) -> BTreeMap<String, OwnedFd> {
-        let admin = self.admin.as_ref();
-        let admin =
-            admin.and_then(|(address, socket)| Some((admin_name(*address), socket.try_clone().ok()?)));
-        let dns = self.dns.lent().into_iter().flat_map(|DnsSockets { address, udp, tcp }| {
-            let [of_udp, of_tcp] = dns_names(address);
-            [(of_udp, OwnedFd::from(udp)), (of_tcp, OwnedFd::from(tcp))]
-        });
-        dns.chain(admin).collect()
-    }
+/// What a successor gets beside listeners, by name.
+fn others(seat: &Seat) -> BTreeMap<String, OwnedFd> {
+    let admin = seat.admin().map(|(address, socket)| (admin_name(address), socket.into()));
+    let dns = seat.dns().into_iter().flat_map(|DnsSockets { address, udp, tcp }| {
+        let [of_udp, of_tcp] = dns_names(address);
+        [(of_udp, OwnedFd::from(udp)), (of_tcp, OwnedFd::from(tcp))]
+    });
+    dns.chain(admin).collect()
 }
 
 fn dns_names(address: SocketAddr) -> [String; 2] {
@@ -152,18 +150,4 @@ fn dns_names(address: SocketAddr) -> [String; 2] {
 
 fn admin_name(address: SocketAddr) -> String {
     format!("admin {address}")
-}
-
-/// The admin server's listener: the predecessor's, or a new one.
-///
-/// # Errors
-/// When the address cannot be bound.
-pub(crate) fn admin_listener(
-    address: SocketAddr,
-    succession: Option<&mut Succession>,
-) -> std::io::Result<std::net::TcpListener> {
-    let inherited = succession.and_then(|succession| succession.admin(address));
-    let listener = inherited.map_or_else(|| std::net::TcpListener::bind(address), Ok)?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
 }

@@ -44,9 +44,9 @@ use crate::output::complain;
 use crate::pages::HostNames;
 use crate::patience::Patience;
 use crate::source::Source;
-use crate::takeover::{Lent, Succession, admin_listener};
+use crate::takeover::{Seat, Succession};
 use crate::{duration, host, names, takeover};
-use hand::{Hand, Leave};
+use hand::Leave;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -128,21 +128,17 @@ pub(crate) fn run(arguments: Args) -> Exit {
         Err(message) => return refuse(&message, Exit::Environment),
     };
     let data_path = Arc::new(DataPath::start(&arguments.data_path, Arc::clone(&proxy)));
-    let admin = arguments.admin.map(|address| {
-        admin_listener(address, succession.as_mut())
-            .map_err(|error| format!("--admin {address} cannot be bound: {error}"))
-    });
-    let hand = admin.transpose().and_then(|admin| {
-        let admin = admin.map(|listener| (listener, arguments.names.known_as()));
+    let seat = Seat::take(arguments.admin, succession.as_mut(), dns).and_then(|seat| {
+        let served = (seat.clone(), arguments.names.known_as());
         let carries = (Arc::clone(&proxy), Arc::clone(&data_path));
-        Hand::start(admin, events.clone(), Arc::clone(&status), carries, arguments.drain_time)
+        hand::start(served, events.clone(), Arc::clone(&status), carries, arguments.drain_time).map(|()| seat)
     });
-    let mut hand = match hand {
-        Ok(hand) => hand,
+    let seat = match seat {
+        Ok(seat) => seat,
         Err(message) => return refuse(&message, Exit::Environment),
     };
     let screen = Screen::new(arguments.source.in_words());
-    screen.admin(hand.admin_address());
+    screen.admin(seat.admin().map(|(address, _)| address));
     let (looks, renewed, taken_over) = (events.clone(), events.clone(), events);
     let watch = store.watch(move || {
         // fails only when we are leaving
@@ -161,8 +157,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
         status.publish(live, turn);
         if let Some(succession) = succession.take_if(|succession| may_take_over(succession, live, &proxy)) {
             let taken_over = taken_over.clone();
-            let lent = Lent { admin: hand.admin_socket(), dns: dns.clone() };
-            succession.complete(&proxy, lent, move || {
+            succession.complete(&proxy, seat.clone(), move || {
                 // fails only when we are leaving
                 let _ = taken_over.send(Event::Leave(Leave::TakenOver));
             });
@@ -170,10 +165,9 @@ pub(crate) fn run(arguments: Args) -> Exit {
     });
     drop(watch);
     if why == Leave::TakenOver {
-        hand.stop_admin();
-        dns.stop();
         screen.taken_over();
     }
+    seat.leave();
     leave((&proxy, &data_path), &screen, &status, &inbox, arguments.drain_time);
     Exit::Ok
 }

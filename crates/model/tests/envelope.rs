@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use meshtcp_model::draft::{Options, Parsed, parse, parse_unchecked, read};
 use meshtcp_model::policy::AccessLogTarget;
-use meshtcp_model::{Kind, PolicyRole, Profile, Resource, Spec};
+use meshtcp_model::{Kind, PolicyRole, Profile, Resource, Severity, Spec};
 
 fn parsed(text: &str, options: &Options) -> Parsed {
     let (documents, problems) = read("shop/routes.yaml", text);
@@ -170,6 +170,41 @@ fn what_is_no_document_is_told_in_the_words_of_its_situation() {
     assert_eq!(message, "is a key that is no text");
     let (_, mark) = help("---\n\u{feff}# moved by an editor\ntype: Mesh\nname: default\n");
     assert!(mark.contains("remove it"), "{mark}");
+}
+
+#[test]
+fn what_people_keep_beside_resources_is_known_by_name() {
+    let options = Options::default();
+    for kind in ["AccessRole", "MeshOPA", "MeshGlobalRateLimit", "MeshGatewayInstance", "DataplaneInsight"] {
+        for text in [
+            format!("type: {kind}\nname: x\nspec: {{rules: [1]}}\n"),
+            format!("apiVersion: kuma.io/v1alpha1\nkind: {kind}\nmetadata: {{name: x}}\n"),
+        ] {
+            let parsed = parse(&read("f", &text).0[0], &options);
+            assert!(parsed.resource.is_none());
+            let [problem] = &parsed.problems[..] else { panic!("{text}: {:?}", parsed.problems) };
+            assert!(!parsed.is_stranger, "it is no error, so that it hides none");
+            assert_eq!(problem.severity, Severity::Warning, "{text}");
+            assert!(problem.violation.message.starts_with(&format!("{kind} is left out: ")), "{problem:?}");
+        }
+    }
+    let parsed = parse(&read("f", "type: MeshOPPA\nname: x\n").0[0], &options);
+    assert_eq!(parsed.problems[0].severity, Severity::Error, "a slip is none of them");
+}
+
+#[test]
+fn habits_of_other_tools_are_told_what_to_do_here() {
+    let help = |text: &str| {
+        parse(&read("f", text).0[0], &Options::default()).problems[0].help.clone().unwrap_or_default()
+    };
+    let dataplane =
+        "mesh: default\nnetworking: {address: 127.0.0.1, inbound: [{port: 1, tags: {kuma.io/service: x}}]}\n";
+    for name in ["${NAME}", "$(NAME)", "'{{ .Release.Name }}'", "<%= name %>"] {
+        let help = help(&format!("type: Dataplane\nname: {name}\n{dataplane}"));
+        assert!(help.contains("template"), "{name}: {help}");
+    }
+    let help = help(&format!("x-common: &c {{a: b}}\ntype: Dataplane\nname: web-1\n{dataplane}"));
+    assert!(help.contains("anchor"), "{help}");
 }
 
 #[test]

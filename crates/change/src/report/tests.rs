@@ -61,6 +61,8 @@ fn account(since: i64) -> Arc<Account> {
         dialect: Family::L4,
         peer: None,
         agent: "meshtcp".into(),
+        kuma_dp: None,
+        metadata: None,
     };
     let version = Some(Version::of_all([]));
     let status = ProxyStatus {

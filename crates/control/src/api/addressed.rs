@@ -13,12 +13,14 @@ pub(super) fn keys_of(ask: &Ask, kind: Kind) -> ResourceKey {
     ResourceKey::new(kind, ask.mesh().unwrap_or_default(), ask.parameter("name"))
 }
 
+/// What is said of a mesh that is not there.
+pub(super) const NO_MESH: &str = "Failed to retrieve Mesh";
+
 /// Refuses a mesh that is not there.
 pub(super) async fn exists(store: &dyn Store, mesh: &str) -> Result<(), Refusal> {
-    let title = "Failed to retrieve Mesh";
     let key = ResourceKey::global(Kind::Mesh, mesh);
-    let found = store.get(&key).await.map_err(|error| Refusal::of_store(title, &error))?;
-    found.map(|_| ()).ok_or_else(|| Refusal::not_found(title))
+    let found = store.get(&key).await.map_err(|error| Refusal::of_store(NO_MESH, &error))?;
+    found.map(|_| ()).ok_or_else(|| Refusal::not_found(NO_MESH))
 }
 
 /// Whether the path names one resource: in a mesh exactly when resources of the kind are in one.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use change::status::ProxyStatus;
+use change::status::{Connection, ProxyStatus};
 use model::reference::SERVICE_TAG;
 use model::{Kind, Profile, ProxyKey};
 use plan::ProxyId;
@@ -17,6 +17,8 @@ use super::refusal::Refusal;
 use crate::store::{Selection, Stored};
 
 const TITLE: &str = "Could not retrieve resources";
+const KUMA_DP: &str = "kuma-dp";
+const ENVOY: &str = "envoy";
 
 /// The rows. Lists of insights are lists like any other.
 pub(super) fn operations() -> Vec<Operation> {
@@ -100,6 +102,17 @@ async fn global(ask: Ask) -> Outcome {
         },
         "resources": all.resources(None),
     })))
+}
+
+/// The programs that a proxy is of, with their versions.
+fn programs(connection: Option<&Connection>) -> Vec<(&str, String)> {
+    let unknown = || "unknown".to_owned();
+    // of a proxy that is not attached nobody knows which it is
+    let Some(connection) = connection else { return vec![(KUMA_DP, unknown()), (ENVOY, unknown())] };
+    let agent = connection.agent.as_str();
+    let (program, version) = agent.split_once(' ').unwrap_or((agent, "unknown"));
+    let started_by = connection.kuma_dp.clone().map(|version| (KUMA_DP, version));
+    started_by.into_iter().chain([(program, version.to_owned())]).collect()
 }
 
 fn is_policy(item: &Stored) -> bool {
@@ -360,19 +373,16 @@ impl All {
             policies.into_iter().map(|(kind, total)| (kind.to_owned(), json!({ "total": total }))).collect();
         let internal = self.services().keys().filter(|(mesh, _)| mesh == name).count();
         let external = inside().filter(|it| it.key.kind == Kind::ExternalService).count();
-        // of a proxy that is not attached nobody knows which it is
-        let unknown = || (String::new(), "unknown".to_owned());
-        let mut versions: BTreeMap<(String, String), Count> = BTreeMap::new();
+        let mut versions: BTreeMap<(&str, String), Count> = BTreeMap::new();
         for dataplane in inside().filter(|it| it.key.kind == Kind::Dataplane) {
             let key = ProxyId::dataplane(name, dataplane.key.name.as_str());
             let connection = self.statuses.get(&key).and_then(|status| status.connection.as_ref());
-            let said = connection.and_then(|connection| connection.agent.split_once(' '));
-            let agent = said.map_or_else(unknown, |(agent, version)| (agent.to_owned(), version.to_owned()));
-            versions.entry(agent).or_default().add(self.state(dataplane));
+            for program in programs(connection) {
+                versions.entry(program).or_default().add(self.state(dataplane));
+            }
         }
-        let of_agent = |wanted: &str, or_unknown: bool| -> Map<String, Value> {
-            let is_wanted = |agent: &str| agent == wanted || (or_unknown && agent.is_empty());
-            let found = versions.iter().filter(|((agent, _), _)| is_wanted(agent));
+        let of = |wanted: &str| -> Map<String, Value> {
+            let found = versions.iter().filter(|((program, _), _)| *program == wanted);
             found.map(|((_, version), count)| (version.clone(), count.show())).collect()
         };
         json!({
@@ -392,9 +402,9 @@ impl All {
             "resources": self.resources(Some(name)),
             "services": { "total": internal + external, "internal": internal, "external": external },
             "dpVersions": {
-                "kumaDp": of_agent("kuma-dp", true),
-                "envoy": of_agent("envoy", true),
-                "meshtcp": of_agent("meshtcp", false),
+                "kumaDp": of(KUMA_DP),
+                "envoy": of(ENVOY),
+                "meshtcp": of("meshtcp"),
             },
             "mTLS": self.mtls(name),
         })

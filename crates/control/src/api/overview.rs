@@ -127,8 +127,10 @@ pub(super) async fn dataplane_insights(ask: &Ask) -> Result<Vec<Value>, Refusal>
             "modificationTime": stored.modified.to_string(),
             "subscriptions": insight["subscriptions"],
         });
-        if let Some(mtls) = insight.get("mTLS") {
-            shown["mTLS"] = mtls.clone();
+        for member in ["mTLS", "metadata"] {
+            if let Some(known) = insight.get(member) {
+                shown[member] = known.clone();
+            }
         }
         shown
     };
@@ -162,8 +164,7 @@ fn insight(desk: &Desk, stored: &Stored, status: Option<&ProxyStatus>) -> Value 
     let Some(ProxyStatus { connection: Some(connection), streams, types, .. }) = status else {
         return json!({ "subscriptions": [] });
     };
-    let Connection { since, agent, dialect: _, protocol: _, peer: _ } = connection;
-    let (program, version) = agent.split_once(' ').unwrap_or((agent, ""));
+    let Connection { since, agent, kuma_dp, metadata, dialect: _, protocol: _, peer: _ } = connection;
     let mut latest = *since;
     let mut counts = ["cds", "eds", "lds", "rds"].map(|short| (short, 0u64, 0u64));
     let (mut acks, mut nacks) = (0, 0);
@@ -204,21 +205,36 @@ fn insight(desk: &Desk, stored: &Stored, status: Option<&ProxyStatus>) -> Value 
     for (short, acked, refused) in counts {
         state[short] = numbers(acked, refused);
     }
-    let version = match program {
-        "envoy" => json!({ "kumaDp": { "version": "" }, "envoy": { "version": version } }),
-        _ => json!({ "kumaDp": { "version": version } }),
-    };
     let mut insight = json!({ "subscriptions": [{
         "id": format!("{}/{streams}", stored.key.name),
         "controlPlaneInstanceId": desk.setup.instance,
         "connectTime": since.to_string(),
         "status": state,
-        "version": version,
+        "version": version(agent, kuma_dp.as_deref(), metadata.as_deref()),
     }] });
+    if let Some(metadata) = metadata {
+        insight["metadata"] = (**metadata).clone();
+    }
     if let Some(mtls) = mtls(desk, stored) {
         insight["mTLS"] = mtls;
     }
     insight
+}
+
+/// The versions of a proxy and of who started it, in full where the proxy says that here.
+fn version(agent: &str, kuma_dp: Option<&str>, metadata: Option<&Value>) -> Value {
+    let (program, number) = agent.split_once(' ').unwrap_or((agent, ""));
+    let started_by = json!({ "version": kuma_dp.unwrap_or_default() });
+    let known = match program {
+        "envoy" => json!({ "kumaDp": started_by, "envoy": { "version": number } }),
+        _ => json!({ "kumaDp": { "version": number } }),
+    };
+    let mut version =
+        metadata.and_then(|said| said.get("version")).filter(|it| it.is_object()).cloned().unwrap_or(known);
+    if kuma_dp.is_some() && version["kumaDp"].is_object() {
+        version["kumaDp"]["kumaCpCompatible"] = true.into();
+    }
+    version
 }
 
 /// The certificate of a proxy that attaches here; `None`: it has none.

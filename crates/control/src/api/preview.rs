@@ -7,10 +7,12 @@ use axum::http::Method;
 use change::addresses::Filler;
 use change::preview::{Live, Preview, State, overlay, preview, stored};
 use change::{Content, Entry, Ledger};
-use model::{Kind, Problem};
+use model::problems::SHOWN;
+use model::{Kind, Problem, ResourceKey};
 use plan::Context;
 use serde_json::json;
 
+use super::addressed::NO_MESH;
 use super::answer::Answer;
 use super::ask::Ask;
 use super::caller::Role;
@@ -28,7 +30,7 @@ pub(super) fn operations() -> Vec<Operation> {
         "What it would do to put these resources, without doing it",
         |ask| Box::pin(foretold(ask)),
     );
-    vec![row.takes("Proposal").good(200, Body::of::<Preview>()).needs(Role::Reader)]
+    vec![row.takes("Proposal").good(200, Body::of::<Preview>()).bad(404).needs(Role::Reader)]
 }
 
 async fn foretold(ask: Ask) -> Outcome {
@@ -49,11 +51,12 @@ async fn foretold(ask: Ask) -> Outcome {
         let context = Context { zone, tag_range: ranges.tags, ..Context::new(rules.profile) };
         let before = State::of(in_force, &context, envoy);
         let proposed = overlay(&before.ledger, &put, &BTreeSet::new(), rules.profile);
+        of_known_meshes(&proposed, &put)?;
         let mut filler = Filler::new(ranges, rules);
         let after = State::of(filler.fill(&proposed), &context, envoy);
-        preview(&before, &after, &Live::new()).remarking(filler.problems())
+        Ok::<_, Refusal>(preview(&before, &after, &Live::new()).remarking(filler.problems()))
     };
-    let foretold = tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::leaving())?;
+    let foretold = tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::leaving())??;
     drop(turn);
     Ok(Answer::json(json!(foretold)))
 }
@@ -72,6 +75,22 @@ fn proposed(ask: &Ask) -> Result<Vec<Arc<Entry>>, Refusal> {
     }
     let entries = content.entries.into_iter();
     Ok(entries.filter(|entry| !is_secret(entry.resource.kind())).collect())
+}
+
+/// Refuses what would be in a mesh that there is not, as whoever puts it is refused.
+fn of_known_meshes(proposed: &Ledger, put: &[Arc<Entry>]) -> Result<(), Refusal> {
+    let is_lost = |entry: &&Arc<Entry>| {
+        let key = entry.resource.key();
+        key.mesh.is_some_and(|mesh| proposed.get(&ResourceKey::global(Kind::Mesh, mesh)).is_none())
+    };
+    let lost: Vec<&Arc<Entry>> = put.iter().filter(is_lost).collect();
+    let reason = |entry: &Arc<Entry>| format!("{}: there is no such mesh", entry.resource.key());
+    let invalid =
+        lost.iter().take(SHOWN).map(|it| Invalid { field: "mesh".into(), reason: reason(it) }).collect();
+    match lost.len() {
+        0 => Ok(()),
+        all => Err(Refusal { invalid, more: all.saturating_sub(SHOWN), ..Refusal::not_found(NO_MESH) }),
+    }
 }
 
 /// What is wrong, with the resource that it is wrong with: there may be many.

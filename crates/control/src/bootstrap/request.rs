@@ -1,5 +1,6 @@
 //! What a kuma-dp says of itself when it asks how to start.
 
+use model::Resource;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
@@ -105,10 +106,22 @@ impl Request {
         let mut numbers = version.split('.').map_while(|part| part.parse::<u32>().ok());
         // what has no number is a build of its own, of today
         let knows_sockets = numbers.next().zip(numbers.next()).is_none_or(|it| it >= (2, 14) || it == (0, 0));
-        (knows_sockets && !self.workdir.is_empty()).then(|| {
-            let path = format!("{}/kuma-envoy-admin", self.workdir.trim_end_matches('/'));
-            format!("{}.sock", &path[..path.floor_char_boundary(SOCKET_BYTES)])
-        })
+        (knows_sockets && !self.workdir.is_empty()).then(|| self.socket("kuma-envoy-admin"))
+    }
+
+    /// The socket that it is told to take access logs at, which it has by the name and mesh of its proxy.
+    pub(super) fn access_log_socket(&self, proxy: &Resource) -> String {
+        let meta = proxy.meta();
+        self.socket(&format!("kuma-al-{}-{}", meta.name, meta.mesh))
+    }
+
+    /// A socket in its folder; without one, in that where Envoy is started.
+    fn socket(&self, name: &str) -> String {
+        let path = match self.workdir.trim_end_matches('/') {
+            "" => name.to_owned(),
+            folder => format!("{folder}/{name}"),
+        };
+        format!("{}.sock", &path[..path.floor_char_boundary(SOCKET_BYTES)])
     }
 }
 

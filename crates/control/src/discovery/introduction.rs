@@ -1,10 +1,14 @@
 //! Who a proxy says it is, in its first request.
 
+use std::sync::Arc;
+
 use plan::ProxyId;
+use prost::Message;
+use serde_json::{Value, json};
 use tonic::Status;
 use tonic::codegen::http::HeaderMap;
 use xds::Foreign;
-use xds::proto::discovery::{Node, PROXY_SORT};
+use xds::proto::discovery::{Member, Metadata, MetadataValue, Node, PROXY_SORT};
 
 use crate::arrivals::NotTaken;
 
@@ -12,6 +16,10 @@ use crate::arrivals::NotTaken;
 const NODE_ID_BYTES: usize = 512;
 /// How much of the name and version of a program is kept.
 const AGENT_CHARACTERS: usize = 200;
+/// How much of what a node tells beside its name is kept, in bytes: that of a kuma-dp with a Dataplane of 50 inbounds fits.
+const METADATA_BYTES: usize = 16 * 1024;
+/// Where a node that was started by a kuma-dp says the versions of both.
+const VERSION: &str = "version";
 
 /// The metadata in which a proxy of ours says its node id, beside the token that proves it.
 const SAID_NAME: &str = "meshtcp-node";
@@ -52,7 +60,48 @@ pub(super) fn agent(node: &Node) -> String {
     let version = numbers.map(|v| format!("{}.{}.{}", v.major_number, v.minor_number, v.patch));
     let version = version.unwrap_or_else(|| node.user_agent_version.clone());
     let name = node.user_agent_name.as_str();
-    // as much as is ever shown: it is kept as long as the proxy is
-    let shortened = |text: &str| text.chars().take(AGENT_CHARACTERS).collect::<String>();
+    let version = match version.is_empty() {
+        true => version_of(node, name).unwrap_or_default(),
+        false => version,
+    };
     shortened(format!("{} {}", shortened(name), shortened(&version)).trim())
+}
+
+/// The version of the kuma-dp that started a node; `None`: none did, or it does not say.
+pub(super) fn kuma_dp(node: &Node) -> Option<String> {
+    version_of(node, "kumaDp").map(|version| shortened(&version))
+}
+
+/// What a node tells of the version of a program.
+fn version_of(node: &Node, program: &str) -> Option<String> {
+    let told = node.told(VERSION)?.object.as_ref()?.member(program)?;
+    told.object.as_ref()?.member("version")?.text.clone()
+}
+
+/// As much as is ever shown: it is kept as long as the proxy is.
+fn shortened(text: &str) -> String {
+    text.chars().take(AGENT_CHARACTERS).collect()
+}
+
+/// What a node tells beside its name; `None`: nothing, or more than is kept.
+pub(super) fn metadata(node: &Node) -> Option<Arc<Value>> {
+    let told = node.metadata.as_ref().filter(|told| told.encoded_len() <= METADATA_BYTES)?;
+    Some(Arc::new(object(told)))
+}
+
+fn object(Metadata { fields }: &Metadata) -> Value {
+    let member = |field: &Member| (field.key.clone(), field.value.as_ref().map_or(Value::Null, value));
+    Value::Object(fields.iter().map(member).collect())
+}
+
+fn value(MetadataValue { number, text, flag, object: members, list }: &MetadataValue) -> Value {
+    // in bounds, and whole: that is how such numbers are written
+    let whole = number
+        .filter(|number| number.fract() == 0.0 && number.abs() < 1e15)
+        .map(|number| json!(number as i64));
+    let of_list = || list.as_ref().map(|list| list.values.iter().map(value).collect());
+    let found = whole.or_else(|| number.map(|number| json!(number)));
+    let found =
+        found.or_else(|| text.as_ref().map(|text| json!(text))).or_else(|| flag.map(|flag| json!(flag)));
+    found.or_else(|| members.as_ref().map(object)).or_else(of_list).unwrap_or_default()
 }

@@ -28,7 +28,7 @@ use xds::{Event, Family, Foreign, Memory, Protocol, Subscription, TypeUrl, opens
 
 use super::announced::announced;
 use super::caller::Busy;
-use super::introduction::{agent, not_taken, proxy_of};
+use super::introduction::{agent, kuma_dp, metadata, not_taken, proxy_of};
 use super::metrics::{Reason, StreamLabels, TypeLabels};
 use super::publisher::Published;
 use super::shared::Shared;
@@ -94,7 +94,8 @@ struct Attached {
 /// The proxy's seat, taken by a stream that is about to attach.
 struct Seat {
     proxy: ProxyId,
-    agent: String,
+    /// As it was opened; the dialect is what the first request will have asked for.
+    connection: Connection,
     announced: ProxyFeatures,
     number: u64,
     replaced: CancellationToken,
@@ -205,7 +206,16 @@ impl<P: Speaks> Stream<P> {
             self.shared.turn_away(Reason::StartedTwice, &proxy.to_string(), self.peer, status)
         })?;
         self.subscription = Subscription::new(Arc::clone(&self.shared.instance), memory);
-        Ok(Some(Seat { proxy, agent: agent(node), announced: announced(node), number, replaced }))
+        let connection = Connection {
+            since: Timestamp::now(),
+            protocol: P::KIND,
+            dialect: Family::Envoy,
+            peer: self.peer,
+            agent: agent(node),
+            kuma_dp: kuma_dp(node),
+            metadata: metadata(node),
+        };
+        Ok(Some(Seat { proxy, connection, announced: announced(node), number, replaced }))
     }
 
     /// Why what a proxy brought is not taken, for it and for the operator.
@@ -214,16 +224,11 @@ impl<P: Speaks> Stream<P> {
     }
 
     fn attach(&mut self, seat: Seat) {
-        let Seat { proxy, agent, announced, number, replaced } = seat;
-        let family = self.subscription.family().unwrap_or(Family::Envoy);
-        tracing::info!(%proxy, protocol = P::KIND.as_str(), dialect = family.as_str(), agent, "proxy attached");
-        let connection = Connection {
-            since: Timestamp::now(),
-            protocol: P::KIND,
-            dialect: family,
-            peer: self.peer,
-            agent,
-        };
+        let Seat { proxy, connection, announced, number, replaced } = seat;
+        let family = self.subscription.family().unwrap_or(connection.dialect);
+        let (protocol, dialect, agent) = (P::KIND.as_str(), family.as_str(), &connection.agent);
+        tracing::info!(%proxy, protocol, dialect, agent, "proxy attached");
+        let connection = Connection { dialect: family, ..connection };
         self.shared.statuses.opened(&proxy, connection);
         self.shared.metrics.streams.get_or_create(&labels::<P>(family)).inc();
         let holdings = self.shared.issuer.clone().map(|issuer| Holdings::new(issuer, proxy.clone()));

@@ -54,9 +54,10 @@ impl fmt::Display for Happening {
         let Self { proxy, what } = self;
         let proxy = Foreign::name(proxy);
         match what {
-            Did::Attached(Connection { since: _, protocol, dialect, peer, agent }) => {
-                let agent = if agent.is_empty() { dialect.as_str() } else { agent };
-                write!(f, "{proxy} attached: {}, {}", Foreign::name(agent), protocol.as_str())?;
+            Did::Attached(connection) => {
+                let Connection { protocol, peer, .. } = connection;
+                let program = connection.program();
+                write!(f, "{proxy} attached: {}, {}", Foreign::name(&program), protocol.as_str())?;
                 peer.map_or(Ok(()), |peer| write!(f, ", from {peer}"))
             }
             Did::Left => write!(f, "{proxy} left"),

@@ -166,6 +166,8 @@ fn a_refusal_is_told_at_the_route_that_it_is_about() {
                 dialect: Family::Envoy,
                 peer: None,
                 agent: String::new(),
+                kuma_dp: None,
+                metadata: None,
             }),
             published: Some(version),
             accepted: accepted.then_some(version),
@@ -202,6 +204,8 @@ fn attached(statuses: &Statuses) {
         dialect: Family::Envoy,
         peer: None,
         agent: String::new(),
+        kuma_dp: None,
+        metadata: None,
     };
     statuses.opened(&web(), connection);
 }

@@ -12,7 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use change::Ledger;
 use jiff::Timestamp;
-use model::topology::{MeshIdentity, MtlsMode};
+use model::topology::{MeshIdentity, MeshServicesMode, MtlsMode};
 use model::{Kind, ProxyKey, Resource, ResourceKey, Spec};
 use plan::{ServiceIdentities, Snapshot, trust_domain};
 use serde_json::{Value, json};
@@ -87,15 +87,29 @@ impl Look<'_> {
             let key = resource.key();
             let Some(entry) = self.ledger.get(&key) else { continue };
             let document = entry.document.value();
+            let known = self.authorities.get(&AuthorityId::Identity(resource.id()));
+            if !self.is_in_force(resource) {
+                // nobody has a certificate by it, and a MeshTrust would already change whom clients believe
+                self.write_status(resource, conditions::needs_services()).await?;
+                continue;
+            }
             if self.make_authority(resource, identity, document).await? {
                 // it is known by the next look
                 continue;
             }
-            let known = self.authorities.get(&AuthorityId::Identity(resource.id()));
             let trusted = self.write_trust(resource, identity, known).await?;
-            self.write_status(resource, identity, known, trusted).await?;
+            if let Some(conditions) = conditions::of(identity, known, &trusted) {
+                self.write_status(resource, conditions).await?;
+            }
         }
         self.write_readiness().await
+    }
+
+    /// Whether a mesh of this profile has MeshIdentities at all (spec 07 §12.2).
+    fn is_in_force(&self, identity: &Resource) -> bool {
+        let mesh = self.snapshot.mesh(identity.meta().mesh.as_str());
+        self.snapshot.profile().always_exclusive_mesh_services()
+            || mesh.is_some_and(|mesh| mesh.mesh_services == MeshServicesMode::Exclusive)
     }
 
     /// Whether all instances of each MeshService of this zone terminate TLS: clients ask it where the mesh takes plaintext too.

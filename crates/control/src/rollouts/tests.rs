@@ -121,7 +121,8 @@ impl Drop for Job {
 
 fn attached(dialect: Family) -> Connection {
     let (since, protocol) = (Timestamp::UNIX_EPOCH, StreamKind::Delta);
-    Connection { since, protocol, dialect, peer: None, agent: String::new() }
+    let agent = String::new();
+    Connection { since, protocol, dialect, peer: None, agent, kuma_dp: None, metadata: None }
 }
 
 fn web() -> ProxyId {

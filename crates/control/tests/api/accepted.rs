@@ -66,6 +66,15 @@ async fn offered(server: &Server, document: &Value, rules: &Options, meshes: &[S
         Content::read("file.json", document.to_string().as_bytes(), &Options { zone: None, ..rules.clone() });
     let wrong: Vec<&Problem> = by_file.problems.iter().filter(|it| it.severity == Severity::Error).collect();
     let preview = send(server.address, "POST /_preview", &document.to_string()).await;
+    if preview.status == 404 {
+        // of a mesh that there is not; whoever puts it is told the same
+        let sent = universal(document, &by_file.entries[0].resource);
+        let key = ResourceKey::of_document(&sent).unwrap();
+        assert!(key.mesh.as_ref().is_some_and(|mesh| !meshes.contains(mesh)), "{document:#}");
+        let reply = send(server.address, &format!("PUT {}", path(&key)), &sent.to_string()).await;
+        assert_eq!((reply.status, &reply.json()["title"]), (404, &preview.json()["title"]));
+        return;
+    }
     assert_eq!(preview.status == 200, wrong.is_empty(), "{document:#}: {wrong:?}: {}", preview.body);
     if !wrong.is_empty() {
         let said = reasons(&preview);

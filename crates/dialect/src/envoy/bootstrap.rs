@@ -11,6 +11,9 @@ use serde_json::{Value, json};
 const ADS: &str = "ads_cluster";
 /// The secret that says whom to believe there.
 const TRUSTED: &str = "cp_validation_ctx";
+/// The cluster that leads to the access log of a kuma-dp. Nothing that is planned here uses it, but a configuration that somebody
+/// adds to (a MeshProxyPatch) may name it, and Envoy refuses what names a cluster that is not there.
+const ACCESS_LOG_SINK: &str = "access_log_sink";
 
 /// What an Envoy starts from, to attach to one of several control planes that share their resources.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +30,8 @@ pub struct Bootstrap {
     pub trusted: Option<Certificates>,
     /// The token that it brings; `None`: none.
     pub token: Option<String>,
+    /// The Unix socket of the cluster `access_log_sink`, where a kuma-dp takes access logs; `None`: it has no such cluster.
+    pub access_log: Option<String>,
     /// Whether it serves clients outside of the mesh: how many connections it takes is limited.
     pub is_gateway: bool,
 }
@@ -73,7 +78,7 @@ pub enum Certificates {
 impl Bootstrap {
     /// The tree that Envoy reads, in the names of protobuf's JSON.
     pub fn tree(&self) -> Value {
-        let Self { node, admin, control_planes, protocol, trusted, token, is_gateway } = self;
+        let Self { node, admin, control_planes, protocol, trusted, token, access_log, is_gateway } = self;
         // 0 s: Envoy waits for its first configuration for as long as it takes, and never starts with an empty one
         let source = json!({ "ads": {}, "resourceApiVersion": "V3", "initialFetchTimeout": "0s" });
         let mut service = json!({ "envoyGrpc": { "clusterName": ADS } });
@@ -91,7 +96,9 @@ impl Bootstrap {
             "cdsConfig": source,
             "ldsConfig": source,
         });
-        tree["staticResources"] = json!({ "clusters": [way(control_planes, trusted.is_some())] });
+        let clusters =
+            [way(control_planes, trusted.is_some())].into_iter().chain(access_log.as_deref().map(sink));
+        tree["staticResources"] = json!({ "clusters": clusters.collect::<Vec<_>>() });
         if let Some(certificates) = trusted {
             tree["staticResources"]["secrets"] = json!([secret(control_planes, certificates)]);
         }
@@ -148,9 +155,7 @@ fn way(control_planes: &[(String, u16)], over_tls: bool) -> Value {
         "name": ADS,
         "type": if by_address { "STATIC" } else { "STRICT_DNS" },
         "connectTimeout": "1s",
-        "upstreamConnectionOptions": {
-            "tcpKeepalive": { "keepaliveProbes": 3, "keepaliveTime": 10, "keepaliveInterval": 10 },
-        },
+        "upstreamConnectionOptions": kept_alive(),
         "loadAssignment": {
             "clusterName": ADS,
             "endpoints": [{ "lbEndpoints": endpoints.collect::<Vec<_>>() }],
@@ -174,10 +179,7 @@ fn way(control_planes: &[(String, u16)], over_tls: bool) -> Value {
         }]);
         cluster["closeConnectionsOnHostHealthFailure"] = true.into();
     }
-    cluster["typedExtensionProtocolOptions"] = json!({ "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-        "explicitHttpConfig": { "http2ProtocolOptions": http2 },
-    } });
+    cluster["typedExtensionProtocolOptions"] = over_http2(&http2);
     if over_tls {
         let mut context = json!({
             "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
@@ -193,6 +195,32 @@ fn way(control_planes: &[(String, u16)], over_tls: bool) -> Value {
         cluster["transportSocket"] = json!({ "name": "envoy.transport_sockets.tls", "typedConfig": context });
     }
     cluster
+}
+
+/// The cluster that leads to the access log of a kuma-dp.
+fn sink(path: &str) -> Value {
+    json!({
+        "name": ACCESS_LOG_SINK,
+        "type": "STATIC",
+        "connectTimeout": "1s",
+        "upstreamConnectionOptions": kept_alive(),
+        "loadAssignment": {
+            "clusterName": ACCESS_LOG_SINK,
+            "endpoints": [{ "lbEndpoints": [{ "endpoint": { "address": { "pipe": { "path": path } } } }] }],
+        },
+        "typedExtensionProtocolOptions": over_http2(&json!({})),
+    })
+}
+
+fn kept_alive() -> Value {
+    json!({ "tcpKeepalive": { "keepaliveProbes": 3, "keepaliveTime": 10, "keepaliveInterval": 10 } })
+}
+
+fn over_http2(options: &Value) -> Value {
+    json!({ "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        "explicitHttpConfig": { "http2ProtocolOptions": options },
+    } })
 }
 
 /// Whom to believe: certificates for one of the hosts, and none else of theirs.
@@ -226,6 +254,7 @@ mod tests {
             protocol: Protocol::Delta,
             trusted: trusted.then(|| Certificates::Inline(b"PEM".to_vec())),
             token: None,
+            access_log: None,
             is_gateway: false,
         }
         .tree()

@@ -11,7 +11,6 @@ use change::report::Question;
 use control::api::ApiMetrics;
 use control::discovery::DiscoveryMetrics;
 use control::web::KnownAs;
-use plan::plan_json;
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -119,16 +118,18 @@ impl Page {
 #[derive(serde::Deserialize)]
 struct Wanted {
     proxy: Option<String>,
-    #[serde(flatten)]
-    page: Page,
 }
 
-async fn plan(State(desk): State<Desk>, Query(Wanted { proxy, page }): Query<Wanted>) -> Response {
+async fn plan(
+    State(desk): State<Desk>,
+    Query(Wanted { proxy }): Query<Wanted>,
+    Query(page): Query<Page>,
+) -> Response {
     let compiled = Arc::clone(&desk.shared.standing().compiled);
     let Some(wanted) = proxy else {
         let tree = aside(move || {
             let shown = compiled.proxies.values().skip(page.offset).take(page.size());
-            let plans: Vec<Value> = shown.map(|found| plan_json(&found.plan)).collect();
+            let plans: Vec<Value> = shown.map(|found| pages::in_list(&found.plan)).collect();
             json!({ "total": compiled.proxies.len(), "offset": page.offset, "plans": plans })
         });
         return pages::body(&tree.await);

@@ -142,14 +142,11 @@ fn since(time: &str, now: Timestamp) -> String {
     format!("{}{}", seconds(time), age.unwrap_or_default())
 }
 
-fn attached(
-    Connection { since: opened, protocol, dialect, peer, agent }: &Connection,
-    now: Timestamp,
-) -> String {
-    let agent = if agent.is_empty() { dialect.as_str() } else { agent };
+fn attached(connection: &Connection, now: Timestamp) -> String {
+    let Connection { since: opened, protocol, peer, .. } = connection;
     let from = peer.map(|peer| format!(" from {peer}")).unwrap_or_default();
-    let since = since(&opened.to_string(), now);
-    format!("attached since {since}: {}, {}{from}", Foreign::name(agent), protocol.as_str())
+    let (since, program) = (since(&opened.to_string(), now), connection.program());
+    format!("attached since {since}: {}, {}{from}", Foreign::name(&program), protocol.as_str())
 }
 
 fn words(reach: Reach) -> &'static str {

@@ -20,6 +20,7 @@ use crate::data_path::{self, DataPath};
 use crate::panics::Panics;
 use crate::process::Process;
 use crate::streams::Dropped;
+use crate::takeover::Seat;
 use crate::{health, pages, traffic};
 
 #[derive(Clone)]
@@ -29,11 +30,12 @@ struct Desk {
     link: watch::Receiver<Link>,
     carried: watch::Receiver<Carried>,
     registry: Arc<Registry>,
+    seat: Seat,
 }
 
-/// Serves until the process ends.
+/// Serves until the process ends, or somebody else does.
 pub(super) async fn serve(
-    listener: TcpListener,
+    (listener, seat): (TcpListener, Seat),
     (proxy, data_path): (Arc<Proxy>, Arc<DataPath>),
     link: watch::Receiver<Link>,
     carried: watch::Receiver<Carried>,
@@ -46,7 +48,7 @@ pub(super) async fn serve(
     registry.register_collector(Box::new(Panics::new("meshtcp_")));
     registry.register_collector(Box::new(Dropped::new("meshtcp_")));
     let counted = traffic::serve(&proxy, carried.clone());
-    let desk = Desk { proxy, data_path, link, carried, registry: Arc::new(registry) };
+    let desk = Desk { proxy, data_path, link, carried, registry: Arc::new(registry), seat: seat.clone() };
     let router = Router::new()
         .route("/", get(index))
         .route("/metrics", get(metrics))
@@ -56,7 +58,7 @@ pub(super) async fn serve(
         .route("/connections", get(connections))
         .with_state(desk)
         .merge(counted);
-    pages::serve(listener, router, known_as).await;
+    seat.serve(listener, router, known_as).await;
 }
 
 async fn index() -> &'static str {
@@ -73,6 +75,9 @@ async fn metrics(State(desk): State<Desk>, headers: HeaderMap) -> Response {
 }
 
 async fn ready(State(desk): State<Desk>) -> Response {
+    if desk.seat.is_leaving() {
+        return pages::ready(Some("leaving"));
+    }
     // also what was started from disk
     let runs = desk.carried.borrow().generation > 0;
     let Link { lost, is_waiting, control_plane, .. } = desk.link.borrow().clone();

@@ -8,7 +8,6 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
 use control::web::KnownAs;
-use plan::plan_json;
 use prometheus_client::registry::Registry;
 use proxy::Proxy;
 use serde_json::{Value, json};
@@ -23,6 +22,7 @@ use crate::panics::Panics;
 use crate::process::Process;
 use crate::report::plain;
 use crate::streams::Dropped;
+use crate::takeover::Seat;
 
 #[derive(Clone)]
 struct Desk {
@@ -32,9 +32,9 @@ struct Desk {
     registry: Arc<Registry>,
 }
 
-/// Serves until the process ends.
+/// Serves until the process ends, or somebody else does.
 pub(super) async fn serve(
-    listener: TcpListener,
+    (listener, seat): (TcpListener, Seat),
     status: Arc<Status>,
     (proxy, data_path): (Arc<Proxy>, Arc<DataPath>),
     known_as: KnownAs,
@@ -59,7 +59,7 @@ pub(super) async fn serve(
         .merge(control::page::routes())
         .with_state(desk)
         .merge(asked);
-    pages::serve(listener, router, known_as).await;
+    seat.serve(listener, router, known_as).await;
 }
 
 async fn index() -> &'static str {
@@ -89,7 +89,7 @@ struct Wanted {
 async fn plan(State(desk): State<Desk>, Query(Wanted { proxy }): Query<Wanted>) -> Response {
     let report = desk.status.report();
     let Some(wanted) = proxy else {
-        let plans: Vec<Value> = report.plans().values().map(|plan| plan_json(plan)).collect();
+        let plans: Vec<Value> = report.plans().values().map(|plan| pages::in_list(plan)).collect();
         return pages::body(&json!({ "generation": report.generation, "plans": plans }));
     };
     pages::plan(&report.plans(), &wanted)

@@ -1,7 +1,5 @@
 //! A thread of its own for what comes from outside the files: signals and the admin server.
 
-use std::net::{SocketAddr, TcpListener};
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
@@ -10,7 +8,6 @@ use control::guard::caught_task;
 use control::run::Event;
 use control::web::KnownAs;
 use proxy::Proxy;
-use tokio::task::AbortHandle;
 
 use super::{Status, admin};
 use crate::data_path::DataPath;
@@ -18,6 +15,7 @@ use crate::host;
 use crate::output::{complain, print};
 use crate::signals::{Asked, Signals};
 use crate::streams;
+use crate::takeover::Seat;
 
 /// How long the loop may take to leave. If it takes longer it waits for a disk that does not answer.
 const STUCK: Duration = Duration::from_secs(5);
@@ -32,111 +30,80 @@ pub(crate) enum Leave {
     TakenOver,
 }
 
-/// The running thread. It ends with the process, so that the admin server answers while connections drain.
-pub(crate) struct Hand {
-    admin_socket: Option<(SocketAddr, OwnedFd)>,
-    admin_task: Option<AbortHandle>,
-}
-
-impl Hand {
-    /// Starts listening for signals, and serving on `admin` under these names. When the loop cannot leave, connections get
-    /// `grace` without it.
-    ///
-    /// # Errors
-    /// In words: signals cannot be caught.
-    pub(crate) fn start(
-        admin: Option<(TcpListener, KnownAs)>,
-        events: Sender<Event<Leave>>,
-        status: Arc<Status>,
-        (proxy, data_path): (Arc<Proxy>, Arc<DataPath>),
-        grace: Duration,
-    ) -> Result<Self, String> {
-        let admin_socket = admin.as_ref().and_then(|(listener, _)| {
-            Some((listener.local_addr().ok()?, OwnedFd::from(listener.try_clone().ok()?)))
-        });
-        let (ready, started) = channel();
-        let work = move || {
-            let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-                Ok(runtime) => runtime,
-                Err(error) => {
-                    let _ = ready.send(Err(format!("no event loop for signals: {error}")));
+/// Starts the thread: it listens for signals, and serves admin pages at the `seat` under these names, also while connections drain.
+/// When the loop cannot leave, connections get `grace` without it.
+///
+/// # Errors
+/// In words: signals cannot be caught.
+pub(crate) fn start(
+    (seat, known_as): (Seat, KnownAs),
+    events: Sender<Event<Leave>>,
+    status: Arc<Status>,
+    (proxy, data_path): (Arc<Proxy>, Arc<DataPath>),
+    grace: Duration,
+) -> Result<(), String> {
+    let (ready, started) = channel();
+    let work = move || {
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                let _ = ready.send(Err(format!("no event loop for signals: {error}")));
+                return;
+            }
+        };
+        runtime.block_on(async {
+            let prepared = async {
+                let listener = seat.admin().map(|(_, socket)| tokio::net::TcpListener::from_std(socket));
+                let listener = listener.transpose();
+                let listener = listener.map_err(|error| format!("--admin cannot be served: {error}"))?;
+                Ok::<_, String>((Signals::catch()?, listener))
+            };
+            let (mut signals, listener) = match prepared.await {
+                Ok(prepared) => prepared,
+                Err(message) => {
+                    let _ = ready.send(Err(message));
                     return;
                 }
             };
-            runtime.block_on(async {
-                let prepared = async {
-                    let signals = Signals::catch()?;
-                    let listen =
-                        |(listener, known_as)| Ok((tokio::net::TcpListener::from_std(listener)?, known_as));
-                    let listener = admin.map(listen).transpose();
-                    let listener = listener
-                        .map_err(|error: std::io::Error| format!("--admin cannot be served: {error}"))?;
-                    Ok::<_, String>((signals, listener))
-                };
-                let (mut signals, listener) = match prepared.await {
-                    Ok(prepared) => prepared,
-                    Err(message) => {
-                        let _ = ready.send(Err(message));
-                        return;
+            if let Some(listener) = listener {
+                let carries = (Arc::clone(&proxy), Arc::clone(&data_path));
+                let served = admin::serve((listener, seat.clone()), Arc::clone(&status), carries, known_as);
+                tokio::spawn(served);
+            }
+            let _ = ready.send(Ok(()));
+            tokio::spawn(host::watch_authorities(Arc::downgrade(&proxy)));
+            loop {
+                let event = match caught_task("signals", signals.next()).await {
+                    Some(Asked::Leave) => {
+                        let carries = (Arc::clone(&proxy), seat.clone());
+                        tokio::spawn(leave_without_loop(Arc::clone(&status), carries, grace));
+                        Event::Leave(Leave::Asked)
                     }
-                };
-                let task = listener.map(|(listener, known_as)| {
-                    let carries = (Arc::clone(&proxy), Arc::clone(&data_path));
-                    tokio::spawn(admin::serve(listener, Arc::clone(&status), carries, known_as))
-                });
-                let _ = ready.send(Ok(task.map(|task| task.abort_handle())));
-                tokio::spawn(host::watch_authorities(Arc::downgrade(&proxy)));
-                loop {
-                    let event = match caught_task("signals", signals.next()).await {
-                        Some(Asked::Leave) => {
-                            tokio::spawn(leave_without_loop(Arc::clone(&status), Arc::clone(&proxy), grace));
-                            Event::Leave(Leave::Asked)
-                        }
-                        Some(Asked::ReadAgain) => {
-                            print("asked by SIGHUP: reading all files and opening logs again\n");
-                            proxy.reopen_logs();
-                            host::read_authorities(Arc::clone(&proxy)).await;
-                            Event::ReadAgain
-                        }
-                        None => continue,
-                    };
-                    if events.send(event).is_err() {
-                        return;
+                    Some(Asked::ReadAgain) => {
+                        print("asked by SIGHUP: reading all files and opening logs again\n");
+                        proxy.reopen_logs();
+                        host::read_authorities(Arc::clone(&proxy)).await;
+                        Event::ReadAgain
                     }
+                    None => continue,
+                };
+                if events.send(event).is_err() {
+                    return;
                 }
-            });
-        };
-        std::thread::Builder::new().name("hand".into()).spawn(work).map_err(|error| error.to_string())?;
-        let admin_task = started.recv().map_err(|error| error.to_string())??;
-        Ok(Self { admin_socket, admin_task })
-    }
-
-    /// Where the admin server listens.
-    pub(crate) fn admin_address(&self) -> Option<SocketAddr> {
-        self.admin_socket.as_ref().map(|(address, _)| *address)
-    }
-
-    /// Another handle of the admin server's socket, with its address.
-    pub(crate) fn admin_socket(&self) -> Option<(SocketAddr, OwnedFd)> {
-        let (address, socket) = self.admin_socket.as_ref()?;
-        Some((*address, socket.try_clone().ok()?))
-    }
-
-    /// Leaves the admin server's address to another process.
-    pub(crate) fn stop_admin(&mut self) {
-        self.admin_socket = None;
-        if let Some(task) = self.admin_task.take() {
-            task.abort();
-        }
-    }
+            }
+        });
+    };
+    std::thread::Builder::new().name("hand".into()).spawn(work).map_err(|error| error.to_string())?;
+    started.recv().map_err(|error| error.to_string())?
 }
 
 /// Leaves in the place of a loop that does not hear of it.
-async fn leave_without_loop(status: Arc<Status>, proxy: Arc<Proxy>, grace: Duration) {
+async fn leave_without_loop(status: Arc<Status>, (proxy, seat): (Arc<Proxy>, Seat), grace: Duration) {
     tokio::time::sleep(STUCK).await;
     if !status.leave() {
         return;
     }
+    seat.leave();
     complain("warning: a file or folder of resources does not answer: leaving without it\n");
     // should it panic, there is nothing left to wait for
     let _ = tokio::task::spawn_blocking(move || proxy.drain(grace)).await;

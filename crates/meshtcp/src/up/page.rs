@@ -96,6 +96,8 @@ fn own(current: &Report, compiled: &Compiled, started: Timestamp) -> Replica {
         dialect: Family::L4,
         peer: None,
         agent: format!("meshtcp {}", env!("CARGO_PKG_VERSION")),
+        kuma_dp: None,
+        metadata: None,
     };
     let account = Account {
         status: ProxyStatus {

@@ -1,6 +1,7 @@
 //! The commands that answer and end.
 
-use std::process::Output;
+use std::io::Write;
+use std::process::{Output, Stdio};
 
 use crate::program::{Program, meshtcp};
 use crate::town::{Town, route};
@@ -32,6 +33,30 @@ fn good_resources_are_good() {
     let (code, out, err) = answer(&["validate", &town().path()]);
     assert_eq!((code, err.as_str()), (0, ""));
     assert!(out.contains("5 resources in 2 files: all good"), "{out}");
+}
+
+#[test]
+fn what_reads_files_once_reads_standard_input_too() {
+    let text = "type: Mesh\nname: default\n---\ntype: Dataplane\nmesh: default\nname: web-1\nnetworking: {address: 127.0.0.1, \
+                inbound: [{port: 1, tags: {kuma.io/service: web}}]}\n";
+    let fed = |arguments: &[&str]| {
+        let mut command = meshtcp(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // a command that refuses reads nothing
+        let _ = child.stdin.take().unwrap().write_all(text.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        let both = [output.stdout, output.stderr].concat();
+        (output.status.code().unwrap(), String::from_utf8(both).unwrap())
+    };
+    for arguments in
+        [&["validate", "-"][..], &["plan", "--proxy", "web-1", "-"], &["explain", "--proxy", "web-1", "-"]]
+    {
+        let (code, said) = fed(arguments);
+        assert_eq!(code, 0, "{arguments:?}: {said}");
+    }
+    let (code, said) = fed(&["up", "-"]);
+    assert!(code == 3 && said.contains("cannot be followed"), "{said}");
 }
 
 #[test]

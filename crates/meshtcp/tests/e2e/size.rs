@@ -2,9 +2,13 @@
 
 use std::process::Output;
 
-use crate::backend::serve;
+use serde_json::json;
+
+use crate::api::json;
+use crate::backend::{free_ports, serve};
 use crate::connection::{Connection, reaches};
 use crate::program::{Up, meshtcp};
+use crate::store::ControlPlane;
 use crate::town::Town;
 
 /// How much is printed about one problem, at most.
@@ -91,4 +95,44 @@ fn up_goes_on_whatever_is_saved() {
     town.route(&[("v2", 1)]);
     reaches(town.outbound, &["v2"]);
     open.echo();
+}
+
+#[test]
+fn a_list_of_plans_is_as_long_as_was_asked_for_and_counts_what_does_nothing() {
+    let control_plane = ControlPlane::start("memory", &["--admin", "127.0.0.1:0"]);
+    let line = control_plane.program.awaits_text(0, "admin: http://");
+    let admin = line.trim_start_matches("admin: http://");
+    for name in ["db", "web"] {
+        let [inbound, outbound] = free_ports();
+        let path = format!("/meshes/default/dataplanes/{name}-1");
+        let mut dataplane = json!({ "type": "Dataplane", "mesh": "default", "name": format!("{name}-1"), "networking": {
+            "address": "127.0.0.1", "inbound": [{ "port": inbound, "tags": { "kuma.io/service": name } }],
+        } });
+        if name == "web" {
+            dataplane["networking"]["outbound"] =
+                json!([{ "port": outbound, "tags": { "kuma.io/service": "db" } }]);
+        }
+        control_plane.put(&path, &dataplane);
+    }
+    let to = json!([{ "targetRef": { "kind": "MeshService", "name": "db" }, "rules": [{ "default": {
+        "backendRefs": [{ "kind": "MeshService", "name": "db" }],
+    } }] }]);
+    let route = json!({ "type": "MeshTCPRoute", "mesh": "default", "name": "out", "spec": {
+        "targetRef": { "kind": "Mesh" }, "to": to,
+    } });
+    let revision = control_plane.put("/meshes/default/meshtcproutes/out", &route);
+    control_plane.is_live(revision);
+    let page = |query: &str| json(admin, &format!("/plan?{query}"));
+    let one = page("size=1&offset=1");
+    assert_eq!((&one["total"], one["plans"].as_array().unwrap().len()), (&2.into(), 1), "{one:#}");
+    let web = &one["plans"][0];
+    assert_eq!(
+        (&web["routes"][0]["outcome"], &web["routesIgnored"]),
+        (&"applied".into(), &0.into()),
+        "{web:#}"
+    );
+    let db = &page("size=1")["plans"][0];
+    assert_eq!((&db["routes"], &db["routesIgnored"]), (&json!([]), &1.into()), "{db:#}");
+    let all = page("proxy=default/db-1");
+    assert_eq!(all["routes"][0]["outcome"], "ignored", "of one everything is told: {all:#}");
 }

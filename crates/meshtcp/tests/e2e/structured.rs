@@ -172,6 +172,7 @@ fn commands_answer_with_one_value_whatever_comes() {
         &["delete"],
         &["get", "nonsense"],
         &["status", "--nonsense"],
+        &["import", "--from", "istio", "/nonexistent/routes.yaml"],
     ] {
         let output = meshtcp(arguments).args(["-o", "json"]).output().unwrap();
         assert_ne!(output.status.code(), Some(0));

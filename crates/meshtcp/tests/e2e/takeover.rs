@@ -5,6 +5,8 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
+use rustix::process::Signal;
+
 use crate::backend::{free_ports, serve};
 use crate::connection::{Connection, reaches};
 use crate::program::{PATIENCE, Program, Up, eventually, meshtcp};
@@ -127,6 +129,55 @@ fn a_successor_that_cannot_run_changes_nothing() {
     drop(waiting);
     reaches(town.outbound, &["v1", "v2"]);
     assert!(up.program.is_running());
+}
+
+/// Two processes of one command line, with and without `--takeover PATH`: the first is asked to leave, and has a connection still.
+/// `start` starts one with further flags, all at one `--admin`.
+pub(crate) fn who_leaves_is_followed(outbound: u16, path: &str, start: impl Fn(&[&str]) -> Up) {
+    for takeover in [&["--takeover", path][..], &[]] {
+        let mut first = start(takeover);
+        first.program.awaits_text(0, "admin: http://");
+        first.is_ready();
+        reaches(outbound, &["v1", "v2"]);
+        let mut open = Connection::open(outbound).unwrap();
+        first.program.signal(Signal::TERM);
+        first.program.awaits_text(0, "leaving: ");
+        eventually("it says that it leaves", || {
+            first.ask("/ready") == (503, "not ready: leaving\n".to_owned())
+        });
+        let next = start(takeover);
+        next.program.awaits_text(0, if takeover.is_empty() { "admin: http://" } else { "taken over" });
+        next.is_ready();
+        // both would answer by turns
+        (0..50).for_each(|_| assert_eq!(next.ask("/ready").0, 200, "{}", next.program.printed()));
+        reaches(outbound, &["v1", "v2"]);
+        open.echo();
+        open.close();
+        assert_eq!(first.program.ends(), 0);
+    }
+}
+
+#[test]
+fn who_leaves_answers_until_somebody_follows_and_then_the_one_that_follows_does() {
+    let town = served();
+    let [admin] = free_ports();
+    let (admin, path) = (format!("127.0.0.1:{admin}"), town.file("takeover"));
+    who_leaves_is_followed(town.outbound, path.to_str().unwrap(), |further| {
+        let arguments = ["up", "--admin", &admin, "--drain-time", "10m", "--workers", "2"];
+        let program = Program::start(meshtcp(arguments.iter().chain(further).chain(&[town.path().as_str()])));
+        Up { program, admin: admin.clone() }
+    });
+}
+
+#[test]
+fn a_process_that_does_not_leave_keeps_its_address() {
+    let town = served();
+    let up = Up::start(&[&town.path()]);
+    up.is_ready();
+    let mut second = Program::start(meshtcp(["up", "--admin", &up.admin, &town.path()]));
+    assert_eq!(second.ends(), 3, "{}", second.printed());
+    second.awaits_text(0, "cannot be bound");
+    up.is_ready();
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::draft::fields::Fields;
 use crate::draft::findings::{Findings, Note, NoteSort};
 use crate::draft::kinds::Body;
-use crate::draft::nearest;
+use crate::draft::{foreign, nearest};
 use crate::kind::{Home, Kind, Scope};
 use crate::name::{MeshName, ResourceName};
 use crate::profile::Profile;
@@ -61,6 +61,10 @@ fn kind(root: &mut Fields<'_>, field: &'static str) -> Option<Kind> {
     let kind = Kind::from_text(&text);
     if kind.is_none() {
         root.know_the_rest();
+        if let Some(why) = foreign::left_out(&text) {
+            root.warn(field, format!("{text} is left out: {why}"), None);
+            return None;
+        }
         let known = Kind::ALL.iter().map(|kind| kind.as_str());
         let help = nearest::help(&text, known).unwrap_or_else(|| "see the list of kinds in the guide".into());
         return refuse(
@@ -148,7 +152,7 @@ pub(crate) fn is_stranger(document: &Value, profile: Profile) -> bool {
     let kind = text("type").or_else(|| text("kind").filter(|_| of_kuma()));
     kind.is_some_and(|kind| match Kind::from_text(kind) {
         Some(kind) => !kind.window().contains(profile),
-        None => !kind.is_empty(),
+        None => !kind.is_empty() && foreign::left_out(kind).is_none(),
     })
 }
 

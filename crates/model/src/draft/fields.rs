@@ -327,10 +327,16 @@ impl Drop for Fields<'_> {
                 sort: NoteSort::UnknownField,
                 path: self.path.field(name),
                 message: "no such field".into(),
-                help: nearest::help(name, self.seen.iter().copied()),
+                help: nearest::help(name, self.seen.iter().copied()).or_else(|| extension_help(name)),
             });
         }
     }
+}
+
+/// What to do about a key that other tools pass over, so that people keep anchors below it.
+fn extension_help(name: &str) -> Option<String> {
+    let help = "an anchor needs no key of its own: give it where it is used first, as in `tags: &common {…}`";
+    name.starts_with("x-").then(|| help.to_owned())
 }
 
 /// The text of a value. A number where text belongs is taken as it was written, which may differ from what it is.

@@ -13,7 +13,13 @@ pub(crate) fn help(document: &Document, violation: &Violation, profile: Profile)
     let message = violation.message.as_str();
     let field = violation.path.steps().last();
     if names::is_about_letters(violation) {
-        return written(document, violation).and_then(names::near).map(|name| format!("write `{name}`"));
+        let written = written(document, violation)?;
+        return match is_template(written) {
+            true => Some(
+                "it looks like a template: fill it in first, with envsubst, helm template or the like".into(),
+            ),
+            false => names::near(written).map(|name| format!("write `{name}`")),
+        };
     }
     if let Some(Step::Field(name)) = field
         && name == "kind"
@@ -53,6 +59,11 @@ pub(crate) fn help(document: &Document, violation: &Violation, profile: Profile)
         ("greater than or equal to 0", "write 0 to send nothing there"),
     ];
     hints.into_iter().find(|(words, _)| message.contains(words)).map(|(_, hint)| hint.to_owned())
+}
+
+/// Whether a text has a place to be filled in, as many tools write it.
+fn is_template(text: &str) -> bool {
+    ["${", "$(", "{{", "<%"].iter().any(|begin| text.contains(begin))
 }
 
 fn missing_help(field: &str, profile: Profile) -> Option<&'static str> {

@@ -29,6 +29,7 @@ mod document;
 mod envelope;
 mod fields;
 mod findings;
+mod foreign;
 mod help;
 mod identity;
 mod json;

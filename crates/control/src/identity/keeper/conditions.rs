@@ -1,6 +1,6 @@
 //! What became of a MeshIdentity, as its status says it (spec 07 §12.4).
 
-use model::topology::{IdentityProvider, IdentityReadiness, MeshIdentity, MeshServicesMode};
+use model::topology::{IdentityProvider, IdentityReadiness, MeshIdentity};
 use model::{Resource, ResourceKey};
 use serde_json::{Value, json};
 
@@ -13,27 +13,14 @@ use crate::store::{Expected, StoreError};
 /// What a mesh lacks for it.
 const NEEDS_SERVICES: &str = "MeshIdentity requires MeshServices to be enabled on the mesh. To enable, set \
     `spec.meshServices.mode: Exclusive` on the mesh.";
+const FAILURE: &str = "One of initialization steps failed";
 
 impl Look<'_> {
     pub(super) async fn write_status(
         &self,
         resource: &Resource,
-        identity: &MeshIdentity,
-        known: Option<&Known>,
-        trusted: Trusted,
+        conditions: Value,
     ) -> Result<(), StoreError> {
-        let was_ready = identity.readiness == Some(IdentityReadiness::Ready);
-        let mesh = self.snapshot.mesh(resource.meta().mesh.as_str());
-        let has_services = self.snapshot.profile().always_exclusive_mesh_services()
-            || mesh.is_some_and(|mesh| mesh.mesh_services == MeshServicesMode::Exclusive);
-        // nothing is known of one that was just made
-        if known.is_none()
-            && matches!(identity.provider, Some(IdentityProvider::Bundled { .. }))
-            && has_services
-        {
-            return Ok(());
-        }
-        let conditions = conditions(identity, has_services, known, &trusted, was_ready);
         let key: ResourceKey = resource.key();
         let Some(stored) = self.store.get(&key).await? else { return Ok(()) };
         if stored.document["status"]["conditions"] == conditions {
@@ -54,25 +41,34 @@ impl Look<'_> {
     }
 }
 
-fn conditions(
-    identity: &MeshIdentity,
-    has_services: bool,
-    known: Option<&Known>,
-    trusted: &Trusted,
-    was_ready: bool,
-) -> Value {
+/// The conditions of one in a mesh that has none.
+pub(super) fn needs_services() -> Value {
+    json!([
+        condition("DependenciesReady", false, "MeshServicesDisabled", NEEDS_SERVICES),
+        condition("Ready", false, "Failure", FAILURE),
+    ])
+}
+
+/// The conditions of one; `None`: it was just made, and nothing is known of its authority.
+pub(super) fn of(identity: &MeshIdentity, known: Option<&Known>, trusted: &Trusted) -> Option<Value> {
+    if known.is_none() && matches!(identity.provider, Some(IdentityProvider::Bundled { .. })) {
+        return None;
+    }
+    let was_ready = identity.readiness == Some(IdentityReadiness::Ready);
+    Some(conditions(identity, known, trusted, was_ready))
+}
+
+fn condition(about: &str, holds: bool, reason: &str, message: &str) -> Value {
+    let status = if holds { "True" } else { "False" };
+    json!({ "type": about, "status": status, "reason": reason, "message": message })
+}
+
+fn conditions(identity: &MeshIdentity, known: Option<&Known>, trusted: &Trusted, was_ready: bool) -> Value {
     let mut all = Vec::new();
     let mut add = |about: &str, holds: bool, reason: &str, message: &str| {
-        let status = if holds { "True" } else { "False" };
-        all.push(json!({ "type": about, "status": status, "reason": reason, "message": message }));
+        all.push(condition(about, holds, reason, message));
         holds
     };
-    let failure = "One of initialization steps failed";
-    if !has_services {
-        add("DependenciesReady", false, "MeshServicesDisabled", NEEDS_SERVICES);
-        add("Ready", false, "Failure", failure);
-        return all.into();
-    }
     add("SpiffeIDProvider", true, "SpiffeIDProvided", "SPIFFE IDs are made of the templates");
     let provided = match (identity.provider, known.map(|known| &known.chain)) {
         (None, _) => {
@@ -115,7 +111,7 @@ fn conditions(
             "Ready",
             "certificates that were issued before are kept, and none is issued now: see the other conditions",
         ),
-        (false, false) => add("Ready", false, "Failure", failure),
+        (false, false) => add("Ready", false, "Failure", FAILURE),
     };
     all.into()
 }
@@ -142,7 +138,7 @@ mod tests {
             ..MeshIdentity::default()
         };
         let of = |known: &Known, trusted: &Trusted, was_ready| {
-            reasons(&conditions(&identity, true, Some(known), trusted, was_ready))
+            reasons(&conditions(&identity, Some(known), trusted, was_ready))
         };
         let ready = of(&known(Ok(())), &Trusted::Written, false);
         assert_eq!(
@@ -170,9 +166,9 @@ mod tests {
             "Provider=False ProviderValidationError"
         );
         let nobody = MeshIdentity::default();
-        let partly = reasons(&conditions(&nobody, true, None, &Trusted::Unasked, false));
+        let partly = reasons(&conditions(&nobody, None, &Trusted::Unasked, false));
         assert_eq!(partly[1], "Ready=False PartiallyReady");
-        let alone = reasons(&conditions(&nobody, false, None, &Trusted::Unasked, false));
+        let alone = reasons(&needs_services());
         assert_eq!(alone, ["DependenciesReady=False MeshServicesDisabled", "Ready=False Failure"]);
     }
 }

@@ -5,7 +5,7 @@ use super::{ControlPlane, Layout, Village};
 use crate::backend::free_ports;
 use crate::connection::{Connection, reaches};
 use crate::program::{Program, Up, eventually, meshtcp};
-use crate::takeover::Crowd;
+use crate::takeover::{Crowd, who_leaves_is_followed};
 
 #[test]
 fn under_load_no_connection_is_refused_and_none_is_cut() {
@@ -50,4 +50,20 @@ fn under_load_no_connection_is_refused_and_none_is_cut() {
     left.iter_mut().for_each(|old| assert_eq!(old.program.ends(), 0));
     crowd.goes_on();
     assert_eq!(crowd.end(), Vec::<String>::new());
+}
+
+#[test]
+fn who_leaves_answers_until_somebody_follows_and_then_the_one_that_follows_does() {
+    let village = Village::new();
+    village.save("route.yaml", &route(&[version("v1", 1), version("v2", 1)]));
+    let control_plane = ControlPlane::start(&village, Layout::Endpoints);
+    let [admin] = free_ports();
+    let (admin, path) = (format!("127.0.0.1:{admin}"), village.file("takeover"));
+    who_leaves_is_followed(village.outbound, path.to_str().unwrap(), |further| {
+        let arguments =
+            ["proxy", "--proxy", "web-1", "--control-plane", &control_plane.xds, "--admin", &admin];
+        let program =
+            Program::start(meshtcp(arguments.iter().chain(&["--drain-time", "10m"]).chain(further)));
+        Up { program, admin: admin.clone() }
+    });
 }
