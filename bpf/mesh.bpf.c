@@ -139,6 +139,29 @@ struct {
 	__type(value, __u64);
 } live SEC(".maps");
 
+/* The connections of listeners, and behind them those of clusters; and how many of each the relay has, which user space tells. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LISTENERS + CLUSTERS);
+	__type(key, __u32);
+	__type(value, struct gauge);
+} gauges SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LISTENERS + CLUSTERS);
+	__type(key, __u32);
+	__type(value, struct gauge);
+} relayed SEC(".maps");
+
+/* The connections of endpoints that are chosen by how busy they are. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ENDPOINTS);
+	__type(key, __u32);
+	__type(value, __u64);
+} loads SEC(".maps");
+
 /* How often connections were left to the relay, by reason, and records were lost. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -198,6 +221,14 @@ static __always_inline int is_loopback(const __u32 ip[4])
 	return ip[0] == 0 && ip[1] == 0 && ip[2] == 0 && ip[3] == bpf_htonl(1);
 }
 
+/* The address that clients on loopback have who did not choose another. */
+static __always_inline int is_own_loopback(const __u32 ip[4])
+{
+	if (is_four(ip))
+		return ip[3] == bpf_htonl(0x7f000001);
+	return is_loopback(ip);
+}
+
 static __always_inline int is_unspecified(const __u32 ip[4])
 {
 	return ip[0] == 0 && ip[1] == 0 && (ip[2] == 0 || is_four(ip)) && ip[3] == 0;
@@ -210,6 +241,12 @@ static __always_inline __u64 mix(__u64 number)
 	number = (number ^ (number >> 30)) * 0xbf58476d1ce4e5b9ULL;
 	number = (number ^ (number >> 27)) * 0x94d049bb133111ebULL;
 	return number ^ (number >> 31);
+}
+
+/* Several numbers out of one: `l4::balance::hash::mix_both`. */
+static __always_inline __u64 mix_both(__u64 one, __u64 other)
+{
+	return mix(mix(one) ^ other);
 }
 
 /* The first interval whose end is not before the draw. */
@@ -253,10 +290,52 @@ static __always_inline __u32 place_of(const struct cluster *cluster, __u64 turn)
 	return low;
 }
 
-/* An endpoint of a cluster that is not held; -1: none within a few steps. */
-static __always_inline long walk(const struct cluster *cluster, __u64 turn, __u64 now, struct birth *birth)
+/* The least busy of a few places: `l4::balance::least`. Not static, so that the verifier looks at it once, and apart. */
+__noinline __u32 least_busy(__u32 slot, __u64 turn)
 {
-	__u32 at = place_of(cluster, turn);
+	const struct cluster *cluster = bpf_map_lookup_elem(&clusters, &slot);
+	__u64 best_cost = 0, best_weight = 0;
+	__u32 best = 0, of, choices, first, all;
+
+	if (!cluster || !cluster->length)
+		return 0;
+	of = cluster->length;
+	choices = cluster->choices;
+	all = choices >= of;
+	first = (all ? turn : mix_both(turn, 0)) % of;
+	if (all)
+		choices = of;
+	for (__u32 number = 0; number < STEPS; number++) {
+		const struct place *place;
+		__u64 cost = 1, weight;
+		__u64 *busy;
+		__u32 at = first, whose;
+
+		if (number >= choices)
+			break;
+		if (all)
+			at = (first + number) % of;
+		else if (number)
+			at = (first + (__u32)(mix_both(turn, number) % (of - 1)) + 1) % of;
+		place = &cluster->places[at & (PLACES - 1)];
+		whose = cluster->addresses[place->at & (ADDRESSES - 1)];
+		busy = bpf_map_lookup_elem(&loads, &whose);
+		if (busy)
+			cost += *busy;
+		weight = place->end;
+		if (!number || cost * best_weight < best_cost * weight) {
+			best = at;
+			best_cost = cost;
+			best_weight = weight;
+		}
+	}
+	return best;
+}
+
+/* An endpoint of a cluster that is not held; -1: none within a few steps. */
+static __always_inline long walk(const struct cluster *cluster, __u32 slot, __u64 turn, __u64 now, struct birth *birth)
+{
+	__u32 at = cluster->kind == BY_LOAD ? least_busy(slot, turn) : place_of(cluster, turn);
 
 	for (int step = 0; step < STEPS; step++) {
 		const struct place *place;
@@ -276,6 +355,7 @@ static __always_inline long walk(const struct cluster *cluster, __u64 turn, __u6
 		if (!until || *until > now)
 			continue;
 		birth->endpoint = place->endpoint;
+		birth->load = cluster->addresses[place->at & (ADDRESSES - 1)];
 		return number;
 	}
 	return -1;
@@ -305,7 +385,24 @@ static __always_inline void set_options(struct bpf_sock_addr *ctx, const struct 
 	set_number(ctx, IPPROTO_TCP, TCP_USER_TIMEOUT, cluster->connect_timeout);
 }
 
-static __always_inline void tell_refused(const struct birth *birth)
+/* Whether a limit is reached: connections of this path, and of the relay. */
+static __always_inline int is_full(__u32 number, __u32 limit, int pending)
+{
+	struct gauge *own, *others;
+	__u64 count = 0;
+
+	if (!limit)
+		return 0;
+	own = bpf_map_lookup_elem(&gauges, &number);
+	others = bpf_map_lookup_elem(&relayed, &number);
+	if (own)
+		count += pending ? own->pending : own->active;
+	if (others)
+		count += pending ? others->pending : others->active;
+	return count >= limit;
+}
+
+static __always_inline void tell_refused(const struct birth *birth, __u8 full)
 {
 	struct record *record = bpf_ringbuf_reserve(&events, sizeof(*record), 0);
 
@@ -315,6 +412,7 @@ static __always_inline void tell_refused(const struct birth *birth)
 	}
 	__builtin_memset(record, 0, sizeof(*record));
 	record->kind = RECORD_REFUSED;
+	record->full = full;
 	record->now = birth->started;
 	record->birth = *birth;
 	bpf_ringbuf_submit(record, wake());
@@ -336,6 +434,8 @@ static __always_inline int decide(struct bpf_sock_addr *ctx, __u32 to[4], const 
 	struct birth *kept;
 	__u64 *draw, *turn;
 	__u32 zero = 0, number;
+	__u32 there[4];
+	__u8 full = FULL_NOT;
 	long found;
 
 	*answer = LEAVE;
@@ -362,6 +462,10 @@ static __always_inline int decide(struct bpf_sock_addr *ctx, __u32 to[4], const 
 	draw = bpf_map_lookup_elem(&draws, &listener->number);
 	if (!route || !draw)
 		return 0;
+	if (route->by_client && !is_unspecified(from) && !is_own_loopback(from)) {
+		count(OUTCOME_CLIENT);
+		return 0;
+	}
 	birth.draw = __sync_fetch_and_add(draw, STEP);
 	number = interval_of(route, birth.draw);
 	if (number >= INTERVALS || number >= route->length)
@@ -374,12 +478,15 @@ static __always_inline int decide(struct bpf_sock_addr *ctx, __u32 to[4], const 
 	bpf_get_current_comm(birth.command, sizeof(birth.command));
 	take_address(birth.dialled, to);
 	birth.dialled_port = ctx->user_port;
-	if (interval->verdict == VERDICT_REFUSE) {
-		tell_refused(&birth);
-		bpf_set_retval(-ECONNREFUSED);
-		*answer = REFUSE;
-		return 0;
+	birth.listener = listener->number;
+	if (route->limit)
+		birth.counts = COUNTS_LISTENER;
+	if (is_full(birth.listener, route->limit, 0)) {
+		full = FULL_LISTENER;
+		goto refuse;
 	}
+	if (interval->verdict == VERDICT_REFUSE)
+		goto refuse;
 	if (interval->verdict != VERDICT_GO) {
 		count(OUTCOME_TABLE);
 		return 0;
@@ -388,11 +495,24 @@ static __always_inline int decide(struct bpf_sock_addr *ctx, __u32 to[4], const 
 	if (!cluster)
 		return 0;
 	number = cluster->number;
+	birth.cluster = LISTENERS + number;
+	if (cluster->limit || cluster->pending_limit)
+		birth.counts |= COUNTS_CLUSTER;
+	if (cluster->kind == BY_LOAD)
+		birth.counts |= COUNTS_LOAD;
+	if (is_full(birth.cluster, cluster->limit, 0)) {
+		full = FULL_CONNECTIONS;
+		goto refuse;
+	}
+	if (is_full(birth.cluster, cluster->pending_limit, 1)) {
+		full = FULL_PENDING;
+		goto refuse;
+	}
 	turn = bpf_map_lookup_elem(&turns, &number);
 	if (!turn)
 		return 0;
 	birth.turn = __sync_fetch_and_add(turn, 1);
-	found = walk(cluster, birth.turn, birth.started, &birth);
+	found = walk(cluster, interval->cluster, birth.turn, birth.started, &birth);
 	if (found < 0) {
 		count(OUTCOME_HELD);
 		return 0;
@@ -401,9 +521,6 @@ static __always_inline int decide(struct bpf_sock_addr *ctx, __u32 to[4], const 
 	endpoint = bpf_map_lookup_elem(&endpoints, &birth.number);
 	if (!endpoint)
 		return 0;
-
-	__u32 there[4];
-
 	__builtin_memcpy(there, endpoint->ip, 16);
 	/* what is bound to loopback cannot leave the host */
 	if (is_loopback(from) && !is_loopback(there)) {
@@ -433,6 +550,12 @@ static __always_inline int decide(struct bpf_sock_addr *ctx, __u32 to[4], const 
 	__builtin_memcpy(to, there, 16);
 	ctx->user_port = endpoint->port;
 	return 1;
+
+refuse:
+	tell_refused(&birth, full);
+	bpf_set_retval(-ECONNREFUSED);
+	*answer = REFUSE;
+	return 0;
 }
 
 SEC("cgroup/connect4")
@@ -523,6 +646,31 @@ static __always_inline void add_live(__u32 slot, __u64 more)
 		__sync_fetch_and_add(counted, more);
 }
 
+/* Adds to what a connection counts in. */
+static __always_inline void add_to_gauges(const struct birth *birth, __u64 active, __u64 pending)
+{
+	struct gauge *gauge;
+	__u64 *load;
+
+	if (birth->counts & COUNTS_LISTENER) {
+		gauge = bpf_map_lookup_elem(&gauges, &birth->listener);
+		if (gauge)
+			__sync_fetch_and_add(&gauge->active, active);
+	}
+	if (birth->counts & COUNTS_CLUSTER) {
+		gauge = bpf_map_lookup_elem(&gauges, &birth->cluster);
+		if (gauge) {
+			__sync_fetch_and_add(&gauge->active, active);
+			__sync_fetch_and_add(&gauge->pending, pending);
+		}
+	}
+	if (birth->counts & COUNTS_LOAD) {
+		load = bpf_map_lookup_elem(&loads, &birth->load);
+		if (load)
+			__sync_fetch_and_add(load, active);
+	}
+}
+
 static __always_inline void take_client(struct bpf_sock_ops *ctx, struct record *record)
 {
 	__u32 four = ctx->local_ip4;
@@ -578,6 +726,8 @@ static __always_inline void established(struct bpf_sock_ops *ctx, struct birth *
 		bpf_setsockopt(ctx, IPPROTO_TCP, TCP_USER_TIMEOUT, &before, sizeof(before));
 	}
 	birth->established = bpf_ktime_get_ns();
+	if (birth->counts && birth->counted)
+		add_to_gauges(birth, 0, -1);
 	tell(ctx, birth, RECORD_OPENED, BPF_TCP_ESTABLISHED);
 }
 
@@ -591,6 +741,8 @@ static __always_inline void changed(struct bpf_sock_ops *ctx, struct birth *birt
 		return;
 	birth->counted = 0;
 	add_live(birth->slot, -1);
+	if (birth->counts)
+		add_to_gauges(birth, -1, birth->established ? 0 : -1);
 	tell(ctx, birth, RECORD_ENDED, before);
 	if (before == BPF_TCP_SYN_SENT && birth->hold) {
 		struct tcp_sock *tcp = ctx->sk ? bpf_skc_to_tcp_sock(ctx->sk) : 0;
@@ -621,6 +773,8 @@ int mesh_ops(struct bpf_sock_ops *ctx)
 		/* not in connect: what has no way there never counts */
 		birth->counted = 1;
 		add_live(birth->slot, 1);
+		if (birth->counts)
+			add_to_gauges(birth, 1, 1);
 		bpf_sock_ops_cb_flags_set(ctx, BPF_SOCK_OPS_STATE_CB_FLAG);
 	} else if (op == BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB) {
 		established(ctx, birth);

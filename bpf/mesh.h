@@ -15,7 +15,7 @@
 #define INTERVALS 64  /* of a route; a power of two, as those below */
 #define PLACES 256    /* of a cluster */
 #define ADDRESSES 512 /* of a cluster */
-#define STEPS 8       /* how many endpoints are looked at that are held */
+#define STEPS 8       /* how many endpoints are looked at that are held, or may be busy */
 #define RING (4 << 20)
 
 /* How far a draw is from the one before it: `l4::balance::Draws`. */
@@ -27,17 +27,29 @@
 
 #define BY_TURNS 0
 #define BY_CHANCE 1
+#define BY_LOAD 2
 
 #define OUTCOME_LOST 0   /* records that the ring had no room for */
 #define OUTCOME_TABLE 1  /* connections left to the relay: the table says so */
 #define OUTCOME_HELD 2   /* … endpoints failed a moment ago */
 #define OUTCOME_SOURCE 3 /* … the socket is bound to loopback, and the endpoint is not there */
 #define OUTCOME_FAMILY 4 /* … the socket cannot speak the endpoint's family */
-#define OUTCOMES 5
+#define OUTCOME_CLIENT 5 /* … clients differ, and the socket is bound to an address of its own */
+#define OUTCOMES 6
 
 #define RECORD_OPENED 1
 #define RECORD_ENDED 2
 #define RECORD_REFUSED 3
+
+#define FULL_NOT 0
+#define FULL_LISTENER 1
+#define FULL_CONNECTIONS 2
+#define FULL_PENDING 3
+
+/* What a connection counts in, besides its route. */
+#define COUNTS_LISTENER 1
+#define COUNTS_CLUSTER 2
+#define COUNTS_LOAD 4
 
 #define FIRST_NOBODY 0
 #define FIRST_CLIENT 1
@@ -64,12 +76,14 @@ struct interval {
 
 struct route {
 	__u32 length;
+	__u32 limit;     /* of the listener's connections; 0: none */
+	__u32 by_client; /* whether the table is that of clients on loopback */
 	__u32 zero;
 	struct interval intervals[INTERVALS];
 };
 
 struct place {
-	__u64 end; /* the last position that is its own */
+	__u64 end; /* the last position that is its own; by load: its weight */
 	__u16 at;  /* the first of its addresses */
 	__u16 of;  /* how many there are */
 	__u16 endpoint;
@@ -86,8 +100,10 @@ struct cluster {
 	__u32 keepalive_idle;     /* seconds */
 	__u32 keepalive_interval; /* seconds */
 	__u32 keepalive_probes;
-	__u32 zero;
-	__u64 hold; /* nanoseconds */
+	__u32 limit;         /* of connections; 0: none */
+	__u32 pending_limit; /* of those that are being established; 0: none */
+	__u32 choices;       /* by load: how many places are drawn, at most STEPS */
+	__u64 hold;          /* nanoseconds */
 	__u64 total;
 	__u64 stride;
 	struct place places[PLACES];
@@ -98,6 +114,12 @@ struct endpoint {
 	__u8 ip[16];
 	__u16 port;
 	__u16 zero;
+};
+
+/* How many connections a listener or a cluster has. */
+struct gauge {
+	__u64 active;
+	__u64 pending;
 };
 
 struct settings {
@@ -127,14 +149,19 @@ struct birth {
 	__u16 endpoint; /* its index in the cluster */
 	__u8 first;
 	__u8 counted;
-	__u8 zero[6];
+	__u8 counts;
+	__u8 zero;
+	__u32 listener; /* the numbers of what it counts in */
+	__u32 cluster;
+	__u32 load;
+	__u32 zero2;
 };
 
 struct record {
 	__u8 kind;
 	__u8 last; /* the state that it was in */
 	__u8 finished;
-	__u8 zero;
+	__u8 full; /* refused: what is full */
 	__s32 error;
 	__u64 now;
 	__u64 sent;

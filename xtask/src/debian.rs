@@ -86,11 +86,16 @@ pub(crate) fn install_servers() -> Outcome {
         );
         return Ok(());
     }
+    install(&packages)
+}
+
+/// Installs packages; only root may, on a Debian.
+pub(crate) fn install(packages: &[&str]) -> Outcome {
     let _no_services = NoServices::declare();
     execute(apt(&["update", "-q"]).stdout(std::process::Stdio::null()))?;
     execute(
         apt(&["install", "-q", "-y", "--no-install-recommends"])
-            .args(&packages)
+            .args(packages)
             .stdout(std::process::Stdio::null()),
     )
 }

@@ -15,6 +15,7 @@ mod fanout;
 mod fuzz;
 mod house;
 mod instructions;
+mod kernel_matrix;
 mod python;
 mod run;
 mod sanitize;
@@ -45,7 +46,10 @@ cargo xtask NAME
   fanout [CALLERS…]           measure how a change reaches 100, 1,000 and 10,000 proxies, into docs/performance.md
   fuzz NAME [--seconds N]     fuzz one door: draft, plan, hello, certificate, discovery, dns or proxy_header (default 60 seconds)
   sanitize [NAME]             run the data plane's tests under AddressSanitizer
-  soak [--minutes N]          churn before the real program (default 30 minutes), written to docs/soak.md
+  soak [--minutes N] [--data-path auto]
+                              churn before the real program (default 30 minutes), written to docs/soak.md; or of connections that
+                              are decided in the kernel, to docs/soak-kernel.md
+  kernel-matrix [VMLINUZ…]    the demo on the kernel path of other kernels, booted under qemu (default: Debian's for clouds)
 ";
 
 fn main() -> ExitCode {
@@ -65,6 +69,7 @@ fn main() -> ExitCode {
         "deb" => deb::run(rest),
         "instructions" => instructions::run(),
         "house" => house::run(),
+        "kernel-matrix" => kernel_matrix::run(rest),
         "envoy" => envoy::install().map(|path| println!("{}", path.display())),
         "fanout" => fanout::run(rest),
         "fuzz" => fuzz::run(rest),

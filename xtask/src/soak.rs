@@ -9,13 +9,13 @@ mod program;
 mod report;
 mod town;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backends::Backend;
 use clients::Clients;
-use program::{Program, Sample};
+use program::{DataPath, Program, Sample};
 use report::Report;
 use town::Town;
 
@@ -28,32 +28,43 @@ const ROWS: u32 = 20;
 /// How long connections may take to end once nobody wants them.
 const END: Duration = Duration::from_secs(60);
 
-/// `[--minutes N] [--seed N] [--binary PATH]`: runs, checks, and writes `docs/soak.md`.
+/// `[--minutes N] [--seed N] [--binary PATH] [--data-path relay|auto]`: runs, checks, and writes `docs/soak.md`, or for connections
+/// that are decided in the kernel `docs/soak-kernel.md`.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
-    let Flags { minutes, seed, binary } = Flags::read(arguments)?;
+    let Flags { minutes, seed, binary, path: way } = Flags::read(arguments)?;
     let binary = match binary {
         Some(binary) => binary.into(),
-        None => {
-            execute(&mut cargo(&["build", "--locked", "--package", "meshtcp"]))?;
-            target().join("debug/meshtcp")
-        }
+        None => built()?,
     };
-    let report = soak(&binary, Duration::from_secs_f64(minutes * 60.0), seed)?;
-    let path = root().join("docs/soak.md");
+    let report = soak(&binary, Duration::from_secs_f64(minutes * 60.0), seed, way)?;
+    let path = root().join(way.page());
     std::fs::write(&path, report.text()).map_err(|error| format!("{}: {error}", path.display()))?;
     println!("{}", report.text());
     report.verdict()
+}
+
+/// Some seconds of the kernel path, which writes no page.
+pub(crate) fn smoke() -> Outcome {
+    let report = soak(&built()?, Duration::from_secs(20), 1, DataPath::Auto)?;
+    println!("{}", report.text());
+    report.verdict()
+}
+
+fn built() -> Outcome<PathBuf> {
+    execute(&mut cargo(&["build", "--locked", "--package", "meshtcp"]))?;
+    Ok(target().join("debug/meshtcp"))
 }
 
 struct Flags {
     minutes: f64,
     seed: u64,
     binary: Option<String>,
+    path: DataPath,
 }
 
 impl Flags {
     fn read(arguments: &[String]) -> Outcome<Self> {
-        let mut flags = Self { minutes: 30.0, seed: 1, binary: None };
+        let mut flags = Self { minutes: 30.0, seed: 1, binary: None, path: DataPath::Relay };
         let mut rest = arguments.iter();
         while let Some(name) = rest.next() {
             let value = rest.next().ok_or_else(|| format!("`{name}` needs a value"))?;
@@ -64,18 +75,21 @@ impl Flags {
                 }
                 "--seed" => flags.seed = number()?,
                 "--binary" => flags.binary = Some(value.clone()),
-                other => return Err(format!("`{other}` is none of --minutes, --seed, --binary")),
+                "--data-path" => flags.path = DataPath::read(value)?,
+                other => {
+                    return Err(format!("`{other}` is none of --minutes, --seed, --binary, --data-path"));
+                }
             }
         }
         Ok(flags)
     }
 }
 
-fn soak(binary: &Path, time: Duration, seed: u64) -> Outcome<Report> {
+fn soak(binary: &Path, time: Duration, seed: u64, path: DataPath) -> Outcome<Report> {
     let mut chance = fastrand::Rng::with_seed(seed);
     let town = Town::build(&target().join("soak"), &mut chance)?;
     let backends: Vec<Backend> = town.applications.iter().map(|port| Backend::at(*port)).collect();
-    let program = Program::start(binary, &town)?;
+    let program = Program::start(binary, &town, path)?;
     program.is_ready(END)?;
     let idle_before = program.sample()?;
     let clients = Arc::new(Clients::default());
@@ -111,7 +125,8 @@ fn soak(binary: &Path, time: Duration, seed: u64) -> Outcome<Report> {
         time: begun.elapsed(),
         seed,
         changes,
-        connected: clients.connected(),
+        path,
+        dialled: clients.dialled(),
         outbound: town.outbound_name(),
         samples,
         idle_before,

@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::debian::is_root;
 use crate::run::{Outcome, capture, cargo, on_path, tee};
 use crate::summary::Summary;
-use crate::{bpf, chaos, conformance, debian, envoy, instructions, schemathesis};
+use crate::{bpf, chaos, conformance, debian, envoy, instructions, schemathesis, soak};
 
 pub(crate) fn run() -> Outcome {
     if let Err(why) = debian::install_servers() {
@@ -63,8 +63,18 @@ pub(crate) fn run() -> Outcome {
                 failures.push(why);
             }
         }
+        match soak::smoke() {
+            Ok(()) => total.passed += 1,
+            Err(why) => {
+                total.failed += 1;
+                failures.push(why);
+            }
+        }
     } else {
         eprintln!("not run: `cargo xtask chaos --minutes 1`, which makes namespaces, needs root");
+        eprintln!(
+            "not run: `cargo xtask soak --data-path auto`, which attaches programs in the kernel, needs root"
+        );
     }
     println!("\n{total}");
     if failures.is_empty() { Ok(()) } else { Err(format!("these failed: {}", failures.join("; "))) }

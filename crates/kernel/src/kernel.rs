@@ -1,39 +1,36 @@
 //! The programs with their tables: what they decide by, and what is known of the connections that they decided about.
 
 use std::collections::BTreeMap;
-use std::path::Path as FilePath;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aya::maps::MapError;
-use l4::balance::{Draw, Roster};
+use l4::balance::Draw;
 use l4::config::{Cluster, Listener, ProxyName};
-use l4::decide::{Addresses, Dial};
+use l4::decide::Dial;
 use l4::direct::{Direct, News, Seen};
+use l4::ending::Ending;
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::cgroup;
-use crate::layout::{self, Destination};
-use crate::path::{Path, Reason};
+use crate::diag::{Diag, Moved};
+use crate::edition::Edition;
+use crate::layout::{self, Destination, Gauge};
+use crate::limits::{Limited, Limits};
+use crate::lives::{Change, Due, Lives};
+use crate::path::{Means, Path, Reason};
+use crate::pins::Pins;
 use crate::program::{Attaching, Programs, Records, Trouble, load};
 use crate::record::{Kind, Record};
+use crate::serving::Serving;
 use crate::shelf::{Put, Shelf};
-use crate::tables::{Interval, Table, Turns, Verdict};
+use crate::tables::{Table, Turns, Verdict};
 
+/// The network namespace of this process.
+const OWN_NETWORK: &str = "/proc/self/ns/net";
 /// Numbers of connections from here on: less this they are the cookies of their sockets.
 const FIRST_ID: u64 = 1 << 40;
-
-/// What is served now.
-pub struct Serving<'a> {
-    /// The number of the configuration.
-    pub generation: u64,
-    /// The listeners that are open.
-    pub listeners: &'a [Arc<Listener>],
-    /// Which endpoints of a proxy's cluster take connections.
-    pub roster: &'a dyn Fn(&ProxyName, &Arc<Cluster>) -> Arc<Roster>,
-    /// The addresses of endpoints that are host names.
-    pub addresses: &'a Addresses,
-}
 
 /// How many connections of listeners in the tables were left to the relay after all, and records lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,12 +45,15 @@ pub struct Left {
     pub bound_to_loopback: u64,
     /// The socket does not speak the endpoint's family.
     pub other_family: u64,
+    /// The socket is bound to an address of its own, where the choice depends on that.
+    pub other_client: u64,
 }
 
 /// The programs, loaded and attached. Dropping it detaches them: connections go on, and new ones meet what they dial.
 pub struct Kernel {
     programs: Programs,
-    network: u32,
+    /// Where its connections are: first in this process' own network.
+    networks: Vec<Network>,
     endpoints: Shelf<std::net::SocketAddr>,
     numbers: Shelf<(ProxyName, Arc<str>)>,
     clusters: Shelf<Box<[u8]>>,
@@ -63,43 +63,15 @@ pub struct Kernel {
     /// What is written of listeners.
     written: BTreeMap<Destination, layout::Listener>,
     paths: Vec<(Arc<Listener>, Path)>,
+    limits: Limits,
+    lives: Lives,
 }
 
-/// A listener as one slot of the routes has it.
-#[derive(Clone)]
-struct Edition {
-    /// What is written there.
-    bytes: Arc<[u8]>,
-    listener: Arc<Listener>,
-    generation: u64,
-    intervals: Arc<[Interval]>,
-}
-
-/// What distinguishes one edition from another: the table, and the listener whose names it has.
-impl Edition {
-    fn key(&self) -> (&[u8], *const Listener) {
-        (&self.bytes, Arc::as_ptr(&self.listener))
-    }
-}
-
-impl PartialEq for Edition {
-    fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
-    }
-}
-
-impl Eq for Edition {}
-
-impl PartialOrd for Edition {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Edition {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.key().cmp(&other.key())
-    }
+/// A network namespace.
+struct Network {
+    number: u32,
+    /// Who ends connections there; `None`: nobody can.
+    diag: Option<Diag>,
 }
 
 impl Kernel {
@@ -108,11 +80,19 @@ impl Kernel {
     /// # Errors
     /// At which step the kernel, or this process' rights, are not enough. Nothing is left of it.
     pub fn attach(attaching: &Attaching) -> Result<(Self, Records), Trouble> {
-        let network = cgroup::network(FilePath::new("/proc/self/ns/net")).map_err(Trouble::Network)?;
-        let (programs, records) = load(attaching, std::process::id())?;
+        let own = PathBuf::from(OWN_NETWORK);
+        let mut networks = Vec::new();
+        for path in std::iter::once(&own).chain(&attaching.networks) {
+            let wrong = |error| Trouble::Network(path.clone(), error);
+            networks.push(Network {
+                number: cgroup::network(path).map_err(wrong)?,
+                diag: Diag::open_in(path).ok().filter(Diag::ends),
+            });
+        }
+        let (programs, records) = load(attaching)?;
         let kernel = Self {
             programs,
-            network,
+            networks,
             endpoints: Shelf::of(layout::ENDPOINTS),
             numbers: Shelf::of(layout::CLUSTERS),
             clusters: Shelf::of(layout::CLUSTERS),
@@ -121,24 +101,39 @@ impl Kernel {
             editions: BTreeMap::new(),
             written: BTreeMap::new(),
             paths: Vec::new(),
+            limits: Limits::default(),
+            lives: Lives::new(Instant::now()),
         };
         Ok((kernel, records))
+    }
+
+    /// What can be done beside deciding.
+    pub fn means(&self) -> Means {
+        Means { ends: self.networks.iter().all(|network| network.diag.is_some()) }
     }
 
     /// Decides nothing any more for addresses that are about to be closed: whoever dials them afterwards meets the relay for
     /// as long as it listens.
     pub fn retire(&mut self, stays: impl Fn(std::net::SocketAddr) -> bool) {
         let open = self.paths.iter().map(|(listener, _)| listener.address);
-        let gone: Vec<Destination> = open
-            .filter(|address| !stays(*address))
-            .map(|address| layout::destination(address, self.network))
-            .collect();
+        let gone: Vec<Destination> =
+            open.filter(|address| !stays(*address)).flat_map(|address| self.destinations(address)).collect();
         gone.iter().for_each(|destination| self.remove(destination));
     }
 
     /// Decides nothing any more. What is known of connections that live stays.
     pub fn leave(&mut self) {
         self.retire(|_| false);
+        // whoever gives them up himself leaves nothing behind; what cannot be removed decides nothing
+        let _ = self.programs.pins.as_ref().map(Pins::remove);
+    }
+
+    /// Detaches programs that a process before this one left attached: from now on these decide.
+    ///
+    /// # Errors
+    /// The files that keep them attached cannot be removed.
+    pub fn replace_predecessors(&self) -> std::io::Result<usize> {
+        self.programs.pins.as_ref().map_or(Ok(0), Pins::replace_others)
     }
 
     /// Decides by what is served now, from the next connection on.
@@ -148,14 +143,15 @@ impl Kernel {
         self.clusters.begin();
         self.listeners.begin();
         self.routes.begin();
+        self.limits.clear();
         let mut paths = Vec::with_capacity(serving.listeners.len());
         let mut wanted = BTreeMap::new();
         for listener in serving.listeners {
             let entry = self.entry(listener, serving);
-            let destination = layout::destination(listener.address, self.network);
             let path = match entry {
                 Ok(entry) => {
-                    wanted.insert(destination, entry);
+                    let everywhere = self.destinations(listener.address);
+                    wanted.extend(everywhere.into_iter().map(|destination| (destination, entry)));
                     Path::Kernel
                 }
                 Err(reason) => Path::Relay(reason),
@@ -171,7 +167,7 @@ impl Kernel {
             }
             if let Err(error) = self.programs.maps.listeners.insert(destination, entry, 0) {
                 let failed = |(listener, _): &&mut (Arc<Listener>, Path)| {
-                    layout::destination(listener.address, self.network) == destination
+                    self.destinations(listener.address).contains(&destination)
                 };
                 if let Some((_, path)) = paths.iter_mut().find(failed) {
                     *path = Path::Relay(Reason::NotWritten(in_words(&error)));
@@ -181,8 +177,9 @@ impl Kernel {
             }
             self.written.insert(destination, entry);
         }
-        self.paths = paths;
         let now = Instant::now();
+        let before = std::mem::replace(&mut self.paths, paths);
+        self.follow(&before, serving, now);
         self.endpoints.end(now);
         self.numbers.end(now);
         self.clusters.end(now);
@@ -210,33 +207,102 @@ impl Kernel {
             held: count(2),
             bound_to_loopback: count(3),
             other_family: count(4),
+            other_client: count(5),
         }
     }
 
     /// Reads what was told since the last time, then gives up places that nobody needs any more.
     pub fn read(&mut self, records: &mut Records, mut visit: impl FnMut(Seen)) {
-        let now = monotonic();
+        let (now, instant) = (monotonic(), Instant::now());
         while let Some(record) = records.next() {
-            if let Some(seen) = record.and_then(|record| self.seen(&record, now)) {
-                visit(seen);
-            }
+            let Some(record) = record else { continue };
+            let Some(seen) = self.seen(&record, now) else { continue };
+            let ago = seen.ago + record.connect_time().unwrap_or_default();
+            let since = instant.checked_sub(ago).unwrap_or(instant);
+            self.lives.note(record.birth.cookie, &seen.connection, &seen.news, since);
+            visit(seen);
         }
+        self.end_what_is_due();
         let now = Instant::now();
         let live = &self.programs.maps.live;
         let is_dead = |slot| live.get(&slot, 0).is_ok_and(|live| live == 0);
         for slot in self.routes.reclaim(now, is_dead) {
             self.editions.remove(&slot);
         }
-        self.endpoints.reclaim(now, |_| true);
-        self.numbers.reclaim(now, |_| true);
+        let (loads, gauges) = (&self.programs.maps.loads, &self.programs.maps.gauges);
+        let is_idle = |number| gauges.get(&number, 0).is_ok_and(|gauge| gauge == Gauge::default());
+        self.endpoints.reclaim(now, |number| loads.get(&number, 0).is_ok_and(|load| load == 0));
+        self.numbers.reclaim(now, |number| is_idle(layout::LISTENERS + number));
         self.clusters.reclaim(now, |_| true);
-        self.listeners.reclaim(now, |_| true);
+        self.listeners.reclaim(now, is_idle);
+    }
+
+    /// Tells `exchange` of each limit how many connections, and how many of them on the way to being established, there are
+    /// here; it answers how many the relay has.
+    pub fn share_limits(&mut self, exchange: impl FnMut(Limited<'_>, [u64; 2]) -> [u64; 2]) {
+        let maps = &mut self.programs.maps;
+        self.limits.share(&maps.gauges, &mut maps.relayed, exchange);
+    }
+
+    /// The bytes that each connection that lives has sent and received so far, by its number in the connection log; those of
+    /// which the kernel does not tell are missing.
+    pub fn bytes(&self) -> BTreeMap<u64, [u64; 2]> {
+        let diags = self.networks.iter().filter_map(|network| network.diag.as_ref());
+        let moved = diags.flat_map(|diag| diag.moved().unwrap_or_default());
+        let ours = moved.filter(|(cookie, _)| self.lives.has(*cookie));
+        ours.map(|(cookie, Moved { bytes, .. })| (FIRST_ID.saturating_add(cookie), bytes)).collect()
+    }
+
+    /// Forgets connections of which it was never heard that they ended: there are none any more.
+    pub fn forget_living(&mut self) {
+        self.lives.forget();
+    }
+
+    /// Has the connections that live follow what has changed.
+    fn follow(&mut self, before: &[(Arc<Listener>, Path)], serving: &Serving<'_>, now: Instant) {
+        let key = |listener: &Listener| (listener.proxy.clone(), Arc::clone(&listener.name));
+        let before: BTreeMap<_, &Arc<Listener>> =
+            before.iter().map(|(listener, _)| (key(listener), listener)).collect();
+        let changes = serving.listeners.iter().filter_map(|now| {
+            let before = before.get(&key(now)).filter(|before| !Arc::ptr_eq(before, now))?;
+            Some(Change { before: Arc::clone(before), now: Arc::clone(now) })
+        });
+        let changes: Vec<Change> = changes.collect();
+        if !changes.is_empty() {
+            let due = self.lives.follow(&changes, serving, now);
+            self.end(&due);
+        }
+    }
+
+    fn end_what_is_due(&mut self) {
+        let diags = || self.networks.iter().filter_map(|network| network.diag.as_ref());
+        // nothing is known to be idle that cannot be asked about
+        let moved = || diags().flat_map(|diag| diag.moved().unwrap_or_default()).collect();
+        let due = self.lives.due(Instant::now(), moved);
+        self.end(&due);
+    }
+
+    fn end(&mut self, due: &[Due]) {
+        let diags = self.networks.iter().filter_map(|network| network.diag.as_ref());
+        for due in due {
+            // a cookie is of one network only; who is gone already needs no end, and who is not is due again
+            if diags.clone().any(|diag| diag.destroy(&due.socket).is_ok()) {
+                self.lives.end(due);
+            }
+        }
+    }
+
+    /// What is dialled in all networks to reach an address.
+    fn destinations(&self, address: std::net::SocketAddr) -> Vec<Destination> {
+        self.networks.iter().map(|network| layout::destination(address, network.number)).collect()
     }
 
     fn seen(&self, record: &Record, now: u64) -> Option<Seen> {
         let edition = self.editions.get(&record.birth.slot)?;
         let interval = edition.intervals.get(record.birth.interval);
         let goes = record.kind != Kind::Refused;
+        // a listener that is full chooses nobody
+        let interval = interval.filter(|_| record.full() != Some(Ending::Limit));
         let connection = Direct {
             id: FIRST_ID.saturating_add(record.birth.cookie),
             listener: Arc::clone(&edition.listener),
@@ -251,7 +317,9 @@ impl Kernel {
         };
         let news = match (record.kind, record.connect_time()) {
             (Kind::Opened, Some(time)) => News::Opened(time),
-            (Kind::Opened | Kind::Ended | Kind::Refused, _) => News::Ended(record.ended(interval)),
+            (Kind::Opened | Kind::Ended | Kind::Refused, _) => {
+                News::Ended(record.ended(interval, self.lives.why(record.birth.cookie)))
+            }
         };
         let ago = Duration::from_nanos(now.saturating_sub(record.now));
         Some(Seen { connection, news, ago })
@@ -270,20 +338,20 @@ impl Kernel {
     /// Writes what a listener needs, and returns its entry.
     fn entry(&mut self, listener: &Arc<Listener>, serving: &Serving<'_>) -> Result<layout::Listener, Reason> {
         let roster = |cluster: &Arc<Cluster>| (serving.roster)(&listener.proxy, cluster);
-        let Table { intervals } = Table::of(listener, roster, serving.addresses)?;
+        let table = Table::of(listener, roster, serving.addresses, self.means())?;
         let mut slots = BTreeMap::new();
-        for interval in &intervals {
+        for interval in &table.intervals {
             if let Verdict::Go(turns) = &interval.verdict {
                 slots.insert(Arc::as_ptr(&turns.cluster), self.write_turns(&listener.proxy, turns)?);
             }
         }
         let slot_of = |turns: &Turns| slots.get(&Arc::as_ptr(&turns.cluster)).copied().unwrap_or(0);
-        let bytes = layout::route(&intervals, slot_of);
+        let bytes = layout::route(&table, listener.max_connections, slot_of);
         let edition = Edition {
             bytes: bytes.into(),
             listener: Arc::clone(listener),
             generation: serving.generation,
-            intervals: intervals.into(),
+            intervals: table.intervals.into(),
         };
         let slot = match self.routes.put(edition.clone()).ok_or(Reason::Full)? {
             Put::There(slot) => slot,
@@ -301,6 +369,7 @@ impl Kernel {
                 number
             }
         };
+        self.limits.listener(number, listener);
         Ok(layout::listener(slot, number))
     }
 
@@ -312,6 +381,7 @@ impl Kernel {
             let put = self.endpoints.put(*address).ok_or(Reason::Full)?;
             if let Put::New(number) = put {
                 maps.holds.set(number, 0, 0).map_err(not_written)?;
+                maps.loads.set(number, 0, 0).map_err(not_written)?;
                 maps.endpoints.set(number, layout::endpoint(*address), 0).map_err(not_written)?;
             }
             numbers.push(put.place());
@@ -322,6 +392,7 @@ impl Kernel {
             // far from where turn numbers wrap
             maps.turns.set(number, fastrand::u64(..) >> 8, 0).map_err(not_written)?;
         }
+        self.limits.cluster(put.place(), proxy, &turns.cluster);
         let bytes = layout::turns(turns, put.place(), &numbers);
         let slot = self.clusters.put(bytes.as_slice().into()).ok_or(Reason::Full)?;
         if let Put::New(slot) = slot {

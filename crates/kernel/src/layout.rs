@@ -1,11 +1,12 @@
 //! The values of the maps as bytes: the layout of `bpf/mesh.h`.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use l4::config::{Cluster, Keepalive};
 
-use crate::tables::{ADDRESSES, INTERVALS, Interval, Order, PLACES, Turns, Verdict};
+use crate::tables::{ADDRESSES, INTERVALS, Interval, Order, PLACES, Table, Turns, Verdict};
 
 /// How many listeners, routes, clusters and endpoints the maps hold, over all configurations of the last second, and
 /// routes as long as a connection of theirs lives.
@@ -21,8 +22,10 @@ const HOLD: Duration = Duration::from_secs(1);
 pub(crate) type Destination = [u8; 24];
 pub(crate) type Endpoint = [u8; 20];
 pub(crate) type Listener = [u8; 8];
-pub(crate) type Route = [u8; 8 + INTERVALS * 16];
-pub(crate) type ClusterTurns = [u8; 64 + PLACES * 16 + ADDRESSES * 4];
+pub(crate) type Route = [u8; 16 + INTERVALS * 16];
+/// How many connections a listener or a cluster has, and how many of them are being established.
+pub(crate) type Gauge = [u8; 16];
+pub(crate) type ClusterTurns = [u8; 72 + PLACES * 16 + ADDRESSES * 4];
 pub(crate) type Settings = [u8; 8];
 
 /// Writes values one after the other.
@@ -94,10 +97,16 @@ pub(crate) fn listener(slot: u32, number: u32) -> Listener {
     writer.bytes
 }
 
-/// A route, where `slot` tells the slot of a cluster's turns.
-pub(crate) fn route(intervals: &[Interval], mut slot: impl FnMut(&Turns) -> u32) -> Route {
+/// The route of a listener that may have so many connections, where `slot` tells the slot of a cluster's turns.
+pub(crate) fn route(
+    Table { intervals, by_client }: &Table,
+    limit: Option<NonZeroU32>,
+    mut slot: impl FnMut(&Turns) -> u32,
+) -> Route {
     let mut writer = Writer::new();
     writer.word(u32::try_from(intervals.len()).unwrap_or(0));
+    writer.word(limit.map_or(0, NonZeroU32::get));
+    writer.word((*by_client).into());
     writer.skip(4);
     for Interval { end, first_backend: _, backend: _, verdict } in intervals {
         writer.long(*end);
@@ -116,15 +125,16 @@ pub(crate) fn route(intervals: &[Interval], mut slot: impl FnMut(&Turns) -> u32)
 /// The turns of a cluster, where `numbers` are those of all its addresses, place by place.
 pub(crate) fn turns(turns: &Turns, number: u32, numbers: &[u32]) -> ClusterTurns {
     let Turns { cluster, order, places } = turns;
-    let Cluster { connect_timeout, user_timeout, keepalive, .. } = &**cluster;
+    let Cluster { connect_timeout, user_timeout, keepalive, max_connections, max_pending, .. } = &**cluster;
     let millis = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX >> 1);
     let seconds = |time: Option<Duration>| time.map_or(0, |time| time.as_secs().clamp(1, 32767) as u32);
     let mut writer = Writer::new();
     writer.word(number);
     writer.word(u32::try_from(places.len()).unwrap_or(0));
     writer.word(match order {
-        Order::Round { .. } => 0,
+        Order::Round { .. } | Order::First => 0,
         Order::Chance => 1,
+        Order::Load { .. } => 2,
     });
     writer.word(millis(*connect_timeout).max(1));
     writer.word(user_timeout.map_or(0, millis));
@@ -133,11 +143,16 @@ pub(crate) fn turns(turns: &Turns, number: u32, numbers: &[u32]) -> ClusterTurns
     writer.word(seconds(idle));
     writer.word(seconds(interval));
     writer.word(probes.map_or(0, |probes| probes.get().min(127)));
-    writer.skip(4);
+    writer.word(max_connections.map_or(0, NonZeroU32::get));
+    writer.word(max_pending.map_or(0, NonZeroU32::get));
+    writer.word(match order {
+        Order::Load { choices } => u32::try_from(*choices).unwrap_or(u32::MAX),
+        Order::Round { .. } | Order::First | Order::Chance => 0,
+    });
     writer.long(u64::try_from(HOLD.as_nanos()).unwrap_or(u64::MAX));
     let (total, stride) = match order {
         Order::Round { total, stride } => (*total, *stride),
-        Order::Chance => (0, 0),
+        Order::Chance | Order::Load { .. } | Order::First => (0, 0),
     };
     writer.long(total);
     writer.long(stride);
@@ -150,9 +165,23 @@ pub(crate) fn turns(turns: &Turns, number: u32, numbers: &[u32]) -> ClusterTurns
         writer.skip(2);
         at += place.addresses.len();
     }
-    writer.at = 64 + PLACES * 16;
+    writer.at = 72 + PLACES * 16;
     numbers.iter().for_each(|number| writer.word(*number));
     writer.bytes
+}
+
+/// How many connections a listener or a cluster has, and how many of them are being established.
+pub(crate) fn gauge([active, pending]: [u64; 2]) -> Gauge {
+    let mut writer = Writer::new();
+    writer.long(active);
+    writer.long(pending);
+    writer.bytes
+}
+
+/// The same, as programs count.
+pub(crate) fn read_gauge(gauge: &Gauge) -> [u64; 2] {
+    let number = |at: usize| gauge.get(at..at + 8).and_then(|bytes| bytes.try_into().ok());
+    [0, 8].map(|at| number(at).map_or(0, u64::from_ne_bytes))
 }
 
 /// The process whose connects are never touched, and whether a socket's peer is what it dialled.

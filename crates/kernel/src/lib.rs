@@ -13,18 +13,27 @@
 //! | [`Records`] | what the programs tell |
 //!
 //! A program may always do nothing: then the relay carries the connection, as it does without any of this. Nothing is left
-//! behind when the process ends, however it ends.
+//! behind when the process ends, however it ends, unless that was asked for ([`Attaching::pins`]).
 #![forbid(unsafe_code)]
 
 mod cgroup;
+mod diag;
+mod edition;
 mod kernel;
 mod layout;
+mod limits;
+mod lives;
 pub mod path;
+mod pins;
 mod program;
 mod record;
+mod serving;
 mod shelf;
 pub mod tables;
 
-pub use kernel::{Kernel, Left, Serving};
-pub use path::{Path, Reason};
+pub use kernel::{Kernel, Left};
+pub use limits::Limited;
+pub use path::{Means, Path, Reason};
+pub use pins::{Attached, attached, detach};
 pub use program::{Attaching, Records, Trouble};
+pub use serving::Serving;

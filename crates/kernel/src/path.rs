@@ -1,10 +1,13 @@
 //! Which path the connections of a listener take, and why: one table.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use l4::balance::{Policy, Rule};
-use l4::config::{Arrival, Cluster, Direction, Existing, Listener, Match, Route};
+use l4::balance::Policy;
+use l4::config::{Arrival, Cluster, DataPath, Direction, Existing, Listener, Match, Route, Target};
+
+use crate::tables::STEPS;
 
 /// The path of the connections of a listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +18,46 @@ pub enum Path {
     Relay(Reason),
 }
 
+/// What can be done beside deciding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Means {
+    /// Whether connections of others can be ended: a right, and a choice of who built the kernel.
+    pub ends: bool,
+}
+
+impl Means {
+    /// All of it, as on a host that has what the guide says it needs.
+    pub const ALL: Self = Self { ends: true };
+}
+
 impl Path {
+    /// The path of a listener's connections where programs are attached, as far as its configuration says.
+    pub fn of(listener: &Listener, means: Means) -> Self {
+        let settled = route_in_kernel(listener, means).and_then(|route| {
+            let clusters = route.backends.iter().filter_map(|backend| match &backend.target {
+                Target::Cluster(cluster) => Some(cluster),
+                Target::Unavailable(_) => None,
+            });
+            let mut needing = clusters.filter_map(|cluster| Some((cluster, of_cluster(cluster, listener)?)));
+            match needing.next() {
+                Some((cluster, why)) => Err(Reason::Cluster(Arc::clone(&cluster.name), why)),
+                None => Ok(()),
+            }
+        });
+        match settled {
+            Ok(()) => Self::Kernel,
+            Err(reason) => Self::Relay(reason),
+        }
+    }
+
+    /// Why the relay carries them; `None`: it does not.
+    pub fn why(&self) -> Option<String> {
+        match self {
+            Self::Kernel => None,
+            Self::Relay(reason) => Some(reason.to_string()),
+        }
+    }
+
     /// The path in a word, as metrics and the admin server say it.
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -30,6 +72,8 @@ impl Path {
 pub enum Reason {
     /// Nobody asked for anything else.
     NotAsked,
+    /// A label asks for it.
+    Asked,
     /// The programs are not in this kernel, or not attached.
     Unavailable(Arc<str>),
     /// It is no outbound.
@@ -42,11 +86,9 @@ pub enum Reason {
     ReadsFirst,
     /// Routes differ by who connects, or by what is asked for.
     Routes,
-    /// It has a limit of connections.
-    ListenerLimit,
-    /// Idle connections are ended.
+    /// Idle connections are ended, which this kernel does not let us.
     IdleTimeout,
-    /// Connections that are too old are ended.
+    /// Connections that are too old are ended, which this kernel does not let us.
     MaxAge,
     /// Several endpoints are tried for one connection.
     Attempts,
@@ -54,9 +96,9 @@ pub enum Reason {
     Mirror,
     /// Another backend is tried for a connection.
     OtherSide,
-    /// A client keeps its backend.
+    /// A client keeps its backend, and clients have several addresses.
     Sticky,
-    /// Connections that live are moved when weights change.
+    /// Connections that live are moved when weights change, which this kernel does not let us.
     Existing,
     /// Something of a cluster.
     Cluster(Arc<str>, OfCluster),
@@ -79,11 +121,9 @@ pub enum OfCluster {
     ProxyHeader,
     /// It is dialled from an address of its own.
     Source,
-    /// It has a limit of connections.
-    Limit,
-    /// Its endpoints are chosen by how busy they are.
-    Load,
-    /// Its endpoints are chosen by the client's address.
+    /// An endpoint is the least busy of more than programs look at.
+    Choices,
+    /// Its endpoints are chosen by the client's address, and clients have several.
     Client,
     /// It has too many endpoints, or addresses of them.
     Endpoints,
@@ -93,6 +133,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
             Self::NotAsked => "--data-path relay",
+            Self::Asked => "meshtcp.io/data-path: relay",
             Self::Unavailable(why) | Self::NotWritten(why) => why,
             Self::Direction(Direction::Inbound) => "it is an inbound",
             Self::Direction(Direction::Gateway) => "it is a gateway",
@@ -101,14 +142,17 @@ impl fmt::Display for Reason {
             Self::EveryAddress => "it listens on every address of the host",
             Self::ReadsFirst => "what a client sends first is read",
             Self::Routes => "routes differ by who connects, or what is asked for",
-            Self::ListenerLimit => "it has a limit of connections",
-            Self::IdleTimeout => "it has an idle timeout",
-            Self::MaxAge => "its connections have a maximum age",
+            Self::IdleTimeout => "it has an idle timeout, and no connection can be ended in this kernel",
+            Self::MaxAge => "its connections have a maximum age, and none can be ended in this kernel",
             Self::Attempts => "several endpoints are tried for one connection",
             Self::Mirror => "what clients send is copied to a mirror",
             Self::OtherSide => "another backend is tried when one cannot be reached",
-            Self::Sticky => "clients keep their backend",
-            Self::Existing => "connections that live are moved when weights change",
+            Self::Sticky => {
+                "clients keep their backend, and are known by their address only once they are connected"
+            }
+            Self::Existing => {
+                "connections that live are moved when weights change, and none can be ended in this kernel"
+            }
             Self::Cluster(cluster, why) => return write!(f, "cluster {cluster}: {why}"),
             Self::Backends => "its route has too many backends",
             Self::Full => "the tables in the kernel are full",
@@ -124,9 +168,10 @@ impl fmt::Display for OfCluster {
             Self::Tls => "TLS is spoken with its endpoints",
             Self::ProxyHeader => "connections to it begin with a PROXY protocol header",
             Self::Source => "it is dialled from an address of its own",
-            Self::Limit => "it has a limit of connections",
-            Self::Load => "its endpoints are chosen by how busy they are",
-            Self::Client => "its endpoints are chosen by the client's address",
+            Self::Choices => "its endpoints are the least busy of more than eight",
+            Self::Client => {
+                "its endpoints are chosen by the client's address, which is known only once it is connected"
+            }
             Self::Endpoints => "it has too many endpoints",
         })
     }
@@ -136,7 +181,7 @@ impl fmt::Display for OfCluster {
 ///
 /// # Errors
 /// The reason for which the relay carries them.
-pub fn route_in_kernel(listener: &Listener) -> Result<&Arc<Route>, Reason> {
+pub(crate) fn route_in_kernel(listener: &Listener, means: Means) -> Result<&Arc<Route>, Reason> {
     // taken apart, so that what a listener learns to do is looked at here
     let Listener {
         proxy: _,
@@ -147,7 +192,8 @@ pub fn route_in_kernel(listener: &Listener) -> Result<&Arc<Route>, Reason> {
         destination: _,
         routes,
         sorted_from: _,
-        max_connections,
+        // programs count
+        max_connections: _,
         idle_timeout,
         max_age,
         accept_proxy_protocol,
@@ -156,6 +202,7 @@ pub fn route_in_kernel(listener: &Listener) -> Result<&Arc<Route>, Reason> {
         max_connect_attempts,
         access_logs: _,
         mirror,
+        data_path,
     } = listener;
     match direction {
         Direction::Outbound => {}
@@ -167,12 +214,12 @@ pub fn route_in_kernel(listener: &Listener) -> Result<&Arc<Route>, Reason> {
     let first = routes.first();
     let by_name = routes.iter().any(|(matched, _)| *matched != Match::Everything);
     let found = [
+        (*data_path == DataPath::Relay, Reason::Asked),
         (address.ip().is_unspecified(), Reason::EveryAddress),
         (*accept_proxy_protocol || tls.is_some(), Reason::ReadsFirst),
         (by_name, Reason::Routes),
-        (max_connections.is_some(), Reason::ListenerLimit),
-        (idle_timeout.is_some(), Reason::IdleTimeout),
-        (max_age.is_some(), Reason::MaxAge),
+        (idle_timeout.is_some() && !means.ends, Reason::IdleTimeout),
+        (max_age.is_some() && !means.ends, Reason::MaxAge),
         (max_connect_attempts.get() > 1, Reason::Attempts),
         (mirror.is_some(), Reason::Mirror),
     ];
@@ -193,8 +240,8 @@ pub fn route_in_kernel(listener: &Listener) -> Result<&Arc<Route>, Reason> {
     } = &**route;
     let found = [
         (*retry_other_side, Reason::OtherSide),
-        (sticky.is_some(), Reason::Sticky),
-        (*existing != Existing::Keep || drain_grace.is_some(), Reason::Existing),
+        (sticky.is_some() && client_of(listener).is_none(), Reason::Sticky),
+        ((*existing != Existing::Keep || drain_grace.is_some()) && !means.ends, Reason::Existing),
     ];
     match found.into_iter().find(|(is_so, _)| *is_so) {
         Some((_, reason)) => Err(reason),
@@ -202,8 +249,17 @@ pub fn route_in_kernel(listener: &Listener) -> Result<&Arc<Route>, Reason> {
     }
 }
 
-/// What of a cluster needs the relay; `None`: nothing, as far as it is configured.
-pub(crate) fn of_cluster(cluster: &Cluster) -> Option<OfCluster> {
+/// The address that clients of a listener have who did not choose one; `None`: there are several.
+pub(crate) fn client_of(listener: &Listener) -> Option<IpAddr> {
+    match listener.address.ip() {
+        IpAddr::V4(ip) if ip.is_loopback() => Some(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_loopback() => Some(Ipv6Addr::LOCALHOST.into()),
+        IpAddr::V4(_) | IpAddr::V6(_) => None,
+    }
+}
+
+/// What of a listener's cluster needs the relay; `None`: nothing, as far as it is configured.
+pub(crate) fn of_cluster(cluster: &Cluster, listener: &Listener) -> Option<OfCluster> {
     let Cluster {
         name: _,
         connect_timeout: _,
@@ -212,8 +268,8 @@ pub(crate) fn of_cluster(cluster: &Cluster) -> Option<OfCluster> {
         tiers: _,
         policy,
         slow_start: _,
-        max_connections,
-        max_pending,
+        max_connections: _,
+        max_pending: _,
         health_check: _,
         outlier: _,
         failover_threshold: _,
@@ -230,18 +286,16 @@ pub(crate) fn of_cluster(cluster: &Cluster) -> Option<OfCluster> {
         (tls.is_some(), OfCluster::Tls),
         (proxy_protocol.is_some(), OfCluster::ProxyHeader),
         (source.is_some(), OfCluster::Source),
-        (max_connections.is_some() || max_pending.is_some(), OfCluster::Limit),
-        (matches!(policy, Policy::LeastConnections { .. }), OfCluster::Load),
-        (policy.is_by_client(), OfCluster::Client),
+        (choices_of(policy).is_some_and(|choices| choices > STEPS), OfCluster::Choices),
+        (policy.is_by_client() && client_of(listener).is_none(), OfCluster::Client),
     ];
     found.into_iter().find(|(is_so, _)| *is_so).map(|(_, why)| why)
 }
 
-/// What of the rule of a roster needs the relay.
-pub(crate) fn of_rule(rule: Rule<'_>) -> Option<OfCluster> {
-    match rule {
-        Rule::Turns(_) | Rule::Chance(_) | Rule::Nobody => None,
-        Rule::Load => Some(OfCluster::Load),
-        Rule::Client => Some(OfCluster::Client),
+/// Of how many endpoints the least busy is taken; `None`: that is not how they are chosen.
+pub(crate) fn choices_of(policy: &Policy) -> Option<usize> {
+    match policy {
+        Policy::LeastConnections { choices } => Some(choices.get() as usize),
+        Policy::RoundRobin | Policy::Random | Policy::RingHash { .. } | Policy::Maglev { .. } => None,
     }
 }

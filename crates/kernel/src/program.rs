@@ -6,11 +6,13 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 
 use aya::maps::{Array, HashMap, Map, MapData, MapError, RingBuf};
+use aya::programs::links::{FdLink, LinkError};
 use aya::programs::{CgroupAttachMode, CgroupSockAddr, ProgramError, SockOps};
 use aya::{Btf, Ebpf, EbpfLoader, include_bytes_aligned};
 
 use crate::cgroup;
-use crate::layout::{ClusterTurns, Destination, Endpoint, Listener, Route, Settings};
+use crate::layout::{ClusterTurns, Destination, Endpoint, Gauge, Listener, Route, Settings};
+use crate::pins::Pins;
 use crate::record::Record;
 
 /// What `cargo xtask bpf` makes of `bpf/mesh.bpf.c`.
@@ -26,6 +28,13 @@ pub struct Attaching {
     pub cgroup: Option<PathBuf>,
     /// Whether the peer of a socket is the address that was dialled, as it would be with the relay, or the endpoint's.
     pub names_peers: bool,
+    /// Whether connections of this process are left alone, as those of a relay must be that dials what it listens on.
+    pub spares_own: bool,
+    /// Other network namespaces whose connections are decided about, too, by paths to them. No relay is there.
+    pub networks: Vec<PathBuf>,
+    /// A folder of a bpffs, for this process alone, that keeps the programs attached if it ends without a word; `None`: they
+    /// go with it.
+    pub pins: Option<PathBuf>,
 }
 
 /// Why connections cannot be decided about in this kernel.
@@ -37,9 +46,9 @@ pub enum Trouble {
     /// A cgroup cannot be opened.
     #[error("the cgroup {} cannot be opened: {}", .0.display(), .1)]
     Cgroup(PathBuf, io::Error),
-    /// The network namespace cannot be told.
-    #[error("/proc/self/ns/net: {0}")]
-    Network(io::Error),
+    /// A network namespace cannot be told.
+    #[error("the network namespace {}: {}", .0.display(), .1)]
+    Network(PathBuf, io::Error),
     /// The kernel does not describe its types.
     #[error("the kernel does not describe its types in /sys/kernel/btf/vmlinux")]
     NoTypes,
@@ -52,6 +61,9 @@ pub enum Trouble {
     /// A program cannot be attached.
     #[error("the program {0} cannot be attached: {1}")]
     Attach(&'static str, String),
+    /// A program cannot be kept attached.
+    #[error("the program cannot be kept attached by a file in {}: {}", .0.display(), .1)]
+    Pin(PathBuf, String),
     /// A map cannot be used.
     #[error("the table {0} cannot be used: {1}")]
     Table(&'static str, String),
@@ -67,12 +79,17 @@ pub(crate) struct Maps {
     pub(crate) draws: Array<MapData, u64>,
     pub(crate) turns: Array<MapData, u64>,
     pub(crate) live: Array<MapData, u64>,
+    /// The connections of listeners, and behind them those of clusters; and how many of each the relay has.
+    pub(crate) gauges: Array<MapData, Gauge>,
+    pub(crate) relayed: Array<MapData, Gauge>,
+    pub(crate) loads: Array<MapData, u64>,
     pub(crate) outcomes: Array<MapData, u64>,
 }
 
 /// The programs. They are detached when it is dropped, or the process ends.
 pub(crate) struct Programs {
     pub(crate) maps: Maps,
+    pub(crate) pins: Option<Pins>,
     _loaded: Ebpf,
 }
 
@@ -82,7 +99,7 @@ pub struct Records {
 }
 
 /// Loads and attaches the programs; nothing is decided until listeners are written.
-pub(crate) fn load(attaching: &Attaching, process: u32) -> Result<(Programs, Records), Trouble> {
+pub(crate) fn load(attaching: &Attaching) -> Result<(Programs, Records), Trouble> {
     let path = attaching.cgroup.clone().or_else(cgroup::root).ok_or(Trouble::NoCgroups)?;
     let folder = cgroup::open(&path).map_err(|error| Trouble::Cgroup(path, error))?;
     let types = Btf::from_sys_fs().map_err(|_| Trouble::NoTypes)?;
@@ -97,14 +114,31 @@ pub(crate) fn load(attaching: &Attaching, process: u32) -> Result<(Programs, Rec
         draws: table(&mut loaded, "draws")?,
         turns: table(&mut loaded, "turns")?,
         live: table(&mut loaded, "live")?,
+        gauges: table(&mut loaded, "gauges")?,
+        relayed: table(&mut loaded, "relayed")?,
+        loads: table(&mut loaded, "loads")?,
         outcomes: table(&mut loaded, "outcomes")?,
     };
     let mut settings: Array<MapData, Settings> = table(&mut loaded, "settings")?;
+    // nobody has the number 0
+    let process = if attaching.spares_own { std::process::id() } else { 0 };
     let own = crate::layout::settings(process, attaching.names_peers);
     settings.set(0, own, 0).map_err(|error| Trouble::Table("settings", in_words(&error)))?;
     let ring = table(&mut loaded, "events")?;
-    attach(&mut loaded, &folder)?;
-    Ok((Programs { maps, _loaded: loaded }, Records { ring }))
+    let unpinned = |error: &dyn std::error::Error| {
+        Trouble::Pin(attaching.pins.clone().unwrap_or_default(), in_words(error))
+    };
+    let pins = attaching.pins.as_deref().map(Pins::in_folder).transpose();
+    let mut pins = pins.map_err(|error| unpinned(&error))?;
+    for (name, link) in attach(&mut loaded, &folder, pins.is_some())? {
+        let pinned = pins.as_mut().map(|pins| pins.add(name, link)).transpose();
+        if let Err(error) = pinned {
+            // what is kept already would stay
+            let _ = pins.as_ref().map(Pins::remove);
+            return Err(unpinned(&error));
+        }
+    }
+    Ok((Programs { maps, pins, _loaded: loaded }, Records { ring }))
 }
 
 fn table<T>(loaded: &mut Ebpf, name: &'static str) -> Result<T, Trouble>
@@ -115,9 +149,11 @@ where
     T::try_from(map).map_err(|error| Trouble::Table(name, in_words(&error)))
 }
 
-fn attach(loaded: &mut Ebpf, folder: &File) -> Result<(), Trouble> {
+/// Attaches the programs; `takes`: returns their links, which belong to them otherwise.
+fn attach(loaded: &mut Ebpf, folder: &File, takes: bool) -> Result<Vec<(&'static str, FdLink)>, Trouble> {
     let refused = |name| move |error: ProgramError| Trouble::Program(name, in_words(&error));
     let unattached = |name| move |error: ProgramError| Trouble::Attach(name, in_words(&error));
+    let of_link = |name| move |error: LinkError| Trouble::Attach(name, in_words(&error));
     let absent = |name| Trouble::Program(name, "it is not there".to_owned());
     // all of them are loaded before any is attached: what counts connections first, what decides last
     for name in ADDRESS_PROGRAMS {
@@ -129,13 +165,22 @@ fn attach(loaded: &mut Ebpf, folder: &File) -> Result<(), Trouble> {
     let program: &mut SockOps = program.try_into().map_err(refused(SOCKET_PROGRAM))?;
     program.load().map_err(refused(SOCKET_PROGRAM))?;
     // a link always stands beside others: this says that nothing more is wanted
-    program.attach(folder, CgroupAttachMode::Single).map_err(unattached(SOCKET_PROGRAM))?;
+    let link = program.attach(folder, CgroupAttachMode::Single).map_err(unattached(SOCKET_PROGRAM))?;
+    let mut links = Vec::new();
+    if takes {
+        let link = program.take_link(link).map_err(unattached(SOCKET_PROGRAM))?;
+        links.push((SOCKET_PROGRAM, link.try_into().map_err(of_link(SOCKET_PROGRAM))?));
+    }
     for name in ADDRESS_PROGRAMS.into_iter().rev() {
         let program = loaded.program_mut(name).ok_or_else(|| absent(name))?;
         let program: &mut CgroupSockAddr = program.try_into().map_err(refused(name))?;
-        program.attach(folder, CgroupAttachMode::Single).map_err(unattached(name))?;
+        let link = program.attach(folder, CgroupAttachMode::Single).map_err(unattached(name))?;
+        if takes {
+            let link = program.take_link(link).map_err(unattached(name))?;
+            links.push((name, link.try_into().map_err(of_link(name))?));
+        }
     }
-    Ok(())
+    Ok(links)
 }
 
 /// An error with its causes, in one line: the last is the kernel's, and of what its verifier says the reason.

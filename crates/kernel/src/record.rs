@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use l4::direct::Ended;
 use l4::ending::{Ending, Side};
+use l4::health::Full;
 use rustix::io::Errno;
 
 use crate::tables::{Interval, Verdict};
@@ -18,6 +19,8 @@ pub(crate) struct Record {
     state: State,
     /// Whether the other end has finished.
     finished: bool,
+    /// What was full, when it was refused for that.
+    full: Option<Ending>,
     error: u32,
     pub(crate) now: u64,
     sent: u64,
@@ -105,7 +108,12 @@ impl Record {
             _ => State::Other,
         };
         let finished = reader.byte()? != 0;
-        reader.byte()?;
+        let full = match reader.byte()? {
+            1 => Some(Ending::Limit),
+            2 => Some(Ending::BackendLimit),
+            3 => Some(Ending::PendingLimit),
+            _ => None,
+        };
         let error = reader.word()?;
         let (now, sent, received) = (reader.long()?, reader.long()?, reader.long()?);
         let (round_trip, sent_again) = (reader.word()?, reader.word()?);
@@ -113,8 +121,20 @@ impl Record {
         reader.word()?;
         let client = SocketAddr::new(client, u16::try_from(port).unwrap_or(0));
         let birth = Birth::read(&mut reader)?;
-        let record =
-            Self { kind, state, finished, error, now, sent, received, round_trip, sent_again, client, birth };
+        let record = Self {
+            kind,
+            state,
+            finished,
+            full,
+            error,
+            now,
+            sent,
+            received,
+            round_trip,
+            sent_again,
+            client,
+            birth,
+        };
         Some(record)
     }
 
@@ -124,12 +144,30 @@ impl Record {
         (established > 0).then(|| Duration::from_nanos(established.saturating_sub(started)))
     }
 
-    /// How it ended, or was refused.
-    pub(crate) fn ended(&self, interval: Option<&Interval>) -> Ended {
+    /// What was full, when it was refused for that.
+    pub(crate) fn full(&self) -> Option<Ending> {
+        self.full
+    }
+
+    /// How it ended, or was refused; `by_us`: why it was aborted, if we did that.
+    pub(crate) fn ended(&self, interval: Option<&Interval>, by_us: Option<&(Ending, Arc<str>)>) -> Ended {
         let (ending, why) = match (self.kind, interval.map(|interval| &interval.verdict)) {
+            (Kind::Refused, Some(Verdict::Go(turns))) => {
+                let name = &turns.cluster.name;
+                match self.full {
+                    Some(Ending::PendingLimit) => (Ending::PendingLimit, Full::Pending.in_words(name).into()),
+                    Some(_) | None => (Ending::BackendLimit, Full::Connections.in_words(name).into()),
+                }
+            }
+            (Kind::Refused, _) if self.full.is_some() => {
+                (Ending::Limit, "the listener has as many connections as it may have".into())
+            }
             (Kind::Refused, Some(Verdict::Refuse(refusal, why))) => (Ending::from(*refusal), Arc::clone(why)),
             (Kind::Refused, _) => (Ending::NoBackend, "the listener has no route".into()),
-            (Kind::Opened | Kind::Ended, _) => self.ending(),
+            (Kind::Opened | Kind::Ended, _) => match (self.ending(), by_us) {
+                ((Ending::Drained, _), Some(by_us)) => by_us.clone(),
+                (ending, _) => ending,
+            },
         };
         Ended {
             ending,

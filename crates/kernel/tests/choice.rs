@@ -6,13 +6,15 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use l4::balance::{Draw, Fitness, Policy, Roster, Split, Tables as HashTables};
+use l4::balance::{Draw, Fitness, Policy, Rendezvous, Roster, Split, Tables as HashTables};
 use l4::config::{
-    Arrival, Backend, Cluster, Direction, Endpoint, Existing, Host, Listener, Match, Route, Target, WhenDown,
+    Arrival, Backend, Cluster, DataPath, Direction, Endpoint, Existing, Host, Listener, Match, Route, Target,
+    WhenDown,
 };
 use l4::decide::{
     Addresses, Decision, Facts, Forward, Moment, Refuse, Resolved, RouteIndex, Standing, Standings, decide,
 };
+use meshtcp_kernel::Means;
 use meshtcp_kernel::tables::{Interval, Table, Verdict};
 use proptest::prelude::*;
 
@@ -25,13 +27,16 @@ struct Now<'a> {
     listener: &'a Listener,
     rosters: &'a [Option<Arc<Roster>>],
     turn: u64,
+    /// How many connections each endpoint of a cluster has, by its index.
+    loads: &'a [u32],
 }
 
 impl Standings for Now<'_> {
     fn ask<A>(&self, _: RouteIndex, backend: usize, question: impl FnOnce(&Standing<'_>) -> A) -> Option<A> {
         self.listener.route_at(RouteIndex(0))?.backend_with_cluster(backend)?;
         let roster = self.rosters.get(backend)?.as_ref()?;
-        Some(question(&Standing { roster, turn: self.turn, load: &|_| 0 }))
+        let load = |endpoint: usize| self.loads.get(endpoint).copied().unwrap_or(0);
+        Some(question(&Standing { roster, turn: self.turn, load: &load }))
     }
 }
 
@@ -66,7 +71,13 @@ fn fitness() -> impl Strategy<Value = Fitness> {
 
 /// A cluster, and who of it takes connections.
 fn cluster() -> impl Strategy<Value = (Cluster, Vec<Fitness>)> {
-    let policy = prop_oneof![2 => Just(Policy::RoundRobin), 1 => Just(Policy::Random)];
+    let policy = prop_oneof![
+        2 => Just(Policy::RoundRobin),
+        1 => Just(Policy::Random),
+        2 => (1..5u32).prop_map(Policy::least_connections),
+        1 => Just(Policy::RingHash { size: 16..=64 }),
+        1 => Just(Policy::Maglev { size: 101 }),
+    ];
     let endpoints = prop::collection::vec(endpoint(), 0..6);
     (endpoints, prop::collection::vec(fitness(), 6), policy, any::<bool>(), 0..=100u8, 0..=100u8).prop_map(
         |(endpoints, fitness, policy, fail_on_panic, panic_threshold, failover_threshold)| {
@@ -102,13 +113,15 @@ fn side() -> impl Strategy<Value = Side> {
     })
 }
 
-fn listener(backends: Vec<Backend>) -> Listener {
+fn listener(backends: Vec<Backend>, is_sticky: bool) -> Listener {
+    let sticky = backends.iter().map(|backend| (&*backend.reference, backend.weight));
+    let sticky = is_sticky.then(|| Rendezvous::new(sticky));
     let route = Route {
         name: "route".into(),
         origin: None,
         split: Split::new(backends.iter().map(|backend| backend.weight)),
         backends,
-        sticky: None,
+        sticky,
         retry_other_side: false,
         refusal: "no backend".into(),
         existing: Existing::Keep,
@@ -132,6 +145,7 @@ fn listener(backends: Vec<Backend>) -> Listener {
         max_connect_attempts: NonZeroU32::MIN,
         access_logs: Vec::new(),
         mirror: None,
+        data_path: DataPath::Auto,
     }
 }
 
@@ -162,6 +176,7 @@ proptest! {
     #[test]
     fn a_table_chooses_as_decide_does(
         sides in prop::collection::vec(side(), 0..6), seed in any::<u64>(), first_turn in 0..1u64 << 56,
+        is_sticky in prop::bool::weighted(0.2), loads in prop::collection::vec(0..9u32, 6),
     ) {
         let (backends, rosters): (Vec<Backend>, Vec<Option<Arc<Roster>>>) = sides.into_iter().unzip();
         let clusters: Vec<(Arc<Cluster>, Arc<Roster>)> = backends
@@ -176,14 +191,14 @@ proptest! {
             let found = clusters.iter().find(|(cluster, _)| Arc::ptr_eq(cluster, wanted));
             Arc::clone(&found.unwrap().1)
         };
-        let (listener, addresses) = (listener(backends), addresses());
-        let table = Table::of(&listener, roster_of, &addresses);
+        let (listener, addresses) = (listener(backends, is_sticky), addresses());
+        let table = Table::of(&listener, roster_of, &addresses, Means::ALL);
         prop_assert!(table.is_ok(), "{table:?}");
         let table = table.unwrap();
         let facts = Facts { client: "127.0.0.1:1".parse().unwrap(), server_name: None, destination: None };
         for (step, draw) in (0..).zip(draws(&table, seed)) {
             let turn = first_turn + step;
-            let now = Now { listener: &listener, rosters: &rosters, turn };
+            let now = Now { listener: &listener, rosters: &rosters, turn, loads: &loads };
             let moment = Moment { draw: Draw(draw), standings: &now, addresses: &addresses };
             let decision = decide(&facts, &listener, &moment);
             let number = table.choose(Draw(draw));
@@ -196,7 +211,7 @@ proptest! {
                         (Some(chosen), Some(forward.first_backend())),
                         "{:016x}", draw
                     );
-                    if let Some(dialled) = turns.dial(turn) {
+                    if let Some(dialled) = turns.dial(turn, |endpoint| loads.get(endpoint).copied().unwrap_or(0)) {
                         prop_assert_eq!(dialled, (endpoint.endpoint, endpoint.address));
                     }
                 }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use xds::ResourceSet;
-pub use xds::proto::l4::{Direction, Existing, Origin};
+pub use xds::proto::l4::{DataPath, Direction, Existing, Origin};
 
 use crate::balance::{Rendezvous, Split};
 use crate::permit::Permissions;
@@ -135,6 +135,8 @@ pub struct Listener {
     pub access_logs: Vec<AccessLog>,
     /// Where a copy of what clients send goes; `None`: nowhere.
     pub mirror: Option<Mirror>,
+    /// Which way its connections take, where the proxy may choose.
+    pub data_path: DataPath,
 }
 
 impl Listener {

@@ -14,8 +14,9 @@ use crate::settings::WithFile;
 use crate::terminal::Colours;
 use crate::{
     apply, backup, bug_report, check, completion, config, control_plane, delete, demo, describe, diff, edit,
-    envoy_bootstrap, explain, get, history, identity, import, logs, man, plan, preview, profiles, proxy,
-    rollback, rollout, schema, set, simulate, status, token, top, transparent_proxy, up, validate, version,
+    envoy_bootstrap, explain, get, history, identity, import, kernel_programs, logs, man, plan, preview,
+    profiles, proxy, rollback, rollout, schema, set, simulate, status, token, top, transparent_proxy, up,
+    validate, version,
 };
 
 const STYLES: Styles = Styles::styled()
@@ -65,6 +66,8 @@ pub(crate) enum Command {
     ControlPlane(WithFile<control_plane::Args>),
     /// Carry the connections of one proxy as a control plane says
     Proxy(WithFile<proxy::Args>),
+    /// Show which programs of ours decide in this kernel, and detach what a process left there
+    Kernel(kernel_programs::Args),
     /// Let the kernel redirect this host's connections to the proxy beside them, and undo it
     TransparentProxy(transparent_proxy::Args),
     /// Print the file that an Envoy starts from to attach to a control plane

@@ -7,6 +7,7 @@
 //! ```
 
 mod metrics;
+mod parts;
 mod report;
 
 use std::collections::BTreeSet;
@@ -21,14 +22,15 @@ use clap::ValueEnum;
 use control::guard::caught;
 use kernel::{Attaching, Kernel, Left, Path, Reason, Records, Serving};
 use l4::Config;
-use l4::config::{Direction, Listener};
-use proxy::{ApplyReport, Books, Proxy};
+use l4::config::{DataPath as Wish, Direction, Listener};
+use proxy::{ApplyReport, Books, ConnectionInfo, FailedListener, ListenerId, Proxy};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::output::{complain, print};
+use parts::Parts;
 
 pub(crate) use metrics::Metrics;
-pub(crate) use report::report;
+pub(crate) use report::{paths_of, report};
 
 /// How often is looked at what the programs tell, and whether health has changed.
 const LOOK: Duration = Duration::from_millis(100);
@@ -48,6 +50,14 @@ pub(crate) struct Flags {
     /// What an application sees as the peer of a connection that was decided about in the kernel
     #[arg(long, value_enum, default_value_t, value_name = "WHOM")]
     kernel_peer: Peer,
+    /// Also decide about connections in this network namespace, of a process by its number or by a path; may be repeated. No relay is
+    /// there: what stays on it is refused
+    #[arg(long, value_name = "PID|PATH", value_parser = network)]
+    kernel_netns: Vec<PathBuf>,
+    /// Keep deciding in the kernel if this process ends without a word, by files in this folder of a bpffs, which is for this process
+    /// alone: the next one replaces them, `meshtcp kernel detach` removes them
+    #[arg(long, value_name = "FOLDER")]
+    kernel_pin: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -68,6 +78,15 @@ enum Peer {
     Dialled,
     /// The endpoint
     Endpoint,
+}
+
+/// The path to a network namespace: that of a process by its number, or as it is written.
+#[expect(clippy::unnecessary_wraps, reason = "a parser of flags may fail")]
+fn network(written: &str) -> Result<PathBuf, std::convert::Infallible> {
+    Ok(match written.parse::<u32>() {
+        Ok(process) => format!("/proc/{process}/ns/net").into(),
+        Err(_) => written.into(),
+    })
 }
 
 /// The proxy, and the programs that decide beside it.
@@ -94,6 +113,10 @@ struct Shared {
 struct State {
     kernel: Kernel,
     generation: u64,
+    /// Outbounds at addresses that this host does not have, so that nothing can listen there.
+    elsewhere: Vec<Arc<Listener>>,
+    /// What the kernel counts in limits.
+    parts: Parts,
     /// A configuration is being applied: what is open is about to change.
     changing: bool,
 }
@@ -105,20 +128,43 @@ impl Shared {
 }
 
 impl DataPath {
+    /// Whether programs decide at all.
+    pub(crate) fn is_in_kernel(&self) -> bool {
+        self.running.is_ok()
+    }
+
     /// Everything through the relay.
-    pub(crate) fn relay(proxy: Arc<Proxy>) -> Self {
+    fn relay(proxy: Arc<Proxy>) -> Self {
         Self { proxy, mode: Mode::Relay, running: Err(Reason::NotAsked), warned: Mutex::default() }
     }
 
     /// As the flags say. What cannot be had is said once, and the relay carries everything.
     pub(crate) fn start(flags: &Flags, proxy: Arc<Proxy>) -> Self {
-        let Flags { data_path: mode, kernel_cgroup, kernel_peer } = flags;
-        if *mode == Mode::Relay {
+        let Flags { data_path, kernel_cgroup, kernel_peer, kernel_netns, kernel_pin } = flags;
+        let names_peers = *kernel_peer == Peer::Dialled;
+        let (cgroup, pins) = (kernel_cgroup.clone(), kernel_pin.clone());
+        let networks = kernel_netns.clone();
+        let attaching = Attaching { cgroup, names_peers, spares_own: true, networks, pins };
+        Self::attach(*data_path, &attaching, proxy)
+    }
+
+    /// For whoever dials in the process of the proxy.
+    pub(crate) fn of_own_clients(mode: Mode, proxy: Arc<Proxy>) -> Self {
+        let attaching = Attaching {
+            cgroup: None,
+            names_peers: true,
+            spares_own: false,
+            networks: Vec::new(),
+            pins: None,
+        };
+        Self::attach(mode, &attaching, proxy)
+    }
+
+    fn attach(mode: Mode, attaching: &Attaching, proxy: Arc<Proxy>) -> Self {
+        if mode == Mode::Relay {
             return Self::relay(proxy);
         }
-        let attaching =
-            Attaching { cgroup: kernel_cgroup.clone(), names_peers: *kernel_peer == Peer::Dialled };
-        let attached = Kernel::attach(&attaching).map_err(|trouble| trouble.to_string());
+        let attached = Kernel::attach(attaching).map_err(|trouble| trouble.to_string());
         let running = attached.and_then(|(kernel, records)| {
             Running::start(kernel, records, &proxy).map_err(|error| error.to_string())
         });
@@ -126,7 +172,7 @@ impl DataPath {
             complain(&format!("warning: the relay carries all connections, not the kernel: {why}\n"));
             Reason::Unavailable(why.into())
         });
-        Self { proxy, mode: *mode, running, warned: Mutex::default() }
+        Self { proxy, mode, running, warned: Mutex::default() }
     }
 
     /// Carries another configuration from now on: a new connection is decided by it once this returns, whichever its way.
@@ -139,15 +185,26 @@ impl DataPath {
         // nobody is sent to an address that is about to be closed
         state.kernel.retire(|address| stays.contains(&address));
         drop(state);
-        let report = self.proxy.apply(config);
+        let listeners = config.listeners().to_vec();
+        let mut report = self.proxy.apply(config);
         let mut state = shared.lock();
         state.generation = report.generation;
+        state.elsewhere = elsewhere(&listeners, &report);
         state.changing = false;
         state.serve(&self.proxy);
-        drop(state);
-        if self.mode == Mode::Kernel {
-            self.warn();
+        // what is decided where it is dialled needs nobody who listens
+        report.failed.retain(|failed| !state.decides(&failed.listener));
+        match state.kernel.replace_predecessors() {
+            Ok(0) => {}
+            Ok(count) => {
+                print(&format!("{count} programs that a process before left in the kernel are replaced\n"))
+            }
+            Err(error) => {
+                complain(&format!("warning: programs of a process before stay in the kernel: {error}\n"))
+            }
         }
+        drop(state);
+        self.warn();
         report
     }
 
@@ -162,17 +219,36 @@ impl DataPath {
         }
     }
 
+    /// All connections that live, by id.
+    pub(crate) fn connections(&self) -> Vec<ConnectionInfo> {
+        let mut connections = self.proxy.connections();
+        let Ok(running) = &self.running else { return connections };
+        if connections.iter().any(|connection| connection.direct.is_some()) {
+            let bytes = running.shared.lock().kernel.bytes();
+            for connection in &mut connections {
+                if let (Some(direct), Some([sent, received])) =
+                    (&mut connection.direct, bytes.get(&connection.id))
+                {
+                    direct.counts = true;
+                    (connection.bytes_from_client, connection.bytes_to_client) = (*sent, *received);
+                }
+            }
+        }
+        connections
+    }
+
     /// What the programs left to the relay; `None`: there are none.
     fn left(&self) -> Option<Left> {
         self.running.as_ref().ok().map(|running| running.shared.lock().kernel.left())
     }
 
-    /// Says of each outbound that stays on the relay why, once.
+    /// Says of each outbound that stays on the relay and was meant not to why, once.
     fn warn(&self) {
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
         for (listener, path) in self.paths() {
             let Path::Relay(reason) = path else { continue };
-            if listener.direction != Direction::Outbound {
+            let is_meant = self.mode == Mode::Kernel || listener.data_path == Wish::Kernel;
+            if listener.direction != Direction::Outbound || !is_meant || reason == Reason::Asked {
                 continue;
             }
             let (name, reason) = (format!("{} of {}", listener.name, listener.proxy), reason.to_string());
@@ -213,7 +289,7 @@ impl DataPath {
 
 impl Running {
     fn start(kernel: Kernel, records: Records, proxy: &Arc<Proxy>) -> std::io::Result<Self> {
-        let state = Mutex::new(State { kernel, generation: 0, changing: true });
+        let state = Mutex::new(State::new(kernel));
         let shared = Arc::new(Shared { state, stop: AtomicBool::new(false) });
         let (for_thread, proxy) = (Arc::clone(&shared), Arc::clone(proxy));
         let read = move || {
@@ -226,15 +302,41 @@ impl Running {
 }
 
 impl State {
+    /// Nothing is served yet.
+    fn new(kernel: Kernel) -> Self {
+        Self { kernel, generation: 0, elsewhere: Vec::new(), parts: Parts::default(), changing: true }
+    }
+
+    /// Whether connections to a listener are decided where they are dialled.
+    fn decides(&self, wanted: &ListenerId) -> bool {
+        let mut paths = self.kernel.paths().iter();
+        paths.any(|(listener, path)| *path == Path::Kernel && ListenerId::of(listener) == *wanted)
+    }
+
     /// Decides by what is open now, and by the health that there is now.
     fn serve(&mut self, proxy: &Proxy) {
+        let mut listeners = proxy.serving();
+        listeners.extend(self.elsewhere.iter().cloned());
         self.kernel.serve(&Serving {
             generation: self.generation,
-            listeners: &proxy.serving(),
+            listeners: &listeners,
             roster: &|name, cluster| proxy.roster(name, cluster),
             addresses: &proxy.addresses(),
         });
     }
+}
+
+/// The outbounds that cannot be opened because this host does not have their address: virtual ones.
+fn elsewhere(listeners: &[Arc<Listener>], report: &ApplyReport) -> Vec<Arc<Listener>> {
+    let virtually = |failed: &&FailedListener| {
+        failed.error.kind() == std::io::ErrorKind::AddrNotAvailable && failed.kept_at.is_none()
+    };
+    let failed: Vec<&FailedListener> = report.failed.iter().filter(virtually).collect();
+    let is_meant = |listener: &&Arc<Listener>| {
+        listener.direction == Direction::Outbound
+            && failed.iter().any(|failed| failed.listener == ListenerId::of(listener))
+    };
+    listeners.iter().filter(is_meant).cloned().collect()
 }
 
 /// What the thread that reads has.
@@ -273,11 +375,14 @@ impl<'a> Reader<'a> {
             (self.rosters, self.addresses) = (rosters, addresses);
             state.serve(self.proxy);
         }
+        let State { kernel, parts, .. } = &mut *state;
+        parts.share(kernel, self.proxy);
         let lost = state.kernel.left().lost_records;
         self.misses |= std::mem::replace(&mut self.lost, lost) != lost;
         if self.misses && state.kernel.live() == 0 {
             self.misses = false;
             self.books.forget_living();
+            state.kernel.forget_living();
         }
         drop(state);
         self.books.flush();

@@ -8,6 +8,7 @@
 
 mod backends;
 mod clients;
+mod difference;
 mod display;
 mod room;
 mod stage;
@@ -21,6 +22,7 @@ use display::Display;
 use stage::Stage;
 use tally::{Chapter, Tally};
 
+use crate::data_path::Mode;
 use crate::exit::Exit;
 use crate::output::{complain, print};
 use crate::signals::Signals;
@@ -30,6 +32,9 @@ pub(crate) struct Args {
     /// How many connections to open
     #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(room::LEAST as i64..=100_000))]
     connections: u32,
+    /// Which way they take; other than through the relay, it also shows what that saves
+    #[arg(long, value_enum, default_value_t, value_name = "PATH")]
+    data_path: Mode,
 }
 
 /// How long opening all connections should take: long enough to watch.
@@ -40,10 +45,11 @@ const WATCHING: Duration = Duration::from_millis(1200);
 /// How a demonstration ends that somebody stopped, as shells count it.
 const STOPPED: i32 = 130;
 
-pub(crate) fn run(Args { connections }: Args) -> Exit {
-    match play(connections as usize) {
-        Ok(tally) => {
+pub(crate) fn run(Args { connections, data_path }: Args) -> Exit {
+    match play(connections as usize, data_path) {
+        Ok((tally, difference)) => {
             print(&tally.summary());
+            print(&difference.unwrap_or_default());
             if tally.is_as_promised() { Exit::Ok } else { Exit::Problems }
         }
         Err(message) => {
@@ -53,7 +59,8 @@ pub(crate) fn run(Args { connections }: Args) -> Exit {
     }
 }
 
-fn play(connections: usize) -> Result<Tally, String> {
+/// What happened; and what a hop costs, where there were connections without one.
+fn play(connections: usize, mode: Mode) -> Result<(Tally, Option<String>), String> {
     room::make(connections)?;
     let in_words = |error: std::io::Error| error.to_string();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -62,7 +69,7 @@ fn play(connections: usize) -> Result<Tally, String> {
         .build()
         .map_err(in_words)?;
     let ports = runtime.block_on(backends::start()).map_err(in_words)?;
-    let stage = Stage::set(ports)?;
+    let stage = Stage::set(ports, mode)?;
     let folder = stage.folder().to_owned();
     let mut signals = runtime.block_on(async { Signals::catch() })?;
     runtime.spawn(async move {
@@ -102,5 +109,7 @@ fn play(connections: usize) -> Result<Tally, String> {
     let tally =
         Tally { chapters, counts: clients.finish(Duration::from_secs(10)), cut_by_proxy: stage.cut() };
     display.finish();
-    Ok(tally)
+    let difference = stage.difference()?;
+    stage.leave();
+    Ok((tally, difference))
 }

@@ -10,7 +10,10 @@ use crate::exit::Exit;
 
 /// What people come for, and the commands for it. A command that is in none is listed behind them.
 const GROUPS: [(&str, &[&str]); 6] = [
-    ("Carry connections", &["up", "control-plane", "proxy", "transparent-proxy", "envoy-bootstrap"]),
+    (
+        "Carry connections",
+        &["up", "control-plane", "proxy", "kernel", "transparent-proxy", "envoy-bootstrap"],
+    ),
     (
         "Look before a change",
         &["validate", "plan", "explain", "diff", "preview", "simulate", "schema", "profiles", "import"],

@@ -37,6 +37,7 @@ mod host;
 mod identity;
 mod import;
 mod in_force;
+mod kernel_programs;
 mod kind;
 mod listen;
 mod log;
@@ -128,6 +129,7 @@ fn main() -> std::process::ExitCode {
         cli::Command::Explain(arguments) => explain::run(*arguments),
         cli::Command::ControlPlane(with_file) => control_plane::run(with_file.arguments),
         cli::Command::Proxy(with_file) => proxy::run(with_file.arguments),
+        cli::Command::Kernel(arguments) => kernel_programs::run(arguments),
         cli::Command::TransparentProxy(arguments) => transparent_proxy::run(arguments),
         cli::Command::EnvoyBootstrap(arguments) => envoy_bootstrap::run(arguments),
         cli::Command::Profiles(arguments) => profiles::run(arguments),

@@ -14,10 +14,11 @@ use control::door::serve_pages;
 use control::sources::SourceState;
 use control::web::KnownAs;
 use plan::{Plan, ProxyId, plan_json};
-use proxy::{ConnectionInfo, Proxy, TlsInfo};
+use proxy::{ConnectionInfo, TlsInfo};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use crate::data_path::DataPath;
 use crate::host;
 
 pub(crate) use metrics::metrics;
@@ -67,9 +68,17 @@ pub(crate) fn ready(unready: Option<&str>) -> Response {
 }
 
 /// `/plan?proxy=MESH/NAME`: one of the plans, or which there are.
-pub(crate) fn plan(plans: &BTreeMap<ProxyId, Arc<Plan>>, wanted: &str) -> Response {
-    match wanted.parse().ok().and_then(|key: ProxyId| plans.get(&key)) {
-        Some(plan) => body(&plan_json(plan)),
+pub(crate) fn plan(
+    plans: &BTreeMap<ProxyId, Arc<Plan>>,
+    wanted: &str,
+    more: impl FnOnce(&ProxyId, &mut Value),
+) -> Response {
+    match wanted.parse().ok().and_then(|key: ProxyId| plans.get_key_value(&key)) {
+        Some((key, plan)) => {
+            let mut tree = plan_json(plan);
+            more(key, &mut tree);
+            body(&tree)
+        }
         None => {
             let known: Vec<String> = plans.keys().map(ToString::to_string).collect();
             let error = json!({ "error": format!("there is no proxy {wanted} here"), "proxies": known });
@@ -107,9 +116,9 @@ pub(crate) fn files(states: &[(Arc<str>, SourceState)]) -> Vec<Value> {
 }
 
 /// `/connections`.
-pub(crate) async fn connections(proxy: Arc<Proxy>) -> Response {
+pub(crate) async fn connections(data_path: Arc<DataPath>) -> Response {
     // asking every worker waits for each of them
-    let listed = tokio::task::spawn_blocking(move || proxy.connections()).await.unwrap_or_default();
+    let listed = tokio::task::spawn_blocking(move || data_path.connections()).await.unwrap_or_default();
     body(&listed.iter().map(connection).collect::<Vec<_>>().into())
 }
 
@@ -145,7 +154,7 @@ fn connection(info: &ConnectionInfo) -> Value {
     } = info;
     let origin = origin.as_ref();
     // of a connection that nobody relays they are known when it ends
-    let relayed = |bytes: &u64| direct.is_none().then_some(*bytes);
+    let counted = |bytes: &u64| direct.as_ref().is_none_or(|direct| direct.counts).then_some(*bytes);
     json!({
         "id": id,
         "proxy": proxy.as_str(),
@@ -166,8 +175,8 @@ fn connection(info: &ConnectionInfo) -> Value {
         "generation": generation,
         "connected": connected,
         "ageSeconds": age.as_secs_f64(),
-        "bytesFromClient": relayed(bytes_from_client),
-        "bytesToClient": relayed(bytes_to_client),
+        "bytesFromClient": counted(bytes_from_client),
+        "bytesToClient": counted(bytes_to_client),
         "path": if direct.is_some() { "kernel" } else { "relay" },
         "pid": direct.as_ref().map(|it| it.process),
         "command": direct.as_ref().map(|it| &it.command),

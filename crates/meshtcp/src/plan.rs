@@ -1,5 +1,6 @@
 //! `meshtcp plan`: what one proxy must do, each value with the policy that it comes from.
 
+mod paths;
 mod view;
 
 pub(crate) use view::in_each_dialect;
@@ -73,11 +74,12 @@ pub(crate) fn run(Args { source, proxy, zone, output: format, words, envoy_split
     }
     let tree = match (words, format) {
         (Words::Plan, Format::Table) => {
-            print(&view::table(found));
+            print(&view::table(found, &paths::of_outbounds(found)));
             return Exit::Ok;
         }
         (Words::Plan, Format::Yaml | Format::Json) => {
             let mut tree = plan_json(&found.plan);
+            tree["paths"] = paths::tree(&paths::of_outbounds(found));
             tree["assumed"] = assumed(compiled.snapshot.context().features(&proxy));
             tree["notes"] = json!({ "l4": found.told.l4().notes, "envoy": found.told.envoy().map_or(&[][..], |said| &said.notes) });
             tree

@@ -1,6 +1,7 @@
 //! `meshtcp status`: how far routes, proxies and revisions have come.
 
 mod endpoints;
+mod paths;
 mod splits;
 
 use change::Revision;
@@ -30,7 +31,7 @@ pub(crate) struct Args {
     /// Only routes and proxies of this mesh
     #[arg(short, long, value_name = "MESH", value_parser = names::mesh)]
     mesh: Option<String>,
-    /// For `endpoints`: the admin address of a running `meshtcp up` or `meshtcp proxy`; may be repeated
+    /// For `endpoints` and `paths`: the admin address of a running `meshtcp up` or `meshtcp proxy`; may be repeated
     #[arg(long, value_name = "HOST:PORT")]
     proxy_admin: Vec<String>,
     /// How to print it
@@ -51,24 +52,33 @@ enum What {
     Revisions,
     /// How the endpoints are that proxies check, set aside, start slowly or limit; asks the proxies
     Endpoints,
+    /// Which way connections to each listener take, and why: through the proxy, or straight to their endpoint; asks the proxies
+    Paths,
 }
 
+/// How what proxies said is drawn.
+type Table = fn(&Value) -> String;
+
 pub(crate) fn run(Args { what, name, server, mesh, proxy_admin, output: format }: Args) -> Exit {
-    if what == What::Endpoints {
-        return match endpoints::ask(&proxy_admin, name.as_deref()) {
-            Ok(clusters) => {
-                output::print_as(format, &clusters, || endpoints::table(&clusters));
-                Exit::Ok
-            }
-            Err(exit) => exit,
-        };
+    let asked = match what {
+        What::Endpoints => Some((endpoints::ask(&proxy_admin, name.as_deref()), endpoints::table as Table)),
+        What::Paths => Some((paths::ask(&proxy_admin, name.as_deref()), paths::table as Table)),
+        What::All | What::Routes | What::Proxies | What::Revisions => None,
+    };
+    match asked {
+        Some((Ok(found), table)) => {
+            output::print_as(format, &found, || table(&found));
+            return Exit::Ok;
+        }
+        Some((Err(exit), _)) => return exit,
+        None => {}
     }
     let client = match server.client() {
         Ok(client) => client,
         Err(exit) => return exit,
     };
     let mut query = match what {
-        What::All | What::Endpoints | What::Revisions => String::new(),
+        What::All | What::Endpoints | What::Paths | What::Revisions => String::new(),
         What::Routes => "&what=routes".to_owned(),
         What::Proxies => "&what=proxies".to_owned(),
     };
@@ -80,7 +90,7 @@ pub(crate) fn run(Args { what, name, server, mesh, proxy_admin, output: format }
     }
     let report = match what {
         What::Revisions => client.summary(),
-        What::All | What::Routes | What::Proxies | What::Endpoints => client.report(&query),
+        What::All | What::Routes | What::Proxies | What::Endpoints | What::Paths => client.report(&query),
     };
     let mut report = match report {
         Ok(report) => report,
@@ -104,13 +114,13 @@ pub(crate) fn run(Args { what, name, server, mesh, proxy_admin, output: format }
         _ => Splits::default(),
     };
     let part = match what {
-        What::All | What::Endpoints => json!(report),
+        What::All | What::Endpoints | What::Paths => json!(report),
         What::Routes => json!(report.routes),
         What::Proxies => json!(report.proxies),
         What::Revisions => json!({"revision": report.revision, "rollout": report.rollout}),
     };
     let drawn = || match what {
-        What::All | What::Endpoints => {
+        What::All | What::Endpoints | What::Paths => {
             let (first, last) = (control_planes(&report), turned_away(&report.turned_away));
             format!(
                 "{}{first}\n{}\n{}{last}",

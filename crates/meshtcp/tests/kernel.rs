@@ -90,3 +90,33 @@ fn a_reader_that_stands_still_costs_records_and_no_connection() {
 fn a_successor_takes_over_under_load() {
     act("takeover");
 }
+
+#[test]
+fn limits_count_connections_of_both_paths() {
+    act("limits");
+}
+
+#[test]
+fn connections_that_live_follow_their_route_as_it_says() {
+    act("existing");
+}
+
+#[test]
+fn idle_and_old_connections_are_ended_in_time() {
+    act("timeouts");
+}
+
+#[test]
+fn choices_by_client_and_by_load_are_those_of_the_relay() {
+    act("choices");
+}
+
+#[test]
+fn programs_that_are_pinned_go_on_until_somebody_replaces_or_detaches_them() {
+    act("pinned");
+}
+
+#[test]
+fn virtual_addresses_and_networks_of_containers_are_served() {
+    act("networks");
+}

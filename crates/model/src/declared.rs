@@ -31,6 +31,7 @@ const TCP_KEEPALIVE: &str = "meshtcp.io/tcp-keepalive";
 const TCP_KEEPALIVE_INTERVAL: &str = "meshtcp.io/tcp-keepalive-interval";
 const TCP_USER_TIMEOUT: &str = "meshtcp.io/tcp-user-timeout";
 const SLOW_START: &str = "meshtcp.io/slow-start";
+const DATA_PATH: &str = "meshtcp.io/data-path";
 
 const ROUTES: &[Kind] = &[Kind::MeshTCPRoute, Kind::MeshHTTPRoute, Kind::TrafficRoute];
 const ROUTES_AND_MESH: &[Kind] = &[Kind::MeshTCPRoute, Kind::MeshHTTPRoute, Kind::TrafficRoute, Kind::Mesh];
@@ -94,6 +95,11 @@ pub const DECLARATIONS: &[Declaration] = &[
     Declaration { label: TCP_KEEPALIVE_INTERVAL, values: KEEPALIVE, on: ROUTES_AND_MESH },
     Declaration { label: TCP_USER_TIMEOUT, values: USER_TIMEOUT, on: ROUTES_AND_MESH },
     Declaration { label: SLOW_START, values: ANY_DURATION, on: &[Kind::MeshLoadBalancingStrategy] },
+    Declaration {
+        label: DATA_PATH,
+        values: Values::Words(DataPath::WORDS),
+        on: &[Kind::MeshTCPRoute, Kind::MeshHTTPRoute, Kind::TrafficRoute, Kind::Dataplane, Kind::Mesh],
+    },
 ];
 
 /// What the share of a backend that cannot be used does.
@@ -142,6 +148,18 @@ pub enum ProxyProtocol {
     V2,
 }
 
+/// Which way connections to an outbound take, where its proxy may choose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum DataPath {
+    /// Straight to the endpoint, decided in the kernel as the application connects, where that can be; else through the proxy.
+    #[default]
+    Auto,
+    /// Through the proxy.
+    Relay,
+    /// As `Auto`, and a proxy that cannot warns.
+    Kernel,
+}
+
 /// The words of values, as labels write them.
 macro_rules! words {
     ($($type:ident { $($value:ident: $word:literal),+ $(,)? })+) => {
@@ -164,6 +182,7 @@ words! {
     Sticky { None: "none", SourceIp: "source-ip" }
     Existing { Keep: "keep", DrainExcess: "drain-excess", Close: "close" }
     ProxyProtocol { None: "none", V1: "v1", V2: "v2" }
+    DataPath { Auto: "auto", Relay: "relay", Kernel: "kernel" }
 }
 
 /// What the labels of a resource declare. A label that is missing, or whose value `draft` would refuse, says nothing.
@@ -238,6 +257,11 @@ impl<'l> Declared<'l> {
         self.duration(SLOW_START)
     }
 
+    /// `meshtcp.io/data-path`, on a route, a Dataplane or the Mesh.
+    pub fn data_path(self) -> Option<DataPath> {
+        self.word(DATA_PATH, DataPath::ALL)
+    }
+
     /// The meaning of a word: the meanings are in the order of the words of the declaration.
     fn word<T: Copy>(self, label: &str, meanings: &[T]) -> Option<T> {
         let text = self.0.get(label)?;
@@ -292,6 +316,7 @@ mod tests {
                     declared.retry_other_side().is_some(),
                     declared.accept_proxy_protocol().is_some(),
                     declared.proxy_protocol().is_some(),
+                    declared.data_path().is_some(),
                 ];
                 assert_eq!(meanings.iter().filter(|has| **has).count(), 1, "{label}: {word}");
             }

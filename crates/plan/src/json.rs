@@ -26,7 +26,7 @@
 //! BACKEND  {reference, weight, percent, fate: routed | spilled | refused, cluster | null, why | null, spillsWhenDown,
 //!           policy | null, rollout: ORIGIN where its weight is that of a rollout}
 //! SETTINGS {idleTimeout, maxConnectAttempts, maxConnections, maxAge, acceptProxyProtocol: {value, policy} | null,
-//!           accessLogs: [{…, policy}]}
+//!           accessLogs: [{…, policy}], dataPath: {value, policy} where somebody said one}
 //! DECLARED {sticky, existing, retryOtherSide, drainGrace: {value, policy} | null}
 //! CLUSTER  {NAME: {value, policy}}: only what somebody set; the values are those of the policies, durations as below
 //! OUTCOME  outcome: applied | shadowed | ignored, by | null, why | null

@@ -37,7 +37,7 @@ pub use external_tls::{Authority, ExternalName, ExternalPart, ExternalPeer, Exte
 pub use identity::{Identity, Mtls, Provider, Trust, Unissued};
 pub use listener::{Accepts, Bind, Destination, Direction, Listener};
 pub use mirror::Mirror;
-pub use model::declared::{Existing, OnUnavailable, ProxyProtocol, Sticky};
+pub use model::declared::{DataPath, Existing, OnUnavailable, ProxyProtocol, Sticky};
 pub use model::policy::ConnectionMatch as Match;
 pub use naming::Naming;
 pub use origin::{PolicyList, PolicyOrigin, PolicyPlace};

@@ -50,7 +50,7 @@ pub struct ConnectionInfo {
     pub bytes_from_client: u64,
     /// Bytes passed on to the client.
     pub bytes_to_client: u64,
-    /// Who dialled, where nobody relays the connection: then its bytes are known when it ends, and 0 until then. `None`: it is
+    /// Who dialled, where nobody relays the connection: then its bytes are those of the kernel. `None`: it is
     /// relayed.
     pub direct: Option<DirectInfo>,
 }
@@ -62,6 +62,8 @@ pub struct DirectInfo {
     pub process: u32,
     /// What it calls itself.
     pub command: String,
+    /// Whether the bytes that moved so far are known; they are 0 otherwise.
+    pub counts: bool,
 }
 
 /// What was proven and agreed on with an end of a connection.

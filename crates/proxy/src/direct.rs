@@ -62,7 +62,7 @@ impl Life {
             bytes_from_client: 0,
             bytes_to_client: 0,
             mirror: None,
-            direct: Some(DirectInfo { process: *process, command: command.clone() }),
+            direct: Some(DirectInfo { process: *process, command: command.clone(), counts: false }),
         }
     }
 }
@@ -295,7 +295,8 @@ fn record<'a>(connection: &'a Direct, ended: &'a Ended, ago: Duration) -> Record
         first_backend: names.first,
         backend: names.backend,
         endpoint: connection.endpoint.map(|endpoint| endpoint.address),
-        draw: Some(connection.draw),
+        // a listener that is full draws nothing
+        draw: (ended.ending != Ending::Limit).then_some(connection.draw),
         attempts: connection.endpoint.is_some().into(),
         bytes: ended.bytes,
         connect_time: ended.connect_time,

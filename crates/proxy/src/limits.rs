@@ -54,6 +54,15 @@ impl Places {
         self.taken.load(Relaxed)
     }
 
+    /// Counts `now` places as taken by somebody else who had `before`, and returns how many are taken.
+    pub(crate) fn exchange(&self, before: usize, now: usize) -> usize {
+        if now >= before {
+            self.taken.fetch_add(now - before, Relaxed) + (now - before)
+        } else {
+            self.taken.fetch_sub(before - now, Relaxed) - (before - now)
+        }
+    }
+
     /// How many there are.
     pub(crate) fn limit(&self) -> usize {
         self.limit.load(Relaxed)
@@ -89,6 +98,16 @@ mod tests {
         let first = places.take();
         assert!(first.is_some() && places.take().is_none());
         drop(first);
+        assert!(places.take().is_some());
+    }
+
+    #[test]
+    fn places_that_others_take_are_taken() {
+        let places = Arc::new(Places::new(3));
+        let own = places.take();
+        assert_eq!(places.exchange(0, 2), 3);
+        assert!(own.is_some() && places.take().is_none());
+        assert_eq!(places.exchange(2, 1), 2);
         assert!(places.take().is_some());
     }
 

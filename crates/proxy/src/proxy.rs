@@ -52,6 +52,7 @@ pub struct Proxy {
     log: Option<ConnectionLog>,
     addresses: Arc<ArcSwap<Addresses>>,
     living: Arc<Living>,
+    shared: Arc<Shared>,
 }
 
 /// What became of the connections of a proxy that was drained.
@@ -127,6 +128,7 @@ impl Proxy {
             log: connection_log.clone(),
             addresses,
             living: Arc::default(),
+            shared: Arc::clone(&shared),
         };
         proxy.start_workers(&shared, connection_log.as_ref())?;
         Ok(proxy)
@@ -196,6 +198,11 @@ impl Proxy {
         let log = LogBuffer::new(self.log.as_ref(), Arc::clone(&self.lanes));
         let (board, living) = (Arc::clone(&self.published.board), Arc::clone(&self.living));
         Books::new(board, Arc::clone(&self.published.direct), living, self.resolver.doubts(), log)
+    }
+
+    /// What its workers share.
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     /// What can be read of it while it works.

@@ -10,6 +10,39 @@ use std::time::Duration;
 use super::town::Town;
 use crate::run::{Outcome, within};
 
+/// Which way connections to outbounds take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DataPath {
+    /// Through the relay.
+    Relay,
+    /// Straight to the endpoint, decided in the kernel.
+    Auto,
+}
+
+impl DataPath {
+    pub(super) fn read(word: &str) -> Outcome<Self> {
+        [Self::Relay, Self::Auto]
+            .into_iter()
+            .find(|path| path.as_str() == word)
+            .ok_or_else(|| format!("`--data-path {word}` is neither relay nor auto"))
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Relay => "relay",
+            Self::Auto => "auto",
+        }
+    }
+
+    /// The page that is written.
+    pub(super) fn page(self) -> &'static str {
+        match self {
+            Self::Relay => "docs/soak.md",
+            Self::Auto => "docs/soak-kernel.md",
+        }
+    }
+}
+
 /// What can be seen of the process at one moment.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Sample {
@@ -63,11 +96,13 @@ pub(super) struct Program {
 }
 
 impl Program {
-    pub(super) fn start(binary: &Path, town: &Town) -> Outcome<Self> {
+    pub(super) fn start(binary: &Path, town: &Town, path: DataPath) -> Outcome<Self> {
         let log = town.log();
         let _ = std::fs::remove_file(&log);
         let mut command = Command::new(binary);
-        command.args(["up", "--admin", "127.0.0.1:0", "--workers", "2", "--log"]).arg(&log);
+        command
+            .args(["up", "--admin", "127.0.0.1:0", "--workers", "2", "--data-path", path.as_str(), "--log"])
+            .arg(&log);
         command.arg(town.resources()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().map_err(|error| format!("{}: {error}", binary.display()))?;
         let stdout = child.stdout.take().ok_or("the program has no output")?;

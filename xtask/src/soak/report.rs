@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::program::{Metrics, Sample};
+use super::program::{DataPath, Metrics, Sample};
 use crate::run::Outcome;
 
 /// How much memory may grow from the second third of the time to the last one.
@@ -18,8 +18,10 @@ pub(super) struct Report {
     pub(super) time: Duration,
     pub(super) seed: u64,
     pub(super) changes: u32,
-    /// Connections that clients established.
-    pub(super) connected: u64,
+    /// Which way connections take.
+    pub(super) path: DataPath,
+    /// Connections that clients tried.
+    pub(super) dialled: u64,
     /// The listener that they connected to.
     pub(super) outbound: String,
     pub(super) samples: Vec<(Duration, Sample)>,
@@ -49,11 +51,19 @@ impl Report {
         let (few, many) =
             (threads.iter().min().copied().unwrap_or(0), threads.iter().max().copied().unwrap_or(0));
         let (before, after) = (self.idle_before.descriptors, self.idle_after.descriptors);
-        vec![
+        let lost = self.metrics.sum("meshtcp_kernel_records_lost_total");
+        let in_kernel = self.metrics.by("meshtcp_listener_path", "path").get("kernel").copied().unwrap_or(0);
+        let of_kernel = Check {
+            what: "the outbound is decided about in the kernel, and no record was lost",
+            seen: format!("{in_kernel} listener, {lost} lost"),
+            good: in_kernel == 1 && lost == 0,
+        };
+        let of_kernel = (self.path == DataPath::Auto).then_some(of_kernel);
+        let mut checks = vec![
             Check {
                 what: "every connection of a client was accepted and counted",
-                seen: format!("{} established, {at_outbound} accepted", self.connected),
-                good: self.connected == at_outbound && at_outbound > 0,
+                seen: format!("{} dialled, {at_outbound} accepted", self.dialled),
+                good: self.dialled == at_outbound && at_outbound > 0,
             },
             Check {
                 what: "every accepted connection ended or was refused for a reason, at each proxy",
@@ -76,7 +86,9 @@ impl Report {
                 seen: format!("{after} against {before} + {POOL}"),
                 good: after <= before + POOL,
             },
-        ]
+        ];
+        checks.extend(of_kernel);
+        checks
     }
 
     /// The most memory in a third of the time: 0, 1 or 2.
@@ -95,11 +107,19 @@ impl Report {
     pub(super) fn text(&self) -> String {
         let mut text = format!(
             "# Soak\n\n\
-             Written by `cargo xtask soak`. `meshtcp up` with two workers carries a client-side proxy and four inbounds on\n\
-             loopback, so that most connections pass two of its listeners. For {:.1} minutes clients connect, talk, fall\n\
+             Written by `{}`. `meshtcp up` with two workers carries a client-side proxy and four inbounds on\n\
+             loopback, so that most connections pass two of its listeners{}. For {:.1} minutes clients connect, talk, fall\n\
              silent, reset and stay; weights, what they do to connections that live, and endpoints change every 2 seconds\n\
              ({} times), and applications go away and return. Seed {}.\n\n\
              | | seen | |\n|---|---|---|\n",
+            match self.path {
+                DataPath::Relay => "cargo xtask soak",
+                DataPath::Auto => "cargo xtask soak --data-path auto",
+            },
+            match self.path {
+                DataPath::Relay => "",
+                DataPath::Auto => ", the first of which is decided about in the kernel",
+            },
             self.time.as_secs_f64() / 60.0,
             self.changes,
             self.seed

@@ -1,6 +1,6 @@
 //! The filter that carries connections (spec 04 §6, 01 §14).
 
-use plan::{ConnectionSettings, Mirror, Sourced};
+use plan::{ConnectionSettings, DataPath, Mirror, Sourced};
 use serde_json::{Value, json};
 
 use super::Note;
@@ -25,9 +25,14 @@ pub(super) fn filter(
         accept_proxy_protocol: _,
         access_logs,
         mirror,
+        data_path,
     } = settings;
     if let Some(Sourced { value: Mirror { reference, .. }, origin }) = mirror {
         let text = format!("{origin}: Envoy cannot mirror TCP connections: nothing is copied to {reference}");
+        notes.push(Note { listener: speaker.listener.into(), text });
+    }
+    if let Some(Sourced { value: DataPath::Kernel, origin }) = data_path {
+        let text = format!("{origin}: Envoy decides about connections that it has accepted: it carries them");
         notes.push(Note { listener: speaker.listener.into(), text });
     }
     let mut config = object(json!({ "statPrefix": stat_prefix }));

@@ -4,11 +4,12 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use plan::{
-    Accepts, Bind, ConnectionSettings, Destination, Direction, LogBackend, LogFormat, Match, Owner, Proxy,
-    Session, Sourced,
+    Accepts, Bind, ConnectionSettings, DataPath, Destination, Direction, LogBackend, LogFormat, Match, Owner,
+    Proxy, Session, Sourced,
 };
 use xds::proto::l4::{
-    AccessLog, Arrival, Direction as Says, JsonField, Listener, Mirror, Network, RouteMatch, ServerName,
+    AccessLog, Arrival, DataPath as Path, Direction as Says, JsonField, Listener, Mirror, Network,
+    RouteMatch, ServerName,
 };
 
 use super::permissions::permissions;
@@ -163,6 +164,7 @@ fn with_settings(mut listener: Listener, settings: &ConnectionSettings, fill: &P
         accept_proxy_protocol,
         access_logs,
         mirror,
+        data_path,
     } = settings;
     listener.idle_timeout_ms = idle_timeout.as_ref().map(|timeout| millis(timeout.value)).unwrap_or_default();
     listener.max_connect_attempts = max_connect_attempts.as_ref().map(|n| n.value).unwrap_or_default();
@@ -171,6 +173,12 @@ fn with_settings(mut listener: Listener, settings: &ConnectionSettings, fill: &P
     listener.accept_proxy_protocol = accept_proxy_protocol.as_ref().is_some_and(|accept| accept.value);
     listener.access_logs = access_logs.iter().map(|log| access_log(log, fill)).collect();
     listener.mirror = mirror.as_ref().map(self::mirror);
+    let data_path = match data_path.as_ref().map(|said| said.value).unwrap_or_default() {
+        DataPath::Auto => Path::Auto,
+        DataPath::Relay => Path::Relay,
+        DataPath::Kernel => Path::Kernel,
+    };
+    listener.data_path = data_path.into();
     listener
 }
 

@@ -39,6 +39,8 @@ fn route() -> impl Strategy<Value = String> {
             "meshtcp.io/tcp-user-timeout: 30s",
             "meshtcp.io/proxy-protocol: v1",
             "meshtcp.io/proxy-protocol: v2",
+            "meshtcp.io/data-path: kernel",
+            "meshtcp.io/data-path: relay",
         ],
         0..4,
     )

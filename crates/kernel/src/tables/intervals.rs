@@ -2,19 +2,22 @@
 
 use std::sync::Arc;
 
-use l4::balance::{Draw, Roster, Split};
+use l4::balance::hash::position_of;
+use l4::balance::{Draw, Rendezvous, Roster, Split};
 use l4::config::{Cluster, Listener, Route, Target, WhenDown};
 use l4::decide::{Addresses, Refusal};
 
 use super::INTERVALS;
 use super::turns::{Turns, last_below};
-use crate::path::{Reason, route_in_kernel};
+use crate::path::{Means, Reason, client_of, route_in_kernel};
 
 /// A listener's route as intervals of draws, in their order; at least one, and the last ends at the largest draw.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
     /// The intervals: at most [`INTERVALS`].
     pub intervals: Vec<Interval>,
+    /// Whether it is that of clients who have the usual address on loopback: the choice depends on who connects.
+    pub by_client: bool,
 }
 
 /// The draws between the end of the interval before, and its own.
@@ -56,18 +59,28 @@ impl Table {
         listener: &Listener,
         rosters: impl Fn(&Arc<Cluster>) -> Arc<Roster>,
         addresses: &Addresses,
+        means: Means,
     ) -> Result<Self, Reason> {
-        let route = route_in_kernel(listener)?;
+        let route = route_in_kernel(listener, means)?;
         let sides = route.backends.iter().map(|backend| match &backend.target {
             Target::Unavailable(why) => {
                 // its share is never another's
                 Ok(Side::Refuses(Refusal::BackendUnavailable, Arc::clone(why), WhenDown::Refuse))
             }
-            Target::Cluster(cluster) => side(cluster, &rosters(cluster), backend.when_down, addresses),
+            Target::Cluster(cluster) => {
+                side((listener, cluster), &rosters(cluster), backend.when_down, addresses)
+            }
         });
         let sides: Vec<Side> = sides.collect::<Result<_, _>>()?;
-        let intervals = intervals(route, &sides);
-        if intervals.len() > INTERVALS { Err(Reason::Backends) } else { Ok(Self { intervals }) }
+        let intervals = match (&route.sticky, client_of(listener)) {
+            (Some(sticky), Some(client)) => vec![of_client(route, &sides, sticky, position_of(client))],
+            (Some(_) | None, _) => intervals(route, &sides),
+        };
+        if intervals.len() > INTERVALS {
+            return Err(Reason::Backends);
+        }
+        let by_client = route.sticky.is_some() || listener.clusters().any(|it| it.policy.is_by_client());
+        Ok(Self { intervals, by_client })
     }
 
     /// The number of the interval that a draw falls on.
@@ -77,28 +90,65 @@ impl Table {
 }
 
 fn side(
-    cluster: &Arc<Cluster>,
+    (listener, cluster): (&Listener, &Arc<Cluster>),
     roster: &Roster,
     when_down: WhenDown,
     addresses: &Addresses,
 ) -> Result<Side, Reason> {
     let needs_relay = |why| Reason::Cluster(Arc::clone(&cluster.name), why);
-    if let Some(why) = crate::path::of_cluster(cluster) {
+    if let Some(why) = crate::path::of_cluster(cluster, listener) {
         return Err(needs_relay(why));
     }
     if cluster.walk(roster, 0, 0, addresses, None).next().is_none() {
         let (reason, why) = cluster.why_not(roster, addresses);
         return Ok(Side::Refuses(reason, why, when_down));
     }
-    let turns = Turns::of(cluster, roster, addresses).map_err(needs_relay)?;
+    let turns = Turns::of(cluster, listener, roster, addresses).map_err(needs_relay)?;
     Ok(Side::Takes(if turns.is_idle() { Verdict::Relay } else { Verdict::Go(Arc::new(turns)) }))
+}
+
+/// The one interval of a client who keeps its backend.
+fn of_client(route: &Route, sides: &[Side], sticky: &Rendezvous, position: u64) -> Interval {
+    let whole = |first, backend, verdict| Interval {
+        end: u64::MAX,
+        first_backend: Some(first),
+        backend: Some(backend),
+        verdict,
+    };
+    let Some((first, side)) =
+        sticky.choose(position, |_| true).and_then(|first| Some((first, sides.get(first)?)))
+    else {
+        return nowhere(route);
+    };
+    match side {
+        Side::Takes(verdict) => whole(first, first, verdict.clone()),
+        Side::Refuses(reason, why, WhenDown::Refuse) => {
+            whole(first, first, Verdict::Refuse(*reason, Arc::clone(why)))
+        }
+        Side::Refuses(reason, why, WhenDown::Spill) => {
+            // only the first 32 can take what is another's
+            let takes = |index: usize| index < 32 && matches!(sides.get(index), Some(Side::Takes(_)));
+            let other = sticky.choose(position, |index| index != first && takes(index));
+            match other.and_then(|other| Some((other, sides.get(other)?))) {
+                Some((other, Side::Takes(verdict))) => whole(first, other, verdict.clone()),
+                Some((_, Side::Refuses(..))) | None => {
+                    let why = format!("{why}; no other backend can take its share").into();
+                    whole(first, first, Verdict::Refuse(*reason, why))
+                }
+            }
+        }
+    }
+}
+
+fn nowhere(route: &Route) -> Interval {
+    let verdict = Verdict::Refuse(Refusal::NoBackend, Arc::clone(&route.refusal));
+    Interval { end: u64::MAX, first_backend: None, backend: None, verdict }
 }
 
 fn intervals(route: &Route, sides: &[Side]) -> Vec<Interval> {
     let total = u128::from(route.split.total());
     if total == 0 {
-        let verdict = Verdict::Refuse(Refusal::NoBackend, Arc::clone(&route.refusal));
-        return vec![Interval { end: u64::MAX, first_backend: None, backend: None, verdict }];
+        return vec![nowhere(route)];
     }
     let mut intervals = Vec::new();
     let mut start = 0;

@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use l4::balance::hash::mix;
-use l4::balance::{Roster, Rule};
-use l4::config::{Cluster, Host};
+use l4::balance::hash::position_of;
+use l4::balance::{Roster, Rule, least};
+use l4::config::{Cluster, Host, Listener};
 use l4::decide::{Addresses, Resolved};
 
 use super::{ADDRESSES, PLACES, STEPS};
-use crate::path::{OfCluster, of_cluster, of_rule};
+use crate::path::{OfCluster, client_of, of_cluster};
 
 /// The endpoints of a cluster that carry, in the order in which they are tried.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,12 +35,19 @@ pub enum Order {
     },
     /// Scattered over all 64 bits.
     Chance,
+    /// The place of the fewest connections for its weight, which is its end, of so many that are drawn.
+    Load {
+        /// How many are drawn: at most [`STEPS`].
+        choices: usize,
+    },
+    /// Always the first: the client's own.
+    First,
 }
 
 /// An endpoint that takes turns.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
-    /// The last position that is its own.
+    /// The last position that is its own; by load: its weight.
     pub end: u64,
     /// Its index in the cluster.
     pub endpoint: usize,
@@ -48,20 +56,21 @@ pub struct Place {
 }
 
 impl Turns {
-    /// The turns of a cluster as it is now.
+    /// The turns of a listener's cluster as it is now.
     ///
     /// # Errors
     /// What of it needs the relay.
     pub(super) fn of(
         cluster: &Arc<Cluster>,
+        listener: &Listener,
         roster: &Roster,
         addresses: &Addresses,
     ) -> Result<Self, OfCluster> {
-        let rule = roster.rule();
-        if let Some(why) = of_cluster(cluster).or_else(|| of_rule(rule)) {
+        if let Some(why) = of_cluster(cluster, listener) {
             return Err(why);
         }
-        let (order, ends): (Order, Vec<u64>) = match rule {
+        let mut first = 0;
+        let (order, ends): (Order, Vec<u64>) = match roster.rule() {
             Rule::Turns(rotation) => {
                 let total = rotation.ends().last().copied().unwrap_or(0);
                 if total > u64::from(u32::MAX) {
@@ -80,9 +89,17 @@ impl Turns {
                 });
                 (Order::Chance, ends.collect())
             }
-            Rule::Load | Rule::Client | Rule::Nobody => return Err(OfCluster::Endpoints),
+            Rule::Load { choices, weights } => {
+                (Order::Load { choices }, weights.iter().map(|weight| u64::from(*weight)).collect())
+            }
+            Rule::Client => {
+                let client = client_of(listener).ok_or(OfCluster::Client)?;
+                first = roster.pick(0, position_of(client), |_| 0);
+                (Order::First, (0..roster.first() as u64).collect())
+            }
+            Rule::Nobody => return Err(OfCluster::Endpoints),
         };
-        let places = ends.into_iter().zip(roster.walk(0)).map(|(end, endpoint)| Place {
+        let places = ends.into_iter().zip(roster.walk(first)).map(|(end, endpoint)| Place {
             end,
             endpoint,
             addresses: addresses_of(cluster, endpoint, addresses),
@@ -100,18 +117,25 @@ impl Turns {
         self.places.iter().all(|place| place.addresses.is_empty())
     }
 
-    /// The place whose turn it is.
-    pub fn at(&self, turn: u64) -> usize {
+    /// The place whose turn it is, where `load` tells how many connections an endpoint has, by its index in the cluster.
+    pub fn at(&self, turn: u64, load: impl Fn(usize) -> u32) -> usize {
         let position = match self.order {
             Order::Round { total, stride } => (turn % total.max(1)) * stride % total.max(1),
             Order::Chance => mix(turn),
+            Order::Load { choices } => {
+                return least(turn, self.places.len(), choices, |place| {
+                    let busy = self.places.get(place).map(|place| (load(place.endpoint), place.end as u32));
+                    busy.unwrap_or((0, 1))
+                });
+            }
+            Order::First => 0,
         };
         self.places.partition_point(|place| place.end < position)
     }
 
     /// The endpoint to dial, by its index and address, when none is held; `None`: it is left to the relay.
-    pub fn dial(&self, turn: u64) -> Option<(usize, SocketAddr)> {
-        let (before, after) = self.places.split_at(self.at(turn).min(self.places.len()));
+    pub fn dial(&self, turn: u64, load: impl Fn(usize) -> u32) -> Option<(usize, SocketAddr)> {
+        let (before, after) = self.places.split_at(self.at(turn, load).min(self.places.len()));
         let mut walk = after.iter().chain(before).take(STEPS);
         walk.find_map(|place| {
             let at = turn.checked_rem(place.addresses.len() as u64)?;

@@ -105,8 +105,13 @@ pub enum Rule<'a> {
     Turns(&'a Rotation),
     /// By the weights, each turn scattered to a draw by [`mix`](super::hash::mix).
     Chance(&'a Split),
-    /// By how many connections each endpoint has.
-    Load,
+    /// The one with the fewest connections for its weight of so many that are drawn: see [`least`].
+    Load {
+        /// How many are drawn.
+        choices: usize,
+        /// The weights.
+        weights: &'a [u32],
+    },
     /// By the client's address.
     Client,
     /// Nobody is picked.
@@ -192,7 +197,7 @@ impl Roster {
             _ if self.first == 0 => Rule::Nobody,
             Chooser::Turns(rotation) => Rule::Turns(rotation),
             Chooser::Random(split) => Rule::Chance(split),
-            Chooser::Least(_) => Rule::Load,
+            Chooser::Least(choices) => Rule::Load { choices: *choices, weights: &self.weights },
             Chooser::Table(..) => Rule::Client,
         }
     }

@@ -16,9 +16,9 @@ use xds::proto::l4;
 use xds::{ResourceSet, TypeUrl};
 
 use super::{
-    AccessLog, AccessLogFormat, Arrival, Backend, Cluster, Config, Destinations, Direction, Endpoint,
-    Existing, Host, HostNames, Listener, Match, Mirror, Problem, Problems, ProxyName, Route, Sink, Target,
-    WhenDown,
+    AccessLog, AccessLogFormat, Arrival, Backend, Cluster, Config, DataPath, Destinations, Direction,
+    Endpoint, Existing, Host, HostNames, Listener, Match, Mirror, Problem, Problems, ProxyName, Route, Sink,
+    Target, WhenDown,
 };
 use crate::balance::{Rendezvous, Split};
 use crate::permit::Permissions;
@@ -290,6 +290,7 @@ impl Parser<'_> {
             matches,
             // it needs more than routes
             mirror: _,
+            data_path,
         } = message;
         let ip = address.parse::<IpAddr>();
         if ip.is_err() {
@@ -338,6 +339,8 @@ impl Parser<'_> {
             access_logs,
             tls,
             mirror: None,
+            // what a newer control plane says and nobody here knows may be left
+            data_path: DataPath::try_from(data_path).unwrap_or(DataPath::Auto),
         })
     }
 

@@ -135,7 +135,7 @@ async fn plan(
         return pages::body(&tree.await);
     };
     let plans = compiled.proxies.iter().map(|(key, found)| (key.clone(), Arc::clone(&found.plan)));
-    pages::plan(&plans.collect(), &wanted)
+    pages::plan(&plans.collect(), &wanted, |_, _| {})
 }
 
 /// Works on a thread that may take its time.

@@ -42,7 +42,7 @@ impl Collector for Metrics {
                 [("proxy", listener.proxy.as_str()), ("listener", &*listener.name), ("path", path.as_str())];
             ConstGauge::new(1i64).encode(paths.encode_family(&labels)?)?;
         }
-        let Left { lost_records, no_address, held, bound_to_loopback, other_family } =
+        let Left { lost_records, no_address, held, bound_to_loopback, other_family, other_client } =
             self.data_path.left().unwrap_or_default();
         let mut left = encoder.encode_descriptor(
             "meshtcp_kernel_connections_left",
@@ -55,6 +55,7 @@ impl Collector for Metrics {
             ("held", held),
             ("bound-to-loopback", bound_to_loopback),
             ("other-family", other_family),
+            ("other-client", other_client),
         ] {
             ConstCounter::new(count).encode(left.encode_family(&[("reason", reason)])?)?;
         }

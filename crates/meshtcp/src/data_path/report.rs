@@ -1,6 +1,7 @@
 //! Which way connections take, as admin servers tell it.
 
-use kernel::{Left, Path};
+use kernel::Left;
+use l4::config::Direction;
 use serde_json::{Value, json};
 
 use super::DataPath;
@@ -9,15 +10,11 @@ use super::DataPath;
 /// relay, as a tree.
 pub(crate) fn report(data_path: &DataPath) -> Value {
     let listeners = data_path.paths().into_iter().map(|(listener, path)| {
-        let why = match &path {
-            Path::Kernel => None,
-            Path::Relay(reason) => Some(reason.to_string()),
-        };
         json!({
             "proxy": listener.proxy.as_str(),
             "listener": listener.name,
             "path": path.as_str(),
-            "why": why,
+            "why": path.why(),
         })
     });
     json!({
@@ -30,13 +27,25 @@ pub(crate) fn report(data_path: &DataPath) -> Value {
     })
 }
 
+/// Which way connections of a proxy's outbounds take and why, by the listener's name.
+pub(crate) fn paths_of(data_path: &DataPath, proxy: &str) -> Value {
+    let own = data_path.paths().into_iter().filter(|(listener, _)| {
+        listener.proxy.as_str() == proxy && listener.direction == Direction::Outbound
+    });
+    own.map(|(listener, path)| {
+        (listener.name.to_string(), json!({ "path": path.as_str(), "why": path.why() }))
+    })
+    .collect()
+}
+
 fn left(left: Left) -> Value {
-    let Left { lost_records, no_address, held, bound_to_loopback, other_family } = left;
+    let Left { lost_records, no_address, held, bound_to_loopback, other_family, other_client } = left;
     json!({
         "noAddress": no_address,
         "held": held,
         "boundToLoopback": bound_to_loopback,
         "otherFamily": other_family,
+        "otherClient": other_client,
         "lostRecords": lost_records,
     })
 }

@@ -15,16 +15,22 @@ use dialect::envoy::EnvoyOptions;
 use plan::{Context, ProxyId};
 use proxy::Proxy;
 
-use super::story;
-use crate::data_path::DataPath;
+use super::{difference, story};
+use crate::data_path::{DataPath, Mode};
 use crate::up::OwnProxy;
 
 /// A change that is not live after this long never will be.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long what was decided in the kernel may take to be over.
+const LEAVING: Duration = Duration::from_secs(1);
+
 pub(super) struct Stage {
     folder: tempfile::TempDir,
     outbound: u16,
+    /// Where the same is relayed, when it is not everywhere.
+    relayed: Option<u16>,
+    data_path: Arc<DataPath>,
     proxy: Arc<Proxy>,
     /// What runs after each turn of the loop. It ends with the watch, which wakes it.
     seen: Receiver<Seen>,
@@ -59,11 +65,14 @@ impl Stage {
     ///
     /// # Errors
     /// In words.
-    pub(super) fn set(backends: [u16; 3]) -> Result<Self, String> {
+    pub(super) fn set(backends: [u16; 3], mode: Mode) -> Result<Self, String> {
         let in_words = |error: std::io::Error| error.to_string();
         let folder = tempfile::Builder::new().prefix("meshtcp-demo-").tempdir().map_err(in_words)?;
         let outbound = free_port().map_err(in_words)?;
-        save(folder.path(), "mesh.yaml", &story::mesh(outbound, backends))?;
+        let proxy = Arc::new(Proxy::start(proxy::Options::default()).map_err(in_words)?);
+        let data_path = Arc::new(DataPath::of_own_clients(mode, Arc::clone(&proxy)));
+        let relayed = data_path.is_in_kernel().then(free_port).transpose().map_err(in_words)?;
+        save(folder.path(), "mesh.yaml", &story::mesh(outbound, relayed, backends))?;
         save(folder.path(), "route.yaml", &story::route(story::WEIGHTS[0]))?;
 
         let source = FolderSource::open(&[folder.path().to_path_buf()], Options::default())
@@ -72,24 +81,18 @@ impl Stage {
         let watch = source.watch(move || wake.send(Event::Look).unwrap_or_default());
         let compiler = Compiler {
             context: Context::default(),
-            scope: Scope::only([ProxyId::dataplane("default", "web")]),
+            scope: Scope::only(["web", story::RELAYED].map(|name| ProxyId::dataplane("default", name))),
             envoy: EnvoyOptions::default(),
         };
-        let options = proxy::Options::default();
-        let proxy = Arc::new(Proxy::start(options).map_err(in_words)?);
         let issuer = Issuer::start(IssuerOptions::default());
-        let mut live = Live::new(
-            Box::new(source),
-            compiler,
-            OwnProxy::new(Arc::new(DataPath::relay(Arc::clone(&proxy))), issuer),
-        );
+        let mut live = Live::new(Box::new(source), compiler, OwnProxy::new(Arc::clone(&data_path), issuer));
         let (turned, seen) = channel();
         std::thread::spawn(move || {
             run::<_, Inbox<()>>(&mut live, &mut Inbox::new(inbox), |live, _| {
                 turned.send(Seen::of(live)).unwrap_or_default();
             });
         });
-        let stage = Self { folder, outbound, proxy, seen, _watch: watch };
+        let stage = Self { folder, outbound, relayed, data_path, proxy, seen, _watch: watch };
         stage.follow(story::WEIGHTS[0])?;
         Ok(stage)
     }
@@ -123,6 +126,21 @@ impl Stage {
         save(self.folder.path(), "route.yaml", &story::route(weights))?;
         self.follow(weights)?;
         Ok(saved.elapsed())
+    }
+
+    /// What a hop costs; `None`: all connections are relayed.
+    ///
+    /// # Errors
+    /// In words.
+    pub(super) fn difference(&self) -> Result<Option<String>, String> {
+        let Some(relayed) = self.relayed else { return Ok(None) };
+        difference::measure((Ipv4Addr::LOCALHOST, relayed).into(), self.outbound()).map(Some)
+    }
+
+    /// Ends what decides in the kernel, when all has been counted.
+    pub(super) fn leave(&self) {
+        self.data_path.leave();
+        self.data_path.drain(LEAVING);
     }
 
     /// How many connections the proxy ended though both ends wanted them.

@@ -6,8 +6,12 @@ pub(super) const BACKENDS: [&str; 3] = ["v1", "v2", "v3"];
 /// The weights at the start, and after each change.
 pub(super) const WEIGHTS: [[u32; 3]; 3] = [[80, 20, 0], [50, 30, 20], [10, 30, 60]];
 
-/// Who is there: a client-side proxy `web`, and three versions of `ledger`.
-pub(super) fn mesh(outbound: u16, backends: [u16; 3]) -> String {
+/// The proxy that is there to be compared with: its connections are relayed.
+pub(super) const RELAYED: &str = "web-relayed";
+
+/// Who is there: a client-side proxy `web`, three versions of `ledger`, and perhaps the same proxy once more at another port,
+/// with a label that has its connections relayed.
+pub(super) fn mesh(outbound: u16, relayed: Option<u16>, backends: [u16; 3]) -> String {
     let mut text = format!(
         "type: Mesh\nname: default\n\
          ---\n\
@@ -17,6 +21,14 @@ pub(super) fn mesh(outbound: u16, backends: [u16; 3]) -> String {
     );
     // nothing connects to `web` itself: its inbound only says who it is, at another loopback address
     text = text.replacen("    - port: ", "    - address: 127.0.0.2\n      port: ", 1);
+    if let Some(port) = relayed {
+        text.push_str(&format!(
+            "---\n\
+             type: Dataplane\nmesh: default\nname: {RELAYED}\nlabels: {{ meshtcp.io/data-path: relay }}\nnetworking:\n  \
+             address: 127.0.0.1\n  inbound:\n    - address: 127.0.0.2\n      port: {port}\n      tags: {{ kuma.io/service: web }}\n  \
+             outbound:\n    - port: {port}\n      tags: {{ kuma.io/service: ledger }}\n"
+        ));
+    }
     for (name, port) in BACKENDS.into_iter().zip(backends) {
         text.push_str(&format!(
             "---\n\
@@ -50,7 +62,7 @@ mod tests {
 
     #[test]
     fn the_resources_are_good() {
-        for text in [mesh(20000, [20001, 20002, 20003]), route(WEIGHTS[0])] {
+        for text in [mesh(20000, Some(20004), [20001, 20002, 20003]), route(WEIGHTS[0])] {
             let content = Content::read("demo.yaml", text.as_bytes(), &Options::default());
             assert!(
                 content.problems.is_empty() && !content.entries.is_empty(),

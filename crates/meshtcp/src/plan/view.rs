@@ -1,21 +1,29 @@
 //! A plan for people: its listeners, then what became of each policy.
 
+use std::collections::BTreeMap;
+
 use change::compile::{CompiledProxy, Row, Told, rows};
+use kernel::Path;
 use plan::{Outcome, RouteStatus};
 use xds::Family;
 
 use crate::output;
 
-/// The plan as tables.
-pub(crate) fn table(proxy: &CompiledProxy) -> String {
+/// The plan as tables, with the path of each outbound.
+pub(crate) fn table(proxy: &CompiledProxy, paths: &BTreeMap<String, Path>) -> String {
     let CompiledProxy { plan, told, reads: _ } = proxy;
     let listener = |row: Row| {
         let (decided, split) = (row.decided_by.clone(), row.split_in_words());
         let title = format!("{} {}", row.sort, row.address);
-        [title, row.destination, split, decided.unwrap_or_else(|| "-".to_owned())]
+        let path = paths.get(&row.listener).map_or("-".to_owned(), |path| match path.why() {
+            None => path.as_str().to_owned(),
+            Some(why) => format!("{}: {why}", path.as_str()),
+        });
+        [title, row.destination, split, decided.unwrap_or_else(|| "-".to_owned()), path]
     };
     let listeners = rows(plan).into_iter().map(listener);
-    let mut text = output::table(["LISTENER", "DESTINATION", "SPLIT", "DECIDED BY"], listeners);
+    let mut text =
+        output::table(["LISTENER", "DESTINATION", "SPLIT", "DECIDED BY", "--data-path auto"], listeners);
     if !plan.routes.is_empty() {
         let policy = |status: &RouteStatus| {
             let RouteStatus { policy, kind, outcome, decides, unresolved } = status;

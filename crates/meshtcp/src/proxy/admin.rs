@@ -116,5 +116,5 @@ async fn status(State(desk): State<Desk>) -> Response {
 }
 
 async fn connections(State(desk): State<Desk>) -> Response {
-    pages::connections(desk.proxy).await
+    pages::connections(desk.data_path).await
 }

@@ -8,6 +8,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
 use control::web::KnownAs;
+use plan::ProxyId;
 use prometheus_client::registry::Registry;
 use proxy::Proxy;
 use serde_json::{Value, json};
@@ -88,11 +89,20 @@ struct Wanted {
 
 async fn plan(State(desk): State<Desk>, Query(Wanted { proxy }): Query<Wanted>) -> Response {
     let report = desk.status.report();
+    let paths = |key: &ProxyId, tree: &mut Value| {
+        tree["paths"] = data_path::paths_of(&desk.data_path, &key.to_string());
+    };
     let Some(wanted) = proxy else {
-        let plans: Vec<Value> = report.plans().values().map(|plan| pages::in_list(plan)).collect();
+        let plans = report.plans();
+        let plans = plans.iter().map(|(key, plan)| {
+            let mut tree = pages::in_list(plan);
+            paths(key, &mut tree);
+            tree
+        });
+        let plans: Vec<Value> = plans.collect();
         return pages::body(&json!({ "generation": report.generation, "plans": plans }));
     };
-    pages::plan(&report.plans(), &wanted)
+    pages::plan(&report.plans(), &wanted, paths)
 }
 
 async fn status_page(State(desk): State<Desk>) -> Response {
@@ -114,5 +124,5 @@ async fn status_page(State(desk): State<Desk>) -> Response {
 }
 
 async fn connections(State(desk): State<Desk>) -> Response {
-    pages::connections(desk.proxy).await
+    pages::connections(desk.data_path).await
 }

@@ -1,10 +1,10 @@
 from stage import *
 
 Backend("v1", "10.9.0.1", 16379)
-outbounds = [(*OUTBOUND, "redis"), ("127.0.0.1", 13307, "retried"), ("127.0.0.1", 13308, "idle")]
+outbounds = [(*OUTBOUND, "redis"), ("127.0.0.1", 13307, "retried"), ("127.0.0.1", 13308, "headed")]
 text = client(outbounds) + "".join(
     dataplane(f"{service}-1", "10.9.0.1", 16379, service=service, version="v1")
-    for service in ("redis", "retried", "idle")
+    for service in ("redis", "retried", "headed")
 )
 # a version of which nothing is ready
 unready = dataplane("redis-2", "10.9.0.2", 16379, version="v2")
@@ -20,24 +20,18 @@ spec:
   to:
     - targetRef: { kind: MeshService, name: retried }
       default: { tcp: { maxConnectAttempt: 3 } }
----
-type: MeshTimeout
-mesh: default
-name: idle
-spec:
-  targetRef: { kind: Mesh }
-  to:
-    - targetRef: { kind: MeshService, name: idle }
-      default: { idleTimeout: 1h }
 """,
 )
+headed = route({"v1": 1}, "headed", "headed")
+save("headed.yaml", headed.replace("name: headed\n", "name: headed\nlabels: { meshtcp.io/proxy-protocol: v1 }\n", 1))
 up = Up(path="kernel")
 CGROUP.enter()
 paths = up.paths()
 assert paths["outbound:127.0.0.1:13306"] == ("kernel", None), paths
 assert paths["outbound:127.0.0.1:13307"] == ("relay", "several endpoints are tried for one connection"), paths
-assert paths["outbound:127.0.0.1:13308"] == ("relay", "it has an idle timeout"), paths
-assert up.said("outbound:127.0.0.1:13308 of default/web-1 stays on the relay: it has an idle timeout"), up.printed
+path, why = paths["outbound:127.0.0.1:13308"]
+assert path == "relay" and why.endswith(": connections to it begin with a PROXY protocol header"), why
+assert up.said(f"outbound:127.0.0.1:13308 of default/web-1 stays on the relay: {why}"), up.printed
 assert not up.said("inbound:"), "an inbound is the relay's by nature"
 for port in (13306, 13307, 13308):
     assert reach(("127.0.0.1", port)) == "v1"

@@ -46,7 +46,7 @@ with dial() as connection:
     while left:
         left -= len(connection.recv(65536))
     [listed] = eventually("it is listed", lambda: up.json("/connections"))
-    assert (listed["path"], listed["pid"] > 0, listed["bytesToClient"]) == ("kernel", True, None), listed
+    assert (listed["path"], listed["pid"] > 0, listed["bytesFromClient"]) == ("kernel", True, 100_000), listed
     assert up.metric("meshtcp_connections_active{") == 1
     local = connection.getsockname()
 last = up.lines(4001)[-1]

@@ -32,10 +32,12 @@ run connections-without-a-relay.1
 # a debug build takes seconds to read the types of the kernel
 soon curl -sf --retry 60 --retry-delay 1 --retry-connrefused localhost:9901/ready
 run connections-without-a-relay.2
-says '"listener":"outbound:127.0.0.1:13306","path":"kernel","why":null'
-says '"listener":"inbound:127.0.0.1:18080","path":"relay","why":"it is an inbound"'
+says 'default/web-1 +outbound:127.0.0.1:13306 +kernel'
+says 'default/web-1 +inbound:127.0.0.1:18080 +relay +it is an inbound'
 soon bash -c '[ "$(cat < /dev/tcp/127.0.0.1/13306)" = hello ]'
 soon grep -q 'bytes_to_client=6 .* path=kernel' connections.log
 run connections-without-a-relay.3
 says 'path=kernel .*command=bash'
 says 'which is where it went'
+run what-it-needs.1
+says 'mesh_connect4 .* a process'

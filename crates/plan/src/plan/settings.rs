@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::declared::{Declared, Existing, ProxyProtocol, Sticky};
+use model::declared::{DataPath, Declared, Existing, ProxyProtocol, Sticky};
 use model::policy::{HealthCheck, LoadBalancer, Locality, OutlierDetection, Percent};
 use serde::Serialize;
 
@@ -28,6 +28,9 @@ settings! {
         /// Where a copy of what clients send goes.
         #[serde(skip_serializing_if = "Option::is_none")]
         mirror: Option<Sourced<Mirror>>, "mirror", words::mirror;
+        /// Which way connections take, where the proxy may choose.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        data_path: Option<Sourced<DataPath>>, "data path", words::data_path;
     }
 }
 

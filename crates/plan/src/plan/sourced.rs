@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::declared::{Existing, ProxyProtocol, Sticky};
+use model::declared::{DataPath, Existing, ProxyProtocol, Sticky};
 use model::policy::{
     HealthCheck, LoadBalancer, Locality, OutlierDetection, Percent, TlsCipher, TlsVersion, format_duration,
 };
@@ -56,6 +56,7 @@ shown!(
     Sticky: |sticky| sticky.as_str(),
     Existing: |existing| existing.as_str(),
     ProxyProtocol: |version| version.as_str(),
+    DataPath: |path| path.as_str(),
     LoadBalancer: |balancer| balancer,
     Locality: |locality| words::locality(locality),
     HealthCheck: |check| check,

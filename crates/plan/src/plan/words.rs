@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::declared::{Existing, ProxyProtocol, Sticky};
+use model::declared::{DataPath, Existing, ProxyProtocol, Sticky};
 use model::policy::{
     AffinityTag, FailoverTo, HealthCheck, LoadBalancer, Locality, OutlierDetection, TlsCipher, TlsVersion,
     format_duration,
@@ -39,6 +39,15 @@ pub(super) fn existing(existing: &Existing) -> String {
         Existing::Keep => "open connections stay",
         Existing::DrainExcess => "as many as are above the new share are closed",
         Existing::Close => "connections that would go elsewhere now are closed",
+    };
+    words.to_owned()
+}
+
+pub(super) fn data_path(path: &DataPath) -> String {
+    let words = match path {
+        DataPath::Auto => "straight to the endpoint where that can be",
+        DataPath::Relay => "through the proxy",
+        DataPath::Kernel => "straight to the endpoint; a warning where that cannot be",
     };
     words.to_owned()
 }

@@ -116,6 +116,14 @@ impl Cell {
         Ok([connection, pending])
     }
 
+    /// The places of its connections, and of those that are being established, where they are limited.
+    pub(crate) fn bounded(&self) -> [Option<Arc<Places>>; 2] {
+        let Cluster { max_connections, max_pending, .. } = &*self.cluster;
+        let Bounds { connections, pending } = &*self.bounds;
+        [(max_connections, connections), (max_pending, pending)]
+            .map(|(limit, places)| limit.map(|_| Arc::clone(places)))
+    }
+
     /// A connection to an endpoint was established.
     pub(crate) fn connected(&self, endpoint: usize) {
         if let Some(tally) = self.watched(endpoint) {

@@ -49,7 +49,8 @@ pub struct ListenerId {
 }
 
 impl ListenerId {
-    fn of(listener: &Listener) -> Self {
+    /// The name of a listener.
+    pub fn of(listener: &Listener) -> Self {
         Self { proxy: listener.proxy.clone(), name: Arc::clone(&listener.name), address: listener.address }
     }
 }

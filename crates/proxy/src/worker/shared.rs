@@ -68,6 +68,13 @@ impl Shared {
         Arc::clone(&bound.places)
     }
 
+    /// The places of a listener that some worker serves.
+    pub(crate) fn bound_of(&self, listener: &Listener) -> Option<Arc<Places>> {
+        let key = (listener.proxy.clone(), Arc::clone(&listener.name));
+        let all = self.listener_places.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(&key).map(|bound| Arc::clone(&bound.places))
+    }
+
     /// Forgets the places of listeners that nobody uses any more, and bounds the others. Where there are several, the one that
     /// nobody bounds leaves an eighth of all places to the others, 512 at most: a crowd at one, or connections that go round in a circle,
     /// keep nobody from the rest.

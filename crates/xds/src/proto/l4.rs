@@ -119,6 +119,22 @@ pub struct Listener {
     #[prost(message, optional, tag = "31")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mirror: Option<Mirror>,
+    /// Which way its connections take, where the proxy may choose.
+    #[prost(enumeration = "DataPath", tag = "60")]
+    #[serde(serialize_with = "name_of::<_, DataPath>", skip_serializing_if = "is_default")]
+    pub data_path: i32,
+}
+
+/// Which way connections take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, prost::Enumeration, Serialize)]
+#[repr(i32)]
+pub enum DataPath {
+    /// Straight to the endpoint where that can be, else through the proxy.
+    Auto = 0,
+    /// Through the proxy.
+    Relay = 1,
+    /// As `Auto`, and the proxy warns when it cannot.
+    Kernel = 2,
 }
 
 /// How connections come to a listener.

@@ -1,6 +1,6 @@
 //! What labels declare: of a route, of a destination, of the proxy itself, and of the Mesh where nobody else does.
 
-use model::declared::{Declared, ProxyProtocol};
+use model::declared::{DataPath, Declared, ProxyProtocol};
 use model::{Kind, Resource, ResourceId};
 
 use crate::plan::{Cluster, PolicyOrigin, Sourced, SplitSettings, Via, Warning};
@@ -30,6 +30,18 @@ pub(in crate::routing) fn by_route_or_mesh<'a, T>(
 /// What the proxy's own Dataplane declares about connections to it.
 pub(in crate::routing) fn of_dataplane(view: &View<'_>) -> Option<Sourced<bool>> {
     of_destination(view.resource(), Declared::accept_proxy_protocol)
+}
+
+/// Which way connections to an outbound take: as the labels of its route say, or else those of the proxy's Dataplane, or else
+/// those of the Mesh.
+pub(in crate::routing) fn data_path(
+    view: &View<'_>,
+    route: Option<&ResourceId>,
+) -> Option<Sourced<DataPath>> {
+    let read = Declared::data_path;
+    by_route(view, route, read)
+        .or_else(|| of_destination(view.resource(), read))
+        .or_else(|| by_mesh(view, read))
 }
 
 /// What the labels of a route declare about its split.

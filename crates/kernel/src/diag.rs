@@ -1,0 +1,217 @@
+//! The sockets of this network namespace as the kernel tells them (`sock_diag(7)`), and their end.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::net::netlink::SOCK_DIAG;
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+const BY_FAMILY: u16 = 20;
+const DESTROY: u16 = 21;
+const FAILED: u16 = 2;
+const DONE: u16 = 3;
+const REQUEST: u16 = 1;
+const ACKNOWLEDGE: u16 = 4;
+const ALL: u16 = 0x300;
+const FAMILY_4: u8 = 2;
+const FAMILY_6: u8 = 10;
+const TCP: u8 = 6;
+/// `struct tcp_info`, as a bit of a question and as the sort of an attribute.
+const INFO: u16 = 2;
+/// Established, closing from either end, or waiting for the last of it.
+const LIVE: u32 = 1 << 1 | 1 << 4 | 1 << 5 | 1 << 8 | 1 << 9 | 1 << 11;
+const HEADER: usize = 16;
+/// What precedes the attributes of a socket, behind the header.
+const SOCKET: usize = 72;
+/// Where the cookie is in that.
+const COOKIE: usize = 44;
+/// Where `struct tcp_info` has the milliseconds since data was sent, and since some was received.
+const LAST: [usize; 2] = [44, 52];
+/// Where it has the bytes that were received, that were sent, and that were sent again.
+const BYTES: [usize; 3] = [128, 200, 208];
+
+/// The two ends of a socket, and its cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Socket {
+    pub(crate) here: SocketAddr,
+    pub(crate) there: SocketAddr,
+    pub(crate) cookie: u64,
+}
+
+/// What moved on a socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Moved {
+    /// How long nothing did.
+    pub(crate) quiet: Duration,
+    /// Bytes that it sent, and that it received.
+    pub(crate) bytes: [u64; 2],
+}
+
+/// Whom the kernel tells.
+pub(crate) struct Diag(OwnedFd);
+
+impl Diag {
+    /// For the sockets of a network namespace, by a path to it. Nothing is asked yet.
+    pub(crate) fn open_in(network: &Path) -> io::Result<Self> {
+        let network = File::open(network)?;
+        let open = move || {
+            move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))?;
+            let flags = SocketFlags::CLOEXEC;
+            socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(SOCK_DIAG))
+        };
+        // a thread of its own that ends: a socket stays in the network where it was made, and no other thread has to go there
+        let opened = std::thread::Builder::new().name("sock-diag".into()).spawn(open)?.join();
+        Ok(Self(opened.map_err(|_| io::Error::other("the thread that opens it has ended"))??))
+    }
+
+    /// Whether connections can be ended: that takes a right, and a kernel that was built with it.
+    pub(crate) fn ends(&self) -> bool {
+        let nobody = SocketAddr::from(([127, 0, 0, 1], 0));
+        let asked = self.destroy(&Socket { here: nobody, there: nobody, cookie: 1 });
+        asked.is_err_and(|errno| errno == Errno::NOENT)
+    }
+
+    /// Ends a connection: this end learns that it was aborted, the other is reset.
+    pub(crate) fn destroy(&self, socket: &Socket) -> Result<(), Errno> {
+        let family = if socket.here.is_ipv4() { FAMILY_4 } else { FAMILY_6 };
+        self.ask(DESTROY, REQUEST | ACKNOWLEDGE, &question(family, 0, Some(socket)))?;
+        let mut answer = [0; 1024];
+        let (_, length) = recv(&self.0, &mut answer[..], RecvFlags::empty())?;
+        match messages(answer.get(..length).unwrap_or_default()).next() {
+            Some((FAILED, body)) => failed(body),
+            Some(_) | None => Err(Errno::PROTO),
+        }
+    }
+
+    /// What moved on each socket, by its cookie.
+    pub(crate) fn moved(&self) -> Result<BTreeMap<u64, Moved>, Errno> {
+        let mut moved = BTreeMap::new();
+        for family in [FAMILY_4, FAMILY_6] {
+            self.ask(BY_FAMILY, REQUEST | ALL, &question(family, INFO as u8, None))?;
+            self.read_all(|body| moved.extend(moved_of(body)))?;
+        }
+        Ok(moved)
+    }
+
+    fn ask(&self, kind: u16, flags: u16, question: &[u8; 56]) -> Result<(), Errno> {
+        let mut message = Vec::with_capacity(HEADER + question.len());
+        message.extend(((HEADER + question.len()) as u32).to_ne_bytes());
+        message.extend(kind.to_ne_bytes());
+        message.extend(flags.to_ne_bytes());
+        message.extend([0; 8]);
+        message.extend(question);
+        send(&self.0, &message, SendFlags::empty()).map(drop)
+    }
+
+    fn read_all(&self, mut visit: impl FnMut(&[u8])) -> Result<(), Errno> {
+        // as large as the kernel makes its answers
+        let mut part = vec![0; 1 << 15];
+        loop {
+            let (_, length) = recv(&self.0, part.as_mut_slice(), RecvFlags::empty())?;
+            for (kind, body) in messages(part.get(..length).unwrap_or_default()) {
+                match kind {
+                    DONE => return Ok(()),
+                    FAILED => return failed(body),
+                    _ => visit(body),
+                }
+            }
+        }
+    }
+}
+
+/// What is asked: about all sockets of a family that live, or about one.
+fn question(family: u8, attributes: u8, socket: Option<&Socket>) -> [u8; 56] {
+    let mut question = [0; 56];
+    question[..4].copy_from_slice(&[family, TCP, attributes, 0]);
+    question[4..8].copy_from_slice(&LIVE.to_ne_bytes());
+    if let Some(Socket { here, there, cookie }) = socket {
+        question[8..10].copy_from_slice(&here.port().to_be_bytes());
+        question[10..12].copy_from_slice(&there.port().to_be_bytes());
+        write_ip(&mut question[12..28], here.ip());
+        write_ip(&mut question[28..44], there.ip());
+        // the lower half comes first on every machine
+        question[48..52].copy_from_slice(&(*cookie as u32).to_ne_bytes());
+        question[52..56].copy_from_slice(&((cookie >> 32) as u32).to_ne_bytes());
+    }
+    question
+}
+
+fn write_ip(place: &mut [u8], ip: IpAddr) {
+    match ip {
+        IpAddr::V4(ip) => place[..4].copy_from_slice(&ip.octets()),
+        IpAddr::V6(ip) => place.copy_from_slice(&ip.octets()),
+    }
+}
+
+/// The messages of an answer: of which kind, and what they say.
+fn messages(mut answer: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    std::iter::from_fn(move || {
+        let length = word(answer, 0)? as usize;
+        let kind = u16::from_ne_bytes([*answer.get(4)?, *answer.get(5)?]);
+        let body = answer.get(HEADER..length)?;
+        answer = answer.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Some((kind, body))
+    })
+}
+
+fn failed(body: &[u8]) -> Result<(), Errno> {
+    match word(body, 0).map(|code| (code as i32).unsigned_abs()) {
+        Some(0) => Ok(()),
+        Some(errno) => Err(Errno::from_raw_os_error(errno as i32)),
+        None => Err(Errno::PROTO),
+    }
+}
+
+/// The cookie of a socket, and what moved on it.
+fn moved_of(body: &[u8]) -> Option<(u64, Moved)> {
+    let cookie = u64::from(word(body, COOKIE)?) | u64::from(word(body, COOKIE + 4)?) << 32;
+    let mut attributes = body.get(SOCKET..)?;
+    while let [length, high, kind, ..] = *attributes {
+        let length = usize::from(u16::from_ne_bytes([length, high]));
+        if u16::from(kind) == INFO {
+            let info = attributes.get(4..length)?;
+            let [sent, received] = LAST.map(|at| word(info, at));
+            let quiet = Duration::from_millis(sent?.min(received?).into());
+            let [to_us, sent, again] = BYTES.map(|at| long(info, at).unwrap_or(0));
+            return Some((cookie, Moved { quiet, bytes: [sent.saturating_sub(again), to_us] }));
+        }
+        attributes = attributes.get(length.next_multiple_of(4).max(4)..)?;
+    }
+    None
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..at + 4)?.try_into().ok().map(u32::from_ne_bytes)
+}
+
+fn long(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..at + 8)?.try_into().ok().map(u64::from_ne_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[test]
+    fn the_kernel_tells_what_moved() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        client.write_all(b"hello").unwrap();
+        let cookie = rustix::net::sockopt::socket_cookie(&client).unwrap();
+        std::thread::sleep(Duration::from_millis(50));
+        let moved = Diag::open_in(Path::new("/proc/self/ns/net")).unwrap().moved().unwrap();
+        let Moved { quiet, bytes } = moved.get(&cookie).unwrap();
+        assert!((Duration::from_millis(40)..Duration::from_secs(10)).contains(quiet), "{quiet:?}");
+        assert_eq!(bytes, &[5, 0]);
+    }
+}

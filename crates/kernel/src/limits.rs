@@ -1,0 +1,72 @@
+//! Limits of connections that are counted on both paths.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use aya::maps::{Array, MapData};
+use l4::config::{Cluster, Listener, ProxyName};
+
+use crate::layout::{Gauge, LISTENERS, gauge, read_gauge};
+
+/// Whose connections are limited.
+#[derive(Clone, Copy, Debug)]
+pub enum Limited<'a> {
+    /// A listener's.
+    Listener(&'a Arc<Listener>),
+    /// Those of a proxy's cluster.
+    Cluster(&'a ProxyName, &'a Arc<Cluster>),
+}
+
+enum Owned {
+    Listener(Arc<Listener>),
+    Cluster(ProxyName, Arc<Cluster>),
+}
+
+/// What has a limit in the tables, by the place of its gauge.
+#[derive(Default)]
+pub(crate) struct Limits {
+    limited: BTreeMap<u32, (Owned, Gauge)>,
+}
+
+impl Limits {
+    /// Forgets all: it is told anew.
+    pub(crate) fn clear(&mut self) {
+        self.limited.clear();
+    }
+
+    /// A listener with its number; one without a limit is passed over.
+    pub(crate) fn listener(&mut self, number: u32, listener: &Arc<Listener>) {
+        if listener.max_connections.is_some() {
+            self.limited.insert(number, (Owned::Listener(Arc::clone(listener)), Gauge::default()));
+        }
+    }
+
+    /// A cluster with its number; one without a limit is passed over.
+    pub(crate) fn cluster(&mut self, number: u32, proxy: &ProxyName, cluster: &Arc<Cluster>) {
+        if cluster.max_connections.is_some() || cluster.max_pending.is_some() {
+            let owned = Owned::Cluster(proxy.clone(), Arc::clone(cluster));
+            self.limited.insert(LISTENERS + number, (owned, Gauge::default()));
+        }
+    }
+
+    /// Tells `exchange` how many connections, and how many of them on the way to being established, there are on this path, and
+    /// the programs how many it says there are on the other.
+    pub(crate) fn share(
+        &mut self,
+        gauges: &Array<MapData, Gauge>,
+        relayed: &mut Array<MapData, Gauge>,
+        mut exchange: impl FnMut(Limited<'_>, [u64; 2]) -> [u64; 2],
+    ) {
+        for (number, (owned, told)) in &mut self.limited {
+            let Ok(ours) = gauges.get(number, 0) else { continue };
+            let whose = match owned {
+                Owned::Listener(listener) => Limited::Listener(listener),
+                Owned::Cluster(proxy, cluster) => Limited::Cluster(proxy, cluster),
+            };
+            let theirs = gauge(exchange(whose, read_gauge(&ours)));
+            if theirs != *told && relayed.set(*number, theirs, 0).is_ok() {
+                *told = theirs;
+            }
+        }
+    }
+}
