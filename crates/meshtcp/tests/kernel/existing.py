@@ -73,8 +73,9 @@ assert Counter(it.name for it in held if it.lives()) == {"v1": born["v1"], "v2":
 # close closes those that would go elsewhere
 up.change("route.yaml", labelled({"v1": 1, "v2": 0}, existing="close"))
 eventually("they are closed", lambda: Counter(it.name for it in held if it.lives()) == {"v1": born["v1"]})
-moved = [line for line in up.lines() if line["ended"] == "moved"]
-assert len(moved) == 4 and "its route now sends it to " in moved[0]["why"], moved
+moved = lambda: [line for line in up.lines() if line["ended"] == "moved"]
+eventually("their lines", lambda: len(moved()) == 4)
+assert "its route now sends it to " in moved()[0]["why"], moved()
 
 # those of a backend that is gone have a grace
 up.change("route.yaml", labelled({"v2": 1}, existing="keep", drain_grace="1s"))

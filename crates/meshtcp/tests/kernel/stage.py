@@ -188,7 +188,8 @@ class Up:
         )
         atexit.register(self.child.kill)
         threading.Thread(target=self.read, daemon=True).start()
-        self.admin = eventually("the admin server", lambda: self.said("admin: ")).rsplit(" ", 1)[1]
+        # a debug build takes seconds to read the types of the kernel
+        self.admin = eventually("the admin server", lambda: self.said("admin: "), 60).rsplit(" ", 1)[1]
         self.is_ready()
 
     def read(self):
