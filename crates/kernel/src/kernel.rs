@@ -1,6 +1,6 @@
 //! The programs with their tables: what they decide by, and what is known of the connections that they decided about.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -214,6 +214,10 @@ impl Kernel {
     /// Reads what was told since the last time, then gives up places that nobody needs any more.
     pub fn read(&mut self, records: &mut Records, mut visit: impl FnMut(Seen)) {
         let (now, instant) = (monotonic(), Instant::now());
+        // looked at before reading: what ends meanwhile is told by records that are read the next time
+        let live = &self.programs.maps.live;
+        let is_dead = |slot: &u32| live.get(slot, 0).is_ok_and(|live| live == 0);
+        let dead: BTreeSet<u32> = self.routes.resting().filter(is_dead).collect();
         while let Some(record) = records.next() {
             let Some(record) = record else { continue };
             let Some(seen) = self.seen(&record, now) else { continue };
@@ -224,9 +228,7 @@ impl Kernel {
         }
         self.end_what_is_due();
         let now = Instant::now();
-        let live = &self.programs.maps.live;
-        let is_dead = |slot| live.get(&slot, 0).is_ok_and(|live| live == 0);
-        for slot in self.routes.reclaim(now, is_dead) {
+        for slot in self.routes.reclaim(now, |slot| dead.contains(&slot)) {
             self.editions.remove(&slot);
         }
         let (loads, gauges) = (&self.programs.maps.loads, &self.programs.maps.gauges);

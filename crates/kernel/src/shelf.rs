@@ -83,6 +83,11 @@ impl<T: Ord> Shelf<T> {
         });
     }
 
+    /// The places that rest.
+    pub(crate) fn resting(&self) -> impl Iterator<Item = u32> {
+        self.resting.iter().map(|(_, place)| *place)
+    }
+
     /// Gives up places that have rested, unless something still refers to them; and returns those.
     pub(crate) fn reclaim(&mut self, now: Instant, may: impl Fn(u32) -> bool) -> Vec<u32> {
         let mut freed = Vec::new();
