@@ -134,7 +134,7 @@ pub fn lower(plan: &Plan, options: &EnvoyOptions) -> EnvoyResources {
         resources.listeners.insert(listener.name.clone(), tree);
     }
     if let Some(redirected) = redirected {
-        redirected::add(redirected, unasked, &mut resources);
+        redirected::add(redirected, proxy, unasked, &mut resources);
     }
     splits.finish(&mut resources);
     resources.clusters.extend(mtls.as_deref().and_then(spire::agent));

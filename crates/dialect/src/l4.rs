@@ -114,7 +114,7 @@ pub fn lower(plan: &Plan) -> L4Resources {
         resources.clusters.insert(name, cluster);
     }
     if let Some(redirected) = redirected {
-        redirected::add(redirected, &mut resources);
+        redirected::add(redirected, proxy, &mut resources);
     }
     resources
 }
