@@ -2,10 +2,15 @@
 //!
 //! The system's resolver is asked, on this host, once for all proxies: an Envoy takes nothing but addresses from a control
 //! plane, and of several all are to dial the same one.
+//!
+//! What names stood for outlives the process, where it is told a [file](last): who starts while nobody answers knows them.
+
+mod last;
 
 use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +21,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use self::last::{Last, addresses};
 use crate::guard::task_again;
 
 /// How long an answer is used before a name is asked for again.
@@ -32,25 +38,30 @@ const TOGETHER: usize = 64;
 pub struct HostResolver {
     runtime: Handle,
     names: watch::Sender<BTreeSet<Arc<str>>>,
-    found: watch::Receiver<Arc<Hosts>>,
+    found: watch::Sender<Arc<Hosts>>,
+    last: Arc<Last>,
 }
 
 impl HostResolver {
-    /// Knows no names yet. `wake` is called when one stands for something else than before.
-    pub fn start(runtime: &Handle, wake: impl Fn() + Send + Sync + 'static) -> Self {
+    /// Asks for no names yet. `kept`: the file with what they stood for last, and where that is kept; absent: it is forgotten at
+    /// the end. `wake` is called when one stands for something else than before.
+    pub fn start(runtime: &Handle, kept: Option<PathBuf>, wake: impl Fn() + Send + Sync + 'static) -> Self {
         let (names, asked) = watch::channel(BTreeSet::new());
-        let (tell, found) = watch::channel(Arc::default());
+        let (found, last) = (watch::Sender::default(), Arc::new(Last::at(kept)));
+        let it = Self { runtime: runtime.clone(), names, found: found.clone(), last: Arc::clone(&last) };
         let wake = Arc::new(wake);
         runtime.spawn(async move {
-            task_again("hosts", || resolve(asked.clone(), tell.clone(), Arc::clone(&wake))).await;
+            let resolve = || resolve(asked.clone(), found.clone(), Arc::clone(&last), Arc::clone(&wake));
+            task_again("hosts", resolve).await;
         });
-        Self { runtime: runtime.clone(), names, found }
+        it
     }
 
-    /// Asks for these names too from now on, and waits a while for the first answers to those that are new.
+    /// Asks for these names too from now on, and waits a while for the first answers to those that are new. One that has none by
+    /// then stands for what it stood for when the process before this one ended.
     pub fn ask<'n>(&self, names: impl IntoIterator<Item = &'n str>) {
         let (names, mut found) =
-            (names.into_iter().map(Arc::from).collect::<BTreeSet<Arc<str>>>(), self.found.clone());
+            (names.into_iter().map(Arc::from).collect::<BTreeSet<Arc<str>>>(), self.found.subscribe());
         self.names.send_if_modified(|asked| {
             let before = asked.len();
             asked.extend(names.iter().cloned());
@@ -60,7 +71,23 @@ impl HostResolver {
         if !answered(&found.borrow()) {
             // what has no answer by then is told later
             let _ = self.runtime.block_on(timeout(FIRST, found.wait_for(answered)));
+            self.recall(&names);
         }
+    }
+
+    /// Has names without any answer yet stand for what they stood for last.
+    fn recall(&self, names: &BTreeSet<Arc<str>>) {
+        self.found.send_if_modified(|found| {
+            let is_new = |name: &&Arc<str>| !found.contains_key(&***name);
+            let last = self.last.addresses();
+            let known: Vec<_> =
+                names.iter().filter(is_new).filter_map(|name| last.get_key_value(&**name)).collect();
+            for (name, address) in &known {
+                let why = "has not been resolved since the control plane started".to_owned();
+                Arc::make_mut(found).insert((*name).clone(), Host::Kept { address: **address, why });
+            }
+            !known.is_empty()
+        });
     }
 
     /// Forgets all names but these.
@@ -82,8 +109,10 @@ impl HostResolver {
 async fn resolve(
     mut asked: watch::Receiver<BTreeSet<Arc<str>>>,
     tell: watch::Sender<Arc<Hosts>>,
+    last: Arc<Last>,
     wake: Arc<impl Fn() + Send + Sync>,
 ) {
+    let mut kept = last.addresses().clone();
     let mut looking: JoinSet<(Arc<str>, Result<IpAddr, String>)> = JoinSet::new();
     let mut due: Vec<Arc<str>> = Vec::new();
     let mut next = Instant::now();
@@ -98,8 +127,16 @@ async fn resolve(
         }
         tokio::select! {
             Some(Ok((name, answer))) = looking.join_next() => {
-                if asked.borrow().contains(&name) && publish(&tell, &name, answer) {
+                let before = last.addresses().get(&*name).copied();
+                if asked.borrow().contains(&name) && publish(&tell, &name, answer, before) {
                     wake();
+                }
+                let now = addresses(&tell.borrow());
+                if looking.is_empty() && due.is_empty() && now != kept {
+                    kept.clone_from(&now);
+                    let last = Arc::clone(&last);
+                    // what becomes of it is told where it is done
+                    let _ = tokio::task::spawn_blocking(move || last.keep(&now)).await;
                 }
             }
             changed = asked.changed() => {
@@ -131,13 +168,19 @@ async fn look_up(name: &str) -> Result<IpAddr, String> {
     addresses.map(|address| address.ip()).min().ok_or_else(|| "has no address".to_owned())
 }
 
-/// Tells an answer. Whether the name stands for something else now, or has another reason to stand for nothing.
-fn publish(tell: &watch::Sender<Arc<Hosts>>, name: &str, answer: Result<IpAddr, String>) -> bool {
+/// Tells an answer; `last`: what the name stood for when the process began. Whether it stands for something else now, or has
+/// another reason to stand for nothing.
+fn publish(
+    tell: &watch::Sender<Arc<Hosts>>,
+    name: &str,
+    answer: Result<IpAddr, String>,
+    last: Option<IpAddr>,
+) -> bool {
     tell.send_if_modified(|found| {
         let before = found.get(name);
         let now = match answer {
             Ok(address) => Host::Known(address),
-            Err(why) => match before.and_then(Host::address) {
+            Err(why) => match before.and_then(Host::address).or(last) {
                 Some(address) => Host::Kept { address, why },
                 None => Host::Unknown { why },
             },
@@ -160,7 +203,8 @@ mod tests {
     #[tokio::test]
     async fn the_smallest_address_of_a_name_is_told_and_a_name_that_leads_nowhere_costs_itself() {
         let (woken, mut wakes) = tokio::sync::mpsc::unbounded_channel();
-        let resolver = HostResolver::start(&Handle::current(), move || woken.send(()).unwrap_or_default());
+        let wake = move || woken.send(()).unwrap_or_default();
+        let resolver = HostResolver::start(&Handle::current(), None, wake);
         let asking = resolver.clone();
         let names = ["localhost", "nowhere.invalid", "127.0.0.9"];
         tokio::task::spawn_blocking(move || asking.ask(names)).await.unwrap();
@@ -175,7 +219,7 @@ mod tests {
             "{found:?}"
         );
         resolver.keep(&BTreeSet::from(["localhost"]));
-        let mut seen = resolver.found.clone();
+        let mut seen = resolver.found.subscribe();
         seen.wait_for(|found| found.len() == 1).await.unwrap();
     }
 
@@ -183,13 +227,42 @@ mod tests {
     fn a_name_keeps_the_address_that_it_had_until_there_is_another() {
         let (tell, found) = watch::channel(Arc::default());
         let address = |text: &str| text.parse().unwrap();
-        assert!(publish(&tell, "gate", Ok(address("10.0.0.1"))));
-        assert!(!publish(&tell, "gate", Ok(address("10.0.0.1"))));
-        assert!(publish(&tell, "gate", Err("is away".into())));
+        let publish = |name, answer| publish(&tell, name, answer, None);
+        assert!(publish("gate", Ok(address("10.0.0.1"))));
+        assert!(!publish("gate", Ok(address("10.0.0.1"))));
+        assert!(publish("gate", Err("is away".into())));
         let kept = Host::Kept { address: address("10.0.0.1"), why: "is away".into() };
         assert_eq!(found.borrow()["gate"], kept);
-        assert!(!publish(&tell, "gate", Err("is away".into())), "it was told");
-        assert!(publish(&tell, "gate", Ok(address("10.0.0.2"))));
+        assert!(!publish("gate", Err("is away".into())), "it was told");
+        assert!(publish("gate", Ok(address("10.0.0.2"))));
         assert_eq!(found.borrow()["gate"], Host::Known(address("10.0.0.2")));
+    }
+
+    #[tokio::test]
+    async fn who_starts_while_nobody_answers_knows_what_names_stood_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("host-addresses");
+        std::fs::write(&file, r#"{"nowhere.invalid": "10.0.0.1", "localhost": "10.0.0.2"}"#).unwrap();
+        let resolver = HostResolver::start(&Handle::current(), Some(file.clone()), || ());
+        let asking = resolver.clone();
+        tokio::task::spawn_blocking(move || asking.ask(["nowhere.invalid", "localhost", "never.invalid"]))
+            .await
+            .unwrap();
+        let kept = |found: &Arc<Hosts>| {
+            found.len() == 3 && found["nowhere.invalid"].failure().is_some_and(|why| why.contains("resolved"))
+        };
+        resolver.found.subscribe().wait_for(kept).await.unwrap();
+        let found = resolver.found();
+        assert_eq!(found["nowhere.invalid"].address(), Some("10.0.0.1".parse().unwrap()));
+        assert_eq!(found["localhost"], Host::Known("127.0.0.1".parse().unwrap()), "an answer outweighs it");
+        assert_eq!(found["never.invalid"].address(), None);
+        loop {
+            let kept = Last::at(Some(file.clone())).addresses().clone();
+            if kept.get("localhost") == Some(&"127.0.0.1".parse().unwrap()) {
+                assert_eq!(kept.len(), 2, "{kept:?}");
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 }

@@ -34,6 +34,7 @@ mod words;
 mod zone;
 
 use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
 
 use destinations::Destinations;
 use plan::{Direction, Plan};
@@ -116,7 +117,13 @@ pub fn lower(plan: &Plan, options: &EnvoyOptions) -> EnvoyResources {
     let mut resources = EnvoyResources::default();
     let unasked = Unasked::of(*profile);
     let clusters = &*unresolved::without(clusters, listeners, &mut resources.notes);
-    let destinations = Destinations { clusters, mtls: mtls.as_deref(), mesh: proxy.id.mesh(), unasked };
+    let destinations = Destinations {
+        clusters,
+        mtls: mtls.as_deref(),
+        mesh: proxy.id.mesh(),
+        over_ipv6: proxy.address.parse::<Ipv6Addr>().is_ok(),
+        unasked,
+    };
     let mut splits = Splits::new(destinations, options.split);
     for listener in listeners {
         let chains = match &listener.direction {
@@ -134,7 +141,7 @@ pub fn lower(plan: &Plan, options: &EnvoyOptions) -> EnvoyResources {
         resources.listeners.insert(listener.name.clone(), tree);
     }
     if let Some(redirected) = redirected {
-        redirected::add(redirected, unasked, &mut resources);
+        redirected::add(redirected, proxy, unasked, &mut resources);
     }
     splits.finish(&mut resources);
     resources.clusters.extend(mtls.as_deref().and_then(spire::agent));

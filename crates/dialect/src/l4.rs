@@ -105,16 +105,19 @@ pub fn lower(plan: &Plan) -> L4Resources {
     for (name, (cluster, subset)) in planned {
         resources.notes.extend(cluster::notes(cluster));
         let source = unredirected(listeners, cluster);
-        let (mut cluster, endpoints) = cluster::cluster(&name, cluster, subset, mtls);
-        cluster.source_address = source.unwrap_or_default();
-        if !cluster.undialable.is_empty() {
-            resources.not_dialled(&name, &cluster.undialable);
+        let made = cluster::clusters(&name, cluster, subset, mtls);
+        resources.share_out(&name, &made);
+        for (mut cluster, endpoints) in made {
+            cluster.source_address = source.clone().unwrap_or_default();
+            if !cluster.undialable.is_empty() {
+                resources.not_dialled(&cluster.name, &cluster.undialable);
+            }
+            resources.endpoints.insert(cluster.name.clone(), endpoints);
+            resources.clusters.insert(cluster.name.clone(), cluster);
         }
-        resources.endpoints.insert(name.clone(), endpoints);
-        resources.clusters.insert(name, cluster);
     }
     if let Some(redirected) = redirected {
-        redirected::add(redirected, &mut resources);
+        redirected::add(redirected, proxy, &mut resources);
     }
     resources
 }
@@ -136,6 +139,31 @@ fn destination(cluster: &str, subset: &Tags) -> String {
 }
 
 impl L4Resources {
+    /// Has each of several clusters that a destination is made of get its part of the destination's share, by the weights of its
+    /// endpoints.
+    fn share_out(&mut self, destination: &str, made: &[(Cluster, Endpoints)]) {
+        let weight = |all: &Endpoints| all.endpoints.iter().map(|it| it.weight.max(1)).sum::<u32>();
+        let parts = made.iter().map(|(cluster, endpoints)| (&cluster.name, weight(endpoints)));
+        let parts: Vec<(&String, u32)> = parts.filter(|(_, weight)| *weight > 0).collect();
+        if made.len() < 2 || parts.is_empty() {
+            return;
+        }
+        let whole: u32 = parts.iter().map(|(_, weight)| weight).sum();
+        let leads_there = |route: &&mut Route| route.backends.iter().any(|it| it.cluster == destination);
+        for route in self.routes.values_mut().filter(leads_there) {
+            let part = |backend: &Backend, cluster: &str, weight: u32| Backend {
+                cluster: cluster.to_owned(),
+                weight: backend.weight.saturating_mul(weight),
+                ..backend.clone()
+            };
+            let split = route.backends.iter().flat_map(|backend| match backend.cluster == destination {
+                true => parts.iter().map(|(name, weight)| part(backend, name, *weight)).collect(),
+                false => vec![part(backend, &backend.cluster, whole)],
+            });
+            route.backends = split.collect();
+        }
+    }
+
     /// The messages as bytes, ready for discovery.
     pub fn to_resource_set(&self) -> ResourceSet {
         let Self { listeners, routes, clusters, endpoints, names, refusals: _, notes: _ } = self;

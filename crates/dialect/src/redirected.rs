@@ -2,6 +2,9 @@
 
 use std::net::IpAddr;
 
+/// What access logs call whatever is outside the mesh, as the reference does.
+pub(crate) const EXTERNAL: &str = "external";
+
 /// A version of IP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {

@@ -83,6 +83,10 @@ pub(crate) struct Args {
     /// The keys of certificates that a mesh's CA signs: P-256 costs half of RSA at each handshake, RSA is what Kuma has
     #[arg(long, value_enum, default_value_t, value_name = "SORT", env = "MESHTCP_LEAF_KEYS")]
     leaf_keys: LeafKeysFlag,
+    /// Keep what host names of proxies stand for in this file, for a start while no DNS server answers [default: beside a store
+    /// that is one file, or in STATE_DIRECTORY]
+    #[arg(long, value_name = "FILE", env = "MESHTCP_HOST_ADDRESSES")]
+    host_addresses: Option<PathBuf>,
     /// How long streams may go on after SIGTERM, SIGINT or SIGQUIT before they are ended
     #[arg(long, default_value = "1s", value_parser = duration::parse, value_name = "TIME")]
     drain_time: Duration,
@@ -229,7 +233,11 @@ pub(crate) fn run(arguments: Args) -> Exit {
     let sink = FleetSink::new(fleet, Arc::clone(&publisher), Arc::clone(&statuses))
         .guarded(api.gate.clone())
         .issuing(issuer.clone())
-        .resolving(HostResolver::start(runtime.handle(), look(events.clone())));
+        .resolving(HostResolver::start(
+            runtime.handle(),
+            arguments.host_addresses.clone().or_else(|| arguments.resources.host_addresses()),
+            look(events.clone()),
+        ));
     let sink = match resources.store() {
         // what a store has is shown as it is
         Some(_) => sink,

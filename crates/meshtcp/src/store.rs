@@ -1,6 +1,6 @@
 //! Which store: how it is named on the command line, and how it is opened.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -12,6 +12,8 @@ use control::store::{EmbeddedStore, MemoryStore, PlainStore, PostgresStore, Stor
 
 /// The file's name in the folder of the service.
 const FILE: &str = "store.redb";
+/// What a file is called that has what host names stand for.
+const ADDRESSES: &str = "host-addresses";
 
 /// Which store.
 #[derive(Clone, PartialEq, Eq)]
@@ -75,6 +77,16 @@ impl TypedValueParser for StoreParser {
     }
 }
 
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// The folder that the service manager made for what this process keeps; absent: none did.
+fn folder_of_service() -> Option<PathBuf> {
+    // several folders are separated by colons
+    Some(variable("STATE_DIRECTORY")?.to_str()?.split(':').next()?.into())
+}
+
 impl StoreChoice {
     /// The variable that says it where no flag does.
     pub(crate) const VARIABLE: &str = "MESHTCP_STORE";
@@ -88,11 +100,7 @@ impl StoreChoice {
     /// Where a control plane keeps its resources that was told nothing: the folder that the service manager made for it,
     /// or where such things are kept.
     pub(crate) fn default_place() -> Result<Self, String> {
-        let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-        // several folders are separated by colons
-        let of_service = variable("STATE_DIRECTORY")
-            .and_then(|folders| Some(PathBuf::from(folders.to_str()?.split(':').next()?)));
-        let folder = match of_service {
+        let folder = match folder_of_service() {
             Some(folder) => folder,
             None if rustix::process::geteuid().is_root() => Path::new("/var/lib/meshtcp").into(),
             None => match (variable("XDG_STATE_HOME"), variable("HOME")) {
@@ -102,6 +110,18 @@ impl StoreChoice {
             },
         };
         Ok(StoreChoice::File(folder.join(FILE)))
+    }
+
+    /// Where a control plane keeps what host names stand for that was told nothing: beside a store that is one file, or in the
+    /// folder that the service manager made for it; absent: nowhere. `None` is no store.
+    pub(crate) fn host_addresses(store: Option<&Self>) -> Option<PathBuf> {
+        match store {
+            Some(StoreChoice::File(path)) => Some(path.with_extension(ADDRESSES)),
+            Some(StoreChoice::Memory) => None,
+            Some(StoreChoice::Folder(_) | StoreChoice::Postgres(_)) | None => {
+                Some(folder_of_service()?.join(ADDRESSES))
+            }
+        }
     }
 
     /// What it is, in one word.

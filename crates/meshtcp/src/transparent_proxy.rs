@@ -19,7 +19,7 @@ use serde::Serialize;
 use crate::exit::Exit;
 use crate::output::{self, Format, complain, print};
 use capture::Capture;
-use rules::{Ruleset, differences};
+use rules::Ruleset;
 use tool::{Choice, Tool};
 
 #[derive(Debug, clap::Args)]
@@ -131,11 +131,15 @@ fn install(Install { capture, with, dry_run, format }: Install) -> Result<Exit, 
         return Ok(Exit::Ok);
     }
     let tool = with.tool.found().map_err(environment)?;
-    let before = tool.installed().map_err(environment)?;
-    let is_there = differences(&tool.wanted(&ruleset), &before).is_empty();
-    if !is_there {
+    let differences = differences(tool, &ruleset)?;
+    if !differences.is_empty() {
         tool.install(&ruleset).map_err(environment)?;
     }
+    // only then: there is no moment at which nothing is redirected
+    for other in tool.others() {
+        other.remove().map_err(environment)?;
+    }
+    let is_there = differences.is_empty();
     let answer = Answer { tool: tool.name(), installed: true, ..Answer::default() };
     let in_words = || match is_there {
         true => format!("installed already, with {}: nothing was changed\n", tool.name()),
@@ -148,12 +152,20 @@ fn install(Install { capture, with, dry_run, format }: Install) -> Result<Exit, 
 fn status(Status { capture, with, format }: Status) -> Result<Exit, Failed> {
     let ruleset = capture.ruleset().map_err(|message| (message, Exit::Usage))?;
     let tool = with.tool.found().map_err(environment)?;
-    let differences = differences(&tool.wanted(&ruleset), &tool.installed().map_err(environment)?);
+    let differences = differences(tool, &ruleset)?;
     let installed = differences.is_empty();
     let answer = Answer { tool: tool.name(), installed, differences, rules: None };
     let in_words = || told(&answer, &ruleset);
     print(&output::structured(format.output, &answer).unwrap_or_else(in_words));
     Ok(if installed { Exit::Ok } else { Exit::Problems })
+}
+
+/// How what is installed differs from what is wanted, in words; empty: not at all.
+fn differences(tool: Tool, ruleset: &Ruleset) -> Result<Vec<String>, Failed> {
+    let installed = tool.installed().map_err(environment)?;
+    let mut found = rules::differences(&tool.wanted(ruleset), &installed);
+    found.extend(tool.others().map(|other| format!("too much: what was installed with {}", other.name())));
+    Ok(found)
 }
 
 fn told(answer: &Answer, ruleset: &Ruleset) -> String {

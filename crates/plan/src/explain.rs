@@ -91,6 +91,9 @@ pub struct RedirectedExplanation {
     pub outbound: SettingExplanation,
     /// Those of other hosts.
     pub inbound: SettingExplanation,
+    /// How those of applications on this host are treated.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<SettingExplanation>,
 }
 
 /// What is done with some who connect.

@@ -5,7 +5,8 @@
 //!   inbounds:  [{name, address, port, serviceAddress, servicePort, service, protocol,
 //!                acceptProxyProtocol: {value, policy} | null, tls: TLS}],
 //!   redirected: {port, only: [port] | null, ipv6,
-//!                outbound: {port, passthrough: all | none | [{type, value, port | null, protocol}], policy: ORIGIN | null} | null},
+//!                outbound: {port, passthrough: all | none | [{type, value, port | null, protocol}], policy: ORIGIN | null,
+//!                           settings: SETTINGS where anybody says any} | null},
 //!   outbounds: [{name, address, port, bind, destination: {tags} | {kri, name}, protocol,
 //!                owner: {kind, policies: [ORIGIN]}, split: [BACKEND], refusal | null,
 //!                settings: SETTINGS, declared: DECLARED, considered: [{policy: ORIGIN, OUTCOME}]}],
@@ -45,7 +46,8 @@ use model::policy::{PassthroughMatch, PassthroughTo};
 use serde_json::{Map, Value, json};
 
 use crate::plan::{
-    Direction, Identity, Leaving, Mtls, Passthrough, Plan, Provider, Proxy, Redirected, Trust,
+    ConnectionSettings, Direction, Identity, Leaving, Mtls, Passthrough, Plan, Provider, Proxy, Redirected,
+    Trust,
 };
 
 /// A plan as JSON, in the shape that this module documents.
@@ -99,7 +101,7 @@ fn redirected(Redirected { port, only, ipv6, outbound, naming: _ }: &Redirected)
     json!({ "port": port, "only": only, "ipv6": ipv6, "outbound": outbound.as_ref().map(leaving) })
 }
 
-fn leaving(Leaving { port, passthrough, origin }: &Leaving) -> Value {
+fn leaving(Leaving { port, passthrough, origin, settings }: &Leaving) -> Value {
     let to = |to: &PassthroughMatch| {
         let kind = match to.to {
             PassthroughTo::Network { .. } if to.written.contains('/') => "CIDR",
@@ -113,7 +115,11 @@ fn leaving(Leaving { port, passthrough, origin }: &Leaving) -> Value {
         Passthrough::Nothing => json!("none"),
         Passthrough::Only(matches) => matches.iter().map(to).collect(),
     };
-    json!({ "port": port, "passthrough": passthrough, "policy": origin })
+    let mut tree = json!({ "port": port, "passthrough": passthrough, "policy": origin });
+    if *settings != ConnectionSettings::default() {
+        tree["settings"] = json!(settings);
+    }
+    tree
 }
 
 fn mtls(mtls: &Mtls) -> Value {

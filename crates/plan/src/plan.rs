@@ -33,7 +33,9 @@ mod words;
 
 pub use access_log::{AccessLog, LogBackend, LogFormat};
 pub use cluster::{Cluster, ClusterKind, DirectAccess, Endpoint, PeerNames, ProxyTls, Via};
-pub use external_tls::{Authority, ExternalName, ExternalPart, ExternalPeer, ExternalSecret, ExternalTls};
+pub use external_tls::{
+    Authority, ExternalName, ExternalPart, ExternalPeer, ExternalSecret, ExternalTls, Mixed, OutsideTls,
+};
 pub use identity::{Identity, Mtls, Provider, Trust, Unissued};
 pub use listener::{Accepts, Bind, Destination, Direction, Listener};
 pub use mirror::Mirror;

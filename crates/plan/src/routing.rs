@@ -139,7 +139,8 @@ impl View<'_> {
         clusters.retain(|name, _| used.contains(name.as_str()));
         mesh_tls.limit(&mut clusters, &listeners, self.mesh_name());
         let inbounds = inbound::of_proxy(self, &facts, &mesh_tls, &mut warnings);
-        let redirected = redirected::redirected(self, &facts, &mesh_tls, &inbounds, &mut warnings);
+        let redirected =
+            redirected::redirected(self, &facts, &mesh_tls, access_log, &inbounds, &mut warnings);
         let zone::Carried { listeners: carried, clusters: of_carried } =
             zone::of_proxy(self, &facts, &clusters, &mut warnings);
         let (inbounds, applications): (Vec<_>, Vec<_>) = inbounds

@@ -26,9 +26,12 @@ fn web() -> ProxyKey {
 }
 
 fn snapshot(text: &str, features: Option<ProxyFeatures>) -> Snapshot {
+    snapshot_by(Profile::V2_14, text, features)
+}
+
+fn snapshot_by(profile: Profile, text: &str, features: Option<ProxyFeatures>) -> Snapshot {
     let (documents, problems) = read("it.yaml", text);
     assert_eq!(problems, []);
-    let profile = Profile::V2_14;
     let resources = documents.iter().map(|document| parse_unchecked(document, profile).resource.unwrap());
     let proxies = features.map(|features| (ProxyId::Dataplane(web()), features)).into_iter().collect();
     Snapshot::new(resources.collect::<Vec<Resource>>(), Context { proxies, ..Context::new(profile) })
@@ -88,6 +91,40 @@ fn a_policy_for_a_proxy_that_nothing_is_redirected_to_is_told() {
     let text = format!("type: Mesh\nname: default\n---{PROXY}{}", policy("{ passthroughMode: None }"));
     let warnings: Vec<String> = planned(&text, None).warnings.iter().map(ToString::to_string).collect();
     assert!(warnings.iter().any(|it| it.contains("nothing is redirected to this proxy")), "{warnings:?}");
+}
+
+/// A policy about destinations.
+fn about(kind: &str, destination: &str, default: &str) -> String {
+    format!(
+        "---\ntype: {kind}\nmesh: default\nname: it\nspec: {{ targetRef: {{ kind: Mesh }}, to: [ {{ targetRef: {destination}, \
+         default: {default} }} ] }}\n"
+    )
+}
+
+#[test]
+fn it_is_logged_where_a_policy_speaks_of_everything_and_no_other_policy_speaks_of_it() {
+    const LOG: &str = "{ backends: [ { type: File, file: { path: /dev/null } } ] }";
+    const MESH: &str = "{ kind: Mesh }";
+    let all = about("MeshAccessLog", MESH, LOG);
+    let time = about("MeshTimeout", MESH, "{ idleTimeout: 7s, connectionTimeout: 3s }")
+        + &about("MeshRetry", MESH, "{ tcp: { maxConnectAttempt: 4 } }");
+    let by_name = about("MeshAccessLog", "{ kind: MeshService, name: pass_through }", LOG);
+    let other = about("MeshAccessLog", "{ kind: MeshService, name: redis }", LOG);
+    for (profile, policies, logs) in [
+        (Profile::V2_7, &all, 1),
+        (Profile::V2_14, &all, 1),
+        (Profile::V3, &all, 1),
+        (Profile::V2_14, &by_name, 1),
+        (Profile::V2_14, &other, 0),
+        (Profile::V2_14, &time, 0),
+        (Profile::V3, &time, 0),
+    ] {
+        let text = format!("type: Mesh\nname: default\n---{PROXY}{REDIRECTED}{policies}");
+        let plan = plan(&snapshot_by(profile, &text, None), &ProxyId::Dataplane(web())).unwrap();
+        let settings = plan.redirected.unwrap().outbound.unwrap().settings;
+        assert_eq!(settings.access_logs.len(), logs, "{profile} {policies}");
+        assert_eq!((settings.idle_timeout, settings.max_connect_attempts), (None, None), "{profile}");
+    }
 }
 
 #[test]

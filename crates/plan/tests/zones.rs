@@ -110,6 +110,23 @@ fn tag_services_elsewhere_weigh_as_their_instances_and_go_by_the_egress_where_th
 }
 
 #[test]
+fn a_service_that_is_in_other_zones_alone_is_dialled_by_tls_where_the_mesh_takes_plaintext_too() {
+    let permissive = MESH.replace("type: builtin", "type: builtin, mode: PERMISSIVE");
+    for profile in until(V2_14) {
+        for (here, by_tls) in [("", true), (REDIS, false)] {
+            let text = permissive.clone() + WEST + here + &client("tags: {kuma.io/service: redis}");
+            let before = snapshot(profile, "east", &text);
+            // nobody here has a certificate yet
+            let context = Context { certified: Some([].into()), ..before.context().clone() };
+            let after = Snapshot::new(before.resources().iter().cloned(), context);
+            let key: model::ProxyKey = "default/web-1".parse().unwrap();
+            let plan = plan(&after, &key.into()).unwrap();
+            assert_eq!(dialled(&plan).tls.is_some(), by_tls, "{profile} {here}");
+        }
+    }
+}
+
+#[test]
 fn a_local_instance_weighs_as_many_as_there_are_ingresses_that_offer_anything() {
     let idle = WEST.replace("zi-west", "zi-idle").replace("203.0.113.1", "203.0.113.9");
     let idle = idle.split("availableServices").next().unwrap();

@@ -4,7 +4,7 @@ mod health;
 pub(super) mod settings;
 
 use model::topology::Protocol;
-use plan::{Cluster, ClusterKind};
+use plan::{Cluster, ClusterKind, Mixed};
 use serde_json::{Value, json};
 
 use super::destinations::Destinations;
@@ -61,19 +61,19 @@ pub(super) fn cluster(cluster: &Cluster, destinations: Destinations<'_>) -> (Val
     let literal = endpoints.iter().all(|endpoint| is_literal(&endpoint.address));
     tree["type"] = if literal { "STATIC" } else { "STRICT_DNS" }.into();
     tree["loadAssignment"] = endpoint::inline(name, endpoints);
-    if !literal {
+    // otherwise by either, which is what Envoy does of itself
+    if !literal && !destinations.over_ipv6 {
         tree["dnsLookupFamily"] = "V4_ONLY".into();
     }
-    if let Some(outside) = outside {
-        let socket = external_tls::to_outside(outside);
-        match endpoints.first() {
-            // the reference tells it of every endpoint at once, under the address of the first
-            Some(first) if resource.is_some() => {
-                tree["transportSocketMatches"] =
-                    json!([{ "name": first.address, "transportSocket": socket }]);
-            }
-            Some(_) | None => tree["transportSocket"] = socket,
+    match (outside.to_all(), endpoints.first()) {
+        (Ok(None), _) => {}
+        // the reference tells it of every endpoint at once, under the address of the first
+        (Ok(Some(tls)), Some(first)) if resource.is_some() => {
+            let socket = external_tls::to_outside(tls);
+            tree["transportSocketMatches"] = json!([{ "name": first.address, "transportSocket": socket }]);
         }
+        (Ok(Some(tls)), _) => tree["transportSocket"] = external_tls::to_outside(tls),
+        (Err(Mixed), _) => tree["transportSocketMatches"] = external_tls::to_each(outside, endpoints),
     }
     settings::choose(&mut tree, treatment);
     settings::add(&mut tree, treatment, destinations.unasked);

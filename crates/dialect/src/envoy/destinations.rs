@@ -16,6 +16,8 @@ pub(super) struct Destinations<'a> {
     pub(super) mtls: Option<&'a Mtls>,
     /// The mesh of the proxy.
     pub(super) mesh: &'a str,
+    /// Whether the proxy is at an IPv6 address.
+    pub(super) over_ipv6: bool,
     /// What the reference says of them where nobody else does.
     pub(super) unasked: Unasked,
 }

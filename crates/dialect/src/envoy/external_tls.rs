@@ -3,14 +3,24 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use model::policy::TlsVersion;
-use plan::{Authority, ExternalName, ExternalPeer, ExternalTls};
+use plan::{Authority, Endpoint, ExternalName, ExternalPeer, ExternalTls, OutsideTls};
 use serde_json::{Value, json};
 
+use super::endpoint;
 use super::tls::{UPSTREAM, socket};
 use super::words::{object, secret};
 
 /// Whom the host of an Envoy believes.
 const HOST: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// The transport sockets of endpoints that are not all spoken to in the same way, by their tags. Those in plaintext have none.
+pub(super) fn to_each(tls: &OutsideTls, endpoints: &[Endpoint]) -> Value {
+    let of_endpoint = |it: &Endpoint| {
+        let socket = to_outside(tls.to(it)?);
+        Some(json!({ "name": it.address, "match": endpoint::tags(it), "transportSocket": socket }))
+    };
+    endpoints.iter().filter_map(of_endpoint).collect()
+}
 
 /// The transport socket.
 pub(super) fn to_outside(tls: &ExternalTls) -> Value {

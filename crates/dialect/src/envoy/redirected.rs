@@ -3,28 +3,32 @@
 use std::num::NonZeroU16;
 
 use model::policy::{PassthroughMatch, PassthroughProtocol, PassthroughTo};
-use plan::{Leaving, Naming, Passthrough, Redirected};
+use plan::{ConnectionSettings, Leaving, Naming, Passthrough, Proxy, Redirected};
 use serde_json::{Value, json};
 
+use super::access_log::Speaker;
 use super::reference::Unasked;
+use super::split::{Forward, Target};
+use super::tcp_proxy;
 use super::words::{address, duration, extension, object, sanitised, url};
 use super::{EnvoyResources, Note, cluster};
-use crate::redirected::{Family, Way};
+use crate::redirected::{EXTERNAL, Family, Way};
 
 /// Where connections to nowhere go: the reference has it, and nothing leads there.
 const NOWHERE: &str = "self_transparentproxy_no_destination_inbound";
 
 /// Adds the listeners of each address family, and where connections of them go.
-pub(super) fn add(redirected: &Redirected, unasked: Unasked, resources: &mut EnvoyResources) {
+pub(super) fn add(redirected: &Redirected, proxy: &Proxy, unasked: Unasked, resources: &mut EnvoyResources) {
     let Redirected { port, only, ipv6, outbound, naming } = redirected;
     let Naming { unified, marks: _, counts_kafka: _, omitted: _ } = naming;
     for family in Family::all(*ipv6) {
         let name = family.listener(Way::In, *unified);
-        let proxy = tcp_proxy(&name);
+        let speaker = Speaker { proxy, listener: &name, service: "", direction: "INBOUND" };
+        let filters = filters(&name, &ConnectionSettings::default(), &speaker, &mut resources.notes);
         let chains: Vec<Value> = match only {
-            None => vec![json!({ "filters": [proxy] })],
+            None => vec![json!({ "filters": filters })],
             Some(ports) => {
-                let to = |port: &u16| json!({ "filterChainMatch": { "destinationPort": port }, "filters": [proxy] });
+                let to = |port: &u16| json!({ "filterChainMatch": { "destinationPort": port }, "filters": filters });
                 ports.iter().map(to).collect()
             }
         };
@@ -37,7 +41,13 @@ pub(super) fn add(redirected: &Redirected, unasked: Unasked, resources: &mut Env
         }
         if let Some(leaving) = outbound {
             let name = family.listener(Way::Out, *unified);
-            let tree = self::leaving(&name, *family, leaving, *unified, unasked, resources);
+            let tree = self::leaving(
+                &name,
+                *family,
+                leaving,
+                Common { proxy, unified: *unified, unasked },
+                resources,
+            );
             resources.listeners.insert(name, tree);
         }
     }
@@ -51,16 +61,24 @@ pub(super) fn add(redirected: &Redirected, unasked: Unasked, resources: &mut Env
     }
 }
 
+/// What the listeners of a proxy have in common.
+#[derive(Clone, Copy)]
+struct Common<'a> {
+    proxy: &'a Proxy,
+    unified: bool,
+    unasked: Unasked,
+}
+
 /// The listener for connections of this host. Where none may pass, its chain leads to a cluster that is not there, as the
 /// reference has it: they are closed.
 fn leaving(
     name: &str,
     family: Family,
-    Leaving { port, passthrough, origin: _ }: &Leaving,
-    unified: bool,
-    unasked: Unasked,
+    Leaving { port, passthrough, origin: _, settings }: &Leaving,
+    Common { proxy, unified, unasked }: Common<'_>,
     resources: &mut EnvoyResources,
 ) -> Value {
+    let speaker = Speaker { proxy, listener: name, service: EXTERNAL, direction: "OUTBOUND" };
     let ways: Vec<Passed<'_>> = match passthrough {
         Passthrough::Everything => {
             resources.clusters.insert(name.to_owned(), original_destination(name, None, unasked));
@@ -72,20 +90,13 @@ fn leaving(
     let mut chains: Vec<Value> = Vec::new();
     for way in &ways {
         let name = way.name();
-        chains.push(
-            json!({ "name": name, "filterChainMatch": way.condition(), "filters": [tcp_proxy(&name)] }),
-        );
+        let filters = filters(&name, settings, &speaker, &mut resources.notes);
+        chains.push(json!({ "name": name, "filterChainMatch": way.condition(), "filters": filters }));
         resources.clusters.entry(name.clone()).or_insert_with(|| original_destination(&name, None, unasked));
     }
     if chains.is_empty() {
-        return listener(
-            name,
-            Way::Out,
-            family,
-            *port,
-            vec![json!({ "filters": [tcp_proxy(name)] })],
-            unified,
-        );
+        let filters = filters(name, settings, &speaker, &mut resources.notes);
+        return listener(name, Way::Out, family, *port, vec![json!({ "filters": filters })], unified);
     }
     let mut tree = listener(name, Way::Out, family, *port, chains, unified);
     let inspector = |filter: &str, message: &str| {
@@ -191,10 +202,15 @@ fn listener(name: &str, way: Way, family: Family, port: u16, chains: Vec<Value>,
     listener
 }
 
-fn tcp_proxy(name: &str) -> Value {
-    let config = object(json!({ "statPrefix": sanitised(name), "cluster": name }));
-    let message = "extensions.filters.network.tcp_proxy.v3.TcpProxy";
-    extension("envoy.filters.network.tcp_proxy", message, config)
+/// The filters of connections that go on to a cluster of the same name.
+fn filters(
+    name: &str,
+    settings: &ConnectionSettings,
+    speaker: &Speaker<'_>,
+    notes: &mut Vec<Note>,
+) -> Vec<Value> {
+    let forward = Forward { to: Target::Cluster(name.to_owned()), by_client: false };
+    tcp_proxy::filter(&sanitised(name), &forward, settings, speaker, notes)
 }
 
 /// A cluster that dials whatever was meant; from an address that is not redirected, where a family is said.

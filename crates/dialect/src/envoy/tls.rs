@@ -74,7 +74,7 @@ pub(super) fn to_zones(tls: &ProxyTls, destinations: Destinations<'_>) -> Vec<Va
 
 fn by_name(tls: &ProxyTls, name: &str, destinations: Destinations<'_>) -> Value {
     let ProxyTls { sni: _, sni_of_zones: _, peers, mesh, optional: _, params } = tls;
-    let Destinations { clusters: _, mtls, mesh: own_mesh, unasked: _ } = destinations;
+    let Destinations { clusters: _, mtls, mesh: own_mesh, over_ipv6: _, unasked: _ } = destinations;
     let Secrets { identity, authority } = Secrets::of(mtls, own_mesh, mesh);
     let by_uri = |how: &str, text: &str| json!({ "sanType": "URI", "matcher": { how: text } });
     let accepted = match peers {

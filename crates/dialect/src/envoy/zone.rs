@@ -8,15 +8,13 @@ use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use plan::{
-    Backend, Cluster, ClusterKind, Endpoint, Fate, Listener, Match, Proxy, ProxyId, Session, Terminated,
-};
+use plan::{Backend, Cluster, ClusterKind, Fate, Listener, Match, Proxy, ProxyId, Session, Terminated};
 use serde_json::{Map, Value, json};
 
 use super::destinations::Destinations;
 use super::reference::Unasked;
 use super::words::{duration, extension, object, sanitised};
-use super::{EnvoyResources, chain, cluster, endpoint, inbound_tls, rbac};
+use super::{EnvoyResources, chain, cluster, endpoint, external_tls, inbound_tls, rbac};
 
 /// The filter chains of a zone proxy. A listener without any is rejected; an ingress that offers nothing says who it is.
 pub(super) fn chains(listener: &Listener, proxy: &Proxy, destinations: Destinations<'_>) -> Vec<Value> {
@@ -160,9 +158,10 @@ fn outside(destination: &Cluster, is_egress: bool, destinations: Destinations<'_
         return tree;
     }
     if destination.resource.is_none() {
-        if let Some(socket) = tree.as_object_mut().and_then(|tree| tree.shift_remove("transportSocket")) {
-            let of_endpoint = |it: &Endpoint| json!({ "name": it.address, "match": endpoint::tags(it), "transportSocket": socket });
-            tree["transportSocketMatches"] = destination.endpoints.iter().map(of_endpoint).collect();
+        if tree.as_object_mut().and_then(|tree| tree.shift_remove("transportSocket")).is_some()
+            && let Some(tls) = destination.to_outside()
+        {
+            tree["transportSocketMatches"] = external_tls::to_each(tls, &destination.endpoints);
         }
     } else if destinations.unasked.external_services_are_real {
         let groups = tree["loadAssignment"].get_mut("endpoints").and_then(Value::as_array_mut);

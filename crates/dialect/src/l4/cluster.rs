@@ -3,7 +3,7 @@
 mod settings;
 
 use model::Tags;
-use plan::{Cluster as PlanCluster, DirectAccess, Endpoint as PlanEndpoint, Mtls};
+use plan::{Cluster as PlanCluster, DirectAccess, Endpoint as PlanEndpoint, ExternalTls, Mtls};
 use xds::proto::l4::{ClientTls, Cluster, Endpoint, Endpoints, OutsideTls};
 
 use super::listener::millis;
@@ -11,34 +11,52 @@ use super::outside::to_outside;
 use super::tls::begun;
 pub(super) use settings::notes;
 
-/// A cluster, and those of its endpoints that have some tags and can be dialled.
-pub(super) fn cluster(
+/// A cluster, and those of its endpoints that have some tags and can be dialled. Endpoints that want different TLS are in a
+/// cluster of their own each, after the first.
+pub(super) fn clusters(
     name: &str,
     cluster: &PlanCluster,
     subset: &Tags,
     mtls: Option<&Mtls>,
-) -> (Cluster, Endpoints) {
+) -> Vec<(Cluster, Endpoints)> {
     let has_tags = |endpoint: &&PlanEndpoint| subset.matches(&endpoint.tags);
-    let (endpoints, spoken, undialable) = match dialable(cluster, mtls) {
-        Ok((endpoints, spoken)) => {
-            (endpoints.into_iter().filter(has_tags).map(endpoint).collect(), spoken, String::new())
-        }
-        Err(why) => (Vec::new(), Spoken::Plaintext, why),
+    let groups = match dialable(cluster, mtls) {
+        Ok(groups) => groups,
+        Err(why) => vec![(Vec::new(), Err(why))],
     };
+    let made = groups.into_iter().enumerate().map(|(at, (endpoints, spoken))| {
+        let name = if at == 0 { name.to_owned() } else { format!("{name}#{}", at + 1) };
+        let endpoints = endpoints.into_iter().filter(has_tags).map(endpoint).collect();
+        one(name, cluster, spoken, endpoints)
+    });
+    made.collect()
+}
+
+fn one(
+    name: String,
+    cluster: &PlanCluster,
+    spoken: Result<Spoken, String>,
+    endpoints: Vec<Endpoint>,
+) -> (Cluster, Endpoints) {
+    let (spoken, undialable) = match spoken {
+        Ok(spoken) => (spoken, String::new()),
+        Err(why) => (Spoken::Plaintext, why),
+    };
+    let endpoints = if undialable.is_empty() { endpoints } else { Vec::new() };
     let (tls, outside_tls) = match spoken {
         Spoken::Plaintext => (None, None),
         Spoken::Mesh(tls) => (Some(tls), None),
         Spoken::Outside(tls) => (None, Some(tls)),
     };
     let message = Cluster {
-        name: name.to_owned(),
+        name: name.clone(),
         connect_timeout_ms: cluster.connect_timeout.as_ref().map(|t| millis(t.value)).unwrap_or_default(),
         undialable,
         tls,
         outside_tls,
         ..settings::of(&cluster.settings)
     };
-    (message, Endpoints { cluster: name.to_owned(), endpoints })
+    (message, Endpoints { cluster: name, endpoints })
 }
 
 /// What is spoken to endpoints first.
@@ -50,11 +68,11 @@ enum Spoken {
     Outside(OutsideTls),
 }
 
-/// The endpoints that can be dialled, and how they are spoken to; or why there is none.
-fn dialable<'a>(
-    cluster: &'a PlanCluster,
-    mtls: Option<&Mtls>,
-) -> Result<(Vec<&'a PlanEndpoint>, Spoken), String> {
+/// Endpoints that can be dialled, and how they are spoken to, or why they cannot be.
+type Group<'a> = (Vec<&'a PlanEndpoint>, Result<Spoken, String>);
+
+/// The endpoints that can be dialled, by how they are spoken to; or why there is none.
+fn dialable<'a>(cluster: &'a PlanCluster, mtls: Option<&Mtls>) -> Result<Vec<Group<'a>>, String> {
     let PlanCluster {
         name: _,
         service,
@@ -69,12 +87,27 @@ fn dialable<'a>(
         resource: _,
     } = cluster;
     let endpoints = direct.as_ref().map_or(endpoints, |DirectAccess { endpoints, tls: _ }| endpoints);
-    let spoken = match (cluster.to_outside(), tls) {
-        (Some(tls), _) => Spoken::Outside(to_outside(tls)?),
-        (None, Some(tls)) if direct.is_none() => Spoken::Mesh(begun(tls, mtls)?),
-        (None, Some(_) | None) => Spoken::Plaintext,
+    let sockets = sockets(endpoints.iter(), service)?;
+    let (Some(outside), None) = (cluster.to_outside(), tls.as_ref().filter(|_| direct.is_none())) else {
+        let spoken = tls.as_ref().filter(|_| direct.is_none()).map(|tls| begun(tls, mtls).map(Spoken::Mesh));
+        return Ok(vec![(sockets, spoken.unwrap_or(Ok(Spoken::Plaintext)))]);
     };
-    Ok((sockets(endpoints.iter(), service)?, spoken))
+    let mut groups: Vec<(Option<&ExternalTls>, Vec<&PlanEndpoint>)> = Vec::new();
+    for endpoint in sockets {
+        let tls = outside.to(endpoint);
+        match groups.iter_mut().find(|(other, _)| *other == tls) {
+            Some((_, endpoints)) => endpoints.push(endpoint),
+            None => groups.push((tls, vec![endpoint])),
+        }
+    }
+    if groups.is_empty() {
+        groups.push((outside.to_all().ok().flatten(), Vec::new()));
+    }
+    let spoken = |tls: Option<&ExternalTls>| match tls {
+        Some(tls) => to_outside(tls).map(Spoken::Outside),
+        None => Ok(Spoken::Plaintext),
+    };
+    Ok(groups.into_iter().map(|(tls, endpoints)| (endpoints, spoken(tls))).collect())
 }
 
 /// The endpoints that have an address and a port.

@@ -155,7 +155,12 @@ fn end(session: &Session, claim: &mut ServerName) -> Result<(), String> {
     Err(why.to_owned())
 }
 
-fn with_settings(mut listener: Listener, settings: &ConnectionSettings, fill: &Placeholders<'_>) -> Listener {
+/// A listener whose connections are treated so.
+pub(super) fn with_settings(
+    mut listener: Listener,
+    settings: &ConnectionSettings,
+    fill: &Placeholders<'_>,
+) -> Listener {
     let ConnectionSettings {
         idle_timeout,
         max_connect_attempts,

@@ -5,20 +5,23 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 
 use model::policy::{PassthroughMatch, PassthroughProtocol, PassthroughTo};
-use plan::{Leaving, Naming, Passthrough, Redirected};
+use plan::{Leaving, Naming, Passthrough, Proxy, Redirected};
 use xds::proto::l4::{Arrival, Backend, Cluster, Direction as Says, Endpoints, Listener, Route, ServerName};
 
+use super::listener::with_settings;
 use super::{L4Resources, origin};
-use crate::redirected::{Family, Way};
+use crate::access_log_format::Placeholders;
+use crate::redirected::{EXTERNAL, Family, Way};
 
 /// The cluster that leads to wherever a connection of this host was meant to go.
 const OUTSIDE: &str = "outbound:passthrough";
 
 /// Adds the listeners of both directions, their routes and clusters.
-pub(super) fn add(redirected: &Redirected, resources: &mut L4Resources) {
+pub(super) fn add(redirected: &Redirected, proxy: &Proxy, resources: &mut L4Resources) {
     let Redirected { port, only, ipv6, outbound, naming } = redirected;
     let Naming { unified, marks: _, counts_kafka: _, omitted: _ } = naming;
     let Some(leaving) = outbound else { return };
+    let fill = Placeholders { proxy, destination: EXTERNAL, direction: "OUTBOUND" };
     for family in Family::all(*ipv6) {
         if *port != 0 {
             let name = family.listener(Way::In, *unified);
@@ -37,6 +40,7 @@ pub(super) fn add(redirected: &Redirected, resources: &mut L4Resources) {
         }
         let name = family.listener(Way::Out, *unified);
         let listener = redirected_to(&name, Says::Outbound, *family, leaving.port);
+        let listener = with_settings(listener, &leaving.settings, &fill);
         resources.routes.insert(name.clone(), unclaimed(&name, leaving));
         resources.listeners.insert(name, listener);
     }
@@ -44,7 +48,7 @@ pub(super) fn add(redirected: &Redirected, resources: &mut L4Resources) {
         insert(to_original(OUTSIDE), resources);
     }
     if let Passthrough::Only(matches) = &leaving.passthrough {
-        only_to(matches, leaving, *ipv6, resources);
+        only_to(matches, leaving, &fill, *ipv6, resources);
     }
 }
 
@@ -109,7 +113,13 @@ type Place = (String, u8, Option<NonZeroU16>);
 
 /// A captured listener for each network and port: of several destinations within one those that TLS is spoken with are told
 /// apart by the server name, unless anything may be spoken.
-fn only_to(matches: &[PassthroughMatch], leaving: &Leaving, ipv6: bool, resources: &mut L4Resources) {
+fn only_to(
+    matches: &[PassthroughMatch],
+    leaving: &Leaving,
+    fill: &Placeholders<'_>,
+    ipv6: bool,
+    resources: &mut L4Resources,
+) {
     let mut places: BTreeMap<Place, (bool, Vec<String>)> = BTreeMap::new();
     for PassthroughMatch { to, written, port, protocol } in matches {
         let (networks, name) = match to {
@@ -155,6 +165,7 @@ fn only_to(matches: &[PassthroughMatch], leaving: &Leaving, ipv6: bool, resource
             arrival: Arrival::Captured.into(),
             ..Listener::default()
         };
+        let listener = with_settings(listener, &leaving.settings, fill);
         let policy = leaving.origin.as_ref().map(|policy| origin(policy, "default".to_owned()));
         resources.routes.insert(name.clone(), Route { origin: policy, ..passed(&name, OUTSIDE, None) });
         resources.listeners.insert(name, listener);

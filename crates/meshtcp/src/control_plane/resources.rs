@@ -70,19 +70,32 @@ impl Args {
             if by_flag { String::new() } else { format!(", e.g. with `env -u {}`", StoreChoice::VARIABLE) }
         ))
     }
+
+    /// The store; `None`: the resources are files.
+    ///
+    /// # Errors
+    /// In words: nobody says which, and there is no place for one.
+    fn store(&self) -> Result<Option<StoreChoice>, String> {
+        match &self.store {
+            _ if !self.paths.is_empty() => Ok(None),
+            Some(store) => Ok(Some(store.clone())),
+            None => StoreChoice::default_place().map(Some),
+        }
+    }
+
+    /// Where what host names stand for is kept, unless somebody says it; `None`: nowhere.
+    pub(super) fn host_addresses(&self) -> Option<PathBuf> {
+        StoreChoice::host_addresses(self.store().ok()?.as_ref())
+    }
 }
 
 impl Resources {
     pub(super) async fn open(arguments: &Args, metrics: &StoreMetrics) -> Result<Self, String> {
-        let Args { paths, store, rules } = arguments;
-        if !paths.is_empty() {
+        let Args { paths, store: _, rules } = arguments;
+        let Some(choice) = arguments.store()? else {
             let source = source::Source::of(paths.clone(), rules.clone());
             let store = source.open().map_err(|error| error.to_string())?;
             return Ok(Resources::Files(Box::new(store), source.in_words()));
-        }
-        let choice = match store {
-            Some(choice) => choice.clone(),
-            None => StoreChoice::default_place()?,
         };
         let store = MeteredStore::new(choice.open().await?, metrics.clone());
         Ok(Resources::Store(Arc::new(store), rules.clone(), choice.kind()))

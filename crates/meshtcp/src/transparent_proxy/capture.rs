@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
-use super::ports::{Network, OwnPorts, Ports, Users};
-use super::rules::{Chain, Family, Rule, Ruleset, Then, Transport, When};
+use super::ports::{Network, OwnPorts, Ports, Transport, Users};
+use super::rules::{Chain, Family, Rule, Ruleset, Then, When};
 
 /// What a proxy is from when it hands a connection to the application beside it: such are left alone.
 const HANDED_OVER: [(Family, IpAddr); 2] = [
@@ -54,7 +54,8 @@ pub(super) struct Capture {
     /// What is dialled without the proxy: IP addresses and networks
     #[arg(long, value_name = "CIDRS", value_delimiter = ',')]
     exclude_outbound_ips: Vec<Network>,
-    /// What users dial without the proxy: PORTS:USERS or tcp:PORTS:USERS, or USERS for all ports; by numbers; may be repeated
+    /// What users dial without the proxy: PORTS:USERS, with tcp: or udp: (of which only DNS is redirected) before it, or USERS for
+    /// all ports; by numbers; may be repeated
     #[arg(long, value_name = "RULE")]
     exclude_outbound_ports_for_uids: Vec<OwnPorts>,
     /// Interfaces whose connections are left alone, in both directions, e.g. docker0
@@ -125,21 +126,24 @@ impl Capture {
             rules.push(rule("the proxy to this host itself", Some(family), when, then));
         }
         rules.push(rule("the proxy", None, [When::Of(user)], Then::Leave));
-        rules.extend(self.dns());
+        let dns = self.dns();
+        for OwnPorts { transports, ports, users } in &self.exclude_outbound_ports_for_uids {
+            // before anything is redirected, and of UDP only where something is
+            for transport in transports.iter().filter(|it| **it == Transport::Tcp || !dns.is_empty()) {
+                for (user, ports) in
+                    users.iter().flat_map(|user| chunks(ports).map(move |ports| (user, ports)))
+                {
+                    let when = [When::Ports(*transport, ports), When::Of(*user)];
+                    rules.push(rule("a user that is left alone", None, when, Then::Leave));
+                }
+            }
+        }
+        rules.extend(dns);
         rules.push(rule("this host to itself", None, [lo()], Then::Leave));
         let interface = |name: &String| {
             rule("an interface that is left alone", None, [When::Out(name.clone())], Then::Leave)
         };
         rules.extend(self.exclude_interfaces.iter().map(interface));
-        for OwnPorts { ports, users } in &self.exclude_outbound_ports_for_uids {
-            for user in users {
-                let named = chunks(ports).map(|ports| {
-                    let when = [When::Ports(Transport::Tcp, ports), When::Of(*user)];
-                    rule("a user that is left alone", None, when, Then::Leave)
-                });
-                rules.extend(named);
-            }
-        }
         let left_alone = ports(&self.exclude_outbound_ports, "--exclude-outbound-ports")?;
         rules.extend(without(&left_alone));
         let network = |network: &Network| {

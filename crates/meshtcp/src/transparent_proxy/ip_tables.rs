@@ -1,7 +1,7 @@
 //! Rules as `iptables-restore` says them: two chains of our own in the `nat` table, and a jump to each.
 
-use super::ports::{Network, Ports};
-use super::rules::{Chain, Family, Marks, Rule, Ruleset, Then, Transport, When};
+use super::ports::{Network, Ports, Transport};
+use super::rules::{Chain, Family, Marks, Rule, Ruleset, Then, When};
 
 fn own(chain: Chain) -> &'static str {
     match chain {
@@ -17,13 +17,16 @@ fn hook(chain: Chain) -> &'static str {
     }
 }
 
-/// The lines that put the rules of a family in place, on top of what else there is. The jumps come first, so that no other
-/// rule decides before ours.
-pub(super) fn script(ruleset: &Ruleset, family: Family) -> String {
+/// The lines that put the rules of a family in the place of what is there of ours, on top of what else there is: all of it in one
+/// step. The jumps come first, so that no other rule decides before ours.
+pub(super) fn script(ruleset: &Ruleset, family: Family, before: &Found) -> String {
     let mut text = "*nat\n".to_owned();
     for chain in ruleset.chains.keys() {
+        // one that is there is emptied by this
         text += &format!(":{} - [0:0]\n", own(*chain));
     }
+    let is_left = |chain: &&Chain| !ruleset.chains.contains_key(*chain);
+    text += &without(&before.jumps, before.chains.iter().filter(is_left));
     for chain in ruleset.chains.keys() {
         for rule in ruleset.of_family(*chain, family) {
             text += &format!("-A {} {}\n", own(*chain), said(rule));
@@ -46,14 +49,13 @@ fn called(chain: Chain, family: Family) -> String {
 
 /// The lines that take out what [`found`](Found) says is there.
 pub(super) fn removal(found: &Found) -> String {
-    let mut text = "*nat\n".to_owned();
-    for chain in &found.jumps {
-        text += &format!("-D {} -j {}\n", hook(*chain), own(*chain));
-    }
-    for chain in &found.chains {
-        text += &format!("-F {}\n-X {}\n", own(*chain), own(*chain));
-    }
-    text + "COMMIT\n"
+    format!("*nat\n{}COMMIT\n", without(&found.jumps, found.chains.iter()))
+}
+
+fn without<'c>(jumps: &[Chain], chains: impl Iterator<Item = &'c Chain>) -> String {
+    let jumps = jumps.iter().map(|chain| format!("-D {} -j {}\n", hook(*chain), own(*chain)));
+    let chains = chains.map(|chain| format!("-F {}\n-X {}\n", own(*chain), own(*chain)));
+    jumps.chain(chains).collect()
 }
 
 /// What is there of ours, of what `iptables-save -t nat` prints.

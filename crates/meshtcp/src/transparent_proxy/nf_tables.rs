@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::ports::{Network, Ports};
-use super::rules::{Chain, Family, Marks, Rule, Ruleset, Then, Transport, When};
+use super::ports::{Network, Ports, Transport};
+use super::rules::{Chain, Family, Marks, Rule, Ruleset, Then, When};
 
 /// The table.
 pub(super) const TABLE: &str = "meshtcp";

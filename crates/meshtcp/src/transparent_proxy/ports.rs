@@ -1,4 +1,4 @@
-//! Ports, users and networks, as people write them.
+//! Ports, users, networks and transports, as people write them.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -71,9 +71,21 @@ impl fmt::Display for Network {
     }
 }
 
-/// What a user dials without the proxy: `[tcp:]PORTS:USERS`, where `*` is all ports, or `USERS` alone.
+/// What is redirected: of UDP only DNS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Transport {
+    Tcp,
+    Udp,
+}
+
+impl Transport {
+    pub(super) const ALL: [Self; 2] = [Self::Tcp, Self::Udp];
+}
+
+/// What a user dials without the proxy: `[tcp:|udp:]PORTS:USERS`, where `*` is all ports, or `USERS` alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct OwnPorts {
+    pub(super) transports: Vec<Transport>,
     /// Empty: all.
     pub(super) ports: Vec<Ports>,
     pub(super) users: Vec<Users>,
@@ -84,17 +96,18 @@ impl FromStr for OwnPorts {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let parts: Vec<&str> = text.split(':').collect();
-        let (ports, users) = match parts.as_slice() {
-            [users] => ("*", *users),
-            [ports, users] | ["tcp", ports, users] => (*ports, *users),
-            ["udp", ..] => return Err("only TCP is redirected: write tcp:PORTS:USERS".to_owned()),
+        let (transports, ports, users) = match parts.as_slice() {
+            [users] => (Transport::ALL.to_vec(), "*", *users),
+            [ports, users] | ["*" | "", ports, users] => (Transport::ALL.to_vec(), *ports, *users),
+            ["tcp", ports, users] => (vec![Transport::Tcp], *ports, *users),
+            ["udp", ports, users] => (vec![Transport::Udp], *ports, *users),
             _ => return Err(format!("`{text}` is not understood: write e.g. tcp:5432,6000-6010:1000")),
         };
         let ports = match ports {
             "*" | "" => Vec::new(),
             ports => ports.split(',').map(str::parse).collect::<Result<_, _>>()?,
         };
-        Ok(Self { ports, users: users.split(',').map(str::parse).collect::<Result<_, _>>()? })
+        Ok(Self { transports, ports, users: users.split(',').map(str::parse).collect::<Result<_, _>>()? })
     }
 }
 
@@ -114,6 +127,8 @@ mod tests {
         assert_eq!((own.ports.len(), own.users[1]), (2, Users { first: 2000, last: 2010 }));
         assert_eq!("1000".parse::<OwnPorts>().unwrap().ports, []);
         assert_eq!("*:1000".parse::<OwnPorts>().unwrap().ports, []);
-        assert!("udp:53:1000".parse::<OwnPorts>().unwrap_err().contains("only TCP"));
+        assert_eq!("*:1000".parse::<OwnPorts>().unwrap().transports, Transport::ALL);
+        assert_eq!("udp:53:1000".parse::<OwnPorts>().unwrap().transports, [Transport::Udp]);
+        assert!("sctp:53:1000".parse::<OwnPorts>().unwrap_err().contains("not understood"));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::ports::{Network, Ports, Users};
+use super::ports::{Network, Ports, Transport, Users};
 
 /// Which connections a chain looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,13 +40,6 @@ impl Chain {
 pub(super) enum Family {
     V4,
     V6,
-}
-
-/// What is redirected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Transport {
-    Tcp,
-    Udp,
 }
 
 /// A condition on a connection.

@@ -37,6 +37,9 @@ struct Tables {
     save: &'static str,
 }
 
+/// How a script is added to what is there: after whoever is at it just now, in seconds.
+const ADDED: [&str; 2] = ["--noflush", "--wait=5"];
+
 const TABLES: [Tables; 2] = [
     Tables { family: Family::V4, restore: "iptables-restore", save: "iptables-save" },
     Tables { family: Family::V6, restore: "ip6tables-restore", save: "ip6tables-save" },
@@ -100,7 +103,8 @@ impl Tool {
             Self::Nft => nf_tables::script(ruleset),
             Self::Iptables => {
                 let of = |tables: &Tables| {
-                    format!("# {} --noflush\n{}", tables.restore, ip_tables::script(ruleset, tables.family))
+                    let script = ip_tables::script(ruleset, tables.family, &Found::default());
+                    format!("# {} --noflush\n{script}", tables.restore)
                 };
                 TABLES.iter().filter(|it| ruleset.families.contains(&it.family)).map(of).collect()
             }
@@ -149,7 +153,13 @@ impl Tool {
         }
     }
 
-    /// Puts rules in the place of what was there.
+    /// The others that have something of ours in the kernel: both would redirect.
+    pub(super) fn others(self) -> impl Iterator<Item = Self> {
+        let has_some = |other: &Self| other.installed().is_ok_and(|marks| !marks.is_empty());
+        Self::all_found().into_iter().filter(move |other| *other != self).filter(has_some)
+    }
+
+    /// Puts rules in the place of what was there, in one step of the kernel; with iptables, in one for each family.
     ///
     /// # Errors
     /// In words: the tool fails.
@@ -157,9 +167,13 @@ impl Tool {
         match self {
             Self::Nft => told("nft", &["-f", "-"], &nf_tables::script(ruleset)),
             Self::Iptables => {
-                self.remove()?;
-                for tables in there().filter(|it| ruleset.families.contains(&it.family)) {
-                    told(tables.restore, &["--noflush"], &ip_tables::script(ruleset, tables.family))?;
+                for (tables, found) in saved()? {
+                    let script = match ruleset.families.contains(&tables.family) {
+                        true => ip_tables::script(ruleset, tables.family, &found),
+                        false if found.is_empty() => continue,
+                        false => ip_tables::removal(&found),
+                    };
+                    told(tables.restore, &ADDED, &script)?;
                 }
                 Ok(())
             }
@@ -183,7 +197,7 @@ impl Tool {
                 let found = saved()?.into_iter().filter(|(_, found)| !found.is_empty());
                 let found: Vec<(Tables, Found)> = found.collect();
                 for (tables, found) in &found {
-                    told(tables.restore, &["--noflush"], &ip_tables::removal(found))?;
+                    told(tables.restore, &ADDED, &ip_tables::removal(found))?;
                 }
                 Ok(!found.is_empty())
             }

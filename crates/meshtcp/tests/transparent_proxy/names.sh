@@ -25,9 +25,9 @@ networking:
   inbound: [{ port: 8080, tags: { kuma.io/service: web } }]
   transparentProxying: { redirectPortInbound: 15006, redirectPortOutbound: 15001 }
 Y
-# a server of the host, which knows one name, and says so over UDP and TCP
+# a server, which knows one name, and says so over UDP and TCP
 cat > upstream.py <<'P'
-import socket, struct, threading
+import socket, struct, sys, threading
 def answer(query):
     end = query.index(b"\0", 12) + 5
     kind = struct.unpack_from("!H", query, end - 4)[0]
@@ -36,7 +36,7 @@ def answer(query):
     head = query[:2] + struct.pack("!HHHHH", 0x8180 if known else 0x8183, 1, int(found), 0, 0)
     return head + query[12:end] + (b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\x0a\x09\x09\x09" if found else b"")
 def tcp():
-    listener = socket.create_server(("127.0.0.9", 53))
+    listener = socket.create_server((sys.argv[1], 53))
     while True:
         connection, _ = listener.accept()
         length = struct.unpack("!H", connection.recv(2))[0]
@@ -45,12 +45,12 @@ def tcp():
         connection.close()
 threading.Thread(target=tcp, daemon=True).start()
 udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-udp.bind(("127.0.0.9", 53))
+udp.bind((sys.argv[1], 53))
 while True:
     query, client = udp.recvfrom(4096)
     udp.sendto(answer(query), client)
 P
-python3 upstream.py &
+python3 upstream.py 127.0.0.9 &
 echo 'nameserver 127.0.0.9' > servers
 "$MESHTCP" up mesh --dns --dns-servers "$PWD/servers" --admin 127.0.0.1:9901 > up.log 2>&1 &
 up=$!
@@ -142,6 +142,24 @@ capture install --user 5678 --redirect-dns
 echo 'nameserver 10.0.0.9' > servers
 sleep 2.2
 same '2' "$(asked db.example)"
+soon eval 'metrics | grep -q "meshtcp_dns_queries_total{outcome=\"loop\"} [1-9]"'
+capture uninstall
+
+# of a user whose queries are left alone nobody here hears; the other host has a server of its own
+there python3 upstream.py 10.0.0.9 &
+soon listens 53 there
+capture install --user 5678 --redirect-dns --exclude-outbound-ports-for-uids udp:53:1001
+same "$vip" "$(python3 "$SCENES/peer.py" ask 1000 redis.svc.mesh.local)"
+same 'no such name' "$(python3 "$SCENES/peer.py" ask 1001 redis.svc.mesh.local)"
+capture uninstall
+
+# a port that an application asked from is taken by a query of the proxy to the same server: the kernel redirects it as it did
+# before, and it is sent again from another
+echo 'nameserver 10.0.0.9' > servers
+echo '40000 40999' > /proc/sys/net/ipv4/ip_local_port_range
+sleep 2.2
+capture install --user 0 --redirect-dns
+same '250 of 250' "$(python3 "$SCENES/peer.py" asks 1000 10.0.0.9 db.example 250)"
 soon eval 'metrics | grep -q "meshtcp_dns_queries_total{outcome=\"loop\"} [1-9]"'
 capture uninstall
 kill "$up"

@@ -67,6 +67,30 @@ iptables -t nat -D OUTPUT -j MESHTCP_OUTBOUND
 want 1 capture status --tool iptables "${flags[@]}"
 want 0 capture install --tool iptables "${flags[@]}"
 same "$installed" "$(saved)"
+# what somebody was killed over: one family without rules, one jump too many, chains that nothing leads to
+ip6tables -t nat -D OUTPUT -j MESHTCP_OUTBOUND
+ip6tables -t nat -F MESHTCP_OUTBOUND
+ip6tables -t nat -X MESHTCP_OUTBOUND
+iptables -t nat -A OUTPUT -j MESHTCP_OUTBOUND
+iptables -t nat -D PREROUTING -j MESHTCP_INBOUND
+want 1 capture status --tool iptables "${flags[@]}"
+want 0 capture install --tool iptables "${flags[@]}"
+same "$installed" "$(saved)"
+# another tool: only one may redirect
+want 0 capture install --tool nft "${flags[@]}"
+same "$before" "$(saved)"
+want 0 capture install --tool iptables "${flags[@]}"
+want 1 nft list table inet meshtcp
+same "$installed" "$(saved)"
+nft 'add table inet meshtcp; add chain inet meshtcp outbound'
+want 1 capture status --tool iptables "${flags[@]}"
+says 'too much: what was installed with nft'
+want 0 capture install --tool iptables "${flags[@]}"
+want 1 nft list table inet meshtcp
+# of one family, of one direction
+want 0 capture install --tool iptables --ip-family-mode ipv4 --redirect-inbound false
+want 1 ip6tables -t nat -L MESHTCP_OUTBOUND
+want 1 iptables -t nat -L MESHTCP_INBOUND
 want 0 capture uninstall
 says 'taken out with iptables'
 same "$before" "$(saved)"

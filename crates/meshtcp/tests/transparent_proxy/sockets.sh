@@ -39,6 +39,12 @@ for tool in nft iptables; do
   same '8080 for here' "$(from_there 10.0.0.5 8080)"
   same '80 for here' "$(dials 1000 10.0.0.9 80)"
 
+  # while rules are replaced others are there: nobody gets past the proxy
+  for at in $(seq 12); do capture install --tool "$tool" --exclude-outbound-ports "$((9000 + at))" > replaced 2>&1; done &
+  replacing=$!
+  while kill -0 "$replacing" 2> /dev/null; do same '15001 for 10.0.0.9:80' "$(dials 1000 10.0.0.9 80)"; done
+  wait "$replacing"
+
   # only what goes out, of one family
   want 0 capture install --tool "$tool" --redirect-inbound false --ip-family-mode ipv4
   same '8080 for here' "$(from_there 10.0.0.5 8080)"

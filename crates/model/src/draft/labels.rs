@@ -39,6 +39,16 @@ pub(crate) fn complete(envelope: &Envelope<'_>, document: &Value, options: &Opti
         if since_2_9 && let Some(proxy_type) = proxy_type(envelope.kind, document) {
             default(PROXY_TYPE_LABEL, proxy_type);
         }
+        if envelope.kind == Kind::Dataplane && options.profile.has_zone_proxy_listeners() {
+            let listeners = document.pointer("/networking/listeners").and_then(Value::as_array);
+            for kind in listeners.into_iter().flatten().filter_map(|listener| listener["type"].as_str()) {
+                match kind {
+                    "ZoneIngress" => default("kuma.io/listener-zoneingress", "enabled"),
+                    "ZoneEgress" => default("kuma.io/listener-zoneegress", "enabled"),
+                    _ => None,
+                };
+            }
+        }
     }
     labels
 }
@@ -164,6 +174,15 @@ mod tests {
         for (networking, sort) in [(inbound, "proxy-type=sidecar"), (gateway, "proxy-type=gateway")] {
             let found = labels(&dataplane(networking), Profile::V2_14);
             assert!(found.iter().any(|label| label == sort), "{found:?}");
+        }
+        let listens = json!({ "address": "10.0.0.1", "listeners": [
+            { "type": "ZoneIngress", "address": "10.0.0.1", "port": 1 },
+            { "type": "ZoneEgress", "address": "10.0.0.1", "port": 2 },
+        ] });
+        let both = ["listener-zoneegress=enabled", "listener-zoneingress=enabled"];
+        for profile in [Profile::V2_14, Profile::V3] {
+            let found = labels(&dataplane(listens.clone()), profile);
+            assert!(both.iter().all(|label| found.iter().any(|it| it == label)), "{profile} {found:?}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What becomes of redirected connections that no listener is for, in words.
 
 use super::{RedirectedExplanation, SettingExplanation};
-use crate::plan::Redirected;
+use crate::plan::{PolicyOrigin, Redirected};
 
 /// Says it; `None` where no connections of this host are redirected.
 pub(super) fn explained(redirected: &Redirected) -> Option<RedirectedExplanation> {
@@ -28,5 +28,11 @@ pub(super) fn explained(redirected: &Redirected) -> Option<RedirectedExplanation
         }
         .to_owned(),
     };
-    Some(RedirectedExplanation { outbound, inbound })
+    let of_outbound = |(name, value, origin): (&str, String, &PolicyOrigin)| SettingExplanation {
+        name: format!("{name} of what no outbound is for"),
+        value,
+        from: origin.to_string(),
+    };
+    let settings = leaving.settings.explained().into_iter().map(of_outbound).collect();
+    Some(RedirectedExplanation { outbound, inbound, settings })
 }

@@ -44,8 +44,9 @@ impl fmt::Display for Explanation {
         let Explanation { proxy, profile, outbounds, inbounds, redirected, policies, warnings } = self;
         let mut below: Vec<Node> = outbounds.iter().map(outbound).collect();
         below.extend(inbounds.iter().map(inbound));
-        if let Some(RedirectedExplanation { outbound, inbound }) = redirected {
-            below.push(Node::new("redirected by the kernel", vec![setting(outbound), setting(inbound)]));
+        if let Some(RedirectedExplanation { outbound, inbound, settings }) = redirected {
+            let all = [outbound, inbound].into_iter().chain(settings).map(setting).collect();
+            below.push(Node::new("redirected by the kernel", all));
         }
         if below.is_empty() {
             below.push(Node::leaf("no such outbound"));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::plan::{Cluster, ClusterKind, ClusterSettings, DirectAccess, Endpoint};
+use crate::plan::{Cluster, ClusterKind, ClusterSettings, DirectAccess, Endpoint, OutsideTls};
 
 pub(super) fn cluster(cluster: &Cluster) -> Value {
     let Cluster {
@@ -45,16 +45,22 @@ fn kind_json(kind: &ClusterKind) -> Value {
         ClusterKind::Application => json!({ "kind": "application" }),
         ClusterKind::Egress { protocol } => json!({ "kind": "egress", "protocol": protocol.as_str() }),
         ClusterKind::External { protocol, tls } => {
-            json!({ "kind": "external", "protocol": protocol.as_str(), "tls": tls })
+            with_tls(json!({ "kind": "external", "protocol": protocol.as_str() }), tls)
         }
     }
 }
 
 fn direct_json(DirectAccess { endpoints, tls }: &DirectAccess) -> Value {
-    json!({
-        "endpoints": endpoints.iter().map(endpoint).collect::<Vec<_>>(),
-        "tls": tls,
-    })
+    with_tls(json!({ "endpoints": endpoints.iter().map(endpoint).collect::<Vec<_>>() }), tls)
+}
+
+fn with_tls(mut tree: Value, tls: &OutsideTls) -> Value {
+    let (first, others) = tls.parts();
+    tree["tls"] = json!(first);
+    if !others.is_empty() {
+        tree["otherTls"] = json!(others);
+    }
+    tree
 }
 
 fn endpoint(endpoint: &Endpoint) -> Value {

@@ -7,7 +7,7 @@ use model::Tags;
 use model::topology::Protocol;
 use serde::Serialize;
 
-use super::{ClusterSettings, ExternalTls, Sourced, TlsParams};
+use super::{ClusterSettings, OutsideTls, Sourced, TlsParams};
 
 /// A destination that some backend of the plan names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -52,12 +52,11 @@ impl Cluster {
         }
     }
 
-    /// TLS that this proxy originates to it outside the mesh, where it is dialled directly; `None`: it speaks plaintext to it, or
-    /// that of the mesh.
-    pub fn to_outside(&self) -> Option<&ExternalTls> {
+    /// How this proxy speaks to it outside the mesh, where it is dialled directly; `None`: it is not.
+    pub fn to_outside(&self) -> Option<&OutsideTls> {
         match (&self.direct, &self.kind) {
-            (Some(direct), _) => direct.tls.as_ref(),
-            (None, ClusterKind::External { protocol: _, tls }) => tls.as_ref(),
+            (Some(direct), _) => Some(&direct.tls),
+            (None, ClusterKind::External { protocol: _, tls }) => Some(tls),
             (None, _) => None,
         }
     }
@@ -68,8 +67,8 @@ impl Cluster {
 pub struct DirectAccess {
     /// Its endpoints, sorted by priority, address and port.
     pub endpoints: Vec<Endpoint>,
-    /// TLS that it wants.
-    pub tls: Option<ExternalTls>,
+    /// TLS that they want.
+    pub tls: OutsideTls,
 }
 
 /// Which sort of destination a cluster is.
@@ -97,7 +96,7 @@ pub enum ClusterKind {
         /// What it speaks.
         protocol: Protocol,
         /// TLS that this proxy originates.
-        tls: Option<ExternalTls>,
+        tls: OutsideTls,
     },
 }
 

@@ -1,13 +1,13 @@
 //! TLS that a proxy originates to a service outside the mesh (spec 07 §15).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use model::policy::TlsVersion;
 use serde::{Serialize, Serializer};
 
-use super::Plan;
+use super::{Endpoint, Plan};
 
 /// TLS that a proxy originates to a service outside the mesh. It names secrets; what is in them stands in no plan.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -20,6 +20,59 @@ pub struct ExternalTls {
     /// The certificate that the proxy shows; absent: none.
     pub client_certificate: Option<ExternalSecret>,
 }
+
+/// How the endpoints of a destination outside the mesh are spoken to. Several services may stand behind one name, each with TLS
+/// of its own, or none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct OutsideTls {
+    first: Option<ExternalTls>,
+    /// Of the services that want another than the first, by [who offers](Endpoint::offered_by) an endpoint.
+    others: BTreeMap<String, Option<ExternalTls>>,
+}
+
+impl From<Option<ExternalTls>> for OutsideTls {
+    /// The same to all.
+    fn from(first: Option<ExternalTls>) -> Self {
+        Self { first, others: BTreeMap::new() }
+    }
+}
+
+impl OutsideTls {
+    /// Adds how the endpoints of one more service are spoken to.
+    pub(crate) fn add(&mut self, offered_by: String, tls: Option<ExternalTls>) {
+        if tls != self.first {
+            self.others.insert(offered_by, tls);
+        }
+    }
+
+    /// TLS to an endpoint; `None`: plaintext.
+    pub fn to(&self, endpoint: &Endpoint) -> Option<&ExternalTls> {
+        self.others.get(&endpoint.offered_by).unwrap_or(&self.first).as_ref()
+    }
+
+    /// TLS to all endpoints; `None`: plaintext.
+    ///
+    /// # Errors
+    ///
+    /// They are not all spoken to in the same way.
+    pub fn to_all(&self) -> Result<Option<&ExternalTls>, Mixed> {
+        if self.others.is_empty() { Ok(self.first.as_ref()) } else { Err(Mixed) }
+    }
+
+    /// Each way in which endpoints are spoken to by TLS.
+    pub fn each(&self) -> impl Iterator<Item = &ExternalTls> {
+        [&self.first].into_iter().chain(self.others.values()).flatten()
+    }
+
+    /// The TLS of the first service, and of those that want another, by who offers an endpoint.
+    pub(crate) fn parts(&self) -> (Option<&ExternalTls>, &BTreeMap<String, Option<ExternalTls>>) {
+        (self.first.as_ref(), &self.others)
+    }
+}
+
+/// Endpoints of one destination are spoken to in different ways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mixed;
 
 /// Whom a proxy takes for a service outside the mesh.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -101,7 +154,8 @@ impl Plan {
     pub fn external_secrets(&self) -> BTreeSet<ExternalSecret> {
         self.clusters
             .values()
-            .flat_map(|it| it.to_outside())
+            .filter_map(|it| it.to_outside())
+            .flat_map(OutsideTls::each)
             .flat_map(ExternalTls::secrets)
             .cloned()
             .collect()

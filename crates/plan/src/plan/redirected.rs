@@ -2,7 +2,7 @@
 
 use model::policy::PassthroughMatch;
 
-use super::{Naming, PolicyOrigin};
+use super::{ConnectionSettings, Naming, PolicyOrigin};
 
 /// What becomes of connections that the kernel redirects to the proxy (transparent proxying), as far as no listener that is
 /// [captured](super::Bind::captured) is for their original destination.
@@ -32,6 +32,8 @@ pub struct Leaving {
     pub passthrough: Passthrough,
     /// The most important policy that says so; absent: the mesh does, or nobody.
     pub origin: Option<PolicyOrigin>,
+    /// How they are treated: of the policies about destinations only a MeshAccessLog speaks of them.
+    pub settings: ConnectionSettings,
 }
 
 /// Which connections are passed on to where they were meant to go; the others are refused.

@@ -206,9 +206,8 @@ impl<'v, 'a> Clusters<'v, 'a> {
 
 /// That nothing, or too little, is verified of a destination outside the mesh that the proxy dials itself.
 fn unverified(cluster: &Cluster) -> Option<String> {
-    let tls = cluster.to_outside()?;
     let service = cluster.resource.as_ref().unwrap_or(&cluster.service);
-    match &tls.verify {
+    cluster.to_outside()?.each().find_map(|tls| match &tls.verify {
         ExternalPeer::Anybody => Some(format!(
             "{service} asks for TLS that verifies nothing: whoever answers at its address is taken for it"
         )),
@@ -222,7 +221,7 @@ fn unverified(cluster: &Cluster) -> Option<String> {
             ))
         }
         ExternalPeer::Certified { .. } => None,
-    }
+    })
 }
 
 /// The service with the name of its port as section, which rules of policies are looked up by.

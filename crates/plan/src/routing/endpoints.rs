@@ -22,7 +22,7 @@ use model::{Resource, Spec, Tags};
 use super::facts::Facts;
 use super::protocol;
 use super::service::Service;
-use crate::plan::{DirectAccess, Endpoint, ExternalTls};
+use crate::plan::{DirectAccess, Endpoint, OutsideTls};
 use crate::reader::Reader;
 
 pub(super) use cross_mesh::of_other_mesh;
@@ -37,7 +37,7 @@ pub(super) struct Outside {
     /// Whether it is reached through the zone's egress.
     pub(super) by_egress: bool,
     /// TLS that the proxy itself would have to originate.
-    pub(super) tls: Option<ExternalTls>,
+    pub(super) tls: OutsideTls,
     /// How it could be reached without an egress, where the mesh has none.
     pub(super) direct: Option<DirectAccess>,
     /// Why its TLS secrets cannot be loaded, in words; absent: they can, or nobody tried.

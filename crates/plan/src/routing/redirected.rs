@@ -6,15 +6,23 @@ use model::policy::{PassthroughConf, PassthroughMatches, PassthroughMode, Policy
 use super::facts::Facts;
 use super::inbound::Offered;
 use super::mesh_tls::MeshTls;
+use super::settings::{self, Said as SaidOfListener};
 use crate::matching::policy_of;
-use crate::plan::{Accepts, Leaving, Naming, Passthrough, PolicyOrigin, Redirected, Warning};
+use crate::plan::{
+    Accepts, ConnectionSettings, Leaving, Naming, Passthrough, PolicyOrigin, Redirected, Warning,
+};
+use crate::rules::{Rules, mesh_id};
 use crate::view::View;
+
+/// What the reference calls, as if it were a service, what no outbound is for.
+const PASSED_THROUGH: &str = "pass_through";
 
 /// Says it for both directions; `None`: nothing is redirected, and nobody acts as if.
 pub(super) fn redirected(
     view: &View<'_>,
     facts: &Facts<'_>,
     mesh_tls: &MeshTls<'_>,
+    access_log: &Rules,
     inbounds: &[Offered],
     warnings: &mut Vec<Warning>,
 ) -> Option<Redirected> {
@@ -48,7 +56,10 @@ pub(super) fn redirected(
         port: redirection.map_or(0, |redirection| redirection.inbound),
         only: is_closed.then_some(ports),
         ipv6: redirection.is_none_or(|redirection| redirection.ipv6),
-        outbound: redirection.map(|redirection| leaving(view, redirection.outbound, said)),
+        outbound: redirection.map(|redirection| Leaving {
+            settings: settings(view, access_log, warnings),
+            ..leaving(view, redirection.outbound, said)
+        }),
         naming: Naming { unified: facts.unified, ..Naming::default() },
     })
 }
@@ -75,7 +86,15 @@ fn leaving(view: &View<'_>, port: u16, said: Option<Said>) -> Leaving {
             (passthrough, Some(origin))
         }
     };
-    Leaving { port, passthrough, origin }
+    Leaving { port, passthrough, origin, settings: ConnectionSettings::default() }
+}
+
+/// What a policy about all destinations says, or one about [`PASSED_THROUGH`] where services have tags.
+fn settings(view: &View<'_>, access_log: &Rules, warnings: &mut Vec<Warning>) -> ConnectionSettings {
+    let of_mesh = || access_log.for_resource(&mesh_id(view.mesh_name()));
+    let access_log = access_log.for_service(PASSED_THROUGH).or_else(of_mesh);
+    let said = SaidOfListener { access_log, ..SaidOfListener::default() };
+    settings::of_listener(view, said, "what no outbound is for", warnings)
 }
 
 /// What all policies together say that speak about the proxy, and the most important of them.

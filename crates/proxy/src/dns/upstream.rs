@@ -17,6 +17,9 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 const LOOKS: Duration = Duration::from_secs(2);
 /// How many servers are asked at most, as resolvers do.
 const SERVERS: usize = 3;
+/// From how many ports a query may be sent that comes back to us. The kernel redirects a packet as it did others between the same
+/// two ends: it comes back where an application had our port, within half a minute before, for a query to the same server.
+const PORTS: usize = 8;
 /// The longest answer over UDP that is passed on: what clients ask for is less.
 const LONGEST: usize = 8192;
 
@@ -33,8 +36,8 @@ pub(super) struct Upstream {
     /// Ourselves, whoever names us.
     own: Vec<SocketAddr>,
     known: Mutex<Known>,
-    /// The ports that queries are on their way from.
-    asking: Mutex<Vec<u16>>,
+    /// The ports that queries are on their way from, and whether they have come back.
+    asking: Mutex<Vec<(u16, bool)>>,
 }
 
 #[derive(Default)]
@@ -66,8 +69,9 @@ impl Upstream {
 
     /// Whether a query comes from ourselves: what was passed on has come back.
     pub(super) fn is_own(&self, from: SocketAddr) -> bool {
-        let asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
-        asking.contains(&from.port())
+        let mut asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = asking.iter_mut().find(|(port, _)| *port == from.port());
+        own.map(|(_, is_back)| *is_back = true).is_some()
     }
 
     /// The answer of the first server that has one, under the id of the query; `None`: none has.
@@ -98,27 +102,52 @@ impl Upstream {
         query: &Query<'_>,
         id: [u8; 2],
     ) -> io::Result<Vec<u8>> {
+        let mut answer = self.over_udp_once(server, asked, query, id).await?;
+        for _ in 1..PORTS {
+            let Answered::Ourselves = answer else { break };
+            answer = self.over_udp_once(server, asked, query, id).await?;
+        }
+        match answer {
+            Answered::Server(answer) => Ok(answer),
+            Answered::Ourselves => Err(io::Error::other("whatever is asked comes back")),
+        }
+    }
+
+    async fn over_udp_once(
+        &self,
+        server: SocketAddr,
+        asked: &[u8],
+        query: &Query<'_>,
+        id: [u8; 2],
+    ) -> io::Result<Answered> {
         // a port of its own for each query: who is not on the way cannot guess it
         let any =
             if server.is_ipv4() { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { Ipv6Addr::UNSPECIFIED.into() };
         let socket = UdpSocket::bind((any, 0)).await?;
         socket.connect(server).await?;
-        let _asking = self.asking_from(socket.local_addr()?.port());
+        let asking = self.asking_from(socket.local_addr()?.port());
         socket.send(asked).await?;
         let mut buffer = vec![0; LONGEST];
         loop {
             let length = socket.recv(&mut buffer).await?;
             if query.is_answered_by(&buffer[..length], id) {
                 buffer.truncate(length);
-                return Ok(buffer);
+                return Ok(if asking.is_back() { Answered::Ourselves } else { Answered::Server(buffer) });
             }
         }
     }
 
     fn asking_from(&self, port: u16) -> Asking<'_> {
-        self.asking.lock().unwrap_or_else(PoisonError::into_inner).push(port);
+        self.asking.lock().unwrap_or_else(PoisonError::into_inner).push((port, false));
         Asking { upstream: self, port }
     }
+}
+
+/// Who has answered a query.
+enum Answered {
+    Server(Vec<u8>),
+    /// It has come back to us.
+    Ourselves,
 }
 
 /// A query that is on its way.
@@ -127,10 +156,17 @@ struct Asking<'u> {
     port: u16,
 }
 
+impl Asking<'_> {
+    fn is_back(&self) -> bool {
+        let asking = self.upstream.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        asking.iter().any(|(port, is_back)| *port == self.port && *is_back)
+    }
+}
+
 impl Drop for Asking<'_> {
     fn drop(&mut self) {
         let mut asking = self.upstream.asking.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(place) = asking.iter().position(|port| *port == self.port) {
+        if let Some(place) = asking.iter().position(|(port, _)| *port == self.port) {
             asking.swap_remove(place);
         }
     }

@@ -99,6 +99,9 @@ fn check(
         {
             return Err(format!("the zones of {} route by different server names", side.name));
         }
+        if side.cluster.and_then(Cluster::to_outside).is_some_and(|tls| tls.to_all().is_err()) {
+            return Err(format!("the endpoints of {} are not all spoken to by the same TLS", side.name));
+        }
         let priorities: BTreeSet<u32> = side.endpoints().iter().map(|endpoint| endpoint.priority).collect();
         if priorities.len() > 1 {
             return Err(format!("the endpoints of {} have different priorities", side.name));
@@ -135,7 +138,7 @@ fn check(
 fn socket(side: &Side<'_>, destinations: Destinations<'_>) -> Option<Value> {
     let cluster = side.cluster?;
     let outside = match &cluster.kind {
-        ClusterKind::External { protocol: _, tls } => tls.as_ref(),
+        ClusterKind::External { protocol: _, tls } => tls.to_all().ok().flatten(),
         ClusterKind::Application
         | ClusterKind::Zone { .. }
         | ClusterKind::Mesh

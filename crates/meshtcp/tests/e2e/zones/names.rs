@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::places::{Places, client, redis, server};
 use crate::capture::{in_a_network, is_in_a_network};
-use crate::connection::reaches;
+use crate::connection::{reaches, tally};
 use crate::identity::neighbours::Sort;
 use crate::program::eventually;
 
@@ -30,7 +30,8 @@ fn child_with_a_name() {
     assert!(mount.status().unwrap().success());
     for dials in [Sort::Ours, Sort::Envoy] {
         say("127.0.0.3 gate.test\n127.0.0.2 gate.test\n");
-        let mut places = Places::of(&json!({}));
+        let store = format!("file:{}", folder.path().join(format!("{dials:?}.redb")).display());
+        let mut places = Places::on(&store, "2.14", &json!({}));
         places.gate_address = "127.0.0.2";
         places.west.put(&server("default", "redis-w", "west", &[redis("v1")]));
         places.west.attach(Sort::Ours, "redis-w");
@@ -58,6 +59,12 @@ fn child_with_a_name() {
             places.east.control_plane.program.printed().contains("which it had before")
         });
         reaches(places.outbound, &["west"]);
+        // as it does for a control plane that has never heard of another
+        places.east.restart_control_plane(&store, "east");
+        places.east.is_in_sync("default/web-1");
+        let told = places.east.control_plane.program.printed();
+        assert!(told.contains("which it had before"), "{told}");
+        assert_eq!(tally(places.outbound, 20).get("west"), Some(&20), "{dials:?}");
         // and goes to another as soon as there is one
         say("127.0.0.1 gate.test\n");
         places.gate_address = "127.0.0.1";

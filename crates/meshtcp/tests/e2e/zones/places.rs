@@ -22,8 +22,21 @@ impl Zone {
 
     /// The same by the rules of another release.
     pub(super) fn start_by(profile: &str, name: &str) -> Self {
-        let control_plane = ControlPlane::start("memory", &["--zone", name, "--profile", profile]);
+        Self::start_with("memory", profile, name)
+    }
+
+    fn start_with(store: &str, profile: &str, name: &str) -> Self {
+        let control_plane = ControlPlane::start(store, &["--zone", name, "--profile", profile]);
         Self { control_plane, proxies: Vec::new() }
+    }
+
+    /// Ends the control plane, and starts another on its store, at its addresses.
+    pub(super) fn restart_control_plane(&mut self, store: &str, name: &str) {
+        self.control_plane.program.signal(rustix::process::Signal::TERM);
+        assert_eq!(self.control_plane.program.ends(), 0, "{}", self.control_plane.program.printed());
+        let (api, xds) = (self.control_plane.api.clone(), self.control_plane.xds.clone());
+        self.control_plane =
+            ControlPlane::start_at(store, &api, &xds, &["--zone", name, "--profile", "2.14"]);
     }
 
     /// Puts a document where it belongs.
@@ -43,13 +56,18 @@ impl Zone {
     pub(super) fn attach(&mut self, sort: Sort, proxy: &str) -> &Proxy {
         self.proxies.push((proxy.to_owned(), Proxy::start(sort, proxy, &self.control_plane)));
         let named = if proxy.contains('/') { proxy.to_owned() } else { format!("default/{proxy}") };
+        self.is_in_sync(&named);
+        &self.proxies.last().unwrap().1
+    }
+
+    /// Waits until a proxy runs what it should.
+    pub(super) fn is_in_sync(&self, named: &str) {
         eventually(&format!("{named} runs what it should"), || {
-            let proxy = self.proxy(&named);
+            let proxy = self.proxy(named);
             let refuses = proxy["refusals"].as_array().is_some_and(|it| !it.is_empty());
             assert!(!refuses, "{proxy:#}");
             proxy["inSync"] == true
         });
-        &self.proxies.last().unwrap().1
     }
 
     /// Ends one of its proxies as a crash does.
@@ -84,12 +102,11 @@ impl Zone {
 
 fn place(document: &Value) -> (String, String) {
     let text = |key: &str| document[key].as_str().unwrap_or_default().to_owned();
-    let plural = match text("type").as_str() {
-        "ZoneIngress" => "zoneingresses".to_owned(),
-        "ZoneEgress" => "zoneegresses".to_owned(),
-        "Mesh" => "meshes".to_owned(),
-        "MeshRetry" => "meshretries".to_owned(),
-        kind => format!("{}s", kind.to_lowercase()),
+    let kind = text("type").to_lowercase();
+    let plural = match kind.strip_suffix('y') {
+        Some(stem) => format!("{stem}ies"),
+        None if kind.ends_with('s') || kind.ends_with('h') => format!("{kind}es"),
+        None => format!("{kind}s"),
     };
     let mesh = text("mesh");
     let within = if mesh.is_empty() { String::new() } else { format!("/meshes/{mesh}") };
@@ -161,8 +178,13 @@ impl Places {
 
     /// The same by the rules of another release.
     pub(super) fn by(profile: &str, more: &Value) -> Self {
+        Self::on("memory", profile, more)
+    }
+
+    /// The same where the east has its resources in a store.
+    pub(super) fn on(store: &str, profile: &str, more: &Value) -> Self {
         let [outbound, gate] = free_ports();
-        let (east, west) = (Zone::start_by(profile, "east"), Zone::start_by(profile, "west"));
+        let (east, west) = (Zone::start_with(store, profile, "east"), Zone::start_by(profile, "west"));
         let it = Self { east, west, outbound, gate, gate_address: "127.0.0.1" };
         it.share("default", more);
         it

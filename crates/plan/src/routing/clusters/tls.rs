@@ -6,7 +6,7 @@ use model::topology::{Identity, MeshService, MtlsMode};
 use model::{Kind, Resource, Spec, Tags};
 
 use super::{Facts, Offer, Service, View, port_id};
-use crate::plan::{Mtls, PeerNames, ProxyTls, TlsParams, Trust, Unusable};
+use crate::plan::{Mtls, PeerNames, ProxyTls, TlsParams, Trust, Unusable, Via};
 use crate::routing::endpoints::{egresses, is_local, matched};
 use crate::routing::{service_identity, sni};
 
@@ -39,7 +39,11 @@ impl Client<'_, '_> {
         let mesh = mesh.unwrap_or(self.facts.mesh_name);
         let permissive = if mesh == mtls.mesh { Some(mtls.permissive) } else { self.mode_of(mesh) };
         let Some(permissive) = permissive else { return Ok(None) };
-        if permissive && !self.always_ready && !by_egress && !self.is_certified(mesh, service) {
+        // gates of zones take TLS only: who is behind none but these is ready
+        let is_elsewhere =
+            !offer.endpoints.is_empty() && offer.endpoints.iter().all(|it| it.via != Via::Direct);
+        let is_ready = self.always_ready || by_egress || is_elsewhere || self.is_certified(mesh, service);
+        if permissive && !is_ready {
             return Ok(None);
         }
         let sni = sni::of_dialled_tags(service, subset, mesh).map_err(Unusable::NoServerName)?;

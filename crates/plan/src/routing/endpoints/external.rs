@@ -6,11 +6,14 @@ use model::{Kind, Labels, Resource, Spec, Tags};
 
 use super::gate::Gate;
 use super::{Offer, Outside, egresses, external_tls};
-use crate::plan::{DirectAccess, Endpoint, ExternalTls, Via};
+use crate::plan::{DirectAccess, Endpoint, ExternalTls, OutsideTls, Via};
 use crate::reader::Reader;
 use crate::routing::facts::Facts;
 use crate::routing::protocol;
 use crate::routing::service::Service;
+
+/// The tag by which the endpoints of an ExternalService with TLS are told from those of others.
+pub(in crate::routing) const EXTERNAL_SERVICE: &str = "kuma.io/external-service-name";
 
 /// A MeshExternalService: through the egresses of the zone; before 2.9 only where the mesh says so, and directly elsewhere, and
 /// for proxies that may, where there is no egress.
@@ -24,11 +27,11 @@ pub(super) fn of_service(
     if let Some(why) = unloaded(reader, service.resource) {
         let by_egress = facts.profile.external_services_leave_by_egress();
         let outside =
-            Outside { protocol, by_egress, tls: None, direct: None, unloaded: Some(why.to_owned()) };
+            Outside { protocol, by_egress, tls: None.into(), direct: None, unloaded: Some(why.to_owned()) };
         return Offer { endpoints: Vec::new(), outside: Some(outside) };
     }
     let real = real_endpoints(facts, service.resource, spec);
-    let tls = external_tls::of_service(service.resource, spec);
+    let tls = OutsideTls::from(external_tls::of_service(service.resource, spec));
     let always_by_egress = facts.profile.external_services_leave_by_egress();
     if !always_by_egress && !facts.zone_egress {
         let outside = Outside { protocol, by_egress: false, tls, direct: None, unloaded: None };
@@ -46,7 +49,7 @@ pub(super) fn of_service(
     let direct = endpoints.is_empty().then_some(DirectAccess { endpoints: real, tls });
     Offer {
         endpoints,
-        outside: Some(Outside { protocol, by_egress: true, tls: None, direct, unloaded: None }),
+        outside: Some(Outside { protocol, by_egress: true, tls: None.into(), direct, unloaded: None }),
     }
 }
 
@@ -101,23 +104,39 @@ pub(super) fn of_tag(reader: &Reader<'_>, facts: &Facts<'_>, service: &str) -> O
         let outside = offer.outside.get_or_insert_with(|| Outside {
             protocol,
             by_egress: facts.zone_egress,
-            tls: tls.clone().filter(|_| !facts.zone_egress),
+            tls: tls.clone().filter(|_| !facts.zone_egress).into(),
             direct: None,
             unloaded: None,
         });
         outside.protocol = protocol::common([outside.protocol, protocol]);
         if !facts.zone_egress {
+            outside.tls.add(resource.describe(), tls);
             offer.endpoints.push(real);
             continue;
         }
         let by_egress = through(egresses::proxies(reader, facts), facts, resource, tags);
         if by_egress.is_empty() && is_here {
-            let direct = outside.direct.get_or_insert(DirectAccess { endpoints: Vec::new(), tls });
+            let none = || DirectAccess { endpoints: Vec::new(), tls: tls.clone().into() };
+            let direct = outside.direct.get_or_insert_with(none);
+            direct.tls.add(resource.describe(), tls);
             direct.endpoints.push(real);
         }
         offer.endpoints.extend(by_egress);
     }
+    if let Some(outside) = &offer.outside {
+        tell_apart(&mut offer.endpoints, &outside.tls);
+    }
     offer
+}
+
+/// Says of endpoints that are spoken to in different ways which service each is of, in a tag.
+pub(in crate::routing) fn tell_apart(endpoints: &mut [Endpoint], tls: &OutsideTls) {
+    if tls.to_all().is_err() {
+        for endpoint in endpoints {
+            let name = endpoint.offered_by.rsplit('/').next().unwrap_or_default().to_owned();
+            endpoint.tags.insert(EXTERNAL_SERVICE, name);
+        }
+    }
 }
 
 /// The ExternalServices with this value of `kuma.io/service`, by name.

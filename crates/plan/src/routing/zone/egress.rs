@@ -13,8 +13,8 @@ use model::{Kind, Resource, ResourceName, Spec, Tags};
 use super::chains::Chains;
 use super::destinations::{self, Destination};
 use crate::plan::{
-    Cluster, ClusterKind, Endpoint, ExternalTls, Identity, Mtls, Permissions, Plan, PolicyOrigin, Proxy,
-    ProxyId, Terminated, TlsParams, Trust,
+    Cluster, ClusterKind, Endpoint, ExternalTls, Identity, Mtls, OutsideTls, Permissions, Plan, PolicyOrigin,
+    Proxy, ProxyId, Terminated, TlsParams, Trust,
 };
 use crate::reader::Reader;
 use crate::routing::endpoints::{external, external_tls, zones};
@@ -26,8 +26,6 @@ use crate::routing::{names, protocol, sni};
 const SERVICE: &str = "zone-egress";
 /// The tag by which the endpoints of several meshes are told apart.
 const MESH: &str = "mesh";
-/// The tag by which the endpoints of an ExternalService with TLS are told from those of others.
-const EXTERNAL_SERVICE: &str = "kuma.io/external-service-name";
 
 /// Plans a zone egress. `None` when there is none of that name.
 pub(crate) fn plan_egress(reader: &Reader<'_>, name: &ResourceName) -> Option<Plan> {
@@ -111,7 +109,7 @@ impl Exit<'_, '_> {
         }
     }
 
-    /// The ExternalServices of one name. TLS is that of the first of them: others are not dialled.
+    /// The ExternalServices of one name, each by TLS of its own.
     fn add_tags(
         &self,
         chains: &mut Chains,
@@ -121,23 +119,15 @@ impl Exit<'_, '_> {
     ) {
         let facts = &self.facts;
         let Some((first, spec)) = named.first() else { return };
-        let tls = external_tls::of_external_service(first, spec);
+        let mut tls = OutsideTls::from(external_tls::of_external_service(first, spec));
         let mut endpoints = Vec::new();
         for (resource, other) in named {
-            if external_tls::of_external_service(resource, other) != tls {
-                let (other, first) = (resource.describe(), first.describe());
-                chains.warnings.push(
-                    format!(
-                        "{other} is not dialled: it and {first} are both called {service}, and want other TLS"
-                    )
-                    .into(),
-                );
-                continue;
-            }
+            let wants = external_tls::of_external_service(resource, other);
             let mut endpoint = external::of_external_service(facts, resource, other);
-            if tls.is_some() {
-                endpoint.tags.insert(EXTERNAL_SERVICE, resource.meta().name.as_str());
+            if wants.is_some() {
+                endpoint.tags.insert(external::EXTERNAL_SERVICE, resource.meta().name.as_str());
             }
+            tls.add(endpoint.offered_by.clone(), wants);
             endpoints.push(self.of_mesh(endpoint));
         }
         endpoints.sort();
@@ -215,7 +205,7 @@ impl Exit<'_, '_> {
         endpoints: Vec<Endpoint>,
         tls: Option<ExternalTls>,
     ) -> Cluster {
-        let kind = ClusterKind::External { protocol: service.protocol, tls };
+        let kind = ClusterKind::External { protocol: service.protocol, tls: tls.into() };
         Cluster { resource: Some(resource.describe()), ..Cluster::plain(name, known_as, kind, endpoints) }
     }
 

@@ -118,7 +118,7 @@ fn add_outside(chains: &mut Chains, view: &View<'_>, facts: &Facts<'_>, listener
 
 fn cluster(facts: &Facts<'_>, resource: &Resource, service: &MeshExternalService, name: String) -> Cluster {
     let (endpoints, tls) = external::of_egress(facts, resource, service);
-    let kind = ClusterKind::External { protocol: service.protocol, tls };
+    let kind = ClusterKind::External { protocol: service.protocol, tls: tls.into() };
     let known_as = names::destination(&resource.id(), service.port, false);
     Cluster { resource: Some(resource.describe()), ..Cluster::plain(name, known_as, kind, endpoints) }
 }
