@@ -9,7 +9,7 @@
 //! * [`compile`] — a ledger into what every proxy should run, in every dialect; what is wrong or doubtful with it
 //! * [`preview`] — what a change would do, before it is made
 //! * [`addresses`] — virtual IPs and host names of services
-//! * [`permitted()`] — whether one proxy may connect to another, and by which rule
+//! * [`permitted()`] — whether one proxy may connect to another, by which rule, and whether either would refuse the handshake
 //! * [`import`] — routes of other systems into ours
 //! * [`ramp`] — how a MeshTCPRollout goes on
 //! * [`rollout`], [`report`] — how far changes have come, as values that travel; [`replica`] — between control planes, too
@@ -25,6 +25,7 @@ pub mod certificates;
 pub mod compile;
 mod computed;
 mod content;
+mod handshake;
 pub mod import;
 mod ledger;
 mod permitted;
@@ -41,6 +42,7 @@ pub mod traffic;
 pub use carried::{AVAILABLE_SERVICES, GIVEN_ONCE, carry};
 pub use computed::complete;
 pub use content::{Content, Entry, problem_of};
+pub use handshake::{Certificate, Handshake};
 pub use ledger::{Candidate, Ledger};
 pub use model::draft::Options;
 pub use permitted::{Permitted, permitted};

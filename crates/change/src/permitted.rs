@@ -6,10 +6,11 @@ use std::fmt;
 use dialect::l4 as words;
 use l4::config::Origin;
 use l4::permit::{Peer, Permissions};
-use plan::{Accepts, Destination, Direction, Listener, Plan, ProxyId, Terminated};
+use plan::{Accepts, Destination, Direction, Listener, Plan, ProxyId, ProxyTls, Terminated};
 use serde::Serialize;
 
 use crate::compile::Compiled;
+use crate::handshake::{Ends, Handshake};
 
 /// The answer for one inbound.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -29,6 +30,9 @@ pub struct Permitted {
     pub why: Option<String>,
     /// Whether it counts as if it might not.
     pub shadow_denied: bool,
+    /// Who both would prove to be; absent where no TLS of a mesh is spoken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handshake: Option<Handshake>,
 }
 
 /// Whether `from` may connect to whoever is called `to`: a Dataplane, by `NAME` or `MESH/NAME`, or those behind a service.
@@ -37,10 +41,12 @@ pub fn permitted(compiled: &Compiled, from: &ProxyId, to: &str) -> Vec<Permitted
     let Some(own) = compiled.proxies.get(from) else { return Vec::new() };
     let targets = targets(compiled, from, &own.plan, to);
     let answers = targets.into_iter().map(|((key, listener), target)| {
-        let Target { accepts, server_name } = target;
+        let Target { accepts, dials } = target;
+        let server_name = dials.map(|tls| tls.sni.as_str());
         let Answer { may, by, why, shadow_denied } = of_proxy(&own.plan, accepts, server_name);
+        let handshake = handshake(&own.plan, accepts, dials);
         let (from, to, inbound) = (from.to_string(), key.to_string(), listener.to_owned());
-        Permitted { from, to, inbound, may, by, why, shadow_denied }
+        Permitted { from, to, inbound, may, by, why, shadow_denied, handshake }
     });
     answers.collect()
 }
@@ -48,8 +54,8 @@ pub fn permitted(compiled: &Compiled, from: &ProxyId, to: &str) -> Vec<Permitted
 /// An inbound that is asked about.
 struct Target<'a> {
     accepts: &'a Accepts,
-    /// What the client would ask for; absent where it does not dial the inbound.
-    server_name: Option<&'a str>,
+    /// How the client speaks TLS to it; absent where it does not dial the inbound, or dials it in plaintext.
+    dials: Option<&'a ProxyTls>,
 }
 
 fn targets<'a>(
@@ -64,10 +70,10 @@ fn targets<'a>(
     let dialled = dialled(own);
     let target = |key: &ProxyId, listener: &'a Listener| Target {
         accepts: &listener.accepts,
-        server_name: dialled
+        dials: dialled
             .iter()
             .find(|it| it.proxy == format!("Dataplane {key}") && it.port == u32::from(listener.bind.port))
-            .and_then(|it| it.server_name),
+            .and_then(|it| it.tls),
     };
     let named = match to.parse::<ProxyId>() {
         Ok(key) if to.contains('/') => Some(key),
@@ -100,7 +106,7 @@ struct Dialled<'a> {
     /// Who offers it.
     proxy: &'a str,
     port: u32,
-    server_name: Option<&'a str>,
+    tls: Option<&'a ProxyTls>,
 }
 
 fn dialled(plan: &Plan) -> Vec<Dialled<'_>> {
@@ -113,12 +119,12 @@ fn dialled(plan: &Plan) -> Vec<Dialled<'_>> {
         };
         let backends = listener.routes().flat_map(|route| &route.split);
         for cluster in backends.filter_map(|it| it.cluster()).filter_map(|name| plan.clusters.get(name)) {
-            let server_name = cluster.tls.as_ref().map(|tls| tls.sni.as_str());
+            let tls = cluster.tls.as_ref();
             dialled.extend(cluster.endpoints.iter().map(|endpoint| Dialled {
                 services: services.clone(),
                 proxy: &endpoint.offered_by,
                 port: endpoint.port,
-                server_name,
+                tls,
             }));
         }
     }
@@ -167,6 +173,18 @@ fn of_proxy(client: &Plan, accepts: &Accepts, server_name: Option<&str>) -> Answ
     }
 }
 
+/// Who both ends would prove to be; `None`: one of them speaks no TLS of a mesh.
+fn handshake(client: &Plan, accepts: &Accepts, dials: Option<&ProxyTls>) -> Option<Handshake> {
+    let (Some(client), Accepts::Mtls(terminated)) = (&client.mtls, accepts) else { return None };
+    Some(Handshake::between(&Ends {
+        client,
+        dials,
+        server: &terminated.mtls,
+        takes: &terminated.params,
+        takes_names: &terminated.peer_prefixes,
+    }))
+}
+
 /// Whether a client may connect to an inbound, by the law that proxies go by.
 pub(crate) fn answer(accepts: &Accepts, client: &Client<'_>) -> Answer {
     let Accepts::Mtls(terminated) = accepts else {
@@ -207,7 +225,7 @@ fn in_words(Origin { kind, mesh: _, name, rule }: &Origin) -> String {
 impl fmt::Display for Permitted {
     /// `default/web-1 may connect to default/redis-1 (inbound:10.0.0.2:6379): MeshTrafficPermission redis, from[0]`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { from, to, inbound, may, by, why, shadow_denied } = self;
+        let Self { from, to, inbound, may, by, why, shadow_denied, handshake: _ } = self;
         let may = if *may { "may" } else { "may not" };
         let by = by.as_ref().or(why.as_ref()).map(String::as_str).unwrap_or_default();
         let shadow = if *shadow_denied { "; it is counted as shadow-denied" } else { "" };

@@ -289,3 +289,28 @@ fn who_asks_beforehand_hears_the_policy_that_decides() {
         ]
     );
 }
+
+#[test]
+fn who_asks_beforehand_hears_who_both_ends_are() {
+    let said = |text: &str| {
+        let (documents, _) = read("mesh.yaml", text);
+        let resources =
+            documents.iter().filter_map(|it| parse_unchecked(it, Profile::V2_14).resource).map(Arc::new);
+        let (context, envoy) = (Context::new(Profile::V2_14), EnvoyOptions::default());
+        let compiled = Compiler { context, scope: Scope::everything(), envoy }.plan_all(resources);
+        let found = permitted(&compiled, &"default/web-1".parse().unwrap(), "db-1");
+        found.into_iter().next().unwrap().handshake
+    };
+    let of_mesh = said(ASKED).unwrap();
+    assert_eq!(of_mesh.client.names[0], "spiffe://default/web");
+    assert_eq!(of_mesh.server.names[0], "spiffe://default/db");
+    assert_eq!((of_mesh.client.issued_by.as_str(), &of_mesh.refused), ("backend `ca`", &None));
+    assert_eq!(of_mesh.server_name.as_deref(), Some("db{mesh=default}"));
+    let words = of_mesh.to_string();
+    assert!(
+        words.contains("the server shows spiffe://default/db, ") && words.contains("neither refuses"),
+        "{words}"
+    );
+
+    assert_eq!(said(&ASKED.replace("enabledBackend: ca,", "")), None);
+}

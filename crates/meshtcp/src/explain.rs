@@ -30,7 +30,7 @@ pub(crate) struct Args {
     #[arg(long, visible_alias = "from", value_name = "NAME", required = true)]
     proxy: Option<WrittenProxy>,
     /// Only this outbound: its port, the service that it dials, or SERVICE:PORT. Of a service, and of a Dataplane by NAME
-    /// or MESH/NAME, also whether the proxy may connect to it
+    /// or MESH/NAME, also whether the proxy may connect to it, who both prove to be, and whether either refuses the other
     #[arg(long, visible_alias = "to", value_name = "PORT|SERVICE|NAME")]
     outbound: Option<String>,
     /// How to print it: in words and as a tree, or for programs
@@ -104,7 +104,10 @@ impl fmt::Display for Answer {
         if !explanation.outbounds.is_empty() || permitted.is_empty() {
             write!(f, "{explanation}")?;
         }
-        permitted.iter().try_for_each(|permitted| writeln!(f, "{permitted}"))
+        permitted.iter().try_for_each(|permitted| {
+            writeln!(f, "{permitted}")?;
+            permitted.handshake.iter().try_for_each(|handshake| writeln!(f, "{handshake}"))
+        })
     }
 }
 
