@@ -1,6 +1,9 @@
 //! What runs, as the API tells it.
 
 use dialect::envoy::{EnvoyOptions, SplitLayout};
+use meshtcp_control::api::Setup;
+use meshtcp_control::store::Expected;
+use model::{Kind, ResourceKey};
 use serde_json::Value;
 
 use crate::client::{Reply, send};
@@ -126,4 +129,29 @@ async fn tokens_that_are_issued_are_believed() {
     assert_eq!(token.status, 200, "{}", token.body);
     let zone = send(server.address, "POST /tokens/zone", r#"{"zone":"east","scope":["ingress"]}"#).await;
     assert_eq!(zone.status, 200, "{}", zone.body);
+}
+
+#[tokio::test]
+async fn before_there_is_a_mesh_callers_are_asked_to_come_again() {
+    let server = Server::start(Setup { prepared: false, ..trusting() }).await;
+    let mesh = ResourceKey::global(Kind::Mesh, "default");
+    server.store.delete(&mesh, Expected::Any).await.unwrap();
+    let body = r#"{"type":"Mesh","name":"depot"}"#;
+    for (request, body) in [
+        ("GET /meshes/default/dataplanes", ""),
+        ("GET /meshes", ""),
+        ("PUT /meshes/depot\nContent-Type: application/json", body),
+    ] {
+        let reply = send(server.address, request, body).await;
+        assert_eq!(
+            (reply.status, reply.header("retry-after")),
+            (503, Some("1")),
+            "{request}: {}",
+            reply.body
+        );
+    }
+    // what is about no resource is told
+    get(&server, "/").await;
+    server.keep("type: Mesh\nname: default\n").await;
+    get(&server, "/meshes/default/dataplanes").await;
 }

@@ -53,6 +53,17 @@ fn resources_are_applied_once_and_seen_again() {
 }
 
 #[test]
+fn a_control_plane_that_is_starting_is_asked_again_for_a_moment() {
+    let server = StandIn::that_is_starting(3);
+    let (code, out, err) = answer(&server, &["get", "meshes", "-o", "name"]);
+    assert_eq!((code, out.as_str(), err.as_str()), (0, "", "no Mesh is there\n"));
+    assert!(server.asked().len() >= 4);
+    // longer than that moment
+    let (code, _, err) = answer(&StandIn::that_is_starting(10_000), &["get", "meshes"]);
+    assert!(code != 0 && err.contains("error:"), "{err}");
+}
+
+#[test]
 fn a_change_is_foretold_against_what_is_stored_made_and_waited_for() {
     let server = StandIn::start(vec![live(1), live(2)]);
     let town = Town::new();

@@ -22,6 +22,8 @@ struct State {
     rollout: Vec<Value>,
     /// Whether a stream of events stays open when nothing follows.
     falls_silent: bool,
+    /// How many requests are put off, as by a control plane that has no mesh yet.
+    put_off: u32,
 }
 
 impl StandIn {
@@ -33,6 +35,11 @@ impl StandIn {
     /// Serves; after the events the stream stays open, and nothing comes any more. Without events not even a head comes.
     pub(crate) fn that_falls_silent(rollout: Vec<Value>) -> Self {
         Self::with(State { rollout, falls_silent: true, ..State::default() })
+    }
+
+    /// Serves after so many requests; those are put off.
+    pub(crate) fn that_is_starting(put_off: u32) -> Self {
+        Self::with(State { put_off, ..State::default() })
     }
 
     fn with(state: State) -> Self {
@@ -79,6 +86,12 @@ fn serve(mut connection: TcpStream, state: &Mutex<State>) {
         let (method, target) = (words.next().unwrap(), words.next().unwrap());
         let mut state = state.lock().unwrap();
         state.asked.push(format!("{method} {target}"));
+        if state.put_off > 0 {
+            state.put_off -= 1;
+            let text = "HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n";
+            let _ = connection.write_all(text.as_bytes());
+            continue;
+        }
         let (status, kind, text) = state.answer(method, target, &body);
         let revision = state.revision;
         if state.falls_silent && kind == "text/event-stream" {
