@@ -43,4 +43,5 @@ mod top;
 mod town;
 mod turned_away;
 mod up;
+mod up_rollouts;
 mod zones;
