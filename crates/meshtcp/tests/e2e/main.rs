@@ -20,6 +20,7 @@ mod fingers;
 mod fleet;
 mod identity;
 mod metrics;
+mod mirrors;
 mod mutation;
 mod page;
 mod panics;
