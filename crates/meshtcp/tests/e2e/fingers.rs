@@ -1,5 +1,7 @@
 //! What fingers type without thinking: every line with its exit code and what is printed.
 
+mod set;
+
 use std::process::{Command, Output};
 use std::time::Duration;
 
