@@ -1,5 +1,6 @@
 //! What fingers type without thinking: every line with its exit code and what is printed.
 
+mod check;
 mod set;
 
 use std::process::{Command, Output};
