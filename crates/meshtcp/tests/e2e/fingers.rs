@@ -105,6 +105,8 @@ fn resources_are_got_as_kubectl_users_write_it() {
         ),
         ("-o name get dp", 0, &["dataplanes/web-1"]),
         ("get mtcpr,nope", 2, &["there is no kind `nope`"]),
+        ("get rollouts", 2, &["did you mean meshtcprollouts?"]),
+        ("rollout status", 0, &["no MeshTCPRollout is there in mesh default"]),
         ("get mtcpr -o jsn", 2, &["did you mean `json`"]),
         ("get mtcpr -o jsonpath={.items[", 2, &["write [0]"]),
         ("get mtcpr -l =x", 2, &["write KEY=VALUE"]),
