@@ -11,7 +11,7 @@ use meshtcp_change::ramp::Standing;
 use meshtcp_change::{Entry, Ledger};
 use model::draft::{Options, parse, read};
 use model::policy::Percent;
-use model::{Kind, ProxyKey, ResourceKey};
+use model::{Kind, Profile, ProxyKey, ResourceKey};
 use plan::{Backend, Context, ProxyId, explain};
 
 const MESH: &str = "type: Mesh\nname: default\n---\ntype: Dataplane\nmesh: default\nname: web-1\nnetworking:\n  address: 10.0.0.1\n  \
@@ -35,15 +35,19 @@ fn rollout(name: &str, status: &str) -> String {
 }
 
 fn state(text: &str) -> State {
+    state_by(text, Profile::default())
+}
+
+fn state_by(text: &str, profile: Profile) -> State {
     let (documents, problems) = read("mesh.yaml", text);
     assert!(problems.is_empty(), "{problems:?}");
     let entry = |document| {
-        let parsed = parse(&document, &Options::default());
+        let parsed = parse(&document, &Options { profile, ..Options::default() });
         let resource = Arc::new(parsed.resource.unwrap_or_else(|| panic!("{:?}", parsed.problems)));
         Arc::new(Entry { document, resource })
     };
     let ledger: Ledger = documents.into_iter().map(entry).collect();
-    State::of(ledger, &Context::default(), EnvoyOptions::default())
+    State::of(ledger, &Context::new(profile), EnvoyOptions::default())
 }
 
 fn web() -> ProxyId {
@@ -148,4 +152,26 @@ fn a_route_that_says_the_same_is_seen() {
     let refs = "{kind: MeshService, name: redis, weight: 1}, {kind: MeshService, name: redis-v2, weight: 3}";
     let state = state(&[MESH, &route(refs), &rollout("ramp", "{weight: 100}")].concat());
     assert_eq!(of(&state, "ramp").standing, Standing::InForce { written: Some(Percent::whole(75)) });
+}
+
+#[test]
+fn a_profile_without_matches_has_rollouts_and_one_with_them_weighs_every_rule_that_names_both() {
+    for profile in [Profile::V2_6, Profile::V2_9, Profile::V2_14] {
+        let state = state_by(&[MESH, &route(BOTH), &rollout("ramp", "{weight: 25}")].concat(), profile);
+        let found: Vec<u32> = weights(&state).into_iter().map(|(_, weight, _)| weight).collect();
+        assert_eq!(found, [3, 1], "{profile}");
+    }
+    let rules = format!(
+        "{{default: {{backendRefs: [{BOTH}]}}}}, {{matches: [{{sourceCIDR: 10.0.0.0/8}}], default: {{backendRefs: [{BOTH}]}}}}, \
+         {{matches: [{{serverName: x.example.com}}], default: {{backendRefs: [{{kind: MeshService, name: other}}]}}}}"
+    );
+    let route = route(BOTH).replace(&format!("{{default: {{backendRefs: [{BOTH}]}}}}"), &rules);
+    let state = state_by(&[MESH, &route, &rollout("ramp", "{weight: 25}")].concat(), Profile::Extended);
+    let plan = &state.compiled.proxies[&web()].plan;
+    let outbound = plan.listeners.iter().find(|listener| listener.destination().is_some()).unwrap();
+    let mut splits: Vec<Vec<u32>> =
+        outbound.routes().map(|route| route.split.iter().map(|it| it.weight).collect()).collect();
+    splits.sort();
+    assert_eq!(splits, [vec![1], vec![3, 1], vec![3, 1]]);
+    assert_eq!(of(&state, "ramp").standing, Standing::InForce { written: Some(Percent::whole(0)) });
 }

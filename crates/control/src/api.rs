@@ -62,7 +62,7 @@ use crate::web::KnownAs;
 pub use caller::Role;
 pub use first_start::prepare;
 pub use metrics::ApiMetrics;
-pub use mirror::Mirror;
+pub use mirror::{Mirror, universal};
 pub use openapi::document as openapi;
 pub use plane::{Mark, Plane};
 pub use serve::serve;

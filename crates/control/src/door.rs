@@ -8,12 +8,15 @@
 //! places: those are for who comes from this host, and may help.
 
 mod descriptors;
+mod own;
 mod paced;
 mod pages;
 mod places;
 mod requests;
 
 pub use descriptors::{Share, raise_descriptors};
+pub(crate) use own::is_let_in;
+pub use own::{OurUser, serve_own_pages};
 pub(crate) use paced::{Idle, Paced};
 pub use pages::serve_pages;
 pub(crate) use places::{Place, Places};

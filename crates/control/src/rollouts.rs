@@ -1,13 +1,15 @@
-//! Rollouts: one control plane takes every MeshTCPRollout from step to step, and writes where it stands into its status.
+//! Rollouts: one process takes every MeshTCPRollout from step to step, and writes where it stands into its status.
 //!
 //! ```text
 //!  Current: rollouts, plans ──▶ Applied: who has it ─┐
-//!  what proxies report, here and at others ──▶ Seen ─┴─▶ change::ramp ──▶ status in the store ──▶ plans
+//!  what proxies report, here and at others ──▶ Seen ─┴─▶ change::ramp ──▶ status, in its Place ──▶ plans
 //! ```
 //!
 //! The state is the status: whoever leads next goes on from what stands there. What was counted between two leaders is left
 //! out, of both sides.
 
+mod clock;
+mod place;
 mod seer;
 
 use std::collections::BTreeMap;
@@ -24,8 +26,9 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::replicas::Others;
-use crate::store::{Expected, Store, StoreError};
+use clock::Clock;
 
+pub use place::Place;
 pub use seer::Seer;
 
 /// How often each rollout is looked at.
@@ -41,18 +44,33 @@ struct Pace {
 }
 
 /// Takes rollouts from step to step, as long as it is polled.
-pub async fn keep(store: Arc<dyn Store>, seer: Arc<Seer>, others: watch::Receiver<Others>) {
-    keep_at(Pace { looks: LOOKS, writes: WRITES }, store, seer, others).await;
+pub async fn keep(place: Place, seer: Arc<Seer>, others: watch::Receiver<Others>) {
+    keep_at(Pace { looks: LOOKS, writes: WRITES }, place, seer, others).await;
 }
 
-async fn keep_at(pace: Pace, store: Arc<dyn Store>, seer: Arc<Seer>, others: watch::Receiver<Others>) {
+async fn keep_at(pace: Pace, place: Place, seer: Arc<Seer>, others: watch::Receiver<Others>) {
     let mut running: BTreeMap<ResourceKey, Running> = BTreeMap::new();
     let mut beat = tokio::time::interval(pace.looks);
     beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut clock = Clock::start();
     loop {
         beat.tick().await;
+        let (now, jump) = clock.look();
+        if !jump.is_zero() {
+            tracing::warn!(
+                seconds = jump.as_secs(),
+                "the clock was set: steps of rollouts last as long as before"
+            );
+            running.values_mut().for_each(|one| one.ramp.follow_clock(jump));
+        }
         let looked_at = seer.look();
-        running.retain(|key, _| looked_at.rollouts.contains_key(key));
+        let gone = running.keys().filter(|key| !looked_at.rollouts.contains_key(*key));
+        for key in gone.cloned().collect::<Vec<_>>() {
+            running.remove(&key);
+            if let Err(error) = place.forget(&key).await {
+                tracing::debug!(rollout = %key, %error, "the status of a rollout that is gone stays");
+            }
+        }
         let replicas = Arc::clone(&others.borrow().replicas);
         for (key, (entry, applied)) in &looked_at.rollouts {
             let Spec::Rollout(rollout) = entry.resource.spec() else { continue };
@@ -61,7 +79,6 @@ async fn keep_at(pace: Pace, store: Arc<dyn Store>, seer: Arc<Seer>, others: wat
                 Some((Arc::clone(&replica.name), replica.ramps.get(&key.to_string())?.clone()))
             });
             let seen: BTreeMap<Arc<str>, _> = elsewhere.chain([own]).collect();
-            let now = Timestamp::now();
             let one = running.entry(key.clone()).or_insert_with(|| Running::of(entry, rollout, now));
             one.hear(entry);
             let sides = one.since_last(seen.iter().map(|(who, seen)| (who, &seen.sides)));
@@ -80,7 +97,7 @@ async fn keep_at(pace: Pace, store: Arc<dyn Store>, seer: Arc<Seer>, others: wat
                 }
             }
             if one.is_to_write(pace.writes)
-                && let Err(error) = one.write(&*store, key).await
+                && let Err(error) = one.write(&place, key).await
             {
                 tracing::debug!(rollout = %key, %error, "where a rollout stands is not written down");
             }
@@ -112,12 +129,12 @@ impl Running {
     fn hear(&mut self, entry: &Arc<Entry>) {
         if !Arc::ptr_eq(&self.heard, entry) {
             self.heard = Arc::clone(entry);
-            self.take_request(entry.document.value());
+            self.take_request(&entry.document.value()["status"]);
         }
     }
 
-    fn take_request(&mut self, document: &Value) {
-        let asked = Request::deserialize(&document["status"]["asked"]).ok();
+    fn take_request(&mut self, status: &Value) {
+        let asked = Request::deserialize(&status["asked"]).ok();
         self.ramp.asked = asked.filter(|asked| asked.id != self.ramp.obeyed).or(self.ramp.asked.take());
     }
 
@@ -154,22 +171,18 @@ impl Running {
         happened(written) != happened(&self.ramp) || (since.elapsed() >= after && *written != self.ramp)
     }
 
-    /// Writes where it stands into the status, whatever else was changed of the document since it was read.
-    async fn write(&mut self, store: &dyn Store, key: &ResourceKey) -> Result<(), StoreError> {
-        let Some(stored) = store.get(key).await? else { return Ok(()) };
-        // somebody may have asked for something since
-        self.take_request(&stored.document);
-        let mut document = stored.document.clone();
-        document["status"] = json!(self.ramp);
-        match store.put(key, document, Expected::Version(stored.version)).await {
-            Ok(_) => {
-                self.written = Some((self.ramp.clone(), Instant::now()));
-                Ok(())
-            }
-            // the next look writes it
-            Err(StoreError::Conflict { .. } | StoreError::NotFound(_)) => Ok(()),
-            Err(error) => Err(error),
+    /// Writes where it stands into the status.
+    async fn write(&mut self, place: &Place, key: &ResourceKey) -> Result<(), String> {
+        let make = |status: &Value| {
+            // somebody may have asked for something since
+            self.take_request(status);
+            json!(self.ramp)
+        };
+        // where somebody was faster, the next look writes it
+        if place.amend(key, make).await? {
+            self.written = Some((self.ramp.clone(), Instant::now()));
         }
+        Ok(())
     }
 }
 

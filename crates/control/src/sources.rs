@@ -7,6 +7,7 @@
 //! Whatever is wrong with a part of a source costs that part alone: it stays as it was last good.
 
 mod folder;
+mod status_file;
 mod stored;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use change::{Candidate, Revision};
 use model::{Problem, Problems};
 
 pub use folder::{Files, FolderSource, Loaded, OpenError, Sighting, Watch, is_resource_file};
+pub use status_file::StatusFile;
 pub use stored::{Feeder, StoreSource};
 
 /// Puts a candidate into force; or changes nothing, and says what it objects to, with the source that is to blame.

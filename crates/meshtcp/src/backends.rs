@@ -124,7 +124,7 @@ pub(crate) fn name_of(backend: &Value) -> String {
 }
 
 /// Whether a backendRef is meant by a name: with its port and tags, or without.
-fn is_named(backend: &Value, name: &str) -> bool {
+pub(crate) fn is_named(backend: &Value, name: &str) -> bool {
     backend["name"] == name || name_of(backend) == name
 }
 

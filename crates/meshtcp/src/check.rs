@@ -73,7 +73,9 @@ fn ask(client: &Client, findings: &mut Vec<Finding>) -> Result<(), Failed> {
             return Err(failed);
         }
     };
-    findings.extend(control_plane::reached(&index, Timestamp::now()));
+    let now = Timestamp::now();
+    findings.extend(control_plane::reached(&index, now));
+    findings.extend(client.certificate().map(|facts| control_plane::own_certificate(&facts, now)));
     // each of them may be refused to whoever asks, or be unknown to an older one
     let mut look = |what: &str, found: Result<Vec<Finding>, Failed>| match found {
         Ok(found) => findings.extend(found),

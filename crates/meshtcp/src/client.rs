@@ -17,8 +17,8 @@ use jiff::{SignedDuration, Timestamp};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use socket::{Door, ToSocket};
-use tls::OverTls;
-use trust::{Trust, distrust};
+use tls::{OverTls, Shown};
+use trust::{Facts, Trust, distrust};
 use ureq::http::{Response, StatusCode};
 use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{Connector as _, TcpConnector};
@@ -60,6 +60,8 @@ pub(crate) struct Client {
     starting_until: Instant,
     /// What lists were said to lack, each said once.
     warned: RefCell<BTreeSet<String>>,
+    /// The certificate that the server showed.
+    shown: Shown,
 }
 
 /// An answer, or why there is none.
@@ -119,9 +121,11 @@ impl Client {
             agent = agent.timeout_global(Some(patience));
         }
         let found = || (!is_tls && token.is_none()).then(|| door_of(&server)).flatten();
+        let shown = Shown::default();
         let (agent, base) = match named.or_else(found) {
             None if is_tls => {
-                let connector = TcpConnector::default().chain(OverTls::trusting(&trust(context)?)?);
+                let connector =
+                    TcpConnector::default().chain(OverTls::trusting(&trust(context)?, shown.clone())?);
                 (Agent::with_parts(agent.build(), connector, DefaultResolver::default()), server.clone())
             }
             None => (agent.build().into(), server.clone()),
@@ -138,6 +142,7 @@ impl Client {
             token,
             starting_until: Instant::now() + patience.map_or(STARTING, |patience| patience.min(STARTING)),
             warned: RefCell::default(),
+            shown,
         })
     }
 
@@ -155,8 +160,15 @@ impl Client {
             token: None,
             starting_until: Instant::now(),
             warned: RefCell::default(),
+            shown: Shown::default(),
         }
     }
+
+    /// What the certificate says by which the server proved itself; `None`: it was not asked over TLS, or not reached.
+    pub(crate) fn certificate(&self) -> Option<Facts> {
+        self.shown.facts()
+    }
+
     /// The document at a path; `None`: there is none.
     pub(crate) fn get(&self, path: &str) -> Result<Option<Value>, Failed> {
         Ok(self.answer(path)?.ok())

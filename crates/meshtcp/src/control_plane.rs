@@ -35,7 +35,7 @@ use control::hosts::HostResolver;
 use control::identity::{Issuer, IssuerOptions, LeafKeys, keep};
 use control::jobs::once;
 use control::replicas::Others;
-use control::rollouts::{self, Seer};
+use control::rollouts::{self, Place, Seer};
 use control::run::{
     CompileMetrics, Current, Event, FleetNews, FleetSink, Inbox, Live, Turn, run as run_loop,
 };
@@ -269,7 +269,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
     let seer = Arc::new(Seer::new(live.current(), plane.telemetry().clone(), Arc::clone(&statuses)));
     if let Some(store) = kept {
         let (seer, others, leads) = (Arc::clone(&seer), others.subscribe(), store.leads());
-        let job = move || rollouts::keep(Arc::clone(&store), Arc::clone(&seer), others.clone());
+        let job = move || rollouts::keep(Place::Store(Arc::clone(&store)), Arc::clone(&seer), others.clone());
         runtime.spawn(once(leads, job));
     }
     let shared = Shared {

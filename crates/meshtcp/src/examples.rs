@@ -76,6 +76,28 @@ pub(crate) const EXAMPLES: &[(&str, Examples)] = &[
         )],
     ),
     (
+        "set",
+        &[
+            ("meshtcp set weight canary redis=90 redis-v2=10", "weights of a route's backends"),
+            (
+                "meshtcp set mtcpr canary spec.to[redis].rules[0].default.backendRefs[redis-v2].weight=10 --dry-run",
+                "any field of any resource; what it would do",
+            ),
+            ("meshtcp set dp web-1 networking.inbound[0].tags.version-", "takes a field out"),
+        ],
+    ),
+    (
+        "rollout",
+        &[
+            (
+                "meshtcp rollout start canary --to redis-v2 --steps 1@10m,10@10m,50@1h!,100",
+                "in steps; `!` waits until somebody says so",
+            ),
+            ("meshtcp rollout status canary --watch", "until it is over"),
+            ("meshtcp rollout pause canary --server localhost:9901", "of a `meshtcp up` with that --admin"),
+        ],
+    ),
+    (
         "delete",
         &[
             ("meshtcp delete mtcpr canary", "one"),

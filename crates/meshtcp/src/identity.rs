@@ -11,7 +11,7 @@ use crate::names;
 use crate::output::{self, Format, complain, print, table};
 
 /// How long before its end it is told of what somebody has to replace.
-const SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
+pub(crate) const SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

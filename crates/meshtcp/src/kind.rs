@@ -47,6 +47,13 @@ impl FromStr for WrittenKind {
                 format!("did you mean `{}`, {}?", kind.short_name().unwrap_or_default(), kind.plural())
             })
         });
+        // people leave out what so many kinds begin with
+        let stem = lower.trim_end_matches('s');
+        let ends_so = |kind: &&Kind| stem.len() > 2 && kind.as_str().to_lowercase().ends_with(stem);
+        let endings: Vec<&str> = Kind::ALL.iter().filter(ends_so).map(|kind| kind.plural()).collect();
+        let ending =
+            (1..=4).contains(&endings.len()).then(|| format!("did you mean {}?", endings.join(", ")));
+        let near = near.or(ending);
         let near = near.unwrap_or_else(|| "e.g. meshtcproutes, dataplanes, meshservices, meshes".to_owned());
         Err(format!("there is no kind `{written}`: {near}"))
     }
@@ -109,6 +116,7 @@ mod tests {
         assert_eq!((kinds("mtcpr,dp"), kinds("all")), (Ok(2), Ok(Kind::ALL.len() - 2)));
         assert!(kinds("mtcpr,nope").is_err());
         assert!("dpp".parse::<WrittenKind>().unwrap_err().contains("`dp`, dataplanes"));
+        assert!("rollouts".parse::<WrittenKind>().unwrap_err().ends_with("did you mean meshtcprollouts?"));
         assert!("meshtcprouts".parse::<WrittenKind>().unwrap_err().contains("did you mean"));
     }
 }

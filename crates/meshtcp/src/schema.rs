@@ -1,6 +1,8 @@
 //! `meshtcp schema`: what documents may say, as a JSON schema for editors. It is made of what the checker asks for.
 
-use model::draft::{Shape, shape};
+use std::collections::BTreeSet;
+
+use model::draft::{Shape, shape_with_required};
 use model::kind::Scope;
 use model::{Kind, Profile};
 use serde_json::{Map, Value, json};
@@ -22,7 +24,7 @@ pub(crate) struct Args {
 pub(crate) fn run(Args { kind, profile }: Args) -> Exit {
     let schema = match kind {
         None => of_all(profile),
-        Some(WrittenKind { kind, .. }) => match shape(kind, profile) {
+        Some(WrittenKind { kind, .. }) => match shape_with_required(kind, profile) {
             Some(shape) => of_kind(kind, &shape),
             None => {
                 complain(&format!(
@@ -47,7 +49,7 @@ pub(crate) fn run(Args { kind, profile }: Args) -> Exit {
 /// Of a document of any kind: which one it is decides what else it may say.
 fn of_all(profile: Profile) -> Value {
     let kinds: Vec<(Kind, Shape)> =
-        Kind::ALL.iter().filter_map(|&kind| Some((kind, shape(kind, profile)?))).collect();
+        Kind::ALL.iter().filter_map(|&kind| Some((kind, shape_with_required(kind, profile)?))).collect();
     let names: Vec<&str> = kinds.iter().map(|(kind, _)| kind.as_str()).collect();
     let choice = |(kind, _): &(Kind, Shape)| {
         json!({
@@ -68,7 +70,8 @@ fn of_all(profile: Profile) -> Value {
 
 fn of_kind(kind: Kind, shape: &Shape) -> Value {
     let mut schema = of_shape(shape);
-    schema["required"] = json!(["type", "name"]);
+    let required = shape.required.iter().map(String::as_str).chain(["type", "name"]);
+    schema["required"] = json!(required.collect::<BTreeSet<_>>());
     schema["properties"]["type"] = json!({ "const": kind.as_str() });
     if kind.scope() == Scope::Global
         && let Some(properties) = schema["properties"].as_object_mut()
@@ -96,7 +99,7 @@ fn labels(kind: Kind) -> Value {
 }
 
 fn of_shape(shape: &Shape) -> Value {
-    let Shape { types, words, is_signed, members, is_open, items } = shape;
+    let Shape { types, words, is_signed, required, members, is_open, items } = shape;
     let mut schema = Map::new();
     let mut types: Vec<&str> = types.iter().copied().collect();
     // a root, and what is only walked through, is an object
@@ -119,6 +122,9 @@ fn of_shape(shape: &Shape) -> Value {
             members.iter().map(|(name, shape)| (name.clone(), of_shape(shape))).collect();
         schema.insert("properties".into(), members.into());
         schema.insert("additionalProperties".into(), json!(is_open));
+        if !required.is_empty() {
+            schema.insert("required".into(), json!(required));
+        }
     }
     if let Some(items) = items {
         schema.insert("items".into(), of_shape(items));

@@ -1,21 +1,47 @@
 //! `meshtcp set`: change one thing of what a control plane stores.
 
+mod fields;
+mod place;
+
 use change::preview::Preview;
 use clap::Subcommand;
+use clap_complete::engine::ArgValueCompleter;
 use serde_json::json;
 
 use crate::apply::answer;
 use crate::apply::wait::{Wait, waited};
 use crate::backends::{ATTEMPTS, Route, in_a_line, name_of};
 use crate::client::Client;
+use crate::completion;
 use crate::context::{InMesh, Server};
 use crate::exit::Exit;
+use crate::kind::WrittenKind;
 use crate::output::{self, Format, complain, print};
 
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
-    what: What,
+    what: Option<What>,
+    /// The kind, e.g. meshtcproutes, MeshTCPRoute or mtcpr; or KIND/NAME
+    #[arg(value_name = "KIND", required = true, add = ArgValueCompleter::new(completion::kinds))]
+    kind: Option<WrittenKind>,
+    /// The name, MESH/NAME for one of another mesh; and PLACE=VALUE for each field, such as
+    /// spec.to[0].rules[0].default.backendRefs[redis-v2].weight=10. PLACE- takes it out; [+] is a new item of a list
+    #[arg(value_name = "NAME|PLACE=VALUE", required = true, add = ArgValueCompleter::new(completion::names))]
+    words: Vec<String>,
+    /// Only say what it would do
+    #[arg(long, conflicts_with = "wait")]
+    dry_run: bool,
+    #[command(flatten)]
+    wait: Wait,
+    #[command(flatten)]
+    server: Server,
+    #[command(flatten)]
+    mesh: InMesh,
+    /// How to print it
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
 }
 
 #[derive(Debug, Subcommand)]
@@ -56,13 +82,20 @@ fn weight(text: &str) -> Result<(String, u64), String> {
     Ok((name.to_owned(), u64::from(weight)))
 }
 
-pub(crate) fn run(Args { what: What::Weight(arguments) }: Args) -> Exit {
+pub(crate) fn run(arguments: Args) -> Exit {
+    match arguments.what {
+        Some(What::Weight(weights)) => set_weights(&weights),
+        None => fields::run(&arguments).unwrap_or_else(|exit| exit),
+    }
+}
+
+fn set_weights(arguments: &WeightArgs) -> Exit {
     let resolved = arguments
         .server
         .resolved()
         .and_then(|context| Ok((arguments.server.client()?, arguments.mesh.or_of(&context))));
     match resolved {
-        Ok((client, mesh)) => set(&arguments, &client, &mesh).unwrap_or_else(|exit| exit),
+        Ok((client, mesh)) => set(arguments, &client, &mesh).unwrap_or_else(|exit| exit),
         Err(exit) => exit,
     }
 }

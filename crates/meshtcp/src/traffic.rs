@@ -40,13 +40,18 @@ impl<T> Clone for Desk<T> {
     }
 }
 
-/// Counts from now on, and answers `/_traffic` as a control plane does. `changes` says when another state is in force.
-pub(crate) fn serve<T: Send + Sync + 'static>(proxy: &Arc<Proxy>, changes: watch::Receiver<T>) -> Router {
+/// Counts from now on.
+pub(crate) fn count(proxy: &Arc<Proxy>) -> Telemetry {
     let telemetry = Telemetry::default();
     let (counting, counted) = (telemetry.clone(), Arc::clone(proxy));
     tokio::spawn(async move {
         task_again("telemetry", || keep(counting.clone(), Arc::clone(&counted))).await;
     });
+    telemetry
+}
+
+/// Answers `/_traffic` as a control plane does. `changes` says when another state is in force.
+pub(crate) fn serve<T: Send + Sync + 'static>(telemetry: Telemetry, changes: watch::Receiver<T>) -> Router {
     Router::new()
         .route("/_traffic", get(once::<T>))
         .route("/_traffic/_events", get(events::<T>))

@@ -10,6 +10,7 @@ mod hand;
 mod metrics;
 mod own_proxy;
 mod page;
+mod rollouts;
 mod screen;
 mod status;
 
@@ -25,6 +26,7 @@ use clap::ValueEnum;
 use control::guard::caught;
 use control::identity::{Issuer, IssuerOptions};
 use control::run::{Event, Inbox, Live, run as run_loop};
+use control::sources::StatusFile;
 use dialect::envoy::EnvoyOptions;
 use l4::config::Sink;
 use model::MeshName;
@@ -46,7 +48,8 @@ use crate::patience::Patience;
 use crate::source::Source;
 use crate::takeover::{Seat, Succession};
 use crate::{duration, host, names, takeover};
-use hand::Leave;
+use hand::{Hand, Leave};
+use rollouts::{Desk, Running};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -72,6 +75,9 @@ pub(crate) struct Args {
     /// What such a line looks like
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     log_format: LogFormat,
+    /// Run MeshTCPRollouts, and keep in this file where they stand; without it the weights of routes are as they are written
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
     /// How many event loops carry connections; default: one a processor
     #[arg(long, value_name = "N", value_parser = listen::workers)]
     workers: Option<NonZeroUsize>,
@@ -106,6 +112,14 @@ pub(crate) fn run(arguments: Args) -> Exit {
         Ok(store) => store,
         Err(error) => return refuse(&error.to_string(), Exit::Environment),
     };
+    let statuses = match arguments.state.as_deref().map(StatusFile::open).transpose() {
+        Ok(statuses) => statuses,
+        Err(message) => return refuse(&format!("--state: {message}"), Exit::Environment),
+    };
+    let store = match &statuses {
+        Some(statuses) => store.beside(statuses.clone()),
+        None => store,
+    };
     let options = Options {
         threads: arguments.workers,
         connection_log: connection_log(arguments.log.as_deref(), arguments.log_format),
@@ -128,18 +142,8 @@ pub(crate) fn run(arguments: Args) -> Exit {
         Err(message) => return refuse(&message, Exit::Environment),
     };
     let data_path = Arc::new(DataPath::start(&arguments.data_path, Arc::clone(&proxy)));
-    let seat = Seat::take(arguments.admin, succession.as_mut(), dns).and_then(|seat| {
-        let served = (seat.clone(), arguments.names.known_as());
-        let carries = (Arc::clone(&proxy), Arc::clone(&data_path));
-        hand::start(served, events.clone(), Arc::clone(&status), carries, arguments.drain_time).map(|()| seat)
-    });
-    let seat = match seat {
-        Ok(seat) => seat,
-        Err(message) => return refuse(&message, Exit::Environment),
-    };
-    let screen = Screen::new(arguments.source.in_words());
-    screen.admin(seat.admin().map(|(address, _)| address));
-    let (looks, renewed, taken_over) = (events.clone(), events.clone(), events);
+    let (looks, renewed, woken, taken_over) =
+        (events.clone(), events.clone(), events.clone(), events.clone());
     let watch = store.watch(move || {
         // fails only when we are leaving
         let _ = looks.send(Event::Look);
@@ -152,8 +156,28 @@ pub(crate) fn run(arguments: Args) -> Exit {
         let _ = renewed.send(Event::Look);
     });
     let mut live = Live::new(Box::new(store), compiler, OwnProxy::new(Arc::clone(&data_path), issuer));
+    let seat = Seat::take(arguments.admin, succession.as_mut(), dns).and_then(|seat| {
+        let served = (seat.clone(), arguments.names.known_as());
+        let carries = (Arc::clone(&proxy), Arc::clone(&data_path));
+        let desk = Desk::new(live.current(), statuses.clone());
+        let started = hand::start(served, events, Arc::clone(&status), carries, desk, arguments.drain_time);
+        started.map(|hand| (seat, hand))
+    });
+    let (seat, Hand { runtime, telemetry }) = match seat {
+        Ok(seated) => seated,
+        Err(message) => return refuse(&message, Exit::Environment),
+    };
+    let admin = seat.admin().map(|(address, _)| address);
+    let runs_rollouts = statuses.is_some();
+    let rollouts =
+        statuses.map(|statuses| Running::start(&runtime, statuses, live.current(), telemetry, admin, woken));
+    let screen = Screen::new(arguments.source.in_words());
+    screen.admin(admin);
     let why = run_loop(&mut live, &mut inbox, |live, turn| {
         caught("screen", || screen.turn(live, turn));
+        if !runs_rollouts {
+            caught("screen", || screen.not_run(live, turn));
+        }
         status.publish(live, turn);
         if let Some(succession) = succession.take_if(|succession| may_take_over(succession, live, &proxy)) {
             let taken_over = taken_over.clone();
@@ -164,6 +188,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
         }
     });
     drop(watch);
+    rollouts.into_iter().for_each(Running::stop);
     if why == Leave::TakenOver {
         screen.taken_over();
     }

@@ -56,8 +56,8 @@ impl Mirror {
     }
 }
 
-/// A resource that may be written as a Kubernetes manifest; with the labels that were computed.
-fn universal(entry: &Entry) -> Value {
+/// The Universal document of a resource that may be written as a Kubernetes manifest; with the labels that were computed.
+pub fn universal(entry: &Entry) -> Value {
     let Entry { document, resource } = entry;
     let kind = resource.kind();
     let written = document.value();

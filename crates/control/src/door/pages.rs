@@ -12,7 +12,7 @@ use crate::guard::task_again;
 use crate::listen::next_connection;
 
 /// How long the head of a request may take to arrive, and a caller stay silent between two requests.
-const HEAD: Duration = Duration::from_secs(15);
+pub(super) const HEAD: Duration = Duration::from_secs(15);
 
 /// Serves until the process ends.
 pub async fn serve_pages(listener: TcpListener, router: Router) {

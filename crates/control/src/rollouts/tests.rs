@@ -9,7 +9,7 @@ use xds::Family;
 use super::*;
 use crate::discovery::Statuses;
 use crate::run::Current;
-use crate::store::MemoryStore;
+use crate::store::{Expected, MemoryStore, Store};
 use crate::telemetry::Telemetry;
 
 const PACE: Pace = Pace { looks: Duration::from_millis(10), writes: Duration::from_millis(50) };
@@ -82,7 +82,7 @@ impl Job {
         let (telemetry, statuses) = (Telemetry::default(), Arc::<Statuses>::default());
         let seer = Arc::new(Seer::new(current, telemetry.clone(), Arc::clone(&statuses)));
         let (others, heard) = watch::channel(Others::default());
-        let task = tokio::spawn(keep_at(PACE, Arc::clone(&store), seer, heard));
+        let task = tokio::spawn(keep_at(PACE, Place::Store(Arc::clone(&store)), seer, heard));
         Self { store, statuses, telemetry, in_force, _others: others, task }
     }
 
@@ -161,10 +161,89 @@ async fn what_is_asked_is_done_once_and_the_next_who_leads_goes_on() {
     let (_others, heard) = watch::channel(Others::default());
     let (telemetry, statuses) = (job.telemetry.clone(), Arc::clone(&job.statuses));
     let seer = Arc::new(Seer::new(job.in_force.subscribe(), telemetry, statuses));
-    job.task = tokio::spawn(keep_at(PACE, Arc::clone(&job.store), seer, heard));
+    job.task = tokio::spawn(keep_at(PACE, Place::Store(Arc::clone(&job.store)), seer, heard));
     let mut stored = job.store.get(&key()).await.unwrap().unwrap().document;
     stored["status"]["asked"] = json!(Request { to: Asked::Resume, id: "two".into() });
     job.store.put(&key(), stored, Expected::Any).await.unwrap();
     let resumed = job.until("it goes on", |ramp| ramp.phase == Phase::Progressing).await;
     assert_eq!(resumed.events.len(), paused.events.len() + 1, "and nothing was done twice");
+}
+
+#[tokio::test]
+async fn a_route_that_is_deleted_under_a_rollout_holds_it_until_it_is_back() {
+    let job = Job::start().await;
+    job.statuses.opened(&web(), attached(Family::Envoy));
+    job.until("it has begun", |ramp| !ramp.note.is_empty()).await;
+    let stored = job.store.get(&key()).await.unwrap().unwrap().document;
+    let without = TOWN.split("---\ntype: MeshTCPRoute").next().unwrap();
+    job.in_force.send_replace(current(&format!("{without}---\n{stored}\n")));
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let held = loop {
+        if let Some(ramp) = job.ramp().await.filter(|ramp| ramp.phase == Phase::Held) {
+            break ramp;
+        }
+        assert!(Instant::now() < deadline, "{:?}", job.ramp().await);
+        tokio::time::sleep(PACE.looks).await;
+    };
+    assert!(held.note.contains("there is no MeshTCPRoute split"), "{held:?}");
+    let back = job.until("the route is back", |ramp| ramp.phase == Phase::Progressing).await;
+    assert_eq!((back.step, back.weight), (held.step, held.weight));
+}
+
+#[tokio::test]
+async fn two_hundred_rollouts_go_on_at_once() {
+    const COUNT: usize = 200;
+    let mut text = TOWN
+        .split("---\ntype: MeshTCPRoute")
+        .next()
+        .unwrap()
+        .replace("  outbound: [{port: 6379, tags: {kuma.io/service: redis}}]\n", "  outbound:\n");
+    text = text.trim_end().to_owned() + "\n";
+    for at in 0..COUNT {
+        text += &format!("    - {{port: {}, tags: {{kuma.io/service: redis-{at}}}}}\n", 10_000 + at);
+    }
+    let mut rollouts = Vec::new();
+    for at in 0..COUNT {
+        let [_, _, route, rollout] = <[&str; 4]>::try_from(TOWN.split("---\n").collect::<Vec<_>>()).unwrap();
+        text += &format!(
+            "---\n{}",
+            route
+                .replace("name: redis}", &format!("name: redis-{at}}}"))
+                .replace("name: split", &format!("name: split-{at}"))
+        );
+        rollouts.push(
+            rollout
+                .replace("name: ramp", &format!("name: ramp-{at}"))
+                .replace("name: split", &format!("name: split-{at}"))
+                .replace("name: redis}", &format!("name: redis-{at}}}")),
+        );
+    }
+    let whole = |documents: &[String]| current(&format!("{text}---\n{}", documents.join("---\n")));
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let first = whole(&rollouts);
+    let (ledger, _) = first.adopted.as_ref().unwrap();
+    let entries = ledger.entries().filter(|(key, _)| key.kind == model::Kind::MeshTCPRollout);
+    for (key, entry) in entries {
+        store.put(key, entry.document.value().clone(), Expected::Any).await.unwrap();
+    }
+    let (in_force, seen) = watch::channel(first);
+    let (telemetry, statuses) = (Telemetry::default(), Arc::<Statuses>::default());
+    let _reporter = telemetry.attach(web());
+    let seer = Arc::new(Seer::new(seen, telemetry, statuses));
+    let (_others, heard) = watch::channel(Others::default());
+    let task = tokio::spawn(keep_at(PACE, Place::Store(Arc::clone(&store)), seer, heard));
+    let begun = Instant::now();
+    loop {
+        let selection = crate::store::Selection::of_kind(model::Kind::MeshTCPRollout);
+        let items = store.list(&selection).await.unwrap().items;
+        let over = items.iter().filter(|it| it.document["status"]["phase"] == "Finished").count();
+        if over == COUNT {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{over} of {COUNT} are over");
+        in_force
+            .send_replace(whole(&items.iter().map(|it| format!("{}\n", it.document)).collect::<Vec<_>>()));
+        tokio::time::sleep(PACE.looks).await;
+    }
+    task.abort();
 }

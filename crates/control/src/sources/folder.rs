@@ -28,6 +28,7 @@ pub use watch::Watch;
 use change::addresses::{Filler, Ranges};
 use change::{Candidate, Content, Ledger, Options, problem_of};
 
+use super::status_file::{Overlay, StatusFile};
 use super::{Adopt, Dangling, Settled, Source, SourceState};
 use crate::plain_file;
 use places::{Absence, Places};
@@ -39,6 +40,8 @@ pub struct FolderSource {
     files: Files,
     /// Gives services their addresses; `None`: they have what files say.
     filler: Option<Filler>,
+    /// Statuses that stand beside; `None`: resources have what files say.
+    overlay: Option<Overlay>,
     options: Options,
     seen: BTreeMap<PathBuf, Fingerprint>,
     places: Places,
@@ -78,6 +81,7 @@ impl FolderSource {
             roots: paths.to_vec(),
             files,
             filler: None,
+            overlay: None,
             options,
             seen,
             places,
@@ -91,6 +95,13 @@ impl FolderSource {
     #[must_use]
     pub fn addressed(mut self, ranges: Ranges) -> Self {
         self.filler = Some(Filler::new(ranges, self.options.clone()));
+        self
+    }
+
+    /// The same; resources have the statuses that stand beside them.
+    #[must_use]
+    pub fn beside(mut self, statuses: StatusFile) -> Self {
+        self.overlay = Some(Overlay::new(statuses, self.options.clone()));
         self
     }
 
@@ -163,18 +174,21 @@ impl Source for FolderSource {
     }
 
     fn settle(&mut self, adopt: &mut Adopt<'_>) -> Settled {
-        let Self { files, filler, .. } = self;
-        files.settle(&mut |candidate| match filler {
-            Some(filler) => {
-                let Candidate { ledger, changed } = candidate;
-                adopt(&Candidate { ledger: filler.fill(ledger), changed: changed.clone() })
+        let Self { files, filler, overlay, .. } = self;
+        files.settle(&mut |Candidate { ledger, changed }| {
+            let mut ledger = ledger.clone();
+            if let Some(filler) = filler {
+                ledger = filler.fill(&ledger);
             }
-            None => adopt(candidate),
+            if let Some(overlay) = overlay {
+                ledger = overlay.lay_over(&ledger);
+            }
+            adopt(&Candidate { ledger, changed: changed.clone() })
         })
     }
 
     fn is_unsettled(&self) -> bool {
-        self.files.is_unsettled()
+        self.files.is_unsettled() || self.overlay.as_ref().is_some_and(Overlay::is_new)
     }
 
     /// When a file that seems half-written or removed, or a folder that seems emptied, is to be believed.

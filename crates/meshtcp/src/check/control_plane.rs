@@ -4,10 +4,11 @@ use change::certificates::CertificateReport;
 use change::report::{FleetReport, ProxyReport, ProxyState};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
+use trust::Facts;
 
 use super::finding::{Finding, Level};
 use crate::client::Timed;
-use crate::identity::soon;
+use crate::identity::{SOON, soon};
 use crate::version::OURS;
 
 /// How far clocks may be apart before tokens and certificates are mistaken for ended or not begun.
@@ -54,6 +55,20 @@ fn clock(there: Option<Timestamp>, took: SignedDuration, now: Timestamp) -> Find
         Finding::warn("clock", says).help(help)
     } else {
         Finding::ok("clock", "as this host's")
+    }
+}
+
+/// Whom the certificate of the API is for, and until when. One that has ended is not believed in the first place.
+pub(super) fn own_certificate(Facts { names, signs: _, valid }: &Facts, now: Timestamp) -> Finding {
+    let (begins, ends) = (*valid.start(), *valid.end());
+    let until = Timestamp::from_second(ends).map(|ends| ends.strftime("%Y-%m-%d %H:%MZ").to_string());
+    let says = format!("for {}, until {}", named(names), until.unwrap_or_else(|_| "ever".to_owned()));
+    // one that is made anew by itself lives for days only, and is exchanged in its last third
+    let late = ((ends - begins) / 3).min(SOON.as_secs());
+    match ends - now.as_second() < late {
+        false => Finding::ok("API certificate", says),
+        true => Finding::warn("API certificate", says)
+            .help("put another in the place of --api-tls-cert and --api-tls-key: it is taken within seconds"),
     }
 }
 
@@ -213,6 +228,25 @@ mod tests {
             (-90, Level::Fail),
         ] {
             assert_eq!(clock_at(ahead), level, "{ahead}");
+        }
+    }
+
+    #[test]
+    fn the_certificate_of_the_api_is_told_before_it_ends() {
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let day = 24 * 3600;
+        for (lived, left, level) in [
+            (300, 65, Level::Ok),
+            (300, 29, Level::Warn),
+            // one that lives for a day
+            (0, 1, Level::Ok),
+            (3, 1, Level::Warn),
+        ] {
+            let valid = now.as_second() - lived * day..=now.as_second() + left * day;
+            let names = vec!["cp.example.com".to_owned(), "10.0.0.1".to_owned()];
+            let finding = own_certificate(&Facts { names, signs: false, valid }, now);
+            assert_eq!((finding.level, finding.help.is_some()), (level, level == Level::Warn), "{finding:?}");
+            assert!(finding.says.starts_with("for cp.example.com, 10.0.0.1, until 2027-"), "{finding:?}");
         }
     }
 

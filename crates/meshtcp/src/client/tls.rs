@@ -2,11 +2,11 @@
 
 use std::fmt;
 use std::io::{Read as _, Write as _};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
-use trust::Trust;
+use trust::{Facts, Trust};
 use ureq::Error;
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport, TransportAdapter,
@@ -14,13 +14,29 @@ use ureq::unversioned::transport::{
 
 /// Encrypts what another connector opens.
 #[derive(Debug)]
-pub(super) struct OverTls(Arc<ClientConfig>);
+pub(super) struct OverTls {
+    config: Arc<ClientConfig>,
+    shown: Shown,
+}
+
+/// The certificate, in DER, that was shown last.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shown(Arc<Mutex<Option<Vec<u8>>>>);
+
+impl Shown {
+    /// What it says; `None`: none was shown.
+    pub(super) fn facts(&self) -> Option<Facts> {
+        Facts::read(self.0.lock().unwrap_or_else(PoisonError::into_inner).as_deref()?)
+    }
+}
 
 impl OverTls {
+    /// Notes which certificate is `shown`.
+    ///
     /// # Errors
     /// In words: there can be no TLS.
-    pub(super) fn trusting(trust: &Trust) -> Result<Self, String> {
-        Ok(Self(Arc::new(trust.client(&[]).map_err(|error| error.to_string())?)))
+    pub(super) fn trusting(trust: &Trust, shown: Shown) -> Result<Self, String> {
+        Ok(Self { config: Arc::new(trust.client(&[]).map_err(|error| error.to_string())?), shown })
     }
 }
 
@@ -31,10 +47,12 @@ impl<In: Transport> Connector<In> for OverTls {
         let Some(opened) = opened else { return Ok(None) };
         let host = details.uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let name = ServerName::try_from(host).map_err(|_| Error::Tls("the host of the URL is no name"))?;
-        let mut conn = ClientConnection::new(Arc::clone(&self.0), name)?;
+        let mut conn = ClientConnection::new(Arc::clone(&self.config), name)?;
         let mut sock = TransportAdapter::new(opened.boxed(), details.current_time.clone());
         sock.set_timeout(details.timeout);
         conn.complete_io(&mut sock)?;
+        let first = conn.peer_certificates().and_then(|chain| chain.first()).map(|first| first.to_vec());
+        *self.shown.0.lock().unwrap_or_else(PoisonError::into_inner) = first;
         let config = &details.config;
         let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
         Ok(Some(Encrypted { stream: StreamOwned { conn, sock }, buffers }))

@@ -47,7 +47,7 @@ pub(super) async fn serve(
     registry.register_collector(Box::new(Process::running("proxy")));
     registry.register_collector(Box::new(Panics::new("meshtcp_")));
     registry.register_collector(Box::new(Dropped::new("meshtcp_")));
-    let counted = traffic::serve(&proxy, carried.clone());
+    let counted = traffic::serve(traffic::count(&proxy), carried.clone());
     let desk = Desk { proxy, data_path, link, carried, registry: Arc::new(registry), seat: seat.clone() };
     let router = Router::new()
         .route("/", get(index))

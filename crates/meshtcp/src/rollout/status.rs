@@ -41,7 +41,10 @@ pub(super) fn run(Args { name, watch, server, mesh, output: format }: &Args) -> 
     let Some(name) = name else {
         let path = collection(Kind::MeshTCPRollout, &mesh);
         let found = client.list(&path).map_err(|failed| failed.said())?;
-        let drawn = || found.iter().map(briefly).collect::<String>();
+        let drawn = || match found.as_slice() {
+            [] => format!("no MeshTCPRollout is there in mesh {mesh}\n"),
+            found => found.iter().map(briefly).collect(),
+        };
         print(&output::structured(*format, &json!({ "items": found })).unwrap_or_else(drawn));
         return Ok(Exit::Ok);
     };

@@ -7,6 +7,7 @@ use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
+use control::telemetry::Telemetry;
 use control::web::KnownAs;
 use plan::ProxyId;
 use prometheus_client::registry::Registry;
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::metrics::Metrics;
-use super::{Status, page};
+use super::{Status, page, rollouts};
 use crate::data_path::{self, DataPath};
 use crate::health;
 use crate::pages;
@@ -38,6 +39,7 @@ pub(super) async fn serve(
     (listener, seat): (TcpListener, Seat),
     status: Arc<Status>,
     (proxy, data_path): (Arc<Proxy>, Arc<DataPath>),
+    (telemetry, rollouts): (Telemetry, rollouts::Desk),
     known_as: KnownAs,
 ) {
     let mut registry = Registry::default();
@@ -47,7 +49,7 @@ pub(super) async fn serve(
     registry.register_collector(Box::new(Process::running("up")));
     registry.register_collector(Box::new(Panics::new("meshtcp_")));
     registry.register_collector(Box::new(Dropped::new("meshtcp_")));
-    let asked = page::serve(&status, &proxy);
+    let asked = page::serve(&status, telemetry);
     let desk = Desk { status, proxy, data_path, registry: Arc::new(registry) };
     let router = Router::new()
         .route("/", get(index))
@@ -59,7 +61,8 @@ pub(super) async fn serve(
         .route("/connections", get(connections))
         .merge(control::page::routes())
         .with_state(desk)
-        .merge(asked);
+        .merge(asked)
+        .merge(rollouts::routes(rollouts));
     seat.serve(listener, router, known_as).await;
 }
 
@@ -71,6 +74,7 @@ async fn index() -> &'static str {
      /status       files, problems, listeners and the health of endpoints, as JSON\n\
      /connections  every open connection, as JSON\n\
      /_traffic     what connections do, as JSON; ?by=proxy, ?route=, ?sort=busiest and others\n\
+     /meshes/MESH/meshtcprollouts  the rollouts, and where they stand, as JSON\n\
      /gui          all of this as a page\n"
 }
 

@@ -6,16 +6,18 @@ use std::time::Duration;
 
 use control::guard::caught_task;
 use control::run::Event;
+use control::telemetry::Telemetry;
 use control::web::KnownAs;
 use proxy::Proxy;
+use tokio::runtime::Handle;
 
-use super::{Status, admin};
+use super::{Status, admin, rollouts};
 use crate::data_path::DataPath;
 use crate::host;
 use crate::output::{complain, print};
 use crate::signals::{Asked, Signals};
-use crate::streams;
 use crate::takeover::Seat;
+use crate::{streams, traffic};
 
 /// How long the loop may take to leave. If it takes longer it waits for a disk that does not answer.
 const STUCK: Duration = Duration::from_secs(5);
@@ -30,6 +32,14 @@ pub(crate) enum Leave {
     TakenOver,
 }
 
+/// The running thread. It ends with the process.
+pub(crate) struct Hand {
+    /// Its event loop.
+    pub(crate) runtime: Handle,
+    /// What connections of this process do.
+    pub(crate) telemetry: Telemetry,
+}
+
 /// Starts the thread: it listens for signals, and serves admin pages at the `seat` under these names, also while connections drain.
 /// When the loop cannot leave, connections get `grace` without it.
 ///
@@ -40,8 +50,9 @@ pub(crate) fn start(
     events: Sender<Event<Leave>>,
     status: Arc<Status>,
     (proxy, data_path): (Arc<Proxy>, Arc<DataPath>),
+    rollouts: rollouts::Desk,
     grace: Duration,
-) -> Result<(), String> {
+) -> Result<Hand, String> {
     let (ready, started) = channel();
     let work = move || {
         let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -65,12 +76,15 @@ pub(crate) fn start(
                     return;
                 }
             };
+            let telemetry = traffic::count(&proxy);
             if let Some(listener) = listener {
                 let carries = (Arc::clone(&proxy), Arc::clone(&data_path));
-                let served = admin::serve((listener, seat.clone()), Arc::clone(&status), carries, known_as);
+                let told = (telemetry.clone(), rollouts);
+                let served =
+                    admin::serve((listener, seat.clone()), Arc::clone(&status), carries, told, known_as);
                 tokio::spawn(served);
             }
-            let _ = ready.send(Ok(()));
+            let _ = ready.send(Ok(Hand { runtime: Handle::current(), telemetry }));
             tokio::spawn(host::watch_authorities(Arc::downgrade(&proxy)));
             loop {
                 let event = match caught_task("signals", signals.next()).await {

@@ -13,8 +13,8 @@ use change::replica::{Account, Replica};
 use change::report::{Facts, Question, Subject, report};
 use change::status::{Connection, ProxyStatus, StreamKind};
 use change::story::Story;
+use control::telemetry::Telemetry;
 use jiff::Timestamp;
-use proxy::Proxy;
 use serde_json::{Value, json};
 use xds::{Family, Version};
 
@@ -32,9 +32,9 @@ struct Desk {
     started: Timestamp,
 }
 
-/// Counts from now on, and answers what the page asks.
-pub(super) fn serve(status: &Arc<Status>, proxy: &Arc<Proxy>) -> Router {
-    let counted = traffic::serve(proxy, status.changes());
+/// Answers what the page asks.
+pub(super) fn serve(status: &Arc<Status>, telemetry: Telemetry) -> Router {
+    let counted = traffic::serve(telemetry, status.changes());
     let desk = Desk { status: Arc::clone(status), started: Timestamp::now() };
     Router::new()
         .route("/_session", get(session))

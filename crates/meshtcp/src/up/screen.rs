@@ -80,6 +80,21 @@ impl Screen {
         }
     }
 
+    /// Says of rollouts that were just read that nobody runs them.
+    pub(crate) fn not_run(&self, live: &Live<OwnProxy>, turn: &Turn<OwnNews>) {
+        let current = live.current();
+        let current = current.borrow();
+        let entries = current.adopted.iter().flat_map(|(ledger, _)| ledger.entries());
+        let read = entries.filter(|(key, entry)| {
+            key.kind == Kind::MeshTCPRollout && turn.changed.contains(entry.document.source())
+        });
+        for (key, _) in read {
+            let words =
+                format!("{key} stands still: it is not known where to keep how far it is (--state FILE)");
+            Event::new("rollout-not-run", Level::Note, words).with("resource", key.to_string()).tell();
+        }
+    }
+
     fn changes(&self, turn: &Turn<OwnNews>) {
         for change in &turn.changes {
             tell_change(change, None);

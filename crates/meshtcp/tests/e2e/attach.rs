@@ -10,6 +10,7 @@ mod fixed;
 mod foreign;
 mod identity;
 mod keep;
+mod matches;
 mod ours;
 mod refusal;
 mod restart;

@@ -1,5 +1,8 @@
 //! What fingers type without thinking: every line with its exit code and what is printed.
 
+mod check;
+mod set;
+
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -102,6 +105,8 @@ fn resources_are_got_as_kubectl_users_write_it() {
         ),
         ("-o name get dp", 0, &["dataplanes/web-1"]),
         ("get mtcpr,nope", 2, &["there is no kind `nope`"]),
+        ("get rollouts", 2, &["did you mean meshtcprollouts?"]),
+        ("rollout status", 0, &["no MeshTCPRollout is there in mesh default"]),
         ("get mtcpr -o jsn", 2, &["did you mean `json`"]),
         ("get mtcpr -o jsonpath={.items[", 2, &["write [0]"]),
         ("get mtcpr -l =x", 2, &["write KEY=VALUE"]),
@@ -440,6 +445,12 @@ fn what_may_stand_where_is_told_to_people_and_to_editors() {
             &["profile 3 knows no field", "known from"],
         ),
         ("explain field mtcpr.spec.too", 1, &["did you mean `to`?"]),
+        (
+            "explain field mtcpr.spec.to.rules.matches --profile 2.14+",
+            0,
+            &["list of objects, known to 2.14+"],
+        ),
+        ("explain field mtcpr.spec.to.rules.matches", 1, &["knows no field", "--profile"]),
         ("explain field nope.spec", 2, &["there is no kind `nope`"]),
         ("schema MeshTrust --profile 2.3", 1, &["profile 2.3 has no MeshTrust"]),
     ]);
@@ -454,7 +465,11 @@ fn what_may_stand_where_is_told_to_people_and_to_editors() {
         (&route["additionalProperties"], &route["properties"]["type"]["const"]),
         (&false.into(), &"MeshTCPRoute".into())
     );
+    let target = &route["properties"]["spec"]["properties"]["to"]["items"];
+    assert_eq!(target["required"], serde_json::json!(["rules", "targetRef"]));
+    assert_eq!(target["properties"]["targetRef"]["required"], serde_json::json!(["kind"]));
     let one: Value = serde_json::from_str(&desk.run(&["schema", "dp"]).out).unwrap();
+    assert_eq!(one["required"], serde_json::json!(["name", "networking", "type"]));
     assert_eq!(
         one["properties"]["networking"]["properties"]["inbound"]["items"]["properties"]["port"]["type"],
         "integer"

@@ -280,3 +280,46 @@ fn a_route_goes_back_to_what_it_said_before() {
     assert_eq!(code, 1, "{text}");
     assert!(text.contains("its backends are redis-v1, redis-v2"), "{text}");
 }
+
+#[test]
+fn a_rollback_says_what_is_gone_since_and_the_oldest_that_is_kept_can_come_back() {
+    let control_plane = ControlPlane::start("memory", &[]);
+    let _town = Town::put(&control_plane, 0);
+    let first = control_plane.put(ROUTE, &asked(&control_plane.api, ROUTE));
+    let mut route = asked(&control_plane.api, ROUTE);
+    let mut revisions = vec![first];
+    for weight in 1..=55 {
+        route["spec"]["to"][0]["rules"][0]["default"]["backendRefs"] =
+            json!([{ "kind": "MeshService", "name": "redis-v1", "weight": weight }]);
+        revisions.push(control_plane.put(ROUTE, &route));
+    }
+    let back =
+        |more: &[&str]| command(&control_plane, &[&["rollback", "meshtcproute", "redis"], more].concat());
+    let (code, text) = back(&["--to", &revisions[0].to_string(), "--dry-run"]);
+    assert!(code == 1 && text.contains("nothing is kept of revision"), "{text}");
+    let (_, kept) = command(&control_plane, &["history", "meshtcproute", "redis", "-o", "json"]);
+    let kept: Value = serde_json::from_str(&kept).unwrap();
+    let kept: Vec<u64> =
+        kept["items"].as_array().unwrap().iter().map(|it| it["revision"].as_u64().unwrap()).collect();
+    assert_eq!(kept.len(), 50);
+    // the one before it is gone, and it needs none
+    let (code, text) = back(&["--to", &kept.last().unwrap().to_string()]);
+    assert!(code == 0 && text.contains("says again what it said"), "{text}");
+
+    // what it names is gone since: it says so, and does it all the same, as whoever wrote it first could
+    route["spec"]["to"][0]["rules"][0]["default"]["backendRefs"] =
+        json!([{ "kind": "MeshService", "name": "redis-v2", "weight": 1 }]);
+    let named = control_plane.put(ROUTE, &route);
+    command(
+        &control_plane,
+        &["set", "mtcpr", "redis", "spec.to[0].rules[0].default.backendRefs[0].name=redis-v1"],
+    );
+    assert_eq!(command(&control_plane, &["delete", "dp", "redis-v2"]).0, 0);
+    let (code, text) = back(&["--to", &named.to_string(), "--dry-run"]);
+    assert!(code == 0 && text.contains("redis-v2") && text.contains("warning"), "{code} {text}");
+    let (code, text) = back(&["--to", &named.to_string()]);
+    assert!(code == 0 && text.contains("redis-v2"), "{text}");
+    let refs =
+        asked(&control_plane.api, ROUTE)["spec"]["to"][0]["rules"][0]["default"]["backendRefs"].clone();
+    assert_eq!(refs[0]["name"], "redis-v2");
+}

@@ -196,3 +196,27 @@ fn the_session_in_the_readme_can_be_repeated() {
         assert_eq!(masked(&printed), masked(wanted), "after `{command}`");
     }
 }
+
+#[test]
+fn the_picture_of_the_terminal_shows_what_the_session_prints() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let steps = steps(&std::fs::read_to_string(root.join("README.md")).unwrap());
+    let picture = std::fs::read_to_string(root.join("docs/terminal.svg")).unwrap();
+    let text = Regex::new("<text [^>]*>([^<]*)</text>").unwrap();
+    let bar = Regex::new("^[█▉▊▋▌▍▎▏░ ]+ 0/1 proxies live, 1s, waiting for default/web-1$").unwrap();
+    let (mut printed, mut commands) = ("", 0);
+    for line in text.captures_iter(&picture) {
+        let line = line.get(1).unwrap().as_str();
+        match line.strip_prefix("$ ") {
+            Some(command) => {
+                let step = steps.iter().find(|step| step.command.trim() == command);
+                printed = &step.unwrap_or_else(|| panic!("`{command}` is no step of the session")).printed;
+                commands += 1;
+            }
+            // what a terminal shows while it is waited for
+            None if bar.is_match(line) => {}
+            None => assert!(printed.lines().any(|it| it == line), "`{line}` is not in\n{printed}"),
+        }
+    }
+    assert_eq!(commands, 2);
+}

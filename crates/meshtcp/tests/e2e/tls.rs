@@ -1,6 +1,9 @@
 //! TLS on the way to the control plane: who commands and proxies believe, and what they do not say in plain sight.
 
+use std::path::Path;
 use std::process::Command;
+
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 
 use crate::certificates::{Authority, Pair};
 use crate::program::{Program, eventually, meshtcp};
@@ -193,4 +196,40 @@ fn a_certificate_that_cannot_be_used_is_said_before_anything_is_served() {
     let (code, _, err) =
         answer(&mut meshtcp(["control-plane", "--store", "memory", "--xds-tls-cert", &one.certificate]));
     assert!(code == 2 && err.contains("--xds-tls-key"), "{err}");
+}
+
+/// A certificate for 127.0.0.1 that signs itself, and ends so many days from now.
+fn ending(folder: &Path, days: i64) -> Pair {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    let ends = jiff::Zoned::now().date().saturating_add(jiff::Span::new().days(days));
+    params.not_after = date_time_ymd(i32::from(ends.year()), ends.month() as u8, ends.day() as u8);
+    let keep = |kind: &str, text: String| {
+        let file = folder.join(format!("{days}.{kind}.pem"));
+        std::fs::write(&file, text).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let certificate = keep("certificate", params.self_signed(&key).unwrap().pem());
+    Pair { certificate, key: keep("key", key.serialize_pem()) }
+}
+
+#[test]
+fn check_says_whom_the_certificate_of_the_api_is_for_and_that_it_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |days: i64| {
+        let pair = ending(folder.path(), days);
+        let control_plane = ControlPlane::start(&pair);
+        answer(&mut meshtcp(["check", "--server", &control_plane.api, "--ca-file", &pair.certificate]))
+    };
+    for (days, level) in [(400, "ok"), (3, "warn")] {
+        let (code, out, err) = check(days);
+        assert_ne!(code, 4, "{err}");
+        let line = out.lines().find(|line| line.contains("API certificate"));
+        let line = line.unwrap_or_else(|| panic!("{out}"));
+        assert!(line.starts_with(level) && line.contains("for 127.0.0.1, until 20"), "{line}");
+    }
+    // one that has ended is not believed, and that is what is told
+    let (code, out, _) = check(-1);
+    let line = out.lines().find(|line| line.contains("control plane")).unwrap();
+    assert!(code == 4 && line.starts_with("fail"), "{out}");
 }

@@ -27,6 +27,8 @@ says 'TO'
 says '^meshtcproutes/ledger-canary'
 run meshtcp-edit-kind-name.1
 says 'ledger-canary updated'
+run meshtcp-set-kind-name-place-value.1
+says '→ 15'
 run meshtcp-delete-kind-name.1
 says 'other deleted \(dry run\)'
 run meshtcp-check.1

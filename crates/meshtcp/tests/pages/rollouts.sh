@@ -3,6 +3,7 @@ soon meshtcp get mesh default
 meshtcp apply -f examples/canary
 python3 examples/try.py serve ledger-1=20211 ledger-2=20213 canary=20221 > /mnt/servers 2>&1 &
 meshtcp proxy --proxy web-1 > /mnt/proxy 2>&1 &
+proxy=$!
 takes_connections 20200
 
 run rollouts-history-and-rollback.1
@@ -32,3 +33,11 @@ run history-and-rollback.1
 says 'ledger.: 90 → 80|weight: 90 → 80'
 says '80 → 90'
 says 'says again what it said at revision'
+
+kill -KILL "$proxy"
+printed=/mnt/up run on-a-single-host.1 &
+soon meshtcp rollout status ledger-canary --server http://127.0.0.1:5680
+run on-a-single-host.2
+says 'Progressing, step 1 of 4, 1 % to ledger-canary'
+says 'Paused'
+grep -q Paused rollouts.json

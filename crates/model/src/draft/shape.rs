@@ -3,11 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::draft::asked::{Asked, Sort};
 use crate::draft::parse::asked;
+use crate::draft::places::{insert, put};
 use crate::draft::read;
+use crate::draft::required::required;
 use crate::kind::Kind;
 use crate::profile::Profile;
 use crate::violation::{FieldPath, Step};
@@ -24,6 +26,8 @@ pub struct Shape {
     pub words: BTreeSet<String>,
     /// Whether numbers may be negative.
     pub is_signed: bool,
+    /// The names of the fields of an object that must be there, whatever else is; only [`shape_with_required`] looks for them.
+    pub required: BTreeSet<String>,
     /// The fields of an object.
     pub members: BTreeMap<String, Shape>,
     /// Whether an object may have other fields, too; they may be anything.
@@ -46,30 +50,68 @@ pub struct Shape {
 /// assert!(item.at(&["weigth"]).is_none());
 /// ```
 pub fn shape(kind: Kind, profile: Profile) -> Option<Shape> {
-    if !kind.window().contains(profile) {
-        return None;
-    }
-    let mut found = Asked::default();
-    let document = json!({ "type": kind.as_str(), "name": "x", "mesh": "x" });
-    let full = filled(document, profile, &mut found);
-    vary(&full, profile, &mut found, &mut BTreeSet::new());
-    let mut shape = Shape::default();
-    for (path, sorts) in &found.0 {
-        if let Some(place) = shape.place(path.steps()) {
-            sorts.iter().for_each(|sort| place.add(sort));
+    Some(asked_for(kind, profile)?.shape())
+}
+
+/// The same, with what must be there: it takes a thousand times as long.
+pub fn shape_with_required(kind: Kind, profile: Profile) -> Option<Shape> {
+    let all = asked_for(kind, profile)?;
+    let mut shape = all.shape();
+    for path in required(&all.bases, &all.found, profile) {
+        if let Some((Step::Field(name), around)) = path.steps().split_last()
+            && let Some(object) = shape.place(around)
+        {
+            object.required.insert(name.clone());
         }
     }
     Some(shape)
 }
 
+/// What readers asked for.
+struct AskedFor {
+    found: Asked,
+    /// The documents that they asked it of.
+    bases: Vec<Value>,
+}
+
+fn asked_for(kind: Kind, profile: Profile) -> Option<AskedFor> {
+    if !kind.window().contains(profile) {
+        return None;
+    }
+    let mut found = Asked::default();
+    let document = json!({ "type": kind.as_str(), "name": "x", "mesh": "x" });
+    let mut bases = vec![filled(document, profile, &mut found)];
+    vary(0, &mut bases, profile, &mut found, &mut BTreeSet::new());
+    Some(AskedFor { found, bases })
+}
+
+impl AskedFor {
+    fn shape(&self) -> Shape {
+        let mut shape = Shape::default();
+        for (path, sorts) in &self.found.0 {
+            if let Some(place) = shape.place(path.steps()) {
+                sorts.iter().for_each(|sort| place.add(sort));
+            }
+        }
+        shape
+    }
+}
+
 /// Asks anew with each word that a field takes and that was not tried yet: what a word means decides what is asked for beside it.
-fn vary(full: &Value, profile: Profile, found: &mut Asked, tried: &mut BTreeSet<(FieldPath, String)>) {
+/// Every document that it asks with is kept among `bases`; the one at `at` is varied.
+fn vary(
+    at: usize,
+    bases: &mut Vec<Value>,
+    profile: Profile,
+    found: &mut Asked,
+    tried: &mut BTreeSet<(FieldPath, String)>,
+) {
     let new: Vec<_> = words(found).into_iter().filter(|word| tried.insert(word.clone())).collect();
     for (path, word) in new {
-        let mut other = full.clone();
+        let mut other = bases[at].clone();
         if put(&mut other, path.steps(), Value::from(word)) {
-            let full = filled(other, profile, found);
-            vary(&full, profile, found, tried);
+            bases.push(filled(other, profile, found));
+            vary(bases.len() - 1, bases, profile, found, tried);
         }
     }
 }
@@ -107,38 +149,6 @@ fn words(found: &Asked) -> Vec<(FieldPath, String)> {
         words.flatten().map(|word| (path.clone(), word)).collect::<Vec<_>>()
     };
     found.0.iter().flat_map(of).collect()
-}
-
-/// Puts a value where there is none, in an object that is there. Returns whether it did.
-fn insert(document: &mut Value, steps: &[Step], value: Value) -> bool {
-    with_object(document, steps, |object, name| {
-        let is_new = object.get(name).is_none_or(Value::is_null);
-        if is_new {
-            object.insert(name.to_owned(), value);
-        }
-        is_new
-    })
-}
-
-/// Puts a value, in an object that is there. Returns whether there is one.
-fn put(document: &mut Value, steps: &[Step], value: Value) -> bool {
-    with_object(document, steps, |object, name| {
-        object.insert(name.to_owned(), value);
-        true
-    })
-}
-
-fn with_object(
-    document: &mut Value,
-    steps: &[Step],
-    change: impl FnOnce(&mut Map<String, Value>, &str) -> bool,
-) -> bool {
-    let Some((Step::Field(name), around)) = steps.split_last() else { return false };
-    let around = around.iter().try_fold(document, |value, step| match step {
-        Step::Field(name) | Step::Key(name) => value.get_mut(name),
-        Step::Index(at) => value.get_mut(at),
-    });
-    around.and_then(Value::as_object_mut).is_some_and(|object| change(object, name))
 }
 
 impl Shape {
@@ -215,6 +225,82 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Where a document that is accepted does not have the shape.
+    fn misfit(value: &Value, shape: &Shape, at: &str) -> Option<String> {
+        match value {
+            Value::Object(object) => {
+                let missing = shape.required.iter().find(|name| !object.contains_key(*name));
+                let missing = missing.map(|name| format!("{at}.{name} is required"));
+                missing.or_else(|| {
+                    object.iter().find_map(|(name, value)| match shape.members.get(name) {
+                        Some(shape) => misfit(value, shape, &format!("{at}.{name}")),
+                        None if shape.is_open || shape.types.is_empty() && shape.members.is_empty() => None,
+                        None => Some(format!("{at}.{name} is unknown")),
+                    })
+                })
+            }
+            Value::Array(items) => {
+                let shape = shape.items.as_deref()?;
+                items.iter().find_map(|item| misfit(item, shape, &format!("{at}[]")))
+            }
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn what_is_accepted_has_its_shape() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
+        let folders = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let files = folders.filter_map(|path| std::fs::read_dir(path).ok()).flatten();
+        let texts = files
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|it| it == "yaml"));
+        let mut texts: Vec<String> = texts.map(|path| std::fs::read_to_string(path).unwrap()).collect();
+        assert!(texts.len() > 10, "{}", texts.len());
+        texts.push(
+            "type: MeshTCPRollout\nmesh: default\nname: x\nspec:\n  targetRef: {kind: MeshTCPRoute, name: x}\n  \
+             from: {kind: MeshService, name: x}\n  to: {kind: MeshService, name: y}\n  linear: {from: 1, to: 100, duration: 1h}\n"
+                .to_owned(),
+        );
+        let mut shapes = BTreeMap::new();
+        for text in texts {
+            for document in read("x.yaml", &text).0 {
+                let options = crate::draft::Options { profile: Profile::Extended, ..Default::default() };
+                let Some(resource) = crate::draft::parse(&document, &options).resource else { continue };
+                if document.value().get("apiVersion").is_some() {
+                    continue;
+                }
+                let kind = resource.kind();
+                let shape = shapes
+                    .entry(kind)
+                    .or_insert_with(|| shape_with_required(kind, Profile::Extended).unwrap());
+                assert_eq!(misfit(document.value(), shape, ""), None, "{}", document.value());
+            }
+        }
+        assert!(shapes.len() > 5, "{:?}", shapes.keys());
+    }
+
+    #[test]
+    fn what_must_be_there_is_required_and_nothing_else() {
+        let required = |kind, path: &str| -> Vec<String> {
+            let names: Vec<&str> = path.split('.').filter(|name| !name.is_empty()).collect();
+            let whole = shape_with_required(kind, Profile::V2_14).unwrap();
+            let found = whole.at(&names).unwrap();
+            found.items.as_deref().unwrap_or(found).required.iter().cloned().collect()
+        };
+        assert!(required(Kind::Dataplane, "").contains(&"networking".to_owned()));
+        assert_eq!(required(Kind::Dataplane, "networking"), ["address"]);
+        assert_eq!(required(Kind::MeshTCPRoute, "spec.targetRef"), ["kind"]);
+        assert_eq!(required(Kind::MeshTCPRoute, "spec.to"), ["rules", "targetRef"]);
+        assert_eq!(
+            required(Kind::MeshTCPRollout, "spec"),
+            ["from", "targetRef", "to"],
+            "`linear` does in the place of `steps`"
+        );
+        assert_eq!(required(Kind::MeshTCPRoute, "labels"), [""; 0]);
+        assert_eq!(required(Kind::MeshTCPRoute, "spec.to.rules.default.backendRefs"), ["kind"]);
     }
 
     #[test]

@@ -202,6 +202,43 @@ fn it_stands_still_while_plans_do_not_have_it() {
 }
 
 #[test]
+fn a_clock_that_is_set_makes_no_step_longer_or_shorter() {
+    let rollout = rollout("  steps: [{weight: 10, duration: 60s}, {weight: 60, duration: 60s}]\n");
+    for hours in [-24_i64, 24] {
+        let mut ramp = Ramp::begin(&rollout, at(0), "a");
+        let jump = hours * 3600;
+        ramp.step(&rollout, &seen(30, 0, 100));
+        ramp.follow_clock(SignedDuration::from_secs(jump));
+        ramp.step(&rollout, &input(jump + 59));
+        assert_eq!(ramp.step, 0, "{hours} h");
+        ramp.step(&rollout, &input(jump + 60));
+        assert_eq!(ramp.step, 1, "{hours} h");
+    }
+    // one that goes on from a status of the future: the step begins anew, and is not waited for until then
+    let mut ramp = Ramp::begin(&rollout, at(24 * 3600), "a");
+    ramp.step(&rollout, &seen(0, 0, 100));
+    ramp.step(&rollout, &input(59));
+    assert_eq!(ramp.step, 0);
+    ramp.step(&rollout, &input(60));
+    assert_eq!(ramp.step, 1);
+}
+
+#[test]
+fn what_happened_is_kept_up_to_a_bound_and_each_event_is_told_once() {
+    let rollout = rollout("  steps: [{weight: 10, duration: 1h}, {weight: 60}]\n");
+    let mut ramp = Ramp::begin(&rollout, at(0), "a");
+    for turn in 1..=60 {
+        let asked = if turn % 2 == 1 { Asked::Pause } else { Asked::Resume };
+        ramp.asked = Some(request(asked, turn));
+        let told = ramp.step(&rollout, &input(turn));
+        assert_eq!((told.len(), told.last()), (1, ramp.events.last()), "turn {turn}");
+        assert!(ramp.events.len() <= 20);
+    }
+    assert_eq!(ramp.events.len(), 20);
+    assert!(serde_json::to_string(&ramp).unwrap().len() < 8 << 10, "a status is no log");
+}
+
+#[test]
 fn it_is_needed_until_the_route_says_the_same() {
     let rollout = rollout("  steps: [{weight: 100}]\n");
     let mut ramp = Ramp::begin(&rollout, at(0), "a");

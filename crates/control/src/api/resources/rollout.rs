@@ -24,7 +24,12 @@ pub(super) async fn check(
     let kept = there.items.iter().map(|it| (&it.key, &it.document)).filter(|(it, _)| is_kept(it));
     let brought = brought.iter().map(|put| (&put.key, &put.document));
     let mut others = kept.chain(brought).filter(|(it, _)| *it != key && it.mesh == key.mesh);
-    let contends = |other: &Value| read(other).is_some_and(|other| contend(&rollout, &other));
+    let route = &document["spec"]["targetRef"]["name"];
+    // most are about other routes, and need not be read
+    let contends = |other: &Value| {
+        other["spec"]["targetRef"]["name"] == *route
+            && read(other).is_some_and(|other| contend(&rollout, &other))
+    };
     match others.find(|(_, other)| contends(other)) {
         Some((other, _)) => {
             let reason = format!(

@@ -10,14 +10,17 @@ use crate::profile::Profile;
 
 /// Reads for which connections a rule is; none: for all. A profile that has no matches knows no such field.
 pub(super) fn read(rule: &mut Fields<'_>, profile: Profile) -> Vec<ConnectionMatch> {
-    if rule.has("matches") && !profile.has_connection_matches() {
-        rule.known(&["matches"]);
-        rule.findings().note(Note {
-            sort: NoteSort::UnknownField,
-            path: rule.at("matches"),
-            message: format!("profile {profile} has no `matches` in a MeshTCPRoute"),
-            help: Some("choose profile 2.14+, which has them; no release of Kuma does".into()),
-        });
+    if !profile.has_connection_matches() {
+        // whoever asks what may stand here is not told of it
+        if rule.has("matches") {
+            rule.known(&["matches"]);
+            rule.findings().note(Note {
+                sort: NoteSort::UnknownField,
+                path: rule.at("matches"),
+                message: format!("profile {profile} has no `matches` in a MeshTCPRoute"),
+                help: Some("choose profile 2.14+, which has them; no release of Kuma does".into()),
+            });
+        }
         return Vec::new();
     }
     rule.list("matches", one)

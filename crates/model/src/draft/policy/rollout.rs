@@ -104,15 +104,17 @@ fn backend(mut fields: Fields<'_>, profile: Profile) -> BackendRef {
 
 /// The steps as they are written, or those of a linear ramp: one for each whole percent.
 fn steps(spec: &mut Fields<'_>, samples: u64) -> Vec<RolloutStep> {
-    let steps = match (spec.has("steps"), spec.has("linear")) {
-        (true, true) => {
-            spec.known(&["linear"]);
+    let steps = spec.list("steps", |fields| step(fields, samples));
+    let fields = spec.object("linear");
+    let linear = fields.is_present().then(|| linear(fields, samples));
+    match (spec.has("steps"), linear) {
+        (true, Some(_)) => {
             spec.error("linear", "stands beside `steps`", Some("write one of the two".into()));
-            Vec::new()
+            return Vec::new();
         }
-        (false, true) => return linear(spec.object("linear"), samples),
-        (true, false) | (false, false) => spec.list("steps", |fields| step(fields, samples)),
-    };
+        (false, Some(linear)) => return linear,
+        (_, None) => {}
+    }
     if steps.is_empty() || steps.len() > STEPS {
         let help = "write `steps: [{weight: 1, duration: 10m}, {weight: 100}]`, or `linear: {from: 1, to: 100, duration: 1h}`";
         spec.error("steps", format!("must be 1 to {STEPS} steps"), Some(help.into()));

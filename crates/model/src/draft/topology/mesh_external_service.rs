@@ -14,8 +14,10 @@ const PORT_MUST_BE_VALID: &str = "port must be a valid (1-65535)";
 pub(crate) fn mesh_external_service(body: &mut Body<'_>, context: &Context<'_>) -> Spec {
     service_name::check(body, context);
     let Body { spec, status } = body;
-    let (port, protocol) = match spec.has("match") {
-        true => read_match(spec.object("match")),
+    let has_match = spec.has("match");
+    let fields = spec.object("match");
+    let (port, protocol) = match has_match {
+        true => read_match(fields),
         false => {
             spec.violate("match", "in body is required");
             (0, Protocol::Tcp)

@@ -1,0 +1,71 @@
+//! Where rollouts have their statuses: in the documents of a store, or beside files.
+
+use std::sync::Arc;
+
+use model::ResourceKey;
+use serde_json::Value;
+
+use crate::sources::StatusFile;
+use crate::store::{Expected, Store, StoreError};
+
+/// Where rollouts have their statuses.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// In their documents.
+    Store(Arc<dyn Store>),
+    /// Beside their documents, which are files.
+    Beside(StatusFile),
+}
+
+impl Place {
+    /// Makes a status of the one that a rollout has, whatever else was changed of its document since. False: somebody was
+    /// faster, or it is gone, and the next look finds that.
+    ///
+    /// # Errors
+    /// In words: it is not written down.
+    pub(super) async fn amend(
+        &self,
+        key: &ResourceKey,
+        make: impl FnOnce(&Value) -> Value,
+    ) -> Result<bool, String> {
+        match self {
+            Place::Store(store) => {
+                let Some(stored) = store.get(key).await.map_err(in_words)? else { return Ok(false) };
+                let mut document = stored.document;
+                document["status"] = make(&document["status"]);
+                match store.put(key, document, Expected::Version(stored.version)).await {
+                    Ok(_) => Ok(true),
+                    Err(StoreError::Conflict { .. } | StoreError::NotFound(_)) => Ok(false),
+                    Err(error) => Err(in_words(error)),
+                }
+            }
+            Place::Beside(file) => {
+                let before = file.get(key);
+                let status = make(&before);
+                put(file, key, before, status).await
+            }
+        }
+    }
+
+    /// Forgets the status of a rollout that is gone; one in a store went with its document.
+    ///
+    /// # Errors
+    /// As [`Place::amend`].
+    pub(super) async fn forget(&self, key: &ResourceKey) -> Result<(), String> {
+        match self {
+            Place::Store(_) => Ok(()),
+            Place::Beside(file) => put(file, key, file.get(key), Value::Null).await.map(drop),
+        }
+    }
+}
+
+async fn put(file: &StatusFile, key: &ResourceKey, before: Value, status: Value) -> Result<bool, String> {
+    let (file, key) = (file.clone(), key.clone());
+    // a disk may take its time, and others have things to do meanwhile
+    let put = tokio::task::spawn_blocking(move || file.put(&key, &before, status));
+    put.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+}
+
+fn in_words(error: StoreError) -> String {
+    error.to_string()
+}

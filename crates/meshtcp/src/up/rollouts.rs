@@ -1,0 +1,227 @@
+//! Rollouts of the files that `up` follows: who runs them, and how hands ask something of them.
+//!
+//! ```text
+//!  files ──▶ Live ──▶ Current ──▶ control::rollouts ──▶ StatusFile (--state) ──▶ Live
+//!  meshtcp rollout ⇢ admin server: GET; the socket of this user: PUT ─────┘
+//! ```
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get};
+use axum::{Extension, Json, Router};
+use change::Entry;
+use change::ramp::Request;
+use control::api::universal;
+use control::door::{OurUser, serve_own_pages};
+use control::guard::task_again;
+use control::replicas::Others;
+use control::rollouts::{Place, Seer, keep};
+use control::run::{Current, Event};
+use control::sources::StatusFile;
+use control::telemetry::Telemetry;
+use model::{Kind, ResourceKey};
+use serde::Deserialize as _;
+use serde_json::{Value, json};
+use tokio::net::UnixListener;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+use super::hand::Leave;
+use crate::api_socket::ApiSocket;
+use crate::output::complain;
+use crate::pages;
+
+/// How the socket is called in the log.
+const SOCKET: &str = "the socket for rollouts";
+/// How often a request is written again after somebody else's change.
+const ATTEMPTS: usize = 5;
+
+/// What the files say of rollouts, and where they stand.
+#[derive(Clone)]
+pub(super) struct Desk {
+    current: watch::Receiver<Arc<Current>>,
+    /// Where statuses are; `None`: rollouts are not run here.
+    statuses: Option<StatusFile>,
+}
+
+/// Who runs the rollouts, until it is stopped.
+pub(super) struct Running {
+    statuses: StatusFile,
+    tasks: [AbortHandle; 2],
+}
+
+impl Running {
+    /// Runs rollouts as soon as no other process does, and wakes the loop by `events`. With an `admin` server, commands of this
+    /// user find their socket by its address.
+    pub(super) fn start(
+        runtime: &Handle,
+        statuses: StatusFile,
+        current: watch::Receiver<Arc<Current>>,
+        telemetry: Telemetry,
+        admin: Option<SocketAddr>,
+        events: Sender<Event<Leave>>,
+    ) -> Self {
+        let mut changes = statuses.changes();
+        let wakes = runtime.spawn(async move {
+            while changes.changed().await.is_ok() && events.send(Event::Look).is_ok() {}
+        });
+        let kept = statuses.clone();
+        let work = runtime.spawn(async move {
+            if let Err(why) = kept.acquire().await {
+                return complain(&format!("warning: rollouts are not run: {why}\n"));
+            }
+            let desk = Desk { current: current.clone(), statuses: Some(kept.clone()) };
+            let _socket = admin.and_then(|admin| listen(admin, desk));
+            let seer = Arc::new(Seer::new(current, telemetry, Arc::default()));
+            // nobody shares the files' statuses
+            let others = watch::Sender::new(Others::default());
+            let run = || keep(Place::Beside(kept.clone()), Arc::clone(&seer), others.subscribe());
+            task_again("rollouts", run).await;
+        });
+        Self { statuses, tasks: [wakes, work].map(|task| task.abort_handle()) }
+    }
+
+    /// Leaves them to another process.
+    pub(super) fn stop(self) {
+        self.tasks.iter().for_each(AbortHandle::abort);
+        self.statuses.release();
+    }
+}
+
+/// A socket for commands of this user, and who serves it until it is dropped.
+struct Socket {
+    _file: ApiSocket,
+    task: AbortHandle,
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Where there can be no socket, rollouts run all the same, and hands cannot ask anything of them.
+fn listen(admin: SocketAddr, desk: Desk) -> Option<Socket> {
+    let listening = ApiSocket::listen("http", admin).and_then(|(file, listener)| {
+        let listener = UnixListener::from_std(listener).map_err(|error| error.to_string())?;
+        let task = tokio::spawn(serve_own_pages(listener, routes(desk), SOCKET)).abort_handle();
+        Ok(Socket { _file: file, task })
+    });
+    let told = |why: String| {
+        let help = "name a folder of this user alone in MESHTCP_RUNTIME_DIR, for commands too";
+        complain(&format!(
+            "warning: `meshtcp rollout pause` and the like do not reach this process: {why}\n  help: {help}\n"
+        ));
+    };
+    listening.map_err(told).ok()
+}
+
+impl Desk {
+    /// What files say and have in force, and where statuses are; `None`: rollouts are not run here.
+    pub(super) fn new(current: watch::Receiver<Arc<Current>>, statuses: Option<StatusFile>) -> Self {
+        Self { current, statuses }
+    }
+
+    /// The rollouts of a mesh.
+    fn of_mesh(&self, mesh: &str) -> Vec<Arc<Entry>> {
+        let current = self.current.borrow();
+        let entries = current.adopted.iter().flat_map(|(ledger, _)| ledger.entries());
+        let wanted =
+            entries.filter(|(key, _)| key.kind == Kind::MeshTCPRollout && key.mesh_or_empty() == mesh);
+        wanted.map(|(_, entry)| Arc::clone(entry)).collect()
+    }
+
+    fn find(&self, mesh: &str, name: &str) -> Option<Arc<Entry>> {
+        self.of_mesh(mesh).into_iter().find(|entry| entry.resource.meta().name.as_str() == name)
+    }
+}
+
+/// The paths that `meshtcp rollout` asks.
+pub(super) fn routes(desk: Desk) -> Router {
+    Router::new()
+        .route("/meshes/{mesh}/meshtcprollouts", get(list))
+        .route("/meshes/{mesh}/meshtcprollouts/{name}", get(one).put(ask))
+        .route("/meshes/{mesh}/{kind}", any(elsewhere))
+        .route("/meshes/{mesh}/{kind}/{name}", any(elsewhere))
+        .route("/_preview", any(elsewhere))
+        .with_state(desk)
+}
+
+async fn list(State(desk): State<Desk>, Path(mesh): Path<String>) -> Response {
+    let items: Vec<Value> = desk.of_mesh(&mesh).iter().map(|entry| universal(entry)).collect();
+    pages::body(&json!({ "total": items.len(), "items": items, "next": null }))
+}
+
+async fn one(State(desk): State<Desk>, Path((mesh, name)): Path<(String, String)>) -> Response {
+    match desk.find(&mesh, &name) {
+        Some(entry) => pages::body(&universal(&entry)),
+        None => absent(&mesh, &name),
+    }
+}
+
+/// Takes what is asked of a rollout out of its document: everything else is the file's to say.
+async fn ask(
+    State(desk): State<Desk>,
+    user: Option<Extension<OurUser>>,
+    Path((mesh, name)): Path<(String, String)>,
+    Json(document): Json<Value>,
+) -> Response {
+    let Some(statuses) = desk.statuses.clone() else {
+        let why = "rollouts are not run here: start `meshtcp up` with --state FILE";
+        return no(StatusCode::METHOD_NOT_ALLOWED, "Could not process a resource", why);
+    };
+    if user.is_none() {
+        let why = "whoever reaches the admin server may look; only the user of this process may change something, by its socket";
+        return no(StatusCode::FORBIDDEN, "Access Denied", why);
+    }
+    let key = desk.find(&mesh, &name).map(|entry| entry.resource.key());
+    let (key, asked) = match (key, Request::deserialize(&document["status"]["asked"])) {
+        (Some(key), Ok(asked)) => (key, asked),
+        (None, Ok(_)) => return absent(&mesh, &name),
+        (_, Err(_)) => return elsewhere().await,
+    };
+    match write(statuses, key, asked).await {
+        Ok(true) => pages::body(&json!({})),
+        Ok(false) => {
+            no(StatusCode::CONFLICT, "Could not process a resource", "others change it at the same time")
+        }
+        Err(why) => no(StatusCode::INTERNAL_SERVER_ERROR, "Could not process a resource", &why),
+    }
+}
+
+/// Writes down what is asked. False: others were faster, every time.
+async fn write(statuses: StatusFile, key: ResourceKey, asked: Request) -> Result<bool, String> {
+    let write = move || {
+        for _ in 0..ATTEMPTS {
+            let before = statuses.get(&key);
+            let mut after = before.clone();
+            after["asked"] = json!(asked);
+            if statuses.put(&key, &before, after)? {
+                return Ok(true);
+            }
+        }
+        Ok::<_, std::io::Error>(false)
+    };
+    let written = tokio::task::spawn_blocking(write).await.map_err(|error| error.to_string())?;
+    written.map_err(|error| error.to_string())
+}
+
+async fn elsewhere() -> Response {
+    let why = "`meshtcp up` follows files, and runs the rollouts that they say: write it into one of them";
+    no(StatusCode::METHOD_NOT_ALLOWED, "Could not process a resource", why)
+}
+
+fn absent(mesh: &str, name: &str) -> Response {
+    let why = format!("no file has a MeshTCPRollout {mesh}/{name}");
+    no(StatusCode::NOT_FOUND, "Could not retrieve a resource", &why)
+}
+
+fn no(status: StatusCode, title: &str, detail: &str) -> Response {
+    (status, pages::body(&json!({ "title": title, "detail": detail }))).into_response()
+}

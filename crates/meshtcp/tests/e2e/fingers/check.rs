@@ -1,0 +1,120 @@
+//! `meshtcp check` of systems in which one thing is broken.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+
+use serde_json::{Value, json};
+
+use super::{Desk, did};
+use crate::api::ask;
+use crate::program::meshtcp;
+
+/// What stands between: the status, the date and the document of an answer, by its path.
+type Change = fn(&str, &mut u16, &mut String, &mut Value);
+
+/// A server that answers what a control plane answers, but for a change.
+fn changed(api: &str, change: Change) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let api = api.to_owned();
+    std::thread::spawn(move || {
+        for connection in listener.incoming().map_while(Result::ok) {
+            let api = api.clone();
+            std::thread::spawn(move || answer(&connection, &api, change));
+        }
+    });
+    format!("http://{address}")
+}
+
+fn answer(mut connection: &TcpStream, api: &str, change: Change) {
+    let mut lines = BufReader::new(connection).lines().map_while(Result::ok);
+    let first = lines.next().unwrap_or_default();
+    let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
+    lines.take_while(|line| !line.is_empty()).for_each(drop);
+    let (mut status, body) = ask(api, &format!("GET {path}"));
+    let mut document: Value = serde_json::from_str(&body).unwrap_or_default();
+    let mut date = jiff::Timestamp::now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    change(&path, &mut status, &mut date, &mut document);
+    let body = document.to_string();
+    let length = body.len();
+    // whoever asked may have gone
+    let _ = write!(
+        connection,
+        "HTTP/1.1 {status} x\r\ndate: {date}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+    );
+}
+
+#[test]
+fn each_thing_that_is_broken_is_told_by_its_name_and_with_what_to_do() {
+    let desk = Desk::laid();
+    let broken: [(&str, &str, &str, Change); 8] = [
+        ("clock", "fail", "s ahead of this host's", |path, _, date, _| {
+            if path == "/" {
+                "Sat, 01 Jan 2050 00:00:00 GMT".clone_into(date);
+            }
+        }),
+        ("versions", "warn", "the control plane 9.9.9", |path, _, _, document| {
+            if path == "/" {
+                document["version"] = json!("9.9.9");
+            }
+        }),
+        ("store", "fail", "cannot be read now", |path, status, _, document| {
+            if path.starts_with("/meshes") {
+                *status = 503;
+                *document = json!({ "title": "Could not retrieve resources", "detail": "the store cannot be read now" });
+            }
+        }),
+        ("CA of shop (ca)", "fail", "no key", |path, _, _, document| {
+            if path.starts_with("/_identity") {
+                document["authorities"] =
+                    json!([{ "mesh": "shop", "name": "ca", "why": "it has no key", "former": 0 }]);
+            }
+        }),
+        ("certificates", "fail", "those of 1 proxies have ended: shop/db-1", |path, _, _, document| {
+            if path.starts_with("/_identity") {
+                document["proxies"] = json!([{
+                    "mesh": "shop", "name": "db-1", "authority": "ca", "uris": [], "ends": "2020-01-01T00:00:00Z", "madeCount": 1,
+                }]);
+            }
+        }),
+        ("proxies", "fail", "1 refuse something: default/web-1", |path, _, _, document| {
+            if path.starts_with("/_status") {
+                let at = "2026-01-01T00:00:00Z";
+                document["proxies"][0]["refusals"] =
+                    json!([{ "typeUrl": "x", "name": "y", "message": "no", "at": at }]);
+                document["proxies"][0]["connection"] = json!({ "since": at, "protocol": "delta", "dialect": "l4", "peer": null, "agent": "test" });
+            }
+        }),
+        ("lag", "warn", "1 lag behind", |path, _, _, document| {
+            if path.starts_with("/_status") {
+                let revision = document["revision"].clone();
+                document["rollout"] = json!({
+                    "revision": revision, "acceptedAt": "2026-01-01T00:00:00Z", "concerned": 1, "live": 0, "laggingCount": 1,
+                });
+            }
+        }),
+        (
+            "control planes",
+            "warn",
+            "what the others know cannot be read: the board is away",
+            |path, _, _, document| {
+                if path.starts_with("/_status") {
+                    document["othersUnknown"] = json!("the board is away");
+                }
+            },
+        ),
+    ];
+    for (what, level, says, change) in broken {
+        let server = changed(&desk.control_plane.api, change);
+        let checked = did(&mut meshtcp(["check", "--server", &server, "-o", "json"]));
+        let all: Value =
+            serde_json::from_str(&checked.out).unwrap_or_else(|error| panic!("{error}: {}", checked.out));
+        let found = all.as_array().unwrap().iter().find(|it| {
+            it["what"] == what
+                && it["level"] == level
+                && it["says"].as_str().is_some_and(|it| it.contains(says))
+        });
+        let Some(found) = found else { panic!("{what} is not told: {all:#}\n{}", checked.err) };
+        assert_eq!(checked.code, i32::from(level == "fail"), "{found}");
+    }
+}

@@ -1,0 +1,89 @@
+//! Which fields must be there, found out by leaving them out: one that is missed in every document that was tried, beside nothing
+//! and beside everything that may stand there, whatever words stand there.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::draft::Document;
+use crate::draft::asked::{Asked, Sort};
+use crate::draft::options::Options;
+use crate::draft::parse::parse;
+use crate::draft::places::{around, insert, with_object};
+use crate::profile::Profile;
+use crate::violation::{FieldPath, Severity, Step};
+
+/// The fields that a checker misses where what they are in is there. `bases`: documents with every object and list that was
+/// asked for, and no text or number beside the words that they vary in.
+pub(super) fn required(bases: &[Value], found: &Asked, profile: Profile) -> BTreeSet<FieldPath> {
+    let is_field = |path: &&FieldPath| matches!(path.steps().last(), Some(Step::Field(_)));
+    let mut missed: BTreeSet<&FieldPath> = found.0.keys().filter(is_field).collect();
+    let mut tried = BTreeSet::new();
+    for base in bases {
+        let filled = |text| with_scalars(base.clone(), found, text);
+        for document in [base.clone(), filled("x"), filled("1s")] {
+            let as_it_is = errors(&document, profile);
+            missed.retain(|path| match around(&document, path.steps()) {
+                // without what it is in it says nothing
+                None => true,
+                Some(object) => {
+                    tried.insert(*path);
+                    match object.get(name(path)) {
+                        None => is_among(path, &as_it_is),
+                        Some(_) => is_among(path, &errors(&without(&document, path), profile)),
+                    }
+                }
+            });
+        }
+    }
+    missed.intersection(&tried).map(|path| (*path).clone()).collect()
+}
+
+/// Where a checker finds errors.
+fn errors(document: &Value, profile: Profile) -> Vec<FieldPath> {
+    let options = Options { profile, ..Options::default() };
+    let parsed = parse(&Document::from_value("required.json", document.clone()), &options);
+    let errors = parsed.problems.iter().filter(|problem| problem.severity == Severity::Error);
+    errors.map(|problem| problem.violation.path.clone()).collect()
+}
+
+/// Whether an error is about a field, or what is in it.
+fn is_among(path: &FieldPath, errors: &[FieldPath]) -> bool {
+    errors.iter().any(|error| error.steps().starts_with(path.steps()))
+}
+
+fn name(path: &FieldPath) -> &str {
+    match path.steps().last() {
+        Some(Step::Field(name)) => name,
+        Some(Step::Key(_) | Step::Index(_)) | None => "",
+    }
+}
+
+fn without(document: &Value, path: &FieldPath) -> Value {
+    let mut document = document.clone();
+    with_object(&mut document, path.steps(), |object, name| object.remove(name).is_some());
+    document
+}
+
+/// The same with something in each field that was asked for and is not there: this text, or numbers of which each is greater
+/// than the one before it.
+fn with_scalars(mut document: Value, found: &Asked, text: &str) -> Value {
+    let mut number = 0;
+    for (path, sorts) in &found.0 {
+        number = number % 90 + 1;
+        let value = sorts.iter().find_map(|sort| match sort {
+            Sort::Word(words) => words.first().map(|word| json!(word)),
+            Sort::Words(words) => words.first().map(|word| json!([word])),
+            Sort::Flag => Some(json!(true)),
+            Sort::Whole | Sort::Signed | Sort::Any => Some(json!(number)),
+            Sort::Texts => Some(json!(["x"])),
+            Sort::Map => Some(json!({ "x": "x" })),
+            Sort::Text | Sort::Object | Sort::Items | Sort::Open => None,
+        });
+        let text = || sorts.contains(&Sort::Text).then(|| json!(text));
+        if let Some(value) = value.or_else(text) {
+            insert(&mut document, path.steps(), value);
+        }
+    }
+    document
+}
