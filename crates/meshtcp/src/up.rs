@@ -45,7 +45,7 @@ use crate::pages::HostNames;
 use crate::patience::Patience;
 use crate::source::Source;
 use crate::takeover::{Seat, Succession};
-use crate::{duration, host, names, takeover};
+use crate::{duration, host, names, otlp, takeover};
 use hand::Leave;
 
 #[derive(Debug, clap::Args)]
@@ -106,8 +106,10 @@ pub(crate) fn run(arguments: Args) -> Exit {
         Ok(store) => store,
         Err(error) => return refuse(&error.to_string(), Exit::Environment),
     };
+    let exporter = otlp::start("up");
     let options = Options {
         threads: arguments.workers,
+        connection_lines: otlp::connection_lines(&exporter),
         connection_log: connection_log(arguments.log.as_deref(), arguments.log_format),
         ..Options::default()
     };
@@ -128,8 +130,10 @@ pub(crate) fn run(arguments: Args) -> Exit {
         Err(message) => return refuse(&message, Exit::Environment),
     };
     let data_path = Arc::new(DataPath::start(&arguments.data_path, Arc::clone(&proxy)));
+    let registry = Arc::new(admin::registry(&status, (&proxy, &data_path), &exporter));
+    otlp::print(&exporter, &registry);
     let seat = Seat::take(arguments.admin, succession.as_mut(), dns).and_then(|seat| {
-        let served = (seat.clone(), arguments.names.known_as());
+        let served = (seat.clone(), arguments.names.known_as(), registry);
         let carries = (Arc::clone(&proxy), Arc::clone(&data_path));
         hand::start(served, events.clone(), Arc::clone(&status), carries, arguments.drain_time).map(|()| seat)
     });
@@ -169,6 +173,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
     }
     seat.leave();
     leave((&proxy, &data_path), &screen, &status, &inbox, arguments.drain_time);
+    exporter.finish();
     Exit::Ok
 }
 

@@ -24,8 +24,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Shared, admin, api};
+use super::{Shared, admin, api, traces};
 use crate::api_socket::ApiSocket;
+use crate::otlp;
 use crate::output::{complain, print};
 use crate::signals::{Asked, Signals};
 use crate::streams;
@@ -110,8 +111,11 @@ impl Service {
             forward_signals(events.clone(), grace)?;
             forward(shared.publisher.wanted_changes(), events.clone());
             forward(shared.statuses.changes(), events);
+            let registry = Arc::new(admin::registry(&shared, &metrics, &api_metrics));
+            otlp::print(&shared.exporter, &registry);
+            tokio::spawn(traces::follow(shared.clone()));
             if let Some(listener) = admin {
-                tokio::spawn(admin::serve(listener, shared.clone(), metrics.clone(), api_metrics, known_as));
+                tokio::spawn(admin::serve(listener, shared.clone(), registry, known_as));
             }
             if let Some(gate) = shared.gate.clone() {
                 tokio::spawn(gate.follow_keys());

@@ -7,6 +7,7 @@ use std::time::Duration;
 use control::guard::caught_task;
 use control::run::Event;
 use control::web::KnownAs;
+use prometheus_client::registry::Registry;
 use proxy::Proxy;
 
 use super::{Status, admin};
@@ -30,13 +31,14 @@ pub(crate) enum Leave {
     TakenOver,
 }
 
-/// Starts the thread: it listens for signals, and serves admin pages at the `seat` under these names, also while connections drain.
+/// Starts the thread: it listens for signals, and serves admin pages with these metrics at the `seat` under these names, also while
+/// connections drain.
 /// When the loop cannot leave, connections get `grace` without it.
 ///
 /// # Errors
 /// In words: signals cannot be caught.
 pub(crate) fn start(
-    (seat, known_as): (Seat, KnownAs),
+    (seat, known_as, registry): (Seat, KnownAs, Arc<Registry>),
     events: Sender<Event<Leave>>,
     status: Arc<Status>,
     (proxy, data_path): (Arc<Proxy>, Arc<DataPath>),
@@ -67,7 +69,12 @@ pub(crate) fn start(
             };
             if let Some(listener) = listener {
                 let carries = (Arc::clone(&proxy), Arc::clone(&data_path));
-                let served = admin::serve((listener, seat.clone()), Arc::clone(&status), carries, known_as);
+                let served = admin::serve(
+                    (listener, seat.clone()),
+                    Arc::clone(&status),
+                    carries,
+                    (known_as, registry),
+                );
                 tokio::spawn(served);
             }
             let _ = ready.send(Ok(()));

@@ -21,6 +21,7 @@ mod fleet;
 mod identity;
 mod metrics;
 mod mutation;
+mod otlp;
 mod page;
 mod panics;
 mod program;
