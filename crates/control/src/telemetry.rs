@@ -85,19 +85,21 @@ impl Telemetry {
 }
 
 impl Reporter {
-    /// Takes what the proxy says is new. What comes after another has begun to report for it is left.
+    /// Takes what the proxy says is new. What comes after another has begun to report for it is left. Says how many proxies
+    /// report.
     ///
     /// # Errors
     /// It is no report that a proxy of ours makes, or more than is kept.
-    pub fn take(&self, report: TrafficReport) -> Result<(), UnfitReport> {
+    pub fn take(&self, report: TrafficReport) -> Result<usize, UnfitReport> {
         let report = Report::read(&Arc::from(self.proxy.mesh()), report)?;
         let now = Timestamp::now();
         let mut state = self.telemetry.lock();
         if state.reporters.get(&self.proxy) != Some(&self.number) {
-            return Ok(());
+            return Ok(state.reporters.len());
         }
         state.traffic.step(now);
-        state.traffic.take(&self.proxy, report, now)
+        state.traffic.take(&self.proxy, report, now)?;
+        Ok(state.reporters.len())
     }
 }
 
