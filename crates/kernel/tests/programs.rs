@@ -33,7 +33,13 @@ impl Drop for Cgroup {
 #[test]
 fn the_kernel_takes_the_programs() {
     let Some(cgroup) = Cgroup::new() else { return };
-    let attaching = Attaching { cgroup: Some(cgroup.0.clone()), names_peers: true, spares_own: true, networks: Vec::new(), pins: None };
+    let attaching = Attaching {
+        cgroup: Some(cgroup.0.clone()),
+        names_peers: true,
+        spares_own: true,
+        networks: Vec::new(),
+        pins: None,
+    };
     let attached = Kernel::attach(&attaching);
     assert!(attached.is_ok(), "{}", attached.err().unwrap());
     let (kernel, _records) = attached.unwrap();
@@ -42,7 +48,13 @@ fn the_kernel_takes_the_programs() {
 
 #[test]
 fn a_folder_that_is_no_cgroup_is_told() {
-    let attaching = Attaching { cgroup: Some("/proc".into()), names_peers: true, spares_own: true, networks: Vec::new(), pins: None };
+    let attaching = Attaching {
+        cgroup: Some("/proc".into()),
+        names_peers: true,
+        spares_own: true,
+        networks: Vec::new(),
+        pins: None,
+    };
     let trouble = Kernel::attach(&attaching).err().unwrap();
     assert!(matches!(trouble, Trouble::Cgroup(..)), "{trouble}");
     assert!(trouble.to_string().contains("/proc cannot be opened"), "{trouble}");

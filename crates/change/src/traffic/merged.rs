@@ -101,6 +101,33 @@ impl Traffic {
         }
     }
 
+    /// The sums so far as all that `who` counted.
+    pub(super) fn as_sums_of(&self, who: ProxyId) -> Self {
+        let rows: BTreeMap<Arc<Flow>, Row> = self
+            .flows
+            .iter()
+            .map(|(flow, merged)| {
+                (Arc::clone(flow), Row { wanted: merged.wanted, counts: merged.counts.clone() })
+            })
+            .collect();
+        let mut sums = Self { proxies: BTreeMap::new(), rows: rows.len(), ..self.clone() };
+        for merged in sums.flows.values_mut() {
+            (merged.proxies, merged.unused) = (1, None);
+        }
+        let known = OfProxy {
+            started: self.since,
+            left: None,
+            is_new: false,
+            left_out: 0,
+            rows,
+            sum: Counts::default(),
+            before: Counts::default(),
+            pace: Pace::default(),
+        };
+        sums.proxies.insert(who, known);
+        sums
+    }
+
     /// When counting began here.
     pub fn since(&self) -> Timestamp {
         self.since
