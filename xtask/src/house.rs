@@ -28,7 +28,7 @@ const fn shell(name: &'static str, may_lean_on: &'static [&'static str]) -> Room
     Room { name, may_lean_on, pure: false }
 }
 
-const HOUSE: [Room; 16] = [
+const HOUSE: [Room; 17] = [
     pure("meshtcp-model", &[]),
     pure("meshtcp-xds", &[]),
     pure("meshtcp-plan", &["meshtcp-model"]),
@@ -44,6 +44,7 @@ const HOUSE: [Room; 16] = [
     ),
     shell("meshtcp-proxy", &["meshtcp-l4", "meshtcp-xds", "meshtcp-tls", "meshtcp-trust"]),
     shell("meshtcp-kernel", &["meshtcp-l4", "meshtcp-xds"]),
+    shell("meshtcp-otlp", &["meshtcp-l4", "meshtcp-trust", "meshtcp-xds"]),
     shell(
         "meshtcp-control",
         &[
@@ -67,6 +68,7 @@ const HOUSE: [Room; 16] = [
             "meshtcp-change",
             "meshtcp-control",
             "meshtcp-kernel",
+            "meshtcp-otlp",
             "meshtcp-proxy",
             "meshtcp-tls",
             "meshtcp-trust",
@@ -90,9 +92,9 @@ const HOUSE: [Room; 16] = [
 ];
 
 /// The crates of the product, by their folders.
-const CRATES: [&str; 12] = [
-    "change", "control", "dialect", "kernel", "l4", "meshtcp", "model", "plan", "proxy", "tls", "trust",
-    "xds",
+const CRATES: [&str; 13] = [
+    "change", "control", "dialect", "kernel", "l4", "meshtcp", "model", "otlp", "plan", "proxy", "tls",
+    "trust", "xds",
 ];
 
 /// Packages that a pure crate must not reach, however indirectly: runtimes, gRPC, HTTP, sockets, files, terminals.

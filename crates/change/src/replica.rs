@@ -11,6 +11,7 @@ use crate::certificates::{CertificateRow, Rotation};
 use crate::ramp::Seen;
 use crate::rollout::{Progress, Rollout};
 use crate::status::{ProxyStatus, TurnedAway};
+use crate::traffic::ToldParts;
 
 /// What a control plane knows of one proxy that attached to it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -60,6 +61,8 @@ pub struct Replica {
     pub rotations: Vec<Rotation>,
     /// What it sees of rollouts at its proxies, by their keys in words.
     pub ramps: BTreeMap<String, Seen>,
+    /// What its proxies report, added up.
+    pub traffic: ToldParts,
 }
 
 impl Replica {
@@ -75,6 +78,7 @@ impl Replica {
             certificates: BTreeMap::new(),
             rotations: Vec::new(),
             ramps: BTreeMap::new(),
+            traffic: ToldParts::new(),
         }
     }
 }

@@ -10,6 +10,7 @@
 
 mod connect_times;
 mod counts;
+mod everywhere;
 mod flow;
 mod history;
 mod merged;
@@ -18,6 +19,7 @@ mod report;
 
 pub use connect_times::ConnectTimes;
 pub use counts::{Cause, Causes, Counts};
+pub use everywhere::{Everywhere, ToldPart, ToldParts};
 pub use flow::{Flow, Way};
 pub use history::{History, Pace, SAMPLES, STEP};
 pub use l4::ending::{EARLY_BYTES, EARLY_TIME};

@@ -19,6 +19,7 @@ mod announced;
 mod caller;
 mod gate;
 mod introduction;
+mod methods;
 mod metrics;
 mod publisher;
 mod reports;
@@ -50,6 +51,7 @@ pub use service::DiscoveryServer;
 pub use status::Statuses;
 
 use caller::{Arrived, Caller};
+use methods::Served;
 
 use crate::bootstrap::answer;
 use crate::certificate::{Certificate, shake_hands};
@@ -123,7 +125,7 @@ pub async fn serve(
 fn routes(server: DiscoveryServer) -> Routes {
     let bootstraps = server.bootstraps();
     let reports = server.reports();
-    let router = Routes::new(server).add_service(reports).into_axum_router();
+    let router = Routes::new(Served(server)).add_service(Served(reports)).into_axum_router();
     match bootstraps {
         None => router.into(),
         Some(bootstraps) => {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  proxies ⇢ TrafficReport ──▶ Telemetry: change::traffic ──▶ API, page, rollouts
+//!                                  └── told ⇢ other control planes on the store ⇢ hear ──▶ sums over all of them
 //! ```
 
 mod asked;
@@ -9,8 +10,13 @@ mod events;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use change::traffic::{Bounds, Counts, Flow, Report, Traffic, TrafficPage, TrafficQuestion, UnfitReport};
+use change::replica::Replica;
+use change::traffic::{
+    Bounds, Counts, Everywhere, Flow, Report, STEP, ToldParts, Traffic, TrafficPage, TrafficQuestion,
+    UnfitReport,
+};
 use jiff::Timestamp;
 use plan::ProxyId;
 use xds::proto::l4::TrafficReport;
@@ -26,6 +32,10 @@ pub struct Telemetry(Arc<Mutex<State>>);
 #[derive(Debug)]
 struct State {
     traffic: Traffic,
+    /// The same with what other control planes on the store tell; `None`: there never was another.
+    everywhere: Option<Everywhere>,
+    /// What others are told, and when it was made.
+    told: (Timestamp, Arc<ToldParts>),
     /// Who reports for each proxy: its last stream.
     reporters: BTreeMap<ProxyId, u64>,
     /// How many streams there were.
@@ -34,8 +44,11 @@ struct State {
 
 impl Default for Telemetry {
     fn default() -> Self {
-        let traffic = Traffic::new(Bounds::default(), Timestamp::now());
-        Self(Arc::new(Mutex::new(State { traffic, reporters: BTreeMap::new(), streams: 0 })))
+        let now = Timestamp::now();
+        let traffic = Traffic::new(Bounds::default(), now);
+        let told = (now, Arc::default());
+        let state = State { traffic, everywhere: None, told, reporters: BTreeMap::new(), streams: 0 };
+        Self(Arc::new(Mutex::new(state)))
     }
 }
 
@@ -57,12 +70,45 @@ impl Telemetry {
         Reporter { telemetry: self.clone(), proxy, number }
     }
 
-    /// The page that is asked for.
+    /// The page that is asked for, over all control planes on the store.
     pub fn page(&self, question: &TrafficQuestion) -> TrafficPage {
         let now = Timestamp::now();
         let mut state = self.lock();
-        state.traffic.step(now);
-        state.traffic.page(question, now)
+        let State { traffic, everywhere, .. } = &mut *state;
+        traffic.step(now);
+        match everywhere {
+            Some(everywhere) => everywhere.page(traffic, question, now),
+            None => traffic.page(question, now),
+        }
+    }
+
+    /// What the other control planes on the store are told; it is made anew each [`STEP`].
+    pub fn told(&self) -> Arc<ToldParts> {
+        let now = Timestamp::now();
+        let mut state = self.lock();
+        let State { traffic, told: (made, told), .. } = &mut *state;
+        if Duration::try_from(now - *made).is_ok_and(|time| time >= STEP) || told.is_empty() {
+            traffic.step(now);
+            let new = traffic.told();
+            // who has it already is told nothing
+            if **told != new {
+                *told = Arc::new(new);
+            }
+            *made = now;
+        }
+        Arc::clone(told)
+    }
+
+    /// Takes what the other control planes tell that live.
+    pub fn hear(&self, others: &[Replica]) {
+        let mut state = self.lock();
+        let State { traffic, everywhere, .. } = &mut *state;
+        if others.is_empty() && everywhere.is_none() {
+            return;
+        }
+        let told = others.iter().map(|other| (Arc::clone(&other.name), other.traffic.clone())).collect();
+        let everywhere = everywhere.get_or_insert_with(|| Everywhere::beginning_with(traffic));
+        everywhere.hear(traffic, told, Timestamp::now());
     }
 
     /// What was counted, since counting began here, of the connections for which a policy (`Kind mesh/name`) decides in a
@@ -85,19 +131,21 @@ impl Telemetry {
 }
 
 impl Reporter {
-    /// Takes what the proxy says is new. What comes after another has begun to report for it is left.
+    /// Takes what the proxy says is new. What comes after another has begun to report for it is left. Says how many proxies
+    /// report.
     ///
     /// # Errors
     /// It is no report that a proxy of ours makes, or more than is kept.
-    pub fn take(&self, report: TrafficReport) -> Result<(), UnfitReport> {
+    pub fn take(&self, report: TrafficReport) -> Result<usize, UnfitReport> {
         let report = Report::read(&Arc::from(self.proxy.mesh()), report)?;
         let now = Timestamp::now();
         let mut state = self.telemetry.lock();
         if state.reporters.get(&self.proxy) != Some(&self.number) {
-            return Ok(());
+            return Ok(state.reporters.len());
         }
         state.traffic.step(now);
-        state.traffic.take(&self.proxy, report, now)
+        state.traffic.take(&self.proxy, report, now)?;
+        Ok(state.reporters.len())
     }
 }
 

@@ -12,6 +12,7 @@ mod metrics;
 mod resources;
 mod screen;
 mod service;
+mod traces;
 mod zones;
 
 use std::collections::BTreeSet;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
+use ::otlp::Exporter;
 use change::compile::{Compiler, Scope, Which};
 use change::report::Question;
 use control::addresses;
@@ -51,6 +53,7 @@ use tokio::sync::watch;
 
 use crate::exit::Exit;
 use crate::listen;
+use crate::otlp;
 use crate::output::complain;
 use crate::{duration, names};
 
@@ -166,6 +169,8 @@ struct Shared {
     seer: Arc<Seer>,
     compiling: CompileMetrics,
     storing: StoreMetrics,
+    /// What tells an OpenTelemetry collector.
+    exporter: Exporter,
 }
 
 impl Shared {
@@ -284,6 +289,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
         seer,
         compiling,
         storing,
+        exporter: otlp::start("control-plane"),
     };
     let secure = if tls.is_some() { Secure::Tls } else { Secure::Plaintext };
     let addresses = Addresses { xds: (arguments.xds, secure), admin: arguments.admin, api: None };
@@ -299,6 +305,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
     drop(watch);
     screen.leaving(shared.publisher.wanted().len(), arguments.drain_time);
     service.stop();
+    shared.exporter.finish();
     Exit::Ok
 }
 

@@ -44,6 +44,7 @@ mod log;
 mod logs;
 mod man;
 mod names;
+mod otlp;
 mod output;
 mod pages;
 mod paint;

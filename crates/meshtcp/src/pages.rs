@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use crate::data_path::DataPath;
 use crate::host;
 
-pub(crate) use metrics::metrics;
+pub(crate) use metrics::{metrics, open_metrics};
 
 /// The names of this host, on every command that serves pages.
 #[derive(Clone, Debug, Default, clap::Args)]

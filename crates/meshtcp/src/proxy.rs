@@ -39,6 +39,7 @@ use crate::exit::Exit;
 use crate::host;
 use crate::listen;
 use crate::names::StandsFor;
+use crate::otlp;
 use crate::output::{complain, print};
 use crate::pages::HostNames;
 use crate::patience::Patience;
@@ -185,12 +186,16 @@ fn start(arguments: Args) -> Result<(), String> {
     let trusted = watch::Sender::new(trusted);
     let started = Timestamp::now();
     let way = Way { control_planes, trusted, ca_file, token_file, redirection, started };
+    let exporter = otlp::start("proxy");
     let connection_log: Option<ConnectionLog> = connection_log(log.as_deref(), log_format);
-    let options = Options { threads: workers, connection_log, ..Options::default() };
+    let connection_lines = otlp::connection_lines(&exporter);
+    let options = Options { threads: workers, connection_log, connection_lines, ..Options::default() };
     let proxy = Arc::new(
         Proxy::start(patience.within(options)).map_err(|error| format!("the proxy cannot start: {error}"))?,
     );
     let data_path = Arc::new(DataPath::start(&data_path, Arc::clone(&proxy)));
+    let registry = Arc::new(admin::registry(&proxy, &data_path, &exporter));
+    otlp::print(&exporter, &registry);
     let mut succession = Succession::begin(&takeover, &proxy)?;
     let dns = dns.serve(&proxy, succession.as_mut().and_then(Succession::dns))?;
     let mut follower = Follower::new(&key, Arc::clone(&data_path), state.map(State::at));
@@ -212,7 +217,7 @@ fn start(arguments: Args) -> Result<(), String> {
                 (Arc::clone(&proxy), Arc::clone(&data_path)),
                 link.subscribe(),
                 follower.carried(),
-                names.known_as(),
+                (names.known_as(), registry),
             );
             tokio::spawn(serve);
         }
@@ -233,6 +238,8 @@ fn start(arguments: Args) -> Result<(), String> {
         }
         seat.leave();
         leave((&proxy, &data_path), drain_time, &mut signals).await;
+        // it has a thread of its own, and this one has nothing else to do
+        exporter.finish();
         Ok(())
     })
 }

@@ -47,7 +47,7 @@ use crate::pages::HostNames;
 use crate::patience::Patience;
 use crate::source::Source;
 use crate::takeover::{Seat, Succession};
-use crate::{duration, host, names, takeover};
+use crate::{duration, host, names, otlp, takeover};
 use hand::{Hand, Leave};
 use rollouts::{Desk, Running};
 
@@ -120,8 +120,10 @@ pub(crate) fn run(arguments: Args) -> Exit {
         Some(statuses) => store.beside(statuses.clone()),
         None => store,
     };
+    let exporter = otlp::start("up");
     let options = Options {
         threads: arguments.workers,
+        connection_lines: otlp::connection_lines(&exporter),
         connection_log: connection_log(arguments.log.as_deref(), arguments.log_format),
         ..Options::default()
     };
@@ -142,6 +144,8 @@ pub(crate) fn run(arguments: Args) -> Exit {
         Err(message) => return refuse(&message, Exit::Environment),
     };
     let data_path = Arc::new(DataPath::start(&arguments.data_path, Arc::clone(&proxy)));
+    let registry = Arc::new(admin::registry(&status, (&proxy, &data_path), &exporter));
+    otlp::print(&exporter, &registry);
     let (looks, renewed, woken, taken_over) =
         (events.clone(), events.clone(), events.clone(), events.clone());
     let watch = store.watch(move || {
@@ -157,7 +161,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
     });
     let mut live = Live::new(Box::new(store), compiler, OwnProxy::new(Arc::clone(&data_path), issuer));
     let seat = Seat::take(arguments.admin, succession.as_mut(), dns).and_then(|seat| {
-        let served = (seat.clone(), arguments.names.known_as());
+        let served = (seat.clone(), arguments.names.known_as(), registry);
         let carries = (Arc::clone(&proxy), Arc::clone(&data_path));
         let desk = Desk::new(live.current(), statuses.clone());
         let started = hand::start(served, events, Arc::clone(&status), carries, desk, arguments.drain_time);
@@ -194,6 +198,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
     }
     seat.leave();
     leave((&proxy, &data_path), &screen, &status, &inbox, arguments.drain_time);
+    exporter.finish();
     Exit::Ok
 }
 

@@ -77,6 +77,6 @@ mod worker;
 pub use connection_info::{ConnectionInfo, DirectInfo, TlsInfo};
 pub use direct::Books;
 pub use host_authorities::HostAuthorities;
-pub use log::{ConnectionLog, LineFormat, StandardStream};
+pub use log::{ConnectionLines, ConnectionLog, LineFormat, StandardStream};
 pub use part::Part;
 pub use proxy::{ApplyReport, DrainReport, FailedListener, ListenerId, Options, Proxy};

@@ -28,7 +28,7 @@ use crate::connection_info::ConnectionInfo;
 use crate::direct::{Books, Living};
 use crate::health::{Board, Checker};
 use crate::limits::{Places, default_connections, ephemeral_ports, raise_open_files};
-use crate::log::{ConnectionLog, Lanes, LogBuffer};
+use crate::log::{ConnectionLines, ConnectionLog, Lanes, LogBuffer};
 use crate::published::Published;
 use crate::resolve::Resolver;
 use crate::worker::{Command, Mailbox, Passing, Shared, Worker};
@@ -49,7 +49,7 @@ pub struct Proxy {
     /// Ends its thread when dropped.
     _checker: Checker,
     lanes: Arc<Lanes>,
-    log: Option<ConnectionLog>,
+    log: (Option<ConnectionLog>, Option<ConnectionLines>),
     addresses: Arc<ArcSwap<Addresses>>,
     living: Arc<Living>,
     shared: Arc<Shared>,
@@ -75,6 +75,7 @@ impl Proxy {
             threads,
             max_connections,
             connection_log,
+            connection_lines,
             hello_timeout,
             client_keepalive,
             client_user_timeout,
@@ -125,23 +126,23 @@ impl Proxy {
             _checker: Checker::start(&board, Arc::clone(&addresses))?,
             resolver,
             lanes,
-            log: connection_log.clone(),
+            log: (connection_log, connection_lines),
             addresses,
             living: Arc::default(),
             shared: Arc::clone(&shared),
         };
-        proxy.start_workers(&shared, connection_log.as_ref())?;
+        proxy.start_workers(&shared)?;
         Ok(proxy)
     }
 
-    fn start_workers(&mut self, shared: &Arc<Shared>, log: Option<&ConnectionLog>) -> io::Result<()> {
+    fn start_workers(&mut self, shared: &Arc<Shared>) -> io::Result<()> {
         for (index, counters) in self.published.counters.iter().enumerate() {
             let mailbox = Arc::new(Mailbox::new()?);
             let (shared, for_worker, counters) =
                 (Arc::clone(shared), Arc::clone(&mailbox), Arc::clone(counters));
-            let (log, lanes) = (log.cloned(), Arc::clone(&self.lanes));
+            let ((log, lines), lanes) = (self.log.clone(), Arc::clone(&self.lanes));
             let (started, starting) = mpsc::channel();
-            let log = move || LogBuffer::new(log.as_ref(), lanes);
+            let log = move || LogBuffer::new(log.as_ref(), lines.as_ref(), lanes);
             let work = move || match Worker::new(index, shared, for_worker, counters, log()) {
                 Ok(worker) => {
                     let _ = started.send(Ok(()));
@@ -195,7 +196,8 @@ impl Proxy {
 
     /// What connections are counted and logged with that nobody relays, for the thread that hears of them.
     pub fn books(&self) -> Books {
-        let log = LogBuffer::new(self.log.as_ref(), Arc::clone(&self.lanes));
+        let (log, lines) = &self.log;
+        let log = LogBuffer::new(log.as_ref(), lines.as_ref(), Arc::clone(&self.lanes));
         let (board, living) = (Arc::clone(&self.published.board), Arc::clone(&self.living));
         Books::new(board, Arc::clone(&self.published.direct), living, self.resolver.doubts(), log)
     }

@@ -1,6 +1,6 @@
 //! Reports of what connections do, to the control plane that the proxy follows: beside discovery, on the same connection.
 //!
-//! Once a second it says what is new. Where nobody takes reports the proxy goes on without.
+//! Once a second it says what is new, or less often where the control plane has many to listen to. Where nobody takes reports the proxy goes on without.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -10,11 +10,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use l4::counts::Snapshot;
 use l4::traffic::Reporter;
-use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::sync::{mpsc, watch};
+use tokio::time::sleep;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::codegen::http::uri::PathAndQuery;
-use tonic::metadata::MetadataMap;
+use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 use tonic_prost::ProstCodec;
@@ -22,8 +22,11 @@ use xds::proto::l4::{TrafficReceived, TrafficReport};
 
 const METHOD: PathAndQuery = PathAndQuery::from_static("/meshtcp.l4.v1.Telemetry/Report");
 
-/// How often the proxy says what is new.
+/// How often the proxy says what is new, unless it is told otherwise.
 const BEAT: Duration = Duration::from_secs(1);
+
+/// The longest time between two reports that it takes for one that is meant.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// How long it waits before it reports again to a control plane that did not take its reports.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -67,30 +70,38 @@ impl Telemetry {
         let (reports, queue) = mpsc::channel(1);
         let mut request = Request::new(ReceiverStream::new(queue));
         *request.metadata_mut() = who;
+        let (key, value) = TrafficReceived::PACE;
+        request.metadata_mut().insert(key, MetadataValue::from_static(value));
         let mut grpc = tonic::client::Grpc::new(channel);
+        let pace = watch::Sender::new(BEAT);
         let answered = async {
             grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
             let codec = ProstCodec::<TrafficReport, TrafficReceived>::default();
-            grpc.client_streaming(request, METHOD, codec).await
+            let mut answers = grpc.streaming(request, METHOD, codec).await?.into_inner();
+            while let Some(TrafficReceived { reports: _, every_ms }) = answers.message().await? {
+                if every_ms > 0 {
+                    pace.send_replace(Duration::from_millis(every_ms.into()).clamp(BEAT, LONGEST));
+                }
+            }
+            Ok::<_, Status>(())
         };
         tokio::select! {
             answered = answered => answered.err().unwrap_or_else(|| Status::cancelled("it ended the stream")),
-            () = self.beat(reports) => Status::cancelled("the connection was closed"),
+            () = self.beat(reports, &pace) => Status::cancelled("the connection was closed"),
         }
     }
 
-    async fn beat(&self, reports: mpsc::Sender<TrafficReport>) {
+    async fn beat(&self, reports: mpsc::Sender<TrafficReport>, pace: &watch::Sender<Duration>) {
         let mut reporter = Reporter::new(self.started);
-        let mut beat = interval(BEAT);
-        // a control plane that is slow is not told more at once
-        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            beat.tick().await;
             // there may be no place for it yet: what is new meanwhile comes with it
             let Ok(place) = reports.reserve().await else { return };
             if let Some(report) = reporter.report(&(self.counted)()) {
                 place.send(report);
             }
+            // a control plane that is slow is not told more at once
+            let wait = *pace.borrow();
+            sleep(wait).await;
         }
     }
 }

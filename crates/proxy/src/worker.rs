@@ -192,7 +192,11 @@ impl Worker {
             if self.slots.taken() == 0 {
                 self.env.turns.clear();
                 if self.env.sockets.is_empty() && self.env.mirrors.is_empty() {
-                    self.drained = None;
+                    if let Some(done) = self.drained.take() {
+                        // who waits for the end goes on when what was written is handed on
+                        self.env.log.flush();
+                        drop(done);
+                    }
                 }
             }
         }

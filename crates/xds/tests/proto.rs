@@ -20,7 +20,7 @@ const SERVICE: &str = "
 // Where proxies report what their connections do, beside discovery on the same connection.
 service Telemetry {
   // Takes reports for as long as a proxy is attached.
-  rpc Report(stream TrafficReport) returns (TrafficReceived);
+  rpc Report(stream TrafficReport) returns (stream TrafficReceived);
 }
 ";
 

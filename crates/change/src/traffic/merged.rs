@@ -101,6 +101,33 @@ impl Traffic {
         }
     }
 
+    /// The sums so far as all that `who` counted.
+    pub(super) fn as_sums_of(&self, who: ProxyId) -> Self {
+        let rows: BTreeMap<Arc<Flow>, Row> = self
+            .flows
+            .iter()
+            .map(|(flow, merged)| {
+                (Arc::clone(flow), Row { wanted: merged.wanted, counts: merged.counts.clone() })
+            })
+            .collect();
+        let mut sums = Self { proxies: BTreeMap::new(), rows: rows.len(), ..self.clone() };
+        for merged in sums.flows.values_mut() {
+            (merged.proxies, merged.unused) = (1, None);
+        }
+        let known = OfProxy {
+            started: self.since,
+            left: None,
+            is_new: false,
+            left_out: 0,
+            rows,
+            sum: Counts::default(),
+            before: Counts::default(),
+            pace: Pace::default(),
+        };
+        sums.proxies.insert(who, known);
+        sums
+    }
+
     /// When counting began here.
     pub fn since(&self) -> Timestamp {
         self.since
@@ -134,7 +161,12 @@ impl Traffic {
     pub fn take(&mut self, proxy: &ProxyId, report: Report, now: Timestamp) -> Result<(), UnfitReport> {
         let Report { started, is_first, rows, left_out } = report;
         if !self.proxies.contains_key(proxy) && self.proxies.len() >= self.bounds.proxies {
-            self.proxies.retain(|_, known| known.left.is_none());
+            let left = self.proxies.iter().filter(|(_, known)| known.left.is_some());
+            let left: Vec<ProxyId> = left.map(|(proxy, _)| proxy.clone()).collect();
+            for proxy in left {
+                self.forget_rows(&proxy, now);
+                self.proxies.remove(&proxy);
+            }
             if self.proxies.len() >= self.bounds.proxies {
                 return Err(UnfitReport::Full(self.bounds.proxies));
             }
@@ -161,40 +193,43 @@ impl Traffic {
         known.is_new &= is_first;
         (known.left, known.left_out) = (None, left_out);
         let mut outcome = Ok(());
+        let Self { bounds, flows, rows: kept, .. } = self;
         for (flow, row) in rows {
             let Some(row) = row else {
-                self.forget_row(proxy, &flow, now);
+                if known.forget(&flow, flows, now) {
+                    *kept -= 1;
+                }
                 continue;
             };
-            let fits = self.rows < self.bounds.rows;
-            let Some(known) = self.proxies.get_mut(proxy) else { break };
-            let flow = match self.flows.get_key_value(&flow) {
+            if let Some(before) = known.rows.get_mut(&flow) {
+                if let Some(merged) = flows.get_mut(&flow) {
+                    merged.wanted = row.wanted;
+                    let new = row.counts.since(&before.counts);
+                    for sum in [&mut merged.counts, &mut known.sum] {
+                        sum.forget_living(&before.counts);
+                        sum.add(&new);
+                    }
+                }
+                *before = row;
+                continue;
+            }
+            if *kept >= bounds.rows || known.rows.len() >= bounds.rows_of_proxy {
+                let full = if *kept < bounds.rows { bounds.rows_of_proxy } else { bounds.rows };
+                outcome = Err(UnfitReport::Full(full));
+                continue;
+            }
+            let flow = match flows.get_key_value(&flow) {
                 Some((shared, _)) => Arc::clone(shared),
                 None => Arc::new(flow),
             };
-            let (is_here, full) = (known.rows.contains_key(&flow), self.bounds.rows_of_proxy);
-            if !is_here && (!fits || known.rows.len() >= full) {
-                outcome = Err(UnfitReport::Full(if fits { full } else { self.bounds.rows }));
-                continue;
-            }
-            let before = known.rows.insert(Arc::clone(&flow), row.clone());
-            let merged = self.flows.entry(flow).or_default();
-            if before.is_none() {
-                self.rows += 1;
-                merged.proxies += 1;
-                merged.unused = None;
-            }
-            let new = match &before {
-                Some(before) => row.counts.since(&before.counts),
-                None if known.is_new => Counts::only_living(&row.counts),
-                None => row.counts,
-            };
-            let lived = before.map(|before| Counts::only_living(&before.counts)).unwrap_or_default();
-            merged.wanted = row.wanted;
-            for sum in [&mut merged.counts, &mut known.sum] {
-                sum.forget_living(&lived);
-                sum.add(&new);
-            }
+            let merged = flows.entry(Arc::clone(&flow)).or_default();
+            *kept += 1;
+            merged.proxies += 1;
+            (merged.unused, merged.wanted) = (None, row.wanted);
+            let new = if known.is_new { &Counts::only_living(&row.counts) } else { &row.counts };
+            merged.counts.add(new);
+            known.sum.add(new);
+            known.rows.insert(flow, row);
         }
         outcome
     }
@@ -248,27 +283,30 @@ impl Traffic {
     }
 
     fn forget_rows(&mut self, proxy: &ProxyId, now: Timestamp) {
-        let Some(known) = self.proxies.get(proxy) else { return };
-        let flows: Vec<Arc<Flow>> = known.rows.keys().cloned().collect();
-        flows.iter().for_each(|flow| self.forget_row(proxy, flow, now));
-    }
-
-    fn forget_row(&mut self, proxy: &ProxyId, flow: &Flow, now: Timestamp) {
         let Some(known) = self.proxies.get_mut(proxy) else { return };
-        let Some(row) = known.rows.remove(flow) else { return };
-        self.rows -= 1;
-        known.sum.forget_living(&row.counts);
-        if let Some(merged) = self.flows.get_mut(flow) {
+        let forgotten: Vec<Arc<Flow>> = known.rows.keys().cloned().collect();
+        for flow in &forgotten {
+            known.forget(flow, &mut self.flows, now);
+        }
+        self.rows -= forgotten.len();
+    }
+}
+
+impl OfProxy {
+    /// Forgets what it counted of a flow. Whether there was anything.
+    fn forget(&mut self, flow: &Flow, flows: &mut BTreeMap<Arc<Flow>, Merged>, now: Timestamp) -> bool {
+        let Some(row) = self.rows.remove(flow) else { return false };
+        self.sum.forget_living(&row.counts);
+        if let Some(merged) = flows.get_mut(flow) {
             merged.proxies -= 1;
             merged.counts.forget_living(&row.counts);
             if merged.proxies == 0 {
                 (merged.unused, merged.wanted) = (Some(now), None);
             }
         }
+        true
     }
-}
 
-impl OfProxy {
     pub(super) fn is_reporting(&self) -> bool {
         self.left.is_none()
     }

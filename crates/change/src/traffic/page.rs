@@ -68,8 +68,12 @@ pub struct TrafficPage {
     pub early_seconds: u64,
     /// The upper bounds of connect times, in microseconds.
     pub connect_time_bounds_us: Vec<u64>,
-    /// How many proxies report. Others are not attached here, or are Envoy, which says nothing about it.
+    /// How many proxies report, to any of the control planes. Others are not attached, or are Envoy, which says nothing about it.
     pub reporting: usize,
+    /// How many control planes on a store have told what is added up here, this one included. What others told is at most a few
+    /// seconds old.
+    #[serde(default)]
+    pub control_planes: usize,
     /// How many rows there are, on all pages.
     pub total: usize,
     /// The rows.
@@ -106,6 +110,22 @@ pub struct TrafficRow {
     pub history: Option<History>,
 }
 
+impl TrafficRow {
+    /// All flows of one proxy, which reports or has left.
+    pub(super) fn of_proxy(proxy: ProxyId, reports: bool, counts: Counts, pace: Pace) -> Self {
+        Self {
+            flow: None,
+            proxy: Some(proxy),
+            proxies: usize::from(reports),
+            wanted: None,
+            seen: None,
+            counts,
+            pace: Some(pace),
+            history: None,
+        }
+    }
+}
+
 impl Chosen {
     fn has(&self, flow: &Flow) -> bool {
         let is = |wanted: &Option<String>, said: Option<&str>| {
@@ -130,8 +150,18 @@ impl Chosen {
 impl Traffic {
     /// The page that is asked for.
     pub fn page(&self, question: &TrafficQuestion, now: Timestamp) -> TrafficPage {
+        self.page_beside(Vec::new(), question, now)
+    }
+
+    /// The same, with rows of proxies of others.
+    pub(super) fn page_beside(
+        &self,
+        others: Vec<TrafficRow>,
+        question: &TrafficQuestion,
+        now: Timestamp,
+    ) -> TrafficPage {
         let (total, items) = match (question.by, &question.chosen.proxy) {
-            (By::Proxy, _) => self.by_proxy(question),
+            (By::Proxy, _) => self.by_proxy(others, question),
             (By::Flow, Some(proxy)) => self.of_proxy(proxy, question),
             (By::Flow, None) => self.by_flow(question),
         };
@@ -143,6 +173,7 @@ impl Traffic {
             early_seconds: EARLY_TIME.as_secs(),
             connect_time_bounds_us: ConnectTimes::BOUNDS.to_vec(),
             reporting: self.reporting(),
+            control_planes: 1,
             total,
             items,
         }
@@ -184,24 +215,20 @@ impl Traffic {
         })
     }
 
-    fn by_proxy(&self, question: &TrafficQuestion) -> (usize, Vec<TrafficRow>) {
-        let chosen = self.proxies.iter().filter(|(proxy, known)| {
-            question.chosen.has_proxy(proxy) && (known.is_reporting() || !known.rows.is_empty())
+    fn by_proxy(&self, others: Vec<TrafficRow>, question: &TrafficQuestion) -> (usize, Vec<TrafficRow>) {
+        let own = self.proxies.iter().filter(|(_, known)| known.is_reporting() || !known.rows.is_empty());
+        let own = own.map(|(proxy, known)| {
+            TrafficRow::of_proxy(proxy.clone(), known.is_reporting(), known.sum.clone(), known.pace)
         });
-        let mut all: Vec<_> = chosen.collect();
+        let mut all: Vec<TrafficRow> = own.chain(others).collect();
+        all.retain(|row| row.proxy.as_ref().is_some_and(|proxy| question.chosen.has_proxy(proxy)));
+        // one that moved is told by both: who hears of it goes first
+        all.sort_by(|a, b| a.proxy.cmp(&b.proxy).then(b.proxies.cmp(&a.proxies)));
+        all.dedup_by(|next, first| next.proxy == first.proxy);
         if question.busiest_first {
-            all.sort_by_key(|(_, known)| busy(&known.pace, &known.sum));
+            all.sort_by_key(|row| busy(&row.pace.unwrap_or_default(), &row.counts));
         }
-        told(&all, question, |(proxy, known)| TrafficRow {
-            flow: None,
-            proxy: Some((*proxy).clone()),
-            proxies: usize::from(known.is_reporting()),
-            wanted: None,
-            seen: None,
-            counts: known.sum.clone(),
-            pace: Some(known.pace),
-            history: None,
-        })
+        told(&all, question, TrafficRow::clone)
     }
 }
 

@@ -74,12 +74,16 @@ async fn follow(caller: usize, address: String, opened: mpsc::Sender<()>, report
     }
 }
 
-/// Reports rows that are new once a second, each caller at a time of its own.
+/// Reports rows that are new as often as it is told to, each caller at a time of its own.
 async fn report(caller: usize, channel: Channel, mut reporting: watch::Receiver<bool>) {
     reporting.wait_for(|reporting| *reporting).await.unwrap();
     let (reports, queue) = mpsc::channel(1);
     let mut request = Request::new(ReceiverStream::new(queue));
     request.metadata_mut().insert("meshtcp-node", proxy(caller).node_id().parse().unwrap());
+    let (key, value) = TrafficReceived::PACE;
+    request.metadata_mut().insert(key, value.parse().unwrap());
+    let pace = watch::Sender::new(Duration::from_secs(1));
+    let told = pace.subscribe();
     let beat = async move {
         tokio::time::sleep(Duration::from_millis(caller as u64 * 7 % 1000)).await;
         for opened in 1.. {
@@ -102,13 +106,20 @@ async fn report(caller: usize, channel: Channel, mut reporting: watch::Receiver<
             if !*reporting.borrow() || reports.send(report).await.is_err() {
                 return;
             }
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            let wait = *told.borrow();
+            tokio::time::sleep(wait).await;
         }
     };
     let mut grpc = tonic::client::Grpc::new(channel);
     grpc.ready().await.unwrap();
     let codec = ProstCodec::<TrafficReport, TrafficReceived>::default();
-    let taken = grpc.client_streaming(request, REPORT, codec);
-    let (taken, ()) = tokio::join!(taken, beat);
-    taken.unwrap();
+    let taken = async {
+        let mut answers = grpc.streaming(request, REPORT, codec).await.unwrap().into_inner();
+        while let Some(TrafficReceived { every_ms, .. }) = answers.message().await.unwrap() {
+            if every_ms > 0 {
+                pace.send_replace(Duration::from_millis(every_ms.into()));
+            }
+        }
+    };
+    tokio::join!(taken, beat);
 }

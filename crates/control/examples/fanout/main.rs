@@ -8,9 +8,10 @@
 //! The control plane runs in a child process: plans, fleet and discovery as in `meshtcp control-plane`, without files.
 //! The callers of the mesh in [`mesh`] attach in this process, each on a connection of its own, in delta, and accept
 //! everything at once. The change is one weight in one route; times are from the acceptance of the change until the
-//! control plane has heard that a proxy runs it. At last all callers report what their connections do, once a second. CPU time and memory are those of the control plane alone. Each process
-//! has one descriptor a caller, and the clients of all sizes are up at once: the sizes need `ulimit -n` of a little more
-//! than their sum.
+//! control plane has heard that a proxy runs it. At last all callers report what their connections do, as often as the
+//! control plane wants to hear it. CPU time and memory are those of the control plane alone. Each process has one
+//! descriptor a caller, and the clients of all sizes are up at once: the sizes need `ulimit -n` of a little more than
+//! their sum.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement that fails is no measurement")]
 
@@ -86,7 +87,7 @@ impl Attached {
         Self { _streams: streams, reporting, callers, control_plane, rows: vec![row] }
     }
 
-    /// Lets all callers report once a second for a while. CPU time is that of ten seconds: 100 ms are 1 % of a core.
+    /// Lets all callers report for a while. CPU time is that of ten seconds: 100 ms are 1 % of a core.
     fn report(&mut self) {
         let mut row = Row::new("reports, 10 s");
         progress(self.callers, row.what);

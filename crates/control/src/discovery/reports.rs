@@ -5,21 +5,24 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
+use change::traffic::STEP;
 use plan::ProxyId;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::body::Body;
-use tonic::codegen::{BoxFuture, Service, http};
-use tonic::server::{ClientStreamingService, Grpc, NamedService};
+use tonic::codegen::http;
+use tonic::server::{Grpc, StreamingService};
 use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 use xds::proto::l4::{TrafficReceived, TrafficReport};
 
-use super::caller::{Busy, Caller};
+use super::caller::Busy;
 use super::introduction::said_proxy;
+use super::methods::{Answer, Call, Methods};
 use super::shared::Shared;
 use crate::telemetry::Telemetry;
 
@@ -28,6 +31,10 @@ const REPORT_BYTES: usize = 1024 * 1024;
 
 /// How far two reports are apart at least: who says more waits.
 const PACE: Duration = Duration::from_millis(500);
+/// How far they are apart unless a proxy is told otherwise.
+const SHORTEST_PACE: Duration = Duration::from_secs(1);
+/// How many proxies report once a second; where there are more, each does it less often.
+const PROXIES_IN_A_SECOND: usize = 200;
 
 /// Takes reports. Cloning shares everything.
 #[derive(Clone, Debug)]
@@ -36,38 +43,30 @@ pub(super) struct ReportServer {
     pub(super) telemetry: Telemetry,
 }
 
-impl NamedService for ReportServer {
+impl Methods for ReportServer {
     const NAME: &'static str = "meshtcp.l4.v1.Telemetry";
+
+    fn answer(self, method: &str, call: Call, request: http::Request<Body>) -> Option<Answer> {
+        (method == "Report").then(|| -> Answer { Box::pin(self.take(call, request)) })
+    }
 }
 
-impl Service<http::Request<Body>> for ReportServer {
-    type Response = http::Response<Body>;
-    type Error = Infallible;
-    type Future = BoxFuture<Self::Response, Infallible>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let Self { shared, telemetry } = self.clone();
-        Box::pin(async move {
-            if !request.uri().path().ends_with("/Report") {
-                let status = Status::unimplemented(format!("there is no method `{}`", request.uri().path()));
-                return Ok(status.into_http());
-            }
-            let caller = request.extensions().get::<Caller>();
-            let (peer, busy) = (caller.map(|caller| caller.address), caller.map(Caller::begin));
-            let proxy = said_proxy(request.headers()).filter(|proxy| shared.is_seated(proxy, peer));
-            let Some(proxy) = proxy else {
-                shared.metrics.reported(false);
-                return Ok(Status::failed_precondition(NOT_ATTACHED).into_http());
-            };
-            let codec = ProstCodec::<TrafficReceived, TrafficReport>::default();
-            let mut grpc = Grpc::new(codec).max_decoding_message_size(REPORT_BYTES);
-            let reporting = Reporting { shared, telemetry, proxy, peer, _busy: busy };
-            Ok(grpc.client_streaming(reporting, request).await)
-        })
+impl ReportServer {
+    async fn take(
+        self,
+        Call { peer, busy }: Call,
+        request: http::Request<Body>,
+    ) -> Result<http::Response<Body>, Infallible> {
+        let Self { shared, telemetry } = self;
+        let proxy = said_proxy(request.headers()).filter(|proxy| shared.is_seated(proxy, peer));
+        let Some(proxy) = proxy else {
+            shared.metrics.reported(false);
+            return Ok(Status::failed_precondition(NOT_ATTACHED).into_http());
+        };
+        let codec = ProstCodec::<TrafficReceived, TrafficReport>::default();
+        let mut grpc = Grpc::new(codec).max_decoding_message_size(REPORT_BYTES);
+        let reporting = Reporting { shared, telemetry, proxy, peer, busy };
+        Ok(grpc.streaming(reporting, request).await)
     }
 }
 
@@ -81,37 +80,51 @@ struct Reporting {
     proxy: ProxyId,
     peer: Option<SocketAddr>,
     /// Keeps the connection open.
-    _busy: Option<Busy>,
+    busy: Option<Busy>,
 }
 
-impl ClientStreamingService<TrafficReport> for Reporting {
+/// What is answered on a stream of reports.
+type Answers = ReceiverStream<Result<TrafficReceived, Status>>;
+
+impl StreamingService<TrafficReport> for Reporting {
     type Response = TrafficReceived;
-    type Future = BoxFuture<Response<TrafficReceived>, Status>;
+    type ResponseStream = Answers;
+    type Future = std::future::Ready<Result<Response<Answers>, Status>>;
 
     fn call(&mut self, request: Request<Streaming<TrafficReport>>) -> Self::Future {
+        let (key, value) = TrafficReceived::PACE;
+        let takes_pace = request.metadata().get(key).is_some_and(|said| said == value);
+        // at most one of each sort waits: who does not read them is told the last
+        let (answers, told) = mpsc::channel(2);
+        let pace = takes_pace.then(|| answers.clone());
         let (shared, proxy, peer) = (Arc::clone(&self.shared), self.proxy.clone(), self.peer);
-        let telemetry = self.telemetry.clone();
-        Box::pin(async move {
+        let (telemetry, busy) = (self.telemetry.clone(), self.busy.take());
+        tokio::spawn(async move {
             let closing = shared.closing.clone();
-            let taken = take(&shared, &telemetry, &proxy, peer, request.into_inner());
-            match closing.run_until_cancelled(taken).await {
-                Some(taken) => taken,
-                None => Err(Status::unavailable("the control plane is leaving")),
-            }
-        })
+            let taken = take(&shared, &telemetry, &proxy, peer, pace, request.into_inner());
+            let taken = closing.run_until_cancelled(taken).await;
+            let leaving = || Err(Status::unavailable("the control plane is leaving"));
+            // whoever reported may have gone
+            let _ = answers.send(taken.unwrap_or_else(leaving)).await;
+            drop(busy);
+        });
+        std::future::ready(Ok(Response::new(ReceiverStream::new(told))))
     }
 }
 
+/// Takes reports until they end. `pace`: where the proxy is told how often they are wanted; `None`: it does not ask.
 async fn take(
     shared: &Shared,
     telemetry: &Telemetry,
     proxy: &ProxyId,
     peer: Option<SocketAddr>,
+    pace: Option<mpsc::Sender<Result<TrafficReceived, Status>>>,
     mut reports: Streaming<TrafficReport>,
-) -> Result<Response<TrafficReceived>, Status> {
+) -> Result<TrafficReceived, Status> {
     let reporter = telemetry.attach(proxy.clone());
     let mut taken = 0;
     let mut next = Instant::now();
+    let mut told = SHORTEST_PACE;
     while let Some(report) = reports.next().await {
         if !shared.is_seated(proxy, peer) {
             return Err(Status::aborted(NOT_ATTACHED));
@@ -121,15 +134,44 @@ async fn take(
             // its connection is gone, or it sent what is no report
             Err(status) => Err(status),
         };
-        if let Err(status) = outcome {
-            shared.metrics.reported(false);
-            tracing::info!(%proxy, %status, "a report was not taken");
-            return Err(status);
-        }
+        let reporting = match outcome {
+            Ok(reporting) => reporting,
+            Err(status) => {
+                shared.metrics.reported(false);
+                tracing::info!(%proxy, %status, "a report was not taken");
+                return Err(status);
+            }
+        };
         shared.metrics.reported(true);
         taken += 1;
+        let wanted = pace_of(reporting);
+        if let Some(pace) = pace.as_ref().filter(|_| wanted != told) {
+            let every_ms = u32::try_from(wanted.as_millis()).unwrap_or(u32::MAX);
+            // one that does not read is told with a later report
+            if pace.try_send(Ok(TrafficReceived { reports: taken, every_ms })).is_ok() {
+                told = wanted;
+            }
+        }
         next = next.max(Instant::now()) + PACE;
         sleep_until(next - PACE).await;
     }
-    Ok(Response::new(TrafficReceived { reports: taken }))
+    Ok(TrafficReceived { reports: taken, every_ms: 0 })
+}
+
+/// How far the reports of a proxy should be apart where so many report: 200 of them are taken in a second, and none is older
+/// than a step of a history.
+fn pace_of(reporting: usize) -> Duration {
+    let seconds = u64::try_from(reporting.div_ceil(PROXIES_IN_A_SECOND)).unwrap_or(u64::MAX);
+    Duration::from_secs(seconds).clamp(SHORTEST_PACE, STEP)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_many_report_each_does_it_less_often() {
+        let seconds = [0, 1, 200, 201, 400, 900, 1_000, 50_000].map(|number| pace_of(number).as_secs());
+        assert_eq!(seconds, [1, 1, 1, 2, 2, 5, 5, 5]);
+    }
 }

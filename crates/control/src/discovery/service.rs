@@ -4,18 +4,18 @@ use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
-use tonic::codegen::{BoxFuture, Service, http};
-use tonic::server::{Grpc, NamedService, StreamingService};
+use tonic::codegen::http;
+use tonic::server::{Grpc, StreamingService};
 use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 use xds::{Delta, StateOfTheWorld};
 
-use super::caller::{Busy, Caller};
+use super::caller::Busy;
 use super::introduction::said_proxy;
+use super::methods::{Answer, Call, Methods};
 use super::metrics::Reason;
 use super::reports::ReportServer;
 use super::shared::Shared;
@@ -91,30 +91,18 @@ impl DiscoveryServer {
     }
 }
 
-impl NamedService for DiscoveryServer {
+impl Methods for DiscoveryServer {
     const NAME: &'static str = "envoy.service.discovery.v3.AggregatedDiscoveryService";
-}
 
-impl Service<http::Request<Body>> for DiscoveryServer {
-    type Response = http::Response<Body>;
-    type Error = Infallible;
-    type Future = BoxFuture<Self::Response, Infallible>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let shared = Arc::clone(&self.shared);
-        let arrivals = self.bootstraps.as_ref().map(|it| it.arrivals.clone());
-        let path = request.uri().path();
-        match path.rsplit('/').next() {
-            Some("DeltaAggregatedResources") => Box::pin(open::<Delta>(shared, arrivals, request)),
-            Some("StreamAggregatedResources") => Box::pin(open::<StateOfTheWorld>(shared, arrivals, request)),
-            _ => {
-                let status = Status::unimplemented(format!("there is no method `{path}`"));
-                Box::pin(async move { Ok(status.into_http()) })
+    fn answer(self, method: &str, call: Call, request: http::Request<Body>) -> Option<Answer> {
+        let Self { shared, bootstraps, telemetry: _ } = self;
+        let arrivals = bootstraps.map(|it| it.arrivals);
+        match method {
+            "DeltaAggregatedResources" => Some(Box::pin(open::<Delta>(shared, arrivals, call, request))),
+            "StreamAggregatedResources" => {
+                Some(Box::pin(open::<StateOfTheWorld>(shared, arrivals, call, request)))
             }
+            _ => None,
         }
     }
 }
@@ -122,10 +110,9 @@ impl Service<http::Request<Body>> for DiscoveryServer {
 async fn open<P: Speaks>(
     shared: Arc<Shared>,
     arrivals: Option<Arrivals>,
+    Call { peer, busy }: Call,
     request: http::Request<Body>,
 ) -> Result<http::Response<Body>, Infallible> {
-    let caller = request.extensions().get::<Caller>();
-    let (peer, busy) = (caller.map(|caller| caller.address), caller.map(Caller::begin));
     let bearer = match &shared.gate {
         None => None,
         Some(gate) => match gate.bearer(request.headers()).await {

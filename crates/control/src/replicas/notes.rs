@@ -23,6 +23,8 @@ const PROXY: &str = "proxy/";
 const CERTIFICATE: &str = "certificate/";
 /// Before the key of a rollout: the note of what is seen of it.
 const RAMP: &str = "ramp/";
+/// Before the name of a part: the note of what its proxies report.
+const TRAFFIC: &str = "traffic/";
 /// How many rollouts are told.
 const TOLD: usize = 8;
 
@@ -36,8 +38,18 @@ struct Who {
 
 /// The notes of a control plane, by name.
 pub(super) fn of(replica: &Replica) -> BTreeMap<String, String> {
-    let Replica { name, revision, epoch, proxies, rollouts, turned_away, certificates, rotations, ramps } =
-        replica;
+    let Replica {
+        name,
+        revision,
+        epoch,
+        proxies,
+        rollouts,
+        turned_away,
+        certificates,
+        rotations,
+        ramps,
+        traffic,
+    } = replica;
     let who = Who { name: Arc::clone(name), revision: *revision, epoch: epoch.clone() };
     let newest = &rollouts[rollouts.len().saturating_sub(TOLD)..];
     let briefly: Vec<_> = newest.iter().map(|progress| progress.clone().brief()).collect();
@@ -57,6 +69,9 @@ pub(super) fn of(replica: &Replica) -> BTreeMap<String, String> {
     }
     for (rollout, seen) in ramps {
         leave(format!("{RAMP}{rollout}"), serde_json::to_string(seen));
+    }
+    for (part, told) in traffic {
+        leave(format!("{TRAFFIC}{part}"), serde_json::to_string(&**told));
     }
     for (called, row) in certificates {
         let row = CertificateRow { control_plane: Some(name.to_string()), ..(**row).clone() };
@@ -82,6 +97,13 @@ pub(super) fn take(replica: &mut Replica, name: &str, value: Option<&str>) {
             match value.and_then(|value| serde_json::from_str(value).ok()) {
                 Some(seen) => drop(replica.ramps.insert(rollout, seen)),
                 None => drop(replica.ramps.remove(&rollout)),
+            }
+        }
+        (name, value) if name.starts_with(TRAFFIC) => {
+            let part = name[TRAFFIC.len()..].to_owned();
+            match value.and_then(|value| serde_json::from_str(value).ok()) {
+                Some(told) => drop(replica.traffic.insert(part, Arc::new(told))),
+                None => drop(replica.traffic.remove(&part)),
             }
         }
         (name, value) if name.starts_with(CERTIFICATE) => {

@@ -1,5 +1,7 @@
 //! What is counted about compiling.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
@@ -15,20 +17,22 @@ pub struct CompileMetrics {
     untouched: Counter,
     refused: Counter,
     seconds: Histogram,
+    /// How long the last took, in nanoseconds.
+    last: Arc<AtomicU64>,
 }
 
 impl Default for CompileMetrics {
     fn default() -> Self {
         let bounds = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0];
-        let (planned, untouched, refused) = Default::default();
-        Self { planned, untouched, refused, seconds: Histogram::new(bounds) }
+        let (planned, untouched, refused, last) = Default::default();
+        Self { planned, untouched, refused, seconds: Histogram::new(bounds), last }
     }
 }
 
 impl CompileMetrics {
     /// Adds the metrics to a registry, under `compile_`.
     pub fn register(&self, registry: &mut Registry) {
-        let Self { planned, untouched, refused, seconds } = self;
+        let Self { planned, untouched, refused, seconds, last: _ } = self;
         let compile = registry.sub_registry_with_prefix("compile");
         compile.register(
             "seconds",
@@ -50,6 +54,12 @@ impl CompileMetrics {
         self.planned.inc_by(count(compiled.planned));
         self.untouched.inc_by(count(compiled.proxies.len().saturating_sub(compiled.planned)));
         self.seconds.observe(took.as_secs_f64());
+        self.last.store(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// How long it took for the state that was taken over last; zero before any.
+    pub fn last(&self) -> Duration {
+        Duration::from_nanos(self.last.load(Relaxed))
     }
 
     /// Notes a state that was not taken over.

@@ -29,14 +29,8 @@ struct Desk {
     registry: Arc<Registry>,
 }
 
-/// Serves until the process ends.
-pub(super) async fn serve(
-    listener: TcpListener,
-    shared: Shared,
-    discovery: DiscoveryMetrics,
-    api: ApiMetrics,
-    known_as: KnownAs,
-) {
+/// All metrics of the process.
+pub(super) fn registry(shared: &Shared, discovery: &DiscoveryMetrics, api: &ApiMetrics) -> Registry {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Process::running("control-plane")));
     let ours = registry.sub_registry_with_prefix("meshtcp");
@@ -48,7 +42,13 @@ pub(super) async fn serve(
     ours.register_collector(Box::new(Metrics::new(shared.clone())));
     ours.register_collector(Box::new(Panics::new("")));
     ours.register_collector(Box::new(Dropped::new("")));
-    let desk = Desk { shared, registry: Arc::new(registry) };
+    ours.register_collector(Box::new(shared.exporter.counts().called("")));
+    registry
+}
+
+/// Serves until the process ends.
+pub(super) async fn serve(listener: TcpListener, shared: Shared, registry: Arc<Registry>, known_as: KnownAs) {
+    let desk = Desk { shared, registry };
     let router = Router::new()
         .route("/", get(index))
         .route("/metrics", get(metrics))

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use change::ramp::Seen;
 use change::replica::Replica;
+use change::traffic::ToldParts;
 use control::api::{Api, ApiMetrics, Mark};
 use control::arrivals::Arrivals;
 use control::bootstrap::Bootstraps;
@@ -18,14 +19,16 @@ use control::guard::{caught_task, task_again};
 use control::identity::Issuer;
 use control::replicas::{Others, exchange};
 use control::run::Event;
+use control::telemetry::Telemetry;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Shared, admin, api};
+use super::{Shared, admin, api, traces};
 use crate::api_socket::ApiSocket;
+use crate::otlp;
 use crate::output::{complain, print};
 use crate::signals::{Asked, Signals};
 use crate::streams;
@@ -110,8 +113,11 @@ impl Service {
             forward_signals(events.clone(), grace)?;
             forward(shared.publisher.wanted_changes(), events.clone());
             forward(shared.statuses.changes(), events);
+            let registry = Arc::new(admin::registry(&shared, &metrics, &api_metrics));
+            otlp::print(&shared.exporter, &registry);
+            tokio::spawn(traces::follow(shared.clone()));
             if let Some(listener) = admin {
-                tokio::spawn(admin::serve(listener, shared.clone(), metrics.clone(), api_metrics, known_as));
+                tokio::spawn(admin::serve(listener, shared.clone(), registry, known_as));
             }
             if let Some(gate) = shared.gate.clone() {
                 tokio::spawn(gate.follow_keys());
@@ -167,13 +173,17 @@ async fn serve_api(
     if let Some(board) = store.board() {
         let (plane, others, closing) = (shared.plane.clone(), shared.others.clone(), shutdown.clone());
         let (issuer, seer) = (shared.issuer.clone(), Arc::clone(&shared.seer));
-        tokio::spawn(shutdown.clone().run_until_cancelled_owned(hear(issuer.clone(), others.subscribe())));
+        let hears = hear(issuer.clone(), plane.telemetry().clone(), others.subscribe());
+        tokio::spawn(shutdown.clone().run_until_cancelled_owned(hears));
         tokio::spawn(async move {
-            let own = |last: Option<&(Mark, BTreeMap<String, Seen>)>| {
-                let ramps = seer.all_seen();
-                let known = last.filter(|(_, told)| *told == ramps).map(|(mark, _)| mark);
+            let own = |last: Option<&(Mark, BTreeMap<String, Seen>, Arc<ToldParts>)>| {
+                let (ramps, traffic) = (seer.all_seen(), plane.telemetry().told());
+                let is_same = |(_, seen, told): &&(_, _, _)| *seen == ramps && Arc::ptr_eq(told, &traffic);
+                let known = last.filter(is_same).map(|(mark, ..)| mark);
                 let (mark, replica) = plane.news(&issuer, known)?;
-                Some(((mark, ramps.clone()), Replica { ramps, ..replica }))
+                let replica =
+                    Replica { ramps: ramps.clone(), traffic: ToldParts::clone(&traffic), ..replica };
+                Some(((mark, ramps, traffic), replica))
             };
             let exchange = || exchange(Arc::clone(&board), &own, others.clone(), closing.clone());
             task_again("replicas", exchange).await;
@@ -276,10 +286,12 @@ async fn leave_without_loop(grace: Duration) {
     std::process::exit(0)
 }
 
-/// Has an issuer hear of the certificates that others make, and are asked for.
-async fn hear(issuer: Issuer, mut others: watch::Receiver<Others>) {
+/// Has an issuer hear of the certificates that others make, and are asked for; and what their proxies report be added to what
+/// those here do.
+async fn hear(issuer: Issuer, telemetry: Telemetry, mut others: watch::Receiver<Others>) {
     while others.changed().await.is_ok() {
         let replicas = Arc::clone(&others.borrow_and_update().replicas);
         issuer.hear(&replicas);
+        telemetry.hear(&replicas);
     }
 }

@@ -9,10 +9,9 @@ const OPEN_METRICS: &str = "application/openmetrics-text";
 
 /// `/metrics` of a registry, for whoever sent these headers.
 pub(crate) fn metrics(registry: &Registry, asked: &HeaderMap) -> Response {
-    let mut text = String::new();
-    if encode(&mut text, registry).is_err() {
+    let Some(text) = open_metrics(registry) else {
         return (StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written\n").into_response();
-    }
+    };
     let takes_open = asked.get_all(header::ACCEPT).iter().any(|accept| {
         accept.to_str().unwrap_or_default().split(',').any(|one| one.trim().starts_with(OPEN_METRICS))
     });
@@ -22,6 +21,12 @@ pub(crate) fn metrics(registry: &Registry, asked: &HeaderMap) -> Response {
     }
     let kind = "text/plain; version=0.0.4; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], plain(&text)).into_response()
+}
+
+/// The metrics of a registry in OpenMetrics; `None`: one of them cannot be written.
+pub(crate) fn open_metrics(registry: &Registry) -> Option<String> {
+    let mut text = String::new();
+    encode(&mut text, registry).ok().map(|()| text)
 }
 
 /// The same in the older format: counters are called as their samples are, and there are neither units nor an end.

@@ -10,6 +10,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
 use control::web::KnownAs;
+use otlp::Exporter;
 use prometheus_client::registry::Registry;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -33,22 +34,28 @@ struct Desk {
     seat: Seat,
 }
 
+/// All metrics of the process.
+pub(super) fn registry(proxy: &Proxy, data_path: &Arc<DataPath>, exporter: &Exporter) -> Registry {
+    let mut registry = Registry::default();
+    proxy.register(&mut registry);
+    registry.register_collector(Box::new(data_path::Metrics::new(Arc::clone(data_path))));
+    registry.register_collector(Box::new(Process::running("proxy")));
+    registry.register_collector(Box::new(Panics::new("meshtcp_")));
+    registry.register_collector(Box::new(Dropped::new("meshtcp_")));
+    registry.register_collector(Box::new(exporter.counts().called("meshtcp_")));
+    registry
+}
+
 /// Serves until the process ends, or somebody else does.
 pub(super) async fn serve(
     (listener, seat): (TcpListener, Seat),
     (proxy, data_path): (Arc<Proxy>, Arc<DataPath>),
     link: watch::Receiver<Link>,
     carried: watch::Receiver<Carried>,
-    known_as: KnownAs,
+    (known_as, registry): (KnownAs, Arc<Registry>),
 ) {
-    let mut registry = Registry::default();
-    proxy.register(&mut registry);
-    registry.register_collector(Box::new(data_path::Metrics::new(Arc::clone(&data_path))));
-    registry.register_collector(Box::new(Process::running("proxy")));
-    registry.register_collector(Box::new(Panics::new("meshtcp_")));
-    registry.register_collector(Box::new(Dropped::new("meshtcp_")));
     let counted = traffic::serve(traffic::count(&proxy), carried.clone());
-    let desk = Desk { proxy, data_path, link, carried, registry: Arc::new(registry), seat: seat.clone() };
+    let desk = Desk { proxy, data_path, link, carried, registry, seat: seat.clone() };
     let router = Router::new()
         .route("/", get(index))
         .route("/metrics", get(metrics))

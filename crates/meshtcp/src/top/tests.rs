@@ -17,6 +17,7 @@ fn page(at: i64, items: Vec<TrafficRow>) -> TrafficPage {
         early_bytes: 1,
         early_seconds: 1,
         connect_time_bounds_us: Vec::new(),
+        control_planes: 1,
         reporting: 2,
         total: items.len(),
         items,

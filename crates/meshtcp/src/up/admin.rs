@@ -9,6 +9,7 @@ use axum::response::Response;
 use axum::routing::get;
 use control::telemetry::Telemetry;
 use control::web::KnownAs;
+use otlp::Exporter;
 use plan::ProxyId;
 use prometheus_client::registry::Registry;
 use proxy::Proxy;
@@ -34,23 +35,33 @@ struct Desk {
     registry: Arc<Registry>,
 }
 
+/// All metrics of the process.
+pub(super) fn registry(
+    status: &Arc<Status>,
+    (proxy, data_path): (&Proxy, &Arc<DataPath>),
+    exporter: &Exporter,
+) -> Registry {
+    let mut registry = Registry::default();
+    proxy.register(&mut registry);
+    registry.register_collector(Box::new(Metrics::new(Arc::clone(status))));
+    registry.register_collector(Box::new(data_path::Metrics::new(Arc::clone(data_path))));
+    registry.register_collector(Box::new(Process::running("up")));
+    registry.register_collector(Box::new(Panics::new("meshtcp_")));
+    registry.register_collector(Box::new(Dropped::new("meshtcp_")));
+    registry.register_collector(Box::new(exporter.counts().called("meshtcp_")));
+    registry
+}
+
 /// Serves until the process ends, or somebody else does.
 pub(super) async fn serve(
     (listener, seat): (TcpListener, Seat),
     status: Arc<Status>,
     (proxy, data_path): (Arc<Proxy>, Arc<DataPath>),
     (telemetry, rollouts): (Telemetry, rollouts::Desk),
-    known_as: KnownAs,
+    (known_as, registry): (KnownAs, Arc<Registry>),
 ) {
-    let mut registry = Registry::default();
-    proxy.register(&mut registry);
-    registry.register_collector(Box::new(Metrics::new(Arc::clone(&status))));
-    registry.register_collector(Box::new(data_path::Metrics::new(Arc::clone(&data_path))));
-    registry.register_collector(Box::new(Process::running("up")));
-    registry.register_collector(Box::new(Panics::new("meshtcp_")));
-    registry.register_collector(Box::new(Dropped::new("meshtcp_")));
     let asked = page::serve(&status, telemetry);
-    let desk = Desk { status, proxy, data_path, registry: Arc::new(registry) };
+    let desk = Desk { status, proxy, data_path, registry };
     let router = Router::new()
         .route("/", get(index))
         .route("/metrics", get(metrics))

@@ -8,6 +8,7 @@ use control::guard::caught_task;
 use control::run::Event;
 use control::telemetry::Telemetry;
 use control::web::KnownAs;
+use prometheus_client::registry::Registry;
 use proxy::Proxy;
 use tokio::runtime::Handle;
 
@@ -40,13 +41,14 @@ pub(crate) struct Hand {
     pub(crate) telemetry: Telemetry,
 }
 
-/// Starts the thread: it listens for signals, and serves admin pages at the `seat` under these names, also while connections drain.
+/// Starts the thread: it listens for signals, and serves admin pages with these metrics at the `seat` under these names, also while
+/// connections drain.
 /// When the loop cannot leave, connections get `grace` without it.
 ///
 /// # Errors
 /// In words: signals cannot be caught.
 pub(crate) fn start(
-    (seat, known_as): (Seat, KnownAs),
+    (seat, known_as, registry): (Seat, KnownAs, Arc<Registry>),
     events: Sender<Event<Leave>>,
     status: Arc<Status>,
     (proxy, data_path): (Arc<Proxy>, Arc<DataPath>),
@@ -80,8 +82,13 @@ pub(crate) fn start(
             if let Some(listener) = listener {
                 let carries = (Arc::clone(&proxy), Arc::clone(&data_path));
                 let told = (telemetry.clone(), rollouts);
-                let served =
-                    admin::serve((listener, seat.clone()), Arc::clone(&status), carries, told, known_as);
+                let served = admin::serve(
+                    (listener, seat.clone()),
+                    Arc::clone(&status),
+                    carries,
+                    told,
+                    (known_as, registry),
+                );
                 tokio::spawn(served);
             }
             let _ = ready.send(Ok(Hand { runtime: Handle::current(), telemetry }));

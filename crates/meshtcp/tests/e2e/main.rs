@@ -22,6 +22,7 @@ mod identity;
 mod metrics;
 mod mirrors;
 mod mutation;
+mod otlp;
 mod page;
 mod panics;
 mod program;

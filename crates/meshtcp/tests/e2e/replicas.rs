@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use crate::api::{ask, json};
-use crate::backend::free_ports;
+use crate::backend::{free_ports, serve};
+use crate::connection::{reaches, tally};
 use crate::database::Database;
 use crate::program::{Program, eventually, meshtcp};
 use crate::store::ControlPlane;
@@ -52,6 +53,62 @@ fn a_proxy_is_in_sync_whichever_control_plane_is_asked() {
     // it is over when it is over
     drop(other);
     eventually("the proxy is not attached", || web()["connection"].is_null());
+}
+
+#[test]
+fn what_connections_do_is_the_same_whichever_control_plane_is_asked() {
+    let database = Database::start();
+    let planes = [(); 2].map(|()| ControlPlane::start(&database.store(), &[]));
+    eventually("they know of each other", || {
+        planes.iter().all(|plane| json(&plane.api, "/_traffic?size=0")["controlPlanes"] == 2)
+    });
+    let [dialled, app, inbounds @ ..]: [u16; 4] = free_ports();
+    serve(app, "redis");
+    let mut outbounds = vec![dialled];
+    outbounds.extend(free_ports::<1>());
+    let redis = serde_json::json!({ "type": "Dataplane", "mesh": "default", "name": "redis-1", "networking": {
+        "address": "127.0.0.1", "inbound": [{ "port": app, "tags": { "kuma.io/service": "redis" } }],
+    } });
+    planes[0].put("/meshes/default/dataplanes/redis-1", &redis);
+    let mut proxies = Vec::new();
+    for ((plane, inbound), outbound) in planes.iter().zip(inbounds).zip(&outbounds) {
+        let name = format!("web-{inbound}");
+        let web = serde_json::json!({ "type": "Dataplane", "mesh": "default", "name": name, "networking": {
+            "address": "127.0.0.1",
+            "inbound": [{ "port": inbound, "tags": { "kuma.io/service": "web" } }],
+            "outbound": [{ "port": outbound, "tags": { "kuma.io/service": "redis" } }],
+        } });
+        planes[0].put(&format!("/meshes/default/dataplanes/{name}"), &web);
+        let mut command =
+            meshtcp(["proxy", "--proxy", &name, "--control-plane", &plane.xds, "--workers", "1"]);
+        command.stdin(std::process::Stdio::null());
+        proxies.push(Program::start(command));
+    }
+    for (outbound, connections) in outbounds.iter().zip([3, 4]) {
+        reaches(*outbound, &["redis"]);
+        tally(*outbound, connections);
+    }
+    let of_redis = |plane: &ControlPlane| {
+        let page = json(&plane.api, "/_traffic?destination=redis");
+        let counts = page["items"][0]["counts"].clone();
+        (
+            page["controlPlanes"].clone(),
+            page["reporting"].clone(),
+            page["items"][0]["proxies"].clone(),
+            counts,
+        )
+    };
+    eventually("both say the same of both", || {
+        let [one, other] = [0, 1].map(|at| of_redis(&planes[at]));
+        // `reaches` has asked each at least 12 times
+        one == other && one.0 == 2 && one.1 == 2 && one.2 == 2 && one.3["opened"].as_u64() >= Some(2 * 12 + 7)
+    });
+    let names = |plane: &ControlPlane| {
+        let rows = json(&plane.api, "/_traffic?by=proxy")["items"].as_array().cloned().unwrap_or_default();
+        rows.iter().map(|row| row["proxy"].to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&planes[0]).len(), 2);
+    assert_eq!(names(&planes[0]), names(&planes[1]));
 }
 
 #[test]

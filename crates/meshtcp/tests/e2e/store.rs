@@ -26,7 +26,11 @@ impl ControlPlane {
 
     pub(crate) fn start_at(store: &str, api: &str, xds: &str, more: &[&str]) -> Self {
         let fixed = ["control-plane", "--store", store, "--api", api, "--xds", xds];
-        let program = Program::start(meshtcp(fixed.iter().chain(more)));
+        Self::of(Program::start(meshtcp(fixed.iter().chain(more))))
+    }
+
+    /// That of a program.
+    pub(crate) fn of(program: Program) -> Self {
         let line = program.awaits_text(0, "discovery: ");
         let xds = line.trim_start_matches("discovery: ").split(',').next().unwrap().to_owned();
         let line = program.awaits_text(0, "api: http://");

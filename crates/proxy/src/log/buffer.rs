@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use l4::config::Sink;
 
-use super::ConnectionLog;
 use super::access::Format;
 use super::lane::{Lane, Lanes};
 use super::record::Record;
+use super::{ConnectionLines, ConnectionLog, LineFormat};
 
 /// Lines go to their sink when they are as many bytes as this, or when [`LogBuffer::flush`] says so.
 const BATCH_BYTES: usize = 32 << 10;
@@ -24,44 +24,60 @@ pub(crate) struct Output {
 /// The lines that one worker wrote.
 pub(crate) struct LogBuffer {
     sinks: Vec<Rc<RefCell<Pending>>>,
-    own: Option<Output>,
+    /// Those of the proxy, whatever a listener says.
+    own: Vec<Output>,
     lanes: Arc<Lanes>,
 }
 
 struct Pending {
-    sink: Sink,
-    lane: Arc<Lane>,
+    to: Way,
     bytes: Vec<u8>,
     lines: u64,
 }
 
+/// Where lines go.
+enum Way {
+    Sink(Sink, Arc<Lane>),
+    Taken(ConnectionLines),
+}
+
 impl LogBuffer {
-    pub(crate) fn new(log: Option<&ConnectionLog>, lanes: Arc<Lanes>) -> Self {
-        let mut buffer = Self { sinks: Vec::new(), own: None, lanes };
-        buffer.own = log.map(|log| buffer.output(&log.sink, Format::Own(log.format)));
+    pub(crate) fn new(
+        log: Option<&ConnectionLog>,
+        taken: Option<&ConnectionLines>,
+        lanes: Arc<Lanes>,
+    ) -> Self {
+        let mut buffer = Self { sinks: Vec::new(), own: Vec::new(), lanes };
+        let own = log.map(|log| buffer.output(&log.sink, Format::Own(log.format)));
+        let taken = taken.map(|taken| Output {
+            pending: buffer.pending(Way::Taken(taken.clone())),
+            format: Format::Own(LineFormat::Json),
+        });
+        buffer.own = own.into_iter().chain(taken).collect();
         buffer
     }
 
     /// Prepares a way for lines. Sinks that no listener has any more are forgotten.
     pub(crate) fn output(&mut self, sink: &Sink, format: Format) -> Output {
         self.sinks.retain(|pending| Rc::strong_count(pending) > 1 || pending.borrow().lines > 0);
-        let known = self.sinks.iter().find(|pending| pending.borrow().sink == *sink);
-        let pending = known.map(Rc::clone).unwrap_or_else(|| {
-            let lane = self.lanes.to(sink);
-            let pending = Pending { sink: sink.clone(), lane, bytes: Vec::new(), lines: 0 };
-            let pending = Rc::new(RefCell::new(pending));
-            self.sinks.push(Rc::clone(&pending));
-            pending
-        });
+        let leads_there = |pending: &&Rc<RefCell<Pending>>| matches!(&pending.borrow().to, Way::Sink(known, _) if known == sink);
+        let known = self.sinks.iter().find(leads_there).map(Rc::clone);
+        let pending = known.unwrap_or_else(|| self.pending(Way::Sink(sink.clone(), self.lanes.to(sink))));
         Output { pending, format }
+    }
+
+    fn pending(&mut self, to: Way) -> Rc<RefCell<Pending>> {
+        let pending = Rc::new(RefCell::new(Pending { to, bytes: Vec::new(), lines: 0 }));
+        self.sinks.push(Rc::clone(&pending));
+        pending
     }
 
     /// Whether a record would be written at all.
     pub(crate) fn wants(&self, outputs: &[Output]) -> bool {
-        self.own.is_some() || !outputs.is_empty()
+        !self.own.is_empty() || !outputs.is_empty()
     }
 
-    /// Writes a line to the proxy's own log and to each of the outputs.
+    /// Writes a line to the proxy's own logs and to each of the outputs.
     pub(crate) fn write(&mut self, record: &Record<'_>, outputs: &[Output]) {
         for output in self.own.iter().chain(outputs) {
             let mut pending = output.pending.borrow_mut();
@@ -93,6 +109,10 @@ impl Pending {
     fn send(&mut self) {
         let lines = std::mem::take(&mut self.lines);
         let room = Vec::with_capacity(self.bytes.len());
-        self.lane.send(std::mem::replace(&mut self.bytes, room), lines);
+        let bytes = std::mem::replace(&mut self.bytes, room);
+        match &self.to {
+            Way::Sink(_, lane) => lane.send(bytes, lines),
+            Way::Taken(taken) => taken.take(bytes, lines),
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use l4::config::Keepalive;
 
 use crate::host_authorities::HostAuthorities;
-use crate::log::ConnectionLog;
+use crate::log::{ConnectionLines, ConnectionLog};
 
 /// How to start a proxy. The defaults are those for production, without a connection log.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct Options {
     pub max_connections: Option<NonZeroUsize>,
     /// Where the connection log goes; default: nowhere.
     pub connection_log: Option<ConnectionLog>,
+    /// Who else takes its lines; default: nobody.
+    pub connection_lines: Option<ConnectionLines>,
     /// How long a client may take to send its TLS client hello; default: 10 seconds.
     pub hello_timeout: Duration,
     /// TCP keepalive on connections of clients, by which those that vanished without a word are noticed; `None`: off. Default:
@@ -45,6 +47,7 @@ impl Default for Options {
             threads: None,
             max_connections: None,
             connection_log: None,
+            connection_lines: None,
             hello_timeout: Duration::from_secs(10),
             client_keepalive: Some(Keepalive {
                 idle: Some(Duration::from_secs(60)),

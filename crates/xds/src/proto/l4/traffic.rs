@@ -95,10 +95,19 @@ pub struct Refused {
     pub count: u64,
 }
 
-/// That a stream of reports came to its end.
+/// What a control plane says of reports: how often it wants them, and at the end how many it has taken.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct TrafficReceived {
     /// How many of them were taken.
     #[prost(uint64, tag = "1")]
     pub reports: u64,
+    /// How far reports should be apart from now on, in milliseconds; 0: as they were. Said on the way only to a proxy that asks
+    /// with the metadata `meshtcp-takes-pace: 1`.
+    #[prost(uint32, tag = "70")]
+    pub every_ms: u32,
+}
+
+impl TrafficReceived {
+    /// The metadata by which a proxy says that it wants to be told how often to report.
+    pub const PACE: (&'static str, &'static str) = ("meshtcp-takes-pace", "1");
 }

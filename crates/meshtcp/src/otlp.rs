@@ -1,0 +1,52 @@
+//! What is told an OpenTelemetry collector, as the usual variables of the environment say.
+
+use std::sync::Arc;
+
+use ::otlp::{Exporter, Reading, Settings};
+use jiff::Timestamp;
+use prometheus_client::registry::Registry;
+use proxy::ConnectionLines;
+
+use crate::host;
+use crate::output::complain;
+use crate::pages::open_metrics;
+use crate::trust::Trusted;
+
+/// Starts to tell what the environment asks for; by default nothing. What of it makes no sense is said, and the command goes on.
+pub(crate) fn start(command: &str) -> Exporter {
+    let read = |name: &str| std::env::var(name).ok();
+    let Reading { settings, warnings } = Settings::read(&read, &format!("meshtcp-{command}"));
+    warnings.iter().for_each(|warning| complain(&format!("warning: {warning}\n")));
+    let settings = settings.map(|settings| settings.described(own(command)));
+    let system = || Trusted::read(None).map(|Trusted { pem, .. }| pem);
+    Exporter::start(settings, Timestamp::now(), &system).unwrap_or_else(|why| {
+        complain(&format!("warning: no OpenTelemetry collector is told anything: {why}\n"));
+        Exporter::default()
+    })
+}
+
+/// Tells from now on what a registry prints.
+pub(crate) fn print(exporter: &Exporter, registry: &Arc<Registry>) {
+    let registry = Arc::clone(registry);
+    exporter.prints(move || open_metrics(&registry).unwrap_or_default());
+}
+
+/// Who takes lines of the connection log for it; `None`: nobody.
+pub(crate) fn connection_lines(exporter: &Exporter) -> Option<ConnectionLines> {
+    exporter.lines().map(ConnectionLines::to)
+}
+
+/// What is known of the process that tells.
+fn own(command: &str) -> Vec<(&'static str, String)> {
+    let (host, process) = (host::name(), std::process::id());
+    let at = host.as_deref().unwrap_or("localhost");
+    let instance = format!("{at}#{process}");
+    let mut own = vec![
+        ("service.version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("service.instance.id", instance),
+        ("process.pid", process.to_string()),
+        ("process.command", command.to_owned()),
+    ];
+    own.extend(host.map(|host| ("host.name", host)));
+    own
+}

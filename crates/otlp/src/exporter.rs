@@ -1,0 +1,258 @@
+//! What tells a collector, beside everything else: nobody waits for it.
+
+mod batches;
+mod lines;
+mod printed;
+mod queue;
+mod teller;
+
+use std::fmt;
+use std::io;
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use opentelemetry_proto::tonic::trace::v1::Span as SpanMessage;
+use tokio::sync::mpsc as channel;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::collector::{Collector, Sender, SystemTrust};
+use crate::counts::Counts;
+use crate::sampler::Sampler;
+use crate::settings::{Logs, Settings, Target, Traces};
+use crate::signal::Signal;
+use crate::span::{Id, Span};
+use queue::Queue;
+use teller::Teller;
+
+/// How many batches of lines may wait to be read: at 32 KiB each, 8 MiB at most.
+const WAITING_BATCHES: usize = 256;
+/// How long the last things may take to be told when the process leaves.
+const LAST_THINGS: Duration = Duration::from_secs(2);
+
+/// Takes lines of the connection log in JSON, each with its line break, and how many they are. It waits for nobody.
+pub type Lines = Arc<dyn Fn(Vec<u8>, u64) + Send + Sync>;
+
+/// What tells a collector. Cloning shares it.
+#[derive(Clone, Default)]
+pub struct Exporter {
+    counts: Counts,
+    /// `None`: nothing is to be told.
+    running: Option<Arc<Running>>,
+}
+
+struct Running {
+    told: Arc<Told>,
+    /// The process leaves.
+    stop: CancellationToken,
+    /// Everything was told.
+    done: Mutex<Receiver<()>>,
+}
+
+/// What waits to be told.
+struct Told {
+    since: Timestamp,
+    spans: Option<(Sampler, Queue<SpanMessage>)>,
+    records: Option<Queue<LogRecord>>,
+    lines: channel::Sender<(Vec<u8>, u64)>,
+    /// What prints metrics, once there are any.
+    print: OnceLock<Box<dyn Fn() -> String + Send + Sync>>,
+    counts: Counts,
+}
+
+impl fmt::Debug for Exporter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exporter").field("is_running", &self.running.is_some()).finish_non_exhaustive()
+    }
+}
+
+/// The ways to the collectors.
+struct Ways {
+    traces: Option<Collector>,
+    metrics: Option<Collector>,
+    logs: Option<Collector>,
+}
+
+impl Exporter {
+    /// Starts to tell what the settings ask for, since when the process counts; without settings, nothing. `system` reads whom
+    /// the system trusts, in PEM.
+    ///
+    /// # Errors
+    /// In words: a certificate or a key cannot be used, or there is no thread to be had.
+    pub fn start(
+        settings: Option<Settings>,
+        since: Timestamp,
+        system: SystemTrust<'_>,
+    ) -> Result<Self, String> {
+        let Some(settings) = settings else { return Ok(Self::default()) };
+        let counts = Counts::default();
+        let at = |target: Option<&Target>| target.map(|target| Collector::at(target, system)).transpose();
+        let ways = Ways {
+            traces: at(settings.traces.as_ref().map(|it| &it.target))?,
+            metrics: at(settings.metrics.as_ref().map(|it| &it.target))?,
+            logs: at(settings.logs.as_ref().map(|it| &it.target))?,
+        };
+        let (lines, received) = channel::channel(WAITING_BATCHES);
+        let spans = settings.traces.as_ref();
+        let told = Arc::new(Told {
+            since,
+            spans: spans.map(|Traces { sampler, batches, .. }| (*sampler, Queue::new(*batches))),
+            records: settings.logs.as_ref().map(|Logs { batches, .. }| Queue::new(*batches)),
+            lines,
+            print: OnceLock::new(),
+            counts: counts.clone(),
+        });
+        let stop = CancellationToken::new();
+        let (done, is_done) = mpsc::channel();
+        let work = tell(settings, ways, Arc::clone(&told), received, stop.clone());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| no_thread(&error))?;
+        let thread = std::thread::Builder::new().name("otlp".to_owned()).spawn(move || {
+            runtime.block_on(work);
+            // whoever waits may have gone
+            let _ = done.send(());
+            runtime.shutdown_background();
+        });
+        thread.map_err(|error| no_thread(&error))?;
+        Ok(Self { counts, running: Some(Arc::new(Running { told, stop, done: Mutex::new(is_done) })) })
+    }
+
+    /// What is counted about telling, for a registry.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Takes lines of connections; `None`: nothing is to be told of them.
+    pub fn lines(&self) -> Option<Lines> {
+        let told = Arc::clone(&self.running.as_ref()?.told);
+        let wants = told.records.is_some() || told.takes_spans();
+        wants.then(|| -> Lines {
+            Arc::new(move |lines, number| {
+                if told.lines.try_send((lines, number)).is_err() {
+                    told.dropped(number);
+                }
+            })
+        })
+    }
+
+    /// Whether any span may be told.
+    pub fn takes_spans(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| running.told.takes_spans())
+    }
+
+    /// Tells a span with its parts, if its trace is sampled.
+    pub fn span(&self, span: impl FnOnce() -> Span) {
+        if let Some(running) = &self.running {
+            running.told.span(span);
+        }
+    }
+
+    /// What prints metrics, in OpenMetrics: from now on they are told. Only the first counts.
+    pub fn prints(&self, print: impl Fn() -> String + Send + Sync + 'static) {
+        if let Some(running) = &self.running {
+            // it prints already
+            let _ = running.told.print.set(Box::new(print));
+        }
+    }
+
+    /// Tells what waits, in two seconds at most. Nothing is told afterwards.
+    pub fn finish(&self) {
+        if let Some(Running { told: _, stop, done }) = self.running.as_deref() {
+            stop.cancel();
+            let done = done.lock().unwrap_or_else(PoisonError::into_inner);
+            // a collector that does not take it in time does not get it
+            let _ = done.recv_timeout(LAST_THINGS);
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Told {
+    /// Whether any span may be told.
+    fn takes_spans(&self) -> bool {
+        self.spans.as_ref().is_some_and(|(sampler, _)| *sampler != Sampler::None)
+    }
+
+    /// A new trace; `None`: it is not sampled.
+    fn trace(&self) -> Option<(Id, &Queue<SpanMessage>)> {
+        let (sampler, queue) = self.spans.as_ref()?;
+        let id = Id::fresh();
+        sampler.takes(id.trace).then_some((id, queue))
+    }
+
+    fn span(&self, span: impl FnOnce() -> Span) {
+        if let Some((id, queue)) = self.trace() {
+            for message in span().messages(id) {
+                self.push(queue, message, Signal::Traces);
+            }
+        }
+    }
+
+    fn push<T>(&self, queue: &Queue<T>, item: T, signal: Signal) {
+        if !queue.push(item) {
+            self.counts.dropped(signal, 1);
+        }
+    }
+
+    /// Notes that so many lines were not read.
+    fn dropped(&self, lines: u64) {
+        if self.records.is_some() {
+            self.counts.dropped(Signal::Logs, lines);
+        }
+        if self.takes_spans() {
+            self.counts.dropped(Signal::Traces, lines);
+        }
+    }
+}
+
+fn no_thread(error: &io::Error) -> String {
+    format!("there is no thread to tell a collector: {error}")
+}
+
+/// Tells everything until the process leaves.
+async fn tell(
+    settings: Settings,
+    ways: Ways,
+    told: Arc<Told>,
+    received: channel::Receiver<(Vec<u8>, u64)>,
+    stop: CancellationToken,
+) {
+    let Settings { resource, traces, metrics, logs } = settings;
+    let sender = Arc::new(Sender::new(resource));
+    let teller = |signal, collector| Teller::new(signal, collector, told.counts.clone(), stop.clone());
+    // nothing comes any more
+    let complete = CancellationToken::new();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(lines::read(received, Arc::clone(&told), stop.clone(), complete.clone()));
+    if let Some((Traces { batches, .. }, collector)) = traces.zip(ways.traces) {
+        let (told, sender, teller) =
+            (Arc::clone(&told), Arc::clone(&sender), teller(Signal::Traces, collector));
+        let complete = complete.clone();
+        tasks.spawn(async move {
+            let Some((_, queue)) = &told.spans else { return };
+            batches::tell(queue, batches, teller, |spans| sender.traces(spans), complete).await;
+        });
+    }
+    if let Some((Logs { batches, .. }, collector)) = logs.zip(ways.logs) {
+        let (told, sender, teller) =
+            (Arc::clone(&told), Arc::clone(&sender), teller(Signal::Logs, collector));
+        tasks.spawn(async move {
+            let Some(queue) = &told.records else { return };
+            batches::tell(queue, batches, teller, |records| sender.logs(records), complete).await;
+        });
+    }
+    if let Some((metrics, collector)) = metrics.zip(ways.metrics) {
+        let teller = teller(Signal::Metrics, collector);
+        tasks.spawn(printed::tell(metrics.interval, told, sender, teller, stop));
+    }
+    // a panic in one of them was told, and the others go on
+    while tasks.join_next().await.is_some() {}
+}

@@ -1,0 +1,38 @@
+//! Spans and log records, told together.
+
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::queue::Queue;
+use super::teller::Teller;
+use crate::collector::Request;
+use crate::settings::Batches;
+
+/// Tells what waits in a queue, until nothing comes any more and everything was told.
+pub(super) async fn tell<T, R: Request>(
+    queue: &Queue<T>,
+    Batches { delay, .. }: Batches,
+    mut teller: Teller,
+    request: impl Fn(Vec<T>) -> R,
+    complete: CancellationToken,
+) {
+    loop {
+        tokio::select! {
+            () = queue.is_full() => {}
+            () = sleep(delay) => {}
+            () = complete.cancelled() => {}
+        }
+        let is_last = complete.is_cancelled();
+        loop {
+            let some = queue.take();
+            if some.is_empty() {
+                break;
+            }
+            let number = some.len() as u64;
+            teller.tell_again(&request(some), number).await;
+        }
+        if is_last {
+            return;
+        }
+    }
+}

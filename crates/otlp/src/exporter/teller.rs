@@ -1,0 +1,98 @@
+//! How one signal is told, and what is counted of it.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::collector::{Collector, Failure, Refused, Request};
+use crate::counts::Counts;
+use crate::signal::Signal;
+
+/// How often something is tried at most.
+const TRIES: u32 = 5;
+/// How long is waited before the second try; before each further one twice as long.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// How long is waited at most, whatever a collector asks for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Tells one signal.
+pub(super) struct Teller {
+    signal: Signal,
+    collector: Collector,
+    counts: Counts,
+    stop: CancellationToken,
+    /// Whether it was said that the collector does not take it.
+    is_told_off: bool,
+}
+
+impl Teller {
+    pub(super) fn new(signal: Signal, collector: Collector, counts: Counts, stop: CancellationToken) -> Self {
+        Self { signal, collector, counts, stop, is_told_off: false }
+    }
+
+    /// Tells something that counts for so many, until it is taken or given up.
+    pub(super) async fn tell_again(&mut self, request: &impl Request, number: u64) {
+        let mut pause = FIRST_PAUSE;
+        for tried in 1..=TRIES {
+            let later = match self.collector.tell(request).await {
+                Ok(refused) => return self.taken(number, refused),
+                Err(Failure::Later { why, after }) => {
+                    self.failed(&why);
+                    Some(after.unwrap_or(pause).min(LONGEST_PAUSE))
+                }
+                Err(Failure::Never { why }) => {
+                    self.failed(&why);
+                    None
+                }
+            };
+            let Some(wait) = later.filter(|_| tried < TRIES && !self.stop.is_cancelled()) else { break };
+            tokio::select! {
+                // many that were told off at once do not come back at once
+                () = sleep(wait.mul_f64(0.8 + 0.4 * fastrand::f64())) => {}
+                () = self.stop.cancelled() => {}
+            }
+            pause *= 2;
+        }
+        self.dropped(number);
+    }
+
+    /// Tells something once. Whether it was taken.
+    pub(super) async fn tell_once(&mut self, request: &impl Request, number: u64) -> bool {
+        match self.collector.tell(request).await {
+            Ok(refused) => {
+                self.taken(number, refused);
+                true
+            }
+            Err(Failure::Later { why, .. } | Failure::Never { why }) => {
+                self.failed(&why);
+                self.dropped(number);
+                false
+            }
+        }
+    }
+
+    pub(super) fn dropped(&self, number: u64) {
+        self.counts.dropped(self.signal, number);
+    }
+
+    fn taken(&mut self, number: u64, Refused { number: refused, why }: Refused) {
+        let refused = refused.min(number);
+        self.counts.exported(self.signal, number - refused);
+        if refused > 0 {
+            self.dropped(refused);
+            tracing::warn!(signal = %self.signal, refused, why, "the OpenTelemetry collector refused a part");
+        }
+        if std::mem::take(&mut self.is_told_off) {
+            tracing::info!(signal = %self.signal, "the OpenTelemetry collector takes it again");
+        }
+    }
+
+    fn failed(&mut self, why: &str) {
+        self.counts.failed(self.signal);
+        if !std::mem::replace(&mut self.is_told_off, true) {
+            let signal = self.signal;
+            tracing::warn!(%signal, why, "the OpenTelemetry collector does not take it; trying again");
+        }
+    }
+}

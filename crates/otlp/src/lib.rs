@@ -1,0 +1,30 @@
+//! What the product tells an OpenTelemetry collector.
+//!
+//! ```text
+//!  environment ─▶ Settings ─▶ Exporter ──▶ collector, by OTLP over gRPC or HTTP
+//!                               ▲  ▲  ▲
+//!   what /metrics prints ───────┘  │  └── Span: how a change made its way
+//!   lines of the connection log ───┘      (and each connection that is sampled, by its line)
+//! ```
+//!
+//! Nobody waits for a collector: what is told goes into queues of bounded length, and what does not fit is dropped and
+//! counted. One thread does all of it. Where no variable asks for it, there is none.
+#![forbid(unsafe_code)]
+
+mod collector;
+mod connection;
+mod counts;
+mod exporter;
+mod exposition;
+mod sampler;
+mod settings;
+mod signal;
+mod span;
+mod value;
+
+pub use counts::Counts;
+pub use exporter::{Exporter, Lines};
+pub use settings::{Reading, Settings};
+pub use signal::Signal;
+pub use span::Span;
+pub use value::Value;

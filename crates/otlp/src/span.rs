@@ -1,0 +1,90 @@
+//! Spans.
+
+use jiff::Timestamp;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use opentelemetry_proto::tonic::trace::v1::{self as messages, Status};
+
+use crate::value::{Value, attribute};
+
+/// Something that took its time, with what it consisted of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Span {
+    /// What it was: one of few.
+    pub name: &'static str,
+    /// When it began.
+    pub start: Timestamp,
+    /// When it ended.
+    pub end: Timestamp,
+    /// More about it.
+    pub attributes: Vec<(&'static str, Value)>,
+    /// Why it failed; `None`: it did not.
+    pub failed: Option<String>,
+    /// What it consisted of.
+    pub parts: Vec<Span>,
+}
+
+/// Who a span is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Id {
+    pub(crate) trace: u128,
+    pub(crate) span: u64,
+}
+
+impl Id {
+    /// Of a trace that begins.
+    pub(crate) fn fresh() -> Self {
+        Self { trace: fastrand::u128(1..), span: fastrand::u64(1..) }
+    }
+
+    fn part(self) -> Self {
+        Self { span: fastrand::u64(1..), ..self }
+    }
+
+    pub(crate) fn trace_bytes(self) -> Vec<u8> {
+        self.trace.to_be_bytes().to_vec()
+    }
+
+    pub(crate) fn span_bytes(self) -> Vec<u8> {
+        self.span.to_be_bytes().to_vec()
+    }
+}
+
+/// Nanoseconds since 1970; 0 before.
+pub(crate) fn nanoseconds(at: Timestamp) -> u64 {
+    u64::try_from(at.as_nanosecond()).unwrap_or(0)
+}
+
+impl Span {
+    /// The messages of the span and its parts, the whole first.
+    pub(crate) fn messages(self, id: Id) -> Vec<messages::Span> {
+        let mut all = Vec::new();
+        self.append(id, None, &mut all);
+        all
+    }
+
+    fn append(self, id: Id, parent: Option<Id>, to: &mut Vec<messages::Span>) {
+        let Self { name, start, end, attributes, failed, parts } = self;
+        let attributes = attributes.into_iter().map(|(key, value)| attribute(key, value)).collect();
+        to.push(messages::Span {
+            trace_id: id.trace_bytes(),
+            span_id: id.span_bytes(),
+            parent_span_id: parent.map(Id::span_bytes).unwrap_or_default(),
+            name: name.to_owned(),
+            kind: SpanKind::Internal.into(),
+            start_time_unix_nano: nanoseconds(start),
+            end_time_unix_nano: nanoseconds(end.max(start)),
+            attributes,
+            status: failed.map(failure),
+            ..messages::Span::default()
+        });
+        for part in parts {
+            part.append(id.part(), Some(id), to);
+        }
+    }
+}
+
+/// The status of a span that failed.
+pub(crate) fn failure(message: String) -> Status {
+    Status { message, code: StatusCode::Error.into() }
+}
