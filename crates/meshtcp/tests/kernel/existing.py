@@ -36,7 +36,7 @@ class Held:
 
 held = [Held() for _ in range(40)]
 born = Counter(it.name for it in held)
-assert abs(born["v1"] - 20) <= 1, born
+assert abs(born["v1"] - 20) <= 2, born
 # v2 may keep four of forty, and four of its are busy
 above = born["v2"] - 4
 busy = [it for it in held if it.name == "v2"][:4]
