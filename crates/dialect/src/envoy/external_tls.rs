@@ -16,7 +16,7 @@ const HOST: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// The transport sockets of endpoints that are not all spoken to in the same way, by their tags. Those in plaintext have none.
 pub(super) fn to_each(tls: &OutsideTls, endpoints: &[Endpoint]) -> Value {
     let of_endpoint = |it: &Endpoint| {
-        let socket = to_outside(tls.to(it)?);
+        let socket = to_outside(tls.to(&it.offered_by)?);
         Some(json!({ "name": it.address, "match": endpoint::tags(it), "transportSocket": socket }))
     };
     endpoints.iter().filter_map(of_endpoint).collect()

@@ -94,7 +94,7 @@ fn dialable<'a>(cluster: &'a PlanCluster, mtls: Option<&Mtls>) -> Result<Vec<Gro
     };
     let mut groups: Vec<(Option<&ExternalTls>, Vec<&PlanEndpoint>)> = Vec::new();
     for endpoint in sockets {
-        let tls = outside.to(endpoint);
+        let tls = outside.to(&endpoint.offered_by);
         match groups.iter_mut().find(|(other, _)| *other == tls) {
             Some((_, endpoints)) => endpoints.push(endpoint),
             None => groups.push((tls, vec![endpoint])),

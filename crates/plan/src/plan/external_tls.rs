@@ -7,7 +7,7 @@ use std::sync::Arc;
 use model::policy::TlsVersion;
 use serde::{Serialize, Serializer};
 
-use super::{Endpoint, Plan};
+use super::Plan;
 
 /// TLS that a proxy originates to a service outside the mesh. It names secrets; what is in them stands in no plan.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -26,7 +26,7 @@ pub struct ExternalTls {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct OutsideTls {
     first: Option<ExternalTls>,
-    /// Of the services that want another than the first, by [who offers](Endpoint::offered_by) an endpoint.
+    /// Of the services that want another than the first, by who offers an endpoint.
     others: BTreeMap<String, Option<ExternalTls>>,
 }
 
@@ -45,9 +45,9 @@ impl OutsideTls {
         }
     }
 
-    /// TLS to an endpoint; `None`: plaintext.
-    pub fn to(&self, endpoint: &Endpoint) -> Option<&ExternalTls> {
-        self.others.get(&endpoint.offered_by).unwrap_or(&self.first).as_ref()
+    /// TLS to the endpoints of who offers them, as `Kind mesh/name`; `None`: plaintext.
+    pub fn to(&self, offered_by: &str) -> Option<&ExternalTls> {
+        self.others.get(offered_by).unwrap_or(&self.first).as_ref()
     }
 
     /// TLS to all endpoints; `None`: plaintext.
