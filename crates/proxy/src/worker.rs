@@ -191,12 +191,13 @@ impl Worker {
             self.env.mirrors.reclaim();
             if self.slots.taken() == 0 {
                 self.env.turns.clear();
-                if self.env.sockets.is_empty() && self.env.mirrors.is_empty() {
-                    if let Some(done) = self.drained.take() {
-                        // who waits for the end goes on when what was written is handed on
-                        self.env.log.flush();
-                        drop(done);
-                    }
+                if self.env.sockets.is_empty()
+                    && self.env.mirrors.is_empty()
+                    && let Some(done) = self.drained.take()
+                {
+                    // who waits for the end goes on when what was written is handed on
+                    self.env.log.flush();
+                    drop(done);
                 }
             }
         }
