@@ -43,9 +43,11 @@ fn up(town: &Town, endpoint: &str, more: &[(&str, &str)]) -> (Program, String) {
 #[test]
 fn connections_and_metrics_are_told() {
     let (town, collector) = (Town::new(), Collector::start());
-    let (mut program, admin) = up(&town, &collector.url(), &[("OTEL_SERVICE_NAME", "shop")]);
+    let often = [("OTEL_SERVICE_NAME", "shop"), ("OTEL_METRIC_EXPORT_INTERVAL", "100")];
+    let (mut program, admin) = up(&town, &collector.url(), &often);
     tally(town.outbound, 5);
     let page = ask(&admin, "/metrics").1;
+    eventually("metrics are told", || collector.told().metrics.contains("meshtcp_split_chosen"));
     program.signal(Signal::TERM);
     assert_eq!(program.ends(), 0, "{}", program.printed());
     let Told { resources, spans, records, metrics } = collector.told();
