@@ -22,7 +22,7 @@ pub(crate) struct Collector {
 }
 
 enum Way {
-    Grpc(grpc::Grpc),
+    Grpc(Box<grpc::Grpc>),
     Http(http::Http),
 }
 
@@ -57,7 +57,7 @@ impl Collector {
     pub(crate) fn at(target: &Target, system: SystemTrust<'_>) -> Result<Self, String> {
         let dial = Dial::to(target, system)?;
         let way = match target.protocol {
-            Protocol::Grpc => Way::Grpc(grpc::Grpc::new(target, dial)?),
+            Protocol::Grpc => Way::Grpc(Box::new(grpc::Grpc::new(target, dial)?)),
             Protocol::Http => Way::Http(http::Http::new(target, dial)),
         };
         Ok(Self { way, timeout: target.timeout })

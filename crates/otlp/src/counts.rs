@@ -55,9 +55,12 @@ impl Counts {
     }
 }
 
+/// One of the numbers of a signal.
+type Number = fn(&Of) -> &AtomicU64;
+
 impl Collector for Counts {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let families: [(&str, &str, fn(&Of) -> &AtomicU64); 3] = [
+        let families: [(&str, &str, Number); 3] = [
             ("otlp_exported", "Spans, points of metrics and log records that a collector has taken", |of| {
                 &of.exported
             }),

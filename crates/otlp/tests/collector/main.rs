@@ -1,5 +1,7 @@
 //! What a collector gets, and what becomes of a process whose collector is none.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod grpc;
 mod http;
 
