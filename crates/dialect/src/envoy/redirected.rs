@@ -32,10 +32,14 @@ pub(super) fn add(redirected: &Redirected, proxy: &Proxy, unasked: Unasked, reso
                 ports.iter().map(to).collect()
             }
         };
-        let listener = listener(&name, Way::In, *family, *port, chains, *unified);
-        resources.listeners.insert(name.clone(), listener);
+        // where no port is open nobody listens: Envoy takes no listener without a chain
+        let is_open = !chains.is_empty();
+        if is_open {
+            let listener = listener(&name, Way::In, *family, *port, chains, *unified);
+            resources.listeners.insert(name.clone(), listener);
+        }
         // without a port nothing arrives
-        if *port != 0 {
+        if *port != 0 && is_open {
             let tree = original_destination(&name, Some(*family), unasked);
             resources.clusters.insert(name.clone(), tree);
         }

@@ -96,6 +96,17 @@ spec:
             backendRefs:
               - { kind: MeshService, name: redis, port: 6379, weight: 75 }
               - { kind: MeshService, name: redis-v2, port: 6379, weight: 25 }
+---
+type: MeshAccessLog
+mesh: default
+name: lines
+spec:
+  targetRef: { kind: Mesh }
+  to:
+    - targetRef: { kind: Mesh }
+      default:
+        backends:
+          - { type: File, file: { path: LINES, format: { type: Plain, plain: \"%UPSTREAM_HOST% is %KUMA_DESTINATION_SERVICE%\" } } }
 ";
 
 /// Only the server outside that is reached over IPv4.
@@ -141,7 +152,7 @@ impl Host {
     }
 
     fn say(&self, passthrough: &str, more: &str) {
-        let said = MESH.replace("PASSTHROUGH", passthrough) + more;
+        let said = MESH.replace("PASSTHROUGH", passthrough).replace("LINES", &self.lines()) + more;
         std::fs::write(self.mesh().join("mesh.yaml"), said).unwrap();
     }
 
@@ -153,6 +164,11 @@ impl Host {
         let line = control_plane.awaits_text(0, "discovery: ");
         let xds = line.trim_start_matches("discovery: ").split([',', ' ']).next().unwrap().to_owned();
         (control_plane, xds)
+    }
+
+    /// The access log of the mesh.
+    fn lines(&self) -> String {
+        self.folder.path().join("access.log").display().to_string()
     }
 
     fn log(&self) -> PathBuf {
@@ -203,6 +219,11 @@ fn applications_reach_what_they_dial(host: &Host) {
     for address in [OUTSIDE, OUTSIDE_OVER_IPV6] {
         assert_eq!(answer(address).as_deref(), Some("outside"), "{address}");
     }
+    eventually("what no outbound is for is in the access log of the mesh", || {
+        let lines = std::fs::read_to_string(host.lines()).unwrap_or_default();
+        let has = |upstream: &str| lines.contains(&format!("{upstream} is external"));
+        has(OUTSIDE) && has(OUTSIDE_OVER_IPV6)
+    });
     // an inbound that is dialled directly, as other hosts do
     assert_eq!(answer("10.0.0.1:6380").as_deref(), Some("v2"));
     host.say("false", "");
@@ -354,7 +375,7 @@ fn child_that_announces_it() {
     }
     let host = Host::new();
     let said = "  transparentProxying: { redirectPortInbound: 15006, redirectPortOutbound: 15001 }\n";
-    let mesh = MESH.replace("PASSTHROUGH", "true");
+    let mesh = MESH.replace("PASSTHROUGH", "true").replace("LINES", &host.lines());
     assert!(mesh.contains(said));
     std::fs::write(host.mesh().join("mesh.yaml"), mesh.replace(said, "")).unwrap();
     let (_control_plane, xds) = host.control_plane();

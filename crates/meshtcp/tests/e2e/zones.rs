@@ -5,6 +5,7 @@
 mod applications;
 mod cut;
 mod gates;
+mod listeners;
 mod names;
 mod outside;
 mod places;
