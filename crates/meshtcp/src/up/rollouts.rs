@@ -32,7 +32,6 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use super::hand::Leave;
 use crate::api_socket::ApiSocket;
 use crate::output::complain;
 use crate::pages;
@@ -59,13 +58,13 @@ pub(super) struct Running {
 impl Running {
     /// Runs rollouts as soon as no other process does, and wakes the loop by `events`. With an `admin` server, commands of this
     /// user find their socket by its address.
-    pub(super) fn start(
+    pub(super) fn start<Why: Send + 'static>(
         runtime: &Handle,
         statuses: StatusFile,
         current: watch::Receiver<Arc<Current>>,
         telemetry: Telemetry,
         admin: Option<SocketAddr>,
-        events: Sender<Event<Leave>>,
+        events: Sender<Event<Why>>,
     ) -> Self {
         let mut changes = statuses.changes();
         let wakes = runtime.spawn(async move {
