@@ -3,7 +3,7 @@
 //! The system's resolver is asked, on this host, once for all proxies: an Envoy takes nothing but addresses from a control
 //! plane, and of several all are to dial the same one.
 //!
-//! What names stood for outlives the process, where it is told a [file](last): who starts while nobody answers knows them.
+//! What names stood for outlives the process, where it is told a file: who starts while nobody answers knows them.
 
 mod last;
 

@@ -26,9 +26,13 @@ pub(crate) struct Args {
     /// The kind, e.g. meshtcproutes, MeshTCPRoute or mtcpr; or KIND/NAME
     #[arg(value_name = "KIND", required = true, add = ArgValueCompleter::new(completion::kinds))]
     kind: Option<WrittenKind>,
-    /// The name, MESH/NAME for one of another mesh; and PLACE=VALUE for each field, such as
-    /// spec.to[0].rules[0].default.backendRefs[redis-v2].weight=10. PLACE- takes it out; [+] is a new item of a list
-    #[arg(value_name = "NAME|PLACE=VALUE", required = true, add = ArgValueCompleter::new(completion::names))]
+    #[arg(
+        value_name = "NAME|PLACE=VALUE",
+        required = true,
+        add = ArgValueCompleter::new(completion::names),
+        help = "The name, MESH/NAME for one of another mesh; and PLACE=VALUE for each field, such as \
+                spec.to[0].rules[0].default.backendRefs[redis-v2].weight=10. PLACE- takes it out; [+] is a new item of a list"
+    )]
     words: Vec<String>,
     /// Only say what it would do
     #[arg(long, conflicts_with = "wait")]
