@@ -103,6 +103,9 @@ fn connections_are_seen_on_a_terminal_of_any_size() {
     eventually("narrow again", || !top.screen().contains("RESETS/S"));
     top.press(&["Enter"]);
     top.shows("endpoints of ");
+    // the first line names the proxy
+    let is_there = |line: &str| line.contains("127.0.0.1:");
+    eventually("an endpoint", || top.screen().lines().skip(1).any(is_there));
     top.press(&["Enter"]);
     let screen = top.shows("connections to 127.0.0.1:");
     assert!(screen.contains("CLIENT") && screen.contains("127.0.0.1:"), "{screen}");
