@@ -75,6 +75,7 @@ for connection in held + relayed:
     connection.close()
 eventually("there is room", lambda: cluster()["used"] == 0)
 assert reach() == "v1"
+eventually("there is room again", lambda: cluster()["used"] == 0)
 child = os.fork()
 if child == 0:
     keep = [dial() for _ in range(LIMIT)]

@@ -13,8 +13,9 @@ CGROUP.enter()
 met = Counter()
 for number in range(1, 2001):
     met[reach()] += 1
-    assert abs(met["v1"] - number * 14 / 16) <= 2, (number, met)
-assert abs(met["v1"] - 1750) <= 2, met
+    # what a walk by the golden ratio may be off, in as many draws
+    assert abs(met["v1"] - number * 14 / 16) <= 3, (number, met)
+assert abs(met["v1"] - 1750) <= 3, met
 
 # eight processes at once: one walk for all
 parts = []

@@ -18,6 +18,8 @@ run opentelemetry.1
 soon curl -sf localhost:9901/ready
 takes_connections 20200
 kill %2
+# what is no text is searched byte by byte
+export LC_ALL=C
 for path in logs metrics traces; do
   soon grep -aq "^/v1/$path .*deployment.environment.name.*meshtcp-up" /mnt/told
 done

@@ -36,7 +36,7 @@ says 'says again what it said at revision'
 
 kill -KILL "$proxy"
 printed=/mnt/up run on-a-single-host.1 &
-soon meshtcp rollout status ledger-canary --server http://127.0.0.1:5680
+soon bash -c 'meshtcp rollout status ledger-canary --server http://127.0.0.1:5680 | grep -q Progressing'
 run on-a-single-host.2
 says 'Progressing, step 1 of 4, 1 % to ledger-canary'
 says 'Paused'
