@@ -57,7 +57,9 @@ pub(super) fn run(Args { name, watch, server, mesh, output: format }: &Args) -> 
                 std::thread::sleep(LOOK);
                 continue;
             }
-            complain(&format!("{key} has not begun: a control plane with a store begins it, or `meshtcp up --state FILE`\n"));
+            complain(&format!(
+                "{key} has not begun: a control plane with a store begins it, or `meshtcp up --state FILE`\n"
+            ));
             return Ok(Exit::Ok);
         };
         if !watch {
