@@ -118,7 +118,7 @@ impl Program {
     fn ask(&self, path: &str) -> Option<String> {
         let mut connection = TcpStream::connect(&self.admin).ok()?;
         connection.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
-        write!(connection, "GET {path} HTTP/1.0\r\nhost: admin\r\n\r\n").ok()?;
+        write!(connection, "GET {path} HTTP/1.0\r\nhost: localhost\r\n\r\n").ok()?;
         let mut answer = String::new();
         connection.read_to_string(&mut answer).ok()?;
         let (head, body) = answer.split_once("\r\n\r\n")?;
