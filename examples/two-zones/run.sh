@@ -68,8 +68,9 @@ echo '90 of 100 stay in the east, 10 cross to the west:'
 ask 200
 echo
 echo 'what the ingress of the west sees of one: a server name, and bytes that it cannot read:'
-soon grep -q server_name= $log/gate.log
-tail -n 1 $log/gate.log | grep -oE ' (client|server_name|endpoint)=[^ ]+'
+# health checks come by, too, and ask for nobody
+soon grep -q 'server_name="' $log/gate.log
+grep 'server_name="' $log/gate.log | tail -n 1 | grep -oE ' (client|server_name|endpoint)=[^ ]+'
 echo
 echo 'what web knows of it: who is at the other end, whoever passes it on:'
 grep -E 'backend_peer=' $log/web.log | grep 20956 | tail -n 1 | grep -oE ' (endpoint|backend_peer|backend_tls)=[^ ]+'

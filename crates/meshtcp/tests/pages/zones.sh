@@ -37,5 +37,13 @@ run_at east 3-in-the-east-what-the-west-offers.2
 says 'kuma.io/zone=west'
 for proxy in web-1 ledger-east; do at east meshtcp proxy --proxy $proxy > /mnt/$proxy 2>&1 & done
 at east python3 ../try.py serve east=20953 &
+mkdir /mnt/of-one-mesh
+put an-ingress-of-one-mesh-without-zoneingress.1 /mnt/of-one-mesh/gate.yaml
+printf 'type: Mesh\nname: shop\n' > /mnt/of-one-mesh/mesh.yaml
+meshtcp validate /mnt/of-one-mesh --profile 3 > "$printed" 2>&1
+# the ingress needs no identity, and the egress does
+says '2 resources in 2 files: 1 warning'
+says 'no MeshIdentity gives the proxy an identity'
+
 answers() { at east python3 ../try.py ask 20951 100 | tee /mnt/answers | grep -q west && ! grep -qvE 'east|west' /mnt/answers; }
 soon answers
