@@ -47,6 +47,12 @@ mod tests {
         String::from_utf8(line).unwrap()
     }
 
+    #[test]
+    fn the_least_and_the_greatest_number_are_whole() {
+        assert_eq!(text(|line| push_number(0, line)), "0");
+        assert_eq!(text(|line| push_number(u64::MAX, line)), u64::MAX.to_string());
+    }
+
     proptest! {
         #[test]
         fn they_say_what_the_machinery_says(number: u64, address: SocketAddr) {
