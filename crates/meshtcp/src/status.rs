@@ -1,5 +1,6 @@
 //! `meshtcp status`: how far routes, proxies and revisions have come.
 
+mod admins;
 mod endpoints;
 mod paths;
 mod splits;
@@ -56,22 +57,20 @@ enum What {
     Paths,
 }
 
-/// How what proxies said is drawn.
-type Table = fn(&Value) -> String;
-
 pub(crate) fn run(Args { what, name, server, mesh, proxy_admin, output: format }: Args) -> Exit {
-    let asked = match what {
-        What::Endpoints => Some((endpoints::ask(&proxy_admin, name.as_deref()), endpoints::table as Table)),
-        What::Paths => Some((paths::ask(&proxy_admin, name.as_deref()), paths::table as Table)),
+    let known = match what {
+        What::Endpoints => Some(endpoints::KNOWN),
+        What::Paths => Some(paths::KNOWN),
         What::All | What::Routes | What::Proxies | What::Revisions => None,
     };
-    match asked {
-        Some((Ok(found), table)) => {
-            output::print_as(format, &found, || table(&found));
-            return Exit::Ok;
-        }
-        Some((Err(exit), _)) => return exit,
-        None => {}
+    if let Some(known) = known {
+        return match admins::ask(&known, &proxy_admin, name.as_deref()) {
+            Ok(found) => {
+                output::print_as(format, &found, || (known.table)(&found));
+                Exit::Ok
+            }
+            Err(exit) => exit,
+        };
     }
     let client = match server.client() {
         Ok(client) => client,

@@ -2,38 +2,21 @@
 
 use serde_json::Value;
 
+use super::admins::Known;
 use super::{list, text};
-use crate::client::Client;
-use crate::exit::Exit;
 use crate::output;
 
-/// The clusters of the proxies whose admin servers are at these addresses; those whose name or whose proxy's name
-/// contains `name`.
-///
-/// # Errors
-/// How to end, after it was said why.
-pub(super) fn ask(addresses: &[String], name: Option<&str>) -> Result<Value, Exit> {
-    if addresses.is_empty() {
-        output::complain(
-            "error: a control plane does not know the health of endpoints: the proxies do\n  \
-             help: meshtcp status endpoints --proxy-admin HOST:PORT, the --admin address of `up` or `proxy`\n",
-        );
-        return Err(Exit::Usage);
-    }
-    let mut clusters = Vec::new();
-    for address in addresses {
-        let status = Client::of_admin(address).get("/status").map_err(|failed| failed.said())?;
-        let found = status.unwrap_or_default();
-        clusters.extend(list(&found, "clusters").iter().cloned());
-    }
-    if let Some(name) = name {
-        clusters.retain(|it| ["cluster", "proxy"].iter().any(|key| text(it, key).contains(name)));
-    }
-    Ok(clusters.into())
-}
+/// The health of endpoints, by cluster.
+pub(super) const KNOWN: Known = Known {
+    word: "endpoints",
+    what: "the health of endpoints",
+    rows: |status| list(status, "clusters"),
+    names: ["cluster", "proxy"],
+    table,
+};
 
 /// A line for each endpoint.
-pub(super) fn table(clusters: &Value) -> String {
+fn table(clusters: &Value) -> String {
     let clusters = clusters.as_array().map(Vec::as_slice).unwrap_or_default();
     if clusters.is_empty() {
         return "no endpoint is checked, set aside, started slowly or limited\n".to_owned();

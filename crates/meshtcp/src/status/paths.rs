@@ -2,38 +2,21 @@
 
 use serde_json::Value;
 
+use super::admins::Known;
 use super::{list, text};
-use crate::client::Client;
-use crate::exit::Exit;
 use crate::output;
 
-/// The listeners of the proxies whose admin servers are at these addresses; those whose name or whose proxy's name contains
-/// `name`.
-///
-/// # Errors
-/// How to end, after it was said why.
-pub(super) fn ask(addresses: &[String], name: Option<&str>) -> Result<Value, Exit> {
-    if addresses.is_empty() {
-        output::complain(
-            "error: a control plane does not know which way connections take: the proxies do\n  \
-             help: meshtcp status paths --proxy-admin HOST:PORT, the --admin address of `up` or `proxy`\n",
-        );
-        return Err(Exit::Usage);
-    }
-    let mut listeners = Vec::new();
-    for address in addresses {
-        let status = Client::of_admin(address).get("/status").map_err(|failed| failed.said())?;
-        let data_path = status.as_ref().and_then(|status| status.get("dataPath"));
-        listeners.extend(data_path.map(|it| list(it, "listeners")).unwrap_or_default().iter().cloned());
-    }
-    if let Some(name) = name {
-        listeners.retain(|it| ["listener", "proxy"].iter().any(|key| text(it, key).contains(name)));
-    }
-    Ok(listeners.into())
-}
+/// Which way connections take, by listener.
+pub(super) const KNOWN: Known = Known {
+    word: "paths",
+    what: "which way connections take",
+    rows: |status| status.get("dataPath").map(|it| list(it, "listeners")).unwrap_or_default(),
+    names: ["listener", "proxy"],
+    table,
+};
 
 /// A line for each listener.
-pub(super) fn table(listeners: &Value) -> String {
+fn table(listeners: &Value) -> String {
     let rows = listeners.as_array().map(Vec::as_slice).unwrap_or_default();
     let row = |it: &Value| ["proxy", "listener", "path", "why"].map(|key| text(it, key).to_owned());
     output::table(["PROXY", "LISTENER", "PATH", "WHY"], rows.iter().map(row))
