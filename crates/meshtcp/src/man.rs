@@ -1,5 +1,6 @@
 //! `meshtcp man`: a manual page of each command, made of the command line itself.
 
+use std::fs::create_dir_all;
 use std::path::PathBuf;
 
 use clap::Command;
@@ -9,7 +10,7 @@ use crate::output::{complain, print};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The folder for the pages, e.g. /usr/local/share/man/man1
+    /// The folder for the pages, made where it is not there, e.g. /usr/local/share/man/man1
     #[arg(value_name = "FOLDER")]
     folder: PathBuf,
 }
@@ -17,7 +18,8 @@ pub(crate) struct Args {
 /// Writes the pages of a command line: `meshtcp.1`, `meshtcp-config-view.1`.
 pub(crate) fn run(Args { folder }: Args, command_line: Command) -> Exit {
     // `meshtcp help` has no page: it shows the others
-    match clap_mangen::generate_to(command_line.disable_help_subcommand(true), &folder) {
+    let command_line = command_line.disable_help_subcommand(true);
+    match create_dir_all(&folder).and_then(|()| clap_mangen::generate_to(command_line, &folder)) {
         Ok(()) => {
             print(&format!("manual pages are in {}\n", folder.display()));
             Exit::Ok

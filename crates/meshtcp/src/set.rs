@@ -34,6 +34,13 @@ pub(crate) struct Args {
                 spec.to[0].rules[0].default.backendRefs[redis-v2].weight=10. PLACE- takes it out; [+] is a new item of a list"
     )]
     words: Vec<String>,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// The flags of every change: where it is made, whether it is only tried or waited for, and how it is told.
+#[derive(Debug, clap::Args)]
+struct Options {
     /// Only say what it would do
     #[arg(long, conflicts_with = "wait")]
     dry_run: bool,
@@ -65,18 +72,8 @@ struct WeightArgs {
     /// Only where connections to this destination go, where the route speaks about several
     #[arg(long, value_name = "NAME")]
     destination: Option<String>,
-    /// Only say what it would do
-    #[arg(long, conflicts_with = "wait")]
-    dry_run: bool,
     #[command(flatten)]
-    wait: Wait,
-    #[command(flatten)]
-    server: Server,
-    #[command(flatten)]
-    mesh: InMesh,
-    /// How to print it
-    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
-    output: Format,
+    options: Options,
 }
 
 fn weight(text: &str) -> Result<(String, u64), String> {
@@ -94,10 +91,8 @@ pub(crate) fn run(arguments: Args) -> Exit {
 }
 
 fn set_weights(arguments: &WeightArgs) -> Exit {
-    let resolved = arguments
-        .server
-        .resolved()
-        .and_then(|context| Ok((arguments.server.client()?, arguments.mesh.or_of(&context))));
+    let Options { server, mesh, .. } = &arguments.options;
+    let resolved = server.resolved().and_then(|context| Ok((server.client()?, mesh.or_of(&context))));
     match resolved {
         Ok((client, mesh)) => set(arguments, &client, &mesh).unwrap_or_else(|exit| exit),
         Err(exit) => exit,
@@ -105,7 +100,8 @@ fn set_weights(arguments: &WeightArgs) -> Exit {
 }
 
 fn set(arguments: &WeightArgs, client: &Client, mesh: &str) -> Result<Exit, Exit> {
-    let WeightArgs { route, weights, destination, dry_run, wait, output: format, .. } = arguments;
+    let WeightArgs { route, weights, destination, options } = arguments;
+    let Options { dry_run, wait, output: format, .. } = options;
     let key = Route::key(mesh, route);
     let names: Vec<&str> = weights.iter().map(|(name, _)| name.as_str()).collect();
     for _ in 0..ATTEMPTS {

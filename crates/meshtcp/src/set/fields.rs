@@ -6,7 +6,7 @@ use model::ResourceKey;
 use serde_json::json;
 
 use super::place::Change;
-use super::{Args, shown};
+use super::{Args, Options, shown};
 use crate::apply::answer;
 use crate::apply::wait::waited;
 use crate::backends::{ATTEMPTS, in_a_line};
@@ -18,7 +18,8 @@ use crate::output::{self, Format, complain, print};
 
 /// Makes the changes on top of what is stored, and again where somebody else was faster.
 pub(super) fn run(arguments: &Args) -> Result<Exit, Exit> {
-    let Args { what: _, kind, words, dry_run, wait, server, mesh, output: format } = arguments;
+    let Args { what: _, kind, words, options } = arguments;
+    let Options { dry_run, wait, server, mesh, output: format } = options;
     let (name, changes) = meant(kind.as_ref(), words).map_err(|why| {
         complain(&format!("error: {why}\n"));
         Exit::Usage
