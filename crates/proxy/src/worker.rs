@@ -261,7 +261,7 @@ impl Worker {
             self.cool();
         }
         if self.env.mirrors.next_due().is_some_and(|due| due <= now) {
-            self.env.mirrors.on_time(now);
+            self.env.mirrors.on_time(now, &mut self.env.buffers);
         }
         match self.log_due {
             Some(due) if due <= now => {

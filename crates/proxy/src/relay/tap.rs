@@ -1,7 +1,7 @@
 //! A second copy of the bytes of one direction, for a mirror that may be slow, gone, or hostile: none of which the first copy feels.
 //!
-//! What the mirror's socket does not take at once is held, up to a bound. A stream is copied inside the kernel with tee(2) as long as
-//! the mirror keeps up, and by hand while it does not.
+//! Small pieces are gathered for a moment, so that a request costs no system call more. What the mirror's socket does not take is
+//! held, up to a bound. A stream is copied inside the kernel with tee(2) as long as the mirror keeps up, and by hand while it does not.
 
 use std::os::fd::OwnedFd;
 
@@ -12,6 +12,9 @@ use tls::Session;
 
 use super::Pipes;
 use super::pipes::Pipe;
+
+/// Size in bytes from which gathered pieces are sent at once.
+const GATHERED: usize = 16 * 1024;
 
 /// What watches the bytes of a direction.
 pub(crate) trait Watches {
@@ -76,7 +79,7 @@ pub(crate) struct Tap {
     /// Bytes as they go over the wire, from `written` on.
     held: Vec<u8>,
     written: usize,
-    /// Bytes as the client sent them, until it is open.
+    /// Bytes as the client sent them: gathered, or waiting until it is open.
     plain: Vec<u8>,
     /// What the mirror sent of a handshake and nobody took.
     early: Vec<u8>,
@@ -129,11 +132,7 @@ impl Tap {
     /// Goes on once the socket is connected, and TLS shaken where it is spoken.
     pub(crate) fn open(&mut self, pipes: &mut Pipes) {
         self.open = true;
-        let plain = std::mem::take(&mut self.plain);
-        match &self.session {
-            Some(_) => self.seal(&plain),
-            None => self.held.extend_from_slice(&plain),
-        }
+        self.pass_on();
         if self.outlook == Outlook::Last {
             self.say_end();
         }
@@ -202,9 +201,33 @@ impl Tap {
         if self.outlook == Outlook::More {
             self.outlook = Outlook::Last;
             if self.open {
+                self.pass_on();
                 self.say_end();
                 self.flush(pipes);
             }
+        }
+    }
+
+    /// Whether small pieces wait to be sent together.
+    pub(crate) fn gathers(&self) -> bool {
+        self.open && !self.plain.is_empty()
+    }
+
+    /// Sends what was gathered, after what is held.
+    pub(crate) fn push(&mut self, pipes: &mut Pipes) {
+        self.pass_on();
+        self.flush(pipes);
+    }
+
+    /// Puts what was gathered behind what is held.
+    fn pass_on(&mut self) {
+        if self.session.is_some() {
+            let plain = std::mem::take(&mut self.plain);
+            self.seal(&plain);
+        } else if self.held.is_empty() {
+            std::mem::swap(&mut self.held, &mut self.plain);
+        } else {
+            self.held.append(&mut self.plain);
         }
     }
 
@@ -287,25 +310,25 @@ impl Watches for Tap {
             return;
         }
         self.taken += bytes.len() as u64;
-        let all_is_said = self.piped == 0 && self.held.is_empty();
-        match (self.open, &self.session) {
-            (false, _) => self.plain.extend_from_slice(bytes),
-            (true, Some(_)) => {
-                self.seal(bytes);
-                self.send_held();
+        let nothing_waits = self.piped == 0 && self.waiting() == 0;
+        if self.open && self.session.is_none() && self.writable && nothing_waits && bytes.len() >= GATHERED {
+            match send(&self.socket, bytes, SendFlags::NOSIGNAL) {
+                Ok(sent) => self.held.extend_from_slice(&bytes[sent..]),
+                Err(Errno::AGAIN) => {
+                    self.writable = false;
+                    self.held.extend_from_slice(bytes);
+                }
+                Err(Errno::INTR) => self.held.extend_from_slice(bytes),
+                Err(_) => return self.lose(Lost::Socket),
             }
-            (true, None) if self.writable && all_is_said => {
-                match send(&self.socket, bytes, SendFlags::NOSIGNAL) {
-                    Ok(sent) => self.held.extend_from_slice(&bytes[sent..]),
-                    Err(Errno::AGAIN) => {
-                        self.writable = false;
-                        self.held.extend_from_slice(bytes);
-                    }
-                    Err(Errno::INTR) => self.held.extend_from_slice(bytes),
-                    Err(_) => return self.lose(Lost::Socket),
+        } else {
+            self.plain.extend_from_slice(bytes);
+            if self.open && self.plain.len() >= GATHERED.min(self.limit / 2) {
+                self.pass_on();
+                if self.piped == 0 {
+                    self.send_held();
                 }
             }
-            (true, None) => self.held.extend_from_slice(bytes),
         }
         if self.waiting() > self.limit {
             self.lose(Lost::Slow);
@@ -315,6 +338,10 @@ impl Watches for Tap {
     fn note_pipe(&mut self, from: &Pipe, bytes: usize, pipes: &mut Pipes) -> usize {
         if self.lost.is_some() {
             return bytes;
+        }
+        self.push(pipes);
+        if self.waiting() > 0 {
+            return 0;
         }
         if self.pipe.is_none() {
             self.pipe = pipes.take();

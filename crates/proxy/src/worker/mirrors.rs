@@ -13,7 +13,7 @@ use rustix::event::epoll::EventFlags;
 use tls::Session;
 
 use super::cluster::{Booking, LocalCluster};
-use super::deadlines::{Deadlines, Micros};
+use super::deadlines::{Deadlines, Micros, first};
 use super::end::reset;
 use crate::counters::ListenerCounters;
 use crate::log::Mirrored;
@@ -21,6 +21,9 @@ use crate::relay::{Buffers, Lost, Tap};
 
 /// The time in which a mirror may take what is left for it, after the connection that it copies has ended.
 const LINGER: Duration = Duration::from_secs(5);
+
+/// The time for which small pieces are gathered, of all mirrors of a worker together.
+const GATHER: Duration = Duration::from_millis(20);
 
 /// The mirrors of a worker.
 #[derive(Default)]
@@ -32,6 +35,10 @@ pub(super) struct Mirrors {
     deadlines: Deadlines,
     /// Those that have a step of a TLS handshake to do.
     lane: VecDeque<u32>,
+    /// Those that gather small pieces.
+    gathering: Vec<u32>,
+    /// The time at which they send them; `None`: none gathers.
+    gathered_at: Option<Micros>,
     living: usize,
 }
 
@@ -60,6 +67,8 @@ pub(super) struct Up {
     cluster: Rc<LocalCluster>,
     endpoint: usize,
     booking: Booking,
+    /// It is among those that gather.
+    gathers: bool,
     /// It has ended its own direction.
     has_ended: bool,
 }
@@ -209,11 +218,15 @@ impl Mirrors {
 
     /// The time at which the first mirror may have taken too long; `None`: none is waited for.
     pub(super) fn next_due(&self) -> Option<Micros> {
-        self.deadlines.next()
+        first([self.deadlines.next(), self.gathered_at])
     }
 
-    /// Ends those that have taken too long.
-    pub(super) fn on_time(&mut self, now: Micros) {
+    /// Ends those that have taken too long, and sends what was gathered.
+    pub(super) fn on_time(&mut self, now: Micros, buffers: &mut Buffers) {
+        if self.gathered_at.is_some_and(|due| due <= now) {
+            self.gathered_at = None;
+            self.push_all(buffers);
+        }
         while let Some(place) = self.deadlines.pop_due(now) {
             let Some(Some(mirror)) = self.places.get(place as usize) else { continue };
             match (mirror.due, mirror.is_alone, &mirror.line) {
@@ -223,6 +236,25 @@ impl Mirrors {
                 (Some(_), false, _) => self.end(place, MirrorEnd::Timeout),
                 (None, ..) => {}
             }
+        }
+    }
+
+    fn push_all(&mut self, buffers: &mut Buffers) {
+        for place in std::mem::take(&mut self.gathering) {
+            if let Some(up) = self.up(place) {
+                up.gathers = false;
+                up.tap.push(&mut buffers.pipes);
+            }
+            self.settle(place);
+        }
+    }
+
+    /// Puts a mirror among those that send together what they gathered, if it gathers.
+    pub(super) fn gather(&mut self, place: u32, now: Micros) {
+        let Some(up) = self.up(place) else { return };
+        if up.tap.gathers() && !std::mem::replace(&mut up.gathers, true) {
+            self.gathering.push(place);
+            self.gathered_at.get_or_insert(now + GATHER);
         }
     }
 
@@ -303,7 +335,7 @@ impl Mirrors {
 impl Up {
     /// A mirror whose socket connects.
     pub(super) fn dialled(tap: Tap, cluster: Rc<LocalCluster>, endpoint: usize, booking: Booking) -> Self {
-        Self { tap, phase: Phase::Connecting, cluster, endpoint, booking, has_ended: false }
+        Self { tap, phase: Phase::Connecting, cluster, endpoint, booking, gathers: false, has_ended: false }
     }
 
     /// Goes on once the socket is connected.

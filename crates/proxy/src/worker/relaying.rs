@@ -218,6 +218,7 @@ impl Relaying {
             }
         };
         if let Some(place) = mirror {
+            env.mirrors.gather(place, env.now);
             env.mirrors.settle(place);
         }
         let moved = direction.moved - before;
