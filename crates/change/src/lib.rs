@@ -9,8 +9,7 @@
 //! * [`compile`] — a ledger into the configuration of every proxy, in every dialect; its errors and warnings
 //! * [`preview`] — effects of a change, before it is made
 //! * [`addresses`] — virtual IPs and host names of services
-//! * [`permitted()`] — permission of one proxy to connect to another, the deciding rule, and the outcome of the
-//! handshake
+//! * [`permitted()`] — permission of one proxy to connect to another, the deciding rule, and the handshake's outcome
 //! * [`import`] — routes of other systems into ours
 //! * [`ramp`] — progress of a MeshTCPRollout
 //! * [`rollout`], [`report`] — progress of changes, as values that travel; [`replica`] — between control planes, too
