@@ -1,8 +1,8 @@
 //! Effects of changes: the configuration of proxies from resources, its differences, and the progress of a change.
 //!
 //! ```text
-//!  Content (a file, read) ──▶ Ledger ──compile──▶ Compiled: a Told for each proxy ──changes, preview──▶ what differs
-//!                                                     └──▶ Rollout, FleetReport ◀── what proxies say
+//!  Content (a file, read) ──▶ Ledger ──compile──▶ Compiled: a Told for each proxy ──changes, preview──▶ changes
+//!                                                     └──▶ Rollout, FleetReport ◀── answers of proxies
 //! ```
 //!
 //! * [`Ledger`] — resources by [`ResourceKey`](model::ResourceKey), with the documents that they were read from

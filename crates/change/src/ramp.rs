@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  what both sides did since ──▶ Judge: evidence for each condition ──▶ enough? ──▶ it goes back
-//!  time, what somebody asks ────────────────────────────────────────▶ Ramp::step ──▶ next weight, events
+//!  time, requests ──────────────────────────────────────────────────▶ Ramp::step ──▶ next weight, events
 //! ```
 //!
 //! Time and counts are inputs; the state is a value that travels: it is stored in the status of the rollout, and any

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!  a proxy's counters ──l4::traffic──▶ TrafficReport ⇢ Report ──take──▶ Traffic: per proxy, merged, History
-//!                                                                          └──▶ TrafficPage, for whoever asks
+//!                                                                          └──▶ TrafficPage, for queries
 //! ```
 //!
 //! To count over a time, take [`Counts`] at its beginning and at its end, and [the difference](Counts::since).

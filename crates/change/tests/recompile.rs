@@ -110,7 +110,7 @@ fn only_who_read_what_changed_is_planned() {
     assert!(Arc::ptr_eq(&gone.proxies[&key("s9")].plan, &before.proxies[&key("s9")].plan));
 }
 
-/// A route of the whole mesh tells every proxy that does not dial its destination whether that exists: one more
+/// A route of the whole mesh reports, at every proxy that does not dial its destination, whether that exists: one more
 /// instance concerns only those who dial it, the first and the last concern every proxy.
 #[test]
 fn an_instance_more_concerns_only_who_dials_it() {

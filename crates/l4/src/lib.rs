@@ -3,7 +3,7 @@
 //! ```text
 //!  ResourceSet ──Config::parse──▶ Config ──┐
 //!            facts, draw, health ──────────┴─▶ decide ──▶ Decision
-//!  Route before, Route after, live connections ──▶ existing ──▶ who stays, who leaves
+//!  Route before, Route after, live connections ──▶ existing ──▶ kept, closed
 //! ```
 //!
 //! | module | content |

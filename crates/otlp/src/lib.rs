@@ -3,7 +3,7 @@
 //! ```text
 //!  environment ─▶ Settings ─▶ Exporter ──▶ collector, by OTLP over gRPC or HTTP
 //!                               ▲  ▲  ▲
-//!   what /metrics prints ───────┘  │  └── Span: how a change made its way
+//!   text of /metrics ───────────┘  │  └── Span: progress of a change
 //!   lines of the connection log ───┘      (and each connection that is sampled, by its line)
 //! ```
 //!

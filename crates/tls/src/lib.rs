@@ -1,8 +1,8 @@
 //! TLS connections of the data plane as plain state: bytes in, bytes out, and the verified identity of the peer.
 //!
 //! ```text
-//!  l4::config::TlsTerms ──Context::new──▶ Context      one a generation, shared
-//!  Context ──Session::accept, Session::connect──▶ Session                           one a connection
+//!  l4::config::TlsTerms ──Context::new──▶ Context      one per generation, shared
+//!  Context ──Session::accept, Session::connect──▶ Session                           one per connection
 //!  bytes of the wire ──handshake, open──▶ plain bytes      plain bytes ──seal, end──▶ bytes of the wire
 //! ```
 //!

@@ -20,7 +20,7 @@ pub struct Input<'a> {
     pub counted: Sides,
     /// Bounds of the connect times.
     pub bounds: &'a [Duration],
-    /// Number of proxies with the rollout that report no counters.
+    /// Number of proxies with the rollout whose counters are not seen.
     pub unseen: usize,
     /// Fingerprint of the spec.
     pub follows: &'a str,

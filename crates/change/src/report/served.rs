@@ -21,7 +21,7 @@ pub struct Served {
     pub resources: Arc<ResourceSet>,
     /// Version of `resources`.
     pub version: Version,
-    /// Revision of the last change of it.
+    /// Revision of the last change of the configuration.
     pub revision: Revision,
     /// Notes about features that the dialect could not express as asked, in words.
     pub notes: Vec<String>,

@@ -35,7 +35,7 @@ pub struct Cluster {
     pub max_connections: Option<NonZeroU32>,
     /// Limit on pending connections (connects under way) to its endpoints; `None`: no limit.
     pub max_pending: Option<NonZeroU32>,
-    /// Active health check of its endpoints; `None`: no checks, all endpoints are healthy.
+    /// Active health check of its endpoints; `None`: no checks, endpoints count as healthy.
     pub health_check: Option<HealthCheck>,
     /// Outlier detection, which ejects endpoints that fail connections; `None`: off.
     pub outlier: Option<OutlierDetection>,

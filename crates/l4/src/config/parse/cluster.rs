@@ -52,7 +52,7 @@ impl Parser<'_> {
         let to_outside = outside_tls.map(|tls| DialTls::Outside(self.outside_tls(what, tls, secrets)));
         let tls = to_mesh.or(to_outside);
         let health_check = health_check.map(|check| self.health_check(what, check));
-        // a health check there would have to speak TLS
+        // plain bytes cannot be exchanged over TLS: the connect alone is the check
         let health_check = health_check.map(|check| match tls {
             Some(_) => HealthCheck { send: Arc::default(), receive: Vec::new(), ..check },
             None => check,
