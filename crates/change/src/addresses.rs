@@ -1,7 +1,7 @@
 //! Virtual IPs and host names: the addresses, in the statuses of services, at which clients dial them.
 //!
 //! ```text
-//!  services, HostnameGenerators, ranges ──▶ Addresses ──write──▶ status.vips, status.addresses, status.hostnameGenerators
+//!  services, HostnameGenerators, ranges ─▶ Addresses ─write─▶ status.vips, status.addresses, status.hostnameGenerators
 //! ```
 //!
 //! A plan only reads the statuses. Where resources are stored, one control plane writes them; for files, [`Filler`]

@@ -28,8 +28,8 @@ impl CertificateReport {
         have.map(|row| (ProxyKey::new(row.mesh.as_str(), row.name.as_str()), row))
     }
 
-    /// Returns the report with the rows of other control planes on the store added. A proxy that moved is known to both for a moment: the
-    /// certificate that was issued last counts.
+    /// Returns the report with the rows of other control planes on the store added. A proxy that moved is known to
+    /// both for a moment: the certificate that was issued last counts.
     #[must_use]
     pub fn with(&self, elsewhere: &[Arc<CertificateRow>]) -> Self {
         let mut proxies: BTreeMap<(String, String), &CertificateRow> = BTreeMap::new();

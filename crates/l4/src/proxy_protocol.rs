@@ -62,7 +62,7 @@ pub fn read_header(bytes: &[u8]) -> Result<Option<Header>, BadHeader> {
 
 /// Encodes a header.
 ///
-/// When the ends are of two families, the IPv4 one is written as an IPv4-mapped IPv6 address.
+/// If the ends are of two families, the IPv4 one is written as an IPv4-mapped IPv6 address.
 pub fn write_header(version: Version, ends: Ends) -> Vec<u8> {
     let ends = of_one_family(ends);
     match version {

@@ -68,8 +68,8 @@ fn client(connection: &LiveConnection) -> Client<'_> {
 }
 
 impl fmt::Display for NotLetIn {
-    /// `3 open connections of spiffe://default/web at default/redis-1 (inbound:10.0.0.2:6379) would not be let in again:
-    /// MeshTrafficPermission redis, from[0]`.
+    /// `3 open connections of spiffe://default/web at default/redis-1 (inbound:10.0.0.2:6379) would not be let in
+    /// again: MeshTrafficPermission redis, from[0]`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { proxy, listener, client, open, by, why } = self;
         let plural = if *open == 1 { "" } else { "s" };
