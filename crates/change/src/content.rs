@@ -112,7 +112,7 @@ impl Entry {
         }
     }
 
-    /// Position of the resource's name, or else of its first line.
+    /// Position of the resource's name, or else of its beginning.
     pub fn name_position(&self) -> Option<model::violation::Position> {
         let root = FieldPath::root();
         let value = self.document.value();

@@ -99,7 +99,7 @@ struct Known<'a> {
     account: &'a Account,
     /// Revision that its control plane applied last.
     taken_over: Revision,
-    /// `true`: that is an older state than the one in question, and the proxy's configuration was right for it.
+    /// `true`: that is another state than the one in question, and the proxy's configuration was right for it.
     is_behind: bool,
     /// Its control plane; `None`: the one that is asked.
     elsewhere: Option<&'a Arc<str>>,

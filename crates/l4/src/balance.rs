@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | [`Split`] | a backend by weight | a [`Draw`] |
 //! | [`Rendezvous`] | a backend by weight, the same one for a client again and again | the client's address |
-//! | [`Roster`] | an endpoint of a cluster, by its [`Policy`] | a turn number, the client's address, loads of endpoints |
+//! | [`Roster`] | an endpoint of a cluster, by its [`Policy`] | a turn number, the client's address, the loads |
 //!
 //! A roster is made of [`Rotation`], [`Ring`], [`Maglev`] and [`least`]. State that advances from one connection to the
 //! next is in [`Balance`], one for each listener of a worker.

@@ -77,7 +77,7 @@ pub fn comparable(universal: &Value, kind: Kind) -> Value {
     if kind == Kind::Dataplane {
         untag_zone(&mut out);
     }
-    // computed there: whether a service of its own zone is available
+    // the availability of a service of its own zone is computed there
     if kind == Kind::MeshService
         && out.get("labels").is_some_and(|labels| labels.get(ENV_LABEL).is_some())
         && let Some(Value::Object(spec)) = out.get_mut("spec")
