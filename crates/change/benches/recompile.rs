@@ -1,9 +1,9 @@
-//! What one change costs to plan: `cargo bench -p meshtcp-change --bench recompile [-- CALLERS…]`.
+//! Benchmark of planning one change: `cargo bench -p meshtcp-change --bench recompile [-- CALLERS…]`.
 //!
-//! It stands for the moment after somebody saves a resource: the new state is indexed, the proxies that it touches are
-//! planned again and said in the words of our own proxy. The mesh is that of the fan-out: 100 services, 200 policies.
-//! What is told is the CPU time of all threads that plan, and how long it took, the least of several runs: other load on
-//! the machine hardly shows in the CPU time.
+//! It measures the moment after a resource was saved: the new state is indexed, and the affected proxies are planned
+//! again and encoded for our own proxy. The mesh is that of the fan-out: 100 services, 200 policies. The result is the
+//! CPU time of all planning threads and the elapsed time, each the least of several runs: other load on the machine
+//! hardly shows in the CPU time.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement that fails is no measurement")]
 
@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use mesh::{Change, Mesh, compiler, proxy};
 
-/// How often each change is made; the least is told.
+/// Number of runs of each change; the least time is reported.
 const TIMES: usize = 5;
 
 fn main() {
@@ -51,7 +51,7 @@ fn measure(callers: usize) {
     }
 }
 
-/// What work took, in milliseconds.
+/// Duration of some work, in milliseconds.
 #[derive(Clone, Copy)]
 struct Took {
     cpu: f64,
@@ -63,14 +63,14 @@ fn row(callers: usize, what: &str, planned: usize, Took { cpu, time }: Took) {
     println!("| {callers} | {what} | {planned} | {cpu:.1} ms | {of_one:.2} ms | {time:.1} ms |");
 }
 
-/// What work gives, and what it took.
+/// Result of some work, and its duration.
 fn timed<T>(work: impl FnOnce() -> T) -> (T, Took) {
     let (cpu_before, before) = (cpu(), Instant::now());
     let done = work();
     (done, Took { cpu: cpu() - cpu_before, time: before.elapsed().as_secs_f64() * 1e3 })
 }
 
-/// The CPU time of this process so far, in milliseconds.
+/// CPU time of this process so far, in milliseconds.
 fn cpu() -> f64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6

@@ -1,11 +1,11 @@
-//! Virtual IPs and host names: what the statuses of services are to say of the addresses at which clients dial them.
+//! Virtual IPs and host names: the addresses, in the statuses of services, at which clients dial them.
 //!
 //! ```text
-//!  services, HostnameGenerators, ranges ──▶ Addresses ──write──▶ status.vips, status.addresses, status.hostnameGenerators
+//!  services, HostnameGenerators, ranges ─▶ Addresses ─write─▶ status.vips, status.addresses, status.hostnameGenerators
 //! ```
 //!
-//! A plan only reads what stands there. Where resources are stored, one control plane writes it; of files, [`Filler`] fills
-//! it in whenever they are read.
+//! A plan only reads the statuses. Where resources are stored, one control plane writes them; for files, [`Filler`]
+//! fills them in on every read.
 
 mod filler;
 mod host_names;
@@ -26,19 +26,19 @@ pub use ranges::Ranges;
 pub use tags::as_if_new;
 pub use vips::Memory;
 
-/// The kinds of services, and what selectors of HostnameGenerators call them.
+/// Kinds of services, with their names in selectors of HostnameGenerators.
 const KINDS: [(Kind, &str); 3] = [
     (Kind::MeshService, "meshService"),
     (Kind::MeshExternalService, "meshExternalService"),
     (Kind::MeshMultiZoneService, "meshMultiZoneService"),
 ];
 
-/// Whether resources of a kind have virtual IPs and host names.
+/// Returns `true` if resources of a kind have virtual IPs and host names.
 pub fn has_addresses(kind: Kind) -> bool {
     KINDS.iter().any(|(known, _)| *known == kind)
 }
 
-/// What the statuses of all services are to say.
+/// Addresses and host names of all services, as their statuses should have them.
 #[derive(Debug, Default)]
 pub struct Addresses {
     services: BTreeMap<ResourceKey, Service>,
@@ -53,8 +53,8 @@ struct Service {
 }
 
 impl Addresses {
-    /// Works it out for all services among some resources, in whatever order those come. Older services come first, and
-    /// keep what others claim too.
+    /// Computes them for all services among some resources, in any order. Older services come first, and keep their
+    /// addresses in a conflict.
     pub fn of<'a>(
         resources: impl IntoIterator<Item = &'a Resource>,
         ranges: &Ranges,
@@ -73,13 +73,13 @@ impl Addresses {
         Self { services: vips.into_iter().map(whole).collect(), held, without }
     }
 
-    /// The services.
+    /// Keys of the services.
     pub fn keys(&self) -> impl Iterator<Item = &ResourceKey> {
         self.services.keys()
     }
 
-    /// Writes into the document of a service what its status is to say. Whether that is something else than it said; of
-    /// what is no service nothing is.
+    /// Writes the status of a service into its document. Returns `true` if that changed the document; for a resource
+    /// that is not a service nothing changes.
     pub fn write(&self, key: &ResourceKey, document: &mut Value) -> bool {
         let Some(Service { vips, names: _ }) = self.services.get(key) else { return false };
         let ip = |vip: &String| json!({ "ip": vip });
@@ -91,7 +91,7 @@ impl Addresses {
         self.write_names(key, document) || given
     }
 
-    /// The same, of the host names alone.
+    /// Writes only the host names. Returns as [`Addresses::write`].
     pub fn write_names(&self, key: &ResourceKey, document: &mut Value) -> bool {
         let Some(Service { vips: _, names }) = self.services.get(key) else { return false };
         let said = document["status"]["addresses"].as_array();
@@ -101,12 +101,12 @@ impl Addresses {
         set(document, "hostnameGenerators", names.generators().into()) || named
     }
 
-    /// Takes over who has which address.
+    /// Records the owner of each address in a memory.
     pub fn teach(&self, memory: &mut Memory) {
         memory.learn(self.held.clone());
     }
 
-    /// The ranges that have no address left, in words, with how many services are without.
+    /// Messages about ranges that have no address left, each with the number of services without one.
     pub fn full(&self) -> Vec<String> {
         let mut counts: BTreeMap<Kind, (AddressRange, usize)> = BTreeMap::new();
         for (key, range) in &self.without {
@@ -119,7 +119,7 @@ impl Addresses {
     }
 }
 
-/// Sets a member of a status, unless it says so already; what is empty needs no member. Whether it says something else now.
+/// Sets a member of a status if it differs; an absent member equals an empty one. Returns `true` if it changed.
 fn set(document: &mut Value, member: &str, value: Value) -> bool {
     let is_empty = value.as_array().is_some_and(Vec::is_empty) || value == json!({});
     let said = &document["status"][member];

@@ -1,4 +1,4 @@
-//! What a stored resource keeps when another document takes its place: what nobody writes into files.
+//! Parts of a stored resource that are kept when another document replaces it: those that files never have.
 
 use model::Kind;
 use model::kind::Body;
@@ -9,16 +9,17 @@ use serde_json::{Map, Value, json};
 
 use crate::computed::tag_zone;
 
-/// Labels that say where a resource came from. They are given once.
+/// Labels about the origin of a resource. They are set once.
 pub const GIVEN_ONCE: [&str; 3] = [ORIGIN_LABEL, ZONE_TAG, DISPLAY_NAME_LABEL];
 
-/// Where a ZoneIngress has what other zones may dial through it.
+/// Member of a ZoneIngress with the services that other zones may dial through it.
 pub const AVAILABLE_SERVICES: &str = "availableServices";
 
-/// Fills into a document in the Universal format what it leaves to the one that is stored: the labels that are given once,
-/// the zone of a Dataplane's inbounds, what a ZoneIngress offers, and the status, which clients send back empty or not at all (spec 10 §B.3).
+/// Fills into a document in the Universal format the parts that it leaves to the stored one: the labels that are set
+/// once, the zone of a Dataplane's inbounds, the services of a ZoneIngress, and the status, which clients send back
+/// empty or not at all (spec 10 §B.3).
 ///
-/// What the document says itself stays.
+/// Values in the document itself take precedence.
 pub fn carry(stored: &Value, document: &mut Value, kind: Kind) {
     let Some(members) = document.as_object_mut() else { return };
     for label in GIVEN_ONCE {
@@ -26,21 +27,21 @@ pub fn carry(stored: &Value, document: &mut Value, kind: Kind) {
         match members.entry("labels").or_insert_with(|| json!({})) {
             Value::Object(labels) => drop(labels.entry(label).or_insert_with(|| value.clone())),
             labels @ Value::Null => *labels = json!({ label: value }),
-            // whoever reads it says what is wrong with it
+            // the parser reports what is wrong with it
             Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {}
         }
     }
     if kind == Kind::Dataplane && is_tagged(stored) {
         tag_zone(members);
     }
-    // a control plane counts them: who writes the resource does not
+    // counted by a control plane, not by the author of the resource
     if kind == Kind::ZoneIngress
         && let Some(known) = stored.get(AVAILABLE_SERVICES)
     {
         members.entry(AVAILABLE_SERVICES).or_insert_with(|| known.clone());
     }
     if kind == Kind::MeshTCPRollout {
-        // only who runs it knows it: a status in a file is of another day, but somebody may ask for something
+        // known only to the control plane that runs it: a status in a file is outdated, but may carry a request
         return carry_ramp(&stored["status"], members);
     }
     if kind.body() == Body::Spec
@@ -56,7 +57,7 @@ pub fn carry(stored: &Value, document: &mut Value, kind: Kind) {
     }
 }
 
-/// Keeps the stored status of a rollout, with what the document asks for.
+/// Keeps the stored status of a rollout, with the request of the document.
 fn carry_ramp(known: &Value, members: &mut Map<String, Value>) {
     let said = members.shift_remove("status");
     let asked = said.as_ref().and_then(|said| said.get("asked")).filter(|asked| asked.is_object());
@@ -69,7 +70,7 @@ fn carry_ramp(known: &Value, members: &mut Map<String, Value>) {
     members.insert("status".into(), Value::Object(status));
 }
 
-/// Whether a control plane wrote the zone of the label into the inbounds of a stored Dataplane.
+/// Returns `true` if a control plane wrote the zone of the label into the inbounds of a stored Dataplane.
 fn is_tagged(stored: &Value) -> bool {
     let zone = stored["labels"].get(ZONE_TAG);
     let inbounds = stored["networking"]["inbound"].as_array();
@@ -84,7 +85,7 @@ fn carry_status(known: &Map<String, Value>, said: &mut Map<String, Value>) {
     }
 }
 
-/// Whether a value is what a client sends of a member that it knows nothing about.
+/// Returns `true` if a client sends this value for a member that it does not know.
 fn says_nothing(value: &Value) -> bool {
     match value {
         Value::Null => true,

@@ -1,4 +1,4 @@
-//! Who has which certificate, as an API tells it.
+//! Certificates of proxies, as an API reports them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,28 +8,28 @@ use model::ProxyKey;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The certificates of the proxies that attach to the control planes of a store, and the authorities that sign them.
+/// Certificates of the proxies that attach to the control planes of a store, and the authorities that sign them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CertificateReport {
-    /// The authorities, by mesh and name.
+    /// Authorities, by mesh and name.
     pub authorities: Vec<AuthorityRow>,
-    /// The proxies that asked for a certificate, by mesh and name.
+    /// Proxies that asked for a certificate, by mesh and name.
     pub proxies: Vec<CertificateRow>,
-    /// What proxies need to dial services outside the mesh, by part, mesh and service.
+    /// Secrets that proxies need to dial services outside the mesh, by part, mesh and service.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outside: Vec<OutsideRow>,
 }
 
 impl CertificateReport {
-    /// The proxies that have a certificate, each with what is known of it.
+    /// Proxies that have a certificate, each with its row.
     pub fn certified(&self) -> impl Iterator<Item = (ProxyKey, &CertificateRow)> {
         let have = self.proxies.iter().filter(|row| row.serial.is_some());
         have.map(|row| (ProxyKey::new(row.mesh.as_str(), row.name.as_str()), row))
     }
 
-    /// The same with what other control planes on the store tell of their proxies. A proxy that moved over is known to both for a
-    /// moment: the certificate that was made last counts.
+    /// Returns the report with the rows of other control planes on the store added. A proxy that moved is known to
+    /// both for a moment: the certificate that was issued last counts.
     #[must_use]
     pub fn with(&self, elsewhere: &[Arc<CertificateRow>]) -> Self {
         let mut proxies: BTreeMap<(String, String), &CertificateRow> = BTreeMap::new();
@@ -43,94 +43,94 @@ impl CertificateReport {
     }
 }
 
-/// That certificates are to be made anew, as control planes on one store tell each other.
+/// Order to renew certificates, as exchanged by control planes on one store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Rotation {
-    /// What tells it from others.
+    /// Unique ID of the order.
     pub id: Arc<str>,
-    /// Of which mesh; absent: of all.
+    /// Mesh whose certificates are renewed; absent: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mesh: Option<String>,
-    /// Of which proxy of the mesh; absent: of all.
+    /// Proxy of the mesh whose certificate is renewed; absent: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy: Option<String>,
 }
 
 impl Rotation {
-    /// Whether it is about the certificate of a proxy.
+    /// Returns `true` if the order covers the certificate of a proxy.
     pub fn concerns(&self, mesh: &str, proxy: &str) -> bool {
         let is = |wanted: &Option<String>, name: &str| wanted.as_deref().is_none_or(|wanted| wanted == name);
         is(&self.mesh, mesh) && is(&self.proxy, proxy)
     }
 }
 
-/// A secret that proxies need to dial a service outside the mesh.
+/// Secret that proxies need to dial a service outside the mesh.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OutsideRow {
-    /// Its mesh.
+    /// Mesh of the service.
     pub mesh: String,
-    /// The MeshExternalService.
+    /// Name of the MeshExternalService.
     pub service: String,
-    /// What it is: `authority`, or `client certificate`.
+    /// Purpose of the secret: `authority`, or `client certificate`.
     pub part: String,
-    /// When the first of its certificates ends; absent: it cannot be loaded.
+    /// Expiry of the first of its certificates to expire; absent: it cannot be loaded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends: Option<Timestamp>,
-    /// Why it cannot be loaded, and nobody dials the service; absent: it can.
+    /// Reason why it cannot be loaded, so that no proxy dials the service; absent: it can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }
 
-/// An authority.
+/// Authority that signs certificates of proxies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AuthorityRow {
-    /// Its mesh.
+    /// Mesh of the authority.
     pub mesh: String,
-    /// Which it is: the CA of the mesh, or a MeshIdentity.
+    /// Name of the authority: the CA of the mesh, or a MeshIdentity.
     pub name: String,
-    /// When its certificate ends; absent: it cannot be read.
+    /// Expiry of its certificate; absent: it cannot be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends: Option<Timestamp>,
-    /// Why it signs nothing; absent: it does.
+    /// Reason why it signs nothing; absent: it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
-    /// How many authorities that it replaced are still believed.
+    /// Number of replaced authorities that are still trusted.
     pub former: usize,
 }
 
-/// The certificate of a proxy.
+/// Certificate of a proxy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CertificateRow {
-    /// Its mesh.
+    /// Mesh of the proxy.
     pub mesh: String,
-    /// Its name.
+    /// Name of the proxy.
     pub name: String,
-    /// The control plane that it attaches to, where that is not the one that was asked.
+    /// Control plane that it attaches to; absent: the one that was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control_plane: Option<String>,
-    /// Who signs, as in [`AuthorityRow::name`].
+    /// Signing authority, as in [`AuthorityRow::name`].
     pub authority: String,
-    /// Its URI names, in their order.
+    /// URI names of the certificate, in their order.
     pub uris: Vec<String>,
-    /// The serial number of its certificate, in hexadecimal digits; absent: it has none.
+    /// Serial number of its certificate, in hexadecimal digits; absent: it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serial: Option<String>,
-    /// When that was made; absent: it has none.
+    /// Time of issue; absent: no certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made: Option<Timestamp>,
-    /// When that ends; absent: it has none.
+    /// Expiry; absent: no certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends: Option<Timestamp>,
-    /// When it is made anew; absent: it has none.
+    /// Time of renewal; absent: no certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renews: Option<Timestamp>,
-    /// How many certificates were made for it since it attached.
+    /// Number of certificates issued for it since it attached.
     pub made_count: u64,
-    /// Why it has none, or no new one; absent: nothing is wrong.
+    /// Reason why it has no certificate, or no renewed one; absent: there is no problem.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Resources into what the proxies of this process should run. Pure: no file, socket or clock.
+//! Compiler of resources into the configuration of the proxies of this process. Pure: no file, socket or clock.
 //!
 //! ```text
 //!  Ledger ──▶ Snapshot ──▶ Plan of each proxy in scope ──▶ Told, in each dialect ──(equal to the last?)──▶ change
@@ -41,45 +41,46 @@ use crate::Ledger;
 use crate::addresses::tags;
 use crate::problem_of;
 
-/// Turns resources into what should run.
+/// Compiler of resources into the configuration of proxies.
 #[derive(Clone, Debug)]
 pub struct Compiler {
-    /// What plans depend on besides resources.
+    /// Input of plans besides resources.
     pub context: Context,
-    /// Which proxies.
+    /// Proxies to plan for.
     pub scope: Scope,
-    /// How Envoy is told what it must do.
+    /// Options of the configuration of Envoy.
     pub envoy: EnvoyOptions,
 }
 
-/// What the proxies in scope should run at one moment.
+/// Configuration of the proxies in scope at one moment.
 #[derive(Clone, Debug)]
 pub struct Compiled {
     /// All resources.
     pub snapshot: Arc<Snapshot>,
-    /// The proxies in scope.
+    /// Proxies in scope.
     pub proxies: BTreeMap<ProxyId, CompiledProxy>,
-    /// How many of them were planned for this state; the others are as they were in the state before.
+    /// Number of proxies that were planned for this state; the others are as in the state before.
     pub planned: usize,
-    /// How Envoy is told what it must do.
+    /// Options of the configuration of Envoy.
     envoy: EnvoyOptions,
-    /// What they are told alike. It goes from state to state, as the plans' common parts go from snapshot to snapshot.
+    /// Common parts of the configuration, passed from state to state as the plans' common parts are from snapshot to
+    /// snapshot.
     commons: Arc<Commons>,
 }
 
-/// What one proxy should run.
+/// Configuration of one proxy.
 #[derive(Clone, Debug)]
 pub struct CompiledProxy {
-    /// The plan.
+    /// Plan.
     pub plan: Arc<Plan>,
-    /// The same in the words of each dialect.
+    /// Plan, encoded in each dialect.
     pub told: Arc<Told>,
-    /// What the plan depends on.
+    /// Input that the plan depends on.
     pub reads: Arc<Reads>,
 }
 
 impl Compiler {
-    /// Nothing at all: what runs before anything was compiled.
+    /// Empty configuration, in force before anything was compiled.
     pub fn nothing(&self) -> Compiled {
         let none: [Resource; 0] = [];
         Compiled {
@@ -96,20 +97,20 @@ impl Compiler {
         self.plan_all(ledger.resources().cloned())
     }
 
-    /// The same from resources, wherever they come from and in whatever order.
+    /// Plans every proxy in scope by these resources, in any order.
     pub fn plan_all(&self, resources: impl IntoIterator<Item = Arc<Resource>>) -> Compiled {
         let resources: Vec<Arc<Resource>> = resources.into_iter().collect();
         let context = self.context_of(&resources, &self.context.tag_addresses);
         self.plan(Snapshot::new(resources, context), Arc::default(), |_| Before::Nothing)
     }
 
-    /// The same as [`Compiler::compile`], made from an earlier state: only proxies whose plans read something that is
-    /// different now are planned again, and what comes out equal is shared with the earlier state.
+    /// Compiles as [`Compiler::compile`], from an earlier state: only proxies whose plans read something that has
+    /// changed are planned again, and equal results are shared with the earlier state.
     pub fn recompile(&self, before: &Compiled, ledger: &Ledger) -> Compiled {
         self.plan_again(before, ledger.resources().cloned())
     }
 
-    /// The same from resources, wherever they come from and in whatever order.
+    /// Recompiles from these resources, in any order.
     pub fn plan_again(
         &self,
         before: &Compiled,
@@ -131,7 +132,7 @@ impl Compiler {
         })
     }
 
-    /// What plans depend on besides these resources. Tag-based services keep the virtual IPs that they had.
+    /// Input of plans besides these resources. Tag-based services keep the virtual IPs in `had`.
     fn context_of(&self, resources: &[Arc<Resource>], had: &TagAddresses) -> Context {
         let mut context = self.context.clone();
         if let Some(range) = context.tag_range {
@@ -140,7 +141,7 @@ impl Compiler {
         context
     }
 
-    /// Plans the proxies in scope that need it, on all cores: each is planned for itself.
+    /// Plans the proxies in scope that need it, on all cores: each independently.
     fn plan<'a>(
         &self,
         snapshot: Snapshot,
@@ -165,7 +166,7 @@ impl Compiler {
         Compiled { snapshot: Arc::new(snapshot), proxies, planned, envoy: self.envoy, commons }
     }
 
-    /// Plans one proxy. What is equal to `old` is shared with it.
+    /// Plans one proxy. Parts equal to `old` are shared with it.
     fn plan_one(
         &self,
         snapshot: &Snapshot,
@@ -188,7 +189,7 @@ impl Compiler {
 }
 
 impl CompiledProxy {
-    /// A listener as our own proxy carries it, by its name in the plan; `None`: it has none of that name.
+    /// Listener as our own proxy carries it, by its name in the plan; `None`: there is none of that name.
     pub fn carried(&self, proxy: &ProxyId, listener: &str) -> Option<Arc<l4::config::Listener>> {
         let resources = &*self.told.l4().resources;
         let config = Config::parse(&[(ProxyName::new(proxy.to_string()), resources)]).ok()?;
@@ -196,21 +197,21 @@ impl CompiledProxy {
     }
 }
 
-/// What is known of a proxy from the state before.
+/// Plan of a proxy in the state before.
 enum Before<'a> {
     Nothing,
-    /// It read something that is different now.
+    /// The plan read something that has changed.
     Touched(&'a CompiledProxy),
     Untouched(&'a CompiledProxy),
 }
 
 impl Compiled {
-    /// How Envoy is told what it must do.
+    /// Options of the configuration of Envoy.
     pub fn envoy(&self) -> EnvoyOptions {
         self.envoy
     }
 
-    /// Whether proxies of a family would be told the same.
+    /// Returns `true` if proxies of a family get the same configuration.
     pub fn tells_the_same(&self, other: &Compiled, family: Family) -> bool {
         self.proxies.len() == other.proxies.len()
             && self.proxies.iter().zip(&other.proxies).all(|((key, proxy), (other_key, other))| {
@@ -218,20 +219,20 @@ impl Compiled {
             })
     }
 
-    /// Says to an Envoy what these proxies must do, on all cores: whoever is told afterwards need not wait for it, and
-    /// what cannot be said is known before anything comes into force.
+    /// Encodes the configuration of these proxies for Envoy, on all cores: later callers need not wait for it, and
+    /// encoding errors are known before anything comes into force.
     pub fn say_to_envoy<'a>(&self, proxies: impl IntoIterator<Item = &'a ProxyId>) {
         let told: Vec<&Told> =
             proxies.into_iter().filter_map(|key| Some(&*self.proxies.get(key)?.told)).collect();
         parallel::each(&told, |told| told.envoy().is_ok());
     }
 
-    /// A resource of the state; `None`: it has none of that key.
+    /// Resource of the state; `None`: there is none with that key.
     fn resource(&self, key: &ResourceKey) -> Option<&Resource> {
         self.snapshot.named(key.kind, key.mesh_or_empty(), &key.name)
     }
 
-    /// The same, apart by the address of the proxies: the proxies of one host.
+    /// Splits the state by the address of the proxies: the proxies of one host each.
     fn by_host(&self) -> Vec<Compiled> {
         let mut hosts: BTreeMap<String, BTreeMap<ProxyId, CompiledProxy>> = BTreeMap::new();
         for (key, proxy) in &self.proxies {
@@ -248,8 +249,8 @@ impl Compiled {
         hosts.into_values().map(of_host).collect()
     }
 
-    /// The routes that speak about proxies in scope and decide nothing on any of them, with the reason in words. Those
-    /// whose destination nobody here dials are none of this: they are for others.
+    /// Routes that select proxies in scope and decide nothing on any of them, with the reason in words. Routes whose
+    /// destination no proxy here dials are left out: they are for others.
     pub fn idle_routes(&self) -> BTreeMap<String, String> {
         let mut idle = BTreeMap::new();
         let mut busy = BTreeSet::new();
@@ -275,13 +276,13 @@ impl Compiled {
         idle
     }
 
-    /// Whether any proxy in scope has something to listen on.
+    /// Returns `true` if any proxy in scope has something to listen on.
     pub fn is_runnable(&self) -> bool {
         self.proxies.values().any(|CompiledProxy { plan, .. }| !plan.listeners.is_empty())
     }
 }
 
-/// That tag-based services have no virtual IP, if that is so.
+/// Problem of tag-based services without a virtual IP, if there are any.
 fn without_addresses(compiled: &Compiled) -> Option<Problem> {
     let context = compiled.snapshot.context();
     let resources = compiled.snapshot.resources().iter().map(Arc::as_ref);
@@ -292,16 +293,16 @@ fn without_addresses(compiled: &Compiled) -> Option<Problem> {
     (without > 0).then(|| Problem { severity: Severity::Warning, help, ..problem_of("", message) })
 }
 
-/// What the operator should know about a state, though it stops nothing: references that lead nowhere, what plans remark,
-/// and what proxies of `families` cannot do; none are named where nobody knows yet of which the proxies will be. A remark
-/// about several proxies is made once, at the Dataplane of the first.
+/// Warnings about a state, which do not block it: dangling references, warnings of plans, and features that proxies of
+/// `families` lack; `families` is empty while the families are unknown. A warning about several proxies is made once,
+/// at the Dataplane of the first.
 pub fn warnings(
     compiled: &Compiled,
     dangling: &[Dangling],
     ledger: &Ledger,
     families: &[Family],
 ) -> Problems {
-    // what the planner met there is told better at the reference itself
+    // the reference itself is the better place for what the planner reports there
     let is_told = |warning: &Warning| dangling.iter().any(|it| it.is_meant_by(warning));
     let mut remarks: BTreeMap<Cow<'_, str>, Vec<&ProxyId>> = BTreeMap::new();
     for (key, CompiledProxy { plan, told, reads: _ }) in &compiled.proxies {

@@ -1,4 +1,4 @@
-//! What a control plane writes into a document that it stores: nobody has it in files.
+//! Computed parts of stored documents, written by a control plane: files never have them.
 
 use model::Resource;
 use model::kind::Kind;
@@ -6,10 +6,11 @@ use model::reference::ZONE_TAG;
 use model::resource::DISPLAY_NAME_LABEL;
 use serde_json::{Map, Value, json};
 
-/// Writes into a document in the Universal format what a control plane computes of it: the labels of `resource`, which is what
-/// the document means, and in a zone the zone of a Dataplane's inbounds.
+/// Writes into a document in the Universal format the parts that a control plane computes: the labels of `resource`,
+/// which is the parsed document, and in a zone the zone of a Dataplane's inbounds.
 ///
-/// A resource of a zone has no display name but its name: such a label is of copies (spec 09 §8.2), and of documents that say it.
+/// A resource of a zone has no display name but its name: such a label belongs to copies (spec 09 §8.2), and to
+/// documents that set it.
 pub fn complete(document: &mut Value, resource: &Resource, zone: Option<&str>) {
     let Some(members) = document.as_object_mut() else { return };
     let is_said = members.get("labels").is_some_and(|labels| labels.get(DISPLAY_NAME_LABEL).is_some());
@@ -25,8 +26,8 @@ pub fn complete(document: &mut Value, resource: &Resource, zone: Option<&str>) {
     }
 }
 
-/// Writes the zone of a Dataplane's labels into the tags of its inbounds and of its gateway. What has no tags is left without:
-/// a zone alone names no service.
+/// Writes the zone of a Dataplane's labels into the tags of its inbounds and of its gateway. An inbound without tags
+/// stays without: a zone alone names no service.
 pub(crate) fn tag_zone(dataplane: &mut Map<String, Value>) {
     let zone = dataplane.get("labels").and_then(|labels| labels.get(ZONE_TAG)).cloned();
     let (Some(zone), Some(networking)) = (zone, dataplane.get_mut("networking")) else { return };
@@ -37,7 +38,7 @@ pub(crate) fn tag_zone(dataplane: &mut Map<String, Value>) {
     });
 }
 
-/// Takes the zone of a Dataplane's labels out of the tags where it stands.
+/// Removes the zone of a Dataplane's labels from the tags that have it.
 pub(crate) fn untag_zone(dataplane: &mut Map<String, Value>) {
     let zone = dataplane.get("labels").and_then(|labels| labels.get(ZONE_TAG)).cloned();
     let (Some(zone), Some(networking)) = (zone, dataplane.get_mut("networking")) else { return };

@@ -1,4 +1,4 @@
-//! What one text says, wherever it stands: its bytes, read and parsed.
+//! Parsed content of one text, wherever it is stored.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,32 +6,32 @@ use std::sync::Arc;
 use model::draft::{self, Document, Options};
 use model::{FieldPath, Problem, Problems, Resource, ResourceKey, Severity, Violation};
 
-/// A file, or another text of documents, that was read. Immutable: a changed file is new content.
+/// Content of a file, or of another text of documents. Immutable: a changed file is new content.
 #[derive(Clone, Debug)]
 pub struct Content {
-    /// What stood in it.
+    /// Bytes of the text.
     pub bytes: Vec<u8>,
-    /// Its resources, in the order of the file.
+    /// Resources, in the order of the file.
     pub entries: Vec<Arc<Entry>>,
-    /// All that is wrong or doubtful with it on its own.
+    /// All problems of the content on its own.
     pub problems: Problems,
-    /// How many of its documents are of a kind that the profile does not have, or that nobody knows. Each is one of the
-    /// errors among the problems, and says nothing about the others.
+    /// Number of documents of a kind that is unknown, or not in the profile. Each is one of the errors among the
+    /// problems, and implies nothing about the others.
     pub strangers: usize,
     readable: bool,
 }
 
-/// One resource of a file, and where each part of it stands.
+/// Resource of a file, with the position of each of its parts.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// The document.
+    /// Document.
     pub document: Document,
-    /// What it means.
+    /// Parsed resource.
     pub resource: Arc<Resource>,
 }
 
 impl Content {
-    /// Reads a file. Never fails: what is wrong becomes problems.
+    /// Parses a file. Never fails: all errors become problems.
     pub fn read(name: &str, bytes: &[u8], options: &Options) -> Self {
         let (documents, mut problems) = draft::read_bytes(name, bytes);
         let (mut entries, mut strangers) = (Vec::new(), 0);
@@ -48,35 +48,35 @@ impl Content {
         content
     }
 
-    /// A file that exists and cannot be read.
+    /// Content of a file that exists and cannot be read.
     pub fn unreadable(name: &str, why: &str) -> Self {
         let problems = Problems::from_iter([problem_of(name, format!("cannot be read: {why}"))]);
         Self { bytes: Vec::new(), entries: Vec::new(), problems, strangers: 0, readable: false }
     }
 
-    /// Whether its bytes could be read.
+    /// Returns `true` if its bytes could be read.
     pub fn is_readable(&self) -> bool {
         self.readable
     }
 
-    /// Content of these parts, as [`Content::read`] would have made it.
+    /// Creates content of these parts, as [`Content::read`] would have made it.
     pub fn of(bytes: &[u8], entries: Vec<Arc<Entry>>, problems: Problems) -> Self {
         let mut content = Self { bytes: bytes.to_vec(), entries, problems, strangers: 0, readable: true };
         content.refuse_repetition();
         content
     }
 
-    /// Whether it may come into force: it has no error. Warnings stop nothing.
+    /// Returns `true` if it may come into force: it has no error. Warnings do not block.
     pub fn is_good(&self) -> bool {
         !self.problems.has_errors()
     }
 
-    /// Whether it would be good without its [strangers](Content::strangers).
+    /// Returns `true` if it would be good without its [strangers](Content::strangers).
     pub fn is_good_beside_strangers(&self) -> bool {
         self.problems.errors() <= self.strangers
     }
 
-    /// The text, with a mark where it is no UTF-8.
+    /// Text, with a mark in place of invalid UTF-8.
     pub fn text(&self) -> Arc<str> {
         String::from_utf8_lossy(&self.bytes).into()
     }
@@ -97,7 +97,7 @@ impl Content {
 }
 
 impl Entry {
-    /// The problem of being the second one with this name.
+    /// Problem of being the second resource with this name.
     pub fn repeats(&self, first: &Entry) -> Problem {
         Problem {
             source: self.document.source().clone(),
@@ -112,7 +112,7 @@ impl Entry {
         }
     }
 
-    /// Where the resource is named, or at least begins.
+    /// Position of the resource's name, or else of its beginning.
     pub fn name_position(&self) -> Option<model::violation::Position> {
         let root = FieldPath::root();
         let value = self.document.value();
@@ -135,7 +135,7 @@ impl Entry {
     }
 }
 
-/// A problem with a whole source, without a place in it.
+/// Problem with a whole source, without a position in it.
 pub fn problem_of(source: &str, message: impl Into<String>) -> Problem {
     Problem {
         source: source.into(),

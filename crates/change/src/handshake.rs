@@ -1,6 +1,8 @@
-//! Who two proxies would prove to be to each other, and which of them would refuse the handshake: by their plans, before anybody dials.
+//! Handshakes of two proxies by their plans, before any connection: the certificates of both, and which end would
+//! refuse the other.
 //!
-//! Dates, keys and signatures are not looked at: certificates are taken to be issued as plans say, by whoever they name.
+//! Dates, keys and signatures are not checked: certificates are assumed to be issued as planned, by the named
+//! authority.
 
 use std::fmt;
 
@@ -8,38 +10,38 @@ use model::policy::TlsVersion;
 use plan::{Mtls, PeerNames, ProxyTls, Sourced, TlsParams, Trust};
 use serde::Serialize;
 
-/// What a handshake between two proxies of a mesh would show.
+/// Outcome of a handshake between two proxies of a mesh.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Handshake {
-    /// The certificate of who connects.
+    /// Certificate of the client.
     pub client: Certificate,
-    /// That of who is connected to.
+    /// Certificate of the server.
     pub server: Certificate,
-    /// The server name that the client asks for; absent where it does not dial this inbound.
+    /// Server name (SNI) of the client; absent: it does not dial this inbound.
     pub server_name: Option<String>,
-    /// Which end would refuse the other, and why; absent: neither, as far as plans can tell.
+    /// End that would refuse the other, and the reason; absent: neither, as far as plans can tell.
     pub refused: Option<String>,
 }
 
-/// A certificate, as it is to be issued.
+/// Certificate as it is to be issued.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Certificate {
-    /// The URI names in it, in their order; none where it cannot be issued.
+    /// URI names in it, in their order; empty: it cannot be issued.
     pub names: Vec<String>,
-    /// Who issues it: a backend of the mesh, or a MeshIdentity.
+    /// Issuer: a backend of the mesh, or a MeshIdentity.
     pub issued_by: String,
 }
 
-/// Who connects, with what it knows of the endpoint; and who is connected to.
+/// Ends of a handshake: the client, with its settings for the endpoint, and the server.
 pub(crate) struct Ends<'a> {
     pub(crate) client: &'a Mtls,
-    /// `None`: it does not dial the inbound.
+    /// Settings of the client for the endpoint; `None`: it does not dial the inbound.
     pub(crate) dials: Option<&'a ProxyTls>,
     pub(crate) server: &'a Mtls,
     pub(crate) takes: &'a TlsParams,
-    /// With which of these a name of the client must begin; none: any will do.
+    /// Prefixes of which a name of the client must have one; empty: any name.
     pub(crate) takes_names: &'a [String],
 }
 
@@ -91,7 +93,7 @@ fn refused(Ends { client, dials, server, takes, takes_names }: &Ends<'_>) -> Opt
     })
 }
 
-/// Why `whose` certificate with these names is not believed by a proxy that takes it to be of a mesh.
+/// Reason why the certificate of `whose`, with these names, is not trusted by a proxy that assumes the mesh `mesh`.
 fn distrust(believer: &Mtls, whose: &Mtls, names: &[String], mesh: &str) -> Option<String> {
     let only_ca = || {
         let is_of_it = !whose.has_workload_identity() && whose.mesh == mesh;
@@ -100,7 +102,7 @@ fn distrust(believer: &Mtls, whose: &Mtls, names: &[String], mesh: &str) -> Opti
             .then(|| format!("it believes the CA of mesh {mesh} only, and the certificate is of {issuer}"))
     };
     match &believer.trust {
-        // who the agent vouches for is known to it alone
+        // the agent alone knows the domains that it vouches for
         Trust::Spire => None,
         // another mesh vouches for its own
         Trust::Domains { .. } if mesh != believer.mesh => only_ca(),
@@ -117,7 +119,7 @@ fn distrust(believer: &Mtls, whose: &Mtls, names: &[String], mesh: &str) -> Opti
     }
 }
 
-/// Why a server with these names is not the one that was meant.
+/// Reason why a server with these names is not the intended one.
 fn misnamed(wanted: &PeerNames, names: &[String]) -> Option<String> {
     let (is_one, wanted) = match wanted {
         PeerNames::Any => return None,
@@ -129,7 +131,7 @@ fn misnamed(wanted: &PeerNames, names: &[String]) -> Option<String> {
     (!is_one).then(|| format!("it wants {wanted}, and the certificate says {}", names.join(", ")))
 }
 
-/// Why two ends speak no version that both may.
+/// Reason why two ends have no TLS version in common.
 fn no_common_version(client: &TlsParams, server: &TlsParams) -> Option<String> {
     let said = |bound: &Option<Sourced<TlsVersion>>| {
         bound.as_ref().map(|it| it.value).filter(|version| *version != TlsVersion::Auto)

@@ -1,12 +1,12 @@
-//! Routes of other systems into ours: documents in, documents out, and what could not be carried over. Pure.
+//! Import of routes of other systems: documents in, our documents and notes about losses out. Pure.
 //!
 //! ```text
 //!  TCPRoute, VirtualService (+ DestinationRule) ──import──▶ MeshTCPRoutes, and a note for each thing that was lost
 //! ```
 //!
-//! Nothing is guessed in silence: a field that has no counterpart, or an order that means something else here, is a
-//! note with its place. What would take more or other connections than the source does is refused. Services are named, not
-//! made: where nothing can be named, the note says what to write.
+//! Nothing is guessed silently: a field that has no counterpart, or an order that means something else here, gets a
+//! note with its place. A route that would take more or other connections than its source is refused. Services are
+//! referenced, not created: where no name is possible, the note says what to write.
 
 mod gateway_api;
 mod istio;
@@ -23,28 +23,28 @@ pub use note::Note;
 use note::Origin;
 use route::Route;
 
-/// Whose documents are imported.
+/// System whose documents are imported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum From {
-    /// The Gateway API of Kubernetes: TCPRoute, of `v1` and its alphas, with the Gateways that it is attached to.
+    /// Gateway API of Kubernetes: TCPRoute, of `v1` and its alphas, with the Gateways that it is attached to.
     GatewayApi,
     /// Istio: VirtualService, with the DestinationRules that define its subsets.
     Istio,
 }
 
-/// What became of the documents.
+/// Result of an import.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Imported {
-    /// Our documents, in the Universal format and in the order of what they come from.
+    /// Our documents, in the Universal format and in the order of their sources.
     pub resources: Vec<Value>,
-    /// What could not be carried over, and what to look at; in the order of the documents.
+    /// Notes about losses and points to check, in the order of the documents.
     pub notes: Vec<Note>,
 }
 
-/// What is made of the documents of one system.
+/// Result from the documents of one system.
 #[derive(Debug, Default)]
 struct Made<'a> {
-    /// Documents beside the routes, without their mesh, and what they come from.
+    /// Documents besides the routes, without their mesh, each with its source.
     others: Vec<(Origin<'a>, Value)>,
     routes: Vec<Route<'a>>,
     notes: Vec<Note>,

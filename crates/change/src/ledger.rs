@@ -1,4 +1,4 @@
-//! Resources by who they are.
+//! Resources by identity.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,43 +8,43 @@ use plan::ProxyId;
 
 use crate::content::Entry;
 
-/// Resources, each once, with the documents that they were read from: those in force, or those that could be.
+/// Set of resources, each once, with the documents that they were read from: those in force, or a proposal.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
     entries: BTreeMap<ResourceKey, Arc<Entry>>,
 }
 
-/// A state of all resources that a source offers.
+/// Candidate state: all resources that a source offers.
 #[derive(Clone, Debug, Default)]
 pub struct Candidate {
-    /// The resources.
+    /// Resources.
     pub ledger: Ledger,
-    /// The sources, such as files, that say something else than what is in force of them.
+    /// Sources, such as files, whose content differs from the state in force.
     pub changed: BTreeSet<Arc<str>>,
 }
 
 impl Ledger {
-    /// The resources alone, by key.
+    /// Resources alone, by key.
     pub fn resources(&self) -> impl ExactSizeIterator<Item = &Arc<Resource>> {
         self.entries.values().map(|entry| &entry.resource)
     }
 
-    /// The resources with their documents, by key.
+    /// Resources with their documents, by key.
     pub fn entries(&self) -> impl ExactSizeIterator<Item = (&ResourceKey, &Arc<Entry>)> {
         self.entries.iter()
     }
 
-    /// One of them; `None`: it has none of that key.
+    /// Entry of a key; `None`: there is none.
     pub fn get(&self, key: &ResourceKey) -> Option<&Arc<Entry>> {
         self.entries.get(key)
     }
 
-    /// The resource that stands for a proxy; `None`: there is none of that name.
+    /// Resource that stands for a proxy; `None`: there is none of that name.
     pub fn of_proxy(&self, proxy: &ProxyId) -> Option<&Arc<Entry>> {
         self.get(&proxy.resource())
     }
 
-    /// A problem that a proxy has with what it should run, told where the resource that stands for it is named.
+    /// Problem of a proxy with its configuration, placed at the name of the resource that stands for it.
     pub fn problem_of_proxy(
         &self,
         proxy: &ProxyId,
@@ -54,7 +54,7 @@ impl Ledger {
         self.problem_of(&proxy.resource(), severity, message)
     }
 
-    /// A problem with a resource, told where that is named.
+    /// Problem of a resource, placed at its name.
     pub(crate) fn problem_of(
         &self,
         key: &ResourceKey,
@@ -72,7 +72,7 @@ impl Ledger {
         }
     }
 
-    /// This as a candidate to take the place of another.
+    /// Candidate of these resources to replace another ledger.
     pub fn instead_of(&self, other: &Ledger) -> Candidate {
         let is_new = |(key, entry): &(&ResourceKey, &Arc<Entry>)| {
             other.get(key).is_none_or(|old| !Arc::ptr_eq(old, entry))
@@ -82,36 +82,36 @@ impl Ledger {
         Candidate { ledger: self.clone(), changed }
     }
 
-    /// Takes one in, in place of what had its key.
+    /// Adds an entry, replacing the one with the same key.
     pub fn put(&mut self, entry: Arc<Entry>) {
         self.entries.insert(entry.resource.key(), entry);
     }
 
-    /// Takes one out, if it is there.
+    /// Removes the entry of a key, if there is one.
     pub fn remove(&mut self, key: &ResourceKey) {
         self.entries.remove(key);
     }
 
-    /// The resources with their documents, as they are written: by source, and in the order of each.
+    /// Entries as they are written: by source, and in the order of each.
     pub fn as_written(&self) -> Vec<Arc<Entry>> {
         let mut entries: Vec<Arc<Entry>> = self.entries.values().cloned().collect();
         entries.sort_by_key(|entry| (entry.document.source().clone(), entry.document.start()));
         entries
     }
 
-    /// How many there are.
+    /// Number of resources.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there are none.
+    /// Returns `true` if there are no resources.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 }
 
 impl FromIterator<Arc<Entry>> for Ledger {
-    /// Of several with one key the last counts.
+    /// Of several entries with one key the last counts.
     fn from_iter<T: IntoIterator<Item = Arc<Entry>>>(entries: T) -> Self {
         Self { entries: entries.into_iter().map(|entry| (entry.resource.key(), entry)).collect() }
     }

@@ -1,22 +1,22 @@
-//! The law of a change: what resources make proxies run, what differs when they change, and how far a change has come.
+//! Effects of changes: the configuration of proxies from resources, its differences, and the progress of a change.
 //!
 //! ```text
-//!  Content (a file, read) ──▶ Ledger ──compile──▶ Compiled: a Told for each proxy ──changes, preview──▶ what differs
-//!                                                     └──▶ Rollout, FleetReport ◀── what proxies say
+//!  Content (a file, read) ──▶ Ledger ──compile──▶ Compiled: a Told for each proxy ──changes, preview──▶ changes
+//!                                                     └──▶ Rollout, FleetReport ◀── answers of proxies
 //! ```
 //!
 //! * [`Ledger`] — resources by [`ResourceKey`](model::ResourceKey), with the documents that they were read from
-//! * [`compile`] — a ledger into what every proxy should run, in every dialect; what is wrong or doubtful with it
-//! * [`preview`] — what a change would do, before it is made
+//! * [`compile`] — a ledger into the configuration of every proxy, in every dialect; its errors and warnings
+//! * [`preview`] — effects of a change, before it is made
 //! * [`addresses`] — virtual IPs and host names of services
-//! * [`permitted()`] — whether one proxy may connect to another, by which rule, and whether either would refuse the handshake
+//! * [`permitted()`] — permission of one proxy to connect to another, the deciding rule, and the handshake's outcome
 //! * [`import`] — routes of other systems into ours
-//! * [`ramp`] — how a MeshTCPRollout goes on
-//! * [`rollout`], [`report`] — how far changes have come, as values that travel; [`replica`] — between control planes, too
-//! * [`story`] — why one connection went where it went
-//! * [`traffic`] — what connections did: counted by proxies, merged, and how fast it went lately
+//! * [`ramp`] — progress of a MeshTCPRollout
+//! * [`rollout`], [`report`] — progress of changes, as values that travel; [`replica`] — between control planes, too
+//! * [`story`] — explanation of one connection's route
+//! * [`traffic`] — counters of connections from proxies, merged, with recent rates
 //!
-//! It does no IO and knows neither where resources come from nor who watches.
+//! It does no IO and is independent of the source of resources and of observers.
 #![forbid(unsafe_code)]
 
 pub mod addresses;

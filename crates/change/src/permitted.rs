@@ -1,4 +1,4 @@
-//! Whether one proxy may connect to another, and by which rule: the law that the proxy itself decides by, asked beforehand.
+//! Permission of one proxy to connect to another, and the deciding rule: the proxy's own decision, computed beforehand.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,31 +12,31 @@ use serde::Serialize;
 use crate::compile::Compiled;
 use crate::handshake::{Ends, Handshake};
 
-/// The answer for one inbound.
+/// Answer for one inbound.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Permitted {
-    /// Who connects, as `mesh/name`.
+    /// Client, as `mesh/name`.
     pub from: String,
-    /// To whom, as `mesh/name`.
+    /// Server, as `mesh/name`.
     pub to: String,
-    /// The listener.
+    /// Inbound listener.
     pub inbound: String,
-    /// Whether it may.
+    /// `true`: the connection is permitted.
     pub may: bool,
-    /// The policy that says so, and the place in it; absent where none does.
+    /// Policy that decides, and the place in it; absent: no policy does.
     pub by: Option<String>,
-    /// Why, where no policy says so.
+    /// Reason, if no policy decides.
     pub why: Option<String>,
-    /// Whether it counts as if it might not.
+    /// `true`: the connection counts as denied by shadow rules.
     pub shadow_denied: bool,
-    /// Who both would prove to be; absent where no TLS of a mesh is spoken.
+    /// Certificates of both ends; absent: no mesh TLS is spoken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub handshake: Option<Handshake>,
 }
 
-/// Whether `from` may connect to whoever is called `to`: a Dataplane, by `NAME` or `MESH/NAME`, or those behind a service.
-/// One answer an inbound, sorted by proxy and listener; none where nobody is called so.
+/// Returns the answers about connections of `from` to `to`: a Dataplane, by `NAME` or `MESH/NAME`, or the endpoints of
+/// a service. One answer for each inbound, sorted by proxy and listener; empty: no such name.
 pub fn permitted(compiled: &Compiled, from: &ProxyId, to: &str) -> Vec<Permitted> {
     let Some(own) = compiled.proxies.get(from) else { return Vec::new() };
     let targets = targets(compiled, from, &own.plan, to);
@@ -51,10 +51,10 @@ pub fn permitted(compiled: &Compiled, from: &ProxyId, to: &str) -> Vec<Permitted
     answers.collect()
 }
 
-/// An inbound that is asked about.
+/// Inbound in question.
 struct Target<'a> {
     accepts: &'a Accepts,
-    /// How the client speaks TLS to it; absent where it does not dial the inbound, or dials it in plaintext.
+    /// TLS of the client to it; absent: the client does not dial the inbound, or dials it in plaintext.
     dials: Option<&'a ProxyTls>,
 }
 
@@ -99,11 +99,11 @@ fn targets<'a>(
     targets
 }
 
-/// An endpoint that a proxy dials.
+/// Endpoint that a proxy dials.
 struct Dialled<'a> {
-    /// What its outbound is called.
+    /// Names of its outbounds.
     services: Vec<String>,
-    /// Who offers it.
+    /// Proxy that offers it.
     proxy: &'a str,
     port: u32,
     tls: Option<&'a ProxyTls>,
@@ -131,25 +131,25 @@ fn dialled(plan: &Plan) -> Vec<Dialled<'_>> {
     dialled
 }
 
-/// Who connects, as an inbound sees it.
+/// Client, as an inbound sees it.
 pub(crate) enum Client<'a> {
-    /// Somebody who proves nothing.
+    /// Client without a certificate.
     Plaintext,
-    /// Somebody with a certificate that is believed.
+    /// Client with a trusted certificate.
     Tls {
-        /// The URI names in it, in their order.
+        /// URI names in it, in their order.
         uris: &'a [String],
-        /// The server name that it asks for; absent where nobody knows.
+        /// Server name that it asks for; `None`: unknown.
         server_name: Option<&'a str>,
     },
 }
 
-/// Whether somebody may connect to an inbound.
+/// Answer about a connection to an inbound.
 pub(crate) struct Answer {
     pub(crate) may: bool,
-    /// The policy that says so, and the place in it.
+    /// Policy that decides, and the place in it.
     pub(crate) by: Option<String>,
-    /// Why, where no policy says so.
+    /// Reason, if no policy decides.
     pub(crate) why: Option<String>,
     pub(crate) shadow_denied: bool,
 }
@@ -160,7 +160,7 @@ impl Answer {
     }
 }
 
-/// Whether a proxy may connect to an inbound.
+/// Decides about a proxy's connection to an inbound.
 fn of_proxy(client: &Plan, accepts: &Accepts, server_name: Option<&str>) -> Answer {
     match (&client.mtls, accepts) {
         (Some(client), Accepts::Mtls(_)) => match client.uris.as_deref() {
@@ -173,7 +173,7 @@ fn of_proxy(client: &Plan, accepts: &Accepts, server_name: Option<&str>) -> Answ
     }
 }
 
-/// Who both ends would prove to be; `None`: one of them speaks no TLS of a mesh.
+/// Handshake of both ends; `None`: one of them speaks no mesh TLS.
 fn handshake(client: &Plan, accepts: &Accepts, dials: Option<&ProxyTls>) -> Option<Handshake> {
     let (Some(client), Accepts::Mtls(terminated)) = (&client.mtls, accepts) else { return None };
     Some(Handshake::between(&Ends {
@@ -185,7 +185,7 @@ fn handshake(client: &Plan, accepts: &Accepts, dials: Option<&ProxyTls>) -> Opti
     }))
 }
 
-/// Whether a client may connect to an inbound, by the law that proxies go by.
+/// Decides about a client's connection to an inbound, by the function that proxies use.
 pub(crate) fn answer(accepts: &Accepts, client: &Client<'_>) -> Answer {
     let Accepts::Mtls(terminated) = accepts else {
         return Answer::because(true, "it takes plaintext from anybody: no mTLS is on for it");

@@ -1,4 +1,4 @@
-//! What a change would do, before it is made: two states of all resources compared, and nothing touched. Pure.
+//! Preview of a change: two states of all resources compared, and nothing touched. Pure.
 //!
 //! ```text
 //!  in force ──overlay(documents)──▶ proposed          both compiled
@@ -34,42 +34,41 @@ pub use proxies::{ListenerChange, ProxyPreview};
 pub use remark::{Remark, RemarkKind, remarks};
 pub use stored::stored;
 
-/// All resources at one moment, and what every proxy should run by them.
+/// All resources at one moment, and the configuration of every proxy by them.
 #[derive(Clone, Debug)]
 pub struct State {
-    /// The resources with their documents.
+    /// Resources with their documents.
     pub ledger: Ledger,
-    /// What every proxy should run.
+    /// Configuration of every proxy.
     pub compiled: Compiled,
 }
 
 impl State {
-    /// Plans every proxy of every mesh; `envoy` is how those that are Envoys are told.
+    /// Plans every proxy of every mesh; `envoy`: options of the configuration of Envoys.
     pub fn of(ledger: Ledger, context: &Context, envoy: EnvoyOptions) -> Self {
         let compiler = Compiler { context: context.clone(), scope: Scope::everything(), envoy };
         Self { compiled: compiler.compile(&ledger), ledger }
     }
 }
 
-/// What a change would do.
+/// Effects of a change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Preview {
-    /// The resources that become different, by kind, mesh and name.
+    /// Changed resources, by kind, mesh and name.
     pub resources: Vec<ResourceChange>,
-    /// How many proxies there are, after the change.
+    /// Number of proxies after the change.
     pub proxies_total: usize,
-    /// The proxies that would be told something else, by mesh and name.
+    /// Proxies whose configuration changes, by mesh and name.
     pub proxies: Vec<ProxyPreview>,
-    /// The open connections that would not be let in again, as far as anybody knows of them: by proxy, listener and client.
+    /// Open connections that would not be permitted again, as far as known: by proxy, listener and client.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_let_in: Vec<NotLetIn>,
-    /// What would be wrong or doubtful that is not so now: errors first.
+    /// New problems: errors first.
     pub remarks: Vec<Remark>,
 }
 
-/// Compares a proposed state with the one in force, in every dialect. `live` says which connections are open, as far as
-/// anybody knows.
+/// Compares a proposed state with the one in force, in every dialect. `live`: the open connections, as far as known.
 pub fn preview(in_force: &State, proposed: &State, live: &Live) -> Preview {
     let (before, after) = (&in_force.compiled, &proposed.compiled);
     let differ = |(key, proxy): &(&ProxyId, &CompiledProxy)| {
@@ -87,20 +86,20 @@ pub fn preview(in_force: &State, proposed: &State, live: &Live) -> Preview {
 }
 
 impl Preview {
-    /// The same, with these remarks too.
+    /// Adds these problems to the remarks.
     #[must_use]
     pub fn remarking(mut self, problems: impl IntoIterator<Item = Problem>) -> Self {
         self.remarks.extend(problems.into_iter().map(remark::of_problem));
         self
     }
 
-    /// Whether the change would change nothing.
+    /// Returns `true` if the change has no effect.
     pub fn is_empty(&self) -> bool {
         let Self { resources, proxies_total: _, proxies, not_let_in: _, remarks: _ } = self;
         resources.is_empty() && proxies.is_empty()
     }
 
-    /// Whether the proposed state could not come into force.
+    /// Returns `true` if the proposed state could not come into force.
     pub fn is_refused(&self) -> bool {
         self.remarks.iter().any(|remark| remark.severity == Severity::Error)
     }

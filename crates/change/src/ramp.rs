@@ -1,12 +1,12 @@
-//! The law of a ramp: how a MeshTCPRollout goes on, by what its connections did.
+//! Ramps: the progress of a MeshTCPRollout, decided by the results of its connections.
 //!
 //! ```text
 //!  what both sides did since ──▶ Judge: evidence for each condition ──▶ enough? ──▶ it goes back
-//!  time, what somebody asks ────────────────────────────────────────▶ Ramp::step ──▶ next weight, events
+//!  time, requests ──────────────────────────────────────────────────▶ Ramp::step ──▶ next weight, events
 //! ```
 //!
-//! Time comes in, and so do counts; the state is a value that travels: it stands in the status of the rollout, and whoever
-//! reads it goes on from there. What the numbers mean is in docs/adr/0032.
+//! Time and counts are inputs; the state is a value that travels: it is stored in the status of the rollout, and any
+//! reader continues from it. The meaning of the numbers is in docs/adr/0032.
 
 mod counts;
 mod course;

@@ -1,4 +1,4 @@
-//! What control planes on one store tell each other of their proxies, so that each can answer for all.
+//! Reports of control planes on one store to each other about their proxies, so that each can answer for all.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,60 +13,60 @@ use crate::rollout::{Progress, Rollout};
 use crate::status::{ProxyStatus, TurnedAway};
 use crate::traffic::ToldParts;
 
-/// What a control plane knows of one proxy that attached to it.
+/// Knowledge of a control plane about one proxy that attached to it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Account {
-    /// What the proxy said.
+    /// Status reported by the proxy.
     pub status: ProxyStatus,
-    /// The revision that brought the last change of what it was told; `None`: it was told nothing.
+    /// Revision of the last change of its configuration; `None`: it was sent none.
     #[serde(default)]
     pub revision: Option<Revision>,
-    /// Whether it runs what it was told last: then it runs whatever revision its control plane has taken over.
+    /// `true`: it runs its last configuration, and thereby every revision that its control plane has applied.
     #[serde(default)]
     pub is_current: bool,
-    /// The last revision that it ran before it was told this; `None`: none that is known.
+    /// Last revision that it ran before its last configuration; `None`: unknown.
     #[serde(default)]
     pub ran: Option<Revision>,
-    /// What it could not be told as asked, in words.
+    /// Notes about features that its dialect could not express as asked, in words.
     #[serde(default)]
     pub notes: Vec<String>,
 }
 
 impl Account {
-    /// The newest revision that the proxy runs; `taken_over` is that of its control plane. `None`: none that is known.
+    /// Newest revision that the proxy runs; `taken_over`: the one of its control plane. `None`: unknown.
     pub fn runs(&self, taken_over: Revision) -> Option<Revision> {
         if self.is_current { Some(taken_over) } else { self.ran }
     }
 }
 
-/// A control plane, and what it tells others on the same store.
+/// Control plane, with its report to others on the same store.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Replica {
-    /// Its name: what its API calls `instanceId`.
+    /// Name: `instanceId` in its API.
     pub name: Arc<str>,
-    /// The revision that it has taken over last.
+    /// Revision that it applied last.
     pub revision: Revision,
-    /// Which life of the store it is of; `None`: it has one only, or does not tell.
+    /// Epoch of the store that the revision belongs to; `None`: there is only one, or it is not reported.
     pub epoch: Option<Arc<str>>,
-    /// The proxies that have attached to it.
+    /// Proxies that have attached to it.
     pub proxies: BTreeMap<ProxyId, Arc<Account>>,
-    /// How far the last revisions have come at them, the newest last.
+    /// Progress of the last revisions at its proxies, newest last.
     pub rollouts: Vec<Progress>,
-    /// Who was turned away lately.
+    /// Recently rejected clients.
     pub turned_away: Vec<TurnedAway>,
-    /// The certificates of its proxies, by what they are called between control planes.
+    /// Certificates of its proxies, by their names between control planes.
     pub certificates: BTreeMap<String, Arc<CertificateRow>>,
-    /// The last times that somebody asked it for new certificates.
+    /// Last orders to renew certificates that it received.
     pub rotations: Vec<Rotation>,
-    /// What it sees of rollouts at its proxies, by their keys in words.
+    /// Counters of rollouts at its proxies, by the rollouts' keys in words.
     pub ramps: BTreeMap<String, Seen>,
-    /// What its proxies report, added up.
+    /// Sums of its proxies' traffic reports.
     pub traffic: ToldParts,
 }
 
 impl Replica {
-    /// Nothing is known yet of this one.
+    /// Creates an empty report.
     pub fn new(name: Arc<str>) -> Self {
         Self {
             name,
@@ -83,15 +83,15 @@ impl Replica {
     }
 }
 
-/// How far a revision has come at the proxies of all control planes on a store. `own` is how far it has come here; `None`:
-/// it is not taken over yet.
+/// Progress of a revision at the proxies of all control planes on a store. `own`: the progress here; `None`: it is not
+/// applied yet.
 pub fn rollout(revision: Revision, own: Option<Progress>, others: &[Replica]) -> Option<Rollout> {
     let mut all = own?;
     let mut waits_for = Vec::new();
     let epoch = all.accepted.epoch.clone();
     for replica in others {
         let is_behind = replica.epoch != epoch || replica.revision < revision;
-        // what was taken over at once with newer ones has come as far as these
+        // a revision that was applied together with newer ones has the progress of these
         let first = replica
             .rollouts
             .iter()

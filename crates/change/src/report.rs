@@ -1,7 +1,7 @@
-//! How every proxy and every route is, as a value: for `/status`, and for whoever asks why a change is not live.
+//! Report about every proxy and every route, as a value: for `/status`, and to find out why a change is not live.
 //!
-//! A report is as large as the page that was asked for, and is made in a time that grows with the proxies and with what
-//! their plans say of routes. What a route does not touch is counted, not listed.
+//! A report has the size of the requested page, and is made in a time that grows with the proxies and with the routes
+//! in their plans. Proxies that a route does not affect are counted, not listed.
 
 mod concern;
 mod proxies;
@@ -26,85 +26,86 @@ pub use question::{Question, Subject};
 pub use routes::{Reach, Reached, RouteAtProxy, RouteReport, RouteTotals};
 pub use served::{Served, ServedAll};
 
-/// The proxies and the routes of a control plane, and of all others on the same store.
+/// Proxies and routes of a control plane, and of all others on the same store.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FleetReport {
-    /// The state of the resources that was adopted last; 0: none yet.
+    /// Revision of the last adopted state of the resources; 0: none yet.
     pub revision: Revision,
-    /// Which life of the store the revision is of: after a failover a revision may be another state than before. Absent: the
-    /// store has one only, or does not tell.
+    /// Epoch of the store that the revision belongs to: after a failover a revision may be another state than before.
+    /// Absent: there is only one, or it is not reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<Arc<str>>,
-    /// How far that state has come; absent before the first.
+    /// Progress of that state; absent: no state yet.
     pub rollout: Option<Rollout>,
-    /// The control planes that this is told of: the one that was asked first. Empty where it does not say.
+    /// Control planes covered by the report, the one that was asked first. Empty: not reported.
     #[serde(default)]
     pub control_planes: Vec<ControlPlane>,
-    /// Why nothing is known of what is attached to other control planes on the store; absent: it is known, or there are none.
+    /// Reason why nothing is known about proxies of other control planes on the store; absent: it is known, or there
+    /// are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub others_unknown: Option<String>,
-    /// How many there are of what was asked for, on all pages.
+    /// Totals of the selection, on all pages.
     #[serde(default)]
     pub totals: Totals,
-    /// The page of the proxies that have attached or have a Dataplane, by mesh and name.
+    /// Page of proxies that have attached or have a Dataplane, by mesh and name.
     pub proxies: Vec<ProxyReport>,
-    /// The page of the route policies, by identity.
+    /// Page of route policies, by identity.
     pub routes: Vec<RouteReport>,
-    /// Who wanted to attach lately and was turned away, the last first.
+    /// Recently rejected clients, last first.
     #[serde(default)]
     pub turned_away: Vec<TurnedAway>,
 }
 
-/// How many there are.
+/// Totals of proxies and routes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Totals {
-    /// Proxies.
+    /// Totals of proxies.
     pub proxies: ProxyTotals,
-    /// Route policies.
+    /// Totals of route policies.
     pub routes: RouteTotals,
 }
 
-/// A control plane.
+/// Control plane.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ControlPlane {
-    /// Its name: what its API calls `instanceId`.
+    /// Name: `instanceId` in its API.
     pub name: Arc<str>,
-    /// The revision that it has taken over last.
+    /// Revision that it applied last.
     pub revision: Revision,
-    /// How many proxies are attached to it.
+    /// Number of proxies attached to it.
     pub attached: usize,
 }
 
-/// What a report is made of.
+/// Input of a report.
 #[derive(Clone, Debug)]
 pub struct Facts<'a> {
-    /// The control plane that is asked, with its own proxies.
+    /// Control plane that is asked, with its own proxies.
     pub own: Replica,
-    /// The others on the same store.
+    /// Other control planes on the same store.
     pub others: &'a [Replica],
-    /// Why nothing is known of them; `None`: it is known, or there are none.
+    /// Reason why nothing is known of them; `None`: it is known, or there are none.
     pub others_unknown: Option<String>,
-    /// How far the newest state has come everywhere; `None`: nothing was adopted yet.
+    /// Progress of the newest state everywhere; `None`: no state was adopted yet.
     pub rollout: Option<Rollout>,
-    /// What every proxy should run.
+    /// Configuration of every proxy.
     pub compiled: &'a Compiled,
 }
 
-/// What is known of one proxy, and by whom.
+/// Knowledge about one proxy, and its source.
 struct Known<'a> {
     account: &'a Account,
-    /// The revision that its control plane has taken over last.
+    /// Revision that its control plane applied last.
     taken_over: Revision,
-    /// Whether that is another state than the one that is asked about: its proxies were told what was right before.
+    /// `true`: that is another state than the one in question, and the proxy's configuration was right for it.
     is_behind: bool,
-    /// That control plane, where it is another one than the one that is asked.
+    /// Its control plane; `None`: the one that is asked.
     elsewhere: Option<&'a Arc<str>>,
 }
 
-/// Puts together what was asked for of what proxies were told and what they answered.
+/// Builds the requested report from the configuration of proxies and their answers.
 pub fn report(question: &Question, facts: &Facts<'_>) -> FleetReport {
     let Facts { own, others, others_unknown, rollout, compiled } = facts;
     let mut known: BTreeMap<&ProxyId, Known<'_>> = BTreeMap::new();
@@ -143,7 +144,7 @@ pub fn report(question: &Question, facts: &Facts<'_>) -> FleetReport {
 }
 
 impl Known<'_> {
-    /// Whether the proxy runs what it should by the state that is asked about.
+    /// Returns `true` if the proxy runs its configuration of the state in question.
     fn is_in_sync(&self) -> bool {
         let status = &self.account.status;
         status.connection.is_some() && status.is_in_sync() && !self.is_behind

@@ -1,12 +1,12 @@
-//! When in the life of a store.
+//! Revisions: points in the history of a store.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// When in the life of a store: the number of the last change. One counter for the whole store; it only grows, by one or
-/// more. [`Revision::ZERO`] is before the first change.
+/// Revision: the number of the last change of a store. One counter for the whole store; it only grows, by one or more.
+/// [`Revision::ZERO`] is before the first change.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
@@ -14,20 +14,20 @@ use serde::{Deserialize, Serialize};
 pub struct Revision(u64);
 
 impl Revision {
-    /// Before the first change.
+    /// Revision before the first change.
     pub const ZERO: Revision = Revision(0);
 
-    /// The revision with this number.
+    /// Revision with this number.
     pub const fn new(number: u64) -> Self {
         Self(number)
     }
 
-    /// Its number.
+    /// Number of the revision.
     pub const fn number(self) -> u64 {
         self.0
     }
 
-    /// The one after it.
+    /// Next revision.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0 + 1)

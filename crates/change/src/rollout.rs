@@ -1,7 +1,7 @@
-//! How far each accepted state of the resources has come: which proxies run it, which lag and which refuse.
+//! Progress of each accepted state of the resources: the proxies that run it, lag or refuse.
 //!
-//! A rollout begins when a state is adopted, and counts the proxies that were told something new by it. A proxy is
-//! live when it says that it runs all that it should: Envoy by its ACK, our own proxy when the next connection that it
+//! A rollout begins when a state is adopted, and counts the proxies whose configuration it changed. A proxy is live
+//! when it reports that it runs all that it should: Envoy by its ACK, our own proxy when the next connection that it
 //! accepts is decided by it. One that skips a state because a newer one came is live with the newer.
 
 mod progress;
@@ -19,89 +19,89 @@ use crate::Revision;
 pub use progress::{Named, Progress};
 pub use underway::{Rollouts, Touched};
 
-/// A state of the resources that was accepted.
+/// Accepted state of the resources.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Accepted {
-    /// Its revision. Some are left out when a burst of changes is adopted at once.
+    /// Revision. Some are left out when a burst of changes is adopted at once.
     pub revision: Revision,
-    /// When it was accepted: what the time of a rollout is counted from.
+    /// Time of acceptance, from which the times of a rollout are counted.
     #[serde(rename = "acceptedAt")]
     pub at: Timestamp,
-    /// Which life of the store the revision is of: after a failover it may be another state than before. Absent: the store has
-    /// one only, or does not tell.
+    /// Epoch of the store that the revision belongs to: after a failover a revision may be another state than before.
+    /// Absent: there is only one, or it is not reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<Arc<str>>,
 }
 
-/// How far one revision has come.
+/// Progress of one revision.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Rollout {
-    /// The revision, and when it was accepted.
+    /// Revision, and time of its acceptance.
     #[serde(flatten)]
     pub accepted: Accepted,
-    /// How many attached proxies it told something new. The others ran it at once: for them nothing changed.
+    /// Number of attached proxies whose configuration it changed. The others run it at once: for them nothing changed.
     pub concerned: usize,
-    /// How many of them run it.
+    /// Number of concerned proxies that run it.
     pub live: usize,
-    /// How many have not answered.
+    /// Number of proxies that have not answered.
     #[serde(default)]
     pub lagging_count: usize,
-    /// The first 100 of them, sorted.
+    /// First 100 of them, sorted.
     #[serde(default)]
     pub lagging: Vec<Lagging>,
-    /// How many refuse something and run what they had.
+    /// Number of proxies that refuse something and run their previous configuration.
     #[serde(default)]
     pub refused_count: usize,
-    /// The first 100 of them, sorted.
+    /// First 100 of them, sorted.
     #[serde(default)]
     pub refused: Vec<RefusedBy>,
-    /// Other control planes on the same store that have not taken the revision over, sorted: which of their proxies it
+    /// Other control planes on the same store that have not applied the revision, sorted: which of their proxies it
     /// concerns is not known yet.
     #[serde(default)]
     pub waits_for: Vec<String>,
-    /// How long it took until a part of the concerned proxies ran it.
+    /// Times until shares of the concerned proxies ran it.
     #[serde(default)]
     pub live_after: LiveAfter,
 }
 
 impl Rollout {
-    /// Whether every control plane has taken it over, and every concerned proxy runs it or refuses it.
+    /// Returns `true` if every control plane has applied it, and every concerned proxy runs it or refuses it.
     pub fn is_over(&self) -> bool {
-        // one that does not count names all
+        // an older control plane lists all, without a number
         let refused = self.refused_count.max(self.refused.len());
         self.waits_for.is_empty() && self.live + refused >= self.concerned
     }
 
-    /// Whether every control plane has taken it over, and every concerned proxy runs it.
+    /// Returns `true` if every control plane has applied it, and every concerned proxy runs it.
     pub fn is_done(&self) -> bool {
         self.waits_for.is_empty() && self.live == self.concerned
     }
 }
 
-/// A proxy that was told and has not answered.
+/// Proxy that was sent a configuration and has not answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Lagging {
-    /// The proxy, as `mesh/name`.
+    /// Proxy, as `mesh/name`.
     #[schemars(with = "String")]
     pub proxy: ProxyId,
-    /// Whether it is attached now; one that is not gets it when it comes back.
+    /// `true`: it is attached now; otherwise it gets the configuration when it comes back.
     pub attached: bool,
 }
 
-/// A proxy that refuses, and why.
+/// Proxy that refuses its configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RefusedBy {
-    /// The proxy, as `mesh/name`.
+    /// Proxy, as `mesh/name`.
     #[schemars(with = "String")]
     pub proxy: ProxyId,
-    /// What it refuses and why in its own words: `name: reason`.
+    /// Refused resources with the reasons in the proxy's own words: `name: reason`.
     pub reasons: Vec<String>,
 }
 
-/// Times from the acceptance of a revision until a part of the concerned proxies ran it, in seconds; `null`: not yet,
-/// or nobody was concerned.
+/// Times from the acceptance of a revision until a share of the concerned proxies ran it, in seconds; `null`: not yet,
+/// or no proxy was concerned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LiveAfter {
     /// Half of them.
@@ -116,14 +116,14 @@ pub struct LiveAfter {
 }
 
 impl LiveAfter {
-    /// The parts that run it, as `50%`, `99%` and `100%`, with the time of each.
+    /// Shares that run it, as `50%`, `99%` and `100%`, with the time of each.
     pub fn parts(&self) -> impl Iterator<Item = (&'static str, Duration)> {
         let Self { half, most, all } = *self;
         let parts = [("50%", half), ("99%", most), ("100%", all)];
         parts.into_iter().filter_map(|(part, time)| Some((part, time?)))
     }
 
-    /// `delays`: sorted, each with how many proxies it took that long.
+    /// Computes the times. `delays`: sorted, each with the number of proxies that took that long.
     fn of(delays: &[(Duration, usize)], concerned: usize) -> Self {
         let part = |percent: usize| {
             let needed = (concerned * percent).div_ceil(100);
@@ -145,7 +145,7 @@ fn seconds<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::O
     }
 }
 
-/// What is no span of time is none.
+/// Parses a time in seconds; an invalid span of time becomes `None`.
 fn of_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     let seconds = Option::<f64>::deserialize(deserializer)?;
     Ok(seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()))

@@ -1,4 +1,4 @@
-//! What proxies said about what they were sent.
+//! Answers of proxies to their configuration.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,43 +9,43 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use xds::{Event, Family, TypeUrl, Version};
 
-/// How much of a refusal's message is kept, in bytes.
+/// Limit on the kept part of a refusal's message, in bytes.
 const MESSAGE_BYTES: usize = 4096;
 
-/// What is known of one proxy.
+/// Status of one proxy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProxyStatus {
-    /// Its stream; `None`: it is not attached now.
+    /// Open stream; `None`: it is not attached now.
     pub connection: Option<Connection>,
-    /// How many streams it has opened.
+    /// Number of streams it has opened.
     pub streams: u64,
-    /// The version of the set that it should run; `None` while nothing is published for it.
+    /// Version of the set that it should run; `None`: none is published.
     pub published: Option<Version>,
-    /// The last version that it has accepted as a whole.
+    /// Last version that it has accepted as a whole; `None`: none.
     pub accepted: Option<Version>,
-    /// When it did so.
+    /// Time of that acceptance.
     pub accepted_at: Option<Timestamp>,
-    /// The last set of which it has answered everything, and when: what it does not refuse of it, it runs.
+    /// Last set that it has answered completely, and when: it runs all of it that it does not refuse.
     #[serde(default)]
     pub settled: Option<(Version, Timestamp)>,
-    /// Why it is not told what it should run, in words; `None`: it is.
+    /// Reason why its configuration is withheld, in words; `None`: it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withheld: Option<String>,
-    /// Its answers, by type.
+    /// Answers by type.
     pub types: BTreeMap<TypeUrl, TypeStatus>,
-    /// What it refuses of the set that it should run, sorted by type and name.
+    /// Refusals of the set that it should run, sorted by type and name.
     pub rejections: Vec<Rejection>,
 }
 
 impl ProxyStatus {
-    /// What it refuses now: nothing while it is not attached, or once it runs all that it should.
+    /// Present refusals: none while it is not attached, or once it runs all that it should.
     pub fn refusals(&self) -> &[Rejection] {
         if self.connection.is_none() || self.is_in_sync() { &[] } else { &self.rejections }
     }
 
-    /// What counts of what several control planes know of one proxy: the word of that to which it is attached, of several the
-    /// last; otherwise of the first. `None`: none knows it.
+    /// Chooses among the statuses of one proxy at several control planes: that of the control plane to which it is
+    /// attached, of several the last; otherwise the first. `None`: there are none.
     pub fn newest(all: impl IntoIterator<Item = Self>) -> Option<Self> {
         all.into_iter().reduce(|known, other| if other.counts_more(&known) { other } else { known })
     }
@@ -58,38 +58,38 @@ impl ProxyStatus {
         }
     }
 
-    /// Whether the proxy runs what it should.
+    /// Returns `true` if the proxy runs what it should.
     pub fn is_in_sync(&self) -> bool {
         self.published.is_some() && self.accepted == self.published
     }
 }
 
-/// An open stream.
+/// Open stream.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Connection {
-    /// When it was opened.
+    /// Time of its opening.
     pub since: Timestamp,
-    /// How it is spoken.
+    /// Protocol variant.
     pub protocol: StreamKind,
-    /// The kind of proxy.
+    /// Kind of proxy.
     #[schemars(with = "String")]
     pub dialect: Family,
-    /// The address it came from, where known.
+    /// Address of the proxy; `None`: unknown.
     pub peer: Option<std::net::SocketAddr>,
-    /// The program and its version, e.g. `envoy 1.40.0`.
+    /// Program and its version, e.g. `envoy 1.40.0`.
     pub agent: String,
-    /// The version of the kuma-dp that started it, e.g. `2.14.3`; `None`: none did, or it does not say.
+    /// Version of the kuma-dp that started it, e.g. `2.14.3`; `None`: no kuma-dp, or not reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kuma_dp: Option<String>,
-    /// What it says of itself beside its name, an object; `None`: nothing, or more than is kept, or it is attached to another
-    /// control plane: this is not told further.
+    /// Metadata of the proxy beside its name, an object; `None`: none, or more than is kept, or it is attached to
+    /// another control plane: metadata is not passed between control planes.
     #[serde(skip)]
     pub metadata: Option<Arc<Value>>,
 }
 
 impl Connection {
-    /// The program with who started it, in words: `envoy 1.40.0, started by kuma-dp 2.14.3`. Others' text: to be escaped.
+    /// Program and its starter, in words: `envoy 1.40.0, started by kuma-dp 2.14.3`. Untrusted text: to be escaped.
     pub fn program(&self) -> String {
         let agent = if self.agent.is_empty() { self.dialect.as_str() } else { &self.agent };
         let started = self.kuma_dp.as_ref().map(|version| format!(", started by kuma-dp {version}"));
@@ -97,18 +97,18 @@ impl Connection {
     }
 }
 
-/// How a stream is spoken.
+/// Protocol variant of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum StreamKind {
-    /// Incremental: what differs is sent.
+    /// Incremental: differences are sent.
     Delta,
-    /// Each response says everything of its type.
+    /// State of the world: each response has everything of its type.
     StateOfTheWorld,
 }
 
 impl StreamKind {
-    /// `delta` or `state-of-the-world`.
+    /// Name: `delta` or `state-of-the-world`.
     pub const fn as_str(self) -> &'static str {
         match self {
             StreamKind::Delta => "delta",
@@ -117,62 +117,62 @@ impl StreamKind {
     }
 }
 
-/// The answers of a proxy about one type.
+/// Answers of a proxy about one type.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TypeStatus {
-    /// The last response that it accepted.
+    /// Last response that it ACKed; `None`: none.
     pub acked: Option<Acked>,
-    /// How many it accepted.
+    /// Number of ACKs.
     pub acks: u64,
-    /// How many it refused.
+    /// Number of NACKs.
     pub nacks: u64,
 }
 
-/// A response that was accepted.
+/// ACKed response.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Acked {
-    /// Its version.
+    /// Version.
     pub version: String,
-    /// When.
+    /// Time.
     pub at: Timestamp,
 }
 
-/// A resource that was refused.
+/// Refused resource.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Rejection {
-    /// Its type.
+    /// Type.
     #[schemars(with = "String")]
     pub type_url: TypeUrl,
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// Why, in the proxy's own words.
+    /// Reason, in the proxy's own words.
     pub message: String,
-    /// When.
+    /// Time.
     pub at: Timestamp,
 }
 
-/// Somebody who wanted to attach and may not, or waits.
+/// Client that was rejected when it wanted to attach, or waits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TurnedAway {
-    /// Who it says it is: `mesh/name` of a proxy, or its node id where that is none; empty before it has said that.
+    /// Claimed identity: `mesh/name` of a proxy, or its node ID if that is none; empty: not known yet.
     pub who: String,
-    /// Why it is turned away, in the words that it was told.
+    /// Reason of the rejection, as sent to it.
     pub why: String,
-    /// The host that it came from, where known.
+    /// Host that it came from; `None`: unknown.
     pub from: Option<std::net::IpAddr>,
-    /// When it was turned away first.
+    /// Time of the first rejection.
     pub first: Timestamp,
-    /// When it was turned away last.
+    /// Time of the last rejection.
     pub last: Timestamp,
-    /// How often.
+    /// Number of rejections.
     pub times: u64,
 }
 
-/// Proxies may quote whole configurations; the first words say what is wrong.
+/// Shortens a message: proxies may quote whole configurations, and the first words say what is wrong.
 fn shortened(mut message: String) -> String {
     if message.len() > MESSAGE_BYTES {
         message.truncate(message.floor_char_boundary(MESSAGE_BYTES));
@@ -182,13 +182,13 @@ fn shortened(mut message: String) -> String {
 }
 
 impl ProxyStatus {
-    /// Notes that it opened a stream, which takes the place of the one that it may have had.
+    /// Records that it opened a stream, which replaces a previous one.
     pub fn opened(&mut self, connection: Connection) {
         self.streams += 1;
         self.connection = Some(connection);
     }
 
-    /// Notes what it should run. `in_sync`: it runs that already.
+    /// Records the version that it should run. `in_sync`: it runs that already.
     pub fn publish(&mut self, version: Version, in_sync: bool, at: Timestamp) {
         self.published = Some(version);
         self.settled = None;
@@ -200,24 +200,24 @@ impl ProxyStatus {
         }
     }
 
-    /// Notes that it runs a set as a whole.
+    /// Records that it runs a set as a whole.
     pub fn accept(&mut self, version: Version, at: Timestamp) {
         self.accepted = Some(version);
         self.accepted_at = Some(at);
         if self.is_in_sync() {
-            // whatever was refused is over
+            // earlier refusals are over
             self.rejections.clear();
         }
     }
 
-    /// Notes that it has answered all of a set.
+    /// Records that it has answered all of a set.
     pub fn settle(&mut self, version: Version, at: Timestamp) {
         if self.settled.is_none_or(|(before, _)| before != version) {
             self.settled = Some((version, at));
         }
     }
 
-    /// Notes an answer. `refused` is what it refuses of the set that it should run, after it.
+    /// Records an answer. `refused`: the resources of its set that it refuses after the answer.
     pub fn answer(&mut self, event: Event, refused: &[(TypeUrl, String)], at: Timestamp) {
         match event {
             Event::Acked { type_url, version } => {
@@ -228,7 +228,7 @@ impl ProxyStatus {
             Event::Rejected { type_url, mut names, message } => {
                 let message = shortened(message);
                 self.types.entry(type_url.clone()).or_default().nacks += 1;
-                // What is offered again and refused again for the same reason is no news.
+                // A resource that is offered again and refused again for the same reason is no news.
                 names.retain(|name| !self.rejects(&type_url, name, &message));
                 self.rejections.retain(|old| old.type_url != type_url || !names.contains(&old.name));
                 self.rejections.extend(names.into_iter().map(|name| Rejection {
@@ -243,7 +243,7 @@ impl ProxyStatus {
         self.keep_rejections(refused);
     }
 
-    /// Forgets rejections of what it need not run any more: `refused` is what it still refuses.
+    /// Removes rejections that no longer matter: `refused` are the resources it still refuses.
     pub fn keep_rejections(&mut self, refused: &[(TypeUrl, String)]) {
         self.rejections.retain(|old| {
             refused.iter().any(|(type_url, name)| *type_url == old.type_url && *name == old.name)

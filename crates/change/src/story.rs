@@ -1,4 +1,4 @@
-//! Why one connection went where it went: its own record says the policy and the draw, the resources say the split.
+//! Explanation of one connection's route: policy and draw from its record, the split from the resources.
 
 mod record;
 
@@ -15,34 +15,34 @@ use serde_json::Value;
 use crate::compile::Compiled;
 pub use record::Record;
 
-/// One connection, and where its draw falls in the split that is in force.
+/// Explanation of a connection: where its draw falls in the split that is in force.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Story {
-    /// What its record says, by the keys of the connection log.
+    /// Record of the connection, by the keys of the connection log.
     pub connection: Value,
-    /// How far the draw is on the way through the weights, 0 to 1; `None`: nothing was drawn.
+    /// Draw as a fraction of all draws, 0 to 1; `None`: no draw.
     pub fraction: Option<f64>,
-    /// The split of its route now, in the order of the weights; empty: the resources have no such listener.
+    /// Split of its route now, in the order of the weights; empty: the resources have no such listener.
     pub split: Vec<Interval>,
 }
 
-/// The share of one backend as an interval of draws.
+/// Share of one backend as an interval of draws.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Interval {
-    /// The backendRef in words.
+    /// Description of the backendRef, for humans.
     pub backend: String,
-    /// Where its share begins, in percent of all draws.
+    /// Begin of its share, in percent of all draws.
     pub from: f64,
-    /// Where it ends.
+    /// End of its share, in percent of all draws.
     pub to: f64,
-    /// Whether the draw is in it.
+    /// `true`: the draw is in it.
     pub drawn: bool,
 }
 
 impl Story {
-    /// That of the connection in a line: of a connection log, or of the open connections that an admin server lists. `None`:
-    /// it is neither.
+    /// Explains the connection in a line of a connection log, or of the open connections that an admin server lists.
+    /// `None`: it is neither.
     pub fn told(line: &str, compiled: &Compiled) -> Option<Self> {
         let open = || {
             Record::of_open(&serde_json::from_str(line).ok()?).filter(|it| !it.text("listener").is_empty())
@@ -51,14 +51,14 @@ impl Story {
         Some(Self::of(&record, compiled))
     }
 
-    /// That of a connection, by what every proxy should run now.
+    /// Explains a connection by the present configuration of every proxy.
     pub fn of(record: &Record, compiled: &Compiled) -> Self {
         let fraction = record.draw().map(|draw| Draw(draw).fraction());
         Self { connection: record.tree(), fraction, split: intervals(record, compiled) }
     }
 }
 
-/// The split of the route that a connection would take now, by the law that its proxy goes by.
+/// Split of the route that a connection would take now, by the functions that its proxy uses.
 pub fn intervals(record: &Record, compiled: &Compiled) -> Vec<Interval> {
     let route = || {
         let key: ProxyId = record.text("proxy").parse().ok()?;

@@ -1,12 +1,12 @@
-//! What connections did: counted at each proxy, merged over all of them, and how fast it went in the last quarter of an hour.
+//! Traffic: counters of connections at each proxy, merged over all of them, with the rates of the last quarter of an
+//! hour.
 //!
 //! ```text
 //!  a proxy's counters ──l4::traffic──▶ TrafficReport ⇢ Report ──take──▶ Traffic: per proxy, merged, History
-//!                                                                          └──▶ TrafficPage, for whoever asks
+//!                                                                          └──▶ TrafficPage, for queries
 //! ```
 //!
-//! Whoever wants to know what happened in a time takes [`Counts`] at its beginning and at its end, and
-//! [the difference](Counts::since).
+//! To count over a time, take [`Counts`] at its beginning and at its end, and [the difference](Counts::since).
 
 mod connect_times;
 mod counts;

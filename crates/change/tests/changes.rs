@@ -1,4 +1,4 @@
-//! What is said about a change: a folder a case, with the resources before and after, and the lines that tell it.
+//! Descriptions of changes: one folder for each case, with the resources before and after, and the expected lines.
 //!
 //! `UPDATE=1 cargo test -p meshtcp-change --test changes` writes the lines anew.
 
@@ -18,7 +18,7 @@ fn load(case: &Path, name: &str) -> Candidate {
     Candidate { ledger: content.entries.into_iter().collect(), changed: ["mesh.yaml".into()].into() }
 }
 
-/// What is told, and what is objected to, each a line.
+/// Changes and errors, one line each.
 fn said(case: &Path) -> String {
     let envoy = EnvoyOptions::default();
     let compiler = Compiler { context: Context::default(), scope: Scope::everything(), envoy };

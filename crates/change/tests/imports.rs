@@ -1,4 +1,5 @@
-//! Routes of other systems: a folder a case, with their documents, our documents that come of them, and the notes.
+//! Imports of routes of other systems: one folder for each case, with their documents, the resulting documents, and the
+//! notes.
 //!
 //! `UPDATE=1 cargo test --workspace --test imports` writes the results anew.
 
@@ -19,7 +20,7 @@ fn result(case: &Path) -> (String, String) {
     assert!(problems.is_empty(), "{}: {problems:?}", case.display());
     let Imported { resources, notes } = import(from, &documents, "default", Profile::default());
     let made = resources.iter().map(|resource| format!("{resource:#}\n")).collect::<String>();
-    // what comes out can be read back, and is good
+    // the result can be parsed again, and is valid
     let (again, problems) = read("made.json", &made);
     assert!(problems.is_empty() && again.len() == resources.len(), "{problems:?}");
     for document in &again {

@@ -1,5 +1,5 @@
-//! What Envoy's filter says about a certificate and what our law says is the same, whatever was configured; and who asks
-//! beforehand hears it.
+//! Envoy's filter and our own decision about a certificate agree for every configuration, and the computation
+//! beforehand agrees with both.
 
 #![allow(clippy::unwrap_used, reason = "a case that cannot be read is a failed test")]
 
@@ -16,7 +16,7 @@ use plan::{Accepts, Context, Permissions, Snapshot, plan};
 use proptest::prelude::*;
 use serde_json::Value;
 
-/// What the proxies of one mesh, and one of them, are.
+/// Proxies of one mesh, and one of them in detail.
 const WORLD: &str = "\
 type: Mesh
 name: default
@@ -121,7 +121,7 @@ fn permissions(policies: &[String], profile: Profile) -> Permissions {
     }
 }
 
-/// What Envoy would say of a certificate: whether it is allowed, and whether the shadow rules deny it.
+/// Envoy's verdict about a certificate: permission, and denial by the shadow rules.
 fn envoy_says(filter: &Value, uris: &[&str], server_name: Option<&str>) -> (bool, bool) {
     let config = &filter["typedConfig"];
     if let Some(rules) = config.get("rules") {
@@ -151,7 +151,7 @@ fn fits(principal: &Value, uris: &[&str]) -> bool {
     }
 }
 
-/// The word of the first matcher that fits, or else of the end; none: it is let in.
+/// Action of the first matcher that fits, or else of the end; `None`: the connection is permitted.
 fn first_action<'v>(matcher: &'v Value, uris: &[&str], server_name: Option<&str>) -> Option<&'v str> {
     let matchers = matcher.get("matcherList").map(|list| list["matchers"].as_array().unwrap());
     let fitting =
@@ -223,7 +223,7 @@ proptest! {
     }
 }
 
-/// Two proxies of one mesh, and who may connect to one of them.
+/// Two proxies of one mesh, and the permissions of one of them.
 const ASKED: &str = "\
 type: Mesh
 name: default

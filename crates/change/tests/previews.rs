@@ -1,5 +1,5 @@
-//! What is foretold about a change: a folder a case, with what is in force, the documents that are proposed, the open
-//! connections where some are known, and the text that tells it.
+//! Previews of changes: one folder for each case, with the state in force, the proposed documents, the open connections
+//! where some are known, and the expected text.
 //!
 //! `UPDATE=1 cargo test -p meshtcp-change --test previews` writes the texts anew.
 

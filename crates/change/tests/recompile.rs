@@ -1,4 +1,4 @@
-//! Planning again only what a change touches comes to the same as planning everything, for any sequence of changes.
+//! Replanning only the proxies affected by a change gives the same result as planning all, for any sequence of changes.
 
 #[path = "../../plan/tests/laws/world.rs"]
 mod world;
@@ -24,7 +24,7 @@ fn shared(world: Vec<Resource>) -> Vec<Arc<Resource>> {
     world.into_iter().map(Arc::new).collect()
 }
 
-/// Some of the resources that are there go, and some others come, in any order.
+/// Removes some of the present resources, and adds some others, in any order.
 fn next(now: &[Arc<Resource>], other: &[Arc<Resource>], bits: u32) -> Vec<Arc<Resource>> {
     let drawn = |at: usize| bits >> (at % 32) & 1 == 1;
     let stay = now.iter().enumerate().filter(|(at, _)| !(drawn(*at) && drawn(at + 3)));
@@ -32,7 +32,7 @@ fn next(now: &[Arc<Resource>], other: &[Arc<Resource>], bits: u32) -> Vec<Arc<Re
     stay.chain(come).map(|(_, resource)| Arc::clone(resource)).collect()
 }
 
-/// What a state tells every proxy, and why.
+/// Configuration of every proxy in a state, with its plan.
 fn told(compiled: &Compiled) -> Vec<(ProxyId, Plan, Said)> {
     let proxies = compiled.proxies.iter();
     proxies
@@ -93,7 +93,7 @@ fn only_who_read_what_changed_is_planned() {
         let callers = (0..20).filter(|at| gone != Some(*at));
         let callers =
             callers.map(|at| caller(&format!("s{at}"), &format!("s{}", (at + 1) % 20), weight_of(at)));
-        // a file each: a resource that moves to another line is another one, because plans name their origins
+        // a file each: a resource that moves to another line differs, because plans name their origins
         callers
             .chain(["type: Mesh\nname: default\n".to_owned()])
             .flat_map(|text| parsed(&text))
@@ -110,8 +110,8 @@ fn only_who_read_what_changed_is_planned() {
     assert!(Arc::ptr_eq(&gone.proxies[&key("s9")].plan, &before.proxies[&key("s9")].plan));
 }
 
-/// A route of the whole mesh tells every proxy that does not dial its destination whether that exists: one instance more
-/// concerns only those who dial it, the first and the last concern everybody.
+/// A route of the whole mesh reports, at every proxy that does not dial its destination, whether that exists: one more
+/// instance concerns only those who dial it, the first and the last concern every proxy.
 #[test]
 fn an_instance_more_concerns_only_who_dials_it() {
     let dataplane = |name: &str, service: &str, dials: &str| {
@@ -141,7 +141,7 @@ fn an_instance_more_concerns_only_who_dials_it() {
     assert_eq!(planned_by(1, 0), 11, "everybody who is left: the route has none any more");
 }
 
-/// The resources of a file.
+/// Resources of a file.
 fn parsed(text: &str) -> Vec<Arc<Resource>> {
     let content = Content::read("mesh.yaml", text.as_bytes(), &Options::default());
     assert!(content.is_good(), "{:?}", content.problems);

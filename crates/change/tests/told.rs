@@ -1,4 +1,5 @@
-//! What would change is what proxies are told, byte for byte, in every dialect: for any two states of a mesh.
+//! Reported changes match the changed configuration of proxies, byte for byte, in every dialect: for any two states of
+//! a mesh.
 
 #![allow(clippy::unwrap_used, reason = "a case that cannot be read is a failed test")]
 
@@ -20,7 +21,7 @@ use xds::{Family, ResourceSet};
 
 use documents::documents;
 
-/// What proxies are told, said anew from their plans.
+/// Configuration of proxies, encoded anew from their plans.
 type Bytes = BTreeMap<ProxyId, (ResourceSet, ResourceSet)>;
 
 fn ledger(documents: &[String], profile: Profile) -> Ledger {
@@ -43,7 +44,7 @@ fn bytes(ledger: &Ledger, profile: Profile, envoy: &EnvoyOptions) -> Bytes {
     snapshot.proxies().map(ProxyId::from).chain(snapshot.zone_proxies()).map(told).collect()
 }
 
-/// Who is told something else, and the only dialect in which that is so.
+/// Proxies whose configuration differs, and the only dialect in which it does.
 fn differ(before: &Bytes, after: &Bytes) -> BTreeMap<ProxyId, Option<Family>> {
     let mut differ = BTreeMap::new();
     for (key, (l4, envoy)) in after {
@@ -59,7 +60,7 @@ fn differ(before: &Bytes, after: &Bytes) -> BTreeMap<ProxyId, Option<Family>> {
     differ
 }
 
-/// A mesh, and the same after an edit: a few documents went, and a few others came.
+/// A mesh, and the same after an edit: a few documents are removed, and a few others added.
 fn edited() -> impl Strategy<Value = (Vec<String>, Vec<String>)> {
     let drawn = |bits: u64, at: usize| bits >> (at % 64) & 7 == 7;
     (documents(), documents(), any::<u64>()).prop_map(move |(before, others, bits)| {

@@ -1,13 +1,13 @@
-//! Choosing, as pure arithmetic: a position in, a choice out.
+//! Load balancing as pure arithmetic: a position in, a choice out.
 //!
-//! | what | chooses | from |
+//! | type | chooses | from |
 //! |---|---|---|
 //! | [`Split`] | a backend by weight | a [`Draw`] |
 //! | [`Rendezvous`] | a backend by weight, the same one for a client again and again | the client's address |
-//! | [`Roster`] | an endpoint of a cluster, by the cluster's [`Policy`] | a turn number, the client's address, how busy endpoints are |
+//! | [`Roster`] | an endpoint of a cluster, by its [`Policy`] | a turn number, the client's address, the loads |
 //!
-//! A roster is made of [`Rotation`], [`Ring`], [`Maglev`] and [`least`]. What advances from one connection to the next
-//! is in [`Balance`], one for each listener of a worker.
+//! A roster is made of [`Rotation`], [`Ring`], [`Maglev`] and [`least`]. State that advances from one connection to the
+//! next is in [`Balance`], one for each listener of a worker.
 
 pub mod hash;
 mod least;

@@ -1,4 +1,4 @@
-//! Which listener a redirected connection is for, by its original destination.
+//! Choice of the listener for a redirected connection, by its original destination.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -6,19 +6,20 @@ use std::net::SocketAddr;
 
 use crate::config::{Arrival, Destinations, Direction, Listener};
 
-/// The captured listeners of one proxy and direction, by what they are for.
+/// Captured listeners of one proxy and direction, by their destinations.
 ///
-/// An address with its port is looked up, whatever the number of listeners; networks are looked through.
+/// An address with its port is one look-up, whatever the number of listeners; networks are searched in order.
 #[derive(Debug)]
 pub struct Claims<T> {
     only: BTreeMap<SocketAddr, T>,
     networks: Vec<(Destinations, T)>,
-    /// Inbounds by their port: a host may have several addresses, and whoever dials another one is to meet the same listener.
+    /// Inbounds by their port: a host may have several addresses, and a client that dials another one is to meet the
+    /// same listener.
     ports: BTreeMap<u16, T>,
 }
 
 impl<T: Clone> Claims<T> {
-    /// Those of some listeners, each with what stands for it; others than captured ones are left out.
+    /// Collects the captured listeners, each with its value; others are left out.
     pub fn of<'l>(listeners: impl IntoIterator<Item = (&'l Listener, T)>) -> Self {
         let mut claims = Self { only: BTreeMap::new(), networks: Vec::new(), ports: BTreeMap::new() };
         for (listener, it) in listeners {
@@ -35,8 +36,8 @@ impl<T: Clone> Claims<T> {
         claims
     }
 
-    /// The one that fits a destination best: by its address and port, then by a network with its port, then by a network; of
-    /// inbounds at last by its port alone. `None`: it is nobody's.
+    /// Value of the best match for a destination: by its address and port, then by a network with its port, then by a
+    /// network; of inbounds at last by its port alone. `None`: no listener matches.
     pub fn best(&self, destination: SocketAddr) -> Option<&T> {
         let by_network = || self.networks.iter().find(|(destinations, _)| destinations.contain(destination));
         self.only

@@ -1,4 +1,4 @@
-//! What this process should carry: listeners, their routes, and where those lead. Immutable and valid.
+//! Configuration of a process: listeners, their routes, and the clusters behind them. Immutable and valid.
 //!
 //! A [`Config`] is made from the L4 messages of one or more proxies, all problems reported at once. Afterwards
 //! nothing is looked up by name: a [`Listener`] owns its routes, a [`Route`] its backends, a [`Backend`] its cluster.
@@ -38,20 +38,20 @@ pub use tls::{
     TlsVersion, Trust,
 };
 
-/// How long establishing a connection may take when a cluster does not say.
+/// Connect timeout of a cluster that sets none.
 pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The name of a proxy whose listeners this process carries, e.g. `default/web-1`.
+/// Name of a proxy whose listeners this process carries, e.g. `default/web-1`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProxyName(Arc<str>);
 
 impl ProxyName {
-    /// Takes any text; two proxies of one process need different names.
+    /// Accepts any text; two proxies of one process need different names.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         Self(name.into())
     }
 
-    /// The name as text.
+    /// Name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -69,7 +69,7 @@ impl fmt::Display for ProxyName {
     }
 }
 
-/// Everything that one process should carry.
+/// Configuration of one process: listeners and host names of all its proxies.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
     listeners: Vec<Arc<Listener>>,
@@ -77,70 +77,72 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the L4 messages of every proxy that this process carries.
+    /// Parses the L4 messages of every proxy that this process carries.
     ///
     /// # Errors
-    /// All problems at once: messages that cannot be read, names that lead nowhere, values out of range, and two
-    /// listeners that want one address and port.
+    /// All problems at once: messages that cannot be read, references to missing resources, values out of range, and
+    /// two listeners with the same address and port.
     pub fn parse(proxies: &[(ProxyName, &ResourceSet)]) -> Result<Self, Problems> {
         parse::config(proxies)
     }
 
-    /// The listeners, sorted by proxy and name.
+    /// Listeners, sorted by proxy and name.
     pub fn listeners(&self) -> &[Arc<Listener>] {
         &self.listeners
     }
 
-    /// The host names of the mesh, of all proxies.
+    /// Host names of the mesh, of all proxies.
     pub fn names(&self) -> &HostNames {
         &self.names
     }
 }
 
-/// Where connections are accepted, and what becomes of them.
+/// Accepting side of connections: address, routes and limits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Listener {
-    /// The proxy that it belongs to.
+    /// Proxy that it belongs to.
     pub proxy: ProxyName,
-    /// Unique in its proxy, e.g. `outbound:127.0.0.1:13306`.
+    /// Name, unique in its proxy, e.g. `outbound:127.0.0.1:13306`.
     pub name: Arc<str>,
-    /// Which way connections flow.
+    /// Direction of its connections.
     pub direction: Direction,
-    /// The address to bind; captured: the destination that it is for, of which [`Listener::arrival`] says more.
+    /// Address to bind; captured: the original destination, refined by [`Listener::arrival`].
     pub address: SocketAddr,
-    /// How connections come to it.
+    /// Way in which connections arrive at it.
     pub arrival: Arrival,
-    /// What a client dials here, in the operator's words.
+    /// Destination that a client dials here, in the operator's words.
     pub destination: Arc<str>,
-    /// The routes, each with the connections that it is for; the first that matches decides, and what none matches is
-    /// refused. Rules with matches in their order, then server names, the most specific one first, then everything.
+    /// Routes, each with its match: the first match decides, and a connection without a match is refused. Order: rules
+    /// with matches as given, then server names, most specific first, then everything.
     pub routes: Vec<(Match, Arc<Route>)>,
-    /// From which route on they are sorted: exact server names first, by name, then the others, the longer before the shorter.
+    /// Index of the first route of the sorted part: exact server names first, by name, then the others, longer before
+    /// shorter.
     pub sorted_from: usize,
-    /// How many connections may live at once; `None`: no limit of its own.
+    /// Limit on live connections of this listener; `None`: no limit of its own.
     pub max_connections: Option<NonZeroU32>,
-    /// Closes a connection on which nothing moved for so long; `None`: never.
+    /// Idle timeout; `None`: no limit.
     pub idle_timeout: Option<Duration>,
-    /// Closes a connection this long after it was accepted; `None`: never.
+    /// Maximum age of a connection, counted from its accept; `None`: no limit.
     pub max_age: Option<Duration>,
-    /// Whether a PROXY protocol header comes first, and names the client.
+    /// `true`: every connection begins with a PROXY protocol header, which names the client.
     pub accept_proxy_protocol: bool,
-    /// How TLS of clients is ended of which no route says; `None`: it is passed on as it is.
+    /// TLS termination for connections whose route has none of its own; `None`: TLS is passed through.
     pub tls: Option<ServerTls>,
-    /// Who may connect over the TLS that `tls` ends; `None`: whoever gets as far.
+    /// Permissions of clients over the TLS that `tls` terminates; `None`: every client that passes the handshake is
+    /// allowed.
     pub permissions: Option<Permissions>,
-    /// How many endpoints of a backend to try before a connection is refused, or goes to another backend.
+    /// Number of endpoints of a backend to try before a connection is refused, or goes to another backend.
     pub max_connect_attempts: NonZeroU32,
-    /// Where lines about finished connections go, besides the proxy's own connection log.
+    /// Access logs of finished connections, besides the proxy's own connection log.
     pub access_logs: Vec<AccessLog>,
-    /// Where a copy of what clients send goes; `None`: nowhere.
+    /// Mirror for a copy of what clients send; `None`: no mirroring.
     pub mirror: Option<Mirror>,
-    /// Which way its connections take, where the proxy may choose.
+    /// Data path of its connections, where the proxy has a choice.
     pub data_path: DataPath,
 }
 
 impl Listener {
-    /// The clusters that its connections, or copies of them, may go to.
+    /// Clusters that its connections, or copies of them, may go to.
     pub fn clusters(&self) -> impl Iterator<Item = &Arc<Cluster>> {
         let backends = self.routes.iter().flat_map(|(_, route)| &route.backends);
         let targets = backends.map(|backend| &backend.target).chain(self.mirror.iter().map(|it| &it.target));
@@ -151,21 +153,21 @@ impl Listener {
     }
 }
 
-/// Which connections of a listener a route is for.
+/// Condition under which a connection of a listener takes a route.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Match {
-    /// All of them.
+    /// Every connection.
     Everything,
-    /// Those that ask for one of these TLS server names: the client hello is awaited before anything is decided.
+    /// Connections with one of these TLS server names: the client hello is awaited before the decision.
     ServerName {
-        /// The names.
+        /// Set of server names.
         pattern: ServerNamePattern,
-        /// How their TLS ends here; `None`: as that of the listener does, if it does.
+        /// TLS termination of these connections; `None`: that of the listener, if it has one.
         end: Option<Arc<TlsEnd>>,
     },
-    /// Those of another match that come from a network.
+    /// Connections of another match that come from a network.
     From {
-        /// Where they come from.
+        /// Network of the client.
         source: Network,
         /// The other match.
         of: Box<Match>,
@@ -173,7 +175,8 @@ pub enum Match {
 }
 
 impl Match {
-    /// Whether a connection of a client that asks for `server_name` (lower case; `None`: no name, or nobody asked) is one of them.
+    /// Returns `true` if a connection of this client and `server_name` matches. `server_name` is in lower case; `None`:
+    /// no name in the client hello, or no client hello read.
     pub fn takes(&self, client: IpAddr, server_name: Option<&str>) -> bool {
         match self {
             Self::Everything => true,
@@ -182,7 +185,8 @@ impl Match {
         }
     }
 
-    /// Whether a connection of a client is one of them whatever it asks for; `None`: none is.
+    /// Returns `Some(true)` if every connection of this client matches, `Some(false)` if the server name decides, and
+    /// `None` if none matches.
     pub(crate) fn takes_unasked(&self, client: IpAddr) -> Option<bool> {
         match self {
             Self::Everything => Some(true),
@@ -192,7 +196,7 @@ impl Match {
         }
     }
 
-    /// How the TLS of its connections ends here; `None`: as that of the listener does, if it does.
+    /// TLS termination of its connections; `None`: that of the listener, if it has one.
     pub fn end(&self) -> Option<&Arc<TlsEnd>> {
         match self {
             Self::Everything => None,
@@ -201,7 +205,7 @@ impl Match {
         }
     }
 
-    /// The one server name that its connections ask for, wherever they come from; `None`: they need not.
+    /// Exact server name that its connections must ask for, from any network; `None`: there is none.
     pub(crate) fn exact(&self) -> Option<&str> {
         match self {
             Self::ServerName { pattern: ServerNamePattern::Exact(name), end: _ } => Some(name),
@@ -209,7 +213,8 @@ impl Match {
         }
     }
 
-    /// Greater fits better: an exact server name, then the longest suffix, then any name, then everything.
+    /// Specificity, greater is more specific: an exact server name, then the longest suffix, then any name, then
+    /// everything.
     pub(crate) fn specificity(&self) -> (bool, usize) {
         match self {
             Self::Everything => (false, 0),
@@ -219,19 +224,19 @@ impl Match {
     }
 }
 
-/// A set of TLS server names.
+/// Set of TLS server names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServerNamePattern {
-    /// `*`: every name, also none.
+    /// `*`: every name, and connections without a name.
     Any,
-    /// `*.example.com`, kept as `.example.com`: every name below it, at any depth.
+    /// `*.example.com`, stored as `.example.com`: every name below it, at any depth.
     Below(Arc<str>),
     /// `db.example.com`: this name only.
     Exact(Arc<str>),
 }
 
 impl ServerNamePattern {
-    /// Whether a connection that asks for `name` (lower case; `None`: no name) is in the set.
+    /// Returns `true` if a connection with server name `name` (lower case; `None`: no name) is in the set.
     pub fn matches(&self, name: Option<&str>) -> bool {
         match (self, name) {
             (Self::Any, _) => true,
@@ -250,54 +255,55 @@ impl ServerNamePattern {
     }
 }
 
-/// How connections are split, and who said so.
+/// Route: a split of connections among backends, and the policy behind it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Route {
-    /// Unique in its proxy.
+    /// Name, unique in its proxy.
     pub name: Arc<str>,
-    /// The policy and rule that decided; `None`: connections go to the dialled service by default.
+    /// Policy and rule behind the route; `None`: default route to the dialled service.
     pub origin: Option<Origin>,
-    /// The backends in the order of their backendRefs.
+    /// Backends in the order of their backendRefs.
     pub backends: Vec<Backend>,
-    /// The weights of `backends`, ready for choosing.
+    /// Weights of `backends`, prepared for the choice.
     pub split: Split,
-    /// The same for a route on which a client keeps its backend; `None`: every connection is drawn anew.
+    /// Weights of `backends` for a sticky route, on which a client keeps its backend; `None`: a new draw for every
+    /// connection.
     pub sticky: Option<Rendezvous>,
-    /// Whether a connection that no endpoint of its backend takes is tried at another backend.
+    /// `true`: a connection that no endpoint of its backend takes is tried at another backend.
     pub retry_other_side: bool,
-    /// Why connections are refused when there is no backend to choose.
+    /// Reason of refusals when there is no backend to choose.
     pub refusal: Arc<str>,
-    /// What a change of the weights does to connections that live.
+    /// Effect of a change of the weights on live connections.
     pub existing: Existing,
-    /// How long connections to a backend that this route no longer has may go on; `None`: what `existing` says.
+    /// Grace period of connections to a backend that was removed from this route; `None`: as `existing` says.
     pub drain_grace: Option<Duration>,
 }
 
-/// One side of a split.
+/// Backend: one side of a split.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Backend {
-    /// The backendRef in words.
+    /// Description of the backendRef, for humans.
     pub reference: Arc<str>,
-    /// Its share is `weight` over the sum of weights; 0 never gets a connection.
+    /// Weight: its share is `weight` over the sum of weights; 0: no connections.
     pub weight: u32,
-    /// Where its share goes.
+    /// Destination of its share.
     pub target: Target,
-    /// What its share does while nothing of its cluster can be dialled.
+    /// Handling of its share while no endpoint of its cluster can be dialled.
     pub when_down: WhenDown,
 }
 
-/// What the share of a backend does while nothing of its cluster can be dialled.
+/// Handling of a backend's share while no endpoint of its cluster can be dialled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WhenDown {
-    /// It is refused.
+    /// Connections are refused.
     #[default]
     Refuse,
-    /// It goes to the other backends, by their weights.
+    /// Connections go to the other backends, by their weights.
     Spill,
 }
 
 impl Backend {
-    /// The name of its cluster; empty for a share that is refused.
+    /// Name of its cluster; empty for a share that is refused.
     pub fn cluster_name(&self) -> &str {
         match &self.target {
             Target::Cluster(cluster) => &cluster.name,
@@ -306,46 +312,46 @@ impl Backend {
     }
 }
 
-/// Where the share of a backend goes.
+/// Destination of a backend's share.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Target {
-    /// To the endpoints of this cluster.
+    /// Endpoints of this cluster.
     Cluster(Arc<Cluster>),
-    /// Nowhere: it is refused, for this reason.
+    /// No destination: connections are refused, for this reason.
     Unavailable(Arc<str>),
 }
 
-/// Where access log lines go, and what they look like.
+/// Access log: its sink and the format of its lines.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AccessLog {
-    /// Where to.
+    /// Sink of the lines.
     pub sink: Sink,
-    /// What a line looks like.
+    /// Format of a line.
     pub format: AccessLogFormat,
-    /// The policy that asked for it.
+    /// Policy that configured it.
     pub origin: Option<Origin>,
 }
 
-/// Where log lines go.
+/// Sink of log lines.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Sink {
     /// Standard output.
     Stdout,
     /// Standard error.
     Stderr,
-    /// Appended to a file, which is opened anew when it was renamed or removed.
+    /// File, opened for append; reopened after a rename or removal.
     File(Arc<str>),
-    /// Sent to `host:port` over TCP.
+    /// TCP connection to `host:port`.
     Tcp(Arc<str>),
 }
 
-/// What an access log line looks like.
+/// Format of an access log line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccessLogFormat {
-    /// The proxy's own connection log line.
+    /// Default format: the proxy's own connection log line.
     Default,
-    /// A format string with `%COMMAND%`s.
+    /// Format string with `%COMMAND%`s.
     Plain(Arc<str>),
-    /// A JSON object: keys, and format strings for their values.
+    /// JSON object: keys, and format strings for their values.
     Json(Vec<(Arc<str>, Arc<str>)>),
 }

@@ -1,4 +1,4 @@
-//! What was counted, at one moment, by whatever carries connections.
+//! Counters of whatever carries connections, at one moment.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -8,178 +8,178 @@ use crate::config::{Direction, ProxyName};
 use crate::ending::{Ending, MirrorEnd};
 use crate::health::ClusterHealth;
 
-/// What was counted since the proxy started.
+/// Counters since the proxy started.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    /// The generation of the configuration.
+    /// Generation of the configuration.
     pub generation: u64,
-    /// How often a worker rested from accepting, because the process or the host was out of descriptors or memory.
+    /// Number of times a worker paused accepting, because the process or the host was out of descriptors or memory.
     pub accept_rests: u64,
-    /// Every listener that is configured, or has connections, by proxy and name.
+    /// Listeners that are configured, or have connections, by proxy and name.
     pub listeners: Vec<ListenerSnapshot>,
-    /// The sums of each proxy over its listeners, also those that are gone.
+    /// Sums of each proxy over its listeners, including removed ones.
     pub proxies: BTreeMap<ProxyName, ProxySnapshot>,
-    /// The health of every cluster whose endpoints are checked, that has slow starts or limits, by proxy and name.
+    /// Health of every cluster with checks, slow starts or limits, by proxy and name.
     pub clusters: Vec<ClusterHealth>,
 }
 
-/// What was counted for one proxy.
+/// Counters of one proxy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProxySnapshot {
-    /// Connections accepted.
+    /// Accepted connections.
     pub accepted: u64,
-    /// Connections accepted that live.
+    /// Live connections, of the accepted ones.
     pub active: u64,
-    /// Connections that ended or were refused, by how; ways that did not happen are left out.
+    /// Ended or refused connections, by ending; absent: none.
     pub ended: BTreeMap<Ending, u64>,
 }
 
 impl Snapshot {
-    /// One listener.
+    /// Counters of one listener; `None`: unknown listener.
     pub fn listener(&self, proxy: &str, name: &str) -> Option<&ListenerSnapshot> {
         self.listeners.iter().find(|listener| listener.proxy.as_str() == proxy && &*listener.name == name)
     }
 
-    /// How many connections live.
+    /// Number of live connections.
     pub fn active(&self) -> u64 {
         self.listeners.iter().map(|listener| listener.active).sum()
     }
 
-    /// How many connections the proxy itself ended although both ends wanted them.
+    /// Number of connections that the proxy itself ended although both ends wanted them.
     pub fn cut(&self) -> u64 {
         self.listeners.iter().flat_map(|listener| &listener.backends).map(|backend| backend.cut).sum()
     }
 }
 
-/// What was counted for one listener.
+/// Counters of one listener.
 #[derive(Clone, Debug)]
 pub struct ListenerSnapshot {
-    /// The proxy that it belongs to.
+    /// Proxy that it belongs to.
     pub proxy: ProxyName,
-    /// Its name.
+    /// Name of the listener.
     pub name: Arc<str>,
-    /// The configured address; `None` when it is no longer configured.
+    /// Configured address; `None`: no longer configured.
     pub address: Option<SocketAddr>,
-    /// Which way connections flow, and what clients dial; `None` when it is no longer configured.
+    /// Direction of its connections, and the destination that clients dial; `None`: no longer configured.
     pub purpose: Option<(Direction, Arc<str>)>,
-    /// Connections accepted.
+    /// Accepted connections.
     pub accepted: u64,
-    /// Connections accepted that live.
+    /// Live connections, of the accepted ones.
     pub active: u64,
-    /// Connections that ended or were refused, by how; ways that did not happen are left out.
+    /// Ended or refused connections, by ending; absent: none.
     pub ended: BTreeMap<Ending, u64>,
-    /// The sum of the durations of ended connections, in milliseconds.
+    /// Sum of the durations of ended connections, in milliseconds.
     pub duration_milliseconds: u64,
-    /// How long connects took, in microseconds.
+    /// Connect times, in microseconds.
     pub connect_times: HistogramSnapshot,
-    /// The backends that are configured, or were, by policy and reference.
+    /// Backends that are or were configured, by policy and reference.
     pub backends: Vec<BackendSnapshot>,
-    /// Its mirrors; `None`: it has none, and had none.
+    /// Counters of its mirrors; `None`: it never had any.
     pub mirrors: Option<MirrorsSnapshot>,
 }
 
-/// What was counted for the mirrors of one listener.
+/// Counters of the mirrors of one listener.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MirrorsSnapshot {
-    /// Mirrors that live.
+    /// Live mirrors.
     pub active: u64,
-    /// Bytes that they were given.
+    /// Bytes that were copied to them.
     pub bytes: u64,
-    /// Mirrors that ended, by how; ways that did not happen are left out.
+    /// Ended mirrors, by ending; absent: none.
     pub ended: BTreeMap<MirrorEnd, u64>,
 }
 
 impl ListenerSnapshot {
-    /// Connections that never reached a backend.
+    /// Number of connections that never reached a backend.
     pub fn refused(&self) -> u64 {
         self.ended.iter().filter(|(ending, _)| ending.is_refusal()).map(|(_, count)| count).sum()
     }
 
-    /// Connections established to a backend.
+    /// Number of connections established to a backend.
     pub fn opened(&self) -> u64 {
         self.backends.iter().map(|backend| backend.opened).sum()
     }
 }
 
-/// The upper bounds of connect times, in microseconds; one more bucket is for the rest.
+/// Upper bounds of connect times, in microseconds; one more bucket takes the rest.
 pub const CONNECT_TIME_BOUNDS: [u64; 11] =
     [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 100_000, 1_000_000, 5_000_000];
 
-/// How many times were how long.
+/// Histogram of times.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HistogramSnapshot {
-    /// How many were at most so long (`u64::MAX` for the rest), not cumulative.
+    /// Number of times per bucket, by upper bound (`u64::MAX` for the rest); not cumulative.
     pub buckets: Vec<(u64, u64)>,
-    /// The sum of all, in the unit of the bounds.
+    /// Sum of all times, in the unit of the bounds.
     pub sum: u64,
 }
 
 impl HistogramSnapshot {
-    /// Nothing counted so far, with these bounds and one more for the rest.
+    /// Creates an empty histogram with these bounds and one more for the rest.
     pub fn new(bounds: &[u64]) -> Self {
         let bounds = bounds.iter().copied().chain([u64::MAX]);
         Self { buckets: bounds.map(|bound| (bound, 0)).collect(), sum: 0 }
     }
 }
 
-/// What was counted for one backend of a listener.
+/// Counters of one backend of a listener.
 #[derive(Clone, Debug)]
 pub struct BackendSnapshot {
-    /// The policy that decides, as `Kind mesh/name`; `default` when none does.
+    /// Policy behind the route, as `Kind mesh/name`; `default`: none.
     pub policy: Arc<str>,
-    /// The backendRef in words.
+    /// Description of the backendRef, for humans.
     pub reference: Arc<str>,
-    /// Its cluster; empty for a share that is refused.
+    /// Name of its cluster; empty for a share that is refused.
     pub cluster: Arc<str>,
-    /// Its configured share, 0 to 1; `None` when it is no longer configured.
+    /// Configured share, 0 to 1; `None`: no longer configured.
     pub wanted: Option<f64>,
-    /// How often the split chose it.
+    /// Number of times the split chose it.
     pub chosen: u64,
     /// Connections established to its endpoints.
     pub opened: u64,
-    /// Connections that live.
+    /// Live connections.
     pub active: u64,
-    /// Connections that live and were decided by weights that are no longer in force.
+    /// Live connections that were decided by weights no longer in force.
     pub outdated: u64,
     /// Connections that the proxy itself ended although both ends wanted them.
     pub cut: u64,
     /// Connections that the client or the backend reset.
     pub resets: u64,
-    /// Those of them that were [reset early](Ending::is_early_reset).
+    /// Resets that were [early](Ending::is_early_reset).
     pub resets_early: u64,
-    /// Attempts to connect to its endpoints that failed.
+    /// Failed attempts to connect to its endpoints.
     pub failed_attempts: u64,
-    /// How long connects took, in microseconds.
+    /// Connect times, in microseconds.
     pub connect_times: HistogramSnapshot,
-    /// Connections that it was chosen for and that ended or were refused, by how.
+    /// Connections that it was chosen for and that ended or were refused, by ending.
     pub ended: BTreeMap<Ending, u64>,
-    /// How long connections to its endpoints lived, in milliseconds.
+    /// Durations of connections to its endpoints, in milliseconds.
     pub durations: HistogramSnapshot,
-    /// Bytes that were passed on from clients.
+    /// Bytes from clients.
     pub bytes_from_clients: u64,
-    /// Bytes that were passed on to clients.
+    /// Bytes to clients.
     pub bytes_to_clients: u64,
-    /// The endpoints, by address.
+    /// Endpoints, by address.
     pub endpoints: Vec<EndpointSnapshot>,
 }
 
-/// What was counted for one endpoint of a backend.
+/// Counters of one endpoint of a backend.
 #[derive(Clone, Debug)]
 pub struct EndpointSnapshot {
-    /// Its `host:port`; `other` for all beyond the first few dozen.
+    /// `host:port` of the endpoint; `other` for all beyond the first few dozen.
     pub name: Arc<str>,
     /// Connections established.
     pub opened: u64,
-    /// Connections that live.
+    /// Live connections.
     pub active: u64,
-    /// Attempts to connect that failed.
+    /// Failed attempts to connect.
     pub failed: u64,
     /// Connections that the client or the endpoint reset.
     pub resets: u64,
-    /// Bytes that were passed on from clients.
+    /// Bytes from clients.
     pub bytes_from_clients: u64,
-    /// Bytes that were passed on to clients.
+    /// Bytes to clients.
     pub bytes_to_clients: u64,
-    /// How long connects took, in microseconds.
+    /// Connect times, in microseconds.
     pub connect_times: HistogramSnapshot,
 }

@@ -1,4 +1,5 @@
-//! Where a connection goes, and why: facts, a listener and a moment in, a decision out. No socket, no clock.
+//! Routing decisions: facts, a listener and a moment in, the destination of a connection and the reason out. No socket,
+//! no clock.
 
 mod addresses;
 mod all_well;
@@ -16,31 +17,31 @@ use crate::balance::{Condition, Draw, Roster};
 use crate::config::{Backend, Cluster, Host, Listener, Match, Route, ServerTls, Target, WhenDown};
 use crate::permit::Permissions;
 
-/// The facts about a connection before it is routed.
+/// Facts about a connection before it is routed.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
-    /// The client's address.
+    /// Client address.
     pub client: SocketAddr,
-    /// The TLS server name it asked for, in lower case, where the listener routes by it.
+    /// TLS server name that the client asked for, in lower case, where the listener routes by it.
     pub server_name: Option<&'a str>,
-    /// Where it was meant to go, if the kernel redirected it here.
+    /// Original destination, if the kernel redirected the connection here.
     pub destination: Option<SocketAddr>,
 }
 
-/// The part of a decision that differs from one connection to the next.
+/// Part of a decision that differs from one connection to the next.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment<'a, S> {
-    /// Decides among the backends.
+    /// Draw, which decides among the backends.
     pub draw: Draw,
-    /// Decides among the endpoints of a cluster.
+    /// State of clusters, which decides among the endpoints.
     pub standings: &'a S,
-    /// The addresses of endpoints that are host names.
+    /// Addresses of endpoints that are host names.
     pub addresses: &'a Addresses,
 }
 
-/// The state of a listener's clusters, kept by whoever asks for decisions.
+/// State of a listener's clusters, kept by the caller.
 pub trait Standings {
-    /// Asks about the cluster of a backend; `None` when there is no such cluster.
+    /// Asks about the cluster of a backend; `None`: there is no such cluster.
     fn ask<A>(
         &self,
         route: RouteIndex,
@@ -49,53 +50,53 @@ pub trait Standings {
     ) -> Option<A>;
 }
 
-/// The state of a cluster.
+/// State of a cluster.
 pub struct Standing<'a> {
-    /// The endpoints that take connections.
+    /// Endpoints that take connections.
     pub roster: &'a Roster,
-    /// The number of connections that it got so far.
+    /// Number of connections that the cluster got so far.
     pub turn: u64,
-    /// The number of connections that an endpoint has, by its index in [`Cluster::endpoints`].
+    /// Number of connections of an endpoint, by its index in [`Cluster::endpoints`].
     pub load: &'a dyn Fn(usize) -> u32,
 }
 
-/// The decision about a connection.
+/// Decision about a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// It is carried to an endpoint.
+    /// The connection is carried to an endpoint.
     Forward(Forward),
-    /// It is refused.
+    /// The connection is refused.
     Refuse(Refuse),
 }
 
-/// The way of a connection that is carried.
+/// Path of a connection that is carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forward {
-    /// The route of the listener.
+    /// Route of the listener.
     pub route: RouteIndex,
-    /// The index of the backend in [`Route::backends`].
+    /// Index of the backend in [`Route::backends`].
     pub backend: usize,
     first_backend: u32,
-    /// The cluster's turn.
+    /// Turn of the cluster.
     pub turn: u64,
-    /// The place in the cluster's roster where the walk began.
+    /// Place in the cluster's roster where the walk began.
     pub place: u32,
-    /// The number of attempts at this backend that failed so far.
+    /// Number of failed attempts at this backend so far.
     pub attempt: u32,
-    /// The backends at which all attempts failed.
+    /// Backends at which all attempts failed.
     pub tried: Sides,
-    /// The endpoint to try now.
+    /// Endpoint to try now.
     pub endpoint: Dial,
 }
 
 impl Forward {
-    /// The index of the backend that was chosen first. It is another one when that one could not take its share.
+    /// Index of the backend that was chosen first; it differs from `backend` if that one could not take its share.
     pub fn first_backend(&self) -> usize {
         self.first_backend as usize
     }
 }
 
-/// A set of backends of a route, by index. Only the first 32 can be in it.
+/// Set of backends of a route, by index; holds only the first 32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sides(u32);
 
@@ -104,48 +105,48 @@ impl Sides {
         Self(self.0 | u32::try_from(backend).ok().and_then(|bit| 1u32.checked_shl(bit)).unwrap_or(0))
     }
 
-    /// Whether a backend may still be tried: it is one of the first 32, and not in the set.
+    /// Returns `true` if a backend may still be tried: it is one of the first 32, and not in the set.
     fn lacks(self, backend: usize) -> bool {
         backend < 32 && self.0 >> backend & 1 == 0
     }
 }
 
-/// A route of a listener: its index in [`Listener::routes`].
+/// Route of a listener, as its index in [`Listener::routes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RouteIndex(pub usize);
 
-/// An endpoint that can be dialled now.
+/// Endpoint that can be dialled now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dial {
-    /// Its index in [`Cluster::endpoints`].
+    /// Index in [`Cluster::endpoints`].
     pub endpoint: usize,
-    /// The address to connect to.
+    /// Address to connect to.
     pub address: SocketAddr,
 }
 
-/// The refusal of a connection.
+/// Refusal of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refuse {
-    /// The kind of reason.
+    /// Kind of reason.
     pub reason: Refusal,
-    /// The route, when one was found.
+    /// Route; `None`: none was found.
     pub route: Option<RouteIndex>,
-    /// The index of the backend whose share this was, when one was chosen.
+    /// Index of the backend whose share is refused; `None`: none was chosen.
     pub backend: Option<usize>,
-    /// The reason in words.
+    /// Reason in words.
     pub why: Arc<str>,
 }
 
-/// The kinds of reasons for refusing a connection.
+/// Kinds of reasons for refusing a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Refusal {
     /// No backend can be chosen: there is no route, or it has no backend with a weight above 0.
     NoBackend,
-    /// The chosen backend has nothing that can be dialled.
+    /// Nothing of the chosen backend can be dialled.
     BackendUnavailable,
     /// The endpoints of the chosen backend are down.
     BackendDown,
-    /// No route is there for the TLS server name.
+    /// No route matches the TLS server name.
     NoServerName,
 }
 
@@ -187,8 +188,8 @@ pub fn decide<S: Standings>(facts: &Facts<'_>, listener: &Listener, moment: &Mom
     }
 }
 
-/// Decides again about a connection whose attempt failed: another endpoint of the same backend, as long as the
-/// listener allows attempts; then, where the route allows it, another backend. `None`: it is refused.
+/// Decides again about a connection whose attempt failed: another endpoint of the same backend, as long as the listener
+/// allows attempts; then, where the route allows it, another backend. `None`: the connection is refused.
 pub fn decide_again<S: Standings>(
     facts: &Facts<'_>,
     listener: &Listener,
@@ -205,7 +206,7 @@ pub fn decide_again<S: Standings>(
     }
     match again() {
         Some((forward, true)) => Some(forward),
-        // everybody here was tried: rather somebody else than the same ones again
+        // every endpoint here was tried: another backend is better than the same endpoint again
         tired => routed
             .other_side(failed.first_backend(), failed.tried.with(failed.backend))
             .or(tired.map(|(forward, _)| forward)),
@@ -213,7 +214,7 @@ pub fn decide_again<S: Standings>(
 }
 
 impl Facts<'_> {
-    /// The client's position in what is decided by its address.
+    /// Position of the client in hashes of its address.
     fn position(&self) -> u64 {
         position_of(self.client.ip())
     }
@@ -231,13 +232,13 @@ fn no_route(facts: &Facts<'_>, listener: &Listener) -> Refuse {
 }
 
 impl Listener {
-    /// Whether a decision about a client's connection, or that TLS ends here, needs the client hello first.
+    /// Returns `true` if routing a client's connection, or terminating its TLS, needs the client hello first.
     pub fn needs_hello(&self, client: IpAddr) -> bool {
         let first = self.routes.iter().find_map(|(matched, _)| matched.takes_unasked(client));
         first == Some(false) || self.tls.as_ref().is_some_and(|tls| tls.permissive)
     }
 
-    /// Whether what is no TLS has somewhere to go: then a client that says nothing may be one whose server speaks first.
+    /// Returns `true` if plaintext has a destination: then a silent client may be one whose server speaks first.
     pub fn takes_plaintext(&self, client: IpAddr) -> bool {
         match &self.tls {
             Some(tls) => tls.permissive,
@@ -249,12 +250,12 @@ impl Listener {
         self.routes.iter().any(|(matched, _)| matched.specificity().0)
     }
 
-    /// Whether something has to come from the client before a connection can be decided.
+    /// Returns `true` if the client has to send something before a connection can be decided.
     pub fn client_speaks_first(&self, client: IpAddr) -> bool {
         self.accept_proxy_protocol || self.tls.is_some() || self.needs_hello(client)
     }
 
-    /// The route for a connection; `None`: there is none.
+    /// Route for a connection; `None`: none matches.
     pub fn route_for(&self, facts: &Facts<'_>) -> Option<RouteIndex> {
         let (client, name) = (facts.client.ip(), facts.server_name);
         let takes = |(matched, _): &(Match, Arc<Route>)| matched.takes(client, name);
@@ -262,7 +263,7 @@ impl Listener {
         if let Some(index) = first.iter().position(takes) {
             return Some(RouteIndex(index));
         }
-        // a zone proxy has an exact name for each service of each mesh: it is not asked of one after the other
+        // a zone proxy has an exact name for each service of each mesh: searched by bisection, not one after the other
         let is_before = |(matched, _): &(Match, Arc<Route>)| {
             name.is_some_and(|name| matched.exact().is_some_and(|exact| exact < name))
         };
@@ -275,7 +276,7 @@ impl Listener {
         Some(RouteIndex(first.len() + others + index))
     }
 
-    /// How TLS of a connection ends here, and who may come in over it; `None`: it is passed on.
+    /// TLS termination of a connection, and the permissions of its clients; `None`: TLS is passed through.
     pub fn end_for(&self, facts: &Facts<'_>) -> Option<(&ServerTls, Option<&Permissions>)> {
         let route = self.route_for(facts).and_then(|RouteIndex(index)| self.routes.get(index));
         match route.and_then(|(matched, _)| matched.end()) {
@@ -284,14 +285,14 @@ impl Listener {
         }
     }
 
-    /// The route that an index stands for.
+    /// Route at an index; `None`: there is none.
     pub fn route_at(&self, RouteIndex(index): RouteIndex) -> Option<&Arc<Route>> {
         self.routes.get(index).map(|(_, route)| route)
     }
 }
 
 impl Route {
-    /// A backend and its cluster, when it has one.
+    /// Backend and its cluster; `None`: it has no cluster.
     pub fn backend_with_cluster(&self, backend: usize) -> Option<(&Backend, &Arc<Cluster>)> {
         let backend = self.backends.get(backend)?;
         match &backend.target {
@@ -302,7 +303,7 @@ impl Route {
 }
 
 impl Cluster {
-    /// The place where the walk through its endpoints begins for a connection, and the first that can be dialled.
+    /// Chooses the place where a connection's walk through the endpoints begins, and the first that can be dialled.
     pub fn choose(
         &self,
         standing: &Standing<'_>,
@@ -315,9 +316,9 @@ impl Cluster {
         Some((place, walk?))
     }
 
-    /// The endpoints that can be dialled, in the order in which to try them, beginning at a place of the roster. A host
-    /// name without an address cannot be dialled; of one with several, `turn` decides. `destination`: where the connection was
-    /// meant to go, if it was redirected.
+    /// Endpoints that can be dialled, in the order in which to try them, beginning at a place of the roster. A host
+    /// name without an address cannot be dialled; of one with several, `turn` decides. `destination`: original
+    /// destination of a redirected connection.
     pub fn walk(
         &self,
         roster: &Roster,
@@ -346,7 +347,7 @@ impl Cluster {
         Some(Dial { endpoint: index, address: SocketAddr::new(ip, endpoint.port) })
     }
 
-    /// The reason for which nothing can be dialled, when that is so.
+    /// Reason why nothing can be dialled, given that this is so.
     pub fn why_not(&self, roster: &Roster, addresses: &Addresses) -> (Refusal, Arc<str>) {
         let unavailable = |why| (Refusal::BackendUnavailable, why);
         if let Some(why) = &self.undialable {

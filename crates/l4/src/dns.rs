@@ -1,7 +1,7 @@
-//! DNS messages, as far as a server that knows addresses only needs them (RFC 1035, 2308, 6891 §7).
+//! DNS messages, as far as a server of addresses needs them (RFC 1035, 2308, 6891 §7).
 //!
-//! A query is read up to the end of its question; what stands behind it (EDNS) is for whoever it is passed on to. Nothing in
-//! a question is compressed, so reading never jumps.
+//! A query is read up to the end of its question; the rest (EDNS) is for the server it is forwarded to. A question has
+//! no compressed names, so reading never jumps.
 
 mod lookup;
 
@@ -9,66 +9,66 @@ use std::net::IpAddr;
 
 pub use lookup::{addresses, ask_for};
 
-/// The bytes in front of the question.
+/// Length of the header before the question, in bytes.
 const HEADER: usize = 12;
-/// The longest answer over UDP, in bytes, to a client that nobody knows to take more.
+/// Limit on an answer over UDP, in bytes, for a client that does not announce a larger one.
 pub const UDP: usize = 512;
-/// The class of the Internet.
+/// Class `IN`, the Internet.
 const INTERNET: u16 = 1;
 
-/// What stands in a packet.
+/// Parsed packet.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Heard<'p> {
-    /// An answer, or too little to answer: whoever sent it hears nothing.
+    /// An answer, or too short to answer: it is dropped.
     Noise,
-    /// Something that is no query with one question: how the answer to it ends.
+    /// Something other than a query with one question, with the code of its answer.
     Wrong(Code),
     /// A query.
     Query(Query<'p>),
 }
 
-/// A query with one question.
+/// Query with one question.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Query<'p> {
-    /// The whole packet.
+    /// Whole packet.
     packet: &'p [u8],
-    /// Where its question ends.
+    /// Offset of the end of its question.
     end: usize,
-    /// The name in lower case, without a dot at its end; `None`: no name of a host.
+    /// Name in lower case, without a trailing dot; `None`: not a host name.
     pub name: Option<String>,
-    /// What is asked for.
+    /// Type of the question.
     pub sort: Sort,
 }
 
-/// What is asked for.
+/// Type of a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sort {
     /// IPv4 addresses.
     A,
     /// IPv6 addresses.
     Aaaa,
-    /// Anything.
+    /// Any type.
     Any,
-    /// Something else, or of another class.
+    /// Another type, or another class.
     Other,
 }
 
-/// How an answer ends (the RCODE).
+/// Response code (RCODE).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
-    /// All is well; without addresses: the name has none.
+    /// No error; without addresses: the name has none.
     Fine = 0,
-    /// The query could not be read.
+    /// The query could not be parsed.
     Malformed = 1,
-    /// Nobody could say.
+    /// The name could not be resolved.
     Failed = 2,
-    /// There is no such name.
+    /// The name does not exist.
     NoSuchName = 3,
-    /// It is no query.
+    /// Not implemented: the packet is not a query.
     NotKnown = 4,
 }
 
-/// Reads a packet.
+/// Parses a packet.
 pub fn read(packet: &[u8]) -> Heard<'_> {
     let Some(header) = packet.get(..HEADER) else { return Heard::Noise };
     // an answer to an answer would never end
@@ -115,12 +115,12 @@ fn question(packet: &[u8]) -> Option<Query<'_>> {
 }
 
 impl Query<'_> {
-    /// What tells this query from others.
+    /// ID of the query.
     pub fn id(&self) -> [u8; 2] {
         [self.packet[0], self.packet[1]]
     }
 
-    /// Whether a packet answers the query, asked under another id.
+    /// Returns `true` if a packet answers the query, sent under another ID.
     pub fn is_answered_by(&self, packet: &[u8], id: [u8; 2]) -> bool {
         let asked = &self.packet[HEADER..self.end];
         let is_it = |header: &[u8]| header[..2] == id && header[2] & 0x80 != 0;
@@ -129,8 +129,8 @@ impl Query<'_> {
             && (packet.get(HEADER..self.end).is_some_and(repeats) || packet[4..6] == [0, 0])
     }
 
-    /// The answer: those addresses that are asked for, each for `ttl` seconds. What has no room in `most` bytes is left out, and
-    /// it is said that it is.
+    /// Builds the answer: the addresses of the asked type, each with a TTL of `ttl` seconds. Records beyond `most`
+    /// bytes are left out, and the answer is marked as truncated.
     pub fn answer(&self, code: Code, addresses: &[IpAddr], ttl: u32, most: usize) -> Vec<u8> {
         let mut answer = header(self.packet, code);
         answer[5] = 1;
@@ -150,7 +150,7 @@ impl Query<'_> {
             if !is_asked {
                 continue;
             }
-            // the name of the question, type, class, ttl, length
+            // name of the question, type, class, ttl, length
             let mut record = vec![0xc0, HEADER as u8];
             record.extend_from_slice(&sort.to_be_bytes());
             record.extend_from_slice(&INTERNET.to_be_bytes());
@@ -169,16 +169,16 @@ impl Query<'_> {
     }
 }
 
-/// The answer to what is no query, or cannot be read.
+/// Builds the answer to a packet that is not a query, or cannot be parsed.
 pub fn refusal(packet: &[u8], code: Code) -> Vec<u8> {
     header(packet, code)
 }
 
-/// An answer without question and records. It is authoritative: nobody else knows these names.
+/// Header of an answer without question and records. It is authoritative: no other server knows these names.
 fn header(packet: &[u8], code: Code) -> Vec<u8> {
     let mut header = vec![0; HEADER];
     header[..2].copy_from_slice(&packet[..2]);
-    // recursion was asked for, and is to be had
+    // recursion desired as asked, recursion available
     header[2] = 0x84 | (packet[2] & 0x79);
     header[3] = 0x80 | code as u8;
     header

@@ -1,4 +1,4 @@
-//! How a connection ended.
+//! Endings of connections.
 
 mod mirror;
 
@@ -12,14 +12,14 @@ pub use mirror::MirrorEnd;
 /// One of the two ends of a connection, as the proxy sees them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Side {
-    /// The end that connected to us.
+    /// End that connected to the proxy.
     Client = 0,
-    /// The end that we connected to.
+    /// End that the proxy connected to.
     Backend = 1,
 }
 
 impl Side {
-    /// The end across.
+    /// Opposite end.
     pub fn other(self) -> Self {
         match self {
             Self::Client => Self::Backend,
@@ -30,20 +30,20 @@ impl Side {
 
 macro_rules! endings {
     ($($(#[$doc:meta])* $variant:ident = $text:literal, $flags:literal;)*) => {
-        /// How a connection ended. The order is that of [`Ending::ALL`].
+        /// Ending of a connection. The order is that of [`Ending::ALL`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Ending { $($(#[$doc])* $variant,)* }
 
         impl Ending {
-            /// Every way to end.
+            /// All endings.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            /// The word used in logs and metrics.
+            /// Name in logs and metrics.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text,)* }
             }
 
-            /// What `%RESPONSE_FLAGS%` prints in an access log; `-` for nothing special.
+            /// Value of `%RESPONSE_FLAGS%` in an access log; `-` for nothing special.
             pub fn response_flags(self) -> &'static str {
                 match self { $(Self::$variant => $flags,)* }
             }
@@ -60,85 +60,86 @@ endings! {
     ClientReset = "client-reset", "DC";
     /// The backend reset the connection.
     BackendReset = "backend-reset", "UC";
-    /// Nothing moved for the listener's idle timeout.
+    /// No bytes moved during the listener's idle timeout.
     IdleTimeout = "idle-timeout", "SI";
-    /// The connection was as old as the listener lets connections become.
+    /// The connection reached the listener's maximum age.
     MaxAge = "max-age", "DT";
-    /// The endpoint did not answer in the cluster's connect timeout.
+    /// The endpoint did not answer within the cluster's connect timeout.
     ConnectTimeout = "connect-timeout", "UF";
     /// The endpoint, or the way to it, refused the connection.
     ConnectRefused = "connect-refused", "UF";
     /// No backend could be chosen.
     NoBackend = "no-backend", "NR";
-    /// The chosen backend has nothing that can be dialled.
+    /// Nothing of the chosen backend can be dialled.
     BackendUnavailable = "backend-unavailable", "UH";
     /// The endpoints of the chosen backend are down.
     BackendDown = "backend-down", "UH";
-    /// The cluster of the chosen backend has as many connections as it may have.
+    /// The cluster of the chosen backend has reached its limit on live connections.
     BackendLimit = "backend-limit", "UO";
-    /// As many connections to the cluster of the chosen backend as may are on the way to being established.
+    /// The cluster of the chosen backend has reached its limit on pending connections.
     PendingLimit = "pending-limit", "UO";
-    /// The listener or the proxy has as many connections as it may have, or no descriptor is left.
+    /// The listener or the proxy has reached its limit on connections, or no descriptor is left.
     Limit = "limit", "UO";
-    /// It leads back to the proxy: somebody dialled the port that the kernel redirects others to, or the proxy dialled itself.
+    /// The connection leads back to the proxy: the client dialled the port of redirected connections, or the proxy
+    /// dialled itself.
     Loop = "loop", "NR";
-    /// No route is there for the TLS server name.
+    /// No route matches the TLS server name.
     NoServerName = "no-server-name", "NR";
-    /// What the client sent first is not a TLS client hello, or is too long.
+    /// The first bytes of the client are not a TLS client hello, or it is too long.
     BadHello = "bad-hello", "DPE";
     /// The client hello did not arrive in time.
     HelloTimeout = "hello-timeout", "DT";
-    /// What the client sent first is no PROXY protocol header, where one has to come first.
+    /// The first bytes of the client are not a PROXY protocol header, where one is required.
     BadProxyHeader = "bad-proxy-header", "DPE";
     /// The PROXY protocol header did not arrive in time.
     ProxyHeaderTimeout = "proxy-header-timeout", "DT";
-    /// What the listener proves itself with, or whom it believes, has not arrived.
+    /// The listener's certificate or its trusted authorities have not arrived.
     NoIdentity = "no-identity", "DPE";
-    /// The client did not prove who it is, or shaking hands with it failed.
+    /// The TLS handshake with the client failed, or its certificate was not accepted.
     TlsFailed = "tls-failed", "DPE";
-    /// The client did not prove in time who it is.
+    /// The TLS handshake with the client did not finish in time.
     TlsTimeout = "tls-timeout", "DT";
-    /// The client has proven who it is, and may not connect.
+    /// The client is authenticated, but not permitted to connect.
     Denied = "denied", "-";
-    /// The endpoint did not prove who it is, or shaking hands with it failed.
+    /// The TLS handshake with the endpoint failed, or its certificate was not accepted.
     ConnectTls = "connect-tls", "UF";
-    /// An end was cut off inside a TLS record: what came is not all that was sent.
+    /// An end was cut off inside a TLS record: the received bytes are incomplete.
     TlsTruncated = "tls-truncated", "DPE";
-    /// What an end sent cannot be read, or it gave up with a TLS alert.
+    /// Bytes of an end are not valid TLS, or it gave up with a TLS alert.
     TlsBroken = "tls-broken", "DPE";
     /// The weights of its route changed, and it would go to another backend now: `existing: close`.
     Moved = "moved", "DR";
     /// Its backend had more connections than its new share (`existing: drain-excess`), or was removed and the grace
-    /// is over.
+    /// period is over.
     DrainedByRoute = "drained-by-route", "DR";
-    /// The proxy was leaving, and the time for connections to end was over.
+    /// The proxy was shutting down, and its drain time was over.
     Drained = "drained", "DR";
 }
 
-/// A reset is early while the client was sent fewer bytes than this: no more than a greeting or an error.
+/// Bytes to the client below which a reset is early: no more than a greeting or an error.
 pub const EARLY_BYTES: u64 = 256;
 
-/// A reset is early in the first second of a connection too, whatever was sent.
+/// Age of a connection below which a reset is early, however much was sent.
 pub const EARLY_TIME: Duration = Duration::from_secs(1);
 
 impl Ending {
-    /// Whether an end reset the connection.
+    /// Returns `true` if an end reset the connection.
     pub fn is_reset(self) -> bool {
         matches!(self, Self::ClientReset | Self::BackendReset)
     }
 
-    /// Whether an end reset the connection before it can have been of much use: [`EARLY_BYTES`] were not sent to the client,
-    /// or it was younger than [`EARLY_TIME`].
+    /// Returns `true` if an end reset the connection before it can have been of much use: fewer than [`EARLY_BYTES`]
+    /// were sent to the client, or it was younger than [`EARLY_TIME`].
     pub fn is_early_reset(self, sent_to_client: u64, age: Duration) -> bool {
         self.is_reset() && (sent_to_client < EARLY_BYTES || age < EARLY_TIME)
     }
 
-    /// Whether every attempt to connect to the chosen backend failed.
+    /// Returns `true` if every attempt to connect to the chosen backend failed.
     pub fn is_connect_failure(self) -> bool {
         matches!(self, Self::ConnectTimeout | Self::ConnectRefused | Self::ConnectTls)
     }
 
-    /// Whether the connection never reached a backend.
+    /// Returns `true` if the connection never reached a backend.
     pub fn is_refusal(self) -> bool {
         match self {
             Self::ConnectTimeout
@@ -174,12 +175,13 @@ impl Ending {
         }
     }
 
-    /// Whether the proxy ended a connection that both ends still wanted.
+    /// Returns `true` if the proxy ended a connection that both ends still wanted.
     pub fn is_cut(self) -> bool {
         matches!(self, Self::MaxAge | Self::Moved | Self::DrainedByRoute | Self::Drained)
     }
 
-    /// Whether what was said last is to arrive: the ends need no reset to know that this is not the whole.
+    /// Returns `true` if the last bytes are to be delivered: the ends need no reset to know that the stream is
+    /// incomplete.
     pub fn is_orderly(self) -> bool {
         matches!(
             self,
@@ -187,7 +189,7 @@ impl Ending {
         )
     }
 
-    /// Ended in order, by the end that was first.
+    /// Orderly ending, by the side that closed first.
     pub fn closed_by(side: Side) -> Self {
         match side {
             Side::Client => Self::ClientClosed,
@@ -195,7 +197,7 @@ impl Ending {
         }
     }
 
-    /// Reset by an end.
+    /// Ending by a reset of this side.
     pub fn reset_by(side: Side) -> Self {
         match side {
             Side::Client => Self::ClientReset,

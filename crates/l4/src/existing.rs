@@ -1,5 +1,4 @@
-//! What a change of a route does to the connections that live: arithmetic over shares, idle times and chance. No
-//! socket, no clock.
+//! Effect of a route change on live connections: arithmetic over shares, idle times and chance. No socket, no clock.
 
 mod fate;
 
@@ -10,12 +9,12 @@ use std::time::Duration;
 use crate::config::{Backend, Route, Target, WhenDown};
 pub use fate::{Established, Fate, fate};
 
-/// How many connections one worker closes at most in one turn of a drain.
+/// Limit on connections that one worker closes in one turn of a drain.
 pub const AT_ONCE: usize = 10;
-/// The mean time between two turns.
+/// Mean time between two turns.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The weights of a route, by cluster: a backendRef may be said anew and still lead to the same place.
+/// Weights of a route, by cluster: a backendRef may be rewritten and still lead to the same cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shares {
     weights: BTreeMap<Arc<str>, u64>,
@@ -23,14 +22,13 @@ pub struct Shares {
 }
 
 impl Shares {
-    /// The weights of a route as they are written.
+    /// Configured weights of a route.
     pub fn of(route: &Route) -> Self {
         Self::new(route.backends.iter().map(|backend| (backend.cluster_name(), backend.weight)))
     }
 
-    /// The shares that new connections get while backends that spill and take nothing lose theirs to the others; when
-    /// nobody is left, those of the weights. `takes` says of a backend, by its index, whether anything of it can be
-    /// dialled.
+    /// Shares of new connections: backends that spill and cannot be dialled lose theirs to the others; if none is left,
+    /// those of the weights. `takes` returns `true` if anything of a backend, by its index, can be dialled.
     pub fn in_effect(route: &Route, takes: impl Fn(usize) -> bool) -> Self {
         let spilled = |index: usize, backend: &Backend| {
             let spills = backend.when_down == WhenDown::Spill && matches!(backend.target, Target::Cluster(_));
@@ -52,12 +50,12 @@ impl Shares {
         shares
     }
 
-    /// Whether the route leads to the cluster, be it with weight 0.
+    /// Returns `true` if the route leads to the cluster, even with weight 0.
     pub fn lead_to(&self, cluster: &str) -> bool {
         self.weights.contains_key(cluster)
     }
 
-    /// Whether every cluster has the same share in both, whatever the weights are counted in.
+    /// Returns `true` if every cluster has the same share in both, whatever the unit of the weights.
     pub fn equal(&self, other: &Self) -> bool {
         let all = self.weights.keys().chain(other.weights.keys());
         all.into_iter().all(|cluster| {
@@ -70,7 +68,7 @@ impl Shares {
         self.weights.get(cluster).copied().unwrap_or(0)
     }
 
-    /// The share of a cluster in `connections`, rounded up.
+    /// Share of a cluster in `connections`, rounded up.
     fn part_of(&self, connections: u64, cluster: &str) -> u64 {
         if self.total == 0 {
             return 0;
@@ -80,35 +78,36 @@ impl Shares {
     }
 }
 
-/// Whether a connection has to leave the cluster where it is, on a route that closes those who would go elsewhere.
+/// Returns `true` if a connection has to leave its cluster, on a route that closes connections that would go elsewhere.
 ///
 /// It was `drawn` for one cluster and `is_at` the same, or at another one because the first failed; now its draw leads
-/// to `leads_to`, which may send it on to `goes`. Not the weights put it where it is when `drawn` failed, and not they
-/// move it when `leads_to` does: so it stays as long as any of these is one of the clusters that it had to do with.
+/// to `leads_to`, which may send it on to `goes`. If `drawn` failed, the weights did not put it where it is, and if
+/// `leads_to` fails, they do not move it: so it stays as long as any of these is one of the clusters that it had to do
+/// with.
 fn has_to_leave(is_at: &str, drawn: &str, leads_to: &str, goes: &str) -> bool {
     let knows = |cluster: &str| cluster == is_at || cluster == drawn;
     !knows(leads_to) && goes != is_at
 }
 
-/// A connection that may be closed.
+/// Live connection that may be closed.
 #[derive(Clone, Copy, Debug)]
 pub struct Living<'a> {
-    /// What the caller knows it by.
+    /// Key by which the caller knows it.
     pub key: u32,
-    /// Where it was carried to.
+    /// Cluster that it was carried to.
     pub cluster: &'a str,
-    /// How long nothing moved on it.
+    /// Idle time.
     pub idle: Duration,
 }
 
-/// How many of the connections that lived when weights changed each cluster may keep.
+/// Drain after a change of weights: the number of live connections that each cluster may keep.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drain {
     quotas: BTreeMap<Arc<str>, u64>,
 }
 
 impl Drain {
-    /// Gives each cluster its new share of the connections that live, by the clusters that these are carried to.
+    /// Gives each cluster its new share of the live connections. `living`: the cluster of each.
     pub fn towards<'a>(shares: &Shares, living: impl IntoIterator<Item = &'a str>) -> Self {
         let mut counted: BTreeMap<&str, u64> = BTreeMap::new();
         for cluster in living {
@@ -119,10 +118,10 @@ impl Drain {
         Self { quotas: quotas.collect() }
     }
 
-    /// Whom to close now: at most `at_most`, never more than a cluster has above its quota, those that are idle for
-    /// longest first. Empty when nobody is above.
+    /// Keys of the connections to close now: at most `at_most`, never more than a cluster has above its quota, longest
+    /// idle first. Empty if no cluster is above.
     ///
-    /// Whoever ended by itself since then has made room: ask with those that live now.
+    /// Connections that ended by themselves have made room: `living` are those that live now.
     pub fn choose(&self, mut living: Vec<Living<'_>>, at_most: usize) -> Vec<u32> {
         let mut above: BTreeMap<&str, u64> = BTreeMap::new();
         for connection in &living {
@@ -143,19 +142,19 @@ impl Drain {
     }
 }
 
-/// How long to wait until the next turn of a drain: half to one and a half of the mean, so that neither the workers of
-/// a proxy nor the proxies of a mesh close in step. `chance` is any number.
+/// Time until the next turn of a drain: half to one and a half of the mean, so that neither the workers of a proxy nor
+/// the proxies of a mesh close in step. `chance` is any number.
 pub fn pause(chance: u64) -> Duration {
     PAUSE / 2 + PAUSE.mul_f64(fraction(chance))
 }
 
-/// When to close a connection whose backend was removed: after the grace and at most a tenth of it, so that they do
-/// not all come back in one moment.
+/// Time until a connection whose backend was removed is closed: the grace period plus at most a tenth of it, so that
+/// not all clients reconnect at once.
 pub fn after_grace(grace: Duration, chance: u64) -> Duration {
     grace + (grace / 10).mul_f64(fraction(chance))
 }
 
-/// A number between 0 and 1.
+/// Maps a number to a fraction between 0 and 1.
 fn fraction(chance: u64) -> f64 {
     (chance >> 11) as f64 / (1u64 << 53) as f64
 }
@@ -258,16 +257,17 @@ mod tests {
                 let leaves = has_to_leave(NAMES[is_at], NAMES[drawn], NAMES[leads_to], NAMES[goes]);
                 // its draw leads where it led before: the weights did not move it
                 prop_assert!(!leaves || leads_to != drawn);
-                // it would come back to where it is
+                // it would come back to its present cluster
                 prop_assert!(!leaves || (leads_to != is_at && goes != is_at));
-                // who is where it was drawn for leaves exactly when its draw leads elsewhere
+                // a connection at the cluster of its draw leaves exactly when its draw leads elsewhere
                 if is_at == drawn && goes == leads_to {
                     prop_assert_eq!(leaves, leads_to != drawn);
                 }
             }
         }
 
-        /// What is spilled is where it belongs while its backend is down: whoever is spread by the weights of now stays.
+        /// A spilled connection belongs to its cluster while its backend is down: one that is spread by the present
+        /// weights stays.
         #[test]
         fn a_drain_closes_nobody_who_would_only_spill_back(
             weights in prop::collection::vec(1..20u32, 3), down in 0..3usize, connections in 0..100u64,

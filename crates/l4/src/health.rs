@@ -1,7 +1,7 @@
-//! Which endpoints are well, as state machines over simulated time.
+//! Health of endpoints, as state machines over simulated time.
 //!
-//! `check` and `ejection` know one endpoint each, [`Vitals`] those of a cluster. Whoever runs them says what time it is,
-//! what a check found and whose connections failed.
+//! `check` and `ejection` hold one endpoint each, [`Vitals`] those of a cluster. The caller supplies the time, the
+//! results of checks and the failures of connections.
 
 mod check;
 mod ejection;

@@ -1,7 +1,7 @@
-//! The server name and the protocols in a TLS client hello, from as many bytes as have arrived.
+//! TLS client hello: its server name and protocols, from as many bytes as have arrived.
 
-/// How many bytes a client hello may take, with its record headers: the largest handshake message that fits one
-/// TLS record, and some room for being cut into several.
+/// Limit on the length of a client hello, in bytes with its record headers: the largest handshake message that fits one
+/// TLS record, and some room for being split into several.
 pub const MAX_HELLO: usize = (16 << 10) + 512;
 
 const HANDSHAKE_RECORD: u8 = 22;
@@ -11,23 +11,23 @@ const PROTOCOLS_EXTENSION: u16 = 16;
 const HOST_NAME: u8 = 0;
 const MAX_RECORD: usize = (16 << 10) + 256;
 
-/// A complete client hello.
+/// Complete client hello.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientHello {
-    /// The name that the client asks for, in lower case; `None` when it does not say.
+    /// Server name (SNI), in lower case; `None`: no name.
     pub server_name: Option<String>,
-    /// The protocols that the client offers (ALPN), in its order.
+    /// Protocols that the client offers (ALPN), in its order.
     pub protocols: Vec<Box<[u8]>>,
 }
 
-/// Why bytes are not a client hello, in words.
+/// Reason why bytes are not a client hello, in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadHello(pub &'static str);
 
-/// Reads a client hello; `Ok(None)` when more bytes are needed.
+/// Parses a client hello; `Ok(None)`: more bytes are needed.
 ///
 /// # Errors
-/// When the bytes cannot become a client hello, whatever follows, or it is longer than [`MAX_HELLO`].
+/// If the bytes cannot become a client hello, whatever follows, or it is longer than [`MAX_HELLO`].
 pub fn read_hello(bytes: &[u8]) -> Result<Option<ClientHello>, BadHello> {
     match handshake(bytes)? {
         Some(message) => client_hello(&message).map(Some),
@@ -36,7 +36,7 @@ pub fn read_hello(bytes: &[u8]) -> Result<Option<ClientHello>, BadHello> {
     }
 }
 
-/// Puts the first handshake message together from its records; `None` when more bytes are needed.
+/// Reassembles the first handshake message from its records; `None`: more bytes are needed.
 fn handshake(mut bytes: &[u8]) -> Result<Option<Vec<u8>>, BadHello> {
     let mut message = Vec::new();
     loop {
@@ -52,7 +52,7 @@ fn handshake(mut bytes: &[u8]) -> Result<Option<Vec<u8>>, BadHello> {
         if length == 0 || length > MAX_RECORD {
             return Err(BadHello("the TLS record has an impossible length"));
         }
-        // what is there of a record that is not complete yet can still be wrong
+        // an incomplete record can already be wrong
         message.extend_from_slice(&rest[..length.min(rest.len())]);
         if message.first().is_some_and(|kind| *kind != CLIENT_HELLO) {
             return Err(BadHello("the TLS handshake does not begin with a client hello"));

@@ -1,30 +1,30 @@
-//! The law of a connection: where it goes, what it may wait for, and what becomes of it when the law changes.
+//! Rules of a connection: its destination, its limits, and its fate when the rules change.
 //!
 //! ```text
 //!  ResourceSet ──Config::parse──▶ Config ──┐
 //!            facts, draw, health ──────────┴─▶ decide ──▶ Decision
-//!  Route before, Route after, live connections ──▶ existing ──▶ who stays, who leaves
+//!  Route before, Route after, live connections ──▶ existing ──▶ kept, closed
 //! ```
 //!
-//! | where | what |
+//! | module | content |
 //! |---|---|
 //! | [`config`] | L4 messages parsed into one immutable, valid [`Config`] |
-//! | [`mod@decide`] | facts, a listener and a draw in; where a connection goes, and why, out |
-//! | [`claims`] | which listener a connection is for that the kernel redirected |
+//! | [`mod@decide`] | facts, a listener and a draw in; the destination of a connection, and the reason, out |
+//! | [`claims`] | choice of the listener for a connection that the kernel redirected |
 //! | [`balance`] | the choice among backends and among endpoints, as arithmetic |
-//! | [`existing`] | what a change of weights does to connections that live |
-//! | [`health`] | which endpoints are well: checks, ejections, slow starts |
-//! | [`permit`] | who may connect over mesh TLS, and by which rule |
+//! | [`existing`] | effect of a change of weights on live connections |
+//! | [`health`] | health of endpoints: checks, ejections, slow starts |
+//! | [`permit`] | permissions of clients over mesh TLS, and the deciding rule |
 //! | [`hello`] | the server name and the protocols in a TLS client hello |
 //! | [`mod@dns`] | queries and answers of the DNS server beside a proxy |
-//! | [`proxy_protocol`] | who a proxy before us says the client is, and what we say to a backend |
-//! | [`direct`] | connections that reach their endpoint without a relay, as whoever watches them tells |
-//! | [`ending`] | how a connection ended, or why it was refused |
-//! | [`counts`] | what was counted, as values |
-//! | [`traffic`] | what of that is new, as reports to a control plane |
+//! | [`proxy_protocol`] | the client according to a proxy in front, and the header for a backend |
+//! | [`direct`] | connections that reach their endpoint without a relay, as reported by their observer |
+//! | [`ending`] | ending of a connection, or reason of its refusal |
+//! | [`counts`] | counters, as values |
+//! | [`traffic`] | changes of the counters, as reports to a control plane |
 //!
-//! No socket, no thread, no clock and no chance: time and draws are arguments. So whoever carries connections, and
-//! whoever only asks what would become of them, go by the same functions.
+//! No socket, no thread, no clock and no randomness: time and draws are arguments. So the data plane, and a preview of
+//! its decisions, use the same functions.
 #![forbid(unsafe_code)]
 
 pub mod balance;

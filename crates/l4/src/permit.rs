@@ -1,54 +1,54 @@
-//! Who may connect over mesh TLS, and by which rule: the names in a peer's certificate in, a verdict out (spec 07 §11).
+//! Permissions over mesh TLS: the names in a peer's certificate in, a verdict and its rule out (spec 07 §11).
 
 use std::borrow::Cow;
 
 use xds::proto::l4::{self, Origin, PeerFact};
 
-/// Who may connect over mesh TLS: the first rule that fits decides, and whom none fits may not.
+/// Permissions over mesh TLS: the first matching rule decides, and a peer without a match is denied.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Permissions {
     rules: Vec<Rule>,
     shadow_denied: Vec<Conditions>,
 }
 
-/// What is done with some peers.
+/// Rule about some peers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
     fits: Vec<Conditions>,
-    /// Whether they may connect.
+    /// `true`: matching peers are allowed.
     pub allows: bool,
-    /// The policy that says so, where one does.
+    /// Policy behind the rule; `None`: none.
     pub origin: Option<Origin>,
 }
 
-/// All of them must hold; none: everybody.
+/// Conditions that must all hold; empty: every peer.
 type Conditions = Vec<(PeerFact, Box<str>)>;
 
-/// What is known of a peer after its handshake.
+/// Facts about a peer after its handshake.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer<'a, U> {
-    /// The URI SANs of its certificate, in their order.
+    /// URI SANs of its certificate, in their order.
     pub uris: &'a [U],
-    /// The server name that it asked for; `None`: it asked for none.
+    /// Server name that it asked for; `None`: no name.
     pub server_name: Option<&'a str>,
 }
 
-/// The verdict about a peer.
+/// Verdict about a peer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Verdict<'a> {
-    /// Whether it may connect.
+    /// `true`: the peer is allowed.
     pub allowed: bool,
-    /// The rule that decided; `None`: none fits, and so it may not.
+    /// Rule that decided; `None`: no rule matches, and the peer is denied.
     pub rule: Option<&'a Rule>,
-    /// Whether it counts as if it might not, whatever is done with it.
+    /// `true`: counted as denied, whatever the verdict.
     pub shadow_denied: bool,
 }
 
 impl Permissions {
-    /// Reads the message.
+    /// Parses the message.
     ///
     /// # Errors
-    /// The place of a fact that this version does not know, such as `rules[0].peers[1].conditions[0].fact`.
+    /// Path of a fact that this version does not know, such as `rules[0].peers[1].conditions[0].fact`.
     pub fn parse(message: l4::Permissions) -> Result<Self, String> {
         let l4::Permissions { rules, shadow_denied } = message;
         let rule = |(at, l4::PermissionRule { peers, allows, origin })| {
@@ -71,7 +71,7 @@ impl Permissions {
         }
     }
 
-    /// Whether no certificate is enough.
+    /// Returns `true` if no rule allows any peer: no certificate is enough.
     pub fn allow_nobody(&self) -> bool {
         self.rules.iter().all(|rule| !rule.allows)
     }
@@ -108,7 +108,7 @@ impl<U: AsRef<str>> Peer<'_, U> {
         self.uris.iter().any(|own| own.as_ref() == uri)
     }
 
-    /// All URI SANs in one text, as Envoy hands them to matchers; `None` without any.
+    /// All URI SANs in one text, as Envoy passes them to matchers; `None`: there are none.
     fn identity(&self) -> Option<Cow<'_, str>> {
         match self.uris {
             [] => None,

@@ -1,8 +1,7 @@
-//! The PROXY protocol: what a proxy before us says about the client, and what we say to a backend.
+//! The PROXY protocol: the client according to a proxy in front, and the header for a backend.
 //!
-//! A header of version 1 (text) or 2 (binary) comes before the first byte of a connection. Reading takes as many bytes
-//! as have arrived, and knows no socket and no clock. TLVs of version 2 are stepped over, within the bounds of the
-//! header.
+//! A header of version 1 (text) or 2 (binary) comes before the first byte of a connection. Parsing takes as many bytes
+//! as have arrived, without socket or clock. TLVs of version 2 are skipped, within the bounds of the header.
 //!
 //! Source: "The PROXY protocol, versions 1 & 2", sections 2.1 and 2.2.
 
@@ -11,46 +10,46 @@ mod v2;
 
 use std::net::SocketAddr;
 
-/// How many bytes a header may take. Version 1 has at most 107; a longer one of version 2 is refused: addresses and
-/// the TLVs in use (a certificate's names among them) stay far below.
+/// Limit on the length of a header, in bytes. Version 1 has at most 107; a longer one of version 2 is refused:
+/// addresses and the TLVs in use (a certificate's names among them) stay far below.
 pub const MAX_HEADER: usize = 4096;
 
-/// Which version a header is written in.
+/// Version of a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Version {
-    /// A line of text.
+    /// Version 1, a line of text.
     V1,
-    /// Binary.
+    /// Version 2, binary.
     V2,
 }
 
-/// The two ends of a connection, as the client sees them.
+/// Two ends of a connection, as the client sees them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ends {
-    /// Who connected.
+    /// Address of the client.
     pub source: SocketAddr,
-    /// What it dialled.
+    /// Address that the client dialled.
     pub destination: SocketAddr,
 }
 
-/// A complete header.
+/// Complete header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// How many bytes it takes: what follows is the client's.
+    /// Length in bytes; the bytes after it are the client's.
     pub length: usize,
-    /// The ends of the connection. `None`: the sender speaks for itself (`LOCAL`, a health check) or says nothing that
-    /// is of use for TCP (`UNKNOWN`, other families); the connection's own addresses hold.
+    /// Ends of the connection. `None`: the sender speaks for itself (`LOCAL`, a health check) or sends nothing that is
+    /// of use for TCP (`UNKNOWN`, other families); the connection's own addresses hold.
     pub ends: Option<Ends>,
 }
 
-/// Why bytes are not a header, in words.
+/// Reason why bytes are not a header, in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadHeader(pub &'static str);
 
-/// Reads a header of either version; `Ok(None)` when more bytes are needed.
+/// Parses a header of either version; `Ok(None)`: more bytes are needed.
 ///
 /// # Errors
-/// When the bytes cannot become a header, whatever follows, or it is longer than [`MAX_HEADER`].
+/// If the bytes cannot become a header, whatever follows, or it is longer than [`MAX_HEADER`].
 pub fn read_header(bytes: &[u8]) -> Result<Option<Header>, BadHeader> {
     if may_become(bytes, &v2::SIGNATURE) {
         v2::read(bytes)
@@ -61,9 +60,9 @@ pub fn read_header(bytes: &[u8]) -> Result<Option<Header>, BadHeader> {
     }
 }
 
-/// Writes a header.
+/// Encodes a header.
 ///
-/// When the ends are of two families, the IPv4 one is written as an IPv4-mapped IPv6 address.
+/// If the ends are of two families, the IPv4 one is written as an IPv4-mapped IPv6 address.
 pub fn write_header(version: Version, ends: Ends) -> Vec<u8> {
     let ends = of_one_family(ends);
     match version {
@@ -72,7 +71,7 @@ pub fn write_header(version: Version, ends: Ends) -> Vec<u8> {
     }
 }
 
-/// The header of a connection that we open for ourselves, to look whether somebody is there.
+/// Header of a connection that the proxy opens for itself, as a health check.
 pub fn own_header(version: Version) -> &'static [u8] {
     match version {
         Version::V1 => v1::UNKNOWN,
@@ -80,7 +79,7 @@ pub fn own_header(version: Version) -> &'static [u8] {
     }
 }
 
-/// Whether bytes begin with `start`, or are too few to tell.
+/// Returns `true` if bytes begin with `start`, or are too few to tell.
 fn may_become(bytes: &[u8], start: &[u8]) -> bool {
     let shorter = bytes.len().min(start.len());
     bytes[..shorter] == start[..shorter]
@@ -107,7 +106,7 @@ mod tests {
         Ends { source: source.parse().unwrap(), destination: destination.parse().unwrap() }
     }
 
-    /// The signature of version 2 and what follows it.
+    /// Signature of version 2, followed by the given bytes.
     fn binary(rest: &[u8]) -> Vec<u8> {
         [&v2::SIGNATURE[..], rest].concat()
     }
@@ -139,7 +138,7 @@ mod tests {
             (binary(&[&[0x21, 0x21, 0, 36][..], &v6_body].concat()), v6),
             // TLVs behind the addresses
             (binary(&[&[0x21, 0x11, 0, 18][..], &v4_body, &tlv].concat()), v4),
-            // LOCAL: whatever it says is left out
+            // LOCAL: its addresses are ignored
             (binary(&[0x20, 0x00, 0, 0]), None),
             (binary(&[&[0x20, 0x11, 0, 12][..], &v4_body].concat()), None),
             // unspecified, a datagram, and a Unix socket

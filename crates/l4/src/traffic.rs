@@ -1,5 +1,4 @@
-//! What connections did, as reports to a control plane: what is new since the last one, never more than a bounded number of
-//! rows.
+//! Traffic reports to a control plane: changes of the counters since the last report, in a bounded number of rows.
 
 use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Unbounded};
@@ -10,37 +9,38 @@ use xds::proto::l4::{Refused, TrafficReport, TrafficRow};
 
 use crate::counts::{BackendSnapshot, HistogramSnapshot, ListenerSnapshot, Snapshot};
 
-/// How many rows one report has at most; what does not fit comes with the next.
+/// Limit on the rows of one report; the rest follows in the next.
 pub const ROWS_AT_ONCE: usize = 500;
 
-/// How many rows a proxy reports at most, the first by name; the others are only counted.
+/// Limit on the rows of a proxy, first by name; the others are only counted.
 pub const ROWS_OF_PROXY: usize = 4_096;
 
-/// The policy that is named where none decides.
+/// Policy name of routes without a policy.
 const NO_POLICY: &str = "default";
 
-/// What a row is about: route, destination, direction and backend.
+/// Key of a row: route, destination, direction and backend.
 type Key = (Arc<str>, Arc<str>, i32, Arc<str>);
 
-/// Makes the reports of one stream.
+/// Builder of the reports of one stream.
 #[derive(Debug)]
 pub struct Reporter {
     started: Timestamp,
-    /// What the control plane was told last, by row.
+    /// Rows that were last reported to the control plane, by key.
     told: BTreeMap<Key, TrafficRow>,
-    /// The last row that was told: the next report goes on behind it.
+    /// Last row that was reported: the next report continues after it.
     turn: Option<Key>,
-    /// Whether what was counted before the stream was opened is still being told.
+    /// `true`: counts from before the stream was opened are still being reported.
     is_first: bool,
 }
 
 impl Reporter {
-    /// Nothing is told yet. `started`: when counting began.
+    /// Creates a reporter that has reported nothing yet. `started`: begin of counting.
     pub fn new(started: Timestamp) -> Self {
         Self { started, told: BTreeMap::new(), turn: None, is_first: true }
     }
 
-    /// What is new; `None`: nothing. The first is always there, so that the control plane knows that the proxy reports.
+    /// Returns the changes; `None`: nothing changed. The first report is never `None`, so that the control plane knows
+    /// that the proxy reports.
     pub fn report(&mut self, counted: &Snapshot) -> Option<TrafficReport> {
         let mut rows = rows(counted);
         let left_out = rows.len().saturating_sub(ROWS_OF_PROXY);
@@ -81,17 +81,17 @@ impl Reporter {
     }
 }
 
-/// Takes off what comes behind a key.
+/// Splits off the rows after a key.
 fn split_off_behind(rows: &mut BTreeMap<Key, TrafficRow>, key: &Key) -> BTreeMap<Key, TrafficRow> {
     let next = rows.range((Excluded(key), Unbounded)).next().map(|(next, _)| next.clone());
     next.map(|next| rows.split_off(&next)).unwrap_or_default()
 }
 
-/// All that was counted, by what it is about. Listeners for the same destination are one.
+/// Rows of all counters, by key. Listeners for the same destination are merged.
 fn rows(counted: &Snapshot) -> BTreeMap<Key, TrafficRow> {
     let mut rows: BTreeMap<Key, TrafficRow> = BTreeMap::new();
     for listener in &counted.listeners {
-        // of one that is no longer configured nobody knows what clients dialled
+        // the dialled destination of a listener that is no longer configured is unknown
         let Some((direction, destination)) = &listener.purpose else { continue };
         let mut row = |route: &Arc<str>, backend: &Arc<str>, add: &dyn Fn(&mut TrafficRow)| {
             let route = if **route == *NO_POLICY { "".into() } else { Arc::clone(route) };
@@ -119,7 +119,7 @@ fn row_of((route, destination, direction, backend): &Key) -> TrafficRow {
     }
 }
 
-/// The connections of a listener that were refused before a backend was chosen for them.
+/// Connections of a listener that were refused before a backend was chosen for them.
 fn refused_before_a_choice(listener: &ListenerSnapshot) -> Vec<(&'static str, u64)> {
     let refused = listener.ended.iter().filter(|(ending, _)| ending.is_refusal());
     let undecided = refused.map(|(ending, count)| {

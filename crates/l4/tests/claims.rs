@@ -1,4 +1,4 @@
-//! Whose a redirected connection is.
+//! Assignment of redirected connections to listeners.
 
 #![allow(clippy::unwrap_used)] // a test may fail
 
@@ -33,7 +33,7 @@ impl Said {
     }
 }
 
-/// Who gets a connection to each of these.
+/// Listener that gets a connection to each of these.
 fn given(said: &Said, destinations: &[&str]) -> Vec<Option<String>> {
     let config = said.parsed().unwrap();
     let named = |listener: &Listener| listener.name.to_string();

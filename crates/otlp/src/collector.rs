@@ -1,4 +1,4 @@
-//! The way to a collector.
+//! Connection to a collector.
 
 mod dial;
 mod grpc;
@@ -12,10 +12,10 @@ pub(crate) use request::{Request, Sender};
 
 use crate::settings::{Protocol, Target};
 
-/// Reads whom the system trusts, in PEM; or says why that cannot be had.
+/// Source of the system's trusted certificates, in PEM, or the reason why they are not available.
 pub(crate) type SystemTrust<'a> = &'a dyn Fn() -> Result<Vec<u8>, String>;
 
-/// The way to a collector. It is opened when there is something to tell, and again after it was lost.
+/// Connection to a collector. It is opened when there is something to export, and again after it was lost.
 pub(crate) struct Collector {
     way: Way,
     timeout: Duration,
@@ -26,20 +26,20 @@ enum Way {
     Http(http::Http),
 }
 
-/// What a collector did not take of a request that it took; 0: it took all.
+/// Rejected part of an accepted request; 0: all was accepted.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Refused {
     pub(crate) number: u64,
-    /// Why, in its words.
+    /// Reason, in the collector's words.
     pub(crate) why: String,
 }
 
-/// A request that was not taken.
+/// Failure of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// It may be taken another time; at the earliest after that, if the collector says when.
+    /// The request may be retried; `after`: the minimum delay, if the collector asks for one.
     Later { why: String, after: Option<Duration> },
-    /// It never will be.
+    /// The request must not be retried.
     Never { why: String },
 }
 
@@ -50,7 +50,7 @@ impl Failure {
 }
 
 impl Collector {
-    /// A way that is not opened yet.
+    /// Creates a connection that is not opened yet.
     ///
     /// # Errors
     /// In words: a certificate or a key cannot be used.
@@ -63,7 +63,7 @@ impl Collector {
         Ok(Self { way, timeout: target.timeout })
     }
 
-    /// Tells something, in as much time as a request may take.
+    /// Sends a request, within the request timeout.
     pub(crate) async fn tell<R: Request>(&mut self, request: &R) -> Result<Refused, Failure> {
         let told = async {
             match &mut self.way {
@@ -75,7 +75,7 @@ impl Collector {
             Err(Failure::later(format_args!("it did not answer within {:?}", self.timeout)))
         });
         if answered.is_err() {
-            // what is stuck is not waited for again
+            // a stuck connection is not used again
             match &mut self.way {
                 Way::Grpc(grpc) => grpc.close(),
                 Way::Http(http) => http.close(),
@@ -85,12 +85,12 @@ impl Collector {
     }
 }
 
-/// An error with what it says is behind it.
+/// Message of an error with its causes.
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut all: Vec<String> = Vec::new();
     for cause in std::iter::successors(Some(error), |error| error.source()) {
         let said = cause.to_string();
-        // some say what is behind them themselves
+        // some messages include their cause
         if !all.iter().any(|known| known.contains(&said)) {
             all.push(said);
         }

@@ -1,4 +1,4 @@
-//! A line of the connection log, told as a log record and as a span.
+//! Lines of the connection log, exported as log records and as spans.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,18 +14,18 @@ use serde_json::{Map, Value as Json};
 use crate::span::{Id, failure, nanoseconds};
 use crate::value::{Value, attribute};
 
-/// A connection that finished or was refused.
+/// Connection that finished or was refused.
 pub(crate) struct Connection {
     members: Map<String, Json>,
     started: Timestamp,
     ended: Timestamp,
-    /// The word for how it ended.
+    /// Name of its ending.
     ending: String,
     failed: bool,
 }
 
 impl Connection {
-    /// Reads a line in JSON; `None`: it is none of the connection log.
+    /// Parses a line in JSON; `None`: not a line of the connection log.
     pub(crate) fn read(line: &[u8]) -> Option<Self> {
         let members: Map<String, Json> = serde_json::from_slice(line).ok()?;
         let started: Timestamp = members.get("time")?.as_str()?.parse().ok()?;
@@ -35,7 +35,7 @@ impl Connection {
         Some(Self { ended: started.checked_add(took).ok()?, members, started, ending, failed })
     }
 
-    /// It as a log record; `id`: of its span, if that is told.
+    /// Converts it to a log record; `id`: of its span, if that is exported.
     pub(crate) fn record(&self, id: Option<Id>) -> LogRecord {
         let severity = if self.failed { SeverityNumber::Warn } else { SeverityNumber::Info };
         let text = |key: &str| self.members.get(key).and_then(Json::as_str).unwrap_or("-").to_owned();
@@ -55,7 +55,7 @@ impl Connection {
         }
     }
 
-    /// It as a span.
+    /// Converts it to a span.
     pub(crate) fn span(&self, id: Id) -> Span {
         let why = self.members.get("why").and_then(Json::as_str);
         let failed = self.failed.then(|| match why {
@@ -75,7 +75,7 @@ impl Connection {
         }
     }
 
-    /// All keys of the line but its time, in its order; both ends also under the names that everybody uses.
+    /// All keys of the line but its time, in its order; both ends also by the names of the semantic conventions.
     fn attributes(&self) -> Vec<KeyValue> {
         let mut attributes = vec![attribute("network.transport", "tcp")];
         for (key, ends) in [("client", "client"), ("endpoint", "server")] {
@@ -100,7 +100,7 @@ impl Connection {
     }
 }
 
-/// Whether a connection that ended so did not do what it was for.
+/// Returns `true` if a connection with this ending did not serve its purpose.
 fn is_failure(ending: Ending) -> bool {
     ending.is_refusal() || matches!(ending, Ending::BackendReset | Ending::TlsTruncated | Ending::TlsBroken)
 }

@@ -1,4 +1,4 @@
-//! What is counted about telling.
+//! Counters of the export.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,15 +10,15 @@ use prometheus_client::metrics::counter::ConstCounter;
 
 use crate::signal::Signal;
 
-/// What is counted about telling; for a registry. Cloning shares the numbers.
+/// Counters of the export; for a registry. Cloning shares them.
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
-    /// In front of the names of metrics, where the registry has none.
+    /// Prefix of the names of metrics, where the registry has none.
     prefix: &'static str,
     of: Arc<[Of; 3]>,
 }
 
-/// What is counted of one sort.
+/// Counters of one signal.
 #[derive(Debug, Default)]
 struct Of {
     exported: AtomicU64,
@@ -27,7 +27,7 @@ struct Of {
 }
 
 impl Counts {
-    /// The same, under names that begin with `prefix`.
+    /// Returns the same counters, with names that begin with `prefix`.
     #[must_use]
     pub fn called(&self, prefix: &'static str) -> Self {
         Self { prefix, of: Arc::clone(&self.of) }
@@ -55,7 +55,7 @@ impl Counts {
     }
 }
 
-/// One of the numbers of a signal.
+/// Getter of one counter of a signal.
 type Number = fn(&Of) -> &AtomicU64;
 
 impl Collector for Counts {

@@ -1,4 +1,4 @@
-//! What tells a collector, beside everything else: nobody waits for it.
+//! Exporter to a collector, asynchronous: no caller waits for it.
 
 mod batches;
 mod lines;
@@ -28,37 +28,37 @@ use crate::span::{Id, Span};
 use queue::Queue;
 use teller::Teller;
 
-/// How many batches of lines may wait to be read: at 32 KiB each, 8 MiB at most.
+/// Limit on batches of lines that wait to be parsed: at 32 KiB each, 8 MiB at most.
 const WAITING_BATCHES: usize = 256;
-/// How long the last things may take to be told when the process leaves.
+/// Limit on the time of the last export when the process shuts down.
 const LAST_THINGS: Duration = Duration::from_secs(2);
 
-/// Takes lines of the connection log in JSON, each with its line break, and how many they are. It waits for nobody.
+/// Sink for lines of the connection log: JSON, each with its line break, and the number of lines. It never blocks.
 pub type Lines = Arc<dyn Fn(Vec<u8>, u64) + Send + Sync>;
 
-/// What tells a collector. Cloning shares it.
+/// Exporter to a collector. Cloning shares it.
 #[derive(Clone, Default)]
 pub struct Exporter {
     counts: Counts,
-    /// `None`: nothing is to be told.
+    /// Running export; `None`: nothing is exported.
     running: Option<Arc<Running>>,
 }
 
 struct Running {
     told: Arc<Told>,
-    /// The process leaves.
+    /// Signal that the process shuts down.
     stop: CancellationToken,
-    /// Everything was told.
+    /// Signal that everything was exported.
     done: Mutex<Receiver<()>>,
 }
 
-/// What waits to be told.
+/// Queues of the exporter.
 struct Told {
     since: Timestamp,
     spans: Option<(Sampler, Queue<SpanMessage>)>,
     records: Option<Queue<LogRecord>>,
     lines: channel::Sender<(Vec<u8>, u64)>,
-    /// What prints metrics, once there are any.
+    /// Printer of metrics, once there are any.
     print: OnceLock<Box<dyn Fn() -> String + Send + Sync>>,
     counts: Counts,
 }
@@ -69,7 +69,7 @@ impl fmt::Debug for Exporter {
     }
 }
 
-/// The ways to the collectors.
+/// Connections to the collectors.
 struct Ways {
     traces: Option<Collector>,
     metrics: Option<Collector>,
@@ -77,11 +77,11 @@ struct Ways {
 }
 
 impl Exporter {
-    /// Starts to tell what the settings ask for, since when the process counts; without settings, nothing. `system` reads whom
-    /// the system trusts, in PEM.
+    /// Starts the export that the settings ask for; without settings, nothing is exported. `since`: begin of counting;
+    /// `system`: source of the system's trusted certificates, in PEM.
     ///
     /// # Errors
-    /// In words: a certificate or a key cannot be used, or there is no thread to be had.
+    /// In words: a certificate or a key cannot be used, or a thread cannot be started.
     pub fn start(
         settings: Option<Settings>,
         since: Timestamp,
@@ -112,7 +112,7 @@ impl Exporter {
         let runtime = runtime.map_err(|error| no_thread(&error))?;
         let thread = std::thread::Builder::new().name("otlp".to_owned()).spawn(move || {
             runtime.block_on(work);
-            // whoever waits may have gone
+            // the receiver may be gone
             let _ = done.send(());
             runtime.shutdown_background();
         });
@@ -120,12 +120,12 @@ impl Exporter {
         Ok(Self { counts, running: Some(Arc::new(Running { told, stop, done: Mutex::new(is_done) })) })
     }
 
-    /// What is counted about telling, for a registry.
+    /// Counters of the export, for a registry.
     pub fn counts(&self) -> &Counts {
         &self.counts
     }
 
-    /// Takes lines of connections; `None`: nothing is to be told of them.
+    /// Sink for lines of connections; `None`: they are not exported.
     pub fn lines(&self) -> Option<Lines> {
         let told = Arc::clone(&self.running.as_ref()?.told);
         let wants = told.records.is_some() || told.takes_spans();
@@ -138,32 +138,32 @@ impl Exporter {
         })
     }
 
-    /// Whether any span may be told.
+    /// Returns `true` if a span may be exported.
     pub fn takes_spans(&self) -> bool {
         self.running.as_ref().is_some_and(|running| running.told.takes_spans())
     }
 
-    /// Tells a span with its parts, if its trace is sampled.
+    /// Exports a span with its parts, if its trace is sampled.
     pub fn span(&self, span: impl FnOnce() -> Span) {
         if let Some(running) = &self.running {
             running.told.span(span);
         }
     }
 
-    /// What prints metrics, in OpenMetrics: from now on they are told. Only the first counts.
+    /// Sets the printer of metrics, in OpenMetrics, and begins to export them. Later calls have no effect.
     pub fn prints(&self, print: impl Fn() -> String + Send + Sync + 'static) {
         if let Some(running) = &self.running {
-            // it prints already
+            // a printer is already set
             let _ = running.told.print.set(Box::new(print));
         }
     }
 
-    /// Tells what waits, in two seconds at most. Nothing is told afterwards.
+    /// Exports what is queued, within two seconds. Nothing is exported afterwards.
     pub fn finish(&self) {
         if let Some(Running { told: _, stop, done }) = self.running.as_deref() {
             stop.cancel();
             let done = done.lock().unwrap_or_else(PoisonError::into_inner);
-            // a collector that does not take it in time does not get it
+            // a collector that does not accept it in time does not get it
             let _ = done.recv_timeout(LAST_THINGS);
         }
     }
@@ -176,12 +176,12 @@ impl Drop for Running {
 }
 
 impl Told {
-    /// Whether any span may be told.
+    /// Returns `true` if a span may be exported.
     fn takes_spans(&self) -> bool {
         self.spans.as_ref().is_some_and(|(sampler, _)| *sampler != Sampler::None)
     }
 
-    /// A new trace; `None`: it is not sampled.
+    /// Begins a new trace; `None`: it is not sampled.
     fn trace(&self) -> Option<(Id, &Queue<SpanMessage>)> {
         let (sampler, queue) = self.spans.as_ref()?;
         let id = Id::fresh();
@@ -202,7 +202,7 @@ impl Told {
         }
     }
 
-    /// Notes that so many lines were not read.
+    /// Counts lines that were dropped without being parsed.
     fn dropped(&self, lines: u64) {
         if self.records.is_some() {
             self.counts.dropped(Signal::Logs, lines);
@@ -217,7 +217,7 @@ fn no_thread(error: &io::Error) -> String {
     format!("there is no thread to tell a collector: {error}")
 }
 
-/// Tells everything until the process leaves.
+/// Exports everything until the process shuts down.
 async fn tell(
     settings: Settings,
     ways: Ways,
@@ -228,7 +228,7 @@ async fn tell(
     let Settings { resource, traces, metrics, logs } = settings;
     let sender = Arc::new(Sender::new(resource));
     let teller = |signal, collector| Teller::new(signal, collector, told.counts.clone(), stop.clone());
-    // nothing comes any more
+    // no further items come
     let complete = CancellationToken::new();
     let mut tasks = JoinSet::new();
     tasks.spawn(lines::read(received, Arc::clone(&told), stop.clone(), complete.clone()));
@@ -253,6 +253,6 @@ async fn tell(
         let teller = teller(Signal::Metrics, collector);
         tasks.spawn(printed::tell(metrics.interval, told, sender, teller, stop));
     }
-    // a panic in one of them was told, and the others go on
+    // a panic in one of them was reported, and the others go on
     while tasks.join_next().await.is_some() {}
 }

@@ -1,4 +1,4 @@
-//! What `/metrics` prints, as messages: there is one place where metrics are made, and this reads what it wrote.
+//! Conversion of the text of `/metrics` to messages: metrics are made in one place, and parsed here.
 
 mod line;
 mod pieces;
@@ -16,14 +16,14 @@ use crate::value::attribute;
 use line::{Line, Sample};
 pub(crate) use pieces::{in_pieces, points};
 
-/// When counting began, and when the text was written.
+/// Begin of counting, and time of the text.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Times {
     pub(crate) since: Timestamp,
     pub(crate) now: Timestamp,
 }
 
-/// The metrics of a text in OpenMetrics. What is no metric that is made here is left out.
+/// Metrics of a text in OpenMetrics. Lines that are not of our own making are left out.
 pub(crate) fn metrics(text: &str, times: Times) -> Vec<Metric> {
     let mut metrics: Vec<Metric> = Vec::new();
     for line in text.lines() {
@@ -51,7 +51,7 @@ pub(crate) fn metrics(text: &str, times: Times) -> Vec<Metric> {
     metrics
 }
 
-/// Names say what they count in.
+/// Unit of a metric, by the end of its name.
 fn unit(name: &str) -> &'static str {
     let ends = |ending: &str| name.ends_with(ending);
     match () {
@@ -89,7 +89,7 @@ fn add(metric: &mut Metric, sample: Sample<'_>, times: Times) {
     }
 }
 
-/// A point; a gauge is counted since nothing. `None`: the value is no number.
+/// Data point; a gauge has no start time. `None`: the value is not a number.
 fn number(sample: &Sample<'_>, since: Option<Timestamp>, now: Timestamp) -> Option<NumberDataPoint> {
     let value = match sample.value.parse() {
         Ok(whole) => Number::AsInt(whole),

@@ -1,14 +1,14 @@
-//! What the product tells an OpenTelemetry collector.
+//! Export of traces, metrics and logs to an OpenTelemetry collector.
 //!
 //! ```text
 //!  environment ─▶ Settings ─▶ Exporter ──▶ collector, by OTLP over gRPC or HTTP
 //!                               ▲  ▲  ▲
-//!   what /metrics prints ───────┘  │  └── Span: how a change made its way
+//!   text of /metrics ───────────┘  │  └── Span: progress of a change
 //!   lines of the connection log ───┘      (and each connection that is sampled, by its line)
 //! ```
 //!
-//! Nobody waits for a collector: what is told goes into queues of bounded length, and what does not fit is dropped and
-//! counted. One thread does all of it. Where no variable asks for it, there is none.
+//! No caller waits for a collector: items go into queues of bounded length, and what does not fit is dropped and
+//! counted. One thread does all of it. Without variables that ask for an export, there is no thread.
 #![forbid(unsafe_code)]
 
 mod collector;

@@ -1,24 +1,24 @@
-//! Which traces are told.
+//! Sampling of traces.
 
-/// Which traces are told. What is traced here has no parent elsewhere: a TCP connection brings none along.
+/// Sampler of traces. Traces here have no parent elsewhere: a TCP connection has no trace context.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Sampler {
-    /// All.
+    /// All traces.
     All,
-    /// None.
+    /// No trace.
     None,
-    /// This share of them, 0 to 1, by their ids: every process that samples the same share tells the same ones.
+    /// Share of traces, 0 to 1, by their IDs: every process that samples the same share exports the same ones.
     Share(f64),
 }
 
 impl Sampler {
-    /// Whether a trace of this id is told.
+    /// Returns `true` if a trace with this ID is exported.
     pub(crate) fn takes(self, trace: u128) -> bool {
         match self {
             Self::All => true,
             Self::None => false,
             Self::Share(share) => {
-                // the lower 63 bits, as other libraries do
+                // the lower 63 bits, as in other libraries
                 let drawn = (trace as u64) >> 1;
                 (drawn as f64) < share * (1u64 << 63) as f64
             }

@@ -1,7 +1,7 @@
-//! What the variables of OpenTelemetry ask for.
+//! Settings from the environment variables of OpenTelemetry.
 //!
-//! Names, meanings and defaults are those of the specification of OpenTelemetry, with one exception: nothing is told unless an
-//! endpoint is named, or `OTEL_{TRACES,METRICS,LOGS}_EXPORTER=otlp` asks for the one on this host.
+//! Names, meanings and defaults are those of the specification of OpenTelemetry, with one exception: nothing is
+//! exported unless an endpoint is set, or `OTEL_{TRACES,METRICS,LOGS}_EXPORTER=otlp` asks for the one on this host.
 
 mod pairs;
 mod target;
@@ -16,26 +16,26 @@ use crate::sampler::Sampler;
 use crate::signal::Signal;
 pub(crate) use target::{Protocol, Target, path};
 
-/// What is to be told, and to whom.
+/// Settings of the export: signals and their collectors.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Who is telling, as attributes: with a `service.name`.
+    /// Resource attributes of this process, with a `service.name`.
     pub(crate) resource: Vec<(String, String)>,
     pub(crate) traces: Option<Traces>,
     pub(crate) metrics: Option<Metrics>,
     pub(crate) logs: Option<Logs>,
 }
 
-/// What came of reading the environment.
+/// Result of reading the environment.
 #[derive(Debug)]
 pub struct Reading {
-    /// What it asks for; `None`: nothing is to be told.
+    /// Settings; `None`: nothing is exported.
     pub settings: Option<Settings>,
-    /// What it says that was not understood, a sentence each, with what is done instead.
+    /// Warnings about invalid values, a sentence each, with the value that is used instead.
     pub warnings: Vec<String>,
 }
 
-/// How spans are told.
+/// Settings of the export of spans.
 #[derive(Clone, Debug)]
 pub(crate) struct Traces {
     pub(crate) target: Target,
@@ -43,34 +43,34 @@ pub(crate) struct Traces {
     pub(crate) sampler: Sampler,
 }
 
-/// How metrics are told.
+/// Settings of the export of metrics.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
     pub(crate) target: Target,
-    /// From one time to the next.
+    /// Time between two exports.
     pub(crate) interval: Duration,
 }
 
-/// How log records are told.
+/// Settings of the export of log records.
 #[derive(Clone, Debug)]
 pub(crate) struct Logs {
     pub(crate) target: Target,
     pub(crate) batches: Batches,
 }
 
-/// How things are told together.
+/// Settings of batches.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Batches {
-    /// How long the first waits for others.
+    /// Maximum delay of the first item of a batch.
     pub(crate) delay: Duration,
-    /// How many are told at once at most.
+    /// Limit on items of one batch.
     pub(crate) size: usize,
-    /// How many may wait; further ones are dropped.
+    /// Limit on queued items; further ones are dropped.
     pub(crate) waiting: usize,
 }
 
 impl Settings {
-    /// Reads the environment through `read`. `service`: what the service is called unless it says otherwise.
+    /// Reads the environment through `read`. `service`: default of the service name.
     pub fn read(read: &dyn Fn(&str) -> Option<String>, service: &str) -> Reading {
         let mut variables = Variables::new(read);
         if variables.is_true("OTEL_SDK_DISABLED") {
@@ -102,7 +102,7 @@ impl Settings {
 }
 
 impl Settings {
-    /// The same, with more about who is telling; what the variables say goes before it.
+    /// Adds resource attributes; those of the variables take precedence.
     #[must_use]
     pub fn described(mut self, attributes: impl IntoIterator<Item = (&'static str, String)>) -> Self {
         for (key, value) in attributes {
@@ -114,7 +114,7 @@ impl Settings {
     }
 }
 
-/// Whether a signal is to be told at all.
+/// Returns `true` if a signal is to be exported at all.
 fn is_wanted(variables: &mut Variables<'_>, signal: Signal) -> bool {
     let name = format!("OTEL_{}_EXPORTER", signal.in_variables());
     match variables.text(&name).as_deref() {
@@ -142,7 +142,7 @@ fn sampler(variables: &mut Variables<'_>) -> Sampler {
     const NAME: &str = "OTEL_TRACES_SAMPLER";
     const SHARE: &str = "OTEL_TRACES_SAMPLER_ARG";
     let Some(said) = variables.text(NAME) else { return Sampler::All };
-    // nothing here has a parent
+    // traces here have no parent
     match said.strip_prefix("parentbased_").unwrap_or(&said) {
         "always_on" => Sampler::All,
         "always_off" => Sampler::None,
@@ -174,7 +174,7 @@ fn differences_are_not_told(variables: &mut Variables<'_>) {
     }
 }
 
-/// Who is telling: the name that the variables give, or else that of the command.
+/// Resource attributes: the service name of the variables, or else that of the command.
 fn resource(variables: &mut Variables<'_>, service: &str) -> Vec<(String, String)> {
     const NAME: &str = "OTEL_RESOURCE_ATTRIBUTES";
     const SERVICE: &str = "service.name";

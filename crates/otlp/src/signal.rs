@@ -1,23 +1,23 @@
-//! What sort of thing is told.
+//! Signals of OpenTelemetry.
 
 use std::fmt;
 
-/// What sort of thing is told.
+/// Signal: a kind of exported data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Signal {
     /// Spans.
     Traces,
-    /// What `/metrics` prints.
+    /// Metrics, as `/metrics` prints them.
     Metrics,
-    /// Lines of the connection log.
+    /// Log records: lines of the connection log.
     Logs,
 }
 
 impl Signal {
-    /// Every sort.
+    /// All signals.
     pub const ALL: [Self; 3] = [Self::Traces, Self::Metrics, Self::Logs];
 
-    /// The word in metrics and, behind `v1/`, in URLs.
+    /// Name in metrics and, after `v1/`, in URLs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Traces => "traces",
@@ -26,7 +26,7 @@ impl Signal {
         }
     }
 
-    /// The word in the names of variables.
+    /// Name in variables.
     pub(crate) fn in_variables(self) -> &'static str {
         match self {
             Self::Traces => "TRACES",

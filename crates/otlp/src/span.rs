@@ -7,24 +7,24 @@ use opentelemetry_proto::tonic::trace::v1::{self as messages, Status};
 
 use crate::value::{Value, attribute};
 
-/// Something that took its time, with what it consisted of.
+/// Span: a timed operation, with its parts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Span {
-    /// What it was: one of few.
+    /// Name, one of a few.
     pub name: &'static str,
-    /// When it began.
+    /// Start time.
     pub start: Timestamp,
-    /// When it ended.
+    /// End time.
     pub end: Timestamp,
-    /// More about it.
+    /// Attributes.
     pub attributes: Vec<(&'static str, Value)>,
-    /// Why it failed; `None`: it did not.
+    /// Reason of the failure; `None`: it succeeded.
     pub failed: Option<String>,
-    /// What it consisted of.
+    /// Parts, as child spans.
     pub parts: Vec<Span>,
 }
 
-/// Who a span is.
+/// Identity of a span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Id {
     pub(crate) trace: u128,
@@ -32,7 +32,7 @@ pub(crate) struct Id {
 }
 
 impl Id {
-    /// Of a trace that begins.
+    /// Creates the identity of the first span of a trace.
     pub(crate) fn fresh() -> Self {
         Self { trace: fastrand::u128(1..), span: fastrand::u64(1..) }
     }
@@ -50,13 +50,13 @@ impl Id {
     }
 }
 
-/// Nanoseconds since 1970; 0 before.
+/// Nanoseconds since 1970; 0 for earlier times.
 pub(crate) fn nanoseconds(at: Timestamp) -> u64 {
     u64::try_from(at.as_nanosecond()).unwrap_or(0)
 }
 
 impl Span {
-    /// The messages of the span and its parts, the whole first.
+    /// Messages of the span and its parts, the whole first.
     pub(crate) fn messages(self, id: Id) -> Vec<messages::Span> {
         let mut all = Vec::new();
         self.append(id, None, &mut all);
@@ -84,7 +84,7 @@ impl Span {
     }
 }
 
-/// The status of a span that failed.
+/// Status of a failed span.
 pub(crate) fn failure(message: String) -> Status {
     Status { message, code: StatusCode::Error.into() }
 }

@@ -3,14 +3,14 @@
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue};
 
-/// The value of an attribute.
+/// Value of an attribute.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// A text.
+    /// Text.
     Text(String),
-    /// A whole number.
+    /// Whole number.
     Number(u64),
-    /// Several texts.
+    /// List of texts.
     Texts(Vec<String>),
 }
 
@@ -42,7 +42,7 @@ impl From<Value> for AnyValue {
     fn from(value: Value) -> Self {
         let value = match value {
             Value::Text(text) => Any::StringValue(text),
-            // the message has no larger ones
+            // the message has no larger numbers
             Value::Number(number) => Any::IntValue(i64::try_from(number).unwrap_or(i64::MAX)),
             Value::Texts(texts) => {
                 let values = texts.into_iter().map(|text| Value::Text(text).into()).collect();
@@ -53,7 +53,7 @@ impl From<Value> for AnyValue {
     }
 }
 
-/// An attribute.
+/// Creates an attribute.
 pub(crate) fn attribute(key: impl Into<String>, value: impl Into<Value>) -> KeyValue {
     KeyValue { key: key.into(), value: Some(value.into().into()), ..KeyValue::default() }
 }

@@ -1,4 +1,4 @@
-//! What all connections of one side have in common.
+//! Contexts: settings common to all connections of one side.
 
 use std::sync::Arc;
 
@@ -16,55 +16,57 @@ use crate::pem::blocks;
 use crate::rule::{Distrust, Peer, Rule, end_of};
 use crate::wire::believe_anybody;
 
-/// The side of a connection that a context is for.
+/// Side of a connection that a context is for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Purpose {
-    /// It takes connections, and wants a certificate of everybody. No protocol is chosen (ALPN): each may offer what it likes.
+    /// Accepts connections, and requires a certificate of every client. No protocol is chosen (ALPN): a client may
+    /// offer any.
     Accept,
-    /// It makes connections, and offers these protocols (ALPN), each of 1 to 255 bytes.
+    /// Opens connections, and offers these protocols (ALPN), each of 1 to 255 bytes.
     Connect(Vec<Arc<str>>),
 }
 
-/// What all connections of one side have in common.
+/// Settings common to all connections of one side.
 ///
-/// Cheap to copy. Connections keep what they began with: another certificate or another rule is another context.
+/// Cheap to clone. Connections keep the context that they began with: another certificate or another rule is another
+/// context.
 #[derive(Clone, Debug)]
 pub struct Context {
     pub(crate) config: Config,
-    /// When its own certificate ends, in seconds since 1970; `None`: unreadable, or it shows none.
+    /// Expiry of its own certificate, in seconds since 1970; `None`: unreadable, or no certificate.
     not_after: Option<i64>,
 }
 
-/// Why there cannot be such a context.
+/// Reason why a context cannot be created.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
-    /// What this proxy proves itself with has not arrived.
+    /// The certificate and key of this proxy have not arrived.
     #[error("the certificate of this proxy has not arrived yet")]
     NoIdentity,
-    /// Who is to be believed has not arrived.
+    /// The trusted authorities have not arrived.
     #[error("the authorities that are to be believed have not arrived yet")]
     NoTrust,
-    /// The certificate and the key do not go together, or cannot be read.
+    /// The certificate and the key do not match, or cannot be read.
     #[error("the certificate and its key cannot be used: {0}")]
     Identity(&'static str),
     /// An authority cannot be read.
     #[error("{0}")]
     Trust(String),
-    /// No set of the library speaks exactly a part of what may be spoken.
+    /// No policy of the library has exactly a subset of the allowed versions and cipher suites.
     #[error(
         "TLS 1.2 with only these cipher suites cannot be spoken; allow TLS 1.3, or all of ECDHE-*-AES*-GCM"
     )]
     Limits,
-    /// The library takes none of it.
+    /// The library rejects the settings.
     #[error("the TLS library refuses the settings: {0}")]
     Other(&'static str),
 }
 
 impl Context {
-    /// Reads certificates and key, and checks that they can be used.
+    /// Loads certificates and key, and checks that they can be used.
     ///
     /// # Errors
-    /// When something has not arrived, cannot be read, or does not fit.
+    /// If something has not arrived, cannot be read, or does not match.
     pub fn new(purpose: &Purpose, terms: &TlsTerms) -> Result<Self, Unusable> {
         let TlsTerms { identity, trust, names, limits } = terms;
         let identity = identity.as_ref().ok_or(Unusable::NoIdentity)?;
@@ -91,11 +93,11 @@ impl Context {
         Ok(Self { config, not_after: end_of(&identity.chain) })
     }
 
-    /// The same for connections to a service outside the mesh. Of those whom the host believes, whom the library does not take are
-    /// left out: nobody here has chosen them.
+    /// Creates a context for connections to a service outside the mesh. Authorities of the host that the library
+    /// rejects are left out: no operator has chosen them.
     ///
     /// # Errors
-    /// When something has not arrived, cannot be read, or does not fit.
+    /// If something has not arrived, cannot be read, or does not match.
     pub fn to_outside(terms: &OutsideTerms) -> Result<Self, Unusable> {
         let OutsideTerms { shows, peer, limits } = terms;
         let policy = named(limits).ok_or(Unusable::Limits)?;
@@ -124,13 +126,13 @@ impl Context {
         Ok(Self { config, not_after })
     }
 
-    /// When its own certificate ends, in seconds since 1970; `None`: it does not say.
+    /// Expiry of its own certificate, in seconds since 1970; `None`: unknown.
     pub fn not_after(&self) -> Option<i64> {
         self.not_after
     }
 }
 
-/// Has the library trust those who vouch for a service outside the mesh.
+/// Configures the authorities for a service outside the mesh.
 fn trust_outside(builder: &mut Builder, by: &Vouching) -> Result<(), Unusable> {
     let (text, is_chosen) = match by {
         Vouching::Missing | Vouching::Host(None) => return Err(Unusable::NoTrust),
@@ -154,7 +156,7 @@ fn trust_outside(builder: &mut Builder, by: &Vouching) -> Result<(), Unusable> {
 fn settle(builder: &mut Builder, policy: &str, purpose: &Purpose) -> Result<(), Error> {
     builder.set_security_policy(&Policy::from_version(policy)?)?;
     builder.with_system_certs(false)?;
-    // the library delays the end of a connection that failed, against attacks on suites that none of ours is
+    // the library delays the end of a failed connection, against attacks on cipher suites that are not used here
     builder.set_max_blinding_delay(0)?;
     builder.set_verify_host_callback(EveryName)?;
     match purpose {
@@ -170,7 +172,7 @@ fn settle(builder: &mut Builder, policy: &str, purpose: &Purpose) -> Result<(), 
     Ok(())
 }
 
-/// Names are the rule's business, which sees them all at once.
+/// Accepts every host name: names are verified by the rule, which sees them all at once.
 struct EveryName;
 
 impl VerifyHostNameCallback for EveryName {
@@ -179,13 +181,13 @@ impl VerifyHostNameCallback for EveryName {
     }
 }
 
-/// Has a rule judge a peer whose chain the library found good.
+/// Callback that has a rule judge a peer whose chain the library verified.
 enum Judge {
     Mesh(Rule),
     Outside(OutsideRule),
 }
 
-/// What the rule said, kept with the connection.
+/// Verdict of the rule, kept with the connection.
 pub(crate) struct Judged(pub(crate) Result<Peer, Distrust>);
 
 impl CertValidationCallbackSync for Judge {

@@ -1,37 +1,37 @@
-//! Why a TLS connection came to nothing.
+//! Failures of TLS connections.
 
 use s2n_tls::error::{Error, ErrorType};
 
 use crate::rule::Distrust;
 
-/// Why a TLS connection came to nothing.
+/// Reason why a TLS connection failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// The peer showed who it is, and is not believed.
+    /// The peer presented a certificate that is not trusted.
     #[error("{0}")]
     Distrusted(#[from] Distrust),
-    /// The peer showed no certificate.
+    /// The peer presented no certificate.
     #[error("it showed no certificate")]
     NoCertificate,
-    /// The peer's certificate has ended, or has not begun.
+    /// The peer's certificate has expired, or is not valid yet.
     #[error("its certificate is not valid now: {0}")]
     Expired(&'static str),
-    /// No authority that is trusted has signed the peer's certificate for this use.
+    /// No trusted authority has signed the peer's certificate for this use.
     #[error("its certificate is not trusted: {0}")]
     BadChain(&'static str),
-    /// The peer gave up, with this alert.
+    /// The peer aborted, with this alert.
     #[error("it gave up with alert {0}{name}", name = alert_name(*.0))]
     Alert(u8),
     /// The peer ended its connection before the handshake was done.
     #[error("it ended inside the TLS handshake")]
     Ended,
-    /// What the peer sent is no TLS that this proxy speaks.
+    /// The bytes of the peer are not TLS, or not a version that this proxy speaks.
     #[error("{0}")]
     Protocol(&'static str),
 }
 
 impl Failure {
-    /// Every word for logs and metrics.
+    /// All names in logs and metrics.
     pub const WORDS: [&'static str; 9] = [
         "bad-chain",
         "no-uri-name",
@@ -44,7 +44,7 @@ impl Failure {
         "protocol",
     ];
 
-    /// The word for logs and metrics.
+    /// Name in logs and metrics.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Distrusted(distrust) => distrust.word(),
@@ -57,7 +57,7 @@ impl Failure {
         }
     }
 
-    /// What an error of the library means; `alert`: what the peer sent last.
+    /// Failure for an error of the library; `alert`: the last alert of the peer.
     pub(crate) fn of(error: &Error, alert: Option<u8>) -> Self {
         if error.kind() == ErrorType::Alert {
             return Self::Alert(alert.unwrap_or_default());
@@ -71,7 +71,7 @@ impl Failure {
     }
 }
 
-/// The name of an alert, in brackets; empty for one that is rare.
+/// Name of an alert, in brackets; empty for a rare one.
 fn alert_name(alert: u8) -> &'static str {
     match alert {
         10 => " (unexpected message)",

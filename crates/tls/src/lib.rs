@@ -1,23 +1,25 @@
-//! One TLS connection of the data plane as plain state: bytes in, bytes out, and whom the peer is believed to be.
+//! TLS connections of the data plane as plain state: bytes in, bytes out, and the verified identity of the peer.
 //!
 //! ```text
-//!  l4::config::TlsTerms ──Context::new──▶ Context      one a generation, shared
-//!  Context ──Session::accept, Session::connect──▶ Session                           one a connection
+//!  l4::config::TlsTerms ──Context::new──▶ Context      one per generation, shared
+//!  Context ──Session::accept, Session::connect──▶ Session                           one per connection
 //!  bytes of the wire ──handshake, open──▶ plain bytes      plain bytes ──seal, end──▶ bytes of the wire
 //! ```
 //!
-//! | where | what |
+//! | module | content |
 //! |---|---|
-//! | [`Context`] | what all connections of one side have in common; costs more to make than a handshake, so it is made beside the event loop |
+//! | [`Context`] | settings of all connections of one side; costlier than a handshake, so made beside the event loop |
 //! | [`Session`] | one connection: five functions, no socket and no clock of its own |
-//! | [`Rule`] | who is believed in the mesh: pure, certificates in, a verdict with its reason out |
-//! | [`OutsideRule`] | the same of services outside of it |
+//! | [`Rule`] | verification of peers in the mesh: pure, certificates in, a verdict with its reason out |
+//! | [`OutsideRule`] | verification of services outside the mesh |
 //!
-//! The library behind it is s2n-tls (docs/adr/0024), because it takes and sends every server name that a mesh produces. It checks
-//! signatures, dates and usages of a chain; which names and which authority count is the [`Rule`]'s.
+//! The library behind it is s2n-tls (docs/adr/0024), because it accepts and sends every server name that a mesh
+//! produces. It verifies signatures, dates and usages of a chain; the [`Rule`] decides which names and which authority
+//! count.
 //!
-//! Nothing is resumed: every connection proves its identity anew, so what a rule refuses now it refused for all that begin now.
-//! `wire` is the one file with `unsafe`: the library asks for bytes by callbacks from C, and calls it unsafe to verify nothing.
+//! Sessions are never resumed: every connection proves its identity anew, so a changed rule holds for all new
+//! connections. `wire` is the only file with `unsafe`: the library reads and writes by callbacks from C, and marks
+//! disabling verification as unsafe.
 
 mod context;
 mod failure;

@@ -1,21 +1,21 @@
-//! Which versions and cipher suites may be spoken, and how the library is told.
+//! Limits on protocol versions and cipher suites, as policies of the library.
 //!
-//! The library takes named sets of both only. The one is chosen that speaks as much as may be spoken, and nothing else. The suites of
-//! TLS 1.3 are never limited: those that an operator names are of TLS 1.2.
+//! The library accepts only named policies for both. The chosen one has as much as possible of the allowed set, and
+//! nothing else. The cipher suites of TLS 1.3 are never limited: those that an operator names are of TLS 1.2.
 
 use l4::config::{Cipher, TlsLimits, TlsVersion};
 
-/// A set that the library has a name for.
+/// Named policy of the library.
 struct Named {
     name: &'static str,
-    /// Its suites of TLS 1.2; empty: it does not speak that.
+    /// Cipher suites of TLS 1.2; empty: TLS 1.2 is not spoken.
     suites: &'static [Cipher],
     tls13: bool,
 }
 
 const GCM: &[Cipher] = &[Cipher::EcdsaAes128, Cipher::EcdsaAes256, Cipher::RsaAes128, Cipher::RsaAes256];
 
-/// What speaks more comes first.
+/// Policies, the larger sets first.
 const NAMED: [Named; 5] = [
     Named { name: "CloudFront-TLS-1-2-2021-no-sha1-no-pq", suites: Cipher::ALL, tls13: true },
     Named { name: "AWS-CRT-SDK-TLSv1.2-2025", suites: GCM, tls13: true },
@@ -24,9 +24,10 @@ const NAMED: [Named; 5] = [
     Named { name: "ELBSecurityPolicy-FS-1-2-Res-2020-10", suites: GCM, tls13: false },
 ];
 
-/// The library's name for what may be spoken; `None`: it has none.
+/// Name of the policy for these limits; `None`: there is none.
 ///
-/// Where no set has the suites that are left of TLS 1.2, only TLS 1.3 is spoken, if it may be: less than is allowed, never more.
+/// If no policy has the remaining suites of TLS 1.2, only TLS 1.3 is spoken, if allowed: less than is allowed, never
+/// more.
 pub(crate) fn named(TlsLimits { min, max, ciphers }: &TlsLimits) -> Option<&'static str> {
     let may = |version: TlsVersion| *min <= version && version <= *max;
     let allowed = |cipher: &Cipher| ciphers.is_empty() || ciphers.contains(cipher);

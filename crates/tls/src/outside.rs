@@ -1,7 +1,7 @@
-//! Whom a service outside the mesh is believed to be.
+//! Verification of services outside the mesh.
 //!
-//! The library has checked the chain, as for a proxy of the mesh. What is left are the names: those of DNS and the addresses in the
-//! certificate, never its subject.
+//! The library has verified the chain, as for a proxy of the mesh. The rest are the names: DNS names and IP addresses
+//! in the certificate, never its subject.
 
 use std::net::IpAddr;
 
@@ -12,16 +12,16 @@ use x509_parser::prelude::FromDer;
 
 use crate::rule::{Distrust, Peer, uris};
 
-/// The rule by which a service outside the mesh is believed: it has one of these names, or there are none.
+/// Rule for a service outside the mesh: its certificate has one of these names; empty: any name.
 #[derive(Clone, Debug)]
 pub struct OutsideRule(pub Vec<OutsideName>);
 
 impl OutsideRule {
-    /// Judges a service by its chain in DER, its own certificate first. Unlike a proxy of the mesh, it may have a certificate that
-    /// could sign others: what most tools make for a single server is one.
+    /// Judges a service by its chain in DER, leaf first. Unlike a proxy of the mesh, its certificate may be able to
+    /// sign others: most tools make such a one for a single server.
     ///
     /// # Errors
-    /// Why it is not believed.
+    /// Reason why it is not trusted.
     pub fn judge(&self, chain: &[Vec<u8>]) -> Result<Peer, Distrust> {
         let leaf = chain.first().ok_or(Distrust::Unreadable)?;
         let (_, leaf) = X509Certificate::from_der(leaf).map_err(|_| Distrust::Unreadable)?;
@@ -37,7 +37,7 @@ impl OutsideRule {
     }
 }
 
-/// A name of a certificate.
+/// Name of a certificate.
 struct Named {
     text: String,
     is_address: bool,
@@ -78,13 +78,13 @@ impl Named {
     }
 }
 
-/// Whether a host of some name is meant by a DNS name of a certificate, which may begin with `*.` for any one label.
+/// Returns `true` if a host matches a DNS name of a certificate, which may begin with `*.` for any one label.
 fn is_named(host: &str, shown: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
     let by_wildcard = || {
         let (label, rest) = host.split_once('.')?;
         let parent = shown.strip_prefix("*.")?;
-        // `*.com` would be anybody
+        // `*.com` would match any domain
         Some(!label.is_empty() && parent.contains('.') && rest.eq_ignore_ascii_case(parent))
     };
     host.eq_ignore_ascii_case(shown) || by_wildcard().unwrap_or_default()

@@ -1,23 +1,23 @@
-//! The borders of TLS records in a stream of bytes.
+//! Borders of TLS records in a stream of bytes.
 
 const HEADER: usize = 5;
-/// The types of records that can come first.
+/// Record types that can come first.
 pub(crate) const ALERT: u8 = 21;
 pub(crate) const HANDSHAKE: u8 = 22;
 
-/// Where a stream of records stands.
+/// Position in a stream of records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Records {
-    /// The bytes of a header that arrived so far.
+    /// Bytes of a header that arrived so far.
     header: [u8; HEADER],
-    /// How many of them.
+    /// Number of bytes in `header`.
     in_header: u8,
-    /// The bytes of the record's body that are still to come.
+    /// Number of bytes of the record's body that are still to come.
     in_body: u16,
 }
 
 impl Records {
-    /// Goes over bytes that were taken from the stream.
+    /// Advances over bytes that were taken from the stream.
     pub(crate) fn pass(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let body = usize::from(self.in_body).min(bytes.len());
@@ -38,12 +38,12 @@ impl Records {
         }
     }
 
-    /// Whether a record has begun and not ended.
+    /// Returns `true` if the position is inside a record.
     pub(crate) fn is_inside(&self) -> bool {
         self.in_header > 0 || self.in_body > 0
     }
 
-    /// How many bytes come before the first alert record that begins in `bytes`; all, if there is none.
+    /// Number of bytes before the first alert record that begins in `bytes`; all, if there is none.
     pub(crate) fn before_alert(mut self, bytes: &[u8]) -> usize {
         let mut at = 0;
         while at < bytes.len() {

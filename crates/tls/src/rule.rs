@@ -1,7 +1,7 @@
-//! Who is believed.
+//! Verification of peers in the mesh.
 //!
-//! The library has checked the chain: every signature up to one of the anchors, the dates, the usages. What is left is pure: which
-//! anchor may vouch for which name, and which names are welcome.
+//! The library has verified the chain: every signature up to one of the anchors, the dates, the usages. The rest is
+//! pure: which anchor may vouch for which name, and which names are accepted.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,37 +13,37 @@ use x509_parser::prelude::FromDer;
 
 use crate::pem::certificates;
 
-/// Whom the peer has proven to be; by default nobody.
+/// Verified identity of a peer; default: none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Peer {
-    /// Its URI names, in their order.
+    /// URI names of its certificate, in their order.
     pub uris: Vec<String>,
-    /// When its certificate ends, in seconds since 1970; 0: it was not looked at.
+    /// Expiry of its certificate, in seconds since 1970; 0: no certificate was verified.
     pub not_after: i64,
 }
 
-/// Why a peer is not believed.
+/// Reason why a peer is not trusted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Distrust {
     /// The certificate cannot be read.
     #[error("its certificate cannot be read")]
     Unreadable,
-    /// The certificate may sign others: it is no peer's.
+    /// The certificate may sign others: it is an authority's, not a peer's.
     #[error("its certificate is that of an authority")]
     Authority,
-    /// The certificate has no URI name of the form `spiffe://DOMAIN/…` first.
+    /// The first URI name of the certificate is not of the form `spiffe://DOMAIN/…`.
     #[error("its certificate has no SPIFFE name first")]
     NoSpiffeName,
-    /// Nobody vouches for the domain.
+    /// There is no authority for the domain.
     #[error("trust domain {0:?} is not trusted")]
     UnknownDomain(String),
-    /// Another domain's authority has signed the certificate.
+    /// An authority of another domain has signed the certificate.
     #[error("its certificate is not signed by an authority of trust domain {0:?}")]
     OtherAuthority(String),
-    /// None of its names is welcome.
+    /// None of its names is accepted.
     #[error("none of its names is expected here: {}", in_words(.0))]
     NameNotAllowed(Vec<String>),
-    /// None of its DNS names and addresses is that of the service.
+    /// None of its DNS names and IP addresses is that of the service.
     #[error("its certificate is for somebody else: {}", in_words(.0))]
     OtherService(Vec<String>),
 }
@@ -53,7 +53,7 @@ fn in_words(names: &[String]) -> String {
 }
 
 impl Distrust {
-    /// The word for logs and metrics.
+    /// Name in logs and metrics.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Unreadable | Self::Authority | Self::OtherAuthority(_) => "bad-chain",
@@ -64,19 +64,19 @@ impl Distrust {
     }
 }
 
-/// The rule by which a peer is believed.
+/// Rule that verifies peers.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    /// The anchors of each domain in DER; `None`: every anchor is good for every name.
+    /// Anchors of each domain in DER; `None`: every anchor is good for every name.
     domains: Option<BTreeMap<Arc<str>, Vec<Vec<u8>>>>,
     names: Vec<NamePattern>,
 }
 
 impl Rule {
-    /// Reads the authorities, which are given to `each` in PEM one at a time.
+    /// Parses the authorities, which are passed to `each` in PEM one at a time.
     ///
     /// # Errors
-    /// Which authority cannot be read, in words.
+    /// Description of the authority that cannot be read.
     pub fn new(trust: &Trust, names: &[NamePattern], mut each: impl FnMut(&str)) -> Result<Self, String> {
         let mut read = |text: &str, of: &str| {
             let found = certificates(text)
@@ -109,10 +109,10 @@ impl Rule {
         Ok(Self { domains, names: names.to_vec() })
     }
 
-    /// Judges a peer by its chain in DER: its own certificate first, the anchor that vouches for it last.
+    /// Judges a peer by its chain in DER: the leaf first, the anchor that vouches for it last.
     ///
     /// # Errors
-    /// Why it is not believed.
+    /// Reason why it is not trusted.
     pub fn judge(&self, chain: &[Vec<u8>]) -> Result<Peer, Distrust> {
         let leaf = chain.first().ok_or(Distrust::Unreadable)?;
         let (_, leaf) = X509Certificate::from_der(leaf).map_err(|_| Distrust::Unreadable)?;
@@ -135,7 +135,7 @@ impl Rule {
     }
 }
 
-/// The URI names of a certificate, in their order.
+/// URI names of a certificate, in their order.
 pub(crate) fn uris(leaf: &X509Certificate<'_>) -> Result<Vec<String>, Distrust> {
     let names = leaf.subject_alternative_name().map_err(|_| Distrust::Unreadable)?;
     let names = names.map(|extension| extension.value.general_names.as_slice()).unwrap_or_default();
@@ -153,13 +153,13 @@ fn is_authority(leaf: &X509Certificate<'_>) -> Result<bool, Distrust> {
         || usage.is_some_and(|it| it.value.key_cert_sign() || it.value.crl_sign()))
 }
 
-/// The trust domain of `spiffe://DOMAIN/…`.
+/// Trust domain of `spiffe://DOMAIN/…`.
 fn domain(uri: &str) -> Option<&str> {
     let (domain, _) = uri.strip_prefix("spiffe://")?.split_once('/')?;
     (!domain.is_empty()).then_some(domain)
 }
 
-/// When the first certificate of a chain in PEM ends, in seconds since 1970; `None`: it cannot be read.
+/// Expiry of the first certificate of a chain in PEM, in seconds since 1970; `None`: it cannot be read.
 pub(crate) fn end_of(chain: &str) -> Option<i64> {
     let (_, leaf) = certificates(chain).ok()?.into_iter().next()?;
     let (_, leaf) = X509Certificate::from_der(&leaf).ok()?;

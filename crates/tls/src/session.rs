@@ -1,4 +1,4 @@
-//! One TLS connection.
+//! TLS sessions.
 
 use std::task::Poll;
 
@@ -13,51 +13,51 @@ use crate::records::{ALERT, HANDSHAKE, Records};
 use crate::rule::Peer;
 use crate::wire::{Wire, attach, with_wire};
 
-/// One TLS connection: bytes in, bytes out.
+/// TLS session of one connection: bytes in, bytes out.
 ///
-/// What is to be sent is appended to a buffer of the caller, also when a call fails: then it is the alert that tells the peer.
+/// Bytes to send are appended to a buffer of the caller, also if a call fails: then they are the alert for the peer.
 pub struct Session {
     connection: Connection,
-    /// Something arrived that may be TLS.
+    /// `true`: bytes arrived that may be TLS.
     begun: bool,
-    /// Where the bytes that arrived end.
+    /// Position of the arrived bytes in the stream of records.
     records: Records,
-    /// The end of what the peer sends was read, or is kept in `withheld`.
+    /// `true`: the end of the peer's data was read, or is kept in `withheld`.
     ended: bool,
-    /// The alert of a peer at TLS 1.2, and what came behind it.
+    /// Alert of a peer at TLS 1.2, and the bytes after it.
     withheld: Vec<u8>,
 }
 
-/// How far a handshake is.
+/// Progress of a handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// How many of the given bytes were taken; the others are the first that [`Session::open`] is to be given.
+    /// Number of given bytes that were taken; the rest belongs to the first call of [`Session::open`].
     pub taken: usize,
-    /// Both sides have proven who they are.
+    /// `true`: the handshake is complete.
     pub done: bool,
 }
 
-/// What was opened.
+/// Result of decrypting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opened {
-    /// How many plain bytes there are.
+    /// Number of plaintext bytes.
     pub bytes: usize,
-    /// The peer said that it sends nothing more.
+    /// `true`: the peer sends nothing more.
     pub ended: bool,
 }
 
-/// What is known after a handshake.
+/// Facts about a session after its handshake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
-    /// The version that is spoken.
+    /// Protocol version.
     pub version: TlsVersion,
-    /// The cipher suite, as the library calls it.
+    /// Cipher suite, as the library names it.
     pub cipher: String,
-    /// The protocol that was agreed on (ALPN); `None`: none was.
+    /// Agreed protocol (ALPN); `None`: none.
     pub alpn: Option<String>,
-    /// The server name that was asked for; `None`: none was, or it is no text.
+    /// Requested server name (SNI); `None`: none, or not valid text.
     pub server_name: Option<String>,
-    /// Whom the peer has proven to be.
+    /// Verified identity of the peer.
     pub peer: Peer,
 }
 
@@ -71,18 +71,18 @@ impl std::fmt::Debug for Session {
 }
 
 impl Session {
-    /// The session of a connection that was accepted.
+    /// Creates the session of an accepted connection.
     ///
     /// # Errors
-    /// When the library has no memory for it.
+    /// If the library has no memory for it.
     pub fn accept(context: &Context) -> Result<Self, Failure> {
         Self::of(Mode::Server, context).map_err(|error| Failure::of(&error, None))
     }
 
-    /// The session of a connection that was made, which asks for `server_name`, of at most 255 bytes; `None`: for none.
+    /// Creates the session of an opened connection. `server_name` (SNI) has at most 255 bytes; `None`: no SNI.
     ///
     /// # Errors
-    /// When the name is too long or has a zero in it, or the library has no memory.
+    /// If the name is too long or has a zero byte in it, or the library has no memory.
     pub fn connect(context: &Context, server_name: Option<&str>) -> Result<Self, Failure> {
         let named = || {
             let mut session = Self::of(Mode::Client, context)?;
@@ -102,10 +102,10 @@ impl Session {
         Ok(Self { connection, begun: false, records: Records::default(), ended: false, withheld: Vec::new() })
     }
 
-    /// Takes the handshake as far as the given bytes go. A client begins with none.
+    /// Advances the handshake as far as the given bytes allow. A client begins without bytes.
     ///
     /// # Errors
-    /// When it comes to nothing.
+    /// If the handshake fails.
     pub fn handshake(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<Progress, Failure> {
         if let (Some(first), false) = (bytes.first(), self.begun) {
             // the library would wait for as many bytes as a plaintext happens to announce
@@ -130,10 +130,10 @@ impl Session {
         }
     }
 
-    /// Decrypts what arrived. `plain` has room for all of it: the bytes given and one record more.
+    /// Decrypts arrived bytes. `plain` must have room for the given bytes and one record more.
     ///
     /// # Errors
-    /// When what arrived is not what the peer sent, or the peer gave up; `plain` is then of no use.
+    /// If the bytes were altered or are invalid, or the peer aborted; `plain` is then unusable.
     pub fn open(&mut self, bytes: &[u8], plain: &mut [u8], out: &mut Vec<u8>) -> Result<Opened, Failure> {
         let given =
             if self.keeps_sending_after_alert() { self.records.before_alert(bytes) } else { bytes.len() };
@@ -166,7 +166,7 @@ impl Session {
     /// Encrypts bytes.
     ///
     /// # Errors
-    /// When the connection has failed or was ended.
+    /// If the connection has failed or was ended.
     pub fn seal(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<(), Failure> {
         let mut wire = Wire { incoming: &[], outgoing: out };
         let sent = with_wire(&mut self.connection, &mut wire, |connection| {
@@ -175,7 +175,7 @@ impl Session {
                 match connection.poll_send(&plain[at..]) {
                     Poll::Ready(Ok(sent)) => at += sent,
                     Poll::Ready(Err(error)) => return Err(error),
-                    // what is written has always room
+                    // writing always has room
                     Poll::Pending => return Err(Error::application("nothing can be written".into())),
                 }
             }
@@ -187,22 +187,22 @@ impl Session {
         }
     }
 
-    /// Says to the peer that nothing more will be sent (close_notify).
+    /// Sends the end of the data to the peer (close_notify).
     ///
-    /// At TLS 1.2 the library then reads nothing more. So as long as the peer may send, the end is left to the connection itself,
-    /// which every proxy takes for the same.
+    /// At TLS 1.2 the library then reads nothing more. So as long as the peer may send, the end of the connection
+    /// itself takes its place, which every proxy treats the same.
     pub fn end(&mut self, out: &mut Vec<u8>) {
         if self.is_tls13() || self.ended {
             self.say_goodbye(out);
         }
     }
 
-    /// What was agreed on, and with whom; `None` before the handshake is done.
+    /// Facts about the session; `None`: the handshake is not done.
     pub fn facts(&self) -> Option<Facts> {
         let peer = match self.connection.application_context::<Judged>() {
             Some(Judged(Ok(peer))) => peer.clone(),
             Some(Judged(Err(_))) => return None,
-            // whoever answers is believed, and proves nothing
+            // an unverified peer has no identity
             None => Peer::default(),
         };
         let alpn = self.connection.application_protocol();
@@ -215,20 +215,20 @@ impl Session {
         })
     }
 
-    /// Gives back the memory that only moving bytes needs; it is taken again with the next ones. Worth it for who is silent for long:
-    /// it costs more than a small message.
+    /// Releases the memory that is needed only while bytes move; the next ones allocate it again. Worthwhile for a
+    /// connection that is silent for long: it costs more than a small message.
     pub fn rest(&mut self) {
-        // refused while part of a record is kept, which is what its memory is for
+        // refused while part of a record is kept, which needs that memory
         let _ = self.connection.release_buffers();
     }
 
-    /// The version that is spoken; `None` before the handshake is done.
+    /// Protocol version; `None`: the handshake is not done.
     pub fn version(&self) -> Option<TlsVersion> {
         let version = if self.is_tls13() { TlsVersion::Tls13 } else { TlsVersion::Tls12 };
         self.connection.handshake_complete().then_some(version)
     }
 
-    /// Whether the peer's connection ended inside a record: what came before it is not all that it sent.
+    /// Returns `true` if the peer's connection ended inside a record: the received data is incomplete.
     pub fn is_truncated(&self) -> bool {
         self.records.is_inside()
     }
@@ -237,23 +237,23 @@ impl Session {
         self.connection.actual_protocol_version().is_ok_and(|version| version == Spoken::TLS13)
     }
 
-    /// At TLS 1.2 the library sends nothing after it has read the peer's end, as the standard of its time says; peers that close half
-    /// of a connection expect the answer all the same. So the end is taken by the border of its record, and not given to the library.
-    /// Nobody gains by forging that: closing the connection has the same effect.
+    /// At TLS 1.2 the library sends nothing after it has read the peer's end, as its standard says; peers that
+    /// half-close a connection expect the answer all the same. So the end is detected by the border of its record, and
+    /// not given to the library. Forging it gains nothing: closing the connection has the same effect.
     fn keeps_sending_after_alert(&self) -> bool {
         !self.is_tls13()
     }
 
     fn say_goodbye(&mut self, out: &mut Vec<u8>) {
         let mut wire = Wire { incoming: &[], outgoing: out };
-        // whoever has failed or ended already has said so
+        // a session that failed or ended has sent its alert already
         let _ = with_wire(&mut self.connection, &mut wire, |connection| {
             connection.poll_shutdown_send().map_ok(|_| ())
         });
     }
 
     fn fail(&mut self, error: &Error, out: &mut Vec<u8>) -> Failure {
-        // the library sends the alert of what went wrong with the end of the connection
+        // the library sends the alert together with the end of the connection
         self.say_goodbye(out);
         match self.connection.application_context::<Judged>() {
             Some(Judged(Err(distrust))) => Failure::Distrusted(distrust.clone()),

@@ -1,9 +1,9 @@
-//! The bytes of the wire, lent to the library for the time of one call.
+//! Bytes of the wire, lent to the library for the duration of one call.
 //!
-//! The library reads and writes by callbacks that get a pointer. It points to a [`Wire`] that lives on the stack of the caller, and
-//! is taken back before [`with_wire`] returns; a callback without one finds nothing to read and nowhere to write.
+//! The library reads and writes by callbacks that get a pointer. It points to a [`Wire`] on the stack of the caller,
+//! and is cleared before [`with_wire`] returns; a callback without one finds nothing to read and no room to write.
 //!
-//! Beside it stands the other call that the library has as unsafe.
+//! The other `unsafe` call of the library is here, too.
 #![allow(unsafe_code)] // the callbacks are C functions: there is no other way to lend the library a buffer
 
 use std::ffi::{c_int, c_void};
@@ -12,15 +12,15 @@ use s2n_tls::config::Builder;
 use s2n_tls::connection::Connection;
 use s2n_tls::error::Error;
 
-/// What a call may read and write.
+/// Buffers of a call.
 pub(crate) struct Wire<'a> {
-    /// What arrived and was not read yet.
+    /// Arrived bytes that were not read yet.
     pub(crate) incoming: &'a [u8],
-    /// What is to be sent; written at its end.
+    /// Bytes to send; appended to.
     pub(crate) outgoing: &'a mut Vec<u8>,
 }
 
-/// Has a connection read and write by [`with_wire`] only.
+/// Makes a connection read and write only by [`with_wire`].
 pub(crate) fn attach(connection: &mut Connection) -> Result<(), Error> {
     connection.set_receive_callback(Some(receive))?;
     connection.set_send_callback(Some(send))?;
@@ -39,16 +39,17 @@ pub(crate) fn with_wire<R>(
     Ok(result)
 }
 
-/// Has connections of a context believe whoever answers.
+/// Disables the verification of peers in connections of a context.
 pub(crate) fn believe_anybody(builder: &mut Builder) -> Result<(), Error> {
-    // SAFETY: the call sets a flag of the configuration, and touches no other memory: the library marks it as unsafe since whoever
-    // calls it gives up security, which is what an operator asked for here, and is warned of.
+    // SAFETY: the call sets a flag of the configuration, and touches no other memory: the library marks it as unsafe
+    // since its caller gives up security, which an operator asked for here, and is warned of.
     unsafe { builder.disable_x509_verification() }.map(drop)
 }
 
 fn lend(connection: &mut Connection, context: *mut c_void) -> Result<(), Error> {
-    // SAFETY: the pointer is null, or to the `Wire` that `with_wire` borrows for the whole call and takes back after it. Should the
-    // call unwind, the pointer dangles, but nothing reads it: only calls made by `with_wire` do, which sets another one first.
+    // SAFETY: the pointer is null, or to the `Wire` that `with_wire` borrows for the whole call and clears after it.
+    // Should the call unwind, the pointer dangles, but nothing reads it: only calls made by `with_wire` do, which sets
+    // another one first.
     unsafe {
         connection.set_receive_context(context)?;
         connection.set_send_context(context)?;
@@ -56,7 +57,7 @@ fn lend(connection: &mut Connection, context: *mut c_void) -> Result<(), Error> 
     Ok(())
 }
 
-/// Says that there is nothing to be had for now.
+/// Reports to the library that nothing is available for now.
 fn would_block() -> c_int {
     // SAFETY: the location of this thread's own `errno`, which the library reads after a callback that returned -1.
     unsafe { *libc::__errno_location() = libc::EAGAIN };
@@ -64,7 +65,7 @@ fn would_block() -> c_int {
 }
 
 unsafe extern "C" fn receive(context: *mut c_void, into: *mut u8, length: u32) -> c_int {
-    // SAFETY: null or the `Wire` of the call that is going on (see `lend`), which nobody else uses meanwhile.
+    // SAFETY: null or the `Wire` of the present call (see `lend`), which has no other user meanwhile.
     let Some(wire) = (unsafe { context.cast::<Wire<'_>>().as_mut() }) else { return would_block() };
     let taken = wire.incoming.len().min(length as usize).min(c_int::MAX as usize);
     if taken == 0 {

@@ -24,7 +24,7 @@ fn only(version: TlsVersion) -> TlsLimits {
     TlsLimits { min: version, max: version, ..TlsLimits::default() }
 }
 
-/// A context of each side with a certificate of the mesh, limited alike.
+/// A context of each side with a certificate of the mesh, with the same limits.
 fn mesh(limits: &TlsLimits) -> (Context, Context) {
     let ca = Authority::new();
     let connect = Purpose::Connect(vec!["kuma".into()]);
@@ -88,7 +88,7 @@ fn one_direction_ends_and_the_other_goes_on() {
             pair.shake().unwrap();
             pair.carry(first, b"question").unwrap();
             let (_, ended) = pair.end(first).unwrap();
-            // at TLS 1.2 the end of the connection says so
+            // at TLS 1.2 the end of the connection stands for it
             assert_eq!(ended, version == TlsVersion::Tls13, "{version:?} {first:?}");
             assert_eq!(pair.carry(second, b"answer").unwrap(), (b"answer".to_vec(), false), "{version:?}");
             let (_, ended) = pair.end(second).unwrap();
@@ -102,7 +102,7 @@ fn a_tls12_peer_that_says_it_is_done_still_gets_its_answer() {
     let (client, server) = mesh(&only(TlsVersion::Tls12));
     let mut pair = Pair::new(&client, &server, None, 3);
     pair.shake().unwrap();
-    // the library's own idea of the end, which others send
+    // the library's own form of the end, which others send
     let mut alert = vec![21, 3, 3, 0, 26];
     alert.extend([9; 26]);
     pair.wire(From::Client).extend(alert);
@@ -111,7 +111,7 @@ fn a_tls12_peer_that_says_it_is_done_still_gets_its_answer() {
     assert_eq!(pair.carry(From::Server, b"answer").unwrap(), (b"answer".to_vec(), false));
 }
 
-/// What a server of the mesh says to a client.
+/// Verdict of a server of the mesh about a client.
 fn verdict(identity: &Identity, mesh_ca: &Authority) -> Result<(), Failure> {
     let server_of_mesh =
         server(&mesh_ca.workload(&["spiffe://default/redis"]), &mesh_ca.trust(), &mesh_names());

@@ -1,4 +1,4 @@
-//! Sessions against rustls, in memory: what we say is TLS to others too.
+//! Sessions against rustls, in memory: another implementation accepts our TLS.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -41,7 +41,7 @@ fn of_host(ca: &Authority, uri: &str) -> Identity {
     ca.issue(&[uri], |leaf| leaf.subject_alt_names.push(SanType::DnsName(HOST.try_into().unwrap())))
 }
 
-/// Both ends until neither has anything to say, then a word each way.
+/// Runs both ends until neither has anything to send, then sends a word each way.
 fn talk(ours: &mut Session, theirs: &mut rustls::Connection) {
     let (mut to_them, mut to_us, mut plain, mut done) = (Vec::new(), Vec::new(), vec![0; 64 << 10], false);
     done |= ours.handshake(&[], &mut to_them).unwrap().done;
@@ -65,7 +65,7 @@ fn talk(ours: &mut Session, theirs: &mut rustls::Connection) {
     theirs.process_new_packets().unwrap();
     theirs.reader().read_exact(&mut word).unwrap();
     assert_eq!(&word, b"question");
-    // keys are changed in the middle, and the peer is asked to do so too
+    // keys are changed in between, on both sides
     if ours.facts().unwrap().version == TlsVersion::Tls13 {
         theirs.refresh_traffic_keys().unwrap();
     }

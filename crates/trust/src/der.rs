@@ -1,6 +1,6 @@
-//! The few elements of DER that the facts of a certificate stand in (X.690, RFC 5280 §4.1).
+//! Subset of DER for the facts of a certificate (X.690, RFC 5280 §4.1).
 
-/// An element: what it is, and its content.
+/// DER element: tag and content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Element<'a> {
     pub(crate) tag: u8,
@@ -14,12 +14,12 @@ pub(crate) const UTC_TIME: u8 = 0x17;
 pub(crate) const TIME: u8 = 0x18;
 pub(crate) const SEQUENCE: u8 = 0x30;
 
-/// Reads elements one behind the other; ends at the first that is none.
+/// Sequence of elements; ends at the first invalid one.
 #[derive(Clone, Debug)]
 pub(crate) struct Elements<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Elements<'a> {
-    /// The next element, if it is one of a tag; anything else stays where it is.
+    /// Returns the next element if it has this tag; otherwise it stays in place.
     pub(crate) fn next_if(&mut self, tag: u8) -> Option<Element<'a>> {
         let mut ahead = self.clone();
         let found = ahead.next().filter(|element| element.tag == tag)?;
@@ -50,7 +50,7 @@ impl<'a> Iterator for Elements<'a> {
 }
 
 impl<'a> Element<'a> {
-    /// What stands in it.
+    /// Elements of its content.
     pub(crate) fn elements(self) -> Elements<'a> {
         Elements(self.content)
     }

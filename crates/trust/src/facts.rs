@@ -1,4 +1,4 @@
-//! What a certificate says of itself.
+//! Facts about a certificate, from its own content.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
@@ -10,26 +10,26 @@ use crate::der::{BOOLEAN, Element, Elements, OBJECT, OCTETS, SEQUENCE, TIME, UTC
 
 const ALTERNATIVE_NAMES: &[u8] = &[0x55, 0x1d, 0x11];
 const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13];
-/// `[3]`, where the extensions are.
+/// Tag `[3]` of the extensions.
 const EXTENSIONS: u8 = 0xa3;
-/// `[0]`, where the version is.
+/// Tag `[0]` of the version.
 const VERSION: u8 = 0xa0;
 const DNS_NAME: u8 = 0x82;
 const ADDRESS: u8 = 0x87;
 
-/// What a certificate says of itself. It proves nothing.
+/// Facts about a certificate, from its own content. They prove nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
-    /// The DNS names and addresses that it is for, sorted.
+    /// DNS names and IP addresses that it is for, sorted.
     pub names: Vec<String>,
-    /// Whether it may sign others.
+    /// `true`: it may sign others.
     pub signs: bool,
-    /// When it is valid, in seconds since 1970.
+    /// Validity, in seconds since 1970.
     pub valid: RangeInclusive<i64>,
 }
 
 impl Facts {
-    /// Reads a certificate in DER; `None`: it is none.
+    /// Parses a certificate in DER; `None`: it is not one.
     pub fn read(certificate: &[u8]) -> Option<Self> {
         let mut signed = Elements(certificate).next_if(SEQUENCE)?.elements().next_if(SEQUENCE)?.elements();
         signed.next_if(VERSION);
@@ -43,7 +43,7 @@ impl Facts {
         for extension in list.into_iter().flat_map(Element::elements) {
             let mut parts = extension.elements();
             let name = parts.next_if(OBJECT)?.content;
-            // whether it is critical
+            // critical flag
             parts.next_if(BOOLEAN);
             let inside = parts.next_if(OCTETS)?.elements().next_if(SEQUENCE);
             match name {
@@ -59,7 +59,7 @@ impl Facts {
         Some(facts)
     }
 
-    /// Whether it is for a host: a DNS name, where `*` stands for one label, or an address.
+    /// Returns `true` if it is for a host: a DNS name, where `*` stands for one label, or an IP address.
     pub fn names_host(&self, host: &str) -> bool {
         let host = host.trim_end_matches('.').to_ascii_lowercase();
         let behind = host.split_once('.').map(|(_, behind)| behind);
@@ -83,7 +83,7 @@ fn name_in(Element { tag, content }: Element<'_>) -> Option<String> {
     }
 }
 
-/// `YYMMDDHHMMSSZ` until 2049, `YYYYMMDDHHMMSSZ` later (RFC 5280 §4.1.2.5).
+/// Parses `YYMMDDHHMMSSZ` until 2049, `YYYYMMDDHHMMSSZ` later (RFC 5280 §4.1.2.5).
 fn seconds(Element { tag, content }: Element<'_>) -> Option<i64> {
     let digits = std::str::from_utf8(content).ok()?.strip_suffix('Z')?;
     let (year, rest) = match tag {
@@ -127,7 +127,7 @@ mod tests {
             Facts {
                 names: ["*.mesh", "127.0.0.1", "::1", "cp.example"].map(str::to_owned).to_vec(),
                 signs: false,
-                // the second is written in another form: it is behind 2049
+                // the second has the other form: it is after 2049
                 valid: at("2026-11-01T00:00:00Z")..=at("2057-02-03T00:00:00Z"),
             }
         );
@@ -145,7 +145,7 @@ mod tests {
     fn what_is_cut_or_none_is_refused() {
         let whole = made(&["cp.example"], |_| {});
         for length in 0..whole.len() {
-            // it need not be noticed everywhere, and nothing may come of it but an answer
+            // damage need not be detected everywhere, but must not cause a panic
             let _ = Facts::read(&whole[..length]);
         }
         assert_eq!(Facts::read(b""), None);

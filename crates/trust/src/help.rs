@@ -1,19 +1,19 @@
-//! What to do about a certificate that was refused.
+//! Advice about a certificate that was rejected.
 
 use std::error::Error as Cause;
 use std::io;
 
 use rustls::{CertificateError, Error};
 
-/// The refusal of a certificate among the causes of an error, also where it is wrapped into one of input and output; `None`:
-/// it failed for another reason.
+/// Finds the rejection of a certificate among the causes of an error, also inside an `io::Error`; `None`: the error has
+/// another cause.
 pub fn distrust<'a>(error: &'a (dyn Cause + 'static)) -> Option<&'a CertificateError> {
     let mut next = Some(error);
     while let Some(cause) = next {
         if let Some(Error::InvalidCertificate(refused)) = cause.downcast_ref() {
             return Some(refused);
         }
-        // what an error of input and output wraps is not its source, but in its place
+        // the inner error of an `io::Error` is not its source, but in its place
         let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         next = match inner {
             Some(inner) => Some(inner),
@@ -23,7 +23,7 @@ pub fn distrust<'a>(error: &'a (dyn Cause + 'static)) -> Option<&'a CertificateE
     None
 }
 
-/// What whoever dialled can do about the certificate that was shown to them.
+/// Advice for a client whose server's certificate was rejected.
 pub fn help(refused: &CertificateError) -> &'static str {
     match refused {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {

@@ -1,4 +1,4 @@
-//! Who is believed, as rustls asks it.
+//! Verifier of server certificates for rustls.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,29 +13,29 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootC
 
 use crate::Facts;
 
-/// Certificates that are trusted: they themselves, and those that they signed. Cloning shares them.
+/// Trusted certificates: they themselves, and those that they signed. Cloning shares them.
 #[derive(Clone, Debug)]
 pub struct Trust(Arc<Verifier>);
 
-/// Why nobody can be trusted by a text.
+/// Reason why a text has no trusted certificates.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
     /// There is no certificate in it.
     #[error("there is no certificate in it")]
     Nothing,
-    /// It is no PEM.
+    /// It is not PEM.
     #[error("{0}")]
     Pem(rustls::pki_types::pem::Error),
-    /// What it has cannot be used.
+    /// Its certificates cannot be used.
     #[error("{0}")]
     Unusable(String),
 }
 
 impl Trust {
-    /// Reads certificates in PEM.
+    /// Parses certificates in PEM.
     ///
     /// # Errors
-    /// When there is none, or one is damaged.
+    /// If there is none, or one is damaged.
     pub fn from_pem(pem: &[u8]) -> Result<Self, TrustError> {
         let certificates = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
         let certificates = certificates.map_err(TrustError::Pem)?;
@@ -43,7 +43,7 @@ impl Trust {
             return Err(TrustError::Nothing);
         }
         let mut roots = RootCertStore::empty();
-        // an old one among many of a system costs itself alone
+        // an outdated certificate of a system is skipped, and does not affect the others
         if roots.add_parsable_certificates(certificates.iter().cloned()).0 == 0 {
             return Err(TrustError::Unusable("no certificate in it can be read".to_owned()));
         }
@@ -54,10 +54,10 @@ impl Trust {
         Ok(Self(Arc::new(Verifier { themselves, signed, provider })))
     }
 
-    /// A client that believes them, without a certificate of its own; `protocols` are offered by ALPN, none: nothing is.
+    /// Client configuration that trusts them, without a client certificate. `protocols`: offered by ALPN; empty: none.
     ///
     /// # Errors
-    /// When TLS cannot be had at all.
+    /// If TLS is not available at all.
     pub fn client(&self, protocols: &[&str]) -> Result<ClientConfig, Error> {
         let builder = ClientConfig::builder_with_provider(Arc::clone(&self.0.provider));
         let builder = builder.with_safe_default_protocol_versions()?;
@@ -70,9 +70,9 @@ impl Trust {
 
 #[derive(Debug)]
 struct Verifier {
-    /// Those that are trusted as they stand, in DER.
+    /// Certificates that are trusted themselves, in DER.
     themselves: BTreeSet<Vec<u8>>,
-    /// Who looks at the others.
+    /// Verifier of all others.
     signed: Arc<WebPkiServerVerifier>,
     provider: Arc<CryptoProvider>,
 }

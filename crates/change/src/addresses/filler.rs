@@ -1,4 +1,4 @@
-//! Files that say nothing of addresses, as if a control plane had written them in.
+//! Addresses for resources from files, as if a control plane had written them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,25 +11,25 @@ use super::{Addresses, Memory, Ranges};
 use crate::content::problem_of;
 use crate::{Entry, Ledger};
 
-/// Gives the services of a ledger their addresses where nobody could write them down. What it makes depends on the
+/// Filler of the addresses of services in a ledger, where no control plane writes them. The result depends on the
 /// resources alone: wherever the same files are read, services have the same addresses.
 #[derive(Clone, Debug)]
 pub struct Filler {
     ranges: Ranges,
     options: Options,
-    /// What was made of which entry: most stay as they are.
+    /// Filled entry of each entry: most stay the same.
     made: BTreeMap<ResourceKey, (Arc<Entry>, Arc<Entry>)>,
-    /// The ranges that had no address left, in words.
+    /// Messages about ranges that had no address left.
     full: Vec<String>,
 }
 
 impl Filler {
-    /// Gives addresses of these ranges; documents are read by `options`.
+    /// Creates a filler with addresses of these ranges; documents are parsed with `options`.
     pub fn new(ranges: Ranges, options: Options) -> Self {
         Self { ranges, options, made: BTreeMap::new(), full: Vec::new() }
     }
 
-    /// The same resources, their statuses filled in.
+    /// Returns the same resources with their statuses filled in.
     pub fn fill(&mut self, ledger: &Ledger) -> Ledger {
         let addresses = Addresses::of(ledger.resources().map(Arc::as_ref), &self.ranges, &Memory::default());
         let mut filled = ledger.clone();
@@ -53,7 +53,7 @@ impl Filler {
         filled
     }
 
-    /// The ranges that had no address left.
+    /// Problems of ranges that had no address left.
     pub fn problems(&self) -> impl Iterator<Item = Problem> {
         self.full.iter().map(|message| {
             let help = Some("give the services a larger range, or write `status.vips` yourself".to_owned());

@@ -1,4 +1,4 @@
-//! The names under which services are dialled, as HostnameGenerators make them.
+//! Host names of services, as HostnameGenerators make them.
 
 use std::collections::BTreeMap;
 
@@ -7,20 +7,20 @@ use serde_json::{Value, json};
 
 use super::KINDS;
 
-/// What each generator that is for a service makes of it, by the names of the generators.
+/// Host name, or failure, of each generator that selects a service, by the names of the generators.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct HostNames(Vec<(String, Result<String, Failure>)>);
 
-/// Why a generator makes no name of a service.
+/// Reason why a generator makes no name of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Failure {
-    /// Its template asks for something that there is not.
+    /// The template uses a value that does not exist.
     Template(String),
     /// Another service of the mesh has the name.
     Collision(String),
 }
 
-/// The names of all services. In a mesh a name is that of one service: of those that come first.
+/// Host names of all services. In a mesh a name belongs to one service: the first one.
 pub(super) fn of_all<'a>(
     resources: &[&'a Resource],
     services: impl Iterator<Item = &'a Resource>,
@@ -32,7 +32,7 @@ pub(super) fn of_all<'a>(
             Spec::Other { body, .. } => Some((resource.meta().name.as_str(), body.as_json())),
             _ => None,
         })
-        // what an extension makes is the extension's
+        // names of an extension are left to it
         .filter(|(_, spec)| spec.get("extension").is_none())
         .collect();
     generators.sort_by_key(|(name, _)| *name);
@@ -59,13 +59,13 @@ pub(super) fn of_all<'a>(
     services.map(of_one).collect()
 }
 
-/// What selectors call services of a kind; `None`: they have no names.
+/// Name of a kind in selectors; `None`: its services have no host names.
 fn called(kind: Kind) -> Option<&'static str> {
     KINDS.iter().find(|(known, _)| *known == kind).map(|(_, called)| *called)
 }
 
 impl HostNames {
-    /// `status.addresses`, without those that somebody else made.
+    /// Value of `status.addresses`, without the addresses of other origins.
     pub(super) fn addresses(&self) -> Vec<Value> {
         let Self(names) = self;
         let made = names.iter().filter_map(|(generator, name)| {
@@ -75,7 +75,7 @@ impl HostNames {
         made.collect()
     }
 
-    /// `status.hostnameGenerators`.
+    /// Value of `status.hostnameGenerators`.
     pub(super) fn generators(&self) -> Vec<Value> {
         let Self(names) = self;
         let told = names.iter().map(|(generator, name)| {
@@ -93,10 +93,10 @@ impl HostNames {
     }
 }
 
-/// A template filled in for a service.
+/// Renders a template for a service.
 ///
 /// # Errors
-/// In words: it asks for something that there is not.
+/// In words: the template uses a value that does not exist.
 fn rendered(template: &str, service: &Resource) -> Result<String, String> {
     let meta = service.meta();
     let (mut name, mut rest) = (String::new(), template);

@@ -1,18 +1,18 @@
-//! Which addresses services get as virtual IPs.
+//! Address ranges of virtual IPs.
 
 use model::{AddressRange, Kind};
 
-/// Which virtual IPs services get. Ranges may be one and the same: an address is given to one service only, and to one of
-/// each of tags and of resources.
+/// Address ranges of the virtual IPs of services. Ranges may be identical: an address is given to one service only, and
+/// to one of each of tags and of resources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ranges {
-    /// Tag-based services; absent: they get none. Default `240.0.0.0/8`, where Kuma begins to give, too.
+    /// Range of tag-based services; absent: no virtual IPs. Default `240.0.0.0/8`, where Kuma begins, too.
     pub tags: Option<AddressRange>,
-    /// MeshService; absent: they get none. Default `241.0.0.0/8`, as in Kuma.
+    /// Range of MeshServices; absent: no virtual IPs. Default `241.0.0.0/8`, as in Kuma.
     pub services: Option<AddressRange>,
-    /// MeshExternalService; absent: they get none. Default `242.0.0.0/8`, as in Kuma.
+    /// Range of MeshExternalServices; absent: no virtual IPs. Default `242.0.0.0/8`, as in Kuma.
     pub external: Option<AddressRange>,
-    /// MeshMultiZoneService; absent: they get none. Default `243.0.0.0/8`, as in Kuma.
+    /// Range of MeshMultiZoneServices; absent: no virtual IPs. Default `243.0.0.0/8`, as in Kuma.
     pub multi_zone: Option<AddressRange>,
 }
 
@@ -24,10 +24,10 @@ impl Default for Ranges {
 }
 
 impl Ranges {
-    /// No service gets any.
+    /// No virtual IPs for any service.
     pub const NONE: Self = Self { tags: None, services: None, external: None, multi_zone: None };
 
-    /// That of a kind; `None`: its resources get none.
+    /// Range of a kind; `None`: no virtual IPs.
     pub(super) fn of(&self, kind: Kind) -> Option<AddressRange> {
         match kind {
             Kind::MeshService => self.services,

@@ -1,7 +1,7 @@
-//! The virtual IPs of tag-based services, which no resource could have in a status.
+//! Virtual IPs of tag-based services, which have no resource with a status.
 //!
-//! Each proxy is told them together with the names that lead to them, by the control plane that it is attached to: they need
-//! not be written down. They are made of names, as those of real services are.
+//! Each proxy gets them together with their host names from the control plane that it is attached to: they are not
+//! stored. They are computed from names, like those of other services.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -13,16 +13,16 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::vips::places;
 
-/// What came of giving addresses to tag-based services.
+/// Result of assigning addresses to tag-based services.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct GivenToTags {
-    /// Who has which.
+    /// Address of each service.
     pub(crate) addresses: TagAddresses,
-    /// How many services get none, as no address is left.
+    /// Number of services without an address, because none is left.
     pub(crate) without: usize,
 }
 
-/// Gives every tag-based service of a mesh that knows such an address. Those that `had` one keep it.
+/// Assigns an address to every tag-based service of a mesh that uses such addresses. Services in `had` keep theirs.
 pub(crate) fn give<'a>(
     resources: impl IntoIterator<Item = &'a Resource>,
     range: AddressRange,
@@ -57,8 +57,8 @@ pub(crate) fn give<'a>(
     given
 }
 
-/// The virtual IPs that a Kuma gives to the tag-based services of meshes that it has never seen: in each mesh in the order of their
-/// names, from the first address of a range on (spec 04 §2).
+/// Virtual IPs that a new Kuma assigns to the tag-based services of meshes that it has never seen: in each mesh in the
+/// order of their names, from the first address of a range on (spec 04 §2).
 pub fn as_if_new<'a>(resources: impl IntoIterator<Item = &'a Resource>, range: AddressRange) -> TagAddresses {
     let mut places: BTreeMap<&str, u64> = BTreeMap::new();
     let numbered = services(resources).into_iter().filter_map(|(mesh, service)| {
@@ -70,7 +70,7 @@ pub fn as_if_new<'a>(resources: impl IntoIterator<Item = &'a Resource>, range: A
     numbered.collect()
 }
 
-/// The tag-based services, each with its mesh: of Dataplanes, outside the mesh, and in other zones.
+/// Tag-based services, each with its mesh: of Dataplanes, outside the mesh, and in other zones.
 fn services<'a>(resources: impl IntoIterator<Item = &'a Resource>) -> BTreeSet<(&'a str, &'a str)> {
     let mut modes: BTreeMap<&str, MeshServicesMode> = BTreeMap::new();
     let mut found: BTreeSet<(&str, &str)> = BTreeSet::new();

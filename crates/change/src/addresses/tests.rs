@@ -1,4 +1,4 @@
-//! Who gets which address, and what is said of it.
+//! Assignment of addresses, and the statuses that result.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use model::draft::Options;
 use super::*;
 use crate::{Content, Ledger};
 
-/// The resources of a text.
+/// Resources of a text.
 pub(super) fn read(text: &str) -> Vec<Arc<Resource>> {
     let content = Content::read("test.yaml", text.as_bytes(), &Options::default());
     assert!(content.is_good(), "{:?}", content.problems);
@@ -25,7 +25,7 @@ fn ranges(text: &str) -> Ranges {
     Ranges { services: Some(text.parse().unwrap()), ..Ranges::NONE }
 }
 
-/// The virtual IP of each service.
+/// Virtual IP of each service.
 fn given(addresses: &Addresses) -> BTreeMap<String, String> {
     let vip = |(key, service): (&ResourceKey, &Service)| (key.name.clone(), service.vips.join(" "));
     addresses.services.iter().map(vip).collect()
@@ -55,7 +55,7 @@ fn what_a_service_has_it_keeps_and_of_two_that_claim_one_address_the_later_gets_
     let given = given(&of(&shared, &Ranges::default(), &Memory::default()));
     assert_eq!(given["a"], "241.0.0.7");
     assert!(given["b"].starts_with("241.") && given["b"] != "241.0.0.7", "{given:?}");
-    // addresses of somebody else may be shared
+    // addresses of another origin may be shared
     assert_eq!((&*given["c"], &*given["d"]), ("10.0.0.1", "10.0.0.1"));
 }
 
@@ -83,7 +83,7 @@ fn an_address_is_not_given_to_others_while_it_is_remembered() {
     let had = given(&first)["gone"].clone();
     assert!(given(&after).values().all(|vip| *vip != had), "{:?}", given(&after));
     assert_eq!(given(&of(&service("gone", None), &small, &memory))["gone"], had, "it comes back");
-    // an address of somebody who is gone is better than none
+    // an address of a removed service is better than none
     let six = others + &service("f", None);
     assert!(given(&of(&six, &small, &memory)).values().any(|vip| *vip == had));
 }
@@ -117,7 +117,7 @@ fn statuses_say_addresses_and_names_and_are_written_once() {
     };
     assert_eq!(reasons("redis"), ["Generated", "Generated"]);
     assert_eq!(reasons("redis-2"), ["Generated", "Collision"]);
-    // what was read again says the same, and what was filled in is not made anew
+    // reading again gives the same, and filled entries are not made anew
     let again = filler.fill(&ledger);
     assert!(Arc::ptr_eq(again.get(&key("redis")).unwrap(), filled.get(&key("redis")).unwrap()));
     let mut twice = Filler::new(Ranges::default(), Options::default());

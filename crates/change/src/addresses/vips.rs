@@ -1,7 +1,7 @@
-//! Which service has which virtual IP: a place by the hash of its name, the next one that is free where that is taken.
+//! Assignment of virtual IPs to services: a place by the hash of the name, or the next free one.
 //!
-//! What a service has already it keeps; of two that have one address the later gets another. So the same services get the
-//! same addresses wherever that is worked out, with nothing kept but what statuses say.
+//! A service keeps its address; of two with the same address the later one gets another. So the same services get the
+//! same addresses wherever they are computed, with no state but the statuses.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -11,16 +11,16 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::ranges::Ranges;
 
-/// How many addresses are remembered of services that are gone.
+/// Limit on remembered addresses of removed services.
 const REMEMBERED: usize = 65_536;
 
-/// The addresses that services had: none is given to another service while it is remembered. What takes it over keeps it for
-/// as long as it lives; a new one remembers nothing.
+/// Former addresses of services: none is given to another service while it is remembered. The control plane that
+/// assigns addresses keeps one memory while it runs; a new memory is empty.
 #[derive(Clone, Debug, Default)]
 pub struct Memory(BTreeMap<IpAddr, ResourceKey>);
 
 impl Memory {
-    /// Remembers who has what now. When too many of those that are remembered are gone, they are forgotten.
+    /// Records the present owners. When too many remembered services are gone, they are forgotten.
     pub(super) fn learn(&mut self, held: BTreeMap<IpAddr, ResourceKey>) {
         let Self(known) = self;
         let count = held.len();
@@ -35,17 +35,17 @@ impl Memory {
     }
 }
 
-/// What came of giving addresses.
+/// Result of assigning addresses.
 pub(super) struct Given {
-    /// The virtual IPs that each service is to have, in the order of its status.
+    /// Virtual IPs of each service, in the order of its status.
     pub(super) vips: BTreeMap<ResourceKey, Vec<String>>,
-    /// Who has which address.
+    /// Owner of each address.
     pub(super) held: BTreeMap<IpAddr, ResourceKey>,
-    /// The services that get none because their range is full.
+    /// Services without an address because their range is full.
     pub(super) without: Vec<(ResourceKey, AddressRange)>,
 }
 
-/// The virtual IPs that a service has now.
+/// Present virtual IPs of a service.
 pub(super) fn vips_of(service: &Resource) -> &[String] {
     match service.spec() {
         Spec::MeshService(service) => &service.vips,
@@ -55,7 +55,7 @@ pub(super) fn vips_of(service: &Resource) -> &[String] {
     }
 }
 
-/// Gives every service what it is to have. Those that come first keep what they have.
+/// Assigns the virtual IPs of all services. The first ones keep their addresses in a conflict.
 pub(super) fn give(services: &[&Resource], ranges: &Ranges, memory: &Memory) -> Given {
     let mut given = Given { vips: BTreeMap::new(), held: BTreeMap::new(), without: Vec::new() };
     let mut lacking = Vec::new();
@@ -64,7 +64,7 @@ pub(super) fn give(services: &[&Resource], ranges: &Ranges, memory: &Memory) -> 
         let mut keeps = |vip: &&String| {
             let Ok(address) = vip.parse::<IpAddr>() else { return true };
             let owner = given.held.entry(address).or_insert_with(|| key.clone());
-            // what somebody else gives may be shared
+            // addresses of another origin may be shared
             *owner == key || !range.is_some_and(|range| range.contains(address))
         };
         let kept: Vec<String> = vips_of(service).iter().filter(|vip| keeps(vip)).cloned().collect();
@@ -82,7 +82,7 @@ pub(super) fn give(services: &[&Resource], ranges: &Ranges, memory: &Memory) -> 
                 |address: &IpAddr| !given.held.contains_key(address) && memory.is_free_for(*address, &key);
             places(range, hash).find(is_free)
         };
-        // an address of somebody who is gone is better than none
+        // an address of a removed service is better than none
         let found = if is_full { None } else { free(memory).or_else(|| free(&Memory::default())) };
         match found {
             Some(address) => {
@@ -99,7 +99,7 @@ pub(super) fn give(services: &[&Resource], ranges: &Ranges, memory: &Memory) -> 
     given
 }
 
-/// The addresses of a range, from the place of a hash on and around.
+/// Addresses of a range, from the place of a hash on, wrapping around.
 pub(super) fn places(range: AddressRange, hash: u64) -> impl Iterator<Item = IpAddr> {
     let room = range.room();
     let first = hash % room;

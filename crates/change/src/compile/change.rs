@@ -1,5 +1,4 @@
-//! What changed for whom, in words: what proxies are told is compared in every dialect, what is said of it comes from the
-//! plans.
+//! Changes of proxies in words: the configuration is compared in every dialect, and described by the plans.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,20 +9,20 @@ use xds::Family;
 
 use super::{Compiled, CompiledProxy, Row, carried, parallel, rows};
 
-/// One thing that became different for one proxy.
+/// Change of one proxy.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
-    /// The proxy.
+    /// Proxy.
     pub proxy: ProxyId,
-    /// What became different.
+    /// Kind of the change.
     pub what: What,
-    /// The only dialect in which the proxy is told something else; `None`: both, or that of the proxy.
+    /// Only dialect in which the configuration of the proxy changes; `None`: both, or that of the proxy.
     pub only: Option<Family>,
 }
 
 impl Change {
-    /// The policy that decides now where the connections of the listener go that is concerned, as `Kind mesh/name`; `None`: no
-    /// policy, or it is about no listener.
+    /// Policy that now decides the destination of the listener's connections, as `Kind mesh/name`; `None`: no policy,
+    /// or no listener is concerned.
     pub fn decided_by(&self) -> Option<&str> {
         match &self.what {
             What::ListenerAdded(row) | What::ListenerRemoved(row) | What::Split { before: _, after: row } => {
@@ -38,51 +37,51 @@ impl Change {
     }
 }
 
-/// What became different.
+/// Kind of a change.
 #[derive(Clone, Debug, PartialEq)]
 pub enum What {
-    /// A proxy is planned that was not.
+    /// A proxy is planned for the first time.
     ProxyAdded {
-        /// How many listeners it has.
+        /// Number of its listeners.
         listeners: usize,
     },
-    /// A proxy is not planned any more.
+    /// A proxy is no longer planned.
     ProxyRemoved,
-    /// A listener came.
+    /// A listener was added.
     ListenerAdded(Row),
-    /// A listener went.
+    /// A listener was removed.
     ListenerRemoved(Row),
-    /// Where a listener's connections go, or who decides that.
+    /// The split of a listener, or the policy that decides it, changed.
     Split {
-        /// As it was.
+        /// Previous row.
         before: Row,
-        /// As it is.
+        /// New row.
         after: Row,
     },
-    /// Who offers a service.
+    /// The endpoints of a service changed.
     Endpoints {
-        /// The service.
+        /// Service.
         service: String,
-        /// Addresses that came.
+        /// Added addresses.
         added: Vec<String>,
-        /// Addresses that went.
+        /// Removed addresses.
         removed: Vec<String>,
     },
-    /// How proxies of the mesh trust each other.
+    /// TLS between proxies of the mesh changed.
     MeshTls {
-        /// As it was, in words.
+        /// Previous TLS, in words.
         before: String,
-        /// As it is, in words.
+        /// New TLS, in words.
         after: String,
     },
-    /// Something that has no words of its own: timeouts, limits, logs.
+    /// Other settings changed: timeouts, limits, logs.
     Settings,
 }
 
-/// What is different between two states, by proxy. Empty exactly when every proxy is told the same.
+/// Changes between two states, by proxy. Empty exactly if the configuration of every proxy is the same.
 ///
-/// `family` says which dialect a proxy speaks; `None`: it may be either, and both are compared. What a dialect is told is a
-/// function of the plan, so that only plans that differ are said to anybody.
+/// `family` returns the dialect of a proxy; `None`: unknown, and both are compared. The configuration in a dialect is a
+/// function of the plan, so that only plans that differ are encoded.
 pub fn changes(
     before: &Compiled,
     after: &Compiled,
@@ -108,7 +107,7 @@ pub fn changes(
     changes
 }
 
-/// What is different for one proxy whose plan differs.
+/// Changes of one proxy whose plan differs.
 fn of_proxy(
     key: &ProxyId,
     family: Option<Family>,
@@ -117,7 +116,7 @@ fn of_proxy(
 ) -> Vec<Change> {
     let differs = |family| !before.told.is_same(&after.told, family);
     let only = match family {
-        // what an Envoy would be told concerns nobody, and costs more than all the rest
+        // the Envoy form is of no interest here, and costs more than all the rest
         Some(Family::L4) if differs(Family::L4) => None,
         Some(Family::L4) => return Vec::new(),
         Some(Family::Envoy) if !differs(Family::Envoy) => return Vec::new(),
@@ -165,7 +164,7 @@ fn of_endpoints(before: &Plan, after: &Plan) -> Vec<What> {
         endpoints.unwrap_or_default().iter().map(address).collect()
     };
     let mut found = Vec::new();
-    // a cluster that came or went did so with its backend, which has its own line
+    // a cluster that was added or removed belongs to a backend, which has its own line
     for (name, cluster) in after.clusters.iter().filter(|(name, _)| before.clusters.contains_key(*name)) {
         let (old, new) = (addresses(before, name), addresses(after, name));
         let only = |these: &[String], those: &[String]| -> Vec<String> {
@@ -195,7 +194,7 @@ fn of_mesh_tls(before: &Plan, after: &Plan) -> Option<What> {
 }
 
 impl Change {
-    /// What became different, without whom it concerns.
+    /// Description of the change, without the proxy.
     pub fn words(&self) -> impl fmt::Display + '_ {
         Words(self)
     }

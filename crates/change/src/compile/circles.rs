@@ -1,4 +1,5 @@
-//! Connections that come back to where they began over several proxies. What one proxy does alone is told by its plan.
+//! Circular routing: connections that return to their origin over several proxies. Circles within one proxy are
+//! reported by its plan.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +9,7 @@ use plan::{Place, Stop};
 use super::Compiled;
 use crate::Ledger;
 
-/// A warning about each such circle, at the first proxy on it.
+/// Warnings about each such circle, at the first proxy on it.
 pub(super) fn remarks(compiled: &Compiled, ledger: &Ledger) -> Vec<Problem> {
     let all: Vec<_> = compiled.proxies.iter().map(|(id, proxy)| (id, &*proxy.plan)).collect();
     let places: Vec<Place<'_>> = all.iter().map(|(_, plan)| Place::of(plan)).collect();

@@ -1,8 +1,8 @@
-//! Two listeners that want one address and port.
+//! Conflicts of two listeners with the same address and port.
 //!
-//! For the one process that opens both it is a mistake, and [`conflicts`] objects. For a fleet it is none: Dataplanes may
-//! be on different hosts, or one of them is what a dead proxy left behind. There [`shared_addresses`] tells it, and the
-//! proxy that really cannot open its listener says so.
+//! For a single process that opens both this is an error, and [`conflicts`] reports it. For a fleet it is not:
+//! Dataplanes may be on different hosts, or one of them is left over from a dead proxy. There [`shared_addresses`]
+//! warns, and a proxy that really cannot open its listener reports that itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -16,7 +16,7 @@ use plan::{Direction, Plan, ProxyId};
 use super::{Compiled, CompiledProxy, Sort};
 use crate::{Candidate, Entry, Ledger};
 
-/// A listener of a plan.
+/// Listener of a plan.
 struct Wanted<'a> {
     proxy: &'a ProxyId,
     name: &'a str,
@@ -24,9 +24,9 @@ struct Wanted<'a> {
     sort: Sort,
 }
 
-/// Objects to every listener whose address and port another one has already: one process cannot open both.
+/// Errors for listeners whose address and port another one has already: one process cannot open both.
 ///
-/// Blame lies with the file of the later dataplane, or with that of the earlier one when only that one changed.
+/// Each error is placed in the file of the later Dataplane, or in that of the earlier one if only that one changed.
 pub fn conflicts(compiled: &Compiled, Candidate { ledger, changed }: &Candidate) -> Vec<Problem> {
     let mut objections = Vec::new();
     for (address, wanted) in contested(compiled) {
@@ -36,8 +36,8 @@ pub fn conflicts(compiled: &Compiled, Candidate { ledger, changed }: &Candidate)
     objections
 }
 
-/// Warns of Dataplanes with one address that want one port of it, once for each: if they are on one host, only one of
-/// them can open it.
+/// Warnings about Dataplanes with one address that use the same port of it, once for each: if they are on one host,
+/// only one of them can open it.
 pub fn shared_addresses(compiled: &Compiled, Candidate { ledger, changed }: &Candidate) -> Vec<Problem> {
     let mut warnings = Vec::new();
     for host in compiled.by_host() {
@@ -63,7 +63,7 @@ pub fn shared_addresses(compiled: &Compiled, Candidate { ledger, changed }: &Can
     warnings
 }
 
-/// The addresses that several listeners want, with those listeners in the order of their proxies.
+/// Addresses that several listeners use, with those listeners in the order of their proxies.
 fn contested(compiled: &Compiled) -> impl Iterator<Item = (SocketAddr, Vec<Wanted<'_>>)> {
     let mut all: BTreeMap<SocketAddr, Vec<Wanted<'_>>> = BTreeMap::new();
     for (proxy, CompiledProxy { plan, .. }) in &compiled.proxies {
@@ -88,7 +88,7 @@ fn listeners<'a>(proxy: &'a ProxyId, plan: &'a Plan) -> impl Iterator<Item = (&'
     })
 }
 
-/// `changed` says of which sources it is known that they changed.
+/// Error for one of two conflicting listeners. `changed`: sources that are known to have changed.
 fn objection(
     address: SocketAddr,
     earlier: &Wanted<'_>,
@@ -120,8 +120,8 @@ fn objection(
     }
 }
 
-/// Where in the Dataplane the listener's port is written. The plan keeps the order of the Dataplane, but may leave
-/// some out, so it is found by its port.
+/// Field of the listener's port in the Dataplane. The plan keeps the order of the Dataplane, but may leave some out, so
+/// the field is found by its port.
 fn field(wanted: &Wanted<'_>, entry: &Entry) -> FieldPath {
     let networking = networking(&entry.document);
     let Spec::Dataplane(dataplane) = entry.resource.spec() else { return networking.field("port") };

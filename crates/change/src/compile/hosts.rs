@@ -1,4 +1,4 @@
-//! Host names at which proxies are dialled: which there are, and which of them lead nowhere.
+//! Host names at which proxies are dialled, and problems with resolving them.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -9,7 +9,7 @@ use model::{Problem, Resource, Severity, Spec};
 use super::Compiled;
 use crate::Ledger;
 
-/// The host names at which resources say that proxies are dialled.
+/// Host names of proxies in resources.
 pub fn host_names(ledger: &Ledger) -> BTreeSet<&str> {
     ledger.resources().flat_map(|resource| of_resource(resource)).collect()
 }
@@ -33,7 +33,7 @@ fn of_resource(resource: &Resource) -> impl Iterator<Item = &str> {
     addresses.into_iter().filter(|address| !address.is_empty() && address.parse::<IpAddr>().is_err())
 }
 
-/// The resources whose proxies have a host name that nobody could resolve lately, and what becomes of them.
+/// Problems of resources whose proxies have a host name that could not be resolved lately, with the consequences.
 pub(super) fn unresolved(compiled: &Compiled, ledger: &Ledger) -> Vec<Problem> {
     let hosts = &compiled.snapshot.context().hosts;
     let mut found = Vec::new();

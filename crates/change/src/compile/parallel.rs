@@ -1,13 +1,14 @@
-//! The same work for many things, on all cores.
+//! Parallel map on all cores.
 
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
-/// How many things a core takes at a time: what a few of them cost does not pay for asking.
+/// Number of items that a core takes at a time: the cost of a few does not pay for synchronization.
 const AT_A_TIME: usize = 16;
 
-/// What comes of the work for each thing, in the order of the things. A panic in one of them is a panic here.
+/// Applies `work` to each item, and returns the results in the order of the items. A panic in one of them is
+/// propagated.
 pub(super) fn each<T: Sync, R: Send>(things: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let batches = things.len().div_ceil(AT_A_TIME);
     let cores = thread::available_parallelism().map_or(1, NonZero::get).min(batches);

@@ -1,8 +1,8 @@
-//! References that lead nowhere: a name that nobody has.
+//! Dangling references: names that no resource has.
 //!
 //! Planning copes with them (the share of such a backend is refused or goes to the others); an operator who just wrote
-//! one wants to hear it before it does anything. Only names and labels are looked at, anywhere in the mesh: what is
-//! reported here is missing for every proxy.
+//! one wants to know before it has an effect. Only names and labels are compared, anywhere in the mesh: a reference
+//! that is reported here dangles for every proxy.
 
 mod lookup;
 mod made;
@@ -17,23 +17,23 @@ use made::{Reference, references};
 use super::Compiled;
 use crate::Ledger;
 
-/// A reference that leads nowhere.
+/// Dangling reference.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dangling {
-    /// The resource that makes it.
+    /// Resource that has the reference.
     pub by: ResourceKey,
-    /// What it is called everywhere.
+    /// Identity of that resource in warnings.
     policy: ResourceId,
     made: Reference,
-    /// Whether it is worth holding a change back for: a name of a service that nobody has. That nobody is selected is told
-    /// only, since proxies come and go.
+    /// `true`: worth holding a change back for, as the name of a service that does not exist. A reference that selects
+    /// no proxy is only reported, since proxies come and go.
     pub holds_back: bool,
-    /// The problem, as a warning.
+    /// Problem, as a warning.
     pub problem: Problem,
 }
 
 impl Dangling {
-    /// Whether a warning of a plan is about this reference.
+    /// Returns `true` if a warning of a plan is about this reference.
     pub(super) fn is_meant_by(&self, warning: &Warning) -> bool {
         warning.is_about(&self.policy, &self.made.to_string())
     }
@@ -43,13 +43,13 @@ impl Dangling {
     }
 }
 
-/// Every reference of routes and Dataplanes that leads nowhere, and every route that selects no proxy, in the snapshot made of the ledger.
+/// Dangling references of routes and Dataplanes, and routes that select no proxy, in the snapshot made of the ledger.
 pub fn dangling(snapshot: &Snapshot, ledger: &Ledger) -> Vec<Dangling> {
     ledger.entries().flat_map(|(by, entry)| Checker { snapshot, by, entry }.check()).collect()
 }
 
-/// Objects to references that lead nowhere and were written since `before`: a slip, most likely. Those that lost their
-/// target are none of this: somebody removed it on purpose, and the plan says what that means.
+/// Errors for dangling references that were written since `before`, most likely typing errors. References that lost
+/// their target are left out: it was removed on purpose, and the plan reports the consequences.
 pub fn newly_dangling(before: &Compiled, dangling: &[Dangling]) -> Vec<Problem> {
     let was_there = |it: &Dangling| {
         let resource = before.resource(&it.by);

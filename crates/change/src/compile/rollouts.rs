@@ -1,4 +1,4 @@
-//! Which plans have a rollout, and if none has, why.
+//! Rollouts in plans, and reasons why a rollout is in no plan.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,18 +11,18 @@ use super::Compiled;
 use crate::ramp::Standing;
 use crate::{Entry, Ledger};
 
-/// Where a rollout is in force.
+/// Effect of a rollout on plans.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Applied {
-    /// Whether plans have it.
+    /// Standing of the rollout: in force, or the reason why not.
     pub standing: Standing,
-    /// The proxies whose plans have it.
+    /// Proxies whose plans have it.
     pub proxies: BTreeSet<ProxyId>,
-    /// What is dialled where they have it, as proxies call it.
+    /// Destinations at which they have it, as proxies name them.
     pub destinations: BTreeSet<String>,
 }
 
-/// The rollouts of a ledger, each with where it is in force.
+/// Rollouts of a ledger, each with its effect on plans.
 pub fn applied(ledger: &Ledger, compiled: &Compiled) -> BTreeMap<ResourceKey, (Arc<Entry>, Applied)> {
     let entries = ledger.entries().filter(|(key, _)| key.kind == Kind::MeshTCPRollout);
     let mut found: BTreeMap<ResourceKey, (Arc<Entry>, Found)> =
@@ -52,12 +52,12 @@ pub fn applied(ledger: &Ledger, compiled: &Compiled) -> BTreeMap<ResourceKey, (A
     found.into_iter().map(with_standing).collect()
 }
 
-/// What plans say of a rollout.
+/// Part of plans about a rollout.
 #[derive(Default)]
 struct Found {
     proxies: BTreeSet<ProxyId>,
     destinations: BTreeSet<String>,
-    /// Why a backend of it cannot be used.
+    /// Reason why a backend of it cannot be used.
     unusable: Option<String>,
 }
 
@@ -76,7 +76,7 @@ impl Found {
     }
 }
 
-/// What clients dial at a listener, as proxies report it.
+/// Destination of a listener, as proxies report it.
 fn dialled(listener: &Listener) -> String {
     match &listener.direction {
         Direction::Outbound(Destination::Tags(tags)) => tags.service().unwrap_or_default().to_owned(),
@@ -88,13 +88,13 @@ fn dialled(listener: &Listener) -> String {
     }
 }
 
-/// Whether two rollouts are about one destination of one route: only one of them can be in force.
+/// Returns `true` if two rollouts are about one destination of one route: only one of them can be in force.
 pub fn contend(one: &Rollout, other: &Rollout) -> bool {
     let alike = |one: &Option<_>, other: &Option<_>| one.is_none() || other.is_none() || one == other;
     one.route == other.route && alike(&one.destination, &other.destination)
 }
 
-/// Warns of every rollout that cannot be in force, whatever proxies there are.
+/// Warnings about rollouts that cannot be in force, whatever proxies there are.
 pub(super) fn warnings(ledger: &Ledger) -> impl Iterator<Item = Problem> {
     ledger.entries().filter_map(|(key, entry)| {
         let Spec::Rollout(rollout) = entry.resource.spec() else { return None };
@@ -125,10 +125,10 @@ fn standing(ledger: &Ledger, key: &ResourceKey, rollout: &Rollout, found: &Found
     Standing::InForce { written }
 }
 
-/// The share that the route itself gives `to`; absent where it says several.
+/// Share that the route itself gives `to`; `None`: it differs between destinations, or both weights are 0.
 ///
 /// # Errors
-/// Why the rollout cannot be in force.
+/// Reason why the rollout cannot be in force.
 fn written(ledger: &Ledger, key: &ResourceKey, rollout: &Rollout) -> Result<Option<Percent>, String> {
     let route =
         route(ledger, key, rollout).ok_or_else(|| format!("there is no MeshTCPRoute {}", rollout.route))?;
@@ -147,7 +147,7 @@ fn written(ledger: &Ledger, key: &ResourceKey, rollout: &Rollout) -> Result<Opti
     Ok(if shares.len() == 1 { shares.into_iter().next().flatten() } else { None })
 }
 
-/// The route that a rollout is about.
+/// Route of a rollout; `None`: there is none.
 fn route<'l>(ledger: &'l Ledger, key: &ResourceKey, rollout: &Rollout) -> Option<&'l Policy> {
     let policy = |resource: &'l Arc<Resource>| match resource.spec() {
         Spec::Policy(policy) => Some(policy),
@@ -165,7 +165,7 @@ fn route<'l>(ledger: &'l Ledger, key: &ResourceKey, rollout: &Rollout) -> Option
     policy(ledger.get(&stored).map(|entry| &entry.resource).or_else(of_name)?)
 }
 
-/// The weights that a route gives `from` and `to`, for each destination that the rollout is about.
+/// Weights that a route gives `from` and `to`, for each destination of the rollout.
 fn weights(route: &Policy, rollout: &Rollout) -> Vec<(u64, u64)> {
     let is_same =
         |one: &BackendRef, other: &BackendRef| (&one.target, one.port) == (&other.target, other.port);
@@ -179,7 +179,7 @@ fn weights(route: &Policy, rollout: &Rollout) -> Vec<(u64, u64)> {
         .collect()
 }
 
-/// The share of `to` of both.
+/// Share of `to` in the sum of both; `None`: both are 0.
 fn share((from, to): (u64, u64)) -> Option<Percent> {
     let both = from.checked_add(to).filter(|both| *both > 0)?;
     let hundredths = (u128::from(to) * 10_000).checked_div(u128::from(both))?;

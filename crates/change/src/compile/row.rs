@@ -1,4 +1,4 @@
-//! A listener of a plan in one row of words: what it offers, where its connections go, and who decided so.
+//! Listener of a plan as one row in words: its destination, its split, and the policy that decided it.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::CompiledProxy;
 
-/// Which way the connections of a listener flow.
+/// Direction of the connections of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Sort {
@@ -34,49 +34,49 @@ impl fmt::Display for Sort {
     }
 }
 
-/// One listener in words.
+/// Listener in words.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Row {
-    /// The proxy, as `mesh/name`.
+    /// Proxy, as `mesh/name`.
     #[schemars(with = "String")]
     pub proxy: ProxyId,
-    /// Which way connections flow.
+    /// Direction of its connections.
     pub sort: Sort,
-    /// The listener's name in the plan; with the host name on gateways that route by it.
+    /// Name of the listener in the plan; with the host name on gateways that route by it.
     pub listener: String,
-    /// Where it listens: `ip:port`.
+    /// Address that it listens at: `ip:port`.
     pub address: String,
-    /// What is dialled there.
+    /// Destination that clients dial there.
     pub destination: String,
-    /// Where connections go.
+    /// Shares of the backends.
     pub split: Vec<Share>,
-    /// The policy that decided, as `Kind mesh/name`; `None`: no policy did.
+    /// Policy that decided the split, as `Kind mesh/name`; `None`: no policy did.
     pub decided_by: Option<String>,
-    /// Why every connection is refused, when it is.
+    /// Reason why every connection is refused; `None`: not every one is.
     pub refusal: Option<String>,
 }
 
-/// One side of a split in words.
+/// Side of a split in words.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Share {
-    /// The backendRef, without its kind.
+    /// BackendRef, without its kind.
     pub backend: String,
-    /// Its weight.
+    /// Weight.
     pub weight: u32,
-    /// Its share of all connections, in percent.
+    /// Share of all connections, in percent.
     pub percent: f64,
-    /// What happens to its share when it cannot be used.
+    /// Handling of its share, if it cannot be used; `None`: it can.
     pub unusable: Option<String>,
 }
 
-/// The listeners of a plan, in its order: one row a route.
+/// Listeners of a plan, in its order: one row for each route.
 pub fn rows(plan: &Plan) -> Vec<Row> {
     rows_but(plan, &Refusals::default())
 }
 
-/// The same as our own proxy carries them: what it refuses although the plan does not is refused here.
+/// Listeners as our own proxy carries them, including its refusals beyond the plan.
 pub fn carried(proxy: &CompiledProxy) -> Vec<Row> {
     rows_but(&proxy.plan, proxy.told.refusals())
 }
@@ -121,7 +121,7 @@ fn row(plan: &Plan, listener: &Listener, claimed: &Match, route: &Route, refused
 }
 
 impl Row {
-    /// The split in words: `ledger 90%, ledger-canary 10%`.
+    /// Split in words: `ledger 90%, ledger-canary 10%`.
     pub fn split_in_words(&self) -> String {
         if let Some(why) = &self.refusal {
             return format!("refused: {why}");
@@ -140,17 +140,17 @@ impl Row {
         }
     }
 
-    /// Whether every connection is refused.
+    /// Returns `true` if every connection is refused.
     pub fn is_refused(&self) -> bool {
         self.refusal.is_some() || self.split.iter().all(|share| share.percent == 0.0)
     }
 
-    /// The shares alone: `90/10`.
+    /// Shares alone: `90/10`.
     pub fn shares_in_words(&self) -> String {
         self.split.iter().map(|share| percent_in_words(share.percent)).collect::<Vec<_>>().join("/")
     }
 
-    /// How messages call the listener: `outbound ledger`.
+    /// Title of the listener in messages: `outbound ledger`.
     pub fn title(&self) -> String {
         if self.destination.is_empty() {
             format!("{} {}", self.sort, self.address)
@@ -176,7 +176,7 @@ fn destination(destination: &Destination) -> String {
     }
 }
 
-/// An inbound's application by its address.
+/// Application of an inbound, by its address.
 fn applications(plan: &Plan, backends: &[Backend]) -> Vec<Share> {
     let clusters = backends.iter().filter_map(Backend::cluster).filter_map(|name| plan.clusters.get(name));
     let share = |endpoint: &plan::Endpoint| Share {
@@ -201,7 +201,7 @@ fn split(backends: &[Backend], refused: &Refusals) -> Vec<Share> {
             percent: share * 100.0,
             unusable: match fate {
                 Fate::Routed { .. } => refused.of_backend(backend).map(not_dialled),
-                // a weight of 0 is a wish, and its share says it
+                // a weight of 0 is intended, and visible in its share
                 Fate::Spilled(Unusable::ZeroWeight) | Fate::Refused(Unusable::ZeroWeight) => None,
                 Fate::Spilled(why) => Some(format!("{why}: spills to the others")),
                 Fate::Refused(why) => Some(format!("{why}: refused")),
@@ -211,7 +211,7 @@ fn split(backends: &[Backend], refused: &Refusals) -> Vec<Share> {
     backends.iter().zip(shares(backends)).map(one).collect()
 }
 
-/// Why nothing of a split is dialled; `None`: something is, or nothing would be anyway.
+/// Reason why no backend of a split is dialled; `None`: one is, or none would be anyway.
 fn nothing_dialled(backends: &[Backend], refused: &Refusals) -> Option<String> {
     let used = backends.iter().filter(|backend| backend.weight > 0 && backend.cluster().is_some());
     let mut refusals = used.map(|backend| refused.of_backend(backend));
@@ -219,7 +219,7 @@ fn nothing_dialled(backends: &[Backend], refused: &Refusals) -> Option<String> {
     refusals.all(|why| why.is_some()).then(|| why.to_owned())
 }
 
-/// A backendRef in words, as [`Share::backend`] says it.
+/// BackendRef in words, as in [`Share::backend`].
 pub fn without_kind(reference: &str) -> String {
     match reference.split_once(' ') {
         Some((kind, rest)) if kind.starts_with("Mesh") && !rest.is_empty() => rest.to_owned(),
@@ -231,7 +231,7 @@ fn policy(origin: &PolicyOrigin) -> String {
     format!("{} {}/{}", origin.policy.kind, origin.policy.mesh, origin.policy.name)
 }
 
-/// `90`, `33.3`, `0.01`: no more digits than it takes to tell shares apart.
+/// Percentage in words: `90`, `33.3`, `0.01`, with no more digits than needed to tell shares apart.
 fn percent_in_words(percent: f64) -> String {
     let digits = if percent.fract().abs() < 1e-9 {
         0

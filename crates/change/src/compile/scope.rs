@@ -1,4 +1,4 @@
-//! Which proxies are this process's own.
+//! Scope of a process: the proxies that are its own.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -6,27 +6,27 @@ use std::net::IpAddr;
 use model::{MeshName, Spec};
 use plan::{ProxyId, Snapshot};
 
-/// Which proxies to plan for.
+/// Scope: the proxies to plan for.
 #[derive(Clone, Debug)]
 pub struct Scope {
-    /// Only those of this mesh, and no zone proxies; `None`: of every mesh.
+    /// Mesh of the proxies, without zone proxies; `None`: every mesh.
     pub mesh: Option<MeshName>,
-    /// Which of them.
+    /// Selection among them.
     pub which: Which,
 }
 
-/// Which proxies of the meshes in scope.
+/// Selection among the proxies of the meshes in scope.
 #[derive(Clone, Debug)]
 pub enum Which {
-    /// Every one, wherever it is.
+    /// All proxies, on any host.
     All,
-    /// Those with these names.
+    /// Proxies with these names.
     Named(BTreeSet<ProxyId>),
-    /// Those that are at an address of this host.
+    /// Proxies with an address of this host.
     Here {
-        /// The addresses of this host. Loopback addresses are always among them.
+        /// Addresses of this host. Loopback addresses are always included.
         addresses: BTreeSet<IpAddr>,
-        /// Those that are ours though their address does not say so.
+        /// Further proxies of this host, whose address does not show it.
         named: BTreeSet<ProxyId>,
     },
 }
@@ -37,12 +37,12 @@ impl Scope {
         Self { mesh: None, which: Which::All }
     }
 
-    /// These proxies and no other.
+    /// Only these proxies.
     pub fn only(keys: impl IntoIterator<Item = ProxyId>) -> Self {
         Self { mesh: None, which: Which::Named(keys.into_iter().collect()) }
     }
 
-    /// The proxies of a snapshot that are in scope: of Dataplanes by mesh and name, then of the zone.
+    /// Proxies of a snapshot that are in scope: of Dataplanes by mesh and name, then of the zone.
     pub fn proxies<'a>(&'a self, snapshot: &'a Snapshot) -> impl Iterator<Item = ProxyId> + 'a {
         let dataplanes = snapshot.proxies().map(ProxyId::from);
         dataplanes.chain(snapshot.zone_proxies()).filter(|proxy| {
@@ -56,7 +56,7 @@ impl Scope {
         })
     }
 
-    /// The names that no proxy of a snapshot has.
+    /// Names in the scope that no proxy of a snapshot has.
     pub fn unknown<'a>(&'a self, snapshot: &'a Snapshot) -> impl Iterator<Item = &'a ProxyId> + 'a {
         let named = match &self.which {
             Which::All => None,
@@ -81,7 +81,7 @@ impl Scope {
 fn is_here(address: &str, addresses: &BTreeSet<IpAddr>) -> bool {
     match address.parse::<IpAddr>() {
         Ok(ip) => ip.is_loopback() || ip.is_unspecified() || addresses.contains(&ip),
-        // other names would have to be resolved: they are named instead
+        // other host names would have to be resolved: such proxies are named instead
         Err(_) => address == "localhost",
     }
 }

@@ -1,8 +1,8 @@
-//! What one proxy is told, in each dialect that it may speak.
+//! Configuration of one proxy, in each dialect that it may speak.
 //!
-//! A proxy is of one family, and which one is known only when it attaches: both sets are versions of what it would be told.
-//! Our own is said at once. Envoy's is said when somebody needs it: an Envoy that is attached, or a comparison, which keeps
-//! the version alone.
+//! A proxy is of one family, which is known only when it attaches: each dialect has a version of its configuration. The
+//! one for our own proxy is encoded at once, the one for Envoy on demand: for an attached Envoy, or for a comparison,
+//! which keeps only the version.
 
 use std::sync::{Arc, OnceLock};
 
@@ -12,7 +12,7 @@ use dialect::l4::{self, Refusals};
 use plan::Plan;
 use xds::{Commons, Family, ResourceSet, Version};
 
-/// What one proxy is told, in each dialect that it may speak.
+/// Configuration of one proxy, in each dialect that it may speak.
 #[derive(Clone, Debug)]
 pub struct Told {
     plan: Arc<Plan>,
@@ -23,22 +23,22 @@ pub struct Told {
     envoy_version: OnceLock<Result<Version, Unsayable>>,
 }
 
-/// A plan in the words of one dialect.
+/// Plan encoded in one dialect.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Said {
-    /// The messages.
+    /// Messages.
     pub resources: Arc<ResourceSet>,
-    /// What could not be said as asked, in words.
+    /// Notes about features that the dialect could not express as asked, in words.
     pub notes: Vec<String>,
 }
 
-/// A plan that cannot be said to an Envoy: a mistake of ours, never of an operator.
+/// Failure to encode a plan for Envoy: a defect of ours, never an operator's error.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("its plan cannot be said to an Envoy, which keeps what it runs: {0}")]
 pub struct Unsayable(#[from] EncodeError);
 
 impl Told {
-    /// Says a plan to our own proxy, and can say it to an Envoy. What is equal to `old` is shared with it.
+    /// Encodes a plan for our own proxy, and prepares it for Envoy. Parts equal to `old` are shared with it.
     pub(super) fn of(plan: Arc<Plan>, options: EnvoyOptions, commons: &Commons, old: Option<&Self>) -> Self {
         let mut words = l4::lower(&plan);
         let (notes, refusals) = (std::mem::take(&mut words.notes), std::mem::take(&mut words.refusals));
@@ -51,25 +51,25 @@ impl Told {
         Self { plan, l4: Said { resources, notes }, refusals, options, envoy, envoy_version }
     }
 
-    /// What our own proxy is told.
+    /// Configuration for our own proxy.
     pub fn l4(&self) -> &Said {
         &self.l4
     }
 
-    /// What our own proxy refuses although the plan does not.
+    /// Refusals of our own proxy beyond the plan.
     pub fn refusals(&self) -> &Refusals {
         &self.refusals
     }
 
-    /// What an Envoy is told. It is said when it is asked for first, and kept.
+    /// Configuration for Envoy. It is encoded on first use, and kept.
     ///
     /// # Errors
-    /// The plan cannot be said to an Envoy.
+    /// The plan cannot be encoded for Envoy.
     pub fn envoy(&self) -> Result<&Said, &Unsayable> {
         self.envoy.get_or_init(|| self.lowered()).as_ref()
     }
 
-    /// What a proxy of a family is told.
+    /// Configuration for a proxy of a family.
     ///
     /// # Errors
     /// As [`Told::envoy`].
@@ -80,7 +80,8 @@ impl Told {
         }
     }
 
-    /// What could not be said as asked, in words that name the family; of an Envoy nothing while nobody has said it to one.
+    /// Notes about features that the dialect could not express as asked, with the family named; for Envoy none before
+    /// the first encoding.
     pub fn notes(&self, family: Family) -> Vec<String> {
         let (who, said) = match family {
             Family::L4 => ("meshtcp's own proxy", Some(&self.l4)),
@@ -90,15 +91,15 @@ impl Told {
         notes.map(|note| format!("for {who}: {note}")).collect()
     }
 
-    /// Why the plan cannot be said to an Envoy; `None`: it can, or nobody has tried.
+    /// Reason why the plan cannot be encoded for Envoy; `None`: it can, or it was not tried.
     pub fn unsayable(&self) -> Option<&Unsayable> {
         let of_whole = self.envoy.get().and_then(|said| said.as_ref().err());
         of_whole.or_else(|| self.envoy_version.get()?.as_ref().err())
     }
 
-    /// Whether a proxy of a family would be told the same.
+    /// Returns `true` if a proxy of a family gets the same configuration.
     pub fn is_same(&self, other: &Self, family: Family) -> bool {
-        // both dialects say nothing but the plan
+        // both dialects depend on nothing but the plan
         if Arc::ptr_eq(&self.plan, &other.plan) && self.options == other.options {
             return true;
         }
@@ -122,7 +123,7 @@ impl Told {
         Ok(Said { resources: Arc::new(words.to_resource_set()?), notes })
     }
 
-    /// Lets it be as if the plan could not be said to an Envoy.
+    /// Simulates a plan that cannot be encoded for Envoy.
     #[cfg(test)]
     pub(super) fn fails(&self, why: Unsayable) {
         assert!(self.envoy.set(Err(why)).is_ok(), "nobody has tried");

@@ -1,4 +1,4 @@
-//! Plans that a dialect cannot say: told before anything comes into force.
+//! Plans that a dialect cannot encode: reported before anything comes into force.
 
 use model::{Problem, Severity};
 use plan::ProxyId;
@@ -6,8 +6,8 @@ use plan::ProxyId;
 use super::{Compiled, Unsayable};
 use crate::Ledger;
 
-/// The proxies that an Envoy could not be told about, as far as anybody has tried. It holds nobody up: such an Envoy keeps
-/// what it runs, and all others are told. How bad that is depends on who asks.
+/// Problems of proxies whose plan could not be encoded for Envoy, as far as it was tried. They block nothing: such an
+/// Envoy keeps its configuration, and all others get theirs. The caller decides the severity.
 pub fn unsayable(compiled: &Compiled, ledger: &Ledger, severity: Severity) -> Vec<Problem> {
     let found = compiled.proxies.iter();
     let found = found.filter_map(|(key, proxy)| Some((key, proxy.told.unsayable()?)));

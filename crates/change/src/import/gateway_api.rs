@@ -1,7 +1,7 @@
-//! TCPRoute of the Gateway API.
+//! Import of TCPRoutes of the Gateway API.
 //!
-//! A Service as parent becomes a `to` item, a Gateway as parent a route of its own for the MeshGateway of that name, and for
-//! those of its listeners that the parent names.
+//! A Service as parent becomes a `to` item, a Gateway as parent a separate route for the MeshGateway of that name, and
+//! for those of its listeners that the parent names.
 
 mod gateway;
 
@@ -45,7 +45,7 @@ struct Import<'a, 'n> {
     origin: Origin<'a>,
     gateways: &'n Gateways,
     notes: &'n mut Vec<Note>,
-    /// Whether something was found that no route can be made of.
+    /// `true`: something prevents any route from being made.
     refused: bool,
 }
 
@@ -109,7 +109,8 @@ impl<'a> Import<'a, '_> {
         routes
     }
 
-    /// Whose connections to a Service a route takes: of a Service in another namespace, those that come from its own.
+    /// Clients whose connections to a Service a route takes: for a Service in another namespace, those in its own
+    /// namespace.
     fn clients(&self, parent: &Value) -> Target {
         let own = &self.origin.namespace;
         match text(parent, "namespace") {
@@ -120,7 +121,7 @@ impl<'a> Import<'a, '_> {
         }
     }
 
-    /// The listeners of a Gateway that a parent names.
+    /// Listeners of a Gateway that a parent names.
     fn listeners(&mut self, field: &str, parent: &Value, gateway: &str) -> Vec<Target> {
         let namespace = text(parent, "namespace").unwrap_or(&self.origin.namespace).to_owned();
         let (section, port) = (text(parent, "sectionName"), parent.get("port").and_then(Value::as_u64));
@@ -162,7 +163,7 @@ impl<'a> Import<'a, '_> {
         to.into()
     }
 
-    /// The backendRefs of the one rule that counts; `None` when there is none.
+    /// BackendRefs of the single effective rule; `None`: there is none.
     fn rules(&mut self, spec: &Value) -> Option<Vec<Value>> {
         let rules = list(spec, "rules");
         for at in 1..rules.len() {
@@ -216,7 +217,7 @@ impl<'a> Import<'a, '_> {
     }
 }
 
-/// Notes the members of an object that nobody here knows.
+/// Adds notes about unknown members of an object.
 fn unknown(origin: &Origin<'_>, value: &Value, field: &str, known: &[&str], notes: &mut Vec<Note>) {
     let members = value.as_object().into_iter().flatten();
     let others = members.filter(|(key, _)| !known.contains(&key.as_str()));

@@ -1,7 +1,7 @@
-//! VirtualService of Istio: its `tcp` routes.
+//! Import of VirtualServices of Istio: their `tcp` routes.
 //!
 //! Istio takes the first entry that matches; here the more specific one wins. An entry that Istio never reaches is left
-//! out, so that it does not come to life.
+//! out, so that it does not become effective.
 
 mod destination;
 mod matches;
@@ -40,12 +40,12 @@ pub(super) fn import(documents: &[Document]) -> Made<'_> {
     made
 }
 
-/// What is imported of one VirtualService.
+/// Import of one VirtualService.
 struct Import<'a, 'n> {
     origin: Origin<'a>,
     subsets: &'n Subsets,
     notes: &'n mut Vec<Note>,
-    /// Whether something was found that no route can be made of.
+    /// `true`: something prevents any route from being made.
     refused: bool,
 }
 
@@ -59,7 +59,7 @@ impl<'a> Import<'a, '_> {
         self.refused = true;
     }
 
-    /// Notes the members of an object that nobody here knows.
+    /// Adds notes about unknown members of an object.
     fn unknown(&mut self, value: &Value, field: &str, known: &[&str]) {
         let members = value.as_object().into_iter().flatten();
         for (key, _) in members.filter(|(key, _)| !known.contains(&key.as_str())) {
@@ -70,7 +70,7 @@ impl<'a> Import<'a, '_> {
     fn routes(&mut self) -> Vec<Route<'a>> {
         let spec = self.origin.spec();
         let entries = list(spec.get("tcp"));
-        // whose connections may be meant besides what the entries say
+        // clients that may be meant besides those of the entries
         let mut clients = BTreeMap::new();
         for (key, value) in spec.as_object().into_iter().flatten() {
             let field = format!("spec.{key}");
@@ -149,7 +149,7 @@ impl<'a> Import<'a, '_> {
         routes
     }
 
-    /// The hosts that sidecars dial; for gateways none of them counts.
+    /// Hosts that sidecars dial; for gateways they do not matter.
     fn hosts(&mut self, spec: &Value, entries: &[Value]) -> Vec<Host> {
         let mut hosts: Vec<Host> = Vec::new();
         let gateways = strings(spec.get("gateways"));
@@ -179,7 +179,7 @@ impl<'a> Import<'a, '_> {
     }
 }
 
-/// Whether connections that reach the later entry would all have been taken by the earlier one.
+/// Returns `true` if every connection of the later entry would have been taken by the earlier one.
 fn covers(earlier: &Target, earlier_port: Option<u64>, later: &Target, later_port: Option<u64>) -> bool {
     let target = match (earlier, later) {
         (Target::Mesh, Target::Mesh | Target::Labels(_)) => true,
@@ -196,7 +196,7 @@ fn covers(earlier: &Target, earlier_port: Option<u64>, later: &Target, later_por
     target && (earlier_port.is_none() || earlier_port == later_port)
 }
 
-/// A namespace; where a document does not say one, that of who has none.
+/// Namespace of a document, or the default one.
 fn or_default(namespace: &str) -> &str {
     if namespace.is_empty() { "default" } else { namespace }
 }

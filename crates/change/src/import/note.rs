@@ -1,4 +1,4 @@
-//! What could not be carried over, and what was refused for it.
+//! Notes about losses of an import, and refusals because of them.
 
 use std::fmt;
 
@@ -7,18 +7,18 @@ use model::draft::Document;
 use serde::Serialize;
 use serde_json::Value;
 
-/// One thing that could not be carried over, or that should be looked at.
+/// Note about a loss, or a point to check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Note {
-    /// Where: `file:line`; empty when the document did not come as text.
+    /// Place: `file:line`; empty: the document was not read from text.
     pub place: String,
-    /// The document, as `Kind namespace/name`.
+    /// Document, as `Kind namespace/name`.
     pub document: String,
-    /// The field; empty for the document as a whole.
+    /// Field; empty: the document as a whole.
     pub field: String,
-    /// What became of it, in words.
+    /// Consequence, in words.
     pub text: String,
-    /// Whether no route is made of the document because of it: one would take other connections than the source does.
+    /// `true`: no route is made of the document because of it, as it would take other connections than the source does.
     pub refused: bool,
 }
 
@@ -33,13 +33,13 @@ impl fmt::Display for Note {
     }
 }
 
-/// A document that is imported, as notes name it.
+/// Imported document, as notes name it.
 #[derive(Clone, Debug)]
 pub(super) struct Origin<'a> {
     document: &'a Document,
-    /// Its name.
+    /// Name of the document.
     pub(super) name: String,
-    /// Its namespace; empty where it does not say.
+    /// Namespace of the document; empty: none.
     pub(super) namespace: String,
 }
 
@@ -51,13 +51,13 @@ impl<'a> Origin<'a> {
         Self { document, name: text("/metadata/name"), namespace: text("/metadata/namespace") }
     }
 
-    /// The kind that it says it is.
+    /// Kind in the document.
     pub(super) fn kind(&self) -> &'a str {
         let value = self.document.value();
         value.get("kind").or_else(|| value.get("type")).and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// The group of its API; empty where it does not say.
+    /// API group of the document; empty: none.
     pub(super) fn group(&self) -> &'a str {
         let version = self.document.value().get("apiVersion").and_then(Value::as_str).unwrap_or_default();
         version.split_once('/').map_or("", |(group, _)| group)
@@ -67,7 +67,7 @@ impl<'a> Origin<'a> {
         self.document.value().get("spec").unwrap_or(&Value::Null)
     }
 
-    /// A note about a field, which is written as in `spec.rules[0].backendRefs[1]`.
+    /// Note about a field, which is written as in `spec.rules[0].backendRefs[1]`.
     pub(super) fn note(&self, field: &str, text: impl Into<String>) -> Note {
         let Self { document, name, namespace } = self;
         let position = document.position(&path(field)).or_else(|| document.start());
@@ -82,13 +82,13 @@ impl<'a> Origin<'a> {
         }
     }
 
-    /// The same of what no route can be made of.
+    /// Note about a field that prevents a route.
     pub(super) fn refusal(&self, field: &str, text: impl Into<String>) -> Note {
         Note { refused: true, ..self.note(field, text) }
     }
 }
 
-/// Reads a path that was written by us.
+/// Parses a field path from our own code.
 fn path(field: &str) -> FieldPath {
     field.split(['.', '[']).filter(|step| !step.is_empty()).fold(FieldPath::root(), |path, step| {
         match step.strip_suffix(']').map(str::parse) {

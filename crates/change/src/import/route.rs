@@ -1,4 +1,4 @@
-//! The MeshTCPRoute that comes out.
+//! MeshTCPRoutes, the result of an import.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,54 +6,54 @@ use serde_json::{Map, Value, json};
 
 use super::note::Origin;
 
-/// A route in the making.
+/// Route under construction.
 #[derive(Clone, Debug)]
 pub(super) struct Route<'a> {
-    /// The document that it comes from.
+    /// Document that it comes from.
     pub(super) origin: Origin<'a>,
-    /// What tells it from other routes of the same document; empty for the first.
+    /// Suffix of its name among routes of the same document; empty for the first.
     pub(super) suffix: String,
-    /// Whom it is for.
+    /// Proxies that it is for.
     pub(super) target: Target,
-    /// What it says about which destinations.
+    /// Rules by destination.
     pub(super) items: Vec<Item>,
 }
 
-/// Whom a route is for.
+/// Proxies that a route is for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Target {
     /// Every proxy.
     Mesh,
-    /// The proxies with these labels.
+    /// Proxies with these labels.
     Labels(BTreeMap<String, String>),
-    /// A builtin gateway, or those of its listeners that have a tag.
+    /// Builtin gateway, or those of its listeners that have a tag.
     Gateway {
-        /// Its name.
+        /// Name of the gateway.
         name: String,
-        /// The value of the tag; `None`: all listeners.
+        /// Value of the tag; `None`: all listeners.
         listener: Option<String>,
     },
 }
 
-/// The tag that tells the listeners of a MeshGateway apart: they have no names.
+/// Tag that tells the listeners of a MeshGateway apart: they have no names.
 pub(super) const LISTENER_TAG: &str = "meshtcp.io/listener";
 
-/// What a route says about one destination.
+/// Rules of a route for one destination.
 #[derive(Clone, Debug)]
 pub(super) struct Item {
-    /// The `to` targetRef; on gateways the whole mesh.
+    /// Target of the `to` item; on gateways the whole mesh.
     pub(super) to: Value,
-    /// The backendRefs.
+    /// BackendRefs.
     pub(super) backends: Vec<Value>,
 }
 
 impl Route<'_> {
-    /// The name that it has where nobody took it before.
+    /// Name of the route, if it is not taken.
     pub(super) fn wanted_name(&self) -> String {
         self.free_name(&BTreeSet::new())
     }
 
-    /// A name that no other route has.
+    /// Name that no other route has.
     pub(super) fn free_name(&self, taken: &BTreeSet<String>) -> String {
         let Origin { name, namespace, .. } = &self.origin;
         let join = |parts: &[&str]| {
@@ -64,7 +64,7 @@ impl Route<'_> {
         tries.into_iter().chain(numbered).find(|name| !taken.contains(name)).unwrap_or_default()
     }
 
-    /// The document, in the Universal format.
+    /// Document, in the Universal format.
     ///
     /// Both systems that routes come from refuse the share of a backend that cannot be reached; so does the result.
     pub(super) fn document(&self, mesh: &str, name: &str) -> Value {
@@ -87,7 +87,7 @@ impl Route<'_> {
     }
 }
 
-/// A reference of some kind, without what is absent.
+/// Reference to a resource of some kind, without absent parts.
 pub(super) fn reference(kind: &str, name: &str, namespace: &str) -> Map<String, Value> {
     let mut members = Map::new();
     members.insert("kind".into(), kind.into());

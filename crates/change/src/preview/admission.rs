@@ -1,5 +1,5 @@
-//! Which open connections would not be let in any more: a change of permissions or of the mode ends none of them, and their clients
-//! are refused when they connect again.
+//! Open connections that would not be permitted any more: a change of permissions or of the mode ends none of them, but
+//! their clients are refused when they connect again.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,26 +12,26 @@ use super::live::{Live, LiveConnection};
 use crate::compile::Compiled;
 use crate::permitted::{Answer, Client, answer};
 
-/// Open connections of one client at one inbound that would not be let in any more.
+/// Open connections of one client at one inbound that would not be permitted any more.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NotLetIn {
-    /// The proxy, as `mesh/name`.
+    /// Proxy, as `mesh/name`.
     #[schemars(with = "String")]
     pub proxy: ProxyId,
-    /// The inbound listener.
+    /// Inbound listener.
     pub listener: String,
-    /// The URI names in the client's certificate, in their order; empty: it speaks plaintext.
+    /// URI names in the client's certificate, in their order; empty: plaintext.
     pub client: Vec<String>,
-    /// How many are open.
+    /// Number of open connections.
     pub open: u64,
-    /// The policy that says so, and the place in it; absent where none does.
+    /// Policy that decides, and the place in it; absent: no policy does.
     pub by: Option<String>,
-    /// Why, where no policy says so.
+    /// Reason, if no policy decides.
     pub why: Option<String>,
 }
 
-/// The open connections of inbounds that are let in by `before` and would not be by `after`.
+/// Open connections of inbounds that `before` permits and `after` would not.
 pub(super) fn not_let_in(before: &Compiled, after: &Compiled, live: &Live) -> Vec<NotLetIn> {
     let mut found: BTreeMap<NotLetIn, u64> = BTreeMap::new();
     for ((proxy, listener), connections) in live {
@@ -68,8 +68,8 @@ fn client(connection: &LiveConnection) -> Client<'_> {
 }
 
 impl fmt::Display for NotLetIn {
-    /// `3 open connections of spiffe://default/web at default/redis-1 (inbound:10.0.0.2:6379) would not be let in again:
-    /// MeshTrafficPermission redis, from[0]`.
+    /// `3 open connections of spiffe://default/web at default/redis-1 (inbound:10.0.0.2:6379) would not be let in
+    /// again: MeshTrafficPermission redis, from[0]`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { proxy, listener, client, open, by, why } = self;
         let plural = if *open == 1 { "" } else { "s" };

@@ -1,4 +1,4 @@
-//! Where two trees differ, in the words of the field paths.
+//! Differences of two trees, by field path.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -7,23 +7,23 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// One value that is not the same in two trees.
+/// Difference of one value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Difference {
-    /// The field, e.g. `spec.to[0].rules[0].default.backendRefs[redis-next].weight`.
+    /// Field, e.g. `spec.to[0].rules[0].default.backendRefs[redis-next].weight`.
     pub field: String,
-    /// As it was; `None`: it was not there.
+    /// Previous value; `None`: the field was absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<Value>,
-    /// As it is; `None`: it is not there.
+    /// New value; `None`: the field is absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<Value>,
 }
 
-/// Where two trees differ, in the order of the second.
+/// Differences of two trees, in the order of the second.
 ///
 /// Items of a list are told apart by what they name (a backendRef by its reference, a port by its number), so that an
-/// item in front moves no other; lists whose items name nothing are compared place by place.
+/// inserted item moves no other; lists whose items name nothing are compared by position.
 pub fn differences(before: &Value, after: &Value) -> Vec<Difference> {
     let mut found = Vec::new();
     compare(String::new(), Some(before), Some(after), &mut found);
@@ -70,7 +70,7 @@ fn lists(field: &str, before: &[Value], after: &[Value], found: &mut Vec<Differe
     }
 }
 
-/// What the items of a list are called; `None` when one has no name, or two have the same.
+/// Names of the items of a list; `None`: one has no name, or two have the same.
 fn names(items: &[Value]) -> Option<Vec<String>> {
     let names: Vec<String> = items.iter().map(name).collect::<Option<_>>()?;
     let unique: BTreeSet<&String> = names.iter().collect();
@@ -85,7 +85,7 @@ fn name(item: &Value) -> Option<String> {
     reference(members)
 }
 
-/// `redis-next:6379 version=v2`: what tells a reference or a port from its neighbours.
+/// Distinguishing part of a reference or a port: `redis-next:6379 version=v2`.
 fn reference(members: &Map<String, Value>) -> Option<String> {
     let pairs = |key: &str| {
         let found = members.get(key).and_then(Value::as_object).into_iter().flatten();

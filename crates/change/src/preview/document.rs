@@ -1,4 +1,4 @@
-//! Documents in one format, so that they can be sent and compared.
+//! Documents in one format, for sending and comparing.
 
 use model::kind::{Body, Scope};
 use model::reference::{MESH_TAG, ZONE_TAG};
@@ -16,11 +16,11 @@ const OF_THE_STORE: [&str; 5] = ["creationTime", "modificationTime", "kri", "sta
 const COMPUTED_LABELS: [&str; 6] =
     [MESH_TAG, ORIGIN_LABEL, ZONE_TAG, ENV_LABEL, PROXY_TYPE_LABEL, DISPLAY_NAME_LABEL];
 
-/// A document in the Universal format, whichever it was written in: what the REST API takes.
+/// Document in the Universal format, whichever it was written in: the form of the REST API.
 ///
-/// `resource` is what the document means: its mesh and stored name are written out, also where the document leaves
-/// them to a default, and so are the namespace of a manifest and the role that a policy has by it. Other labels stay as
-/// they were written.
+/// `resource` is the parsed document: its mesh and stored name are written out, also where the document leaves them to
+/// a default, and so are the namespace of a manifest and the role that a policy has by it. Other labels stay as they
+/// were written.
 pub fn universal(document: &Value, resource: &Resource) -> Value {
     let kind = resource.kind();
     let mut out = Map::new();
@@ -43,7 +43,7 @@ pub fn universal(document: &Value, resource: &Resource) -> Value {
             found.into_iter().flatten().filter(|(k, _)| ours(k)).map(|(k, v)| (k.clone(), v.clone())),
         );
     }
-    // what only the format of Kubernetes says, or leaves to a default, is a label here
+    // what is implicit in the Kubernetes format is a label here
     for key in [NAMESPACE_LABEL, ROLE_LABEL] {
         if let Some(value) = resource.meta().labels.get(key) {
             labels.insert(key.into(), value.into());
@@ -62,10 +62,10 @@ pub fn universal(document: &Value, resource: &Resource) -> Value {
     out.into()
 }
 
-/// What two versions of a document are compared by: without what the control plane adds by itself.
+/// Comparable form of a document: without the parts that the control plane adds.
 ///
-/// `kind` decides what belongs to the store: the `status` of a service is no operator's, a field of that name in an
-/// inline body is.
+/// `kind` decides which parts belong to the store: the `status` of a service does, a field of that name in an inline
+/// body does not.
 pub fn comparable(universal: &Value, kind: Kind) -> Value {
     let Some(members) = universal.as_object() else { return universal.clone() };
     let is_ours = |key: &str| OF_THE_STORE.contains(&key) && (kind.body() == Body::Spec || key != "status");
@@ -77,7 +77,7 @@ pub fn comparable(universal: &Value, kind: Kind) -> Value {
     if kind == Kind::Dataplane {
         untag_zone(&mut out);
     }
-    // whether a service of its own zone is available is computed there
+    // the availability of a service of its own zone is computed there
     if kind == Kind::MeshService
         && out.get("labels").is_some_and(|labels| labels.get(ENV_LABEL).is_some())
         && let Some(Value::Object(spec)) = out.get_mut("spec")
@@ -143,7 +143,7 @@ mod tests {
         );
         let ours = dataplane(json!({"kuma.io/service": "web"}), json!({}));
         assert_eq!(comparable(&ours, Kind::Dataplane), comparable(&stored, Kind::Dataplane));
-        // one that somebody wrote is
+        // one that an author wrote is
         let other = dataplane(
             json!({"kuma.io/service": "web", "kuma.io/zone": "west"}),
             json!({"kuma.io/zone": "east"}),

@@ -1,4 +1,4 @@
-//! Which connections are open, and what a change of their route would do to them: by the law that proxies go by.
+//! Open connections, and the effect of a route change on them: computed by the functions that proxies use.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,51 +14,51 @@ use serde::{Deserialize, Serialize};
 
 use crate::compile::without_kind;
 
-/// The open connections of listeners, by proxy and the listener's name in the plan.
+/// Open connections of listeners, by proxy and the listener's name in the plan.
 pub type Live = BTreeMap<(ProxyId, String), LiveConnections>;
 
-/// The open connections of one listener.
+/// Open connections of one listener.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LiveConnections {
-    /// Each of them.
+    /// Connections.
     pub open: Vec<LiveConnection>,
-    /// How long ago they were counted, in seconds.
+    /// Age of the count, in seconds.
     pub age_seconds: f64,
 }
 
-/// One open connection, as its proxy tells of it.
+/// Open connection, as reported by its proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveConnection {
-    /// Who connected.
+    /// Client address.
     pub client: SocketAddr,
-    /// The TLS server name that it asked for, in lower case, where the listener routes by it.
+    /// TLS server name that it asked for, in lower case, where the listener routes by it.
     pub server_name: Option<String>,
-    /// The URI names in the client's certificate, in their order; `None`: it speaks plaintext.
+    /// URI names in the client's certificate, in their order; `None`: plaintext.
     pub peer: Option<Vec<String>>,
-    /// The backend that it was carried to: the backendRef without its kind, as [`Share::backend`](crate::compile::Share)
-    /// says it.
+    /// Backend that it was carried to: the backendRef without its kind, as in
+    /// [`Share::backend`](crate::compile::Share).
     pub backend: String,
-    /// The backend that was chosen first, in the same words; `None`: it went there.
+    /// Backend that was chosen first, in the same form; `None`: `backend`.
     pub first_backend: Option<String>,
-    /// The draw that it was born with, in units of 2⁻⁶⁴; `None` when nobody knows it.
+    /// Draw at its routing, in units of 2⁻⁶⁴; `None`: unknown.
     pub draw: Option<u64>,
 }
 
-/// What a change of a split does to open connections (label `meshtcp.io/existing`).
+/// Effect of a change of a split on open connections (label `meshtcp.io/existing`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Existing {
-    /// They stay where they are.
+    /// Connections stay where they are.
     #[default]
     Keep,
-    /// Those above the new share of their backend are closed, idle ones first.
+    /// Connections above the new share of their backend are closed, idle ones first.
     DrainExcess,
-    /// Those that would go to another backend by their own draw are closed.
+    /// Connections that would go to another backend by their own draw are closed.
     Close,
 }
 
 impl Existing {
-    /// The setting as it is written in the label.
+    /// Value of the label.
     pub fn as_str(self) -> &'static str {
         match self {
             Existing::Keep => "keep",
@@ -78,28 +78,28 @@ impl From<config::Existing> for Existing {
     }
 }
 
-/// What becomes of the open connections of one listener.
+/// Effect of a change on the open connections of one listener.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Affected {
-    /// The setting that decides.
+    /// Setting that decides.
     pub existing: Existing,
-    /// How many are open.
+    /// Number of open connections.
     pub open: u64,
-    /// How many are above the share that their backend would have.
+    /// Number of connections above the share that their backend would have.
     pub above_share: u64,
-    /// How many would be closed, be it after the grace of a removed backend.
+    /// Number of connections that would be closed, including those after the grace period of a removed backend.
     pub closed: u64,
-    /// How old the count is, in seconds.
+    /// Age of the count, in seconds.
     pub age_seconds: f64,
 }
 
-/// The shares that a route has now, and the clusters of the connections that it has.
+/// Present shares of a route, and the clusters of its connections.
 type Groups = BTreeMap<usize, (Shares, Vec<String>)>;
 
 impl Affected {
-    /// What a proxy does to `live` connections when `after` takes the place of `before`; `None`: there is no such
-    /// listener. All endpoints are taken for well: how they are only the proxy knows.
+    /// Effect on `live` connections when `after` replaces `before`; `None`: there is no such listener. All endpoints
+    /// are assumed to be healthy: only the proxy knows their health.
     pub(super) fn of(before: Option<&Listener>, after: Option<&Listener>, live: &LiveConnections) -> Self {
         let LiveConnections { open, age_seconds } = live;
         let mut affected = Self {
@@ -109,7 +109,7 @@ impl Affected {
             closed: 0,
             age_seconds: *age_seconds,
         };
-        // the connections of a listener that goes end by themselves
+        // connections of a removed listener end by themselves
         let Some(after) = after else { return affected };
         let standings = AllWell { listener: after, turn: 0 };
         let addresses = Addresses::default();
@@ -146,7 +146,7 @@ fn add(groups: &mut Groups, RouteIndex(route): RouteIndex, shares: &Shares, clus
     groups.entry(route).or_insert_with(|| (shares.clone(), Vec::new())).1.push(cluster);
 }
 
-/// How many connections are above the shares of their clusters.
+/// Number of connections above the shares of their clusters.
 fn excess(groups: &Groups) -> u64 {
     let of = |(shares, clusters): &(Shares, Vec<String>)| {
         let drain = Drain::towards(shares, clusters.iter().map(String::as_str));
@@ -157,7 +157,7 @@ fn excess(groups: &Groups) -> u64 {
     groups.values().map(of).sum()
 }
 
-/// The cluster behind a backendRef in words, by the first route that has it; none has: the words themselves.
+/// Cluster of a backendRef in words, by the first route that has it; without any, the words themselves.
 fn cluster_of(backend: &str, routes: [Option<&Route>; 2]) -> String {
     let backends = routes.into_iter().flatten().flat_map(|route| &route.backends);
     let found = backends.into_iter().find(|it| without_kind(&it.reference) == backend);

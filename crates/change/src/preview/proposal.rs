@@ -1,4 +1,4 @@
-//! The state that would be in force after a change, and which resources differ in it.
+//! Proposed state after a change, and the resources that differ in it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,34 +13,34 @@ use super::stored::in_place_of;
 use super::{Difference, differences};
 use crate::{Entry, Ledger};
 
-/// One resource that becomes different.
+/// Change of one resource.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ResourceChange {
-    /// What becomes of it.
+    /// Kind of the change.
     pub verb: Verb,
-    /// Who it is.
+    /// Resource.
     #[serde(flatten)]
     pub resource: ResourceKey,
-    /// The fields that differ; empty when the resource comes or goes as a whole.
+    /// Changed fields; empty if the resource is created or deleted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<Difference>,
 }
 
-/// What becomes of a resource.
+/// Kind of a resource change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verb {
-    /// It comes.
+    /// The resource is created.
     Create,
-    /// It changes.
+    /// The resource is updated.
     Update,
-    /// It goes.
+    /// The resource is deleted.
     Delete,
 }
 
 impl Verb {
-    /// `create`, `update` or `delete`.
+    /// Name: `create`, `update` or `delete`.
     pub fn as_str(self) -> &'static str {
         match self {
             Verb::Create => "create",
@@ -50,8 +50,8 @@ impl Verb {
     }
 }
 
-/// The state in force with some resources put into it and some taken out. What is put in place of something that a control
-/// plane keeps leaves it what is the control plane's, read by `profile`.
+/// Overlays the state in force: some resources are put into it, and some are removed. A document that replaces a stored
+/// one leaves the control plane's own parts as they are; it is parsed in `profile`.
 pub fn overlay(
     in_force: &Ledger,
     put: &[Arc<Entry>],
@@ -69,7 +69,7 @@ pub fn overlay(
     proposed
 }
 
-/// The resources that differ between two states, by key.
+/// Differing resources of two states, by key.
 pub fn resource_changes(in_force: &Ledger, proposed: &Ledger) -> Vec<ResourceChange> {
     let keys: BTreeSet<&ResourceKey> =
         in_force.entries().chain(proposed.entries()).map(|(key, _)| key).collect();

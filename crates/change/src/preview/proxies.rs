@@ -1,4 +1,4 @@
-//! Which proxies would be told something else, listener by listener.
+//! Proxies whose configuration would change, listener by listener.
 
 use std::collections::BTreeMap;
 
@@ -10,41 +10,41 @@ use xds::Family;
 use super::live::{Affected, Live};
 use crate::compile::{Change, Compiled, Row, What, changes};
 
-/// One proxy that would be told something else.
+/// Change of one proxy's configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProxyPreview {
-    /// The proxy, as `mesh/name`.
+    /// Proxy, as `mesh/name`.
     #[schemars(with = "String")]
     pub proxy: ProxyId,
-    /// The only dialect in which it would be told something else, `envoy` or `l4`; `None`: in both.
+    /// Only dialect in which the configuration would change, `envoy` or `l4`; `None`: both.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub only_for: Option<Family>,
-    /// What could not be said to it as asked and is not so now, with the dialect.
+    /// New notes about features that the dialect cannot express as asked, with the dialect.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
-    /// What would change, a line each.
+    /// Changes, one line each.
     pub changes: Vec<String>,
-    /// The listeners that would come, go, or send connections elsewhere.
+    /// Listeners that would be added, removed, or send connections elsewhere.
     pub listeners: Vec<ListenerChange>,
 }
 
-/// One listener that would come, go, or send connections elsewhere.
+/// Change of one listener.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ListenerChange {
-    /// How messages call it: `outbound redis`.
+    /// Title of the listener in messages: `outbound redis`.
     pub title: String,
-    /// As it is; `None`: it comes.
+    /// Previous row; `None`: the listener is added.
     pub before: Option<Row>,
-    /// As it would be; `None`: it goes.
+    /// New row; `None`: the listener is removed.
     pub after: Option<Row>,
-    /// What becomes of its open connections; `None` when nobody knows of any.
+    /// Effect on its open connections; `None`: none are known.
     pub connections: Option<Affected>,
 }
 
-/// The proxies that two states tell different things, by mesh and name.
+/// Proxies whose configuration differs between two states, by mesh and name.
 pub(super) fn changed(before: &Compiled, after: &Compiled, live: &Live) -> Vec<ProxyPreview> {
     let mut found: BTreeMap<ProxyId, ProxyPreview> = BTreeMap::new();
     for change in changes(before, after, |_| None) {

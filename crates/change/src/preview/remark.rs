@@ -1,4 +1,4 @@
-//! What would be wrong or doubtful after a change that is not so before it.
+//! Remarks about a change: problems after it that do not exist before it.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,59 +14,59 @@ use xds::Family;
 use super::State;
 use crate::compile::{CompiledProxy, Row, dangling, rows, shared_addresses, unsayable, warnings};
 
-/// How many remarks are made about a change.
+/// Limit on remarks about a change.
 const REMARKS: usize = 100;
 
-/// One thing that the operator should know before a change is made.
+/// Remark for the operator before a change is made.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 pub struct Remark {
     /// `error`: the change could not come into force; `warning`: it could.
     pub severity: Severity,
-    /// The resource, as `Kind mesh/name`, or the listener, as `outbound redis`; empty: none alone.
+    /// Subject: the resource, as `Kind mesh/name`, or the listener, as `outbound redis`; empty: no single one.
     pub about: String,
-    /// What it is.
+    /// Kind of the remark.
     pub kind: RemarkKind,
 }
 
-/// What there is to say.
+/// Kind of a remark.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", tag = "is")]
 pub enum RemarkKind {
-    /// Something with a resource, or with what a proxy would be told.
+    /// Problem with a resource, or with the configuration of a proxy.
     Problem {
-        /// What, with the field.
+        /// Message, with the field.
         message: String,
-        /// What to do; `None`: there is nothing to say.
+        /// Suggested action; `None`: none.
         help: Option<String>,
     },
-    /// A route that selects proxies and decides nothing on any of them.
+    /// Route that selects proxies and decides nothing on any of them.
     DecidesNothing {
-        /// Why.
+        /// Reason.
         why: String,
     },
-    /// A split whose weights are all 0: every connection is refused.
+    /// Split whose weights are all 0: every connection is refused.
     EveryWeightIsZero {
-        /// How many proxies have it.
+        /// Number of proxies that have it.
         proxies: usize,
     },
-    /// A share of a split that is refused, as its backend has no endpoint.
+    /// Share of a split that is refused, as its backend has no endpoint.
     NoEndpoint {
-        /// The backendRef, without its kind.
+        /// BackendRef, without its kind.
         backend: String,
-        /// The share of all connections, in whole percent.
+        /// Share of all connections, in whole percent.
         percent: u8,
-        /// How many proxies have it.
+        /// Number of proxies that have it.
         proxies: usize,
     },
-    /// Others, which are left out.
+    /// Further remarks, which are left out.
     More {
-        /// How many.
+        /// Number of them.
         count: usize,
     },
 }
 
 impl RemarkKind {
-    /// What to do; `None`: there is nothing to say.
+    /// Suggested action; `None`: none.
     pub fn help(&self) -> Option<&str> {
         match self {
             RemarkKind::Problem { help, .. } => help.as_deref(),
@@ -98,7 +98,7 @@ impl fmt::Display for RemarkKind {
 }
 
 impl fmt::Display for Remark {
-    /// `warning: MeshTCPRoute default/canary: …`, and what to do below it.
+    /// `warning: MeshTCPRoute default/canary: …`, with the suggested action below it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { severity, about, kind } = self;
         match about.is_empty() || kind.names(about) {
@@ -110,22 +110,22 @@ impl fmt::Display for Remark {
 }
 
 impl RemarkKind {
-    /// Whether the words begin with what it is about.
+    /// Returns `true` if the text begins with its subject.
     fn names(&self, about: &str) -> bool {
         matches!(self, RemarkKind::Problem { message, .. } if message.starts_with(about))
     }
 }
 
-/// A remark as it is told: its members, and beside them what they say to people.
+/// Serialized remark: its members, and beside them its text for display.
 #[derive(Serialize, JsonSchema)]
 struct Shown<'a> {
     severity: Severity,
-    /// The resource, as `Kind mesh/name`, or the listener, as `outbound redis`; empty: none alone.
+    /// Subject: the resource, as `Kind mesh/name`, or the listener, as `outbound redis`; empty: no single one.
     about: &'a str,
     kind: &'a RemarkKind,
-    /// What it is, in words.
+    /// Text of the remark.
     text: String,
-    /// What to do, in words.
+    /// Suggested action, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     help: Option<&'a str>,
 }
@@ -148,8 +148,8 @@ impl Serialize for Remark {
     }
 }
 
-/// What would be wrong or doubtful in the proposed state and is not so in the one in force: errors first, the first
-/// hundred of them, and how many more there are.
+/// New problems of the proposed state that the one in force does not have: errors first, the first hundred of them, and
+/// the number of further ones.
 pub fn remarks(in_force: &State, proposed: &State) -> Vec<Remark> {
     let known: BTreeSet<Remark> = of_state(in_force, in_force).into_iter().collect();
     let mut new: Vec<Remark> =
@@ -159,7 +159,7 @@ pub fn remarks(in_force: &State, proposed: &State) -> Vec<Remark> {
     counted(new)
 }
 
-/// The first remarks, and one about how many more there are, as bad as the worst of those.
+/// First remarks, and one with the number of further ones, as severe as the worst of those.
 fn counted(mut remarks: Vec<Remark>) -> Vec<Remark> {
     let rest = remarks.split_off(remarks.len().min(REMARKS));
     remarks.extend(rest.first().map(|worst| Remark {
@@ -170,7 +170,7 @@ fn counted(mut remarks: Vec<Remark>) -> Vec<Remark> {
     remarks
 }
 
-/// What there is to say of a state, if it takes the place of another.
+/// Remarks about a state that replaces another.
 fn of_state(state: &State, before: &State) -> Vec<Remark> {
     let State { ledger, compiled } = state;
     let nowhere = dangling(&compiled.snapshot, ledger);
@@ -187,8 +187,8 @@ fn of_state(state: &State, before: &State) -> Vec<Remark> {
     found
 }
 
-/// Splits that lose connections: nobody can be chosen, or a chosen backend has no endpoint. Told once for all proxies
-/// that it concerns.
+/// Remarks about splits that lose connections: no backend can be chosen, or a chosen backend has no endpoint. One
+/// remark for all proxies concerned.
 fn of_splits(state: &State) -> Vec<Remark> {
     // by listener and backend; no backend: every weight is 0
     let mut lost: BTreeMap<(String, Option<(String, u8)>), usize> = BTreeMap::new();
@@ -210,7 +210,7 @@ fn of_splits(state: &State) -> Vec<Remark> {
     lost.into_iter().map(remark).collect()
 }
 
-/// The backends of a row that lose their share, with it; `None`: all weights are 0, and everything is lost.
+/// Backends of a row that lose their share, with it; `None`: all weights are 0, and everything is lost.
 fn lost_connections(plan: &Plan, row: &Row) -> Vec<Option<(String, u8)>> {
     if !row.split.is_empty() && row.split.iter().all(|share| share.weight == 0) {
         return vec![None];

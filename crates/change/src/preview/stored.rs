@@ -1,4 +1,4 @@
-//! What a control plane keeps, as something that changes can be laid over.
+//! Stored resources of a control plane, as a base for overlays.
 
 use std::sync::Arc;
 
@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use super::document::universal;
 use crate::{Entry, carry};
 
-/// Where stored resources are said to be from.
+/// Source name of stored resources.
 const SOURCE: &str = "the control plane";
 
-/// A resource as a control plane shows it. It was checked when it was put, maybe by other rules than these.
+/// Parses a resource as a control plane shows it. It was validated when it was stored, maybe by other rules than these.
 ///
 /// # Errors
-/// What is wrong with it: nothing can be made of it by this profile.
+/// Problems of the document: it has no meaning in this profile.
 pub fn stored(document: Value, profile: Profile) -> Result<Arc<Entry>, Problems> {
     let document = Document::from_value(SOURCE, document);
     let parsed = parse_unchecked(&document, profile);
@@ -23,7 +23,7 @@ pub fn stored(document: Value, profile: Profile) -> Result<Arc<Entry>, Problems>
     Ok(Arc::new(Entry { document, resource: Arc::new(resource) }))
 }
 
-/// An entry with what it leaves to the stored one whose place it takes; itself where that is nothing.
+/// Entry with the parts that it leaves to the stored one it replaces; unchanged if there are none.
 pub(super) fn in_place_of(old: &Entry, new: &Arc<Entry>, profile: Profile) -> Arc<Entry> {
     if old.document.source().as_ref() != SOURCE {
         return Arc::clone(new);

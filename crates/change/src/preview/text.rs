@@ -1,4 +1,4 @@
-//! A preview for people.
+//! Text form of a preview.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use plan::ProxyId;
 use super::{Affected, Existing, Preview, ProxyPreview, ResourceChange, Verb};
 
 impl fmt::Display for Preview {
-    /// Resources with their fields, then what changes for which proxies and for open connections, then remarks.
+    /// Resources with their fields, then changes of proxies and open connections, then remarks.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { resources, proxies_total, proxies, not_let_in, remarks } = self;
         resources.iter().try_for_each(|resource| writeln!(f, "{resource}"))?;
@@ -32,7 +32,7 @@ impl fmt::Display for Preview {
     }
 }
 
-/// Proxies for which the same changes, by what changes; in the order of the first of them.
+/// Proxies with the same changes, by change; in the order of the first of them.
 fn grouped(proxies: &[ProxyPreview]) -> Vec<(&String, Vec<&ProxyId>)> {
     let mut places: BTreeMap<&String, usize> = BTreeMap::new();
     let mut groups: Vec<(&String, Vec<&ProxyId>)> = Vec::new();
@@ -88,7 +88,7 @@ fn connections<'a>(f: &mut fmt::Formatter<'_>, affected: impl Iterator<Item = &'
 }
 
 impl fmt::Display for ResourceChange {
-    /// `~ MeshTCPRoute default/canary`, and below it the fields that differ.
+    /// `~ MeshTCPRoute default/canary`, and below it the changed fields.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { verb, resource, fields } = self;
         let sign = match verb {

@@ -1,96 +1,96 @@
-//! What connections to one side of a ramp did.
+//! Counters of connections to the two sides of a ramp.
 
 use std::time::Duration;
 
 use model::policy::Share;
 use serde::{Deserialize, Serialize};
 
-/// What connections to one backend did in some time.
+/// Counters of connections to one backend in some time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Counted {
-    /// How many were established.
+    /// Number of established connections.
     pub opened: u64,
-    /// How many attempts established none.
+    /// Number of connections whose attempts all failed.
     pub connect_failures: u64,
-    /// How many were refused without an attempt.
+    /// Number of connections that were refused without an attempt.
     pub refused: u64,
-    /// How many of the established were reset early.
+    /// Number of established connections that were reset early.
     pub early_resets: u64,
-    /// How long it took to establish them: how many took longer than the bound before, and not longer than this one; the last
-    /// is of those above all bounds. Empty: nobody counted.
+    /// Histogram of connect times: the number above the bound before, up to this one; the last bucket is above all
+    /// bounds. Empty: not counted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub connect_times: Vec<u64>,
 }
 
-/// What connections to both sides did.
+/// Counters of connections to both sides.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Sides {
-    /// The backend that connections go to before.
+    /// Present backend.
     pub from: Counted,
-    /// The one that they shall go to.
+    /// New backend.
     pub to: Counted,
 }
 
-/// What one control plane sees of a rollout at its proxies.
+/// Counters of a rollout at the proxies of one control plane.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Seen {
-    /// What was counted since it began to count.
+    /// Counters since the control plane began to count.
     pub sides: Sides,
-    /// How many of its proxies have the rollout and say nothing of what they count.
+    /// Number of its proxies that have the rollout and report no counters.
     pub unseen: usize,
 }
 
-/// How many of how many.
+/// Fraction of connections with a bad result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Part {
-    /// How many ended badly.
+    /// Number of bad results.
     pub bad: u64,
-    /// Of how many.
+    /// Number of all connections.
     pub all: u64,
 }
 
 impl Part {
-    /// As a fraction; 0 of nothing.
+    /// Returns the fraction; 0 if there are no connections.
     pub fn fraction(self) -> f64 {
         if self.all == 0 { 0.0 } else { self.bad as f64 / self.all as f64 }
     }
 }
 
 impl Counted {
-    /// How many connections were decided for the backend: what the least number of samples counts.
+    /// Number of connections that were decided for the backend: the basis of the minimum sample count.
     pub fn decided(&self) -> u64 {
         self.opened + self.connect_failures + self.refused
     }
 
-    /// How many ended badly in a way, of those that could.
+    /// Fraction of bad results of one kind, of the connections that could have them.
     pub fn part(&self, share: Share) -> Part {
         match share {
             Share::ConnectFailures => {
                 Part { bad: self.connect_failures, all: self.opened + self.connect_failures }
             }
-            // one may have been opened before the look at it, and reset after
+            // a connection may be opened before the observation, and reset after it
             Share::EarlyResets => Part { bad: self.early_resets.min(self.opened), all: self.opened },
             Share::Refused => Part { bad: self.refused, all: self.decided() },
         }
     }
 
-    /// How many took longer to be established than the bound with this index.
+    /// Fraction of connect times above the bound with this index.
     pub fn slower(&self, bound: usize) -> Part {
         let bad = self.connect_times.iter().skip(bound + 1).sum();
         Part { bad, all: self.connect_times.iter().sum() }
     }
 
-    /// The index of the least bound that 99 of 100 keep; `None`: of fewer than 100, or where none of the bounds is kept.
+    /// Index of the least bound that 99 of 100 connect times keep; `None`: fewer than 100 times, or no bound is kept.
     pub fn p99(&self, bounds: &[Duration]) -> Option<usize> {
         let all: u64 = self.connect_times.iter().sum();
         let kept = |bound: &usize| self.slower(*bound).bad * 100 <= all;
         (all >= 100).then(|| (0..bounds.len()).find(kept)).flatten()
     }
 
-    /// Adds what was counted at another place or later.
+    /// Adds the counters of another place or a later time.
     pub fn add(&mut self, other: &Counted) {
         let Counted { opened, connect_failures, refused, early_resets, connect_times } = other;
         self.opened += opened;
@@ -107,7 +107,7 @@ impl Counted {
 }
 
 impl Counted {
-    /// What was counted since an earlier time. What counts less than before began anew.
+    /// Returns the counters since an earlier time. A counter below its earlier value was restarted.
     #[must_use]
     pub fn since(&self, before: &Counted) -> Counted {
         if self.decided() < before.decided() {
@@ -126,13 +126,13 @@ impl Counted {
 }
 
 impl Sides {
-    /// What was counted since an earlier time.
+    /// Returns the counters since an earlier time.
     #[must_use]
     pub fn since(&self, before: &Sides) -> Sides {
         Sides { from: self.from.since(&before.from), to: self.to.since(&before.to) }
     }
 
-    /// Adds what was counted at another place or later.
+    /// Adds the counters of another place or a later time.
     pub fn add(&mut self, other: &Sides) {
         self.from.add(&other.from);
         self.to.add(&other.to);

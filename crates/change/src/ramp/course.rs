@@ -1,4 +1,4 @@
-//! How a ramp goes on.
+//! Progress of a ramp.
 
 use std::time::Duration;
 
@@ -9,53 +9,53 @@ use super::counts::Sides;
 use super::judge::Judge;
 use super::state::{Asked, Event, Phase, Ramp, Request};
 
-/// What a ramp goes on by.
+/// Input of a step of a ramp.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Input<'a> {
-    /// The time.
+    /// Present time.
     pub now: Timestamp,
-    /// Whether plans have it.
+    /// Standing of the rollout in plans.
     pub standing: Standing,
-    /// What connections to both sides did since the last step.
+    /// Counters of both sides since the last step.
     pub counted: Sides,
-    /// The bounds of the connect times.
+    /// Bounds of the connect times.
     pub bounds: &'a [Duration],
-    /// How many proxies have it whose counts are not seen.
+    /// Number of proxies with the rollout whose counters are not seen.
     pub unseen: usize,
-    /// The fingerprint of the spec.
+    /// Fingerprint of the spec.
     pub follows: &'a str,
 }
 
-/// Whether plans have a rollout.
+/// Standing of a rollout in plans.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// None has, and why, in words.
+    /// No plan has it, for this reason in words.
     Nowhere(String),
-    /// Some have.
+    /// At least one plan has it.
     InForce {
-        /// The share of `to` that the route itself gives it, of what it gives both; absent: it gives neither anything.
+        /// Share of `to` that the route itself gives, of the sum of both; `None`: both weights are 0.
         written: Option<Percent>,
     },
 }
 
 impl Ramp {
-    /// Goes on, and gives what happened.
+    /// Advances the ramp, and returns the new events.
     pub fn step(&mut self, rollout: &Rollout, input: &Input<'_>) -> Vec<Event> {
         let before = self.events.last().cloned();
         self.go_on(rollout, input);
-        // what was there before is found from the end: the oldest may have been dropped
+        // the last known event is searched from the end: the oldest may have been dropped
         let known = before.and_then(|before| self.events.iter().rposition(|event| *event == before));
         self.events.get(known.map_or(0, |at| at + 1)..).unwrap_or_default().to_vec()
     }
 
-    /// Takes note that the clock was set by this much: what has passed of a step stays what it is.
+    /// Adjusts for a change of the clock by this much: the elapsed time of a step is kept.
     pub fn follow_clock(&mut self, by: SignedDuration) {
         self.since = self.since.saturating_add(by).unwrap_or(self.since);
     }
 
     fn go_on(&mut self, rollout: &Rollout, input: &Input<'_>) {
         let Input { now, standing, counted, bounds, unseen: _, follows } = input;
-        // who wrote it had a clock that was ahead: nobody waits until that time has come
+        // a time in the future, written by a clock that was ahead, is not waited for
         self.since = self.since.min(*now);
         if self.follows != *follows {
             self.follow(rollout, *now, follows);
@@ -74,7 +74,7 @@ impl Ramp {
                 self.note.clone_from(why);
                 return;
             }
-            // who paused it resumes it
+            // a manual pause ends only by a manual resume
             (Phase::Paused, Standing::Nowhere(_)) => return,
             (_, Standing::Nowhere(why)) => {
                 self.enter(Phase::Held, *now);
@@ -104,7 +104,7 @@ impl Ramp {
         }
     }
 
-    /// Takes the next step if this one has had its time and was seen enough.
+    /// Takes the next step if the present one has lasted long enough and has enough samples.
     fn progress(&mut self, rollout: &Rollout, Input { now, unseen, .. }: &Input<'_>) {
         let Some(step) = rollout.steps.get(self.step) else { return };
         let RolloutStep { weight: _, duration, approval, samples } = *step;
@@ -125,7 +125,7 @@ impl Ramp {
         self.advance(rollout, *now);
     }
 
-    /// Why it is not known how `to` does in this step; `None`: it is, or nobody wants to know.
+    /// Reason why the results of `to` in this step are unknown; `None`: they are known, or not needed.
     fn unjudged(&self, rollout: &Rollout, samples: u64, unseen: usize) -> Option<String> {
         if rollout.abort.is_empty() || rollout.when_unseen == WhenUnseen::Proceed {
             return None;
@@ -167,7 +167,7 @@ impl Ramp {
         format!("in force until MeshTCPRoute {} itself gives {weight} to {}", rollout.route, rollout.to)
     }
 
-    /// Tells when the route says what a ramp that is over has in force: then it is needed no more.
+    /// Reports when the route itself has the weights of a finished ramp: then the ramp is no longer needed.
     fn compare_with_route(&mut self, rollout: &Rollout, standing: &Standing, now: Timestamp) {
         let agrees = match standing {
             Standing::InForce { written } => *written == Some(self.weight),
@@ -189,8 +189,8 @@ impl Ramp {
         }
     }
 
-    /// Follows another spec. What is over begins anew; what goes on keeps its weight, and goes on with the first step beyond
-    /// it. Other conditions, or other sides, are judged from now on.
+    /// Follows another spec. A ramp that is over begins anew; one in progress keeps its weight, and goes on with the
+    /// first step beyond it. Changed conditions, or sides, are judged from now on.
     fn follow(&mut self, rollout: &Rollout, now: Timestamp, follows: &str) {
         if self.phase.is_over() {
             return self.begin_anew(rollout, now, follows);
@@ -240,12 +240,12 @@ impl Ramp {
                 self.note = "aborted by hand".to_owned();
                 self.tell(now, format!("aborted by hand, 0 % to {}", rollout.to));
             }
-            // it is so already
+            // already in this state
             (Asked::Pause | Asked::Resume | Asked::Promote | Asked::Abort, _) => {}
         }
     }
 
-    /// Begins a phase of a step: its time, and what is seen in it, count from now.
+    /// Begins a phase of a step: its time and counters start from now.
     fn enter(&mut self, phase: Phase, now: Timestamp) {
         self.phase = phase;
         self.since = now;
@@ -253,7 +253,7 @@ impl Ramp {
         self.note.clear();
     }
 
-    /// What is known of both sides, in words; empty where nothing is looked at.
+    /// Figures of both sides, in words; empty: there are no conditions.
     fn figures(&self, rollout: &Rollout) -> String {
         let mut shares = rollout.abort.iter().filter(|it| matches!(it, AbortCondition::Share { .. }));
         let figures = shares

@@ -1,23 +1,24 @@
-//! Evidence against the claim that a side is well, which may be looked at as often as one likes.
+//! Sequential evidence against the claim that a side is healthy; it may be evaluated at any time and any number of
+//! times.
 //!
-//! For a handful of worlds in which the side is worse than the claim allows, it keeps how many times more probable each makes
-//! what was seen than the worst world that the claim allows. If the claim is true, the mean of these ratios is an amount that
-//! no look at it makes larger on average, so that it ever reaches N with a probability of at most 1 in N (Ville's inequality):
-//! however often, and whenever, one stops to look.
+//! For several alternatives in which the side is worse than the claim allows, it keeps the likelihood ratio of the
+//! observations against the worst case that the claim allows. If the claim is true, the mean of these ratios is a
+//! supermartingale: no observation increases it on average, so that it ever reaches N with a probability of at most 1
+//! in N (Ville's inequality), however often, and whenever, one stops to look.
 
 use serde::{Deserialize, Serialize};
 
 use super::counts::Part;
 
-/// How many times larger the odds are in the worlds that evidence is kept for.
+/// Factors of the odds in the alternatives, relative to the claim.
 const WORLDS: [f64; 7] = [1.2, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0];
 
-/// The logarithms of the ratios, one a world.
+/// Logarithms of the likelihood ratios, one for each alternative.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evidence([f64; WORLDS.len()]);
 
 impl Evidence {
-    /// Takes in how many ended badly, where the claim is that not more than `limit` (a fraction between 0 and 1) do.
+    /// Adds observations of one side. Claim: at most `limit` (a fraction between 0 and 1) are bad.
     pub fn of_one(&mut self, limit: f64, Part { bad, all }: Part) {
         let odds = limit / (1.0 - limit);
         for (log, times) in self.0.iter_mut().zip(WORLDS) {
@@ -27,11 +28,12 @@ impl Evidence {
         }
     }
 
-    /// Takes in how many ended badly of both sides in one span of time, where the claim is that the odds of `to` are not more
-    /// than `times` those of `from`.
+    /// Adds observations of both sides in one span of time. Claim: the odds of `to` are at most `times` those of
+    /// `from`.
     ///
-    /// How many did on both sides together says nothing about which is worse, so the ratios are those given that sum
-    /// (Fisher's noncentral hypergeometric distribution): whatever makes both sides worse in that span cancels out.
+    /// The sum of bad results on both sides is no evidence for which is worse, so the ratios are conditional on it
+    /// (Fisher's noncentral hypergeometric distribution): an influence that makes both sides worse in that span cancels
+    /// out.
     pub fn of_two(&mut self, times: f64, from: Part, to: Part) {
         let (least, most) = ((from.bad + to.bad).saturating_sub(from.all), to.all.min(from.bad + to.bad));
         if least == most {
@@ -45,7 +47,7 @@ impl Evidence {
         }
     }
 
-    /// The logarithm of the mean of the ratios.
+    /// Logarithm of the mean of the likelihood ratios.
     pub fn log(&self) -> f64 {
         let largest = self.0.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let sum: f64 = self.0.iter().map(|log| (log - largest).exp()).sum();
@@ -53,8 +55,8 @@ impl Evidence {
     }
 }
 
-/// The logarithm of the sum of C(to, x) C(from, bad − x) odds^(x − least) over all x that there can be, each divided by the
-/// first.
+/// Logarithm of the sum of C(to, x) C(from, bad − x) odds^(x − least) over all possible x, each divided by the first
+/// term.
 fn log_sum(odds: f64, from: Part, to: Part) -> f64 {
     let bad = from.bad + to.bad;
     let (least, most) = (bad.saturating_sub(from.all), to.all.min(bad));

@@ -1,4 +1,4 @@
-//! What is known of both sides, and whether it is enough to end a ramp.
+//! Judge of a ramp: observations of both sides, and the decision to abort.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,44 +9,44 @@ use serde::{Deserialize, Serialize};
 use super::counts::{Part, Sides};
 use super::evidence::Evidence;
 
-/// How many connections of each side a span of time has before the sides are compared in it. Fewer say nothing where one side
-/// is small; more, and what made both sides worse for a while no longer cancels out.
+/// Minimum number of connections of each side in a span of time that is compared. Fewer are no evidence if one side is
+/// small; with more, an influence that made both sides worse for a while no longer cancels out.
 const SPAN: u64 = 10;
 
-/// What is known of both sides since a ramp began.
+/// Observations of both sides since a ramp began.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Judge {
-    /// What was compared.
+    /// Counters that were compared.
     compared: Sides,
-    /// What was counted since: the sides are compared when there is enough of both.
+    /// Counters since then: the sides are compared when there is enough of both.
     open: Sides,
-    /// One for each condition, in the order of the rollout.
+    /// Evidence for each condition, in the order of the rollout.
     evidence: Vec<Evidence>,
 }
 
-/// Why a ramp ends.
+/// Reason to abort a ramp.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
-    /// The condition that is true.
+    /// Condition that is true.
     pub condition: AbortCondition,
-    /// What there is on both sides, in words.
+    /// Figures of both sides, in words.
     pub figures: String,
-    /// How many times more probable what was seen is if the condition is true.
+    /// Likelihood ratio of the observations if the condition is true.
     pub ratio: f64,
-    /// How many times would have been enough.
+    /// Likelihood ratio that would have been enough.
     pub needed: f64,
 }
 
 impl Judge {
-    /// All that was counted.
+    /// All counters.
     pub fn all(&self) -> Sides {
         let mut all = self.compared.clone();
         all.add(&self.open);
         all
     }
 
-    /// Takes in what both sides did since the last time. `bounds` are those of the connect times.
+    /// Adds the counters of both sides since the last time. `bounds`: those of the connect times.
     pub fn see(&mut self, rollout: &Rollout, new: &Sides, bounds: &[Duration]) {
         self.evidence.resize(rollout.abort.len(), Evidence::default());
         self.open.add(new);
@@ -57,7 +57,7 @@ impl Judge {
                 AbortCondition::Share { of, limit: Limit::Above(limit) } => {
                     evidence.of_one(limit.as_f64() / 100.0, new.to.part(of));
                 }
-                // what 99 of 100 shall keep, more than 1 in 100 must not miss
+                // of times that 99 of 100 must keep, at most 1 in 100 may be slower
                 AbortCondition::ConnectTime { limit: Limit::Above(limit) } => {
                     if let Some(bound) = at_least(bounds, limit) {
                         evidence.of_one(0.01, new.to.slower(bound));
@@ -67,7 +67,7 @@ impl Judge {
                     evidence.of_two(times.as_f64(), open.from.part(of), open.to.part(of));
                 }
                 AbortCondition::ConnectTime { limit: Limit::Worse(times) } if is_enough => {
-                    // which bound is looked at is known before what is counted now
+                    // the bound is chosen before the present counters are known
                     let Some(own) = compared.from.p99(bounds) else { continue };
                     let Some(limit) = bounds.get(own).map(|bound| bound.mul_f64(times.as_f64())) else {
                         continue;
@@ -86,10 +86,10 @@ impl Judge {
         }
     }
 
-    /// Whether a condition is true, as far as the error rate of the rollout lets anybody say so; `None`: not, or not yet.
+    /// Returns the condition that is true within the error rate of the rollout; `None`: none, or not yet.
     pub fn verdict(&self, rollout: &Rollout, bounds: &[Duration]) -> Option<Verdict> {
         let Sides { from, to } = self.all();
-        // over all conditions the errors add up to the rate
+        // the error probabilities of all conditions add up to the rate
         let needed = rollout.abort.len() as f64 * 100.0 / rollout.error_rate.as_f64();
         let mut conditions = rollout.abort.iter().zip(&self.evidence);
         conditions.find_map(|(condition, evidence)| {
@@ -109,7 +109,7 @@ impl Judge {
         })
     }
 
-    /// What is known for a condition on both sides, in words: `31 of 206 (15.0 %), the other side 4 of 1,853 (0.2 %)`.
+    /// Figures of both sides for a condition, in words: `31 of 206 (15.0 %), the other side 4 of 1,853 (0.2 %)`.
     pub fn figures(&self, condition: AbortCondition, bounds: &[Duration]) -> String {
         let Sides { from, to } = self.all();
         match condition {
@@ -127,7 +127,7 @@ impl Judge {
     }
 }
 
-/// The least bound that is not below a time; `None`: none is, and nobody can tell what is slower.
+/// Index of the least bound that is not below a time; `None`: there is none, and slower connects cannot be told.
 fn at_least(bounds: &[Duration], time: Duration) -> Option<usize> {
     bounds.iter().position(|bound| *bound >= time)
 }

@@ -1,4 +1,4 @@
-//! Where a ramp stands: what the status of its rollout says.
+//! State of a ramp, as kept in the status of its rollout.
 
 use std::fmt;
 
@@ -9,111 +9,111 @@ use serde_json::Value;
 
 use super::judge::Judge;
 
-/// How many events are kept.
+/// Number of events that are kept.
 pub(super) const EVENTS: usize = 20;
 
-/// Where a ramp stands. As JSON it is the status of the rollout.
+/// State of a ramp. Its JSON form is the status of the rollout.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ramp {
-    /// What it is doing.
+    /// Phase.
     pub phase: Phase,
-    /// Which step it is in, counted from 0.
+    /// Index of the step, from 0.
     pub step: usize,
-    /// The share of `to` that is in force, of what the route gives both.
+    /// Share of `to` in force, of the sum that the route gives both.
     #[serde(deserialize_with = "percent")]
     pub weight: Percent,
-    /// Since when it is in this step and phase.
+    /// Begin of the present step and phase.
     pub since: Timestamp,
-    /// Why it does not go on, or how it ended; empty: it goes on.
+    /// Reason why it does not proceed, or how it ended; empty: it proceeds.
     #[serde(default)]
     pub note: String,
-    /// How many connections to `to` were decided in this step.
+    /// Number of connections to `to` that were decided in this step.
     #[serde(default)]
     pub decided: u64,
-    /// What is known of both sides.
+    /// Observations of both sides.
     #[serde(default)]
     pub judge: Judge,
-    /// The last 20 events, oldest first.
+    /// Last 20 events, oldest first.
     #[serde(default)]
     pub events: Vec<Event>,
-    /// Which spec it follows: another one is followed from where it fits.
+    /// Fingerprint of the spec that it follows; another spec is followed from where it fits.
     #[serde(default)]
     pub follows: String,
-    /// What somebody asks for; absent: nothing.
+    /// Pending request; absent: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<Request>,
-    /// What was asked last and is done.
+    /// ID of the last request that was carried out.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub obeyed: String,
 }
 
-/// Something that somebody asks of a ramp.
+/// Request to a ramp.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
-    /// What.
+    /// Requested action.
     pub to: Asked,
-    /// What no other request has: one is not obeyed twice.
+    /// Unique ID, which prevents a second execution of the request.
     pub id: String,
 }
 
-/// What a ramp is doing.
+/// Phase of a ramp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Phase {
-    /// It goes on as time passes.
+    /// Proceeds with time.
     Progressing,
-    /// A step that lasts until somebody resumes has had its time.
+    /// Waits for approval: a step that needs it has had its time.
     AwaitingApproval,
-    /// Somebody has stopped it.
+    /// Paused by request.
     Paused,
-    /// It is in force nowhere: its route or a backend is not there.
+    /// In force nowhere: its route or a backend does not exist.
     Held,
-    /// It was ended, by a condition or by hand.
+    /// Aborted, by a condition or by request.
     Aborted,
-    /// All steps are done; its weights stay in force until the route says the same.
+    /// All steps are done; its weights stay in force until the route has the same.
     Finished,
-    /// All steps are done, and the route says the same.
+    /// All steps are done, and the route has the same weights.
     Adopted,
 }
 
-/// What somebody can ask of a ramp.
+/// Action that can be requested of a ramp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Asked {
-    /// To stop where it is.
+    /// Pauses the ramp where it is.
     Pause,
-    /// To go on: after a pause, or where a step waits for approval.
+    /// Resumes it: after a pause, or where a step waits for approval.
     Resume,
-    /// To take the weight of the last step now, and be done.
+    /// Takes the weight of the last step at once, and finishes.
     Promote,
-    /// To go back, and be done.
+    /// Goes back, and ends the ramp.
     Abort,
-    /// To begin anew.
+    /// Begins anew.
     Start,
 }
 
-/// Something that happened to a ramp.
+/// Event of a ramp.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
-    /// When.
+    /// Time.
     pub at: Timestamp,
-    /// What it did then.
+    /// Phase after the event.
     pub phase: Phase,
-    /// The share of `to` in force from then on.
+    /// Share of `to` in force from then on.
     #[serde(deserialize_with = "percent")]
     pub weight: Percent,
-    /// What happened, with its figures, in words.
+    /// Description with figures, in words.
     pub what: String,
 }
 
 impl Phase {
-    /// Whether nothing happens any more by itself.
+    /// Returns `true` if the ramp does nothing more by itself.
     pub const fn is_over(self) -> bool {
         matches!(self, Phase::Aborted | Phase::Finished | Phase::Adopted)
     }
 
-    /// The phase as a status says it.
+    /// Name in a status.
     pub const fn as_str(self) -> &'static str {
         match self {
             Phase::Progressing => "Progressing",
@@ -126,7 +126,7 @@ impl Phase {
         }
     }
 
-    /// Every phase.
+    /// All phases.
     pub const ALL: [Phase; 7] = [
         Phase::Progressing,
         Phase::AwaitingApproval,
@@ -139,7 +139,7 @@ impl Phase {
 }
 
 impl Ramp {
-    /// A ramp that begins now, by a spec of this fingerprint.
+    /// Begins a ramp now. `follows`: the fingerprint of the spec.
     pub fn begin(rollout: &Rollout, now: Timestamp, follows: &str) -> Self {
         let mut ramp = Self {
             phase: Phase::Progressing,
@@ -159,12 +159,12 @@ impl Ramp {
         ramp
     }
 
-    /// Where a ramp stands by the status of its rollout; `None`: it has not begun.
+    /// Parses the state from the status of its rollout; `None`: it has not begun.
     pub fn of_status(status: &Value) -> Option<Self> {
         Self::deserialize(status).ok()
     }
 
-    /// Notes that something happened.
+    /// Appends an event.
     pub(super) fn tell(&mut self, at: Timestamp, what: String) {
         let Self { phase, weight, .. } = *self;
         self.events.push(Event { at, phase, weight, what });
@@ -173,7 +173,7 @@ impl Ramp {
     }
 }
 
-/// What tells one spec of a rollout from another: of the document of one.
+/// Fingerprint of the spec in the document of a rollout: different specs have different ones.
 pub fn fingerprint(document: &Value) -> String {
     format!("{:016x}", xxhash_rust::xxh3::xxh3_64(document["spec"].to_string().as_bytes()))
 }

@@ -9,7 +9,7 @@ fn accepted(revision: u64) -> Accepted {
     Accepted { revision: Revision::new(revision), at: Timestamp::UNIX_EPOCH, epoch: None }
 }
 
-/// How far revisions have come at a control plane whose proxies have run them all so many seconds later.
+/// Progress of revisions at a control plane whose proxies have run them all so many seconds later.
 fn lived(revisions: &[u64], proxies: &[(&str, i64)]) -> Rollouts {
     let mut rollouts = Rollouts::default();
     for revision in revisions {
@@ -48,7 +48,7 @@ fn a_control_plane_that_is_behind_is_waited_for_by_name() {
     let behind = rollout(two, own.of(two), &[replica(1, &lived(&[1], &[("web-3", 9)]))]).unwrap();
     assert_eq!((behind.waits_for.as_slice(), behind.live), (["cp-2".to_owned()].as_slice(), 1));
     assert!(!behind.is_done() && !behind.is_over());
-    // several that were taken over at once are one
+    // several that were applied at once are one
     let at_once = rollout(two, own.of(two), &[replica(3, &lived(&[1, 3], &[("web-3", 9)]))]).unwrap();
     assert_eq!((at_once.live, at_once.is_done()), (2, true));
     assert_eq!(rollout(Revision::new(3), None, &[]), None, "it is not taken over here");

@@ -1,14 +1,14 @@
-//! Which listeners a resource of a proxy is part of, whatever dialect it is said in.
+//! Listeners that a resource of a proxy belongs to, in either dialect.
 
 use plan::{Direction, Listener, Plan};
 
-/// How Envoy's clusters that hold a whole split are named: `split:<listener>`, with `:<host name>` on gateways.
+/// Prefix of the names of Envoy clusters that hold a whole split: `split:<listener>`, with `:<host name>` on gateways.
 const SPLIT: &str = "split:";
 
-/// The names of the listeners, but inbounds, that a resource is part of, in the order of the plan.
+/// Names of the listeners, except inbounds, that a resource belongs to, in the order of the plan.
 ///
 /// A listener or route is named after its listener; a cluster or its endpoints serve every listener that sends a share
-/// there. Nothing for what belongs to inbounds.
+/// there. Empty for resources of inbounds.
 pub(super) fn concerned(plan: &Plan, resource: &str) -> Vec<String> {
     let is_named = |listener: &str| {
         let rest = resource.strip_prefix(SPLIT).unwrap_or(resource).strip_prefix(listener);

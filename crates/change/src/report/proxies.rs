@@ -1,4 +1,4 @@
-//! Of each proxy: whether it is attached, what it runs and what it refuses.
+//! Report about proxies: connection, running configuration and refusals of each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,74 +14,74 @@ use crate::Revision;
 use crate::compile::Compiled;
 use crate::status::{Connection, ProxyStatus, Rejection};
 
-/// One proxy.
+/// Report about one proxy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProxyReport {
-    /// The proxy, as `mesh/name`.
+    /// Proxy, as `mesh/name`.
     #[schemars(with = "String")]
     pub proxy: ProxyId,
-    /// Whether there is a Dataplane of that name.
+    /// `true`: there is a Dataplane of that name.
     pub known: bool,
-    /// Its stream; `None`: it is not attached now.
+    /// Open stream; `None`: it is not attached now.
     pub connection: Option<Connection>,
-    /// The control plane that it is attached to, where that is another one than the one that was asked.
+    /// Control plane that it is attached to; `None`: the one that was asked.
     #[serde(default)]
     pub control_plane: Option<Arc<str>>,
-    /// How many streams it has opened.
+    /// Number of streams it has opened.
     pub streams: u64,
-    /// The revision that brought the last change of what it should run; `None` while it is told nothing.
+    /// Revision of the last change of its configuration; `None`: it is sent none.
     pub revision: Option<Revision>,
-    /// The newest revision that it runs; `None`: none that is known.
+    /// Newest revision that it runs; `None`: unknown.
     pub runs: Option<Revision>,
-    /// The version of the set that it should run.
+    /// Version of the set that it should run; `None`: none is published.
     #[schemars(with = "Option<String>")]
     pub published: Option<Version>,
-    /// The last version that it has accepted as a whole.
+    /// Last version that it has accepted as a whole; `None`: none.
     #[schemars(with = "Option<String>")]
     pub accepted: Option<Version>,
-    /// Whether it runs what it should.
+    /// `true`: it runs the set that it should run.
     pub in_sync: bool,
-    /// The last response of each type that it accepted, by the last word of the type.
+    /// Last response of each type that it ACKed, by the last word of the type.
     #[serde(default)]
     pub acked: BTreeMap<String, String>,
-    /// What it refuses, in its own words.
+    /// Refused resources, in the proxy's own words.
     #[serde(default)]
     pub refusals: Vec<Refusal>,
-    /// What it could not be told as asked.
+    /// Notes about features that its dialect could not express as asked.
     #[serde(default)]
     pub notes: Vec<String>,
 }
 
-/// Something that a proxy refuses.
+/// Refusal by a proxy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Refusal {
-    /// The resource.
+    /// Refused resource.
     #[serde(flatten)]
     pub rejection: Rejection,
-    /// The outbounds and gateway listeners that it is part of.
+    /// Outbounds and gateway listeners that it belongs to.
     #[serde(default)]
     pub listeners: Vec<String>,
 }
 
-/// How a proxy is, in one word.
+/// State of a proxy, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ProxyState {
-    /// It runs all that it should.
+    /// Runs all that it should.
     InSync,
-    /// It was told, and has not answered yet.
+    /// Was sent a configuration, and has not answered yet.
     Pending,
-    /// It refuses something, and runs what it had before.
+    /// Refuses something, and runs its previous configuration.
     Refusing,
-    /// It is attached, and there is no Dataplane of its name.
+    /// Attached without a Dataplane of its name.
     Waiting,
-    /// It is not attached.
+    /// Not attached.
     Detached,
 }
 
 impl ProxyState {
-    /// Every one.
+    /// All states.
     pub const ALL: [ProxyState; 5] = [
         ProxyState::InSync,
         ProxyState::Pending,
@@ -90,7 +90,7 @@ impl ProxyState {
         ProxyState::Detached,
     ];
 
-    /// The state of a proxy whose status is this; `is_in_sync`: it runs all that it should.
+    /// State of a proxy with this status; `is_in_sync`: it runs all that it should.
     pub fn of(status: &ProxyStatus, is_in_sync: bool) -> Self {
         match &status.connection {
             None => ProxyState::Detached,
@@ -101,7 +101,7 @@ impl ProxyState {
         }
     }
 
-    /// As it is written: `in-sync`, `pending`, `refusing`, `waiting` or `detached`.
+    /// Name: `in-sync`, `pending`, `refusing`, `waiting` or `detached`.
     pub const fn as_str(self) -> &'static str {
         match self {
             ProxyState::InSync => "in-sync",
@@ -113,21 +113,21 @@ impl ProxyState {
     }
 }
 
-/// How many proxies there are, and how they are.
+/// Numbers of proxies, by state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ProxyTotals {
-    /// All.
+    /// Number of all proxies.
     pub total: usize,
-    /// Those that run all that they should.
+    /// Proxies that run all that they should.
     pub in_sync: usize,
-    /// Those that were told, and have not answered yet.
+    /// Proxies that were sent a configuration, and have not answered yet.
     pub pending: usize,
-    /// Those that refuse something.
+    /// Proxies that refuse something.
     pub refusing: usize,
-    /// Those that are attached and have no Dataplane.
+    /// Proxies that are attached and have no Dataplane.
     pub waiting: usize,
-    /// Those that are not attached.
+    /// Proxies that are not attached.
     pub detached: usize,
 }
 
@@ -145,7 +145,7 @@ impl ProxyTotals {
 }
 
 impl ProxyReport {
-    /// How it is, in one word.
+    /// State, in one word.
     pub fn state(&self) -> ProxyState {
         match (&self.connection, self.refusals.as_slice(), self.in_sync) {
             (None, ..) => ProxyState::Detached,

@@ -1,25 +1,26 @@
-//! What is asked of a report.
+//! Query of a report.
 
 use std::ops::Range;
 
 use plan::ProxyId;
 
-/// What is asked of a report: which proxies and routes, and which page of them.
+/// Query of a report: the selection of proxies and routes, and the page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
-    /// Of what; `None`: of both.
+    /// Subject of the report; `None`: both.
     pub subject: Option<Subject>,
-    /// Only in this mesh; `None`: in all.
+    /// Mesh to report; `None`: all.
     pub mesh: Option<String>,
-    /// Only those whose name contains this, with the mesh in front (`default/web-1`, `MeshTCPRoute default/canary`).
+    /// Text that a name must contain, with the mesh in front (`default/web-1`, `MeshTCPRoute default/canary`); `None`:
+    /// any.
     pub name: Option<String>,
-    /// The first that is told.
+    /// Index of the first entry of the page.
     pub offset: usize,
-    /// How many are told of each; 0: they are counted only.
+    /// Number of entries of each subject on a page; 0: only totals.
     pub size: usize,
 }
 
-/// What a report can be of.
+/// Subject of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
     /// Proxies.
@@ -29,10 +30,10 @@ pub enum Subject {
 }
 
 impl Question {
-    /// Everything, however much that is.
+    /// Everything, without a limit.
     pub const EVERYTHING: Self = Self { subject: None, mesh: None, name: None, offset: 0, size: usize::MAX };
 
-    /// The first 1,000 routes of a mesh.
+    /// First 1,000 routes of a mesh.
     pub fn of_routes_in(mesh: &str) -> Self {
         Self {
             subject: Some(Subject::Routes),

@@ -1,4 +1,4 @@
-//! Of each route policy: at how many proxies it is live, and where it is not.
+//! Report about route policies: the number of proxies at which each is live, and those where it is not.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,67 +12,67 @@ use super::{Known, Question, Subject};
 use crate::compile::Compiled;
 use crate::status::{ProxyStatus, Rejection};
 
-/// How many proxies of a route are told about.
+/// Limit on the listed proxies of a route.
 const NAMED: usize = 100;
 
-/// One route policy.
+/// Report about one route policy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RouteReport {
-    /// The policy, as `Kind mesh/name`.
+    /// Policy, as `Kind mesh/name`.
     pub policy: String,
-    /// Where it was written: `file:line`.
+    /// Source: `file:line`.
     pub source: String,
-    /// How far it has come at how many proxies; none at all: it selects nobody.
+    /// Number of proxies by reach; all 0: it selects no proxy.
     #[serde(default)]
     reached: Reached,
-    /// The first 100 of the proxies at which it decides something, those first where it is not live.
+    /// First 100 proxies at which it decides something; those where it is not live come first.
     #[serde(default)]
     pub proxies: Vec<RouteAtProxy>,
 }
 
-/// One route policy at one proxy.
+/// Route policy at one proxy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RouteAtProxy {
-    /// The proxy, as `mesh/name`.
+    /// Proxy, as `mesh/name`.
     #[schemars(with = "String")]
     pub proxy: ProxyId,
-    /// The outbounds and gateway listeners that it decides.
+    /// Outbounds and gateway listeners that it decides.
     #[serde(default)]
     pub decides: Vec<String>,
-    /// How far it has come there.
+    /// Reach there.
     pub reach: Reach,
-    /// What the proxy said when it refused, in its own words.
+    /// Refusals of the proxy, in its own words.
     #[serde(default)]
     pub refusals: Vec<String>,
-    /// Its backendRefs that cannot be used, with the reason.
+    /// BackendRefs that cannot be used, with the reason.
     #[serde(default)]
     pub unresolved: Vec<String>,
 }
 
-/// How far a route has come at one proxy.
+/// Reach of a route at one proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reach {
     /// The proxy runs it.
     Live,
-    /// The proxy was told, and has not answered yet.
+    /// It was sent to the proxy, which has not answered yet.
     Pending,
-    /// The proxy refuses it, and runs what it had before.
+    /// The proxy refuses it, and runs its previous configuration.
     Refused,
     /// The proxy is not attached.
     Detached,
-    /// It decides nothing there: another policy does, or nobody dials its destination.
+    /// It decides nothing there: another policy does, or its destination is not dialled.
     WithoutEffect,
 }
 
 impl Reach {
-    /// Every one, the best first.
+    /// All values, the best first.
     pub const ALL: [Reach; 5] =
         [Reach::Live, Reach::Pending, Reach::Refused, Reach::Detached, Reach::WithoutEffect];
 
-    /// As it is written: `live`, `pending`, `refused`, `detached` or `without-effect`.
+    /// Name: `live`, `pending`, `refused`, `detached` or `without-effect`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Reach::Live => "live",
@@ -83,7 +83,7 @@ impl Reach {
         }
     }
 
-    /// What is told first: what somebody may have to do something about.
+    /// Sort key: values that may need action come first.
     fn urgency(self) -> u8 {
         match self {
             Reach::Refused => 0,
@@ -95,7 +95,7 @@ impl Reach {
     }
 }
 
-/// At how many proxies a route has come how far.
+/// Number of proxies of a route, by reach.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Reached {
@@ -107,7 +107,7 @@ pub struct Reached {
 }
 
 impl Reached {
-    /// How many proxies there are of a sort.
+    /// Number of proxies with this reach.
     pub fn count(&self, reach: Reach) -> usize {
         match reach {
             Reach::Live => self.live,
@@ -118,7 +118,7 @@ impl Reached {
         }
     }
 
-    /// How many there are; 0: the route selects nobody.
+    /// Number of all proxies; 0: the route selects no proxy.
     pub fn total(&self) -> usize {
         Reach::ALL.into_iter().map(|reach| self.count(reach)).sum()
     }
@@ -135,36 +135,36 @@ impl Reached {
 }
 
 impl RouteReport {
-    /// At how many proxies it has come how far.
+    /// Number of proxies by reach.
     pub fn reached(&self) -> Reached {
         if self.reached.total() > 0 {
             return self.reached;
         }
-        // an older control plane lists all, and counts none
+        // an older control plane lists all, without numbers
         let mut reached = Reached::default();
         self.proxies.iter().for_each(|at| reached.add(at.reach));
         reached
     }
 }
 
-/// How many route policies there are.
+/// Numbers of route policies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RouteTotals {
-    /// All.
+    /// Number of all route policies.
     pub total: usize,
-    /// Those that select no proxy.
+    /// Route policies that select no proxy.
     pub selecting_nobody: usize,
-    /// Those that a proxy refuses.
+    /// Route policies that a proxy refuses.
     pub refused: usize,
 }
 
-/// A route, and what was found of it so far.
+/// Route, with the results so far.
 struct Tally<'a> {
     title: String,
     source: String,
     reached: Reached,
-    /// Where it decides something.
+    /// Proxies at which it decides something.
     at: Vec<(Reach, &'a ProxyId, &'a RouteStatus, &'a Plan)>,
 }
 
@@ -226,7 +226,7 @@ pub(super) fn reports(
     (totals, shown.map(report).collect())
 }
 
-/// What of a proxy's refusals touches what a route decides there.
+/// Refusals of a proxy that affect the listeners a route decides there.
 fn touching<'a>(
     plan: &'a Plan,
     route: &'a RouteStatus,

@@ -1,4 +1,4 @@
-//! What one proxy was told last.
+//! Last configuration sent to one proxy.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,28 +9,28 @@ use xds::{Family, ResourceSet, Version};
 use crate::Revision;
 use crate::status::ProxyStatus;
 
-/// What every attached and known proxy was told last, by proxy and the dialect that it speaks.
+/// Last configuration of every attached and known proxy, by proxy and its dialect.
 pub type ServedAll = BTreeMap<(ProxyId, Family), Arc<Served>>;
 
-/// What one proxy was told last.
+/// Last configuration sent to one proxy.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Served {
-    /// What it must do.
+    /// Plan.
     pub plan: Arc<Plan>,
-    /// The same in its own words.
+    /// Plan, encoded in the proxy's dialect.
     pub resources: Arc<ResourceSet>,
-    /// The version of `resources`.
+    /// Version of `resources`.
     pub version: Version,
-    /// The revision that brought the last change of it.
+    /// Revision of the last change of the configuration.
     pub revision: Revision,
-    /// What could not be said as asked, in words.
+    /// Notes about features that the dialect could not express as asked, in words.
     pub notes: Vec<String>,
-    /// The last revision that it ran before it was told this; `None`: none that is known.
+    /// Last revision that it ran before this configuration; `None`: unknown.
     pub ran: Option<Revision>,
 }
 
 impl Served {
-    /// Whether a proxy says that it runs this.
+    /// Returns `true` if a proxy reports that it runs this.
     pub fn is_run_by(&self, status: &ProxyStatus) -> bool {
         status.is_in_sync() && status.accepted == Some(self.version)
     }

@@ -53,7 +53,7 @@ fn compiled() -> Compiled {
     compiler.compile(&ledger)
 }
 
-/// A proxy that runs what it was told, since a second.
+/// A proxy that runs its configuration since a second.
 fn account(since: i64) -> Arc<Account> {
     let connection = Connection {
         since: Timestamp::from_second(since).unwrap(),
@@ -132,7 +132,7 @@ fn a_proxy_is_attached_wherever_it_is_attached() {
     let web = &report.proxies[0];
     assert_eq!((web.state(), web.control_plane.as_deref()), (ProxyState::InSync, Some("cp-2")));
     assert_eq!(report.control_planes.iter().map(|it| it.attached).collect::<Vec<_>>(), [0, 1]);
-    // it has come here since
+    // it has moved here since
     let report = asked(&Question::EVERYTHING, at("cp-1", 1, &[("web-1", 9)]), &[other]);
     assert_eq!(report.proxies[0].control_plane, None);
 }

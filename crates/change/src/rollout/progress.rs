@@ -1,4 +1,4 @@
-//! How far a revision has come at the proxies of one control plane, or of several together.
+//! Progress of a revision at the proxies of one or several control planes.
 
 use std::time::Duration;
 
@@ -7,26 +7,26 @@ use serde::{Deserialize, Serialize};
 
 use super::{Accepted, Lagging, LiveAfter, RefusedBy, Rollout};
 
-/// How many are named; the numbers count all.
+/// Limit on listed proxies; the numbers count all.
 const NAMED: usize = 100;
-/// How many groups of times are told to other control planes.
+/// Limit on groups of times in the report to other control planes.
 const GROUPS: usize = 128;
 
-/// How far a revision has come at the proxies of one control plane, or of several together.
+/// Progress of a revision at the proxies of one or several control planes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Progress {
-    /// The revision, and when it was accepted.
+    /// Revision, and time of its acceptance.
     #[serde(flatten)]
     pub accepted: Accepted,
-    /// How long after that proxies ran it, sorted, with how many it took that long.
+    /// Delays until proxies ran it, sorted, each with the number of proxies.
     delays: Vec<(Duration, usize)>,
-    /// Those that have not answered.
+    /// Proxies that have not answered.
     lagging: Named<Lagging>,
-    /// Those that refuse something.
+    /// Proxies that refuse something.
     refused: Named<RefusedBy>,
 }
 
-/// The first few of many, and how many there are.
+/// First few of many items, and the number of all.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Named<T> {
     count: usize,
@@ -40,7 +40,7 @@ impl<T> Default for Named<T> {
 }
 
 impl<T> Named<T> {
-    /// Adds one; it is made only if it is among the first.
+    /// Adds an item; it is made only if it is among the first.
     pub(super) fn add(&mut self, make: impl FnOnce() -> T) {
         self.count += 1;
         if self.first.len() < NAMED {
@@ -66,7 +66,7 @@ impl Progress {
         Self { accepted, delays: grouped(delays.iter().map(|delay| (*delay, 1)).collect()), lagging, refused }
     }
 
-    /// The same in a few hundred bytes, however many proxies there are: times are told to the next of 128 groups.
+    /// Shortens it to a few hundred bytes, however many proxies there are: times are rounded up to 128 groups.
     #[must_use]
     pub fn brief(mut self) -> Self {
         let live: usize = self.delays.iter().map(|(_, count)| count).sum();
@@ -81,7 +81,7 @@ impl Progress {
         Self { delays: groups, ..self }
     }
 
-    /// The proxies of another control plane beside these. It was accepted when the first of them says.
+    /// Adds the proxies of another control plane. The time of acceptance is the earlier one.
     pub(crate) fn join(&mut self, other: Self) {
         let Self { accepted, delays, lagging, refused } = other;
         self.accepted.at = self.accepted.at.min(accepted.at);

@@ -1,4 +1,4 @@
-//! The rollouts of one control plane, as its proxies answer.
+//! Rollouts of one control plane, updated by the answers of its proxies.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -12,36 +12,36 @@ use super::{Accepted, Lagging, Named, Progress, RefusedBy};
 use crate::Revision;
 use crate::status::{ProxyStatus, Rejection};
 
-/// How many rollouts are remembered.
+/// Number of remembered rollouts.
 const HISTORY: usize = 32;
 
-/// The last 32 rollouts. A copy shares what did not move since.
+/// Last 32 rollouts. A copy shares unchanged ones.
 #[derive(Clone, Debug, Default)]
 pub struct Rollouts {
-    /// The newest last.
+    /// Rollouts, newest last.
     underway: VecDeque<Arc<Underway>>,
 }
 
 #[derive(Clone, Debug)]
 struct Underway {
     accepted: Accepted,
-    /// How long after that each live proxy was live.
+    /// Delay until each live proxy was live.
     delays: Vec<Duration>,
-    /// Told and not live yet.
+    /// Proxies that are not live yet.
     open: BTreeMap<ProxyId, Open>,
 }
 
-/// What the revision changed for a proxy: types and names of resources.
+/// Changes of a revision for a proxy: types and names of resources.
 pub type Touched = BTreeSet<(TypeUrl, Arc<str>)>;
 
-/// A proxy that is not live yet.
+/// Proxy that is not live yet.
 #[derive(Clone, Debug)]
 struct Open {
     touched: Touched,
     state: State,
 }
 
-/// What is known of a proxy that is not live yet.
+/// State of a proxy that is not live yet.
 #[derive(Clone, Debug)]
 enum State {
     Lagging { attached: bool },
@@ -49,7 +49,7 @@ enum State {
 }
 
 impl State {
-    /// A change is to blame for what is refused of what it touches, and for nothing that was refused before.
+    /// A change is responsible for refusals of the resources that it touches, and for none that existed before.
     fn of(status: &ProxyStatus, touched: &Touched) -> Self {
         let is_touched =
             |it: &&Rejection| touched.contains(&(it.type_url.clone(), Arc::from(it.name.as_str())));
@@ -69,7 +69,7 @@ fn reason(Rejection { name, message, .. }: &Rejection) -> String {
 impl Rollouts {
     /// Begins the rollout of a revision.
     ///
-    /// One of another life of the store, or that counts from before, has no history.
+    /// A revision of another epoch of the store, or with an earlier number, clears the history.
     pub fn begin(&mut self, accepted: Accepted) {
         let goes_on = |last: &Arc<Underway>| {
             last.accepted.epoch == accepted.epoch && last.accepted.revision <= accepted.revision
@@ -84,7 +84,7 @@ impl Rollouts {
         self.underway.push_back(Arc::new(underway));
     }
 
-    /// A proxy was told something new by the newest revision, which touched these resources of it.
+    /// Records that a proxy was sent the newest revision, which touched these resources of it.
     pub fn told(&mut self, proxy: &ProxyId, touched: Touched) {
         if let Some(newest) = self.underway.back_mut() {
             let open = Open { touched, state: State::Lagging { attached: true } };
@@ -92,7 +92,7 @@ impl Rollouts {
         }
     }
 
-    /// A proxy runs all that it should since `at`. Says whether any rollout waited for it.
+    /// Records that a proxy runs all that it should since `at`. Returns `true` if a rollout waited for it.
     pub fn live(&mut self, proxy: &ProxyId, at: Timestamp) -> bool {
         let mut moved = false;
         for underway in self.concerned(proxy) {
@@ -102,8 +102,8 @@ impl Rollouts {
         moved
     }
 
-    /// A proxy does not run all that it should. Says whether any rollout waits for it. `settled`: since then it has answered
-    /// all that it was told, so that it runs what it does not refuse.
+    /// Records that a proxy does not run all that it should. Returns `true` if a rollout waits for it. `settled`: time
+    /// since which it has answered everything, so that it runs all that it does not refuse.
     pub fn behind(&mut self, proxy: &ProxyId, status: &ProxyStatus, settled: Option<Timestamp>) -> bool {
         let mut moved = false;
         for underway in self.concerned(proxy) {
@@ -117,24 +117,24 @@ impl Rollouts {
         moved
     }
 
-    /// A proxy need not run anything any more.
+    /// Forgets a proxy that need not run anything any more.
     pub fn forget(&mut self, proxy: &ProxyId) {
         self.concerned(proxy).for_each(|underway| drop(underway.open.remove(proxy)));
     }
 
-    /// How far a revision has come, or the first newer one where it was adopted together with others. Of those before the
-    /// last 32 the oldest answers; `None`: it is not adopted yet.
+    /// Progress of a revision, or of the first newer one if it was adopted together with others. For revisions before
+    /// the last 32 the oldest answers; `None`: it is not adopted yet.
     pub fn of(&self, revision: Revision) -> Option<Progress> {
         let first = self.underway.partition_point(|underway| underway.accepted.revision < revision);
         self.underway.get(first).map(|underway| underway.progress())
     }
 
-    /// How far the last revisions have come, the newest last.
+    /// Progress of the last revisions, newest last.
     pub fn all(&self) -> impl DoubleEndedIterator<Item = Progress> {
         self.underway.iter().map(|underway| underway.progress())
     }
 
-    /// Those that wait for a proxy.
+    /// Rollouts that wait for a proxy.
     fn concerned(&mut self, proxy: &ProxyId) -> impl Iterator<Item = &mut Underway> {
         let waits = move |underway: &&mut Arc<Underway>| underway.open.contains_key(proxy);
         self.underway.iter_mut().filter(waits).map(Arc::make_mut)

@@ -1,23 +1,23 @@
-//! One line of a connection log.
+//! Record of one connection.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use serde_json::{Map, Value};
 
-/// What a line says, by the keys of the connection log.
+/// Fields of a record, by the keys of the connection log.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
     members: Map<String, Value>,
     texts: BTreeMap<String, String>,
 }
 
-/// What numbers are in a line of text too.
+/// Keys whose values are numbers, in a line of text too.
 const NUMBERS: [&str; 7] =
     ["id", "generation", "attempts", "bytes_from_client", "bytes_to_client", "connect_us", "duration_ms"];
 
 impl Record {
-    /// Reads a line of either format; `None`: it is none.
+    /// Parses a line of either format; `None`: it is not a record.
     pub fn read(line: &str) -> Option<Self> {
         let members = match line.starts_with('{') {
             true => serde_json::from_str(line).ok()?,
@@ -27,7 +27,7 @@ impl Record {
         is_one.then(|| Self::of(members))
     }
 
-    /// An open connection, as an admin server lists it.
+    /// Parses an open connection, as an admin server lists it.
     pub fn of_open(connection: &Value) -> Option<Self> {
         let mut members = Map::new();
         for (key, value) in connection.as_object()? {
@@ -55,12 +55,12 @@ impl Record {
         Self { members, texts }
     }
 
-    /// The text of a value; empty when it is not known.
+    /// Text of a value; empty: unknown.
     pub fn text(&self, key: &str) -> &str {
         self.texts.get(key).map_or("", String::as_str)
     }
 
-    /// The text of a value; `-` when it is not known.
+    /// Text of a value; `-`: unknown.
     pub fn shown(&self, key: &str) -> &str {
         match self.text(key) {
             "" => "-",
@@ -68,22 +68,22 @@ impl Record {
         }
     }
 
-    /// The draw.
+    /// Draw; `None`: unknown.
     pub fn draw(&self) -> Option<u64> {
         u64::from_str_radix(self.text("draw"), 16).ok()
     }
 
-    /// Who connected.
+    /// Client address; `None`: unknown.
     pub fn client(&self) -> Option<SocketAddr> {
         self.text("client").parse().ok()
     }
 
-    /// The whole line as a tree.
+    /// Whole record as a tree.
     pub fn tree(&self) -> Value {
         self.members.clone().into()
     }
 
-    /// Whether a person means this connection's listener: by its name, its port, or what is dialled there.
+    /// Returns `true` if `wanted` names this connection's listener: by its name, its port, or its destination.
     pub fn is_of_outbound(&self, wanted: &str) -> bool {
         let (listener, destination) = (self.text("listener"), self.text("destination"));
         listener == wanted
@@ -92,7 +92,7 @@ impl Record {
             || destination.split([' ', ':', '=']).any(|word| word == wanted)
     }
 
-    /// Whether a person means this connection's backend.
+    /// Returns `true` if `wanted` names this connection's backend.
     pub fn is_of_backend(&self, wanted: &str) -> bool {
         let backend = self.text("backend");
         backend == wanted
@@ -103,7 +103,7 @@ impl Record {
     }
 }
 
-/// `key=value key="quoted value"`, where a quoted value is a JSON text and `-` is unknown.
+/// Parses `key=value key="quoted value"`, where a quoted value is a JSON text and `-` is unknown.
 fn pairs(line: &str) -> Option<Map<String, Value>> {
     let mut members = Map::new();
     let mut rest = line;

@@ -1,4 +1,4 @@
-//! How long connects took.
+//! Histograms of connect times.
 
 use std::time::Duration;
 
@@ -6,28 +6,28 @@ use l4::counts::CONNECT_TIME_BOUNDS;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How many connects took how long: those of several proxies can be added up, and those of an earlier time taken away.
+/// Histogram of connect times: those of several proxies can be added, and those of an earlier time subtracted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectTimes {
-    /// How many took at most as long as each of [`ConnectTimes::BOUNDS`], and longer than the one before it; the last ones took
-    /// longer than all.
+    /// Number of times up to each of [`ConnectTimes::BOUNDS`], and above the one before it; the last is above all
+    /// bounds.
     pub counts: [u64; ConnectTimes::BOUNDS.len() + 1],
-    /// The sum of all of them, in microseconds.
+    /// Sum of all times, in microseconds.
     pub sum_us: u64,
 }
 
 impl ConnectTimes {
-    /// The upper bounds, in microseconds.
+    /// Upper bounds, in microseconds.
     pub const BOUNDS: [u64; 11] = CONNECT_TIME_BOUNDS;
 
-    /// How many there are.
+    /// Number of times.
     pub fn total(&self) -> u64 {
         self.counts.iter().sum()
     }
 
-    /// The time that this part of them (0 to 1) did not exceed, as if those of each bucket were spread evenly over it; of those
-    /// above all bounds the last bound. `None`: there are none.
+    /// Quantile of the connect times for a part from 0 to 1, with the times of each bucket spread evenly over it; above
+    /// all bounds: the last bound. `None`: there are no times.
     pub fn quantile(&self, part: f64) -> Option<Duration> {
         let total = self.total();
         if total == 0 {

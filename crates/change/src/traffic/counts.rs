@@ -1,4 +1,4 @@
-//! What was counted of connections.
+//! Counters of connections.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,49 +9,49 @@ use serde::{Deserialize, Serialize};
 
 use super::ConnectTimes;
 
-/// What was counted of connections. All numbers but `active` and `on_old_weights`, which say what is now, only grow.
+/// Counters of connections. All numbers but the gauges `active` and `on_old_weights` only grow.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Counts {
-    /// How often the backend was chosen. What was chosen and neither opened nor refused is being dialled.
+    /// Number of times the backend was chosen. A chosen connection that is neither opened nor refused is being dialled.
     pub chosen: u64,
     /// Connections established.
     pub opened: u64,
-    /// Connections that live now.
+    /// Live connections.
     pub active: u64,
-    /// Connections that live now and were decided by weights that are no longer in force.
+    /// Live connections that were decided by weights no longer in force.
     pub on_old_weights: u64,
     /// Connections that the proxy itself ended although both ends wanted them.
     pub cut: u64,
     /// Connections that an end reset.
     pub resets: u64,
-    /// Those of them that it reset before [`EARLY_BYTES`](super::EARLY_BYTES) had been sent to the client, or before
+    /// Resets before [`EARLY_BYTES`](super::EARLY_BYTES) had been sent to the client, or before
     /// [`EARLY_TIME`](super::EARLY_TIME) was over.
     pub resets_early: u64,
-    /// Connections for which the backend was chosen and every attempt to connect failed, by why.
+    /// Connections for which the backend was chosen and every attempt to connect failed, by cause.
     pub connect_failures: Causes,
-    /// Attempts to connect that failed, also those after which another endpoint was tried.
+    /// Failed attempts to connect, including those after which another endpoint was tried.
     pub failed_attempts: u64,
-    /// Connections that were refused for another reason, by why.
+    /// Connections that were refused for another reason, by cause.
     pub refused: Causes,
-    /// Bytes passed on from clients.
+    /// Bytes from clients.
     pub bytes_from_clients: u64,
-    /// Bytes passed on to clients.
+    /// Bytes to clients.
     pub bytes_to_clients: u64,
-    /// How long connects took.
+    /// Connect times.
     pub connect_times: ConnectTimes,
 }
 
-/// Why a connection was refused, in the word of the connection log, e.g. `connect-timeout`.
+/// Cause of a refusal, as in the connection log, e.g. `connect-timeout`.
 pub type Cause = Cow<'static, str>;
 
-/// How many connections were refused, by why.
+/// Number of refused connections, by cause.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Causes(pub BTreeMap<Cause, u64>);
 
 impl Causes {
-    /// How many there are.
+    /// Number of all refused connections.
     pub fn total(&self) -> u64 {
         self.0.values().sum()
     }
@@ -71,7 +71,8 @@ impl Causes {
     }
 }
 
-/// A word of the connection log as a cause, and whether it says that connecting failed. Newer proxies may know more words.
+/// Cause from a word of the connection log, and `true` if it is a failure to connect. Newer proxies may have more
+/// words.
 pub(super) fn cause(word: String) -> (Cause, bool) {
     match Ending::ALL.iter().find(|ending| ending.as_str() == word) {
         Some(ending) => (Cow::Borrowed(ending.as_str()), ending.is_connect_failure()),
@@ -83,12 +84,12 @@ pub(super) fn cause(word: String) -> (Cause, bool) {
 }
 
 impl Counts {
-    /// Connections that did not come about: whose connects failed, and who were refused for another reason.
+    /// Number of failed connections: connect failures and refusals for other reasons.
     pub fn failed(&self) -> u64 {
         self.connect_failures.total() + self.refused.total()
     }
 
-    /// Adds what was counted elsewhere, or in a later time.
+    /// Adds counters of another place or a later time.
     pub fn add(&mut self, other: &Self) {
         let Counts {
             chosen,
@@ -124,7 +125,8 @@ impl Counts {
         self.connect_times.add(connect_times);
     }
 
-    /// What was counted since an earlier time; what lives now is what it is. What counts less than before began anew.
+    /// Returns the counters since an earlier time; gauges keep their value. A counter below its earlier value was
+    /// restarted.
     #[must_use]
     pub fn since(&self, before: &Self) -> Self {
         if self.chosen < before.chosen || self.opened < before.opened {
@@ -162,17 +164,17 @@ impl Counts {
         }
     }
 
-    /// The same, without what lives now.
+    /// Returns the counters without the gauges of live connections.
     pub(super) fn without_living(self) -> Self {
         Self { active: 0, on_old_weights: 0, ..self }
     }
 
-    /// What lives now, and nothing else.
+    /// Returns only the gauges of live connections.
     pub(super) fn only_living(&self) -> Self {
         Self { active: self.active, on_old_weights: self.on_old_weights, ..Self::default() }
     }
 
-    /// Takes away what lives in others.
+    /// Subtracts the live connections of others.
     pub(super) fn forget_living(&mut self, others: &Self) {
         self.active = self.active.saturating_sub(others.active);
         self.on_old_weights = self.on_old_weights.saturating_sub(others.on_old_weights);
@@ -196,7 +198,7 @@ mod tests {
         let mut sum = before.clone().without_living();
         sum.add(&difference);
         assert_eq!(sum, after);
-        // it was started anew
+        // it was restarted
         assert_eq!(counts(2, 0).since(&before).opened, 2);
     }
 

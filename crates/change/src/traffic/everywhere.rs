@@ -1,7 +1,8 @@
-//! What is counted at all control planes on a store: each tells the others its sums, and adds theirs to its own.
+//! Traffic of all control planes on a store: each reports its sums to the others, and adds theirs to its own.
 //!
-//! To the sums over all, a control plane is what a proxy is to those of one: it says what was counted since it began. So rates,
-//! histories and shares are the same whoever is asked, as far as what was told is new: a sum is told each [`STEP`](super::STEP).
+//! In the sums over all, a control plane has the role that a proxy has in those of one: it reports its counters since
+//! it began. So rates, histories and shares are the same at each of them, as far as reports are recent: sums are
+//! reported each [`STEP`](super::STEP).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,25 +14,25 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{By, Counts, Flow, Pace, Report, Row, Traffic, TrafficPage, TrafficQuestion, TrafficRow};
 
-/// Over how many parts what is told is spread: one of which nothing has moved is not told again.
+/// Number of parts of a report: an unchanged part is not sent again.
 const PARTS: u64 = 32;
-/// How many flows, and how many proxies, are told at most: the first by name.
+/// Limit on reported flows, and on reported proxies: the first by name.
 const TOLD: usize = 4_096;
 
-/// A part of what a control plane tells the others, by a name that it keeps.
+/// Parts of a control plane's report to the others, by stable names.
 pub type ToldParts = BTreeMap<String, Arc<ToldPart>>;
 
-/// A part of what a control plane tells the others.
+/// Part of a control plane's report to the others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ToldPart {
-    /// When it began to count.
+    /// Time when it began to count.
     started: Timestamp,
     flows: Vec<ToldFlow>,
     proxies: Vec<ToldProxy>,
 }
 
-/// A flow over all proxies of a control plane.
+/// Flow over all proxies of a control plane.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct ToldFlow {
     flow: Flow,
@@ -41,7 +42,7 @@ struct ToldFlow {
     counts: Counts,
 }
 
-/// A proxy of a control plane over all its flows.
+/// Proxy of a control plane over all its flows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct ToldProxy {
     proxy: ProxyId,
@@ -51,16 +52,16 @@ struct ToldProxy {
 }
 
 impl Traffic {
-    /// What others are told.
+    /// Report to the others.
     pub fn told(&self) -> ToldParts {
         let mut parts: BTreeMap<u64, ToldPart> = BTreeMap::new();
         let empty = || ToldPart { started: self.since(), flows: Vec::new(), proxies: Vec::new() };
         let of = |name: &str| xxh3_64(name.as_bytes()) % PARTS;
-        // who has counted nothing yet says so: what it counts from then on is new
+        // a report is sent even if nothing was counted: later counts are then known to be new
         parts.insert(0, empty());
         for (flow, merged) in self.flows.iter().take(TOLD) {
             let Flow { mesh, route, destination, direction: _, backend: _ } = &**flow;
-            // the backends of a split move together
+            // the backends of a split stay in one part
             let name = format!("{mesh} {destination} {}", route.as_deref().unwrap_or_default());
             parts.entry(of(&name)).or_insert_with(empty).flows.push(ToldFlow {
                 flow: Flow::clone(flow),
@@ -78,12 +79,12 @@ impl Traffic {
     }
 }
 
-/// What is counted at all control planes on a store.
+/// Traffic of all control planes on a store.
 #[derive(Clone, Debug)]
 pub struct Everywhere {
-    /// In which each control plane counts as a proxy.
+    /// Sums, in which each control plane counts as a proxy.
     sums: Traffic,
-    /// What others told, by their names.
+    /// Reports of others, by their names.
     others: BTreeMap<Arc<str>, ToldParts>,
 }
 
@@ -92,18 +93,19 @@ fn this() -> ProxyId {
     ProxyId::dataplane("this", "this")
 }
 
-/// Another one.
+/// Another control plane, as a proxy of the sums.
 fn other(name: &str) -> ProxyId {
     ProxyId::dataplane("other", name)
 }
 
 impl Everywhere {
-    /// What was counted here so far, and nothing of others yet.
+    /// Starts with the counters of this control plane, without those of others.
     pub fn beginning_with(own: &Traffic) -> Self {
         Self { sums: own.as_sums_of(this()), others: BTreeMap::new() }
     }
 
-    /// Takes what the others have told that live, and what was counted here. What one counted that is gone stays in the sums.
+    /// Takes the reports of live control planes, and the own counters. Counters of a control plane that is gone stay in
+    /// the sums.
     pub fn hear(&mut self, own: &Traffic, others: BTreeMap<Arc<str>, ToldParts>, now: Timestamp) {
         self.look(own, now);
         let gone = self.others.keys().filter(|name| !others.contains_key(*name));
@@ -118,7 +120,7 @@ impl Everywhere {
         self.sums.step(now);
     }
 
-    /// Takes what was counted here.
+    /// Takes the own counters.
     fn look(&mut self, own: &Traffic, now: Timestamp) {
         let rows = own.flows.iter().map(|(flow, it)| (Flow::clone(flow), row(it.wanted, &it.counts)));
         self.take(&this(), own.since(), rows.collect(), now);
@@ -133,17 +135,17 @@ impl Everywhere {
     ) {
         let told: BTreeSet<&Flow> = rows.iter().map(|(flow, _)| flow).collect();
         let known = self.sums.proxies.get(who);
-        // what it says after it was forgotten was counted who knows when
+        // it is unknown when the counts of a forgotten one were made
         let is_first = known.is_none_or(|known| !known.is_reporting() && known.rows.is_empty());
         let gone =
             known.into_iter().flat_map(|known| known.rows.keys()).filter(|flow| !told.contains(&***flow));
         let gone: Vec<_> = gone.map(|flow| (Flow::clone(flow), None)).collect();
         rows.extend(gone);
-        // what does not fit is left out, as it is of proxies
+        // rows beyond the limits are left out, as those of proxies are
         let _ = self.sums.take(who, Report { started, is_first, rows, left_out: 0 }, now);
     }
 
-    /// The page that is asked for. Rows of one proxy are those of this control plane: others are told sums.
+    /// Returns the requested page. Rows of one proxy are those of this control plane: others report only sums.
     pub fn page(&mut self, own: &Traffic, question: &TrafficQuestion, now: Timestamp) -> TrafficPage {
         let mut page = match (question.by, &question.chosen.proxy) {
             (By::Proxy, _) => {
@@ -178,7 +180,7 @@ impl Everywhere {
     }
 }
 
-/// All parts that others told.
+/// All parts of other control planes.
 fn told(others: &BTreeMap<Arc<str>, ToldParts>) -> impl Iterator<Item = &ToldPart> + Clone {
     others.values().flat_map(BTreeMap::values).map(|part| &**part)
 }

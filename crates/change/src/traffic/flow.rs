@@ -1,4 +1,4 @@
-//! What connections are counted by.
+//! Flows, the keys of connection counters.
 
 use std::sync::Arc;
 
@@ -6,23 +6,24 @@ use l4::config::Direction;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What connections are counted by: who dials what which way, the policy that decides, and the backend that it chose.
+/// Flow, the key of connection counters: mesh, destination and direction, the policy that decides, and the chosen
+/// backend.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Flow {
-    /// The mesh of the proxies; empty for proxies of a zone.
+    /// Mesh of the proxies; empty: proxies of a zone.
     pub mesh: Arc<str>,
-    /// The policy that decides, as `Kind mesh/name`; `None`: none does, or nothing was decided.
+    /// Policy that decides, as `Kind mesh/name`; `None`: no policy, or nothing was decided.
     pub route: Option<Arc<str>>,
-    /// What clients dial: a `kuma.io/service` value or a service's KRI.
+    /// Destination that clients dial: a `kuma.io/service` value or a service's KRI.
     pub destination: Arc<str>,
-    /// Which way connections flow.
+    /// Direction of the connections.
     pub direction: Way,
-    /// The backendRef in words; `None`: connections that were refused before one was chosen.
+    /// Description of the backendRef; `None`: connections that were refused before one was chosen.
     pub backend: Option<Arc<str>>,
 }
 
-/// Which way connections flow.
+/// Direction of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Way {

@@ -1,4 +1,4 @@
-//! How fast it went in the last quarter of an hour.
+//! Rates of the last quarter of an hour.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -8,16 +8,16 @@ use serde::{Deserialize, Serialize};
 
 use super::Counts;
 
-/// How far samples are apart.
+/// Time between samples.
 pub const STEP: Duration = Duration::from_secs(5);
 
-/// How many samples are kept: 15 minutes.
+/// Number of samples that are kept: 15 minutes.
 pub const SAMPLES: usize = 180;
 
-/// How many steps are looked at for the split that is seen: a minute.
+/// Number of steps that the observed split is computed from: a minute.
 const LATELY: usize = 12;
 
-/// How fast it went in one step, in the second.
+/// Rates of one step, per second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Pace {
@@ -31,17 +31,17 @@ pub struct Pace {
     pub bytes_from_clients: f64,
     /// Bytes to clients.
     pub bytes_to_clients: f64,
-    /// Connections that lived at the end of the step.
+    /// Live connections at the end of the step.
     pub active: u32,
-    /// Those of them that were decided by weights that are no longer in force.
+    /// Live connections that were decided by weights no longer in force.
     pub on_old_weights: u32,
 }
 
 impl Pace {
-    /// That of what was counted in a time.
+    /// Computes the rates of counters over a time.
     pub(super) fn of(counted: &Counts, time: Duration) -> Self {
         let seconds = time.as_secs_f64().max(0.001);
-        // more places than anybody reads would only make answers longer
+        // more digits than anybody reads would only make answers longer
         let each_second = |count: u64| (count as f64 / seconds * 100.0).round() / 100.0;
         Self {
             opened: each_second(counted.opened),
@@ -54,19 +54,19 @@ impl Pace {
         }
     }
 
-    /// Whether nothing happened, and nothing lives.
+    /// Returns `true` if nothing happened, and no connection is live.
     pub(super) fn is_still(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// How fast it went in the last [`SAMPLES`] steps, the oldest first.
+/// Rates of the last [`SAMPLES`] steps, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "Columns", into = "Columns")]
 pub struct History(VecDeque<Pace>);
 
 impl History {
-    /// Every step, the oldest first.
+    /// All steps, oldest first.
     pub fn steps(&self) -> impl ExactSizeIterator<Item = &Pace> {
         self.0.iter()
     }
@@ -82,18 +82,18 @@ impl History {
         self.0.iter().all(Pace::is_still)
     }
 
-    /// How many connections were established in the last [`LATELY`] steps.
+    /// Number of connections established in the last [`LATELY`] steps.
     pub(super) fn lately(&self) -> f64 {
         let paces = self.0.iter().rev().take(LATELY);
         paces.map(|pace| pace.opened * STEP.as_secs_f64()).sum()
     }
 }
 
-/// A history as it travels: column by column, of which those that are all 0 are left out.
+/// Serialized history, by columns; columns that are all 0 are left out.
 #[derive(Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 struct Columns {
-    /// How many steps there are.
+    /// Number of steps.
     steps: usize,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     opened: Vec<f64>,

@@ -1,4 +1,4 @@
-//! What all proxies counted, added up.
+//! Merged counters of all proxies.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,18 +10,18 @@ use plan::ProxyId;
 
 use super::{Counts, Flow, History, Pace, Report, Row, STEP, UnfitReport};
 
-/// How much is kept.
+/// Limits on what is kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     /// Rows of one proxy.
     pub rows_of_proxy: usize,
     /// Rows of all proxies together.
     pub rows: usize,
-    /// Proxies whose beginning is remembered.
+    /// Proxies whose start of counting is remembered.
     pub proxies: usize,
-    /// Flows whose last quarter of an hour is kept; those that come later have none.
+    /// Flows with a history of the last quarter of an hour; later ones have none.
     pub histories: usize,
-    /// How long what a proxy said is kept after it left, and a flow that no proxy has.
+    /// Time to keep the counters of a proxy after it left, and a flow that no proxy has.
     pub memory: Duration,
 }
 
@@ -38,10 +38,10 @@ impl Default for Bounds {
     }
 }
 
-/// What all proxies counted: each for itself, and added up.
+/// Counters of all proxies, each for itself, and merged.
 ///
-/// The sums hold what was counted since this was made: what an older proxy counted before is left out of them, and what a
-/// proxy counted that left stays in them.
+/// The sums contain what was counted since this was created: counts of a proxy from before are left out, and those of a
+/// proxy that left stay in them.
 #[derive(Clone, Debug)]
 pub struct Traffic {
     bounds: Bounds,
@@ -53,42 +53,42 @@ pub struct Traffic {
     histories: usize,
 }
 
-/// What one proxy counted.
+/// Counters of one proxy.
 #[derive(Clone, Debug)]
 pub(super) struct OfProxy {
     started: Timestamp,
-    /// Since when it reports nothing any more; `None`: it reports.
+    /// Time when it stopped reporting; `None`: it reports.
     left: Option<Timestamp>,
-    /// Whether nothing was known of it before the reports that are taken now: then they say what was counted before.
+    /// `true`: nothing was known of it before the present reports, which then contain earlier counts.
     is_new: bool,
     pub(super) left_out: u32,
     pub(super) rows: BTreeMap<Arc<Flow>, Row>,
-    /// The sum of what was counted here.
+    /// Sum of its counters since this was created.
     pub(super) sum: Counts,
     before: Counts,
     pub(super) pace: Pace,
 }
 
-/// One flow over all proxies.
+/// Flow over all proxies.
 #[derive(Clone, Debug, Default)]
 pub struct Merged {
-    /// The share of the backend as a proxy said last; `None`: no route names it any more.
+    /// Share of the backend as last reported by a proxy; `None`: no route names it any more.
     pub wanted: Option<f64>,
-    /// How many proxies that report have it.
+    /// Number of reporting proxies that have it.
     pub proxies: usize,
-    /// What was counted.
+    /// Counters.
     pub counts: Counts,
-    /// How fast it went in the last step.
+    /// Rates of the last step.
     pub pace: Pace,
-    /// The last quarter of an hour; `None`: nothing happened in it, or there are too many flows.
+    /// History of the last quarter of an hour; `None`: nothing happened in it, or there are too many flows.
     pub history: Option<History>,
     before: Counts,
-    /// Since when no proxy has it; `None`: one has.
+    /// Time since which no proxy has it; `None`: at least one has.
     unused: Option<Timestamp>,
 }
 
 impl Traffic {
-    /// Nothing was counted so far.
+    /// Creates empty counters.
     pub fn new(bounds: Bounds, now: Timestamp) -> Self {
         Self {
             bounds,
@@ -101,7 +101,7 @@ impl Traffic {
         }
     }
 
-    /// The sums so far as all that `who` counted.
+    /// Returns the present sums as counters of the single proxy `who`.
     pub(super) fn as_sums_of(&self, who: ProxyId) -> Self {
         let rows: BTreeMap<Arc<Flow>, Row> = self
             .flows
@@ -128,22 +128,22 @@ impl Traffic {
         sums
     }
 
-    /// When counting began here.
+    /// Time when counting began here.
     pub fn since(&self) -> Timestamp {
         self.since
     }
 
-    /// How many proxies report.
+    /// Number of proxies that report.
     pub fn reporting(&self) -> usize {
         self.proxies.values().filter(|it| it.is_reporting()).count()
     }
 
-    /// One flow; `None`: nothing is known of it.
+    /// One flow; `None`: unknown.
     pub fn of(&self, flow: &Flow) -> Option<&Merged> {
         self.flows.get(flow)
     }
 
-    /// The flows of connections for which a policy (`Kind mesh/name`) decides, in a mesh: one for each destination, direction
+    /// Flows of connections that a policy (`Kind mesh/name`) decides, in a mesh: one for each destination, direction
     /// and backend.
     pub fn of_route<'a>(
         &'a self,
@@ -154,10 +154,10 @@ impl Traffic {
         self.flows.iter().filter(move |(flow, _)| ours(flow)).map(|(flow, merged)| (&**flow, merged))
     }
 
-    /// Takes what a proxy says is new.
+    /// Takes the report of a proxy.
     ///
     /// # Errors
-    /// More would be kept than may be. What fits is taken.
+    /// A limit is exceeded. What fits is taken.
     pub fn take(&mut self, proxy: &ProxyId, report: Report, now: Timestamp) -> Result<(), UnfitReport> {
         let Report { started, is_first, rows, left_out } = report;
         if !self.proxies.contains_key(proxy) && self.proxies.len() >= self.bounds.proxies {
@@ -172,10 +172,10 @@ impl Traffic {
             }
         }
         if self.proxies.get(proxy).is_some_and(|known| known.started != started) {
-            // it was started anew: all that it says was counted since
+            // it was restarted: all of its counts are new
             self.forget_rows(proxy, now);
         }
-        // of one that was there before this nobody knows here what it counted when
+        // when an older proxy counted its first report is unknown here
         let is_older = started < self.since;
         let known = self.proxies.entry(proxy.clone()).or_insert_with(|| OfProxy {
             started,
@@ -234,7 +234,7 @@ impl Traffic {
         outcome
     }
 
-    /// Notes that a proxy reports nothing any more. What it counted is kept for a while: it may come back.
+    /// Records that a proxy stopped reporting. Its counters are kept for a while: it may come back.
     pub fn left(&mut self, proxy: &ProxyId, now: Timestamp) {
         let Some(known) = self.proxies.get_mut(proxy).filter(|known| known.left.is_none()) else { return };
         known.left = Some(now);
@@ -247,7 +247,7 @@ impl Traffic {
         }
     }
 
-    /// Notes how fast it went since the last step, and forgets what is over. Does nothing before [`STEP`] has passed.
+    /// Samples the rates since the last step, and forgets what is over. Does nothing before [`STEP`] has passed.
     pub fn step(&mut self, now: Timestamp) {
         let time = Duration::try_from(now - self.stepped).unwrap_or_default();
         if now >= self.stepped && time < STEP {
@@ -276,7 +276,7 @@ impl Traffic {
         for proxy in forgotten {
             self.forget_rows(&proxy, now);
             if let Some(known) = self.proxies.get_mut(&proxy) {
-                // what it says when it comes back was counted who knows when
+                // when it comes back, the time of its counts is unknown
                 known.is_new = true;
             }
         }
@@ -293,7 +293,7 @@ impl Traffic {
 }
 
 impl OfProxy {
-    /// Forgets what it counted of a flow. Whether there was anything.
+    /// Removes the proxy's counters of a flow. Returns `true` if there were any.
     fn forget(&mut self, flow: &Flow, flows: &mut BTreeMap<Arc<Flow>, Merged>, now: Timestamp) -> bool {
         let Some(row) = self.rows.remove(flow) else { return false };
         self.sum.forget_living(&row.counts);
@@ -313,12 +313,12 @@ impl OfProxy {
 }
 
 impl Merged {
-    /// How many connections were established in the last minute, as far as it is remembered.
+    /// Number of connections established in the last minute, as far as it is remembered.
     pub(super) fn lately(&self) -> f64 {
         self.history.as_ref().map_or(0.0, History::lately)
     }
 
-    /// Notes how fast it went. Whether nothing did in all the time that is remembered.
+    /// Samples the rates. Returns `true` if nothing happened in the whole remembered time.
     fn step(&mut self, time: Duration, is_room: bool, histories: &mut usize) -> bool {
         self.pace = Pace::of(&self.counts.since(&self.before), time);
         self.before.clone_from(&self.counts);

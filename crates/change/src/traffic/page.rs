@@ -1,4 +1,4 @@
-//! A page of what was counted, as whoever asks is told it.
+//! Pages of traffic counters, as answers to queries.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,108 +10,109 @@ use serde::{Deserialize, Serialize};
 
 use super::{ConnectTimes, Counts, EARLY_BYTES, EARLY_TIME, Flow, History, Merged, Pace, STEP, Traffic, Way};
 
-/// What is asked about traffic.
+/// Query of traffic counters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrafficQuestion {
-    /// What a row is.
+    /// Meaning of a row.
     pub by: By,
-    /// What is told, of what there is.
+    /// Selection of rows.
     pub chosen: Chosen,
-    /// Whether the busiest come first, instead of the first by name.
+    /// `true`: the busiest rows come first, instead of the first by name.
     pub busiest_first: bool,
-    /// Whether the last quarter of an hour is told too.
+    /// `true`: rows have their history of the last quarter of an hour.
     pub with_history: bool,
-    /// The first row that is told.
+    /// Index of the first row of the page.
     pub offset: usize,
-    /// How many are told; 0: they are counted only.
+    /// Number of rows on a page; 0: only the total.
     pub size: usize,
 }
 
-/// What a row is.
+/// Meaning of a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum By {
-    /// A flow over all proxies; of one proxy, if it is chosen.
+    /// Flow over all proxies; of one proxy, if it is selected.
     #[default]
     Flow,
-    /// A proxy over all its flows.
+    /// Proxy over all its flows.
     Proxy,
 }
 
-/// Which rows are told; what is absent leaves none out.
+/// Selection of rows; an absent criterion excludes none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Chosen {
-    /// Those in this mesh.
+    /// Mesh of the rows.
     pub mesh: Option<String>,
-    /// Those for which one of these policies decides, as `Kind mesh/name`; none: whatever decides.
+    /// Policies that decide, as `Kind mesh/name`; empty: any.
     pub routes: BTreeSet<String>,
-    /// Those to this destination.
+    /// Destination.
     pub destination: Option<String>,
-    /// Those of this proxy.
+    /// Proxy.
     pub proxy: Option<ProxyId>,
-    /// Those in whose policy, destination, backend or proxy this stands.
+    /// Text contained in the policy, destination, backend or proxy.
     pub text: Option<String>,
 }
 
-/// A page of what was counted.
+/// Page of traffic counters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TrafficPage {
-    /// When counting began here.
+    /// Time when counting began here.
     pub since: Timestamp,
-    /// When this was said.
+    /// Time of the answer.
     pub at: Timestamp,
-    /// How far the samples of a history are apart, in seconds.
+    /// Time between the samples of a history, in seconds.
     pub step_seconds: u64,
-    /// A reset is early while fewer bytes than this were sent to the client …
+    /// Limit of an early reset: fewer bytes than this were sent to the client …
     pub early_bytes: u64,
-    /// … or in the first so many seconds.
+    /// … or the connection was younger than this, in seconds.
     pub early_seconds: u64,
-    /// The upper bounds of connect times, in microseconds.
+    /// Upper bounds of connect times, in microseconds.
     pub connect_time_bounds_us: Vec<u64>,
-    /// How many proxies report, to any of the control planes. Others are not attached, or are Envoy, which says nothing about it.
+    /// Number of proxies that report, to any of the control planes. Others are not attached, or are Envoy, which
+    /// reports no traffic.
     pub reporting: usize,
-    /// How many control planes on a store have told what is added up here, this one included. What others told is at most a few
-    /// seconds old.
+    /// Number of control planes on a store whose counters are included, with this one. Reports of others are at most a
+    /// few seconds old.
     #[serde(default)]
     pub control_planes: usize,
-    /// How many rows there are, on all pages.
+    /// Number of rows, on all pages.
     pub total: usize,
-    /// The rows.
+    /// Rows of the page.
     pub items: Vec<TrafficRow>,
 }
 
-/// One row.
+/// Row of a page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TrafficRow {
-    /// What it is counted by; absent: all flows of the proxy.
+    /// Flow; absent: all flows of the proxy.
     #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
     pub flow: Option<Flow>,
-    /// The proxy; absent: all of them.
+    /// Proxy; absent: all proxies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub proxy: Option<ProxyId>,
-    /// How many proxies have such connections.
+    /// Number of proxies that have such connections.
     pub proxies: usize,
-    /// The share of the backend by weight, 0 to 1, as a proxy said last; absent: no route names it any more.
+    /// Share of the backend by weight, 0 to 1, as last reported by a proxy; absent: no route names it any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wanted: Option<f64>,
-    /// The share of the backend as it is seen, 0 to 1: of the connections of the last minute to all backends of the same split,
-    /// and where there were none of those that live. Absent: there are neither, or it is not known for this row.
+    /// Observed share of the backend, 0 to 1: of the connections of the last minute to all backends of the same split,
+    /// or else of the live ones. Absent: there are neither, or it is not known for this row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<f64>,
-    /// What was counted: of one proxy since it was started, of all since counting began here.
+    /// Counters: of one proxy since it was started, of all since counting began here.
     pub counts: Counts,
-    /// How fast it went in the last step; absent: that is known of all proxies together only.
+    /// Rates of the last step; absent: known only for all proxies together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pace: Option<Pace>,
-    /// The last quarter of an hour, if it was asked for and is known.
+    /// History of the last quarter of an hour, if it was requested and is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<History>,
 }
 
 impl TrafficRow {
-    /// All flows of one proxy, which reports or has left.
+    /// Row of all flows of one proxy, which reports or has left.
     pub(super) fn of_proxy(proxy: ProxyId, reports: bool, counts: Counts, pace: Pace) -> Self {
         Self {
             flow: None,
@@ -148,12 +149,12 @@ impl Chosen {
 }
 
 impl Traffic {
-    /// The page that is asked for.
+    /// Returns the requested page.
     pub fn page(&self, question: &TrafficQuestion, now: Timestamp) -> TrafficPage {
         self.page_beside(Vec::new(), question, now)
     }
 
-    /// The same, with rows of proxies of others.
+    /// Returns the requested page, with rows of proxies of other control planes.
     pub(super) fn page_beside(
         &self,
         others: Vec<TrafficRow>,
@@ -222,7 +223,7 @@ impl Traffic {
         });
         let mut all: Vec<TrafficRow> = own.chain(others).collect();
         all.retain(|row| row.proxy.as_ref().is_some_and(|proxy| question.chosen.has_proxy(proxy)));
-        // one that moved is told by both: who hears of it goes first
+        // a proxy that moved is reported by both control planes: the one that has it now goes first
         all.sort_by(|a, b| a.proxy.cmp(&b.proxy).then(b.proxies.cmp(&a.proxies)));
         all.dedup_by(|next, first| next.proxy == first.proxy);
         if question.busiest_first {
@@ -232,14 +233,14 @@ impl Traffic {
     }
 }
 
-/// What the backends of a split have in common: mesh, policy, destination and direction.
+/// Key of a split, common to its backends: mesh, policy, destination and direction.
 type SplitKey<'a> = (&'a str, Option<&'a str>, &'a str, Way);
 
 fn split_of(flow: &Flow) -> SplitKey<'_> {
     (&flow.mesh, flow.route.as_deref(), &flow.destination, flow.direction)
 }
 
-/// The connections to all backends of a split.
+/// Connections to all backends of a split.
 #[derive(Default)]
 struct Split {
     lately: f64,
@@ -268,7 +269,7 @@ impl Traffic {
     }
 }
 
-/// The busiest first: by connections in the second, then by those that live.
+/// Sort key of the busiest first: by connections per second, then by live ones.
 fn busy(pace: &Pace, counts: &Counts) -> Reverse<(u64, u64, u64)> {
     Reverse(((pace.opened * 1e3) as u64, counts.active, counts.opened))
 }
@@ -335,14 +336,14 @@ mod tests {
         };
         assert_eq!(take(&mut traffic, 0, [0, 0], [0, 0]), [None, None]);
         assert_eq!(take(&mut traffic, 5, [30, 10], [1, 1]), [Some(0.75), Some(0.25)]);
-        // a minute later only those that live are left
+        // a minute later only live connections are left
         let later = (2..20).map(|step| take(&mut traffic, 5 * step, [30, 10], [1, 1])).last().unwrap();
         assert_eq!(later, [Some(0.5), Some(0.5)]);
     }
 
     fn told(question: TrafficQuestion) -> (usize, Vec<u64>) {
         let page = traffic().page(&question, Timestamp::UNIX_EPOCH);
-        // what is said is understood by whoever asked
+        // the serialized page can be parsed again
         let text = serde_json::to_string(&page).unwrap();
         assert_eq!(serde_json::from_str::<TrafficPage>(&text).unwrap(), page);
         (page.total, page.items.iter().map(|row| row.counts.opened).collect())

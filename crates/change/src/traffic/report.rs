@@ -1,4 +1,4 @@
-//! A proxy's report, read: what it may say, and how much of it.
+//! Parser of a proxy's traffic report, with limits on its content.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,48 +11,48 @@ use xds::proto::l4::{self as wire, TrafficReport};
 use super::counts::cause;
 use super::{Causes, ConnectTimes, Counts, Flow};
 
-/// How long a name in a report may be, in bytes.
+/// Limit on the length of a name in a report, in bytes.
 const NAME_BYTES: usize = 1_024;
-/// How many reasons for refusals a row may name.
+/// Limit on the number of causes of refusals in a row.
 const REASONS: usize = 64;
 
-/// What a proxy said is new.
+/// Parsed report of a proxy.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
-    /// When it began to count.
+    /// Time when it began to count.
     pub started: Timestamp,
-    /// Whether it says what was counted before it attached.
+    /// `true`: it contains counts from before the proxy attached.
     pub is_first: bool,
-    /// What is new. `None`: the proxy has forgotten it.
+    /// Changed rows. `None`: the proxy has forgotten it.
     pub rows: Vec<(Flow, Option<Row>)>,
-    /// How many rows there are that it never reports, because there are too many.
+    /// Number of rows that it never reports, because there are too many.
     pub left_out: u32,
 }
 
-/// What a proxy counted of one flow since it began to count.
+/// Counters of a proxy for one flow since it began to count.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Row {
-    /// The share of the backend by weight, 0 to 1; `None`: the route names it no more.
+    /// Share of the backend by weight, 0 to 1; `None`: the route no longer names it.
     pub wanted: Option<f64>,
-    /// What was counted.
+    /// Counters.
     pub counts: Counts,
 }
 
-/// Why a report is not taken.
+/// Reason why a report is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnfitReport {
-    /// It has more rows than a report may.
+    /// It has more rows than are allowed.
     #[error("a report may have {ROWS_AT_ONCE} rows, not {0}")]
     TooManyRows(usize),
-    /// It says something that cannot be.
+    /// A row has impossible values.
     #[error("row {row}: {why}")]
     Row {
-        /// Which one, from 0.
+        /// Index of the row, from 0.
         row: usize,
-        /// In words.
+        /// Reason in words.
         why: &'static str,
     },
-    /// Its beginning is no time.
+    /// Its start of counting is not a valid time.
     #[error("`started_us` is no time")]
     Started,
     /// There are more flows than are kept.
@@ -61,10 +61,10 @@ pub enum UnfitReport {
 }
 
 impl Report {
-    /// Reads what a proxy of a mesh said.
+    /// Parses the report of a proxy of a mesh.
     ///
     /// # Errors
-    /// It is no report that a proxy of ours makes. Nothing of it is taken.
+    /// It is not a report that a proxy of ours makes. Nothing of it is taken.
     pub fn read(mesh: &Arc<str>, report: TrafficReport) -> Result<Self, UnfitReport> {
         let TrafficReport { started_us, is_first, rows, left_out } = report;
         if rows.len() > ROWS_AT_ONCE {
@@ -142,7 +142,7 @@ fn row(mesh: &Arc<str>, row: wire::TrafficRow) -> Result<(Flow, Option<Row>), &'
     Ok((flow, Some(Row { wanted, counts })))
 }
 
-/// Failures to connect, and refusals for other reasons.
+/// Splits refusals into failures to connect, and refusals for other reasons.
 fn causes(refused: Vec<wire::Refused>) -> Result<(Causes, Causes), &'static str> {
     if refused.len() > REASONS || refused.iter().any(|it| it.reason.len() > NAME_BYTES) {
         return Err("`refused` has too many reasons, or too long ones");

@@ -1,10 +1,10 @@
-//! One fixed hash, so that every worker of every proxy, today's and tomorrow's, sends a client the same way.
+//! Fixed hash functions: every worker of every proxy, in every version, sends a client the same way.
 //!
-//! Nothing here is seeded, on purpose: changing a constant moves clients of every sticky route.
+//! Nothing is seeded, on purpose: changing a constant moves clients of every sticky route.
 
 use std::net::IpAddr;
 
-/// Where bytes fall in the space of 2⁶⁴ positions: FNV-1a, then [`mix`].
+/// Hashes bytes to one of 2⁶⁴ positions: FNV-1a, then [`mix`].
 pub fn position(bytes: &[u8]) -> u64 {
     let folded = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
@@ -12,7 +12,7 @@ pub fn position(bytes: &[u8]) -> u64 {
     mix(folded)
 }
 
-/// Where a client's address falls; its port does not count, and an IPv4 address counts the same in both its spellings.
+/// Hashes a client's IP address to a position; an IPv4-mapped IPv6 address counts as the IPv4 address.
 pub fn position_of(client: IpAddr) -> u64 {
     match client.to_canonical() {
         IpAddr::V4(ip) => position(&ip.octets()),
@@ -28,7 +28,7 @@ pub fn mix(number: u64) -> u64 {
     number ^ (number >> 31)
 }
 
-/// Scatters two numbers together; the order counts.
+/// Scatters two numbers together; their order matters.
 pub fn mix_both(first: u64, second: u64) -> u64 {
     mix(mix(first) ^ second)
 }
@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn positions_never_change() {
-        // clients would move with them
+        // a change would move clients
         assert_eq!(position(b""), mix(0xcbf2_9ce4_8422_2325));
         assert_eq!(mix(0), 0xe220_a839_7b1d_cdaf);
         assert_eq!(position_of("10.0.0.1".parse().unwrap()), position_of("::ffff:10.0.0.1".parse().unwrap()));

@@ -1,18 +1,18 @@
-//! The least busy of a few.
+//! Least-connections choice among a few drawn endpoints.
 
 use super::hash::mix_both;
 
-/// Of the `of` endpoints, the one with the fewest connections for its weight among `choices` that are drawn.
+/// Picks, of `of` endpoints, the one with the fewest connections for its weight among `choices` drawn ones.
 ///
-/// `turn` decides who is drawn and who wins among equals; when there are as many choices as endpoints all are looked
-/// at. `busy` tells the connections and the weight of an endpoint. 0 when there are none.
+/// `turn` decides which are drawn and which wins among equals; with as many choices as endpoints all are considered.
+/// `busy` returns the connections and the weight of an endpoint. Returns 0 if there are none.
 pub fn least(turn: u64, of: usize, choices: usize, busy: impl Fn(usize) -> (u32, u32)) -> usize {
     if choices >= of {
         let start = turn.checked_rem(of as u64).unwrap_or(0) as usize;
         return best((0..of).map(|step| (start + step) % of), busy);
     }
     let first = (mix_both(turn, 0) % of as u64) as usize;
-    // each further one is another one than the first
+    // each further one differs from the first
     let others = (1..choices as u64).map(|number| {
         let step = mix_both(turn, number) % (of as u64 - 1) + 1;
         (first + step as usize) % of

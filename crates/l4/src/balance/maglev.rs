@@ -1,30 +1,30 @@
-//! Consistent hashing by a table: one look-up, and shares that are even to within a few entries.
+//! Consistent hashing by a Maglev table: one look-up, and shares that are even to within a few entries.
 
 use std::num::NonZeroU32;
 
 use super::hash::{mix, mix_both};
 
-/// A table of a prime number of entries that the endpoints filled in turns, each in an order of its own.
+/// Maglev table: a prime number of entries, filled by the endpoints in turns, each in an order of its own.
 ///
-/// An endpoint has its share of the entries to within a few; see the tests for the bound. When one goes, the table is
-/// filled anew: its clients are spread over the others, and a few percent of the others' move, too. One that only may
-/// not be used for a while stays in the table: a client that finds it there looks at further entries in an order of
-/// its own, so nobody else moves.
+/// Each endpoint has its share of the entries to within a few; see the tests for the bound. When one is removed, the
+/// table is filled anew: its clients are spread over the others, and a few percent of the others' clients move, too. An
+/// endpoint that is only unusable for a while stays in the table: a client that finds it there looks at further entries
+/// in an order of its own, so no other client moves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Maglev {
-    /// Indices of endpoints; empty when there is none.
+    /// Indices of endpoints; empty if there are none.
     entries: Box<[u32]>,
 }
 
-/// How many entries there are unless the cluster says otherwise; a prime number.
+/// Number of entries of a cluster that sets none; a prime number.
 pub const DEFAULT_TABLE: u32 = 65_537;
-/// The most entries there may be: some 20 MB.
+/// Limit on entries: some 20 MB.
 const LARGEST_TABLE: u32 = 5_000_011;
-/// How many entries a client looks at before it takes the next that will do.
+/// Number of entries a client looks at before it takes the next that may be used.
 const LOOKS: usize = 64;
 
 impl Maglev {
-    /// Takes the key and weight of each endpoint, in their order. `size` is rounded up to a prime number.
+    /// Fills a table for the keys and weights of the endpoints, in their order. `size` is rounded up to a prime number.
     pub fn new(endpoints: &[(u64, NonZeroU32)], size: u32) -> Self {
         let size = next_prime(size.clamp(3, LARGEST_TABLE));
         let Some(heaviest) = endpoints.iter().map(|(_, weight)| u64::from(weight.get())).max() else {
@@ -55,7 +55,7 @@ impl Maglev {
         Self { entries: entries.into() }
     }
 
-    /// The index of the endpoint for a client at `position`, among those that `may`; `None` when none may.
+    /// Index of the endpoint for a client at `position`, among those that `may`; `None`: none may.
     pub fn at(&self, position: u64, may: impl Fn(usize) -> bool) -> Option<usize> {
         let size = self.entries.len() as u64;
         let first = position.checked_rem(size)?;
@@ -68,23 +68,23 @@ impl Maglev {
             .find(|owner| may(*owner))
     }
 
-    /// How many entries there are.
+    /// Number of entries.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there is no entry, and so no endpoint.
+    /// Returns `true` if there are no entries, and so no endpoints.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 }
 
-/// An endpoint that fills entries.
+/// Endpoint that fills entries.
 struct Filler {
     owner: u32,
     key: u64,
     weight: u64,
-    /// One more than the turns it had.
+    /// Number of its turns so far, plus one.
     turns: u64,
     next: u64,
     step: u64,
@@ -97,7 +97,7 @@ impl Filler {
         Self { owner, key, weight, turns: 1, next, step }
     }
 
-    /// Steps round the table, which comes past every entry because its size is prime.
+    /// Steps round the table, which reaches every entry because its size is prime.
     fn take_next_vacant(&mut self, entries: &mut [u32]) {
         let size = entries.len() as u64;
         for _ in 0..size {

@@ -1,4 +1,4 @@
-//! The sticky choice among the backends of a route: a client stays where it is as long as the weights let it.
+//! Sticky choice among the backends of a route: a client keeps its backend as long as the weights allow it.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,8 @@ struct Bidder {
 }
 
 impl Rendezvous {
-    /// Takes the names and weights in the order of the backends. Equal names are told apart by how many came before.
+    /// Prepares the names and weights, in the order of the backends. Equal names are told apart by how many came
+    /// before.
     pub fn new<'a>(backends: impl IntoIterator<Item = (&'a str, u32)>) -> Self {
         let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
         let bidders = backends.into_iter().map(|(name, weight)| {
@@ -33,8 +34,8 @@ impl Rendezvous {
         Self { bidders: bidders.collect() }
     }
 
-    /// The index of the backend for a client at `position`, among those that `may`; `None` when none of them has a
-    /// weight above 0.
+    /// Index of the backend for a client at `position`, among those that `may`; `None`: none of them has a weight above
+    /// 0.
     pub fn choose(&self, position: u64, may: impl Fn(usize) -> bool) -> Option<usize> {
         let mut best: Option<(f64, usize)> = None;
         for (index, bidder) in self.bidders.iter().enumerate() {
@@ -50,8 +51,8 @@ impl Rendezvous {
 }
 
 impl Bidder {
-    /// `weight / -ln(u)` with a `u` between 0 and 1 that the client and the backend have together: the maximum of such
-    /// bids falls on each bidder in proportion to its weight.
+    /// Computes the bid `weight / -ln(u)`, with a `u` between 0 and 1 from client and backend together: the maximum of
+    /// such bids falls on each bidder in proportion to its weight.
     fn bid(&self, position: u64) -> f64 {
         let unit = ((mix_both(self.key, position) >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
         self.weight / -unit.ln()

@@ -7,32 +7,33 @@ use super::hash::mix_both;
 
 /// Points on a circle of 2⁶⁴ positions; a client goes to the owner of the next point after its own position.
 ///
-/// An endpoint has 128 points for each unit of its weight, and where they are depends on the endpoint alone. So an
-/// endpoint that goes, or may not be used, loses its own clients to the others and moves nobody else. When there are
+/// An endpoint has 128 points for each unit of its weight, and their places depend on the endpoint alone. So an
+/// endpoint that is removed or unusable loses its own clients to the others and moves no other client. When there are
 /// too few or too many points for the wanted size, all numbers of points are doubled or halved together; the points
 /// that stay keep their place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ring {
     positions: Box<[u64]>,
-    /// Who owns the point at the same index.
+    /// Owner of the point at the same index.
     owners: Box<[u32]>,
 }
 
-/// The points of an endpoint for each unit of its weight.
+/// Points of an endpoint for each unit of its weight.
 const POINTS: u64 = 128;
 
-/// How many points there may be, unless the cluster says otherwise.
+/// Number of points of a cluster that sets none.
 pub const DEFAULT_RING: RangeInclusive<u32> = 0..=1 << 16;
 
 impl Ring {
-    /// Takes the key and weight of each endpoint, in their order; `size` bounds the points of all together.
+    /// Places the points for the keys and weights of the endpoints, in their order; `size` bounds the points of all
+    /// together.
     pub fn new(endpoints: &[(u64, NonZeroU32)], size: &RangeInclusive<u32>) -> Self {
         let scale = Scale::fitting(endpoints, size);
         let mut points = Vec::new();
         for (owner, (key, weight)) in (0u32..).zip(endpoints) {
             points.extend((0..scale.points(*weight)).map(|number| (mix_both(*key, number), owner)));
         }
-        // owners of equal positions in an order of their own, not of the endpoints
+        // owners of equal positions are ordered independently of the endpoints' order
         points.sort_unstable_by_key(|(position, owner)| {
             (*position, endpoints.get(*owner as usize).map(|(key, _)| *key))
         });
@@ -40,25 +41,25 @@ impl Ring {
         Self { positions: positions.into(), owners: owners.into() }
     }
 
-    /// The index of the endpoint for a client at `position`, among those that `may`; `None` when none may.
+    /// Index of the endpoint for a client at `position`, among those that `may`; `None`: none may.
     pub fn at(&self, position: u64, may: impl Fn(usize) -> bool) -> Option<usize> {
         let next = self.positions.partition_point(|point| *point < position);
         let (before, after) = self.owners.split_at(next);
         after.iter().chain(before).map(|owner| *owner as usize).find(|owner| may(*owner))
     }
 
-    /// How many points there are.
+    /// Number of points.
     pub fn len(&self) -> usize {
         self.positions.len()
     }
 
-    /// Whether there is no point, and so no endpoint.
+    /// Returns `true` if there are no points, and so no endpoints.
     pub fn is_empty(&self) -> bool {
         self.positions.is_empty()
     }
 }
 
-/// The points for a unit of weight: [`POINTS`] times a power of two.
+/// Points for a unit of weight: [`POINTS`] times a power of two.
 #[derive(Clone, Copy)]
 struct Scale {
     doubled: u32,
@@ -80,7 +81,7 @@ impl Scale {
         scale
     }
 
-    /// At least one.
+    /// Number of points of an endpoint, at least one.
     fn points(self, weight: NonZeroU32) -> u64 {
         let points = (u64::from(weight.get()) * POINTS) << self.doubled;
         (points >> self.halved).max(1)
@@ -117,7 +118,7 @@ mod tests {
                 let was = ring.at(client, |_| true).unwrap();
                 let is = ring.at(client, |index| index != gone).unwrap();
                 prop_assert!(was == gone || was == is);
-                // not to be usable and not to be there are the same
+                // unusable and absent endpoints are equivalent
                 let index = without.at(client, |_| true).unwrap();
                 prop_assert_eq!(is, index + usize::from(index >= gone));
             }

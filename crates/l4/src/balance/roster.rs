@@ -1,4 +1,4 @@
-//! Which endpoints of a cluster take connections now, and whose turn it is.
+//! Rosters: the endpoints of a cluster that take connections now, and the order in which they are picked.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -7,14 +7,14 @@ use super::hash::{mix, position};
 use super::{Draw, Maglev, Policy, Ring, Rotation, Split, least};
 use crate::config::Cluster;
 
-/// How an endpoint is, as far as choosing it goes.
+/// State of an endpoint, as far as choosing it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fitness {
-    /// Whether the active checks find it well; always, without any.
+    /// `true`: active health checks find it up, or there are none.
     pub up: bool,
-    /// Whether it is set aside for a while because connections to it failed.
+    /// `true`: ejected for a while because connections to it failed.
     pub ejected: bool,
-    /// How much of its weight counts, in percent: less than 100 while it starts slowly.
+    /// Share of its weight that counts, in percent: less than 100 during its slow start.
     pub warmth: u8,
 }
 
@@ -24,22 +24,22 @@ impl Default for Fitness {
     }
 }
 
-/// How a cluster is.
+/// Condition of a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
-    /// Whoever is usable takes connections.
+    /// Usable endpoints take connections.
     Calm,
-    /// So few are usable that health is not believed: all take connections.
+    /// Panic: so few endpoints are usable that health is ignored, and all take connections.
     Panic,
-    /// Nobody takes connections.
+    /// No endpoint takes connections.
     Down,
 }
 
 impl Condition {
-    /// All of them.
+    /// All conditions.
     pub const ALL: [Self; 3] = [Self::Calm, Self::Panic, Self::Down];
 
-    /// In a word, as metrics and the admin server say it.
+    /// Name in metrics and the admin server.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Calm => "calm",
@@ -49,7 +49,7 @@ impl Condition {
     }
 }
 
-/// Hash tables of each priority of a cluster. They know no health: making them costs something, and need be done only
+/// Hash tables of each priority of a cluster. They are independent of health: building them is costly, and needed only
 /// when endpoints come or go.
 #[derive(Clone, Debug, Default)]
 pub struct Tables(Vec<Table>);
@@ -61,7 +61,7 @@ enum Table {
 }
 
 impl Tables {
-    /// The tables that a cluster's policy needs, if any.
+    /// Builds the tables that a cluster's policy needs, if any.
     pub fn new(cluster: &Cluster) -> Self {
         let endpoints = |tier: &std::ops::Range<usize>| -> Vec<(u64, NonZeroU32)> {
             let endpoints = cluster.endpoints.get(tier.clone()).unwrap_or_default();
@@ -83,38 +83,38 @@ impl Tables {
     }
 }
 
-/// The endpoints of a cluster that take connections at one moment, in the order in which to try them. Immutable;
-/// replaced when the health of an endpoint changes.
+/// Endpoints of a cluster that take connections at one moment, in the order in which to try them. Immutable; replaced
+/// when the health of an endpoint changes.
 #[derive(Clone, Debug)]
 pub struct Roster {
-    /// Indices of endpoints: first those of the priority that carries, then those of the others.
+    /// Indices of endpoints: first those of the active priority, then those of the others.
     order: Box<[u32]>,
-    /// How many of `order` are of the priority that carries.
+    /// Number of endpoints in `order` that are of the active priority.
     first: usize,
-    /// The weights of those.
+    /// Weights of the endpoints of the active priority.
     weights: Box<[u32]>,
     chooser: Chooser,
     condition: Condition,
     usable: usize,
 }
 
-/// By which rule a roster picks, for whoever picks without it.
+/// Rule by which a roster picks, for callers that pick without it.
 #[derive(Clone, Copy, Debug)]
 pub enum Rule<'a> {
-    /// By turns.
+    /// Round-robin.
     Turns(&'a Rotation),
-    /// By the weights, each turn scattered to a draw by [`mix`](super::hash::mix).
+    /// Random by weight, each turn scattered to a draw by [`mix`](super::hash::mix).
     Chance(&'a Split),
-    /// The one with the fewest connections for its weight of so many that are drawn: see [`least`].
+    /// Fewest connections for its weight among drawn endpoints: see [`least`].
     Load {
-        /// How many are drawn.
+        /// Number of drawn endpoints.
         choices: usize,
-        /// The weights.
+        /// Weights of the endpoints.
         weights: &'a [u32],
     },
-    /// By the client's address.
+    /// Hash of the client's address.
     Client,
-    /// Nobody is picked.
+    /// No endpoint to pick.
     Nobody,
 }
 
@@ -123,20 +123,20 @@ enum Chooser {
     Turns(Rotation),
     Random(Split),
     Least(usize),
-    /// The place in `order` of each endpoint of the priority that carries; `u32::MAX` for one that is not usable.
+    /// Place in `order` of each endpoint of the active priority; `u32::MAX` for one that is not usable.
     Table(Table, Box<[u32]>),
 }
 
 impl Roster {
-    /// Draws up the list from the health of the endpoints, in their order; those that are missing are well.
+    /// Builds the roster from the state of the endpoints, in their order; missing ones count as healthy.
     ///
-    /// The lowest priority of which enough endpoints are usable carries (see [`Cluster::failover_threshold`]); if
-    /// there is none, the one with the largest usable share. When fewer than [`Cluster::panic_threshold`] of it are
-    /// usable, and no other priority is better off, all of its endpoints are used, or none.
+    /// The lowest priority with enough usable endpoints is active (see [`Cluster::failover_threshold`]); if there is
+    /// none, the one with the largest usable share. When fewer than [`Cluster::panic_threshold`] of it are usable, and
+    /// no other priority is better off, all of its endpoints are used, or none.
     pub fn new(cluster: &Cluster, tables: &Tables, fitness: &[Fitness]) -> Self {
         let of = |index: usize| fitness.get(index).copied().unwrap_or_default();
         let all = || 0..cluster.endpoints.len();
-        // who is set aside comes back when nobody else is left
+        // ejected endpoints return when no other is left
         let someone = all().any(|index| of(index).up && !of(index).ejected);
         let usable = |index: &usize| of(*index).up && !(of(*index).ejected && someone);
         let levels: Vec<Level> = (0..cluster.tiers.len())
@@ -170,7 +170,7 @@ impl Roster {
         Self { order, first: first.len(), weights, chooser, condition, usable }
     }
 
-    /// A list of a cluster whose endpoints are all well.
+    /// Builds the roster of a cluster whose endpoints are all healthy.
     pub fn of_all(cluster: &Cluster) -> Self {
         Self::new(cluster, &Tables::new(cluster), &[])
     }
@@ -186,12 +186,12 @@ impl Roster {
         }
     }
 
-    /// How the cluster is.
+    /// Condition of the cluster.
     pub fn condition(&self) -> Condition {
         self.condition
     }
 
-    /// By which rule the endpoint to try first is picked, among the first [`Roster::first`] of [`Roster::walk`] from 0.
+    /// Rule that picks the endpoint to try first, among the first [`Roster::first`] of [`Roster::walk`] from 0.
     pub fn rule(&self) -> Rule<'_> {
         match &self.chooser {
             _ if self.first == 0 => Rule::Nobody,
@@ -202,10 +202,11 @@ impl Roster {
         }
     }
 
-    /// The place in the list of the endpoint to try first: below [`Roster::first`], or 0 when the list is empty.
+    /// Picks the place in the roster of the endpoint to try first: below [`Roster::first`], or 0 when the roster is
+    /// empty.
     ///
-    /// `turn` counts connections, `client` is a [`position_of`](super::hash::position_of) its address, and `load`
-    /// tells how many connections an endpoint (by its index in the cluster) has.
+    /// `turn` counts connections, `client` is the [`position_of`](super::hash::position_of) its address, and `load`
+    /// returns the number of connections of an endpoint (by its index in the cluster).
     pub fn pick(&self, turn: u64, client: u64, load: impl Fn(usize) -> u32) -> usize {
         match &self.chooser {
             Chooser::Turns(rotation) => rotation.at(turn),
@@ -225,8 +226,8 @@ impl Roster {
         }
     }
 
-    /// The indices of endpoints in the order in which to try them, beginning at a place from [`Roster::pick`]: round
-    /// the priority that carries, then through the others.
+    /// Indices of endpoints in the order in which to try them, beginning at a place from [`Roster::pick`]: round the
+    /// active priority, then through the others.
     pub fn walk(&self, start: usize) -> impl Iterator<Item = usize> {
         let carrying = self.order.get(..self.first).unwrap_or_default();
         let rest = self.order.get(self.first..).unwrap_or_default();
@@ -234,18 +235,18 @@ impl Roster {
         after.iter().chain(before).chain(rest).map(|index| *index as usize)
     }
 
-    /// How many endpoints of all priorities are usable.
+    /// Number of usable endpoints of all priorities.
     pub fn usable(&self) -> usize {
         self.usable
     }
 
-    /// How many endpoints of the priority that carries take connections.
+    /// Number of endpoints of the active priority that take connections.
     pub fn first(&self) -> usize {
         self.first
     }
 }
 
-/// The endpoints of one priority.
+/// Endpoints of one priority.
 struct Level {
     tier: usize,
     range: std::ops::Range<usize>,
@@ -257,7 +258,7 @@ impl Level {
         Self { tier, usable: range.clone().filter(usable).collect(), range }
     }
 
-    /// Whether somebody is usable, and at least so many percent.
+    /// Returns `true` if an endpoint is usable, and at least this percentage of them.
     fn has_at_least(&self, percent: u8) -> bool {
         !self.usable.is_empty() && self.usable.len() * 100 >= self.range.len() * usize::from(percent)
     }
@@ -267,7 +268,7 @@ fn carrying(levels: &[Level], threshold: u8) -> Option<&Level> {
     let enough = levels.iter().find(|level| level.has_at_least(threshold));
     enough.or_else(|| {
         let some = levels.iter().filter(|level| !level.usable.is_empty());
-        // of equal shares the first
+        // the first of equal shares
         some.rev().max_by(|a, b| {
             let crosswise = |a: &Level, b: &Level| a.usable.len() * b.range.len();
             crosswise(a, b).cmp(&crosswise(b, a))
@@ -275,7 +276,7 @@ fn carrying(levels: &[Level], threshold: u8) -> Option<&Level> {
     })
 }
 
-/// The weights of endpoints, in percent of a unit when one of them starts slowly.
+/// Weights of endpoints, in percent of a unit if one of them is in slow start.
 fn weights(cluster: &Cluster, endpoints: &[usize], of: impl Fn(usize) -> Fitness) -> Box<[u32]> {
     let weight = |index: usize| cluster.endpoints.get(index).map_or(1, |endpoint| endpoint.weight.get());
     if endpoints.iter().all(|index| of(*index).warmth >= 100) {

@@ -1,21 +1,21 @@
-//! Taking turns among the endpoints of one priority.
+//! Weighted round-robin among the endpoints of one priority.
 
 use std::num::NonZeroU32;
 
-/// A weighted round robin as arithmetic: turn number in, endpoint out.
+/// Weighted round-robin as arithmetic: turn number in, endpoint out.
 ///
-/// In every run of as many turns as the weights sum up to (after division by what they have in common) each endpoint
-/// comes exactly as often as its weight says, spread over the run; equal weights take strict turns.
+/// In every run of as many turns as the sum of weights (after division by their common divisor) each endpoint comes
+/// exactly as often as its weight says, spread over the run; equal weights alternate strictly.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rotation {
-    /// Where each endpoint's interval ends: the running sum of weights.
+    /// End of each endpoint's interval: the running sum of weights.
     ends: Vec<u64>,
-    /// Prime to the sum and near its golden section, so that neighbours in time are far apart.
+    /// Step between turns: prime to the sum and near its golden section, so that consecutive turns are far apart.
     stride: u64,
 }
 
 impl Rotation {
-    /// Takes the weights in the order of the endpoints.
+    /// Prepares the weights, in the order of the endpoints.
     pub fn new(weights: impl IntoIterator<Item = NonZeroU32>) -> Self {
         let weights: Vec<u64> = weights.into_iter().map(|weight| u64::from(weight.get())).collect();
         let common = weights.iter().copied().fold(0, greatest_common_divisor).max(1);
@@ -30,27 +30,27 @@ impl Rotation {
         Self { ends, stride }
     }
 
-    /// How many endpoints take turns.
+    /// Number of endpoints.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Whether there is nobody to take a turn.
+    /// Returns `true` if there are no endpoints.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// Where each endpoint's interval ends, in the order of the endpoints: the running sum of weights.
+    /// End of each endpoint's interval, in the order of the endpoints: the running sum of weights.
     pub fn ends(&self) -> &[u64] {
         &self.ends
     }
 
-    /// How far turns that follow each other are apart, round the sum of weights.
+    /// Distance between consecutive turns, modulo the sum of weights.
     pub fn stride(&self) -> u64 {
         self.stride
     }
 
-    /// Whose turn it is: an index below [`Rotation::len`]; 0 when empty.
+    /// Index of the endpoint whose turn it is, below [`Rotation::len`]; 0 if empty.
     pub fn at(&self, turn: u64) -> usize {
         let total = self.ends.last().copied().unwrap_or(1);
         let position = u128::from(turn % total) * u128::from(self.stride) % u128::from(total);
@@ -79,7 +79,7 @@ mod tests {
             let common = weights.iter().fold(0, |a, b| greatest_common_divisor(a, u64::from(*b)));
             let total = weights.iter().map(|weight| u64::from(*weight)).sum::<u64>() / common;
             let mut seen = vec![0u64; weights.len()];
-            // a round must not straddle the place where turn numbers wrap; that happens once in 2^64 turns
+            // a round must not span the wrap of turn numbers, which happens once in 2^64 turns
             for turn in start..start + total {
                 seen[rotation.at(turn)] += 1;
             }

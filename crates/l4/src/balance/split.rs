@@ -1,33 +1,33 @@
-//! The weighted choice among the backends of a route.
+//! Weighted choice among the backends of a route.
 
 use std::fmt;
 use std::ops::Range;
 
-/// A position between 0 (inclusive) and 1 (exclusive), in units of 2⁻⁶⁴: it decides which backend is chosen.
+/// Position between 0 (inclusive) and 1 (exclusive), in units of 2⁻⁶⁴: it decides which backend is chosen.
 ///
-/// A draw and the weights say everything: [`Split::choose`] can be repeated from what the connection log holds.
+/// Draw and weights determine the choice: [`Split::choose`] can be repeated from the connection log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Draw(pub u64);
 
 impl Draw {
-    /// The draw as a part of all draws, from 0 to 1: for people, not for choosing.
+    /// Draw as a fraction from 0 to 1: for display, not for choosing.
     pub fn fraction(self) -> f64 {
         self.0 as f64 / 2f64.powi(64)
     }
 }
 
 impl fmt::Display for Draw {
-    /// Sixteen hexadecimal digits: exact, and of one width.
+    /// Sixteen hexadecimal digits: exact, and of constant width.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)
     }
 }
 
-/// Draws one after another, spread evenly: a golden-ratio walk round the circle.
+/// Sequence of evenly spread draws: a golden-ratio walk round the circle.
 ///
-/// Of any run of consecutive draws each interval gets its share within about two, in every run, at every scale; so a
-/// split is smooth in the short and exact in the long run. It knows no weights: those may change at any time without
-/// disturbing it. Different starts make different workers and listeners walk out of step.
+/// In any run of consecutive draws each interval gets its share within about two, at every scale; so a split is smooth
+/// in the short and exact in the long run. It is independent of weights, which may change at any time without
+/// disturbing it. Different starts keep workers and listeners out of step.
 #[derive(Clone, Debug)]
 pub struct Draws(u64);
 
@@ -35,12 +35,12 @@ impl Draws {
     /// 2⁶⁴ divided by the golden ratio, made odd: the step that keeps any number of draws farthest apart.
     const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
-    /// Draws that begin at `start`.
+    /// Creates a sequence that begins at `start`.
     pub fn starting_at(start: u64) -> Self {
         Self(start)
     }
 
-    /// The draw that comes next.
+    /// Returns the next draw.
     pub fn next_draw(&mut self) -> Draw {
         let draw = Draw(self.0);
         self.0 = self.0.wrapping_add(Self::STEP);
@@ -48,15 +48,15 @@ impl Draws {
     }
 }
 
-/// The weights of a route's backends, ready for choosing.
+/// Weights of a route's backends, prepared for the choice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Split {
-    /// Where each backend's interval ends: the running sum of weights.
+    /// End of each backend's interval: the running sum of weights.
     ends: Vec<u64>,
 }
 
 impl Split {
-    /// Takes the weights in the order of the backends.
+    /// Prepares the weights, in the order of the backends.
     pub fn new(weights: impl IntoIterator<Item = u32>) -> Self {
         let running_sum = |sum: &mut u64, weight: u32| {
             *sum = sum.saturating_add(weight.into());
@@ -65,12 +65,12 @@ impl Split {
         Self { ends: weights.into_iter().scan(0, running_sum).collect() }
     }
 
-    /// The sum of the weights.
+    /// Sum of the weights.
     pub fn total(&self) -> u64 {
         self.ends.last().copied().unwrap_or(0)
     }
 
-    /// The index of the backend that a draw falls on; `None` when no backend has a weight above 0.
+    /// Index of the backend that a draw falls on; `None`: no backend has a weight above 0.
     pub fn choose(&self, Draw(draw): Draw) -> Option<usize> {
         let total = self.total();
         if total == 0 {
@@ -80,14 +80,14 @@ impl Split {
         Some(self.ends.partition_point(|end| u128::from(*end) <= position))
     }
 
-    /// The index of the backend that takes a draw which fell on `first`, among others that `may`: they share what is
-    /// not theirs by their weights, and as evenly over time as their own. `None` when no other has a weight above 0.
+    /// Index of the backend that takes a draw which fell on `first`, among others that `may`: they share these draws by
+    /// their weights, and as evenly over time as their own. `None`: no other has a weight above 0.
     pub fn instead_of(&self, first: usize, Draw(draw): Draw, may: impl Fn(usize) -> bool) -> Option<usize> {
         let may = |index: &usize| *index != first && may(*index) && self.weight(*index) > 0;
         let others = || (0..self.ends.len()).filter(may);
         let total: u128 = others().map(|index| u128::from(self.weight(index))).sum();
         let width = u128::from(self.weight(first));
-        // how far into the interval of the first the draw is, as a draw again
+        // position of the draw in the interval of the first, scaled to a draw again
         let start = u128::from(self.ends.get(first).copied().unwrap_or(0)) - width;
         let within = (u128::from(draw) * u128::from(self.total())).wrapping_sub(start << 64);
         let within = within.checked_div(width)?.min(u64::MAX.into());
@@ -100,14 +100,14 @@ impl Split {
         })
     }
 
-    /// Which draws fall on a backend, as parts of all draws from 0 to 1: for people, not for choosing. `None`: no backend
-    /// has a weight above 0, or there is no such backend.
+    /// Interval of draws that fall on a backend, as fractions from 0 to 1: for display, not for choosing. `None`: no
+    /// backend has a weight above 0, or there is no such backend.
     pub fn interval(&self, index: usize) -> Option<Range<f64>> {
         let (end, total) = (*self.ends.get(index)? as f64, self.total() as f64);
         (total > 0.0).then(|| (end - self.weight(index) as f64) / total..end / total)
     }
 
-    /// The weight of a backend; 0 when there is none.
+    /// Weight of a backend; 0 if there is none.
     pub fn weight(&self, index: usize) -> u64 {
         let end = self.ends.get(index).copied().unwrap_or(0);
         let start = index.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);

@@ -1,4 +1,4 @@
-//! How connections come to a listener.
+//! Arrival of connections at a listener: over a socket of its own, or redirected by the kernel.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -6,20 +6,20 @@ use std::num::NonZeroU16;
 
 use super::Network;
 
-/// How connections come to a listener.
+/// Way in which connections arrive at a listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Arrival {
-    /// Its address is opened.
+    /// Own socket, bound to the listener's address.
     Opened,
-    /// It is not opened: connections to these destinations come to it that the kernel redirects to a listener of the same
-    /// proxy and direction.
+    /// No socket of its own: the kernel redirects connections with these original destinations to a redirected listener
+    /// of the same proxy and direction, which hands them over.
     Captured(Destinations),
-    /// Its address is opened, and the kernel redirects connections there. Those that no captured listener is for are its own.
+    /// Own socket, to which the kernel redirects connections. Those without a captured listener stay here.
     Redirected,
 }
 
 impl Arrival {
-    /// Whether an address is opened for it.
+    /// Returns `true` if a socket is bound for it.
     pub fn is_opened(&self) -> bool {
         match self {
             Self::Opened | Self::Redirected => true,
@@ -28,7 +28,7 @@ impl Arrival {
     }
 }
 
-/// The original destinations that a captured listener is for.
+/// Set of original destinations of a captured listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Destinations {
     network: Network,
@@ -36,24 +36,24 @@ pub struct Destinations {
 }
 
 impl Destinations {
-    /// Those whose first `prefix` bits are those of `network`, with a port, or with any; `None`: an address has not so many
-    /// bits.
+    /// Destinations whose first `prefix` bits are those of `network`, with this port or, for `None`, any port. Returns
+    /// `None` if `prefix` is longer than the address.
     pub fn new(network: IpAddr, prefix: u8, port: Option<NonZeroU16>) -> Option<Self> {
         Some(Self { network: Network::new(network, prefix)?, port })
     }
 
-    /// Whether a destination is one of them.
+    /// Returns `true` if the set contains a destination.
     pub fn contain(&self, destination: SocketAddr) -> bool {
         let port = self.port.is_none_or(|port| port.get() == destination.port());
         port && self.network.contains(destination.ip())
     }
 
-    /// The only one of them; `None`: there are several.
+    /// Sole destination of the set; `None`: there are several.
     pub(crate) fn only(&self) -> Option<SocketAddr> {
         Some(SocketAddr::new(self.network.only()?, self.port?.get()))
     }
 
-    /// Greater fits better: a port before any port, then the longer prefix.
+    /// Specificity, greater is more specific: a port before any port, then the longer prefix.
     pub(crate) fn specificity(&self) -> (bool, u8) {
         (self.port.is_some(), self.network.prefix())
     }

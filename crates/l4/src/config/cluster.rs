@@ -1,4 +1,4 @@
-//! The destination behind a backend: its endpoints, and how they are chosen, watched, limited and dialled.
+//! Clusters, the destinations behind backends: endpoints, and their balancing, health, limits and connection settings.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -11,54 +11,55 @@ use super::{DEFAULT_CONNECT_TIMEOUT, DialTls};
 use crate::balance::Policy;
 use crate::proxy_protocol::Version;
 
-/// Below this share of usable endpoints, in percent, health is not believed, unless the cluster says otherwise.
+/// Default panic threshold: share of usable endpoints, in percent, below which health is ignored.
 pub const DEFAULT_PANIC_THRESHOLD: u8 = 50;
 
-/// Endpoints that offer the same destination.
+/// Endpoints that offer the same destination, with the settings of connections to them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cluster {
-    /// Unique in its proxy.
+    /// Name, unique in its proxy.
     pub name: Arc<str>,
-    /// How long establishing a connection to one endpoint may take.
+    /// Connect timeout of one endpoint.
     pub connect_timeout: Duration,
-    /// Why this proxy cannot dial the endpoints, in words; `None`: it can.
+    /// Reason why this proxy cannot dial the endpoints, in words; `None`: it can.
     pub undialable: Option<Arc<str>>,
-    /// The endpoints, those of the lowest priority first.
+    /// Endpoints, sorted by priority, lowest first.
     pub endpoints: Vec<Endpoint>,
     /// Runs of `endpoints` with equal priority, lowest first.
     pub tiers: Vec<Tier>,
-    /// How one of the endpoints of a priority is chosen.
+    /// Load-balancing policy within a priority.
     pub policy: Policy,
-    /// How long the share of an endpoint that is new, or well again, grows up to its weight; `None`: it has it at once.
+    /// Time over which the share of a new or recovered endpoint grows to its weight; `None`: full share at once.
     pub slow_start: Option<Duration>,
-    /// How many connections to its endpoints may live at once; `None`: no limit.
+    /// Limit on live connections to its endpoints; `None`: no limit.
     pub max_connections: Option<NonZeroU32>,
-    /// How many connections to its endpoints may be on the way to being established; `None`: no limit.
+    /// Limit on pending connections (connects under way) to its endpoints; `None`: no limit.
     pub max_pending: Option<NonZeroU32>,
-    /// How its endpoints are checked; `None`: they are not, and count as well.
+    /// Active health check of its endpoints; `None`: no checks, endpoints count as healthy.
     pub health_check: Option<HealthCheck>,
-    /// When an endpoint that fails connections is left out for a while; `None`: never.
+    /// Outlier detection, which ejects endpoints that fail connections; `None`: off.
     pub outlier: Option<OutlierDetection>,
-    /// A priority is left for the next one when fewer of its endpoints are usable, in percent; 0: when none is.
+    /// Share of usable endpoints of a priority, in percent, below which the next priority takes over; 0: only when none
+    /// is usable.
     pub failover_threshold: u8,
-    /// Below this share of usable endpoints, in percent, health is not believed and all are used; 0: it always is.
+    /// Share of usable endpoints, in percent, below which health is ignored and all endpoints are used; 0: never.
     pub panic_threshold: u8,
-    /// Refuses connections below the panic threshold instead.
+    /// `true`: connections are refused below the panic threshold.
     pub fail_on_panic: bool,
-    /// The PROXY protocol header that every connection begins with; `None`: none.
+    /// PROXY protocol version of the header that every connection begins with; `None`: no header.
     pub proxy_protocol: Option<Version>,
     /// TCP keepalive on connections to the endpoints; `None`: off.
     pub keepalive: Option<Keepalive>,
-    /// How long sent bytes may stay unacknowledged (`TCP_USER_TIMEOUT`); `None`: as the kernel has it.
+    /// Limit on the time that sent bytes stay unacknowledged (`TCP_USER_TIMEOUT`); `None`: kernel default.
     pub user_timeout: Option<Duration>,
-    /// TLS that connections to the endpoints begin with; `None`: none.
+    /// TLS of connections to the endpoints; `None`: plaintext.
     pub tls: Option<DialTls>,
-    /// The address that is dialled from, so that the kernel does not redirect it again; `None`: as the kernel has it.
+    /// Source address of connections, which exempts them from the kernel's redirection; `None`: chosen by the kernel.
     pub source: Option<IpAddr>,
 }
 
 impl Cluster {
-    /// A cluster with these endpoints, and everything else as it is when nobody says anything.
+    /// Creates a cluster with these endpoints and default settings.
     pub fn new(name: impl Into<Arc<str>>, mut endpoints: Vec<Endpoint>) -> Self {
         endpoints.sort_by_key(|endpoint| endpoint.priority);
         Self {
@@ -95,72 +96,72 @@ fn tiers(endpoints: &[Endpoint]) -> Vec<Tier> {
     runs.collect()
 }
 
-/// TCP keepalive. What is `None` is as the kernel has it.
+/// TCP keepalive settings. `None` in a field: kernel default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Keepalive {
-    /// How long nothing arrives until the first probe.
+    /// Idle time before the first probe.
     pub idle: Option<Duration>,
-    /// The time between probes.
+    /// Time between probes.
     pub interval: Option<Duration>,
-    /// How many unanswered probes break the connection.
+    /// Number of unanswered probes after which the connection is broken.
     pub probes: Option<NonZeroU32>,
 }
 
-/// The indices of the endpoints of one priority in [`Cluster::endpoints`].
+/// Range of the endpoints of one priority in [`Cluster::endpoints`].
 pub type Tier = Range<usize>;
 
-/// How endpoints are checked: with connections that the proxy opens itself.
+/// Active health check: connections that the proxy opens itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthCheck {
-    /// The time between two checks of one endpoint.
+    /// Time between two checks of one endpoint.
     pub interval: Duration,
-    /// How long one check may take.
+    /// Timeout of one check.
     pub timeout: Duration,
-    /// An endpoint is down after so many failed checks in a row.
+    /// Number of failed checks in a row after which an endpoint is down.
     pub unhealthy_threshold: NonZeroU32,
-    /// An endpoint is up again after so many good checks in a row.
+    /// Number of successful checks in a row after which an endpoint is up again.
     pub healthy_threshold: NonZeroU32,
-    /// The first check happens at a random time within this.
+    /// Upper bound of the random delay before the first check.
     pub initial_jitter: Duration,
-    /// A random time of up to this is added to each interval.
+    /// Upper bound of the random time added to each interval.
     pub interval_jitter: Duration,
-    /// What is sent once connected; empty: nothing, connecting is the check.
+    /// Bytes to send once connected; empty: nothing, the connect is the check.
     pub send: Arc<[u8]>,
-    /// What must come back: each of these in this order, with anything between them; none: nothing is read.
+    /// Byte strings to expect, in this order, with anything between them; empty: nothing is read.
     pub receive: Vec<Arc<[u8]>>,
 }
 
-/// When an endpoint that fails connections of clients is left out for a while.
+/// Outlier detection: conditions under which an endpoint that fails client connections is ejected for a while.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutlierDetection {
-    /// How often good conduct is rewarded: each such time without an ejection makes the next one shorter by `base`.
+    /// Decay interval: each one without an ejection shortens the endpoint's next ejection by `base`.
     pub interval: Duration,
-    /// How long an endpoint is left out, times the number of times that it was lately.
+    /// Base ejection time, multiplied by the number of recent ejections of the endpoint.
     pub base: Duration,
-    /// How many endpoints of the cluster may be left out at once, in percent. One always may, the last one never.
+    /// Limit on ejected endpoints of the cluster at once, in percent. One may always be ejected, the last one never.
     pub max_percent: u8,
-    /// After so many failures in a row (connects that failed, or resets before the first byte); `None`: failures in a
-    /// row do not count.
+    /// Number of failures in a row (failed connects, or resets before the first byte) that ejects an endpoint; `None`:
+    /// failures in a row do not count.
     pub consecutive: Option<NonZeroU32>,
 }
 
-/// One address that takes connections.
+/// Endpoint: one address that takes connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Where it is.
+    /// Host.
     pub host: Host,
-    /// Its port.
+    /// Port.
     pub port: u16,
-    /// Its share among the endpoints of the same priority.
+    /// Weight: its share among the endpoints of the same priority.
     pub weight: NonZeroU32,
-    /// Lower is tried first.
+    /// Priority; lower is tried first.
     pub priority: u32,
-    /// The zone; empty when not known.
+    /// Zone; empty: unknown.
     pub zone: Arc<str>,
 }
 
 impl Endpoint {
-    /// Wherever a redirected connection was meant to go.
+    /// Creates the endpoint that stands for the original destination of a redirected connection.
     pub(super) fn original() -> Self {
         Self { host: Host::Original, port: 0, weight: NonZeroU32::MIN, priority: 0, zone: "".into() }
     }
@@ -176,13 +177,13 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// The host of an endpoint.
+/// Host of an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Host {
-    /// An address.
+    /// IP address.
     Ip(IpAddr),
-    /// A name to resolve, in lower case.
+    /// Host name to resolve, in lower case.
     Name(Arc<str>),
-    /// Wherever a redirected connection was meant to go, port included.
+    /// Original destination of a redirected connection, port included.
     Original,
 }

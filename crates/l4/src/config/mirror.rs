@@ -1,30 +1,32 @@
-//! Where a second copy of what clients send goes.
+//! Mirrors: destinations of a second copy of what clients send.
 
 use std::sync::Arc;
 
 use super::{Origin, Target};
 use crate::balance::Draw;
 
-/// A mirror of the connections of a listener: what clients send is copied to it, and what it answers is thrown away.
+/// Mirror of a listener's connections: client bytes are copied to it, and its answers are discarded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mirror {
-    /// The backendRef in words.
+    /// Description of the backendRef, for humans.
     pub reference: Arc<str>,
-    /// Where copies go.
+    /// Destination of the copies.
     pub target: Target,
-    /// Of how many of 10,000 connections.
+    /// Share of mirrored connections, of 10,000.
     pub of_10_000: u32,
-    /// How many bytes may wait for it, before it is dropped.
+    /// Limit on buffered bytes, after which the copy is dropped.
     pub buffer: usize,
-    /// The policy that asked for it.
+    /// Policy that configured it.
     pub origin: Option<Origin>,
 }
 
 impl Mirror {
-    /// Whether the connection with a draw is mirrored. The same draw chose its backend, and both are told apart: every backend has
-    /// its share of mirrored connections, in any run of connections within a few.
+    /// Returns `true` if the connection with this draw is mirrored. The draw also chose the connection's backend; a
+    /// second step makes both choices independent: every backend has its share of mirrored connections, in any run of
+    /// connections within a few.
     pub fn takes(&self, Draw(draw): Draw) -> bool {
-        /// Makes of the walk of draws, whose step is the golden ratio, a walk in steps of the square root of two.
+        /// Factor that turns the walk of draws, whose step is the golden ratio, into a walk in steps of the square root
+        /// of two.
         const OTHER_STEP: u64 = 0xfa78_16e1_7439_f225;
         let position = (u128::from(draw.wrapping_mul(OTHER_STEP)) * 10_000) >> 64;
         position < u128::from(self.of_10_000)

@@ -5,32 +5,32 @@ use std::net::IpAddr;
 
 use xds::proto::l4;
 
-/// The host names that the proxies of this process dial services by.
+/// Host names by which the proxies of this process dial services.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HostNames(BTreeMap<String, Vec<IpAddr>>);
 
 impl HostNames {
-    /// Where a name leads, sorted; `None`: it is none of these. In lower case, without a dot at its end.
+    /// Addresses of a name, sorted; `None`: unknown name. `name` is in lower case, without a trailing dot.
     pub fn addresses(&self, name: &str) -> Option<&[IpAddr]> {
         self.0.get(name).map(Vec::as_slice)
     }
 
-    /// Whether a name is above one of these, as `mesh.local` is above `redis.mesh.local`.
+    /// Returns `true` if a name is a parent domain of one of these, as `mesh.local` is of `redis.mesh.local`.
     pub fn is_above_some(&self, name: &str) -> bool {
         self.0.keys().any(|known| known.strip_suffix(name).is_some_and(|left| left.ends_with('.')))
     }
 
-    /// How many there are.
+    /// Number of names.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Returns `true` if there are no names.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Takes the names of one more proxy in. What is no address is left out, as it would be where it is dialled.
+    /// Adds the names of one more proxy. Text that is not an address is left out, as it would be where it is dialled.
     pub(super) fn add(&mut self, l4::Names { names }: l4::Names) {
         for l4::HostName { name, addresses } in names {
             let known = self.0.entry(name.to_ascii_lowercase()).or_default();

@@ -1,9 +1,9 @@
-//! Addresses that begin alike.
+//! Networks: sets of addresses with a common prefix.
 
 use std::fmt;
 use std::net::IpAddr;
 
-/// The addresses whose first `prefix` bits are those of an address.
+/// Addresses whose first `prefix` bits are those of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Network {
     address: IpAddr,
@@ -11,7 +11,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// Those whose first `prefix` bits are those of `address`; `None`: an address has not so many bits.
+    /// Network of the first `prefix` bits of `address`; `None`: `prefix` is longer than the address.
     pub fn new(address: IpAddr, prefix: u8) -> Option<Self> {
         let address = match address {
             IpAddr::V4(ip) if prefix <= 32 => IpAddr::V4((ip.to_bits() & upper(32, prefix) as u32).into()),
@@ -21,7 +21,7 @@ impl Network {
         Some(Self { address, prefix })
     }
 
-    /// Whether an address is one of them.
+    /// Returns `true` if an address is in the network.
     pub fn contains(&self, ip: IpAddr) -> bool {
         match (self.address, ip) {
             (IpAddr::V4(network), IpAddr::V4(ip)) => {
@@ -34,7 +34,7 @@ impl Network {
         }
     }
 
-    /// The only one of them; `None`: there are several.
+    /// Sole address of the network; `None`: there are several.
     pub(super) fn only(&self) -> Option<IpAddr> {
         let bits = if self.address.is_ipv4() { 32 } else { 128 };
         (self.prefix == bits).then_some(self.address)
@@ -51,7 +51,7 @@ impl fmt::Display for Network {
     }
 }
 
-/// The upper `prefix` of `bits` bits.
+/// Mask of the upper `prefix` of `bits` bits.
 fn upper(bits: u8, prefix: u8) -> u128 {
     let below = u32::from(bits - prefix);
     u128::MAX.checked_shl(below).unwrap_or(0)

@@ -1,20 +1,20 @@
-//! TLS to services outside the mesh: whom the proxy takes for them, and what it shows.
+//! TLS to services outside the mesh: verification of the service, and the proxy's own certificate.
 
 use std::sync::Arc;
 
 use super::{ClientTls, Identity, NamePattern, TlsLimits};
 
-/// How the endpoints of a cluster are dialled by TLS.
+/// TLS of connections to the endpoints of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DialTls {
-    /// Proxies of the mesh.
+    /// TLS to proxies of the mesh.
     Mesh(ClientTls),
-    /// A service outside of it.
+    /// TLS to a service outside the mesh.
     Outside(OutsideTls),
 }
 
 impl DialTls {
-    /// The server name that an endpoint of a zone is asked for; `None`: none is.
+    /// Server name (SNI) for an endpoint in this zone; `None`: no SNI.
     pub fn server_name_for(&self, zone: &str) -> Option<&str> {
         match self {
             Self::Mesh(tls) => tls.server_name_for(zone),
@@ -22,7 +22,7 @@ impl DialTls {
         }
     }
 
-    /// What has not arrived yet, in words; `None`: all is there.
+    /// Description of credentials that have not arrived yet; `None`: complete.
     pub fn missing(&self) -> Option<&'static str> {
         match self {
             Self::Mesh(tls) => tls.terms.missing(),
@@ -31,63 +31,64 @@ impl DialTls {
     }
 }
 
-/// How a service outside the mesh is dialled by TLS.
+/// TLS to a service outside the mesh.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutsideTls {
-    /// The server name that is asked for; `None`: none is.
+    /// Server name (SNI); `None`: no SNI.
     pub server_name: Option<Arc<str>>,
-    /// What is proven, and how it is spoken.
+    /// Authentication and protocol limits.
     pub terms: OutsideTerms,
 }
 
-/// What is proven in a handshake with a service outside the mesh. Connections of equal terms have all in common but their ends.
+/// Authentication and protocol limits of a handshake with a service outside the mesh. Connections with equal terms
+/// differ only in their ends.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OutsideTerms {
-    /// What this proxy shows when it is asked.
+    /// Client certificate of this proxy.
     pub shows: Shows,
-    /// Whom it takes for the service.
+    /// Verification of the service.
     pub peer: OutsidePeer,
-    /// How it is spoken.
+    /// Limits on protocol versions and cipher suites.
     pub limits: TlsLimits,
 }
 
-/// What a proxy shows to a service outside the mesh.
+/// Client certificate that a proxy presents to a service outside the mesh.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Shows {
-    /// Nothing: whoever asks for a certificate gets none.
+    /// No certificate, even on request.
     Nothing,
-    /// A certificate that has not arrived yet: nobody is talked to.
+    /// A certificate that has not arrived yet: connections are refused.
     Missing,
-    /// This one.
+    /// This certificate.
     Certificate(Arc<Identity>),
 }
 
-/// Whom a proxy takes for a service outside the mesh.
+/// Verification of a service outside the mesh.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OutsidePeer {
-    /// Whoever answers.
+    /// No verification: any peer is accepted.
     Anybody,
-    /// Who has a certificate that is in order.
+    /// Verification of the peer's certificate.
     Certified {
-        /// Who must have signed it.
+        /// Trusted authorities.
         by: Vouching,
-        /// The names one of which it must have; none: any will do.
+        /// Names of which the certificate must have one; empty: any name.
         names: Vec<OutsideName>,
     },
 }
 
-/// Who must have signed the certificate of a service outside the mesh.
+/// Authorities trusted to sign the certificate of a service outside the mesh.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Vouching {
-    /// One whom the host of the proxy believes: in PEM, once that was read.
+    /// Trust store of the host, in PEM; `None`: not read yet.
     Host(Option<Arc<str>>),
-    /// One of these, in PEM.
+    /// These authorities, in PEM.
     These(Arc<str>),
-    /// Those have not arrived yet: nobody is talked to.
+    /// Authorities that have not arrived yet: connections are refused.
     Missing,
 }
 
-/// A set of names of a certificate.
+/// Set of names of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OutsideName {
     /// DNS names.
@@ -97,7 +98,7 @@ pub enum OutsideName {
 }
 
 impl OutsideTerms {
-    /// What has not arrived yet, in words; `None`: all is there.
+    /// Description of credentials that have not arrived yet; `None`: complete.
     pub fn missing(&self) -> Option<&'static str> {
         match (&self.shows, &self.peer) {
             (Shows::Missing, _) => Some("the certificate that is shown to it has not arrived yet"),
@@ -108,7 +109,7 @@ impl OutsideTerms {
         }
     }
 
-    /// The same, where those whom the host believes were read.
+    /// Returns the same terms, with the host's trust store filled in where it is used.
     #[must_use]
     pub fn on_host(&self, believes: Option<&Arc<str>>) -> Self {
         match &self.peer {
@@ -120,7 +121,7 @@ impl OutsideTerms {
         }
     }
 
-    /// Whether it matters whom the host believes.
+    /// Returns `true` if the host's trust store is used.
     pub fn asks_host(&self) -> bool {
         matches!(self.peer, OutsidePeer::Certified { by: Vouching::Host(_), names: _ })
     }

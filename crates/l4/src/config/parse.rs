@@ -1,4 +1,4 @@
-//! L4 messages → [`Config`].
+//! Parser of L4 messages into a [`Config`].
 
 mod cluster;
 mod outside;
@@ -40,7 +40,7 @@ pub(super) fn config(proxies: &[(ProxyName, &ResourceSet)]) -> Result<Config, Pr
 }
 
 fn refuse_shared_addresses(listeners: &[Arc<Listener>], problems: &mut Vec<Problem>) {
-    // what is captured shares its address with nobody of its proxy who is captured, too
+    // captured listeners of one proxy may share an address
     let place = |listener: &Listener| match &listener.arrival {
         Arrival::Opened | Arrival::Redirected => (listener.address, None),
         Arrival::Captured(destinations) => {
@@ -66,7 +66,7 @@ fn refuse_shared_addresses(listeners: &[Arc<Listener>], problems: &mut Vec<Probl
     }
 }
 
-/// Reads the messages of one proxy.
+/// Parser of the messages of one proxy.
 struct Parser<'a> {
     proxy: &'a ProxyName,
     problems: &'a mut Vec<Problem>,
@@ -288,7 +288,7 @@ impl Parser<'_> {
             arrival,
             prefix_length,
             matches,
-            // it needs more than routes
+            // resolved later: it needs more than routes
             mirror: _,
             data_path,
         } = message;
@@ -339,12 +339,12 @@ impl Parser<'_> {
             access_logs,
             tls,
             mirror: None,
-            // what a newer control plane says and nobody here knows may be left
+            // a value of a newer control plane that this version does not know counts as automatic
             data_path: DataPath::try_from(data_path).unwrap_or(DataPath::Auto),
         })
     }
 
-    /// Where a listener is, and how connections come to it.
+    /// Parses the address of a listener and the arrival of its connections.
     fn place(
         &mut self,
         what: &str,
@@ -357,7 +357,7 @@ impl Parser<'_> {
             Ok(l4::Arrival::Opened) => Arrival::Opened,
             Ok(l4::Arrival::Redirected) => Arrival::Redirected,
             Ok(l4::Arrival::Captured) => {
-                // 0 is any port
+                // 0: any port
                 let port = if port == 0 { 0 } else { self.port(what, "port", port)? };
                 let ip = ip?;
                 let bits = if ip.is_ipv4() { 32 } else { 128 };

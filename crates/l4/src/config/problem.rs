@@ -1,4 +1,4 @@
-//! Why a configuration was not accepted.
+//! Problems of a configuration that was rejected.
 
 use std::fmt;
 
@@ -6,19 +6,19 @@ use xds::Foreign;
 
 use super::ProxyName;
 
-/// How many problems are printed.
+/// Limit on printed problems.
 const SHOWN: usize = 20;
 
-/// One thing that is wrong with the messages of a proxy.
+/// Problem in the messages of a proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Whose messages.
+    /// Proxy whose message has the problem.
     pub proxy: ProxyName,
-    /// Which message, as its type and name, e.g. `Listener outbound:127.0.0.1:6379`.
+    /// Message, as its type and name, e.g. `Listener outbound:127.0.0.1:6379`.
     pub resource: String,
-    /// Which field of it; empty when the message as a whole.
+    /// Field of the message; empty: the message as a whole.
     pub field: String,
-    /// What is wrong, with the value.
+    /// Description of the problem, with the value.
     pub message: String,
 }
 
@@ -33,12 +33,12 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Everything that is wrong; never empty. The configuration before it stays good: give a repaired one.
+/// All problems of a configuration; never empty. The previous configuration stays in use until a valid one is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problems(pub(super) Vec<Problem>);
 
 impl Problems {
-    /// The problems in the order of proxies, then messages.
+    /// Problems in the order of proxies, then messages.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.0.iter()
     }

@@ -1,4 +1,4 @@
-//! TLS of listeners and clusters: what is proven, to whom, and how it is spoken.
+//! TLS of listeners and clusters: credentials, verification of peers, and protocol limits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -6,63 +6,63 @@ use std::sync::Arc;
 
 use crate::permit::Permissions;
 
-/// How a listener ends TLS.
+/// TLS termination of a listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerTls {
-    /// Whether plaintext, and TLS that is the application's own, are passed on as they are. Then only clients that offer the protocol
-    /// [`MESH_PROTOCOL`] are of the mesh.
+    /// `true`: plaintext and the application's own TLS are passed through; only clients that offer the ALPN protocol
+    /// [`MESH_PROTOCOL`] belong to the mesh.
     pub permissive: bool,
-    /// What is proven, and how it is spoken.
+    /// Authentication and protocol limits.
     pub terms: TlsTerms,
 }
 
-/// Where TLS of a mesh ends: how, and who may come in.
+/// TLS termination with the permissions of its clients.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TlsEnd {
-    /// How it ends.
+    /// TLS termination.
     pub tls: ServerTls,
-    /// Who may connect; `None`: whoever gets as far.
+    /// Permissions of clients; `None`: every client that passes the handshake is allowed.
     pub permissions: Option<Permissions>,
 }
 
-/// How a cluster is dialled by TLS.
+/// TLS of connections to the endpoints of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientTls {
-    /// The server name that is asked for; `None`: none is.
+    /// Server name (SNI); `None`: no SNI.
     pub server_name: Option<Arc<str>>,
-    /// Other server names for endpoints of some zones, by zone.
+    /// Server names for endpoints of particular zones, by zone.
     pub zones: BTreeMap<Arc<str>, Arc<str>>,
-    /// The protocols that are offered (ALPN).
+    /// Protocols to offer (ALPN).
     pub protocols: Vec<Arc<str>>,
-    /// What is proven, and how it is spoken.
+    /// Authentication and protocol limits.
     pub terms: TlsTerms,
 }
 
 impl ClientTls {
-    /// The server name that an endpoint of a zone is asked for; `None`: none is.
+    /// Server name (SNI) for an endpoint in this zone; `None`: no SNI.
     pub fn server_name_for(&self, zone: &str) -> Option<&str> {
         self.zones.get(zone).or(self.server_name.as_ref()).map(|name| &**name)
     }
 }
 
-/// The protocol by which clients of the mesh are told from others (ALPN).
+/// ALPN protocol that tells clients of the mesh from others.
 pub const MESH_PROTOCOL: &[u8] = b"kuma";
 
-/// What is proven in a handshake, and how it is spoken. Connections of equal terms have all in common but their ends.
+/// Authentication and protocol limits of a handshake. Connections with equal terms differ only in their ends.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TlsTerms {
-    /// What this proxy proves itself with; `None`: it has not arrived yet, and nobody is talked to.
+    /// Certificate and key of this proxy; `None`: not arrived yet, connections are refused.
     pub identity: Option<Arc<Identity>>,
-    /// Who is believed; `None`: that has not arrived yet, and nobody is talked to.
+    /// Trusted authorities; `None`: not arrived yet, connections are refused.
     pub trust: Option<Arc<Trust>>,
-    /// Which peers are welcome: those with a URI name of one of these. Empty: all who are believed.
+    /// URI names of accepted peers, which need one of them. Empty: every trusted peer.
     pub names: Vec<NamePattern>,
-    /// How it is spoken.
+    /// Limits on protocol versions and cipher suites.
     pub limits: TlsLimits,
 }
 
 impl TlsTerms {
-    /// What has not arrived yet, in words; `None`: all is there.
+    /// Description of credentials that have not arrived yet; `None`: complete.
     pub fn missing(&self) -> Option<&'static str> {
         match (&self.identity, &self.trust) {
             (None, _) => Some("the certificate of this proxy has not arrived yet"),
@@ -72,12 +72,12 @@ impl TlsTerms {
     }
 }
 
-/// A certificate and its key, in PEM. Its debug form shows no key.
+/// Certificate and private key, in PEM. The `Debug` form does not show the key.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Identity {
-    /// The certificate first, then those between it and an authority.
+    /// Certificate chain: the leaf first, then intermediates.
     pub chain: Arc<str>,
-    /// The private key of the first certificate.
+    /// Private key of the leaf certificate.
     pub key: Arc<str>,
 }
 
@@ -87,26 +87,26 @@ impl fmt::Debug for Identity {
     }
 }
 
-/// The authorities that are believed, in PEM.
+/// Trusted authorities, in PEM.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Trust {
-    /// Each of these for every name. None: nobody is believed.
+    /// One bundle for every name. Empty: no peer is trusted.
     OneBundle(Arc<str>),
-    /// By trust domain: each for peers whose first URI name is of its domain. None: nobody is believed.
+    /// Bundles by trust domain: each for peers whose first URI name is in its domain. Empty: no peer is trusted.
     ByDomain(BTreeMap<Arc<str>, Arc<str>>),
 }
 
-/// A set of URI names, byte for byte.
+/// Set of URI names, compared byte for byte.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NamePattern {
-    /// This one.
+    /// This name.
     Exact(Arc<str>),
-    /// Those that begin so.
+    /// Names with this prefix.
     Prefix(Arc<str>),
 }
 
 impl NamePattern {
-    /// Whether a name is in the set.
+    /// Returns `true` if a name is in the set.
     pub fn takes(&self, name: &str) -> bool {
         match self {
             Self::Exact(exact) => **exact == *name,
@@ -115,17 +115,17 @@ impl NamePattern {
     }
 }
 
-/// A version of TLS that this proxy speaks.
+/// TLS version that this proxy speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TlsVersion {
-    /// 1.2
+    /// TLS 1.2.
     Tls12,
-    /// 1.3
+    /// TLS 1.3.
     Tls13,
 }
 
 impl TlsVersion {
-    /// As logs and metrics say it.
+    /// Name in logs and metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Tls12 => "1.2",
@@ -134,14 +134,14 @@ impl TlsVersion {
     }
 }
 
-/// Which versions and cipher suites may be spoken. By default all that this proxy knows.
+/// Limits on protocol versions and cipher suites. Default: everything that this proxy supports.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TlsLimits {
-    /// The oldest version.
+    /// Oldest version.
     pub min: TlsVersion,
-    /// The newest version.
+    /// Newest version.
     pub max: TlsVersion,
-    /// The suites of TLS 1.2, never of 1.3; empty: all.
+    /// Cipher suites of TLS 1.2, never of 1.3; empty: all.
     pub ciphers: BTreeSet<Cipher>,
 }
 
@@ -153,15 +153,15 @@ impl Default for TlsLimits {
 
 macro_rules! ciphers {
     ($($variant:ident = $text:literal;)*) => {
-        /// A cipher suite of TLS 1.2.
+        /// Cipher suite of TLS 1.2.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Cipher { $(#[doc = concat!("`", $text, "`")] $variant,)* }
 
         impl Cipher {
-            /// All of them.
+            /// All cipher suites.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            /// Its name, as OpenSSL and MeshTLS have it.
+            /// Name in OpenSSL and MeshTLS.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text,)* }
             }
@@ -179,7 +179,7 @@ ciphers! {
 }
 
 impl Cipher {
-    /// By its name.
+    /// Returns the cipher suite with this name; `None`: unknown name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|cipher| cipher.as_str() == name)
     }

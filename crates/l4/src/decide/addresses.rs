@@ -1,24 +1,24 @@
-//! The addresses of endpoints that are host names.
+//! Addresses of endpoints that are host names.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// What is known about one host name.
+/// Result of resolving one host name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolved {
-    /// Its addresses, sorted; IPv4 only if it has any. Kept when a later look-up fails.
+    /// Addresses, sorted; IPv4 only if there are any. Kept when a later look-up fails.
     Known(Vec<IpAddr>),
-    /// It has no address, for this reason.
+    /// No address, for this reason.
     Failed(Arc<str>),
 }
 
-/// The addresses of host names, as last resolved. Immutable; replaced as a whole.
+/// Addresses of host names, as last resolved. Immutable; replaced as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Addresses(BTreeMap<Arc<str>, Resolved>);
 
 impl Addresses {
-    /// One of a name's addresses, in rotation; `None` when it has none.
+    /// Returns one of a name's addresses, in rotation; `None`: it has none.
     pub fn pick(&self, name: &str, turn: u64) -> Option<IpAddr> {
         match self.0.get(name)? {
             Resolved::Known(addresses) => {
@@ -29,7 +29,7 @@ impl Addresses {
         }
     }
 
-    /// Why a name has no address, in words.
+    /// Reason why a name has no address, in words.
     pub fn why_not(&self, name: &str) -> &str {
         match self.0.get(name) {
             None => "the host name is not resolved yet",
@@ -38,7 +38,7 @@ impl Addresses {
         }
     }
 
-    /// What is known about a name.
+    /// Result for a name; `None`: it was not resolved yet.
     pub fn get(&self, name: &str) -> Option<&Resolved> {
         self.0.get(name)
     }

@@ -1,15 +1,15 @@
-//! Clusters whose endpoints are all well: for deciding where no data plane runs.
+//! Clusters whose endpoints are all healthy: for deciding where no data plane runs.
 
 use super::{RouteIndex, Standing, Standings};
 use crate::balance::Roster;
 use crate::config::Listener;
 
-/// Takes every endpoint of a listener's clusters as usable and without load, and every cluster at the same turn.
+/// State that takes every endpoint as usable and without load, and every cluster at the same turn.
 #[derive(Clone, Copy, Debug)]
 pub struct AllWell<'a> {
-    /// The listener whose clusters are meant.
+    /// Listener whose clusters are meant.
     pub listener: &'a Listener,
-    /// How many connections each cluster got so far.
+    /// Number of connections that each cluster got so far.
     pub turn: u64,
 }
 

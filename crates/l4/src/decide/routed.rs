@@ -1,11 +1,11 @@
-//! A decision whose route is known: what is left are the backend and the endpoint.
+//! Second part of a decision, after the route: the backend and the endpoint.
 
 use std::sync::Arc;
 
 use super::{Facts, Forward, Moment, Refusal, RouteIndex, Sides, Standings};
 use crate::config::Route;
 
-/// The facts and the moment of a decision whose route is known.
+/// Facts and moment of a decision whose route is known.
 pub(super) struct Routed<'a, S> {
     pub(super) facts: &'a Facts<'a>,
     pub(super) route: &'a Route,
@@ -14,7 +14,7 @@ pub(super) struct Routed<'a, S> {
 }
 
 impl<S: Standings> Routed<'_, S> {
-    /// Carries the connection to a backend, if anything of it can be dialled.
+    /// Carries the connection to a backend; `None`: nothing of it can be dialled.
     pub(super) fn forward(&self, backend: usize, first_backend: usize, tried: Sides) -> Option<Forward> {
         let (_, cluster) = self.route.backend_with_cluster(backend)?;
         let chosen = self.moment.standings.ask(self.index, backend, |standing| {
@@ -35,7 +35,7 @@ impl<S: Standings> Routed<'_, S> {
         })
     }
 
-    /// The next endpoint of the same backend, and whether it was not tried yet.
+    /// Next endpoint of the same backend, and whether it was not tried yet.
     pub(super) fn again(&self, failed: &Forward, attempt: u32) -> Option<(Forward, bool)> {
         let (_, cluster) = self.route.backend_with_cluster(failed.backend)?;
         let next = self.moment.standings.ask(self.index, failed.backend, |standing| {
@@ -46,7 +46,7 @@ impl<S: Standings> Routed<'_, S> {
             let steps = (attempt as usize).checked_rem(usable)?;
             let mut next = walk().nth(steps)?;
             if next.endpoint == failed.endpoint.endpoint {
-                // health changed under the walk: whoever failed just now is not the next
+                // health changed during the walk: the endpoint that just failed is not the next
                 next = walk().nth((steps + 1) % usable)?;
             }
             let is_new = (attempt as usize) < usable && next.endpoint != failed.endpoint.endpoint;
@@ -65,7 +65,7 @@ impl<S: Standings> Routed<'_, S> {
         self.forward(backend?, first, tried)
     }
 
-    /// The reason for which nothing of a backend can be dialled.
+    /// Reason why nothing of a backend can be dialled.
     pub(super) fn why_not(&self, backend: usize) -> (Refusal, Arc<str>) {
         let unavailable = |why| (Refusal::BackendUnavailable, why);
         let Some((_, cluster)) = self.route.backend_with_cluster(backend) else {

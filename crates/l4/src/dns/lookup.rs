@@ -1,10 +1,11 @@
-//! The other side of it: asking for the addresses of a name, and how long an answer may be used.
+//! Resolver side of DNS: queries for the addresses of a name, and the lifetime of their answers.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{HEADER, INTERNET, Sort};
 
-/// A query for addresses of one sort, which wants recursion; `None`: it is no name of a host, or no address is asked for.
+/// Builds a query for addresses of one type, with recursion desired; `None`: not a host name, or not a type of
+/// addresses.
 pub fn ask_for(name: &str, sort: Sort, id: [u8; 2]) -> Option<Vec<u8>> {
     let sort: u16 = match sort {
         Sort::A => 1,
@@ -23,8 +24,8 @@ pub fn ask_for(name: &str, sort: Sort, id: [u8; 2]) -> Option<Vec<u8>> {
     (packet.len() - HEADER <= 255 + 4).then_some(packet)
 }
 
-/// The addresses in an answer, and for how many seconds they may be used: the least of what they, and the names on the way to
-/// them, say. `None`: there is none, the answer is cut short, or it cannot be read.
+/// Addresses in an answer, and their lifetime in seconds: the least TTL of them and the aliases on the way to them.
+/// `None`: there is none, the answer is truncated, or it cannot be parsed.
 pub fn addresses(answer: &[u8]) -> Option<(Vec<IpAddr>, u32)> {
     let header = answer.get(..HEADER)?;
     let is_whole = header[2] & 0x82 == 0x80 && header[3] & 0x0f == 0;
@@ -49,18 +50,18 @@ pub fn addresses(answer: &[u8]) -> Option<(Vec<IpAddr>, u32)> {
         match (u16::from_be_bytes([s, t]), data.len()) {
             (1, 4) => found.push(Ipv4Addr::from(<[u8; 4]>::try_from(data).ok()?).into()),
             (28, 16) => found.push(Ipv6Addr::from(<[u8; 16]>::try_from(data).ok()?).into()),
-            // another name of the same
+            // alias of the same name
             (5, _) => {}
             _ => continue,
         }
-        // with the highest bit it counts as none (RFC 2181 §8)
+        // a TTL with the highest bit set counts as 0 (RFC 2181 §8)
         let lasts = u32::from_be_bytes([first, second, third, last]);
         least = least.min(if lasts > i32::MAX.unsigned_abs() { 0 } else { lasts });
     }
     (!found.is_empty()).then_some((found, least))
 }
 
-/// Where a name ends, which is not followed to where it may go on.
+/// Offset of the end of a name; a compression pointer ends it and is not followed.
 fn behind_name(packet: &[u8], mut at: usize) -> Option<usize> {
     loop {
         match *packet.get(at)? {

@@ -1,16 +1,16 @@
-//! How a mirror ended.
+//! Endings of mirrors.
 
 macro_rules! endings {
     ($($(#[$doc:meta])* $variant:ident = $text:literal;)*) => {
-        /// How the mirror of a connection ended. The order is that of [`MirrorEnd::ALL`].
+        /// Ending of the mirror of a connection. The order is that of [`MirrorEnd::ALL`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum MirrorEnd { $($(#[$doc])* $variant,)* }
 
         impl MirrorEnd {
-            /// Every way to end.
+            /// All endings.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            /// The word used in logs and metrics.
+            /// Name in logs and metrics.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text,)* }
             }
@@ -19,22 +19,22 @@ macro_rules! endings {
 }
 
 endings! {
-    /// It got every byte and the end.
+    /// The mirror got every byte and the end.
     Finished = "finished";
-    /// More waited for it than may.
+    /// The mirror was too slow: its buffer was full.
     Slow = "slow";
-    /// It refused the connection, or the way to it did.
+    /// The mirror, or the way to it, refused the connection.
     Refused = "refused";
-    /// It did not answer within the connect timeout.
+    /// The mirror did not answer within the connect timeout.
     Timeout = "timeout";
-    /// It reset its connection.
+    /// The mirror reset its connection.
     Reset = "reset";
-    /// TLS with it failed, or cannot be spoken.
+    /// TLS with the mirror failed, or is not possible.
     Tls = "tls";
-    /// Its cluster has as many connections as it may have, or there was no port or descriptor for it.
+    /// Its cluster has reached its limit on connections, or no port or descriptor was left.
     Limit = "limit";
     /// Nothing of its cluster can be dialled.
     Unavailable = "unavailable";
-    /// The connection that it copied was cut off, or the proxy left, before it had everything.
+    /// The mirrored connection was cut off, or the proxy shut down, before the mirror had everything.
     Cut = "cut";
 }

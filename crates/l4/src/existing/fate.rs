@@ -1,4 +1,4 @@
-//! What becomes of one connection that lives when the configuration of its listener changes.
+//! Fate of one live connection when the configuration of its listener changes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,36 +10,36 @@ use crate::balance::Draw;
 use crate::config::{Listener, Route};
 use crate::decide::{Addresses, Decision, Facts, Moment, Standings, decide};
 
-/// A connection that lives.
+/// Live connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Established<'a> {
-    /// What was known about it when it was routed.
+    /// Facts known when it was routed.
     pub facts: Facts<'a>,
-    /// The draw that it was born with; `None`: nobody knows it.
+    /// Draw at its routing; `None`: unknown.
     pub draw: Option<Draw>,
-    /// The cluster that it was carried to.
+    /// Cluster that it was carried to.
     pub cluster: &'a str,
-    /// The cluster of the backend that was chosen first; the same, unless that one could not take it.
+    /// Cluster of the backend that was chosen first; differs from `cluster` if that one could not take it.
     pub drawn: &'a str,
 }
 
-/// What becomes of a connection when the configuration of its listener changes.
+/// Fate of a connection when the configuration of its listener changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// The weights are as they were: it stays, and a drain that goes on does so.
+    /// The weights are unchanged: it stays, and a drain in progress goes on.
     Unmoved,
-    /// Its route keeps whoever lives: it stays, and a drain that goes on ends.
+    /// Its route keeps live connections: it stays, and a drain in progress ends.
     Kept,
-    /// Its route no longer leads to its cluster: it is closed when this time is over.
+    /// Its route no longer leads to its cluster: it is closed after this time.
     Grace(Duration),
-    /// It is one of those of which the excess is closed.
+    /// Its route drains the excess, and it is a candidate.
     Drains,
     /// It is closed, for this reason.
     Closes(String),
 }
 
-/// Decides what becomes of a connection. `before` are the shares of its route in the configuration that is replaced,
-/// `shares` those of `route`, its route in `listener` now; `None` before: there was no such route.
+/// Decides the fate of a connection. `before`: shares of its route in the replaced configuration (`None`: there was no
+/// such route); `shares`: those of `route`, its route in `listener` now.
 pub fn fate<S: Standings>(
     connection: &Established<'_>,
     before: Option<&Shares>,
@@ -69,8 +69,8 @@ pub fn fate<S: Standings>(
     }
 }
 
-/// The cluster that a connection's draw would lead to if it came now, and the one that it would be carried to: another
-/// one where the first spills.
+/// Cluster that a connection's draw would lead to now, and the one that it would be carried to: another one where the
+/// first spills.
 fn would_go<S: Standings>(
     connection: &Established<'_>,
     listener: &Listener,

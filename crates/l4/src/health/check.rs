@@ -1,34 +1,35 @@
-//! Active checks of one endpoint: a few of them in a row make up a mind.
+//! Active health checks of one endpoint: several equal results in a row change its state.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::config::HealthCheck;
 
-/// What the checks of one endpoint say.
+/// State of one endpoint by its checks.
 ///
-/// An endpoint counts as up until so many checks in a row failed, and as down until so many in a row were good.
+/// An endpoint is up until a number of checks in a row failed, and down until a number of checks in a row succeeded.
 #[derive(Clone, Debug)]
 pub(super) struct Check {
     up: bool,
-    /// How many checks in a row said the contrary.
+    /// Number of checks in a row with the opposite result.
     contrary: u32,
-    /// What the last failed check said.
+    /// Reason of the last failed check.
     why: Arc<str>,
     due: Instant,
     running: bool,
-    /// Whether a check ended so far.
+    /// `true`: at least one check has ended.
     known: bool,
 }
 
 impl Check {
-    /// An endpoint that was never checked: it counts as up. `lot`, of all 64 bits, decides when it is checked first.
+    /// Creates the state of an endpoint that was never checked: it is up. `lot`, of all 64 bits, decides the time of
+    /// the first check.
     pub(super) fn new(config: &HealthCheck, now: Instant, lot: u64) -> Self {
         let due = now + share(config.initial_jitter, lot);
         Self { up: true, contrary: 0, why: "".into(), due, running: false, known: false }
     }
 
-    /// The same endpoint under a changed configuration: what is known stays, and it is checked soon.
+    /// State of the same endpoint under a changed configuration: its results are kept, and it is checked soon.
     pub(super) fn carried_over(&self, config: &HealthCheck, now: Instant, lot: u64) -> Self {
         let due = self.due.min(now + config.interval + share(config.interval_jitter, lot));
         Self { due, running: false, ..self.clone() }
@@ -41,12 +42,12 @@ impl Check {
         begins
     }
 
-    /// When the next check is due; `None` while one runs.
+    /// Time of the next check; `None`: a check is running.
     pub(super) fn due(&self) -> Option<Instant> {
         (!self.running).then_some(self.due)
     }
 
-    /// Takes the result of a check: whether that changed what is known.
+    /// Records the result of a check. Returns `true` if it changed the state.
     pub(super) fn end(
         &mut self,
         config: &HealthCheck,
@@ -75,7 +76,7 @@ impl Check {
         true
     }
 
-    /// Whether a check has said anything so far.
+    /// Returns `true` if a check has ended so far.
     pub(super) fn is_known(&self) -> bool {
         self.known
     }
@@ -84,13 +85,13 @@ impl Check {
         self.up
     }
 
-    /// What the last failed check said.
+    /// Reason of the last failed check.
     pub(super) fn why(&self) -> &Arc<str> {
         &self.why
     }
 }
 
-/// A part of a duration: `lot` of 2⁶⁴.
+/// Share of a duration: `lot` of 2⁶⁴.
 fn share(of: Duration, lot: u64) -> Duration {
     let nanoseconds = (of.as_nanos().min(u64::MAX.into()) * u128::from(lot)) >> 64;
     Duration::from_nanos(nanoseconds as u64)

@@ -1,32 +1,32 @@
-//! Passive checks of one endpoint: connections of clients that failed set it aside for a while.
+//! Outlier detection for one endpoint: failed connections of clients eject it for a while.
 
 use std::time::Instant;
 
 use crate::config::OutlierDetection;
 
-/// How many times in a row make an ejection no longer.
+/// Number of ejections in a row after which they grow no longer.
 const LONGEST: u32 = 10;
 
-/// Whether one endpoint is set aside.
+/// Ejection state of one endpoint.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ejection {
-    /// How long it is set aside; `None`: it is not.
+    /// End of the ejection; `None`: not ejected.
     until: Option<Instant>,
-    /// How many ejections the next one is as long as, less one.
+    /// Length of the last ejection, in units of `base`; it decays without ejections.
     times: u32,
-    /// When good conduct is rewarded next.
+    /// Time of the next decay of `times`.
     reward: Option<Instant>,
 }
 
 impl Ejection {
-    /// Sets the endpoint aside, longer each time.
+    /// Ejects the endpoint, longer each time.
     pub(super) fn eject(&mut self, config: &OutlierDetection, now: Instant) {
         self.times = (self.times + 1).min(LONGEST);
         self.until = Some(now + config.base * self.times);
         self.reward = None;
     }
 
-    /// Lets time pass: whether the endpoint came back just now.
+    /// Advances the time. Returns `true` if the endpoint has just returned.
     pub(super) fn pass(&mut self, config: &OutlierDetection, now: Instant) -> bool {
         if let Some(until) = self.until {
             if now < until {
@@ -45,7 +45,7 @@ impl Ejection {
         false
     }
 
-    /// When time has to pass next.
+    /// Time of the next change.
     pub(super) fn next(&self) -> Option<Instant> {
         self.until.or(self.reward)
     }
@@ -54,13 +54,14 @@ impl Ejection {
         self.until.is_some()
     }
 
-    /// Until when it is set aside.
+    /// End of the ejection; `None`: not ejected.
     pub(super) fn until(&self) -> Option<Instant> {
         self.until
     }
 }
 
-/// Whether one more of `all` endpoints may be set aside when `ejected` of them are, and `usable` take connections.
+/// Returns `true` if one more of `all` endpoints may be ejected, when `ejected` of them are and `usable` take
+/// connections.
 pub(super) fn may_eject(config: &OutlierDetection, all: usize, ejected: usize, usable: usize) -> bool {
     let most = (all * usize::from(config.max_percent) / 100).max(1);
     usable > 1 && ejected < most
@@ -93,7 +94,7 @@ mod tests {
         endpoint.eject(&config, start + Duration::from_secs(31));
         assert_eq!(endpoint.until(), Some(start + Duration::from_secs(31 + 60)));
         assert!(endpoint.pass(&config, start + Duration::from_secs(91)));
-        // two intervals of good conduct: as if it had never happened
+        // two intervals without an ejection: as if there had never been one
         assert!(!endpoint.pass(&config, start + Duration::from_secs(111)));
         assert_eq!(endpoint.next(), None);
         endpoint.eject(&config, start + Duration::from_secs(200));

@@ -1,8 +1,9 @@
-//! Whether an endpoint's answer to a check is the one that is expected.
+//! Comparison of an endpoint's answer to a health check with the expected one.
 
 use std::sync::Arc;
 
-/// Whether all blocks are in what was received, in their order, with anything before, between and after them.
+/// Returns `true` if all blocks are in the received bytes, in their order, with anything before, between and after
+/// them.
 pub fn is_expected(received: &[u8], blocks: &[Arc<[u8]>]) -> bool {
     let mut rest = received;
     blocks.iter().all(|block| match find(rest, block) {

@@ -1,16 +1,16 @@
-//! The limits of a cluster that a connection may meet.
+//! Limits of a cluster that a connection may meet.
 
-/// Which bound of a cluster is reached.
+/// Limit of a cluster that is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Full {
-    /// It has as many connections as it may have.
+    /// Limit on live connections.
     Connections,
-    /// As many connections as may are on the way to being established.
+    /// Limit on pending connections.
     Pending,
 }
 
 impl Full {
-    /// Says so, for the log.
+    /// Description for the log.
     pub fn in_words(self, cluster: &str) -> String {
         match self {
             Self::Connections => format!("cluster {cluster} has as many connections as it may have"),

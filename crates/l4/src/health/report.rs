@@ -1,4 +1,4 @@
-//! The health of clusters, for whoever looks.
+//! Health of clusters, as shown to observers.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,79 +8,78 @@ use jiff::Timestamp;
 use crate::balance::Condition;
 use crate::config::ProxyName;
 
-/// The health of a cluster that is checked, actively or by what becomes of connections, or whose endpoints start slowly,
-/// or that has limits.
+/// Health of a cluster with active checks, outlier detection, slow starts or limits.
 #[derive(Clone, Debug)]
 pub struct ClusterHealth {
-    /// The proxy that it belongs to.
+    /// Proxy that it belongs to.
     pub proxy: ProxyName,
-    /// Its name.
+    /// Name of the cluster.
     pub cluster: Arc<str>,
-    /// How it is.
+    /// Condition.
     pub condition: Condition,
-    /// Its endpoints, in the order of the configuration.
+    /// Endpoints, in the order of the configuration.
     pub endpoints: Vec<EndpointHealth>,
-    /// The connections that it has, where they are limited.
+    /// Live connections, of their limit; `None`: no limit.
     pub connections: Option<Usage>,
-    /// The connections to it that are being established, where they are limited.
+    /// Pending connections, of their limit; `None`: no limit.
     pub pending: Option<Usage>,
 }
 
 impl ClusterHealth {
-    /// How many of its endpoints are so.
+    /// Number of its endpoints in this state.
     pub fn count(&self, state: EndpointState) -> usize {
         self.endpoints.iter().filter(|endpoint| endpoint.state == state).count()
     }
 }
 
-/// How much of something limited is used.
+/// Usage of something limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Usage {
-    /// So much.
+    /// Amount in use.
     pub used: usize,
-    /// Of so much.
+    /// Limit.
     pub limit: usize,
 }
 
-/// The health of an endpoint.
+/// Health of an endpoint.
 #[derive(Clone, Debug)]
 pub struct EndpointHealth {
-    /// Its `host:port`.
+    /// `host:port` of the endpoint.
     pub endpoint: Arc<str>,
-    /// How it is.
+    /// State.
     pub state: EndpointState,
-    /// Since when.
+    /// Time of the last change of state.
     pub since: Timestamp,
-    /// Why it takes no connections; empty when it does.
+    /// Reason why it takes no connections; empty: it does.
     pub why: Arc<str>,
-    /// How much of its weight counts, in percent: less than 100 while it starts slowly.
+    /// Share of its weight that counts, in percent: less than 100 during its slow start.
     pub warmth: u8,
-    /// How many checks of it ended since it was first seen.
+    /// Number of finished checks since it was first seen.
     pub checks: u64,
-    /// How many of those failed.
+    /// Number of failed checks.
     pub failed_checks: u64,
-    /// How often it was set aside since it was first seen.
+    /// Number of ejections since it was first seen.
     pub ejections: u64,
 }
 
-/// How an endpoint is.
+/// State of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EndpointState {
-    /// It takes connections: its checks find it well.
+    /// Takes connections: its checks succeed.
     Up,
-    /// It takes connections: no check has said anything of it so far, or nobody checks it.
+    /// Takes connections: no check has ended so far, or there are no checks.
     Unchecked,
-    /// Checks find it down.
+    /// Down by its checks.
     Down,
-    /// It is set aside for a while, because connections to it failed.
+    /// Ejected for a while, because connections to it failed.
     Ejected,
 }
 
 impl EndpointState {
-    /// All of them.
+    /// All states.
     pub const ALL: [Self; 4] = [Self::Up, Self::Unchecked, Self::Down, Self::Ejected];
 
-    /// In a word, as metrics and the admin server say it.
+    /// Name in metrics and the admin server.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Up => "up",
@@ -90,7 +89,7 @@ impl EndpointState {
         }
     }
 
-    /// Whether it takes connections.
+    /// Returns `true` if it takes connections.
     pub fn takes_connections(self) -> bool {
         matches!(self, Self::Up | Self::Unchecked)
     }

@@ -1,4 +1,4 @@
-//! The health of a cluster's endpoints at one moment.
+//! Health of a cluster's endpoints at one moment.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,12 +9,12 @@ use super::report::EndpointState;
 use crate::balance::Fitness;
 use crate::config::Cluster;
 
-/// What an endpoint that starts slowly gets at first, in percent of its weight.
+/// Initial share of an endpoint in slow start, in percent of its weight.
 const COLDEST: u8 = 10;
-/// How many steps a slow start has.
+/// Number of steps of a slow start.
 const STEPS: u32 = 20;
 
-/// The health of a cluster's endpoints, in their order.
+/// Health of a cluster's endpoints, in their order.
 #[derive(Clone, Debug)]
 pub struct Vitals {
     endpoints: Vec<Vital>,
@@ -24,7 +24,7 @@ pub struct Vitals {
 struct Vital {
     check: Option<Check>,
     ejection: Ejection,
-    /// Since when it starts slowly.
+    /// Begin of its slow start; `None`: not in one.
     fresh: Option<Instant>,
 }
 
@@ -38,21 +38,22 @@ impl Vital {
     }
 }
 
-/// What became of an endpoint.
+/// Change of an endpoint's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Checks found it down, for this reason.
+    /// Down by its checks, for this reason.
     Down(Arc<str>),
-    /// Checks found it well again.
+    /// Up again by its checks.
     Up,
-    /// It is set aside for so long.
+    /// Ejected for this time.
     Ejected(Duration),
-    /// It takes connections again.
+    /// Takes connections again after an ejection.
     Returned,
 }
 
 impl Vitals {
-    /// All are well. The first sight of a cluster is no slow start: everybody is equally fresh.
+    /// Creates the state of a new cluster: all endpoints are healthy, and none is in slow start, as all are equally
+    /// fresh.
     pub fn new(cluster: &Cluster, now: Instant, mut lot: impl FnMut() -> u64) -> Self {
         let checks = cluster.health_check.as_ref().filter(|_| cluster.undialable.is_none());
         let vital = |_| Vital {
@@ -63,7 +64,7 @@ impl Vitals {
         Self { endpoints: cluster.endpoints.iter().map(vital).collect() }
     }
 
-    /// The endpoints of a cluster that changed: who was known before stays as it is, who is new starts slowly.
+    /// State of the endpoints of a changed cluster: known ones keep theirs, new ones start slowly.
     pub fn carried_over(
         &self,
         before: &Cluster,
@@ -97,7 +98,7 @@ impl Vitals {
         check.is_some_and(|check| check.begin(now))
     }
 
-    /// Takes the result of a check.
+    /// Records the result of a check.
     pub fn end_check(
         &mut self,
         cluster: &Cluster,
@@ -118,8 +119,8 @@ impl Vitals {
         Some(Change::Down(Arc::clone(check.why())))
     }
 
-    /// Sets an endpoint aside because too many connections to it failed in a row, unless it is set aside already, or
-    /// too many others are.
+    /// Ejects an endpoint because too many connections to it failed in a row, unless it is ejected already, or too many
+    /// others are.
     pub fn eject(&mut self, cluster: &Cluster, endpoint: usize, now: Instant) -> Option<Change> {
         let config = cluster.outlier.as_ref()?;
         let count = |wanted: fn(&Vital) -> bool| self.endpoints.iter().filter(|vital| wanted(vital)).count();
@@ -133,7 +134,7 @@ impl Vitals {
         vital.ejection.until().map(|until| Change::Ejected(until - now))
     }
 
-    /// Lets time pass: who came back.
+    /// Advances the time. Returns the endpoints that returned.
     pub fn pass(&mut self, cluster: &Cluster, now: Instant) -> Vec<(usize, Change)> {
         let mut changes = Vec::new();
         for (index, vital) in self.endpoints.iter_mut().enumerate() {
@@ -152,7 +153,7 @@ impl Vitals {
         changes
     }
 
-    /// When something happens next that is only a matter of time: a check, a return, a step of a slow start.
+    /// Time of the next timed event: a check, a return, a step of a slow start.
     pub fn next(&self, cluster: &Cluster, now: Instant) -> Option<Instant> {
         let step = |fresh: Instant| {
             let window = cluster.slow_start?;
@@ -169,7 +170,7 @@ impl Vitals {
         self.endpoints.iter().filter_map(of).min()
     }
 
-    /// What choosing has to know.
+    /// State of each endpoint, as needed for choosing.
     pub fn fitness(&self, cluster: &Cluster, now: Instant) -> Vec<Fitness> {
         let warmth = |fresh: Option<Instant>| match (fresh, cluster.slow_start) {
             (Some(fresh), Some(window)) => {
@@ -183,13 +184,13 @@ impl Vitals {
         let of = |vital: &Vital| Fitness {
             up: vital.is_up(),
             ejected: vital.ejection.is_ejected(),
-            // who takes no connections is not warming up
+            // an endpoint without connections is not warming up
             warmth: if vital.is_usable() { warmth(vital.fresh) } else { 100 },
         };
         self.endpoints.iter().map(of).collect()
     }
 
-    /// How an endpoint is, in a word.
+    /// State of an endpoint.
     pub fn state(&self, endpoint: usize) -> EndpointState {
         match self.endpoints.get(endpoint) {
             Some(vital) if !vital.is_up() => EndpointState::Down,
@@ -199,7 +200,7 @@ impl Vitals {
         }
     }
 
-    /// What the checks of an endpoint that is down say.
+    /// Reason from the checks of an endpoint that is down.
     pub fn why_down(&self, endpoint: usize) -> Option<&Arc<str>> {
         let check = self.endpoints.get(endpoint)?.check.as_ref()?;
         (!check.is_up()).then(|| check.why())

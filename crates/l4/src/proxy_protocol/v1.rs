@@ -4,11 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::{BadHeader, Ends, Header};
 
-/// What every header begins with.
+/// First bytes of every header.
 pub(super) const PREFIX: &[u8] = b"PROXY ";
-/// The whole header of a sender that speaks for itself.
+/// Whole header of a sender that speaks for itself.
 pub(super) const UNKNOWN: &[u8] = b"PROXY UNKNOWN\r\n";
-/// The longest line, with its end.
+/// Limit on the length of a line, with its end, in bytes.
 const MAX_LINE: usize = 107;
 
 pub(super) fn read(bytes: &[u8]) -> Result<Option<Header>, BadHeader> {
@@ -39,7 +39,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Option<Header>, BadHeader> {
 
 const UNKNOWN_FAMILY: &str = "the PROXY line has an unknown family";
 
-/// Looks at a line that is not complete: the family may already be wrong.
+/// Checks an incomplete line: the family may already be wrong.
 fn begun(bytes: &[u8]) -> Result<Option<Header>, BadHeader> {
     let after = bytes.get(PREFIX.len()..).unwrap_or_default();
     let family = after.split(|byte| *byte == b' ').next().unwrap_or_default();
@@ -67,7 +67,7 @@ fn ends<'a>(words: &mut impl Iterator<Item = &'a str>) -> Option<Ends> {
     })
 }
 
-/// A port in decimal, without a sign and leading zeroes.
+/// Parses a port in decimal, without a sign and leading zeroes.
 fn port(text: &str) -> Option<u16> {
     let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     text.parse().ok().filter(|_| plain)

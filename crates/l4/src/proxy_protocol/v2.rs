@@ -4,11 +4,11 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::{BadHeader, Ends, Header, MAX_HEADER};
 
-/// What every header begins with.
+/// First bytes of every header.
 pub(super) const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
-/// The whole header of a sender that speaks for itself: no addresses follow.
+/// Whole header of a sender that speaks for itself: no addresses follow.
 pub(super) const OWN: [u8; FIXED] = *b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
-/// The signature, version and command, family and protocol, length.
+/// Length of the fixed part: signature, version and command, family and protocol, length.
 const FIXED: usize = 16;
 const VERSION: u8 = 2;
 const LOCAL: u8 = 0;
@@ -77,7 +77,7 @@ fn port(body: &[u8], at: usize) -> u16 {
     u16::from_be_bytes([body[at], body[at + 1]])
 }
 
-/// Steps over type, length and value of each, which have to fill the rest exactly.
+/// Skips the TLVs (type, length, value), which have to fill the rest exactly.
 fn skip_tlvs(mut rest: &[u8]) -> Result<(), BadHeader> {
     const BEYOND: BadHeader = BadHeader("a TLV of the PROXY header reaches beyond its end");
     while !rest.is_empty() {

@@ -87,7 +87,7 @@ fn what_does_not_fit_has_its_turn() {
         |opened| counted((0..ROWS_OF_PROXY + 9).map(|it| backend(&format!("v{it:05}"), opened)).collect());
     let first = reporter.report(&all(1)).unwrap();
     assert_eq!((first.rows.len(), first.left_out), (ROWS_AT_ONCE, 10));
-    // although what was told first is new again each time, the others come
+    // rows reported first change each time, and the others are reported all the same
     let mut seen: BTreeMap<String, u64> = BTreeMap::new();
     seen.extend(first.rows.iter().map(|row| (row.backend.clone(), row.opened)));
     let mut reports = 1;

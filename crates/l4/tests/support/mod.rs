@@ -1,4 +1,4 @@
-//! A small configuration, for tests of the law and of the data plane that keeps it.
+//! Small configuration for tests of decisions and of the data plane.
 #![allow(dead_code, unreachable_pub, reason = "each test program uses some of it")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -8,7 +8,7 @@ use ::l4::{Config, ProxyName};
 use xds::ResourceSet;
 use xds::proto::l4;
 
-/// The messages of one proxy with one listener, `outbound`, and a route to some backends.
+/// Messages of one proxy with one listener, `outbound`, and a route to some backends.
 #[derive(Clone)]
 pub struct Mesh {
     pub listener: l4::Listener,

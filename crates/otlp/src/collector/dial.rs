@@ -1,4 +1,4 @@
-//! Connections to a collector, with TLS where its URL says so.
+//! Connections to a collector, with TLS if its URL requires it.
 
 use std::fs;
 use std::io;
@@ -18,17 +18,17 @@ use trust::Trust;
 use super::SystemTrust;
 use crate::settings::{Protocol, Target};
 
-/// Both directions of a connection.
+/// Connection with both directions.
 pub(super) trait Ends: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Ends for T {}
 
-/// Opens connections to a collector.
+/// Dialler of connections to a collector.
 #[derive(Clone, Debug)]
 pub(super) struct Dial {
     host: String,
     port: u16,
-    /// `None`: in plaintext.
+    /// TLS configuration; `None`: plaintext.
     tls: Option<Arc<ClientConfig>>,
 }
 
@@ -43,7 +43,7 @@ impl Dial {
         Ok(Self { host, port, tls })
     }
 
-    /// What a `Host` header says.
+    /// Value of the `Host` header.
     pub(super) fn authority(&self) -> String {
         let Self { host, port, tls: _ } = self;
         if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }

@@ -12,19 +12,19 @@ use super::dial::Dial;
 use super::{Failure, Refused, Request, chain};
 use crate::settings::Target;
 
-/// OTLP over gRPC.
+/// Client of OTLP over gRPC.
 pub(super) struct Grpc {
     endpoint: Endpoint,
     dial: Dial,
     headers: HeaderMap,
     gzip: bool,
-    /// `None`: not opened yet, or lost.
+    /// Open channel; `None`: not opened yet, or lost.
     open: Option<Channel>,
 }
 
 impl Grpc {
     pub(super) fn new(target: &Target, dial: Dial) -> Result<Self, String> {
-        // to the library the way is plaintext: whoever dials encrypts
+        // plaintext for the library: the dialler encrypts
         let endpoint =
             Endpoint::from_shared(format!("http://{}", dial.authority())).map_err(|it| chain(&it))?;
         let endpoint = endpoint.origin(target.url.clone()).connect_timeout(target.timeout);
@@ -60,7 +60,7 @@ fn failure(status: Status) -> Failure {
         message => format!("{}: {message}", status.code()),
     };
     match status.code() {
-        // those that the specification tries again
+        // retryable by the specification
         Code::Cancelled
         | Code::DeadlineExceeded
         | Code::ResourceExhausted
@@ -68,7 +68,7 @@ fn failure(status: Status) -> Failure {
         | Code::OutOfRange
         | Code::Unavailable
         | Code::DataLoss
-        // the library's word for a connection that was lost
+        // code of the library for a lost connection
         | Code::Unknown => Failure::later(why),
         _ => Failure::Never { why },
     }

@@ -16,16 +16,16 @@ use super::dial::Dial;
 use super::{Failure, Refused, Request, chain};
 use crate::settings::{Target, path};
 
-/// How long an answer may be: it is a few numbers and a sentence.
+/// Limit on the length of an answer, in bytes: it is a few numbers and a sentence.
 const ANSWER_BYTES: usize = 1 << 20;
 
-/// OTLP over HTTP.
+/// Client of OTLP over HTTP.
 pub(super) struct Http {
     dial: Dial,
     path: String,
     headers: HeaderMap,
     gzip: bool,
-    /// `None`: not opened yet, or lost.
+    /// Open connection; `None`: not opened yet, or lost.
     open: Option<SendRequest<Full<Bytes>>>,
 }
 
@@ -42,7 +42,7 @@ impl Http {
     pub(super) async fn tell<R: Request>(&mut self, request: &R) -> Result<Refused, Failure> {
         let bytes = request.encode_to_vec();
         let bytes = Bytes::from(if self.gzip { packed(&bytes) } else { bytes });
-        // the collector may have closed a connection that was kept
+        // the collector may have closed a kept connection
         let kept = match self.open.take().filter(|sender| !sender.is_closed()) {
             Some(sender) => self.post(sender, bytes.clone()).await.ok(),
             None => None,
@@ -58,7 +58,7 @@ impl Http {
             return Err(failure(&response));
         }
         let body = Limited::new(response.into_body(), ANSWER_BYTES).collect().await;
-        // it was taken, whatever else it says
+        // it was accepted, whatever the body
         let answer = body.ok().and_then(|body| R::Answer::decode(body.to_bytes()).ok()).unwrap_or_default();
         Ok(R::refused(answer))
     }
@@ -71,7 +71,7 @@ impl Http {
         Ok(sender)
     }
 
-    /// Posts over a connection, and keeps it.
+    /// Posts a request over a connection, and keeps the connection.
     async fn post(
         &mut self,
         mut sender: SendRequest<Full<Bytes>>,

@@ -1,4 +1,4 @@
-//! The three requests of OTLP.
+//! Three requests of OTLP: traces, metrics and logs.
 
 use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsServiceRequest, ExportLogsServiceResponse};
 use opentelemetry_proto::tonic::collector::metrics::v1::{
@@ -17,17 +17,17 @@ use prost::Message;
 use super::Refused;
 use crate::value::attribute;
 
-/// A request to a collector.
+/// Request to a collector.
 pub(crate) trait Request: Message + Clone + 'static {
-    /// What is answered.
+    /// Type of the answer.
     type Answer: Message + Default + 'static;
-    /// The method of gRPC.
+    /// Method of gRPC.
     const METHOD: &'static str;
-    /// What was not taken.
+    /// Rejected part of the request.
     fn refused(answer: Self::Answer) -> Refused;
 }
 
-/// Who is telling: it is said with each request.
+/// Identity of the sender, which is part of each request.
 #[derive(Clone, Debug)]
 pub(crate) struct Sender {
     resource: Resource,

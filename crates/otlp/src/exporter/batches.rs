@@ -1,4 +1,4 @@
-//! Spans and log records, told together.
+//! Export of spans and log records, in batches.
 
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -8,7 +8,7 @@ use super::teller::Teller;
 use crate::collector::Request;
 use crate::settings::Batches;
 
-/// Tells what waits in a queue, until nothing comes any more and everything was told.
+/// Exports the items of a queue, until it is complete and everything was exported.
 pub(super) async fn tell<T, R: Request>(
     queue: &Queue<T>,
     Batches { delay, .. }: Batches,

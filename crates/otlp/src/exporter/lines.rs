@@ -1,4 +1,4 @@
-//! Lines of the connection log, read into log records and spans.
+//! Parsing of lines of the connection log into log records and spans.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::Told;
 use crate::connection::Connection;
 use crate::signal::Signal;
 
-/// Reads lines until the process leaves, and then those that are there.
+/// Parses lines until the process shuts down, and then those that are left.
 pub(super) async fn read(
     mut received: Receiver<(Vec<u8>, u64)>,
     told: Arc<Told>,
@@ -22,7 +22,7 @@ pub(super) async fn read(
             lines = received.recv() => {
                 let Some((lines, _)) = lines else { break };
                 lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).for_each(|line| told.line(line));
-                // others of this thread come in between
+                // lets other tasks of this thread run
                 tokio::task::yield_now().await;
             }
             () = stop.cancelled(), if !leaves => {

@@ -1,4 +1,4 @@
-//! What `/metrics` prints, told from time to time.
+//! Periodic export of the metrics that `/metrics` prints.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use super::teller::Teller;
 use crate::collector::Sender;
 use crate::exposition::{Times, in_pieces, metrics, points};
 
-/// How many points go with one request: collectors take 4 MiB at once.
+/// Limit on points of one request: collectors accept 4 MiB at once.
 const POINTS: usize = 2000;
 
-/// Tells what is printed each `interval`, and once more when the process leaves. What was not taken is not told again: totals
-/// make up for it the next time.
+/// Exports the printed metrics each `interval`, and once more when the process shuts down. Rejected ones are not sent
+/// again: the next totals make up for it.
 pub(super) async fn tell(
     interval: Duration,
     told: Arc<Told>,

@@ -1,4 +1,4 @@
-//! What waits to be told together.
+//! Queue of items that are exported in batches.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,11 +7,11 @@ use tokio::sync::Notify;
 
 use crate::settings::Batches;
 
-/// What waits to be told together: so many at most.
+/// Bounded queue of items that are exported in batches.
 pub(super) struct Queue<T> {
     waiting: Mutex<VecDeque<T>>,
     batches: Batches,
-    /// A batch is together.
+    /// Signal that a batch is complete.
     full: Notify,
 }
 
@@ -20,7 +20,7 @@ impl<T> Queue<T> {
         Self { waiting: Mutex::default(), batches, full: Notify::new() }
     }
 
-    /// Whether there was room.
+    /// Adds an item. Returns `false` if there is no room.
     pub(super) fn push(&self, item: T) -> bool {
         let mut waiting = self.lock();
         if waiting.len() >= self.batches.waiting {
@@ -33,14 +33,14 @@ impl<T> Queue<T> {
         true
     }
 
-    /// The first of those that wait, a batch at most.
+    /// Removes the first items, a batch at most.
     pub(super) fn take(&self) -> Vec<T> {
         let mut waiting = self.lock();
         let size = self.batches.size.min(waiting.len());
         waiting.drain(..size).collect()
     }
 
-    /// Waits until a batch is together.
+    /// Waits until a batch is complete.
     pub(super) async fn is_full(&self) {
         self.full.notified().await;
     }

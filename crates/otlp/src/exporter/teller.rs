@@ -1,4 +1,4 @@
-//! How one signal is told, and what is counted of it.
+//! Sending of one signal, with retries and counters.
 
 use std::time::Duration;
 
@@ -9,20 +9,20 @@ use crate::collector::{Collector, Failure, Refused, Request};
 use crate::counts::Counts;
 use crate::signal::Signal;
 
-/// How often something is tried at most.
+/// Limit on tries of one request.
 const TRIES: u32 = 5;
-/// How long is waited before the second try; before each further one twice as long.
+/// Pause before the second try; it doubles before each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// How long is waited at most, whatever a collector asks for.
+/// Limit on a pause, whatever a collector asks for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// Tells one signal.
+/// Sender of one signal.
 pub(super) struct Teller {
     signal: Signal,
     collector: Collector,
     counts: Counts,
     stop: CancellationToken,
-    /// Whether it was said that the collector does not take it.
+    /// `true`: the rejection by the collector was already reported.
     is_told_off: bool,
 }
 
@@ -31,7 +31,7 @@ impl Teller {
         Self { signal, collector, counts, stop, is_told_off: false }
     }
 
-    /// Tells something that counts for so many, until it is taken or given up.
+    /// Sends a request of `number` items, with retries, until it is accepted or given up.
     pub(super) async fn tell_again(&mut self, request: &impl Request, number: u64) {
         let mut pause = FIRST_PAUSE;
         for tried in 1..=TRIES {
@@ -48,7 +48,7 @@ impl Teller {
             };
             let Some(wait) = later.filter(|_| tried < TRIES && !self.stop.is_cancelled()) else { break };
             tokio::select! {
-                // many that were told off at once do not come back at once
+                // jitter: exporters that were rejected at once do not come back at once
                 () = sleep(wait.mul_f64(0.8 + 0.4 * fastrand::f64())) => {}
                 () = self.stop.cancelled() => {}
             }
@@ -57,7 +57,7 @@ impl Teller {
         self.dropped(number);
     }
 
-    /// Tells something once. Whether it was taken.
+    /// Sends a request once. Returns `true` if it was accepted.
     pub(super) async fn tell_once(&mut self, request: &impl Request, number: u64) -> bool {
         match self.collector.tell(request).await {
             Ok(refused) => {

@@ -1,27 +1,27 @@
-//! A line of OpenMetrics.
+//! Lines of OpenMetrics.
 
-/// A line of OpenMetrics.
+/// Line of OpenMetrics.
 #[derive(Debug, PartialEq)]
 pub(super) enum Line<'a> {
-    /// What a metric of this name is.
+    /// Name and help text of a metric.
     Help(&'a str, &'a str),
-    /// Of which type it is.
+    /// Name and type of a metric.
     Type(&'a str, &'a str),
-    /// A value.
+    /// Sample.
     Sample(Sample<'a>),
 }
 
-/// A value with its labels.
+/// Sample: a value with its labels.
 #[derive(Debug, PartialEq)]
 pub(super) struct Sample<'a> {
-    /// With the suffix of its type.
+    /// Name, with the suffix of its type.
     pub(super) name: &'a str,
     pub(super) labels: Vec<(&'a str, String)>,
     pub(super) value: &'a str,
 }
 
 impl<'a> Line<'a> {
-    /// `None`: it says nothing of a metric, or makes no sense.
+    /// Parses a line; `None`: it is not about a metric, or invalid.
     pub(super) fn read(line: &'a str) -> Option<Self> {
         if let Some(told) = line.strip_prefix("# ") {
             let (what, rest) = told.split_once(' ')?;
@@ -43,7 +43,7 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Reads labels up to their end, and gives what is behind it.
+/// Parses labels up to their end, and returns the rest of the line.
 fn read_labels<'a>(mut rest: &'a str, labels: &mut Vec<(&'a str, String)>) -> Option<&'a str> {
     loop {
         if let Some(behind) = rest.strip_prefix('}') {
@@ -56,7 +56,7 @@ fn read_labels<'a>(mut rest: &'a str, labels: &mut Vec<(&'a str, String)>) -> Op
     }
 }
 
-/// A text up to its closing quote, and what is behind that.
+/// Parses a text up to its closing quote, and returns the rest after it.
 fn unquoted(text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut letters = text.char_indices();

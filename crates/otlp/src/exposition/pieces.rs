@@ -1,9 +1,9 @@
-//! Many metrics in requests of bounded size: collectors take a few megabytes at once.
+//! Division of metrics into requests of bounded size: collectors accept a few megabytes at once.
 
 use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 
-/// How many points a metric has.
+/// Number of points of a metric.
 pub(crate) fn points(metric: &Metric) -> usize {
     match &metric.data {
         Some(Data::Sum(sum)) => sum.data_points.len(),
@@ -13,7 +13,7 @@ pub(crate) fn points(metric: &Metric) -> usize {
     }
 }
 
-/// The metrics in pieces of `most` points at most.
+/// Divides metrics into pieces of `most` points at most.
 pub(crate) fn in_pieces(metrics: Vec<Metric>, most: usize) -> Vec<Vec<Metric>> {
     let mut pieces: Vec<Vec<Metric>> = Vec::new();
     let mut room = 0;
@@ -34,7 +34,7 @@ pub(crate) fn in_pieces(metrics: Vec<Metric>, most: usize) -> Vec<Vec<Metric>> {
     pieces
 }
 
-/// Leaves `at` points in a metric, and gives the others under the same name.
+/// Leaves `at` points in a metric, and returns the others under the same name.
 fn split(metric: &mut Metric, at: usize) -> Metric {
     let mut rest = metric.clone();
     match (&mut metric.data, &mut rest.data) {

@@ -1,8 +1,8 @@
-//! Pairs in a variable: `key=value,key=value`, with `%20` and the like in values.
+//! Pairs in a variable: `key=value,key=value`, with percent-encoded values.
 
 use percent_encoding::percent_decode_str;
 
-/// The pairs of a text, and what of it is none.
+/// Pairs of a text, and the invalid parts of it.
 pub(super) fn pairs(text: &str) -> (Vec<(String, String)>, Vec<String>) {
     let (mut pairs, mut wrong) = (Vec::new(), Vec::new());
     for pair in text.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {

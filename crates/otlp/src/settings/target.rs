@@ -1,4 +1,4 @@
-//! Where a signal goes.
+//! Target of a signal.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::pairs;
 use super::variables::Variables;
 use crate::signal::Signal;
 
-/// How a collector is spoken to.
+/// Protocol to a collector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
     /// `grpc`.
@@ -20,26 +20,26 @@ pub(crate) enum Protocol {
     Http,
 }
 
-/// Where a signal goes.
+/// Target of a signal: a collector, and the settings of requests to it.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) protocol: Protocol,
-    /// With scheme and host; the path is that of the signal where HTTP is spoken.
+    /// URL with scheme and host; over HTTP, its path is that of the signal.
     pub(crate) url: Uri,
-    /// What goes along with each request.
+    /// Headers of each request.
     pub(crate) headers: HeaderMap,
-    /// How long a request may take.
+    /// Request timeout.
     pub(crate) timeout: Duration,
-    /// Whether requests are packed.
+    /// `true`: requests are compressed.
     pub(crate) gzip: bool,
-    /// A file with whose signature the collector's certificate must have; `None`: of whom the system trusts.
+    /// File with the authorities of the collector's certificate; `None`: those that the system trusts.
     pub(crate) authorities: Option<PathBuf>,
-    /// The files of the certificate and key that the collector is shown; `None`: none.
+    /// Files of the client certificate and its key; `None`: no client certificate.
     pub(crate) proof: Option<(PathBuf, PathBuf)>,
 }
 
 impl Target {
-    /// `None`: the endpoint is none, and it was said.
+    /// Reads the target of a signal; `None`: the endpoint is invalid, with a warning.
     pub(super) fn read(variables: &mut Variables<'_>, signal: Signal) -> Option<Self> {
         let protocol = protocol(variables, signal);
         let url = endpoint(variables, signal, protocol)?;
@@ -74,7 +74,7 @@ fn protocol(variables: &mut Variables<'_>, signal: Signal) -> Protocol {
     }
 }
 
-/// The URL; for HTTP with the path of the signal, unless it was named for this signal.
+/// URL of the endpoint; for HTTP with the path of the signal, unless the variable is for this signal only.
 fn endpoint(variables: &mut Variables<'_>, signal: Signal, protocol: Protocol) -> Option<Uri> {
     let (said, name) = variables.of_exporter(signal, "ENDPOINT").unwrap_or_else(|| {
         let port = if protocol == Protocol::Grpc { 4317 } else { 4318 };
@@ -129,7 +129,7 @@ fn gzip(variables: &mut Variables<'_>, signal: Signal) -> bool {
     said == "gzip"
 }
 
-/// The path of a request.
+/// Path of a request.
 pub(crate) fn path(url: &Uri) -> &str {
     url.path_and_query().map_or("/", PathAndQuery::as_str)
 }

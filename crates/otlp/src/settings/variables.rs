@@ -1,4 +1,4 @@
-//! Variables of the environment, and what is wrong with them.
+//! Environment variables, and warnings about them.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -7,10 +7,10 @@ use std::time::Duration;
 use super::{Reading, Settings};
 use crate::signal::Signal;
 
-/// Variables of the environment, and what is wrong with them.
+/// Environment variables, and warnings about them.
 pub(super) struct Variables<'a> {
     read: &'a dyn Fn(&str) -> Option<String>,
-    /// What to say of those that were not understood.
+    /// Warnings about invalid values.
     warnings: Vec<String>,
 }
 
@@ -19,7 +19,7 @@ impl<'a> Variables<'a> {
         Self { read, warnings: Vec::new() }
     }
 
-    /// What came of it.
+    /// Finishes reading, with the warnings.
     pub(super) fn reading(self, settings: Option<Settings>) -> Reading {
         let mut warnings = Vec::new();
         for warning in self.warnings {
@@ -31,12 +31,12 @@ impl<'a> Variables<'a> {
         Reading { settings, warnings }
     }
 
-    /// The text of a variable; one that is empty counts as unset.
+    /// Text of a variable; an empty one counts as unset.
     pub(super) fn text(&self, name: &str) -> Option<String> {
         (self.read)(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
     }
 
-    /// Of the variable for one signal, or else of that for all: `OTEL_EXPORTER_OTLP_{SIGNAL_}…`; with its name.
+    /// Value of the variable for one signal, or else of that for all: `OTEL_EXPORTER_OTLP_{SIGNAL_}…`; with its name.
     pub(super) fn of_exporter(&self, signal: Signal, name: &str) -> Option<(String, String)> {
         let names = [
             format!("OTEL_EXPORTER_OTLP_{}_{name}", signal.in_variables()),
@@ -50,7 +50,7 @@ impl<'a> Variables<'a> {
         self.warnings.push(format!("{name}: {shown:?} {wrong}"));
     }
 
-    /// Whether a variable says `true`.
+    /// Returns `true` if a variable is `true`.
     pub(super) fn is_true(&mut self, name: &str) -> bool {
         let Some(said) = self.text(name) else { return false };
         let is_true = said.eq_ignore_ascii_case("true");
@@ -60,7 +60,7 @@ impl<'a> Variables<'a> {
         is_true
     }
 
-    /// A whole number of at least 1; this one where it is absent or none.
+    /// Whole number of at least 1; `otherwise` if the variable is absent or invalid.
     pub(super) fn number<T: FromStr + PartialOrd + From<u8> + Display>(
         &mut self,
         name: &str,
@@ -76,7 +76,7 @@ impl<'a> Variables<'a> {
         }
     }
 
-    /// A number of milliseconds.
+    /// Time in milliseconds.
     pub(super) fn time(&mut self, name: &str, otherwise: Duration) -> Duration {
         let otherwise = u64::try_from(otherwise.as_millis()).unwrap_or(u64::MAX);
         Duration::from_millis(self.number(name, otherwise))

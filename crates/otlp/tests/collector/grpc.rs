@@ -1,4 +1,4 @@
-//! A collector that speaks gRPC.
+//! Collector over gRPC.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -25,7 +25,7 @@ use tonic::{Request, Response, Status, async_trait};
 
 use crate::http::Got;
 
-/// A collector that speaks gRPC.
+/// Collector over gRPC.
 pub(super) struct Collector {
     address: SocketAddr,
     is_tls: bool,
@@ -36,7 +36,7 @@ pub(super) struct Collector {
 #[derive(Clone, Default)]
 struct Seen(Arc<Mutex<Got>>);
 
-/// A certificate for this host, whose own signature is in `ca.pem` of a folder.
+/// Certificate for this host, self-signed, which is stored in `ca.pem` of a folder.
 pub(super) fn certificate(folder: &Path) -> Identity {
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     std::fs::write(folder.join("ca.pem"), made.cert.pem()).unwrap();

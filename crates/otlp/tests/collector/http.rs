@@ -1,4 +1,4 @@
-//! A collector that speaks HTTP.
+//! Collector over HTTP.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -18,18 +18,18 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 
-/// What a collector answers.
+/// Answer of a collector.
 pub(super) enum Answer {
     Taken,
-    /// But so many records.
+    /// Accepted, except for this number of records.
     TakenBut(i64),
-    /// 503, and that it may be tried at once.
+    /// 503, with an immediate retry allowed.
     Later,
     /// 400.
     Never,
 }
 
-/// What a collector got.
+/// Requests that a collector received.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Got {
     pub(super) heads: Vec<String>,
@@ -66,14 +66,14 @@ impl Got {
     }
 }
 
-/// A collector that speaks HTTP.
+/// Collector over HTTP.
 pub(super) struct Http {
     address: SocketAddr,
     got: Arc<Mutex<Got>>,
 }
 
 impl Http {
-    /// One that answers its requests so, by their number.
+    /// Creates a collector that answers its requests by their number.
     pub(super) fn answering(answer: fn(usize) -> Answer) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -96,7 +96,7 @@ impl Http {
         self.got.lock().unwrap().clone()
     }
 
-    /// Waits until it was asked so often.
+    /// Waits until it has received this number of requests.
     pub(super) fn awaits(&self, requests: usize) {
         let until = Instant::now() + Duration::from_secs(30);
         while self.got().heads.len() < requests {
@@ -106,7 +106,7 @@ impl Http {
     }
 }
 
-/// Whether there was a request.
+/// Serves one request. Returns `false` if there was none.
 fn serve_one(stream: &TcpStream, seen: &Mutex<Got>, answer: fn(usize) -> Answer) -> bool {
     let mut reader = BufReader::new(stream);
     let mut head = String::new();

@@ -1,4 +1,4 @@
-//! What a collector gets, and what becomes of a process whose collector is none.
+//! Export to collectors, also to unreachable and unusable ones.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -20,7 +20,7 @@ use http::{Answer, Http};
 
 const LINE: &str = r#"{"time":"2026-11-29T12:00:00.250Z","id":7,"proxy":"web","client":"10.0.0.1:4000","backend":"redis","endpoint":"10.0.0.2:6379","bytes_to_client":12,"duration_ms":1500,"ended":"client-closed","why":null}"#;
 
-/// An exporter that is told to go there by these variables.
+/// Exporter with these variables.
 fn exporter(variables: &[(&str, &str)]) -> Exporter {
     let variables: HashMap<String, String> =
         variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -34,7 +34,7 @@ fn tell(exporter: &Exporter, lines: usize) {
     (exporter.lines().unwrap())(text.into_bytes(), lines as u64);
 }
 
-/// A metric of the exporter.
+/// Counter of the exporter.
 fn count(exporter: &Exporter, name: &str, signal: &str) -> u64 {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(exporter.counts().called("meshtcp_")));
@@ -53,7 +53,7 @@ fn text(attributes: &[KeyValue], key: &str) -> Option<String> {
     }
 }
 
-/// What came of one line, one change and one metric.
+/// Checks the export of one line, one change and one metric.
 fn is_complete(got: &http::Got) {
     let [record] = &got.records[..] else { panic!("{:?}", got.records) };
     assert_eq!(text(&record.attributes, "meshtcp.backend").as_deref(), Some("redis"));
@@ -72,7 +72,7 @@ fn is_complete(got: &http::Got) {
     assert!(named.len() >= 3 && named.iter().all(|it| it.as_deref() == Some("test")), "{named:?}");
 }
 
-/// Tells one of each, and leaves.
+/// Exports one item of each signal, and shuts down.
 fn tell_one_of_each(exporter: &Exporter) {
     exporter.prints(|| {
         "# HELP requests Requests.\n# TYPE requests counter\nrequests_total 5\n# EOF\n".to_owned()
@@ -155,7 +155,7 @@ fn what_a_collector_cannot_take_now_it_gets_later_and_what_it_refuses_is_counted
     assert_eq!(count(&exporter, "otlp_export_failures", "logs"), 2);
 }
 
-/// Tells much more than fits to a collector that takes nothing, and leaves.
+/// Exports much more than fits to a collector that accepts nothing, and shuts down.
 fn nobody_waits(address: SocketAddr, protocol: &str) {
     let exporter = exporter(&[
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://{address}")),

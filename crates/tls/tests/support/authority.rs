@@ -30,7 +30,7 @@ impl Authority {
         self.issue(uris, |_| {})
     }
 
-    /// The same, changed.
+    /// A certificate of a workload with these URI names, with changes.
     pub fn issue(&self, uris: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Identity {
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
@@ -39,7 +39,7 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-        // all authorities here have one subject, as those of meshes do: without it nobody could tell whose signature it is
+        // all authorities here have one subject, as those of meshes do: the key identifier tells their signatures apart
         params.use_authority_key_identifier_extension = true;
         change(&mut params);
         let key = KeyPair::generate().unwrap();

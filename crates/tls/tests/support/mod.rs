@@ -1,4 +1,4 @@
-//! Two sessions that talk in memory.
+//! Two sessions connected in memory.
 #![allow(dead_code, reason = "each test program uses some of it")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -39,11 +39,11 @@ pub(crate) struct Pair {
     pub(crate) server: Session,
     to_server: Vec<u8>,
     to_client: Vec<u8>,
-    /// How many bytes arrive at a time.
+    /// Number of bytes that arrive at a time.
     piece: usize,
 }
 
-/// The sides of a pair.
+/// Sides of a pair.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum From {
     Client,
@@ -61,7 +61,7 @@ impl Pair {
         }
     }
 
-    /// Shakes hands; the failure of either side, the server's first.
+    /// Runs the handshake; returns the failure of either side, the server's first.
     pub(crate) fn shake(&mut self) -> Result<(), (From, Failure)> {
         let failed = |from| move |failure| (from, failure);
         let (mut client_done, mut server_done) = (false, false);
@@ -93,7 +93,7 @@ impl Pair {
         Ok(())
     }
 
-    /// Seals on one side, opens on the other, in pieces; what came out, and whether it was the end.
+    /// Seals on one side, opens on the other, in pieces; returns the opened bytes, and `true` at the end.
     pub(crate) fn carry(&mut self, from: From, plain: &[u8]) -> Result<(Vec<u8>, bool), Failure> {
         let (sender, wire) = match from {
             From::Client => (&mut self.client, &mut self.to_server),
@@ -112,7 +112,7 @@ impl Pair {
         self.arrive(from)
     }
 
-    /// Opens what is on its way.
+    /// Opens the bytes in transit.
     pub(crate) fn arrive(&mut self, from: From) -> Result<(Vec<u8>, bool), Failure> {
         let (receiver, wire, back) = match from {
             From::Client => (&mut self.server, &mut self.to_server, &mut self.to_client),
@@ -129,7 +129,7 @@ impl Pair {
         Ok((all, ended))
     }
 
-    /// The bytes that are on their way.
+    /// Bytes in transit.
     pub(crate) fn wire(&mut self, from: From) -> &mut Vec<u8> {
         match from {
             From::Client => &mut self.to_server,

@@ -1,4 +1,4 @@
-//! Looking for what references name, in a snapshot.
+//! Look-up of the targets of references in a snapshot.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::made::{Reference, references};
 use super::selection;
 use crate::Entry;
 
-/// Looks for what one resource refers to.
+/// Checker of the references of one resource.
 pub(super) struct Checker<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) by: &'a ResourceKey,
@@ -25,7 +25,7 @@ pub(super) struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    /// Every reference of the resource that leads nowhere.
+    /// Dangling references of the resource.
     pub(super) fn check(&self) -> Vec<Dangling> {
         let resource = &self.entry.resource;
         references(resource).into_iter().filter_map(|(path, it)| self.missing(&path, it)).collect()
@@ -64,7 +64,7 @@ impl Checker<'_> {
         Some(Dangling { by, policy, made: reference, holds_back, problem })
     }
 
-    /// The part of a reference to point at: its labels, its tags if only those are wrong, or else its name.
+    /// Part of a reference to report: its labels, its tags if only those are wrong, or else its name.
     fn most_telling(&self, path: &FieldPath, reference: &Reference) -> FieldPath {
         let target = match reference {
             Reference::Service(_) => return path.key(SERVICE_TAG),
@@ -115,7 +115,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Whether anybody offers a service with these tags: a proxy, a gateway, another zone, or somebody outside.
+    /// Returns `true` if a service with these tags is offered by a proxy, a gateway, another zone, or outside the mesh.
     fn is_offered(&self, tags: &Tags) -> bool {
         if tags.get(MESH_TAG).is_some_and(|mesh| mesh != self.mesh()) {
             return true;
@@ -132,7 +132,8 @@ impl Checker<'_> {
             || self.snapshot.of_kind(Kind::ZoneIngress).iter().any(offers)
     }
 
-    /// Whether some proxy dials a service of that name: a route may send it elsewhere though nobody offers it.
+    /// Returns `true` if a proxy dials a service of that name: a route may send it elsewhere although it is not
+    /// offered.
     fn is_dialled(&self, service: &str) -> bool {
         self.snapshot.dataplanes(self.mesh()).any(|(_, dataplane)| {
             dataplane.outbound.iter().any(|outbound| match &outbound.target {
@@ -142,7 +143,7 @@ impl Checker<'_> {
         })
     }
 
-    /// Whether some route sends the connections to a service elsewhere.
+    /// Returns `true` if a route sends the connections to a service elsewhere.
     fn is_rerouted(&self, tags: &Tags) -> bool {
         let routes = [Kind::MeshTCPRoute, Kind::MeshHTTPRoute, Kind::TrafficRoute];
         let speaks = |resource: &Arc<Resource>| match resource.spec() {
@@ -179,7 +180,7 @@ impl Checker<'_> {
         (format!("{what} is nowhere in mesh {}", self.mesh()), help)
     }
 
-    /// What services there are, when a name is none of them.
+    /// Description of similar or existing services, for an unknown name.
     fn near(&self, name: &str) -> Option<String> {
         let mut services = BTreeSet::new();
         for (_, dataplane) in self.snapshot.dataplanes(self.mesh()) {

@@ -1,16 +1,16 @@
-//! The references that a resource makes to services and proxies, and where they stand in it.
+//! References of a resource to services and proxies, with their fields.
 
 use model::policy::Policy;
 use model::topology::OutboundTarget;
 use model::{BackendRef, FieldPath, Kind, Resource, Spec, Tags, TargetRef};
 
-/// A reference that a resource makes.
+/// Reference of a resource.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Reference {
     To(TargetRef),
     Backend(BackendRef),
     Service(Tags),
-    /// Whom a route is for.
+    /// Target of a route: the proxies it is for.
     For(TargetRef),
 }
 
@@ -25,7 +25,7 @@ impl std::fmt::Display for Reference {
     }
 }
 
-/// The references that a resource makes, each with its place below the body.
+/// References of a resource, each with its field below the body.
 pub(super) fn references(resource: &Resource) -> Vec<(FieldPath, Reference)> {
     let root = FieldPath::root();
     match resource.spec() {

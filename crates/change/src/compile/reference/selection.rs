@@ -1,4 +1,4 @@
-//! Whether a route is for anybody: whom its `targetRef` selects, whatever they dial.
+//! Selection of proxies by the `targetRef` of a route, whatever they dial.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use model::reference::SERVICE_TAG;
 use model::{Kind, RefKind, Resource, Tags, TargetRef};
 use plan::Snapshot;
 
-/// Whether a target selects a proxy of a mesh. In a mesh without any there is nobody to compare with, and the answer is yes.
+/// Returns `true` if a target selects a proxy of a mesh, or if the mesh has no proxies to compare with.
 pub(super) fn is_somebody(snapshot: &Snapshot, mesh: &str, target: &TargetRef) -> bool {
     if snapshot.dataplanes(mesh).next().is_none() {
         return true;
@@ -20,12 +20,12 @@ pub(super) fn is_somebody(snapshot: &Snapshot, mesh: &str, target: &TargetRef) -
         (RefKind::MeshSubset | RefKind::MeshService | RefKind::MeshServiceSubset, _, _) => {
             has(snapshot, mesh, &tags(target))
         }
-        // these select everybody, or are no proxies
+        // these select every proxy, or are no proxies
         (_, _, _) => true,
     }
 }
 
-/// The name that was probably meant, or which there are; `None` where there is none to name.
+/// Most similar name, or the existing names; `None`: there are none.
 pub(super) fn nearest(snapshot: &Snapshot, mesh: &str, target: &TargetRef) -> Option<String> {
     let (written, known): (String, BTreeSet<&str>) = match (target.kind, &target.labels, &target.name) {
         (RefKind::MeshGateway, _, Some(name)) => (name.clone(), names(snapshot, Kind::MeshGateway, mesh)),
@@ -56,7 +56,7 @@ pub(super) fn nearest(snapshot: &Snapshot, mesh: &str, target: &TargetRef) -> Op
     near.or_else(|| (!known.is_empty() && !known.contains(written.as_str())).then(all))
 }
 
-/// The tags that a target selects proxies by: those of its service, and its own.
+/// Tags by which a target selects proxies: those of its service, and its own.
 fn tags(target: &TargetRef) -> Tags {
     match (target.kind, &target.name) {
         (RefKind::MeshService | RefKind::MeshServiceSubset, Some(name)) => {

@@ -1,4 +1,4 @@
-//! Gateways, as MeshGateways whose listeners have a tag by which routes choose them.
+//! Import of Gateways as MeshGateways whose listeners have a tag by which routes select them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,27 +11,27 @@ use super::super::note::{Note, Origin};
 use super::super::route::LISTENER_TAG;
 use super::{GROUP, list, text, unknown};
 
-/// The Gateways that were given, by namespace and name.
+/// Gateways of the input, by namespace and name.
 pub(super) struct Gateways(BTreeMap<(String, String), Gateway>);
 
-/// What routes may attach to.
+/// Gateway that routes may attach to.
 pub(super) struct Gateway {
-    /// What its MeshGateway is called.
+    /// Name of its MeshGateway.
     pub(super) name: String,
     namespace: String,
     listeners: Vec<Listener>,
 }
 
-/// A listener that takes TCP.
+/// Listener that takes TCP.
 struct Listener {
     name: String,
     port: u64,
-    /// Whether routes of other namespaces may attach, too.
+    /// `true`: routes of other namespaces may attach, too.
     takes_all: bool,
 }
 
 impl Gateways {
-    /// Reads the Gateways among the documents, and makes a MeshGateway of each that takes TCPRoutes.
+    /// Collects the Gateways among the documents, and makes a MeshGateway of each that takes TCPRoutes.
     pub(super) fn of<'a>(documents: &'a [Document], made: &mut Made<'a>) -> Self {
         let (mut found, mut taken) = (BTreeMap::new(), BTreeSet::new());
         for origin in documents.iter().map(Origin::of) {
@@ -56,14 +56,14 @@ impl Gateways {
         Self(found)
     }
 
-    /// The one of a name, if it was given.
+    /// Gateway of a name; `None`: not in the input.
     pub(super) fn get(&self, namespace: &str, name: &str) -> Option<&Gateway> {
         self.0.get(&(namespace.to_owned(), name.to_owned()))
     }
 }
 
 impl Gateway {
-    /// The listeners that take a route of a namespace which names a section or a port, or neither.
+    /// Listeners that take a route of a namespace which names a section or a port, or neither.
     pub(super) fn attached(&self, from: &str, section: Option<&str>, port: Option<u64>) -> Vec<String> {
         let fits = |listener: &&Listener| {
             section.is_none_or(|section| section == listener.name)
@@ -74,7 +74,7 @@ impl Gateway {
     }
 }
 
-/// The listeners of a Gateway that take TCPRoutes.
+/// Listeners of a Gateway that take TCPRoutes.
 fn listeners(origin: &Origin<'_>, notes: &mut Vec<Note>) -> Vec<Listener> {
     let spec = origin.spec();
     unknown(origin, spec, "spec", &["gatewayClassName", "listeners"], notes);
@@ -108,7 +108,7 @@ fn listeners(origin: &Origin<'_>, notes: &mut Vec<Note>) -> Vec<Listener> {
     listeners
 }
 
-/// A MeshGateway, without its mesh.
+/// Document of a MeshGateway, without its mesh.
 fn document(name: &str, listeners: &[Listener]) -> Value {
     let listeners = listeners.iter().map(|Listener { name, port, takes_all: _ }| {
         json!({ "port": port, "protocol": "TCP", "tags": { LISTENER_TAG: name } })

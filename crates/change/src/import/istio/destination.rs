@@ -1,4 +1,4 @@
-//! Destinations: hosts, and the subsets of them that DestinationRules define.
+//! Destinations: hosts, and their subsets from DestinationRules.
 
 use std::collections::BTreeMap;
 
@@ -10,17 +10,17 @@ use super::{Import, list, or_default};
 use crate::import::note::{Note, Origin};
 use crate::import::route::reference;
 
-/// A host, by what it is here.
+/// Host, by its counterpart in the mesh.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Host {
-    /// A service of the cluster.
+    /// Service of the cluster.
     Service { name: String, namespace: String },
-    /// A host outside.
+    /// Host outside the mesh.
     External(String),
 }
 
 impl Host {
-    /// Reads a host as Istio does: a short name belongs to the namespace of the document. `None`: it is a pattern.
+    /// Parses a host as Istio does: a short name belongs to the namespace of the document. `None`: it is a pattern.
     pub(super) fn read(text: &str, namespace: &str) -> Option<Self> {
         let mut parts = text.split('.');
         let service =
@@ -33,7 +33,7 @@ impl Host {
         }
     }
 
-    /// What somebody has to write before it can be dialled.
+    /// Resource that has to be written before the host can be dialled.
     pub(super) fn hint(&self) -> Option<String> {
         let Self::External(host) = self else { return None };
         Some(format!(
@@ -42,7 +42,7 @@ impl Host {
         ))
     }
 
-    /// The same in the namespace of who does not say one.
+    /// Same host with the default namespace filled in.
     fn placed(&self) -> Self {
         match self {
             Self::Service { name, namespace } => {
@@ -59,7 +59,7 @@ impl Host {
         }
     }
 
-    /// As whom a route is about.
+    /// Target of a route for the host.
     pub(super) fn target(&self, port: Option<u64>) -> Value {
         let mut target = self.reference();
         if let (Some(port), Self::Service { .. }) = (port, self) {
@@ -73,11 +73,11 @@ fn external_name(host: &str) -> String {
     host.to_lowercase().replace('.', "-")
 }
 
-/// The labels of subsets, by host and name of the subset.
+/// Labels of subsets, by host and name of the subset.
 pub(super) struct Subsets(BTreeMap<(Host, String), Value>);
 
 impl Subsets {
-    /// What the DestinationRules among the documents define; what else they say has its notes.
+    /// Collects the subsets of the DestinationRules among the documents; other settings get notes.
     pub(super) fn of(documents: &[Document], notes: &mut Vec<Note>) -> Self {
         let mut found = BTreeMap::new();
         for origin in documents.iter().map(Origin::of).filter(|origin| origin.kind() == "DestinationRule") {
@@ -120,7 +120,7 @@ impl Subsets {
 }
 
 impl Import<'_, '_> {
-    /// The backendRefs of an entry. Where there are several destinations, one without a weight gets nothing, as in Istio.
+    /// BackendRefs of an entry. If there are several destinations, one without a weight gets nothing, as in Istio.
     pub(super) fn backends(&mut self, field: &str, entry: &Value) -> Vec<Value> {
         let routes = list(entry.get("route"));
         let mut backends = Vec::new();

@@ -1,4 +1,4 @@
-//! The matches of an entry: whom it is for, and on which port.
+//! Matches of an entry: its clients, and its port.
 
 use std::collections::BTreeMap;
 
@@ -8,21 +8,21 @@ use serde_json::Value;
 use super::{Import, list, strings};
 use crate::import::route::Target;
 
-/// One match of an entry.
+/// Match of an entry.
 pub(super) struct Match {
-    /// Whom the entry is for.
+    /// Clients that the entry is for.
     pub(super) target: Target,
-    /// The port of the destination.
+    /// Port of the destination.
     pub(super) port: Option<u64>,
-    /// Where it stands.
+    /// Field of the match in the document.
     pub(super) field: String,
 }
 
 impl Import<'_, '_> {
-    /// The matches of an entry; one that matches everything where it has none. `gateways` are those of the whole
-    /// VirtualService; the word `mesh` stands for all sidecars.
+    /// Matches of an entry; without any, one that matches everything. `gateways` are those of the whole VirtualService;
+    /// the word `mesh` stands for all sidecars.
     ///
-    /// `clients` are the labels that all sidecars must have which are meant.
+    /// `clients`: the labels that all intended sidecars must have.
     pub(super) fn matches(
         &mut self,
         field: &str,

@@ -40,7 +40,7 @@ fn request(to: Asked, id: i64) -> Request {
     Request { to, id: id.to_string() }
 }
 
-/// The same numbers for the same seed, everywhere (splitmix64).
+/// Reproducible pseudorandom numbers (splitmix64).
 struct Numbers(u64);
 
 impl Numbers {
@@ -52,7 +52,7 @@ impl Numbers {
     }
 }
 
-/// How a ramp over 1, 10 and 50 % ends that is looked at every second of 10 minutes, of 50 connections a second.
+/// Final phase of a ramp over 1, 10 and 50 %, with a look at every second of 10 minutes, at 50 connections a second.
 fn ramp(rollout: &Rollout, seed: u64, fails: (f64, f64)) -> Phase {
     let mut numbers = Numbers(seed);
     let mut ramp = Ramp::begin(rollout, at(0), "a");
@@ -75,7 +75,7 @@ fn ramp(rollout: &Rollout, seed: u64, fails: (f64, f64)) -> Phase {
     ramp.phase
 }
 
-/// Of so many ramps with seeds from 0 on, how many are aborted; the others are finished.
+/// Number of aborted ramps among those with seeds from 0 on; the others are finished.
 fn aborted(rollout: &Rollout, ramps: u64, fails: (f64, f64)) -> usize {
     let phases: Vec<Phase> = (0..ramps).map(|seed| ramp(rollout, seed, fails)).collect();
     let of = |wanted: Phase| phases.iter().filter(|phase| **phase == wanted).count();
@@ -214,7 +214,7 @@ fn a_clock_that_is_set_makes_no_step_longer_or_shorter() {
         ramp.step(&rollout, &input(jump + 60));
         assert_eq!(ramp.step, 1, "{hours} h");
     }
-    // one that goes on from a status of the future: the step begins anew, and is not waited for until then
+    // a ramp that continues from a status of the future: the step begins anew, without waiting for that time
     let mut ramp = Ramp::begin(&rollout, at(24 * 3600), "a");
     ramp.step(&rollout, &seen(0, 0, 100));
     ramp.step(&rollout, &input(59));

@@ -39,7 +39,7 @@ impl Plane {
     }
 
     fn hear(&mut self, others: &[&Plane], second: i64) {
-        // what is told arrives as it was written
+        // reports arrive as they were written
         let told = |other: &&Plane| {
             let text = serde_json::to_string(&other.own.told()).unwrap();
             (Arc::clone(&other.name), serde_json::from_str(&text).unwrap())
@@ -99,7 +99,7 @@ fn what_lived_at_one_that_is_gone_is_gone_and_what_it_counted_stays() {
     let row = &page.items[0];
     assert_eq!((row.counts.opened, row.counts.active, row.proxies), (12, 1, 1));
     assert_eq!((page.reporting, page.control_planes), (1, 1));
-    // it was only held up
+    // it was only delayed
     a.hear(&[&b], 30);
     assert_eq!(a.page(By::Flow, 31).items[0].counts.opened, 12, "nothing is counted twice");
 }

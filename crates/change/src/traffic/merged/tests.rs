@@ -47,7 +47,7 @@ fn sums(traffic: &Traffic, backend: &str) -> (u64, u64, usize) {
 #[test]
 fn proxies_are_added_up_without_what_was_counted_before() {
     let mut traffic = traffic();
-    // one that runs for long, and one that was started since
+    // a long-running proxy, and one that was started since
     traffic.take(&web(1), report(1, true, &[("v1", 1_000, 7)]), at(101)).unwrap();
     traffic.take(&web(2), report(101, true, &[("v1", 30, 2)]), at(102)).unwrap();
     assert_eq!(sums(&traffic, "v1"), (30, 9, 2));
@@ -66,7 +66,7 @@ fn what_happened_while_a_proxy_was_away_is_counted_when_it_is_back() {
     assert_eq!((sums(&traffic, "v1"), traffic.reporting()), ((0, 0, 1), 0));
     traffic.take(&web(1), report(1, true, &[("v1", 15, 2)]), at(103)).unwrap();
     assert_eq!(sums(&traffic, "v1"), (5, 2, 1));
-    // started anew
+    // restarted
     traffic.take(&web(1), report(104, true, &[("v1", 6, 6)]), at(105)).unwrap();
     assert_eq!(sums(&traffic, "v1"), (11, 6, 1));
     // away for so long that it is forgotten
@@ -86,7 +86,7 @@ fn no_more_is_kept_than_may_be() {
     assert_eq!(traffic.take(&web(2), report(101, true, &[("v1", 1, 0), ("v2", 1, 0)]), at(101)), full(3));
     assert_eq!(sums(&traffic, "v1"), (2, 0, 2));
     assert_eq!(sums(&traffic, "v2"), (1, 0, 1));
-    // what is forgotten makes room
+    // forgotten rows make room
     let gone = Report { rows: vec![(flow("v1"), None)], ..report(101, false, &[]) };
     traffic.take(&web(1), gone, at(102)).unwrap();
     traffic.take(&web(2), report(101, false, &[("v2", 5, 0)]), at(102)).unwrap();

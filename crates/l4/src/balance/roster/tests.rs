@@ -7,7 +7,7 @@ use super::*;
 use crate::balance::hash::mix_both;
 use crate::config::{Endpoint, Host};
 
-/// A cluster with so many endpoints in each priority.
+/// A cluster with the given number of endpoints in each priority.
 fn cluster(priorities: &[usize], policy: Policy) -> Cluster {
     let endpoint = |priority: u32, number: usize| Endpoint {
         host: Host::Ip(IpAddr::V4(Ipv4Addr::new(10, 0, priority as u8, number as u8))),
@@ -31,7 +31,7 @@ fn fitness(letters: &str) -> Vec<Fitness> {
     letters.chars().map(of).collect()
 }
 
-/// Who takes connections, in the order of trying.
+/// Endpoints that take connections, in the order of trying.
 fn order(cluster: &Cluster, letters: &str) -> Vec<usize> {
     roster(cluster, &fitness(letters)).walk(0).collect()
 }
@@ -82,7 +82,7 @@ proptest! {
                 prop_assert!(place < roster.first());
                 let well = all.clone().filter(|index| fitness[*index].up && !fitness[*index].ejected).count();
                 for index in &walked {
-                    // who is set aside comes back only when nobody is left
+                    // an ejected endpoint returns only when no other is left
                     prop_assert!(fitness[*index].up && (well == 0 || !fitness[*index].ejected));
                 }
                 prop_assert_eq!(walked.len(), if well > 0 { well } else { up });
@@ -118,9 +118,9 @@ fn a_priority_is_left_below_the_failover_threshold() {
     let mut cluster = cluster(&[4, 2], Policy::RoundRobin);
     cluster.failover_threshold = 70;
     assert_eq!(order(&cluster, "uuuduu"), [0, 1, 2, 4, 5]);
-    // half of the first are left: the second carries, and those are tried after it
+    // half of the first are left: the second is active, and those are tried after it
     assert_eq!(order(&cluster, "uudduu"), [4, 5, 0, 1]);
-    // nobody reaches the threshold: the larger share carries
+    // none reaches the threshold: the larger share is active
     assert_eq!(order(&cluster, "udddud"), [4, 0]);
     assert_eq!(order(&cluster, "uudddu"), [0, 1, 5]);
 }
@@ -132,7 +132,7 @@ fn below_the_panic_threshold_health_is_not_believed() {
     assert_eq!(order(&cluster, "uud"), [0, 1]);
     assert_eq!(order(&cluster, "udd"), [0, 1, 2]);
     assert_eq!(roster(&cluster, &fitness("udd")).condition(), Condition::Panic);
-    // none at all is not few: nobody would answer
+    // none at all is no panic: no endpoint would answer
     assert_eq!(roster(&cluster, &fitness("ddd")).condition(), Condition::Down);
     cluster.fail_on_panic = true;
     assert!(order(&cluster, "udd").is_empty());

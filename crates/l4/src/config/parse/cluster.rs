@@ -1,4 +1,4 @@
-//! The message of a cluster → [`Cluster`].
+//! Parser of the message of a cluster into a [`Cluster`].
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -52,7 +52,7 @@ impl Parser<'_> {
         let to_outside = outside_tls.map(|tls| DialTls::Outside(self.outside_tls(what, tls, secrets)));
         let tls = to_mesh.or(to_outside);
         let health_check = health_check.map(|check| self.health_check(what, check));
-        // what is said and heard there is TLS
+        // plain bytes cannot be exchanged over TLS: the connect alone is the check
         let health_check = health_check.map(|check| match tls {
             Some(_) => HealthCheck { send: Arc::default(), receive: Vec::new(), ..check },
             None => check,

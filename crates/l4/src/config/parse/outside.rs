@@ -1,4 +1,5 @@
-//! The message of TLS to a service outside the mesh, and the secrets that it names → [`OutsideTls`].
+//! Parser of the message of TLS to a service outside the mesh, and of the secrets that it names, into an
+//! [`OutsideTls`].
 
 use xds::proto::l4;
 

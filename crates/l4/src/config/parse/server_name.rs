@@ -1,4 +1,4 @@
-//! The message of a claim to server names → a [`Match`] and its route.
+//! Parser of the message of a claim to server names into a [`Match`] and its route.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ impl Parser<'_> {
         Some((Match::ServerName { pattern: pattern?, end }, route?))
     }
 
-    /// A rule with what it asks of connections.
+    /// Parses a rule with its conditions on connections.
     pub(super) fn route_match(
         &mut self,
         what: &str,
@@ -84,7 +84,8 @@ impl Parser<'_> {
     }
 }
 
-/// Whether a hello can ask for it: a host name, or what stands for a service with its tags (`redis{mesh=default}`).
+/// Returns `true` if a client hello can ask for the name: a host name, or the form of a service with its tags
+/// (`redis{mesh=default}`).
 fn is_server_name(name: &str) -> bool {
     (1..=LONGEST_SERVER_NAME).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'*')

@@ -1,4 +1,4 @@
-//! The messages of TLS, and the secrets that they name → [`ServerTls`], [`ClientTls`].
+//! Parser of the messages of TLS, and of the secrets that they name, into [`ServerTls`] and [`ClientTls`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use crate::config::{
     Cipher, ClientTls, Identity, NamePattern, ServerTls, TlsLimits, TlsTerms, TlsVersion, Trust,
 };
 
-/// The longest server name that a hello can ask for here.
+/// Limit on the length of a server name that a client hello can ask for here, in bytes.
 pub(super) const LONGEST_SERVER_NAME: usize = 255;
 
-/// The secrets of a proxy, by name.
+/// Secrets of a proxy, by name.
 #[derive(Default)]
 pub(super) struct Secrets {
     identities: BTreeMap<String, Arc<Identity>>,
@@ -22,19 +22,19 @@ pub(super) struct Secrets {
 }
 
 impl Secrets {
-    /// The certificate that a secret has; `None`: it is not there.
+    /// Certificate and key of a secret; `None`: there is no such secret.
     pub(super) fn identity(&self, name: &str) -> Option<Arc<Identity>> {
         self.identities.get(name).cloned()
     }
 
-    /// The authorities that a secret has; `None`: it is not there.
+    /// Authorities of a secret; `None`: there is no such secret.
     pub(super) fn trust(&self, name: &str) -> Option<Arc<Trust>> {
         self.trusts.get(name).cloned()
     }
 }
 
 impl Parser<'_> {
-    /// What they say is not looked into: a certificate that cannot be used must not hold up everything else.
+    /// Collects the secrets. Their content is not verified: an unusable certificate must not hold up everything else.
     pub(super) fn secrets(&mut self, set: &ResourceSet) -> Secrets {
         let mut secrets = Secrets::default();
         for (what, l4::Secret { name, certificate, trust }) in self.decode(set) {

@@ -135,14 +135,14 @@ proptest! {
             prop_assert!(ejected <= 2);
             prop_assert!(fitness.iter().all(|it| (10..=100).contains(&it.warmth)));
         }
-        // left alone everybody comes back
+        // left alone every endpoint returns
         vitals.pass(&cluster, now + SECOND * 301);
         prop_assert!(vitals.fitness(&cluster, now + SECOND * 301).iter().all(|it| !it.ejected));
     }
 
     #[test]
     fn whoever_comes_when_something_is_due_misses_nothing(events in events()) {
-        // the only things that change by themselves change at the times that `next` names
+        // changes by themselves happen only at the times that `next` names
         let (cluster, mut now) = (cluster(4), Instant::now());
         let mut vitals = vitals(&cluster, now);
         for event in events {
