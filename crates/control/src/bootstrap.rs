@@ -233,7 +233,7 @@ fn is_builtin_gateway(dataplane: &Dataplane) -> bool {
     dataplane.gateway.as_ref().is_some_and(|gateway| gateway.kind == GatewayType::Builtin)
 }
 
-/// Splits the host and port by which the control plane was asked, so that the Envoy dials what its kuma-dp dialed.
+/// Splits the host and port by which the control plane was asked, so that the Envoy dials what its kuma-dp dialled.
 fn split(authority: &str, over_tls: bool) -> Option<(String, u16)> {
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),

@@ -124,7 +124,7 @@ impl Certificate {
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
 
-    /// Follows the files for ever.
+    /// Follows the files without end.
     async fn follow(self) {
         let Self(pair) = self;
         let mut seen = pair.first;

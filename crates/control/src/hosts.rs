@@ -1,4 +1,4 @@
-//! Resolution of the host names at which proxies are dialed, so that plans contain addresses (spec 08 §2).
+//! Resolution of the host names at which proxies are dialled, so that plans contain addresses (spec 08 §2).
 //!
 //! The system's resolver on this host is asked, once for all proxies: an Envoy accepts only addresses from a control
 //! plane, and all are to dial the same one of several.

@@ -3,9 +3,9 @@
 use tokio::sync::watch;
 
 /// Runs a job while this process leads, according to [`Store::leads`](crate::store::Store::leads): waits until then,
-/// and begins anew when it leads again after it lost that. Ends when the job does, or when nobody leads any more.
+/// and starts again when it regains the lead. Ends when the job does, or when nobody leads any more.
 ///
-/// A process that loses the lead may learn it late: what a job writes must be right even if another process does the
+/// A process that loses the lead may learn so late: what a job writes must be right even if another process does the
 /// same.
 pub async fn once<F: Future<Output = ()>>(mut leads: watch::Receiver<bool>, mut job: impl FnMut() -> F) {
     loop {

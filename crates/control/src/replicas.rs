@@ -101,7 +101,7 @@ impl<M> Exchange<M> {
     async fn turn(&mut self, own: &impl Fn(Option<&M>) -> Option<(M, Replica)>) -> Result<(), StoreError> {
         let Notes { mark, notes, alive } = self.board.read(&self.who, self.since).await?;
         if mark < self.since {
-            // it has lost its content: everything anew
+            // it has lost its content: read everything again
             self.since = Notes::FIRST;
             self.book = Book::default();
             return Ok(());
@@ -131,7 +131,7 @@ impl<M> Exchange<M> {
             self.last_sign.replace(Instant::now()).is_none() || was_known
         };
         match now {
-            // a board that has forgotten this process has just got this, and is told everything again
+            // a board that has forgotten this process got only the news just now: publish everything again
             _ if !is_known => (self.mark, self.told) = (None, BTreeMap::new()),
             Some(now) => (self.mark, self.told) = now,
             None => {}

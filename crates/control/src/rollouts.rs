@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  Current: rollouts, plans ──▶ Applied: proxies with it ─┐
-//!  reports of proxies, here and at others ──▶ Seen ────────┴─▶ change::ramp ──▶ status, in its Place ──▶ plans
+//!  reports of proxies, here and at others ──▶ Seen ───────┴─▶ change::ramp ──▶ status, in its Place ──▶ plans
 //! ```
 //!
 //! The state is the status: the next leader goes on from it. Connections counted between two leaders are left out, on

@@ -24,7 +24,7 @@ pub(crate) struct Answer {
 
 enum Content {
     Json(Value),
-    /// JSON that is serialized already.
+    /// JSON that is serialised already.
     Written(&'static str),
     Text(String),
     Events(Events),

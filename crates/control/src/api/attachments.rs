@@ -193,7 +193,7 @@ impl<'i, 'a> Proxy<'i, 'a> {
         policies
     }
 
-    /// Returns the services that its connections may reach, each with `true` if it is dialed by name.
+    /// Returns the services that its connections may reach, each with `true` if it is dialled by name.
     fn services(&self) -> BTreeMap<String, bool> {
         let mut services = BTreeMap::from([(PASSED_THROUGH.to_owned(), true)]);
         for outbound in self.part("outbound") {

@@ -1,7 +1,7 @@
 //! Computed parts of a resource: host names, counts, conditions. They are computed whenever it is shown and never
 //! stored.
 //!
-//! A client sends back what it was shown; [`take_out`] removes it again, so that it is computed anew next time. Virtual
+//! A client sends back what it was shown; [`take_out`] removes it, and it is computed again next time. Virtual
 //! IPs are stored, by one control plane for all (`crate::addresses`); so are host names, which are also shown before
 //! they are stored. Left out on purpose: the server names of zone proxies.
 
@@ -96,9 +96,9 @@ fn certified(desk: &Desk) -> BTreeSet<ProxyKey> {
 
 /// Computed members of a document, by place.
 struct Members {
-    /// Override what the document says.
+    /// Members of `spec`; they override those of the document.
     spec: Map<String, Value>,
-    /// Used where the document says nothing.
+    /// Members of `status`, where the document has none.
     status: Map<String, Value>,
 }
 

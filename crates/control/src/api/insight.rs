@@ -330,7 +330,7 @@ impl All {
         count
     }
 
-    /// Returns the number of resources of each kind: in one mesh, or in all, together with what names hosts.
+    /// Returns the number of resources of each kind: in one mesh; or in all, together with the HostnameGenerators.
     fn resources(&self, mesh: Option<&str>) -> Value {
         let mut totals: BTreeMap<&str, usize> = BTreeMap::new();
         for item in self.items.iter().filter(|it| match mesh {

@@ -76,7 +76,7 @@ pub(super) enum Schema {
 }
 
 impl Schema {
-    /// Schema of a type, as it is serialized.
+    /// Schema of a type, as it is serialised.
     pub(super) fn of<T: JsonSchema>() -> Self {
         Self::Of(SchemaGenerator::subschema_for::<T>)
     }

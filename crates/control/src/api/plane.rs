@@ -1,4 +1,4 @@
-//! Running state for the API: the fleet, and the state that other control planes on the store tell.
+//! Running state for the API: the fleet, and the state of other control planes on the store.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub struct Plane {
     telemetry: Telemetry,
 }
 
-/// State of the counters when others were last told.
+/// Mark of the state that was last passed on to others.
 #[derive(Clone, Debug)]
 pub struct Mark {
     standing: Arc<Standing>,

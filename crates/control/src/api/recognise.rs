@@ -1,7 +1,7 @@
 //! Authentication of callers: by a way of connecting that only they have, by a token, or not at all.
 //!
 //! A connection from this host proves little: a reverse proxy, a TCP forwarder or one of our own inbounds makes such
-//! connections for whoever reaches it.
+//! connections for anybody who reaches it.
 
 use std::path::Path;
 

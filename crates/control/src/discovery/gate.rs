@@ -28,7 +28,7 @@ impl TokenGate {
         Self { tokens, known: Arc::default() }
     }
 
-    /// Keeps the keys for verification up to date, for ever, so that they are at hand when the store is away.
+    /// Keeps the keys for verification up to date, without end, so that they are at hand when the store is away.
     pub async fn follow_keys(self) {
         self.tokens.follow().await;
     }

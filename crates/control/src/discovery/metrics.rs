@@ -93,7 +93,7 @@ impl TypeLabels {
 impl DiscoveryMetrics {
     /// Adds the counters to a registry, under `discovery_…`.
     pub fn register(&self, registry: &mut Registry) {
-        // initialized to 0: a missing counter has no rate
+        // initialised to 0: a missing counter has no rate
         for labels in Family::types().map(|type_url| TypeLabels::of(&type_url)) {
             for counter in [&self.responses, &self.response_bytes, &self.acks, &self.nacks] {
                 let _ = counter.get_or_create(&labels);

@@ -31,7 +31,7 @@ const REPORT_BYTES: usize = 1024 * 1024;
 
 /// Least time between two reports; a proxy that reports more often is delayed.
 const PACE: Duration = Duration::from_millis(500);
-/// Interval between reports that proxies start with, and the shortest that they are told.
+/// Initial and shortest interval between the reports of a proxy.
 const SHORTEST_PACE: Duration = Duration::from_secs(1);
 /// Limit on reports per second from all proxies; beyond that many proxies each reports less often.
 const PROXIES_IN_A_SECOND: usize = 200;
@@ -147,7 +147,7 @@ async fn take(
         let wanted = pace_of(reporting);
         if let Some(pace) = pace.as_ref().filter(|_| wanted != told) {
             let every_ms = u32::try_from(wanted.as_millis()).unwrap_or(u32::MAX);
-            // a slow reader is told with a later report
+            // a slow reader gets it with a later report
             if pace.try_send(Ok(TrafficReceived { reports: taken, every_ms })).is_ok() {
                 told = wanted;
             }

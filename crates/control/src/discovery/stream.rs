@@ -371,7 +371,7 @@ impl<P: Speaks> Drop for Stream<P> {
                 tokio::time::sleep(AWAY).await;
                 arrivals.leave(arrival).await;
             };
-            // an instance that ends tells nothing about its proxies: they go on elsewhere, or come back
+            // an instance that ends removes no Dataplane: proxies go on elsewhere, or come back
             tokio::spawn(self.shared.closing.clone().run_until_cancelled_owned(away));
         }
         let Some(Attached { proxy, family, number, sets, holdings, .. }) = self.attached.take() else {

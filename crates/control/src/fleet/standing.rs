@@ -19,7 +19,7 @@ use plan::ProxyId;
 pub struct Standing {
     /// Last adopted revision; [`Revision::ZERO`]: none yet.
     pub revision: Revision,
-    /// Epoch of the store that the revision is from; `None`: the store has only one, or does not tell.
+    /// Epoch of the store that the revision is from; `None`: the store has only one, or reports none.
     pub epoch: Option<Arc<str>>,
     /// Desired configuration of all proxies.
     pub compiled: Arc<Compiled>,

@@ -1,4 +1,4 @@
-//! Tag-based services that can be dialed by TLS while their mesh accepts plaintext too (spec 07 §8.1).
+//! Tag-based services that can be dialled by TLS while their mesh accepts plaintext too (spec 07 §8.1).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -43,7 +43,7 @@ pub use metrics::IssuerMetrics;
 const READ_AGAIN: Duration = Duration::from_secs(5);
 /// Limit on the time without a look: a clock that was set, or a host that slept, is noticed within this.
 const LONGEST_NAP: Duration = Duration::from_secs(30);
-/// Limit on the rotations that others are told of. Each is done once, so older ones are known to all.
+/// Limit on the rotations that are passed on to others. Each is done once, so older ones are known to all.
 const ROTATIONS: usize = 8;
 /// Number of proxies for which certificates are made before other messages are taken.
 const AT_ONCE: usize = 64;
@@ -198,7 +198,7 @@ impl Issuer {
         self.ask(Ask::Left(proxy.clone()));
     }
 
-    /// Makes certificates anew now: those of a mesh, or of one proxy of it; here, and at the other control planes that
+    /// Reissues certificates now: those of a mesh, or of one proxy of it; here, and at the other control planes that
     /// hear of it. Returns the number of proxies here.
     pub async fn rotate(&self, mesh: Option<String>, proxy: Option<String>) -> usize {
         let rotation = Rotation { id: super::fresh_id().into(), mesh, proxy };
@@ -216,7 +216,7 @@ impl Issuer {
         elsewhere + told.await.unwrap_or_default()
     }
 
-    /// Takes over what other control planes on the store tell: the certificates that they made, and the rotations
+    /// Takes over the state of other control planes on the store: the certificates that they made, and the rotations
     /// requested there.
     pub fn hear(&self, elsewhere: &[Replica]) {
         let certificates = elsewhere.iter().flat_map(|replica| replica.certificates.values());
@@ -224,7 +224,7 @@ impl Issuer {
         self.ask(Ask::Heard(certificates.cloned().collect(), rotations.cloned().collect()));
     }
 
-    /// Returns what others on the store hear of it, as a shared value: it is another one when something changed.
+    /// Returns the state for the others on the store, as a shared value: it is another one when something changed.
     pub(crate) fn told(&self) -> ToldToOthers {
         let Shared { own, rotations, .. } = &*self.shared;
         ToldToOthers { certificates: Arc::clone(&own.borrow()), rotations: Arc::clone(&rotations.borrow()) }
@@ -256,7 +256,7 @@ impl Issuer {
     }
 }
 
-/// State of an issuer that others on the store are told.
+/// State of an issuer for the others on the store.
 #[derive(Clone, Debug)]
 pub(crate) struct ToldToOthers {
     certificates: Arc<CertificateReport>,
@@ -269,7 +269,7 @@ impl ToldToOthers {
         Arc::ptr_eq(&self.certificates, &other.certificates) && Arc::ptr_eq(&self.rotations, &other.rotations)
     }
 
-    /// Adds this to what a control plane tells.
+    /// Adds this to the state of a replica.
     pub(crate) fn beside(&self, replica: Replica) -> Replica {
         let Self { certificates, rotations } = self;
         let rows = certificates.proxies.iter();

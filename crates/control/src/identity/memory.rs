@@ -66,7 +66,7 @@ impl Memory {
         }
     }
 
-    /// Keeps all secrets up to date, for ever.
+    /// Keeps all secrets up to date, without end.
     pub(super) async fn follow(&self) {
         loop {
             if let Err(error) = self.read_along().await {

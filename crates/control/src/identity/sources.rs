@@ -35,7 +35,7 @@ pub(super) struct Source {
     pub(super) lifetime: Duration,
     /// Sort of the keys of its certificates; `None`: that of its own key.
     pub(super) keys: Option<LeafKeys>,
-    /// Fingerprint of its whole configuration, as text.
+    /// Whole configuration, as text.
     pub(super) configured: Arc<str>,
     /// `true`: it may be self-signed.
     pub(super) may_sign_itself: bool,

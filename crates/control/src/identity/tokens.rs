@@ -107,7 +107,7 @@ impl Tokens {
         Self { makes_keys: false, ..Self::new(store) }
     }
 
-    /// Keeps keys and revocations up to date, for ever, so that they are at hand when the store is unreachable.
+    /// Keeps keys and revocations up to date, without end, so that they are at hand when the store is unreachable.
     pub async fn follow(self) {
         task_again("token-keys", || self.memory.follow()).await;
     }

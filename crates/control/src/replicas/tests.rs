@@ -65,7 +65,7 @@ fn replica(name: &str, revision: u64, proxies: &[&str]) -> Replica {
     }
 }
 
-/// Control plane on a board: its own state, and what it hears.
+/// Control plane on a board: its own state, and what it receives.
 struct One {
     own: Arc<Mutex<Replica>>,
     heard: watch::Receiver<Others>,
@@ -122,7 +122,7 @@ async fn control_planes_hear_of_each_others_proxies_until_they_go() {
     one.hears(std::slice::from_ref(&second)).await;
     two.hears(&[first]).await;
 
-    // a board that has lost everything is written anew
+    // a board that has lost everything is written again
     *wall.written() = Written { mark: 0, ..Written::default() };
     one.hears(&[]).await;
     one.hears(&[second]).await;

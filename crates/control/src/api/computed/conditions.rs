@@ -68,7 +68,7 @@ fn backend(snapshot: &Snapshot, stored: &Stored) -> Value {
     json!([condition("ReferencedByPolicies", holds, reason, message)])
 }
 
-/// Returns what a MeshIdentity lacks. Readiness beyond that is for the issuer of its certificates, which is not here.
+/// Returns what a MeshIdentity lacks. Readiness beyond that is decided by the issuer of its certificates.
 fn identity(snapshot: &Snapshot, mesh: &str) -> Option<Value> {
     let has_services = snapshot.mesh(mesh)?.mesh_services == MeshServicesMode::Exclusive;
     (!has_services).then(|| {

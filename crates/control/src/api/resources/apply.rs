@@ -1,4 +1,4 @@
-//! Atomic put of several resources: all of them or none, and proxies are never told of a part.
+//! Atomic put of several resources: all of them or none, and no part ever reaches proxies.
 
 use std::collections::{BTreeMap, BTreeSet};
 

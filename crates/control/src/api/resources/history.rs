@@ -16,7 +16,7 @@ use model::ResourceKey;
 
 const TITLE: &str = "Could not show what a resource was";
 
-/// Keeps what was written on behalf of the caller. A change stays accepted if its history cannot be kept.
+/// Records what was written on behalf of the caller. A change stays accepted if its history cannot be kept.
 pub(super) async fn remember(ask: &Ask, written: &[Written]) {
     let changed = written.iter().filter(|it| it.effect != Effect::Unchanged);
     let past = changed.map(|Written { stored, effect: _ }| {
@@ -25,7 +25,7 @@ pub(super) async fn remember(ask: &Ask, written: &[Written]) {
     keep(ask, past.collect()).await;
 }
 
-/// Keeps that the caller removed a resource.
+/// Records that the caller removed a resource.
 pub(super) async fn remember_gone(ask: &Ask, key: &ResourceKey, revision: Revision) {
     keep(ask, vec![Past::of(key, revision, ask.caller.to_string(), None)]).await;
 }

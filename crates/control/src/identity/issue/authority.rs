@@ -29,7 +29,7 @@ pub(crate) struct Authority {
     /// End of the signing certificate's validity.
     ends: Timestamp,
     signed_itself: bool,
-    /// Whether it says which of several keys of its name it has.
+    /// `true`: its certificate has a subject key identifier, which tells several keys of one name apart.
     pub(super) names_its_key: bool,
 }
 

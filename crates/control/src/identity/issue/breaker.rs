@@ -54,7 +54,7 @@ impl Breaker {
         self.open_until.is_some()
     }
 
-    /// Records a failure. If it comes from the one that tried after the wait, the wait begins anew.
+    /// Records a failure. If it comes from the one that tried after the wait, the wait starts again.
     pub(super) fn failed(&mut self, proxy: &ProxyKey, now: Timestamp) {
         let recent = before(now, LONGEST);
         self.failed.retain(|_, at| *at > recent);

@@ -12,7 +12,7 @@ use super::breaker::{Backoff, Breaker};
 use super::roots::{Former, Roots};
 use super::{Authority, AuthorityId, Leaf, LeafKeys, Request, Wanted, after, renewal};
 
-/// Limit on the time over which certificates are signed anew after their authority was replaced.
+/// Limit on the time over which certificates are reissued after their authority was replaced.
 const RESIGNED_WITHIN: Duration = Duration::from_secs(60);
 
 /// State of an authority.
@@ -34,7 +34,7 @@ pub(crate) struct Signs {
     pub(crate) lifetime: Duration,
     /// Sort of the keys of its certificates; `None`: that of its own key.
     pub(crate) keys: Option<LeafKeys>,
-    /// Fingerprint of its configuration: certificates are made anew when this changes.
+    /// Whole configuration, as text: certificates are reissued when it changes.
     pub(crate) configured: Arc<str>,
 }
 
@@ -212,7 +212,7 @@ impl Issuing {
         next.into_iter().chain(ends).min()
     }
 
-    /// Collects the bundles of all meshes anew. Returns `true` if one differs.
+    /// Collects the bundles of all meshes again. Returns `true` if one differs.
     pub(crate) fn gather(&mut self, now: Timestamp) -> bool {
         self.standings.values_mut().for_each(|standing| standing.roots.expire(now));
         let bundles = self.standings.iter().filter_map(|(id, standing)| match id {
