@@ -1,7 +1,7 @@
 //! Sources of resources: files and folders that people edit, or a store.
 //!
 //! ```text
-//!  FolderSource, StoreSource ──refresh──▶ news ──settle──▶ Candidate ──▶ adopted, or refused: the last good state stays
+//!  FolderSource, StoreSource ──refresh──▶ news ──settle──▶ Candidate ──▶ adopted, or refused: the last good one stays
 //! ```
 //!
 //! A problem with a part of a source affects that part alone: it stays at its last good content.

@@ -1,7 +1,7 @@
 //! Stores of resources.
 //!
 //! ```text
-//!  API, apply ──put, delete (if the version is as expected)──▶ Store ──watch──▶ changes, in the order of their revisions
+//!  API, apply ──put, delete (if the version is as expected)──▶ Store ──watch──▶ changes, in order of their revisions
 //!                                       get, list ◀──────────────┘
 //! ```
 //!

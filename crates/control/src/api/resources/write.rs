@@ -103,8 +103,8 @@ pub(in crate::api) async fn put(ask: Ask) -> Outcome {
     Err(Refusal::new(StatusCode::CONFLICT, "Conflict", "others change it at the same time: try again"))
 }
 
-/// Checks what a resource refers to, and returns the resources that have to be stored with it. `brought`: resources
-/// that are put together with it.
+/// Checks a mesh or a rollout against the store, and returns the resources that have to be stored with it. `brought`:
+/// resources that are put together with it.
 pub(super) async fn promised(
     store: &dyn Store,
     brought: &[Put],

@@ -1,4 +1,4 @@
-//! Notes between the control planes of one database. The tables are unlogged: notes lost in a crash are published again.
+//! Notes between the control planes of one database. The tables are unlogged: notes lost in a crash are written again.
 
 use std::sync::Arc;
 
