@@ -73,7 +73,7 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Stores a document in the Universal format under a key, if the stored one is as expected. A document that is
     /// equal to the stored one changes nothing, and has no new revision ([`Effect::Unchanged`]).
     ///
-    /// When it returns, the document is durable. If it fails with [`StoreError::Lost`], it may or may not have been
+    /// Once it returns, the document is durable. If it fails with [`StoreError::Lost`], it may or may not have been
     /// stored: read before trying again.
     ///
     /// # Errors

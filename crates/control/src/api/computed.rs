@@ -112,7 +112,7 @@ pub(super) fn take_out(zone: Option<&str>, kind: Kind, document: &mut Value) {
     {
         spec.retain(|name, _| !["state", "identities"].contains(&name.as_str()));
     }
-    // observed state that a client sends back was only shown to it
+    // observed state is not taken from a client, which only sends back what it was shown
     let seen: &[&str] = match kind {
         Kind::MeshService => &["dataplaneProxies", "hostnameGenerators"],
         Kind::MeshExternalService => &["hostnameGenerators"],

@@ -37,7 +37,7 @@ pub(super) fn of_zone(
     let counts = json!({ "connected": connected, "healthy": healthy, "total": selected.len() });
     let mut status = Map::new();
     let mut spec = Map::new();
-    // for a service of another zone, its own zone has found this out
+    // a service of another zone has its identities from there
     if let Some(found) = ServiceIdentities::of(snapshot, resource, |proxy| certified.contains(proxy)) {
         let tls = if found.tls_ready { "Ready" } else { NOT_READY };
         status.insert("tls".into(), json!({ "status": tls }));
